@@ -1,0 +1,209 @@
+"""Architectures: networks as JSON, and a few with names.
+
+{"input_shape": [1, 28, 28], "layers": [{"type": "Conv2d", "out_channels": 6, …}, …]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from . import layers as available
+from .equation.frozen import frozen
+from .errors import ArgumentError, UnknownNameError
+from .layers import (
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2d,
+    Layer,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Residual,
+)
+from .network import Network, unknown
+
+__all__ = ["ARCHITECTURES", "Architecture", "architecture", "network_from"]
+
+_LAYERS: Mapping[str, type[Layer]] = {
+    name: kind
+    for name in available.__all__
+    if isinstance(kind := getattr(available, name), type)
+    and issubclass(kind, Layer)
+    and kind is not Layer
+}
+
+
+def network_from(data: Any) -> Network:
+    """The network that an architecture in JSON describes, with fresh parameters.
+
+    Args:
+        data: what `Network.architecture` gives.
+
+    Raises:
+        ArgumentError: a key that is missing, unknown or of the wrong type; it is named.
+        ShapeError: layers that do not fit.
+    """
+    if not isinstance(data, dict) or not {"input_shape", "layers"} <= data.keys():
+        raise ArgumentError('an architecture is {"input_shape": […], "layers": […]}')
+    surplus = data.keys() - {"input_shape", "layers", "dtype", "seed"}
+    if surplus:
+        raise ArgumentError(f"an architecture has no key {sorted(surplus)[0]!r}")
+    if not isinstance(data["input_shape"], list):
+        raise ArgumentError(f"input_shape must be a list, got {data['input_shape']!r}")
+    dtype = data.get("dtype", "float32")
+    if dtype not in ("float32", "float64"):
+        raise ArgumentError(f"dtype must be float32 or float64, got {dtype!r}")
+    chain = _chain(data["layers"], "layers")
+    return Network(data["input_shape"], chain, seed=data.get("seed", 0), dtype=dtype)
+
+
+def _chain(data: Any, where: str) -> list[Any]:
+    if not isinstance(data, list):
+        raise ArgumentError(f"{where} must be a list of layers, got {data!r}")
+    return [_layer(entry, f"{where}[{place}]") for place, entry in enumerate(data)]
+
+
+def _layer(data: Any, where: str) -> Any:
+    """One layer or branching from its JSON."""
+    if not isinstance(data, dict) or not isinstance(data.get("type"), str):
+        raise ArgumentError(f'{where} must be {{"type": "Conv2d", …}}, got {data!r}')
+    settings = {key: value for key, value in data.items() if key != "type"}
+    kind = data["type"]
+    if kind == "Residual":
+        _known(settings, ("body", "shortcut", "name"), where, kind)
+        shortcut = settings.get("shortcut")
+        return Residual(
+            _chain(settings.get("body"), f"{where}.body"),
+            None if shortcut is None else _chain(shortcut, f"{where}.shortcut"),
+            name=settings.get("name"),
+        )
+    if kind == "Concat":
+        _known(settings, ("branches", "name"), where, kind)
+        branches = settings.get("branches")
+        if not isinstance(branches, list):
+            raise ArgumentError(f"{where}.branches must be a list of lists, got {branches!r}")
+        chains = [_chain(b, f"{where}.branches[{i}]") for i, b in enumerate(branches)]
+        return Concat(*chains, name=settings.get("name"))
+    if kind not in _LAYERS:
+        raise ArgumentError(f"{where}: {unknown('layer', kind, [*_LAYERS, 'Residual', 'Concat'])}")
+    _known(settings, [f.name for f in fields(_LAYERS[kind])], where, kind)  # type: ignore[arg-type]
+    arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+    try:
+        return _LAYERS[kind](**arguments)
+    except TypeError as cause:
+        raise ArgumentError(f"{where}: {kind}: {cause}") from cause
+
+
+def _known(settings: Mapping[str, Any], known: Any, where: str, kind: str) -> None:
+    for key in settings:
+        if key not in known:
+            raise ArgumentError(f"{where}: {unknown(f'argument of {kind}', key, list(known))}")
+    name = settings.get("name")
+    if name is not None and not isinstance(name, str):
+        raise ArgumentError(f"{where}: name must be a word, got {name!r}")
+
+
+@frozen
+class Architecture:
+    """A network with a name.
+
+    Args:
+        name: as the command line takes it.
+        summary: one line on what it is.
+        input_shape: of one sample, where none is asked for.
+        make: the layers for a number of classes.
+    """
+
+    name: str
+    summary: str
+    input_shape: tuple[int, ...]
+    make: Callable[[int], list[Any]]
+
+    def network(
+        self, input_shape: tuple[int, ...] | None = None, classes: int = 10, seed: int = 0
+    ) -> Network:
+        """The network, with fresh parameters.
+
+        Raises:
+            ShapeError: samples of this shape are too small for it.
+        """
+        return Network(input_shape or self.input_shape, self.make(classes), seed=seed)
+
+
+def architecture(name: str) -> Architecture:
+    """The architecture called `name`.
+
+    Raises:
+        UnknownNameError: there is none; the message lists near names.
+    """
+    if name not in ARCHITECTURES:
+        raise UnknownNameError(unknown("architecture", name, ARCHITECTURES))
+    return ARCHITECTURES[name]
+
+
+def _digits_cnn(classes: int) -> list[Any]:
+    return [
+        *(Conv2d(16, 3, padding=1), ReLU()),
+        *(Conv2d(32, 3, padding=1), ReLU(), MaxPool2d(2)),
+        *(Conv2d(64, 3, padding=1), ReLU(), MaxPool2d(2)),
+        *(Flatten(), Dropout(0.3), Linear(classes)),
+    ]
+
+
+def _lenet5(classes: int) -> list[Any]:
+    return [
+        *(Conv2d(6, 5, padding=2), ReLU(), MaxPool2d(2)),
+        *(Conv2d(16, 5), ReLU(), MaxPool2d(2)),
+        *(Flatten(), Linear(120), ReLU(), Linear(84), ReLU(), Linear(classes)),
+    ]
+
+
+def _mnist_cnn(classes: int) -> list[Any]:
+    return [
+        *(Conv2d(32, 3), ReLU(), Conv2d(64, 3), ReLU(), MaxPool2d(2), Dropout(0.25)),
+        *(Flatten(), Linear(128), ReLU(), Dropout(0.5), Linear(classes)),
+    ]
+
+
+def _resnet20(classes: int) -> list[Any]:
+    layers: list[Any] = [Conv2d(16, 3, padding=1, bias=False), BatchNorm2d(), ReLU()]
+    before = 16
+    for width in (16, 32, 64):
+        for _ in range(3):
+            stride = 1 if width == before else 2
+            body = [
+                *(Conv2d(width, 3, stride=stride, padding=1, bias=False), BatchNorm2d(), ReLU()),
+                *(Conv2d(width, 3, padding=1, bias=False), BatchNorm2d()),
+            ]
+            around = [Conv2d(width, 1, stride=stride, bias=False), BatchNorm2d()]
+            layers += [Residual(body, None if stride == 1 else around), ReLU()]
+            before = width
+    return [*layers, GlobalAvgPool2d(), Linear(classes)]
+
+
+def _vgg_small(classes: int) -> list[Any]:
+    layers: list[Any] = []
+    for width in (64, 128, 256):
+        layers += [Conv2d(width, 3, padding=1), ReLU(), Conv2d(width, 3, padding=1), ReLU()]
+        layers += [MaxPool2d(2)]
+    return [*layers, Flatten(), Linear(classes)]
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    a.name: a
+    for a in (
+        Architecture("digits-cnn", "three convolutions for 8 × 8 digits", (1, 8, 8), _digits_cnn),
+        Architecture("lenet5", "LeNet-5 with ReLU and max pooling", (1, 28, 28), _lenet5),
+        Architecture("mnist-cnn", "PyTorch's MNIST example", (1, 28, 28), _mnist_cnn),
+        Architecture("resnet20", "the CIFAR ResNet with 20 layers", (3, 32, 32), _resnet20),
+        Architecture(
+            "vgg-small", "six 3 × 3 convolutions in VGG's manner", (3, 32, 32), _vgg_small
+        ),
+    )
+}
+"""The named architectures."""

@@ -1,0 +1,228 @@
+"""The command line: `gradtrail train`, `gradtrail plan`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import __version__
+from .architecture import ARCHITECTURES, architecture, network_from
+from .data import digits, enlarged
+from .errors import ArgumentError, FileError, GradtrailError, ShapeError
+from .files import WEIGHTS, load, read_json, save_network, write_json
+from .network import Network
+from .train import SGD, Adam, AdamW, Optimizer, train
+
+__all__ = ["main"]
+
+_OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
+    "sgd": lambda lr: SGD(lr, momentum=0.9),
+    "adam": Adam,
+    "adamw": AdamW,
+}
+_RATES = {"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3}
+
+
+def _one_error(command: Callable[..., None]) -> Callable[..., None]:
+    """gradtrail's errors as one message on standard error and exit status 2."""
+
+    @wraps(command)
+    def run(*arguments: Any, **keywords: Any) -> None:
+        try:
+            command(*arguments, **keywords)
+        except GradtrailError as error:
+            click.echo(f"gradtrail: {error}", err=True)
+            sys.exit(2)
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="gradtrail")
+def main() -> None:
+    """Train convolutional networks, and see every shape and gradient."""
+
+
+@main.command("train")
+@click.option(
+    "--model",
+    default="digits-cnn",
+    show_default=True,
+    help=f"{', '.join(ARCHITECTURES)}, an architecture as JSON, or a saved network.",
+)
+@click.option("--data", type=click.Choice(["digits"]), default="digits", show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=12, show_default=True)
+@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
+@click.option(
+    "--optimizer", type=click.Choice(list(_OPTIMIZERS)), default="adam", show_default=True
+)
+@click.option("--lr", type=float, help=f"Learning rate; by default {_RATES}.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--threads", type=click.IntRange(1), help="By default all.")
+@click.option("--out", type=click.Path(path_type=Path), help="The run's folder, new or empty.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@_one_error
+def train_command(
+    model: str,
+    data: str,
+    epochs: int,
+    batch_size: int,
+    optimizer: str,
+    lr: float | None,
+    seed: int,
+    threads: int | None,
+    out: Path | None,
+    quiet: bool,
+) -> None:
+    """Train a network on the embedded digits and keep the run in a folder.
+
+    Example: gradtrail train --model lenet5 --epochs 5 --out runs/lenet
+    """
+    say = (lambda text: None) if quiet else click.echo
+    rate = _RATES[optimizer] if lr is None else lr
+    chosen = _OPTIMIZERS[optimizer](rate)
+    (x, y), (x_test, y_test) = digits()
+    network, shape = _network_for(model, x.shape[1:], seed, say)
+    if shape != x.shape[1:]:
+        x, x_test = enlarged(x, *shape[1:]), enlarged(x_test, *shape[1:])
+    folder = _run_folder(out, model)
+    say(str(network.plan(batch_size)))
+    say("")
+    since = time.perf_counter()
+    history = train(
+        network,
+        (x, y),
+        validation=(x_test, y_test),
+        optimizer=chosen,
+        epochs=epochs,
+        batch_size=batch_size,
+        threads=threads,
+        seed=seed,
+        progress=not quiet,
+    )
+    seconds = time.perf_counter() - since
+    save_network(network, folder / WEIGHTS)
+    write_json(folder / "history.json", history.to_dict())
+    settings = {
+        "gradtrail": __version__,
+        "model": model,
+        "data": data,
+        "input_shape": list(shape),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "optimizer": chosen.settings(),
+        "seed": seed,
+        "architecture": network.architecture(),
+    }
+    write_json(folder / "settings.json", settings)
+    if history.validation_accuracy:
+        say(f"test accuracy {history.validation_accuracy[-1]:.2%} after {seconds:.1f} s")
+    say(f"run kept in {folder}" + (" (stopped early)" if history.interrupted else ""))
+
+
+@main.command("plan")
+@click.argument("model")
+@click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--input-shape", help="channels,height,width; for named architectures.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@_one_error
+def plan_command(model: str, batch_size: int, input_shape: str | None, as_json: bool) -> None:
+    """Print every shape of MODEL, how it arose, and what it costs.
+
+    MODEL is a named architecture, an architecture as JSON, or a saved network.
+
+    Example: gradtrail plan lenet5 --batch-size 64
+    """
+    network = _network(model, _shape(input_shape), 0)
+    plan = network.plan(batch_size)
+    click.echo(json.dumps(plan.to_dict(), indent=2, ensure_ascii=False) if as_json else str(plan))
+
+
+def _network(model: str, shape: tuple[int, ...] | None, seed: int) -> Network:
+    """The network that MODEL means.
+
+    Raises:
+        FileError: a file that is none, or holds no network.
+        UnknownNameError: neither a file nor a named architecture.
+    """
+    path = Path(model)
+    if model in ARCHITECTURES or not path.exists():
+        return architecture(model).network(shape, seed=seed)
+    if shape is not None:
+        raise ArgumentError(f"--input-shape is for named architectures; {model} has its own")
+    if path.is_dir() or path.suffix == ".safetensors":
+        return load(path)
+    data = read_json(path)
+    try:
+        return network_from(data | {"seed": seed} if isinstance(data, dict) else data)
+    except (ArgumentError, ShapeError) as cause:
+        raise FileError(f"{path}: {cause}") from cause
+
+
+def _network_for(
+    model: str, sample: tuple[int, ...], seed: int, say: Callable[[str], Any]
+) -> tuple[Network, tuple[int, ...]]:
+    """The network for these samples, and the shape that they must be enlarged to."""
+    if model in ARCHITECTURES or not Path(model).exists():
+        named = architecture(model)
+        try:
+            return named.network(sample, seed=seed), sample
+        except ShapeError:
+            wanted = (sample[0], *named.input_shape[1:])
+            say(f"{model} is too deep for {sample[1]} × {sample[2]} pixels:")
+            network = named.network(wanted, seed=seed)
+    else:
+        network = _network(model, None, seed)
+        wanted = network.input_shape
+    if wanted != sample:
+        if (
+            len(wanted) != 3
+            or wanted[0] != sample[0]
+            or any(w < s for w, s in zip(wanted[1:], sample[1:], strict=True))
+        ):
+            raise ShapeError(f"{model} takes samples of {wanted}, but the data have {sample}")
+        say(f"the images are enlarged from {sample[1]} × {sample[2]} to {wanted[1]} × {wanted[2]}")
+    return network, wanted
+
+
+def _shape(written: str | None) -> tuple[int, ...] | None:
+    """`1,28,28` as a shape."""
+    if written is None:
+        return None
+    try:
+        return tuple(int(part) for part in written.replace("x", ",").split(","))
+    except ValueError:
+        raise ArgumentError(
+            f"--input-shape is channels,height,width such as 1,28,28, got {written!r}"
+        ) from None
+
+
+def _run_folder(out: Path | None, model: str) -> Path:
+    """A folder that is there, writable and empty, before any time is spent on training.
+
+    Raises:
+        FileError: it holds something already, or cannot be made.
+    """
+    if out is None:
+        stem = Path(model).stem
+        number = 1
+        while (out := Path("runs") / f"{stem}-{number}").exists():
+            number += 1
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if any(out.iterdir()):
+            raise FileError(f"{out} is not empty; give --out a new folder, so that no run is lost")
+    except OSError as cause:
+        raise FileError(f"cannot make the folder {out}: {cause.strerror}") from cause
+    return out
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""Data sets. See README.md."""
+
+from .digits import Split, digits
+from .resize import enlarged
+
+__all__ = ["Split", "digits", "enlarged"]

@@ -1,0 +1,53 @@
+"""The embedded data set: 1,797 handwritten digits of 8 × 8, with a fixed split."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["Split", "digits"]
+
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+class Split(NamedTuple):
+    """Samples with labels, for training and for testing.
+
+    Args:
+        train: x (N, C, H, W) float32 and y (N,) int64.
+        test: likewise.
+    """
+
+    train: Pair
+    test: Pair
+
+
+@cache
+def _images() -> Pair:
+    """All images, (1797, 64) with grey levels 0 to 16, and their classes, (1797,)."""
+    with files("gradtrail.data").joinpath("digits.npz").open("rb") as file:
+        stored = np.load(file, allow_pickle=False)
+        return stored["images"], stored["labels"]
+
+
+def digits() -> Split:
+    """The digits, pixels from 0 to 1, split so that every class is in both parts alike.
+
+    Every fifth image of each class is for testing. The split is always the same.
+
+    Returns:
+        `(x, y), (x_test, y_test)`: x float32 (N, 1, 8, 8) with N = 1,440 and 357, y int64 (N,).
+
+    Source: E. Alpaydin and C. Kaynak, "Optical recognition of handwritten digits" (1998), UCI
+        machine learning repository, its test part; CC BY 4.0. See DIGITS-LICENSE.md.
+    """
+    images, labels = _images()
+    x = (images.astype(np.float32) / 16).reshape(-1, 1, 8, 8)
+    y = labels.astype(np.int64)
+    testing = np.zeros(len(y), dtype=bool)
+    for label in range(10):
+        testing[np.flatnonzero(y == label)[4::5]] = True
+    return Split((x[~testing], y[~testing]), (x[testing], y[testing]))

@@ -1,0 +1,187 @@
+"""A contraction in NumPy: strided windows and einsum, for any affine positions.
+
+Every factor becomes a view with one axis per index; einsum sums what the target does not show;
+the result is added to a view of the target. Where several index points lead to one target element
+(overlapping windows), the indices that overlap are looped over, so that each addition stands alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from itertools import product as cartesian
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from ..equation import Access, Applied, Contraction, Factor, Indicator, Term, one_to_one
+from ..equation.scalar import evaluate
+
+__all__ = ["OPERATIONS", "contract", "view"]
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    decay = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0 / (1.0 + decay), decay / (1.0 + decay))
+
+
+OPERATIONS: Mapping[str, Callable[..., Any]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "exp": np.exp,
+    "sqrt": np.sqrt,
+    "tanh": np.tanh,
+    "sigmoid": _sigmoid,
+    "erf": _erf,
+    "max": np.maximum,  # a NaN wins
+    "step": lambda x: np.where(x <= 0, 0.0, 1.0),
+    "where": lambda condition, x, y: np.where(condition > 0, x, y),
+}
+"""The operations of `equation.scalar` on arrays."""
+
+
+def contract(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The target array of a contraction.
+
+    Args:
+        equation: any contraction in scatter form (no quotients).
+        arrays: the factors' arrays by letter.
+
+    Returns:
+        A float64 array of the target's shape.
+    """
+    shape = equation.shape_of[equation.target.array]
+    margins = [
+        (
+            max(t.target.margin(axis)[0] for t in equation.terms),
+            max(0, *(t.target.margin(axis)[1] for t in equation.terms)),
+        )
+        for axis in range(len(shape))
+    ]
+    padded = np.zeros([size + sum(m) for size, m in zip(shape, margins, strict=True)])
+    for t in equation.terms:
+        _add(t, equation, arrays, padded, [before for before, _ in margins])
+    inside = tuple(
+        slice(before, before + size) for (before, _), size in zip(margins, shape, strict=True)
+    )
+    return np.ascontiguousarray(padded[inside])
+
+
+def _add(
+    t: Term,
+    equation: Contraction,
+    arrays: Mapping[str, np.ndarray],
+    target: np.ndarray,
+    origin: list[int],
+) -> None:
+    """Add one term's products to the padded target, whose element 0 stands at `origin`."""
+    loops = _overlapping(t, equation.range_of)
+    free = {n: size for n, size in equation.range_of.items() if n in t.names and n not in loops}
+    letters = {name: place for place, name in enumerate(free)}
+    prepared = [_prepared(f, equation, arrays) for f in t.factors]
+    shown = [n for n in t.target.names if n in free]
+    for values in cartesian(*(range(equation.range_of[n]) for n in loops)):
+        fixed = dict(zip(loops, values, strict=True))
+        operands: list[Any] = []
+        present: set[str] = set()
+        for factor, (array, before) in zip(t.factors, prepared, strict=True):
+            names, part = _part(factor, array, before, free, fixed)
+            operands += [part, [letters[n] for n in names]]
+            present.update(names)
+        kept = [n for n in shown if n in present]
+        products = np.einsum(*operands, [letters[n] for n in kept], optimize=len(t.factors) > 1)
+        place = tuple(slice(None) if n in present else None for n in shown)
+        target_part = view(target, t.target, origin, shown, free, fixed)
+        target_part += float(t.scale.value) * products[place]
+
+
+def _overlapping(t: Term, ranges: Mapping[str, int]) -> list[str]:
+    """The indices to loop over so that the rest lead to different target elements."""
+    loops: list[str] = []
+    inner = dict(ranges)
+    while not one_to_one(t, inner):
+        crowded = [n for p in t.target.positions if len(p.names) > 1 for n in p.names]
+        smallest = min((n for n in crowded if inner[n] > 1), key=lambda n: inner[n])
+        loops.append(smallest)
+        inner[smallest] = 1
+    return loops
+
+
+def _prepared(
+    factor: Factor, equation: Contraction, arrays: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, list[int]]:
+    """The factor's array with its function applied and zeros in the padding."""
+    access = factor.access
+    array = arrays[access.array]
+    if isinstance(factor, Applied):
+        array = np.asarray(evaluate(factor.function.body, {"x": array}, OPERATIONS))
+        array = np.broadcast_to(array, arrays[access.array].shape)
+    margins = [access.margin(axis) for axis in range(array.ndim)]
+    if any(margin != (0, 0) for margin in margins):
+        array = np.pad(array, [(max(p, 0), max(q, 0)) for p, q in margins])
+    return array, [max(before, 0) for before, _ in margins]
+
+
+def _part(
+    factor: Factor,
+    array: np.ndarray,
+    before: list[int],
+    free: Mapping[str, int],
+    fixed: Mapping[str, int],
+) -> tuple[list[str], np.ndarray]:
+    """A view of the factor with one axis per free index, and the names of those axes."""
+    names = [n for n in factor.names if n in free]
+    if not isinstance(factor, Indicator):
+        return names, view(array, factor.access, before, names, free, fixed)
+    own = [n for n in factor.access.names if n in free]
+    held = view(array, factor.access, before, own, free, fixed)
+    held = held[(..., *(None for n in names if n not in own))]
+    wanted: Any = factor.value.offset.integer
+    for name, coefficient in factor.value.terms:
+        if name in fixed:
+            wanted = wanted + coefficient.integer * fixed[name]
+        else:
+            steps = coefficient.integer * np.arange(free[name])
+            place = names.index(name)
+            wanted = wanted + steps.reshape([-1 if a == place else 1 for a in range(len(names))])
+    order = [*own, *(n for n in names if n not in own)]
+    return names, (
+        np.moveaxis(held, range(held.ndim), [names.index(n) for n in order]) == wanted
+    ) * 1.0
+
+
+def view(
+    array: np.ndarray,
+    access: Access,
+    before: list[int],
+    names: list[str],
+    free: Mapping[str, int],
+    fixed: Mapping[str, int],
+) -> np.ndarray:
+    """The accessed elements, one axis per name, without a copy.
+
+    Args:
+        array: the array with its padding.
+        access: the access; no quotients.
+        before: how much padding lies before element 0 on each axis.
+        names: the indices that become axes, in order.
+        free: their ranges.
+        fixed: the values of all other indices.
+    """
+    start = []
+    strides = dict.fromkeys(names, 0)
+    for axis, position in enumerate(access.positions):
+        at = position.offset.integer + before[axis]
+        for name, coefficient in position.terms:
+            if name in strides:
+                strides[name] += coefficient.integer * array.strides[axis]
+            else:
+                at += coefficient.integer * fixed[name]
+        start.append(slice(at, None))
+    shape = tuple(free[n] for n in names)
+    return as_strided(array[tuple(start)], shape, tuple(strides[n] for n in names))

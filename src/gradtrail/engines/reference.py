@@ -1,0 +1,220 @@
+"""The obvious engine: every equation interpreted in float64 NumPy.
+
+One interpreter per kind of equation and no backward code per layer: the backward pass runs the
+adjoints that `equation` derives, all of them contractions. Every other engine is held to this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ..equation import Adjoint, Contraction, Equation, Normalisation, Selection, System
+from ..equation import Loss as LossEquation
+from .base import Arrays, Batch, Computed, Engine, Stepped, Trainer
+from .contract import contract, view
+
+if TYPE_CHECKING:
+    from ..layers import Loss
+    from ..network import Network
+    from ..train.optimizers import Optimizer
+
+__all__ = ["Reference", "forward"]
+
+Letters = Mapping[str, np.ndarray]
+
+
+def forward(equation: Equation, arrays: Letters) -> dict[str, np.ndarray]:
+    """The target of an equation and what it saves, by letter.
+
+    Args:
+        equation: any kind.
+        arrays: the operands by letter, and what is given (masks, labels).
+    """
+    match equation:
+        case Contraction():
+            return {equation.target.array: contract(equation, arrays)}
+        case Selection():
+            return _select(equation, arrays)
+        case Normalisation():
+            return _normalise(equation, arrays)
+        case LossEquation():
+            return _lose(equation, arrays)
+    raise TypeError(f"{type(equation).__name__} is no equation")
+
+
+def _select(equation: Selection, arrays: Letters) -> dict[str, np.ndarray]:
+    """The first maximum of each window; nothing outside the array takes part."""
+    source = equation.source
+    array = np.asarray(arrays[source.array], dtype=np.float64)
+    margins = [source.margin(axis) for axis in range(array.ndim)]
+    before = [p for p, _ in margins]
+    names = [*equation.result.names, *equation.over]
+    windows = view(
+        np.pad(array, margins, constant_values=-np.inf),
+        source,
+        before,
+        names,
+        equation.range_of,
+        {},
+    )
+    inside = view(
+        np.pad(np.ones(array.shape, bool), margins), source, before, names, equation.range_of, {}
+    )
+    flat = (*windows.shape[: len(equation.result.names)], -1)
+    values, exists = windows.reshape(flat), inside.reshape(flat)
+    winner = values.argmax(axis=-1)  # the first one, and a NaN before all
+    lost = ~np.take_along_axis(exists, winner[..., None], axis=-1)[..., 0]
+    winner = np.where(lost, exists.argmax(axis=-1), winner)  # a window of −∞: the first inside
+    maximum = np.take_along_axis(values, winner[..., None], axis=-1)[..., 0]
+    return {equation.result.array: maximum, equation.winner: winner}
+
+
+def _normalise(equation: Normalisation, arrays: Letters) -> dict[str, np.ndarray]:
+    """Batch norm with the biased variance."""
+    source = np.asarray(arrays[equation.source.array], dtype=np.float64)
+    names = equation.result.names
+    over = tuple(names.index(n) for n in equation.over)
+    mean, variance = source.mean(axis=over), source.var(axis=over)
+    inverse = 1.0 / np.sqrt(variance + equation.epsilon)
+    wide = tuple(None if axis in over else slice(None) for axis in range(source.ndim))
+    normalised = (source - mean[wide]) * inverse[wide]
+    result = normalised
+    if equation.scale is not None:
+        result = arrays[equation.scale][wide] * result
+    if equation.shift is not None:
+        result = result + arrays[equation.shift][wide]
+    saved = zip(equation.saved, (mean, variance, inverse, normalised), strict=True)
+    return {equation.result.array: result, **dict(saved)}
+
+
+def _lose(equation: LossEquation, arrays: Letters) -> dict[str, np.ndarray]:
+    """The loss; for the cross-entropy by log-sum-exp."""
+    source = np.asarray(arrays[equation.source.array], dtype=np.float64)
+    target = arrays[equation.labels]
+    share = 1.0 / equation.mean.integer
+    if equation.probabilities is None:
+        return {equation.result.array: np.asarray(share * np.square(source - target).sum())}
+    shifted = source - source.max(axis=1, keepdims=True)
+    logarithms = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    # a class without weight adds nothing, however improbable it is
+    summed = np.where(target == 0, 0.0, target * logarithms).sum()
+    return {
+        equation.result.array: np.asarray(-share * summed),
+        equation.probabilities: np.exp(logarithms),
+    }
+
+
+class Reference(Engine):
+    """Float64 NumPy, one equation after the other."""
+
+    name: ClassVar[str] = "reference"
+
+    def predict(self, network: Network, x: np.ndarray) -> np.ndarray:
+        """See `Engine.predict`."""
+        system = network.system(len(x))
+        values = {network.input_name: x.astype(np.float64)} | _network_arrays(network)
+        values |= network.given(system)
+        return self.run(system, values)[system.nodes[-1].output]
+
+    def compute(
+        self, network: Network, batch: Batch, loss: Loss, *, training: bool, backward: bool = True
+    ) -> Computed:
+        """See `Engine.compute`."""
+        return self.step(network, batch, loss, _network_arrays(network), training, backward)
+
+    def step(
+        self,
+        network: Network,
+        batch: Batch,
+        loss: Loss,
+        arrays: Arrays,
+        training: bool = True,
+        backward: bool = True,
+    ) -> Computed:
+        """Forward, loss and backward from the given parameters and buffers."""
+        system = network.system(len(batch.x), training=training, loss=loss)
+        values = {network.input_name: batch.x.astype(np.float64), **arrays}
+        values |= network.given(system, seed=batch.seed, step=batch.step)
+        values |= network.targets(system, batch.targets)
+        with np.errstate(all="ignore"):  # what is not finite is found and named afterwards
+            values = self.run(system, values)
+            gradients = self.gradients(system, values) if backward else {}
+        return Computed(values, gradients)
+
+    def trainer(self, network: Network, loss: Loss, optimizer: Optimizer) -> Trainer:
+        """See `Engine.trainer`."""
+        return _ReferenceTrainer(self, network, loss, optimizer)
+
+    def run(self, system: System, values: Arrays) -> dict[str, np.ndarray]:
+        """All arrays of the forward pass, the given ones included."""
+        found = dict(values)
+        for node in system.nodes:
+            letters = {a: found[name] for a, name in node.arrays if name in found}
+            computed = forward(node.equation, letters)
+            found.update({node.array_of[letter]: array for letter, array in computed.items()})
+        return found
+
+    def gradients(self, system: System, values: Arrays) -> dict[str, np.ndarray]:
+        """The gradient of the loss after every output, parameter and the input."""
+        loss = system.nodes[-1].output
+        found: dict[str, np.ndarray] = {loss: np.ones(())}
+        for sent in system.backward:
+            share = self.adjoint(sent, values, found)
+            name = sent.receives
+            found[name] = found[name] + share if name in found else share
+        return {name: found[name] for name in values if name in found}
+
+    def adjoint(self, sent: Adjoint, values: Arrays, gradients: Arrays) -> np.ndarray:
+        """What one node sends back to one of its operands."""
+        node = sent.node
+        letters: dict[str, np.ndarray] = {a: values[name] for a, name in node.arrays}
+        letters["d" + node.equation.target.array] = gradients[node.output]
+        return contract(sent.equation, letters)
+
+
+def _network_arrays(network: Network) -> dict[str, np.ndarray]:
+    """Parameters and buffers in float64."""
+    named = {**network.parameters, **network.buffers}
+    return {name: np.asarray(array, dtype=np.float64) for name, array in named.items()}
+
+
+class _ReferenceTrainer(Trainer):
+    """Keeps float64 parameters during a training and rounds once, when they are stored."""
+
+    def __init__(
+        self, engine: Reference, network: Network, loss: Loss, optimizer: Optimizer
+    ) -> None:
+        self.engine, self.network, self.loss, self.optimizer = engine, network, loss, optimizer
+        self.arrays = {k: v.copy() for k, v in _network_arrays(network).items()}
+
+    def step(self, batch: Batch) -> Stepped:
+        """See `Trainer.step`."""
+        computed = self.computed(batch)
+        loss = float(computed.values["loss"])
+        gradients = {name: computed.gradients[name] for name in self.network.parameters}
+        finite = bool(np.isfinite(loss)) and all(np.isfinite(g).all() for g in gradients.values())
+        if finite:
+            weights = {name: self.arrays[name] for name in gradients}
+            self.optimizer.apply(self.network, weights, gradients)
+            system = self.network.system(len(batch.x), training=True, loss=self.loss)
+            self.arrays |= self.network.running_after(system, computed.values, self.arrays)
+        return Stepped(loss, self._correct(computed.values, batch.classes), finite)
+
+    def computed(self, batch: Batch) -> Computed:
+        """See `Trainer.computed`."""
+        return self.engine.step(self.network, batch, self.loss, self.arrays)
+
+    def store(self) -> None:
+        """See `Trainer.store`."""
+        for name, array in self.arrays.items():
+            held: Any = self.network.parameters if name in self.network.parameters else None
+            (self.network.buffers if held is None else held)[name] = array
+
+    def _correct(self, values: Arrays, classes: np.ndarray | None) -> int | None:
+        if classes is None:
+            return None
+        output = values[self.network.output_name]
+        return int((output.argmax(axis=1) == classes).sum())

@@ -1,0 +1,214 @@
+"""Accesses and terms: which element of which array, and the products they make.
+
+    b[k]                                        an Access
+    relu(X[n,c,y,x])                            an Applied function of one
+    [A[n,c,y,x] = i·S+j]                        an Indicator: 1 where it holds, else 0
+    Z[n,k,y,x] += W[k,c,i,j]·X[n,c,y+i,x+j]     a Term: for all n,k,c,y,x,i,j
+
+In a term no access is special: the target is one of them, and the adjoint towards an operand
+exchanges the roles of the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product as cartesian
+
+from .affine import Affine, Ranges, index
+from .frozen import frozen
+from .number import ONE, Number, number
+from .scalar import Function
+
+__all__ = [
+    "Access",
+    "Applied",
+    "Array",
+    "Factor",
+    "Indicator",
+    "Margin",
+    "Term",
+    "term",
+    "unique",
+]
+
+Margin = tuple[int, int]
+"""How many positions before and behind an axis an access may reach; nothing is read there."""
+
+
+@frozen
+class Access:
+    """One element of an array, its position on each axis affine in the indices.
+
+    Args:
+        array: the array's letter in the equation.
+        positions: one position per axis.
+        padding: per axis, how far before and behind the array a position may lie. A factor out
+            there makes its term absent, a target out there is dropped. Empty: nowhere.
+    """
+
+    array: str
+    positions: tuple[Affine, ...]
+    padding: tuple[Margin, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The indices that occur, in order of appearance."""
+        return unique(name for position in self.positions for name in position.names)
+
+    def margin(self, axis: int) -> Margin:
+        """The padding of one axis."""
+        return self.padding[axis] if self.padding else (0, 0)
+
+    def padded(self, *margins: Margin) -> Access:
+        """This access, declared to leave its array by these margins on its last axes."""
+        free = ((0, 0),) * (len(self.positions) - len(margins))
+        padding = (*free, *margins)
+        return replace(self, padding=padding if any(m != (0, 0) for m in padding) else ())
+
+    def at(self, point: Mapping[str, int]) -> tuple[int, ...] | None:
+        """The element's index, or None where a quotient is uneven. It may lie in the padding."""
+        found = tuple(position.at(point) for position in self.positions)
+        return None if None in found else found  # type: ignore[return-value]
+
+    def rename(self, names: Mapping[str, str]) -> Access:
+        """This access with its indices renamed."""
+        return replace(self, positions=tuple(p.rename(names) for p in self.positions))
+
+    def substitute(self, values: Mapping[str, Affine | int]) -> Access:
+        """This access with some indices replaced."""
+        return replace(self, positions=tuple(p.substitute(values) for p in self.positions))
+
+    def to(self, array: str) -> Access:
+        """The same element of another array of the same shape."""
+        return replace(self, array=array)
+
+    @property
+    def access(self) -> Access:
+        """Itself: what every kind of factor answers."""
+        return self
+
+    def __mul__(self, other: Factor) -> tuple[Factor, ...]:
+        return (self, other)
+
+
+@frozen
+class Applied:
+    """A function of one array element: `relu(X[n,c,y,x])`."""
+
+    function: Function
+    access: Access
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The indices that occur."""
+        return self.access.names
+
+    def rename(self, names: Mapping[str, str]) -> Applied:
+        """This factor with its indices renamed."""
+        return replace(self, access=self.access.rename(names))
+
+    def substitute(self, values: Mapping[str, Affine | int]) -> Applied:
+        """This factor with some indices replaced."""
+        return replace(self, access=self.access.substitute(values))
+
+
+@frozen
+class Indicator:
+    """1 where an array of integers holds the given value, else 0: `[A[n,c,y,x] = i·S+j]`."""
+
+    access: Access
+    value: Affine
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The indices that occur."""
+        return unique((*self.access.names, *self.value.names))
+
+    def rename(self, names: Mapping[str, str]) -> Indicator:
+        """This factor with its indices renamed."""
+        return Indicator(self.access.rename(names), self.value.rename(names))
+
+    def substitute(self, values: Mapping[str, Affine | int]) -> Indicator:
+        """This factor with some indices replaced."""
+        return Indicator(self.access.substitute(values), self.value.substitute(values))
+
+
+Factor = Access | Applied | Indicator
+
+
+@frozen
+class Term:
+    """`target += scale · Π factors`, once for every value of every index that occurs.
+
+    Args:
+        target: the element that is added to.
+        factors: what is multiplied.
+        scale: a constant factor.
+    """
+
+    target: Access
+    factors: tuple[Factor, ...]
+    scale: Number = ONE
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """The target and every factor's access."""
+        return (self.target, *(f.access for f in self.factors))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All indices, those of the target first."""
+        return unique((*self.target.names, *(n for f in self.factors for n in f.names)))
+
+    @property
+    def summed(self) -> tuple[str, ...]:
+        """The indices the sum runs over: those that the target does not show."""
+        return tuple(n for n in self.names if n not in self.target.names)
+
+    def rename(self, names: Mapping[str, str]) -> Term:
+        """This term with its indices renamed."""
+        factors = tuple(f.rename(names) for f in self.factors)
+        return Term(self.target.rename(names), factors, self.scale)
+
+    def substitute(self, values: Mapping[str, Affine | int]) -> Term:
+        """This term with some indices replaced."""
+        factors = tuple(f.substitute(values) for f in self.factors)
+        return Term(self.target.substitute(values), factors, self.scale)
+
+    def points(
+        self, ranges: Ranges, shapes: Mapping[str, Sequence[int]]
+    ) -> Iterator[dict[str, int]]:
+        """Every index point whose product exists: nothing uneven, nothing in the padding.
+
+        This walks all of `ranges` one by one; it is meant for small ones.
+        """
+        for values in cartesian(*(range(ranges[n]) for n in self.names)):
+            point = dict(zip(self.names, values, strict=True))
+            if all(_exists(a.at(point), shapes[a.array]) for a in self.accesses):
+                yield point
+
+
+class Array:
+    """A letter to write accesses with: `W = Array("W"); W[k, c, i, j]`."""
+
+    def __init__(self, letter: str) -> None:
+        self.letter = letter
+
+    def __getitem__(self, positions: Affine | str | tuple[Affine | str, ...]) -> Access:
+        listed = positions if isinstance(positions, tuple) else (positions,)
+        return Access(self.letter, tuple(index(p) if isinstance(p, str) else p for p in listed))
+
+
+def term(target: Access, *factors: Factor, scale: Number | int = 1) -> Term:
+    """A `Term` written in one line."""
+    return Term(target, factors, number(scale))
+
+
+def unique(names: Iterator[str] | Sequence[str]) -> tuple[str, ...]:
+    """The names without repetition, in order of first appearance."""
+    return tuple(dict.fromkeys(names))
+
+
+def _exists(element: tuple[int, ...] | None, shape: Sequence[int]) -> bool:
+    return element is not None and all(0 <= p < s for p, s in zip(element, shape, strict=True))

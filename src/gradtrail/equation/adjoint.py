@@ -1,0 +1,200 @@
+"""Backpropagation read off the equation: the adjoint towards each operand, always a contraction.
+
+    forward     Z[n,k,y,x] = Σ_{c,i,j} W[k,c,i,j]·X[n,c,y·s+i,x·s+j]
+    towards W   dW[k,c,i,j] = Σ_{n,y,x} dZ[n,k,y,x]·X[n,c,y·s+i,x·s+j]
+    towards X   dX[n,c,y·s+i,x·s+j] += Σ_k W[k,c,i,j]·dZ[n,k,y,x]           scatter, as read off
+                dX[n,c,h,w] = Σ_{k,i,j} W[k,c,i,j]·dZ[n,k,(h−i)/s,(w−j)/s]  gather, solved for y, x
+
+The gradient of an array `A` is `dA`. `scatter` is what `adjoint` gives; `gather` rewrites it for
+a loop over the operand's own positions, where a quotient that is uneven has no term: with stride s
+position h is reached only from offsets i ≡ h + p mod s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+from ..errors import EquationError
+from .access import Access, Applied, Factor, Indicator, Term
+from .affine import Affine, index
+from .kinds import Contraction, Equation, Loss, Normalisation, Selection
+from .number import ONE, Number
+
+__all__ = ["adjoint", "gather"]
+
+_PARTNERS = {"y": "h", "x": "w", "z": "t", "h": "y", "w": "x", "t": "z"}
+
+
+def adjoint(equation: Equation, operand: str) -> Contraction:
+    """The gradient of the loss after one operand, given the gradient after the target.
+
+    Args:
+        equation: any kind.
+        operand: one of `equation.operands`.
+
+    Returns:
+        A contraction with target `d<operand>`, in scatter form.
+
+    Raises:
+        EquationError: the equation does not read `operand`, or is not differentiated after it.
+    """
+    if operand not in equation.operands:
+        raise EquationError(
+            f"{equation.target.array} does not read {operand}; it reads "
+            f"{', '.join(equation.operands)}"
+        )
+    if isinstance(equation, Contraction):
+        terms = tuple(_exchanged(t, operand) for t in equation.terms)
+        return _contraction(equation, tuple(t for several in terms for t in several))
+    if isinstance(equation, Selection):
+        won = Indicator(equation.target.to(equation.winner), equation.place)
+        dz = _d(equation.target)
+        return _contraction(equation, (Term(_d(equation.source), (won, dz)),))
+    if isinstance(equation, Normalisation):
+        return _contraction(equation, _normalisation(equation, operand))
+    assert isinstance(equation, Loss)
+    if operand == equation.labels:
+        raise EquationError(f"{operand} holds the labels; the loss is not differentiated after it")
+    return _contraction(equation, _loss(equation))
+
+
+def _exchanged(t: Term, operand: str) -> Iterator[Term]:
+    """The roles of target and operand exchanged, once per occurrence (the product rule)."""
+    for place, factor in enumerate(t.factors):
+        if factor.access.array != operand or isinstance(factor, Indicator):
+            continue
+        before, behind = t.factors[:place], t.factors[place + 1 :]
+        slope: tuple[Factor, ...] = ()
+        if isinstance(factor, Applied):
+            slope = (Applied(factor.function.derivative, factor.access),)
+        yield Term(_d(factor.access), (*before, *slope, _d(t.target), *behind), t.scale)
+
+
+def _normalisation(equation: Normalisation, operand: str) -> tuple[Term, ...]:
+    """Batch norm: the variance's and the mean's share leave through dγ and dβ."""
+    dz, normalised = _d(equation.result), equation.result.to(equation.normalised)
+    if operand == equation.scale:
+        return (Term(_d(equation.statistic.to(operand)), (dz, normalised)),)
+    if operand == equation.shift:
+        return (Term(_d(equation.statistic.to(operand)), (dz,)),)
+    dx = _d(equation.source)
+    inverse = equation.statistic.to(equation.inverse)
+    scale = (equation.statistic.to(equation.scale),) if equation.scale else ()
+    share = -Number(Fraction(1, equation.count), "1/M")
+    elsewhere = {n: n + "′" for n in equation.over}
+    others, there = dz.rename(elsewhere), normalised.rename(elsewhere)
+    return (
+        Term(dx, (*scale, inverse, dz)),
+        Term(dx, (*scale, inverse, others), share),
+        Term(dx, (*scale, inverse, normalised, others, there), share),
+    )
+
+
+def _loss(equation: Loss) -> tuple[Term, ...]:
+    """(P − T)/N for the cross-entropy, 2·(Z − T)/M for the squared error."""
+    dz, target = _d(equation.source), equation.source.to(equation.labels)
+    mean = equation.mean
+    if equation.probabilities is None:
+        share = Number(Fraction(2, mean.integer), f"2/{mean.symbol}")
+        return (Term(dz, (equation.source,), share), Term(dz, (target,), -share))
+    share = Number(Fraction(1, mean.integer), f"1/{mean.symbol}")
+    factors: tuple[Factor, ...] = (equation.source.to(equation.probabilities),)
+    if equation.weight is not None:
+        factors = (Access(equation.weight, equation.source.positions[:1]), *factors)
+    return (Term(dz, factors, share), Term(dz, (target,), -share))
+
+
+def _d(access: Access) -> Access:
+    return access.to("d" + access.array)
+
+
+def _contraction(equation: Equation, terms: tuple[Term, ...]) -> Contraction:
+    """Terms over the ranges and shapes of `equation`; `dA` has the shape of `A`."""
+    names = dict.fromkeys(n for t in terms for n in t.names)
+    ranges = [(n, equation.range_of[n]) for n in names]
+    shapes: dict[str, tuple[int, ...]] = {}
+    for t in terms:
+        for access in t.accesses:
+            letter = access.array
+            known = letter if letter in equation.shape_of else letter[1:]
+            shapes[letter] = equation.shape_of[known]
+    return Contraction(terms, ranges=tuple(ranges), shapes=tuple(shapes.items()))
+
+
+def gather(equation: Contraction) -> Contraction:
+    """The same sums as a loop over the target's own positions.
+
+    A target position such as `y·s+i·d−p` is solved for the index that one of the factors shows
+    bare (`y` in `dZ[n,k,y,x]`), and that factor is read at the exact quotient instead. Positions
+    that are bare already, or that only lay out one factor's indices anew (flatten, groups), stay.
+    """
+    solved = [_gathered(t, equation) for t in equation.terms]
+    ranges: dict[str, int] = {}
+    for _, found in solved:
+        ranges.update(found)
+    return Contraction(
+        tuple(t for t, _ in solved), ranges=tuple(ranges.items()), shapes=equation.shapes
+    )
+
+
+def _gathered(t: Term, equation: Contraction) -> tuple[Term, dict[str, int]]:
+    """One term solved, with the ranges of its indices."""
+    shape = equation.shape_of[t.target.array]
+    used = set(t.names)
+    values: dict[str, Affine | int] = {}
+    positions = list(t.target.positions)
+    sizes: dict[str, int] = {}
+    for axis, position in enumerate(t.target.positions):
+        name = _bare_index(t, position)
+        if name is None:
+            continue
+        own = _PARTNERS.get(name, name + "′")
+        while own in used:
+            own += "′"
+        used.add(own)
+        rest = Affine(position.terms, position.offset).substitute({name: 0})
+        stride = next(c for n, c in position.terms if n == name)
+        quotient = index(own) - rest
+        values[name] = quotient if stride == ONE else quotient / stride
+        positions[axis] = index(own)
+        sizes[own] = shape[axis]
+    if not values:
+        return t, {n: equation.range_of[n] for n in t.names}
+    sizes |= {n: equation.range_of[n] for n in t.names if n not in values}
+    margins = tuple(
+        (0, 0) if p.plain in sizes and p.plain not in t.target.names else t.target.margin(axis)
+        for axis, p in enumerate(positions)
+    )
+    target = replace(t.target, positions=tuple(positions)).padded(*margins)
+    factors = tuple(_within(f.substitute(values), sizes, equation) for f in t.factors)
+    found = Term(target, factors, t.scale)
+    return found, {n: sizes[n] for n in found.names}
+
+
+def _bare_index(t: Term, position: Affine) -> str | None:
+    """The index to solve a target position for: bare in a factor that shows none of the others."""
+    if position.plain is not None:
+        return None
+    for name in position.names:
+        others = [n for n in position.names if n != name]
+        for factor in t.factors:
+            access = factor.access
+            bare = any(p.plain == name for p in access.positions)
+            if bare and not any(n in access.names for n in others):
+                return name
+    return None
+
+
+def _within(factor: Factor, sizes: dict[str, int], equation: Contraction) -> Factor:
+    """The factor with as much padding declared as its new positions need."""
+    access = factor.access
+    margins = []
+    for axis, position in enumerate(access.positions):
+        low, high = position.bounds(sizes | {n: 1 for n in position.names if n not in sizes})
+        before, behind = access.margin(axis)
+        size = equation.shape_of[access.array][axis]
+        margins.append((max(before, -low), max(behind, high - size + 1)))
+    padded = access.padded(*margins)
+    return padded if isinstance(factor, Access) else replace(factor, access=padded)

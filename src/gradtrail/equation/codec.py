@@ -1,0 +1,86 @@
+"""Equations as JSON and back: what the page's interpreter and a saved run read.
+
+Every object is `{"type": <class>, <field>: …}`; tuples are lists, fractions `"1/64"`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from fractions import Fraction
+from typing import Any
+
+from ..errors import EquationError
+from . import access, affine, kinds, number, scalar
+
+__all__ = ["dumps", "from_data", "loads", "to_data"]
+
+_CLASSES: Mapping[str, type] = {
+    c.__name__: c
+    for c in (
+        number.Number,
+        affine.Affine,
+        access.Access,
+        access.Applied,
+        access.Indicator,
+        access.Term,
+        scalar.Literal,
+        scalar.Variable,
+        scalar.Call,
+        scalar.Function,
+        kinds.Contraction,
+        kinds.Selection,
+        kinds.Normalisation,
+        kinds.Loss,
+    )
+}
+
+
+def to_data(thing: Any) -> Any:
+    """An equation, or any part of one, as dictionaries, lists, strings and numbers."""
+    if is_dataclass(thing) and type(thing).__name__ in _CLASSES:
+        inside = {f.name: to_data(getattr(thing, f.name)) for f in fields(thing)}
+        return {"type": type(thing).__name__, **inside}
+    if isinstance(thing, tuple):
+        return [to_data(item) for item in thing]
+    if isinstance(thing, Fraction):
+        return {"type": "Fraction", "value": f"{thing.numerator}/{thing.denominator}"}
+    return thing
+
+
+def from_data(data: Any) -> Any:
+    """The inverse of `to_data`.
+
+    Raises:
+        EquationError: an unknown type, or fields that it does not have or that contradict.
+    """
+    if isinstance(data, list):
+        return tuple(from_data(item) for item in data)
+    if not isinstance(data, dict):
+        return data
+    name = data.get("type")
+    inside = {key: from_data(value) for key, value in data.items() if key != "type"}
+    try:
+        if name == "Fraction":
+            return Fraction(inside["value"])
+        return _CLASSES[str(name)](**inside)
+    except (KeyError, TypeError, ValueError, AttributeError) as cause:
+        raise EquationError(f"not the JSON of an equation: type {name!r} ({cause})") from cause
+
+
+def dumps(thing: Any) -> str:
+    """`thing` as a JSON text."""
+    return json.dumps(to_data(thing), ensure_ascii=False, separators=(",", ":"))
+
+
+def loads(source: str) -> Any:
+    """The inverse of `dumps`.
+
+    Raises:
+        EquationError: not JSON, or not that of an equation.
+    """
+    try:
+        return from_data(json.loads(source))
+    except json.JSONDecodeError as cause:
+        raise EquationError(f"not JSON: {cause}") from cause

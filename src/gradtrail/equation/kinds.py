@@ -1,0 +1,405 @@
+"""The kinds of equation, each a frozen table of accesses.
+
+    Contraction     sums of products: convolution, linear, average pooling, add; with a function
+                    in it pointwise (ReLU), with one bare factor reindex (flatten, concat)
+    Selection       the first maximum over a window, and who won it
+    Normalisation   batch norm: subtract the mean, divide by the deviation, scale and shift
+    Loss            softmax with cross-entropy, mean squared error
+
+Whatever the kind, the adjoint towards any operand is a Contraction (see `adjoint.py`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import field, replace
+from functools import cached_property
+from typing import Literal, Self
+
+from ..errors import EquationError
+from .access import Access, Applied, Term, unique
+from .affine import Affine, index
+from .frozen import frozen
+from .number import Number
+
+__all__ = ["Contraction", "Equation", "Loss", "LossRule", "Normalisation", "Selection"]
+
+LossRule = Literal["softmax cross-entropy", "squared error"]
+
+
+@frozen
+class Equation(ABC):
+    """What all kinds share: the range of every index and the shape of every array.
+
+    Args:
+        ranges: each index with the number of values it takes.
+        shapes: each array's letter with its shape.
+
+    Raises:
+        EquationError: an index without a range, an array without a shape, or an access that
+            leaves its array by more than its declared padding.
+    """
+
+    ranges: tuple[tuple[str, int], ...] = field(kw_only=True)
+    shapes: tuple[tuple[str, tuple[int, ...]], ...] = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        for access in self.accesses:
+            self._check(access)
+
+    @property
+    @abstractmethod
+    def target(self) -> Access:
+        """The access that the equation defines."""
+
+    @property
+    @abstractmethod
+    def accesses(self) -> tuple[Access, ...]:
+        """Every access that occurs, the target's first."""
+
+    @property
+    @abstractmethod
+    def operands(self) -> tuple[str, ...]:
+        """The letters that are read from elsewhere, in order of appearance."""
+
+    @property
+    @abstractmethod
+    def saved(self) -> tuple[str, ...]:
+        """The letters that the forward pass keeps besides the target."""
+
+    @property
+    @abstractmethod
+    def reads(self) -> tuple[tuple[Access, Access], ...]:
+        """Which element of which operand each target element reads: (target, operand) pairs."""
+
+    @property
+    def kind(self) -> str:
+        """The kind in the words of the design."""
+        return type(self).__name__.lower()
+
+    @cached_property
+    def range_of(self) -> Mapping[str, int]:
+        """Index name → how many values it takes."""
+        return dict(self.ranges)
+
+    @cached_property
+    def shape_of(self) -> Mapping[str, tuple[int, ...]]:
+        """Array letter → shape."""
+        return dict(self.shapes)
+
+    def renamed(self, names: Mapping[str, str]) -> Self:
+        """The same equation with other index names.
+
+        Raises:
+            EquationError: two indices would get one name.
+        """
+        ranges = tuple((names.get(n, n), size) for n, size in self.ranges)
+        if len(dict(ranges)) < len(ranges):
+            raise EquationError(f"renaming {dict(names)} would make two indices one")
+        return self._renamed(names, ranges)
+
+    @abstractmethod
+    def _renamed(self, names: Mapping[str, str], ranges: tuple[tuple[str, int], ...]) -> Self: ...
+
+    def _check(self, access: Access) -> None:
+        shape = self.shape_of.get(access.array)
+        if shape is None or len(shape) != len(access.positions):
+            raise EquationError(
+                f"{access.array} is accessed with {len(access.positions)} positions, but its "
+                f"shape is {'unknown' if shape is None else shape}"
+            )
+        for axis, (position, size) in enumerate(zip(access.positions, shape, strict=True)):
+            for name in position.names:
+                if self.range_of.get(name, 0) < 1:
+                    raise EquationError(
+                        f"index {name} of {access.array} runs over {self.range_of.get(name)} "
+                        "values; every index needs at least 1"
+                    )
+            before, behind = access.margin(axis)
+            low, high = position.bounds(self.range_of)
+            if low < -before or high > size - 1 + behind:
+                raise EquationError(
+                    f"axis {axis} of {access.array} is accessed from {low} to {high}, but it has "
+                    f"positions 0 to {size - 1} with {before} of padding before and {behind} "
+                    "behind; declare the padding or shorten a range"
+                )
+
+
+@frozen
+class Contraction(Equation):
+    """A sum of products: `Z[n,k] = b[k] + Σ_f W[k,f]·X[n,f]`.
+
+    Args:
+        terms: each adds its products to the same target array, wherever its indices lead.
+    """
+
+    terms: tuple[Term, ...]
+
+    @property
+    def kind(self) -> str:
+        """`pointwise`, `reindex`, or else `contraction`."""
+        single = all(len(t.factors) == 1 and not t.summed for t in self.terms)
+        if single and len(self.terms) == 1 and isinstance(self.terms[0].factors[0], Applied):
+            return "pointwise"
+        bare = all(isinstance(f, Access) for t in self.terms for f in t.factors)
+        apart = len({t.target for t in self.terms}) == len(self.terms)
+        return "reindex" if single and bare and apart else "contraction"
+
+    @property
+    def target(self) -> Access:
+        """The first term's target."""
+        return self.terms[0].target
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """The accesses of all terms."""
+        return tuple(a for t in self.terms for a in t.accesses)
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """The letters of all factors."""
+        return unique([f.access.array for t in self.terms for f in t.factors])
+
+    @property
+    def saved(self) -> tuple[str, ...]:
+        """Nothing: a contraction's operands are all its adjoints need."""
+        return ()
+
+    @property
+    def reads(self) -> tuple[tuple[Access, Access], ...]:
+        """Each term's target with each of its factors."""
+        return tuple((t.target, f.access) for t in self.terms for f in t.factors)
+
+    def at(self, values: Mapping[str, int]) -> tuple[Term, ...]:
+        """The terms with numbers put in for some indices."""
+        return tuple(t.substitute(values) for t in self.terms)
+
+    def _renamed(self, names: Mapping[str, str], ranges: tuple[tuple[str, int], ...]) -> Self:
+        return replace(self, terms=tuple(t.rename(names) for t in self.terms), ranges=ranges)
+
+
+@frozen
+class Selection(Equation):
+    """The first maximum of a window: `Z[n,c,y,x] = max_{i,j} X[n,c,y·s+i,x·s+j]`.
+
+    First means row-major order of `over`; padding never wins; a NaN wins.
+
+    Args:
+        result: the element that gets the maximum.
+        source: the elements compared.
+        over: the indices the window runs over, outermost first.
+        winner: the letter of the saved array that holds, for each target element, which point
+            of the window won, counted row-major.
+    """
+
+    result: Access
+    source: Access
+    over: tuple[str, ...]
+    winner: str
+
+    @property
+    def target(self) -> Access:
+        """The result."""
+        return self.result
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """Result, source and winner."""
+        return (self.result, self.source, self.result.to(self.winner))
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """The source."""
+        return (self.source.array,)
+
+    @property
+    def saved(self) -> tuple[str, ...]:
+        """The winner."""
+        return (self.winner,)
+
+    @property
+    def reads(self) -> tuple[tuple[Access, Access], ...]:
+        """The result with the source."""
+        return ((self.result, self.source),)
+
+    @property
+    def place(self) -> Affine:
+        """The point of the window, counted row-major: `i·S+j`."""
+        total = Affine()
+        for name in self.over:
+            size = self.range_of[name]
+            total = total * Number(size, f"|{name}|") + index(name) if total.terms else index(name)
+        return total
+
+    def _renamed(self, names: Mapping[str, str], ranges: tuple[tuple[str, int], ...]) -> Self:
+        return replace(
+            self,
+            result=self.result.rename(names),
+            source=self.source.rename(names),
+            over=tuple(names.get(n, n) for n in self.over),
+            ranges=ranges,
+        )
+
+
+@frozen
+class Normalisation(Equation):
+    """Batch norm: `Z = γ·U + β` with `U = (X − μ)·r`, `r = 1/√(v + ε)`, per channel.
+
+    The mean `μ` and the biased variance `v` are taken over the indices that the statistics'
+    access does not show.
+
+    Args:
+        result: the element that gets the normalised value.
+        source: the element normalised, at the same indices.
+        statistic: the access of the mean (`μ[c]`); variance, `r`, scale and shift have the same.
+        epsilon: what is added to the variance.
+        scale: the letter of the scale, or None without one.
+        shift: the letter of the shift, or None without one.
+        variance: the letter of the saved variance.
+        inverse: the letter of the saved 1/√(v + ε).
+        normalised: the letter of the saved U.
+    """
+
+    result: Access
+    source: Access
+    statistic: Access
+    epsilon: float
+    scale: str | None
+    shift: str | None
+    variance: str
+    inverse: str
+    normalised: str
+
+    @property
+    def target(self) -> Access:
+        """The result."""
+        return self.result
+
+    @property
+    def over(self) -> tuple[str, ...]:
+        """The indices that mean and variance run over."""
+        return tuple(n for n in self.result.names if n not in self.statistic.names)
+
+    @property
+    def count(self) -> int:
+        """How many elements one mean is taken over."""
+        total = 1
+        for name in self.over:
+            total *= self.range_of[name]
+        return total
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """Result, source, parameters and what is saved."""
+        of_channel = (*self.operands[1:], *self.saved[:3])
+        return (
+            self.result,
+            self.source,
+            self.result.to(self.normalised),
+            *(self.statistic.to(letter) for letter in of_channel),
+        )
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """The source, then scale and shift where there are any."""
+        return (self.source.array, *(p for p in (self.scale, self.shift) if p is not None))
+
+    @property
+    def saved(self) -> tuple[str, ...]:
+        """Mean, variance, inverse deviation, normalised values."""
+        return (self.statistic.array, self.variance, self.inverse, self.normalised)
+
+    @property
+    def reads(self) -> tuple[tuple[Access, Access], ...]:
+        """Every element of the channel reads the whole channel."""
+        elsewhere = {n: n + "′" for n in self.over}
+        parameters = (self.statistic.to(letter) for letter in self.operands[1:])
+        return (
+            (self.result, self.source.rename(elsewhere)),
+            *((self.result, parameter) for parameter in parameters),
+        )
+
+    @cached_property
+    def range_of(self) -> Mapping[str, int]:
+        """Index name → range; `n′` runs as `n` does."""
+        ranges = dict(self.ranges)
+        return ranges | {n + "′": ranges[n] for n in self.over if n in ranges}
+
+    def _renamed(self, names: Mapping[str, str], ranges: tuple[tuple[str, int], ...]) -> Self:
+        return replace(
+            self,
+            result=self.result.rename(names),
+            source=self.source.rename(names),
+            statistic=self.statistic.rename(names),
+            ranges=ranges,
+        )
+
+
+@frozen
+class Loss(Equation):
+    """The end of the forward pass: one number, whose own gradient is 1.
+
+    `L = −(1/N)·Σ_{n,k} T[n,k]·log P[n,k]` with `P = softmax_k Z`, by log-sum-exp; or
+    `L = (1/M)·Σ (Z − T)²` over all M elements.
+
+    Args:
+        rule: which of the two.
+        result: the loss, an access without positions.
+        source: the prediction's element, samples on its first axis.
+        labels: the letter of the array of targets, of the prediction's shape.
+        probabilities: the letter of the saved softmax; None for the squared error.
+        weight: the letter of the saved sum of a sample's targets, where that is not 1; or None.
+    """
+
+    rule: LossRule
+    result: Access
+    source: Access
+    labels: str
+    probabilities: str | None = None
+    weight: str | None = None
+
+    @property
+    def target(self) -> Access:
+        """The result."""
+        return self.result
+
+    @property
+    def mean(self) -> Number:
+        """What the sum is divided by: samples, or elements of the squared error."""
+        if self.rule == "softmax cross-entropy":
+            return Number(self.shape_of[self.source.array][0], "N")
+        total = 1
+        for name in self.source.names:
+            total *= self.range_of[name]
+        return Number(total, "M")
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """Result, source, labels and what is saved."""
+        sample = Access(self.weight or "", self.source.positions[:1])
+        return (
+            self.result,
+            self.source,
+            self.source.to(self.labels),
+            *([self.source.to(self.probabilities)] if self.probabilities else []),
+            *([sample] if self.weight else []),
+        )
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """The prediction and the labels."""
+        return (self.source.array, self.labels)
+
+    @property
+    def saved(self) -> tuple[str, ...]:
+        """Probabilities and sample weights, where there are any."""
+        return tuple(letter for letter in (self.probabilities, self.weight) if letter)
+
+    @property
+    def reads(self) -> tuple[tuple[Access, Access], ...]:
+        """The loss reads every prediction and every label."""
+        return ((self.result, self.source), (self.result, self.source.to(self.labels)))
+
+    def _renamed(self, names: Mapping[str, str], ranges: tuple[tuple[str, int], ...]) -> Self:
+        return replace(self, source=self.source.rename(names), ranges=ranges)

@@ -1,0 +1,267 @@
+"""Equations as text, LaTeX and MathML, with symbols or with the numbers put in.
+
+    text(e)                                     dW[k,c,i,j] = Σ_{n,y,x} dZ[n,k,y,x]·X[n,c,y·s+i−p,…]
+    text(e, numbers=True)                       … Σ_{n<64,y<28,x<28} dZ[n,k,y,x]·X[n,c,y+i−2,…]
+    text(e, numbers=True, at={"k": 2, "c": 0})  dW[2,0,i,j] = …
+
+A line with `+=` adds wherever its indices lead (several may lead to one element); a quotient
+stands for "where it divides evenly".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction as Rational
+
+from .access import Access, Applied, Factor, Indicator, Term
+from .affine import Affine
+from .kinds import Contraction, Equation, Loss, Normalisation, Selection
+from .layout import (
+    Big,
+    Called,
+    Enclosed,
+    Fraction,
+    Indexed,
+    Layout,
+    Lines,
+    Power,
+    Root,
+    Row,
+    Sign,
+    Word,
+    to_latex,
+    to_mathml,
+    to_text,
+)
+from .number import ONE, Number
+
+__all__ = ["latex", "mathml", "one_to_one", "text"]
+
+
+def text(
+    equation: Equation | Access, *, numbers: bool = False, at: Mapping[str, int] | None = None
+) -> str:
+    """One line of Unicode per defining equation.
+
+    Args:
+        equation: any kind, or a single access.
+        numbers: put in the values of strides, sizes and ranges.
+        at: put in these values for indices; needs a contraction.
+    """
+    return to_text(_layout(equation, _Style(numbers, at or {})))
+
+
+def latex(
+    equation: Equation | Access, *, numbers: bool = False, at: Mapping[str, int] | None = None
+) -> str:
+    """LaTeX for a display formula; arguments as for `text`."""
+    return to_latex(_layout(equation, _Style(numbers, at or {})))
+
+
+def mathml(
+    equation: Equation | Access, *, numbers: bool = False, at: Mapping[str, int] | None = None
+) -> str:
+    """A `<math>` element; arguments as for `text`."""
+    return to_mathml(_layout(equation, _Style(numbers, at or {})))
+
+
+def one_to_one(t: Term, ranges: Mapping[str, int]) -> bool:
+    """Whether no two index points of the target lead to the same element.
+
+    Exact for positions that lay indices out in mixed radix, each index on one axis.
+    """
+    names = [name for position in t.target.positions for name in position.names]
+    return len(set(names)) == len(names) and all(
+        _injective(position, ranges) for position in t.target.positions
+    )
+
+
+def _injective(position: Affine, ranges: Mapping[str, int]) -> bool:
+    reach = 0
+    for name, c in sorted(position.terms, key=lambda pair: abs(pair[1].integer)):
+        if ranges[name] > 1 and abs(c.integer) <= reach:
+            return False
+        reach += abs(c.integer) * (ranges[name] - 1)
+    return True
+
+
+@dataclass(frozen=True)
+class _Style:
+    """Symbols or numbers, and what is put in for indices."""
+
+    numbers: bool
+    at: Mapping[str, int] = field(default_factory=dict)
+
+
+def _layout(equation: Equation | Access, style: _Style) -> Layout:
+    match equation:
+        case Access():
+            return _access(equation.substitute(style.at), style)
+        case Contraction():
+            return _contraction(equation, style)
+        case Selection():
+            over = _over(equation.over, equation, style)
+            source = _access(equation.source, style)
+            return Row((_access(equation.result, style), _EQUALS, Big("max", over), source))
+        case Normalisation():
+            return _normalisation(equation, style)
+        case Loss():
+            return _loss(equation, style)
+    raise TypeError(f"{type(equation).__name__} is no equation")
+
+
+_EQUALS, _PLUS, _MINUS, _TIMES = (
+    Sign("=", spaced=True),
+    Sign("+", spaced=True),
+    Sign("−", spaced=True),
+    Sign("·"),
+)
+
+
+def _contraction(equation: Contraction, style: _Style) -> Layout:
+    """Terms with the same target on one line."""
+    groups: dict[Access, list[Term]] = {}
+    for t in equation.terms:
+        groups.setdefault(t.target, []).append(t)
+    rows = []
+    for place, (target, terms) in enumerate(groups.items()):
+        adds = not all(one_to_one(t, equation.range_of) for t in terms)
+        adds = adds or (place > 0 and equation.kind != "reindex")
+        sign = Sign("+=" if adds else "=", spaced=True)
+        sums: list[Layout] = [_access(target.substitute(style.at), style), sign]
+        for position, t in enumerate(terms):
+            negative = t.scale.is_negative(style.numbers)
+            if position or negative:
+                sums.append((_MINUS if negative else _PLUS) if position else Sign("−"))
+            sums.append(_product(t, equation, style, -t.scale if negative else t.scale))
+        rows.append(Row(tuple(sums)))
+    return rows[0] if len(rows) == 1 else Lines(tuple(rows))
+
+
+def _product(t: Term, equation: Contraction, style: _Style, scale: Number) -> Layout:
+    """`(1/N)·Σ_{c,i,j} W[k,c,i,j]·X[n,c,y+i,x+j]`."""
+    pieces: list[Layout] = []
+    if not scale.is_one(style.numbers):
+        pieces += [_scale(scale, style), _TIMES]
+    over = tuple(n for n in t.summed if n not in style.at)
+    if over:
+        pieces.append(Big("Σ", _over(over, equation, style)))
+    for place, factor in enumerate(t.substitute(style.at).factors):
+        pieces += [_TIMES] * (place > 0) + [_factor(factor, style)]
+    return Row(tuple(pieces))
+
+
+def _over(names: tuple[str, ...], equation: Equation, style: _Style) -> tuple[Layout, ...]:
+    """The indices a sum runs over, with their ranges when numbers are put in."""
+    if not style.numbers:
+        return tuple(map(Word, names))
+    return tuple(Row((Word(n), Sign("<"), Word(str(equation.range_of[n])))) for n in names)
+
+
+def _scale(scale: Number, style: _Style) -> Layout:
+    written = scale.text(style.numbers)
+    if style.numbers and isinstance(scale.value, Rational) and scale.value.denominator != 1:
+        return Enclosed(Word(written))
+    return Enclosed(Word(written)) if "/" in written or "+" in written else Word(written)
+
+
+def _factor(factor: Factor, style: _Style) -> Layout:
+    match factor:
+        case Access():
+            return _access(factor, style)
+        case Applied(function, access):
+            return Called(function.name, _access(access, style))
+        case Indicator(access, value):
+            equals = (_access(access, style), _EQUALS, _affine(value, style))
+            return Enclosed(Row(equals), "[]")
+
+
+def _access(access: Access, style: _Style) -> Layout:
+    return Indexed(access.array, tuple(_affine(p, style) for p in access.positions))
+
+
+def _affine(position: Affine, style: _Style) -> Layout:
+    """What is added first, then what is subtracted: `h+p−i·d`."""
+    signed = [(n, c, c.is_negative(style.numbers)) for n, c in position.terms]
+    pieces: list[tuple[bool, Layout]] = [
+        (negative, _monomial(n, -c if negative else c, style)) for n, c, negative in signed
+    ]
+    offset = position.offset
+    if not offset.vanishes(style.numbers) or not pieces:
+        negative = offset.is_negative(style.numbers)
+        pieces.append((negative, Word((-offset if negative else offset).text(style.numbers))))
+    row: list[Layout] = []
+    for negative, piece in sorted(pieces, key=lambda pair: pair[0]):
+        if negative or row:
+            row.append(Sign("−" if negative else "+"))
+        row.append(piece)
+    whole = row[0] if len(row) == 1 else Row(tuple(row))
+    if position.divisor.is_one(style.numbers):
+        return whole
+    return Fraction(whole, Word(position.divisor.text(style.numbers)))
+
+
+def _monomial(name: str, coefficient: Number, style: _Style) -> Layout:
+    if coefficient.is_one(style.numbers):
+        return Word(name)
+    return Row((Word(name), _TIMES, Word(coefficient.text(style.numbers))))
+
+
+def _normalisation(equation: Normalisation, style: _Style) -> Layout:
+    """The result, the normalised value, the inverse deviation, and what the mean is taken over."""
+    statistic = equation.statistic
+    result = _access(equation.result, style)
+    normalised = _access(equation.result.to(equation.normalised), style)
+    scaled: list[Layout] = [result, _EQUALS]
+    if equation.scale is not None:
+        scaled += [_access(statistic.to(equation.scale), style), _TIMES]
+    scaled.append(normalised)
+    if equation.shift is not None:
+        scaled += [_PLUS, _access(statistic.to(equation.shift), style)]
+    inverse = _access(statistic.to(equation.inverse), style)
+    source, mean = _access(equation.source, style), _access(statistic, style)
+    variance = _access(statistic.to(equation.variance), style)
+    epsilon = Word(repr(equation.epsilon) if style.numbers else "ε")
+    over = Big("Σ", _over(equation.over, equation, style))
+    share = Word(f"1/{equation.count}" if style.numbers else "1/M")
+    centred = Enclosed(Row((source, _MINUS, mean)))
+    return Lines(
+        (
+            Row(tuple(scaled)),
+            Row((normalised, _EQUALS, centred, _TIMES, inverse)),
+            Row((inverse, _EQUALS, Fraction(Word("1"), Root(Row((variance, _PLUS, epsilon)))))),
+            Row((mean, _EQUALS, Enclosed(share), _TIMES, over, source)),
+            Row((variance, _EQUALS, Enclosed(share), _TIMES, over, Power(centred, "2"))),
+        )
+    )
+
+
+def _loss(equation: Loss, style: _Style) -> Layout:
+    """The loss, and for the cross-entropy the softmax in it."""
+    result, source = _access(equation.result, style), _access(equation.source, style)
+    target = _access(equation.source.to(equation.labels), style)
+    mean = Number(Rational(1, equation.mean.integer), f"1/{equation.mean.symbol}")
+    share = (_scale(mean, style), _TIMES) if mean != ONE else ()
+    over = Big("Σ", _over(equation.source.names, equation, style))
+    if equation.probabilities is None:
+        difference = Power(Enclosed(Row((source, _MINUS, target))), "2")
+        return Row((result, _EQUALS, *share, over, difference))
+    softmax = _access(equation.source.to(equation.probabilities), style)
+    log = Row((Word("log"), Sign(" "), softmax))
+    classes = Big("Σ", _over(equation.source.names[1:], equation, style))
+    exponential = Row((Word("exp"), Sign(" "), source))
+    rows: list[Layout] = [
+        Row((result, _EQUALS, Sign("−"), *share, over, target, _TIMES, log)),
+        Row(
+            (
+                softmax,
+                _EQUALS,
+                Fraction(Enclosed(exponential), Enclosed(Row((classes, exponential)))),
+            )
+        ),
+    ]
+    if equation.weight is not None:
+        weight = _access(Access(equation.weight, equation.source.positions[:1]), style)
+        rows.append(Row((weight, _EQUALS, classes, target)))
+    return Lines(tuple(rows))

@@ -1,0 +1,164 @@
+"""Equations tied together by the arrays they share: a whole network, forward and backward.
+
+Each node is one equation, its letters tied to array names (`Z` → `conv1.output`). The backward
+pass is read off the forward pass: for every node, last first, the adjoints towards whatever needs
+a gradient; where several nodes read an array, its gradient is the sum of what they send back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from .adjoint import adjoint
+from .frozen import frozen
+from .kinds import Contraction, Equation
+from .region import Region, image, preimage
+
+__all__ = ["Adjoint", "Node", "System"]
+
+
+@frozen
+class Node:
+    """One equation of a system.
+
+    Args:
+        name: the layer's name.
+        kind: the layer's class, such as `Conv2d`.
+        equation: its equation.
+        arrays: each letter of the equation with the name of the array it stands for.
+        sources: the letters that come from nodes before, or from the input.
+        parameters: the letters of what is trained.
+    """
+
+    name: str
+    kind: str
+    equation: Equation
+    arrays: tuple[tuple[str, str], ...]
+    sources: tuple[str, ...]
+    parameters: tuple[str, ...] = ()
+
+    @cached_property
+    def array_of(self) -> Mapping[str, str]:
+        """Letter → array name."""
+        return dict(self.arrays)
+
+    @property
+    def output(self) -> str:
+        """The name of the array that the equation defines."""
+        return self.array_of[self.equation.target.array]
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the arrays that come from elsewhere in the network."""
+        return tuple(self.array_of[letter] for letter in self.sources)
+
+
+@frozen
+class Adjoint:
+    """One sum of the backward pass: what a node sends back to one of its operands.
+
+    Args:
+        node: the node.
+        operand: the letter of the operand.
+        equation: the contraction; its letter `dA` stands for the gradient of what `A` stands for.
+    """
+
+    node: Node
+    operand: str
+    equation: Contraction
+
+    @property
+    def receives(self) -> str:
+        """The name of the array whose gradient is added to."""
+        return self.node.array_of[self.operand]
+
+
+@frozen
+class System:
+    """The equations of a network in the order they are computed.
+
+    Args:
+        nodes: each reads only the input, given arrays, and outputs of nodes before it.
+        input: the name of the network's input.
+    """
+
+    nodes: tuple[Node, ...]
+    input: str = "input"
+
+    @cached_property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Array name → shape, in forward order."""
+        found: dict[str, tuple[int, ...]] = {}
+        for node in self.nodes:
+            for letter in (*node.sources, *(a for a, _ in node.arrays)):
+                found.setdefault(node.array_of[letter], node.equation.shape_of[letter])
+        return found
+
+    @cached_property
+    def producer(self) -> Mapping[str, Node]:
+        """Array name → the node whose equation defines or saves it."""
+        return {
+            node.array_of[letter]: node
+            for node in self.nodes
+            for letter in (node.equation.target.array, *node.equation.saved)
+        }
+
+    @cached_property
+    def readers(self) -> Mapping[str, tuple[tuple[Node, str], ...]]:
+        """Array name → the nodes that read it, each with the letter it reads it by."""
+        found: dict[str, list[tuple[Node, str]]] = {}
+        for node in self.nodes:
+            for letter in (*node.sources, *node.parameters):
+                found.setdefault(node.array_of[letter], []).append((node, letter))
+        return {name: tuple(nodes) for name, nodes in found.items()}
+
+    @cached_property
+    def backward(self) -> tuple[Adjoint, ...]:
+        """The adjoints in the order they are computed, towards parameters and sources."""
+        return tuple(
+            Adjoint(node, letter, adjoint(node.equation, letter))
+            for node in reversed(self.nodes)
+            for letter in (*node.parameters, *node.sources)
+        )
+
+    def preimage(self, array: str, region: Region, of: str | None = None) -> Region:
+        """The elements of `of` (the input by default) that elements of `array` depend on.
+
+        Exact through chains and branches: the union over all ways.
+
+        Args:
+            array: the name of a node's output.
+            region: elements of it.
+            of: the name of an array before it.
+        """
+        start = of or self.input
+        wanted: dict[str, Region] = {array: region}
+        for node in reversed(self.nodes):
+            here = wanted.get(node.output)
+            if here is None or node.output == start:
+                continue
+            for letter, source in zip(node.sources, node.inputs, strict=True):
+                read = preimage(node.equation, letter, here)
+                wanted[source] = wanted.get(source, Region()) | read
+        return wanted.get(start, Region())
+
+    def image(self, array: str, region: Region, of: str) -> Region:
+        """The elements of `of` that depend on elements of `array`.
+
+        Args:
+            array: the name of the input or of a node's output.
+            region: elements of it.
+            of: the name of an array behind it.
+        """
+        reached: dict[str, Region] = {array: region}
+        for node in self.nodes:
+            if node.output == array:
+                continue
+            found = Region()
+            for letter, source in zip(node.sources, node.inputs, strict=True):
+                if source in reached:
+                    found |= image(node.equation, letter, reached[source])
+            if found:
+                reached[node.output] = reached.get(node.output, Region()) | found
+        return reached.get(of, Region())

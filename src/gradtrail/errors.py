@@ -1,0 +1,75 @@
+"""Every error that gradtrail raises, one tree.
+
+    GradtrailError
+    ├── EquationError      an equation that cannot be built           (ValueError)
+    ├── ArgumentError      an argument no layer or function can take  (ValueError)
+    ├── ShapeError         layers or arrays that do not fit together  (ValueError)
+    ├── DataError          samples or labels that cannot be learned   (ValueError)
+    ├── UnknownNameError   a name that no array or model has          (KeyError)
+    ├── GradientError      a gradient that differs from differences   (AssertionError)
+    ├── NonFiniteError     a NaN or infinity in a learning step       (FloatingPointError)
+    └── FileError          a file that cannot be read or written      (ValueError)
+
+Each message is one sentence of cause, and names what was expected, what came, how that number
+arose and what to change.
+"""
+
+__all__ = [
+    "ArgumentError",
+    "DataError",
+    "EquationError",
+    "FileError",
+    "GradientError",
+    "GradtrailError",
+    "NonFiniteError",
+    "ShapeError",
+    "UnknownNameError",
+]
+
+
+class GradtrailError(Exception):
+    """The root of the tree: catch this to catch whatever gradtrail refuses."""
+
+
+class EquationError(GradtrailError, ValueError):
+    """An equation whose indices, ranges or accesses contradict each other."""
+
+
+class ArgumentError(GradtrailError, ValueError):
+    """An argument outside what the layer or function is defined for."""
+
+
+class ShapeError(GradtrailError, ValueError):
+    """A layer that does not fit behind the one before it, or an array of another shape.
+
+    Args:
+        cause: what was expected and what came.
+        remedy: what to change, without a full stop.
+    """
+
+    def __init__(self, cause: str, remedy: str = "") -> None:
+        super().__init__(f"{cause}. {remedy}." if remedy else cause)
+        self.cause, self.remedy = cause, remedy
+
+
+class DataError(GradtrailError, ValueError):
+    """Samples or labels that the network cannot take: layout, range, type or number."""
+
+
+class UnknownNameError(GradtrailError, KeyError):
+    """A name that no array, layer or architecture has; the message lists near ones."""
+
+    def __str__(self) -> str:  # KeyError would print the quoted repr
+        return str(self.args[0]) if self.args else ""
+
+
+class GradientError(GradtrailError, AssertionError):
+    """A gradient that central differences do not confirm."""
+
+
+class NonFiniteError(GradtrailError, FloatingPointError):
+    """A NaN or an infinity; the message says in which array, at which index, for which sample."""
+
+
+class FileError(GradtrailError, ValueError):
+    """A file that is missing, damaged, of another format, or that cannot be written."""

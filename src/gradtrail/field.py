@@ -1,0 +1,114 @@
+"""Receptive fields in closed form: size, jump and offset per axis of the network's input.
+
+Position y of a layer's output sees the input positions from y·jump + offset to
+y·jump + offset + size − 1. `System.preimage` gives the exact elements; this is their arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from .equation import Access, Equation
+from .equation.frozen import frozen
+
+__all__ = ["Field", "input_fields", "next_fields"]
+
+
+@frozen
+class Field:
+    """What one output position sees of one spatial axis of the input.
+
+    Args:
+        size: how many positions, padding included.
+        jump: how far the field moves from one output position to the next; 0 where every output
+            sees the same, None where positions are laid out in one row (behind a flatten).
+        offset: where the field of output position 0 begins.
+        axis: which axis of the output the field moves along; None where it does not.
+    """
+
+    size: int
+    jump: Fraction | None
+    offset: Fraction
+    axis: int | None = None
+
+    def __str__(self) -> str:
+        start = str(self.offset).replace("-", "−")
+        if not self.jump:
+            return f"{self.size} in all, from {start}"
+        return f"{self.size}, jump {self.jump}, from {start}"
+
+
+def input_fields(shape: tuple[int, ...]) -> tuple[Field, ...]:
+    """Each spatial position of the input sees itself."""
+    return tuple(Field(1, Fraction(1), Fraction(0), axis) for axis in range(1, len(shape)))
+
+
+def next_fields(
+    equation: Equation, sources: Mapping[str, tuple[tuple[Field, ...], tuple[int, ...]]]
+) -> tuple[Field, ...]:
+    """The fields behind an equation.
+
+    Args:
+        equation: a layer's.
+        sources: for each source letter its fields and its shape without the batch axis.
+    """
+    found: list[tuple[Field, ...]] = []
+    for target, source in equation.reads:
+        if source.array in sources:
+            fields, shape = sources[source.array]
+            found.append(tuple(_moved(f, equation, target, source, shape) for f in fields))
+    return tuple(_joined(fields) for fields in zip(*found, strict=True))
+
+
+def _moved(
+    field: Field, equation: Equation, target: Access, source: Access, shape: tuple[int, ...]
+) -> Field:
+    """One axis's field carried from a source to the target."""
+    if field.jump is None:
+        kept = source.positions[1].plain is not None and source.positions[1] in target.positions
+        return field if kept else Field(field.size, Fraction(0), field.offset)
+    if field.axis is None:
+        return field
+    position = source.positions[field.axis + 1]
+    for axis, ahead in enumerate(target.positions):
+        shared = [n for n in ahead.names if n in position.names]
+        if len(shared) != 1:
+            continue
+        elsewhere = [n for q in source.positions if q is not position for n in q.names]
+        if any(n in elsewhere for n in ahead.names):
+            # several axes in one row: each place still sees what its source saw
+            whole = field.size + int(field.jump * (shape[field.axis] - 1))
+            return Field(whole, None, field.offset)
+        return _through(field, equation, position, ahead, shared[0], axis)
+    low, high = position.bounds(equation.range_of)
+    first, last = field.jump * max(low, 0), field.jump * min(high, shape[field.axis] - 1)
+    return Field(int(last - first) + field.size, Fraction(0), field.offset + first)
+
+
+def _through(
+    field: Field, equation: Equation, position: object, ahead: object, name: str, axis: int
+) -> Field:
+    """`y·s + i·d − p` behind a field: the jump grows by s, the size by the window."""
+    from .equation import Affine
+
+    assert isinstance(position, Affine) and isinstance(ahead, Affine) and field.jump is not None
+    rest = equation.range_of | {name: 1}
+    low, high = position.bounds(rest)
+    ahead_low, ahead_high = ahead.bounds(rest)
+    step = Fraction(position.coefficient(name), ahead.coefficient(name))
+    first = low - step * ahead_high
+    last = high - step * ahead_low
+    size = int(field.jump * (last - first)) + field.size
+    return Field(size, field.jump * step, field.offset + field.jump * first, axis - 1)
+
+
+def _joined(fields: tuple[Field, ...]) -> Field:
+    """The field that covers those of several branches."""
+    jumps = {f.jump for f in fields}
+    start = min(f.offset for f in fields)
+    end = max(f.offset + f.size for f in fields)
+    covering = max(fields, key=lambda f: f.size)
+    if len(jumps) > 1:
+        return covering
+    return Field(int(end - start), covering.jump, start, covering.axis)

@@ -1,0 +1,161 @@
+"""Files: nothing half-written is ever left behind, nothing is unpickled, and what comes in is
+checked before it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .architecture import network_from
+from .errors import ArgumentError, FileError, ShapeError
+
+if TYPE_CHECKING:
+    from .network import Network
+
+__all__ = ["load", "read_json", "save_network", "write_bytes", "write_json"]
+
+WEIGHTS = "weights.safetensors"
+_FORMAT = "gradtrail-network-1"
+_JSON_LIMIT = 16 << 20
+
+
+@contextmanager
+def _naming(action: str, path: Path) -> Iterator[None]:
+    """Turn the system's errors into one that names the file."""
+    try:
+        yield
+    except OSError as cause:
+        raise FileError(f"cannot {action} {path}: {cause.strerror or cause}") from cause
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file under a temporary name, flush it, and rename it into place.
+
+    Raises:
+        FileError: the file cannot be written; an older one stays as it was.
+    """
+    target = Path(path)
+    with _naming("write", target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_json(path: str | os.PathLike[str], data: Any) -> None:
+    """Write data as indented JSON; see `write_bytes`."""
+    write_bytes(path, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read a JSON file of at most 16 MiB.
+
+    Raises:
+        FileError: it is missing, too large, or not JSON.
+    """
+    source = Path(path)
+    with _naming("read", source):
+        if source.stat().st_size > _JSON_LIMIT:
+            raise FileError(f"{source} is larger than 16 MiB; no settings are that long")
+        content = source.read_bytes()
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as cause:
+        raise FileError(f"{source} is not JSON: {cause}") from cause
+
+
+def save_network(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write weights and running statistics as safetensors, the architecture in its metadata.
+
+    Raises:
+        FileError: the file cannot be written; an older one stays as it was.
+    """
+    from safetensors.numpy import save
+
+    arrays = {**network.parameters, **network.buffers}
+    metadata = {
+        "format": _FORMAT,
+        "architecture": json.dumps(network.architecture(), ensure_ascii=False),
+    }
+    content = save({n: np.ascontiguousarray(a) for n, a in arrays.items()}, metadata)
+    write_bytes(path, content)
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """The network in a run's folder or in a file that `Network.save` wrote.
+
+    Args:
+        path: the folder, or the safetensors file.
+
+    Raises:
+        FileError: it is missing, damaged, or holds no gradtrail network.
+    """
+    source = Path(path)
+    if source.is_dir():
+        source = source / WEIGHTS
+        if not source.exists():
+            raise FileError(f"{path} is a folder without {WEIGHTS}; is it a run's folder?")
+    arrays, metadata = _read_safetensors(source)
+    if metadata.get("format") != _FORMAT:
+        raise FileError(
+            f"{source} holds no gradtrail network: its metadata have "
+            f"format={metadata.get('format')!r} instead of {_FORMAT!r}"
+        )
+    try:
+        architecture = json.loads(metadata.get("architecture", ""))
+        network = network_from(architecture)
+    except (ValueError, RecursionError, ArgumentError, ShapeError) as cause:
+        raise FileError(f"{source}: its architecture cannot be read: {cause}") from cause
+    _fill(network, arrays, source)
+    return network
+
+
+def _read_safetensors(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]:
+    """All arrays and the metadata of a safetensors file."""
+    from safetensors import SafetensorError, safe_open
+
+    if not source.exists():
+        raise FileError(f"cannot read {source}: there is no such file")
+    try:
+        with safe_open(str(source), framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError, ValueError) as cause:
+        raise FileError(f"cannot read {source}: not a safetensors file ({cause})") from cause
+
+
+def _fill(network: Network, arrays: Mapping[str, np.ndarray], source: Path) -> None:
+    """Put arrays into the network, each name once and none too many."""
+    wanted = {**network.parameters.shapes, **network.buffers.shapes}
+    for name in sorted(wanted.keys() ^ arrays.keys()):
+        problem = "is missing" if name in wanted else "belongs to no layer"
+        raise FileError(f"{source}: array {name!r} {problem}")
+    for name, array in arrays.items():
+        if array.shape != wanted[name]:
+            raise FileError(
+                f"{source}: array {name!r} has shape {array.shape}, but its layer needs "
+                f"{wanted[name]}"
+            )
+        side = network.parameters if name in network.parameters else network.buffers
+        side[name] = array

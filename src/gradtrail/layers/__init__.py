@@ -1,0 +1,41 @@
+"""The layers and losses, one small file per kind. See README.md."""
+
+from .activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
+from .base import Buffer, Declaration, Layer, Parameter, Shape
+from .branches import Concat, Residual
+from .convolution import Conv2d
+from .dropout import Dropout
+from .flatten import Flatten
+from .linear import Linear
+from .losses import CrossEntropy, Loss, MeanSquaredError
+from .normalization import BatchNorm2d
+from .pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from .transposed import ConvTranspose2d
+
+__all__ = [
+    "AvgPool2d",
+    "BatchNorm2d",
+    "Buffer",
+    "Concat",
+    "Conv2d",
+    "ConvTranspose2d",
+    "CrossEntropy",
+    "Declaration",
+    "Dropout",
+    "Flatten",
+    "GELU",
+    "GlobalAvgPool2d",
+    "Layer",
+    "LeakyReLU",
+    "Linear",
+    "Loss",
+    "MaxPool2d",
+    "MeanSquaredError",
+    "Parameter",
+    "ReLU",
+    "Residual",
+    "Shape",
+    "SiLU",
+    "Sigmoid",
+    "Tanh",
+]

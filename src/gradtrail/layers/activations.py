@@ -1,0 +1,220 @@
+"""Activations: a function of each element by itself; its slope is derived from the same line."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import field
+from typing import ClassVar, final
+
+from ..equation import Applied, Array, contraction, term
+from ..equation.frozen import frozen
+from ..equation.scalar import Function, Variable, erf, maximum, scalar, sigmoid, tanh, where
+from ..errors import ArgumentError
+from .base import Declaration, Layer, Shape, elementwise
+
+__all__ = ["GELU", "LeakyReLU", "ReLU", "SiLU", "Sigmoid", "Tanh"]
+
+X, Z = Array("X"), Array("Z")
+x = Variable("x")
+
+
+class Activation(Layer):
+    """A layer `Z = f(X)`, element by element."""
+
+    @property
+    @abstractmethod
+    def function(self) -> Function:
+        """f."""
+
+    def declare(self, *sources: Shape, training: bool) -> Declaration:
+        """See `Layer.declare`; any shape."""
+        (shape,) = sources
+        each = elementwise(shape)
+        applied = term(Z[each], Applied(self.function, X[each]))
+        return Declaration(contraction(applied, ranges={}, shapes={"X": shape}))
+
+
+@final
+@frozen
+class ReLU(Activation):
+    """The positive part: max(x, 0).
+
+    Forward:
+        Z[n,c,y,x] = relu(X[n,c,y,x])
+
+    Adjoints:
+        dX[n,c,y,x] = relu′(X[n,c,y,x])·dZ[n,c,y,x]
+
+    At 0 the derivative is 0. A NaN passes through.
+
+    Args:
+        name: instead of relu1, relu2, …
+    """
+
+    prefix: ClassVar[str] = "relu"
+
+    name: str | None = field(default=None, kw_only=True)
+
+    @property
+    def function(self) -> Function:
+        """max(x, 0)."""
+        return Function("relu", maximum(x, 0))
+
+
+@final
+@frozen
+class LeakyReLU(Activation):
+    """x above 0, negative_slope·x elsewhere.
+
+    Forward:
+        Z[n,c,y,x] = leaky_relu(X[n,c,y,x])
+
+    Adjoints:
+        dX[n,c,y,x] = leaky_relu′(X[n,c,y,x])·dZ[n,c,y,x]
+
+    At 0 the derivative is negative_slope.
+
+    Args:
+        negative_slope: the slope below 0.
+        name: instead of leakyrelu1, …
+
+    Raises:
+        ArgumentError: a slope that is not a finite number.
+
+    Source: A. Maas et al., "Rectifier nonlinearities improve neural network acoustic models" (2013).
+    """
+
+    prefix: ClassVar[str] = "leakyrelu"
+
+    negative_slope: float = 0.01
+    name: str | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.negative_slope):
+            raise ArgumentError(
+                f"LeakyReLU: negative_slope must be finite, got {self.negative_slope!r}"
+            )
+
+    @property
+    def function(self) -> Function:
+        """x or negative_slope·x."""
+        return Function("leaky_relu", where(x, x, self.negative_slope * x))
+
+
+@final
+@frozen
+class Sigmoid(Activation):
+    """The logistic function 1/(1 + exp(−x)).
+
+    Forward:
+        Z[n,c,y,x] = sigmoid(X[n,c,y,x])
+
+    Adjoints:
+        dX[n,c,y,x] = sigmoid′(X[n,c,y,x])·dZ[n,c,y,x]
+
+    Args:
+        name: instead of sigmoid1, …
+    """
+
+    prefix: ClassVar[str] = "sigmoid"
+
+    name: str | None = field(default=None, kw_only=True)
+
+    @property
+    def function(self) -> Function:
+        """1/(1 + exp(−x))."""
+        return Function("sigmoid", sigmoid(x))
+
+
+@final
+@frozen
+class Tanh(Activation):
+    """The hyperbolic tangent.
+
+    Forward:
+        Z[n,c,y,x] = tanh(X[n,c,y,x])
+
+    Adjoints:
+        dX[n,c,y,x] = tanh′(X[n,c,y,x])·dZ[n,c,y,x]
+
+    Args:
+        name: instead of tanh1, …
+    """
+
+    prefix: ClassVar[str] = "tanh"
+
+    name: str | None = field(default=None, kw_only=True)
+
+    @property
+    def function(self) -> Function:
+        """tanh(x)."""
+        return Function("tanh", tanh(x))
+
+
+@final
+@frozen
+class GELU(Activation):
+    """x·Φ(x), with the standard normal distribution's Φ.
+
+    Forward:
+        Z[n,c,y,x] = gelu(X[n,c,y,x])
+
+    Adjoints:
+        dX[n,c,y,x] = gelu′(X[n,c,y,x])·dZ[n,c,y,x]
+
+    Args:
+        approximate: "none" for Φ itself, "tanh" for its approximation by a tanh.
+        name: instead of gelu1, …
+
+    Raises:
+        ArgumentError: another approximation.
+
+    Source: D. Hendrycks and K. Gimpel, "Gaussian error linear units" (2016), section 2.
+    """
+
+    prefix: ClassVar[str] = "gelu"
+
+    approximate: str = field(default="none", kw_only=True)
+    name: str | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.approximate not in ("none", "tanh"):
+            raise ArgumentError(
+                f'GELU: approximate must be "none" or "tanh", got {self.approximate!r}'
+            )
+
+    @property
+    def function(self) -> Function:
+        """x·Φ(x)."""
+        if self.approximate == "tanh":
+            inner = math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
+            return Function("gelu_tanh", 0.5 * x * (1 + tanh(inner)))
+        return Function("gelu", 0.5 * x * (1 + erf(x / scalar(math.sqrt(2)))))
+
+
+@final
+@frozen
+class SiLU(Activation):
+    """x·sigmoid(x), also called swish.
+
+    Forward:
+        Z[n,c,y,x] = silu(X[n,c,y,x])
+
+    Adjoints:
+        dX[n,c,y,x] = silu′(X[n,c,y,x])·dZ[n,c,y,x]
+
+    Args:
+        name: instead of silu1, …
+
+    Source: S. Elfwing et al., "Sigmoid-weighted linear units" (2017), eq. 3.
+    """
+
+    prefix: ClassVar[str] = "silu"
+
+    name: str | None = field(default=None, kw_only=True)
+
+    @property
+    def function(self) -> Function:
+        """x·sigmoid(x)."""
+        return Function("silu", x * sigmoid(x))

@@ -1,0 +1,229 @@
+"""What a layer is: settings, one equation, and the names of the arrays in it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import MISSING, field, fields
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ..equation import Affine, Equation, index
+from ..equation.frozen import frozen
+from ..errors import ArgumentError, ShapeError
+from .initialization import INITIALIZATIONS
+
+__all__ = [
+    "Buffer",
+    "Declaration",
+    "Draws",
+    "Layer",
+    "Parameter",
+    "Shape",
+    "channels_of",
+    "elementwise",
+    "known_initialization",
+    "positive",
+    "times",
+]
+
+Shape = tuple[int, ...]
+"""An array's shape, samples first: (N, C, H, W) or (N, features)."""
+
+
+@frozen
+class Parameter:
+    """An array that training changes.
+
+    Args:
+        name: what it is called behind the layer's name: `weight`, `bias`.
+        initialization: a name from `INITIALIZATIONS`.
+        fan_in: how many products one output sums.
+        fan_out: how many outputs one input reaches.
+    """
+
+    name: str
+    initialization: str = "zeros"
+    fan_in: int = 1
+    fan_out: int = 1
+
+
+@frozen
+class Buffer:
+    """An array that is kept with the network but not trained: a running statistic.
+
+    Args:
+        name: what it is called behind the layer's name.
+        initial: the value it starts with everywhere.
+    """
+
+    name: str
+    initial: float
+
+
+@frozen
+class Declaration:
+    """A layer's equation for one input shape, and what its letters stand for.
+
+    Args:
+        equation: solved: all ranges and shapes known.
+        sources: the letters of the layer's inputs, in order.
+        parameters: letters of trained arrays.
+        buffers: letters of running statistics that the equation reads.
+        saved: letters the forward pass keeps → what they are called (`winner`).
+        given: letters that are neither: masks drawn for the step, constants, labels → name.
+    """
+
+    equation: Equation
+    sources: tuple[str, ...] = ("X",)
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    buffers: Mapping[str, Buffer] = field(default_factory=dict)
+    saved: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, str] = field(default_factory=dict)
+
+
+@frozen
+class Draws:
+    """Random numbers for one layer in one step, a stream per sample.
+
+    A stream follows from these numbers alone, so it does not matter who draws it when.
+
+    Args:
+        seed: the training's seed.
+        step: which step of the training.
+        layer: the layer's place in the network.
+    """
+
+    seed: int
+    step: int
+    layer: int
+
+    def stream(self, sample: int) -> np.random.Generator:
+        """The stream of one sample, by its place in the batch."""
+        key = (self.step, self.layer, sample)
+        sequence = np.random.SeedSequence(entropy=self.seed, spawn_key=key)
+        return np.random.Generator(np.random.PCG64(sequence))
+
+
+class Layer(ABC):
+    """The base of all layers: frozen settings that `declare` an equation for an input shape."""
+
+    prefix: ClassVar[str]
+    """What names are counted by: `conv` makes conv1, conv2, …"""
+
+    name: str | None
+
+    def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
+        """Refuse more positional arguments than there are, before they land in the wrong place."""
+        allowed = [f.name for f in fields(cls) if not f.kw_only]  # type: ignore[arg-type]
+        if len(arguments) > len(allowed):
+            listed = ", ".join(allowed) or "none"
+            raise ArgumentError(
+                f"{cls.__name__} takes {len(allowed)} arguments by position ({listed}), got "
+                f"{len(arguments)}; the input's channels and features are inferred, so leave "
+                "them out, and give the others by name"
+            )
+        return super().__new__(cls)
+
+    @abstractmethod
+    def declare(self, *sources: Shape, training: bool) -> Declaration:
+        """The equation for inputs of these shapes.
+
+        Args:
+            *sources: one shape per input, samples first.
+            training: whether for training (batch statistics, dropout) or evaluation.
+
+        Raises:
+            ShapeError: the layer does not fit these inputs; one clause, without the layer's name.
+        """
+
+    @property
+    def running(self) -> Mapping[str, Buffer]:
+        """The running statistics, by the letters of what they follow."""
+        return {}
+
+    def running_after(
+        self, count: int, batch: Mapping[str, np.ndarray], before: Mapping[str, np.ndarray]
+    ) -> Mapping[str, np.ndarray]:
+        """The running statistics after a training step.
+
+        Args:
+            count: how many elements each of the batch's statistics is taken over.
+            batch: the batch's statistics by letter.
+            before: the running statistics by letter.
+        """
+        return before
+
+    def given(self, equation: Equation, draws: Draws) -> Mapping[str, np.ndarray]:
+        """The arrays behind the `given` letters: constants of the equation, and random masks."""
+        return {}
+
+    def settings(self) -> dict[str, Any]:
+        """The layer as JSON: its type and the arguments that differ from their defaults."""
+        given: dict[str, Any] = {"type": type(self).__name__}
+        for known in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, known.name)
+            if known.default is MISSING or value != known.default:
+                given[known.name] = list(value) if isinstance(value, tuple) else value
+        return given
+
+
+_SPATIAL = ("z", "y", "x")
+
+
+def elementwise(shape: Shape) -> tuple[Affine, ...]:
+    """The indices of an array that is taken element by element: n,c,y,x or n,k."""
+    if len(shape) == 2:
+        return index("n"), index("k")
+    return index("n"), index("c"), *(index(name) for name in _SPATIAL[5 - len(shape) :])
+
+
+def positive(layer: str, **values: object) -> None:
+    """Check that arguments are whole numbers of at least 1.
+
+    Raises:
+        ArgumentError: naming the layer, the argument and the value.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise ArgumentError(f"{layer}: {name} must be a whole number ≥ 1, got {value!r}")
+
+
+def known_initialization(layer: str, name: str) -> None:
+    """Check the name of an initialization.
+
+    Raises:
+        ArgumentError: listing the names there are.
+    """
+    if name not in INITIALIZATIONS:
+        raise ArgumentError(
+            f"{layer}: initialization must be one of {', '.join(INITIALIZATIONS)}, got {name!r}"
+        )
+
+
+def channels_of(layer: Layer, shape: Shape, rank: int, of: str = "in_channels") -> int:
+    """The number of input channels, checked against what the layer was told.
+
+    Raises:
+        ShapeError: the input has not `rank` spatial axes, or other channels than told.
+    """
+    if len(shape) != rank + 2:
+        axes = ("channels", "height", "width") if rank == 2 else ("channels", f"{rank} axes")
+        raise ShapeError(f"expects a sample of ({', '.join(axes)}) but gets {times(shape[1:])}")
+    channels, told, groups = shape[1], getattr(layer, of, None), getattr(layer, "groups", 1)
+    if told not in (None, channels):
+        raise ShapeError(
+            f"weight expects {told} channels but gets {channels}", f"Set {of}={channels}"
+        )
+    if channels % groups:
+        raise ShapeError(
+            f"groups={groups} does not divide the {channels} input channels",
+            f"Set groups to a divisor of {channels}",
+        )
+    return channels
+
+
+def times(sizes: Shape) -> str:
+    """A shape in words: `20 × 8 × 8`."""
+    return " × ".join(map(str, sizes))

@@ -1,0 +1,220 @@
+"""Branches: a residual sum and a concatenation along channels.
+
+`Residual` and `Concat` hold lists of layers; a network lays them out flat and joins them with the
+layers `Add` and `Join`, whose equations are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import field
+from typing import Any, ClassVar, Protocol, final
+
+from ..equation import Array, Number, contraction, index, term
+from ..equation.frozen import frozen
+from ..errors import ArgumentError, ShapeError
+from .base import Declaration, Layer, Shape, elementwise, times
+
+__all__ = ["Add", "Branches", "Concat", "Join", "Residual"]
+
+A, B, Z = Array("A"), Array("B"), Array("Z")
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXY"
+
+
+class Branches(Protocol):
+    """Several chains of layers that start from the same input and are joined."""
+
+    @property
+    def branches(self) -> tuple[tuple[Any, ...], ...]:
+        """The chains; an empty one hands its input on."""
+
+    @property
+    def join(self) -> Layer:
+        """The layer that takes one input per chain."""
+
+    def settings(self) -> dict[str, Any]:
+        """The settings as JSON."""
+
+
+@final
+@frozen
+class Residual:
+    """A body with a way around it; the two are added.
+
+    Shapes: body and shortcut must give the same shape.
+
+    Forward:
+        Z[n,c,y,x] = A[n,c,y,x] + B[n,c,y,x]
+
+    Adjoints:
+        dA[n,c,y,x] = dZ[n,c,y,x]
+        dB[n,c,y,x] = dZ[n,c,y,x]
+
+    A is what the body gives, B what the shortcut gives; where the input feeds both, its gradient
+    is the sum of what comes back through each.
+
+    Args:
+        body: a list of layers, at least one.
+        shortcut: a list of layers; None for the input itself.
+        name: of the layer that adds, instead of add1, add2, …
+
+    Raises:
+        ArgumentError: an empty body, or something that is not a layer.
+
+    Source: K. He et al., "Deep residual learning for image recognition" (2015), eq. 1 and 2.
+    """
+
+    body: tuple[Any, ...]
+    shortcut: tuple[Any, ...] | None = None
+    name: str | None = field(default=None, kw_only=True)
+
+    def __init__(
+        self,
+        body: Sequence[Any],
+        shortcut: Sequence[Any] | None = None,
+        *,
+        name: str | None = None,
+    ) -> None:
+        object.__setattr__(self, "body", chain("Residual", body))
+        object.__setattr__(self, "shortcut", chain("Residual", shortcut) if shortcut else None)
+        object.__setattr__(self, "name", name)
+        if not self.body:
+            raise ArgumentError("Residual: the body needs at least one layer, got none")
+
+    @property
+    def branches(self) -> tuple[tuple[Any, ...], ...]:
+        """Body and shortcut."""
+        return (self.body, self.shortcut or ())
+
+    @property
+    def join(self) -> Layer:
+        """The sum."""
+        return Add(name=self.name)
+
+    def settings(self) -> dict[str, Any]:
+        """The settings as JSON."""
+        found: dict[str, Any] = {"type": "Residual", "body": [m.settings() for m in self.body]}
+        if self.shortcut:
+            found["shortcut"] = [m.settings() for m in self.shortcut]
+        return found | ({"name": self.name} if self.name else {})
+
+
+@final
+@frozen
+class Concat:
+    """Branches side by side, their channels one after another.
+
+    Shapes: the branches may differ in channels only.
+
+    Forward:
+        Z[n,c1,y,x] = A[n,c1,y,x]
+        Z[n,c2+o2,y,x] = B[n,c2,y,x]
+
+    Adjoints:
+        dA[n,c1,y,x] = dZ[n,c1,y,x]
+        dB[n,c2,y,x] = dZ[n,c2+o2,y,x]
+
+    o2 is where the second branch's channels begin; further branches C, D, … follow at o3, o4, …
+
+    Args:
+        *branches: two or more lists of layers; an empty one hands the input on.
+        name: of the layer that joins, instead of concat1, …
+
+    Raises:
+        ArgumentError: fewer than two branches, or something that is not a layer.
+    """
+
+    branches: tuple[tuple[Any, ...], ...]
+    name: str | None = field(default=None, kw_only=True)
+
+    def __init__(self, *branches: Sequence[Any], name: str | None = None) -> None:
+        object.__setattr__(self, "branches", tuple(chain("Concat", b) for b in branches))
+        object.__setattr__(self, "name", name)
+        if not 2 <= len(branches) <= len(_LETTERS):
+            raise ArgumentError(
+                f"Concat: takes 2 to {len(_LETTERS)} lists of layers, got {len(branches)}; write "
+                "Concat([…], […])"
+            )
+
+    def __repr__(self) -> str:
+        inside = ", ".join(repr(list(b)) for b in self.branches)
+        return f"Concat({inside}{f', name={self.name!r}' if self.name else ''})"
+
+    @property
+    def join(self) -> Layer:
+        """The concatenation."""
+        return Join(name=self.name)
+
+    def settings(self) -> dict[str, Any]:
+        """The settings as JSON."""
+        inside = [[m.settings() for m in b] for b in self.branches]
+        return {"type": "Concat", "branches": inside} | ({"name": self.name} if self.name else {})
+
+
+def chain(kind: str, layers: object) -> tuple[Any, ...]:
+    """A list of layers as a tuple.
+
+    Raises:
+        ArgumentError: it is not a list, or holds something that is not a layer.
+    """
+    if not isinstance(layers, Sequence) or isinstance(layers, str):
+        raise ArgumentError(f"{kind}: expects a list of layers, got {layers!r}")
+    for place, layer in enumerate(layers):
+        if not isinstance(layer, Layer | Residual | Concat):
+            hint = " (call it: write its brackets)" if isinstance(layer, type) else ""
+            raise ArgumentError(f"{kind}: entry {place} is not a layer but {layer!r}{hint}")
+    return tuple(layers)
+
+
+@final
+@frozen
+class Add(Layer):
+    """The sum that ends a `Residual`."""
+
+    prefix: ClassVar[str] = "add"
+
+    name: str | None = field(default=None, kw_only=True)
+
+    def declare(self, *sources: Shape, training: bool) -> Declaration:
+        """See `Layer.declare`; two inputs of one shape."""
+        first, second = sources
+        if first != second:
+            raise ShapeError(
+                f"the body gives {times(first[1:])} but the shortcut {times(second[1:])}",
+                f"Give the shortcut layers that end in {times(first[1:])}, such as "
+                f"shortcut=[Conv2d({first[1]}, 1, stride=…)]",
+            )
+        each = elementwise(first)
+        total = (term(Z[each], A[each]), term(Z[each], B[each]))
+        equation = contraction(*total, ranges={}, shapes={"A": first, "B": second})
+        return Declaration(equation, sources=("A", "B"))
+
+
+@final
+@frozen
+class Join(Layer):
+    """The concatenation that ends a `Concat`."""
+
+    prefix: ClassVar[str] = "concat"
+
+    name: str | None = field(default=None, kw_only=True)
+
+    def declare(self, *sources: Shape, training: bool) -> Declaration:
+        """See `Layer.declare`; two or more inputs that differ in channels only."""
+        letters = tuple(_LETTERS[: len(sources)])
+        terms, behind = [], 0
+        for place, (letter, shape) in enumerate(zip(letters, sources, strict=True), 1):
+            if shape[2:] != sources[0][2:] or len(shape) != len(sources[0]):
+                raise ShapeError(
+                    f"branch 1 gives {times(sources[0][1:])} but branch {place} "
+                    f"{times(shape[1:])}; only the channels may differ",
+                    "Change padding or stride so that the maps have one size",
+                )
+            n, _, *rest = elementwise(shape)
+            c = index(f"c{place}")
+            at = c + Number(behind, f"o{place}") if behind else c
+            terms.append(term(Z[n, at, *rest], Array(letter)[n, c, *rest]))
+            behind += shape[1]
+        shapes = dict(zip(letters, sources, strict=True))
+        return Declaration(contraction(*terms, ranges={}, shapes=shapes), sources=letters)

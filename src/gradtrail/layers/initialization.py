@@ -1,0 +1,78 @@
+"""How parameters start: named after their authors, as functions of fan-in and fan-out.
+
+Source: K. He et al., "Delving deep into rectifiers" (2015), eq. 10; X. Glorot and Y. Bengio,
+"Understanding the difficulty of training deep feedforward neural networks" (2010), eq. 16; Y. LeCun
+et al., "Efficient BackProp" (1998), eq. 16.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+__all__ = ["INITIALIZATIONS", "initial"]
+
+Draw = Callable[[np.random.Generator, tuple[int, ...], int, int], np.ndarray]
+
+
+def _normal(variance: Callable[[int, int], float]) -> Draw:
+    return lambda generator, shape, fan_in, fan_out: generator.normal(
+        0.0, math.sqrt(variance(fan_in, fan_out)), shape
+    )
+
+
+def _uniform(variance: Callable[[int, int], float]) -> Draw:
+    def draw(
+        generator: np.random.Generator, shape: tuple[int, ...], fan_in: int, fan_out: int
+    ) -> np.ndarray:
+        bound = math.sqrt(3 * variance(fan_in, fan_out))  # a uniform's variance is bound²/3
+        return generator.uniform(-bound, bound, shape)
+
+    return draw
+
+
+def _he(fan_in: int, fan_out: int) -> float:
+    return 2 / fan_in
+
+
+def _glorot(fan_in: int, fan_out: int) -> float:
+    return 2 / (fan_in + fan_out)
+
+
+def _lecun(fan_in: int, fan_out: int) -> float:
+    return 1 / fan_in
+
+
+INITIALIZATIONS: Mapping[str, Draw] = {
+    "he_normal": _normal(_he),
+    "he_uniform": _uniform(_he),
+    "glorot_normal": _normal(_glorot),
+    "glorot_uniform": _uniform(_glorot),
+    "lecun_normal": _normal(_lecun),
+    "lecun_uniform": _uniform(_lecun),
+    "zeros": lambda generator, shape, fan_in, fan_out: np.zeros(shape),
+    "ones": lambda generator, shape, fan_in, fan_out: np.ones(shape),
+}
+
+
+def initial(
+    name: str, shape: tuple[int, ...], fan_in: int, fan_out: int, seed: int, order: int
+) -> np.ndarray:
+    """The starting values of one parameter.
+
+    Args:
+        name: one of `INITIALIZATIONS`.
+        shape: the parameter's shape.
+        fan_in: how many products one output sums.
+        fan_out: how many outputs one input reaches.
+        seed: the network's seed.
+        order: the parameter's place in the network, so that each has a stream of its own.
+
+    Returns:
+        A float64 array of that shape.
+    """
+    sequence = np.random.SeedSequence(entropy=seed, spawn_key=(order,))
+    generator = np.random.Generator(np.random.PCG64(sequence))
+    return INITIALIZATIONS[name](generator, shape, fan_in, fan_out)

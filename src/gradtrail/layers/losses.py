@@ -1,0 +1,259 @@
+"""Losses: the one number at the end, and how labels become the array it compares with."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from typing import Any, final
+
+import numpy as np
+
+from ..equation import Access, Array, indices, loss
+from ..equation.frozen import frozen
+from ..errors import ArgumentError, DataError, ShapeError
+from .base import Declaration, Shape, elementwise, times
+
+__all__ = ["CrossEntropy", "Loss", "MeanSquaredError"]
+
+Z, L = Array("Z"), Access("L", ())
+
+
+class Loss(ABC):
+    """The base of the losses: an equation, and targets made from labels."""
+
+    @abstractmethod
+    def declare(self, prediction: Shape) -> Declaration:
+        """The equation for predictions of this shape, samples first.
+
+        Raises:
+            ShapeError: predictions that the loss is not defined for.
+        """
+
+    @abstractmethod
+    def targets(self, labels: Any, prediction: Shape) -> Mapping[str, np.ndarray]:
+        """The arrays behind the equation's given letters.
+
+        Args:
+            labels: what the caller passed as `y`.
+            prediction: the shape of the network's output, samples first.
+
+        Returns:
+            float64 arrays by letter: `T` of the prediction's shape, and `S` (N,) where declared.
+
+        Raises:
+            DataError: labels that do not fit: their number, type, range or shape.
+        """
+
+    def classes(self, labels: Any) -> np.ndarray | None:
+        """The class number of each sample, (N,); None where outputs are no classes."""
+        return None
+
+    def settings(self) -> dict[str, Any]:
+        """The loss as JSON: its type and its arguments."""
+        fields = getattr(self, "__dataclass_fields__", {})
+        values = {name: getattr(self, name) for name in fields}
+        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+        return {"type": type(self).__name__, **plain}
+
+
+@final
+@frozen
+class CrossEntropy(Loss):
+    """Softmax with cross-entropy, the mean over the batch, by log-sum-exp.
+
+    Shapes: Z, the targets T and the probabilities P (N, K); labels integers (N,) or one-hot (or
+    any probabilities) (N, K).
+
+    Forward:
+        L = −(1/N)·Σ_{n,k} T[n,k]·log P[n,k]
+        P[n,k] = (exp Z[n,k])/(Σ_{k} exp Z[n,k])
+
+    Adjoints:
+        dZ[n,k] = (1/N)·P[n,k] − (1/N)·T[n,k]
+
+    With class weights, S[n] = Σ_k T[n,k] is no longer 1:
+        dZ[n,k] = (1/N)·S[n]·P[n,k] − (1/N)·T[n,k]
+
+    T is one-hot, or (1 − label_smoothing)·one-hot + label_smoothing/K, times the class weights. As
+    in PyTorch, with integer labels the weighted mean divides by the weights of the labels' classes.
+
+    Args:
+        label_smoothing: how much of each target is spread evenly over the classes, 0 to 1.
+        weight: one weight per class, or None.
+
+    Raises:
+        ArgumentError: an argument out of its range.
+    """
+
+    label_smoothing: float = field(default=0.0, kw_only=True)
+    weight: tuple[float, ...] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing <= 1:
+            raise ArgumentError(
+                "CrossEntropy: label_smoothing must lie between 0 and 1, got "
+                f"{self.label_smoothing!r}"
+            )
+        if self.weight is not None:
+            listed: Sequence[float] = tuple(float(w) for w in self.weight)
+            if not all(math.isfinite(w) and w >= 0 for w in listed) or not any(listed):
+                raise ArgumentError(
+                    "CrossEntropy: weight needs finite numbers ≥ 0, one of them above 0, got "
+                    f"{self.weight!r}"
+                )
+            object.__setattr__(self, "weight", listed)
+
+    def declare(self, prediction: Shape) -> Declaration:
+        """See `Loss.declare`; predictions are (N, K)."""
+        if len(prediction) != 2:
+            raise ShapeError(
+                f"compares K outputs per sample but gets {times(prediction[1:])}",
+                "End the network with Flatten() and Linear(number of classes)",
+            )
+        if self.weight is not None and len(self.weight) != prediction[1]:
+            raise ShapeError(
+                f"has {len(self.weight)} class weights but gets {prediction[1]} outputs",
+                "Give one weight per class",
+            )
+        n, k = indices("n k")
+        weighted = self.weight is not None
+        equation = loss(
+            "softmax cross-entropy",
+            L,
+            Z[n, k],
+            "T",
+            probabilities="P",
+            weight="S" if weighted else None,
+            shapes={"Z": prediction},
+        )
+        given = {"T": "target"} | ({"S": "weight"} if weighted else {})
+        return Declaration(equation, ("Z",), saved={"P": "probabilities"}, given=given)
+
+    def targets(self, labels: Any, prediction: Shape) -> Mapping[str, np.ndarray]:
+        """See `Loss.targets`; labels are integers (N,) or one-hot (N, K)."""
+        samples, classes = prediction
+        array = np.asarray(labels)
+        counted = array.ndim == 1 or (array.ndim == 2 and array.shape != prediction)
+        if counted:
+            classed = _class_numbers(array, samples, classes)
+            target = np.zeros(prediction)
+            target[np.arange(samples), classed] = 1.0
+        else:
+            target = _probabilities(array, samples, classes)
+        smooth = self.label_smoothing
+        target = (1 - smooth) * target + smooth / classes
+        if self.weight is None:
+            return {"T": target}
+        weight = np.array(self.weight)
+        target = target * weight
+        if counted:
+            total = float(weight[classed].sum())
+            if total == 0:
+                raise DataError(
+                    "CrossEntropy: the classes of all labels in this batch have weight 0; their "
+                    "weighted mean is undefined"
+                )
+            target *= samples / total
+        return {"T": target, "S": target.sum(axis=1)}
+
+    def classes(self, labels: Any) -> np.ndarray | None:
+        """See `Loss.classes`; of one-hot labels, the greatest."""
+        array = np.asarray(labels)
+        return array if array.ndim == 1 else array.argmax(axis=1)
+
+
+@final
+@frozen
+class MeanSquaredError(Loss):
+    """The squared difference, the mean over the batch and all outputs.
+
+    Shapes: Z and the targets T alike. M is the number of their elements.
+
+    Forward:
+        L = (1/M)·Σ_{n,k} (Z[n,k] − T[n,k])²
+
+    Adjoints:
+        dZ[n,k] = (2/M)·Z[n,k] − (2/M)·T[n,k]
+    """
+
+    def declare(self, prediction: Shape) -> Declaration:
+        """See `Loss.declare`; predictions of any shape."""
+        each = elementwise(prediction)
+        equation = loss("squared error", L, Z[each], "T", shapes={"Z": prediction})
+        return Declaration(equation, ("Z",), given={"T": "target"})
+
+    def targets(self, labels: Any, prediction: Shape) -> Mapping[str, np.ndarray]:
+        """See `Loss.targets`; targets have the prediction's shape, or (N,) for one output."""
+        array = np.asarray(labels)
+        _check_number(array, prediction[0])
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"y must hold numbers, got dtype {array.dtype}")
+        if array.ndim == 1 and prediction[1:] == (1,):
+            array = array[:, None]
+        if array.shape != prediction:
+            raise DataError(
+                f"y has shape {array.shape}, but the network's outputs have {prediction}; the mean "
+                "squared error compares them element by element"
+            )
+        return {"T": array.astype(np.float64)}
+
+
+def _check_number(labels: np.ndarray, samples: int) -> None:
+    if labels.ndim == 0 or len(labels) != samples:
+        given = "a single value" if labels.ndim == 0 else f"{len(labels)} labels"
+        raise DataError(f"y has {given}, but x has {samples} samples; give one label per sample")
+
+
+def _class_numbers(labels: np.ndarray, samples: int, classes: int) -> np.ndarray:
+    """Labels as class numbers, checked."""
+    _check_number(labels, samples)
+    if labels.ndim != 1:
+        hint = "; pass y[:, 0]" if labels.shape == (samples, 1) else ""
+        raise DataError(
+            f"y has shape {labels.shape}; labels are integers of shape ({samples},) or one-hot of "
+            f"shape ({samples}, {classes}){hint}"
+        )
+    if labels.dtype.kind == "f":
+        whole = bool(np.isfinite(labels).all() and (labels == np.round(labels)).all())
+        hint = "; pass y.astype(int)" if whole else "; for regression pass loss=MeanSquaredError()"
+        raise DataError(
+            f"y has dtype {labels.dtype}, but the cross-entropy takes class numbers 0 to "
+            f"{classes - 1} as integers (first label: {labels[0]}){hint}"
+        )
+    if labels.dtype.kind not in "biu":
+        raise DataError(
+            f"y has dtype {labels.dtype}, but the cross-entropy takes class numbers 0 to "
+            f"{classes - 1} as integers; np.unique(y, return_inverse=True)[1] numbers the classes"
+        )
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        first = int(wrong[0])
+        from_one = labels.min() == 1 and labels.max() == classes
+        hint = "; the classes seem to be counted from 1: pass y - 1" if from_one else ""
+        raise DataError(
+            f"label {labels[first]} at position {first} is out of range: the network has {classes} "
+            f"outputs, so labels run from 0 to {classes - 1} ({len(wrong)} of {samples} labels are "
+            f"outside){hint}"
+        )
+    return labels.astype(np.int64)
+
+
+def _probabilities(labels: np.ndarray, samples: int, classes: int) -> np.ndarray:
+    """One-hot labels or probabilities, checked."""
+    _check_number(labels, samples)
+    if labels.shape != (samples, classes) or labels.dtype.kind not in "biuf":
+        raise DataError(
+            f"y has shape {labels.shape} and dtype {labels.dtype}; labels are integers of shape "
+            f"({samples},) or one-hot of shape ({samples}, {classes})"
+        )
+    rows = labels.astype(np.float64)
+    sums = rows.sum(axis=1)
+    wrong = np.flatnonzero(~((rows >= 0).all(axis=1) & (np.abs(sums - 1) <= 1e-4)))
+    if len(wrong):
+        raise DataError(
+            f"row {wrong[0]} of y sums to {sums[wrong[0]]:g}; one-hot rows and probabilities are "
+            "at least 0 and sum to 1"
+        )
+    return rows

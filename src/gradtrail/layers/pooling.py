@@ -1,0 +1,233 @@
+"""Pooling: the maximum or the mean of a window, and the mean of a whole map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from fractions import Fraction
+from functools import reduce
+from math import prod
+from typing import ClassVar, final
+
+import numpy as np
+
+from ..equation import Array, Equation, Number, contraction, index, indices, selection, term
+from ..equation.frozen import frozen
+from ..errors import ArgumentError
+from .base import Declaration, Draws, Layer, Shape, channels_of
+from .windows import PerAxis, Windows, padding_margins, per_axis
+
+__all__ = ["AvgPool2d", "GlobalAvgPool2d", "MaxPool2d"]
+
+X, Z, a = Array("X"), Array("Z"), Array("a")
+
+
+def _windows(
+    layer: Layer, kernel_size: PerAxis, stride: PerAxis | None, padding: PerAxis, rank: int
+) -> Windows:
+    """A pool's windows: the stride defaults to the kernel size, padding to at most half of it.
+
+    Raises:
+        ArgumentError: an argument out of its range.
+    """
+    kind = type(layer).__name__
+    kernel = per_axis(kind, "kernel_size", kernel_size, rank)
+    strides = kernel if stride is None else per_axis(kind, "stride", stride, rank)
+    dilation = per_axis(kind, "dilation", getattr(layer, "dilation", 1), rank)
+    if isinstance(padding, str):
+        raise ArgumentError(f"{kind}: padding must be a number, got {padding!r}")
+    margins = padding_margins(kind, padding, kernel, strides, dilation)
+    for (before, _), k in zip(margins, kernel, strict=True):
+        if before > k // 2:
+            raise ArgumentError(
+                f"{kind}: padding={before} is more than half of kernel_size={k}; a window would "
+                "lie in the padding alone"
+            )
+    return Windows(kernel, strides, margins, dilation, undilated=set(dilation) == {1})
+
+
+@frozen
+class MaxPool(Layer):
+    """What max pooling of every rank shares."""
+
+    prefix: ClassVar[str] = "pool"
+    rank: ClassVar[int]
+
+    kernel_size: PerAxis
+    stride: PerAxis | None = None
+    padding: PerAxis = 0
+    dilation: PerAxis = field(default=1, kw_only=True)
+    name: str | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _ = self.windows
+
+    @property
+    def windows(self) -> Windows:
+        """The settings, one entry per axis."""
+        return _windows(self, self.kernel_size, self.stride, self.padding, self.rank)
+
+    def declare(self, *sources: Shape, training: bool) -> Declaration:
+        """See `Layer.declare`; the input is (N, C, H, W)."""
+        (shape,) = sources
+        channels_of(self, shape, self.rank)
+        window = self.windows
+        n, c = indices("n c")
+        equation = selection(
+            Z[n, c, *map(index, window.outputs)],
+            X[n, c, *window.positions(window.outputs)].padded(*window.margins),
+            over=window.offsets,
+            winner="A",
+            ranges=window.ranges,
+            shapes={"X": shape},
+        )
+        return Declaration(equation, saved={"A": "winner"})
+
+
+@final
+@frozen
+class MaxPool2d(MaxPool):
+    """The maximum of each window of each channel.
+
+    Shapes: X (N, C, H, W), Z and the winner A (N, C, Y, X), with
+    Y = ⌊(H + 2·padding − (dilation·(R − 1) + 1)) / stride⌋ + 1.
+
+    Forward:
+        Z[n,c,y,x] = max_{i,j} X[n,c,y·s+i−p,x·s+j−p]
+
+    Adjoints:
+        dX[n,c,y·s+i−p,x·s+j−p] += [A[n,c,y,x] = i·|j|+j]·dZ[n,c,y,x]
+        dX[n,c,h,w] = Σ_{i,j} [A[n,c,(h+p−i)/s,(w+p−j)/s] = i·|j|+j]·dZ[n,c,(h+p−i)/s,(w+p−j)/s]
+
+    Ties: the winner is the first maximum in row-major order within the window. Padding never
+    wins, a NaN does. Where windows overlap, one input may win several and collects all of them.
+
+    Args:
+        kernel_size: R and S, one number or one per axis.
+        stride: s, by default the kernel size.
+        padding: p, at most half the kernel size.
+        dilation: how far one offset lies from the next.
+        name: instead of pool1, pool2, …
+
+    Raises:
+        ArgumentError: an argument out of its range.
+    """
+
+    rank: ClassVar[int] = 2
+
+
+@frozen
+class AvgPool(Layer):
+    """What average pooling of every rank shares."""
+
+    prefix: ClassVar[str] = "pool"
+    rank: ClassVar[int]
+
+    kernel_size: PerAxis
+    stride: PerAxis | None = None
+    padding: PerAxis = 0
+    count_include_pad: bool = field(default=True, kw_only=True)
+    name: str | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _ = self.windows
+
+    @property
+    def windows(self) -> Windows:
+        """The settings, one entry per axis."""
+        return _windows(self, self.kernel_size, self.stride, self.padding, self.rank)
+
+    def declare(self, *sources: Shape, training: bool) -> Declaration:
+        """See `Layer.declare`; the input is (N, C, H, W)."""
+        (shape,) = sources
+        channels_of(self, shape, self.rank)
+        window = self.windows
+        n, c = indices("n c")
+        outputs = tuple(map(index, window.outputs))
+        z = Z[n, c, *outputs]
+        x = X[n, c, *window.positions(window.outputs)].padded(*window.margins)
+        if self.count_include_pad or not any(before for before, _ in window.margins):
+            sizes = "·".join(f"|{o}|" for o in window.offsets)
+            share = Number(Fraction(1, prod(window.kernel)), f"1/({sizes})")
+            equation = contraction(
+                term(z, x, scale=share), ranges=window.ranges, shapes={"X": shape}
+            )
+            return Declaration(equation)
+        shared = term(z, a[outputs], x)
+        equation = contraction(shared, ranges=window.ranges, shapes={"X": shape})
+        return Declaration(equation, given={"a": "share"})
+
+    def given(self, equation: Equation, draws: Draws) -> Mapping[str, np.ndarray]:
+        """`a[y,x]`: 1 over how many positions of the window lie inside the input."""
+        if "a" not in equation.shape_of:
+            return {}
+        window, counts = self.windows, []
+        for axis, size in enumerate(equation.shape_of["X"][2:]):
+            y = np.arange(equation.shape_of["Z"][2 + axis])[:, None]
+            i = np.arange(window.kernel[axis])[None, :]
+            position = y * window.stride[axis] + i - window.margins[axis][0]
+            counts.append(((position >= 0) & (position < size)).sum(axis=1))
+        return {"a": 1.0 / reduce(np.multiply.outer, counts)}
+
+
+@final
+@frozen
+class AvgPool2d(AvgPool):
+    """The mean of each window of each channel.
+
+    Shapes: X (N, C, H, W), Z (N, C, Y, X), with Y = ⌊(H + 2·padding − R) / stride⌋ + 1.
+
+    Forward:
+        Z[n,c,y,x] = (1/(|i|·|j|))·Σ_{i,j} X[n,c,y·s+i−p,x·s+j−p]
+
+    Adjoints:
+        dX[n,c,y·s+i−p,x·s+j−p] += (1/(|i|·|j|))·dZ[n,c,y,x]
+        dX[n,c,h,w] = (1/(|i|·|j|))·Σ_{i,j} dZ[n,c,(h+p−i)/s,(w+p−j)/s]
+
+    With count_include_pad=False the share a[y,x] is 1 over the positions inside the input:
+        Z[n,c,y,x] = Σ_{i,j} a[y,x]·X[n,c,y·s+i−p,x·s+j−p]
+
+    Args:
+        kernel_size: R and S, one number or one per axis.
+        stride: s, by default the kernel size.
+        padding: p, zeros on each side, at most half the kernel size.
+        count_include_pad: whether the padding's zeros count in the mean.
+        name: instead of pool1, pool2, …
+
+    Raises:
+        ArgumentError: an argument out of its range.
+    """
+
+    rank: ClassVar[int] = 2
+
+
+@final
+@frozen
+class GlobalAvgPool2d(Layer):
+    """The mean of each channel's whole map.
+
+    Shapes: X (N, C, H, W), Z (N, C).
+
+    Forward:
+        Z[n,c] = (1/(H·W))·Σ_{h,w} X[n,c,h,w]
+
+    Adjoints:
+        dX[n,c,h,w] = (1/(H·W))·dZ[n,c]
+
+    Args:
+        name: instead of pool1, pool2, …
+    """
+
+    prefix: ClassVar[str] = "pool"
+    rank: ClassVar[int] = 2
+
+    name: str | None = field(default=None, kw_only=True)
+
+    def declare(self, *sources: Shape, training: bool) -> Declaration:
+        """See `Layer.declare`; the input is (N, C, H, W)."""
+        (shape,) = sources
+        channels_of(self, shape, self.rank)
+        n, c, h, w = indices("n c h w")
+        share = Number(Fraction(1, prod(shape[2:])), "1/(H·W)")
+        mean = term(Z[n, c], X[n, c, h, w], scale=share)
+        return Declaration(contraction(mean, ranges={}, shapes={"X": shape}))

@@ -1,0 +1,419 @@
+"""A network: layers laid out as a flat graph of equations, with the parameters in it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .equation import Node, Normalisation, System
+from .equation.frozen import frozen
+from .errors import ArgumentError, DataError, ShapeError, UnknownNameError
+from .layers import Declaration, Layer, Loss
+from .layers.base import Draws, positive
+from .layers.branches import chain
+from .layers.initialization import initial
+from .samples import checked_samples
+
+if TYPE_CHECKING:
+    from .engines import Engine
+    from .plan import Plan
+
+__all__ = ["NamedArrays", "Network", "Step"]
+
+INPUT, LOSS = "input", "loss"
+
+
+@frozen
+class Step:
+    """One layer in the flat graph.
+
+    Args:
+        name: such as `conv1`.
+        layer: its settings.
+        sources: the names of the arrays it reads, in order.
+    """
+
+    name: str
+    layer: Layer
+    sources: tuple[str, ...]
+
+    @property
+    def output(self) -> str:
+        """The name of the array it makes."""
+        return f"{self.name}.output"
+
+
+class NamedArrays(MutableMapping[str, np.ndarray]):
+    """Arrays by name in forward order; assigning copies the values in and keeps shape and dtype.
+
+    An array is made when it is first asked for.
+    """
+
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        make: Callable[[str], np.ndarray],
+        what: str,
+    ) -> None:
+        self.shapes = dict(shapes)
+        self._make, self._what = make, what
+        self._arrays: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.shapes:
+            raise UnknownNameError(unknown(self._what, name, self.shapes))
+        if name not in self._arrays:
+            self._arrays[name] = self._make(name)
+        return self._arrays[name]
+
+    def __setitem__(self, name: str, values: Any) -> None:
+        held = self[name]
+        array = np.asarray(values)
+        if array.shape != held.shape:
+            raise ShapeError(f"{name} has shape {held.shape}, but got {array.shape}")
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"{name} must hold real numbers, got dtype {array.dtype}")
+        held[...] = array
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError(f"{name} belongs to the network and cannot be taken out")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.shapes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name} {shape}" for name, shape in self.shapes.items())
+        return f"{{{inside}}}"
+
+
+class Network:
+    """Layers with their parameters.
+
+    Args:
+        input_shape: one sample without the batch axis: (channels, height, width) or (features,).
+        layers: the layers in order; branches are `Residual` and `Concat`.
+        seed: what the parameters are drawn from. The same seed gives the same network.
+        dtype: of the parameters, float32 or float64.
+
+    Raises:
+        ArgumentError: an argument out of its range, or a name given twice.
+        ShapeError: a layer that does not fit; the message holds the plan down to it.
+
+    Example:
+        >>> net = Network((1, 8, 8), [Conv2d(8, 3), ReLU(), Flatten(), Linear(10)], seed=0)
+        >>> net.parameters["conv1.weight"].shape
+        (8, 1, 3, 3)
+    """
+
+    input_name = INPUT
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        layers: Sequence[Any],
+        *,
+        seed: int = 0,
+        dtype: Any = np.float32,
+    ) -> None:
+        self.input_shape = _sample_shape(input_shape)
+        self.layers = chain("Network", layers)
+        if not self.layers:
+            raise ArgumentError("Network: needs at least one layer, got none")
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise ArgumentError(f"Network: seed must be a whole number ≥ 0, got {seed!r}")
+        self.seed = int(seed)
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ArgumentError(f"Network: dtype must be float32 or float64, got {self.dtype}")
+        self.steps = _flat(self.layers)
+        self.output_name = self.steps[-1].output
+        self._systems: dict[Any, System] = {}
+        self._layers = tuple(step.layer for step in self.steps)
+        self._declare_arrays(self.declarations(batch_size=1, training=True))
+
+    def _declare_arrays(self, declared: Mapping[str, Declaration]) -> None:
+        """Name all parameters and buffers; nothing is allocated."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        made: dict[str, tuple[Any, ...]] = {}
+        running: dict[str, tuple[int, ...]] = {}
+        starts: dict[str, float] = {}
+        for step in self.steps:
+            declaration = declared[step.name]
+            for letter, parameter in declaration.parameters.items():
+                name = f"{step.name}.{parameter.name}"
+                shapes[name] = declaration.equation.shape_of[letter]
+                fans = (parameter.fan_in, parameter.fan_out)
+                made[name] = (parameter.initialization, shapes[name], *fans, self.seed, len(made))
+            for letter, buffer in step.layer.running.items():
+                name = f"{step.name}.{buffer.name}"
+                running[name] = declaration.equation.shape_of[letter]
+                starts[name] = buffer.initial
+        self.parameters = NamedArrays(
+            shapes, lambda name: initial(*made[name]).astype(self.dtype), "parameter"
+        )
+        self.buffers = NamedArrays(
+            running, lambda name: np.full(running[name], starts[name], self.dtype), "buffer"
+        )
+
+    def declarations(self, batch_size: int, *, training: bool) -> dict[str, Declaration]:
+        """Each layer's declaration for a batch of this size, by layer name.
+
+        Raises:
+            ShapeError: a layer that does not fit; the message holds the plan down to it.
+        """
+        shapes = {INPUT: (batch_size, *self.input_shape)}
+        found: dict[str, Declaration] = {}
+        for step in self.steps:
+            sources = [shapes[name] for name in step.sources]
+            try:
+                declaration = step.layer.declare(*sources, training=training)
+            except ShapeError as cause:
+                from .plan import misfit
+
+                raise misfit(self, found, step, cause, batch_size) from None
+            found[step.name] = declaration
+            equation = declaration.equation
+            shapes[step.output] = equation.shape_of[equation.target.array]
+        return found
+
+    def system(
+        self, batch_size: int, *, training: bool = False, loss: Loss | None = None
+    ) -> System:
+        """The equations of a forward pass, with the loss at the end if one is given.
+
+        Raises:
+            ShapeError: the outputs are not what the loss compares.
+        """
+        key = (batch_size, training, loss)
+        if key not in self._systems:
+            if len(self._systems) > 16:
+                self._systems.clear()
+            self._systems[key] = self._system(batch_size, training, loss)
+        return self._systems[key]
+
+    def _system(self, batch_size: int, training: bool, loss: Loss | None) -> System:
+        declared = self.declarations(batch_size, training=training)
+        nodes = [_node(step, declared[step.name]) for step in self.steps]
+        for node in nodes:
+            if isinstance(node.equation, Normalisation) and node.equation.count == 1:
+                raise DataError(
+                    f"layer '{node.name}' ({node.kind}) normalises over samples and positions, but "
+                    "a batch of 1 sample has 1 position there; choose a batch_size that leaves at "
+                    "least 2 samples to every batch"
+                )
+        if loss is not None:
+            equation = nodes[-1].equation
+            prediction = equation.shape_of[equation.target.array]
+            try:
+                declaration = loss.declare(prediction)
+            except ShapeError as cause:
+                kind = type(loss).__name__
+                last = f"layer {len(nodes)} '{nodes[-1].name}'"
+                raise ShapeError(
+                    f"loss ({kind}): {cause.cause} from {last}", cause.remedy
+                ) from None
+            nodes.append(_loss_node(type(loss).__name__, declaration, self.output_name))
+        return System(tuple(nodes))
+
+    def plan(self, batch_size: int = 1) -> Plan:
+        """Every shape and how it arose, parameters, multiply–adds, memory and receptive fields.
+
+        Nothing is allocated for it.
+
+        Args:
+            batch_size: N, at least 1.
+
+        Raises:
+            ArgumentError: a batch size below 1.
+        """
+        from .plan import make_plan
+
+        positive("plan", batch_size=batch_size)
+        return make_plan(self, int(batch_size))
+
+    def predict(
+        self, x: Any, *, batch_size: int = 256, engine: str | Engine | None = None
+    ) -> np.ndarray:
+        """The outputs of the last layer, in evaluation (running statistics, no dropout).
+
+        Args:
+            x: samples, (N, *input_shape).
+            batch_size: how many samples are computed at once; it changes memory, not results.
+            engine: None for the default, "reference", or an engine object.
+
+        Returns:
+            (N, classes), of the network's dtype.
+
+        Raises:
+            DataError: samples of another shape or without numbers.
+        """
+        from .engines import engine_for
+
+        positive("predict", batch_size=batch_size)
+        samples = self.checked(x)
+        runs = engine_for(engine)
+        parts = [
+            runs.predict(self, samples[at : at + batch_size])
+            for at in range(0, len(samples), batch_size)
+        ]
+        return np.concatenate(parts).astype(self.dtype, copy=False)
+
+    def checked(self, x: Any, name: str = "x") -> np.ndarray:
+        """`x` as samples of this network; see `samples.checked_samples`."""
+        return checked_samples(x, self.input_shape, self.dtype, name=name)
+
+    def given(self, system: System, *, seed: int = 0, step: int = 0) -> dict[str, np.ndarray]:
+        """The arrays that are neither computed nor trained: dropout's masks and constants."""
+        found: dict[str, np.ndarray] = {}
+        for place, (node, layer) in enumerate(zip(system.nodes, self._layers, strict=False)):
+            arrays = layer.given(node.equation, Draws(seed, step, place))
+            found |= {node.array_of[letter]: array for letter, array in arrays.items()}
+        return found
+
+    def targets(self, system: System, targets: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The loss's given arrays under their names: `loss.target`."""
+        letters = system.nodes[-1].array_of
+        return {letters[letter]: array for letter, array in targets.items()}
+
+    def running_after(
+        self,
+        system: System,
+        values: Mapping[str, np.ndarray],
+        before: Mapping[str, np.ndarray],
+    ) -> dict[str, np.ndarray]:
+        """The running statistics after a training step, under their names.
+
+        Args:
+            system: the equations of the step.
+            values: the arrays of the step.
+            before: the running statistics before it.
+        """
+        found: dict[str, np.ndarray] = {}
+        for node, layer in zip(system.nodes, self._layers, strict=False):
+            if not layer.running:
+                continue
+            names = {a: f"{node.name}.{buffer.name}" for a, buffer in layer.running.items()}
+            source = values[node.inputs[0]]
+            after = layer.running_after(
+                source.size // source.shape[1],
+                {a: values[node.array_of[a]] for a in names},
+                {a: before[name] for a, name in names.items()},
+            )
+            found |= {names[letter]: array for letter, array in after.items()}
+        return found
+
+    def architecture(self) -> dict[str, Any]:
+        """Input shape, dtype and layers as JSON; see `from_architecture`."""
+        return {
+            "input_shape": list(self.input_shape),
+            "dtype": str(self.dtype),
+            "layers": [layer.settings() for layer in self.layers],
+        }
+
+    def save(self, path: Any) -> None:
+        """Write weights, running statistics and architecture as one safetensors file.
+
+        Raises:
+            FileError: the file cannot be written; an older one stays as it was.
+        """
+        from .files import save_network
+
+        save_network(self, path)
+
+    def __repr__(self) -> str:
+        inside = "".join(f"    {layer!r},\n" for layer in self.layers)
+        return f"Network({self.input_shape}, [\n{inside}], seed={self.seed})"
+
+
+def unknown(what: str, name: object, known: Mapping[str, Any] | Sequence[str]) -> str:
+    """The message for a name that is not there, with near ones."""
+    near = difflib.get_close_matches(str(name), list(known), n=3)
+    listed = ", ".join(near or list(known)[:8]) or "there are none"
+    return f"no {what} is called {name!r}; {'did you mean' if near else 'there are'}: {listed}"
+
+
+def _sample_shape(input_shape: Any) -> tuple[int, ...]:
+    """The shape of one sample, checked."""
+    shape = tuple(input_shape) if isinstance(input_shape, Sequence) else (input_shape,)
+    whole = all(
+        isinstance(s, int | np.integer) and not isinstance(s, bool) and s > 0 for s in shape
+    )
+    if not whole or not 1 <= len(shape) <= 4:
+        raise ArgumentError(
+            "Network: input_shape is one sample's (channels, height, width) or (features,), whole "
+            f"numbers ≥ 1 and without the batch, got {input_shape!r}"
+        )
+    return tuple(int(s) for s in shape)
+
+
+def _flat(layers: Sequence[Any]) -> tuple[Step, ...]:
+    """The layers in topological order, named and tied together.
+
+    Raises:
+        ArgumentError: a name that is taken, or that cannot be told from an array's.
+    """
+    counts: dict[str, int] = {}
+    steps: list[Step] = []
+
+    def add(layer: Layer, sources: tuple[str, ...]) -> str:
+        counts[layer.prefix] = counts.get(layer.prefix, 0) + 1
+        name = layer.name or f"{layer.prefix}{counts[layer.prefix]}"
+        if not name.isidentifier() or name in (INPUT, LOSS):
+            raise ArgumentError(
+                f"a layer's name is a word of letters, digits and _, and not {INPUT} or {LOSS}; "
+                f"got {name!r}"
+            )
+        if any(step.name == name for step in steps):
+            raise ArgumentError(f"two layers are called {name!r}; give one another name")
+        steps.append(Step(name, layer, sources))
+        return steps[-1].output
+
+    def follow(chained: Sequence[Any], source: str) -> str:
+        for entry in chained:
+            if isinstance(entry, Layer):
+                source = add(entry, (source,))
+            else:
+                ends = tuple([follow(branch, source) for branch in entry.branches])
+                source = add(entry.join, ends)
+        return source
+
+    follow(layers, INPUT)
+    return tuple(steps)
+
+
+def _node(step: Step, declaration: Declaration) -> Node:
+    """A layer's equation with its letters tied to array names."""
+    named: dict[str, str] = {}
+    for letters in (declaration.parameters, declaration.buffers):
+        named |= {letter: entry.name for letter, entry in letters.items()}
+    named |= {**declaration.given, declaration.equation.target.array: "output"}
+    named |= declaration.saved
+    tied = dict(zip(declaration.sources, step.sources, strict=True))
+    tied |= {letter: f"{step.name}.{name}" for letter, name in named.items()}
+    return Node(
+        step.name,
+        type(step.layer).__name__,
+        declaration.equation,
+        tuple(tied.items()),
+        declaration.sources,
+        tuple(declaration.parameters),
+    )
+
+
+def _loss_node(kind: str, declaration: Declaration, prediction: str) -> Node:
+    """The loss, which is called just `loss`."""
+    equation = declaration.equation
+    named = {**declaration.given, **declaration.saved}
+    tied = {declaration.sources[0]: prediction}
+    tied |= {letter: f"{LOSS}.{name}" for letter, name in named.items()}
+    tied[equation.target.array] = LOSS
+    return Node(LOSS, kind, equation, tuple(tied.items()), declaration.sources)

@@ -1,0 +1,175 @@
+"""The plan as a table: for a terminal, and as HTML for a notebook."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .plan import Plan, PlanRow
+
+__all__ = ["plan_html", "plan_text", "ranges_text"]
+
+_HEAD = (
+    "#", "layer", "kind", "input → output", "how it arose", "parameters", "count",
+    "mult–adds", "activations", "gradients", "receptive field",
+)  # fmt: skip
+_NARROW = ("#", "layer", "input → output", "parameters", "mult–adds", "memory", "receptive field")
+_RIGHT = {"#", "count", "mult–adds", "activations", "gradients", "memory"}
+_WIDE_FROM, _FIELDS_FROM = 150, 100
+
+
+def plan_text(plan: Plan, width: int | None = None) -> str:
+    """The table as text.
+
+    Args:
+        plan: any plan.
+        width: in characters; by default the terminal's, and wide enough when there is none. Below
+            150 several columns become one, below 100 the receptive field is left out.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = width or max(shutil.get_terminal_size((160, 24)).columns, 70)
+    heads, rows, totals = _HEAD, [_cells(row) for row in plan.rows], _totals(plan)
+    if columns < _WIDE_FROM:
+        heads, rows = _NARROW, [_narrow(cells) for cells in rows]
+        totals = _narrow(totals)
+    shown = len(heads) - (columns < _FIELDS_FROM)
+    table = Table(box=SIMPLE_HEAD, show_footer=True, pad_edge=False, padding=(0, 1))
+    for head, foot in list(zip(heads, totals, strict=True))[:shown]:
+        right = head in _RIGHT
+        table.add_column(head, foot, justify="right" if right else "left", no_wrap=right)
+    for cells in rows:
+        table.add_row(*cells[:shown])
+    written = io.StringIO()
+    page = Console(file=written, width=columns, color_system=None, highlight=False, markup=False)
+    page.print(_title(plan))
+    page.print(table)
+    for note in _notes(plan):
+        page.print(note)
+    return "\n".join(line.rstrip() for line in written.getvalue().splitlines()).rstrip()
+
+
+def _narrow(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """A wide row's eleven texts as seven."""
+    number, name, kind, shapes, how, parameters, count, adds, kept, gradients, field = cells
+    weights = f"{parameters}\n= {count}" if parameters else count
+    return (
+        number,
+        f"{name}\n{kind}",
+        f"{shapes}\n{how}",
+        weights,
+        adds,
+        f"{kept}\n{gradients}",
+        field,
+    )
+
+
+def plan_html(plan: Plan) -> str:
+    """The table as HTML without scripts or styles from elsewhere."""
+    head = "".join(f"<th>{escape(h)}</th>" for h in _HEAD)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(c)}</td>" for c in _cells(row)) + "</tr>"
+        for row in plan.rows
+    )
+    foot = "".join(f"<th>{escape(c)}</th>" for c in _totals(plan))
+    notes = "".join(f"<li>{escape(note)}</li>" for note in _notes(plan))
+    return (
+        f"<table><caption>{escape(_title(plan))}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody><tfoot><tr>{foot}</tr></tfoot></table>"
+        + (f"<ul>{notes}</ul>" if notes else "")
+    )
+
+
+def _title(plan: Plan) -> str:
+    samples = f"{plan.batch_size} sample{'s' if plan.batch_size > 1 else ''}"
+    return f"{_shape(plan.input_shape)} per sample, {samples} per batch"
+
+
+def _cells(row: PlanRow) -> tuple[str, ...]:
+    """One row's texts, one per column."""
+    inputs = " and ".join(dict.fromkeys(_shape(s) for s in row.input_shapes))
+    how = "\n".join(dict.fromkeys(h for h in row.how if h))
+    parameters = "\n".join(f"{name} {_shape(shape)}" for name, shape in row.parameters)
+    fields = "\n".join(dict.fromkeys(str(f) for f in row.receptive_field))
+    return (
+        str(row.number),
+        row.name,
+        row.kind,
+        f"{inputs} → {_shape(row.output_shape)}",
+        how,
+        parameters,
+        f"{row.parameter_count:,}" if row.parameter_count else "",
+        _count(row.multiply_adds) if row.multiply_adds else "",
+        _bytes(row.activation_bytes),
+        _bytes(row.gradient_bytes),
+        fields,
+    )
+
+
+def _totals(plan: Plan) -> tuple[str, ...]:
+    """The last row."""
+    counts = (
+        f"{plan.parameter_count:,}",
+        _count(plan.multiply_adds),
+        _bytes(plan.activation_bytes),
+        _bytes(plan.gradient_bytes),
+    )
+    return ("", "total", "", "", "", "", *counts, "")
+
+
+def _notes(plan: Plan) -> list[str]:
+    """One line per layer that leaves rows or columns unread."""
+    notes = []
+    for row in plan.rows:
+        for source, axes in zip(row.sources, row.never_read, strict=True):
+            names = (
+                ("channels", "rows", "columns") if len(axes) == 3 else ("positions",) * len(axes)
+            )
+            parts = [
+                f"{name} {ranges_text(lost)}"
+                for name, lost in zip(names, axes, strict=True)
+                if lost
+            ]
+            if parts:
+                notes.append(f"{row.name} never reads {' and '.join(parts)} of {source}")
+    return notes
+
+
+def ranges_text(positions: Sequence[int]) -> str:
+    """`27`, `3–5` or `1, 3, 5 … (13 in all)`."""
+    runs: list[list[int]] = []
+    for position in positions:
+        if runs and position == runs[-1][-1] + 1:
+            runs[-1].append(position)
+        else:
+            runs.append([position])
+    texts = [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs]
+    if len(texts) > 4:
+        return f"{', '.join(texts[:3])} … ({len(positions)} in all)"
+    return ", ".join(texts)
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape))
+
+
+def _count(number: int) -> str:
+    return _scaled(number, 1000, ("", "k", "M", "G", "T"))
+
+
+def _bytes(number: int) -> str:
+    return _scaled(number, 1024, ("B", "KiB", "MiB", "GiB", "TiB"))
+
+
+def _scaled(number: int, base: int, units: Sequence[str]) -> str:
+    value, place = float(number), 0
+    while value >= base and place < len(units) - 1:
+        value, place = value / base, place + 1
+    digits = f"{value:.0f}" if place == 0 else f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+    return f"{digits} {units[place]}".strip()

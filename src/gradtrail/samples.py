@@ -1,0 +1,75 @@
+"""The boundary where samples come in: each usual mistake is recognised and named.
+
+Samples are (N, C, H, W); labels are checked by the loss (`layers/losses.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .errors import DataError
+
+__all__ = ["checked_samples"]
+
+
+def checked_samples(
+    x: Any, sample: tuple[int, ...], dtype: np.dtype[Any], *, name: str = "x"
+) -> np.ndarray:
+    """Samples as an array of the network's dtype.
+
+    Args:
+        x: what the caller passed.
+        sample: the shape of one sample, such as (1, 28, 28).
+        dtype: float32 or float64.
+        name: what the caller calls it.
+
+    Returns:
+        (N, *sample), the same memory where nothing had to be converted.
+
+    Raises:
+        DataError: another number of axes, channels last, another size, no sample, no numbers.
+    """
+    try:
+        array = np.asarray(x)
+    except ValueError as cause:
+        raise DataError(f"{name} is no array: its rows differ in length ({cause})") from cause
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    expected = ("N", *map(str, sample))
+    written = f"({', '.join(expected)}{',' if len(expected) == 1 else ''})"
+    if array.shape[1:] != sample or array.ndim != len(sample) + 1:
+        raise DataError(
+            f"{name} has shape {array.shape}, but the network takes {written}{_hint(array, sample, name)}"
+        )
+    if len(array) == 0:
+        raise DataError(f"{name} is empty: shape {array.shape} holds no sample; pass at least one")
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def _hint(array: np.ndarray, sample: tuple[int, ...], name: str) -> str:
+    """What the mistake probably was, and how to mend it."""
+    if array.shape == sample:
+        return f": this is one sample without the batch axis; pass {name}[None]"
+    if len(sample) == 3:
+        channels, height, width = sample
+        if array.shape[1:] == (height, width, channels):
+            return (
+                f": it is channels last (N, H, W, C); pass {name}.transpose(0, 3, 1, 2), which has "
+                f"shape {(len(array), *sample)}"
+            )
+        if array.shape[1:] == (height, width) and channels == 1:
+            return f": the channel axis is missing; pass {name}[:, None]"
+        if array.shape == (height, width) and channels == 1:
+            return f": this is one image without batch and channel axis; pass {name}[None, None]"
+        if array.shape[1:] == (height * width * channels,):
+            return f": the samples are flat; pass {name}.reshape(-1, {channels}, {height}, {width})"
+        if array.ndim == 4 and array.shape[1] != channels:
+            return f": it has {array.shape[1]} channels instead of {channels}"
+        if array.ndim == 4:
+            got = f"{array.shape[2]} × {array.shape[3]}"
+            return f": its images are {got} instead of {height} × {width}; resize them"
+    if array.ndim != len(sample) + 1:
+        return f": it has {array.ndim} axes instead of {len(sample) + 1}"
+    return ""

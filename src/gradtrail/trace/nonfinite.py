@@ -1,0 +1,65 @@
+"""Where a NaN or an infinity first appeared in a learning step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..engines import Computed
+    from ..equation import System
+
+__all__ = ["describe"]
+
+
+def describe(system: System, computed: Computed, samples: np.ndarray | None = None) -> str:
+    """The first array, in the order of computation, that holds a NaN or an infinity.
+
+    Args:
+        system: the equations of the step.
+        computed: all arrays of the step.
+        samples: for each place in the batch, the number of the sample in the data.
+
+    Returns:
+        One sentence: layer, array, index, sample, value and what to do.
+    """
+    ordered = [name for name in system.shapes if name in computed.values]
+    for name in ordered:
+        if not np.isfinite(computed.values[name]).all():
+            return _sentence(system, name, computed.values[name], samples, of="")
+    for name in reversed([n for n in ordered if n in computed.gradients]):
+        if not np.isfinite(computed.gradients[name]).all():
+            return _sentence(system, name, computed.gradients[name], samples, of="the gradient of ")
+    return "a NaN or an infinity appeared, but computing the step again shows none"
+
+
+def _sentence(
+    system: System, name: str, array: np.ndarray, samples: np.ndarray | None, of: str
+) -> str:
+    """Which element of one array is not finite, and what may be done."""
+    wrong = ~np.isfinite(array)
+    index = tuple(int(i) for i in np.argwhere(wrong)[0])
+    node = next(
+        (
+            n
+            for n in system.nodes
+            if name in dict(n.arrays).values() and name.startswith(f"{n.name}.")
+        ),
+        None,
+    )
+    where = f" of layer '{node.name}' ({node.kind})" if node else ""
+    trained = {n.array_of[letter] for n in system.nodes for letter in n.parameters}
+    remedy = "lower the learning rate, or normalise the input"
+    if not of and name == system.input:
+        remedy = "clean the data"
+    elif not of and name in trained:
+        remedy = "the update before made it so; lower the learning rate"
+    sample = ""
+    if index and name not in trained:
+        sample = f", sample {index[0] if samples is None else int(samples[index[0]])}"
+    written = f"{of}{name}{list(index) if index else ''}{where}{sample}"
+    return (
+        f"{written} is {array[index]:g}, the first that is not finite "
+        f"({int(wrong.sum())} of {array.size} there); {remedy}"
+    )

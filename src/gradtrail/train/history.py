@@ -1,0 +1,61 @@
+"""What a training leaves behind: the loss of every step and the metrics of every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+__all__ = ["History"]
+
+
+@dataclass
+class History:
+    """Plain lists, one entry per step or per epoch.
+
+    Args:
+        losses: the loss of every step, before its update.
+        loss: per epoch, the mean over its samples.
+        accuracy: per epoch, the share of samples whose greatest output was their class, as they
+            were met in training; empty without classes.
+        validation_loss: per epoch, on the validation samples in evaluation; empty without them.
+        validation_accuracy: likewise.
+        seconds: per epoch, validation left out.
+        interrupted: whether the training was stopped by the keyboard.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were finished."""
+        return len(self.loss)
+
+    @property
+    def steps(self) -> int:
+        """How many steps were finished."""
+        return len(self.losses)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The history as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> History:
+        """The inverse of `to_dict`."""
+        return cls(**data)
+
+    def __str__(self) -> str:
+        if not self.loss:
+            return f"History: {self.steps} steps, no whole epoch"
+        named = {"loss": self.loss, "accuracy": self.accuracy}
+        named |= {"validation loss": self.validation_loss}
+        named |= {"validation accuracy": self.validation_accuracy}
+        ends = ", ".join(f"{name} {values[-1]:.4f}" for name, values in named.items() if values)
+        return f"History: {self.epochs} epochs, {self.steps} steps, {ends}"
