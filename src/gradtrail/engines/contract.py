@@ -17,6 +17,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from ..equation import Access, Applied, Contraction, Factor, Indicator, Term, one_to_one
 from ..equation.scalar import evaluate
+from ..errors import EquationError
 
 __all__ = ["OPERATIONS", "contract", "view"]
 
@@ -54,6 +55,9 @@ def contract(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndar
 
     Returns:
         A float64 array of the target's shape.
+
+    Raises:
+        EquationError: an array of another shape than the equation's.
     """
     shape = equation.shape_of[equation.target.array]
     margins = [
@@ -118,9 +122,14 @@ def _prepared(
     """The factor's array with its function applied and zeros in the padding."""
     access = factor.access
     array = arrays[access.array]
+    if array.shape != equation.shape_of[access.array]:  # a view of it would leave its memory
+        raise EquationError(
+            f"{access.array} has shape {array.shape}, but the equation needs "
+            f"{equation.shape_of[access.array]}"
+        )
     if isinstance(factor, Applied):
-        array = np.asarray(evaluate(factor.function.body, {"x": array}, OPERATIONS))
-        array = np.broadcast_to(array, arrays[access.array].shape)
+        applied = evaluate(factor.function.body, {"x": array}, OPERATIONS)
+        array = np.broadcast_to(np.asarray(applied), array.shape)
     margins = [access.margin(axis) for axis in range(array.ndim)]
     if any(margin != (0, 0) for margin in margins):
         array = np.pad(array, [(max(p, 0), max(q, 0)) for p, q in margins])

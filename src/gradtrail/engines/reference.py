@@ -13,6 +13,7 @@ import numpy as np
 
 from ..equation import Adjoint, Contraction, Equation, Normalisation, Selection, System
 from ..equation import Loss as LossEquation
+from ..errors import EquationError
 from .base import Arrays, Batch, Computed, Engine, Stepped, Trainer
 from .contract import contract, view
 
@@ -48,7 +49,7 @@ def forward(equation: Equation, arrays: Letters) -> dict[str, np.ndarray]:
 def _select(equation: Selection, arrays: Letters) -> dict[str, np.ndarray]:
     """The first maximum of each window; nothing outside the array takes part."""
     source = equation.source
-    array = np.asarray(arrays[source.array], dtype=np.float64)
+    array = _operand(equation, source.array, arrays)
     margins = [source.margin(axis) for axis in range(array.ndim)]
     before = [p for p, _ in margins]
     names = [*equation.result.names, *equation.over]
@@ -74,7 +75,7 @@ def _select(equation: Selection, arrays: Letters) -> dict[str, np.ndarray]:
 
 def _normalise(equation: Normalisation, arrays: Letters) -> dict[str, np.ndarray]:
     """Batch norm with the biased variance."""
-    source = np.asarray(arrays[equation.source.array], dtype=np.float64)
+    source = _operand(equation, equation.source.array, arrays)
     names = equation.result.names
     over = tuple(names.index(n) for n in equation.over)
     mean, variance = source.mean(axis=over), source.var(axis=over)
@@ -92,7 +93,7 @@ def _normalise(equation: Normalisation, arrays: Letters) -> dict[str, np.ndarray
 
 def _lose(equation: LossEquation, arrays: Letters) -> dict[str, np.ndarray]:
     """The loss; for the cross-entropy by log-sum-exp."""
-    source = np.asarray(arrays[equation.source.array], dtype=np.float64)
+    source = _operand(equation, equation.source.array, arrays)
     target = arrays[equation.labels]
     share = 1.0 / equation.mean.integer
     if equation.probabilities is None:
@@ -105,6 +106,16 @@ def _lose(equation: LossEquation, arrays: Letters) -> dict[str, np.ndarray]:
         equation.result.array: np.asarray(-share * summed),
         equation.probabilities: np.exp(logarithms),
     }
+
+
+def _operand(equation: Equation, letter: str, arrays: Letters) -> np.ndarray:
+    """An operand in float64, its shape checked."""
+    array = np.asarray(arrays[letter], dtype=np.float64)
+    if array.shape != equation.shape_of[letter]:
+        raise EquationError(
+            f"{letter} has shape {array.shape}, but the equation needs {equation.shape_of[letter]}"
+        )
+    return array
 
 
 class Reference(Engine):
@@ -141,7 +152,8 @@ class Reference(Engine):
         values |= network.targets(system, batch.targets)
         with np.errstate(all="ignore"):  # what is not finite is found and named afterwards
             values = self.run(system, values)
-            gradients = self.gradients(system, values) if backward else {}
+            start = {system.nodes[-1].output: np.ones(())}
+            gradients = self.gradients(system, values, start) if backward else {}
         return Computed(values, gradients)
 
     def trainer(self, network: Network, loss: Loss, optimizer: Optimizer) -> Trainer:
@@ -157,10 +169,15 @@ class Reference(Engine):
             found.update({node.array_of[letter]: array for letter, array in computed.items()})
         return found
 
-    def gradients(self, system: System, values: Arrays) -> dict[str, np.ndarray]:
-        """The gradient of the loss after every output, parameter and the input."""
-        loss = system.nodes[-1].output
-        found: dict[str, np.ndarray] = {loss: np.ones(())}
+    def gradients(self, system: System, values: Arrays, start: Arrays) -> dict[str, np.ndarray]:
+        """The gradients after every output, parameter and the input.
+
+        Args:
+            system: the equations.
+            values: all arrays of the forward pass.
+            start: the gradient that the backward pass begins with, after the last output.
+        """
+        found = dict(start)
         for sent in system.backward:
             share = self.adjoint(sent, values, found)
             name = sent.receives

@@ -153,9 +153,10 @@ def check_gradients(
     reference = Reference()
     values = reference.compute(network, batch, loss, training=training, backward=False).values
     generator = np.random.Generator(np.random.PCG64(seed))
+    ends = _Ends(reference, system, values, computed.gradients, generator, elements, bound)
+    judged = tuple(ends.checks())
     layers = tuple(_layers(system, computed.values, computed.gradients, generator, bound))
-    judged = _Ends(reference, system, values, computed.gradients, generator, elements, bound)
-    return GradientReport(tuple(judged.checks()), layers, bound)
+    return GradientReport(judged, layers, bound)
 
 
 class _Ends:

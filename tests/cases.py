@@ -1,0 +1,218 @@
+"""The table of cases: every layer in the settings that have gone wrong somewhere before.
+
+Each case is one layer (or one branching) with an input shape; `arrays` draws its input, parameters
+and upstream gradient, the same ones every time. `tests/frozen/cases.npz` holds what PyTorch makes
+of them in float64 (see `tests/freeze.py`), so that the comparison runs without PyTorch, too.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import gradtrail as gt
+from gradtrail.engines import Reference
+
+
+@dataclass(frozen=True)
+class Case:
+    """One layer with an input.
+
+    Args:
+        id: what the test is called.
+        layer: the layer or branching.
+        shape: of the input, samples first.
+        training: training or evaluation.
+        values: `normal`, `ties` (few distinct values), `zeros`, or `relu` (half of them zero).
+    """
+
+    id: str
+    layer: Any
+    shape: tuple[int, ...]
+    training: bool = True
+    values: str = "normal"
+
+    def network(self) -> gt.Network:
+        return gt.Network(self.shape[1:], [self.layer], dtype=np.float64)
+
+    def generator(self) -> np.random.Generator:
+        return np.random.Generator(np.random.PCG64(zlib.crc32(self.id.encode())))
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """What a case computes with, all float64.
+
+    Args:
+        network: holding the parameters and buffers.
+        x: the input.
+        upstream: the gradient after the output, random and never ones.
+    """
+
+    network: gt.Network
+    x: np.ndarray
+    upstream: np.ndarray
+
+
+def arrays(case: Case) -> Arrays:
+    draw = case.generator()
+    network = case.network()
+    for name in network.parameters:
+        network.parameters[name] = uniform(draw, network.parameters[name].shape)
+    for name in network.buffers:
+        network.buffers[name] = 1 + 0.5 * uniform(draw, network.buffers[name].shape)
+    x = 2 * uniform(draw, case.shape)
+    if case.values == "ties":
+        x = np.round(x)
+    elif case.values == "zeros":
+        x = np.zeros(case.shape)
+    elif case.values == "relu":
+        x = np.maximum(x, 0)
+    system = network.system(case.shape[0], training=case.training)
+    return Arrays(network, x, uniform(draw, system.shapes[network.output_name]))
+
+
+def uniform(draw: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Between −1 and 1, from raw bits, so that no version of NumPy draws them differently."""
+    return draw.random(shape) * 2 - 1
+
+
+def ours(case: Case, engine: Reference | None = None) -> dict[str, np.ndarray]:
+    """Output and gradients: `output`, `dX`, and `d<parameter>` for each parameter."""
+    made = arrays(case)
+    engine = engine or Reference()
+    network, size = made.network, len(made.x)
+    system = network.system(size, training=case.training)
+    values = {"input": made.x, **network.parameters, **network.buffers, **network.given(system)}
+    values = engine.run(system, values)
+    gradients = engine.gradients(system, values, {network.output_name: made.upstream})
+    found = {"output": values[network.output_name], "dX": gradients["input"]}
+    return found | {"d" + name: gradients[name] for name in network.parameters}
+
+
+def _conv(id: str, shape: tuple[int, ...], *settings: Any, **named: Any) -> Case:
+    return Case(f"conv-{id}", gt.Conv2d(*settings, **named), shape)
+
+
+def _transposed(id: str, shape: tuple[int, ...], *settings: Any, **named: Any) -> Case:
+    return Case(f"convt-{id}", gt.ConvTranspose2d(*settings, **named), shape)
+
+
+def _max(id: str, shape: tuple[int, ...], *settings: Any, values: str = "normal", **named: Any) -> Case:
+    return Case(f"max-{id}", gt.MaxPool2d(*settings, **named), shape, values=values)
+
+
+def _avg(id: str, shape: tuple[int, ...], *settings: Any, **named: Any) -> Case:
+    return Case(f"avg-{id}", gt.AvgPool2d(*settings, **named), shape)
+
+
+S = (2, 3, 7, 6)
+
+CASES: list[Case] = [
+    _conv("plain", S, 4, 3),
+    _conv("no-bias", S, 4, 3, bias=False),
+    _conv("1x1", S, 5, 1),
+    _conv("1x1-stride-2", S, 5, 1, stride=2),
+    _conv("padding-1", S, 4, 3, padding=1),
+    _conv("padding-2-kernel-5", S, 2, 5, padding=2),
+    _conv("padding-beyond-kernel", S, 2, 2, padding=3),
+    _conv("padding-one-axis", S, 2, 3, padding=(0, 2)),
+    _conv("stride-2", S, 4, 3, stride=2),
+    _conv("stride-2-padding-1", S, 4, 3, stride=2, padding=1),
+    _conv("stride-3-remainder", S, 4, 2, stride=3),
+    _conv("stride-beyond-kernel", S, 2, 1, stride=3, padding=1),
+    _conv("stride-per-axis", S, 3, 3, stride=(1, 2), padding=1),
+    _conv("dilation-2", S, 3, 3, dilation=2, padding=2),
+    _conv("dilation-per-axis", S, 3, 2, dilation=(3, 2)),
+    _conv("dilation-2-stride-2", S, 3, 2, dilation=2, stride=2, padding=1),
+    _conv("same-odd", S, 3, 3, padding="same"),
+    _conv("same-even", S, 3, (2, 4), padding="same"),
+    _conv("same-dilated", S, 3, (2, 3), padding="same", dilation=2),
+    _conv("valid", S, 3, (3, 2), padding="valid"),
+    _conv("kernel-is-image", S, 4, (7, 6)),
+    _conv("kernel-2x5", S, 4, (2, 5)),
+    _conv("groups-3", (2, 6, 5, 5), 9, 3, groups=3, padding=1),
+    _conv("groups-2-stride-2", (2, 4, 6, 5), 2, 3, groups=2, stride=2),
+    _conv("depthwise", S, 3, 3, groups=3, padding=1),
+    _conv("depthwise-multiplier", S, 6, 3, groups=3, stride=2, padding=1),
+    _conv("batch-1", (1, 3, 5, 5), 2, 3),
+    _conv("batch-17", (17, 2, 4, 4), 2, 3),
+    _conv("one-channel", (2, 1, 6, 6), 3, 3),
+    _conv("one-row", (2, 2, 1, 9), 3, (1, 3)),
+    _conv("one-pixel", (3, 4, 1, 1), 5, 1),
+    _conv("one-pixel-padded", (2, 2, 1, 1), 3, 3, padding=1),
+    _transposed("plain", (2, 3, 4, 3), 4, 3),
+    _transposed("no-bias", (2, 3, 4, 3), 4, 2, bias=False),
+    _transposed("stride-2", (2, 3, 4, 3), 2, 3, stride=2),
+    _transposed("stride-2-padding-1", (2, 3, 4, 3), 2, 3, stride=2, padding=1),
+    _transposed("output-padding", (2, 3, 4, 3), 2, 3, stride=2, padding=1, output_padding=1),
+    _transposed("output-padding-bare", (2, 3, 3, 3), 2, 2, stride=3, output_padding=(2, 1)),
+    _transposed("stride-beyond-kernel", (2, 3, 3, 3), 2, 2, stride=3),
+    _transposed("dilation", (2, 3, 4, 3), 2, 2, dilation=2, padding=1),
+    _transposed("per-axis", (2, 3, 4, 3), 2, (3, 2), stride=(2, 1), padding=(1, 0)),
+    _transposed("groups", (2, 4, 3, 3), 6, 3, stride=2, groups=2),
+    _transposed("depthwise", (2, 3, 3, 3), 3, 3, padding=1, groups=3),
+    _transposed("1x1", (2, 3, 3, 3), 2, 1),
+    _transposed("batch-1-pixel", (1, 2, 1, 1), 2, 3, stride=2),
+    Case("linear", gt.Linear(4), (3, 6)),
+    Case("linear-no-bias", gt.Linear(4, bias=False), (3, 6)),
+    Case("linear-batch-1", gt.Linear(4), (1, 6)),
+    Case("linear-one-input", gt.Linear(3), (5, 1)),
+    Case("linear-one-output", gt.Linear(1), (33, 2)),
+    _max("2", (2, 3, 6, 4), 2),
+    _max("remainder", S, 2),
+    _max("overlap", S, 3, 2),
+    _max("overlap-stride-1", S, 3, 1),
+    _max("overlap-padded", S, 3, 2, 1),
+    _max("stride-beyond-kernel", S, 2, 3),
+    _max("per-axis", S, (3, 2), (1, 2), (1, 0)),
+    _max("dilation", S, 2, 1, dilation=2),
+    _max("dilation-padded", S, 3, 2, 1, dilation=2),
+    _max("ties", S, 3, 2, 1, values="ties"),
+    _max("all-tied", S, 2, values="zeros"),
+    _max("all-tied-overlap", S, 3, 1, values="zeros"),
+    _max("after-relu", S, 2, values="relu"),
+    _max("after-relu-overlap", S, 3, 2, 1, values="relu"),
+    _max("1", S, 1),
+    _max("whole-image", S, (7, 6)),
+    _max("batch-1-pixel", (1, 2, 1, 1), 1),
+    _avg("2", (2, 3, 6, 4), 2),
+    _avg("remainder", S, 2),
+    _avg("overlap", S, 3, 2),
+    _avg("overlap-stride-1", S, 3, 1),
+    _avg("padded", S, 3, 2, 1),
+    _avg("padded-uncounted", S, 3, 2, 1, count_include_pad=False),
+    _avg("per-axis-uncounted", S, (2, 3), (1, 2), (1, 0), count_include_pad=False),
+    _avg("stride-beyond-kernel", S, 2, 3),
+    _avg("whole-image", S, (7, 6)),
+    Case("global-average", gt.GlobalAvgPool2d(), S),
+    Case("global-average-pixel", gt.GlobalAvgPool2d(), (2, 3, 1, 1)),
+    Case("relu", gt.ReLU(), S),
+    Case("relu-at-zero", gt.ReLU(), S, values="ties"),
+    Case("leaky-relu", gt.LeakyReLU(0.2), S),
+    Case("leaky-relu-at-zero", gt.LeakyReLU(), S, values="ties"),
+    Case("sigmoid", gt.Sigmoid(), S),
+    Case("tanh", gt.Tanh(), (3, 5)),
+    Case("gelu", gt.GELU(), S),
+    Case("gelu-tanh", gt.GELU(approximate="tanh"), S),
+    Case("silu", gt.SiLU(), (3, 5)),
+    Case("batch-norm", gt.BatchNorm2d(), S),
+    Case("batch-norm-bare", gt.BatchNorm2d(affine=False, eps=1e-3), S),
+    Case("batch-norm-batch-1", gt.BatchNorm2d(), (1, 3, 3, 2)),
+    Case("batch-norm-pixel", gt.BatchNorm2d(), (5, 3, 1, 1)),
+    Case("batch-norm-evaluation", gt.BatchNorm2d(), S, training=False),
+    Case("batch-norm-bare-evaluation", gt.BatchNorm2d(affine=False), S, training=False),
+    Case("dropout-evaluation", gt.Dropout(0.4), S, training=False),
+    Case("flatten", gt.Flatten(), S),
+    Case("flatten-row", gt.Flatten(), (3, 5)),
+    Case("residual", gt.Residual([gt.Conv2d(3, 3, padding=1)]), S),
+    Case(
+        "residual-shortcut",
+        gt.Residual([gt.Conv2d(4, 3, stride=2, padding=1)], [gt.Conv2d(4, 1, stride=2)]),
+        S,
+    ),
+    Case("concat", gt.Concat([gt.Conv2d(2, 1)], [gt.MaxPool2d(3, 1, 1)], []), S),
+]  # fmt: skip

@@ -1,0 +1,55 @@
+"""Shared fixtures and the flag that rewrites golden texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gradtrail as gt
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/*.txt")
+
+
+@pytest.fixture()
+def golden(request: pytest.FixtureRequest):
+    """Compare a text with `tests/golden/<name>.txt`, or rewrite that file with --update-golden."""
+
+    def check(name: str, text: str) -> None:
+        path = GOLDEN / f"{name}.txt"
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text.rstrip() + "\n", encoding="utf-8")
+        if not path.exists():
+            pytest.fail(f"golden text {path.name} is missing; run pytest --update-golden")
+        assert text.rstrip() + "\n" == path.read_text(encoding="utf-8")
+
+    return check
+
+
+@pytest.fixture()
+def small() -> gt.Network:
+    """A network with one layer of most kinds, for 2 × 9 × 8 samples and 4 classes."""
+    return gt.Network(
+        (2, 9, 8),
+        [
+            *(gt.Conv2d(4, 3, padding=1), gt.BatchNorm2d(), gt.ReLU(), gt.MaxPool2d(2)),
+            *(gt.Residual([gt.Conv2d(4, 3, padding=1)]), gt.LeakyReLU()),
+            *(gt.Concat([gt.Conv2d(2, 1)], [gt.AvgPool2d(3, 1, 1)]), gt.GELU()),
+            *(gt.Flatten(), gt.Linear(6), gt.Tanh(), gt.Dropout(0.2), gt.Linear(4)),
+        ],
+        seed=3,
+        dtype=np.float64,
+    )
+
+
+@pytest.fixture()
+def batch() -> tuple[np.ndarray, np.ndarray]:
+    """Five samples for `small`, with labels."""
+    draw = np.random.Generator(np.random.PCG64(7))
+    return draw.random((5, 2, 9, 8)) * 2 - 1, np.array([0, 3, 1, 2, 3])

@@ -1,0 +1,187 @@
+"""Wrong backward passes on purpose: the checker must catch every one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cases import CASES, ours
+from comparing import FLOAT64, assert_all_close
+
+import gradtrail as gt
+from gradtrail.engines import Reference
+from gradtrail.engines.contract import contract
+from gradtrail.equation import Adjoint, Affine, Contraction, Indicator, Number, Selection
+
+
+class Mutant(Reference):
+    """The reference engine with a mistake in what a node sends back."""
+
+    def __init__(self, mistake: Callable) -> None:
+        self.mistake = mistake
+
+    def adjoint(self, sent: Adjoint, values, gradients) -> np.ndarray:
+        right = super().adjoint
+        return self.mistake(sent, values, gradients, right)
+
+
+def delta_mutant(kind: str, change: Callable[[np.ndarray], np.ndarray]) -> Mutant:
+    """The gradient behind layers of one kind is changed before it is used."""
+
+    def mistake(sent, values, gradients, right):
+        if sent.node.kind == kind:
+            name = sent.node.output
+            gradients = {**gradients, name: np.ascontiguousarray(change(gradients[name]))}
+        return right(sent, values, gradients)
+
+    return Mutant(mistake)
+
+
+def assigned(sent, values, gradients, right):
+    """`=` for `+=`: where windows overlap, only the last addition stays."""
+    equation = sent.equation
+    if not isinstance(sent.node.equation, Selection) and sent.node.kind != "Conv2d":
+        return right(sent, values, gradients)
+    if sent.operand != "X":
+        return right(sent, values, gradients)
+    letters = {a: values[name] for a, name in sent.node.arrays}
+    letters["d" + sent.node.equation.target.array] = gradients[sent.node.output]
+    total = np.zeros(equation.shape_of["dX"])
+    offsets = [n for n in ("i", "j") if n in equation.range_of]
+    for i in range(equation.range_of[offsets[0]]):
+        for j in range(equation.range_of[offsets[1]]):
+            fixed = dict(zip(offsets, (i, j), strict=True))
+            part = Contraction(
+                tuple(t.substitute(fixed) for t in equation.terms),
+                ranges=tuple((n, r) for n, r in equation.ranges if n not in fixed),
+                shapes=equation.shapes,
+            )
+            added = contract(part, letters)
+            total = np.where(added != 0, added, total)
+    return total
+
+
+def unstrided(sent, values, gradients, right):
+    """The stride forgotten: every position is read as if windows lay side by side."""
+    if sent.node.kind != "Conv2d":
+        return right(sent, values, gradients)
+
+    def one(position: Affine) -> Affine:
+        if len(position.terms) != 2:
+            return position
+        terms = tuple((n, Number(1)) for n, _ in position.terms)
+        return replace(position, terms=terms)
+
+    def forget(t):
+        def positions(access):
+            return replace(access, positions=tuple(map(one, access.positions)))
+
+        return replace(t, target=positions(t.target), factors=tuple(map(positions, t.factors)))
+
+    wrong = replace(sent.equation, terms=tuple(map(forget, sent.equation.terms)))
+    return right(replace(sent, equation=wrong), values, gradients)
+
+
+def all_ties(sent, values, gradients, right):
+    """Every element that equals the maximum collects the gradient, not only the first."""
+    equation = sent.node.equation
+    if not isinstance(equation, Selection):
+        return right(sent, values, gradients)
+    source, target = values[sent.node.inputs[0]], values[sent.node.output]
+    delta = gradients[sent.node.output]
+    total = np.zeros(source.shape)
+    term = sent.equation.terms[0]
+    for point in term.points(sent.equation.range_of, sent.equation.shape_of):
+        place, at = term.target.at(point), equation.target.at(point)
+        if source[place] == target[at]:
+            total[place] += delta[at]
+    return total
+
+
+def no_winner(sent, values, gradients, right):
+    """The first position of each window is taken for the winner."""
+    if not isinstance(sent.node.equation, Selection):
+        return right(sent, values, gradients)
+    name = sent.node.array_of[sent.node.equation.winner]
+    return right(sent, {**values, name: np.zeros_like(values[name])}, gradients)
+
+
+MUTANTS = {
+    "delta transposed": delta_mutant("Conv2d", lambda d: d.swapaxes(2, 3)),
+    "delta flipped": delta_mutant("Conv2d", lambda d: d[:, :, ::-1, ::-1]),
+    "delta batch-permuted": delta_mutant("Conv2d", lambda d: np.roll(d, 1, axis=0)),
+    "delta channel-permuted": delta_mutant("Conv2d", lambda d: np.roll(d, 1, axis=1)),
+    "linear delta batch-permuted": delta_mutant("Linear", lambda d: np.roll(d, 1, axis=0)),
+    "= for += in convolution": Mutant(assigned),
+    "= for += in overlapping pools": Mutant(
+        lambda s, v, g, right: assigned(s, v, g, right) if s.node.kind == "MaxPool2d" else right(s, v, g)
+    ),
+    "stride forgotten": Mutant(unstrided),
+    "all tied maxima taken": Mutant(all_ties),
+    "first position for the winner": Mutant(no_winner),
+}
+
+
+def network() -> gt.Network:
+    """Square maps, so that a transposed delta still has the right shape; pools that overlap."""
+    layers = [gt.Conv2d(4, 3, stride=2, padding=1), gt.ReLU(), gt.MaxPool2d(3, 1)]
+    layers += [gt.Conv2d(3, 2), gt.Tanh(), gt.Flatten(), gt.Linear(5)]
+    made = gt.Network((2, 11, 11), layers, seed=1, dtype=np.float64)
+    made.parameters["conv1.bias"][0] = -100  # a dead channel: its windows are all zero, all tied
+    return made
+
+
+def data() -> tuple[np.ndarray, np.ndarray]:
+    draw = np.random.Generator(np.random.PCG64(11))
+    return draw.random((4, 2, 11, 11)) * 2 - 1, np.array([0, 4, 2, 1])
+
+
+def test_the_right_backward_pass_is_confirmed() -> None:
+    report = gt.check_gradients(network(), *data(), engine="reference")
+    assert len(report.elements) >= 60
+    assert report.layers
+    assert all(not check.kink for check in report.layers)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_check_gradients_catches(name: str) -> None:
+    with pytest.raises(gt.GradientError, match=r"array \w+(\.\w+)?, read by layer '\w+\d'"):
+        gt.check_gradients(network(), *data(), engine=MUTANTS[name])
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_comparison_with_pytorch_catches(name: str) -> None:
+    caught = []
+    for case in CASES:
+        right = ours(case)
+        try:
+            wrong = ours(case, MUTANTS[name])
+            assert_all_close(wrong, right, FLOAT64)
+        except (AssertionError, ValueError, gt.EquationError):
+            caught.append(case.id)
+    assert caught
+
+
+def test_ones_as_upstream_gradient_would_miss_the_flipped_delta() -> None:
+    """Why the cases draw their upstream gradients at random."""
+    made = gt.Network((1, 5, 5), [gt.Conv2d(2, 3)], dtype=np.float64)
+    x = np.random.Generator(np.random.PCG64(0)).random((2, 1, 5, 5))
+    system = made.system(2)
+    values = Reference().run(system, {"input": x, **made.parameters})
+    for upstream, caught in ((np.ones((2, 2, 3, 3)), False), (x[:, :, :3, :3] * [[[1]], [[2]]], True)):
+        start = {made.output_name: upstream}
+        right = Reference().gradients(system, values, start)["conv1.weight"]
+        wrong = MUTANTS["delta flipped"].gradients(system, values, start)["conv1.weight"]
+        assert np.allclose(right, wrong) != caught
+
+
+def test_the_indicator_is_what_lets_one_element_win() -> None:
+    """A tie's gradient goes to the first of the tied elements alone."""
+    made = gt.Network((1, 2, 2), [gt.MaxPool2d(2)], dtype=np.float64)
+    x = np.array([[[[3.0, 5.0], [5.0, 5.0]]]])
+    t = gt.trace(made, x, np.zeros((1, 1, 1, 1)), loss=gt.MeanSquaredError(), engine="reference")
+    np.testing.assert_array_equal(t.grad["input"], [[[[0.0, 10.0], [0.0, 0.0]]]])
+    (adjoint,) = t.grad.equations("input")
+    assert any(isinstance(f, Indicator) for f in adjoint.terms[0].factors)
