@@ -101,7 +101,9 @@ def _transposed(id: str, shape: tuple[int, ...], *settings: Any, **named: Any) -
     return Case(f"convt-{id}", gt.ConvTranspose2d(*settings, **named), shape)
 
 
-def _max(id: str, shape: tuple[int, ...], *settings: Any, values: str = "normal", **named: Any) -> Case:
+def _max(
+    id: str, shape: tuple[int, ...], *settings: Any, values: str = "normal", **named: Any
+) -> Case:
     return Case(f"max-{id}", gt.MaxPool2d(*settings, **named), shape, values=values)
 
 

@@ -12,7 +12,7 @@ moves by about 1e-13."""
 
 
 def assert_close(got: np.ndarray, expected: np.ndarray, tolerance: float, name: str = "") -> None:
-    """Equal shapes, and no element further off than `tolerance` times the largest expected one."""
+    """Equal shapes, and no element off by more than `tolerance` times the largest expected."""
     assert got.shape == expected.shape, f"{name}: shape {got.shape} instead of {expected.shape}"
     assert np.isfinite(got).all() == np.isfinite(expected).all(), f"{name}: not finite"
     difference = np.abs(got - expected)
@@ -20,7 +20,7 @@ def assert_close(got: np.ndarray, expected: np.ndarray, tolerance: float, name: 
     if not (difference <= tolerance * max(largest, 1e-30)).all():
         index = np.unravel_index(int(np.nanargmax(difference)), got.shape)
         raise AssertionError(
-            f"{name}: at {tuple(map(int, index))} got {got[index]!r} instead of {expected[index]!r}; "
+            f"{name}: at {[*map(int, index)]} got {got[index]!r}, not {expected[index]!r}; "
             f"largest difference {difference[index]:.3g}, allowed {tolerance * largest:.3g}; "
             f"norms {np.linalg.norm(got):.6g} and {np.linalg.norm(expected):.6g}"
         )

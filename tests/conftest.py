@@ -16,7 +16,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/*.txt")
 
 
-@pytest.fixture()
+@pytest.fixture
 def golden(request: pytest.FixtureRequest):
     """Compare a text with `tests/golden/<name>.txt`, or rewrite that file with --update-golden."""
 
@@ -32,7 +32,7 @@ def golden(request: pytest.FixtureRequest):
     return check
 
 
-@pytest.fixture()
+@pytest.fixture
 def small() -> gt.Network:
     """A network with one layer of most kinds, for 2 × 9 × 8 samples and 4 classes."""
     return gt.Network(
@@ -48,7 +48,7 @@ def small() -> gt.Network:
     )
 
 
-@pytest.fixture()
+@pytest.fixture
 def batch() -> tuple[np.ndarray, np.ndarray]:
     """Five samples for `small`, with labels."""
     draw = np.random.Generator(np.random.PCG64(7))

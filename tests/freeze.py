@@ -1,6 +1,6 @@
 """Write `tests/frozen/cases.npz`: what PyTorch, in float64, makes of every case.
 
-    python tests/freeze.py
+python tests/freeze.py
 """
 
 from __future__ import annotations

@@ -54,7 +54,10 @@ class Scaled(Reference):
 
 def test_the_message_names_layer_array_index_and_both_values() -> None:
     network = gt.Network(
-        (1, 6, 6), [gt.Conv2d(2, 3), gt.Tanh(), gt.Flatten(), gt.Linear(3)], seed=2, dtype=np.float64
+        (1, 6, 6),
+        [gt.Conv2d(2, 3), gt.Tanh(), gt.Flatten(), gt.Linear(3)],
+        seed=2,
+        dtype=np.float64,
     )
     x = np.random.Generator(np.random.PCG64(1)).random((3, 1, 6, 6))
     t = gt.trace(network, x, [0, 1, 2], engine="reference")

@@ -116,7 +116,9 @@ MUTANTS = {
     "linear delta batch-permuted": delta_mutant("Linear", lambda d: np.roll(d, 1, axis=0)),
     "= for += in convolution": Mutant(assigned),
     "= for += in overlapping pools": Mutant(
-        lambda s, v, g, right: assigned(s, v, g, right) if s.node.kind == "MaxPool2d" else right(s, v, g)
+        lambda s, v, g, right: (
+            assigned(s, v, g, right) if s.node.kind == "MaxPool2d" else right(s, v, g)
+        )
     ),
     "stride forgotten": Mutant(unstrided),
     "all tied maxima taken": Mutant(all_ties),
@@ -170,7 +172,10 @@ def test_ones_as_upstream_gradient_would_miss_the_flipped_delta() -> None:
     x = np.random.Generator(np.random.PCG64(0)).random((2, 1, 5, 5))
     system = made.system(2)
     values = Reference().run(system, {"input": x, **made.parameters})
-    for upstream, caught in ((np.ones((2, 2, 3, 3)), False), (x[:, :, :3, :3] * [[[1]], [[2]]], True)):
+    for upstream, caught in (
+        (np.ones((2, 2, 3, 3)), False),
+        (x[:, :, :3, :3] * [[[1]], [[2]]], True),
+    ):
         start = {made.output_name: upstream}
         right = Reference().gradients(system, values, start)["conv1.weight"]
         wrong = MUTANTS["delta flipped"].gradients(system, values, start)["conv1.weight"]

@@ -114,7 +114,9 @@ def test_ten_steps_follow_pytorchs_losses(name: str, optimizer: str) -> None:
     assert len(history.losses) == 10
     assert_close(np.array(history.losses), np.array(expected), 1e-9, "losses")
     for parameter in network.parameters:
-        assert_close(network.parameters[parameter], held[parameter].detach().numpy(), 1e-8, parameter)
+        assert_close(
+            network.parameters[parameter], held[parameter].detach().numpy(), 1e-8, parameter
+        )
     for buffer in network.buffers:
         assert_close(network.buffers[buffer], held[buffer].numpy(), 1e-8, buffer)
 

@@ -17,11 +17,15 @@ from gradtrail.network import Network
 Tensors = Mapping[str, torch.Tensor]
 
 
-def tensors(arrays: Mapping[str, np.ndarray], dtype: torch.dtype = torch.float64) -> dict[str, torch.Tensor]:
+def tensors(
+    arrays: Mapping[str, np.ndarray], dtype: torch.dtype = torch.float64
+) -> dict[str, torch.Tensor]:
     return {name: torch.tensor(array, dtype=dtype) for name, array in arrays.items()}
 
 
-def layer(kind: Any, name: str, inputs: list[torch.Tensor], held: Tensors, training: bool) -> torch.Tensor:
+def layer(
+    kind: Any, name: str, inputs: list[torch.Tensor], held: Tensors, training: bool
+) -> torch.Tensor:
     """One layer's output."""
     w, b = held.get(f"{name}.weight"), held.get(f"{name}.bias")
     x = inputs[0]
@@ -57,7 +61,9 @@ def layer(kind: Any, name: str, inputs: list[torch.Tensor], held: Tensors, train
             mean, var = held[f"{name}.running_mean"], held[f"{name}.running_var"]
             return F.batch_norm(x, mean, var, w, b, training, kind.momentum, kind.eps)
         case gt.Dropout():
-            return F.dropout(x, kind.p, training=False) if not training else x * held[f"{name}.mask"]
+            return (
+                F.dropout(x, kind.p, training=False) if not training else x * held[f"{name}.mask"]
+            )
         case gt.Flatten():
             return x.flatten(1)
         case Add():

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import wraps
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ _RATES = {"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3}
 
 
 def _one_error(command: Callable[..., None]) -> Callable[..., None]:
-    """gradtrail's errors as one message on standard error and exit status 2."""
+    """Gradtrail's errors as one message on standard error and exit status 2."""
 
     @wraps(command)
     def run(*arguments: Any, **keywords: Any) -> None:
@@ -58,7 +59,7 @@ def main() -> None:
     help=f"{', '.join(ARCHITECTURES)}, an architecture as JSON, or a saved network.",
 )
 @click.option("--data", type=click.Choice(["digits"]), default="digits", show_default=True)
-@click.option("--epochs", type=click.IntRange(1), default=12, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=16, show_default=True)
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
 @click.option(
     "--optimizer", type=click.Choice(list(_OPTIMIZERS)), default="adam", show_default=True
@@ -210,18 +211,17 @@ def _run_folder(out: Path | None, model: str) -> Path:
     Raises:
         FileError: it holds something already, or cannot be made.
     """
-    if out is None:
-        stem = Path(model).stem
-        number = 1
-        while (out := Path("runs") / f"{stem}-{number}").exists():
-            number += 1
+    numbered = (Path("runs") / f"{Path(model).stem}-{number}" for number in count(1))
+    folder = out or next(path for path in numbered if not path.exists())
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise FileError(f"{out} is not empty; give --out a new folder, so that no run is lost")
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise FileError(
+                f"{folder} is not empty; give --out a new folder, so that no run is lost"
+            )
     except OSError as cause:
-        raise FileError(f"cannot make the folder {out}: {cause.strerror}") from cause
-    return out
+        raise FileError(f"cannot make the folder {folder}: {cause.strerror}") from cause
+    return folder
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from .equation import Access, Equation
+from .equation import Access, Affine, Equation
 from .equation.frozen import frozen
 
 __all__ = ["Field", "input_fields", "next_fields"]
@@ -87,13 +87,11 @@ def _moved(
 
 
 def _through(
-    field: Field, equation: Equation, position: object, ahead: object, name: str, axis: int
+    field: Field, equation: Equation, position: Affine, ahead: Affine, name: str, axis: int
 ) -> Field:
     """`y·s + i·d − p` behind a field: the jump grows by s, the size by the window."""
-    from .equation import Affine
-
-    assert isinstance(position, Affine) and isinstance(ahead, Affine) and field.jump is not None
-    rest = equation.range_of | {name: 1}
+    assert field.jump is not None
+    rest = {**equation.range_of, name: 1}
     low, high = position.bounds(rest)
     ahead_low, ahead_high = ahead.bounds(rest)
     step = Fraction(position.coefficient(name), ahead.coefficient(name))

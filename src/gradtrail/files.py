@@ -1,5 +1,6 @@
-"""Files: nothing half-written is ever left behind, nothing is unpickled, and what comes in is
-checked before it is used.
+"""Files: nothing half-written is left behind, nothing is unpickled, all that comes in is checked.
+
+Weights are safetensors with the architecture as JSON in their metadata; settings are JSON.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["load", "read_json", "save_network", "write_bytes", "write_json"]
 
 WEIGHTS = "weights.safetensors"
-_FORMAT = "gradtrail-network-1"
+_KEY, _FORMAT = "gradtrail", 1
 _JSON_LIMIT = 16 << 20
 
 
@@ -95,10 +96,9 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
     from safetensors.numpy import save
 
     arrays = {**network.parameters, **network.buffers}
-    metadata = {
-        "format": _FORMAT,
-        "architecture": json.dumps(network.architecture(), ensure_ascii=False),
-    }
+    # one key: safetensors writes several in an order that changes from run to run
+    header = {"format": _FORMAT, "architecture": network.architecture()}
+    metadata = {_KEY: json.dumps(header, ensure_ascii=False)}
     content = save({n: np.ascontiguousarray(a) for n, a in arrays.items()}, metadata)
     write_bytes(path, content)
 
@@ -118,15 +118,14 @@ def load(path: str | os.PathLike[str]) -> Network:
         if not source.exists():
             raise FileError(f"{path} is a folder without {WEIGHTS}; is it a run's folder?")
     arrays, metadata = _read_safetensors(source)
-    if metadata.get("format") != _FORMAT:
-        raise FileError(
-            f"{source} holds no gradtrail network: its metadata have "
-            f"format={metadata.get('format')!r} instead of {_FORMAT!r}"
-        )
+    if _KEY not in metadata:
+        raise FileError(f"{source} holds no gradtrail network: its metadata have no {_KEY!r}")
     try:
-        architecture = json.loads(metadata.get("architecture", ""))
-        network = network_from(architecture)
-    except (ValueError, RecursionError, ArgumentError, ShapeError) as cause:
+        header = json.loads(metadata[_KEY])
+        if not isinstance(header, dict) or header.get("format") != _FORMAT:
+            raise FileError(f"{source}: its format is not {_FORMAT}; a later gradtrail wrote it")
+        network = network_from(header.get("architecture"))
+    except (json.JSONDecodeError, RecursionError, ArgumentError, ShapeError) as cause:
         raise FileError(f"{source}: its architecture cannot be read: {cause}") from cause
     _fill(network, arrays, source)
     return network

@@ -19,7 +19,7 @@ _HEAD = (
 )  # fmt: skip
 _NARROW = ("#", "layer", "input → output", "parameters", "mult–adds", "memory", "receptive field")
 _RIGHT = {"#", "count", "mult–adds", "activations", "gradients", "memory"}
-_WIDE_FROM, _FIELDS_FROM = 150, 100
+_WIDE_FROM, _FIELDS_FROM, _NO_TERMINAL = 165, 100, 180
 
 
 def plan_text(plan: Plan, width: int | None = None) -> str:
@@ -28,14 +28,15 @@ def plan_text(plan: Plan, width: int | None = None) -> str:
     Args:
         plan: any plan.
         width: in characters; by default the terminal's, and wide enough when there is none. Below
-            150 several columns become one, below 100 the receptive field is left out.
+            165 several columns become one, below 100 the receptive field is left out.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    columns = width or max(shutil.get_terminal_size((160, 24)).columns, 70)
-    heads, rows, totals = _HEAD, [_cells(row) for row in plan.rows], _totals(plan)
+    columns = width or max(shutil.get_terminal_size((_NO_TERMINAL, 24)).columns, 70)
+    heads: tuple[str, ...] = _HEAD
+    rows, totals = [_cells(row) for row in plan.rows], _totals(plan)
     if columns < _WIDE_FROM:
         heads, rows = _NARROW, [_narrow(cells) for cells in rows]
         totals = _narrow(totals)

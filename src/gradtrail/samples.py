@@ -41,7 +41,8 @@ def checked_samples(
     written = f"({', '.join(expected)}{',' if len(expected) == 1 else ''})"
     if array.shape[1:] != sample or array.ndim != len(sample) + 1:
         raise DataError(
-            f"{name} has shape {array.shape}, but the network takes {written}{_hint(array, sample, name)}"
+            f"{name} has shape {array.shape}, but the network takes {written}"
+            + _hint(array, sample, name)
         )
     if len(array) == 0:
         raise DataError(f"{name} is empty: shape {array.shape} holds no sample; pass at least one")

@@ -39,7 +39,7 @@ def digits() -> Split:
     Every fifth image of each class is for testing. The split is always the same.
 
     Returns:
-        `(x, y), (x_test, y_test)`: x float32 (N, 1, 8, 8) with N = 1,440 and 357, y int64 (N,).
+        `(x, y), (x_test, y_test)`: x float32 (N, 1, 8, 8) with N = 1,442 and 355, y int64 (N,).
 
     Source: E. Alpaydin and C. Kaynak, "Optical recognition of handwritten digits" (1998), UCI
         machine learning repository, its test part; CC BY 4.0. See DIGITS-LICENSE.md.

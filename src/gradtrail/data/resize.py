@@ -33,10 +33,11 @@ def enlarged(x: np.ndarray, height: int, width: int) -> np.ndarray:
             f"enlarged takes images (N, C, H, W) no larger than {height} × {width}, got {x.shape}"
         )
     rows, columns = _weights(x.shape[2], height), _weights(x.shape[3], width)
-    return np.einsum("nchw,yh,xw->ncyx", x, rows, columns, optimize=True).astype(x.dtype)
+    resized = np.einsum("nchw,yh,xw->ncyx", x, rows, columns, optimize=True)
+    return np.asarray(resized, dtype=x.dtype)
 
 
 def _weights(old: int, new: int) -> np.ndarray:
     """Row y holds how much each old position adds to new position y; each row sums to 1."""
     place = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-    return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(old)[None, :]))
+    return np.asarray(np.maximum(0, 1 - np.abs(place[:, None] - np.arange(old)[None, :])))

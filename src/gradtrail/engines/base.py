@@ -81,9 +81,7 @@ class Stepped:
 
 
 class Trainer(ABC):
-    """One training in progress: parameters, statistics and optimiser state as the engine keeps
-    them.
-    """
+    """One training in progress, with its parameters and state as the engine keeps them."""
 
     @abstractmethod
     def step(self, batch: Batch) -> Stepped:

@@ -26,7 +26,7 @@ _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     decay = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1.0 / (1.0 + decay), decay / (1.0 + decay))
+    return np.asarray(np.where(x >= 0, 1.0 / (1.0 + decay), decay / (1.0 + decay)))
 
 
 OPERATIONS: Mapping[str, Callable[..., Any]] = {

@@ -3,8 +3,9 @@
 from .access import Access, Applied, Array, Factor, Indicator, Margin, Term, term
 from .adjoint import adjoint, gather
 from .affine import Affine, index, indices
+from .build import contraction, loss, normalisation, selection
 from .codec import dumps, from_data, loads, to_data
-from .infer import contraction, explain_size, loss, normalisation, selection
+from .explain import explain_size
 from .kinds import Contraction, Equation, Loss, Normalisation, Selection
 from .number import Number
 from .parsing import context, parse
@@ -24,8 +25,8 @@ __all__ = [
     "Indicator",
     "Loss",
     "Margin",
-    "Normalisation",
     "Node",
+    "Normalisation",
     "Number",
     "Region",
     "Selection",

@@ -61,7 +61,7 @@ class Affine:
 
     def substitute(self, values: Mapping[str, Affine | int]) -> Affine:
         """This position with some indices replaced by other positions or by numbers."""
-        if self.plain in values:
+        if self.plain is not None and self.plain in values:
             value = values[self.plain]
             return value if isinstance(value, Affine) else _constant(value)
         result = Affine((), self.offset)
@@ -115,7 +115,7 @@ def index(name: str) -> Affine:
 
 
 def indices(names: str) -> tuple[Affine, ...]:
-    """Several indices at once: `n, k, y, x = indices("n k y x")`."""
+    """Each of the names, parted by spaces, as a position of its own."""
     return tuple(index(name) for name in names.split())
 
 

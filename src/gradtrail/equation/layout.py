@@ -222,8 +222,8 @@ def _mathml(layout: Layout) -> str:
         case Row(pieces):
             return f"<mrow>{''.join(map(_mathml, pieces))}</mrow>"
         case Indexed(base, positions):
-            letter = _mathml_word(base)
-            return f"<msub>{letter}{_mathml_list(positions)}</msub>" if positions else letter
+            word = _mathml_word(base)
+            return f"<msub>{word}{_mathml_list(positions)}</msub>" if positions else word
         case Big(symbol, over):
             operator = f"<mo>{'∑' if symbol == 'Σ' else escape(symbol)}</mo>"
             return f"<munder>{operator}{_mathml_list(over)}</munder>"
@@ -234,10 +234,10 @@ def _mathml(layout: Layout) -> str:
         case Power(base, exponent):
             return f"<msup>{_mathml(base)}<mn>{exponent}</mn></msup>"
         case Called(function, argument):
-            inside = f"<mo>(</mo>{_mathml(argument)}<mo>)</mo>"
-            return f"<mrow>{_mathml_word(function)}{inside}</mrow>"
+            called = f"<mo>(</mo>{_mathml(argument)}<mo>)</mo>"
+            return f"<mrow>{_mathml_word(function)}{called}</mrow>"
         case Enclosed(inside, brackets):
-            left, right = brackets
+            left, right = brackets[0], brackets[1]
             return f"<mrow><mo>{left}</mo>{_mathml(inside)}<mo>{right}</mo></mrow>"
         case Lines(rows):
             cells = "".join(

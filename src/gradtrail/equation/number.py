@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from .frozen import frozen
 
-__all__ = ["ONE", "ZERO", "Number", "number"]
+__all__ = ["Number", "ONE", "ZERO", "number"]
 
 
 @frozen

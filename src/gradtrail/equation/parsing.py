@@ -14,12 +14,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NoReturn
 
 from ..errors import EquationError
 from .access import Access, Applied, Factor, Indicator, Margin, Term
 from .affine import Affine, index
-from .infer import contraction, loss, normalisation, selection
+from .build import contraction, loss, normalisation, selection
 from .kinds import Contraction, Equation, Loss, Normalisation, Selection
 from .number import ONE, Number, number
 from .printing import text
@@ -79,31 +79,26 @@ def context(equation: Equation) -> dict[str, Any]:
     """What `parse` needs beside the text to give this equation back."""
     constants: dict[str, int | Fraction] = {}
     functions: dict[str, Function] = {}
-    terms = equation.terms if isinstance(equation, Contraction) else ()
+    terms: tuple[Term, ...] = equation.terms if isinstance(equation, Contraction) else ()
     positions = [p for access in equation.accesses for p in access.positions]
     for factor in (f for t in terms for f in t.factors):
         if isinstance(factor, Applied):
             functions[factor.function.name] = factor.function
         if isinstance(factor, Indicator):
             positions.append(factor.value)
-    numbers = [t.scale for t in terms]
+    numbers: list[Number] = [t.scale for t in terms]
     for position in positions:
         numbers += [c for _, c in position.terms] + [position.offset, position.divisor]
     for found in numbers:
         constants[found.symbol] = found.value
-        constants[found.symbol.removeprefix("−")] = abs(found.value)
-        constants.update(_parts(found))
+        constants[found.symbol.removeprefix("−")] = max(found.value, -found.value)
     constants.pop("", None)
-    found = {"ranges": equation.range_of, "shapes": equation.shape_of}
-    padding = {text(a): a.padding for a in equation.accesses if a.padding}
-    epsilon = {"epsilon": equation.epsilon} if isinstance(equation, Normalisation) else {}
-    return found | {"constants": constants, "functions": functions, "padding": padding} | epsilon
-
-
-def _parts(found: Number) -> dict[str, int | Fraction]:
-    """`p` from an offset such as `−p`; products keep their own name."""
-    symbol = found.symbol.removeprefix("−")
-    return {} if re.search(r"[·/+−]", symbol) or not symbol else {symbol: abs(found.value)}
+    beside: dict[str, Any] = {"ranges": equation.range_of, "shapes": equation.shape_of}
+    beside |= {"constants": constants, "functions": functions}
+    beside["padding"] = {text(a): a.padding for a in equation.accesses if a.padding}
+    if isinstance(equation, Normalisation):
+        beside["epsilon"] = equation.epsilon
+    return beside
 
 
 @dataclass
@@ -121,7 +116,7 @@ class _Reader:
         target = self.access()
         if self.take() not in ("=", "+="):
             self.fail("expected = or += behind the target")
-        terms = []
+        terms: list[Term] = []
         while self.peek():
             negative = self.sign(first=not terms)
             terms.append(self.product(target, negative))
@@ -155,7 +150,7 @@ class _Reader:
         self.place += 1
         return token
 
-    def fail(self, cause: str) -> None:
+    def fail(self, cause: str) -> NoReturn:
         """Raise with the place in the line."""
         read = " ".join(self.tokens[: self.place])
         raise EquationError(f"{cause} after {read!r} in {self.text.strip()!r}")

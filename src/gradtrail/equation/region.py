@@ -123,19 +123,25 @@ def _carried(equation: Equation, start: Access, end: Access, region: Region) -> 
     return Region(_merged(found))
 
 
+_Group = tuple[set[str], list[int], list[int]]
+"""Indices, with the axes of the first and of the second access that they move."""
+
+
 def _parts(start: Access, end: Access) -> list[tuple[list[int], list[int]]]:
     """The axes of both accesses in groups that share no index: each can be carried by itself."""
-    groups: list[tuple[set[str], list[int], list[int]]] = []
-    sides = ((start, 1), (end, 2))
-    for access, side in sides:
-        for axis, position in enumerate(access.positions):
-            fresh: tuple[set[str], list[int], list[int]] = (set(position.names), [], [])
-            fresh[side].append(axis)
-            for group in [g for g in groups if g[0] & fresh[0]]:
-                groups.remove(group)
-                fresh = (fresh[0] | group[0], group[1] + fresh[1], group[2] + fresh[2])
-            groups.append(fresh)
-    return [(starts, ends) for _, starts, ends in groups]
+    groups: list[_Group] = []
+    starts: list[_Group] = [(set(p.names), [a], []) for a, p in enumerate(start.positions)]
+    ends: list[_Group] = [(set(p.names), [], [a]) for a, p in enumerate(end.positions)]
+    for names, leaving, arriving in (*starts, *ends):
+        for group in [g for g in groups if g[0] & names]:
+            groups.remove(group)
+            names, leaving, arriving = (
+                names | group[0],
+                group[1] + leaving,
+                group[2] + arriving,
+            )
+        groups.append((names, leaving, arriving))
+    return [(leaving, arriving) for _, leaving, arriving in groups]
 
 
 Piece = tuple[tuple[int, tuple[int, ...]], ...]

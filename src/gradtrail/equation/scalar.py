@@ -1,5 +1,4 @@
-"""Functions of single numbers as expressions: one definition to evaluate, differentiate, print
-and compile.
+"""Functions of single numbers as expressions, to evaluate, differentiate, print and compile.
 
 A pointwise layer names its function here once, and its derivative follows; an optimiser's update
 is a list of such expressions. The derivative of `max(x, 0)` at 0 is 0, and a NaN passes through.
@@ -100,6 +99,7 @@ class Function:
     body: Expression
 
     def __call__(self, x: float) -> float:
+        """The value at `x`."""
         return float(evaluate(self.body, {"x": x}))
 
     @property

@@ -25,7 +25,7 @@ class Activation(Layer):
     @property
     @abstractmethod
     def function(self) -> Function:
-        """f."""
+        """F."""
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; any shape."""
@@ -82,7 +82,7 @@ class LeakyReLU(Activation):
     Raises:
         ArgumentError: a slope that is not a finite number.
 
-    Source: A. Maas et al., "Rectifier nonlinearities improve neural network acoustic models" (2013).
+    Source: A. Maas et al., "Rectifier nonlinearities improve acoustic models" (2013), section 2.
     """
 
     prefix: ClassVar[str] = "leakyrelu"
@@ -98,7 +98,7 @@ class LeakyReLU(Activation):
 
     @property
     def function(self) -> Function:
-        """x or negative_slope·x."""
+        """X or negative_slope·x."""
         return Function("leaky_relu", where(x, x, self.negative_slope * x))
 
 

@@ -104,7 +104,7 @@ def per_axis(layer: str, name: str, value: object, rank: int, least: int = 1) ->
         raise ArgumentError(
             f"{layer}: {name} needs {rank} entries, one per spatial axis, got {len(listed)}"
         )
-    return tuple(int(entry) for entry in listed)
+    return tuple(int(entry) for entry in listed if isinstance(entry, int | np.integer))
 
 
 def padding_margins(

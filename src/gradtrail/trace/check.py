@@ -34,8 +34,11 @@ __all__ = ["ElementCheck", "GradientReport", "LayerCheck", "check_gradients"]
 Arrays = Mapping[str, np.ndarray]
 
 TOLERANCE = {"float64": 1e-6, "float32": 2e-3}
-"""The largest difference allowed, relative to the largest gradient of the same array. A central
-difference with h = 1e-5 is good to about 1e-9; float32 sums of a few thousand terms to about 1e-4."""
+"""The largest difference allowed, relative to the largest gradient of the same array.
+
+A central difference with h = 1e-5 is good to about 1e-9, float32 sums of a few thousand terms to
+about 1e-4.
+"""
 
 _KINKED = frozenset({"max", "step", "where"})
 
@@ -271,7 +274,7 @@ def _layer(
         noise += 1e-15 / step * float(np.abs(behind * moved[0][target]).sum())
         if isinstance(node.equation, Selection):
             winners = [m[node.equation.winner] for m in moved]
-            kink = kink or ("" if np.array_equal(*winners) else node.name)
+            kink = kink or ("" if np.array_equal(winners[0], winners[1]) else node.name)
     gradient = np.asarray(gradients[name], np.float64)
     scale = float(np.linalg.norm(gradient) * np.linalg.norm(direction))
     along = float((gradient * direction).sum())

@@ -4,4 +4,12 @@ from .history import History
 from .loop import evaluate, train
 from .optimizers import SGD, Adam, AdamW, Optimizer
 
-__all__ = ["SGD", "Adam", "AdamW", "History", "Optimizer", "evaluate", "train"]
+__all__ = [
+    "Adam",
+    "AdamW",
+    "History",
+    "Optimizer",
+    "SGD",
+    "evaluate",
+    "train",
+]

@@ -26,7 +26,7 @@ from ..errors import ArgumentError, ShapeError, UnknownNameError
 if TYPE_CHECKING:
     from ..network import Network
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "Rule"]
+__all__ = ["Adam", "AdamW", "Optimizer", "Rule", "SGD"]
 
 w, g, m, v = map(Variable, ("weight", "gradient", "mean", "square"))
 

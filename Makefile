@@ -1,0 +1,41 @@
+# Everything sets itself up in .venv; the only need is Python 3.11 or later as python3.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint torch clean
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/installed  ## train on the digits and take a gradient apart
+	$(BIN)/python examples/first_run.py
+
+test: $(VENV)/installed-test  ## all tests that need no PyTorch
+	$(BIN)/python -m pytest -m "not torch"
+
+lint: $(VENV)/installed-dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+torch: $(VENV)/installed-test  ## the comparisons with PyTorch, which must be in .venv
+	$(BIN)/python -m pytest -m torch
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "gradtrail needs Python 3.11 or later; make PYTHON=python3.11 chooses one"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,48 @@
+"""The first run: every shape, a training on handwritten digits, and one weight's gradient."""
+
+import time
+
+import numpy as np
+
+import gradtrail as gt
+from gradtrail.equation import text
+
+# 1. The data, and a network with every shape known before any of it is touched.
+(x, y), (x_test, y_test) = gt.data.digits()
+net = gt.architecture("digits-cnn").network(seed=0)
+print(net.plan(batch_size=32), end="\n\n")
+
+# 2. Train it.
+since = time.perf_counter()
+history = gt.train(
+    net,
+    (x, y),
+    validation=(x_test, y_test),
+    optimizer=gt.Adam(0.002),
+    epochs=16,
+    batch_size=32,
+)
+seconds = time.perf_counter() - since
+accuracy = history.validation_accuracy[-1]
+print(f"\ntest accuracy {accuracy:.2%} after {seconds:.1f} s, on {len(y_test)} unseen images")
+
+# 3. Take one learning step apart: where does the gradient of a single weight come from?
+name, index = "conv2.weight", (2, 0, 1, 1)
+at = dict(zip(("k", "c", "i", "j"), index, strict=True))
+images, labels = x[:16], y[:16]
+t = gt.trace(net, images, labels, training=False)
+(equation,) = t.grad.equations(name)
+print(f"\nthe gradient of {name}{list(index)} in a step with {len(images)} images")
+print("  with symbols  ", text(equation))
+print("  with numbers  ", text(equation, numbers=True, at=at))
+print(f"  its value      {t.grad[name][index]:+.10f}")
+
+# 4. Do not believe it: move that weight a little both ways, and look at the loss.
+twin = gt.Network(net.input_shape, net.layers, dtype=np.float64)
+losses = []
+for step in (+1e-5, -1e-5):
+    for parameter, values in net.parameters.items():
+        twin.parameters[parameter] = values
+    twin.parameters[name][index] += step
+    losses.append(gt.trace(twin, images, labels, training=False).loss)
+print(f"  by difference  {(losses[0] - losses[1]) / 2e-5:+.10f}   (L(w + h) − L(w − h)) / 2h")

@@ -1,0 +1,91 @@
+"""Equations written down with open ranges and shapes, which inference fills in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .access import Access, Term
+from .infer import Shapes, Sizes, infer
+from .kinds import Contraction, Loss, LossRule, Normalisation, Selection
+
+__all__ = ["contraction", "loss", "normalisation", "selection"]
+
+
+def contraction(*terms: Term, ranges: Sizes, shapes: Shapes) -> Contraction:
+    """A `Contraction` whose open ranges and shapes are inferred; see `infer`."""
+    found = infer([a for t in terms for a in t.accesses], ranges, shapes)
+    return Contraction(terms, ranges=found.ranges, shapes=found.shapes)
+
+
+def selection(
+    result: Access,
+    source: Access,
+    *,
+    over: Sequence[str],
+    winner: str,
+    ranges: Sizes,
+    shapes: Shapes,
+) -> Selection:
+    """A `Selection` whose open ranges and shapes are inferred; see `infer`."""
+    found = infer([result, source, result.to(winner)], ranges, shapes)
+    return Selection(result, source, tuple(over), winner, ranges=found.ranges, shapes=found.shapes)
+
+
+def normalisation(
+    result: Access,
+    source: Access,
+    statistic: Access,
+    *,
+    epsilon: float,
+    scale: str | None,
+    shift: str | None,
+    letters: tuple[str, str, str],
+    shapes: Shapes,
+) -> Normalisation:
+    """A `Normalisation` whose ranges and shapes are inferred; `letters` are v, r and U."""
+    variance, inverse, normalised = letters
+    per_channel = [p for p in (scale, shift, statistic.array, variance, inverse) if p is not None]
+    accesses = [result, source, result.to(normalised), *map(statistic.to, per_channel)]
+    found = infer(accesses, {}, shapes)
+    return Normalisation(
+        result,
+        source,
+        statistic,
+        epsilon,
+        scale,
+        shift,
+        variance,
+        inverse,
+        normalised,
+        ranges=found.ranges,
+        shapes=found.shapes,
+    )
+
+
+def loss(
+    rule: LossRule,
+    result: Access,
+    source: Access,
+    labels: str,
+    *,
+    probabilities: str | None = None,
+    weight: str | None = None,
+    shapes: Shapes,
+) -> Loss:
+    """A `Loss` whose ranges and shapes are inferred."""
+    accesses = [result, source, source.to(labels)]
+    if probabilities is not None:
+        accesses.append(source.to(probabilities))
+    if weight is not None:
+        accesses.append(Access(weight, source.positions[:1]))
+    found = infer(accesses, {}, shapes)
+    return Loss(
+        rule,
+        result,
+        source,
+        labels,
+        probabilities,
+        weight,
+        ranges=found.ranges,
+        shapes=found.shapes,
+    )

@@ -1,0 +1,71 @@
+"""How each number in a shape arose: `(28 + 2·2 − 5)/1 + 1 = 28`."""
+
+from __future__ import annotations
+
+from .access import Access
+from .infer import extent
+from .kinds import Contraction, Equation
+
+__all__ = ["explain_size"]
+
+
+def explain_size(equation: Equation, axis: int) -> str:
+    """How the size of one axis of the target arose.
+
+    Empty where the size is just handed on or chosen.
+    """
+    size = equation.shape_of[equation.target.array][axis]
+    name = equation.target.positions[axis].plain
+    if name is not None:
+        for access in equation.accesses:
+            for at, source in enumerate(access.positions):
+                if name in source.names and source.plain is None:
+                    return _strided(equation, access, at, name, size)
+    if not isinstance(equation, Contraction):
+        return ""
+    targets = list(dict.fromkeys(t.target for t in equation.terms))
+    if len(targets) > 1 and all(len(t.positions[axis].terms) == 1 for t in targets):
+        widths = [equation.range_of[t.positions[axis].names[0]] for t in targets]
+        side_by_side = sum(widths) == size and size not in widths
+        return f"{' + '.join(map(str, widths))} = {size}" if side_by_side else ""
+    composed = (t for t in targets if t.positions[axis].plain is None)
+    return next((f"{_composed(equation, t, axis)} = {size}" for t in composed), "")
+
+
+def _strided(equation: Equation, access: Access, axis: int, name: str, size: int) -> str:
+    """A convolution's arithmetic: what fits into the padded axis, window by window."""
+    position, known = access.positions[axis], equation.range_of
+    before, behind = access.margin(axis)
+    length = equation.shape_of[access.array][axis]
+    stride = position.coefficient(name)
+    padding = ""
+    if before or behind:
+        padding = f" + 2·{before}" if before == behind else f" + {before} + {behind}"
+    offsets = [(n, position.coefficient(n)) for n in position.names if n != name]
+    window = "1"
+    if len(offsets) == 1:
+        ((offset, dilation),) = offsets
+        window = str(known[offset]) if dilation == 1 else f"({dilation}·({known[offset]} − 1) + 1)"
+    elif offsets:
+        window = str(extent(position, name, known))
+    even = (length + before + behind - extent(position, name, known)) % stride == 0
+    fraction = f"({length}{padding} − {window})/{stride}"
+    return f"{fraction if even else '⌊' + fraction + '⌋'} + 1 = {size}"
+
+
+def _composed(equation: Equation, target: Access, axis: int) -> str:
+    """A composed position's arithmetic: mixed radix as a product, a transposed window as a sum."""
+    position, known = target.positions[axis], equation.range_of
+    before, behind = target.margin(axis)
+    radix = 1
+    for name, coefficient in reversed(position.terms):
+        if coefficient.integer != radix:
+            break
+        radix *= known[name]
+    else:
+        if (before, behind) == (0, 0) and position.offset.integer == 0:
+            return "·".join(str(known[n]) for n in position.names)
+    parts = [f"({known[n]} − 1)·{c.integer}" for n, c in position.terms]
+    crop = f" − 2·{before}" if before else ""
+    added = f" + {before - behind}" if behind < before else ""
+    return f"{' + '.join(parts)} + 1{crop}{added}"

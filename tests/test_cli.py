@@ -1,0 +1,174 @@
+"""The command line as a person uses it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import gradtrail as gt
+from gradtrail.cli import main
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """An architecture small enough to train in a blink."""
+    layers = [{"type": "MaxPool2d", "kernel_size": 2}, {"type": "Flatten"}]
+    data = {"input_shape": [1, 8, 8], "layers": [*layers, {"type": "Linear", "out_features": 10}]}
+    path = tmp_path / "tiny.json"
+    path.write_text(json.dumps(data))
+    return path
+
+
+def test_train_leaves_a_run(tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = run("train", "--model", str(tiny), "--epochs", "2", "--seed", "4", "--out", str(out))
+    assert result.exit_code == 0, result.output
+    assert {p.name for p in out.iterdir()} == {
+        "weights.safetensors", "settings.json", "history.json",
+    }  # fmt: skip
+    settings = json.loads((out / "settings.json").read_text())
+    assert settings["epochs"] == 2
+    assert settings["optimizer"] == {
+        "type": "Adam", "lr": 0.002, "betas": [0.9, 0.999], "eps": 1e-08, "weight_decay": 0.0,
+    }  # fmt: skip
+    history = json.loads((out / "history.json").read_text())
+    assert len(history["validation_accuracy"]) == 2
+    network = gt.load(out)
+    _, test = gt.data.digits()
+    accuracy = gt.evaluate(network, test)["accuracy"]
+    assert accuracy == pytest.approx(history["validation_accuracy"][-1], abs=0.01)
+    assert f"test accuracy {history['validation_accuracy'][-1]:.2%}" in result.output
+    assert "8 − 2)/2 + 1 = 4" in result.output
+
+
+def test_the_same_command_gives_the_same_run(tiny: Path, tmp_path: Path) -> None:
+    weights = []
+    for name in ("a", "b"):
+        run(
+            "train", "--model", str(tiny), "--epochs", "1", "--out", str(tmp_path / name), "--quiet"
+        )
+        weights.append((tmp_path / name / "weights.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+
+
+def test_a_saved_run_trains_on(tiny: Path, tmp_path: Path) -> None:
+    run("train", "--model", str(tiny), "--epochs", "1", "--out", str(tmp_path / "a"), "--quiet")
+    result = run(
+        "train", "--model", str(tmp_path / "a"), "--epochs", "1", "--out", str(tmp_path / "b")
+    )
+    assert result.exit_code == 0, result.output
+    (x, y), _ = gt.data.digits()
+    sequence = np.random.SeedSequence(entropy=0, spawn_key=(0,))
+    chosen = np.random.Generator(np.random.PCG64(sequence)).permutation(len(x))[:32]
+    history = json.loads((tmp_path / "b" / "history.json").read_text())
+    expected = gt.trace(gt.load(tmp_path / "a"), x[chosen], y[chosen]).loss
+    assert history["losses"][0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_runs_are_numbered_and_never_overwritten(tiny: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert run("train", "--model", str(tiny), "--epochs", "1", "--quiet").exit_code == 0
+    assert {p.name for p in (tmp_path / "runs").iterdir()} == {"tiny-1", "tiny-2"}
+    result = run("train", "--model", str(tiny), "--out", "runs/tiny-1")
+    assert result.exit_code == 2
+    assert "runs/tiny-1 is not empty; give --out a new folder" in result.output
+
+
+def test_a_named_architecture_too_deep_for_the_digits_gets_larger_images(tmp_path: Path) -> None:
+    result = run(
+        "train", "--model", "lenet5", "--epochs", "1", "--batch-size", "240", "--lr", "0.001",
+        "--out", str(tmp_path / "run"),
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "the images are enlarged from 8 × 8 to 28 × 28" in result.output
+    assert gt.load(tmp_path / "run").input_shape == (1, 28, 28)
+
+
+def test_plan() -> None:
+    result = run("plan", "lenet5", "--batch-size", "64")
+    assert result.exit_code == 0
+    assert "(28 + 2·2 − 5)/1 + 1 = 28" in result.output
+    data = json.loads(run("plan", "vgg-small", "--input-shape", "1,16,16", "--json").output)
+    assert data["rows"][-1]["output_shape"] == [10]
+    assert data["input_shape"] == [1, 16, 16]
+
+
+WRONG = {
+    "name": (["plan", "lenet"], "no architecture is called 'lenet'; did you mean: lenet5"),
+    "shape": (["plan", "lenet5", "--input-shape", "a"], "such as 1,28,28, got 'a'"),
+    "small": (
+        ["plan", "lenet5", "--input-shape", "1,8,8"],
+        "layer 4 'conv2' .Conv2d.: a window of 5",
+    ),
+    "rate": (["train", "--lr", "0"], "Adam: lr must be a finite number above 0, got 0"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_mistakes_are_one_message(name: str) -> None:
+    arguments, sentence = WRONG[name]
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert sentence.replace(".Conv2d.", "(Conv2d)") in result.output
+    assert "Traceback" not in result.output
+    assert result.output.startswith("gradtrail: ")
+
+
+def test_a_file_that_holds_no_network(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text("[1]")
+    result = run("plan", str(path))
+    assert "x.json: an architecture is" in result.output
+    assert result.exit_code == 2
+
+
+def test_samples_of_another_kind(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    data = {"input_shape": [3, 8, 8], "layers": [{"type": "Flatten"}]}
+    path.write_text(json.dumps(data))
+    result = run("train", "--model", str(path))
+    assert "takes samples of (3, 8, 8), but the data have (1, 8, 8)" in result.output
+
+
+def test_help_has_an_example() -> None:
+    for command in ("train", "plan"):
+        assert "Example: gradtrail" in " ".join(run(command, "--help").output.split())
+    assert gt.__version__ in run("--version").output
+
+
+def test_the_digits() -> None:
+    (x, y), (x_test, y_test) = gt.data.digits()
+    assert (x.shape, x_test.shape) == ((len(y), 1, 8, 8), (len(y_test), 1, 8, 8))
+    assert len(y) + len(y_test) == 1797
+    assert (x.dtype, y.dtype) == (np.float32, np.int64)
+    assert (x.min(), x.max()) == (0, 1)
+    shares = np.bincount(y_test, minlength=10) / np.bincount(np.concatenate([y, y_test]))
+    assert (np.abs(shares - 0.2) < 0.01).all()
+    assert np.array_equal(gt.data.digits().test[1], y_test)
+
+
+def test_the_embedded_file_is_small() -> None:
+    from importlib.resources import files
+
+    with files("gradtrail.data").joinpath("digits.npz").open("rb") as file:
+        assert len(file.read()) <= 50_000
+
+
+def test_enlarging_keeps_a_ramp_and_the_mean() -> None:
+    ramp = np.arange(8, dtype=np.float32)[None, None, None, :].repeat(8, axis=2)
+    large = gt.data.enlarged(ramp, 8, 16)
+    assert large.shape == (1, 1, 8, 16)
+    np.testing.assert_allclose(np.diff(large[0, 0, 0, 1:-1]), 0.5, rtol=1e-6)
+    np.testing.assert_allclose(large.mean(), ramp.mean(), rtol=1e-6)
+    np.testing.assert_array_equal(gt.data.enlarged(ramp, 8, 8), ramp)
+    with pytest.raises(gt.DataError, match=r"no larger than 4 × 4, got \(1, 1, 8, 8\)"):
+        gt.data.enlarged(ramp, 4, 4)

@@ -1,0 +1,53 @@
+"""The documents' code runs as written, and prints what they say it prints."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
+
+
+def blocks(path: Path) -> list[tuple[str, str]]:
+    """(language, content) of each fenced block in order."""
+    return FENCED.findall(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_code_runs_and_prints_what_is_shown(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    namespace: dict[str, object] = {}
+    printed = ""
+    for language, content in blocks(path):
+        if language == "python":
+            captured = io.StringIO()
+            with contextlib.redirect_stdout(captured), contextlib.redirect_stderr(io.StringIO()):
+                exec(compile(content, str(path), "exec"), namespace)
+            printed = captured.getvalue()
+        elif language == "text" and printed:
+            assert content.strip() == printed.strip()
+            printed = ""
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for path in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 120
+
+
+def test_stage_readmes_are_short() -> None:
+    for path in (ROOT / "src").rglob("README.md"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 40, path

@@ -1,0 +1,130 @@
+"""Every layer's docstring shows the equations that are derived from it, word for word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import gradtrail as gt
+from gradtrail.equation import Contraction, Equation, adjoint, gather, text
+from gradtrail.layers import Layer
+from gradtrail.layers.base import Declaration
+
+S = (2, 4, 7, 6)
+
+# (class documented, declaration, operands without a gradient)
+Documented = tuple[Any, Declaration, tuple[str, ...]]
+
+
+def layer(kind: Layer, *shapes: tuple[int, ...], training: bool = True) -> Documented:
+    declared = kind.declare(*(shapes or (S,)), training=training)
+    return type(kind), declared, (*declared.given, *declared.buffers)
+
+
+def branches(kind: Any, *shapes: tuple[int, ...]) -> Documented:
+    return type(kind), kind.join.declare(*shapes, training=True), ()
+
+
+def loss(kind: Any) -> Documented:
+    return type(kind), kind.declare((3, 5)), ("T", "S")
+
+
+DOCUMENTED: dict[str, Documented] = {
+    "conv2d": layer(gt.Conv2d(6, 3, stride=2, padding=1)),
+    "convtranspose2d": layer(gt.ConvTranspose2d(6, 3, stride=2, padding=1)),
+    "linear": layer(gt.Linear(3), (2, 5)),
+    "maxpool2d": layer(gt.MaxPool2d(3, 2, 1)),
+    "avgpool2d": layer(gt.AvgPool2d(3, 2, 1)),
+    "globalavgpool2d": layer(gt.GlobalAvgPool2d()),
+    "relu": layer(gt.ReLU()),
+    "leakyrelu": layer(gt.LeakyReLU()),
+    "sigmoid": layer(gt.Sigmoid()),
+    "tanh": layer(gt.Tanh()),
+    "gelu": layer(gt.GELU()),
+    "silu": layer(gt.SiLU()),
+    "batchnorm2d": layer(gt.BatchNorm2d()),
+    "dropout": layer(gt.Dropout()),
+    "flatten": layer(gt.Flatten()),
+    "residual": branches(gt.Residual([gt.ReLU()]), S, S),
+    "concat": branches(gt.Concat([], [gt.ReLU()]), S, S),
+    "crossentropy": loss(gt.CrossEntropy()),
+    "meansquarederror": loss(gt.MeanSquaredError()),
+}
+
+FURTHER: dict[str, Documented] = {
+    "conv2d with groups": layer(gt.Conv2d(6, 3, stride=2, padding=1, groups=2)),
+    "avgpool2d uncounted": layer(gt.AvgPool2d(3, 2, 1, count_include_pad=False)),
+    "batchnorm2d in evaluation": layer(gt.BatchNorm2d(), training=False),
+    "dropout in evaluation": layer(gt.Dropout(), training=False),
+    "crossentropy with weights": loss(gt.CrossEntropy(weight=(1, 2, 3, 4, 5))),
+}
+"""Shown besides: for these the forward equation, or where that is shared the input's adjoint."""
+
+
+def adjoints(equation: Equation, without: tuple[str, ...]) -> list[str]:
+    """Each adjoint in scatter form, and in gather form where that differs."""
+    lines = []
+    for operand in equation.operands:
+        if operand not in without:
+            scattered = adjoint(equation, operand)
+            lines += text(scattered).splitlines()
+            gathered = gather(scattered)
+            lines += text(gathered).splitlines() if gathered != scattered else []
+    return lines
+
+
+def shown(kind: type) -> list[str]:
+    """The formula lines of a docstring."""
+    assert kind.__doc__
+    lines = (line.strip() for line in kind.__doc__.splitlines())
+    return [line for line in lines if " = " in line and "[" in line]
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_the_docstring_shows_forward_and_adjoints(name: str) -> None:
+    kind, declared, without = DOCUMENTED[name]
+    wanted = [*text(declared.equation).splitlines(), *adjoints(declared.equation, without)]
+    present = {line.strip() for line in kind.__doc__.splitlines()}
+    assert [line for line in wanted if line not in present] == []
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_the_docstring_shows_further_forms(name: str) -> None:
+    kind, declared, _ = FURTHER[name]
+    present = {line.strip() for line in kind.__doc__.splitlines()}
+    source = "Z" if kind is gt.CrossEntropy else "X"
+    forms = {text(declared.equation), text(adjoint(declared.equation, source))}
+    assert forms & present
+
+
+def test_no_docstring_shows_a_formula_that_is_not_derived() -> None:
+    derived: dict[type, set[str]] = {}
+    for kind, declared, without in (*DOCUMENTED.values(), *FURTHER.values()):
+        lines = [*text(declared.equation).splitlines(), *adjoints(declared.equation, without)]
+        derived.setdefault(kind, set()).update(lines)
+    stray = {
+        (kind.__name__, line)
+        for kind in derived
+        for line in shown(kind)
+        if line not in derived[kind]
+    }
+    assert {line for line in stray if "Y =" not in line[1] and "S[n] =" not in line[1]} == set()
+
+
+@pytest.mark.parametrize("name", [*DOCUMENTED, *FURTHER])
+def test_golden_formulas(name: str, golden) -> None:
+    """The printed equations, with symbols and with numbers, as a reviewer reads them."""
+    _, declared, without = (DOCUMENTED | FURTHER)[name]
+    equation = declared.equation
+    parts = [text(equation), text(equation, numbers=True), *adjoints(equation, without)]
+    if isinstance(equation, Contraction):
+        parts += [text(gather(equation))] if gather(equation) != equation else []
+    golden(f"formulas-{name.replace(' ', '-')}", "\n".join(parts))
+
+
+def test_every_layer_and_loss_is_documented() -> None:
+    import gradtrail.layers as layers
+
+    exempt = {"Buffer", "Declaration", "Layer", "Loss", "Parameter", "Shape"}
+    assert {kind.__name__ for kind, _, _ in DOCUMENTED.values()} == set(layers.__all__) - exempt

@@ -1,0 +1,70 @@
+"""What the package promises as a whole: its names, its speed to import, its messages in tests."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gradtrail as gt
+
+ROOT = Path(__file__).parent.parent
+MODULES = ["gradtrail", *(m.name for m in pkgutil.walk_packages(gt.__path__, "gradtrail."))]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_all_is_sorted_and_true(name: str) -> None:
+    module = importlib.import_module(name)
+    listed = getattr(module, "__all__", None)
+    assert listed is not None, f"{name} has no __all__"
+    assert list(listed) == sorted(listed)
+    for entry in listed:
+        assert hasattr(module, entry)
+
+
+def test_importing_takes_less_than_300_ms() -> None:
+    code = "import time; t = time.perf_counter(); import gradtrail; print(time.perf_counter() - t)"
+    times = [
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+        for _ in range(5)
+    ]
+    assert min(times) < 0.3
+
+
+def test_importing_needs_neither_torch_nor_rich() -> None:
+    code = "import sys, gradtrail; print(sorted({'torch', 'rich', 'click'} & sys.modules.keys()))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_every_raises_has_a_match() -> None:
+    bare = []
+    for path in Path(__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            raises = isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.raises"
+            if raises and not any(k.arg == "match" for k in node.keywords):
+                bare.append(f"{path.name}:{node.lineno}")
+    assert bare == []
+
+
+def test_layer_files_hold_no_backward_code() -> None:
+    for path in (ROOT / "src" / "gradtrail" / "layers").glob("*.py"):
+        names = [
+            n.name for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef)
+        ]
+        assert not [n for n in names if "backward" in n or "grad" in n], path.name
+
+
+def test_errors_are_one_tree() -> None:
+    from gradtrail import errors
+
+    for name in errors.__all__:
+        assert issubclass(getattr(errors, name), gt.GradtrailError)
+    assert issubclass(gt.ShapeError, ValueError)
+    assert issubclass(gt.UnknownNameError, KeyError)
+    assert str(gt.UnknownNameError("no array is called 'x'")) == "no array is called 'x'"

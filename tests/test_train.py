@@ -1,0 +1,245 @@
+"""The training loop: determinism, history, validation, progress, what stops it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gradtrail as gt
+from gradtrail.engines import Reference
+from gradtrail.train.optimizers import Optimizer
+
+
+def points(count: int = 90) -> tuple[np.ndarray, np.ndarray]:
+    """Images of 1 × 4 × 4 with a bright quarter that gives the class."""
+    draw = np.random.Generator(np.random.PCG64(2))
+    x, y = draw.random((count, 1, 4, 4)), draw.integers(0, 4, count)
+    for image, label in zip(x, y, strict=True):
+        image[0, 2 * (label // 2) :][:2, 2 * (label % 2) :][:, :2] += 1
+    return x, y
+
+
+def network(seed: int = 0, **settings: object) -> gt.Network:
+    layers = [gt.Conv2d(4, 3, padding=1), gt.BatchNorm2d(), gt.ReLU(), gt.MaxPool2d(2)]
+    return gt.Network(
+        (1, 4, 4), [*layers, gt.Flatten(), gt.Dropout(0.1), gt.Linear(4)], seed=seed, **settings
+    )
+
+
+def trained(net: gt.Network, **settings: object) -> gt.History:
+    return gt.train(net, points(), **{"batch_size": 16, "progress": False, **settings})
+
+
+def test_it_learns_and_says_so() -> None:
+    net = network()
+    history = trained(net, epochs=12, validation=points(40), optimizer=gt.Adam(0.01))
+    assert history.steps == 12 * 6
+    assert history.epochs == len(history.accuracy) == len(history.validation_accuracy) == 12
+    assert history.accuracy[-1] > 0.95
+    assert history.validation_accuracy[-1] == gt.evaluate(net, points(40))["accuracy"]
+    assert history.loss[0] > 3 * history.loss[-1]
+    assert "12 epochs, 72 steps" in str(history)
+    assert gt.History.from_dict(history.to_dict()) == history
+
+
+def test_the_epochs_loss_weighs_the_last_batch_by_its_size() -> None:
+    history = trained(network())
+    sizes = [16] * 5 + [10]
+    assert history.loss[0] == pytest.approx(np.average(history.losses, weights=sizes), rel=1e-12)
+
+
+def test_the_same_seed_gives_the_same_training_bit_for_bit() -> None:
+    nets = [network(), network(), network()]
+    histories = [
+        trained(net, epochs=2, threads=t, seed=5) for net, t in zip(nets, (1, 2, None), strict=True)
+    ]
+    assert histories[0].losses == histories[1].losses == histories[2].losses
+    for name in (*nets[0].parameters, *nets[0].buffers):
+        arrays = [{**net.parameters, **net.buffers}[name] for net in nets]
+        np.testing.assert_array_equal(arrays[0], arrays[1])
+        np.testing.assert_array_equal(arrays[0], arrays[2])
+
+
+def test_another_seed_gives_another_training_and_another_network() -> None:
+    assert trained(network(), seed=1).losses != trained(network(), seed=2).losses
+    first, second = network(1).parameters["conv1.weight"], network(2).parameters["conv1.weight"]
+    assert not np.array_equal(first, second)
+
+
+def test_epochs_differ_in_order_unless_told_not_to() -> None:
+    net = gt.Network((1, 4, 4), [gt.Flatten(), gt.Linear(4)])
+    tiny = {"optimizer": gt.SGD(1e-12), "epochs": 2, "batch_size": 30}
+    shuffled, still = trained(net, **tiny).losses, trained(net, shuffle=False, **tiny).losses
+    assert shuffled[:3] != pytest.approx(shuffled[3:], rel=1e-6)
+    assert still[:3] == pytest.approx(still[3:], rel=1e-6)
+
+
+def test_a_batch_larger_than_the_data_is_one_step() -> None:
+    assert trained(network(), batch_size=1000).steps == 1
+
+
+def test_regression_has_no_accuracy() -> None:
+    net = gt.Network((1, 4, 4), [gt.Flatten(), gt.Linear(1)])
+    x, _ = points()
+    settings = {"loss": gt.MeanSquaredError(), "optimizer": gt.SGD(0.02), "epochs": 30}
+    history = gt.train(
+        net, (x, x.sum((1, 2, 3))), validation=(x, x.sum((1, 2, 3))), progress=False, **settings
+    )
+    assert history.accuracy == history.validation_accuracy == []
+    assert history.validation_loss[-1] < 0.1 * history.validation_loss[0]
+
+
+def test_one_hot_labels_train_like_class_numbers() -> None:
+    x, y = points()
+    first = gt.train(network(), (x, y), progress=False)
+    second = gt.train(network(), (x, np.eye(4)[y]), progress=False)
+    assert first.losses == second.losses
+    assert first.accuracy == second.accuracy
+
+
+def test_running_statistics_follow_training_and_are_used_in_evaluation() -> None:
+    net = network()
+    x, y = points()
+    t = gt.trace(net, x, y)
+    mean, variance = t.value["norm1.mean"], t.value["norm1.variance"]
+    np.testing.assert_array_equal(net.buffers["norm1.running_mean"], 0)
+    gt.train(net, (x, y), batch_size=len(x), optimizer=gt.SGD(1e-9), progress=False)
+    count = len(x) * 16
+    np.testing.assert_allclose(net.buffers["norm1.running_mean"], 0.1 * mean, rtol=1e-6)
+    np.testing.assert_allclose(
+        net.buffers["norm1.running_var"], 0.9 + 0.1 * variance * count / (count - 1), rtol=1e-6
+    )
+    evaluated = gt.trace(net, x, y, training=False)
+    np.testing.assert_allclose(net.predict(x), evaluated.value["fc1.output"], rtol=1e-5, atol=1e-6)
+    assert "norm1.mean" not in evaluated.value
+    assert "dropout1.mask" not in evaluated.value
+
+
+def test_tracing_and_predicting_change_nothing() -> None:
+    net = network()
+    before = {n: a.copy() for n, a in {**net.parameters, **net.buffers}.items()}
+    gt.trace(net, *points())
+    net.predict(points()[0])
+    gt.evaluate(net, points())
+    for name, array in {**net.parameters, **net.buffers}.items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_predictions_do_not_depend_on_the_batch_size() -> None:
+    net, (x, _) = network(), points()
+    np.testing.assert_array_equal(net.predict(x), net.predict(x, batch_size=7))
+    assert net.predict(x).dtype == np.float32
+    assert net.predict((x * 100).astype(np.uint8)).shape == (90, 4)
+
+
+@pytest.mark.parametrize("optimizer", [gt.SGD(0.1, 0.9), gt.Adam(), gt.AdamW()])
+def test_an_optimizer_remembers_each_network_by_itself(optimizer: Optimizer) -> None:
+    first = trained(network(), optimizer=optimizer).losses
+    second = trained(network(), optimizer=optimizer).losses
+    assert first == second
+    assert eval(repr(optimizer), vars(gt)).settings() == optimizer.settings()
+
+
+def test_a_nan_in_the_input_is_found_with_its_sample() -> None:
+    x, y = points()
+    x[37, 0, 1, 2] = np.nan
+    net = network()
+    sentence = r"step \d+: input\[\d+, 0, 1, 2\], sample 37 is nan, .* clean the data"
+    with pytest.raises(gt.NonFiniteError, match=sentence):
+        gt.train(net, (x, y), batch_size=16, progress=False)
+    assert all(np.isfinite(array).all() for array in net.parameters.values())
+
+
+def test_an_infinity_is_found_in_the_layer_that_made_it() -> None:
+    layers = [gt.Conv2d(2, 1, name="first"), gt.Flatten(), gt.Linear(4)]
+    net = gt.Network((1, 4, 4), layers, dtype=np.float64)
+    net.parameters["first.weight"] = np.full((2, 1, 1, 1), 1e300)
+    x, y = points()
+    x[5, 0, 0, 3] = 1e30
+    before = net.parameters["fc1.weight"].copy()
+    sentence = (
+        r"step 1: first.output\[5, 0, 0, 3\] of layer 'first' \(Conv2d\), sample 5 is inf, the "
+        r"first that is not finite \(2 of 512 there\)"
+    )
+    with pytest.raises(gt.NonFiniteError, match=sentence):
+        gt.train(net, (x[:16], y[:16]), batch_size=16, shuffle=False, progress=False)
+    np.testing.assert_array_equal(net.parameters["fc1.weight"], before)
+
+
+def test_a_broken_parameter_is_named() -> None:
+    net = network()
+    net.parameters["conv1.weight"][2, 0, 1, 1] = np.inf
+    sentence = (
+        r"conv1.weight\[2, 0, 1, 1\] of layer 'conv1' \(Conv2d\) is inf.* lower the learning rate"
+    )
+    with pytest.raises(gt.NonFiniteError, match=sentence):
+        trained(net)
+
+
+def test_a_gradient_that_is_not_finite_is_named() -> None:
+    net = gt.Network((1,), [gt.Linear(2), gt.Linear(2)], dtype=np.float64)
+    net.parameters["fc1.weight"] = np.full((2, 1), 1e-300)
+    net.parameters["fc2.weight"] = np.array([[1e300, 1e300], [-1e300, 1.0]])
+    sentence = r"the gradient of fc1.weight\[0, 0\] of layer 'fc1' \(Linear\) is -?(inf|nan)"
+    with pytest.raises(gt.NonFiniteError, match=sentence):
+        gt.train(net, (np.array([[1e20]]), [1]), progress=False)
+
+
+class Interrupting(Reference):
+    """Ctrl-C in the middle of step 8."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def step(self, *arguments, **keywords):
+        self.steps += 1
+        if self.steps == 8:
+            raise KeyboardInterrupt
+        return super().step(*arguments, **keywords)
+
+
+def test_ctrl_c_returns_the_state_of_the_last_finished_step() -> None:
+    stopped, whole = network(), network()
+    history = trained(stopped, epochs=3, engine=Interrupting())
+    assert history.interrupted
+    assert history.steps == 7
+    assert history.epochs == 1
+    (x, y), order = points(), []
+    for epoch in range(2):
+        sequence = np.random.SeedSequence(entropy=0, spawn_key=(epoch,))
+        order.append(np.random.Generator(np.random.PCG64(sequence)).permutation(90))
+    first = gt.train(whole, (x, y), batch_size=16, progress=False)
+    assert first.losses == history.losses[:6]
+    assert not np.array_equal(stopped.parameters["fc1.weight"], whole.parameters["fc1.weight"])
+
+
+def test_progress_is_a_line_per_epoch_where_there_is_no_terminal(capsys) -> None:
+    gt.train(network(), points(), epochs=2, validation=points(20))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    assert "validation accuracy" in lines[0]
+    gt.train(network(), points(), progress=False)
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""
+
+
+def test_progress_is_a_bar_in_a_terminal(monkeypatch, capsys) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    gt.train(network(), points(), epochs=2)
+    assert "epoch 2/2" in capsys.readouterr().err
+
+
+def test_what_fits_is_checked_before_anything_runs() -> None:
+    net = network()
+    before = net.parameters["fc1.weight"].copy()
+    x, y = points()
+    y[89] = 7
+    with pytest.raises(gt.DataError, match="label 7 at position 89"):
+        gt.train(net, (x, y), progress=False)
+    np.testing.assert_array_equal(net.parameters["fc1.weight"], before)
+    with pytest.raises(gt.ArgumentError, match="epochs must be a whole number ≥ 1, got 0"):
+        trained(net, epochs=0)
+    with pytest.raises(gt.ArgumentError, match="optimizer must be an optimiser object, got 'adam'"):
+        trained(net, optimizer="adam")
