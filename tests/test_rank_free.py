@@ -99,5 +99,7 @@ def test_a_network_for_sequences_trains() -> None:
     x, y = uniform(draw, (60, 1, 12)), draw.integers(0, 2, 60)
     x[y == 1, :, ::2] += 1
     gt.check_gradients(network, x[:4], y[:4])
-    history = gt.train(network, (x, y), epochs=8, optimizer=gt.Adam(0.02), progress=False)
+    history = gt.train(
+        network, (x, y), epochs=8, batch_size=8, optimizer=gt.Adam(0.02), progress=False
+    )
     assert history.accuracy[-1] > 0.9

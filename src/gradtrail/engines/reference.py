@@ -214,10 +214,12 @@ class _ReferenceTrainer(Trainer):
         gradients = {name: computed.gradients[name] for name in self.network.parameters}
         finite = bool(np.isfinite(loss)) and all(np.isfinite(g).all() for g in gradients.values())
         if finite:
-            weights = {name: self.arrays[name] for name in gradients}
+            # on copies, so that an interruption leaves the weights of the last whole step
+            weights = {name: self.arrays[name].copy() for name in gradients}
             self.optimizer.apply(self.network, weights, gradients)
             system = self.network.system(len(batch.x), training=True, loss=self.loss)
-            self.arrays |= self.network.running_after(system, computed.values, self.arrays)
+            running = self.network.running_after(system, computed.values, self.arrays)
+            self.arrays |= weights | running
         return Stepped(loss, self._correct(computed.values, batch.classes), finite)
 
     def computed(self, batch: Batch) -> Computed:

@@ -24,6 +24,7 @@ __all__ = [
     "channels_of",
     "elementwise",
     "known_initialization",
+    "plain",
     "positive",
     "times",
 ]
@@ -165,8 +166,15 @@ class Layer(ABC):
         for known in fields(self):  # type: ignore[arg-type]
             value = getattr(self, known.name)
             if known.default is MISSING or value != known.default:
-                given[known.name] = list(value) if isinstance(value, tuple) else value
+                given[known.name] = plain(value)
         return given
+
+
+def plain(value: Any) -> Any:
+    """A setting as JSON has it: NumPy's numbers as Python's, tuples as lists."""
+    if isinstance(value, tuple | list):
+        return [plain(entry) for entry in value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 _SPATIAL = ("z", "y", "x")

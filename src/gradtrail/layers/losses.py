@@ -13,7 +13,7 @@ import numpy as np
 from ..equation import Access, Array, indices, loss
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, DataError, ShapeError
-from .base import Declaration, Shape, elementwise, times
+from .base import Declaration, Shape, elementwise, plain, times
 
 __all__ = ["CrossEntropy", "Loss", "MeanSquaredError"]
 
@@ -53,9 +53,8 @@ class Loss(ABC):
     def settings(self) -> dict[str, Any]:
         """The loss as JSON: its type and its arguments."""
         fields = getattr(self, "__dataclass_fields__", {})
-        values = {name: getattr(self, name) for name in fields}
-        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
-        return {"type": type(self).__name__, **plain}
+        values = {name: plain(getattr(self, name)) for name in fields}
+        return {"type": type(self).__name__, **values}
 
 
 @final

@@ -22,6 +22,7 @@ from ..engines.contract import OPERATIONS
 from ..equation.frozen import frozen
 from ..equation.scalar import Expression, Variable, evaluate, sqrt
 from ..errors import ArgumentError, ShapeError, UnknownNameError
+from ..layers.base import plain
 
 if TYPE_CHECKING:
     from ..network import Network
@@ -107,7 +108,9 @@ class Optimizer(ABC):
 
     def settings(self) -> dict[str, Any]:
         """The optimiser as JSON: its type and its arguments."""
-        return {"type": type(self).__name__} | {n: getattr(self, n) for n in self.settings_names}
+        return {"type": type(self).__name__} | {
+            n: plain(getattr(self, n)) for n in self.settings_names
+        }
 
     def __repr__(self) -> str:
         inside = ", ".join(f"{n}={getattr(self, n)!r}" for n in self.settings_names)
