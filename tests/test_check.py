@@ -64,7 +64,7 @@ def test_the_message_names_layer_array_index_and_both_values() -> None:
     right = t.grad["conv1.weight"][1, 0, 2, 1]
     message = (
         rf"array conv1.weight, read by layer 'conv1' \(Conv2d\): the gradient at index "
-        rf"\[1, 0, 2, 1\] is {right * 1.01:.10g}, but the central difference {right:.5g}"
+        rf"\[1, 0, 2, 1\] is {right * 1.01:.10g}, but the central difference {str(right)[:7]}"
     )
     with pytest.raises(gt.GradientError, match=message):
         gt.check_gradients(network, x, [0, 1, 2], engine=Scaled(), elements=100)

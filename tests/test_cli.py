@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 import gradtrail as gt
 from gradtrail.cli import main
+from gradtrail.streams import stream
 
 
 def run(*arguments: str) -> Result:
@@ -66,8 +67,7 @@ def test_a_saved_run_trains_on(tiny: Path, tmp_path: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     (x, y), _ = gt.data.digits()
-    sequence = np.random.SeedSequence(entropy=0, spawn_key=(0,))
-    chosen = np.random.Generator(np.random.PCG64(sequence)).permutation(len(x))[:32]
+    chosen = stream(0, "order", 0).permutation(len(x))[:32]
     history = json.loads((tmp_path / "b" / "history.json").read_text())
     expected = gt.trace(gt.load(tmp_path / "a"), x[chosen], y[chosen]).loss
     assert history["losses"][0] == pytest.approx(expected, rel=1e-12)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
 
 
@@ -21,8 +21,9 @@ def blocks(path: Path) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_code_runs_and_prints_what_is_shown(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
+    """With --update-golden, what is shown is rewritten to what is printed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     namespace: dict[str, object] = {}
@@ -34,7 +35,11 @@ def test_code_runs_and_prints_what_is_shown(
                 exec(compile(content, str(path), "exec"), namespace)
             printed = captured.getvalue()
         elif language == "text" and printed:
-            assert content.strip() == printed.strip()
+            if request.config.getoption("--update-golden"):
+                document = path.read_text(encoding="utf-8")
+                path.write_text(document.replace(content, printed.strip("\n") + "\n", 1))
+            else:
+                assert content.strip() == printed.strip()
             printed = ""
 
 

@@ -69,7 +69,7 @@ MISFITS = {
     ),
     "residual": (
         [gt.Residual([gt.Conv2d(3, 3)])],
-        r"layer 2 'add1' \(Add\): the body gives 3 × 26 × 26 but the shortcut 1 × 28 × 28",
+        r"layer 2 'add1' \(Residual\): the body gives 3 × 26 × 26 but the shortcut 1 × 28 × 28",
     ),
     "concat": (
         [gt.Concat([gt.Conv2d(3, 3)], [gt.ReLU()])],
@@ -281,3 +281,12 @@ def test_data_must_be_a_pair(lenet: gt.Network) -> None:
         gt.train(lenet, X)
     with refused(gt.DataError, "validation must be a pair .* got 3 entries"):
         gt.train(lenet, (X, Y), validation=(X, Y, Y))
+
+
+def test_samples_beyond_float32(lenet: gt.Network) -> None:
+    x = np.zeros((2, 1, 28, 28))
+    x[1, 0, 3, 4] = 1e300
+    with refused(gt.DataError, r"x\[1, 0, 3, 4\] is 1e\+300, beyond what float32 can hold; scale"):
+        lenet.predict(x)
+    x[1, 0, 3, 4] = np.inf
+    assert not np.isfinite(lenet.predict(x)[1]).any()

@@ -170,7 +170,7 @@ def test_a_broken_parameter_is_named() -> None:
     net = network()
     net.parameters["conv1.weight"][2, 0, 1, 1] = np.inf
     sentence = (
-        r"conv1.weight\[2, 0, 1, 1\] of layer 'conv1' \(Conv2d\) is inf.* lower the learning rate"
+        r"conv1.weight\[2, 0, 1, 1\] of layer 'conv1' \(Conv2d\) is inf.* it was so before this"
     )
     with pytest.raises(gt.NonFiniteError, match=sentence):
         trained(net)
@@ -204,11 +204,7 @@ def test_ctrl_c_returns_the_state_of_the_last_finished_step() -> None:
     assert history.interrupted
     assert history.steps == 7
     assert history.epochs == 1
-    (x, y), order = points(), []
-    for epoch in range(2):
-        sequence = np.random.SeedSequence(entropy=0, spawn_key=(epoch,))
-        order.append(np.random.Generator(np.random.PCG64(sequence)).permutation(90))
-    first = gt.train(whole, (x, y), batch_size=16, progress=False)
+    first = trained(whole)
     assert first.losses == history.losses[:6]
     assert not np.array_equal(stopped.parameters["fc1.weight"], whole.parameters["fc1.weight"])
 
@@ -243,3 +239,43 @@ def test_what_fits_is_checked_before_anything_runs() -> None:
         trained(net, epochs=0)
     with pytest.raises(gt.ArgumentError, match="optimizer must be an optimiser object, got 'adam'"):
         trained(net, optimizer="adam")
+
+
+WEIGHTS = gt.CrossEntropy(weight=(1.0, 5.0, 0.2, 0.0))
+
+
+def test_with_class_weights_the_mean_does_not_depend_on_the_batches() -> None:
+    net, data = network(), points()
+    figures = [gt.evaluate(net, data, loss=WEIGHTS, batch_size=b)["loss"] for b in (1000, 17, 1)]
+    assert figures[1:] == pytest.approx(figures[:1] * 2, rel=1e-12)
+
+
+def test_a_batch_whose_classes_all_have_weight_0_has_loss_0() -> None:
+    net = gt.Network((1, 4, 4), [gt.Flatten(), gt.Linear(4)])
+    x, _ = points(4)
+    t = gt.trace(net, x, [3, 3, 3, 3], loss=WEIGHTS)
+    assert t.loss == 0
+    np.testing.assert_array_equal(t.grad["fc1.weight"], 0)
+    with pytest.raises(gt.DataError, match="all labels in data have weight 0; nothing would count"):
+        gt.train(net, (x, [3, 3, 3, 3]), loss=WEIGHTS, progress=False)
+
+
+def test_a_perfect_prediction_has_loss_plus_0() -> None:
+    net = gt.Network((2,), [gt.Flatten()], dtype=np.float64)
+    assert str(gt.trace(net, [[0.0, 1e4]], [1]).loss) == "0.0"
+
+
+def test_a_nan_in_the_targets_is_not_blamed_on_the_learning_rate() -> None:
+    net = gt.Network((1, 4, 4), [gt.Flatten(), gt.Linear(1)])
+    x, y = points(8)[0], np.ones(8)
+    y[5] = np.nan
+    sentence = r"loss.target\[\d, 0\] of layer 'loss' .*, sample 5 is nan.*clean"
+    with pytest.raises(gt.NonFiniteError, match=sentence):
+        gt.train(net, (x, y), loss=gt.MeanSquaredError(), progress=False)
+
+
+def test_equal_seeds_for_network_and_training_share_no_stream() -> None:
+    from gradtrail.streams import stream
+
+    drawn = [stream(0, purpose, 0).random() for purpose in ("parameters", "order", "masks")]
+    assert len(set(drawn)) == 3

@@ -204,7 +204,7 @@ class Network:
         declared = self.declarations(batch_size, training=training)
         nodes = [_node(step, declared[step.name]) for step in self.steps]
         for node in nodes:
-            if isinstance(node.equation, Normalisation) and node.equation.count == 1:
+            if isinstance(node.equation, Normalisation) and node.equation.count.integer == 1:
                 raise DataError(
                     f"layer '{node.name}' ({node.kind}) normalises over samples and positions, but "
                     "a batch of 1 sample has 1 position there; choose a batch_size that leaves at "
@@ -401,7 +401,7 @@ def _node(step: Step, declaration: Declaration) -> Node:
     tied |= {letter: f"{step.name}.{name}" for letter, name in named.items()}
     return Node(
         step.name,
-        type(step.layer).__name__,
+        step.layer.kind,
         declaration.equation,
         tuple(tied.items()),
         declaration.sources,

@@ -161,7 +161,7 @@ def _plan(network: Network, declared: Mapping[str, Declaration], batch_size: int
             PlanRow(
                 number,
                 step.name,
-                type(step.layer).__name__,
+                step.layer.kind,
                 step.sources,
                 tuple(shapes[name] for name in step.sources),
                 output[1:],
@@ -211,11 +211,13 @@ def misfit(
         because = because.replace(f"axis {axis} of X", name)
     source = step.sources[0]
     remedy = cause.remedy
-    if source in numbers:
+    if len(step.sources) > 1:
+        pass  # the cause speaks of each branch by itself
+    elif source in numbers:
         at, before = numbers[source]
         equation = declared[before.name].equation
         if isinstance(before.layer, Flatten):
-            because += f" = {_layout(equation.shape_of['X'][1:])}"
+            because += _layout(equation.shape_of["X"][1:])
         because += f" from layer {at} '{before.name}'"
         if not isinstance(before.layer, Flatten):
             sizes = dict.fromkeys(
@@ -228,16 +230,17 @@ def misfit(
     else:
         because += " from the input"
     ended = f". {remedy}." if remedy else "."
-    sentence = f"layer {place} '{step.name}' ({type(step.layer).__name__}): {because}{ended}"
+    sentence = f"layer {place} '{step.name}' ({step.layer.kind}): {because}{ended}"
     table = str(_plan(network, declared, batch_size)) + "\n\n" if declared else ""
     return ShapeError(f"{table}{sentence}")
 
 
 def _layout(shape: Shape) -> str:
-    """`20 channels × 8 × 8`."""
-    return " × ".join(
-        [f"{shape[0]} channels" if len(shape) > 1 else str(shape[0]), *map(str, shape[1:])]
-    )
+    """` = 20 channels × 8 × 8`; nothing for what was a row already."""
+    if len(shape) == 1:
+        return ""
+    channels = f"{shape[0]} channel{'s' if shape[0] > 1 else ''}"
+    return " = " + " × ".join([channels, *map(str, shape[1:])])
 
 
 def _other_way(

@@ -17,8 +17,11 @@ _HEAD = (
     "#", "layer", "kind", "input → output", "how it arose", "parameters", "count",
     "mult–adds", "activations", "gradients", "receptive field",
 )  # fmt: skip
-_NARROW = ("#", "layer", "input → output", "parameters", "mult–adds", "memory", "receptive field")
-_RIGHT = {"#", "count", "mult–adds", "activations", "gradients", "memory"}
+_NARROW = (
+    "#", "layer", "input → output", "parameters", "mult–adds", "activations\ngradients",
+    "receptive field",
+)  # fmt: skip
+_RIGHT = {"#", "count", "mult–adds", "activations", "gradients", "activations\ngradients"}
 _WIDE_FROM, _FIELDS_FROM, _NO_TERMINAL = 165, 100, 180
 
 

@@ -46,7 +46,17 @@ def checked_samples(
         )
     if len(array) == 0:
         raise DataError(f"{name} is empty: shape {array.shape} holds no sample; pass at least one")
-    return np.ascontiguousarray(array, dtype=dtype)
+    with np.errstate(over="ignore"):
+        converted = np.ascontiguousarray(array, dtype=dtype)
+    if converted.dtype != array.dtype and array.dtype.kind == "f":
+        beyond = np.isinf(converted) & np.isfinite(array)
+        if beyond.any():
+            index = tuple(int(i) for i in np.argwhere(beyond)[0])
+            raise DataError(
+                f"{name}{list(index)} is {array[index]:g}, beyond what {dtype} can hold; scale the "
+                "samples, for instance to mean 0 and standard deviation 1"
+            )
+    return converted
 
 
 def _hint(array: np.ndarray, sample: tuple[int, ...], name: str) -> str:

@@ -28,6 +28,7 @@ class Batch:
         x: (N, C, H, W).
         targets: the arrays behind the loss's given letters, from `Loss.targets`.
         classes: the class number of each sample, (N,); None where there are no classes.
+        mass: how much the batch's mean loss counts beside other batches', from `Loss.mass`.
         seed: what the step's random draws follow from.
         step: which step of the training this is, for the same purpose.
     """
@@ -35,6 +36,7 @@ class Batch:
     x: np.ndarray
     targets: Arrays
     classes: np.ndarray | None = None
+    mass: float = 1.0
     seed: int = 0
     step: int = 0
 
@@ -49,7 +51,7 @@ class Batch:
         """
         system = network.system(len(x), loss=loss)
         targets = loss.targets(y, system.shapes[network.output_name])
-        return cls(x, targets, loss.classes(y), seed, step)
+        return cls(x, targets, loss.classes(y), loss.mass(y), seed, step)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ adjoints that `equation` derives, all of them contractions. Every other engine i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -18,6 +20,8 @@ from .base import Arrays, Batch, Computed, Engine, Stepped, Trainer
 from .contract import contract, view
 
 if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
     from ..layers import Loss
     from ..network import Network
     from ..train.optimizers import Optimizer
@@ -103,7 +107,7 @@ def _lose(equation: LossEquation, arrays: Letters) -> dict[str, np.ndarray]:
     # a class without weight adds nothing, however improbable it is
     summed = np.where(target == 0, 0.0, target * logarithms).sum()
     return {
-        equation.result.array: np.asarray(-share * summed),
+        equation.result.array: np.asarray(0.0 - share * summed),
         equation.probabilities: np.exp(logarithms),
     }
 
@@ -118,8 +122,26 @@ def _operand(equation: Equation, letter: str, arrays: Letters) -> np.ndarray:
     return array
 
 
+@cache
+def _blas() -> ThreadpoolController:
+    """NumPy's matrix library, found once."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """On one thread, whose sums have one order on every machine; without NumPy's warnings.
+
+    What is not finite is found and named afterwards.
+    """
+    with _blas().limit(limits=1), np.errstate(all="ignore"):
+        yield
+
+
 class Reference(Engine):
-    """Float64 NumPy, one equation after the other."""
+    """Float64 NumPy, one equation after the other, on one thread."""
 
     name: ClassVar[str] = "reference"
 
@@ -128,7 +150,8 @@ class Reference(Engine):
         system = network.system(len(x))
         values = {network.input_name: x.astype(np.float64)} | _network_arrays(network)
         values |= network.given(system)
-        return self.run(system, values)[system.nodes[-1].output]
+        with _quietly():
+            return self.run(system, values)[system.nodes[-1].output]
 
     def compute(
         self, network: Network, batch: Batch, loss: Loss, *, training: bool, backward: bool = True
@@ -150,7 +173,7 @@ class Reference(Engine):
         values = {network.input_name: batch.x.astype(np.float64), **arrays}
         values |= network.given(system, seed=batch.seed, step=batch.step)
         values |= network.targets(system, batch.targets)
-        with np.errstate(all="ignore"):  # what is not finite is found and named afterwards
+        with _quietly():
             values = self.run(system, values)
             start = {system.nodes[-1].output: np.ones(())}
             gradients = self.gradients(system, values, start) if backward else {}

@@ -6,7 +6,7 @@ from .affine import Affine, index, indices
 from .build import contraction, loss, normalisation, selection
 from .codec import dumps, from_data, loads, to_data
 from .explain import explain_size
-from .kinds import Contraction, Equation, Loss, Normalisation, Selection
+from .kinds import Contraction, Equation, Loss, Normalisation, Selection, count
 from .number import Number
 from .parsing import context, parse
 from .printing import latex, mathml, one_to_one, text
@@ -35,6 +35,7 @@ __all__ = [
     "adjoint",
     "context",
     "contraction",
+    "count",
     "dumps",
     "explain_size",
     "from_data",

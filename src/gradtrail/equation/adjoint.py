@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from fractions import Fraction
 
 from ..errors import EquationError
 from .access import Access, Applied, Factor, Indicator, Term
 from .affine import Affine, index
 from .kinds import Contraction, Equation, Loss, Normalisation, Selection
-from .number import ONE, Number
+from .number import ONE
 
 __all__ = ["adjoint", "gather"]
 
@@ -82,7 +81,7 @@ def _normalisation(equation: Normalisation, operand: str) -> tuple[Term, ...]:
     dx = _d(equation.source)
     inverse = equation.statistic.to(equation.inverse)
     scale = (equation.statistic.to(equation.scale),) if equation.scale else ()
-    share = -Number(Fraction(1, equation.count), "1/M")
+    share = -equation.count.reciprocal()
     elsewhere = {n: n + "′" for n in equation.over}
     others, there = dz.rename(elsewhere), normalised.rename(elsewhere)
     return (
@@ -97,9 +96,9 @@ def _loss(equation: Loss) -> tuple[Term, ...]:
     dz, target = _d(equation.source), equation.source.to(equation.labels)
     mean = equation.mean
     if equation.probabilities is None:
-        share = Number(Fraction(2, mean.integer), f"2/{mean.symbol}")
+        share = mean.reciprocal(2)
         return (Term(dz, (equation.source,), share), Term(dz, (target,), -share))
-    share = Number(Fraction(1, mean.integer), f"1/{mean.symbol}")
+    share = mean.reciprocal()
     factors: tuple[Factor, ...] = (equation.source.to(equation.probabilities),)
     if equation.weight is not None:
         factors = (Access(equation.weight, equation.source.positions[:1]), *factors)

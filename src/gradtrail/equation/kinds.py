@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import field, replace
 from functools import cached_property
+from math import prod
 from typing import Literal, Self
 
 from ..errors import EquationError
@@ -23,9 +24,14 @@ from .affine import Affine, index
 from .frozen import frozen
 from .number import Number
 
-__all__ = ["Contraction", "Equation", "Loss", "LossRule", "Normalisation", "Selection"]
+__all__ = ["Contraction", "Equation", "Loss", "LossRule", "Normalisation", "Selection", "count"]
 
 LossRule = Literal["softmax cross-entropy", "squared error"]
+
+
+def count(names: tuple[str, ...], ranges: Mapping[str, int]) -> Number:
+    """How many points several indices have together, written `|i|·|j|`."""
+    return Number(prod(ranges[n] for n in names), "·".join(f"|{n}|" for n in names))
 
 
 @frozen
@@ -282,12 +288,9 @@ class Normalisation(Equation):
         return tuple(n for n in self.result.names if n not in self.statistic.names)
 
     @property
-    def count(self) -> int:
+    def count(self) -> Number:
         """How many elements one mean is taken over."""
-        total = 1
-        for name in self.over:
-            total *= self.range_of[name]
-        return total
+        return count(self.over, self.range_of)
 
     @property
     def accesses(self) -> tuple[Access, ...]:
@@ -341,7 +344,7 @@ class Loss(Equation):
     """The end of the forward pass: one number, whose own gradient is 1.
 
     `L = −(1/N)·Σ_{n,k} T[n,k]·log P[n,k]` with `P = softmax_k Z`, by log-sum-exp; or
-    `L = (1/M)·Σ (Z − T)²` over all M elements.
+    `L` is the mean of `(Z − T)²` over all elements.
 
     Args:
         rule: which of the two.
@@ -369,10 +372,7 @@ class Loss(Equation):
         """What the sum is divided by: samples, or elements of the squared error."""
         if self.rule == "softmax cross-entropy":
             return Number(self.shape_of[self.source.array][0], "N")
-        total = 1
-        for name in self.source.names:
-            total *= self.range_of[name]
-        return Number(total, "M")
+        return count(self.source.names, self.range_of)
 
     @property
     def accesses(self) -> tuple[Access, ...]:

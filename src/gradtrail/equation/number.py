@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from .frozen import frozen
 
-__all__ = ["Number", "ONE", "ZERO", "number"]
+__all__ = ["Number", "ONE", "ZERO", "number", "parts"]
 
 
 @frozen
@@ -31,6 +31,11 @@ class Number:
             return self.value.numerator
         return self.value
 
+    def reciprocal(self, above: int = 1) -> Number:
+        """`above` divided by this number: `1/N`, `2/(|n|·|k|)`."""
+        below = f"({self.symbol})" if "·" in self.symbol else self.symbol
+        return Number(Fraction(above, self.integer), f"{above}/{below}" if below else "")
+
     def text(self, numbers: bool = False) -> str:
         """The symbol, or with `numbers` (or without a symbol) the value."""
         return self.symbol if self.symbol and not numbers else str(self.value).replace("-", "−")
@@ -44,8 +49,8 @@ class Number:
         return self.value == 1 and (numbers or not self.symbol)
 
     def is_negative(self, numbers: bool = False) -> bool:
-        """Whether the written form begins with a minus."""
-        return self.text(numbers).startswith("−")
+        """Whether the written form is subtracted as a whole."""
+        return all(negative for negative, _ in parts(self.text(numbers)))
 
     def __add__(self, other: Number | int) -> Number:
         other = number(other)
@@ -58,7 +63,7 @@ class Number:
         return self + -number(other)
 
     def __neg__(self) -> Number:
-        return Number(-self.value, _negated(self.symbol))
+        return Number(-self.value, _negated(self.symbol) if self.symbol else "")
 
     def __mul__(self, other: Number | int) -> Number:
         other = number(other)
@@ -83,33 +88,45 @@ def number(value: Number | int | Fraction) -> Number:
 ZERO, ONE = Number(0), Number(1)
 
 
-def _is_sum(symbol: str) -> bool:
-    depth = 0
-    for position, letter in enumerate(symbol):
+Parts = list[tuple[bool, str]]
+"""The summands of a symbol: whether it is subtracted, and what."""
+
+
+def parts(symbol: str) -> Parts:
+    """A symbol's summands: `d−p` is d, and p subtracted."""
+    found: Parts = []
+    depth = start = 0
+    for place, letter in enumerate(symbol):
         depth += (letter == "(") - (letter == ")")
-        if depth == 0 and letter in "+−" and position > 0:
-            return True
-    return False
+        if depth == 0 and letter in "+−" and place > start:
+            found.append((symbol[start] == "−", symbol[start:place].lstrip("+−")))
+            start = place
+    found.append((symbol[start] == "−", symbol[start:].lstrip("+−")))
+    return found
 
 
-def _grouped(symbol: str) -> str:
-    return f"({symbol})" if _is_sum(symbol) else symbol
+def _written(summands: Parts) -> str:
+    """What is added first, then what is subtracted."""
+    ordered = sorted(summands, key=lambda part: part[0])
+    text = "".join(("−" if negative else "+") + piece for negative, piece in ordered)
+    return text.removeprefix("+")
 
 
 def _negated(symbol: str) -> str:
-    if not symbol:
-        return ""
-    if _is_sum(symbol):
-        return f"−({symbol})"
-    return symbol[1:] if symbol.startswith("−") else f"−{symbol}"
+    return _written([(not negative, piece) for negative, piece in parts(symbol)])
 
 
 def _sum(*symbols: str) -> str:
-    joined = "+".join(symbols)
-    return joined.replace("+−", "−")
+    return _written([part for symbol in symbols for part in parts(symbol)])
 
 
 def _product(*symbols: str) -> str:
-    negative = sum(s.startswith("−") and not _is_sum(s) for s in symbols) % 2
-    bare = [s[1:] if s.startswith("−") and not _is_sum(s) else _grouped(s) for s in symbols]
-    return ("−" if negative else "") + "·".join(bare)
+    negative, factors = False, []
+    for symbol in symbols:
+        summands = parts(symbol)
+        if len(summands) == 1:
+            negative ^= summands[0][0]
+            factors.append(summands[0][1])
+        else:
+            factors.append(f"({symbol})")
+    return ("−" if negative else "") + "·".join(factors)

@@ -349,7 +349,7 @@ def _loss(reader: _Reader, lines: list[str], shapes: Mapping[str, Sequence[int]]
         reader.open(written)
         return reader.access()
 
-    share = r"(?:\(1/\w+\)·)?Σ_\{[^}]*\} "
+    share = r"(?:\(1/[^ ]+\)·)?Σ_\{[^}]*\} "
     if "²" in lines[0]:
         result, source, target = _found(rf"@ = {share}\(@ − @\)²", lines[0])
         labels = access(target).array

@@ -34,7 +34,7 @@ from .layout import (
     to_mathml,
     to_text,
 )
-from .number import ONE, Number
+from .number import ONE, Number, parts
 
 __all__ = ["latex", "mathml", "one_to_one", "text"]
 
@@ -189,8 +189,8 @@ def _affine(position: Affine, style: _Style) -> Layout:
     ]
     offset = position.offset
     if not offset.vanishes(style.numbers) or not pieces:
-        negative = offset.is_negative(style.numbers)
-        pieces.append((negative, Word((-offset if negative else offset).text(style.numbers))))
+        summands = parts(offset.text(style.numbers))
+        pieces += [(negative, Word(piece)) for negative, piece in summands]
     row: list[Layout] = []
     for negative, piece in sorted(pieces, key=lambda pair: pair[0]):
         if negative or row:
@@ -224,7 +224,7 @@ def _normalisation(equation: Normalisation, style: _Style) -> Layout:
     variance = _access(statistic.to(equation.variance), style)
     epsilon = Word(repr(equation.epsilon) if style.numbers else "ε")
     over = Big("Σ", _over(equation.over, equation, style))
-    share = Word(f"1/{equation.count}" if style.numbers else "1/M")
+    share = Word(equation.count.reciprocal().text(style.numbers))
     centred = Enclosed(Row((source, _MINUS, mean)))
     return Lines(
         (
@@ -241,7 +241,7 @@ def _loss(equation: Loss, style: _Style) -> Layout:
     """The loss, and for the cross-entropy the softmax in it."""
     result, source = _access(equation.result, style), _access(equation.source, style)
     target = _access(equation.source.to(equation.labels), style)
-    mean = Number(Rational(1, equation.mean.integer), f"1/{equation.mean.symbol}")
+    mean = equation.mean.reciprocal()
     share = (_scale(mean, style), _TIMES) if mean != ONE else ()
     over = Big("Σ", _over(equation.source.names, equation, style))
     if equation.probabilities is None:

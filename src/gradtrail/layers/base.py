@@ -12,6 +12,7 @@ import numpy as np
 from ..equation import Affine, Equation, index
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
+from ..streams import stream
 from .initialization import INITIALIZATIONS
 
 __all__ = [
@@ -88,8 +89,6 @@ class Declaration:
 class Draws:
     """Random numbers for one layer in one step, a stream per sample.
 
-    A stream follows from these numbers alone, so it does not matter who draws it when.
-
     Args:
         seed: the training's seed.
         step: which step of the training.
@@ -102,9 +101,7 @@ class Draws:
 
     def stream(self, sample: int) -> np.random.Generator:
         """The stream of one sample, by its place in the batch."""
-        key = (self.step, self.layer, sample)
-        sequence = np.random.SeedSequence(entropy=self.seed, spawn_key=key)
-        return np.random.Generator(np.random.PCG64(sequence))
+        return stream(self.seed, "masks", self.step, self.layer, sample)
 
 
 class Layer(ABC):
@@ -114,6 +111,11 @@ class Layer(ABC):
     """What names are counted by: `conv` makes conv1, conv2, …"""
 
     name: str | None
+
+    @property
+    def kind(self) -> str:
+        """What tables and messages call it."""
+        return type(self).__name__
 
     def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
         """Refuse more positional arguments than there are, before they land in the wrong place."""

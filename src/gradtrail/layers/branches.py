@@ -176,6 +176,11 @@ class Add(Layer):
 
     name: str | None = field(default=None, kw_only=True)
 
+    @property
+    def kind(self) -> str:
+        """See `Layer.kind`."""
+        return "Residual"
+
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; two inputs of one shape."""
         first, second = sources
@@ -199,6 +204,11 @@ class Join(Layer):
     prefix: ClassVar[str] = "concat"
 
     name: str | None = field(default=None, kw_only=True)
+
+    @property
+    def kind(self) -> str:
+        """See `Layer.kind`."""
+        return "Concat"
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; two or more inputs that differ in channels only."""

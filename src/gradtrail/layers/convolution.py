@@ -87,8 +87,8 @@ class Convolution(Layer):
 class Conv2d(Convolution):
     """A convolution over two spatial axes (cross-correlation: the kernel is not flipped).
 
-    Shapes: X (N, C, H, W), W (K, C/groups, R, S), b (K,), Z (N, K, Y, X), with
-    Y = ⌊(H + padding − (dilation·(R − 1) + 1)) / stride⌋ + 1, and X from W and S alike.
+    Shapes: X (N, C, H, W), W (K, C/groups, R, S), b (K,), Z (N, K, H′, W′), with
+    H′ = ⌊(H + 2·padding − (dilation·(R − 1) + 1)) / stride⌋ + 1, and W′ from W and S alike.
 
     Forward:
         Z[n,k,y,x] = b[k] + Σ_{c,i,j} W[k,c,i,j]·X[n,c,y·s+i·d−p,x·s+j·d−p]

@@ -34,7 +34,7 @@ class Dropout(Layer):
     In evaluation:
         Z[n,c,y,x] = X[n,c,y,x]
 
-    The mask of a step follows from the seed, the step and the layer alone.
+    A sample's mask follows from the seed, the step, the layer and its place in the batch alone.
 
     Args:
         p: the probability of being dropped, at least 0 and below 1.

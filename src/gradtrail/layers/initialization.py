@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from ..streams import stream
+
 __all__ = ["INITIALIZATIONS", "initial"]
 
 Draw = Callable[[np.random.Generator, tuple[int, ...], int, int], np.ndarray]
@@ -73,6 +75,4 @@ def initial(
     Returns:
         A float64 array of that shape.
     """
-    sequence = np.random.SeedSequence(entropy=seed, spawn_key=(order,))
-    generator = np.random.Generator(np.random.PCG64(sequence))
-    return INITIALIZATIONS[name](generator, shape, fan_in, fan_out)
+    return INITIALIZATIONS[name](stream(seed, "parameters", order), shape, fan_in, fan_out)

@@ -50,6 +50,10 @@ class Loss(ABC):
         """The class number of each sample, (N,); None where outputs are no classes."""
         return None
 
+    def mass(self, labels: Any) -> float:
+        """What the mean over these labels is divided by: how much it counts beside others."""
+        return float(len(labels))
+
     def settings(self) -> dict[str, Any]:
         """The loss as JSON: its type and its arguments."""
         fields = getattr(self, "__dataclass_fields__", {})
@@ -76,7 +80,8 @@ class CrossEntropy(Loss):
         dZ[n,k] = (1/N)·S[n]·P[n,k] − (1/N)·T[n,k]
 
     T is one-hot, or (1 − label_smoothing)·one-hot + label_smoothing/K, times the class weights. As
-    in PyTorch, with integer labels the weighted mean divides by the weights of the labels' classes.
+    in PyTorch, with integer labels the weighted mean divides by the weights of the labels' classes;
+    a batch in which those are all 0 has loss 0.
 
     Args:
         label_smoothing: how much of each target is spread evenly over the classes, 0 to 1.
@@ -149,13 +154,15 @@ class CrossEntropy(Loss):
         target = target * weight
         if counted:
             total = float(weight[classed].sum())
-            if total == 0:
-                raise DataError(
-                    "CrossEntropy: the classes of all labels in this batch have weight 0; their "
-                    "weighted mean is undefined"
-                )
-            target *= samples / total
+            target *= samples / total if total else 0.0  # nothing counts: nothing is learned
         return {"T": target, "S": target.sum(axis=1)}
+
+    def mass(self, labels: Any) -> float:
+        """See `Loss.mass`; with class weights and class numbers, the weights of the labels."""
+        array = np.asarray(labels)
+        if self.weight is None or array.ndim > 1:
+            return float(len(array))
+        return float(np.array(self.weight)[array].sum())
 
     def classes(self, labels: Any) -> np.ndarray | None:
         """See `Loss.classes`; of one-hot labels, the greatest."""
@@ -168,13 +175,13 @@ class CrossEntropy(Loss):
 class MeanSquaredError(Loss):
     """The squared difference, the mean over the batch and all outputs.
 
-    Shapes: Z and the targets T alike. M is the number of their elements.
+    Shapes: Z and the targets T alike, (N, K) or any other.
 
     Forward:
-        L = (1/M)·Σ_{n,k} (Z[n,k] − T[n,k])²
+        L = (1/(|n|·|k|))·Σ_{n,k} (Z[n,k] − T[n,k])²
 
     Adjoints:
-        dZ[n,k] = (2/M)·Z[n,k] − (2/M)·T[n,k]
+        dZ[n,k] = (2/(|n|·|k|))·Z[n,k] − (2/(|n|·|k|))·T[n,k]
     """
 
     def declare(self, prediction: Shape) -> Declaration:

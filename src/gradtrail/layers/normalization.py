@@ -36,26 +36,25 @@ class BatchNorm2d(Layer):
     """Normalises each channel over samples and positions.
 
     Shapes: X and Z (N, C, H, W); γ, β, the running mean and the running variance (C,).
-    M = N·H·W is how many elements one mean is taken over.
 
     Forward, in training:
         Z[n,c,y,x] = γ[c]·U[n,c,y,x] + β[c]
         U[n,c,y,x] = (X[n,c,y,x] − μ[c])·r[c]
         r[c] = 1/√(v[c] + ε)
-        μ[c] = (1/M)·Σ_{n,y,x} X[n,c,y,x]
-        v[c] = (1/M)·Σ_{n,y,x} (X[n,c,y,x] − μ[c])²
+        μ[c] = (1/(|n|·|y|·|x|))·Σ_{n,y,x} X[n,c,y,x]
+        v[c] = (1/(|n|·|y|·|x|))·Σ_{n,y,x} (X[n,c,y,x] − μ[c])²
 
     Adjoints, in training (through the mean and the variance as well):
         dγ[c] = Σ_{n,y,x} dZ[n,c,y,x]·U[n,c,y,x]
         dβ[c] = Σ_{n,y,x} dZ[n,c,y,x]
-        dX[n,c,y,x] = γ[c]·r[c]·dZ[n,c,y,x] − (1/M)·Σ_{n′,y′,x′} γ[c]·r[c]·dZ[n′,c,y′,x′] − (1/M)·Σ_{n′,y′,x′} γ[c]·r[c]·U[n,c,y,x]·dZ[n′,c,y′,x′]·U[n′,c,y′,x′]
+        dX[n,c,y,x] = γ[c]·r[c]·dZ[n,c,y,x] − (1/(|n|·|y|·|x|))·Σ_{n′,y′,x′} γ[c]·r[c]·dZ[n′,c,y′,x′] − (1/(|n|·|y|·|x|))·Σ_{n′,y′,x′} γ[c]·r[c]·U[n,c,y,x]·dZ[n′,c,y′,x′]·U[n′,c,y′,x′]
 
     In evaluation, μ and v are the running statistics:
         Z[n,c,y,x] = γ[c]·rsqrt(v[c])·X[n,c,y,x] − γ[c]·rsqrt(v[c])·μ[c] + β[c]
         dX[n,c,y,x] = γ[c]·rsqrt(v[c])·dZ[n,c,y,x]
 
-    Training normalises with the biased variance (divided by M) and keeps running statistics with
-    the unbiased one (M − 1): running ← (1 − momentum)·running + momentum·batch.
+    Training normalises with the biased variance (divided by M = |n|·|y|·|x|) and keeps running
+    statistics with the unbiased one (M − 1): running ← (1 − momentum)·running + momentum·batch.
 
     Args:
         eps: ε.

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from fractions import Fraction
 from functools import reduce
-from math import prod
 from typing import ClassVar, final
 
 import numpy as np
 
-from ..equation import Array, Equation, Number, contraction, index, indices, selection, term
+from ..equation import Array, Equation, contraction, count, index, indices, selection, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from .base import Declaration, Draws, Layer, Shape, channels_of
@@ -89,8 +87,8 @@ class MaxPool(Layer):
 class MaxPool2d(MaxPool):
     """The maximum of each window of each channel.
 
-    Shapes: X (N, C, H, W), Z and the winner A (N, C, Y, X), with
-    Y = ⌊(H + 2·padding − (dilation·(R − 1) + 1)) / stride⌋ + 1.
+    Shapes: X (N, C, H, W), Z and the winner A (N, C, H′, W′), with
+    H′ = ⌊(H + 2·padding − (dilation·(R − 1) + 1)) / stride⌋ + 1.
 
     Forward:
         Z[n,c,y,x] = max_{i,j} X[n,c,y·s+i−p,x·s+j−p]
@@ -147,8 +145,7 @@ class AvgPool(Layer):
         z = Z[n, c, *outputs]
         x = X[n, c, *window.positions(window.outputs)].padded(*window.margins)
         if self.count_include_pad or not any(before for before, _ in window.margins):
-            sizes = "·".join(f"|{o}|" for o in window.offsets)
-            share = Number(Fraction(1, prod(window.kernel)), f"1/({sizes})")
+            share = count(window.offsets, window.ranges).reciprocal()
             equation = contraction(
                 term(z, x, scale=share), ranges=window.ranges, shapes={"X": shape}
             )
@@ -175,7 +172,7 @@ class AvgPool(Layer):
 class AvgPool2d(AvgPool):
     """The mean of each window of each channel.
 
-    Shapes: X (N, C, H, W), Z (N, C, Y, X), with Y = ⌊(H + 2·padding − R) / stride⌋ + 1.
+    Shapes: X (N, C, H, W), Z (N, C, H′, W′), with H′ = ⌊(H + 2·padding − R) / stride⌋ + 1.
 
     Forward:
         Z[n,c,y,x] = (1/(|i|·|j|))·Σ_{i,j} X[n,c,y·s+i−p,x·s+j−p]
@@ -209,10 +206,10 @@ class GlobalAvgPool2d(Layer):
     Shapes: X (N, C, H, W), Z (N, C).
 
     Forward:
-        Z[n,c] = (1/(H·W))·Σ_{h,w} X[n,c,h,w]
+        Z[n,c] = (1/(|h|·|w|))·Σ_{h,w} X[n,c,h,w]
 
     Adjoints:
-        dX[n,c,h,w] = (1/(H·W))·dZ[n,c]
+        dX[n,c,h,w] = (1/(|h|·|w|))·dZ[n,c]
 
     Args:
         name: instead of pool1, pool2, …
@@ -228,6 +225,6 @@ class GlobalAvgPool2d(Layer):
         (shape,) = sources
         channels_of(self, shape, self.rank)
         n, c, h, w = indices("n c h w")
-        share = Number(Fraction(1, prod(shape[2:])), "1/(H·W)")
+        share = count(("h", "w"), {"h": shape[2], "w": shape[3]}).reciprocal()
         mean = term(Z[n, c], X[n, c, h, w], scale=share)
         return Declaration(contraction(mean, ranges={}, shapes={"X": shape}))

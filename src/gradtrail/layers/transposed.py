@@ -98,8 +98,8 @@ class TransposedConvolution(Layer):
 class ConvTranspose2d(TransposedConvolution):
     """A transposed convolution over two spatial axes: the adjoint of `Conv2d` as a layer.
 
-    Shapes: X (N, C, H, W), W (C, K/groups, R, S), b (K,), Z (N, K, Y, X), with
-    Y = (H − 1)·stride − 2·padding + dilation·(R − 1) + output_padding + 1.
+    Shapes: X (N, C, H, W), W (C, K/groups, R, S), b (K,), Z (N, K, H′, W′), with
+    H′ = (H − 1)·stride − 2·padding + dilation·(R − 1) + output_padding + 1.
 
     Forward:
         Z[n,k,y,x] = b[k]

@@ -12,6 +12,7 @@ from ..engines import Batch, Trainer, engine_for
 from ..errors import ArgumentError, DataError, NonFiniteError
 from ..layers import CrossEntropy, Loss
 from ..layers.base import positive
+from ..streams import stream
 from ..trace.nonfinite import describe
 from .history import History
 from .optimizers import Adam, Optimizer
@@ -110,7 +111,7 @@ def _epoch(
 ) -> None:
     """All steps of one epoch."""
     since = time.perf_counter()
-    total, correct, seen, classified = 0.0, 0, 0, True
+    total, mass, correct, seen, classified = 0.0, 0.0, 0, 0, True
     for batch, chosen in batches:
         done = trainer.step(batch)
         if not done.finite:
@@ -118,12 +119,11 @@ def _epoch(
             where = describe(system, trainer.computed(batch), chosen)
             raise NonFiniteError(f"step {history.steps + 1}: {where}")
         history.losses.append(done.loss)
-        size = len(batch.x)
-        total, seen = total + done.loss * size, seen + size
+        total, mass, seen = total + done.loss * batch.mass, mass + batch.mass, seen + len(batch.x)
         classified = done.correct is not None
         correct += done.correct or 0
         shown.step(done.loss, seen)
-    history.loss.append(total / seen)
+    history.loss.append(total / mass)
     if classified:
         history.accuracy.append(correct / seen)
     history.seconds.append(time.perf_counter() - since)
@@ -171,24 +171,23 @@ def evaluate(
     loss = loss or CrossEntropy()
     x, y = _checked(network, data, loss, "data")
     runs = engine_for(engine)
-    total, correct = 0.0, 0
+    total, mass, correct = 0.0, 0.0, 0
     classes = None
     for at in range(0, len(x), batch_size):
         part = slice(at, at + batch_size)
         batch = Batch.of(network, x[part], y[part], loss)
         values = runs.compute(network, batch, loss, training=False, backward=False).values
-        total += float(values["loss"]) * len(batch.x)
+        total, mass = total + float(values["loss"]) * batch.mass, mass + batch.mass
         classes = batch.classes
         if classes is not None:
             correct += int((values[network.output_name].argmax(axis=1) == classes).sum())
-    found = {"loss": total / len(x)}
+    found = {"loss": total / mass}
     return found if classes is None else found | {"accuracy": correct / len(x)}
 
 
 def _order(samples: int, seed: int, epoch: int) -> np.ndarray:
     """The order of one epoch, from seed and epoch alone."""
-    sequence = np.random.SeedSequence(entropy=seed, spawn_key=(epoch,))
-    return np.random.Generator(np.random.PCG64(sequence)).permutation(samples)
+    return stream(seed, "order", epoch).permutation(samples)
 
 
 def _checked(network: Network, data: Any, loss: Loss, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -199,4 +198,6 @@ def _checked(network: Network, data: Any, loss: Loss, name: str) -> tuple[np.nda
     x, y = network.checked(data[0]), np.asarray(data[1])
     prediction = network.system(1, loss=loss).shapes[network.output_name]
     loss.targets(y, (len(x), *prediction[1:]))
+    if loss.mass(y) == 0:
+        raise DataError(f"the classes of all labels in {name} have weight 0; nothing would count")
     return x, y
