@@ -169,7 +169,7 @@ class Term:
     def rename(self, names: Mapping[str, str]) -> Term:
         """This term with its indices renamed."""
         factors = tuple(f.rename(names) for f in self.factors)
-        return Term(self.target.rename(names), factors, self.scale)
+        return Term(self.target.rename(names), factors, self.scale.renamed(names))
 
     def substitute(self, values: Mapping[str, Affine | int]) -> Term:
         """This term with some indices replaced."""

@@ -45,8 +45,12 @@ def adjoint(equation: Equation, operand: str) -> Contraction:
             f"{', '.join(equation.operands)}"
         )
     if isinstance(equation, Contraction):
-        terms = tuple(_exchanged(t, operand) for t in equation.terms)
-        return _contraction(equation, tuple(t for several in terms for t in several))
+        terms = tuple(one for t in equation.terms for one in _exchanged(t, operand))
+        if not terms:
+            raise EquationError(
+                f"{operand} says which element won; nothing is differentiated by it"
+            )
+        return _contraction(equation, terms)
     if isinstance(equation, Selection):
         won = Indicator(equation.target.to(equation.winner), equation.place)
         dz = _d(equation.target)
@@ -129,61 +133,74 @@ def gather(equation: Contraction) -> Contraction:
     bare (`y` in `dZ[n,k,y,x]`), and that factor is read at the exact quotient instead. Positions
     that are bare already, or that only lay out one factor's indices anew (flatten, groups), stay.
     """
-    solved = [_gathered(t, equation) for t in equation.terms]
     ranges: dict[str, int] = {}
-    for _, found in solved:
-        ranges.update(found)
-    return Contraction(
-        tuple(t for t, _ in solved), ranges=tuple(ranges.items()), shapes=equation.shapes
-    )
+    terms = tuple(_gathered(t, equation, ranges) for t in equation.terms)
+    return Contraction(terms, ranges=tuple(ranges.items()), shapes=equation.shapes)
 
 
-def _gathered(t: Term, equation: Contraction) -> tuple[Term, dict[str, int]]:
-    """One term solved, with the ranges of its indices."""
+def _gathered(t: Term, equation: Contraction, ranges: dict[str, int]) -> Term:
+    """One term solved; the ranges of its indices are added to `ranges`."""
     shape = equation.shape_of[t.target.array]
-    used = set(t.names)
+    taken = set(t.names)
     values: dict[str, Affine | int] = {}
-    positions = list(t.target.positions)
+    positions, margins = list(t.target.positions), list(map(t.target.margin, range(len(shape))))
     sizes: dict[str, int] = {}
     for axis, position in enumerate(t.target.positions):
-        name = _bare_index(t, position)
+        name = _solvable(t, axis)
         if name is None:
             continue
         own = _PARTNERS.get(name, name + "′")
-        while own in used:
+        while own in taken or {**equation.range_of, **ranges}.get(own, shape[axis]) != shape[axis]:
             own += "′"
-        used.add(own)
-        rest = Affine(position.terms, position.offset).substitute({name: 0})
-        stride = next(c for n, c in position.terms if n == name)
-        quotient = index(own) - rest
-        values[name] = quotient if stride == ONE else quotient / stride
-        positions[axis] = index(own)
-        sizes[own] = shape[axis]
-    if not values:
-        return t, {n: equation.range_of[n] for n in t.names}
+        taken.add(own)
+        values[name] = _solved(position, name, own)
+        positions[axis], margins[axis], sizes[own] = index(own), (0, 0), shape[axis]
     sizes |= {n: equation.range_of[n] for n in t.names if n not in values}
-    margins = tuple(
-        (0, 0) if p.plain in sizes and p.plain not in t.target.names else t.target.margin(axis)
-        for axis, p in enumerate(positions)
-    )
-    target = replace(t.target, positions=tuple(positions)).padded(*margins)
-    factors = tuple(_within(f.substitute(values), sizes, equation) for f in t.factors)
-    found = Term(target, factors, t.scale)
-    return found, {n: sizes[n] for n in found.names}
+    if values:
+        target = replace(t.target, positions=tuple(positions)).padded(*margins)
+        factors = tuple(_within(f.substitute(values), sizes, equation) for f in t.factors)
+        t = Term(target, factors, t.scale)
+    ranges.update({n: sizes[n] for n in t.names})
+    return t
 
 
-def _bare_index(t: Term, position: Affine) -> str | None:
-    """The index to solve a target position for: bare in a factor that shows none of the others."""
+def _solved(position: Affine, name: str, own: str) -> Affine:
+    """`y·s+i·d−p` at position h, solved for y: `(h+p−i·d)/s`."""
+    rest = Affine(position.terms, position.offset).substitute({name: 0})
+    stride = next(c for n, c in position.terms if n == name)
+    quotient = index(own) - rest
+    return quotient if stride == ONE else quotient / stride
+
+
+def _solvable(t: Term, axis: int) -> str | None:
+    """The index to solve a target position for, or None where it is to stay.
+
+    It is bare in a factor that shows none of the position's other indices, moves this axis alone,
+    and, where a quotient takes its place, stands nowhere in a sum.
+    """
+    position = t.target.positions[axis]
     if position.plain is not None:
         return None
-    for name in position.names:
+    elsewhere = [n for a, p in enumerate(t.target.positions) if a != axis for n in p.names]
+    read = [p for f in t.factors for p in _positions(f)]
+    for name, coefficient in position.terms:
         others = [n for n in position.names if n != name]
-        for factor in t.factors:
-            access = factor.access
-            bare = any(p.plain == name for p in access.positions)
-            if bare and not any(n in access.names for n in others):
-                return name
+        bare = any(
+            any(p.plain == name for p in f.access.positions)
+            and not any(n in f.access.names for n in others)
+            for f in t.factors
+        )
+        summed = any(name in p.names and p.plain is None for p in read)
+        whole = coefficient == ONE or not summed
+        if bare and whole and coefficient.integer > 0 and name not in elsewhere:
+            return name
     return None
+
+
+def _positions(factor: Factor) -> tuple[Affine, ...]:
+    """All positions of a factor, the value an indicator compares with included."""
+    value = (factor.value,) if isinstance(factor, Indicator) else ()
+    return (*factor.access.positions, *value)
 
 
 def _within(factor: Factor, sizes: dict[str, int], equation: Contraction) -> Factor:
@@ -191,7 +208,7 @@ def _within(factor: Factor, sizes: dict[str, int], equation: Contraction) -> Fac
     access = factor.access
     margins = []
     for axis, position in enumerate(access.positions):
-        low, high = position.bounds(sizes | {n: 1 for n in position.names if n not in sizes})
+        low, high = position.bounds(sizes)
         before, behind = access.margin(axis)
         size = equation.shape_of[access.array][axis]
         margins.append((max(before, -low), max(behind, high - size + 1)))

@@ -76,7 +76,8 @@ class Affine:
 
     def rename(self, names: Mapping[str, str]) -> Affine:
         """This position with its indices renamed."""
-        return Affine(tuple((names.get(n, n), c) for n, c in self.terms), self.offset, self.divisor)
+        terms = tuple((names.get(n, n), c.renamed(names)) for n, c in self.terms)
+        return Affine(terms, self.offset.renamed(names), self.divisor.renamed(names))
 
     def __repr__(self) -> str:
         return f"index({self.plain!r})" if self.plain else concise(self)

@@ -65,7 +65,7 @@ def from_data(data: Any) -> Any:
         if name == "Fraction":
             return Fraction(inside["value"])
         return _CLASSES[str(name)](**inside)
-    except (KeyError, TypeError, ValueError, AttributeError) as cause:
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as cause:
         raise EquationError(f"not the JSON of an equation: type {name!r} ({cause})") from cause
 
 
@@ -84,3 +84,5 @@ def loads(source: str) -> Any:
         return from_data(json.loads(source))
     except json.JSONDecodeError as cause:
         raise EquationError(f"not JSON: {cause}") from cause
+    except RecursionError as cause:
+        raise EquationError("not the JSON of an equation: nested too deep") from cause

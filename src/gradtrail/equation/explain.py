@@ -29,7 +29,7 @@ def explain_size(equation: Equation, axis: int) -> str:
         side_by_side = sum(widths) == size and size not in widths
         return f"{' + '.join(map(str, widths))} = {size}" if side_by_side else ""
     composed = (t for t in targets if t.positions[axis].plain is None)
-    return next((f"{_composed(equation, t, axis)} = {size}" for t in composed), "")
+    return next((_composed(equation, t, axis, size) for t in composed), "")
 
 
 def _strided(equation: Equation, access: Access, axis: int, name: str, size: int) -> str:
@@ -53,8 +53,11 @@ def _strided(equation: Equation, access: Access, axis: int, name: str, size: int
     return f"{fraction if even else '⌊' + fraction + '⌋'} + 1 = {size}"
 
 
-def _composed(equation: Equation, target: Access, axis: int) -> str:
-    """A composed position's arithmetic: mixed radix as a product, a transposed window as a sum."""
+def _composed(equation: Equation, target: Access, axis: int, size: int) -> str:
+    """A composed position's arithmetic: mixed radix as a product, a transposed window as a sum.
+
+    Empty where the size was given and the positions do not reach all of it.
+    """
     position, known = target.positions[axis], equation.range_of
     before, behind = target.margin(axis)
     radix = 1
@@ -63,9 +66,11 @@ def _composed(equation: Equation, target: Access, axis: int) -> str:
             break
         radix *= known[name]
     else:
-        if (before, behind) == (0, 0) and position.offset.integer == 0:
-            return "·".join(str(known[n]) for n in position.names)
+        if (before, behind) == (0, 0) and position.offset.integer == 0 and radix == size:
+            return f"{'·'.join(str(known[n]) for n in position.names)} = {size}"
+    if position.bounds(known)[1] + 1 - behind != size or -position.offset.integer != before:
+        return ""
     parts = [f"({known[n]} − 1)·{c.integer}" for n, c in position.terms]
     crop = f" − 2·{before}" if before else ""
     added = f" + {before - behind}" if behind < before else ""
-    return f"{' + '.join(parts)} + 1{crop}{added}"
+    return f"{' + '.join(parts)} + 1{crop}{added} = {size}"

@@ -74,6 +74,11 @@ def _shapes_from(
             position.bounds(known)[1] + 1 - access.margin(axis)[1]
             for axis, position in enumerate(access.positions)
         )
+        if min(reached, default=1) < 1:
+            raise ShapeError(
+                f"{access.array} would have the shape {reached}: the padding crops all of it away",
+                "Use less padding or a larger window",
+            )
         found[access.array] = tuple(map(max, found.get(access.array, reached), reached))
     given.update(found)
     return bool(found)

@@ -51,6 +51,9 @@ class Equation(ABC):
     shapes: tuple[tuple[str, tuple[int, ...]], ...] = field(kw_only=True)
 
     def __post_init__(self) -> None:
+        for name, size in self.ranges:
+            if not isinstance(size, int):
+                raise EquationError(f"index {name} runs over {size!r}, which is no whole number")
         for access in self.accesses:
             self._check(access)
 
@@ -101,7 +104,7 @@ class Equation(ABC):
             EquationError: two indices would get one name.
         """
         ranges = tuple((names.get(n, n), size) for n, size in self.ranges)
-        if len(dict(ranges)) < len(ranges):
+        if len({names.get(n, n) for n in self.range_of}) < len(self.range_of):
             raise EquationError(f"renaming {dict(names)} would make two indices one")
         return self._renamed(names, ranges)
 
@@ -114,6 +117,10 @@ class Equation(ABC):
             raise EquationError(
                 f"{access.array} is accessed with {len(access.positions)} positions, but its "
                 f"shape is {'unknown' if shape is None else shape}"
+            )
+        if access.padding and len(access.padding) != len(shape):
+            raise EquationError(
+                f"{access.array} has {len(shape)} axes, but padding for {len(access.padding)}"
             )
         for axis, (position, size) in enumerate(zip(access.positions, shape, strict=True)):
             for name in position.names:
@@ -141,6 +148,14 @@ class Contraction(Equation):
     """
 
     terms: tuple[Term, ...]
+
+    def __post_init__(self) -> None:
+        targets = unique([t.target.array for t in self.terms])
+        if len(targets) != 1:
+            raise EquationError(
+                f"a contraction defines one array, not {', '.join(targets) or 'none'}"
+            )
+        Equation.__post_init__(self)
 
     @property
     def kind(self) -> str:

@@ -181,12 +181,22 @@ def to_latex(layout: Layout) -> str:
         case Power(base, exponent):
             return f"{{{to_latex(base)}}}^{{{exponent}}}"
         case Called(function, argument):
-            return rf"{_latex_word(function)}\left({to_latex(argument)}\right)"
+            return rf"{_function(function)}\left({to_latex(argument)}\right)"
         case Enclosed(inside, brackets):
             return rf"\left{brackets[0]}{to_latex(inside)}\right{brackets[1]}"
         case Lines(rows):
-            body = " \\\\\n".join(to_latex(r).replace(" = ", " &= ", 1) for r in rows)
+            body = " \\\\\n".join(_aligned(to_latex(r)) for r in rows)
             return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+
+
+def _aligned(row: str) -> str:
+    """A row with the mark at its first equals sign that `aligned` puts below the others."""
+    return re.sub(r" (=|\\mathrel\{\+\}=) ", r" &\1 ", row, count=1)
+
+
+def _function(name: str) -> str:
+    stem, primes = name.rstrip("′").replace("_", r"\_"), "'" * name.count("′")
+    return rf"\mathrm{{{stem}}}{primes}"
 
 
 def _latex_word(text: str) -> str:
@@ -235,7 +245,7 @@ def _mathml(layout: Layout) -> str:
             return f"<msup>{_mathml(base)}<mn>{exponent}</mn></msup>"
         case Called(function, argument):
             called = f"<mo>(</mo>{_mathml(argument)}<mo>)</mo>"
-            return f"<mrow>{_mathml_word(function)}{called}</mrow>"
+            return f"<mrow><mi>{escape(function)}</mi>{called}</mrow>"
         case Enclosed(inside, brackets):
             left, right = brackets[0], brackets[1]
             return f"<mrow><mo>{left}</mo>{_mathml(inside)}<mo>{right}</mo></mrow>"

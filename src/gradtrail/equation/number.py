@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from fractions import Fraction
 
 from .frozen import frozen
 
 __all__ = ["Number", "ONE", "ZERO", "number", "parts"]
+
+
+_SIZE = re.compile(r"\|(\w+′*)\|")
 
 
 @frozen
@@ -21,6 +26,18 @@ class Number:
 
     value: int | Fraction
     symbol: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.value, int | Fraction) or not isinstance(self.symbol, str):
+            raise TypeError(f"no exact number: {self.value!r} written {self.symbol!r}")
+
+    def renamed(self, names: Mapping[str, str]) -> Number:
+        """This number, with the sizes `|i|` in its symbol those of the renamed indices."""
+        if "|" not in self.symbol:
+            return self
+        return Number(
+            self.value, re.sub(_SIZE, lambda m: f"|{names.get(m[1], m[1])}|", self.symbol)
+        )
 
     @property
     def integer(self) -> int:

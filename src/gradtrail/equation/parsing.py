@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NoReturn
 
-from ..errors import EquationError
+from ..errors import EquationError, ShapeError
 from .access import Access, Applied, Factor, Indicator, Margin, Term
 from .affine import Affine, index
 from .build import contraction, loss, normalisation, selection
@@ -65,6 +65,22 @@ def parse(
     lines = [line for line in source.splitlines() if line.strip()]
     if not lines:
         raise EquationError("an equation needs at least one line such as Z[n,k] = X[n,k]")
+    try:
+        return _parsed(reader, lines, ranges, shapes, epsilon)
+    except (EquationError, ShapeError):
+        raise
+    except (ValueError, ZeroDivisionError) as cause:
+        raise EquationError(f"{cause} in {reader.text.strip()!r}") from cause
+
+
+def _parsed(
+    reader: _Reader,
+    lines: list[str],
+    ranges: Mapping[str, int],
+    shapes: Mapping[str, Sequence[int]],
+    epsilon: float,
+) -> Equation:
+    """The equation of the kind that the lines look like."""
     if "max_{" in lines[0]:
         return _selection(reader, lines[0], ranges, shapes)
     if "log " in lines[0] or "²" in lines[0]:
@@ -105,7 +121,7 @@ def context(equation: Equation) -> dict[str, Any]:
 class _Reader:
     """A recursive-descent reader over the tokens of one line."""
 
-    source: str
+    text: str
     constants: Mapping[str, int | Fraction]
     functions: Mapping[str, Function]
     padding: Mapping[str, Sequence[Margin]]
@@ -169,13 +185,25 @@ class _Reader:
         if self.peek() == "(" or self.peek().isdigit() or self.peek() in self.constants:
             scale = self.scale()
             self.take("·")
-        if self.peek().endswith("}"):
-            self.take()
+        over = self.over("Σ", "sum") if self.peek().endswith("}") else []
         factors = [self.factor()]
         while self.peek() == "·":
             self.take()
             factors.append(self.factor())
-        return Term(target, tuple(factors), -scale if negative else scale)
+        term = Term(target, tuple(factors), -scale if negative else scale)
+        if over and set(over) != set(term.summed):
+            summed = ", ".join(term.summed) or "none"
+            self.fail(f"Σ runs over {', '.join(over)}, but the indices summed are {summed}")
+        return term
+
+    def over(self, *symbols: str) -> list[str]:
+        """The indices of `Σ_{c,i,j}`; ranges such as `c<3` may stand with them."""
+        token = self.take()
+        for symbol in symbols:
+            if token.startswith(symbol + "_{"):
+                inside = token[len(symbol) + 2 : -1]
+                return [name.partition("<")[0].strip() for name in inside.split(",")]
+        return self.fail(f"expected {symbols[0]}_{{…}}")
 
     def scale(self) -> Number:
         """`(1/N)`, `(1/64)`, `2` or `s`."""
@@ -242,6 +270,8 @@ class _Reader:
             position = self.affine()
             self.take(")")
         if self.peek() == "/":
+            if self.tokens[self.place - 1] != ")" and len(position.terms) > 1:
+                self.fail("a sum is divided as a whole: put it in brackets")
             self.take()
             position = position / self.atom()
         return position
@@ -307,8 +337,12 @@ def _selection(
     reader.open(line)
     result = reader.access()
     reader.take("=")
-    over = reader.take().removeprefix("max_{").removesuffix("}").split(",")
+    over = reader.over("max")
     source = reader.access()
+    if reader.peek():
+        reader.fail("expected nothing more behind a maximum")
+    if set(over) != set(source.names) - set(result.names):
+        reader.fail(f"max runs over {', '.join(over)}, not over what {result.array} leaves open")
     known = {result.array, source.array}
     winner = next((a for a in shapes if a not in known), "A")
     return selection(result, source, over=over, winner=winner, ranges=ranges, shapes=shapes)
@@ -355,6 +389,8 @@ def _loss(reader: _Reader, lines: list[str], shapes: Mapping[str, Sequence[int]]
         labels = access(target).array
         return loss("squared error", access(result), access(source), labels, shapes=shapes)
     result, target, softmax = _found(rf"@ = −{share}@·log @", lines[0])
+    if len(lines) < 2:
+        raise EquationError(f"the softmax P = … is missing below {lines[0].strip()!r}")
     (_, source, _) = _found(r"@ = \(exp @\)/\(Σ_\{[^}]*\} exp @\)", lines[1])
     weight = _found(r"@ = Σ_\{[^}]*\} @", lines[2])[0] if len(lines) > 2 else None
     return loss(

@@ -157,7 +157,7 @@ def _part(
     sizes = equation.shape_of[end.array]
     shared = _shared([start.positions[a] for a in starts] + [end.positions[a] for a in ends])
     full = all(len(inside[a]) == equation.shape_of[start.array][a] for a in starts)
-    if full and _covers(start, starts, end, ends):
+    if full and _covers(equation, start, starts, end, ends):
         return [tuple((a, tuple(range(sizes[a]))) for a in ends)]
     leaving = [(_reach(start.positions[a], shared, ranges), inside[a]) for a in starts]
     arriving = [(_reach(end.positions[a], shared, ranges), sizes[a]) for a in ends]
@@ -203,10 +203,19 @@ def _reach(
     return reached
 
 
-def _covers(start: Access, starts: list[int], end: Access, ends: list[int]) -> bool:
-    """Whether from all of `starts` all of `ends` is surely reached: bare and nothing cropped."""
-    bare = all(end.positions[a].plain is not None for a in ends)
-    return bare and all(start.margin(a) == (0, 0) for a in starts)
+def _covers(
+    equation: Equation, start: Access, starts: list[int], end: Access, ends: list[int]
+) -> bool:
+    """Whether from all of `starts` all of `ends` is surely reached, with nothing cropped."""
+    names = [end.positions[a].plain for a in ends]
+    sizes = [equation.shape_of[end.array][a] for a in ends]
+    whole = [equation.range_of.get(n or "") == size for n, size in zip(names, sizes, strict=True)]
+    return (
+        all(whole)
+        and len(set(names)) == len(names)
+        and all(start.margin(a) == (0, 0) for a in starts)
+        and all(start.positions[a].divisor.value == 1 for a in starts)
+    )
 
 
 def _merged(boxes: Iterable[Box]) -> tuple[Box, ...]:

@@ -204,7 +204,9 @@ def derivative(expression: Expression, name: str) -> Expression:
     slopes = _SLOPES[expression.operation](*arguments)
     total: Expression = Literal(0.0)
     for slope, argument in zip(slopes, arguments, strict=True):
-        total = total + slope * derivative(argument, name)
+        inner = derivative(argument, name)
+        if inner != Literal(0.0):  # an argument without the variable adds nothing
+            total = total + slope * inner
     return total
 
 
@@ -231,6 +233,9 @@ _SLOPES: Mapping[str, Callable[..., tuple[Expression, ...]]] = {
 }
 
 
+# What changes nothing is left out; not 0·x, which is a NaN where x is one.
+
+
 def _add(x: Expression, y: Expression) -> Expression:
     if Literal(0.0) in (x, y):
         return y if x == Literal(0.0) else x
@@ -242,8 +247,6 @@ def _subtract(x: Expression, y: Expression) -> Expression:
 
 
 def _multiply(x: Expression, y: Expression) -> Expression:
-    if Literal(0.0) in (x, y):
-        return Literal(0.0)
     if Literal(1.0) in (x, y):
         return y if x == Literal(1.0) else x
     if isinstance(x, Literal) and isinstance(y, Literal):
