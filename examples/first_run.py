@@ -26,13 +26,14 @@ seconds = time.perf_counter() - since
 accuracy = history.validation_accuracy[-1]
 print(f"\ntest accuracy {accuracy:.2%} after {seconds:.1f} s, on {len(y_test)} unseen images")
 
-# 3. Take one learning step apart: where does the gradient of a single weight come from?
-name, index = "conv2.weight", (2, 0, 1, 1)
-at = dict(zip(("k", "c", "i", "j"), index, strict=True))
-images, labels = x[:16], y[:16]
+# 3. Take one learning step apart: which weight would it move most, and by which sum?
+name = "conv2.weight"
+images, labels = x_test[:16], y_test[:16]
 t = gt.trace(net, images, labels, training=False)
+k, c, i, j = (int(n) for n in np.unravel_index(np.abs(t.grad[name]).argmax(), t.grad[name].shape))
+index, at = (k, c, i, j), {"k": k, "c": c, "i": i, "j": j}
 (equation,) = t.grad.equations(name)
-print(f"\nthe gradient of {name}{list(index)} in a step with {len(images)} images")
+print(f"\nthe gradient of {name}{list(index)} in a step with {len(images)} unseen images")
 print("  with symbols  ", text(equation))
 print("  with numbers  ", text(equation, numbers=True, at=at))
 print(f"  its value      {t.grad[name][index]:+.10f}")

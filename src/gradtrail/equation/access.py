@@ -151,6 +151,10 @@ class Term:
     factors: tuple[Factor, ...]
     scale: Number = ONE
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.scale, Number):
+            raise TypeError(f"a term's scale is an exact Number, not {self.scale!r}")
+
     @property
     def accesses(self) -> tuple[Access, ...]:
         """The target and every factor's access."""

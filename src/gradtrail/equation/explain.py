@@ -48,9 +48,11 @@ def _strided(equation: Equation, access: Access, axis: int, name: str, size: int
         window = str(known[offset]) if dilation == 1 else f"({dilation}·({known[offset]} − 1) + 1)"
     elif offsets:
         window = str(extent(position, name, known))
-    even = (length + before + behind - extent(position, name, known)) % stride == 0
+    fitting, dropped = divmod(length + before + behind - extent(position, name, known), stride)
+    if fitting + 1 != size:
+        return ""  # a range that was chosen, not inferred
     fraction = f"({length}{padding} − {window})/{stride}"
-    return f"{fraction if even else '⌊' + fraction + '⌋'} + 1 = {size}"
+    return f"{fraction if not dropped else '⌊' + fraction + '⌋'} + 1 = {size}"
 
 
 def _composed(equation: Equation, target: Access, axis: int, size: int) -> str:

@@ -219,6 +219,15 @@ class Selection(Equation):
     over: tuple[str, ...]
     winner: str
 
+    def __post_init__(self) -> None:
+        Equation.__post_init__(self)
+        hidden = [n for n in self.source.names if n not in self.result.names]
+        if sorted(self.over) != sorted(hidden):
+            raise EquationError(
+                f"the maximum runs over {', '.join(self.over) or 'nothing'}, but the indices that "
+                f"{self.result.array} does not show are {', '.join(hidden) or 'none'}"
+            )
+
     @property
     def target(self) -> Access:
         """The result."""

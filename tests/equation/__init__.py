@@ -1,0 +1,1 @@
+"""The equation core: its laws, its text, its shapes, its regions."""

@@ -1,0 +1,185 @@
+"""The oracle: equations evaluated by plain loops over their index points, nothing clever.
+
+An array is a dictionary from element to number. With whole numbers and fractions in it every sum
+is exact, whatever its order; a function's value enters as the exact fraction its float stands for.
+"""
+
+import math
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from functools import cache
+from itertools import product as cartesian
+from typing import Any
+
+from gradtrail.equation import (
+    Applied,
+    Contraction,
+    Equation,
+    Factor,
+    Indicator,
+    Loss,
+    Normalisation,
+    Selection,
+    Term,
+)
+
+Element = tuple[int, ...]
+Values = dict[Element, Any]
+Arrays = Mapping[str, Values]
+
+
+def elements(shape: Sequence[int]) -> Iterator[Element]:
+    """Every index of an array, row-major."""
+    return cartesian(*map(range, shape))
+
+
+def evaluate(equation: Contraction, arrays: Arrays) -> Values:
+    """The target of any contraction: quotients, functions and indicators included."""
+    found: Values = dict.fromkeys(elements(equation.shape_of[equation.target.array]), 0)
+    for t in equation.terms:
+        for point in t.points(equation.range_of, equation.shape_of):
+            product = t.scale.value
+            for factor in t.factors:
+                product = product * _value(factor, point, arrays)
+            found[t.target.at(point)] += product
+    return found
+
+
+def _value(factor: Factor, point: Mapping[str, int], arrays: Arrays) -> Any:
+    held = arrays[factor.access.array][factor.access.at(point)]
+    match factor:
+        case Applied(function):
+            return Fraction(function(float(held)))
+        case Indicator(_, value):
+            return int(held == value.at(point))
+    return held
+
+
+def forward(equation: Equation, arrays: Arrays) -> dict[str, Values]:
+    """The target of any equation and what it saves, by letter."""
+    match equation:
+        case Contraction():
+            return {equation.target.array: evaluate(equation, arrays)}
+        case Selection():
+            return _select(equation, arrays)
+        case Normalisation():
+            return _normalise(equation, arrays)
+        case Loss():
+            return _lose(equation, arrays)
+    raise TypeError(equation)
+
+
+def _points(equation: Equation, names: Sequence[str]) -> Iterator[dict[str, int]]:
+    for values in cartesian(*(range(equation.range_of[n]) for n in names)):
+        yield dict(zip(names, values, strict=True))
+
+
+def _select(equation: Selection, arrays: Arrays) -> dict[str, Values]:
+    source = arrays[equation.source.array]
+    result, winner = Values(), Values()
+    for point in _points(equation, equation.result.names):
+        element = equation.result.at(point)
+        for place, inside in enumerate(_points(equation, equation.over)):
+            held = source.get(equation.source.at(point | inside))
+            if held is not None and (element not in result or held > result[element]):
+                result[element], winner[element] = held, place
+    return {equation.result.array: result, equation.winner: winner}
+
+
+def _normalise(equation: Normalisation, arrays: Arrays) -> dict[str, Values]:
+    source, inverse = arrays[equation.source.array], Values()
+    mean, variance, normalised, result = Values(), Values(), Values(), Values()
+    for channel in _points(equation, equation.statistic.names):
+        at = equation.statistic.at(channel)
+        inside = [equation.source.at(channel | p) for p in _points(equation, equation.over)]
+        mean[at] = math.fsum(source[e] for e in inside) / len(inside)
+        variance[at] = math.fsum((source[e] - mean[at]) ** 2 for e in inside) / len(inside)
+        inverse[at] = 1 / math.sqrt(variance[at] + equation.epsilon)
+        scale = arrays[equation.scale][at] if equation.scale else 1
+        shift = arrays[equation.shift][at] if equation.shift else 0
+        for e in inside:
+            normalised[e] = (source[e] - mean[at]) * inverse[at]
+            result[e] = scale * normalised[e] + shift
+    saved = zip(equation.saved, (mean, variance, inverse, normalised), strict=True)
+    return {equation.result.array: result, **dict(saved)}
+
+
+def _lose(equation: Loss, arrays: Arrays) -> dict[str, Values]:
+    source, labels = arrays[equation.source.array], arrays[equation.labels]
+    if equation.probabilities is None:
+        squares = [(source[e] - labels[e]) ** 2 for e in source]
+        return {equation.result.array: {(): sum(squares) / len(squares)}}
+    samples, classes = equation.shape_of[equation.source.array]
+    total = [math.fsum(math.exp(source[n, k]) for k in range(classes)) for n in range(samples)]
+    chances = {(n, k): math.exp(source[n, k]) / total[n] for n, k in source}
+    mean = -math.fsum(labels[e] * math.log(chances[e]) for e in source) / samples
+    found = {equation.result.array: {(): mean}, equation.probabilities: chances}
+    if equation.weight is not None:
+        sums = {(n,): sum(labels[n, k] for k in range(classes)) for n in range(samples)}
+        found[equation.weight] = sums
+    return found
+
+
+def draw(equation: Equation, seed: int = 0) -> dict[str, Values]:
+    """Random whole numbers for every array but the target; places where winners are held."""
+    generator = random.Random(seed)
+    factors = [f for t in getattr(equation, "terms", ()) for f in t.factors]
+    winners = {f.access.array for f in factors if isinstance(f, Indicator)}
+    found: dict[str, Values] = {}
+    for letter, shape in equation.shapes:
+        # a variance is positive, a winner is a place in the window
+        low, high = (0, 3) if letter in winners else (1, 9) if letter == "v" else (-9, 9)
+        found[letter] = {e: generator.randint(low, high) for e in elements(shape)}
+    return found
+
+
+@cache
+def sampled(equation: Contraction) -> Values:
+    """The target with what `draw` gives for the other arrays."""
+    return evaluate(equation, draw(equation))
+
+
+def inner(left: Values, right: Values) -> Any:
+    """The sum of the products of equal elements."""
+    assert left.keys() == right.keys()
+    return sum(left[e] * right[e] for e in left)
+
+
+def pairs(equation: Contraction, operand: str) -> set[tuple[Element, Element]]:
+    """Every (target element, operand element) that occurs together in a product."""
+    found = set()
+    for t in equation.terms:
+        for factor in (f for f in t.factors if f.access.array == operand):
+            for point in t.points(equation.range_of, equation.shape_of):
+                found.add((t.target.at(point), factor.access.at(point)))
+    return found
+
+
+@cache
+def read(equation: Equation, operand: str) -> set[tuple[Element, Element]]:
+    """Every (target element, operand element) where the one depends on the other, any kind."""
+    if isinstance(equation, Contraction):
+        return pairs(equation, operand)
+    if isinstance(equation, Selection):
+        window = (Term(equation.result, (equation.source,)),)
+        return pairs(Contraction(window, ranges=equation.ranges, shapes=equation.shapes), operand)
+    targets = list(elements(equation.shape_of[equation.target.array]))
+    sources = list(elements(equation.shape_of[operand]))
+    if isinstance(equation, Loss):
+        return set(cartesian(targets, sources))
+    axis = equation.result.names.index(equation.statistic.names[0])  # a channel stays by itself
+    channel = 0 if len(equation.shape_of[operand]) == 1 else axis
+    return {(t, s) for t, s in cartesian(targets, sources) if t[axis] == s[channel]}
+
+
+def preimage(together: Iterable[tuple[Element, Element]], targets: Iterable[Element]) -> set:
+    """The operand elements that occur together with one of `targets`."""
+    wanted = set(targets)
+    return {source for target, source in together if target in wanted}
+
+
+def image(together: Iterable[tuple[Element, Element]], sources: Iterable[Element]) -> set:
+    """The target elements that occur together with one of `sources`."""
+    wanted = set(sources)
+    return {target for target, source in together if source in wanted}

@@ -1,0 +1,141 @@
+"""Imports flow one way: the equation core knows the standard library and the errors, no more."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gradtrail
+
+PACKAGE = Path(gradtrail.__file__).parent
+CORE = "gradtrail.equation"
+
+# What each part may import, in the order data flows. A part is a folder or a file of the package.
+ALLOWED = {
+    "errors": (),
+    "equation": ("errors",),
+    "streams": (),
+    "layers": ("equation", "errors", "streams"),
+    "samples": ("errors",),
+    "field": ("equation", "errors"),
+    "plan": ("equation", "errors", "field", "layers"),
+    "plan_view": (),
+    "network": ("equation", "errors", "layers", "samples"),
+    "architecture": ("equation", "errors", "layers", "network"),
+    "files": ("architecture", "errors"),
+    "data": ("errors", "layers"),
+    "engines": ("equation", "errors", "layers"),
+    "trace": ("engines", "equation", "errors", "layers", "network"),
+    "train": ("engines", "equation", "errors", "layers", "streams", "trace.nonfinite"),
+    "cli": ("",),
+    "__main__": ("cli",),
+    "__init__": ("",),
+}
+
+# Inside a function only, where a method of a lower part hands over to a higher one by name.
+LATE = {
+    "network": ("engines", "files", "plan"),
+    "plan": ("network", "plan_view"),
+}
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(tree: ast.AST, path: Path, late: bool = False) -> Iterator[tuple[str, bool]]:
+    """Absolute names of what is imported, and whether inside a function; not what is for typing."""
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                for other in node.orelse:
+                    yield from imports(other, path, late)
+            case ast.Import():
+                yield from ((alias.name, late) for alias in node.names)
+            case ast.ImportFrom(level=0, module=str(module)):
+                yield module, late
+            case ast.ImportFrom():
+                here = ("gradtrail", *path.relative_to(PACKAGE).parts[:-1])
+                base = ".".join(here[: len(here) - node.level + 1])
+                if node.module:
+                    yield f"{base}.{node.module}", late
+                else:
+                    yield from ((f"{base}.{alias.name}", late) for alias in node.names)
+            case _:
+                inside = late or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+                yield from imports(node, path, inside)
+
+
+def imported(path: Path) -> list[tuple[str, bool]]:
+    return list(imports(ast.parse(path.read_text(encoding="utf-8")), path))
+
+
+def within(name: str, prefixes: tuple[str, ...]) -> bool:
+    return any(p == "" or name == p or name.startswith(p + ".") for p in prefixes)
+
+
+def refused(path: Path) -> list[str]:
+    """What a module imports from the package against the table."""
+    part, found = part_of(path), []
+    for name, late in imported(path):
+        below = name.removeprefix("gradtrail").removeprefix(".")
+        allowed = (part, *ALLOWED[part], *(LATE.get(part, ()) if late else ()))
+        if name.split(".")[0] == "gradtrail" and not within(below, allowed):
+            found.append(name)
+    return found
+
+
+def test_every_part_has_its_line_in_the_table() -> None:
+    assert {part_of(path) for path in modules()} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_flow_one_way(path: Path) -> None:
+    assert refused(path) == []
+
+
+def test_the_table_itself_flows_one_way() -> None:
+    """No part may import one that may import it, directly or through others."""
+    above: dict[str, set[str]] = {part: set() for part in ALLOWED}
+    for _ in ALLOWED:
+        for part, prefixes in ALLOWED.items():
+            for lower in (p.split(".")[0] for p in prefixes if p):
+                above[lower] |= {part} | above[part]
+    assert [part for part in ALLOWED if part in above[part]] == []
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "equation").rglob("*.py")), ids=lambda path: path.name
+)
+def test_the_core_imports_the_standard_library_and_the_errors_only(path: Path) -> None:
+    ours = (CORE, "gradtrail.errors")
+    others = [n for n, _ in imported(path) if not within(n, ours)]
+    assert [n for n in others if n.split(".")[0] not in sys.stdlib_module_names] == []
+
+
+def test_an_upward_import_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test of the test: each way of writing an import, in a layer of a package made up here."""
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
+    path = tmp_path / "layers" / "made_up.py"
+    path.parent.mkdir()
+    path.write_text(
+        "from typing import TYPE_CHECKING\n"
+        "from ..equation import term\n"
+        "from ..network import Network\n"
+        "from .. import engines\n"
+        "import gradtrail.train.loop\n"
+        "from gradtrail.trace import Trace\n"
+        "from .base import Layer\n"
+        "if TYPE_CHECKING:\n"
+        "    from ..cli import main\n"
+        "def declare():\n"
+        "    from ..plan import Plan\n"
+    )
+    upward = ["network", "engines", "train.loop", "trace", "plan"]
+    assert refused(path) == [f"gradtrail.{name}" for name in upward]
