@@ -54,10 +54,11 @@ def next_fields(
         sources: for each source letter its fields and its shape without the batch axis.
     """
     found: list[tuple[Field, ...]] = []
-    for target, source in equation.reads:
-        if source.array in sources:
-            fields, shape = sources[source.array]
-            found.append(tuple(_moved(f, equation, target, source, shape) for f in fields))
+    for read in equation.reads:
+        if read.operand.array in sources:
+            fields, shape = sources[read.operand.array]
+            moved = (_moved(f, equation, read.target, read.operand, shape) for f in fields)
+            found.append(tuple(moved))
     return tuple(_joined(fields) for fields in zip(*found, strict=True))
 
 

@@ -34,6 +34,11 @@ class Affine:
         return tuple(name for name, _ in self.terms)
 
     @property
+    def numbers(self) -> tuple[Number, ...]:
+        """Coefficients, offset and divisor."""
+        return (*(c for _, c in self.terms), self.offset, self.divisor)
+
+    @property
     def plain(self) -> str | None:
         """The name of the one index this position consists of, or None."""
         if len(self.terms) == 1 and self == index(self.terms[0][0]):

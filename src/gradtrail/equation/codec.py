@@ -9,7 +9,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
-from typing import Any
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ..errors import EquationError
 from . import access, affine, kinds, number, scalar
@@ -64,9 +66,38 @@ def from_data(data: Any) -> Any:
     try:
         if name == "Fraction":
             return Fraction(inside["value"])
-        return _CLASSES[str(name)](**inside)
+        made = _CLASSES[str(name)](**inside)
+        for field, hint in _hints(str(name)).items():
+            if not _fits(getattr(made, field), hint):
+                raise TypeError(f"{field} is {getattr(made, field)!r}")
+        return made
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as cause:
         raise EquationError(f"not the JSON of an equation: type {name!r} ({cause})") from cause
+
+
+@cache
+def _hints(name: str) -> dict[str, Any]:
+    """The types that the fields of a class were declared with."""
+    found = get_type_hints(_CLASSES[name])
+    return {f.name: found[f.name] for f in fields(_CLASSES[name])}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of a declared type: classes, unions, literals and tuples."""
+    origin, inside = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(_fits(value, one) for one in inside)
+    if origin is Literal:
+        return value in inside
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if len(inside) == 2 and inside[1] is Ellipsis:
+            return all(_fits(entry, inside[0]) for entry in value)
+        return len(value) == len(inside) and all(map(_fits, value, inside))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, hint) and not (hint is int and isinstance(value, bool))
 
 
 def dumps(thing: Any) -> str:

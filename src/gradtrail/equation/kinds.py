@@ -11,6 +11,7 @@ Whatever the kind, the adjoint towards any operand is a Contraction (see `adjoin
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import field, replace
@@ -24,7 +25,16 @@ from .affine import Affine, index
 from .frozen import frozen
 from .number import Number
 
-__all__ = ["Contraction", "Equation", "Loss", "LossRule", "Normalisation", "Selection", "count"]
+__all__ = [
+    "Contraction",
+    "Equation",
+    "Loss",
+    "LossRule",
+    "Normalisation",
+    "Reading",
+    "Selection",
+    "count",
+]
 
 LossRule = Literal["softmax cross-entropy", "squared error"]
 
@@ -32,6 +42,15 @@ LossRule = Literal["softmax cross-entropy", "squared error"]
 def count(names: tuple[str, ...], ranges: Mapping[str, int]) -> Number:
     """How many points several indices have together, written `|i|·|j|`."""
     return Number(prod(ranges[n] for n in names), "·".join(f"|{n}|" for n in names))
+
+
+@frozen
+class Reading:
+    """A target element reads an operand's element, wherever the accesses beside exist, too."""
+
+    target: Access
+    operand: Access
+    beside: tuple[Access, ...] = ()
 
 
 @frozen
@@ -79,8 +98,8 @@ class Equation(ABC):
 
     @property
     @abstractmethod
-    def reads(self) -> tuple[tuple[Access, Access], ...]:
-        """Which element of which operand each target element reads: (target, operand) pairs."""
+    def reads(self) -> tuple[Reading, ...]:
+        """Which element of which operand each target element reads."""
 
     @property
     def kind(self) -> str:
@@ -106,7 +125,16 @@ class Equation(ABC):
         ranges = tuple((names.get(n, n), size) for n, size in self.ranges)
         if len({names.get(n, n) for n in self.range_of}) < len(self.range_of):
             raise EquationError(f"renaming {dict(names)} would make two indices one")
+        for new in names.values():
+            if new in self._symbols:
+                raise EquationError(f"index {new} would be taken for the symbol {new}")
         return self._renamed(names, ranges)
+
+    @cached_property
+    def _symbols(self) -> frozenset[str]:
+        """The letters that stand for numbers in positions, such as s and p."""
+        numbers = (n for a in self.accesses for p in a.positions for n in p.numbers)
+        return frozenset(w for n in numbers for w in re.findall(r"[^\W\d]\w*", n.symbol))
 
     @abstractmethod
     def _renamed(self, names: Mapping[str, str], ranges: tuple[tuple[str, int], ...]) -> Self: ...
@@ -188,9 +216,13 @@ class Contraction(Equation):
         return ()
 
     @property
-    def reads(self) -> tuple[tuple[Access, Access], ...]:
+    def reads(self) -> tuple[Reading, ...]:
         """Each term's target with each of its factors."""
-        return tuple((t.target, f.access) for t in self.terms for f in t.factors)
+        return tuple(
+            Reading(t.target, f.access, tuple(g.access for g in t.factors if g is not f))
+            for t in self.terms
+            for f in t.factors
+        )
 
     def at(self, values: Mapping[str, int]) -> tuple[Term, ...]:
         """The terms with numbers put in for some indices."""
@@ -249,9 +281,9 @@ class Selection(Equation):
         return (self.winner,)
 
     @property
-    def reads(self) -> tuple[tuple[Access, Access], ...]:
+    def reads(self) -> tuple[Reading, ...]:
         """The result with the source."""
-        return ((self.result, self.source),)
+        return (Reading(self.result, self.source),)
 
     @property
     def place(self) -> Affine:
@@ -338,14 +370,12 @@ class Normalisation(Equation):
         return (self.statistic.array, self.variance, self.inverse, self.normalised)
 
     @property
-    def reads(self) -> tuple[tuple[Access, Access], ...]:
+    def reads(self) -> tuple[Reading, ...]:
         """Every element of the channel reads the whole channel."""
         elsewhere = {n: n + "′" for n in self.over}
         parameters = (self.statistic.to(letter) for letter in self.operands[1:])
-        return (
-            (self.result, self.source.rename(elsewhere)),
-            *((self.result, parameter) for parameter in parameters),
-        )
+        read = (self.source.rename(elsewhere), *parameters)
+        return tuple(Reading(self.result, access) for access in read)
 
     @cached_property
     def range_of(self) -> Mapping[str, int]:
@@ -421,9 +451,10 @@ class Loss(Equation):
         return tuple(letter for letter in (self.probabilities, self.weight) if letter)
 
     @property
-    def reads(self) -> tuple[tuple[Access, Access], ...]:
+    def reads(self) -> tuple[Reading, ...]:
         """The loss reads every prediction and every label."""
-        return ((self.result, self.source), (self.result, self.source.to(self.labels)))
+        read = (self.source, self.source.to(self.labels))
+        return tuple(Reading(self.result, access) for access in read)
 
     def _renamed(self, names: Mapping[str, str], ranges: tuple[tuple[str, int], ...]) -> Self:
         return replace(self, source=self.source.rename(names), ranges=ranges)

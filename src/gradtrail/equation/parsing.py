@@ -104,7 +104,7 @@ def context(equation: Equation) -> dict[str, Any]:
             positions.append(factor.value)
     numbers: list[Number] = [t.scale for t in terms]
     for position in positions:
-        numbers += [c for _, c in position.terms] + [position.offset, position.divisor]
+        numbers += position.numbers
     for found in numbers:
         constants[found.symbol] = found.value
         constants[found.symbol.removeprefix("−")] = max(found.value, -found.value)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction as Rational
 
+from ..errors import EquationError
 from .access import Access, Applied, Factor, Indicator, Term
 from .affine import Affine
 from .kinds import Contraction, Equation, Loss, Normalisation, Selection
@@ -95,6 +96,10 @@ class _Style:
 
 
 def _layout(equation: Equation | Access, style: _Style) -> Layout:
+    if style.at and not isinstance(equation, Contraction | Access):
+        raise EquationError(
+            f"numbers are put in for indices of a contraction, not a {equation.kind}"
+        )
     match equation:
         case Access():
             return _access(equation.substitute(style.at), style)

@@ -84,18 +84,18 @@ class Region:
 def preimage(equation: Equation, operand: str, region: Region) -> Region:
     """The elements of `operand` that the target elements in `region` read."""
     found = Region()
-    for target, source in equation.reads:
-        if source.array == operand:
-            found |= _carried(equation, target, source, region)
+    for read in equation.reads:
+        if read.operand.array == operand:
+            found |= _carried(equation, read.target, read.operand, read.beside, region)
     return found
 
 
 def image(equation: Equation, operand: str, region: Region) -> Region:
     """The target elements that read an element of `operand` in `region`."""
     found = Region()
-    for target, source in equation.reads:
-        if source.array == operand:
-            found |= _carried(equation, source, target, region)
+    for read in equation.reads:
+        if read.operand.array == operand:
+            found |= _carried(equation, read.operand, read.target, read.beside, region)
     return found
 
 
@@ -111,80 +111,133 @@ def unread(equation: Equation, operand: str) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(sorted(set(range(n)) - set(read.axis(a)))) for a, n in enumerate(shape))
 
 
-def _carried(equation: Equation, start: Access, end: Access, region: Region) -> Region:
-    """From elements of one access to those of another that share an index point with them."""
-    parts = _parts(start, end)
+@frozen
+class _Condition:
+    """A position that must lie among the allowed ones."""
+
+    position: Affine
+    allowed: frozenset[int]
+
+    def holds_always(self, ranges: Ranges) -> bool:
+        """Whether every index point meets it."""
+        low, high = self.position.bounds(ranges)
+        span = range(low, high + 1)
+        return self.position.divisor.value == 1 and self.allowed.issuperset(span)
+
+
+def _carried(
+    equation: Equation, start: Access, end: Access, beside: tuple[Access, ...], region: Region
+) -> Region:
+    """From elements of one access to those of another that share an index point with them.
+
+    An index point counts only where the accesses beside them exist, too: no product, no reading.
+    """
+    existing = [
+        _Condition(position, frozenset(range(size)))
+        for access in beside
+        for position, size in zip(access.positions, equation.shape_of[access.array], strict=True)
+    ]
     found: list[Box] = []
     for box in region.boxes:
-        choices = [_part(equation, start, end, *part, box) for part in parts]
+        selected = map(_Condition, start.positions, map(frozenset, box))
+        conditions = [c for c in (*selected, *existing) if not c.holds_always(equation.range_of)]
+        choices = [_pieces(equation, end, *group) for group in _groups(conditions, end)]
         for combined in cartesian(*choices):
             axes = dict(pair for piece in combined for pair in piece)
             found.append(tuple(axes[a] for a in range(len(end.positions))))
     return Region(_merged(found))
 
 
-_Group = tuple[set[str], list[int], list[int]]
-"""Indices, with the axes of the first and of the second access that they move."""
+_Group = tuple[set[str], list[_Condition], list[int]]
+"""Indices, with the conditions on them and the axes of the other access that they move."""
 
 
-def _parts(start: Access, end: Access) -> list[tuple[list[int], list[int]]]:
-    """The axes of both accesses in groups that share no index: each can be carried by itself."""
+def _groups(conditions: Sequence[_Condition], end: Access) -> list[_Group]:
+    """Conditions and axes apart where they share no index: each group is carried by itself."""
+    single: list[_Group] = [(set(c.position.names), [c], []) for c in conditions]
+    single += [(set(p.names), [], [axis]) for axis, p in enumerate(end.positions)]
     groups: list[_Group] = []
-    starts: list[_Group] = [(set(p.names), [a], []) for a, p in enumerate(start.positions)]
-    ends: list[_Group] = [(set(p.names), [], [a]) for a, p in enumerate(end.positions)]
-    for names, leaving, arriving in (*starts, *ends):
+    for names, held, axes in single:
         for group in [g for g in groups if g[0] & names]:
             groups.remove(group)
-            names, leaving, arriving = (
-                names | group[0],
-                group[1] + leaving,
-                group[2] + arriving,
-            )
-        groups.append((names, leaving, arriving))
-    return [(leaving, arriving) for _, leaving, arriving in groups]
+            names, held, axes = names | group[0], group[1] + held, group[2] + axes
+        groups.append((names, held, axes))
+    return groups
 
 
 Piece = tuple[tuple[int, tuple[int, ...]], ...]
 """Some axes of a box: (axis, positions) pairs."""
 
 
-def _part(
-    equation: Equation, start: Access, end: Access, starts: list[int], ends: list[int], box: Box
+def _pieces(
+    equation: Equation, end: Access, names: set[str], conditions: list[_Condition], axes: list[int]
 ) -> list[Piece]:
-    """One group of axes: for each value of the shared indices, what lies opposite."""
-    ranges = equation.range_of
-    inside = {a: set(box[a]) for a in starts}
-    sizes = equation.shape_of[end.array]
-    shared = _shared([start.positions[a] for a in starts] + [end.positions[a] for a in ends])
-    full = all(len(inside[a]) == equation.shape_of[start.array][a] for a in starts)
-    if full and _covers(equation, start, starts, end, ends):
-        return [tuple((a, tuple(range(sizes[a]))) for a in ends)]
-    leaving = [(_reach(start.positions[a], shared, ranges), inside[a]) for a in starts]
-    arriving = [(_reach(end.positions[a], shared, ranges), sizes[a]) for a in ends]
+    """One group: for each value of the indices that tie it together, what lies opposite."""
+    ranges, sizes = equation.range_of, equation.shape_of[end.array]
+    positions = [c.position for c in conditions] + [end.positions[a] for a in axes]
+    shared = [n for n in ranges if sum(n in p.names for p in positions) > 1]
+    arriving = [(_reach(end.positions[a], shared, ranges), sizes[a]) for a in axes]
     found: dict[Box, None] = {}
-    for values in cartesian(*(range(ranges[n]) for n in shared)):
-        if any(selected.isdisjoint(reached(values)) for reached, selected in leaving):
-            continue
+    for values in _points(conditions, shared, ranges):
         there = tuple(
             tuple(sorted({p for p in reached(values) if 0 <= p < size}))
             for reached, size in arriving
         )
         if all(there):
             found[there] = None
-    return [tuple(zip(ends, axes, strict=True)) for axes in _merged(found)]
+    return [tuple(zip(axes, box, strict=True)) for box in _merged(found)]
 
 
-def _shared(positions: Sequence[Affine]) -> tuple[str, ...]:
-    """The indices that tie several axes together; the others move one axis alone."""
-    counts: dict[str, int] = {}
-    for position in positions:
-        for name in position.names:
-            counts[name] = counts.get(name, 0) + 1
-    return tuple(n for n, count in counts.items() if count > 1)
+def _points(
+    conditions: list[_Condition], shared: Sequence[str], ranges: Ranges
+) -> Iterator[tuple[int, ...]]:
+    """The values of the shared indices for which the others can meet every condition.
+
+    A value is given up as soon as some condition is out of reach, whatever the rest will be.
+    """
+    reaches = [(_reach(c.position, shared, ranges), c.allowed) for c in conditions]
+    lines = [_line(c, shared, ranges) for c in conditions]
+
+    def further(values: tuple[int, ...], totals: list[int]) -> Iterator[tuple[int, ...]]:
+        depth = len(values)
+        for total, (_, rest, low, high) in zip(totals, lines, strict=True):
+            if total + rest[depth][1] < low or total + rest[depth][0] > high:
+                return
+        if depth == len(shared):
+            if all(not allowed.isdisjoint(reached(values)) for reached, allowed in reaches):
+                yield values
+            return
+        for value in range(ranges[shared[depth]]):
+            next_totals = [
+                t + line[0][depth] * value for t, line in zip(totals, lines, strict=True)
+            ]
+            yield from further((*values, value), next_totals)
+
+    if all(c.allowed for c in conditions):
+        yield from further((), [c.position.offset.integer for c in conditions])
+
+
+_Line = tuple[list[int], list[tuple[int, int]], int, int]
+
+
+def _line(condition: _Condition, shared: Sequence[str], ranges: Ranges) -> _Line:
+    """Per depth the coefficient and what the rest may add; the least and greatest total allowed."""
+    position, divisor = condition.position, condition.position.divisor.integer
+    steps = [position.coefficient(n) for n in shared]
+    low = high = 0
+    for name in (n for n in position.names if n not in shared):
+        reach = position.coefficient(name) * (ranges[name] - 1)
+        low, high = low + min(reach, 0), high + max(reach, 0)
+    rest = [(low, high)]
+    for name, step in zip(reversed(shared), reversed(steps), strict=True):
+        reach = step * (ranges[name] - 1)
+        low, high = low + min(reach, 0), high + max(reach, 0)
+        rest.insert(0, (low, high))
+    return steps, rest, min(condition.allowed) * divisor, max(condition.allowed) * divisor
 
 
 def _reach(
-    position: Affine, shared: tuple[str, ...], ranges: Ranges
+    position: Affine, shared: Sequence[str], ranges: Ranges
 ) -> Callable[[tuple[int, ...]], list[int]]:
     """The positions over all values of the other indices, as a function of the shared ones."""
     free = [(c.integer, ranges[n]) for n, c in position.terms if n not in shared]
@@ -201,21 +254,6 @@ def _reach(
         return [(base + s) // divisor for s in sums if (base + s) % divisor == 0]
 
     return reached
-
-
-def _covers(
-    equation: Equation, start: Access, starts: list[int], end: Access, ends: list[int]
-) -> bool:
-    """Whether from all of `starts` all of `ends` is surely reached, with nothing cropped."""
-    names = [end.positions[a].plain for a in ends]
-    sizes = [equation.shape_of[end.array][a] for a in ends]
-    whole = [equation.range_of.get(n or "") == size for n, size in zip(names, sizes, strict=True)]
-    return (
-        all(whole)
-        and len(set(names)) == len(names)
-        and all(start.margin(a) == (0, 0) for a in starts)
-        and all(start.positions[a].divisor.value == 1 for a in starts)
-    )
 
 
 def _merged(boxes: Iterable[Box]) -> tuple[Box, ...]:

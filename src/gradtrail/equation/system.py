@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
+from ..errors import UnknownNameError
 from .adjoint import adjoint
 from .frozen import frozen
 from .kinds import Contraction, Equation
@@ -130,15 +131,19 @@ class System:
         Args:
             array: the name of a node's output.
             region: elements of it.
-            of: the name of an array before it.
+            of: the name of an array before it, a parameter among them.
+
+        Raises:
+            UnknownNameError: no array has one of the names.
         """
-        start = of or self.input
-        wanted: dict[str, Region] = {array: region}
+        start = self._known(of or self.input)
+        wanted: dict[str, Region] = {self._known(array): region}
         for node in reversed(self.nodes):
             here = wanted.get(node.output)
             if here is None or node.output == start:
                 continue
-            for letter, source in zip(node.sources, node.inputs, strict=True):
+            for letter in (*node.sources, *node.parameters):
+                source = node.array_of[letter]
                 read = preimage(node.equation, letter, here)
                 wanted[source] = wanted.get(source, Region()) | read
         return wanted.get(start, Region())
@@ -147,18 +152,31 @@ class System:
         """The elements of `of` that depend on elements of `array`.
 
         Args:
-            array: the name of the input or of a node's output.
+            array: the name of the input, of a parameter, or of a node's output.
             region: elements of it.
             of: the name of an array behind it.
+
+        Raises:
+            UnknownNameError: no array has one of the names.
         """
-        reached: dict[str, Region] = {array: region}
+        reached: dict[str, Region] = {self._known(array): region}
         for node in self.nodes:
             if node.output == array:
                 continue
             found = Region()
-            for letter, source in zip(node.sources, node.inputs, strict=True):
+            for letter in (*node.sources, *node.parameters):
+                source = node.array_of[letter]
                 if source in reached:
                     found |= image(node.equation, letter, reached[source])
             if found:
                 reached[node.output] = reached.get(node.output, Region()) | found
-        return reached.get(of, Region())
+        return reached.get(self._known(of), Region())
+
+    def _known(self, name: str) -> str:
+        """`name`, which must be the input, a parameter, or a node's output."""
+        if name not in self.readers and all(node.output != name for node in self.nodes):
+            listed = ", ".join([*self.readers][:6])
+            raise UnknownNameError(
+                f"no array of the network is called {name!r}; there are {listed}, …"
+            )
+        return name
