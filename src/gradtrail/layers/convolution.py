@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import field
-from math import prod
 from typing import ClassVar, final
 
-from ..equation import Array, Number, contraction, index, indices, term
+from ..equation import Array, contraction, index, term
 from ..equation.frozen import frozen
-from ..errors import ArgumentError
-from .base import Declaration, Layer, Parameter, Shape, channels_of, known_initialization, positive
-from .windows import PerAxis, Windows, padding_margins, per_axis
+from .base import Declaration, Shape, channels_of
+from .kernels import Kernels
+from .windows import PerAxis, Windows, padding_margins
 
 __all__ = ["Conv2d"]
 
@@ -18,68 +17,37 @@ X, W, b, Z = Array("X"), Array("W"), Array("b"), Array("Z")
 
 
 @frozen
-class Convolution(Layer):
-    """What convolutions of every rank share; `rank` is the number of spatial axes."""
+class Convolution(Kernels):
+    """What convolutions of every rank share."""
 
     prefix: ClassVar[str] = "conv"
-    rank: ClassVar[int]
 
-    out_channels: int
-    kernel_size: PerAxis
-    stride: PerAxis = field(default=1, kw_only=True)
     padding: PerAxis | str = field(default=0, kw_only=True)
-    dilation: PerAxis = field(default=1, kw_only=True)
-    groups: int = field(default=1, kw_only=True)
-    bias: bool = field(default=True, kw_only=True)
-    in_channels: int | None = field(default=None, kw_only=True)
-    initialization: str = field(default="he_normal", kw_only=True)
-    name: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        kind = type(self).__name__
-        positive(kind, out_channels=self.out_channels, groups=self.groups)
-        known_initialization(kind, self.initialization)
-        if self.out_channels % self.groups:
-            raise ArgumentError(
-                f"{kind}: out_channels={self.out_channels} is not a multiple of "
-                f"groups={self.groups}"
-            )
+        Kernels.__post_init__(self)
         _ = self.windows
 
     @property
     def windows(self) -> Windows:
         """The settings, one entry per axis."""
-        kind = type(self).__name__
-        kernel = per_axis(kind, "kernel_size", self.kernel_size, self.rank)
-        stride = per_axis(kind, "stride", self.stride, self.rank)
-        dilation = per_axis(kind, "dilation", self.dilation, self.rank)
-        margins = padding_margins(kind, self.padding, kernel, stride, dilation)
+        kernel, stride, dilation = self.sizes()
+        margins = padding_margins(self.kind, self.padding, kernel, stride, dilation)
         return Windows(kernel, stride, margins, dilation)
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; the input is (N, C, H, W)."""
         (shape,) = sources
         channels = channels_of(self, shape, self.rank)
-        window = self.windows
-        outputs, offsets = map(index, window.outputs), tuple(map(index, window.offsets))
-        n, g, k, c = indices("n g k c")
-        ranges = window.ranges | {"k": self.out_channels // self.groups}
-        of_k, of_c = k, c
-        if self.groups > 1:
-            ranges |= {"g": self.groups, "c": channels // self.groups}
-            of_k = g * Number(ranges["k"], "K_g") + k
-            of_c = g * Number(ranges["c"], "C_g") + c
-        z = Z[n, of_k, *outputs]
-        x = X[n, of_c, *window.positions(window.outputs)].padded(*window.margins)
-        products = term(z, W[of_k, c, *offsets], x)
-        terms = (term(z, b[of_k]), products) if self.bias else (products,)
-        equation = contraction(*terms, ranges=ranges, shapes={"X": shape})
-        taps = prod(window.kernel)
-        fans = (channels // self.groups * taps, self.out_channels // self.groups * taps)
-        parameters = {"W": Parameter("weight", self.initialization, *fans)}
-        if self.bias:
-            parameters["b"] = Parameter("bias")
-        return Declaration(equation, parameters=parameters)
+        window, groups = self.windows, self.grouped(channels)
+        n, c, k = index("n"), groups.source, groups.output
+        outputs, offsets = map(index, window.outputs), map(index, window.offsets)
+        z = Z[n, k, *outputs]
+        x = X[n, c, *window.positions(window.outputs)].padded(*window.margins)
+        products = term(z, W[k, index("c"), *offsets], x)
+        terms = (term(z, b[k]), products) if self.bias else (products,)
+        ranges = {**window.ranges, **groups.ranges}
+        return self.declared(contraction(*terms, ranges=ranges, shapes={"X": shape}), channels)
 
 
 @final

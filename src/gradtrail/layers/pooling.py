@@ -20,33 +20,9 @@ __all__ = ["AvgPool2d", "GlobalAvgPool2d", "MaxPool2d"]
 X, Z, a = Array("X"), Array("Z"), Array("a")
 
 
-def _windows(
-    layer: Layer, kernel_size: PerAxis, stride: PerAxis | None, padding: PerAxis, rank: int
-) -> Windows:
-    """A pool's windows: the stride defaults to the kernel size, padding to at most half of it.
-
-    Raises:
-        ArgumentError: an argument out of its range.
-    """
-    kind = type(layer).__name__
-    kernel = per_axis(kind, "kernel_size", kernel_size, rank)
-    strides = kernel if stride is None else per_axis(kind, "stride", stride, rank)
-    dilation = per_axis(kind, "dilation", getattr(layer, "dilation", 1), rank)
-    if isinstance(padding, str):
-        raise ArgumentError(f"{kind}: padding must be a number, got {padding!r}")
-    margins = padding_margins(kind, padding, kernel, strides, dilation)
-    for (before, _), k in zip(margins, kernel, strict=True):
-        if before > k // 2:
-            raise ArgumentError(
-                f"{kind}: padding={before} is more than half of kernel_size={k}; a window would "
-                "lie in the padding alone"
-            )
-    return Windows(kernel, strides, margins, dilation, undilated=set(dilation) == {1})
-
-
 @frozen
-class MaxPool(Layer):
-    """What max pooling of every rank shares."""
+class Pool(Layer):
+    """What pools with windows share; `rank` is the number of spatial axes."""
 
     prefix: ClassVar[str] = "pool"
     rank: ClassVar[int]
@@ -54,7 +30,6 @@ class MaxPool(Layer):
     kernel_size: PerAxis
     stride: PerAxis | None = None
     padding: PerAxis = 0
-    dilation: PerAxis = field(default=1, kw_only=True)
     name: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -62,8 +37,40 @@ class MaxPool(Layer):
 
     @property
     def windows(self) -> Windows:
-        """The settings, one entry per axis."""
-        return _windows(self, self.kernel_size, self.stride, self.padding, self.rank)
+        """The settings, one entry per axis: the stride defaults to the kernel size.
+
+        Raises:
+            ArgumentError: an argument out of its range; padding is at most half the kernel size.
+        """
+        kernel = per_axis(self.kind, "kernel_size", self.kernel_size, self.rank)
+        given = kernel if self.stride is None else self.stride
+        stride = per_axis(self.kind, "stride", given, self.rank)
+        dilation = self._dilation()
+        if isinstance(self.padding, str):
+            raise ArgumentError(f"{self.kind}: padding must be a number, got {self.padding!r}")
+        margins = padding_margins(self.kind, self.padding, kernel, stride, dilation)
+        for (before, _), k in zip(margins, kernel, strict=True):
+            if before > k // 2:
+                raise ArgumentError(
+                    f"{self.kind}: padding={before} is more than half of kernel_size={k}; a window "
+                    "would lie in the padding alone"
+                )
+        return Windows(kernel, stride, margins, dilation, undilated=set(dilation) == {1})
+
+    def _dilation(self) -> tuple[int, ...]:
+        """One entry per axis; 1 where a pool has none."""
+        return (1,) * self.rank
+
+
+@frozen
+class MaxPool(Pool):
+    """What max pooling of every rank shares."""
+
+    dilation: PerAxis = field(default=1, kw_only=True)
+
+    def _dilation(self) -> tuple[int, ...]:
+        """One entry per axis."""
+        return per_axis(self.kind, "dilation", self.dilation, self.rank)
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; the input is (N, C, H, W)."""
@@ -115,25 +122,10 @@ class MaxPool2d(MaxPool):
 
 
 @frozen
-class AvgPool(Layer):
+class AvgPool(Pool):
     """What average pooling of every rank shares."""
 
-    prefix: ClassVar[str] = "pool"
-    rank: ClassVar[int]
-
-    kernel_size: PerAxis
-    stride: PerAxis | None = None
-    padding: PerAxis = 0
     count_include_pad: bool = field(default=True, kw_only=True)
-    name: str | None = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        _ = self.windows
-
-    @property
-    def windows(self) -> Windows:
-        """The settings, one entry per axis."""
-        return _windows(self, self.kernel_size, self.stride, self.padding, self.rank)
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; the input is (N, C, H, W)."""

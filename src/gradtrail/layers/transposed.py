@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import field
-from math import prod
 from typing import ClassVar, final
 
-from ..equation import Array, Number, contraction, index, indices, term
+from ..equation import Array, contraction, index, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from .base import Declaration, Layer, Parameter, Shape, channels_of, known_initialization, positive
+from .base import Declaration, Shape, channels_of
+from .kernels import Kernels
 from .windows import PerAxis, Windows, padding_margins, per_axis
 
 __all__ = ["ConvTranspose2d"]
@@ -18,79 +18,52 @@ X, W, b, Z = Array("X"), Array("W"), Array("b"), Array("Z")
 
 
 @frozen
-class TransposedConvolution(Layer):
+class TransposedConvolution(Kernels):
     """What transposed convolutions of every rank share."""
 
     prefix: ClassVar[str] = "convt"
-    rank: ClassVar[int]
 
-    out_channels: int
-    kernel_size: PerAxis
-    stride: PerAxis = field(default=1, kw_only=True)
     padding: PerAxis = field(default=0, kw_only=True)
     output_padding: PerAxis = field(default=0, kw_only=True)
-    groups: int = field(default=1, kw_only=True)
-    bias: bool = field(default=True, kw_only=True)
-    dilation: PerAxis = field(default=1, kw_only=True)
-    in_channels: int | None = field(default=None, kw_only=True)
-    initialization: str = field(default="he_normal", kw_only=True)
-    name: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        kind = type(self).__name__
-        positive(kind, out_channels=self.out_channels, groups=self.groups)
-        known_initialization(kind, self.initialization)
-        if self.out_channels % self.groups:
-            raise ArgumentError(
-                f"{kind}: out_channels={self.out_channels} is not a multiple of "
-                f"groups={self.groups}"
-            )
+        Kernels.__post_init__(self)
         window = self.windows
-        extra = per_axis(kind, "output_padding", self.output_padding, self.rank, least=0)
-        for e, s, d in zip(extra, window.stride, window.dilation, strict=True):
+        for e, s, d in zip(self._extra(), window.stride, window.dilation, strict=True):
             if e >= max(s, d):
                 raise ArgumentError(
-                    f"{kind}: output_padding={e} must be smaller than stride={s} or dilation={d}"
+                    f"{self.kind}: output_padding={e} must be smaller than stride={s} or "
+                    f"dilation={d}"
                 )
+
+    def _extra(self) -> tuple[int, ...]:
+        """The output padding, one entry per axis."""
+        return per_axis(self.kind, "output_padding", self.output_padding, self.rank, least=0)
 
     @property
     def windows(self) -> Windows:
         """The settings, one entry per axis; the margins are what is cropped from the output."""
-        kind = type(self).__name__
         if isinstance(self.padding, str):
-            raise ArgumentError(f"{kind}: padding must be a number, got {self.padding!r}")
-        kernel = per_axis(kind, "kernel_size", self.kernel_size, self.rank)
-        stride = per_axis(kind, "stride", self.stride, self.rank)
-        dilation = per_axis(kind, "dilation", self.dilation, self.rank)
-        margins = padding_margins(kind, self.padding, kernel, stride, dilation)
-        extra = per_axis(kind, "output_padding", self.output_padding, self.rank, least=0)
-        cropped = tuple((p, q - e) for (p, q), e in zip(margins, extra, strict=True))
+            raise ArgumentError(f"{self.kind}: padding must be a number, got {self.padding!r}")
+        kernel, stride, dilation = self.sizes()
+        margins = padding_margins(self.kind, self.padding, kernel, stride, dilation)
+        cropped = tuple((p, q - e) for (p, q), e in zip(margins, self._extra(), strict=True))
         return Windows(kernel, stride, cropped, dilation)
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; the input is (N, C, H, W)."""
         (shape,) = sources
         channels = channels_of(self, shape, self.rank)
-        window = self.windows
+        window, groups = self.windows, self.grouped(channels)
+        n, c, k = index("n"), groups.source, groups.output
         inputs, outputs = map(index, window.inputs), map(index, window.outputs)
-        offsets = tuple(map(index, window.offsets))
-        n, g, k, c = indices("n g k c")
-        ranges = window.ranges | {"k": self.out_channels // self.groups}
-        of_k, of_c = k, c
-        if self.groups > 1:
-            ranges |= {"g": self.groups, "c": channels // self.groups}
-            of_k = g * Number(ranges["k"], "K_g") + k
-            of_c = g * Number(ranges["c"], "C_g") + c
-        spread = Z[n, of_k, *window.positions(window.inputs)].padded(*window.margins)
-        products = term(spread, W[of_c, k, *offsets], X[n, of_c, *inputs])
-        biases = (term(Z[n, of_k, *outputs], b[of_k]),) if self.bias else ()
+        offsets = map(index, window.offsets)
+        spread = Z[n, k, *window.positions(window.inputs)].padded(*window.margins)
+        products = term(spread, W[c, index("k"), *offsets], X[n, c, *inputs])
+        biases = (term(Z[n, k, *outputs], b[k]),) if self.bias else ()
+        ranges = {**window.ranges, **groups.ranges}
         equation = contraction(*biases, products, ranges=ranges, shapes={"X": shape})
-        taps = prod(window.kernel)
-        fans = (channels // self.groups * taps, self.out_channels // self.groups * taps)
-        parameters = {"W": Parameter("weight", self.initialization, *fans)}
-        if self.bias:
-            parameters["b"] = Parameter("bias")
-        return Declaration(equation, parameters=parameters)
+        return self.declared(equation, channels)
 
 
 @final
