@@ -104,6 +104,13 @@ def test_the_receptive_field_is_that_of_the_preimage(name: str) -> None:
         assert (read[0], read[-1]) == (inside[0], inside[-1])
 
 
+def test_where_branches_of_different_jumps_meet_the_field_is_what_all_see() -> None:
+    strided = gt.Conv2d(2, 1, stride=(2, 1), padding=(2, 0))
+    field = gt.Network((1, 4, 4), [gt.Concat([strided], [gt.ReLU()])]).plan()["concat1"]
+    assert [f.jump for f in field.receptive_field] == [None, 1]
+    assert (field.receptive_field[0].size, field.receptive_field[0].offset) == (7, -2)
+
+
 def test_fields_behind_flatten_and_transposed_convolution() -> None:
     network = gt.Network((1, 8, 8), [gt.Conv2d(2, 3), gt.Flatten(), gt.Linear(3)])
     field = network.plan()["fc1"].receptive_field[0]

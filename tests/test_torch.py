@@ -10,7 +10,8 @@ from comparing import FLOAT64, assert_all_close, assert_close
 import gradtrail as gt
 
 torch = pytest.importorskip("torch")
-torch_peer = pytest.importorskip("torch_peer")
+import torch_peer  # noqa: E402, not skipped: where PyTorch is, a broken peer is a failure
+
 F = torch.nn.functional
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:Using padding='same'")]

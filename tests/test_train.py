@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.engines import Reference
+from gradtrail.engines import Batch, Reference
+from gradtrail.streams import stream
 from gradtrail.train.optimizers import Optimizer
 
 
@@ -199,14 +200,78 @@ class Interrupting(Reference):
 
 
 def test_ctrl_c_returns_the_state_of_the_last_finished_step() -> None:
-    stopped, whole = network(), network()
+    stopped, stepped = network(), network()
     history = trained(stopped, epochs=3, engine=Interrupting())
     assert history.interrupted
-    assert history.steps == 7
-    assert history.epochs == 1
-    first = trained(whole)
-    assert first.losses == history.losses[:6]
-    assert not np.array_equal(stopped.parameters["fc1.weight"], whole.parameters["fc1.weight"])
+    assert (history.steps, history.epochs) == (7, 1)
+    x, y = points()
+    loss, losses = gt.CrossEntropy(), []
+    trainer = Reference().trainer(stepped, loss, gt.Adam())
+    for step in range(7):
+        order = stream(0, "order", step // 6).permutation(90)
+        chosen = order[step % 6 * 16 :][:16]
+        batch = Batch.of(stepped, stepped.checked(x[chosen]), y[chosen], loss, 0, step)
+        losses.append(trainer.step(batch).loss)
+    trainer.store()
+    assert history.losses == losses
+    for name, array in {**stepped.parameters, **stepped.buffers}.items():
+        np.testing.assert_array_equal({**stopped.parameters, **stopped.buffers}[name], array)
+
+
+class InterruptedUpdate(gt.SGD):
+    """Ctrl-C while the third update is computed."""
+
+    calls = 0
+
+    def scalars(self, step: int):
+        self.calls += 1
+        if self.calls == 3:
+            raise KeyboardInterrupt
+        return super().scalars(step)
+
+
+def test_ctrl_c_in_an_update_leaves_weights_and_momentum_whole() -> None:
+    net, optimizer = network(), InterruptedUpdate(0.1, momentum=0.9)
+    history = trained(net, optimizer=optimizer)
+    assert history.steps == 2
+    assert optimizer._memories[net].step == 2
+
+
+def test_an_update_that_overflows_is_not_made() -> None:
+    net = network()
+    before = net.parameters["fc1.weight"].copy()
+    with pytest.raises(gt.NonFiniteError, match="step 1: .* the update would make a parameter"):
+        trained(net, optimizer=gt.SGD(1e300))
+    np.testing.assert_array_equal(net.parameters["fc1.weight"], before)
+
+
+def test_a_validation_loss_that_is_not_finite_stops_training() -> None:
+    x, y = points(20)
+    x[3, 0, 0, 0] = np.inf
+    net = gt.Network((1, 4, 4), [gt.Flatten(), gt.Linear(4)])
+    with pytest.raises(gt.NonFiniteError, match="epoch 1: the validation loss is nan"):
+        trained(net, validation=(x, y))
+
+
+def test_momentum_may_be_switched_on_later() -> None:
+    net, optimizer = network(), gt.SGD(0.1)
+    t = gt.trace(net, *points())
+    optimizer.update(net, t.grad)
+    optimizer.momentum = 0.9
+    optimizer.update(net, t.grad)
+    with pytest.raises(gt.ArgumentError, match="loss must be an object such as gt.CrossEntropy"):
+        gt.trace(net, *points(), loss="mse")
+
+
+def test_networks_and_optimizers_go_through_pickle_and_copy() -> None:
+    import copy
+    import pickle
+
+    net, optimizer = network(), gt.Adam(0.01)
+    trained(net, optimizer=optimizer)
+    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        np.testing.assert_array_equal(twin.predict(points()[0]), net.predict(points()[0]))
+    assert pickle.loads(pickle.dumps(optimizer)).settings() == optimizer.settings()
 
 
 def test_progress_is_a_line_per_epoch_where_there_is_no_terminal(capsys) -> None:
@@ -224,7 +289,9 @@ def test_progress_is_a_bar_in_a_terminal(monkeypatch, capsys) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("FORCE_COLOR", "1")
     gt.train(network(), points(), epochs=2)
-    assert "epoch 2/2" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "images/s" in shown
+    assert "━" in shown
 
 
 def test_what_fits_is_checked_before_anything_runs() -> None:
@@ -237,7 +304,7 @@ def test_what_fits_is_checked_before_anything_runs() -> None:
     np.testing.assert_array_equal(net.parameters["fc1.weight"], before)
     with pytest.raises(gt.ArgumentError, match="epochs must be a whole number ≥ 1, got 0"):
         trained(net, epochs=0)
-    with pytest.raises(gt.ArgumentError, match="optimizer must be an optimiser object, got 'adam'"):
+    with pytest.raises(gt.ArgumentError, match=r"an object such as gt.Adam\(\), got 'adam'"):
         trained(net, optimizer="adam")
 
 

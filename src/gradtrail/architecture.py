@@ -11,7 +11,7 @@ from typing import Any
 
 from . import layers as available
 from .equation.frozen import frozen
-from .errors import ArgumentError, UnknownNameError
+from .errors import ArgumentError, UnknownNameError, unknown
 from .layers import (
     BatchNorm2d,
     Concat,
@@ -25,7 +25,7 @@ from .layers import (
     ReLU,
     Residual,
 )
-from .network import Network, unknown
+from .network import Network
 
 __all__ = ["ARCHITECTURES", "Architecture", "architecture", "network_from"]
 

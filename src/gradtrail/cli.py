@@ -103,6 +103,18 @@ def train_command(
     say(str(network.plan(batch_size)))
     say("")
     since = time.perf_counter()
+    settings = {
+        "gradtrail": __version__,
+        "model": model,
+        "data": data,
+        "input_shape": list(shape),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "optimizer": chosen.settings(),
+        "seed": seed,
+        "architecture": network.architecture(),
+    }
+    write_json(folder / "settings.json", settings)
     history = train(
         network,
         (x, y),
@@ -117,18 +129,6 @@ def train_command(
     seconds = time.perf_counter() - since
     save_network(network, folder / WEIGHTS)
     write_json(folder / "history.json", history.to_dict())
-    settings = {
-        "gradtrail": __version__,
-        "model": model,
-        "data": data,
-        "input_shape": list(shape),
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "optimizer": chosen.settings(),
-        "seed": seed,
-        "architecture": network.architecture(),
-    }
-    write_json(folder / "settings.json", settings)
     if history.validation_accuracy:
         say(f"test accuracy {history.validation_accuracy[-1]:.2%} after {seconds:.1f} s")
     say(f"run kept in {folder}" + (" (stopped early)" if history.interrupted else ""))

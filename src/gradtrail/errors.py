@@ -14,6 +14,11 @@ Each message is one sentence of cause, and names what was expected, what came, h
 arose and what to change.
 """
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 __all__ = [
     "ArgumentError",
     "DataError",
@@ -24,6 +29,7 @@ __all__ = [
     "NonFiniteError",
     "ShapeError",
     "UnknownNameError",
+    "unknown",
 ]
 
 
@@ -45,11 +51,12 @@ class ShapeError(GradtrailError, ValueError):
     Args:
         cause: what was expected and what came.
         remedy: what to change, without a full stop.
+        axis: the axis of the layer's input that the cause speaks of, if one.
     """
 
-    def __init__(self, cause: str, remedy: str = "") -> None:
+    def __init__(self, cause: str, remedy: str = "", axis: int | None = None) -> None:
         super().__init__(f"{cause}. {remedy}." if remedy else cause)
-        self.cause, self.remedy = cause, remedy
+        self.cause, self.remedy, self.axis = cause, remedy, axis
 
 
 class DataError(GradtrailError, ValueError):
@@ -73,3 +80,11 @@ class NonFiniteError(GradtrailError, FloatingPointError):
 
 class FileError(GradtrailError, ValueError):
     """A file that is missing, damaged, of another format, or that cannot be written."""
+
+
+def unknown(what: str, name: object, known: Iterable[str]) -> str:
+    """The message for a name that is not there, with near ones."""
+    listed = list(known)
+    near = difflib.get_close_matches(str(name), listed, n=3)
+    shown = ", ".join(near or listed[:8]) or "there are none"
+    return f"no {what} is called {name!r}; {'did you mean' if near else 'there are'}: {shown}"

@@ -1,13 +1,17 @@
 """Receptive fields in closed form: size, jump and offset per axis of the network's input.
 
 Position y of a layer's output sees the input positions from y·jump + offset to
-y·jump + offset + size − 1. `System.preimage` gives the exact elements; this is their arithmetic.
+y·jump + offset + size − 1. Behind a transposed convolution the jump is a fraction and the field
+differs from one position to the next: its size is the largest, its start is rounded up. Where
+branches with different jumps meet, the field is what all positions see together.
+`System.preimage` gives the exact elements; this is their arithmetic.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from math import floor
 
 from .equation import Access, Affine, Equation
 from .equation.frozen import frozen
@@ -22,7 +26,8 @@ class Field:
     Args:
         size: how many positions, padding included.
         jump: how far the field moves from one output position to the next; 0 where every output
-            sees the same, None where positions are laid out in one row (behind a flatten).
+            sees the same, None where it follows no single step (behind a flatten, or where
+            branches with different jumps meet), and size is what all positions see together.
         offset: where the field of output position 0 begins.
         axis: which axis of the output the field moves along; None where it does not.
     """
@@ -59,7 +64,8 @@ def next_fields(
             fields, shape = sources[read.operand.array]
             moved = (_moved(f, equation, read.target, read.operand, shape) for f in fields)
             found.append(tuple(moved))
-    return tuple(_joined(fields) for fields in zip(*found, strict=True))
+    output = equation.shape_of[equation.target.array]
+    return tuple(_joined(fields, output) for fields in zip(*found, strict=True))
 
 
 def _moved(
@@ -98,16 +104,18 @@ def _through(
     step = Fraction(position.coefficient(name), ahead.coefficient(name))
     first = low - step * ahead_high
     last = high - step * ahead_low
-    size = int(field.jump * (last - first)) + field.size
+    size = int(field.jump * floor(last - first)) + field.size
     return Field(size, field.jump * step, field.offset + field.jump * first, axis - 1)
 
 
-def _joined(fields: tuple[Field, ...]) -> Field:
+def _joined(fields: tuple[Field, ...], output: tuple[int, ...]) -> Field:
     """The field that covers those of several branches."""
-    jumps = {f.jump for f in fields}
+    first = fields[0]
+    alike = len({(f.jump, f.axis) for f in fields}) == 1
+    ends = [f.offset + f.size for f in fields]
+    if not alike:
+        lengths = [0 if f.axis is None else output[f.axis + 1] - 1 for f in fields]
+        ends = [e + (f.jump or 0) * n for e, f, n in zip(ends, fields, lengths, strict=True)]
     start = min(f.offset for f in fields)
-    end = max(f.offset + f.size for f in fields)
-    covering = max(fields, key=lambda f: f.size)
-    if len(jumps) > 1:
-        return covering
-    return Field(int(end - start), covering.jump, start, covering.axis)
+    size = floor(max(ends) - start)
+    return Field(size, first.jump, start, first.axis) if alike else Field(size, None, start)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from functools import partial
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .equation import Node, Normalisation, System
 from .equation.frozen import frozen
-from .errors import ArgumentError, DataError, ShapeError, UnknownNameError
+from .errors import ArgumentError, DataError, ShapeError, UnknownNameError, unknown
 from .layers import Declaration, Layer, Loss
 from .layers.base import Draws, positive
 from .layers.branches import chain
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["NamedArrays", "Network", "Step"]
 
 INPUT, LOSS = "input", "loss"
+
+_LARGEST = 1 << 28
 
 
 @frozen
@@ -55,18 +58,20 @@ class NamedArrays(MutableMapping[str, np.ndarray]):
     def __init__(
         self,
         shapes: Mapping[str, tuple[int, ...]],
-        make: Callable[[str], np.ndarray],
+        dtype: np.dtype[Any],
+        make: Callable[[str], np.ndarray | float],
         what: str,
     ) -> None:
         self.shapes = dict(shapes)
-        self._make, self._what = make, what
+        self._dtype, self._make, self._what = dtype, make, what
         self._arrays: dict[str, np.ndarray] = {}
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.shapes:
             raise UnknownNameError(unknown(self._what, name, self.shapes))
         if name not in self._arrays:
-            self._arrays[name] = self._make(name)
+            made = np.broadcast_to(self._make(name), self.shapes[name])
+            self._arrays[name] = made.astype(self._dtype)
         return self._arrays[name]
 
     def __setitem__(self, name: str, values: Any) -> None:
@@ -157,12 +162,8 @@ class Network:
                 name = f"{step.name}.{buffer.name}"
                 running[name] = declaration.equation.shape_of[letter]
                 starts[name] = buffer.initial
-        self.parameters = NamedArrays(
-            shapes, lambda name: initial(*made[name]).astype(self.dtype), "parameter"
-        )
-        self.buffers = NamedArrays(
-            running, lambda name: np.full(running[name], starts[name], self.dtype), "buffer"
-        )
+        self.parameters = NamedArrays(shapes, self.dtype, partial(_drawn, made), "parameter")
+        self.buffers = NamedArrays(running, self.dtype, partial(_filled, starts), "buffer")
 
     def declarations(self, batch_size: int, *, training: bool) -> dict[str, Declaration]:
         """Each layer's declaration for a batch of this size, by layer name.
@@ -334,11 +335,14 @@ class Network:
         return f"Network({self.input_shape}, [\n{inside}], seed={self.seed})"
 
 
-def unknown(what: str, name: object, known: Mapping[str, Any] | Sequence[str]) -> str:
-    """The message for a name that is not there, with near ones."""
-    near = difflib.get_close_matches(str(name), list(known), n=3)
-    listed = ", ".join(near or list(known)[:8]) or "there are none"
-    return f"no {what} is called {name!r}; {'did you mean' if near else 'there are'}: {listed}"
+def _drawn(made: Mapping[str, tuple[Any, ...]], name: str) -> np.ndarray:
+    """A parameter's starting values."""
+    return initial(*made[name])
+
+
+def _filled(starts: Mapping[str, float], name: str) -> float:
+    """A running statistic's starting value."""
+    return starts[name]
 
 
 def _sample_shape(input_shape: Any) -> tuple[int, ...]:
@@ -351,6 +355,11 @@ def _sample_shape(input_shape: Any) -> tuple[int, ...]:
         raise ArgumentError(
             "Network: input_shape is one sample's (channels, height, width) or (features,), whole "
             f"numbers ≥ 1 and without the batch, got {input_shape!r}"
+        )
+    if prod(shape) > _LARGEST:
+        raise ArgumentError(
+            f"Network: one sample of {shape} has {prod(shape):,} numbers; at most {_LARGEST:,} are "
+            "taken, more would not fit into memory"
         )
     return tuple(int(s) for s in shape)
 
@@ -395,8 +404,8 @@ def _node(step: Step, declaration: Declaration) -> Node:
     named: dict[str, str] = {}
     for letters in (declaration.parameters, declaration.buffers):
         named |= {letter: entry.name for letter, entry in letters.items()}
-    named |= {**declaration.given, declaration.equation.target.array: "output"}
-    named |= declaration.saved
+    named |= {**declaration.given, **declaration.saved}
+    named[declaration.equation.target.array] = "output"
     tied = dict(zip(declaration.sources, step.sources, strict=True))
     tied |= {letter: f"{step.name}.{name}" for letter, name in named.items()}
     return Node(

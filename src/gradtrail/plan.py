@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .equation import Contraction, Equation, Normalisation, Selection, explain_size, unread
 from .equation.frozen import frozen
-from .errors import ShapeError
+from .errors import ShapeError, UnknownNameError, unknown
 from .field import Field, input_fields, next_fields
 from .layers import Declaration, Flatten
 
@@ -99,9 +99,6 @@ class Plan:
         Raises:
             UnknownNameError: there is none; the message lists near names.
         """
-        from .errors import UnknownNameError
-        from .network import unknown
-
         rows = {row.name: row for row in self.rows}
         if name not in rows:
             raise UnknownNameError(unknown("layer", name, rows))
@@ -207,8 +204,9 @@ def misfit(
     numbers = {s.output: (place, s) for place, s in enumerate(network.steps, 1)}
     place, _ = numbers[step.output]
     because = cause.cause
-    for axis, name in enumerate(("samples", "channels", "height", "width")):
-        because = because.replace(f"axis {axis} of X", name)
+    if cause.axis is not None:
+        axes = ("samples", "channels", "height", "width")
+        because = because.replace(f"axis {cause.axis} of X", axes[cause.axis])
     source = step.sources[0]
     remedy = cause.remedy
     if len(step.sources) > 1:
@@ -217,11 +215,11 @@ def misfit(
         at, before = numbers[source]
         equation = declared[before.name].equation
         if isinstance(before.layer, Flatten):
-            because += _layout(equation.shape_of["X"][1:])
+            because += _layout(equation.shape_of[equation.operands[0]][1:])
         because += f" from layer {at} '{before.name}'"
         if not isinstance(before.layer, Flatten):
             sizes = dict.fromkeys(
-                explain_size(equation, a) for a in range(len(equation.shape_of["Z"]))
+                explain_size(equation, a) for a in range(len(equation.target.positions))
             )
             arose = ", ".join(size for size in sizes if size)
             because += f", where {arose}" if arose else ""
@@ -252,11 +250,13 @@ def _other_way(
 ) -> str:
     """`, or make layer 6 'pool2' give 4 × 8`, where some map size makes up the expected number."""
     expected = getattr(step.layer, "in_features", None)
-    shape = equation.shape_of["X"][1:]
+    shape = equation.shape_of[equation.operands[0]][1:]
     before = numbers.get(flatten.sources[0])
     if expected is None or before is None or len(shape) != 3 or expected % shape[0]:
         return ""
     area = expected // shape[0]
+    if area > shape[1] * shape[2] * 64:
+        return ""
     fitting = [(h, area // h) for h in range(1, area + 1) if area % h == 0]
     height, width = min(fitting, key=lambda hw: abs(hw[0] * shape[2] - hw[1] * shape[1]))
     return f", or make layer {before[0]} '{before[1].name}' give {height} × {width}"

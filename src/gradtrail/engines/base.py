@@ -74,7 +74,8 @@ class Stepped:
     Args:
         loss: the mean loss of the batch before the update.
         correct: how many samples' greatest output was their class; None without classes.
-        finite: whether the loss and all gradients were finite. If not, nothing was updated.
+        finite: whether the loss, all gradients and all updated arrays were finite, the latter in
+            the network's dtype. If not, parameters and statistics are those before the step.
     """
 
     loss: float

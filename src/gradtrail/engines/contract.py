@@ -93,8 +93,8 @@ def _add(
         fixed = dict(zip(loops, values, strict=True))
         operands: list[Any] = []
         present: set[str] = set()
-        for factor, (array, before) in zip(t.factors, prepared, strict=True):
-            names, part = _part(factor, array, before, free, fixed)
+        parts = [_part(f, *p, free, fixed) for f, p in zip(t.factors, prepared, strict=True)]
+        for names, part in _existing(t, parts):
             operands += [part, [letters[n] for n in names]]
             present.update(names)
         kept = [n for n in shown if n in present]
@@ -104,13 +104,32 @@ def _add(
         target_part += float(t.scale.value) * products[place]
 
 
+Part = tuple[list[str], np.ndarray]
+
+
+def _existing(t: Term, parts: list[Part]) -> list[Part]:
+    """The parts, with 0 wherever a factor beside them says that there is no product.
+
+    Where another element won or a slope is 0 nothing is sent back, not even a NaN times 0.
+    """
+    gates = [part for f, part in zip(t.factors, parts, strict=True) if not isinstance(f, Access)]
+    found = []
+    for factor, (names, part) in zip(t.factors, parts, strict=True):
+        for gate_names, gate in gates:
+            if isinstance(factor, Access) and gate_names == names:
+                part = np.where(gate == 0, 0.0, part)
+        found.append((names, part))
+    return found
+
+
 def _overlapping(t: Term, ranges: Mapping[str, int]) -> list[str]:
     """The indices to loop over so that the rest lead to different target elements."""
     loops: list[str] = []
     inner = dict(ranges)
     while not one_to_one(t, inner):
-        crowded = [n for p in t.target.positions if len(p.names) > 1 for n in p.names]
-        smallest = min((n for n in crowded if inner[n] > 1), key=lambda n: inner[n])
+        crowded = [n for n in t.target.names if inner[n] > 1]
+        together = [n for p in t.target.positions if len(p.names) > 1 for n in p.names]
+        smallest = min(crowded, key=lambda n: (n not in together, inner[n]))
         loops.append(smallest)
         inner[smallest] = 1
     return loops
@@ -121,6 +140,10 @@ def _prepared(
 ) -> tuple[np.ndarray, list[int]]:
     """The factor's array with its function applied and zeros in the padding."""
     access = factor.access
+    if any(p.divisor.value != 1 for p in access.positions):
+        raise EquationError(
+            f"{access.array} is read at a quotient; this engine takes contractions in scatter form"
+        )
     array = arrays[access.array]
     if array.shape != equation.shape_of[access.array]:  # a view of it would leave its memory
         raise EquationError(

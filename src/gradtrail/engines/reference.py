@@ -193,12 +193,12 @@ class Reference(Engine):
         return found
 
     def gradients(self, system: System, values: Arrays, start: Arrays) -> dict[str, np.ndarray]:
-        """The gradients after every output, parameter and the input.
+        """The gradients with respect to every output, parameter and the input.
 
         Args:
             system: the equations.
             values: all arrays of the forward pass.
-            start: the gradient that the backward pass begins with, after the last output.
+            start: the gradient that the backward pass begins with, that of the last output.
         """
         found = dict(start)
         for sent in system.backward:
@@ -239,10 +239,14 @@ class _ReferenceTrainer(Trainer):
         if finite:
             # on copies, so that an interruption leaves the weights of the last whole step
             weights = {name: self.arrays[name].copy() for name in gradients}
-            self.optimizer.apply(self.network, weights, gradients)
+            with np.errstate(all="ignore"):
+                self.optimizer.apply(self.network, weights, gradients)
             system = self.network.system(len(batch.x), training=True, loss=self.loss)
-            running = self.network.running_after(system, computed.values, self.arrays)
-            self.arrays |= weights | running
+            changed = weights | self.network.running_after(system, computed.values, self.arrays)
+            largest = np.finfo(self.network.dtype).max
+            finite = all(bool((np.abs(a) <= largest).all()) for a in changed.values())
+            if finite:
+                self.arrays |= changed
         return Stepped(loss, self._correct(computed.values, batch.classes), finite)
 
     def computed(self, batch: Batch) -> Computed:

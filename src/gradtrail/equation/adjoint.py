@@ -19,7 +19,6 @@ from ..errors import EquationError
 from .access import Access, Applied, Factor, Indicator, Term
 from .affine import Affine, index
 from .kinds import Contraction, Equation, Loss, Normalisation, Selection
-from .number import ONE
 
 __all__ = ["adjoint", "gather"]
 
@@ -27,7 +26,7 @@ _PARTNERS = {"y": "h", "x": "w", "z": "t", "h": "y", "w": "x", "t": "z"}
 
 
 def adjoint(equation: Equation, operand: str) -> Contraction:
-    """The gradient of the loss after one operand, given the gradient after the target.
+    """The gradient with respect to one operand, given the one with respect to the target.
 
     Args:
         equation: any kind.
@@ -37,7 +36,7 @@ def adjoint(equation: Equation, operand: str) -> Contraction:
         A contraction with target `d<operand>`, in scatter form.
 
     Raises:
-        EquationError: the equation does not read `operand`, or is not differentiated after it.
+        EquationError: the equation does not read `operand`, or is not differentiated by it.
     """
     if operand not in equation.operands:
         raise EquationError(
@@ -59,7 +58,7 @@ def adjoint(equation: Equation, operand: str) -> Contraction:
         return _contraction(equation, _normalisation(equation, operand))
     assert isinstance(equation, Loss)
     if operand == equation.labels:
-        raise EquationError(f"{operand} holds the labels; the loss is not differentiated after it")
+        raise EquationError(f"{operand} holds the labels; the loss is not differentiated by it")
     return _contraction(equation, _loss(equation))
 
 
@@ -169,7 +168,7 @@ def _solved(position: Affine, name: str, own: str) -> Affine:
     rest = Affine(position.terms, position.offset).substitute({name: 0})
     stride = next(c for n, c in position.terms if n == name)
     quotient = index(own) - rest
-    return quotient if stride == ONE else quotient / stride
+    return quotient if stride.value == 1 else quotient / stride
 
 
 def _solvable(t: Term, axis: int) -> str | None:
@@ -191,7 +190,7 @@ def _solvable(t: Term, axis: int) -> str | None:
             for f in t.factors
         )
         summed = any(name in p.names and p.plain is None for p in read)
-        whole = coefficient == ONE or not summed
+        whole = coefficient.value == 1 or not summed
         if bare and whole and coefficient.integer > 0 and name not in elsewhere:
             return name
     return None

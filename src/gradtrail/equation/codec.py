@@ -6,6 +6,7 @@ Every object is `{"type": <class>, <field>: …}`; tuples are lists, fractions `
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
@@ -14,7 +15,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ..errors import EquationError
-from . import access, affine, kinds, number, scalar
+from . import access, affine, kinds, number, scalar, system
 
 __all__ = ["dumps", "from_data", "loads", "to_data"]
 
@@ -35,6 +36,9 @@ _CLASSES: Mapping[str, type] = {
         kinds.Selection,
         kinds.Normalisation,
         kinds.Loss,
+        system.Node,
+        system.Adjoint,
+        system.System,
     )
 }
 
@@ -48,7 +52,11 @@ def to_data(thing: Any) -> Any:
         return [to_data(item) for item in thing]
     if isinstance(thing, Fraction):
         return {"type": "Fraction", "value": f"{thing.numerator}/{thing.denominator}"}
-    return thing
+    if thing is None or isinstance(thing, str | int | bool):
+        return thing
+    if isinstance(thing, float) and math.isfinite(thing):
+        return thing
+    raise EquationError(f"{thing!r} is no part of an equation")
 
 
 def from_data(data: Any) -> Any:

@@ -118,6 +118,7 @@ def _fitting(access: Access, axis: int, size: int, name: str, known: Sizes) -> i
             f"a window of {window} does not fit into the {size} positions{padding} "
             f"of axis {axis} of {access.array}",
             "Use a smaller window or more padding",
+            axis,
         )
     return (room - window) // position.coefficient(name) + 1
 

@@ -13,10 +13,11 @@ from itertools import product as cartesian
 from math import prod
 from operator import mul
 
+from ..errors import EquationError
 from .access import Access
 from .affine import Affine, Ranges
 from .frozen import frozen
-from .kinds import Equation
+from .kinds import Equation, Reading
 
 __all__ = ["Region", "image", "preimage", "unread"]
 
@@ -84,6 +85,7 @@ class Region:
 def preimage(equation: Equation, operand: str, region: Region) -> Region:
     """The elements of `operand` that the target elements in `region` read."""
     found = Region()
+    _inside(region, equation, equation.target.array)
     for read in equation.reads:
         if read.operand.array == operand:
             found |= _carried(equation, read.target, read.operand, read.beside, region)
@@ -93,10 +95,22 @@ def preimage(equation: Equation, operand: str, region: Region) -> Region:
 def image(equation: Equation, operand: str, region: Region) -> Region:
     """The target elements that read an element of `operand` in `region`."""
     found = Region()
+    _inside(region, equation, operand)
     for read in equation.reads:
         if read.operand.array == operand:
             found |= _carried(equation, read.operand, read.target, read.beside, region)
     return found
+
+
+def _inside(region: Region, equation: Equation, letter: str) -> None:
+    """Refuse a region that reaches beyond its array."""
+    shape = equation.shape_of.get(letter)
+    if shape is None:
+        raise EquationError(f"the equation of {equation.target.array} knows no array {letter}")
+    for box in region.boxes:
+        fits = len(box) == len(shape)
+        if not fits or any(a[0] < 0 or a[-1] >= n for a, n in zip(box, shape, strict=True)):
+            raise EquationError(f"the region {box} reaches beyond {letter}, whose shape is {shape}")
 
 
 def unread(equation: Equation, operand: str) -> tuple[tuple[int, ...], ...]:
@@ -106,9 +120,21 @@ def unread(equation: Equation, operand: str) -> tuple[tuple[int, ...], ...]:
     some in between.
     """
     shape = equation.shape_of[operand]
+    if any(_reads_all(equation, read) for read in equation.reads if read.operand.array == operand):
+        return ((),) * len(shape)
     whole = Region.whole(equation.shape_of[equation.target.array])
     read = preimage(equation, operand, whole)
     return tuple(tuple(sorted(set(range(n)) - set(read.axis(a)))) for a, n in enumerate(shape))
+
+
+def _reads_all(equation: Equation, read: Reading) -> bool:
+    """Whether every element is surely read: bare indices over whole axes, nothing cropped."""
+    shape, names = equation.shape_of[read.operand.array], [p.plain for p in read.operand.positions]
+    whole = all(
+        equation.range_of.get(n or "") == size for n, size in zip(names, shape, strict=True)
+    )
+    apart = len(set(names)) == len(names)
+    return whole and apart and not any(a.padding for a in (read.target, *read.beside))
 
 
 @frozen

@@ -27,6 +27,7 @@ __all__ = [
     "sigmoid",
     "sqrt",
     "step",
+    "switches",
     "tanh",
     "where",
 ]
@@ -194,7 +195,7 @@ def evaluate(
 
 
 def derivative(expression: Expression, name: str) -> Expression:
-    """The derivative of `expression` after the variable `name`, by the chain rule."""
+    """The derivative of `expression` with respect to the variable `name`, by the chain rule."""
     if isinstance(expression, Literal):
         return Literal(0.0)
     if isinstance(expression, Variable):
@@ -210,9 +211,20 @@ def derivative(expression: Expression, name: str) -> Expression:
     return total
 
 
+def switches(expression: Expression) -> tuple[Expression, ...]:
+    """The expressions at whose sign changes the slope jumps: x for `max(x, 0)`."""
+    if not isinstance(expression, Call):
+        return ()
+    inner = tuple(s for a in expression.arguments for s in switches(a))
+    first = expression.arguments[0]
+    if expression.operation == "max":
+        return (first - expression.arguments[1], *inner)
+    return (first, *inner) if expression.operation in ("step", "where") else inner
+
+
 _ROOT_PI = math.sqrt(math.pi)
 
-# The slope of each operation after each of its arguments.
+# The slope of each operation with respect to each of its arguments.
 _SLOPES: Mapping[str, Callable[..., tuple[Expression, ...]]] = {
     "add": lambda x, y: (Literal(1.0), Literal(1.0)),
     "sub": lambda x, y: (Literal(1.0), Literal(-1.0)),

@@ -25,7 +25,7 @@ class Activation(Layer):
     @property
     @abstractmethod
     def function(self) -> Function:
-        """F."""
+        """The function that is applied."""
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; any shape."""
@@ -98,7 +98,7 @@ class LeakyReLU(Activation):
 
     @property
     def function(self) -> Function:
-        """X or negative_slope·x."""
+        """Above 0 x, elsewhere negative_slope·x."""
         return Function("leaky_relu", where(x, x, self.negative_slope * x))
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "Layer",
     "Parameter",
     "Shape",
+    "canonical",
     "channels_of",
     "elementwise",
     "known_initialization",
@@ -198,6 +199,24 @@ def positive(layer: str, **values: object) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise ArgumentError(f"{layer}: {name} must be a whole number ≥ 1, got {value!r}")
+
+
+def canonical(layer: Layer, *flags: str) -> None:
+    """Lists as tuples and NumPy's numbers as Python's, so that equal settings are equal.
+
+    Args:
+        layer: whose fields are rewritten.
+        flags: the fields that must be True or False.
+
+    Raises:
+        ArgumentError: a flag that is neither.
+    """
+    for known in fields(layer):  # type: ignore[arg-type]
+        value = plain(getattr(layer, known.name))
+        value = tuple(value) if isinstance(value, list) else value
+        object.__setattr__(layer, known.name, value)
+        if known.name in flags and not isinstance(value, bool):
+            raise ArgumentError(f"{layer.kind}: {known.name} must be True or False, got {value!r}")
 
 
 def known_initialization(layer: str, name: str) -> None:

@@ -13,7 +13,7 @@ from typing import ClassVar
 from ..equation import Affine, Contraction, Number, index
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from .base import Declaration, Layer, Parameter, known_initialization, positive
+from .base import Declaration, Layer, Parameter, canonical, known_initialization, positive
 from .windows import PerAxis, per_axis
 
 __all__ = ["Groups", "Kernels"]
@@ -51,7 +51,10 @@ class Kernels(Layer):
     name: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        canonical(self, "bias")
         positive(self.kind, out_channels=self.out_channels, groups=self.groups)
+        if self.in_channels is not None:
+            positive(self.kind, in_channels=self.in_channels)
         known_initialization(self.kind, self.initialization)
         if self.out_channels % self.groups:
             raise ArgumentError(

@@ -8,7 +8,16 @@ from typing import ClassVar, final
 from ..equation import Array, contraction, indices, term
 from ..equation.frozen import frozen
 from ..errors import ShapeError
-from .base import Declaration, Layer, Parameter, Shape, known_initialization, positive, times
+from .base import (
+    Declaration,
+    Layer,
+    Parameter,
+    Shape,
+    canonical,
+    known_initialization,
+    positive,
+    times,
+)
 
 __all__ = ["Linear"]
 
@@ -50,7 +59,10 @@ class Linear(Layer):
     name: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        canonical(self, "bias")
         positive("Linear", out_features=self.out_features)
+        if self.in_features is not None:
+            positive("Linear", in_features=self.in_features)
         known_initialization("Linear", self.initialization)
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:

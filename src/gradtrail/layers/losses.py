@@ -15,7 +15,7 @@ from ..equation.frozen import frozen
 from ..errors import ArgumentError, DataError, ShapeError
 from .base import Declaration, Shape, elementwise, plain, times
 
-__all__ = ["CrossEntropy", "Loss", "MeanSquaredError"]
+__all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "loss_for"]
 
 Z, L = Array("Z"), Access("L", ())
 
@@ -76,7 +76,7 @@ class CrossEntropy(Loss):
     Adjoints:
         dZ[n,k] = (1/N)·P[n,k] − (1/N)·T[n,k]
 
-    With class weights, S[n] = Σ_k T[n,k] is no longer 1:
+    With class weights the sum S of a sample's targets is no longer 1:
         dZ[n,k] = (1/N)·S[n]·P[n,k] − (1/N)·T[n,k]
 
     T is one-hot, or (1 − label_smoothing)·one-hot + label_smoothing/K, times the class weights. As
@@ -204,6 +204,19 @@ class MeanSquaredError(Loss):
                 "squared error compares them element by element"
             )
         return {"T": array.astype(np.float64)}
+
+
+def loss_for(loss: Loss | None) -> Loss:
+    """The loss that a `loss=` argument means; None is the cross-entropy.
+
+    Raises:
+        ArgumentError: it is no loss.
+    """
+    if loss is None:
+        return CrossEntropy()
+    if not isinstance(loss, Loss):
+        raise ArgumentError(f"loss must be an object such as gt.CrossEntropy(), got {loss!r}")
+    return loss
 
 
 def _check_number(labels: np.ndarray, samples: int) -> None:

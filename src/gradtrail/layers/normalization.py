@@ -23,7 +23,16 @@ from ..equation import (
 from ..equation.frozen import frozen
 from ..equation.scalar import Function, Variable, sqrt
 from ..errors import ArgumentError
-from .base import Buffer, Declaration, Layer, Parameter, Shape, channels_of, elementwise
+from .base import (
+    Buffer,
+    Declaration,
+    Layer,
+    Parameter,
+    Shape,
+    canonical,
+    channels_of,
+    elementwise,
+)
 
 __all__ = ["BatchNorm2d"]
 
@@ -79,6 +88,7 @@ class BatchNorm2d(Layer):
     name: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        canonical(self, "affine")
         if not (math.isfinite(self.eps) and self.eps > 0):
             raise ArgumentError(f"BatchNorm2d: eps must be above 0, got {self.eps!r}")
         if not 0 <= self.momentum <= 1:

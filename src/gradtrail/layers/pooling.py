@@ -12,7 +12,7 @@ import numpy as np
 from ..equation import Array, Equation, contraction, count, index, indices, selection, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from .base import Declaration, Draws, Layer, Shape, channels_of
+from .base import Declaration, Draws, Layer, Shape, canonical, channels_of
 from .windows import PerAxis, Windows, padding_margins, per_axis
 
 __all__ = ["AvgPool2d", "GlobalAvgPool2d", "MaxPool2d"]
@@ -33,6 +33,7 @@ class Pool(Layer):
     name: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        canonical(self, "count_include_pad")
         _ = self.windows
 
     @property

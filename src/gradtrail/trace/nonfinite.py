@@ -31,7 +31,10 @@ def describe(system: System, computed: Computed, samples: np.ndarray | None = No
     for name in reversed([n for n in ordered if n in computed.gradients]):
         if not np.isfinite(computed.gradients[name]).all():
             return _sentence(system, name, computed.gradients[name], samples, of="the gradient of ")
-    return "a NaN or an infinity appeared, but computing the step again shows none"
+    return (
+        "values and gradients are finite, but the update would make a parameter or a running "
+        "statistic too large for its dtype; lower the learning rate"
+    )
 
 
 def _sentence(

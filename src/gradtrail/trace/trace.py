@@ -9,9 +9,9 @@ import numpy as np
 
 from ..engines import Batch, engine_for
 from ..equation import Equation, System
-from ..errors import UnknownNameError
-from ..layers import CrossEntropy, Loss
-from ..network import unknown
+from ..errors import UnknownNameError, unknown
+from ..layers import Loss
+from ..layers.losses import loss_for
 
 if TYPE_CHECKING:
     from ..engines import Engine
@@ -134,7 +134,7 @@ def trace(
     Raises:
         DataError: samples or labels that do not fit.
     """
-    loss = loss or CrossEntropy()
+    loss = loss_for(loss)
     samples = network.checked(x)
     batch = Batch.of(network, samples, y, loss, seed)
     computed = engine_for(engine).compute(network, batch, loss, training=training)

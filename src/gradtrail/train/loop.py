@@ -10,8 +10,9 @@ import numpy as np
 
 from ..engines import Batch, Trainer, engine_for
 from ..errors import ArgumentError, DataError, NonFiniteError
-from ..layers import CrossEntropy, Loss
+from ..layers import Loss
 from ..layers.base import positive
+from ..layers.losses import loss_for
 from ..streams import stream
 from ..trace.nonfinite import describe
 from .history import History
@@ -65,9 +66,11 @@ def train(
         NonFiniteError: a NaN or an infinity appeared; the network is as before that step.
     """
     positive("train", epochs=epochs, batch_size=batch_size, threads=threads or 1)
-    loss, optimizer = loss or CrossEntropy(), optimizer or Adam()
+    loss, optimizer = loss_for(loss), optimizer or Adam()
     if not isinstance(optimizer, Optimizer):
-        raise ArgumentError(f"train: optimizer must be an optimiser object, got {optimizer!r}")
+        raise ArgumentError(
+            f"train: optimizer must be an object such as gt.Adam(), got {optimizer!r}"
+        )
     x, y = _checked(network, data, loss, "data")
     held_out = None if validation is None else _checked(network, validation, loss, "validation")
     sizes = {min(batch_size, len(x)), len(x) % batch_size or batch_size}
@@ -89,6 +92,11 @@ def train(
                 trainer.store()
                 if held_out is not None:
                     figures = evaluate(network, held_out, loss=loss, engine=runs)
+                    if not np.isfinite(figures["loss"]):
+                        raise NonFiniteError(
+                            f"epoch {epoch + 1}: the validation loss is {figures['loss']}; look "
+                            "for NaN in the validation data, or lower the learning rate"
+                        )
                     history.validation_loss.append(figures["loss"])
                     history.validation_accuracy += [
                         figures[k] for k in ("accuracy",) if k in figures
@@ -168,7 +176,7 @@ def evaluate(
     Raises:
         DataError: samples or labels that do not fit.
     """
-    loss = loss or CrossEntropy()
+    loss = loss_for(loss)
     x, y = _checked(network, data, loss, "data")
     runs = engine_for(engine)
     total, mass, correct = 0.0, 0.0, 0
@@ -195,9 +203,12 @@ def _checked(network: Network, data: Any, loss: Loss, name: str) -> tuple[np.nda
     if not isinstance(data, tuple | list) or len(data) != 2:
         got = f"{len(data)} entries" if isinstance(data, tuple | list) else type(data).__name__
         raise DataError(f"{name} must be a pair (samples, labels), got {got}")
-    x, y = network.checked(data[0]), np.asarray(data[1])
-    prediction = network.system(1, loss=loss).shapes[network.output_name]
-    loss.targets(y, (len(x), *prediction[1:]))
+    try:
+        x, y = network.checked(data[0]), np.asarray(data[1])
+        prediction = network.system(1, loss=loss).shapes[network.output_name]
+        loss.targets(y, (len(x), *prediction[1:]))
+    except DataError as cause:
+        raise DataError(str(cause) if name == "data" else f"{name}: {cause}") from None
     if loss.mass(y) == 0:
         raise DataError(f"the classes of all labels in {name} have weight 0; nothing would count")
     return x, y

@@ -91,26 +91,38 @@ class Optimizer(ABC):
     ) -> None:
         """`update` on arrays that stand for the network's parameters, in place."""
         memory = self._memories.setdefault(network, _Memory())
-        memory.step += 1
-        rule, scalars = self.rule, self.scalars(memory.step)
+        rule, scalars = self.rule, self.scalars(memory.step + 1)
+        states: dict[str, dict[str, np.ndarray]] = {}
         for name, weight in weights.items():
-            if name not in memory.arrays:
-                memory.arrays[name] = {a: np.zeros(weight.shape, weight.dtype) for a in rule.state}
-            state = memory.arrays[name]
-            values: dict[str, Any] = {**scalars, **state}
-            values |= {"weight": weight, "gradient": gradients[name].astype(weight.dtype)}
+            before = memory.arrays.get(name, {})
+            values: dict[str, Any] = {
+                a: before.get(a, np.zeros(weight.shape, weight.dtype)) for a in rule.state
+            }
+            values |= {**scalars, "weight": weight}
+            values["gradient"] = gradients[name].astype(weight.dtype)
             for assigned, expression in rule.assignments:
                 result = evaluate(expression, values, OPERATIONS)
                 values[assigned] = np.asarray(result, dtype=weight.dtype)
-            for a in rule.state:
-                state[a] = values[a]
-            weight[...] = values["weight"]
+            states[name] = {a: values[a] for a in ("weight", *rule.state)}
+        # all is computed: from here on nothing can fail halfway
+        for name, weight in weights.items():
+            weight[...] = states[name].pop("weight")
+        memory.step, memory.arrays = memory.step + 1, states
 
     def settings(self) -> dict[str, Any]:
         """The optimiser as JSON: its type and its arguments."""
         return {"type": type(self).__name__} | {
             n: plain(getattr(self, n)) for n in self.settings_names
         }
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The settings alone: what is remembered belongs to networks of this process."""
+        return {n: v for n, v in vars(self).items() if n != "_memories"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """See `__getstate__`."""
+        vars(self).update(state)
+        self._memories = WeakKeyDictionary()
 
     def __repr__(self) -> str:
         inside = ", ".join(f"{n}={getattr(self, n)!r}" for n in self.settings_names)
