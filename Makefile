@@ -1,6 +1,6 @@
 # Everything sets itself up in .venv; the only need is Python 3.11 or later as python3.
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test lint torch clean

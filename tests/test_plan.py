@@ -52,9 +52,9 @@ def test_vgg16_is_planned_in_under_100_ms_without_an_array() -> None:
     times = []
     for batch_size in range(1, 6):
         network = gt.Network((3, 224, 224), vgg16())
-        since = time.perf_counter()
+        since = time.process_time()
         plan = network.plan(batch_size)
-        times.append(time.perf_counter() - since)
+        times.append(time.process_time() - since)
     assert plan.parameter_count == 138_357_544
     assert 15.4e9 < plan.multiply_adds / 5 < 15.6e9
     assert min(times) < 0.1

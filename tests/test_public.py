@@ -28,7 +28,8 @@ def test_all_is_sorted_and_true(name: str) -> None:
 
 
 def test_importing_takes_less_than_300_ms() -> None:
-    code = "import time; t = time.perf_counter(); import gradtrail; print(time.perf_counter() - t)"
+    """Of processor time, so that other work on the machine does not count."""
+    code = "import time; t = time.process_time(); import gradtrail; print(time.process_time() - t)"
     times = [
         float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
         for _ in range(5)

@@ -16,7 +16,6 @@ arose and what to change.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = [
@@ -84,6 +83,8 @@ class FileError(GradtrailError, ValueError):
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:
     """The message for a name that is not there, with near ones."""
+    import difflib
+
     listed = list(known)
     near = difflib.get_close_matches(str(name), listed, n=3)
     shown = ", ".join(near or listed[:8]) or "there are none"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
@@ -28,8 +28,9 @@ class Split(NamedTuple):
 @cache
 def _images() -> Pair:
     """All images, (1797, 64) with grey levels 0 to 16, and their classes, (1797,)."""
-    with files("gradtrail.data").joinpath("digits.npz").open("rb") as file:
-        stored = np.load(file, allow_pickle=False)
+    with np.load(
+        os.path.join(os.path.dirname(__file__), "digits.npz"), allow_pickle=False
+    ) as stored:
         return stored["images"], stored["labels"]
 
 

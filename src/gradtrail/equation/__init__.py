@@ -1,17 +1,24 @@
 """Index equations: a layer declared once, and everything else read off it. See README.md."""
 
-from .access import Access, Applied, Array, Factor, Indicator, Margin, Term, term
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .access import Access, Applied, Array, Factor, Indicator, Margin, Term, one_to_one, term
 from .adjoint import adjoint, gather
 from .affine import Affine, index, indices
 from .build import contraction, loss, normalisation, selection
-from .codec import dumps, from_data, loads, to_data
 from .explain import explain_size
 from .kinds import Contraction, Equation, Loss, Normalisation, Selection, count
 from .number import Number
-from .parsing import context, parse
-from .printing import latex, mathml, one_to_one, text
 from .region import Region, image, preimage, unread
 from .system import Adjoint, Node, System
+
+if TYPE_CHECKING:
+    from .codec import dumps, from_data, loads, to_data
+    from .parsing import context, parse
+    from .printing import latex, mathml, text
 
 __all__ = [
     "Access",
@@ -57,3 +64,16 @@ __all__ = [
     "to_data",
     "unread",
 ]
+
+# Only those who write or read formulas need these; they are loaded at their first use.
+_LATER = {
+    **dict.fromkeys(("dumps", "from_data", "loads", "to_data"), "codec"),
+    **dict.fromkeys(("context", "parse"), "parsing"),
+    **dict.fromkeys(("latex", "mathml", "text"), "printing"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_LATER[name]}", __name__), name)

@@ -28,6 +28,7 @@ __all__ = [
     "Indicator",
     "Margin",
     "Term",
+    "one_to_one",
     "term",
     "unique",
 ]
@@ -207,6 +208,26 @@ class Array:
 def term(target: Access, *factors: Factor, scale: Number | int = 1) -> Term:
     """A `Term` written in one line."""
     return Term(target, factors, number(scale))
+
+
+def one_to_one(t: Term, ranges: Mapping[str, int]) -> bool:
+    """Whether no two index points of the target lead to the same element.
+
+    Exact for positions that lay indices out in mixed radix, each index on one axis.
+    """
+    names = [name for position in t.target.positions for name in position.names]
+    return len(set(names)) == len(names) and all(
+        _injective(position, ranges) for position in t.target.positions
+    )
+
+
+def _injective(position: Affine, ranges: Mapping[str, int]) -> bool:
+    reach = 0
+    for name, c in sorted(position.terms, key=lambda pair: abs(pair[1].integer)):
+        if ranges[name] > 1 and abs(c.integer) <= reach:
+            return False
+        reach += abs(c.integer) * (ranges[name] - 1)
+    return True
 
 
 def unique(names: Iterator[str] | Sequence[str]) -> tuple[str, ...]:

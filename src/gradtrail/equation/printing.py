@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction as Rational
 
 from ..errors import EquationError
-from .access import Access, Applied, Factor, Indicator, Term
+from .access import Access, Applied, Factor, Indicator, Term, one_to_one
 from .affine import Affine
 from .kinds import Contraction, Equation, Loss, Normalisation, Selection
 from .layout import (
@@ -37,7 +37,7 @@ from .layout import (
 )
 from .number import ONE, Number, parts
 
-__all__ = ["latex", "mathml", "one_to_one", "text"]
+__all__ = ["latex", "mathml", "text"]
 
 
 def text(
@@ -65,26 +65,6 @@ def mathml(
 ) -> str:
     """A `<math>` element; arguments as for `text`."""
     return to_mathml(_layout(equation, _Style(numbers, at or {})))
-
-
-def one_to_one(t: Term, ranges: Mapping[str, int]) -> bool:
-    """Whether no two index points of the target lead to the same element.
-
-    Exact for positions that lay indices out in mixed radix, each index on one axis.
-    """
-    names = [name for position in t.target.positions for name in position.names]
-    return len(set(names)) == len(names) and all(
-        _injective(position, ranges) for position in t.target.positions
-    )
-
-
-def _injective(position: Affine, ranges: Mapping[str, int]) -> bool:
-    reach = 0
-    for name, c in sorted(position.terms, key=lambda pair: abs(pair[1].integer)):
-        if ranges[name] > 1 and abs(c.integer) <= reach:
-            return False
-        reach += abs(c.integer) * (ranges[name] - 1)
-    return True
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from ..streams import stream
 
 __all__ = ["INITIALIZATIONS", "initial"]
 
-Draw = Callable[[np.random.Generator, tuple[int, ...], int, int], np.ndarray]
+if TYPE_CHECKING:  # NumPy's random numbers take time to import, and may never be drawn
+    Draw = Callable[[np.random.Generator, tuple[int, ...], int, int], np.ndarray]
 
 
 def _normal(variance: Callable[[int, int], float]) -> Draw:
