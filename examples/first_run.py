@@ -19,7 +19,7 @@ history = gt.train(
     (x, y),
     validation=(x_test, y_test),
     optimizer=gt.Adam(0.002),
-    epochs=16,
+    epochs=12,
     batch_size=32,
 )
 seconds = time.perf_counter() - since

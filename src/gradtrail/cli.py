@@ -59,7 +59,7 @@ def main() -> None:
     help=f"{', '.join(ARCHITECTURES)}, an architecture as JSON, or a saved network.",
 )
 @click.option("--data", type=click.Choice(["digits"]), default="digits", show_default=True)
-@click.option("--epochs", type=click.IntRange(1), default=16, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=12, show_default=True)
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
 @click.option(
     "--optimizer", type=click.Choice(list(_OPTIMIZERS)), default="adam", show_default=True

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import product as cartesian
 
 from .affine import Affine, Ranges, index
@@ -52,7 +53,7 @@ class Access:
     positions: tuple[Affine, ...]
     padding: tuple[Margin, ...] = ()
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The indices that occur, in order of appearance."""
         return unique(name for position in self.positions for name in position.names)
@@ -100,7 +101,7 @@ class Applied:
     function: Function
     access: Access
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The indices that occur."""
         return self.access.names
@@ -121,7 +122,7 @@ class Indicator:
     access: Access
     value: Affine
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The indices that occur."""
         return unique((*self.access.names, *self.value.names))
@@ -161,7 +162,7 @@ class Term:
         """The target and every factor's access."""
         return (self.target, *(f.access for f in self.factors))
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """All indices, those of the target first."""
         return unique((*self.target.names, *(n for f in self.factors for n in f.names)))

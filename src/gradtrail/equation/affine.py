@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from functools import cached_property
 
 from .frozen import concise, frozen
 from .number import ONE, ZERO, Number, number
@@ -28,7 +29,7 @@ class Affine:
     offset: Number = ZERO
     divisor: Number = ONE
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The indices that occur."""
         return tuple(name for name, _ in self.terms)
