@@ -209,6 +209,7 @@ ARGUMENTS = {
         lambda: gt.Network((1,), [gt.ReLU(name="a"), gt.Tanh(name="a")]),
         "two layers are called 'a'",
     ),
+    "name that is no word": (lambda: gt.Network((1,), [gt.ReLU(name=3)]), "got 3"),
     "name with a dot": (lambda: gt.Network((1,), [gt.ReLU(name="a.b")]), "got 'a.b'"),
     "lr": (lambda: gt.SGD(0), "SGD: lr must be a finite number above 0, got 0"),
     "nan lr": (lambda: gt.Adam(float("nan")), "Adam: lr must be a finite number above 0, got nan"),
@@ -290,3 +291,14 @@ def test_samples_beyond_float32(lenet: gt.Network) -> None:
         lenet.predict(x)
     x[1, 0, 3, 4] = np.inf
     assert not np.isfinite(lenet.predict(x)[1]).any()
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True])
+def test_seeds(lenet: gt.Network, seed: object) -> None:
+    for use in (gt.trace, gt.check_gradients):
+        with refused(gt.ArgumentError, f"seed must be a whole number ≥ 0, got {seed}"):
+            use(lenet, X, Y, seed=seed)
+    with refused(gt.ArgumentError, f"train: seed must be a whole number ≥ 0, got {seed}"):
+        gt.train(lenet, (X, Y), seed=seed, progress=False)
+    with refused(gt.ArgumentError, "threads must be a whole number ≥ 1, got 0"):
+        gt.train(lenet, (X, Y), threads=0, progress=False)

@@ -13,7 +13,7 @@ from .equation import Node, Normalisation, System
 from .equation.frozen import frozen
 from .errors import ArgumentError, DataError, ShapeError, UnknownNameError, unknown
 from .layers import Declaration, Layer, Loss
-from .layers.base import Draws, positive
+from .layers.base import Draws, positive, seeded
 from .layers.branches import chain
 from .layers.initialization import initial
 from .samples import checked_samples
@@ -133,9 +133,7 @@ class Network:
         self.layers = chain("Network", layers)
         if not self.layers:
             raise ArgumentError("Network: needs at least one layer, got none")
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise ArgumentError(f"Network: seed must be a whole number ≥ 0, got {seed!r}")
-        self.seed = int(seed)
+        self.seed = seeded("Network", seed)
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
             raise ArgumentError(f"Network: dtype must be float32 or float64, got {self.dtype}")
@@ -376,7 +374,7 @@ def _flat(layers: Sequence[Any]) -> tuple[Step, ...]:
     def add(layer: Layer, sources: tuple[str, ...]) -> str:
         counts[layer.prefix] = counts.get(layer.prefix, 0) + 1
         name = layer.name or f"{layer.prefix}{counts[layer.prefix]}"
-        if not name.isidentifier() or name in (INPUT, LOSS):
+        if not isinstance(name, str) or not name.isidentifier() or name in (INPUT, LOSS):
             raise ArgumentError(
                 f"a layer's name is a word of letters, digits and _, and not {INPUT} or {LOSS}; "
                 f"got {name!r}"

@@ -28,6 +28,7 @@ __all__ = [
     "known_initialization",
     "plain",
     "positive",
+    "seeded",
     "times",
 ]
 
@@ -171,6 +172,17 @@ class Layer(ABC):
             if known.default is MISSING or value != known.default:
                 given[known.name] = plain(value)
         return given
+
+
+def seeded(where: str, seed: object) -> int:
+    """A seed, checked.
+
+    Raises:
+        ArgumentError: it is no whole number, or below 0.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ArgumentError(f"{where}: seed must be a whole number ≥ 0, got {seed!r}")
+    return int(seed)
 
 
 def plain(value: Any) -> Any:

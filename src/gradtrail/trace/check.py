@@ -23,7 +23,7 @@ from ..equation import System
 from ..equation.frozen import frozen
 from ..errors import GradientError
 from ..layers import Loss
-from ..layers.base import positive
+from ..layers.base import positive, seeded
 from ..layers.losses import loss_for
 from .kinks import patterns, switched
 from .layerwise import LayerCheck, check_layers
@@ -125,6 +125,7 @@ def check_gradients(
         DataError: samples or labels that do not fit.
     """
     positive("check_gradients", elements=elements)
+    seed = seeded("check_gradients", seed)
     loss, runs = loss_for(loss), engine_for(engine)
     batch = Batch.of(network, network.checked(x), y, loss, seed)
     system = network.system(len(batch.x), training=training, loss=loss)

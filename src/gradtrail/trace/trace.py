@@ -11,6 +11,7 @@ from ..engines import Batch, engine_for
 from ..equation import Equation, System
 from ..errors import UnknownNameError, unknown
 from ..layers import Loss
+from ..layers.base import seeded
 from ..layers.losses import loss_for
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def trace(
         DataError: samples or labels that do not fit.
     """
     loss = loss_for(loss)
-    samples = network.checked(x)
+    samples, seed = network.checked(x), seeded("trace", seed)
     batch = Batch.of(network, samples, y, loss, seed)
     computed = engine_for(engine).compute(network, batch, loss, training=training)
     system = network.system(len(samples), training=training, loss=loss)

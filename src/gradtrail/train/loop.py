@@ -11,7 +11,7 @@ import numpy as np
 from ..engines import Batch, Trainer, engine_for
 from ..errors import ArgumentError, DataError, NonFiniteError
 from ..layers import Loss
-from ..layers.base import positive
+from ..layers.base import positive, seeded
 from ..layers.losses import loss_for
 from ..streams import stream
 from ..trace.nonfinite import describe
@@ -65,7 +65,10 @@ def train(
         DataError: samples or labels that do not fit.
         NonFiniteError: a NaN or an infinity appeared; the network is as before that step.
     """
-    positive("train", epochs=epochs, batch_size=batch_size, threads=threads or 1)
+    positive("train", epochs=epochs, batch_size=batch_size)
+    if threads is not None:
+        positive("train", threads=threads)
+    seed = seeded("train", seed)
     loss, optimizer = loss_for(loss), optimizer or Adam()
     if not isinstance(optimizer, Optimizer):
         raise ArgumentError(
