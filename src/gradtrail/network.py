@@ -259,7 +259,7 @@ class Network:
 
         positive("predict", batch_size=batch_size)
         samples = self.checked(x)
-        runs = engine_for(engine)
+        runs = engine_for(engine, self)
         parts = [
             runs.predict(self, samples[at : at + batch_size])
             for at in range(0, len(samples), batch_size)

@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
+
 from ..errors import ArgumentError
-from .base import Batch, Computed, Engine, Stepped, Trainer
+from .base import Batch, Computed, Engine, Evaluated, Samples, Stepped, Trainer
+from .cpu import CPU
 from .reference import Reference
 
-__all__ = ["Batch", "Computed", "Engine", "Reference", "Stepped", "Trainer", "engine_for"]
+if TYPE_CHECKING:
+    from ..network import Network
+
+__all__ = [
+    "Batch",
+    "CPU",
+    "Computed",
+    "Engine",
+    "Evaluated",
+    "Reference",
+    "Samples",
+    "Stepped",
+    "Trainer",
+    "engine_for",
+]
 
 
-def engine_for(engine: str | Engine | None) -> Engine:
-    """The engine that an `engine=` argument means; None is the default.
+def engine_for(
+    engine: str | Engine | None, network: Network | None = None, threads: int | None = None
+) -> Engine:
+    """The engine that an `engine=` argument means.
+
+    Args:
+        engine: a name, an object, or None for the default: the CPU engine for networks of float32,
+            the reference for networks of float64, which are made to check others with.
+        network: what will be computed, for the default.
+        threads: how many the engine may use.
 
     Raises:
         ArgumentError: a name that no engine has.
     """
     if isinstance(engine, Engine):
         return engine
-    if engine is None or engine == "reference":
+    if engine is None:
+        wide = network is not None and network.dtype == np.float64
+        return Reference() if wide else CPU(threads)
+    if engine == "reference":
         return Reference()
-    raise ArgumentError(f'engine must be "reference" or an Engine object, got {engine!r}')
+    if engine == "cpu":
+        return CPU(threads)
+    raise ArgumentError(f'engine must be "cpu", "reference" or an Engine object, got {engine!r}')

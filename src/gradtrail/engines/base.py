@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,31 +15,61 @@ if TYPE_CHECKING:
     from ..network import Network
     from ..train.optimizers import Optimizer
 
-__all__ = ["Arrays", "Batch", "Computed", "Engine", "Stepped", "Trainer"]
+__all__ = ["Arrays", "Batch", "Computed", "Engine", "Evaluated", "Samples", "Stepped", "Trainer"]
 
 Arrays = Mapping[str, np.ndarray]
 """Arrays by name: `conv1.output`, `fc1.weight`, `loss.target`."""
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Samples with what their loss compares them to.
+class Samples:
+    """Data to learn from, checked: samples, labels, and the loss that compares them.
 
     Args:
-        x: (N, C, H, W).
-        targets: the arrays behind the loss's given letters, from `Loss.targets`.
-        classes: the class number of each sample, (N,); None where there are no classes.
-        mass: how much the batch's mean loss counts beside other batches', from `Loss.mass`.
+        x: (M, C, H, W), C-contiguous.
+        y: (M, …), as the loss takes it.
+        loss: the loss.
+        outputs: the shape of one sample's output.
+
+    Raises:
+        DataError: labels that do not fit.
+    """
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, loss: Loss, outputs: tuple[int, ...]) -> None:
+        self.x, self.y, self.loss, self.outputs = x, y, loss, outputs
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @cached_property
+    def classes(self) -> np.ndarray | None:
+        """The class number of each sample, (M,) int64; None where there are no classes."""
+        found = self.loss.classes(self.y)
+        return None if found is None else np.ascontiguousarray(found, dtype=np.int64)
+
+    @cached_property
+    def rows(self) -> tuple[np.ndarray, bool]:
+        """What the loss compares with, float32; one row per class (True) or per sample (False)."""
+        rows, by_class = self.loss.rows(self.y, (len(self), *self.outputs))
+        return np.ascontiguousarray(rows, dtype=np.float32), by_class
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """0, 1, …, M − 1, int64."""
+        return np.arange(len(self), dtype=np.int64)
+
+
+class Batch:
+    """Some of the samples, for one step; gathered when they are asked for.
+
+    Args:
+        samples: what they are chosen from.
+        chosen: their places, int64.
         seed: what the step's random draws follow from.
         step: which step of the training this is, for the same purpose.
     """
 
-    x: np.ndarray
-    targets: Arrays
-    classes: np.ndarray | None = None
-    mass: float = 1.0
-    seed: int = 0
-    step: int = 0
+    def __init__(self, samples: Samples, chosen: np.ndarray, seed: int = 0, step: int = 0) -> None:
+        self.samples, self.chosen, self.seed, self.step = samples, chosen, seed, step
 
     @classmethod
     def of(
@@ -50,8 +81,44 @@ class Batch:
             DataError: labels that do not fit.
         """
         system = network.system(len(x), loss=loss)
-        targets = loss.targets(y, system.shapes[network.output_name])
-        return cls(x, targets, loss.classes(y), loss.mass(y), seed, step)
+        prediction = system.shapes[network.output_name]
+        loss.targets(y, prediction)
+        samples = Samples(np.ascontiguousarray(x), np.asarray(y), loss, prediction[1:])
+        return cls(samples, samples.places, seed, step)
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    @cached_property
+    def x(self) -> np.ndarray:
+        """(N, C, H, W)."""
+        return self.samples.x[self.chosen]
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        """The labels."""
+        return self.samples.y[self.chosen]
+
+    @cached_property
+    def targets(self) -> Arrays:
+        """The arrays behind the loss's given letters, from `Loss.targets`."""
+        return self.samples.loss.targets(self.y, (len(self), *self.samples.outputs))
+
+    @cached_property
+    def classes(self) -> np.ndarray | None:
+        """The class number of each sample, (N,); None where there are no classes."""
+        known = self.samples.classes
+        return None if known is None else known[self.chosen]
+
+    @property
+    def mass(self) -> float:
+        """How much the batch's mean loss counts beside other batches', from `Loss.mass`."""
+        return self.samples.loss.mass(self.y)
+
+    @property
+    def scale(self) -> float:
+        """What the samples' target rows are multiplied by in this batch, from `Loss.scale`."""
+        return self.samples.loss.scale(self.y)
 
 
 @dataclass(frozen=True)
@@ -81,6 +148,19 @@ class Stepped:
     loss: float
     correct: int | None
     finite: bool
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What evaluating one batch reports.
+
+    Args:
+        loss: the mean loss of the batch.
+        correct: how many samples' greatest output was their class; None without classes.
+    """
+
+    loss: float
+    correct: int | None
 
 
 class Trainer(ABC):
@@ -115,5 +195,24 @@ class Engine(ABC):
         """Forward, loss and backward with everything kept and nothing changed."""
 
     @abstractmethod
-    def trainer(self, network: Network, loss: Loss, optimizer: Optimizer) -> Trainer:
-        """A training of `network` that starts from its present parameters."""
+    def evaluate(self, network: Network, batch: Batch) -> Evaluated:
+        """Loss and right answers in evaluation; nothing is kept."""
+
+    @abstractmethod
+    def trainer(
+        self,
+        network: Network,
+        loss: Loss,
+        optimizer: Optimizer,
+        threads: int | None = None,
+        batch_size: int = 64,
+    ) -> Trainer:
+        """A training of `network` that starts from its present parameters.
+
+        Args:
+            network: what is trained.
+            loss: what is made small.
+            optimizer: how.
+            threads: how many may be used; None for the engine's own number.
+            batch_size: the largest batch that will come.
+        """

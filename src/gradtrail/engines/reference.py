@@ -16,7 +16,7 @@ import numpy as np
 from ..equation import Adjoint, Contraction, Equation, Normalisation, Selection, System
 from ..equation import Loss as LossEquation
 from ..errors import EquationError
-from .base import Arrays, Batch, Computed, Engine, Stepped, Trainer
+from .base import Arrays, Batch, Computed, Engine, Evaluated, Stepped, Trainer
 from .contract import contract, view
 
 if TYPE_CHECKING:
@@ -179,8 +179,21 @@ class Reference(Engine):
             gradients = self.gradients(system, values, start) if backward else {}
         return Computed(values, gradients)
 
-    def trainer(self, network: Network, loss: Loss, optimizer: Optimizer) -> Trainer:
-        """See `Engine.trainer`."""
+    def evaluate(self, network: Network, batch: Batch) -> Evaluated:
+        """See `Engine.evaluate`."""
+        loss = batch.samples.loss
+        values = self.compute(network, batch, loss, training=False, backward=False).values
+        return Evaluated(float(values["loss"]), _correct(values[network.output_name], batch))
+
+    def trainer(
+        self,
+        network: Network,
+        loss: Loss,
+        optimizer: Optimizer,
+        threads: int | None = None,
+        batch_size: int = 64,
+    ) -> Trainer:
+        """See `Engine.trainer`; it runs on one thread whatever is asked."""
         return _ReferenceTrainer(self, network, loss, optimizer)
 
     def run(self, system: System, values: Arrays) -> dict[str, np.ndarray]:
@@ -247,7 +260,8 @@ class _ReferenceTrainer(Trainer):
             finite = all(bool((np.abs(a) <= largest).all()) for a in changed.values())
             if finite:
                 self.arrays |= changed
-        return Stepped(loss, self._correct(computed.values, batch.classes), finite)
+        output = computed.values[self.network.output_name]
+        return Stepped(loss, _correct(output, batch), finite)
 
     def computed(self, batch: Batch) -> Computed:
         """See `Trainer.computed`."""
@@ -259,8 +273,9 @@ class _ReferenceTrainer(Trainer):
             held: Any = self.network.parameters if name in self.network.parameters else None
             (self.network.buffers if held is None else held)[name] = array
 
-    def _correct(self, values: Arrays, classes: np.ndarray | None) -> int | None:
-        if classes is None:
-            return None
-        output = values[self.network.output_name]
-        return int((output.argmax(axis=1) == classes).sum())
+
+def _correct(output: np.ndarray, batch: Batch) -> int | None:
+    """How many samples' greatest output is their class."""
+    if batch.classes is None:
+        return None
+    return int((output.argmax(axis=1) == batch.classes).sum())

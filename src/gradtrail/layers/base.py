@@ -12,7 +12,7 @@ import numpy as np
 from ..equation import Affine, Equation, index
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
-from ..streams import stream
+from ..streams import philox
 from .initialization import INITIALIZATIONS
 
 __all__ = [
@@ -89,11 +89,11 @@ class Declaration:
 
 @frozen
 class Draws:
-    """Random numbers for one layer in one step, a stream per sample.
+    """Random words for one layer in one step; each follows from its place alone.
 
     Args:
-        seed: the training's seed.
-        step: which step of the training.
+        seed: the training's seed, ≥ 0; its lowest 64 bits count.
+        step: which step of the training; its lowest 32 bits count.
         layer: the layer's place in the network.
     """
 
@@ -101,9 +101,24 @@ class Draws:
     step: int
     layer: int
 
-    def stream(self, sample: int) -> np.random.Generator:
-        """The stream of one sample, by its place in the batch."""
-        return stream(self.seed, "masks", self.step, self.layer, sample)
+    def words(self, samples: int, count: int) -> np.ndarray:
+        """Uniform words: word e of sample n depends on seed, step, layer, n and e alone.
+
+        It is word e mod 4 of Philox4x32-10 with the key (seed mod 2³², ⌊seed/2³²⌋ mod 2³²) and the
+        counter (⌊e/4⌋, n, step mod 2³², layer).
+
+        Args:
+            samples: how many samples the batch has.
+            count: how many words each of them needs.
+
+        Returns:
+            (samples, count), uint32.
+        """
+        word, blocks = 0xFFFFFFFF, -(-count // 4)
+        key = self.seed & word, self.seed >> 32 & word
+        block, sample = np.arange(blocks), np.arange(samples)[:, None]
+        drawn = philox(key, (block, sample, self.step & word, self.layer))
+        return drawn.reshape(samples, 4 * blocks)[:, :count]
 
 
 class Layer(ABC):

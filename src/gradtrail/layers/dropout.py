@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from math import prod
 from typing import ClassVar, final
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from ..equation import Array, Equation, contraction, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from .base import Declaration, Draws, Layer, Shape, elementwise
+from .base import Declaration, Draws, Layer, Shape, canonical, elementwise
 
 __all__ = ["Dropout"]
 
@@ -34,10 +35,11 @@ class Dropout(Layer):
     In evaluation:
         Z[n,c,y,x] = X[n,c,y,x]
 
-    A sample's mask follows from the seed, the step, the layer and its place in the batch alone.
+    An element is dropped where its random word is below `threshold`. A sample's mask follows from
+    the seed, the step, the layer and its place in the batch alone; see `Draws.words`.
 
     Args:
-        p: the probability of being dropped, at least 0 and below 1.
+        p: the probability of being dropped, at least 0 and below 1; it counts to within 2⁻³².
         name: instead of dropout1, …
 
     Raises:
@@ -52,16 +54,22 @@ class Dropout(Layer):
     name: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        canonical(self)
         if not 0 <= self.p < 1:
             raise ArgumentError(f"Dropout: p must be at least 0 and below 1, got {self.p!r}")
+
+    @property
+    def threshold(self) -> int:
+        """The word from which on an element is kept: p·2³², rounded (ties to even), below 2³²."""
+        return min(round(self.p * 2**32), 2**32 - 1)
 
     def given(self, equation: Equation, draws: Draws) -> Mapping[str, np.ndarray]:
         """The mask: 1/(1 − p) where an element is kept and 0 where it is dropped."""
         if "M" not in equation.shape_of:
             return {}
         samples, *each = equation.shape_of["M"]
-        keep = [draws.stream(n).random(each, dtype=np.float32) >= self.p for n in range(samples)]
-        return {"M": np.stack(keep) / (1.0 - self.p)}
+        words = draws.words(samples, prod(each)).reshape(samples, *each)
+        return {"M": np.where(words < self.threshold, 0.0, 1.0 / (1.0 - self.p))}
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; any shape."""

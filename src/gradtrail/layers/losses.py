@@ -46,6 +46,22 @@ class Loss(ABC):
             DataError: labels that do not fit: their number, type, range or shape.
         """
 
+    def rows(self, labels: Any, prediction: Shape) -> tuple[np.ndarray, bool]:
+        """What `targets` is made of: rows that no batch changes.
+
+        Returns:
+            One row per class and True, or one per sample and False. `targets` of some of the
+            samples are their rows times their `scale`.
+
+        Raises:
+            DataError: labels that do not fit.
+        """
+        return self.targets(labels, prediction)["T"], False
+
+    def scale(self, labels: Any) -> float:
+        """What the rows of these labels are multiplied by when they make up a batch."""
+        return 1.0
+
     def classes(self, labels: Any) -> np.ndarray | None:
         """The class number of each sample, (N,); None where outputs are no classes."""
         return None
@@ -156,6 +172,23 @@ class CrossEntropy(Loss):
             total = float(weight[classed].sum())
             target *= samples / total if total else 0.0  # nothing counts: nothing is learned
         return {"T": target, "S": target.sum(axis=1)}
+
+    def rows(self, labels: Any, prediction: Shape) -> tuple[np.ndarray, bool]:
+        """See `Loss.rows`; class numbers have one row per class."""
+        array, classes = np.asarray(labels), prediction[1]
+        if array.ndim != 1:
+            return self.targets(labels, prediction)["T"], False
+        smooth = self.label_smoothing
+        table = (1 - smooth) * np.eye(classes) + smooth / classes
+        return (table if self.weight is None else table * np.array(self.weight)), True
+
+    def scale(self, labels: Any) -> float:
+        """See `Loss.scale`; with class weights and class numbers, samples over their weights."""
+        array = np.asarray(labels)
+        if self.weight is None or array.ndim > 1:
+            return 1.0
+        total = float(np.array(self.weight)[array].sum())
+        return len(array) / total if total else 0.0
 
     def mass(self, labels: Any) -> float:
         """See `Loss.mass`; with class weights and class numbers, the weights of the labels."""

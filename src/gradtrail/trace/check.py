@@ -126,7 +126,7 @@ def check_gradients(
     """
     positive("check_gradients", elements=elements)
     seed = seeded("check_gradients", seed)
-    loss, runs = loss_for(loss), engine_for(engine)
+    loss, runs = loss_for(loss), engine_for(engine, network)
     batch = Batch.of(network, network.checked(x), y, loss, seed)
     system = network.system(len(batch.x), training=training, loss=loss)
     computed = runs.compute(network, batch, loss, training=training)

@@ -138,7 +138,7 @@ def trace(
     loss = loss_for(loss)
     samples, seed = network.checked(x), seeded("trace", seed)
     batch = Batch.of(network, samples, y, loss, seed)
-    computed = engine_for(engine).compute(network, batch, loss, training=training)
+    computed = engine_for(engine, network).compute(network, batch, loss, training=training)
     system = network.system(len(samples), training=training, loss=loss)
     return Trace(
         float(computed.values["loss"]),

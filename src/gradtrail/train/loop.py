@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engines import Batch, Trainer, engine_for
+from ..engines import Batch, Samples, Trainer, engine_for
 from ..errors import ArgumentError, DataError, NonFiniteError
 from ..layers import Loss
 from ..layers.base import positive, seeded
@@ -74,27 +74,25 @@ def train(
         raise ArgumentError(
             f"train: optimizer must be an object such as gt.Adam(), got {optimizer!r}"
         )
-    x, y = _checked(network, data, loss, "data")
+    samples = _checked(network, data, loss, "data")
     held_out = None if validation is None else _checked(network, validation, loss, "validation")
-    sizes = {min(batch_size, len(x)), len(x) % batch_size or batch_size}
-    for size in sizes:
-        network.system(
-            min(size, len(x)), training=True, loss=loss
-        )  # what does not fit, says so now
-    runs = engine_for(engine)
-    trainer = runs.trainer(network, loss, optimizer)
+    for size in {min(batch_size, len(samples)), len(samples) % batch_size or batch_size}:
+        # what does not fit, says so now
+        network.system(min(size, len(samples)), training=True, loss=loss)
+    runs = engine_for(engine, network, threads)
+    trainer = runs.trainer(network, loss, optimizer, threads, min(batch_size, len(samples)))
     history = History()
-    steps = -(-len(x) // batch_size)
+    steps = -(-len(samples) // batch_size)
     try:
         with Progress(epochs, steps, progress) as shown:
             for epoch in range(epochs):
-                order = _order(len(x), seed, epoch) if shuffle else np.arange(len(x))
+                order = _order(len(samples), seed, epoch) if shuffle else samples.places
                 shown.epoch(epoch + 1)
-                batches = _batches(network, x, y, loss, order, batch_size, seed, history)
+                batches = _batches(samples, order, batch_size, seed, history)
                 _epoch(network, trainer, loss, batches, history, shown)
                 trainer.store()
                 if held_out is not None:
-                    figures = evaluate(network, held_out, loss=loss, engine=runs)
+                    figures = _evaluated(network, held_out, 256, runs)
                     if not np.isfinite(figures["loss"]):
                         raise NonFiniteError(
                             f"epoch {epoch + 1}: the validation loss is {figures['loss']}; look "
@@ -116,21 +114,22 @@ def _epoch(
     network: Network,
     trainer: Trainer,
     loss: Loss,
-    batches: Iterator[tuple[Batch, np.ndarray]],
+    batches: Iterator[Batch],
     history: History,
     shown: Progress,
 ) -> None:
     """All steps of one epoch."""
     since = time.perf_counter()
     total, mass, correct, seen, classified = 0.0, 0.0, 0, 0, True
-    for batch, chosen in batches:
+    for batch in batches:
         done = trainer.step(batch)
         if not done.finite:
-            system = network.system(len(batch.x), training=True, loss=loss)
-            where = describe(system, trainer.computed(batch), chosen)
+            system = network.system(len(batch), training=True, loss=loss)
+            where = describe(system, trainer.computed(batch), batch.chosen)
             raise NonFiniteError(f"step {history.steps + 1}: {where}")
         history.losses.append(done.loss)
-        total, mass, seen = total + done.loss * batch.mass, mass + batch.mass, seen + len(batch.x)
+        counts = batch.mass
+        total, mass, seen = total + done.loss * counts, mass + counts, seen + len(batch)
         classified = done.correct is not None
         correct += done.correct or 0
         shown.step(done.loss, seen)
@@ -141,19 +140,11 @@ def _epoch(
 
 
 def _batches(
-    network: Network,
-    x: np.ndarray,
-    y: np.ndarray,
-    loss: Loss,
-    order: np.ndarray,
-    batch_size: int,
-    seed: int,
-    history: History,
-) -> Iterator[tuple[Batch, np.ndarray]]:
-    """The batches of one epoch, each with the samples it was made of."""
-    for at in range(0, len(x), batch_size):
-        chosen = order[at : at + batch_size]
-        yield Batch.of(network, x[chosen], y[chosen], loss, seed, history.steps), chosen
+    samples: Samples, order: np.ndarray, batch_size: int, seed: int, history: History
+) -> Iterator[Batch]:
+    """The batches of one epoch."""
+    for at in range(0, len(samples), batch_size):
+        yield Batch(samples, order[at : at + batch_size], seed, history.steps)
 
 
 def evaluate(
@@ -180,29 +171,33 @@ def evaluate(
         DataError: samples or labels that do not fit.
     """
     loss = loss_for(loss)
-    x, y = _checked(network, data, loss, "data")
-    runs = engine_for(engine)
-    total, mass, correct = 0.0, 0.0, 0
-    classes = None
-    for at in range(0, len(x), batch_size):
-        part = slice(at, at + batch_size)
-        batch = Batch.of(network, x[part], y[part], loss)
-        values = runs.compute(network, batch, loss, training=False, backward=False).values
-        total, mass = total + float(values["loss"]) * batch.mass, mass + batch.mass
-        classes = batch.classes
-        if classes is not None:
-            correct += int((values[network.output_name].argmax(axis=1) == classes).sum())
-    found = {"loss": total / mass}
-    return found if classes is None else found | {"accuracy": correct / len(x)}
+    samples = _checked(network, data, loss, "data")
+    return _evaluated(network, samples, batch_size, engine_for(engine, network))
+
+
+def _evaluated(
+    network: Network, samples: Samples, batch_size: int, runs: Engine
+) -> dict[str, float]:
+    """Loss and, where there are classes, accuracy over all samples."""
+    total, mass, correct, classified = 0.0, 0.0, 0, False
+    for at in range(0, len(samples), batch_size):
+        batch = Batch(samples, samples.places[at : at + batch_size])
+        found = runs.evaluate(network, batch)
+        counts = batch.mass
+        total, mass = total + found.loss * counts, mass + counts
+        classified = found.correct is not None
+        correct += found.correct or 0
+    figures = {"loss": total / mass}
+    return figures | {"accuracy": correct / len(samples)} if classified else figures
 
 
 def _order(samples: int, seed: int, epoch: int) -> np.ndarray:
     """The order of one epoch, from seed and epoch alone."""
-    return stream(seed, "order", epoch).permutation(samples)
+    return stream(seed, "order", epoch).permutation(samples).astype(np.int64, copy=False)
 
 
-def _checked(network: Network, data: Any, loss: Loss, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Samples and labels as arrays, all of them checked before anything runs."""
+def _checked(network: Network, data: Any, loss: Loss, name: str) -> Samples:
+    """Samples and labels, all of them checked before anything runs."""
     if not isinstance(data, tuple | list) or len(data) != 2:
         got = f"{len(data)} entries" if isinstance(data, tuple | list) else type(data).__name__
         raise DataError(f"{name} must be a pair (samples, labels), got {got}")
@@ -214,4 +209,4 @@ def _checked(network: Network, data: Any, loss: Loss, name: str) -> tuple[np.nda
         raise DataError(str(cause) if name == "data" else f"{name}: {cause}") from None
     if loss.mass(y) == 0:
         raise DataError(f"the classes of all labels in {name} have weight 0; nothing would count")
-    return x, y
+    return Samples(np.ascontiguousarray(x), y, loss, prediction[1:])

@@ -109,6 +109,19 @@ class Optimizer(ABC):
             weight[...] = states[name].pop("weight")
         memory.step, memory.arrays = memory.step + 1, states
 
+    def remembered(self, network: Network) -> tuple[int, Mapping[str, Mapping[str, np.ndarray]]]:
+        """How many steps a network was moved, and per parameter the arrays of the rule's state."""
+        memory = self._memories.get(network, _Memory())
+        return memory.step, memory.arrays
+
+    def remember(
+        self, network: Network, step: int, arrays: Mapping[str, Mapping[str, np.ndarray]]
+    ) -> None:
+        """Go on from here: what `remembered` gave, or what an engine moved on by itself."""
+        memory = self._memories.setdefault(network, _Memory())
+        memory.step = step
+        memory.arrays = {name: dict(state) for name, state in arrays.items()}
+
     def settings(self) -> dict[str, Any]:
         """The optimiser as JSON: its type and its arguments."""
         return {"type": type(self).__name__} | {

@@ -1,0 +1,103 @@
+"""IDX, MNIST's file format: a magic number, a size per axis, then a byte per number.
+
+All header fields are 4 bytes, the highest first. A file comes from outside, so what its header
+claims is never trusted: memory grows with the bytes that really come, up to a limit.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from ..errors import FileError
+
+__all__ = ["read_idx"]
+
+_LIMIT = 1 << 28  # numbers in one file; MNIST has 47 million
+_CHUNK = 1 << 20
+_UNSIGNED_BYTES = 0x0800  # the magic number is this plus the number of axes
+
+
+def read_idx(path: Path, axes: Mapping[str, int | None]) -> np.ndarray:
+    """The array in an IDX file of unsigned bytes.
+
+    Args:
+        path: the file, raw or gzipped; its first bytes say which.
+        axes: what each axis counts, with the size it must have or None for any above 0:
+            `{"images": None, "rows": 28, "columns": 28}`.
+
+    Returns:
+        uint8, with an axis for each of `axes`.
+
+    Raises:
+        FileError: missing, damaged, of another format or size, or above 2²⁸ numbers; the message
+            names the file and the field.
+    """
+    with _opened(path) as file:
+        shape = _shape(path, file.read(4 + 4 * len(axes)), axes)
+        wanted, data = prod(shape), bytearray()
+        while chunk := file.read(min(_CHUNK, wanted + 1 - len(data))):
+            data += chunk
+    if len(data) != wanted:
+        follow = "more follow" if len(data) > wanted else f"only {len(data):,} follow"
+        raise FileError(
+            f"{path}: data: the header announces {_product(shape)} = {wanted:,} bytes, but "
+            f"{follow}; fetch the file again"
+        )
+    return np.frombuffer(data, dtype=np.uint8).reshape(shape)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """The file's content, unpacked if it is gzipped; errors name the file."""
+    if not os.path.isfile(path):  # a pipe or a device would not end
+        raise FileError(f"cannot read {path}: there is no such file")
+    try:
+        with path.open("rb") as file:
+            gzipped = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            if gzipped:
+                with gzip.GzipFile(fileobj=file) as unpacked:
+                    yield unpacked  # type: ignore[misc]
+            else:
+                yield file
+    except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
+        raise FileError(f"{path}: its gzip stream is damaged: {cause}; fetch it again") from cause
+    except OSError as cause:
+        raise FileError(f"cannot read {path}: {cause.strerror or cause}") from cause
+
+
+def _shape(path: Path, header: bytes, axes: Mapping[str, int | None]) -> tuple[int, ...]:
+    """The sizes in a header, checked against what is wanted."""
+    if len(header) < 4 + 4 * len(axes):
+        raise FileError(
+            f"{path}: header: it takes {4 + 4 * len(axes)} bytes, but the file has {len(header)}"
+        )
+    magic, *sizes = (int.from_bytes(header[at : at + 4]) for at in range(0, len(header), 4))
+    expected = _UNSIGNED_BYTES + len(axes)
+    if magic != expected:
+        plural = "axis" if len(axes) == 1 else "axes"
+        raise FileError(
+            f"{path}: magic number: expected 0x{expected:08x} (unsigned bytes with {len(axes)} "
+            f"{plural}: {', '.join(axes)}), got 0x{magic:08x}"
+        )
+    for (axis, wanted), size in zip(axes.items(), sizes, strict=True):
+        if size == 0 or wanted not in (None, size):
+            raise FileError(f"{path}: {axis}: expected {wanted or 'at least 1'}, got {size}")
+    if prod(sizes) > _LIMIT:
+        raise FileError(
+            f"{path}: {' × '.join(axes)}: {_product(sizes)} is above the limit of 2^28 numbers"
+        )
+    return tuple(sizes)
+
+
+def _product(sizes: tuple[int, ...] | list[int]) -> str:
+    return " × ".join(map(str, sizes))

@@ -1,0 +1,406 @@
+"""A loop builder: a Python `for` unrolls, a built loop stays a loop.
+
+It writes LLVM's textual form. A `Value` is a name with a type. A vector fills one register of the
+target: sixteen lanes with AVX-512, half of them with AVX2.
+
+    code = Code("scale", target)
+    with code.loop("i", 100) as i:
+        place = code.at(source, i, 64)
+        code.store(code.mul(code.load(place), factor), code.at(result, i, 64))
+
+Numbers are added and multiplied in the order written; nothing is reassociated. Addresses come from
+`getelementptr` alone.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from .target import Target
+
+__all__ = ["Carried", "Code", "F", "I", "P", "Value"]
+
+F, I, P = "float", "i64", "ptr"
+
+_BYTES = {F: 4, "i32": 4, "i8": 1, I: 8, P: 8, "double": 8}
+_SHORT = {F: "f32", "double": "f64", "i32": "i32", "i64": "i64", "i8": "i8"}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A name or a constant in LLVM's text, with its type."""
+
+    name: str
+    type: str
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.name}"
+
+
+class Carried:
+    """The values that a loop hands from one round to the next.
+
+    Inside the loop, `now` are the round's values; set `next` before the loop's end. Behind the
+    loop, `now` are the final ones.
+    """
+
+    def __init__(self, start: Sequence[Value]) -> None:
+        self.now: list[Value] = list(start)
+        self.next: list[Value] = []
+
+
+class Code:
+    """One function `void name(ptr args, ptr frame)` being written.
+
+    Args:
+        name: the function's.
+        target: the processor.
+    """
+
+    def __init__(self, name: str, target: Target, signature: str = "ptr %args, ptr %frame") -> None:
+        self.name, self.target = name, target
+        self.width = target.width
+        self.signature = signature
+        self._lines: list[str] = ["entry:"]
+        self._count = 0
+        self._block = "entry"
+        self._declared: dict[str, str] = {}
+        self.attributes = (
+            f'"prefer-vector-width"="512" "target-cpu"="{target.cpu}" '
+            f'"target-features"="{target.features}" nounwind'
+        )
+
+    def vector(self, element: str = F) -> str:
+        """The type of a register full of elements."""
+        return f"<{self.width} x {element}>"
+
+    # -- text ------------------------------------------------------------------------------
+
+    def text(self) -> str:
+        """The module in LLVM's textual form."""
+        declared = "\n".join(self._declared.values())
+        body = "\n".join(self._lines)
+        return (
+            f"{declared}\n\ndefine void @{self.name}({self.signature}) #0 {{\n{body}\n"
+            f"  ret void\n}}\n\nattributes #0 = {{ {self.attributes} }}\n"
+        )
+
+    def emit(self, line: str) -> None:
+        """Add a line as it is."""
+        self._lines.append("  " + line)
+
+    def new(self, type: str, expression: str) -> Value:
+        """A new value from an instruction."""
+        self._count += 1
+        name = f"%v{self._count}"
+        self._lines.append(f"  {name} = {expression}")
+        return Value(name, type)
+
+    def label(self, stem: str) -> str:
+        """A fresh name for a basic block."""
+        self._count += 1
+        return f"{stem}{self._count}"
+
+    def block(self, name: str) -> None:
+        """Begin a basic block."""
+        self._lines.append(f"{name}:")
+        self._block = name
+
+    def call(self, result: str, function: str, *arguments: Value) -> Value:
+        """Call an intrinsic or another function, declared at its first use."""
+        types = ", ".join(a.type for a in arguments)
+        self._declared.setdefault(function, f"declare {result} @{function}({types})")
+        written = ", ".join(map(str, arguments))
+        if result == "void":
+            self.emit(f"call void @{function}({written})")
+            return Value("", "void")
+        return self.new(result, f"call {result} @{function}({written})")
+
+    # -- loops -----------------------------------------------------------------------------
+
+    @contextmanager
+    def loop(
+        self,
+        stem: str,
+        stop: int | Value,
+        start: int | Value = 0,
+        step: int = 1,
+        carried: Carried | None = None,
+    ) -> Iterator[Value]:
+        """A loop that stays one; `start < stop` must hold where both are numbers.
+
+        With a `Value` as a bound it may run not at all.
+        """
+        stem = stem.replace("′", "_")
+        stem = stem if stem.isascii() else "i"
+        first, end = self.index(start), self.index(stop)
+        head, body, done = self.label(stem + "_"), self.label("body"), self.label("done")
+        before = self._block
+        dynamic = isinstance(start, Value) or isinstance(stop, Value)
+        state = carried or Carried(())
+        if not dynamic and stop - start == step:  # one round: no loop
+            yield first
+            state.now = list(state.next) if carried else []
+            return
+        if dynamic:
+            some = self.new("i1", f"icmp slt {first}, {end.name}")
+            self.emit(f"br i1 {some.name}, label %{head}, label %{done}")
+        else:
+            self.emit(f"br label %{head}")
+        self.block(head)
+        spot = len(self._lines)
+        self._count += 1
+        counter = Value(f"%{stem}{self._count}", I)
+        begun = list(state.now)
+        phis = [self._named(v.type) for v in begun]
+        state.now = list(phis)
+        yield counter
+        following = self.new(I, f"add {counter}, {step}")
+        more = self.new("i1", f"icmp slt {following}, {end.name}")
+        last = self._block
+        after = list(state.next)
+        self.emit(f"br i1 {more.name}, label %{head}, label %{done}")
+        heads = [
+            f"  {counter.name} = phi i64 [ {first.name}, %{before} ], [ {following.name}, %{last} ]"
+        ]
+        for phi, begin, end_value in zip(phis, begun, after, strict=True):
+            heads.append(
+                f"  {phi.name} = phi {phi.type} [ {begin.name}, %{before} ], "
+                f"[ {end_value.name}, %{last} ]"
+            )
+        self._lines[spot:spot] = heads
+        self.block(done)
+        if dynamic:
+            state.now = [
+                self.new(a.type, f"phi {a.type} [ {b.name}, %{before} ], [ {a.name}, %{last} ]")
+                for a, b in zip(after, begun, strict=True)
+            ]
+        else:
+            state.now = after
+
+    @contextmanager
+    def when(self, condition: Value) -> Iterator[None]:
+        """Code that runs only where a truth value holds; it hands nothing on but memory."""
+        inside, done = self.label("then"), self.label("end")
+        self.emit(f"br {condition}, label %{inside}, label %{done}")
+        self.block(inside)
+        yield
+        self.emit(f"br label %{done}")
+        self.block(done)
+
+    def _named(self, type: str) -> Value:
+        self._count += 1
+        return Value(f"%v{self._count}", type)
+
+    # -- numbers and addresses -------------------------------------------------------------
+
+    def index(self, value: int | Value) -> Value:
+        """A whole number as a value."""
+        return value if isinstance(value, Value) else Value(str(value), I)
+
+    def add_index(self, a: Value | int, b: Value | int) -> Value:
+        """a + b."""
+        if isinstance(b, int) and b == 0:
+            return self.index(a)
+        return self.new(I, f"add {self.index(a)}, {self.index(b).name}")
+
+    def sub_index(self, a: Value | int, b: Value | int) -> Value:
+        """a − b."""
+        return self.new(I, f"sub {self.index(a)}, {self.index(b).name}")
+
+    def mul_index(self, a: Value | int, b: Value | int) -> Value:
+        """a · b."""
+        if isinstance(b, int) and b == 1:
+            return self.index(a)
+        return self.new(I, f"mul {self.index(a)}, {self.index(b).name}")
+
+    def least(self, a: Value | int, b: Value | int) -> Value:
+        """The lesser of two whole numbers."""
+        return self.call(I, "llvm.smin.i64", self.index(a), self.index(b))
+
+    def greatest(self, a: Value | int, b: Value | int) -> Value:
+        """The greater of two whole numbers."""
+        return self.call(I, "llvm.smax.i64", self.index(a), self.index(b))
+
+    def at(self, base: Value, index: Value | int, stride: int = 1) -> Value:
+        """The address `base + index·stride`, in bytes."""
+        if isinstance(index, Value) and index.name.lstrip("-").isdigit():
+            index = int(index.name)
+        if isinstance(index, int):
+            if index * stride == 0:
+                return base
+            return self.new(P, f"getelementptr i8, {base}, i64 {index * stride}")
+        return self.new(P, f"getelementptr i8, {base}, {self.mul_index(index, stride)}")
+
+    def argument(self, place: int) -> Value:
+        """The function's argument number `place`, an address."""
+        return self.new(P, f"load ptr, {self.at(Value('%args', P), 8 * place)}, align 8")
+
+    def frame(self, field: int, type: str = I) -> Value:
+        """A field of the frame."""
+        return self.new(type, f"load {type}, {self.at(Value('%frame', P), 8 * field)}, align 8")
+
+    # -- memory ----------------------------------------------------------------------------
+
+    def load(self, address: Value, type: str | None = None, align: int | None = None) -> Value:
+        """What stands at an address, by default a register full of float32."""
+        type = type or self.vector()
+        return self.new(type, f"load {type}, {address}, align {align or _align(type)}")
+
+    def store(self, value: Value, address: Value, align: int | None = None) -> None:
+        """Write a value to an address."""
+        self.emit(f"store {value}, {address}, align {align or _align(value.type)}")
+
+    def spread(self, address: Value) -> Value:
+        """One float32 in all lanes."""
+        return self.splat(self.load(address, F))
+
+    def splat(self, scalar: Value) -> Value:
+        """A scalar in all lanes."""
+        wide = self.vector(scalar.type)
+        one = self.new(wide, f"insertelement {wide} poison, {scalar}, i64 0")
+        return self.shuffle(one, one, [0] * self.width)
+
+    def shuffle(self, a: Value, b: Value, places: Sequence[int]) -> Value:
+        """Elements of a and, from its length on, of b."""
+        mask = ", ".join(f"i32 {p}" for p in places)
+        return self.new(
+            f"<{len(places)} x {_element(a.type)}>",
+            f"shufflevector {a}, {b}, <{len(places)} x i32> <{mask}>",
+        )
+
+    # -- arithmetic ------------------------------------------------------------------------
+
+    def number(self, value: float, type: str | None = None) -> Value:
+        """A constant, by default in all lanes."""
+        written = "0x" + struct.pack(">d", struct.unpack("f", struct.pack("f", value))[0]).hex()
+        type = type or self.vector()
+        if "<" not in type:
+            return Value(written, type)
+        return Value("<" + ", ".join([f"float {written}"] * _length(type)) + ">", type)
+
+    def whole(self, value: int, type: str | None = None) -> Value:
+        """A constant whole number, by default i32 in all lanes."""
+        type = type or self.vector("i32")
+        if "<" not in type:
+            return Value(str(value), type)
+        return Value("<" + ", ".join([f"{_element(type)} {value}"] * _length(type)) + ">", type)
+
+    def add(self, a: Value, b: Value) -> Value:
+        """a + b."""
+        return self.new(a.type, f"fadd {a}, {b.name}")
+
+    def sub(self, a: Value, b: Value) -> Value:
+        """a − b."""
+        return self.new(a.type, f"fsub {a}, {b.name}")
+
+    def mul(self, a: Value, b: Value) -> Value:
+        """a · b."""
+        return self.new(a.type, f"fmul {a}, {b.name}")
+
+    def div(self, a: Value, b: Value) -> Value:
+        """a / b."""
+        return self.new(a.type, f"fdiv {a}, {b.name}")
+
+    def negative(self, a: Value) -> Value:
+        """−a."""
+        return self.new(a.type, f"fneg {a}")
+
+    def fma(self, a: Value, b: Value, c: Value) -> Value:
+        """a · b + c, rounded once where the processor can."""
+        if not self.target.fma:
+            return self.add(self.mul(a, b), c)
+        return self.call(a.type, f"llvm.fma.{_suffix(a.type)}", a, b, c)
+
+    def sqrt(self, a: Value) -> Value:
+        """The square root."""
+        return self.call(a.type, f"llvm.sqrt.{_suffix(a.type)}", a)
+
+    def absolute(self, a: Value) -> Value:
+        """|a|."""
+        return self.call(a.type, f"llvm.fabs.{_suffix(a.type)}", a)
+
+    def rint(self, a: Value) -> Value:
+        """The nearest whole number, ties to even."""
+        return self.call(a.type, f"llvm.rint.{_suffix(a.type)}", a)
+
+    def copysign(self, size: Value, sign: Value) -> Value:
+        """|size| with the sign of `sign`."""
+        return self.call(size.type, f"llvm.copysign.{_suffix(size.type)}", size, sign)
+
+    def bits(self, operation: str, a: Value, b: Value) -> Value:
+        """An operation on whole numbers or truth values: `add`, `xor`, `lshr`, …"""
+        return self.new(a.type, f"{operation} {a}, {b.name}")
+
+    def as_whole(self, a: Value) -> Value:
+        """The bits of a float32 as i32."""
+        return self._cast("bitcast", a, "i32")
+
+    def as_float(self, a: Value) -> Value:
+        """Bits as float32."""
+        return self._cast("bitcast", a, F)
+
+    def to_whole(self, a: Value) -> Value:
+        """A float32 without its fraction, as i32."""
+        return self._cast("fptosi", a, "i32")
+
+    def to_float(self, a: Value) -> Value:
+        """An i32 as float32."""
+        return self._cast("sitofp", a, F)
+
+    def _cast(self, how: str, a: Value, element: str) -> Value:
+        type = f"<{_length(a.type)} x {element}>" if "<" in a.type else element
+        return self.new(type, f"{how} {a} to {type}")
+
+    def compare(self, how: str, a: Value, b: Value) -> Value:
+        """A comparison such as `ogt`, or `eq` of whole numbers."""
+        kind = "fcmp" if _element(a.type) in (F, "double") else "icmp"
+        truth = f"<{_length(a.type)} x i1>" if "<" in a.type else "i1"
+        return self.new(truth, f"{kind} {how} {a}, {b.name}")
+
+    def both(self, a: Value, b: Value) -> Value:
+        """Whether both hold."""
+        return self.new(a.type, f"and {a}, {b.name}")
+
+    def select(self, condition: Value, a: Value, b: Value) -> Value:
+        """a where the condition holds, else b."""
+        return self.new(a.type, f"select {condition}, {a}, {b}")
+
+    def lanes_sum(self, parts: Sequence[Value]) -> Value:
+        """The sum of sixteen lanes, in a tree that is the same on every processor.
+
+        Args:
+            parts: the registers that hold them, in order.
+        """
+        while len(parts) > 1:
+            half = len(parts) // 2
+            parts = [self.add(a, b) for a, b in zip(parts[:half], parts[half:], strict=True)]
+        total, width = parts[0], self.width
+        while width > 1:
+            half = width // 2
+            low = self.shuffle(total, total, range(half))
+            high = self.shuffle(total, total, range(half, width))
+            total, width = self.add(low, high), half
+        return self.new(F, f"extractelement {total}, i64 0")
+
+
+def _element(type: str) -> str:
+    """Of a vector type, the type of one lane."""
+    return type.rsplit(" x ", 1)[1][:-1] if "<" in type else type
+
+
+def _length(type: str) -> int:
+    return int(type[1:].split(" ", 1)[0])
+
+
+def _suffix(type: str) -> str:
+    """How intrinsics name a type: `v16f32`."""
+    return (f"v{_length(type)}" if "<" in type else "") + _SHORT[_element(type)]
+
+
+def _align(type: str) -> int:
+    lanes = _length(type) if "<" in type else 1
+    return _BYTES[_element(type)] * lanes

@@ -1,0 +1,273 @@
+"""From an equation to loop nests: which loops, which tile, which mode.
+
+The same code serves convolutions, linear layers, average pooling, element-by-element functions and
+copies, forward and backward: all are contractions. What differs is the shape of the nest:
+
+    dense       the target's positions are bare indices: every element is summed in registers and
+                stored once
+    spread      the target's positions are composed (`y·s+i·d−p`): products are added to what is
+                there, offset by offset, after the target was set to zero
+    weights     the target has no sample: sums over samples too, which are the lanes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from math import prod
+
+from ...equation import (
+    Access,
+    Applied,
+    Contraction,
+    Indicator,
+    Term,
+    gather,
+    one_to_one,
+)
+from ...equation import Factor as EquationFactor
+from ...equation.frozen import frozen
+from .layout import SAMPLE, Layout, Margins, bare, lanes_of, reach, stream
+from .nest import PART, Clip, Epilogue, Factor, Nest, Schedule, Sum
+from .target import Target
+from .tiling import Reading, Tiling, choose_tile
+
+__all__ = ["Form", "forms", "nest_of", "solved"]
+
+
+@frozen
+class Form:
+    """The terms of an equation that share a target access, ready to become a nest.
+
+    Args:
+        equation: the equation in the form it is run.
+        terms: those of its terms that this nest adds up.
+        sets: whether every element is stored once, instead of added to.
+        covers: whether it reaches every element of the target.
+    """
+
+    equation: Contraction
+    terms: tuple[Term, ...]
+    sets: bool
+    covers: bool
+
+    @property
+    def target(self) -> Access:
+        """Where the terms go."""
+        return self.terms[0].target
+
+    @cached_property
+    def dense(self) -> bool:
+        """Whether the target's positions are bare indices."""
+        return all(p.plain for p in self.target.positions)
+
+    @property
+    def over_lanes(self) -> bool:
+        """Whether the samples are summed over."""
+        return not lanes_of(self.target) and any(
+            SAMPLE in f.names for t in self.terms for f in t.factors
+        )
+
+    def margins(self) -> dict[str, Margins]:
+        """Letter → the halo that its accesses need; of the target none."""
+        found: dict[str, Margins] = {}
+        for term in self.terms:
+            for factor in term.factors:
+                letter, needed = factor.access.array, reach(self.equation, factor.access)
+                before = found.get(letter, ((0, 0),) * len(needed))
+                found[letter] = tuple(
+                    (max(a, c), max(b, d)) for (a, b), (c, d) in zip(before, needed, strict=True)
+                )
+        return found
+
+    @cached_property
+    def ranges(self) -> dict[str, int]:
+        """Of every index but the sample's."""
+        names = dict.fromkeys(n for t in self.terms for n in t.names if n != SAMPLE)
+        return {n: self.equation.range_of[n] for n in names}
+
+
+def solved(equation: Contraction) -> Contraction:
+    """The equation solved for the target's own positions, where that leaves no quotient."""
+    gathered = gather(equation)
+    quotients = any(
+        p.divisor.value != 1 for t in gathered.terms for a in t.accesses for p in a.positions
+    )
+    return equation if quotients else gathered
+
+
+def forms(equation: Contraction) -> tuple[Form, ...]:
+    """One form per target access, in the order of the terms."""
+    equation = solved(equation)
+    grouped: dict[Access, list[Term]] = {}
+    for term in equation.terms:
+        grouped.setdefault(term.target, []).append(term)
+    size = prod(equation.shape_of[equation.target.array])
+    reached = {
+        target: prod(equation.range_of[n] for n in target.names)
+        if one_to_one(terms[0], equation.range_of)
+        and not any(a or b for a, b in reach(equation, target))
+        else 0
+        for target, terms in grouped.items()
+    }
+    apart = all(reached.values()) and sum(reached.values()) == size  # side by side: concat
+    found = []
+    for target, terms in grouped.items():
+        single = one_to_one(terms[0], equation.range_of)
+        covers = reached[target] == size
+        sets = (apart or len(grouped) == 1) and single
+        found.append(Form(equation, tuple(terms), sets, covers or apart))
+    return tuple(found)
+
+
+def nest_of(
+    form: Form,
+    layouts: Mapping[str, Layout],
+    target: Target,
+    *,
+    adds: bool = False,
+    epilogue: tuple[Epilogue, ...] = (),
+    scales: Mapping[str, int] | None = None,
+) -> tuple[Nest, tuple[str, ...], Tiling]:
+    """The nest of a form.
+
+    Args:
+        form: the terms.
+        layouts: letter → layout.
+        target: the processor.
+        adds: whether the target holds something already.
+        epilogue: what happens before storing; its streams' arguments come behind the letters.
+
+    Returns:
+        The nest; the letters that its arguments stand for, the target's first; what it costs.
+    """
+    letters = list(dict.fromkeys(a.array for t in form.terms for a in t.accesses))
+    place = {letter: at for at, letter in enumerate(letters)}
+
+    def read(factor: EquationFactor) -> Factor:
+        access = factor.access
+        written = _text(factor)
+        found = stream(access, layouts[access.array], place[access.array], written)
+        if isinstance(factor, Applied):
+            return Factor(found, factor.function)
+        if isinstance(factor, Indicator):
+            names = tuple((n, c.integer) for n, c in factor.value.terms)
+            return Factor(found, None, (names, factor.value.offset.integer))
+        return Factor(found)
+
+    shown = [n for n in form.target.names if n != SAMPLE]
+    sums = tuple(
+        Sum(
+            tuple(read(f) for f in t.factors),
+            tuple(n for n in t.names if n not in shown and n != SAMPLE),
+            None if t.scale.value == 1 else float(t.scale.value),
+        )
+        for t in form.terms
+    )
+    schedule, tiling = _schedule(form, shown, sums, target, adds)
+    nest = Nest(
+        stream(form.target, layouts[form.target.array], 0, _text(form.target)),
+        sums,
+        tuple(form.ranges.items()),
+        schedule,
+        adds=adds,
+        over_lanes=form.over_lanes,
+        epilogue=epilogue,
+        clips=_clips(form),
+    )
+    return nest, tuple(letters), tiling
+
+
+def _text(factor: EquationFactor) -> str:
+    from ...equation import text
+
+    access = factor.access
+    shown = replace(access, positions=bare(access), padding=())
+    return text(shown, numbers=True) if shown.positions else access.array
+
+
+def _clips(form: Form) -> tuple[Clip, ...]:
+    """Where composed positions of the target leave it."""
+    found = []
+    shape = form.equation.shape_of[form.target.array]
+    sizes = shape[1:] if lanes_of(form.target) else shape
+    margins = reach(form.equation, form.target)
+    for position, size, margin in zip(bare(form.target), sizes, margins, strict=True):
+        if margin == (0, 0):
+            continue
+        moved = _moved(form, position.names)
+        others = tuple((n, c.integer) for n, c in position.terms if n != moved)
+        found.append(
+            Clip(moved, position.coefficient(moved), others, position.offset.integer, size)
+        )
+    return tuple(found)
+
+
+def _moved(form: Form, names: Sequence[str]) -> str:
+    """The index of a composed position that runs over places: the one with the widest range."""
+    return max(names, key=lambda n: form.ranges[n])
+
+
+def _schedule(
+    form: Form, shown: list[str], sums: Sequence[Sum], target: Target, adds: bool
+) -> tuple[Schedule, Tiling]:
+    """Order of loops and tile."""
+    main = max(sums, key=lambda s: prod([form.ranges[n] for n in s.summed]) * (1 + len(s.factors)))
+    composed = [p for p in bare(form.target) if p.plain is None]
+    clipped = {c.index for c in _clips(form)}
+    offsets = [
+        n
+        for p in composed
+        for n in p.names
+        if n != _moved(form, p.names) and not (form.sets and not clipped)
+    ]
+    rest = [n for n in shown if n not in offsets]
+    order = [*offsets, *_ordered(rest, main)]
+    rounds = prod([form.ranges[n] for n in main.summed])
+    readings = [
+        Reading(frozenset(n for n, _ in f.stream.strides), f.stream.lanes) for f in main.factors
+    ]
+    tileable = {n: form.ranges[n] for n in _tileable(order, offsets, main, form)}
+    overlap = not adds and not form.over_lanes
+    tiling = choose_tile(target, readings, tileable, rounds, overlap)
+    tile = (*((n, size) for n, size in tiling.tile if size > 1), (PART, target.parts))
+    schedule = Schedule(
+        (*order, PART),
+        tile,
+        _unrolled(form, main, dict(tile), target),
+        "overlap" if overlap else "shorter",
+    )
+    return schedule, tiling
+
+
+def _ordered(names: list[str], main: Sum) -> list[str]:
+    """Rows outside, channels within, columns innermost: what is read again is still near."""
+    wide = [f for f in main.factors if f.stream.lanes]
+    of_wide = {n for f in wide for n, _ in f.stream.strides}
+    if not main.summed:
+        return names
+    channels = [n for n in names if n not in of_wide]
+    places = [n for n in names if n in of_wide]
+    if len(wide) > 1:  # a weight gradient: both factors go by samples
+        return names
+    return [*places[:-1], *channels, *places[-1:]]
+
+
+def _tileable(order: list[str], offsets: list[str], main: Sum, form: Form) -> list[str]:
+    """The indices that the tile may hold several values of."""
+    loose = [n for n in order if n not in offsets]
+    return loose if main.summed or form.over_lanes else loose[-2:]
+
+
+def _unrolled(form: Form, main: Sum, tile: Mapping[str, int], target: Target) -> tuple[str, ...]:
+    """Summed indices to write out: the innermost ones, as long as the body stays short."""
+    body = prod(tile.values())
+    found: list[str] = []
+    for name in reversed(main.summed):
+        size = form.ranges[name]
+        if body * size > 320 or size > 16:
+            break
+        body *= size
+        found.append(name)
+    return tuple(found)

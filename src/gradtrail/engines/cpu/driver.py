@@ -1,0 +1,325 @@
+"""The native side of a step: phases, tasks, blocks, kernels; and the threads that share them.
+
+A step is a list of phases with a barrier after each. A phase is a list of kernel calls and a number
+of tasks. A task of a phase of blocks is a group of consecutive blocks, whose calls run block by
+block; a task of a phase of chunks is a range of numbers. Which thread runs a task changes nothing:
+what a task writes is its own.
+
+Tasks are handed out by one 64-bit ticket, `phase number | tasks | next task`, that threads advance by
+compare and exchange. The caller's thread takes tasks like the others and waits only for those that
+somebody has taken, so a step ends even where no other thread comes.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from .frame import FIELDS, Field
+from .target import LANES
+
+__all__ = ["ARGUMENTS", "CALL", "CONTROL", "PHASE", "driver_text"]
+
+ARGUMENTS = 12
+"""How many arguments a kernel call may have."""
+
+CALL = 2 + 2 * ARGUMENTS
+"""A kernel call in 8-byte words: function, number of arguments, and for each its base and offset."""
+
+PHASE = 6
+"""A phase in words: kind (0 blocks, 1 chunks), calls, number of calls, tasks, length, chunk."""
+
+CONTROL = 64
+"""The threads' shared record in words: ticket at 0, done at 8, phase at 16, frame at 24,
+stop at 32, the highest thread that is wanted at 40."""
+
+
+def _field(name: Field, frame: str = "%frame", type: str = "i64") -> tuple[str, str]:
+    """Two lines that load a field into `%<name>`."""
+    low = name.name.lower()
+    return (
+        f"  %{low}.p = getelementptr i64, ptr {frame}, i64 {int(name)}",
+        f"  %{low} = load {type}, ptr %{low}.p",
+    )
+
+
+def _loads(*names: Field) -> str:
+    return "\n".join(line for name in names for line in _field(name, "%frame0"))
+
+
+def _put(name: Field, value: str) -> str:
+    low = name.name.lower() + ".to"
+    return (
+        f"  %{low} = getelementptr i64, ptr %frame, i64 {int(name)}\n"
+        f"  store i64 {value}, ptr %{low}"
+    )
+
+
+def _pause() -> str:
+    machine = __import__("platform").machine()
+    word = {"x86_64": "pause", "AMD64": "pause", "aarch64": "yield", "arm64": "yield"}.get(machine)
+    return f'call void asm sideeffect "{word}", ""()' if word else "fence seq_cst"
+
+
+def driver_text(features: str) -> str:
+    """The driver's module."""
+    yielding = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
+    return _TEXT.format(
+        call=CALL,
+        arguments=ARGUMENTS,
+        fields=FIELDS,
+        bytes=8 * FIELDS,
+        lanes=LANES,
+        pause=_pause(),
+        yielding=yielding,
+        loads=_loads(
+            Field.BLOCKS,
+            Field.COUNT,
+            Field.ARENAS,
+            Field.ARENA_STRIDE,
+            Field.ARENA_PER_BLOCK,
+            Field.GRADIENTS_ALL,
+            Field.GRADIENTS_STRIDE,
+            Field.PARTIAL_ALL,
+            Field.PARTIAL_STRIDE,
+            Field.SCRATCH_ALL,
+            Field.SCRATCH_STRIDE,
+        ),
+        put_scratch=_put(Field.SCRATCH, "%scratch.at"),
+        put_gradients=_put(Field.GRADIENTS, "%gradients.at"),
+        put_arena=_put(Field.ARENA, "%arena.at"),
+        put_partial=_put(Field.PARTIAL, "%partial.at"),
+        put_first=_put(Field.FIRST, "%first"),
+        put_valid=_put(Field.VALID, "%valid"),
+        put_block=_put(Field.BLOCK, "%b"),
+        put_start=_put(Field.START, "%start"),
+        put_stop=_put(Field.STOP, "%stop"),
+    )
+
+
+_TEXT = """
+declare i64 @llvm.smin.i64(i64, i64)
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+declare i32 @{yielding}()
+
+; every call of a list, its arguments made from the frame's bases
+define internal void @run_calls(ptr %calls, i64 %count, ptr %frame) {{
+entry:
+  %args = alloca [{arguments} x ptr], align 64
+  %none = icmp eq i64 %count, 0
+  br i1 %none, label %done, label %call
+call:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %called ]
+  %at = getelementptr [{call} x i64], ptr %calls, i64 %i
+  %function = load ptr, ptr %at
+  %number.p = getelementptr i64, ptr %at, i64 1
+  %number = load i64, ptr %number.p
+  %bare = icmp eq i64 %number, 0
+  br i1 %bare, label %run, label %argument
+argument:
+  %a = phi i64 [ 0, %call ], [ %a.next, %argument ]
+  %pair = shl i64 %a, 1
+  %place = add i64 %pair, 2
+  %base.p = getelementptr i64, ptr %at, i64 %place
+  %base = load i64, ptr %base.p
+  %offset.p = getelementptr i64, ptr %base.p, i64 1
+  %offset = load i64, ptr %offset.p
+  %field.p = getelementptr ptr, ptr %frame, i64 %base
+  %field = load ptr, ptr %field.p
+  %address = getelementptr i8, ptr %field, i64 %offset
+  %slot = getelementptr ptr, ptr %args, i64 %a
+  store ptr %address, ptr %slot
+  %a.next = add i64 %a, 1
+  %a.more = icmp slt i64 %a.next, %number
+  br i1 %a.more, label %argument, label %run
+run:
+  call void %function(ptr %args, ptr %frame)
+  br label %called
+called:
+  %i.next = add i64 %i, 1
+  %i.more = icmp slt i64 %i.next, %count
+  br i1 %i.more, label %call, label %done
+done:
+  ret void
+}}
+
+; one task of a phase, with a frame of its own
+define internal void @run_task(ptr %phase, ptr %frame0, i64 %task, i64 %worker) {{
+entry:
+  %frame = alloca [{fields} x i64], align 64
+  call void @llvm.memcpy.p0.p0.i64(ptr %frame, ptr %frame0, i64 {bytes}, i1 false)
+  %kind = load i64, ptr %phase
+  %calls.p = getelementptr i64, ptr %phase, i64 1
+  %calls = load ptr, ptr %calls.p
+  %count.p1 = getelementptr i64, ptr %phase, i64 2
+  %number = load i64, ptr %count.p1
+  %tasks.p = getelementptr i64, ptr %phase, i64 3
+  %tasks = load i64, ptr %tasks.p
+{loads}
+  %scratch.o = mul i64 %worker, %scratch_stride
+  %scratch.at = add i64 %scratch_all, %scratch.o
+{put_scratch}
+  %chunks = icmp ne i64 %kind, 0
+  br i1 %chunks, label %chunk, label %group
+chunk:
+  %length.p = getelementptr i64, ptr %phase, i64 4
+  %length = load i64, ptr %length.p
+  %size.p = getelementptr i64, ptr %phase, i64 5
+  %size = load i64, ptr %size.p
+  %start = mul i64 %task, %size
+  %stop.u = add i64 %start, %size
+  %stop = call i64 @llvm.smin.i64(i64 %stop.u, i64 %length)
+{put_start}
+{put_stop}
+  call void @run_calls(ptr %calls, i64 %number, ptr %frame)
+  ret void
+group:
+  %gradients.o = mul i64 %task, %gradients_stride
+  %gradients.at = add i64 %gradients_all, %gradients.o
+{put_gradients}
+  %low.m = mul i64 %task, %blocks
+  %low = udiv i64 %low.m, %tasks
+  %task.next = add i64 %task, 1
+  %high.m = mul i64 %task.next, %blocks
+  %high = udiv i64 %high.m, %tasks
+  %per.block = icmp ne i64 %arena_per_block, 0
+  %some = icmp slt i64 %low, %high
+  br i1 %some, label %block, label %done
+block:
+  %b = phi i64 [ %low, %group ], [ %b.next, %block ]
+  %slot = select i1 %per.block, i64 %b, i64 %worker
+  %arena.o = mul i64 %slot, %arena_stride
+  %arena.at = add i64 %arenas, %arena.o
+{put_arena}
+  %partial.o = mul i64 %b, %partial_stride
+  %partial.at = add i64 %partial_all, %partial.o
+{put_partial}
+  %first = mul i64 %b, {lanes}
+  %left = sub i64 %count, %first
+  %valid = call i64 @llvm.smin.i64(i64 %left, i64 {lanes})
+{put_first}
+{put_valid}
+{put_block}
+  call void @run_calls(ptr %calls, i64 %number, ptr %frame)
+  %b.next = add i64 %b, 1
+  %b.more = icmp slt i64 %b.next, %high
+  br i1 %b.more, label %block, label %done
+done:
+  ret void
+}}
+
+; take tasks of the present phase until none is left; whether there was one
+define internal i1 @take(ptr %control, i64 %worker) {{
+entry:
+  %done.p = getelementptr i64, ptr %control, i64 8
+  %phase.p = getelementptr i64, ptr %control, i64 16
+  %frame.p = getelementptr i64, ptr %control, i64 24
+  br label %look
+look:
+  %any = phi i1 [ false, %entry ], [ %any, %lost ], [ true, %ran ]
+  %ticket = load atomic i64, ptr %control acquire, align 8
+  %next = and i64 %ticket, 1048575
+  %limit.s = lshr i64 %ticket, 20
+  %limit = and i64 %limit.s, 1048575
+  %open = icmp ult i64 %next, %limit
+  br i1 %open, label %claim, label %leave
+claim:
+  %advanced = add i64 %ticket, 1
+  %pair = cmpxchg ptr %control, i64 %ticket, i64 %advanced acq_rel acquire
+  %won = extractvalue {{ i64, i1 }} %pair, 1
+  br i1 %won, label %ran, label %lost
+lost:
+  br label %look
+ran:
+  %phase = load ptr, ptr %phase.p
+  %frame = load ptr, ptr %frame.p
+  call void @run_task(ptr %phase, ptr %frame, i64 %next, i64 %worker)
+  %before = atomicrmw add ptr %done.p, i64 1 acq_rel
+  br label %look
+leave:
+  ret i1 %any
+}}
+
+; all phases, by the caller's thread and whoever else takes tasks
+define void @run_step(ptr %control, ptr %phases, i64 %count, ptr %frame) {{
+entry:
+  %done.p = getelementptr i64, ptr %control, i64 8
+  %phase.p = getelementptr i64, ptr %control, i64 16
+  %frame.p = getelementptr i64, ptr %control, i64 24
+  store ptr %frame, ptr %frame.p
+  br label %phase
+phase:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %after ]
+  %at = getelementptr [6 x i64], ptr %phases, i64 %i
+  %tasks.p = getelementptr i64, ptr %at, i64 3
+  %tasks = load i64, ptr %tasks.p
+  store ptr %at, ptr %phase.p
+  store atomic i64 0, ptr %done.p release, align 8
+  %old = load atomic i64, ptr %control acquire, align 8
+  %number = lshr i64 %old, 40
+  %number.next = add i64 %number, 1
+  %high = shl i64 %number.next, 40
+  %middle = shl i64 %tasks, 20
+  %ticket = or i64 %high, %middle
+  store atomic i64 %ticket, ptr %control release, align 8
+  %took = call i1 @take(ptr %control, i64 0)
+  br label %wait
+wait:
+  %spins = phi i64 [ 0, %phase ], [ %spins.next, %again ]
+  %done = load atomic i64, ptr %done.p acquire, align 8
+  %all = icmp sge i64 %done, %tasks
+  br i1 %all, label %after, label %spin
+spin:
+  {pause}
+  %spins.next = add i64 %spins, 1
+  %long = icmp ugt i64 %spins, 2000
+  br i1 %long, label %rest, label %again
+rest:
+  %ignored = call i32 @{yielding}()
+  br label %again
+again:
+  br label %wait
+after:
+  %i.next = add i64 %i, 1
+  %more = icmp slt i64 %i.next, %count
+  br i1 %more, label %phase, label %end
+end:
+  ret void
+}}
+
+; another thread: take tasks, and return after so many looks in vain, or when told to stop
+define void @run_worker(ptr %control, i64 %worker, i64 %patience) {{
+entry:
+  %stop.p = getelementptr i64, ptr %control, i64 32
+  %wanted.p = getelementptr i64, ptr %control, i64 40
+  br label %look
+look:
+  %idle = phi i64 [ 0, %entry ], [ %idle.next, %again ], [ 0, %worked ]
+  %wanted = load atomic i64, ptr %wanted.p acquire, align 8
+  %spare = icmp sgt i64 %worker, %wanted
+  br i1 %spare, label %end, label %try
+try:
+  %took = call i1 @take(ptr %control, i64 %worker)
+  br i1 %took, label %worked, label %nothing
+worked:
+  br label %look
+nothing:
+  %stop = load atomic i64, ptr %stop.p acquire, align 8
+  %told = icmp ne i64 %stop, 0
+  %idle.next = add i64 %idle, 1
+  %tired = icmp ugt i64 %idle.next, %patience
+  %leave = or i1 %told, %tired
+  br i1 %leave, label %end, label %spin
+spin:
+  {pause}
+  %rare = and i64 %idle.next, 63
+  %yielding = icmp eq i64 %rare, 0
+  br i1 %yielding, label %rest, label %again
+rest:
+  %ignored = call i32 @{yielding}()
+  br label %again
+again:
+  br label %look
+end:
+  ret void
+}}
+"""

@@ -1,0 +1,120 @@
+"""The CPU engine as it is asked for; what it does is in running.py, imported when it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from ...equation.frozen import frozen
+from ...errors import ArgumentError
+from ..base import Batch, Computed, Engine, Evaluated, Trainer
+from .target import Target, host, target_for
+
+if TYPE_CHECKING:
+    from ...layers import Loss
+    from ...network import Network
+    from ...train.optimizers import Optimizer
+
+__all__ = ["CPU"]
+
+
+@frozen
+class CPU(Engine):
+    """Equations as machine code, for any network of float32.
+
+    Args:
+        threads: how many share the work; None for all that the process may use. It changes no
+            result.
+        target: `avx512`, `avx2` or `baseline` instead of this machine, for comparisons.
+
+    Raises:
+        ArgumentError: an argument out of its range.
+    """
+
+    name: ClassVar[str] = "cpu"
+
+    threads: int | None = None
+    target: str | None = None
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.threads, int | np.integer) and not isinstance(self.threads, bool)
+        if self.threads is not None and not (whole and 1 <= self.threads <= 1024):
+            raise ArgumentError(f"CPU: threads must be a whole number ≥ 1, got {self.threads!r}")
+        _ = self.processor
+
+    @property
+    def processor(self) -> Target:
+        """What code is made for."""
+        return host() if self.target is None else target_for(self.target)
+
+    def count(self, threads: int | None = None) -> int:
+        """How many threads run."""
+        return threads or self.threads or _available()
+
+    def predict(self, network: Network, x: np.ndarray) -> np.ndarray:
+        """See `Engine.predict`."""
+        from .running import predicted
+
+        _check(network)
+        return predicted(self, network, x)
+
+    def evaluate(self, network: Network, batch: Batch) -> Evaluated:
+        """See `Engine.evaluate`."""
+        from .running import evaluated
+
+        _check(network)
+        return evaluated(self, network, batch)
+
+    def compute(
+        self, network: Network, batch: Batch, loss: Loss, *, training: bool, backward: bool = True
+    ) -> Computed:
+        """See `Engine.compute`."""
+        arrays = {**network.parameters, **network.buffers}
+        return self.step(network, batch, loss, arrays, training, backward)
+
+    def step(
+        self,
+        network: Network,
+        batch: Batch,
+        loss: Loss,
+        arrays: Mapping[str, np.ndarray],
+        training: bool = True,
+        backward: bool = True,
+    ) -> Computed:
+        """Forward, loss and backward from the given parameters and buffers, everything kept."""
+        from .running import stepped
+
+        _check(network)
+        return stepped(self, network, batch, loss, arrays, training, backward)
+
+    def trainer(
+        self,
+        network: Network,
+        loss: Loss,
+        optimizer: Optimizer,
+        threads: int | None = None,
+        batch_size: int = 64,
+    ) -> Trainer:
+        """See `Engine.trainer`."""
+        from .trainer import CPUTrainer
+
+        _check(network)
+        return CPUTrainer(self, network, loss, optimizer, self.count(threads))
+
+
+def _check(network: Network) -> None:
+    if network.dtype != np.float32:
+        raise ArgumentError(
+            f"the cpu engine computes in float32, but the network is {network.dtype}; pass "
+            'engine="reference", or make the network with dtype="float32"'
+        )
+
+
+def _available() -> int:
+    """How many processors the process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

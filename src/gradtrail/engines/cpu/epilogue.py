@@ -1,0 +1,58 @@
+"""What happens to an accumulator before it is stored: the steps of `nest.Epilogue` as code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ...equation.scalar import Function
+from .builder import Code, Value
+from .functions import compiled
+
+if TYPE_CHECKING:
+    from .nest import Epilogue, Stream
+
+__all__ = ["finished", "is_unit"]
+
+_UNIT = ("relu′", "relu′ of its value")
+"""Slopes that are 0 or 1: what they let through needs no product."""
+
+
+def finished(
+    code: Code, steps: Sequence[Epilogue], value: Value, place: Callable[[Stream], Value]
+) -> Value:
+    """The value after all steps; what they keep is stored.
+
+    Args:
+        code: being written.
+        steps: in order.
+        value: of an accumulator.
+        place: the address in a stream of the element that the accumulator stands for.
+    """
+    for step in steps:
+        if step.kind == "apply":
+            assert step.function is not None
+            value = compiled(code, step.function.body, {"x": value})
+            continue
+        assert step.stream is not None
+        if step.kind == "keep":
+            code.store(value, place(step.stream))
+        elif step.kind == "add":
+            value = code.add(value, code.load(place(step.stream)))
+        else:
+            value = _sloped(code, step, value, code.load(place(step.stream)))
+    return value
+
+
+def _sloped(code: Code, step: Epilogue, value: Value, at: Value) -> Value:
+    """The value times the slope there; where that is 0, even a NaN becomes 0."""
+    function = step.function
+    slope = at if function is None else compiled(code, function.body, {"x": at})
+    absent = code.compare("oeq", slope, code.number(0.0))
+    scaled = value if is_unit(function) else code.mul(slope, value)
+    return code.select(absent, code.number(0.0), scaled)
+
+
+def is_unit(function: Function | None) -> bool:
+    """Whether a slope is 0 or 1 everywhere."""
+    return function is not None and function.name in _UNIT

@@ -1,0 +1,201 @@
+"""The losses: each block's share, the gradient it starts with, and how many samples are right."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from math import prod
+
+from ....equation.frozen import frozen
+from ..builder import Carried, Code, F, P, Value
+from ..frame import Field
+from ..functions import exp, log
+from ..layout import Layout
+from .base import Kernel
+from .walking import lane_mask, number_field, walk
+
+__all__ = ["CrossEntropyLoss", "SquaredErrorLoss"]
+
+
+def _store_result(code: Code, place: int, value: Value) -> None:
+    """A block's number: RESULT is [block][2] float32."""
+    result = code.at(code.frame(Field.RESULT, P), code.frame(Field.BLOCK), 8)
+    code.store(value, code.at(result, 4 * place))
+
+
+@frozen
+class CrossEntropyLoss(Kernel):
+    """Softmax with cross-entropy, by log-sum-exp.
+
+    Arguments: Z, T, classes, then P, S and dZ where they are wanted.
+
+    Args:
+        output: the layout of Z, one axis.
+        targets: of T.
+        probabilities: of P, or None.
+        mass: of S, the sum of a sample's targets, or None.
+        gradient: of dZ, or None.
+        weighted: whether a sample's targets need not sum to 1.
+    """
+
+    output: Layout
+    targets: Layout
+    probabilities: Layout | None
+    mass: Layout | None
+    gradient: Layout | None
+    weighted: bool
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        found = [
+            "m = max over k of Z[k]",
+            "s = Σ exp(Z[k] − m)",
+            "loss −= Σ T[k]·(Z[k] − m − log s)/N",
+        ]
+        if self.probabilities:
+            found.append("P[k] = exp(Z[k] − m)/s")
+        if self.gradient:
+            expected = "ΣT·P[k]" if self.weighted else "P[k]"
+            found.append(f"dZ[k] = ({expected} − T[k])/N")
+        return found
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        shares, rights = [], []
+        for part in range(code.target.parts):
+            share, right = self._part(code, part)
+            shares.append(share)
+            rights.append(right)
+        total = code.mul(code.lanes_sum(shares), code.frame(Field.SHARE, F))
+        _store_result(code, 0, code.sub(code.number(0.0, F), total))
+        _store_result(code, 1, code.lanes_sum(rights))
+
+    def _part(self, code: Code, part: int) -> tuple[Value, Value]:
+        """One register of samples: the sum of T·log P, and 1 where the greatest is the class."""
+        offset = part * code.width * 4
+        z, t = (
+            code.at(code.argument(i), lay.origin + offset)
+            for i, lay in enumerate((self.output, self.targets))
+        )
+        classes = self.output.shape[0]
+        stride, t_stride = self.output.strides[0], self.targets.strides[0]
+        greatest, place = self._greatest(code, z)
+        total = Carried([code.number(0.0)])
+        with code.loop("k", classes, carried=total) as k:
+            shifted = code.sub(code.load(code.at(z, k, stride)), greatest)
+            total.next = [code.add(total.now[0], exp(code, shifted))]
+        logarithm = log(code, total.now[0])
+        share = Carried([code.number(0.0), code.number(0.0)])
+        zero = code.number(0.0)
+        with code.loop("k", classes, carried=share) as k:
+            value = code.sub(code.load(code.at(z, k, stride)), greatest)
+            held = code.load(code.at(t, k, t_stride))
+            product = code.mul(held, code.sub(value, logarithm))
+            product = code.select(code.compare("oeq", held, zero), zero, product)
+            share.next = [code.add(share.now[0], product), code.add(share.now[1], held)]
+        self._store(code, part, (z, t), greatest, logarithm, share.now[1])
+        known = code.load(code.at(code.argument(2), offset), code.vector("i32"))
+        right = code.select(code.compare("eq", known, place), code.number(1.0), zero)
+        return share.now[0], right
+
+    def _greatest(self, code: Code, z: Value) -> tuple[Value, Value]:
+        """The greatest output and its number, the first of equals; a NaN is the greatest."""
+        state = Carried([code.load(z), code.whole(0)])
+        classes, stride = self.output.shape[0], self.output.strides[0]
+        if classes > 1:
+            with code.loop("k", classes, 1, carried=state) as k:
+                value = code.load(code.at(z, k, stride))
+                best, place = state.now
+                better = code.both(
+                    code.compare("ugt", value, best), code.compare("ord", best, best)
+                )
+                number = code.splat(code.new("i32", f"trunc {k} to i32"))
+                state.next = [
+                    code.select(better, value, best),
+                    code.select(better, number, place),
+                ]
+        return state.now[0], state.now[1]
+
+    def _store(
+        self,
+        code: Code,
+        part: int,
+        places: tuple[Value, Value],
+        greatest: Value,
+        logarithm: Value,
+        mass: Value,
+    ) -> None:
+        """P, S and dZ."""
+        offset, numbers = part * code.width * 4, itertools.count(3)
+        p, s, dz = (
+            None if lay is None else code.at(code.argument(next(numbers)), lay.origin + offset)
+            for lay in (self.probabilities, self.mass, self.gradient)
+        )
+        if s is not None:
+            code.store(mass, s)
+        if p is None and dz is None:
+            return
+        mask, zero = lane_mask(code, part), code.number(0.0)
+        share = number_field(code, Field.SHARE)
+        stride, t_stride = self.output.strides[0], self.targets.strides[0]
+        with code.loop("k", self.output.shape[0]) as k:
+            value = code.sub(code.load(code.at(places[0], k, stride)), greatest)
+            probability = exp(code, code.sub(value, logarithm))
+            if p is not None and self.probabilities is not None:
+                code.store(probability, code.at(p, k, self.probabilities.strides[0]))
+            if dz is not None and self.gradient is not None:
+                held = code.load(code.at(places[1], k, t_stride))
+                expected = code.mul(mass, probability) if self.weighted else probability
+                found = code.mul(share, code.sub(expected, held))
+                found = code.select(mask, found, zero)
+                code.store(found, code.at(dz, k, self.gradient.strides[0]))
+
+
+@frozen
+class SquaredErrorLoss(Kernel):
+    """The mean of (Z − T)². Arguments: Z, T, classes, then dZ where it is wanted.
+
+    Args:
+        output: the layout of Z.
+        targets: of T.
+        gradient: of dZ, or None.
+    """
+
+    output: Layout
+    targets: Layout
+    gradient: Layout | None
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        found = ["loss += Σ (Z − T)²/M"]
+        return found + (["dZ = 2·(Z − T)/M"] if self.gradient else [])
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        layouts = [self.output, self.targets, *([self.gradient] if self.gradient else [])]
+        numbers = (0, 1, 3)
+        bases = [code.at(code.argument(numbers[i]), lay.origin) for i, lay in enumerate(layouts)]
+        share = code.mul(code.frame(Field.SHARE, F), code.number(1.0 / prod(self.output.shape), F))
+        twice = code.splat(code.mul(share, code.number(2.0, F)))
+        totals = []
+        for part in range(code.target.parts):
+            total = self._part(code, part, list(zip(bases, layouts, strict=True)), twice)
+            totals.append(total)
+        _store_result(code, 0, code.mul(code.lanes_sum(totals), share))
+        _store_result(code, 1, code.number(math.nan, F))
+
+    def _part(
+        self, code: Code, part: int, arrays: list[tuple[Value, Layout]], twice: Value
+    ) -> Value:
+        mask, zero = lane_mask(code, part), code.number(0.0)
+        offset = part * code.width * 4
+        held = code.new(P, f"alloca {code.vector()}, align 64")
+        code.store(zero, held)
+        with walk(code, self.output.shape, arrays) as at:
+            here = [code.at(p, offset) for p in at]
+            apart = code.sub(code.load(here[0]), code.load(here[1]))
+            apart = code.select(mask, apart, zero)
+            code.store(code.fma(apart, apart, code.load(held)), held)
+            if self.gradient is not None:
+                code.store(code.mul(twice, apart), here[2])
+        return code.load(held)

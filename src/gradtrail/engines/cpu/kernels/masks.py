@@ -1,0 +1,110 @@
+"""Dropout's masks, drawn where they are used: Philox4x32-10, a lane per sample.
+
+The same numbers as `streams.philox`: they follow from seed, step, layer, sample and element alone.
+
+Source: J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), section 3.3.
+"""
+
+from __future__ import annotations
+
+from ....equation.frozen import frozen
+from ..builder import Code, Value
+from ..frame import Field
+from ..layout import Layout
+from ..target import LANES
+from .base import Kernel
+
+__all__ = ["DrawMask"]
+
+_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+_WEYL = (0x9E3779B9, 0xBB67AE85)
+
+
+@frozen
+class DrawMask(Kernel):
+    """Argument: the mask. 1/(1 − p) where an element is kept, 0 where it is dropped.
+
+    Args:
+        layout: of the mask, without a halo.
+        layer: the layer's place in the network.
+        threshold: elements whose word is below it are dropped.
+        kept: 1/(1 − p).
+    """
+
+    layout: Layout
+    layer: int
+    threshold: int
+    kept: float
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        return [
+            "for each element e: word = philox(seed; e/4, sample, step, layer)[e mod 4]",
+            f"    M[e] = 0 if word < {self.threshold} else {self.kept:g}",
+        ]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        count = self.layout.size // (LANES * 4)
+        target = code.argument(0)
+        whole = count // 4
+        if whole:
+            with code.loop("e", whole) as e:
+                self._four(code, e, code.at(target, e, 4 * LANES * 4), 4)
+        if count % 4:
+            at = code.at(target, whole * 4 * LANES * 4)
+            self._four(code, code.index(whole), at, count % 4)
+
+    def _four(self, code: Code, element: Value, place: Value, count: int) -> None:
+        """The words of four elements, for every register of lanes."""
+        seed, step = code.frame(Field.SEED), code.frame(Field.STEP)
+        for part in range(code.target.parts):
+            words = self._words(code, element, part, seed, step)
+            for at, word in enumerate(words[:count]):
+                dropped = code.compare("ult", word, code.whole(self.threshold))
+                value = code.select(dropped, code.number(0.0), code.number(self.kept))
+                code.store(value, code.at(place, at * LANES * 4 + part * code.width * 4))
+
+    def _words(
+        self, code: Code, element: Value, part: int, seed: Value, step: Value
+    ) -> list[Value]:
+        """Philox's ten rounds."""
+        lanes = ", ".join(f"i32 {part * code.width + i}" for i in range(code.width))
+        first = _spread(code, code.frame(Field.FIRST))
+        sample = code.bits("add", first, Value(f"<{lanes}>", code.vector("i32")))
+        counter = [_spread(code, element), sample, _spread(code, step), code.whole(self.layer)]
+        high = code.new("i64", f"lshr {seed}, 32")
+        key = [_spread(code, seed), _spread(code, high)]
+        for number in range(10):
+            if number:
+                key = [code.bits("add", k, code.whole(w)) for k, w in zip(key, _WEYL, strict=True)]
+            counter = _round(code, counter, key)
+        return counter
+
+
+def _spread(code: Code, whole: Value) -> Value:
+    """The lower half of a 64-bit number in all lanes."""
+    return code.splat(code.new("i32", f"trunc {whole} to i32"))
+
+
+def _round(code: Code, counter: list[Value], key: list[Value]) -> list[Value]:
+    high0, low0 = _product(code, counter[0], _MULTIPLIERS[0])
+    high1, low1 = _product(code, counter[2], _MULTIPLIERS[1])
+    return [
+        code.bits("xor", code.bits("xor", high1, counter[1]), key[0]),
+        low1,
+        code.bits("xor", code.bits("xor", high0, counter[3]), key[1]),
+        low0,
+    ]
+
+
+def _product(code: Code, a: Value, multiplier: int) -> tuple[Value, Value]:
+    """The upper and the lower half of a 64-bit product."""
+    wide, narrow = code.vector("i64"), code.vector("i32")
+    long = code.new(wide, f"zext {a} to {wide}")
+    product = code.bits("mul", long, code.whole(multiplier, wide))
+    upper = code.bits("lshr", product, code.whole(32, wide))
+    return (
+        code.new(narrow, f"trunc {upper} to {narrow}"),
+        code.new(narrow, f"trunc {product} to {narrow}"),
+    )

@@ -1,0 +1,423 @@
+"""Batch norm, cut where the whole batch is needed.
+
+    forward     each block: sum and squared deviations of its part of each channel
+                all blocks together: mean μ, variance v, r = 1/√(v + ε), running statistics
+                each block: Z = γ·(X − μ)·r + β
+    backward    each block: Σ dZ and Σ dZ·U, with U = (X − μ)·r
+                all blocks together: dβ and dγ
+                each block: dX = γ·r·(dZ − dβ/M − U·dγ/M)
+
+Blocks are joined in their order, the deviations by the rule for two parts' variances, so nothing
+depends on the threads.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from math import prod
+
+from ....equation.frozen import frozen
+from ....equation.scalar import Function
+from ..builder import Carried, Code, F, I, Value
+from ..frame import Field
+from ..functions import compiled
+from ..layout import Layout
+from ..target import LANES
+from .base import Kernel
+from .walking import lane_mask, walk
+
+__all__ = [
+    "BlockStatistics",
+    "GradientSums",
+    "JoinGradients",
+    "JoinStatistics",
+    "Normalise",
+    "NormaliseBack",
+    "NormaliseOnly",
+]
+
+
+def _one(code: Code, base: Value, index: Value | int, place: int = 0) -> Value:
+    """A channel's number in all lanes."""
+    return code.spread(code.at(code.at(base, index, 4), place))
+
+
+@frozen
+class BlockStatistics(Kernel):
+    """Arguments: source, partial sums [C], partial squared deviations [C].
+
+    Args:
+        layout: of the source, channels on its first axis.
+    """
+
+    layout: Layout
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        return [
+            f"for c in 0…{self.layout.shape[0] - 1}:",
+            "    s[c] = Σ X[c,…] over places and lanes",
+            "    q[c] = Σ (X[c,…] − s[c]/count)² over places and lanes",
+        ]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        shape, parts = self.layout.shape, code.target.parts
+        source = code.at(code.argument(0), self.layout.origin)
+        sums, squares = code.argument(1), code.argument(2)
+        masks = [lane_mask(code, p) for p in range(parts)]
+        valid = code.new(F, f"sitofp {code.frame(Field.VALID)} to {F}")
+        count = code.mul(valid, code.number(float(prod(shape[1:])), F))
+        with code.loop("c", shape[0]) as c:
+            channel = [(code.at(source, c, self.layout.strides[0]), self.layout)]
+
+            def itself(total: Value, values: list[Value]) -> Value:
+                return code.add(total, values[0])
+
+            zeros = [code.number(0.0)] * parts
+            total = sum_places(code, shape, channel, zeros, itself)
+            whole = code.lanes_sum(_masked(code, masks, total))
+            mean = code.splat(code.div(whole, count))
+            code.store(whole, code.at(sums, c, 4))
+
+            def square(total: Value, values: list[Value]) -> Value:
+                deviation = code.sub(values[0], mean)
+                return code.fma(deviation, deviation, total)
+
+            spread = sum_places(code, shape, channel, zeros, square)
+            code.store(code.lanes_sum(_masked(code, masks, spread)), code.at(squares, c, 4))
+
+
+def _masked(code: Code, masks: list[Value], values: list[Value]) -> list[Value]:
+    zero = code.number(0.0)
+    return [code.select(m, v, zero) for m, v in zip(masks, values, strict=True)]
+
+
+Arrays = list[tuple[Value, Layout]]
+
+
+def sum_places(
+    code: Code,
+    shape: tuple[int, ...],
+    arrays: Arrays,
+    totals: list[Value],
+    step: Callable[[Value, list[Value]], Value],
+    axis: int = 1,
+) -> list[Value]:
+    """Totals after all places behind the first axis; register by register.
+
+    Args:
+        code: being written.
+        shape: of all arrays.
+        arrays: their addresses at the channel, with layouts.
+        totals: what there is before, one per register of lanes.
+        step: the total after one place, from the total and what stands there in each array.
+        axis: the axis to loop over next.
+    """
+    if axis == len(shape):
+        found = []
+        for part, total in enumerate(totals):
+            offset = part * code.width * 4
+            values = [code.load(code.at(place, offset)) for place, _ in arrays]
+            found.append(step(total, values))
+        return found
+    state = Carried(totals)
+    with code.loop(f"a{axis}", shape[axis], carried=state) as at:
+        moved = [(code.at(p, at, lay.strides[axis]), lay) for p, lay in arrays]
+        state.next = sum_places(code, shape, moved, state.now, step, axis + 1)
+    return state.now
+
+
+@frozen
+class JoinStatistics(Kernel):
+    """One task: joins all blocks' parts.
+
+    Arguments: partial sums, partial squares (both of block 0), mean, variance, r, running mean
+    before and after, running variance before and after.
+
+    Args:
+        channels: C.
+        places: elements of a channel in one sample.
+        epsilon: added to the variance.
+        momentum: how much of the running statistics is replaced; None where none are kept.
+    """
+
+    channels: int
+    places: int
+    epsilon: float
+    momentum: float | None
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        return [
+            f"for c in 0…{self.channels - 1}:",
+            "    for each block: join its mean and squared deviations to those before",
+            "    μ[c], v[c], r[c] = mean, q/M, 1/√(v + ε)",
+            "    running statistics ← (1 − momentum)·before + momentum·batch",
+        ]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`. In float64: it is little work, and nothing is lost."""
+        sums, squares = code.argument(0), code.argument(1)
+        blocks, stride = code.frame(Field.BLOCKS), code.frame(Field.PARTIAL_STRIDE)
+        samples = code.frame(Field.COUNT)
+        with code.loop("c", self.channels) as c:
+            start = Carried([_double(0.0), _double(0.0), _double(0.0)])
+            with code.loop("b", blocks, carried=start) as b:
+                shift = code.new(I, f"mul {b}, {stride.name}")
+                s = _wide(code, code.at(code.at(sums, c, 4), shift))
+                q = _wide(code, code.at(code.at(squares, c, 4), shift))
+                left = code.sub_index(samples, code.mul_index(b, LANES))
+                here = _double_of(code, code.mul_index(code.least(left, LANES), self.places))
+                start.next = _joined(code, start.now, s, q, here)
+            count, mean, deviations = start.now
+            self._store(code, c, count, mean, deviations)
+
+    def _store(self, code: Code, c: Value, count: Value, mean: Value, deviations: Value) -> None:
+        variance = code.div(deviations, count)
+        shifted = code.add(variance, _double(self.epsilon))
+        inverse = code.div(_double(1.0), code.call("double", "llvm.sqrt.f64", shifted))
+        for place, value in ((2, mean), (3, variance), (4, inverse)):
+            code.store(_narrow(code, value), code.at(code.argument(place), c, 4))
+        if self.momentum is None:
+            return
+        unbiased = code.div(deviations, code.sub(count, _double(1.0)))
+        for place, value in ((5, mean), (7, unbiased)):
+            before = _wide(code, code.at(code.argument(place), c, 4))
+            kept = code.mul(before, _double(1.0 - self.momentum))
+            after = code.add(kept, code.mul(value, _double(self.momentum)))
+            code.store(_narrow(code, after), code.at(code.argument(place + 1), c, 4))
+
+
+def _joined(code: Code, before: list[Value], s: Value, q: Value, here: Value) -> list[Value]:
+    """Count, mean and squared deviations of two parts together."""
+    count, mean, deviations = before
+    both = code.add(count, here)
+    apart = code.sub(code.div(s, here), mean)
+    share = code.div(here, both)
+    moved = code.add(mean, code.mul(apart, share))
+    between = code.mul(code.mul(apart, apart), code.mul(count, share))
+    return [both, moved, code.add(code.add(deviations, q), between)]
+
+
+def _double(value: float) -> Value:
+    return Value("0x" + struct.pack(">d", value).hex(), "double")
+
+
+def _double_of(code: Code, whole: Value) -> Value:
+    return code.new("double", f"sitofp {whole} to double")
+
+
+def _wide(code: Code, address: Value) -> Value:
+    return code.new("double", f"fpext {code.load(address, F)} to double")
+
+
+def _narrow(code: Code, value: Value) -> Value:
+    return code.new(F, f"fptrunc {value} to {F}")
+
+
+@frozen
+class Normalise(Kernel):
+    """Arguments: target, source, mean, r, then γ and β where there are any, then addend.
+
+    Args:
+        target, source: layouts.
+        scale, shift: whether there are γ and β.
+        addend: the layout of what is added after the shift (a shortcut), or None.
+        function: applied at the end, or None.
+    """
+
+    target: Layout
+    source: Layout
+    scale: bool
+    shift: bool
+    addend: Layout | None = None
+    function: Function | None = None
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        result = "γ[c]·U + β[c]" if self.scale else "U"
+        result += " + A" if self.addend else ""
+        if self.function:
+            result = f"{self.function.name}({result})"
+        return [
+            f"for c in 0…{self.target.shape[0] - 1}, all places:",
+            "    U = (X[c,…] − μ[c])·r[c]",
+            f"    Z[c,…] = {result}",
+        ]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        layouts = [self.target, self.source]
+        bases = [code.at(code.argument(i), lay.origin) for i, lay in enumerate(layouts)]
+        behind = 4
+        scale = shift = None
+        if self.scale:
+            scale, behind = code.argument(behind), behind + 1
+        if self.shift:
+            shift, behind = code.argument(behind), behind + 1
+        if self.addend is not None:
+            layouts.append(self.addend)
+            bases.append(code.at(code.argument(behind), self.addend.origin))
+        mean, inverse = code.argument(2), code.argument(3)
+        with code.loop("c", self.target.shape[0]) as c:
+            channel = [code.at(b, c, lay.strides[0]) for b, lay in zip(bases, layouts, strict=True)]
+            m, r = _one(code, mean, c), _one(code, inverse, c)
+            g = None if scale is None else _one(code, scale, c)
+            h = None if shift is None else _one(code, shift, c)
+            arrays = list(zip(channel, layouts, strict=True))
+            with walk(code, self.target.shape, arrays, skip=1) as at:
+                for part in range(code.target.parts):
+                    here = [code.at(p, part * code.width * 4) for p in at]
+                    u = code.mul(code.sub(code.load(here[1]), m), r)
+                    z = u if g is None else code.mul(g, u)
+                    z = z if h is None else code.add(z, h)
+                    if self.addend is not None:
+                        z = code.add(z, code.load(here[2]))
+                    if self.function is not None:
+                        z = compiled(code, self.function.body, {"x": z})
+                    code.store(z, here[0])
+
+
+def NormaliseOnly(target: Layout, source: Layout) -> Normalise:  # noqa: N802, makes a kernel
+    """U alone, where the trace keeps it."""
+    return Normalise(target, source, scale=False, shift=False)
+
+
+@frozen
+class GradientSums(Kernel):
+    """Arguments: dZ, source, mean, r, partial Σ dZ, partial Σ dZ·U.
+
+    Args:
+        gradient, source: layouts.
+    """
+
+    gradient: Layout
+    source: Layout
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        return [
+            f"for c in 0…{self.gradient.shape[0] - 1}:",
+            "    s[c] = Σ dZ[c,…] over places and lanes",
+            "    t[c] = Σ dZ[c,…]·U over places and lanes, U = (X[c,…] − μ[c])·r[c]",
+        ]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        parts = code.target.parts
+        gradient = code.at(code.argument(0), self.gradient.origin)
+        source = code.at(code.argument(1), self.source.origin)
+        masks = [lane_mask(code, p) for p in range(parts)]
+        with code.loop("c", self.gradient.shape[0]) as c:
+            m, r = _one(code, code.argument(2), c), _one(code, code.argument(3), c)
+            arrays = [
+                (code.at(gradient, c, self.gradient.strides[0]), self.gradient),
+                (code.at(source, c, self.source.strides[0]), self.source),
+            ]
+            zeros = [code.number(0.0)] * parts
+
+            def first(total: Value, values: list[Value]) -> Value:
+                return code.add(total, values[0])
+
+            def second(total: Value, values: list[Value]) -> Value:
+                u = code.mul(code.sub(values[1], m), r)
+                return code.fma(values[0], u, total)
+
+            for place, step in ((4, first), (5, second)):
+                totals = sum_places(code, self.gradient.shape, arrays, zeros, step)
+                whole = code.lanes_sum(_masked(code, masks, totals))
+                code.store(whole, code.at(code.argument(place), c, 4))
+
+
+@frozen
+class JoinGradients(Kernel):
+    """One task: arguments: partial Σ dZ, partial Σ dZ·U, total Σ dZ, total Σ dZ·U.
+
+    Then dγ and dβ where there are γ and β: they are added to.
+    """
+
+    channels: int
+    scale: bool
+    shift: bool
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        return [f"for c in 0…{self.channels - 1}: dβ[c], dγ[c] = Σ over the blocks of s, t"]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        blocks, stride = code.frame(Field.BLOCKS), code.frame(Field.PARTIAL_STRIDE)
+        with code.loop("c", self.channels) as c:
+            state = Carried([_double(0.0), _double(0.0)])
+            with code.loop("b", blocks, carried=state) as b:
+                shift = code.new(I, f"mul {b}, {stride.name}")
+                state.next = [
+                    code.add(v, _wide(code, code.at(code.at(code.argument(p), c, 4), shift)))
+                    for p, v in enumerate(state.now)
+                ]
+            sums = [_narrow(code, v) for v in state.now]
+            for place, value in zip((2, 3), sums, strict=True):
+                code.store(value, code.at(code.argument(place), c, 4))
+            places = iter(range(4, 6))
+            for wanted, value in ((self.scale, sums[1]), (self.shift, sums[0])):
+                if wanted:
+                    at = code.at(code.argument(next(places)), c, 4)
+                    code.store(code.add(code.load(at, F), value), at)
+
+
+@frozen
+class NormaliseBack(Kernel):
+    """dX = γ·r·(dZ − Σ dZ/M − U·Σ(dZ·U)/M).
+
+    Arguments: dX, dZ, source, mean, r, total Σ dZ, total Σ dZ·U, then γ where there is one.
+
+    Args:
+        target, gradient, source: layouts.
+        scale: whether there is a γ.
+        adds: whether dX holds something already.
+    """
+
+    target: Layout
+    gradient: Layout
+    source: Layout
+    scale: bool
+    adds: bool
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        sign = "+=" if self.adds else "="
+        return [
+            f"for c in 0…{self.target.shape[0] - 1}, all places:",
+            "    U = (X[c,…] − μ[c])·r[c]",
+            f"    dX[c,…] {sign} γ[c]·r[c]·(dZ[c,…] − dβ[c]/M − U·dγ[c]/M)",
+        ]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        layouts = (self.target, self.gradient, self.source)
+        bases = [code.at(code.argument(i), lay.origin) for i, lay in enumerate(layouts)]
+        parts = code.target.parts
+        masks = [lane_mask(code, p) for p in range(parts)]
+        samples = code.new(F, f"sitofp {code.frame(Field.COUNT)} to {F}")
+        places = float(prod(self.target.shape[1:]))
+        share = code.splat(code.div(code.number(1.0, F), code.mul(samples, code.number(places, F))))
+        zero = code.number(0.0)
+        with code.loop("c", self.target.shape[0]) as c:
+            m, r = _one(code, code.argument(3), c), _one(code, code.argument(4), c)
+            mean_dz = code.mul(_one(code, code.argument(5), c), share)
+            mean_dzu = code.mul(_one(code, code.argument(6), c), share)
+            slope = code.mul(_one(code, code.argument(7), c), r) if self.scale else r
+            arrays = [
+                (code.at(b, c, lay.strides[0]), lay) for b, lay in zip(bases, layouts, strict=True)
+            ]
+            with walk(code, self.target.shape, arrays, skip=1) as at:
+                for part in range(parts):
+                    here = [code.at(p, part * code.width * 4) for p in at]
+                    u = code.mul(code.sub(code.load(here[2]), m), r)
+                    inner = code.sub(code.sub(code.load(here[1]), mean_dz), code.mul(u, mean_dzu))
+                    dx = code.select(masks[part], code.mul(slope, inner), zero)
+                    if self.adds:
+                        dx = code.add(code.load(here[0]), dx)
+                    code.store(dx, here[0])

@@ -1,0 +1,182 @@
+"""Where samples come in and outputs go out: from rows of numbers to lanes and back."""
+
+from __future__ import annotations
+
+from math import prod
+
+from ....equation.frozen import frozen
+from ..builder import F, I, P, Code, Value
+from ..frame import Field
+from ..layout import Layout
+from ..target import LANES
+from .base import Kernel
+
+__all__ = ["GatherSamples", "GatherTargets", "ScatterOutputs", "transpose"]
+
+
+def transpose(code: Code, rows: list[Value]) -> list[Value]:
+    """A square of registers with rows and columns exchanged."""
+    width = len(rows)
+    step = width // 2
+    while step:
+        pairs = [i for i in range(width) if not i & step]
+        low = [j if not j & step else width + (j ^ step) for j in range(width)]
+        high = [j | step if not j & step else width + j for j in range(width)]
+        found = list(rows)
+        for i in pairs:
+            found[i] = code.shuffle(rows[i], rows[i | step], low)
+            found[i | step] = code.shuffle(rows[i], rows[i | step], high)
+        rows, step = found, step // 2
+    return rows
+
+
+def _sample_numbers(code: Code) -> list[Value]:
+    """Which sample each lane holds; lanes without one repeat the last."""
+    first, valid = code.frame(Field.FIRST), code.frame(Field.VALID)
+    chosen = code.frame(Field.CHOSEN, P)
+    last = code.sub_index(valid, 1)
+    return [
+        code.load(code.at(chosen, code.add_index(first, code.least(lane, last)), 8), I)
+        for lane in range(LANES)
+    ]
+
+
+@frozen
+class GatherSamples(Kernel):
+    """The chosen samples, side by side. Argument: the input.
+
+    Args:
+        layout: of the input.
+    """
+
+    layout: Layout
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        return [
+            "for each lane: row = samples[chosen[first + lane]]",
+            "for each element by one register: transpose rows to lanes",
+        ]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        lay = self.layout
+        samples = code.frame(Field.SAMPLES, P)
+        size = prod(lay.shape) * 4
+        rows = [code.at(samples, number, size) for number in _sample_numbers(code)]
+        target = code.at(code.argument(0), lay.origin)
+        self._axis(code, 0, target, rows)
+
+    def _axis(self, code: Code, axis: int, target: Value, rows: list[Value]) -> None:
+        lay = self.layout
+        if axis < len(lay.shape) - 1:
+            step = prod(lay.shape[axis + 1 :]) * 4
+            offsets = code.argument(0)
+            _ = offsets
+            with code.loop(f"a{axis}", lay.shape[axis]) as at:
+                moved = [code.at(r, at, step) for r in rows]
+                self._axis(code, axis + 1, code.at(target, at, lay.strides[axis]), moved)
+            return
+        length, width = lay.shape[-1], code.width
+        if length >= width:
+            whole = length // width * width
+            with code.loop("e", whole, 0, width) as at:
+                self._square(code, code.at(target, at, lay.strides[-1]), rows, at)
+            if whole < length:
+                begin = length - width
+                self._square(code, code.at(target, begin, lay.strides[-1]), rows, code.index(begin))
+            return
+        with code.loop("e", length) as at:
+            place = code.at(target, at, lay.strides[-1])
+            for lane, row in enumerate(rows):
+                code.store(code.load(code.at(row, at, 4), F), code.at(place, lane * 4))
+
+    def _square(self, code: Code, target: Value, rows: list[Value], at: Value) -> None:
+        width, stride = code.width, self.layout.strides[-1]
+        for part in range(code.target.parts):
+            mine = rows[part * width : (part + 1) * width]
+            read = [code.load(code.at(row, at, 4), align=4) for row in mine]
+            for element, lanes in enumerate(transpose(code, read)):
+                code.store(lanes, code.at(target, element * stride + part * width * 4))
+
+
+@frozen
+class GatherTargets(Kernel):
+    """What the loss compares with, side by side. Arguments: targets [K…][16], classes [16].
+
+    Lanes without a sample get zeros and class −1.
+
+    Args:
+        size: numbers per sample.
+        by_class: whether the rows of the targets belong to classes, or to samples.
+    """
+
+    size: int
+    by_class: bool
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        row = "classes[chosen[…]]" if self.by_class else "chosen[…]"
+        return [f"for each lane: T[…] = targets[{row}] · scale, 0 where there is no sample"]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        valid = code.frame(Field.VALID)
+        rows = code.frame(Field.TARGETS, P)
+        classes = code.frame(Field.CLASSES, P)
+        scale = code.frame(Field.TARGET_SCALE, F)
+        known = code.new("i1", f"icmp ne {classes}, null")
+        for lane, number in enumerate(_sample_numbers(code)):
+            real = code.new("i1", f"icmp sgt {valid}, {lane}")
+            factor = code.select(real, scale, code.number(0.0, F))
+            none = code.whole(-1, "i32")
+            code.store(none, code.at(code.argument(1), lane * 4))
+            with code.when(code.both(known, real)):
+                held = code.load(code.at(classes, number, 8), I)
+                code.store(
+                    code.new("i32", f"trunc {held} to i32"), code.at(code.argument(1), lane * 4)
+                )
+            row = number
+            if self.by_class:
+                row = code.load(code.at(classes, number, 8), I)
+            place = code.at(rows, row, self.size * 4)
+            target = code.at(code.argument(0), lane * 4)
+            with code.loop("k", self.size) as k:
+                value = code.mul(code.load(code.at(place, k, 4), F), factor)
+                value = code.select(real, value, code.number(0.0, F))
+                code.store(value, code.at(target, k, LANES * 4))
+
+
+@frozen
+class ScatterOutputs(Kernel):
+    """The outputs as rows, sample by sample. Argument: the output.
+
+    Args:
+        layout: of the output.
+    """
+
+    layout: Layout
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        return ["for each lane that holds a sample: outputs[first + lane] = Z[…][lane]"]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        lay = self.layout
+        out = code.frame(Field.OUTPUT, P)
+        first = code.frame(Field.FIRST)
+        base = code.at(out, first, prod(lay.shape) * 4)
+        source = code.at(code.argument(0), lay.origin)
+        with code.loop("lane", code.frame(Field.VALID)) as lane:
+            row = code.at(base, lane, prod(lay.shape) * 4)
+            self._axis(code, 0, row, code.at(source, lane, 4))
+
+    def _axis(self, code: Code, axis: int, target: Value, source: Value) -> None:
+        lay = self.layout
+        if axis == len(lay.shape):
+            code.store(code.load(source, F), target)
+            return
+        with code.loop(f"a{axis}", lay.shape[axis]) as at:
+            moved = code.at(target, at, prod(lay.shape[axis + 1 :]) * 4)
+            self._axis(code, axis + 1, moved, code.at(source, at, lay.strides[axis]))

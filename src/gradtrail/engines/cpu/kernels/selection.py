@@ -1,0 +1,205 @@
+"""Max pooling: the first maximum of each window, and which point of the window won."""
+
+from __future__ import annotations
+
+import math
+from itertools import product as cartesian
+from math import prod
+
+from ....equation import Access, Selection
+from ....equation.frozen import frozen
+from ..builder import Carried, Code, Value
+from ..layout import Layout, bare, reach, stream
+from ..nest import Stream
+from .base import Kernel
+
+__all__ = ["Select", "select_kernel", "winner_element"]
+
+
+@frozen
+class Axis:
+    """Where a window lies on one axis: position `place·stride + offset·dilation − before`."""
+
+    place: str
+    offset: str
+    stride: int
+    dilation: int
+    before: int
+    size: int
+    window: int
+
+
+@frozen
+class Select(Kernel):
+    """The maximum of each window and the winner's number.
+
+    Arguments: target, source, winner.
+
+    Args:
+        target, source, winner: the streams.
+        outer: the target's indices with their ranges.
+        axes: the window, outermost axis first.
+        cut: whether a window may lie partly outside, where nothing is compared.
+    """
+
+    target: Stream
+    source: Stream
+    winner: Stream
+    outer: tuple[tuple[str, int], ...]
+    axes: tuple[Axis, ...]
+    cut: bool
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        found = [f"{'    ' * d}for {n} in 0…{s - 1}:" for d, (n, s) in enumerate(self.outer)]
+        indent = "    " * len(self.outer)
+        over = ", ".join(f"{a.offset} in 0…{a.window - 1}" for a in self.axes)
+        inside = " inside the array" if self.cut else ""
+        found += [
+            f"{indent}for {over}{inside}:",
+            f"{indent}    where {self.source.written} > best: best, winner = it, its number",
+            f"{indent}{self.target.written}, {self.winner.written} = best, winner",
+        ]
+        return found
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        streams = (self.target, self.source, self.winner)
+        places = [code.at(code.argument(s.argument), s.offset) for s in streams]
+        self._loops(code, list(self.outer), places, {})
+
+    def _loops(
+        self,
+        code: Code,
+        left: list[tuple[str, int]],
+        places: list[Value],
+        bound: dict[str, Value],
+    ) -> None:
+        streams = (self.target, self.source, self.winner)
+        if left:
+            (name, size), *rest = left
+            with code.loop(name, size) as at:
+                moved = [
+                    code.at(p, at, s.stride(name, code.width)) if s.stride(name, code.width) else p
+                    for p, s in zip(places, streams, strict=True)
+                ]
+                self._loops(code, rest, moved, bound | {name: at})
+            return
+        for part in range(code.target.parts):
+            target, source, winner = (
+                code.at(p, part * s.stride("part", code.width))
+                for p, s in zip(places, streams, strict=True)
+            )
+            best, number = self._cut(code, source, bound) if self.cut else self._whole(code, source)
+            code.store(best, target)
+            code.store(number, winner)
+
+    def _whole(self, code: Code, source: Value) -> tuple[Value, Value]:
+        """A window that lies inside, written out."""
+        best: Value | None = None
+        number = code.whole(0, code.vector(self.winner.element))
+        for at, point in enumerate(cartesian(*(range(a.window) for a in self.axes))):
+            offset = sum(
+                p * self.source.stride(a.offset, code.width)
+                for p, a in zip(point, self.axes, strict=True)
+            )
+            value = code.load(code.at(source, offset))
+            if best is None:
+                best = value
+                continue
+            better = _better(code, value, best)
+            best = code.select(better, value, best)
+            wanted = code.whole(at, code.vector(self.winner.element))
+            number = code.select(better, wanted, number)
+        assert best is not None
+        return best, number
+
+    def _cut(self, code: Code, source: Value, bound: dict[str, Value]) -> tuple[Value, Value]:
+        """A window of which only what lies inside is compared."""
+        lows, highs = zip(*(self._inside(code, a, bound) for a in self.axes), strict=True)
+        first = code.index(0)
+        for axis, low in zip(self.axes, lows, strict=True):
+            first = code.add_index(code.mul_index(first, axis.window), low)
+        state = Carried([code.number(-math.inf), self._numbered(code, first)])
+        self._compare(code, list(self.axes), list(lows), list(highs), source, code.index(0), state)
+        return state.now[0], state.now[1]
+
+    def _compare(
+        self,
+        code: Code,
+        axes: list[Axis],
+        lows: list[Value],
+        highs: list[Value],
+        place: Value,
+        number: Value,
+        state: Carried,
+    ) -> None:
+        """The loops over the window, with best and winner handed on."""
+        if not axes:
+            best, won = state.now
+            value = code.load(place)
+            better = _better(code, value, best)
+            state.now = [
+                code.select(better, value, best),
+                code.select(better, self._numbered(code, number), won),
+            ]
+            return
+        axis = axes[0]
+        with code.loop(axis.offset, highs[0], lows[0], carried=state) as at:
+            moved = code.at(place, at, self.source.stride(axis.offset, code.width))
+            counted = code.add_index(code.mul_index(number, axis.window), at)
+            inner = Carried(state.now)
+            self._compare(code, axes[1:], lows[1:], highs[1:], moved, counted, inner)
+            state.next = inner.now
+
+    def _numbered(self, code: Code, number: Value) -> Value:
+        element = self.winner.element
+        return code.splat(code.new(element, f"trunc {number} to {element}"))
+
+    def _inside(self, code: Code, axis: Axis, bound: dict[str, Value]) -> tuple[Value, Value]:
+        """The offsets from … to … whose position lies inside the array."""
+        start = code.add_index(code.mul_index(bound[axis.place], axis.stride), -axis.before)
+        d = axis.dilation
+        low = code.new("i64", f"sdiv {code.sub_index(d - 1, start)}, {d}")
+        room = code.sub_index(axis.size - 1, start)
+        high = code.add_index(code.new("i64", f"sdiv {room}, {d}"), 1)
+        return code.greatest(low, 0), code.least(high, axis.window)
+
+
+def _better(code: Code, value: Value, best: Value) -> Value:
+    """Whether a value takes the place of the best so far: greater, or the first NaN."""
+    return code.both(code.compare("ugt", value, best), code.compare("ord", best, best))
+
+
+def winner_element(equation: Selection) -> str:
+    """What a winner's number is stored as."""
+    return "i8" if prod(equation.range_of[n] for n in equation.over) <= 256 else "i32"
+
+
+def select_kernel(equation: Selection, layouts: dict[str, Layout]) -> Select:
+    """The kernel of a selection; arguments: target, source, winner."""
+    streams = []
+    winner: Access = equation.result.to(equation.winner)
+    for place, access in enumerate((equation.result, equation.source, winner)):
+        streams.append(stream(access, layouts[access.array], place))
+    shape = equation.shape_of[equation.source.array][1:]
+    axes = []
+    for position, size in zip(bare(equation.source), shape, strict=True):
+        if position.plain:
+            continue
+        offset = next(n for n in position.names if n in equation.over)
+        place_name = next(n for n in position.names if n not in equation.over)
+        axes.append(
+            Axis(
+                place_name,
+                offset,
+                position.coefficient(place_name),
+                position.coefficient(offset),
+                -position.offset.integer,
+                size,
+                equation.range_of[offset],
+            )
+        )
+    outer = tuple((n, equation.range_of[n]) for p in bare(equation.result) for n in p.names)
+    cut = any(a or b for a, b in reach(equation, equation.source))
+    return Select(*streams, outer, tuple(axes), cut)

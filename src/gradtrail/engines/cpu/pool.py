@@ -1,0 +1,124 @@
+"""Threads that take a step's tasks; see driver.py for how.
+
+A thread looks for work for a while after the last task, inside native code and without Python's
+lock, and then sleeps until a step wakes it. Threads are shared by all trainings of the process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from .compiler import Compiler
+from .driver import CONTROL, driver_text
+from .target import Target
+
+__all__ = ["Pool", "pool_for"]
+
+_PATIENCE = 20_000
+"""How many looks in vain, about a millisecond, before a thread goes to sleep."""
+
+_POOLS: dict[Target, Pool] = {}
+
+
+def pool_for(target: Target) -> Pool:
+    """The process's pool for a target."""
+    if target not in _POOLS:
+        _POOLS[target] = Pool(target)
+    return _POOLS[target]
+
+
+class Pool:
+    """Native threads behind one control record.
+
+    Args:
+        target: what the driver is compiled for.
+    """
+
+    def __init__(self, target: Target) -> None:
+        compiler = Compiler(target)
+
+        def text() -> str:
+            return driver_text(target.features)
+
+        step, worker = compiler.addresses(
+            [("run_step", "driver", text), ("run_worker", "driver", text)]
+        )
+        pointer, word = ctypes.c_void_p, ctypes.c_int64
+        self._step = ctypes.CFUNCTYPE(None, pointer, pointer, word, pointer)(step)
+        self._worker: Callable[..., None] = ctypes.CFUNCTYPE(None, pointer, word, word)(worker)
+        self._compiler = compiler
+        self._memory = np.zeros(CONTROL + 8, np.int64)
+        skip = (-self._memory.ctypes.data % 64) // 8
+        self._control = self._memory[skip : skip + CONTROL]
+        self._address = self._control.ctypes.data
+        self._threads: list[threading.Thread] = []
+        self._wake = threading.Condition()
+        self._asleep = 0
+        self._failure: BaseException | None = None
+        self._running = threading.Lock()
+        self._process = os.getpid()
+        atexit.register(self.close)
+
+    def run(self, phases: np.ndarray, frame: np.ndarray, threads: int) -> None:
+        """Run all phases of a step.
+
+        Args:
+            phases: (P, 6) int64; see driver.PHASE.
+            frame: int64; see frame.Field.
+            threads: how many share the work, the caller's among them.
+
+        Raises:
+            BaseException: what a thread failed with.
+        """
+        with self._running:
+            if os.getpid() != self._process:  # forked: the threads stayed behind
+                self._threads, self._asleep, self._process = [], 0, os.getpid()
+                self._wake = threading.Condition()
+            self._control[40] = threads - 1
+            while len(self._threads) < threads - 1:
+                self._start()
+            if self._asleep and threads > 1:
+                with self._wake:
+                    self._wake.notify_all()
+            self._step(self._address, phases.ctypes.data, len(phases), frame.ctypes.data)
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            self._threads = [t for t in self._threads if t.is_alive()]
+            raise failure
+
+    def _start(self) -> None:
+        number = len(self._threads) + 1
+        thread = threading.Thread(
+            target=self._work, args=(number,), name=f"gradtrail-{number}", daemon=True
+        )
+        thread.start()
+        self._threads.append(thread)
+
+    def _work(self, number: int) -> None:
+        """A thread's life: look for work, sleep, and hand a failure to the caller."""
+        try:
+            while not self._control[32]:
+                if number <= self._control[40]:
+                    self._worker(self._address, number, _PATIENCE)
+                if self._control[32]:
+                    return
+                with self._wake:
+                    self._asleep += 1
+                    self._wake.wait()
+                    self._asleep -= 1
+        except BaseException as failure:
+            self._failure = failure
+
+    def close(self) -> None:
+        """Let all threads end."""
+        self._control[32] = 1
+        with self._wake:
+            self._wake.notify_all()
+        for thread in self._threads:
+            thread.join(timeout=1.0)

@@ -1,0 +1,105 @@
+"""The processor that code is made for: its name, its features, how many registers it has.
+
+`GRADTRAIL_CPU` and `GRADTRAIL_CPU_FEATURES` override what the machine says of itself; virtual
+machines at times say something wrong. `GRADTRAIL_CPU` may also be one of the presets `avx512`,
+`avx2` and `baseline`.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from functools import cache
+
+from ...equation.frozen import frozen
+from ...errors import ArgumentError
+
+__all__ = ["LANES", "Target", "host", "runnable", "target_for"]
+
+LANES = 16
+"""How many samples stand side by side: one AVX-512 register, two of AVX2, four of NEON."""
+
+
+@frozen
+class Target:
+    """A processor to generate code for.
+
+    Args:
+        cpu: LLVM's name of it.
+        features: LLVM's feature string, `+avx2,+fma,…`.
+        width: how many float32 one register holds.
+        registers: how many vector registers there are.
+        fma: whether it multiplies and adds in one rounding.
+    """
+
+    cpu: str
+    features: str
+    width: int
+    registers: int
+    fma: bool
+
+    @property
+    def parts(self) -> int:
+        """How many registers the 16 lanes of one value take."""
+        return LANES // self.width
+
+    def __str__(self) -> str:
+        fused = "fused multiply-add" if self.fma else "no fused multiply-add"
+        return f"{self.cpu}, {self.registers} registers of {self.width} float32, {fused}"
+
+
+_PRESETS = {
+    "avx512": ("x86-64-v4", "+avx512f,+avx512vl,+avx512dq,+avx512bw,+avx2,+fma"),
+    "avx2": ("x86-64-v3", "+avx2,+fma,-avx512f"),
+    "baseline": ("x86-64", "+sse2,-avx,-fma"),
+}
+
+
+@cache
+def host() -> Target:
+    """This machine, or what the environment says it is."""
+    name, features = os.environ.get("GRADTRAIL_CPU"), os.environ.get("GRADTRAIL_CPU_FEATURES")
+    if name in _PRESETS:
+        return target_for(name)
+    import llvmlite.binding as llvm
+
+    found = llvm.get_host_cpu_features()
+    cpu = name or llvm.get_host_cpu_name()
+    return _described(cpu, found.flatten() if features is None else features)
+
+
+@cache
+def target_for(name: str | None) -> Target:
+    """A preset by name; None is this machine.
+
+    Raises:
+        ArgumentError: no preset has the name.
+    """
+    if name is None:
+        return host()
+    if name not in _PRESETS:
+        raise ArgumentError(
+            f"target must be one of {', '.join(_PRESETS)} or None for this machine, got {name!r}"
+        )
+    return _described(*_PRESETS[name])
+
+
+def runnable(target: Target) -> bool:
+    """Whether this machine has what the target needs."""
+    import llvmlite.binding as llvm
+
+    has = llvm.get_host_cpu_features()
+    needed = {"avx512f", "avx512vl", "avx512dq", "avx512bw", "avx2", "avx", "fma"}
+    listed = [f[1:] for f in target.features.split(",") if f.startswith("+")]
+    return all(has.get(f, False) for f in listed if f in needed)
+
+
+def _described(cpu: str, features: str) -> Target:
+    listed = features.split(",")
+    if "+avx512f" in listed and "+avx512vl" in listed:
+        return Target(cpu, features, 16, 32, True)
+    if "+avx2" in listed and "+fma" in listed:
+        return Target(cpu, features, 8, 16, True)
+    if platform.machine() in ("aarch64", "arm64"):
+        return Target(cpu, features, 4, 32, True)
+    return Target(cpu, features, 4, 16, False)

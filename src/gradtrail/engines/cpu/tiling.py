@@ -1,0 +1,139 @@
+"""Which accumulators a nest holds in registers, by counting what each choice costs.
+
+For every tile that fits, the cycles of all its rounds are estimated: multiply-adds against loads
+against the latency of a chain, with the rest that the tile does not divide. The cheapest wins. The
+choice changes the speed and no result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product as cartesian
+from math import prod
+
+from ...equation.frozen import frozen
+from .target import Target
+
+__all__ = ["Reading", "Tiling", "choose_tile"]
+
+_LATENCY = 4
+
+
+@frozen
+class Reading:
+    """What one product reads from memory: which indices move it, and whether lane by lane."""
+
+    moves: frozenset[str]
+    lanes: bool
+
+
+@frozen
+class Tiling:
+    """A tile with the cycles that the whole nest is estimated to take.
+
+    Args:
+        tile: index → how many of its values.
+        cycles: of the whole nest for one block, on one core.
+        least: cycles that its multiply-adds alone would take.
+    """
+
+    tile: tuple[tuple[str, int], ...]
+    cycles: float
+    least: float
+
+
+def choose_tile(
+    target: Target,
+    readings: Sequence[Reading],
+    free: Mapping[str, int],
+    rounds: int,
+    overlap: bool,
+) -> Tiling:
+    """The cheapest tile.
+
+    Args:
+        target: the processor.
+        readings: the factors of the product.
+        free: the target's indices that may be in the tile, with their ranges.
+        rounds: over how many products each accumulator sums.
+        overlap: whether a rest is computed with a whole tile, or with a shorter one.
+    """
+    best: Tiling | None = None
+    for tile in _tiles(target, dict(free), _held(target) // target.parts):
+        sizes = tile.values()
+        held = prod(sizes) * target.parts
+        if held + _alive(target, readings, tile) > target.registers and held > target.parts:
+            continue
+        cycles = _all_rounds(target, readings, tile, free, rounds, overlap)
+        if best is None or cycles < best.cycles * 0.999:
+            least = prod(free.values()) * target.parts * rounds / _rate(target)
+            best = Tiling(tuple(tile.items()), cycles, least)
+    assert best is not None  # the tile of single values always fits
+    return best
+
+
+def _tiles(target: Target, free: dict[str, int], most: int) -> Iterator[dict[str, int]]:
+    """All tiles of at most so many values."""
+    if not free:
+        yield {}
+        return
+    name, *_ = free
+    others = {n: size for n, size in free.items() if n != name}
+    for size in range(1, min(free[name], most, 8) + 1):
+        for tile in _tiles(target, others, most // size):
+            yield {name: size, **tile}
+
+
+def _held(target: Target) -> int:
+    """How many accumulators: some registers stay free for what is being read."""
+    return target.registers - (7 if target.registers >= 32 else 4)
+
+
+def _rate(target: Target) -> float:
+    """Multiply-adds of one register a cycle."""
+    return (1.0 if target.width == 16 else 2.0) * (1.0 if target.fma else 0.5)
+
+
+def _alive(target: Target, readings: Sequence[Reading], tile: Mapping[str, int]) -> int:
+    """Registers that hold what has been read."""
+    wide = [_count(r, tile) for r in readings if r.lanes]
+    return min(wide, default=0) * target.parts + 1
+
+
+def _count(reading: Reading, tile: Mapping[str, int]) -> int:
+    return prod(n for name, n in tile.items() if name in reading.moves)
+
+
+def _round(target: Target, readings: Sequence[Reading], tile: Mapping[str, int]) -> float:
+    """Cycles for one product of every accumulator."""
+    held = prod(tile.values()) * target.parts
+    loads = sum(_count(r, tile) * (target.parts if r.lanes else 1) for r in readings)
+    per_cycle = 1.0 if target.width == 16 else 2.0
+    if target.width == 16:  # a number spread to all lanes rides along with the product
+        loads = sum(_count(r, tile) for r in readings if r.lanes)
+    return max(held / _rate(target), loads / per_cycle * 1.1, _LATENCY * 1.02)
+
+
+def _all_rounds(
+    target: Target,
+    readings: Sequence[Reading],
+    tile: Mapping[str, int],
+    free: Mapping[str, int],
+    rounds: int,
+    overlap: bool,
+) -> float:
+    total = 0.0
+    parts = []
+    for name, size in free.items():
+        step = tile[name]
+        whole, left = divmod(size, step)
+        entries = [(step, whole)] if whole else []
+        if left:
+            entries.append((step if overlap and whole else left, 1))
+        parts.append(entries)
+    for entry in cartesian(*parts):
+        held = dict(zip(free, (n for n, _ in entry), strict=True))
+        times = prod(count for _, count in entry)
+        beside = 6 + 0.7 * prod(held.values()) * target.parts  # starting and storing
+        total += times * (rounds * _round(target, readings, held) + beside)
+    return total
