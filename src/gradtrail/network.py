@@ -20,6 +20,7 @@ from .samples import checked_samples
 
 if TYPE_CHECKING:
     from .engines import Engine
+    from .engines.explanation import Explanation
     from .plan import Plan
 
 __all__ = ["NamedArrays", "Network", "Step"]
@@ -265,6 +266,27 @@ class Network:
             for at in range(0, len(samples), batch_size)
         ]
         return np.concatenate(parts).astype(self.dtype, copy=False)
+
+    def explain(
+        self, layer: str, *, loss: Loss | None = None, engine: str | Engine | None = None
+    ) -> Explanation:
+        """How a layer is computed in a training step: equations, schedules, loops.
+
+        Args:
+            layer: its name, or `loss`.
+            loss: by default `CrossEntropy()`.
+            engine: None for the default, "cpu", "reference", or an engine object.
+
+        Returns:
+            What prints as text; `.ir(number)` and `.assembly(number)` give a call's code.
+
+        Raises:
+            UnknownNameError: no layer is called so.
+        """
+        from .engines import engine_for
+        from .layers.losses import loss_for
+
+        return engine_for(engine, self).explain(self, layer, loss_for(loss))
 
     def checked(self, x: Any, name: str = "x") -> np.ndarray:
         """`x` as samples of this network; see `samples.checked_samples`."""

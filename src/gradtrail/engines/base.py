@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..layers import Loss
     from ..network import Network
     from ..train.optimizers import Optimizer
+    from .explanation import Explanation
 
 __all__ = ["Arrays", "Batch", "Computed", "Engine", "Evaluated", "Samples", "Stepped", "Trainer"]
 
@@ -92,12 +93,12 @@ class Batch:
     @cached_property
     def x(self) -> np.ndarray:
         """(N, C, H, W)."""
-        return self.samples.x[self.chosen]
+        return np.asarray(self.samples.x[self.chosen])
 
     @cached_property
     def y(self) -> np.ndarray:
         """The labels."""
-        return self.samples.y[self.chosen]
+        return np.asarray(self.samples.y[self.chosen])
 
     @cached_property
     def targets(self) -> Arrays:
@@ -197,6 +198,14 @@ class Engine(ABC):
     @abstractmethod
     def evaluate(self, network: Network, batch: Batch) -> Evaluated:
         """Loss and right answers in evaluation; nothing is kept."""
+
+    @abstractmethod
+    def explain(self, network: Network, layer: str, loss: Loss) -> Explanation:
+        """How a layer is computed in a training step.
+
+        Raises:
+            UnknownNameError: no layer is called so.
+        """
 
     @abstractmethod
     def trainer(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..layers import Loss
     from ..network import Network
     from ..train.optimizers import Optimizer
+    from .explanation import Explanation
 
 __all__ = ["Reference", "forward"]
 
@@ -184,6 +185,16 @@ class Reference(Engine):
         loss = batch.samples.loss
         values = self.compute(network, batch, loss, training=False, backward=False).values
         return Evaluated(float(values["loss"]), _correct(values[network.output_name], batch))
+
+    def explain(self, network: Network, layer: str, loss: Loss) -> Explanation:
+        """See `Engine.explain`."""
+        from .explanation import ExplainedCall, Explanation, equation_lines, layer_equations
+
+        system = network.system(16, training=True, loss=loss)
+        node, sent = layer_equations(system, layer)
+        does = ["forward", *(f"backward towards {s.receives}" for s in sent)]
+        calls = tuple(ExplainedCall(d, "strided windows and einsum in float64", ()) for d in does)
+        return Explanation(layer, "reference", equation_lines(node, sent), calls)
 
     def trainer(
         self,

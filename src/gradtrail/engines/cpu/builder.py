@@ -137,11 +137,11 @@ class Code:
         stem = stem.replace("′", "_")
         stem = stem if stem.isascii() else "i"
         first, end = self.index(start), self.index(stop)
-        head, body, done = self.label(stem + "_"), self.label("body"), self.label("done")
+        head, done = self.label(stem + "_"), self.label("done")
         before = self._block
         dynamic = isinstance(start, Value) or isinstance(stop, Value)
         state = carried or Carried(())
-        if not dynamic and stop - start == step:  # one round: no loop
+        if not dynamic and int(str(end.name)) - int(str(first.name)) == step:  # one round
             yield first
             state.now = list(state.next) if carried else []
             return
@@ -217,6 +217,13 @@ class Code:
             return self.index(a)
         return self.new(I, f"mul {self.index(a)}, {self.index(b).name}")
 
+    def floor_divided(self, a: Value, divisor: int, big: int) -> Value:
+        """⌊a / divisor⌋ for whole a ≥ −big·divisor."""
+        if divisor == 1:
+            return a
+        shifted = self.new(I, f"udiv {self.add_index(a, big * divisor)}, {divisor}")
+        return self.add_index(shifted, -big)
+
     def least(self, a: Value | int, b: Value | int) -> Value:
         """The lesser of two whole numbers."""
         return self.call(I, "llvm.smin.i64", self.index(a), self.index(b))
@@ -253,6 +260,11 @@ class Code:
     def store(self, value: Value, address: Value, align: int | None = None) -> None:
         """Write a value to an address."""
         self.emit(f"store {value}, {address}, align {align or _align(value.type)}")
+
+    def prefetch(self, address: Value, *, writing: bool = False) -> None:
+        """Have a cache line brought near; an address outside memory does no harm."""
+        hints = Value(str(int(writing)), "i32"), Value("3", "i32"), Value("1", "i32")
+        self.call("void", "llvm.prefetch.p0", address, *hints)
 
     def spread(self, address: Value) -> Value:
         """One float32 in all lanes."""

@@ -10,6 +10,7 @@ temporary name and renamed, begin with a checksum, and are compiled anew where a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -162,7 +163,5 @@ def _write(path: Path, code: bytes) -> None:
         temporary.write_bytes(hashlib.sha256(code).digest() + code)
         temporary.replace(path)
     except OSError:
-        try:
+        with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        except OSError:
-            pass

@@ -15,10 +15,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import product as cartesian
 from math import prod
 
 from ...equation import (
     Access,
+    Affine,
     Applied,
     Contraction,
     Indicator,
@@ -29,11 +31,11 @@ from ...equation import (
 from ...equation import Factor as EquationFactor
 from ...equation.frozen import frozen
 from .layout import SAMPLE, Layout, Margins, bare, lanes_of, reach, stream
-from .nest import PART, Clip, Epilogue, Factor, Nest, Schedule, Sum
+from .nest import PART, Clip, Epilogue, Factor, Nest, Schedule, Stream, Sum
 from .target import Target
 from .tiling import Reading, Tiling, choose_tile
 
-__all__ = ["Form", "forms", "nest_of", "solved"]
+__all__ = ["Form", "by_rows", "forms", "nest_of", "solved"]
 
 
 @frozen
@@ -45,12 +47,15 @@ class Form:
         terms: those of its terms that this nest adds up.
         sets: whether every element is stored once, instead of added to.
         covers: whether it reaches every element of the target.
+        inside: whether summed indices run only where the factors lie inside their arrays, so that
+            no halo is read. It pays where much of the sum would be over zeros.
     """
 
     equation: Contraction
     terms: tuple[Term, ...]
     sets: bool
     covers: bool
+    inside: bool = False
 
     @property
     def target(self) -> Access:
@@ -75,6 +80,7 @@ class Form:
         for term in self.terms:
             for factor in term.factors:
                 letter, needed = factor.access.array, reach(self.equation, factor.access)
+                needed = ((0, 0),) * len(needed) if self.inside else needed
                 before = found.get(letter, ((0, 0),) * len(needed))
                 found[letter] = tuple(
                     (max(a, c), max(b, d)) for (a, b), (c, d) in zip(before, needed, strict=True)
@@ -117,8 +123,42 @@ def forms(equation: Contraction) -> tuple[Form, ...]:
         single = one_to_one(terms[0], equation.range_of)
         covers = reached[target] == size
         sets = (apart or len(grouped) == 1) and single
-        found.append(Form(equation, tuple(terms), sets, covers or apart))
+        form = Form(equation, tuple(terms), sets, covers or apart)
+        found.append(replace(form, inside=form.sets and form.dense and _share_inside(form) < 0.8))
     return tuple(found)
+
+
+def _share_inside(form: Form) -> float:
+    """How much of the sums lies inside the arrays that are read."""
+    if form.over_lanes or len(form.terms) != 1:
+        return 1.0
+    share = 1.0
+    for position, size, _ in _leaving(form):
+        ranges = [range(form.ranges[n]) for n in position.names]
+        coefficients = [position.coefficient(n) for n in position.names]
+        start = position.offset.integer
+        points = [
+            start + sum(c * v for c, v in zip(coefficients, values, strict=True))
+            for values in cartesian(*ranges)
+        ]
+        share *= sum(0 <= p < size for p in points) / len(points)
+    return share
+
+
+def _leaving(form: Form) -> list[tuple[Affine, int, str]]:
+    """Positions of factors that leave their arrays, with the axis's size and the summed index."""
+    found = []
+    summed = form.terms[0].summed
+    for factor in form.terms[0].factors:
+        access = factor.access
+        shape = form.equation.shape_of[access.array]
+        sizes = shape[1:] if lanes_of(access) else shape
+        margins = reach(form.equation, access)
+        for position, size, margin in zip(bare(access), sizes, margins, strict=True):
+            moved = [n for n in position.names if n in summed]
+            if margin != (0, 0) and len(moved) == 1:
+                found.append((position, size, moved[0]))
+    return found
 
 
 def nest_of(
@@ -128,7 +168,6 @@ def nest_of(
     *,
     adds: bool = False,
     epilogue: tuple[Epilogue, ...] = (),
-    scales: Mapping[str, int] | None = None,
 ) -> tuple[Nest, tuple[str, ...], Tiling]:
     """The nest of a form.
 
@@ -160,7 +199,7 @@ def nest_of(
     sums = tuple(
         Sum(
             tuple(read(f) for f in t.factors),
-            tuple(n for n in t.names if n not in shown and n != SAMPLE),
+            _sum_order(form, [n for n in t.names if n not in shown and n != SAMPLE]),
             None if t.scale.value == 1 else float(t.scale.value),
         )
         for t in form.terms
@@ -177,6 +216,30 @@ def nest_of(
         clips=_clips(form),
     )
     return nest, tuple(letters), tiling
+
+
+def by_rows(nest: Nest, lanes: Stream) -> Nest:
+    """A weight gradient whose first summed index, the rows, is the outermost loop.
+
+    A row of both factors then stays near while all weights take their products from it. Between
+    rows the accumulators wait in memory, lane by lane.
+
+    Args:
+        nest: sums over samples too, and has one sum.
+        lanes: where the accumulators wait.
+    """
+    (one,) = nest.sums
+    rows, *rest = one.summed
+    schedule = replace(nest.schedule, outer=(rows, *nest.schedule.outer))
+    kept = tuple(n for n in schedule.unrolled if n != rows)
+    return replace(
+        nest,
+        target=lanes,
+        sums=(replace(one, summed=tuple(rest)),),
+        schedule=replace(schedule, unrolled=kept),
+        adds=True,
+        over_lanes=False,
+    )
 
 
 def _text(factor: EquationFactor) -> str:
@@ -201,6 +264,11 @@ def _clips(form: Form) -> tuple[Clip, ...]:
         found.append(
             Clip(moved, position.coefficient(moved), others, position.offset.integer, size)
         )
+    if form.inside:
+        for position, size, moved in _leaving(form):
+            others = tuple((n, c.integer) for n, c in position.terms if n != moved)
+            clip = Clip(moved, position.coefficient(moved), others, position.offset.integer, size)
+            found.append(clip)
     return tuple(found)
 
 
@@ -215,7 +283,7 @@ def _schedule(
     """Order of loops and tile."""
     main = max(sums, key=lambda s: prod([form.ranges[n] for n in s.summed]) * (1 + len(s.factors)))
     composed = [p for p in bare(form.target) if p.plain is None]
-    clipped = {c.index for c in _clips(form)}
+    clipped = {c.index for c in _clips(form)} if composed else set()
     offsets = [
         n
         for p in composed
@@ -254,9 +322,16 @@ def _ordered(names: list[str], main: Sum) -> list[str]:
     return [*places[:-1], *channels, *places[-1:]]
 
 
+def _sum_order(form: Form, names: list[str]) -> tuple[str, ...]:
+    """The order of a sum; where its ranges are narrowed, those indices are outside."""
+    narrowed = {moved for _, _, moved in _leaving(form)} if form.inside else set()
+    return (*(n for n in names if n in narrowed), *(n for n in names if n not in narrowed))
+
+
 def _tileable(order: list[str], offsets: list[str], main: Sum, form: Form) -> list[str]:
     """The indices that the tile may hold several values of."""
-    loose = [n for n in order if n not in offsets]
+    fixed = {n for clip in _clips(form) for n, _ in clip.others} if form.inside else set()
+    loose = [n for n in order if n not in offsets and n not in fixed]
     return loose if main.summed or form.over_lanes else loose[-2:]
 
 
@@ -264,9 +339,10 @@ def _unrolled(form: Form, main: Sum, tile: Mapping[str, int], target: Target) ->
     """Summed indices to write out: the innermost ones, as long as the body stays short."""
     body = prod(tile.values())
     found: list[str] = []
+    narrowed = {clip.index for clip in _clips(form)}
     for name in reversed(main.summed):
         size = form.ranges[name]
-        if body * size > 320 or size > 16:
+        if body * size > 320 or size > 16 or name in narrowed:
             break
         body *= size
         found.append(name)

@@ -5,9 +5,9 @@ of tasks. A task of a phase of blocks is a group of consecutive blocks, whose ca
 block; a task of a phase of chunks is a range of numbers. Which thread runs a task changes nothing:
 what a task writes is its own.
 
-Tasks are handed out by one 64-bit ticket, `phase number | tasks | next task`, that threads advance by
-compare and exchange. The caller's thread takes tasks like the others and waits only for those that
-somebody has taken, so a step ends even where no other thread comes.
+Tasks are handed out by one 64-bit ticket, `phase number | tasks | next task`, that threads advance
+by compare and exchange. The caller's thread takes tasks like the others and waits only for those
+that somebody has taken, so a step ends even where no other thread comes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ARGUMENTS = 12
 """How many arguments a kernel call may have."""
 
 CALL = 2 + 2 * ARGUMENTS
-"""A kernel call in 8-byte words: function, number of arguments, and for each its base and offset."""
+"""A kernel call in 8-byte words: function, number of arguments, each one's base and offset."""
 
 PHASE = 6
 """A phase in words: kind (0 blocks, 1 chunks), calls, number of calls, tasks, length, chunk."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ...layers import Loss
     from ...network import Network
     from ...train.optimizers import Optimizer
+    from ..explanation import Explanation
 
 __all__ = ["CPU"]
 
@@ -89,6 +90,13 @@ class CPU(Engine):
 
         _check(network)
         return stepped(self, network, batch, loss, arrays, training, backward)
+
+    def explain(self, network: Network, layer: str, loss: Loss) -> Explanation:
+        """See `Engine.explain`."""
+        from .explain import explained
+
+        _check(network)
+        return explained(self, network, layer, loss)
 
     def trainer(
         self,

@@ -103,12 +103,12 @@ class Epilogue:
 
 @frozen
 class Clip:
-    """An axis of the target where an index may leave the array: `0 ≤ position < size`.
+    """An axis where an index may leave the array: `0 ≤ position < size`.
 
     Args:
         index: whose range is narrowed.
-        coefficient: its factor in the position.
-        others: the other indices with theirs; all of them are outer loops.
+        coefficient: its factor in the position, of either sign.
+        others: the other indices with theirs; their loops are outside.
         constant: what is added.
         size: of the axis.
     """
@@ -186,8 +186,10 @@ class Nest:
         for one in self.sums:
             depth = base
             loops = [n for n in one.summed if n not in self.schedule.unrolled and ranges[n] > 1]
+            narrowed = {clip.index for clip in self.clips}
             for name in loops:
-                say(f"for {name} in 0…{ranges[name] - 1}:")
+                inside = " inside the array" if name in narrowed else ""
+                say(f"for {name} in 0…{ranges[name] - 1}{inside}:")
                 depth += 1
             flat = [n for n in one.summed if n in self.schedule.unrolled and ranges[n] > 1]
             if flat:
@@ -345,12 +347,14 @@ class _Writer:
             rest = code.index(clip.constant)
             for other, coefficient in clip.others:
                 rest = code.add_index(rest, code.mul_index(self.bound[other], coefficient))
-            s = clip.coefficient
-            # rest + s·index ≥ 0 and rest + s·index ≤ size − 1, divided rounding the right way
-            low = code.sub_index(s - 1 + big * s, rest)
-            low = code.add_index(code.new(I, f"sdiv {low}, {s}"), -big)
-            high = code.sub_index(clip.size - 1 + big * s, rest)
-            high = code.add_index(code.new(I, f"sdiv {high}, {s}"), 1 - big)
+            s = abs(clip.coefficient)
+            # the least and the greatest distance, in steps of the index
+            near = code.sub_index(0, rest)
+            far = code.sub_index(clip.size - 1, rest)
+            if clip.coefficient < 0:
+                near, far = code.sub_index(rest, clip.size - 1), rest
+            low = code.floor_divided(code.add_index(near, s - 1), s, big)
+            high = code.add_index(code.floor_divided(far, s, big), 1)
             start, stop = code.greatest(low, start), code.least(high, stop)
         return start, stop
 
@@ -399,7 +403,6 @@ class _Writer:
         self, one: Sum, points: list[Point], values: list[Value], fresh: bool
     ) -> list[Value]:
         """Add one term to all accumulators of the tile."""
-        code = self.code
         loops = [n for n in one.summed if n not in self.nest.schedule.unrolled]
         flat = {n: self.ranges[n] for n in one.summed if n in self.nest.schedule.unrolled}
         bare = fresh and not self.nest.adds and not loops and prod(flat.values()) == 1
@@ -423,7 +426,8 @@ class _Writer:
                 values = self._products(one, points, values, offsets, bare)
             return values
         state = Carried(values)
-        with self.code.loop(loops[0], self.ranges[loops[0]], carried=state) as at:
+        start, stop = self._bounds(loops[0])
+        with self.code.loop(loops[0], stop, start, carried=state) as at:
             saved = (dict(self.places), dict(self.bound), dict(self.hoisted))
             self._bind(loops[0], at)
             state.next = self._loops(loops[1:], flat, one, points, state.now, bare)

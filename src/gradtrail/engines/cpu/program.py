@@ -3,8 +3,8 @@
 The step is laid out for a block of sixteen samples, so one program serves every batch size. What
 depends on the batch (1/N, how many lanes hold samples) is in the frame.
 
-A program is a list of phases. Within a phase of blocks a block runs through all calls on one thread;
-batch norm needs the whole batch and ends a phase.
+A program is a list of phases. Within a phase of blocks a block runs through all calls on one
+thread; batch norm needs the whole batch and ends a phase.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ from ...equation.frozen import frozen
 from ...equation.scalar import Function
 from ...layers import Dropout
 from .activation import slope_of_value
-from .contraction import Form, forms, nest_of
+from .contraction import Form, by_rows, forms, nest_of
 from .frame import Field
 from .kernels.base import Kernel, NestKernel
+from .kernels.lanes import SumLanes
 from .kernels.losses import CrossEntropyLoss, SquaredErrorLoss
 from .kernels.masks import DrawMask
 from .kernels.normalisation import (
@@ -49,7 +50,7 @@ from .kernels.outer import OuterProduct, Transposed
 from .kernels.samples import GatherSamples, GatherTargets, ScatterOutputs
 from .kernels.selection import select_kernel, winner_element
 from .kernels.zero import Zero
-from .layout import Layout, Margins, lanes_of
+from .layout import Layout, Margins, lanes_of, stream
 from .memory import Memory
 from .nest import Epilogue, Stream
 from .target import Target
@@ -165,6 +166,10 @@ def build(
     return _Builder(network, loss, options, engine, by_class).program()
 
 
+_WAITING = 256 << 10
+"""How many bytes of accumulators may wait in memory between the rows of a weight gradient."""
+
+
 def value(name: str) -> str:
     """The buffer of a value."""
     return f"value {name}"
@@ -209,7 +214,9 @@ class _Builder:
         self.margins: dict[str, Margins] = {}
         self.written: set[str] = set()
         self.forward = {
-            n.name: forms(n.equation) for n in self.system.nodes if _contracts(n.equation)
+            n.name: forms(n.equation)
+            for n in self.system.nodes
+            if isinstance(n.equation, Contraction)
         }
         self.wanted = self._wanted()
         self.sent = self._sent() if options.backward else []
@@ -430,7 +437,8 @@ class _Builder:
             buffers[form.target.array] = target
         layouts = {a: memory[b].layout for a, b in buffers.items()}
         count = len(dict.fromkeys(a.array for t in form.terms for a in t.accesses))
-        steps, extra = [], []
+        steps: list[Epilogue] = []
+        extra: list[str] = []
         for step, buffer in epilogue:
             if buffer is not None:
                 stream_ = self._beside(form, memory[buffer].layout, count + len(extra), buffer)
@@ -450,8 +458,6 @@ class _Builder:
 
     def _beside(self, form: Form, layout: Layout, argument: int, buffer: str) -> Stream:
         """The stream of an array that is read where the target is stored."""
-        from .layout import stream
-
         return stream(form.target, layout, argument, buffer.split(" ", 1)[1])
 
     # -- forward ---------------------------------------------------------------------------
@@ -580,9 +586,8 @@ class _Builder:
         memory.add(classes, Field.ARENA, Layout((1,), (), True), kept=True)
         size = prod(memory[targets].layout.shape)
         self._call(GatherTargets(size, self.by_class), (targets, classes), node.name, "targets")
-        grad = gradient(node.inputs[0])
-        if not self.options.backward or grad not in memory:
-            grad = None
+        received = gradient(node.inputs[0])
+        grad = received if self.options.backward and received in memory else None
         wanted = None if grad is None else memory[grad].layout
         names: list[str] = [output, targets, classes]
         if equation.probabilities is not None:
@@ -656,7 +661,7 @@ class _Builder:
         for form in sent.forms:
             outer = _outer_product(form)
             if outer is None:
-                self._nest(form, sent.arrays, name, does, adds=True)
+                self._weights(form, sent, does)
                 continue
             rows, columns = outer
             outputs, features = form.equation.shape_of[form.target.array]
@@ -668,6 +673,29 @@ class _Builder:
             kernel = OuterProduct(outputs, features, *_outer_tile(self.target, outputs))
             names = (sent.arrays[form.target.array], sent.arrays[rows], scratch)
             self._call(kernel, names, name, does, outputs * features)
+
+    def _weights(self, form: Form, sent: _Sent, does: str) -> None:
+        """A weight gradient as a nest, row by row where its accumulators find room."""
+        name, memory = sent.adjoint.node.name, self.memory
+        shape = form.equation.shape_of[form.target.array]
+        waiting = Layout(shape, (), True)
+        places = [n for n in form.terms[0].summed if n != "n"]
+        pairs = len(form.terms) == 1 and len(form.terms[0].factors) == 2
+        if not pairs or len(places) < 2 or waiting.size > _WAITING:
+            self._nest(form, sent.arrays, name, does, adds=True)
+            return
+        layouts = {a: memory[b].layout for a, b in sent.arrays.items()}
+        nest, letters, tiling = nest_of(form, layouts, self.target, adds=True)
+        lanes = stream(form.target, waiting, 0, f"acc {form.target.array}")
+        lanes = replace(lanes, lanes=True)
+        buffer = f"lanes {waiting.shape}"
+        memory.add(buffer, Field.ARENA, waiting)
+        self._call(Zero(waiting.size), (buffer,), name, does)
+        names = (buffer, *(sent.arrays[a] for a in letters[1:]))
+        work = prod(form.ranges.values())
+        self._call(NestKernel(by_rows(nest, lanes)), names, name, does, work, tiling.cycles)
+        target = sent.arrays[form.target.array]
+        self._call(SumLanes(prod(shape)), (target, buffer), name, does)
 
     def _normalise_back(self, sent: _Sent) -> None:
         """All that a batch norm sends back, at the first of its adjoints."""
@@ -803,7 +831,7 @@ def _outer_product(form: Form) -> tuple[str, str] | None:
 
 def _outer_tile(target: Target, outputs: int) -> tuple[int, int]:
     """Rows and registers of features that an outer product holds at once."""
-    most = 24 if target.registers >= 32 else (8 if target.parts == 2 else 8)
+    most = 24 if target.registers >= 32 else 8
     columns = min(target.parts, 2)
     rows = most // columns
     while rows > 1 and outputs % rows and outputs > rows:

@@ -29,6 +29,11 @@ class Kernel(ABC):
         """What it does, as indented text."""
 
     @property
+    def algorithm(self) -> str:
+        """How, in a few words."""
+        return type(self).__name__.lower()
+
+    @property
     def symbol(self) -> str:
         """The function's name in the object."""
         return "k" + hashlib.sha256(repr(self).encode()).hexdigest()[:24]

@@ -1,8 +1,8 @@
 """A linear layer's weight gradient: dW[k,f] += Σ_n dZ[k,n]·X[f,n].
 
 The sum runs over the lanes, so they are laid down first: sixteen features of X at a time are
-transposed to `[n][16 features]`, and the lanes of the product are features. The samples are added in
-their order, whatever the processor.
+transposed to `[n][16 features]`, and the lanes of the product are features. The samples are added
+in their order, whatever the processor.
 """
 
 from __future__ import annotations

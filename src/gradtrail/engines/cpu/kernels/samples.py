@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from ....equation.frozen import frozen
-from ..builder import F, I, P, Code, Value
+from ..builder import Code, F, I, P, Value
 from ..frame import Field
 from ..layout import Layout
 from ..target import LANES

@@ -178,10 +178,11 @@ def winner_element(equation: Selection) -> str:
 
 def select_kernel(equation: Selection, layouts: dict[str, Layout]) -> Select:
     """The kernel of a selection; arguments: target, source, winner."""
-    streams = []
     winner: Access = equation.result.to(equation.winner)
-    for place, access in enumerate((equation.result, equation.source, winner)):
-        streams.append(stream(access, layouts[access.array], place))
+    target, source, won = (
+        stream(access, layouts[access.array], place)
+        for place, access in enumerate((equation.result, equation.source, winner))
+    )
     shape = equation.shape_of[equation.source.array][1:]
     axes = []
     for position, size in zip(bare(equation.source), shape, strict=True):
@@ -202,4 +203,4 @@ def select_kernel(equation: Selection, layouts: dict[str, Layout]) -> Select:
         )
     outer = tuple((n, equation.range_of[n]) for p in bare(equation.result) for n in p.names)
     cut = any(a or b for a, b in reach(equation, equation.source))
-    return Select(*streams, outer, tuple(axes), cut)
+    return Select(target, source, won, outer, tuple(axes), cut)

@@ -1,0 +1,53 @@
+"""What the CPU engine does for one layer: the calls of its training program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..explanation import ExplainedCall, Explanation, equation_lines, layer_equations
+from .compiler import assembly
+from .kernels.base import Kernel, NestKernel
+from .program import Call, Options, build
+from .target import Target
+
+if TYPE_CHECKING:
+    from ...layers import Loss
+    from ...network import Network
+    from .engine import CPU
+
+__all__ = ["explained"]
+
+
+def explained(engine: CPU, network: Network, layer: str, loss: Loss) -> Explanation:
+    """The calls on behalf of a layer in a training step."""
+    system = network.system(16, training=True, loss=loss)
+    node, sent = layer_equations(system, layer)
+    program = build(network, loss, Options(training=True, backward=True), engine)
+    calls = tuple(
+        _call(call, engine.processor)
+        for call in program.calls
+        if call.layer == layer or f"with {layer}" in call.does or f"through {layer}" in call.does
+    )
+    return Explanation(layer, f"cpu ({engine.processor})", equation_lines(node, sent), calls)
+
+
+def _call(call: Call, target: Target) -> ExplainedCall:
+    kernel = call.kernel
+    does = call.does if call.layer in call.does else f"{call.layer}, {call.does}"
+
+    def ir() -> str:
+        return kernel.text(target)
+
+    def machine() -> str:
+        return assembly(kernel.text(target), target)
+
+    return ExplainedCall(does, _algorithm(kernel, call), kernel.lines(), call.work, ir, machine)
+
+
+def _algorithm(kernel: Kernel, call: Call) -> str:
+    """In a few words."""
+    if not isinstance(kernel, NestKernel):
+        return kernel.algorithm
+    tile = " × ".join(f"{n} {name}" for name, n in kernel.nest.schedule.tile if name != "part")
+    held = f"tile {tile}" if tile else "one value at a time"
+    return f"direct, {held}" if call.work else held
