@@ -114,7 +114,7 @@ class Context:
             Into how many groups its blocks are put.
         """
         sizes, options = self.program.memory.sizes, self.program.options
-        blocks = -(-samples // LANES)
+        blocks = -(-samples // self.program.per_block)
         groups = min(blocks, GROUPS)
         if blocks > self._blocks:
             self._blocks = blocks
@@ -136,6 +136,7 @@ class Context:
             self.frame[Field.GRADIENTS_ALL] = self.gradients.ctypes.data
             self.frame[Field.GRADIENTS_STRIDE] = self.length
         self.frame[Field.COUNT], self.frame[Field.BLOCKS] = samples, blocks
+        self.frame[Field.PER_BLOCK] = self.program.per_block
         self.frame[Field.GROUPS] = groups
         self.frame[Field.SHARE] = _bits(1.0 / samples)
         return groups

@@ -15,7 +15,6 @@ from __future__ import annotations
 import sys
 
 from .frame import FIELDS, Field
-from .target import LANES
 
 __all__ = ["ARGUMENTS", "CALL", "CONTROL", "PHASE", "driver_text"]
 
@@ -68,7 +67,6 @@ def driver_text(features: str) -> str:
         arguments=ARGUMENTS,
         fields=FIELDS,
         bytes=8 * FIELDS,
-        lanes=LANES,
         pause=_pause(),
         yielding=yielding,
         loads=_loads(
@@ -83,6 +81,7 @@ def driver_text(features: str) -> str:
             Field.PARTIAL_STRIDE,
             Field.SCRATCH_ALL,
             Field.SCRATCH_STRIDE,
+            Field.PER_BLOCK,
         ),
         put_scratch=_put(Field.SCRATCH, "%scratch.at"),
         put_gradients=_put(Field.GRADIENTS, "%gradients.at"),
@@ -181,21 +180,21 @@ group:
   %task.next = add i64 %task, 1
   %high.m = mul i64 %task.next, %blocks
   %high = udiv i64 %high.m, %tasks
-  %per.block = icmp ne i64 %arena_per_block, 0
+  %own.arena = icmp ne i64 %arena_per_block, 0
   %some = icmp slt i64 %low, %high
   br i1 %some, label %block, label %done
 block:
   %b = phi i64 [ %low, %group ], [ %b.next, %block ]
-  %slot = select i1 %per.block, i64 %b, i64 %worker
+  %slot = select i1 %own.arena, i64 %b, i64 %worker
   %arena.o = mul i64 %slot, %arena_stride
   %arena.at = add i64 %arenas, %arena.o
 {put_arena}
   %partial.o = mul i64 %b, %partial_stride
   %partial.at = add i64 %partial_all, %partial.o
 {put_partial}
-  %first = mul i64 %b, {lanes}
+  %first = mul i64 %b, %per_block
   %left = sub i64 %count, %first
-  %valid = call i64 @llvm.smin.i64(i64 %left, i64 {lanes})
+  %valid = call i64 @llvm.smin.i64(i64 %left, i64 %per_block)
 {put_first}
 {put_valid}
 {put_block}

@@ -55,6 +55,7 @@ class Field(IntEnum):
     PARTIAL_STRIDE = 38
     SCRATCH_ALL = 39
     SCRATCH_STRIDE = 40
+    PER_BLOCK = 41  # samples of a block
 
 
 FIELDS = 48

@@ -53,7 +53,7 @@ from .kernels.zero import Zero
 from .layout import Layout, Margins, lanes_of, stream
 from .memory import Memory
 from .nest import Epilogue, Stream
-from .target import Target
+from .target import LANES, Target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -128,6 +128,7 @@ class Program:
         system: the equations, for a block of sixteen samples.
         options: what it is for.
         constants: arrays that are given once: shares of windows.
+        per_block: how many samples a block holds.
     """
 
     phases: list[Phase]
@@ -135,6 +136,7 @@ class Program:
     system: System
     options: Options
     constants: dict[str, np.ndarray]
+    per_block: int = LANES
 
     @property
     def calls(self) -> Iterable[Call]:

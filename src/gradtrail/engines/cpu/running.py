@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -14,6 +14,7 @@ from .context import Context, assembled
 from .frame import Field
 from .pool import Pool, pool_for
 from .program import Options, Program, build
+from .single import single
 from .target import Target
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Loaded", "compiler_for", "evaluated", "predicted", "stepped"]
 
 _COMPILERS: dict[Target, Compiler] = {}
-_LOADED: WeakKeyDictionary[Network, dict[tuple[object, ...], Loaded]] = WeakKeyDictionary()
+_LOADED: WeakKeyDictionary[Network, dict[tuple[object, ...], Any]] = WeakKeyDictionary()
 
 
 def compiler_for(target: Target) -> Compiler:
@@ -86,7 +87,9 @@ class Loaded:
 
 def predicted(engine: CPU, network: Network, x: np.ndarray) -> np.ndarray:
     """See `Engine.predict`."""
-    loaded = _loaded(engine, network, None, Options(training=False, outputs=True))
+    loaded = _singly(engine, network) if len(x) <= _FEW else None
+    if loaded is None:
+        loaded = _loaded(engine, network, None, Options(training=False, outputs=True))
     samples = Samples(np.ascontiguousarray(x), np.zeros(len(x)), None, ())  # type: ignore[arg-type]
     batch = Batch(samples, samples.places)
     _fill(loaded.context, network)
@@ -127,6 +130,20 @@ def stepped(
         context.gradients[:] = 0
     loaded.run()
     return _everything(network, loaded, batch, groups, arrays)
+
+
+_FEW = 3
+"""Up to how many samples are predicted one by one, with channels as lanes."""
+
+
+def _singly(engine: CPU, network: Network) -> Loaded | None:
+    """A network's program for one sample at a time; None where it has none."""
+    known = _LOADED.setdefault(network, {})
+    key = (engine, engine.processor, "single")
+    if key not in known:
+        program = single(network, engine)
+        known[key] = program and Loaded(program, engine.processor, engine.count())
+    return known[key]
 
 
 def _loaded(

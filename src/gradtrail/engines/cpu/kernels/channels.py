@@ -1,0 +1,151 @@
+"""Moving numbers to and from channel lanes, for programs that take one sample at a time."""
+
+from __future__ import annotations
+
+from math import prod
+
+from ....equation.frozen import frozen
+from ..builder import Code, F, P, Value
+from ..frame import Field
+from ..target import LANES
+from .base import Kernel
+
+__all__ = ["CopySample", "PackChannels", "ToRow"]
+
+
+@frozen
+class CopySample(Kernel):
+    """The chosen sample into an array with a halo. Argument: the input, one float32 per place.
+
+    Args:
+        shape: of a sample.
+        strides: bytes from one element of each axis to the next.
+        origin: where the first element lies.
+    """
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    origin: int
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        return ["X = samples[chosen[first]]"]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        chosen = code.at(code.frame(Field.CHOSEN, P), code.frame(Field.FIRST), 8)
+        row = code.at(code.frame(Field.SAMPLES, P), code.load(chosen, "i64"), prod(self.shape) * 4)
+        self._axis(code, 0, code.at(code.argument(0), self.origin), row)
+
+    def _axis(self, code: Code, axis: int, target: Value, source: Value) -> None:
+        if axis == len(self.shape):
+            code.store(code.load(source, F), target)
+            return
+        step = prod(self.shape[axis + 1 :]) * 4
+        with code.loop(f"a{axis}", self.shape[axis]) as at:
+            moved = code.at(target, at, self.strides[axis])
+            self._axis(code, axis + 1, moved, code.at(source, at, step))
+
+
+@frozen
+class PackChannels(Kernel):
+    """An array with its output channels as lanes. Arguments: packed, array.
+
+    W[k, …] becomes P[k/16][…][k mod 16], with zeros where there is no channel. One task of a phase
+    of chunks packs the groups of sixteen from START to STOP.
+
+    Args:
+        channels: K.
+        axis: how many numbers lie from one channel to the next.
+        rest: the other axes: how many values, how many numbers apart, packed to how many.
+    """
+
+    channels: int
+    axis: int
+    rest: tuple[tuple[int, int, int], ...]
+
+    @property
+    def row(self) -> int:
+        """Bytes of one group of sixteen channels."""
+        return prod(size for _, _, size in self.rest) * LANES * 4
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        return ["P[k/16][…][k mod 16] = W[k, …]"]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        packed, array = code.argument(0), code.argument(1)
+        groups = -(-self.channels // LANES)
+        for group in range(groups):
+            lanes = min(LANES, self.channels - group * LANES)
+            source = code.at(array, group * LANES * self.axis * 4)
+            self._axis(code, 0, code.at(packed, group * self.row), source, lanes)
+
+    def _axis(self, code: Code, axis: int, target: Value, source: Value, lanes: int) -> None:
+        if axis == len(self.rest):
+            for lane in range(lanes):
+                number = code.load(code.at(source, lane * self.axis * 4), F)
+                code.store(number, code.at(target, lane * 4))
+            return
+        count, apart, _ = self.rest[axis]
+        step = prod(size for _, _, size in self.rest[axis + 1 :]) * LANES * 4
+        with code.loop(f"a{axis}", count) as at:
+            moved = code.at(source, at, apart * 4)
+            self._axis(code, axis + 1, code.at(target, at, step), moved, lanes)
+
+
+@frozen
+class ToRow(Kernel):
+    """Channel lanes as one row of numbers, channels outermost. Arguments: row, array.
+
+    Args:
+        channels: C.
+        places: the sizes of the other axes.
+        strides: bytes from one element of each to the next.
+        block: bytes from one group of sixteen channels to the next.
+        origin: where the first element lies.
+        hands_out: whether the row is the frame's output, at the present sample.
+    """
+
+    channels: int
+    places: tuple[int, ...]
+    strides: tuple[int, ...]
+    block: int
+    origin: int
+    hands_out: bool = False
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        return ["row[c, …] = X[c/16][…][c mod 16]"]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        size = prod(self.places)
+        if self.hands_out:
+            first = code.frame(Field.FIRST)
+            row = code.at(code.frame(Field.OUTPUT, P), first, self.channels * size * 4)
+        else:
+            row = code.argument(0)
+        source = code.at(code.argument(1), self.origin)
+        whole, left = divmod(self.channels, LANES)
+        if whole:
+            with code.loop("g", whole) as group:
+                moved = code.at(source, group, self.block)
+                self._lanes(code, code.at(row, group, LANES * size * 4), moved, LANES)
+        if left:
+            moved = code.at(source, whole * self.block)
+            self._lanes(code, code.at(row, whole * LANES * size * 4), moved, left)
+
+    def _lanes(self, code: Code, row: Value, source: Value, lanes: int) -> None:
+        with code.loop("c", lanes) as c:
+            self._axis(code, 0, code.at(row, c, prod(self.places) * 4), code.at(source, c, 4))
+
+    def _axis(self, code: Code, axis: int, target: Value, source: Value) -> None:
+        if axis == len(self.places):
+            code.store(code.load(source, F), target)
+            return
+        step = prod(self.places[axis + 1 :]) * 4
+        with code.loop(f"a{axis}", self.places[axis]) as at:
+            moved = code.at(source, at, self.strides[axis])
+            self._axis(code, axis + 1, code.at(target, at, step), moved)

@@ -1,0 +1,423 @@
+"""Programs for one sample at a time, in evaluation: the lanes are channels instead of samples.
+
+With sixteen samples side by side, a single image would cost as much as sixteen. Here activations
+lie as `[C/16][H][W][16 channels]`: a convolution reads its weights sixteen output channels at a
+time and spreads one number of the input to all of them. The equations, the nests and the order of
+every sum are the same.
+
+    Z[k/16][y][x][k] = b[k] + Σ_{c,i,j} W[k/16][c][i][j][k]·X[c/16][y+i][x+j][c]
+
+It takes chains and sums of the usual layers; `single` gives None for a network with others
+(grouped and transposed convolutions, concatenation), which runs with sample lanes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...equation import Access, Applied, Contraction, Node, Selection, System, Term
+from ...equation import Factor as EquationFactor
+from ...equation.frozen import frozen
+from ...layers.base import Draws
+from .contraction import solved
+from .frame import Field
+from .kernels.base import Kernel, NestKernel
+from .kernels.channels import CopySample, PackChannels, ToRow
+from .kernels.selection import select_kernel
+from .layout import Layout, Margins, lanes_of, reach
+from .memory import Memory
+from .nest import PART, Epilogue, Factor, Nest, Schedule, Stream, Sum
+from .program import Call, Options, Phase, Program, value
+from .target import LANES
+from .tiling import Reading, choose_tile
+
+if TYPE_CHECKING:
+    from ...network import Network
+    from .engine import CPU
+
+__all__ = ["single"]
+
+
+class _UnsuitableError(Exception):
+    """A layer that has no form with channel lanes."""
+
+
+def single(network: Network, engine: CPU) -> Program | None:
+    """The program of a network for one sample at a time, or None where it has none."""
+    try:
+        return _Builder(network, engine).program()
+    except _UnsuitableError:
+        return None
+
+
+@frozen
+class Channels:
+    """An activation with channel lanes.
+
+    Args:
+        channels: C.
+        layout: of `[C/16][…][16]`, its halo included.
+    """
+
+    channels: int
+    layout: Layout
+
+
+class _Builder:
+    """A program being built."""
+
+    def __init__(self, network: Network, engine: CPU) -> None:
+        self.network, self.target = network, engine.processor
+        self.system: System = network.system(1)
+        self.memory = Memory()
+        self.packing = Phase("one")
+        self.blocks = Phase("blocks")
+        self.count = 0
+        self.constants: dict[str, np.ndarray] = {}
+        self.margins = self._margins()
+        self.fused = self._fused()
+
+    # -- what the layers look like ---------------------------------------------------------
+
+    def _margins(self) -> dict[str, Margins]:
+        """The halo of every activation; maxima need none."""
+        found: dict[str, Margins] = {}
+        for node in self.system.nodes:
+            equation = node.equation
+            if not isinstance(equation, Contraction):
+                continue
+            equation = solved(equation)
+            for access in equation.accesses:
+                if not lanes_of(access) or access.array not in node.sources:
+                    continue
+                name, needed = node.array_of[access.array], reach(equation, access)
+                before = found.get(name, ((0, 0),) * len(needed))
+                found[name] = tuple(
+                    (max(a, c), max(b, d)) for (a, b), (c, d) in zip(before, needed, strict=True)
+                )
+        return found
+
+    def _fused(self) -> dict[str, Node]:
+        """Contractions with products whose result goes through one function: name → that node."""
+        found: dict[str, Node] = {}
+        for node in self.system.nodes:
+            if node.equation.kind != "pointwise":
+                continue
+            before = self.system.producer.get(node.inputs[0])
+            if before is None or len(self.system.readers[before.output]) != 1:
+                continue
+            if isinstance(before.equation, Contraction) and before.equation.kind == "contraction":
+                found[before.name] = node
+        return found
+
+    # -- the program -----------------------------------------------------------------------
+
+    def program(self) -> Program:
+        """Packing, then the sample through all layers."""
+        at = 0
+        for name, shape in self.network.parameters.shapes.items():
+            layout = Layout(tuple(shape), (), False)
+            self.memory.put(value(name), Field.PARAMETERS, layout, at)
+            at += layout.size
+        for name, shape in self.network.buffers.shapes.items():
+            self.memory.add(value(name), Field.CONSTANTS, Layout(tuple(shape), (), False))
+        self._input()
+        done = {node.name for node in self.fused.values()}
+        for place, node in enumerate(self.system.nodes):
+            if node.name not in done:
+                self._node(place, node)
+        self._output()
+        self.memory.place()
+        phases = [p for p in (self.packing, self.blocks) if p.calls]
+        options = Options(training=False, outputs=True)
+        return Program(phases, self.memory, self.system, options, self.constants, per_block=1)
+
+    def _call(self, kernel: Kernel, names: tuple[str, ...], layer: str, work: int = 0) -> None:
+        for name in names:
+            self.memory.used(name, self.count)
+        self.count += 1
+        self.blocks.calls.append(Call(kernel, names, layer, "forward", work))
+
+    def _input(self) -> None:
+        name = value(self.system.input)
+        shape = self.network.input_shape
+        margins = self.margins.get(self.system.input, ())[-len(shape) :]
+        layout = Layout(shape, margins if any(m != (0, 0) for m in margins) else (), False)
+        self.memory.add(name, Field.ARENA, layout)
+        self._call(CopySample(shape, layout.strides, layout.origin), (name,), "input")
+
+    def _activation(self, name: str) -> Layout:
+        """The place of a layer's output, with channel lanes."""
+        if value(name) not in self.memory:
+            _, channels, *rest = self.system.shapes[name]
+            margins = self.margins.get(name, ())
+            halo = any(m != (0, 0) for m in margins)
+            shape = (-(-channels // LANES), *rest)
+            self.memory.add(value(name), Field.ARENA, Layout(shape, margins if halo else (), True))
+        return self.memory[value(name)].layout
+
+    def _output(self) -> None:
+        name = self.network.output_name
+        buffer = self.memory[value(name)]
+        kernel = _row(self.system.shapes[name][1:], buffer.layout, hands_out=True)
+        self._call(kernel, (value(name), value(name)), "output")
+
+    def _node(self, place: int, node: Node) -> None:
+        layer = self.network.steps[place].layer
+        for letter, array in layer.given(node.equation, Draws(0, 0, place)).items():
+            name = value(node.array_of[letter])
+            self.memory.add(name, Field.CONSTANTS, Layout(array.shape, (), False))
+            self.constants[name] = array
+        if isinstance(node.equation, Selection):
+            self._select(node, node.equation)
+        elif not isinstance(node.equation, Contraction):
+            raise _UnsuitableError
+        elif node.equation.kind == "reindex" and _flattens(node):
+            self._flatten(node)
+        else:
+            self._contract(node, node.equation)
+
+    def _select(self, node: Node, equation: Selection) -> None:
+        source = node.inputs[0]
+        if not self._has_lanes(source):
+            raise _UnsuitableError
+        target = self._activation(node.output)
+        layouts = {"X": self._activation(source), "Z": target, "A": _winner(target)}
+        letters = (equation.source.array, equation.result.array, equation.winner)
+        layouts = dict(zip(letters, layouts.values(), strict=True))
+        kernel = select_kernel(equation, layouts)
+        outer = tuple((n, target.shape[0] if n == "c" else size) for n, size in kernel.outer)
+        winner = f"winner {node.name}"
+        self.memory.add(winner, Field.ARENA, layouts[equation.winner])
+        names = (value(node.output), value(source), winner)
+        self._call(replace(kernel, outer=outer), names, node.name)
+
+    def _flatten(self, node: Node) -> None:
+        """Every number in one row; the features of a linear layer are read one by one."""
+        source = node.inputs[0]
+        buffer = self.memory[value(source)]
+        features = self.system.shapes[node.output][1]
+        layout = Layout((features,), (), False)
+        self.memory.add(value(node.output), Field.ARENA, layout)
+        if not self._has_lanes(source):
+            if buffer.layout.halo:
+                raise _UnsuitableError
+            self.memory[value(node.output)].same = buffer
+            return
+        kernel = _row(self.system.shapes[source][1:], buffer.layout)
+        self._call(kernel, (value(node.output), value(source)), node.name)
+
+    def _has_lanes(self, name: str) -> bool:
+        return self.memory[value(name)].layout.lanes
+
+    # -- contractions ----------------------------------------------------------------------
+
+    def _contract(self, node: Node, equation: Contraction) -> None:
+        equation = solved(equation)
+        targets = {t.target for t in equation.terms}
+        target = equation.terms[0].target
+        if len(targets) != 1 or not all(p.plain for p in target.positions):
+            raise _UnsuitableError
+        lane = target.positions[1].plain or ""
+        after = self.fused.get(node.name)
+        output = node.output if after is None else after.output
+        layout = self._activation(output)
+        letters: list[str] = [value(output)]
+        ranges: dict[str, int] = {lane: layout.shape[0]}
+        self._divide(node, equation, lane, ranges)
+        sums = []
+        for term in equation.terms:
+            factors = tuple(
+                self._factor(node, equation, term, f, lane, letters, ranges) for f in term.factors
+            )
+            shown = set(target.names)
+            summed = [n for t in _split(term, ranges) for n in t if n not in shown]
+            scale = None if term.scale.value == 1 else float(term.scale.value)
+            sums.append(Sum(factors, tuple(summed), scale))
+        for n in dict.fromkeys(n for t in equation.terms for n in t.names if n != "n"):
+            ranges.setdefault(n, equation.range_of[n])
+        stored = _stream(target, layout, 0, lane)
+        epilogue: tuple[Epilogue, ...] = ()
+        if after is not None:
+            assert isinstance(after.equation, Contraction)
+            applied = after.equation.terms[0].factors[0]
+            assert isinstance(applied, Applied)
+            epilogue = (Epilogue("apply", applied.function),)
+        nest = self._scheduled(stored, tuple(sums), ranges, target, lane, epilogue)
+        work = prod(equation.range_of[n] for n in equation.terms[-1].names)
+        self._call(NestKernel(nest), tuple(letters), node.name, work)
+
+    def _divide(
+        self, node: Node, equation: Contraction, lane: str, ranges: dict[str, int]
+    ) -> None:
+        """Split summed channels' indices into a group of sixteen and the place in it."""
+        for term in equation.terms:
+            for access in (f.access for f in term.factors):
+                name = value(node.array_of[access.array])
+                if not lanes_of(access) or not self.memory[name].layout.lanes:
+                    continue
+                channel = access.positions[1].plain
+                if channel not in (None, lane) and len(access.positions) > 2:
+                    size = equation.range_of[channel]
+                    ranges[channel] = min(size, LANES)
+                    ranges[channel + "16"] = -(-size // LANES)
+
+    def _factor(
+        self,
+        node: Node,
+        equation: Contraction,
+        term: Term,
+        factor: EquationFactor,
+        lane: str,
+        letters: list[str],
+        ranges: dict[str, int],
+    ) -> Factor:
+        """A factor's stream; parameters with the lane's index are packed."""
+        access = factor.access
+        name = value(node.array_of[access.array])
+        function = factor.function if isinstance(factor, Applied) else None
+        if lanes_of(access):
+            layout = self.memory[name].layout
+            found = _stream(access, layout, _place(letters, name), lane)
+            channel = access.positions[1].plain
+            if channel is None or (channel == lane and not layout.lanes):
+                raise _UnsuitableError
+            return Factor(found, function)
+        if any(p.plain is None for p in access.positions):
+            raise _UnsuitableError
+        if lane not in access.names:
+            layout = self.memory[name].layout
+            return Factor(_stream(access, layout, _place(letters, name), lane), function)
+        packed, strides = self._packed(equation, access, name, lane, _divided(equation, ranges))
+        stream = Stream(_place(letters, packed), strides, 0, True, "float", access.array)
+        return Factor(stream, function)
+
+    def _packed(
+        self,
+        equation: Contraction,
+        access: Access,
+        name: str,
+        lane: str,
+        divided: frozenset[str],
+    ) -> tuple[str, tuple[tuple[str, int], ...]]:
+        """A parameter with its lanes innermost: its buffer, and how its indices move it."""
+        shape = equation.shape_of[access.array]
+        names = [p.plain or "" for p in access.positions]
+        apart = [prod(shape[i + 1 :]) for i in range(len(shape))]
+        rest = [
+            (n, size, step, -(-size // LANES) * LANES if n in divided else size)
+            for n, size, step in zip(names, shape, apart, strict=True)
+            if n != lane
+        ]
+        kernel = PackChannels(
+            shape[names.index(lane)],
+            apart[names.index(lane)],
+            tuple((size, step, padded) for _, size, step, padded in rest),
+        )
+        groups = -(-kernel.channels // LANES)
+        packed = f"packed {name} by {lane}"
+        if packed not in self.memory:
+            layout = Layout((groups * kernel.row // 4,), (), False)
+            self.memory.add(packed, Field.PACKED, layout)
+            self.packing.calls.append(Call(kernel, (packed, name), name, "packing"))
+        strides: list[tuple[str, int]] = [(lane, kernel.row)]
+        step = LANES * 4
+        for n, _, _, padded in reversed(rest):
+            if n in divided:
+                strides += [(n, step), (n + "16", step * LANES)]
+            else:
+                strides.append((n, step))
+            step *= padded
+        return packed, tuple(strides)
+
+    def _scheduled(
+        self,
+        stored: Stream,
+        sums: tuple[Sum, ...],
+        ranges: dict[str, int],
+        target: Access,
+        lane: str,
+        epilogue: tuple[Epilogue, ...],
+    ) -> Nest:
+        """Order and tile: places in the tile, so that weights are read once for several."""
+        shown = [n for n in target.names if n != "n"]
+        main = max(sums, key=lambda s: len(s.summed))
+        readings = [
+            Reading(frozenset(n for n, _ in f.stream.strides), f.stream.lanes)
+            for f in main.factors
+        ]
+        rounds = prod([ranges[n] for n in main.summed])
+        tiling = choose_tile(
+            self.target, readings, {n: ranges[n] for n in shown}, rounds, overlap=True
+        )
+        tile = (*((n, s) for n, s in tiling.tile if s > 1), (PART, self.target.parts))
+        body, unrolled = prod(s for _, s in tile), []
+        for n in reversed(main.summed):
+            if body * ranges[n] > 320:
+                break
+            body *= ranges[n]
+            unrolled.append(n)
+        schedule = Schedule((*shown, PART), tile, tuple(unrolled))
+        return Nest(stored, sums, tuple(ranges.items()), schedule, epilogue=epilogue)
+
+
+# -- addresses --------------------------------------------------------------------------------
+
+
+def _stream(access: Access, layout: Layout, argument: int, lane: str) -> Stream:
+    """Where an access reads, in an array with channel lanes or in one of single numbers."""
+    positions = access.positions[1:] if lanes_of(access) else access.positions
+    strides: dict[str, int] = {}
+    offset, lanes = layout.origin, False
+    for axis, (position, stride) in enumerate(zip(positions, layout.strides, strict=True)):
+        offset += position.offset.integer * stride
+        channel = layout.lanes and axis == 0
+        for name, coefficient in position.terms:
+            if channel and name != lane:  # a summed channel: sixteen of them lie side by side
+                several = len(positions) > 1
+                strides[name] = 4
+                strides |= {name + "16": stride} if several else {}
+                continue
+            lanes = lanes or channel
+            strides[name] = strides.get(name, 0) + coefficient.integer * stride
+    return Stream(argument, tuple(strides.items()), offset, lanes, "float", access.array)
+
+
+def _divided(equation: Contraction, ranges: dict[str, int]) -> frozenset[str]:
+    return frozenset(n for n in equation.range_of if n + "16" in ranges)
+
+
+def _split(term: Term, ranges: dict[str, int]) -> list[tuple[str, ...]]:
+    """The term's indices in order, each with its group before it."""
+    return [(n + "16", n) if n + "16" in ranges else (n,) for n in term.names if n != "n"]
+
+
+def _place(letters: list[str], name: str) -> int:
+    """The argument that a buffer is."""
+    if name not in letters:
+        letters.append(name)
+    return letters.index(name)
+
+
+def _row(shape: tuple[int, ...], layout: Layout, hands_out: bool = False) -> ToRow:
+    """An activation as one row."""
+    if not layout.lanes:
+        raise _UnsuitableError
+    channels, *places = shape
+    block, *strides = layout.strides
+    return ToRow(channels, tuple(places), tuple(strides), block, layout.origin, hands_out)
+
+
+def _winner(layout: Layout) -> Layout:
+    return Layout(layout.shape, (), True, "i8")
+
+
+def _flattens(node: Node) -> bool:
+    """Whether a layer lays out several axes as one."""
+    equation = node.equation
+    assert isinstance(equation, Contraction)
+    return len(equation.target.positions) == 2 and len(equation.terms) == 1
