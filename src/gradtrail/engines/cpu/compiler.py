@@ -2,38 +2,22 @@
 
 A compiled object is found again by what it was made from: the kernel's description, the text of the
 code generator, LLVM's version, the processor's name and features. Equal description and equal
-generator make equal IR, so no IR has to be written to find an object. Files are written under a
-temporary name and renamed, begin with a checksum, and are compiled anew where anything is wrong.
-
-`GRADTRAIL_CACHE` names the folder; empty, nothing is kept.
+generator make equal IR, so no IR has to be written to find an object.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .cache import read, stored_path, write
 from .target import Target
 
-__all__ = ["Compiler", "assembly", "cache_folder"]
-
-_LIMIT = 64 << 20
-
-
-@cache
-def cache_folder() -> Path | None:
-    """Where objects are kept; None where nowhere."""
-    named = os.environ.get("GRADTRAIL_CACHE")
-    if named is not None:
-        return Path(named) if named else None
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "gradtrail" / "code"
+__all__ = ["Compiler", "assembly"]
 
 
 @cache
@@ -123,45 +107,18 @@ class Compiler:
 
     def _object(self, description: str, text: Callable[[], str]) -> bytes:
         path = self._path(description)
-        stored = None if path is None else _read(path)
+        stored = read(path)
         if stored is not None:
             self.found += 1
             return stored
         self.compiled += 1
         made = bytes(_machine(self.target).emit_object(_parsed(text(), self.target)))
-        if path is not None:
-            _write(path, made)
+        write(path, made)
         return made
 
     def _path(self, description: str) -> Path | None:
-        folder = cache_folder()
-        if folder is None:
-            return None
         version = ".".join(map(str, _llvm().llvm_version_info))
         parts = (version, self.target.cpu, self.target.features, description)
-        key = hashlib.sha256(_generator() + "\0".join(parts).encode()).hexdigest()[:40]
-        return folder / key[:2] / f"{key[2:]}.o"
-
-
-def _read(path: Path) -> bytes | None:
-    """A stored object, or None where there is none or it is damaged."""
-    try:
-        if path.stat().st_size > _LIMIT:
-            return None
-        content = path.read_bytes()
-    except OSError:
-        return None
-    checksum, code = content[:32], content[32:]
-    return code if code and hashlib.sha256(code).digest() == checksum else None
-
-
-def _write(path: Path, code: bytes) -> None:
-    """Keep an object; a full disk or a read-only folder keeps nothing."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(hashlib.sha256(code).digest() + code)
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        return stored_path(
+            hashlib.sha256(_generator() + "\0".join(parts).encode()).hexdigest(), "o"
+        )

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .compiler import Compiler
 from .driver import CALL, PHASE
 from .frame import FIELDS, Field
-from .program import Call, Program
+from .listing import ListedPhase, Listing
 from .target import LANES
 
-__all__ = ["Context", "aligned", "assembled"]
+__all__ = ["Context", "address", "aligned", "assembled", "bits"]
 
 GROUPS = 16
 """Into how many groups a batch's blocks are put at most. Each group's gradients are summed by
@@ -25,45 +24,35 @@ _PAGE = 64
 def aligned(size: int) -> np.ndarray:
     """So many zero bytes, beginning at a multiple of 64."""
     held = np.zeros(size + _PAGE, np.uint8)
-    skip = -held.ctypes.data % _PAGE
+    skip = -address(held) % _PAGE
     return held[skip : skip + size]
 
 
 def assembled(
-    phases: Sequence[tuple[str, Sequence[Call], int, int]],
-    program: Program,
-    compiler: Compiler,
+    phases: Sequence[ListedPhase], addresses: Mapping[str, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Calls as the driver reads them.
 
     Args:
-        phases: kind (`blocks`, `one`, `chunks`), calls, length, chunk.
-        program: whose buffers the calls name.
-        compiler: which gives the kernels' addresses.
+        phases: in order.
+        addresses: of the functions, by name.
 
     Returns:
         The calls, (n, CALL) int64, and the phases, (P, PHASE) int64, which point at them.
     """
-    calls = [c for _, listed, _, _ in phases for c in listed]
-    kernels = {c.kernel.symbol: c.kernel for c in calls}
-    target = compiler.target
-    pieces = [
-        (symbol, symbol, (lambda k=kernel: k.text(target))) for symbol, kernel in kernels.items()
-    ]
-    addresses = dict(zip(kernels, compiler.addresses(pieces), strict=True))
+    calls = [c for p in phases for c in p.calls]
     table = np.zeros((max(1, len(calls)), CALL), np.int64)
-    for row, call in zip(table, calls, strict=False):
-        row[0], row[1] = addresses[call.kernel.symbol], len(call.arguments)
-        for place, name in enumerate(call.arguments):
-            buffer = program.memory[name]
-            row[2 + 2 * place], row[3 + 2 * place] = int(buffer.field), buffer.offset
+    for row, (symbol, arguments) in zip(table, calls, strict=False):
+        flat = [number for argument in arguments for number in argument]
+        row[: 2 + len(flat)] = [addresses[symbol], len(arguments), *flat]
     found = np.zeros((len(phases), PHASE), np.int64)
     begin = 0
-    for row, (kind, listed, length, chunk) in zip(found, phases, strict=True):
-        tasks = 1 if kind == "one" else -(-length // chunk) if kind == "chunks" else 0
-        address = table.ctypes.data + begin * CALL * 8
-        row[:] = (int(kind != "blocks"), address, len(listed), tasks, length, chunk)
-        begin += len(listed)
+    for row, phase in zip(found, phases, strict=True):
+        tasks = {"one": 1, "blocks": 0}.get(phase.kind, -(-phase.length // phase.chunk))
+        at = address(table) + begin * CALL * 8
+        kind = int(phase.kind != "blocks")
+        row[:] = (kind, at, len(phase.calls), tasks, phase.length, phase.chunk)
+        begin += len(phase.calls)
     return table, found
 
 
@@ -71,22 +60,24 @@ class Context:
     """Memory for one program, and its frame.
 
     Args:
-        program: what will run.
+        listing: what will run.
         threads: by how many threads.
     """
 
-    def __init__(self, program: Program, threads: int) -> None:
-        self.program, self.threads = program, threads
+    def __init__(self, listing: Listing, threads: int) -> None:
+        self.listing, self.threads = listing, threads
         self.frame = np.zeros(FIELDS, np.int64)
-        sizes = program.memory.sizes
-        self.parameters = aligned(_padded(sizes.get(Field.PARAMETERS, 0)))
-        self.constants = aligned(_padded(sizes.get(Field.CONSTANTS, 0)))
-        self.shared = aligned(_padded(sizes.get(Field.SHARED, 0)))
-        self.packed = aligned(_padded(sizes.get(Field.PACKED, 0)))
-        self.updated_buffers = aligned(_padded(sizes.get(Field.BUFFERS_UPDATED, 0)))
-        self.scratch = aligned(threads * _padded(sizes.get(Field.SCRATCH, 0)))
+        size = listing.size
+        self.parameters = aligned(_padded(size(Field.PARAMETERS)))
+        self.constants = aligned(_padded(size(Field.CONSTANTS)))
+        self.shared = aligned(_padded(size(Field.SHARED)))
+        self.packed = aligned(_padded(size(Field.PACKED)))
+        self.updated_buffers = aligned(_padded(size(Field.BUFFERS_UPDATED)))
+        self.scratch = aligned(threads * _padded(size(Field.SCRATCH)))
         self.flag = np.zeros(1, np.int64)
-        self._blocks = self._groups = 0
+        self._blocks = self._groups = self._count = 0
+        self.blocks = 0
+        self.frame[Field.PER_BLOCK] = listing.per_block
         self._held: list[np.ndarray] = []
         for field, array in (
             (Field.PARAMETERS, self.parameters),
@@ -97,15 +88,15 @@ class Context:
             (Field.SCRATCH_ALL, self.scratch),
             (Field.FLAG, self.flag),
         ):
-            self.frame[field] = array.ctypes.data
-        self.frame[Field.SCRATCH_STRIDE] = _padded(sizes.get(Field.SCRATCH, 0))
-        for name, values in program.constants.items():
+            self.frame[field] = address(array)
+        self.frame[Field.SCRATCH_STRIDE] = _padded(size(Field.SCRATCH))
+        for name, values in listing.constants.items():
             self.array(name)[...] = values
 
     @property
     def length(self) -> int:
         """Bytes of all parameters in a row."""
-        return _padded(self.program.memory.sizes.get(Field.PARAMETERS, 0))
+        return _padded(self.listing.size(Field.PARAMETERS))
 
     def reserve(self, samples: int) -> int:
         """Make room for a batch.
@@ -113,37 +104,38 @@ class Context:
         Returns:
             Into how many groups its blocks are put.
         """
-        sizes, options = self.program.memory.sizes, self.program.options
-        blocks = -(-samples // self.program.per_block)
+        size, options = self.listing.size, self.listing.options
+        blocks = -(-samples // self.listing.per_block)
         groups = min(blocks, GROUPS)
         if blocks > self._blocks:
             self._blocks = blocks
-            arena = _padded(sizes.get(Field.ARENA, 0))
-            per_block = self.program.segmented or options.keep
+            arena = _padded(size(Field.ARENA))
+            per_block = self.listing.segmented or options.keep
             self.arenas = aligned((blocks if per_block else self.threads) * arena)
-            self.frame[Field.ARENAS] = self.arenas.ctypes.data
+            self.frame[Field.ARENAS] = address(self.arenas)
             self.frame[Field.ARENA_STRIDE] = arena
             self.frame[Field.ARENA_PER_BLOCK] = int(per_block)
-            partial = _padded(sizes.get(Field.PARTIAL, 0))
+            partial = _padded(size(Field.PARTIAL))
             self.partial = aligned(blocks * partial)
-            self.frame[Field.PARTIAL_ALL] = self.partial.ctypes.data
+            self.frame[Field.PARTIAL_ALL] = address(self.partial)
             self.frame[Field.PARTIAL_STRIDE] = partial
             self.result = np.zeros((blocks, 2), np.float32)
-            self.frame[Field.RESULT] = self.result.ctypes.data
+            self.frame[Field.RESULT] = address(self.result)
         if options.backward and groups > self._groups:
             self._groups = groups
             self.gradients = aligned(groups * self.length)
-            self.frame[Field.GRADIENTS_ALL] = self.gradients.ctypes.data
+            self.frame[Field.GRADIENTS_ALL] = address(self.gradients)
             self.frame[Field.GRADIENTS_STRIDE] = self.length
-        self.frame[Field.COUNT], self.frame[Field.BLOCKS] = samples, blocks
-        self.frame[Field.PER_BLOCK] = self.program.per_block
-        self.frame[Field.GROUPS] = groups
-        self.frame[Field.SHARE] = _bits(1.0 / samples)
+        if samples != self._count:
+            self._count, self.blocks = samples, blocks
+            self.frame[Field.COUNT], self.frame[Field.BLOCKS] = samples, blocks
+            self.frame[Field.GROUPS] = groups
+            self.frame[Field.SHARE] = bits(1.0 / samples)
         return groups
 
     def array(self, name: str) -> np.ndarray:
         """An array outside the arena, as it lies there."""
-        buffer = self.program.memory[name]
+        buffer = self.listing.places[name]
         regions = {
             Field.PARAMETERS: self.parameters,
             Field.CONSTANTS: self.constants,
@@ -162,7 +154,7 @@ class Context:
             name: the buffer's.
             count: how many samples.
         """
-        buffer = self.program.memory[name]
+        buffer = self.listing.places[name]
         layout = buffer.layout
         blocks = -(-count // LANES)
         arena = self.arenas.reshape(-1, int(self.frame[Field.ARENA_STRIDE]))[:blocks]
@@ -185,6 +177,11 @@ def _padded(size: int) -> int:
     return max(_PAGE, -(-size // _PAGE) * _PAGE)
 
 
-def _bits(value: float) -> int:
+def address(array: np.ndarray) -> int:
+    """Where an array's first element lies."""
+    return int(array.__array_interface__["data"][0])
+
+
+def bits(value: float) -> int:
     """A float32 as it lies in a field."""
     return int(struct.unpack("<I", struct.pack("<f", value))[0])

@@ -30,7 +30,8 @@ from ...equation import (
 )
 from ...equation import Factor as EquationFactor
 from ...equation.frozen import frozen
-from .layout import SAMPLE, Layout, Margins, bare, lanes_of, reach, stream
+from .addresses import SAMPLE, bare, lanes_of, reach, stream
+from .layout import Layout, Margins
 from .nest import PART, Clip, Epilogue, Factor, Nest, Schedule, Stream, Sum
 from .target import Target
 from .tiling import Reading, Tiling, choose_tile

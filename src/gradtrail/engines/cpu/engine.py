@@ -51,6 +51,11 @@ class CPU(Engine):
         """What code is made for."""
         return host() if self.target is None else target_for(self.target)
 
+    @property
+    def algorithms(self) -> tuple[object, ...]:
+        """What besides the processor decides how a network is computed."""
+        return ()
+
     def count(self, threads: int | None = None) -> int:
         """How many threads run."""
         return threads or self.threads or _available()

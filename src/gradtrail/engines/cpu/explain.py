@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ..explanation import ExplainedCall, Explanation, equation_lines, layer_equations
 from .compiler import assembly
 from .kernels.base import Kernel, NestKernel
-from .program import Call, Options, build
+from .options import Options
+from .program import Call, build
 from .target import Target
 
 if TYPE_CHECKING:

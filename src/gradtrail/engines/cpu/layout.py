@@ -9,22 +9,17 @@ once and never written again, so a padded convolution needs no case for its edge
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from ...equation import Access, Affine, Equation
 from ...equation.frozen import frozen
-from .nest import Stream
 from .target import LANES
 
-__all__ = ["Layout", "bare", "lanes_of", "reach", "stream"]
-
-SAMPLE = "n"
-"""The index that runs over samples, by the layers' convention."""
+__all__ = ["Layout", "Margins"]
 
 _BYTES = {"float": 4, "i32": 4, "i8": 1}
 
 Margins = tuple[tuple[int, int], ...]
+"""Per axis, how far a halo reaches before and behind."""
 
 
 @frozen
@@ -77,55 +72,3 @@ class Layout:
     def halo(self) -> bool:
         """Whether there is any."""
         return any(a or b for a, b in self.margins)
-
-
-def lanes_of(access: Access) -> bool:
-    """Whether an access goes sample by sample."""
-    return bool(access.positions) and access.positions[0].plain == SAMPLE
-
-
-def bare(access: Access) -> tuple[Affine, ...]:
-    """The positions without that of the sample."""
-    return access.positions[1:] if lanes_of(access) else access.positions
-
-
-def reach(equation: Equation, access: Access) -> Margins:
-    """How far an access goes beyond its array, before and behind each axis but the sample's."""
-    shape = equation.shape_of[access.array]
-    sizes = shape[1:] if lanes_of(access) else shape
-    found = []
-    for position, size in zip(bare(access), sizes, strict=True):
-        low, high = position.bounds(equation.range_of)
-        found.append((max(0, -low), max(0, high - size + 1)))
-    return tuple(found)
-
-
-def stream(access: Access, layout: Layout, argument: int, written: str = "") -> Stream:
-    """The addresses that an access goes through."""
-    strides: dict[str, int] = {}
-    offset = layout.origin
-    for position, stride in zip(bare(access), layout.strides, strict=True):
-        offset += position.offset.integer * stride
-        for name, coefficient in position.terms:
-            strides[name] = strides.get(name, 0) + coefficient.integer * stride
-    return Stream(
-        argument,
-        tuple(strides.items()),
-        offset,
-        lanes_of(access),
-        layout.element,
-        written or access.array,
-    )
-
-
-def widest(margins: Iterable[Margins], rank: int) -> Margins:
-    """The halo that all of several accesses fit into; empty where none is needed."""
-    found = [(0, 0)] * rank
-    for margin in margins:
-        found = [(max(a, c), max(b, d)) for (a, b), (c, d) in zip(found, margin, strict=True)]
-    return tuple(found) if any(a or b for a, b in found) else ()
-
-
-def sizes(ranges: Mapping[str, int], names: Iterable[str]) -> dict[str, int]:
-    """The ranges of some indices."""
-    return {n: ranges[n] for n in names}

@@ -1,7 +1,7 @@
 """The static memory plan: where every array of a step lies, known before there is any data.
 
 Each array lives in a region of its own kind (`Field`): activations in a block's arena, parameters
-in one row, gradients in a copy of that row per group. Within the arena, arrays of equal layout share
+in one row, gradients in a copy of that row per group. In the arena, arrays of equal layout share
 a place where their lives do not overlap; the layouts must be equal because halos are set to zero
 only once.
 """

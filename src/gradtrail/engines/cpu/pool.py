@@ -20,6 +20,11 @@ from .target import Target
 
 __all__ = ["Pool", "pool_for"]
 
+
+def _where(array: np.ndarray) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
 _PATIENCE = 20_000
 """How many looks in vain, about a millisecond, before a thread goes to sleep."""
 
@@ -86,7 +91,7 @@ class Pool:
             if self._asleep and threads > 1:
                 with self._wake:
                     self._wake.notify_all()
-            self._step(self._address, phases.ctypes.data, len(phases), frame.ctypes.data)
+            self._step(self._address, _where(phases), len(phases), _where(frame))
         if self._failure is not None:
             failure, self._failure = self._failure, None
             self._threads = [t for t in self._threads if t.is_alive()]

@@ -27,10 +27,10 @@ from ...equation import (
     Term,
 )
 from ...equation import Loss as LossEquation
-from ...equation.frozen import frozen
 from ...equation.scalar import Function
 from ...layers import Dropout
 from .activation import slope_of_value
+from .addresses import lanes_of, stream
 from .contraction import Form, by_rows, forms, nest_of
 from .frame import Field
 from .kernels.base import Kernel, NestKernel
@@ -50,9 +50,10 @@ from .kernels.outer import OuterProduct, Transposed
 from .kernels.samples import GatherSamples, GatherTargets, ScatterOutputs
 from .kernels.selection import select_kernel, winner_element
 from .kernels.zero import Zero
-from .layout import Layout, Margins, lanes_of, stream
+from .layout import Layout, Margins
 from .memory import Memory
 from .nest import Epilogue, Stream
+from .options import Options
 from .target import LANES, Target
 
 if TYPE_CHECKING:
@@ -62,26 +63,7 @@ if TYPE_CHECKING:
     from ...network import Network
     from .engine import CPU
 
-__all__ = ["Call", "Options", "Phase", "Program", "build"]
-
-
-@frozen
-class Options:
-    """What a program is for.
-
-    Args:
-        training: batch statistics and dropout, or evaluation.
-        backward: whether there are gradients.
-        keep: whether every array of the step is kept.
-        input_gradient: whether the input's gradient is wanted.
-        outputs: whether the outputs are handed out as rows.
-    """
-
-    training: bool
-    backward: bool = False
-    keep: bool = False
-    input_gradient: bool = False
-    outputs: bool = False
+__all__ = ["Call", "Phase", "Program", "build"]
 
 
 @dataclass(frozen=True)
@@ -110,12 +92,16 @@ class Phase:
     """Calls between two barriers.
 
     Args:
-        kind: `blocks`, or `one` for a single task.
+        kind: `blocks`, `one` for a single task, or `chunks` for ranges of a length.
         calls: in order.
+        length: of what the chunks divide.
+        chunk: how much of it one task takes.
     """
 
     kind: str
     calls: list[Call] = field(default_factory=list)
+    length: int = 0
+    chunk: int = 1
 
 
 @dataclass

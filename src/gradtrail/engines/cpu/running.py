@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -10,19 +11,21 @@ import numpy as np
 
 from ..base import Batch, Computed, Evaluated, Samples
 from .compiler import Compiler
-from .context import Context, assembled
+from .context import Context, address, assembled, bits
 from .frame import Field
+from .listing import Listing, listed, listing_of
+from .options import Options
 from .pool import Pool, pool_for
-from .program import Options, Program, build
-from .single import single
 from .target import Target
 
 if TYPE_CHECKING:
     from ...layers import Loss
     from ...network import Network
     from .engine import CPU
+    from .kernels.base import Kernel
+    from .program import Program
 
-__all__ = ["Loaded", "compiler_for", "evaluated", "predicted", "stepped"]
+__all__ = ["Loaded", "compiler_for", "evaluated", "load", "predicted", "stepped"]
 
 _COMPILERS: dict[Target, Compiler] = {}
 _LOADED: WeakKeyDictionary[Network, dict[tuple[object, ...], Any]] = WeakKeyDictionary()
@@ -37,19 +40,29 @@ class Loaded:
     """A program with its machine code and its memory.
 
     Args:
-        program: the program.
+        listing: the program as numbers.
+        program: gives the program itself, where code must be written.
         target: the processor.
         threads: how many run it.
     """
 
-    def __init__(self, program: Program, target: Target, threads: int) -> None:
-        self.program = program
-        self.context = Context(program, threads)
+    def __init__(
+        self, listing: Listing, program: Callable[[], Program], target: Target, threads: int
+    ) -> None:
+        self.listing, self.threads = listing, threads
+        self.context = Context(listing, threads)
         self.pool: Pool = pool_for(target)
-        self.threads = threads
-        listed = [(p.kind, p.calls, 0, 0) for p in program.phases]
-        self.calls, self.phases = assembled(listed, program, compiler_for(target))
+
+        def text(symbol: str) -> str:
+            return kernels(program)[symbol].text(target)
+
+        pieces = [(s, s, partial(text, s)) for s in listing.symbols]
+        found = compiler_for(target).addresses(pieces)
+        addresses = dict(zip(listing.symbols, found, strict=True))
+        self.calls, self.phases = assembled(listing.phases, addresses)
         self._blocks = self.phases[:, 0] == 0
+        self._groups = 0
+        self._samples: Samples | None = None
 
     def feed(self, batch: Batch, *, labels: bool) -> int:
         """Tell the frame about a batch.
@@ -59,17 +72,20 @@ class Loaded:
         """
         groups = self.context.reserve(len(batch))
         frame, samples = self.context.frame, batch.samples
-        frame[Field.SAMPLES] = samples.x.ctypes.data
-        frame[Field.CHOSEN] = batch.chosen.ctypes.data
-        frame[Field.SEED] = np.uint64(batch.seed & (1 << 64) - 1).astype(np.int64)
+        if samples is not self._samples:
+            self._samples = samples
+            frame[Field.SAMPLES] = address(samples.x)
+            if labels:
+                frame[Field.TARGETS] = address(samples.rows[0])
+                frame[Field.CLASSES] = 0 if samples.classes is None else address(samples.classes)
+        frame[Field.CHOSEN] = address(batch.chosen)
+        frame[Field.SEED] = (batch.seed & (1 << 64) - 1) - (batch.seed & 1 << 63) * 2
         frame[Field.STEP] = batch.step
         if labels:
-            rows, _ = samples.rows
-            frame[Field.TARGETS] = rows.ctypes.data
-            classes = samples.classes
-            frame[Field.CLASSES] = 0 if classes is None else classes.ctypes.data
-            frame[Field.TARGET_SCALE] = np.float32(batch.scale).view(np.uint32)
-        self.phases[self._blocks, 3] = groups
+            frame[Field.TARGET_SCALE] = bits(batch.scale)
+        if groups != self._groups:
+            self._groups = groups
+            self.phases[self._blocks, 3] = groups
         return groups
 
     def run(self) -> None:
@@ -78,11 +94,35 @@ class Loaded:
 
     def outcome(self, batch: Batch) -> Evaluated:
         """Loss and right answers of the batch that ran."""
-        result = self.context.result[: self.context.frame[Field.BLOCKS]]
-        loss = float(result[:, 0].sum(dtype=np.float64))
+        result = self.context.result[: self.context.blocks].tolist()
+        loss = float(sum(share for share, _ in result))
         if batch.samples.classes is None:
             return Evaluated(loss, None)
-        return Evaluated(loss, int(result[:, 1].sum()))
+        return Evaluated(loss, int(sum(right for _, right in result)))
+
+
+def kernels(program: Callable[[], Program]) -> dict[str, Kernel]:
+    """The kernels of a program by their functions' names."""
+    return {c.kernel.symbol: c.kernel for c in program().calls}
+
+
+def load(
+    engine: CPU,
+    network: Network,
+    loss: Loss | None,
+    options: Options,
+    by_class: bool,
+    threads: int,
+) -> Loaded:
+    """A network's program, compiled, with memory of its own."""
+
+    def build_it() -> Program:
+        from .program import build
+
+        return build(network, loss, options, engine, by_class)
+
+    listing, program = listed(engine, network, loss, options, by_class, build_it)
+    return Loaded(listing, program, engine.processor, threads)
 
 
 def predicted(engine: CPU, network: Network, x: np.ndarray) -> np.ndarray:
@@ -94,9 +134,9 @@ def predicted(engine: CPU, network: Network, x: np.ndarray) -> np.ndarray:
     batch = Batch(samples, samples.places)
     _fill(loaded.context, network)
     loaded.feed(batch, labels=False)
-    shape = loaded.program.system.shapes[network.output_name][1:]
+    shape = loaded.listing.shapes[network.output_name][1:]
     outputs = np.empty((len(x), *shape), np.float32)
-    loaded.context.frame[Field.OUTPUT] = outputs.ctypes.data
+    loaded.context.frame[Field.OUTPUT] = address(outputs)
     loaded.run()
     return outputs
 
@@ -141,9 +181,16 @@ def _singly(engine: CPU, network: Network) -> Loaded | None:
     known = _LOADED.setdefault(network, {})
     key = (engine, engine.processor, "single")
     if key not in known:
+        from .single import single
+
         program = single(network, engine)
-        known[key] = program and Loaded(program, engine.processor, engine.count())
-    return known[key]
+        if program is None:
+            known[key] = None
+        else:
+            made = listing_of(program)
+            known[key] = Loaded(made, lambda: program, engine.processor, engine.count())
+    found: Loaded | None = known[key]
+    return found
 
 
 def _loaded(
@@ -157,9 +204,9 @@ def _loaded(
     known = _LOADED.setdefault(network, {})
     key = (engine, engine.processor, loss, options, by_class)
     if key not in known:
-        program = build(network, loss, options, engine, by_class)
-        known[key] = Loaded(program, engine.processor, engine.count())
-    return known[key]
+        known[key] = load(engine, network, loss, options, by_class, engine.count())
+    found: Loaded = known[key]
+    return found
 
 
 def _fill(context: Context, network: Network) -> None:
@@ -175,28 +222,27 @@ def _everything(
     arrays: Mapping[str, np.ndarray],
 ) -> Computed:
     """All arrays of a step that was kept whole."""
-    context, memory, count = loaded.context, loaded.program.memory, len(batch)
+    context, places, count = loaded.context, loaded.listing.places, len(batch)
     values = {name: np.array(arrays[name]) for name in network.buffers}
     gradients: dict[str, np.ndarray] = {}
-    for name in loaded.program.system.shapes:
+    for name in loaded.listing.shapes:
         if name == "loss":
             values[name] = np.asarray(np.float32(loaded.outcome(batch).loss))
             continue
-        buffer = memory[f"value {name}"]
         if name in arrays:
             values[name] = np.array(arrays[name])
-        elif buffer.field is Field.ARENA:
+        elif places[f"value {name}"].field is Field.ARENA:
             values[name] = context.samples_of(f"value {name}", count)
         else:
             values[name] = context.array(f"value {name}").copy()
-    if loaded.program.options.backward:
+    if loaded.listing.options.backward:
         total = _tree(context.gradients.view(np.float32).reshape(-1, context.length // 4)[:groups])
         for name in values:
             if name in network.parameters:
-                held = memory[f"gradient {name}"]
+                held = places[f"gradient {name}"]
                 begin, size = held.offset // 4, held.layout.size // 4
                 gradients[name] = total[begin : begin + size].reshape(held.layout.shape).copy()
-            elif f"gradient {name}" in memory and memory[f"gradient {name}"].first >= 0:
+            elif f"gradient {name}" in places:
                 gradients[name] = context.samples_of(f"gradient {name}", count)
         gradients["loss"] = np.ones((), np.float32)
     return Computed(values, gradients)

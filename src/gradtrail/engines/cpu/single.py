@@ -23,15 +23,17 @@ from ...equation import Access, Applied, Contraction, Node, Selection, System, T
 from ...equation import Factor as EquationFactor
 from ...equation.frozen import frozen
 from ...layers.base import Draws
+from .addresses import lanes_of, reach
 from .contraction import solved
 from .frame import Field
 from .kernels.base import Kernel, NestKernel
 from .kernels.channels import CopySample, PackChannels, ToRow
 from .kernels.selection import select_kernel
-from .layout import Layout, Margins, lanes_of, reach
+from .layout import Layout, Margins
 from .memory import Memory
 from .nest import PART, Epilogue, Factor, Nest, Schedule, Stream, Sum
-from .program import Call, Options, Phase, Program, value
+from .options import Options
+from .program import Call, Phase, Program, value
 from .target import LANES
 from .tiling import Reading, choose_tile
 
@@ -251,9 +253,7 @@ class _Builder:
         work = prod(equation.range_of[n] for n in equation.terms[-1].names)
         self._call(NestKernel(nest), tuple(letters), node.name, work)
 
-    def _divide(
-        self, node: Node, equation: Contraction, lane: str, ranges: dict[str, int]
-    ) -> None:
+    def _divide(self, node: Node, equation: Contraction, lane: str, ranges: dict[str, int]) -> None:
         """Split summed channels' indices into a group of sixteen and the place in it."""
         for term in equation.terms:
             for access in (f.access for f in term.factors):
@@ -347,8 +347,7 @@ class _Builder:
         shown = [n for n in target.names if n != "n"]
         main = max(sums, key=lambda s: len(s.summed))
         readings = [
-            Reading(frozenset(n for n, _ in f.stream.strides), f.stream.lanes)
-            for f in main.factors
+            Reading(frozenset(n for n, _ in f.stream.strides), f.stream.lanes) for f in main.factors
         ]
         rounds = prod([ranges[n] for n in main.summed])
         tiling = choose_tile(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...equation.scalar import evaluate
 from ..base import Batch, Computed, Stepped, Trainer
-from .context import aligned, assembled
+from .context import address, aligned, assembled
 from .driver import PHASE
 from .frame import Field
 from .kernels.update import SumGroups, Update, folded
-from .layout import Layout
-from .program import Call, Options, build
-from .running import Loaded, compiler_for
+from .listing import ListedPhase
+from .options import Options
+from .running import Loaded, compiler_for, load
 
 if TYPE_CHECKING:
     from ...layers import Loss
@@ -46,14 +48,14 @@ class CPUTrainer(Trainer):
         self._remembered: Mapping[str, Mapping[str, np.ndarray]] = remembered
         self._rule = optimizer.rule
         names = frozenset(("weight", "gradient", *self._rule.state))
+        self._scalar_values: dict[str, float] = {}
         self._assignments, self._scalars = folded(self._rule.assignments, names)
 
     def _load(self, by_class: bool) -> Loaded:
         """Build and compile at the first step, when the kind of labels is known."""
-        network, engine = self.network, self.engine
-        options = Options(training=True, backward=True)
-        program = build(network, self.loss, options, engine, by_class)
-        self.loaded = loaded = Loaded(program, engine.processor, self.threads)
+        network, options = self.network, Options(training=True, backward=True)
+        loaded = load(self.engine, network, self.loss, options, by_class, self.threads)
+        self.loaded = loaded
         context = loaded.context
         context.fill(network.parameters)
         context.fill(network.buffers)
@@ -61,7 +63,7 @@ class CPUTrainer(Trainer):
         self._weights = [context.parameters, aligned(length)]
         self._states = [aligned(states * length), aligned(states * length)]
         self._numbers = np.zeros(max(1, len(self._scalars)), np.float32)
-        context.frame[Field.SCALARS] = self._numbers.ctypes.data
+        context.frame[Field.SCALARS] = address(self._numbers)
         self._ends: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._restore()
         return loaded
@@ -76,7 +78,7 @@ class CPUTrainer(Trainer):
 
     def _state_of(self, name: str, place: int) -> np.ndarray:
         assert self.loaded is not None
-        buffer = self.loaded.program.memory[f"value {name}"]
+        buffer = self.loaded.listing.places[f"value {name}"]
         begin = place * self.loaded.context.length + buffer.offset
         held = self._states[0][begin : begin + buffer.layout.size]
         return held.view(np.float32).reshape(buffer.layout.shape)
@@ -86,25 +88,32 @@ class CPUTrainer(Trainer):
         if groups not in self._ends:
             loaded = self.loaded
             assert loaded is not None
-            memory, length = loaded.program.memory, loaded.context.length
-            row = Layout((length // 4,), (), False)
-            for name, field in (
-                ("row of weights", Field.PARAMETERS),
-                ("row of new weights", Field.UPDATED),
-                ("row of gradients", Field.GRADIENTS_ALL),
-                ("row of state", Field.STATE),
-                ("row of new state", Field.STATE_UPDATED),
-            ):
-                memory.put(name, field, row, 0)
+            length = loaded.context.length
+            sums = SumGroups(groups)
             update = Update(self._assignments, self._rule.state, len(self._scalars), length // 4)
-            rows = ("row of weights", "row of gradients", "row of new weights")
-            calls = [
-                Call(SumGroups(groups), ("row of gradients",), "update", "sum of the groups"),
-                Call(update, (*rows, "row of state", "row of new state"), "update", "update"),
-            ]
-            phase = ("chunks", calls, length // 4, _CHUNK)
+            weights, new, gradients, state, after = (
+                (int(f), 0)
+                for f in (
+                    Field.PARAMETERS,
+                    Field.UPDATED,
+                    Field.GRADIENTS_ALL,
+                    Field.STATE,
+                    Field.STATE_UPDATED,
+                )
+            )
+            calls = (
+                (sums.symbol, (gradients,)),
+                (update.symbol, (weights, gradients, new, state, after)),
+            )
             compiler = compiler_for(self.engine.processor)
-            table, last = assembled([phase], loaded.program, compiler)
+            pieces = [
+                (k.symbol, k.symbol, partial(k.text, compiler.target)) for k in (sums, update)
+            ]
+            addresses = compiler.addresses(pieces)
+            phase = ListedPhase("chunks", calls, length // 4, _CHUNK)
+            table, last = assembled(
+                [phase], dict(zip((sums.symbol, update.symbol), addresses, strict=True))
+            )
             phases = np.concatenate([loaded.phases, last]).reshape(-1, PHASE)
             self._ends[groups] = (table, phases)
         return self._ends[groups][1]
@@ -116,19 +125,14 @@ class CPUTrainer(Trainer):
         groups = loaded.feed(batch, labels=True)
         phases = self._end(groups)
         phases[: len(loaded.phases), 3] = loaded.phases[:, 3]
-        values = self.optimizer.scalars(self._steps + 1)
-        with np.errstate(over="ignore"):  # what becomes infinite is found in the weights
-            for place, expression in enumerate(self._scalars):
-                self._numbers[place] = evaluate(expression, values)
+        self._set_scalars()
         frame = context.frame
-        frame[Field.PARAMETERS] = self._weights[0].ctypes.data
-        frame[Field.UPDATED] = self._weights[1].ctypes.data
-        frame[Field.STATE] = self._states[0].ctypes.data
-        frame[Field.STATE_UPDATED] = self._states[1].ctypes.data
+        frame[Field.PARAMETERS], frame[Field.UPDATED] = map(address, self._weights)
+        frame[Field.STATE], frame[Field.STATE_UPDATED] = map(address, self._states)
         context.flag[0] = 0
         loaded.pool.run(phases, frame, self.threads)
         outcome = loaded.outcome(batch)
-        finite = not context.flag[0] and bool(np.isfinite(outcome.loss))
+        finite = not context.flag[0] and math.isfinite(outcome.loss)
         if finite and self.network.buffers:
             finite = self._keep_statistics()
         if finite:
@@ -137,11 +141,21 @@ class CPUTrainer(Trainer):
             self._steps += 1
         return Stepped(outcome.loss, outcome.correct, finite)
 
+    def _set_scalars(self) -> None:
+        """The numbers of the step that the update reads."""
+        values = self.optimizer.scalars(self._steps + 1)
+        if values == self._scalar_values:
+            return
+        self._scalar_values = dict(values)
+        with np.errstate(over="ignore"):  # what becomes infinite is found in the weights
+            for place, expression in enumerate(self._scalars):
+                self._numbers[place] = evaluate(expression, values)
+
     def _keep_statistics(self) -> bool:
         """The running statistics after the step in place of those before, if all are finite."""
         assert self.loaded is not None
         context = self.loaded.context
-        size = self.loaded.program.memory.sizes.get(Field.BUFFERS_UPDATED, 0)
+        size = self.loaded.listing.size(Field.BUFFERS_UPDATED)
         updated = context.updated_buffers[:size]
         if not np.isfinite(updated.view(np.float32)).all():
             return False
@@ -156,10 +170,10 @@ class CPUTrainer(Trainer):
         """Parameters and statistics as they are now."""
         if self.loaded is None:
             return {**self.network.parameters, **self.network.buffers}
-        context, memory = self.loaded.context, self.loaded.program.memory
+        context, places = self.loaded.context, self.loaded.listing.places
         found: dict[str, np.ndarray] = {}
         for name in self.network.parameters:
-            buffer = memory[f"value {name}"]
+            buffer = places[f"value {name}"]
             held = self._weights[0][buffer.offset : buffer.offset + buffer.layout.size]
             found[name] = held.view(np.float32).reshape(buffer.layout.shape)
         return found | {n: context.array(f"value {n}") for n in self.network.buffers}

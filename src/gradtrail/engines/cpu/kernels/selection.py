@@ -8,8 +8,9 @@ from math import prod
 
 from ....equation import Access, Selection
 from ....equation.frozen import frozen
+from ..addresses import bare, reach, stream
 from ..builder import Carried, Code, Value
-from ..layout import Layout, bare, reach, stream
+from ..layout import Layout
 from ..nest import Stream
 from .base import Kernel
 

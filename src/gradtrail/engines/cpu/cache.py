@@ -1,0 +1,61 @@
+"""Files that only save time: found by a key, checked, and made anew where anything is wrong.
+
+A file is written under a temporary name and renamed into place, so that nobody reads half of one,
+and begins with a checksum of the rest. A full disk or a read-only folder keeps nothing.
+
+`GRADTRAIL_CACHE` names the folder; empty, nothing is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+
+__all__ = ["cache_folder", "read", "stored_path", "write"]
+
+_LIMIT = 64 << 20
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Where files are kept; None where nowhere."""
+    named = os.environ.get("GRADTRAIL_CACHE")
+    if named is not None:
+        return Path(named) if named else None
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(base) / "gradtrail" / "code"
+
+
+def stored_path(key: str, suffix: str) -> Path | None:
+    """The file of a key, a hexadecimal digest; None where nothing is kept."""
+    folder = cache_folder()
+    return None if folder is None else folder / key[:2] / f"{key[2:40]}.{suffix}"
+
+
+def read(path: Path | None) -> bytes | None:
+    """What was written there; None where there is nothing, or it is damaged."""
+    try:
+        if path is None or path.stat().st_size > _LIMIT:
+            return None
+        content = path.read_bytes()
+    except OSError:
+        return None
+    checksum, kept = content[:32], content[32:]
+    return kept if kept and hashlib.sha256(kept).digest() == checksum else None
+
+
+def write(path: Path | None, content: bytes) -> None:
+    """Keep `content`, if that can be done."""
+    if path is None:
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(hashlib.sha256(content).digest() + content)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,26 @@
+"""What a program is made for."""
+
+from __future__ import annotations
+
+from ...equation.frozen import frozen
+
+__all__ = ["Options"]
+
+
+@frozen
+class Options:
+    """What a program is for.
+
+    Args:
+        training: batch statistics and dropout, or evaluation.
+        backward: whether there are gradients.
+        keep: whether every array of the step is kept.
+        input_gradient: whether the input's gradient is wanted.
+        outputs: whether the outputs are handed out as rows.
+    """
+
+    training: bool
+    backward: bool = False
+    keep: bool = False
+    input_gradient: bool = False
+    outputs: bool = False
