@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .driver import CALL, PHASE
+from .driver import CALL, KINDS, PHASE
 from .frame import FIELDS, Field
 from .listing import ListedPhase, Listing
 from .target import LANES
@@ -48,9 +48,10 @@ def assembled(
     found = np.zeros((len(phases), PHASE), np.int64)
     begin = 0
     for row, phase in zip(found, phases, strict=True):
-        tasks = {"one": 1, "blocks": 0}.get(phase.kind, -(-phase.length // phase.chunk))
+        chunks = -(-phase.length // phase.chunk)
+        tasks = {"one": 1, "blocks": 0, "each": len(phase.calls)}.get(phase.kind, chunks)
         at = address(table) + begin * CALL * 8
-        kind = int(phase.kind != "blocks")
+        kind = KINDS[phase.kind]
         row[:] = (kind, at, len(phase.calls), tasks, phase.length, phase.chunk)
         begin += len(phase.calls)
     return table, found

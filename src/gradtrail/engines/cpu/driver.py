@@ -2,7 +2,8 @@
 
 A step is a list of phases with a barrier after each. A phase is a list of kernel calls and a number
 of tasks. A task of a phase of blocks is a group of consecutive blocks, whose calls run block by
-block; a task of a phase of chunks is a range of numbers. Which thread runs a task changes nothing:
+block; a task of a phase of chunks is a range of numbers; in a phase of kind `each`, every call is a
+task. Which thread runs a task changes nothing:
 what a task writes is its own.
 
 Tasks are handed out by one 64-bit ticket, `phase number | tasks | next task`, that threads advance
@@ -16,7 +17,7 @@ import sys
 
 from .frame import FIELDS, Field
 
-__all__ = ["ARGUMENTS", "CALL", "CONTROL", "PHASE", "driver_text"]
+__all__ = ["ARGUMENTS", "CALL", "CONTROL", "KINDS", "PHASE", "driver_text"]
 
 ARGUMENTS = 12
 """How many arguments a kernel call may have."""
@@ -25,7 +26,10 @@ CALL = 2 + 2 * ARGUMENTS
 """A kernel call in 8-byte words: function, number of arguments, each one's base and offset."""
 
 PHASE = 6
-"""A phase in words: kind (0 blocks, 1 chunks), calls, number of calls, tasks, length, chunk."""
+"""A phase in words: kind (see KINDS), calls, number of calls, tasks, length, chunk."""
+
+KINDS = {"blocks": 0, "one": 1, "chunks": 1, "each": 2}
+"""Kinds of phases; a single task is a chunk."""
 
 CONTROL = 64
 """The threads' shared record in words: ticket at 0, done at 8, phase at 16, frame at 24,
@@ -157,8 +161,12 @@ entry:
   %scratch.o = mul i64 %worker, %scratch_stride
   %scratch.at = add i64 %scratch_all, %scratch.o
 {put_scratch}
-  %chunks = icmp ne i64 %kind, 0
-  br i1 %chunks, label %chunk, label %group
+  switch i64 %kind, label %group [ i64 1, label %chunk
+                                 i64 2, label %each ]
+each:
+  %mine = getelementptr [{call} x i64], ptr %calls, i64 %task
+  call void @run_calls(ptr %mine, i64 1, ptr %frame)
+  ret void
 chunk:
   %length.p = getelementptr i64, ptr %phase, i64 4
   %length = load i64, ptr %length.p

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from ...equation.frozen import frozen
 from ...errors import ArgumentError
 from ..base import Batch, Computed, Engine, Evaluated, Trainer
+from .options import WINOGRAD, Policy
 from .target import Target, host, target_for
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ class CPU(Engine):
     Args:
         threads: how many share the work; None for all that the process may use. It changes no
             result.
+        winograd: which convolutions of 3 × 3 go by Winograd's algorithm: "auto" those where it is
+            faster, "off" none, "f2" or "f4" all, with tiles of 2 × 2 or 4 × 4.
         target: `avx512`, `avx2` or `baseline` instead of this machine, for comparisons.
 
     Raises:
@@ -38,12 +42,16 @@ class CPU(Engine):
     name: ClassVar[str] = "cpu"
 
     threads: int | None = None
-    target: str | None = None
+    winograd: str = field(default="auto", kw_only=True)
+    target: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         whole = isinstance(self.threads, int | np.integer) and not isinstance(self.threads, bool)
         if self.threads is not None and not (whole and 1 <= self.threads <= 1024):
             raise ArgumentError(f"CPU: threads must be a whole number ≥ 1, got {self.threads!r}")
+        if self.winograd not in WINOGRAD:
+            listed = ", ".join(f'"{w}"' for w in WINOGRAD)
+            raise ArgumentError(f"CPU: winograd must be one of {listed}, got {self.winograd!r}")
         _ = self.processor
 
     @property
@@ -52,9 +60,9 @@ class CPU(Engine):
         return host() if self.target is None else target_for(self.target)
 
     @property
-    def algorithms(self) -> tuple[object, ...]:
-        """What besides the processor decides how a network is computed."""
-        return ()
+    def policy(self) -> Policy:
+        """Which algorithms may be chosen."""
+        return Policy(self.winograd)
 
     def count(self, threads: int | None = None) -> int:
         """How many threads run."""

@@ -167,7 +167,7 @@ def listed(
             _sources().hex(),
             json.dumps(network.architecture()),
             "" if loss is None else json.dumps(loss.settings()),
-            repr((options, by_class, engine.processor, engine.algorithms)),
+            repr((options, by_class, engine.processor, engine.policy)),
         ]
     )
     path = stored_path(hashlib.sha256(key.encode()).hexdigest(), "json")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from ...equation.frozen import frozen
 
-__all__ = ["Options"]
+__all__ = ["Options", "Policy", "WINOGRAD"]
+
+WINOGRAD = ("auto", "off", "f2", "f4")
+"""Which convolutions of 3 × 3 may go by Winograd's algorithm."""
 
 
 @frozen
@@ -24,3 +27,14 @@ class Options:
     keep: bool = False
     input_gradient: bool = False
     outputs: bool = False
+
+
+@frozen
+class Policy:
+    """Which algorithms may be chosen.
+
+    Args:
+        winograd: `auto` takes what the cost model finds fastest; `off`, `f2`, `f4` prescribe.
+    """
+
+    winograd: str = "auto"

@@ -33,7 +33,8 @@ from .layout import Layout, Margins
 from .memory import Memory
 from .nest import PART, Epilogue, Factor, Nest, Schedule, Stream, Sum
 from .options import Options
-from .program import Call, Phase, Program, value
+from .planning.work import value
+from .program import Call, Phase, Program
 from .target import LANES
 from .tiling import Reading, choose_tile
 
@@ -76,7 +77,7 @@ class _Builder:
         self.network, self.target = network, engine.processor
         self.system: System = network.system(1)
         self.memory = Memory()
-        self.packing = Phase("one")
+        self.packing = Phase("each")
         self.blocks = Phase("blocks")
         self.count = 0
         self.constants: dict[str, np.ndarray] = {}

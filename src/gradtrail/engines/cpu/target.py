@@ -43,6 +43,12 @@ class Target:
         """How many registers the 16 lanes of one value take."""
         return LANES // self.width
 
+    @property
+    def rate(self) -> float:
+        """Multiply-adds of sixteen lanes that a core does in a cycle."""
+        registers = (1.0 if self.width == 16 else 2.0) * (1.0 if self.fma else 0.5)
+        return registers / self.parts
+
     def __str__(self) -> str:
         fused = "fused multiply-add" if self.fma else "no fused multiply-add"
         return f"{self.cpu}, {self.registers} registers of {self.width} float32, {fused}"

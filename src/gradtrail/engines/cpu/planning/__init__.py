@@ -1,0 +1,10 @@
+"""From equations to calls: what there is to do, where the arrays lie, which kernel does what.
+
+work.py            the forms of all nodes and adjoints, what is computed along with what
+places.py          a buffer for every array, with the halo that its readers need
+draft.py           calls being collected, with what all of the rest share
+forward.py, backward.py, normalisation.py      one node's calls
+winograd.py        which convolutions are done by Winograd's algorithm, and their calls
+"""
+
+__all__: list[str] = []

@@ -1,0 +1,143 @@
+"""What one node sends back: its calls in the backward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+
+from ....equation import Access, Normalisation
+from ..addresses import stream
+from ..contraction import Form, by_rows, nest_of
+from ..frame import Field
+from ..kernels.base import NestKernel
+from ..kernels.lanes import SumLanes
+from ..kernels.outer import OuterProduct, Transposed
+from ..kernels.zero import Zero
+from ..layout import Layout
+from ..nest import Epilogue
+from ..target import LANES, Target
+from . import winograd
+from .draft import Draft, Ending, products
+from .normalisation import normalise_back
+from .work import Sent, gradient, slopes
+
+__all__ = ["backward"]
+
+_WAITING = 256 << 10
+"""How many bytes of accumulators may wait in memory between the rows of a weight gradient."""
+
+
+def backward(draft: Draft, sent: Sent) -> None:
+    """The calls of an adjoint."""
+    node, receives, absorbed = sent.adjoint.node, sent.receives, draft.work.absorbed
+    if absorbed.get(node.output) is sent:
+        return
+    if isinstance(node.equation, Normalisation):
+        normalise_back(draft, sent)
+        return
+    if draft.shares(gradient(node.output)) and receives not in absorbed:
+        draft.written.add(gradient(receives))
+        return
+    does = f"backward towards {receives}"
+    if receives in draft.network.parameters:
+        _towards_parameter(draft, sent, does)
+        return
+    endings: list[Ending] = []
+    while receives in absorbed:
+        through = absorbed[receives]
+        endings += [(Epilogue("slope", f), buffer) for f, buffer in slopes(through)]
+        receives = through.receives
+        does += f", through {through.name}"
+    _towards_source(draft, sent, gradient(receives), does, endings)
+
+
+def _towards_source(
+    draft: Draft, sent: Sent, target: str, does: str, endings: Sequence[Ending]
+) -> None:
+    first = target not in draft.written
+    draft.written.add(target)
+    if sent.plane is not None:
+        winograd.convolve(
+            draft, sent.plane, sent.arrays, sent.name, does, endings, target, adds=not first
+        )
+        return
+    for form in sent.forms:
+        if first and not form.covers:
+            draft.zero(target, sent.name, does)
+            first = False
+        adds = not first or not form.sets
+        draft.nest(form, sent.arrays, sent.name, does, adds=adds, endings=endings, target=target)
+        first = False
+
+
+def _towards_parameter(draft: Draft, sent: Sent, does: str) -> None:
+    if sent.plane is not None:
+        winograd.weigh(draft, sent.plane, sent.arrays, sent.name, does)
+        return
+    for form in sent.forms:
+        letters = _outer_product(form)
+        if letters is None:
+            _weights(draft, sent, form, does)
+        else:
+            _outer(draft, sent, form, letters, does)
+
+
+def _weights(draft: Draft, sent: Sent, form: Form, does: str) -> None:
+    """A weight gradient as a nest, row by row where its accumulators find room."""
+    name, memory = sent.name, draft.memory
+    shape = form.equation.shape_of[form.target.array]
+    waiting = Layout(shape, (), True)
+    places = [n for n in form.terms[0].summed if n != "n"]
+    pairs = len(form.terms) == 1 and len(form.terms[0].factors) == 2
+    if not pairs or len(places) < 2 or waiting.size > _WAITING:
+        draft.nest(form, sent.arrays, name, does, adds=True)
+        return
+    nest, letters, tiling = nest_of(form, draft.layouts(sent.arrays), draft.target, adds=True)
+    lanes = stream(form.target, waiting, 0, f"acc {form.target.array}")
+    buffer = f"lanes {waiting.shape}"
+    memory.add(buffer, Field.ARENA, waiting)
+    draft.call(Zero(waiting.size), (buffer,), name, does)
+    names = (buffer, *(sent.arrays[a] for a in letters[1:]))
+    kernel = NestKernel(by_rows(nest, replace(lanes, lanes=True)))
+    draft.call(kernel, names, name, does, products(form), tiling.cycles)
+    draft.call(SumLanes(prod(shape)), (sent.arrays[form.target.array], buffer), name, does)
+
+
+def _outer_product(form: Form) -> tuple[str, str] | None:
+    """The letters of rows and columns where a weight gradient sums over samples alone."""
+    if len(form.terms) != 1 or not form.over_lanes or not form.dense:
+        return None
+    (term,) = form.terms
+    if len(term.factors) != 2 or term.summed != ("n",) or term.scale.value != 1:
+        return None
+    shown = [p.plain or "" for p in term.target.positions]
+    by_index = {f.names[-1]: f.access.array for f in term.factors if len(f.names) == 2}
+    if len(shown) != 2 or set(by_index) != set(shown):
+        return None
+    if not all(isinstance(f, Access) for f in term.factors):
+        return None
+    return by_index[shown[0]], by_index[shown[1]]
+
+
+def _outer(draft: Draft, sent: Sent, form: Form, letters: tuple[str, str], does: str) -> None:
+    """A linear layer's weight gradient; its input is transposed once."""
+    rows, columns = (sent.arrays[letter] for letter in letters)
+    outputs, features = form.equation.shape_of[form.target.array]
+    transposed = f"transposed {columns}"
+    if transposed not in draft.memory:
+        layout = Layout((-(-features // LANES) * LANES,), (), True)
+        draft.memory.add(transposed, Field.ARENA, layout)
+        draft.call(Transposed(features), (transposed, columns), sent.name, does)
+    kernel = OuterProduct(outputs, features, *_outer_tile(draft.target, outputs))
+    names = (sent.arrays[form.target.array], rows, transposed)
+    draft.call(kernel, names, sent.name, does, outputs * features)
+
+
+def _outer_tile(target: Target, outputs: int) -> tuple[int, int]:
+    """Rows and registers of features that an outer product holds at once."""
+    most = 24 if target.registers >= 32 else 8
+    columns = min(target.parts, 2)
+    rows = most // columns
+    dividing = [r for r in range(rows, rows // 2, -1) if outputs % r == 0]
+    return min(dividing[0] if dividing else rows, outputs), columns

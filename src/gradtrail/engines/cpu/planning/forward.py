@@ -1,0 +1,116 @@
+"""One node's calls in the forward pass."""
+
+from __future__ import annotations
+
+from math import prod
+
+from ....equation import Loss as LossEquation
+from ....equation import Node, Normalisation, Selection
+from ....layers import Dropout
+from ....layers.base import Draws
+from ..frame import Field
+from ..kernels.base import Kernel
+from ..kernels.losses import CrossEntropyLoss, SquaredErrorLoss
+from ..kernels.masks import DrawMask
+from ..kernels.samples import GatherTargets
+from ..kernels.selection import select_kernel
+from ..layout import Layout
+from ..nest import Epilogue
+from . import winograd
+from .draft import Draft, Ending
+from .normalisation import normalise
+from .work import function_of, gradient, value
+
+__all__ = ["forward"]
+
+
+def forward(draft: Draft, place: int, node: Node) -> None:
+    """The calls of a node.
+
+    Args:
+        draft: being written.
+        place: of the node in the network.
+        node: not one that is computed along with another.
+    """
+    if draft.shares(value(node.output)):
+        return
+    equation = node.equation
+    _given(draft, place, node)
+    if isinstance(equation, Selection):
+        arrays = {a: value(name) for a, name in node.arrays}
+        letters = (equation.result.array, equation.source.array, equation.winner)
+        kernel = select_kernel(equation, draft.layouts(arrays))
+        draft.call(kernel, [arrays[a] for a in letters], node.name, "forward")
+    elif isinstance(equation, Normalisation):
+        normalise(draft, node, equation)
+    elif isinstance(equation, LossEquation):
+        _lose(draft, node, equation)
+    else:
+        _contract(draft, node)
+
+
+def _given(draft: Draft, place: int, node: Node) -> None:
+    """Masks are drawn; other given arrays are constants."""
+    layer = draft.layers.get(node.name)
+    if isinstance(layer, Dropout) and "M" in node.array_of:
+        name = value(node.array_of["M"])
+        layout = draft.memory[name].layout
+        kernel = DrawMask(layout, place, layer.threshold, 1.0 / (1.0 - layer.p))
+        draft.call(kernel, (name,), node.name, "forward")
+    elif layer is not None:
+        for letter, array in layer.given(node.equation, Draws(0, 0, place)).items():
+            draft.constants[value(node.array_of[letter])] = array
+
+
+def _contract(draft: Draft, node: Node) -> None:
+    arrays = {a: value(name) for a, name in node.arrays}
+    after = draft.work.fused.get(node.name)
+    endings: list[Ending] = []
+    output, does = value(node.output), "forward"
+    if after is not None:
+        endings = [(Epilogue("apply", function_of(after)), None)]
+        output, does = value(after.output), f"forward, with {after.name}"
+    plane = draft.work.planes.get(node.name)
+    if plane is not None:
+        winograd.convolve(draft, plane, arrays, node.name, does, endings, output, adds=False)
+        return
+    for place, form in enumerate(draft.work.forward[node.name]):
+        sets = form.sets or (place == 0 and form.covers)
+        if place == 0 and not form.covers:
+            draft.zero(output, node.name, does)
+        draft.nest(form, arrays, node.name, does, adds=not sets, endings=endings, target=output)
+
+
+def _lose(draft: Draft, node: Node, equation: LossEquation) -> None:
+    """The targets, the loss, and the gradient it begins with."""
+    memory, keep = draft.memory, draft.options.keep
+    output, targets = value(node.inputs[0]), value(node.array_of[equation.labels])
+    memory.add("classes", Field.ARENA, Layout((1,), (), True), kept=True)
+    gather = GatherTargets(prod(memory[targets].layout.shape), draft.by_class)
+    draft.call(gather, (targets, "classes"), node.name, "targets")
+    received = gradient(node.inputs[0])
+    grad = received if draft.options.backward and received in memory else None
+    wanted = None if grad is None else memory[grad].layout
+    names = [output, targets, "classes"]
+    kernel: Kernel
+    if equation.probabilities is None:
+        kernel = SquaredErrorLoss(memory[output].layout, memory[targets].layout, wanted)
+    else:
+        saved = [
+            value(node.array_of[letter]) if letter and keep else None
+            for letter in (equation.probabilities, equation.weight)
+        ]
+        names += [name for name in saved if name is not None]
+        kept = [None if name is None else memory[name].layout for name in saved]
+        kernel = CrossEntropyLoss(
+            memory[output].layout,
+            memory[targets].layout,
+            kept[0],
+            kept[1],
+            wanted,
+            equation.weight is not None,
+        )
+    names += [grad] if grad is not None else []
+    draft.call(kernel, names, node.name, "forward and its gradient")
+    if grad is not None:
+        draft.written.add(grad)

@@ -1,0 +1,136 @@
+"""A batch norm's calls: blocks, then the whole batch, then blocks again, in both directions."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from ....equation import Node, Normalisation
+from ..frame import Field
+from ..kernels.normalisation import (
+    BlockStatistics,
+    GradientSums,
+    JoinGradients,
+    JoinStatistics,
+    Normalise,
+    NormaliseBack,
+    normalise_only,
+)
+from ..layout import Layout
+from .draft import Draft
+from .work import Sent, function_of, gradient, value
+
+__all__ = ["normalise", "normalise_back"]
+
+
+def normalise(draft: Draft, node: Node, equation: Normalisation) -> None:
+    """Statistics of the batch, then the normalised values."""
+    memory, name = draft.memory, node.name
+    source = value(node.inputs[0])
+    layout = memory[source].layout
+    partial = _partial(draft, f"{name} forward", layout.shape[0])
+    draft.call(BlockStatistics(layout), (source, *partial), name, "statistics")
+    statistics = [value(node.array_of[letter]) for letter in equation.saved[:3]]
+    layer: Any = draft.layers[name]
+    moves = draft.options.backward and not draft.options.keep
+    running = [f"{name}.{b.name}" for b in layer.running.values()] if moves else []
+    join = JoinStatistics(
+        layout.shape[0],
+        prod(layout.shape[1:]),
+        float(equation.epsilon),
+        layer.momentum if moves else None,
+    )
+    updates = [b for r in running for b in (value(r), f"updated {r}")]
+    arguments = (*(f"{b} of all" for b in partial), *statistics, *updates)
+    draft.alone(join, arguments, name, "statistics of the batch")
+    _apply(draft, node, equation, source, statistics)
+
+
+def _apply(
+    draft: Draft, node: Node, equation: Normalisation, source: str, statistics: list[str]
+) -> None:
+    """Z from X and the statistics."""
+    memory, name = draft.memory, node.name
+    after = draft.work.fused.get(name)
+    target = value(node.output if after is None else after.output)
+    affine = [value(node.array_of[a]) for a in (equation.scale, equation.shift) if a is not None]
+    kernel = Normalise(
+        memory[target].layout,
+        memory[source].layout,
+        equation.scale is not None,
+        equation.shift is not None,
+        None if after is None else function_of(after),
+    )
+    names = (target, source, statistics[0], statistics[2], *affine)
+    draft.call(kernel, names, name, "forward" if after is None else f"forward, with {after.name}")
+    if draft.options.keep:
+        kept = value(node.array_of[equation.normalised])
+        bare = normalise_only(memory[kept].layout, memory[source].layout)
+        draft.call(bare, (kept, source, statistics[0], statistics[2]), name, "forward")
+
+
+def normalise_back(draft: Draft, sent: Sent) -> None:
+    """The sums of the batch at the first of a batch norm's adjoints, and dX at its own."""
+    node = sent.adjoint.node
+    equation, memory, name = node.equation, draft.memory, node.name
+    assert isinstance(equation, Normalisation)
+    dz, source = gradient(node.output), value(node.inputs[0])
+    statistics = [value(node.array_of[equation.saved[i]]) for i in (0, 2)]
+    totals = [f"total {name} {i}" for i in range(2)]
+    if totals[0] not in memory:
+        _sums(draft, node, equation, (dz, source, *statistics), totals)
+    if sent.adjoint.operand != equation.source.array:
+        return
+    target = gradient(sent.receives)
+    kernel = NormaliseBack(
+        memory[target].layout,
+        memory[dz].layout,
+        memory[source].layout,
+        equation.scale is not None,
+        target in draft.written,
+    )
+    scale = [value(node.array_of[equation.scale])] if equation.scale else []
+    names = (target, dz, source, *statistics, *totals, *scale)
+    draft.call(kernel, names, name, f"backward towards {sent.receives}")
+    draft.written.add(target)
+
+
+def _sums(
+    draft: Draft,
+    node: Node,
+    equation: Normalisation,
+    reads: tuple[str, ...],
+    totals: list[str],
+) -> None:
+    """Σ dZ and Σ dZ·U of the batch, which are dβ and dγ, too."""
+    memory, name = draft.memory, node.name
+    dz, source = (memory[b].layout for b in reads[:2])
+    partial = _partial(draft, f"{name} backward", source.shape[0])
+    draft.call(GradientSums(dz, source), (*reads, *partial), name, "backward, sums")
+    for total in totals:
+        memory.add(total, Field.SHARED, Layout((source.shape[0],), (), False))
+    grads = [
+        _of_first_group(draft, node.array_of[a])
+        for a in (equation.scale, equation.shift)
+        if a is not None
+    ]
+    join = JoinGradients(source.shape[0], equation.scale is not None, equation.shift is not None)
+    arguments = (*(f"{b} of all" for b in partial), *totals, *grads)
+    draft.alone(join, arguments, name, "backward, sums of the batch")
+
+
+def _partial(draft: Draft, what: str, channels: int) -> list[str]:
+    """Two sums per channel, for a block and for all of them."""
+    found = [f"partial {what} {i}" for i in range(2)]
+    for name in found:
+        layout = Layout((channels,), (), False)
+        buffer = draft.memory.add(name, Field.PARTIAL, layout)
+        draft.memory.put(f"{name} of all", Field.PARTIAL_ALL, layout, buffer.offset)
+    return found
+
+
+def _of_first_group(draft: Draft, parameter: str) -> str:
+    """A parameter's gradient in group 0, which no block has to itself."""
+    name, buffer = f"first {gradient(parameter)}", draft.memory[gradient(parameter)]
+    draft.memory.put(name, Field.GRADIENTS_ALL, buffer.layout, buffer.offset)
+    return name

@@ -1,0 +1,110 @@
+"""A buffer for every array of a step, with the halo that its readers need."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ....equation import Normalisation, Selection
+from ..addresses import lanes_of
+from ..contraction import Form
+from ..frame import Field
+from ..kernels.selection import winner_element
+from ..layout import Layout, Margins
+from .draft import Draft
+from .work import copies, gradient, value
+
+__all__ = ["declare"]
+
+
+def declare(draft: Draft) -> None:
+    """Declare all buffers of the network's arrays."""
+    margins = _margins(draft)
+    _parameters(draft)
+    work, memory, keep = draft.work, draft.memory, draft.options.keep
+    shapes = work.system.shapes
+    for name, shape in shapes.items():
+        if value(name) in memory or name == "loss":
+            continue
+        lanes, where = _home(draft, name)
+        layout = _layout(margins.get(value(name), ()), shape, lanes)
+        memory.add(value(name), where, layout, kept=keep)
+    if draft.options.backward:
+        for name in shapes:
+            if name in work.wanted and name not in draft.network.parameters:
+                layout = _layout(margins.get(gradient(name), ()), shapes[name], True)
+                memory.add(gradient(name), Field.ARENA, layout, kept=keep)
+    for node in work.system.nodes:
+        if isinstance(node.equation, Selection):
+            winner = memory[value(node.array_of[node.equation.winner])]
+            winner.layout = replace(winner.layout, element=winner_element(node.equation))
+    if not keep:
+        _share(draft)
+
+
+def _margins(draft: Draft) -> dict[str, Margins]:
+    """How wide a halo every buffer needs."""
+    found: dict[str, Margins] = {}
+
+    def widen(form: Form, arrays: dict[str, str]) -> None:
+        for letter, needed in form.margins().items():
+            buffer = arrays[letter]
+            before = found.get(buffer, ((0, 0),) * len(needed))
+            found[buffer] = tuple(
+                (max(a, c), max(b, d)) for (a, b), (c, d) in zip(before, needed, strict=True)
+            )
+
+    for node in draft.work.system.nodes:
+        for form in draft.work.forward.get(node.name, ()):
+            widen(form, {a: value(name) for a, name in node.arrays})
+    for sent in draft.work.sent:
+        for form in sent.forms:
+            widen(form, sent.arrays)
+    return found
+
+
+def _parameters(draft: Draft) -> None:
+    """Parameters and their gradients in rows of equal places; running statistics."""
+    memory, at = draft.memory, 0
+    for name, shape in draft.network.parameters.shapes.items():
+        layout = Layout(tuple(shape), (), False)
+        memory.put(value(name), Field.PARAMETERS, layout, at)
+        memory.put(gradient(name), Field.GRADIENTS, layout, at)
+        at += layout.size
+    for name, shape in draft.network.buffers.shapes.items():
+        layout = Layout(tuple(shape), (), False)
+        memory.add(value(name), Field.CONSTANTS, layout)
+        memory.add(f"updated {name}", Field.BUFFERS_UPDATED, layout)
+
+
+def _layout(margins: Margins, shape: tuple[int, ...], lanes: bool) -> Layout:
+    halo = lanes and any(a or b for a, b in margins)
+    return Layout(shape[1:] if lanes else shape, margins if halo else (), lanes)
+
+
+def _home(draft: Draft, name: str) -> tuple[bool, Field]:
+    """Whether an array goes by samples, and its region."""
+    for node in draft.work.system.nodes:
+        for letter, array in node.arrays:
+            if array != name:
+                continue
+            if isinstance(node.equation, Normalisation) and letter in node.equation.saved[:3]:
+                return False, Field.SHARED
+            accesses = [a for a in node.equation.accesses if a.array == letter]
+            lanes = letter in node.sources or any(map(lanes_of, accesses))
+            return lanes, Field.ARENA if lanes else Field.CONSTANTS
+    return True, Field.ARENA
+
+
+def _share(draft: Draft) -> None:
+    """Copies that are the same memory: a flattened map, dropout in evaluation."""
+    work, memory = draft.work, draft.memory
+    for node in work.system.nodes:
+        if not copies(work.forward.get(node.name, ())):
+            continue
+        for of in (value, gradient):
+            ours, theirs = of(node.output), of(node.inputs[0])
+            alone = of is value or len(work.readers(node.inputs[0])) == 1
+            if ours in memory and theirs in memory and alone:
+                a, b = memory[ours], memory[theirs]
+                if not a.layout.halo and not b.layout.halo:
+                    a.same = b

@@ -1,0 +1,220 @@
+"""What a step has to do: every node forward, and every adjoint that somebody needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ....equation import (
+    Access,
+    Adjoint,
+    Applied,
+    Contraction,
+    Node,
+    Normalisation,
+    System,
+    Term,
+)
+from ....equation import Loss as LossEquation
+from ....equation.scalar import Function
+from ..activation import slope_of_value
+from ..contraction import Form, forms
+from ..options import Options, Policy
+from ..target import Target
+from .winograd import Plane, choose
+
+__all__ = ["Sent", "Work", "copies", "function_of", "gradient", "slopes", "value"]
+
+
+def value(name: str) -> str:
+    """The buffer of a value."""
+    return f"value {name}"
+
+
+def gradient(name: str) -> str:
+    """The buffer of a gradient."""
+    return f"gradient {name}"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a node sends back to one of its operands, in the form it is run.
+
+    Args:
+        adjoint: node and operand.
+        forms: the nests; none for a batch norm.
+        arrays: letter → buffer.
+        slope: where every factor stands at the target's own place, the one term; else None.
+        plane: the convolution that Winograd's algorithm computes, or None.
+    """
+
+    adjoint: Adjoint
+    forms: tuple[Form, ...]
+    arrays: dict[str, str]
+    slope: Term | None = None
+    plane: Plane | None = None
+
+    @property
+    def name(self) -> str:
+        """The layer's."""
+        return self.adjoint.node.name
+
+    @property
+    def receives(self) -> str:
+        """The array whose gradient it is."""
+        return self.adjoint.receives
+
+
+class Work:
+    """All that a step does.
+
+    Args:
+        system: the equations, for a block of sixteen samples.
+        options: what the step is for.
+        policy: which algorithms may be chosen.
+        target: the processor.
+    """
+
+    def __init__(self, system: System, options: Options, policy: Policy, target: Target) -> None:
+        self.system, self.options = system, options
+        self.policy, self.target = policy, target
+        self.planes: dict[str, Plane] = {}
+        self.forward: dict[str, tuple[Form, ...]] = {}
+        for node in system.nodes:
+            if isinstance(node.equation, Contraction):
+                self.forward[node.name], plane = self._chosen(forms(node.equation))
+                if plane is not None:
+                    self.planes[node.name] = plane
+        self.wanted = self._wanted()
+        self.sent = list(self._sent()) if options.backward else []
+        self.read_later = {
+            b for s in self.sent for b in s.arrays.values() if b.startswith("value ")
+        }
+        self.fused = {} if options.keep else self._fusions()
+        self.absorbed = {} if options.keep else self._absorptions()
+
+    def _chosen(self, several: tuple[Form, ...]) -> tuple[tuple[Form, ...], Plane | None]:
+        """The forms, and the plane where Winograd's algorithm takes less time."""
+        plane = choose(several, self.policy, self.target)
+        return (several if plane is None else (replace(several[0], inside=False),)), plane
+
+    def _wanted(self) -> set[str]:
+        """The arrays whose gradients lead to a parameter, or to the input where that is asked."""
+        found = {self.system.input} if self.options.input_gradient or self.options.keep else set()
+        for node in self.system.nodes:
+            if node.parameters or any(name in found for name in node.inputs):
+                found.add(node.output)
+            found |= {node.array_of[letter] for letter in node.parameters}
+        return found
+
+    def _sent(self) -> Sequence[Sent]:
+        """The backward pass, without what nobody asks for."""
+        found = []
+        for adjoint in self.system.backward:
+            node = adjoint.node
+            if adjoint.receives not in self.wanted or isinstance(node.equation, LossEquation):
+                continue
+            if isinstance(node.equation, Normalisation):
+                arrays = {"X": value(node.inputs[0]), "dZ": gradient(node.output)}
+                found.append(Sent(adjoint, (), arrays))
+                continue
+            equation = slope_of_value(node, adjoint.equation)
+            arrays = {a: value(name) for a, name in node.arrays}
+            arrays["d" + node.equation.target.array] = gradient(node.output)
+            arrays["d" + adjoint.operand] = gradient(adjoint.receives)
+            used = {a.array for t in equation.terms for a in t.accesses}
+            arrays = {a: b for a, b in arrays.items() if a in used}
+            several, plane = self._chosen(forms(equation))
+            found.append(Sent(adjoint, several, arrays, _elementwise(equation), plane))
+        return found
+
+    def readers(self, name: str) -> Sequence[tuple[Node, str]]:
+        """Who reads an array."""
+        return self.system.readers.get(name, ())
+
+    def _fusions(self) -> dict[str, Node]:
+        """Nodes that compute a function along with their own result: name → that function's."""
+        found: dict[str, Node] = {}
+        for node in self.system.nodes:
+            if not isinstance(node.equation, Contraction) or node.equation.kind != "pointwise":
+                continue
+            before = self.system.producer.get(node.inputs[0])
+            if before is None or len(self.readers(before.output)) != 1:
+                continue
+            if value(before.output) in self.read_later:
+                continue
+            one = self.forward.get(before.name, ())
+            stores = len(one) == 1 and one[0].sets and before.equation.kind != "pointwise"
+            if stores or isinstance(before.equation, Normalisation):
+                found[before.name] = node
+        return found
+
+    def _absorptions(self) -> dict[str, Sent]:
+        """Gradients that are multiplied by a slope as they are stored: array → what does so."""
+        received: dict[str, list[Sent]] = {}
+        for sent in self.sent:
+            received.setdefault(sent.receives, []).append(sent)
+        found: dict[str, Sent] = {}
+        for sent in self.sent:
+            output = sent.adjoint.node.output
+            if sent.slope is None or len(received[sent.receives]) != 1:
+                continue
+            above = received.get(output, [])
+            if len(above) == 1 and len(above[0].forms) == 1 and above[0].forms[0].sets:
+                found[output] = sent
+        return found
+
+
+def function_of(node: Node) -> Function:
+    """The function of a pointwise node."""
+    assert isinstance(node.equation, Contraction)
+    factor = node.equation.terms[0].factors[0]
+    assert isinstance(factor, Applied)
+    return factor.function
+
+
+def _elementwise(equation: Contraction) -> Term | None:
+    """The one term, where every factor stands at the target's own place."""
+    if len(equation.terms) != 1:
+        return None
+    (term,) = equation.terms
+    alike = all(f.access.positions == term.target.positions for f in term.factors)
+    plain = all(isinstance(f, Access | Applied) for f in term.factors)
+    return term if alike and plain and len(term.factors) > 1 and term.scale.value == 1 else None
+
+
+def slopes(sent: Sent) -> list[tuple[Function | None, str]]:
+    """What multiplies a gradient that passes through: functions of buffers, or the buffers."""
+    assert sent.slope is not None
+    through = "d" + sent.adjoint.node.equation.target.array
+    return [
+        (f.function if isinstance(f, Applied) else None, sent.arrays[f.access.array])
+        for f in sent.slope.factors
+        if f.access.array != through
+    ]
+
+
+def copies(several: Sequence[Form]) -> bool:
+    """Whether a node only hands its operand on, element by element in the same order."""
+    if len(several) != 1 or len(several[0].terms) != 1:
+        return False
+    (form,) = several
+    (term,) = form.terms
+    bare = len(term.factors) == 1 and isinstance(term.factors[0], Access)
+    if not (bare and form.sets and form.covers) or term.summed or term.scale.value != 1:
+        return False
+    return _row_major(form.equation, term.target) == _row_major(
+        form.equation, term.factors[0].access
+    )
+
+
+def _row_major(equation: Contraction, access: Access) -> dict[str, int]:
+    """How far one step of each index goes in the array as one row."""
+    step, found = 1, dict[str, int]()
+    shape = equation.shape_of[access.array]
+    for position, size in zip(reversed(access.positions), reversed(shape), strict=True):
+        for name, coefficient in position.terms:
+            found[name] = found.get(name, 0) + coefficient.integer * step
+        step *= size
+    found.pop("n", None)
+    return {n: s for n, s in found.items() if equation.range_of[n] > 1}

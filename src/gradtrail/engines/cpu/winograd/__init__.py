@@ -1,0 +1,18 @@
+"""Winograd convolution of 3 × 3 with stride 1, in all three passes. See README.md beside it."""
+
+from __future__ import annotations
+
+from .blocking import estimated_cycles
+from .convolution import Convolution
+from .gradient import WeightGradient
+from .tiles import Tiles
+from .weights import PackWeights, UnpackGradient
+
+__all__ = [
+    "Convolution",
+    "PackWeights",
+    "Tiles",
+    "UnpackGradient",
+    "WeightGradient",
+    "estimated_cycles",
+]

@@ -1,0 +1,75 @@
+"""How much of a Winograd convolution is done at a time, and how long it takes."""
+
+from __future__ import annotations
+
+from ....equation.frozen import frozen
+from ..target import Target
+from .tiles import Tiles
+
+__all__ = ["GROUP", "Held", "STRIP", "channels_for", "estimated_cycles", "held_for"]
+
+GROUP = 4
+"""How many output channels of U lie side by side: the most that a product of the convolution
+accumulates at once."""
+
+STRIP = 4
+"""How many tiles are transformed at a time. One to eight are about as fast, since what they are
+transformed to outgrows the first cache anyway; few keep the scratch small, and with more than one
+the transformed kernels are read less often. A processor with 32 registers multiplies four at once.
+"""
+
+
+@frozen
+class Held:
+    """How many output channels and tiles a product of the convolution accumulates at once."""
+
+    channels: int
+    tiles: int
+
+
+def _accumulators(target: Target) -> int:
+    """Half of the registers: enough multiply-adds under way to hide their latency, none spilt."""
+    return target.registers // 2
+
+
+def held_for(target: Target) -> Held:
+    """What a product of the convolution accumulates at once on a processor."""
+    lines = _accumulators(target) // target.parts
+    channels = min(GROUP, lines)
+    return Held(channels, lines // channels)
+
+
+def channels_for(target: Target, in_channels: int) -> int:
+    """How many input channels the weight gradient accumulates at once, in groups of equal size."""
+    groups = -(-in_channels // (_accumulators(target) // target.parts))
+    return -(-in_channels // groups)
+
+
+def estimated_cycles(
+    target: Target, tiles: Tiles, in_channels: int, out_channels: int, *, gradient: bool = False
+) -> float:
+    """Cycles of a block of sixteen samples on one core, to choose an algorithm by.
+
+    Args:
+        target: the processor.
+        tiles: the plane.
+        in_channels: C.
+        out_channels: K.
+        gradient: whether it is the weight gradient, where k comes in sixteens.
+    """
+    lanes = 16 if gradient else GROUP
+    outputs = -(-out_channels // lanes) * lanes
+    rate = (1.0 if target.width == 16 else 2.0) * (1.0 if target.fma else 0.5) / target.parts
+    products = tiles.alpha**2 * (in_channels + 2) * outputs / rate * _OF_PRODUCTS
+    lines_in, lines_out = 2 * tiles.alpha**2, tiles.alpha**2 + tiles.m**2
+    per_line, per_turned = _PER_LINE[tiles.m]
+    per_out = per_turned if gradient else per_line
+    moved = lines_in * in_channels * per_line + lines_out * outputs * per_out
+    return tiles.count * (products + moved)
+
+
+_OF_PRODUCTS = 1.25
+"""Cycles over those of the multiply-adds alone. Like the next ones measured on Zen 3."""
+
+_PER_LINE = {2: (2.5, 3.5), 4: (4.5, 6.5)}
+"""m → cycles for each cache line that a transform reads or writes, and if it transposes, too."""

@@ -1,0 +1,252 @@
+"""Winograd convolution of 3 × 3, stride 1: forward, and the gradient towards the input.
+
+    Z[k,y,x] = b[k] + Σ_{c,i,j} W[k,c,i,j]·X[c,y+i−p,x+j−p]
+
+Strip by strip, as many tiles as fit into the cache with what is made of them:
+
+    V[ξ,t,c] = (Bᵀ·X[c, tile t]·B)[ξ]           ξ < α²
+    M[ξ,t,k] = Σ_c U[ξ,k,c]·V[ξ,t,c]            one accumulator each, c ascending
+    Z[k, tile t] = Aᵀ·M[:,t,k]·A + b[k]         then the epilogue
+
+Source: Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, algorithm 1.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from ....equation.frozen import frozen
+from ..builder import Carried, Code, Value
+from ..epilogue import finished
+from ..kernels.base import Kernel
+from ..nest import Epilogue, Stream
+from .blocking import GROUP, STRIP, held_for
+from .linear import multiply
+from .points import transforms
+from .tiles import (
+    LINE,
+    Place,
+    Tiles,
+    Transformed,
+    each_part,
+    prefetch,
+    spaced,
+    transform_input,
+)
+from .weights import PackWeights
+
+__all__ = ["Convolution"]
+
+
+@frozen
+class Convolution(Kernel):
+    """Arguments are numbered by the fields that say `argument`.
+
+    Args:
+        tiles: the plane of outputs.
+        in_channels: C.
+        out_channels: K.
+        source: X over `c`, `y`, `x`: the element that output (y, x) meets with offset (0, 0).
+        target: Z over `k`, `y`, `x`.
+        weights: argument: U as `PackWeights` lays it out.
+        scratch: argument: `scratch_size` bytes.
+        bias: argument: b (K), or None.
+        adds: whether to what is at the target.
+        epilogue: what happens before storing; its streams are over `k`, `y`, `x`, and none may
+            overlap the target.
+        strip: how many tiles are transformed at a time.
+    """
+
+    tiles: Tiles
+    in_channels: int
+    out_channels: int
+    source: Stream
+    target: Stream
+    weights: int
+    scratch: int
+    bias: int | None = None
+    adds: bool = False
+    epilogue: tuple[Epilogue, ...] = ()
+    strip: int = STRIP
+
+    @property
+    def packed(self) -> PackWeights:
+        """The layout of U."""
+        return PackWeights(self.tiles.m, self.out_channels, self.in_channels)
+
+    @cached_property
+    def _padded(self) -> int:
+        """Output channels, rounded up to what may be accumulated at once."""
+        return -(-self.out_channels // GROUP) * GROUP
+
+    @cached_property
+    def _sizes(self) -> tuple[int, int]:
+        """Bytes from one ξ to the next of V and of M."""
+        tiles = -(-self.strip // STRIP) * STRIP  # whatever number is multiplied at once
+        return spaced(tiles * self.in_channels * LINE), spaced(tiles * self._padded * LINE)
+
+    @property
+    def scratch_size(self) -> int:
+        """Bytes of scratch: V, M, a half transformed tile, and a line that is written in vain."""
+        alpha, m = self.tiles.alpha, self.tiles.m
+        return alpha * alpha * sum(self._sizes) + alpha * m * LINE + LINE
+
+    @property
+    def algorithm(self) -> str:
+        """See `Kernel.algorithm`."""
+        return self.tiles.algorithm
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        m = self.tiles.m
+        start = "Z + " if self.adds else ""
+        return [
+            f"for {self.tiles.count} tiles of {m} × {m} outputs, {self.strip} at a time:",
+            f"    V[ξ,t,c] = (Bᵀ·X·B)[ξ]            ξ < {self.tiles.alpha**2}",
+            "    M[ξ,t,k] = Σ_c U[ξ,k,c]·V[ξ,t,c]",
+            f"    Z = {start}Aᵀ·M[:,t,k]·A" + ("" if self.bias is None else " + b[k]"),
+        ]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        _Writer(code, self).run()
+
+
+class _Writer:
+    """A convolution being written."""
+
+    def __init__(self, code: Code, kernel: Convolution) -> None:
+        self.code, self.kernel, self.tiles = code, kernel, kernel.tiles
+        point_v, point_m = kernel._sizes
+        alpha = self.tiles.alpha
+        held = self.held = held_for(code.target)
+        scratch = code.argument(kernel.scratch)
+        channel = held.tiles * LINE
+        self.v = Transformed(scratch, point_v, kernel.in_channels * channel, channel, held.tiles)
+        self.m = code.at(scratch, alpha * alpha * point_v)
+        self.half = code.at(self.m, alpha * alpha * point_m)
+        self.vain = code.at(self.half, alpha * self.tiles.m * LINE)
+        streams = [kernel.target, *(e.stream for e in kernel.epilogue if e.stream is not None)]
+        self.bases = {s: code.at(code.argument(s.argument), s.offset) for s in streams}
+        self.bias = None if kernel.bias is None else code.argument(kernel.bias)
+
+    def run(self) -> None:
+        """All strips."""
+        code, kernel = self.code, self.kernel
+        with code.loop("s", self.tiles.count, 0, kernel.strip) as s:
+            count = code.least(code.sub_index(self.tiles.count, s), kernel.strip)
+            transform_input(code, self.tiles, kernel.source, kernel.in_channels, (s, count), self.v)
+            self._products(count)
+            self._outputs(s, count)
+
+    # -- products --------------------------------------------------------------------------
+
+    def _products(self, count: Value) -> None:
+        """M = U·V for every ξ."""
+        code, kernel = self.code, self.kernel
+        held, packed = self.held, kernel.packed
+        rounds, per_group = kernel._padded // held.channels, GROUP // held.channels
+        rounded = code.add_index(count, held.tiles - 1)
+        with code.loop("xi", self.tiles.alpha**2) as xi:
+            u = code.at(code.argument(kernel.weights), xi, packed.point)
+            v = code.at(self.v.base, xi, self.v.point)
+            m = code.at(self.m, xi, kernel._sizes[1])
+            with code.loop("t", code.new("i64", f"udiv {rounded}, {held.tiles}")) as t:
+                row, out = code.at(v, t, self.v.tile), code.at(m, t, held.tiles * self._row)
+                with code.loop("g", rounds) as g:
+                    group = code.new("i64", f"udiv {g}, {per_group}")
+                    within = code.sub_index(g, code.mul_index(group, per_group))
+                    place = code.at(code.at(u, group, packed.group), within, held.channels * 4)
+                    self._product(place, row, code.at(out, g, held.channels * LINE))
+
+    @property
+    def _row(self) -> int:
+        """Bytes of M from one tile to the next."""
+        return self.kernel._padded * LINE
+
+    def _product(self, u: Value, v: Value, m: Value) -> None:
+        """All accumulators that are held at once, over c."""
+        code, held, channels = self.code, self.held, self.kernel.in_channels
+        parts = [code.width * 4 * p for p in range(code.target.parts)]
+        lines = [t * LINE + part for t in range(held.tiles) for part in parts]
+        state = Carried([code.number(0.0) for _ in range(held.channels * len(lines))])
+        with code.loop("c", channels, carried=state) as c:
+            read, weights = code.at(v, c, self.v.channel), code.at(u, c, GROUP * 4)
+            wide = [code.load(code.at(read, line)) for line in lines]
+            spread = [code.spread(code.at(weights, 4 * k)) for k in range(held.channels)]
+            pairs = [(w, x) for w in spread for x in wide]
+            state.next = [code.fma(w, x, a) for (w, x), a in zip(pairs, state.now, strict=True)]
+        places = [
+            t * self._row + k * LINE + part
+            for k in range(held.channels)
+            for t in range(held.tiles)
+            for part in parts
+        ]
+        for place, value in zip(places, state.now, strict=True):
+            code.store(value, code.at(m, place))
+
+    # -- outputs ---------------------------------------------------------------------------
+
+    def _outputs(self, first: Value, count: Value) -> None:
+        """Z = Aᵀ·M·A and what follows, for every tile of a strip and every channel."""
+        code = self.code
+        with code.loop("t", count) as t:
+            place = self.tiles.place(code, code.add_index(first, t))
+            row = code.at(self.m, t, self._row)
+            corners = {s: self._moved(s, "y", place.y) for s in self.bases}
+            corners = {s: code.at(at, place.x, s.stride("x", 0)) for s, at in corners.items()}
+            with code.loop("k", self.kernel.out_channels) as k:
+                at = {s: code.at(c, k, s.stride("k", 0)) for s, c in corners.items()}
+                for s, a in at.items():
+                    self._ahead(s, a)
+                with each_part(code) as offset:
+                    self._halve(code.at(code.at(row, k, LINE), offset))
+                    self._tile(place, k, {s: code.at(c, offset) for s, c in at.items()})
+
+    def _moved(self, stream: Stream, name: str, index: Value) -> Value:
+        return self.code.at(self.bases[stream], index, stream.stride(name, 0))
+
+    def _ahead(self, stream: Stream, at: Value) -> None:
+        """Bring near what the next channel's tile meets in a stream."""
+        following = self.code.at(at, stream.stride("k", 0))
+        rows, column = (self.tiles.m, stream.stride("y", 0)), stream.stride("x", 0)
+        prefetch(self.code, following, rows, column, writing=stream == self.kernel.target)
+
+    def _halve(self, m: Value) -> None:
+        """Aᵀ·M, to memory: m rows of α."""
+        code, alpha = self.code, self.tiles.alpha
+        matrix, point = transforms(self.tiles.m).output, self.kernel._sizes[1]
+        for j in range(alpha):
+            column = [code.load(code.at(m, (i * alpha + j) * point)) for i in range(alpha)]
+            for i, value in enumerate(multiply(code, matrix, column)):
+                code.store(value, code.at(self.half, (i * alpha + j) * code.width * 4))
+
+    def _tile(self, place: Place, k: Value, at: dict[Stream, Value]) -> None:
+        """(Aᵀ·M)·A row by row, bias, epilogue, store."""
+        code, kernel, tiles = self.code, self.kernel, self.tiles
+        bias = None if self.bias is None else code.spread(code.at(self.bias, k, 4))
+        again = kernel.adds and tiles.rows_overlap
+        with code.loop("i", tiles.m, place.old_rows if again else 0) as i:
+            half = code.at(self.half, i, tiles.alpha * code.width * 4)
+            row = [code.load(code.at(half, j * code.width * 4)) for j in range(tiles.alpha)]
+            lines = {s: code.at(a, i, s.stride("y", 0)) for s, a in at.items()}
+            for j, value in enumerate(multiply(code, transforms(tiles.m).output, row)):
+                if bias is not None:
+                    value = code.add(value, bias)
+                self._store(place, j, value, lines)
+
+    def _store(self, place: Place, j: int, value: Value, lines: dict[Stream, Value]) -> None:
+        code, kernel = self.code, self.kernel
+
+        old = None
+        if kernel.adds and self.tiles.columns_overlap:
+            old = code.compare("slt", code.index(j), place.old_columns)
+
+        def at(stream: Stream) -> Value:
+            found = code.at(lines[stream], j * stream.stride("x", 0))
+            return found if old is None else code.select(old, self.vain, found)
+
+        target = at(kernel.target)
+        if kernel.adds:
+            value = code.add(code.load(target), value)
+        code.store(finished(code, kernel.epilogue, value, at), target)

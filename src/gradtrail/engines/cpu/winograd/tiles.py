@@ -1,0 +1,213 @@
+"""The plane of outputs in tiles of m × m, and the transform of what each tile reads.
+
+Where m does not divide the plane, the last tile of a row or column is moved back until it fits, and
+overlaps its neighbour: no tile reads or writes outside. What overlaps is computed twice with the
+same result; where it must not count twice, `Place` says how many of its rows and columns are old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ....equation.frozen import frozen
+from ....errors import ArgumentError
+from ..builder import Code, Value
+from ..nest import Stream
+from .linear import multiply_both, square
+from .points import transforms
+
+__all__ = [
+    "LINE",
+    "Place",
+    "Tiles",
+    "Transformed",
+    "each_part",
+    "prefetch",
+    "spaced",
+    "transform_input",
+]
+
+LINE = 64
+"""Bytes of sixteen lanes, which is also a cache line."""
+
+
+def spaced(size: int) -> int:
+    """At least `size` bytes, and an odd number of cache lines.
+
+    The α² values of a tile lie this far apart. A power of two would send them all to the same few
+    places in the cache.
+    """
+    return (-(-size // LINE) | 1) * LINE
+
+
+@contextmanager
+def each_part(code: Code) -> Iterator[Value]:
+    """A loop over the registers of one value; gives the offset in bytes."""
+    with code.loop("part", code.target.parts) as part:
+        yield code.mul_index(part, code.width * 4)
+
+
+def prefetch(
+    code: Code, corner: Value, rows: tuple[int, int], column: int, *, writing: bool = False
+) -> None:
+    """Have a square of lines brought near, here those of the next channel.
+
+    Their rows lie too far apart for the processor to foresee them. Behind the last channel they are
+    somebody else's, which does no harm.
+
+    Args:
+        code: being written.
+        corner: the address of the first.
+        rows: how many a side, and bytes from one row to the next.
+        column: bytes from one column to the next.
+        writing: whether they will be written.
+    """
+    side, row = rows
+    for i in range(side):
+        for j in range(side):
+            code.prefetch(code.at(corner, i * row + j * column), writing=writing)
+
+
+@frozen
+class Place:
+    """A tile's first output.
+
+    Args:
+        y, x: its position.
+        old_rows, old_columns: how many of the tile belong to the tile before, too.
+    """
+
+    y: Value
+    x: Value
+    old_rows: Value
+    old_columns: Value
+
+
+@frozen
+class Tiles:
+    """A plane in tiles, numbered row by row.
+
+    Args:
+        m: outputs a side.
+        height: of the plane.
+        width: of the plane.
+
+    Raises:
+        ArgumentError: the plane is smaller than a tile.
+    """
+
+    m: int
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        transforms(self.m)
+        if min(self.height, self.width) < self.m:
+            raise ArgumentError(
+                f"Winograd tiles of {self.m} × {self.m} outputs do not fit into "
+                f"{self.height} × {self.width} outputs"
+            )
+
+    @property
+    def algorithm(self) -> str:
+        """Its name."""
+        return f"Winograd F({self.m}×{self.m}, 3×3)"
+
+    @property
+    def alpha(self) -> int:
+        """How many neighbours a tile reads in each direction."""
+        return self.m + 2
+
+    @property
+    def columns(self) -> int:
+        """Tiles beside each other."""
+        return -(-self.width // self.m)
+
+    @property
+    def count(self) -> int:
+        """Tiles in all."""
+        return -(-self.height // self.m) * self.columns
+
+    @property
+    def rows_overlap(self) -> bool:
+        """Whether the last row of tiles overlaps the one before."""
+        return self.height % self.m != 0
+
+    @property
+    def columns_overlap(self) -> bool:
+        """Whether the last column of tiles overlaps the one before."""
+        return self.width % self.m != 0
+
+    def place(self, code: Code, t: Value) -> Place:
+        """Where tile t lies."""
+        row = code.new("i64", f"udiv {t}, {self.columns}")
+        column = code.sub_index(t, code.mul_index(row, self.columns))
+        wanted_y, wanted_x = code.mul_index(row, self.m), code.mul_index(column, self.m)
+        y = code.least(wanted_y, self.height - self.m)
+        x = code.least(wanted_x, self.width - self.m)
+        return Place(y, x, code.sub_index(wanted_y, y), code.sub_index(wanted_x, x))
+
+
+@frozen
+class Transformed:
+    """Where V[ξ][t][c][16] lies, the transformed tiles of a strip, for ξ < α².
+
+    Args:
+        base: address.
+        point: bytes from one ξ to the next.
+        tile: bytes from one group of tiles to the next.
+        channel: bytes from one channel to the next.
+        group: how many tiles lie side by side in a channel.
+    """
+
+    base: Value
+    point: int
+    tile: int
+    channel: int
+    group: int = 1
+
+    def at(self, code: Code, t: Value) -> Value:
+        """The address of tile t, for ξ = 0 and channel 0."""
+        if self.group == 1:
+            return code.at(self.base, t, self.tile)
+        row = code.new("i64", f"udiv {t}, {self.group}")
+        within = code.sub_index(t, code.mul_index(row, self.group))
+        return code.at(code.at(self.base, row, self.tile), within, LINE)
+
+
+def transform_input(
+    code: Code,
+    tiles: Tiles,
+    source: Stream,
+    channels: int,
+    strip: tuple[Value, Value],
+    result: Transformed,
+) -> None:
+    """V[ξ] = Bᵀ·X·B for every tile of a strip and every channel.
+
+    Args:
+        code: being written.
+        tiles: the plane.
+        source: X, over `c`, `y` and `x`: what output (y, x) reads first.
+        channels: C.
+        strip: the first tile and how many.
+        result: where they go.
+    """
+    first, count = strip
+    base = code.at(code.argument(source.argument), source.offset)
+    matrix, alpha = transforms(tiles.m).input, tiles.alpha
+    row, column = (source.stride(n, code.width) for n in "yx")
+    with code.loop("t", count) as t:
+        place = tiles.place(code, code.add_index(first, t))
+        corner = code.at(code.at(base, place.y, row), place.x, column)
+        target = result.at(code, t)
+        with code.loop("c", channels) as c:
+            x = code.at(corner, c, source.stride("c", code.width))
+            prefetch(code, code.at(x, source.stride("c", code.width)), (alpha, row), column)
+            v = code.at(target, c, result.channel)
+            with each_part(code) as offset:
+                read, write = code.at(x, offset), code.at(v, offset)
+                found = multiply_both(code, matrix, square(code, read, row, column))
+                for point, value in enumerate(found):
+                    code.store(value, code.at(write, point * result.point))

@@ -1,0 +1,208 @@
+"""Between kernels of 3 × 3 and their α² transformed values, for sixteen output channels at a time.
+
+    U[ξ][k/4][c][k mod 4] = (G·W[k,c]·Gᵀ)[ξ]            packed, before a convolution
+    dW[k,c] += Gᵀ·dU[:,k,c]·G                           unpacked, behind a weight gradient
+
+The convolution that computes `dX` sums over k with every kernel turned by half: it is the one with
+`W'[c,k,i,j] = W[k,c,2−i,2−j]`, and packs that from the same W.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+from ....equation.frozen import frozen
+from ..builder import Code, F, Value
+from ..frame import Field
+from ..kernels.base import Kernel
+from ..target import LANES
+from .blocking import GROUP
+from .linear import multiply_both, square
+from .points import transforms, transposed
+from .tiles import LINE, each_part, spaced
+
+__all__ = ["PackWeights", "UnpackGradient"]
+
+_TAPS = 9
+
+
+@frozen
+class PackWeights(Kernel):
+    """Arguments: U, W (K, C, 3, 3). Sixteens of k from `START` to `STOP` of the frame, or all.
+
+    U is [α²][K/4][C][4] float32, K rounded up to sixteen, each of the α² `point` bytes long.
+
+    Args:
+        m: outputs a side of a tile.
+        out_channels: of the convolution that U is for: K, or C if turned.
+        in_channels: C, or K if turned.
+        turned: for the gradient towards X: W is read as its transpose, turned by half.
+        everything: all sixteens, whatever the frame says.
+    """
+
+    m: int
+    out_channels: int
+    in_channels: int
+    turned: bool = False
+    everything: bool = False
+
+    @property
+    def sixteens(self) -> int:
+        """How often sixteen output channels are begun."""
+        return -(-self.out_channels // LANES)
+
+    @property
+    def group(self) -> int:
+        """Bytes from four output channels to the next four."""
+        return self.in_channels * GROUP * 4
+
+    @property
+    def point(self) -> int:
+        """Bytes from one of the α² values to the next."""
+        return spaced(self.sixteens * LANES // GROUP * self.group)
+
+    @property
+    def size(self) -> int:
+        """Bytes of U."""
+        return (self.m + 2) ** 2 * self.point
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        kernel = "W[c,k] turned" if self.turned else "W[k,c]"
+        return ["for k by 16 lanes:", "    for c:", f"        U[ξ,k,c] = (G·{kernel}·Gᵀ)[ξ]"]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        size = _TAPS * 4
+        across = size if self.turned else self.in_channels * size
+        along = self.out_channels * size if self.turned else size
+        with (
+            _sixteens(code, self) as p,
+            code.loop("part", code.target.parts) as part,
+        ):
+            first = code.add_index(code.mul_index(p, LANES), code.mul_index(part, code.width))
+            lanes = [self._channel(code, code.add_index(first, lane)) for lane in range(code.width)]
+            kernels = [code.at(code.argument(1), k, across) for k in lanes]
+            place = code.at(code.argument(0), p, LANES // GROUP * self.group)
+            place = code.at(place, part, code.width // GROUP * self.group)
+            with code.loop("c", self.in_channels) as c:
+                self._transform(
+                    code, [code.at(k, c, along) for k in kernels], code.at(place, c, GROUP * 4)
+                )
+
+    def _channel(self, code: Code, k: Value) -> Value:
+        """Lanes beyond the last output channel repeat it; nobody reads them."""
+        return code.least(k, self.out_channels - 1) if self.out_channels % LANES else k
+
+    def _transform(self, code: Code, kernels: list[Value], target: Value) -> None:
+        """One 3 × 3 kernel per lane."""
+
+        def tap(i: int, j: int) -> Value:
+            offset = 4 * (_TAPS - 1 - (3 * i + j) if self.turned else 3 * i + j)
+            return _gathered(code, [code.at(kernel, offset) for kernel in kernels])
+
+        for point, value in enumerate(multiply_both(code, transforms(self.m).weights, tap)):
+            for group in range(code.width // GROUP):
+                four = code.shuffle(value, value, range(group * GROUP, (group + 1) * GROUP))
+                code.store(four, code.at(target, point * self.point + group * self.group))
+
+
+def _sixteens(code: Code, kernel: PackWeights | UnpackGradient) -> AbstractContextManager[Value]:
+    """The loop over sixteens of output channels."""
+    if kernel.everything:
+        return code.loop("p", kernel.sixteens)
+    return code.loop("p", code.frame(Field.STOP), code.frame(Field.START))
+
+
+def _gathered(code: Code, places: list[Value]) -> Value:
+    """A register of numbers from anywhere."""
+    found = Value("poison", code.vector())
+    for lane, place in enumerate(places):
+        one = code.load(place, F)
+        found = code.new(code.vector(), f"insertelement {found}, {one}, i64 {lane}")
+    return found
+
+
+@frozen
+class UnpackGradient(Kernel):
+    """Arguments: dW (K, C, 3, 3), dU, scratch. Sixteens of k as in `PackWeights`.
+
+    dU is [α²][K/16][C][16] float32, each of the α² `point` bytes long.
+
+    Args:
+        m: outputs a side of a tile.
+        out_channels: K.
+        in_channels: C.
+        everything: all sixteens, whatever the frame says.
+    """
+
+    m: int
+    out_channels: int
+    in_channels: int
+    everything: bool = False
+
+    @property
+    def sixteens(self) -> int:
+        """How often sixteen output channels are begun."""
+        return -(-self.out_channels // LANES)
+
+    @property
+    def panel(self) -> int:
+        """Bytes from sixteen output channels to the next."""
+        return self.in_channels * LINE
+
+    @property
+    def point(self) -> int:
+        """Bytes from one of the α² values to the next."""
+        return spaced(self.sixteens * self.panel)
+
+    @property
+    def size(self) -> int:
+        """Bytes of dU."""
+        return (self.m + 2) ** 2 * self.point
+
+    @property
+    def scratch_size(self) -> int:
+        """Bytes of scratch."""
+        return _TAPS * LINE
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        return ["for k by 16 lanes:", "    for c:", "        dW[k,c] += Gᵀ·dU[:,k,c]·G"]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        gradient, transformed, scratch = (code.argument(i) for i in range(3))
+        kernel = _TAPS * 4
+        with _sixteens(code, self) as p:
+            panel = code.at(transformed, p, self.panel)
+            k = code.mul_index(p, LANES)
+            lanes = code.least(code.sub_index(self.out_channels, k), LANES)
+            rows = code.at(gradient, k, self.in_channels * kernel)
+            with code.loop("c", self.in_channels) as c:
+                with each_part(code) as offset:
+                    self._transform(
+                        code, code.at(code.at(panel, c, LINE), offset), code.at(scratch, offset)
+                    )
+                place = code.at(rows, c, kernel)
+                with code.loop("lane", lanes) as lane:
+                    self._add(
+                        code,
+                        code.at(place, lane, self.in_channels * kernel),
+                        code.at(scratch, lane, 4),
+                    )
+
+    def _transform(self, code: Code, source: Value, target: Value) -> None:
+        """The nine numbers of one kernel per lane."""
+        matrix = transposed(transforms(self.m).weights)
+        read = square(code, source, (self.m + 2) * self.point, self.point)
+        found = multiply_both(code, matrix, read)
+        for tap, value in enumerate(found):
+            code.store(value, code.at(target, tap * LINE))
+
+    def _add(self, code: Code, target: Value, source: Value) -> None:
+        """One lane's kernel."""
+        for tap in range(_TAPS):
+            place = code.at(target, tap * 4)
+            one = code.load(code.at(source, tap * LINE), F)
+            code.store(code.add(code.load(place, F), one), place)

@@ -1,0 +1,1 @@
+"""The CPU engine: every kernel held to the reference engine, and what the engine promises."""
