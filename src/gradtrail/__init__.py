@@ -2,7 +2,7 @@
 
 from . import data, equation
 from .architecture import architecture
-from .engines import Reference
+from .engines import CPU, Reference
 from .errors import (
     ArgumentError,
     DataError,
@@ -38,7 +38,7 @@ from .layers import (
 )
 from .network import Network
 from .trace import GradientReport, Trace, check_gradients, trace
-from .train import SGD, Adam, AdamW, History, evaluate, train
+from .train import SGD, Adam, AdamW, Cosine, History, OneCycle, evaluate, train
 
 __version__ = "0.1.0"
 
@@ -48,9 +48,11 @@ __all__ = [
     "ArgumentError",
     "AvgPool2d",
     "BatchNorm2d",
+    "CPU",
     "Concat",
     "Conv2d",
     "ConvTranspose2d",
+    "Cosine",
     "CrossEntropy",
     "DataError",
     "Dropout",
@@ -69,6 +71,7 @@ __all__ = [
     "MeanSquaredError",
     "Network",
     "NonFiniteError",
+    "OneCycle",
     "ReLU",
     "Reference",
     "Residual",

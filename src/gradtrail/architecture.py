@@ -163,6 +163,14 @@ def _lenet5(classes: int) -> list[Any]:
     ]
 
 
+def _lenet_short(classes: int) -> list[Any]:
+    return [
+        *(Conv2d(8, 5, padding=2), ReLU(), MaxPool2d(2)),
+        *(Conv2d(16, 5), ReLU(), MaxPool2d(2)),
+        *(Flatten(), Linear(64), ReLU(), Linear(classes)),
+    ]
+
+
 def _mnist_cnn(classes: int) -> list[Any]:
     return [
         *(Conv2d(32, 3), ReLU(), Conv2d(64, 3), ReLU(), MaxPool2d(2), Dropout(0.25)),
@@ -199,6 +207,12 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     for a in (
         Architecture("digits-cnn", "three convolutions for 8 × 8 digits", (1, 8, 8), _digits_cnn),
         Architecture("lenet5", "LeNet-5 with ReLU and max pooling", (1, 28, 28), _lenet5),
+        Architecture(
+            "lenet-short",
+            "LeNet with one hidden layer, to train quickly",
+            (1, 28, 28),
+            _lenet_short,
+        ),
         Architecture("mnist-cnn", "PyTorch's MNIST example", (1, 28, 28), _mnist_cnn),
         Architecture("resnet20", "the CIFAR ResNet with 20 layers", (3, 32, 32), _resnet20),
         Architecture(

@@ -22,16 +22,21 @@ from .engines import engine_for
 from .errors import ArgumentError, FileError, GradtrailError, ShapeError
 from .files import WEIGHTS, load, read_json, save_network, write_json
 from .network import Network
-from .train import SGD, Adam, AdamW, Optimizer, train
+from .train import SGD, Adam, AdamW, Cosine, OneCycle, Optimizer, Schedule, train
 
 __all__ = ["main"]
 
 _OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
-    "sgd": lambda lr: SGD(lr, momentum=0.9),
+    "sgd": lambda lr: SGD(lr, momentum=0.9, nesterov=True),
     "adam": Adam,
     "adamw": AdamW,
 }
 _RATES = {"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3}
+_SCHEDULES: dict[str, Schedule | None] = {
+    "constant": None,
+    "one-cycle": OneCycle(),
+    "cosine": Cosine(),
+}
 
 
 class _Usual(NamedTuple):
@@ -40,10 +45,15 @@ class _Usual(NamedTuple):
     model: str
     epochs: int
     batch_size: int
+    optimizer: str
+    lr: float
+    schedule: str
 
 
 _USUAL: Mapping[str, _Usual] = {
-    name: _Usual("digits-cnn", 12, 32) if name == "digits" else _Usual("lenet5", 3, 64)
+    name: _Usual("digits-cnn", 12, 32, "adam", 2e-3, "constant")
+    if name == "digits"
+    else _Usual("lenet-short", 2, 64, "sgd", 0.1, "one-cycle")
     for name in NAMES
 }
 
@@ -90,10 +100,19 @@ def main() -> None:
 @click.option("--epochs", type=click.IntRange(1), show_default=_usually("epochs"))
 @click.option("--batch-size", type=click.IntRange(1), show_default=_usually("batch_size"))
 @click.option(
-    "--optimizer", type=click.Choice(list(_OPTIMIZERS)), default="adam", show_default=True
+    "--optimizer", type=click.Choice(list(_OPTIMIZERS)), show_default=_usually("optimizer")
 )
 @click.option(
-    "--lr", type=float, help="Learning rate; by default 0.05 for sgd, 0.002 for adam and adamw."
+    "--lr",
+    type=float,
+    help="Learning rate; by default 0.1 for mnist and fashion-mnist with sgd, else 0.05 for sgd "
+    "and 0.002 for adam and adamw.",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(list(_SCHEDULES)),
+    show_default=_usually("schedule"),
+    help="How the learning rate changes in the course of the training.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--engine", help="What computes: cpu or reference; by default the library's choice.")
@@ -111,8 +130,9 @@ def train_command(
     data_path: Path | None,
     epochs: int | None,
     batch_size: int | None,
-    optimizer: str,
+    optimizer: str | None,
     lr: float | None,
+    schedule: str | None,
     seed: int,
     engine: str | None,
     threads: int | None,
@@ -127,12 +147,15 @@ def train_command(
 
     Example: gradtrail train --data fashion-mnist --data-path ~/fashion --out runs/fashion
     """
+    since = time.perf_counter()
     say = (lambda text: None) if quiet else click.echo
     usual = _USUAL[data]
     model, epochs = model or usual.model, epochs or usual.epochs
     batch_size = batch_size or usual.batch_size
-    rate = _RATES[optimizer] if lr is None else lr
-    chosen = _OPTIMIZERS[optimizer](rate)
+    optimizer, schedule = optimizer or usual.optimizer, schedule or usual.schedule
+    rate = usual.lr if optimizer == usual.optimizer else _RATES[optimizer]
+    chosen = _OPTIMIZERS[optimizer](rate if lr is None else lr)
+    course = _SCHEDULES[schedule]
     engine_for(engine)  # what there is not, says so before a folder is made
     folder_read = folder_of(data, data_path)
     (x, y), (x_test, y_test) = load_data(data, folder_read)
@@ -142,7 +165,6 @@ def train_command(
     folder = _run_folder(out, model)
     say(str(network.plan(batch_size)))
     say("")
-    since = time.perf_counter()
     settings = {
         "gradtrail": __version__,
         "model": model,
@@ -152,6 +174,7 @@ def train_command(
         "epochs": epochs,
         "batch_size": batch_size,
         "optimizer": chosen.settings(),
+        "schedule": None if course is None else course.settings(),
         "seed": seed,
         "engine": engine,
         "architecture": network.architecture(),
@@ -162,6 +185,7 @@ def train_command(
         (x, y),
         validation=(x_test, y_test),
         optimizer=chosen,
+        schedule=course,
         epochs=epochs,
         batch_size=batch_size,
         threads=threads,

@@ -18,6 +18,7 @@ from ..trace.nonfinite import describe
 from .history import History
 from .optimizers import Adam, Optimizer
 from .progress import Progress
+from .schedules import Schedule
 
 if TYPE_CHECKING:
     from ..engines import Engine
@@ -33,6 +34,7 @@ def train(
     validation: tuple[Any, Any] | None = None,
     loss: Loss | None = None,
     optimizer: Optimizer | None = None,
+    schedule: Schedule | None = None,
     epochs: int = 1,
     batch_size: int = 64,
     shuffle: bool = True,
@@ -49,6 +51,7 @@ def train(
         validation: samples and labels to evaluate on after every epoch.
         loss: by default `CrossEntropy()`.
         optimizer: by default `Adam()`.
+        schedule: how its learning rate changes in the course of the training; None for not.
         epochs: how often all samples are seen, at least 1.
         batch_size: samples per step; the last step of an epoch takes what is left.
         shuffle: whether each epoch has an order of its own.
@@ -74,6 +77,10 @@ def train(
         raise ArgumentError(
             f"train: optimizer must be an object such as gt.Adam(), got {optimizer!r}"
         )
+    if schedule is not None and not isinstance(schedule, Schedule):
+        raise ArgumentError(
+            f"train: schedule must be an object such as gt.OneCycle(), got {schedule!r}"
+        )
     samples = _checked(network, data, loss, "data")
     held_out = None if validation is None else _checked(network, validation, loss, "validation")
     for size in {min(batch_size, len(samples)), len(samples) % batch_size or batch_size}:
@@ -83,13 +90,14 @@ def train(
     trainer = runs.trainer(network, loss, optimizer, threads, min(batch_size, len(samples)))
     history = History()
     steps = -(-len(samples) // batch_size)
+    rates = _Rates(optimizer, schedule, epochs * steps)
     try:
         with Progress(epochs, steps, progress) as shown:
             for epoch in range(epochs):
                 order = _order(len(samples), seed, epoch) if shuffle else samples.places
                 shown.epoch(epoch + 1)
                 batches = _batches(samples, order, batch_size, seed, history)
-                _epoch(network, trainer, loss, batches, history, shown)
+                _epoch(network, trainer, loss, rates, batches, history, shown)
                 trainer.store()
                 if held_out is not None:
                     figures = _evaluated(network, held_out, 256, runs)
@@ -106,14 +114,34 @@ def train(
     except KeyboardInterrupt:
         history.interrupted = True
     finally:
+        rates.restore()
         trainer.store()
     return history
+
+
+class _Rates:
+    """Sets an optimiser's learning rate before every step, by a schedule."""
+
+    def __init__(self, optimizer: Optimizer, schedule: Schedule | None, steps: int) -> None:
+        self.optimizer, self.schedule, self.steps = optimizer, schedule, steps
+        self.rate = optimizer.lr
+
+    def set(self, step: int) -> None:
+        """The rate of a step, the first being 0; taken at the step's middle."""
+        if self.schedule is not None:
+            self.optimizer.lr = self.rate * self.schedule.factor((step + 0.5) / self.steps)
+
+    def restore(self) -> None:
+        """The rate as it was given."""
+        if self.schedule is not None:
+            self.optimizer.lr = self.rate
 
 
 def _epoch(
     network: Network,
     trainer: Trainer,
     loss: Loss,
+    rates: _Rates,
     batches: Iterator[Batch],
     history: History,
     shown: Progress,
@@ -122,6 +150,7 @@ def _epoch(
     since = time.perf_counter()
     total, mass, correct, seen, classified = 0.0, 0.0, 0, 0, True
     for batch in batches:
+        rates.set(history.steps)
         done = trainer.step(batch)
         if not done.finite:
             system = network.system(len(batch), training=True, loss=loss)

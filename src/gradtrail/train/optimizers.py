@@ -51,6 +51,8 @@ class Optimizer(ABC):
 
     settings_names: ClassVar[tuple[str, ...]]
 
+    lr: float
+
     def __init__(self) -> None:
         self._memories: WeakKeyDictionary[Network, _Memory] = WeakKeyDictionary()
 

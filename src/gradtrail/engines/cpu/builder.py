@@ -36,6 +36,11 @@ class Value:
     name: str
     type: str
 
+    @property
+    def constant(self) -> int | None:
+        """The number, if it is a whole number known while writing."""
+        return int(self.name) if self.name.lstrip("-").isdigit() else None
+
     def __str__(self) -> str:
         return f"{self.type} {self.name}"
 
@@ -203,39 +208,52 @@ class Code:
 
     def add_index(self, a: Value | int, b: Value | int) -> Value:
         """a + b."""
-        if isinstance(b, int) and b == 0:
-            return self.index(a)
-        return self.new(I, f"add {self.index(a)}, {self.index(b).name}")
+        return self._whole("add", self.index(a), self.index(b))
 
     def sub_index(self, a: Value | int, b: Value | int) -> Value:
         """a − b."""
-        return self.new(I, f"sub {self.index(a)}, {self.index(b).name}")
+        return self._whole("sub", self.index(a), self.index(b))
 
     def mul_index(self, a: Value | int, b: Value | int) -> Value:
         """a · b."""
-        if isinstance(b, int) and b == 1:
-            return self.index(a)
-        return self.new(I, f"mul {self.index(a)}, {self.index(b).name}")
+        return self._whole("mul", self.index(a), self.index(b))
+
+    def _whole(self, how: str, a: Value, b: Value) -> Value:
+        """Arithmetic on whole numbers; what is known while writing is not computed."""
+        x, y = a.constant, b.constant
+        if x is not None and y is not None:
+            return self.index({"add": x + y, "sub": x - y, "mul": x * y}[how])
+        if y == {"add": 0, "sub": 0, "mul": 1}[how]:
+            return a
+        return self.new(I, f"{how} {a}, {b.name}")
 
     def floor_divided(self, a: Value, divisor: int, big: int) -> Value:
         """⌊a / divisor⌋ for whole a ≥ −big·divisor."""
         if divisor == 1:
             return a
+        if a.constant is not None:
+            return self.index(a.constant // divisor)
         shifted = self.new(I, f"udiv {self.add_index(a, big * divisor)}, {divisor}")
         return self.add_index(shifted, -big)
 
     def least(self, a: Value | int, b: Value | int) -> Value:
         """The lesser of two whole numbers."""
+        known = [self.index(v).constant for v in (a, b)]
+        if None not in known:
+            return self.index(min(v for v in known if v is not None))
         return self.call(I, "llvm.smin.i64", self.index(a), self.index(b))
 
     def greatest(self, a: Value | int, b: Value | int) -> Value:
         """The greater of two whole numbers."""
+        known = [self.index(v).constant for v in (a, b)]
+        if None not in known:
+            return self.index(max(v for v in known if v is not None))
         return self.call(I, "llvm.smax.i64", self.index(a), self.index(b))
 
     def at(self, base: Value, index: Value | int, stride: int = 1) -> Value:
         """The address `base + index·stride`, in bytes."""
-        if isinstance(index, Value) and index.name.lstrip("-").isdigit():
-            index = int(index.name)
+        if isinstance(index, Value) and index.constant is not None:
+            index = index.constant
         if isinstance(index, int):
             if index * stride == 0:
                 return base

@@ -161,7 +161,10 @@ class Context:
         arena = self.arenas.reshape(-1, int(self.frame[Field.ARENA_STRIDE]))[:blocks]
         kind = {"float": np.float32, "i8": np.uint8, "i32": np.int32}[layout.element]
         part = arena[:, buffer.offset : buffer.offset + layout.size]
-        held = part.reshape(blocks, -1).view(kind).reshape(blocks, *layout.held, LANES)
+        if len(layout.held) > 1:  # without the padding of the first axis
+            rows = part.reshape(blocks, layout.held[0], layout.strides[0])
+            part = rows[:, :, : layout.held[1] * layout.strides[1]]
+        held = np.ascontiguousarray(part).view(kind).reshape(blocks, *layout.held, LANES)
         margins = layout.margins or ((0, 0),) * len(layout.shape)
         inside = tuple(slice(a, a + s) for (a, _), s in zip(margins, layout.shape, strict=True))
         held = held[(slice(None), *inside)]

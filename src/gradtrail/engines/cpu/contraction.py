@@ -306,6 +306,7 @@ def _schedule(
         tile,
         _unrolled(form, main, dict(tile), target),
         "overlap" if overlap else "shorter",
+        tuple(offsets) if clipped and prod([form.ranges[n] for n in offsets]) <= 9 else (),
     )
     return schedule, tiling
 

@@ -3,6 +3,9 @@
     activations     [C][before + H + behind][before + W + behind][16] float32
     parameters      row by row, as PyTorch has them
 
+Channels begin an odd number of cache lines apart, so that a sum over them does not read one set of
+the cache alone.
+
 The halo is as wide as the widest window that reads the array reaches beyond it. It is set to zero
 once and never written again, so a padded convolution needs no case for its edges.
 """
@@ -10,6 +13,7 @@ once and never written again, so a padded convolution needs no case for its edge
 from __future__ import annotations
 
 from functools import cached_property
+from math import prod
 
 from ...equation.frozen import frozen
 from .target import LANES
@@ -17,6 +21,7 @@ from .target import LANES
 __all__ = ["Layout", "Margins"]
 
 _BYTES = {"float": 4, "i32": 4, "i8": 1}
+_LINE = 64
 
 Margins = tuple[tuple[int, int], ...]
 """Per axis, how far a halo reaches before and behind."""
@@ -31,12 +36,14 @@ class Layout:
         margins: the halo before and behind each axis.
         lanes: whether 16 samples stand at each place.
         element: `float`, or `i8` or `i32` for winners.
+        spaced: whether the first axis may have a line of padding, for an odd number of lines.
     """
 
     shape: tuple[int, ...]
     margins: Margins = ()
     lanes: bool = True
     element: str = "float"
+    spaced: bool = False
 
     @cached_property
     def held(self) -> tuple[int, ...]:
@@ -47,9 +54,11 @@ class Layout:
     @cached_property
     def strides(self) -> tuple[int, ...]:
         """Bytes from one element of each axis to the next."""
-        step = _BYTES[self.element] * (LANES if self.lanes else 1)
+        step = self._cell
         found = []
-        for size in reversed(self.held):
+        for axis, size in reversed(list(enumerate(self.held))):
+            if axis == 0 and self.spaced and len(self.held) > 1:
+                step += _LINE if step % (2 * _LINE) == 0 else 0
             found.append(step)
             step *= size
         return tuple(reversed(found))
@@ -57,18 +66,20 @@ class Layout:
     @cached_property
     def size(self) -> int:
         """Bytes in all."""
-        step = _BYTES[self.element] * (LANES if self.lanes else 1)
-        for size in self.held:
-            step *= size
-        return step
+        return self.strides[0] * self.held[0] if self.held else self._cell
+
+    @property
+    def _cell(self) -> int:
+        """Bytes of one place."""
+        return _BYTES[self.element] * (LANES if self.lanes else 1)
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether all elements lie one after another."""
+        return self.size == self._cell * prod(self.shape)
 
     @cached_property
     def origin(self) -> int:
         """Where the element lies whose positions are all 0."""
         margins = self.margins or ((0, 0),) * len(self.shape)
         return sum(a * s for (a, _), s in zip(margins, self.strides, strict=True))
-
-    @property
-    def halo(self) -> bool:
-        """Whether there is any."""
-        return any(a or b for a, b in self.margins)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .engine import CPU
     from .program import Program
 
-__all__ = ["Listing", "ListedPhase", "Place", "listed", "listing_of"]
+__all__ = ["ListedPhase", "Listing", "Place", "listed", "listing_of"]
 
 _FORMAT = 1
 
@@ -236,4 +236,4 @@ def _phase(kind: str, calls: list[Any], length: int, chunk: int) -> ListedPhase:
 
 def _layout(data: Mapping[str, Any]) -> Layout:
     margins = tuple((a, b) for a, b in data["margins"])
-    return Layout(tuple(data["shape"]), margins, data["lanes"], data["element"])
+    return Layout(tuple(data["shape"]), margins, data["lanes"], data["element"], data["spaced"])

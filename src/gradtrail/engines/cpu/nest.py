@@ -128,6 +128,7 @@ class Schedule:
         outer: loops, outermost first; those of the tile come with their steps.
         tile: index → how many of its values are held at once.
         unrolled: summed indices that are written out.
+        apart: outer loops that are written out, so that ranges that depend on them are numbers.
         rest: what happens at the end of a range that the tile does not divide: `overlap` computes
             some elements twice, `shorter` has code of its own.
     """
@@ -136,6 +137,7 @@ class Schedule:
     tile: tuple[tuple[str, int], ...] = ()
     unrolled: tuple[str, ...] = ()
     rest: str = "overlap"
+    apart: tuple[str, ...] = ()
 
 
 @frozen
@@ -269,9 +271,15 @@ class _Writer:
         step = tile.get(name, 1)
         start, stop = self._bounds(name)
         saved = (dict(self.places), dict(self.bound), dict(self.hoisted))
+        if name in self.nest.schedule.apart:
+            for number in range(self.ranges[name]):
+                self._bind(name, self.code.index(number))
+                self._outer(rest, tile)
+                self._restore(saved)
+            return
         if isinstance(stop, int) and isinstance(start, int):
-            whole = (stop - start) // step * step
-            if whole:
+            whole = max(0, stop - start) // step * step
+            if whole > 0:
                 with self.code.loop(name, start + whole, start, step) as at:
                     self._bind(name, at)
                     self._outer(rest, tile)
@@ -356,7 +364,7 @@ class _Writer:
             low = code.floor_divided(code.add_index(near, s - 1), s, big)
             high = code.add_index(code.floor_divided(far, s, big), 1)
             start, stop = code.greatest(low, start), code.least(high, stop)
-        return start, stop
+        return _known(start), _known(stop)
 
     def _hoist(self) -> None:
         """Factors that the tile and the sums do not move are computed once."""
@@ -557,6 +565,13 @@ class _Writer:
 
     def _place(self, stream: Stream, point: Point) -> Value:
         return self.code.at(self.places[stream], self._offset(stream, point))
+
+
+def _known(index: int | Value) -> int | Value:
+    """A bound as a number, where it is one."""
+    if isinstance(index, Value) and index.constant is not None:
+        return index.constant
+    return index
 
 
 def _gating(factor: Factor) -> bool:

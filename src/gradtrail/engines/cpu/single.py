@@ -207,7 +207,7 @@ class _Builder:
         layout = Layout((features,), (), False)
         self.memory.add(value(node.output), Field.ARENA, layout)
         if not self._has_lanes(source):
-            if buffer.layout.halo:
+            if not buffer.layout.contiguous:
                 raise _UnsuitableError
             self.memory[value(node.output)].same = buffer
             return

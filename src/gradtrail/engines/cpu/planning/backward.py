@@ -24,7 +24,7 @@ from .work import Sent, gradient, slopes
 
 __all__ = ["backward"]
 
-_WAITING = 256 << 10
+_WAITING = 320 << 10
 """How many bytes of accumulators may wait in memory between the rows of a weight gradient."""
 
 

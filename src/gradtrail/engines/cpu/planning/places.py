@@ -26,7 +26,8 @@ def declare(draft: Draft) -> None:
         if value(name) in memory or name == "loss":
             continue
         lanes, where = _home(draft, name)
-        layout = _layout(margins.get(value(name), ()), shape, lanes)
+        made = name == work.system.input or name in work.system.producer
+        layout = _layout(margins.get(value(name), ()), shape, lanes, spaced=made)
         memory.add(value(name), where, layout, kept=keep)
     if draft.options.backward:
         for name in shapes:
@@ -76,9 +77,11 @@ def _parameters(draft: Draft) -> None:
         memory.add(f"updated {name}", Field.BUFFERS_UPDATED, layout)
 
 
-def _layout(margins: Margins, shape: tuple[int, ...], lanes: bool) -> Layout:
-    halo = lanes and any(a or b for a, b in margins)
-    return Layout(shape[1:] if lanes else shape, margins if halo else (), lanes)
+def _layout(margins: Margins, shape: tuple[int, ...], lanes: bool, spaced: bool = True) -> Layout:
+    if not lanes:
+        return Layout(shape, (), False)
+    halo = any(a or b for a, b in margins)
+    return Layout(shape[1:], margins if halo else (), True, spaced=spaced)
 
 
 def _home(draft: Draft, name: str) -> tuple[bool, Field]:
@@ -106,5 +109,5 @@ def _share(draft: Draft) -> None:
             alone = of is value or len(work.readers(node.inputs[0])) == 1
             if ours in memory and theirs in memory and alone:
                 a, b = memory[ours], memory[theirs]
-                if not a.layout.halo and not b.layout.halo:
+                if a.layout.contiguous and b.layout.contiguous:
                     a.same = b
