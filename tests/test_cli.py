@@ -100,14 +100,14 @@ def test_data_from_files(tmp_path: Path, data: str) -> None:
     result = run("train", "--data", data, "--data-path", str(files), "--out", str(out))
     assert result.exit_code == 0, result.output
     settings = json.loads((out / "settings.json").read_text())
-    chosen = {"data": data, "model": "lenet5", "epochs": 3, "batch_size": 64, "engine": None}
+    chosen = {"data": data, "model": "lenet-short", "epochs": 2, "batch_size": 64, "engine": None}
     assert chosen.items() <= settings.items()
     assert settings["data_path"] == str(files)
     assert settings["input_shape"] == [1, 28, 28]
     history = json.loads((out / "history.json").read_text())
     (x, y), _ = gt.data.load(data, files)
     order = stream(0, "order", 0).permutation(len(x))
-    expected = gt.trace(gt.architecture("lenet5").network(seed=0), x[order], y[order]).loss
+    expected = gt.trace(gt.architecture("lenet-short").network(seed=0), x[order], y[order]).loss
     assert history["losses"][0] == pytest.approx(expected, rel=1e-4)
 
 
@@ -197,7 +197,7 @@ def test_help_has_an_example() -> None:
         assert "Example: gradtrail" in " ".join(run(command, "--help").output.split())
     shown = " ".join(run("train", "--help").output.split())
     assert "Example: gradtrail train --data fashion-mnist" in shown
-    assert "12 for digits, else 3" in shown
+    assert "12 for digits, else 2" in shown
     assert gt.__version__ in run("--version").output
 
 

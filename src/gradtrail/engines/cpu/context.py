@@ -73,7 +73,7 @@ class Context:
         self.constants = aligned(_padded(size(Field.CONSTANTS)))
         self.shared = aligned(_padded(size(Field.SHARED)))
         self.packed = aligned(_padded(size(Field.PACKED)))
-        self.updated_buffers = aligned(_padded(size(Field.BUFFERS_UPDATED)))
+        self.updated = aligned(len(self.constants))
         self.scratch = aligned(threads * _padded(size(Field.SCRATCH)))
         self.flag = np.zeros(1, np.int64)
         self._blocks = self._groups = self._count = 0
@@ -85,7 +85,7 @@ class Context:
             (Field.CONSTANTS, self.constants),
             (Field.SHARED, self.shared),
             (Field.PACKED, self.packed),
-            (Field.BUFFERS_UPDATED, self.updated_buffers),
+            (Field.CONSTANTS_UPDATED, self.updated),
             (Field.SCRATCH_ALL, self.scratch),
             (Field.FLAG, self.flag),
         ):
@@ -141,7 +141,6 @@ class Context:
             Field.PARAMETERS: self.parameters,
             Field.CONSTANTS: self.constants,
             Field.SHARED: self.shared,
-            Field.BUFFERS_UPDATED: self.updated_buffers,
         }
         if buffer.field is Field.GRADIENTS:
             regions[Field.GRADIENTS] = self.gradients

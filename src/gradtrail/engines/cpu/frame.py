@@ -24,7 +24,7 @@ class Field(IntEnum):
     UPDATED = 7  # the parameters after the step
     STATE = 8  # what the optimiser remembers
     STATE_UPDATED = 9
-    BUFFERS_UPDATED = 10  # the running statistics after the step
+    CONSTANTS_UPDATED = 10  # the same with the running statistics after the step
     SCRATCH = 11  # this thread's
     SAMPLES = 12  # (M, *sample) float32
     CHOSEN = 13  # int64 places in the samples

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
 
@@ -62,7 +63,8 @@ class Loaded:
         self.calls, self.phases = assembled(listing.phases, addresses)
         self._blocks = self.phases[:, 0] == 0
         self._groups = 0
-        self._samples: Samples | None = None
+        self._samples: ReferenceType[Samples] | None = None
+        self.lock = threading.RLock()
 
     def feed(self, batch: Batch, *, labels: bool) -> int:
         """Tell the frame about a batch.
@@ -72,8 +74,8 @@ class Loaded:
         """
         groups = self.context.reserve(len(batch))
         frame, samples = self.context.frame, batch.samples
-        if samples is not self._samples:
-            self._samples = samples
+        if self._samples is None or self._samples() is not samples:
+            self._samples = ref(samples)  # the data are not kept beyond their use
             frame[Field.SAMPLES] = address(samples.x)
             if labels:
                 frame[Field.TARGETS] = address(samples.rows[0])
@@ -132,12 +134,13 @@ def predicted(engine: CPU, network: Network, x: np.ndarray) -> np.ndarray:
         loaded = _loaded(engine, network, None, Options(training=False, outputs=True))
     samples = Samples(np.ascontiguousarray(x), np.zeros(len(x)), None, ())  # type: ignore[arg-type]
     batch = Batch(samples, samples.places)
-    _fill(loaded.context, network)
-    loaded.feed(batch, labels=False)
     shape = loaded.listing.shapes[network.output_name][1:]
     outputs = np.empty((len(x), *shape), np.float32)
-    loaded.context.frame[Field.OUTPUT] = address(outputs)
-    loaded.run()
+    with loaded.lock:
+        _fill(loaded.context, network)
+        loaded.feed(batch, labels=False)
+        loaded.context.frame[Field.OUTPUT] = address(outputs)
+        loaded.run()
     return outputs
 
 
@@ -145,10 +148,11 @@ def evaluated(engine: CPU, network: Network, batch: Batch) -> Evaluated:
     """See `Engine.evaluate`."""
     options, samples = Options(training=False), batch.samples
     loaded = _loaded(engine, network, samples.loss, options, by_class=samples.rows[1])
-    _fill(loaded.context, network)
-    loaded.feed(batch, labels=True)
-    loaded.run()
-    return loaded.outcome(batch)
+    with loaded.lock:
+        _fill(loaded.context, network)
+        loaded.feed(batch, labels=True)
+        loaded.run()
+        return loaded.outcome(batch)
 
 
 def stepped(
@@ -164,12 +168,13 @@ def stepped(
     options = Options(training, backward, keep=True)
     loaded = _loaded(engine, network, loss, options, by_class=batch.samples.rows[1])
     context = loaded.context
-    context.fill(arrays)
-    groups = loaded.feed(batch, labels=True)
-    if backward:
-        context.gradients[:] = 0
-    loaded.run()
-    return _everything(network, loaded, batch, groups, arrays)
+    with loaded.lock:
+        context.fill(arrays)
+        groups = loaded.feed(batch, labels=True)
+        if backward:
+            context.gradients[:] = 0
+        loaded.run()
+        return _everything(network, loaded, batch, groups, arrays)
 
 
 _FEW = 3

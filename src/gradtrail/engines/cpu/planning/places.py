@@ -73,8 +73,8 @@ def _parameters(draft: Draft) -> None:
         at += layout.size
     for name, shape in draft.network.buffers.shapes.items():
         layout = Layout(tuple(shape), (), False)
-        memory.add(value(name), Field.CONSTANTS, layout)
-        memory.add(f"updated {name}", Field.BUFFERS_UPDATED, layout)
+        held = memory.add(value(name), Field.CONSTANTS, layout)
+        memory.put(f"updated {name}", Field.CONSTANTS_UPDATED, layout, held.offset)
 
 
 def _layout(margins: Margins, shape: tuple[int, ...], lanes: bool, spaced: bool = True) -> Layout:
