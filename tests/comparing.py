@@ -13,8 +13,8 @@ moves by about 1e-13."""
 FLOAT32 = 2e-5
 """Relative to the largest magnitude, for whole networks of float32.
 
-A rounding is 6e-8 of a number. A sum of n random terms is off by about √n of them, which is 3e-6 for
-the 2,000 terms of the longest sums here, and up to six layers, there and back, add theirs.
+A rounding is 6e-8 of a number. A sum of n random terms is off by about √n of them, which is 3e-6
+for the 2,000 terms of the longest sums here, and up to six layers, there and back, add theirs.
 """
 
 

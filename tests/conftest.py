@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import gradtrail as gt
+
+# Machine code that tests compile is kept apart from the user's.
+os.environ["GRADTRAIL_CACHE"] = os.environ.get("GRADTRAIL_TEST_CACHE") or tempfile.mkdtemp(
+    prefix="gradtrail-tests-"
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 

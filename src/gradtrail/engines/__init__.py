@@ -43,7 +43,7 @@ def engine_for(
         ArgumentError: a name that no engine has.
     """
     if isinstance(engine, Engine):
-        return engine
+        return engine.on(threads)
     if engine is None:
         wide = network is not None and network.dtype == np.float64
         return Reference() if wide else CPU(threads)

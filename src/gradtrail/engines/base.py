@@ -185,6 +185,10 @@ class Engine(ABC):
 
     name: ClassVar[str]
 
+    def on(self, threads: int | None) -> Engine:
+        """This engine with so many threads, where it has any; None leaves its own number."""
+        return self
+
     @abstractmethod
     def predict(self, network: Network, x: np.ndarray) -> np.ndarray:
         """The outputs of the last layer in evaluation, (N, …)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -32,7 +32,8 @@ class CPU(Engine):
         threads: how many share the work; None for all that the process may use. It changes no
             result.
         winograd: which convolutions of 3 × 3 go by Winograd's algorithm: "auto" those where it is
-            faster, "off" none, "f2" or "f4" all, with tiles of 2 × 2 or 4 × 4.
+            faster, "off" none, "f2" or "f4" all that hold a tile of 2 × 2 or 4 × 4 outputs; planes
+            too small for one of 4 × 4 take those of 2 × 2.
         target: `avx512`, `avx2` or `baseline` instead of this machine, for comparisons.
 
     Raises:
@@ -63,6 +64,10 @@ class CPU(Engine):
     def policy(self) -> Policy:
         """Which algorithms may be chosen."""
         return Policy(self.winograd)
+
+    def on(self, threads: int | None) -> CPU:
+        """See `Engine.on`."""
+        return self if threads is None else replace(self, threads=threads)
 
     def count(self, threads: int | None = None) -> int:
         """How many threads run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ..explanation import ExplainedCall, Explanation, equation_lines, layer_equations
@@ -27,14 +28,14 @@ def explained(engine: CPU, network: Network, layer: str, loss: Loss) -> Explanat
     calls = tuple(
         _call(call, engine.processor)
         for call in program.calls
-        if call.layer == layer or f"with {layer}" in call.does or f"through {layer}" in call.does
+        if call.layer == layer or re.search(rf"\b(with|through) {layer}\b", call.does)
     )
     return Explanation(layer, f"cpu ({engine.processor})", equation_lines(node, sent), calls)
 
 
 def _call(call: Call, target: Target) -> ExplainedCall:
     kernel = call.kernel
-    does = call.does if call.layer in call.does else f"{call.layer}, {call.does}"
+    does = call.does if f" {call.layer}." in call.does else f"{call.layer}, {call.does}"
 
     def ir() -> str:
         return kernel.text(target)

@@ -26,7 +26,7 @@ from math import prod
 from ...equation.frozen import frozen
 from ...equation.scalar import Function
 from .builder import Carried, Code, F, I, Value
-from .epilogue import finished, is_unit
+from .epilogue import epilogue_line, finished, is_unit
 from .functions import compiled
 
 __all__ = ["Clip", "Epilogue", "Factor", "Nest", "PART", "Schedule", "Stream", "Sum", "write_nest"]
@@ -174,14 +174,12 @@ class Nest:
 
         for name in self.schedule.outer:
             step = tile.get(name, 1)
-            if name == PART:
-                say("for each register of lanes:")
-                depth += 1
-            elif ranges[name] > step:
+            if name != PART and ranges[name] > step:
                 by = f" by {step}" if step > 1 else ""
                 say(f"for {name} in 0…{ranges[name] - 1}{by}:")
                 depth += 1
-        held = " × ".join(f"{n} {name}" for name, n in self.schedule.tile if n > 1)
+        tiled = [(name, n) for name, n in self.schedule.tile if n > 1 and name != PART]
+        held = " × ".join(f"{n} {name}" for name, n in tiled)
         start = self.target.written if self.adds and not self.over_lanes else "0"
         say(f"acc = {start}" + (f"            {held} accumulators" if held else ""))
         base = depth
@@ -202,7 +200,7 @@ class Nest:
             say("acc += " + scale + "·".join(_written(f) for f in one.factors))
         depth = base
         for step_ in self.epilogue:
-            say(_epilogue_line(step_))
+            say(epilogue_line(step_))
         if self.over_lanes:
             say("acc = sum of the lanes")
         say(f"{self.target.written} {'+=' if self.adds and self.over_lanes else '='} acc")
@@ -217,17 +215,6 @@ def _written(factor: Factor) -> str:
     if factor.function is not None:
         return f"{factor.function.name}({factor.stream.written})"
     return factor.stream.written
-
-
-def _epilogue_line(step: Epilogue) -> str:
-    where = "" if step.stream is None else step.stream.written
-    name = "" if step.function is None else step.function.name
-    return {
-        "apply": f"acc = {name}(acc)",
-        "slope": f"acc = {name}({where})·acc" if name else f"acc = {where}·acc",
-        "add": f"acc += {where}",
-        "keep": f"{where} = acc",
-    }[step.kind]
 
 
 Point = dict[str, int]

@@ -10,6 +10,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
 
+from ...errors import ArgumentError
 from ..base import Batch, Computed, Evaluated, Samples
 from .compiler import Compiler
 from .context import Context, address, assembled, bits
@@ -17,7 +18,7 @@ from .frame import Field
 from .listing import Listing, listed, listing_of
 from .options import Options
 from .pool import Pool, pool_for
-from .target import Target
+from .target import Target, runnable
 
 if TYPE_CHECKING:
     from ...layers import Loss
@@ -50,6 +51,11 @@ class Loaded:
     def __init__(
         self, listing: Listing, program: Callable[[], Program], target: Target, threads: int
     ) -> None:
+        if not runnable(target):
+            raise ArgumentError(
+                f"this machine cannot run code for {target.cpu}; leave out target=, or unset "
+                "GRADTRAIL_CPU. Such code can be looked at with net.explain"
+            )
         self.listing, self.threads = listing, threads
         self.context = Context(listing, threads)
         self.pool: Pool = pool_for(target)

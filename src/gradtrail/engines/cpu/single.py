@@ -2,8 +2,8 @@
 
 With sixteen samples side by side, a single image would cost as much as sixteen. Here activations
 lie as `[C/16][H][W][16 channels]`: a convolution reads its weights sixteen output channels at a
-time and spreads one number of the input to all of them. The equations, the nests and the order of
-every sum are the same.
+time and spreads one number of the input to all of them. The equations and the nests are the same,
+and so is the order of every sum, where neither Winograd's algorithm nor a narrowed sum changes it.
 
     Z[k/16][y][x][k] = b[k] + Σ_{c,i,j} W[k/16][c][i][j][k]·X[c/16][y+i][x+j][c]
 
@@ -22,7 +22,6 @@ import numpy as np
 from ...equation import Access, Applied, Contraction, Node, Selection, System, Term
 from ...equation import Factor as EquationFactor
 from ...equation.frozen import frozen
-from ...layers.base import Draws
 from .addresses import lanes_of, reach
 from .contraction import solved
 from .frame import Field
@@ -33,6 +32,7 @@ from .layout import Layout, Margins
 from .memory import Memory
 from .nest import PART, Epilogue, Factor, Nest, Schedule, Stream, Sum
 from .options import Options
+from .planning.forward import NoDraws
 from .planning.work import value
 from .program import Call, Phase, Program
 from .target import LANES
@@ -171,7 +171,7 @@ class _Builder:
 
     def _node(self, place: int, node: Node) -> None:
         layer = self.network.steps[place].layer
-        for letter, array in layer.given(node.equation, Draws(0, 0, place)).items():
+        for letter, array in layer.given(node.equation, NoDraws(0, 0, place)).items():
             name = value(node.array_of[letter])
             self.memory.add(name, Field.CONSTANTS, Layout(array.shape, (), False))
             self.constants[name] = array

@@ -71,7 +71,40 @@ def host() -> Target:
 
     found = llvm.get_host_cpu_features()
     cpu = name or llvm.get_host_cpu_name()
+    if name or features is not None:
+        _check_override(cpu, features or found.flatten())
     return _described(cpu, found.flatten() if features is None else features)
+
+
+def _check_override(cpu: str, features: str) -> None:
+    """Try what the environment says in a process of its own: LLVM ends it where it knows no such.
+
+    Raises:
+        ArgumentError: LLVM cannot make code for it.
+    """
+    import subprocess
+    import sys
+
+    tried = subprocess.run(
+        [sys.executable, "-c", _TRIAL, cpu, features], capture_output=True, text=True, check=False
+    )
+    if tried.returncode or "not a recognized" in tried.stderr:
+        cause = (tried.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ArgumentError(
+            f"GRADTRAIL_CPU={cpu!r} or GRADTRAIL_CPU_FEATURES is nothing that LLVM makes code for "
+            f"({cause}); use {', '.join(_PRESETS)}, a name that LLVM knows, or unset them"
+        )
+
+
+_TRIAL = """
+import sys
+import llvmlite.binding as llvm
+llvm.initialize_native_target()
+llvm.initialize_native_asmprinter()
+target = llvm.Target.from_triple(llvm.get_process_triple())
+machine = target.create_target_machine(cpu=sys.argv[1], features=sys.argv[2])
+machine.emit_object(llvm.parse_assembly("define float @f(float %x) { ret float %x }"))
+"""
 
 
 @cache
@@ -90,6 +123,7 @@ def target_for(name: str | None) -> Target:
     return _described(*_PRESETS[name])
 
 
+@cache
 def runnable(target: Target) -> bool:
     """Whether this machine has what the target needs."""
     import llvmlite.binding as llvm

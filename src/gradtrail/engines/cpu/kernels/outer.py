@@ -83,10 +83,10 @@ class OuterProduct(Kernel):
         return [
             f"for f in 0…{self.features - 1} by {LANES} lanes:",
             f"    for k in 0…{self.outputs - 1} by {self.rows}:",
-            "        acc = dW[k,f]",
+            "        acc = 0",
             f"        for n in 0…{LANES - 1}:            unrolled",
             "            acc += dZ[k,n]·Xᵗ[n,f]            lanes are features",
-            "        dW[k,f] = acc",
+            "        dW[k,f] += acc",
         ]
 
     def write(self, code: Code) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
+
 from ....equation import Loss as LossEquation
 from ....equation import Node, Normalisation, Selection
+from ....equation.frozen import frozen
+from ....errors import ArgumentError
 from ....layers import Dropout
 from ....layers.base import Draws
 from ..frame import Field
@@ -21,7 +25,7 @@ from .draft import Draft, Ending
 from .normalisation import normalise
 from .work import function_of, gradient, value
 
-__all__ = ["forward"]
+__all__ = ["NoDraws", "forward"]
 
 
 def forward(draft: Draft, place: int, node: Node) -> None:
@@ -58,8 +62,20 @@ def _given(draft: Draft, place: int, node: Node) -> None:
         kernel = DrawMask(layout, place, layer.threshold, 1.0 / (1.0 - layer.p))
         draft.call(kernel, (name,), node.name, "forward")
     elif layer is not None:
-        for letter, array in layer.given(node.equation, Draws(0, 0, place)).items():
+        for letter, array in layer.given(node.equation, NoDraws(0, 0, place)).items():
             draft.constants[value(node.array_of[letter])] = array
+
+
+@frozen
+class NoDraws(Draws):
+    """For layers whose given arrays are constants."""
+
+    def words(self, samples: int, count: int) -> np.ndarray:
+        """Refuse: an array drawn once would stay the same for all steps."""
+        raise ArgumentError(
+            "the cpu engine draws random numbers for Dropout alone, but another layer asks for "
+            'some; pass engine="reference"'
+        )
 
 
 def _contract(draft: Draft, node: Node) -> None:

@@ -17,7 +17,7 @@ from functools import cached_property
 
 from ....equation.frozen import frozen
 from ..builder import Carried, Code, Value
-from ..epilogue import finished
+from ..epilogue import epilogue_line, finished
 from ..kernels.base import Kernel
 from ..nest import Epilogue, Stream
 from .blocking import GROUP, STRIP, held_for
@@ -104,7 +104,9 @@ class Convolution(Kernel):
             f"for {self.tiles.count} tiles of {m} × {m} outputs, {self.strip} at a time:",
             f"    V[ξ,t,c] = (Bᵀ·X·B)[ξ]            ξ < {self.tiles.alpha**2}",
             "    M[ξ,t,k] = Σ_c U[ξ,k,c]·V[ξ,t,c]",
-            f"    Z = {start}Aᵀ·M[:,t,k]·A" + ("" if self.bias is None else " + b[k]"),
+            f"    acc = {start}Aᵀ·M[:,t,k]·A" + ("" if self.bias is None else " + b[k]"),
+            *(f"    {epilogue_line(step)}" for step in self.epilogue),
+            "    Z[k, tile t] = acc",
         ]
 
     def write(self, code: Code) -> None:
