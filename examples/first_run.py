@@ -36,7 +36,7 @@ index, at = (k, c, i, j), {"k": k, "c": c, "i": i, "j": j}
 print(f"\nthe gradient of {name}{list(index)} in a step with {len(images)} unseen images")
 print("  with symbols  ", text(equation))
 print("  with numbers  ", text(equation, numbers=True, at=at))
-print(f"  its value      {t.grad[name][index]:+.10f}")
+print(f"  its value      {t.grad[name][index]:+.8f}")
 
 # 4. Do not believe it: move that weight a little both ways, and look at the loss.
 twin = gt.Network(net.input_shape, net.layers, dtype=np.float64)
@@ -46,4 +46,4 @@ for step in (+1e-5, -1e-5):
         twin.parameters[parameter] = values
     twin.parameters[name][index] += step
     losses.append(gt.trace(twin, images, labels, training=False).loss)
-print(f"  by difference  {(losses[0] - losses[1]) / 2e-5:+.10f}   (L(w + h) − L(w − h)) / 2h")
+print(f"  by difference  {(losses[0] - losses[1]) / 2e-5:+.8f}   (L(w + h) − L(w − h)) / 2h")

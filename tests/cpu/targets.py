@@ -1,0 +1,64 @@
+"""The processors that the engine is tested for, and which of them this machine can run.
+
+Beside the engine's own presets there are two made up ones, which run wherever AVX2 does:
+
+    wide        AVX-512's loops (16 lanes in a register, 32 registers) in AVX2's instructions
+    narrow      NEON's loops (4 lanes in a register, 32 registers) in AVX2's instructions
+
+So the loops that are written for another processor are tested on every machine; its instructions
+are where it runs.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from gradtrail.engines.cpu import target as presets
+from gradtrail.engines.cpu.target import Target, runnable
+
+PRESETS = ("avx512", "avx2", "baseline")
+
+_AVX2 = ("x86-64-v3", "+avx2,+fma,-avx512f")
+
+MADE_UP = {
+    "wide": Target(*_AVX2, width=16, registers=32, fma=True),
+    "narrow": Target(*_AVX2, width=4, registers=32, fma=True),
+}
+
+FUSED = ("avx512", "avx2", "wide", "narrow")
+"""Those with a fused multiply-add, which give the same bits."""
+
+
+def target_named(name: str | None) -> Target:
+    """A target by name, those made up for the tests included."""
+    return MADE_UP[name] if name in MADE_UP else presets.target_for(name)
+
+
+def runs_here(name: str) -> bool:
+    return runnable(target_named(name))
+
+
+def needing(name: str, *values: object, id: str | None = None) -> pytest.param:
+    """A test's parameters, skipped where this machine cannot run a target."""
+    reason = f"this machine lacks what {name} needs ({target_named(name).features})"
+    marks = pytest.mark.skipif(not runs_here(name), reason=reason)
+    return pytest.param(*values, marks=marks, id=id or name)
+
+
+def each_of(*names: str) -> list[pytest.param]:
+    """One parameter per target."""
+    return [needing(name, name) for name in names]
+
+
+def presets_and_wide() -> list[pytest.param]:
+    """The presets, and AVX-512's loops where AVX-512 itself does not run."""
+    wide = needing("wide", "wide")
+    if runs_here("avx512"):
+        wide = pytest.param("wide", marks=pytest.mark.skip(reason="avx512 itself runs"), id="wide")
+    return [*each_of(*PRESETS), wide]
+
+
+def loops_here() -> tuple[str, ...]:
+    """The presets that run here; where AVX-512 does not, its loops in AVX2's instructions."""
+    found = tuple(name for name in PRESETS if runs_here(name))
+    return found if "avx512" in found or not runs_here("wide") else ("wide", *found)

@@ -1,0 +1,249 @@
+"""Trainings on the CPU engine: the same bits whatever the threads, and the reference's course."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import gradtrail as gt
+from gradtrail.engines import CPU, Batch, Samples
+from gradtrail.engines.cpu.pool import Pool, pool_for
+from gradtrail.streams import stream
+
+from .targets import FUSED, runs_here
+
+Arrays = dict[str, np.ndarray]
+
+
+def lenet() -> gt.Network:
+    """A chain: each thread's blocks go through it one after the other."""
+    return gt.Network(
+        (1, 12, 12),
+        [
+            *(gt.Conv2d(4, 3, padding=1), gt.ReLU(), gt.MaxPool2d(2)),
+            *(gt.Conv2d(8, 3), gt.ReLU(), gt.Flatten(), gt.Dropout(0.2), gt.Linear(10)),
+        ],
+        seed=1,
+    )
+
+
+def branched() -> gt.Network:
+    """Batch norm cuts the step into segments; a shortcut adds up gradients."""
+    body = [gt.Conv2d(6, 3, padding=1, bias=False), gt.BatchNorm2d(), gt.ReLU()]
+    return gt.Network(
+        (1, 12, 12),
+        [
+            *(gt.Conv2d(6, 3, stride=2, padding=1, bias=False), gt.BatchNorm2d(), gt.ReLU()),
+            *(gt.Residual([*body, gt.Conv2d(6, 3, padding=1)]), gt.Dropout(0.1)),
+            *(gt.GlobalAvgPool2d(), gt.Linear(10)),
+        ],
+        seed=2,
+    )
+
+
+NETWORKS = {"chain": lenet, "branched": branched}
+
+
+def data(count: int = 150) -> tuple[np.ndarray, np.ndarray]:
+    """Images with a bright column that gives the class."""
+    draw = np.random.Generator(np.random.PCG64(3))
+    x, y = draw.random((count, 1, 12, 12), dtype=np.float32), draw.integers(0, 10, count)
+    x[np.arange(count), 0, :, y] += 1
+    return x, y
+
+
+def trained(
+    net: gt.Network, engine: CPU | str, threads: int | None = None, **settings: object
+) -> tuple[Arrays, gt.History]:
+    """Weights and statistics after a training of two epochs with a shorter last batch."""
+    common = {"epochs": 2, "batch_size": 64, "seed": 5, "progress": False}
+    history = gt.train(net, data(), engine=engine, threads=threads, **common | settings)
+    arrays = {**net.parameters, **net.buffers}
+    return {name: array.copy() for name, array in arrays.items()}, history
+
+
+def assert_same_bits(one: Arrays, other: Arrays) -> None:
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, other[name], err_msg=name)
+
+
+# -- the same bits ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("winograd", ["auto", "off", "f4"])
+def test_threads_and_repetition_change_no_bit(kind: str, winograd: str) -> None:
+    engine = CPU(winograd=winograd)
+    expected, history = trained(NETWORKS[kind](), engine, 1)
+    for threads in (1, 2, 3, 4):
+        found, again = trained(NETWORKS[kind](), engine, threads)
+        assert again.losses == history.losses
+        assert_same_bits(found, expected)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_processors_with_fused_multiply_add_give_the_same_bits(kind: str) -> None:
+    """AVX-512 and AVX2, or where the former does not run, its loops in AVX2's instructions."""
+    targets = [name for name in FUSED if runs_here(name)]
+    if len(targets) < 2:
+        pytest.skip("only one of them runs here")
+    results = [trained(NETWORKS[kind](), CPU(1, target=t, winograd="off"))[0] for t in targets]
+    for result in results[1:]:
+        assert_same_bits(result, results[0])
+
+
+def test_a_trace_has_the_gradients_that_training_uses() -> None:
+    """One SGD step by hand and one by the trainer: the same bits."""
+    x, y = data(40)
+    by_hand, by_training = lenet(), lenet()
+    t = gt.trace(by_hand, x, y, seed=5)
+    gt.SGD(0.1).update(by_hand, t.grad)
+    gt.train(by_training, (x, y), optimizer=gt.SGD(0.1), shuffle=False, seed=5, progress=False)
+    for name, array in by_training.parameters.items():
+        np.testing.assert_allclose(array, by_hand.parameters[name], rtol=0, atol=3e-8)
+
+
+# -- the reference's course -------------------------------------------------------------------
+
+OPTIMIZERS = {
+    "sgd": lambda: gt.SGD(0.05),
+    "momentum": lambda: gt.SGD(0.05, momentum=0.9, weight_decay=1e-3),
+    "nesterov": lambda: gt.SGD(0.05, momentum=0.9, nesterov=True),
+    "adam": lambda: gt.Adam(1e-3, weight_decay=1e-2),
+    "adamw": lambda: gt.AdamW(1e-3),
+}
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("rule", OPTIMIZERS)
+def test_ten_steps_follow_the_reference(kind: str, rule: str) -> None:
+    """Rounding grows from step to step; ten of them stay within 2e-4 of the losses."""
+    settings = {"epochs": 4, "batch_size": 60}
+    found, history = trained(NETWORKS[kind](), "cpu", optimizer=OPTIMIZERS[rule](), **settings)
+    expected, reference = trained(
+        NETWORKS[kind](), "reference", optimizer=OPTIMIZERS[rule](), **settings
+    )
+    np.testing.assert_allclose(history.losses[:10], reference.losses[:10], rtol=2e-4)
+    for name, array in found.items():
+        scale = np.abs(expected[name]).max()
+        assert np.abs(array - expected[name]).max() < 5e-3 * scale, name
+
+
+def test_accuracy_and_masks_are_the_references() -> None:
+    x, y = data(50)
+    net = lenet()
+    ours = gt.trace(net, x, y, seed=9)
+    theirs = gt.trace(net, x, y, seed=9, engine="reference")
+    np.testing.assert_array_equal(
+        ours.value["dropout1.mask"] > 0, theirs.value["dropout1.mask"] > 0
+    )
+    for engine in ("cpu", "reference"):
+        assert gt.evaluate(net, (x, y), engine=engine)["accuracy"] == pytest.approx(
+            gt.evaluate(net, (x, y))["accuracy"]
+        )
+
+
+def test_an_optimizer_goes_on_where_another_engine_left_it() -> None:
+    """Momentum is handed over: cpu then reference ends as reference alone does."""
+    both, alone = lenet(), lenet()
+    first, second = gt.SGD(0.02, momentum=0.9), gt.SGD(0.02, momentum=0.9)
+    trained(both, "cpu", optimizer=first, epochs=1)
+    trained(both, "reference", optimizer=first, epochs=1, seed=6)
+    trained(alone, "reference", optimizer=second, epochs=1)
+    expected, _ = trained(alone, "reference", optimizer=second, epochs=1, seed=6)
+    for name, array in expected.items():
+        np.testing.assert_allclose(both.parameters[name], array, atol=1e-4, err_msg=name)
+    steps, state = first.remembered(both)
+    assert steps == second.remembered(alone)[0] == 6
+    assert set(state["conv1.weight"]) == {"velocity"}
+
+
+# -- what goes wrong --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_a_step_that_is_not_finite_changes_nothing(kind: str) -> None:
+    net, optimizer = NETWORKS[kind](), gt.Adam(0.01)
+    trained(net, "cpu", optimizer=optimizer, epochs=1)
+    before = {n: a.copy() for n, a in {**net.parameters, **net.buffers}.items()}
+    steps = optimizer.remembered(net)[0]
+    x, y = data(64)
+    x[40, 0, 3, 4] = np.nan
+    with pytest.raises(gt.NonFiniteError, match=r"input\[40, 0, 3, 4\], sample 40 is nan"):
+        gt.train(net, (x, y), optimizer=optimizer, shuffle=False, progress=False)
+    assert_same_bits({**net.parameters, **net.buffers}, before)
+    assert optimizer.remembered(net)[0] == steps
+
+
+def test_float64_is_refused_and_goes_to_the_reference_by_default() -> None:
+    net = gt.Network((1, 12, 12), [gt.Flatten(), gt.Linear(10)], dtype=np.float64)
+    with pytest.raises(gt.ArgumentError, match="computes in float32, but the network is float64"):
+        gt.train(net, data(), engine="cpu", progress=False)
+    assert gt.trace(net, *data(3)).grad["fc1.weight"].dtype == np.float64
+
+
+def replayed(steps: int, batch_size: int) -> Arrays:
+    """The weights after so many steps, step by step."""
+    net, loss, (x, y) = lenet(), gt.CrossEntropy(), data()
+    trainer = CPU().trainer(net, loss, gt.Adam())
+    samples = Samples(x, y, loss, (10,))
+    each = len(x) // batch_size
+    for step in range(steps):
+        epoch, place = divmod(step, each)
+        order = stream(1, "order", epoch).permutation(len(x)).astype(np.int64)
+        chosen = order[batch_size * place : batch_size * (place + 1)]
+        trainer.step(Batch(samples, chosen, 1, step))
+    trainer.store()
+    return dict(net.parameters)
+
+
+def test_interrupted_training_ends_with_a_whole_step() -> None:
+    """Ctrl-C from a timer; the step that it came after may lack its entry in the history."""
+    net = lenet()
+    timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    since = time.perf_counter()
+    history = gt.train(net, data(), epochs=10**6, batch_size=50, seed=1, progress=False)
+    assert time.perf_counter() - since < 5
+    assert history.interrupted
+    assert history.steps > 3
+    expected = replayed(history.steps, 50)
+    if not np.array_equal(expected["fc1.weight"], net.parameters["fc1.weight"]):
+        expected = replayed(history.steps + 1, 50)
+    assert_same_bits(expected, dict(net.parameters))
+
+
+def test_a_thread_that_fails_raises_in_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object) -> None:
+        raise MemoryError("no memory for this thread")
+
+    pool = Pool(CPU().processor)
+    monkeypatch.setattr(pool, "_worker", broken)
+    monkeypatch.setattr("gradtrail.engines.cpu.running.pool_for", lambda target: pool)
+    x, y = data(64)
+    with pytest.raises(MemoryError, match="no memory for this thread"):
+        gt.train(lenet(), (x, y), threads=2, epochs=1000, progress=False)
+    monkeypatch.undo()
+    assert pool_for(CPU().processor) is not pool
+    assert trained(lenet(), "cpu", 2)[1].steps == 6
+
+
+def test_predictions_from_several_threads_do_not_mix() -> None:
+    net, (x, _) = lenet(), data(120)
+    expected = net.predict(x)
+    found: list[np.ndarray] = [np.empty(0)] * 4
+
+    def work(number: int) -> None:
+        for _ in range(20):
+            found[number] = net.predict(x[number * 30 : number * 30 + 30])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    np.testing.assert_array_equal(np.concatenate(found), expected)

@@ -1,0 +1,78 @@
+"""Learning-rate schedules: their shape, and that a training follows them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gradtrail as gt
+from gradtrail.train import Schedule
+
+
+def data() -> tuple[np.ndarray, np.ndarray]:
+    draw = np.random.Generator(np.random.PCG64(1))
+    return draw.random((40, 3)), draw.integers(0, 2, 40)
+
+
+def test_one_cycle_goes_straight_up_and_straight_down() -> None:
+    schedule = gt.OneCycle(warm_up=0.2)
+    found = [schedule.factor(p) for p in (0, 0.1, 0.2, 0.6, 1)]
+    assert found == pytest.approx([0, 0.5, 1, 0.5, 0])
+    assert gt.OneCycle(warm_up=0).factor(0) == 1
+
+
+def test_cosine_is_half_a_cosine_after_the_warm_up() -> None:
+    schedule = gt.Cosine(warm_up=0.5)
+    found = [schedule.factor(p) for p in (0, 0.25, 0.5, 0.75, 1)]
+    assert found == pytest.approx([0, 0.5, 1, 0.5, 0])
+    assert gt.Cosine().factor(1 / 3) == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("kind", [gt.OneCycle, gt.Cosine])
+@pytest.mark.parametrize("warm_up", [-0.1, 1, 2])
+def test_a_warm_up_out_of_range_is_refused(kind: type[Schedule], warm_up: float) -> None:
+    with pytest.raises(gt.ArgumentError, match=f"{kind.__name__}: warm_up .* got {warm_up}"):
+        kind(warm_up=warm_up)
+
+
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
+def test_every_step_has_its_rate_and_the_optimizer_gets_its_own_back(engine: str) -> None:
+    """With one weight vector and plain SGD, each step's rate shows in the change it makes."""
+    net = gt.Network((3,), [gt.Linear(2, bias=False)], seed=0)
+    optimizer, schedule = gt.SGD(0.5), gt.OneCycle(warm_up=0.5)
+    scheduled = gt.Network((3,), [gt.Linear(2, bias=False)], seed=0)
+    common = {"epochs": 1, "batch_size": 10, "shuffle": False, "engine": engine}
+    gt.train(scheduled, data(), optimizer=optimizer, schedule=schedule, progress=False, **common)
+    x, y = data()
+    for step in range(4):
+        part = slice(10 * step, 10 * step + 10)
+        t = gt.trace(net, x[part], y[part], engine=engine)
+        gt.SGD(0.5 * schedule.factor((step + 0.5) / 4)).update(net, t.grad)
+    np.testing.assert_allclose(
+        scheduled.parameters["fc1.weight"], net.parameters["fc1.weight"], rtol=1e-6
+    )
+    assert optimizer.lr == 0.5
+
+
+def test_the_rate_is_given_back_after_an_error() -> None:
+    optimizer, (x, y) = gt.SGD(0.5), data()
+    x[13, 0] = np.nan
+    with pytest.raises(gt.NonFiniteError, match=r"step 1: input\[13, 0\], sample 13 is nan"):
+        gt.train(
+            gt.Network((3,), [gt.Linear(2)]),
+            (x, y),
+            optimizer=optimizer,
+            schedule=gt.Cosine(),
+            shuffle=False,
+            progress=False,
+        )
+    assert optimizer.lr == 0.5
+
+
+def test_settings_are_json() -> None:
+    assert gt.OneCycle().settings() == {"type": "OneCycle", "warm_up": 0.25}
+
+
+def test_what_is_no_schedule_is_refused() -> None:
+    with pytest.raises(gt.ArgumentError, match="schedule must be an object such as gt.OneCycle"):
+        gt.train(gt.Network((3,), [gt.Linear(2)]), data(), schedule="one-cycle", progress=False)
