@@ -126,6 +126,7 @@ CASES: list[Case] = [
     _conv("stride-2-padding-1", S, 4, 3, stride=2, padding=1),
     _conv("stride-3-remainder", S, 4, 2, stride=3),
     _conv("stride-beyond-kernel", S, 2, 1, stride=3, padding=1),
+    _conv("stride-all-outside", (2, 2, 1, 1), 3, 1, stride=3, padding=1),
     _conv("stride-per-axis", S, 3, 3, stride=(1, 2), padding=1),
     _conv("dilation-2", S, 3, 3, dilation=2, padding=2),
     _conv("dilation-per-axis", S, 3, 2, dilation=(3, 2)),

@@ -146,7 +146,9 @@ class Code:
         before = self._block
         dynamic = isinstance(start, Value) or isinstance(stop, Value)
         state = carried or Carried(())
-        if not dynamic and int(str(end.name)) - int(str(first.name)) == step:  # one round
+        rounds = None if dynamic else int(end.name) - int(first.name)
+        assert rounds is None or rounds > 0, f"the loop over {stem} would run not at all"
+        if rounds == step:  # one round
             yield first
             state.now = list(state.next) if carried else []
             return

@@ -36,7 +36,7 @@ from .nest import PART, Clip, Epilogue, Factor, Nest, Schedule, Stream, Sum
 from .target import Target
 from .tiling import Reading, Tiling, choose_tile
 
-__all__ = ["Form", "by_rows", "forms", "nest_of", "solved"]
+__all__ = ["Form", "by_rows", "forms", "nest_of", "share_inside", "solved"]
 
 
 @frozen
@@ -125,11 +125,11 @@ def forms(equation: Contraction) -> tuple[Form, ...]:
         covers = reached[target] == size
         sets = (apart or len(grouped) == 1) and single
         form = Form(equation, tuple(terms), sets, covers or apart)
-        found.append(replace(form, inside=form.sets and form.dense and _share_inside(form) < 0.8))
+        found.append(replace(form, inside=form.sets and form.dense and share_inside(form) < 0.8))
     return tuple(found)
 
 
-def _share_inside(form: Form) -> float:
+def share_inside(form: Form) -> float:
     """How much of the sums lies inside the arrays that are read."""
     if form.over_lanes or len(form.terms) != 1:
         return 1.0

@@ -114,7 +114,7 @@ def _tanh(code: Code, x: Value) -> Value:
             *(1.33314422036e-1, -3.33332819422e-1),
         ],
     )
-    near = code.fma(code.mul(p, square), x, x)
+    near = code.copysign(code.fma(code.mul(p, square), x, x), x)  # −0 stays
     return code.select(code.compare("olt", size, code.number(0.625)), near, far)
 
 

@@ -422,6 +422,8 @@ class _Writer:
             return values
         state = Carried(values)
         start, stop = self._bounds(loops[0])
+        if isinstance(start, int) and isinstance(stop, int) and start >= stop:
+            return values  # nothing lies inside
         with self.code.loop(loops[0], stop, start, carried=state) as at:
             saved = (dict(self.places), dict(self.bound), dict(self.hoisted))
             self._bind(loops[0], at)

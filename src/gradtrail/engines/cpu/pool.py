@@ -62,10 +62,10 @@ class Pool:
         skip = (-self._memory.ctypes.data % 64) // 8
         self._control = self._memory[skip : skip + CONTROL]
         self._address = self._control.ctypes.data
-        self._threads: list[threading.Thread] = []
+        self._threads: dict[int, threading.Thread] = {}
         self._wake = threading.Condition()
         self._asleep = 0
-        self._failure: BaseException | None = None
+        self._failed: dict[int, BaseException] = {}
         self._running = threading.Lock()
         self._process = os.getpid()
         atexit.register(self.close)
@@ -83,27 +83,27 @@ class Pool:
         """
         with self._running:
             if os.getpid() != self._process:  # forked: the threads stayed behind
-                self._threads, self._asleep, self._process = [], 0, os.getpid()
+                self._threads, self._asleep, self._process = {}, 0, os.getpid()
                 self._wake = threading.Condition()
             self._control[40] = threads - 1
-            while len(self._threads) < threads - 1:
-                self._start()
+            for number in range(1, threads):
+                if number not in self._threads:
+                    self._start(number)
             if self._asleep and threads > 1:
                 with self._wake:
                     self._wake.notify_all()
             self._step(self._address, _where(phases), len(phases), _where(frame))
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            self._threads = [t for t in self._threads if t.is_alive()]
+        if self._failed:
+            number, failure = self._failed.popitem()
+            self._threads.pop(number)  # a new one takes its number
             raise failure
 
-    def _start(self) -> None:
-        number = len(self._threads) + 1
+    def _start(self, number: int) -> None:
         thread = threading.Thread(
             target=self._work, args=(number,), name=f"gradtrail-{number}", daemon=True
         )
         thread.start()
-        self._threads.append(thread)
+        self._threads[number] = thread
 
     def _work(self, number: int) -> None:
         """A thread's life: look for work, sleep, and hand a failure to the caller."""
@@ -118,12 +118,12 @@ class Pool:
                     self._wake.wait()
                     self._asleep -= 1
         except BaseException as failure:
-            self._failure = failure
+            self._failed[number] = failure
 
     def close(self) -> None:
         """Let all threads end."""
         self._control[32] = 1
         with self._wake:
             self._wake.notify_all()
-        for thread in self._threads:
+        for thread in self._threads.values():
             thread.join(timeout=1.0)

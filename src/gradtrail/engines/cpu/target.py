@@ -129,7 +129,7 @@ def runnable(target: Target) -> bool:
     import llvmlite.binding as llvm
 
     has = llvm.get_host_cpu_features()
-    needed = {"avx512f", "avx512vl", "avx512dq", "avx512bw", "avx2", "avx", "fma"}
+    needed = {"avx512f", "avx512vl", "avx512dq", "avx512bw", "avx2", "avx", "fma", "sse2"}
     listed = [f[1:] for f in target.features.split(",") if f.startswith("+")]
     return all(has.get(f, False) for f in listed if f in needed)
 

@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from ..addresses import stream
-from ..contraction import Form, nest_of
+from ..contraction import Form, nest_of, share_inside
 from ..frame import Field
 from ..kernels.base import Kernel, NestKernel
 from ..kernels.zero import Zero
@@ -148,4 +148,5 @@ def products(form: Form) -> int:
     """Multiply–adds for one sample."""
     ranges = form.equation.range_of
     several = (t for t in form.terms if len(t.factors) > 1)
-    return sum(prod(ranges[n] for n in t.names if n != "n") for t in several)
+    total = sum(prod(ranges[n] for n in t.names if n != "n") for t in several)
+    return round(total * share_inside(form)) if form.inside else total

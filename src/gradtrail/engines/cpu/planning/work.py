@@ -145,6 +145,7 @@ class Work:
                 continue
             one = self.forward.get(before.name, ())
             stores = len(one) == 1 and one[0].sets and before.equation.kind != "pointwise"
+            stores = stores and not copies(one)  # which may be no call at all
             if stores or isinstance(before.equation, Normalisation):
                 found[before.name] = node
         return found

@@ -106,7 +106,7 @@ class Convolution(Kernel):
             "    M[ξ,t,k] = Σ_c U[ξ,k,c]·V[ξ,t,c]",
             f"    acc = {start}Aᵀ·M[:,t,k]·A" + ("" if self.bias is None else " + b[k]"),
             *(f"    {epilogue_line(step)}" for step in self.epilogue),
-            "    Z[k, tile t] = acc",
+            "    store acc",
         ]
 
     def write(self, code: Code) -> None:

@@ -1,0 +1,348 @@
+"""What was compiled or planned is found again, and whatever is wrong with it costs only time."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gradtrail as gt
+from gradtrail.engines.cpu import cache
+from gradtrail.engines.cpu.compiler import Compiler
+from gradtrail.engines.cpu.kernels.lanes import SumLanes
+from gradtrail.engines.cpu.listing import Listing, listed
+from gradtrail.engines.cpu.options import Options
+from gradtrail.engines.cpu.program import Program, build
+from gradtrail.engines.cpu.target import LANES, Target, host, target_for
+from gradtrail.errors import ArgumentError
+
+from .targets import PRESETS
+
+KERNEL = SumLanes(3)
+
+HERE = host()
+
+x86 = pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"), reason="names of x86 processors"
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for compiled code that is not there yet."""
+    yield from kept_in(tmp_path / "code", monkeypatch)
+
+
+def kept_in(path: Path | str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("GRADTRAIL_CACHE", str(path))
+    cache.cache_folder.cache_clear()
+    yield Path(path)
+    cache.cache_folder.cache_clear()
+
+
+def files(folder: Path) -> list[Path]:
+    """All files in it, hidden ones too."""
+    return sorted(p for p in folder.rglob("*") if p.is_file())
+
+
+def compiled(target: Target = HERE, kernel: SumLanes = KERNEL) -> tuple[int, int]:
+    """Load a kernel with a compiler that knows nothing yet; how many it compiled and found."""
+    compiler = Compiler(target)
+    piece = kernel.symbol, repr(kernel), partial(kernel.text, target)
+    (address,) = compiler.addresses([piece])
+    assert compiler.addresses([piece]) == [address]  # once loaded, nothing is looked for
+    if target is HERE and kernel == KERNEL:
+        assert_sums(address)
+    return compiler.compiled, compiler.found
+
+
+def assert_sums(address: int) -> None:
+    """The code is whole: it sums lanes."""
+    memory = np.arange(4 * LANES, dtype=np.float32)
+    start = (-memory.ctypes.data // 4) % LANES
+    lanes, numbers = memory[start : start + 3 * LANES], np.zeros(3, np.float32)
+    arguments = (ctypes.c_void_p * 2)(numbers.ctypes.data, lanes.ctypes.data)
+    ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(address)(arguments, None)
+    assert numbers.tolist() == lanes.reshape(3, LANES).sum(axis=1).tolist()
+
+
+def network() -> gt.Network:
+    return gt.Network((1, 4, 4), [gt.Conv2d(2, 3), gt.ReLU(), gt.Flatten(), gt.Linear(3)], seed=1)
+
+
+def planned(layers: gt.Network | None = None, **options: bool) -> tuple[Listing, int]:
+    """A network's listing, and how often its program had to be built."""
+    net, loss, wanted = layers or network(), gt.CrossEntropy(), Options(training=True, **options)
+    engine = gt.CPU(threads=1, target="avx2")
+    built: list[Program] = []
+
+    def build_it() -> Program:
+        built.append(build(net, loss, wanted, engine))
+        return built[-1]
+
+    listing, _ = listed(engine, net, loss, wanted, True, build_it)
+    return listing, len(built)
+
+
+# -- found again -------------------------------------------------------------------------------
+
+
+def test_an_object_is_found_again(folder: Path) -> None:
+    assert compiled() == (1, 0)
+    (path,) = files(folder)
+    assert path.suffix == ".o"
+    assert compiled() == (0, 1)
+    assert files(folder) == [path]  # and no temporary one
+
+
+def test_a_listing_is_found_again(folder: Path) -> None:
+    made, built = planned()
+    assert built == 1
+    (path,) = files(folder)
+    assert path.suffix == ".json"
+    found, built = planned()
+    assert built == 0
+    assert found.constants.keys() == made.constants.keys()
+    for field in ("phases", "sizes", "places", "shapes", "per_block", "segmented", "options"):
+        assert getattr(found, field) == getattr(made, field), field
+
+
+def test_what_a_listing_follows_from_is_in_its_key(folder: Path) -> None:
+    planned()
+    assert planned(backward=True)[1] == 1
+    wider = gt.Network((1, 4, 5), [gt.Conv2d(2, 3), gt.ReLU(), gt.Flatten(), gt.Linear(3)], seed=1)
+    assert planned(wider)[1] == 1
+    assert len(files(folder)) == 3
+
+
+@x86
+def test_another_target_or_kernel_has_another_key(folder: Path) -> None:
+    for number, name in enumerate(PRESETS):
+        assert compiled(target_for(name)) == (1, 0)
+        assert len(files(folder)) == number + 1
+    for name in PRESETS:
+        assert compiled(target_for(name)) == (0, 1)
+    assert compiled() == (1, 0)
+    assert compiled(kernel=SumLanes(4)) == (1, 0)
+    assert len(files(folder)) == len(PRESETS) + 2
+
+
+# -- damaged -----------------------------------------------------------------------------------
+
+
+def flipped(place: int) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        content = bytearray(path.read_bytes())
+        content[place] ^= 4
+        path.write_bytes(content)
+
+    return damage
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def without_content(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:32])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+DAMAGES = {
+    "flipped in the checksum": flipped(0),
+    "flipped behind the checksum": flipped(32),
+    "flipped at the end": flipped(-1),
+    "truncated": truncated,
+    "without content": without_content,
+    "empty": empty,
+    "gone": gone,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_object_is_compiled_anew(folder: Path, damage: str) -> None:
+    compiled()
+    (path,) = files(folder)
+    whole = path.read_bytes()
+    DAMAGES[damage](path)
+    assert compiled() == (1, 0)
+    assert path.read_bytes() == whole
+    assert compiled() == (0, 1)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_listing_is_made_anew(folder: Path, damage: str) -> None:
+    planned()
+    (path,) = files(folder)
+    DAMAGES[damage](path)
+    assert planned()[1] == 1
+    assert planned()[1] == 0
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[]", b'{"format":0}', b'{"format":1}', b"\xff"])
+def test_a_listing_of_another_format_is_made_anew(folder: Path, content: bytes) -> None:
+    planned()
+    (path,) = files(folder)
+    cache.write(path, content)
+    assert cache.read(path) == content
+    assert planned()[1] == 1
+    assert planned()[1] == 0
+
+
+# -- folders that cannot be used -----------------------------------------------------------------
+
+
+def test_a_file_in_the_folders_place(folder: Path) -> None:
+    folder.write_text("mine")
+    assert [compiled(), compiled()] == [(1, 0), (1, 0)]
+    assert [planned()[1], planned()[1]] == [1, 1]
+    assert folder.read_text() == "mine"
+
+
+def test_a_folder_in_a_files_place(folder: Path) -> None:
+    compiled()
+    (path,) = files(folder)
+    path.unlink()
+    path.mkdir()
+    assert [compiled(), compiled()] == [(1, 0), (1, 0)]
+    assert files(folder) == []
+
+
+def test_a_full_disk_keeps_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a file is written before the disk is full, and is taken away again."""
+    write, begun = Path.write_bytes, []
+
+    def fails(path: Path, content: bytes) -> int:
+        begun.append(write(path, content[: len(content) // 2]))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", fails)
+        assert [compiled(), compiled()] == [(1, 0), (1, 0)]
+        assert planned()[1] == 1
+    assert len(begun) == 3
+    assert files(folder) == []
+    assert [compiled(), compiled()] == [(1, 0), (0, 1)]
+
+
+def test_without_a_folder_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in kept_in("", monkeypatch):
+        assert cache.cache_folder() is None
+        assert [compiled(), compiled()] == [(1, 0), (1, 0)]
+        assert [planned()[1], planned()[1]] == [1, 1]
+
+
+def test_the_default_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("GRADTRAIL_CACHE")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    find = cache.cache_folder.__wrapped__
+    assert find() == tmp_path / "gradtrail" / "code"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path.replace("~", str(tmp_path)))
+    assert find() == tmp_path / ".cache" / "gradtrail" / "code"
+
+
+# -- other processes -----------------------------------------------------------------------------
+
+
+def started(code: str, settings: Mapping[str, str]) -> subprocess.Popen[str]:
+    kept = {n: v for n, v in os.environ.items() if not n.startswith("GRADTRAIL_")}
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**kept, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def printed(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert err == ""
+    return out.strip()
+
+
+STEP = """
+import numpy as np
+import gradtrail as gt
+
+net = gt.Network((1, 4, 4), [gt.Conv2d(2, 3), gt.ReLU(), gt.Flatten(), gt.Linear(3)], seed=1)
+x, y = np.cos(np.arange(320, dtype=np.float32)).reshape(20, 1, 4, 4), np.arange(20) % 3
+history = gt.train(net, (x, y), epochs=1, batch_size=20, threads=1, progress=False)
+print(history.loss[-1], net.parameters["conv1.weight"].tobytes().hex())
+"""
+
+
+def test_two_processes_at_once_on_one_empty_folder(tmp_path: Path) -> None:
+    both = [started(STEP, {"GRADTRAIL_CACHE": str(tmp_path / "code")}) for _ in range(2)]
+    first, second = map(printed, both)
+    assert first == second != ""
+    found = files(tmp_path)
+    assert {p.suffix for p in found} == {".json", ".o"}
+    assert not [p for p in found if p.name.startswith(".")]
+    assert all(cache.read(p) for p in found)
+
+
+def test_a_process_without_a_folder_leaves_nothing(tmp_path: Path) -> None:
+    settings = {"GRADTRAIL_CACHE": "", "XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    assert printed(started(STEP, settings))
+    assert list(tmp_path.iterdir()) == []
+
+
+AVX2 = "16 registers of 8 float32, fused multiply-add"
+SSE = "16 registers of 4 float32, no fused multiply-add"
+AVX512 = "32 registers of 16 float32, fused multiply-add"
+
+
+@x86
+def test_the_environment_says_which_processor_it_is() -> None:
+    """Code is only made for it; a preset does not look at features."""
+    said = {
+        "x86-64-v4, " + AVX512: {"GRADTRAIL_CPU": "avx512"},
+        "x86-64-v3, " + AVX2: {"GRADTRAIL_CPU": "avx2", "GRADTRAIL_CPU_FEATURES": "-avx2"},
+        "x86-64, " + SSE: {"GRADTRAIL_CPU": "baseline"},
+        "haswell, " + AVX2: {"GRADTRAIL_CPU": "haswell", "GRADTRAIL_CPU_FEATURES": "+avx2,+fma"},
+        "nehalem, " + SSE: {"GRADTRAIL_CPU": "nehalem", "GRADTRAIL_CPU_FEATURES": ""},
+    }
+    code = "import gradtrail as gt; print(gt.CPU().processor)"
+    running = {expected: started(code, settings) for expected, settings in said.items()}
+    for expected, process in running.items():
+        assert printed(process) == expected
+
+
+# -- arguments -----------------------------------------------------------------------------------
+
+
+def test_a_target_that_is_none() -> None:
+    with pytest.raises(ArgumentError, match=r"avx512, avx2, baseline or None .*, got 'avx3'"):
+        gt.CPU(target="avx3")
+
+
+@pytest.mark.parametrize("winograd", ["f3", "on", ""])
+def test_an_algorithm_that_is_none(winograd: str) -> None:
+    with pytest.raises(ArgumentError, match=f'"auto", "off", "f2", "f4", got {winograd!r}'):
+        gt.CPU(winograd=winograd)
+
+
+@pytest.mark.parametrize("threads", [0, -2, 1.5, True, "2", 1025])
+def test_threads_that_are_no_number_of_threads(threads: object) -> None:
+    with pytest.raises(ArgumentError, match=f"threads must be a whole number ≥ 1, got {threads!r}"):
+        gt.CPU(threads=threads)

@@ -1,0 +1,312 @@
+"""Winograd convolution in all three passes, against sums of products in float64.
+
+Arrays lie in memory as the engine has them. Around what a kernel may read there are NaNs, and
+around what it may write a number that must stay: so reading or writing outside is seen.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from gradtrail.engines.cpu.compiler import Compiler
+from gradtrail.engines.cpu.frame import FIELDS, Field
+from gradtrail.engines.cpu.kernels.base import Kernel
+from gradtrail.engines.cpu.nest import Epilogue, Stream
+from gradtrail.engines.cpu.target import LANES
+from gradtrail.engines.cpu.winograd import (
+    Convolution,
+    PackWeights,
+    Tiles,
+    UnpackGradient,
+    WeightGradient,
+    estimated_cycles,
+)
+from gradtrail.engines.cpu.winograd.points import transforms
+from gradtrail.equation.scalar import Function, Literal, Variable, maximum
+from gradtrail.errors import ArgumentError
+
+from .targets import FUSED, each_of, runs_here, target_named
+
+TOLERANCE = {2: 1e-6, 4: 3e-6}
+"""m → root mean square error relative to the result's. Up to 3.2e-7 and 1.3e-6 were seen; with one
+of the transforms' coefficients wrong it is above 1e-2."""
+
+UNTOUCHED = 7.0
+
+# C, K, H, W of the outputs, padding
+SHAPES = [(3, 5, 7, 6, 1), (20, 17, 5, 9, 0)]
+MORE_SHAPES = [
+    *((1, 1, 8, 8, 1), (5, 16, 26, 26, 0), (16, 20, 4, 4, 1)),
+    *((20, 3, 6, 9, 2), (1, 64, 5, 5, 1), (64, 64, 8, 8, 1)),
+]
+
+each_target = pytest.mark.parametrize("name", each_of("avx2", "avx512", "baseline", *FUSED[2:]))
+each_m = pytest.mark.parametrize("m", [2, 4])
+
+
+def shapes_for(name: str) -> list[tuple[int, int, int, int, int]]:
+    return SHAPES + (MORE_SHAPES if name in ("avx2", "avx512") else [])
+
+
+def aligned(*shape: int) -> np.ndarray:
+    """An array of NaNs that begins at a cache line."""
+    size = int(np.prod(shape))
+    memory = np.full(size + 16, np.nan, np.float32)
+    start = (-memory.ctypes.data // 4) % 16
+    return memory[start : start + size].reshape(shape)
+
+
+def scratch(size: int) -> np.ndarray:
+    return aligned(size // 4)
+
+
+def drawn(seed: int, *shape: int) -> np.ndarray:
+    found = aligned(*shape)
+    found[...] = np.random.Generator(np.random.PCG64(seed)).standard_normal(shape)
+    return found
+
+
+def planes(values: np.ndarray, margin: int, around: float) -> tuple[np.ndarray, np.ndarray]:
+    """Values (channels, H, W, 16 samples) with a margin; the whole array and the part within."""
+    channels, height, width, _ = values.shape
+    whole = aligned(channels, height + 2 * margin, width + 2 * margin, LANES)
+    whole[...] = around
+    within = whole[:, margin : margin + height, margin : margin + width]
+    within[...] = values
+    return whole, within
+
+
+def padded(values: np.ndarray, padding: int) -> np.ndarray:
+    return np.pad(values, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+
+
+def stream(argument: int, whole: np.ndarray, names: str, margin: int) -> Stream:
+    """Over all of an array but the margin."""
+    strides = whole.strides[:3]
+    return Stream(argument, tuple(zip(names, strides, strict=True)), margin * sum(strides[1:]))
+
+
+_COMPILERS: dict[str, Compiler] = {}
+
+
+def run(name: str, kernel: Kernel, arrays: Sequence[np.ndarray], stop: int = 0) -> None:
+    target = target_named(name)
+    compiler = _COMPILERS.setdefault(name, Compiler(target))
+    piece = kernel.symbol, repr(kernel), lambda: kernel.text(target)
+    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(
+        compiler.addresses([piece])[0]
+    )
+    arguments = (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
+    frame = np.zeros(FIELDS, np.int64)
+    for start, end in pairwise([0, *range(1, stop), stop] if stop else [0, 0]):  # slice by slice
+        frame[Field.START], frame[Field.STOP] = start, end
+        function(ctypes.addressof(arguments), frame.ctypes.data)
+
+
+def packed(name: str, kernel: PackWeights, weights: np.ndarray) -> np.ndarray:
+    found = scratch(kernel.size)
+    run(name, kernel, [found, weights], kernel.sixteens)
+    return found
+
+
+def correlation(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Z[k,y,x,n] = Σ_{c,i,j} W[k,c,i,j]·X[c,y+i,x+j,n] in float64, X with its padding."""
+    height, width = x.shape[1] - 2, x.shape[2] - 2
+    return sum(
+        np.einsum(
+            "kc,cyxn->kyxn",
+            weights[:, :, i, j].astype(np.float64),
+            x[:, i : i + height, j : j + width].astype(np.float64),
+        )
+        for i in range(3)
+        for j in range(3)
+    )
+
+
+def weight_gradient(x: np.ndarray, dz: np.ndarray) -> np.ndarray:
+    """dW[k,c,i,j] = Σ_{n,y,x} dZ[k,y,x,n]·X[c,y+i,x+j,n] in float64, X with its padding."""
+    height, width = dz.shape[1:3]
+    found = np.empty((len(dz), len(x), 3, 3))
+    for i, j in np.ndindex(3, 3):
+        window = x[:, i : i + height, j : j + width].astype(np.float64)
+        found[:, :, i, j] = np.einsum("kyxn,cyxn->kc", dz.astype(np.float64), window)
+    return found
+
+
+def assert_near(got: np.ndarray, expected: np.ndarray, m: int, what: object) -> None:
+    error = np.sqrt(np.mean((got - expected) ** 2) / np.mean(expected**2))
+    assert error <= TOLERANCE[m], f"{what}: relative error {error:.3g}, allowed {TOLERANCE[m]}"
+
+
+def assert_untouched(whole: np.ndarray, margin: int) -> None:
+    edge = np.ones(whole.shape, bool)
+    edge[:, margin:-margin, margin:-margin] = False
+    assert (whole[edge] == UNTOUCHED).all()
+
+
+@each_m
+def test_matrices_correlate_exactly(m: int) -> None:
+    matrices = transforms(m)
+    x = [Fraction(n * n - 7, 3) for n in range(m + 2)]
+    w = [Fraction(2), Fraction(-1, 5), Fraction(4)]
+
+    def times(matrix, vector):
+        return [sum(c * v for c, v in zip(row, vector, strict=True)) for row in matrix]
+
+    products = [
+        a * b for a, b in zip(times(matrices.weights, w), times(matrices.input, x), strict=True)
+    ]
+    direct = [sum(w[i] * x[y + i] for i in range(3)) for y in range(m)]
+    assert times(matrices.output, products) == direct
+
+
+def forward(
+    name: str, m: int, shape: tuple[int, int, int, int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Z and what it should be."""
+    C, K, H, W, p = shape
+    x = drawn(1, C, H + 2 - 2 * p, W + 2 - 2 * p, LANES)
+    weights, bias = drawn(2, K, C, 3, 3), drawn(3, K)
+    source, _ = planes(padded(x, p), 1, np.nan)
+    target, z = planes(np.zeros((K, H, W, LANES)), 1, UNTOUCHED)
+    kernel = Convolution(
+        Tiles(m, H, W), C, K, stream(1, source, "cyx", 1), stream(0, target, "kyx", 1), 2, 3, bias=4
+    )
+    u = packed(name, kernel.packed, weights)
+    run(name, kernel, [target, source, u, scratch(kernel.scratch_size), bias])
+    assert_untouched(target, 1)
+    return z, correlation(padded(x, p), weights) + bias[:, None, None, None]
+
+
+@each_target
+@each_m
+def test_forward(name: str, m: int) -> None:
+    for shape in shapes_for(name):
+        assert_near(*forward(name, m, shape), m, shape)
+
+
+@each_target
+@each_m
+def test_towards_input(name: str, m: int) -> None:
+    """DX is the convolution of dZ with the kernels turned, with padding 2 − p."""
+    for C, K, H, W, p in shapes_for(name):
+        height, width = H + 2 - 2 * p, W + 2 - 2 * p  # of X
+        if min(height, width) < m:
+            continue
+        dz, weights = drawn(1, K, H, W, LANES), drawn(2, K, C, 3, 3)
+        source, _ = planes(padded(dz, 2 - p), 1, np.nan)
+        target, dx = planes(np.zeros((C, height, width, LANES)), 1, UNTOUCHED)
+        streams = stream(1, source, "cyx", 1), stream(0, target, "kyx", 1)
+        kernel = Convolution(Tiles(m, height, width), K, C, *streams, 2, 3)
+        u = packed(name, replace(kernel.packed, turned=True), weights)
+        run(name, kernel, [target, source, u, scratch(kernel.scratch_size)])
+        turned = weights.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+        assert_near(dx, correlation(padded(dz, 2 - p), turned), m, (C, K, H, W, p))
+        assert_untouched(target, 1)
+
+
+def towards_weights(
+    name: str, m: int, shape: tuple[int, int, int, int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """DW of two blocks added to what was there, and what it should be."""
+    C, K, H, W, p = shape
+    dw = drawn(9, K, C, 3, 3)
+    expected = dw.astype(np.float64)
+    for block in range(2):
+        x = drawn(2 * block, C, H + 2 - 2 * p, W + 2 - 2 * p, LANES)
+        dz = drawn(2 * block + 1, K, H, W, LANES)
+        source, _ = planes(padded(x, p), 1, np.nan)
+        gradient, _ = planes(dz, 1, np.nan)
+        streams = stream(0, source, "cyx", 1), stream(1, gradient, "kyx", 1)
+        kernel = WeightGradient(Tiles(m, H, W), C, K, *streams, 2, 3, adds=block > 0)
+        if block == 0:
+            du = scratch(kernel.unpack.size)
+        run(name, kernel, [source, gradient, du, scratch(kernel.scratch_size)])
+        expected += weight_gradient(padded(x, p), dz)
+    unpack = kernel.unpack
+    run(name, unpack, [dw, du, scratch(unpack.scratch_size)], unpack.sixteens)
+    return dw, expected
+
+
+@each_target
+@each_m
+def test_towards_weights(name: str, m: int) -> None:
+    for shape in shapes_for(name):
+        assert_near(*towards_weights(name, m, shape), m, shape)
+
+
+@pytest.mark.parametrize("name", each_of(*FUSED))
+@each_m
+def test_same_bits_on_every_processor(name: str, m: int) -> None:
+    if not runs_here("avx2"):
+        pytest.skip("this machine lacks AVX2")
+    for passed in (forward, towards_weights):
+        assert (passed(name, m, SHAPES[1])[0] == passed("avx2", m, SHAPES[1])[0]).all()
+
+
+RELU = Function("relu", maximum(Variable("x"), Literal(0.0)))
+
+
+@each_target
+@each_m
+def test_adds_once_and_then_the_epilogue(name: str, m: int) -> None:
+    """Where tiles overlap, what is there is not added to twice, and what is kept is kept once."""
+    C, K, H, W = 3, 5, 7, 6
+    x, weights, before = drawn(1, C, H, W, LANES), drawn(2, K, C, 3, 3), drawn(3, K, H, W, LANES)
+    more, slopes = drawn(4, K, H, W, LANES), drawn(5, K, H, W, LANES)
+    source, _ = planes(padded(x, 1), 1, np.nan)
+    target, z = planes(before, 1, UNTOUCHED)
+    kept, inside = planes(np.zeros_like(before), 2, UNTOUCHED)
+    steps = (
+        Epilogue("add", stream=stream(4, more, "kyx", 0)),
+        Epilogue("keep", stream=stream(5, kept, "kyx", 2)),
+        Epilogue("apply", RELU),
+        Epilogue("slope", RELU.derivative, stream(6, slopes, "kyx", 0)),
+    )
+    streams = stream(1, source, "cyx", 1), stream(0, target, "kyx", 1)
+    kernel = Convolution(Tiles(m, H, W), C, K, *streams, 2, 3, adds=True, epilogue=steps)
+    u = packed(name, kernel.packed, weights)
+    run(name, kernel, [target, source, u, scratch(kernel.scratch_size), more, kept, slopes])
+    expected = before + correlation(padded(x, 1), weights) + more
+    assert_near(inside, expected, m, "kept")
+    assert_near(z, np.where(slopes > 0, np.maximum(expected, 0.0), 0.0), m, "stored")
+    assert_untouched(target, 1)
+    assert_untouched(kept, 2)
+
+
+def test_a_plane_smaller_than_a_tile_is_refused() -> None:
+    with pytest.raises(
+        ArgumentError, match=r"tiles of 4 × 4 outputs do not fit into 3 × 8 outputs"
+    ):
+        Tiles(4, 3, 8)
+    with pytest.raises(ArgumentError, match=r"must be 2 or 4 outputs a side, got 3"):
+        Tiles(3, 8, 8)
+
+
+def test_the_estimate_knows_what_large_tiles_waste() -> None:
+    target = target_named("avx2")
+    large, small = ({m: Tiles(m, n, n) for m in (2, 4)} for n in (32, 5))
+    for gradient in (False, True):
+        cycles = {
+            (n, m): estimated_cycles(target, tiles[m], 64, 64, gradient=gradient)
+            for n, tiles in (("large", large), ("small", small))
+            for m in (2, 4)
+        }
+        assert cycles["large", 4] < 0.7 * cycles["large", 2]
+        assert cycles["small", 2] < cycles["small", 4]
+
+
+def test_lines_say_what_is_summed() -> None:
+    streams = Stream(0, ()), Stream(1, ())
+    kernel = WeightGradient(Tiles(4, 7, 8), 3, 5, *streams, 2, 3)
+    assert kernel.algorithm == "Winograd F(4×4, 3×3)"
+    assert kernel.lines()[0] == "for 4 tiles of 4 × 4 outputs, 4 at a time:"
+    assert kernel.lines()[-1] == "    dU[ξ,k,c] += Σ_{t,n} D[ξ,k,t,n]·V[ξ,t,c,n]"
+    assert UnpackGradient(4, 5, 3) == kernel.unpack

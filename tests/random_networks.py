@@ -1,0 +1,405 @@
+"""Random networks with a batch each, for comparing an engine in float32 with the reference.
+
+`drawn(number)` gives the same network, samples and labels every time. Not all can be compared:
+
+- **Kinks.** Where the argument of a ReLU is closer to 0 than float32 can tell, or the two greatest
+  of a pooling window to each other, either side is right, and all gradients behind it differ. An
+  engine within `FLOAT32` of the reference may be off by that share of the array's largest element,
+  so a sample that comes closer (`near_kinks`) is exchanged for another one. Exact ties stay: they
+  are zeros that a ReLU or a mask left, and exact in float32, too.
+- **Cancellation.** A bias before a batch norm has a gradient of 0, of which float32 gives the
+  rounding; a channel that hardly varies is normalised to noise. So the reference runs once more
+  with a rounding of float32 after every equation (`Rounded`); where this moves an array by more
+  than 1/30 of the tolerance, another network is drawn. The 30 is √1,000: what the roundings within
+  a sum of a thousand terms add up to.
+
+The tolerance itself is the same for all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import numpy as np
+from comparing import FLOAT32
+
+import gradtrail as gt
+from gradtrail.engines import Batch, Computed, Reference
+from gradtrail.engines.contract import OPERATIONS, view
+from gradtrail.engines.reference import forward
+from gradtrail.equation import Adjoint, Applied, Contraction, Node, Selection, System
+from gradtrail.equation.scalar import evaluate, switches
+
+Shape = tuple[int, ...]
+
+LARGEST = 16_000
+"""Elements of an array, all samples together, which keeps 300 networks short."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A network with a batch, and what the reference makes of it.
+
+    Args:
+        number: what it was drawn from.
+        network: in float32.
+        loss: the loss.
+        batch: samples and labels.
+        training: training or evaluation.
+        expected: all values and gradients, in float64.
+    """
+
+    number: int
+    network: gt.Network
+    loss: gt.Loss
+    batch: Batch
+    training: bool
+    expected: Computed
+
+    def __str__(self) -> str:
+        """All that the comparison depends on, as JSON."""
+        told = {
+            "number": self.number,
+            "training": self.training,
+            "batch": len(self.batch),
+            "loss": self.loss.settings(),
+            "labels": list(self.batch.y.shape),
+            **self.network.architecture(),
+        }
+        return json.dumps(told, ensure_ascii=False)
+
+
+def drawn(number: int) -> Drawn:
+    """The network of a number."""
+    for attempt in count():
+        found = _attempt(number, Draws(np.random.Generator(np.random.PCG64([number, attempt]))))
+        if found is not None:
+            return found
+    raise AssertionError("a count ends")
+
+
+def _attempt(number: int, draw: Draws) -> Drawn | None:
+    """One draw, or None where it cannot be compared."""
+    network, classes = _network(draw)
+    training = draw.chance(0.75)
+    size = min(draw.whole(1, 70), LARGEST // _widest(network))
+    if size == 0:
+        return None
+    loss, y = _labels(draw, network, classes, size)
+    try:
+        network.system(size, training=training, loss=loss)
+    except gt.DataError:  # batch norm over a single element
+        return None
+    _parameters(draw, network)
+    x = draw.uniform((size, *network.input_shape))
+    seed, step = draw.whole(0, 2**32), draw.whole(0, 1000)
+    for _ in range(12):
+        batch = Batch.of(network, network.checked(x), y, loss, seed, step)
+        values = Reference().compute(network, batch, loss, training=training, backward=False).values
+        near = near_kinks(network.system(size, training=training, loss=loss), values)
+        if not near.any():
+            break
+        x[near] = draw.uniform((int(near.sum()), *network.input_shape))
+    else:
+        return None
+    expected = Reference().compute(network, batch, loss, training=training)
+    if not _conditioned(expected, Rounded().compute(network, batch, loss, training=training)):
+        return None
+    return Drawn(number, network, loss, batch, training, expected)
+
+
+# -- what can be compared ---------------------------------------------------------------------
+
+
+def near_kinks(system: System, values: dict[str, np.ndarray]) -> np.ndarray:
+    """The samples that come too close to a kink somewhere, (N,) bool."""
+    found = np.zeros(len(values[system.input]), dtype=bool)
+    for node in system.nodes:
+        for gap in _gaps(node, values):
+            near = (gap != 0) & (np.abs(gap) <= 1)
+            found |= near.reshape(len(found), -1).any(axis=1)
+    return found
+
+
+def _gaps(node: Node, values: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
+    """Distances from kinks, 1 being the nearest at which an engine may not err."""
+    equation = node.equation
+    if isinstance(equation, Selection):
+        source = values[node.inputs[0]]
+        yield _lead(equation, source) / (2 * FLOAT32 * _magnitude(source))
+    if isinstance(equation, Contraction):
+        for factor in (f for t in equation.terms for f in t.factors if isinstance(f, Applied)):
+            operand = values[node.array_of[factor.access.array]]
+            for switch in switches(factor.function.body):
+                argument = np.asarray(evaluate(switch, {"x": operand}, OPERATIONS))
+                yield argument / (FLOAT32 * _magnitude(operand))
+
+
+def _lead(equation: Selection, source: np.ndarray) -> np.ndarray:
+    """By how much each window's maximum exceeds the next one."""
+    access = equation.source
+    margins = [access.margin(axis) for axis in range(source.ndim)]
+    names = [*equation.result.names, *equation.over]
+    padded = np.pad(source, margins, constant_values=-np.inf)
+    windows = view(padded, access, [p for p, _ in margins], names, equation.range_of, {})
+    flat = windows.reshape(*windows.shape[: len(equation.result.names)], -1)
+    if flat.shape[-1] == 1:
+        return np.full(flat.shape[:-1], np.inf)
+    ordered = np.sort(flat, axis=-1)
+    return np.asarray(ordered[..., -1] - ordered[..., -2])
+
+
+def _magnitude(array: np.ndarray) -> float:
+    return max(float(np.abs(array).max(initial=0.0)), 1e-30)
+
+
+class Rounded(Reference):
+    """The reference with every array off by a random rounding of float32."""
+
+    def __init__(self) -> None:
+        self._draw = np.random.Generator(np.random.PCG64(0))
+
+    def _off(self, array: np.ndarray) -> np.ndarray:
+        return np.asarray(array * (1 + 2.0**-23 * self._draw.uniform(-1, 1, np.shape(array))))
+
+    def run(self, system: System, values: Any) -> dict[str, np.ndarray]:
+        found = dict(values)
+        for node in system.nodes:
+            letters = {a: found[name] for a, name in node.arrays if name in found}
+            for letter, array in forward(node.equation, letters).items():
+                whole = array.dtype.kind == "i"
+                found[node.array_of[letter]] = array if whole else self._off(array)
+        return found
+
+    def adjoint(self, sent: Adjoint, values: Any, gradients: Any) -> np.ndarray:
+        return self._off(super().adjoint(sent, values, gradients))
+
+
+def _conditioned(one: Computed, other: Computed) -> bool:
+    """Whether a rounding for each array moves none by much."""
+    for ours, theirs in ((one.values, other.values), (one.gradients, other.gradients)):
+        for name, array in ours.items():
+            if np.abs(array - theirs[name]).max(initial=0.0) > FLOAT32 / 30 * _magnitude(array):
+                return False
+    return True
+
+
+# -- what is drawn ----------------------------------------------------------------------------
+
+
+class Draws:
+    """Draws from a generator.
+
+    Args:
+        generator: of random numbers.
+    """
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self.generator = generator
+
+    def chance(self, probability: float) -> bool:
+        return bool(self.generator.random() < probability)
+
+    def whole(self, least: int, most: int) -> int:
+        return int(self.generator.integers(least, most, endpoint=True))
+
+    def one(self, *options: Any) -> Any:
+        return options[self.whole(0, len(options) - 1)]
+
+    def per_axis(self, *options: int) -> Any:
+        """One number, or at times one per axis."""
+        return (self.one(*options), self.one(*options)) if self.chance(0.3) else self.one(*options)
+
+    def uniform(self, shape: Shape, low: float = -1.0, high: float = 1.0) -> np.ndarray:
+        return self.generator.uniform(low, high, shape)
+
+
+def _network(draw: Draws) -> tuple[gt.Network, bool]:
+    """One to six layers; whether classes are told apart at the end."""
+    shape: Shape = (draw.one(1, 2, 3, 3, 4, 6, 16, 17), draw.whole(1, 12), draw.whole(1, 12))
+    start, layers = shape, []
+    for _ in range(draw.one(1, 1, 2, 2, 3, 3, 4, 5, 6)):
+        layer, shape = _fitting(draw, shape)
+        layers.append(layer)
+    classes = draw.chance(0.6)
+    if classes and len(shape) == 3:
+        layers.append(draw.one(gt.Flatten(), gt.Flatten(), gt.GlobalAvgPool2d()))
+    if classes:
+        layers.append(gt.Linear(draw.whole(2, 20), bias=draw.chance(0.8)))
+    return gt.Network(start, layers, seed=draw.whole(0, 2**31)), classes
+
+
+def _fitting(draw: Draws, shape: Shape) -> tuple[Any, Shape]:
+    """A layer that fits behind a shape, and the shape behind it; the library tells what fits."""
+    while True:
+        try:
+            layer = _layer(draw, shape)
+            after = _behind(shape, layer)
+        except (gt.ArgumentError, gt.ShapeError):
+            continue
+        if len(after) == 1 or (np.prod(after) <= 1000 and after[0] <= 20):
+            return layer, after
+
+
+def _behind(shape: Shape, layer: Any) -> Shape:
+    net = gt.Network(shape, [layer])
+    equation = net.declarations(1, training=True)[net.steps[-1].name].equation
+    return equation.shape_of[equation.target.array][1:]
+
+
+def _layer(draw: Draws, shape: Shape) -> Any:
+    """One layer or branching with random settings, which need not fit."""
+    if len(shape) == 1:
+        kinds = (_linear, _activation, _activation, _dropout)
+        return draw.one(*kinds)(draw, shape)
+    kinds = (
+        *(_convolution,) * 6,
+        *(_transposed,) * 2,
+        *(_activation,) * 5,
+        *(_max_pool, _max_pool, _average_pool, _average_pool),
+        *(_norm, _norm, _dropout, _residual, _residual, _concat, _concat, _ending),
+    )
+    return draw.one(*kinds)(draw, shape)
+
+
+def _linear(draw: Draws, shape: Shape) -> Any:
+    return gt.Linear(draw.whole(1, 40), bias=draw.chance(0.7))
+
+
+def _ending(draw: Draws, shape: Shape) -> Any:
+    return draw.one(gt.Flatten(), gt.GlobalAvgPool2d())
+
+
+def _channels(draw: Draws, channels: int) -> tuple[int, int]:
+    """How many channels come out, and in how many groups."""
+    groups = draw.one(*(g for g in range(1, channels + 1) if channels % g == 0))
+    groups = groups if draw.chance(0.35) else 1
+    return groups * draw.whole(1, max(1, draw.one(4, 8, 20) // groups)), groups
+
+
+def _convolution(draw: Draws, shape: Shape) -> Any:
+    channels, groups = _channels(draw, shape[0])
+    return gt.Conv2d(
+        channels,
+        draw.per_axis(1, 2, 3, 3, 4, 5),
+        stride=draw.per_axis(1, 1, 1, 2, 3),
+        padding=draw.one("same", 0, 1, draw.per_axis(0, 1, 2, 3)),
+        dilation=draw.per_axis(1, 1, 1, 2, 3),
+        groups=groups,
+        bias=draw.chance(0.7),
+    )
+
+
+def _transposed(draw: Draws, shape: Shape) -> Any:
+    channels, groups = _channels(draw, shape[0])
+    return gt.ConvTranspose2d(
+        channels,
+        draw.per_axis(1, 2, 3, 4),
+        stride=draw.per_axis(1, 2, 3),
+        padding=draw.per_axis(0, 0, 1),
+        output_padding=draw.per_axis(0, 0, 1),
+        dilation=draw.per_axis(1, 1, 2),
+        groups=groups,
+        bias=draw.chance(0.7),
+    )
+
+
+def _max_pool(draw: Draws, shape: Shape) -> Any:
+    return gt.MaxPool2d(
+        draw.per_axis(1, 2, 2, 3),
+        draw.one(None, draw.per_axis(1, 2, 3)),
+        draw.per_axis(0, 0, 1),
+        dilation=draw.per_axis(1, 1, 1, 2),
+    )
+
+
+def _average_pool(draw: Draws, shape: Shape) -> Any:
+    return gt.AvgPool2d(
+        draw.per_axis(1, 2, 2, 3),
+        draw.one(None, draw.per_axis(1, 2, 3)),
+        draw.per_axis(0, 0, 1),
+        count_include_pad=draw.chance(0.5),
+    )
+
+
+def _activation(draw: Draws, shape: Shape) -> Any:
+    return draw.one(
+        *(gt.ReLU(),) * 4,
+        *(gt.LeakyReLU(), gt.LeakyReLU(draw.one(-0.3, 0.0, 0.2, 1.5))),
+        *(gt.Sigmoid(), gt.Tanh(), gt.GELU(), gt.GELU(approximate="tanh"), gt.SiLU()),
+    )
+
+
+def _norm(draw: Draws, shape: Shape) -> Any:
+    return gt.BatchNorm2d(
+        eps=draw.one(1e-5, 1e-3), momentum=draw.one(0.1, 0.3), affine=draw.chance(0.8)
+    )
+
+
+def _dropout(draw: Draws, shape: Shape) -> Any:
+    return gt.Dropout(draw.one(0.0, 0.2, 0.5))
+
+
+def _residual(draw: Draws, shape: Shape) -> Any:
+    """A body of one or two layers that keeps the size, or halves it beside a shortcut."""
+    channels = draw.one(shape[0], draw.whole(1, 12))
+    stride = draw.one(1, 1, 2)
+    body = [gt.Conv2d(channels, 3, stride=stride, padding=1, bias=draw.chance(0.5))]
+    body += draw.one([], [_norm(draw, shape)], [_activation(draw, shape)])
+    if stride == 1 and channels == shape[0] and draw.chance(0.6):
+        return gt.Residual(body)
+    return gt.Residual(body, [gt.Conv2d(channels, 1, stride=stride, bias=draw.chance(0.5))])
+
+
+def _concat(draw: Draws, shape: Shape) -> Any:
+    """Two or three branches of one size."""
+    options: tuple[list[Any], ...] = (
+        [],
+        [gt.Conv2d(draw.whole(1, 5), 1)],
+        [gt.Conv2d(draw.whole(1, 5), 3, padding=1), _activation(draw, shape)],
+        [gt.MaxPool2d(3, 1, 1)],
+        [gt.AvgPool2d(3, 1, 1), gt.Conv2d(draw.whole(1, 4), 1)],
+        [_norm(draw, shape)],
+    )
+    return gt.Concat(*(draw.one(*options) for _ in range(draw.one(2, 2, 3))))
+
+
+def _widest(network: gt.Network) -> int:
+    """The elements of the network's largest array, for one sample."""
+    shapes = network.system(1).shapes
+    return max(int(np.prod(s[1:])) for name, s in shapes.items() if name.endswith("output"))
+
+
+def _parameters(draw: Draws, network: gt.Network) -> None:
+    """Biases and statistics that are not those a training starts with."""
+    for name, array in network.parameters.items():
+        if name.endswith("bias"):
+            network.parameters[name] = draw.uniform(array.shape, -0.5, 0.5)
+        elif name.startswith("norm"):
+            network.parameters[name] = draw.uniform(array.shape, 0.5, 1.5)
+    for name, array in network.buffers.items():
+        low, high = (0.5, 1.5) if name.endswith("var") else (-0.5, 0.5)
+        network.buffers[name] = draw.uniform(array.shape, low, high)
+
+
+def _labels(
+    draw: Draws, network: gt.Network, classes: bool, size: int
+) -> tuple[gt.Loss, np.ndarray]:
+    """A loss with labels: class numbers, one-hot rows or probabilities, or numbers to come near."""
+    outputs = network.system(size).shapes[network.output_name]
+    if not classes:
+        return gt.MeanSquaredError(), draw.uniform(outputs)
+    known = outputs[1]
+    weight = tuple(draw.uniform((known,), 0.2, 2.0)) if draw.chance(0.3) else None
+    loss = gt.CrossEntropy(label_smoothing=draw.one(0.0, 0.0, 0.1, 0.4), weight=weight)
+    numbers = draw.generator.integers(0, known, size)
+    if draw.chance(0.6):
+        return loss, numbers
+    if draw.chance(0.5):
+        return loss, np.eye(known)[numbers]
+    rows = draw.uniform((size, known), 0.0, 1.0)
+    return loss, rows / rows.sum(axis=1, keepdims=True)
