@@ -30,13 +30,13 @@ _WAITING = 320 << 10
 
 def backward(draft: Draft, sent: Sent) -> None:
     """The calls of an adjoint."""
-    node, receives, absorbed = sent.adjoint.node, sent.receives, draft.work.absorbed
-    if absorbed.get(node.output) is sent:
+    node, receives, work = sent.adjoint.node, sent.receives, draft.work
+    if work.absorbs(sent):
         return
     if isinstance(node.equation, Normalisation):
         normalise_back(draft, sent)
         return
-    if draft.shares(gradient(node.output)) and receives not in absorbed:
+    if sent.key not in work.absorbed and draft.same(gradient(receives), gradient(node.output)):
         draft.written.add(gradient(receives))
         return
     does = f"backward towards {receives}"
@@ -44,19 +44,22 @@ def backward(draft: Draft, sent: Sent) -> None:
         _towards_parameter(draft, sent, does)
         return
     endings: list[Ending] = []
-    while receives in absorbed:
-        through = absorbed[receives]
+    targets, through = [gradient(receives)], work.absorbed.get(sent.key)
+    while through is not None:
         endings += [(Epilogue("slope", f), buffer) for f, buffer in slopes(through)]
-        receives = through.receives
+        targets.append(gradient(through.receives))
         does += f", through {through.name}"
-    _towards_source(draft, sent, gradient(receives), does, endings)
+        through = work.absorbed.get(through.key)
+    _towards_source(draft, sent, targets, does, endings)
 
 
 def _towards_source(
-    draft: Draft, sent: Sent, target: str, does: str, endings: Sequence[Ending]
+    draft: Draft, sent: Sent, targets: Sequence[str], does: str, endings: Sequence[Ending]
 ) -> None:
-    first = target not in draft.written
-    draft.written.add(target)
+    """Store to the last of the targets; others may have added to one of them before."""
+    first = not any(target in draft.written for target in targets)
+    draft.written.update(targets)
+    target = targets[-1]
     if sent.plane is not None:
         winograd.convolve(
             draft, sent.plane, sent.arrays, sent.name, does, endings, target, adds=not first

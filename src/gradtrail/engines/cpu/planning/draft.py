@@ -98,6 +98,11 @@ class Draft:
         """Whether a buffer is another's memory under its own shape."""
         return name in self.memory and self.memory[name].same is not None
 
+    def same(self, one: str, other: str) -> bool:
+        """Whether two buffers are one place."""
+        known = one in self.memory and other in self.memory
+        return known and self.memory[one].root is self.memory[other].root
+
     def layouts(self, arrays: Mapping[str, str]) -> dict[str, Layout]:
         """Letter → layout."""
         return {a: self.memory[b].layout for a, b in arrays.items()}

@@ -11,7 +11,7 @@ from ..frame import Field
 from ..kernels.selection import winner_element
 from ..layout import Layout, Margins
 from .draft import Draft
-from .work import copies, gradient, value
+from .work import Sent, copies, gradient, value
 
 __all__ = ["declare"]
 
@@ -60,6 +60,14 @@ def _margins(draft: Draft) -> dict[str, Margins]:
     for sent in draft.work.sent:
         for form in sent.forms:
             widen(form, sent.arrays)
+    for product, summed in draft.work.in_place.items():  # one place needs one layout
+        both = [found[g] for g in map(gradient, (product, summed)) if g in found]
+        if both:
+            widest = tuple(
+                (max(a for a, _ in axis), max(b for _, b in axis))
+                for axis in zip(*both, strict=True)
+            )
+            found |= {gradient(product): widest, gradient(summed): widest}
     return found
 
 
@@ -111,3 +119,19 @@ def _share(draft: Draft) -> None:
                 a, b = memory[ours], memory[theirs]
                 if a.layout.contiguous and b.layout.contiguous:
                     a.same = b
+    for product, summed in work.in_place.items():
+        memory[gradient(product)].same = memory[gradient(summed)]
+    for sent in work.sent:
+        _hand_on(draft, sent)
+
+
+def _hand_on(draft: Draft, sent: Sent) -> None:
+    """A gradient that is another's, unchanged and of nobody else: what a sum sends back."""
+    work, memory = draft.work, draft.memory
+    ours, theirs = gradient(sent.receives), gradient(sent.adjoint.node.output)
+    alone = len(work.received[sent.receives]) == 1 and sent.key not in work.absorbed
+    if not alone or not copies(sent.forms) or sent.receives == work.system.input:
+        return
+    a, b = memory[ours], memory[theirs]
+    if a.same is None and b.root is not a and a.layout == b.layout:
+        a.same = b

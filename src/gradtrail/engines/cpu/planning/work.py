@@ -36,6 +36,9 @@ def gradient(name: str) -> str:
     return f"gradient {name}"
 
 
+Key = tuple[str, str]
+
+
 @dataclass(frozen=True)
 class Sent:
     """What a node sends back to one of its operands, in the form it is run.
@@ -64,6 +67,11 @@ class Sent:
         """The array whose gradient it is."""
         return self.adjoint.receives
 
+    @property
+    def key(self) -> Key:
+        """Layer and operand."""
+        return (self.name, self.adjoint.operand)
+
 
 class Work:
     """All that a step does.
@@ -91,6 +99,10 @@ class Work:
             b for s in self.sent for b in s.arrays.values() if b.startswith("value ")
         }
         self.fused = {} if options.keep else self._fusions()
+        self.received: dict[str, list[Sent]] = {}
+        for sent in self.sent:
+            self.received.setdefault(sent.receives, []).append(sent)
+        self.in_place: dict[str, str] = {}
         self.absorbed = {} if options.keep else self._absorptions()
 
     def _chosen(self, several: tuple[Form, ...]) -> tuple[tuple[Form, ...], Plane | None]:
@@ -150,20 +162,27 @@ class Work:
                 found[before.name] = node
         return found
 
-    def _absorptions(self) -> dict[str, Sent]:
-        """Gradients that are multiplied by a slope as they are stored: array → what does so."""
-        received: dict[str, list[Sent]] = {}
-        for sent in self.sent:
-            received.setdefault(sent.receives, []).append(sent)
-        found: dict[str, Sent] = {}
+    def _absorptions(self) -> dict[Key, Sent]:
+        """Slopes that are applied as a gradient is stored: by whom → the slope's adjoint.
+
+        The last who adds to an activation's gradient multiplies it by the activation's slope. Where
+        others have added before, gradient and product have one place (`in_place`).
+        """
+        found: dict[Key, Sent] = {}
         for sent in self.sent:
             output = sent.adjoint.node.output
-            if sent.slope is None or len(received[sent.receives]) != 1:
+            if sent.slope is None or len(self.received[sent.receives]) != 1:
                 continue
-            above = received.get(output, [])
-            if len(above) == 1 and len(above[0].forms) == 1 and above[0].forms[0].sets:
-                found[output] = sent
+            above = self.received.get(output, [])
+            if above and len(above[-1].forms) == 1 and above[-1].forms[0].sets:
+                found[above[-1].key] = sent
+                if len(above) > 1:
+                    self.in_place[sent.receives] = output
         return found
+
+    def absorbs(self, sent: Sent) -> bool:
+        """Whether a slope is applied elsewhere."""
+        return any(slope is sent for slope in self.absorbed.values())
 
 
 def function_of(node: Node) -> Function:
