@@ -247,3 +247,29 @@ def test_predictions_from_several_threads_do_not_mix() -> None:
     for thread in threads:
         thread.join()
     np.testing.assert_array_equal(np.concatenate(found), expected)
+
+
+@pytest.mark.parametrize("winograd", ["off", "f2", "f4"])
+@pytest.mark.parametrize("size", [6, 7, 9])
+def test_slopes_behind_sums_where_tiles_overlap(winograd: str, size: int) -> None:
+    """A ReLU whose gradient comes from two sides: the last one adds and multiplies, once."""
+    body = [gt.Conv2d(4, 3, padding=1), gt.ReLU(), gt.Conv2d(4, 3, padding=1)]
+    net = gt.Network(
+        (2, size, size),
+        [
+            *(gt.Conv2d(4, 3, padding=1), gt.ReLU(), gt.Residual(body), gt.ReLU()),
+            *(gt.Residual(body), gt.ReLU(), gt.Flatten(), gt.Linear(3)),
+        ],
+        seed=4,
+    )
+    draw = np.random.Generator(np.random.PCG64(size))
+    x, y = draw.random((21, 2, size, size), dtype=np.float32) - 0.5, draw.integers(0, 3, 21)
+    expected = gt.trace(net, x, y, engine="reference")
+    before = {name: array.copy() for name, array in net.parameters.items()}
+    gt.train(
+        net, (x, y), optimizer=gt.SGD(1.0), shuffle=False, engine=CPU(winograd=winograd),
+        progress=False,
+    )  # fmt: skip
+    for name, array in net.parameters.items():
+        moved, wanted = before[name] - array, expected.grad[name]
+        np.testing.assert_allclose(moved, wanted, atol=2e-5 * np.abs(wanted).max() + 2e-7)
