@@ -128,7 +128,7 @@ def build(
     declare(draft)
     source = value(system.input)
     draft.call(GatherSamples(draft.memory[source].layout), (source,), "input", "forward")
-    along = {node.name for node in work.fused.values()}
+    along = work.along
     for place, node in enumerate(system.nodes):
         if node.name not in along:
             forward(draft, place, node)

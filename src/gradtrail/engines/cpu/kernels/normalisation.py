@@ -219,11 +219,12 @@ def _narrow(code: Code, value: Value) -> Value:
 
 @frozen
 class Normalise(Kernel):
-    """Arguments: target, source, mean, r, then γ and β where there are any.
+    """Arguments: target, source, mean, r, then γ and β where there are any, then what is added.
 
     Args:
         target, source: layouts.
         scale, shift: whether there are γ and β.
+        addend: the layout of what is added behind the shift, or None.
         function: applied at the end, or None.
     """
 
@@ -231,11 +232,13 @@ class Normalise(Kernel):
     source: Layout
     scale: bool
     shift: bool
+    addend: Layout | None = None
     function: Function | None = None
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
         result = "γ[c]·U + β[c]" if self.scale else "U"
+        result += " + A[c,…]" if self.addend else ""
         if self.function:
             result = f"{self.function.name}({result})"
         return [
@@ -254,6 +257,9 @@ class Normalise(Kernel):
             scale, behind = code.argument(behind), behind + 1
         if self.shift:
             shift, behind = code.argument(behind), behind + 1
+        if self.addend is not None:
+            layouts.append(self.addend)
+            bases.append(code.at(code.argument(behind), self.addend.origin))
         mean, inverse = code.argument(2), code.argument(3)
         with code.loop("c", self.target.shape[0]) as c:
             channel = [code.at(b, c, lay.strides[0]) for b, lay in zip(bases, layouts, strict=True)]
@@ -267,6 +273,8 @@ class Normalise(Kernel):
                     u = code.mul(code.sub(code.load(here[1]), m), r)
                     z = u if g is None else code.mul(g, u)
                     z = z if h is None else code.add(z, h)
+                    if self.addend is not None:
+                        z = code.add(z, code.load(here[2]))
                     if self.function is not None:
                         z = compiled(code, self.function.body, {"x": z})
                     code.store(z, here[0])

@@ -51,18 +51,22 @@ def _apply(
 ) -> None:
     """Z from X and the statistics."""
     memory, name = draft.memory, node.name
-    after = draft.work.fused.get(name)
-    target = value(node.output if after is None else after.output)
+    summed, addend = draft.work.sums.get(name, (node, None))
+    after = draft.work.fused.get(summed.name)
+    target = value(summed.output if after is None else after.output)
     affine = [value(node.array_of[a]) for a in (equation.scale, equation.shift) if a is not None]
     kernel = Normalise(
         memory[target].layout,
         memory[source].layout,
         equation.scale is not None,
         equation.shift is not None,
+        None if addend is None else memory[value(addend)].layout,
         None if after is None else function_of(after),
     )
-    names = (target, source, statistics[0], statistics[2], *affine)
-    draft.call(kernel, names, name, "forward" if after is None else f"forward, with {after.name}")
+    names = [target, source, statistics[0], statistics[2], *affine]
+    names += [] if addend is None else [value(addend)]
+    along = [n.name for n in (summed, after) if n is not None and n is not node]
+    draft.call(kernel, names, name, "forward" + "".join(f", with {n}" for n in along))
     if draft.options.keep:
         kept = value(node.array_of[equation.normalised])
         bare = normalise_only(memory[kept].layout, memory[source].layout)

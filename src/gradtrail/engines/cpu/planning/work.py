@@ -98,7 +98,9 @@ class Work:
         self.read_later = {
             b for s in self.sent for b in s.arrays.values() if b.startswith("value ")
         }
+        self.sums: dict[str, tuple[Node, str]] = {}
         self.fused = {} if options.keep else self._fusions()
+        self.sums = {} if options.keep else self._sums()
         self.received: dict[str, list[Sent]] = {}
         for sent in self.sent:
             self.received.setdefault(sent.receives, []).append(sent)
@@ -162,6 +164,29 @@ class Work:
                 found[before.name] = node
         return found
 
+    def _sums(self) -> dict[str, tuple[Node, str]]:
+        """Sums that a batch norm adds up as it stores: its name → the sum, and what is added."""
+        places = {node.name: place for place, node in enumerate(self.system.nodes)}
+        found: dict[str, tuple[Node, str]] = {}
+        for node in self.system.nodes:
+            operands = _summands(node)
+            producers = [self.system.producer.get(name) for name in operands]
+            if len(operands) != 2 or None in producers or node.name in self.along:
+                continue
+            last = max((p for p in producers if p is not None), key=lambda p: places[p.name])
+            other = operands[1 - producers.index(last)]
+            alone = len(self.readers(last.output)) == 1 and last.name not in self.fused
+            unread = value(last.output) not in self.read_later
+            if isinstance(last.equation, Normalisation) and alone and unread:
+                found[last.name] = (node, other)
+        return found
+
+    @property
+    def along(self) -> set[str]:
+        """The nodes that are computed along with others."""
+        functions = {node.name for node in self.fused.values()}
+        return functions | {node.name for node, _ in self.sums.values()}
+
     def _absorptions(self) -> dict[Key, Sent]:
         """Slopes that are applied as a gradient is stored: by whom → the slope's adjoint.
 
@@ -191,6 +216,19 @@ def function_of(node: Node) -> Function:
     factor = node.equation.terms[0].factors[0]
     assert isinstance(factor, Applied)
     return factor.function
+
+
+def _summands(node: Node) -> tuple[str, ...]:
+    """The names of the arrays whose plain sum a node is; none if it is something else."""
+    equation = node.equation
+    if not isinstance(equation, Contraction) or len(equation.terms) != 2:
+        return ()
+    for term in equation.terms:
+        bare = len(term.factors) == 1 and isinstance(term.factors[0], Access)
+        same = bare and term.factors[0].access.positions == equation.target.positions
+        if not same or term.target != equation.target or term.scale.value != 1:
+            return ()
+    return tuple(node.array_of[t.factors[0].access.array] for t in equation.terms)
 
 
 def _elementwise(equation: Contraction) -> Term | None:
