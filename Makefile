@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint torch clean
+.PHONY: demo test lint torch bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed  ## train on the digits and take a gradient apart
@@ -20,6 +20,10 @@ lint: $(VENV)/installed-dev  ## style and types
 torch: $(VENV)/installed-test  ## the comparisons with PyTorch, which must be in .venv
 	$(BIN)/python -m pytest -m torch
 
+bench: $(VENV)/installed-bench  ## speed and accuracy against PyTorch and others, as far as .venv has them
+	$(BIN)/python -m benchmarks.training $(BENCH)
+	$(BIN)/python -m benchmarks.accuracy
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "gradtrail needs Python 3.11 or later; make PYTHON=python3.11 chooses one"; exit 1; }
@@ -35,6 +39,10 @@ $(VENV)/installed-test: $(VENV)/installed
 
 $(VENV)/installed-dev: $(VENV)/installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
 clean:

@@ -1,0 +1,104 @@
+"""Our side: the CPU engine as the training loop uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+import gradtrail as gt
+from gradtrail.engines import CPU, Batch, Samples
+
+from .task import Task
+
+__all__ = ["NAME", "Learner", "engine", "engine_options", "native_seconds", "predictor"]
+
+NAME = "gradtrail"
+
+
+def engine_options(given: Sequence[str]) -> dict[str, Any]:
+    """Arguments of `CPU` from texts such as `winograd=off`.
+
+    Raises:
+        ValueError: a text without `=`, or an argument that this version's engine does not take.
+    """
+    known = [f.name for f in fields(CPU) if f.name != "threads"]
+    found: dict[str, Any] = {}
+    for text in given:
+        name, separator, value = text.partition("=")
+        if not separator or not value:
+            raise ValueError(f"an engine option is NAME=VALUE, such as winograd=off; got {text!r}")
+        if name not in known:
+            raise ValueError(
+                f"this version's CPU engine has no option {name!r}; it has {', '.join(known)}"
+            )
+        found[name] = value
+    return found
+
+
+def engine(threads: int, options: Mapping[str, Any]) -> CPU:
+    """The CPU engine."""
+    return CPU(threads, **options)
+
+
+class Learner:
+    """A training in progress; each call makes one step and gives the loss before it.
+
+    Args:
+        task: what to train.
+        options: further arguments of `CPU`.
+    """
+
+    def __init__(self, task: Task, options: Mapping[str, Any]) -> None:
+        loss = gt.CrossEntropy()
+        made = engine(task.threads, options)
+        optimizer = gt.SGD(task.lr, momentum=task.momentum)
+        self.trainer: Any = made.trainer(
+            task.network, loss, optimizer, task.threads, task.batch_size
+        )
+        outputs = task.network.system(1).shapes[task.network.output_name][1:]
+        samples = Samples(task.x, task.y, loss, outputs)
+        starts = range(0, len(samples), task.batch_size)
+        self._samples = samples
+        self._chosen = [samples.places[a : a + task.batch_size] for a in starts]
+        self._step = 0
+
+    def __call__(self) -> float:
+        """One step on the next batch."""
+        chosen = self._chosen[self._step % len(self._chosen)]
+        done = self.trainer.step(Batch(self._samples, chosen, 0, self._step))
+        if not done.finite:
+            raise ArithmeticError(f"step {self._step} of gradtrail is not finite")
+        self._step += 1
+        return float(done.loss)
+
+
+def predictor(task: Task, options: Mapping[str, Any], x: np.ndarray) -> Callable[[], np.ndarray]:
+    """Computes the outputs for `x` in evaluation, (N, classes)."""
+    made = engine(task.threads, options)
+    return lambda: task.network.predict(x, batch_size=len(x), engine=made)
+
+
+@contextmanager
+def native_seconds(learner: Learner, clock: Callable[[], float]) -> Iterator[list[float]]:
+    """Collects how long each step's native call takes.
+
+    The call itself is wrapped, not `Pool.run` around it, so that what `Pool.run` does in Python
+    counts as overhead.
+    """
+    pool, found = learner.trainer.loaded.pool, []
+    call = pool._step
+
+    def timed(*arguments: Any) -> None:
+        begun = clock()
+        call(*arguments)
+        found.append(clock() - begun)
+
+    pool._step = timed
+    try:
+        yield found
+    finally:
+        pool._step = call

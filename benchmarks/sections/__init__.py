@@ -1,0 +1,22 @@
+"""The sections of `benchmarks.training`: each measures one thing and gives one `Part`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ..report import Part
+from ..session import Session
+from . import inference, layers, memory, overhead, scaling, startup, steps
+
+__all__ = ["SECTIONS"]
+
+SECTIONS: Mapping[str, Callable[[Session], Part]] = {
+    "training": steps.measure,
+    "layers": layers.measure,
+    "inference": inference.measure,
+    "startup": startup.measure,
+    "overhead": overhead.measure,
+    "memory": memory.measure,
+    "scaling": scaling.measure,
+}
+"""The sections by the names that `--sections` takes, in the order of the report."""

@@ -1,0 +1,168 @@
+"""Measuring several sides in one run: they take turns, so that noise hits all alike.
+
+A round gives every side a turn: a pause in which the side before comes to rest (thread pools spin
+for a while after their work), runs that are not counted, and runs that are. The order rotates from
+round to round. What is quoted is the median over all counted runs of a side.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from statistics import median
+
+__all__ = ["Contender", "Pace", "Times", "best", "quartiles", "ratio", "spread", "take_turns"]
+
+
+def _nothing() -> None:
+    """Nothing has to be prepared."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One side.
+
+    Args:
+        name: as tables show it.
+        run: what is timed.
+        begin: called before each turn, such as to set a library's number of threads.
+    """
+
+    name: str
+    run: Callable[[], object]
+    begin: Callable[[], object] = _nothing
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long turns are.
+
+    Args:
+        rounds: how many turns each side gets.
+        warm: runs at the beginning of a turn that are not counted.
+        least: counted runs in a turn at least.
+        pause: seconds before a turn.
+    """
+
+    rounds: int = 8
+    warm: int = 2
+    least: int = 3
+    pause: float = 0.02
+
+
+@dataclass
+class Times:
+    """The seconds of one side's runs, turn by turn."""
+
+    name: str
+    turns: list[list[float]] = field(default_factory=list)
+
+    @property
+    def all(self) -> list[float]:
+        """Every counted run."""
+        return [t for turn in self.turns for t in turn]
+
+    @property
+    def median(self) -> float:
+        """The median of all counted runs."""
+        return median(self.all)
+
+
+def take_turns(
+    contenders: Sequence[Contender],
+    seconds: float,
+    pace: Pace = Pace(),
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+    sleep: Callable[[float], object] = time.sleep,
+    told: Callable[[str], object] = lambda text: None,
+) -> dict[str, Times]:
+    """Time the contenders in turn.
+
+    Args:
+        contenders: with different names.
+        seconds: of counted runs for each, about; slow ones take longer, for `pace.least` runs.
+        pace: how long turns are.
+        clock: seconds that only grow.
+        sleep: waits so many seconds.
+        told: hears what happens now.
+
+    Returns:
+        The times by name, in the contenders' order.
+    """
+    names = [c.name for c in contenders]
+    if len(set(names)) < len(names):
+        raise ValueError(f"every side needs a name of its own, got {names}")
+    times = {name: Times(name) for name in names}
+    with _no_collection():
+        for number in range(pace.rounds):
+            shift = number % max(1, len(contenders))
+            for contender in (*contenders[shift:], *contenders[:shift]):
+                told(f"{contender.name}, round {number + 1} of {pace.rounds}")
+                sleep(pace.pause)
+                turn = _turn(contender, seconds / pace.rounds, pace, clock)
+                times[contender.name].turns.append(turn)
+    return times
+
+
+def _turn(
+    contender: Contender, seconds: float, pace: Pace, clock: Callable[[], float]
+) -> list[float]:
+    """One turn's counted runs."""
+    contender.begin()
+    for _ in range(pace.warm):
+        contender.run()
+    found: list[float] = []
+    end = clock() + seconds
+    while True:
+        begun = clock()
+        contender.run()
+        now = clock()
+        found.append(now - begun)
+        if now >= end and len(found) >= pace.least:
+            return found
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without Python's garbage collection, which would hit one side and not another."""
+    before = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+def ratio(slow: Times, fast: Times) -> float:
+    """How many times longer one side takes: the quotient of the medians."""
+    return slow.median / fast.median
+
+
+def spread(slow: Times, fast: Times) -> tuple[float, float]:
+    """The quartiles of the ratio over the rounds, each from its own medians."""
+    pairs = zip(slow.turns, fast.turns, strict=True)
+    return quartiles([median(a) / median(b) for a, b in pairs])
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float]:
+    """The values a quarter and three quarters of the way up, between neighbours in proportion."""
+    ordered = sorted(values)
+
+    def at(part: float) -> float:
+        place = part * (len(ordered) - 1)
+        low = int(place)
+        high = min(low + 1, len(ordered) - 1)
+        return ordered[low] + (place - low) * (ordered[high] - ordered[low])
+
+    return at(0.25), at(0.75)
+
+
+def best(times: Mapping[str, Times], names: Sequence[str]) -> str | None:
+    """The name with the least median, or None where there are no names."""
+    return min(names, key=lambda n: times[n].median, default=None)
