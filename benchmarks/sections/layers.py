@@ -116,7 +116,8 @@ def _calls(trainer: Any) -> list[_Timed]:
             if phase.kind == "each":  # as many tasks as calls
                 one[0, 3] = 1
             found.append(_Timed(call.layer, call.does, _kernel(call.kernel), one))
-    whole = trainer._end(int(loaded.phases[loaded.phases[:, 0] == KINDS["blocks"], 3].max()))
+    groups = int(loaded.phases[loaded.phases[:, 0] == KINDS["blocks"], 3].max())
+    whole = trainer._phases(loaded, groups)
     last = whole[len(loaded.phases) :].copy()
     return [*found, _Timed("update", "sum of the groups and update", "update", last)]
 
