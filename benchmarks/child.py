@@ -151,7 +151,7 @@ def _memory(
     return {"before": before, "peak": _peak_now(), "input": x.nbytes}
 
 
-_MEASURES = {"startup": _startup, "memory": _memory}
+_MEASURES: dict[str, Any] = {"startup": _startup, "memory": _memory}
 
 
 def main() -> None:

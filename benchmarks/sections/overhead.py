@@ -6,7 +6,7 @@ import time
 from statistics import median
 
 from ..ours import Learner, native_seconds
-from ..report import Part, Table, milliseconds, number
+from ..report import Part, Table, milliseconds
 from ..session import Session
 from ..settings import LIMITS, Workload
 from ..task import task_for
@@ -28,7 +28,7 @@ def measure(session: Session) -> Part:
         low, high = quartiles(outside)
         table.add(
             workload.title, milliseconds(median(whole)), f"{1e6 * found:.0f} µs",
-            f"{1e6 * low:.0f} – {1e6 * high:.0f}", number(len(whole)),
+            f"{1e6 * low:.0f} – {1e6 * high:.0f}", f"{len(whole):,}",
         )  # fmt: skip
         if found > LIMITS.overhead:
             wanted = f"{1e6 * LIMITS.overhead:.0f} µs"

@@ -36,7 +36,7 @@ def measure(session: Session) -> Part:
         found = _Compared(session, workload)
         notes += found.notes
         found.summarise(short, part)
-        found.list(long)
+        found.list_all(long)
         part.bars += found.bars()
     part.body += [_EXPLAINED, short, "Every side:", long]
     part.body += ["\n".join(f"- {note}" for note in notes)] if notes else []
@@ -116,7 +116,7 @@ class _Compared:
             wanted = number(FLOOR if goal is None else goal)
             part.failed.append(f"{title}: {number(found)} × {self.best}, wanted {wanted}")
 
-    def list(self, table: Table) -> None:
+    def list_all(self, table: Table) -> None:
         """A row for every side and one for the peak."""
         ours = self.times[NAME]
         for name in (NAME, *self.theirs):

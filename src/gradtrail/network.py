@@ -248,7 +248,7 @@ class Network:
         Args:
             x: samples, (N, *input_shape).
             batch_size: how many samples are computed at once; it changes memory, not results.
-            engine: None for the default, "reference", or an engine object.
+            engine: None for the default, "cpu", "reference", or an engine object.
 
         Returns:
             (N, classes), of the network's dtype.

@@ -127,7 +127,7 @@ def trace(
         loss: by default `CrossEntropy()`.
         training: batch statistics and dropout; False for evaluation.
         seed: what dropout's masks follow from.
-        engine: None for the default, "reference", or an engine object.
+        engine: None for the default, "cpu", "reference", or an engine object.
 
     Returns:
         The trace: `loss`, `value` and `grad`.

@@ -57,7 +57,7 @@ def train(
         shuffle: whether each epoch has an order of its own.
         threads: how many the engine may use; None for all. It changes no result.
         seed: what order and dropout follow from. The same seed gives the same training.
-        engine: None for the default, "reference", or an engine object.
+        engine: None for the default, "cpu", "reference", or an engine object.
         progress: a bar in a terminal, a line per epoch elsewhere; False for silence.
 
     Returns:
@@ -191,7 +191,7 @@ def evaluate(
         data: samples and labels.
         loss: by default `CrossEntropy()`.
         batch_size: how many samples are computed at once.
-        engine: None for the default, "reference", or an engine object.
+        engine: None for the default, "cpu", "reference", or an engine object.
 
     Returns:
         `loss`, the mean over all samples, and `accuracy` where there are classes.
@@ -199,6 +199,7 @@ def evaluate(
     Raises:
         DataError: samples or labels that do not fit.
     """
+    positive("evaluate", batch_size=batch_size)
     loss = loss_for(loss)
     samples = _checked(network, data, loss, "data")
     return _evaluated(network, samples, batch_size, engine_for(engine, network))

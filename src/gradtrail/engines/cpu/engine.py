@@ -49,10 +49,14 @@ class CPU(Engine):
     def __post_init__(self) -> None:
         whole = isinstance(self.threads, int | np.integer) and not isinstance(self.threads, bool)
         if self.threads is not None and not (whole and 1 <= self.threads <= 1024):
-            raise ArgumentError(f"CPU: threads must be a whole number ≥ 1, got {self.threads!r}")
+            raise ArgumentError(
+                f"CPU: threads must be a whole number from 1 to 1024, got {self.threads!r}"
+            )
         if self.winograd not in WINOGRAD:
             listed = ", ".join(f'"{w}"' for w in WINOGRAD)
             raise ArgumentError(f"CPU: winograd must be one of {listed}, got {self.winograd!r}")
+        if not isinstance(self.target, str | None):
+            raise ArgumentError(f"CPU: target must be a name or None, got {self.target!r}")
         _ = self.processor
 
     @property

@@ -67,8 +67,9 @@ class Pool:
         self._asleep = 0
         self._failed: dict[int, BaseException] = {}
         self._running = threading.Lock()
-        self._process = os.getpid()
         atexit.register(self.close)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forked)
 
     def run(self, phases: np.ndarray, frame: np.ndarray, threads: int) -> None:
         """Run all phases of a step.
@@ -81,10 +82,8 @@ class Pool:
         Raises:
             BaseException: what a thread failed with.
         """
+        threads = min(threads, int(phases[:, 3].max()))  # no more than there are tasks
         with self._running:
-            if os.getpid() != self._process:  # forked: the threads stayed behind
-                self._threads, self._asleep, self._process = {}, 0, os.getpid()
-                self._wake = threading.Condition()
             self._control[40] = threads - 1
             for number in range(1, threads):
                 if number not in self._threads:
@@ -97,6 +96,12 @@ class Pool:
             number, failure = self._failed.popitem()
             self._threads.pop(number)  # a new one takes its number
             raise failure
+
+    def _forked(self) -> None:
+        """In a forked process: the threads stayed behind, perhaps in the middle of a step."""
+        self._running, self._wake = threading.Lock(), threading.Condition()
+        self._threads, self._failed, self._asleep = {}, {}, 0
+        self._control[:] = 0
 
     def _start(self, number: int) -> None:
         thread = threading.Thread(

@@ -21,7 +21,6 @@ import numpy as np
 
 from ...equation import Access, Applied, Contraction, Node, Selection, System, Term
 from ...equation import Factor as EquationFactor
-from ...equation.frozen import frozen
 from .addresses import lanes_of, reach
 from .contraction import solved
 from .frame import Field
@@ -55,19 +54,6 @@ def single(network: Network, engine: CPU) -> Program | None:
         return _Builder(network, engine).program()
     except _UnsuitableError:
         return None
-
-
-@frozen
-class Channels:
-    """An activation with channel lanes.
-
-    Args:
-        channels: C.
-        layout: of `[C/16][…][16]`, its halo included.
-    """
-
-    channels: int
-    layout: Layout
 
 
 class _Builder:

@@ -71,9 +71,11 @@ def host() -> Target:
 
     found = llvm.get_host_cpu_features()
     cpu = name or llvm.get_host_cpu_name()
-    if name or features is not None:
-        _check_override(cpu, features or found.flatten())
-    return _described(cpu, found.flatten() if features is None else features)
+    # behind what the machine has, so that a name brings nothing that it lacks
+    together = found.flatten() + ("," + features if features else "")
+    if name or features:
+        _check_override(cpu, together)
+    return _described(cpu, together)
 
 
 def _check_override(cpu: str, features: str) -> None:
@@ -129,13 +131,17 @@ def runnable(target: Target) -> bool:
     import llvmlite.binding as llvm
 
     has = llvm.get_host_cpu_features()
-    needed = {"avx512f", "avx512vl", "avx512dq", "avx512bw", "avx2", "avx", "fma", "sse2"}
-    listed = [f[1:] for f in target.features.split(",") if f.startswith("+")]
-    return all(has.get(f, False) for f in listed if f in needed)
+    wanted = _switches(target.features)
+    return all(has.get(name, False) for name, on in wanted.items() if on and name in has)
+
+
+def _switches(features: str) -> dict[str, bool]:
+    """Which features are on and off; of several mentions the last counts."""
+    return {f[1:]: f[0] == "+" for f in features.split(",") if f}
 
 
 def _described(cpu: str, features: str) -> Target:
-    listed = features.split(",")
+    listed = {("+" if on else "-") + f for f, on in _switches(features).items()}
     if "+avx512f" in listed and "+avx512vl" in listed:
         return Target(cpu, features, 16, 32, True)
     if "+avx2" in listed and "+fma" in listed:
