@@ -23,7 +23,10 @@ from gradtrail.engines.cpu.listing import Listing, listed
 from gradtrail.engines.cpu.options import Options
 from gradtrail.engines.cpu.program import Program, build
 from gradtrail.engines.cpu.target import LANES, Target, host, target_for
+from gradtrail.equation import Array, contraction, term
+from gradtrail.equation.frozen import frozen
 from gradtrail.errors import ArgumentError
+from gradtrail.layers.base import Declaration, Layer, Shape, elementwise
 
 from .targets import PRESETS
 
@@ -125,6 +128,32 @@ def test_what_a_listing_follows_from_is_in_its_key(folder: Path) -> None:
 
 
 @x86
+def test_a_layer_of_the_users_own_may_change(folder: Path) -> None:
+    """Its code is not among what the key follows from, so its listing is not kept."""
+    x = np.ones((20, 2, 3, 3), np.float32)
+    for factor in (2, 3):
+        net = gt.Network((2, 3, 3), [times(factor)])
+        np.testing.assert_array_equal(net.predict(x, engine="cpu"), factor * x)
+    assert not [p for p in files(folder) if p.suffix == ".json"]
+
+
+def times(factor: int) -> Layer:
+    """Layers of one name and of equal settings that do not compute the same."""
+
+    @frozen
+    class Times(Layer):
+        prefix = "times"
+
+        name: str | None = None
+
+        def declare(self, *sources: Shape, training: bool) -> Declaration:
+            each = elementwise(sources[0])
+            scaled = term(Array("Z")[each], Array("X")[each], scale=factor)
+            return Declaration(contraction(scaled, ranges={}, shapes={"X": sources[0]}))
+
+    return Times()
+
+
 def test_another_target_or_kernel_has_another_key(folder: Path) -> None:
     for number, name in enumerate(PRESETS):
         assert compiled(target_for(name)) == (1, 0)

@@ -3,7 +3,8 @@
 This is all that running needs. Making it from a network's equations takes a few tenths of a second,
 so it is kept on disk as JSON beside the machine code, under everything it follows from: the text of
 the code generator, of the layers and of the equations, the architecture, the loss, the options and
-the processor.
+the processor. Layers and losses from elsewhere may change without a trace in their settings; for
+them a listing is made anew in every process.
 """
 
 from __future__ import annotations
@@ -170,7 +171,9 @@ def listed(
             repr((options, by_class, engine.processor, engine.policy)),
         ]
     )
-    path = stored_path(hashlib.sha256(key.encode()).hexdigest(), "json")
+    path = None
+    if all(map(_of_ours, (*(step.layer for step in network.steps), loss))):
+        path = stored_path(hashlib.sha256(key.encode()).hexdigest(), "json")
     content = read(path)
     if content is not None:
         found = _from_json(content, options)
@@ -179,6 +182,14 @@ def listed(
     made = listing_of(built())
     write(path, _to_json(made))
     return made, built
+
+
+def _of_ours(part: object) -> bool:
+    """Whether a layer's or a loss's code is among the sources that the key follows from."""
+    return part is None or type(part).__module__.startswith(f"{_PACKAGE}.layers.")
+
+
+_PACKAGE = __name__.partition(".")[0]
 
 
 @cache
