@@ -19,7 +19,7 @@ from gradtrail import Network
 from gradtrail.engines.cpu.driver import CALL, KINDS
 from gradtrail.engines.cpu.kernels.base import Kernel, NestKernel
 from gradtrail.engines.cpu.options import Options
-from gradtrail.engines.cpu.program import build
+from gradtrail.engines.cpu.planning.build import build
 
 from ..counting import FORWARD, direct, pass_of, towards
 from ..ours import Learner

@@ -21,7 +21,8 @@ from gradtrail.engines.cpu.compiler import Compiler
 from gradtrail.engines.cpu.kernels.lanes import SumLanes
 from gradtrail.engines.cpu.listing import Listing, listed
 from gradtrail.engines.cpu.options import Options
-from gradtrail.engines.cpu.program import Program, build
+from gradtrail.engines.cpu.planning.build import build
+from gradtrail.engines.cpu.program import Program
 from gradtrail.engines.cpu.target import LANES, Target, host, target_for
 from gradtrail.equation import Array, contraction, term
 from gradtrail.equation.frozen import frozen

@@ -10,7 +10,8 @@ from gradtrail.engines import CPU, Batch, Samples
 from gradtrail.engines.cpu.frame import Field
 from gradtrail.engines.cpu.memory import Buffer
 from gradtrail.engines.cpu.options import Options
-from gradtrail.engines.cpu.program import Program, build
+from gradtrail.engines.cpu.planning.build import build
+from gradtrail.engines.cpu.program import Program
 from gradtrail.engines.cpu.running import Loaded, load
 
 NETWORKS = {

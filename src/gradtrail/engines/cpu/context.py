@@ -79,7 +79,6 @@ class Context:
         self._blocks = self._groups = self._count = 0
         self.blocks = 0
         self.frame[Field.PER_BLOCK] = listing.per_block
-        self._held: list[np.ndarray] = []
         for field, array in (
             (Field.PARAMETERS, self.parameters),
             (Field.CONSTANTS, self.constants),

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from ...equation.scalar import Function
 from .builder import Code, Value
 from .functions import compiled
+from .nest import Epilogue, Stream
 
-if TYPE_CHECKING:
-    from .nest import Epilogue, Stream
-
-__all__ = ["epilogue_line", "finished", "is_unit"]
+__all__ = ["finished", "is_unit"]
 
 _UNIT = ("relu′", "relu′ of its value")
 """Slopes that are 0 or 1: what they let through needs no product."""
@@ -56,15 +53,3 @@ def _sloped(code: Code, step: Epilogue, value: Value, at: Value) -> Value:
 def is_unit(function: Function | None) -> bool:
     """Whether a slope is 0 or 1 everywhere."""
     return function is not None and function.name in _UNIT
-
-
-def epilogue_line(step: Epilogue) -> str:
-    """What a step does, as text."""
-    where = "" if step.stream is None else step.stream.written
-    name = "" if step.function is None else step.function.name
-    return {
-        "apply": f"acc = {name}(acc)",
-        "slope": f"acc = {name}({where})·acc" if name else f"acc = {where}·acc",
-        "add": f"acc += {where}",
-        "keep": f"{where} = acc",
-    }[step.kind]

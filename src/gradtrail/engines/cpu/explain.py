@@ -9,7 +9,8 @@ from ..explanation import ExplainedCall, Explanation, equation_lines, layer_equa
 from .compiler import assembly
 from .kernels.base import Kernel, NestKernel
 from .options import Options
-from .program import Call, build
+from .planning.build import build
+from .program import Call
 from .target import Target
 
 if TYPE_CHECKING:

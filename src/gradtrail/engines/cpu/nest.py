@@ -1,4 +1,4 @@
-"""Loop nests: sums of products over index ranges, with a schedule, as code.
+"""Loop nests: sums of products over index ranges, with a schedule. `writing.py` makes code of them.
 
 A `Nest` knows nothing of layers. Its accesses are byte addresses affine in the indices (`Stream`);
 its `Schedule` says which indices are outer loops, which make up the tile of accumulators that stays
@@ -18,18 +18,20 @@ fused multiply-add give the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import field
-from itertools import product as cartesian
-from math import prod
-
 from ...equation.frozen import frozen
 from ...equation.scalar import Function
-from .builder import Carried, Code, F, I, Value
-from .epilogue import epilogue_line, finished, is_unit
-from .functions import compiled
 
-__all__ = ["Clip", "Epilogue", "Factor", "Nest", "PART", "Schedule", "Stream", "Sum", "write_nest"]
+__all__ = [
+    "Clip",
+    "Epilogue",
+    "Factor",
+    "Nest",
+    "PART",
+    "Schedule",
+    "Stream",
+    "Sum",
+    "epilogue_line",
+]
 
 PART = "part"
 """The index of the registers that hold the 16 lanes."""
@@ -52,7 +54,7 @@ class Stream:
     strides: tuple[tuple[str, int], ...]
     offset: int = 0
     lanes: bool = True
-    element: str = F
+    element: str = "float"
     written: str = ""
 
     def stride(self, name: str, width: int) -> int:
@@ -84,7 +86,6 @@ class Sum:
     factors: tuple[Factor, ...]
     summed: tuple[str, ...] = ()
     scale: float | None = None
-    scale_field: int | None = None
 
 
 @frozen
@@ -162,7 +163,7 @@ class Nest:
     adds: bool = False
     over_lanes: bool = False
     epilogue: tuple[Epilogue, ...] = ()
-    clips: tuple[Clip, ...] = field(default=())
+    clips: tuple[Clip, ...] = ()
 
     def lines(self) -> list[str]:
         """The nest as indented text."""
@@ -217,359 +218,13 @@ def _written(factor: Factor) -> str:
     return factor.stream.written
 
 
-Point = dict[str, int]
-
-
-def write_nest(code: Code, nest: Nest) -> None:
-    """Write the code of a nest."""
-    _Writer(code, nest).run()
-
-
-class _Writer:
-    """A nest being written: the address of every stream, advanced as the loops open."""
-
-    def __init__(self, code: Code, nest: Nest) -> None:
-        self.code, self.nest = code, nest
-        self.ranges = dict(nest.ranges) | {PART: code.target.parts}
-        self.tile = dict(nest.schedule.tile)
-        streams = [nest.target, *(f.stream for s in nest.sums for f in s.factors)]
-        streams += [e.stream for e in nest.epilogue if e.stream is not None]
-        arguments = {s.argument: code.argument(s.argument) for s in streams}
-        self.places = {s: code.at(arguments[s.argument], s.offset) for s in streams}
-        self.bound: dict[str, Value] = {}
-        self.hoisted: dict[Factor, Value] = {}
-        self.scales = {
-            s.scale_field: code.splat(code.frame(s.scale_field, F))
-            for s in nest.sums
-            if s.scale_field is not None
-        }
-
-    def run(self) -> None:
-        """All loops and their bodies."""
-        self._outer(list(self.nest.schedule.outer), dict(self.tile))
-
-    def _outer(self, left: list[str], tile: dict[str, int]) -> None:
-        """Open the remaining outer loops, then write the tile."""
-        if not left:
-            self._hoist()
-            self._body(tile)
-            return
-        name, *rest = left
-        step = tile.get(name, 1)
-        start, stop = self._bounds(name)
-        saved = (dict(self.places), dict(self.bound), dict(self.hoisted))
-        if name in self.nest.schedule.apart:
-            for number in range(self.ranges[name]):
-                self._bind(name, self.code.index(number))
-                self._outer(rest, tile)
-                self._restore(saved)
-            return
-        if isinstance(stop, int) and isinstance(start, int):
-            whole = max(0, stop - start) // step * step
-            if whole > 0:
-                with self.code.loop(name, start + whole, start, step) as at:
-                    self._bind(name, at)
-                    self._outer(rest, tile)
-            self._restore(saved)
-            if start + whole < stop:
-                self._rest(name, start + whole, stop, rest, tile, step if whole else 0)
-                self._restore(saved)
-            return
-        self._dynamic(name, start, stop, rest, tile)
-        self._restore(saved)
-
-    def _rest(
-        self, name: str, done: int, stop: int, left: list[str], tile: dict[str, int], step: int
-    ) -> None:
-        """What the tile does not divide."""
-        if step and self.nest.schedule.rest == "overlap":
-            self._bind(name, self.code.index(stop - step))
-            self._outer(left, tile)
-            return
-        self._bind(name, self.code.index(done))
-        self._outer(left, tile | {name: stop - done})
-
-    def _dynamic(
-        self,
-        name: str,
-        start: int | Value,
-        stop: int | Value,
-        left: list[str],
-        tile: dict[str, int],
-    ) -> None:
-        """A loop whose bounds are found while running; the rest goes one by one."""
-        step = tile.get(name, 1)
-        saved = (dict(self.places), dict(self.bound), dict(self.hoisted))
-        if step == 1:
-            with self.code.loop(name, stop, start) as at:
-                self._bind(name, at)
-                self._outer(left, tile)
-            return
-        begin, end = self.code.index(start), self.code.index(stop)
-        code = self.code
-        length = code.greatest(code.sub_index(end, begin), 0)
-        short = code.new(I, f"urem {length}, {step}")
-        whole = code.sub_index(code.add_index(begin, length), short)
-        with code.loop(name, whole, begin, step) as at:
-            self._bind(name, at)
-            self._outer(left, tile)
-        self._restore(saved)
-        with code.loop(name, end, whole) as at:
-            self._bind(name, at)
-            self._outer(left, tile | {name: 1})
-
-    def _restore(
-        self, saved: tuple[dict[Stream, Value], dict[str, Value], dict[Factor, Value]]
-    ) -> None:
-        self.places, self.bound, self.hoisted = dict(saved[0]), dict(saved[1]), dict(saved[2])
-
-    def _bind(self, name: str, at: Value) -> None:
-        """Give an index its value: every stream moves along."""
-        self.bound[name] = at
-        for stream, place in self.places.items():
-            stride = self._stride(stream, name)
-            if stride:
-                self.places[stream] = self.code.at(place, at, stride)
-
-    def _bounds(self, name: str) -> tuple[int | Value, int | Value]:
-        """From where to where an index runs, given the loops around it."""
-        start: int | Value = 0
-        stop: int | Value = self.ranges[name]
-        for clip in self.nest.clips:
-            if clip.index != name:
-                continue
-            code, big = self.code, 1 << 20
-            rest = code.index(clip.constant)
-            for other, coefficient in clip.others:
-                rest = code.add_index(rest, code.mul_index(self.bound[other], coefficient))
-            s = abs(clip.coefficient)
-            # the least and the greatest distance, in steps of the index
-            near = code.sub_index(0, rest)
-            far = code.sub_index(clip.size - 1, rest)
-            if clip.coefficient < 0:
-                near, far = code.sub_index(rest, clip.size - 1), rest
-            low = code.floor_divided(code.add_index(near, s - 1), s, big)
-            high = code.add_index(code.floor_divided(far, s, big), 1)
-            start, stop = code.greatest(low, start), code.least(high, stop)
-        return _known(start), _known(stop)
-
-    def _hoist(self) -> None:
-        """Factors that the tile and the sums do not move are computed once."""
-        for one in self.nest.sums:
-            inner = {*self.tile, *one.summed}
-            for factor in one.factors:
-                moves = any(self._stride(factor.stream, n) for n in inner)
-                if not moves and not factor.stream.lanes and factor not in self.hoisted:
-                    self.hoisted[factor] = self._read(factor.stream, {}, factor)
-
-    # -- the tile --------------------------------------------------------------------------
-
-    def _body(self, tile: dict[str, int]) -> None:
-        """Accumulate, finish and store one tile."""
-        points = _points(tile)
-        starts = [self._start(p) for p in points]
-        for place, one in enumerate(self.nest.sums):
-            starts = self._summed(one, points, starts, fresh=place == 0)
-        if self.nest.over_lanes:
-            self._finish_sums(points, starts)
-            return
-        for point, value in zip(points, starts, strict=True):
-            self._finish(point, value)
-
-    def _finish_sums(self, points: list[Point], values: list[Value]) -> None:
-        """Sum the lanes of each element and store one number."""
-        code, parts = self.code, self.ranges[PART]
-        together: dict[tuple[tuple[str, int], ...], list[Value]] = {}
-        for point, value in zip(points, values, strict=True):
-            key = tuple((n, at) for n, at in point.items() if n != PART)
-            together.setdefault(key, []).append(value)
-        for key, lanes in together.items():
-            assert len(lanes) == parts
-            total = code.lanes_sum(lanes)
-            place = self._place(self.nest.target, dict(key))
-            code.store(code.add(code.load(place, F), total) if self.nest.adds else total, place)
-
-    def _start(self, point: Point) -> Value:
-        if self.nest.adds and not self.nest.over_lanes:
-            return self.code.load(self._place(self.nest.target, point))
-        return self.code.number(0.0)
-
-    def _summed(
-        self, one: Sum, points: list[Point], values: list[Value], fresh: bool
-    ) -> list[Value]:
-        """Add one term to all accumulators of the tile."""
-        loops = [n for n in one.summed if n not in self.nest.schedule.unrolled]
-        flat = {n: self.ranges[n] for n in one.summed if n in self.nest.schedule.unrolled}
-        bare = fresh and not self.nest.adds and not loops and prod(flat.values()) == 1
-        saved = (dict(self.places), dict(self.bound), dict(self.hoisted))
-        found = self._loops(loops, _points(flat), one, points, values, bare)
-        self._restore(saved)
-        return found
-
-    def _loops(
-        self,
-        loops: list[str],
-        flat: list[Point],
-        one: Sum,
-        points: list[Point],
-        values: list[Value],
-        bare: bool,
-    ) -> list[Value]:
-        """The loops of a sum, with the accumulators handed from round to round."""
-        if not loops:
-            for offsets in flat:
-                values = self._products(one, points, values, offsets, bare)
-            return values
-        state = Carried(values)
-        start, stop = self._bounds(loops[0])
-        if isinstance(start, int) and isinstance(stop, int) and start >= stop:
-            return values  # nothing lies inside
-        with self.code.loop(loops[0], stop, start, carried=state) as at:
-            saved = (dict(self.places), dict(self.bound), dict(self.hoisted))
-            self._bind(loops[0], at)
-            state.next = self._loops(loops[1:], flat, one, points, state.now, bare)
-            self._restore(saved)
-        return state.now
-
-    def _products(
-        self,
-        one: Sum,
-        points: list[Point],
-        values: list[Value],
-        offsets: Point,
-        bare: bool,
-    ) -> list[Value]:
-        """One product for every accumulator; what several of them read is read once."""
-        known: dict[object, Value] = {}
-        return [
-            self._product(one, p | offsets, value, known, bare)
-            for p, value in zip(points, values, strict=True)
-        ]
-
-    def _product(
-        self, one: Sum, point: Point, value: Value, known: dict[object, Value], bare: bool
-    ) -> Value:
-        code = self.code
-        several = len(one.factors) > 1
-        gates = [f for f in one.factors if f.equals is not None or (several and _gating(f))]
-        plain = [f for f in one.factors if f not in gates]
-        read = [self._factor(f, point, known) for f in plain]
-        scale: Value | None = None
-        if one.scale_field is not None:
-            scale = self.scales[one.scale_field]
-            if one.scale is not None:
-                scale = code.mul(scale, code.number(one.scale))
-        elif one.scale is not None:
-            scale = code.number(one.scale)
-        if scale is not None:
-            read.append(scale)
-        if gates:
-            return self._gated(gates, read, point, value, known, bare)
-        if not read:
-            read = [code.number(1.0)]
-        while len(read) > 2 or (len(read) == 2 and bare):
-            read = [code.mul(read[0], read[1]), *read[2:]]
-        if bare:
-            return read[0]
-        return code.fma(read[0], read[1], value) if len(read) == 2 else code.add(value, read[0])
-
-    def _gated(
-        self,
-        gates: list[Factor],
-        read: list[Value],
-        point: Point,
-        value: Value,
-        known: dict[object, Value],
-        bare: bool,
-    ) -> Value:
-        """Where a gate is closed there is no product, not even of a NaN with 0."""
-        code = self.code
-        total = read[0] if read else code.number(1.0)
-        for more in read[1:]:
-            total = code.mul(total, more)
-        for gate in gates:
-            if gate.equals is not None:
-                held = self._read_raw(gate.stream, point, known)
-                wanted = self._wanted(gate, point)
-                total = code.select(code.compare("eq", held, wanted), total, code.number(0.0))
-            else:
-                slope = self._factor(gate, point, known)
-                absent = code.compare("oeq", slope, code.number(0.0))
-                scaled = total if is_unit(gate.function) else code.mul(slope, total)
-                total = code.select(absent, code.number(0.0), scaled)
-        return total if bare else code.add(value, total)
-
-    def _wanted(self, gate: Factor, point: Point) -> Value:
-        """What a gate compares with, in the stream's type."""
-        assert gate.equals is not None
-        code = self.code
-        names, constant = gate.equals
-        moving: Value | None = None
-        for name, coefficient in names:
-            if name in point:
-                constant += coefficient * point[name]
-            if name in self.bound:
-                part = code.mul_index(self.bound[name], coefficient)
-                moving = part if moving is None else code.add_index(moving, part)
-        if moving is None:
-            return code.whole(constant, code.vector(gate.stream.element))
-        total = code.add_index(moving, constant)
-        element = gate.stream.element
-        return code.splat(code.new(element, f"trunc {total} to {element}"))
-
-    def _factor(self, factor: Factor, point: Point, known: dict[object, Value]) -> Value:
-        if factor in self.hoisted:
-            return self.hoisted[factor]
-        key = (factor, self._offset(factor.stream, point))
-        if key not in known:
-            known[key] = self._read(factor.stream, point, factor)
-        return known[key]
-
-    def _read(self, stream: Stream, point: Point, factor: Factor) -> Value:
-        """A factor's value in all lanes, its function applied."""
-        place = self._place(stream, point)
-        value = self.code.load(place) if stream.lanes else self.code.spread(place)
-        if factor.function is not None:
-            value = compiled(self.code, factor.function.body, {"x": value})
-        return value
-
-    def _read_raw(self, stream: Stream, point: Point, known: dict[object, Value]) -> Value:
-        key = (stream, self._offset(stream, point))
-        if key not in known:
-            known[key] = self.code.load(
-                self._place(stream, point), self.code.vector(stream.element)
-            )
-        return known[key]
-
-    def _finish(self, point: Point, value: Value) -> None:
-        code, target = self.code, self.nest.target
-        value = finished(code, self.nest.epilogue, value, lambda s: self._place(s, point))
-        code.store(value, self._place(target, point))
-
-    def _stride(self, stream: Stream, name: str) -> int:
-        return stream.stride(name, self.code.width)
-
-    def _offset(self, stream: Stream, point: Point) -> int:
-        return sum(self._stride(stream, n) * at for n, at in point.items())
-
-    def _place(self, stream: Stream, point: Point) -> Value:
-        return self.code.at(self.places[stream], self._offset(stream, point))
-
-
-def _known(index: int | Value) -> int | Value:
-    """A bound as a number, where it is one."""
-    if isinstance(index, Value) and index.constant is not None:
-        return index.constant
-    return index
-
-
-def _gating(factor: Factor) -> bool:
-    """Whether a factor is a slope, whose zeros let nothing through."""
-    return factor.function is not None and factor.stream.lanes
-
-
-def _points(sizes: Mapping[str, int]) -> list[Point]:
-    names: Sequence[str] = list(sizes)
-    return [
-        dict(zip(names, at, strict=True)) for at in cartesian(*(range(sizes[n]) for n in names))
-    ]
+def epilogue_line(step: Epilogue) -> str:
+    """What a step does, as text."""
+    where = "" if step.stream is None else step.stream.written
+    name = "" if step.function is None else step.function.name
+    return {
+        "apply": f"acc = {name}(acc)",
+        "slope": f"acc = {name}({where})·acc" if name else f"acc = {where}·acc",
+        "add": f"acc += {where}",
+        "keep": f"{where} = acc",
+    }[step.kind]

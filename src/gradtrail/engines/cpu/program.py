@@ -1,4 +1,4 @@
-"""From a network's equations to a list of native calls: the whole step, planned once.
+"""A program: a list of native calls, the whole step planned once. `planning/` makes them.
 
 The step is laid out for a block of sixteen samples, so one program serves every batch size. What
 depends on the batch (1/N, how many lanes hold samples) is in the frame.
@@ -22,11 +22,7 @@ from .target import LANES
 if TYPE_CHECKING:
     import numpy as np
 
-    from ...layers import Loss
-    from ...network import Network
-    from .engine import CPU
-
-__all__ = ["Call", "Phase", "Program", "build"]
+__all__ = ["Call", "Phase", "Program"]
 
 
 @dataclass(frozen=True)
@@ -97,46 +93,3 @@ class Program:
     def segmented(self) -> bool:
         """Whether a barrier cuts the blocks, so that each needs memory of its own."""
         return sum(p.kind == "blocks" for p in self.phases) > 1
-
-
-def build(
-    network: Network,
-    loss: Loss | None,
-    options: Options,
-    engine: CPU,
-    by_class: bool = True,
-) -> Program:
-    """The program of a network.
-
-    Args:
-        network: any.
-        loss: at its end, or None.
-        options: what the program is for.
-        engine: for which processor, and with which algorithms.
-        by_class: whether the rows of the targets belong to classes, or to samples.
-    """
-    from .kernels.samples import GatherSamples, ScatterOutputs
-    from .planning.backward import backward
-    from .planning.draft import Draft
-    from .planning.forward import forward
-    from .planning.places import declare
-    from .planning.work import Work, value
-
-    system = network.system(LANES, training=options.training, loss=loss)
-    work = Work(system, options, engine.policy, engine.processor)
-    draft = Draft(network, work, engine, by_class)
-    declare(draft)
-    source = value(system.input)
-    draft.call(GatherSamples(draft.memory[source].layout), (source,), "input", "forward")
-    along = work.along
-    for place, node in enumerate(system.nodes):
-        if node.name not in along:
-            forward(draft, place, node)
-    if options.outputs:
-        output = value(network.output_name)
-        draft.call(ScatterOutputs(draft.memory[output].layout), (output,), "output", "forward")
-    for sent in work.sent:
-        backward(draft, sent)
-    draft.memory.place()
-    phases = [phase for phase in draft.phases if phase.calls]
-    return Program(phases, draft.memory, system, options, draft.constants)

@@ -125,7 +125,7 @@ def load(
     """A network's program, compiled, with memory of its own."""
 
     def build_it() -> Program:
-        from .program import build
+        from .planning.build import build
 
         return build(network, loss, options, engine, by_class)
 

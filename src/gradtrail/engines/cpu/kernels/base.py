@@ -7,8 +7,9 @@ from abc import ABC, abstractmethod
 
 from ....equation.frozen import frozen
 from ..builder import Code
-from ..nest import Nest, write_nest
+from ..nest import Nest
 from ..target import Target
+from ..writing import write_nest
 
 __all__ = ["Kernel", "NestKernel"]
 

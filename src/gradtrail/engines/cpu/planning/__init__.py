@@ -1,5 +1,6 @@
 """From equations to calls: what there is to do, where the arrays lie, which kernel does what.
 
+build.py           the whole program
 work.py            the forms of all nodes and adjoints, what is computed along with what
 places.py          a buffer for every array, with the halo that its readers need
 draft.py           calls being collected, with what all of the rest share

@@ -17,9 +17,9 @@ from functools import cached_property
 
 from ....equation.frozen import frozen
 from ..builder import Carried, Code, Value
-from ..epilogue import epilogue_line, finished
+from ..epilogue import finished
 from ..kernels.base import Kernel
-from ..nest import Epilogue, Stream
+from ..nest import Epilogue, Stream, epilogue_line
 from .blocking import GROUP, STRIP, held_for
 from .linear import multiply
 from .points import transforms

@@ -1,0 +1,58 @@
+"""The program of a network: every node forward, then every adjoint that somebody needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..kernels.samples import GatherSamples, ScatterOutputs
+from ..options import Options
+from ..program import Program
+from ..target import LANES
+from .backward import backward
+from .draft import Draft
+from .forward import forward
+from .places import declare
+from .work import Work, value
+
+if TYPE_CHECKING:
+    from ....layers import Loss
+    from ....network import Network
+    from ..engine import CPU
+
+__all__ = ["build"]
+
+
+def build(
+    network: Network,
+    loss: Loss | None,
+    options: Options,
+    engine: CPU,
+    by_class: bool = True,
+) -> Program:
+    """The program of a network.
+
+    Args:
+        network: any.
+        loss: at its end, or None.
+        options: what the program is for.
+        engine: for which processor, and with which algorithms.
+        by_class: whether the rows of the targets belong to classes, or to samples.
+    """
+    system = network.system(LANES, training=options.training, loss=loss)
+    work = Work(system, options, engine.policy, engine.processor)
+    draft = Draft(network, work, engine, by_class)
+    declare(draft)
+    source = value(system.input)
+    draft.call(GatherSamples(draft.memory[source].layout), (source,), "input", "forward")
+    along = work.along
+    for place, node in enumerate(system.nodes):
+        if node.name not in along:
+            forward(draft, place, node)
+    if options.outputs:
+        output = value(network.output_name)
+        draft.call(ScatterOutputs(draft.memory[output].layout), (output,), "output", "forward")
+    for sent in work.sent:
+        backward(draft, sent)
+    draft.memory.place()
+    phases = [phase for phase in draft.phases if phase.calls]
+    return Program(phases, draft.memory, system, options, draft.constants)
