@@ -56,9 +56,7 @@ class Learner:
         loss = gt.CrossEntropy()
         made = engine(task.threads, options)
         optimizer = gt.SGD(task.lr, momentum=task.momentum)
-        self.trainer: Any = made.trainer(
-            task.network, loss, optimizer, task.threads, task.batch_size
-        )
+        self.trainer: Any = made.trainer(task.network, loss, optimizer, task.threads)
         outputs = task.network.system(1).shapes[task.network.output_name][1:]
         samples = Samples(task.x, task.y, loss, outputs)
         starts = range(0, len(samples), task.batch_size)

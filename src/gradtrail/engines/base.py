@@ -218,7 +218,6 @@ class Engine(ABC):
         loss: Loss,
         optimizer: Optimizer,
         threads: int | None = None,
-        batch_size: int = 64,
     ) -> Trainer:
         """A training of `network` that starts from its present parameters.
 
@@ -227,5 +226,4 @@ class Engine(ABC):
             loss: what is made small.
             optimizer: how.
             threads: how many may be used; None for the engine's own number.
-            batch_size: the largest batch that will come.
         """

@@ -202,7 +202,6 @@ class Reference(Engine):
         loss: Loss,
         optimizer: Optimizer,
         threads: int | None = None,
-        batch_size: int = 64,
     ) -> Trainer:
         """See `Engine.trainer`; it runs on one thread whatever is asked."""
         return _ReferenceTrainer(self, network, loss, optimizer)

@@ -87,7 +87,7 @@ def train(
         # what does not fit, says so now
         network.system(min(size, len(samples)), training=True, loss=loss)
     runs = engine_for(engine, network, threads)
-    trainer = runs.trainer(network, loss, optimizer, threads, min(batch_size, len(samples)))
+    trainer = runs.trainer(network, loss, optimizer, threads)
     history = History()
     steps = -(-len(samples) // batch_size)
     rates = _Rates(optimizer, schedule, epochs * steps)

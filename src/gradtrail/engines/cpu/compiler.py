@@ -48,7 +48,7 @@ def _machine(target: Target) -> Any:
     )
 
 
-def _parsed(text: str, target: Target) -> Any:
+def _parsed(text: str) -> Any:
     llvm = _llvm()
     module = llvm.parse_assembly(text)
     module.triple = llvm.get_process_triple()
@@ -57,7 +57,7 @@ def _parsed(text: str, target: Target) -> Any:
 
 def assembly(text: str, target: Target) -> str:
     """The machine code of a module as assembler text."""
-    return str(_machine(target).emit_assembly(_parsed(text, target)))
+    return str(_machine(target).emit_assembly(_parsed(text)))
 
 
 Piece = tuple[str, str, Callable[[], str]]
@@ -112,7 +112,7 @@ class Compiler:
             self.found += 1
             return stored
         self.compiled += 1
-        made = bytes(_machine(self.target).emit_object(_parsed(text(), self.target)))
+        made = bytes(_machine(self.target).emit_object(_parsed(text())))
         write(path, made)
         return made
 

@@ -304,7 +304,7 @@ def _schedule(
     schedule = Schedule(
         (*order, PART),
         tile,
-        _unrolled(form, main, dict(tile), target),
+        _unrolled(form, main, dict(tile)),
         "overlap" if overlap else "shorter",
         tuple(offsets) if clipped and prod([form.ranges[n] for n in offsets]) <= 9 else (),
     )
@@ -337,7 +337,7 @@ def _tileable(order: list[str], offsets: list[str], main: Sum, form: Form) -> li
     return loose if main.summed or form.over_lanes else loose[-2:]
 
 
-def _unrolled(form: Form, main: Sum, tile: Mapping[str, int], target: Target) -> tuple[str, ...]:
+def _unrolled(form: Form, main: Sum, tile: Mapping[str, int]) -> tuple[str, ...]:
     """Summed indices to write out: the innermost ones, as long as the body stays short."""
     body = prod(tile.values())
     found: list[str] = []

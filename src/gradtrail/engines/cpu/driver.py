@@ -13,11 +13,13 @@ that somebody has taken, so a step ends even where no other thread comes.
 
 from __future__ import annotations
 
+import platform
 import sys
+from enum import IntEnum
 
 from .frame import FIELDS, Field
 
-__all__ = ["ARGUMENTS", "CALL", "CONTROL", "KINDS", "PHASE", "driver_text"]
+__all__ = ["ARGUMENTS", "CALL", "CONTROL", "Control", "KINDS", "PHASE", "driver_text"]
 
 ARGUMENTS = 12
 """How many arguments a kernel call may have."""
@@ -32,8 +34,18 @@ KINDS = {"blocks": 0, "one": 1, "chunks": 1, "each": 2}
 """Kinds of phases; a single task is a chunk."""
 
 CONTROL = 64
-"""The threads' shared record in words: ticket at 0, done at 8, phase at 16, frame at 24,
-stop at 32, the highest thread that is wanted at 40."""
+"""Words of the threads' shared record."""
+
+
+class Control(IntEnum):
+    """Its words, each on a cache line of its own."""
+
+    TICKET = 0
+    DONE = 8  # tasks of the present phase that are finished
+    PHASE = 16
+    FRAME = 24
+    STOP = 32  # 1: all threads end
+    WANTED = 40  # the highest thread that may take tasks
 
 
 def _field(name: Field, frame: str = "%frame", type: str = "i64") -> tuple[str, str]:
@@ -58,16 +70,17 @@ def _put(name: Field, value: str) -> str:
 
 
 def _pause() -> str:
-    machine = __import__("platform").machine()
+    machine = platform.machine()
     word = {"x86_64": "pause", "AMD64": "pause", "aarch64": "yield", "arm64": "yield"}.get(machine)
     return f'call void asm sideeffect "{word}", ""()' if word else "fence seq_cst"
 
 
-def driver_text(features: str) -> str:
+def driver_text() -> str:
     """The driver's module."""
     yielding = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
     return _TEXT.format(
         call=CALL,
+        control=Control,
         arguments=ARGUMENTS,
         fields=FIELDS,
         bytes=8 * FIELDS,
@@ -217,9 +230,9 @@ done:
 ; take tasks of the present phase until none is left; whether there was one
 define internal i1 @take(ptr %control, i64 %worker) {{
 entry:
-  %done.p = getelementptr i64, ptr %control, i64 8
-  %phase.p = getelementptr i64, ptr %control, i64 16
-  %frame.p = getelementptr i64, ptr %control, i64 24
+  %done.p = getelementptr i64, ptr %control, i64 {control.DONE}
+  %phase.p = getelementptr i64, ptr %control, i64 {control.PHASE}
+  %frame.p = getelementptr i64, ptr %control, i64 {control.FRAME}
   br label %look
 look:
   %any = phi i1 [ false, %entry ], [ %any, %lost ], [ true, %ran ]
@@ -249,9 +262,9 @@ leave:
 ; all phases, by the caller's thread and whoever else takes tasks
 define void @run_step(ptr %control, ptr %phases, i64 %count, ptr %frame) {{
 entry:
-  %done.p = getelementptr i64, ptr %control, i64 8
-  %phase.p = getelementptr i64, ptr %control, i64 16
-  %frame.p = getelementptr i64, ptr %control, i64 24
+  %done.p = getelementptr i64, ptr %control, i64 {control.DONE}
+  %phase.p = getelementptr i64, ptr %control, i64 {control.PHASE}
+  %frame.p = getelementptr i64, ptr %control, i64 {control.FRAME}
   store ptr %frame, ptr %frame.p
   br label %phase
 phase:
@@ -296,8 +309,8 @@ end:
 ; another thread: take tasks, and return after so many looks in vain, or when told to stop
 define void @run_worker(ptr %control, i64 %worker, i64 %patience) {{
 entry:
-  %stop.p = getelementptr i64, ptr %control, i64 32
-  %wanted.p = getelementptr i64, ptr %control, i64 40
+  %stop.p = getelementptr i64, ptr %control, i64 {control.STOP}
+  %wanted.p = getelementptr i64, ptr %control, i64 {control.WANTED}
   br label %look
 look:
   %idle = phi i64 [ 0, %entry ], [ %idle.next, %again ], [ 0, %worked ]

@@ -126,7 +126,6 @@ class CPU(Engine):
         loss: Loss,
         optimizer: Optimizer,
         threads: int | None = None,
-        batch_size: int = 64,
     ) -> Trainer:
         """See `Engine.trainer`."""
         from .trainer import CPUTrainer

@@ -15,14 +15,11 @@ from collections.abc import Callable
 import numpy as np
 
 from .compiler import Compiler
-from .driver import CONTROL, driver_text
+from .context import address
+from .driver import CONTROL, Control, driver_text
 from .target import Target
 
 __all__ = ["Pool", "pool_for"]
-
-
-def _where(array: np.ndarray) -> int:
-    return int(array.__array_interface__["data"][0])
 
 
 _PATIENCE = 20_000
@@ -47,21 +44,17 @@ class Pool:
 
     def __init__(self, target: Target) -> None:
         compiler = Compiler(target)
-
-        def text() -> str:
-            return driver_text(target.features)
-
         step, worker = compiler.addresses(
-            [("run_step", "driver", text), ("run_worker", "driver", text)]
+            [("run_step", "driver", driver_text), ("run_worker", "driver", driver_text)]
         )
         pointer, word = ctypes.c_void_p, ctypes.c_int64
         self._step = ctypes.CFUNCTYPE(None, pointer, pointer, word, pointer)(step)
         self._worker: Callable[..., None] = ctypes.CFUNCTYPE(None, pointer, word, word)(worker)
         self._compiler = compiler
         self._memory = np.zeros(CONTROL + 8, np.int64)
-        skip = (-self._memory.ctypes.data % 64) // 8
+        skip = (-address(self._memory) % 64) // 8
         self._control = self._memory[skip : skip + CONTROL]
-        self._address = self._control.ctypes.data
+        self._address = address(self._control)
         self._threads: dict[int, threading.Thread] = {}
         self._wake = threading.Condition()
         self._asleep = 0
@@ -84,14 +77,14 @@ class Pool:
         """
         threads = min(threads, int(phases[:, 3].max()))  # no more than there are tasks
         with self._running:
-            self._control[40] = threads - 1
+            self._control[Control.WANTED] = threads - 1
             for number in range(1, threads):
                 if number not in self._threads:
                     self._start(number)
             if self._asleep and threads > 1:
                 with self._wake:
                     self._wake.notify_all()
-            self._step(self._address, _where(phases), len(phases), _where(frame))
+            self._step(self._address, address(phases), len(phases), address(frame))
         if self._failed:
             number, failure = self._failed.popitem()
             self._threads.pop(number)  # a new one takes its number
@@ -113,10 +106,10 @@ class Pool:
     def _work(self, number: int) -> None:
         """A thread's life: look for work, sleep, and hand a failure to the caller."""
         try:
-            while not self._control[32]:
-                if number <= self._control[40]:
+            while not self._control[Control.STOP]:
+                if number <= self._control[Control.WANTED]:
                     self._worker(self._address, number, _PATIENCE)
-                if self._control[32]:
+                if self._control[Control.STOP]:
                     return
                 with self._wake:
                     self._asleep += 1
@@ -127,7 +120,7 @@ class Pool:
 
     def close(self) -> None:
         """Let all threads end."""
-        self._control[32] = 1
+        self._control[Control.STOP] = 1
         with self._wake:
             self._wake.notify_all()
         for thread in self._threads.values():

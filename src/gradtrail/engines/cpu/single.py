@@ -221,7 +221,7 @@ class _Builder:
         sums = []
         for term in equation.terms:
             factors = tuple(
-                self._factor(node, equation, term, f, lane, letters, ranges) for f in term.factors
+                self._factor(node, equation, f, lane, letters, ranges) for f in term.factors
             )
             shown = set(target.names)
             summed = [n for t in _split(term, ranges) for n in t if n not in shown]
@@ -236,7 +236,7 @@ class _Builder:
             applied = after.equation.terms[0].factors[0]
             assert isinstance(applied, Applied)
             epilogue = (Epilogue("apply", applied.function),)
-        nest = self._scheduled(stored, tuple(sums), ranges, target, lane, epilogue)
+        nest = self._scheduled(stored, tuple(sums), ranges, target, epilogue)
         work = prod(equation.range_of[n] for n in equation.terms[-1].names)
         self._call(NestKernel(nest), tuple(letters), node.name, work)
 
@@ -257,7 +257,6 @@ class _Builder:
         self,
         node: Node,
         equation: Contraction,
-        term: Term,
         factor: EquationFactor,
         lane: str,
         letters: list[str],
@@ -327,7 +326,6 @@ class _Builder:
         sums: tuple[Sum, ...],
         ranges: dict[str, int],
         target: Access,
-        lane: str,
         epilogue: tuple[Epilogue, ...],
     ) -> Nest:
         """Order and tile: places in the tile, so that weights are read once for several."""

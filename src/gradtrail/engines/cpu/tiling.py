@@ -34,12 +34,10 @@ class Tiling:
     Args:
         tile: index → how many of its values.
         cycles: of the whole nest for one block, on one core.
-        least: cycles that its multiply-adds alone would take.
     """
 
     tile: tuple[tuple[str, int], ...]
     cycles: float
-    least: float
 
 
 def choose_tile(
@@ -59,20 +57,19 @@ def choose_tile(
         overlap: whether a rest is computed with a whole tile, or with a shorter one.
     """
     best: Tiling | None = None
-    for tile in _tiles(target, dict(free), _held(target) // target.parts):
+    for tile in _tiles(dict(free), _held(target) // target.parts):
         sizes = tile.values()
         held = prod(sizes) * target.parts
         if held + _alive(target, readings, tile) > target.registers and held > target.parts:
             continue
         cycles = _all_rounds(target, readings, tile, free, rounds, overlap)
         if best is None or cycles < best.cycles * 0.999:
-            least = prod(free.values()) * target.parts * rounds / _rate(target)
-            best = Tiling(tuple(tile.items()), cycles, least)
+            best = Tiling(tuple(tile.items()), cycles)
     assert best is not None  # the tile of single values always fits
     return best
 
 
-def _tiles(target: Target, free: dict[str, int], most: int) -> Iterator[dict[str, int]]:
+def _tiles(free: dict[str, int], most: int) -> Iterator[dict[str, int]]:
     """All tiles of at most so many values."""
     if not free:
         yield {}
@@ -80,18 +77,13 @@ def _tiles(target: Target, free: dict[str, int], most: int) -> Iterator[dict[str
     name, *_ = free
     others = {n: size for n, size in free.items() if n != name}
     for size in range(1, min(free[name], most, 8) + 1):
-        for tile in _tiles(target, others, most // size):
+        for tile in _tiles(others, most // size):
             yield {name: size, **tile}
 
 
 def _held(target: Target) -> int:
     """How many accumulators: some registers stay free for what is being read."""
     return target.registers - (7 if target.registers >= 32 else 4)
-
-
-def _rate(target: Target) -> float:
-    """Multiply-adds of one register a cycle."""
-    return (1.0 if target.width == 16 else 2.0) * (1.0 if target.fma else 0.5)
 
 
 def _alive(target: Target, readings: Sequence[Reading], tile: Mapping[str, int]) -> int:
@@ -111,7 +103,7 @@ def _round(target: Target, readings: Sequence[Reading], tile: Mapping[str, int])
     per_cycle = 1.0 if target.width == 16 else 2.0
     if target.width == 16:  # a number spread to all lanes rides along with the product
         loads = sum(_count(r, tile) for r in readings if r.lanes)
-    return max(held / _rate(target), loads / per_cycle * 1.1, _LATENCY * 1.02)
+    return max(held / (target.rate * target.parts), loads / per_cycle * 1.1, _LATENCY * 1.02)
 
 
 def _all_rounds(
