@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -228,3 +232,25 @@ def test_enlarging_keeps_a_ramp_and_the_mean() -> None:
     np.testing.assert_array_equal(gt.data.enlarged(ramp, 8, 8), ramp)
     with pytest.raises(gt.DataError, match=r"no larger than 4 × 4, got \(1, 1, 8, 8\)"):
         gt.data.enlarged(ramp, 4, 4)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of a process are others there")
+def test_two_interrupts_keep_one_whole_run(tmp_path: Path) -> None:
+    """Impatience loses nothing: the second Ctrl-C comes while the files are being kept."""
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "gradtrail", "train", "--epochs", "100000", "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert "epoch 1/" in process.stderr.readline()
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT
+    assert "stopped early" in printed
+    assert sorted(p.name for p in out.iterdir()) == [
+        "history.json",
+        "settings.json",
+        "weights.safetensors",
+    ]
+    assert gt.load(out).input_shape == (1, 8, 8)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from itertools import count
 from pathlib import Path
@@ -180,25 +183,47 @@ def train_command(
         "architecture": network.architecture(),
     }
     write_json(folder / "settings.json", settings)
-    history = train(
-        network,
-        (x, y),
-        validation=(x_test, y_test),
-        optimizer=chosen,
-        schedule=course,
-        epochs=epochs,
-        batch_size=batch_size,
-        threads=threads,
-        seed=seed,
-        engine=engine,
-        progress=not quiet,
-    )
-    seconds = time.perf_counter() - since
-    save_network(network, folder / WEIGHTS)
-    write_json(folder / "history.json", history.to_dict())
+    with _interrupted_once():
+        history = train(
+            network,
+            (x, y),
+            validation=(x_test, y_test),
+            optimizer=chosen,
+            schedule=course,
+            epochs=epochs,
+            batch_size=batch_size,
+            threads=threads,
+            seed=seed,
+            engine=engine,
+            progress=not quiet,
+        )
+        seconds = time.perf_counter() - since
+        save_network(network, folder / WEIGHTS)
+        write_json(folder / "history.json", history.to_dict())
     if history.validation_accuracy:
         say(f"test accuracy {history.validation_accuracy[-1]:.2%} after {seconds:.1f} s")
     say(f"run kept in {folder}" + (" (stopped early)" if history.interrupted else ""))
+    if history.interrupted:
+        sys.exit(128 + signal.SIGINT)
+
+
+@contextmanager
+def _interrupted_once() -> Iterator[None]:
+    """The first Ctrl-C ends the training; every later one does nothing, for the command ends."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals come to the main thread alone
+        return
+
+    def first(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is first:
+            signal.signal(signal.SIGINT, before)
 
 
 @main.command("plan")
