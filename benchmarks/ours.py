@@ -59,15 +59,15 @@ class Learner:
         self.trainer: Any = made.trainer(task.network, loss, optimizer, task.threads)
         outputs = task.network.system(1).shapes[task.network.output_name][1:]
         samples = Samples(task.x, task.y, loss, outputs)
-        starts = range(0, len(samples), task.batch_size)
-        self._samples = samples
-        self._chosen = [samples.places[a : a + task.batch_size] for a in starts]
-        self._step = 0
+        self._samples, self._size = samples, task.batch_size
+        self._step = self._at = 0
 
     def __call__(self) -> float:
         """One step on the next batch."""
-        chosen = self._chosen[self._step % len(self._chosen)]
-        done = self.trainer.step(Batch(self._samples, chosen, 0, self._step))
+        samples, begin = self._samples, self._at
+        end = min(begin + self._size, len(samples))
+        done = self.trainer.step(Batch(samples, samples.places, 0, self._step, begin, end))
+        self._at = end % len(samples)
         if not done.finite:
             raise ArithmeticError(f"step {self._step} of gradtrail is not finite")
         self._step += 1

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradtrail.engines.cpu.builder import Carried, Code, Value
 from gradtrail.engines.cpu.compiler import Compiler
+from gradtrail.engines.cpu.context import Assembled, address
 from gradtrail.engines.cpu.driver import CALL, KINDS, PHASE
 from gradtrail.engines.cpu.frame import FIELDS, Field
 from gradtrail.engines.cpu.pool import pool_for
@@ -55,9 +56,9 @@ class Peak:
     def __init__(self, target: Target, threads: int) -> None:
         text = kernel_text(target)
         self._compiler = Compiler(target)
-        (address,) = self._compiler.addresses([(_NAME, text, lambda: text)])
+        (found,) = self._compiler.addresses([(_NAME, text, lambda: text)])
         self._call = np.zeros(CALL, np.int64)
-        self._call[0] = address
+        self._call[0] = found
         self._phase = np.zeros((1, PHASE), np.int64)
         self._frame = np.zeros(FIELDS, np.int64)
         self._pool = pool_for(target)
@@ -75,9 +76,9 @@ class Peak:
     def burst(self) -> None:
         """Run on all threads; returns when the last is done."""
         length = self.rounds * self.threads
-        address = self._call.ctypes.data
-        self._phase[0] = (KINDS["chunks"], address, 1, self.threads, length, self.rounds)
-        self._pool.run(self._phase, self._frame, self.threads)
+        at = address(self._call)
+        self._phase[0] = (KINDS["chunks"], at, 1, self.threads, length, self.rounds)
+        self._pool.run(Assembled.of(self._phase), address(self._frame), self.threads)
 
     def _timed(self) -> float:
         begun = time.perf_counter()

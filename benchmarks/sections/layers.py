@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from gradtrail import Network
-from gradtrail.engines.cpu.driver import CALL, KINDS
+from gradtrail.engines.cpu.context import Assembled
+from gradtrail.engines.cpu.driver import CALL
 from gradtrail.engines.cpu.kernels.base import Kernel, NestKernel
 from gradtrail.engines.cpu.options import Options
 from gradtrail.engines.cpu.planning.build import build
@@ -108,7 +109,8 @@ def _calls(trainer: Any) -> list[_Timed]:
     loaded, found = trainer.loaded, list[_Timed]()
     options = Options(training=True, backward=True)
     program = build(trainer.network, trainer.loss, options, trainer.engine)
-    for phase, row in zip(program.phases, loaded.phases, strict=True):
+    whole = trainer._phases(loaded).rows
+    for phase, row in zip(program.phases, whole, strict=False):
         for place, call in enumerate(phase.calls):
             one = np.array([row])
             one[0, 1] += 8 * CALL * place
@@ -116,9 +118,7 @@ def _calls(trainer: Any) -> list[_Timed]:
             if phase.kind == "each":  # as many tasks as calls
                 one[0, 3] = 1
             found.append(_Timed(call.layer, call.does, _kernel(call.kernel), one))
-    groups = int(loaded.phases[loaded.phases[:, 0] == KINDS["blocks"], 3].max())
-    whole = trainer._phases(loaded, groups)
-    last = whole[len(loaded.phases) :].copy()
+    last = whole[len(program.phases) :].copy()
     return [*found, _Timed("update", "sum of the groups and update", "update", last)]
 
 
@@ -134,7 +134,7 @@ def _timed(
 
     The calls run in the order of the step, so that each finds what it would find there.
     """
-    pool, frame = trainer.loaded.pool, trainer.loaded.context.frame
+    pool, frame = trainer.loaded.pool, trainer.loaded.context.at
     nothing = calls[0].phase.copy()
     nothing[0, 2] = 0
     times: list[list[float]] = [[] for _ in calls]
@@ -150,8 +150,8 @@ def _timed(
     end = clock() + seconds
     while clock() < end or len(bursts) <= LEAST:
         for call, found in zip(calls, times, strict=True):
-            empty.append(timed(partial(pool.run, nothing, frame, 1)))
-            found.append(timed(partial(pool.run, call.phase, frame, 1)))
+            empty.append(timed(partial(pool.run, Assembled.of(nothing), frame, 1)))
+            found.append(timed(partial(pool.run, Assembled.of(call.phase), frame, 1)))
         bursts.append(timed(peak.burst))
     least = median(empty)
     # the first round warms up

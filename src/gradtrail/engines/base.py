@@ -54,6 +54,11 @@ class Samples:
         return np.ascontiguousarray(rows, dtype=np.float32), by_class
 
     @cached_property
+    def even(self) -> bool:
+        """Whether every sample counts the same, see `Loss.even`."""
+        return self.loss.even(self.y)
+
+    @cached_property
     def places(self) -> np.ndarray:
         """0, 1, …, M − 1, int64."""
         return np.arange(len(self), dtype=np.int64)
@@ -64,13 +69,23 @@ class Batch:
 
     Args:
         samples: what they are chosen from.
-        chosen: their places, int64.
+        order: places in the samples, int64, C-contiguous.
         seed: what the step's random draws follow from.
         step: which step of the training this is, for the same purpose.
+        begin, end: the part of the order that this batch takes; by default the whole.
     """
 
-    def __init__(self, samples: Samples, chosen: np.ndarray, seed: int = 0, step: int = 0) -> None:
-        self.samples, self.chosen, self.seed, self.step = samples, chosen, seed, step
+    def __init__(
+        self,
+        samples: Samples,
+        order: np.ndarray,
+        seed: int = 0,
+        step: int = 0,
+        begin: int = 0,
+        end: int | None = None,
+    ) -> None:
+        self.samples, self.order, self.seed, self.step = samples, order, seed, step
+        self.begin, self.end = begin, len(order) if end is None else end
 
     @classmethod
     def of(
@@ -88,7 +103,12 @@ class Batch:
         return cls(samples, samples.places, seed, step)
 
     def __len__(self) -> int:
-        return len(self.chosen)
+        return self.end - self.begin
+
+    @cached_property
+    def chosen(self) -> np.ndarray:
+        """The places of its samples."""
+        return self.order[self.begin : self.end]
 
     @cached_property
     def x(self) -> np.ndarray:
@@ -114,12 +134,12 @@ class Batch:
     @property
     def mass(self) -> float:
         """How much the batch's mean loss counts beside other batches', from `Loss.mass`."""
-        return self.samples.loss.mass(self.y)
+        return float(len(self)) if self.samples.even else self.samples.loss.mass(self.y)
 
     @property
     def scale(self) -> float:
         """What the samples' target rows are multiplied by in this batch, from `Loss.scale`."""
-        return self.samples.loss.scale(self.y)
+        return 1.0 if self.samples.even else self.samples.loss.scale(self.y)
 
 
 @dataclass(frozen=True)

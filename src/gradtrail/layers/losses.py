@@ -62,6 +62,11 @@ class Loss(ABC):
         """What the rows of these labels are multiplied by when they make up a batch."""
         return 1.0
 
+    def even(self, labels: Any) -> bool:
+        """Whether each of these labels counts the same: any n have the mass n and the scale 1."""
+        mine = type(self)
+        return mine.scale is Loss.scale and mine.mass is Loss.mass
+
     def classes(self, labels: Any) -> np.ndarray | None:
         """The class number of each sample, (N,); None where outputs are no classes."""
         return None
@@ -182,20 +187,22 @@ class CrossEntropy(Loss):
         table = (1 - smooth) * np.eye(classes) + smooth / classes
         return (table if self.weight is None else table * np.array(self.weight)), True
 
+    def even(self, labels: Any) -> bool:
+        """See `Loss.even`; not with class weights and class numbers."""
+        return self.weight is None or np.ndim(labels) > 1
+
     def scale(self, labels: Any) -> float:
         """See `Loss.scale`; with class weights and class numbers, samples over their weights."""
-        array = np.asarray(labels)
-        if self.weight is None or array.ndim > 1:
+        if self.even(labels):
             return 1.0
-        total = float(np.array(self.weight)[array].sum())
-        return len(array) / total if total else 0.0
+        total = self.mass(labels)
+        return len(labels) / total if total else 0.0
 
     def mass(self, labels: Any) -> float:
         """See `Loss.mass`; with class weights and class numbers, the weights of the labels."""
-        array = np.asarray(labels)
-        if self.weight is None or array.ndim > 1:
-            return float(len(array))
-        return float(np.array(self.weight)[array].sum())
+        if self.even(labels):
+            return float(len(labels))
+        return float(np.array(self.weight)[np.asarray(labels)].sum())
 
     def classes(self, labels: Any) -> np.ndarray | None:
         """See `Loss.classes`; of one-hot labels, the greatest."""

@@ -173,7 +173,8 @@ def _batches(
 ) -> Iterator[Batch]:
     """The batches of one epoch."""
     for at in range(0, len(samples), batch_size):
-        yield Batch(samples, order[at : at + batch_size], seed, history.steps)
+        end = min(at + batch_size, len(samples))
+        yield Batch(samples, order, seed, history.steps, at, end)
 
 
 def evaluate(

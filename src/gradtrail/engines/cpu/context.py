@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from .frame import FIELDS, Field
 from .listing import ListedPhase, Listing
 from .target import LANES
 
-__all__ = ["Context", "address", "aligned", "assembled", "bits"]
+__all__ = ["Assembled", "Context", "address", "aligned", "assembled", "bits"]
 
 GROUPS = 16
 """Into how many groups a batch's blocks are put at most. Each group's gradients are summed by
@@ -28,17 +29,40 @@ def aligned(size: int) -> np.ndarray:
     return held[skip : skip + size]
 
 
-def assembled(
-    phases: Sequence[ListedPhase], addresses: Mapping[str, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Calls as the driver reads them.
+class Assembled(NamedTuple):
+    """Phases as the driver reads them, with what running them takes.
+
+    Args:
+        rows: the phases, (P, PHASE) int64, which point at the calls.
+        calls: (n, CALL) int64 each; kept here, since the rows hold only their addresses.
+        at: where the rows lie.
+        tasks: the most that a phase has.
+    """
+
+    rows: np.ndarray
+    calls: tuple[np.ndarray, ...]
+    at: int
+    tasks: int
+
+    @classmethod
+    def of(cls, rows: np.ndarray, *calls: np.ndarray) -> Assembled:
+        """Rows as they are now."""
+        return cls(rows, calls, address(rows), int(rows[:, 3].max()))
+
+    def grouped(self, groups: int, *behind: Assembled) -> Assembled:
+        """These phases for so many groups of blocks, and others behind them."""
+        rows = self.rows.copy()
+        rows[rows[:, 0] == KINDS["blocks"], 3] = groups
+        calls = [table for part in (self, *behind) for table in part.calls]
+        return Assembled.of(np.concatenate([rows, *(b.rows for b in behind)]), *calls)
+
+
+def assembled(phases: Sequence[ListedPhase], addresses: Mapping[str, int]) -> Assembled:
+    """Phases with the functions' addresses.
 
     Args:
         phases: in order.
         addresses: of the functions, by name.
-
-    Returns:
-        The calls, (n, CALL) int64, and the phases, (P, PHASE) int64, which point at them.
     """
     calls = [c for p in phases for c in p.calls]
     table = np.zeros((max(1, len(calls)), CALL), np.int64)
@@ -54,7 +78,7 @@ def assembled(
         kind = KINDS[phase.kind]
         row[:] = (kind, at, len(phase.calls), tasks, phase.length, phase.chunk)
         begin += len(phase.calls)
-    return table, found
+    return Assembled.of(found, table)
 
 
 class Context:
@@ -68,6 +92,10 @@ class Context:
     def __init__(self, listing: Listing, threads: int) -> None:
         self.listing, self.threads = listing, threads
         self.frame = np.zeros(FIELDS, np.int64)
+        self.words = self.frame.data  # the same, for what every step writes and reads
+        self.numbers = self.frame.view(np.float64).data
+        self.at = address(self.frame)
+        self.frame[Field.FLAG] = self.at + 8 * Field.FLAGGED
         size = listing.size
         self.parameters = aligned(_padded(size(Field.PARAMETERS)))
         self.constants = aligned(_padded(size(Field.CONSTANTS)))
@@ -75,9 +103,8 @@ class Context:
         self.packed = aligned(_padded(size(Field.PACKED)))
         self.updated = aligned(len(self.constants))
         self.scratch = aligned(threads * _padded(size(Field.SCRATCH)))
-        self.flag = np.zeros(1, np.int64)
-        self._blocks = self._groups = self._count = 0
-        self.blocks = 0
+        self._blocks = self._groups = 0
+        self.count = self.groups = 0
         self.frame[Field.PER_BLOCK] = listing.per_block
         for field, array in (
             (Field.PARAMETERS, self.parameters),
@@ -86,7 +113,6 @@ class Context:
             (Field.PACKED, self.packed),
             (Field.CONSTANTS_UPDATED, self.updated),
             (Field.SCRATCH_ALL, self.scratch),
-            (Field.FLAG, self.flag),
         ):
             self.frame[field] = address(array)
         self.frame[Field.SCRATCH_STRIDE] = _padded(size(Field.SCRATCH))
@@ -98,12 +124,8 @@ class Context:
         """Bytes of all parameters in a row."""
         return _padded(self.listing.size(Field.PARAMETERS))
 
-    def reserve(self, samples: int) -> int:
-        """Make room for a batch.
-
-        Returns:
-            Into how many groups its blocks are put.
-        """
+    def reserve(self, samples: int) -> None:
+        """Make room for a batch."""
         size, options = self.listing.size, self.listing.options
         blocks = -(-samples // self.listing.per_block)
         groups = min(blocks, GROUPS)
@@ -119,19 +141,18 @@ class Context:
             self.partial = aligned(blocks * partial)
             self.frame[Field.PARTIAL_ALL] = address(self.partial)
             self.frame[Field.PARTIAL_STRIDE] = partial
-            self.result = np.zeros((blocks, 2), np.float32)
-            self.frame[Field.RESULT] = address(self.result)
         if options.backward and groups > self._groups:
             self._groups = groups
             self.gradients = aligned(groups * self.length)
             self.frame[Field.GRADIENTS_ALL] = address(self.gradients)
             self.frame[Field.GRADIENTS_STRIDE] = self.length
-        if samples != self._count:
-            self._count, self.blocks = samples, blocks
+        if samples != self.count:
+            self.count, self.groups = samples, groups
+            self.result = np.zeros((blocks, 2), np.float32)
+            self.frame[Field.RESULT] = address(self.result)
             self.frame[Field.COUNT], self.frame[Field.BLOCKS] = samples, blocks
             self.frame[Field.GROUPS] = groups
             self.frame[Field.SHARE] = bits(1.0 / samples)
-        return groups
 
     def array(self, name: str) -> np.ndarray:
         """An array outside the arena, as it lies there."""

@@ -46,6 +46,7 @@ class Control(IntEnum):
     FRAME = 24
     STOP = 32  # 1: all threads end
     WANTED = 40  # the highest thread that may take tasks
+    RUNNING = 48  # 1 while a step runs: nobody tires
 
 
 def _field(name: Field, frame: str = "%frame", type: str = "i64") -> tuple[str, str]:
@@ -81,6 +82,7 @@ def driver_text() -> str:
     return _TEXT.format(
         call=CALL,
         control=Control,
+        answer=Field,
         arguments=ARGUMENTS,
         fields=FIELDS,
         bytes=8 * FIELDS,
@@ -262,6 +264,10 @@ leave:
 ; all phases, by the caller's thread and whoever else takes tasks
 define void @run_step(ptr %control, ptr %phases, i64 %count, ptr %frame) {{
 entry:
+  %running.p = getelementptr i64, ptr %control, i64 {control.RUNNING}
+  store atomic i64 1, ptr %running.p release, align 8
+  %flagged.p = getelementptr i64, ptr %frame, i64 {answer.FLAGGED}
+  store i64 0, ptr %flagged.p
   %done.p = getelementptr i64, ptr %control, i64 {control.DONE}
   %phase.p = getelementptr i64, ptr %control, i64 {control.PHASE}
   %frame.p = getelementptr i64, ptr %control, i64 {control.FRAME}
@@ -303,16 +309,53 @@ after:
   %more = icmp slt i64 %i.next, %count
   br i1 %more, label %phase, label %end
 end:
+  store atomic i64 0, ptr %running.p release, align 8
+  call void @answer(ptr %frame)
   ret void
 }}
 
-; another thread: take tasks, and return after so many looks in vain, or when told to stop
+; the sums of what the blocks gave, in their order
+define internal void @answer(ptr %frame) {{
+entry:
+  %blocks.p = getelementptr i64, ptr %frame, i64 {answer.BLOCKS}
+  %blocks = load i64, ptr %blocks.p
+  %result.p = getelementptr ptr, ptr %frame, i64 {answer.RESULT}
+  %result = load ptr, ptr %result.p
+  br label %look
+look:
+  %b = phi i64 [ 0, %entry ], [ %b.next, %block ]
+  %loss = phi double [ 0.0, %entry ], [ %loss.next, %block ]
+  %hits = phi double [ 0.0, %entry ], [ %hits.next, %block ]
+  %more = icmp slt i64 %b, %blocks
+  br i1 %more, label %block, label %done
+block:
+  %share.p = getelementptr [2 x float], ptr %result, i64 %b
+  %share = load float, ptr %share.p
+  %hit.p = getelementptr float, ptr %share.p, i64 1
+  %hit = load float, ptr %hit.p
+  %share.wide = fpext float %share to double
+  %hit.wide = fpext float %hit to double
+  %loss.next = fadd double %loss, %share.wide
+  %hits.next = fadd double %hits, %hit.wide
+  %b.next = add i64 %b, 1
+  br label %look
+done:
+  %loss.p = getelementptr i64, ptr %frame, i64 {answer.LOSS}
+  store double %loss, ptr %loss.p
+  %hits.p = getelementptr i64, ptr %frame, i64 {answer.HITS}
+  store double %hits, ptr %hits.p
+  ret void
+}}
+
+; another thread: take tasks, and return after so many looks in vain between steps, or when told to
 define void @run_worker(ptr %control, i64 %worker, i64 %patience) {{
 entry:
   %stop.p = getelementptr i64, ptr %control, i64 {control.STOP}
   %wanted.p = getelementptr i64, ptr %control, i64 {control.WANTED}
+  %running.p = getelementptr i64, ptr %control, i64 {control.RUNNING}
   br label %look
 look:
+  %looks = phi i64 [ 0, %entry ], [ %looks.next, %again ], [ 0, %worked ]
   %idle = phi i64 [ 0, %entry ], [ %idle.next, %again ], [ 0, %worked ]
   %wanted = load atomic i64, ptr %wanted.p acquire, align 8
   %spare = icmp sgt i64 %worker, %wanted
@@ -325,13 +368,17 @@ worked:
 nothing:
   %stop = load atomic i64, ptr %stop.p acquire, align 8
   %told = icmp ne i64 %stop, 0
-  %idle.next = add i64 %idle, 1
+  %looks.next = add i64 %looks, 1
+  %running = load atomic i64, ptr %running.p acquire, align 8
+  %between = icmp eq i64 %running, 0
+  %idle.more = add i64 %idle, 1
+  %idle.next = select i1 %between, i64 %idle.more, i64 0
   %tired = icmp ugt i64 %idle.next, %patience
   %leave = or i1 %told, %tired
   br i1 %leave, label %end, label %spin
 spin:
   {pause}
-  %rare = and i64 %idle.next, 63
+  %rare = and i64 %looks.next, 63
   %yielding = icmp eq i64 %rare, 0
   br i1 %yielding, label %rest, label %again
 rest:

@@ -1,7 +1,7 @@
 """What a kernel is told when it is called: one record of 8-byte fields, the same for all.
 
-A thread has a copy of its own. The fields that are addresses double as the bases of arguments: an
-argument is a base and an offset.
+A thread has a copy of its own; in the caller's, the last three fields are the step's answer. The
+fields that are addresses double as the bases of arguments: an argument is a base and an offset.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Field(IntEnum):
     OUTPUT = 16  # (N, outputs) float32, or null
     RESULT = 17  # per block: the loss's share, how many were right
     SCALARS = 18  # float32, of the optimiser's rule
-    FLAG = 19  # set where something is not finite
+    FLAG = 19  # where to note that something is not finite
     FIRST = 20  # the block's first sample in the batch
     VALID = 21  # how many of its lanes are samples
     COUNT = 22  # samples in the batch
@@ -56,6 +56,9 @@ class Field(IntEnum):
     SCRATCH_ALL = 39
     SCRATCH_STRIDE = 40
     PER_BLOCK = 41  # samples of a block
+    LOSS = 42  # after a step, float64: the sum of RESULT's shares
+    HITS = 43  # the same of those that were right
+    FLAGGED = 44  # 1 where something was not finite
 
 
 FIELDS = 48

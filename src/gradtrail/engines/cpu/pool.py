@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .compiler import Compiler
-from .context import address
+from .context import Assembled, address
 from .driver import CONTROL, Control, driver_text
 from .target import Target
 
@@ -54,6 +54,7 @@ class Pool:
         self._memory = np.zeros(CONTROL + 8, np.int64)
         skip = (-address(self._memory) % 64) // 8
         self._control = self._memory[skip : skip + CONTROL]
+        self._words = self._control.data
         self._address = address(self._control)
         self._threads: dict[int, threading.Thread] = {}
         self._wake = threading.Condition()
@@ -64,27 +65,27 @@ class Pool:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forked)
 
-    def run(self, phases: np.ndarray, frame: np.ndarray, threads: int) -> None:
+    def run(self, phases: Assembled, frame: int, threads: int) -> None:
         """Run all phases of a step.
 
         Args:
-            phases: (P, 6) int64; see driver.PHASE.
-            frame: int64; see frame.Field.
+            phases: what to run.
+            frame: where it lies; see frame.Field.
             threads: how many share the work, the caller's among them.
 
         Raises:
             BaseException: what a thread failed with.
         """
-        threads = min(threads, int(phases[:, 3].max()))  # no more than there are tasks
+        threads = min(threads, phases.tasks)
         with self._running:
-            self._control[Control.WANTED] = threads - 1
+            self._words[Control.WANTED] = threads - 1
             for number in range(1, threads):
                 if number not in self._threads:
                     self._start(number)
             if self._asleep and threads > 1:
                 with self._wake:
                     self._wake.notify_all()
-            self._step(self._address, address(phases), len(phases), address(frame))
+            self._step(self._address, phases.at, len(phases.rows), frame)
         if self._failed:
             number, failure = self._failed.popitem()
             self._threads.pop(number)  # a new one takes its number

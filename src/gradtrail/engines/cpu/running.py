@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import ArgumentError
 from ..base import Batch, Computed, Evaluated, Samples
 from .compiler import Compiler
-from .context import Context, address, assembled, bits
+from .context import Assembled, Context, address, assembled, bits
 from .frame import Field
 from .listing import Listing, listed, listing_of
 from .options import Options
@@ -66,47 +66,50 @@ class Loaded:
         pieces = [(s, s, partial(text, s)) for s in listing.symbols]
         found = compiler_for(target).addresses(pieces)
         addresses = dict(zip(listing.symbols, found, strict=True))
-        self.calls, self.phases = assembled(listing.phases, addresses)
-        self._blocks = self.phases[:, 0] == 0
-        self._groups = 0
+        self.phases = assembled(listing.phases, addresses)
+        self._grouped: dict[int, Assembled] = {}
         self._samples: ReferenceType[Samples] | None = None
+        self._order, self._first = np.zeros(0, np.int64), 0
         self.lock = threading.RLock()
 
-    def feed(self, batch: Batch, *, labels: bool) -> int:
-        """Tell the frame about a batch.
-
-        Returns:
-            The number of groups.
-        """
-        groups = self.context.reserve(len(batch))
-        frame, samples = self.context.frame, batch.samples
+    def feed(self, batch: Batch, *, labels: bool) -> None:
+        """Tell the frame about a batch."""
+        context, samples = self.context, batch.samples
+        if batch.end - batch.begin != context.count:
+            context.reserve(len(batch))
         if self._samples is None or self._samples() is not samples:
-            self._samples = ref(samples)  # the data are not kept beyond their use
-            frame[Field.SAMPLES] = address(samples.x)
-            if labels:
-                frame[Field.TARGETS] = address(samples.rows[0])
-                frame[Field.CLASSES] = 0 if samples.classes is None else address(samples.classes)
-        frame[Field.CHOSEN] = address(batch.chosen)
-        frame[Field.SEED] = (batch.seed & (1 << 64) - 1) - (batch.seed & 1 << 63) * 2
-        frame[Field.STEP] = batch.step
+            self._take(samples, labels)
+        if batch.order is not self._order:
+            self._order, self._first = batch.order, address(batch.order)
+        words = context.words
+        words[Field.CHOSEN] = self._first + 8 * batch.begin
+        words[Field.SEED] = (batch.seed & (1 << 64) - 1) - (batch.seed & 1 << 63) * 2
+        words[Field.STEP] = batch.step
+        if labels and not samples.even:
+            words[Field.TARGET_SCALE] = bits(batch.scale)
+
+    def _take(self, samples: Samples, labels: bool) -> None:
+        """Tell the frame where the samples lie."""
+        self._samples = ref(samples)  # the data are not kept beyond their use
+        frame = self.context.frame
+        frame[Field.SAMPLES] = address(samples.x)
         if labels:
-            frame[Field.TARGET_SCALE] = bits(batch.scale)
-        if groups != self._groups:
-            self._groups = groups
-            self.phases[self._blocks, 3] = groups
-        return groups
+            frame[Field.TARGETS] = address(samples.rows[0])
+            frame[Field.CLASSES] = 0 if samples.classes is None else address(samples.classes)
+            frame[Field.TARGET_SCALE] = bits(1.0)
 
     def run(self) -> None:
         """Run all phases."""
-        self.pool.run(self.phases, self.context.frame, self.threads)
+        groups = self.context.groups
+        if groups not in self._grouped:
+            self._grouped[groups] = self.phases.grouped(groups)
+        self.pool.run(self._grouped[groups], self.context.at, self.threads)
 
     def outcome(self, batch: Batch) -> Evaluated:
         """Loss and right answers of the batch that ran."""
-        result = self.context.result[: self.context.blocks].tolist()
-        loss = float(sum(share for share, _ in result))
-        if batch.samples.classes is None:
-            return Evaluated(loss, None)
-        return Evaluated(loss, int(sum(right for _, right in result)))
+        numbers = self.context.numbers
+        hits = None if batch.samples.classes is None else int(numbers[Field.HITS])
+        return Evaluated(numbers[Field.LOSS], hits)
 
 
 def kernels(program: Callable[[], Program]) -> dict[str, Kernel]:
@@ -176,11 +179,11 @@ def stepped(
     context = loaded.context
     with loaded.lock:
         context.fill(arrays)
-        groups = loaded.feed(batch, labels=True)
+        loaded.feed(batch, labels=True)
         if backward:
             context.gradients[:] = 0
         loaded.run()
-        return _everything(network, loaded, batch, groups, arrays)
+        return _everything(network, loaded, batch, arrays)
 
 
 _FEW = 3
@@ -229,7 +232,6 @@ def _everything(
     network: Network,
     loaded: Loaded,
     batch: Batch,
-    groups: int,
     arrays: Mapping[str, np.ndarray],
 ) -> Computed:
     """All arrays of a step that was kept whole."""
@@ -247,7 +249,8 @@ def _everything(
         else:
             values[name] = context.array(f"value {name}").copy()
     if loaded.listing.options.backward:
-        total = _tree(context.gradients.view(np.float32).reshape(-1, context.length // 4)[:groups])
+        rows = context.gradients.view(np.float32).reshape(-1, context.length // 4)
+        total = _tree(rows[: context.groups])
         for name in values:
             if name in network.parameters:
                 held = places[f"gradient {name}"]

@@ -12,8 +12,7 @@ import numpy as np
 
 from ...equation.scalar import evaluate
 from ..base import Batch, Computed, Stepped, Trainer
-from .context import address, aligned, assembled
-from .driver import PHASE
+from .context import Assembled, address, aligned, assembled
 from .frame import Field
 from .kernels.update import SumGroups, Update, folded
 from .listing import ListedPhase, Place
@@ -33,11 +32,18 @@ _CHUNK = 4096
 
 
 class _Side(NamedTuple):
-    """All that a step changes, as rows of bytes."""
+    """All that a step changes, as rows of bytes, and where these lie."""
 
     weights: np.ndarray
     state: np.ndarray
     constants: np.ndarray
+    places: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, *rows: np.ndarray) -> _Side:
+        weights, state, constants = rows
+        places = (address(weights), address(state), address(constants))
+        return cls(weights, state, constants, places)
 
 
 _READ = (Field.PARAMETERS, Field.STATE, Field.CONSTANTS)
@@ -74,12 +80,12 @@ class CPUTrainer(Trainer):
         context.updated[:] = context.constants
         length, states = context.length, max(1, len(self._rule.state))
         self._sides = (
-            _Side(context.parameters, aligned(states * length), context.constants),
-            _Side(aligned(length), aligned(states * length), context.updated),
+            _Side.of(context.parameters, aligned(states * length), context.constants),
+            _Side.of(aligned(length), aligned(states * length), context.updated),
         )
         self._numbers = np.zeros(max(1, len(self._scalars)), np.float32)
         context.frame[Field.SCALARS] = address(self._numbers)
-        self._ends: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._whole: dict[int, Assembled] = {}
         self.loaded = loaded
         for name, state in self._remembered.items():
             for place, kind in enumerate(self._rule.state):
@@ -97,9 +103,10 @@ class CPUTrainer(Trainer):
         buffer = self.loaded.listing.places[f"value {name}"]
         return _part(self._now.state, buffer, place * self.loaded.context.length)
 
-    def _phases(self, loaded: Loaded, groups: int) -> np.ndarray:
-        """The phases of a whole step with so many groups: the program's, then sum and update."""
-        if groups not in self._ends:
+    def _phases(self, loaded: Loaded) -> Assembled:
+        """The phases of a whole step: the program's, then sum and update."""
+        groups = loaded.context.groups
+        if groups not in self._whole:
             length = loaded.context.length
             sums = SumGroups(groups)
             update = Update(self._assignments, self._rule.state, len(self._scalars), length // 4)
@@ -117,28 +124,22 @@ class CPUTrainer(Trainer):
             found = compiler.addresses(pieces)
             addresses = dict(zip((sums.symbol, update.symbol), found, strict=True))
             phase = ListedPhase("chunks", calls, length // 4, _CHUNK)
-            table, last = assembled([phase], addresses)
-            phases = np.concatenate([loaded.phases, last]).reshape(-1, PHASE)
-            self._ends[groups] = (table, phases)
-        return self._ends[groups][1]
+            self._whole[groups] = loaded.phases.grouped(groups, assembled([phase], addresses))
+        return self._whole[groups]
 
     def step(self, batch: Batch) -> Stepped:
         """See `Trainer.step`."""
         loaded = self.loaded or self._load(batch.samples.rows[1])
-        context, frame = loaded.context, loaded.context.frame
-        groups = loaded.feed(batch, labels=True)
-        phases = self._phases(loaded, groups)
+        loaded.feed(batch, labels=True)
+        phases = self._phases(loaded)
         self._set_scalars()
-        read, written = self._now, self._sides[(self._done + 1) % 2]
-        for fields, side in ((_READ, read), (_WRITTEN, written)):
-            for field, row in zip(fields, side, strict=True):
-                frame[field] = address(row)
-        context.flag[0] = 0
-        loaded.pool.run(phases, frame, self.threads)
+        words, written = loaded.context.words, self._sides[(self._done + 1) % 2]
+        for fields, side in ((_READ, self._now), (_WRITTEN, written)):
+            for field, place in zip(fields, side.places, strict=True):
+                words[field] = place
+        loaded.pool.run(phases, loaded.context.at, self.threads)
         outcome = loaded.outcome(batch)
-        finite = not context.flag[0] and math.isfinite(outcome.loss)
-        if finite and self.network.buffers:
-            finite = bool(np.isfinite(written.constants.view(np.float32)).all())
+        finite = not words[Field.FLAGGED] and math.isfinite(outcome.loss)
         if finite:
             self._done += 1
         return Stepped(outcome.loss, outcome.correct, finite)

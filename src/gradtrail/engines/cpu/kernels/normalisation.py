@@ -25,6 +25,7 @@ from ..functions import compiled
 from ..layout import Layout
 from ..target import LANES
 from .base import Kernel
+from .finite import flag_unless_finite
 from .walking import lane_mask, walk
 
 __all__ = [
@@ -154,7 +155,7 @@ class JoinStatistics(Kernel):
             f"for c in 0…{self.channels - 1}:",
             "    for each block: join its mean and squared deviations to those before",
             "    μ[c], v[c], r[c] = mean, q/M, 1/√(v + ε)",
-            "    running statistics ← (1 − momentum)·before + momentum·batch",
+            "    running statistics ← (1 − momentum)·before + momentum·batch; finite?",
         ]
 
     def write(self, code: Code) -> None:
@@ -186,8 +187,9 @@ class JoinStatistics(Kernel):
         for place, value in ((5, mean), (7, unbiased)):
             before = _wide(code, code.at(code.argument(place), c, 4))
             kept = code.mul(before, _double(1.0 - self.momentum))
-            after = code.add(kept, code.mul(value, _double(self.momentum)))
-            code.store(_narrow(code, after), code.at(code.argument(place + 1), c, 4))
+            after = _narrow(code, code.add(kept, code.mul(value, _double(self.momentum))))
+            code.store(after, code.at(code.argument(place + 1), c, 4))
+            flag_unless_finite(code, [after])
 
 
 def _joined(code: Code, before: list[Value], s: Value, q: Value, here: Value) -> list[Value]:

@@ -14,6 +14,7 @@ from ..builder import Code, P, Value
 from ..frame import Field
 from ..functions import compiled
 from .base import Kernel
+from .finite import flag_unless_finite
 
 __all__ = ["SumGroups", "Update", "folded"]
 
@@ -140,19 +141,6 @@ class Update(Kernel):
             for place, name in enumerate(self.state):
                 code.store(values[name], code.at(code.at(new_state, place * size), offset))
                 checked.append(values[name])
-            self._check(code, checked)
+            flag_unless_finite(code, checked)
 
         _each(code, move)
-
-    def _check(self, code: Code, values: list[Value]) -> None:
-        """Set the flag where a number is a NaN or an infinity."""
-        wrong: Value | None = None
-        for value in values:
-            apart = code.sub(value, value)  # 0 where finite, else a NaN
-            bad = code.compare("uno", apart, apart)
-            wrong = bad if wrong is None else code.bits("or", wrong, bad)
-        assert wrong is not None
-        element = f"<{code.width} x i1>"
-        some = code.call("i1", f"llvm.vector.reduce.or.v{code.width}i1", Value(wrong.name, element))
-        with code.when(some):
-            code.store(code.whole(1, "i64"), code.frame(Field.FLAG, P))
