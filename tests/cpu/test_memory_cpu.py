@@ -38,10 +38,18 @@ def program(kind: str, purpose: str) -> Program:
     return build(net, gt.CrossEntropy(), OPTIONS[purpose], CPU(target="avx2"))
 
 
+PLANNED = (Field.ARENA, Field.SCRATCH)
+
+
 def roots(made: Program) -> list[Buffer]:
-    """Every place in the arena once."""
+    """Every place in the arena and in a thread's memory once."""
     found = {id(b.root): b.root for b in made.memory.buffers.values()}
-    return [b for b in found.values() if b.field is Field.ARENA and b.place is not None]
+    return [b for b in found.values() if b.field in PLANNED and b.place is not None]
+
+
+def for_a_call(buffer: Buffer) -> bool:
+    """Whether a buffer is a call's scratch, which the next call may use for something else."""
+    return buffer.name.startswith("scratch ")
 
 
 @pytest.mark.parametrize("purpose", OPTIONS)
@@ -53,8 +61,11 @@ def test_what_lives_at_the_same_time_does_not_overlap(kind: str, purpose: str) -
     last = sum(1 for _ in made.calls)
     for number, a in enumerate(placed):
         for b in placed[:number]:
+            if a.field is not b.field or (for_a_call(a) and for_a_call(b)):
+                continue
             ends = [last if x.kept else x.last for x in (a, b)]
             together = a.first <= ends[1] and b.first <= ends[0]
+            together = together or for_a_call(a) or for_a_call(b)
             apart = a.offset >= b.offset + b.layout.size or b.offset >= a.offset + a.layout.size
             assert apart or not together, f"{a.name} and {b.name}"
 
@@ -62,10 +73,44 @@ def test_what_lives_at_the_same_time_does_not_overlap(kind: str, purpose: str) -
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_places_that_are_used_in_turn_have_one_layout(kind: str) -> None:
     """Halos are set to zero once, so another layout in the same place would spoil them."""
-    by_place: dict[int, set[object]] = {}
+    by_place: dict[object, set[object]] = {}
     for buffer in roots(program(kind, "training")):
-        by_place.setdefault(buffer.offset, set()).add(buffer.layout)
+        if not for_a_call(buffer):
+            by_place.setdefault((buffer.field, buffer.offset), set()).add(buffer.layout)
     assert all(len(layouts) == 1 for layouts in by_place.values())
+
+
+@pytest.mark.parametrize("purpose", OPTIONS)
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_what_lives_between_two_barriers_lies_in_the_threads_memory(
+    kind: str, purpose: str
+) -> None:
+    made = program(kind, purpose)
+    users: dict[int, set[int]] = {}
+    for number, phase in enumerate(made.phases):
+        for call in phase.calls:
+            for name in call.arguments:
+                users.setdefault(id(made.memory[name].root), set()).add(number)
+    between = 0
+    for buffer in roots(made):
+        if for_a_call(buffer):
+            continue
+        short = len(users[id(buffer)]) == 1 and not buffer.kept
+        assert (buffer.field is Field.SCRATCH) == (short and made.segmented), buffer.name
+        between += short
+    assert between or purpose == "kept"
+
+
+def test_batch_norms_are_applied_again_rather_than_kept() -> None:
+    made = program("resnet20", "training")
+    again = [(c.layer, c.arguments) for c in made.calls if c.does.endswith(", again")]
+    assert len({layer for layer, _ in again}) == 10  # the first, and the first of each block
+    for layer, (target, *reads) in again:
+        first = next(c for c in made.calls if c.layer == layer and c.does.startswith("forward, "))
+        assert tuple(reads) == first.arguments[1:]
+        assert made.memory[target].field is Field.SCRATCH
+    assert made.memory["value relu2.output"].field is Field.SCRATCH
+    assert not any(c.does.endswith("again") for c in program("resnet20", "kept").calls)
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
@@ -104,16 +149,20 @@ def loaded(kind: str, samples: int) -> tuple[Loaded, Samples]:
 def test_halos_stay_zero(kind: str) -> None:
     found, _ = loaded(kind, 40)
     context = found.context
-    arenas = context.arenas.reshape(-1, int(context.frame[Field.ARENA_STRIDE]))
+    memory = {
+        Field.ARENA: context.arenas.reshape(-1, int(context.frame[Field.ARENA_STRIDE])),
+        Field.SCRATCH: context.scratch.reshape(-1, int(context.frame[Field.SCRATCH_STRIDE])),
+    }
     checked = 0
     for name, place in found.listing.places.items():
         layout = place.layout
-        if place.field is not Field.ARENA or not any(a or b for a, b in layout.margins):
+        if place.field not in memory or not any(a or b for a, b in layout.margins):
             continue
-        part = arenas[:, place.offset : place.offset + layout.size]
-        rows = part.reshape(len(arenas), layout.held[0], layout.strides[0])
+        held = memory[place.field]
+        part = held[:, place.offset : place.offset + layout.size]
+        rows = part.reshape(len(held), layout.held[0], layout.strides[0])
         rows = np.ascontiguousarray(rows[:, :, : layout.held[1] * layout.strides[1]])
-        values = rows.view(np.float32).reshape(len(arenas), *layout.held, 16)
+        values = rows.view(np.float32).reshape(len(held), *layout.held, 16)
         inside = tuple(
             slice(a, a + s) for (a, _), s in zip(layout.margins, layout.shape, strict=True)
         )

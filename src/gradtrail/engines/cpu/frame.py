@@ -25,7 +25,7 @@ class Field(IntEnum):
     STATE = 8  # what the optimiser remembers
     STATE_UPDATED = 9
     CONSTANTS_UPDATED = 10  # the same with the running statistics after the step
-    SCRATCH = 11  # this thread's
+    SCRATCH = 11  # this thread's, for a call or for a block between two barriers
     SAMPLES = 12  # (M, *sample) float32
     CHOSEN = 13  # int64 places in the samples
     CLASSES = 14  # int64, one per sample, or null

@@ -1,13 +1,17 @@
 """The static memory plan: where every array of a step lies, known before there is any data.
 
 Each array lives in a region of its own kind (`Field`): activations in a block's arena, parameters
-in one row, gradients in a copy of that row per group. In the arena, arrays of equal layout share
-a place where their lives do not overlap; the layouts must be equal because halos are set to zero
-only once.
+in one row, gradients in a copy of that row per group. Where barriers cut the step, so that every
+block has an arena, an activation that lives between two barriers lies in its thread's memory
+instead: it stays in the caches, and the arenas stay small.
+
+In the arena and in a thread's memory, arrays of equal layout share a place where their lives do not
+overlap; the layouts must be equal because halos are set to zero only once.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from .frame import Field
@@ -29,6 +33,7 @@ class Buffer:
         place: where, in bytes; None until planned.
         first: the call that writes it first.
         last: the call that uses it last.
+        phases: those of the calls that use it.
         kept: whether it must outlive the step's calls.
         same: the buffer whose memory this one is, under another shape; None for one of its own.
     """
@@ -39,6 +44,7 @@ class Buffer:
     place: int | None = None
     first: int = -1
     last: int = -1
+    phases: set[int] = dataclasses.field(default_factory=set)
     kept: bool = False
     same: Buffer | None = None
 
@@ -82,30 +88,40 @@ class Memory:
         self.sizes[field] = max(self.sizes.get(field, 0), offset + layout.size)
         return self.buffers[name]
 
-    def used(self, name: str, call: int) -> None:
-        """Note that a call uses a buffer."""
+    def used(self, name: str, call: int, phase: int = 0) -> None:
+        """Note that a call of a phase uses a buffer."""
         buffer = self[name].root
         if buffer.first < 0:
             buffer.first = call
         buffer.last = max(buffer.last, call)
+        buffer.phases.add(phase)
 
-    def place(self) -> None:
-        """Give every buffer of the arena its offset."""
-        everything = self.buffers.values()
+    def place(self, *, segmented: bool = False) -> None:
+        """Give every buffer of the arena its offset.
+
+        Args:
+            segmented: whether blocks have arenas of their own, and what lives within one phase
+                belongs into the thread's memory.
+        """
+        everything = list(self.buffers.values())
         waiting = [b for b in everything if b.field is Field.ARENA and b.first >= 0]
-        free: dict[Layout, list[tuple[int, int]]] = {}
+        free: dict[tuple[Field, Layout], list[tuple[int, int]]] = {}
         for buffer in sorted(waiting, key=lambda b: b.first):
-            vacant = free.setdefault(buffer.layout, [])
+            if segmented and len(buffer.phases) == 1 and not buffer.kept:
+                buffer.field = Field.SCRATCH
+            vacant = free.setdefault((buffer.field, buffer.layout), [])
             fitting = [entry for entry in vacant if entry[0] < buffer.first]
             if fitting:
                 vacant.remove(fitting[0])
                 buffer.place = fitting[0][1]
             else:
-                buffer.place = self._take(Field.ARENA, buffer.layout.size)
+                buffer.place = self._take(buffer.field, buffer.layout.size)
             if not buffer.kept:
                 vacant.append((buffer.last, buffer.offset))
+        for buffer in everything:
+            buffer.field = buffer.root.field
 
     def _take(self, field: Field, size: int) -> int:
-        begin = self.sizes.get(field, 0)
+        begin = -(-self.sizes.get(field, 0) // _ALIGN) * _ALIGN
         self.sizes[field] = begin + -(-size // _ALIGN) * _ALIGN
         return begin

@@ -40,13 +40,14 @@ def backward(draft: Draft, sent: Sent) -> None:
         draft.written.add(gradient(receives))
         return
     does = f"backward towards {receives}"
+    sent = replace(sent, arrays={a: draft.held(b) for a, b in sent.arrays.items()})
     if receives in draft.network.parameters:
         _towards_parameter(draft, sent, does)
         return
     endings: list[Ending] = []
     targets, through = [gradient(receives)], work.absorbed.get(sent.key)
     while through is not None:
-        endings += [(Epilogue("slope", f), buffer) for f, buffer in slopes(through)]
+        endings += [(Epilogue("slope", f), draft.held(b)) for f, b in slopes(through)]
         targets.append(gradient(through.receives))
         does += f", through {through.name}"
         through = work.absorbed.get(through.key)

@@ -53,6 +53,7 @@ def build(
         draft.call(ScatterOutputs(draft.memory[output].layout), (output,), "output", "forward")
     for sent in work.sent:
         backward(draft, sent)
-    draft.memory.place()
+    several = sum(phase.kind == "blocks" and bool(phase.calls) for phase in draft.phases) > 1
+    draft.memory.place(segmented=several)
     phases = [phase for phase in draft.phases if phase.calls]
     return Program(phases, draft.memory, system, options, draft.constants)

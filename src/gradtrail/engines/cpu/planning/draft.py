@@ -51,6 +51,7 @@ class Draft:
         self.phases: list[Phase] = [self.packing, Phase("blocks")]
         self.constants: dict[str, np.ndarray] = {}
         self.written: set[str] = set()
+        self.repeated: dict[str, Call] = {}
         self._count = 0
 
     @property
@@ -69,7 +70,7 @@ class Draft:
     ) -> None:
         """A call for each block."""
         for name in arguments:
-            self.memory.used(name, self._count)
+            self.memory.used(name, self._count, len(self.phases))
         self._count += 1
         self.phases[-1].calls.append(Call(kernel, tuple(arguments), layer, does, work, cycles))
 
@@ -89,6 +90,21 @@ class Draft:
         if name not in self.memory:
             self.memory.put(name, Field.SCRATCH, Layout((-(-size // 4),), (), False), begin)
         return name
+
+    def held(self, buffer: str) -> str:
+        """The buffer where a value is found now.
+
+        A call in `repeated` is made again in a later phase, from what lies in memory anyway: two
+        passes over memory less than to keep its result from the forward pass to the backward pass.
+        """
+        made, phase = self.repeated.get(buffer), len(self.phases)
+        if made is None or phase in self.memory[buffer].root.phases:
+            return buffer
+        again = f"{buffer}, again in phase {phase}"
+        if again not in self.memory:
+            self.memory.add(again, Field.ARENA, self.memory[buffer].layout)
+            self.call(made.kernel, (again, *made.arguments[1:]), made.layer, f"{made.does}, again")
+        return again
 
     def zero(self, buffer: str, layer: str, does: str) -> None:
         """Set a buffer to zero."""

@@ -17,6 +17,7 @@ from ..kernels.normalisation import (
     normalise_only,
 )
 from ..layout import Layout
+from ..program import Call
 from .draft import Draft
 from .work import Sent, function_of, gradient, value
 
@@ -66,7 +67,10 @@ def _apply(
     names = [target, source, statistics[0], statistics[2], *affine]
     names += [] if addend is None else [value(addend)]
     along = [n.name for n in (summed, after) if n is not None and n is not node]
-    draft.call(kernel, names, name, "forward" + "".join(f", with {n}" for n in along))
+    does = "forward" + "".join(f", with {n}" for n in along)
+    draft.call(kernel, names, name, does)
+    if addend is None and not draft.options.keep:
+        draft.repeated[target] = Call(kernel, tuple(names), name, does)
     if draft.options.keep:
         kept = value(node.array_of[equation.normalised])
         bare = normalise_only(memory[kept].layout, memory[source].layout)
