@@ -204,10 +204,14 @@ def replayed(steps: int, batch_size: int) -> Arrays:
 def test_interrupted_training_ends_with_a_whole_step() -> None:
     """Ctrl-C from a timer; the step that it came after may lack its entry in the history."""
     net = lenet()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell may ignore
     timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
     timer.start()
     since = time.perf_counter()
-    history = gt.train(net, data(), epochs=10**6, batch_size=50, seed=1, progress=False)
+    try:
+        history = gt.train(net, data(), epochs=10**6, batch_size=50, seed=1, progress=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.perf_counter() - since < 5
     assert history.interrupted
     assert history.steps > 3

@@ -18,6 +18,9 @@ __all__ = ["Reading", "Tiling", "choose_tile"]
 
 _LATENCY = 4
 
+_FARTHER = 0.1
+"""Cycles that a register's load waits on the average: arrays of lanes lie beyond the first cache."""
+
 
 @frozen
 class Reading:
@@ -99,11 +102,13 @@ def _count(reading: Reading, tile: Mapping[str, int]) -> int:
 def _round(target: Target, readings: Sequence[Reading], tile: Mapping[str, int]) -> float:
     """Cycles for one product of every accumulator."""
     held = prod(tile.values()) * target.parts
-    loads = sum(_count(r, tile) * (target.parts if r.lanes else 1) for r in readings)
+    wide = sum(_count(r, tile) * target.parts for r in readings if r.lanes)
+    loads = wide + sum(_count(r, tile) for r in readings if not r.lanes)
     per_cycle = 1.0 if target.width == 16 else 2.0
     if target.width == 16:  # a number spread to all lanes rides along with the product
-        loads = sum(_count(r, tile) for r in readings if r.lanes)
-    return max(held / (target.rate * target.parts), loads / per_cycle * 1.1, _LATENCY * 1.02)
+        loads = wide
+    busy = max(held / (target.rate * target.parts), loads / per_cycle * 1.1, _LATENCY * 1.02)
+    return busy + _FARTHER * wide
 
 
 def _all_rounds(
