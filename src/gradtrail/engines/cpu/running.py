@@ -60,8 +60,12 @@ class Loaded:
         self.context = Context(listing, threads)
         self.pool: Pool = pool_for(target)
 
+        known: dict[str, Kernel] = {}
+
         def text(symbol: str) -> str:
-            return kernels(program)[symbol].text(target)
+            if not known:
+                known.update((c.kernel.symbol, c.kernel) for c in program().calls)
+            return known[symbol].text(target)
 
         pieces = [(s, s, partial(text, s)) for s in listing.symbols]
         found = compiler_for(target).addresses(pieces)
@@ -110,11 +114,6 @@ class Loaded:
         numbers = self.context.numbers
         hits = None if batch.samples.classes is None else int(numbers[Field.HITS])
         return Evaluated(numbers[Field.LOSS], hits)
-
-
-def kernels(program: Callable[[], Program]) -> dict[str, Kernel]:
-    """The kernels of a program by their functions' names."""
-    return {c.kernel.symbol: c.kernel for c in program().calls}
 
 
 def load(

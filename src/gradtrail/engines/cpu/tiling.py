@@ -19,7 +19,7 @@ __all__ = ["Reading", "Tiling", "choose_tile"]
 _LATENCY = 4
 
 _FARTHER = 0.1
-"""Cycles that a register's load waits on the average: arrays of lanes lie beyond the first cache."""
+"""Cycles that a register's load waits on average: arrays of lanes lie beyond the first cache."""
 
 
 @frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from functools import cached_property
 
 from ....equation.frozen import frozen
 from ..builder import Code
@@ -34,7 +35,7 @@ class Kernel(ABC):
         """How, in a few words."""
         return type(self).__name__.lower()
 
-    @property
+    @cached_property
     def symbol(self) -> str:
         """The function's name in the object."""
         return "k" + hashlib.sha256(repr(self).encode()).hexdigest()[:24]
