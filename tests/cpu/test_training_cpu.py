@@ -179,6 +179,18 @@ def test_a_step_that_is_not_finite_changes_nothing(kind: str) -> None:
     assert optimizer.remembered(net)[0] == steps
 
 
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
+def test_a_statistic_that_is_not_finite_stops_the_training(engine: str) -> None:
+    """Nothing else of the step is touched by it: training normalises with the batch's own."""
+    net = gt.Network((1, 4, 4), [gt.Conv2d(2, 3), gt.BatchNorm2d(), gt.Flatten(), gt.Linear(3)])
+    net.buffers["norm1.running_mean"][1] = np.inf
+    before = {n: a.copy() for n, a in {**net.parameters, **net.buffers}.items()}
+    x = np.random.Generator(np.random.PCG64(1)).random((20, 1, 4, 4), np.float32)
+    with pytest.raises(gt.NonFiniteError, match="a running statistic too large"):
+        gt.train(net, (x, np.arange(20) % 3), engine=engine, progress=False)
+    assert_same_bits({**net.parameters, **net.buffers}, before)
+
+
 def test_float64_is_refused_and_goes_to_the_reference_by_default() -> None:
     net = gt.Network((1, 12, 12), [gt.Flatten(), gt.Linear(10)], dtype=np.float64)
     with pytest.raises(gt.ArgumentError, match="computes in float32, but the network is float64"):

@@ -2,7 +2,8 @@
 
 A compiled object is found again by what it was made from: the kernel's description, the text of the
 code generator, LLVM's version, the processor's name and features. Equal description and equal
-generator make equal IR, so no IR has to be written to find an object.
+generator make equal IR, so no IR has to be written to find an object. The objects of a program are
+kept once more as one image, and a program whose image is there needs no LLVM at all.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import llvmlite
+
 from .cache import read, stored_path, write
+from .image import Image, Mapped, linked
 from .target import Target
 
 __all__ = ["Compiler", "assembly"]
@@ -76,7 +80,7 @@ class Compiler:
         self.compiled = 0
         self.found = 0
         self._addresses: dict[tuple[str, str], int] = {}
-        self._engines: list[Any] = []
+        self._kept: list[Any] = []
         self._lock = threading.Lock()
 
     def addresses(self, pieces: Sequence[Piece]) -> list[int]:
@@ -91,22 +95,50 @@ class Compiler:
             return [self._addresses[name, description] for name, description, _ in pieces]
 
     def _load(self, pieces: Sequence[Piece]) -> None:
+        path = self._path("image", *(part for name, d, _ in pieces for part in (name, d)))
+        mapped = self._found(path, pieces)
+        if mapped is None:
+            objects = self._objects(pieces)
+            image = linked(objects)
+            mapped = None if image is None else image.mapped()
+            if image is not None and mapped is not None:
+                write(path, image.to_bytes())
+        found = self._by_llvm(pieces, objects) if mapped is None else mapped.addresses
+        self._kept.append(mapped)
+        for name, description, _ in pieces:
+            if not found.get(name):
+                raise RuntimeError(f"the object for {name} does not hold it")
+            self._addresses[name, description] = found[name]
+
+    def _found(self, path: Path | None, pieces: Sequence[Piece]) -> Mapped | None:
+        """All functions from their image, without LLVM; None where there is none."""
+        content = read(path)
+        image = None if content is None else Image.from_bytes(content)
+        if image is None or not all(name in image.symbols for name, _, _ in pieces):
+            return None
+        self.found += len({description for _, description, _ in pieces})
+        return image.mapped()
+
+    def _by_llvm(self, pieces: Sequence[Piece], objects: Sequence[bytes]) -> dict[str, int]:
+        """All functions by LLVM's own loader."""
         llvm = _llvm()
         holder = llvm.parse_assembly("")
         holder.triple = llvm.get_process_triple()
         engine = llvm.create_mcjit_compiler(holder, _machine(self.target))
-        for description, text in {d: text for _, d, text in pieces}.items():
-            engine.add_object_file(llvm.ObjectFileRef.from_data(self._object(description, text)))
+        for one in objects:
+            engine.add_object_file(llvm.ObjectFileRef.from_data(one))
         engine.finalize_object()
-        self._engines.append(engine)
-        for name, description, _ in pieces:
-            address = engine.get_function_address(name)
-            if not address:
-                raise RuntimeError(f"the object for {name} does not hold it")
-            self._addresses[name, description] = int(address)
+        self._kept.append(engine)
+        return {name: int(engine.get_function_address(name)) for name, _, _ in pieces}
 
-    def _object(self, description: str, text: Callable[[], str]) -> bytes:
-        path = self._path(description)
+    def _objects(self, pieces: Sequence[Piece]) -> list[bytes]:
+        """The objects, each once; compiled where they are not found."""
+        version = ".".join(map(str, _llvm().llvm_version_info))
+        texts = {description: text for _, description, text in pieces}
+        return [self._object(version, d, text) for d, text in texts.items()]
+
+    def _object(self, version: str, description: str, text: Callable[[], str]) -> bytes:
+        path = self._path("o", version, description)
         stored = read(path)
         if stored is not None:
             self.found += 1
@@ -116,9 +148,7 @@ class Compiler:
         write(path, made)
         return made
 
-    def _path(self, description: str) -> Path | None:
-        version = ".".join(map(str, _llvm().llvm_version_info))
-        parts = (version, self.target.cpu, self.target.features, description)
-        return stored_path(
-            hashlib.sha256(_generator() + "\0".join(parts).encode()).hexdigest(), "o"
-        )
+    def _path(self, kind: str, *follows_from: str) -> Path | None:
+        parts = (llvmlite.__version__, self.target.cpu, self.target.features, *follows_from)
+        key = hashlib.sha256(_generator() + "\0".join(parts).encode()).hexdigest()
+        return stored_path(key, kind)

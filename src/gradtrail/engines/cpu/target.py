@@ -7,12 +7,16 @@ machines at times say something wrong. `GRADTRAIL_CPU` may also be one of the pr
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 from functools import cache
 
+import llvmlite
+
 from ...equation.frozen import frozen
 from ...errors import ArgumentError
+from .cache import read, stored_path, write
 
 __all__ = ["LANES", "Target", "host", "runnable", "target_for"]
 
@@ -67,15 +71,45 @@ def host() -> Target:
     name, features = os.environ.get("GRADTRAIL_CPU"), os.environ.get("GRADTRAIL_CPU_FEATURES")
     if name in _PRESETS:
         return target_for(name)
-    import llvmlite.binding as llvm
-
-    found = llvm.get_host_cpu_features()
-    cpu = name or llvm.get_host_cpu_name()
+    here, found = _detected()
+    cpu = name or here
     # behind what the machine has, so that a name brings nothing that it lacks
-    together = found.flatten() + ("," + features if features else "")
+    together = found + ("," + features if features else "")
     if name or features:
         _check_override(cpu, together)
     return _described(cpu, together)
+
+
+@cache
+def _detected() -> tuple[str, str]:
+    """LLVM's name of this machine's processor and its features.
+
+    Both follow from what Linux tells of the first processor, so they are kept on disk under that:
+    asking LLVM takes longer than loading a program.
+    """
+    told = _told()
+    key = hashlib.sha256("\0".join((llvmlite.__version__, told)).encode()).hexdigest()
+    path = stored_path(key, "processor") if told else None
+    kept = read(path)
+    if kept is not None and kept.count(b"\n") == 1:
+        name, features = kept.decode().split("\n")
+        return name, features
+    import llvmlite.binding as llvm
+
+    found = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    write(path, "\n".join(found).encode())
+    return found
+
+
+def _told() -> str:
+    """What Linux tells of the first processor; nothing elsewhere."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            first = file.read(1 << 14).partition("\n\n")[0]
+    except OSError:
+        return ""
+    changing = ("cpu MHz", "bogomips", "BogoMIPS")
+    return "\n".join(line for line in first.splitlines() if not line.startswith(changing))
 
 
 def _check_override(cpu: str, features: str) -> None:
@@ -128,9 +162,7 @@ def target_for(name: str | None) -> Target:
 @cache
 def runnable(target: Target) -> bool:
     """Whether this machine has what the target needs."""
-    import llvmlite.binding as llvm
-
-    has = llvm.get_host_cpu_features()
+    has = _switches(_detected()[1])
     wanted = _switches(target.features)
     return all(has.get(name, False) for name, on in wanted.items() if on and name in has)
 
