@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -133,12 +134,15 @@ def test_the_folder_that_was_found_is_recorded(
 
 
 def test_the_digits_keep_their_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, settings = tmp_path / "run", {}
+
     def stopped(*arguments: object, **keywords: object) -> None:
+        settings.update(json.loads((out / "settings.json").read_text()))
         raise gt.DataError("stopped here")
 
     monkeypatch.setattr("gradtrail.cli.train", stopped)
-    assert "stopped here" in run("train", "--out", str(tmp_path / "run")).output
-    settings = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert "stopped here" in run("train", "--out", str(out)).output
+    assert not out.exists()  # so that the same command can be given again
     chosen = {"data": "digits", "model": "digits-cnn", "epochs": 12, "batch_size": 32}
     assert (chosen | {"data_path": None}).items() <= settings.items()
 
@@ -254,3 +258,31 @@ def test_two_interrupts_keep_one_whole_run(tmp_path: Path) -> None:
         "weights.safetensors",
     ]
     assert gt.load(out).input_shape == (1, 8, 8)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of a process are others there")
+def test_an_interrupt_before_the_first_step_leaves_nothing(tmp_path: Path) -> None:
+    """Whenever it comes: there is a whole run, or no folder."""
+    ended = []
+    for number in range(8):
+        out = tmp_path / f"run{number}"
+        command = [sys.executable, "-m", "gradtrail", "train", "--epochs", "9", "--out", str(out)]
+        environment = {**os.environ, "GRADTRAIL_CACHE": str(tmp_path / f"cache{number}")}
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
+        )
+        assert process.stdout is not None
+        process.stdout.readline()  # the plan, behind which the training begins
+        time.sleep(0.02 * number)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        # Python may end by the signal itself, which a shell reports by the same number
+        assert process.returncode in (128 + signal.SIGINT, -signal.SIGINT)
+        assert "Traceback" not in said
+        ended.append(out.exists())
+        if out.exists():
+            assert len(list(out.iterdir())) == 3
+            assert gt.load(out).input_shape == (1, 8, 8)
+        else:
+            assert "nothing was kept" in said
+    assert not all(ended)

@@ -34,6 +34,8 @@ _OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
     "adam": Adam,
     "adamw": AdamW,
 }
+_SETTINGS = "settings.json"
+_STOPPED = 128 + signal.SIGINT
 _RATES = {"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3}
 _SCHEDULES: dict[str, Schedule | None] = {
     "constant": None,
@@ -68,7 +70,7 @@ def _usually(field: str) -> str:
 
 
 def _one_error(command: Callable[..., None]) -> Callable[..., None]:
-    """Gradtrail's errors as one message on standard error and exit status 2."""
+    """Gradtrail's errors as one message on standard error and exit status 2; Ctrl-C as 130."""
 
     @wraps(command)
     def run(*arguments: Any, **keywords: Any) -> None:
@@ -77,6 +79,9 @@ def _one_error(command: Callable[..., None]) -> Callable[..., None]:
         except GradtrailError as error:
             click.echo(f"gradtrail: {error}", err=True)
             sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo("gradtrail: stopped; nothing was kept", err=True)
+            sys.exit(_STOPPED)
 
     return run
 
@@ -165,9 +170,6 @@ def train_command(
     network, shape = _network_for(model, x.shape[1:], seed, say)
     if shape != x.shape[1:]:
         x, x_test = enlarged(x, *shape[1:]), enlarged(x_test, *shape[1:])
-    folder = _run_folder(out, model)
-    say(str(network.plan(batch_size)))
-    say("")
     settings = {
         "gradtrail": __version__,
         "model": model,
@@ -182,8 +184,10 @@ def train_command(
         "engine": engine,
         "architecture": network.architecture(),
     }
-    write_json(folder / "settings.json", settings)
-    with _interrupted_once():
+    with _interrupted_once() as ends, _run_folder(out, model) as folder:
+        say(str(network.plan(batch_size)))
+        say("")
+        write_json(folder / _SETTINGS, settings)
         history = train(
             network,
             (x, y),
@@ -197,33 +201,45 @@ def train_command(
             engine=engine,
             progress=not quiet,
         )
+        ends()
         seconds = time.perf_counter() - since
+        if history.interrupted and not history.steps:
+            raise KeyboardInterrupt
         save_network(network, folder / WEIGHTS)
         write_json(folder / "history.json", history.to_dict())
     if history.validation_accuracy:
         say(f"test accuracy {history.validation_accuracy[-1]:.2%} after {seconds:.1f} s")
     say(f"run kept in {folder}" + (" (stopped early)" if history.interrupted else ""))
     if history.interrupted:
-        sys.exit(128 + signal.SIGINT)
+        sys.exit(_STOPPED)
 
 
 @contextmanager
-def _interrupted_once() -> Iterator[None]:
-    """The first Ctrl-C ends the training; every later one does nothing, for the command ends."""
+def _interrupted_once() -> Iterator[Callable[[], None]]:
+    """The first Ctrl-C ends the training; every later one does nothing, for the command ends.
+
+    Yields:
+        What to call when the training is over: then the first does nothing either.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals come to the main thread alone
+        yield lambda: None  # signals come to the main thread alone
         return
 
-    def first(number: int, frame: object) -> None:
+    def ends() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def first(number: int, frame: object) -> None:
+        ends()
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, first)
     try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGINT) is first:
-            signal.signal(signal.SIGINT, before)
+        yield ends
+    except BaseException:
+        signal.signal(signal.SIGINT, before)
+        raise
+    if signal.getsignal(signal.SIGINT) is first:
+        signal.signal(signal.SIGINT, before)
 
 
 @main.command("plan")
@@ -303,8 +319,11 @@ def _shape(written: str | None) -> tuple[int, ...] | None:
         ) from None
 
 
-def _run_folder(out: Path | None, model: str) -> Path:
+@contextmanager
+def _run_folder(out: Path | None, model: str) -> Iterator[Path]:
     """A folder that is there, writable and empty, before any time is spent on training.
+
+    Where nothing is trained, it goes again.
 
     Raises:
         FileError: it holds something already, or cannot be made.
@@ -319,7 +338,13 @@ def _run_folder(out: Path | None, model: str) -> Path:
             )
     except OSError as cause:
         raise FileError(f"cannot make the folder {folder}: {cause.strerror}") from cause
-    return folder
+    try:
+        yield folder
+    except BaseException:
+        if {path.name for path in folder.iterdir()} <= {_SETTINGS}:
+            (folder / _SETTINGS).unlink(missing_ok=True)
+            folder.rmdir()
+        raise
 
 
 if __name__ == "__main__":

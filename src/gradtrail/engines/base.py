@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -185,7 +186,13 @@ class Evaluated:
 
 
 class Trainer(ABC):
-    """One training in progress, with its parameters and state as the engine keeps them."""
+    """One training in progress, with its parameters and state as the engine keeps them.
+
+    `finished` tells how many steps were finished, and the loss of the last. It changes together
+    with the parameters, so that it is right wherever an interruption comes.
+    """
+
+    finished: tuple[int, float] = (0, math.nan)
 
     @abstractmethod
     def step(self, batch: Batch) -> Stepped:

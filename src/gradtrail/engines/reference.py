@@ -269,7 +269,8 @@ class _ReferenceTrainer(Trainer):
             largest = np.finfo(self.network.dtype).max
             finite = all(bool((np.abs(a) <= largest).all()) for a in changed.values())
             if finite:
-                self.arrays |= changed
+                arrays, finished = self.arrays | changed, (self.finished[0] + 1, loss)
+                self.arrays, self.finished = arrays, finished
         output = computed.values[self.network.output_name]
         return Stepped(loss, _correct(output, batch), finite)
 

@@ -113,6 +113,9 @@ def train(
                 shown.line(history)
     except KeyboardInterrupt:
         history.interrupted = True
+        finished, last = trainer.finished
+        if finished > history.steps:  # it came before the loss was noted
+            history.losses.append(last)
     finally:
         rates.restore()
         trainer.store()

@@ -64,7 +64,6 @@ class CPUTrainer(Trainer):
         self.threads = threads
         self.loaded: Loaded | None = None
         self._before, self._remembered = optimizer.remembered(network)
-        self._done = 0
         self._rule = optimizer.rule
         names = frozenset(("weight", "gradient", *self._rule.state))
         self._scalar_values: dict[str, float] = {}
@@ -92,6 +91,10 @@ class CPUTrainer(Trainer):
                 if kind in state:
                     self._state_of(name, place)[...] = state[kind]
         return loaded
+
+    @property
+    def _done(self) -> int:
+        return self.finished[0]
 
     @property
     def _now(self) -> _Side:
@@ -141,7 +144,7 @@ class CPUTrainer(Trainer):
         outcome = loaded.outcome(batch)
         finite = not words[Field.FLAGGED] and math.isfinite(outcome.loss)
         if finite:
-            self._done += 1
+            self.finished = (self._done + 1, outcome.loss)
         return Stepped(outcome.loss, outcome.correct, finite)
 
     def _set_scalars(self) -> None:
