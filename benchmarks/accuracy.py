@@ -105,7 +105,7 @@ def main(
 def _curves(threads: int, options: Options, samples: int | None, out: Path, told: Told) -> Part:
     """The loss curves of an epoch, with each optimiser."""
     part = Part("One epoch against PyTorch")
-    table = Table(("optimiser", "side", "what", "found >", "bound >", "verdict"))
+    table = Table(("network, optimiser", "side", "what", "found >", "bound >", "verdict"))
     drawn: dict[str, Mapping[str, Curve]] = {}
     for settings in CURVES:
         told(f"epoch with {settings.title}: loading the data")
@@ -192,8 +192,8 @@ def _details(found: Mapping[str, Rounding]) -> Table:
 _PREFACE = "Made by `python -m benchmarks.accuracy`; see `docs/benchmarks.md` for what is compared."
 
 _CURVES_EXPLAINED = (
-    f"{CURVES[0].network} on {CURVES[0].data}, batch {CURVES[0].batch_size}: every side starts "
-    "from the same weights and takes the samples in the same order; all are compared with PyTorch "
+    f"{CURVES[0].data}, batch {CURVES[0].batch_size}, no dropout: every side starts from the same "
+    "weights and takes the samples in the same order; all are compared with PyTorch "
     f"(eager). *{ITSELF}* is PyTorch with the same numbers in another order in memory, which sums "
     "in another order: where that alone exceeds a bound, the training is chaotic and the bound "
     "says nothing about us; then only the first losses are judged."

@@ -13,6 +13,7 @@ import gradtrail as gt
 from .ours import engine
 from .report import verdict
 from .settings import Curves
+from .task import without_dropout
 
 __all__ = [
     "Curve",
@@ -94,7 +95,7 @@ def data(settings: Curves, samples: int | None = None) -> Data:
 
 
 def _network(settings: Curves) -> gt.Network:
-    return gt.architecture(settings.network).network(seed=settings.seed)
+    return without_dropout(gt.architecture(settings.network).network(seed=settings.seed))
 
 
 def by_gradtrail(data: Data, threads: int, options: Mapping[str, Any], settings: Curves) -> Curve:

@@ -144,7 +144,7 @@ class Curves:
         chaotic: whether PyTorch's own curves, from the same weights with sums in another order,
             differ by more than the bounds; then only the first losses are judged.
         data: a data set by name.
-        network: an architecture without dropout, whose draws would differ.
+        network: an architecture; its dropout is left out, since draws would differ.
         batch_size: samples per step.
         first: so many losses are compared one by one …
         first_bound: … and may differ by this.
@@ -169,12 +169,14 @@ class Curves:
 
     @property
     def title(self) -> str:
-        """Such as `SGD(0.05, momentum=0.9)`."""
-        return f"SGD({self.lr}, momentum={self.momentum})" if self.momentum else f"SGD({self.lr})"
+        """Such as `lenet5, SGD(0.05, momentum=0.9)`."""
+        momentum = f", momentum={self.momentum}" if self.momentum else ""
+        return f"{self.network}, SGD({self.lr}{momentum})"
 
 
 CURVES = (
     Curves(0.05, 0.0, chaotic=False),
+    Curves(0.02, 0.0, chaotic=False, network="mnist-cnn"),  # by Winograd's algorithm
     Curves(0.05, 0.9, chaotic=True),
 )
 

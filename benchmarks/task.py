@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -73,18 +73,17 @@ def task_for(workload: Workload, threads: int) -> Task:
     return Task(network, x, y, workload.batch_size, threads)
 
 
-def without_dropout(task: Task) -> Task:
-    """The same task and weights without dropout, whose draws differ between libraries.
+def without_dropout(network: gt.Network) -> gt.Network:
+    """The same network and weights without dropout, whose draws differ between libraries.
 
-    A network that has none gives the task itself.
+    One that has none is given back itself.
     """
-    network = task.network
     if not any(isinstance(step.layer, gt.Dropout) for step in network.steps):
-        return task
+        return network
     twin = gt.Network(network.input_shape, _plain(network.layers), seed=network.seed)
     for name, values in network.parameters.items():
         twin.parameters[name] = values
-    return replace(task, network=twin)
+    return twin
 
 
 def _plain(layers: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from ..counting import step_work
@@ -60,8 +61,8 @@ class _Compared:
         session.told(f"training step, {workload.title}: getting ready")
         task = task_for(workload, session.threads)
         ours = Learner(task, session.options)
-        plain = without_dropout(task)
-        expected = ours() if plain is task else Learner(plain, session.options)()
+        plain = replace(task, network=without_dropout(task.network))
+        expected = ours() if plain.network is task.network else Learner(plain, session.options)()
         contenders = [Contender(NAME, ours)]
         for peer in session.peers:
             for mode in session.modes(peer):
