@@ -10,6 +10,8 @@ target: sixteen lanes with AVX-512, half of them with AVX2.
 
 Numbers are added and multiplied in the order written; nothing is reassociated. Addresses come from
 `getelementptr` alone.
+
+The file is long because it is one class with a short method for every instruction.
 """
 
 from __future__ import annotations

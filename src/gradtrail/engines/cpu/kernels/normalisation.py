@@ -7,14 +7,11 @@
                 all blocks together: dβ and dγ
                 each block: dX = γ·r·(dZ − dβ/M − U·dγ/M)
 
-Blocks are joined in their order, the deviations by the rule for two parts' variances, so nothing
-depends on the threads.
+The statistics are in statistics.py.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable
 from math import prod
 
 from ....equation.frozen import frozen
@@ -23,200 +20,16 @@ from ..builder import Carried, Code, F, I, Value
 from ..frame import Field
 from ..functions import compiled
 from ..layout import Layout
-from ..target import LANES
 from .base import Kernel
-from .finite import flag_unless_finite
+from .statistics import double, masked, narrow, sum_places, wide
 from .walking import lane_mask, walk
 
-__all__ = [
-    "BlockStatistics",
-    "GradientSums",
-    "JoinGradients",
-    "JoinStatistics",
-    "Normalise",
-    "NormaliseBack",
-    "normalise_only",
-]
+__all__ = ["GradientSums", "JoinGradients", "Normalise", "NormaliseBack", "normalise_only"]
 
 
 def _one(code: Code, base: Value, index: Value | int, place: int = 0) -> Value:
     """A channel's number in all lanes."""
     return code.spread(code.at(code.at(base, index, 4), place))
-
-
-@frozen
-class BlockStatistics(Kernel):
-    """Arguments: source, partial sums [C], partial squared deviations [C].
-
-    Args:
-        layout: of the source, channels on its first axis.
-    """
-
-    layout: Layout
-
-    def lines(self) -> list[str]:
-        """See `Kernel.lines`."""
-        return [
-            f"for c in 0…{self.layout.shape[0] - 1}:",
-            "    s[c] = Σ X[c,…] over places and lanes",
-            "    q[c] = Σ (X[c,…] − s[c]/count)² over places and lanes",
-        ]
-
-    def write(self, code: Code) -> None:
-        """See `Kernel.write`."""
-        shape, parts = self.layout.shape, code.target.parts
-        source = code.at(code.argument(0), self.layout.origin)
-        sums, squares = code.argument(1), code.argument(2)
-        masks = [lane_mask(code, p) for p in range(parts)]
-        valid = code.new(F, f"sitofp {code.frame(Field.VALID)} to {F}")
-        count = code.mul(valid, code.number(float(prod(shape[1:])), F))
-        with code.loop("c", shape[0]) as c:
-            channel = [(code.at(source, c, self.layout.strides[0]), self.layout)]
-
-            def itself(total: Value, values: list[Value]) -> Value:
-                return code.add(total, values[0])
-
-            zeros = [code.number(0.0)] * parts
-            total = sum_places(code, shape, channel, zeros, itself)
-            whole = code.lanes_sum(_masked(code, masks, total))
-            mean = code.splat(code.div(whole, count))
-            code.store(whole, code.at(sums, c, 4))
-
-            def square(total: Value, values: list[Value]) -> Value:
-                deviation = code.sub(values[0], mean)
-                return code.fma(deviation, deviation, total)
-
-            spread = sum_places(code, shape, channel, zeros, square)
-            code.store(code.lanes_sum(_masked(code, masks, spread)), code.at(squares, c, 4))
-
-
-def _masked(code: Code, masks: list[Value], values: list[Value]) -> list[Value]:
-    zero = code.number(0.0)
-    return [code.select(m, v, zero) for m, v in zip(masks, values, strict=True)]
-
-
-Arrays = list[tuple[Value, Layout]]
-
-
-def sum_places(
-    code: Code,
-    shape: tuple[int, ...],
-    arrays: Arrays,
-    totals: list[Value],
-    step: Callable[[Value, list[Value]], Value],
-    axis: int = 1,
-) -> list[Value]:
-    """Totals after all places behind the first axis; register by register.
-
-    Args:
-        code: being written.
-        shape: of all arrays.
-        arrays: their addresses at the channel, with layouts.
-        totals: what there is before, one per register of lanes.
-        step: the total after one place, from the total and what stands there in each array.
-        axis: the axis to loop over next.
-    """
-    if axis == len(shape):
-        found = []
-        for part, total in enumerate(totals):
-            offset = part * code.width * 4
-            values = [code.load(code.at(place, offset)) for place, _ in arrays]
-            found.append(step(total, values))
-        return found
-    state = Carried(totals)
-    with code.loop(f"a{axis}", shape[axis], carried=state) as at:
-        moved = [(code.at(p, at, lay.strides[axis]), lay) for p, lay in arrays]
-        state.next = sum_places(code, shape, moved, state.now, step, axis + 1)
-    return state.now
-
-
-@frozen
-class JoinStatistics(Kernel):
-    """One task: joins all blocks' parts.
-
-    Arguments: partial sums, partial squares (both of block 0), mean, variance, r, running mean
-    before and after, running variance before and after.
-
-    Args:
-        channels: C.
-        places: elements of a channel in one sample.
-        epsilon: added to the variance.
-        momentum: how much of the running statistics is replaced; None where none are kept.
-    """
-
-    channels: int
-    places: int
-    epsilon: float
-    momentum: float | None
-
-    def lines(self) -> list[str]:
-        """See `Kernel.lines`."""
-        return [
-            f"for c in 0…{self.channels - 1}:",
-            "    for each block: join its mean and squared deviations to those before",
-            "    μ[c], v[c], r[c] = mean, q/M, 1/√(v + ε)",
-            "    running statistics ← (1 − momentum)·before + momentum·batch; finite?",
-        ]
-
-    def write(self, code: Code) -> None:
-        """See `Kernel.write`. In float64: it is little work, and nothing is lost."""
-        sums, squares = code.argument(0), code.argument(1)
-        blocks, stride = code.frame(Field.BLOCKS), code.frame(Field.PARTIAL_STRIDE)
-        samples = code.frame(Field.COUNT)
-        with code.loop("c", self.channels) as c:
-            start = Carried([_double(0.0), _double(0.0), _double(0.0)])
-            with code.loop("b", blocks, carried=start) as b:
-                shift = code.new(I, f"mul {b}, {stride.name}")
-                s = _wide(code, code.at(code.at(sums, c, 4), shift))
-                q = _wide(code, code.at(code.at(squares, c, 4), shift))
-                left = code.sub_index(samples, code.mul_index(b, LANES))
-                here = _double_of(code, code.mul_index(code.least(left, LANES), self.places))
-                start.next = _joined(code, start.now, s, q, here)
-            count, mean, deviations = start.now
-            self._store(code, c, count, mean, deviations)
-
-    def _store(self, code: Code, c: Value, count: Value, mean: Value, deviations: Value) -> None:
-        variance = code.div(deviations, count)
-        shifted = code.add(variance, _double(self.epsilon))
-        inverse = code.div(_double(1.0), code.call("double", "llvm.sqrt.f64", shifted))
-        for place, value in ((2, mean), (3, variance), (4, inverse)):
-            code.store(_narrow(code, value), code.at(code.argument(place), c, 4))
-        if self.momentum is None:
-            return
-        unbiased = code.div(deviations, code.sub(count, _double(1.0)))
-        for place, value in ((5, mean), (7, unbiased)):
-            before = _wide(code, code.at(code.argument(place), c, 4))
-            kept = code.mul(before, _double(1.0 - self.momentum))
-            after = _narrow(code, code.add(kept, code.mul(value, _double(self.momentum))))
-            code.store(after, code.at(code.argument(place + 1), c, 4))
-            flag_unless_finite(code, [after])
-
-
-def _joined(code: Code, before: list[Value], s: Value, q: Value, here: Value) -> list[Value]:
-    """Count, mean and squared deviations of two parts together."""
-    count, mean, deviations = before
-    both = code.add(count, here)
-    apart = code.sub(code.div(s, here), mean)
-    share = code.div(here, both)
-    moved = code.add(mean, code.mul(apart, share))
-    between = code.mul(code.mul(apart, apart), code.mul(count, share))
-    return [both, moved, code.add(code.add(deviations, q), between)]
-
-
-def _double(value: float) -> Value:
-    return Value("0x" + struct.pack(">d", value).hex(), "double")
-
-
-def _double_of(code: Code, whole: Value) -> Value:
-    return code.new("double", f"sitofp {whole} to double")
-
-
-def _wide(code: Code, address: Value) -> Value:
-    return code.new("double", f"fpext {code.load(address, F)} to double")
-
-
-def _narrow(code: Code, value: Value) -> Value:
-    return code.new(F, f"fptrunc {value} to {F}")
 
 
 @frozen
@@ -329,7 +142,7 @@ class GradientSums(Kernel):
 
             for place, step in ((4, first), (5, second)):
                 totals = sum_places(code, self.gradient.shape, arrays, zeros, step)
-                whole = code.lanes_sum(_masked(code, masks, totals))
+                whole = code.lanes_sum(masked(code, masks, totals))
                 code.store(whole, code.at(code.argument(place), c, 4))
 
 
@@ -352,14 +165,14 @@ class JoinGradients(Kernel):
         """See `Kernel.write`."""
         blocks, stride = code.frame(Field.BLOCKS), code.frame(Field.PARTIAL_STRIDE)
         with code.loop("c", self.channels) as c:
-            state = Carried([_double(0.0), _double(0.0)])
+            state = Carried([double(0.0), double(0.0)])
             with code.loop("b", blocks, carried=state) as b:
                 shift = code.new(I, f"mul {b}, {stride.name}")
                 state.next = [
-                    code.add(v, _wide(code, code.at(code.at(code.argument(p), c, 4), shift)))
+                    code.add(v, wide(code, code.at(code.at(code.argument(p), c, 4), shift)))
                     for p, v in enumerate(state.now)
                 ]
-            sums = [_narrow(code, v) for v in state.now]
+            sums = [narrow(code, v) for v in state.now]
             for place, value in zip((2, 3), sums, strict=True):
                 code.store(value, code.at(code.argument(place), c, 4))
             places = iter(range(4, 6))

@@ -8,14 +8,13 @@ from typing import Any
 from ....equation import Node, Normalisation
 from ..frame import Field
 from ..kernels.normalisation import (
-    BlockStatistics,
     GradientSums,
     JoinGradients,
-    JoinStatistics,
     Normalise,
     NormaliseBack,
     normalise_only,
 )
+from ..kernels.statistics import BlockStatistics, JoinStatistics
 from ..layout import Layout
 from ..program import Call
 from .draft import Draft
