@@ -58,7 +58,7 @@ class Pool:
         self._address = address(self._control)
         self._threads: dict[int, threading.Thread] = {}
         self._wake = threading.Condition()
-        self._asleep = 0
+        self._asleep: set[int] = set()
         self._failed: dict[int, BaseException] = {}
         self._running = threading.Lock()
         atexit.register(self.close)
@@ -82,7 +82,7 @@ class Pool:
             for number in range(1, threads):
                 if number not in self._threads:
                     self._start(number)
-            if self._asleep and threads > 1:
+            if min(self._asleep, default=threads) < threads:
                 with self._wake:
                     self._wake.notify_all()
             self._step(self._address, phases.at, len(phases.rows), frame)
@@ -94,7 +94,7 @@ class Pool:
     def _forked(self) -> None:
         """In a forked process: the threads stayed behind, perhaps in the middle of a step."""
         self._running, self._wake = threading.Lock(), threading.Condition()
-        self._threads, self._failed, self._asleep = {}, {}, 0
+        self._threads, self._failed, self._asleep = {}, {}, set()
         self._control[:] = 0
 
     def _start(self, number: int) -> None:
@@ -110,12 +110,12 @@ class Pool:
             while not self._control[Control.STOP]:
                 if number <= self._control[Control.WANTED]:
                     self._worker(self._address, number, _PATIENCE)
-                if self._control[Control.STOP]:
-                    return
                 with self._wake:
-                    self._asleep += 1
+                    if self._control[Control.STOP]:
+                        return
+                    self._asleep.add(number)
                     self._wake.wait()
-                    self._asleep -= 1
+                    self._asleep.discard(number)
         except BaseException as failure:
             self._failed[number] = failure
 
