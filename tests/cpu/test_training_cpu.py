@@ -270,6 +270,35 @@ def test_a_thread_that_fails_raises_in_the_caller(monkeypatch: pytest.MonkeyPatc
     assert trained(lenet(), "cpu", 2)[1].steps == 6
 
 
+@pytest.mark.parametrize("count", [1, 40])
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_weights_are_packed_anew_where_they_changed(kind: str, count: int) -> None:
+    """However they are changed: in place, by assignment, or by a bit that compares as equal."""
+    net, (x, _) = NETWORKS[kind](), data(count)
+    engine = CPU(winograd="f2")
+
+    def fresh() -> np.ndarray:
+        twin = NETWORKS[kind]()
+        for name, values in {**net.parameters, **net.buffers}.items():
+            (twin.parameters if name in twin.parameters else twin.buffers)[name] = values
+        return twin.predict(x, engine=engine)
+
+    assert net.predict(x, engine=engine).tobytes() == fresh().tobytes()
+    name = next(iter(net.parameters))
+    before = net.predict(x, engine=engine)
+    net.parameters[name][(0,) * net.parameters[name].ndim] += 1
+    changed = net.predict(x, engine=engine)
+    assert changed.tobytes() == fresh().tobytes() != before.tobytes()
+    assert net.predict(x, engine=engine).tobytes() == changed.tobytes()
+    net.parameters[name] = np.zeros_like(net.parameters[name])
+    assert net.predict(x, engine=engine).tobytes() == fresh().tobytes()
+    net.parameters[name][...] = np.nan
+    assert np.isnan(net.predict(x, engine=engine)).any() == np.isnan(fresh()).any()
+    for buffer in net.buffers:
+        net.buffers[buffer][...] += 1
+    assert net.predict(x, engine=engine).tobytes() == fresh().tobytes()
+
+
 def test_predictions_from_several_threads_do_not_mix() -> None:
     net, (x, _) = lenet(), data(120)
     expected = net.predict(x)

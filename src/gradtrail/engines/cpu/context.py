@@ -49,6 +49,10 @@ class Assembled(NamedTuple):
         """Rows as they are now."""
         return cls(rows, calls, address(rows), int(rows[:, 3].max()))
 
+    def without(self, kind: str) -> Assembled:
+        """These phases without those of a kind."""
+        return Assembled.of(self.rows[self.rows[:, 0] != KINDS[kind]], *self.calls)
+
     def grouped(self, groups: int, *behind: Assembled) -> Assembled:
         """These phases for so many groups of blocks, and others behind them."""
         rows = self.rows.copy()
@@ -190,10 +194,19 @@ class Context:
         rows = np.moveaxis(held, -1, 1).reshape(blocks * LANES, *layout.shape)
         return np.ascontiguousarray(rows[:count])
 
-    def fill(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Copy parameters and running statistics in."""
+    def fill(self, arrays: Mapping[str, np.ndarray]) -> bool:
+        """Copy parameters and running statistics in.
+
+        Returns:
+            Whether a bit of them was another before.
+        """
+        changed = False
         for name, values in arrays.items():
-            self.array(f"value {name}")[...] = values
+            held = self.array(f"value {name}")
+            given = np.ascontiguousarray(values, np.float32)
+            if not (held.view(np.int32) == given.view(np.int32)).all():
+                held[...], changed = given, True
+        return changed
 
 
 def _padded(size: int) -> int:

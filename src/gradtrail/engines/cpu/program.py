@@ -51,8 +51,8 @@ class Phase:
     """Calls between two barriers.
 
     Args:
-        kind: `blocks`; `one` for a single task; `each` for a task per call; `chunks` for ranges
-            of a length.
+        kind: `blocks`; `one` for a single task; `each` for a task per call, which packs what
+            follows from the weights alone; `chunks` for ranges of a length.
         calls: in order.
         length: of what the chunks divide.
         chunk: how much of it one task takes.

@@ -71,7 +71,8 @@ class Loaded:
         found = compiler_for(target).addresses(pieces)
         addresses = dict(zip(listing.symbols, found, strict=True))
         self.phases = assembled(listing.phases, addresses)
-        self._grouped: dict[int, Assembled] = {}
+        self._grouped: dict[tuple[int, bool], Assembled] = {}
+        self._packed = False
         self._samples: ReferenceType[Samples] | None = None
         self._order, self._first = np.zeros(0, np.int64), 0
         self.lock = threading.RLock()
@@ -102,12 +103,19 @@ class Loaded:
             frame[Field.CLASSES] = 0 if samples.classes is None else address(samples.classes)
             frame[Field.TARGET_SCALE] = bits(1.0)
 
+    def fill(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Copy parameters and running statistics in; where they are the same, they stay packed."""
+        if self.context.fill(arrays):
+            self._packed = False
+
     def run(self) -> None:
-        """Run all phases."""
-        groups = self.context.groups
-        if groups not in self._grouped:
-            self._grouped[groups] = self.phases.grouped(groups)
-        self.pool.run(self._grouped[groups], self.context.at, self.threads)
+        """Run all phases; those that pack the weights only where these have changed."""
+        key = self.context.groups, self._packed
+        if key not in self._grouped:
+            phases = self.phases.without("each") if self._packed else self.phases
+            self._grouped[key] = phases.grouped(self.context.groups)
+        self.pool.run(self._grouped[key], self.context.at, self.threads)
+        self._packed = True
 
     def outcome(self, batch: Batch) -> Evaluated:
         """Loss and right answers of the batch that ran."""
@@ -145,7 +153,7 @@ def predicted(engine: CPU, network: Network, x: np.ndarray) -> np.ndarray:
     shape = loaded.listing.shapes[network.output_name][1:]
     outputs = np.empty((len(x), *shape), np.float32)
     with loaded.lock:
-        _fill(loaded.context, network)
+        _fill(loaded, network)
         loaded.feed(batch, labels=False)
         loaded.context.frame[Field.OUTPUT] = address(outputs)
         loaded.run()
@@ -157,7 +165,7 @@ def evaluated(engine: CPU, network: Network, batch: Batch) -> Evaluated:
     options, samples = Options(training=False), batch.samples
     loaded = _loaded(engine, network, samples.loss, options, by_class=samples.rows[1])
     with loaded.lock:
-        _fill(loaded.context, network)
+        _fill(loaded, network)
         loaded.feed(batch, labels=True)
         loaded.run()
         return loaded.outcome(batch)
@@ -177,7 +185,7 @@ def stepped(
     loaded = _loaded(engine, network, loss, options, by_class=batch.samples.rows[1])
     context = loaded.context
     with loaded.lock:
-        context.fill(arrays)
+        loaded.fill(arrays)
         loaded.feed(batch, labels=True)
         if backward:
             context.gradients[:] = 0
@@ -222,9 +230,8 @@ def _loaded(
     return found
 
 
-def _fill(context: Context, network: Network) -> None:
-    context.fill(network.parameters)
-    context.fill(network.buffers)
+def _fill(loaded: Loaded, network: Network) -> None:
+    loaded.fill({**network.parameters, **network.buffers})
 
 
 def _everything(
