@@ -176,7 +176,7 @@ class Curves:
 
 CURVES = (
     Curves(0.05, 0.0, chaotic=False),
-    Curves(0.02, 0.0, chaotic=False, network="mnist-cnn"),  # by Winograd's algorithm
+    Curves(0.002, 0.0, chaotic=False, network="mnist-cnn"),  # by Winograd's algorithm
     Curves(0.05, 0.9, chaotic=True),
 )
 
