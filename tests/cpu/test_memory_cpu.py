@@ -17,6 +17,7 @@ from gradtrail.engines.cpu.running import Loaded, load
 NETWORKS = {
     "lenet5": lambda: gt.architecture("lenet5").network(),
     "resnet20": lambda: gt.architecture("resnet20").network(),
+    "mnist-cnn": lambda: gt.architecture("mnist-cnn").network(),
     "branches": lambda: gt.Network(
         (3, 9, 9),
         [
@@ -170,6 +171,21 @@ def test_halos_stay_zero(kind: str) -> None:
         assert not values.any(), name
         checked += 1
     assert checked
+
+
+def test_a_gradient_of_the_whole_batch_has_one_copy() -> None:
+    """`fc1` of mnist-cnn has 9,216 × 128 weights; the others' gradients have a copy per group."""
+    found, _ = loaded("mnist-cnn", 100)
+    listing, context = found.listing, found.context
+    once = 4 * 9216 * 128
+    assert listing.at_once == once
+    assert context.groups == 7
+    assert listing.places["gradient fc1.weight"].offset == 0
+    others = [
+        n for n in listing.places if n.startswith("gradient ") and n.endswith((".weight", ".bias"))
+    ]
+    assert min(listing.places[n].offset for n in others if n != "gradient fc1.weight") == once
+    assert context.gradients.nbytes == once + 7 * (context.length - once)
 
 
 def test_memory_without_batch_norm_follows_the_threads() -> None:

@@ -147,9 +147,10 @@ class Context:
             self.frame[Field.PARTIAL_STRIDE] = partial
         if options.backward and groups > self._groups:
             self._groups = groups
-            self.gradients = aligned(groups * self.length)
+            once = self.listing.at_once
+            self.gradients = aligned(once + groups * (self.length - once))
             self.frame[Field.GRADIENTS_ALL] = address(self.gradients)
-            self.frame[Field.GRADIENTS_STRIDE] = self.length
+            self.frame[Field.GRADIENTS_STRIDE] = self.length - once
         if samples != self.count:
             self.count, self.groups = samples, groups
             self.result = np.zeros((blocks, 2), np.float32)
@@ -170,6 +171,18 @@ class Context:
             regions[Field.GRADIENTS] = self.gradients
         region = regions[buffer.field][buffer.offset : buffer.offset + buffer.layout.size]
         return region.view(np.float32).reshape(buffer.layout.shape)
+
+    def gradient(self, name: str) -> np.ndarray:
+        """A parameter's gradient, its groups added as a training adds them."""
+        place, once = self.listing.places[f"gradient {name}"], self.listing.at_once
+        size, step = place.layout.size, self.length - once
+        copies = 1 if place.offset < once else self.groups
+        starts = (place.offset + group * step for group in range(copies))
+        parts = [self.gradients[at : at + size].view(np.float32) for at in starts]
+        while len(parts) > 1:
+            pairs = [a + b for a, b in zip(parts[::2], parts[1::2], strict=False)]
+            parts = pairs + ([parts[-1]] if len(parts) % 2 else [])
+        return parts[0].reshape(place.layout.shape).copy()
 
     def samples_of(self, name: str, count: int) -> np.ndarray:
         """An array of the arena, (count, …), as a copy.

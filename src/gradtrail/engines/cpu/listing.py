@@ -78,6 +78,7 @@ class Listing:
         constants: buffer → what it holds throughout.
         shapes: array → shape, in forward order, for sixteen samples.
         per_block: samples of a block.
+        at_once: how many bytes of parameters, the first ones, are summed over the whole batch.
         segmented: whether every block needs memory of its own.
         options: what the program is for.
     """
@@ -88,6 +89,7 @@ class Listing:
     constants: Mapping[str, np.ndarray]
     shapes: Mapping[str, tuple[int, ...]]
     per_block: int
+    at_once: int
     segmented: bool
     options: Options
 
@@ -130,6 +132,7 @@ def listing_of(program: Program) -> Listing:
         constants,
         program.system.shapes,
         program.per_block,
+        memory.at_once,
         program.segmented,
         program.options,
     )
@@ -215,6 +218,7 @@ def _to_json(listing: Listing) -> bytes:
         "constants": {n: a.tolist() for n, a in listing.constants.items()},
         "shapes": dict(listing.shapes),
         "per_block": listing.per_block,
+        "at_once": listing.at_once,
         "segmented": listing.segmented,
     }
     return json.dumps(data, separators=(",", ":")).encode()
@@ -233,6 +237,7 @@ def _from_json(content: bytes, options: Options) -> Listing | None:
             {n: np.array(a) for n, a in data["constants"].items()},
             {n: tuple(shape) for n, shape in data["shapes"].items()},
             data["per_block"],
+            data["at_once"],
             data["segmented"],
             options,
         )

@@ -1,9 +1,9 @@
 """The static memory plan: where every array of a step lies, known before there is any data.
 
 Each array lives in a region of its own kind (`Field`): activations in a block's arena, parameters
-in one row, gradients in a copy of that row per group. Where barriers cut the step, so that every
-block has an arena, an activation that lives between two barriers lies in its thread's memory
-instead: it stays in the caches, and the arenas stay small.
+in one row, gradients in a copy of that row per group (but see `Memory.at_once`). Where barriers cut
+the step, so that every block has an arena, an activation that lives between two barriers lies in
+its thread's memory instead: it stays in the caches, and the arenas stay small.
 
 In the arena and in a thread's memory, arrays of equal layout share a place where their lives do not
 overlap; the layouts must be equal because halos are set to zero only once.
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from .frame import Field
 from .layout import Layout
 
-__all__ = ["Buffer", "Memory"]
+__all__ = ["Buffer", "Memory", "aligned"]
 
 _ALIGN = 64
 
@@ -62,11 +62,16 @@ class Buffer:
 
 
 class Memory:
-    """All buffers by name, and how large each region is."""
+    """All buffers by name, and how large each region is.
+
+    The first `at_once` bytes of the parameters' row are those of whose gradients there is one copy,
+    summed over the whole batch at once, not one per group.
+    """
 
     def __init__(self) -> None:
         self.buffers: dict[str, Buffer] = {}
         self.sizes: dict[Field, int] = {}
+        self.at_once = 0
 
     def __getitem__(self, name: str) -> Buffer:
         return self.buffers[name]
@@ -122,6 +127,11 @@ class Memory:
             buffer.field = buffer.root.field
 
     def _take(self, field: Field, size: int) -> int:
-        begin = -(-self.sizes.get(field, 0) // _ALIGN) * _ALIGN
-        self.sizes[field] = begin + -(-size // _ALIGN) * _ALIGN
+        begin = aligned(self.sizes.get(field, 0))
+        self.sizes[field] = begin + aligned(size)
         return begin
+
+
+def aligned(place: int) -> int:
+    """The next place where a cache line begins."""
+    return -(-place // _ALIGN) * _ALIGN

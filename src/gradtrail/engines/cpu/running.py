@@ -255,23 +255,10 @@ def _everything(
         else:
             values[name] = context.array(f"value {name}").copy()
     if loaded.listing.options.backward:
-        rows = context.gradients.view(np.float32).reshape(-1, context.length // 4)
-        total = _tree(rows[: context.groups])
         for name in values:
             if name in network.parameters:
-                held = places[f"gradient {name}"]
-                begin, size = held.offset // 4, held.layout.size // 4
-                gradients[name] = total[begin : begin + size].reshape(held.layout.shape).copy()
+                gradients[name] = context.gradient(name)
             elif f"gradient {name}" in places:
                 gradients[name] = context.samples_of(f"gradient {name}", count)
         gradients["loss"] = np.ones((), np.float32)
     return Computed(values, gradients)
-
-
-def _tree(rows: np.ndarray) -> np.ndarray:
-    """The sum of the groups' gradients, in the order in which a training adds them."""
-    parts = list(rows)
-    while len(parts) > 1:
-        pairs = [a + b for a, b in zip(parts[::2], parts[1::2], strict=False)]
-        parts = pairs + ([parts[-1]] if len(parts) % 2 else [])
-    return np.asarray(parts[0])

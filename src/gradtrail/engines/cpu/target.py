@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 from functools import cache
 
 import llvmlite
@@ -73,11 +74,10 @@ def host() -> Target:
         return target_for(name)
     here, found = _detected()
     cpu = name or here
-    # behind what the machine has, so that a name brings nothing that it lacks
-    together = found + ("," + features if features else "")
-    if name or features:
-        _check_override(cpu, together)
-    return _described(cpu, together)
+    if not name and not features:
+        return _described(cpu, found)
+    # what the machine has, less what the name lacks: a name brings nothing, but it takes away
+    return _described(cpu, ",".join((found, *_lacking(cpu, features or ""))))
 
 
 @cache
@@ -112,8 +112,11 @@ def _told() -> str:
     return "\n".join(line for line in first.splitlines() if not line.startswith(changing))
 
 
-def _check_override(cpu: str, features: str) -> None:
-    """Try what the environment says in a process of its own: LLVM ends it where it knows no such.
+def _lacking(cpu: str, features: str) -> tuple[str, ...]:
+    """What the environment says, and before it what has to be switched off for it.
+
+    It is tried in a process of its own, since LLVM ends the one that asks for what it does not
+    know. LLVM tells no features of a name, but what code it makes shows them.
 
     Raises:
         ArgumentError: LLVM cannot make code for it.
@@ -130,7 +133,13 @@ def _check_override(cpu: str, features: str) -> None:
             f"GRADTRAIL_CPU={cpu!r} or GRADTRAIL_CPU_FEATURES is nothing that LLVM makes code for "
             f"({cause}); use {', '.join(_PRESETS)}, a name that LLVM knows, or unset them"
         )
+    signs = _SIGNS if platform.machine() in ("x86_64", "AMD64") else {}
+    off = (f"-{name}" for name, sign in signs.items() if not re.search(sign, tried.stdout))
+    return (*off, features) if features else tuple(off)
 
+
+_SIGNS = {"avx512f": "%zmm", "avx2": r"vpaddd.*%[yz]mm", "fma": "vfmadd", "avx": "%[yz]mm"}
+"""How one knows from the trial's code that a processor has a feature."""
 
 _TRIAL = """
 import sys
@@ -139,7 +148,19 @@ llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
 target = llvm.Target.from_triple(llvm.get_process_triple())
 machine = target.create_target_machine(cpu=sys.argv[1], features=sys.argv[2])
-machine.emit_object(llvm.parse_assembly("define float @f(float %x) { ret float %x }"))
+text = '''
+declare <16 x float> @llvm.fma.v16f32(<16 x float>, <16 x float>, <16 x float>)
+define <16 x float> @f(<16 x float> %x) #0 {
+  %y = call <16 x float> @llvm.fma.v16f32(<16 x float> %x, <16 x float> %x, <16 x float> %x)
+  ret <16 x float> %y
+}
+define <16 x i32> @g(<16 x i32> %x) #0 {
+  %y = add <16 x i32> %x, %x
+  ret <16 x i32> %y
+}
+attributes #0 = { "prefer-vector-width"="512" "min-legal-vector-width"="512" }
+'''
+print(machine.emit_assembly(llvm.parse_assembly(text)))
 """
 
 

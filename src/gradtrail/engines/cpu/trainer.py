@@ -14,6 +14,7 @@ from ...equation.scalar import evaluate
 from ..base import Batch, Computed, Stepped, Trainer
 from .context import Assembled, address, aligned, assembled
 from .frame import Field
+from .kernels.base import Kernel
 from .kernels.update import SumGroups, Update, folded
 from .listing import ListedPhase, Place
 from .options import Options
@@ -47,6 +48,13 @@ class _Side(NamedTuple):
 
 
 _READ = (Field.PARAMETERS, Field.STATE, Field.CONSTANTS)
+_MOVED = (
+    Field.PARAMETERS,
+    Field.GRADIENTS_ALL,
+    Field.UPDATED,
+    Field.STATE,
+    Field.STATE_UPDATED,
+)
 _WRITTEN = (Field.UPDATED, Field.STATE_UPDATED, Field.CONSTANTS_UPDATED)
 
 
@@ -110,25 +118,30 @@ class CPUTrainer(Trainer):
         """The phases of a whole step: the program's, then sum and update."""
         groups = loaded.context.groups
         if groups not in self._whole:
-            length = loaded.context.length
-            sums = SumGroups(groups)
-            update = Update(self._assignments, self._rule.state, len(self._scalars), length // 4)
-            gradients = (int(Field.GRADIENTS_ALL), 0)
-            weights, new = (int(Field.PARAMETERS), 0), (int(Field.UPDATED), 0)
-            state, after = (int(Field.STATE), 0), (int(Field.STATE_UPDATED), 0)
-            calls = (
-                (sums.symbol, (gradients,)),
-                (update.symbol, (weights, gradients, new, state, after)),
-            )
-            compiler = compiler_for(self.engine.processor)
-            pieces = [
-                (k.symbol, k.symbol, partial(k.text, compiler.target)) for k in (sums, update)
-            ]
-            found = compiler.addresses(pieces)
-            addresses = dict(zip((sums.symbol, update.symbol), found, strict=True))
-            phase = ListedPhase("chunks", calls, length // 4, _CHUNK)
-            self._whole[groups] = loaded.phases.grouped(groups, assembled([phase], addresses))
+            self._whole[groups] = loaded.phases.grouped(groups, self._closing(loaded))
         return self._whole[groups]
+
+    def _closing(self, loaded: Loaded) -> Assembled:
+        """Sum and update; what has one gradient for the whole batch is only updated."""
+        length, once = loaded.context.length, loaded.listing.at_once
+        sums = SumGroups(loaded.context.groups)
+        kernels: dict[str, Kernel] = {}
+        phases = []
+        for begin, end, shared in ((0, once, False), (once, length, True)):
+            if begin == end:
+                continue
+            update = Update(
+                self._assignments, self._rule.state, len(self._scalars), length // 4, clears=shared
+            )
+            calls = [(update.symbol, tuple((int(field), begin) for field in _MOVED))]
+            kernels[update.symbol] = update
+            if shared:
+                calls.insert(0, (sums.symbol, ((int(Field.GRADIENTS_ALL), begin),)))
+                kernels[sums.symbol] = sums
+            phases.append(ListedPhase("chunks", tuple(calls), (end - begin) // 4, _CHUNK))
+        compiler = compiler_for(self.engine.processor)
+        pieces = [(s, s, partial(k.text, compiler.target)) for s, k in kernels.items()]
+        return assembled(phases, dict(zip(kernels, compiler.addresses(pieces), strict=True)))
 
     def step(self, batch: Batch) -> Stepped:
         """See `Trainer.step`."""

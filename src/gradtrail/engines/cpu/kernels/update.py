@@ -108,12 +108,14 @@ class Update(Kernel):
         state: the names of what is remembered; their arrays lie one after another.
         scalars: how many numbers the step gives.
         length: of each array, in numbers.
+        clears: whether the gradients are set to zero, for the blocks of the next step to add to.
     """
 
     assignments: tuple[tuple[str, Expression], ...]
     state: tuple[str, ...]
     scalars: int
     length: int
+    clears: bool = True
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
@@ -132,7 +134,8 @@ class Update(Kernel):
             values["gradient"] = code.load(code.at(gradients, offset))
             for place, name in enumerate(self.state):
                 values[name] = code.load(code.at(code.at(state, place * size), offset))
-            code.store(code.number(0.0), code.at(gradients, offset))  # for the next step
+            if self.clears:
+                code.store(code.number(0.0), code.at(gradients, offset))
             checked = [values["gradient"]]
             for name, expression in self.assignments:
                 values[name] = compiled(code, expression, values)

@@ -6,18 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-from ....equation import Access, Normalisation
+from ....equation import Normalisation
 from ..addresses import stream
 from ..contraction import Form, by_rows, nest_of
 from ..frame import Field
 from ..kernels.base import NestKernel
 from ..kernels.lanes import SumLanes
-from ..kernels.outer import OuterProduct, Transposed
 from ..kernels.zero import Zero
 from ..layout import Layout
 from ..nest import Epilogue
-from ..target import LANES, Target
-from . import winograd
+from . import outer, winograd
 from .draft import Draft, Ending, products
 from .normalisation import normalise_back
 from .work import Sent, gradient, slopes
@@ -80,11 +78,10 @@ def _towards_parameter(draft: Draft, sent: Sent, does: str) -> None:
         winograd.weigh(draft, sent.plane, sent.arrays, sent.name, does)
         return
     for form in sent.forms:
-        letters = _outer_product(form)
-        if letters is None:
+        if outer.letters(form) is None:
             _weights(draft, sent, form, does)
         else:
-            _outer(draft, sent, form, letters, does)
+            outer.weigh(draft, sent, form, does)
 
 
 def _weights(draft: Draft, sent: Sent, form: Form, does: str) -> None:
@@ -106,42 +103,3 @@ def _weights(draft: Draft, sent: Sent, form: Form, does: str) -> None:
     kernel = NestKernel(by_rows(nest, replace(lanes, lanes=True)))
     draft.call(kernel, names, name, does, products(form), tiling.cycles)
     draft.call(SumLanes(prod(shape)), (sent.arrays[form.target.array], buffer), name, does)
-
-
-def _outer_product(form: Form) -> tuple[str, str] | None:
-    """The letters of rows and columns where a weight gradient sums over samples alone."""
-    if len(form.terms) != 1 or not form.over_lanes or not form.dense:
-        return None
-    (term,) = form.terms
-    if len(term.factors) != 2 or term.summed != ("n",) or term.scale.value != 1:
-        return None
-    shown = [p.plain or "" for p in term.target.positions]
-    by_index = {f.names[-1]: f.access.array for f in term.factors if len(f.names) == 2}
-    if len(shown) != 2 or set(by_index) != set(shown):
-        return None
-    if not all(isinstance(f, Access) for f in term.factors):
-        return None
-    return by_index[shown[0]], by_index[shown[1]]
-
-
-def _outer(draft: Draft, sent: Sent, form: Form, letters: tuple[str, str], does: str) -> None:
-    """A linear layer's weight gradient; its input is transposed once."""
-    rows, columns = (sent.arrays[letter] for letter in letters)
-    outputs, features = form.equation.shape_of[form.target.array]
-    transposed = f"transposed {columns}"
-    if transposed not in draft.memory:
-        layout = Layout((-(-features // LANES) * LANES,), (), True)
-        draft.memory.add(transposed, Field.ARENA, layout)
-        draft.call(Transposed(features), (transposed, columns), sent.name, does)
-    kernel = OuterProduct(outputs, features, *_outer_tile(draft.target, outputs))
-    names = (sent.arrays[form.target.array], rows, transposed)
-    draft.call(kernel, names, sent.name, does, outputs * features)
-
-
-def _outer_tile(target: Target, outputs: int) -> tuple[int, int]:
-    """Rows and registers of features that an outer product holds at once."""
-    most = 24 if target.registers >= 32 else 8
-    columns = min(target.parts, 2)
-    rows = most // columns
-    dividing = [r for r in range(rows, rows // 2, -1) if outputs % r == 0]
-    return min(dividing[0] if dividing else rows, outputs), columns

@@ -55,5 +55,5 @@ def build(
         backward(draft, sent)
     several = sum(phase.kind == "blocks" and bool(phase.calls) for phase in draft.phases) > 1
     draft.memory.place(segmented=several)
-    phases = [phase for phase in draft.phases if phase.calls]
+    phases = [phase for phase in (*draft.phases, *draft.closing) if phase.calls]
     return Program(phases, draft.memory, system, options, draft.constants)

@@ -16,7 +16,8 @@ from ..layout import Layout
 from ..memory import Memory
 from ..nest import Epilogue
 from ..program import Call, Phase
-from .work import Work
+from .outer import at_once
+from .work import Work, gradient
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +50,8 @@ class Draft:
         self.memory = Memory()
         self.packing = Phase("each")
         self.phases: list[Phase] = [self.packing, Phase("blocks")]
+        self.closing: list[Phase] = []
+        self.at_once = at_once(work)
         self.constants: dict[str, np.ndarray] = {}
         self.written: set[str] = set()
         self.repeated: dict[str, Call] = {}
@@ -79,6 +82,32 @@ class Draft:
         self.phases.append(Phase("one"))
         self.call(kernel, arguments, layer, does)
         self.phases.append(Phase("blocks"))
+
+    def behind(
+        self,
+        length: int,
+        chunk: int,
+        kernel: Kernel,
+        arguments: Sequence[str],
+        layer: str,
+        does: str,
+        work: int,
+    ) -> None:
+        """A call behind all others, whose `length` is shared out in pieces of `chunk`."""
+        phase = Phase("chunks", [Call(kernel, tuple(arguments), layer, does, work)], length, chunk)
+        self.closing.append(phase)
+
+    def of_all_blocks(self, buffer: str) -> str:
+        """What every block has to itself, from the first block's on."""
+        name, held = f"{buffer} of all blocks", self.memory[buffer]
+        self.memory.put(name, Field.PARTIAL_ALL, held.layout, held.offset)
+        return name
+
+    def in_first_group(self, parameter: str) -> str:
+        """A parameter's gradient in group 0, which no block has to itself."""
+        name, held = f"first {gradient(parameter)}", self.memory[gradient(parameter)]
+        self.memory.put(name, Field.GRADIENTS_ALL, held.layout, held.offset)
+        return name
 
     def pack(self, kernel: Kernel, arguments: Sequence[str], layer: str) -> None:
         """A call before all others, once a step."""

@@ -41,7 +41,7 @@ def normalise(draft: Draft, node: Node, equation: Normalisation) -> None:
         layer.momentum if moves else None,
     )
     updates = [b for r in running for b in (value(r), f"updated {r}")]
-    arguments = (*(f"{b} of all" for b in partial), *statistics, *updates)
+    arguments = (*map(draft.of_all_blocks, partial), *statistics, *updates)
     draft.alone(join, arguments, name, "statistics of the batch")
     _apply(draft, node, equation, source, statistics)
 
@@ -117,12 +117,12 @@ def _sums(
     for total in totals:
         memory.add(total, Field.SHARED, Layout((source.shape[0],), (), False))
     grads = [
-        _of_first_group(draft, node.array_of[a])
+        draft.in_first_group(node.array_of[a])
         for a in (equation.scale, equation.shift)
         if a is not None
     ]
     join = JoinGradients(source.shape[0], equation.scale is not None, equation.shift is not None)
-    arguments = (*(f"{b} of all" for b in partial), *totals, *grads)
+    arguments = (*map(draft.of_all_blocks, partial), *totals, *grads)
     draft.alone(join, arguments, name, "backward, sums of the batch")
 
 
@@ -130,14 +130,5 @@ def _partial(draft: Draft, what: str, channels: int) -> list[str]:
     """Two sums per channel, for a block and for all of them."""
     found = [f"partial {what} {i}" for i in range(2)]
     for name in found:
-        layout = Layout((channels,), (), False)
-        buffer = draft.memory.add(name, Field.PARTIAL, layout)
-        draft.memory.put(f"{name} of all", Field.PARTIAL_ALL, layout, buffer.offset)
+        draft.memory.add(name, Field.PARTIAL, Layout((channels,), (), False))
     return found
-
-
-def _of_first_group(draft: Draft, parameter: str) -> str:
-    """A parameter's gradient in group 0, which no block has to itself."""
-    name, buffer = f"first {gradient(parameter)}", draft.memory[gradient(parameter)]
-    draft.memory.put(name, Field.GRADIENTS_ALL, buffer.layout, buffer.offset)
-    return name

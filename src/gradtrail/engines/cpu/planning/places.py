@@ -10,6 +10,7 @@ from ..contraction import Form
 from ..frame import Field
 from ..kernels.selection import winner_element
 from ..layout import Layout, Margins
+from ..memory import aligned
 from .draft import Draft
 from .work import Sent, copies, gradient, value
 
@@ -73,12 +74,15 @@ def _margins(draft: Draft) -> dict[str, Margins]:
 
 def _parameters(draft: Draft) -> None:
     """Parameters and their gradients in rows of equal places; running statistics."""
-    memory, at = draft.memory, 0
-    for name, shape in draft.network.parameters.shapes.items():
-        layout = Layout(tuple(shape), (), False)
+    memory, shapes, at = draft.memory, draft.network.parameters.shapes, 0
+    first = [name for name in shapes if name in draft.at_once]
+    for name in (*first, *(name for name in shapes if name not in draft.at_once)):
+        layout = Layout(tuple(shapes[name]), (), False)
         memory.put(value(name), Field.PARAMETERS, layout, at)
         memory.put(gradient(name), Field.GRADIENTS, layout, at)
         at += layout.size
+        if name in draft.at_once:
+            at = memory.at_once = aligned(at)
     for name, shape in draft.network.buffers.shapes.items():
         layout = Layout(tuple(shape), (), False)
         held = memory.add(value(name), Field.CONSTANTS, layout)

@@ -1,0 +1,127 @@
+"""A linear layer's weight gradient: an outer product, summed over samples alone.
+
+Most weights get their share block by block, as everywhere. Where a layer's weights are so many that
+they do not stay near, every block would fetch and store them all again, and every group would have
+a copy. There the blocks put down what is multiplied, and the whole batch is summed at once, behind
+them (`at_once`): each weight's gradient is stored a single time.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+from ....equation import Access
+from ..contraction import Form
+from ..frame import Field
+from ..kernels.outer import BatchOuterProduct, Copied, OuterProduct, Transposed
+from ..layout import Layout
+from ..target import LANES, Target
+
+if TYPE_CHECKING:
+    from .draft import Draft
+    from .work import Sent, Work
+
+__all__ = ["at_once", "letters", "weigh"]
+
+_NEAR = 1 << 20
+"""How many bytes of weights may stay near while a block goes through a network."""
+
+_TASKS = 64
+"""Into about how many tasks a sum over the whole batch is cut."""
+
+
+def letters(form: Form) -> tuple[str, str] | None:
+    """The letters of rows and columns where a weight gradient sums over samples alone."""
+    if len(form.terms) != 1 or not form.over_lanes or not form.dense:
+        return None
+    (term,) = form.terms
+    if len(term.factors) != 2 or term.summed != ("n",) or term.scale.value != 1:
+        return None
+    shown = [p.plain or "" for p in term.target.positions]
+    by_index = {f.names[-1]: f.access.array for f in term.factors if len(f.names) == 2}
+    if len(shown) != 2 or set(by_index) != set(shown):
+        return None
+    if not all(isinstance(f, Access) for f in term.factors):
+        return None
+    return by_index[shown[0]], by_index[shown[1]]
+
+
+def at_once(work: Work) -> frozenset[str]:
+    """The parameters whose gradient is summed over the whole batch at once."""
+    return frozenset(
+        sent.receives
+        for sent in work.sent
+        if len(sent.forms) == 1
+        and len(work.received[sent.receives]) == 1
+        and 4 * prod(work.system.shapes[sent.receives]) >= _NEAR
+        and letters(sent.forms[0]) is not None
+    )
+
+
+def weigh(draft: Draft, sent: Sent, form: Form, does: str) -> None:
+    """The calls of such a gradient; its input is transposed once."""
+    found = letters(form)
+    assert found is not None
+    rows, columns = (sent.arrays[letter] for letter in found)
+    shape = form.equation.shape_of[form.target.array]
+    if sent.receives in draft.at_once:
+        _put_down(draft, sent, rows, columns, shape, does)
+        return
+    outputs, features = shape
+    transposed = _transposed(draft, sent.name, columns, features, Field.ARENA, does)
+    kernel = OuterProduct(outputs, features, *_tile(draft.target, outputs))
+    names = (sent.arrays[form.target.array], rows, transposed)
+    draft.call(kernel, names, sent.name, does, outputs * features)
+
+
+def _put_down(
+    draft: Draft, sent: Sent, rows: str, columns: str, shape: tuple[int, ...], does: str
+) -> None:
+    """Every block puts down dZ and Xᵗ; what multiplies them follows behind all blocks."""
+    outputs, features = shape
+    memory, layout = draft.memory, Layout((outputs,), (), True)
+    transposed = _transposed(draft, sent.name, columns, features, Field.PARTIAL, does)
+    put = f"put down {rows}"
+    if put not in memory:
+        memory.add(put, Field.PARTIAL, layout)
+        draft.call(Copied(layout.size), (put, rows), sent.name, does)
+    kernel = BatchOuterProduct(outputs, features, *_batch_tile(draft.target, outputs))
+    length = kernel.length(draft.target)
+    names = (draft.in_first_group(sent.receives), *map(draft.of_all_blocks, (put, transposed)))
+    work = outputs * features
+    draft.behind(length, max(1, length // _TASKS), kernel, names, sent.name, does, work)
+
+
+def _transposed(
+    draft: Draft, layer: str, columns: str, features: int, field: Field, does: str
+) -> str:
+    """The layer's input with features as lanes, made once."""
+    name, memory = f"transposed {columns}", draft.memory
+    if field is not Field.ARENA:
+        name = f"{name}, put down"
+    if name not in memory:
+        kernel = Transposed(features)
+        memory.add(name, field, Layout((kernel.sixteens * LANES,), (), True))
+        draft.call(kernel, (name, columns), layer, does)
+    return name
+
+
+def _tile(target: Target, outputs: int) -> tuple[int, int]:
+    """Rows and registers of features that an outer product holds at once."""
+    most = 24 if target.registers >= 32 else 8
+    columns = min(target.parts, 2)
+    return _dividing(most // columns, outputs), columns
+
+
+def _batch_tile(target: Target, outputs: int) -> tuple[int, int]:
+    """The same where a tile may hold features of several sixteens."""
+    most = 24 if target.registers >= 32 else 8
+    columns = max(target.parts, 2)
+    return _dividing(most // columns, outputs), columns
+
+
+def _dividing(rows: int, outputs: int) -> int:
+    """About so many rows, best a divisor of all."""
+    dividing = [r for r in range(rows, rows // 2, -1) if outputs % r == 0]
+    return min(dividing[0] if dividing else rows, outputs)
