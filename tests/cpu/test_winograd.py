@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -27,6 +26,7 @@ from gradtrail.engines.cpu.winograd import (
     UnpackGradient,
     WeightGradient,
     estimated_cycles,
+    turned,
 )
 from gradtrail.engines.cpu.winograd.points import transforms
 from gradtrail.equation.scalar import Function, Literal, Variable, maximum
@@ -195,7 +195,7 @@ def test_forward(name: str, m: int) -> None:
 @each_target
 @each_m
 def test_towards_input(name: str, m: int) -> None:
-    """DX is the convolution of dZ with the kernels turned, with padding 2 − p."""
+    """DX is the convolution of dZ with the kernels turned, with padding 2 − p; U is Z's."""
     for C, K, H, W, p in shapes_for(name):
         height, width = H + 2 - 2 * p, W + 2 - 2 * p  # of X
         if min(height, width) < m:
@@ -203,13 +203,18 @@ def test_towards_input(name: str, m: int) -> None:
         dz, weights = drawn(1, K, H, W, LANES), drawn(2, K, C, 3, 3)
         source, _ = planes(padded(dz, 2 - p), 1, np.nan)
         target, dx = planes(np.zeros((C, height, width, LANES)), 1, UNTOUCHED)
-        streams = stream(1, source, "cyx", 1), stream(0, target, "kyx", 1)
-        kernel = Convolution(Tiles(m, height, width), K, C, *streams, 2, 3)
-        u = packed(name, replace(kernel.packed, turned=True), weights)
-        run(name, kernel, [target, source, u, scratch(kernel.scratch_size)])
-        turned = weights.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
-        assert_near(dx, correlation(padded(dz, 2 - p), turned), m, (C, K, H, W, p))
-        assert_untouched(target, 1)
+        streams = (
+            turned(stream(1, source, "cyx", 1), height + 2, width + 2),
+            turned(stream(0, target, "kyx", 1), height, width),
+        )
+        kernels = weights.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
+        for backwards in (True, False):
+            tiles = Tiles(m, height, width, backwards)
+            kernel = Convolution(tiles, K, C, *streams, 2, 3, exchanged=True)
+            u = packed(name, kernel.packed, weights)
+            run(name, kernel, [target, source, u, scratch(kernel.scratch_size)])
+            assert_near(dx, correlation(padded(dz, 2 - p), kernels), m, (C, K, H, W, p))
+            assert_untouched(target, 1)
 
 
 def towards_weights(
@@ -254,10 +259,16 @@ def test_same_bits_on_every_processor(name: str, m: int) -> None:
 RELU = Function("relu", maximum(Variable("x"), Literal(0.0)))
 
 
+@pytest.mark.parametrize("back", [False, True])
 @each_target
 @each_m
-def test_adds_once_and_then_the_epilogue(name: str, m: int) -> None:
+def test_adds_once_and_then_the_epilogue(name: str, m: int, back: bool) -> None:
     """Where tiles overlap, what is there is not added to twice, and what is kept is kept once."""
+
+    def by_place(*of: object) -> Stream:
+        found = stream(*of)
+        return turned(found, H, W) if back else found
+
     C, K, H, W = 3, 5, 7, 6
     x, weights, before = drawn(1, C, H, W, LANES), drawn(2, K, C, 3, 3), drawn(3, K, H, W, LANES)
     more, slopes = drawn(4, K, H, W, LANES), drawn(5, K, H, W, LANES)
@@ -265,14 +276,16 @@ def test_adds_once_and_then_the_epilogue(name: str, m: int) -> None:
     target, z = planes(before, 1, UNTOUCHED)
     kept, inside = planes(np.zeros_like(before), 2, UNTOUCHED)
     steps = (
-        Epilogue("add", stream=stream(4, more, "kyx", 0)),
-        Epilogue("keep", stream=stream(5, kept, "kyx", 2)),
+        Epilogue("add", stream=by_place(4, more, "kyx", 0)),
+        Epilogue("keep", stream=by_place(5, kept, "kyx", 2)),
         Epilogue("apply", RELU),
-        Epilogue("slope", RELU.derivative, stream(6, slopes, "kyx", 0)),
+        Epilogue("slope", RELU.derivative, by_place(6, slopes, "kyx", 0)),
     )
-    streams = stream(1, source, "cyx", 1), stream(0, target, "kyx", 1)
-    kernel = Convolution(Tiles(m, H, W), C, K, *streams, 2, 3, adds=True, epilogue=steps)
-    u = packed(name, kernel.packed, weights)
+    read = stream(1, source, "cyx", 1)
+    streams = turned(read, H + 2, W + 2) if back else read, by_place(0, target, "kyx", 1)
+    tiles = Tiles(m, H, W, back)
+    kernel = Convolution(tiles, C, K, *streams, 2, 3, adds=True, epilogue=steps)
+    u = packed(name, kernel.packed, weights[:, :, ::-1, ::-1].copy() if back else weights)
     run(name, kernel, [target, source, u, scratch(kernel.scratch_size), more, kept, slopes])
     expected = before + correlation(padded(x, 1), weights) + more
     assert_near(inside, expected, m, "kept")

@@ -3,7 +3,7 @@
 A form is a plane convolution where it reads a 3 × 3 window at stride 1 without dilation or groups:
 
     forward     Z[n,k,y,x] = b[k] + Σ W[k,c,i,j]·X[n,c,y+i−p,x+j−p]
-    turned      dX[n,c,h,w] = Σ W[k,c,i,j]·dZ[n,k,h+p−i,w+p−j]          every kernel turned by half
+    turned      dX[n,c,h,w] = Σ W[k,c,i,j]·dZ[n,k,h+p−i,w+p−j]          all planes turned by half
     weights     dW[k,c,i,j] = Σ dZ[n,k,y,x]·X[n,c,y+i−p,x+j−p]
 """
 
@@ -211,17 +211,21 @@ def convolve(
     *,
     adds: bool,
 ) -> None:
-    """A convolution, forward or turned; its weights are transformed once a step."""
-    from ..winograd import Convolution, PackWeights, Tiles
+    """A convolution, forward or turned; its weights are transformed once a step for both."""
+    from ..winograd import Convolution, Tiles, turned
 
     memory = draft.memory
-    c, k = plane.channels
-    pack = PackWeights(plane.m, k, c, plane.kind == "turned", True)
+    (c, k), (height, width) = plane.channels, plane.size
     weights = arrays[plane.weights]
-    packed = f"packed {weights} {plane.m} {plane.kind}"
-    if packed not in memory:
-        memory.add(packed, Field.PACKED, Layout((pack.size // 4,), (), False))
-        draft.pack(pack, (packed, weights), layer)
+    packed, back = f"packed {weights} {plane.m}", plane.kind == "turned"
+
+    def outputs(buffer: str, argument: int) -> Stream:
+        found = _by_place(memory[buffer].layout, argument, "kyx", (0, 0))
+        return turned(found, height, width) if back else found
+
+    source = _by_place(memory[arrays[plane.source]].layout, 1, "cyx", plane.start)
+    if back:  # what the outputs read is two rows and columns larger than they
+        source = turned(source, height + 2, width + 2)
     names = [target, arrays[plane.source], packed]
     bias = None
     if plane.bias is not None:
@@ -231,25 +235,29 @@ def convolve(
     first = 4 if bias is None else 5
     for step, buffer in endings:
         if buffer is not None:
-            layout = memory[buffer].layout
-            step = replace(step, stream=_by_place(layout, first + len(beside), "kyx", (0, 0)))
+            step = replace(step, stream=outputs(buffer, first + len(beside)))
             beside.append(buffer)
         steps.append(step)
     kernel = Convolution(
-        Tiles(plane.m, *plane.size),
+        Tiles(plane.m, height, width, backwards=back),
         c,
         k,
-        _by_place(memory[arrays[plane.source]].layout, 1, "cyx", plane.start),
-        _by_place(memory[target].layout, 0, "kyx", (0, 0)),
+        source,
+        outputs(target, 0),
         2,
         3,
         bias,
         adds,
         tuple(steps),
+        exchanged=back,
     )
+    if packed not in memory:
+        pack = replace(kernel.packed, everything=True)
+        memory.add(packed, Field.PACKED, Layout((pack.size // 4,), (), False))
+        draft.pack(pack, (packed, weights), layer)
     names.append(draft.scratch(kernel.scratch_size))
     names += [arrays[plane.bias]] if plane.bias is not None else []
-    work = plane.size[0] * plane.size[1] * c * k * 9
+    work = height * width * c * k * 9
     draft.call(kernel, [*names, *beside], layer, does, work, cycles(plane, draft.target))
 
 

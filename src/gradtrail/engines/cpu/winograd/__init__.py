@@ -5,7 +5,7 @@ from __future__ import annotations
 from .blocking import estimated_cycles
 from .convolution import Convolution
 from .gradient import WeightGradient
-from .tiles import Tiles
+from .tiles import Tiles, turned
 from .weights import PackWeights, UnpackGradient
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "UnpackGradient",
     "WeightGradient",
     "estimated_cycles",
+    "turned",
 ]

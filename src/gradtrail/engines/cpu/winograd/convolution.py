@@ -8,6 +8,13 @@ Strip by strip, as many tiles as fit into the cache with what is made of them:
     M[ξ,t,k] = Σ_c U[ξ,k,c]·V[ξ,t,c]            one accumulator each, c ascending
     Z[k, tile t] = Aᵀ·M[:,t,k]·A + b[k]         then the epilogue
 
+The gradient towards the input is the convolution of dZ with K and C exchanged and all kernels
+turned by half. It is the planes that are turned here, X and Z, by streams that run from the last
+row and column to the first (`turned`): they meet the kernels as they are. So one U serves both, and
+where the roles are exchanged the sum runs over its k:
+
+    M[ξ,t,c] = Σ_k U[ξ,k,c]·V[ξ,t,k]
+
 Source: Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, algorithm 1.
 """
 
@@ -48,12 +55,13 @@ class Convolution(Kernel):
         out_channels: K.
         source: X over `c`, `y`, `x`: the element that output (y, x) meets with offset (0, 0).
         target: Z over `k`, `y`, `x`.
-        weights: argument: U as `PackWeights` lays it out.
+        weights: argument: U as `packed` lays it out.
         scratch: argument: `scratch_size` bytes.
         bias: argument: b (K), or None.
         adds: whether to what is at the target.
         epilogue: what happens before storing; its streams are over `k`, `y`, `x`, and none may
             overlap the target.
+        exchanged: whether U has its K for C and its C for K.
         strip: how many tiles are transformed at a time.
     """
 
@@ -67,12 +75,14 @@ class Convolution(Kernel):
     bias: int | None = None
     adds: bool = False
     epilogue: tuple[Epilogue, ...] = ()
+    exchanged: bool = False
     strip: int = STRIP
 
     @property
     def packed(self) -> PackWeights:
-        """The layout of U."""
-        return PackWeights(self.tiles.m, self.out_channels, self.in_channels)
+        """What U is made by."""
+        channels = self.out_channels, self.in_channels
+        return PackWeights(self.tiles.m, *(channels[::-1] if self.exchanged else channels))
 
     @cached_property
     def _padded(self) -> int:
@@ -103,7 +113,7 @@ class Convolution(Kernel):
         return [
             f"for {self.tiles.count} tiles of {m} × {m} outputs, {self.strip} at a time:",
             f"    V[ξ,t,c] = (Bᵀ·X·B)[ξ]            ξ < {self.tiles.alpha**2}",
-            "    M[ξ,t,k] = Σ_c U[ξ,k,c]·V[ξ,t,c]",
+            f"    M[ξ,t,k] = Σ_c U[ξ,{'c,k' if self.exchanged else 'k,c'}]·V[ξ,t,c]",
             f"    acc = {start}Aᵀ·M[:,t,k]·A" + ("" if self.bias is None else " + b[k]"),
             *(f"    {epilogue_line(step)}" for step in self.epilogue),
             "    store acc",
@@ -147,7 +157,7 @@ class _Writer:
         """M = U·V for every ξ."""
         code, kernel = self.code, self.kernel
         held, packed = self.held, kernel.packed
-        rounds, per_group = kernel._padded // held.channels, GROUP // held.channels
+        rounds = kernel._padded // held.channels
         rounded = code.add_index(count, held.tiles - 1)
         with code.loop("xi", self.tiles.alpha**2) as xi:
             u = code.at(code.argument(kernel.weights), xi, packed.point)
@@ -156,36 +166,77 @@ class _Writer:
             with code.loop("t", code.new("i64", f"udiv {rounded}, {held.tiles}")) as t:
                 row, out = code.at(v, t, self.v.tile), code.at(m, t, held.tiles * self._row)
                 with code.loop("g", rounds) as g:
-                    group = code.new("i64", f"udiv {g}, {per_group}")
-                    within = code.sub_index(g, code.mul_index(group, per_group))
-                    place = code.at(code.at(u, group, packed.group), within, held.channels * 4)
-                    self._product(place, row, code.at(out, g, held.channels * LINE))
+                    self._product(self._weights(u, g), row, code.at(out, g, held.channels * LINE))
 
     @property
     def _row(self) -> int:
         """Bytes of M from one tile to the next."""
         return self.kernel._padded * LINE
 
+    def _weights(self, u: Value, g: Value) -> Value:
+        """Where in U the output channels begin that are held at once in round g."""
+        code, held, packed = self.code, self.held, self.kernel.packed
+        if self.kernel.exchanged:
+            return code.at(u, g, held.channels * GROUP * 4)
+        per_group = GROUP // held.channels
+        group = code.new("i64", f"udiv {g}, {per_group}")
+        within = code.sub_index(g, code.mul_index(group, per_group))
+        return code.at(code.at(u, group, packed.group), within, held.channels * 4)
+
+    @property
+    def _lines(self) -> list[int]:
+        """Where in V each register of the tiles lies that are held at once."""
+        parts = [self.code.width * 4 * p for p in range(self.code.target.parts)]
+        return [t * LINE + part for t in range(self.held.tiles) for part in parts]
+
     def _product(self, u: Value, v: Value, m: Value) -> None:
         """All accumulators that are held at once, over c."""
-        code, held, channels = self.code, self.held, self.kernel.in_channels
+        code, held = self.code, self.held
+        zeros = [code.number(0.0) for _ in range(held.channels * len(self._lines))]
+        sums = self._over_rows(u, v, zeros) if self.kernel.exchanged else self._over(u, v, zeros)
         parts = [code.width * 4 * p for p in range(code.target.parts)]
-        lines = [t * LINE + part for t in range(held.tiles) for part in parts]
-        state = Carried([code.number(0.0) for _ in range(held.channels * len(lines))])
-        with code.loop("c", channels, carried=state) as c:
-            read, weights = code.at(v, c, self.v.channel), code.at(u, c, GROUP * 4)
-            wide = [code.load(code.at(read, line)) for line in lines]
-            spread = [code.spread(code.at(weights, 4 * k)) for k in range(held.channels)]
-            pairs = [(w, x) for w in spread for x in wide]
-            state.next = [code.fma(w, x, a) for (w, x), a in zip(pairs, state.now, strict=True)]
         places = [
             t * self._row + k * LINE + part
             for k in range(held.channels)
             for t in range(held.tiles)
             for part in parts
         ]
-        for place, value in zip(places, state.now, strict=True):
+        for place, value in zip(places, sums, strict=True):
             code.store(value, code.at(m, place))
+
+    def _over(self, u: Value, v: Value, sums: list[Value]) -> list[Value]:
+        """The sum over c, where U has four k of a c side by side."""
+        code, state = self.code, Carried(sums)
+        with code.loop("c", self.kernel.in_channels, carried=state) as c:
+            read, weights = code.at(v, c, self.v.channel), code.at(u, c, GROUP * 4)
+            state.next = self._added(state.now, read, weights, 4)
+        return state.now
+
+    def _over_rows(self, u: Value, v: Value, sums: list[Value]) -> list[Value]:
+        """The same where a cache line of U has four c of four k; the next four c are prefetched."""
+        code, state, row = self.code, Carried(sums), self.kernel.packed.group
+        whole, left = divmod(self.kernel.in_channels, GROUP)
+
+        def add(sums: list[Value], four: Value | int, count: int) -> list[Value]:
+            weights, read = code.at(u, four, row), code.at(v, four, GROUP * self.v.channel)
+            code.prefetch(code.at(weights, LINE))
+            for c in range(count):
+                place = code.at(read, c * self.v.channel)
+                sums = self._added(sums, place, code.at(weights, c * 4), GROUP * 4)
+            return sums
+
+        if whole:
+            with code.loop("c", whole, carried=state) as four:
+                state.next = add(state.now, four, GROUP)
+        return add(state.now, whole, left) if left else state.now
+
+    def _added(self, sums: list[Value], v: Value, u: Value, step: int) -> list[Value]:
+        """One c's products; the weights of one k and the next lie `step` bytes apart."""
+        code = self.code
+        wide = [code.load(code.at(v, line)) for line in self._lines]
+        spread = [code.spread(code.at(u, step * k)) for k in range(self.held.channels)]
+        pairs = [(w, x) for w in spread for x in wide]
+        return [code.fma(w, x, a) for (w, x), a in zip(pairs, sums, strict=True)]
 
     # -- outputs ---------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ....equation.frozen import frozen
 from ....errors import ArgumentError
@@ -26,6 +27,7 @@ __all__ = [
     "prefetch",
     "spaced",
     "transform_input",
+    "turned",
 ]
 
 LINE = 64
@@ -92,6 +94,7 @@ class Tiles:
         m: outputs a side.
         height: of the plane.
         width: of the plane.
+        backwards: whether the last tile is number 0; of turned planes it is the first in memory.
 
     Raises:
         ArgumentError: the plane is smaller than a tile.
@@ -100,6 +103,7 @@ class Tiles:
     m: int
     height: int
     width: int
+    backwards: bool = False
 
     def __post_init__(self) -> None:
         transforms(self.m)
@@ -141,12 +145,27 @@ class Tiles:
 
     def place(self, code: Code, t: Value) -> Place:
         """Where tile t lies."""
+        if self.backwards:
+            t = code.sub_index(self.count - 1, t)
         row = code.new("i64", f"udiv {t}, {self.columns}")
         column = code.sub_index(t, code.mul_index(row, self.columns))
         wanted_y, wanted_x = code.mul_index(row, self.m), code.mul_index(column, self.m)
         y = code.least(wanted_y, self.height - self.m)
         x = code.least(wanted_x, self.width - self.m)
         return Place(y, x, code.sub_index(wanted_y, y), code.sub_index(wanted_x, x))
+
+
+def turned(stream: Stream, height: int, width: int) -> Stream:
+    """A plane turned by half: from its last row and column to the first.
+
+    Args:
+        stream: over channel, row and column.
+        height: of the plane.
+        width: of the plane.
+    """
+    (c, channel), (y, row), (x, column) = stream.strides
+    offset = stream.offset + (height - 1) * row + (width - 1) * column
+    return replace(stream, strides=((c, channel), (y, -row), (x, -column)), offset=offset)
 
 
 @frozen

@@ -3,8 +3,7 @@
     U[ξ][k/4][c][k mod 4] = (G·W[k,c]·Gᵀ)[ξ]            packed, before a convolution
     dW[k,c] += Gᵀ·dU[:,k,c]·G                           unpacked, behind a weight gradient
 
-The convolution that computes `dX` sums over k with every kernel turned by half: it is the one with
-`W'[c,k,i,j] = W[k,c,2−i,2−j]`, and packs that from the same W.
+The convolution that computes `dX` reads the same U (see `Convolution`).
 """
 
 from __future__ import annotations
@@ -30,20 +29,19 @@ _TAPS = 9
 class PackWeights(Kernel):
     """Arguments: U, W (K, C, 3, 3). Sixteens of k from `START` to `STOP` of the frame, or all.
 
-    U is [α²][K/4][C][4] float32, K rounded up to sixteen, each of the α² `point` bytes long.
+    U is [α²][K/4][C][4] float32, K rounded up to sixteen and C to four. Each of the α² is `point`
+    bytes long, each [C][4] in it `group`.
 
     Args:
         m: outputs a side of a tile.
-        out_channels: of the convolution that U is for: K, or C if turned.
-        in_channels: C, or K if turned.
-        turned: for the gradient towards X: W is read as its transpose, turned by half.
+        out_channels: K.
+        in_channels: C.
         everything: all sixteens, whatever the frame says.
     """
 
     m: int
     out_channels: int
     in_channels: int
-    turned: bool = False
     everything: bool = False
 
     @property
@@ -54,7 +52,7 @@ class PackWeights(Kernel):
     @property
     def group(self) -> int:
         """Bytes from four output channels to the next four."""
-        return self.in_channels * GROUP * 4
+        return spaced(-(-self.in_channels // GROUP) * LINE)
 
     @property
     def point(self) -> int:
@@ -68,27 +66,23 @@ class PackWeights(Kernel):
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
-        kernel = "W[c,k] turned" if self.turned else "W[k,c]"
-        return ["for k by 16 lanes:", "    for c:", f"        U[ξ,k,c] = (G·{kernel}·Gᵀ)[ξ]"]
+        return ["for k by 16 lanes:", "    for c:", "        U[ξ,k,c] = (G·W[k,c]·Gᵀ)[ξ]"]
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         size = _TAPS * 4
-        across = size if self.turned else self.in_channels * size
-        along = self.out_channels * size if self.turned else size
         with (
             _sixteens(code, self) as p,
             code.loop("part", code.target.parts) as part,
         ):
             first = code.add_index(code.mul_index(p, LANES), code.mul_index(part, code.width))
             lanes = [self._channel(code, code.add_index(first, lane)) for lane in range(code.width)]
-            kernels = [code.at(code.argument(1), k, across) for k in lanes]
+            kernels = [code.at(code.argument(1), k, self.in_channels * size) for k in lanes]
             place = code.at(code.argument(0), p, LANES // GROUP * self.group)
             place = code.at(place, part, code.width // GROUP * self.group)
             with code.loop("c", self.in_channels) as c:
-                self._transform(
-                    code, [code.at(k, c, along) for k in kernels], code.at(place, c, GROUP * 4)
-                )
+                moved = [code.at(kernel, c, size) for kernel in kernels]
+                self._transform(code, moved, code.at(place, c, GROUP * 4))
 
     def _channel(self, code: Code, k: Value) -> Value:
         """Lanes beyond the last output channel repeat it; nobody reads them."""
@@ -98,8 +92,7 @@ class PackWeights(Kernel):
         """One 3 × 3 kernel per lane."""
 
         def tap(i: int, j: int) -> Value:
-            offset = 4 * (_TAPS - 1 - (3 * i + j) if self.turned else 3 * i + j)
-            return _gathered(code, [code.at(kernel, offset) for kernel in kernels])
+            return _gathered(code, [code.at(kernel, 4 * (3 * i + j)) for kernel in kernels])
 
         for point, value in enumerate(multiply_both(code, transforms(self.m).weights, tap)):
             for group in range(code.width // GROUP):
