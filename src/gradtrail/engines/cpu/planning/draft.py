@@ -110,8 +110,9 @@ class Draft:
         return name
 
     def pack(self, kernel: Kernel, arguments: Sequence[str], layer: str) -> None:
-        """A call before all others, once a step."""
+        """A call before all others, once a step; the largest first, so that threads end together."""
         self.packing.calls.append(Call(kernel, tuple(arguments), layer, "packing"))
+        self.packing.calls.sort(key=lambda call: -self.memory[call.arguments[0]].layout.size)
 
     def scratch(self, size: int, begin: int = 0) -> str:
         """A buffer of the thread's own, whose content lasts for one call."""

@@ -111,7 +111,8 @@ class Convolution(Kernel):
         m = self.tiles.m
         start = "Z + " if self.adds else ""
         return [
-            f"for {self.tiles.count} tiles of {m} × {m} outputs, {self.strip} at a time:",
+            f"for {self.tiles.count} tiles of {m} × {m} outputs, {self.strip} at a time"
+            + (", planes turned by half:" if self.exchanged else ":"),
             f"    V[ξ,t,c] = (Bᵀ·X·B)[ξ]            ξ < {self.tiles.alpha**2}",
             f"    M[ξ,t,k] = Σ_c U[ξ,{'c,k' if self.exchanged else 'k,c'}]·V[ξ,t,c]",
             f"    acc = {start}Aᵀ·M[:,t,k]·A" + ("" if self.bias is None else " + b[k]"),
