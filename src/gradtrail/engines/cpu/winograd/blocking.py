@@ -6,7 +6,7 @@ from ....equation.frozen import frozen
 from ..target import Target
 from .tiles import Tiles
 
-__all__ = ["GROUP", "Held", "STRIP", "channels_for", "estimated_cycles", "held_for"]
+__all__ = ["GRADIENT_STRIP", "GROUP", "Held", "STRIP", "channels_for", "estimated_cycles", "held_for"]
 
 GROUP = 4
 """How many output channels of U lie side by side: the most that a product of the convolution
@@ -17,6 +17,9 @@ STRIP = 4
 transformed to outgrows the first cache anyway; few keep the scratch small, and with more than one
 the transformed kernels are read less often. A processor with 32 registers multiplies four at once.
 """
+
+GRADIENT_STRIP = 2
+"""The same in a weight gradient, which has dU besides to keep near."""
 
 
 @frozen

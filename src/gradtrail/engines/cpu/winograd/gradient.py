@@ -24,7 +24,7 @@ from ..kernels.base import Kernel
 from ..kernels.samples import transpose
 from ..nest import Stream
 from ..target import LANES
-from .blocking import STRIP, channels_for
+from .blocking import GRADIENT_STRIP, channels_for
 from .linear import multiply_both, square
 from .points import transforms, transposed
 from .tiles import LINE, Place, Tiles, Transformed, each_part, spaced, transform_input
@@ -60,7 +60,7 @@ class WeightGradient(Kernel):
     result: int
     scratch: int
     adds: bool = False
-    strip: int = STRIP
+    strip: int = GRADIENT_STRIP
 
     @property
     def unpack(self) -> UnpackGradient:
