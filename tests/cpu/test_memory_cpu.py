@@ -188,6 +188,14 @@ def test_a_gradient_of_the_whole_batch_has_one_copy() -> None:
     assert context.gradients.nbytes == once + 7 * (context.length - once)
 
 
+def test_a_map_of_which_only_the_maxima_are_needed_is_not_stored() -> None:
+    made = program("mnist-cnn", "training")
+    assert "value relu2.output" in made.memory
+    assert made.memory["value relu2.output"].root.place is None
+    assert made.memory["value pool1.output"].root.place is not None
+    assert program("mnist-cnn", "kept").memory["value relu2.output"].place is not None
+
+
 def test_memory_without_batch_norm_follows_the_threads() -> None:
     """LeNet-5 from 64 to 4,096 samples: less than 5 % more than a process of 100 MB."""
     sizes = []

@@ -353,3 +353,43 @@ def test_slopes_behind_sums_where_tiles_overlap(winograd: str, size: int) -> Non
     for name, array in net.parameters.items():
         moved, wanted = before[name] - array, expected.grad[name]
         np.testing.assert_allclose(moved, wanted, atol=2e-5 * np.abs(wanted).max() + 2e-7)
+
+
+CONV = gt.Conv2d(5, 3, padding=1)
+POOLED = {
+    "relu": (True, [CONV, gt.ReLU(), gt.MaxPool2d(2)]),
+    "tanh": (True, [CONV, gt.Tanh(), gt.MaxPool2d(2)]),
+    "bare": (True, [CONV, gt.MaxPool2d(2)]),
+    "relu behind": (True, [CONV, gt.MaxPool2d(2), gt.ReLU()]),
+    "two": (True, [CONV, gt.ReLU(), gt.MaxPool2d(2), CONV, gt.ReLU(), gt.MaxPool2d(2)]),
+    "gelu, which needs what it was given": (False, [CONV, gt.GELU(), gt.MaxPool2d(2)]),
+    "batch norm between": (False, [CONV, gt.BatchNorm2d(), gt.ReLU(), gt.MaxPool2d(2)]),
+    "overlapping windows": (False, [CONV, gt.ReLU(), gt.MaxPool2d(3, 2)]),
+    "windows over the edge": (False, [CONV, gt.ReLU(), gt.MaxPool2d(2, padding=1)]),
+    "means": (False, [CONV, gt.ReLU(), gt.AvgPool2d(2)]),
+    "read twice": (False, [CONV, gt.ReLU(), gt.Concat([gt.MaxPool2d(2)], [gt.AvgPool2d(2)])]),
+}
+"""Whether the convolution takes the maxima itself, and the layers."""
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 10), (11, 13)])
+@pytest.mark.parametrize("winograd", ["f2", "f4"])
+@pytest.mark.parametrize("kind", POOLED)
+def test_maxima_that_a_convolution_takes(kind: str, winograd: str, size: tuple[int, int]) -> None:
+    """Training and prediction, without the map, are the reference's; rows may be left over."""
+    alone, layers = POOLED[kind]
+    net = gt.Network((2, *size), [*layers, gt.Flatten(), gt.Linear(3)], seed=6)
+    draw = np.random.Generator(np.random.PCG64(size[1]))
+    x, y = draw.standard_normal((37, 2, *size), dtype=np.float32), draw.integers(0, 3, 37)
+    engine = CPU(2, winograd=winograd)
+    does = [call.does for call in net.explain("pool1", engine=engine).calls]
+    assert any("with pool1" in text for text in does) == alone
+    predicted = net.predict(x, engine="reference")
+    np.testing.assert_allclose(net.predict(x, engine=engine), predicted, atol=2e-5)
+    expected = gt.trace(net, x, y, engine="reference", training=True)
+    before = {name: array.copy() for name, array in net.parameters.items()}
+    settings = {"optimizer": gt.SGD(1.0), "shuffle": False, "batch_size": 37, "progress": False}
+    gt.train(net, (x, y), engine=engine, **settings)
+    for name, array in net.parameters.items():
+        moved, wanted = before[name] - array, expected.grad[name]
+        np.testing.assert_allclose(moved, wanted, atol=4e-5 * np.abs(wanted).max() + 3e-7)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -17,6 +18,7 @@ import pytest
 from gradtrail.engines.cpu.compiler import Compiler
 from gradtrail.engines.cpu.frame import FIELDS, Field
 from gradtrail.engines.cpu.kernels.base import Kernel
+from gradtrail.engines.cpu.layout import Layout
 from gradtrail.engines.cpu.nest import Epilogue, Stream
 from gradtrail.engines.cpu.target import LANES
 from gradtrail.engines.cpu.winograd import (
@@ -294,6 +296,39 @@ def test_adds_once_and_then_the_epilogue(name: str, m: int, back: bool) -> None:
     assert_untouched(kept, 2)
 
 
+@each_target
+@each_m
+def test_maxima_of_windows_are_those_of_the_map(name: str, m: int) -> None:
+    """The same bits as of the map that is stored otherwise; the first of equals wins, and a NaN."""
+    C, K, H, W = 3, 5, 8, 6
+    x, weights, bias = drawn(1, C, H, W, LANES), drawn(2, K, C, 3, 3), drawn(3, K)
+    bias[1] = np.nan
+    weights[2], bias[2] = 0, -1  # nothing but zeros behind the ReLU
+    source, _ = planes(padded(x, 1), 1, np.nan)
+    whole, z = planes(np.zeros((K, H, W, LANES)), 1, UNTOUCHED)
+    steps, read = (Epilogue("apply", RELU),), stream(1, source, "cyx", 1)
+    stored = Convolution(
+        Tiles(m, H, W), C, K, read, stream(0, whole, "kyx", 1), 2, 3, bias=4, epilogue=steps
+    )
+    halves, maxima = planes(np.zeros((K, H // 2, W // 2, LANES)), 1, UNTOUCHED)
+    winners = np.full((K, H // 2, W // 2, LANES), 99, np.uint8)
+    layout = Layout((K, H // 2, W // 2), (), True, "i8")
+    numbers = Stream(5, tuple(zip("kyx", layout.strides, strict=True)), element="i8")
+    pooled = replace(stored, target=stream(0, halves, "kyx", 1), winner=numbers)
+    u = packed(name, stored.packed, weights)
+    room = scratch(max(stored.scratch_size, pooled.scratch_size))
+    run(name, stored, [whole, source, u, room, bias])
+    run(name, pooled, [halves, source, u, room, bias, winners])
+    windows = z.reshape(K, H // 2, 2, W // 2, 2, LANES).transpose(0, 1, 3, 5, 2, 4)
+    windows = windows.reshape(K, H // 2, W // 2, LANES, 4)
+    number = windows.argmax(-1)  # the first maximum, or the first NaN
+    expected = np.take_along_axis(windows, number[..., None], -1)[..., 0]
+    np.testing.assert_array_equal(maxima, expected)
+    np.testing.assert_array_equal(winners, number)
+    assert not winners[2].any()
+    assert_untouched(halves, 1)
+
+
 def test_a_plane_smaller_than_a_tile_is_refused() -> None:
     with pytest.raises(
         ArgumentError, match=r"tiles of 4 × 4 outputs do not fit into 3 × 8 outputs"
@@ -320,6 +355,6 @@ def test_lines_say_what_is_summed() -> None:
     streams = Stream(0, ()), Stream(1, ())
     kernel = WeightGradient(Tiles(4, 7, 8), 3, 5, *streams, 2, 3)
     assert kernel.algorithm == "Winograd F(4×4, 3×3)"
-    assert kernel.lines()[0] == "for 4 tiles of 4 × 4 outputs, 4 at a time:"
+    assert kernel.lines()[0] == "for 4 tiles of 4 × 4 outputs, 2 at a time:"
     assert kernel.lines()[-1] == "    dU[ξ,k,c] += Σ_{t,n} D[ξ,k,t,n]·V[ξ,t,c,n]"
     assert UnpackGradient(4, 5, 3) == kernel.unpack

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from itertools import product as cartesian
 from math import prod
 
@@ -14,7 +15,7 @@ from ..layout import Layout
 from ..nest import Stream
 from .base import Kernel
 
-__all__ = ["Select", "select_kernel", "winner_element"]
+__all__ = ["Select", "first_maximum", "halves", "select_kernel", "winner_element"]
 
 
 @frozen
@@ -97,23 +98,11 @@ class Select(Kernel):
 
     def _whole(self, code: Code, source: Value) -> tuple[Value, Value]:
         """A window that lies inside, written out."""
-        best: Value | None = None
-        number = code.whole(0, code.vector(self.winner.element))
-        for at, point in enumerate(cartesian(*(range(a.window) for a in self.axes))):
-            offset = sum(
-                p * self.source.stride(a.offset, code.width)
-                for p, a in zip(point, self.axes, strict=True)
-            )
-            value = code.load(code.at(source, offset))
-            if best is None:
-                best = value
-                continue
-            better = _better(code, value, best)
-            best = code.select(better, value, best)
-            wanted = code.whole(at, code.vector(self.winner.element))
-            number = code.select(better, wanted, number)
-        assert best is not None
-        return best, number
+        steps = [self.source.stride(a.offset, code.width) for a in self.axes]
+        points = cartesian(*(range(a.window) for a in self.axes))
+        offsets = (sum(p * s for p, s in zip(point, steps, strict=True)) for point in points)
+        values = (code.load(code.at(source, offset)) for offset in offsets)
+        return first_maximum(code, values, self.winner.element)
 
     def _cut(self, code: Code, source: Value, bound: dict[str, Value]) -> tuple[Value, Value]:
         """A window of which only what lies inside is compared."""
@@ -170,6 +159,31 @@ class Select(Kernel):
 def _better(code: Code, value: Value, best: Value) -> Value:
     """Whether a value takes the place of the best so far: greater, or the first NaN."""
     return code.both(code.compare("ugt", value, best), code.compare("ord", best, best))
+
+
+def first_maximum(code: Code, values: Iterable[Value], element: str) -> tuple[Value, Value]:
+    """The first maximum of registers, lane by lane, and its number as an `element`."""
+    first, *others = values
+    best, number = first, code.whole(0, code.vector(element))
+    for at, value in enumerate(others, 1):
+        better = _better(code, value, best)
+        best = code.select(better, value, best)
+        number = code.select(better, code.whole(at, code.vector(element)), number)
+    return best, number
+
+
+def halves(equation: Selection) -> bool:
+    """Whether it takes the maxima of windows of 2 × 2 that stand side by side on a plane."""
+    source = bare(equation.source)
+    if len(source) != 3 or source[0].plain is None or len(equation.over) != 2:
+        return False
+    for offset, position in zip(equation.over, source[1:], strict=True):
+        place = next(n for n in (*position.names, "") if n != offset)
+        sides = position.coefficient(place), position.coefficient(offset)
+        alike = sides == (2, 1) and position.offset.integer == 0
+        if not alike or equation.range_of[offset] != 2:
+            return False
+    return not any(a or b for a, b in reach(equation, equation.source))
 
 
 def winner_element(equation: Selection) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-from ....equation import Normalisation
+from ....equation import Access, Normalisation
 from ..addresses import stream
 from ..contraction import Form, by_rows, nest_of
 from ..frame import Field
@@ -18,7 +18,7 @@ from ..nest import Epilogue
 from . import outer, winograd
 from .draft import Draft, Ending, products
 from .normalisation import normalise_back
-from .work import Sent, gradient, slopes
+from .work import Sent, gradient, slopes, value
 
 __all__ = ["backward"]
 
@@ -45,11 +45,25 @@ def backward(draft: Draft, sent: Sent) -> None:
     endings: list[Ending] = []
     targets, through = [gradient(receives)], work.absorbed.get(sent.key)
     while through is not None:
-        endings += [(Epilogue("slope", f), draft.held(b)) for f, b in slopes(through)]
+        for function, buffer in slopes(through):
+            endings.append(Ending(Epilogue("slope", function), *_met(draft, sent, buffer)))
         targets.append(gradient(through.receives))
         does += f", through {through.name}"
         through = work.absorbed.get(through.key)
     _towards_source(draft, sent, targets, does, endings)
+
+
+def _met(draft: Draft, sent: Sent, buffer: str) -> tuple[str, Access | None]:
+    """The buffer where a value is found that a slope follows from, and at which element.
+
+    Of a map that was never stored, only its maxima: a pool sends something to these alone.
+    """
+    pool = draft.work.only_maxima.get(buffer)
+    if pool is None:
+        return draft.held(buffer), None
+    letter = "d" + pool.equation.target.array
+    (term,) = sent.forms[0].terms
+    return value(pool.output), next(f.access for f in term.factors if f.access.array == letter)
 
 
 def _towards_source(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from ....equation import Access
 from ..addresses import stream
 from ..contraction import Form, nest_of, share_inside
 from ..frame import Field
@@ -29,8 +30,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Draft", "Ending"]
 
-Ending = tuple[Epilogue, str | None]
-"""A step before storing, and the buffer of its stream where it has one."""
+
+class Ending(NamedTuple):
+    """A step before storing.
+
+    Args:
+        step: without its stream.
+        buffer: of its stream, where it has one.
+        at: the element that is met there; None for the one at the target's own place.
+    """
+
+    step: Epilogue
+    buffer: str | None = None
+    at: Access | None = None
 
 
 class Draft:
@@ -110,7 +122,7 @@ class Draft:
         return name
 
     def pack(self, kernel: Kernel, arguments: Sequence[str], layer: str) -> None:
-        """A call before all others, once a step; the largest first, so that threads end together."""
+        """A call before all others, once a step; large ones first, so that threads end together."""
         self.packing.calls.append(Call(kernel, tuple(arguments), layer, "packing"))
         self.packing.calls.sort(key=lambda call: -self.memory[call.arguments[0]].layout.size)
 
@@ -181,10 +193,10 @@ class Draft:
         letters = len(dict.fromkeys(a.array for t in form.terms for a in t.accesses))
         steps: list[Epilogue] = []
         extra: list[str] = []
-        for step, buffer in endings:
+        for step, buffer, at in endings:
             if buffer is not None:
                 layout, written = self.memory[buffer].layout, buffer.split(" ", 1)[1]
-                beside = stream(form.target, layout, letters + len(extra), written)
+                beside = stream(at or form.target, layout, letters + len(extra), written)
                 step = replace(step, stream=beside)
                 extra.append(buffer)
             steps.append(step)

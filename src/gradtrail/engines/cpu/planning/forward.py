@@ -84,11 +84,17 @@ def _contract(draft: Draft, node: Node) -> None:
     endings: list[Ending] = []
     output, does = value(node.output), "forward"
     if after is not None:
-        endings = [(Epilogue("apply", function_of(after)), None)]
+        endings = [Ending(Epilogue("apply", function_of(after)))]
         output, does = value(after.output), f"forward, with {after.name}"
     plane = draft.work.planes.get(node.name)
     if plane is not None:
-        winograd.convolve(draft, plane, arrays, node.name, does, endings, output, adds=False)
+        pool, winner = draft.work.pooled.get(node.name), None
+        if pool is not None:
+            output, winner = (value(name) for name in draft.work.maxima(pool))
+            does += f", with {pool.name}"
+        winograd.convolve(
+            draft, plane, arrays, node.name, does, endings, output, adds=False, winner=winner
+        )
         return
     for place, form in enumerate(draft.work.forward[node.name]):
         sets = form.sets or (place == 0 and form.covers)

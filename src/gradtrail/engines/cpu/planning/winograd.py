@@ -210,12 +210,19 @@ def convolve(
     target: str,
     *,
     adds: bool,
+    winner: str | None = None,
 ) -> None:
-    """A convolution, forward or turned; its weights are transformed once a step for both."""
+    """A convolution, forward or turned; its weights are transformed once a step for both.
+
+    With the buffer of winners, the target gets the maxima of windows of 2 × 2.
+    """
     from ..winograd import Convolution, Tiles, turned
 
     memory = draft.memory
     (c, k), (height, width) = plane.channels, plane.size
+    work = height * width * c * k * 9
+    if winner is not None:  # a last row or column of which no window is made
+        height, width = height // 2 * 2, width // 2 * 2
     weights = arrays[plane.weights]
     packed, back = f"packed {weights} {plane.m}", plane.kind == "turned"
 
@@ -233,7 +240,7 @@ def convolve(
     steps: list[Epilogue] = []
     beside: list[str] = []
     first = 4 if bias is None else 5
-    for step, buffer in endings:
+    for step, buffer, _ in endings:
         if buffer is not None:
             step = replace(step, stream=outputs(buffer, first + len(beside)))
             beside.append(buffer)
@@ -250,6 +257,7 @@ def convolve(
         adds,
         tuple(steps),
         exchanged=back,
+        winner=None if winner is None else outputs(winner, first + len(beside)),
     )
     if packed not in memory:
         pack = replace(kernel.packed, everything=True)
@@ -257,7 +265,7 @@ def convolve(
         draft.pack(pack, (packed, weights), layer)
     names.append(draft.scratch(kernel.scratch_size))
     names += [arrays[plane.bias]] if plane.bias is not None else []
-    work = height * width * c * k * 9
+    beside += [winner] if winner is not None else []
     draft.call(kernel, [*names, *beside], layer, does, work, cycles(plane, draft.target))
 
 

@@ -12,6 +12,7 @@ from ....equation import (
     Contraction,
     Node,
     Normalisation,
+    Selection,
     System,
     Term,
 )
@@ -19,6 +20,7 @@ from ....equation import Loss as LossEquation
 from ....equation.scalar import Function
 from ..activation import slope_of_value
 from ..contraction import Form, forms
+from ..kernels.selection import halves
 from ..options import Options, Policy
 from ..target import Target
 from .winograd import Plane, choose
@@ -99,6 +101,7 @@ class Work:
             b for s in self.sent for b in s.arrays.values() if b.startswith("value ")
         }
         self.sums: dict[str, tuple[Node, str]] = {}
+        self.pooled: dict[str, Node] = {}
         self.fused = {} if options.keep else self._fusions()
         self.sums = {} if options.keep else self._sums()
         self.received: dict[str, list[Sent]] = {}
@@ -106,6 +109,9 @@ class Work:
             self.received.setdefault(sent.receives, []).append(sent)
         self.in_place: dict[str, str] = {}
         self.absorbed = {} if options.keep else self._absorptions()
+        self.only_maxima: dict[str, Node] = {}
+        if not options.keep:
+            self._pool()
 
     def _chosen(self, several: tuple[Form, ...]) -> tuple[tuple[Form, ...], Plane | None]:
         """The forms, and the plane where Winograd's algorithm takes less time."""
@@ -184,8 +190,8 @@ class Work:
     @property
     def along(self) -> set[str]:
         """The nodes that are computed along with others."""
-        functions = {node.name for node in self.fused.values()}
-        return functions | {node.name for node, _ in self.sums.values()}
+        after = (*self.fused.values(), *self.pooled.values(), *(n for n, _ in self.sums.values()))
+        return {node.name for node in after}
 
     def _absorptions(self) -> dict[Key, Sent]:
         """Slopes that are applied as a gradient is stored: by whom → the slope's adjoint.
@@ -204,6 +210,32 @@ class Work:
                 if len(above) > 1:
                     self.in_place[sent.receives] = output
         return found
+
+    def _pool(self) -> None:
+        """Maxima of 2 × 2 that a convolution in tiles takes before it stores: its name → the pool.
+
+        The map is not stored then. The slope of the function between them, which its values give,
+        is that of the maxima: to the others the pool sends nothing.
+        """
+        for node in self.system.nodes:
+            plane, after = self.planes.get(node.name), self.fused.get(node.name)
+            stored = (after or node).output
+            readers = self.readers(stored)
+            if plane is None or plane.kind != "forward" or len(readers) != 1:
+                continue
+            ((pool, _),) = readers
+            fits = min(plane.size) // 2 * 2 >= plane.m
+            if not (fits and isinstance(pool.equation, Selection) and halves(pool.equation)):
+                continue
+            through = [s for (name, _), s in self.absorbed.items() if name == pool.name]
+            later = [s for s in self.sent if value(stored) in s.arrays.values()]
+            if all(s in through and s.adjoint.node is after for s in later):
+                self.pooled[node.name] = self.only_maxima[value(stored)] = pool
+
+    def maxima(self, pool: Node) -> tuple[str, str]:
+        """The arrays of a pool's results and winners."""
+        assert isinstance(pool.equation, Selection)
+        return pool.output, pool.array_of[pool.equation.winner]
 
     def absorbs(self, sent: Sent) -> bool:
         """Whether a slope is applied elsewhere."""

@@ -6,7 +6,15 @@ from ....equation.frozen import frozen
 from ..target import Target
 from .tiles import Tiles
 
-__all__ = ["GRADIENT_STRIP", "GROUP", "Held", "STRIP", "channels_for", "estimated_cycles", "held_for"]
+__all__ = [
+    "GRADIENT_STRIP",
+    "GROUP",
+    "Held",
+    "STRIP",
+    "channels_for",
+    "estimated_cycles",
+    "held_for",
+]
 
 GROUP = 4
 """How many output channels of U lie side by side: the most that a product of the convolution

@@ -26,6 +26,7 @@ from ....equation.frozen import frozen
 from ..builder import Carried, Code, Value
 from ..epilogue import finished
 from ..kernels.base import Kernel
+from ..kernels.selection import first_maximum
 from ..nest import Epilogue, Stream, epilogue_line
 from .blocking import GROUP, STRIP, held_for
 from .linear import multiply
@@ -62,6 +63,8 @@ class Convolution(Kernel):
         epilogue: what happens before storing; its streams are over `k`, `y`, `x`, and none may
             overlap the target.
         exchanged: whether U has its K for C and its C for K.
+        winner: where the maxima of windows of 2 × 2 are taken, the stream of the winners' numbers;
+            Z is then over the windows. Nothing is added, and the epilogue has no streams.
         strip: how many tiles are transformed at a time.
     """
 
@@ -76,6 +79,7 @@ class Convolution(Kernel):
     adds: bool = False
     epilogue: tuple[Epilogue, ...] = ()
     exchanged: bool = False
+    winner: Stream | None = None
     strip: int = STRIP
 
     @property
@@ -117,7 +121,7 @@ class Convolution(Kernel):
             f"    M[ξ,t,k] = Σ_c U[ξ,{'c,k' if self.exchanged else 'k,c'}]·V[ξ,t,c]",
             f"    acc = {start}Aᵀ·M[:,t,k]·A" + ("" if self.bias is None else " + b[k]"),
             *(f"    {epilogue_line(step)}" for step in self.epilogue),
-            "    store acc",
+            "    store acc" if self.winner is None else "    store max of 2 × 2 acc, which it was",
         ]
 
     def write(self, code: Code) -> None:
@@ -139,7 +143,8 @@ class _Writer:
         self.m = code.at(scratch, alpha * alpha * point_v)
         self.half = code.at(self.m, alpha * alpha * point_m)
         self.vain = code.at(self.half, alpha * self.tiles.m * LINE)
-        streams = [kernel.target, *(e.stream for e in kernel.epilogue if e.stream is not None)]
+        beside = [kernel.winner, *(e.stream for e in kernel.epilogue)]
+        streams = [kernel.target, *(s for s in beside if s is not None)]
         self.bases = {s: code.at(code.argument(s.argument), s.offset) for s in streams}
         self.bias = None if kernel.bias is None else code.argument(kernel.bias)
 
@@ -247,15 +252,17 @@ class _Writer:
         with code.loop("t", count) as t:
             place = self.tiles.place(code, code.add_index(first, t))
             row = code.at(self.m, t, self._row)
-            corners = {s: self._moved(s, "y", place.y) for s in self.bases}
-            corners = {s: code.at(at, place.x, s.stride("x", 0)) for s, at in corners.items()}
+            y, x = (code.floor_divided(at, self.window, 0) for at in (place.y, place.x))
+            corners = {s: self._moved(s, "y", y) for s in self.bases}
+            corners = {s: code.at(at, x, s.stride("x", 0)) for s, at in corners.items()}
             with code.loop("k", self.kernel.out_channels) as k:
                 at = {s: code.at(c, k, s.stride("k", 0)) for s, c in corners.items()}
                 for s, a in at.items():
                     self._ahead(s, a)
                 with each_part(code) as offset:
                     self._halve(code.at(code.at(row, k, LINE), offset))
-                    self._tile(place, k, {s: code.at(c, offset) for s, c in at.items()})
+                    moved = {s: code.at(a, self._in_line(s, offset)) for s, a in at.items()}
+                    self._tile(place, k, moved)
 
     def _moved(self, stream: Stream, name: str, index: Value) -> Value:
         return self.code.at(self.bases[stream], index, stream.stride(name, 0))
@@ -263,7 +270,8 @@ class _Writer:
     def _ahead(self, stream: Stream, at: Value) -> None:
         """Bring near what the next channel's tile meets in a stream."""
         following = self.code.at(at, stream.stride("k", 0))
-        rows, column = (self.tiles.m, stream.stride("y", 0)), stream.stride("x", 0)
+        rows = self.tiles.m // self.window, stream.stride("y", 0)
+        column = stream.stride("x", 0)
         prefetch(self.code, following, rows, column, writing=stream == self.kernel.target)
 
     def _halve(self, m: Value) -> None:
@@ -280,14 +288,43 @@ class _Writer:
         code, kernel, tiles = self.code, self.kernel, self.tiles
         bias = None if self.bias is None else code.spread(code.at(self.bias, k, 4))
         again = kernel.adds and tiles.rows_overlap
-        with code.loop("i", tiles.m, place.old_rows if again else 0) as i:
-            half = code.at(self.half, i, tiles.alpha * code.width * 4)
-            row = [code.load(code.at(half, j * code.width * 4)) for j in range(tiles.alpha)]
+        with code.loop("i", tiles.m // self.window, place.old_rows if again else 0) as i:
             lines = {s: code.at(a, i, s.stride("y", 0)) for s, a in at.items()}
-            for j, value in enumerate(multiply(code, transforms(tiles.m).output, row)):
-                if bias is not None:
-                    value = code.add(value, bias)
-                self._store(place, j, value, lines)
+            first = code.mul_index(i, self.window)
+            rows = [self._row_of(code.add_index(first, r), bias) for r in range(self.window)]
+            if kernel.winner is None:
+                for j, value in enumerate(rows[0]):
+                    self._store(place, j, value, lines)
+            else:
+                self._select(rows, lines)
+
+    def _row_of(self, i: Value, bias: Value | None) -> list[Value]:
+        """Row i of a tile."""
+        code, alpha = self.code, self.tiles.alpha
+        half = code.at(self.half, i, alpha * code.width * 4)
+        row = [code.load(code.at(half, j * code.width * 4)) for j in range(alpha)]
+        found = multiply(code, transforms(self.tiles.m).output, row)
+        return list(found) if bias is None else [code.add(value, bias) for value in found]
+
+    def _select(self, rows: list[list[Value]], lines: dict[Stream, Value]) -> None:
+        """The maximum of each window in two rows, and which of its four it was."""
+        code, kernel, size = self.code, self.kernel, self.window
+        assert kernel.winner is not None
+        for place, j in enumerate(range(0, self.tiles.m, size)):
+            four = [row[j + c] for row in rows for c in range(size)]
+            values = [finished(code, kernel.epilogue, value, lines.__getitem__) for value in four]
+            best, number = first_maximum(code, values, kernel.winner.element)
+            for stream, value in ((kernel.target, best), (kernel.winner, number)):
+                code.store(value, code.at(lines[stream], place * stream.stride("x", 0)))
+
+    @property
+    def window(self) -> int:
+        """How many outputs a side one element of the target stands for."""
+        return 1 if self.kernel.winner is None else 2
+
+    def _in_line(self, stream: Stream, offset: Value) -> Value:
+        """A register's place in a line, where its elements may be bytes."""
+        return self.code.floor_divided(offset, 4, 0) if stream.element == "i8" else offset
 
     def _store(self, place: Place, j: int, value: Value, lines: dict[Stream, Value]) -> None:
         code, kernel = self.code, self.kernel
