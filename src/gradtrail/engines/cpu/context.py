@@ -74,13 +74,15 @@ def assembled(phases: Sequence[ListedPhase], addresses: Mapping[str, int]) -> As
         flat = [number for argument in arguments for number in argument]
         row[: 2 + len(flat)] = [addresses[symbol], len(arguments), *flat]
     found = np.zeros((len(phases), PHASE), np.int64)
-    begin = 0
+    begin, back = 0, False
     for row, phase in zip(found, phases, strict=True):
         chunks = -(-phase.length // phase.chunk)
         tasks = {"one": 1, "blocks": 0, "each": len(phase.calls)}.get(phase.kind, chunks)
         at = address(table) + begin * CALL * 8
         kind = KINDS[phase.kind]
-        row[:] = (kind, at, len(phase.calls), tasks, phase.length, phase.chunk)
+        row[:] = (kind, at, len(phase.calls), tasks, phase.length, phase.chunk, back)
+        if phase.kind == "blocks":  # the next begins where this one ends, with what is still near
+            back = not back
         begin += len(phase.calls)
     return Assembled.of(found, table)
 

@@ -6,9 +6,12 @@ block; a task of a phase of chunks is a range of numbers; in a phase of kind `ea
 task. Which thread runs a task changes nothing:
 what a task writes is its own.
 
-Tasks are handed out by one 64-bit ticket, `phase number | tasks | next task`, that threads advance
-by compare and exchange. The caller's thread takes tasks like the others and waits only for those
-that somebody has taken, so a step ends even where no other thread comes.
+Every thread has a share of a phase's tasks, one run of them, and a 64-bit ticket for it: `phase
+number | end | next task`, advanced by compare and exchange. Who has done his own share takes from
+the others'. So a thread finds in its caches what it wrote in the phase before, as long as all keep
+pace; and since every other phase goes through a share backwards, it begins with what it wrote last.
+The caller's thread takes tasks like the others and waits only for those that somebody has taken, so
+a step ends even where no other thread comes.
 """
 
 from __future__ import annotations
@@ -27,26 +30,31 @@ ARGUMENTS = 12
 CALL = 2 + 2 * ARGUMENTS
 """A kernel call in 8-byte words: function, number of arguments, each one's base and offset."""
 
-PHASE = 6
-"""A phase in words: kind (see KINDS), calls, number of calls, tasks, length, chunk."""
+PHASE = 7
+"""A phase in words: kind (see KINDS), calls, number of calls, tasks, length, chunk, and whether the
+last task is handed out first."""
 
 KINDS = {"blocks": 0, "one": 1, "chunks": 1, "each": 2}
 """Kinds of phases; a single task is a chunk."""
 
-CONTROL = 64
-"""Words of the threads' shared record."""
+THREADS = 1024
+"""How many threads there may be at most."""
 
 
 class Control(IntEnum):
-    """Its words, each on a cache line of its own."""
+    """The words of the threads' shared record, each on a cache line of its own."""
 
-    TICKET = 0
     DONE = 8  # tasks of the present phase that are finished
     PHASE = 16
     FRAME = 24
     STOP = 32  # 1: all threads end
     WANTED = 40  # the highest thread that may take tasks
     RUNNING = 48  # 1 while a step runs: nobody tires
+    TICKETS = 64  # of thread 0, then eight words further of thread 1, …
+
+
+CONTROL = Control.TICKETS + 8 * THREADS
+"""Words of the record."""
 
 
 def _field(name: Field, frame: str = "%frame", type: str = "i64") -> tuple[str, str]:
@@ -81,6 +89,7 @@ def driver_text() -> str:
     yielding = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
     return _TEXT.format(
         call=CALL,
+        phase=PHASE,
         control=Control,
         answer=Field,
         arguments=ARGUMENTS,
@@ -229,24 +238,46 @@ done:
   ret void
 }}
 
-; take tasks of the present phase until none is left; whether there was one
+; the first task of a thread's share
+define internal i64 @share(i64 %thread, i64 %tasks, i64 %threads) alwaysinline {{
+  %product = mul i64 %thread, %tasks
+  %more = add i64 %product, %threads
+  %rounded = sub i64 %more, 1
+  %first = udiv i64 %rounded, %threads
+  ret i64 %first
+}}
+
+; take tasks of the present phase, first of one's own share, until none is left; whether there was
+; one
 define internal i1 @take(ptr %control, i64 %worker) {{
 entry:
+  %wanted.p = getelementptr i64, ptr %control, i64 {control.WANTED}
   %done.p = getelementptr i64, ptr %control, i64 {control.DONE}
   %phase.p = getelementptr i64, ptr %control, i64 {control.PHASE}
   %frame.p = getelementptr i64, ptr %control, i64 {control.FRAME}
+  %wanted = load atomic i64, ptr %wanted.p acquire, align 8
+  %threads = add i64 %wanted, 1
+  br label %turn
+turn:
+  %turns = phi i64 [ 0, %entry ], [ %turns.next, %shut ]
+  %before.any = phi i1 [ false, %entry ], [ %any, %shut ]
+  %whose.sum = add i64 %worker, %turns
+  %whose = urem i64 %whose.sum, %threads
+  %line = shl i64 %whose, 3
+  %place = add i64 %line, {control.TICKETS}
+  %ticket.p = getelementptr i64, ptr %control, i64 %place
   br label %look
 look:
-  %any = phi i1 [ false, %entry ], [ %any, %lost ], [ true, %ran ]
-  %ticket = load atomic i64, ptr %control acquire, align 8
+  %any = phi i1 [ %before.any, %turn ], [ %any, %lost ], [ true, %ran ]
+  %ticket = load atomic i64, ptr %ticket.p acquire, align 8
   %next = and i64 %ticket, 1048575
   %limit.s = lshr i64 %ticket, 20
   %limit = and i64 %limit.s, 1048575
   %open = icmp ult i64 %next, %limit
-  br i1 %open, label %claim, label %leave
+  br i1 %open, label %claim, label %shut
 claim:
   %advanced = add i64 %ticket, 1
-  %pair = cmpxchg ptr %control, i64 %ticket, i64 %advanced acq_rel acquire
+  %pair = cmpxchg ptr %ticket.p, i64 %ticket, i64 %advanced acq_rel acquire
   %won = extractvalue {{ i64, i1 }} %pair, 1
   br i1 %won, label %ran, label %lost
 lost:
@@ -254,9 +285,26 @@ lost:
 ran:
   %phase = load ptr, ptr %phase.p
   %frame = load ptr, ptr %frame.p
-  call void @run_task(ptr %phase, ptr %frame, i64 %next, i64 %worker)
+  %back.p = getelementptr i64, ptr %phase, i64 6
+  %back.word = load i64, ptr %back.p
+  %back = icmp ne i64 %back.word, 0
+  %tasks.p = getelementptr i64, ptr %phase, i64 3
+  %tasks = load i64, ptr %tasks.p
+  ; the number of threads may have been another's step's; now it cannot change
+  %wanted.now = load atomic i64, ptr %wanted.p acquire, align 8
+  %sharing = add i64 %wanted.now, 1
+  %first = call i64 @share(i64 %whose, i64 %tasks, i64 %sharing)
+  %ends = add i64 %first, %limit
+  %last = sub i64 %ends, 1
+  %mirrored = sub i64 %last, %next
+  %task = select i1 %back, i64 %mirrored, i64 %next
+  call void @run_task(ptr %phase, ptr %frame, i64 %task, i64 %worker)
   %before = atomicrmw add ptr %done.p, i64 1 acq_rel
   br label %look
+shut:
+  %turns.next = add i64 %turns, 1
+  %others = icmp ult i64 %turns.next, %threads
+  br i1 %others, label %turn, label %leave
 leave:
   ret i1 %any
 }}
@@ -272,25 +320,41 @@ entry:
   %phase.p = getelementptr i64, ptr %control, i64 {control.PHASE}
   %frame.p = getelementptr i64, ptr %control, i64 {control.FRAME}
   store ptr %frame, ptr %frame.p
+  %wanted.p = getelementptr i64, ptr %control, i64 {control.WANTED}
+  %wanted = load atomic i64, ptr %wanted.p acquire, align 8
+  %threads = add i64 %wanted, 1
   br label %phase
 phase:
   %i = phi i64 [ 0, %entry ], [ %i.next, %after ]
-  %at = getelementptr [6 x i64], ptr %phases, i64 %i
+  %at = getelementptr [{phase} x i64], ptr %phases, i64 %i
   %tasks.p = getelementptr i64, ptr %at, i64 3
   %tasks = load i64, ptr %tasks.p
   store ptr %at, ptr %phase.p
   store atomic i64 0, ptr %done.p release, align 8
-  %old = load atomic i64, ptr %control acquire, align 8
+  br label %deal
+deal:
+  %thread = phi i64 [ 0, %phase ], [ %thread.next, %deal ]
+  %thread.next = add i64 %thread, 1
+  %first = call i64 @share(i64 %thread, i64 %tasks, i64 %threads)
+  %past = call i64 @share(i64 %thread.next, i64 %tasks, i64 %threads)
+  %line = shl i64 %thread, 3
+  %place = add i64 %line, {control.TICKETS}
+  %ticket.p = getelementptr i64, ptr %control, i64 %place
+  %old = load atomic i64, ptr %ticket.p acquire, align 8
   %number = lshr i64 %old, 40
   %number.next = add i64 %number, 1
   %high = shl i64 %number.next, 40
-  %middle = shl i64 %tasks, 20
-  %ticket = or i64 %high, %middle
-  store atomic i64 %ticket, ptr %control release, align 8
+  %middle = shl i64 %past, 20
+  %low = or i64 %middle, %first
+  %ticket = or i64 %high, %low
+  store atomic i64 %ticket, ptr %ticket.p release, align 8
+  %deals = icmp ult i64 %thread.next, %threads
+  br i1 %deals, label %deal, label %dealt
+dealt:
   %took = call i1 @take(ptr %control, i64 0)
   br label %wait
 wait:
-  %spins = phi i64 [ 0, %phase ], [ %spins.next, %again ]
+  %spins = phi i64 [ 0, %dealt ], [ %spins.next, %again ]
   %done = load atomic i64, ptr %done.p acquire, align 8
   %all = icmp sge i64 %done, %tasks
   br i1 %all, label %after, label %spin
