@@ -77,7 +77,7 @@ class Peak:
         """Run on all threads; returns when the last is done."""
         length = self.rounds * self.threads
         at = address(self._call)
-        self._phase[0] = (KINDS["chunks"], at, 1, self.threads, length, self.rounds)
+        self._phase[0] = (KINDS["chunks"], at, 1, self.threads, length, self.rounds, 0)
         self._pool.run(Assembled.of(self._phase), address(self._frame), self.threads)
 
     def _timed(self) -> float:
