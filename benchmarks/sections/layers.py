@@ -17,7 +17,7 @@ import numpy as np
 
 from gradtrail import Network
 from gradtrail.engines.cpu.context import Assembled
-from gradtrail.engines.cpu.driver import CALL
+from gradtrail.engines.cpu.driver import CALL, KINDS, PHASE
 from gradtrail.engines.cpu.kernels.base import Kernel, NestKernel
 from gradtrail.engines.cpu.options import Options
 from gradtrail.engines.cpu.planning.build import build
@@ -135,8 +135,8 @@ def _timed(
     The calls run in the order of the step, so that each finds what it would find there.
     """
     pool, frame = trainer.loaded.pool, trainer.loaded.context.at
-    nothing = calls[0].phase.copy()
-    nothing[0, 2] = 0
+    nothing = np.zeros((1, PHASE), np.int64)
+    nothing[0, :4] = (KINDS["one"], calls[0].phase[0, 1], 0, 1)
     times: list[list[float]] = [[] for _ in calls]
     empty: list[float] = []
     bursts: list[float] = []
