@@ -28,6 +28,7 @@ from gradtrail.engines.cpu.winograd import (
     UnpackGradient,
     WeightGradient,
     estimated_cycles,
+    gradient,
     turned,
 )
 from gradtrail.engines.cpu.winograd.points import transforms
@@ -242,6 +243,30 @@ def towards_weights(
     return dw, expected
 
 
+@pytest.mark.parametrize("near", [1, 2, 5])
+@each_target
+@each_m
+def test_towards_weights_by_rounds(
+    name: str, m: int, near: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bits as with all of dU before it is added to dW."""
+    monkeypatch.setattr(gradient, "near_sixteens", lambda *_: near)
+    C, K, H, W = 5, 37, m + 1, 2 * m
+    x, dz, before = drawn(1, C, H + 2, W + 2, LANES), drawn(2, K, H, W, LANES), drawn(3, K, C, 3, 3)
+    streams = stream(0, x, "cyx", 0), stream(1, dz, "kyx", 0)
+    kernel = WeightGradient(Tiles(m, H, W), C, K, *streams, 2, 3, strip=4)
+    whole, parts = before.copy(), before.copy()
+    du = scratch(kernel.unpack.size)
+    run(name, kernel, [x, dz, du, scratch(kernel.scratch_size)])
+    unpack = kernel.unpack
+    run(name, unpack, [whole, du, scratch(unpack.scratch_size)], unpack.sixteens)
+    kernel = replace(kernel, unpacked=4)
+    assert kernel.unpack.sixteens == min(near, 3)
+    run(name, kernel, [x, dz, scratch(kernel.unpack.size), scratch(kernel.scratch_size), parts])
+    np.testing.assert_array_equal(parts, whole)
+    assert_near(parts, before + weight_gradient(x, dz), m, "dW")
+
+
 @each_target
 @each_m
 def test_towards_weights(name: str, m: int) -> None:
@@ -341,9 +366,9 @@ def test_a_plane_smaller_than_a_tile_is_refused() -> None:
 def test_the_estimate_knows_what_large_tiles_waste() -> None:
     target = target_named("avx2")
     large, small = ({m: Tiles(m, n, n) for m in (2, 4)} for n in (32, 5))
-    for gradient in (False, True):
+    for weights in (False, True):
         cycles = {
-            (n, m): estimated_cycles(target, tiles[m], 64, 64, gradient=gradient)
+            (n, m): estimated_cycles(target, tiles[m], 64, 64, gradient=weights)
             for n, tiles in (("large", large), ("small", small))
             for m in (2, 4)
         }

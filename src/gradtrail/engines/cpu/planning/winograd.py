@@ -271,7 +271,7 @@ def convolve(
 
 def weigh(draft: Draft, plane: Plane, arrays: Mapping[str, str], layer: str, does: str) -> None:
     """A weight gradient: the transformed one, and what it stands for."""
-    from ..winograd import Tiles, WeightGradient
+    from ..winograd import STRIP, Tiles, WeightGradient
 
     memory = draft.memory
     c, k = plane.channels
@@ -285,11 +285,16 @@ def weigh(draft: Draft, plane: Plane, arrays: Mapping[str, str], layer: str, doe
         0,
         3,
     )
+    by_rounds = replace(kernel, unpacked=4, strip=kernel.tiles.count)
+    at_once = kernel.tiles.count <= STRIP and by_rounds.unpack != kernel.unpack
+    kernel = by_rounds if at_once else kernel
     unpack = replace(kernel.unpack, everything=True)
     begin = -(-max(kernel.scratch_size, unpack.scratch_size) // 64) * 64
     result = draft.scratch(unpack.size, begin)
     work = plane.size[0] * plane.size[1] * c * k * 9
     names = [result, source, dz, draft.scratch(kernel.scratch_size)]
+    names += [arrays[plane.target]] if at_once else []
     draft.call(kernel, names, layer, does, work, cycles(plane, draft.target))
-    names = [arrays[plane.target], result, draft.scratch(unpack.scratch_size)]
-    draft.call(unpack, names, layer, does)
+    if not at_once:
+        names = [arrays[plane.target], result, draft.scratch(unpack.scratch_size)]
+        draft.call(unpack, names, layer, does)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from .blocking import estimated_cycles
+from .blocking import STRIP, estimated_cycles
 from .convolution import Convolution
 from .gradient import WeightGradient
 from .tiles import Tiles, turned
 from .weights import PackWeights, UnpackGradient
 
 __all__ = [
+    "STRIP",
     "Convolution",
     "PackWeights",
     "Tiles",

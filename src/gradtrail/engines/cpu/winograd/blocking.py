@@ -30,6 +30,10 @@ GRADIENT_STRIP = 2
 """The same in a weight gradient, which has dU besides to keep near."""
 
 
+_NEAR = 5 << 19
+"""Bytes of dU that are made before they are added to dW."""
+
+
 @frozen
 class Held:
     """How many output channels and tiles a product of the convolution accumulates at once."""
@@ -48,6 +52,11 @@ def held_for(target: Target) -> Held:
     lines = _accumulators(target) // target.parts
     channels = min(GROUP, lines)
     return Held(channels, lines // channels)
+
+
+def near_sixteens(alpha: int, in_channels: int) -> int:
+    """How often sixteen output channels of dU stay near."""
+    return max(1, _NEAR // (alpha**2 * in_channels * 64))
 
 
 def channels_for(target: Target, in_channels: int) -> int:

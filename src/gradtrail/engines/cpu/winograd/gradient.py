@@ -5,7 +5,10 @@
     V[ξ,t,c] = (Bᵀ·X[c, tile t]·B)[ξ]           as in the convolution; lanes are samples
     D[ξ,k,t] = (A·dZ[k, tile t]·Aᵀ)[ξ]          lanes are k
     dU[ξ,k,c] += Σ_{t,n} D[ξ,k,t,n]·V[ξ,t,c,n]
-    dW += Gᵀ·dU·G                               `UnpackGradient`, once for all blocks
+    dW += Gᵀ·dU·G                               `UnpackGradient`
+
+dU is four times as large as dW. Where all tiles are transformed at once, a part of dU is made at a
+time, and added to dW before the next takes its place (`unpacked`).
 
 The sum runs over the samples, so they must not be the lanes of the product: sixteen k of dZ at a
 time are transposed to `[n][16 k]` before their transform, and numbers of V are spread over them.
@@ -16,6 +19,7 @@ Source: Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", 2015,
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 from ....equation.frozen import frozen
@@ -24,7 +28,7 @@ from ..kernels.base import Kernel
 from ..kernels.samples import transpose
 from ..nest import Stream
 from ..target import LANES
-from .blocking import GRADIENT_STRIP, channels_for
+from .blocking import GRADIENT_STRIP, channels_for, near_sixteens
 from .linear import multiply_both, square
 from .points import transforms, transposed
 from .tiles import LINE, Place, Tiles, Transformed, each_part, spaced, transform_input
@@ -49,6 +53,8 @@ class WeightGradient(Kernel):
         result: argument: dU as `UnpackGradient` lays it out.
         scratch: argument: `scratch_size` bytes.
         adds: whether to what is in dU.
+        unpacked: argument: dW, where dU is added to it here, so many k at a time as `near_sixteens`
+            says; one strip must hold all tiles.
         strip: how many tiles are transformed at a time; the sums are added strip by strip.
     """
 
@@ -60,19 +66,29 @@ class WeightGradient(Kernel):
     result: int
     scratch: int
     adds: bool = False
+    unpacked: int | None = None
     strip: int = GRADIENT_STRIP
 
-    @property
+    @cached_property
     def unpack(self) -> UnpackGradient:
-        """What makes dW of dU, with the layout of dU."""
-        return UnpackGradient(self.tiles.m, self.out_channels, self.in_channels)
+        """What makes dW of dU, with the layout of dU: of all k, or of those made at a time."""
+        whole = UnpackGradient(self.tiles.m, self.out_channels, self.in_channels)
+        if self.unpacked is None:
+            return whole
+        near = near_sixteens(self.tiles.alpha, self.in_channels)
+        return replace(whole, out_channels=min(near * LANES, self.out_channels))
+
+    @property
+    def _sixteens(self) -> int:
+        """How often sixteen k are begun."""
+        return -(-self.out_channels // LANES)
 
     @cached_property
     def _sizes(self) -> tuple[int, int]:
         """Bytes from one ξ to the next of V and of D."""
         return (
             spaced(self.strip * self.in_channels * LINE),
-            spaced(self.strip * self.unpack.sixteens * _SQUARE),
+            spaced(self.strip * self._sixteens * _SQUARE),
         )
 
     @property
@@ -92,7 +108,15 @@ class WeightGradient(Kernel):
             f"for {self.tiles.count} tiles of {m} × {m} outputs, {self.strip} at a time:",
             f"    V[ξ,t,c] = (Bᵀ·X·B)[ξ]            ξ < {self.tiles.alpha**2}",
             "    D[ξ,k,t] = (A·dZ·Aᵀ)[ξ]            lanes are k",
-            "    dU[ξ,k,c] += Σ_{t,n} D[ξ,k,t,n]·V[ξ,t,c,n]",
+            *(
+                ["    dU[ξ,k,c] += Σ_{t,n} D[ξ,k,t,n]·V[ξ,t,c,n]"]
+                if self.unpacked is None
+                else [
+                    f"    for k by {self.unpack.sixteens * LANES}:",
+                    "        dU[ξ,k,c] = Σ_{t,n} D[ξ,k,t,n]·V[ξ,t,c,n]",
+                    "        dW[k,c] += Gᵀ·dU[:,k,c]·G",
+                ]
+            ),
         ]
 
     def write(self, code: Code) -> None:
@@ -122,7 +146,10 @@ class _Writer:
             count = code.least(code.sub_index(self.tiles.count, s), kernel.strip)
             transform_input(code, self.tiles, kernel.source, kernel.in_channels, (s, count), self.v)
             self._transform_gradient(s, count)
-            self._products(s, count)
+            if kernel.unpacked is None:
+                self._products(s, count, code.index(0), code.index(kernel._sixteens))
+            else:
+                self._unpacked(s, count, code.argument(kernel.unpacked))
 
     # -- D ---------------------------------------------------------------------------------
 
@@ -130,7 +157,7 @@ class _Writer:
         """D = A·dZ·Aᵀ for every tile of a strip and every k, with k as lanes."""
         code, stream = self.code, self.kernel.gradient
         row, column = stream.stride("y", 0), stream.stride("x", 0)
-        sixteens = self.kernel.unpack.sixteens
+        sixteens = self.kernel._sixteens
         with code.loop("t", count) as t:
             place = self.tiles.place(code, code.add_index(first, t))
             corner = code.at(code.at(self.dz, place.y, row), place.x, column)
@@ -192,15 +219,27 @@ class _Writer:
 
     # -- products --------------------------------------------------------------------------
 
-    def _products(self, first: Value, count: Value) -> None:
-        """Add D·V over the tiles and samples of a strip to dU, for every ξ."""
+    def _unpacked(self, first: Value, count: Value, gradient: Value) -> None:
+        """Some k of dU, which dW gets at once; then the next."""
+        code, kernel, unpack = self.code, self.kernel, self.kernel.unpack
+        with code.loop("round", kernel._sixteens, 0, unpack.sixteens) as begin:
+            number = code.least(code.sub_index(kernel._sixteens, begin), unpack.sixteens)
+            self._products(first, count, begin, number)
+            with code.loop("p", number) as p:
+                panel = code.at(code.argument(kernel.result), p, unpack.panel)
+                sixteen = code.add_index(begin, p)
+                unpack.add_sixteen(code, gradient, panel, self.square, sixteen, kernel.out_channels)
+
+    def _products(self, first: Value, count: Value, begin: Value, number: Value) -> None:
+        """Add D·V over a strip's tiles and samples to dU, for some sixteens of k and every ξ."""
         code, kernel, unpack = self.code, self.kernel, self.kernel.unpack
         rounds = -(-kernel.in_channels // self.held)
         fresh = None if kernel.adds else code.compare("eq", first, code.index(0))
         with code.loop("xi", self.tiles.alpha**2) as xi:
             v, d = code.at(self.v.base, xi, self.v.point), code.at(self.d, xi, kernel._sizes[1])
             out = code.at(code.argument(kernel.result), xi, unpack.point)
-            with code.loop("p", unpack.sixteens) as p, code.loop("g", rounds) as g:
+            d = code.at(d, begin, _SQUARE)
+            with code.loop("p", number) as p, code.loop("g", rounds) as g:
                 c = code.mul_index(g, self.held)
                 sums = self._product(code.at(d, p, _SQUARE), code.at(v, c, LINE), count)
                 panel = code.at(out, p, unpack.panel)
@@ -235,7 +274,7 @@ class _Writer:
         code, kernel, parts = self.code, self.kernel, self._parts()
         state = Carried([code.number(0.0)] * (self.held * len(parts)))
         with code.loop("t", count, carried=state) as t:
-            wide = code.at(d, t, kernel.unpack.sixteens * _SQUARE)
+            wide = code.at(d, t, kernel._sixteens * _SQUARE)
             narrow = code.at(v, t, self.v.tile)
             inner = Carried(state.now)
             with code.loop("n", LANES, carried=inner) as n:

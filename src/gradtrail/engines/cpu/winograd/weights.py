@@ -166,24 +166,39 @@ class UnpackGradient(Kernel):
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         gradient, transformed, scratch = (code.argument(i) for i in range(3))
-        kernel = _TAPS * 4
         with _sixteens(code, self) as p:
             panel = code.at(transformed, p, self.panel)
-            k = code.mul_index(p, LANES)
-            lanes = code.least(code.sub_index(self.out_channels, k), LANES)
-            rows = code.at(gradient, k, self.in_channels * kernel)
-            with code.loop("c", self.in_channels) as c:
-                with each_part(code) as offset:
-                    self._transform(
-                        code, code.at(code.at(panel, c, LINE), offset), code.at(scratch, offset)
-                    )
-                place = code.at(rows, c, kernel)
-                with code.loop("lane", lanes) as lane:
-                    self._add(
-                        code,
-                        code.at(place, lane, self.in_channels * kernel),
-                        code.at(scratch, lane, 4),
-                    )
+            self.add_sixteen(code, gradient, panel, scratch, p, self.out_channels)
+
+    def add_sixteen(
+        self, code: Code, gradient: Value, panel: Value, scratch: Value, p: Value, out_channels: int
+    ) -> None:
+        """Sixteen output channels.
+
+        Args:
+            code: being written.
+            gradient: the address of dW.
+            panel: of their part of dU.
+            scratch: of `scratch_size` bytes.
+            p: which sixteen of dW.
+            out_channels: of dW.
+        """
+        kernel = _TAPS * 4
+        k = code.mul_index(p, LANES)
+        lanes = code.least(code.sub_index(out_channels, k), LANES)
+        rows = code.at(gradient, k, self.in_channels * kernel)
+        with code.loop("c", self.in_channels) as c:
+            with each_part(code) as offset:
+                self._transform(
+                    code, code.at(code.at(panel, c, LINE), offset), code.at(scratch, offset)
+                )
+            place = code.at(rows, c, kernel)
+            with code.loop("lane", lanes) as lane:
+                self._add(
+                    code,
+                    code.at(place, lane, self.in_channels * kernel),
+                    code.at(scratch, lane, 4),
+                )
 
     def _transform(self, code: Code, source: Value, target: Value) -> None:
         """The nine numbers of one kernel per lane."""
