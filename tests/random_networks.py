@@ -19,7 +19,7 @@ The tolerance itself is the same for all.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -223,8 +223,14 @@ def _network(draw: Draws) -> tuple[gt.Network, bool]:
     shape: Shape = (draw.one(1, 2, 3, 3, 4, 6, 16, 17), draw.whole(1, 12), draw.whole(1, 12))
     start, layers = shape, []
     for _ in range(draw.one(1, 1, 2, 2, 3, 3, 4, 5, 6)):
-        layer, shape = _fitting(draw, shape)
+        layer, shape = _fitting(draw, shape, _layer)
         layers.append(layer)
+        if len(shape) == 3 and draw.chance(0.25):  # slopes in a row, met from several sides
+            layers += [
+                draw.one(_activation, _dropout)(draw, shape) for _ in range(draw.whole(1, 3))
+            ]
+            layer, shape = _fitting(draw, shape, _branching)
+            layers.append(layer)
     classes = draw.chance(0.6)
     if classes and len(shape) == 3:
         layers.append(draw.one(gt.Flatten(), gt.Flatten(), gt.GlobalAvgPool2d()))
@@ -233,11 +239,11 @@ def _network(draw: Draws) -> tuple[gt.Network, bool]:
     return gt.Network(start, layers, seed=draw.whole(0, 2**31)), classes
 
 
-def _fitting(draw: Draws, shape: Shape) -> tuple[Any, Shape]:
+def _fitting(draw: Draws, shape: Shape, drawn: Callable[..., Any]) -> tuple[Any, Shape]:
     """A layer that fits behind a shape, and the shape behind it; the library tells what fits."""
     while True:
         try:
-            layer = _layer(draw, shape)
+            layer = drawn(draw, shape)
             after = _behind(shape, layer)
         except (gt.ArgumentError, gt.ShapeError):
             continue
@@ -353,6 +359,10 @@ def _residual(draw: Draws, shape: Shape) -> Any:
     if stride == 1 and channels == shape[0] and draw.chance(0.6):
         return gt.Residual(body)
     return gt.Residual(body, [gt.Conv2d(channels, 1, stride=stride, bias=draw.chance(0.5))])
+
+
+def _branching(draw: Draws, shape: Shape) -> Any:
+    return draw.one(_residual, _concat)(draw, shape)
 
 
 def _concat(draw: Draws, shape: Shape) -> Any:

@@ -393,3 +393,36 @@ def test_maxima_that_a_convolution_takes(kind: str, winograd: str, size: tuple[i
     for name, array in net.parameters.items():
         moved, wanted = before[name] - array, expected.grad[name]
         np.testing.assert_allclose(moved, wanted, atol=4e-5 * np.abs(wanted).max() + 3e-7)
+
+
+def keeping(*layers: gt.Layer) -> list[gt.Layer]:
+    return [gt.Conv2d(4, 3, padding=1), *layers]
+
+
+SAME = gt.Conv2d(4, 3, padding=1)
+SLOPES = {
+    "residual": keeping(gt.ReLU(), gt.Dropout(0.3), gt.Residual([SAME, gt.ReLU()])),
+    "shortcut": keeping(gt.ReLU(), gt.Dropout(0.3), gt.Residual([SAME], [gt.Conv2d(4, 1)])),
+    "concat": keeping(gt.Tanh(), gt.Dropout(0.3), gt.Concat([SAME], [gt.Conv2d(3, 5, padding=2)])),
+    "three": keeping(gt.ReLU(), gt.Sigmoid(), gt.Dropout(0.3), gt.Residual([gt.Tanh(), SAME])),
+    "norm": keeping(gt.BatchNorm2d(), gt.ReLU(), gt.Dropout(0.3), gt.Residual([SAME])),
+    "dropouts": keeping(gt.Dropout(0.3), gt.Dropout(0.2), gt.Residual([gt.ReLU()])),
+}
+
+
+@pytest.mark.parametrize("winograd", ["off", "f4"])
+@pytest.mark.parametrize("kind", SLOPES)
+def test_slopes_in_a_row_whose_gradient_comes_from_several_sides(kind: str, winograd: str) -> None:
+    """All of them have one place: the first who adds and the last who multiplies mean the same."""
+    net = gt.Network((2, 7, 7), [*SLOPES[kind], gt.Flatten(), gt.Linear(3)], seed=4)
+    draw = np.random.Generator(np.random.PCG64(8))
+    x, y = draw.standard_normal((21, 2, 7, 7), dtype=np.float32), draw.integers(0, 3, 21)
+    expected = gt.trace(net, x, y, engine="reference", training=True, seed=0)
+    before = {name: array.copy() for name, array in net.parameters.items()}
+    gt.train(
+        net, (x, y), optimizer=gt.SGD(1.0), shuffle=False, engine=CPU(winograd=winograd),
+        seed=0, progress=False,
+    )  # fmt: skip
+    for name, array in net.parameters.items():
+        moved, wanted = before[name] - array, expected.grad[name]
+        np.testing.assert_allclose(moved, wanted, atol=4e-5 * np.abs(wanted).max() + 3e-7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ....equation import Normalisation, Selection
@@ -61,15 +62,25 @@ def _margins(draft: Draft) -> dict[str, Margins]:
     for sent in draft.work.sent:
         for form in sent.forms:
             widen(form, sent.arrays)
-    for product, summed in draft.work.in_place.items():  # one place needs one layout
-        both = [found[g] for g in map(gradient, (product, summed)) if g in found]
-        if both:
+    for group in _one_place(draft.work.in_place):  # which needs one layout
+        needed = [found[name] for name in group if name in found]
+        if needed:
             widest = tuple(
                 (max(a for a, _ in axis), max(b for _, b in axis))
-                for axis in zip(*both, strict=True)
+                for axis in zip(*needed, strict=True)
             )
-            found |= {gradient(product): widest, gradient(summed): widest}
+            found |= dict.fromkeys(group, widest)
     return found
+
+
+def _one_place(in_place: Mapping[str, str]) -> Iterable[list[str]]:
+    """The buffers of gradients that share a place, together."""
+    groups: dict[str, list[str]] = {}
+    for product, summed in in_place.items():
+        while summed in in_place:
+            summed = in_place[summed]
+        groups.setdefault(summed, [gradient(summed)]).append(gradient(product))
+    return groups.values()
 
 
 def _parameters(draft: Draft) -> None:

@@ -196,8 +196,9 @@ class Work:
     def _absorptions(self) -> dict[Key, Sent]:
         """Slopes that are applied as a gradient is stored: by whom → the slope's adjoint.
 
-        The last who adds to an activation's gradient multiplies it by the activation's slope. Where
-        others have added before, gradient and product have one place (`in_place`).
+        The last who adds to an activation's gradient multiplies it by the activation's slope, and
+        by that of the activation before, and so on. Where others have added before, the gradient
+        and all these products have one place (`in_place`).
         """
         found: dict[Key, Sent] = {}
         for sent in self.sent:
@@ -207,7 +208,7 @@ class Work:
             above = self.received.get(output, [])
             if above and len(above[-1].forms) == 1 and above[-1].forms[0].sets:
                 found[above[-1].key] = sent
-                if len(above) > 1:
+                if len(above) > 1 or output in self.in_place:
                     self.in_place[sent.receives] = output
         return found
 
