@@ -260,6 +260,22 @@ def test_two_interrupts_keep_one_whole_run(tmp_path: Path) -> None:
     assert gt.load(out).input_shape == (1, 8, 8)
 
 
+def test_a_training_that_fails_leaves_a_folder_that_was_there(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = ("train", "--model", str(tiny), "--lr", "1e38", "--optimizer", "sgd", "--quiet")
+    there, new = tmp_path / "there", tmp_path / "new"
+    there.mkdir()
+    for out in (there, new):
+        result = run(*failing, "--out", str(out))
+        assert result.exit_code == 2, result.output
+        assert result.output.startswith("gradtrail: step 2: loss is inf"), result.output
+        assert out.exists() == (out is there)
+    monkeypatch.chdir(there)
+    assert run(*failing, "--out", ".").output == run(*failing, "--out", str(new)).output
+    assert list(there.iterdir()) == []
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of a process are others there")
 def test_an_interrupt_before_the_first_step_leaves_nothing(tmp_path: Path) -> None:
     """Whenever it comes: there is a whole run, or no folder."""

@@ -330,6 +330,7 @@ def _run_folder(out: Path | None, model: str) -> Iterator[Path]:
     """
     numbered = (Path("runs") / f"{Path(model).stem}-{number}" for number in count(1))
     folder = out or next(path for path in numbered if not path.exists())
+    ours = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
@@ -343,7 +344,8 @@ def _run_folder(out: Path | None, model: str) -> Iterator[Path]:
     except BaseException:
         if {path.name for path in folder.iterdir()} <= {_SETTINGS}:
             (folder / _SETTINGS).unlink(missing_ok=True)
-            folder.rmdir()
+            if ours:
+                folder.rmdir()
         raise
 
 

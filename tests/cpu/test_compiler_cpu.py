@@ -237,6 +237,21 @@ def test_a_damaged_listing_is_made_anew(folder: Path, damage: str) -> None:
     assert planned()[1] == 0
 
 
+def test_a_listing_in_anothers_place_is_made_anew(folder: Path) -> None:
+    """Whole, but another network's: its calls would read and write anywhere."""
+    wider = gt.Network((1, 4, 5), [gt.Conv2d(2, 3), gt.ReLU(), gt.Flatten(), gt.Linear(3)], seed=1)
+    planned()
+    (ours,) = files(folder)
+    planned(wider)
+    (theirs,) = (path for path in files(folder) if path != ours)
+    one, other = ours.read_bytes(), theirs.read_bytes()
+    ours.write_bytes(other)
+    theirs.write_bytes(one)
+    assert [planned()[1], planned(wider)[1]] == [1, 1]
+    assert [planned()[1], planned(wider)[1]] == [0, 0]
+    assert (ours.read_bytes(), theirs.read_bytes()) == (one, other)
+
+
 @pytest.mark.parametrize("content", [b"{}", b"[]", b'{"format":0}', b'{"format":1}', b"\xff"])
 def test_a_listing_of_another_format_is_made_anew(folder: Path, content: bytes) -> None:
     planned()

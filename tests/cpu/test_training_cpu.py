@@ -244,6 +244,36 @@ def test_interrupted_training_ends_with_a_whole_step() -> None:
 
 
 @pytest.mark.parametrize("engine", ["cpu", "reference"])
+def test_an_interruption_as_all_is_put_back_loses_nothing(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = gt.train(lenet(), data(), epochs=2, batch_size=50, seed=1, progress=False)
+    kind = type(engine_for(engine).trainer(lenet(), gt.CrossEntropy(), gt.Adam()))
+    store, calls = kind.store, []
+
+    def interrupted(trainer: Trainer) -> None:
+        calls.append(trainer)
+        if len(calls) == 3:  # after two epochs
+            raise KeyboardInterrupt
+        store(trainer)
+
+    monkeypatch.setattr(kind, "store", interrupted)
+    net = lenet()
+    history = gt.train(net, data(), epochs=2, batch_size=50, seed=1, progress=False, engine=engine)
+    assert history.interrupted
+    assert history.epochs == 2
+    np.testing.assert_allclose(history.losses, whole.losses, rtol=1e-4)
+    assert len(calls) == 4
+
+
+def test_the_figures_of_an_interrupted_epoch_are_dropped_together() -> None:
+    history = gt.History([1.0], [1.0, 0.5], [0.1, 0.2], [0.9], [0.2, 0.3], [2.0], True)
+    history.drop_unfinished()
+    assert (history.loss, history.accuracy) == ([1.0], [0.1])
+    assert (history.validation_loss, history.validation_accuracy) == ([0.9], [0.2])
+
+
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
 def test_an_interruption_as_a_step_ends_loses_no_loss(
     engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

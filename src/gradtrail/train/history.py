@@ -42,6 +42,12 @@ class History:
         """How many steps were finished."""
         return len(self.losses)
 
+    def drop_unfinished(self) -> None:
+        """Forget the figures of an epoch of which some had been noted when it was interrupted."""
+        for figures in (self.loss, self.accuracy):
+            del figures[len(self.seconds) :]
+        del self.validation_accuracy[len(self.validation_loss) :]
+
     def to_dict(self) -> dict[str, Any]:
         """The history as JSON."""
         return asdict(self)

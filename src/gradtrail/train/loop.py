@@ -106,20 +106,30 @@ def train(
                             f"epoch {epoch + 1}: the validation loss is {figures['loss']}; look "
                             "for NaN in the validation data, or lower the learning rate"
                         )
+                    if "accuracy" in figures:
+                        history.validation_accuracy.append(figures["accuracy"])
                     history.validation_loss.append(figures["loss"])
-                    history.validation_accuracy += [
-                        figures[k] for k in ("accuracy",) if k in figures
-                    ]
                 shown.line(history)
     except KeyboardInterrupt:
         history.interrupted = True
         finished, last = trainer.finished
         if finished > history.steps:  # it came before the loss was noted
             history.losses.append(last)
+        history.drop_unfinished()
     finally:
+        _put_back(rates, trainer, history)
+    return history
+
+
+def _put_back(rates: _Rates, trainer: Trainer, history: History) -> None:
+    """The rate as it was, the weights as they are; Ctrl-C in the middle of it comes too late."""
+    try:
         rates.restore()
         trainer.store()
-    return history
+    except KeyboardInterrupt:
+        history.interrupted = True
+        rates.restore()
+        trainer.store()
 
 
 class _Rates:

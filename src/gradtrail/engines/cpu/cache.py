@@ -1,7 +1,8 @@
 """Files that only save time: found by a key, checked, and made anew where anything is wrong.
 
 A file is written under a temporary name and renamed into place, so that nobody reads half of one,
-and begins with a checksum of the rest. A full disk or a read-only folder keeps nothing.
+and begins with a checksum of its name and its content. A full disk or a read-only folder keeps
+nothing.
 
 `GRADTRAIL_CACHE` names the folder; empty, nothing is kept.
 """
@@ -44,7 +45,12 @@ def read(path: Path | None) -> bytes | None:
     except OSError:
         return None
     checksum, kept = content[:32], content[32:]
-    return kept if kept and hashlib.sha256(kept).digest() == checksum else None
+    return kept if kept and _checksum(path, kept) == checksum else None
+
+
+def _checksum(path: Path, content: bytes) -> bytes:
+    """Of a file's name and content: one that took another's place is damaged, too."""
+    return hashlib.sha256(f"{path.parent.name}/{path.name}".encode() + b"\0" + content).digest()
 
 
 def write(path: Path | None, content: bytes) -> None:
@@ -54,7 +60,7 @@ def write(path: Path | None, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(hashlib.sha256(content).digest() + content)
+        temporary.write_bytes(_checksum(path, content) + content)
         temporary.replace(path)
     except OSError:
         with contextlib.suppress(OSError):

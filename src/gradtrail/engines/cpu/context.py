@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .driver import CALL, KINDS, PHASE
+from .driver import CALL, KINDS, PHASE, TASKS
 from .frame import FIELDS, Field
 from .listing import ListedPhase, Listing
 from .target import LANES
@@ -76,11 +76,12 @@ def assembled(phases: Sequence[ListedPhase], addresses: Mapping[str, int]) -> As
     found = np.zeros((len(phases), PHASE), np.int64)
     begin, back = 0, False
     for row, phase in zip(found, phases, strict=True):
-        chunks = -(-phase.length // phase.chunk)
+        chunk = max(phase.chunk, -(-phase.length // TASKS))
+        chunks = -(-phase.length // chunk)
         tasks = {"one": 1, "blocks": 0, "each": len(phase.calls)}.get(phase.kind, chunks)
         at = address(table) + begin * CALL * 8
         kind = KINDS[phase.kind]
-        row[:] = (kind, at, len(phase.calls), tasks, phase.length, phase.chunk, back)
+        row[:] = (kind, at, len(phase.calls), tasks, phase.length, chunk, back)
         if phase.kind == "blocks":  # the next begins where this one ends, with what is still near
             back = not back
         begin += len(phase.calls)
@@ -131,12 +132,17 @@ class Context:
         return _padded(self.listing.size(Field.PARAMETERS))
 
     def reserve(self, samples: int) -> None:
-        """Make room for a batch."""
+        """Make room for a batch.
+
+        Where that is interrupted or there is no room, the next call begins anew: what counts how
+        much there is, is set last.
+        """
+        self.count = 0
         size, options = self.listing.size, self.listing.options
         blocks = -(-samples // self.listing.per_block)
         groups = min(blocks, GROUPS)
         if blocks > self._blocks:
-            self._blocks = blocks
+            self._blocks = 0
             arena = _padded(size(Field.ARENA))
             per_block = self.listing.segmented or options.keep
             self.arenas = aligned((blocks if per_block else self.threads) * arena)
@@ -147,19 +153,21 @@ class Context:
             self.partial = aligned(blocks * partial)
             self.frame[Field.PARTIAL_ALL] = address(self.partial)
             self.frame[Field.PARTIAL_STRIDE] = partial
+            self._blocks = blocks
         if options.backward and groups > self._groups:
-            self._groups = groups
+            self._groups = 0
             once = self.listing.at_once
             self.gradients = aligned(once + groups * (self.length - once))
             self.frame[Field.GRADIENTS_ALL] = address(self.gradients)
             self.frame[Field.GRADIENTS_STRIDE] = self.length - once
-        if samples != self.count:
-            self.count, self.groups = samples, groups
-            self.result = np.zeros((blocks, 2), np.float32)
-            self.frame[Field.RESULT] = address(self.result)
-            self.frame[Field.COUNT], self.frame[Field.BLOCKS] = samples, blocks
-            self.frame[Field.GROUPS] = groups
-            self.frame[Field.SHARE] = bits(1.0 / samples)
+            self._groups = groups
+        self.groups = groups
+        self.result = np.zeros((blocks, 2), np.float32)
+        self.frame[Field.RESULT] = address(self.result)
+        self.frame[Field.COUNT], self.frame[Field.BLOCKS] = samples, blocks
+        self.frame[Field.GROUPS] = groups
+        self.frame[Field.SHARE] = bits(1.0 / samples)
+        self.count = samples
 
     def array(self, name: str) -> np.ndarray:
         """An array outside the arena, as it lies there."""

@@ -3,15 +3,16 @@
 A step is a list of phases with a barrier after each. A phase is a list of kernel calls and a number
 of tasks. A task of a phase of blocks is a group of consecutive blocks, whose calls run block by
 block; a task of a phase of chunks is a range of numbers; in a phase of kind `each`, every call is a
-task. Which thread runs a task changes nothing:
-what a task writes is its own.
+task. Which thread runs a task changes nothing: what a task writes is its own.
 
 Every thread has a share of a phase's tasks, one run of them, and a 64-bit ticket for it: `phase
-number | end | next task`, advanced by compare and exchange. Who has done his own share takes from
-the others'. So a thread finds in its caches what it wrote in the phase before, as long as all keep
-pace; and since every other phase goes through a share backwards, it begins with what it wrote last.
-The caller's thread takes tasks like the others and waits only for those that somebody has taken, so
-a step ends even where no other thread comes.
+number | last thread | end | next task`, advanced by compare and exchange. Who has done his own
+share takes from the others'. So a thread finds in its caches what it wrote in the phase before, as
+long as all keep pace; and since every other phase goes through a share backwards, it begins with
+what it wrote last. A thread beyond the ticket's last one takes nothing, however late it comes from
+a step that had more: a step's memory is for its own threads. The caller's thread takes tasks like
+the others and waits only for those that somebody has taken, so a step ends even where no other
+thread comes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,17 @@ from enum import IntEnum
 
 from .frame import FIELDS, Field
 
-__all__ = ["ARGUMENTS", "CALL", "CONTROL", "Control", "KINDS", "PHASE", "driver_text"]
+__all__ = [
+    "ARGUMENTS",
+    "CALL",
+    "CONTROL",
+    "Control",
+    "KINDS",
+    "PHASE",
+    "TASKS",
+    "THREADS",
+    "driver_text",
+]
 
 ARGUMENTS = 12
 """How many arguments a kernel call may have."""
@@ -38,7 +49,10 @@ KINDS = {"blocks": 0, "one": 1, "chunks": 1, "each": 2}
 """Kinds of phases; a single task is a chunk."""
 
 THREADS = 1024
-"""How many threads there may be at most."""
+"""How many threads there may be at most: what ten bits of a ticket count."""
+
+TASKS = (1 << 17) - 1
+"""How many tasks a phase may have: what seventeen bits of a ticket count."""
 
 
 class Control(IntEnum):
@@ -48,7 +62,7 @@ class Control(IntEnum):
     PHASE = 16
     FRAME = 24
     STOP = 32  # 1: all threads end
-    WANTED = 40  # the highest thread that may take tasks
+    WANTED = 40  # the highest thread that is to look for tasks
     RUNNING = 48  # 1 while a step runs: nobody tires
     TICKETS = 64  # of thread 0, then eight words further of thread 1, …
 
@@ -90,6 +104,8 @@ def driver_text() -> str:
     return _TEXT.format(
         call=CALL,
         phase=PHASE,
+        tasks=TASKS,
+        threads=THREADS - 1,
         control=Control,
         answer=Field,
         arguments=ARGUMENTS,
@@ -270,10 +286,14 @@ turn:
 look:
   %any = phi i1 [ %before.any, %turn ], [ %any, %lost ], [ true, %ran ]
   %ticket = load atomic i64, ptr %ticket.p acquire, align 8
-  %next = and i64 %ticket, 1048575
-  %limit.s = lshr i64 %ticket, 20
-  %limit = and i64 %limit.s, 1048575
-  %open = icmp ult i64 %next, %limit
+  %next = and i64 %ticket, {tasks}
+  %limit.s = lshr i64 %ticket, 17
+  %limit = and i64 %limit.s, {tasks}
+  %left = icmp ult i64 %next, %limit
+  %highest.s = lshr i64 %ticket, 34
+  %highest = and i64 %highest.s, {threads}
+  %admitted = icmp ule i64 %worker, %highest
+  %open = and i1 %left, %admitted
   br i1 %open, label %claim, label %shut
 claim:
   %advanced = add i64 %ticket, 1
@@ -290,9 +310,7 @@ ran:
   %back = icmp ne i64 %back.word, 0
   %tasks.p = getelementptr i64, ptr %phase, i64 3
   %tasks = load i64, ptr %tasks.p
-  ; the number of threads may have been another's step's; now it cannot change
-  %wanted.now = load atomic i64, ptr %wanted.p acquire, align 8
-  %sharing = add i64 %wanted.now, 1
+  %sharing = add i64 %highest, 1
   %first = call i64 @share(i64 %whose, i64 %tasks, i64 %sharing)
   %ends = add i64 %first, %limit
   %last = sub i64 %ends, 1
@@ -341,10 +359,12 @@ deal:
   %place = add i64 %line, {control.TICKETS}
   %ticket.p = getelementptr i64, ptr %control, i64 %place
   %old = load atomic i64, ptr %ticket.p acquire, align 8
-  %number = lshr i64 %old, 40
+  %number = lshr i64 %old, 44
   %number.next = add i64 %number, 1
-  %high = shl i64 %number.next, 40
-  %middle = shl i64 %past, 20
+  %number.high = shl i64 %number.next, 44
+  %highest = shl i64 %wanted, 34
+  %high = or i64 %number.high, %highest
+  %middle = shl i64 %past, 17
   %low = or i64 %middle, %first
   %ticket = or i64 %high, %low
   store atomic i64 %ticket, ptr %ticket.p release, align 8

@@ -12,6 +12,7 @@ import numpy as np
 from ...equation.frozen import frozen
 from ...errors import ArgumentError
 from ..base import Batch, Computed, Engine, Evaluated, Trainer
+from .driver import THREADS
 from .options import WINOGRAD, Policy
 from .target import Target, host, target_for
 
@@ -48,9 +49,9 @@ class CPU(Engine):
 
     def __post_init__(self) -> None:
         whole = isinstance(self.threads, int | np.integer) and not isinstance(self.threads, bool)
-        if self.threads is not None and not (whole and 1 <= self.threads <= 1024):
+        if self.threads is not None and not (whole and 1 <= self.threads <= THREADS):
             raise ArgumentError(
-                f"CPU: threads must be a whole number from 1 to 1024, got {self.threads!r}"
+                f"CPU: threads must be a whole number from 1 to {THREADS}, got {self.threads!r}"
             )
         if self.winograd not in WINOGRAD:
             listed = ", ".join(f'"{w}"' for w in WINOGRAD)

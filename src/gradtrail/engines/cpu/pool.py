@@ -57,6 +57,7 @@ class Pool:
         self._words = self._control.data
         self._address = address(self._control)
         self._threads: dict[int, threading.Thread] = {}
+        self._owners: dict[int, int] = {}
         self._wake = threading.Condition()
         self._asleep: set[int] = set()
         self._failed: dict[int, BaseException] = {}
@@ -94,7 +95,7 @@ class Pool:
     def _forked(self) -> None:
         """In a forked process: the threads stayed behind, perhaps in the middle of a step."""
         self._running, self._wake = threading.Lock(), threading.Condition()
-        self._threads, self._failed, self._asleep = {}, {}, set()
+        self._threads, self._owners, self._failed, self._asleep = {}, {}, {}, set()
         self._control[:] = 0
 
     def _start(self, number: int) -> None:
@@ -105,7 +106,14 @@ class Pool:
         self._threads[number] = thread
 
     def _work(self, number: int) -> None:
-        """A thread's life: look for work, sleep, and hand a failure to the caller."""
+        """A thread's life: look for work, sleep, and hand a failure to the caller.
+
+        A number is a thread's own. Where Ctrl-C comes between the start of one and its being noted,
+        a second is started, and ends here: each number has one place in memory.
+        """
+        me = threading.get_ident()
+        if self._owners.setdefault(number, me) != me:
+            return
         try:
             while not self._control[Control.STOP]:
                 if number <= self._control[Control.WANTED]:
@@ -118,6 +126,8 @@ class Pool:
                     self._asleep.discard(number)
         except BaseException as failure:
             self._failed[number] = failure
+        finally:
+            del self._owners[number]
 
     def close(self) -> None:
         """Let all threads end."""

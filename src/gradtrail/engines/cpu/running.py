@@ -33,6 +33,9 @@ _COMPILERS: dict[Target, Compiler] = {}
 _LOADED: WeakKeyDictionary[Network, dict[tuple[object, ...], Any]] = WeakKeyDictionary()
 
 
+_NOWHERE = np.zeros(0, np.int64)
+
+
 def compiler_for(target: Target) -> Compiler:
     """The process's compiler for a target."""
     return _COMPILERS.setdefault(target, Compiler(target))
@@ -74,7 +77,7 @@ class Loaded:
         self._grouped: dict[tuple[int, bool], Assembled] = {}
         self._packed = False
         self._samples: ReferenceType[Samples] | None = None
-        self._order, self._first = np.zeros(0, np.int64), 0
+        self._order, self._first = _NOWHERE, 0
         self.lock = threading.RLock()
 
     def feed(self, batch: Batch, *, labels: bool) -> None:
@@ -85,7 +88,9 @@ class Loaded:
         if self._samples is None or self._samples() is not samples:
             self._take(samples, labels)
         if batch.order is not self._order:
-            self._order, self._first = batch.order, address(batch.order)
+            self._order = _NOWHERE  # should this be interrupted
+            self._first = address(batch.order)
+            self._order = batch.order
         words = context.words
         words[Field.CHOSEN] = self._first + 8 * batch.begin
         words[Field.SEED] = (batch.seed & (1 << 64) - 1) - (batch.seed & 1 << 63) * 2
@@ -95,18 +100,20 @@ class Loaded:
 
     def _take(self, samples: Samples, labels: bool) -> None:
         """Tell the frame where the samples lie."""
-        self._samples = ref(samples)  # the data are not kept beyond their use
+        self._samples = None  # should this be interrupted
         frame = self.context.frame
         frame[Field.SAMPLES] = address(samples.x)
         if labels:
             frame[Field.TARGETS] = address(samples.rows[0])
             frame[Field.CLASSES] = 0 if samples.classes is None else address(samples.classes)
             frame[Field.TARGET_SCALE] = bits(1.0)
+        self._samples = ref(samples)  # the data are not kept beyond their use
 
     def fill(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Copy parameters and running statistics in; where they are the same, they stay packed."""
-        if self.context.fill(arrays):
-            self._packed = False
+        packed, self._packed = self._packed, False  # should this be interrupted
+        changed = self.context.fill(arrays)
+        self._packed = packed and not changed
 
     def run(self) -> None:
         """Run all phases; those that pack the weights only where these have changed."""
