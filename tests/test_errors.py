@@ -186,6 +186,7 @@ ARGUMENTS = {
     "dropout": (lambda: gt.Dropout(1.0), "p must be at least 0 and below 1, got 1.0"),
     "eps": (lambda: gt.BatchNorm2d(eps=0), "eps must be above 0, got 0"),
     "momentum": (lambda: gt.BatchNorm2d(momentum=2), "momentum must lie between 0 and 1, got 2"),
+    "no momentum": (lambda: gt.BatchNorm2d(momentum=None), "between 0 and 1, got None"),
     "slope": (lambda: gt.LeakyReLU(float("nan")), "negative_slope must be finite, got nan"),
     "gelu": (lambda: gt.GELU(approximate="erf"), '"none" or "tanh", got \'erf\''),
     "initialization": (
@@ -193,6 +194,7 @@ ARGUMENTS = {
         "initialization must be one of he_normal, he_uniform.*got 'he'",
     ),
     "smoothing": (lambda: gt.CrossEntropy(label_smoothing=2), "between 0 and 1, got 2"),
+    "one class weight": (lambda: gt.CrossEntropy(weight=5), "needs finite numbers .*, got 5"),
     "class weights": (lambda: gt.CrossEntropy(weight=(0, 0)), "one of them above 0"),
     "empty residual": (lambda: gt.Residual([]), "the body needs at least one layer, got none"),
     "one branch": (lambda: gt.Concat([gt.ReLU()]), "takes 2 to 25 lists of layers, got 1"),
@@ -202,7 +204,7 @@ ARGUMENTS = {
     "input_shape": (lambda: gt.Network((1, 0, 2), [gt.ReLU()]), r"got \(1, 0, 2\)"),
     "dtype": (
         lambda: gt.Network((1,), [gt.ReLU()], dtype="int32"),
-        "float32 or float64, got int32",
+        "float32 or float64, got 'int32'",
     ),
     "seed": (lambda: gt.Network((1,), [gt.ReLU()], seed=-1), "seed must be a whole number ≥ 0"),
     "name twice": (
@@ -214,6 +216,12 @@ ARGUMENTS = {
     "lr": (lambda: gt.SGD(0), "SGD: lr must be a finite number above 0, got 0"),
     "nan lr": (lambda: gt.Adam(float("nan")), "Adam: lr must be a finite number above 0, got nan"),
     "nesterov": (lambda: gt.SGD(0.1, nesterov=True), "set momentum"),
+    "one beta": (lambda: gt.Adam(betas=0.9), "two numbers from 0 to below 1, got 0.9"),
+    "no dtype": (
+        lambda: gt.Network((1,), [gt.ReLU()], dtype="x"),
+        "dtype must be float32 or float64, got 'x'",
+    ),
+    "no path": (lambda: gt.load(5), "path must be a folder or a file, got 5"),
     "betas": (lambda: gt.Adam(betas=(0.9, 1.0)), "two numbers from 0 to below 1"),
 }
 

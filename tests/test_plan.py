@@ -155,3 +155,12 @@ def test_an_unknown_layer_is_answered_with_near_names() -> None:
 def test_a_batch_size_below_one_is_refused() -> None:
     with pytest.raises(gt.ArgumentError, match="batch_size must be a whole number ≥ 1, got 0"):
         lenet().plan(0)
+
+
+def test_a_plan_does_not_count_samples() -> None:
+    """As fast for any batch, and the same but for what grows with it."""
+    net = gt.architecture("lenet5").network()
+    one, many = net.plan(1), net.plan(10**14)
+    for here, there in zip(one.rows, many.rows, strict=True):
+        assert there.multiply_adds == 10**14 * here.multiply_adds
+        assert there.never_read == here.never_read

@@ -105,6 +105,8 @@ def load(path: str | os.PathLike[str]) -> Network:
     Raises:
         FileError: it is missing, damaged, or holds no gradtrail network.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ArgumentError(f"load: path must be a folder or a file, got {path!r}")
     source = Path(path)
     if source.is_dir():
         source = source / WEIGHTS

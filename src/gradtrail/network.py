@@ -135,9 +135,12 @@ class Network:
         if not self.layers:
             raise ArgumentError("Network: needs at least one layer, got none")
         self.seed = seeded("Network", seed)
-        self.dtype = np.dtype(dtype)
+        try:
+            self.dtype = np.dtype(dtype)
+        except TypeError:
+            self.dtype = np.dtype(object)
         if self.dtype not in (np.float32, np.float64):
-            raise ArgumentError(f"Network: dtype must be float32 or float64, got {self.dtype}")
+            raise ArgumentError(f"Network: dtype must be float32 or float64, got {dtype!r}")
         self.steps = _flat(self.layers)
         self.output_name = self.steps[-1].output
         self._systems: dict[Any, System] = {}
@@ -194,11 +197,12 @@ class Network:
             ShapeError: the outputs are not what the loss compares.
         """
         key = (batch_size, training, loss)
-        if key not in self._systems:
+        found = self._systems.get(key)  # other threads may clear them at any time
+        if found is None:
             if len(self._systems) > 16:
                 self._systems.clear()
-            self._systems[key] = self._system(batch_size, training, loss)
-        return self._systems[key]
+            found = self._systems[key] = self._system(batch_size, training, loss)
+        return found
 
     def _system(self, batch_size: int, training: bool, loss: Loss | None) -> System:
         declared = self.declarations(batch_size, training=training)

@@ -146,6 +146,10 @@ def _plan(network: Network, declared: Mapping[str, Declaration], batch_size: int
         declaration = declared[step.name]
         equation = declaration.equation
         output = equation.shape_of[equation.target.array]
+        alone = equation  # of one sample: what is read of it does not depend on how many there are
+        if batch_size > 1:
+            ones = ((1, *shapes[name]) for name in step.sources)
+            alone = step.layer.declare(*ones, training=True).equation
         sources = dict(zip(declaration.sources, step.sources, strict=True))
         here = {letter: (fields[name], shapes[name]) for letter, name in sources.items()}
         fields[step.output] = next_fields(equation, here)
@@ -169,7 +173,7 @@ def _plan(network: Network, declared: Mapping[str, Declaration], batch_size: int
                 bytes_each * prod(output) + kept + given,
                 bytes_each * prod(output),
                 fields[step.output],
-                tuple(unread(equation, letter)[1:] for letter in declaration.sources),
+                tuple(unread(alone, letter)[1:] for letter in declaration.sources),
             )
         )
     return Plan(network.input_shape, batch_size, tuple(rows))

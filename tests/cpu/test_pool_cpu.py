@@ -93,12 +93,12 @@ def test_room_that_was_not_made_is_made_the_next_time(
 
     def failing(size: int) -> np.ndarray:
         if next(count) == at:
-            raise failure
+            raise failure("no room")
         return made(size)
 
     monkeypatch.setattr(context, "aligned", failing)
     if at < 3:  # arenas, partial sums, gradients
-        with pytest.raises(failure):
+        with pytest.raises(failure, match="no room"):
             gt.trace(again, x, y)
     else:
         gt.trace(again, x, y)
@@ -119,10 +119,10 @@ def test_weights_are_packed_after_an_interrupted_copy(monkeypatch: pytest.Monkey
 
     def interrupted(held: Context, arrays: dict[str, np.ndarray]) -> bool:
         whole(held, arrays)
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("stop")
 
     monkeypatch.setattr(running.Context, "fill", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stop"):
         net.predict(x, engine=engine)
     monkeypatch.setattr(running.Context, "fill", whole)
     expected = net.predict(x, engine="reference")

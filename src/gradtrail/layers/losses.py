@@ -122,7 +122,10 @@ class CrossEntropy(Loss):
                 f"{self.label_smoothing!r}"
             )
         if self.weight is not None:
-            listed: Sequence[float] = tuple(float(w) for w in self.weight)
+            try:
+                listed: Sequence[float] = tuple(float(w) for w in self.weight)
+            except (TypeError, ValueError):
+                listed = ()
             if not all(math.isfinite(w) and w >= 0 for w in listed) or not any(listed):
                 raise ArgumentError(
                     "CrossEntropy: weight needs finite numbers ≥ 0, one of them above 0, got "

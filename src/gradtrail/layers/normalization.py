@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import field
+from numbers import Real
 from typing import ClassVar, final
 
 import numpy as np
@@ -91,7 +92,7 @@ class BatchNorm2d(Layer):
         canonical(self, "affine")
         if not (math.isfinite(self.eps) and self.eps > 0):
             raise ArgumentError(f"BatchNorm2d: eps must be above 0, got {self.eps!r}")
-        if not 0 <= self.momentum <= 1:
+        if not isinstance(self.momentum, Real) or not 0 <= self.momentum <= 1:
             raise ArgumentError(
                 f"BatchNorm2d: momentum must lie between 0 and 1, got {self.momentum!r}"
             )

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -228,8 +229,11 @@ class Adam(Optimizer):
         super().__init__()
         kind = type(self).__name__
         _check(kind, above={"lr": lr, "eps": eps}, least={"weight_decay": weight_decay})
-        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-            raise ArgumentError(f"{kind}: betas must be two numbers from 0 to below 1, got {betas}")
+        two = isinstance(betas, Sequence) and len(betas) == 2
+        if not two or not all(isinstance(b, Real) and 0 <= b < 1 for b in betas):
+            raise ArgumentError(
+                f"{kind}: betas must be two numbers from 0 to below 1, got {betas!r}"
+            )
         self.lr, self.eps, self.weight_decay = lr, eps, weight_decay
         self.betas = (float(betas[0]), float(betas[1]))
 

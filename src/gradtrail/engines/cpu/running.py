@@ -57,7 +57,8 @@ class Loaded:
         if not runnable(target):
             raise ArgumentError(
                 f"this machine cannot run code for {target.cpu}; leave out target=, or unset "
-                "GRADTRAIL_CPU. Such code can be looked at with net.explain"
+                "GRADTRAIL_CPU and GRADTRAIL_CPU_FEATURES. Such code can be looked at with "
+                "net.explain"
             )
         self.listing, self.threads = listing, threads
         self.context = Context(listing, threads)

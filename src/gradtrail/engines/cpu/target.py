@@ -129,9 +129,11 @@ def _lacking(cpu: str, features: str) -> tuple[str, ...]:
     )
     if tried.returncode or "not a recognized" in tried.stderr:
         cause = (tried.stderr.strip().splitlines() or ["no message"])[-1]
+        names = ("GRADTRAIL_CPU", "GRADTRAIL_CPU_FEATURES")
+        told = " with ".join(f"{n}={os.environ[n]!r}" for n in names if os.environ.get(n))
         raise ArgumentError(
-            f"GRADTRAIL_CPU={cpu!r} or GRADTRAIL_CPU_FEATURES is nothing that LLVM makes code for "
-            f"({cause}); use {', '.join(_PRESETS)}, a name that LLVM knows, or unset them"
+            f"{told} is nothing that LLVM makes code for ({cause}); use {', '.join(_PRESETS)}, a "
+            "name and features that LLVM knows, or unset it"
         )
     signs = _SIGNS if platform.machine() in ("x86_64", "AMD64") else {}
     off = (f"-{name}" for name, sign in signs.items() if not re.search(sign, tried.stdout))

@@ -9,9 +9,9 @@ from .tiles import Tiles, turned
 from .weights import PackWeights, UnpackGradient
 
 __all__ = [
-    "STRIP",
     "Convolution",
     "PackWeights",
+    "STRIP",
     "Tiles",
     "UnpackGradient",
     "WeightGradient",
