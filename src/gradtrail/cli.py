@@ -64,7 +64,7 @@ _USUAL: Mapping[str, _Usual] = {
 
 
 def _usually(field: str) -> str:
-    """The defaults of an option, for its help: `12 for digits, else 3`."""
+    """The defaults of an option, for its help: `12 for digits, else 2`."""
     digits, other = (getattr(_USUAL[name], field) for name in NAMES[:2])
     return f"{digits} for digits, else {other}"
 
