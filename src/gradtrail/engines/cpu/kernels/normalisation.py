@@ -131,7 +131,6 @@ class GradientSums(Kernel):
                 (code.at(gradient, c, self.gradient.strides[0]), self.gradient),
                 (code.at(source, c, self.source.strides[0]), self.source),
             ]
-            zeros = [code.number(0.0)] * parts
 
             def first(total: Value, values: list[Value]) -> Value:
                 return code.add(total, values[0])
@@ -141,7 +140,7 @@ class GradientSums(Kernel):
                 return code.fma(values[0], u, total)
 
             for place, step in ((4, first), (5, second)):
-                totals = sum_places(code, self.gradient.shape, arrays, zeros, step)
+                totals = sum_places(code, self.gradient.shape, arrays, step)
                 whole = code.lanes_sum(masked(code, masks, totals))
                 code.store(whole, code.at(code.argument(place), c, 4))
 

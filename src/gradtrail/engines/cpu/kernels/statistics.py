@@ -62,8 +62,7 @@ class BlockStatistics(Kernel):
             def itself(total: Value, values: list[Value]) -> Value:
                 return code.add(total, values[0])
 
-            zeros = [code.number(0.0)] * parts
-            total = sum_places(code, shape, channel, zeros, itself)
+            total = sum_places(code, shape, channel, itself)
             whole = code.lanes_sum(masked(code, masks, total))
             mean = code.splat(code.div(whole, count))
             code.store(whole, code.at(sums, c, 4))
@@ -72,7 +71,7 @@ class BlockStatistics(Kernel):
                 deviation = code.sub(values[0], mean)
                 return code.fma(deviation, deviation, total)
 
-            spread = sum_places(code, shape, channel, zeros, square)
+            spread = sum_places(code, shape, channel, square)
             code.store(code.lanes_sum(masked(code, masks, spread)), code.at(squares, c, 4))
 
 
@@ -156,32 +155,70 @@ def sum_places(
     code: Code,
     shape: tuple[int, ...],
     arrays: Arrays,
-    totals: list[Value],
     step: Callable[[Value, list[Value]], Value],
-    axis: int = 1,
 ) -> list[Value]:
-    """Totals after all places behind the first axis; register by register.
+    """Totals over all places behind the first axis, one per register of lanes.
+
+    The places of a row take turns over some totals, which are added in the end: one alone would
+    wait for itself. How many there are is the same on every processor.
 
     Args:
         code: being written.
         shape: of all arrays.
         arrays: their addresses at the channel, with layouts.
-        totals: what there is before, one per register of lanes.
         step: the total after one place, from the total and what stands there in each array.
-        axis: the axis to loop over next.
     """
-    if axis == len(shape):
-        found = []
-        for part, total in enumerate(totals):
-            offset = part * code.width * 4
-            values = [code.load(code.at(place, offset)) for place, _ in arrays]
-            found.append(step(total, values))
+    parts = code.target.parts
+    first = [code.number(0.0)] * (parts * _CHAINS)
+    totals = _summed(code, shape, arrays, first, step, 1)
+    while len(totals) > parts:
+        half = len(totals) // 2
+        totals = [code.add(a, b) for a, b in zip(totals[:half], totals[half:], strict=True)]
+    return totals
+
+
+_CHAINS = 4
+"""How many totals take turns."""
+
+
+def _summed(
+    code: Code,
+    shape: tuple[int, ...],
+    arrays: Arrays,
+    totals: list[Value],
+    step: Callable[[Value, list[Value]], Value],
+    axis: int,
+) -> list[Value]:
+    """The totals, chain by chain and in it part by part, with all places from an axis on."""
+    if axis < len(shape) - 1:
+        state = Carried(totals)
+        with code.loop(f"a{axis}", shape[axis], carried=state) as at:
+            moved = [(code.at(p, at, lay.strides[axis]), lay) for p, lay in arrays]
+            state.next = _summed(code, shape, moved, state.now, step, axis + 1)
+        return state.now
+
+    parts, size = code.target.parts, shape[axis] if axis < len(shape) else 1
+    strides = [lay.strides[axis] if axis < len(shape) else 0 for _, lay in arrays]
+
+    def row(begin: Value | int, count: int, totals: list[Value]) -> list[Value]:
+        found = list(totals)
+        places = [
+            code.at(place, begin, each) for (place, _), each in zip(arrays, strides, strict=True)
+        ]
+        for number in range(count * parts):
+            chain, part = divmod(number, parts)
+            offsets = (chain * each + part * code.width * 4 for each in strides)
+            values = [code.load(code.at(*at)) for at in zip(places, offsets, strict=True)]
+            found[number] = step(found[number], values)
         return found
-    state = Carried(totals)
-    with code.loop(f"a{axis}", shape[axis], carried=state) as at:
-        moved = [(code.at(p, at, lay.strides[axis]), lay) for p, lay in arrays]
-        state.next = sum_places(code, shape, moved, state.now, step, axis + 1)
-    return state.now
+
+    whole = size // _CHAINS * _CHAINS
+    if whole:
+        state = Carried(totals)
+        with code.loop(f"a{axis}", whole, 0, _CHAINS, carried=state) as at:
+            state.next = row(at, _CHAINS, state.now)
+        totals = state.now
+    return row(whole, size - whole, totals)
 
 
 def masked(code: Code, masks: list[Value], values: list[Value]) -> list[Value]:
