@@ -100,6 +100,8 @@ def _attempt(number: int, draw: Draws) -> Drawn | None:
     for _ in range(12):
         batch = Batch.of(network, network.checked(x), y, loss, seed, step)
         values = Reference().compute(network, batch, loss, training=training, backward=False).values
+        if not all(np.isfinite(array).all() for array in values.values()):
+            return None  # a dilated window may lie in the padding altogether: its maximum is −∞
         near = near_kinks(network.system(size, training=training, loss=loss), values)
         if not near.any():
             break
