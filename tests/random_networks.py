@@ -142,17 +142,16 @@ def _gaps(node: Node, values: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
 
 
 def _lead(equation: Selection, source: np.ndarray) -> np.ndarray:
-    """By how much each window's maximum exceeds the next one."""
+    """By how much each window's maximum exceeds the next that does not equal it."""
     access = equation.source
     margins = [access.margin(axis) for axis in range(source.ndim)]
     names = [*equation.result.names, *equation.over]
     padded = np.pad(source, margins, constant_values=-np.inf)
     windows = view(padded, access, [p for p, _ in margins], names, equation.range_of, {})
     flat = windows.reshape(*windows.shape[: len(equation.result.names)], -1)
-    if flat.shape[-1] == 1:
-        return np.full(flat.shape[:-1], np.inf)
-    ordered = np.sort(flat, axis=-1)
-    return np.asarray(ordered[..., -1] - ordered[..., -2])
+    below = flat.max(axis=-1, keepdims=True) - flat
+    below[below == 0] = np.inf
+    return np.asarray(below.min(axis=-1))
 
 
 def _magnitude(array: np.ndarray) -> float:
