@@ -323,7 +323,7 @@ def _shape(written: str | None) -> tuple[int, ...] | None:
 def _run_folder(out: Path | None, model: str) -> Iterator[Path]:
     """A folder that is there, writable and empty, before any time is spent on training.
 
-    Where nothing is trained, it goes again.
+    Where nothing is trained, it goes again if it was made here.
 
     Raises:
         FileError: it holds something already, or cannot be made.

@@ -243,12 +243,21 @@ def test_interrupted_training_ends_with_a_whole_step() -> None:
     assert_same_bits(replayed(history.steps, 50), dict(net.parameters))
 
 
+def two_epochs(net: gt.Network | None = None, engine: str = "cpu") -> gt.History:
+    """A training of six steps, each test's to interrupt."""
+    net = net or lenet()
+    return gt.train(net, data(), epochs=2, batch_size=50, seed=1, progress=False, engine=engine)
+
+
+def trainer_of(engine: str) -> type[Trainer]:
+    return type(engine_for(engine).trainer(lenet(), gt.CrossEntropy(), gt.Adam()))
+
+
 @pytest.mark.parametrize("engine", ["cpu", "reference"])
 def test_an_interruption_as_all_is_put_back_loses_nothing(
     engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = gt.train(lenet(), data(), epochs=2, batch_size=50, seed=1, progress=False)
-    kind = type(engine_for(engine).trainer(lenet(), gt.CrossEntropy(), gt.Adam()))
+    whole, kind = two_epochs(), trainer_of(engine)
     store, calls = kind.store, []
 
     def interrupted(trainer: Trainer) -> None:
@@ -259,7 +268,7 @@ def test_an_interruption_as_all_is_put_back_loses_nothing(
 
     monkeypatch.setattr(kind, "store", interrupted)
     net = lenet()
-    history = gt.train(net, data(), epochs=2, batch_size=50, seed=1, progress=False, engine=engine)
+    history = two_epochs(net, engine)
     assert history.interrupted
     assert history.epochs == 2
     np.testing.assert_allclose(history.losses, whole.losses, rtol=1e-4)
@@ -278,8 +287,7 @@ def test_an_interruption_as_a_step_ends_loses_no_loss(
     engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C is answered where Python runs again: behind the native call."""
-    whole = gt.train(lenet(), data(), epochs=2, batch_size=50, seed=1, progress=False)
-    kind = type(engine_for(engine).trainer(lenet(), gt.CrossEntropy(), gt.Adam()))
+    whole, kind = two_epochs(), trainer_of(engine)
     step = kind.step
 
     def interrupted(trainer: Trainer, batch: Batch) -> Stepped:
@@ -290,7 +298,7 @@ def test_an_interruption_as_a_step_ends_loses_no_loss(
 
     monkeypatch.setattr(kind, "step", interrupted)
     net = lenet()
-    history = gt.train(net, data(), epochs=2, batch_size=50, seed=1, engine=engine, progress=False)
+    history = two_epochs(net, engine)
     assert history.interrupted
     np.testing.assert_allclose(history.losses, whole.losses[:4], rtol=1e-4)
     monkeypatch.undo()

@@ -19,13 +19,13 @@ GROUPS = 16
 """Into how many groups a batch's blocks are put at most. Each group's gradients are summed by
 themselves, so this number is part of what a result is, and independent of the threads."""
 
-_PAGE = 64
+_LINE = 64
 
 
 def aligned(size: int) -> np.ndarray:
     """So many zero bytes, beginning at a multiple of 64."""
-    held = np.zeros(size + _PAGE, np.uint8)
-    skip = -address(held) % _PAGE
+    held = np.zeros(size + _LINE, np.uint8)
+    skip = -address(held) % _LINE
     return held[skip : skip + size]
 
 
@@ -233,7 +233,7 @@ class Context:
 
 
 def _padded(size: int) -> int:
-    return max(_PAGE, -(-size // _PAGE) * _PAGE)
+    return max(_LINE, -(-size // _LINE) * _LINE)
 
 
 def address(array: np.ndarray) -> int:

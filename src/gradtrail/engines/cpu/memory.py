@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from .frame import Field
 from .layout import Layout
 
-__all__ = ["Buffer", "Memory", "aligned"]
+__all__ = ["Buffer", "Memory", "next_line"]
 
 _ALIGN = 64
 
@@ -127,11 +127,11 @@ class Memory:
             buffer.field = buffer.root.field
 
     def _take(self, field: Field, size: int) -> int:
-        begin = aligned(self.sizes.get(field, 0))
-        self.sizes[field] = begin + aligned(size)
+        begin = next_line(self.sizes.get(field, 0))
+        self.sizes[field] = begin + next_line(size)
         return begin
 
 
-def aligned(place: int) -> int:
+def next_line(place: int) -> int:
     """The next place where a cache line begins."""
     return -(-place // _ALIGN) * _ALIGN

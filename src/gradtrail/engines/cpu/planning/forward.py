@@ -23,7 +23,7 @@ from ..nest import Epilogue
 from . import winograd
 from .draft import Draft, Ending
 from .normalisation import normalise
-from .work import function_of, gradient, value
+from .work import function_of, gradient, maxima, value
 
 __all__ = ["NoDraws", "forward"]
 
@@ -90,7 +90,7 @@ def _contract(draft: Draft, node: Node) -> None:
     if plane is not None:
         pool, winner = draft.work.pooled.get(node.name), None
         if pool is not None:
-            output, winner = (value(name) for name in draft.work.maxima(pool))
+            output, winner = (value(name) for name in maxima(pool))
             does += f", with {pool.name}"
         winograd.convolve(
             draft, plane, arrays, node.name, does, endings, output, adds=False, winner=winner

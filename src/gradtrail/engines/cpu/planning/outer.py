@@ -70,7 +70,9 @@ def weigh(draft: Draft, sent: Sent, form: Form, does: str) -> None:
         return
     outputs, features = shape
     transposed = _transposed(draft, sent.name, columns, features, Field.ARENA, does)
-    kernel = OuterProduct(outputs, features, *_tile(draft.target, outputs))
+    kernel = OuterProduct(
+        outputs, features, *_tile(draft.target, outputs, min(draft.target.parts, 2))
+    )
     names = (sent.arrays[form.target.array], rows, transposed)
     draft.call(kernel, names, sent.name, does, outputs * features)
 
@@ -86,7 +88,9 @@ def _put_down(
     if put not in memory:
         memory.add(put, Field.PARTIAL, layout)
         draft.call(Copied(layout.size), (put, rows), sent.name, does)
-    kernel = BatchOuterProduct(outputs, features, *_batch_tile(draft.target, outputs))
+    kernel = BatchOuterProduct(
+        outputs, features, *_tile(draft.target, outputs, max(draft.target.parts, 2))
+    )
     length = kernel.length(draft.target)
     names = (draft.in_first_group(sent.receives), *map(draft.of_all_blocks, (put, transposed)))
     work = outputs * features
@@ -107,21 +111,8 @@ def _transposed(
     return name
 
 
-def _tile(target: Target, outputs: int) -> tuple[int, int]:
-    """Rows and registers of features that an outer product holds at once."""
-    most = 24 if target.registers >= 32 else 8
-    columns = min(target.parts, 2)
-    return _dividing(most // columns, outputs), columns
-
-
-def _batch_tile(target: Target, outputs: int) -> tuple[int, int]:
-    """The same where a tile may hold features of several sixteens."""
-    most = 24 if target.registers >= 32 else 8
-    columns = max(target.parts, 2)
-    return _dividing(most // columns, outputs), columns
-
-
-def _dividing(rows: int, outputs: int) -> int:
-    """About so many rows, best a divisor of all."""
-    dividing = [r for r in range(rows, rows // 2, -1) if outputs % r == 0]
-    return min(dividing[0] if dividing else rows, outputs)
+def _tile(target: Target, outputs: int, columns: int) -> tuple[int, int]:
+    """Rows, best a divisor of all, and registers of features that are held at once."""
+    most = (24 if target.registers >= 32 else 8) // columns
+    dividing = [r for r in range(most, most // 2, -1) if outputs % r == 0]
+    return min(dividing[0] if dividing else most, outputs), columns

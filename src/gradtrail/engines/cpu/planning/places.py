@@ -11,7 +11,7 @@ from ..contraction import Form
 from ..frame import Field
 from ..kernels.selection import winner_element
 from ..layout import Layout, Margins
-from ..memory import aligned
+from ..memory import next_line
 from .draft import Draft
 from .work import Sent, copies, gradient, value
 
@@ -93,7 +93,7 @@ def _parameters(draft: Draft) -> None:
         memory.put(gradient(name), Field.GRADIENTS, layout, at)
         at += layout.size
         if name in draft.at_once:
-            at = memory.at_once = aligned(at)
+            at = memory.at_once = next_line(at)
     for name, shape in draft.network.buffers.shapes.items():
         layout = Layout(tuple(shape), (), False)
         held = memory.add(value(name), Field.CONSTANTS, layout)

@@ -25,7 +25,7 @@ from ..options import Options, Policy
 from ..target import Target
 from .winograd import Plane, choose
 
-__all__ = ["Sent", "Work", "copies", "function_of", "gradient", "slopes", "value"]
+__all__ = ["Sent", "Work", "copies", "function_of", "gradient", "maxima", "slopes", "value"]
 
 
 def value(name: str) -> str:
@@ -233,14 +233,15 @@ class Work:
             if all(s in through and s.adjoint.node is after for s in later):
                 self.pooled[node.name] = self.only_maxima[value(stored)] = pool
 
-    def maxima(self, pool: Node) -> tuple[str, str]:
-        """The arrays of a pool's results and winners."""
-        assert isinstance(pool.equation, Selection)
-        return pool.output, pool.array_of[pool.equation.winner]
-
     def absorbs(self, sent: Sent) -> bool:
         """Whether a slope is applied elsewhere."""
         return any(slope is sent for slope in self.absorbed.values())
+
+
+def maxima(pool: Node) -> tuple[str, str]:
+    """The arrays of a pool's results and winners."""
+    assert isinstance(pool.equation, Selection)
+    return pool.output, pool.array_of[pool.equation.winner]
 
 
 def function_of(node: Node) -> Function:
