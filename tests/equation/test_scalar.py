@@ -17,6 +17,7 @@ from gradtrail.equation.scalar import (
     erf,
     evaluate,
     exp,
+    log,
     maximum,
     scalar,
     sigmoid,
@@ -51,6 +52,7 @@ FUNCTIONS = LAYERS | {
         "inverse": 1 / (x * x + 2),
         "negation": -x * tanh(x),
         "exp": exp(-0.5 * x * x),
+        "log": log(x * x + 1),
         "sqrt": sqrt(x * x + 1),
         "erf": erf(x / 3),
         "nested": sigmoid(tanh(x) * exp(x / 4)),
@@ -133,6 +135,13 @@ def test_nothing_overflows_far_out(name: str, high: float, low: float) -> None:
     f = LAYERS[name]
     assert (f(1000), f(-1000)) == (high, low)
     assert (f.derivative(1000), f.derivative(-1000)) == (1 if high == 1000 else 0, 0)
+
+
+def test_the_logarithm_at_zero_and_below() -> None:
+    f = Function("log", log(x))
+    assert f(0.0) == -math.inf
+    assert math.isnan(f(-1.0))
+    assert math.isnan(f(math.nan))
 
 
 @given(st.floats(-700, 700))

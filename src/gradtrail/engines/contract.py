@@ -35,6 +35,7 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "mul": np.multiply,
     "div": np.divide,
     "exp": np.exp,
+    "log": np.log,
     "sqrt": np.sqrt,
     "tanh": np.tanh,
     "sigmoid": _sigmoid,

@@ -13,6 +13,7 @@ from .explain import explain_size
 from .kinds import Contraction, Equation, Loss, Normalisation, Selection, count
 from .number import Number
 from .region import Region, image, preimage, unread
+from .sums import sum_of
 from .system import Adjoint, Node, System
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ __all__ = [
     "parse",
     "preimage",
     "selection",
+    "sum_of",
     "term",
     "text",
     "to_data",

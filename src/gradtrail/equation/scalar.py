@@ -22,6 +22,7 @@ __all__ = [
     "erf",
     "evaluate",
     "exp",
+    "log",
     "maximum",
     "scalar",
     "sigmoid",
@@ -119,6 +120,11 @@ def exp(x: Expression) -> Expression:
     return Call("exp", (x,))
 
 
+def log(x: Expression) -> Expression:
+    """The natural logarithm; −∞ at 0 and a NaN below."""
+    return Call("log", (x,))
+
+
 def sqrt(x: Expression) -> Expression:
     """The square root."""
     return Call("sqrt", (x,))
@@ -158,6 +164,12 @@ def _sigmoid(x: float) -> float:
     return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))
 
 
+def _log(x: float) -> float:
+    if x > 0:
+        return math.log(x)
+    return -math.inf if x == 0 else math.nan
+
+
 def _maximum(x: float, y: float) -> float:
     return x if x > y or math.isnan(x) else y
 
@@ -168,6 +180,7 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "mul": lambda x, y: x * y,
     "div": lambda x, y: x / y,
     "exp": math.exp,
+    "log": _log,
     "sqrt": math.sqrt,
     "tanh": math.tanh,
     "sigmoid": _sigmoid,
@@ -231,6 +244,7 @@ _SLOPES: Mapping[str, Callable[..., tuple[Expression, ...]]] = {
     "mul": lambda x, y: (y, x),
     "div": lambda x, y: (1 / y, -(x / (y * y))),
     "exp": lambda x: (exp(x),),
+    "log": lambda x: (1 / x,),
     "sqrt": lambda x: (0.5 / sqrt(x),),
     "tanh": lambda x: (1 - tanh(x) * tanh(x),),
     "sigmoid": lambda x: (sigmoid(x) * (1 - sigmoid(x)),),

@@ -85,6 +85,20 @@ def log(code: Code, x: Value) -> Value:
     return code.select(code.compare("olt", x, code.number(math.inf)), found, x)
 
 
+_NORMAL = 2.0**-126
+"""The least positive float32 that is normal."""
+
+
+def _log(code: Code, x: Value) -> Value:
+    """log(x) for every x: −∞ at 0, a NaN below."""
+    small = code.compare("olt", x, code.number(_NORMAL))
+    found = log(code, code.select(small, code.mul(x, code.number(2.0**23)), x))
+    found = code.sub(found, code.select(small, code.number(23 * math.log(2)), code.number(0.0)))
+    zero = code.compare("oeq", x, code.number(0.0))
+    found = code.select(zero, code.number(-math.inf), found)
+    return code.select(code.compare("olt", x, code.number(0.0)), code.number(math.nan), found)
+
+
 def _absolute(code: Code, x: Value) -> Value:
     return code.absolute(x)
 
@@ -164,6 +178,7 @@ OPERATIONS: Mapping[str, Callable[..., Value]] = {
     "mul": Code.mul,
     "div": Code.div,
     "exp": exp,
+    "log": _log,
     "sqrt": Code.sqrt,
     "tanh": _tanh,
     "sigmoid": _sigmoid,

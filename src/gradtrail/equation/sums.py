@@ -1,0 +1,98 @@
+"""The sum of products behind every array that an equation defines or saves.
+
+    contraction      itself
+    selection        Z[n,c,y,x] = Σ_{i,j} [A[n,c,y,x] = i·S+j]·X[n,c,y·s+i,x·s+j]
+    normalisation    Z = γ·U + β,  U = r·X − r·μ,  r = rsqrt(v),
+                     μ = (1/M)·Σ X,  v = (1/M)·Σ X·X − (2/M)·Σ X·μ + (1/M)·Σ μ·μ
+    loss             L = −(1/N)·Σ T·log P;  L = (1/M)·Σ Z·Z − (2/M)·Σ Z·T + (1/M)·Σ T·T
+
+So an element of any of them can be asked for its terms, as a gradient can. A maximum's winner and
+a softmax are no sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .access import Applied, Indicator, Term, unique
+from .kinds import Contraction, Equation, Loss, Normalisation, Selection
+from .number import ONE
+from .scalar import Function, Variable, log, sqrt
+
+__all__ = ["LOG", "sum_of"]
+
+LOG = Function("log", log(Variable("x")))
+"""The logarithm, as the cross-entropy takes it of its probabilities."""
+
+
+def sum_of(equation: Equation, letter: str) -> Contraction | None:
+    """The sum that an array of an equation is.
+
+    Args:
+        equation: any kind.
+        letter: of the target, or of what is saved.
+
+    Returns:
+        A contraction with this letter as its target; None for what is no sum.
+    """
+    if isinstance(equation, Contraction):
+        return equation if letter == equation.target.array else None
+    terms: Sequence[Term] = ()
+    if isinstance(equation, Selection) and letter == equation.result.array:
+        won = Indicator(equation.result.to(equation.winner), equation.place)
+        terms = (Term(equation.result, (won, equation.source)),)
+    elif isinstance(equation, Normalisation):
+        terms = _normalisation(equation, letter)
+    elif isinstance(equation, Loss) and letter == equation.result.array:
+        terms = _loss(equation)
+    if not terms:
+        return None
+    names = unique([n for t in terms for n in t.names])
+    letters = unique([a.array for t in terms for a in t.accesses])
+    return Contraction(
+        tuple(terms),
+        ranges=tuple((n, equation.range_of[n]) for n in names),
+        shapes=tuple((a, equation.shape_of[a]) for a in letters),
+    )
+
+
+def _normalisation(equation: Normalisation, letter: str) -> Sequence[Term]:
+    """Batch norm's result and what it saves."""
+    result, source, mean = equation.result, equation.source, equation.statistic
+    normalised, inverse = result.to(equation.normalised), mean.to(equation.inverse)
+    share = equation.count.reciprocal()
+    if letter == result.array:
+        scale = () if equation.scale is None else (mean.to(equation.scale),)
+        shift = () if equation.shift is None else (Term(result, (mean.to(equation.shift),)),)
+        return (Term(result, (*scale, normalised)), *shift)
+    if letter == equation.normalised:
+        return (Term(normalised, (inverse, source)), Term(normalised, (inverse, mean), -ONE))
+    if letter == equation.inverse:
+        rsqrt = Function("rsqrt", 1 / sqrt(Variable("x") + equation.epsilon))
+        return (Term(inverse, (Applied(rsqrt, mean.to(equation.variance)),)),)
+    if letter == mean.array:
+        return (Term(mean, (source,), share),)
+    if letter == equation.variance:
+        variance = mean.to(letter)
+        twice = -equation.count.reciprocal(2)
+        return (
+            Term(variance, (source, source), share),
+            Term(variance, (source, mean), twice),
+            Term(variance, (mean, mean)),
+        )
+    return ()
+
+
+def _loss(equation: Loss) -> Sequence[Term]:
+    """The loss; the squared error multiplied out."""
+    result, source, target = equation.result, equation.source, equation.source.to(equation.labels)
+    share = equation.mean.reciprocal()
+    if equation.probabilities is not None:
+        log_probability = Applied(LOG, source.to(equation.probabilities))
+        return (Term(result, (target, log_probability), -share),)
+    twice = -equation.mean.reciprocal(2)
+    return (
+        Term(result, (source, source), share),
+        Term(result, (source, target), twice),
+        Term(result, (target, target), share),
+    )
