@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 from math import floor
 
-from .equation import Access, Affine, Equation
+from .equation import Access, Affine, Equation, Normalisation, System
 from .equation.frozen import frozen
 
-__all__ = ["Field", "input_fields", "next_fields"]
+__all__ = ["Field", "input_fields", "next_fields", "system_fields"]
 
 
 @frozen
@@ -66,6 +66,24 @@ def next_fields(
             found.append(tuple(moved))
     output = equation.shape_of[equation.target.array]
     return tuple(_joined(fields, output) for fields in zip(*found, strict=True))
+
+
+def system_fields(system: System) -> Mapping[str, tuple[Field, ...]]:
+    """The fields of every array between the layers, by name.
+
+    Batch norm is taken as what it is at each place: that its statistics see the whole batch is left
+    out.
+    """
+    shapes = system.shapes
+    found = {system.input: input_fields(shapes[system.input][1:])}
+    for node in system.nodes:
+        if isinstance(node.equation, Normalisation):
+            found[node.output] = found[node.inputs[0]]
+        elif len(shapes[node.output]) > 1:
+            here = {a: node.array_of[a] for a in node.sources}
+            known = {a: (found[n], shapes[n][1:]) for a, n in here.items()}
+            found[node.output] = next_fields(node.equation, known)
+    return found
 
 
 def _moved(

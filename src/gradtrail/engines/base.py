@@ -216,6 +216,15 @@ class Engine(ABC):
         """This engine with so many threads, where it has any; None leaves its own number."""
         return self
 
+    @property
+    def direct(self) -> Engine:
+        """This engine with every sum computed as its equation has it, product by product.
+
+        An algorithm that computes several sums together may be faster, but where all products of
+        one of them are 0 it can leave a rounding error instead.
+        """
+        return self
+
     @abstractmethod
     def predict(self, network: Network, x: np.ndarray) -> np.ndarray:
         """The outputs of the last layer in evaluation, (N, …)."""

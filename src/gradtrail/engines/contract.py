@@ -71,10 +71,10 @@ def contract(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndar
     padded = np.zeros([size + sum(m) for size, m in zip(shape, margins, strict=True)])
     for t in equation.terms:
         _add(t, equation, arrays, padded, [before for before, _ in margins])
-    inside = tuple(
+    inside: tuple[Any, ...] = tuple(
         slice(before, before + size) for (before, _), size in zip(margins, shape, strict=True)
     )
-    return np.ascontiguousarray(padded[inside])
+    return np.asarray(padded[(*inside, ...)], order="C")
 
 
 def _add(
@@ -206,7 +206,7 @@ def view(
         free: their ranges.
         fixed: the values of all other indices.
     """
-    start = []
+    start: list[Any] = []
     strides = dict.fromkeys(names, 0)
     for axis, position in enumerate(access.positions):
         at = position.offset.integer + before[axis]
@@ -217,4 +217,4 @@ def view(
                 at += coefficient.integer * fixed[name]
         start.append(slice(at, None))
     shape = tuple(free[n] for n in names)
-    return as_strided(array[tuple(start)], shape, tuple(strides[n] for n in names))
+    return as_strided(array[(*start, ...)], shape, tuple(strides[n] for n in names))

@@ -3,62 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..engines import Batch, engine_for
+from ..engines import Batch, Engine, engine_for
 from ..equation import Equation, System
-from ..errors import UnknownNameError, unknown
 from ..layers import Loss
 from ..layers.base import seeded
 from ..layers.losses import loss_for
+from .step import Side, Step
+from .terms import Terms
 
 if TYPE_CHECKING:
-    from ..engines import Engine
     from ..network import Network
 
 __all__ = ["Gradients", "Trace", "Values", "trace"]
 
 
-class Side(Mapping[str, np.ndarray]):
+class Direction(Mapping[str, np.ndarray]):
     """The arrays of one direction by name, read-only.
 
     Args:
-        arrays: by name, in the order of computation.
-        system: the equations they were computed by.
+        step: the step they belong to.
     """
 
-    what: str
+    side: ClassVar[Side]
 
-    def __init__(self, arrays: Mapping[str, np.ndarray], system: System) -> None:
-        self._arrays: dict[str, np.ndarray] = {}
-        self._system = system
-        for name, array in arrays.items():
-            held = np.asarray(array).view()
-            held.flags.writeable = False
-            self._arrays[name] = held
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._names = step.names(self.side)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self._arrays:
-            raise UnknownNameError(unknown(self.what, name, self._arrays))
-        return self._arrays[name]
+        return self._step.array(self.side, name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._arrays)
+        return len(self._names)
+
+    def terms(self, name: str, index: Any = ()) -> Terms:
+        """Every product that makes up one element.
+
+        Args:
+            name: an array's.
+            index: which element, one whole number per axis.
+
+        Returns:
+            The rows, made when they are asked for; it prints as a table.
+
+        Raises:
+            UnknownNameError: no array has this name.
+            ArgumentError: an index that does not fit the array.
+        """
+        return Terms(self._step, self.side, name, index)
 
     def __repr__(self) -> str:
-        inside = ", ".join(f"{name} {array.shape}" for name, array in self._arrays.items())
+        inside = ", ".join(f"{name} {array.shape}" for name, array in self.items())
         return f"{{{inside}}}"
 
 
-class Values(Side):
+class Values(Direction):
     """What the forward pass computed: `t.value["conv1.output"]`."""
 
-    what = "value"
+    side = "value"
 
     def equations(self, name: str) -> tuple[Equation, ...]:
         """The equation that `name` was computed by; none for what was given.
@@ -67,14 +76,14 @@ class Values(Side):
             UnknownNameError: no array has this name.
         """
         _ = self[name]
-        node = self._system.producer.get(name)
+        node = self._step.system.producer.get(name)
         return () if node is None else (node.equation,)
 
 
-class Gradients(Side):
+class Gradients(Direction):
     """What the backward pass computed: `t.grad["conv1.weight"]`."""
 
-    what = "gradient"
+    side = "grad"
 
     def equations(self, name: str) -> tuple[Equation, ...]:
         """The sums that make up the gradient of `name`, one per layer that reads it.
@@ -83,7 +92,7 @@ class Gradients(Side):
             UnknownNameError: no array has this name.
         """
         _ = self[name]
-        return tuple(sent.equation for sent in self._system.backward if sent.receives == name)
+        return tuple(sent.equation for sent in self._step.system.backward if sent.receives == name)
 
 
 class Trace:
@@ -91,21 +100,20 @@ class Trace:
 
     Args:
         loss: the mean loss of the batch.
-        value: every array of the forward pass.
-        grad: every gradient.
-        system: the equations of the step.
+        step: the sums of the step.
     """
 
-    def __init__(self, loss: float, value: Values, grad: Gradients, system: System) -> None:
-        self.loss, self.value, self.grad, self.system = loss, value, grad, system
+    def __init__(self, loss: float, step: Step) -> None:
+        self.loss, self._step = loss, step
+        self.value, self.grad = Values(step), Gradients(step)
+
+    @property
+    def system(self) -> System:
+        """The equations of the step."""
+        return self._step.system
 
     def __repr__(self) -> str:
         return f"Trace(loss={self.loss:.6g}, {len(self.value)} values, {len(self.grad)} gradients)"
-
-
-def _ordered(arrays: Mapping[str, np.ndarray], system: System) -> dict[str, np.ndarray]:
-    """The arrays of the step in the order of computation."""
-    return {name: arrays[name] for name in system.shapes if name in arrays}
 
 
 def trace(
@@ -119,6 +127,10 @@ def trace(
     engine: str | Engine | None = None,
 ) -> Trace:
     """Run forward, loss and backward on one batch and keep every array; nothing is changed.
+
+    Each number is the sum of products that its equation says, so what is zero is exactly zero; a
+    training may use algorithms that compute several sums together (Winograd's) and differ in the
+    last bits. An engine object is taken as it is.
 
     Args:
         network: any network.
@@ -138,11 +150,10 @@ def trace(
     loss = loss_for(loss)
     samples, seed = network.checked(x), seeded("trace", seed)
     batch = Batch.of(network, samples, y, loss, seed)
-    computed = engine_for(engine, network).compute(network, batch, loss, training=training)
+    runs = engine_for(engine, network)
+    if not isinstance(engine, Engine):
+        runs = runs.direct
+    computed = runs.compute(network, batch, loss, training=training)
     system = network.system(len(samples), training=training, loss=loss)
-    return Trace(
-        float(computed.values["loss"]),
-        Values(_ordered(computed.values, system), system),
-        Gradients(_ordered(computed.gradients, system), system),
-        system,
-    )
+    step = Step(system, computed.values, computed.gradients)
+    return Trace(float(computed.values["loss"]), step)

@@ -74,6 +74,11 @@ class CPU(Engine):
         """See `Engine.on`."""
         return self if threads is None else replace(self, threads=threads)
 
+    @property
+    def direct(self) -> CPU:
+        """See `Engine.direct`: without Winograd's algorithm."""
+        return replace(self, winograd="off")
+
     def count(self, threads: int | None = None) -> int:
         """How many threads run."""
         return threads or self.threads or _available()

@@ -1,0 +1,97 @@
+"""All rows of a sum for other tools: NumPy's structured arrays, and pandas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import ArgumentError
+from .step import Part, written
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from .terms import Terms
+
+__all__ = ["frame_of", "rows_array", "rows_frame"]
+
+
+def rows_array(terms: Terms) -> np.ndarray:
+    """See `Terms.to_numpy`."""
+    columns = _columns(terms)
+    kinds = [("layer", "U40"), *((n, np.int64) for n in terms.indices)]
+    kinds += [(c, np.float64) for c in (*columns, "scale", "product")]
+    found = np.zeros(len(terms), kinds)
+    for name in terms.indices:
+        found[name] = -1
+    for name in columns:
+        found[name] = np.nan
+    start = 0
+    for part in terms.parts:
+        rows = found[start : start + len(part)]
+        start += len(part)
+        if len(part):
+            _fill(part, rows)
+    return found
+
+
+def _columns(terms: Terms) -> tuple[str, ...]:
+    """The letters of all factors; where one stands twice in a product, its second is numbered."""
+    return tuple(dict.fromkeys(c for part in terms.parts for c in _letters(part)))
+
+
+def _letters(part: Part) -> list[str]:
+    found: list[str] = []
+    for operand in part.operands:
+        letter = operand.access.array
+        times = sum(f == letter or f.startswith(f"{letter} ") for f in found)
+        found.append(f"{letter} {times + 1}" if times else letter)
+    return found
+
+
+def _fill(part: Part, rows: np.ndarray) -> None:
+    """Put one part's products into their rows."""
+    sizes, block = part.points.sizes, tuple(slice(0, s) for s in part.points.sizes)
+    places = np.indices(sizes, sparse=True)
+    for axis, group in enumerate(part.points.groups):
+        for column, name in enumerate(group.names):
+            rows[name] = np.broadcast_to(group.values[places[axis], column], sizes).ravel()
+    for letter, operand in zip(_letters(part), part.operands, strict=True):
+        values = operand.values(part.points, block)
+        rows[letter] = np.broadcast_to(values, sizes).ravel()
+    rows["layer"], rows["scale"] = part.sum.layer, part.scale
+    rows["product"] = part.products(block).ravel()
+
+
+def rows_frame(terms: Terms) -> DataFrame:
+    """See `Terms.to_pandas`."""
+    frame = frame_of(rows_array(terms))
+    elements: dict[str, list[str]] = {
+        f"{letter} is": [""] * len(terms) for letter in _columns(terms)
+    }
+    start = 0
+    for part in terms.parts:
+        for letter, operand in zip(_letters(part), part.operands, strict=True):
+            listed = elements[f"{letter} is"]
+            for number in range(len(part)):
+                index = operand.element(part.points.at(number))
+                listed[start + number] = written(operand.side, operand.name, index)
+        start += len(part)
+    return frame.assign(**elements)
+
+
+def frame_of(array: np.ndarray) -> DataFrame:
+    """A structured array as a data frame.
+
+    Raises:
+        ArgumentError: pandas is not there.
+    """
+    try:
+        import pandas
+    except ImportError as cause:
+        raise ArgumentError(
+            "to_pandas needs pandas: pip install 'gradtrail[pandas]'; to_numpy gives the same "
+            "without it"
+        ) from cause
+    return pandas.DataFrame.from_records(array)

@@ -1,0 +1,325 @@
+"""A traced step as the sums it consists of: for every element, what was multiplied and added.
+
+a gradient      one sum per layer that reads the array: the adjoints
+a value         the equation of the layer that made it
+anything else   parameters, samples, labels, masks, winners: given, one row, the element itself
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from ..engines.contract import OPERATIONS
+from ..equation import (
+    Access,
+    Applied,
+    Array,
+    Contraction,
+    Equation,
+    Indicator,
+    Node,
+    System,
+    Term,
+    index,
+    sum_of,
+)
+from ..equation import Factor as EquationFactor
+from ..equation import Loss as LossEquation
+from ..equation.scalar import evaluate
+from ..equation.sums import LOG
+from ..errors import ArgumentError, UnknownNameError, unknown
+from .points import Block, Points, points_of
+
+__all__ = ["Operand", "Part", "Side", "Step", "Sum", "written"]
+
+Side = Literal["value", "grad"]
+
+
+def written(side: Side, name: str, element: Sequence[int] = ()) -> str:
+    """An element as it is written: `dconv1.weight[2,0,1,1]`."""
+    place = f"[{','.join(map(str, element))}]" if len(element) else ""
+    return f"{'d' if side == 'grad' else ''}{name}{place}"
+
+
+@dataclass(frozen=True)
+class Sum:
+    """One sum that an array's elements are, or one of several that are added.
+
+    Args:
+        layer: the layer that makes it.
+        equation: a contraction whose target is the array.
+        arrays: letter → side and name.
+        node: the layer's node; None for what is given.
+    """
+
+    layer: str
+    equation: Contraction
+    arrays: Mapping[str, tuple[Side, str]]
+    node: Node | None = None
+
+
+@dataclass(frozen=True)
+class Operand:
+    """One factor of a part, with its array.
+
+    Args:
+        factor: as the equation has it.
+        side: whether it is a value or a gradient.
+        name: the array's.
+        array: what is stored.
+        result: the function's results where they are known better than from what is stored.
+        gate: whether a product with a factor of 0 is 0 whatever the others are.
+    """
+
+    factor: EquationFactor
+    side: Side
+    name: str
+    array: np.ndarray
+    result: np.ndarray | None = None
+    gate: bool = False
+
+    @property
+    def access(self) -> Access:
+        """Which element is read."""
+        return self.factor.access
+
+    def places(self, points: Points, block: Block) -> np.ndarray:
+        """Where the elements lie in the array as one row, with one axis per group."""
+        step, offset = 1, 0
+        parts = [np.zeros(size, np.int64) for size in points.sizes]
+        positions = zip(reversed(self.access.positions), reversed(self.array.shape), strict=True)
+        for position, size in positions:
+            offset += step * position.offset.integer
+            for axis, group in enumerate(points.groups):
+                if any(n in group.names for n in position.names):
+                    parts[axis] = parts[axis] + step * group.along(position)
+            step *= size
+        return points.total(parts, block, offset)
+
+    def values(self, points: Points, block: Block) -> np.ndarray:
+        """What is multiplied, float64, one axis per group, of length 1 where it is the same."""
+        places = self.places(points, block)
+        if self.result is not None:
+            return np.asarray(self.result.ravel()[places], np.float64)
+        stored: np.ndarray = self.array.ravel()[places]
+        if isinstance(self.factor, Indicator):
+            value = self.factor.value
+            parts = [group.along(value) for group in points.groups]
+            wanted = points.total(parts, block, value.offset.integer)
+            return np.asarray(stored == wanted, np.float64)
+        stored = stored.astype(np.float64)
+        if isinstance(self.factor, Applied):
+            with np.errstate(all="ignore"):
+                found = evaluate(self.factor.function.body, {"x": stored}, OPERATIONS)
+            return np.broadcast_to(np.asarray(found, np.float64), stored.shape)
+        return stored
+
+    def element(self, point: Mapping[str, int]) -> tuple[int, ...]:
+        """The index that is read at a point."""
+        found = self.access.at(point)
+        assert found is not None
+        return found
+
+
+@dataclass(frozen=True)
+class Part:
+    """One term of a sum for one element: products over its points.
+
+    Args:
+        element: which element it adds to.
+        sum: the sum it belongs to.
+        number: which of the sum's terms it is.
+        term: scale and factors.
+        points: over what it runs.
+        operands: the factors with their arrays.
+    """
+
+    element: tuple[int, ...]
+    sum: Sum
+    number: int
+    term: Term
+    points: Points
+    operands: tuple[Operand, ...]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @cached_property
+    def scale(self) -> float:
+        """The constant factor."""
+        return float(self.term.scale.value)
+
+    def products(self, block: Block) -> np.ndarray:
+        """The products of a block, float64, with one axis per group."""
+        total = np.full((1,) * len(block), self.scale)
+        closed: np.ndarray | None = None
+        with np.errstate(all="ignore"):
+            for operand in self.operands:
+                values = operand.values(self.points, block)
+                total = total * values
+                if operand.gate:
+                    shut = values == 0
+                    closed = shut if closed is None else closed | shut
+        if closed is not None:
+            total = np.where(closed, 0.0, total)
+        return np.broadcast_to(total, tuple(s.stop - s.start for s in block))
+
+
+class Step:
+    """The sums of one learning step.
+
+    Args:
+        system: the equations.
+        values: every array of the forward pass.
+        gradients: every gradient.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        values: Mapping[str, np.ndarray],
+        gradients: Mapping[str, np.ndarray],
+    ) -> None:
+        self.system, self.values, self.gradients = system, values, gradients
+        self._held: dict[tuple[Side, str], np.ndarray] = {}
+
+    def names(self, side: Side) -> tuple[str, ...]:
+        """The arrays of one side, in the order of the forward pass."""
+        held = self.values if side == "value" else self.gradients
+        return tuple(name for name in self.system.shapes if name in held)
+
+    def array(self, side: Side, name: str) -> np.ndarray:
+        """An array, read-only.
+
+        Raises:
+            UnknownNameError: there is none of this name on this side.
+        """
+        key = (side, name)
+        if key not in self._held:
+            arrays = self.values if side == "value" else self.gradients
+            if name not in arrays:
+                what = "value" if side == "value" else "gradient"
+                raise UnknownNameError(unknown(what, name, arrays))
+            array = np.asarray(arrays[name]).view()
+            array.flags.writeable = False
+            self._held[key] = array
+        return self._held[key]
+
+    def element(self, side: Side, name: str, element: object) -> tuple[int, ...]:
+        """An index, checked; negative positions count from the end.
+
+        Raises:
+            ArgumentError: it does not fit the array.
+        """
+        shape = self.array(side, name).shape
+        listed = element if isinstance(element, tuple | list | np.ndarray) else (element,)
+        whole = all(
+            isinstance(i, int | np.integer) and not isinstance(i, bool | np.bool_) for i in listed
+        )
+        if not whole or len(listed) != len(shape):
+            raise ArgumentError(
+                f"{written(side, name)} has the shape {shape}: an index into it is {len(shape)} "
+                f"whole numbers, got {element!r}"
+            )
+        for axis, (i, size) in enumerate(zip(listed, shape, strict=True)):
+            if not -size <= i < size:
+                raise ArgumentError(
+                    f"{written(side, name)} has the shape {shape}: position {int(i)} on axis "
+                    f"{axis} lies outside 0 … {size - 1}"
+                )
+        return tuple(int(i) % size for i, size in zip(listed, shape, strict=True))
+
+    def sums(self, side: Side, name: str) -> tuple[Sum, ...]:
+        """The sums that make up an array; their elements are added."""
+        found = self._gradient(name) if side == "grad" else self._value(name)
+        return found or (_given(side, name, self.array(side, name).shape),)
+
+    def _gradient(self, name: str) -> tuple[Sum, ...]:
+        """One sum for each layer that sends something back."""
+        found = []
+        for sent in self.system.backward:
+            if sent.receives != name:
+                continue
+            node, letter = sent.node, "d" + sent.node.equation.target.array
+            arrays: dict[str, tuple[Side, str]] = {a: ("value", n) for a, n in node.arrays}
+            arrays[letter] = ("grad", node.output)
+            arrays[sent.equation.target.array] = ("grad", name)
+            found.append(Sum(node.name, sent.equation, arrays, node))
+        return tuple(found)
+
+    def _value(self, name: str) -> tuple[Sum, ...]:
+        """The sum by which a layer made an array."""
+        node = self.system.producer.get(name)
+        if node is None:
+            return ()
+        letter = next(a for a, n in node.arrays if n == name and a in _made(node.equation))
+        equation = sum_of(node.equation, letter)
+        if equation is None:
+            return ()
+        arrays: dict[str, tuple[Side, str]] = {a: ("value", n) for a, n in node.arrays}
+        return (Sum(node.name, equation, arrays, node),)
+
+    def parts(self, side: Side, name: str, element: tuple[int, ...]) -> tuple[Part, ...]:
+        """All products that make up one element."""
+        return tuple(
+            self.part(one, number, element)
+            for one in self.sums(side, name)
+            for number in range(len(one.equation.terms))
+        )
+
+    def part(self, one: Sum, number: int, element: tuple[int, ...]) -> Part:
+        """The products of one term that make up one element."""
+        term = one.equation.terms[number]
+        points = points_of(term, one.equation, element)
+        operands = tuple(self._operand(one, factor) for factor in term.factors)
+        return Part(element, one, number, term, points, operands)
+
+    def _operand(self, one: Sum, factor: EquationFactor) -> Operand:
+        side, name = one.arrays[factor.access.array]
+        gate, result = not isinstance(factor, Access), None
+        if isinstance(factor, Applied) and factor.function == LOG:
+            gate, result = False, self._log_probabilities
+        elif _weighs(one, factor):
+            gate = True
+        return Operand(factor, side, name, self.array(side, name), result, gate)
+
+    @cached_property
+    def _log_probabilities(self) -> np.ndarray:
+        """The logarithms of the softmax from the outputs, (N, K): what is stored is rounded."""
+        node = self.system.nodes[-1]
+        outputs = np.asarray(self.values[node.inputs[0]], np.float64)
+        with np.errstate(all="ignore"):
+            shifted = outputs - outputs.max(axis=1, keepdims=True)
+            return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+def _weighs(one: Sum, factor: EquationFactor) -> bool:
+    """Whether a factor is a class's weight in the cross-entropy.
+
+    Where that is 0 the class adds nothing, however improbable it is.
+    """
+    equation = None if one.node is None else one.node.equation
+    if not isinstance(equation, LossEquation) or equation.probabilities is None:
+        return False
+    own = one.equation.target.array == equation.result.array
+    return own and factor.access.array == equation.labels
+
+
+def _made(equation: Equation) -> tuple[str, ...]:
+    """The letters that a forward pass computes."""
+    return (equation.target.array, *equation.saved)
+
+
+def _given(side: Side, name: str, shape: tuple[int, ...]) -> Sum:
+    """What is given is a sum of one product: itself."""
+    positions = tuple(index(f"a{axis}") for axis in range(len(shape)))
+    element = Array(name)[positions]
+    ranges = tuple((f"a{axis}", size) for axis, size in enumerate(shape))
+    equation = Contraction((Term(element, (element,)),), ranges=ranges, shapes=((name, shape),))
+    layer = name.partition(".")[0] if "." in name else ""
+    return Sum(layer, equation, {name: (side, name)})

@@ -1,0 +1,348 @@
+"""Every product in the sum behind one element: `t.grad.terms("conv1.weight", (2, 0, 1, 1))`.
+
+A sum is walked in blocks of its index points (`points.py`), so that a million products need no more
+memory than one block, and is added up in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from ..engines.contract import OPERATIONS
+from ..equation import Applied, Indicator, gather, text
+from ..equation.scalar import evaluate
+from ..errors import ArgumentError
+from .shares import Shares, shares_of
+from .step import Operand, Part, Side, Step, Sum, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+__all__ = ["Factor", "Row", "Rows", "Terms"]
+
+BLOCK = 1 << 17
+"""How many products are held at a time."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor of a product.
+
+    Args:
+        letter: what the equation calls the array: `dZ`, `X`.
+        side: whether it is an element of a value or of a gradient.
+        name: the array's name.
+        index: which element.
+        stored: what the array holds there.
+        value: what is multiplied: `stored`, a function of it (`relu′`), or 1 and 0 for whether it
+            is the winner.
+        function: the function's name, `[·]` for a winner; empty for the element itself.
+    """
+
+    letter: str
+    side: Side
+    name: str
+    index: tuple[int, ...]
+    stored: float
+    value: float
+    function: str = ""
+
+    def __str__(self) -> str:
+        return written(self.side, self.name, self.index)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One product.
+
+    Args:
+        number: which row of the sum.
+        layer: whose equation it belongs to.
+        term: which term of that equation, counted from 0.
+        indices: the value of every index.
+        factors: what is multiplied.
+        scale: the constant factor, such as 1/N.
+        product: of all of them.
+    """
+
+    number: int
+    layer: str
+    term: int
+    indices: Mapping[str, int]
+    factors: tuple[Factor, ...]
+    scale: float
+    product: float
+
+
+class Rows(Sequence[Row]):
+    """Some rows of a sum, strongest first; prints as a table.
+
+    Args:
+        rows: in order.
+        terms: what they are rows of.
+    """
+
+    def __init__(self, rows: Sequence[Row], terms: Terms) -> None:
+        self._rows, self.terms = tuple(rows), terms
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Rows: ...
+
+    def __getitem__(self, place: int | slice) -> Row | Rows:
+        if isinstance(place, slice):
+            return Rows(self._rows[place], self.terms)
+        return self._rows[place]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __str__(self) -> str:
+        from .tables import rows_table
+
+        return rows_table(self.terms, self._rows).text()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        from .tables import rows_table
+
+        return rows_table(self.terms, self._rows).html()
+
+
+def _factor(operand: Operand, point: Mapping[str, int]) -> Factor:
+    """One factor at one point."""
+    index = operand.element(point)
+    stored = float(operand.array[index])
+    value, function, factor = stored, "", operand.factor
+    if isinstance(factor, Applied):
+        function = factor.function.name
+        if operand.result is not None:
+            value = float(operand.result[index])
+        else:
+            with np.errstate(all="ignore"):
+                x = np.float64(stored)
+                value = float(evaluate(factor.function.body, {"x": x}, OPERATIONS))
+    elif isinstance(factor, Indicator):
+        function, value = "[·]", float(stored == factor.value.at(point))
+    return Factor(operand.access.array, operand.side, operand.name, index, stored, value, function)
+
+
+@dataclass(frozen=True)
+class _Totals:
+    """What one walk over all products finds."""
+
+    sum: float
+    magnitude: float
+    nonzero: int
+    finite: bool
+
+
+class Terms:
+    """The products that make up one element.
+
+    Args:
+        step: the step.
+        side: value or gradient.
+        name: the array's.
+        index: which element.
+
+    Raises:
+        UnknownNameError: no array has this name.
+        ArgumentError: an index that does not fit the array.
+    """
+
+    def __init__(self, step: Step, side: Side, name: str, index: Any) -> None:
+        self.step, self.side, self.name = step, side, name
+        self.index = step.element(side, name, index)
+        self.value = float(step.array(side, name)[self.index])
+        self.parts: tuple[Part, ...] = step.parts(side, name, self.index)
+        self._starts = np.cumsum([0, *map(len, self.parts)])
+
+    @property
+    def element(self) -> str:
+        """The element as it is written: `dconv1.weight[2,0,1,1]`."""
+        return written(self.side, self.name, self.index)
+
+    @property
+    def given(self) -> bool:
+        """Whether the element was given and not computed: a parameter, a sample, a label."""
+        return len(self.parts) == 1 and self.parts[0].sum.node is None
+
+    @cached_property
+    def indices(self) -> tuple[str, ...]:
+        """The names of all indices, in the order of the equations."""
+        return tuple(dict.fromkeys(n for part in self.parts for n in part.term.names))
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Rows: ...
+
+    def __getitem__(self, place: int | slice) -> Row | Rows:
+        if isinstance(place, slice):
+            return Rows([self._row(i) for i in range(*place.indices(len(self)))], self)
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"{self.element} is a sum of {len(self)} products, no row {place}")
+        return self._row(place % len(self))
+
+    def __iter__(self) -> Iterator[Row]:
+        return (self._row(i) for i in range(len(self)))
+
+    def _row(self, number: int) -> Row:
+        place = int(np.searchsorted(self._starts, number, side="right")) - 1
+        part, at = self.parts[place], number - int(self._starts[place])
+        point = part.points.at(at)
+        factors = tuple(_factor(operand, point) for operand in part.operands)
+        product = part.scale
+        for factor in factors:
+            product *= factor.value
+        gates = zip(part.operands, factors, strict=True)
+        if any(operand.gate and factor.value == 0 for operand, factor in gates):
+            product = 0.0
+        return Row(number, part.sum.layer, part.number, point, factors, part.scale, product)
+
+    @cached_property
+    def _totals(self) -> _Totals:
+        total = magnitude = 0.0
+        nonzero, finite = 0, True
+        with np.errstate(all="ignore"):
+            for _, products in self._blocks():
+                total += float(products.sum())
+                magnitude += float(np.abs(products).sum())
+                nonzero += int(np.count_nonzero(products))
+                finite = finite and bool(np.isfinite(products).all())
+        return _Totals(total, magnitude, nonzero, finite)
+
+    def _blocks(self) -> Iterator[tuple[int, np.ndarray]]:
+        """The products in order, with the number of the first of each block."""
+        for part, start in zip(self.parts, self._starts, strict=False):
+            if len(part):
+                for block in part.points.blocks(BLOCK):
+                    yield int(start) + part.points.start(block), part.products(block)
+
+    def sum(self) -> float:
+        """The sum of all products, in float64."""
+        return self._totals.sum
+
+    @property
+    def difference(self) -> float:
+        """How much more the stored number is than the sum; rounding, unless something is wrong."""
+        return self.value - self._totals.sum
+
+    @property
+    def magnitude(self) -> float:
+        """Σ|products|: what the sum would be if nothing cancelled."""
+        return self._totals.magnitude
+
+    @property
+    def nonzero(self) -> int:
+        """How many products are not 0."""
+        return self._totals.nonzero
+
+    def top(self, k: int = 10) -> Rows:
+        """The k products that are greatest in size, greatest first; a NaN before all.
+
+        Raises:
+            ArgumentError: k is below 1.
+        """
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise ArgumentError(f"top: k must be a whole number ≥ 1, got {k!r}")
+        numbers, sizes = np.zeros(0, np.int64), np.zeros(0)
+        for start, products in self._blocks():
+            here = np.abs(products).ravel()
+            here = np.where(np.isnan(here), np.inf, here)
+            chosen = np.arange(len(here))
+            if len(here) > k:
+                least = np.partition(here, len(here) - k)[len(here) - k]
+                chosen = np.flatnonzero(here >= least)
+            numbers = np.concatenate([numbers, start + chosen])
+            sizes = np.concatenate([sizes, here[chosen]])
+            order = np.lexsort((numbers, -sizes))[:k]
+            numbers, sizes = numbers[order], sizes[order]
+        return Rows([self._row(int(n)) for n in numbers], self)
+
+    def by(self, *names: str) -> Shares:
+        """Partial sums: `by("n")` over everything but the sample, `by("y", "x")` per position.
+
+        Args:
+            *names: indices of the equation, or "layer" where several layers send something.
+
+        Raises:
+            ArgumentError: a name that is no index of these terms.
+        """
+        return shares_of(self.parts, names, self.indices, self.element, BLOCK)
+
+    def to_numpy(self) -> np.ndarray:
+        """All rows as a structured array: the indices, the factors' values, the scale, the product.
+
+        An index or a factor that a row has not is −1 or NaN.
+        """
+        from .export import rows_array
+
+        return rows_array(self)
+
+    def to_pandas(self) -> DataFrame:
+        """All rows as a data frame: as `to_numpy`, with the element that each factor is."""
+        from .export import rows_frame
+
+        return rows_frame(self)
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """A picture of where over the image the contributions come from.
+
+        Args:
+            path: where to write it (PNG, SVG or PDF); None for only giving it back.
+
+        Raises:
+            ArgumentError: matplotlib is not there, or the terms have no positions.
+            FileError: the file cannot be written.
+        """
+        from .picture import terms_picture
+
+        return terms_picture(self, path)
+
+    def equations(self) -> tuple[str, ...]:
+        """The sums with the numbers of this element put in, one per layer."""
+        sums = list(dict.fromkeys(id(part.sum) for part in self.parts))
+        held = {id(part.sum): part.sum for part in self.parts}
+        return tuple(_equation_text(held[one], self.index) for one in sums)
+
+    def __str__(self) -> str:
+        from .tables import terms_table
+
+        return terms_table(self).text()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        from .tables import terms_table
+
+        return terms_table(self).html()
+
+
+def _equation_text(one: Sum, index: tuple[int, ...]) -> str:
+    """A sum for one element: `dW[2,0,1,1] = Σ_{n<64,y<28,x<28} dZ[n,2,y,x]·X[n,0,y−1,x−1]`."""
+    equation = gather(one.equation)
+    at: dict[str, int] = {}
+    for term in equation.terms:
+        for position, value in zip(term.target.positions, index, strict=True):
+            if position.plain is not None:
+                at[position.plain] = value
+    return text(equation, numbers=True, at=at)
