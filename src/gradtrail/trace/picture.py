@@ -81,7 +81,7 @@ def terms_picture(terms: Terms, path: str | Path | None) -> Figure:
         if images.ndim == 4:
             show_image(axes, images[n])
         shown = axes.imshow(
-            maps[n], cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=0.65,
+            maps[n], cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=np.sqrt(np.abs(maps[n]) / limit),
             extent=_extent(terms, name, maps.shape[1:]), interpolation="nearest",
         )  # fmt: skip
         if images.ndim == 4:
