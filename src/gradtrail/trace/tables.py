@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from .shares import Shares
     from .terms import Factor, Row, Terms
 
-__all__ = ["Table", "legend", "number", "percent", "rows_table", "shares_table", "terms_table"]
+__all__ = [
+    "Table",
+    "cancelling",
+    "legend",
+    "number",
+    "percent",
+    "rows_table",
+    "shares_table",
+    "terms_table",
+]
 
 _NO_TERMINAL = 160
 _SHOWN = 10
@@ -79,6 +88,10 @@ def _cell(head: str, text: str) -> str:
 
 def number(value: float, digits: int = 4) -> str:
     """A number as it stands in tables and sentences."""
+    if value != value:
+        return "NaN"
+    if value in (float("inf"), float("-inf")):
+        return "∞" if value > 0 else "−∞"
     return f"{value:.{digits}g}".replace("-", "−")
 
 
@@ -124,9 +137,14 @@ def totals(terms: Terms) -> list[str]:
     apart = f"stored {number(terms.value, 6)} ({number(abs(terms.difference), 2)} apart)"
     line = f"Σ = {number(terms.sum(), 6)}, {apart}"
     if len(terms) > 1 and terms.magnitude > 0:
-        cancels = 1 - abs(terms.sum()) / terms.magnitude
-        line += f"; Σ|products| = {number(terms.magnitude)}: {percent(cancels)} cancel"
+        line += f"; Σ|products| = {number(terms.magnitude)}{cancelling(terms)}"
     return [*lines, line]
+
+
+def cancelling(terms: Terms) -> str:
+    """`: 97 % cancel`, where products of both signs meet."""
+    left = 1 - min(1.0, abs(terms.sum()) / terms.magnitude)
+    return f": {percent(left)} cancel" if left > 5e-4 else ""
 
 
 def rows_table(terms: Terms, rows: Sequence[Row]) -> Table:

@@ -12,8 +12,10 @@ from ..equation import Equation, System
 from ..layers import Loss
 from ..layers.base import seeded
 from ..layers.losses import loss_for
+from .overview import DeadLayer, GradientLayer, Overview, TiedLayer, dead, ties, vanishing
 from .step import Side, Step
 from .terms import Terms
+from .why import Answer, why
 
 if TYPE_CHECKING:
     from ..network import Network
@@ -58,6 +60,22 @@ class Direction(Mapping[str, np.ndarray]):
             ArgumentError: an index that does not fit the array.
         """
         return Terms(self._step, self.side, name, index)
+
+    def why(self, name: str, index: Any = ()) -> Answer:
+        """Why one element is what it is: what dominates it, or what made it zero or not finite.
+
+        Args:
+            name: an array's.
+            index: which element, one whole number per axis.
+
+        Returns:
+            One or two sentences, and the cause by name.
+
+        Raises:
+            UnknownNameError: no array has this name.
+            ArgumentError: an index that does not fit the array.
+        """
+        return why(self._step, self.side, name, index)
 
     def __repr__(self) -> str:
         inside = ", ".join(f"{name} {array.shape}" for name, array in self.items())
@@ -111,6 +129,18 @@ class Trace:
     def system(self) -> System:
         """The equations of the step."""
         return self._step.system
+
+    def ties(self) -> Overview[TiedLayer]:
+        """Each layer that takes maxima: windows in which several elements are the greatest."""
+        return ties(self._step)
+
+    def dead(self) -> Overview[DeadLayer]:
+        """Each activation that can be closed: units that are so for the whole batch."""
+        return dead(self._step)
+
+    def vanishing(self) -> Overview[GradientLayer]:
+        """Each layer: how large its gradients are, beside the last layer's and its weights."""
+        return vanishing(self._step)
 
     def __repr__(self) -> str:
         return f"Trace(loss={self.loss:.6g}, {len(self.value)} values, {len(self.grad)} gradients)"

@@ -1,0 +1,186 @@
+"""The causes of a zero as clauses: what stops a gradient, how often, and where.
+
+Each gives a `Closed`, whose clause completes "dconv1.output[0,2,5,7] is 0: …".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..equation import Adjoint, Applied, Selection
+from ..equation import Factor as EquationFactor
+from ..equation import Loss as LossEquation
+from .step import Side, Step, written
+from .tables import number
+
+__all__ = [
+    "CAUSES",
+    "Closed",
+    "Place",
+    "factor_clause",
+    "lost_clause",
+    "saturated_clause",
+    "unread_clause",
+    "unweighted_clause",
+]
+
+CAUSES = (
+    "relu closed",
+    "flat",
+    "lost maximum",
+    "lost tie",
+    "no window",
+    "saturated",
+    "dropped",
+    "zero weights",
+    "zero inputs",
+    "no class weight",
+    "cancelled",
+    "underflow",
+)
+"""Why something is zero: its ReLU was closed; another function is flat there; it lost a maximum, or
+a tie for one; no window reaches it; the softmax equals the target; dropout took it; the weights or
+what they are multiplied with are 0; its class has no weight; products cancel; or they are too small
+for their precision."""
+
+Place = tuple[Side, str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Closed:
+    """What one layer stops for one reason.
+
+    Args:
+        layer: the layer's name.
+        cause: one of `CAUSES`.
+        count: how many products or positions.
+        text: a clause that says so.
+        example: one of them.
+        last: whether nothing gets past the layer.
+    """
+
+    layer: str
+    cause: str
+    count: int
+    text: str
+    example: Place
+    last: bool = False
+
+    @property
+    def trivial(self) -> int:
+        """Later in the answer: what only helps others, such as pixels that are 0 themselves."""
+        whole = self.cause in ("zero weights", "saturated", "no class weight") and self.last
+        helps = self.cause in ("zero weights", "zero inputs")
+        return 0 if whole else 1 + helps
+
+
+def lost_clause(
+    step: Step, sent: Adjoint, cause: str, count: int, window: tuple[int, ...]
+) -> Closed:
+    """A maximum lost: which window, and to whom.
+
+    Args:
+        step: the step.
+        sent: the pool's adjoint.
+        cause: "lost maximum" or "lost tie".
+        count: how many windows.
+        window: the index of one of them in the pool's output.
+    """
+    equation = sent.node.equation
+    assert isinstance(equation, Selection)
+    winner = int(step.array("value", sent.node.array_of[equation.winner])[window])
+    offsets = np.unravel_index(winner, tuple(equation.range_of[n] for n in equation.over))
+    point = dict(zip(equation.result.names, window, strict=True))
+    point |= {n: int(i) for n, i in zip(equation.over, offsets, strict=True)}
+    taker = equation.source.at(point)
+    assert taker is not None
+    value = number(float(step.array("value", sent.receives)[taker]))
+    won = written("value", sent.receives, taker)
+    where = f"({','.join(map(str, window[2:]))})"
+    times = f"all {count:,} windows" if count > 1 else f"the window {where}"
+    such = f", such as {where}," if count > 1 else ""
+    text = f"it loses the maximum of {times} of {sent.node.name}{such} to {won}, which is {value}"
+    if cause == "lost tie":
+        text = (
+            f"it ties for the maximum of {times} of {sent.node.name}{such} and the first in "
+            f"row-major order wins: {won}, which is {value}, too"
+        )
+    return Closed(sent.node.name, cause, count, text, ("value", sent.receives, taker))
+
+
+def unweighted_clause(sent: Adjoint, count: int, place: Place) -> Closed:
+    """The loss does not count the sample's class."""
+    text = f"the class of sample {place[2][0]} has the weight 0 in the loss"
+    return Closed(sent.node.name, "no class weight", count, text, place)
+
+
+def saturated_clause(step: Step, sent: Adjoint, count: int, index: tuple[int, ...]) -> Closed:
+    """The prediction is the target to the last bit.
+
+    Args:
+        step: the step.
+        sent: the loss's adjoint.
+        count: how many outputs.
+        index: one of them.
+    """
+    equation = sent.node.equation
+    assert isinstance(equation, LossEquation)
+    what = "the softmax is saturated" if equation.probabilities else "the loss is at its least"
+    held = sent.node.array_of[equation.probabilities or equation.source.array]
+    target = written("value", sent.node.array_of[equation.labels], index)
+    value = number(float(step.array("value", held)[index]))
+    times = f" for all {count:,} outputs that it reaches" if count > 1 else ""
+    text = f"{what}{times}: {written('value', held, index)} is {value}, and so is {target}"
+    return Closed(sent.node.name, "saturated", count, text, ("value", held, index))
+
+
+def unread_clause(sent: Adjoint, count: int, index: tuple[int, ...]) -> Closed:
+    """No window of the layer reads it."""
+    place = written("value", sent.receives, index)
+    what = place if count == 1 else f"{count:,} elements such as {place}"
+    text = f"no window of {sent.node.name} reaches {what}"
+    return Closed(sent.node.name, "no window", count, text, ("value", sent.receives, index))
+
+
+def factor_clause(
+    step: Step,
+    sent: Adjoint,
+    factor: EquationFactor,
+    count: int,
+    index: tuple[int, ...],
+    of: int,
+) -> Closed:
+    """A factor of 0.
+
+    Args:
+        step: the step.
+        sent: the layer's adjoint.
+        factor: which of its factors.
+        count: how often it is 0.
+        index: where, for example.
+        of: how many products or positions come so far.
+    """
+    node, name = sent.node, sent.node.array_of[factor.access.array]
+    element = written("value", name, index)
+    value = number(float(step.array("value", name)[index]))
+    all_of = f"all {of:,}" if count == of else f"{count:,} of {of:,}"
+    if isinstance(factor, Applied):
+        relu = factor.function.name.startswith("relu")
+        cause, verb = ("relu closed", "is closed") if relu else ("flat", "is flat")
+        where = "" if of == 1 else f" at {all_of} positions on the way"
+        such = "such as" if count > 1 else "where"
+        text = f"{node.name} {verb}{where}, {such} {element} is {value}"
+    elif name.endswith(".mask"):
+        cause, text = "dropped", f"{node.name} dropped it, {element} is 0"
+        if count > 1:
+            text = f"{node.name} dropped {all_of} positions on the way, such as {element}"
+    elif factor.access.array in node.parameters:
+        whole = not step.array("value", name).any()
+        what = "all weights" if whole else f"{count:,} weights"
+        cause, text = "zero weights", f"{what} in {name} are 0, such as {element}"
+    else:
+        cause = "zero inputs"
+        text = f"what {node.name} reads is 0 in {all_of} products, such as {element}"
+    return Closed(node.name, cause, count, text, ("value", name, index))

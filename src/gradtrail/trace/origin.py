@@ -1,0 +1,113 @@
+"""Where a NaN or an infinity comes from: the first element on the way, and what it was made of."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .step import Side, Step, written
+from .tables import number
+from .terms import BLOCK, Factor, Terms
+
+__all__ = ["origin_text"]
+
+Element = tuple[Side, str, tuple[int, ...]]
+
+
+def origin_text(
+    step: Step, side: Side, name: str, index: tuple[int, ...]
+) -> tuple[str, tuple[Element, ...]]:
+    """A sentence: which element is the first that is not finite, and its operands.
+
+    Args:
+        step: the step.
+        side: of the element asked for.
+        name: its array.
+        index: which element; it is not finite.
+
+    Returns:
+        The sentence, and the elements on the way to the first one.
+    """
+    here: Element = (side, name, index)
+    way = [here]
+    while True:
+        terms = Terms(step, *here)
+        following, made = _further(step, terms)
+        if following is None or following in way:
+            break
+        way.append(following)
+        here = following
+    asked, first = written(*way[0]), written(*here)
+    value = number(terms.value)
+    told = f"{first} is {value}" if len(way) > 1 else f"{asked} is {value}"
+    since = f"{asked} is {number(Terms(step, *way[0]).value)}, since " if len(way) > 1 else ""
+    layer, sample = _layer(step, here), _sample(step, here)
+    return f"{since}{told}{layer}{sample}: {made}.", tuple(way)
+
+
+def _further(step: Step, terms: Terms) -> tuple[Element | None, str]:
+    """An operand that is not finite either; or none, and what the element was made of."""
+    if terms.given:
+        return _unsummed(step, terms)
+    most = float(np.finfo(step.array(terms.side, terms.name).dtype).max)
+    start = _first(terms, most)
+    if start is None:
+        return None, (
+            f"its {len(terms):,} products are finite, but their sum {number(terms.sum())} is "
+            "beyond its precision"
+        )
+    row = terms[start]
+    for factor in sorted(row.factors, key=lambda f: f.side == "grad"):
+        if not np.isfinite(factor.stored):
+            return (factor.side, factor.name, factor.index), ""
+    return None, f"it is the first that is not finite, made of {_product(row.factors)}"
+
+
+def _first(terms: Terms, most: float) -> int | None:
+    """The first product that is not finite."""
+    start = 0
+    for part in terms.parts:
+        for block in part.points.blocks(BLOCK) if len(part) else ():
+            products = part.products(block).ravel()
+            wrong = np.flatnonzero(~(np.abs(products) <= most))
+            if len(wrong):
+                return start + part.points.start(block) + int(wrong[0])
+        start += len(part)
+    return None
+
+
+def _product(factors: tuple[Factor, ...]) -> str:
+    told = []
+    for factor in factors:
+        value = f"{factor} = {number(factor.stored)}"
+        told.append(f"{factor.function}({value})" if factor.function not in ("", "[·]") else value)
+    return " · ".join(told)
+
+
+def _unsummed(step: Step, terms: Terms) -> tuple[Element | None, str]:
+    """What was given, or is no sum: a softmax of its outputs."""
+    node = step.system.producer.get(terms.name)
+    if node is None or terms.side == "grad":
+        trained = any(terms.name in map(n.array_of.get, n.parameters) for n in step.system.nodes)
+        what = "it was so before this step" if trained else "it was given so"
+        return None, what
+    source = node.inputs[0]
+    row = step.array("value", source)[terms.index[:1]]
+    wrong = np.argwhere(~np.isfinite(row))
+    if len(wrong):
+        return ("value", source, (*terms.index[:1], *map(int, wrong[0]))), ""
+    return None, f"it is made of {written('value', source, terms.index[:1])}, which is finite"
+
+
+def _layer(step: Step, element: Element) -> str:
+    node = next((n for n in step.system.nodes if n.name == element[1].partition(".")[0]), None)
+    return f" in layer '{node.name}' ({node.kind})" if node is not None else ""
+
+
+def _sample(step: Step, element: Element) -> str:
+    """`, sample 3` for an array whose first axis counts samples."""
+    _, name, index = element
+    shape = step.array(element[0], name).shape
+    samples = step.system.shapes[step.system.input][0]
+    trained = {n.array_of[a] for n in step.system.nodes for a in n.parameters}
+    by_sample = len(shape) > 1 and shape[0] == samples and name not in trained
+    return f", sample {index[0]}" if by_sample else ""
