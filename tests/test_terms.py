@@ -12,6 +12,7 @@ from cases import CASES, Case, arrays
 import gradtrail as gt
 from gradtrail.engines.contract import contract
 from gradtrail.equation import Access, Contraction, Term
+from gradtrail.trace import terms as terms_module
 from gradtrail.trace.terms import Row, Terms
 
 ELEMENTS = 2000
@@ -129,3 +130,234 @@ def test_terms_of_the_named_networks(name: str, engine: str, tolerance: float) -
     t = named(name, engine)
     for terms in elements(t, 120, seed=3):
         check(terms, tolerance, t)
+
+
+# -- what can be asked of them -----------------------------------------------------------------
+
+
+@cache
+def lenet() -> gt.Trace:
+    network = gt.architecture("lenet5").network(None, seed=0)
+    draw = np.random.Generator(np.random.PCG64(3))
+    x = draw.standard_normal((40, 1, 28, 28)).astype(np.float32)
+    return gt.trace(network, x, draw.integers(0, 10, 40))
+
+
+def dense(t: gt.Trace) -> np.ndarray:
+    """The products of dconv1.weight[2,0,1,4], (N, H, W), written out by hand."""
+    delta = t.grad["conv1.output"][:, 2].astype(np.float64)
+    padded = np.pad(t.value["input"][:, 0].astype(np.float64), ((0, 0), (2, 2), (2, 2)))
+    return delta * padded[:, 1:29, 4:32]
+
+
+def test_the_strongest_products_first() -> None:
+    t = lenet()
+    terms = t.grad.terms("conv1.weight", (2, 0, 1, 4))
+    products = dense(t)
+    rows = terms.top(7)
+    order = np.argsort(-np.abs(products), axis=None)[:7]
+    assert [row.product for row in rows] == pytest.approx(list(products.ravel()[order]))
+    for row, place in zip(rows, order, strict=True):
+        n, y, x = (int(i) for i in np.unravel_index(place, products.shape))
+        assert [row.indices[name] for name in "nyx"] == [n, y, x]
+        delta, source = row.factors
+        assert (delta.name, delta.index) == ("conv1.output", (n, 2, y, x))
+        assert (source.name, source.index) == ("input", (n, 0, y - 1, x + 2))
+    assert terms.top(1)[0] == rows[0]
+    assert len(terms.top(10**6)) == len(terms)
+
+
+def test_blocks_do_not_change_what_is_found(monkeypatch) -> None:
+    terms = lenet().grad.terms("conv1.weight", (2, 0, 1, 4))
+    whole = (terms.sum(), terms.magnitude, terms.nonzero, terms.top(5)[:], terms.by("y", "x").sums)
+    for most in (1, 7, 100, 5000):
+        monkeypatch.setattr(terms_module, "BLOCK", most)
+        again = lenet().grad.terms("conv1.weight", (2, 0, 1, 4))
+        if most < 100:  # rows by the thousand: a small one instead
+            again = lenet().grad.terms("fc1.weight", (3, 5))
+            expected = lenet().value["flatten1.output"][:, 5] * lenet().grad["fc1.output"][:, 3]
+            assert again.sum() == pytest.approx(float(expected.sum(dtype=np.float64)), rel=1e-5)
+            continue
+        assert again.sum() == pytest.approx(whole[0], rel=1e-12)
+        assert again.magnitude == pytest.approx(whole[1], rel=1e-12)
+        assert again.nonzero == whole[2]
+        assert list(again.top(5)) == list(whole[3])
+        np.testing.assert_allclose(again.by("y", "x").sums, whole[4], rtol=1e-10, atol=1e-18)
+
+
+def test_partial_sums_over_anything() -> None:
+    t = lenet()
+    terms = t.grad.terms("conv1.weight", (2, 0, 1, 4))
+    products = dense(t)
+    by_sample = terms.by("n")
+    np.testing.assert_allclose(by_sample.sums, products.sum(axis=(1, 2)), rtol=1e-12, atol=1e-18)
+    np.testing.assert_allclose(by_sample.magnitudes, np.abs(products).sum(axis=(1, 2)))
+    assert by_sample[17] == pytest.approx(products[17].sum())
+    assert by_sample[17,] == by_sample[17]
+    assert list(by_sample)[:2] == [(0,), (1,)]
+    places = terms.by("y", "x")
+    read = np.abs(np.pad(np.ones((28, 28)), 2)[1:29, 4:32]) > 0  # a product needs both factors
+    assert len(places) == read.sum()
+    assert places[3, 4] == pytest.approx(products[:, 3, 4].sum())
+    dense_map = places.dense()
+    expected = np.where(read, products.sum(axis=0), 0)[: dense_map.shape[0], : dense_map.shape[1]]
+    np.testing.assert_allclose(dense_map, expected, atol=1e-12)
+    assert terms.by("i")[1] == pytest.approx(terms.sum())
+    assert terms.by("n", "k").names == ("n", "k")
+    best = by_sample.top(3)
+    assert abs(best.sums[0]) == np.abs(by_sample.sums).max()
+    assert best.to_numpy()["n"][0] == next(iter(best))[0]
+    with pytest.raises(KeyError, match="99"):
+        by_sample[99]
+
+
+def test_partial_sums_of_tied_indices_and_of_several_layers(small, batch) -> None:
+    t = gt.trace(small, *batch)
+    name = next(n for n in t.grad if len(t.grad.equations(n)) == 2)
+    terms = t.grad.terms(name, tuple(s // 2 for s in t.grad[name].shape))
+    layers = terms.by("layer")
+    assert len(layers) == 2
+    assert sum(layers.values()) == pytest.approx(terms.sum())
+    assert {row.layer for row in terms} == {key[0] for key in layers}
+    rows = lenet().grad.terms("pool1.output", (0, 2, 5, 7))
+    by_row = rows.by("y")
+    for (y,), total in by_row.items():
+        assert total == pytest.approx(sum(r.product for r in rows if r.indices["y"] == y))
+
+
+def test_rows_as_arrays_and_frames() -> None:
+    t = lenet()
+    terms = t.grad.terms("conv1.weight", (2, 0, 1, 4))
+    rows = terms.to_numpy()
+    assert len(rows) == len(terms)
+    assert rows["product"].sum() == pytest.approx(terms.sum())
+    assert set(rows["layer"]) == {"conv1"}
+    number = 1234
+    row = terms[number]
+    assert [rows[number][n] for n in "nyx"] == [row.indices[n] for n in "nyx"]
+    assert rows[number]["dZ"] == row.factors[0].value
+    assert rows[number]["X"] == row.factors[1].value
+    assert rows[number]["k"] == 2
+    small = t.value.terms("fc3.output", (0, 4))
+    frame = small.to_pandas()
+    assert frame["product"].sum() == pytest.approx(small.sum())
+    assert frame.loc[0, "b is"] == "fc3.bias[4]"
+    assert frame.loc[1, "W is"] == "fc3.weight[4,0]"
+    assert np.isnan(frame.loc[0, "W"])
+    assert frame.loc[0, "f"] == -1
+    squares = gt.trace(
+        gt.Network((2,), [gt.Linear(2)]),
+        np.ones((3, 2)),
+        np.ones((3, 2)),
+        loss=gt.MeanSquaredError(),
+    ).value.terms("loss")
+    assert {"Z", "Z 2", "T", "T 2"} <= set(squares.to_numpy().dtype.names)
+    assert squares.by("n").sums.sum() == pytest.approx(squares.sum())
+    assert squares.by("n").to_pandas().shape == (3, 4)
+
+
+def test_reading_rows() -> None:
+    terms = lenet().grad.terms("fc1.weight", (3, -1))
+    assert terms.index == (3, 399)
+    assert len(list(terms)) == 40
+    assert terms[-1].indices["n"] == 39
+    assert len(terms[2:5]) == 3
+    with pytest.raises(IndexError, match="sum of 40 products, no row 40"):
+        terms[40]
+
+
+def test_what_is_printed() -> None:
+    t = lenet()
+    texts = [
+        t.grad.terms("conv1.weight", (2, 0, 1, 4)),
+        t.value.terms("conv2.output", (0, 2, 5, 7)).top(3),
+        t.grad.terms("pool1.output", (0, 2, 5, 7)).by("k"),
+        t.grad.terms("relu1.output", (0, 2, 5, 7)),
+        t.value.terms("pool1.output", (0, 2, 5, 7)),
+        t.grad.terms("fc3.output", (0, 2)),
+        t.value.terms("input", (0, 0, 3, 3)),
+    ]
+    shown = "\n\n".join(map(str, texts))
+    assert "dW[2,0,1,4] = Σ_{n<40,y<28,x<28} dZ[n,2,y,x]·X[n,0,y−1,x+2]" in shown
+    assert "[A[0,2,5,7] = " in shown
+    assert "input[0,0,3,3] was given; no layer computed it" in shown
+    for one in texts:
+        assert "<table>" in one._repr_html_() or "was given" in str(one)
+        assert repr(one) == str(one)
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [("conv1.weight", (2, 0, 1, 4)), ("conv2.output", (0, 2, 5, 7)), ("fc1.weight", (3, 5))],
+)
+def test_pictures(name: str, index: tuple[int, ...], tmp_path) -> None:
+    t = lenet()
+    for side in (t.grad, t.value):
+        figure = side.terms(name, index).plot(tmp_path / "a.png")
+        assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+        assert figure.axes
+    with pytest.raises(gt.FileError, match=r"cannot write .*nowhere"):
+        t.grad.terms(name, index).plot(tmp_path / "nowhere" / "a.png")
+    with pytest.raises(gt.FileError, match="not supported"):
+        t.grad.terms(name, index).plot(tmp_path / "a.what")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda t: t.grad.terms("conv1.wieght", (0,)), gt.UnknownNameError, "did you mean: conv1"),
+        (
+            lambda t: t.grad.terms("loss.target", (0, 0)),
+            gt.UnknownNameError,
+            "no gradient is called",
+        ),
+        (
+            lambda t: t.grad.terms("conv1.weight", (0, 1)),
+            gt.ArgumentError,
+            r"shape \(6, 1, 5, 5\): .* 4 whole",
+        ),
+        (
+            lambda t: t.grad.terms("conv1.weight", (6, 0, 0, 0)),
+            gt.ArgumentError,
+            "position 6 on axis 0 lies outside 0 … 5",
+        ),
+        (
+            lambda t: t.grad.terms("conv1.weight", (0.5, 0, 0, 0)),
+            gt.ArgumentError,
+            "whole numbers, got",
+        ),
+        (
+            lambda t: t.grad.terms("conv1.weight", (True, 0, 0, 0)),
+            gt.ArgumentError,
+            "whole numbers, got",
+        ),
+        (
+            lambda t: t.grad.terms("conv1.bias", (0,)).by("c"),
+            gt.ArgumentError,
+            "no sum over 'c'; its indices are k, n, y, x, layer",
+        ),
+        (lambda t: t.grad.terms("conv1.bias", (0,)).by(), gt.ArgumentError, "name at least one of"),
+        (
+            lambda t: t.grad.terms("conv1.bias", (0,)).top(0),
+            gt.ArgumentError,
+            "k must be a whole number ≥ 1, got 0",
+        ),
+        (
+            lambda t: t.value.terms("fc3.output", (0, 1)).by("f").dense(),
+            gt.ArgumentError,
+            "indices that every product has",
+        ),
+    ],
+)
+def test_what_is_refused(call, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call(lenet())
+
+
+def test_a_trace_leaves_exact_zeros_where_winograd_would_not() -> None:
+    network = gt.Network((8, 20, 20), [gt.Conv2d(8, 3), gt.Flatten(), gt.Linear(2)], seed=0)
+    x = np.zeros((16, 8, 20, 20), np.float32)
+    x[:, :, 4::5, 4::5] = 1e3
+    t = gt.trace(network, x, np.zeros(16, int))
+    bias = network.parameters["conv1.bias"]
+    assert (t.value["conv1.output"][:, :, 0, 0] == bias).all()

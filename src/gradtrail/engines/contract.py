@@ -117,8 +117,15 @@ def _existing(t: Term, parts: list[Part]) -> list[Part]:
     found = []
     for factor, (names, part) in zip(t.factors, parts, strict=True):
         for gate_names, gate in gates:
-            if isinstance(factor, Access) and gate_names == names:
+            if not isinstance(factor, Access):
+                continue
+            if gate_names == names:
                 part = np.where(gate == 0, 0.0, part)
+            elif set(names) <= set(gate_names) and not np.isfinite(part).all():
+                order = [n for n in gate_names if n in names]
+                wide = np.transpose(part, [names.index(n) for n in order])
+                wide = wide[tuple(slice(None) if n in names else None for n in gate_names)]
+                names, part = gate_names, np.where(gate == 0, 0.0, wide)
         found.append((names, part))
     return found
 

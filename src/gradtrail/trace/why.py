@@ -176,17 +176,18 @@ def _operands_zero(
     """Which factors of a sum of zeros are 0: the mask, the weights, or what is read."""
     masks = trained = read = 0
     parameters = {n.array_of[a] for n in terms.step.system.nodes for a in n.parameters}
-    for row in terms[: 1 << 12]:
+    rows = terms[: 1 << 12]
+    for row in [r for r in rows if len(r.factors) > 1] or rows:
         zero = [f for f in row.factors if f.value == 0]
         masks += any(f.name.endswith(".mask") for f in zero)
         trained += any(f.name in parameters for f in zero)
         read += any(f.name not in parameters and not f.name.endswith(".mask") for f in zero)
-    row = terms[0]
+    row = max(rows, key=lambda r: len(r.factors))
     factor = next(f for f in row.factors if f.value == 0)
     where = ((factor.side, factor.name, factor.index),)
     if masks:
         return "dropped", f"{row.layer} dropped it, {factor} is 0", where
-    if trained >= read:
+    if trained > read:
         return "zero weights", f"all weights of {row.layer} that it is made with are 0", where
     return "zero inputs", f"everything that {row.layer} reads for it is 0", where
 
