@@ -140,7 +140,7 @@ def test_the_digits_keep_their_defaults(tmp_path: Path, monkeypatch: pytest.Monk
         settings.update(json.loads((out / "settings.json").read_text()))
         raise gt.DataError("stopped here")
 
-    monkeypatch.setattr("gradtrail.cli.train", stopped)
+    monkeypatch.setattr("gradtrail.cli.training.train", stopped)
     assert "stopped here" in run("train", "--out", str(out)).output
     assert not out.exists()  # so that the same command can be given again
     chosen = {"data": "digits", "model": "digits-cnn", "epochs": 12, "batch_size": 32}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,9 +12,9 @@ from .step import Part, written
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from .terms import Terms
+    from .terms import Row, Terms
 
-__all__ = ["frame_of", "rows_array", "rows_frame"]
+__all__ = ["frame_of", "plain", "rows_array", "rows_frame", "terms_dict"]
 
 
 def rows_array(terms: Terms) -> np.ndarray:
@@ -79,6 +79,45 @@ def rows_frame(terms: Terms) -> DataFrame:
                 listed[start + number] = written(operand.side, operand.name, index)
         start += len(part)
     return frame.assign(**elements)
+
+
+def terms_dict(terms: Terms, rows: int) -> dict[str, Any]:
+    """See `Terms.to_dict`; numbers that are not finite as text, since JSON has none."""
+    return {
+        "element": terms.element,
+        "stored": plain(terms.value),
+        "sum": plain(terms.sum()),
+        "magnitude": plain(terms.magnitude),
+        "products": len(terms),
+        "nonzero": terms.nonzero,
+        "equations": [] if terms.given else list(terms.equations()),
+        "rows": [_row_dict(row) for row in (terms.top(rows) if rows and len(terms) else ())],
+    }
+
+
+def _row_dict(row: Row) -> dict[str, Any]:
+    factors = [
+        {
+            "element": str(f),
+            "letter": f.letter,
+            "function": f.function,
+            "stored": plain(f.stored),
+            "value": plain(f.value),
+        }
+        for f in row.factors
+    ]
+    return {
+        "layer": row.layer,
+        "indices": dict(row.indices),
+        "factors": factors,
+        "scale": row.scale,
+        "product": plain(row.product),
+    }
+
+
+def plain(value: float) -> float | str:
+    """A number as JSON has it."""
+    return value if np.isfinite(value) else str(value)
 
 
 def frame_of(array: np.ndarray) -> DataFrame:

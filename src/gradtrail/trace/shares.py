@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ArgumentError
+from .export import plain
 from .step import Part
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Shares(Mapping[Key, float]):
         magnitudes: (G,) the sums of the sizes.
         counts: (G,) how many products.
         layers: the names behind the values of "layer".
+        whole: what these are some of; None for all there are.
     """
 
     def __init__(
@@ -42,9 +44,11 @@ class Shares(Mapping[Key, float]):
         magnitudes: np.ndarray,
         counts: np.ndarray,
         layers: tuple[str, ...] = (),
+        whole: Shares | None = None,
     ) -> None:
         self.element, self.names, self.keys_array, self.layers = element, names, keys, layers
         self.sums, self.magnitudes, self.counts = sums, magnitudes, counts
+        self.whole: Shares = self if whole is None else whole
 
     def _key(self, row: int) -> Key:
         values = map(int, self.keys_array[row])
@@ -88,6 +92,7 @@ class Shares(Mapping[Key, float]):
             self.magnitudes[order],
             self.counts[order],
             self.layers,
+            self.whole,
         )
 
     def dense(self) -> np.ndarray:
@@ -115,6 +120,16 @@ class Shares(Mapping[Key, float]):
         found["sum"], found["magnitude"] = self.sums, self.magnitudes
         found["count"] = self.counts
         return found
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """One entry per partial sum, as JSON has it."""
+        return [
+            dict(zip(self.names, key, strict=True))
+            | {"sum": plain(float(total)), "magnitude": plain(float(size)), "products": int(count)}
+            for key, total, size, count in zip(
+                self, self.sums, self.magnitudes, self.counts, strict=True
+            )
+        ]
 
     def to_pandas(self) -> DataFrame:
         """The same as a data frame."""

@@ -178,20 +178,21 @@ def _moving(terms: Terms) -> list[str]:
     ]
 
 
-def terms_table(terms: Terms) -> Table:
+def terms_table(terms: Terms, most: int = _SHOWN) -> Table:
     """A whole sum: its equations, its strongest rows, its totals."""
-    rows = terms.top(_SHOWN) if len(terms) and not terms.given else ()
+    rows = terms.top(most) if len(terms) and not terms.given else ()
     table = rows_table(terms, rows)
     below = totals(terms)
-    if len(terms) > _SHOWN:
-        below[0] = f"the strongest {_SHOWN} of {below[0]}"
+    if len(terms) > most:
+        below[0] = f"the strongest {most} of {below[0]}"
     return Table(legend(terms), table.heads, table.rows, below)
 
 
 def shares_table(shares: Shares) -> Table:
     """Partial sums, the strongest ones."""
-    whole, magnitude = float(shares.sums.sum()), float(shares.magnitudes.sum())
     shown = shares if len(shares) <= 2 * _SHOWN else shares.top(2 * _SHOWN)
+    whole = shares.whole
+    magnitude = float(whole.magnitudes.sum())
     heads = [*(f">{n}" for n in shares.names), ">products", ">sum", ">of Σ|·|"]
     rows = [
         [
@@ -203,7 +204,8 @@ def shares_table(shares: Shares) -> Table:
         for key, value, count in zip(shown, shown.sums, shown.counts, strict=True)
     ]
     above = [f"{shares.element} by {', '.join(shares.names)}"]
-    below = [f"{len(shares):,} partial sums, together {number(whole, 6)}"]
-    if len(shown) < len(shares):
+    together = number(float(whole.sums.sum()), 6)
+    below = [f"{len(whole):,} partial sums, together {together}"]
+    if len(shown) < len(whole):
         below[0] = f"the strongest {len(shown)} of {below[0]}"
     return Table(above, heads, rows, below)

@@ -323,13 +323,31 @@ class Terms:
         held = {id(part.sum): part.sum for part in self.parts}
         return tuple(_equation_text(held[one], self.index) for one in sums)
 
-    def __str__(self) -> str:
+    def to_dict(self, rows: int = 10) -> dict[str, Any]:
+        """The sum and its strongest rows as JSON has them.
+
+        Args:
+            rows: how many.
+        """
+        from .export import terms_dict
+
+        return terms_dict(self, rows)
+
+    def text(self, rows: int = 10) -> str:
+        """The equations, the strongest rows and the totals, as text.
+
+        Args:
+            rows: how many.
+        """
         from .tables import terms_table
 
-        return terms_table(self).text()
+        return terms_table(self, rows).text()
+
+    def __str__(self) -> str:
+        return self.text()
 
     def __repr__(self) -> str:
-        return str(self)
+        return self.text()
 
     def _repr_html_(self) -> str:
         from .tables import terms_table

@@ -1,41 +1,38 @@
-"""The command line: `gradtrail train`, `gradtrail plan`."""
+"""`gradtrail train`: a network trained on a data set, kept in a folder."""
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import wraps
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
-from . import __version__
-from .architecture import ARCHITECTURES, architecture, network_from
-from .data import enlarged
-from .data import load as load_data
-from .data.load import NAMES, folder_of
-from .engines import engine_for
-from .errors import ArgumentError, FileError, GradtrailError, ShapeError
-from .files import WEIGHTS, load, read_json, save_network, write_json
-from .network import Network
-from .train import SGD, Adam, AdamW, Cosine, OneCycle, Optimizer, Schedule, train
+from .. import __version__
+from ..architecture import ARCHITECTURES, architecture
+from ..data import enlarged
+from ..data import load as load_data
+from ..data.load import NAMES, folder_of
+from ..engines import engine_for
+from ..errors import FileError, ShapeError
+from ..files import WEIGHTS, save_network, write_json
+from ..network import Network
+from ..train import SGD, Adam, AdamW, Cosine, OneCycle, Optimizer, Schedule, train
+from .common import SETTINGS, STOPPED, network_of, one_error
 
-__all__ = ["main"]
+__all__ = ["train_command"]
 
 _OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
     "sgd": lambda lr: SGD(lr, momentum=0.9, nesterov=True),
     "adam": Adam,
     "adamw": AdamW,
 }
-_SETTINGS = "settings.json"
-_STOPPED = 128 + signal.SIGINT
 _RATES = {"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3}
 _SCHEDULES: dict[str, Schedule | None] = {
     "constant": None,
@@ -69,30 +66,7 @@ def _usually(field: str) -> str:
     return f"{digits} for digits, else {other}"
 
 
-def _one_error(command: Callable[..., None]) -> Callable[..., None]:
-    """Gradtrail's errors as one message on standard error and exit status 2; Ctrl-C as 130."""
-
-    @wraps(command)
-    def run(*arguments: Any, **keywords: Any) -> None:
-        try:
-            command(*arguments, **keywords)
-        except GradtrailError as error:
-            click.echo(f"gradtrail: {error}", err=True)
-            sys.exit(2)
-        except KeyboardInterrupt:
-            click.echo("gradtrail: stopped; nothing was kept", err=True)
-            sys.exit(_STOPPED)
-
-    return run
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, package_name="gradtrail")
-def main() -> None:
-    """Train convolutional networks, and see every shape and gradient."""
-
-
-@main.command("train")
+@click.command("train")
 @click.option(
     "--model",
     show_default=_usually("model"),
@@ -131,7 +105,7 @@ def main() -> None:
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The run's folder, new or empty.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-@_one_error
+@one_error
 def train_command(
     model: str | None,
     data: str,
@@ -187,7 +161,7 @@ def train_command(
     with _interrupted_once() as ends, _run_folder(out, model) as folder:
         say(str(network.plan(batch_size)))
         say("")
-        write_json(folder / _SETTINGS, settings)
+        write_json(folder / SETTINGS, settings)
         history = train(
             network,
             (x, y),
@@ -211,7 +185,7 @@ def train_command(
         say(f"test accuracy {history.validation_accuracy[-1]:.2%} after {seconds:.1f} s")
     say(f"run kept in {folder}" + (" (stopped early)" if history.interrupted else ""))
     if history.interrupted:
-        sys.exit(_STOPPED)
+        sys.exit(STOPPED)
 
 
 @contextmanager
@@ -242,45 +216,6 @@ def _interrupted_once() -> Iterator[Callable[[], None]]:
         signal.signal(signal.SIGINT, before)
 
 
-@main.command("plan")
-@click.argument("model")
-@click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--input-shape", help="channels,height,width; for named architectures.")
-@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
-@_one_error
-def plan_command(model: str, batch_size: int, input_shape: str | None, as_json: bool) -> None:
-    """Print every shape of MODEL, how it arose, and what it costs.
-
-    MODEL is a named architecture, an architecture as JSON, or a saved network.
-
-    Example: gradtrail plan lenet5 --batch-size 64
-    """
-    network = _network(model, _shape(input_shape), 0)
-    plan = network.plan(batch_size)
-    click.echo(json.dumps(plan.to_dict(), indent=2, ensure_ascii=False) if as_json else str(plan))
-
-
-def _network(model: str, shape: tuple[int, ...] | None, seed: int) -> Network:
-    """The network that MODEL means.
-
-    Raises:
-        FileError: a file that is none, or holds no network.
-        UnknownNameError: neither a file nor a named architecture.
-    """
-    path = Path(model)
-    if model in ARCHITECTURES or not path.exists():
-        return architecture(model).network(shape, seed=seed)
-    if shape is not None:
-        raise ArgumentError(f"--input-shape is for named architectures; {model} has its own")
-    if path.is_dir() or path.suffix == ".safetensors":
-        return load(path)
-    data = read_json(path)
-    try:
-        return network_from(data | {"seed": seed} if isinstance(data, dict) else data)
-    except (ArgumentError, ShapeError) as cause:
-        raise FileError(f"{path}: {cause}") from cause
-
-
 def _network_for(
     model: str, sample: tuple[int, ...], seed: int, say: Callable[[str], Any]
 ) -> tuple[Network, tuple[int, ...]]:
@@ -294,7 +229,7 @@ def _network_for(
             say(f"{model} is too deep for {sample[1]} × {sample[2]} pixels:")
             network = named.network(wanted, seed=seed)
     else:
-        network = _network(model, None, seed)
+        network = network_of(model, None, seed)
         wanted = network.input_shape
     if wanted != sample:
         if (
@@ -305,18 +240,6 @@ def _network_for(
             raise ShapeError(f"{model} takes samples of {wanted}, but the data have {sample}")
         say(f"the images are enlarged from {sample[1]} × {sample[2]} to {wanted[1]} × {wanted[2]}")
     return network, wanted
-
-
-def _shape(written: str | None) -> tuple[int, ...] | None:
-    """`1,28,28` as a shape."""
-    if written is None:
-        return None
-    try:
-        return tuple(int(part) for part in written.replace("x", ",").split(","))
-    except ValueError:
-        raise ArgumentError(
-            f"--input-shape is channels,height,width such as 1,28,28, got {written!r}"
-        ) from None
 
 
 @contextmanager
@@ -342,12 +265,8 @@ def _run_folder(out: Path | None, model: str) -> Iterator[Path]:
     try:
         yield folder
     except BaseException:
-        if {path.name for path in folder.iterdir()} <= {_SETTINGS}:
-            (folder / _SETTINGS).unlink(missing_ok=True)
+        if {path.name for path in folder.iterdir()} <= {SETTINGS}:
+            (folder / SETTINGS).unlink(missing_ok=True)
             if ours:
                 folder.rmdir()
         raise
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,22 @@
+"""The command line: one file per stage of work, as far as it has commands."""
+
+from __future__ import annotations
+
+import click
+
+from .. import __version__
+from .planning import plan_command
+from .tracing import follow_command, trace_command, why_command
+from .training import train_command
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="gradtrail")
+def main() -> None:
+    """Train convolutional networks, and see every shape and gradient."""
+
+
+for command in (train_command, plan_command, trace_command, why_command, follow_command):
+    main.add_command(command)

@@ -1,0 +1,187 @@
+"""`gradtrail trace`, `why`, `follow`: questions to one learning step of a saved run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..trace import Trace, trace
+from ..trace.element import parse_element
+from ..trace.overview import Overview
+from ..trace.step import Side
+from .common import one_error
+from .run import Chosen, batch_of
+
+__all__ = ["follow_command", "trace_command", "why_command"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _of_a_run(command: F) -> F:
+    """The options that choose the run's step."""
+    options = [
+        click.argument("run", type=click.Path(path_type=Path)),
+        click.option(
+            "--data", help="Instead of the data that the run was trained with: a name, see train."
+        ),
+        click.option("--data-path", type=click.Path(path_type=Path), help="Its folder."),
+        click.option(
+            "--split",
+            type=click.Choice(["train", "test"]),
+            default="train",
+            show_default=True,
+        ),
+        click.option(
+            "--samples",
+            help="Which samples make the batch, such as 0-63 or 3,17,40; by default the first, as "
+            "many as a batch of the run has.",
+        ),
+        click.option(
+            "--evaluation",
+            is_flag=True,
+            help="Running statistics and no dropout, instead of a training step.",
+        ),
+        click.option("--seed", type=click.IntRange(0), default=0, help="Of dropout's masks."),
+        click.option("--engine", help="What computes: cpu or reference."),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+class _Step:
+    """A traced step of a run, and the numbers of its samples in the data."""
+
+    def __init__(
+        self,
+        run: Path,
+        data: str | None,
+        data_path: Path | None,
+        split: str,
+        samples: str | None,
+        evaluation: bool,
+        seed: int,
+        engine: str | None,
+    ) -> None:
+        self.chosen: Chosen = batch_of(run, data, data_path, split, samples)
+        network, x, y = self.chosen.network, self.chosen.x, self.chosen.y
+        self.trace: Trace = trace(network, x, y, training=not evaluation, seed=seed, engine=engine)
+
+    def element(self, text: str) -> tuple[Any, str, tuple[int, ...]]:
+        """The trace's side, the array and the index of a written element."""
+        side: Side
+        side, name, index = parse_element(text, self.trace.value, self.trace.grad)
+        return (self.trace.value if side == "value" else self.trace.grad), name, index
+
+    def note(self) -> str:
+        """Which samples 0, 1, … are, where that is not the same number."""
+        numbers = self.chosen.numbers
+        if list(numbers) == list(range(len(numbers))):
+            return ""
+        shown = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
+        return f"samples 0, 1, … are {shown} of the data"
+
+
+def _print(data: Any) -> None:
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+@click.command("trace")
+@_of_a_run
+@click.argument("element")
+@click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Rows.")
+@click.option("--by", "names", help="Partial sums by indices instead of rows: n, or y,x.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), help="Also draw where they come from, into a file."
+)
+@one_error
+def trace_command(
+    element: str, top: int, names: str | None, plot: Path | None, as_json: bool, **chosen: Any
+) -> None:
+    """Print every product behind one number of a learning step of RUN.
+
+    ELEMENT is an array with an index; d in front asks for its gradient.
+
+    Example: gradtrail trace runs/lenet5-1 "dconv1.weight[2,0,1,1]" --by n
+    """
+    step = _Step(**chosen)
+    side, name, index = step.element(element)
+    terms = side.terms(name, index)
+    if names is not None:
+        shares = terms.by(*(part.strip() for part in names.split(",")))
+        best = shares.top(top)
+        if as_json:
+            _print(terms.to_dict(0) | {"by": best.to_dict()})
+        else:
+            click.echo(str(best))
+    elif as_json:
+        _print(terms.to_dict(top))
+    else:
+        click.echo(terms.text(top))
+    if not as_json and step.note():
+        click.echo(step.note())
+    if plot is not None:
+        terms.plot(plot)
+        click.echo(f"picture in {plot}", err=as_json)
+
+
+@click.command("why")
+@_of_a_run
+@click.argument("element", required=False)
+@one_error
+def why_command(element: str | None, as_json: bool, **chosen: Any) -> None:
+    """Say in words why one number of a learning step of RUN is what it is.
+
+    Without ELEMENT: what is tied, dead or vanishing in each layer.
+
+    Example: gradtrail why runs/lenet5-1 "dconv1.weight[2,0,1,1]"
+    """
+    step = _Step(**chosen)
+    if element is not None:
+        side, name, index = step.element(element)
+        answer = side.why(name, index)
+        if as_json:
+            _print(answer.to_dict())
+        else:
+            click.echo(answer.text)
+            if step.note():
+                click.echo(step.note())
+        return
+    t = step.trace
+    overviews: dict[str, Overview[Any]] = {
+        "vanishing": t.vanishing(),
+        "dead": t.dead(),
+        "ties": t.ties(),
+    }
+    if as_json:
+        _print({name: overview.to_dict() for name, overview in overviews.items()})
+    else:
+        click.echo("\n\n".join(str(o) for o in overviews.values() if len(o)))
+
+
+@click.command("follow")
+@_of_a_run
+@click.argument("element")
+@click.option("-k", "count", type=click.IntRange(1), default=5, show_default=True, help="Paths.")
+@one_error
+def follow_command(element: str, count: int, as_json: bool, **chosen: Any) -> None:
+    """Print the strongest paths between the loss and one number of a learning step of RUN.
+
+    Of a gradient: from the loss down to it. Of a value, such as a pixel: from it to the outputs.
+
+    Example: gradtrail follow runs/lenet5-1 "dconv1.weight[2,0,1,1]" -k 3
+    """
+    step = _Step(**chosen)
+    side, name, index = step.element(element)
+    paths = side.follow(name, index, k=count)
+    if as_json:
+        _print(paths.to_dict())
+        return
+    click.echo(str(paths))
+    if step.note():
+        click.echo(step.note())

@@ -1,0 +1,47 @@
+"""Elements as they are written: `conv1.weight[2,0,1,1]`, a gradient's with a d in front."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable
+
+from ..errors import ArgumentError, UnknownNameError, unknown
+from .step import Side
+
+__all__ = ["parse_element"]
+
+_WRITTEN = re.compile(r"\s*(d?)([^\W\d][\w.]*)\s*(?:\[([^\]]*)\])?\s*")
+
+
+def parse_element(
+    text: str, values: Container[str], gradients: Iterable[str]
+) -> tuple[Side, str, tuple[int, ...]]:
+    """Side, array and index of a written element.
+
+    Args:
+        text: such as `dconv1.weight[2,0,1,1]`, `conv1.output[0,2,5,7]` or `loss`.
+        values: the names of the arrays that have values.
+        gradients: the names of those that have gradients. A name that is itself a value's is one,
+            even where it begins with d.
+
+    Raises:
+        ArgumentError: it is written otherwise.
+        UnknownNameError: no array has this name.
+    """
+    match = _WRITTEN.fullmatch(text) if isinstance(text, str) else None
+    numbers = [part.strip() for part in (match[3] or "").split(",")] if match else []
+    numbers = [] if numbers == [""] else numbers
+    if match is None or not all(re.fullmatch(r"-?\d+", part) for part in numbers):
+        raise ArgumentError(
+            "an element is written as its array and its index, such as conv1.output[0,2,5,7], with "
+            f"d in front for its gradient, such as dconv1.weight[2,0,1,1]; got {text!r}"
+        )
+    index = tuple(int(part) for part in numbers)
+    whole = match[1] + match[2]
+    if whole in values:
+        return "value", whole, index
+    listed = list(gradients)
+    if match[1] and match[2] in listed:
+        return "grad", match[2], index
+    known = [*listed, *("d" + name for name in listed)]
+    raise UnknownNameError(unknown("array", whole, known))
