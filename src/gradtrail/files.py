@@ -20,7 +20,7 @@ from .errors import ArgumentError, FileError, ShapeError
 if TYPE_CHECKING:
     from .network import Network
 
-__all__ = ["load", "read_json", "save_network", "write_bytes", "write_json"]
+__all__ = ["load", "read_arrays", "read_json", "save_network", "write_bytes", "write_json"]
 
 WEIGHTS = "weights.safetensors"
 _KEY, _FORMAT = "gradtrail", 1
@@ -112,7 +112,7 @@ def load(path: str | os.PathLike[str]) -> Network:
         source = source / WEIGHTS
         if not source.exists():
             raise FileError(f"{path} is a folder without {WEIGHTS}; is it a run's folder?")
-    arrays, metadata = _read_safetensors(source)
+    arrays, metadata = read_arrays(source)
     if _KEY not in metadata:
         raise FileError(f"{source} holds no gradtrail network: its metadata have no {_KEY!r}")
     try:
@@ -126,8 +126,12 @@ def load(path: str | os.PathLike[str]) -> Network:
     return network
 
 
-def _read_safetensors(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]:
-    """All arrays and the metadata of a safetensors file."""
+def read_arrays(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]:
+    """All arrays and the metadata of a safetensors file.
+
+    Raises:
+        FileError: it is missing, or no safetensors file.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not source.exists():

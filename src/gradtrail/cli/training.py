@@ -24,6 +24,8 @@ from ..errors import FileError, ShapeError
 from ..files import WEIGHTS, save_network, write_json
 from ..network import Network
 from ..train import SGD, Adam, AdamW, Cosine, OneCycle, Optimizer, Schedule, train
+from ..train.watch import FILE as WATCH
+from ..train.watch import save_watched
 from .common import SETTINGS, STOPPED, network_of, one_error
 
 __all__ = ["train_command"]
@@ -103,6 +105,12 @@ def _usually(field: str) -> str:
     type=click.IntRange(1),
     help="How many the engine may use; no result depends on it.",
 )
+@click.option(
+    "--watch",
+    multiple=True,
+    help="A weight to keep for every step with what moved it, such as conv1.weight[2,0,1,1]; "
+    "several may be given.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The run's folder, new or empty.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @one_error
@@ -118,6 +126,7 @@ def train_command(
     seed: int,
     engine: str | None,
     threads: int | None,
+    watch: tuple[str, ...],
     out: Path | None,
     quiet: bool,
 ) -> None:
@@ -174,6 +183,7 @@ def train_command(
             seed=seed,
             engine=engine,
             progress=not quiet,
+            watch=watch,
         )
         ends()
         seconds = time.perf_counter() - since
@@ -181,6 +191,8 @@ def train_command(
             raise KeyboardInterrupt
         save_network(network, folder / WEIGHTS)
         write_json(folder / "history.json", history.to_dict())
+        if history.watched:
+            save_watched(folder / WATCH, history.watched)
     if history.validation_accuracy:
         say(f"test accuracy {history.validation_accuracy[-1]:.2%} after {seconds:.1f} s")
     say(f"run kept in {folder}" + (" (stopped early)" if history.interrupted else ""))

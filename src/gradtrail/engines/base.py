@@ -203,6 +203,10 @@ class Trainer(ABC):
         """All arrays of the step that `step` would make of this batch; nothing is changed."""
 
     @abstractmethod
+    def parameter(self, name: str) -> np.ndarray:
+        """A parameter as it is now, to be read before the next step."""
+
+    @abstractmethod
     def store(self) -> None:
         """Write parameters and statistics back to the network."""
 

@@ -278,6 +278,10 @@ class _ReferenceTrainer(Trainer):
         """See `Trainer.computed`."""
         return self.engine.step(self.network, batch, self.loss, self.arrays)
 
+    def parameter(self, name: str) -> np.ndarray:
+        """See `Trainer.parameter`."""
+        return self.arrays[name]
+
     def store(self) -> None:
         """See `Trainer.store`."""
         for name, array in self.arrays.items():

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .watch import Watched
 
 __all__ = ["History"]
 
@@ -22,6 +25,7 @@ class History:
         validation_accuracy: likewise.
         seconds: per epoch, validation left out.
         interrupted: whether the training was stopped by the keyboard.
+        watched: the elements that were watched, with their steps.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -31,6 +35,7 @@ class History:
     validation_accuracy: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     interrupted: bool = False
+    watched: dict[str, Watched] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def epochs(self) -> int:
@@ -49,8 +54,9 @@ class History:
         del self.validation_accuracy[len(self.validation_loss) :]
 
     def to_dict(self) -> dict[str, Any]:
-        """The history as JSON."""
-        return asdict(self)
+        """The history as JSON, without what was watched."""
+        names = (known.name for known in fields(self))
+        return {name: getattr(self, name) for name in names if name != "watched"}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> History:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from .history import History
 from .optimizers import Adam, Optimizer
 from .progress import Progress
 from .schedules import Schedule
+from .watch import watching
 
 if TYPE_CHECKING:
     from ..engines import Engine
@@ -42,6 +43,7 @@ def train(
     seed: int = 0,
     engine: str | Engine | None = None,
     progress: bool = True,
+    watch: Sequence[str] = (),
 ) -> History:
     """Train a network in place.
 
@@ -59,6 +61,9 @@ def train(
         seed: what order and dropout follow from. The same seed gives the same training.
         engine: None for the default, "cpu", "reference", or an engine object.
         progress: a bar in a terminal, a line per epoch elsewhere; False for silence.
+        watch: single weights such as "conv1.weight[2,0,1,1]" whose value, gradient and update are
+            kept for every step, with the samples that brought most; see `History.watched`. A step
+            takes some three times as long then.
 
     Returns:
         The history. Stopped by Ctrl-C, it ends with the last finished step, and so does the
@@ -88,6 +93,8 @@ def train(
         network.system(min(size, len(samples)), training=True, loss=loss)
     runs = engine_for(engine, network, threads)
     trainer = runs.trainer(network, loss, optimizer, threads)
+    watched = watching(trainer, network, loss, watch)
+    trainer = watched or trainer
     history = History()
     steps = -(-len(samples) // batch_size)
     rates = _Rates(optimizer, schedule, epochs * steps)
@@ -118,6 +125,8 @@ def train(
         history.drop_unfinished()
     finally:
         _put_back(rates, trainer, history)
+        if watched is not None:
+            history.watched = watched.watched()
     return history
 
 

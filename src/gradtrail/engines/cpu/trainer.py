@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -172,8 +171,7 @@ class CPUTrainer(Trainer):
 
     def computed(self, batch: Batch) -> Computed:
         """See `Trainer.computed`; directly, so that nothing spreads over a tile."""
-        engine = replace(self.engine, winograd="off")
-        return engine.step(self.network, batch, self.loss, self._arrays())
+        return self.engine.direct.step(self.network, batch, self.loss, self._arrays())
 
     def _arrays(self) -> dict[str, np.ndarray]:
         """Parameters and statistics as they are now."""
@@ -182,6 +180,12 @@ class CPUTrainer(Trainer):
         places, now = self.loaded.listing.places, self._now
         found = {n: _part(now.weights, places[f"value {n}"]) for n in self.network.parameters}
         return found | {n: _part(now.constants, places[f"value {n}"]) for n in self.network.buffers}
+
+    def parameter(self, name: str) -> np.ndarray:
+        """See `Trainer.parameter`."""
+        if self.loaded is None:
+            return self.network.parameters[name]
+        return _part(self._now.weights, self.loaded.listing.places[f"value {name}"])
 
     def store(self) -> None:
         """See `Trainer.store`."""

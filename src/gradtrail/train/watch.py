@@ -1,0 +1,289 @@
+"""Single weights watched during a training: what they were, what moved them, and which samples.
+
+Before a watched step all of its arrays are computed once more and kept, so that the weight's
+gradient can be asked for its terms; that makes such a step some three times as long, and changes
+nothing. Of each element at most `MOST` steps are kept: when they are full, every other one is
+forgotten and from then on every second step is watched, then every fourth, and so on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engines import Batch, Computed, Stepped, Trainer
+from ..errors import ArgumentError, FileError
+from ..files import read_arrays, write_bytes
+from ..layers import Loss
+from ..trace.element import parse_element
+from ..trace.picture import figure, saved
+from ..trace.step import Step, written
+from ..trace.tables import Table, number
+from ..trace.terms import Terms
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..network import Network
+
+__all__ = ["FILE", "MOST", "Watched", "Watching", "load_watched", "save_watched", "watching"]
+
+FILE = "watch.safetensors"
+MOST = 4096
+"""How many steps of an element are kept at most."""
+
+SAMPLES = 5
+"""How many samples are kept for a step: those that brought most."""
+
+ELEMENTS = 64
+"""How many elements may be watched at once."""
+
+_FIELDS = ("steps", "weight", "gradient", "update", "samples", "shares")
+_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One weight in the course of a training; prints as a table.
+
+    Args:
+        element: as it is written: `conv1.weight[2,0,1,1]`.
+        steps: (T,) int64, the numbers of the steps, the first being 0.
+        weight: (T,) float64, before the step.
+        gradient: (T,) float64.
+        update: (T,) float64, what the step added to the weight.
+        samples: (T, 5) int64, the numbers in the data of the samples that brought most, strongest
+            first; −1 where there were fewer.
+        shares: (T, 5) float64, what they brought to the gradient.
+    """
+
+    element: str
+    steps: np.ndarray
+    weight: np.ndarray
+    gradient: np.ndarray
+    update: np.ndarray
+    samples: np.ndarray
+    shares: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def _table(self) -> Table:
+        chosen: Sequence[int] = range(len(self))
+        if len(self) > _SHOWN:
+            chosen = [*map(int, np.linspace(0, len(self) - 1, _SHOWN))]
+        heads = (">step", ">weight", ">gradient", ">update", "samples that brought most")
+        rows = [
+            (
+                str(int(self.steps[t])),
+                number(float(self.weight[t])),
+                number(float(self.gradient[t])),
+                number(float(self.update[t])),
+                ", ".join(
+                    f"{s} ({number(float(share), 2)})"
+                    for s, share in zip(self.samples[t], self.shares[t], strict=True)
+                    if s >= 0
+                ),
+            )
+            for t in chosen
+        ]
+        below = f"{len(chosen)} of {len(self)} watched steps" if len(chosen) < len(self) else ""
+        return Table((self.element,), heads, rows, (below,) if below else ())
+
+    def __str__(self) -> str:
+        return self._table().text()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return self._table().html()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The steps as JSON has them."""
+        return {"element": self.element} | {n: getattr(self, n).tolist() for n in _FIELDS}
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Weight and gradient over the steps.
+
+        Args:
+            path: where to write it; None for only giving it back.
+
+        Raises:
+            ArgumentError: matplotlib is not there.
+            FileError: the file cannot be written.
+        """
+        drawn = figure(6.4, 4.0)
+        above, below = drawn.subplots(2, 1, sharex=True)
+        above.plot(self.steps, self.weight, linewidth=1)
+        above.set_ylabel("weight")
+        above.set_title(self.element, size=9)
+        below.axhline(0, color="black", linewidth=0.5)
+        below.plot(self.steps, self.gradient, linewidth=0.7)
+        below.set_ylabel("gradient")
+        below.set_xlabel("step")
+        return saved(drawn, path)
+
+
+class _Record:
+    """One element's steps as they come."""
+
+    def __init__(self, element: str, name: str, index: tuple[int, ...]) -> None:
+        self.element, self.name, self.index = element, name, index
+        self.rows: list[tuple[Any, ...]] = []
+
+    def watched(self) -> Watched:
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(_FIELDS)
+        kinds = (np.int64, float, float, float, np.int64, float)
+        arrays = [np.array(c, k) for c, k in zip(columns, kinds, strict=True)]
+        arrays[4:] = [a.reshape(-1, SAMPLES) for a in arrays[4:]]
+        return Watched(self.element, *arrays)
+
+
+class Watching(Trainer):
+    """A trainer whose steps are watched.
+
+    Args:
+        inner: what trains.
+        network: the network.
+        loss: its loss.
+        records: the elements.
+    """
+
+    def __init__(
+        self, inner: Trainer, network: Network, loss: Loss, records: Sequence[_Record]
+    ) -> None:
+        self.inner, self.network, self.loss, self.records = inner, network, loss, records
+        self.every = 1
+
+    @property
+    def finished(self) -> tuple[int, float]:  # type: ignore[override]
+        """See `Trainer`."""
+        return self.inner.finished
+
+    def step(self, batch: Batch) -> Stepped:
+        """See `Trainer.step`."""
+        count = self.inner.finished[0]
+        if count % self.every:
+            return self.inner.step(batch)
+        noted = self._noted(batch)
+        done = self.inner.step(batch)
+        if done.finite:
+            for record, (before, gradient, samples, shares) in zip(
+                self.records, noted, strict=True
+            ):
+                after = float(self.inner.parameter(record.name)[record.index])
+                row = (count, before, gradient, after - before, samples, shares)
+                record.rows.append(row)
+            if len(self.records[0].rows) >= MOST:
+                self.every *= 2
+                for record in self.records:
+                    record.rows = [row for row in record.rows if row[0] % self.every == 0]
+        return done
+
+    def _noted(self, batch: Batch) -> list[tuple[float, float, list[int], list[float]]]:
+        """Each element before the step: weight, gradient, the samples and what they bring."""
+        computed = self.inner.computed(batch)
+        system = self.network.system(len(batch), training=True, loss=self.loss)
+        step = Step(system, computed.values, computed.gradients)
+        found = []
+        for record in self.records:
+            terms = Terms(step, "grad", record.name, record.index)
+            best = terms.by("n").top(SAMPLES)
+            numbers = [int(batch.chosen[n]) for (n,) in best]
+            lacking = SAMPLES - len(numbers)
+            before = float(self.inner.parameter(record.name)[record.index])
+            samples = [*numbers, *[-1] * lacking]
+            found.append((before, terms.value, samples, [*best.sums, *[0.0] * lacking]))
+        return found
+
+    def computed(self, batch: Batch) -> Computed:
+        """See `Trainer.computed`."""
+        return self.inner.computed(batch)
+
+    def parameter(self, name: str) -> np.ndarray:
+        """See `Trainer.parameter`."""
+        return self.inner.parameter(name)
+
+    def store(self) -> None:
+        """See `Trainer.store`."""
+        self.inner.store()
+
+    def watched(self) -> dict[str, Watched]:
+        """What was kept, by element."""
+        return {record.element: record.watched() for record in self.records}
+
+
+def watching(
+    trainer: Trainer, network: Network, loss: Loss, elements: Sequence[str]
+) -> Watching | None:
+    """A trainer that watches these elements; None where there are none.
+
+    Raises:
+        ArgumentError: an element that is no parameter's, one twice, or too many of them.
+        UnknownNameError: no parameter is called so.
+    """
+    if isinstance(elements, str) or not isinstance(elements, Sequence):
+        raise ArgumentError(
+            "train: watch is a list of elements such as "
+            f'["conv1.weight[2,0,1,1]"], got {elements!r}'
+        )
+    if len(elements) > ELEMENTS:
+        raise ArgumentError(f"train: at most {ELEMENTS} elements are watched, got {len(elements)}")
+    records: dict[str, _Record] = {}
+    for text in elements:
+        _, name, index = parse_element(text, network.parameters, network.parameters)
+        if name not in network.parameters.shapes:
+            raise ArgumentError(f"train: watch takes elements of parameters, got {text!r}")
+        step = Step(network.system(1), network.parameters, {})
+        index = step.element("value", name, index)
+        element = written("value", name, index)
+        if element in records:
+            raise ArgumentError(f"train: {element} is watched twice")
+        records[element] = _Record(element, name, index)
+    return Watching(trainer, network, loss, list(records.values())) if records else None
+
+
+def save_watched(path: str | os.PathLike[str], watched: Mapping[str, Watched]) -> None:
+    """Write what was watched as one safetensors file.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    from safetensors.numpy import save
+
+    arrays = {
+        f"{place}.{field}": np.ascontiguousarray(getattr(one, field))
+        for place, one in enumerate(watched.values())
+        for field in _FIELDS
+    }
+    metadata = {"watched": json.dumps(list(watched))}
+    write_bytes(path, save(arrays, metadata))
+
+
+def load_watched(path: str | os.PathLike[str]) -> dict[str, Watched]:
+    """What was watched in a run, by element.
+
+    Args:
+        path: the run's folder, or the file in it.
+
+    Raises:
+        FileError: it is missing or damaged.
+    """
+    source = Path(path)
+    source = source / FILE if source.is_dir() else source
+    arrays, metadata = read_arrays(source)
+    try:
+        elements = json.loads(metadata["watched"])
+        return {
+            element: Watched(element, *(arrays[f"{place}.{field}"] for field in _FIELDS))
+            for place, element in enumerate(elements)
+        }
+    except (KeyError, TypeError, ValueError, RecursionError) as cause:
+        raise FileError(f"{source} holds nothing that was watched: {cause}") from cause
