@@ -238,9 +238,12 @@ def watching(
         raise ArgumentError(f"train: at most {ELEMENTS} elements are watched, got {len(elements)}")
     records: dict[str, _Record] = {}
     for text in elements:
-        _, name, index = parse_element(text, network.parameters, network.parameters)
-        if name not in network.parameters.shapes:
-            raise ArgumentError(f"train: watch takes elements of parameters, got {text!r}")
+        side, name, index = parse_element(text, network.parameters, network.parameters)
+        if side == "grad":
+            raise ArgumentError(
+                f"train: watch takes elements of parameters, without d; their gradients are kept "
+                f"with them; got {text!r}"
+            )
         step = Step(network.system(1), network.parameters, {})
         index = step.element("value", name, index)
         element = written("value", name, index)
