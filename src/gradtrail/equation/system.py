@@ -123,6 +123,18 @@ class System:
             for letter in (*node.parameters, *node.sources)
         )
 
+    def behind(self, array: str) -> frozenset[str]:
+        """The names of the arrays that depend on `array`, itself among them.
+
+        Raises:
+            UnknownNameError: no array has this name.
+        """
+        found = {self._known(array)}
+        for node in self.nodes:
+            if not found.isdisjoint(node.array_of[a] for a in (*node.sources, *node.parameters)):
+                found.add(node.output)
+        return frozenset(found)
+
     def preimage(self, array: str, region: Region, of: str | None = None) -> Region:
         """The elements of `of` (the input by default) that elements of `array` depend on.
 
@@ -136,7 +148,8 @@ class System:
         Raises:
             UnknownNameError: no array has one of the names.
         """
-        start = self._known(of or self.input)
+        start = of or self.input
+        ways = self.behind(start)
         wanted: dict[str, Region] = {self._known(array): region}
         for node in reversed(self.nodes):
             here = wanted.get(node.output)
@@ -144,8 +157,9 @@ class System:
                 continue
             for letter in (*node.sources, *node.parameters):
                 source = node.array_of[letter]
-                read = preimage(node.equation, letter, here)
-                wanted[source] = wanted.get(source, Region()) | read
+                if source in ways:
+                    read = preimage(node.equation, letter, here)
+                    wanted[source] = wanted.get(source, Region()) | read
         return wanted.get(start, Region())
 
     def image(self, array: str, region: Region, of: str) -> Region:
@@ -161,6 +175,8 @@ class System:
         """
         reached: dict[str, Region] = {self._known(array): region}
         for node in self.nodes:
+            if self._known(of) in reached:
+                break
             if node.output == array:
                 continue
             found = Region()
@@ -170,7 +186,7 @@ class System:
                     found |= image(node.equation, letter, reached[source])
             if found:
                 reached[node.output] = reached.get(node.output, Region()) | found
-        return reached.get(self._known(of), Region())
+        return reached.get(of, Region())
 
     def _known(self, name: str) -> str:
         """`name`, which must be the input, a parameter, or a node's output."""
