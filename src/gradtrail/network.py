@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .engines import Engine
     from .engines.explanation import Explanation
     from .plan import Plan
+    from .reach import Reach
 
 __all__ = ["NamedArrays", "Network", "Step"]
 
@@ -291,6 +292,63 @@ class Network:
         from .layers.losses import loss_for
 
         return engine_for(engine, self).explain(self, layer, loss_for(loss))
+
+    def receptive_field(
+        self, layer: str, position: Any, *, of: str = "input", training: bool = False
+    ) -> Reach:
+        """The elements that an output of a layer depends on, exactly; no data is needed.
+
+        Args:
+            layer: a layer's name, or an array's.
+            position: (y, x) for all channels there, or (c, y, x); in a flat array one number.
+            of: "input", a layer before it, or a parameter: which weights take part.
+            training: in training batch norm reads its whole channel; else each element alone.
+
+        Returns:
+            The elements of one sample; it prints as a sentence.
+
+        Raises:
+            UnknownNameError: no layer or array is called so.
+            ArgumentError: a position that does not fit, or `of` not before `layer`.
+
+        Example:
+            >>> net = Network((1, 28, 28), [Conv2d(6, 5), MaxPool2d(2), Conv2d(16, 5)])
+            >>> net.receptive_field("conv2", (1, 3))
+            conv2 at (1, 3) sees input rows 2–15, columns 6–19 of 1 channel: all 196 elements there
+            >>> net.receptive_field("conv2", (1, 3), of="pool1").rows
+            (1, 2, 3, 4, 5)
+        """
+        from .reach import receptive_field
+
+        return receptive_field(self, layer, position, of, training=training)
+
+    def projective_field(
+        self, layer: str, position: Any, *, to: str | None = None, training: bool = False
+    ) -> Reach:
+        """The elements that depend on an element, directly or through others: the other direction.
+
+        Args:
+            layer: "input", a layer's name, or an array's; a parameter's, too.
+            position: (y, x) for all channels there, or (c, y, x); in a flat array one number, in a
+                parameter one for each axis.
+            to: a layer behind it; None for the network's output.
+            training: in training batch norm reads its whole channel; else each element alone.
+
+        Returns:
+            The elements of one sample; it prints as a sentence.
+
+        Raises:
+            UnknownNameError: no layer or array is called so.
+            ArgumentError: a position that does not fit, or `to` not behind `layer`.
+
+        Example:
+            >>> net = Network((1, 28, 28), [Conv2d(6, 5), MaxPool2d(2), Conv2d(16, 5)])
+            >>> net.projective_field("input", (0, 9), to="conv1").columns
+            (5, 6, 7, 8, 9)
+        """
+        from .reach import projective_field
+
+        return projective_field(self, layer, position, to, training=training)
 
     def checked(self, x: Any, name: str = "x") -> np.ndarray:
         """`x` as samples of this network; see `samples.checked_samples`."""

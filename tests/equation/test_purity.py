@@ -23,12 +23,14 @@ ALLOWED = {
     "figures": ("errors",),
     "plan": ("equation", "errors", "field", "layers"),
     "plan_view": (),
+    "reach": ("equation", "errors"),
+    "reach_view": ("figures", "plan_view"),
     "network": ("equation", "errors", "layers", "samples"),
     "architecture": ("equation", "errors", "layers", "network"),
     "files": ("architecture", "errors"),
     "data": ("errors", "layers"),
     "engines": ("equation", "errors", "layers"),
-    "trace": ("engines", "equation", "errors", "field", "figures", "layers", "network"),
+    "trace": ("engines", "equation", "errors", "field", "figures", "layers", "network", "reach"),
     "train": ("engines", "equation", "errors", "layers", "streams", "trace.nonfinite"),
     "cli": ("",),
     "__main__": ("cli",),
@@ -37,8 +39,9 @@ ALLOWED = {
 
 # Inside a function only, where a method of a lower part hands over to a higher one by name.
 LATE = {
-    "network": ("engines", "files", "plan"),
+    "network": ("engines", "files", "plan", "reach"),
     "plan": ("network", "plan_view"),
+    "reach": ("reach_view",),
 }
 
 

@@ -123,17 +123,27 @@ class System:
             for letter in (*node.parameters, *node.sources)
         )
 
-    def behind(self, array: str) -> frozenset[str]:
-        """The names of the arrays that depend on `array`, itself among them.
+    def between(self, first: str, last: str) -> frozenset[str]:
+        """The names of the arrays on the ways from one array to another, both among them.
+
+        Args:
+            first: the name of the input, of a parameter, or of a node's output.
+            last: likewise.
+
+        Returns:
+            Nothing where `last` does not depend on `first`.
 
         Raises:
-            UnknownNameError: no array has this name.
+            UnknownNameError: no array has one of the names.
         """
-        found = {self._known(array)}
+        behind, before = {self._known(first)}, {self._known(last)}
         for node in self.nodes:
-            if not found.isdisjoint(node.array_of[a] for a in (*node.sources, *node.parameters)):
-                found.add(node.output)
-        return frozenset(found)
+            if not behind.isdisjoint(node.array_of[a] for a in (*node.sources, *node.parameters)):
+                behind.add(node.output)
+        for node in reversed(self.nodes):
+            if node.output in before:
+                before.update(node.array_of[a] for a in (*node.sources, *node.parameters))
+        return frozenset(behind & before)
 
     def preimage(self, array: str, region: Region, of: str | None = None) -> Region:
         """The elements of `of` (the input by default) that elements of `array` depend on.
@@ -149,8 +159,8 @@ class System:
             UnknownNameError: no array has one of the names.
         """
         start = of or self.input
-        ways = self.behind(start)
-        wanted: dict[str, Region] = {self._known(array): region}
+        ways = self.between(start, array)
+        wanted: dict[str, Region] = {array: region}
         for node in reversed(self.nodes):
             here = wanted.get(node.output)
             if here is None or node.output == start:
@@ -173,19 +183,17 @@ class System:
         Raises:
             UnknownNameError: no array has one of the names.
         """
-        reached: dict[str, Region] = {self._known(array): region}
+        ways = self.between(array, of)
+        reached: dict[str, Region] = {array: region}
         for node in self.nodes:
-            if self._known(of) in reached:
-                break
-            if node.output == array:
+            if node.output == array or node.output not in ways:
                 continue
             found = Region()
             for letter in (*node.sources, *node.parameters):
                 source = node.array_of[letter]
                 if source in reached:
                     found |= image(node.equation, letter, reached[source])
-            if found:
-                reached[node.output] = reached.get(node.output, Region()) | found
+            reached[node.output] = found
         return reached.get(of, Region())
 
     def _known(self, name: str) -> str:
