@@ -111,9 +111,10 @@ def reach_picture(reach: Reach, path: str | Path | None) -> Figure:
             axes.set_yticks([])
         axes.set_title(title, size=8)
         axes.tick_params(labelsize=7)
-    bar = drawn.colorbar(shown, ax=list(all_axes), shrink=0.8)
-    bar.set_label("elements at this place", size=7)
-    bar.ax.tick_params(labelsize=7)
+    if most > 1:
+        bar = drawn.colorbar(shown, ax=list(all_axes), shrink=0.8)
+        bar.set_label("elements at this place", size=7)
+        bar.ax.tick_params(labelsize=7)
     drawn.suptitle(_sentence(reach), size=8, wrap=True)
     return saved(drawn, path)
 
