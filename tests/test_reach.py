@@ -88,6 +88,14 @@ def lenet() -> gt.Network:
     return gt.architecture("lenet5").network(None, seed=0)
 
 
+def test_the_examples_in_the_docstrings() -> None:
+    net = gt.Network((1, 28, 28), [gt.Conv2d(6, 5), gt.MaxPool2d(2), gt.Conv2d(16, 5)])
+    text = "conv2 at (1, 3) sees input rows 2–15, columns 6–19 of 1 channel"
+    assert str(net.receptive_field("conv2", (1, 3))) == f"{text}: all 196 elements there"
+    assert net.receptive_field("conv2", (1, 3), of="pool1").rows == (1, 2, 3, 4, 5)
+    assert net.projective_field("input", (0, 9), to="conv1").columns == (5, 6, 7, 8, 9)
+
+
 def test_its_text_and_html() -> None:
     net = lenet()
     seen = net.receptive_field("conv2", (5, 7))

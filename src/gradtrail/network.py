@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -11,11 +11,12 @@ import numpy as np
 
 from .equation import Node, Normalisation, System
 from .equation.frozen import frozen
-from .errors import ArgumentError, DataError, ShapeError, UnknownNameError, unknown
+from .errors import ArgumentError, DataError, ShapeError
 from .layers import Declaration, Layer, Loss
 from .layers.base import Draws, positive, seeded
 from .layers.branches import chain
 from .layers.initialization import initial
+from .named_arrays import NamedArrays
 from .samples import checked_samples
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .plan import Plan
     from .reach import Reach
 
-__all__ = ["NamedArrays", "Network", "Step"]
+__all__ = ["Network", "Step"]
 
 INPUT, LOSS = "input", "loss"
 
@@ -49,57 +50,6 @@ class Step:
     def output(self) -> str:
         """The name of the array it makes."""
         return f"{self.name}.output"
-
-
-class NamedArrays(MutableMapping[str, np.ndarray]):
-    """Arrays by name in forward order; assigning copies the values in and keeps shape and dtype.
-
-    An array is made when it is first asked for.
-    """
-
-    def __init__(
-        self,
-        shapes: Mapping[str, tuple[int, ...]],
-        dtype: np.dtype[Any],
-        make: Callable[[str], np.ndarray | float],
-        what: str,
-    ) -> None:
-        self.shapes = dict(shapes)
-        self._dtype, self._make, self._what = dtype, make, what
-        self._arrays: dict[str, np.ndarray] = {}
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self.shapes:
-            raise UnknownNameError(unknown(self._what, name, self.shapes))
-        if name not in self._arrays:
-            made = np.broadcast_to(self._make(name), self.shapes[name])
-            self._arrays[name] = made.astype(self._dtype)
-        return self._arrays[name]
-
-    def __setitem__(self, name: str, values: Any) -> None:
-        held = self[name]
-        array = np.asarray(values)
-        if array.shape != held.shape:
-            raise ShapeError(f"{name} has shape {held.shape}, but got {array.shape}")
-        if array.dtype.kind not in "biuf":
-            raise DataError(f"{name} must hold real numbers, got dtype {array.dtype}")
-        held[...] = array
-
-    def __delitem__(self, name: str) -> None:
-        raise TypeError(f"{name} belongs to the network and cannot be taken out")
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.shapes
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.shapes)
-
-    def __len__(self) -> int:
-        return len(self.shapes)
-
-    def __repr__(self) -> str:
-        inside = ", ".join(f"{name} {shape}" for name, shape in self.shapes.items())
-        return f"{{{inside}}}"
 
 
 class Network:

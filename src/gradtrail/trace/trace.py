@@ -133,8 +133,9 @@ class Trace:
 
         Example:
             >>> t = trace(net, x, y)
-            >>> t.receptive_field("pool1", (3, 0, 2, 2)).rows  # of sample 3, channel 0
-            (5, 6, 7, 8, 9)
+            >>> t.receptive_field("pool1", (3, 0, 2, 2), of="conv1")
+            pool1 at (3, 0, 2, 2) sees conv1 row 5, column 4 of channel 0 in sample 3: 1 element
+            through each max pooling only by the element that won
         """
         from .fields import receptive_field
 
