@@ -82,6 +82,14 @@ def drawn(number: int) -> Drawn:
     raise AssertionError("a count ends")
 
 
+def drawn_network(number: int) -> gt.Network:
+    """A network alone, of which nothing is compared in numbers."""
+    draw = Draws(np.random.Generator(np.random.PCG64([number, 1 << 20])))
+    network, _ = _network(draw)
+    _parameters(draw, network)
+    return network
+
+
 def _attempt(number: int, draw: Draws) -> Drawn | None:
     """One draw, or None where it cannot be compared."""
     network, classes = _network(draw)

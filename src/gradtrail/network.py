@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -11,19 +11,21 @@ import numpy as np
 
 from .equation import Node, Normalisation, System
 from .equation.frozen import frozen
-from .errors import ArgumentError, DataError, ShapeError, UnknownNameError, unknown
+from .errors import ArgumentError, DataError, ShapeError
 from .layers import Declaration, Layer, Loss
 from .layers.base import Draws, positive, seeded
 from .layers.branches import chain
 from .layers.initialization import initial
+from .named_arrays import NamedArrays
 from .samples import checked_samples
 
 if TYPE_CHECKING:
     from .engines import Engine
     from .engines.explanation import Explanation
     from .plan import Plan
+    from .reach import Reach
 
-__all__ = ["NamedArrays", "Network", "Step"]
+__all__ = ["Network", "Step"]
 
 INPUT, LOSS = "input", "loss"
 
@@ -48,57 +50,6 @@ class Step:
     def output(self) -> str:
         """The name of the array it makes."""
         return f"{self.name}.output"
-
-
-class NamedArrays(MutableMapping[str, np.ndarray]):
-    """Arrays by name in forward order; assigning copies the values in and keeps shape and dtype.
-
-    An array is made when it is first asked for.
-    """
-
-    def __init__(
-        self,
-        shapes: Mapping[str, tuple[int, ...]],
-        dtype: np.dtype[Any],
-        make: Callable[[str], np.ndarray | float],
-        what: str,
-    ) -> None:
-        self.shapes = dict(shapes)
-        self._dtype, self._make, self._what = dtype, make, what
-        self._arrays: dict[str, np.ndarray] = {}
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self.shapes:
-            raise UnknownNameError(unknown(self._what, name, self.shapes))
-        if name not in self._arrays:
-            made = np.broadcast_to(self._make(name), self.shapes[name])
-            self._arrays[name] = made.astype(self._dtype)
-        return self._arrays[name]
-
-    def __setitem__(self, name: str, values: Any) -> None:
-        held = self[name]
-        array = np.asarray(values)
-        if array.shape != held.shape:
-            raise ShapeError(f"{name} has shape {held.shape}, but got {array.shape}")
-        if array.dtype.kind not in "biuf":
-            raise DataError(f"{name} must hold real numbers, got dtype {array.dtype}")
-        held[...] = array
-
-    def __delitem__(self, name: str) -> None:
-        raise TypeError(f"{name} belongs to the network and cannot be taken out")
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.shapes
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.shapes)
-
-    def __len__(self) -> int:
-        return len(self.shapes)
-
-    def __repr__(self) -> str:
-        inside = ", ".join(f"{name} {shape}" for name, shape in self.shapes.items())
-        return f"{{{inside}}}"
 
 
 class Network:
@@ -291,6 +242,63 @@ class Network:
         from .layers.losses import loss_for
 
         return engine_for(engine, self).explain(self, layer, loss_for(loss))
+
+    def receptive_field(
+        self, layer: str, position: Any, *, of: str = "input", training: bool = False
+    ) -> Reach:
+        """The elements that an output of a layer depends on, exactly; no data is needed.
+
+        Args:
+            layer: a layer's name, or an array's.
+            position: (y, x) for all channels there, or (c, y, x); in a flat array one number.
+            of: "input", a layer before it, or a parameter: which weights take part.
+            training: in training batch norm reads its whole channel; else each element alone.
+
+        Returns:
+            The elements of one sample; it prints as a sentence.
+
+        Raises:
+            UnknownNameError: no layer or array is called so.
+            ArgumentError: a position that does not fit, or `of` not before `layer`.
+
+        Example:
+            >>> net = Network((1, 28, 28), [Conv2d(6, 5), MaxPool2d(2), Conv2d(16, 5)])
+            >>> net.receptive_field("conv2", (1, 3))
+            conv2 at (1, 3) sees input rows 2–15, columns 6–19 of 1 channel: all 196 elements there
+            >>> net.receptive_field("conv2", (1, 3), of="pool1").rows
+            (1, 2, 3, 4, 5)
+        """
+        from .reach import receptive_field
+
+        return receptive_field(self, layer, position, of, training=training)
+
+    def projective_field(
+        self, layer: str, position: Any, *, to: str | None = None, training: bool = False
+    ) -> Reach:
+        """The elements that depend on an element, directly or through others: the other direction.
+
+        Args:
+            layer: "input", a layer's name, or an array's; a parameter's, too.
+            position: (y, x) for all channels there, or (c, y, x); in a flat array one number, in a
+                parameter one for each axis.
+            to: a layer behind it; None for the network's output.
+            training: in training batch norm reads its whole channel; else each element alone.
+
+        Returns:
+            The elements of one sample; it prints as a sentence.
+
+        Raises:
+            UnknownNameError: no layer or array is called so.
+            ArgumentError: a position that does not fit, or `to` not behind `layer`.
+
+        Example:
+            >>> net = Network((1, 28, 28), [Conv2d(6, 5), MaxPool2d(2), Conv2d(16, 5)])
+            >>> net.projective_field("input", (0, 9), to="conv1").columns
+            (5, 6, 7, 8, 9)
+        """
+        from .reach import projective_field
+
+        return projective_field(self, layer, position, to, training=training)
 
     def checked(self, x: Any, name: str = "x") -> np.ndarray:
         """`x` as samples of this network; see `samples.checked_samples`."""

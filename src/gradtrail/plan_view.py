@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from .tables import ranges_text
+
 if TYPE_CHECKING:
     from .plan import Plan, PlanRow
 
-__all__ = ["plan_html", "plan_text", "ranges_text"]
+__all__ = ["plan_html", "plan_text"]
 
 _HEAD = (
     "#", "layer", "kind", "input → output", "how it arose", "parameters", "count",
@@ -143,20 +145,6 @@ def _notes(plan: Plan) -> list[str]:
             if parts:
                 notes.append(f"{row.name} never reads {' and '.join(parts)} of {source}")
     return notes
-
-
-def ranges_text(positions: Sequence[int]) -> str:
-    """`27`, `3–5` or `1, 3, 5 … (13 in all)`."""
-    runs: list[list[int]] = []
-    for position in positions:
-        if runs and position == runs[-1][-1] + 1:
-            runs[-1].append(position)
-        else:
-            runs.append([position])
-    texts = [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs]
-    if len(texts) > 4:
-        return f"{', '.join(texts[:3])} … ({len(positions)} in all)"
-    return ", ".join(texts)
 
 
 def _shape(shape: Sequence[int]) -> str:

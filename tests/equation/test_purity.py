@@ -20,15 +20,26 @@ ALLOWED = {
     "layers": ("equation", "errors", "streams"),
     "samples": ("errors",),
     "field": ("equation", "errors"),
+    "figures": ("errors",),
     "plan": ("equation", "errors", "field", "layers"),
-    "plan_view": (),
-    "network": ("equation", "errors", "layers", "samples"),
+    "plan_view": ("tables",),
+    "reach": ("equation", "errors"),
+    "reach_view": ("figures", "tables"),
+    "tables": (),
+    "named_arrays": ("errors",),
+    "network": ("equation", "errors", "layers", "named_arrays", "samples"),
     "architecture": ("equation", "errors", "layers", "network"),
     "files": ("architecture", "errors"),
     "data": ("errors", "layers"),
     "engines": ("equation", "errors", "layers"),
-    "trace": ("engines", "equation", "errors", "layers", "network"),
-    "train": ("engines", "equation", "errors", "layers", "streams", "trace.nonfinite"),
+    "trace": (
+        *("engines", "equation", "errors", "field", "figures"),
+        *("layers", "network", "reach", "tables"),
+    ),
+    "train": (
+        *("engines", "equation", "errors", "figures", "files"),
+        *("layers", "streams", "tables", "trace"),
+    ),
     "cli": ("",),
     "__main__": ("cli",),
     "__init__": ("",),
@@ -36,8 +47,9 @@ ALLOWED = {
 
 # Inside a function only, where a method of a lower part hands over to a higher one by name.
 LATE = {
-    "network": ("engines", "files", "plan"),
+    "network": ("engines", "files", "plan", "reach"),
     "plan": ("network", "plan_view"),
+    "reach": ("reach_view",),
 }
 
 

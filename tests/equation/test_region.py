@@ -198,6 +198,11 @@ def test_boxes_that_lie_side_by_side_become_one() -> None:
     assert whole == Region.whole((4, 5))
 
 
+def test_a_box_inside_another_adds_none() -> None:
+    small, large = Region.box([2], [1, 3], [0]), Region.box(range(4), range(4), range(2))
+    assert small | large == large | small == large
+
+
 def test_the_empty_region_and_the_single_number() -> None:
     assert not Region.box([1], [])
     assert len(Region()) == 0

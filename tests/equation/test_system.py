@@ -84,3 +84,14 @@ def test_the_samples_of_a_batch_do_not_see_each_other() -> None:
     system = chain().system(3)
     (sample, _, _, _) = system.preimage(system.nodes[-1].output, Region.element((1, 0))).bounds
     assert sample == (1, 1)
+
+
+def test_the_arrays_between_two_are_those_of_all_ways() -> None:
+    system = branches().system(2)
+    found = system.between("input", "concat1.output")
+    inner = {"conv1", "norm1", "add1", "conv2", "pool1", "concat1"}
+    assert found == {"input", *(f"{name}.output" for name in inner)}
+    assert system.between("conv2.weight", "add2.output") >= {"conv2.weight", "conv3.output"}
+    assert system.between("conv2.output", "pool1.output") == set()
+    assert system.between("add1.output", "add1.output") == {"add1.output"}
+    assert system.image("conv2.output", Region.element((0, 0, 0, 0)), "pool1.output") == Region()

@@ -52,7 +52,7 @@ class Region:
         return cls.box(*map(range, shape))
 
     def __or__(self, other: Region) -> Region:
-        return Region(_merged((*self.boxes, *other.boxes)))
+        return Region(_outermost(_merged((*self.boxes, *other.boxes))))
 
     def __bool__(self) -> bool:
         return bool(self.boxes)
@@ -301,3 +301,17 @@ def _merged(boxes: Iterable[Box]) -> tuple[Box, ...]:
                     for rest, along in groups.items()
                 )
     return current
+
+
+def _outermost(boxes: tuple[Box, ...]) -> tuple[Box, ...]:
+    """Without those that lie inside another: where branches meet, the widest often holds all."""
+    if len(boxes) < 2:
+        return boxes
+    sets = [tuple(map(frozenset, box)) for box in boxes]
+    order = sorted(range(len(boxes)), key=lambda b: -prod(map(len, sets[b])))
+    kept: list[int] = []
+    for here in order:
+        axes = sets[here]
+        if not any(all(a <= b for a, b in zip(axes, sets[k], strict=True)) for k in kept):
+            kept.append(here)
+    return tuple(boxes[k] for k in sorted(kept))

@@ -123,6 +123,28 @@ class System:
             for letter in (*node.parameters, *node.sources)
         )
 
+    def between(self, first: str, last: str) -> frozenset[str]:
+        """The names of the arrays on the ways from one array to another, both among them.
+
+        Args:
+            first: the name of the input, of a parameter, or of a node's output.
+            last: likewise.
+
+        Returns:
+            Nothing where `last` does not depend on `first`.
+
+        Raises:
+            UnknownNameError: no array has one of the names.
+        """
+        behind, before = {self._known(first)}, {self._known(last)}
+        for node in self.nodes:
+            if not behind.isdisjoint(node.array_of[a] for a in (*node.sources, *node.parameters)):
+                behind.add(node.output)
+        for node in reversed(self.nodes):
+            if node.output in before:
+                before.update(node.array_of[a] for a in (*node.sources, *node.parameters))
+        return frozenset(behind & before)
+
     def preimage(self, array: str, region: Region, of: str | None = None) -> Region:
         """The elements of `of` (the input by default) that elements of `array` depend on.
 
@@ -136,16 +158,18 @@ class System:
         Raises:
             UnknownNameError: no array has one of the names.
         """
-        start = self._known(of or self.input)
-        wanted: dict[str, Region] = {self._known(array): region}
+        start = of or self.input
+        ways = self.between(start, array)
+        wanted: dict[str, Region] = {array: region}
         for node in reversed(self.nodes):
             here = wanted.get(node.output)
             if here is None or node.output == start:
                 continue
             for letter in (*node.sources, *node.parameters):
                 source = node.array_of[letter]
-                read = preimage(node.equation, letter, here)
-                wanted[source] = wanted.get(source, Region()) | read
+                if source in ways:
+                    read = preimage(node.equation, letter, here)
+                    wanted[source] = wanted.get(source, Region()) | read
         return wanted.get(start, Region())
 
     def image(self, array: str, region: Region, of: str) -> Region:
@@ -159,18 +183,18 @@ class System:
         Raises:
             UnknownNameError: no array has one of the names.
         """
-        reached: dict[str, Region] = {self._known(array): region}
+        ways = self.between(array, of)
+        reached: dict[str, Region] = {array: region}
         for node in self.nodes:
-            if node.output == array:
+            if node.output == array or node.output not in ways:
                 continue
             found = Region()
             for letter in (*node.sources, *node.parameters):
                 source = node.array_of[letter]
                 if source in reached:
                     found |= image(node.equation, letter, reached[source])
-            if found:
-                reached[node.output] = reached.get(node.output, Region()) | found
-        return reached.get(self._known(of), Region())
+            reached[node.output] = found
+        return reached.get(of, Region())
 
     def _known(self, name: str) -> str:
         """`name`, which must be the input, a parameter, or a node's output."""

@@ -12,8 +12,8 @@ import numpy as np
 from ..equation import Adjoint, Applied, Selection
 from ..equation import Factor as EquationFactor
 from ..equation import Loss as LossEquation
+from ..tables import number
 from .step import Side, Step, written
-from .tables import number
 
 __all__ = [
     "CAUSES",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..tables import number
 from .step import Side, Step, written
-from .tables import number
 from .terms import BLOCK, Factor, Terms
 
 __all__ = ["origin_text"]

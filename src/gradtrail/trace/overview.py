@@ -11,9 +11,8 @@ import numpy as np
 from ..engines.contract import OPERATIONS, view
 from ..equation import Applied, Contraction, Node, Selection
 from ..equation.scalar import evaluate
-from ..plan_view import ranges_text
+from ..tables import Table, number, percent, ranges_text
 from .step import Step
-from .tables import Table, number, percent
 
 __all__ = ["DeadLayer", "GradientLayer", "Overview", "TiedLayer", "dead", "ties", "vanishing"]
 

@@ -7,61 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ArgumentError, FileError
 from ..field import system_fields
+from ..figures import figure, saved, show_image
+from ..tables import number, percent
 from .step import Operand, Part
-from .tables import number, percent
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from .terms import Terms
 
-__all__ = ["figure", "saved", "show_image", "terms_picture"]
+__all__ = ["terms_picture"]
 
 _SAMPLES = 4
 _BLOCK = 1 << 17
-
-
-def figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches.
-
-    Raises:
-        ArgumentError: matplotlib is not there.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as cause:
-        raise ArgumentError("a picture needs matplotlib: pip install 'gradtrail[plot]'") from cause
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def saved(drawn: Figure, path: str | Path | None) -> Figure:
-    """The figure, written to a file where one is named.
-
-    Raises:
-        FileError: it cannot be written, or its name ends in no format that there is.
-    """
-    if path is not None:
-        try:
-            drawn.savefig(path, dpi=150)
-        except OSError as cause:
-            raise FileError(f"cannot write {path}: {cause.strerror or cause}") from cause
-        except ValueError as cause:
-            raise FileError(f"cannot write {path}: {cause}") from cause
-    return drawn
-
-
-def show_image(axes: Axes, image: np.ndarray) -> None:
-    """A sample (C, H, W): three channels as colours, else the mean of all channels in grey."""
-    image = np.asarray(image, np.float64)
-    low, high = float(np.nanmin(image)), float(np.nanmax(image))
-    image = (image - low) / (high - low) if high > low else np.zeros_like(image)
-    if image.shape[0] == 3:
-        axes.imshow(np.moveaxis(image, 0, -1))
-    else:
-        axes.imshow(image.mean(axis=0), cmap="gray", vmin=0, vmax=1)
 
 
 def terms_picture(terms: Terms, path: str | Path | None) -> Figure:

@@ -19,6 +19,7 @@ from .why import Answer, why
 
 if TYPE_CHECKING:
     from ..network import Network
+    from ..reach import Reach
 
 __all__ = ["Gradients", "Trace", "Values", "trace"]
 
@@ -141,6 +142,53 @@ class Trace:
     def vanishing(self) -> Overview[GradientLayer]:
         """Each layer: how large its gradients are, beside the last layer's and its weights."""
         return vanishing(self._step)
+
+    def receptive_field(self, name: str, index: Any, *, of: str = "input") -> Reach:
+        """The elements that an element was made of in this step.
+
+        As `Network.receptive_field`, but through a max pooling only from the element that won. A
+        weight, a slope or a dropout mask of 0 cuts nothing.
+
+        Args:
+            name: a layer's, or an array's.
+            index: which element, one whole number per axis, the sample first.
+            of: "input", a layer before it, or a parameter.
+
+        Returns:
+            The elements, samples on the first axis; it prints as a sentence.
+
+        Raises:
+            UnknownNameError: no layer or array is called so.
+            ArgumentError: an index that does not fit, or `of` not before the array.
+
+        Example:
+            >>> t = trace(net, x, y)
+            >>> t.receptive_field("pool1", (3, 0, 2, 2), of="conv1")
+            pool1 at (3, 0, 2, 2) sees conv1 row 5, column 4 of channel 0 in sample 3: 1 element
+            through each max pooling only by the element that won
+        """
+        from .fields import receptive_field
+
+        return receptive_field(self._step, name, index, of)
+
+    def projective_field(self, name: str, index: Any, *, to: str | None = None) -> Reach:
+        """The elements that an element had a part in: the other direction.
+
+        Args:
+            name: "input", a layer's, or an array's; a parameter's, too.
+            index: which element, one whole number per axis, the sample first.
+            to: a layer behind it, or "loss"; None for the network's output.
+
+        Returns:
+            The elements, samples on the first axis; it prints as a sentence.
+
+        Raises:
+            UnknownNameError: no layer or array is called so.
+            ArgumentError: an index that does not fit, or `to` not behind the array.
+        """
+        from .fields import projective_field
+
+        return projective_field(self._step, name, index, to)
 
     def __repr__(self) -> str:
         return f"Trace(loss={self.loss:.6g}, {len(self.value)} values, {len(self.grad)} gradients)"

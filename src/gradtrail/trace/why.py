@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..equation import Applied
+from ..tables import number, percent
 from .clauses import Closed
 from .closing import closed_paths
 from .origin import origin_text
 from .step import Side, Step
-from .tables import cancelling, number, percent
+from .tables import cancelling
 from .terms import Row, Terms
 
 __all__ = ["Answer", "why"]

@@ -19,12 +19,12 @@ import numpy as np
 
 from ..engines import Batch, Computed, Stepped, Trainer
 from ..errors import ArgumentError, FileError
+from ..figures import figure, saved
 from ..files import read_arrays, write_bytes
 from ..layers import Loss
+from ..tables import Table, number
 from ..trace.element import parse_element
-from ..trace.picture import figure, saved
 from ..trace.step import Step, written
-from ..trace.tables import Table, number
 from ..trace.terms import Terms
 
 if TYPE_CHECKING:

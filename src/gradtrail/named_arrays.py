@@ -1,0 +1,63 @@
+"""A network's arrays by name: parameters, and running statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+import numpy as np
+
+from .errors import DataError, ShapeError, UnknownNameError, unknown
+
+__all__ = ["NamedArrays"]
+
+
+class NamedArrays(MutableMapping[str, np.ndarray]):
+    """Arrays by name in forward order; assigning copies the values in and keeps shape and dtype.
+
+    An array is made when it is first asked for.
+    """
+
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        dtype: np.dtype[Any],
+        make: Callable[[str], np.ndarray | float],
+        what: str,
+    ) -> None:
+        self.shapes = dict(shapes)
+        self._dtype, self._make, self._what = dtype, make, what
+        self._arrays: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.shapes:
+            raise UnknownNameError(unknown(self._what, name, self.shapes))
+        if name not in self._arrays:
+            made = np.broadcast_to(self._make(name), self.shapes[name])
+            self._arrays[name] = made.astype(self._dtype)
+        return self._arrays[name]
+
+    def __setitem__(self, name: str, values: Any) -> None:
+        held = self[name]
+        array = np.asarray(values)
+        if array.shape != held.shape:
+            raise ShapeError(f"{name} has shape {held.shape}, but got {array.shape}")
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"{name} must hold real numbers, got dtype {array.dtype}")
+        held[...] = array
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError(f"{name} belongs to the network and cannot be taken out")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.shapes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name} {shape}" for name, shape in self.shapes.items())
+        return f"{{{inside}}}"

@@ -1,0 +1,100 @@
+"""Tables for a terminal and for a notebook, and how numbers stand in them."""
+
+from __future__ import annotations
+
+import io
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+__all__ = ["Table", "number", "percent", "ranges_text"]
+
+_NO_TERMINAL = 160
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with lines above and below it.
+
+    Args:
+        above: lines.
+        heads: one per column; those that begin with > are set to the right.
+        rows: the cells.
+        below: lines.
+    """
+
+    above: Sequence[str]
+    heads: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    below: Sequence[str] = ()
+
+    def text(self, width: int | None = None) -> str:
+        """As text, as wide as the terminal, or as it needs where there is none."""
+        from rich.box import SIMPLE_HEAD
+        from rich.console import Console
+        from rich.table import Table as RichTable
+
+        columns = width or max(shutil.get_terminal_size((_NO_TERMINAL, 24)).columns, 70)
+        table = RichTable(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+        for head in self.heads:
+            right = head.startswith(">")
+            table.add_column(head.lstrip(">"), justify="right" if right else "left", no_wrap=right)
+        for cells in self.rows:
+            table.add_row(*cells)
+        held = io.StringIO()
+        page = Console(file=held, width=columns, color_system=None, highlight=False, markup=False)
+        if self.rows:
+            page.print(table)
+        body = [line.rstrip() for line in held.getvalue().splitlines()]
+        while body and not body[0]:
+            body.pop(0)
+        while body and not body[-1]:
+            body.pop()
+        return "\n".join([*self.above, *body, *self.below])
+
+    def html(self) -> str:
+        """As HTML without scripts or styles from elsewhere."""
+        head = "".join(f"<th>{escape(h.lstrip('>'))}</th>" for h in self.heads)
+        rows = "".join(
+            "<tr>" + "".join(_cell(h, c) for h, c in zip(self.heads, row, strict=True)) + "</tr>"
+            for row in self.rows
+        )
+        above = "".join(f"<p>{escape(line)}</p>" for line in self.above)
+        below = "".join(f"<p>{escape(line)}</p>" for line in self.below)
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return f"<div>{above}{table if self.rows else ''}{below}</div>"
+
+
+def _cell(head: str, text: str) -> str:
+    style = ' style="text-align:right"' if head.startswith(">") else ""
+    return f"<td{style}>{escape(text)}</td>"
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number as it stands in tables and sentences."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.{digits}g}".replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """A share as it stands in tables: two digits where it is small."""
+    return f"{100 * share:.{1 if abs(share) < 0.0995 else 0}f} %".replace("-", "−")
+
+
+def ranges_text(positions: Sequence[int]) -> str:
+    """`27`, `3–5` or `1, 3, 5 … (13 in all)`."""
+    runs: list[list[int]] = []
+    for position in positions:
+        if runs and position == runs[-1][-1] + 1:
+            runs[-1].append(position)
+        else:
+            runs.append([position])
+    texts = [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs]
+    if len(texts) > 4:
+        return f"{', '.join(texts[:3])} … ({len(positions)} in all)"
+    return ", ".join(texts)
