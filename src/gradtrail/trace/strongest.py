@@ -19,7 +19,6 @@ import numpy as np
 
 from ..engines.contract import contract, margins_of, overlapping, part_of, prepare, view
 from ..equation import Access, Applied, Contraction, Factor, Indicator, Term
-from ..equation.number import Number
 
 __all__ = ["absolute", "strongest"]
 
@@ -58,7 +57,7 @@ def absolute(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndar
             else:
                 held[letter] = _magnitude(factor, equation, arrays, np.dtype(np.float64), False)[0]
                 factors.append(access)
-        terms.append(Term(t.target, tuple(factors), Number(abs(t.scale.value))))
+        terms.append(Term(t.target, tuple(factors), -t.scale if t.scale.value < 0 else t.scale))
     used = {a.array for t in terms for a in t.accesses}
     kept = tuple((letter, shape) for letter, shape in shapes.items() if letter in used)
     return contract(Contraction(tuple(terms), ranges=equation.ranges, shapes=kept), held)
