@@ -185,13 +185,17 @@ class Paths:
             "paths": [path.to_dict() for path in self],
         }
 
-    def _head(self) -> str:
+    def _head(self) -> list[str]:
+        stored = f"{self.element} = {number(self.value, 6)}"
         if not len(self):
-            return f"{self.element} = {number(self.value)}: no path whose product is not 0"
-        shown = "the strongest path" if len(self) == 1 else f"the {len(self)} strongest paths"
-        kept = f"{_part(self.covers)} of Σ|paths| = {number(self.magnitude)}"
-        share = "" if self.share is None else f", together {_part(self.share)} of {self._of}"
-        return f"{self.element} = {number(self.value, 6)}: {shown}{share}; {kept}"
+            return [f"{stored}: no path whose product is not 0"]
+        shown = (
+            "the strongest path is" if len(self) == 1 else f"the {len(self)} strongest paths are"
+        )
+        kept = _part(self.covers, f"Σ|paths| = {number(self.magnitude)}")
+        if self.share is None:
+            return [stored, f"{shown} {kept}"]
+        return [stored, f"{shown} {_part(self.share, self._of)}, {kept}"]
 
     @property
     def _of(self) -> str:
@@ -202,7 +206,7 @@ class Paths:
     def _tables(self) -> list[Table]:
         tables = []
         for place, path in enumerate(self, start=1):
-            share = "" if path.share is None else f", {_part(path.share)} of {self._whose(path)}"
+            share = "" if path.share is None else f", {_part(path.share, self._whose(path))}"
             tables.append(path._table(f"path {place}: product {number(path.product)}{share}"))
         return tables
 
@@ -212,13 +216,13 @@ class Paths:
         return f"what reaches {path.hops[-1].element}"
 
     def __str__(self) -> str:
-        return "\n\n".join([self._head(), *(table.text() for table in self._tables())])
+        return "\n\n".join(["\n".join(self._head()), *(table.text() for table in self._tables())])
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return Table((self._head(),)).html() + "".join(t.html() for t in self._tables())
+        return Table(self._head()).html() + "".join(t.html() for t in self._tables())
 
 
 def _plain(one: Hop) -> dict[str, Any]:
@@ -235,9 +239,11 @@ def _plain(one: Hop) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _part(share: float) -> str:
-    """A share; deep networks have so many paths that one may be a billionth."""
-    return percent(share) if abs(share) >= 0.0005 or share == 0 else number(share, 2)
+def _part(share: float, of: str) -> str:
+    """A share in words; deep networks have so many paths that one may be a billionth."""
+    if abs(share) >= 10:
+        return f"{number(share, 2)} times {of}"
+    return f"{percent(share) if abs(share) >= 0.0005 else number(share, 2)} of {of}"
 
 
 def backwards(step: Step, name: str, index: Any, k: int, row: int | None) -> Paths:
