@@ -187,6 +187,20 @@ def test_backwards_it_finds_exactly_the_strongest_of_all_paths(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", SMALL)
+def test_the_bound_beyond_an_element_is_the_greatest_path_from_it(name: str) -> None:
+    """A bound that is too great would be found out by nothing else but time."""
+    t = small(name)
+    end, seed = ends(t), t.grad[ends(t)]
+    for array, index in some_elements(t, 2):
+        ways = Ways(t._step, "input", (0,) * t.value["input"].ndim, end, seed)
+        if array in ways._strengths.arrays and index[0] in range(seed.shape[0])[ways.samples]:
+            listed = [abs(product) for product, _ in every(t, array, index, seed)]
+            place = np.ravel_multi_index(index, t.grad[array].shape)
+            found = ways._strengths.at(array, np.array([place]))
+            assert found[0] == pytest.approx(max(listed, default=0.0), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("to", [None, 1], ids=["all", "class"])
 def test_forwards_it_finds_exactly_the_strongest_of_all_paths(name: str, to: int | None) -> None:
     t = small(name)

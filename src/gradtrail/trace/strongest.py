@@ -1,23 +1,25 @@
-"""The greatest product instead of the sum of products: a contraction over (max, ·).
+"""What sizes a contraction's products have: the greatest, and the sum of all, for every element.
 
     the sum        dX[n,c,y·s+i,x·s+j] += Σ_k W[k,c,i,j]·dZ[n,k,y,x]
     the greatest    M[n,c,y·s+i,x·s+j] = max_k |W[k,c,i,j]|·M_Z[n,k,y,x]
+    all sizes       A[n,c,y·s+i,x·s+j] += Σ_k |W[k,c,i,j]|·A_Z[n,k,y,x]
 
 With the greatest product of any path down to the elements of `dZ` put in for `dZ`, what comes out
-is the greatest of any path down to the elements of `dX`. A maximum goes through everything that
-does not depend on what it is taken over, so batch norm's square of a channel is never laid out.
-Whatever is not finite counts as greater than all that is.
+is the greatest of any path down to the elements of `dX`; so with the sum. Maximum and sum go
+through everything that does not depend on what they are taken over: batch norm's square of a
+channel is never laid out. Whatever is not finite counts as greater than all that is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product as cartesian
 from typing import Any
 
 import numpy as np
 
-from ..engines.contract import contract, margins_of, overlapping, part_of, prepare, view
+from ..engines.contract import margins_of, overlapping, part_of, prepare, view
 from ..equation import Access, Applied, Contraction, Factor, Indicator, Term
 
 __all__ = ["absolute", "strongest"]
@@ -42,25 +44,7 @@ def absolute(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndar
     Returns:
         A float64 array of the target's shape.
     """
-    terms: list[Term] = []
-    held: dict[str, np.ndarray] = {}
-    shapes = dict(equation.shapes)
-    for t in equation.terms:
-        factors: list[Factor] = []
-        for factor in t.factors:
-            letter = f"{factor.access.array}{len(held)}"
-            shapes[letter] = equation.shape_of[factor.access.array]
-            access = factor.access.to(letter)
-            if isinstance(factor, Indicator):
-                held[letter] = arrays[factor.access.array]
-                factors.append(Indicator(access, factor.value))
-            else:
-                held[letter] = _magnitude(factor, equation, arrays, np.dtype(np.float64), False)[0]
-                factors.append(access)
-        terms.append(Term(t.target, tuple(factors), -t.scale if t.scale.value < 0 else t.scale))
-    used = {a.array for t in terms for a in t.accesses}
-    kept = tuple((letter, shape) for letter, shape in shapes.items() if letter in used)
-    return contract(Contraction(tuple(terms), ranges=equation.ranges, shapes=kept), held)
+    return _sizes(equation, arrays, _Rule(np.dtype(np.float64), np.add, _summed))
 
 
 def strongest(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -73,42 +57,62 @@ def strongest(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.nda
     Returns:
         An array of the target's shape: float32 where all numbers are that, else float64.
     """
-    floats = [a.dtype for a in arrays.values() if a.dtype.kind == "f"]
-    dtype = np.dtype(np.float32 if floats and set(floats) == {np.dtype("f4")} else np.float64)
+    single = {a.dtype for a in arrays.values() if a.dtype.kind == "f"} == {np.dtype(np.float32)}
+    dtype = np.dtype(np.float32 if single else np.float64)
+    return _sizes(equation, arrays, _Rule(dtype, np.maximum, _maximised))
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """How products are put together.
+
+    Args:
+        dtype: in what.
+        together: two of them.
+        put: parts into a view of the target with one axis for each of some indices.
+    """
+
+    dtype: np.dtype[Any]
+    together: np.ufunc
+    put: Callable[[np.ndarray, Sequence[str], list[Part]], None]
+
+    @property
+    def most(self) -> float:
+        """What stands for infinity: its square is finite, and 0 times it is 0."""
+        return 1e18 if self.dtype == np.float32 else 1e150
+
+
+def _sizes(equation: Contraction, arrays: Mapping[str, np.ndarray], rule: _Rule) -> np.ndarray:
+    """The target: its products' sizes put together."""
     shape = equation.shape_of[equation.target.array]
     margins = margins_of(equation)
-    padded = np.zeros([size + sum(m) for size, m in zip(shape, margins, strict=True)], dtype)
+    padded = np.zeros([size + sum(m) for size, m in zip(shape, margins, strict=True)], rule.dtype)
     origin = [before for before, _ in margins]
     for t in equation.terms:
-        padded = _raised(t, equation, arrays, padded, origin)
+        padded = _with(t, equation, arrays, padded, origin, rule)
     inside: tuple[Any, ...] = tuple(
         slice(before, before + size) for (before, _), size in zip(margins, shape, strict=True)
     )
-    found = padded[(*inside, ...)]
-    return np.ascontiguousarray(np.minimum(found, _most(dtype)))
+    return np.ascontiguousarray(np.minimum(padded[(*inside, ...)], rule.most))
 
 
-def _most(dtype: np.dtype[Any]) -> float:
-    """What stands for infinity: its square is finite, and 0 times it is 0."""
-    return 1e18 if dtype == np.float32 else 1e150
-
-
-def _raised(
+def _with(
     t: Term,
     equation: Contraction,
     arrays: Mapping[str, np.ndarray],
     target: np.ndarray,
     origin: list[int],
+    rule: _Rule,
 ) -> np.ndarray:
-    """The padded target, whose element 0 stands at `origin`, raised to one term's products."""
+    """The padded target, whose element 0 stands at `origin`, with one term's products put in."""
     loops = overlapping(t, equation.range_of)
     free = {n: size for n, size in equation.range_of.items() if n in t.names and n not in loops}
-    shown = tuple(n for n in t.target.names if n in free)
+    shown = [n for n in t.target.names if n in free]
     inner = _innermost(t, free)
     target = _laid(target, t.target, inner)
     prepared = []
     for factor in t.factors:
-        array, before = _magnitude(factor, equation, arrays, target.dtype)
+        array, before = _magnitude(factor, equation, arrays, rule)
         prepared.append((factor, _laid(array, factor.access, inner), before))
     scale = abs(float(t.scale.value))
     for values in cartesian(*(range(equation.range_of[n]) for n in loops)):
@@ -116,34 +120,27 @@ def _raised(
         parts: list[Part] = []
         for factor, array, before in prepared:
             names, part = part_of(factor, array, before, free, fixed)
-            parts.append((tuple(names), part.astype(target.dtype, copy=False)))
-        goal = view(target, t.target, origin, list(shown), free, fixed)
-        _raise(goal, shown, _scaled(_reduced(parts, shown), scale))
+            parts.append((tuple(names), part.astype(rule.dtype, copy=False)))
+        goal = view(target, t.target, origin, shown, free, fixed)
+        order = sorted(range(goal.ndim), key=lambda axis: -abs(goal.strides[axis]))
+        names = [shown[axis] for axis in order]
+        rule.put(goal.transpose(order), names, _scaled(_reduced(parts, shown, rule), scale))
     return target
 
 
 def _magnitude(
-    factor: Factor,
-    equation: Contraction,
-    arrays: Mapping[str, np.ndarray],
-    dtype: np.dtype[Any],
-    padded: bool = True,
+    factor: Factor, equation: Contraction, arrays: Mapping[str, np.ndarray], rule: _Rule
 ) -> tuple[np.ndarray, list[int]]:
     """A factor's array as sizes, and the padding before it; what an indicator reads, as it is."""
-    letter = factor.access.array
     if isinstance(factor, Indicator):
         return prepare(factor, equation, arrays)
-    array = arrays[letter]
+    array = arrays[factor.access.array]
     if isinstance(factor, Applied):  # 1 − tanh² loses in float32 what is left near 1
         array = array.astype(np.float64)
-    if not padded:
-        access = Access(letter, factor.access.positions)
-        factor = Applied(factor.function, access) if isinstance(factor, Applied) else access
     with np.errstate(all="ignore"):
-        array, before = prepare(factor, equation, {letter: array})
-        most = _most(dtype)
-        array = np.nan_to_num(np.abs(array), nan=most, posinf=most)
-        return np.minimum(array, most).astype(dtype), before
+        array, before = prepare(factor, equation, {factor.access.array: array})
+        array = np.nan_to_num(np.abs(array), nan=rule.most, posinf=rule.most)
+        return np.minimum(array, rule.most).astype(rule.dtype), before
 
 
 def _innermost(t: Term, free: Mapping[str, int]) -> str | None:
@@ -166,32 +163,34 @@ def _laid(array: np.ndarray, access: Access, inner: str | None) -> np.ndarray:
     return array
 
 
-def _reduced(parts: list[Part], shown: Sequence[str]) -> list[Part]:
-    """Fewer parts of the same greatest product.
+def _reduced(parts: list[Part], shown: Sequence[str], rule: _Rule) -> list[Part]:
+    """Fewer parts that come to the same.
 
-    A part whose indices another has, too, is multiplied into it, and the maximum is taken at once
-    over whatever stands in one part alone.
+    A part whose indices another has, too, is multiplied into it, and what stands in one part alone
+    is put together at once.
     """
-    parts = sorted(parts, key=lambda part: len(part[0]))
-    done: list[Part] = []
-    while parts:
-        names, array = parts.pop(0)
+    waiting, done = sorted(parts, key=_axes), list[Part]()
+    while waiting:
+        names, array = waiting.pop(0)
         over = [n for n in names if n not in shown]
-        host = next((i for i, other in enumerate(parts) if set(names) <= set(other[0])), None)
+        host = next((i for i, other in enumerate(waiting) if set(names) <= set(other[0])), None)
         if over and host is not None:
-            wider, into = parts[host]
-            parts[host] = wider, into * _aligned((names, array), wider)
+            wider, into = waiting[host]
+            waiting[host] = wider, into * _aligned((names, array), wider)
             continue
-        others = {n for part in (*parts, *done) for n in part[0]}
+        others = {n for part in (*waiting, *done) for n in part[0]}
         alone = [n for n in over if n not in others]
-        if alone:
-            array = array.max(axis=tuple(names.index(n) for n in alone))
-            parts.append((tuple(n for n in names if n not in alone), array))
-            parts.sort(key=lambda part: len(part[0]))
-            parts, done = sorted([*parts, *done], key=lambda part: len(part[0])), []
+        if not alone:
+            done.append((names, array))
             continue
-        done.append((names, array))
+        array = rule.together.reduce(array, axis=tuple(names.index(n) for n in alone))
+        left = tuple(n for n in names if n not in alone)
+        waiting, done = sorted([*waiting, *done, (left, array)], key=_axes), []
     return done
+
+
+def _axes(part: Part) -> int:
+    return len(part[0])
 
 
 def _scaled(parts: list[Part], scale: float) -> list[Part]:
@@ -200,8 +199,7 @@ def _scaled(parts: list[Part], scale: float) -> list[Part]:
         return parts
     place = min(range(len(parts)), key=lambda i: parts[i][1].size)
     names, array = parts[place]
-    scaled = (array * array.dtype.type(scale)).astype(array.dtype, copy=False)
-    return [*parts[:place], (names, scaled), *parts[place + 1 :]]
+    return [*parts[:place], (names, array * array.dtype.type(scale)), *parts[place + 1 :]]
 
 
 def _aligned(part: Part, names: Sequence[str]) -> np.ndarray:
@@ -211,14 +209,35 @@ def _aligned(part: Part, names: Sequence[str]) -> np.ndarray:
     return array[tuple(slice(None) if n in own else None for n in names)]
 
 
-def _raise(goal: np.ndarray, shown: Sequence[str], parts: list[Part]) -> None:
-    """Raise the target's elements (one axis for each of `shown`) to the parts' products."""
+def _summed(goal: np.ndarray, shown: Sequence[str], parts: list[Part]) -> None:
+    """Add the parts' products to the target's elements."""
+    present = {n for names, _ in parts for n in names}
+    over = sorted(present.difference(shown))
+    ordered: list[Part] = []
+    for part in parts:  # in the order of memory, so that a product of matrices needs no copies
+        names = tuple(n for n in (*over, *shown) if n in part[0])
+        ordered.append((names, _aligned(part, names)))
+    kept = tuple(n for n in shown if n in present)
+    ordered.sort(key=lambda part: [kept.index(n) for n in part[0] if n in kept])
+    if len(ordered) == 2 and sum(len(names) - len(over) for names, _ in ordered) == len(kept):
+        one, two = (array for _, array in ordered)
+        names = tuple(n for part in ordered for n in part[0] if n in kept)
+        summed = np.tensordot(one, two, axes=(range(len(over)), range(len(over))))
+    else:
+        letters = {n: place for place, n in enumerate((*over, *shown))}
+        operands = [x for names, array in ordered for x in (array, [letters[n] for n in names])]
+        names, summed = kept, np.einsum(*operands, [letters[n] for n in kept])
+    goal += _aligned((names, np.asarray(summed)), shown)
+
+
+def _maximised(goal: np.ndarray, shown: Sequence[str], parts: list[Part]) -> None:
+    """Raise the target's elements to the parts' products."""
     over = tuple(dict.fromkeys(n for names, _ in parts for n in names if n not in shown))
     sizes = {n: size for names, array in parts for n, size in zip(names, array.shape, strict=True)}
     operands = [_aligned(part, (*over, *shown)) for part in parts]
     for block in _tiles(goal):
         into = goal[block]
-        products = np.empty_like(into)
+        products, greatest = np.empty(into.shape, goal.dtype), np.zeros(into.shape, goal.dtype)
         tiled = [_tile(operand, len(over), block) for operand in operands]
         for values in np.ndindex(*(sizes[n] for n in over)):
             first, *rest = (
@@ -227,7 +246,8 @@ def _raise(goal: np.ndarray, shown: Sequence[str], parts: list[Part]) -> None:
             )
             for other in rest:
                 first = np.multiply(first, other, out=products)
-            np.maximum(into, first, out=into)
+            np.maximum(greatest, first, out=greatest)
+        np.maximum(into, greatest, out=into)
 
 
 def _tile(operand: np.ndarray, over: int, block: tuple[slice, ...]) -> np.ndarray:
@@ -238,9 +258,9 @@ def _tile(operand: np.ndarray, over: int, block: tuple[slice, ...]) -> np.ndarra
 
 
 def _tiles(goal: np.ndarray) -> Iterator[tuple[slice, ...]]:
-    """The target in pieces that fit the cache, cut along the axes that lie farthest apart."""
+    """The target in pieces that fit the cache, cut along its first axes."""
     steps = list(goal.shape)
-    for axis in sorted(range(goal.ndim), key=lambda a: -abs(goal.strides[a])):
+    for axis in range(goal.ndim):
         rest = int(np.prod(steps)) // max(1, steps[axis]) * goal.itemsize
         steps[axis] = max(1, min(steps[axis], _TILE // max(1, rest)))
     starts = (range(0, size, step) for size, step in zip(goal.shape, steps, strict=True))
