@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..equation import Access, Applied, Contraction, Factor, Indicator, Term, one_to_one
+from ..equation import Access, Applied, Contraction, Factor, Indicator, Margin, Term, one_to_one
 from ..equation.scalar import evaluate
 from ..errors import EquationError
 
-__all__ = ["OPERATIONS", "contract", "view"]
+__all__ = ["OPERATIONS", "contract", "margins_of", "overlapping", "part_of", "prepare", "view"]
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
@@ -61,13 +61,7 @@ def contract(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndar
         EquationError: an array of another shape than the equation's.
     """
     shape = equation.shape_of[equation.target.array]
-    margins = [
-        (
-            max(t.target.margin(axis)[0] for t in equation.terms),
-            max(0, *(t.target.margin(axis)[1] for t in equation.terms)),
-        )
-        for axis in range(len(shape))
-    ]
+    margins = margins_of(equation)
     padded = np.zeros([size + sum(m) for size, m in zip(shape, margins, strict=True)])
     for t in equation.terms:
         _add(t, equation, arrays, padded, [before for before, _ in margins])
@@ -75,6 +69,13 @@ def contract(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndar
         slice(before, before + size) for (before, _), size in zip(margins, shape, strict=True)
     )
     return np.asarray(padded[(*inside, ...)], order="C")
+
+
+def margins_of(equation: Contraction) -> list[Margin]:
+    """Per axis of the target, how far before and behind it any term's index points may lead."""
+    axes = range(len(equation.target.positions))
+    reached = [[t.target.margin(axis) for t in equation.terms] for axis in axes]
+    return [(max(m[0] for m in axis), max(0, *(m[1] for m in axis))) for axis in reached]
 
 
 def _add(
@@ -85,16 +86,16 @@ def _add(
     origin: list[int],
 ) -> None:
     """Add one term's products to the padded target, whose element 0 stands at `origin`."""
-    loops = _overlapping(t, equation.range_of)
+    loops = overlapping(t, equation.range_of)
     free = {n: size for n, size in equation.range_of.items() if n in t.names and n not in loops}
     letters = {name: place for place, name in enumerate(free)}
-    prepared = [_prepared(f, equation, arrays) for f in t.factors]
+    prepared = [prepare(f, equation, arrays) for f in t.factors]
     shown = [n for n in t.target.names if n in free]
     for values in cartesian(*(range(equation.range_of[n]) for n in loops)):
         fixed = dict(zip(loops, values, strict=True))
         operands: list[Any] = []
         present: set[str] = set()
-        parts = [_part(f, *p, free, fixed) for f, p in zip(t.factors, prepared, strict=True)]
+        parts = [part_of(f, *p, free, fixed) for f, p in zip(t.factors, prepared, strict=True)]
         for names, part in _existing(t, parts):
             operands += [part, [letters[n] for n in names]]
             present.update(names)
@@ -130,7 +131,7 @@ def _existing(t: Term, parts: list[Part]) -> list[Part]:
     return found
 
 
-def _overlapping(t: Term, ranges: Mapping[str, int]) -> list[str]:
+def overlapping(t: Term, ranges: Mapping[str, int]) -> list[str]:
     """The indices to loop over so that the rest lead to different target elements."""
     loops: list[str] = []
     inner = dict(ranges)
@@ -143,10 +144,22 @@ def _overlapping(t: Term, ranges: Mapping[str, int]) -> list[str]:
     return loops
 
 
-def _prepared(
+def prepare(
     factor: Factor, equation: Contraction, arrays: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, list[int]]:
-    """The factor's array with its function applied and zeros in the padding."""
+    """The factor's array with its function applied and zeros in the padding.
+
+    Args:
+        factor: of one of the equation's terms, in scatter form.
+        equation: for shapes.
+        arrays: the factors' arrays by letter.
+
+    Returns:
+        The array, and how much padding lies before element 0 on each axis.
+
+    Raises:
+        EquationError: a quotient, or an array of another shape than the equation's.
+    """
     access = factor.access
     if any(p.divisor.value != 1 for p in access.positions):
         raise EquationError(
@@ -167,14 +180,22 @@ def _prepared(
     return array, [max(before, 0) for before, _ in margins]
 
 
-def _part(
+def part_of(
     factor: Factor,
     array: np.ndarray,
     before: list[int],
     free: Mapping[str, int],
     fixed: Mapping[str, int],
 ) -> tuple[list[str], np.ndarray]:
-    """A view of the factor with one axis per free index, and the names of those axes."""
+    """A view of the factor with one axis per free index, and the names of those axes.
+
+    Args:
+        factor: the factor.
+        array: as it is prepared.
+        before: the padding before element 0 on each axis.
+        free: the indices that become axes, with their ranges.
+        fixed: the values of all others.
+    """
     names = [n for n in factor.names if n in free]
     if not isinstance(factor, Indicator):
         return names, view(array, factor.access, before, names, free, fixed)

@@ -154,12 +154,24 @@ class Part:
         """The constant factor."""
         return float(self.term.scale.value)
 
-    def products(self, block: Block) -> np.ndarray:
-        """The products of a block, float64, with one axis per group."""
+    @cached_property
+    def gradient(self) -> Operand | None:
+        """The factor that is a gradient, by which a gradient's sum is handed on; None without."""
+        return next((one for one in self.operands if one.side == "grad"), None)
+
+    def products(self, block: Block, *, local: bool = False) -> np.ndarray:
+        """The products of a block, float64, with one axis per group.
+
+        Args:
+            block: which points.
+            local: leave the gradient out: what each product multiplies it by.
+        """
         total = np.full((1,) * len(block), self.scale)
         closed: np.ndarray | None = None
         with np.errstate(all="ignore"):
             for operand in self.operands:
+                if local and operand is self.gradient:
+                    continue
                 values = operand.values(self.points, block)
                 total = total * values
                 if operand.gate:

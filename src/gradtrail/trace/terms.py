@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-__all__ = ["Factor", "Row", "Rows", "Terms"]
+__all__ = ["Factor", "Row", "Rows", "Terms", "factor_at"]
 
 BLOCK = 1 << 17
 """How many products are held at a time."""
@@ -121,7 +121,7 @@ class Rows(Sequence[Row]):
         return rows_table(self.terms, self._rows).html()
 
 
-def _factor(operand: Operand, point: Mapping[str, int]) -> Factor:
+def factor_at(operand: Operand, point: Mapping[str, int]) -> Factor:
     """One factor at one point."""
     index = operand.element(point)
     stored = float(operand.array[index])
@@ -208,7 +208,7 @@ class Terms:
         place = int(np.searchsorted(self._starts, number, side="right")) - 1
         part, at = self.parts[place], number - int(self._starts[place])
         point = part.points.at(at)
-        factors = tuple(_factor(operand, point) for operand in part.operands)
+        factors = tuple(factor_at(operand, point) for operand in part.operands)
         product = part.scale
         for factor in factors:
             product *= factor.value

@@ -12,6 +12,7 @@ from ..equation import Equation, System
 from ..layers import Loss
 from ..layers.base import seeded
 from ..layers.losses import loss_for
+from .follow import Paths, Target, backwards, forwards
 from .overview import DeadLayer, GradientLayer, Overview, TiedLayer, dead, ties, vanishing
 from .step import Side, Step
 from .terms import Terms
@@ -88,6 +89,31 @@ class Values(Direction):
 
     side = "value"
 
+    def follow(self, name: str, index: Any = (), k: int = 5, to: Target = None) -> Paths:
+        """The strongest paths from one element on to the network's outputs.
+
+        A path is a chain of products, one per layer: `t.value.follow("input", (0, 0, 11, 15),
+        to=7)` says how a pixel comes to count for class 7. A path's product is the element times
+        the local derivatives. The products of all paths to one output add up to the element times
+        the derivative of that output: in a network that is linear in pieces, what the element
+        contributes to it. So an element that is 0 has none.
+
+        Args:
+            name: the input's, a parameter's or an output's.
+            index: which element, one whole number per axis.
+            k: how many paths.
+            to: a class, the index of one of the outputs, or the name of a layer's output; by
+                default all of the network's outputs.
+
+        Returns:
+            The paths, strongest first, fewer where there are fewer; it prints.
+
+        Raises:
+            UnknownNameError: no array has this name.
+            ArgumentError: an index that does not fit, k below 1, or an end that no path leads to.
+        """
+        return forwards(self._step, name, index, k, to)
+
     def equations(self, name: str) -> tuple[Equation, ...]:
         """The equation that `name` was computed by; none for what was given.
 
@@ -103,6 +129,28 @@ class Gradients(Direction):
     """What the backward pass computed: `t.grad["conv1.weight"]`."""
 
     side = "grad"
+
+    def follow(self, name: str, index: Any = (), k: int = 5, row: int | None = None) -> Paths:
+        """The strongest paths from the loss down to one element.
+
+        A path is a chain of products, one per layer: `t.grad.follow("conv1.weight", (2, 0, 1, 1))`
+        gives the sample, the output, the place in every layer, and what is multiplied there. The
+        products of all paths add up to the gradient.
+
+        Args:
+            name: an array's.
+            index: which element, one whole number per axis.
+            k: how many paths.
+            row: only the paths through this row of `terms(name, index)`.
+
+        Returns:
+            The paths, strongest first, fewer where there are fewer; it prints.
+
+        Raises:
+            UnknownNameError: no array has this name.
+            ArgumentError: an index that does not fit, k below 1, or a row that there is not.
+        """
+        return backwards(self._step, name, index, k, row)
 
     def equations(self, name: str) -> tuple[Equation, ...]:
         """The sums that make up the gradient of `name`, one per layer that reads it.

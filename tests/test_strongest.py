@@ -1,0 +1,68 @@
+"""Greatest products and sums of sizes of every case's gradients, against a walk over all points."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from cases import CASES, Case, arrays
+
+import gradtrail as gt
+from gradtrail.engines.contract import OPERATIONS
+from gradtrail.equation import Applied, Contraction, Indicator
+from gradtrail.equation.scalar import evaluate
+from gradtrail.trace.strongest import absolute, strongest
+
+MOST_POINTS = 12_000
+"""Gradients of more points take too long one by one."""
+
+
+def traced(case: Case) -> gt.Trace:
+    held = arrays(case)
+    y = case.generator().standard_normal(held.upstream.shape)
+    loss = gt.MeanSquaredError()
+    return gt.trace(held.network, held.x, y, loss=loss, training=case.training)
+
+
+def greatest(equation: Contraction, held: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The greatest |product| and Σ|products|, point by point."""
+    shape = equation.shape_of[equation.target.array]
+    most, total = np.zeros(shape), np.zeros(shape)
+    for term in equation.terms:
+        applied = [
+            evaluate(f.function.body, {"x": held[f.access.array]}, OPERATIONS)
+            if isinstance(f, Applied) else held[f.access.array]
+            for f in term.factors
+        ]  # fmt: skip
+        for point in term.points(equation.range_of, equation.shape_of):
+            product = abs(float(term.scale.value))
+            for factor, array in zip(term.factors, applied, strict=True):
+                stored = array[factor.access.at(point)]
+                if isinstance(factor, Indicator):
+                    stored = stored == factor.value.at(point)
+                product *= abs(float(stored))
+            place = term.target.at(point)
+            most[place] = max(most[place], product)
+            total[place] += product
+    return most, total
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_the_greatest_product_of_every_case_s_gradients(case: Case) -> None:
+    t = traced(case)
+    draw = case.generator()
+    for sent in t.system.backward[1:]:
+        equation, node = sent.equation, sent.node
+        names = {n for term in equation.terms for n in term.names}
+        if math.prod(equation.range_of[n] for n in names) > MOST_POINTS:
+            continue
+        held = {letter: np.asarray(t.value[name]) for letter, name in node.arrays}
+        held["d" + node.equation.target.array] = draw.standard_normal(t.value[node.output].shape)
+        most, total = greatest(equation, held)
+        np.testing.assert_allclose(strongest(equation, held), most, rtol=1e-13, atol=0)
+        np.testing.assert_allclose(absolute(equation, held), total, rtol=1e-12, atol=1e-300)
+        single = {a: v.astype(np.float32) if v.dtype.kind == "f" else v for a, v in held.items()}
+        found = strongest(equation, single)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, most, rtol=2e-5, atol=1e-30)
