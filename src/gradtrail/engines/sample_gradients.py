@@ -137,12 +137,10 @@ class Factors(Part):
     def products(self, count: int, direction: np.ndarray, axis: int | None) -> np.ndarray:
         """See `Part.products`: dZᵗ·D·X."""
         direction = direction.astype(self.deltas.dtype, copy=False)
-        if axis == 1:
-            found = self.inputs * np.matmul(direction.T, self.deltas)
-        else:
-            found = self.deltas * np.matmul(direction, self.inputs)
-        wide = _by_sample(found, count).astype(np.float64)
-        return wide.sum(axis=1, keepdims=True) if axis is None else wide
+        deltas, inputs = _by_sample(self.deltas, count), _by_sample(self.inputs, count)
+        along = inputs * (deltas @ direction) if axis == 1 else deltas * (inputs @ direction.T)
+        wide = along.astype(np.float64)
+        return np.asarray(wide.sum(axis=1, keepdims=True) if axis is None else wide)
 
 
 @final
