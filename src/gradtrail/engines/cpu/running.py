@@ -203,7 +203,9 @@ def stepped(
         context.renew()
         loaded.run()
         computed = _everything(network, loaded, batch, arrays)
-        return replace(computed, per_sample=_shares(network, loaded)) if per_sample else computed
+        if options.per_sample:
+            return replace(computed, per_sample=_shares(network, loaded))
+        return computed
 
 
 def sampled(
