@@ -11,7 +11,7 @@ from comparing import FLOAT64, assert_all_close, assert_close
 from per_sample import alone, labelled, meet, shares
 
 import gradtrail as gt
-from gradtrail.engines import Batch, Reference, SampleGradients
+from gradtrail.engines import Batch, Reference, SampleGradients, sample_gradients
 from gradtrail.engines.sample_gradients import Factors, Part, Summed
 
 N, K, F = 5, 3, 4
@@ -135,6 +135,20 @@ def test_one_axis_may_be_kept(lanes: int) -> None:
         assert_close(g.norms_of(name, None), g.norms([name]), FLOAT64)
         assert_close(g.dots_of(name, d, None), g.dots({name: d}), FLOAT64)
     assert g.norms_of("conv1.weight").shape == (N, K)
+
+
+def test_a_single_number_has_a_norm() -> None:
+    g = SampleGradients({"scale": Summed(np.arange(6.0).reshape(3, 2))}, N)
+    assert_close(g.norms(), N * np.arange(5.0), FLOAT64)
+    assert_close(g.dots({"scale": np.array(-2.0)}), -2 * N * np.arange(5.0), FLOAT64)
+    assert_close(g["scale"], N * np.arange(5.0), FLOAT64)
+
+
+def test_many_numbers_are_squared_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample_gradients, "_NEAR", 13)
+    _, g = held(2)
+    expected = np.linalg.norm(g["conv1.weight"].reshape(N, -1), axis=1)
+    assert_close(g.norms(["conv1.weight"]), expected, FLOAT64)
 
 
 def test_small_gradients_have_norms() -> None:

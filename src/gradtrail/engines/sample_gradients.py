@@ -28,6 +28,10 @@ from ..errors import ArgumentError, UnknownNameError, unknown
 __all__ = ["Factors", "Part", "SampleGradients", "Summed"]
 
 
+_NEAR = 1 << 17
+"""How many numbers are squared at a time, so that they stay in the caches."""
+
+
 class Part(ABC):
     """All samples' shares in one parameter's gradient."""
 
@@ -80,22 +84,35 @@ class Summed(Part):
 
     def squares(self, count: int, axis: int | None) -> np.ndarray:
         """See `Part.squares`."""
-        wide = (block.astype(np.float64) for block in self._grouped(axis))
-        found = np.stack([np.einsum("kel,kel->kl", block, block) for block in wide])
-        return _by_sample(found, count)
+        grouped = self._grouped(axis)
+        _, kept, others, lanes = grouped.shape
+        found = np.empty((len(grouped), kept, lanes))
+        step = max(1, _NEAR // (others * lanes))
+        wide = np.empty((min(step, kept), others, lanes))
+        for block, sums in zip(grouped, found, strict=True):
+            for begin in range(0, kept, step):
+                part = block[begin : begin + step]
+                np.copyto(wide[: len(part)], part)
+                np.einsum("kel,kel->kl", *[wide[: len(part)]] * 2, out=sums[begin : begin + step])
+        return self._finished(found, count, axis)
 
     def products(self, count: int, direction: np.ndarray, axis: int | None) -> np.ndarray:
         """See `Part.products`."""
         grouped = self._grouped(axis)
-        along = direction if axis is None else np.moveaxis(direction, axis, 0)
+        along = np.moveaxis(direction, axis or 0, 0) if direction.ndim else direction
         along = along.reshape(grouped.shape[1], 1, -1).astype(self.blocks.dtype, copy=False)
-        return _by_sample(np.matmul(along, grouped)[:, :, 0], count).astype(np.float64)
+        return self._finished(np.matmul(along, grouped)[:, :, 0], count, axis)
 
     def _grouped(self, axis: int | None) -> np.ndarray:
-        """(B, size of the axis, everything else, L); the size is 1 for None."""
-        blocks = self.blocks if axis is None else np.moveaxis(self.blocks, axis + 1, 1)
-        kept = 1 if axis is None else self.shape[axis]
-        return blocks.reshape(len(blocks), kept, -1, blocks.shape[-1])
+        """(B, size of the axis, everything else, L); of the first axis for None."""
+        kept = axis or 0
+        blocks = np.moveaxis(self.blocks, kept + 1, 1) if self.shape else self.blocks[:, None]
+        return blocks.reshape(*blocks.shape[:2], -1, blocks.shape[-1])
+
+    def _finished(self, found: np.ndarray, count: int, axis: int | None) -> np.ndarray:
+        """(B, size of the axis, L) by sample, in float64; the axis added up for None."""
+        wide = _by_sample(found, count).astype(np.float64, copy=False)
+        return np.asarray(wide.sum(axis=1, keepdims=True) if axis is None else wide)
 
 
 @final
