@@ -83,13 +83,13 @@ def test_a_network_without_parameters_has_none() -> None:
 
 
 def held(lanes: int, dtype: type = np.float64) -> tuple[dict[str, Part], SampleGradients]:
-    """Three parameters, `lanes` samples side by side; what lies beyond the N-th is no sample."""
+    """Three parameters, `lanes` samples side by side; what lies beyond the N-th is no sample's."""
     draw, blocks = np.random.default_rng(lanes), -(-N // lanes)
 
     def some(*shape: int) -> np.ndarray:
         found = draw.standard_normal((blocks, *shape, lanes)).astype(dtype)
         flat = np.moveaxis(found, -1, 1).reshape(blocks * lanes, *shape)
-        flat[N:] = 0
+        flat[N:] = np.inf
         return np.moveaxis(flat.reshape(blocks, lanes, *shape), 1, -1).copy()
 
     parts = {
@@ -135,6 +135,17 @@ def test_one_axis_may_be_kept(lanes: int) -> None:
         assert_close(g.norms_of(name, None), g.norms([name]), FLOAT64)
         assert_close(g.dots_of(name, d, None), g.dots({name: d}), FLOAT64)
     assert g.norms_of("conv1.weight").shape == (N, K)
+
+
+def test_a_sample_that_is_not_finite_leaves_the_others_alone() -> None:
+    parts, g = held(4)
+    expected = g.norms(), g.dots(g.mean())
+    blocks, direction = parts["conv1.weight"].blocks.copy(), g.mean()
+    blocks[0, 1, 0, 2, 1], blocks[0, 2, 1, 0, 3] = np.nan, np.inf
+    broken = SampleGradients({**parts, "conv1.weight": Summed(blocks)}, N)
+    for got, whole in zip((broken.norms(), broken.dots(direction)), expected, strict=True):
+        assert np.isfinite(got).tolist() == [True, False, True, False, True]
+        assert_close(got[::2], whole[::2], FLOAT64)
 
 
 def test_a_single_number_has_a_norm() -> None:

@@ -41,8 +41,8 @@ class Part(ABC):
         """The parameter's."""
 
     @abstractmethod
-    def rows(self, count: int) -> np.ndarray:
-        """The shares of the first `count` samples, (N, *shape)."""
+    def made(self, count: int) -> np.ndarray:
+        """The gradients of the first `count` samples, N times their shares: (N, *shape), new."""
 
     @abstractmethod
     def total(self, count: int) -> np.ndarray:
@@ -73,13 +73,17 @@ class Summed(Part):
         """See `Part.shape`."""
         return self.blocks.shape[1:-1]
 
-    def rows(self, count: int) -> np.ndarray:
-        """See `Part.rows`."""
-        return _by_sample(self.blocks, count)
+    def made(self, count: int) -> np.ndarray:
+        """See `Part.made`."""
+        moved = np.moveaxis(self.blocks, -1, 1)
+        rows = np.multiply(moved, count, order="C", dtype=self.blocks.dtype)
+        return np.asarray(rows.reshape(-1, *self.shape)[:count])
 
     def total(self, count: int) -> np.ndarray:
         """See `Part.total`."""
-        total = self.blocks.sum(axis=(0, -1), dtype=np.float64)
+        whole, left = divmod(count, self.blocks.shape[-1])
+        total = self.blocks[:whole].sum(axis=(0, -1), dtype=np.float64)
+        total += self.blocks[whole : whole + 1, ..., :left].sum(axis=(0, -1), dtype=np.float64)
         return np.asarray(total, self.blocks.dtype)
 
     def squares(self, count: int, axis: int | None) -> np.ndarray:
@@ -133,9 +137,10 @@ class Factors(Part):
         """See `Part.shape`."""
         return (self.deltas.shape[1], self.inputs.shape[1])
 
-    def rows(self, count: int) -> np.ndarray:
-        """See `Part.rows`."""
-        deltas, inputs = _by_sample(self.deltas, count), _by_sample(self.inputs, count)
+    def made(self, count: int) -> np.ndarray:
+        """See `Part.made`."""
+        inputs = _by_sample(self.inputs, count)
+        deltas = np.multiply(_by_sample(self.deltas, count), count, dtype=inputs.dtype)
         return np.asarray(deltas[:, :, None] * inputs[:, None, :])
 
     def total(self, count: int) -> np.ndarray:
@@ -165,7 +170,7 @@ class SampleGradients(Mapping[str, np.ndarray]):
     """Each sample's gradient of every parameter: `g["conv1.weight"]` is (N, K, C, R, S).
 
     An array is made when it is asked for, anew each time. What is asked here instead is found
-    without making any.
+    without making any. A sample whose gradient is not finite has norms and products that are not.
 
     Args:
         parts: parameter → the samples' shares.
@@ -176,10 +181,9 @@ class SampleGradients(Mapping[str, np.ndarray]):
     def __init__(self, parts: Mapping[str, Part], count: int, owner: object = None) -> None:
         self._parts, self._count, self._owner = dict(parts), count, owner
 
+    @np.errstate(all="ignore")
     def __getitem__(self, name: str) -> np.ndarray:
-        part = self._part(name)
-        shares = part.rows(self._count)
-        return np.asarray(np.multiply(shares, self._count, dtype=shares.dtype))
+        return self._part(name).made(self._count)
 
     def __contains__(self, name: object) -> bool:
         return name in self._parts
@@ -204,10 +208,12 @@ class SampleGradients(Mapping[str, np.ndarray]):
         """Parameter → the shape of one sample's gradient."""
         return {name: part.shape for name, part in self._parts.items()}
 
+    @np.errstate(all="ignore")
     def mean(self) -> dict[str, np.ndarray]:
         """The batch's gradient of every parameter, (*shape)."""
         return {name: part.total(self._count) for name, part in self._parts.items()}
 
+    @np.errstate(all="ignore")
     def norms(self, names: Iterable[str] | None = None) -> np.ndarray:
         """The Euclidean norm of each sample's gradient, (N,) float64.
 
@@ -222,6 +228,7 @@ class SampleGradients(Mapping[str, np.ndarray]):
             total += self._part(name).squares(self._count, None)[:, 0]
         return np.asarray(self._count * np.sqrt(total))
 
+    @np.errstate(all="ignore")
     def norms_of(self, name: str, axis_kept: int | None = 0) -> np.ndarray:
         """The norms for one parameter, along one of its axes.
 
@@ -262,6 +269,7 @@ class SampleGradients(Mapping[str, np.ndarray]):
             total += self.dots_of(name, direction[name], None)
         return total
 
+    @np.errstate(all="ignore")
     def dots_of(self, name: str, direction: np.ndarray, axis_kept: int | None = 0) -> np.ndarray:
         """The inner products for one parameter, along one of its axes.
 

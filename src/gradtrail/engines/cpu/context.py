@@ -181,10 +181,14 @@ class Context:
 
     def renew(self) -> None:
         """Make room for what every block has to itself, where that is still lent from before."""
-        if self._lent() is not None:
-            self.partial = aligned(len(self.partial))
-            self.frame[Field.PARTIAL_ALL] = address(self.partial)
+        if self._lent() is None:
+            return
+        count, blocks = self.count, self._blocks
+        self.count = self._blocks = 0  # should this be interrupted
+        self.partial = aligned(len(self.partial))
+        self.frame[Field.PARTIAL_ALL] = address(self.partial)
         self._lent = _nothing
+        self._blocks, self.count = blocks, count
 
     def lend(self) -> Lent:
         """What keeps that from being written again, as long as somebody holds it."""

@@ -219,7 +219,7 @@ def nest_of(
     return nest, tuple(letters), tiling
 
 
-WAITING = 320 << 10
+_WAITING = 320 << 10
 """How many bytes of accumulators may wait in memory between the rows of a weight gradient."""
 
 
@@ -227,7 +227,7 @@ def goes_by_rows(form: Form, waiting: Layout) -> bool:
     """Whether a weight gradient is added up row by row, its accumulators `waiting` in between."""
     pairs = len(form.terms) == 1 and len(form.terms[0].factors) == 2
     places = [n for n in form.terms[0].summed if n != SAMPLE]
-    return pairs and len(places) >= 2 and waiting.size <= WAITING
+    return pairs and len(places) >= 2 and waiting.size <= _WAITING
 
 
 def by_rows(nest: Nest, lanes: Stream) -> Nest:
