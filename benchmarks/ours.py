@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 
 import gradtrail as gt
-from gradtrail.engines import CPU, Batch, Samples
+from gradtrail.engines import CPU, Batch, SampleGradients, Samples
 
 from .task import Task
 
-__all__ = ["NAME", "Learner", "engine", "engine_options", "native_seconds", "predictor"]
+__all__ = ["NAME", "Learner", "engine", "engine_options", "native_seconds", "predictor", "sampler"]
 
 NAME = "gradtrail"
 
@@ -78,6 +79,14 @@ def predictor(task: Task, options: Mapping[str, Any], x: np.ndarray) -> Callable
     """Computes the outputs for `x` in evaluation, (N, classes)."""
     made = engine(task.threads, options)
     return lambda: task.network.predict(x, batch_size=len(x), engine=made)
+
+
+def sampler(task: Task, options: Mapping[str, Any]) -> Callable[[], SampleGradients]:
+    """Computes each sample's gradients for the task's batches, one after the other."""
+    loss, network = gt.CrossEntropy(), task.network
+    made = engine(task.threads, options)
+    turns = cycle([Batch.of(network, x, y, loss) for x, y in task.batches])
+    return lambda: made.per_sample(network, next(turns), loss, training=True)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ __all__ = [
     "LIMITS",
     "MEMORY",
     "ROUNDING",
+    "SAMPLES",
     "TRAINING",
     "WORKLOADS",
     "Curves",
@@ -93,6 +94,10 @@ class Training:
 TRAINING = Training()
 
 INFERENCE_BATCHES = (1, 16, 256)
+
+
+SAMPLES: Mapping[str, float] = {"lenet5": 1.3, "mnist-cnn": 1.3}
+"""How many times as long as a training step each sample's gradients may take."""
 
 
 @dataclass(frozen=True)

@@ -346,7 +346,7 @@ def test_our_side_is_measured_without_peers(
 ) -> None:
     monkeypatch.setattr(training, "installed", lambda threads: ([], []))
     arguments = ["--networks", "digits-cnn", "--seconds", "0.01", "--threads", "1"]
-    sections = ["--sections", "training,layers,inference,overhead", "--out", str(tmp_path)]
+    sections = ["--sections", "training,layers,inference,samples,overhead", "--out", str(tmp_path)]
     result = CliRunner().invoke(training.main, [*arguments, *sections])
     assert result.exit_code == 0, result.output
     written = (tmp_path / "training.md").read_text(encoding="utf-8")
@@ -359,7 +359,7 @@ def test_our_side_is_measured_without_peers(
 def test_the_training_benchmark_runs(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     arguments = ["--networks", "digits-cnn", "--seconds", "0.02", "--skip", "compile"]
-    sections = ["--sections", "training,inference", "--out", str(tmp_path)]
+    sections = ["--sections", "training,inference,samples", "--out", str(tmp_path)]
     result = CliRunner().invoke(training.main, [*arguments, *sections])
     assert result.exit_code == 0, result.output
     written = (tmp_path / "training.md").read_text(encoding="utf-8")

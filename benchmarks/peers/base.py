@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -53,6 +53,17 @@ class Peer(ABC):
         Raises:
             UnavailableError: the mode does not work here; the message says why.
         """
+
+    def sampler(self, task: Task) -> Callable[[], Mapping[str, Any]]:
+        """What computes each sample's gradients for the task's batches, one after the other.
+
+        Returns:
+            Arrays (N, *shape) by our parameters' names, as something NumPy takes.
+
+        Raises:
+            UnavailableError: the peer does not give them; the message says why.
+        """
+        raise UnavailableError("it is not asked for them")
 
     def titled(self, mode: str) -> str:
         """Such as `PyTorch eager`."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.func import functional_call, grad, vmap
 from torch.nn import functional
 
 import gradtrail as gt
@@ -144,6 +146,34 @@ class PyTorch(Peer):
                 return module(samples)
 
         return run
+
+    def sampler(self, task: Task) -> Callable[[], Mapping[str, Any]]:
+        """See `Peer.sampler`; by `torch.func`."""
+        if any(isinstance(step.layer, gt.BatchNorm2d) for step in task.network.steps):
+            raise UnavailableError("vmap lets no samples meet, as they do in batch norm")
+        module = module_for(task.network).train()
+        held = {name: tensor.detach() for name, tensor in module.named_parameters()}
+        names = _names(task.network, module)
+
+        def loss_of(weights: Any, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return functional.cross_entropy(functional_call(module, weights, x[None]), y[None])
+
+        each = vmap(grad(loss_of), in_dims=(None, 0, 0), randomness="different")
+        turns = cycle([(torch.from_numpy(x), torch.from_numpy(y)) for x, y in task.batches])
+
+        def run() -> dict[str, torch.Tensor]:
+            return {names[name]: found for name, found in each(held, *next(turns)).items()}
+
+        return run
+
+
+def _names(network: Network, module: Any) -> dict[str, str]:
+    """The module's names of parameters and ours."""
+    return {
+        f"parts.{place}.{name}": f"{step.name}.{name}"
+        for place, (step, part) in enumerate(zip(network.steps, module.parts, strict=True))
+        for name, _ in part.named_parameters()
+    }
 
 
 def _order(mode: str, module: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ..report import Part
 from ..session import Session
-from . import inference, layers, memory, overhead, scaling, startup, steps
+from . import inference, layers, memory, overhead, samples, scaling, startup, steps
 
 __all__ = ["SECTIONS"]
 
@@ -14,6 +14,7 @@ SECTIONS: Mapping[str, Callable[[Session], Part]] = {
     "training": steps.measure,
     "layers": layers.measure,
     "inference": inference.measure,
+    "samples": samples.measure,
     "startup": startup.measure,
     "overhead": overhead.measure,
     "memory": memory.measure,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,8 @@ NETWORKS = {
 OPTIONS = {
     "training": Options(training=True, backward=True),
     "kept": Options(training=True, backward=True, keep=True),
+    "per sample": Options(training=True, backward=True, per_sample=True),
+    "kept per sample": Options(training=True, backward=True, keep=True, per_sample=True),
     "evaluation": Options(training=False, outputs=True),
 }
 
@@ -99,7 +103,7 @@ def test_what_lives_between_two_barriers_lies_in_the_threads_memory(
         short = len(users[id(buffer)]) == 1 and not buffer.kept
         assert (buffer.field is Field.SCRATCH) == (short and made.segmented), buffer.name
         between += short
-    assert between or purpose == "kept"
+    assert between or "kept" in purpose
 
 
 def test_batch_norms_are_applied_again_rather_than_kept() -> None:
@@ -114,9 +118,10 @@ def test_batch_norms_are_applied_again_rather_than_kept() -> None:
     assert not any(c.does.endswith("again") for c in program("resnet20", "kept").calls)
 
 
+@pytest.mark.parametrize("purpose", OPTIONS)
 @pytest.mark.parametrize("kind", NETWORKS)
-def test_every_argument_lies_inside_its_region(kind: str) -> None:
-    made = program(kind, "training")
+def test_every_argument_lies_inside_its_region(kind: str, purpose: str) -> None:
+    made = program(kind, purpose)
     for call in made.calls:
         for name in call.arguments:
             buffer = made.memory[name]
@@ -144,6 +149,16 @@ def loaded(kind: str, samples: int) -> tuple[Loaded, Samples]:
     found.feed(Batch(data, data.places), labels=True)
     found.run()
     return found, data
+
+
+@pytest.mark.parametrize("purpose", ["per sample", "kept per sample"])
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_what_a_block_has_to_itself_does_not_overlap(kind: str, purpose: str) -> None:
+    buffers = program(kind, purpose).memory.buffers.values()
+    own = sorted((b for b in buffers if b.field is Field.PARTIAL), key=lambda b: b.offset)
+    assert any(b.name.startswith("per sample ") for b in own)
+    for one, other in pairwise(own):
+        assert one.offset + one.layout.size <= other.offset, (one.name, other.name)
 
 
 @pytest.mark.parametrize("kind", NETWORKS)

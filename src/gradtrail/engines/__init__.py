@@ -10,6 +10,7 @@ from ..errors import ArgumentError
 from .base import Batch, Computed, Engine, Evaluated, Samples, Stepped, Trainer
 from .cpu import CPU
 from .reference import Reference
+from .sample_gradients import SampleGradients
 
 if TYPE_CHECKING:
     from ..network import Network
@@ -21,6 +22,7 @@ __all__ = [
     "Engine",
     "Evaluated",
     "Reference",
+    "SampleGradients",
     "Samples",
     "Stepped",
     "Trainer",

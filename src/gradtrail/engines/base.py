@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..network import Network
     from ..train.optimizers import Optimizer
     from .explanation import Explanation
+    from .sample_gradients import SampleGradients
 
 __all__ = ["Arrays", "Batch", "Computed", "Engine", "Evaluated", "Samples", "Stepped", "Trainer"]
 
@@ -150,10 +151,12 @@ class Computed:
     Args:
         values: input, parameters, buffers, outputs, what was saved, `loss`.
         gradients: of input, parameters, outputs and `loss`; empty where none were asked for.
+        per_sample: each sample's gradients of the parameters; None where they were not asked for.
     """
 
     values: Arrays
     gradients: Arrays
+    per_sample: SampleGradients | None = None
 
 
 @dataclass(frozen=True)
@@ -235,9 +238,31 @@ class Engine(ABC):
 
     @abstractmethod
     def compute(
-        self, network: Network, batch: Batch, loss: Loss, *, training: bool, backward: bool = True
+        self,
+        network: Network,
+        batch: Batch,
+        loss: Loss,
+        *,
+        training: bool,
+        backward: bool = True,
+        per_sample: bool = False,
     ) -> Computed:
-        """Forward, loss and backward with everything kept and nothing changed."""
+        """Forward, loss and backward with everything kept and nothing changed.
+
+        Args:
+            network: what is computed.
+            batch: samples and labels.
+            loss: at its end.
+            training: batch statistics and dropout, or evaluation.
+            backward: whether gradients are wanted.
+            per_sample: whether each sample's gradients are wanted, too; they need `backward`.
+        """
+
+    @abstractmethod
+    def per_sample(
+        self, network: Network, batch: Batch, loss: Loss, *, training: bool
+    ) -> SampleGradients:
+        """Each sample's gradients of all parameters; nothing else is kept, nothing changed."""
 
     @abstractmethod
     def evaluate(self, network: Network, batch: Batch) -> Evaluated:

@@ -6,18 +6,28 @@ adjoints that `equation` derives, all of them contractions. Every other engine i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..equation import Adjoint, Contraction, Equation, Normalisation, Selection, System
+from ..equation import (
+    Adjoint,
+    Contraction,
+    Equation,
+    Normalisation,
+    Selection,
+    System,
+    per_sample,
+)
 from ..equation import Loss as LossEquation
 from ..errors import EquationError
 from .base import Arrays, Batch, Computed, Engine, Evaluated, Stepped, Trainer
 from .contract import contract, view
+from .sample_gradients import SampleGradients, Summed
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -155,10 +165,32 @@ class Reference(Engine):
             return self.run(system, values)[system.nodes[-1].output]
 
     def compute(
-        self, network: Network, batch: Batch, loss: Loss, *, training: bool, backward: bool = True
+        self,
+        network: Network,
+        batch: Batch,
+        loss: Loss,
+        *,
+        training: bool,
+        backward: bool = True,
+        per_sample: bool = False,
     ) -> Computed:
         """See `Engine.compute`."""
-        return self.step(network, batch, loss, _network_arrays(network), training, backward)
+        arrays = _network_arrays(network)
+        computed = self.step(network, batch, loss, arrays, training, backward)
+        if not (backward and per_sample):
+            return computed
+        system = network.system(len(batch.x), training=training, loss=loss)
+        with _quietly():
+            shares = self.shares(system, computed.values, computed.gradients, network.parameters)
+        return replace(computed, per_sample=shares)
+
+    def per_sample(
+        self, network: Network, batch: Batch, loss: Loss, *, training: bool
+    ) -> SampleGradients:
+        """See `Engine.per_sample`."""
+        computed = self.compute(network, batch, loss, training=training, per_sample=True)
+        assert computed.per_sample is not None
+        return computed.per_sample
 
     def step(
         self,
@@ -230,12 +262,37 @@ class Reference(Engine):
             found[name] = found[name] + share if name in found else share
         return {name: found[name] for name in values if name in found}
 
+    def shares(
+        self, system: System, values: Arrays, gradients: Arrays, parameters: Collection[str]
+    ) -> SampleGradients:
+        """Each sample's gradients of the parameters, by the adjoints that do not sum over samples.
+
+        Args:
+            system: the equations.
+            values: all arrays of the forward pass.
+            gradients: those of all outputs.
+            parameters: which arrays are parameters.
+        """
+        found: dict[str, np.ndarray] = {}
+        for sent in system.backward:
+            name = sent.receives
+            if name in parameters:
+                share = contract(per_sample(sent.equation), _letters(sent, values, gradients))
+                found[name] = found[name] + share if name in found else share
+        parts = {n: Summed(found[n][..., None]) for n in parameters if n in found}
+        return SampleGradients(parts, system.shapes[system.input][0])
+
     def adjoint(self, sent: Adjoint, values: Arrays, gradients: Arrays) -> np.ndarray:
         """What one node sends back to one of its operands."""
-        node = sent.node
-        letters: dict[str, np.ndarray] = {a: values[name] for a, name in node.arrays}
-        letters["d" + node.equation.target.array] = gradients[node.output]
-        return contract(sent.equation, letters)
+        return contract(sent.equation, _letters(sent, values, gradients))
+
+
+def _letters(sent: Adjoint, values: Arrays, gradients: Arrays) -> dict[str, np.ndarray]:
+    """What an adjoint's factors may be."""
+    node = sent.node
+    letters: dict[str, np.ndarray] = {a: values[name] for a, name in node.arrays}
+    letters["d" + node.equation.target.array] = gradients[node.output]
+    return letters
 
 
 def _network_arrays(network: Network) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from .build import contraction, loss, normalisation, selection
 from .explain import explain_size
 from .kinds import Contraction, Equation, Loss, Normalisation, Selection, count
 from .number import Number
+from .per_sample import per_sample
 from .region import Region, image, preimage, unread
 from .sums import sum_of
 from .system import Adjoint, Node, System
@@ -58,6 +59,7 @@ __all__ = [
     "normalisation",
     "one_to_one",
     "parse",
+    "per_sample",
     "preimage",
     "selection",
     "sum_of",

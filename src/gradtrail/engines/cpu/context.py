@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
+from weakref import ref
 
 import numpy as np
 
@@ -88,6 +89,14 @@ def assembled(phases: Sequence[ListedPhase], addresses: Mapping[str, int]) -> As
     return Assembled.of(found, table)
 
 
+class Lent:
+    """As long as one of these lives, what it was given out for is not written again."""
+
+
+def _nothing() -> None:
+    """Nothing is lent."""
+
+
 class Context:
     """Memory for one program, and its frame.
 
@@ -112,6 +121,7 @@ class Context:
         self.scratch = aligned(threads * _padded(size(Field.SCRATCH)))
         self._blocks = self._groups = 0
         self.count = self.groups = 0
+        self._lent: Callable[[], Lent | None] = _nothing
         self.frame[Field.PER_BLOCK] = listing.per_block
         for field, array in (
             (Field.PARAMETERS, self.parameters),
@@ -168,6 +178,31 @@ class Context:
         self.frame[Field.GROUPS] = groups
         self.frame[Field.SHARE] = bits(1.0 / samples)
         self.count = samples
+
+    def renew(self) -> None:
+        """Make room for what every block has to itself, where that is still lent from before."""
+        if self._lent() is None:
+            return
+        count, blocks = self.count, self._blocks
+        self.count = self._blocks = 0  # should this be interrupted
+        self.partial = aligned(len(self.partial))
+        self.frame[Field.PARTIAL_ALL] = address(self.partial)
+        self._lent = _nothing
+        self._blocks, self.count = blocks, count
+
+    def lend(self) -> Lent:
+        """What keeps that from being written again, as long as somebody holds it."""
+        lent = Lent()
+        self._lent = ref(lent)
+        return lent
+
+    def blocks_of(self, name: str) -> np.ndarray:
+        """What every block has of an array to itself, (B, *shape, lanes), as it lies there."""
+        place, stride = self.listing.places[name], int(self.frame[Field.PARTIAL_STRIDE])
+        blocks = int(self.frame[Field.BLOCKS])
+        rows = self.partial[: blocks * stride].reshape(blocks, stride)
+        part = rows[:, place.offset : place.offset + place.layout.size].view(np.float32)
+        return part.reshape(blocks, *place.layout.shape, LANES)
 
     def array(self, name: str) -> np.ndarray:
         """An array outside the arena, as it lies there."""

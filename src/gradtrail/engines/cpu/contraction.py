@@ -36,7 +36,7 @@ from .nest import PART, Clip, Epilogue, Factor, Nest, Schedule, Stream, Sum
 from .target import Target
 from .tiling import Reading, Tiling, choose_tile
 
-__all__ = ["Form", "by_rows", "forms", "nest_of", "share_inside", "solved"]
+__all__ = ["Form", "by_rows", "forms", "goes_by_rows", "nest_of", "share_inside", "solved"]
 
 
 @frozen
@@ -217,6 +217,17 @@ def nest_of(
         clips=_clips(form),
     )
     return nest, tuple(letters), tiling
+
+
+_WAITING = 320 << 10
+"""How many bytes of accumulators may wait in memory between the rows of a weight gradient."""
+
+
+def goes_by_rows(form: Form, waiting: Layout) -> bool:
+    """Whether a weight gradient is added up row by row, its accumulators `waiting` in between."""
+    pairs = len(form.terms) == 1 and len(form.terms[0].factors) == 2
+    places = [n for n in form.terms[0].summed if n != SAMPLE]
+    return pairs and len(places) >= 2 and waiting.size <= _WAITING
 
 
 def by_rows(nest: Nest, lanes: Stream) -> Nest:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ...network import Network
     from ...train.optimizers import Optimizer
     from ..explanation import Explanation
+    from ..sample_gradients import SampleGradients
 
 __all__ = ["CPU"]
 
@@ -98,11 +99,27 @@ class CPU(Engine):
         return evaluated(self, network, batch)
 
     def compute(
-        self, network: Network, batch: Batch, loss: Loss, *, training: bool, backward: bool = True
+        self,
+        network: Network,
+        batch: Batch,
+        loss: Loss,
+        *,
+        training: bool,
+        backward: bool = True,
+        per_sample: bool = False,
     ) -> Computed:
         """See `Engine.compute`."""
         arrays = {**network.parameters, **network.buffers}
-        return self.step(network, batch, loss, arrays, training, backward)
+        return self.step(network, batch, loss, arrays, training, backward, per_sample)
+
+    def per_sample(
+        self, network: Network, batch: Batch, loss: Loss, *, training: bool
+    ) -> SampleGradients:
+        """See `Engine.per_sample`."""
+        from .running import sampled
+
+        _check(network)
+        return sampled(self, network, batch, loss, training)
 
     def step(
         self,
@@ -112,12 +129,13 @@ class CPU(Engine):
         arrays: Mapping[str, np.ndarray],
         training: bool = True,
         backward: bool = True,
+        per_sample: bool = False,
     ) -> Computed:
         """Forward, loss and backward from the given parameters and buffers, everything kept."""
         from .running import stepped
 
         _check(network)
-        return stepped(self, network, batch, loss, arrays, training, backward)
+        return stepped(self, network, batch, loss, arrays, training, backward, per_sample)
 
     def explain(self, network: Network, layer: str, loss: Loss) -> Explanation:
         """See `Engine.explain`."""

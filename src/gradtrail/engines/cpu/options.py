@@ -20,6 +20,8 @@ class Options:
         keep: whether every array of the step is kept.
         input_gradient: whether the input's gradient is wanted.
         outputs: whether the outputs are handed out as rows.
+        per_sample: whether each sample's gradients of the parameters are kept; the batch's are
+            summed only where `keep` asks for every array.
     """
 
     training: bool
@@ -27,6 +29,12 @@ class Options:
     keep: bool = False
     input_gradient: bool = False
     outputs: bool = False
+    per_sample: bool = False
+
+    @property
+    def sums(self) -> bool:
+        """Whether parameters get the batch's gradients."""
+        return self.keep or not self.per_sample
 
 
 @frozen

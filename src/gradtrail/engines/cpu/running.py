@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, ref
@@ -12,6 +13,7 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ..base import Batch, Computed, Evaluated, Samples
+from ..sample_gradients import Factors, Part, SampleGradients, Summed
 from .compiler import Compiler
 from .context import Assembled, Context, address, assembled, bits
 from .frame import Field
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from .kernels.base import Kernel
     from .program import Program
 
-__all__ = ["Loaded", "compiler_for", "evaluated", "load", "predicted", "stepped"]
+__all__ = ["Loaded", "compiler_for", "evaluated", "load", "predicted", "sampled", "stepped"]
 
 _COMPILERS: dict[Target, Compiler] = {}
 _LOADED: WeakKeyDictionary[Network, dict[tuple[object, ...], Any]] = WeakKeyDictionary()
@@ -187,9 +189,10 @@ def stepped(
     arrays: Mapping[str, np.ndarray],
     training: bool,
     backward: bool,
+    per_sample: bool = False,
 ) -> Computed:
     """Forward, loss and backward from the given parameters and buffers, everything kept."""
-    options = Options(training, backward, keep=True)
+    options = Options(training, backward, keep=True, per_sample=backward and per_sample)
     loaded = _loaded(engine, network, loss, options, by_class=batch.samples.rows[1])
     context = loaded.context
     with loaded.lock:
@@ -197,8 +200,38 @@ def stepped(
         loaded.feed(batch, labels=True)
         if backward:
             context.gradients[:] = 0
+        context.renew()
         loaded.run()
-        return _everything(network, loaded, batch, arrays)
+        computed = _everything(network, loaded, batch, arrays)
+        if options.per_sample:
+            return replace(computed, per_sample=_shares(network, loaded))
+        return computed
+
+
+def sampled(
+    engine: CPU, network: Network, batch: Batch, loss: Loss, training: bool
+) -> SampleGradients:
+    """See `Engine.per_sample`."""
+    options = Options(training, backward=True, per_sample=True)
+    loaded = _loaded(engine, network, loss, options, by_class=batch.samples.rows[1])
+    with loaded.lock:
+        _fill(loaded, network)
+        loaded.feed(batch, labels=True)
+        loaded.context.renew()
+        loaded.run()
+        return _shares(network, loaded)
+
+
+def _shares(network: Network, loaded: Loaded) -> SampleGradients:
+    """The parts of each sample's gradients, where they lie."""
+    context, parts = loaded.context, dict[str, Part]()
+    for name in network.parameters:
+        whole = f"per sample {name}"
+        if whole in loaded.listing.places:
+            parts[name] = Summed(context.blocks_of(whole))
+        else:
+            parts[name] = Factors(*(context.blocks_of(f"{whole}, {a}") for a in ("dZ", "X")))
+    return SampleGradients(parts, context.count, context.lend())
 
 
 _FEW = 3

@@ -20,6 +20,7 @@ from ..builder import Carried, Code, F, I, Value
 from ..frame import Field
 from ..functions import compiled
 from ..layout import Layout
+from ..target import LANES
 from .base import Kernel
 from .statistics import double, masked, narrow, sum_places, wide
 from .walking import lane_mask, walk
@@ -104,12 +105,16 @@ def normalise_only(target: Layout, source: Layout) -> Normalise:
 class GradientSums(Kernel):
     """Arguments: dZ, source, mean, r, partial Σ dZ, partial Σ dZ·U.
 
+    Then both [C][16 samples] before the samples are added, where they are wanted.
+
     Args:
         gradient, source: layouts.
+        lanes: whether they are.
     """
 
     gradient: Layout
     source: Layout
+    lanes: bool = False
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
@@ -117,6 +122,7 @@ class GradientSums(Kernel):
             f"for c in 0…{self.gradient.shape[0] - 1}:",
             "    s[c] = Σ dZ[c,…] over places and lanes",
             "    t[c] = Σ dZ[c,…]·U over places and lanes, U = (X[c,…] − μ[c])·r[c]",
+            *(["    both before the lanes are added, too"] if self.lanes else []),
         ]
 
     def write(self, code: Code) -> None:
@@ -141,7 +147,12 @@ class GradientSums(Kernel):
 
             for place, step in ((4, first), (5, second)):
                 totals = sum_places(code, self.gradient.shape, arrays, step)
-                whole = code.lanes_sum(masked(code, masks, totals))
+                totals = masked(code, masks, totals)
+                if self.lanes:
+                    lanes = code.at(code.argument(place + 2), c, LANES * 4)
+                    for part, value in enumerate(totals):
+                        code.store(value, code.at(lanes, part * code.width * 4))
+                whole = code.lanes_sum(totals)
                 code.store(whole, code.at(code.argument(place), c, 4))
 
 

@@ -5,6 +5,7 @@ work.py            the forms of all nodes and adjoints, what is computed along w
 places.py          a buffer for every array, with the halo that its readers need
 draft.py           calls being collected, with what all of the rest share
 forward.py, backward.py, normalisation.py      one node's calls
+outer.py, samples.py                           sums over samples alone; each sample's shares
 winograd.py        which convolutions are done by Winograd's algorithm, and their calls
 """
 

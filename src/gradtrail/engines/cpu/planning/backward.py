@@ -8,7 +8,7 @@ from math import prod
 
 from ....equation import Access, Normalisation
 from ..addresses import stream
-from ..contraction import Form, by_rows, nest_of
+from ..contraction import Form, by_rows, goes_by_rows, nest_of
 from ..frame import Field
 from ..kernels.base import NestKernel
 from ..kernels.lanes import SumLanes
@@ -18,12 +18,10 @@ from ..nest import Epilogue
 from . import outer, winograd
 from .draft import Draft, Ending, products
 from .normalisation import normalise_back
+from .samples import put_down
 from .work import Sent, gradient, slopes, value
 
 __all__ = ["backward"]
-
-_WAITING = 320 << 10
-"""How many bytes of accumulators may wait in memory between the rows of a weight gradient."""
 
 
 def backward(draft: Draft, sent: Sent) -> None:
@@ -34,11 +32,15 @@ def backward(draft: Draft, sent: Sent) -> None:
     if isinstance(node.equation, Normalisation):
         normalise_back(draft, sent)
         return
-    if sent.key not in work.absorbed and draft.same(gradient(receives), gradient(node.output)):
+    handed_on = draft.same(gradient(receives), gradient(node.output))
+    if handed_on and sent.key not in work.absorbed and not sent.per_sample:
         draft.written.add(gradient(receives))
         return
     does = f"backward towards {receives}"
     sent = replace(sent, arrays={a: draft.held(b) for a, b in sent.arrays.items()})
+    if sent.per_sample:
+        put_down(draft, sent)
+        return
     if receives in draft.network.parameters:
         _towards_parameter(draft, sent, does)
         return
@@ -103,9 +105,7 @@ def _weights(draft: Draft, sent: Sent, form: Form, does: str) -> None:
     name, memory = sent.name, draft.memory
     shape = form.equation.shape_of[form.target.array]
     waiting = Layout(shape, (), True)
-    places = [n for n in form.terms[0].summed if n != "n"]
-    pairs = len(form.terms) == 1 and len(form.terms[0].factors) == 2
-    if not pairs or len(places) < 2 or waiting.size > _WAITING:
+    if not goes_by_rows(form, waiting):
         draft.nest(form, sent.arrays, name, does, adds=True)
         return
     nest, letters, tiling = nest_of(form, draft.layouts(sent.arrays), draft.target, adds=True)

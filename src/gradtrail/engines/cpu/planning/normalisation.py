@@ -18,7 +18,7 @@ from ..kernels.statistics import BlockStatistics, JoinStatistics
 from ..layout import Layout
 from ..program import Call
 from .draft import Draft
-from .work import Sent, function_of, gradient, value
+from .work import Sent, function_of, gradient, per_sample, value
 
 __all__ = ["normalise", "normalise_back"]
 
@@ -113,17 +113,28 @@ def _sums(
     memory, name = draft.memory, node.name
     dz, source = (memory[b].layout for b in reads[:2])
     partial = _partial(draft, f"{name} backward", source.shape[0])
-    draft.call(GradientSums(dz, source), (*reads, *partial), name, "backward, sums")
+    apart = _apart(draft, node, equation, source.shape[0]) if draft.options.per_sample else []
+    kernel = GradientSums(dz, source, lanes=bool(apart))
+    draft.call(kernel, (*reads, *partial, *apart), name, "backward, sums")
     for total in totals:
         memory.add(total, Field.SHARED, Layout((source.shape[0],), (), False))
-    grads = [
-        draft.in_first_group(node.array_of[a])
-        for a in (equation.scale, equation.shift)
-        if a is not None
-    ]
-    join = JoinGradients(source.shape[0], equation.scale is not None, equation.shift is not None)
+    wanted = [a for a in (equation.scale, equation.shift) if a is not None and draft.options.sums]
+    grads = [draft.in_first_group(node.array_of[a]) for a in wanted]
+    join = JoinGradients(source.shape[0], equation.scale in wanted, equation.shift in wanted)
     arguments = (*map(draft.of_all_blocks, partial), *totals, *grads)
     draft.alone(join, arguments, name, "backward, sums of the batch")
+
+
+def _apart(draft: Draft, node: Node, equation: Normalisation, channels: int) -> list[str]:
+    """Each sample's share of Σ dZ and of Σ dZ·U, which are those of dβ and dγ."""
+    if equation.scale is None and equation.shift is None:
+        return []
+    found = []
+    for letter, what in ((equation.shift, "shift"), (equation.scale, "scale")):
+        array = f"{node.name}, no {what}" if letter is None else node.array_of[letter]
+        draft.memory.add(per_sample(array), Field.PARTIAL, Layout((channels,), (), True))
+        found.append(per_sample(array))
+    return found
 
 
 def _partial(draft: Draft, what: str, channels: int) -> list[str]:

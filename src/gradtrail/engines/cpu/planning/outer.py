@@ -52,7 +52,8 @@ def at_once(work: Work) -> frozenset[str]:
     return frozenset(
         sent.receives
         for sent in work.sent
-        if len(sent.forms) == 1
+        if not sent.per_sample
+        and len(sent.forms) == 1
         and len(work.received[sent.receives]) == 1
         and 4 * prod(work.system.shapes[sent.receives]) >= _NEAR
         and letters(sent.forms[0]) is not None

@@ -137,7 +137,8 @@ def _share(draft: Draft) -> None:
     for product, summed in work.in_place.items():
         memory[gradient(product)].same = memory[gradient(summed)]
     for sent in work.sent:
-        _hand_on(draft, sent)
+        if not sent.per_sample:
+            _hand_on(draft, sent)
 
 
 def _hand_on(draft: Draft, sent: Sent) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ....equation import (
@@ -17,15 +17,27 @@ from ....equation import (
     Term,
 )
 from ....equation import Loss as LossEquation
+from ....equation import per_sample as shares
 from ....equation.scalar import Function
 from ..activation import slope_of_value
 from ..contraction import Form, forms
 from ..kernels.selection import halves
 from ..options import Options, Policy
 from ..target import Target
+from .outer import letters
 from .winograd import Plane, choose
 
-__all__ = ["Sent", "Work", "copies", "function_of", "gradient", "maxima", "slopes", "value"]
+__all__ = [
+    "Sent",
+    "Work",
+    "copies",
+    "function_of",
+    "gradient",
+    "maxima",
+    "per_sample",
+    "slopes",
+    "value",
+]
 
 
 def value(name: str) -> str:
@@ -36,6 +48,11 @@ def value(name: str) -> str:
 def gradient(name: str) -> str:
     """The buffer of a gradient."""
     return f"gradient {name}"
+
+
+def per_sample(name: str) -> str:
+    """The buffer of each sample's gradients of a parameter."""
+    return f"per sample {name}"
 
 
 Key = tuple[str, str]
@@ -51,6 +68,7 @@ class Sent:
         arrays: letter → buffer.
         slope: where every factor stands at the target's own place, the one term; else None.
         plane: the convolution that Winograd's algorithm computes, or None.
+        per_sample: whether it is each sample's share that is computed, and not the sum.
     """
 
     adjoint: Adjoint
@@ -58,6 +76,7 @@ class Sent:
     arrays: dict[str, str]
     slope: Term | None = None
     plane: Plane | None = None
+    per_sample: bool = False
 
     @property
     def name(self) -> str:
@@ -106,7 +125,8 @@ class Work:
         self.sums = {} if options.keep else self._sums()
         self.received: dict[str, list[Sent]] = {}
         for sent in self.sent:
-            self.received.setdefault(sent.receives, []).append(sent)
+            if not sent.per_sample:
+                self.received.setdefault(sent.receives, []).append(sent)
         self.in_place: dict[str, str] = {}
         self.absorbed = {} if options.keep else self._absorptions()
         self.only_maxima: dict[str, Node] = {}
@@ -144,6 +164,10 @@ class Work:
             arrays["d" + adjoint.operand] = gradient(adjoint.receives)
             used = {a.array for t in equation.terms for a in t.accesses}
             arrays = {a: b for a, b in arrays.items() if a in used}
+            if self.options.per_sample and adjoint.operand in node.parameters:
+                found.append(_share(adjoint, equation, arrays))
+                if not self.options.sums:
+                    continue
             several, plane = self._chosen(forms(equation))
             found.append(Sent(adjoint, several, arrays, _elementwise(equation), plane))
         return found
@@ -236,6 +260,16 @@ class Work:
     def absorbs(self, sent: Sent) -> bool:
         """Whether a slope is applied elsewhere."""
         return any(slope is sent for slope in self.absorbed.values())
+
+
+def _share(adjoint: Adjoint, equation: Contraction, arrays: Mapping[str, str]) -> Sent:
+    """Each sample's share of a parameter's gradient; of an outer product, what is multiplied."""
+    several = forms(equation)
+    if len(several) > 1 or letters(several[0]) is None:
+        # rows outside, as in a sum over samples: halos instead of narrowed ranges
+        several = tuple(replace(f, inside=False) for f in forms(shares(equation)))
+    target = {"d" + adjoint.operand: per_sample(adjoint.receives)}
+    return Sent(adjoint, several, {**arrays, **target}, per_sample=True)
 
 
 def maxima(pool: Node) -> tuple[str, str]:

@@ -1,0 +1,69 @@
+"""Each sample's gradient of a parameter: the lanes of its sum, kept apart and put down.
+
+A block has a place of its own for them. A convolution's are the accumulators as they are before
+the lanes would be added. A linear layer's are outer products of what the layer read and what came
+back; those two are put down, and nothing is multiplied.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..contraction import Form, by_rows, goes_by_rows, nest_of
+from ..frame import Field
+from ..kernels.base import NestKernel
+from ..kernels.outer import Copied
+from ..kernels.zero import Zero
+from ..layout import Layout
+from .draft import products
+from .outer import letters
+from .work import per_sample
+
+if TYPE_CHECKING:
+    from .draft import Draft
+    from .work import Sent
+
+__all__ = ["factors", "put_down"]
+
+
+def factors(name: str) -> tuple[str, str]:
+    """The buffers of a linear weight's two factors, dZ and X."""
+    return f"{per_sample(name)}, dZ", f"{per_sample(name)}, X"
+
+
+def put_down(draft: Draft, sent: Sent) -> None:
+    """The calls that put down the shares of a block's samples."""
+    does = f"backward towards {sent.receives}, per sample"
+    found = letters(sent.forms[0]) if len(sent.forms) == 1 else None
+    if found is not None:
+        for name, letter in zip(factors(sent.receives), found, strict=True):
+            _copy(draft, sent, name, sent.arrays[letter], does)
+        return
+    form, first = sent.forms[0], True
+    shape = form.equation.shape_of[form.target.array][1:]
+    draft.memory.add(per_sample(sent.receives), Field.PARTIAL, Layout(shape, (), True))
+    if len(sent.forms) == 1 and goes_by_rows(form, draft.memory[per_sample(sent.receives)].layout):
+        _by_rows(draft, sent, form, does)
+        return
+    for form in sent.forms:
+        if first and not form.covers:
+            draft.zero(per_sample(sent.receives), sent.name, does)
+            first = False
+        draft.nest(form, sent.arrays, sent.name, does, adds=not first or not form.sets)
+        first = False
+
+
+def _by_rows(draft: Draft, sent: Sent, form: Form, does: str) -> None:
+    """The nest whose accumulators wait in memory: here, where they are wanted."""
+    target = per_sample(sent.receives)
+    draft.call(Zero(draft.memory[target].layout.size), (target,), sent.name, does)
+    nest, order, tiling = nest_of(form, draft.layouts(sent.arrays), draft.target, adds=True)
+    kernel = NestKernel(by_rows(nest, nest.target))
+    names = tuple(sent.arrays[a] for a in order)
+    draft.call(kernel, names, sent.name, does, products(form), tiling.cycles)
+
+
+def _copy(draft: Draft, sent: Sent, name: str, buffer: str, does: str) -> None:
+    layout = draft.memory[buffer].layout
+    draft.memory.add(name, Field.PARTIAL, Layout(layout.shape, (), True))
+    draft.call(Copied(layout.size), (name, buffer), sent.name, does)

@@ -1,0 +1,56 @@
+"""The share that each sample has in a gradient: the adjoint with the sample on its left side, too.
+
+    adjoint      dW[k,c,i,j]   = Σ_{n,y,x} dZ[n,k,y,x]·X[n,c,y·s+i,x·s+j]
+    per sample   dW[n,k,c,i,j] = Σ_{y,x}   dZ[n,k,y,x]·X[n,c,y·s+i,x·s+j]
+
+What is summed is the same, so the shares add up to the gradient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import EquationError
+from .access import unique
+from .affine import index
+from .kinds import Contraction
+
+__all__ = ["per_sample"]
+
+
+def per_sample(equation: Contraction, sample: str = "n") -> Contraction:
+    """A contraction that sums over samples, with one target element for each of them.
+
+    Args:
+        equation: such as the adjoint towards a parameter.
+        sample: the index that runs over the samples.
+
+    Returns:
+        The same terms with the sample's index as the target's first; where that had shape S, it
+        has (N, *S).
+
+    Raises:
+        EquationError: a term that does not sum over the samples.
+    """
+    for t in equation.terms:
+        if sample not in t.summed:
+            raise EquationError(
+                f"{t.target.array} has no sum over {sample}; its terms sum over "
+                f"{', '.join(t.summed) or 'no index'}, so they cannot be told apart by sample"
+            )
+    terms = tuple(
+        replace(
+            t,
+            target=replace(
+                t.target,
+                positions=(index(sample), *t.target.positions),
+                padding=((0, 0), *t.target.padding) if t.target.padding else (),
+            ),
+        )
+        for t in equation.terms
+    )
+    letter, count = equation.target.array, equation.range_of[sample]
+    shapes = tuple((a, (count, *s) if a == letter else s) for a, s in equation.shapes)
+    names = unique([n for t in terms for n in t.names])
+    ranges = tuple((n, equation.range_of[n]) for n in names)
+    return Contraction(terms, ranges=ranges, shapes=shapes)
