@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..engines import SampleGradients
 from ..engines.contract import OPERATIONS
 from ..equation import (
     Access,
@@ -189,6 +190,7 @@ class Step:
         system: the equations.
         values: every array of the forward pass.
         gradients: every gradient.
+        per_sample: each sample's, where they were computed.
     """
 
     def __init__(
@@ -196,8 +198,10 @@ class Step:
         system: System,
         values: Mapping[str, np.ndarray],
         gradients: Mapping[str, np.ndarray],
+        per_sample: SampleGradients | None = None,
     ) -> None:
         self.system, self.values, self.gradients = system, values, gradients
+        self.per_sample = per_sample
         self._held: dict[tuple[Side, str], np.ndarray] = {}
 
     def names(self, side: Side) -> tuple[str, ...]:

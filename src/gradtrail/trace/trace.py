@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..engines import Batch, Engine, engine_for
+from ..engines import Batch, Engine, SampleGradients, engine_for
 from ..equation import Equation, System
+from ..errors import ArgumentError
 from ..layers import Loss
 from ..layers.base import seeded
 from ..layers.losses import loss_for
@@ -129,6 +130,20 @@ class Gradients(Direction):
     """What the backward pass computed: `t.grad["conv1.weight"]`."""
 
     side = "grad"
+
+    @property
+    def per_sample(self) -> SampleGradients:
+        """Each sample's gradient of every parameter, of `trace(…, per_sample=True)`.
+
+        `t.grad.per_sample["conv1.weight"]` is (N, *shape); the mean over the samples is the batch's
+        gradient. Norms and inner products are there without making such arrays.
+
+        Raises:
+            ArgumentError: the trace was made without them.
+        """
+        if self._step.per_sample is None:
+            raise ArgumentError("this trace has no gradients per sample; pass per_sample=True")
+        return self._step.per_sample
 
     def follow(self, name: str, index: Any = (), k: int = 5, row: int | None = None) -> Paths:
         """The strongest paths from the loss down to one element.
@@ -251,6 +266,7 @@ def trace(
     training: bool = True,
     seed: int = 0,
     engine: str | Engine | None = None,
+    per_sample: bool = False,
 ) -> Trace:
     """Run forward, loss and backward on one batch and keep every array; nothing is changed.
 
@@ -266,6 +282,7 @@ def trace(
         training: batch statistics and dropout; False for evaluation.
         seed: what dropout's masks follow from.
         engine: None for the default, "cpu", "reference", or an engine object.
+        per_sample: whether each sample's gradients are computed, too: `t.grad.per_sample`.
 
     Returns:
         The trace: `loss`, `value` and `grad`.
@@ -279,7 +296,7 @@ def trace(
     runs = engine_for(engine, network)
     if not isinstance(engine, Engine):
         runs = runs.direct
-    computed = runs.compute(network, batch, loss, training=training)
+    computed = runs.compute(network, batch, loss, training=training, per_sample=per_sample)
     system = network.system(len(samples), training=training, loss=loss)
-    step = Step(system, computed.values, computed.gradients)
+    step = Step(system, computed.values, computed.gradients, computed.per_sample)
     return Trace(float(computed.values["loss"]), step)

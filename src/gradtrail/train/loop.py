@@ -63,7 +63,7 @@ def train(
         progress: a bar in a terminal, a line per epoch elsewhere; False for silence.
         watch: single weights such as "conv1.weight[2,0,1,1]" whose value, gradient and update are
             kept for every step, with the samples that brought most; see `History.watched`. A step
-            takes some three times as long then.
+            takes several times as long then.
 
     Returns:
         The history. Stopped by Ctrl-C, it ends with the last finished step, and so does the

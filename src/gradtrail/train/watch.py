@@ -1,7 +1,7 @@
 """Single weights watched during a training: what they were, what moved them, and which samples.
 
 Before a watched step all of its arrays are computed once more and kept, so that the weight's
-gradient can be asked for its terms; that makes such a step some three times as long, and changes
+gradient can be asked for its terms; that makes such a step several times as long, and changes
 nothing. Of each element at most `MOST` steps are kept: when they are full, every other one is
 forgotten and from then on every second step is watched, then every fourth, and so on.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 from weakref import ref
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from .driver import CALL, KINDS, PHASE, TASKS
 from .frame import FIELDS, Field
+from .layout import Layout
 from .listing import ListedPhase, Listing
 from .target import LANES
 
@@ -122,6 +124,7 @@ class Context:
         self._blocks = self._groups = 0
         self.count = self.groups = 0
         self._lent: Callable[[], Lent | None] = _nothing
+        self._spare: list[tuple[np.ndarray, np.ndarray, Callable[[], Lent | None]]] = []
         self.frame[Field.PER_BLOCK] = listing.per_block
         for field, array in (
             (Field.PARAMETERS, self.parameters),
@@ -163,6 +166,7 @@ class Context:
             self.partial = aligned(blocks * partial)
             self.frame[Field.PARTIAL_ALL] = address(self.partial)
             self.frame[Field.PARTIAL_STRIDE] = partial
+            self._lent, self._spare = _nothing, []
             self._blocks = blocks
         if options.backward and groups > self._groups:
             self._groups = 0
@@ -180,15 +184,28 @@ class Context:
         self.count = samples
 
     def renew(self) -> None:
-        """Make room for what every block has to itself, where that is still lent from before."""
+        """Other memory for what every block has to itself, where that is still lent from before.
+
+        What was lent and came back is taken before new memory; one such piece waits at most.
+        """
         if self._lent() is None:
             return
         count, blocks = self.count, self._blocks
         self.count = self._blocks = 0  # should this be interrupted
-        self.partial = aligned(len(self.partial))
+        back = [piece for piece in self._spare if piece[2]() is None]
+        out = [piece for piece in self._spare if piece[2]() is not None]
+        arenas, partial, _ = back[0] if back else self._fresh()
+        self._spare = [*out, *back[1:2], (self.arenas, self.partial, self._lent)]
+        self.arenas, self.partial, self._lent = arenas, partial, _nothing
+        self.frame[Field.ARENAS] = address(self.arenas)
         self.frame[Field.PARTIAL_ALL] = address(self.partial)
-        self._lent = _nothing
         self._blocks, self.count = blocks, count
+
+    def _fresh(self) -> tuple[np.ndarray, np.ndarray, Callable[[], Lent | None]]:
+        """Memory of the present size; arenas only where they are what is kept."""
+        keep = self.listing.options.keep
+        arenas = aligned(len(self.arenas)) if keep else self.arenas
+        return arenas, aligned(len(self.partial)), _nothing
 
     def lend(self) -> Lent:
         """What keeps that from being written again, as long as somebody holds it."""
@@ -229,28 +246,17 @@ class Context:
             parts = pairs + ([parts[-1]] if len(parts) % 2 else [])
         return parts[0].reshape(place.layout.shape).copy()
 
-    def samples_of(self, name: str, count: int) -> np.ndarray:
-        """An array of the arena, (count, …), as a copy.
+    def samples_of(self, name: str, count: int) -> Callable[[], np.ndarray]:
+        """What copies an array out of the arenas as they are now, (count, …).
 
         Args:
             name: the buffer's.
             count: how many samples.
         """
-        buffer = self.listing.places[name]
-        layout = buffer.layout
-        blocks = -(-count // LANES)
+        place, blocks = self.listing.places[name], -(-count // LANES)
         arena = self.arenas.reshape(-1, int(self.frame[Field.ARENA_STRIDE]))[:blocks]
-        kind = {"float": np.float32, "i8": np.uint8, "i32": np.int32}[layout.element]
-        part = arena[:, buffer.offset : buffer.offset + layout.size]
-        if len(layout.held) > 1:  # without the padding of the first axis
-            rows = part.reshape(blocks, layout.held[0], layout.strides[0])
-            part = rows[:, :, : layout.held[1] * layout.strides[1]]
-        held = np.ascontiguousarray(part).view(kind).reshape(blocks, *layout.held, LANES)
-        margins = layout.margins or ((0, 0),) * len(layout.shape)
-        inside = tuple(slice(a, a + s) for (a, _), s in zip(margins, layout.shape, strict=True))
-        held = held[(slice(None), *inside)]
-        rows = np.moveaxis(held, -1, 1).reshape(blocks * LANES, *layout.shape)
-        return np.ascontiguousarray(rows[:count])
+        part = arena[:, place.offset : place.offset + place.layout.size]
+        return partial(_by_sample, part, place.layout, count)
 
     def fill(self, arrays: Mapping[str, np.ndarray]) -> bool:
         """Copy parameters and running statistics in.
@@ -279,3 +285,18 @@ def address(array: np.ndarray) -> int:
 def bits(value: float) -> int:
     """A float32 as it lies in a field."""
     return int(struct.unpack("<I", struct.pack("<f", value))[0])
+
+
+def _by_sample(part: np.ndarray, layout: Layout, count: int) -> np.ndarray:
+    """An array as it lies in each block's arena, (B, bytes), in the usual order: (count, …)."""
+    kind = {"float": np.float32, "i8": np.uint8, "i32": np.int32}[layout.element]
+    blocks = len(part)
+    if len(layout.held) > 1:  # without the padding of the first axis
+        rows = part.reshape(blocks, layout.held[0], layout.strides[0])
+        part = rows[:, :, : layout.held[1] * layout.strides[1]]
+    held = np.ascontiguousarray(part).view(kind).reshape(blocks, *layout.held, LANES)
+    margins = layout.margins or ((0, 0),) * len(layout.shape)
+    inside = tuple(slice(a, a + s) for (a, _), s in zip(margins, layout.shape, strict=True))
+    held = held[(slice(None), *inside)]
+    rows = np.moveaxis(held, -1, 1).reshape(blocks * LANES, *layout.shape)
+    return np.ascontiguousarray(rows[:count])

@@ -17,6 +17,7 @@ from ..sample_gradients import Factors, Part, SampleGradients, Summed
 from .compiler import Compiler
 from .context import Assembled, Context, address, assembled, bits
 from .frame import Field
+from .kept import Kept
 from .listing import Listing, listed, listing_of
 from .options import Options
 from .pool import Pool, pool_for
@@ -204,7 +205,7 @@ def stepped(
         loaded.run()
         computed = _everything(network, loaded, batch, arrays)
         if options.per_sample:
-            return replace(computed, per_sample=_shares(network, loaded))
+            return replace(computed, per_sample=_shares(network, loaded, computed.values))
         return computed
 
 
@@ -222,8 +223,8 @@ def sampled(
         return _shares(network, loaded)
 
 
-def _shares(network: Network, loaded: Loaded) -> SampleGradients:
-    """The parts of each sample's gradients, where they lie."""
+def _shares(network: Network, loaded: Loaded, owner: object = None) -> SampleGradients:
+    """The parts of each sample's gradients, where they lie, in memory that is lent to the owner."""
     context, parts = loaded.context, dict[str, Part]()
     for name in network.parameters:
         whole = f"per sample {name}"
@@ -231,7 +232,7 @@ def _shares(network: Network, loaded: Loaded) -> SampleGradients:
             parts[name] = Summed(context.blocks_of(whole))
         else:
             parts[name] = Factors(*(context.blocks_of(f"{whole}, {a}") for a in ("dZ", "X")))
-    return SampleGradients(parts, context.count, context.lend())
+    return SampleGradients(parts, context.count, context.lend() if owner is None else owner)
 
 
 _FEW = 3
@@ -281,10 +282,12 @@ def _everything(
     batch: Batch,
     arrays: Mapping[str, np.ndarray],
 ) -> Computed:
-    """All arrays of a step that was kept whole."""
+    """All arrays of a step that was kept; those of samples are put in order when asked for."""
     context, places, count = loaded.context, loaded.listing.places, len(batch)
-    values = {name: np.array(arrays[name]) for name in network.buffers}
-    gradients: dict[str, np.ndarray] = {}
+    values: dict[str, np.ndarray | Callable[[], np.ndarray]] = {
+        name: np.array(arrays[name]) for name in network.buffers
+    }
+    gradients: dict[str, np.ndarray | Callable[[], np.ndarray]] = {}
     for name in loaded.listing.shapes:
         if name == "loss":
             values[name] = np.asarray(np.float32(loaded.outcome(batch).loss))
@@ -302,4 +305,5 @@ def _everything(
             elif f"gradient {name}" in places:
                 gradients[name] = context.samples_of(f"gradient {name}", count)
         gradients["loss"] = np.ones((), np.float32)
-    return Computed(values, gradients)
+    owner = context.lend()
+    return Computed(Kept(values, owner), Kept(gradients, owner))
