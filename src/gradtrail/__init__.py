@@ -37,7 +37,7 @@ from .layers import (
     Tanh,
 )
 from .network import Network
-from .trace import GradientReport, Trace, check_gradients, trace
+from .trace import GradientReport, Influence, Trace, check_gradients, influence, trace
 from .train import SGD, Adam, AdamW, Cosine, History, OneCycle, evaluate, train
 
 __version__ = "0.1.0"
@@ -65,6 +65,7 @@ __all__ = [
     "GradientReport",
     "GradtrailError",
     "History",
+    "Influence",
     "LeakyReLU",
     "Linear",
     "MaxPool2d",
@@ -87,6 +88,7 @@ __all__ = [
     "data",
     "equation",
     "evaluate",
+    "influence",
     "load",
     "trace",
     "train",

@@ -6,7 +6,7 @@ import click
 
 from .. import __version__
 from .planning import plan_command
-from .tracing import follow_command, trace_command, why_command
+from .tracing import follow_command, influence_command, trace_command, why_command
 from .training import train_command
 
 __all__ = ["main"]
@@ -18,5 +18,8 @@ def main() -> None:
     """Train convolutional networks, and see every shape and gradient."""
 
 
-for command in (train_command, plan_command, trace_command, why_command, follow_command):
+for command in (
+    *(train_command, plan_command),
+    *(trace_command, why_command, follow_command, influence_command),
+):
     main.add_command(command)

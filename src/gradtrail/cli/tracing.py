@@ -1,40 +1,58 @@
-"""`gradtrail trace`, `why`, `follow`: questions to one learning step of a saved run."""
+"""`gradtrail trace`, `why`, `follow`, `influence`: questions to a saved run."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from ..trace import Trace, trace
+from ..trace import Trace, influence, trace
 from ..trace.element import parse_element
+from ..trace.influence import RANKINGS
 from ..trace.overview import Overview
 from ..trace.step import Side
 from .common import one_error
-from .run import Chosen, batch_of
+from .run import Chosen, batch_of, data_of
 
-__all__ = ["follow_command", "trace_command", "why_command"]
+__all__ = ["follow_command", "influence_command", "trace_command", "why_command"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+_DATA = (
+    click.argument("run", type=click.Path(path_type=Path)),
+    click.option(
+        "--data", help="Instead of the data that the run was trained with: a name, see train."
+    ),
+    click.option("--data-path", type=click.Path(path_type=Path), help="Its folder."),
+    click.option(
+        "--split", type=click.Choice(["train", "test"]), default="train", show_default=True
+    ),
+)
+_ANSWER = (
+    click.option("--engine", help="What computes: cpu or reference."),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+)
+
+
+def _with(command: F, options: Iterable[Callable[[F], F]]) -> F:
+    for option in reversed(tuple(options)):
+        command = option(command)
+    return command
+
+
+def _of_data(command: F) -> F:
+    """The options that choose a run and its data."""
+    return _with(command, (*_DATA, *_ANSWER))
+
+
 def _of_a_run(command: F) -> F:
     """The options that choose the run's step."""
-    options = [
-        click.argument("run", type=click.Path(path_type=Path)),
-        click.option(
-            "--data", help="Instead of the data that the run was trained with: a name, see train."
-        ),
-        click.option("--data-path", type=click.Path(path_type=Path), help="Its folder."),
-        click.option(
-            "--split",
-            type=click.Choice(["train", "test"]),
-            default="train",
-            show_default=True,
-        ),
+    batch = (
         click.option(
             "--samples",
             help="Which samples make the batch, such as 0-63 or 3,17,40; by default the first, as "
@@ -46,12 +64,8 @@ def _of_a_run(command: F) -> F:
             help="Running statistics and no dropout, instead of a training step.",
         ),
         click.option("--seed", type=click.IntRange(0), default=0, help="Of dropout's masks."),
-        click.option("--engine", help="What computes: cpu or reference."),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    )
+    return _with(command, (*_DATA, *batch, *_ANSWER))
 
 
 class _Step:
@@ -185,3 +199,47 @@ def follow_command(element: str, count: int, as_json: bool, **chosen: Any) -> No
     click.echo(str(paths))
     if step.note():
         click.echo(step.note())
+
+
+@click.command("influence")
+@_of_data
+@click.option(
+    "--of", "part", default="", help="A layer, a parameter or a filter such as conv1.weight[2]."
+)
+@click.option(
+    "--by",
+    type=click.Choice(RANKINGS),
+    default="surprise",
+    show_default=True,
+    help="surprise: labels that contradict the rest; pull: large gradients; against: gradients "
+    "that point against the mean.",
+)
+@click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="Samples.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Also draw the images into a file.")
+@one_error
+def influence_command(
+    run: Path,
+    data: str | None,
+    data_path: Path | None,
+    split: str,
+    engine: str | None,
+    as_json: bool,
+    part: str,
+    by: str,
+    top: int,
+    plot: Path | None,
+) -> None:
+    """Rank the images of RUN's data by what they do to the trained network.
+
+    Example: gradtrail influence runs/lenet5-1 --top 40 --plot suspects.png
+    """
+    network, x, y, _ = data_of(run, data, data_path, split)
+    bar = sys.stderr.isatty() and not as_json
+    found = influence(network, (x, y), of=part, engine=engine, progress=bar)
+    if as_json:
+        _print(found.to_dict(top, by))
+    else:
+        click.echo(found.text(top, by))
+    if plot is not None:
+        found.plot(plot, k=top, by=by)
+        click.echo(f"picture in {plot}", err=as_json)

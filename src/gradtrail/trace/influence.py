@@ -1,0 +1,327 @@
+"""Which training images pull a layer, a filter or the whole network, and which against the rest.
+
+Of every sample of the data, as the network is now:
+
+    surprise    its loss: how much its label contradicts what the network learnt from all samples
+    pull        the norm of its gradient: how hard it pulls
+    agreement   the cosine between its gradient and the mean of all: with the rest, or against it
+
+The data go through the network twice, batch by batch: once for the mean gradient, once for what
+each sample's own gradient is beside it. Neither makes the gradients of a linear layer's weight.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engines import Batch, Engine, SampleGradients, Samples, engine_for
+from ..equation import Loss as LossEquation
+from ..errors import ArgumentError, DataError, UnknownNameError, unknown
+from ..figures import figure, saved, show_image
+from ..layers import Loss
+from ..layers.base import positive
+from ..layers.losses import loss_for
+from ..tables import Table, number
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..network import Network
+
+__all__ = ["Influence", "Ranked", "influence"]
+
+RANKINGS = ("surprise", "pull", "against")
+"""What samples can be ranked by, most first; `against` is by the gradient's inner product with the
+mean gradient, most negative first."""
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One sample in a ranking.
+
+    Args:
+        sample: its number in the data.
+        label: its class; None where there are no classes.
+        predicted: the class of its greatest output; None likewise.
+        surprise: its loss.
+        pull: the norm of its gradient.
+        agreement: the cosine with the mean gradient, −1 to 1.
+    """
+
+    sample: int
+    label: int | None
+    predicted: int | None
+    surprise: float
+    pull: float
+    agreement: float
+
+
+class Influence:
+    """What every sample of the data does to a network; prints as a table of the first.
+
+    Args:
+        of: what of the network: `conv1`, `conv1.weight[2]`; empty for all of it.
+        samples: the data.
+        outputs: (N, …) what the network predicts.
+        surprise: (N,) float64.
+        pull: (N,) float64.
+        along: (N,) float64, the inner product with the mean gradient.
+        mean: the norm of the mean gradient.
+    """
+
+    def __init__(
+        self,
+        of: str,
+        samples: Samples,
+        outputs: np.ndarray,
+        surprise: np.ndarray,
+        pull: np.ndarray,
+        along: np.ndarray,
+        mean: float,
+    ) -> None:
+        self.of, self.outputs, self._samples = of, outputs, samples
+        self.surprise, self.pull, self.along, self.mean = surprise, pull, along, mean
+
+    def __len__(self) -> int:
+        return len(self.surprise)
+
+    @property
+    def agreement(self) -> np.ndarray:
+        """(N,) the cosine between each sample's gradient and the mean; 0 where one of them is 0."""
+        sizes = self.pull * self.mean
+        found = np.zeros(len(self))
+        np.divide(self.along, sizes, out=found, where=sizes > 0)
+        return found
+
+    def ranking(self, by: str = "surprise") -> np.ndarray:
+        """The numbers of all samples, (N,) int64, first what is most so.
+
+        Args:
+            by: "surprise", which finds mislabelled samples best; "pull"; or "against", first those
+                whose gradient points most against the mean.
+
+        Raises:
+            ArgumentError: another word.
+        """
+        if by not in RANKINGS:
+            raise ArgumentError(f"by must be one of {', '.join(RANKINGS)}, got {by!r}")
+        keys = {"surprise": -self.surprise, "pull": -self.pull, "against": self.along}
+        return np.argsort(np.where(np.isnan(keys[by]), -np.inf, keys[by]), kind="stable")
+
+    def top(self, k: int = 20, by: str = "surprise") -> tuple[Ranked, ...]:
+        """The first k of a ranking.
+
+        Raises:
+            ArgumentError: k below 1, or another word than `ranking` takes.
+        """
+        positive("top", k=k)
+        return tuple(map(self._ranked, self.ranking(by)[:k]))
+
+    def _ranked(self, n: int) -> Ranked:
+        classes = self._samples.classes
+        label = None if classes is None else int(classes[n])
+        predicted = None if classes is None else int(self.outputs[n].argmax())
+        numbers = (float(a[n]) for a in (self.surprise, self.pull, self.agreement))
+        return Ranked(int(n), label, predicted, *numbers)
+
+    def text(self, k: int = _SHOWN, by: str = "surprise") -> str:
+        """The first k of a ranking as a table."""
+        return self._table(k, by).text()
+
+    def _table(self, k: int, by: str) -> Table:
+        heads = (">sample", ">label", ">predicted", ">surprise", ">pull", ">agreement")
+        rows = [
+            (
+                str(r.sample),
+                "" if r.label is None else str(r.label),
+                "" if r.predicted is None else str(r.predicted),
+                *(number(v, 3) for v in (r.surprise, r.pull, r.agreement)),
+            )
+            for r in self.top(k, by)
+        ]
+        what = f"on {self.of}" if self.of else "on the whole network"
+        above = f"the first {len(rows)} of {len(self):,} samples by {by}, {what}"
+        return Table((above,), heads, rows)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        return self._table(_SHOWN, "surprise").html()
+
+    def to_dict(self, k: int = _SHOWN, by: str = "surprise") -> dict[str, Any]:
+        """The first k of a ranking as JSON has them."""
+        return {"of": self.of, "samples": len(self), "by": by} | {
+            "ranking": [vars(ranked) for ranked in self.top(k, by)]
+        }
+
+    def plot(
+        self, path: str | Path | None = None, *, k: int = _SHOWN, by: str = "surprise"
+    ) -> Figure:
+        """The first images of a ranking, with label and prediction.
+
+        Args:
+            path: where to write it; None for only giving it back.
+            k: how many.
+            by: as in `ranking`.
+
+        Raises:
+            ArgumentError: the samples are no images, or matplotlib is not there.
+            FileError: the file cannot be written.
+        """
+        if self._samples.x.ndim != 4:
+            raise ArgumentError("plot: the samples are no images of (channels, height, width)")
+        ranked = self.top(k, by)
+        columns = min(5, len(ranked))
+        rows = -(-len(ranked) // columns)
+        drawn = figure(1.7 * columns, 2.0 * rows + 0.3)
+        panels = np.atleast_1d(drawn.subplots(rows, columns, squeeze=False)).ravel()
+        for axes in panels:
+            axes.set_axis_off()
+        for axes, one in zip(panels, ranked, strict=False):
+            show_image(axes, self._samples.x[one.sample])
+            told = "" if one.label is None else f"\n{one.label}, seen as {one.predicted}"
+            axes.set_title(f"{one.sample}{told}", size=7)
+        drawn.suptitle(f"by {by}" + (f", on {self.of}" if self.of else ""), size=9)
+        return saved(drawn, path)
+
+
+def influence(
+    network: Network,
+    data: tuple[Any, Any],
+    *,
+    of: str = "",
+    loss: Loss | None = None,
+    batch_size: int = 256,
+    training: bool = False,
+    engine: str | Engine | None = None,
+    progress: bool = False,
+) -> Influence:
+    """What every sample of the data does to a network as it is now.
+
+    Mislabelled images surface at the top of `ranking()`, by surprise.
+
+    Args:
+        network: is not changed.
+        data: samples (N, *input_shape) and their labels.
+        of: a layer (`conv1`), a parameter (`conv1.weight`) or one of its filters
+            (`conv1.weight[2]`); empty for the whole network.
+        loss: by default `CrossEntropy()`.
+        batch_size: how many samples are computed at once.
+        training: batch statistics and dropout, instead of evaluation.
+        engine: None for the default, "cpu", "reference", or an engine object.
+        progress: a bar on standard error.
+
+    Returns:
+        Each sample's surprise, pull and agreement, and rankings by them.
+
+    Raises:
+        DataError: samples or labels that do not fit.
+        UnknownNameError: `of` is nothing of this network.
+    """
+    positive("influence", batch_size=batch_size)
+    loss, runs = loss_for(loss), engine_for(engine, network)
+    samples = _samples(network, data, loss)
+    names, place = _chosen(network, of)
+    ends = range(0, len(samples), batch_size)
+    steps = [(at, min(at + batch_size, len(samples))) for at in ends]
+
+    def gradients(what: str) -> Iterator[SampleGradients]:
+        for begin, end in _shown(steps, what, progress):
+            batch = Batch(samples, samples.places, 0, begin // batch_size, begin, end)
+            yield runs.per_sample(network, batch, loss, training=training)
+
+    mean = {name: np.zeros(network.parameters.shapes[name]) for name in names}
+    for part in gradients("mean gradient"):
+        found = part.mean()
+        for name in names:
+            mean[name] += found[name].astype(np.float64) * (part.count / len(samples))
+    squares, along = np.zeros(len(samples)), np.zeros(len(samples))
+    for (begin, end), part in zip(steps, gradients("each sample"), strict=True):
+        for name in names:
+            axis = None if place is None else 0
+            norms = part.norms_of(name, axis)
+            dots = part.dots_of(name, mean[name], axis)
+            squares[begin:end] += np.square(norms if place is None else norms[:, place])
+            along[begin:end] += dots if place is None else dots[:, place]
+    chosen = [mean[n] if place is None else mean[n][place] for n in names]
+    size = float(np.sqrt(sum(float(np.square(m).sum()) for m in chosen)))
+    outputs = network.predict(samples.x, batch_size=batch_size, engine=runs)
+    surprise = _losses(network, samples, outputs, loss)
+    return Influence(of, samples, outputs, surprise, np.sqrt(squares), along, size)
+
+
+def _samples(network: Network, data: Any, loss: Loss) -> Samples:
+    """Samples and labels, checked."""
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise DataError(f"data must be a pair (samples, labels), got {type(data).__name__}")
+    x, y = network.checked(data[0]), np.asarray(data[1])
+    outputs = network.system(1, loss=loss).shapes[network.output_name][1:]
+    loss.targets(y, (len(x), *outputs))
+    return Samples(np.ascontiguousarray(x), y, loss, outputs)
+
+
+_PART = re.compile(r"([^\W\d]\w*)(\.\w+)?\s*(?:\[\s*(\d+)\s*\])?")
+
+
+def _chosen(network: Network, of: str) -> tuple[list[str], int | None]:
+    """The parameters that are meant, and the filter of the one."""
+    shapes: Mapping[str, tuple[int, ...]] = network.parameters.shapes
+    if not of:
+        return list(shapes), None
+    match = _PART.fullmatch(of) if isinstance(of, str) else None
+    if match is None:
+        raise ArgumentError(
+            "influence: of is a layer, a parameter or one of its filters, such as conv1, "
+            f"conv1.weight or conv1.weight[2]; got {of!r}"
+        )
+    name = match[1] + (match[2] or "")
+    names = [n for n in shapes if n == name or n.partition(".")[0] == name]
+    if not names:
+        layers = dict.fromkeys(n.partition(".")[0] for n in shapes)
+        raise UnknownNameError(unknown("layer or parameter", name, [*layers, *shapes]))
+    place = None if match[3] is None else int(match[3])
+    if place is not None and (name not in shapes or not 0 <= place < shapes[name][0]):
+        what = f"{name} has {shapes[names[0]][0]} filters, 0 to {shapes[names[0]][0] - 1}"
+        what = what if name in shapes else f"{name} is a layer; name its weight"
+        raise ArgumentError(f"influence: {what}; got {of!r}")
+    return names, place
+
+
+def _shown(
+    steps: Iterable[tuple[int, int]], what: str, progress: bool
+) -> Iterable[tuple[int, int]]:
+    """The steps, with a bar where one is wanted."""
+    if not progress:
+        return steps
+    from rich.console import Console
+    from rich.progress import track
+
+    listed = list(steps)
+    return track(listed, what, console=Console(stderr=True), transient=True)
+
+
+def _losses(network: Network, samples: Samples, outputs: np.ndarray, loss: Loss) -> np.ndarray:
+    """Each sample's own loss, (N,) float64: its term in the sum that the loss is the mean of."""
+    equation = network.system(1, loss=loss).nodes[-1].equation
+    assert isinstance(equation, LossEquation)
+    wide = outputs.astype(np.float64)
+    target = loss.targets(samples.y, wide.shape)["T"]
+    over = tuple(range(1, wide.ndim))
+    if equation.probabilities is None:
+        return np.asarray(np.square(wide - target).mean(axis=over))
+    with np.errstate(all="ignore"):
+        shifted = wide - wide.max(axis=1, keepdims=True)
+        logarithms = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        return np.asarray(-np.where(target == 0, 0.0, target * logarithms).sum(axis=1))
