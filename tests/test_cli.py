@@ -416,3 +416,28 @@ def test_a_question_to_what_is_no_run(tmp_path: Path, finished: Path) -> None:
     gt.load(finished).save(alone)
     assert "name them with --data" in run("why", str(alone)).output
     assert run("why", str(alone), "--data", "digits").exit_code == 0
+
+
+def test_follow_prints_the_strongest_paths(finished: Path) -> None:
+    paths = traced(finished, np.arange(32)).grad.follow("conv1.weight", (2, 0, 1, 1), k=2)
+    shown = run("follow", str(finished), "dconv1.weight[2,0,1,1]", "-k", "2")
+    assert shown.exit_code == 0, shown.output
+    assert shown.output.strip() == str(paths)
+    told = json.loads(run("follow", str(finished), "input[3,0,4,4]", "--json").output)
+    forwards = traced(finished, np.arange(32)).value.follow("input", (3, 0, 4, 4))
+    assert told == json.loads(json.dumps(forwards.to_dict()))
+
+
+def test_influence_ranks_the_runs_images(finished: Path, tmp_path: Path) -> None:
+    (x, y), (x_test, y_test) = gt.data.digits()
+    network = gt.load(finished)
+    found = gt.influence(network, (x, y), of="conv1")
+    shown = run("influence", str(finished), "--of", "conv1", "--top", "5", "--by", "pull")
+    assert shown.output.strip() == found.text(5, "pull")
+    told = json.loads(run("influence", str(finished), "--split", "test", "--json").output)
+    ranking = gt.influence(network, (x_test, y_test)).ranking()
+    assert [entry["sample"] for entry in told["ranking"]] == ranking[:20].tolist()
+    picture = tmp_path / "i.png"
+    result = run("influence", str(finished), "--data", "digits", "--plot", str(picture))
+    assert result.output.splitlines()[-1] == f"picture in {picture}"
+    assert picture.exists()
