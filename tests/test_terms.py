@@ -194,7 +194,7 @@ def test_partial_sums_over_anything() -> None:
     np.testing.assert_allclose(by_sample.magnitudes, np.abs(products).sum(axis=(1, 2)))
     assert by_sample[17] == pytest.approx(products[17].sum())
     assert by_sample[17,] == by_sample[17]
-    assert list(by_sample)[:2] == [(0,), (1,)]
+    assert list(by_sample)[:2] == [0, 1]
     places = terms.by("y", "x")
     read = np.abs(np.pad(np.ones((28, 28)), 2)[1:29, 4:32]) > 0  # a product needs both factors
     assert len(places) == read.sum()
@@ -206,7 +206,7 @@ def test_partial_sums_over_anything() -> None:
     assert terms.by("n", "k").names == ("n", "k")
     best = by_sample.top(3)
     assert abs(best.sums[0]) == np.abs(by_sample.sums).max()
-    assert best.to_numpy()["n"][0] == next(iter(best))[0]
+    assert best.to_numpy()["n"][0] == next(iter(best))
     with pytest.raises(KeyError, match="99"):
         by_sample[99]
 
@@ -218,10 +218,10 @@ def test_partial_sums_of_tied_indices_and_of_several_layers(small, batch) -> Non
     layers = terms.by("layer")
     assert len(layers) == 2
     assert sum(layers.values()) == pytest.approx(terms.sum())
-    assert {row.layer for row in terms} == {key[0] for key in layers}
+    assert {row.layer for row in terms} == set(layers)
     rows = lenet().grad.terms("pool1.output", (0, 2, 5, 7))
     by_row = rows.by("y")
-    for (y,), total in by_row.items():
+    for y, total in by_row.items():
         assert total == pytest.approx(sum(r.product for r in rows if r.indices["y"] == y))
 
 

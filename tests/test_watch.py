@@ -62,7 +62,7 @@ def test_the_samples_are_those_of_the_data() -> None:
     )
     best = terms.by("n").top(5)
     kept = history.watched[ELEMENTS[0]]
-    assert kept.samples[0].tolist() == [n for (n,) in best]
+    assert kept.samples[0].tolist() == list(best)
     np.testing.assert_allclose(kept.shares[0], best.sums, rtol=1e-6)
     assert set(kept.samples[1]) <= set(range(32, 64))
     assert (kept.samples[6] >= 192).all()  # the last batch has 8 samples

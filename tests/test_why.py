@@ -288,7 +288,7 @@ def test_what_dominates_a_weight() -> None:
     terms = t.grad.terms("conv1.weight", (0, 0, 1, 1))
     answer = t.grad.why("conv1.weight", (0, 0, 1, 1))
     assert answer.cause == "sum"
-    ((sample,), value) = next(iter(terms.by("n").top(1).items()))
+    sample, value = next(iter(terms.by("n").top(1).items()))
     assert f"Most comes from sample {sample} {value:.4g}".replace("-", "−") in answer.text
     assert f"is the sum of {len(terms)} products" in answer.text
     assert answer.to_dict()["cause"] == "sum"

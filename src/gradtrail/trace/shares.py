@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Shares", "shares_of"]
 
-Key = tuple[int | str, ...]
+Key = int | str | tuple[int | str, ...]
+"""The value of the one index, or the values of several."""
 
 LAYER = "layer"
 
@@ -50,32 +51,34 @@ class Shares(Mapping[Key, float]):
         self.sums, self.magnitudes, self.counts = sums, magnitudes, counts
         self.whole: Shares = self if whole is None else whole
 
-    def _key(self, row: int) -> Key:
+    def values_of(self, row: int) -> tuple[int | str, ...]:
+        """The values of all indices in one row."""
         values = map(int, self.keys_array[row])
         return tuple(
             self.layers[v] if n == LAYER else v for n, v in zip(self.names, values, strict=True)
         )
 
-    def __getitem__(self, key: int | str | Key) -> float:
+    def __getitem__(self, key: Key) -> float:
         wanted = key if isinstance(key, tuple) else (key,)
         for row in self._rows(wanted):
             return float(self.sums[row])
         raise KeyError(key)
 
-    def _rows(self, key: Key) -> Iterator[int]:
-        """The row of a key, if there is one."""
-        if len(key) == len(self.names):
+    def _rows(self, values: tuple[int | str, ...]) -> Iterator[int]:
+        """The row with these values, if there is one."""
+        if len(values) == len(self.names):
             try:
                 numbers = [
-                    self.layers.index(str(k)) if n == LAYER else int(k)
-                    for n, k in zip(self.names, key, strict=True)
+                    self.layers.index(str(v)) if n == LAYER else int(v)
+                    for n, v in zip(self.names, values, strict=True)
                 ]
             except ValueError:
                 return
             yield from map(int, np.flatnonzero((self.keys_array == numbers).all(axis=1)))
 
     def __iter__(self) -> Iterator[Key]:
-        return (self._key(row) for row in range(len(self)))
+        rows = map(self.values_of, range(len(self)))
+        return (values if len(self.names) > 1 else values[0] for values in rows)
 
     def __len__(self) -> int:
         return len(self.sums)
@@ -124,11 +127,13 @@ class Shares(Mapping[Key, float]):
     def to_dict(self) -> list[dict[str, Any]]:
         """One entry per partial sum, as JSON has it."""
         return [
-            dict(zip(self.names, key, strict=True))
-            | {"sum": plain(float(total)), "magnitude": plain(float(size)), "products": int(count)}
-            for key, total, size, count in zip(
-                self, self.sums, self.magnitudes, self.counts, strict=True
-            )
+            dict(zip(self.names, self.values_of(row), strict=True))
+            | {
+                "sum": plain(float(self.sums[row])),
+                "magnitude": plain(float(self.magnitudes[row])),
+                "products": int(self.counts[row]),
+            }
+            for row in range(len(self))
         ]
 
     def to_pandas(self) -> DataFrame:

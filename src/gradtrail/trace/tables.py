@@ -110,15 +110,12 @@ def shares_table(shares: Shares) -> Table:
     whole = shares.whole
     magnitude = float(whole.magnitudes.sum())
     heads = [*(f">{n}" for n in shares.names), ">products", ">sum", ">of Σ|·|"]
-    rows = [
-        [
-            *("" if k == -1 else str(k) for k in key),
-            f"{int(count):,}",
-            number(float(value)),
-            percent(float(value) / magnitude if magnitude else 0.0),
-        ]
-        for key, value, count in zip(shown, shown.sums, shown.counts, strict=True)
-    ]
+    rows = []
+    for row in range(len(shown)):
+        value = float(shown.sums[row])
+        share = percent(value / magnitude if magnitude else 0.0)
+        held = ("" if v == -1 else str(v) for v in shown.values_of(row))
+        rows.append([*held, f"{int(shown.counts[row]):,}", number(value), share])
     above = [f"{shares.element} by {', '.join(shares.names)}"]
     together = number(float(whole.sums.sum()), 6)
     below = [f"{len(whole):,} partial sums, together {together}"]

@@ -216,13 +216,13 @@ def _strongest(terms: Terms) -> str:
     told = []
     if "n" in moving:
         best = terms.by("n").top(3)
-        parts = [f"sample {k[0]} {number(v)}" for k, v in best.items()]
+        parts = [f"sample {n} {number(v)}" for n, v in best.items()]
         told.append(f"Most comes from {', '.join(parts)}")
     places = next((pair for pair in (("y", "x"), ("h", "w")) if set(pair) <= moving), None)
     names = places or next(((n,) for n in ("c", "k", "f") if n in moving), None)
     if names is not None:
         best = terms.by(*names).top(1)
-        ((key, value),) = best.items()
+        key, value = best.values_of(0), float(best.sums[0])
         what = {"c": "channel", "k": "output", "f": "feature"}.get(names[0], "position")
         place = f"({key[0]},{key[1]})" if len(key) > 1 else str(key[0])
         share = percent(value / terms.magnitude)

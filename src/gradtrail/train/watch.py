@@ -87,7 +87,7 @@ class Watched:
                 number(float(self.update[t])),
                 ", ".join(
                     f"{s} ({number(float(share), 2)})"
-                    for s, share in zip(self.samples[t], self.shares[t], strict=True)
+                    for s, share in zip(self.samples[t][:3], self.shares[t][:3], strict=True)
                     if s >= 0
                 ),
             )
@@ -196,7 +196,7 @@ class Watching(Trainer):
         for record in self.records:
             terms = Terms(step, "grad", record.name, record.index)
             best = terms.by("n").top(SAMPLES)
-            numbers = [int(batch.chosen[n]) for (n,) in best]
+            numbers = [int(batch.chosen[n]) for n in best.keys_array[:, 0]]
             lacking = SAMPLES - len(numbers)
             before = float(self.inner.parameter(record.name)[record.index])
             samples = [*numbers, *[-1] * lacking]
