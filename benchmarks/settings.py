@@ -11,8 +11,10 @@ __all__ = [
     "INFERENCE_BATCHES",
     "LIMITS",
     "MEMORY",
+    "QUERY",
     "ROUNDING",
     "SAMPLES",
+    "TRACE",
     "TRAINING",
     "WORKLOADS",
     "Curves",
@@ -98,6 +100,12 @@ INFERENCE_BATCHES = (1, 16, 256)
 
 SAMPLES: Mapping[str, float] = {"lenet5": 1.3, "mnist-cnn": 1.3}
 """How many times as long as a training step each sample's gradients may take."""
+
+TRACE: Mapping[str, float] = {"lenet5": 3.0}
+"""How many times as long as a training step a trace may take."""
+
+QUERY: Mapping[str, float] = {"lenet5": 5e-3}
+"""How many seconds the strongest terms of one weight may take."""
 
 
 @dataclass(frozen=True)

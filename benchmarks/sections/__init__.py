@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ..report import Part
 from ..session import Session
-from . import inference, layers, memory, overhead, samples, scaling, startup, steps
+from . import inference, layers, memory, overhead, samples, scaling, startup, steps, tracing
 
 __all__ = ["SECTIONS"]
 
@@ -15,6 +15,7 @@ SECTIONS: Mapping[str, Callable[[Session], Part]] = {
     "layers": layers.measure,
     "inference": inference.measure,
     "samples": samples.measure,
+    "tracing": tracing.measure,
     "startup": startup.measure,
     "overhead": overhead.measure,
     "memory": memory.measure,

@@ -270,7 +270,8 @@ class Terms:
             chosen = np.arange(len(here))
             if len(here) > k:
                 least = np.partition(here, len(here) - k)[len(here) - k]
-                chosen = np.flatnonzero(here >= least)
+                above = np.flatnonzero(here > least)
+                chosen = np.append(above, np.flatnonzero(here == least)[: k - len(above)])
             numbers = np.concatenate([numbers, start + chosen])
             sizes = np.concatenate([sizes, here[chosen]])
             order = np.lexsort((numbers, -sizes))[:k]
