@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import re
@@ -10,13 +11,39 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "README.ko.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+TRANSLATIONS = {  # each with its original
+    "README.ko.md": "README.md",
+    **{
+        f"docs/ko/{path.name}": f"docs/tutorial/{path.name}"
+        for path in sorted((ROOT / "docs" / "ko").glob("*.md"))
+    },
+}
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
 
 
 def blocks(path: Path) -> list[tuple[str, str]]:
     """(language, content) of each fenced block in order."""
     return FENCED.findall(path.read_text(encoding="utf-8"))
+
+
+def without_comments(language: str, content: str) -> str:
+    """A block as it must be in every language: comments may be translated."""
+    return ast.unparse(ast.parse(content)) if language == "python" else content
+
+
+def commands(path: Path) -> list[str]:
+    """The indented lines without comments: what to type, and sums by hand."""
+    prose = FENCED.sub("", path.read_text(encoding="utf-8"))
+    return [re.sub(r"\s+#.*", "", line) for line in re.findall(r"^ {4}.*", prose, re.M)]
+
+
+def headings(path: Path) -> list[str]:
+    """The `#` signs of each heading in order."""
+    return re.findall(r"^#+(?= )", FENCED.sub("", path.read_text(encoding="utf-8")), re.M)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
@@ -49,8 +76,19 @@ def test_links_between_documents_lead_somewhere() -> None:
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
 
-def test_the_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 120
+@pytest.mark.parametrize(("translation", "original"), TRANSLATIONS.items())
+def test_a_translation_keeps_in_step_with_its_original(translation: str, original: str) -> None:
+    ours, theirs = ROOT / translation, ROOT / original
+    assert [
+        (language, without_comments(language, content)) for language, content in blocks(ours)
+    ] == [(language, without_comments(language, content)) for language, content in blocks(theirs)]
+    assert commands(ours) == commands(theirs)
+    assert headings(ours) == headings(theirs)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_the_readme_is_short(name: str) -> None:
+    assert len((ROOT / name).read_text(encoding="utf-8").splitlines()) < 120
 
 
 def test_stage_readmes_are_short() -> None:
