@@ -267,11 +267,7 @@ class Terms:
         for start, products in self._blocks():
             here = np.abs(products).ravel()
             here = np.where(np.isnan(here), np.inf, here)
-            chosen = np.arange(len(here))
-            if len(here) > k:
-                least = np.partition(here, len(here) - k)[len(here) - k]
-                above = np.flatnonzero(here > least)
-                chosen = np.append(above, np.flatnonzero(here == least)[: k - len(above)])
+            chosen = _greatest(here, int(k))
             numbers = np.concatenate([numbers, start + chosen])
             sizes = np.concatenate([sizes, here[chosen]])
             order = np.lexsort((numbers, -sizes))[:k]
@@ -354,6 +350,25 @@ class Terms:
         from .tables import terms_table
 
         return terms_table(self).html()
+
+
+_CHUNK = 64
+
+
+def _greatest(sizes: np.ndarray, k: int) -> np.ndarray:
+    """The places of the k greatest, greatest first, of equal ones the first.
+
+    Of all chunks' maxima the k-th greatest is a bound that k numbers reach: what is above it is
+    little. Selecting among all is slow where most are equal, and most products are 0.
+    """
+    if len(sizes) <= _CHUNK * k:
+        return np.argsort(-sizes, kind="stable")[:k]
+    maxima = np.maximum.reduceat(sizes, np.arange(0, len(sizes), _CHUNK))
+    bound = np.sort(maxima)[-k]
+    above = np.flatnonzero(sizes > bound)
+    equal = np.flatnonzero(sizes == bound)[: max(0, k - len(above))]
+    above = above[np.argsort(-sizes[above], kind="stable")]
+    return np.concatenate([above, equal])[:k]
 
 
 def _equation_text(one: Sum, index: tuple[int, ...]) -> str:
