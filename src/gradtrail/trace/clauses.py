@@ -77,9 +77,15 @@ class Closed:
 
 
 def lost_clause(
-    step: Step, sent: Adjoint, cause: str, count: int, window: tuple[int, ...]
+    step: Step,
+    sent: Adjoint,
+    cause: str,
+    count: int,
+    window: tuple[int, ...],
+    place: int,
+    asked: tuple[int, ...] | None,
 ) -> Closed:
-    """A maximum lost: which window, and to whom.
+    """A maximum lost: which window, by which element, and to whom.
 
     Args:
         step: the step.
@@ -87,27 +93,48 @@ def lost_clause(
         cause: "lost maximum" or "lost tie".
         count: how many windows.
         window: the index of one of them in the pool's output.
+        place: which point of that window lost, counted row-major.
+        asked: the element that was asked about, where that is one of the pool's source.
     """
-    equation = sent.node.equation
-    assert isinstance(equation, Selection)
-    winner = int(step.array("value", sent.node.array_of[equation.winner])[window])
-    offsets = np.unravel_index(winner, tuple(equation.range_of[n] for n in equation.over))
+    name, pool = sent.receives, sent.node.name
+    winner = int(step.array("value", sent.node.array_of[_pool(sent).winner])[window])
+    taker, loser = _point(sent, window, winner), _point(sent, window, place)
+    value = number(float(step.array("value", name)[taker]))
+    won, lost = written("value", name, taker), written("value", name, loser)
+    who = "it" if loser == asked else lost
+    at = f"({','.join(map(str, window[2:]))})"
+    if count > 1:
+        first = "" if cause == "lost maximum" else " and the first in row-major order wins"
+        verb = "lost" if cause == "lost maximum" else "tied"
+        text = (
+            f"the maximum is {verb} in all {count:,} windows of {pool} on the way{first}: in {at} "
+            f"{who} loses to {won}, which is {value}"
+        )
+    elif cause == "lost maximum":
+        text = f"{who} loses the maximum of the window {at} of {pool} to {won}, which is {value}"
+    else:
+        text = (
+            f"{who} ties for the maximum of the window {at} of {pool} and the first in row-major "
+            f"order wins: {won}, which is {value}"
+        )
+    text += ", too" if cause == "lost tie" else ""
+    return Closed(pool, cause, count, text, ("value", name, taker))
+
+
+def _pool(sent: Adjoint) -> Selection:
+    assert isinstance(sent.node.equation, Selection)
+    return sent.node.equation
+
+
+def _point(sent: Adjoint, window: tuple[int, ...], place: int) -> tuple[int, ...]:
+    """The element of a pool's source at one point of a window."""
+    equation = _pool(sent)
+    offsets = np.unravel_index(place, tuple(equation.range_of[n] for n in equation.over))
     point = dict(zip(equation.result.names, window, strict=True))
     point |= {n: int(i) for n, i in zip(equation.over, offsets, strict=True)}
-    taker = equation.source.at(point)
-    assert taker is not None
-    value = number(float(step.array("value", sent.receives)[taker]))
-    won = written("value", sent.receives, taker)
-    where = f"({','.join(map(str, window[2:]))})"
-    times = f"all {count:,} windows" if count > 1 else f"the window {where}"
-    such = f", such as {where}," if count > 1 else ""
-    text = f"it loses the maximum of {times} of {sent.node.name}{such} to {won}, which is {value}"
-    if cause == "lost tie":
-        text = (
-            f"it ties for the maximum of {times} of {sent.node.name}{such} and the first in "
-            f"row-major order wins: {won}, which is {value}, too"
-        )
-    return Closed(sent.node.name, cause, count, text, ("value", sent.receives, taker))
+    found = equation.source.at(point)
+    assert found is not None
+    return found
 
 
 def unweighted_clause(sent: Adjoint, count: int, place: Place) -> Closed:
@@ -178,8 +205,10 @@ def factor_clause(
             text = f"{node.name} dropped {all_of} positions on the way, such as {element}"
     elif factor.access.array in node.parameters:
         whole = not step.array("value", name).any()
-        what = "all weights" if whole else f"{count:,} weights"
-        cause, text = "zero weights", f"{what} in {name} are 0, such as {element}"
+        cause, text = "zero weights", f"all weights in {name} are 0, such as {element}"
+        if not whole:
+            text = f"{count:,} weights in {name} are 0, such as {element}"
+            text = f"{element} is 0" if count == 1 else text
     else:
         cause = "zero inputs"
         text = f"what {node.name} reads is 0 in {all_of} products, such as {element}"

@@ -277,9 +277,12 @@ class _Search:
         found = []
         for cause, which in (("lost maximum", lost), ("lost tie", tied)):
             if which.any():
-                *at, _ = (int(i) for i in np.argwhere(which)[0])
+                *at, place = (int(i) for i in np.argwhere(which)[0])
                 at[0] += self.samples.start or 0
-                found.append(lost_clause(self.step, sent, cause, int(which.sum()), tuple(at)))
+                asked = self.index if sent.receives == self.name else None
+                found.append(
+                    lost_clause(self.step, sent, cause, int(which.sum()), tuple(at), place, asked)
+                )
         return found
 
     def _loss(self, sent: Adjoint, mask: np.ndarray) -> list[Closed]:
