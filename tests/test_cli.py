@@ -441,3 +441,17 @@ def test_influence_ranks_the_runs_images(finished: Path, tmp_path: Path) -> None
     result = run("influence", str(finished), "--data", "digits", "--plot", str(picture))
     assert result.output.splitlines()[-1] == f"picture in {picture}"
     assert picture.exists()
+
+
+def test_watch_prints_what_a_run_kept(finished: Path, tmp_path: Path) -> None:
+    watched = gt.load_watched(finished)
+    shown = run("watch", str(finished))
+    assert shown.output.strip() == "\n\n".join(map(str, watched.values()))
+    picture = tmp_path / "w.png"
+    one = run("watch", str(finished), "fc1.bias[3]", "--plot", str(picture))
+    assert one.output.strip() == f"{watched['fc1.bias[3]']}\npicture in {picture}"
+    told = json.loads(run("watch", str(finished), "--json").output)
+    assert [entry["element"] for entry in told] == list(watched)
+    assert "did you mean: fc1.bias[3]" in run("watch", str(finished), "fc1.bias[4]").output
+    assert "--plot draws one element" in run("watch", str(finished), "--plot", "x.png").output
+    assert "there is no such file" in run("watch", str(tmp_path)).output

@@ -38,7 +38,18 @@ from .layers import (
 )
 from .network import Network
 from .trace import GradientReport, Influence, Trace, check_gradients, influence, trace
-from .train import SGD, Adam, AdamW, Cosine, History, OneCycle, evaluate, train
+from .train import (
+    SGD,
+    Adam,
+    AdamW,
+    Cosine,
+    History,
+    OneCycle,
+    Watched,
+    evaluate,
+    load_watched,
+    train,
+)
 
 __version__ = "0.1.0"
 
@@ -83,6 +94,7 @@ __all__ = [
     "Tanh",
     "Trace",
     "UnknownNameError",
+    "Watched",
     "architecture",
     "check_gradients",
     "data",
@@ -90,6 +102,7 @@ __all__ = [
     "evaluate",
     "influence",
     "load",
+    "load_watched",
     "trace",
     "train",
 ]

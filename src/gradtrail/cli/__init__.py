@@ -6,7 +6,13 @@ import click
 
 from .. import __version__
 from .planning import plan_command
-from .tracing import follow_command, influence_command, trace_command, why_command
+from .tracing import (
+    follow_command,
+    influence_command,
+    trace_command,
+    watch_command,
+    why_command,
+)
 from .training import train_command
 
 __all__ = ["main"]
@@ -20,6 +26,6 @@ def main() -> None:
 
 for command in (
     *(train_command, plan_command),
-    *(trace_command, why_command, follow_command, influence_command),
+    *(trace_command, why_command, follow_command, influence_command, watch_command),
 ):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""`gradtrail trace`, `why`, `follow`, `influence`: questions to a saved run."""
+"""`gradtrail trace`, `why`, `follow`, `influence`, `watch`: questions to a saved run."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import Any, TypeVar
 
 import click
 
+from ..errors import ArgumentError, UnknownNameError, unknown
 from ..trace import Trace, influence, trace
 from ..trace.element import parse_element
 from ..trace.influence import RANKINGS
 from ..trace.overview import Overview
 from ..trace.step import Side
+from ..train.watch import load_watched
 from .common import one_error
 from .run import Chosen, batch_of, data_of
 
-__all__ = ["follow_command", "influence_command", "trace_command", "why_command"]
+__all__ = ["follow_command", "influence_command", "trace_command", "watch_command", "why_command"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -242,4 +244,31 @@ def influence_command(
         click.echo(found.text(top, by))
     if plot is not None:
         found.plot(plot, k=top, by=by)
+        click.echo(f"picture in {plot}", err=as_json)
+
+
+@click.command("watch")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("element", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Also draw weight and gradient.")
+@one_error
+def watch_command(run: Path, element: str | None, as_json: bool, plot: Path | None) -> None:
+    """Print what RUN kept of the weights that were watched: see train --watch.
+
+    Example: gradtrail watch runs/lenet5-1 "conv1.weight[2,0,1,1]" --plot weight.png
+    """
+    watched = load_watched(run)
+    if element is not None:
+        if element not in watched:
+            raise UnknownNameError(unknown("watched element", element, watched))
+        watched = {element: watched[element]}
+    if as_json:
+        _print([one.to_dict() for one in watched.values()])
+    else:
+        click.echo("\n\n".join(str(one) for one in watched.values()))
+    if plot is not None:
+        if len(watched) > 1:
+            raise ArgumentError(f"--plot draws one element; name one of {', '.join(watched)}")
+        next(iter(watched.values())).plot(plot)
         click.echo(f"picture in {plot}", err=as_json)

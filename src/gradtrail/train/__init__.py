@@ -4,6 +4,7 @@ from .history import History
 from .loop import evaluate, train
 from .optimizers import SGD, Adam, AdamW, Optimizer
 from .schedules import Cosine, OneCycle, Schedule
+from .watch import Watched, load_watched
 
 __all__ = [
     "Adam",
@@ -14,6 +15,8 @@ __all__ = [
     "Optimizer",
     "SGD",
     "Schedule",
+    "Watched",
     "evaluate",
+    "load_watched",
     "train",
 ]
