@@ -1,5 +1,9 @@
 """gradtrail: train convolutional networks on a CPU, and ask any gradient where it came from."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from . import data, equation
 from .architecture import architecture
 from .engines import CPU, Reference
@@ -37,19 +41,12 @@ from .layers import (
     Tanh,
 )
 from .network import Network
-from .trace import GradientReport, Influence, Trace, check_gradients, influence, trace
-from .train import (
-    SGD,
-    Adam,
-    AdamW,
-    Cosine,
-    History,
-    OneCycle,
-    Watched,
-    evaluate,
-    load_watched,
-    train,
-)
+from .trace import GradientReport, Trace, check_gradients, trace
+from .train import SGD, Adam, AdamW, Cosine, History, OneCycle, evaluate, train
+
+if TYPE_CHECKING:
+    from .trace import Influence, influence
+    from .train import Watched, load_watched
 
 __version__ = "0.1.0"
 
@@ -106,3 +103,18 @@ __all__ = [
     "trace",
     "train",
 ]
+
+
+_LATER = {
+    **dict.fromkeys(("Influence", "influence"), "trace"),
+    **dict.fromkeys(("Watched", "load_watched"), "train"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What not every program needs is imported at its first use."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

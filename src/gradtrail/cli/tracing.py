@@ -13,8 +13,8 @@ import click
 from ..errors import ArgumentError, UnknownNameError, unknown
 from ..trace import Trace, influence, trace
 from ..trace.element import parse_element
-from ..trace.influence import RANKINGS
 from ..trace.overview import Overview
+from ..trace.ranking import RANKINGS
 from ..trace.step import Side
 from ..train.watch import load_watched
 from .common import one_error

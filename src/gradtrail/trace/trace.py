@@ -13,15 +13,16 @@ from ..errors import ArgumentError
 from ..layers import Loss
 from ..layers.base import seeded
 from ..layers.losses import loss_for
-from .follow import Paths, Target, backwards, forwards
-from .overview import DeadLayer, GradientLayer, Overview, TiedLayer, dead, ties, vanishing
-from .step import Side, Step
-from .terms import Terms
-from .why import Answer, why
 
+# What answers a question is imported when the question is asked.
 if TYPE_CHECKING:
     from ..network import Network
     from ..reach import Reach
+    from .follow import Paths, Target
+    from .overview import DeadLayer, GradientLayer, Overview, TiedLayer
+    from .step import Side, Step
+    from .terms import Terms
+    from .why import Answer
 
 __all__ = ["Gradients", "Trace", "Values", "trace"]
 
@@ -62,6 +63,8 @@ class Direction(Mapping[str, np.ndarray]):
             UnknownNameError: no array has this name.
             ArgumentError: an index that does not fit the array.
         """
+        from .terms import Terms
+
         return Terms(self._step, self.side, name, index)
 
     def why(self, name: str, index: Any = ()) -> Answer:
@@ -78,6 +81,8 @@ class Direction(Mapping[str, np.ndarray]):
             UnknownNameError: no array has this name.
             ArgumentError: an index that does not fit the array.
         """
+        from .why import why
+
         return why(self._step, self.side, name, index)
 
     def __repr__(self) -> str:
@@ -113,6 +118,8 @@ class Values(Direction):
             UnknownNameError: no array has this name.
             ArgumentError: an index that does not fit, k below 1, or an end that no path leads to.
         """
+        from .follow import forwards
+
         return forwards(self._step, name, index, k, to)
 
     def equations(self, name: str) -> tuple[Equation, ...]:
@@ -165,6 +172,8 @@ class Gradients(Direction):
             UnknownNameError: no array has this name.
             ArgumentError: an index that does not fit, k below 1, or a row that there is not.
         """
+        from .follow import backwards
+
         return backwards(self._step, name, index, k, row)
 
     def equations(self, name: str) -> tuple[Equation, ...]:
@@ -196,14 +205,20 @@ class Trace:
 
     def ties(self) -> Overview[TiedLayer]:
         """Each layer that takes maxima: windows in which several elements are the greatest."""
+        from .overview import ties
+
         return ties(self._step)
 
     def dead(self) -> Overview[DeadLayer]:
         """Each activation that can be closed: units that are so for the whole batch."""
+        from .overview import dead
+
         return dead(self._step)
 
     def vanishing(self) -> Overview[GradientLayer]:
         """Each layer: how large its gradients are, beside the last layer's and its weights."""
+        from .overview import vanishing
+
         return vanishing(self._step)
 
     def receptive_field(self, name: str, index: Any, *, of: str = "input") -> Reach:
@@ -290,6 +305,8 @@ def trace(
     Raises:
         DataError: samples or labels that do not fit.
     """
+    from .step import Step
+
     loss = loss_for(loss)
     samples, seed = network.checked(x), seeded("trace", seed)
     batch = Batch.of(network, samples, y, loss, seed)

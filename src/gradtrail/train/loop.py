@@ -19,7 +19,6 @@ from .history import History
 from .optimizers import Adam, Optimizer
 from .progress import Progress
 from .schedules import Schedule
-from .watch import watching
 
 if TYPE_CHECKING:
     from ..engines import Engine
@@ -43,7 +42,7 @@ def train(
     seed: int = 0,
     engine: str | Engine | None = None,
     progress: bool = True,
-    watch: Sequence[str] = (),
+    watch: Sequence[str] | None = None,
 ) -> History:
     """Train a network in place.
 
@@ -93,8 +92,12 @@ def train(
         network.system(min(size, len(samples)), training=True, loss=loss)
     runs = engine_for(engine, network, threads)
     trainer = runs.trainer(network, loss, optimizer, threads)
-    watched = watching(trainer, network, loss, watch)
-    trainer = watched or trainer
+    watched = None
+    if watch:
+        from .watch import watching
+
+        watched = watching(trainer, network, loss, watch)
+        trainer = watched
     history = History()
     steps = -(-len(samples) // batch_size)
     rates = _Rates(optimizer, schedule, epochs * steps)

@@ -220,10 +220,8 @@ class Watching(Trainer):
         return {record.element: record.watched() for record in self.records}
 
 
-def watching(
-    trainer: Trainer, network: Network, loss: Loss, elements: Sequence[str]
-) -> Watching | None:
-    """A trainer that watches these elements; None where there are none.
+def watching(trainer: Trainer, network: Network, loss: Loss, elements: Sequence[str]) -> Watching:
+    """A trainer that watches these elements, at least one.
 
     Raises:
         ArgumentError: an element that is no parameter's, one twice, or too many of them.
@@ -250,7 +248,7 @@ def watching(
         if element in records:
             raise ArgumentError(f"train: {element} is watched twice")
         records[element] = _Record(element, name, index)
-    return Watching(trainer, network, loss, list(records.values())) if records else None
+    return Watching(trainer, network, loss, list(records.values()))
 
 
 def save_watched(path: str | os.PathLike[str], watched: Mapping[str, Watched]) -> None:
