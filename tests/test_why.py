@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+from random_networks import drawn
 
 import gradtrail as gt
-from gradtrail.trace.clauses import CAUSES
 
 SHALLOW = [gt.Conv2d(3, 3), gt.ReLU(), gt.MaxPool2d(2), gt.Flatten(), gt.Linear(4)]
 
@@ -273,7 +274,7 @@ def test_where_an_infinity_is_made(engine: str) -> None:
     assert (side, name, index[:2]) == ("value", "conv1.output", (2, 0))
     assert "in layer 'conv1' (Conv2d), sample 2" in answer.text
     assert "made of conv1.weight[0,0," in answer.text
-    assert "input[2,0,3,3] = " in answer.text
+    assert "input[2,0,3,3] (" in answer.text
 
 
 def test_a_sum_of_finite_products_that_overflows() -> None:
@@ -306,14 +307,155 @@ def test_what_was_given() -> None:
     assert t.grad.why("loss").cause == "given"
 
 
-def test_every_zero_of_a_network_with_everything_has_a_cause(small, batch) -> None:
-    """And where the answer is not that something cancels, every path is closed."""
-    t = gt.trace(small, *batch)
+def checked(t: gt.Trace, side: str, name: str, index: tuple[int, ...]) -> str:
+    """The answer for an element, its facts looked up or worked out by other means."""
+    arrays = t.value if side == "value" else t.grad
+    answer = arrays.why(name, index)
+    assert answer.text.startswith(answer.element)
+    if answer.value != 0:
+        assert_products_are_right(t, answer, arrays.terms(name, index))
+        return answer.cause
+    for where_side, where, place in answer.where:
+        held = (t.value if where_side == "value" else t.grad)[where]
+        if answer.cause in ("dropped", "zero weights", "zero inputs", "zero products"):
+            assert held[place] == 0 or answer.where[0] != (where_side, where, place)
+        if answer.cause == "relu closed" and answer.where[0][1] == where:
+            assert held[place] <= 0
+        if answer.cause == "lost maximum" and where == name:
+            assert held[place] > t.value[name][index]
+        if answer.cause == "lost tie" and where == name:
+            assert held[place] == t.value[name][index]
+    if side == "grad":  # whether any path is open, from all paths' products together
+        open_paths = t.grad.follow(name, index, k=1).magnitude > 0
+        assert open_paths == (answer.cause in ("cancelled", "underflow")), answer
+    return answer.cause
+
+
+def assert_products_are_right(t: gt.Trace, answer: Any, terms: Any) -> None:
+    """The numbers in brackets of the strongest product multiply up to it."""
+    told = answer.text.rstrip(".")
+    stated = re.search(r"strongest product is (\S+): (.*)$", told)
+    value = terms.top(1)[0].product if len(terms) else 0.0
+    product = stated[2] if stated else told.split(" is one product: ")[1]
+    if stated:
+        assert float(stated[1].replace("−", "-")) == pytest.approx(value, rel=1e-3)
+    total = 1.0
+    for part in product.split(" · "):
+        bracket = re.search(r"\(([^()]+)\)$", part)
+        total *= float((bracket[1] if bracket else part).replace("−", "-"))
+    assert total == pytest.approx(value, rel=5e-3, abs=1e-12)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_answers_are_true_in_a_network_with_everything(small, batch, training: bool) -> None:
+    t = gt.trace(small, *batch, training=training)
+    draw = np.random.Generator(np.random.PCG64(11))
+    seen: set[str] = set()
+    for side, arrays in (("value", t.value), ("grad", t.grad)):
+        for name in arrays:
+            if arrays is t.value and name.partition(".")[2] in ("winner", "probabilities"):
+                continue
+            chosen = zeros(arrays[name])[:8]
+            chosen += [
+                tuple(int(draw.integers(0, s)) for s in arrays[name].shape) for _ in range(3)
+            ]
+            for index in chosen:
+                if len(arrays.terms(name, index)) and not arrays.terms(name, index).given:
+                    seen.add(checked(t, side, name, index))
+    assert {"sum", "relu closed", "lost maximum"} <= seen
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_answers_are_true_in_random_networks(number: int) -> None:
+    net = drawn(number).network
+    small = gt.Network(net.input_shape, net.layers, dtype=np.float64)
+    draw = np.random.Generator(np.random.PCG64(number))
+    x = np.maximum(draw.standard_normal((3, *small.input_shape)), 0)
+    shape = small.system(3).shapes[small.output_name]
+    t = gt.trace(small, x, draw.standard_normal(shape), loss=gt.MeanSquaredError(), training=False)
     for name in t.grad:
-        for index in zeros(t.grad[name])[:25]:
-            answer = t.grad.why(name, index)
-            assert answer.cause in CAUSES, answer
-            assert answer.text.startswith(f"{answer.element} is 0")
+        for index in zeros(t.grad[name])[:4]:
+            if name != "loss":
+                checked(t, "grad", name, index)
+
+
+@pytest.mark.parametrize("first", [[gt.Flatten()], [gt.MaxPool2d(2), gt.Flatten()]])
+def test_a_pixel_of_zero_handed_on_from_the_input(first: list[Any]) -> None:
+    net = network([*first, gt.Linear(4)])
+    x, y = samples(net)
+    t = gt.trace(net, np.zeros_like(x), y)
+    for layer in first:
+        name = "flatten1.output" if isinstance(layer, gt.Flatten) else "pool1.output"
+        answer = t.value.why(name, (0,) * t.value[name].ndim)
+        assert answer.cause == "given"
+        assert "input[0,0,0,0] was given so" in answer.text
+    assert t.grad.why("fc1.weight", (0, 0)).cause == "zero inputs"
+
+
+def test_a_function_that_is_zero_and_not_flat() -> None:
+    net = network([gt.Conv2d(2, 1), gt.Tanh(), gt.Flatten(), gt.Linear(3)])
+    x, y = samples(net)
+    answer = gt.trace(net, np.zeros_like(x), y).value.why("tanh1.output", (0, 0, 0, 0))
+    assert answer.cause == "zero inputs"
+    assert "handed on from conv1.output[0,0,0,0]" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("weights", "inputs", "cause", "text"),
+    [
+        ([0, 1], [1, 0], "zero products", "in each of its 2 products a factor is 0: "),
+        ([0, 0, 1], [1, 1, 0], "zero products", "1 times inputs"),
+        ([0, 0], [1, 2], "zero weights", "all weights of fc1 that it is made with are 0"),
+        ([1, 2], [0, 0], "zero inputs", "everything that fc1 reads for it is 0"),
+        ([1] * 5000 + [0] * 904, [0] * 5000 + [1] * 904, "zero products", "904 times weights"),
+    ],
+)
+def test_which_factors_of_a_sum_are_zero(weights, inputs, cause: str, text: str) -> None:
+    net = gt.Network((len(inputs),), [gt.Linear(2, bias=False)])
+    net.parameters["fc1.weight"] = np.array([weights, weights])
+    answer = gt.trace(net, np.array([inputs], np.float32), [0]).value.why("fc1.output", (0, 0))
+    assert answer.cause == cause
+    assert text in answer.text
+
+
+def test_a_loss_of_zero() -> None:
+    net = network(SHALLOW)
+    net.parameters["fc1.bias"] = [500, 0, 0, 0]
+    x, _ = samples(net)
+    answer = gt.trace(net, x, np.zeros(4, int)).value.why("loss")
+    assert answer.cause == "saturated"
+
+
+def test_what_underflows_nearer_to_the_loss() -> None:
+    net = gt.Network((2,), [gt.Linear(2), gt.Linear(2)], seed=0)
+    net.parameters["fc2.weight"] = np.full((2, 2), 1e-45)
+    answer = gt.trace(net, np.float32([[1, 1]]), [0]).grad.why("fc1.weight", (0, 0))
+    assert answer.cause in ("underflow", "cancelled")
+    assert "since it is made of dfc1.output[0,0]" in answer.text
+
+
+def test_only_weights_on_the_way_are_named() -> None:
+    """The corner pixel meets one weight of the second convolution, which is not 0."""
+    net = network(
+        [gt.Conv2d(1, 1), gt.ReLU(), gt.Conv2d(1, 3), gt.ReLU(), gt.Flatten(), gt.Linear(2)],
+        (1, 4, 4),
+    )
+    net.parameters["conv2.weight"][0, 0, 2, 2] = 0
+    net.parameters["conv1.weight"] = np.ones((1, 1, 1, 1))
+    net.parameters["conv2.bias"] = [-1000]
+    x, y = samples(net, 1)
+    answer = gt.trace(net, np.abs(x), y).grad.why("input", (0, 0, 0, 0))
+    assert answer.cause == "relu closed"
+    assert answer.blocked == {"relu closed": 1}
+
+
+def test_windows_are_counted_once() -> None:
+    net = network([gt.Conv2d(1, 3), gt.MaxPool2d(2), gt.Flatten(), gt.Linear(2)], (1, 4, 4))
+    net.parameters["conv1.weight"] = np.ones((1, 1, 3, 3))
+    x = np.zeros((1, 1, 4, 4), np.float32)
+    x[0, 0, 3, 1] = 5  # the lower windows win; the pixel in row 0 is in the upper two
+    answer = gt.trace(net, x, [0]).grad.why("input", (0, 0, 0, 1))
+    assert answer.blocked == {"lost maximum": 1}
 
 
 def test_vanishing_gradients_by_layer() -> None:

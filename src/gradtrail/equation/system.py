@@ -106,6 +106,21 @@ class System:
         }
 
     @cached_property
+    def parameters(self) -> frozenset[str]:
+        """The names of what is trained."""
+        return frozenset(node.array_of[a] for node in self.nodes for a in node.parameters)
+
+    @cached_property
+    def by_sample(self) -> frozenset[str]:
+        """The names of the arrays whose first axis counts samples."""
+        return frozenset(
+            node.array_of[access.array]
+            for node in self.nodes
+            for access in node.equation.accesses
+            if access.positions and access.positions[0].plain == "n"
+        )
+
+    @cached_property
     def readers(self) -> Mapping[str, tuple[tuple[Node, str], ...]]:
         """Array name → the nodes that read it, each with the letter it reads it by."""
         found: dict[str, list[tuple[Node, str]]] = {}

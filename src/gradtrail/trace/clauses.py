@@ -36,6 +36,7 @@ CAUSES = (
     "dropped",
     "zero weights",
     "zero inputs",
+    "zero products",
     "no class weight",
     "cancelled",
     "underflow",
@@ -137,9 +138,13 @@ def _point(sent: Adjoint, window: tuple[int, ...], place: int) -> tuple[int, ...
     return found
 
 
-def unweighted_clause(sent: Adjoint, count: int, place: Place) -> Closed:
-    """The loss does not count the sample's class."""
+def unweighted_clause(sent: Adjoint, count: int, place: Place, samples: int) -> Closed:
+    """The loss does not count the class of the sample, or of all that are reached."""
     text = f"the class of sample {place[2][0]} has the weight 0 in the loss"
+    if samples > 1:
+        text = (
+            f"the classes of all {samples:,} samples that it reaches have the weight 0 in the loss"
+        )
     return Closed(sent.node.name, "no class weight", count, text, place)
 
 
@@ -204,11 +209,11 @@ def factor_clause(
         if count > 1:
             text = f"{node.name} dropped {all_of} positions on the way, such as {element}"
     elif factor.access.array in node.parameters:
-        whole = not step.array("value", name).any()
-        cause, text = "zero weights", f"all weights in {name} are 0, such as {element}"
-        if not whole:
-            text = f"{count:,} weights in {name} are 0, such as {element}"
-            text = f"{element} is 0" if count == 1 else text
+        cause, text = "zero weights", f"{element} is 0"
+        if not step.array("value", name).any():
+            text = f"all weights in {name} are 0, such as {element}"
+        elif count > 1:
+            text = f"weights in {name} are 0 in {all_of} products on the way, such as {element}"
     else:
         cause = "zero inputs"
         text = f"what {node.name} reads is 0 in {all_of} products, such as {element}"

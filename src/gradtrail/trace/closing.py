@@ -160,8 +160,8 @@ class _Search:
         found = self._uncovered(sent, mask)
         if isinstance(equation, Selection):
             return found + self._selection(sent, mask)
-        for number_, term in enumerate(sent.equation.terms):
-            found += self._term(sent, term, mask, number_)
+        for term in sent.equation.terms:
+            found += self._term(sent, term, mask)
         return found
 
     def _uncovered(self, sent: Adjoint, mask: np.ndarray) -> list[Closed]:
@@ -177,29 +177,26 @@ class _Search:
         place = self.example(sent.receives, lost)
         return [unread_clause(sent, int(lost.sum()), place[2])]
 
-    def _term(self, sent: Adjoint, term: Term, mask: np.ndarray, number_: int) -> Iterator[Closed]:
-        """One term: which of its factors are 0, and what is reached behind them."""
+    def _term(self, sent: Adjoint, term: Term, mask: np.ndarray) -> Iterator[Closed]:
+        """One term: which of its factors are 0 on the way, and what is reached behind them."""
         equation = self._sized(sent.equation)
         letter = "d" + sent.node.equation.target.array
         gradient = next(f.access for f in term.factors if f.access.array == letter)
-        target = term.target.array
         factors: list[EquationFactor] = []
-        nonzero: dict[str, np.ndarray] = {target: mask}
+        nonzero: dict[str, np.ndarray] = {term.target.array: mask}
         for factor in (f for f in term.factors if f.access.array != letter):
             held = self._nonzero(sent.node, factor)
             if not held.all():
                 key = f"{factor.access.array}{len(factors)}"
                 nonzero[key] = held
                 factors.append(replace(factor.access, array=key))
-                if factor.access.positions == term.target.positions:
-                    zero = mask & ~np.broadcast_to(held, mask.shape)
-                    count = int(zero.sum())
-                else:
-                    zero, count = ~held, int((~held).sum())
-                if count:
+                met = self._contract(equation, Term(factor.access, (term.target,)), nonzero)
+                zero = np.where(held, 0, met)
+                if zero.any():
                     name = sent.node.array_of[factor.access.array]
-                    place = self.example(name, zero)[2]
-                    yield factor_clause(self.step, sent, factor, count, place, int(mask.sum()))
+                    place = self.example(name, zero > 0)[2]
+                    counts = round(float(zero.sum())), round(float(met.sum()))
+                    yield factor_clause(self.step, sent, factor, counts[0], place, counts[1])
         there = self._contract(equation, Term(gradient, (term.target, *factors)), nonzero)
         self._reach(sent.node.output, there > 0)
 
@@ -271,18 +268,19 @@ class _Search:
         winner = self.array(sent.node.array_of[equation.winner], True)
         best = self.array(sent.node.output, True)
         won = np.arange(own.shape[-1]) == winner[..., None]
-        self._reach(sent.node.output, (own & won).any(axis=-1))
-        tied = own & ~won & (values == best[..., None])
-        lost = own & ~won & ~tied
+        passed = (own & won).any(axis=-1)
+        self._reach(sent.node.output, passed)
+        shut = own & ~passed[..., None]
+        tied = shut & (values == best[..., None])
+        lost = shut & ~tied.any(axis=-1, keepdims=True)
+        asked = self.index if sent.receives == self.name else None
         found = []
         for cause, which in (("lost maximum", lost), ("lost tie", tied)):
             if which.any():
                 *at, place = (int(i) for i in np.argwhere(which)[0])
                 at[0] += self.samples.start or 0
-                asked = self.index if sent.receives == self.name else None
-                found.append(
-                    lost_clause(self.step, sent, cause, int(which.sum()), tuple(at), place, asked)
-                )
+                count = int(which.any(axis=-1).sum())
+                found.append(lost_clause(self.step, sent, cause, count, tuple(at), place, asked))
         return found
 
     def _loss(self, sent: Adjoint, mask: np.ndarray) -> list[Closed]:
@@ -297,5 +295,5 @@ class _Search:
         count = int(mask.sum())
         weight = equation.weight and self.array(sent.node.array_of[equation.weight], True)
         if isinstance(weight, np.ndarray) and (weight[mask.any(axis=1)] == 0).all():
-            return [unweighted_clause(sent, count, place)]
+            return [unweighted_clause(sent, count, place, int(mask.any(axis=1).sum()))]
         return [saturated_clause(self.step, sent, count, place[2])]

@@ -47,27 +47,16 @@ def _sentence(
     node = next((n for n in system.nodes if n.name == layer), None)
     where = f" of layer '{node.name}' ({node.kind})" if node and "." in name else ""
     made = name in system.producer
-    trained = any(name in map(n.array_of.get, n.parameters) for n in system.nodes)
     remedy = "lower the learning rate, or normalise the input"
-    if not of and trained:
+    if not of and name in system.parameters:
         remedy = "it was so before this step; load finite weights, or lower the learning rate"
     elif not of and not made:
         remedy = "clean the data"
     sample = ""
-    if index and _by_sample(system, name):
+    if index and name in system.by_sample:
         sample = f", sample {index[0] if samples is None else int(samples[index[0]])}"
     written = f"{of}{name}{list(index) if index else ''}{where}{sample}"
     return (
         f"{written} is {array[index]:g}, the first that is not finite "
         f"({int(wrong.sum())} of {array.size} there); {remedy}"
     )
-
-
-def _by_sample(system: System, name: str) -> bool:
-    """Whether the first axis counts samples."""
-    for node in system.nodes:
-        for letter, array in node.arrays:
-            if array == name:
-                accesses = (a for a in node.equation.accesses if a.array == letter)
-                return any(a.positions and a.positions[0].plain == "n" for a in accesses)
-    return False

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..tables import number
 from .step import Side, Step, written
-from .terms import BLOCK, Factor, Terms
+from .tables import product_text
+from .terms import BLOCK, Terms
 
 __all__ = ["origin_text"]
 
@@ -59,7 +60,7 @@ def _further(step: Step, terms: Terms) -> tuple[Element | None, str]:
     for factor in sorted(row.factors, key=lambda f: f.side == "grad"):
         if not np.isfinite(factor.stored):
             return (factor.side, factor.name, factor.index), ""
-    return None, f"it is the first that is not finite, made of {_product(row.factors)}"
+    return None, f"it is the first that is not finite, made of {product_text(row)}"
 
 
 def _first(terms: Terms, most: float) -> int | None:
@@ -75,21 +76,12 @@ def _first(terms: Terms, most: float) -> int | None:
     return None
 
 
-def _product(factors: tuple[Factor, ...]) -> str:
-    told = []
-    for factor in factors:
-        value = f"{factor} = {number(factor.stored)}"
-        told.append(f"{factor.function}({value})" if factor.function not in ("", "[·]") else value)
-    return " · ".join(told)
-
-
 def _unsummed(step: Step, terms: Terms) -> tuple[Element | None, str]:
     """What was given, or is no sum: a softmax of its outputs."""
     node = step.system.producer.get(terms.name)
     if node is None or terms.side == "grad":
-        trained = any(terms.name in map(n.array_of.get, n.parameters) for n in step.system.nodes)
-        what = "it was so before this step" if trained else "it was given so"
-        return None, what
+        trained = terms.name in step.system.parameters
+        return None, "it was so before this step" if trained else "it was given so"
     source = node.inputs[0]
     row = step.array("value", source)[terms.index[:1]]
     wrong = np.argwhere(~np.isfinite(row))
@@ -106,8 +98,4 @@ def _layer(step: Step, element: Element) -> str:
 def _sample(step: Step, element: Element) -> str:
     """`, sample 3` for an array whose first axis counts samples."""
     _, name, index = element
-    shape = step.array(element[0], name).shape
-    samples = step.system.shapes[step.system.input][0]
-    trained = {n.array_of[a] for n in step.system.nodes for a in n.parameters}
-    by_sample = len(shape) > 1 and shape[0] == samples and name not in trained
-    return f", sample {index[0]}" if by_sample else ""
+    return f", sample {index[0]}" if name in step.system.by_sample else ""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .shares import Shares
     from .terms import Factor, Row, Terms
 
-__all__ = ["cancelling", "legend", "rows_table", "shares_table", "terms_table"]
+__all__ = ["cancelling", "legend", "product_text", "rows_table", "shares_table", "terms_table"]
 
 _SHOWN = 10
 
@@ -26,6 +26,19 @@ def factor_text(factor: Factor) -> str:
     if factor.function == "[·]":
         return f"[{held}] {number(factor.value)}"
     return f"{factor.function}({held}) {number(factor.value)}"
+
+
+def product_text(row: Row) -> str:
+    """A product in a sentence: `0.25 · dfc1.output[0,2] (0.3) · relu′(fc1.output[0,1] = 2) (1)`."""
+    told = [] if row.scale == 1 else [number(row.scale)]
+    for factor in row.factors:
+        element = str(factor)
+        if factor.function == "[·]":
+            element = f"[{factor} = {number(factor.stored)}]"
+        elif factor.function:
+            element = f"{factor.function}({factor} = {number(factor.stored)})"
+        told.append(f"{element} ({number(factor.value)})")
+    return " · ".join(told)
 
 
 def legend(terms: Terms) -> list[str]:

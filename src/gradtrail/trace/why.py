@@ -8,21 +8,25 @@ An `Answer` has the sentence, and the cause by name for those who ask by program
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..equation import Applied
+from ..equation import Loss as LossEquation
 from ..tables import number, percent
-from .clauses import Closed
+from .clauses import Closed, Place
 from .closing import closed_paths
 from .origin import origin_text
-from .step import Side, Step
-from .tables import cancelling
-from .terms import Row, Terms
+from .step import Side, Step, written
+from .tables import cancelling, product_text
+from .terms import BLOCK, Factor, Terms
 
 __all__ = ["Answer", "why"]
+
+_WINDOW = 4096
+"""How many elements a window has at most whose greatest is looked for one by one."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Answer:
     cause: str
     text: str
     blocked: Mapping[str, int] = field(default_factory=dict)
-    where: tuple[tuple[Side, str, tuple[int, ...]], ...] = ()
+    where: tuple[Place, ...] = ()
 
     def __str__(self) -> str:
         return self.text
@@ -110,12 +114,11 @@ def _cancelled(terms: Terms) -> Answer:
 
 def _closed(terms: Terms, found: list[Closed]) -> Answer:
     """Every path from the loss is closed somewhere."""
+    if not found:
+        return _lost_on_the_way(terms)
     blocked: dict[str, int] = {}
     for closed in found:
         blocked[closed.cause] = blocked.get(closed.cause, 0) + closed.count
-    if not found:  # nothing is closed: what comes back from the loss cancels on the way
-        text = f"{terms.element} is 0, since what comes back to it cancels on the way."
-        return Answer(terms.element, 0.0, "cancelled", text)
     order = sorted(found, key=lambda c: (c.trivial, -c.count))
     cause = order[0].cause
     told = [closed.text for closed in order[:3]]
@@ -128,69 +131,112 @@ def _closed(terms: Terms, found: list[Closed]) -> Answer:
     return Answer(terms.element, 0.0, cause, text, blocked, tuple(c.example for c in order[:3]))
 
 
+def _lost_on_the_way(terms: Terms) -> Answer:
+    """No path is closed: nearer to the loss, some sum of products that are not 0 is 0."""
+    asked = terms.element
+    while terms.magnitude == 0:
+        further = next(_open(terms), None)
+        if further is None:  # smaller than any float64
+            text = f"{asked} is 0, since what comes back to it is too small to be held."
+            return Answer(asked, 0.0, "underflow", text)
+        terms = further
+    made = _cancelled(terms)
+    text = f"{asked} is 0, since it is made of {terms.element}, and {made.text}"
+    where = ((terms.side, terms.name, terms.index),)
+    return Answer(asked, 0.0, made.cause, text, made.blocked, where)
+
+
+def _open(terms: Terms) -> Iterator[Terms]:
+    """The gradients behind an element's open products from which a path leads to the loss."""
+    seen = set()
+    for row in terms:
+        gradient = next((f for f in row.factors if f.side == "grad"), None)
+        if gradient is None or gradient.index in seen:
+            continue
+        if all(f.value != 0 for f in row.factors if f is not gradient):
+            seen.add(gradient.index)
+            further = Terms(terms.step, "grad", gradient.name, gradient.index)
+            if further.magnitude > 0 or not closed_paths(terms.step, gradient.name, gradient.index):
+                yield further
+
+
 def _zero_value(terms: Terms) -> Answer:
     """A value that is 0: the chain of what it was handed on from, down to what made it so."""
     asked, chain = terms.element, list[str]()
-    while True:
-        rows = [row for row in terms if not _shut(row)] if len(terms) <= 4096 else []
-        handed = rows[0].factors[-1] if len(rows) == 1 and len(rows[0].factors) <= 2 else None
-        moves = handed is not None and not handed.function and not _multiplied(rows[0])
-        if handed is None or not moves:
-            break
+    handed = _handed_on(terms)
+    while handed is not None:
         chain.append(str(handed))
         terms = Terms(terms.step, handed.side, handed.name, handed.index)
+        handed = _handed_on(terms)
     handed_on = f", handed on from {' and that from '.join(chain)}" if chain else ""
-    cause, text, where = _made_zero(terms)
+    cause, text, place = _made_zero(terms)
+    where = () if place is None else (place,)
     return Answer(asked, 0.0, cause, f"{asked} is 0{handed_on}: {text}.", where=where)
 
 
-def _shut(row: Row) -> bool:
-    """Whether a row is a position of a window that did not win."""
-    return any(f.function == "[·]" and f.value == 0 for f in row.factors)
+def _handed_on(terms: Terms) -> Factor | None:
+    """The one element whose 0 this is: copied, the greatest of a window, or a function of it."""
+    if terms.given or len(terms) > _WINDOW:
+        return None
+    rows = [
+        row for row in terms if not any(f.function == "[·]" and f.value == 0 for f in row.factors)
+    ]
+    factors = [f for f in rows[0].factors if f.function != "[·]"] if len(rows) == 1 else []
+    if len(factors) != 1 or factors[0].stored != 0:
+        return None
+    return factors[0]
 
 
-def _multiplied(row: Row) -> bool:
-    """Whether a row multiplies its element with another that is no gate."""
-    return len([f for f in row.factors if f.function != "[·]"]) > 1
-
-
-def _made_zero(
-    terms: Terms,
-) -> tuple[str, str, tuple[tuple[Side, str, tuple[int, ...]], ...]]:
+def _made_zero(terms: Terms) -> tuple[str, str, Place | None]:
     """The cause of a value of 0, a clause, and where."""
     if terms.given:
-        return "given", f"{terms.element} was given so", ()
-    row = terms[0]
+        return "given", f"{terms.element} was given so", None
+    node = terms.step.system.producer[terms.name]
+    if isinstance(node.equation, LossEquation):
+        return "saturated", "every prediction is its target to the last bit", None
+    row, operand = terms[0], terms.parts[0].operands[0].factor
     first = row.factors[0]
-    where = ((first.side, first.name, first.index),)
-    if len(terms) == 1 and isinstance(terms.parts[0].operands[0].factor, Applied):
-        closes = f"{row.layer} closes it, its input {first} is {number(first.stored)}"
-        return "relu closed", closes, where
+    place: Place = (first.side, first.name, first.index)
+    if len(terms) == 1 and isinstance(operand, Applied):
+        relu = operand.function.name.startswith("relu")
+        cause, verb = ("relu closed", "closes it") if relu else ("flat", "is flat there")
+        return cause, f"{row.layer} {verb}, its input {first} is {number(first.stored)}", place
     if terms.magnitude > 0:
-        return "cancelled", f"its products cancel, Σ|products| = {number(terms.magnitude)}", ()
+        return "cancelled", f"its products cancel, Σ|products| = {number(terms.magnitude)}", None
     return _operands_zero(terms)
 
 
-def _operands_zero(
-    terms: Terms,
-) -> tuple[str, str, tuple[tuple[Side, str, tuple[int, ...]], ...]]:
+def _operands_zero(terms: Terms) -> tuple[str, str, Place | None]:
     """Which factors of a sum of zeros are 0: the mask, the weights, or what is read."""
-    masks = trained = read = 0
-    parameters = {n.array_of[a] for n in terms.step.system.nodes for a in n.parameters}
-    rows = terms[: 1 << 12]
-    for row in [r for r in rows if len(r.factors) > 1] or rows:
-        zero = [f for f in row.factors if f.value == 0]
-        masks += any(f.name.endswith(".mask") for f in zero)
-        trained += any(f.name in parameters for f in zero)
-        read += any(f.name not in parameters and not f.name.endswith(".mask") for f in zero)
-    row = max(rows, key=lambda r: len(r.factors))
-    factor = next(f for f in row.factors if f.value == 0)
-    where = ((factor.side, factor.name, factor.index),)
-    if masks:
-        return "dropped", f"{row.layer} dropped it, {factor} is 0", where
-    if trained > read:
-        return "zero weights", f"all weights of {row.layer} that it is made with are 0", where
-    return "zero inputs", f"everything that {row.layer} reads for it is 0", where
+    parameters = terms.step.system.parameters
+    widest = max(len(part.operands) for part in terms.parts)
+    zeros: dict[str, int] = {}
+    first: dict[str, Place] = {}
+    count = 0
+    for part in (p for p in terms.parts if len(p.operands) == widest):
+        count += len(part)
+        for block in part.points.blocks(BLOCK):
+            sizes = tuple(s.stop - s.start for s in block)
+            for operand in part.operands:
+                zero = np.broadcast_to(operand.values(part.points, block) == 0, sizes)
+                kind = "weights" if operand.name in parameters else "inputs"
+                kind = "mask" if operand.name.endswith(".mask") else kind
+                zeros[kind] = zeros.get(kind, 0) + int(zero.sum())
+                if zero.any() and kind not in first:
+                    at = part.points.start(block) + int(np.flatnonzero(zero)[0])
+                    point = part.points.at(at)
+                    first[kind] = (operand.side, operand.name, operand.element(point))
+    layer = terms.parts[0].sum.layer
+    if zeros.get("mask"):
+        return "dropped", f"{layer} dropped it, {written(*first['mask'])} is 0", first["mask"]
+    if zeros.get("inputs", 0) == count:
+        return "zero inputs", f"everything that {layer} reads for it is 0", first["inputs"]
+    if zeros.get("weights", 0) == count:
+        what = f"all weights of {layer} that it is made with are 0"
+        return "zero weights", what, first["weights"]
+    told = [f"{n:,} times {k}" for k, n in zeros.items() if n]
+    what = f"in each of its {count:,} products a factor is 0: {' and '.join(told)}"
+    return "zero products", what, next(iter(first.values()))
 
 
 def _dominance(terms: Terms) -> str:
@@ -198,8 +244,7 @@ def _dominance(terms: Terms) -> str:
     count = "one product" if len(terms) == 1 else f"the sum of {len(terms):,} products"
     said = f"{terms.element} = {number(terms.value)} is {count}"
     if len(terms) == 1:
-        factors = " · ".join(f"{f} = {number(f.stored)}" for f in terms[0].factors)
-        return f"{said}: {factors}."
+        return f"{said}: {product_text(terms[0])}."
     said += f" with Σ|products| = {number(terms.magnitude)}{cancelling(terms)}. "
     return said + _strongest(terms)
 
@@ -214,11 +259,14 @@ def _strongest(terms: Terms) -> str:
         for name in group.names
     }
     told = []
-    if "n" in moving:
-        best = terms.by("n").top(3)
+    samples = next((n for n in ("n", "n′") if n in moving), None)
+    if samples is not None:
+        best = terms.by(samples).top(3)
         parts = [f"sample {n} {number(v)}" for n, v in best.items()]
         told.append(f"Most comes from {', '.join(parts)}")
-    places = next((pair for pair in (("y", "x"), ("h", "w")) if set(pair) <= moving), None)
+    places = next(
+        (pair for pair in (("y", "x"), ("h", "w"), ("y′", "x′")) if set(pair) <= moving), None
+    )
     names = places or next(((n,) for n in ("c", "k", "f") if n in moving), None)
     if names is not None:
         best = terms.by(*names).top(1)
@@ -231,6 +279,6 @@ def _strongest(terms: Terms) -> str:
             f"{number(value)} ({share} of Σ|products|)"
         )
     row = terms.top(1)[0]
-    factors = " · ".join(f"{f} = {number(f.stored)}" for f in row.factors)
-    told.append(f"{'the' if told else 'The'} strongest product is {number(row.product)}: {factors}")
+    strongest = f"{'the' if told else 'The'} strongest product is {number(row.product)}"
+    told.append(f"{strongest}: {product_text(row)}")
     return "; ".join(told) + "."
