@@ -360,6 +360,8 @@ def test_trace_takes_other_samples_and_evaluation(finished: Path) -> None:
     shown = run("trace", str(finished), "conv1.output[3,2,1,1]", *chosen)
     assert shown.output.splitlines()[:-1] == str(terms).splitlines()
     assert shown.output.splitlines()[-1] == "samples 0, 1, … are 40, 41, 42, 7 of the data"
+    told = json.loads(run("trace", str(finished), "loss", *chosen, "--json").output)
+    assert told["samples"] == [40, 41, 42, 7]
     (_, (x, y)) = gt.data.digits()
     test = gt.trace(gt.load(finished), x[:32], y[:32]).value.terms("loss")
     assert run("trace", str(finished), "loss", "--split", "test").output.strip() == str(test)
@@ -376,7 +378,7 @@ def test_why_says_it_in_words(finished: Path) -> None:
     answer = traced(finished, np.arange(32)).grad.why("conv1.weight", (2, 0, 1, 1))
     assert run("why", str(finished), "dconv1.weight[2,0,1,1]").output.strip() == str(answer)
     told = json.loads(run("why", str(finished), "dconv1.weight[2,0,1,1]", "--json").output)
-    assert told == answer.to_dict()
+    assert told == answer.to_dict() | {"samples": list(range(32))}
 
 
 def test_why_without_an_element_gives_the_overview(finished: Path) -> None:
@@ -425,7 +427,7 @@ def test_follow_prints_the_strongest_paths(finished: Path) -> None:
     assert shown.output.strip() == str(paths)
     told = json.loads(run("follow", str(finished), "input[3,0,4,4]", "--json").output)
     forwards = traced(finished, np.arange(32)).value.follow("input", (3, 0, 4, 4))
-    assert told == json.loads(json.dumps(forwards.to_dict()))
+    assert told == json.loads(json.dumps(forwards.to_dict())) | {"samples": list(range(32))}
 
 
 def test_influence_ranks_the_runs_images(finished: Path, tmp_path: Path) -> None:

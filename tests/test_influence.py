@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 
@@ -81,6 +82,33 @@ def test_a_parameter_and_a_filter(of: str, name: str, place: int | None) -> None
     np.testing.assert_allclose(got.pull, np.linalg.norm(gradients, axis=1), rtol=1e-5)
     along = gradients @ gradients.mean(axis=0)
     np.testing.assert_allclose(got.along, along, rtol=1e-4, atol=1e-6 * np.abs(along).max())
+
+
+def test_it_does_not_depend_on_the_batch_size() -> None:
+    """Class weights included: each sample's gradient is of the mean loss of all the data."""
+    net, x, y, _ = trained()
+    draw = np.random.Generator(np.random.PCG64(8))
+    weighted = gt.CrossEntropy(weight=tuple(draw.uniform(0.2, 3, CLASSES)))
+    for loss in (None, weighted):
+        whole = gt.influence(net, (x[:50], y[:50]), loss=loss, batch_size=50)
+        t = gt.trace(net, x[:50], y[:50], loss=loss, training=False, per_sample=True)
+        np.testing.assert_allclose(whole.pull, t.grad.per_sample.norms(), rtol=1e-5)
+        for size in (1, 7, 16, 49):
+            parts = gt.influence(net, (x[:50], y[:50]), loss=loss, batch_size=size)
+            np.testing.assert_allclose(parts.pull, whole.pull, rtol=1e-4)
+            np.testing.assert_allclose(parts.agreement, whole.agreement, atol=1e-4)
+            assert parts.mean == pytest.approx(whole.mean, rel=1e-4)
+
+
+def test_a_sample_that_is_not_finite_spoils_no_other() -> None:
+    net, x, y, _ = trained()
+    x = x[:30].copy()
+    x[4] = np.nan
+    got = gt.influence(net, (x, y[:30]))
+    assert got.ranking()[0] == 4
+    assert np.isnan(got.agreement).all()  # so is the mean
+    assert np.isfinite(np.delete(got.pull, 4)).all()
+    assert json.loads(json.dumps(got.to_dict(), allow_nan=False))["ranking"][0]["pull"] == "nan"
 
 
 def test_a_layer_is_its_parameters_together() -> None:

@@ -125,11 +125,7 @@ def test_it_prints_and_draws(tmp_path: Path) -> None:
             gt.ArgumentError,
             "an element is written as its array and its index",
         ),
-        (
-            ["dconv1.weight[0,0,0,0]"],
-            gt.ArgumentError,
-            "watch takes elements of parameters, without",
-        ),
+        (["dconv1.weight[0,0,0,0]"], gt.UnknownNameError, "did you mean: conv1.weight"),
         (["fc1.bias[1]", "fc1.bias[ 1 ]"], gt.ArgumentError, r"fc1.bias\[1\] is watched twice"),
         (
             [f"fc1.weight[0,{i}]" for i in range(65)],

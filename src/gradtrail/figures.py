@@ -25,7 +25,7 @@ def figure(width: float, height: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as cause:
-        raise ArgumentError("a picture needs matplotlib: pip install 'gradtrail[plot]'") from cause
+        raise ArgumentError("a picture needs matplotlib: pip install matplotlib") from cause
     return Figure(figsize=(width, height), layout="constrained")
 
 

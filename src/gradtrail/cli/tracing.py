@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,6 +94,10 @@ class _Step:
         side, name, index = parse_element(text, self.trace.value, self.trace.grad)
         return (self.trace.value if side == "value" else self.trace.grad), name, index
 
+    def json(self, data: Mapping[str, Any]) -> None:
+        """Print an answer as JSON, with the numbers of the samples in the data."""
+        _print({**data, "samples": self.chosen.numbers.tolist()})
+
     def note(self) -> str:
         """Which samples 0, 1, … are, where that is not the same number."""
         numbers = self.chosen.numbers
@@ -132,11 +136,11 @@ def trace_command(
         shares = terms.by(*(part.strip() for part in names.split(",")))
         best = shares.top(top)
         if as_json:
-            _print(terms.to_dict(0) | {"by": best.to_dict()})
+            step.json(terms.to_dict(0) | {"by": best.to_dict()})
         else:
             click.echo(str(best))
     elif as_json:
-        _print(terms.to_dict(top))
+        step.json(terms.to_dict(top))
     else:
         click.echo(terms.text(top))
     if not as_json and step.note():
@@ -162,7 +166,7 @@ def why_command(element: str | None, as_json: bool, **chosen: Any) -> None:
         side, name, index = step.element(element)
         answer = side.why(name, index)
         if as_json:
-            _print(answer.to_dict())
+            step.json(answer.to_dict())
         else:
             click.echo(answer.text)
             if step.note():
@@ -175,7 +179,7 @@ def why_command(element: str | None, as_json: bool, **chosen: Any) -> None:
         "ties": t.ties(),
     }
     if as_json:
-        _print({name: overview.to_dict() for name, overview in overviews.items()})
+        step.json({name: overview.to_dict() for name, overview in overviews.items()})
     else:
         click.echo("\n\n".join(str(o) for o in overviews.values() if len(o)))
 
@@ -196,7 +200,7 @@ def follow_command(element: str, count: int, as_json: bool, **chosen: Any) -> No
     side, name, index = step.element(element)
     paths = side.follow(name, index, k=count)
     if as_json:
-        _print(paths.to_dict())
+        step.json(paths.to_dict())
         return
     click.echo(str(paths))
     if step.note():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Collection
 
 from ..errors import ArgumentError, UnknownNameError, unknown
 from .step import Side
@@ -14,7 +14,7 @@ _WRITTEN = re.compile(r"\s*(d?)([^\W\d][\w.]*)\s*(?:\[([^\]]*)\])?\s*")
 
 
 def parse_element(
-    text: str, values: Container[str], gradients: Iterable[str]
+    text: str, values: Collection[str], gradients: Collection[str]
 ) -> tuple[Side, str, tuple[int, ...]]:
     """Side, array and index of a written element.
 
@@ -40,8 +40,7 @@ def parse_element(
     whole = match[1] + match[2]
     if whole in values:
         return "value", whole, index
-    listed = list(gradients)
-    if match[1] and match[2] in listed:
+    if match[1] and match[2] in gradients:
         return "grad", match[2], index
-    known = [*listed, *("d" + name for name in listed)]
+    known = [*values, *("d" + name for name in gradients)]
     raise UnknownNameError(unknown("array", whole, known))

@@ -28,6 +28,7 @@ from ..layers import Loss
 from ..layers.base import positive
 from ..layers.losses import loss_for
 from ..tables import Table, number
+from .export import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -97,9 +98,8 @@ class Influence:
     def agreement(self) -> np.ndarray:
         """(N,) the cosine between each sample's gradient and the mean; 0 where one of them is 0."""
         sizes = self.pull * self.mean
-        found = np.zeros(len(self))
-        np.divide(self.along, sizes, out=found, where=sizes > 0)
-        return found
+        with np.errstate(all="ignore"):
+            return np.asarray(np.where(sizes == 0, 0.0, self.along / sizes))
 
     def ranking(self, by: str = "surprise") -> np.ndarray:
         """The numbers of all samples, (N,) int64, first what is most so.
@@ -163,7 +163,10 @@ class Influence:
     def to_dict(self, k: int = _SHOWN, by: str = "surprise") -> dict[str, Any]:
         """The first k of a ranking as JSON has them."""
         return {"of": self.of, "samples": len(self), "by": by} | {
-            "ranking": [vars(ranked) for ranked in self.top(k, by)]
+            "ranking": [
+                {n: plain(v) if isinstance(v, float) else v for n, v in vars(ranked).items()}
+                for ranked in self.top(k, by)
+            ]
         }
 
     def plot(
@@ -204,11 +207,10 @@ def influence(
     of: str = "",
     loss: Loss | None = None,
     batch_size: int = 256,
-    training: bool = False,
     engine: str | Engine | None = None,
     progress: bool = False,
 ) -> Influence:
-    """What every sample of the data does to a network as it is now.
+    """What every sample of the data does to a network as it is now, in evaluation.
 
     Mislabelled images surface at the top of `ranking()`, by surprise.
 
@@ -219,7 +221,6 @@ def influence(
             (`conv1.weight[2]`); empty for the whole network.
         loss: by default `CrossEntropy()`.
         batch_size: how many samples are computed at once.
-        training: batch statistics and dropout, instead of evaluation.
         engine: None for the default, "cpu", "reference", or an engine object.
         progress: a bar on standard error.
 
@@ -234,27 +235,33 @@ def influence(
     loss, runs = loss_for(loss), engine_for(engine, network)
     samples = _samples(network, data, loss)
     names, place = _chosen(network, of)
+    whole = Batch(samples, samples.places).mass
+    if whole == 0:
+        raise DataError("the classes of all labels have weight 0; nothing would count")
     ends = range(0, len(samples), batch_size)
     steps = [(at, min(at + batch_size, len(samples))) for at in ends]
 
-    def gradients(what: str) -> Iterator[SampleGradients]:
+    def gradients(what: str) -> Iterator[tuple[slice, SampleGradients, float]]:
+        """Which samples, their gradients, and what makes them those of the whole data's loss."""
         for begin, end in _shown(steps, what, progress):
-            batch = Batch(samples, samples.places, 0, begin // batch_size, begin, end)
-            yield runs.per_sample(network, batch, loss, training=training)
+            batch = Batch(samples, samples.places, begin=begin, end=end)
+            part = runs.per_sample(network, batch, loss, training=False)
+            yield slice(begin, end), part, batch.mass / len(batch) / (whole / len(samples))
 
     mean = {name: np.zeros(network.parameters.shapes[name]) for name in names}
-    for part in gradients("mean gradient"):
+    for _, part, scale in gradients("mean gradient"):
         found = part.mean()
         for name in names:
-            mean[name] += found[name].astype(np.float64) * (part.count / len(samples))
+            share = scale * part.count / len(samples)
+            mean[name] += share * found[name].astype(np.float64)
     squares, along = np.zeros(len(samples)), np.zeros(len(samples))
-    for (begin, end), part in zip(steps, gradients("each sample"), strict=True):
+    for here, part, scale in gradients("each sample"):
         for name in names:
             axis = None if place is None else 0
-            norms = part.norms_of(name, axis)
-            dots = part.dots_of(name, mean[name], axis)
-            squares[begin:end] += np.square(norms if place is None else norms[:, place])
-            along[begin:end] += dots if place is None else dots[:, place]
+            norms = scale * part.norms_of(name, axis)
+            dots = scale * part.dots_of(name, mean[name], axis)
+            squares[here] += np.square(norms if place is None else norms[:, place])
+            along[here] += dots if place is None else dots[:, place]
     chosen = [mean[n] if place is None else mean[n][place] for n in names]
     size = float(np.sqrt(sum(float(np.square(m).sum()) for m in chosen)))
     outputs = network.predict(samples.x, batch_size=batch_size, engine=runs)
@@ -265,14 +272,15 @@ def influence(
 def _samples(network: Network, data: Any, loss: Loss) -> Samples:
     """Samples and labels, checked."""
     if not isinstance(data, tuple | list) or len(data) != 2:
-        raise DataError(f"data must be a pair (samples, labels), got {type(data).__name__}")
+        got = f"{len(data)} entries" if isinstance(data, tuple | list) else type(data).__name__
+        raise DataError(f"data must be a pair (samples, labels), got {got}")
     x, y = network.checked(data[0]), np.asarray(data[1])
     outputs = network.system(1, loss=loss).shapes[network.output_name][1:]
     loss.targets(y, (len(x), *outputs))
     return Samples(np.ascontiguousarray(x), y, loss, outputs)
 
 
-_PART = re.compile(r"([^\W\d]\w*)(\.\w+)?\s*(?:\[\s*(\d+)\s*\])?")
+_PART = re.compile(r"([^\W\d]\w*)(\.\w+)?\s*(?:\[\s*(-?\d+)\s*\])?")
 
 
 def _chosen(network: Network, of: str) -> tuple[list[str], int | None]:
@@ -292,11 +300,12 @@ def _chosen(network: Network, of: str) -> tuple[list[str], int | None]:
         layers = dict.fromkeys(n.partition(".")[0] for n in shapes)
         raise UnknownNameError(unknown("layer or parameter", name, [*layers, *shapes]))
     place = None if match[3] is None else int(match[3])
-    if place is not None and (name not in shapes or not 0 <= place < shapes[name][0]):
-        what = f"{name} has {shapes[names[0]][0]} filters, 0 to {shapes[names[0]][0] - 1}"
+    size = shapes[names[0]][0]
+    if place is not None and (name not in shapes or not -size <= place < size):
+        what = f"{name} has {size} filters, 0 to {size - 1}"
         what = what if name in shapes else f"{name} is a layer; name its weight"
         raise ArgumentError(f"influence: {what}; got {of!r}")
-    return names, place
+    return names, None if place is None else place % size
 
 
 def _shown(

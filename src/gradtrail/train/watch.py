@@ -236,12 +236,7 @@ def watching(trainer: Trainer, network: Network, loss: Loss, elements: Sequence[
         raise ArgumentError(f"train: at most {ELEMENTS} elements are watched, got {len(elements)}")
     records: dict[str, _Record] = {}
     for text in elements:
-        side, name, index = parse_element(text, network.parameters, network.parameters)
-        if side == "grad":
-            raise ArgumentError(
-                f"train: watch takes elements of parameters, without d; their gradients are kept "
-                f"with them; got {text!r}"
-            )
+        _, name, index = parse_element(text, network.parameters, ())
         step = Step(network.system(1), network.parameters, {})
         index = step.element("value", name, index)
         element = written("value", name, index)
