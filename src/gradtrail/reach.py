@@ -201,7 +201,7 @@ def _structural(
     else:
         region = system.image(asked, start, of=array)
     shape, axes = system.shapes[array], axes_of(system, array)
-    if not _is_parameter(system, array):
+    if array not in system.parameters:
         # the other samples' elements are among this sample's: what ties them reads this one, too
         region = Region(tuple(box[1:] for box in region.boxes))
         shape, axes = shape[1:], axes[1:]
@@ -229,15 +229,10 @@ def _boxes(mask: np.ndarray) -> Iterator[tuple[tuple[int, ...], ...]]:
         yield from ((tuple(places), *rest) for rest in _boxes(mask[places[0]]))
 
 
-def _is_parameter(system: System, array: str) -> bool:
-    """Whether an array is trained; all others have the samples on their first axis."""
-    return any(array == n.array_of[letter] for n in system.nodes for letter in n.parameters)
-
-
 def axes_of(system: System, array: str) -> tuple[str, ...]:
     """What the axes of an array are called, the samples' among them; a parameter's not at all."""
     rank = len(system.shapes[array])
-    if rank == 0 or _is_parameter(system, array):
+    if rank == 0 or array in system.parameters:
         return ()
     return ("samples", "features") if rank == 2 else ("samples", "channels", *_SPATIAL[5 - rank :])
 
@@ -250,7 +245,7 @@ def array_called(system: System, name: Any) -> str:
     """
     layers = {node.name: node.output for node in system.nodes}
     arrays = [system.input, *layers.values()]
-    arrays += [n.array_of[letter] for n in system.nodes for letter in n.parameters]
+    arrays += [name for name in system.shapes if name in system.parameters]
     if name in arrays:
         return str(name)
     if name not in layers:
@@ -321,7 +316,7 @@ def _placed(system: System, array: str, position: tuple[int, ...]) -> Region:
     """The elements at a checked position, those of the first sample."""
     shape = system.shapes[array]
     axes: list[Sequence[int]] = [(i,) for i in position]
-    if not _is_parameter(system, array):
+    if array not in system.parameters:
         if len(position) == len(shape) - 2:
             axes.insert(0, range(shape[1]))
         axes.insert(0, (0,))

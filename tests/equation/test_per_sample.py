@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
+import gradtrail as gt
 from gradtrail.equation import (
     Array,
     Contraction,
@@ -11,6 +12,7 @@ from gradtrail.equation import (
     context,
     contraction,
     indices,
+    of_samples,
     parse,
     per_sample,
     term,
@@ -106,3 +108,17 @@ def test_padding_of_the_target_moves_along() -> None:
     shown = per_sample(e)
     assert shown.target.padding == ((0, 0), (1, 1))
     assert sum(evaluate(shown, draw(e)).values()) == sum(sampled(e).values())
+
+
+def test_sums_over_some_samples_are_the_same_sums() -> None:
+    """Of a convolution's adjoints, over three of eight samples; the scale of a loss stays 1/8."""
+    net = gt.Network((2, 6, 6), [gt.Conv2d(3, 3), gt.Flatten(), gt.Linear(2)])
+    system = net.system(8, loss=gt.CrossEntropy())
+    for sent in system.backward:
+        shorter = of_samples(sent.equation, 3)
+        assert shorter.range_of["n"] == 3
+        assert [t.scale for t in shorter.terms] == [t.scale for t in sent.equation.terms]
+        for letter, shape in sent.equation.shape_of.items():
+            parameter = letter.removeprefix("d") in sent.node.parameters
+            assert shorter.shape_of[letter] == (shape if parameter else (3, *shape[1:]))
+        assert of_samples(sent.equation, 8) is sent.equation

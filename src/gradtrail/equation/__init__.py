@@ -12,7 +12,7 @@ from .build import contraction, loss, normalisation, selection
 from .explain import explain_size
 from .kinds import Contraction, Equation, Loss, Normalisation, Selection, count
 from .number import Number
-from .per_sample import per_sample
+from .per_sample import of_samples, per_sample
 from .region import Region, image, preimage, unread
 from .sums import sum_of
 from .system import Adjoint, Node, System
@@ -57,6 +57,7 @@ __all__ = [
     "loss",
     "mathml",
     "normalisation",
+    "of_samples",
     "one_to_one",
     "parse",
     "per_sample",

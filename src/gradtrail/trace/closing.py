@@ -21,6 +21,7 @@ from ..equation import (
     Normalisation,
     Selection,
     Term,
+    of_samples,
 )
 from ..equation import Factor as EquationFactor
 from ..equation import Loss as LossEquation
@@ -213,17 +214,8 @@ class _Search:
 
     def _sized(self, equation: Contraction) -> Contraction:
         """The equation for the samples that matter."""
-        if self.samples == slice(None):
-            return equation
-        by_sample = {
-            a.array
-            for t in equation.terms
-            for a in t.accesses
-            if a.positions and a.positions[0].plain == "n"
-        }
-        ranges = tuple((n, 1 if n == "n" else size) for n, size in equation.ranges)
-        shapes = tuple((a, (1, *s[1:]) if a in by_sample else s) for a, s in equation.shapes)
-        return Contraction(equation.terms, ranges=ranges, shapes=shapes)
+        alone = self.samples != slice(None)
+        return of_samples(equation, 1) if alone else equation
 
     def _contract(
         self, equation: Contraction, term: Term, arrays: Mapping[str, np.ndarray]

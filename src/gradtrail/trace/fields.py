@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from ..engines.contract import contract
-from ..equation import Contraction, Indicator, Node, Normalisation, Selection, Term
+from ..equation import Contraction, Indicator, Node, Normalisation, Selection, Term, of_samples
 from ..equation import Factor as EquationFactor
 from ..equation.kinds import Reading
 from ..reach import Direction, Reach, array_called, axes_of, check_order, region_of
@@ -148,10 +148,10 @@ class _Ways:
         term = Term(end.to(_TO), tuple(factors))
         ranges = {name: equation.range_of[name] for name in term.names}
         shapes = {access.array: shape_of[access.array] for access in term.accesses}
-        if self.sample is not None:
-            _one_sample(read, term, ranges, shapes)
-        arrays |= {access.array: np.ones(shapes[access.array]) for access in beside}
         carried = Contraction((term,), ranges=tuple(ranges.items()), shapes=tuple(shapes.items()))
+        if self.sample is not None:
+            carried = of_samples(carried, 1)
+        arrays |= {a.array: np.ones(carried.shape_of[a.array]) for a in beside}
         return np.asarray(contract(carried, arrays) != 0)
 
     def _winners(self, name: str) -> np.ndarray:
@@ -163,16 +163,3 @@ class _Ways:
 def _letters(node: Node) -> tuple[str, ...]:
     """The letters that a field leads through: not masks, labels and statistics."""
     return (*node.sources, *node.parameters)
-
-
-def _one_sample(
-    read: Reading, term: Term, ranges: dict[str, int], shapes: dict[str, tuple[int, ...]]
-) -> None:
-    """Shorten a product's ranges and shapes to one sample."""
-    (sample, *_) = read.target.positions or read.operand.positions
-    name = sample.plain
-    assert name is not None
-    ranges[name] = 1
-    for access in term.accesses:
-        sizes = zip(access.positions, shapes[access.array], strict=True)
-        shapes[access.array] = tuple(1 if p.plain == name else size for p, size in sizes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 from math import prod
@@ -18,7 +18,7 @@ from math import prod
 import numpy as np
 
 from ..engines.contract import contract
-from ..equation import Contraction, Node, Normalisation
+from ..equation import Contraction, Node, Normalisation, of_samples
 from .step import Operand, Part, Step
 from .strongest import absolute, strongest
 
@@ -249,20 +249,12 @@ class Ways:
         """A sum over some samples only, and its values' arrays."""
         read = {f.access.array for t in equation.terms for f in t.factors}
         arrays = {a: self.step.array("value", n) for a, n in node.arrays if a in read}
-        sample = node.equation.target.positions[0].plain
         size = self.samples.stop - self.samples.start
-        if sample is None or equation.range_of.get(sample) == size:
-            return equation, arrays
-        moving = {
-            a.array
-            for t in equation.terms
-            for a in t.accesses
-            if a.positions and a.positions[0].plain == sample
-        }
-        arrays = {a: array[self.samples] if a in moving else array for a, array in arrays.items()}
-        ranges = tuple((n, size if n == sample else r) for n, r in equation.ranges)
-        shapes = tuple((a, (size, *s[1:]) if a in moving else s) for a, s in equation.shapes)
-        return replace(equation, ranges=ranges, shapes=shapes), arrays
+        shorter = of_samples(equation, size)
+        for letter, array in arrays.items():
+            if shorter.shape_of[letter] != array.shape:
+                arrays[letter] = array[self.samples]
+        return shorter, arrays
 
     def _rows(self, name: str, index: tuple[int, ...]) -> Iterator[_Rows]:
         """The products by which an element's gradient comes from those beyond it, in blocks."""
