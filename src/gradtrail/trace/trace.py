@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Gradients", "Trace", "Values", "trace"]
 
+_LINE = 100
+"""How many characters names may take in one line; more of them stand one in a line."""
+
 
 class Direction(Mapping[str, np.ndarray]):
     """The arrays of one direction by name, read-only.
@@ -86,8 +89,10 @@ class Direction(Mapping[str, np.ndarray]):
         return why(self._step, self.side, name, index)
 
     def __repr__(self) -> str:
-        inside = ", ".join(f"{name} {array.shape}" for name, array in self.items())
-        return f"{{{inside}}}"
+        shapes = self._step.system.shapes
+        texts = [f"{name} {shapes[name]}" for name in self]
+        line = f"{{{', '.join(texts)}}}"
+        return line if len(line) <= _LINE else "{" + ",\n ".join(texts) + "}"
 
 
 class Values(Direction):
