@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import cache
 
@@ -12,7 +13,9 @@ from cases import CASES, Case, arrays
 import gradtrail as gt
 from gradtrail.engines.contract import contract
 from gradtrail.equation import Access, Contraction, Term
+from gradtrail.tables import percent
 from gradtrail.trace import terms as terms_module
+from gradtrail.trace.tables import cancelling
 from gradtrail.trace.terms import Row, Terms
 
 ELEMENTS = 2000
@@ -361,3 +364,81 @@ def test_a_trace_leaves_exact_zeros_where_winograd_would_not() -> None:
     t = gt.trace(network, x, np.zeros(16, int))
     bias = network.parameters["conv1.bias"]
     assert (t.value["conv1.output"][:, :, 0, 0] == bias).all()
+
+
+def spoiled(bad: float, where: str = "input") -> gt.Trace:
+    """A step with something in it that is not finite."""
+    net = gt.Network(
+        (1, 6, 6),
+        [gt.Conv2d(2, 3), gt.ReLU(), gt.MaxPool2d(2), gt.Flatten(), gt.Linear(3)],
+        seed=1,
+    )
+    x = np.random.Generator(np.random.PCG64(3)).standard_normal((4, 1, 6, 6))
+    if where == "input":
+        x[1, 0, 2, 2] = bad
+    else:
+        net.parameters[where][0] = bad
+    with np.errstate(all="ignore"):
+        return gt.trace(net, x, [0, 1, 2, 0], engine="reference")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", ["input", "fc1.weight", "conv1.weight"])
+def test_a_picture_of_what_is_not_finite(bad: float, where: str, tmp_path) -> None:
+    t = spoiled(bad, where)
+    for side in (t.grad, t.value):
+        for name in ("conv1.weight", "fc1.weight", "fc1.output", "fc1.bias", "conv1.output"):
+            terms = side.terms(name, (0,) * side[name].ndim)
+            figure = terms.plot(tmp_path / "a.png")
+            products = np.array([row.product for row in terms])
+            titles = [a.get_title() for a in figure.axes] + [figure.get_suptitle()]
+            if len(products) > 1 and not np.isfinite(products).all():
+                assert any("not finite" in title for title in titles), (name, titles)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_is_json(bad: float) -> None:
+    def refuse(constant: str) -> None:
+        pytest.fail(f"{constant} is no JSON")
+
+    t = spoiled(bad)
+    with np.errstate(all="ignore"):
+        told = [
+            t.grad.follow("conv1.weight", (0, 0, 1, 1)),
+            t.value.follow("input", (1, 0, 2, 2)),
+            t.grad.terms("conv1.weight", (0, 0, 1, 1)),
+            t.grad.terms("conv1.weight", (0, 0, 1, 1)).by("n"),
+            *(t.vanishing(), t.dead(), t.ties()),
+        ]
+        texts = [json.dumps(one.to_dict()) for one in told]
+    for text in texts:
+        json.loads(text, parse_constant=refuse)
+    assert '"nan"' in texts[0]
+    assert '"nan"' in texts[4]
+    assert "nan" not in "".join(map(str, told))
+
+
+def test_a_share_that_is_not_finite() -> None:
+    assert [percent(v) for v in (np.nan, np.inf, -np.inf)] == ["NaN", "∞", "−∞"]
+    assert [percent(v) for v in (0.5, 0.05, -0.001, 1.0)] == ["50 %", "5.0 %", "−0.1 %", "100 %"]
+
+
+@pytest.mark.parametrize(
+    ("products", "told"),
+    [
+        ((1.0, -1.0), ": 100 % cancel"),
+        ((1.0, -1.0 + 2**-10), ": 99.95 % cancel"),
+        ((1.0, -1.0 + 2**-8), ": 99.8 % cancel"),
+        ((1.0, -1.0 + 2**-14), ": 99.997 % cancel"),
+        ((1.0, -1.0 + 2**-23), ": >99.999 % cancel"),
+        ((1.0, -0.5), ": 67 % cancel"),
+        ((1.0, 1.0), ""),
+    ],
+)
+def test_everything_cancels_only_where_nothing_is_left(products, told: str) -> None:
+    net = gt.Network((2,), [gt.Linear(1, bias=False)])
+    net.parameters["fc1.weight"] = [products]
+    t = gt.trace(net, [[1.0, 1.0]], [[0.0]], loss=gt.MeanSquaredError(), engine="reference")
+    terms = t.value.terms("fc1.output", (0, 0))
+    assert cancelling(terms) == told
+    assert ("cancel" in str(terms)) == bool(told)

@@ -115,9 +115,9 @@ def _row_dict(row: Row) -> dict[str, Any]:
     }
 
 
-def plain(value: float) -> float | str:
-    """A number as JSON has it."""
-    return value if np.isfinite(value) else str(value)
+def plain(value: float | None) -> float | str | None:
+    """A number as JSON has it, which knows neither NaN nor infinity; None stays."""
+    return value if value is None or np.isfinite(value) else str(value)
 
 
 def frame_of(array: np.ndarray) -> DataFrame:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import ArgumentError, unknown
 from ..tables import Table, number, percent
+from .export import plain
 from .hops import Hop, end_hop, hop, start_hop
 from .paths import Ways
 from .step import Side, Step, written
@@ -92,9 +93,9 @@ class Path:
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
         return {
-            "product": self.product,
-            "share": self.share,
-            "weight": self.weight,
+            "product": plain(self.product),
+            "share": plain(self.share),
+            "weight": plain(self.weight),
             "end": list(self.end),
             "hops": [_plain(one) for one in self.hops],
         }
@@ -176,12 +177,12 @@ class Paths:
             "element": self.element,
             "name": self.name,
             "index": list(self.index),
-            "value": self.value,
+            "value": plain(self.value),
             "row": self.row,
-            "total": self.total,
-            "magnitude": self.magnitude,
-            "covers": self.covers,
-            "share": self.share,
+            "total": plain(self.total),
+            "magnitude": plain(self.magnitude),
+            "covers": plain(self.covers),
+            "share": plain(self.share),
             "paths": [path.to_dict() for path in self],
         }
 
@@ -229,12 +230,12 @@ def _plain(one: Hop) -> dict[str, Any]:
     """A step as plain data."""
     factors = [
         {"letter": f.letter, "side": f.side, "name": f.name, "index": list(f.index),
-         "stored": f.stored, "value": f.value, "function": f.function}
+         "stored": plain(f.stored), "value": plain(f.value), "function": f.function}
         for f in one.factors
     ]  # fmt: skip
     return {
         "layer": one.layer, "kind": one.kind, "side": one.side, "name": one.name,
-        "index": list(one.index), "local": one.local, "scale": one.scale,
+        "index": list(one.index), "local": plain(one.local), "scale": one.scale,
         "indices": dict(one.indices), "factors": factors, "text": one.text,
     }  # fmt: skip
 

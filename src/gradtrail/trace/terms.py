@@ -303,11 +303,15 @@ class Terms:
     def plot(self, path: str | Path | None = None) -> Figure:
         """A picture of where over the image the contributions come from.
 
+        Where the products have no places, bars say what each sample brings, or each value of the
+        first index. What is not finite is drawn as large as the largest that is, and the title
+        says so.
+
         Args:
             path: where to write it (PNG, SVG or PDF); None for only giving it back.
 
         Raises:
-            ArgumentError: matplotlib is not there, or the terms have no positions.
+            ArgumentError: matplotlib is not there, or `path` is no path.
             FileError: the file cannot be written.
         """
         from .picture import terms_picture
