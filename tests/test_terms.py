@@ -382,12 +382,13 @@ def spoiled(bad: float, where: str = "input") -> gt.Trace:
         return gt.trace(net, x, [0, 1, 2, 0], engine="reference")
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("where", ["input", "fc1.weight", "conv1.weight"])
+@pytest.mark.parametrize(
+    ("bad", "where"), [(np.nan, "input"), (np.inf, "fc1.weight"), (-np.inf, "conv1.weight")]
+)
 def test_a_picture_of_what_is_not_finite(bad: float, where: str, tmp_path) -> None:
     t = spoiled(bad, where)
     for side in (t.grad, t.value):
-        for name in ("conv1.weight", "fc1.weight", "fc1.output", "fc1.bias", "conv1.output"):
+        for name in ("conv1.weight", "fc1.output", "fc1.bias", "conv1.output"):
             terms = side.terms(name, (0,) * side[name].ndim)
             figure = terms.plot(tmp_path / "a.png")
             products = np.array([row.product for row in terms])
@@ -442,3 +443,39 @@ def test_everything_cancels_only_where_nothing_is_left(products, told: str) -> N
     terms = t.value.terms("fc1.output", (0, 0))
     assert cancelling(terms) == told
     assert ("cancel" in str(terms)) == bool(told)
+
+
+def test_arguments_of_any_kind_of_whole_number() -> None:
+    terms = lenet().grad.terms("conv1.weight", (2, 0, 1, 4))
+    row = terms[np.int64(3)]
+    assert type(row.number) is int
+    assert row == terms[3]
+    assert len(terms.top(np.int8(3))) == 3
+    shares = terms.by("n")
+    assert list(shares.top(np.int64(2))) == list(shares.top(2))
+    assert shares[np.int64(3)] == shares[3]
+    for place in ("3", 3.0, None, True):
+        with pytest.raises(TypeError, match=f"whole numbers and slices, got {place!r}"):
+            terms[place]  # type: ignore[call-overload]
+    for k in (0, -1, 1.5, "2", None, True):
+        for ask in (terms.top, shares.top):
+            with pytest.raises(gt.ArgumentError, match=f"k must be a whole number ≥ 1, got {k!r}"):
+                ask(k)  # type: ignore[arg-type]
+
+
+def test_partial_sums_are_found_under_their_own_keys_only() -> None:
+    terms = lenet().grad.terms("conv1.weight", (2, 0, 1, 4))
+    for shares, good in ((terms.by("n"), 3), (terms.by("n", "layer"), (3, "conv1"))):
+        assert good in shares
+        for key in (3.7, "3", None, True, [3], (3, 4), (3, 1), (3, None), (3.0, "conv1"), ()):
+            assert key not in shares
+            with pytest.raises(KeyError):
+                shares[key]  # type: ignore[index]
+    with pytest.raises(gt.ArgumentError, match="by: 'n' is named twice"):
+        terms.by("n", "y", "n")
+
+
+@pytest.mark.parametrize("path", [3, True, b"a.png", []])
+def test_a_picture_is_written_to_a_path(path) -> None:
+    with pytest.raises(gt.ArgumentError, match="written to a path, such as 'a.png', got"):
+        lenet().grad.terms("fc1.bias", (0,)).plot(path)

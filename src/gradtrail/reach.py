@@ -253,7 +253,7 @@ def array_called(system: System, name: Any) -> str:
     arrays += [n.array_of[letter] for n in system.nodes for letter in n.parameters]
     if name in arrays:
         return str(name)
-    if name not in layers:
+    if not isinstance(name, str) or name not in layers:
         raise UnknownNameError(unknown("layer or array", name, [*layers, *arrays]))
     return layers[name]
 

@@ -14,6 +14,7 @@ from typing import Any, overload
 import numpy as np
 
 from ..errors import ArgumentError, unknown
+from ..layers.base import positive
 from ..tables import Table, number, percent
 from .export import plain
 from .hops import Hop, end_hop, hop, start_hop
@@ -23,8 +24,8 @@ from .terms import Terms
 
 __all__ = ["Path", "Paths", "backwards", "forwards"]
 
-Target = int | str | tuple[int, ...] | None
-"""Where paths forwards lead: a class, an array, one of the outputs, or all outputs."""
+Target = int | str | tuple[int, ...] | np.ndarray | None
+"""Where paths forwards lead: a class, a layer's output, one of the outputs, or all outputs."""
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,9 @@ def _part(share: float, of: str) -> str:
 
 def backwards(step: Step, name: str, index: Any, k: int, row: int | None) -> Paths:
     """See `Gradients.follow`."""
-    element, k = step.element("grad", name, index), _checked(k)
+    positive("follow", k=k)
+    name = step.known("grad", name)
+    element = step.element("grad", name, index)
     end = step.system.nodes[-1].inputs[0]
     value, total = float(step.array("grad", name)[element]), None
     if name not in step.system.readers:
@@ -268,7 +271,9 @@ def backwards(step: Step, name: str, index: Any, k: int, row: int | None) -> Pat
 
 def forwards(step: Step, name: str, index: Any, k: int, to: Target) -> Paths:
     """See `Values.follow`."""
-    element, k = step.element("value", name, index), _checked(k)
+    positive("follow", k=k)
+    name = step.known("value", name)
+    element = step.element("value", name, index)
     end, seed = _seed(step, to)
     value = float(step.array("value", name)[element])
     ways = Ways(step, name, element, end, seed)
@@ -281,12 +286,6 @@ def forwards(step: Step, name: str, index: Any, k: int, to: Target) -> Paths:
         hops = (first, *(hop(link, "value") for link in found.links))
         paths.append(Path(value * found.product, hops, found.index, whole))
     return Paths("value", name, element, value, None, tuple(paths), whole)
-
-
-def _checked(k: object) -> int:
-    if isinstance(k, bool | np.bool_) or not isinstance(k, int | np.integer) or k < 1:
-        raise ArgumentError(f"follow: k must be a whole number ≥ 1, got {k!r}")
-    return int(k)
 
 
 def _row(
@@ -309,13 +308,14 @@ def _seed(step: Step, to: Target) -> tuple[str, np.ndarray]:
     end = system.nodes[-1].inputs[0]
     if isinstance(to, str):
         outputs = [node.output for node in system.nodes[:-1]]
-        if to not in outputs:
+        output = to if to in outputs else step.outputs.get(to, to)
+        if output not in outputs:
             raise ArgumentError(f"follow: to= {unknown('output', to, outputs)}")
-        return to, np.ones(system.shapes[to])
+        return output, np.ones(system.shapes[output])
     seed = np.zeros(system.shapes[end])
     if to is None:
         return end, np.ones(seed.shape)
-    if isinstance(to, tuple | list):
+    if isinstance(to, tuple | list | np.ndarray):
         seed[step.element("value", end, to)] = 1.0
         return end, seed
     classes = seed.shape[1]
