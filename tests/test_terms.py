@@ -15,6 +15,7 @@ from gradtrail.engines.contract import contract
 from gradtrail.equation import Access, Contraction, Term
 from gradtrail.tables import percent
 from gradtrail.trace import terms as terms_module
+from gradtrail.trace.step import Operand
 from gradtrail.trace.tables import cancelling
 from gradtrail.trace.terms import Row, Terms
 
@@ -257,6 +258,37 @@ def test_rows_as_arrays_and_frames() -> None:
     assert {"Z", "Z 2", "T", "T 2"} <= set(squares.to_numpy().dtype.names)
     assert squares.by("n").sums.sum() == pytest.approx(squares.sum())
     assert squares.by("n").to_pandas().shape == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("side", "name", "index"),
+    [
+        ("grad", "input", (0, 0, 11, 15)),
+        ("grad", "pool1.output", (0, 2, 5, 7)),
+        ("grad", "conv1.bias", (2,)),
+        ("value", "pool1.output", (0, 2, 5, 7)),
+        ("value", "fc3.output", (0, 4)),
+        ("value", "loss", ()),
+        ("value", "input", (0, 0, 3, 3)),
+        ("grad", "loss", ()),
+    ],
+)
+def test_a_frame_names_the_elements_that_the_rows_name(side: str, name: str, index) -> None:
+    terms = getattr(lenet(), side).terms(name, index)
+    frame = terms.to_pandas()
+    for number in range(0, len(terms), max(1, len(terms) // 50)):
+        row, seen = terms[number], dict[str, int]()
+        for factor in row.factors:
+            seen[factor.letter] = times = seen.get(factor.letter, 0) + 1
+            letter = f"{factor.letter} {times}" if times > 1 else factor.letter
+            assert frame.loc[number, f"{letter} is"] == str(factor)
+
+
+def test_a_frame_is_made_in_one_go(monkeypatch) -> None:
+    """Of so many rows no one is asked for its elements by itself."""
+    terms = lenet().grad.terms("conv1.weight", (2, 0, 1, 4))
+    monkeypatch.setattr(Operand, "element", None)
+    assert len(terms.to_pandas()) == len(terms)
 
 
 def test_reading_rows() -> None:
