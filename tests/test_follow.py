@@ -397,3 +397,16 @@ def test_arguments_are_checked() -> None:
         t.value.follow("pool1.output", (0, 0, 0, 0), to="conv1.output")
     with pytest.raises(gt.ArgumentError, match="no path leads from pool1.winner to fc1.output"):
         t.value.follow("pool1.winner", (0, 0, 0, 0))
+
+
+def test_an_output_may_be_given_as_an_array() -> None:
+    t = small("conv-relu-pool")
+    expected = t.value.follow("input", (0, 0, 1, 1), to=(0, 2))
+    for to in ([0, 2], np.array([0, 2])):
+        assert str(t.value.follow("input", (0, 0, 1, 1), to=to)) == str(expected)
+    for to in (np.array(2), np.array([0.0, 2.0]), np.array([[0, 2]]), np.array([True, False])):
+        with pytest.raises(gt.ArgumentError, match="got"):
+            t.value.follow("input", (0, 0, 1, 1), to=to)
+    assert len(t.grad.follow("conv1.weight", np.array([0, 0, 1, 1]), k=np.int64(2))) == 2
+    with pytest.raises(gt.ArgumentError, match="k must be a whole number ≥ 1, got 0"):
+        t.value.follow("input", (0, 0, 1, 1), k=0)

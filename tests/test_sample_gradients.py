@@ -202,3 +202,37 @@ def test_what_is_not_there_is_named() -> None:
         g.dots({"conv1.bias": np.zeros(4)})
     with pytest.raises(gt.ArgumentError, match="from 0 to 1, as fc1.weight has shape .*; got 2"):
         g.norms_of("fc1.weight", 2)
+
+
+@pytest.mark.parametrize("axis", [True, "a", 1.0, (0,), False])
+def test_an_axis_is_a_whole_number(axis) -> None:
+    _, g = held(2)
+    for ask in (g.norms_of, lambda n, a: g.dots_of(n, np.zeros(g.shapes[n]), a)):
+        with pytest.raises(gt.ArgumentError, match=r"axis_kept must be None or from 0 to 1"):
+            ask("fc1.weight", axis)
+    assert g.norms_of("fc1.weight", np.int64(1)).shape == (N, F)
+
+
+def test_one_name_may_stand_alone() -> None:
+    _, g = held(2)
+    direction = {name: np.ones(shape) for name, shape in g.shapes.items()}
+    np.testing.assert_array_equal(g.norms("fc1.weight"), g.norms(["fc1.weight"]))
+    np.testing.assert_array_equal(
+        g.dots(direction, "fc1.weight"), g.dots(direction, ["fc1.weight"])
+    )
+    for name in (None, ["fc1.weight"]):
+        with pytest.raises(gt.UnknownNameError, match="no parameter is called"):
+            g[name]  # type: ignore[index]
+
+
+def test_a_direction_may_have_other_arrays() -> None:
+    net = gt.Network((4,), [gt.Linear(3), gt.ReLU(), gt.Linear(2)], seed=1, dtype=np.float64)
+    draw = np.random.default_rng(2)
+    t = gt.trace(net, draw.random((N, 4)), [0, 1, 0, 1, 0], per_sample=True)
+    g = t.grad.per_sample
+    few = {name: t.grad[name] for name in net.parameters}
+    np.testing.assert_array_equal(g.dots(t.grad), g.dots(few))
+    with pytest.raises(gt.UnknownNameError, match=r"no parameter is called 'fc1\.output'"):
+        g.dots(t.grad, ["fc1.output"])
+    with pytest.raises(gt.UnknownNameError, match=r"no parameter is called 'fc1\.wieght'; did you"):
+        g.dots({"fc1.wieght": np.zeros((3, 4))})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from functools import cache
 
@@ -12,7 +14,10 @@ from cases import CASES, Case, arrays
 import gradtrail as gt
 from gradtrail.engines.contract import contract
 from gradtrail.equation import Access, Contraction, Term
+from gradtrail.tables import percent
 from gradtrail.trace import terms as terms_module
+from gradtrail.trace.step import Operand
+from gradtrail.trace.tables import cancelling
 from gradtrail.trace.terms import Row, Terms
 
 ELEMENTS = 2000
@@ -256,6 +261,37 @@ def test_rows_as_arrays_and_frames() -> None:
     assert squares.by("n").to_pandas().shape == (3, 4)
 
 
+@pytest.mark.parametrize(
+    ("side", "name", "index"),
+    [
+        ("grad", "input", (0, 0, 11, 15)),
+        ("grad", "pool1.output", (0, 2, 5, 7)),
+        ("grad", "conv1.bias", (2,)),
+        ("value", "pool1.output", (0, 2, 5, 7)),
+        ("value", "fc3.output", (0, 4)),
+        ("value", "loss", ()),
+        ("value", "input", (0, 0, 3, 3)),
+        ("grad", "loss", ()),
+    ],
+)
+def test_a_frame_names_the_elements_that_the_rows_name(side: str, name: str, index) -> None:
+    terms = getattr(lenet(), side).terms(name, index)
+    frame = terms.to_pandas()
+    for number in range(0, len(terms), max(1, len(terms) // 50)):
+        row, seen = terms[number], dict[str, int]()
+        for factor in row.factors:
+            seen[factor.letter] = times = seen.get(factor.letter, 0) + 1
+            letter = f"{factor.letter} {times}" if times > 1 else factor.letter
+            assert frame.loc[number, f"{letter} is"] == str(factor)
+
+
+def test_a_frame_is_made_in_one_go(monkeypatch) -> None:
+    """Of so many rows no one is asked for its elements by itself."""
+    terms = lenet().grad.terms("conv1.weight", (2, 0, 1, 4))
+    monkeypatch.setattr(Operand, "element", None)
+    assert len(terms.to_pandas()) == len(terms)
+
+
 def test_reading_rows() -> None:
     terms = lenet().grad.terms("fc1.weight", (3, -1))
     assert terms.index == (3, 399)
@@ -361,3 +397,118 @@ def test_a_trace_leaves_exact_zeros_where_winograd_would_not() -> None:
     t = gt.trace(network, x, np.zeros(16, int))
     bias = network.parameters["conv1.bias"]
     assert (t.value["conv1.output"][:, :, 0, 0] == bias).all()
+
+
+def spoiled(bad: float, where: str = "input") -> gt.Trace:
+    """A step with something in it that is not finite."""
+    net = gt.Network(
+        (1, 6, 6),
+        [gt.Conv2d(2, 3), gt.ReLU(), gt.MaxPool2d(2), gt.Flatten(), gt.Linear(3)],
+        seed=1,
+    )
+    x = np.random.Generator(np.random.PCG64(3)).standard_normal((4, 1, 6, 6))
+    if where == "input":
+        x[1, 0, 2, 2] = bad
+    else:
+        net.parameters[where][0] = bad
+    with np.errstate(all="ignore"):
+        return gt.trace(net, x, [0, 1, 2, 0], engine="reference")
+
+
+@pytest.mark.parametrize(
+    ("bad", "where"), [(np.nan, "input"), (np.inf, "fc1.weight"), (-np.inf, "conv1.weight")]
+)
+def test_a_picture_of_what_is_not_finite(bad: float, where: str, tmp_path) -> None:
+    t = spoiled(bad, where)
+    for side in (t.grad, t.value):
+        for name in ("conv1.weight", "fc1.output", "fc1.bias", "conv1.output"):
+            terms = side.terms(name, (0,) * side[name].ndim)
+            figure = terms.plot(tmp_path / "a.png")
+            products = np.array([row.product for row in terms])
+            titles = [a.get_title() for a in figure.axes] + [figure.get_suptitle()]
+            if len(products) > 1 and not np.isfinite(products).all():
+                assert any("not finite" in title for title in titles), (name, titles)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_is_json(bad: float) -> None:
+    def refuse(constant: str) -> None:
+        pytest.fail(f"{constant} is no JSON")
+
+    t = spoiled(bad)
+    with np.errstate(all="ignore"):
+        told = [
+            t.grad.follow("conv1.weight", (0, 0, 1, 1)),
+            t.value.follow("input", (1, 0, 2, 2)),
+            t.grad.terms("conv1.weight", (0, 0, 1, 1)),
+            t.grad.terms("conv1.weight", (0, 0, 1, 1)).by("n"),
+            *(t.vanishing(), t.dead(), t.ties()),
+        ]
+        texts = [json.dumps(one.to_dict()) for one in told]
+    for text in texts:
+        json.loads(text, parse_constant=refuse)
+    assert '"nan"' in texts[0]
+    assert '"nan"' in texts[4]
+    assert "nan" not in "".join(map(str, told))
+
+
+def test_a_share_that_is_not_finite() -> None:
+    assert [percent(v) for v in (np.nan, np.inf, -np.inf)] == ["NaN", "∞", "−∞"]
+    assert [percent(v) for v in (0.5, 0.05, -0.001, 1.0)] == ["50 %", "5.0 %", "−0.1 %", "100 %"]
+
+
+@pytest.mark.parametrize(
+    ("products", "told"),
+    [
+        ((1.0, -1.0), ": 100 % cancel"),
+        ((1.0, -1.0 + 2**-10), ": 99.95 % cancel"),
+        ((1.0, -1.0 + 2**-8), ": 99.8 % cancel"),
+        ((1.0, -1.0 + 2**-14), ": 99.997 % cancel"),
+        ((1.0, -1.0 + 2**-23), ": >99.999 % cancel"),
+        ((1.0, -0.5), ": 67 % cancel"),
+        ((1.0, 1.0), ""),
+    ],
+)
+def test_everything_cancels_only_where_nothing_is_left(products, told: str) -> None:
+    net = gt.Network((2,), [gt.Linear(1, bias=False)])
+    net.parameters["fc1.weight"] = [products]
+    t = gt.trace(net, [[1.0, 1.0]], [[0.0]], loss=gt.MeanSquaredError(), engine="reference")
+    terms = t.value.terms("fc1.output", (0, 0))
+    assert cancelling(terms) == told
+    assert ("cancel" in str(terms)) == bool(told)
+
+
+def test_arguments_of_any_kind_of_whole_number() -> None:
+    terms = lenet().grad.terms("conv1.weight", (2, 0, 1, 4))
+    row = terms[np.int64(3)]
+    assert type(row.number) is int
+    assert row == terms[3]
+    assert len(terms.top(np.int8(3))) == 3
+    shares = terms.by("n")
+    assert list(shares.top(np.int64(2))) == list(shares.top(2))
+    assert shares[np.int64(3)] == shares[3]
+    for place in ("3", 3.0, None, True):
+        with pytest.raises(TypeError, match=f"whole numbers and slices, got {place!r}"):
+            terms[place]  # type: ignore[call-overload]
+    for k in (0, -1, 1.5, "2", None, True):
+        for ask in (terms.top, shares.top):
+            with pytest.raises(gt.ArgumentError, match=f"k must be a whole number ≥ 1, got {k!r}"):
+                ask(k)  # type: ignore[arg-type]
+
+
+def test_partial_sums_are_found_under_their_own_keys_only() -> None:
+    terms = lenet().grad.terms("conv1.weight", (2, 0, 1, 4))
+    for shares, good in ((terms.by("n"), 3), (terms.by("n", "layer"), (3, "conv1"))):
+        assert good in shares
+        for key in (3.7, "3", None, True, [3], (3, 4), (3, 1), (3, None), (3.0, "conv1"), ()):
+            assert key not in shares
+            with pytest.raises(KeyError, match=re.escape(repr(key))):
+                shares[key]  # type: ignore[index]
+    with pytest.raises(gt.ArgumentError, match="by: 'n' is named twice"):
+        terms.by("n", "y", "n")
+
+
+@pytest.mark.parametrize("path", [3, True, b"a.png", []])
+def test_a_picture_is_written_to_a_path(path) -> None:
+    with pytest.raises(gt.ArgumentError, match="written to a path, such as 'a.png', got"):
+        lenet().grad.terms("fc1.bias", (0,)).plot(path)

@@ -80,3 +80,83 @@ def test_a_trace_says_what_it_is(small, batch) -> None:
     t = gt.trace(small, *batch)
     assert repr(t).startswith(f"Trace(loss={t.loss:.6g}, {len(t.value)} values")
     assert "conv1.weight (4, 2, 3, 3)" in repr(t.grad)
+
+
+@pytest.mark.parametrize("network", ["net", None, [gt.Linear(2)], gt.architecture("lenet5")])
+def test_what_is_traced_is_a_network(network) -> None:
+    with pytest.raises(gt.ArgumentError, match="trace: network must be a Network, got"):
+        gt.trace(network, np.ones((1, 2)), [0])
+
+
+@pytest.mark.parametrize("flag", ["training", "per_sample"])
+@pytest.mark.parametrize("value", ["no", 1, None])
+def test_flags_are_true_or_false(small, batch, flag: str, value) -> None:
+    with pytest.raises(gt.ArgumentError, match=f"{flag} must be True or False, got {value!r}"):
+        gt.trace(small, *batch, **{flag: value})
+    gt.trace(small, *batch, **{flag: np.bool_(True)})
+
+
+@pytest.mark.parametrize("name", [["conv1.weight"], None, 3, ("conv1.weight",), {}])
+def test_what_is_no_name_names_no_array(small, batch, name) -> None:
+    t = gt.trace(small, *batch)
+    for side in (t.value, t.grad):
+        for ask in (side.terms, side.why, side.follow):
+            with pytest.raises(gt.UnknownNameError, match="is called"):
+                ask(name, (0, 0, 0, 0))
+        for ask in (side.__getitem__, side.equations):
+            with pytest.raises(gt.UnknownNameError, match="is called"):
+                ask(name)
+        assert name not in side
+    with pytest.raises(gt.UnknownNameError, match=r"no layer or array is called"):
+        t.receptive_field(name, (0, 0, 0, 0))
+
+
+def test_a_layers_name_stands_for_its_output_where_something_is_asked(small, batch) -> None:
+    t, at = gt.trace(small, *batch), (1, 0, 2, 2)
+    for side in (t.value, t.grad):
+        for ask in (side.terms, side.why, side.follow):
+            short, whole = ask("pool1", at), ask("pool1.output", at)
+            assert str(short) == str(whole)
+        assert side.terms("pool1", at).name == "pool1.output"
+        assert side.equations("pool1") == side.equations("pool1.output")
+        with pytest.raises(gt.UnknownNameError, match="layer 'pool1' is called 'pool1.output'"):
+            side["pool1"]
+        with pytest.raises(gt.UnknownNameError, match="is called 'pol1'; did you mean: pool1"):
+            side.terms("pol1", at)
+    assert t.grad.follow("pool1", at).name == "pool1.output"
+    short, whole = (t.value.follow("input", at, to=to) for to in ("conv1", "conv1.output"))
+    assert str(short) == str(whole)
+    assert t.value.terms("loss").name == "loss"  # an array's own name wins
+
+
+def test_names_are_printed_one_in_a_line_where_they_are_many(small, batch) -> None:
+    t = gt.trace(small, *batch)
+    lines = repr(t.value).splitlines()
+    assert len(lines) == len(t.value)
+    assert lines[:2] == ["{input (5, 2, 9, 8),", " conv1.weight (4, 2, 3, 3),"]
+    assert lines[-1] == " loss ()}"
+    few = gt.trace(gt.Network((2,), [gt.Linear(2)]), np.ones((1, 2)), [0])
+    assert repr(few.grad) == (
+        "{input (1, 2), fc1.weight (2, 2), fc1.bias (2,), fc1.output (1, 2), loss ()}"
+    )
+
+
+def test_a_notebook_shows_the_names_as_a_table(small, batch) -> None:
+    t = gt.trace(small, *batch)
+    for side in (t.value, t.grad):
+        shown = side._repr_html_()
+        assert shown.count("<tr>") == len(side) + 1
+        assert "<td>conv1.weight</td><td>4 × 2 × 3 × 3</td><td>Conv2d</td>" in shown
+        assert "<td>input</td><td>5 × 2 × 9 × 8</td><td></td>" in shown
+        assert "<td>loss</td><td></td><td>CrossEntropy</td>" in shown
+    shown = t._repr_html_()
+    assert shown.count("<tr>") == len(t.value) + 1
+    assert repr(t) in shown
+    assert "<td>pool1.winner</td><td>5 × 4 × 4 × 4</td><td>MaxPool2d</td><td></td>" in shown
+    assert "<td>pool1.output</td><td>5 × 4 × 4 × 4</td><td>MaxPool2d</td><td>yes</td>" in shown
+
+
+def test_ties_are_written_as_elements_are() -> None:
+    net = gt.Network((1, 4, 4), [gt.MaxPool2d(2), gt.Flatten(), gt.Linear(2)])
+    t = gt.trace(net, np.ones((1, 1, 4, 4)), [0])
+    assert str(t.ties()).splitlines()[-1].endswith("[0,0,0,0]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,11 @@ def saved(drawn: Figure, path: str | Path | None) -> Figure:
     """The figure, written to a file where one is named.
 
     Raises:
+        ArgumentError: `path` is no path.
         FileError: it cannot be written, or its name ends in no format that there is.
     """
+    if path is not None and not isinstance(path, str | PathLike):
+        raise ArgumentError(f"a picture is written to a path, such as 'a.png', got {path!r}")
     if path is not None:
         try:
             drawn.savefig(path, dpi=150)
@@ -46,9 +50,14 @@ def saved(drawn: Figure, path: str | Path | None) -> Figure:
 
 
 def show_image(axes: Axes, image: np.ndarray) -> None:
-    """A sample (C, H, W): three channels as colours, else the mean of all channels in grey."""
+    """A sample (C, H, W): three channels as colours, else the mean of all channels in grey.
+
+    What is not finite is drawn as the darkest, +∞ as the lightest.
+    """
     image = np.asarray(image, np.float64)
-    low, high = float(np.nanmin(image)), float(np.nanmax(image))
+    known = image[np.isfinite(image)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    image = np.nan_to_num(image, nan=low, posinf=high, neginf=low)
     image = (image - low) / (high - low) if high > low else np.zeros_like(image)
     if image.shape[0] == 3:
         axes.imshow(np.moveaxis(image, 0, -1))

@@ -248,7 +248,7 @@ def array_called(system: System, name: Any) -> str:
     arrays += [name for name in system.shapes if name in system.parameters]
     if name in arrays:
         return str(name)
-    if name not in layers:
+    if not isinstance(name, str) or name not in layers:
         raise UnknownNameError(unknown("layer or array", name, [*layers, *arrays]))
     return layers[name]
 

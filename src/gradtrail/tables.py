@@ -83,6 +83,8 @@ def number(value: float, digits: int = 4) -> str:
 
 def percent(share: float) -> str:
     """A share as it stands in tables: two digits where it is small."""
+    if not math.isfinite(share):
+        return number(share)
     return f"{100 * share:.{1 if abs(share) < 0.0995 else 0}f} %".replace("-", "−")
 
 

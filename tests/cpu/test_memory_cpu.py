@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from weakref import ref
 
 import numpy as np
 import pytest
 
 import gradtrail as gt
 from gradtrail.engines import CPU, Batch, Samples
+from gradtrail.engines.cpu import running
+from gradtrail.engines.cpu.context import Context
 from gradtrail.engines.cpu.frame import Field
 from gradtrail.engines.cpu.memory import Buffer
 from gradtrail.engines.cpu.options import Options
@@ -223,3 +226,71 @@ def test_memory_without_batch_norm_follows_the_threads() -> None:
         loaded("lenet5", 4096)[0].context.arenas.nbytes
         == loaded("lenet5", 64)[0].context.arenas.nbytes
     )
+
+
+def traced(count: int, *, per_sample: bool = False) -> tuple[Context, list[gt.Trace]]:
+    """Traces of one network, all alive, and the memory that the next one runs in."""
+    net = NETWORKS["lenet5"]()
+    x = np.random.Generator(np.random.PCG64(2)).random((20, *net.input_shape), dtype=np.float32)
+    y, data = np.arange(20) % 10, {"per_sample": per_sample}
+    traces = [gt.trace(net, x * (1 + n), y, engine=CPU(2), **data) for n in range(count)]
+    (found,) = running._LOADED[net].values()
+    return found.context, traces
+
+
+def test_what_traces_held_goes_with_them() -> None:
+    context, traces = traced(6)
+    pieces = [ref(_waiting(t).base) for t in traces]
+    assert all(piece() is not None for piece in pieces)
+    assert len({id(piece()) for piece in pieces}) == 6
+    del traces
+    alive = [piece() for piece in pieces if piece() is not None]
+    assert len(alive) == 2  # the next step's, and one that waits
+    assert any(context.arenas.base is one for one in alive)
+
+
+def test_steps_one_after_another_need_two_pieces() -> None:
+    net = NETWORKS["lenet5"]()
+    x, seen = np.ones((4, *net.input_shape), np.float32), set()
+    for _ in range(6):
+        t = gt.trace(net, x, [0, 1, 2, 3], engine=CPU(1))
+        seen.add(_waiting(t).__array_interface__["data"][0])
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("per_sample", [False, True])
+def test_a_trace_whose_arrays_were_all_read_holds_no_memory_of_a_step(per_sample: bool) -> None:
+    context, (t,) = traced(1, per_sample=per_sample)
+    read = {(s, n): a.copy() for s, side in enumerate((t.value, t.grad)) for n, a in side.items()}
+    assert (context._lent() is None) == (not per_sample)
+    if per_sample:
+        before = t.grad.per_sample["conv1.weight"]
+        context.renew()
+        context.partial[:] = 1
+        np.testing.assert_array_equal(t.grad.per_sample["conv1.weight"], before)
+    context.arenas[:] = 0
+    for (side, name), array in read.items():
+        np.testing.assert_array_equal((t.value, t.grad)[side][name], array)
+
+
+def test_what_prints_a_trace_makes_no_array() -> None:
+    _, (t,) = traced(1)
+    before = _made(t)
+    assert "conv1.output (20, 6, 28, 28)" in repr(t.value)
+    assert "input (20, 1, 28, 28)" in repr(t.grad)
+    assert repr(t).startswith("Trace(")
+    assert _made(t) == before
+    assert t.value["conv1.output"].shape == (20, 6, 28, 28)
+    assert _made(t) == before + 1
+
+
+def _waiting(t: gt.Trace) -> np.ndarray:
+    """The memory that an array which nobody has read yet is to be made from."""
+    part: np.ndarray = t._step.values._arrays["conv1.output"].args[0]
+    return part
+
+
+def _made(t: gt.Trace) -> int:
+    """How many arrays have been made."""
+    held = (*t._step.values._arrays.values(), *t._step.gradients._arrays.values())
+    return sum(isinstance(array, np.ndarray) for array in held)

@@ -186,7 +186,7 @@ class SampleGradients(Mapping[str, np.ndarray]):
         return self._part(name).made(self._count)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._parts
+        return isinstance(name, str) and name in self._parts
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._parts)
@@ -214,17 +214,17 @@ class SampleGradients(Mapping[str, np.ndarray]):
         return {name: part.total(self._count) for name, part in self._parts.items()}
 
     @np.errstate(all="ignore")
-    def norms(self, names: Iterable[str] | None = None) -> np.ndarray:
+    def norms(self, names: str | Iterable[str] | None = None) -> np.ndarray:
         """The Euclidean norm of each sample's gradient, (N,) float64.
 
         Args:
-            names: of the parameters that it is over; None for all.
+            names: of the parameters that it is over, or one of them; None for all.
 
         Raises:
             UnknownNameError: no parameter is called so.
         """
         total = np.zeros(self._count)
-        for name in self if names is None else names:
+        for name in self if names is None else _several(names):
             total += self._part(name).squares(self._count, None)[:, 0]
         return np.asarray(self._count * np.sqrt(total))
 
@@ -242,7 +242,7 @@ class SampleGradients(Mapping[str, np.ndarray]):
 
         Raises:
             UnknownNameError: no parameter is called so.
-            ArgumentError: it has no such axis.
+            ArgumentError: it has no such axis, or it is no whole number.
         """
         part = self._part(name)
         axis = _axis(name, part, axis_kept)
@@ -250,20 +250,26 @@ class SampleGradients(Mapping[str, np.ndarray]):
         return np.asarray(found[:, 0] if axis is None else found)
 
     def dots(
-        self, direction: Mapping[str, np.ndarray], names: Iterable[str] | None = None
+        self, direction: Mapping[str, np.ndarray], names: str | Iterable[str] | None = None
     ) -> np.ndarray:
         """The inner product of each sample's gradient with a direction, (N,) float64.
 
         Args:
-            direction: parameter → array of its shape, such as another batch's gradient.
-            names: of the parameters that it is over; None for all of the direction's.
+            direction: parameter → array of its shape, such as another batch's gradient; it may
+                have other arrays, too, as `t.grad` has.
+            names: of the parameters that it is over, or one of them; None for all of the
+                direction's.
 
         Raises:
-            UnknownNameError: no parameter is called so, or the direction lacks one.
+            UnknownNameError: no parameter is called so, or the direction lacks one, or all.
             ArgumentError: an array of another shape than the parameter's.
         """
         total = np.zeros(self._count)
-        for name in direction if names is None else names:
+        if names is None:
+            names = [name for name in direction if name in self]
+            if self and direction and not names:
+                raise UnknownNameError(unknown("parameter", next(iter(direction)), self))
+        for name in _several(names):
             if name not in direction:
                 raise UnknownNameError(unknown("array of the direction", name, direction))
             total += self.dots_of(name, direction[name], None)
@@ -295,20 +301,28 @@ class SampleGradients(Mapping[str, np.ndarray]):
         return np.asarray(found[:, 0] if axis is None else found)
 
     def _part(self, name: str) -> Part:
-        if name not in self._parts:
+        if name not in self:
             raise UnknownNameError(unknown("parameter", name, self._parts))
         return self._parts[name]
 
 
 def _axis(name: str, part: Part, axis: int | None) -> int | None:
     """An axis counted from the front."""
+    if axis is None:
+        return None
     rank = len(part.shape)
-    if axis is not None and not -rank <= axis < rank:
+    whole = isinstance(axis, int | np.integer) and not isinstance(axis, bool)
+    if not whole or not -rank <= axis < rank:
         raise ArgumentError(
             f"axis_kept must be None or from 0 to {rank - 1}, as {name} has shape {part.shape}; "
-            f"got {axis}"
+            f"got {axis!r}"
         )
-    return axis if axis is None else axis % rank
+    return int(axis) % rank
+
+
+def _several(names: str | Iterable[str]) -> Iterable[str]:
+    """Names, of which one may stand alone."""
+    return (names,) if isinstance(names, str) else names
 
 
 def _by_sample(blocks: np.ndarray, count: int) -> np.ndarray:

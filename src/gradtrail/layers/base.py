@@ -25,6 +25,7 @@ __all__ = [
     "canonical",
     "channels_of",
     "elementwise",
+    "flags",
     "known_initialization",
     "plain",
     "positive",
@@ -226,6 +227,17 @@ def positive(layer: str, **values: object) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise ArgumentError(f"{layer}: {name} must be a whole number ≥ 1, got {value!r}")
+
+
+def flags(where: str, **values: object) -> None:
+    """Check that arguments are True or False.
+
+    Raises:
+        ArgumentError: naming the function, the argument and the value.
+    """
+    for name, value in values.items():
+        if not isinstance(value, bool | np.bool_):
+            raise ArgumentError(f"{where}: {name} must be True or False, got {value!r}")
 
 
 def canonical(layer: Layer, *flags: str) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError
-from .step import Part, written
+from .points import Points
+from .step import Operand, Part, written
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -73,12 +74,27 @@ def rows_frame(terms: Terms) -> DataFrame:
     start = 0
     for part in terms.parts:
         for letter, operand in zip(_letters(part), part.operands, strict=True):
-            listed = elements[f"{letter} is"]
-            for number in range(len(part)):
-                index = operand.element(part.points.at(number))
-                listed[start + number] = written(operand.side, operand.name, index)
+            elements[f"{letter} is"][start : start + len(part)] = _elements(operand, part.points)
         start += len(part)
     return frame.assign(**elements)
+
+
+def _elements(operand: Operand, points: Points) -> list[str]:
+    """The element that a factor is, at every point; each is written once and then repeated."""
+    whole = tuple(slice(0, size) for size in points.sizes)
+    columns = [
+        points.total([group.along(p) for group in points.groups], whole, p.offset.integer)
+        for p in operand.access.positions
+    ]
+    head = written(operand.side, operand.name)
+    if not columns:
+        return [head] * len(points)
+    shape = np.broadcast_shapes(*(column.shape for column in columns))
+    flat = (np.broadcast_to(column, shape).ravel().tolist() for column in columns)
+    place = f"[{','.join(['%d'] * len(columns))}]"
+    texts = np.array([head + place % at for at in zip(*flat, strict=True)], object)
+    repeated: list[str] = np.broadcast_to(texts.reshape(shape), points.sizes).ravel().tolist()
+    return repeated
 
 
 def terms_dict(terms: Terms, rows: int) -> dict[str, Any]:
@@ -115,9 +131,9 @@ def _row_dict(row: Row) -> dict[str, Any]:
     }
 
 
-def plain(value: float) -> float | str:
-    """A number as JSON has it."""
-    return value if np.isfinite(value) else str(value)
+def plain(value: float | None) -> float | str | None:
+    """A number as JSON has it, which knows neither NaN nor infinity; None stays."""
+    return value if value is None or np.isfinite(value) else str(value)
 
 
 def frame_of(array: np.ndarray) -> DataFrame:

@@ -14,7 +14,9 @@ from typing import Any, overload
 import numpy as np
 
 from ..errors import ArgumentError, unknown
+from ..layers.base import positive
 from ..tables import Table, number, percent
+from .export import plain
 from .hops import Hop, end_hop, hop, start_hop
 from .paths import Ways
 from .step import Side, Step, written
@@ -22,8 +24,8 @@ from .terms import Terms
 
 __all__ = ["Path", "Paths", "backwards", "forwards"]
 
-Target = int | str | tuple[int, ...] | None
-"""Where paths forwards lead: a class, an array, one of the outputs, or all outputs."""
+Target = int | str | tuple[int, ...] | np.ndarray | None
+"""Where paths forwards lead: a class, a layer's output, one of the outputs, or all outputs."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,9 @@ class Path:
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
         return {
-            "product": self.product,
-            "share": self.share,
-            "weight": self.weight,
+            "product": plain(self.product),
+            "share": plain(self.share),
+            "weight": plain(self.weight),
             "end": list(self.end),
             "hops": [_plain(one) for one in self.hops],
         }
@@ -176,12 +178,12 @@ class Paths:
             "element": self.element,
             "name": self.name,
             "index": list(self.index),
-            "value": self.value,
+            "value": plain(self.value),
             "row": self.row,
-            "total": self.total,
-            "magnitude": self.magnitude,
-            "covers": self.covers,
-            "share": self.share,
+            "total": plain(self.total),
+            "magnitude": plain(self.magnitude),
+            "covers": plain(self.covers),
+            "share": plain(self.share),
             "paths": [path.to_dict() for path in self],
         }
 
@@ -229,12 +231,12 @@ def _plain(one: Hop) -> dict[str, Any]:
     """A step as plain data."""
     factors = [
         {"letter": f.letter, "side": f.side, "name": f.name, "index": list(f.index),
-         "stored": f.stored, "value": f.value, "function": f.function}
+         "stored": plain(f.stored), "value": plain(f.value), "function": f.function}
         for f in one.factors
     ]  # fmt: skip
     return {
         "layer": one.layer, "kind": one.kind, "side": one.side, "name": one.name,
-        "index": list(one.index), "local": one.local, "scale": one.scale,
+        "index": list(one.index), "local": plain(one.local), "scale": one.scale,
         "indices": dict(one.indices), "factors": factors, "text": one.text,
     }  # fmt: skip
 
@@ -248,7 +250,9 @@ def _part(share: float, of: str) -> str:
 
 def backwards(step: Step, name: str, index: Any, k: int, row: int | None) -> Paths:
     """See `Gradients.follow`."""
-    element, k = step.element("grad", name, index), _checked(k)
+    positive("follow", k=k)
+    name = step.known("grad", name)
+    element = step.element("grad", name, index)
     end = step.system.nodes[-1].inputs[0]
     value, total = float(step.array("grad", name)[element]), None
     if name not in step.system.readers:
@@ -267,7 +271,9 @@ def backwards(step: Step, name: str, index: Any, k: int, row: int | None) -> Pat
 
 def forwards(step: Step, name: str, index: Any, k: int, to: Target) -> Paths:
     """See `Values.follow`."""
-    element, k = step.element("value", name, index), _checked(k)
+    positive("follow", k=k)
+    name = step.known("value", name)
+    element = step.element("value", name, index)
     end, seed = _seed(step, to)
     value = float(step.array("value", name)[element])
     ways = Ways(step, name, element, end, seed)
@@ -280,12 +286,6 @@ def forwards(step: Step, name: str, index: Any, k: int, to: Target) -> Paths:
         hops = (first, *(hop(link, "value") for link in found.links))
         paths.append(Path(value * found.product, hops, found.index, whole))
     return Paths("value", name, element, value, None, tuple(paths), whole)
-
-
-def _checked(k: object) -> int:
-    if isinstance(k, bool | np.bool_) or not isinstance(k, int | np.integer) or k < 1:
-        raise ArgumentError(f"follow: k must be a whole number ≥ 1, got {k!r}")
-    return int(k)
 
 
 def _row(
@@ -308,13 +308,14 @@ def _seed(step: Step, to: Target) -> tuple[str, np.ndarray]:
     end = system.nodes[-1].inputs[0]
     if isinstance(to, str):
         outputs = [node.output for node in system.nodes[:-1]]
-        if to not in outputs:
+        output = to if to in outputs else step.outputs.get(to, to)
+        if output not in outputs:
             raise ArgumentError(f"follow: to= {unknown('output', to, outputs)}")
-        return to, np.ones(system.shapes[to])
+        return output, np.ones(system.shapes[output])
     seed = np.zeros(system.shapes[end])
     if to is None:
         return end, np.ones(seed.shape)
-    if isinstance(to, tuple | list):
+    if isinstance(to, tuple | list | np.ndarray):
         seed[step.element("value", end, to)] = 1.0
         return end, seed
     classes = seed.shape[1]

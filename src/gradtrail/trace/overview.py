@@ -12,7 +12,8 @@ from ..engines.contract import OPERATIONS, view
 from ..equation import Applied, Contraction, Node, Selection
 from ..equation.scalar import evaluate
 from ..tables import Table, number, percent, ranges_text
-from .step import Step
+from .export import plain
+from .step import Step, written
 
 __all__ = ["DeadLayer", "GradientLayer", "Overview", "TiedLayer", "dead", "ties", "vanishing"]
 
@@ -65,7 +66,11 @@ class Overview(Sequence[T], Generic[T]):
 
     def to_dict(self) -> list[dict[str, Any]]:
         """The entries as JSON has them."""
-        return [asdict(entry) for entry in self._entries]  # type: ignore[call-overload]
+        listed = [asdict(entry) for entry in self._entries]  # type: ignore[call-overload]
+        return [
+            {name: plain(v) if isinstance(v, float) else v for name, v in entry.items()}
+            for entry in listed
+        ]
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,7 @@ def ties(step: Step) -> Overview[TiedLayer]:
 
     def cells(entry: TiedLayer) -> Sequence[str]:
         share = percent(entry.tied / entry.windows)
-        place = str(list(entry.example)) if entry.example else ""
+        place = written("value", "", entry.example)
         counts = (entry.windows, entry.tied, entry.at_zero)
         return (entry.layer, *(f"{count:,}" for count in counts), share, place)
 

@@ -23,24 +23,28 @@ _SAMPLES = 4
 _BLOCK = 1 << 17
 
 
+@np.errstate(all="ignore")
 def terms_picture(terms: Terms, path: str | Path | None) -> Figure:
     """See `Terms.plot`: the strongest samples with their products over them; else bars."""
     found = _maps(terms)
     if found is None:
         return saved(_bars(terms), path)
     name, maps = found
-    order = [int(n) for n in np.argsort(-np.abs(maps).sum(axis=(1, 2)))[:_SAMPLES]]
-    strongest = [n for n in order if np.abs(maps[n]).any()] or order[:1]
+    finite = np.isfinite(maps)
+    size = np.where(finite, np.abs(maps), np.inf)
+    order = [int(n) for n in np.argsort(-size.sum(axis=(1, 2)), kind="stable")[:_SAMPLES]]
+    strongest = [n for n in order if size[n].any()] or order[:1]
     drawn = figure(2.6 * len(strongest) + 1.2, 3.2)
     panels = np.atleast_1d(drawn.subplots(1, len(strongest), sharey=True))
-    limit = float(np.abs(maps[strongest]).max()) or 1.0
+    limit = float(size[strongest].max(where=finite[strongest], initial=0.0)) or 1.0
     shown: Any = None
     images = terms.step.array("value", terms.step.system.input)
     for axes, n in zip(panels, strongest, strict=True):
         if images.ndim == 4:
             show_image(axes, images[n])
+        placed = np.nan_to_num(maps[n], nan=limit, posinf=limit, neginf=-limit)
         shown = axes.imshow(
-            maps[n], cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=np.sqrt(np.abs(maps[n]) / limit),
+            placed, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=np.sqrt(np.abs(placed) / limit),
             extent=_extent(terms, name, maps.shape[1:]), interpolation="nearest",
         )  # fmt: skip
         if images.ndim == 4:
@@ -50,7 +54,10 @@ def terms_picture(terms: Terms, path: str | Path | None) -> Figure:
         axes.set_title(f"sample {n}: {number(float(maps[n].sum()))} ({percent(share)})", size=8)
         axes.tick_params(labelsize=7)
     drawn.colorbar(shown, ax=list(panels), shrink=0.8).ax.tick_params(labelsize=7)
-    drawn.suptitle(f"{terms.element} = {number(terms.value)}: products at each place", size=9)
+    wild = int((~finite[strongest]).sum())
+    note = f" ({wild:,} not finite, in full colour)" if wild else ""
+    title = f"{terms.element} = {number(terms.value)}: products at each place{note}"
+    drawn.suptitle(title, size=9)
     return saved(drawn, path)
 
 
@@ -97,16 +104,23 @@ def _bars(terms: Terms) -> Figure:
     """Without places: what each value of the first index brings."""
     drawn = figure(6.4, 2.8)
     axes = drawn.subplots()
+    note = ""
     moving = [g.names for part in terms.parts for g in part.points.groups if len(g) > 1]
     if moving:
         name = "n" if any("n" in names for names in moving) else moving[0][0]
         shares = terms.by(name)
-        axes.bar(shares.keys_array[:, 0], shares.sums, width=0.9)
+        sums, finite = shares.sums, np.isfinite(shares.sums)
+        limit = float(np.abs(sums).max(where=finite, initial=0.0)) or 1.0
+        heights = np.nan_to_num(sums, nan=limit, posinf=limit, neginf=-limit)
+        axes.bar(shares.keys_array[:, 0], heights, width=0.9)
+        if not finite.all():
+            note = f" ({int((~finite).sum()):,} bars not finite, at the limit)"
         axes.set_xlabel(name)
     else:
-        axes.bar([0], [terms.value])
+        axes.bar([0], [np.nan_to_num(terms.value, nan=1.0, posinf=1.0, neginf=-1.0)])
+        note = "" if np.isfinite(terms.value) else " (not finite, drawn as 1)"
         axes.set_xticks([])
     axes.axhline(0, color="black", linewidth=0.6)
-    axes.set_title(f"{terms.element} = {number(terms.value)}", size=9)
+    axes.set_title(f"{terms.element} = {number(terms.value)}{note}", size=9)
     axes.tick_params(labelsize=7)
     return drawn

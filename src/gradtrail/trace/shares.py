@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError
+from ..layers.base import positive
 from .export import plain
 from .step import Part
 
@@ -67,14 +68,16 @@ class Shares(Mapping[Key, float]):
     def _rows(self, values: tuple[int | str, ...]) -> Iterator[int]:
         """The row with these values, if there is one."""
         if len(values) == len(self.names):
-            try:
-                numbers = [
-                    self.layers.index(str(v)) if n == LAYER else int(v)
-                    for n, v in zip(self.names, values, strict=True)
-                ]
-            except ValueError:
-                return
-            yield from map(int, np.flatnonzero((self.keys_array == numbers).all(axis=1)))
+            numbers = [self._number(n, v) for n, v in zip(self.names, values, strict=True)]
+            if None not in numbers:
+                yield from map(int, np.flatnonzero((self.keys_array == numbers).all(axis=1)))
+
+    def _number(self, name: str, value: object) -> int | None:
+        """How an index's value stands among the keys; None for what is no value of it."""
+        if name == LAYER:
+            return self.layers.index(value) if value in self.layers else None
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        return int(value) if whole else None  # type: ignore[call-overload]
 
     def __iter__(self) -> Iterator[Key]:
         rows = map(self.values_of, range(len(self)))
@@ -84,7 +87,12 @@ class Shares(Mapping[Key, float]):
         return len(self.sums)
 
     def top(self, k: int = 10) -> Shares:
-        """The k partial sums that are greatest in size, greatest first."""
+        """The k partial sums that are greatest in size, greatest first.
+
+        Raises:
+            ArgumentError: k is below 1.
+        """
+        positive("top", k=k)
         size = np.where(np.isnan(self.sums), np.inf, np.abs(self.sums))
         order = np.lexsort((np.arange(len(self)), -size))[:k]
         return Shares(
@@ -176,6 +184,8 @@ def shares_of(
                 f"by: {element} is no sum over {name!r}; its indices are "
                 f"{', '.join((*known, LAYER))}"
             )
+        if list(names).count(name) > 1:
+            raise ArgumentError(f"by: {name!r} is named twice")
     layers = tuple(dict.fromkeys(part.sum.layer for part in parts))
     found = [_of_part(part, names, layers, most) for part in parts if len(part)]
     empty = np.zeros((0, len(names)), np.int64)

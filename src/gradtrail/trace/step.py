@@ -34,11 +34,14 @@ from ..equation import Loss as LossEquation
 from ..equation.scalar import evaluate
 from ..equation.sums import LOG
 from ..errors import ArgumentError, UnknownNameError, unknown
+from ..layers.base import times
 from .points import Block, Points, points_of
 
 __all__ = ["Operand", "Part", "Side", "Step", "Sum", "written"]
 
 Side = Literal["value", "grad"]
+
+_KIND = {"value": "value", "grad": "gradient"}
 
 
 def written(side: Side, name: str, element: Sequence[int] = ()) -> str:
@@ -204,10 +207,22 @@ class Step:
         self.per_sample = per_sample
         self._held: dict[tuple[Side, str], np.ndarray] = {}
 
+    def _side(self, side: Side) -> Mapping[str, np.ndarray]:
+        return self.values if side == "value" else self.gradients
+
     def names(self, side: Side) -> tuple[str, ...]:
         """The arrays of one side, in the order of the forward pass."""
-        held = self.values if side == "value" else self.gradients
+        held = self._side(side)
         return tuple(name for name in self.system.shapes if name in held)
+
+    def listed(self, side: Side) -> list[tuple[str, str, str]]:
+        """Name, shape and the layer's kind of every array of one side; no array is touched."""
+        kinds = {node.name: node.kind for node in self.system.nodes}
+        shapes = self.system.shapes
+        return [
+            (name, times(shapes[name]), kinds.get(name.partition(".")[0], ""))
+            for name in self.names(side)
+        ]
 
     def array(self, side: Side, name: str) -> np.ndarray:
         """An array, read-only.
@@ -215,16 +230,36 @@ class Step:
         Raises:
             UnknownNameError: there is none of this name on this side.
         """
-        key = (side, name)
+        arrays, key = self._side(side), (side, name)
+        if not isinstance(name, str) or name not in arrays:
+            output = self.outputs.get(name) if isinstance(name, str) else None
+            if output in arrays:
+                what = f"the output of layer {name!r} is called {output!r}"
+                raise UnknownNameError(f"no {_KIND[side]} is called {name!r}; {what}")
+            raise UnknownNameError(unknown(_KIND[side], name, arrays))
         if key not in self._held:
-            arrays = self.values if side == "value" else self.gradients
-            if name not in arrays:
-                what = "value" if side == "value" else "gradient"
-                raise UnknownNameError(unknown(what, name, arrays))
             array = np.asarray(arrays[name]).view()
             array.flags.writeable = False
             self._held[key] = array
         return self._held[key]
+
+    @cached_property
+    def outputs(self) -> Mapping[str, str]:
+        """Layer → the name of its output."""
+        return {node.name: node.output for node in self.system.nodes}
+
+    def known(self, side: Side, name: object) -> str:
+        """The array that is asked about: its own name, or a layer's for its output.
+
+        Raises:
+            UnknownNameError: there is none on this side.
+        """
+        arrays = self._side(side)
+        if isinstance(name, str):
+            for found in (name, self.outputs.get(name, name)):
+                if found in arrays:
+                    return found
+        raise UnknownNameError(unknown(_KIND[side], name, [*arrays, *self.outputs]))
 
     def element(self, side: Side, name: str, element: object) -> tuple[int, ...]:
         """An index, checked; negative positions count from the end.
@@ -233,7 +268,9 @@ class Step:
             ArgumentError: it does not fit the array.
         """
         shape = self.array(side, name).shape
-        listed = element if isinstance(element, tuple | list | np.ndarray) else (element,)
+        if isinstance(element, np.ndarray):
+            element = element.tolist()
+        listed = element if isinstance(element, tuple | list) else (element,)
         whole = all(
             isinstance(i, int | np.integer) and not isinstance(i, bool | np.bool_) for i in listed
         )

@@ -71,9 +71,14 @@ def totals(terms: Terms) -> list[str]:
 
 
 def cancelling(terms: Terms) -> str:
-    """`: 97 % cancel`, where products of both signs meet."""
+    """`: 97 % cancel`, where products of both signs meet; 100 % only where nothing is left."""
     left = 1 - min(1.0, abs(terms.sum()) / terms.magnitude)
-    return f": {percent(left)} cancel" if left > 5e-4 else ""
+    if left <= 5e-4:
+        return ""
+    if left < 0.995 or terms.sum() == 0:
+        return f": {percent(left)} cancel"
+    texts = (f"{100 * left:.{digits}f}" for digits in (1, 2, 3))
+    return f": {next((t for t in texts if float(t) < 100), '>99.999')} % cancel"
 
 
 def rows_table(terms: Terms, rows: Sequence[Row]) -> Table:

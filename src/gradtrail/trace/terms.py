@@ -16,7 +16,7 @@ import numpy as np
 from ..engines.contract import OPERATIONS
 from ..equation import Applied, Indicator, gather, text
 from ..equation.scalar import evaluate
-from ..errors import ArgumentError
+from ..layers.base import positive
 from .shares import Shares, shares_of
 from .step import Operand, Part, Side, Step, Sum, written
 
@@ -155,19 +155,19 @@ class Terms:
     Args:
         step: the step.
         side: value or gradient.
-        name: the array's.
+        name: the array's, or a layer's for its output.
         index: which element.
 
     Raises:
-        UnknownNameError: no array has this name.
+        UnknownNameError: no array or layer has this name.
         ArgumentError: an index that does not fit the array.
     """
 
     def __init__(self, step: Step, side: Side, name: str, index: Any) -> None:
-        self.step, self.side, self.name = step, side, name
-        self.index = step.element(side, name, index)
-        self.value = float(step.array(side, name)[self.index])
-        self.parts: tuple[Part, ...] = step.parts(side, name, self.index)
+        self.step, self.side, self.name = step, side, step.known(side, name)
+        self.index = step.element(side, self.name, index)
+        self.value = float(step.array(side, self.name)[self.index])
+        self.parts: tuple[Part, ...] = step.parts(side, self.name, self.index)
         self._starts = np.cumsum([0, *map(len, self.parts)])
 
     @property
@@ -197,9 +197,11 @@ class Terms:
     def __getitem__(self, place: int | slice) -> Row | Rows:
         if isinstance(place, slice):
             return Rows([self._row(i) for i in range(*place.indices(len(self)))], self)
+        if isinstance(place, bool) or not isinstance(place, int | np.integer):
+            raise TypeError(f"rows are chosen by whole numbers and slices, got {place!r}")
         if not -len(self) <= place < len(self):
             raise IndexError(f"{self.element} is a sum of {len(self)} products, no row {place}")
-        return self._row(place % len(self))
+        return self._row(int(place) % len(self))
 
     def __iter__(self) -> Iterator[Row]:
         return (self._row(i) for i in range(len(self)))
@@ -261,8 +263,7 @@ class Terms:
         Raises:
             ArgumentError: k is below 1.
         """
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-            raise ArgumentError(f"top: k must be a whole number ≥ 1, got {k!r}")
+        positive("top", k=k)
         numbers, sizes = np.zeros(0, np.int64), np.zeros(0)
         for start, products in self._blocks():
             here = np.abs(products).ravel()
@@ -281,7 +282,7 @@ class Terms:
             *names: indices of the equation, or "layer" where several layers send something.
 
         Raises:
-            ArgumentError: a name that is no index of these terms.
+            ArgumentError: a name that is no index of these terms, or one that stands twice.
         """
         return shares_of(self.parts, names, self.indices, self.element, BLOCK)
 
@@ -303,11 +304,15 @@ class Terms:
     def plot(self, path: str | Path | None = None) -> Figure:
         """A picture of where over the image the contributions come from.
 
+        Where the products have no places, bars say what each sample brings, or each value of the
+        first index. What is not finite is drawn as large as the largest that is, and the title
+        says so.
+
         Args:
             path: where to write it (PNG, SVG or PDF); None for only giving it back.
 
         Raises:
-            ArgumentError: matplotlib is not there, or the terms have no positions.
+            ArgumentError: matplotlib is not there, or `path` is no path.
             FileError: the file cannot be written.
         """
         from .picture import terms_picture

@@ -11,8 +11,9 @@ from ..engines import Batch, Engine, SampleGradients, engine_for
 from ..equation import Equation, System
 from ..errors import ArgumentError
 from ..layers import Loss
-from ..layers.base import seeded
+from ..layers.base import flags, seeded
 from ..layers.losses import loss_for
+from ..tables import Table
 
 # What answers a question is imported when the question is asked.
 if TYPE_CHECKING:
@@ -26,9 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Gradients", "Trace", "Values", "trace"]
 
+_LINE = 100
+"""How many characters names may take in one line; more of them stand one in a line."""
+
 
 class Direction(Mapping[str, np.ndarray]):
     """The arrays of one direction by name, read-only.
+
+    Questions about an element take a layer's name for its output, too.
 
     Args:
         step: the step they belong to.
@@ -53,14 +59,14 @@ class Direction(Mapping[str, np.ndarray]):
         """Every product that makes up one element.
 
         Args:
-            name: an array's.
+            name: an array's, or a layer's for its output.
             index: which element, one whole number per axis.
 
         Returns:
             The rows, made when they are asked for; it prints as a table.
 
         Raises:
-            UnknownNameError: no array has this name.
+            UnknownNameError: no array or layer has this name.
             ArgumentError: an index that does not fit the array.
         """
         from .terms import Terms
@@ -71,23 +77,28 @@ class Direction(Mapping[str, np.ndarray]):
         """Why one element is what it is: what dominates it, or what made it zero or not finite.
 
         Args:
-            name: an array's.
+            name: an array's, or a layer's for its output.
             index: which element, one whole number per axis.
 
         Returns:
             One or two sentences, and the cause by name.
 
         Raises:
-            UnknownNameError: no array has this name.
+            UnknownNameError: no array or layer has this name.
             ArgumentError: an index that does not fit the array.
         """
         from .why import why
 
-        return why(self._step, self.side, name, index)
+        return why(self._step, self.side, self._step.known(self.side, name), index)
 
     def __repr__(self) -> str:
-        inside = ", ".join(f"{name} {array.shape}" for name, array in self.items())
-        return f"{{{inside}}}"
+        shapes = self._step.system.shapes
+        texts = [f"{name} {shapes[name]}" for name in self]
+        line = f"{{{', '.join(texts)}}}"
+        return line if len(line) <= _LINE else "{" + ",\n ".join(texts) + "}"
+
+    def _repr_html_(self) -> str:
+        return Table((), ("name", "shape", "layer"), self._step.listed(self.side)).html()
 
 
 class Values(Direction):
@@ -105,17 +116,17 @@ class Values(Direction):
         contributes to it. So an element that is 0 has none.
 
         Args:
-            name: the input's, a parameter's or an output's.
+            name: the input's, a parameter's or an output's; a layer's for its output.
             index: which element, one whole number per axis.
             k: how many paths.
-            to: a class, the index of one of the outputs, or the name of a layer's output; by
-                default all of the network's outputs.
+            to: a class, the index of one of the outputs, or the name of a layer or of its output;
+                by default all of the network's outputs.
 
         Returns:
             The paths, strongest first, fewer where there are fewer; it prints.
 
         Raises:
-            UnknownNameError: no array has this name.
+            UnknownNameError: no array or layer has this name.
             ArgumentError: an index that does not fit, k below 1, or an end that no path leads to.
         """
         from .follow import forwards
@@ -123,12 +134,12 @@ class Values(Direction):
         return forwards(self._step, name, index, k, to)
 
     def equations(self, name: str) -> tuple[Equation, ...]:
-        """The equation that `name` was computed by; none for what was given.
+        """The equation that an array, or a layer's output, was computed by; none if it was given.
 
         Raises:
-            UnknownNameError: no array has this name.
+            UnknownNameError: no array or layer has this name.
         """
-        _ = self[name]
+        name = self._step.known(self.side, name)
         node = self._step.system.producer.get(name)
         return () if node is None else (node.equation,)
 
@@ -160,7 +171,7 @@ class Gradients(Direction):
         products of all paths add up to the gradient.
 
         Args:
-            name: an array's.
+            name: an array's, or a layer's for its output.
             index: which element, one whole number per axis.
             k: how many paths.
             row: only the paths through this row of `terms(name, index)`.
@@ -169,7 +180,7 @@ class Gradients(Direction):
             The paths, strongest first, fewer where there are fewer; it prints.
 
         Raises:
-            UnknownNameError: no array has this name.
+            UnknownNameError: no array or layer has this name.
             ArgumentError: an index that does not fit, k below 1, or a row that there is not.
         """
         from .follow import backwards
@@ -177,12 +188,12 @@ class Gradients(Direction):
         return backwards(self._step, name, index, k, row)
 
     def equations(self, name: str) -> tuple[Equation, ...]:
-        """The sums that make up the gradient of `name`, one per layer that reads it.
+        """The sums that make up the gradient of an array, or a layer's output: one per reader.
 
         Raises:
-            UnknownNameError: no array has this name.
+            UnknownNameError: no array or layer has this name.
         """
-        _ = self[name]
+        name = self._step.known(self.side, name)
         return tuple(sent.equation for sent in self._step.system.backward if sent.receives == name)
 
 
@@ -271,6 +282,12 @@ class Trace:
     def __repr__(self) -> str:
         return f"Trace(loss={self.loss:.6g}, {len(self.value)} values, {len(self.grad)} gradients)"
 
+    def _repr_html_(self) -> str:
+        gradients = set(self._step.names("grad"))
+        listed = self._step.listed("value")
+        rows = [(*row, "yes" if row[0] in gradients else "") for row in listed]
+        return Table((repr(self),), ("name", "shape", "layer", "gradient"), rows).html()
+
 
 def trace(
     network: Network,
@@ -303,10 +320,15 @@ def trace(
         The trace: `loss`, `value` and `grad`.
 
     Raises:
+        ArgumentError: no network, or a flag that is neither True nor False.
         DataError: samples or labels that do not fit.
     """
+    from ..network import Network
     from .step import Step
 
+    if not isinstance(network, Network):
+        raise ArgumentError(f"trace: network must be a Network, got {network!r}")
+    flags("trace", training=training, per_sample=per_sample)
     loss = loss_for(loss)
     samples, seed = network.checked(x), seeded("trace", seed)
     batch = Batch.of(network, samples, y, loss, seed)

@@ -16,7 +16,7 @@ from .layout import Layout
 from .listing import ListedPhase, Listing
 from .target import LANES
 
-__all__ = ["Assembled", "Context", "address", "aligned", "assembled", "bits"]
+__all__ = ["Assembled", "Context", "Lent", "address", "aligned", "assembled", "bits"]
 
 GROUPS = 16
 """Into how many groups a batch's blocks are put at most. Each group's gradients are summed by
@@ -99,6 +99,20 @@ def _nothing() -> None:
     """Nothing is lent."""
 
 
+class Piece(NamedTuple):
+    """What every block has to itself.
+
+    Args:
+        arenas: the blocks' arrays.
+        partial: what each block sums for itself.
+        lent: to whom; None where nobody has it.
+    """
+
+    arenas: np.ndarray
+    partial: np.ndarray
+    lent: Callable[[], Lent | None]
+
+
 class Context:
     """Memory for one program, and its frame.
 
@@ -124,7 +138,7 @@ class Context:
         self._blocks = self._groups = 0
         self.count = self.groups = 0
         self._lent: Callable[[], Lent | None] = _nothing
-        self._spare: list[tuple[np.ndarray, np.ndarray, Callable[[], Lent | None]]] = []
+        self._spare: Piece | None = None
         self.frame[Field.PER_BLOCK] = listing.per_block
         for field, array in (
             (Field.PARAMETERS, self.parameters),
@@ -166,7 +180,7 @@ class Context:
             self.partial = aligned(blocks * partial)
             self.frame[Field.PARTIAL_ALL] = address(self.partial)
             self.frame[Field.PARTIAL_STRIDE] = partial
-            self._lent, self._spare = _nothing, []
+            self._lent, self._spare = _nothing, None
             self._blocks = blocks
         if options.backward and groups > self._groups:
             self._groups = 0
@@ -186,26 +200,26 @@ class Context:
     def renew(self) -> None:
         """Other memory for what every block has to itself, where that is still lent from before.
 
-        What was lent and came back is taken before new memory; one such piece waits at most.
+        The piece that was lent last is remembered, and taken before new memory if it is back: steps
+        that are looked at one after another need two pieces. An older one is held by those that
+        have it alone, and goes with them.
         """
         if self._lent() is None:
             return
-        count, blocks = self.count, self._blocks
+        count, blocks, spare = self.count, self._blocks, self._spare
         self.count = self._blocks = 0  # should this be interrupted
-        back = [piece for piece in self._spare if piece[2]() is None]
-        out = [piece for piece in self._spare if piece[2]() is not None]
-        arenas, partial, _ = back[0] if back else self._fresh()
-        self._spare = [*out, *back[1:2], (self.arenas, self.partial, self._lent)]
-        self.arenas, self.partial, self._lent = arenas, partial, _nothing
+        taken = self._fresh() if spare is None or spare.lent() is not None else spare
+        self._spare = Piece(self.arenas, self.partial, self._lent)
+        self.arenas, self.partial, self._lent = taken.arenas, taken.partial, _nothing
         self.frame[Field.ARENAS] = address(self.arenas)
         self.frame[Field.PARTIAL_ALL] = address(self.partial)
         self._blocks, self.count = blocks, count
 
-    def _fresh(self) -> tuple[np.ndarray, np.ndarray, Callable[[], Lent | None]]:
+    def _fresh(self) -> Piece:
         """Memory of the present size; arenas only where they are what is kept."""
         keep = self.listing.options.keep
         arenas = aligned(len(self.arenas)) if keep else self.arenas
-        return arenas, aligned(len(self.partial)), _nothing
+        return Piece(arenas, aligned(len(self.partial)), _nothing)
 
     def lend(self) -> Lent:
         """What keeps that from being written again, as long as somebody holds it."""
@@ -246,17 +260,18 @@ class Context:
             parts = pairs + ([parts[-1]] if len(parts) % 2 else [])
         return parts[0].reshape(place.layout.shape).copy()
 
-    def samples_of(self, name: str, count: int) -> Callable[[], np.ndarray]:
+    def samples_of(self, name: str, count: int, lent: Lent) -> Callable[[], np.ndarray]:
         """What copies an array out of the arenas as they are now, (count, …).
 
         Args:
             name: the buffer's.
             count: how many samples.
+            lent: keeps the arenas from being written again, for as long as this can be called.
         """
         place, blocks = self.listing.places[name], -(-count // LANES)
         arena = self.arenas.reshape(-1, int(self.frame[Field.ARENA_STRIDE]))[:blocks]
         part = arena[:, place.offset : place.offset + place.layout.size]
-        return partial(_by_sample, part, place.layout, count)
+        return partial(_by_sample, part, place.layout, count, lent)
 
     def fill(self, arrays: Mapping[str, np.ndarray]) -> bool:
         """Copy parameters and running statistics in.
@@ -287,7 +302,7 @@ def bits(value: float) -> int:
     return int(struct.unpack("<I", struct.pack("<f", value))[0])
 
 
-def _by_sample(part: np.ndarray, layout: Layout, count: int) -> np.ndarray:
+def _by_sample(part: np.ndarray, layout: Layout, count: int, _: Lent) -> np.ndarray:
     """An array as it lies in each block's arena, (B, bytes), in the usual order: (count, …)."""
     kind = {"float": np.float32, "i8": np.uint8, "i32": np.int32}[layout.element]
     blocks = len(part)

@@ -2,7 +2,8 @@
 
 In memory sixteen samples stand side by side; an array in the usual order is a copy. A trace is
 mostly asked for a few of its arrays, so the step's memory is kept as it is instead, and the next
-step is given another.
+step is given another. What makes an array holds that memory; once the last array is made, nothing
+does.
 """
 
 from __future__ import annotations
@@ -21,13 +22,10 @@ class Kept(Mapping[str, np.ndarray]):
 
     Args:
         arrays: each array, or what makes it.
-        owner: what the memory that they are made from belongs to.
     """
 
-    def __init__(
-        self, arrays: Mapping[str, np.ndarray | Callable[[], np.ndarray]], owner: object
-    ) -> None:
-        self._arrays, self._owner = dict(arrays), owner
+    def __init__(self, arrays: Mapping[str, np.ndarray | Callable[[], np.ndarray]]) -> None:
+        self._arrays = dict(arrays)
 
     def __getitem__(self, name: str) -> np.ndarray:
         held = self._arrays[name]

@@ -15,7 +15,7 @@ from ...errors import ArgumentError
 from ..base import Batch, Computed, Evaluated, Samples
 from ..sample_gradients import Factors, Part, SampleGradients, Summed
 from .compiler import Compiler
-from .context import Assembled, Context, address, assembled, bits
+from .context import Assembled, Context, Lent, address, assembled, bits
 from .frame import Field
 from .kept import Kept
 from .listing import Listing, listed, listing_of
@@ -203,9 +203,10 @@ def stepped(
             context.gradients[:] = 0
         context.renew()
         loaded.run()
-        computed = _everything(network, loaded, batch, arrays)
+        lent = context.lend()
+        computed = _everything(network, loaded, batch, arrays, lent)
         if options.per_sample:
-            return replace(computed, per_sample=_shares(network, loaded, computed.values))
+            return replace(computed, per_sample=_shares(network, loaded, lent))
         return computed
 
 
@@ -220,11 +221,11 @@ def sampled(
         loaded.feed(batch, labels=True)
         loaded.context.renew()
         loaded.run()
-        return _shares(network, loaded)
+        return _shares(network, loaded, loaded.context.lend())
 
 
-def _shares(network: Network, loaded: Loaded, owner: object = None) -> SampleGradients:
-    """The parts of each sample's gradients, where they lie, in memory that is lent to the owner."""
+def _shares(network: Network, loaded: Loaded, lent: Lent) -> SampleGradients:
+    """The parts of each sample's gradients, where they lie, in memory that is lent."""
     context, parts = loaded.context, dict[str, Part]()
     for name in network.parameters:
         whole = f"per sample {name}"
@@ -232,7 +233,7 @@ def _shares(network: Network, loaded: Loaded, owner: object = None) -> SampleGra
             parts[name] = Summed(context.blocks_of(whole))
         else:
             parts[name] = Factors(*(context.blocks_of(f"{whole}, {a}") for a in ("dZ", "X")))
-    return SampleGradients(parts, context.count, context.lend() if owner is None else owner)
+    return SampleGradients(parts, context.count, lent)
 
 
 _FEW = 3
@@ -281,6 +282,7 @@ def _everything(
     loaded: Loaded,
     batch: Batch,
     arrays: Mapping[str, np.ndarray],
+    lent: Lent,
 ) -> Computed:
     """All arrays of a step that was kept; those of samples are put in order when asked for."""
     context, places, count = loaded.context, loaded.listing.places, len(batch)
@@ -295,7 +297,7 @@ def _everything(
         if name in arrays:
             values[name] = np.array(arrays[name])
         elif places[f"value {name}"].field is Field.ARENA:
-            values[name] = context.samples_of(f"value {name}", count)
+            values[name] = context.samples_of(f"value {name}", count, lent)
         else:
             values[name] = context.array(f"value {name}").copy()
     if loaded.listing.options.backward:
@@ -303,7 +305,6 @@ def _everything(
             if name in network.parameters:
                 gradients[name] = context.gradient(name)
             elif f"gradient {name}" in places:
-                gradients[name] = context.samples_of(f"gradient {name}", count)
+                gradients[name] = context.samples_of(f"gradient {name}", count, lent)
         gradients["loss"] = np.ones((), np.float32)
-    owner = context.lend()
-    return Computed(Kept(values, owner), Kept(gradients, owner))
+    return Computed(Kept(values), Kept(gradients))
