@@ -11,6 +11,7 @@ import pytest
 from random_networks import drawn
 
 import gradtrail as gt
+from gradtrail.trace.step import Element
 
 SHALLOW = [gt.Conv2d(3, 3), gt.ReLU(), gt.MaxPool2d(2), gt.Flatten(), gt.Linear(4)]
 
@@ -43,10 +44,10 @@ def test_a_dead_relu_is_named_with_its_input(engine: str) -> None:
         assert answer.cause == "relu closed"
         assert answer.blocked == {"relu closed": 4 * 36}
         assert "relu1 is closed at all 144 positions on the way" in answer.text
-        ((side, where, place),) = answer.where
-        assert (side, where) == ("value", "conv1.output")
-        assert t.value[where][place] < 0
-        assert place[1] == 1
+        (found,) = answer.where
+        assert (found.side, found.name) == ("value", "conv1.output")
+        assert t.value[found.name][found.index] < 0
+        assert found.index[1] == 1
     assert t.dead()[0].dead_channels == (1,)
     assert t.dead()[0].dead >= 36
 
@@ -57,7 +58,7 @@ def test_a_closed_relu_is_named_at_one_position() -> None:
     for index in zeros(t.grad["conv1.output"])[:20]:
         answer = t.grad.why("conv1.output", index)
         assert answer.cause == "relu closed"
-        assert answer.where == (("value", "conv1.output", index),)
+        assert answer.where == (Element("value", "conv1.output", index),)
         value = t.value["conv1.output"][index]
         assert value <= 0
         assert f"is {value:.4g}".replace("-", "−") in answer.text
@@ -79,8 +80,8 @@ def test_a_lost_maximum_names_who_won(engine: str) -> None:
     for index in zeros(t.grad["conv1.output"])[:30]:
         answer = t.grad.why("conv1.output", index)
         assert answer.cause == "lost maximum"
-        ((_, name, winner),) = answer.where
-        array = t.value[name]
+        (found,) = answer.where
+        array, winner = t.value[found.name], found.index
         n, c, y, x = index
         window = array[n, c, y // 2 * 2 : y // 2 * 2 + 2, x // 2 * 2 : x // 2 * 2 + 2]
         assert array[winner] == window.max() > array[index]
@@ -94,7 +95,7 @@ def test_a_lost_tie_names_the_first() -> None:
     t = gt.trace(net, np.ones_like(x), y)
     answer = t.grad.why("input", (1, 0, 3, 3))
     assert answer.cause == "lost tie"
-    assert answer.where == (("value", "input", (1, 0, 2, 2)),)
+    assert answer.where == (Element("value", "input", (1, 0, 2, 2)),)
     assert "the first in row-major order wins: input[1,0,2,2], which is 1, too" in answer.text
     assert t.ties()[0].tied == t.ties()[0].windows == 4 * 16
     assert t.ties()[0].at_zero == 0
@@ -147,7 +148,7 @@ def test_a_saturated_softmax() -> None:
         answer = t.grad.why(name, index)
         assert answer.cause == "saturated"
         assert "the softmax is saturated" in answer.text
-        assert answer.where[0][1] == "loss.probabilities"
+        assert answer.where[0].name == "loss.probabilities"
 
 
 def test_a_squared_error_at_its_least() -> None:
@@ -166,7 +167,7 @@ def test_what_dropout_took(engine: str) -> None:
     index = zeros(t.value["dropout1.mask"])[5]
     for answer in (t.grad.why("conv1.output", index), t.value.why("dropout1.output", index)):
         assert answer.cause == "dropped"
-        assert answer.where == (("value", "dropout1.mask", index),)
+        assert answer.where == (Element("value", "dropout1.mask", index),)
 
 
 def test_weights_of_zero_behind() -> None:
@@ -246,7 +247,7 @@ def test_a_nan_in_the_data(engine: str) -> None:
     t = gt.trace(net, x, y, engine=engine)
     for answer in (t.grad.why("conv1.weight", (1, 0, 1, 1)), t.value.why("loss")):
         assert answer.cause == "not finite"
-        assert answer.where[-1] == ("value", "input", (2, 0, 3, 3))
+        assert answer.where[-1] == Element("value", "input", (2, 0, 3, 3))
         assert "input[2,0,3,3] is NaN, sample 2: it was given so" in answer.text
 
 
@@ -254,7 +255,7 @@ def test_an_infinite_weight() -> None:
     net = network(SHALLOW)
     net.parameters["fc1.weight"][3, 5] = np.inf
     answer = gt.trace(net, *samples(net)).value.why("fc1.output", (0, 3))
-    assert answer.where[-1] == ("value", "fc1.weight", (3, 5))
+    assert answer.where[-1] == Element("value", "fc1.weight", (3, 5))
     assert "it was so before this step" in answer.text
 
 
@@ -270,8 +271,8 @@ def test_where_an_infinity_is_made(engine: str) -> None:
         net.parameters["conv1.weight"][0] = 1e200
         x[2, 0, 3, 3] = 1e200
     answer = gt.trace(net, x, y, engine=engine).value.why("pool1.output", (2, 0, 0, 0))
-    side, name, index = answer.where[-1]
-    assert (side, name, index[:2]) == ("value", "conv1.output", (2, 0))
+    made = answer.where[-1]
+    assert (made.side, made.name, made.index[:2]) == ("value", "conv1.output", (2, 0))
     assert "in layer 'conv1' (Conv2d), sample 2" in answer.text
     assert "made of conv1.weight[0,0," in answer.text
     assert "input[2,0,3,3] (" in answer.text
@@ -315,11 +316,12 @@ def checked(t: gt.Trace, side: str, name: str, index: tuple[int, ...]) -> str:
     if answer.value != 0:
         assert_products_are_right(t, answer, arrays.terms(name, index))
         return answer.cause
-    for where_side, where, place in answer.where:
-        held = (t.value if where_side == "value" else t.grad)[where]
+    for found in answer.where:
+        where, place = found.name, found.index
+        held = (t.value if found.side == "value" else t.grad)[where]
         if answer.cause in ("dropped", "zero weights", "zero inputs", "zero products"):
-            assert held[place] == 0 or answer.where[0] != (where_side, where, place)
-        if answer.cause == "relu closed" and answer.where[0][1] == where:
+            assert held[place] == 0 or found != answer.where[0]
+        if answer.cause == "relu closed" and answer.where[0].name == where:
             assert held[place] <= 0
         if answer.cause == "lost maximum" and where == name:
             assert held[place] > t.value[name][index]
@@ -469,3 +471,15 @@ def test_vanishing_gradients_by_layer() -> None:
     assert by_layer["sigmoid1"].weight is None
     assert "rms of doutput" in str(found)
     assert found.to_dict()[0]["layer"] == "flatten1"
+
+
+def test_what_is_computed_but_no_sum() -> None:
+    net = network(SHALLOW)
+    t = gt.trace(net, *samples(net))
+    probability = t.value.why("loss.probabilities", (0, 1))
+    assert probability.cause == "no sum"
+    assert "is no sum: it is the softmax of fc1.output, made by loss" in probability.text
+    winner = t.value.terms("pool1.winner", (0, 0, 0, 0))
+    assert "it says which point of pool1's window won" in str(winner)
+    assert "was given" in str(t.value.terms("loss.target", (0, 0)))
+    assert t.value.terms("pool1.output", (0, 0, 0, 0)).text(0).count("\n") <= 4

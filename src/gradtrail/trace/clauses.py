@@ -13,12 +13,11 @@ from ..equation import Adjoint, Applied, Selection
 from ..equation import Factor as EquationFactor
 from ..equation import Loss as LossEquation
 from ..tables import number
-from .step import Side, Step, written
+from .step import Element, Step, written
 
 __all__ = [
     "CAUSES",
     "Closed",
-    "Place",
     "factor_clause",
     "lost_clause",
     "saturated_clause",
@@ -46,8 +45,6 @@ a tie for one; no window reaches it; the softmax equals the target; dropout took
 what they are multiplied with are 0; its class has no weight; products cancel; or they are too small
 for their precision."""
 
-Place = tuple[Side, str, tuple[int, ...]]
-
 
 @dataclass(frozen=True)
 class Closed:
@@ -66,7 +63,7 @@ class Closed:
     cause: str
     count: int
     text: str
-    example: Place
+    example: Element
     last: bool = False
 
     @property
@@ -119,7 +116,7 @@ def lost_clause(
             f"order wins: {won}, which is {value}"
         )
     text += ", too" if cause == "lost tie" else ""
-    return Closed(pool, cause, count, text, ("value", name, taker))
+    return Closed(pool, cause, count, text, Element("value", name, taker))
 
 
 def _pool(sent: Adjoint) -> Selection:
@@ -138,9 +135,9 @@ def _point(sent: Adjoint, window: tuple[int, ...], place: int) -> tuple[int, ...
     return found
 
 
-def unweighted_clause(sent: Adjoint, count: int, place: Place, samples: int) -> Closed:
+def unweighted_clause(sent: Adjoint, count: int, place: Element, samples: int) -> Closed:
     """The loss does not count the class of the sample, or of all that are reached."""
-    text = f"the class of sample {place[2][0]} has the weight 0 in the loss"
+    text = f"the class of sample {place.index[0]} has the weight 0 in the loss"
     if samples > 1:
         text = (
             f"the classes of all {samples:,} samples that it reaches have the weight 0 in the loss"
@@ -165,7 +162,7 @@ def saturated_clause(step: Step, sent: Adjoint, count: int, index: tuple[int, ..
     value = number(float(step.array("value", held)[index]))
     times = f" for all {count:,} outputs that it reaches" if count > 1 else ""
     text = f"{what}{times}: {written('value', held, index)} is {value}, and so is {target}"
-    return Closed(sent.node.name, "saturated", count, text, ("value", held, index))
+    return Closed(sent.node.name, "saturated", count, text, Element("value", held, index))
 
 
 def unread_clause(sent: Adjoint, count: int, index: tuple[int, ...]) -> Closed:
@@ -173,7 +170,7 @@ def unread_clause(sent: Adjoint, count: int, index: tuple[int, ...]) -> Closed:
     place = written("value", sent.receives, index)
     what = place if count == 1 else f"{count:,} elements such as {place}"
     text = f"no window of {sent.node.name} reaches {what}"
-    return Closed(sent.node.name, "no window", count, text, ("value", sent.receives, index))
+    return Closed(sent.node.name, "no window", count, text, Element("value", sent.receives, index))
 
 
 def factor_clause(
@@ -217,4 +214,4 @@ def factor_clause(
     else:
         cause = "zero inputs"
         text = f"what {node.name} reads is 0 in {all_of} products, such as {element}"
-    return Closed(node.name, cause, count, text, ("value", name, index))
+    return Closed(node.name, cause, count, text, Element("value", name, index))

@@ -28,14 +28,13 @@ from ..equation import Loss as LossEquation
 from ..equation.scalar import evaluate
 from .clauses import (
     Closed,
-    Place,
     factor_clause,
     lost_clause,
     saturated_clause,
     unread_clause,
     unweighted_clause,
 )
-from .step import Part, Side, Step
+from .step import Element, Part, Side, Step
 
 __all__ = ["closed_paths"]
 
@@ -96,13 +95,13 @@ class _Search:
         array = self.step.array("value", name)
         return array[self.samples] if by_sample else array
 
-    def example(self, name: str, mask: np.ndarray, side: Side = "value") -> Place:
+    def example(self, name: str, mask: np.ndarray, side: Side = "value") -> Element:
         """The first element of a mask, its sample counted in the whole batch."""
         index = tuple(int(i) for i in np.argwhere(mask)[0])
         begin = self.samples.start or 0
         whole = self.step.array("value", name).shape
         shifted = len(whole) > 0 and mask.shape[0] != whole[0]
-        return side, name, ((index[0] + begin, *index[1:]) if shifted else index)
+        return Element(side, name, (index[0] + begin, *index[1:]) if shifted else index)
 
     # -- the element's own products -----------------------------------------------------------
 
@@ -176,7 +175,7 @@ class _Search:
         if not lost.any():
             return []
         place = self.example(sent.receives, lost)
-        return [unread_clause(sent, int(lost.sum()), place[2])]
+        return [unread_clause(sent, int(lost.sum()), place.index)]
 
     def _term(self, sent: Adjoint, term: Term, mask: np.ndarray) -> Iterator[Closed]:
         """One term: which of its factors are 0 on the way, and what is reached behind them."""
@@ -195,7 +194,7 @@ class _Search:
                 zero = np.where(held, 0, met)
                 if zero.any():
                     name = sent.node.array_of[factor.access.array]
-                    place = self.example(name, zero > 0)[2]
+                    place = self.example(name, zero > 0).index
                     counts = round(float(zero.sum())), round(float(met.sum()))
                     yield factor_clause(self.step, sent, factor, counts[0], place, counts[1])
         there = self._contract(equation, Term(gradient, (term.target, *factors)), nonzero)
@@ -288,4 +287,4 @@ class _Search:
         weight = equation.weight and self.array(sent.node.array_of[equation.weight], True)
         if isinstance(weight, np.ndarray) and (weight[mask.any(axis=1)] == 0).all():
             return [unweighted_clause(sent, count, place, int(mask.any(axis=1).sum()))]
-        return [saturated_clause(self.step, sent, count, place[2])]
+        return [saturated_clause(self.step, sent, count, place.index)]

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..tables import number
-from .step import Side, Step, written
+from .step import Element, Side, Step, written
 from .tables import product_text
 from .terms import BLOCK, Terms
 
 __all__ = ["origin_text"]
-
-Element = tuple[Side, str, tuple[int, ...]]
 
 
 def origin_text(
@@ -28,19 +26,21 @@ def origin_text(
     Returns:
         The sentence, and the elements on the way to the first one.
     """
-    here: Element = (side, name, index)
+    here = Element(side, name, index)
     way = [here]
     while True:
-        terms = Terms(step, *here)
+        terms = Terms(step, here.side, here.name, here.index)
         following, made = _further(step, terms)
         if following is None or following in way:
             break
         way.append(following)
         here = following
-    asked, first = written(*way[0]), written(*here)
+    asked, first = str(way[0]), str(here)
     value = number(terms.value)
     told = f"{first} is {value}" if len(way) > 1 else f"{asked} is {value}"
-    since = f"{asked} is {number(Terms(step, *way[0]).value)}, since " if len(way) > 1 else ""
+    since = (
+        f"{asked} is {number(float(step.array(side, name)[index]))}, since " if len(way) > 1 else ""
+    )
     layer, sample = _layer(step, here), _sample(step, here)
     return f"{since}{told}{layer}{sample}: {made}.", tuple(way)
 
@@ -59,7 +59,7 @@ def _further(step: Step, terms: Terms) -> tuple[Element | None, str]:
     row = terms[start]
     for factor in sorted(row.factors, key=lambda f: f.side == "grad"):
         if not np.isfinite(factor.stored):
-            return (factor.side, factor.name, factor.index), ""
+            return Element(factor.side, factor.name, factor.index), ""
     return None, f"it is the first that is not finite, made of {product_text(row)}"
 
 
@@ -86,16 +86,16 @@ def _unsummed(step: Step, terms: Terms) -> tuple[Element | None, str]:
     row = step.array("value", source)[terms.index[:1]]
     wrong = np.argwhere(~np.isfinite(row))
     if len(wrong):
-        return ("value", source, (*terms.index[:1], *map(int, wrong[0]))), ""
+        return Element("value", source, (*terms.index[:1], *map(int, wrong[0]))), ""
     return None, f"it is made of {written('value', source, terms.index[:1])}, which is finite"
 
 
 def _layer(step: Step, element: Element) -> str:
-    node = next((n for n in step.system.nodes if n.name == element[1].partition(".")[0]), None)
+    node = next((n for n in step.system.nodes if n.name == element.name.partition(".")[0]), None)
     return f" in layer '{node.name}' ({node.kind})" if node is not None else ""
 
 
 def _sample(step: Step, element: Element) -> str:
     """`, sample 3` for an array whose first axis counts samples."""
-    _, name, index = element
-    return f", sample {index[0]}" if name in step.system.by_sample else ""
+    by_sample = element.name in step.system.by_sample
+    return f", sample {element.index[0]}" if by_sample else ""

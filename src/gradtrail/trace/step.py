@@ -37,11 +37,29 @@ from ..errors import ArgumentError, UnknownNameError, unknown
 from ..layers.base import times
 from .points import Block, Points, points_of
 
-__all__ = ["Operand", "Part", "Side", "Step", "Sum", "written"]
+__all__ = ["Element", "Operand", "Part", "Side", "Step", "Sum", "written"]
 
 Side = Literal["value", "grad"]
 
 _KIND = {"value": "value", "grad": "gradient"}
+
+
+@dataclass(frozen=True)
+class Element:
+    """One element of an array of a step; `str` writes it as `dconv1.weight[2,0,1,1]`.
+
+    Args:
+        side: of a value or a gradient.
+        name: the array's.
+        index: which element.
+    """
+
+    side: Side
+    name: str
+    index: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return written(self.side, self.name, self.index)
 
 
 def written(side: Side, name: str, element: Sequence[int] = ()) -> str:

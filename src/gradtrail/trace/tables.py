@@ -44,7 +44,7 @@ def product_text(row: Row) -> str:
 def legend(terms: Terms) -> list[str]:
     """The equations with this element's numbers, and what the letters stand for."""
     if terms.given:
-        return [f"{terms.element} was given; no layer computed it"]
+        return [f"{terms.element} {terms.origin}"]
     lines = []
     sums = {id(part.sum): part.sum for part in terms.parts}
     for equation, one in zip(terms.equations(), sums.values(), strict=True):
@@ -114,7 +114,7 @@ def _moving(terms: Terms) -> list[str]:
 
 def terms_table(terms: Terms, most: int = _SHOWN) -> Table:
     """A whole sum: its equations, its strongest rows, its totals."""
-    rows = terms.top(most) if len(terms) and not terms.given else ()
+    rows = terms.top(most) if most and len(terms) and not terms.given else ()
     table = rows_table(terms, rows)
     below = totals(terms)
     if len(terms) > most:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from ..engines.contract import OPERATIONS
-from ..equation import Applied, Indicator, gather, text
+from ..equation import Applied, Indicator, Selection, gather, text
 from ..equation.scalar import evaluate
 from ..layers.base import positive
 from .shares import Shares, shares_of
@@ -177,8 +177,18 @@ class Terms:
 
     @property
     def given(self) -> bool:
-        """Whether the element was given and not computed: a parameter, a sample, a label."""
+        """Whether the element is no sum: given, or a winner or a probability."""
         return len(self.parts) == 1 and self.parts[0].sum.node is None
+
+    @property
+    def origin(self) -> str:
+        """Where an element that is no sum is from: `was given; no layer computed it`."""
+        node = self.step.system.producer.get(self.name) if self.side == "value" else None
+        if node is None:
+            return "was given; no layer computed it"
+        if isinstance(node.equation, Selection):
+            return f"is no sum: it says which point of {node.name}'s window won, row by row"
+        return f"is no sum: it is the softmax of {node.inputs[0]}, made by {node.name}"
 
     @cached_property
     def indices(self) -> tuple[str, ...]:

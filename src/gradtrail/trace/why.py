@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from ..equation import Applied
 from ..equation import Loss as LossEquation
 from ..tables import number, percent
-from .clauses import Closed, Place
+from .clauses import Closed
 from .closing import closed_paths
 from .origin import origin_text
-from .step import Side, Step, written
+from .step import Element, Side, Step
 from .tables import cancelling, product_text
 from .terms import BLOCK, Factor, Terms
 
@@ -36,7 +37,7 @@ class Answer:
     Args:
         element: as it is written.
         value: what is stored.
-        cause: `sum` for a number that is not 0, `given`, `not finite`, or one of
+        cause: `sum` for a number that is not 0, `given`, `no sum`, `not finite`, or one of
             `clauses.CAUSES`.
         text: one or two sentences.
         blocked: for a zero, how many products or positions each cause closes.
@@ -48,7 +49,7 @@ class Answer:
     cause: str
     text: str
     blocked: Mapping[str, int] = field(default_factory=dict)
-    where: tuple[Place, ...] = ()
+    where: tuple[Element, ...] = ()
 
     def __str__(self) -> str:
         return self.text
@@ -58,7 +59,7 @@ class Answer:
 
     def to_dict(self) -> dict[str, object]:
         """The answer as JSON has it."""
-        where = [{"side": s, "name": n, "index": list(i)} for s, n, i in self.where]
+        where = [{"side": e.side, "name": e.name, "index": list(e.index)} for e in self.where]
         value = self.value if np.isfinite(self.value) else str(self.value)
         return {
             "element": self.element, "value": value, "cause": self.cause, "text": self.text,
@@ -84,8 +85,9 @@ def why(step: Step, side: Side, name: str, index: object) -> Answer:
         text, where = origin_text(step, side, name, terms.index)
         return Answer(terms.element, terms.value, "not finite", text, where=where)
     if terms.given:
-        text = f"{terms.element} = {number(terms.value)} was given; no layer computed it."
-        return Answer(terms.element, terms.value, "given", text)
+        text = f"{terms.element} = {number(terms.value)} {terms.origin}."
+        cause = "no sum" if side == "value" and name in step.system.producer else "given"
+        return Answer(terms.element, terms.value, cause, text)
     if terms.value != 0:
         return Answer(terms.element, terms.value, "sum", _dominance(terms))
     if terms.magnitude > 0:
@@ -126,7 +128,8 @@ def _closed(terms: Terms, found: list[Closed]) -> Answer:
         told.append(f"and {len(order) - 3} more causes stop the rest")
     text = f"{terms.element} is 0: {'; '.join(told)}."
     if cause == "zero inputs":
-        made = why(terms.step, *order[0].example)
+        example = order[0].example
+        made = why(terms.step, example.side, example.name, example.index)
         text += f" There, {made.text}" if made.cause != "given" else ""
     return Answer(terms.element, 0.0, cause, text, blocked, tuple(c.example for c in order[:3]))
 
@@ -142,7 +145,7 @@ def _lost_on_the_way(terms: Terms) -> Answer:
         terms = further
     made = _cancelled(terms)
     text = f"{asked} is 0, since it is made of {terms.element}, and {made.text}"
-    where = ((terms.side, terms.name, terms.index),)
+    where = (Element(terms.side, terms.name, terms.index),)
     return Answer(asked, 0.0, made.cause, text, made.blocked, where)
 
 
@@ -169,9 +172,9 @@ def _zero_value(terms: Terms) -> Answer:
         terms = Terms(terms.step, handed.side, handed.name, handed.index)
         handed = _handed_on(terms)
     handed_on = f", handed on from {' and that from '.join(chain)}" if chain else ""
-    cause, text, place = _made_zero(terms)
-    where = () if place is None else (place,)
-    return Answer(asked, 0.0, cause, f"{asked} is 0{handed_on}: {text}.", where=where)
+    made = _made_zero(terms)
+    where = () if made.where is None else (made.where,)
+    return Answer(asked, 0.0, made.cause, f"{asked} is 0{handed_on}: {made.text}.", where=where)
 
 
 def _handed_on(terms: Terms) -> Factor | None:
@@ -187,31 +190,40 @@ def _handed_on(terms: Terms) -> Factor | None:
     return factors[0]
 
 
-def _made_zero(terms: Terms) -> tuple[str, str, Place | None]:
-    """The cause of a value of 0, a clause, and where."""
+class _Made(NamedTuple):
+    """What made a value of 0: the cause, a clause, and where."""
+
+    cause: str
+    text: str
+    where: Element | None = None
+
+
+def _made_zero(terms: Terms) -> _Made:
+    """What made a value of 0, which was not handed on."""
     if terms.given:
-        return "given", f"{terms.element} was given so", None
+        return _Made("given", f"{terms.element} was given so")
     node = terms.step.system.producer[terms.name]
     if isinstance(node.equation, LossEquation):
-        return "saturated", "every prediction is its target to the last bit", None
+        return _Made("saturated", "every prediction is its target to the last bit")
     row, operand = terms[0], terms.parts[0].operands[0].factor
     first = row.factors[0]
-    place: Place = (first.side, first.name, first.index)
+    place = Element(first.side, first.name, first.index)
     if len(terms) == 1 and isinstance(operand, Applied):
         relu = operand.function.name.startswith("relu")
         cause, verb = ("relu closed", "closes it") if relu else ("flat", "is flat there")
-        return cause, f"{row.layer} {verb}, its input {first} is {number(first.stored)}", place
+        text = f"{row.layer} {verb}, its input {first} is {number(first.stored)}"
+        return _Made(cause, text, place)
     if terms.magnitude > 0:
-        return "cancelled", f"its products cancel, Σ|products| = {number(terms.magnitude)}", None
+        return _Made("cancelled", f"its products cancel, Σ|products| = {number(terms.magnitude)}")
     return _operands_zero(terms)
 
 
-def _operands_zero(terms: Terms) -> tuple[str, str, Place | None]:
+def _operands_zero(terms: Terms) -> _Made:
     """Which factors of a sum of zeros are 0: the mask, the weights, or what is read."""
     parameters = terms.step.system.parameters
     widest = max(len(part.operands) for part in terms.parts)
     zeros: dict[str, int] = {}
-    first: dict[str, Place] = {}
+    first: dict[str, Element] = {}
     count = 0
     for part in (p for p in terms.parts if len(p.operands) == widest):
         count += len(part)
@@ -225,18 +237,19 @@ def _operands_zero(terms: Terms) -> tuple[str, str, Place | None]:
                 if zero.any() and kind not in first:
                     at = part.points.start(block) + int(np.flatnonzero(zero)[0])
                     point = part.points.at(at)
-                    first[kind] = (operand.side, operand.name, operand.element(point))
+                    first[kind] = Element(operand.side, operand.name, operand.element(point))
     layer = terms.parts[0].sum.layer
     if zeros.get("mask"):
-        return "dropped", f"{layer} dropped it, {written(*first['mask'])} is 0", first["mask"]
+        return _Made("dropped", f"{layer} dropped it, {first['mask']} is 0", first["mask"])
     if zeros.get("inputs", 0) == count:
-        return "zero inputs", f"everything that {layer} reads for it is 0", first["inputs"]
+        text = f"everything that {layer} reads for it is 0"
+        return _Made("zero inputs", text, first["inputs"])
     if zeros.get("weights", 0) == count:
         what = f"all weights of {layer} that it is made with are 0"
-        return "zero weights", what, first["weights"]
+        return _Made("zero weights", what, first["weights"])
     told = [f"{n:,} times {k}" for k, n in zeros.items() if n]
     what = f"in each of its {count:,} products a factor is 0: {' and '.join(told)}"
-    return "zero products", what, next(iter(first.values()))
+    return _Made("zero products", what, next(iter(first.values())))
 
 
 def _dominance(terms: Terms) -> str:
