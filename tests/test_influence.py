@@ -89,7 +89,8 @@ def test_it_does_not_depend_on_the_batch_size() -> None:
     net, x, y, _ = trained()
     draw = np.random.Generator(np.random.PCG64(8))
     weighted = gt.CrossEntropy(weight=tuple(draw.uniform(0.2, 3, CLASSES)))
-    for loss in (None, weighted):
+    without = gt.CrossEntropy(weight=(0.0, *[1.0] * (CLASSES - 1)), label_smoothing=0.2)
+    for loss in (None, weighted, without):
         whole = gt.influence(net, (x[:50], y[:50]), loss=loss, batch_size=50)
         t = gt.trace(net, x[:50], y[:50], loss=loss, training=False, per_sample=True)
         np.testing.assert_allclose(whole.pull, t.grad.per_sample.norms(), rtol=1e-5)

@@ -483,3 +483,27 @@ def test_what_is_computed_but_no_sum() -> None:
     assert "it says which point of pool1's window won" in str(winner)
     assert "was given" in str(t.value.terms("loss.target", (0, 0)))
     assert t.value.terms("pool1.output", (0, 0, 0, 0)).text(0).count("\n") <= 4
+
+
+@pytest.mark.parametrize(
+    ("layer", "at"), [(gt.Tanh(), 10.0), (gt.Tanh(), -12.0), (gt.Sigmoid(), 20.0)]
+)
+def test_a_slope_less_than_a_rounding_of_float32_is_flat(layer, at: float) -> None:
+    """In float64 it is not 0; the engine computes in float32."""
+    net = gt.Network((1,), [gt.Linear(1), layer, gt.Linear(2)])
+    net.parameters["fc1.weight"] = [[1]]
+    net.parameters["fc2.weight"] = [[1], [-2]]
+    t = gt.trace(net, np.float32([[at]]), [1])
+    assert t.grad["fc1.output"][0, 0] == 0
+    assert t.grad.why("fc1.output", (0, 0)).cause == "flat"
+    assert t.grad.why("fc1.weight", (0, 0)).cause == "flat"
+
+
+def test_a_value_that_came_to_less_than_a_rounding() -> None:
+    net = gt.Network((1,), [gt.Linear(1), gt.ReLU(), gt.Linear(2)])
+    net.parameters["fc1.weight"] = [[1e-30]]
+    t = gt.trace(net, np.float32([[1e-20]]), [0])
+    for name in ("fc1.output", "relu1.output"):
+        answer = t.value.why(name, (0, 0))
+        assert answer.cause == "underflow"
+        assert "smaller than any number of its precision" in answer.text

@@ -21,7 +21,11 @@ from ..errors import EquationError
 
 __all__ = ["OPERATIONS", "contract", "margins_of", "overlapping", "part_of", "prepare", "view"]
 
-_erf = np.vectorize(math.erf, otypes=[np.float64])
+_erf64 = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def _erf(x: np.ndarray) -> np.ndarray:
+    return np.asarray(_erf64(x)).astype(np.asarray(x).dtype)
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..engines.contract import OPERATIONS, contract, view
+from ..engines.contract import contract, view
 from ..equation import (
     Adjoint,
     Applied,
@@ -25,7 +25,6 @@ from ..equation import (
 )
 from ..equation import Factor as EquationFactor
 from ..equation import Loss as LossEquation
-from ..equation.scalar import evaluate
 from .clauses import (
     Closed,
     factor_clause,
@@ -34,7 +33,7 @@ from .clauses import (
     unread_clause,
     unweighted_clause,
 )
-from .step import Element, Part, Side, Step
+from .step import Element, Part, Side, Step, applied
 
 __all__ = ["closed_paths"]
 
@@ -205,10 +204,7 @@ class _Search:
         by_sample = bool(access.positions) and access.positions[0].plain in ("n", "n′")
         array = self.array(node.array_of[access.array], by_sample)
         if isinstance(factor, Applied):
-            with np.errstate(all="ignore"):
-                x = np.asarray(array, np.float64)
-                array = np.asarray(evaluate(factor.function.body, {"x": x}, OPERATIONS))
-            array = np.broadcast_to(array, x.shape)
+            array = applied(factor, array)
         return np.asarray(array != 0)
 
     def _sized(self, equation: Contraction) -> Contraction:

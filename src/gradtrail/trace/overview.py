@@ -8,12 +8,11 @@ from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 
-from ..engines.contract import OPERATIONS, view
+from ..engines.contract import view
 from ..equation import Applied, Contraction, Node, Selection
-from ..equation.scalar import evaluate
 from ..tables import Table, number, percent, ranges_text
 from .export import plain
-from .step import Step, written
+from .step import Step, applied, written
 
 __all__ = ["DeadLayer", "GradientLayer", "Overview", "TiedLayer", "dead", "ties", "vanishing"]
 
@@ -198,9 +197,8 @@ def _slopes(step: Step) -> Iterator[tuple[Node, np.ndarray]]:
         assert isinstance(factor, Applied)
         slope = factor.function.derivative
         if slope(-1.0) == 0 or slope(1.0) == 0:
-            x = np.asarray(step.array("value", node.inputs[0]), np.float64)
-            slopes = evaluate(slope.body, {"x": x}, OPERATIONS)
-            yield node, np.broadcast_to(np.asarray(slopes), x.shape)
+            x = step.array("value", node.inputs[0])
+            yield node, applied(Applied(slope, factor.access), x)
 
 
 def vanishing(step: Step) -> Overview[GradientLayer]:

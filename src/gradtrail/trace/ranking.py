@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -235,31 +236,30 @@ def influence(
     loss, runs = loss_for(loss), engine_for(engine, network)
     samples = _samples(network, data, loss)
     names, place = _chosen(network, of)
-    whole = Batch(samples, samples.places).mass
-    if whole == 0:
+    whole = Batch(samples, samples.places)
+    targets = loss.targets(samples.y, (len(samples), *samples.outputs))
+    if whole.mass == 0:
         raise DataError("the classes of all labels have weight 0; nothing would count")
     ends = range(0, len(samples), batch_size)
     steps = [(at, min(at + batch_size, len(samples))) for at in ends]
 
-    def gradients(what: str) -> Iterator[tuple[slice, SampleGradients, float]]:
-        """Which samples, their gradients, and what makes them those of the whole data's loss."""
+    def gradients(what: str) -> Iterator[tuple[slice, SampleGradients]]:
+        """Which samples, and their gradients."""
         for begin, end in _shown(steps, what, progress):
-            batch = Batch(samples, samples.places, begin=begin, end=end)
-            part = runs.per_sample(network, batch, loss, training=False)
-            yield slice(begin, end), part, batch.mass / len(batch) / (whole / len(samples))
+            batch = _Share(samples, targets, begin, end)
+            yield slice(begin, end), runs.per_sample(network, batch, loss, training=False)
 
     mean = {name: np.zeros(network.parameters.shapes[name]) for name in names}
-    for _, part, scale in gradients("mean gradient"):
+    for _, part in gradients("mean gradient"):
         found = part.mean()
         for name in names:
-            share = scale * part.count / len(samples)
-            mean[name] += share * found[name].astype(np.float64)
+            mean[name] += found[name].astype(np.float64) * (part.count / len(samples))
     squares, along = np.zeros(len(samples)), np.zeros(len(samples))
-    for here, part, scale in gradients("each sample"):
+    for here, part in gradients("each sample"):
         for name in names:
             axis = None if place is None else 0
-            norms = scale * part.norms_of(name, axis)
-            dots = scale * part.dots_of(name, mean[name], axis)
+            norms = part.norms_of(name, axis)
+            dots = part.dots_of(name, mean[name], axis)
             squares[here] += np.square(norms if place is None else norms[:, place])
             along[here] += dots if place is None else dots[:, place]
     chosen = [mean[n] if place is None else mean[n][place] for n in names]
@@ -267,6 +267,34 @@ def influence(
     outputs = network.predict(samples.x, batch_size=batch_size, engine=runs)
     surprise = _losses(network, samples, outputs, loss)
     return Influence(of, samples, outputs, surprise, np.sqrt(squares), along, size)
+
+
+class _Share(Batch):
+    """Some of the data, weighted as they are in the loss of all the data.
+
+    By itself a batch divides by the weights of its own labels' classes.
+
+    Args:
+        samples: all the data.
+        targets: the arrays behind the loss's given letters, of all the data.
+        begin, end: which samples.
+    """
+
+    def __init__(
+        self, samples: Samples, targets: Mapping[str, np.ndarray], begin: int, end: int
+    ) -> None:
+        super().__init__(samples, samples.places, begin=begin, end=end)
+        self._targets = targets
+
+    @cached_property
+    def targets(self) -> Mapping[str, np.ndarray]:
+        """See `Batch.targets`."""
+        return {letter: array[self.begin : self.end] for letter, array in self._targets.items()}
+
+    @property
+    def scale(self) -> float:
+        """See `Batch.scale`."""
+        return 1.0 if self.samples.even else self.samples.loss.scale(self.samples.y)
 
 
 def _samples(network: Network, data: Any, loss: Loss) -> Samples:

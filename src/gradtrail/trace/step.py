@@ -37,7 +37,7 @@ from ..errors import ArgumentError, UnknownNameError, unknown
 from ..layers.base import times
 from .points import Block, Points, points_of
 
-__all__ = ["Element", "Operand", "Part", "Side", "Step", "Sum", "written"]
+__all__ = ["Element", "Operand", "Part", "Side", "Step", "Sum", "applied", "written"]
 
 Side = Literal["value", "grad"]
 
@@ -83,6 +83,23 @@ class Sum:
     equation: Contraction
     arrays: Mapping[str, tuple[Side, str]]
     node: Node | None = None
+
+
+def applied(factor: Applied, stored: np.ndarray) -> np.ndarray:
+    """A function's values, computed in the precision of what is stored, as the engine does.
+
+    Where a slope is smaller than a rounding there, it is 0.
+
+    Args:
+        factor: the function.
+        stored: its arguments, float32 or float64.
+
+    Returns:
+        float64, of the same shape.
+    """
+    with np.errstate(all="ignore"):
+        found = evaluate(factor.function.body, {"x": stored}, OPERATIONS)
+    return np.broadcast_to(np.asarray(found, np.float64), stored.shape)
 
 
 @dataclass(frozen=True)
@@ -134,12 +151,9 @@ class Operand:
             parts = [group.along(value) for group in points.groups]
             wanted = points.total(parts, block, value.offset.integer)
             return np.asarray(stored == wanted, np.float64)
-        stored = stored.astype(np.float64)
         if isinstance(self.factor, Applied):
-            with np.errstate(all="ignore"):
-                found = evaluate(self.factor.function.body, {"x": stored}, OPERATIONS)
-            return np.broadcast_to(np.asarray(found, np.float64), stored.shape)
-        return stored
+            return applied(self.factor, stored)
+        return stored.astype(np.float64)
 
     def element(self, point: Mapping[str, int]) -> tuple[int, ...]:
         """The index that is read at a point."""

@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from ..engines.contract import OPERATIONS
 from ..equation import Applied, Indicator, Selection, gather, text
-from ..equation.scalar import evaluate
 from ..layers.base import positive
 from .shares import Shares, shares_of
-from .step import Operand, Part, Side, Step, Sum, written
+from .step import Operand, Part, Side, Step, Sum, applied, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,9 +129,7 @@ def factor_at(operand: Operand, point: Mapping[str, int]) -> Factor:
         if operand.result is not None:
             value = float(operand.result[index])
         else:
-            with np.errstate(all="ignore"):
-                x = np.float64(stored)
-                value = float(evaluate(factor.function.body, {"x": x}, OPERATIONS))
+            value = float(applied(factor, operand.array[index]))
     elif isinstance(factor, Indicator):
         function, value = "[·]", float(stored == factor.value.at(point))
     return Factor(operand.access.array, operand.side, operand.name, index, stored, value, function)

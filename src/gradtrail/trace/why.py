@@ -101,14 +101,23 @@ def _cancelled(terms: Terms) -> Answer:
     """Products that are not 0, and a sum that is."""
     total = terms.sum()
     smallest = float(np.finfo(terms.step.array(terms.side, terms.name).dtype).tiny)
+    count = f"{terms.nonzero:,} products that are" if terms.nonzero > 1 else "one product that is"
     if total != 0 and terms.magnitude < smallest:
         text = (
             f"{terms.element} is 0, since the sum of its products, {number(total)}, is smaller "
             "than any number of its precision."
         )
         return Answer(terms.element, 0.0, "underflow", text)
+    if abs(total) > 0.5 * terms.magnitude:
+        text = (
+            f"{terms.element} is 0, since its {count} not 0, together {number(total)}, "
+            "came to less than a rounding where it was computed."
+        )
+        functions = (o.factor for part in terms.parts for o in part.operands)
+        flat = any(isinstance(factor, Applied) for factor in functions)
+        return Answer(terms.element, 0.0, "flat" if flat else "underflow", text)
     text = (
-        f"{terms.element} is 0, since its {terms.nonzero:,} products that are not 0 cancel: "
+        f"{terms.element} is 0, since its {count} not 0 cancel: "
         f"Σ|products| = {number(terms.magnitude)}."
     )
     return Answer(terms.element, 0.0, "cancelled", text, {"cancelled": terms.nonzero})
@@ -214,7 +223,8 @@ def _made_zero(terms: Terms) -> _Made:
         text = f"{row.layer} {verb}, its input {first} is {number(first.stored)}"
         return _Made(cause, text, place)
     if terms.magnitude > 0:
-        return _Made("cancelled", f"its products cancel, Σ|products| = {number(terms.magnitude)}")
+        made = _cancelled(terms)
+        return _Made(made.cause, made.text.rstrip("."))
     return _operands_zero(terms)
 
 
