@@ -379,6 +379,8 @@ def test_why_says_it_in_words(finished: Path) -> None:
     assert run("why", str(finished), "dconv1.weight[2,0,1,1]").output.strip() == str(answer)
     told = json.loads(run("why", str(finished), "dconv1.weight[2,0,1,1]", "--json").output)
     assert told == answer.to_dict() | {"samples": list(range(32))}
+    of_layer = run("why", str(finished), "dconv1[0,2,1,1]").output
+    assert of_layer == run("why", str(finished), "dconv1.output[0,2,1,1]").output
 
 
 def test_why_without_an_element_gives_the_overview(finished: Path) -> None:

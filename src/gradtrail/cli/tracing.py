@@ -91,7 +91,9 @@ class _Step:
     def element(self, text: str) -> tuple[Any, str, tuple[int, ...]]:
         """The trace's side, the array and the index of a written element."""
         side: Side
-        side, name, index = parse_element(text, self.trace.value, self.trace.grad)
+        layers = [node.name for node in self.trace.system.nodes]
+        values, gradients = [*self.trace.value, *layers], [*self.trace.grad, *layers]
+        side, name, index = parse_element(text, values, gradients)
         return (self.trace.value if side == "value" else self.trace.grad), name, index
 
     def json(self, data: Mapping[str, Any]) -> None:

@@ -81,7 +81,8 @@ class _Search:
                     here += self._through(sent, self.reached[sent.receives])
             left = self.reached.get(node.output)
             last = left is None or not left.any()
-            found += [replace(c, last=last) for c in here]
+            once = {(c.cause, c.example.name): c for c in sorted(here, key=lambda c: c.count)}
+            found += [replace(c, last=last) for c in once.values()]
         return [] if self.open else found
 
     def _reach(self, name: str, mask: np.ndarray) -> None:

@@ -42,7 +42,7 @@ RANKINGS = ("surprise", "pull", "against")
 """What samples can be ranked by, most first; `against` is by the gradient's inner product with the
 mean gradient, most negative first."""
 
-_SHOWN = 20
+_SHOWN, _DRAWN = 20, 100
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class Influence:
 
         Args:
             path: where to write it; None for only giving it back.
-            k: how many.
+            k: how many, at most 100.
             by: as in `ranking`.
 
         Raises:
@@ -186,6 +186,8 @@ class Influence:
         """
         if self._samples.x.ndim != 4:
             raise ArgumentError("plot: the samples are no images of (channels, height, width)")
+        if k > _DRAWN:
+            raise ArgumentError(f"plot: at most {_DRAWN} images are drawn, got k={k}")
         ranked = self.top(k, by)
         columns = min(5, len(ranked))
         rows = -(-len(ranked) // columns)
