@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..errors import DataError
+
 if TYPE_CHECKING:
     from ..layers import Loss
     from ..network import Network
@@ -39,6 +41,34 @@ class Samples:
 
     def __init__(self, x: np.ndarray, y: np.ndarray, loss: Loss, outputs: tuple[int, ...]) -> None:
         self.x, self.y, self.loss, self.outputs = x, y, loss, outputs
+
+    @classmethod
+    def of(cls, network: Network, data: Any, loss: Loss, name: str = "data") -> Samples:
+        """Samples and labels as the caller gave them, all of them checked.
+
+        Args:
+            network: that they are for.
+            data: a pair (samples, labels).
+            loss: the loss.
+            name: what the caller calls the pair.
+
+        Raises:
+            DataError: no pair, samples or labels that do not fit, or labels that do not count.
+        """
+        if not isinstance(data, tuple | list) or len(data) != 2:
+            got = f"{len(data)} entries" if isinstance(data, tuple | list) else type(data).__name__
+            raise DataError(f"{name} must be a pair (samples, labels), got {got}")
+        try:
+            x, y = network.checked(data[0]), np.asarray(data[1])
+            prediction = network.system(1, loss=loss).shapes[network.output_name]
+            loss.targets(y, (len(x), *prediction[1:]))
+        except DataError as cause:
+            raise DataError(str(cause) if name == "data" else f"{name}: {cause}") from None
+        if loss.mass(y) == 0:
+            raise DataError(
+                f"the classes of all labels in {name} have weight 0; nothing would count"
+            )
+        return cls(np.ascontiguousarray(x), y, loss, prediction[1:])
 
     def __len__(self) -> int:
         return len(self.x)

@@ -15,11 +15,30 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..equation import Access, Applied, Contraction, Factor, Indicator, Margin, Term, one_to_one
+from ..equation import (
+    Access,
+    Applied,
+    Contraction,
+    Factor,
+    Indicator,
+    Margin,
+    Selection,
+    Term,
+    one_to_one,
+)
 from ..equation.scalar import evaluate
 from ..errors import EquationError
 
-__all__ = ["OPERATIONS", "contract", "margins_of", "overlapping", "part_of", "prepare", "view"]
+__all__ = [
+    "OPERATIONS",
+    "contract",
+    "margins_of",
+    "overlapping",
+    "part_of",
+    "prepare",
+    "view",
+    "windows",
+]
 
 _erf64 = np.vectorize(math.erf, otypes=[np.float64])
 
@@ -250,3 +269,23 @@ def view(
         start.append(slice(at, None))
     shape = tuple(free[n] for n in names)
     return as_strided(array[(*start, ...)], shape, tuple(strides[n] for n in names))
+
+
+def windows(equation: Selection, array: np.ndarray, outside: float) -> np.ndarray:
+    """What each window of a maximum holds, row by row.
+
+    Args:
+        equation: whose windows.
+        array: of the source's shape, of all samples or some.
+        outside: what stands where a window leaves the array.
+
+    Returns:
+        (*result, points of the window).
+    """
+    source = equation.source
+    margins = [source.margin(axis) for axis in range(array.ndim)]
+    names = [*equation.result.names, *equation.over]
+    ranges = {**equation.range_of, names[0]: len(array)}
+    padded = np.pad(array, margins, constant_values=outside)
+    seen = view(padded, source, [before for before, _ in margins], names, ranges, {})
+    return seen.reshape(*seen.shape[: len(equation.result.names)], -1)

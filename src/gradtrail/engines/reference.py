@@ -25,8 +25,9 @@ from ..equation import (
 )
 from ..equation import Loss as LossEquation
 from ..errors import EquationError
+from ..layers.losses import log_softmax
 from .base import Arrays, Batch, Computed, Engine, Evaluated, Stepped, Trainer
-from .contract import contract, view
+from .contract import contract, windows
 from .sample_gradients import SampleGradients, Summed
 
 if TYPE_CHECKING:
@@ -63,24 +64,9 @@ def forward(equation: Equation, arrays: Letters) -> dict[str, np.ndarray]:
 
 def _select(equation: Selection, arrays: Letters) -> dict[str, np.ndarray]:
     """The first maximum of each window; nothing outside the array takes part."""
-    source = equation.source
-    array = _operand(equation, source.array, arrays)
-    margins = [source.margin(axis) for axis in range(array.ndim)]
-    before = [p for p, _ in margins]
-    names = [*equation.result.names, *equation.over]
-    windows = view(
-        np.pad(array, margins, constant_values=-np.inf),
-        source,
-        before,
-        names,
-        equation.range_of,
-        {},
-    )
-    inside = view(
-        np.pad(np.ones(array.shape, bool), margins), source, before, names, equation.range_of, {}
-    )
-    flat = (*windows.shape[: len(equation.result.names)], -1)
-    values, exists = windows.reshape(flat), inside.reshape(flat)
+    array = _operand(equation, equation.source.array, arrays)
+    values = windows(equation, array, -np.inf)
+    exists = windows(equation, np.ones(array.shape, bool), False)
     winner = values.argmax(axis=-1)  # the first one, and a NaN before all
     lost = ~np.take_along_axis(exists, winner[..., None], axis=-1)[..., 0]
     winner = np.where(lost, exists.argmax(axis=-1), winner)  # a window of −∞: the first inside
@@ -113,8 +99,7 @@ def _lose(equation: LossEquation, arrays: Letters) -> dict[str, np.ndarray]:
     share = 1.0 / equation.mean.integer
     if equation.probabilities is None:
         return {equation.result.array: np.asarray(share * np.square(source - target).sum())}
-    shifted = source - source.max(axis=1, keepdims=True)
-    logarithms = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    logarithms = log_softmax(source)
     # a class without weight adds nothing, however improbable it is
     summed = np.where(target == 0, 0.0, target * logarithms).sum()
     return {

@@ -15,7 +15,7 @@ from ..equation.frozen import frozen
 from ..errors import ArgumentError, DataError, ShapeError
 from .base import Declaration, Shape, elementwise, plain, times
 
-__all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "loss_for"]
+__all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "log_softmax", "loss_for"]
 
 Z, L = Array("Z"), Access("L", ())
 
@@ -247,6 +247,12 @@ class MeanSquaredError(Loss):
                 "squared error compares them element by element"
             )
         return {"T": array.astype(np.float64)}
+
+
+def log_softmax(outputs: np.ndarray) -> np.ndarray:
+    """The logarithms of the softmax over axis 1, by log-sum-exp; (N, K) as the outputs."""
+    shifted = outputs - outputs.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
 def loss_for(loss: Loss | None) -> Loss:

@@ -23,11 +23,11 @@ import numpy as np
 
 from ..engines import Batch, Engine, SampleGradients, Samples, engine_for
 from ..equation import Loss as LossEquation
-from ..errors import ArgumentError, DataError, UnknownNameError, unknown
+from ..errors import ArgumentError, UnknownNameError, unknown
 from ..figures import figure, saved, show_image
 from ..layers import Loss
 from ..layers.base import positive
-from ..layers.losses import loss_for
+from ..layers.losses import log_softmax, loss_for
 from ..tables import Table, number
 from .export import plain
 
@@ -236,19 +236,17 @@ def influence(
     """
     positive("influence", batch_size=batch_size)
     loss, runs = loss_for(loss), engine_for(engine, network)
-    samples = _samples(network, data, loss)
+    samples = Samples.of(network, data, loss)
     names, place = _chosen(network, of)
-    whole = Batch(samples, samples.places)
     targets = loss.targets(samples.y, (len(samples), *samples.outputs))
-    if whole.mass == 0:
-        raise DataError("the classes of all labels have weight 0; nothing would count")
-    ends = range(0, len(samples), batch_size)
-    steps = [(at, min(at + batch_size, len(samples))) for at in ends]
+    scale = 1.0 if samples.even else loss.scale(samples.y)
+    chosen = (slice(None),) if place is None else (slice(None), place)
+    axis = None if place is None else 0
 
     def gradients(what: str) -> Iterator[tuple[slice, SampleGradients]]:
         """Which samples, and their gradients."""
-        for begin, end in _shown(steps, what, progress):
-            batch = _Share(samples, targets, begin, end)
+        for begin, end in _shown(len(samples), batch_size, what, progress):
+            batch = _Share(samples, targets, scale, begin, end)
             yield slice(begin, end), runs.per_sample(network, batch, loss, training=False)
 
     mean = {name: np.zeros(network.parameters.shapes[name]) for name in names}
@@ -259,16 +257,12 @@ def influence(
     squares, along = np.zeros(len(samples)), np.zeros(len(samples))
     for here, part in gradients("each sample"):
         for name in names:
-            axis = None if place is None else 0
-            norms = part.norms_of(name, axis)
-            dots = part.dots_of(name, mean[name], axis)
-            squares[here] += np.square(norms if place is None else norms[:, place])
-            along[here] += dots if place is None else dots[:, place]
-    chosen = [mean[n] if place is None else mean[n][place] for n in names]
-    size = float(np.sqrt(sum(float(np.square(m).sum()) for m in chosen)))
+            squares[here] += np.square(part.norms_of(name, axis))[chosen]
+            along[here] += part.dots_of(name, mean[name], axis)[chosen]
+    size = np.linalg.norm(np.concatenate([mean[n][chosen[1:]].ravel() for n in names]))
     outputs = network.predict(samples.x, batch_size=batch_size, engine=runs)
-    surprise = _losses(network, samples, outputs, loss)
-    return Influence(of, samples, outputs, surprise, np.sqrt(squares), along, size)
+    surprise = _losses(network, samples, outputs, targets["T"])
+    return Influence(of, samples, outputs, surprise, np.sqrt(squares), along, float(size))
 
 
 class _Share(Batch):
@@ -279,14 +273,20 @@ class _Share(Batch):
     Args:
         samples: all the data.
         targets: the arrays behind the loss's given letters, of all the data.
+        scale: what all the data's rows are multiplied by, from `Loss.scale`.
         begin, end: which samples.
     """
 
     def __init__(
-        self, samples: Samples, targets: Mapping[str, np.ndarray], begin: int, end: int
+        self,
+        samples: Samples,
+        targets: Mapping[str, np.ndarray],
+        scale: float,
+        begin: int,
+        end: int,
     ) -> None:
         super().__init__(samples, samples.places, begin=begin, end=end)
-        self._targets = targets
+        self._targets, self._scale = targets, scale
 
     @cached_property
     def targets(self) -> Mapping[str, np.ndarray]:
@@ -296,18 +296,7 @@ class _Share(Batch):
     @property
     def scale(self) -> float:
         """See `Batch.scale`."""
-        return 1.0 if self.samples.even else self.samples.loss.scale(self.samples.y)
-
-
-def _samples(network: Network, data: Any, loss: Loss) -> Samples:
-    """Samples and labels, checked."""
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        got = f"{len(data)} entries" if isinstance(data, tuple | list) else type(data).__name__
-        raise DataError(f"data must be a pair (samples, labels), got {got}")
-    x, y = network.checked(data[0]), np.asarray(data[1])
-    outputs = network.system(1, loss=loss).shapes[network.output_name][1:]
-    loss.targets(y, (len(x), *outputs))
-    return Samples(np.ascontiguousarray(x), y, loss, outputs)
+        return self._scale
 
 
 _PART = re.compile(r"([^\W\d]\w*)(\.\w+)?\s*(?:\[\s*(-?\d+)\s*\])?")
@@ -338,29 +327,25 @@ def _chosen(network: Network, of: str) -> tuple[list[str], int | None]:
     return names, None if place is None else place % size
 
 
-def _shown(
-    steps: Iterable[tuple[int, int]], what: str, progress: bool
-) -> Iterable[tuple[int, int]]:
-    """The steps, with a bar where one is wanted."""
+def _shown(count: int, size: int, what: str, progress: bool) -> Iterable[tuple[int, int]]:
+    """Where each batch begins and ends, with a bar where one is wanted."""
+    steps = [(at, min(at + size, count)) for at in range(0, count, size)]
     if not progress:
         return steps
     from rich.console import Console
     from rich.progress import track
 
-    listed = list(steps)
-    return track(listed, what, console=Console(stderr=True), transient=True)
+    return track(steps, what, console=Console(stderr=True), transient=True)
 
 
-def _losses(network: Network, samples: Samples, outputs: np.ndarray, loss: Loss) -> np.ndarray:
+def _losses(
+    network: Network, samples: Samples, outputs: np.ndarray, target: np.ndarray
+) -> np.ndarray:
     """Each sample's own loss, (N,) float64: its term in the sum that the loss is the mean of."""
-    equation = network.system(1, loss=loss).nodes[-1].equation
+    equation = network.system(1, loss=samples.loss).nodes[-1].equation
     assert isinstance(equation, LossEquation)
     wide = outputs.astype(np.float64)
-    target = loss.targets(samples.y, wide.shape)["T"]
-    over = tuple(range(1, wide.ndim))
     if equation.probabilities is None:
-        return np.asarray(np.square(wide - target).mean(axis=over))
+        return np.asarray(np.square(wide - target).mean(axis=tuple(range(1, wide.ndim))))
     with np.errstate(all="ignore"):
-        shifted = wide - wide.max(axis=1, keepdims=True)
-        logarithms = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        return np.asarray(-np.where(target == 0, 0.0, target * logarithms).sum(axis=1))
+        return np.asarray(-np.where(target == 0, 0.0, target * log_softmax(wide)).sum(axis=1))

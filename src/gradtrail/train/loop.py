@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engines import Batch, Samples, Trainer, engine_for
-from ..errors import ArgumentError, DataError, NonFiniteError
+from ..errors import ArgumentError, NonFiniteError
 from ..layers import Loss
 from ..layers.base import positive, seeded
 from ..layers.losses import loss_for
@@ -85,8 +85,8 @@ def train(
         raise ArgumentError(
             f"train: schedule must be an object such as gt.OneCycle(), got {schedule!r}"
         )
-    samples = _checked(network, data, loss, "data")
-    held_out = None if validation is None else _checked(network, validation, loss, "validation")
+    samples = Samples.of(network, data, loss)
+    held_out = None if validation is None else Samples.of(network, validation, loss, "validation")
     for size in {min(batch_size, len(samples)), len(samples) % batch_size or batch_size}:
         # what does not fit, says so now
         network.system(min(size, len(samples)), training=True, loss=loss)
@@ -227,7 +227,7 @@ def evaluate(
     """
     positive("evaluate", batch_size=batch_size)
     loss = loss_for(loss)
-    samples = _checked(network, data, loss, "data")
+    samples = Samples.of(network, data, loss)
     return _evaluated(network, samples, batch_size, engine_for(engine, network))
 
 
@@ -250,19 +250,3 @@ def _evaluated(
 def _order(samples: int, seed: int, epoch: int) -> np.ndarray:
     """The order of one epoch, from seed and epoch alone."""
     return stream(seed, "order", epoch).permutation(samples).astype(np.int64, copy=False)
-
-
-def _checked(network: Network, data: Any, loss: Loss, name: str) -> Samples:
-    """Samples and labels, all of them checked before anything runs."""
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        got = f"{len(data)} entries" if isinstance(data, tuple | list) else type(data).__name__
-        raise DataError(f"{name} must be a pair (samples, labels), got {got}")
-    try:
-        x, y = network.checked(data[0]), np.asarray(data[1])
-        prediction = network.system(1, loss=loss).shapes[network.output_name]
-        loss.targets(y, (len(x), *prediction[1:]))
-    except DataError as cause:
-        raise DataError(str(cause) if name == "data" else f"{name}: {cause}") from None
-    if loss.mass(y) == 0:
-        raise DataError(f"the classes of all labels in {name} have weight 0; nothing would count")
-    return Samples(np.ascontiguousarray(x), y, loss, prediction[1:])
