@@ -209,6 +209,8 @@ CASES: list[Case] = [
     Case("batch-norm-evaluation", gt.BatchNorm2d(), S, training=False),
     Case("batch-norm-bare-evaluation", gt.BatchNorm2d(affine=False), S, training=False),
     Case("dropout-evaluation", gt.Dropout(0.4), S, training=False),
+    Case("normalize", gt.Normalize((0.5, -0.25, 0.0), (0.5, 2.0, 0.125)), S),
+    Case("normalize-one-for-all", gt.Normalize(0.25, 0.5), (3, 5), training=False),
     Case("flatten", gt.Flatten(), S),
     Case("flatten-row", gt.Flatten(), (3, 5)),
     Case("residual", gt.Residual([gt.Conv2d(3, 3, padding=1)]), S),

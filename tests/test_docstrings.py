@@ -45,6 +45,7 @@ DOCUMENTED: dict[str, Documented] = {
     "silu": layer(gt.SiLU()),
     "batchnorm2d": layer(gt.BatchNorm2d()),
     "dropout": layer(gt.Dropout()),
+    "normalize": layer(gt.Normalize(0.5, 0.25)),
     "flatten": layer(gt.Flatten()),
     "residual": branches(gt.Residual([gt.ReLU()]), S, S),
     "concat": branches(gt.Concat([], [gt.ReLU()]), S, S),

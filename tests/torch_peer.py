@@ -64,6 +64,12 @@ def layer(
             return (
                 F.dropout(x, kind.p, training=False) if not training else x * held[f"{name}.mask"]
             )
+        case gt.Normalize():
+            mean, std = (
+                torch.tensor(given, dtype=x.dtype).reshape(-1, *[1] * (x.ndim - 2))
+                for given in (kind.mean, kind.std)
+            )
+            return (x - mean) / std
         case gt.Flatten():
             return x.flatten(1)
         case Add():

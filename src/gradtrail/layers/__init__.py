@@ -10,6 +10,7 @@ from .linear import Linear
 from .losses import CrossEntropy, Loss, MeanSquaredError
 from .normalization import BatchNorm2d
 from .pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from .standardization import Normalize
 from .transposed import ConvTranspose2d
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Loss",
     "MaxPool2d",
     "MeanSquaredError",
+    "Normalize",
     "Parameter",
     "ReLU",
     "Residual",
