@@ -236,6 +236,10 @@ class Trainer(ABC):
         """All arrays of the step that `step` would make of this batch; nothing is changed."""
 
     @abstractmethod
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Parameters and running statistics as the engine has them, to be read before a step."""
+
+    @abstractmethod
     def parameter(self, name: str) -> np.ndarray:
         """A parameter as it is now, to be read before the next step."""
 
@@ -313,6 +317,7 @@ class Engine(ABC):
         loss: Loss,
         optimizer: Optimizer,
         threads: int | None = None,
+        start: Arrays | None = None,
     ) -> Trainer:
         """A training of `network` that starts from its present parameters.
 
@@ -321,4 +326,6 @@ class Engine(ABC):
             loss: what is made small.
             optimizer: how.
             threads: how many may be used; None for the engine's own number.
+            start: instead of the network's parameters and statistics, those that another trainer's
+                `arrays` gave. An engine may be more precise than the network.
         """

@@ -219,9 +219,10 @@ class Reference(Engine):
         loss: Loss,
         optimizer: Optimizer,
         threads: int | None = None,
+        start: Arrays | None = None,
     ) -> Trainer:
         """See `Engine.trainer`; it runs on one thread whatever is asked."""
-        return _ReferenceTrainer(self, network, loss, optimizer)
+        return _ReferenceTrainer(self, network, loss, optimizer, start)
 
     def run(self, system: System, values: Arrays) -> dict[str, np.ndarray]:
         """All arrays of the forward pass, the given ones included."""
@@ -290,10 +291,16 @@ class _ReferenceTrainer(Trainer):
     """Keeps float64 parameters during a training and rounds once, when they are stored."""
 
     def __init__(
-        self, engine: Reference, network: Network, loss: Loss, optimizer: Optimizer
+        self,
+        engine: Reference,
+        network: Network,
+        loss: Loss,
+        optimizer: Optimizer,
+        start: Arrays | None = None,
     ) -> None:
         self.engine, self.network, self.loss, self.optimizer = engine, network, loss, optimizer
-        self.arrays = {k: v.copy() for k, v in _network_arrays(network).items()}
+        held = {k: v.copy() for k, v in _network_arrays(network).items()}
+        self.held = held | {k: v.astype(np.float64) for k, v in (start or {}).items()}
 
     def step(self, batch: Batch) -> Stepped:
         """See `Trainer.step`."""
@@ -303,30 +310,34 @@ class _ReferenceTrainer(Trainer):
         finite = bool(np.isfinite(loss)) and all(np.isfinite(g).all() for g in gradients.values())
         if finite:
             # on copies, so that an interruption leaves the weights of the last whole step
-            weights = {name: self.arrays[name].copy() for name in gradients}
+            weights = {name: self.held[name].copy() for name in gradients}
             with np.errstate(all="ignore"):
                 self.optimizer.apply(self.network, weights, gradients)
             system = self.network.system(len(batch.x), training=True, loss=self.loss)
-            changed = weights | self.network.running_after(system, computed.values, self.arrays)
+            changed = weights | self.network.running_after(system, computed.values, self.held)
             largest = np.finfo(self.network.dtype).max
             finite = all(bool((np.abs(a) <= largest).all()) for a in changed.values())
             if finite:
-                arrays, finished = self.arrays | changed, (self.finished[0] + 1, loss)
-                self.arrays, self.finished = arrays, finished
+                arrays, finished = self.held | changed, (self.finished[0] + 1, loss)
+                self.held, self.finished = arrays, finished
         output = computed.values[self.network.output_name]
         return Stepped(loss, _correct(output, batch), finite)
 
     def computed(self, batch: Batch) -> Computed:
         """See `Trainer.computed`."""
-        return self.engine.step(self.network, batch, self.loss, self.arrays)
+        return self.engine.step(self.network, batch, self.loss, self.held)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `Trainer.arrays`."""
+        return self.held
 
     def parameter(self, name: str) -> np.ndarray:
         """See `Trainer.parameter`."""
-        return self.arrays[name]
+        return self.held[name]
 
     def store(self) -> None:
         """See `Trainer.store`."""
-        for name, array in self.arrays.items():
+        for name, array in self.held.items():
             held: Any = self.network.parameters if name in self.network.parameters else None
             (self.network.buffers if held is None else held)[name] = array
 

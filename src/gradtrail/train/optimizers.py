@@ -39,12 +39,14 @@ class Rule:
 
     Args:
         state: the arrays remembered per weight, zero at the start.
-        assignments: (name, expression) in order; names are `weight` and those of the state. The
-            expressions read these, `gradient` and the step's scalars.
+        assignments: (name, expression) in order; names are `gradient`, `weight` and those of the
+            state. The expressions read these, the step's scalars, and `norm`.
+        norm: whether they read `norm`: the length of all parameters' gradients taken together.
     """
 
     state: tuple[str, ...]
     assignments: tuple[tuple[str, Expression], ...]
+    norm: bool = False
 
 
 class Optimizer(ABC):
@@ -93,11 +95,13 @@ class Optimizer(ABC):
         gradients: Mapping[str, np.ndarray],
     ) -> None:
         """`update` on arrays that stand for the network's parameters, in place."""
-        memory = self._memories.setdefault(network, _Memory())
-        rule, scalars = self.rule, self.scalars(memory.step + 1)
+        step, held = self.remembered(network)
+        rule, scalars = self.rule, dict(self.scalars(step + 1))
+        if rule.norm:
+            scalars["norm"] = float(np.sqrt(sum(_square(gradients[name]) for name in weights)))
         states: dict[str, dict[str, np.ndarray]] = {}
         for name, weight in weights.items():
-            before = memory.arrays.get(name, {})
+            before = held.get(name, {})
             values: dict[str, Any] = {
                 a: before.get(a, np.zeros(weight.shape, weight.dtype)) for a in rule.state
             }
@@ -110,7 +114,7 @@ class Optimizer(ABC):
         # all is computed: from here on nothing can fail halfway
         for name, weight in weights.items():
             weight[...] = states[name].pop("weight")
-        memory.step, memory.arrays = memory.step + 1, states
+        self.remember(network, step + 1, states)
 
     def remembered(self, network: Network) -> tuple[int, Mapping[str, Mapping[str, np.ndarray]]]:
         """How many steps a network was moved, and per parameter the arrays of the rule's state."""
@@ -294,6 +298,12 @@ class AdamW(Adam):
         weight_decay: float = 1e-2,
     ) -> None:
         super().__init__(lr, betas, eps, weight_decay)
+
+
+def _square(gradient: np.ndarray) -> float:
+    """The sum of the squares, in float64."""
+    flat = gradient.astype(np.float64).ravel()
+    return float(flat @ flat)
 
 
 def _all(network: Network, gradients: Mapping[str, Any]) -> list[str]:

@@ -207,6 +207,10 @@ class Watching(Trainer):
         """See `Trainer.computed`."""
         return self.inner.computed(batch)
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `Trainer.arrays`."""
+        return self.inner.arrays()
+
     def parameter(self, name: str) -> np.ndarray:
         """See `Trainer.parameter`."""
         return self.inner.parameter(name)

@@ -418,7 +418,7 @@ class Code:
             low = self.shuffle(total, total, range(half))
             high = self.shuffle(total, total, range(half, width))
             total, width = self.add(low, high), half
-        return self.new(F, f"extractelement {total}, i64 0")
+        return self.new(_element(total.type), f"extractelement {total}, i64 0")
 
 
 def _element(type: str) -> str:

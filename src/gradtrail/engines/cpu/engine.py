@@ -11,7 +11,7 @@ import numpy as np
 
 from ...equation.frozen import frozen
 from ...errors import ArgumentError
-from ..base import Batch, Computed, Engine, Evaluated, Trainer
+from ..base import Arrays, Batch, Computed, Engine, Evaluated, Trainer
 from .driver import THREADS
 from .options import WINOGRAD, Policy
 from .target import Target, host, target_for
@@ -150,12 +150,13 @@ class CPU(Engine):
         loss: Loss,
         optimizer: Optimizer,
         threads: int | None = None,
+        start: Arrays | None = None,
     ) -> Trainer:
         """See `Engine.trainer`."""
         from .trainer import CPUTrainer
 
         _check(network)
-        return CPUTrainer(self, network, loss, optimizer, self.count(threads))
+        return CPUTrainer(self, network, loss, optimizer, self.count(threads), start)
 
 
 def _check(network: Network) -> None:

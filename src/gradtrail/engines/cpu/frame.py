@@ -59,6 +59,7 @@ class Field(IntEnum):
     LOSS = 42  # after a step, float64: the sum of RESULT's shares
     HITS = 43  # the same of those that were right
     FLAGGED = 44  # 1 where something was not finite
+    SQUARES = 45  # float64, per chunk of the parameters: the sum of the gradients' squares
 
 
 FIELDS = 48

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .engine import CPU
     from .program import Program
 
-__all__ = ["ListedPhase", "Listing", "Place", "listed", "listing_of"]
+__all__ = ["ListedCall", "ListedPhase", "Listing", "Place", "listed", "listing_of"]
 
 _FORMAT = 1
 
@@ -50,19 +50,23 @@ class Place:
     layout: Layout
 
 
+ListedCall = tuple[str, tuple[tuple[int, int], ...]]
+"""A function's name and its arguments, a region and an offset each."""
+
+
 @dataclass(frozen=True)
 class ListedPhase:
     """Calls between two barriers.
 
     Args:
         kind: `blocks`, `one` for a single task, `chunks` for ranges of a length.
-        calls: each a function's name and its arguments, a region and an offset each.
+        calls: in order.
         length: of what the chunks divide.
         chunk: how much of it one task takes.
     """
 
     kind: str
-    calls: tuple[tuple[str, tuple[tuple[int, int], ...]], ...]
+    calls: tuple[ListedCall, ...]
     length: int = 0
     chunk: int = 1
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ...equation.scalar import evaluate
-from ..base import Batch, Computed, Stepped, Trainer
+from ..base import Arrays, Batch, Computed, Stepped, Trainer
 from .context import Assembled, address, aligned, assembled
 from .frame import Field
 from .kernels.base import Kernel
+from .kernels.squares import SumSquares
 from .kernels.update import SumGroups, Update, folded
-from .listing import ListedPhase, Place
+from .listing import ListedCall, ListedPhase, Place
 from .options import Options
 from .running import Loaded, compiler_for, load
 
@@ -65,10 +66,16 @@ class CPUTrainer(Trainer):
     """
 
     def __init__(
-        self, engine: CPU, network: Network, loss: Loss, optimizer: Optimizer, threads: int
+        self,
+        engine: CPU,
+        network: Network,
+        loss: Loss,
+        optimizer: Optimizer,
+        threads: int,
+        start: Arrays | None = None,
     ) -> None:
         self.engine, self.network, self.loss, self.optimizer = engine, network, loss, optimizer
-        self.threads = threads
+        self.threads, self._start = threads, start or {}
         self.loaded: Loaded | None = None
         self._before, self._remembered = optimizer.remembered(network)
         self._rule = optimizer.rule
@@ -81,8 +88,7 @@ class CPUTrainer(Trainer):
         network, options = self.network, Options(training=True, backward=True)
         loaded = load(self.engine, network, self.loss, options, by_class, self.threads)
         context = loaded.context
-        context.fill(network.parameters)
-        context.fill(network.buffers)
+        context.fill(self.arrays())
         context.updated[:] = context.constants
         length, states = context.length, max(1, len(self._rule.state))
         self._sides = (
@@ -91,7 +97,10 @@ class CPUTrainer(Trainer):
         )
         self._numbers = np.zeros(max(1, len(self._scalars)), np.float32)
         context.frame[Field.SCALARS] = address(self._numbers)
-        self._whole: dict[int, Assembled] = {}
+        chunks = sum(-(-(end - begin) // (4 * _CHUNK)) for begin, end, _ in _parts_of(loaded))
+        self._squares = np.zeros(chunks)
+        context.frame[Field.SQUARES] = address(self._squares)
+        self._whole: dict[int, tuple[Assembled, ...]] = {}
         self.loaded = loaded
         for name, state in self._remembered.items():
             for place, kind in enumerate(self._rule.state):
@@ -113,70 +122,96 @@ class CPUTrainer(Trainer):
         buffer = self.loaded.listing.places[f"value {name}"]
         return _part(self._now.state, buffer, place * self.loaded.context.length)
 
-    def _phases(self, loaded: Loaded) -> Assembled:
-        """The phases of a whole step: the program's, then sum and update."""
+    def _phases(self, loaded: Loaded) -> tuple[Assembled, ...]:
+        """The phases of a whole step: the program's, sums and update.
+
+        In two parts where the rule reads the length of all gradients: that must be known before any
+        weight is moved.
+        """
         groups = loaded.context.groups
         if groups not in self._whole:
-            self._whole[groups] = loaded.phases.grouped(groups, self._closing(loaded))
+            first, *rest = self._closing(loaded)
+            self._whole[groups] = (loaded.phases.grouped(groups, first), *rest)
         return self._whole[groups]
 
-    def _closing(self, loaded: Loaded) -> Assembled:
-        """Sum and update; what has one gradient for the whole batch is only updated."""
-        length, once = loaded.context.length, loaded.listing.at_once
+    def _closing(self, loaded: Loaded) -> list[Assembled]:
+        """What comes behind the program: sums and update, or sums and squares, and then the update.
+
+        What has one gradient for the whole batch is not summed.
+        """
         sums = SumGroups(loaded.context.groups)
+        squares = SumSquares(_CHUNK)
         kernels: dict[str, Kernel] = {}
-        phases = []
-        for begin, end, shared in ((0, once, False), (once, length, True)):
-            if begin == end:
-                continue
+        before, behind, chunks = [], [], 0
+
+        def called(kernel: Kernel, *arguments: tuple[int, int]) -> ListedCall:
+            kernels[kernel.symbol] = kernel
+            return kernel.symbol, arguments
+
+        for begin, end, shared in _parts_of(loaded):
+            length = (end - begin) // 4
             update = Update(
-                self._assignments, self._rule.state, len(self._scalars), length // 4, clears=shared
+                self._assignments,
+                self._rule.state,
+                len(self._scalars),
+                loaded.context.length // 4,
+                clears=shared,
             )
-            calls = [(update.symbol, tuple((int(field), begin) for field in _MOVED))]
-            kernels[update.symbol] = update
-            if shared:
-                calls.insert(0, (sums.symbol, ((int(Field.GRADIENTS_ALL), begin),)))
-                kernels[sums.symbol] = sums
-            phases.append(ListedPhase("chunks", tuple(calls), (end - begin) // 4, _CHUNK))
+            gradients = (int(Field.GRADIENTS_ALL), begin)
+            summed = [called(sums, gradients)] if shared else []
+            moved = called(update, *((int(field), begin) for field in _MOVED))
+            if self._rule.norm:
+                summed.append(called(squares, gradients, (int(Field.SQUARES), 8 * chunks)))
+                before.append(ListedPhase("chunks", tuple(summed), length, _CHUNK))
+                summed = []
+            behind.append(ListedPhase("chunks", (*summed, moved), length, _CHUNK))
+            chunks += -(-length // _CHUNK)
         compiler = compiler_for(self.engine.processor)
         pieces = [(s, s, partial(k.text, compiler.target)) for s, k in kernels.items()]
-        return assembled(phases, dict(zip(kernels, compiler.addresses(pieces), strict=True)))
+        addresses = dict(zip(kernels, compiler.addresses(pieces), strict=True))
+        return [assembled(phases, addresses) for phases in (before, behind) if phases]
 
     def step(self, batch: Batch) -> Stepped:
         """See `Trainer.step`."""
         loaded = self.loaded or self._load(batch.samples.rows[1])
         loaded.feed(batch, labels=True)
         phases = self._phases(loaded)
-        self._set_scalars()
         words, written = loaded.context.words, self._sides[(self._done + 1) % 2]
         for fields, side in ((_READ, self._now), (_WRITTEN, written)):
             for field, place in zip(fields, side.places, strict=True):
                 words[field] = place
-        loaded.pool.run(phases, loaded.context.at, self.threads)
+        flagged = False
+        for number, part in enumerate(phases, 1):
+            if number == len(phases):
+                self._set_scalars()
+            loaded.pool.run(part, loaded.context.at, self.threads)
+            flagged |= bool(words[Field.FLAGGED])
         outcome = loaded.outcome(batch)
-        finite = not words[Field.FLAGGED] and math.isfinite(outcome.loss)
+        finite = not flagged and math.isfinite(outcome.loss)
         if finite:
             self.finished = (self._done + 1, outcome.loss)
         return Stepped(outcome.loss, outcome.correct, finite)
 
     def _set_scalars(self) -> None:
         """The numbers of the step that the update reads."""
-        values = self.optimizer.scalars(self._before + self._done + 1)
+        values = dict(self.optimizer.scalars(self._before + self._done + 1))
+        if self._rule.norm:
+            values["norm"] = math.sqrt(self._squares.sum())
         if values == self._scalar_values:
             return
-        self._scalar_values = dict(values)
+        self._scalar_values = values
         with np.errstate(over="ignore"):  # what becomes infinite is found in the weights
             for place, expression in enumerate(self._scalars):
                 self._numbers[place] = evaluate(expression, values)
 
     def computed(self, batch: Batch) -> Computed:
         """See `Trainer.computed`; directly, so that nothing spreads over a tile."""
-        return self.engine.direct.step(self.network, batch, self.loss, self._arrays())
+        return self.engine.direct.step(self.network, batch, self.loss, self.arrays())
 
-    def _arrays(self) -> dict[str, np.ndarray]:
-        """Parameters and statistics as they are now."""
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `Trainer.arrays`."""
         if self.loaded is None:
-            return {**self.network.parameters, **self.network.buffers}
+            return {**self.network.parameters, **self.network.buffers, **self._start}
         places, now = self.loaded.listing.places, self._now
         found = {n: _part(now.weights, places[f"value {n}"]) for n in self.network.parameters}
         return found | {n: _part(now.constants, places[f"value {n}"]) for n in self.network.buffers}
@@ -184,23 +219,31 @@ class CPUTrainer(Trainer):
     def parameter(self, name: str) -> np.ndarray:
         """See `Trainer.parameter`."""
         if self.loaded is None:
-            return self.network.parameters[name]
+            return self.arrays()[name]
         return _part(self._now.weights, self.loaded.listing.places[f"value {name}"])
 
     def store(self) -> None:
         """See `Trainer.store`."""
-        if self.loaded is None:
-            return
-        arrays = self._arrays()
+        arrays = self.arrays()
         for held in (self.network.parameters, self.network.buffers):
             for name in held:
                 held[name] = arrays[name]
+        if self.loaded is None:
+            return
         kinds = self._rule.state
         state: Mapping[str, Mapping[str, np.ndarray]] = {
             name: {k: self._state_of(name, i).copy() for i, k in enumerate(kinds)}
             for name in self.network.parameters
         }
         self.optimizer.remember(self.network, self._before + self._done, state)
+
+
+def _parts_of(loaded: Loaded) -> Iterator[tuple[int, int, bool]]:
+    """The parameters in a row of bytes: from where to where, and whether groups share them."""
+    length, once = loaded.context.length, loaded.listing.at_once
+    for begin, end, shared in ((0, once, False), (once, length, True)):
+        if begin < end:
+            yield begin, end, shared
 
 
 def _part(row: np.ndarray, place: Place, begin: int = 0) -> np.ndarray:
