@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 
 __all__ = ["Purpose", "philox", "stream"]
 
-Purpose = Literal["parameters", "order"]
+Purpose = Literal["parameters", "order", "augmentation", "mixup"]
 
-_PURPOSES: dict[Purpose, int] = {"parameters": 0, "order": 1}
+_PURPOSES: dict[Purpose, int] = {"parameters": 0, "order": 1, "augmentation": 2, "mixup": 3}
 
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL = 0x9E3779B9, 0xBB67AE85  # added to the key after every round

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..errors import DataError
+from .warp import warp
 
 if TYPE_CHECKING:
     from ..layers import Loss
@@ -297,6 +298,18 @@ class Engine(ABC):
         self, network: Network, batch: Batch, loss: Loss, *, training: bool
     ) -> SampleGradients:
         """Each sample's gradients of all parameters; nothing else is kept, nothing changed."""
+
+    def warp(
+        self,
+        source: np.ndarray,
+        places: np.ndarray,
+        maps: np.ndarray,
+        boxes: np.ndarray,
+        divisor: float,
+        out: np.ndarray,
+    ) -> None:
+        """Write images, moved by affine maps, into `out`; see `engines.warp.warp`."""
+        warp(source, places, maps, boxes, divisor, out)
 
     @abstractmethod
     def evaluate(self, network: Network, batch: Batch) -> Evaluated:

@@ -137,6 +137,20 @@ class CPU(Engine):
         _check(network)
         return stepped(self, network, batch, loss, arrays, training, backward, per_sample)
 
+    def warp(
+        self,
+        source: np.ndarray,
+        places: np.ndarray,
+        maps: np.ndarray,
+        boxes: np.ndarray,
+        divisor: float,
+        out: np.ndarray,
+    ) -> None:
+        """See `Engine.warp`."""
+        from .warping import warped
+
+        warped(self.processor, self.count(), source, places, maps, boxes, divisor, out)
+
     def explain(self, network: Network, layer: str, loss: Loss) -> Explanation:
         """See `Engine.explain`."""
         from .explain import explained

@@ -1,0 +1,99 @@
+"""Images moved by the engine's threads, before a step reads them."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+import numpy as np
+
+from .context import Assembled, address, aligned, assembled, bits
+from .frame import FIELDS, Field
+from .kernels.warp import Warp
+from .listing import ListedPhase
+from .pool import pool_for
+from .running import compiler_for
+from .target import LANES, Target
+
+__all__ = ["warped"]
+
+_CHUNK = 4
+"""How many images a thread takes at a time."""
+
+_WARPERS: dict[tuple[Target, tuple[int, ...], str, int], _Warper] = {}
+
+
+class _Warper:
+    """The compiled function for images of one shape, with its memory.
+
+    Args:
+        target: the processor.
+        shape: of an image, (C, H, W).
+        element: of the source, `float` or `i8`.
+        threads: how many run it.
+    """
+
+    def __init__(self, target: Target, shape: tuple[int, ...], element: str, threads: int) -> None:
+        self.kernel, self.threads = Warp(shape[0], shape[1], shape[2], element), threads
+        symbol, compiler = self.kernel.symbol, compiler_for(target)
+        piece = (symbol, symbol, partial(self.kernel.text, target))
+        (self.address,) = compiler.addresses([piece])
+        self.pool = pool_for(target)
+        self.frame = np.zeros(FIELDS, np.int64)
+        stride = -(-4 * shape[0] * self.kernel.plane // 64) * 64
+        self.scratch = aligned(threads * stride)
+        self.frame[Field.SCRATCH_ALL] = address(self.scratch)
+        self.frame[Field.SCRATCH_STRIDE] = stride
+        count = shape[1] * shape[2]
+        self.tables = np.zeros((2, count + LANES), np.int32)
+        self.tables[:, :count] = np.indices(shape[1:]).reshape(2, count)
+        self.frame[Field.SHARED] = address(self.tables)
+        self._phases: dict[int, Assembled] = {}
+        self._running = threading.Lock()
+
+    def run(
+        self,
+        source: np.ndarray,
+        places: np.ndarray,
+        maps: np.ndarray,
+        boxes: np.ndarray,
+        divisor: float,
+        out: np.ndarray,
+    ) -> None:
+        """See `engines.warp.warp`."""
+        count, frame = len(places), self.frame
+        if not count:
+            return
+        if count not in self._phases:
+            call = (self.kernel.symbol, ())
+            phase = ListedPhase("chunks", (call,), count, _CHUNK)
+            self._phases[count] = assembled([phase], {self.kernel.symbol: self.address})
+        with self._running:
+            for field, array in (
+                (Field.SAMPLES, source),
+                (Field.CHOSEN, places),
+                (Field.PARAMETERS, maps),
+                (Field.CONSTANTS, boxes),
+                (Field.OUTPUT, out),
+            ):
+                frame[field] = address(array)
+            frame[Field.SHARE] = bits(divisor)
+            self.pool.run(self._phases[count], address(frame), self.threads)
+
+
+def warped(
+    target: Target,
+    threads: int,
+    source: np.ndarray,
+    places: np.ndarray,
+    maps: np.ndarray,
+    boxes: np.ndarray,
+    divisor: float,
+    out: np.ndarray,
+) -> None:
+    """See `engines.warp.warp`; all arrays are C-contiguous."""
+    element = {"float32": "float", "uint8": "i8"}[str(source.dtype)]
+    key = (target, source.shape[1:], element, threads)
+    if key not in _WARPERS:
+        _WARPERS[key] = _Warper(*key)
+    _WARPERS[key].run(source, places, maps, boxes, divisor, out)
