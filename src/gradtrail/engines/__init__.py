@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ArgumentError
-from .base import Batch, Computed, Engine, Evaluated, Samples, Stepped, Trainer
+from .base import Batch, Computed, Engine, Evaluated, Finished, Samples, Stepped, Trainer
 from .cpu import CPU
 from .reference import Reference
 from .sample_gradients import SampleGradients
@@ -21,6 +21,7 @@ __all__ = [
     "Computed",
     "Engine",
     "Evaluated",
+    "Finished",
     "Reference",
     "SampleGradients",
     "Samples",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -21,7 +20,17 @@ if TYPE_CHECKING:
     from .explanation import Explanation
     from .sample_gradients import SampleGradients
 
-__all__ = ["Arrays", "Batch", "Computed", "Engine", "Evaluated", "Samples", "Stepped", "Trainer"]
+__all__ = [
+    "Arrays",
+    "Batch",
+    "Computed",
+    "Engine",
+    "Evaluated",
+    "Finished",
+    "Samples",
+    "Stepped",
+    "Trainer",
+]
 
 Arrays = Mapping[str, np.ndarray]
 """Arrays by name: `conv1.output`, `fc1.weight`, `loss.target`."""
@@ -143,6 +152,11 @@ class Batch:
         """The places of its samples."""
         return self.order[self.begin : self.end]
 
+    @property
+    def numbers(self) -> np.ndarray:
+        """Which samples of the data these are."""
+        return self.chosen
+
     @cached_property
     def x(self) -> np.ndarray:
         """(N, C, H, W)."""
@@ -219,14 +233,26 @@ class Evaluated:
     correct: int | None
 
 
+class Finished(NamedTuple):
+    """What a trainer has done.
+
+    Args:
+        steps: how many it finished.
+        last: what the last of them reported; None before there is one.
+    """
+
+    steps: int
+    last: Stepped | None
+
+
 class Trainer(ABC):
     """One training in progress, with its parameters and state as the engine keeps them.
 
-    `finished` tells how many steps were finished, and the loss of the last. It changes together
-    with the parameters, so that it is right wherever an interruption comes.
+    `finished` changes together with the parameters, so that it is right wherever an interruption
+    comes.
     """
 
-    finished: tuple[int, float] = (0, math.nan)
+    finished: Finished = Finished(0, None)
 
     @abstractmethod
     def step(self, batch: Batch) -> Stepped:

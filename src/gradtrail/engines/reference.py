@@ -26,7 +26,7 @@ from ..equation import (
 from ..equation import Loss as LossEquation
 from ..errors import EquationError
 from ..layers.losses import log_softmax
-from .base import Arrays, Batch, Computed, Engine, Evaluated, Stepped, Trainer
+from .base import Arrays, Batch, Computed, Engine, Evaluated, Finished, Stepped, Trainer
 from .contract import contract, windows
 from .sample_gradients import SampleGradients, Summed
 
@@ -306,6 +306,7 @@ class _ReferenceTrainer(Trainer):
         """See `Trainer.step`."""
         computed = self.computed(batch)
         loss = float(computed.values["loss"])
+        correct = _correct(computed.values[self.network.output_name], batch)
         gradients = {name: computed.gradients[name] for name in self.network.parameters}
         finite = bool(np.isfinite(loss)) and all(np.isfinite(g).all() for g in gradients.values())
         if finite:
@@ -318,10 +319,9 @@ class _ReferenceTrainer(Trainer):
             largest = np.finfo(self.network.dtype).max
             finite = all(bool((np.abs(a) <= largest).all()) for a in changed.values())
             if finite:
-                arrays, finished = self.held | changed, (self.finished[0] + 1, loss)
-                self.held, self.finished = arrays, finished
-        output = computed.values[self.network.output_name]
-        return Stepped(loss, _correct(output, batch), finite)
+                done = Finished(self.finished.steps + 1, Stepped(loss, correct, True))
+                self.held, self.finished = self.held | changed, done
+        return Stepped(loss, correct, finite)
 
     def computed(self, batch: Batch) -> Computed:
         """See `Trainer.computed`."""

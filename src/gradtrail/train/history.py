@@ -25,6 +25,8 @@ class History:
         validation_accuracy: likewise.
         seconds: per epoch, validation left out.
         interrupted: whether the training was stopped by the keyboard.
+        stopped: whether it ended early, since nothing became better.
+        best: the number of the best epoch, the first being 0, where that was looked for.
         watched: the elements that were watched, with their steps.
     """
 
@@ -35,6 +37,8 @@ class History:
     validation_accuracy: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     interrupted: bool = False
+    stopped: bool = False
+    best: int | None = None
     watched: dict[str, Watched] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -47,11 +51,18 @@ class History:
         """How many steps were finished."""
         return len(self.losses)
 
+    def keep(self, steps: int, epochs: int) -> None:
+        """Forget what was noted of steps and epochs beyond so many."""
+        del self.losses[steps:]
+        for figures in (
+            *(self.loss, self.accuracy, self.validation_loss, self.validation_accuracy),
+            self.seconds,
+        ):
+            del figures[epochs:]
+
     def drop_unfinished(self) -> None:
         """Forget the figures of an epoch of which some had been noted when it was interrupted."""
-        for figures in (self.loss, self.accuracy):
-            del figures[len(self.seconds) :]
-        del self.validation_accuracy[len(self.validation_loss) :]
+        self.keep(self.steps, len(self.seconds))
 
     def to_dict(self) -> dict[str, Any]:
         """The history as JSON, without what was watched."""

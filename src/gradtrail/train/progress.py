@@ -1,85 +1,81 @@
-"""Progress of a training: a bar in a terminal, one line per epoch elsewhere."""
+"""Progress of a training: a live view in a terminal, one line per epoch elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
+
+from .observers import Observer, Seen
 
 if TYPE_CHECKING:
     from .history import History
 
 __all__ = ["Progress"]
 
+_EVERY = 0.1
+"""Seconds between two changes of what is shown."""
 
-class Progress:
-    """Shows how far a training is; a context manager.
+
+@final
+class Progress(Observer):
+    """Shows on standard error how far a training is.
 
     Args:
-        epochs: how many there will be.
-        steps: how many steps each has.
         shown: False to stay silent.
     """
 
-    def __init__(self, epochs: int, steps: int, shown: bool) -> None:
-        self.epochs, self.steps, self.shown = epochs, steps, shown
+    def __init__(self, shown: bool = True) -> None:
+        self.shown = shown
         self._bar: Any = None
         self._task: Any = None
-        self._since = 0.0
+        self._since = self._last = 0.0
+        self._epochs = self._steps = self._first = 0
 
-    def __enter__(self) -> Progress:
-        if self.shown and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bar
+    def begin(self, history: History, epochs: int, steps: int) -> None:
+        """See `Observer.begin`."""
+        self._epochs, self._steps = epochs, steps
+        if not self.shown or not sys.stderr.isatty():
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
 
-            columns = (
-                TextColumn("epoch {task.fields[epoch]}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[state]}"),
-            )
-            self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
-            self._bar.start()
-        return self
+        columns = (
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:3.0f} %"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("left  {task.fields[state]}"),
+        )
+        self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
+        shown = {"epoch": history.epochs + 1, "epochs": epochs, "state": ""}
+        self._task = self._bar.add_task("", total=epochs * steps, completed=history.steps, **shown)
+        self._bar.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def epoch(self, number: int) -> None:
-        """Begin an epoch, counted from 1."""
-        self._since = time.perf_counter()
+    def step(self, seen: Seen) -> None:
+        """See `Observer.step`."""
         if self._bar is None:
             return
-        if self._task is not None:
-            self._bar.remove_task(self._task)
-        written = f"{number}/{self.epochs}"
-        self._task = self._bar.add_task("", total=self.steps, epoch=written, state="")
+        now = time.perf_counter()
+        if seen.place == 1:
+            self._since, self._first = now, seen.samples
+        elif now - self._last < _EVERY and seen.place < self._steps:
+            return
+        self._last = now
+        parts = [f"loss {seen.loss:.4f}"]
+        if seen.accuracy is not None:
+            parts.append(f"accuracy {seen.accuracy:.2%}")
+        parts.append(f"rate {seen.rate:.3g}")
+        if seen.place > 1:
+            parts.append(f"{(seen.samples - self._first) / (now - self._since):,.0f} images/s")
+        self._bar.update(self._task, completed=seen.step, epoch=seen.epoch, state="  ".join(parts))
 
-    def step(self, loss: float, samples: int) -> None:
-        """One step is done.
-
-        Args:
-            loss: of this step.
-            samples: how many this epoch has seen so far.
-        """
-        if self._bar is not None:
-            rate = samples / max(time.perf_counter() - self._since, 1e-9)
-            self._bar.update(self._task, advance=1, state=f"loss {loss:.4f}  {rate:,.0f} images/s")
-
-    def line(self, history: History) -> None:
-        """An epoch is done: print its figures."""
+    def epoch(self, history: History) -> None:
+        """See `Observer.epoch`: a line of figures."""
         if not self.shown:
             return
-        parts = [f"epoch {history.epochs}/{self.epochs}", f"loss {history.loss[-1]:.4f}"]
+        parts = [f"epoch {history.epochs}/{self._epochs}", f"loss {history.loss[-1]:.4f}"]
         for name, values in (
             ("accuracy", history.accuracy),
             ("validation loss", history.validation_loss),
@@ -93,3 +89,8 @@ class Progress:
             self._bar.console.print(text, highlight=False)
         else:
             print(text, file=sys.stderr, flush=True)
+
+    def end(self, history: History) -> None:
+        """See `Observer.end`."""
+        if self._bar is not None:
+            self._bar.stop()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engines import Batch, Computed, Stepped, Trainer
+from ..engines import Batch, Computed, Finished, Stepped, Trainer
 from ..errors import ArgumentError, FileError
 from ..figures import figure, saved
 from ..files import read_arrays, write_bytes
@@ -26,11 +26,13 @@ from ..tables import Table, number
 from ..trace.element import parse_element
 from ..trace.step import Step, written
 from ..trace.terms import Terms
+from .observers import Observer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..network import Network
+    from .history import History
 
 __all__ = ["FILE", "MOST", "Watched", "Watching", "load_watched", "save_watched", "watching"]
 
@@ -163,7 +165,7 @@ class Watching(Trainer):
         self.every = 1
 
     @property
-    def finished(self) -> tuple[int, float]:  # type: ignore[override]
+    def finished(self) -> Finished:  # type: ignore[override]
         """See `Trainer`."""
         return self.inner.finished
 
@@ -196,7 +198,7 @@ class Watching(Trainer):
         for record in self.records:
             terms = Terms(step, "grad", record.name, record.index)
             best = terms.by("n").top(SAMPLES)
-            numbers = [int(batch.chosen[n]) for n in best.keys_array[:, 0]]
+            numbers = [int(batch.numbers[n]) for n in best.keys_array[:, 0]]
             lacking = SAMPLES - len(numbers)
             before = float(self.inner.parameter(record.name)[record.index])
             samples = [*numbers, *[-1] * lacking]
@@ -222,6 +224,21 @@ class Watching(Trainer):
     def watched(self) -> dict[str, Watched]:
         """What was kept, by element."""
         return {record.element: record.watched() for record in self.records}
+
+
+class HandingOver(Observer):
+    """Puts what was watched into the history when the training ends.
+
+    Args:
+        watching: the trainer that watched.
+    """
+
+    def __init__(self, watching: Watching) -> None:
+        self.watching = watching
+
+    def end(self, history: History) -> None:
+        """See `Observer.end`."""
+        history.watched = self.watching.watched()
 
 
 def watching(trainer: Trainer, network: Network, loss: Loss, elements: Sequence[str]) -> Watching:

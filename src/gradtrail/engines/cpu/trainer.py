@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...equation.scalar import evaluate
-from ..base import Arrays, Batch, Computed, Stepped, Trainer
+from ..base import Arrays, Batch, Computed, Finished, Stepped, Trainer
 from .context import Assembled, address, aligned, assembled
 from .frame import Field
 from .kernels.base import Kernel
@@ -188,9 +188,10 @@ class CPUTrainer(Trainer):
             flagged |= bool(words[Field.FLAGGED])
         outcome = loaded.outcome(batch)
         finite = not flagged and math.isfinite(outcome.loss)
+        done = Stepped(outcome.loss, outcome.correct, finite)
         if finite:
-            self.finished = (self._done + 1, outcome.loss)
-        return Stepped(outcome.loss, outcome.correct, finite)
+            self.finished = Finished(self._done + 1, done)
+        return done
 
     def _set_scalars(self) -> None:
         """The numbers of the step that the update reads."""

@@ -1,0 +1,112 @@
+"""What a training follows from, besides the network and the data: all settings, checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from ..data.augment import Augment
+from ..errors import ArgumentError
+from ..layers import Loss
+from ..layers.base import flags, positive, seeded
+from ..layers.losses import loss_for
+from .composed import Composed
+from .optimizers import Adam, Optimizer
+from .schedules import Schedule
+from .stopping import EarlyStopping
+
+if TYPE_CHECKING:
+    from ..network import Network
+
+__all__ = ["Course"]
+
+
+@dataclass(frozen=True)
+class Course:
+    """The settings of a training; see `train` for what each means.
+
+    Raises:
+        ArgumentError: a setting out of its range.
+    """
+
+    loss: Loss = field(default_factory=lambda: loss_for(None))
+    optimizer: Optimizer = field(default_factory=Adam)
+    schedule: Schedule | None = None
+    epochs: int = 1
+    batch_size: int = 64
+    shuffle: bool = True
+    augment: Augment | None = None
+    mixup: float = 0.0
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    average: float | None = None
+    stopping: EarlyStopping | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        positive("train", epochs=self.epochs, batch_size=self.batch_size)
+        flags("train", shuffle=self.shuffle)
+        object.__setattr__(self, "seed", seeded("train", self.seed))
+        kinds = {
+            "optimizer": (Optimizer, "gt.Adam()"),
+            "schedule": (Schedule, "gt.OneCycle()"),
+            "augment": (Augment, "gt.Augment(flip=0.5)"),
+            "stopping": (EarlyStopping, "gt.EarlyStopping(5)"),
+        }
+        for name, (kind, example) in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) and (value is not None or name == "optimizer"):
+                raise ArgumentError(
+                    f"train: {name} must be an object such as {example}, got {value!r}"
+                )
+        _number("mixup", self.mixup, 0, math.inf)
+        for name, most in (("clip_norm", math.inf), ("clip_value", math.inf), ("average", 1)):
+            if getattr(self, name) is not None:
+                _number(name, getattr(self, name), 0, most, above=True)
+        if self.clip_norm is not None and self.clip_value is not None:
+            raise ArgumentError("train: clip_norm and clip_value exclude each other; give one")
+
+    def composed(self) -> Optimizer:
+        """The optimiser with what is around it."""
+        if self.clip_norm is None and self.clip_value is None and self.average is None:
+            return self.optimizer
+        return Composed(
+            self.optimizer,
+            clip_norm=self.clip_norm,
+            clip_value=self.clip_value,
+            decay=self.average,
+        )
+
+    def fits(self, network: Network, count: int) -> None:
+        """Refuse now what a batch of some size will not fit.
+
+        Raises:
+            DataError: batches that batch norm cannot normalise.
+            ShapeError: outputs that the loss does not compare.
+        """
+        size = min(self.batch_size, count)
+        for samples in {size, count % size or size}:
+            network.system(samples, training=True, loss=self.loss)
+
+    def settings(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        plain = {
+            n: getattr(self, n)
+            for n in (
+                *("epochs", "batch_size", "shuffle", "mixup"),
+                *("clip_norm", "clip_value", "average", "seed"),
+            )
+        }
+        objects = ("loss", "optimizer", "schedule", "augment", "stopping")
+        given = {n: getattr(self, n) for n in objects}
+        return plain | {n: None if o is None else o.settings() for n, o in given.items()}
+
+
+def _number(name: str, value: Any, least: float, below: float, *, above: bool = False) -> None:
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if not real or not (least < value if above else least <= value) or not value < below:
+        bounds = f"{'above' if above else 'at least'} {least:g}"
+        bounds += "" if below == math.inf else f" and below {below:g}"
+        raise ArgumentError(f"train: {name} must be a number {bounds}, got {value!r}")

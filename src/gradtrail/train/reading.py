@@ -1,0 +1,97 @@
+"""Pixels read ahead: while a step computes, a thread reads the next batches' images."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from queue import Queue
+from typing import NamedTuple
+
+import numpy as np
+
+from ..data.images import Images
+
+__all__ = ["pixels_ahead"]
+
+_AHEAD = 3
+"""How many batches are ready at most."""
+
+
+class Pixels(NamedTuple):
+    """Where a batch's images are.
+
+    Args:
+        pixels: (M, C, H, W), all of them or those of the batch.
+        chosen: (n,) int64, the places among them.
+    """
+
+    pixels: np.ndarray
+    chosen: np.ndarray
+
+
+@contextmanager
+def pixels_ahead(
+    source: np.ndarray | Images, parts: Sequence[np.ndarray]
+) -> Iterator[Iterator[Pixels]]:
+    """The pixels of one batch after another; one is used up before the next is asked for.
+
+    Args:
+        source: arrays, or images to be read.
+        parts: the places of each batch's samples.
+    """
+    if not isinstance(source, Images):
+        yield (Pixels(source, places) for places in parts)
+    elif source.cached == len(source):
+        yield (_read(source, places) for places in parts)
+    else:
+        reader = _Reader(source, parts)
+        try:
+            yield reader.batches()
+        finally:
+            reader.close()
+
+
+def _read(source: Images, places: np.ndarray) -> Pixels:
+    return Pixels(source.read(places), np.arange(len(places), dtype=np.int64))
+
+
+class _Reader:
+    """A thread that reads ahead.
+
+    Args:
+        source: the images.
+        parts: the places of each batch's samples.
+    """
+
+    def __init__(self, source: Images, parts: Sequence[np.ndarray]) -> None:
+        self.source, self.parts = source, parts
+        self._ready: Queue[Pixels | BaseException] = Queue(_AHEAD)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="gradtrail-reader", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            for places in self.parts:
+                if self._closed.is_set():
+                    return
+                self._ready.put(_read(self.source, places))
+        except BaseException as failure:
+            self._ready.put(failure)
+
+    def batches(self) -> Iterator[Pixels]:
+        """What was read, in order; what a reading failed with is raised where it is met."""
+        for _ in self.parts:
+            found = self._ready.get()
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+
+    def close(self) -> None:
+        """Let the thread end, wherever it is."""
+        self._closed.set()
+        while self._thread.is_alive():
+            while not self._ready.empty():
+                self._ready.get_nowait()
+            self._thread.join(timeout=0.05)

@@ -1,0 +1,272 @@
+"""One training in progress: where it is, what it takes to go on from there, and its end.
+
+All randomness follows from seed, epoch and step, so a training's state is its arrays and its
+position; see `snapshot.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..engines import Batch, Engine, Evaluated, Stepped, Trainer
+from ..errors import NonFiniteError
+from ..streams import stream
+from ..trace.nonfinite import describe
+from .averaging import StatisticsAverage
+from .composed import Composed
+from .course import Course
+from .feed import Feed
+from .history import History
+from .observers import Observer, Seen
+from .optimizers import Optimizer
+from .stopping import Best
+
+if TYPE_CHECKING:
+    from ..network import Network
+    from .keeping import Keeping
+
+__all__ = ["Position", "Training", "evaluated"]
+
+_EVALUATED = 256
+"""How many validation samples are computed at once."""
+
+
+class Position(NamedTuple):
+    """Where a training is, and the sums of the epoch so far.
+
+    Args:
+        epoch: the first being 0.
+        place: how many of its steps are done.
+        steps: how many steps there were in all.
+        total: the losses, each times what its batch counts.
+        mass: what these batches count.
+        correct: how many samples were right; None without classes.
+        seen: how many samples there were.
+        seconds: how long it took.
+    """
+
+    epoch: int = 0
+    place: int = 0
+    steps: int = 0
+    total: float = 0.0
+    mass: float = 0.0
+    correct: int | None = 0
+    seen: int = 0
+    seconds: float = 0.0
+
+    def after(self, done: Evaluated | Stepped, batch: Batch, seconds: float) -> Position:
+        """One step further."""
+        known = None if done.correct is None else (self.correct or 0) + done.correct
+        mass = batch.mass
+        return self._replace(
+            place=self.place + 1,
+            steps=self.steps + 1,
+            total=self.total + done.loss * mass,
+            mass=self.mass + mass,
+            correct=known,
+            seen=self.seen + len(batch),
+            seconds=self.seconds + seconds,
+        )
+
+    def figures(self) -> dict[str, float]:
+        """The mean loss, and the accuracy where there are classes."""
+        found = {"loss": self.total / self.mass}
+        return found if self.correct is None else found | {"accuracy": self.correct / self.seen}
+
+
+class Training:
+    """A training in progress.
+
+    Args:
+        network: whose parameters and running statistics are changed.
+        course: the settings.
+        feed: the data.
+        held_out: those to evaluate on after every epoch; None for none.
+        engine: what computes.
+        trainer: its training of this network.
+        optimizer: the course's, composed; the trainer's own.
+        observers: who are told.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        course: Course,
+        feed: Feed,
+        held_out: Feed | None,
+        engine: Engine,
+        trainer: Trainer,
+        optimizer: Optimizer,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self.network, self.course, self.feed, self.held_out = network, course, feed, held_out
+        self.engine, self.trainer, self.optimizer = engine, trainer, optimizer
+        self.observers = tuple(observers)
+        self.steps = -(-len(feed) // course.batch_size)
+        self.start = self.position = Position()
+        self.history = History()
+        self.best, self.rate = Best(course.stopping), optimizer.lr
+        running = list(network.buffers) if course.average is not None else []
+        self.statistics = StatisticsAverage(running, course.average or 0.0)
+        self.keeping: Keeping | None = None
+        self.asked = False
+        self._batch: Batch | None = None
+
+    def ask_to_stop(self) -> None:
+        """Let the training end before its next step, as Ctrl-C does."""
+        self.asked = True
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.position.epoch >= self.course.epochs or self.best.over(self.history)
+
+    def run(self) -> History:
+        """Train to the end, or until Ctrl-C.
+
+        Raises:
+            NonFiniteError: a NaN or an infinity appeared; the network is as before that step.
+        """
+        history = self.history
+        try:
+            for observer in self.observers:
+                observer.begin(history, self.course.epochs, self.steps)
+            while not self.over:
+                self._epoch()
+                self._close_epoch()
+                if self.keeping is not None:
+                    self.keeping.due()
+            history.stopped = self.position.epoch < self.course.epochs
+        except KeyboardInterrupt:
+            history.interrupted = True
+            self._catch_up()
+            if self.keeping is not None:
+                self.keeping.now()
+        finally:
+            self._end()
+        return history
+
+    def _epoch(self) -> None:
+        """The steps of an epoch that are left."""
+        course, start = self.course, self.position
+        order = self.order(start.epoch)
+        batches = self.feed.batches(
+            order, course.batch_size, seed=course.seed, epoch=start.epoch, start=start.place
+        )
+        with closing(batches):
+            since = time.perf_counter()
+            for batch in batches:
+                if self.asked:
+                    raise KeyboardInterrupt
+                self._step(batch, since)
+                if self.keeping is not None:
+                    self.keeping.due()
+                since = time.perf_counter()
+
+    def _step(self, batch: Batch, since: float) -> None:
+        self._set_rate()
+        self._batch = batch
+        done = self.trainer.step(batch)
+        if not done.finite:
+            system = self.network.system(len(batch), training=True, loss=self.course.loss)
+            where = describe(system, self.trainer.computed(batch), batch.numbers)
+            raise NonFiniteError(f"step {self.position.steps + 1}: {where}")
+        self._note(done, batch, time.perf_counter() - since)
+        at = self.position
+        accuracy = None if at.correct is None else at.correct / at.seen
+        rate, epoch = self.optimizer.lr, at.epoch + 1
+        seen = Seen(at.steps, epoch, at.place, done.loss, rate, at.seen, accuracy)
+        for observer in self.observers:
+            observer.step(seen)
+
+    def _note(self, done: Stepped, batch: Batch, seconds: float) -> None:
+        """A step is done: that it is, is one assignment, wherever Ctrl-C comes."""
+        if self.course.average is not None:
+            self.statistics.note(self.position.steps + 1, self.trainer.arrays())
+        self.history.losses.append(done.loss)
+        self.position = self.position.after(done, batch, seconds)
+
+    def _catch_up(self) -> None:
+        """Note the last step where Ctrl-C came before its note; forget what is half noted."""
+        self.history.keep(self.position.steps, self.position.epoch)
+        finished, last = self.trainer.finished
+        unnoted = self.start.steps + finished > self.position.steps
+        if unnoted and last is not None and self._batch is not None:
+            self._note(last, self._batch, 0.0)
+
+    def _close_epoch(self) -> None:
+        """Evaluate, and note the epoch's figures."""
+        at, history = self.position, self.history
+        self.show()
+        found = at.figures()
+        if self.held_out is not None:
+            held = evaluated(self.network, self.held_out, _EVALUATED, self.engine)
+            if not np.isfinite(held["loss"]):
+                raise NonFiniteError(
+                    f"epoch {at.epoch + 1}: the validation loss is {held['loss']}; look for NaN in "
+                    "the validation data, or lower the learning rate"
+                )
+            found |= {f"validation_{name}": value for name, value in held.items()}
+        for name, value in found.items():
+            getattr(history, name).append(value)
+        history.seconds.append(at.seconds)
+        self.best.note(history, {**self.network.parameters, **self.network.buffers})
+        self.position = Position(at.epoch + 1, 0, at.steps)
+        history.best = self.best.epoch
+        for observer in self.observers:
+            observer.epoch(history)
+
+    def _set_rate(self) -> None:
+        """The learning rate of the step that comes, taken at its middle."""
+        schedule = self.course.schedule
+        if schedule is not None:
+            progress = (self.position.steps + 0.5) / (self.course.epochs * self.steps)
+            self.optimizer.lr = self.rate * schedule.factor(progress)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The order of one epoch, from seed and epoch alone."""
+        if not self.course.shuffle:
+            return np.arange(len(self.feed), dtype=np.int64)
+        drawn = stream(self.course.seed, "order", epoch).permutation(len(self.feed))
+        return drawn.astype(np.int64, copy=False)
+
+    def show(self) -> None:
+        """Write to the network what the training is to be judged by: averages, where they are."""
+        self.trainer.store()
+        if self.course.average is not None and self.statistics.steps:
+            assert isinstance(self.optimizer, Composed)
+            found = self.optimizer.averages(self.network, self.position.steps)
+            self._write(found | self.statistics.averages())
+
+    def _write(self, arrays: Mapping[str, np.ndarray]) -> None:
+        for held in (self.network.parameters, self.network.buffers):
+            for name in held:
+                if name in arrays:
+                    held[name] = arrays[name]
+
+    def _end(self) -> None:
+        """The rate as it was, the weights as they are; Ctrl-C in the middle comes too late."""
+        for _ in range(2):
+            try:
+                self.optimizer.lr = self.rate
+                self.show()
+                if self.over and not self.history.interrupted:
+                    self._write(self.best.arrays)
+                break
+            except KeyboardInterrupt:
+                self.history.interrupted = True
+        for observer in self.observers:
+            observer.end(self.history)
+
+
+def evaluated(network: Network, feed: Feed, size: int, engine: Engine) -> dict[str, float]:
+    """Loss and, where there are classes, accuracy over all samples in evaluation."""
+    at = Position()
+    for batch in feed.in_order(size):
+        at = at.after(engine.evaluate(network, batch), batch, 0.0)
+    return at.figures()
