@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import data, equation
 from .architecture import architecture
+from .data.augment import Augment
 from .engines import CPU, Reference
 from .errors import (
     ArgumentError,
@@ -43,11 +44,24 @@ from .layers import (
 )
 from .network import Network
 from .trace import GradientReport, Trace, check_gradients, trace
-from .train import SGD, Adam, AdamW, Cosine, History, OneCycle, evaluate, train
+from .train import (
+    SGD,
+    Adam,
+    AdamW,
+    Checkpoints,
+    Constant,
+    Cosine,
+    EarlyStopping,
+    History,
+    OneCycle,
+    Step,
+    evaluate,
+    train,
+)
 
 if TYPE_CHECKING:
     from .trace import Influence, influence
-    from .train import Watched, load_watched
+    from .train import Confusion, Watched, confusion, load_watched
 
 __version__ = "0.1.0"
 
@@ -55,16 +69,21 @@ __all__ = [
     "Adam",
     "AdamW",
     "ArgumentError",
+    "Augment",
     "AvgPool2d",
     "BatchNorm2d",
     "CPU",
+    "Checkpoints",
     "Concat",
+    "Confusion",
+    "Constant",
     "Conv2d",
     "ConvTranspose2d",
     "Cosine",
     "CrossEntropy",
     "DataError",
     "Dropout",
+    "EarlyStopping",
     "EquationError",
     "FileError",
     "Flatten",
@@ -90,12 +109,14 @@ __all__ = [
     "ShapeError",
     "SiLU",
     "Sigmoid",
+    "Step",
     "Tanh",
     "Trace",
     "UnknownNameError",
     "Watched",
     "architecture",
     "check_gradients",
+    "confusion",
     "data",
     "equation",
     "evaluate",
@@ -109,7 +130,7 @@ __all__ = [
 
 _LATER = {
     **dict.fromkeys(("Influence", "influence"), "trace"),
-    **dict.fromkeys(("Watched", "load_watched"), "train"),
+    **dict.fromkeys(("Confusion", "Watched", "confusion", "load_watched"), "train"),
 }
 
 

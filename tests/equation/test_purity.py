@@ -30,14 +30,14 @@ ALLOWED = {
     "network": ("equation", "errors", "layers", "named_arrays", "samples"),
     "architecture": ("equation", "errors", "layers", "network"),
     "files": ("architecture", "errors"),
-    "data": ("errors", "layers"),
+    "data": ("equation.frozen", "errors", "layers", "streams"),
     "engines": ("equation", "errors", "layers"),
     "trace": (
         *("engines", "equation", "errors", "field", "figures"),
         *("layers", "network", "reach", "tables"),
     ),
     "train": (
-        *("engines", "equation", "errors", "figures", "files"),
+        *("data", "engines", "equation", "errors", "figures", "files"),
         *("layers", "streams", "tables", "trace"),
     ),
     "cli": ("",),

@@ -4,34 +4,52 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .checkpoints import Checkpoints
 from .history import History
 from .loop import evaluate, train
+from .observers import Observer, Seen
 from .optimizers import SGD, Adam, AdamW, Optimizer
-from .schedules import Cosine, OneCycle, Schedule
+from .schedules import Constant, Cosine, OneCycle, Schedule, Step
+from .stopping import EarlyStopping
 
 if TYPE_CHECKING:
+    from .metrics import Confusion, confusion
     from .watch import Watched, load_watched
 
 __all__ = [
     "Adam",
     "AdamW",
+    "Checkpoints",
+    "Confusion",
+    "Constant",
     "Cosine",
+    "EarlyStopping",
     "History",
+    "Observer",
     "OneCycle",
     "Optimizer",
     "SGD",
     "Schedule",
+    "Seen",
+    "Step",
     "Watched",
+    "confusion",
     "evaluate",
     "load_watched",
     "train",
 ]
 
 
+_LATER = {
+    **dict.fromkeys(("Confusion", "confusion"), "metrics"),
+    **dict.fromkeys(("Watched", "load_watched"), "watch"),
+}
+
+
 def __getattr__(name: str) -> Any:
     """Imported at its first use."""
-    if name not in ("Watched", "load_watched"):
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import watch
+    from importlib import import_module
 
-    return getattr(watch, name)
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -55,7 +55,7 @@ class Snapshot:
             "updates": step,
             "best": training.best.epoch,
             "history": {k: v for k, v in history.items() if k not in _KEPT_APART},
-            "course": training.course.settings(),
+            "course": training.settings,
             "architecture": training.network.architecture(),
             "engine": training.engine.name,
             "data": {"samples": len(training.feed), "fingerprint": fingerprint},

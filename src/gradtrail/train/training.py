@@ -111,6 +111,7 @@ class Training:
         self.start = self.position = Position()
         self.history = History()
         self.best, self.rate = Best(course.stopping), optimizer.lr
+        self.settings = course.settings()  # with the rate before any schedule
         running = list(network.buffers) if course.average is not None else []
         self.statistics = StatisticsAverage(running, course.average or 0.0)
         self.keeping: Keeping | None = None
