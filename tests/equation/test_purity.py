@@ -40,6 +40,10 @@ ALLOWED = {
         *("data", "engines", "equation", "errors", "figures", "files"),
         *("layers", "streams", "tables", "trace"),
     ),
+    "runs": (
+        *("architecture", "data", "engines", "errors", "files"),
+        *("layers", "network", "train"),
+    ),
     "cli": ("",),
     "__main__": ("cli",),
     "__init__": ("",),

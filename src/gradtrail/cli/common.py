@@ -16,9 +16,8 @@ from ..errors import ArgumentError, FileError, GradtrailError, ShapeError
 from ..files import load, read_json
 from ..network import Network
 
-__all__ = ["SETTINGS", "STOPPED", "network_of", "one_error", "shape_of"]
+__all__ = ["STOPPED", "network_of", "one_error", "shape_of"]
 
-SETTINGS = "settings.json"
 STOPPED = 128 + signal.SIGINT
 
 

@@ -32,7 +32,10 @@ _DATA = (
     ),
     click.option("--data-path", type=click.Path(path_type=Path), help="Its folder."),
     click.option(
-        "--split", type=click.Choice(["train", "test"]), default="train", show_default=True
+        "--split",
+        type=click.Choice(["train", "validation", "test"]),
+        default="train",
+        show_default=True,
     ),
 )
 _ANSWER = (
@@ -241,7 +244,7 @@ def influence_command(
 
     Example: gradtrail influence runs/lenet5-1 --top 40 --plot suspects.png
     """
-    network, x, y, _ = data_of(run, data, data_path, split)
+    network, x, y = data_of(run, data, data_path, split)
     bar = sys.stderr.isatty() and not as_json
     found = influence(network, (x, y), of=part, engine=engine, progress=bar)
     if as_json:

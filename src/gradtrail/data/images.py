@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from .splitting import held_out
+
 __all__ = ["Images"]
 
 
@@ -44,3 +46,12 @@ class Images(ABC):
         Raises:
             DataError: an image that cannot be read any more.
         """
+
+    @abstractmethod
+    def subset(self, places: np.ndarray) -> Images:
+        """Some of the images, (n,) int64 places; what is cached is shared."""
+
+    def split(self, share: float, seed: int = 0) -> tuple[Images, Images]:
+        """The images without a share of every class, and that share; see `held_out`."""
+        apart = held_out(self.y, share, seed)
+        return self.subset(np.flatnonzero(~apart)), self.subset(np.flatnonzero(apart))

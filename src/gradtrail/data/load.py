@@ -12,10 +12,20 @@ from ..errors import ArgumentError, FileError, UnknownNameError, unknown
 from .digits import Pair, Split, digits
 from .idx import read_idx
 
-__all__ = ["NAMES", "folder_of", "load"]
+__all__ = ["CLASSES", "NAMES", "folder_of", "load"]
 
 NAMES = ("digits", "mnist", "fashion-mnist")
 """What `load` knows."""
+
+CLASSES = {
+    "digits": tuple("0123456789"),
+    "mnist": tuple("0123456789"),
+    "fashion-mnist": (
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    ),
+}
+"""The classes' names, in the order of their numbers."""
 
 _SIZE = 28  # rows and columns of both sets
 _FILES = (
