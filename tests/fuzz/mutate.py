@@ -57,21 +57,8 @@ def noise(data: bytes, draw: random.Random) -> bytes:
 
 def swap(data: bytes, draw: random.Random) -> bytes:
     """A word or bracket of a text is another one, or an enormous number."""
-    words = (
-        b"[",
-        b"]",
-        b"{",
-        b"}",
-        b'"',
-        b"'",
-        b"=",
-        b"\n",
-        b"0",
-        b"9" * 40,
-        b"-1",
-        b"1e999",
-        b"nan",
-    )
+    single = tuple(bytes([mark]) for mark in b"[]{}\"'=\n0")
+    words = (*single, b"9" * 40, b"-1", b"1e999", b"nan")
     present = [w for w in words if w in data] or [data[:1]]
     return data.replace(draw.choice(present), draw.choice(words), draw.choice((1, 1, -1)))
 
