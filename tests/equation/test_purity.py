@@ -44,6 +44,10 @@ ALLOWED = {
         *("architecture", "data", "engines", "errors", "files"),
         *("layers", "network", "train"),
     ),
+    "report": (
+        *("engines", "errors", "figures", "files", "layers"),
+        *("network", "runs", "trace", "train"),
+    ),
     "cli": ("",),
     "__main__": ("cli",),
     "__init__": ("",),

@@ -13,7 +13,6 @@ from pathlib import Path
 import click
 import numpy as np
 
-from ..data import read_image
 from ..errors import ArgumentError, DataError
 from ..layers.losses import log_softmax
 from ..network import Network
@@ -100,6 +99,8 @@ def _answers(
     network: Network, files: list[Path], fit: str, engine: str | None
 ) -> tuple[list[Answer], list[str]]:
     """What each image is taken for, and why some could not be read."""
+    from ..data import read_image
+
     outputs = network.plan().rows[-1].output_shape[0]
     classes = network.classes or tuple(map(str, range(outputs)))
     answers: list[Answer] = []

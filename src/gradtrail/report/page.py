@@ -68,7 +68,9 @@ def report(folder: Path) -> str:
         _section("Gradients, layer by layer", *_health(network, data.train, course.loss, run)),
         _section("The images that contradict the rest", *_influential(network, data.train, run)),
         _section("The plan", network.plan(course.batch_size)._repr_html_()),
-        _section("The recipe", f"<pre>{escape((run.folder / RECIPE).read_text())}</pre>"),
+        _section(
+            "The recipe", f"<pre>{escape((run.folder / RECIPE).read_text(), quote=False)}</pre>"
+        ),
     ]
     return PAGE.format(title=escape(run.folder.name), style=STYLE, body="\n".join(parts))
 
