@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from test_data import written
+from data.idx_files import written
 
 import gradtrail as gt
 from gradtrail.cli import main
