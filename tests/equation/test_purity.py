@@ -45,7 +45,7 @@ ALLOWED = {
         *("layers", "network", "train"),
     ),
     "report": (
-        *("engines", "errors", "figures", "files", "layers"),
+        *("data", "engines", "errors", "figures", "files", "layers"),
         *("network", "runs", "trace", "train"),
     ),
     "cli": ("",),

@@ -9,11 +9,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import click
 import numpy as np
 
-from ..errors import ArgumentError, DataError
+from ..data import read_image
+from ..data.decode import Fit
+from ..data.listing import ENDINGS
+from ..errors import ArgumentError, FileError
 from ..layers.losses import log_softmax
 from ..network import Network
 from ..runs import Run
@@ -71,7 +75,7 @@ def predict_command(
     if len(network.input_shape) != 3:
         raise ArgumentError(f"{run} takes samples of {network.input_shape}, which are no images")
     folder = run if run.is_dir() else run.parent
-    fit = Run(folder).recipe.data.fit if (folder / RECIPE).exists() else "resize"
+    fit = cast(Fit, Run(folder).recipe.data.fit) if (folder / RECIPE).exists() else "resize"
     answers, failed = _answers(network, _files(images), fit, engine)
     click.echo(_shown(answers, top, form))
     for reason in failed:
@@ -82,13 +86,12 @@ def predict_command(
 
 def _files(images: Sequence[Path]) -> list[Path]:
     """The files, folders opened up."""
-    from ..data import image_files
-
     found: list[Path] = []
     for path in images:
-        found += image_files(path) if path.is_dir() else [path]
+        inside = (p for p in path.rglob("*") if p.suffix.lower() in ENDINGS)
+        found += sorted(inside) if path.is_dir() else [path]
     if not found:
-        raise DataError(f"there are no images in {', '.join(map(str, images))}")
+        raise FileError(f"there are no images in {', '.join(map(str, images))}")
     return found
 
 
@@ -96,11 +99,9 @@ _BLOCK = 256
 
 
 def _answers(
-    network: Network, files: list[Path], fit: str, engine: str | None
+    network: Network, files: list[Path], fit: Fit, engine: str | None
 ) -> tuple[list[Answer], list[str]]:
     """What each image is taken for, and why some could not be read."""
-    from ..data import read_image
-
     outputs = network.plan().rows[-1].output_shape[0]
     classes = network.classes or tuple(map(str, range(outputs)))
     answers: list[Answer] = []
@@ -112,7 +113,7 @@ def _answers(
             try:
                 read.append(read_image(path, (channels, height, width), fit=fit))
                 named.append(str(path))
-            except DataError as cause:
+            except FileError as cause:
                 failed.append(str(cause))
         if read:
             found = np.exp(log_softmax(network.predict(np.stack(read), engine=engine)))

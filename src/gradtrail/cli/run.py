@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.dataset import Part
 from ..data.load import NAMES
 from ..errors import ArgumentError, FileError
 from ..files import load
 from ..network import Network
 from ..runs import Run, open_data
 from ..runs.folder import RECIPE
-from ..runs.opening import Pair, arrays_of, labels_of
+from ..runs.opening import arrays_of, labels_of
 from ..runs.parts import DataTable
 
 __all__ = ["Chosen", "batch_of", "data_of", "pair_of"]
@@ -48,7 +49,7 @@ class Held:
     """
 
     network: Network
-    pair: Pair
+    pair: Part
     batch_size: int
 
 

@@ -16,7 +16,7 @@ from .idx import find_file, find_idx, read_pair
 from .pixels import unit
 from .sets import CIFAR, SETS, KnownSet
 
-__all__ = ["CLASSES", "NAMES", "folder_of", "load"]
+__all__ = ["NAMES", "folder_of", "load"]
 
 NAMES = ("digits", *SETS)
 """What `load` knows."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import layers as kinds
+from ..data.dataset import Part
 from ..engines import engine_for
 from ..errors import FileError
 from ..files import write_bytes
@@ -16,7 +17,7 @@ from ..layers.losses import log_softmax
 from ..network import Network
 from ..runs import Run
 from ..runs.folder import RECIPE
-from ..runs.opening import Pair, arrays_of, labels_of
+from ..runs.opening import arrays_of, labels_of
 from ..trace import influence, trace
 from ..train import Confusion, History
 from ..train.metrics import confusion
@@ -178,7 +179,7 @@ def _gallery(entries: Iterable[tuple[np.ndarray, str]]) -> str:
     return f'<div class="gallery">{figures}</div>'
 
 
-def _mistakes(network: Network, held: Pair, classes: tuple[str, ...]) -> list[str]:
+def _mistakes(network: Network, held: Part, classes: tuple[str, ...]) -> list[str]:
     """The images that are wrong with the greatest certainty."""
     y = labels_of(held)
     certain, taken = np.empty(len(y)), np.empty(len(y), np.int64)
@@ -212,7 +213,7 @@ def _filters(network: Network) -> list[str]:
     return [_paragraph("There is no convolution with windows larger than one pixel.")]
 
 
-def _health(network: Network, train: Pair, loss: kinds.Loss, run: Run) -> list[str]:
+def _health(network: Network, train: Part, loss: kinds.Loss, run: Run) -> list[str]:
     """What `t.vanishing`, `t.dead` and `t.ties` say of a batch of training images."""
     size = min(run.recipe.training.batch_size, len(labels_of(train)))
     places = np.linspace(0, len(labels_of(train)) - 1, size).astype(np.int64)
@@ -228,7 +229,7 @@ def _health(network: Network, train: Pair, loss: kinds.Loss, run: Run) -> list[s
     return parts
 
 
-def _influential(network: Network, train: Pair, run: Run) -> list[str]:
+def _influential(network: Network, train: Part, run: Run) -> list[str]:
     """The first of the ranking by surprise: labels that seem wrong, and hard cases."""
     count = len(labels_of(train))
     places = np.arange(count)
