@@ -59,13 +59,24 @@ def network_of(model: str, shape: tuple[int, ...] | None, seed: int) -> Network:
         raise FileError(f"{path}: {cause}") from cause
 
 
-def shape_of(written: str | None) -> tuple[int, ...] | None:
-    """`1,28,28` as a shape."""
-    if written is None:
-        return None
+def shape_of(written: str, option: str = "--input-shape", axes: int | None = None) -> Any:
+    """`1,28,28` as a shape.
+
+    Args:
+        written: sizes with commas or × between them.
+        option: what they were given by.
+        axes: how many there must be; None for any number.
+
+    Raises:
+        ArgumentError: they are no numbers, or not so many.
+    """
+    what, example = "channels,height,width", "1,28,28"
+    if axes == 2:
+        what, example = "rows,columns", "28,28"
     try:
-        return tuple(int(part) for part in written.replace("x", ",").split(","))
+        shape = tuple(int(part) for part in written.replace("x", ",").split(","))
     except ValueError:
-        raise ArgumentError(
-            f"--input-shape is channels,height,width such as 1,28,28, got {written!r}"
-        ) from None
+        shape = ()
+    if not shape or (axes is not None and len(shape) != axes):
+        raise ArgumentError(f"{option} is {what} such as {example}, got {written!r}")
+    return shape

@@ -24,6 +24,7 @@ def plan_command(model: str, batch_size: int, input_shape: str | None, as_json: 
 
     Example: gradtrail plan lenet5 --batch-size 64
     """
-    network = network_of(model, shape_of(input_shape), 0)
+    shape = None if input_shape is None else shape_of(input_shape)
+    network = network_of(model, shape, 0)
     plan = network.plan(batch_size)
     click.echo(json.dumps(plan.to_dict(), indent=2, ensure_ascii=False) if as_json else str(plan))

@@ -70,11 +70,11 @@ def pair_of(run: Path, data: str | None, data_path: Path | None, split: str | No
     recipe = Run(folder).recipe if (folder / RECIPE).exists() else None
     if recipe is None and data is None:
         raise FileError(f"{folder} has no {RECIPE} that names its data; name them with --data")
-    table = _other(network, data, data_path) if recipe is None else recipe.data
-    if recipe is not None and data is not None:
-        table = _other(network, data, data_path)
-    elif recipe is not None and data_path is not None:
-        table = replace(table, path=str(data_path))
+    own = None if recipe is None else recipe.data
+    if own is None or data is not None:
+        table = _other(network, own or DataTable(NAMES[0]), data, data_path)
+    else:
+        table = own if data_path is None else replace(own, path=str(data_path))
     opened = open_data(table)
     pair = (opened.held or opened.train) if split is None else getattr(opened, split)
     if pair is None:
@@ -82,8 +82,8 @@ def pair_of(run: Path, data: str | None, data_path: Path | None, split: str | No
     return Held(network, pair, 64 if recipe is None else recipe.training.batch_size)
 
 
-def _other(network: Network, data: str | None, data_path: Path | None) -> DataTable:
-    """Other data than the run's, brought to the network's size."""
+def _other(network: Network, own: DataTable, data: str | None, data_path: Path | None) -> DataTable:
+    """Other data than the run's, brought to the network's size as the run's own were."""
     channels, *size = network.input_shape if len(network.input_shape) == 3 else (1,)
     named = data in NAMES or data is None or not Path(data).exists()
     path = data_path if named else data
@@ -92,6 +92,9 @@ def _other(network: Network, data: str | None, data_path: Path | None) -> DataTa
         path=None if path is None else str(path),
         size=(size[0], size[1]) if size else None,
         channels=channels if channels in (1, 3) else None,
+        fit=own.fit,
+        bad=own.bad,
+        memory=own.memory,
         classes=network.classes,
     )
 

@@ -15,12 +15,13 @@ import click
 
 from .. import __version__
 from ..architecture import ARCHITECTURES
+from ..data.decode import FITS
 from ..data.load import NAMES
 from ..errors import ArgumentError
 from ..runs import Outcome, Prepared, read_recipe, resume, shipped, start
 from ..train.progress import Progress
 from ..train.training import Training
-from .common import STOPPED, one_error
+from .common import STOPPED, one_error, shape_of
 
 __all__ = ["train_command"]
 
@@ -49,6 +50,16 @@ _LOGS = ("csv", "jsonl", "tensorboard")
     help="The folder that a named data set's files are in; by default GRADTRAIL_DATA and the usual "
     "places.",
 )
+@click.option(
+    "--size", help="Rows and columns that images in a folder are brought to, such as 64,64."
+)
+@click.option("--fit", type=click.Choice(FITS), help="How they are brought to it.")
+@click.option(
+    "--bad",
+    type=click.Choice(["refuse", "skip"]),
+    help="What is done about files in a folder that cannot be read.",
+)
+@click.option("--validation", type=float, help="The share of the training images that is held out.")
 @click.option("--epochs", type=click.IntRange(1), show_default="12 for digits, else 2")
 @click.option("--batch-size", type=click.IntRange(1), show_default="32 for digits, else 64")
 @click.option(
@@ -163,7 +174,10 @@ def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any] | Non
         for key in ("architecture", "file", "layers", "weights", "mean", "std"):
             found["model", key] = "--model", None
         found["model", "architecture" if named else "file"] = "--model", model
+    if "size" in given:
+        found["data", "size"] = "--size", list(shape_of(given.pop("size"), "--size", 2))
     tables = {
+        "data": ("fit", "bad", "validation"),
         "training": ("epochs", "batch_size", "seed", "engine", "threads", "watch"),
     }
     for table, names in tables.items():
