@@ -129,10 +129,10 @@ def _unpacked(path: Path) -> dict[str, bytes]:
                 pass
     except FileError:
         raise
-    except (tarfile.TarError, EOFError, zlib.error, *_UNREADABLE) as cause:
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, *_UNREADABLE) as cause:
         raise FileError(f"{path}: the archive is damaged: {cause}; fetch it again") from cause
     except OSError as cause:
-        raise FileError(f"cannot read {path}: {cause.strerror or cause}; fetch it again") from cause
+        raise FileError(f"cannot read {path}: {cause.strerror or cause}") from cause
     for name in CIFAR_FILES:
         if name not in contents:
             raise FileError(f"{path} holds no {name}; the binary version is wanted, {ARCHIVE}")

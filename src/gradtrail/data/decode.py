@@ -76,13 +76,14 @@ def header(path: Path) -> Header:
     Raises:
         UnreadableError: it is no image, or too large a one.
     """
-    with _told(), path.open("rb") as file:
+    with _told():
         _measured(path)
-        picture = _opened(file)
-        width, height = picture.size
-        if picture.format != "TIFF" and _turn(picture) >= 5:
-            width, height = height, width
-        return Header((height, width), picture.mode in _GREY or _grey_palette(picture))
+        with path.open("rb") as file:
+            picture = _opened(file)
+            width, height = picture.size  # as Pillow turns a TIFF
+            if picture.format != "TIFF" and _turn(picture) >= 5:
+                width, height = height, width
+            return Header((height, width), picture.mode in _GREY or _grey_palette(picture))
 
 
 def decoded(path: Path, target: Target) -> np.ndarray:
@@ -155,7 +156,7 @@ def _told() -> Iterator[None]:
 def _short(reason: str) -> str:
     """One line, without the address that Pillow prints of a nameless file."""
     if reason.startswith("cannot identify image file"):
-        return "it is no PNG, JPEG, BMP or TIFF"
+        return "it is no PNG, JPEG, BMP or TIFF, or its beginning is damaged"
     return " ".join(reason.split())[:200]
 
 
