@@ -4,8 +4,14 @@ is right where reading succeeds."""
 from __future__ import annotations
 
 import gzip
+import io
+import json
+import random
 import struct
+import tarfile
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +20,15 @@ from typing import Any
 import numpy as np
 
 import gradtrail as gt
+from gradtrail.architecture import network_from
+from gradtrail.cli.common import network_of
+from gradtrail.data import read, read_image
+from gradtrail.data.cifar import read_cifar
 from gradtrail.data.idx import read_idx
+from gradtrail.data.sets import ARCHIVE, CIFAR_FILES
 from gradtrail.runs import Recipe, read_recipe
+
+from .mutate import mutated
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,7 @@ class Kind:
         samples: sound files.
         read: how gradtrail reads one.
         wrong: what is wrong with a result, if anything.
+        inside: another way to damage a file, which keeps its checksums right.
     """
 
     name: str
@@ -35,6 +49,44 @@ class Kind:
     samples: tuple[bytes, ...]
     read: Callable[[Path], Any]
     wrong: Callable[[Path, Any], str | None]
+    inside: Callable[[bytes, random.Random], bytes] | None = None
+
+    def damaged(self, draw: random.Random) -> bytes:
+        """One of the sound files, damaged."""
+        sample = draw.choice(self.samples)
+        if self.inside is not None and draw.random() < 0.5:
+            return self.inside(sample, draw)
+        return mutated(sample, draw)
+
+
+def sealed_png(data: bytes, draw: random.Random) -> bytes:
+    """A PNG whose chunks are damaged and have right checksums: a header may claim gigabytes."""
+    found, at = [data[:8]], 8
+    chosen = draw.randrange(3)
+    while at < len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        body = data[at + 8 : at + 8 + size]
+        if kind == b"IHDR" and chosen == 0:
+            claims = (0, 1, 1 << 13, 1 << 16, 1 << 24, 1 << 31)
+            body = struct.pack(">2I", draw.choice(claims), draw.choice(claims)) + body[8:]
+        elif body and (chosen == 1 or kind == b"IDAT"):
+            body = mutated(body, draw)
+        found.append(struct.pack(">I4s", len(body), kind) + body)
+        found.append(struct.pack(">I", zlib.crc32(kind + body)))
+        at += size + 12
+    return b"".join(found)
+
+
+def sealed_zip(data: bytes, draw: random.Random) -> bytes:
+    """A zip file one of whose members is damaged before it is packed."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(held, "w") as new:
+        names = old.namelist()
+        chosen = draw.choice(names)
+        for name in names:
+            content = old.read(name)
+            new.writestr(name, mutated(content, draw) if name == chosen else content)
+    return held.getvalue()
 
 
 def bytes_of(write: Callable[[Path], Any], name: str = "file") -> bytes:
@@ -131,4 +183,100 @@ def recipe() -> Kind:
     return Kind("TOML", "recipe.toml", (RECIPE,), read_recipe, wrong)
 
 
-KINDS: tuple[Callable[[], Kind | None], ...] = (idx, safetensors, checkpoint, recipe)
+def architecture() -> Kind:
+    saved = json.dumps(network().architecture(), indent=1).encode()
+
+    def wrong(path: Path, found: gt.Network) -> str | None:
+        again = network_of_file(found.architecture())
+        return None if again == found.architecture() else "what is written is not what was read"
+
+    def network_of_file(data: Any) -> Any:
+        return network_from(data).architecture()
+
+    return Kind("JSON", "net.json", (saved,), lambda p: network_of(str(p), None, 0), wrong)
+
+
+def cifar() -> Kind:
+    """A folder cannot be one file, so the archive that holds six is taken, and its records."""
+    draw = np.random.default_rng(0)
+    records = draw.integers(0, 256, (4, 3073), np.uint8)
+    records[:, 0] %= 10
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w:gz", compresslevel=1) as archive:
+        for name in CIFAR_FILES:
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = records.size
+            archive.addfile(member, io.BytesIO(records.tobytes()))
+
+    def wrong(path: Path, found: Any) -> str | None:
+        with tarfile.open(path) as archive:
+            last = archive.extractfile("cifar-10-batches-bin/test_batch.bin")
+            assert last is not None
+            rows = np.frombuffer(last.read(), np.uint8).reshape(-1, 3073)
+        x, y = found.test
+        pixels = np.rint(255 * x).reshape(len(y), -1)
+        same = np.array_equal(y, rows[:, 0]) and np.array_equal(pixels, rows[:, 1:])
+        return None if same else "the test images are not what the file holds"
+
+    return Kind("CIFAR", ARCHIVE, (held.getvalue(),), lambda p: read_cifar(p), wrong)
+
+
+def npz() -> Kind:
+    x = np.arange(5 * 6 * 6, dtype=np.uint8).reshape(5, 6, 6)
+    y = np.array([0, 1, 2, 1, 0])
+
+    def wrong(path: Path, found: Any) -> str | None:
+        with np.load(path) as held:
+            pixels, labels = held["x"], held["y"]
+        shown = np.rint(255 * found.train[0][:, 0]) if pixels.dtype == np.uint8 else found.train[0]
+        same = np.array_equal(found.train[1], labels)
+        same &= np.array_equal(shown.ravel(), pixels.ravel(), equal_nan=True)
+        return None if same else "the arrays are not what the file holds"
+
+    plain = bytes_of(lambda path: np.savez(path, x=x, y=y), "data.npz")
+    packed = bytes_of(lambda path: np.savez_compressed(path, x=x, y=y), "data.npz")
+    return Kind("npz", "data.npz", (plain, packed), read, wrong, sealed_zip)
+
+
+def picture(ending: str, *ways: dict[str, Any]) -> Callable[[], Kind]:
+    """Pictures of one kind, small ones: damage in a header is damage enough."""
+
+    def made() -> Kind:
+        from PIL import Image
+
+        draw = np.random.default_rng(1)
+        pixels = draw.integers(0, 256, (20, 24, 3), np.uint8)
+        samples = []
+        for way in ways:
+            mode, rest = way["mode"], {k: v for k, v in way.items() if k != "mode"}
+            held, image = io.BytesIO(), Image.fromarray(pixels)
+            kept = image.quantize(16) if mode == "P" else image.convert(mode)
+            kept.save(held, ending.upper().replace("JPG", "JPEG").replace("TIF", "TIFF"), **rest)
+            samples.append(held.getvalue())
+
+        def wrong(path: Path, found: np.ndarray) -> str | None:
+            good = found.shape == (3, 8, 8) and 0 <= found.min() <= found.max() <= 1
+            return None if good else f"{found.shape} from {found.min()} to {found.max()}"
+
+        def read(path: Path) -> np.ndarray:
+            return read_image(path, (3, 8, 8))
+
+        sealed = sealed_png if ending == "png" else None
+        return Kind(ending.upper(), f"picture.{ending}", tuple(samples), read, wrong, sealed)
+
+    return made
+
+
+KINDS: tuple[Callable[[], Kind | None], ...] = (
+    idx,
+    cifar,
+    npz,
+    safetensors,
+    checkpoint,
+    recipe,
+    architecture,
+    picture("png", {"mode": "RGB"}, {"mode": "L"}, {"mode": "P"}, {"mode": "RGBA"}),
+    picture("jpg", {"mode": "RGB"}, {"mode": "L"}, {"mode": "CMYK"}),
+    picture("bmp", {"mode": "RGB"}, {"mode": "P"}),
+    picture("tif", {"mode": "RGB"}, {"mode": "L", "compression": "tiff_lzw"}),
+)

@@ -25,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import gradtrail as gt
 from fuzz.kinds import KINDS, Kind
-from fuzz.mutate import mutated
 
 SECONDS, MEMORY = 2.0, 1 << 30
 
@@ -94,9 +93,10 @@ def run(count: int, seed: int, keep: Path | None) -> dict[str, Any]:
         watch = Watch(folder)
         kinds = [kind for kind in (make() for make in KINDS) if kind is not None]
         for kind in kinds:
-            for sample in kind.samples:  # whatever is imported or compiled at the first use
+            for sample in kind.samples:
                 path = folder / kind.file
                 path.write_bytes(sample)
+                kind.read(path)  # imports and compiles what it does not later
                 wrong, read = failure(kind, path, watch)
                 assert wrong is None, (kind.name, wrong)
                 assert read, kind.name
@@ -106,7 +106,7 @@ def run(count: int, seed: int, keep: Path | None) -> dict[str, Any]:
             kind = kinds[number % len(kinds)]
             draw = random.Random(f"{seed} {number}")
             path = folder / kind.file
-            content = mutated(draw.choice(kind.samples), draw)
+            content = kind.damaged(draw)
             path.write_bytes(content)
             since = time.perf_counter()
             wrong, read = failure(kind, path, watch)
