@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -209,7 +210,8 @@ def confusion(
         raise ArgumentError(
             f"confusion: {len(names)} classes are named, but the network has {outputs} outputs"
         )
-    taken = [runs.predict(network, b.x).argmax(axis=1) for b in feed.in_order(batch_size)]
+    with closing(feed.in_order(batch_size)) as batches:
+        taken = [runs.predict(network, batch.x).argmax(axis=1) for batch in batches]
     true = loss.classes(feed.y)
     assert true is not None
     return Confusion.of(true, np.concatenate(taken), outputs if names is None else names)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from ..layers.base import flags, positive
+from ..layers.base import flags, plain, positive
 from .history import History
 
 __all__ = ["Best", "EarlyStopping"]
@@ -67,7 +67,7 @@ class EarlyStopping:
     def settings(self) -> dict[str, Any]:
         """The arguments as JSON."""
         names = ("patience", "measure", "least", "keep_best")
-        return {name: getattr(self, name) for name in names}
+        return {name: plain(getattr(self, name)) for name in names}
 
 
 @dataclass

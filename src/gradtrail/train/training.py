@@ -268,6 +268,7 @@ class Training:
 def evaluated(network: Network, feed: Feed, size: int, engine: Engine) -> dict[str, float]:
     """Loss and, where there are classes, accuracy over all samples in evaluation."""
     at = Position()
-    for batch in feed.in_order(size):
-        at = at.after(engine.evaluate(network, batch), batch, 0.0)
+    with closing(feed.in_order(size)) as batches:
+        for batch in batches:
+            at = at.after(engine.evaluate(network, batch), batch, 0.0)
     return at.figures()
