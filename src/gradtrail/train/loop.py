@@ -152,11 +152,8 @@ def prepare(
     held_out = None
     if validation is not None:
         held_out = feed_for(network, validation, course.loss, runs, name="validation")
-    elif course.stopping is not None and course.stopping.of_validation:
-        raise ArgumentError(
-            f"train: stopping looks at the {course.stopping.measure.replace('_', ' ')}, but there "
-            'are no validation samples; pass validation=, or stopping with measure="loss"'
-        )
+    if course.stopping is not None:
+        _check_measure(course.stopping, course.loss, feed, held_out)
     course.fits(network, len(feed))
     optimizer = course.composed()
     found = _found(network, course, feed, checkpoints, runs.name) if resume else None
@@ -176,6 +173,25 @@ def prepare(
     if checkpoints is not None:
         training.keeping = Keeping(checkpoints, training)
     return training
+
+
+def _check_measure(stopping: EarlyStopping, loss: Loss, feed: Feed, held_out: Feed | None) -> None:
+    """Whether there will be what early stopping looks at.
+
+    Raises:
+        ArgumentError: it needs validation samples, or classes.
+    """
+    looks = f"train: stopping looks at the {stopping.measure.replace('_', ' ')}, but"
+    if stopping.of_validation and held_out is None:
+        raise ArgumentError(
+            f"{looks} there are no validation samples; pass validation=, or stopping with "
+            'measure="loss"'
+        )
+    if stopping.of_classes and loss.classes(feed.y[:1]) is None:
+        other = stopping.measure.replace("accuracy", "loss")
+        raise ArgumentError(
+            f'{looks} {type(loss).__name__} knows no classes; pass stopping with measure="{other}"'
+        )
 
 
 def _found(

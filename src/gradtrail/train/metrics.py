@@ -57,11 +57,12 @@ class Confusion:
         """
         names = tuple(map(str, range(classes) if isinstance(classes, int) else classes))
         true, taken = np.asarray(y), np.asarray(predicted)
+        samples = true.size
         for name, array in (("y", true), ("predicted", taken)):
-            wrong = array.ndim != 1 or array.dtype.kind not in "biu" or len(array) != len(true)
-            if wrong or (len(array) and not 0 <= array.min() <= array.max() < len(names)):
+            wrong = array.shape != (samples,) or array.dtype.kind not in "biu"
+            if wrong or (samples and not 0 <= array.min() <= array.max() < len(names)):
                 raise DataError(
-                    f"{name} must be {len(true)} class numbers from 0 to {len(names) - 1}, got "
+                    f"{name} must be {samples} class numbers from 0 to {len(names) - 1}, got "
                     f"shape {array.shape} and dtype {array.dtype}"
                 )
         count = len(names)

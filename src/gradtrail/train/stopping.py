@@ -60,9 +60,14 @@ class EarlyStopping:
         """Whether it needs validation samples."""
         return self.measure.startswith("validation")
 
+    @property
+    def of_classes(self) -> bool:
+        """Whether it needs classes, and is better where it is greater."""
+        return self.measure.endswith("accuracy")
+
     def gain(self, value: float, than: float) -> float:
         """By how much a value is better than another one."""
-        return value - than if self.measure.endswith("accuracy") else than - value
+        return value - than if self.of_classes else than - value
 
     def settings(self) -> dict[str, Any]:
         """The arguments as JSON."""
