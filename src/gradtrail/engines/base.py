@@ -292,6 +292,10 @@ class Engine(ABC):
         """This engine with so many threads, where it has any; None leaves its own number."""
         return self
 
+    def settings(self) -> dict[str, Any]:
+        """What results may depend on, as JSON: a training goes on from a checkpoint of the same."""
+        return {"name": self.name}
+
     @property
     def direct(self) -> Engine:
         """This engine with every sum computed as its equation has it, product by product.

@@ -124,7 +124,7 @@ def train(
         threads=threads,
         engine=engine,
         watch=watch,
-        observers=[Progress(progress), *log],
+        observers=[Progress(progress), *_observers(log)],
         checkpoints=checkpoints,
         resume=resume,
     )
@@ -147,6 +147,11 @@ def prepare(
     """A training that is checked and ready to run; see `train`."""
     if threads is not None:
         positive("train", threads=threads)
+    if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
+        raise ArgumentError(
+            f'train: checkpoints must be an object such as gt.Checkpoints("kept"), got '
+            f"{checkpoints!r}"
+        )
     runs = engine_for(engine, network, threads)
     feed = feed_for(network, data, course.loss, runs, augment=course.augment, mixup=course.mixup)
     held_out = None
@@ -156,23 +161,38 @@ def prepare(
         _check_measure(course.stopping, course.loss, feed, held_out)
     course.fits(network, len(feed))
     optimizer = course.composed()
-    found = _found(network, course, feed, checkpoints, runs.name) if resume else None
+    found = _found(network, course, feed, checkpoints, runs, resume)
     start = None
     if found is not None:
         start = found.snapshot.values()
         optimizer.remember(network, found.snapshot.about["updates"], found.snapshot.state())
     trainer = runs.trainer(network, course.loss, optimizer, threads, start)
+    watched = None
     if watch:
         from .watch import HandingOver, watching
 
-        watched = watching(trainer, network, course.loss, watch)
-        trainer, observers = watched, [HandingOver(watched), *observers]
+        trainer = watched = watching(trainer, network, course.loss, watch)
+        observers = [HandingOver(watched), *observers]
     training = Training(network, course, feed, held_out, runs, trainer, optimizer, observers)
+    training.watching = watched
     if found is not None:
         found.snapshot.restore(training)
     if checkpoints is not None:
         training.keeping = Keeping(checkpoints, training)
     return training
+
+
+def _observers(log: Any) -> Sequence[Observer]:
+    """What `log=` holds, checked.
+
+    Raises:
+        ArgumentError: it is no list of observers.
+    """
+    if not isinstance(log, list | tuple) or not all(isinstance(o, Observer) for o in log):
+        raise ArgumentError(
+            f'train: log is a list of observers such as [CSVLog("log.csv")], got {log!r}'
+        )
+    return log
 
 
 def _check_measure(stopping: EarlyStopping, loss: Loss, feed: Feed, held_out: Feed | None) -> None:
@@ -195,15 +215,28 @@ def _check_measure(stopping: EarlyStopping, loss: Loss, feed: Feed, held_out: Fe
 
 
 def _found(
-    network: Network, course: Course, feed: Feed, checkpoints: Checkpoints | None, engine: str
+    network: Network,
+    course: Course,
+    feed: Feed,
+    checkpoints: Checkpoints | None,
+    engine: Engine,
+    resume: bool,
 ) -> Found | None:
     """The checkpoint to go on from, made by the same training.
 
     Raises:
-        ArgumentError: another network, other settings or other data made it.
+        ArgumentError: another network, other settings or other data made it; or there is one, and
+            nobody asked for it.
     """
     if checkpoints is None:
-        raise ArgumentError("train: resume=True goes on from checkpoints; say where they are kept")
+        if resume:
+            raise ArgumentError(
+                "train: resume=True goes on from checkpoints; say where they are kept"
+            )
+        return None
+    if not resume:
+        checkpoints.none_yet()
+        return None
     found = checkpoints.newest()
     if found is None:
         return None
@@ -213,7 +246,7 @@ def _found(
     for what, now in (
         ("course", course.settings()),
         ("architecture", network.architecture()),
-        ("engine", engine),
+        ("engine", engine.settings()),
         ("data", {"samples": len(feed), "fingerprint": feed.fingerprint()}),
     ):
         for difference in differences(about[what], now, "" if what == "course" else what):
