@@ -47,6 +47,8 @@ class Course:
 
     def __post_init__(self) -> None:
         positive("train", epochs=self.epochs, batch_size=self.batch_size)
+        for name in ("epochs", "batch_size"):
+            object.__setattr__(self, name, int(getattr(self, name)))
         flags("train", shuffle=self.shuffle)
         object.__setattr__(self, "seed", seeded("train", self.seed))
         kinds = {

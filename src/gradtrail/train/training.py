@@ -267,9 +267,12 @@ class Training:
     def show(self) -> None:
         """Write to the network what the training is to be judged by: averages, where they are."""
         self.trainer.store()
-        if self.course.average is not None and self.statistics.steps:
+        steps = (
+            self.start.steps + self.trainer.finished[0]
+        )  # an error may have come before its note
+        if self.course.average is not None and steps:
             assert isinstance(self.optimizer, Composed)
-            found = self.optimizer.averages(self.network, self.position.steps)
+            found = self.optimizer.averages(self.network, steps)
             self._write(found | self.statistics.averages())
 
     def _write(self, arrays: Mapping[str, np.ndarray]) -> None:
