@@ -16,6 +16,7 @@ import numpy as np
 
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
+from ..layers.base import plain
 from ..streams import stream
 
 __all__ = ["Augment", "Moved"]
@@ -142,7 +143,7 @@ class Augment:
 
     def settings(self) -> dict[str, Any]:
         """The arguments that are not 0, as JSON."""
-        named = {known.name: getattr(self, known.name) for known in fields(self)}
+        named = {known.name: plain(getattr(self, known.name)) for known in fields(self)}
         return {name: value for name, value in named.items() if value}
 
 

@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -34,7 +34,17 @@ if TYPE_CHECKING:
     from ..network import Network
     from .history import History
 
-__all__ = ["FILE", "MOST", "Watched", "Watching", "load_watched", "save_watched", "watching"]
+__all__ = [
+    "FILE",
+    "MOST",
+    "Watched",
+    "Watching",
+    "load_watched",
+    "save_watched",
+    "watched_arrays",
+    "watched_from",
+    "watching",
+]
 
 FILE = "watch.safetensors"
 MOST = 4096
@@ -140,12 +150,34 @@ class _Record:
         self.element, self.name, self.index = element, name, index
         self.rows: list[tuple[Any, ...]] = []
 
+    @property
+    def last(self) -> int:
+        """The number of the last step that was kept; −1 before there is one."""
+        return int(self.rows[-1][0]) if self.rows else -1
+
+    def go_on(self, watched: Watched) -> None:
+        """Begin with these steps."""
+        columns = (getattr(watched, field).tolist() for field in _FIELDS)
+        self.rows = list(zip(*columns, strict=True))
+
     def watched(self) -> Watched:
         columns = list(zip(*self.rows, strict=True)) or [()] * len(_FIELDS)
         kinds = (np.int64, float, float, float, np.int64, float)
         arrays = [np.array(c, k) for c, k in zip(columns, kinds, strict=True)]
         arrays[4:] = [a.reshape(-1, SAMPLES) for a in arrays[4:]]
         return Watched(self.element, *arrays)
+
+
+class _Noted(NamedTuple):
+    """What is known of a step before it is made.
+
+    Args:
+        steps: how many there were before.
+        rows: for each element: weight, gradient, the samples and what they bring.
+    """
+
+    steps: int
+    rows: list[tuple[float, float, list[int], list[float]]]
 
 
 class Watching(Trainer):
@@ -162,7 +194,8 @@ class Watching(Trainer):
         self, inner: Trainer, network: Network, loss: Loss, records: Sequence[_Record]
     ) -> None:
         self.inner, self.network, self.loss, self.records = inner, network, loss, records
-        self.every = 1
+        self.every, self._before = 1, 0
+        self._noted: _Noted | None = None
 
     @property
     def finished(self) -> Finished:  # type: ignore[override]
@@ -171,25 +204,51 @@ class Watching(Trainer):
 
     def step(self, batch: Batch) -> Stepped:
         """See `Trainer.step`."""
-        count = self.inner.finished[0]
-        if count % self.every:
+        self.settle()
+        if self._count % self.every:
             return self.inner.step(batch)
-        noted = self._noted(batch)
+        self._noted = _Noted(self._count, self._looked_at(batch))
         done = self.inner.step(batch)
-        if done.finite:
-            for record, (before, gradient, samples, shares) in zip(
-                self.records, noted, strict=True
-            ):
-                after = float(self.inner.parameter(record.name)[record.index])
-                row = (count, before, gradient, after - before, samples, shares)
-                record.rows.append(row)
-            if len(self.records[0].rows) >= MOST:
-                self.every *= 2
-                for record in self.records:
-                    record.rows = [row for row in record.rows if row[0] % self.every == 0]
+        self.settle()
         return done
 
-    def _noted(self, batch: Batch) -> list[tuple[float, float, list[int], list[float]]]:
+    @property
+    def _count(self) -> int:
+        """How many steps there were, those before a checkpoint among them."""
+        return self._before + self.inner.finished[0]
+
+    def settle(self) -> None:
+        """Keep what was noted of the last step if that was made, though Ctrl-C came behind it."""
+        noted = self._noted
+        if noted is None or self._count == noted.steps:
+            return
+        for record, (before, gradient, samples, shares) in zip(
+            self.records, noted.rows, strict=True
+        ):
+            if record.last < noted.steps:
+                after = float(self.inner.parameter(record.name)[record.index])
+                row = (noted.steps, before, gradient, after - before, samples, shares)
+                record.rows.append(row)
+        if max(len(record.rows) for record in self.records) >= MOST:
+            self.every *= 2
+            for record in self.records:
+                record.rows = [row for row in record.rows if row[0] % self.every == 0]
+        self._noted = None
+
+    def go_on(self, watched: Mapping[str, Watched], every: int, steps: int) -> None:
+        """Begin where another training of the same network was.
+
+        Args:
+            watched: what it had kept; an element that it did not watch begins here.
+            every: which steps it watched.
+            steps: how many there were.
+        """
+        self.every, self._before = every, steps
+        for record in self.records:
+            if record.element in watched:
+                record.go_on(watched[record.element])
+
+    def _looked_at(self, batch: Batch) -> list[tuple[float, float, list[int], list[float]]]:
         """Each element before the step: weight, gradient, the samples and what they bring."""
         computed = self.inner.computed(batch)
         system = self.network.system(len(batch), training=True, loss=self.loss)
@@ -223,6 +282,7 @@ class Watching(Trainer):
 
     def watched(self) -> dict[str, Watched]:
         """What was kept, by element."""
+        self.settle()
         return {record.element: record.watched() for record in self.records}
 
 
@@ -267,6 +327,28 @@ def watching(trainer: Trainer, network: Network, loss: Loss, elements: Sequence[
     return Watching(trainer, network, loss, list(records.values()))
 
 
+def watched_arrays(watched: Mapping[str, Watched]) -> dict[str, np.ndarray]:
+    """What was watched as arrays, whose names hold the elements' places."""
+    return {
+        f"{place}.{field}": np.ascontiguousarray(getattr(one, field))
+        for place, one in enumerate(watched.values())
+        for field in _FIELDS
+    }
+
+
+def watched_from(arrays: Mapping[str, np.ndarray], elements: Sequence[str]) -> dict[str, Watched]:
+    """The inverse of `watched_arrays`.
+
+    Args:
+        arrays: what that gave.
+        elements: in their order.
+    """
+    return {
+        element: Watched(element, *(arrays[f"{place}.{field}"] for field in _FIELDS))
+        for place, element in enumerate(elements)
+    }
+
+
 def save_watched(path: str | os.PathLike[str], watched: Mapping[str, Watched]) -> None:
     """Write what was watched as one safetensors file.
 
@@ -275,13 +357,8 @@ def save_watched(path: str | os.PathLike[str], watched: Mapping[str, Watched]) -
     """
     from safetensors.numpy import save
 
-    arrays = {
-        f"{place}.{field}": np.ascontiguousarray(getattr(one, field))
-        for place, one in enumerate(watched.values())
-        for field in _FIELDS
-    }
     metadata = {"watched": json.dumps(list(watched))}
-    write_bytes(path, save(arrays, metadata))
+    write_bytes(path, save(watched_arrays(watched), metadata))
 
 
 def load_watched(path: str | os.PathLike[str]) -> dict[str, Watched]:
@@ -298,9 +375,6 @@ def load_watched(path: str | os.PathLike[str]) -> dict[str, Watched]:
     arrays, metadata = read_arrays(source)
     try:
         elements = json.loads(metadata["watched"])
-        return {
-            element: Watched(element, *(arrays[f"{place}.{field}"] for field in _FIELDS))
-            for place, element in enumerate(elements)
-        }
+        return watched_from(arrays, elements)
     except (KeyError, TypeError, ValueError, RecursionError) as cause:
         raise FileError(f"{source} holds nothing that was watched: {cause}") from cause
