@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import gradtrail as gt
-from gradtrail.data.images import Images
+from gradtrail.data.images import About, Images
 
 Arrays = dict[str, np.ndarray]
 Pair = tuple[np.ndarray, np.ndarray]
@@ -75,17 +75,17 @@ class Held(Images):
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray, cached: int = 0) -> None:
-        self.x, self.y, self.shape = x, y, x.shape[1:]
-        self.classes = tuple("abcdefgh"[: int(y.max(initial=0)) + 1])
+        names = tuple("abcdefgh"[: int(y.max(initial=0)) + 1])
+        self.x, self._about = x, About(x.shape[1:], y, names)
         self.reads, self._cached = 0, cached
 
     @property
-    def cached(self) -> int:
-        return self._cached
+    def about(self) -> About:
+        return self._about
 
-    def read(self, places: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    def cached_among(self, places: np.ndarray) -> int:
+        return min(self._cached, len(places))
+
+    def take(self, places: np.ndarray, out: np.ndarray) -> None:
         self.reads += 1
-        if out is None:
-            return self.x[places]
         out[...] = self.x[places]
-        return out
