@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 
-from ..engines.contract import view
+from ..engines.contract import windows
 from ..equation import Applied, Contraction, Node, Selection
 from ..tables import Table, number, percent, ranges_text
 from .export import plain
@@ -142,14 +142,8 @@ def ties(step: Step) -> Overview[TiedLayer]:
             continue
         source = np.asarray(step.array("value", node.inputs[0]), np.float64)
         best = np.asarray(step.array("value", node.output), np.float64)
-        margins = [equation.source.margin(axis) for axis in range(source.ndim)]
-        padded = np.pad(source, margins, constant_values=np.nan)
-        names = [*equation.result.names, *equation.over]
-        before = [a for a, _ in margins]
-        windows = view(padded, equation.source, before, names, equation.range_of, {})
-        over = tuple(range(best.ndim, windows.ndim))
-        equal = windows == best[(..., *(None for _ in over))]
-        tied = equal.sum(axis=over) > 1
+        equal = windows(equation, source, np.nan) == best[..., None]
+        tied = equal.sum(axis=-1) > 1
         example = tuple(map(int, np.argwhere(tied)[0])) if tied.any() else ()
         zero = int((tied & (best == 0)).sum())
         found.append(TiedLayer(node.name, tied.size, int(tied.sum()), zero, example))

@@ -35,6 +35,7 @@ from ..equation.scalar import evaluate
 from ..equation.sums import LOG
 from ..errors import ArgumentError, UnknownNameError, unknown
 from ..layers.base import times
+from ..layers.losses import log_softmax
 from .points import Block, Points, points_of
 
 __all__ = ["Element", "Operand", "Part", "Side", "Step", "Sum", "applied", "written"]
@@ -379,8 +380,7 @@ class Step:
         node = self.system.nodes[-1]
         outputs = np.asarray(self.values[node.inputs[0]], np.float64)
         with np.errstate(all="ignore"):
-            shifted = outputs - outputs.max(axis=1, keepdims=True)
-            return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+            return log_softmax(outputs)
 
 
 def _weighs(one: Sum, factor: EquationFactor) -> bool:
