@@ -33,6 +33,7 @@ from .clauses import (
     unread_clause,
     unweighted_clause,
 )
+from .points import BLOCK
 from .step import Element, Part, Side, Step, applied
 
 __all__ = ["closed_paths"]
@@ -132,7 +133,7 @@ class _Search:
         values = [o for o in part.operands if o is not gradient]
         reached = np.zeros(gradient.array.size, bool)
         stopped: dict[int, tuple[int, tuple[int, ...]]] = {}
-        for block in part.points.blocks(1 << 17):
+        for block in part.points.blocks(BLOCK):
             sizes = tuple(s.stop - s.start for s in block)
             shut = np.zeros(sizes, bool)
             for which, operand in enumerate(values):

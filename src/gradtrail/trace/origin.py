@@ -7,7 +7,7 @@ import numpy as np
 from ..tables import number
 from .step import Element, Side, Step, written
 from .tables import product_text
-from .terms import BLOCK, Terms
+from .terms import Terms
 
 __all__ = ["origin_text"]
 
@@ -65,14 +65,10 @@ def _further(step: Step, terms: Terms) -> tuple[Element | None, str]:
 
 def _first(terms: Terms, most: float) -> int | None:
     """The first product that is not finite."""
-    start = 0
-    for part in terms.parts:
-        for block in part.points.blocks(BLOCK) if len(part) else ():
-            products = part.products(block).ravel()
-            wrong = np.flatnonzero(~(np.abs(products) <= most))
-            if len(wrong):
-                return start + part.points.start(block) + int(wrong[0])
-        start += len(part)
+    for start, products in terms.blocks():
+        wrong = np.flatnonzero(~(np.abs(products) <= most))
+        if len(wrong):
+            return start + int(wrong[0])
     return None
 
 

@@ -19,12 +19,12 @@ import numpy as np
 
 from ..engines.contract import contract
 from ..equation import Contraction, Node, Normalisation, of_samples
+from .points import BLOCK
 from .step import Operand, Part, Step
 from .strongest import absolute, strongest
 
 __all__ = ["Found", "Link", "Ways"]
 
-_BLOCK = 1 << 17
 _MOST = 1e150
 """What stands for infinity."""
 
@@ -266,7 +266,7 @@ class Ways:
             if handed is None or part.sum.node not in self.nodes or not len(part):
                 continue
             if only is None:
-                blocks = part.points.blocks(_BLOCK)
+                blocks = part.points.blocks(BLOCK)
             elif at <= only < before:
                 rows = np.unravel_index(only - at, part.points.sizes)
                 blocks = iter([tuple(slice(int(row), int(row) + 1) for row in rows)])

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..equation import Applied, Indicator, Selection, gather, text
 from ..layers.base import positive
+from .points import BLOCK
 from .shares import Shares, shares_of
 from .step import Operand, Part, Side, Step, Sum, applied, written
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ["Factor", "Row", "Rows", "Terms", "factor_at"]
-
-BLOCK = 1 << 17
-"""How many products are held at a time."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,6 @@ class _Totals:
     sum: float
     magnitude: float
     nonzero: int
-    finite: bool
 
 
 class Terms:
@@ -186,6 +183,11 @@ class Terms:
             return f"is no sum: it says which point of {node.name}'s window won, row by row"
         return f"is no sum: it is the softmax of {node.inputs[0]}, made by {node.name}"
 
+    @property
+    def sums(self) -> tuple[Sum, ...]:
+        """The sums that are added to make the element, one per layer."""
+        return tuple({id(part.sum): part.sum for part in self.parts}.values())
+
     @cached_property
     def indices(self) -> tuple[str, ...]:
         """The names of all indices, in the order of the equations."""
@@ -228,17 +230,19 @@ class Terms:
     @cached_property
     def _totals(self) -> _Totals:
         total = magnitude = 0.0
-        nonzero, finite = 0, True
+        nonzero = 0
         with np.errstate(all="ignore"):
-            for _, products in self._blocks():
+            for _, products in self.blocks():
                 total += float(products.sum())
                 magnitude += float(np.abs(products).sum())
                 nonzero += int(np.count_nonzero(products))
-                finite = finite and bool(np.isfinite(products).all())
-        return _Totals(total, magnitude, nonzero, finite)
+        return _Totals(total, magnitude, nonzero)
 
-    def _blocks(self) -> Iterator[tuple[int, np.ndarray]]:
-        """The products in order, with the number of the first of each block."""
+    def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
+        """The products in order, with the number of the first of each block.
+
+        A block has one axis per group of indices; as one row, it is in the order of the rows.
+        """
         for part, start in zip(self.parts, self._starts, strict=False):
             if len(part):
                 for block in part.points.blocks(BLOCK):
@@ -271,7 +275,7 @@ class Terms:
         """
         positive("top", k=k)
         numbers, sizes = np.zeros(0, np.int64), np.zeros(0)
-        for start, products in self._blocks():
+        for start, products in self.blocks():
             here = np.abs(products).ravel()
             here = np.where(np.isnan(here), np.inf, here)
             chosen = _greatest(here, int(k))
@@ -327,9 +331,7 @@ class Terms:
 
     def equations(self) -> tuple[str, ...]:
         """The sums with the numbers of this element put in, one per layer."""
-        sums = list(dict.fromkeys(id(part.sum) for part in self.parts))
-        held = {id(part.sum): part.sum for part in self.parts}
-        return tuple(_equation_text(held[one], self.index) for one in sums)
+        return tuple(_equation_text(one, self.index) for one in self.sums)
 
     def to_dict(self, rows: int = 10) -> dict[str, Any]:
         """The sum and its strongest rows as JSON has them.

@@ -20,9 +20,10 @@ from ..tables import number, percent
 from .clauses import Closed
 from .closing import closed_paths
 from .origin import origin_text
+from .points import BLOCK
 from .step import Element, Side, Step
 from .tables import cancelling, product_text
-from .terms import BLOCK, Factor, Terms
+from .terms import Factor, Terms
 
 __all__ = ["Answer", "why"]
 
