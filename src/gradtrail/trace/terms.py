@@ -15,6 +15,7 @@ import numpy as np
 
 from ..equation import Applied, Indicator, Selection, gather, text
 from ..layers.base import positive
+from .greatest import greatest
 from .points import BLOCK
 from .shares import Shares, shares_of
 from .step import Operand, Part, Side, Step, Sum, applied, written
@@ -278,7 +279,7 @@ class Terms:
         for start, products in self.blocks():
             here = np.abs(products).ravel()
             here = np.where(np.isnan(here), np.inf, here)
-            chosen = _greatest(here, int(k))
+            chosen = greatest(here, int(k))
             numbers = np.concatenate([numbers, start + chosen])
             sizes = np.concatenate([sizes, here[chosen]])
             order = np.lexsort((numbers, -sizes))[:k]
@@ -363,25 +364,6 @@ class Terms:
         from .tables import terms_table
 
         return terms_table(self).html()
-
-
-_CHUNK = 64
-
-
-def _greatest(sizes: np.ndarray, k: int) -> np.ndarray:
-    """The places of the k greatest, greatest first, of equal ones the first.
-
-    Of all chunks' maxima the k-th greatest is a bound that k numbers reach: what is above it is
-    little. Selecting among all is slow where most are equal, and most products are 0.
-    """
-    if len(sizes) <= _CHUNK * k:
-        return np.argsort(-sizes, kind="stable")[:k]
-    maxima = np.maximum.reduceat(sizes, np.arange(0, len(sizes), _CHUNK))
-    bound = np.sort(maxima)[-k]
-    above = np.flatnonzero(sizes > bound)
-    equal = np.flatnonzero(sizes == bound)[: max(0, k - len(above))]
-    above = above[np.argsort(-sizes[above], kind="stable")]
-    return np.concatenate([above, equal])[:k]
 
 
 def _equation_text(one: Sum, index: tuple[int, ...]) -> str:
