@@ -469,7 +469,8 @@ def test_vanishing_gradients_by_layer() -> None:
     assert by_layer["fc7"].relative == 1
     assert by_layer["fc7"].update > 0
     assert by_layer["sigmoid1"].weight is None
-    assert "rms of doutput" in str(found)
+    assert "rms of doutput" in str(found) == repr(found)
+    assert "<table>" in found._repr_html_()
     assert found.to_dict()[0]["layer"] == "flatten1"
 
 

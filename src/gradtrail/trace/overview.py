@@ -10,7 +10,7 @@ import numpy as np
 
 from ..engines.contract import windows
 from ..equation import Applied, Contraction, Node, Selection
-from ..tables import Table, number, percent, ranges_text
+from ..tables import Shown, Table, number, percent, ranges_text
 from .export import plain
 from .step import Step, applied, written
 
@@ -19,7 +19,7 @@ __all__ = ["DeadLayer", "GradientLayer", "Overview", "TiedLayer", "dead", "ties"
 T = TypeVar("T")
 
 
-class Overview(Sequence[T], Generic[T]):
+class Overview(Shown, Sequence[T], Generic[T]):
     """One entry per layer; prints as a table.
 
     Args:
@@ -53,15 +53,6 @@ class Overview(Sequence[T], Generic[T]):
     def _table(self) -> Table:
         above = () if self._entries else (self._none,)
         return Table(above, self._heads, [self._cells(entry) for entry in self._entries])
-
-    def __str__(self) -> str:
-        return self._table().text()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
 
     def to_dict(self) -> list[dict[str, Any]]:
         """The entries as JSON has them."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..equation import Applied, Indicator, Selection, gather, text
 from ..layers.base import positive
+from ..tables import Shown, Table
 from .greatest import greatest
 from .points import BLOCK
 from .shares import Shares, shares_of
@@ -79,7 +80,7 @@ class Row:
     product: float
 
 
-class Rows(Sequence[Row]):
+class Rows(Shown, Sequence[Row]):
     """Some rows of a sum, strongest first; prints as a table.
 
     Args:
@@ -104,18 +105,10 @@ class Rows(Sequence[Row]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __str__(self) -> str:
+    def _table(self) -> Table:
         from .tables import rows_table
 
-        return rows_table(self.terms, self._rows).text()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        from .tables import rows_table
-
-        return rows_table(self.terms, self._rows).html()
+        return rows_table(self.terms, self._rows)
 
 
 def factor_at(operand: Operand, point: Mapping[str, int]) -> Factor:
@@ -143,7 +136,7 @@ class _Totals:
     nonzero: int
 
 
-class Terms:
+class Terms(Shown):
     """The products that make up one element.
 
     Args:
@@ -350,20 +343,12 @@ class Terms:
         Args:
             rows: how many.
         """
+        return self._table(rows).text()
+
+    def _table(self, rows: int = 10) -> Table:
         from .tables import terms_table
 
-        return terms_table(self, rows).text()
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def __repr__(self) -> str:
-        return self.text()
-
-    def _repr_html_(self) -> str:
-        from .tables import terms_table
-
-        return terms_table(self).html()
+        return terms_table(self, rows)
 
 
 def _equation_text(one: Sum, index: tuple[int, ...]) -> str:

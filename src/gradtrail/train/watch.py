@@ -22,7 +22,7 @@ from ..errors import ArgumentError, FileError
 from ..figures import figure, saved
 from ..files import read_arrays, write_bytes
 from ..layers import Loss
-from ..tables import Table, number
+from ..tables import Shown, Table, number
 from ..trace.element import parse_element
 from ..trace.step import Step, written
 from ..trace.terms import Terms
@@ -50,8 +50,8 @@ _FIELDS = ("steps", "weight", "gradient", "update", "samples", "shares")
 _SHOWN = 12
 
 
-@dataclass(frozen=True)
-class Watched:
+@dataclass(frozen=True, repr=False)
+class Watched(Shown):
     """One weight in the course of a training; prints as a table.
 
     Args:
@@ -97,15 +97,6 @@ class Watched:
         ]
         below = f"{len(chosen)} of {len(self)} watched steps" if len(chosen) < len(self) else ""
         return Table((self.element,), heads, rows, (below,) if below else ())
-
-    def __str__(self) -> str:
-        return self._table().text()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
 
     def to_dict(self) -> dict[str, Any]:
         """The steps as JSON has them."""
