@@ -11,7 +11,7 @@ import pytest
 from random_networks import drawn
 
 import gradtrail as gt
-from gradtrail.trace.step import Element
+from gradtrail.trace.element import Element
 
 SHALLOW = [gt.Conv2d(3, 3), gt.ReLU(), gt.MaxPool2d(2), gt.Flatten(), gt.Linear(4)]
 

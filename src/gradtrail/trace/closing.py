@@ -33,8 +33,9 @@ from .clauses import (
     unread_clause,
     unweighted_clause,
 )
+from .element import Element, Side
 from .points import BLOCK
-from .step import Element, Part, Side, Step, applied
+from .step import Part, Step, applied
 
 __all__ = ["closed_paths"]
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError
+from .element import written
 from .points import Points
-from .step import Operand, Part, written
+from .step import Operand, Part
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..tables import number
-from .step import Element, Side, Step, written
+from .element import Element, Side, written
+from .step import Step
 from .tables import product_text
 from .terms import Terms
 

@@ -11,8 +11,9 @@ import numpy as np
 from ..engines.contract import windows
 from ..equation import Applied, Contraction, Node, Selection
 from ..tables import Shown, Table, number, percent, ranges_text
+from .element import written
 from .export import plain
-from .step import Step, applied, written
+from .step import Step, applied
 
 __all__ = ["DeadLayer", "GradientLayer", "Overview", "TiedLayer", "dead", "ties", "vanishing"]
 

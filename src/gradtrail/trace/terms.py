@@ -16,10 +16,11 @@ import numpy as np
 from ..equation import Applied, Indicator, Selection, gather, text
 from ..layers.base import positive
 from ..tables import Shown, Table
+from .element import Side, written
 from .greatest import greatest
 from .points import BLOCK
 from .shares import Shares, shares_of
-from .step import Operand, Part, Side, Step, Sum, applied, written
+from .step import Operand, Part, Step, Sum, applied
 
 if TYPE_CHECKING:
     from pathlib import Path

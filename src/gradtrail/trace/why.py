@@ -19,9 +19,10 @@ from ..equation import Loss as LossEquation
 from ..tables import number, percent
 from .clauses import Closed
 from .closing import closed_paths
+from .element import Element, Side
 from .origin import origin_text
 from .points import BLOCK
-from .step import Element, Side, Step
+from .step import Step
 from .tables import cancelling, product_text
 from .terms import Factor, Terms
 

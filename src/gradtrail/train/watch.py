@@ -23,8 +23,8 @@ from ..figures import figure, saved
 from ..files import read_arrays, write_bytes
 from ..layers import Loss
 from ..tables import Shown, Table, number
-from ..trace.element import parse_element
-from ..trace.step import Step, written
+from ..trace.element import parse_element, written
+from ..trace.step import Step
 from ..trace.terms import Terms
 from .observers import Observer
 
