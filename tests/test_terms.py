@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 
@@ -290,6 +291,14 @@ def test_a_frame_is_made_in_one_go(monkeypatch) -> None:
     terms = lenet().grad.terms("conv1.weight", (2, 0, 1, 4))
     monkeypatch.setattr(Operand, "element", None)
     assert len(terms.to_pandas()) == len(terms)
+
+
+def test_without_pandas_there_are_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    terms = lenet().grad.terms("fc1.bias", (3,))
+    for ask in (terms.to_pandas, terms.by("n").to_pandas):
+        with pytest.raises(gt.ArgumentError, match="needs pandas: pip install pandas; to_numpy"):
+            ask()
 
 
 def test_reading_rows() -> None:

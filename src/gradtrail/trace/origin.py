@@ -36,14 +36,10 @@ def origin_text(
             break
         way.append(following)
         here = following
-    asked, first = str(way[0]), str(here)
-    value = number(terms.value)
-    told = f"{first} is {value}" if len(way) > 1 else f"{asked} is {value}"
-    since = (
-        f"{asked} is {number(float(step.array(side, name)[index]))}, since " if len(way) > 1 else ""
-    )
-    layer, sample = _layer(step, here), _sample(step, here)
-    return f"{since}{told}{layer}{sample}: {made}.", tuple(way)
+    asked = float(step.array(side, name)[index])
+    since = f"{way[0]} is {number(asked)}, since " if len(way) > 1 else ""
+    first = f"{here} is {number(terms.value)}{_layer(step, here)}{_sample(step, here)}"
+    return f"{since}{first}: {made}.", tuple(way)
 
 
 def _further(step: Step, terms: Terms) -> tuple[Element | None, str]:

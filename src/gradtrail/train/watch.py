@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -46,8 +46,37 @@ SAMPLES = 5
 ELEMENTS = 64
 """How many elements may be watched at once."""
 
-_FIELDS = ("steps", "weight", "gradient", "update", "samples", "shares")
 _SHOWN = 12
+
+
+class _Noted(NamedTuple):
+    """What is known of an element before a step.
+
+    Args:
+        weight: the element.
+        gradient: its own.
+        samples: those that brought most, strongest first; −1 where there were fewer.
+        shares: what they brought.
+    """
+
+    weight: float
+    gradient: float
+    samples: list[int]
+    shares: list[float]
+
+
+class _Row(NamedTuple):
+    """One watched step: a row of the columns of `Watched`, called as they are."""
+
+    steps: int
+    weight: float
+    gradient: float
+    update: float
+    samples: list[int]
+    shares: list[float]
+
+
+_FIELDS = _Row._fields
 
 
 @dataclass(frozen=True, repr=False)
@@ -129,7 +158,7 @@ class _Record:
 
     def __init__(self, element: str, name: str, index: tuple[int, ...]) -> None:
         self.element, self.name, self.index = element, name, index
-        self.rows: list[tuple[Any, ...]] = []
+        self.rows: list[_Row] = []
 
     def watched(self) -> Watched:
         columns = list(zip(*self.rows, strict=True)) or [()] * len(_FIELDS)
@@ -168,20 +197,18 @@ class Watching(Trainer):
         noted = self._noted(batch)
         done = self.inner.step(batch)
         if done.finite:
-            for record, (before, gradient, samples, shares) in zip(
-                self.records, noted, strict=True
-            ):
-                after = float(self.inner.parameter(record.name)[record.index])
-                row = (count, before, gradient, after - before, samples, shares)
+            for record, was in zip(self.records, noted, strict=True):
+                update = float(self.inner.parameter(record.name)[record.index]) - was.weight
+                row = _Row(count, was.weight, was.gradient, update, was.samples, was.shares)
                 record.rows.append(row)
             if len(self.records[0].rows) >= MOST:
                 self.every *= 2
                 for record in self.records:
-                    record.rows = [row for row in record.rows if row[0] % self.every == 0]
+                    record.rows = [row for row in record.rows if row.steps % self.every == 0]
         return done
 
-    def _noted(self, batch: Batch) -> list[tuple[float, float, list[int], list[float]]]:
-        """Each element before the step: weight, gradient, the samples and what they bring."""
+    def _noted(self, batch: Batch) -> list[_Noted]:
+        """Each element before the step."""
         computed = self.inner.computed(batch)
         system = self.network.system(len(batch), training=True, loss=self.loss)
         step = Step(system, computed.values, computed.gradients)
@@ -191,9 +218,9 @@ class Watching(Trainer):
             best = terms.by("n").top(SAMPLES)
             numbers = [int(batch.numbers[n]) for n in best.keys_array[:, 0]]
             lacking = SAMPLES - len(numbers)
-            before = float(self.inner.parameter(record.name)[record.index])
-            samples = [*numbers, *[-1] * lacking]
-            found.append((before, terms.value, samples, [*best.sums, *[0.0] * lacking]))
+            weight = float(self.inner.parameter(record.name)[record.index])
+            samples, shares = [*numbers, *[-1] * lacking], [*best.sums, *[0.0] * lacking]
+            found.append(_Noted(weight, terms.value, samples, shares))
         return found
 
     def computed(self, batch: Batch) -> Computed:
