@@ -346,12 +346,15 @@ def test_our_side_is_measured_without_peers(
 ) -> None:
     monkeypatch.setattr(training, "installed", lambda threads: ([], []))
     arguments = ["--networks", "digits-cnn", "--seconds", "0.01", "--threads", "1"]
-    sections = ["--sections", "training,layers,inference,samples,overhead", "--out", str(tmp_path)]
+    named = "training,layers,inference,samples,tracing,overhead"
+    sections = ["--sections", named, "--out", str(tmp_path)]
     result = CliRunner().invoke(training.main, [*arguments, *sections])
     assert result.exit_code == 0, result.output
     written = (tmp_path / "training.md").read_text(encoding="utf-8")
     assert "| conv2     |" in written
     assert "FMA peak, 1 thread" in written
+    assert written.count("| digits-cnn / 32 | gradtrail, a training step |") == 2
+    assert "| digits-cnn / 32 | gradtrail, gt.trace " in written
     assert not (tmp_path / "training.png").exists()
 
 
