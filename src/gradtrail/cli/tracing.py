@@ -12,10 +12,9 @@ import click
 
 from ..errors import ArgumentError, UnknownNameError, unknown
 from ..trace import Trace, influence, trace
-from ..trace.element import parse_element
+from ..trace.element import Side, parse_element
 from ..trace.overview import Overview
 from ..trace.ranking import RANKINGS
-from ..trace.step import Side
 from ..train.watch import load_watched
 from .common import one_error
 from .run import Chosen, batch_of, data_of

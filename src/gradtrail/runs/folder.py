@@ -1,12 +1,12 @@
 """A run's folder: what is in it, and how it comes to be.
 
-    recipe.toml            resolved: the run can be repeated from it
-    start.safetensors      the weights it began with, where they came from a file
-    checkpoints/           the training's state, the last ones
-    weights.safetensors    the trained network
-    history.json           every step's loss, every epoch's figures
-    metrics.json           the confusion matrix at the end, precision and recall
-    log.csv, log.jsonl, tensorboard/, watch.safetensors     where asked for
+recipe.toml            resolved: the run can be repeated from it
+start.safetensors      the weights it began with, where they came from a file
+checkpoints/           the training's state, the last ones
+weights.safetensors    the trained network
+history.json           every step's loss, every epoch's figures
+metrics.json           the confusion matrix at the end, precision and recall
+log.csv, log.jsonl, tensorboard/, watch.safetensors     where asked for
 """
 
 from __future__ import annotations

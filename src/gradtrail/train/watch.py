@@ -22,9 +22,9 @@ from ..errors import ArgumentError, FileError
 from ..figures import figure, saved
 from ..files import read_arrays, write_bytes
 from ..layers import Loss
-from ..tables import Table, number
-from ..trace.element import parse_element
-from ..trace.step import Step, written
+from ..tables import Shown, Table, number
+from ..trace.element import parse_element, written
+from ..trace.step import Step
 from ..trace.terms import Terms
 from .observers import Observer
 
@@ -56,12 +56,41 @@ SAMPLES = 5
 ELEMENTS = 64
 """How many elements may be watched at once."""
 
-_FIELDS = ("steps", "weight", "gradient", "update", "samples", "shares")
 _SHOWN = 12
 
 
-@dataclass(frozen=True)
-class Watched:
+class _Looked(NamedTuple):
+    """What is known of an element before a step.
+
+    Args:
+        weight: the element.
+        gradient: its own.
+        samples: those that brought most, strongest first; −1 where there were fewer.
+        shares: what they brought.
+    """
+
+    weight: float
+    gradient: float
+    samples: list[int]
+    shares: list[float]
+
+
+class _Row(NamedTuple):
+    """One watched step: a row of the columns of `Watched`, called as they are."""
+
+    steps: int
+    weight: float
+    gradient: float
+    update: float
+    samples: list[int]
+    shares: list[float]
+
+
+_FIELDS = _Row._fields
+
+
+@dataclass(frozen=True, repr=False)
+class Watched(Shown):
     """One weight in the course of a training; prints as a table.
 
     Args:
@@ -108,15 +137,6 @@ class Watched:
         below = f"{len(chosen)} of {len(self)} watched steps" if len(chosen) < len(self) else ""
         return Table((self.element,), heads, rows, (below,) if below else ())
 
-    def __str__(self) -> str:
-        return self._table().text()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
-
     def to_dict(self) -> dict[str, Any]:
         """The steps as JSON has them."""
         return {"element": self.element} | {n: getattr(self, n).tolist() for n in _FIELDS}
@@ -148,17 +168,17 @@ class _Record:
 
     def __init__(self, element: str, name: str, index: tuple[int, ...]) -> None:
         self.element, self.name, self.index = element, name, index
-        self.rows: list[tuple[Any, ...]] = []
+        self.rows: list[_Row] = []
 
     @property
     def last(self) -> int:
         """The number of the last step that was kept; −1 before there is one."""
-        return int(self.rows[-1][0]) if self.rows else -1
+        return self.rows[-1].steps if self.rows else -1
 
     def go_on(self, watched: Watched) -> None:
         """Begin with these steps."""
         columns = (getattr(watched, field).tolist() for field in _FIELDS)
-        self.rows = list(zip(*columns, strict=True))
+        self.rows = [_Row(*row) for row in zip(*columns, strict=True)]
 
     def watched(self) -> Watched:
         columns = list(zip(*self.rows, strict=True)) or [()] * len(_FIELDS)
@@ -173,11 +193,11 @@ class _Noted(NamedTuple):
 
     Args:
         steps: how many there were before.
-        rows: for each element: weight, gradient, the samples and what they bring.
+        looked: at each element.
     """
 
     steps: int
-    rows: list[tuple[float, float, list[int], list[float]]]
+    looked: list[_Looked]
 
 
 class Watching(Trainer):
@@ -222,17 +242,15 @@ class Watching(Trainer):
         noted = self._noted
         if noted is None or self._count == noted.steps:
             return
-        for record, (before, gradient, samples, shares) in zip(
-            self.records, noted.rows, strict=True
-        ):
+        for record, was in zip(self.records, noted.looked, strict=True):
             if record.last < noted.steps:
-                after = float(self.inner.parameter(record.name)[record.index])
-                row = (noted.steps, before, gradient, after - before, samples, shares)
+                update = float(self.inner.parameter(record.name)[record.index]) - was.weight
+                row = _Row(noted.steps, was.weight, was.gradient, update, was.samples, was.shares)
                 record.rows.append(row)
         if max(len(record.rows) for record in self.records) >= MOST:
             self.every *= 2
             for record in self.records:
-                record.rows = [row for row in record.rows if row[0] % self.every == 0]
+                record.rows = [row for row in record.rows if row.steps % self.every == 0]
         self._noted = None
 
     def go_on(self, watched: Mapping[str, Watched], every: int, steps: int) -> None:
@@ -248,8 +266,8 @@ class Watching(Trainer):
             if record.element in watched:
                 record.go_on(watched[record.element])
 
-    def _looked_at(self, batch: Batch) -> list[tuple[float, float, list[int], list[float]]]:
-        """Each element before the step: weight, gradient, the samples and what they bring."""
+    def _looked_at(self, batch: Batch) -> list[_Looked]:
+        """Each element before the step."""
         computed = self.inner.computed(batch)
         system = self.network.system(len(batch), training=True, loss=self.loss)
         step = Step(system, computed.values, computed.gradients)
@@ -259,9 +277,9 @@ class Watching(Trainer):
             best = terms.by("n").top(SAMPLES)
             numbers = [int(batch.numbers[n]) for n in best.keys_array[:, 0]]
             lacking = SAMPLES - len(numbers)
-            before = float(self.inner.parameter(record.name)[record.index])
-            samples = [*numbers, *[-1] * lacking]
-            found.append((before, terms.value, samples, [*best.sums, *[0.0] * lacking]))
+            weight = float(self.inner.parameter(record.name)[record.index])
+            samples, shares = [*numbers, *[-1] * lacking], [*best.sums, *[0.0] * lacking]
+            found.append(_Looked(weight, terms.value, samples, shares))
         return found
 
     def computed(self, batch: Batch) -> Computed:
