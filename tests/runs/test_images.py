@@ -132,16 +132,15 @@ def test_predict_answers_as_a_table_as_csv_and_as_json(pictures: Path, trained: 
         assert entry["image"] == str(path)
         assert entry["class"] == network.classes[share.argmax()]
         assert [e["probability"] for e in entry["top"]] == pytest.approx(sorted(share)[:0:-1])
-    rows = list(csv.DictReader(io.StringIO(run("predict", trained, *files, "--format", "csv").output)))
+    written = run("predict", trained, *files, "--format", "csv").output
+    rows = list(csv.DictReader(io.StringIO(written)))
     assert [row["image"] for row in rows] == [str(path) for path in files]
     assert [row["class"] for row in rows] == [entry["class"] for entry in told]
     table = run("predict", trained, *files).output
     assert all(str(path) in table for path in files)
 
 
-def test_predict_opens_folders_and_names_what_it_cannot_read(
-    pictures: Path, trained: Path
-) -> None:
+def test_predict_opens_folders_and_names_what_it_cannot_read(pictures: Path, trained: Path) -> None:
     result = run("predict", trained, pictures / "one", "--format", "csv")
     assert result.exit_code == 1
     assert "cut.jpg" in result.stderr

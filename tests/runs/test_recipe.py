@@ -157,7 +157,7 @@ WRONG = {
         MINIMAL + "[augmentation]\nflip = 2.0",
         "line 6, augmentation.flip: Augment: flip must lie between 0 and 1, got 2.0",
     ),
-    "weights": (MINIMAL + "[loss]\nclass_weights = 'even'", 'line 6, loss.class_weights: class'),
+    "weights": (MINIMAL + "[loss]\nclass_weights = 'even'", "line 6, loss.class_weights: class"),
     "engine": (MINIMAL + "[training]\nengine = 'gpu'", "line 6, training.engine: engine must be"),
     "syntax": (MINIMAL + "[training\n", "is not TOML: "),
     "list": ("model = 3\n" + "[data]\nname = 'digits'", "line 1, model: must be a table, got 3"),

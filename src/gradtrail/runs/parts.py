@@ -100,9 +100,8 @@ class ModelTable:
     def __post_init__(self) -> None:
         given = [n for n in ("architecture", "file", "layers") if getattr(self, n) is not None]
         if len(given) != 1:
-            raise ArgumentError(
-                f"a model is one of architecture, file and layers, got {' and '.join(given) or 'none'}"
-            )
+            got = " and ".join(given) or "none"
+            raise ArgumentError(f"a model is one of architecture, file and layers, got {got}")
         if self.architecture is not None and self.architecture not in ARCHITECTURES:
             told = unknown("architecture", self.architecture, ARCHITECTURES)
             raise ArgumentError(f"architecture: {told}")
