@@ -146,15 +146,16 @@ def test_bad_files_are_refused_before_anything_is_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "dog" / "pipe.png")
     with pytest.raises(
         gt.DataError,
-        match=r"of 11 images in .* cannot be used: .*dog/a.gif: .gif files are not read; save it "
-        r"as PNG; .*loose.png: it lies beside the classes' folders; mend or remove them, or pass "
-        "bad='skip'",
+        match=r"5 of 11 images in .* cannot be used: .*cat/2.png: it is cut off; .*dog/0.png: it "
+        r"is no PNG.*; .*dog/a.gif: .gif files are not read; save it as PNG; and 2 more; mend or "
+        "remove them, or pass bad='skip' to leave them out",
     ):
         ImageFolder(tmp_path)
     images = ImageFolder(tmp_path, bad="skip")
     reasons = {path.name: reason for path, reason in images.skipped}
     assert reasons["2.png"] == "it is cut off"
     assert reasons["0.png"].startswith("it is no PNG, JPEG, BMP or TIFF")
+    assert reasons["loose.png"] == "it lies beside the classes' folders"
     assert reasons["pipe.png"] == "it is no regular file"
     assert len(reasons) == 5
     assert [path.name for path in images.paths] == ["0.png", "1.png", "3.png", "1.png"] + [

@@ -122,7 +122,7 @@ class _Judge:
         bad: "refuse" or "skip".
 
     Raises:
-        DataError: there are bad files already.
+        DataError: nothing of a class is left.
     """
 
     def __init__(self, root: Path, found: Listing, bad: Literal["refuse", "skip"]) -> None:
@@ -143,15 +143,10 @@ class _Judge:
         """Say what else is wrong.
 
         Raises:
-            DataError: bad files are to be refused, or a class has no other.
+            DataError: nothing of a class is left.
         """
         self.reasons |= reasons
         skipped = self.skipped()
-        if skipped and self.bad == "refuse":
-            raise DataError(
-                f"{self._counted(skipped)} cannot be used: {_first(skipped)}; mend or remove them, "
-                "or pass bad='skip' to leave them out"
-            )
         left = {self.found.labels[file] for file in self.good()}
         for path, _ in skipped:
             inside = path.relative_to(self.root).parts
@@ -162,8 +157,17 @@ class _Judge:
                 )
 
     def about(self, shape: tuple[int, int, int], memory: int) -> About:
-        """What is known of the images that are left."""
+        """What is known of the images that are left, when all have been decoded.
+
+        Raises:
+            DataError: there are bad ones, and they are to be refused.
+        """
         files, skipped, classes = self.good(), self.skipped(), self.found.classes
+        if skipped and self.bad == "refuse":
+            raise DataError(
+                f"{self._counted(skipped)} cannot be used: {_first(skipped)}; mend or remove them, "
+                "or pass bad='skip' to leave them out"
+            )
         y = np.array([self.found.labels[file] for file in files], dtype=np.int64)
         y.flags.writeable = False
         notes = []
@@ -192,7 +196,7 @@ def _shape(
     """What the headers say, where it is not given.
 
     Raises:
-        DataError: bad files that are to be refused, or several sizes.
+        DataError: nothing of a class is left, or several sizes.
     """
     files = judge.found.files
     left = judge.good()
