@@ -6,6 +6,8 @@ import csv
 import errno
 import json
 import os
+import signal
+import subprocess
 import sys
 import time
 from io import FileIO
@@ -220,6 +222,46 @@ def test_what_is_ahead_of_the_checkpoint_is_cut_off(alone: list[object], tmp_pat
     assert all_of(tmp_path) == alone
 
 
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from gradtrail.train import Observer
+from train.test_logs import logs_in
+from train.test_resume import Run
+
+class Dying(Observer):
+    def step(self, seen):
+        if seen.step == 8:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+folder = Path(sys.argv[1])
+Run(folder / "kept").go(log=[*logs_in(folder), Dying()])
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL here")
+def test_a_process_that_is_killed_has_the_rows_up_to_its_checkpoint(
+    alone: list[object], tmp_path: Path
+) -> None:
+    """Within the second in which rows may wait, but for those that a checkpoint stands behind."""
+    tests = str(Path(__file__).parent.parent)
+    found = subprocess.run(
+        [sys.executable, "-c", DYING, str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([tests, *sys.path])},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == -signal.SIGKILL, found.stderr
+    assert [row["step"] for row in rows_of(tmp_path / "a.csv")] == [2, 4, 4, 6]
+    assert sorted(p.name[11:19] for p in (tmp_path / "kept").iterdir()) == [
+        "00000003", "00000004", "00000006",
+    ]  # fmt: skip
+    run = Run(tmp_path / "kept")
+    run.goes = 1
+    run.go(log=logs_in(tmp_path))
+    assert all_of(tmp_path) == alone
+
+
 def test_a_training_that_begins_begins_its_log(alone: list[object], tmp_path: Path) -> None:
     """With the same objects, too; TensorBoard's files stay, but what they say is forgotten."""
     logs = logs_in(tmp_path)
@@ -416,8 +458,6 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_tensorboard_is_imported_by_its_log_alone() -> None:
-    import subprocess
-
     code = (
         "import sys, gradtrail; from gradtrail.train import CSVLog; CSVLog('a'); "
         "print(sorted({'tensorboard', 'google.protobuf'} & sys.modules.keys()))"
