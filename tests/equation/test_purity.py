@@ -40,6 +40,7 @@ ALLOWED = {
         *("data", "engines", "equation", "errors", "figures", "files"),
         *("layers", "streams", "tables", "trace"),
     ),
+    "interop": ("equation", "errors", "files", "layers", "network"),
     "cli": ("",),
     "__main__": ("cli",),
     "__init__": ("",),
