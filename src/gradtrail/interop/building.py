@@ -235,8 +235,9 @@ class Builder(Elementwise):
             return self.reshaped(x, (prod(x.shape),))
         source = self.tensor(x)
         if source.node in self.averages:
-            name = self.graph.nodes[source.node].name
-            return self.layer(GlobalAvgPool2d(), self.averages[source.node], name=name)
+            name = self.graph.nodes[source.node].name or ""
+            called = name if name.isidentifier() else None
+            return self.layer(GlobalAvgPool2d(), self.averages[source.node], name=called)
         return self.layer(Flatten(), source)
 
     def reshape(self, x: Any, target: Sequence[Any], declared_batch: int | None = None) -> Any:
@@ -292,17 +293,17 @@ class Builder(Elementwise):
         read = [self.tensor(value) for value in values]
         if not read or axis % (len(read[0].shape) + 1) != 1:
             raise Refused(f"joins along axis {axis}; only axis 1, the channels, is a layer")
-        sources = tuple(value.node for value in read)
-        earlier: tuple[int, ...] = ()
-        place = 0
-        for at, node in enumerate(self.graph.nodes):
-            joined = node.sources
-            if isinstance(node.layer, Join) and joined == sources[: len(joined)]:
-                earlier, place = max((earlier, place), (joined, at), key=lambda one: len(one[0]))
-        if earlier:
-            joined_before = Tensor(place, self.graph.nodes[place].shape)
-            read = [joined_before, *read[len(earlier) :]]
+        while (earlier := self._joined(tuple(value.node for value in read))) is not None:
+            begun = len(self.graph.nodes[earlier.node].sources)
+            read = [earlier, *read[begun:]]
         return read[0] if len(read) == 1 else self.layer(Join(), *read)
+
+    def _joined(self, sources: tuple[int, ...]) -> Tensor | None:
+        """Where the first of these were joined already, and nothing else with them."""
+        for at, node in enumerate(self.graph.nodes):
+            if isinstance(node.layer, Join) and node.sources == sources[: len(node.sources)]:
+                return self.graph.output_of(at)
+        return None
 
     def softmax(self, x: Any, axis: int | None) -> Softmax:
         """A softmax or its logarithm over the classes."""

@@ -201,7 +201,9 @@ def _names(nodes: Sequence[Node]) -> list[str | None]:
 
 def _dtype(arrays: Sequence[Weights], otherwise: np.dtype[Any]) -> np.dtype[Any]:
     """Of the network: that of its arrays, or another where there are none."""
-    kinds = {held.values.dtype: held.name for held in arrays}
+    kinds: dict[np.dtype[Any], str] = {}
+    for held in arrays:
+        kinds.setdefault(held.values.dtype, held.name)
     for dtype, name in kinds.items():
         if dtype not in (np.float32, np.float64):
             raise Refused(f"holds {name!r} as {dtype}; make the model float32 or float64 first")

@@ -164,17 +164,24 @@ def _conv(w: _Writing, step: Step) -> None:
 
 
 def _conv_transpose(w: _Writing, step: Step) -> None:
-    """What the window crops behind is less by the output padding; ONNX takes the two apart."""
+    """What the window crops behind is less by the output padding; ONNX takes the two apart.
+
+    ONNX Runtime wants output padding below the stride, even with a dilation. Where it is not, less
+    is cropped behind instead, as far as anything is cropped.
+    """
     layer: Any = step.layer
     weights = w.held(f"{step.name}.weight", f"{step.name}.bias")
     window = layer.windows
-    before = [p for p, _ in window.margins]
+    before, extra = [p for p, _ in window.margins], [p - q for p, q in window.margins]
+    less = [
+        min(p, e) if e >= s else 0 for p, e, s in zip(before, extra, window.stride, strict=True)
+    ]
     sizes: dict[str, Any] = {
         "kernel_shape": list(window.kernel),
         "strides": list(window.stride),
-        "pads": [*before, *before],
+        "pads": [*before, *(p - a for p, a in zip(before, less, strict=True))],
         "dilations": list(window.dilation),
-        "output_padding": [p - behind for p, behind in window.margins],
+        "output_padding": [e - a for e, a in zip(extra, less, strict=True)],
     }
     w.node("ConvTranspose", step, [*step.sources, *weights], group=layer.groups, **sizes)
 

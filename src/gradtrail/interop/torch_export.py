@@ -136,7 +136,8 @@ def _graph(calls: tuple[Call, ...], fx: Any, torch: Any) -> Any:
             package, name = target.split(".")
             target = getattr(torch if package == "torch" else operator, name)
         read = tuple(node(entry) for entry in argument.arguments)
-        result = graph.create_node(argument.op, target, read, name=argument.name)
+        called = "self_" if argument.name == "self" else argument.name  # forward has a self
+        result = graph.create_node(argument.op, target, read, name=called)
         if argument.name:
             made[argument.name] = result
         return result

@@ -205,8 +205,6 @@ class _Reading:
 
     def _copied(self, value: Any, path: str) -> np.ndarray:
         """A tensor as an array of its own."""
-        if getattr(value, "cls_to_become", None) is not None:
-            raise Refused(f"has no {path!r} yet, as a lazy module; run the model once")
         if value.is_complex() or str(value.dtype) not in ("torch.float32", "torch.float64"):
             raise Refused(
                 f"holds {path!r} as {value.dtype}; make the model float32 or float64 first, as "
@@ -220,6 +218,8 @@ class _Reading:
         convert = converter_of(module)
         if convert is None:
             raise Refused(f"is a {type(module).__name__}, for which there is no layer here")
+        if getattr(module, "cls_to_become", None) is not None:
+            raise Refused("is lazy and has no weights yet; run the model once before")
         if module._forward_hooks or module._forward_pre_hooks:
             raise Refused("has forward hooks, which may change what it computes; remove them")
         arguments = [*self._of(node.args), *self._of(dict(node.kwargs)).values()]
