@@ -290,13 +290,13 @@ class Standardised(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor([0.5, 0.25, 0.1]).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor([0.2, 0.5, 2.0]).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor([0.2, 0.5, 2.0]))
         self.weight = nn.Parameter(torch.randn(4, 3, 2, 2))
         self.shift = nn.Parameter(torch.randn(1, 4, 1, 1))
         self.head = nn.ModuleDict({"out": nn.Linear(4, 2)})
 
     def forward(self, x: Any) -> Any:
-        x = F.conv2d((x - self.mean) / self.std, self.weight, padding=1) + self.shift
+        x = F.conv2d((x - self.mean) / self.std[:, None, None], self.weight, padding=1) + self.shift
         x = F.gelu(x).mean((-2, -1))
         return F.linear(x, self.head["out"].weight, self.head["out"].bias)
 

@@ -12,7 +12,7 @@ from ..layers import Conv2d, ConvTranspose2d, Dropout, Layer, Linear, Normalize
 from ..layers.activations import Activation
 from ..layers.branches import Add
 from .graph import Graph
-from .pointwise import BINARY, GRID, UNARY, applied, layer_of
+from .pointwise import BINARY, GRID, UNARY, applied, layer_of, shortest
 from .values import Padded, Pointwise, Refused, Reshaped, Softmax, Tensor, Value, Weights
 
 __all__ = ["Elementwise"]
@@ -241,24 +241,27 @@ def _numbers(x: Any) -> Any:
     """A constant as NumPy takes it."""
     if isinstance(x, Weights):
         return x.values
-    if isinstance(x, bool) or not isinstance(x, int | float | np.ndarray | np.generic):
+    known = isinstance(x, int | float | np.ndarray | np.generic) and not isinstance(x, bool)
+    if not known or np.asarray(x).dtype.kind not in "fi":
         raise Refused(f"computes with {x!r:.60}, which is no number")
     return x
 
 
 def _by_channel(x: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A constant as one number, or as one for each channel, (C,)."""
-    array = np.asarray(_numbers(x), np.float64)
-    if array.size == 1:
-        return array.reshape(())
+    """A constant as one number, or as one for each channel, (C,); float32 as shortest decimals."""
+    array = np.asarray(_numbers(x))
     axes = (1,) * (len(shape) + 1 - array.ndim) + array.shape
     channels = tuple(size if axis == 1 else 1 for axis, size in enumerate(axes))
-    if len(axes) != len(shape) + 1 or channels != axes or array.size != shape[0]:
+    alike = len(axes) == len(shape) + 1 and channels == axes and array.size == shape[0]
+    if array.size != 1 and not alike:
         raise Refused(
             f"computes with constants of shape {array.shape} where samples have {shape}; one "
             "number, or one for each channel, is a layer"
         )
-    return array.reshape(-1)
+    numbers = array.reshape(-1)
+    if array.dtype == np.float32:
+        numbers = np.array([shortest(number) for number in numbers])
+    return numbers.astype(np.float64).reshape(() if array.size == 1 else -1)
 
 
 def _listed(numbers: np.ndarray) -> Any:

@@ -124,17 +124,21 @@ class Graph:
         return network
 
     def _unshared(self, nodes: set[int]) -> None:
-        """Check that no weights stand in two layers: each would get a gradient of its own."""
+        """Check that no trained weights stand in two layers: each would get a gradient of its own.
+
+        In a file nothing is trained, and exporters write equal arrays once: there each gets a copy.
+        """
         owner: dict[str, str] = {}
         for at in sorted(nodes):
-            for weights in self.nodes[at].weights.values():
-                if weights.name in owner:
+            trained = [w.name for w in self.nodes[at].weights.values() if w.trained]
+            for name in trained:
+                if name in owner:
                     raise Refused(
-                        f"shares the array {weights.name!r} with {owner[weights.name]}; here each "
-                        "layer has arrays of its own",
+                        f"shares the array {name!r} with {owner[name]}; here each layer has arrays "
+                        "of its own",
                         self.nodes[at].where,
                     )
-            owner |= {w.name: self.nodes[at].where for w in self.nodes[at].weights.values()}
+            owner |= dict.fromkeys(trained, self.nodes[at].where)
 
     def _layers(self, chain: Chain, names: Mapping[int, str | None]) -> list[Any]:
         """The layers of a chain, with names, branches nested."""

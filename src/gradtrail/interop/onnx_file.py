@@ -99,9 +99,10 @@ def read_model(path: Path, onnx: Any) -> Model:
         raise Refused("holds sparse arrays, which are not taken")
     arrays: dict[str, Weights] = {}
     for tensor in graph.initializer:
-        if tensor.name in arrays:
-            raise Refused(f"holds two arrays called {tensor.name!r:.80}")
-        arrays[tensor.name] = Weights(tensor.name, _array(tensor, f"array {tensor.name!r:.80}"))
+        name = _text(tensor.name)
+        if name in arrays:
+            raise Refused(f"holds two arrays called {name!r:.80}")
+        arrays[name] = Weights(name, _array(tensor, f"array {name!r:.80}"))
     return Model(
         [_operation(node) for node in graph.node],
         arrays,
@@ -149,7 +150,7 @@ def _input(
     graph: Any, arrays: Mapping[str, Weights]
 ) -> tuple[str, np.dtype[Any], tuple[int | None, ...]]:
     """The one input that is no array of the file."""
-    inputs = [entry for entry in graph.input if entry.name not in arrays]
+    inputs = [entry for entry in graph.input if _text(entry.name) not in arrays]
     if len(inputs) != 1:
         raise Refused(f"has {len(inputs)} inputs; a network takes one")
     kind = inputs[0].type.tensor_type
@@ -167,7 +168,14 @@ def _input(
 def _output(graph: Any) -> str:
     if len(graph.output) != 1:
         raise Refused(f"has {len(graph.output)} outputs; a network gives one")
-    return str(graph.output[0].name)
+    return _text(graph.output[0].name)
+
+
+def _text(name: Any) -> str:
+    """A name of the file, which protocol buffers hand over as bytes where it is no UTF-8."""
+    if not isinstance(name, str):
+        raise Refused(f"holds a name that is no text, {name!r:.80}")
+    return name
 
 
 _DTYPES: Mapping[int, np.dtype[Any]] = {  # by ONNX's numbers
@@ -221,7 +229,8 @@ def _array(tensor: Any, where: str) -> np.ndarray:
 
 def _operation(node: Any) -> Operation:
     """A node, with its attributes as Python has them."""
-    made = Operation(node.op_type, node.name, tuple(node.input), tuple(node.output), {})
+    inputs, outputs = (tuple(map(_text, names)) for names in (node.input, node.output))
+    made = Operation(_text(node.op_type), _text(node.name), inputs, outputs, {})
     if node.domain not in _DOMAINS:
         raise Refused(
             f"is of the domain {node.domain!r:.60}; only standard operators are taken", made.where
@@ -230,7 +239,7 @@ def _operation(node: Any) -> Operation:
     for entry in node.attribute:
         if entry.name in attributes:
             raise Refused(f"has the attribute {entry.name!r:.60} twice", made.where)
-        attributes[entry.name] = _attribute(entry, made.where)
+        attributes[_text(entry.name)] = _attribute(entry, made.where)
     return Operation(made.operator, made.name, made.inputs, made.outputs, attributes)
 
 

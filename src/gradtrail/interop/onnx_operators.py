@@ -15,7 +15,7 @@ from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from ..layers.activations import Activation
 from .building import Builder
 from .margins import Margins, same_margins
-from .onnx_sizes import SIZES
+from .onnx_sizes import SIZES, computed
 from .onnx_view import View
 from .values import BATCH, Padded, Refused, Value, Weights
 
@@ -199,7 +199,12 @@ def _swish(b: Builder, n: View) -> Any:
 
 
 def _binary(name: str) -> Converter:
-    return lambda b, n: b.binary(name, n.given(0), n.given(1))
+    def convert(b: Builder, n: View) -> Any:
+        if any(isinstance(n.given(place), np.ndarray) for place in (0, 1)):
+            return computed(n, name)
+        return b.binary(name, n.given(0), n.given(1))
+
+    return convert
 
 
 def _unary(name: str) -> Converter:
@@ -253,7 +258,7 @@ def _pad(b: Builder, n: View) -> Any:
     fill = n.number("value", 0.0) if n.opset < 11 else n.optional(2)
     height, width = b.maps(x)
     if axes is not None:
-        pads = _spread(n.integers(axes), pads)
+        pads = _spread(n.axes("axes", 3), pads)
     zeros = fill is None or n.single(fill) == 0
     if mode != "constant" or not zeros or len(pads) != 8 or any(pads[:2] + pads[4:6]):
         raise Refused(f"pads by {pads} with mode={mode!r:.40}; only maps are, with zeros")
@@ -287,7 +292,7 @@ def _concat(b: Builder, n: View) -> Any:
 def _reshape(b: Builder, n: View) -> Any:
     if not isinstance(n.given(0), Value):
         return SIZES["Reshape"](b, n)
-    x, target = n.value(0), n.integers(n.given(1))
+    x, target = n.value(0), n.integers(1)
     sizes = (BATCH, *b.shape(x))
     copies = not n.flag("allowzero", False)
     filled = [

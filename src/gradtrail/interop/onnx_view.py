@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from .onnx_file import Operation
-from .values import BATCH, Refused, Value, Weights
+from .values import Refused, Value, Weights
 
-__all__ = ["View"]
+__all__ = ["LONGEST", "View"]
 
 _LARGEST = 1 << 31
-_LONGEST = 64  # sizes and axes in one list
+LONGEST = 64  # sizes and axes in one list
 
 
 class View:
@@ -83,17 +83,20 @@ class View:
             raise Refused(f"has something else than an array of the file as input {place + 1}")
         return found
 
-    def integers(self, value: Any) -> list[Any]:
-        """Sizes or axes: whole numbers, and `BATCH` among them."""
+    def sizes(self, place: int) -> np.ndarray:
+        """An input that holds whole numbers, as an array of objects: `BATCH` may be among them."""
+        value = self.given(place)
         if isinstance(value, Weights):
-            if value.values.dtype.kind != "i" or value.values.size > _LONGEST:
-                raise Refused(f"needs whole numbers, not the array {value.name!r:.60}")
-            return [int(number) for number in value.values.reshape(-1)]
-        if isinstance(value, list):
+            if value.values.dtype.kind != "i" or value.values.size > LONGEST:
+                raise Refused(f"needs a few whole numbers, not the array {value.name!r:.60}")
+            return value.values.astype(object)
+        if isinstance(value, np.ndarray):
             return value
-        if value is BATCH or (isinstance(value, int) and not isinstance(value, bool)):
-            return [value]
-        raise Refused("computes sizes from the samples' values")
+        raise Refused("needs sizes that are known without the samples")
+
+    def integers(self, place: int) -> list[Any]:
+        """The same as a list."""
+        return list(self.sizes(place).reshape(-1))
 
     def single(self, value: Any) -> float:
         """One number."""
@@ -160,8 +163,10 @@ class View:
 
     def axes(self, name: str, place: int) -> list[int]:
         """Axes, or what is counted like them; empty where they are left out."""
-        found = self.attribute_or_input(name, place)
-        listed: Sequence[Any] = [] if found is None else self.integers(found)
-        if not all(isinstance(number, int) for number in listed):
-            raise Refused(f"has {name}={listed!r:.60}, which are no whole numbers")
-        return list(listed)
+        self.asked.add(name)
+        found: Any = self.attributes.get(name)
+        if found is None:
+            found = [] if self.optional(place) is None else self.integers(place)
+        if not isinstance(found, list) or not all(isinstance(n, int) for n in found):
+            raise Refused(f"has {name}={found!r:.60}, which are no whole numbers")
+        return found

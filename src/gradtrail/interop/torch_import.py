@@ -169,6 +169,8 @@ class _Reading:
             if not _any_value([*arguments, *named.values()]):
                 return _plain(node.target, arguments, named)
             if node.target is operator.getitem:
+                if isinstance(arguments[0], np.ndarray):
+                    return arguments[0][arguments[1]]
                 raise Refused("takes a part of a tensor by index, which no layer here does")
             path = self.functions.get(node.target)
             convert, called = FUNCTIONS.get(path or ""), _called(node.target)
