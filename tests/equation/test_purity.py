@@ -48,6 +48,7 @@ ALLOWED = {
         *("data", "engines", "errors", "figures", "files", "layers"),
         *("network", "runs", "trace", "train"),
     ),
+    "interop": ("equation", "errors", "files", "layers", "network"),
     "cli": ("",),
     "__main__": ("cli",),
     "__init__": ("",),
