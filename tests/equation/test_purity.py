@@ -40,6 +40,8 @@ ALLOWED = {
         *("data", "engines", "equation", "errors", "figures", "files"),
         *("layers", "streams", "tables", "trace"),
     ),
+    "interop": ("architecture", "engines", "errors", "layers", "network", "train"),
+    "sklearn": ("errors", "interop"),
     "cli": ("",),
     "__main__": ("cli",),
     "__init__": ("",),
