@@ -8,7 +8,8 @@
     ├── UnknownNameError   a name that no array or model has          (KeyError)
     ├── GradientError      a gradient that differs from differences   (AssertionError)
     ├── NonFiniteError     a NaN or infinity in a learning step       (FloatingPointError)
-    └── FileError          a file that cannot be read or written      (ValueError)
+    ├── FileError          a file that cannot be read or written      (ValueError)
+    └── MissingPackageError  an optional package is not installed     (ImportError)
 
 Each message is one sentence of cause, and names what was expected, what came, how that number
 arose and what to change.
@@ -25,6 +26,7 @@ __all__ = [
     "FileError",
     "GradientError",
     "GradtrailError",
+    "MissingPackageError",
     "NonFiniteError",
     "ShapeError",
     "UnknownNameError",
@@ -79,6 +81,10 @@ class NonFiniteError(GradtrailError, FloatingPointError):
 
 class FileError(GradtrailError, ValueError):
     """A file that is missing, damaged, of another format, or that cannot be written."""
+
+
+class MissingPackageError(GradtrailError, ImportError):
+    """An optional package that is not installed; the message says how to install it."""
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:

@@ -48,7 +48,11 @@ ALLOWED = {
         *("data", "engines", "errors", "figures", "files", "layers"),
         *("network", "runs", "trace", "train"),
     ),
-    "interop": ("equation", "errors", "files", "layers", "network"),
+    "interop": (
+        *("architecture", "engines", "equation", "errors", "files"),
+        *("layers", "network", "train"),
+    ),
+    "sklearn": ("errors", "interop"),
     "cli": ("",),
     "__main__": ("cli",),
     "__init__": ("",),

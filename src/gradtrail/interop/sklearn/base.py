@@ -1,0 +1,289 @@
+"""What the classifier and the regressor share: samples in, a network trained, its outputs.
+
+scikit-learn's conventions hold: `__init__` stores its arguments and does nothing else, `fit` checks
+them, and what is learned has a name that ends in `_`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ...engines import engine_for
+from ...layers import Loss, Normalize
+from ...network import Network
+from ...train import History, Schedule, train
+from .architectures import layers_for
+from .settings import epochs_for, optimizer_for, schedule_for, threads_for
+from .shapes import rows_of, sample_shape
+from .standardization import Standardization
+
+__all__ = ["CNNEstimator"]
+
+_AT_ONCE = 256
+"""How many samples are predicted at a time."""
+
+_LEAST = 4
+"""Fewer are predicted together with copies of the last.
+
+The engine computes up to three samples by a program of their own, with the sums in another order;
+so a sample's outputs are the same bits in whatever company it comes.
+"""
+
+_SEEDS = np.iinfo(np.int32).max
+
+
+class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
+    """The base of the estimators; see `CNNClassifier` for the arguments."""
+
+    _drops: ClassVar[bool]
+    """Whether the default layers for images have dropout."""
+
+    _labels: ClassVar[dict[str, Any]]
+    """How scikit-learn checks labels."""
+
+    def __init__(
+        self,
+        layers: Any = None,
+        *,
+        width: int = 32,
+        input_shape: Any = None,
+        epochs: int | None = None,
+        batch_size: int = 32,
+        lr: float | None = None,
+        optimizer: str = "adam",
+        momentum: float = 0.9,
+        weight_decay: float | None = None,
+        schedule: Any = "one-cycle",
+        shuffle: bool = True,
+        threads: int | None = None,
+        engine: Any = None,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.layers = layers
+        self.width = width
+        self.input_shape = input_shape
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.optimizer = optimizer
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.shuffle = shuffle
+        self.threads = threads
+        self.engine = engine
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @abstractmethod
+    def _learn_targets(self, y: np.ndarray, classes: Any = None) -> int:
+        """Learn from the first labels what labels are like.
+
+        Args:
+            y: (N,) or (N, targets).
+            classes: all labels that there will be, where there are classes; None for those in `y`.
+
+        Returns:
+            How many outputs the network needs.
+        """
+
+    @abstractmethod
+    def _targets(self, y: np.ndarray) -> np.ndarray:
+        """Labels as the network's loss compares them.
+
+        Raises:
+            DataError: labels unlike the first ones.
+        """
+
+    @abstractmethod
+    def _loss(self) -> Loss:
+        """The loss of the fitted estimator."""
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train a new network.
+
+        Args:
+            X: samples, (N, features), (N, H, W) or (N, C, H, W).
+            y: a label for each, see the class.
+
+        Returns:
+            The estimator itself. After Ctrl-C it holds the network as the last step left it, and
+            the interruption goes on to the caller.
+
+        Raises:
+            ArgumentError: an argument out of its range.
+            DataError: samples or labels that cannot be learned.
+            NonFiniteError: a NaN or an infinity appeared in the training.
+            ShapeError: layers that do not fit the samples.
+        """
+        rows, shape, y = self._taken(X, y, first=True)
+        outputs = self._learn_targets(y)
+        epochs = epochs_for(self.epochs, len(rows), self.batch_size)
+        schedule = schedule_for(self.schedule)
+        self._begin(rows, shape, outputs)
+        self._train(rows, y, epochs, schedule)
+        return self
+
+    def samples(self, X: Any) -> np.ndarray:
+        """Samples as `network_` takes them: in its shape, and standardised.
+
+        Args:
+            X: samples, as for `fit`.
+
+        Returns:
+            (N, *network_.input_shape), float32.
+
+        Raises:
+            DataError: samples unlike those that were fitted.
+        """
+        rows = self._known(X)
+        return self.standardization_.applied(rows)
+
+    def to_network(self) -> Network:
+        """A network that takes samples as they are, to be saved or handed on.
+
+        `Normalize` stands in front of the layers; the other layers keep their names. A regressor's
+        last layer gives the targets in their own units.
+
+        Returns:
+            A new `gradtrail.Network`; its samples are (N, *network_.input_shape).
+        """
+        check_is_fitted(self, "network_")
+        learned, trained = self.standardization_, self.network_
+        mean, deviation = (tuple(map(float, a)) for a in (learned.mean, learned.deviation))
+        layers = [Normalize(mean, deviation), *trained.layers]
+        network = Network(trained.input_shape, layers, seed=trained.seed)
+        for made, held in (
+            (network.parameters, trained.parameters),
+            (network.buffers, trained.buffers),
+        ):
+            for name in held:
+                made[name] = held[name]
+        self._in_units(network)
+        return network
+
+    def _in_units(self, network: Network) -> None:
+        """Let a network's last layer give what the estimator predicts; of classes, nothing."""
+
+    def _taken(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        first: bool,
+    ) -> tuple[np.ndarray, tuple[int, ...], np.ndarray]:
+        """Samples and labels as the caller gave them, checked.
+
+        Args:
+            X: samples.
+            y: labels.
+            first: whether the estimator learns what samples look like, instead of knowing it.
+
+        Returns:
+            Rows of features, the shape of one sample, labels.
+        """
+        rows, came = rows_of(X)
+        rows, y = validate_data(self, rows, y, reset=first, **self._labels)
+        if not first:
+            return rows, self._agreed(rows, came), y
+        return rows, sample_shape(rows.shape[1], came, self.input_shape), y
+
+    def _known(self, X: Any) -> np.ndarray:
+        """Samples for the fitted network as rows of features, checked."""
+        check_is_fitted(self, "network_")
+        rows, came = rows_of(X)
+        rows = validate_data(self, rows, reset=False)
+        self._agreed(rows, came)
+        return np.asarray(rows)
+
+    def _agreed(self, rows: np.ndarray, came: tuple[int, ...] | None) -> tuple[int, ...]:
+        fitted = self.network_.input_shape
+        return sample_shape(rows.shape[1], came, fitted, known="the network's input_shape")
+
+    def _begin(self, rows: np.ndarray, shape: tuple[int, ...], outputs: int) -> None:
+        """A new network for these samples, and an optimiser."""
+        self._random = np.random.RandomState(check_random_state(self.random_state).randint(_SEEDS))
+        self.optimizer_ = optimizer_for(self.optimizer, self.lr, self.momentum, self.weight_decay)
+        layers = layers_for(self.layers, shape, outputs, self.width, drops=self._drops)
+        self.standardization_ = Standardization.of(rows, shape)
+        self.network_ = Network(shape, layers, seed=self._random.randint(_SEEDS))
+        self.history_ = History()
+
+    def _train(
+        self, rows: np.ndarray, y: np.ndarray, epochs: int, schedule: Schedule | None
+    ) -> None:
+        """Train the network for so many epochs, and note how it went."""
+        done = train(
+            self.network_,
+            (self.standardization_.applied(rows), self._targets(y)),
+            loss=self._loss(),
+            optimizer=self.optimizer_,
+            schedule=schedule,
+            epochs=epochs,
+            batch_size=self.batch_size,
+            shuffle=self.shuffle,
+            threads=threads_for(self.threads),
+            engine=self.engine,
+            seed=self._random.randint(_SEEDS),
+            progress=bool(self.verbose),
+        )
+        self.history_ = joined(self.history_, done)
+        self.loss_curve_ = self.history_.loss
+        self.n_iter_ = self.history_.epochs
+        if done.interrupted:
+            raise KeyboardInterrupt
+
+    def _train_further(self, X: Any, y: Any, classes: Any = None) -> Self:
+        """One epoch at a constant rate, from where the network is."""
+        first = not hasattr(self, "network_")
+        rows, shape, y = self._taken(X, y, first=first)
+        if first:
+            self._begin(rows, shape, self._learn_targets(y, classes))
+        self._train(rows, y, 1, None)
+        return self
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """What the network gives for samples, (N, outputs) float64; memory is bounded."""
+        rows = self._known(X)
+        engine = engine_for(self.engine, self.network_, threads_for(self.threads))
+        parts = []
+        for at in range(0, len(rows), _AT_ONCE):
+            part = rows[at : at + _AT_ONCE]
+            samples = self.standardization_.applied(part)
+            if len(part) < _LEAST:
+                copies = np.repeat(samples[-1:], _LEAST - len(part), axis=0)
+                samples = np.concatenate([samples, copies])
+            parts.append(self.network_.predict(samples, engine=engine)[: len(part)])
+        return np.concatenate(parts).astype(np.float64)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With what the optimiser remembers, which it leaves out of its own state."""
+        state = dict(super().__getstate__())
+        if hasattr(self, "network_"):
+            state["_remembered"] = self.optimizer_.remembered(self.network_)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """See `__getstate__`."""
+        remembered = state.pop("_remembered", None)
+        super().__setstate__(state)
+        if remembered is not None:
+            self.optimizer_.remember(self.network_, *remembered)
+
+
+def joined(before: History, after: History) -> History:
+    """One history of two trainings, one behind the other."""
+    return History(
+        losses=before.losses + after.losses,
+        loss=before.loss + after.loss,
+        accuracy=before.accuracy + after.accuracy,
+        seconds=before.seconds + after.seconds,
+        interrupted=after.interrupted,
+    )

@@ -1,0 +1,205 @@
+"""A convolutional network as a scikit-learn classifier."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self, final
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import column_or_1d
+
+from ...errors import ArgumentError, DataError
+from ...layers import CrossEntropy, Loss
+from ...layers.losses import log_softmax
+from .base import CNNEstimator
+
+__all__ = ["CNNClassifier"]
+
+
+@final
+class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
+    """A convolutional network that is trained by the cross-entropy and tells classes.
+
+    Samples are rows of features (N, features), grey images (N, H, W) or images (N, C, H, W); labels
+    are of any type that can be sorted. Samples are standardised: each channel of images, or each
+    feature of rows, to mean 0 and deviation 1 over the samples of `fit`.
+
+    Args:
+        layers: a list of gradtrail layers without the last; `Linear(number of classes)` is added,
+            behind a `Flatten` if need be. Or the name of an architecture, such as "lenet-short". Or
+            None: convolutions of 3 × 3 as deep as the image is large, and for rows of features two
+            hidden layers.
+        width: how wide the default is: channels of its first convolution, the others having twice
+            as many; of rows, half the units of a hidden layer.
+        input_shape: of one sample, (channels, height, width) or (features,), where X has rows of
+            features. None: a row whose length is a square of 8 × 8 or more is a grey image.
+        epochs: how often all samples are seen; None for as many as make 1,000 steps, at least 10
+            and at most 200.
+        batch_size: samples of a step.
+        lr: the learning rate, above 0; None for 0.003, and with "sgd" 0.03.
+        optimizer: "adam", "adamw" or "sgd".
+        momentum: of "sgd", Nesterov's; at least 0.
+        weight_decay: at least 0; None for 0.01 with "adamw", else 0.
+        schedule: how the learning rate changes: "one-cycle", "cosine", "constant", or an object
+            such as `gt.Cosine(warm_up=0.1)`.
+        shuffle: whether each epoch has an order of its own.
+        class_weight: how much each class counts: None for each sample alike, "balanced" for each
+            class alike, or a dictionary from labels to numbers ≥ 0.
+        threads: how many may be used; None for all processors, and in joblib's workers for each
+            worker's share. It changes no result.
+        engine: None for the default, "cpu", "reference", or an engine object.
+        random_state: what the first weights, the order of samples and dropout follow from. The same
+            number gives the same network, bit by bit; None another one each time.
+        verbose: whether progress is shown.
+
+    Attributes:
+        classes_: the labels that were seen, sorted.
+        network_: the trained `gradtrail.Network`; it takes what `samples` gives.
+        standardization_: means and deviations, `mean` and `deviation`.
+        history_: the training's `gradtrail.History`, with the loss of every step.
+        loss_curve_: the mean loss of each epoch.
+        n_iter_: how many epochs there were.
+        n_features_in_: how many numbers a sample has.
+        feature_names_in_: the columns' names, where X was a data frame.
+
+    Example:
+        >>> clf = CNNClassifier(random_state=0).fit(X, y)
+        >>> clf.predict(X[:1])
+        array([0])
+    """
+
+    _drops: ClassVar[bool] = True
+    _labels: ClassVar[dict[str, Any]] = {}
+
+    def __init__(
+        self,
+        layers: Any = None,
+        *,
+        width: int = 32,
+        input_shape: Any = None,
+        epochs: int | None = None,
+        batch_size: int = 32,
+        lr: float | None = None,
+        optimizer: str = "adam",
+        momentum: float = 0.9,
+        weight_decay: float | None = None,
+        schedule: Any = "one-cycle",
+        shuffle: bool = True,
+        class_weight: Any = None,
+        threads: int | None = None,
+        engine: Any = None,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(
+            layers,
+            width=width,
+            input_shape=input_shape,
+            epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
+            optimizer=optimizer,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            shuffle=shuffle,
+            threads=threads,
+            engine=engine,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+        """One epoch over some samples at a constant learning rate, from where the network is.
+
+        The first call learns the samples' shape and standardisation, and makes the network; later
+        ones keep them. Optimiser, learning rate and class weights are those of the first call, too.
+
+        Args:
+            X: samples, as for `fit`.
+            y: labels.
+            classes: all labels that there will be; needed at the first call, where not all are in
+                `y`.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            ArgumentError: `class_weight="balanced"`, or classes other than at the first call.
+            DataError: a label that is none of the classes.
+        """
+        if isinstance(self.class_weight, str):
+            raise ArgumentError(
+                f"partial_fit: class_weight={self.class_weight!r} needs all labels at once; pass "
+                "a dictionary of weights"
+            )
+        if classes is not None:
+            classes = unique_labels(classes)
+            if hasattr(self, "network_") and not np.array_equal(classes, self.classes_):
+                raise ArgumentError(
+                    f"partial_fit: classes are {self.classes_.tolist()} since the first call, but "
+                    f"got {classes.tolist()}; leave classes out, or fit a new estimator"
+                )
+        return self._train_further(X, y, classes)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The class of each sample, (N,).
+
+        Args:
+            X: samples, as for `fit`.
+
+        Raises:
+            DataError: samples unlike those that were fitted.
+        """
+        outputs = self._outputs(X)
+        found: np.ndarray = self.classes_[outputs.argmax(axis=1)]
+        return found
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """The network's outputs before the softmax.
+
+        Args:
+            X: samples, as for `fit`.
+
+        Returns:
+            (N, classes), float64; of two classes the second's less the first's, (N,).
+        """
+        outputs = self._outputs(X)
+        return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """The logarithm of each class's probability, (N, classes) float64, by log-sum-exp."""
+        return log_softmax(self._outputs(X))
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Each class's probability, (N, classes) float64, in the order of `classes_`."""
+        return np.asarray(np.exp(self.predict_log_proba(X)))
+
+    def _learn_targets(self, y: np.ndarray, classes: Any = None) -> int:
+        """See `CNNEstimator._learn_targets`: the classes, and what they count."""
+        check_classification_targets(y)
+        self.classes_ = unique_labels(y) if classes is None else classes
+        self._weights = None
+        if self.class_weight is not None:
+            found = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            self._weights = tuple(map(float, found))
+        return len(self.classes_)
+
+    def _targets(self, y: np.ndarray) -> np.ndarray:
+        """See `CNNEstimator._targets`: the classes' numbers."""
+        check_classification_targets(y)
+        y = column_or_1d(y)
+        new = ~np.isin(y, self.classes_)
+        if new.any():
+            raise DataError(
+                f"label {y[new][0]!r} is none of the classes {self.classes_.tolist()}; name all of "
+                "them at the first call of partial_fit by classes="
+            )
+        return np.searchsorted(self.classes_, y)
+
+    def _loss(self) -> Loss:
+        """See `CNNEstimator._loss`."""
+        return CrossEntropy(weight=self._weights)
