@@ -63,6 +63,7 @@ LATE = {
     "network": ("engines", "files", "plan", "reach"),
     "plan": ("network", "plan_view"),
     "reach": ("reach_view",),
+    "interop": ("__version__",),
 }
 
 
