@@ -153,6 +153,7 @@ def coming(place: str, number: int, what: type[BaseException], engine: str) -> I
         "in validation": (type(engine_for(engine)), "evaluate", before),
         "as weights are stored": (kind, "store", before),
         "as an epoch is told": (Told, "epoch", before),
+        "as a checkpoint is written": (gt.Checkpoints, "write", behind),
     }[place]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(owner, name, around(getattr(owner, name)))
@@ -182,6 +183,7 @@ PLACES = {
     "in validation": 4,
     "as weights are stored": 9,
     "as an epoch is told": 4,
+    "as a checkpoint is written": 8,
 }
 
 
