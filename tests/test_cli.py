@@ -219,7 +219,8 @@ def test_help_has_an_example() -> None:
         assert "Example: gradtrail" in " ".join(run(command, "--help").output.split())
     shown = " ".join(run("train", "--help").output.split())
     assert "Example: gradtrail train --data fashion-mnist" in shown
-    assert "12 for digits, else 2" in shown
+    usual = "12 for digits, 2 for mnist and fashion-mnist, 30 for cifar10, 20 for images"
+    assert usual in shown
     assert gt.__version__ in run("--version").output
 
 

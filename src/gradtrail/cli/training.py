@@ -32,11 +32,20 @@ _SCHEDULES = ("constant", "step", "one-cycle", "cosine")
 _LOGS = ("csv", "jsonl", "tensorboard")
 
 
+def _usually(table: str, key: str) -> str:
+    """What the data's recipes say, for the help: `12 for digits, 2 for mnist and fashion-mnist`."""
+    found: dict[str, list[str]] = {}
+    for name in (*NAMES, "images"):
+        value = shipped(name).get(table, {}).get(key, "constant")
+        found.setdefault(str(value), []).append(name)
+    return ", ".join(f"{value} for {' and '.join(names)}" for value, names in found.items())
+
+
 @click.command("train")
 @click.argument("recipe", required=False)
 @click.option(
     "--model",
-    show_default="that of the data's recipe",
+    show_default=_usually("model", "architecture"),
     help=f"{', '.join(ARCHITECTURES)}, an architecture as JSON, or a saved network.",
 )
 @click.option(
@@ -48,7 +57,7 @@ _LOGS = ("csv", "jsonl", "tensorboard")
     "--data-path",
     type=click.Path(path_type=Path),
     help="The folder that a named data set's files are in; by default GRADTRAIL_DATA and the usual "
-    "places.",
+    "places, or else they are downloaded.",
 )
 @click.option(
     "--size", help="Rows and columns that images in a folder are brought to, such as 64,64."
@@ -60,21 +69,24 @@ _LOGS = ("csv", "jsonl", "tensorboard")
     help="What is done about files in a folder that cannot be read.",
 )
 @click.option("--validation", type=float, help="The share of the training images that is held out.")
-@click.option("--epochs", type=click.IntRange(1), show_default="12 for digits, else 2")
-@click.option("--batch-size", type=click.IntRange(1), show_default="32 for digits, else 64")
+@click.option("--epochs", type=click.IntRange(1), show_default=_usually("training", "epochs"))
 @click.option(
-    "--optimizer", type=click.Choice(list(_RATES)), show_default="adam for digits, else sgd"
+    "--batch-size", type=click.IntRange(1), show_default=_usually("training", "batch_size")
+)
+@click.option(
+    "--optimizer", type=click.Choice(list(_RATES)), show_default=_usually("optimizer", "type")
 )
 @click.option(
     "--lr",
     type=float,
-    help="Learning rate; by default 0.1 for mnist and fashion-mnist with sgd, else 0.05 for sgd "
-    "and 0.002 for adam and adamw.",
+    show_default=_usually("optimizer", "lr"),
+    help="Learning rate; with another optimizer than the recipe's 0.05 for sgd and 0.002 for adam "
+    "and adamw.",
 )
 @click.option(
     "--schedule",
     type=click.Choice(_SCHEDULES),
-    show_default="constant for digits, else one-cycle",
+    show_default=_usually("schedule", "type"),
     help="How the learning rate changes in the course of the training.",
 )
 @click.option("--seed", type=click.IntRange(0), show_default="0")
@@ -111,7 +123,8 @@ def train_command(
     """Train a network on images and keep the run in a folder.
 
     RECIPE is a TOML file, or the name of a recipe that comes with gradtrail; options take the place
-    of what it says. The digits are inside the package; other sets are read from files.
+    of what it says. The digits are inside the package; other sets are read from files, or
+    downloaded.
 
     Example: gradtrail train --model lenet5 --epochs 5 --out runs/lenet
 
