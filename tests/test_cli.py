@@ -215,7 +215,7 @@ def test_samples_of_another_kind(tmp_path: Path) -> None:
 
 
 def test_help_has_an_example() -> None:
-    for command in ("train", "plan"):
+    for command in main.commands:
         assert "Example: gradtrail" in " ".join(run(command, "--help").output.split())
     shown = " ".join(run("train", "--help").output.split())
     assert "Example: gradtrail train --data fashion-mnist" in shown
@@ -470,3 +470,20 @@ def test_watch_prints_what_a_run_kept(finished: Path, tmp_path: Path) -> None:
     assert "did you mean: fc1.bias[3]" in run("watch", str(finished), "fc1.bias[4]").output
     assert "--plot draws one element" in run("watch", str(finished), "--plot", "x.png").output
     assert "there is no such file" in run("watch", str(tmp_path)).output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_and_options(shell: str) -> None:
+    script = run("completion", shell)
+    assert script.exit_code == 0
+    assert "_GRADTRAIL_COMPLETE" in script.output
+    if shell == "bash":
+        words = {"COMP_WORDS": "gradtrail ev", "COMP_CWORD": "1"}
+        environment = {**os.environ, **words, "_GRADTRAIL_COMPLETE": "bash_complete"}
+        command = [
+            sys.executable,
+            "-c",
+            "from gradtrail.cli import main; main(prog_name='gradtrail')",
+        ]
+        found = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert found.stdout.split() == ["plain,evaluate"]
