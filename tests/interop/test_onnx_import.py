@@ -492,6 +492,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
         model([node("Conv", "x w", "y")], {"w": drawn(4, 5, 3, 3)}),
         r"Conv2d takes a weight of shape \(4, 3, 3, 3\), but the model has \(4, 5, 3, 3\)",
     ),
+    "padding": (
+        conv(pads=[1 << 30] * 4, strides=[1 << 30] * 2),
+        r"node y \(Conv\) Conv2d needs an array of .* numbers for one sample, and at most 268,435",
+    ),
+    "output": (
+        model([node("ConvTranspose", "x w", "y", strides=[1 << 15] * 2)], {"w": drawn(3, 1, 1, 1)}),
+        "ConvTranspose2d needs an array of 60,130,033,665 numbers for one sample",
+    ),
     "training": (
         model([node("BatchNormalization", "x g b m v", "y", training_mode=1)],
               dict.fromkeys("gbmv", B[:3])),

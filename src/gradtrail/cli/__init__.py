@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .. import __version__
+from .exporting import export_command
 from .planning import plan_command
 from .tracing import (
     follow_command,
@@ -25,7 +26,7 @@ def main() -> None:
 
 
 for command in (
-    *(train_command, plan_command),
+    *(train_command, plan_command, export_command),
     *(trace_command, why_command, follow_command, influence_command, watch_command),
 ):
     main.add_command(command)

@@ -49,6 +49,10 @@ def network_of(model: str, shape: tuple[int, ...] | None, seed: int) -> Network:
     path = Path(model)
     if model in ARCHITECTURES or not path.exists():
         return architecture(model).network(shape, seed=seed)
+    if path.suffix == ".onnx":
+        from ..interop import from_onnx
+
+        return from_onnx(path, input_shape=shape)
     if shape is not None:
         raise ArgumentError(f"--input-shape is for named architectures; {model} has its own")
     if path.is_dir() or path.suffix == ".safetensors":

@@ -72,7 +72,7 @@ def _usually(field: str) -> str:
 @click.option(
     "--model",
     show_default=_usually("model"),
-    help=f"{', '.join(ARCHITECTURES)}, an architecture as JSON, or a saved network.",
+    help=f"{', '.join(ARCHITECTURES)}, an architecture as JSON, a saved network, or an ONNX file.",
 )
 @click.option("--data", type=click.Choice(NAMES), default="digits", show_default=True)
 @click.option(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
-from ..layers import Concat, Flatten, Layer, Residual
+from ..layers import AvgPool2d, Concat, Conv2d, Flatten, Layer, MaxPool2d, Residual
 from ..layers.branches import Add
 from ..network import Network
 from .series import INPUT, Chain, Fork, chain_of, needed_for
@@ -18,6 +19,8 @@ from .values import Refused, Shape, Tensor, Weights
 __all__ = ["Graph", "Node"]
 
 MOST_NODES = 5000
+
+_LARGEST = 1 << 28  # as of a network's input
 
 _RESERVED = ("input", "loss")
 
@@ -89,6 +92,13 @@ class Graph:
                     where,
                 )
         shape = equation.shape_of[equation.target.array][1:]
+        largest = max(prod(shape), _padded(layer, sources[0].shape))
+        if largest > _LARGEST:
+            raise Refused(
+                f"{layer.kind} needs an array of {largest:,} numbers for one sample, and at most "
+                f"{_LARGEST:,} are taken",
+                where,
+            )
         nodes = tuple(source.node for source in sources)
         self.nodes.append(Node(layer, nodes, shape, weights, name, where))
         return Tensor(len(self.nodes) - 1, shape)
@@ -161,6 +171,14 @@ class Graph:
         if not body:
             raise Refused("adds an array to itself, which no layer here does", node.where)
         return Residual(body, around or None, name=name)
+
+
+def _padded(layer: Layer, shape: Shape) -> int:
+    """How many numbers a layer's input has with its padding."""
+    if not isinstance(layer, Conv2d | MaxPool2d | AvgPool2d):
+        return prod(shape)
+    margins = layer.windows.margins
+    return shape[0] * prod(s + p + q for s, (p, q) in zip(shape[1:], margins, strict=True))
 
 
 def _flat(chain: Chain) -> Iterator[int]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ..equation.frozen import frozen
 from .values import Refused
 
-__all__ = ["INPUT", "Fork", "chain_of", "needed_for"]
+__all__ = ["Fork", "INPUT", "chain_of", "needed_for"]
 
 INPUT = -1
 _DEEPEST = 50  # branches within branches; Python's own stack ends at some hundred
