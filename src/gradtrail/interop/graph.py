@@ -22,6 +22,8 @@ MOST_NODES = 5000
 
 _LARGEST = 1 << 28  # as of a network's input
 
+_MOST_COPIES = 1 << 30  # bytes
+
 _RESERVED = ("input", "loss")
 
 
@@ -125,6 +127,7 @@ class Graph:
         order = [self.nodes[at] for at in _flat(chain)]
         names = dict(zip(_flat(chain), _names(order), strict=True))
         held = [weights for node in order for weights in node.weights.values()]
+        _copied_within_reason(held)
         network = Network(self.input.shape, self._layers(chain, names), dtype=_dtype(held, dtype))
         for node, step in zip(order, network.steps, strict=True):
             for key, weights in node.weights.items():
@@ -219,6 +222,17 @@ def _names(nodes: Sequence[Node]) -> list[str | None]:
         taken.add(name)
         names.append(None if name == usual else name)
     return names
+
+
+def _copied_within_reason(arrays: Sequence[Weights]) -> None:
+    """Check that a small file with one large array in many layers does not need much memory."""
+    once = {held.name: held.values.nbytes for held in arrays}
+    copies = sum(held.values.nbytes for held in arrays) - sum(once.values())
+    if copies > _MOST_COPIES:
+        raise Refused(
+            f"shares arrays among layers, whose copies would need {copies:,} bytes; at most "
+            f"{_MOST_COPIES:,} are taken"
+        )
 
 
 def _dtype(arrays: Sequence[Weights], otherwise: np.dtype[Any]) -> np.dtype[Any]:

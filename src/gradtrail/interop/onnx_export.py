@@ -89,7 +89,10 @@ class _Writing:
     def model(self) -> Any:
         """The model."""
         for step in self.network.steps:
-            _WRITERS[type(step.layer)](self, step)
+            write = _WRITERS.get(type(step.layer))
+            if write is None:
+                raise ArgumentError(f"to_onnx: ONNX has no operator for {step.layer.kind}")
+            write(self, step)
         helper, network = self.helper, self.network
         graph = helper.make_graph(
             self.nodes,

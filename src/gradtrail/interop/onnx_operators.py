@@ -105,7 +105,8 @@ def _gemm(b: Builder, n: View) -> Any:
     if weight.values.ndim != 2:
         raise Refused(f"multiplies by an array of shape {weight.values.shape}, not a matrix")
     matrix = weight.values if across else weight.values.T
-    weight = _changed(weight, matrix if alpha == 1 else matrix * matrix.dtype.type(alpha))
+    scaled = matrix if alpha == 1 else b.spent(matrix * matrix.dtype.type(alpha))
+    weight = _changed(weight, scaled)
     if bias is not None:
         if not isinstance(bias, Weights) or bias.values.size not in (1, matrix.shape[0]):
             raise Refused("adds something that is no bias")
