@@ -42,7 +42,7 @@ ALLOWED = {
     ),
     "runs": (
         *("architecture", "data", "engines", "errors", "files"),
-        *("layers", "network", "train"),
+        *("interop", "layers", "network", "train"),
     ),
     "report": (
         *("data", "engines", "errors", "figures", "files", "layers"),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -21,10 +24,26 @@ from interchange import (
 from random_networks import drawn_network
 
 import gradtrail as gt
+from gradtrail.equation.frozen import frozen
+from gradtrail.interop.torch_source import torch_source
+from gradtrail.layers import Declaration, Layer
 from gradtrail.network import Step
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
+
+
+@frozen
+class Unknown(Layer):
+    """A layer that somebody added here alone."""
+
+    prefix: ClassVar[str] = "unknown"
+
+    name: str | None = None
+
+    def declare(self, *sources: tuple[int, ...], training: bool) -> Declaration:
+        return gt.ReLU().declare(*sources, training=training)
+
 
 REWRITTEN = {  # other words for the same layer: what the file says has lost the difference
     "conv-same-odd": gt.Conv2d(3, 3, padding=1),
@@ -152,3 +171,38 @@ def test_a_file_is_replaced_only_when_the_new_one_is_complete(tmp_path: Path) ->
         gt.to_onnx(gt.Network((3,), [gt.Linear(2)]), path.parent)
     with pytest.raises(gt.ArgumentError, match="to_onnx: path must be a file to write, got 3"):
         gt.to_onnx(gt.Network((3,), [gt.Linear(2)]), 3)  # type: ignore[arg-type]
+
+
+def test_every_layer_can_be_written() -> None:
+    from gradtrail import layers
+    from gradtrail.interop.onnx_export import _WRITERS
+    from gradtrail.layers.branches import Add, Join
+
+    kinds = {kind for kind in vars(layers).values() if isinstance(kind, type)}
+    known = {kind for kind in kinds if issubclass(kind, gt.layers.Layer)} - {gt.layers.Layer}
+    assert known | {Add, Join} == set(_WRITERS)
+
+
+def test_a_layer_that_onnx_does_not_know(tmp_path: Path) -> None:
+    network = gt.Network((3,), [Unknown()])
+    with pytest.raises(gt.ArgumentError, match="to_onnx: ONNX has no operator for Unknown"):
+        gt.to_onnx(network, tmp_path / "net.onnx")
+    with pytest.raises(gt.ArgumentError, match="PyTorch has no module for Unknown"):
+        torch_source(network, "weights.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("call", "package"),
+    [
+        (lambda: gt.to_onnx(gt.Network((3,), [gt.ReLU()]), "net.onnx"), "onnx"),
+        (lambda: gt.from_onnx("net.onnx"), "onnx"),
+        (lambda: gt.to_torch(gt.Network((3,), [gt.ReLU()])), "torch"),
+        (lambda: gt.from_torch(None, (3,)), "torch"),
+    ],
+)
+def test_a_package_that_is_missing(
+    call: Callable[[], object], package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(gt.ArgumentError, match=f"needs {package}: pip install {package}$"):
+        call()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from interchange import (
 from random_networks import drawn_network
 
 import gradtrail as gt
+from gradtrail.interop.torch_export import TAKEN
+from gradtrail.interop.torch_source import torch_source
 
 torch = pytest.importorskip("torch")
 from safetensors.torch import load_file  # noqa: E402, it needs PyTorch
@@ -152,23 +155,70 @@ def test_dropout_drops_in_training_only() -> None:
     assert torch.equal(module.eval()(x), x)
 
 
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [
-        ("train", "layer 'train' is called like something that every torch.nn.Module has"),
-        ("lambda", "layer 'lambda' is called like a keyword of Python; give it another name"),
-    ],
-)
-def test_names_that_a_module_cannot_have(name: str, sentence: str) -> None:
-    with pytest.raises(gt.ArgumentError, match=f"to_torch: {sentence}"):
+@pytest.mark.parametrize("name", ["train", "lambda", "graph"])
+def test_names_that_a_module_cannot_have(name: str) -> None:
+    with pytest.raises(gt.ArgumentError, match=f"layer '{name}' cannot be an attribute of a torch"):
         gt.to_torch(gt.Network((3,), [gt.Linear(2, name=name)]))
 
 
-def test_layers_called_like_what_forward_uses() -> None:
+def test_all_names_that_modules_have_are_known() -> None:
+    module = gt.to_torch(gt.Network((3,), [gt.Linear(2, name="own")]))
+    public = {name for name in dir(module) if not name.startswith("_")}
+    assert public - TAKEN == {"own"}
+
+
+def awkward() -> gt.Network:
+    """Layers called like what a forward uses."""
     layers = [
         *(gt.Conv2d(2, 1, name="torch"), gt.ReLU(name="self"), gt.Sigmoid(name="operator")),
-        *(gt.Concat([], [gt.Tanh(name="input_1")]), gt.GlobalAvgPool2d(name="nn")),
+        *(gt.Concat([], [gt.Tanh(name="input_1")]), gt.Normalize((1.0, 2.0, 3.0, 4.0), 0.5)),
+        *(gt.Tanh(name="x"), gt.Tanh(name="x_"), gt.GlobalAvgPool2d(name="nn")),
     ]
-    network = gt.Network((1, 4, 4), layers)
+    return gt.Network((1, 4, 4), layers)
+
+
+def test_layers_called_like_what_forward_uses() -> None:
+    network = awkward()
     x = samples(network)
     agree(torch_outputs(gt.to_torch(network), x), outputs(network, x))
+
+
+# -- as source text -------------------------------------------------------------------------------
+
+
+def from_source(network: gt.Network, folder: Path) -> Any:
+    """The module that the written file loads, with PyTorch's own means alone."""
+    network.save(folder / "weights.safetensors")
+    path = folder / "written.py"
+    path.write_text(torch_source(network, "weights.safetensors"), encoding="utf-8")
+    assert "gradtrail" not in path.read_text(encoding="utf-8")
+    return runpy.run_path(str(path))["load"]()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_architectures_as_source(name: str, tmp_path: Path) -> None:
+    network = gt.architecture(name).network(seed=2)
+    filled(network, np.random.Generator(np.random.PCG64(3)))
+    module = from_source(network, tmp_path)
+    assert not module.training
+    x = samples(network, 2)
+    agree(torch_outputs(module, x), outputs(network, x))
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_random_networks_as_source(block: int, tmp_path: Path) -> None:
+    for number in range(10 * block, 10 * block + 10):
+        network = drawn_network(number)
+        x = samples(network)
+        agree(torch_outputs(from_source(network, tmp_path), x), outputs(network, x))
+
+
+def test_awkward_names_as_source(tmp_path: Path) -> None:
+    network = awkward()
+    x = samples(network)
+    agree(torch_outputs(from_source(network, tmp_path), x), outputs(network, x))
+
+
+def test_float64_as_source(small: gt.Network, tmp_path: Path) -> None:
+    x = samples(small)
+    agree(torch_outputs(from_source(small, tmp_path), x), outputs(small, x), 1e-10)

@@ -17,7 +17,7 @@ import gradtrail as gt
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
-from test_torch_import import MODULES, Dense, ResNet, UNet, made  # noqa: E402, it needs PyTorch
+from torch_models import MODULES, Dense, ResNet, UNet, made  # noqa: E402, it needs PyTorch
 
 nn, F = torch.nn, torch.nn.functional
 

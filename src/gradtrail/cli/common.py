@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 
-from ..architecture import ARCHITECTURES, architecture, network_from
-from ..errors import ArgumentError, FileError, GradtrailError, ShapeError
-from ..files import load, read_json
+from ..architecture import ARCHITECTURES, architecture
+from ..errors import ArgumentError, GradtrailError
 from ..network import Network
+from ..runs.opening import network_from_file
 
 __all__ = ["STOPPED", "network_of", "one_error", "shape_of"]
 
@@ -48,15 +48,7 @@ def network_of(model: str, shape: tuple[int, ...] | None, seed: int) -> Network:
     path = Path(model)
     if model in ARCHITECTURES or not path.exists():
         return architecture(model).network(shape, seed=seed)
-    if shape is not None:
-        raise ArgumentError(f"--input-shape is for named architectures; {model} has its own")
-    if path.is_dir() or path.suffix == ".safetensors":
-        return load(path)
-    data = read_json(path)
-    try:
-        return network_from(data | {"seed": seed} if isinstance(data, dict) else data)
-    except (ArgumentError, ShapeError) as cause:
-        raise FileError(f"{path}: {cause}") from cause
+    return network_from_file(path, seed, shape)
 
 
 def shape_of(written: str, option: str = "--input-shape", axes: int | None = None) -> Any:

@@ -46,7 +46,7 @@ def _usually(table: str, key: str) -> str:
 @click.option(
     "--model",
     show_default=_usually("model", "architecture"),
-    help=f"{', '.join(ARCHITECTURES)}, an architecture as JSON, or a saved network.",
+    help=f"{', '.join(ARCHITECTURES)}, an architecture as JSON, a saved network, or an ONNX file.",
 )
 @click.option(
     "--data",

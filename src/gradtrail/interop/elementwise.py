@@ -17,6 +17,9 @@ from .values import Padded, Pointwise, Refused, Reshaped, Softmax, Tensor, Value
 
 __all__ = ["Elementwise"]
 
+_MOST_BYTES = 1 << 30
+_MOST_DECIMALS = 1 << 16
+
 
 class Elementwise:
     """The part of the builder for what is done element by element.
@@ -30,6 +33,7 @@ class Elementwise:
         self.input = self.graph.input
         self.averages: dict[int, Tensor] = {}
         self._made: dict[Pointwise, Tensor] = {}
+        self._bytes = 0
         self.at("the input", None)
 
     def at(self, where: str, name: str | None) -> None:
@@ -141,7 +145,11 @@ class Elementwise:
     def unary(self, name: str, x: Any) -> Any:
         """A function of one number from `UNARY`."""
         if not isinstance(x, Value):
-            return UNARY[name](np.asarray(_numbers(x), np.float64))
+            constant = np.asarray(_numbers(x), np.float64)
+            if constant.size > _MOST_DECIMALS:
+                raise Refused(f"computes with {constant.size:,} constants")
+            with np.errstate(all="ignore"):
+                return self.spent(UNARY[name](constant))
         inner = self._function(x)
         with np.errstate(all="ignore"):
             curve = None if inner.curve is None else UNARY[name](inner.curve)
@@ -156,7 +164,7 @@ class Elementwise:
     def binary(self, name: str, a: Any, b: Any) -> Any:
         """Arithmetic from `BINARY` of two values, or of a value and constants."""
         if not isinstance(a, Value) and not isinstance(b, Value):
-            return BINARY[name](_numbers(a), _numbers(b))
+            return self._constants(name, _numbers(a), _numbers(b))
         if not (isinstance(a, Value) and isinstance(b, Value)):
             return self._with_constant(name, a, b)
         pair = self._together(a, b)
@@ -171,6 +179,21 @@ class Elementwise:
                 curve = BINARY[name](first.curve, second.curve)
         outer = (Add(), (a, b)) if name == "add" else None
         return Pointwise(first.base, curve, None, outer, self.name, self.where)
+
+    def _constants(self, name: str, a: Any, b: Any) -> np.ndarray:
+        """Arithmetic of constants that have one shape, or of which one is a number."""
+        shapes = [np.shape(x) for x in (a, b) if np.size(x) > 1]
+        if len(set(shapes)) > 1:
+            raise Refused(f"computes with constants of shapes {shapes[0]} and {shapes[1]}")
+        with np.errstate(all="ignore"):
+            return self.spent(np.asarray(BINARY[name](a, b)))
+
+    def spent(self, array: np.ndarray) -> np.ndarray:
+        """An array that was computed from others; all together must not need much memory."""
+        self._bytes += array.nbytes
+        if self._bytes > _MOST_BYTES:
+            raise Refused("computes more constants than fit into 1 GiB")
+        return array
 
     def _together(self, a: Any, b: Any) -> tuple[Pointwise, Pointwise] | None:
         """Both as functions of one thing, if they are."""
@@ -259,7 +282,7 @@ def _by_channel(x: Any, shape: tuple[int, ...]) -> np.ndarray:
             "number, or one for each channel, is a layer"
         )
     numbers = array.reshape(-1)
-    if array.dtype == np.float32:
+    if array.dtype == np.float32 and array.size <= _MOST_DECIMALS:
         numbers = np.array([shortest(number) for number in numbers])
     return numbers.astype(np.float64).reshape(() if array.size == 1 else -1)
 

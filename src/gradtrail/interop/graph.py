@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
-from ..layers import Concat, Flatten, Layer, Residual
+from ..layers import AvgPool2d, Concat, Conv2d, Flatten, Layer, MaxPool2d, Residual
 from ..layers.branches import Add
 from ..network import Network
 from .series import INPUT, Chain, Fork, chain_of, needed_for
@@ -18,6 +19,10 @@ from .values import Refused, Shape, Tensor, Weights
 __all__ = ["Graph", "Node"]
 
 MOST_NODES = 5000
+
+_LARGEST = 1 << 28  # as of a network's input
+
+_MOST_COPIES = 1 << 30  # bytes
 
 _RESERVED = ("input", "loss")
 
@@ -89,6 +94,13 @@ class Graph:
                     where,
                 )
         shape = equation.shape_of[equation.target.array][1:]
+        largest = max(prod(shape), _padded(layer, sources[0].shape))
+        if largest > _LARGEST:
+            raise Refused(
+                f"{layer.kind} needs an array of {largest:,} numbers for one sample, and at most "
+                f"{_LARGEST:,} are taken",
+                where,
+            )
         nodes = tuple(source.node for source in sources)
         self.nodes.append(Node(layer, nodes, shape, weights, name, where))
         return Tensor(len(self.nodes) - 1, shape)
@@ -115,6 +127,7 @@ class Graph:
         order = [self.nodes[at] for at in _flat(chain)]
         names = dict(zip(_flat(chain), _names(order), strict=True))
         held = [weights for node in order for weights in node.weights.values()]
+        _copied_within_reason(held)
         network = Network(self.input.shape, self._layers(chain, names), dtype=_dtype(held, dtype))
         for node, step in zip(order, network.steps, strict=True):
             for key, weights in node.weights.items():
@@ -163,6 +176,14 @@ class Graph:
         return Residual(body, around or None, name=name)
 
 
+def _padded(layer: Layer, shape: Shape) -> int:
+    """How many numbers a layer's input has with its padding."""
+    if not isinstance(layer, Conv2d | MaxPool2d | AvgPool2d):
+        return prod(shape)
+    margins = layer.windows.margins
+    return shape[0] * prod(s + p + q for s, (p, q) in zip(shape[1:], margins, strict=True))
+
+
 def _flat(chain: Chain) -> Iterator[int]:
     """The nodes in the order in which a network lays them out.
 
@@ -201,6 +222,17 @@ def _names(nodes: Sequence[Node]) -> list[str | None]:
         taken.add(name)
         names.append(None if name == usual else name)
     return names
+
+
+def _copied_within_reason(arrays: Sequence[Weights]) -> None:
+    """Check that a small file with one large array in many layers does not need much memory."""
+    once = {held.name: held.values.nbytes for held in arrays}
+    copies = sum(held.values.nbytes for held in arrays) - sum(once.values())
+    if copies > _MOST_COPIES:
+        raise Refused(
+            f"shares arrays among layers, whose copies would need {copies:,} bytes; at most "
+            f"{_MOST_COPIES:,} are taken"
+        )
 
 
 def _dtype(arrays: Sequence[Weights], otherwise: np.dtype[Any]) -> np.dtype[Any]:

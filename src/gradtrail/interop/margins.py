@@ -28,9 +28,11 @@ def fitting(
     How much lies behind does not matter as long as no further window fits into it.
 
     Raises:
-        Refused: it does matter.
+        Refused: it does matter, or there is a stride below 1.
     """
     for size, extent, stride, (p, q) in zip(sizes, extents, strides, margins, strict=True):
+        if stride < 1:
+            raise Refused(f"has a stride of {stride}")
         windows, usual = ((size + p + e - extent) // stride + 1 for e in (q, p))
         if windows != usual:
             raise Refused(

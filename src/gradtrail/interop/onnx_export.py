@@ -87,11 +87,12 @@ class _Writing:
         self.nodes: list[Any] = []
 
     def model(self) -> Any:
-        """The model, with where it comes from."""
-        from .. import __version__
-
+        """The model."""
         for step in self.network.steps:
-            _WRITERS[type(step.layer)](self, step)
+            write = _WRITERS.get(type(step.layer))
+            if write is None:
+                raise ArgumentError(f"to_onnx: ONNX has no operator for {step.layer.kind}")
+            write(self, step)
         helper, network = self.helper, self.network
         graph = helper.make_graph(
             self.nodes,
@@ -105,7 +106,6 @@ class _Writing:
             ir_version=_IR_VERSION,
             opset_imports=[helper.make_opsetid("", OPSET)],
             producer_name="gradtrail",
-            producer_version=__version__,
         )
 
     def described(self, name: str) -> Any:

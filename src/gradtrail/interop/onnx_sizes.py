@@ -62,7 +62,7 @@ def _cast(b: Builder, n: View) -> Any:
     if isinstance(x, Weights):
         if x.values.dtype.kind == "f" and dtype.startswith("int"):
             raise Refused("casts numbers to whole numbers")
-        return Weights(x.name, x.values.astype(dtype))
+        return Weights(x.name, b.spent(x.values.astype(dtype)))
     if isinstance(x, Value) and dtype != n.dtype.name:
         raise Refused(f"casts to {dtype}, and the network computes in {n.dtype.name}")
     return x

@@ -38,7 +38,7 @@ from ..layers.branches import Add, Join
 from ..network import Network, Step
 from .extras import needed
 
-__all__ = ["Call", "Made", "calls_of", "to_torch"]
+__all__ = ["Call", "INPUT", "Made", "TAKEN", "calls_of", "to_torch"]
 
 
 @frozen
@@ -95,11 +95,6 @@ def to_torch(network: Network) -> Any:
     made, calls = calls_of(network)
     root = torch.nn.Module()
     for name, module in made.items():
-        if hasattr(root, name):
-            raise ArgumentError(
-                f"to_torch: layer {name!r} is called like something that every torch.nn.Module "
-                "has; give it another name"
-            )
         built = getattr(torch.nn, module.kind)(*module.arguments, **dict(module.keywords))
         if module.kind == "BatchNorm2d":  # a counter that PyTorch needs for momentum=None alone
             built.num_batches_tracked = None
@@ -155,17 +150,17 @@ def calls_of(network: Network) -> tuple[Mapping[str, Made], tuple[Call, ...]]:
     """The modules by name, and the calls of forward in order.
 
     Raises:
-        ArgumentError: a layer whose name is a word of Python's own, as `lambda`.
+        ArgumentError: a layer whose name a module cannot have, as `lambda` or `train`.
     """
     shapes = network.system(1).shapes
     made: dict[str, Made] = {}
     results: dict[str, Any] = {network.input_name: INPUT}
     calls: list[Call] = []
     for step in network.steps:
-        if keyword.iskeyword(step.name):
+        if keyword.iskeyword(step.name) or step.name in TAKEN:
             raise ArgumentError(
-                f"to_torch: layer {step.name!r} is called like a keyword of Python; give it "
-                "another name"
+                f"layer {step.name!r} cannot be an attribute of a torch.nn.Module, which calls "
+                "something else so; give it another name"
             )
         shape = shapes[step.sources[0]][1:]
         module = _module(step.layer, shape)
@@ -176,6 +171,23 @@ def calls_of(network: Network) -> tuple[Mapping[str, Made], tuple[Call, ...]]:
         results[step.output] = call
     return made, tuple(calls)
 
+
+TAKEN = frozenset({
+    "T_destination", "add_module", "add_submodule", "apply", "bfloat16", "buffers",
+    "call_super_init", "children", "code", "compile", "cpu", "cuda",
+    "delete_all_unused_submodules", "delete_submodule", "double", "dump_patches", "eval",
+    "extra_repr", "float", "forward", "get_buffer", "get_extra_state", "get_parameter",
+    "get_submodule", "graph", "half", "ipu", "load_state_dict", "meta", "modules", "mtia",
+    "named_buffers", "named_children", "named_modules", "named_parameters", "parameters",
+    "print_readable", "recompile", "register_backward_hook", "register_buffer",
+    "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook",
+    "register_full_backward_pre_hook", "register_load_state_dict_post_hook",
+    "register_load_state_dict_pre_hook", "register_module", "register_parameter",
+    "register_state_dict_post_hook", "register_state_dict_pre_hook", "requires_grad_",
+    "set_extra_state", "set_submodule", "shape_env", "share_memory", "state_dict", "to",
+    "to_empty", "to_folder", "train", "training", "type", "xpu", "zero_grad",
+})  # fmt: skip
+"""What modules have as attributes."""
 
 INPUT = Call("placeholder", "input", (), "input")
 
@@ -211,7 +223,7 @@ def _module(layer: Any, shape: tuple[int, ...]) -> Made | None:
             return Made(type(layer).__name__)
         case Normalize() | Add() | Join():
             return None
-    raise ArgumentError(f"to_torch: PyTorch has nothing for {layer.kind}")
+    raise ArgumentError(f"PyTorch has no module for {layer.kind}")
 
 
 def _settings(layer: Any, *names: str) -> tuple[tuple[str, Any], ...]:

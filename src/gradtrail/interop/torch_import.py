@@ -119,7 +119,7 @@ class _Reading:
                 self.made[node] = self._value(node)
             except Refused as cause:
                 raise Refused(str(cause), cause.where or where) from cause
-            except (GradtrailError, TypeError) as cause:
+            except (GradtrailError, ArithmeticError, LookupError, TypeError, ValueError) as cause:
                 raise Refused(str(cause), where) from cause
         raise Refused("has no output")
 
@@ -207,7 +207,11 @@ class _Reading:
 
     def _copied(self, value: Any, path: str) -> np.ndarray:
         """A tensor as an array of its own."""
-        if value.is_complex() or str(value.dtype) not in ("torch.float32", "torch.float64"):
+        if value.is_meta or str(value.layout) != "torch.strided":
+            raise Refused(
+                f"holds no plain numbers in {path!r}: it is {value.layout} on {value.device}"
+            )
+        if str(value.dtype) not in ("torch.float32", "torch.float64"):
             raise Refused(
                 f"holds {path!r} as {value.dtype}; make the model float32 or float64 first, as "
                 "with model.float()"

@@ -25,7 +25,15 @@ from ..network import Network
 from .parts import DataTable, LossTable, ModelTable
 from .recipe import Recipe
 
-__all__ = ["Opened", "Prepared", "arrays_of", "labels_of", "open_data", "prepared"]
+__all__ = [
+    "Opened",
+    "Prepared",
+    "arrays_of",
+    "labels_of",
+    "network_from_file",
+    "open_data",
+    "prepared",
+]
 
 T = TypeVar("T")
 
@@ -172,7 +180,7 @@ def prepared(recipe: Recipe) -> Prepared:
         ShapeError: a network that does not fit the images.
     """
     model, table, notes = recipe.model, recipe.data, []
-    saved = None if model.file is None else _saved(model.file, model.seed)
+    saved = None if model.file is None else network_from_file(model.file, model.seed)
     data = open_data(table)
     wanted = _wanted(model, saved, data)
     if wanted != data.shape:
@@ -212,14 +220,28 @@ def _located(table: DataTable) -> DataTable:
     return replace(table, path=next(absolute), test=next(absolute))
 
 
-def _saved(file: str, seed: int) -> Network:
-    """A saved network, or one from an architecture as JSON, with fresh parameters.
+def network_from_file(
+    file: str | os.PathLike[str], seed: int = 0, shape: tuple[int, ...] | None = None
+) -> Network:
+    """A saved network, an ONNX file, or an architecture as JSON, with fresh parameters.
+
+    Args:
+        file: a run's folder, a safetensors file, an ONNX file, or a JSON file.
+        seed: of fresh parameters.
+        shape: of a sample, for an ONNX file that leaves it open.
 
     Raises:
         FileError: it is missing, damaged, or holds no network.
+        ArgumentError: a shape for a file that has its own.
     """
     path = Path(file)
-    if path.is_dir() or path.suffix != ".json":
+    if path.suffix == ".onnx":
+        from ..interop import from_onnx
+
+        return from_onnx(path, input_shape=shape)
+    if shape is not None:
+        raise ArgumentError(f"--input-shape is for named architectures; {path} has its own")
+    if path.is_dir() or path.suffix == ".safetensors":
         return load(path)
     data = read_json(path)
     try:

@@ -78,7 +78,8 @@ class ModelTable:
 
     Args:
         architecture: a named one.
-        file: an architecture as JSON, or a saved network, whose weights training starts from.
+        file: an architecture as JSON, a saved network or an ONNX file, whose weights training
+            starts from.
         layers: tables of layers: `type` and arguments.
         weights: a safetensors file in the recipe's folder that training starts from.
         normalize: whether images are brought to mean 0 and deviation 1 per channel, by a first
