@@ -366,6 +366,10 @@ class Network:
 
         save_network(self, path)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the systems, which are made again when they are asked for."""
+        return {**vars(self), "_systems": {}}
+
     def __repr__(self) -> str:
         inside = "".join(f"    {layer!r},\n" for layer in self.layers)
         return f"Network({self.input_shape}, [\n{inside}], seed={self.seed})"

@@ -29,7 +29,7 @@ def layers_for(
             to which the last `Linear`, behind a `Flatten` if need be, is added.
         shape: of one sample.
         outputs: how many numbers come out.
-        width: channels of the first convolution, or half the units of a hidden layer.
+        width: channels of the first convolution, or half the units of the hidden layer.
         drops: whether the default for images has dropout before its last layer.
 
     Raises:
@@ -41,7 +41,7 @@ def layers_for(
     if isinstance(layers, str):
         return architecture(layers).make(outputs)
     if layers is None and len(shape) == 1:
-        given: list[Any] = [Linear(2 * width), ReLU(), Linear(2 * width), ReLU()]
+        given: list[Any] = [Linear(2 * width), ReLU()]
     elif layers is None:
         given = _convolutions(shape, width)
         given += [Flatten(), Dropout(_DROPPED)] if drops else []

@@ -56,7 +56,7 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         epochs: int | None = None,
         batch_size: int = 32,
         lr: float | None = None,
-        optimizer: str = "adam",
+        optimizer: str = "adamw",
         momentum: float = 0.9,
         weight_decay: float | None = None,
         schedule: Any = "one-cycle",
@@ -238,7 +238,7 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self.loss_curve_ = self.history_.loss
         self.n_iter_ = self.history_.epochs
         if done.interrupted:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("the estimator holds the network as the last step left it")
 
     def _train_further(self, X: Any, y: Any, classes: Any = None) -> Self:
         """One epoch at a constant rate, from where the network is."""

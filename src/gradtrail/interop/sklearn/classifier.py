@@ -29,19 +29,19 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
     Args:
         layers: a list of gradtrail layers without the last; `Linear(number of classes)` is added,
             behind a `Flatten` if need be. Or the name of an architecture, such as "lenet-short". Or
-            None: convolutions of 3 × 3 as deep as the image is large, and for rows of features two
-            hidden layers.
+            None: convolutions of 3 × 3, as many as the image's size asks for, or one hidden layer
+            for rows of features.
         width: how wide the default is: channels of its first convolution, the others having twice
-            as many; of rows, half the units of a hidden layer.
+            as many; of rows, half the units of the hidden layer.
         input_shape: of one sample, (channels, height, width) or (features,), where X has rows of
             features. None: a row whose length is a square of 8 × 8 or more is a grey image.
         epochs: how often all samples are seen; None for as many as make 1,000 steps, at least 10
             and at most 200.
         batch_size: samples of a step.
         lr: the learning rate, above 0; None for 0.003, and with "sgd" 0.03.
-        optimizer: "adam", "adamw" or "sgd".
+        optimizer: "adamw", "adam" or "sgd".
         momentum: of "sgd", Nesterov's; at least 0.
-        weight_decay: at least 0; None for 0.01 with "adamw", else 0.
+        weight_decay: at least 0; None for 0.3 with "adamw", else 0.
         schedule: how the learning rate changes: "one-cycle", "cosine", "constant", or an object
             such as `gt.Cosine(warm_up=0.1)`.
         shuffle: whether each epoch has an order of its own.
@@ -82,7 +82,7 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
         epochs: int | None = None,
         batch_size: int = 32,
         lr: float | None = None,
-        optimizer: str = "adam",
+        optimizer: str = "adamw",
         momentum: float = 0.9,
         weight_decay: float | None = None,
         schedule: Any = "one-cycle",
@@ -194,9 +194,10 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
         y = column_or_1d(y)
         new = ~np.isin(y, self.classes_)
         if new.any():
+            first, known = y[new].tolist()[0], self.classes_.tolist()
             raise DataError(
-                f"label {y[new][0]!r} is none of the classes {self.classes_.tolist()}; name all of "
-                "them at the first call of partial_fit by classes="
+                f"label {first!r} is none of the classes {known}; name all of them at the first "
+                "call of partial_fit by classes="
             )
         return np.searchsorted(self.classes_, y)
 

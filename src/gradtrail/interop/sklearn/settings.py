@@ -16,6 +16,9 @@ __all__ = ["epochs_for", "optimizer_for", "schedule_for", "threads_for"]
 RATES = {"sgd": 0.03, "adam": 0.003, "adamw": 0.003}
 """The learning rate of each optimiser where none is given."""
 
+DECAYS = {"sgd": 0.0, "adam": 0.0, "adamw": 0.3}
+"""The weight decay likewise. AdamW's is multiplied by the rate; small data sets need much of it."""
+
 _STEPS, _LEAST, _MOST = 1000, 10, 200
 
 
@@ -28,7 +31,7 @@ def optimizer_for(
         name: "sgd", "adam" or "adamw".
         lr: the learning rate, above 0; None for the optimiser's in `RATES`.
         momentum: of "sgd" alone, Nesterov's; at least 0.
-        weight_decay: λ, at least 0; None for the optimiser's own, 0.01 for "adamw" and else 0.
+        weight_decay: λ, at least 0; None for the optimiser's in `DECAYS`.
 
     Raises:
         ArgumentError: another name, or a number out of its range.
@@ -37,11 +40,10 @@ def optimizer_for(
         known = ", ".join(f'"{n}"' for n in RATES)
         raise ArgumentError(f"optimizer must be one of {known}, got {name!r}")
     rate = RATES[name] if lr is None else lr
-    if weight_decay is None:
-        weight_decay = 0.01 if name == "adamw" else 0.0
+    decay = DECAYS[name] if weight_decay is None else weight_decay
     if name == "sgd":
-        return SGD(rate, momentum, nesterov=momentum != 0, weight_decay=weight_decay)
-    return (Adam if name == "adam" else AdamW)(rate, weight_decay=weight_decay)
+        return SGD(rate, momentum, nesterov=momentum != 0, weight_decay=decay)
+    return (Adam if name == "adam" else AdamW)(rate, weight_decay=decay)
 
 
 def schedule_for(schedule: Any) -> Schedule | None:

@@ -1,0 +1,184 @@
+"""What the estimators take a sample for, the layers that follow from it, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+import gradtrail as gt
+from gradtrail.sklearn import CNNClassifier, CNNRegressor
+
+DRAW = np.random.Generator(np.random.PCG64(3))
+Y = np.arange(12) % 3
+
+
+def samples(*shape: int) -> np.ndarray:
+    return DRAW.normal(size=(12, *shape))
+
+
+def fit(X, y=Y, **settings) -> CNNClassifier:
+    return CNNClassifier(**{"width": 2, "epochs": 1, "random_state": 0} | settings).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("came", "told", "taken"),
+    [
+        ((64,), None, (1, 8, 8)),
+        ((49,), None, (49,)),
+        ((65,), None, (65,)),
+        ((64,), (64,), (64,)),
+        ((49,), (1, 7, 7), (1, 7, 7)),
+        ((192,), (3, 8, 8), (3, 8, 8)),
+        ((5, 7), None, (1, 5, 7)),
+        ((5, 7), (35,), (35,)),
+        ((3, 6, 5), None, (3, 6, 5)),
+        ((5, 6, 3), (5, 6, 3), (5, 6, 3)),
+        ((1, 6, 5), None, (1, 6, 5)),
+    ],
+)
+def test_what_a_sample_is(came, told, taken) -> None:
+    X = samples(*came)
+    clf = fit(X, input_shape=told)
+    assert clf.network_.input_shape == taken
+    assert clf.n_features_in_ == np.prod(came)
+    assert np.array_equal(clf.predict_proba(X), clf.predict_proba(X.reshape(12, -1)))
+    mean = X.reshape(12, *taken).mean(axis=(0, *range(2, len(taken) + 1)))
+    np.testing.assert_allclose(clf.standardization_.mean, mean, atol=1e-12)
+    inside = clf.samples(X)
+    assert inside.shape == (12, *taken)
+    if len(taken) == 3:
+        np.testing.assert_allclose(inside.mean(axis=(0, 2, 3)), 0, atol=1e-6)
+        np.testing.assert_allclose(inside.std(axis=(0, 2, 3)), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("came", "told", "message"),
+    [
+        ((8, 8, 3), None, r"shape \(8, 8, 3\), which looks like .* channels last; pass X\.transp"),
+        ((8, 8, 3), (3, 8, 8), r"X is channels last, pass X\.transpose\(0, 3, 1, 2\)"),
+        ((8, 6), (1, 6, 8), r"shape \(8, 6\), but input_shape=\(1, 6, 8\); give X in that shape"),
+        ((64,), (1, 8, 9), r"asks for 1 × 8 × 9 = 72 numbers in each sample, but X has 64"),
+        ((2, 2, 2, 2), None, r"X has shape \(12, 2, 2, 2, 2\), but samples are rows"),
+        ((64,), (8, 8), r"input_shape must be one sample's .* got \(8, 8\)"),
+        ((64,), 64, r"input_shape must be one sample's .* got 64"),
+        ((64,), (1, 8, 8.0), r"input_shape must be one sample's .* got \(1, 8, 8\.0\)"),
+    ],
+)
+def test_shapes_that_are_refused(came, told, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fit(samples(*came), input_shape=told)
+
+
+def test_samples_unlike_the_fitted_ones_are_refused() -> None:
+    clf = fit(samples(3, 6, 5))
+    with pytest.raises(gt.DataError, match=r"shape \(6, 5, 3\), but the network's input_shape=\(3"):
+        clf.predict(samples(6, 5, 3))
+    with pytest.raises(ValueError, match="X has 91 features, but CNNClassifier is expecting 90"):
+        clf.predict(samples(91))
+    wrong = samples(90)
+    wrong[7, 3] = 1e60
+    with pytest.raises(gt.DataError, match="sample 7 of X lies beyond what float32 can hold"):
+        clf.predict(wrong)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (csr_array(np.eye(12)), "Sparse data was passed"),
+        (np.full((12, 1, 4, 4), np.nan), "Input X contains NaN"),
+        (np.full((12, 4, 4), np.inf), "Input X contains infinity"),
+        (np.linspace(-1e300, 1e300, 24).reshape(12, 2), "X has numbers too large .* in feature 0"),
+        (samples(4).astype(complex), "Complex data not supported"),
+    ],
+)
+def test_data_that_are_refused(X, message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        fit(X)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"optimizer": "rmsprop"}, 'optimizer must be one of "sgd", "adam", "adamw", got .rmsprop'),
+        ({"schedule": "linear"}, 'schedule must be one of "constant", .* got .linear'),
+        ({"epochs": 0}, "epochs must be a whole number ≥ 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be a whole number ≥ 1, got 0"),
+        ({"width": 1.5}, "width must be a whole number ≥ 1, got 1.5"),
+        ({"lr": -1.0}, "lr must be a finite number above 0, got -1.0"),
+        ({"layers": 7}, "layers must be a list of gradtrail layers, .* got 7"),
+        ({"layers": "lenet-shorts"}, "no architecture is called 'lenet-shorts'; did you mean"),
+        ({"layers": [gt.Conv2d(2, 9)]}, "conv1"),
+        ({"engine": "gpu"}, 'engine must be "cpu", "reference"'),
+        ({"class_weight": {0: -1}}, "weight needs finite numbers ≥ 0"),
+    ],
+)
+def test_settings_that_are_refused(settings, message: str) -> None:
+    with pytest.raises((ValueError, KeyError), match=message):
+        fit(samples(64), **settings)
+
+
+def test_labels_that_are_refused() -> None:
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        fit(samples(4), np.linspace(0, 1, 12))
+    clf = CNNClassifier(random_state=0).partial_fit(samples(4), Y)
+    with pytest.raises(gt.DataError, match=r"label 3 is none of the classes \[0, 1, 2\]"):
+        clf.partial_fit(samples(4), Y + 3)
+    with pytest.raises(gt.ArgumentError, match=r"classes are \[0, 1, 2\] .* but got \[0, 1\]"):
+        clf.partial_fit(samples(4), Y, classes=[0, 1])
+    with pytest.raises(gt.ArgumentError, match="class_weight='balanced' needs all labels at once"):
+        CNNClassifier(class_weight="balanced").partial_fit(samples(4), Y)
+    reg = CNNRegressor(random_state=0).partial_fit(samples(4), samples(2))
+    with pytest.raises(gt.DataError, match="y has 3 targets, but the network was made for 2"):
+        reg.partial_fit(samples(4), samples(3))
+
+
+def summary(clf) -> str:
+    """The layers' names with their widths, and the shape behind each pooling."""
+    shapes = clf.network_.system(1).shapes
+    found = []
+    for step in clf.network_.steps:
+        shape = shapes[step.output][1:]
+        if step.name.startswith(("conv", "fc")):
+            found.append(str(shape[0]))
+        elif step.name.startswith("pool"):
+            found.append(f"/{shape[-1]}")
+    return " ".join(found)
+
+
+@pytest.mark.parametrize(
+    ("came", "layers"),
+    [
+        ((3, 3), "2 3"),
+        ((5, 5), "2 4 /2 3"),
+        ((8, 8), "2 4 /4 4 /2 3"),
+        ((28, 28), "2 /14 4 /7 4 /3 3"),
+        ((3, 32, 32), "2 /16 4 /8 4 /4 3"),
+        ((64, 64), "2 /32 4 /16 4 /8 4 /4 3"),
+        ((1, 30), "2 3"),
+        ((10,), "4 3"),
+    ],
+)
+def test_default_layers_follow_the_images_size(came, layers: str) -> None:
+    assert summary(fit(samples(*came))) == layers
+
+
+def test_layers_as_they_are_given() -> None:
+    body = [gt.Conv2d(3, 3), gt.GlobalAvgPool2d()]
+    assert [s.name for s in fit(samples(64), layers=body).network_.steps][-2:] == ["pool1", "fc1"]
+    mapped = fit(samples(64), layers=[gt.Conv2d(3, 3)]).network_
+    assert [s.name for s in mapped.steps] == ["conv1", "flatten1", "fc1"]
+    assert list(fit(samples(5), layers=[]).network_.parameters.shapes.values()) == [(3, 5), (3,)]
+    named = fit(samples(28, 28), layers="lenet-short").network_
+    expected = gt.architecture("lenet-short").network((1, 28, 28), classes=3)
+    assert named.architecture() == expected.architecture()
+    two = CNNRegressor(width=2, epochs=1, random_state=0).fit(samples(64), samples(2))
+    assert list(two.network_.parameters.shapes.values())[-1] == (2,)
+    assert not [s for s in two.network_.steps if s.name.startswith("dropout")]
+
+
+def test_the_reference_engine_trains_alike() -> None:
+    X = samples(64)
+    fast, exact = (fit(X, epochs=3, engine=engine) for engine in (None, "reference"))
+    np.testing.assert_allclose(fast.history_.losses, exact.history_.losses, rtol=1e-4)
+    np.testing.assert_allclose(fast.predict_proba(X), exact.predict_proba(X), atol=1e-4)
