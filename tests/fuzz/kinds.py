@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -267,11 +268,42 @@ def picture(ending: str, *ways: dict[str, Any]) -> Callable[[], Kind]:
     return made
 
 
+def onnx() -> Kind | None:
+    """None where the package for ONNX is not installed."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    layers = [gt.Normalize(0.5, 2.0), gt.Conv2d(3, 3), gt.BatchNorm2d(), gt.ReLU(), gt.Flatten()]
+    other = gt.Network((1, 8, 8), [gt.Residual([gt.Conv2d(1, 3, padding=1)]), *layers], seed=1)
+    samples = [bytes_of(partial(gt.to_onnx, n), "a.onnx") for n in (network(), other)]
+    x = np.random.default_rng(0).random((2, 1, 8, 8), np.float32)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+
+    def wrong(path: Path, found: gt.Network) -> str | None:
+        """Where ONNX Runtime takes the file, too, it computes the same."""
+        try:
+            session = onnxruntime.InferenceSession(path, options)
+            (expected,) = session.run(None, {session.get_inputs()[0].name: x})
+        except Exception:
+            return None  # a name or a remark is damaged that only it looks at
+        if found.input_shape != (1, 8, 8):
+            return f"the input has another shape than the file's: {found.input_shape}"
+        outputs = found.predict(x, engine="reference").reshape(2, -1)
+        same = np.allclose(outputs, expected.reshape(2, -1), rtol=1e-3, atol=1e-4, equal_nan=True)
+        big = not np.isfinite(expected).all() or np.abs(expected).max() > 1e6
+        return None if same or big else "the outputs are not ONNX Runtime's"
+
+    return Kind("ONNX", "model.onnx", tuple(samples), gt.from_onnx, wrong)
+
+
 KINDS: tuple[Callable[[], Kind | None], ...] = (
     idx,
     cifar,
     npz,
     safetensors,
+    onnx,
     checkpoint,
     recipe,
     architecture,
