@@ -15,7 +15,7 @@ from ..errors import ArgumentError, DataError
 from ..figures import figure, saved
 from ..layers.base import positive
 from ..layers.losses import CrossEntropy
-from ..tables import Table
+from ..tables import Shown, Table
 from .feed import feed_for
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ _DRAWN = 24
 
 
 @final
-@dataclass(frozen=True)
-class Confusion:
+@dataclass(frozen=True, repr=False)
+class Confusion(Shown):
     """A confusion matrix; prints as a table of its classes.
 
     Args:
@@ -132,15 +132,6 @@ class Confusion:
         right, total = int(np.trace(self.matrix)), int(self.matrix.sum())
         below = f"accuracy {self.accuracy:.2%}: {right:,} of {total:,}"
         return Table((), heads, rows, (below,))
-
-    def __str__(self) -> str:
-        return self._table().text()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """The matrix as a picture; each row's shares as shades.

@@ -9,7 +9,7 @@ from typing import Any
 from ...engines import CPU
 from ...errors import ArgumentError
 from ...layers.base import positive
-from ...train import SGD, Adam, AdamW, Cosine, OneCycle, Optimizer, Schedule
+from ...train import SGD, Adam, AdamW, Cosine, OneCycle, Optimizer, Schedule, Step
 
 __all__ = ["epochs_for", "optimizer_for", "schedule_for", "threads_for"]
 
@@ -52,7 +52,7 @@ def schedule_for(schedule: Any) -> Schedule | None:
     Raises:
         ArgumentError: neither.
     """
-    named = {"constant": None, "one-cycle": OneCycle(), "cosine": Cosine()}
+    named = {"constant": None, "step": Step(), "cosine": Cosine(), "one-cycle": OneCycle()}
     if isinstance(schedule, str) and schedule in named:
         return named[schedule]
     if schedule is not None and not isinstance(schedule, Schedule):
