@@ -173,6 +173,13 @@ def test_a_file_is_replaced_only_when_the_new_one_is_complete(tmp_path: Path) ->
         gt.to_onnx(gt.Network((3,), [gt.Linear(2)]), 3)  # type: ignore[arg-type]
 
 
+def test_what_would_not_fit_into_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradtrail.interop.onnx_export._MOST_BYTES", (1 << 24) + 31)
+    gt.to_onnx(gt.Network((3,), [gt.Linear(2, bias=False)]), tmp_path / "net.onnx")
+    with pytest.raises(gt.FileError, match="net.onnx: 32 bytes of weights, and ONNX allows 2 GiB"):
+        gt.to_onnx(gt.Network((3,), [gt.Linear(2)]), tmp_path / "net.onnx")
+
+
 def test_every_layer_can_be_written() -> None:
     from gradtrail import layers
     from gradtrail.interop.onnx_export import _WRITERS

@@ -73,7 +73,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
     "module": (
         lambda: nn.Sequential(nn.Sequential(nn.InstanceNorm2d(3))),
         IMAGES,
-        r"node '_0_0' \(InstanceNorm2d at '0.0'\) is a InstanceNorm2d, for which there is no layer",
+        r"node '_0_0' \(InstanceNorm2d at '0.0'\) is a module for which there is no layer",
     ),
     "function": (
         lambda: nn.Sequential(Function(lambda x: F.interpolate(x, scale_factor=2))),

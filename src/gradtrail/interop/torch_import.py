@@ -223,7 +223,7 @@ class _Reading:
         module = self.module.get_submodule(node.target)
         convert = converter_of(module)
         if convert is None:
-            raise Refused(f"is a {type(module).__name__}, for which there is no layer here")
+            raise Refused("is a module for which there is no layer here")
         if getattr(module, "cls_to_become", None) is not None:
             raise Refused("is lazy and has no weights yet; run the model once before")
         if module._forward_hooks or module._forward_pre_hooks:
