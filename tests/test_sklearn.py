@@ -19,6 +19,7 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import gradtrail as gt
+from gradtrail.data.splitting import held_out
 from gradtrail.interop.sklearn.settings import threads_for
 from gradtrail.sklearn import CNNClassifier, CNNRegressor
 
@@ -168,6 +169,37 @@ def test_how_many_epochs_there_are_by_default(digits) -> None:
         clf = CNNClassifier([], random_state=0).fit(X[:count], y[:count])
         assert clf.n_iter_ == epochs
         assert clf.history_.steps == epochs * -(-count // 32)
+
+
+def test_early_stopping_holds_some_of_every_class_out(digits) -> None:
+    X, y = digits[0][:600], digits[1][:600]
+    clf = quick(epochs=60, early_stopping=True, validation_fraction=0.2, n_iter_no_change=3)
+    clf.fit(X, y)
+    history = clf.history_
+    assert history.stopped
+    assert history.best == np.argmin(history.validation_loss)
+    assert clf.n_iter_ == history.best + 4
+    apart = held_out(y, 0.2, 0)
+    assert (np.bincount(y[apart]) > 0).all()
+    kept = gt.evaluate(clf.network_, (clf.samples(X[apart]), y[apart]))
+    assert kept["loss"] == pytest.approx(history.validation_loss[history.best], rel=1e-5)
+    seen = clf.standardization_.mean
+    assert seen == pytest.approx(X[~apart].mean(), rel=1e-6)  # what is held out is not looked at
+    numbers = CNNRegressor(epochs=40, early_stopping=True, random_state=0).fit(X, y.astype(float))
+    assert len(numbers.history_.validation_loss) == numbers.n_iter_
+    with pytest.raises(gt.ArgumentError, match="share must be between 0 and 1"):
+        quick(early_stopping=True, validation_fraction=1.5).fit(X, y)
+
+
+def test_images_are_augmented_where_that_is_asked_for(digits) -> None:
+    X, y = digits[0][:300], digits[1][:300]
+    plain, moved = (
+        clone(quick(epochs=2, augment=a)).fit(X, y) for a in (None, gt.Augment(crop=1, rotation=9))
+    )
+    assert plain.history_.losses[0] != moved.history_.losses[0]
+    assert moved.get_params()["augment"] == gt.Augment(crop=1, rotation=9)
+    with pytest.raises(gt.DataError, match="augmentation moves images"):
+        quick(augment=gt.Augment(crop=1), input_shape=(64,)).fit(X, y)
 
 
 def test_labels_of_any_type(digits) -> None:

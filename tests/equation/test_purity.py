@@ -49,8 +49,8 @@ ALLOWED = {
         *("network", "runs", "trace", "train"),
     ),
     "interop": (
-        *("architecture", "engines", "equation", "errors", "files"),
-        *("layers", "network", "train"),
+        *("architecture", "data", "engines", "equation", "errors"),
+        *("files", "layers", "network", "train"),
     ),
     "sklearn": ("errors", "interop"),
     "cli": ("",),

@@ -14,10 +14,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ...data.augment import Augment
+from ...data.splitting import held_out
 from ...engines import engine_for
 from ...layers import Loss, Normalize
 from ...network import Network
-from ...train import History, Schedule, train
+from ...train import EarlyStopping, History, Schedule, train
 from .architectures import layers_for
 from .settings import epochs_for, optimizer_for, schedule_for, threads_for
 from .shapes import rows_of, sample_shape
@@ -61,6 +63,10 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         weight_decay: float | None = None,
         schedule: Any = "one-cycle",
         shuffle: bool = True,
+        augment: Augment | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
         threads: int | None = None,
         engine: Any = None,
         random_state: Any = None,
@@ -77,6 +83,10 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self.weight_decay = weight_decay
         self.schedule = schedule
         self.shuffle = shuffle
+        self.augment = augment
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
         self.threads = threads
         self.engine = engine
         self.random_state = random_state
@@ -125,11 +135,28 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """
         rows, shape, y = self._taken(X, y, first=True)
         outputs = self._learn_targets(y)
-        epochs = epochs_for(self.epochs, len(rows), self.batch_size)
+        apart = self._apart(y) if self.early_stopping else np.zeros(len(rows), bool)
+        epochs = epochs_for(self.epochs, len(rows) - int(apart.sum()), self.batch_size)
         schedule = schedule_for(self.schedule)
-        self._begin(rows, shape, outputs)
-        self._train(rows, y, epochs, schedule)
+        stopping = EarlyStopping(self.n_iter_no_change) if self.early_stopping else None
+        self._begin(rows[~apart], shape, outputs)
+        held = (rows[apart], y[apart]) if self.early_stopping else None
+        self._train(rows[~apart], y[~apart], epochs, schedule, held, stopping)
         return self
+
+    def _apart(self, y: np.ndarray) -> np.ndarray:
+        """Which samples are held out for early stopping, (N,) bool; of every class its share.
+
+        Raises:
+            ArgumentError: a share that is none.
+            DataError: too few samples for it.
+        """
+        groups = self._groups(y)
+        return held_out(groups, self.validation_fraction, 0)
+
+    def _groups(self, y: np.ndarray) -> np.ndarray:
+        """What a share of each is held out of, (N,) int64: all samples alike."""
+        return np.zeros(len(y), np.int64)
 
     def samples(self, X: Any) -> np.ndarray:
         """Samples as `network_` takes them: in its shape, and standardised.
@@ -217,12 +244,25 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self.history_ = History()
 
     def _train(
-        self, rows: np.ndarray, y: np.ndarray, epochs: int, schedule: Schedule | None
+        self,
+        rows: np.ndarray,
+        y: np.ndarray,
+        epochs: int,
+        schedule: Schedule | None,
+        held: tuple[np.ndarray, np.ndarray] | None = None,
+        stopping: EarlyStopping | None = None,
     ) -> None:
         """Train the network for so many epochs, and note how it went."""
+        pairs = [
+            None if p is None else (self.standardization_.applied(p[0]), self._targets(p[1]))
+            for p in ((rows, y), held)
+        ]
         done = train(
             self.network_,
-            (self.standardization_.applied(rows), self._targets(y)),
+            pairs[0],
+            validation=pairs[1],
+            stopping=stopping,
+            augment=self.augment,
             loss=self._loss(),
             optimizer=self.optimizer_,
             schedule=schedule,
@@ -284,6 +324,10 @@ def joined(before: History, after: History) -> History:
         losses=before.losses + after.losses,
         loss=before.loss + after.loss,
         accuracy=before.accuracy + after.accuracy,
+        validation_loss=before.validation_loss + after.validation_loss,
+        validation_accuracy=before.validation_accuracy + after.validation_accuracy,
         seconds=before.seconds + after.seconds,
         interrupted=after.interrupted,
+        stopped=after.stopped,
+        best=after.best,
     )

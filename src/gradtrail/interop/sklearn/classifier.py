@@ -10,6 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import column_or_1d
 
+from ...data.augment import Augment
 from ...errors import ArgumentError, DataError
 from ...layers import CrossEntropy, Loss
 from ...layers.losses import log_softmax
@@ -42,9 +43,15 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
         optimizer: "adamw", "adam" or "sgd".
         momentum: of "sgd", Nesterov's; at least 0.
         weight_decay: at least 0; None for 0.3 with "adamw", else 0.
-        schedule: how the learning rate changes: "one-cycle", "cosine", "constant", or an object
-            such as `gt.Cosine(warm_up=0.1)`.
+        schedule: how the learning rate changes: "one-cycle", "cosine", "step", "constant", or an
+            object such as `gt.Cosine(warm_up=0.1)`.
         shuffle: whether each epoch has an order of its own.
+        augment: how images are changed at random each time they are seen, such as
+            `gt.Augment(crop=1, rotation=10)`; None for not.
+        early_stopping: whether some samples are held out, and the training ends when the loss on
+            them has not become less for a while; the best epoch's weights are kept.
+        validation_fraction: how many are held out, of each class alike; between 0 and 1.
+        n_iter_no_change: for how many epochs in a row.
         class_weight: how much each class counts: None for each sample alike, "balanced" for each
             class alike, or a dictionary from labels to numbers ≥ 0.
         threads: how many may be used; None for all processors, and in joblib's workers for each
@@ -87,6 +94,10 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
         weight_decay: float | None = None,
         schedule: Any = "one-cycle",
         shuffle: bool = True,
+        augment: Augment | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
         class_weight: Any = None,
         threads: int | None = None,
         engine: Any = None,
@@ -105,6 +116,10 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
             weight_decay=weight_decay,
             schedule=schedule,
             shuffle=shuffle,
+            augment=augment,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
             threads=threads,
             engine=engine,
             random_state=random_state,
@@ -200,6 +215,10 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
                 "call of partial_fit by classes="
             )
         return np.searchsorted(self.classes_, y)
+
+    def _groups(self, y: np.ndarray) -> np.ndarray:
+        """See `CNNEstimator._groups`: the classes."""
+        return np.asarray(self._targets(y), np.int64)
 
     def _loss(self) -> Loss:
         """See `CNNEstimator._loss`."""
