@@ -3,14 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint torch bench clean
+.PHONY: demo test lint torch browser bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed  ## train on the digits and take a gradient apart
 	$(BIN)/python examples/first_run.py
 
 test: $(VENV)/installed-test  ## all tests that need no PyTorch
-	$(BIN)/python -m pytest -m "not torch"
+	$(BIN)/python -m pytest -m "not torch and not browser"
 
 lint: $(VENV)/installed-dev  ## style and types
 	$(BIN)/ruff check .
@@ -19,6 +19,10 @@ lint: $(VENV)/installed-dev  ## style and types
 
 torch: $(VENV)/installed-test  ## the comparisons with PyTorch, which must be in .venv
 	$(BIN)/python -m pytest -m torch
+
+browser: $(VENV)/installed-test  ## the pages in Chromium, which must be at /usr/bin/chromium
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright
+	$(BIN)/python -m pytest -m browser
 
 bench: $(VENV)/installed-bench  ## speed and accuracy against PyTorch and others, as far as .venv has them
 	$(BIN)/python -m benchmarks.training $(BENCH)

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 __all__ = [
     "CURVES",
+    "FEEDING",
     "FLOOR",
+    "FOLDER",
     "INFERENCE_BATCHES",
     "LIMITS",
     "MEMORY",
+    "MISLABELLED",
     "QUERY",
     "ROUNDING",
     "SAMPLES",
@@ -20,6 +23,7 @@ __all__ = [
     "Curves",
     "Limits",
     "Memory",
+    "Mislabelled",
     "Rounding",
     "Training",
     "Workload",
@@ -100,6 +104,12 @@ INFERENCE_BATCHES = (1, 16, 256)
 
 SAMPLES: Mapping[str, float] = {"lenet5": 1.3, "mnist-cnn": 1.3}
 """How many times as long as a training step each sample's gradients may take."""
+
+FEEDING: Mapping[str, float] = {"mnist-cnn": 0.95, "resnet20": 0.95}
+"""What part of its speed on arrays a training must keep where images are moved first."""
+
+FOLDER: Mapping[str, float] = {"mnist-cnn": 0.8}
+"""What part of it where they come from a folder of files, once these have been decoded."""
 
 TRACE: Mapping[str, float] = {"lenet5": 3.0}
 """How many times as long as a training step a trace may take."""
@@ -214,3 +224,41 @@ class Rounding:
 
 
 ROUNDING = Rounding()
+
+
+@dataclass(frozen=True)
+class Mislabelled:
+    """How wrong labels are looked for.
+
+    Args:
+        data: a data set by name.
+        networks: architectures by name.
+        wrong: the share of the labels that are changed.
+        first: how much of a ranking is looked at.
+        epochs, batch_size, lr, momentum: of the training, by SGD.
+        seeds: how many trainings of each network.
+    """
+
+    data: str = "fashion-mnist"
+    networks: tuple[str, ...] = ("lenet5", "lenet-short")
+    wrong: float = 0.02
+    first: float = 0.04
+    epochs: int = 1
+    batch_size: int = 64
+    lr: float = 0.05
+    momentum: float = 0.9
+    seeds: int = 5
+
+    @property
+    def title(self) -> str:
+        """Such as `2 % of the labels wrong, SGD(0.05, momentum=0.9), epochs: 1`."""
+        trained = f"SGD({self.lr}, momentum={self.momentum}), epochs: {self.epochs}"
+        return f"{100 * self.wrong:g} % of the labels wrong, {trained}"
+
+    @property
+    def told(self) -> str:
+        """What the shares are of."""
+        return f"how many of them are in the first {100 * self.first:g} % of each ranking"
+
+
+MISLABELLED = Mislabelled()

@@ -15,6 +15,7 @@ import gradtrail as gt
 os.environ["GRADTRAIL_CACHE"] = os.environ.get("GRADTRAIL_TEST_CACHE") or tempfile.mkdtemp(
     prefix="gradtrail-tests-"
 )
+os.environ["GRADTRAIL_OFFLINE"] = "1"  # no test reaches out
 
 GOLDEN = Path(__file__).parent / "golden"
 

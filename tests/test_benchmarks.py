@@ -18,10 +18,11 @@ import gradtrail as gt
 
 sys.path.append(str(Path(__file__).parent.parent))  # the benchmarks are no part of the package
 
-from benchmarks import accuracy, peers, training
+from benchmarks import accuracy, mislabelled, peers, training
 from benchmarks.child import ChildError, peak_memory, result_of
 from benchmarks.counting import direct, forward_work, pass_of, step_work
 from benchmarks.curves import Curve, compare, window_means
+from benchmarks.mislabelled import found_first, with_wrong_labels
 from benchmarks.ours import engine, engine_options
 from benchmarks.peak import Peak
 from benchmarks.peers.base import limited
@@ -285,6 +286,48 @@ def test_winograd_is_compared_where_the_engine_has_it(monkeypatch: pytest.Monkey
     assert accuracy.settings_to_compare({}, ("off",)) == {"default": {}}
 
 
+# -- wrong labels -----------------------------------------------------------------------------
+
+
+def test_so_many_labels_are_wrong_and_no_others() -> None:
+    y = np.arange(3000) % 10
+    wrong, places = with_wrong_labels(y, 0.1, seed=3)
+    assert len(places) == 300
+    np.testing.assert_array_equal(np.flatnonzero(wrong != y), np.sort(places))
+    assert set((wrong - y)[places] % 10) == set(range(1, 10))
+    again, others = (with_wrong_labels(y, 0.1, seed)[1] for seed in (3, 4))
+    np.testing.assert_array_equal(again, places)
+    assert set(others) != set(places)
+
+
+def test_the_share_of_places_at_the_beginning_of_a_ranking() -> None:
+    ranking = np.array([7, 3, 0, 9, 1, 2, 4, 5, 6, 8])
+    assert found_first(ranking, np.array([3, 9, 8]), 0.4) == pytest.approx(2 / 3)
+    assert found_first(ranking, np.array([7]), 0.1) == 1.0
+    assert found_first(ranking, np.array([8]), 0.9) == 0.0
+
+
+def test_the_loss_finds_wrong_labels_among_the_digits() -> None:
+    arguments = ["--data", "digits", "--networks", "digits-cnn", "--epochs", "4", "--seeds", "2"]
+    result = CliRunner().invoke(mislabelled.main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "digits, 2 % of the labels wrong, SGD(0.05, momentum=0.9), epochs: 4" in result.output
+    rows = [[cell.strip() for cell in line.split("|")] for line in result.output.splitlines()]
+    found = {row[2]: [float(c.removesuffix(" %")) for c in row[3:5]]
+             for row in rows if row[1:2] == ["digits-cnn"]}  # fmt: skip
+    assert list(found) == ["surprise", "pull", "against", "(test accuracy)"]
+    assert min(found["surprise"]) > 80
+    assert min(found["(test accuracy)"]) > 85
+    assert max(found["against"]) < min(found["surprise"])
+
+
+def test_a_network_that_the_images_are_too_small_for_is_named() -> None:
+    arguments = ["--data", "digits", "--networks", "lenet-short"]
+    result = CliRunner().invoke(mislabelled.main, arguments)
+    assert result.exit_code == 1
+    assert "into the 4 positions of height from layer 3 'pool1'" in result.output
+
+
 # -- machine and peers ------------------------------------------------------------------------
 
 
@@ -346,12 +389,15 @@ def test_our_side_is_measured_without_peers(
 ) -> None:
     monkeypatch.setattr(training, "installed", lambda threads: ([], []))
     arguments = ["--networks", "digits-cnn", "--seconds", "0.01", "--threads", "1"]
-    sections = ["--sections", "training,layers,inference,samples,overhead", "--out", str(tmp_path)]
+    named = "training,layers,inference,samples,tracing,overhead"
+    sections = ["--sections", named, "--out", str(tmp_path)]
     result = CliRunner().invoke(training.main, [*arguments, *sections])
     assert result.exit_code == 0, result.output
     written = (tmp_path / "training.md").read_text(encoding="utf-8")
     assert "| conv2     |" in written
     assert "FMA peak, 1 thread" in written
+    assert written.count("| digits-cnn / 32 | gradtrail, a training step |") == 2
+    assert "| digits-cnn / 32 | gradtrail, gt.trace " in written
     assert not (tmp_path / "training.png").exists()
 
 

@@ -8,20 +8,29 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from test_data import written
+from data.idx_files import written
 
 import gradtrail as gt
 from gradtrail.cli import main
 from gradtrail.streams import stream
 
+WHOLE = {"recipe.toml", "weights.safetensors", "history.json", "metrics.json", "checkpoints"}
+"""What a finished run's folder holds."""
+
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments))
+
+
+def recipe_of(out: Path) -> dict[str, Any]:
+    return tomllib.loads((out / "recipe.toml").read_text())
 
 
 @pytest.fixture
@@ -38,14 +47,15 @@ def test_train_leaves_a_run(tiny: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     result = run("train", "--model", str(tiny), "--epochs", "2", "--seed", "4", "--out", str(out))
     assert result.exit_code == 0, result.output
-    assert {p.name for p in out.iterdir()} == {
-        "weights.safetensors", "settings.json", "history.json",
-    }  # fmt: skip
-    settings = json.loads((out / "settings.json").read_text())
-    assert settings["epochs"] == 2
-    assert settings["optimizer"] == {
+    assert {p.name for p in out.iterdir()} == WHOLE | {"start.safetensors"}
+    recipe = recipe_of(out)
+    assert recipe["training"]["epochs"] == 2
+    assert recipe["model"]["seed"] == recipe["training"]["seed"] == 4
+    assert recipe["optimizer"] == {
         "type": "Adam", "lr": 0.002, "betas": [0.9, 0.999], "eps": 1e-08, "weight_decay": 0.0,
     }  # fmt: skip
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert np.sum(metrics["matrix"]) == len(gt.data.digits().test[1])
     history = json.loads((out / "history.json").read_text())
     assert len(history["validation_accuracy"]) == 2
     network = gt.load(out)
@@ -104,11 +114,12 @@ def test_data_from_files(tmp_path: Path, data: str) -> None:
     files, out = written(tmp_path / "files"), tmp_path / "run"
     result = run("train", "--data", data, "--data-path", str(files), "--out", str(out))
     assert result.exit_code == 0, result.output
-    settings = json.loads((out / "settings.json").read_text())
-    chosen = {"data": data, "model": "lenet-short", "epochs": 2, "batch_size": 64, "engine": None}
-    assert chosen.items() <= settings.items()
-    assert settings["data_path"] == str(files)
-    assert settings["input_shape"] == [1, 28, 28]
+    recipe = recipe_of(out)
+    chosen = {"name": data, "path": str(files), "size": [28, 28], "channels": 1}
+    assert chosen.items() <= recipe["data"].items()
+    assert recipe["model"]["architecture"] == "lenet-short"
+    assert {"epochs": 2, "batch_size": 64}.items() <= recipe["training"].items()
+    assert "engine" not in recipe["training"]
     history = json.loads((out / "history.json").read_text())
     (x, y), _ = gt.data.load(data, files)
     order = stream(0, "order", 0).permutation(len(x))
@@ -127,24 +138,27 @@ def test_the_folder_that_was_found_is_recorded(
         "--engine", "reference", "--out", "run",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    settings = json.loads(Path("run", "settings.json").read_text())
-    chosen = {"model": "digits-cnn", "epochs": 1, "batch_size": 12, "engine": "reference"}
-    assert chosen.items() <= settings.items()
-    assert settings["data_path"] == str(files)
+    recipe = recipe_of(Path("run"))
+    chosen = {"epochs": 1, "batch_size": 12, "engine": "reference"}
+    assert chosen.items() <= recipe["training"].items()
+    assert recipe["model"]["architecture"] == "digits-cnn"
+    assert recipe["data"]["path"] == str(files)
 
 
 def test_the_digits_keep_their_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out, settings = tmp_path / "run", {}
+    out, recipe = tmp_path / "run", {}
 
     def stopped(*arguments: object, **keywords: object) -> None:
-        settings.update(json.loads((out / "settings.json").read_text()))
+        recipe.update(recipe_of(out))
         raise gt.DataError("stopped here")
 
-    monkeypatch.setattr("gradtrail.cli.training.train", stopped)
+    monkeypatch.setattr("gradtrail.runs.running.prepare", stopped)
     assert "stopped here" in run("train", "--out", str(out)).output
     assert not out.exists()  # so that the same command can be given again
-    chosen = {"data": "digits", "model": "digits-cnn", "epochs": 12, "batch_size": 32}
-    assert (chosen | {"data_path": None}).items() <= settings.items()
+    assert recipe["data"]["name"] == "digits"
+    assert "path" not in recipe["data"]
+    assert recipe["model"]["architecture"] == "digits-cnn"
+    assert {"epochs": 12, "batch_size": 32}.items() <= recipe["training"].items()
 
 
 def test_plan() -> None:
@@ -201,11 +215,12 @@ def test_samples_of_another_kind(tmp_path: Path) -> None:
 
 
 def test_help_has_an_example() -> None:
-    for command in ("train", "plan"):
+    for command in main.commands:
         assert "Example: gradtrail" in " ".join(run(command, "--help").output.split())
     shown = " ".join(run("train", "--help").output.split())
     assert "Example: gradtrail train --data fashion-mnist" in shown
-    assert "12 for digits, else 2" in shown
+    usual = "12 for digits, 2 for mnist and fashion-mnist, 30 for cifar10, 20 for images"
+    assert usual in shown
     assert gt.__version__ in run("--version").output
 
 
@@ -252,11 +267,7 @@ def test_two_interrupts_keep_one_whole_run(tmp_path: Path) -> None:
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGINT
     assert "stopped early" in printed
-    assert sorted(p.name for p in out.iterdir()) == [
-        "history.json",
-        "settings.json",
-        "weights.safetensors",
-    ]
+    assert {p.name for p in out.iterdir()} == WHOLE
     assert gt.load(out).input_shape == (1, 8, 8)
 
 
@@ -297,7 +308,7 @@ def test_an_interrupt_before_the_first_step_leaves_nothing(tmp_path: Path) -> No
         assert "Traceback" not in said
         ended.append(out.exists())
         if out.exists():
-            assert len(list(out.iterdir())) == 3
+            assert {p.name for p in out.iterdir()} == WHOLE
             assert gt.load(out).input_shape == (1, 8, 8)
         else:
             assert "nothing was kept" in said
@@ -459,3 +470,20 @@ def test_watch_prints_what_a_run_kept(finished: Path, tmp_path: Path) -> None:
     assert "did you mean: fc1.bias[3]" in run("watch", str(finished), "fc1.bias[4]").output
     assert "--plot draws one element" in run("watch", str(finished), "--plot", "x.png").output
     assert "there is no such file" in run("watch", str(tmp_path)).output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_and_options(shell: str) -> None:
+    script = run("completion", shell)
+    assert script.exit_code == 0
+    assert "_GRADTRAIL_COMPLETE" in script.output
+    if shell == "bash":
+        words = {"COMP_WORDS": "gradtrail ev", "COMP_CWORD": "1"}
+        environment = {**os.environ, **words, "_GRADTRAIL_COMPLETE": "bash_complete"}
+        command = [
+            sys.executable,
+            "-c",
+            "from gradtrail.cli import main; main(prog_name='gradtrail')",
+        ]
+        found = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert found.stdout.split() == ["plain,evaluate"]

@@ -22,6 +22,7 @@ TRANSLATIONS = {  # each with its original
         for path in sorted((ROOT / "docs" / "ko").glob("*.md"))
     },
 }
+NEEDS = {"docs/interop.md": ("torch", "onnx", "onnxruntime")}  # packages that may be missing
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
 
 
@@ -46,11 +47,23 @@ def headings(path: Path) -> list[str]:
     return re.findall(r"^#+(?= )", FENCED.sub("", path.read_text(encoding="utf-8")), re.M)
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def marked(path: Path) -> object:
+    """A document for a test of its code; what needs PyTorch runs with the comparisons with it."""
+    marks = [pytest.mark.torch] if "torch" in NEEDS.get(named(path), ()) else []
+    return pytest.param(path, id=named(path), marks=marks)
+
+
+@pytest.mark.parametrize("path", [marked(path) for path in DOCUMENTS])
 def test_code_runs_and_prints_what_is_shown(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     """With --update-golden, what is shown is rewritten to what is printed."""
+    for package in NEEDS.get(named(path), ()):
+        pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     namespace: dict[str, object] = {}
@@ -68,6 +81,10 @@ def test_code_runs_and_prints_what_is_shown(
             else:
                 assert content.strip() == printed.strip()
             printed = ""
+
+
+def test_documents_with_needs_are_there() -> None:
+    assert NEEDS.keys() <= {named(path) for path in DOCUMENTS}
 
 
 def test_links_between_documents_lead_somewhere() -> None:

@@ -309,6 +309,21 @@ def test_float32_finds_what_float64_finds() -> None:
         assert [(f.product, f.index) for f in ours] == [(f.product, f.index) for f in theirs]
 
 
+@pytest.mark.parametrize(
+    ("layer", "at"), [(gt.Tanh(), 10.0), (gt.Tanh(), -12.0), (gt.Sigmoid(), 20.0)]
+)
+def test_a_slope_is_that_of_the_terms_in_the_engine_s_precision(layer: Any, at: float) -> None:
+    """In float64 it is not 0, and Σ|paths| would not be the terms' Σ|products|."""
+    net = gt.Network((1,), [gt.Linear(1), layer, gt.Linear(2)])
+    net.parameters["fc1.weight"] = [[1]]
+    net.parameters["fc2.weight"] = [[1], [-2]]
+    t = gt.trace(net, np.float32([[at]]), [1])
+    found = t.grad.follow("fc1.weight", (0, 0))
+    assert t.grad.terms("fc1.output", (0, 0)).magnitude == 0
+    assert found.magnitude == 0
+    assert len(found) == 0
+
+
 def test_the_words_of_a_path() -> None:
     text = str(lenet().grad.follow("conv1.weight", (2, 0, 1, 1), k=1))
     for words in ("the strongest path", "class", "P − T = (", "/8", "weight[", "open, input",

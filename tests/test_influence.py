@@ -162,6 +162,7 @@ def test_it_prints_draws_and_goes_out_as_json(tmp_path: Path) -> None:
     got = gt.influence(net, (x[:60], y[:60]), of="conv1")
     assert "the first 20 of 60 samples by surprise, on conv1" in str(got)
     assert "<table>" in got._repr_html_()
+    assert repr(got) == str(got)
     told = got.to_dict(3, "pull")
     assert [r["sample"] for r in told["ranking"]] == got.ranking("pull")[:3].tolist()
     for k in (1, 7):

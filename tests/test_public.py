@@ -39,8 +39,9 @@ def test_importing_takes_less_than_300_ms() -> None:
     assert import_time("gradtrail") < max(0.3, 3 * import_time("numpy"))
 
 
-def test_importing_needs_neither_torch_nor_rich() -> None:
-    code = "import sys, gradtrail; print(sorted({'torch', 'rich', 'click'} & sys.modules.keys()))"
+def test_importing_needs_neither_torch_nor_onnx_nor_rich() -> None:
+    late = {"torch", "onnx", "rich", "click", "gradtrail.interop"}
+    code = f"import sys, gradtrail; print(sorted({late} & sys.modules.keys()))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert found.stdout.strip() == "[]"
 

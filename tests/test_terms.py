@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
 import pytest
 from cases import CASES, Case, arrays
+from traces import dense, lenet
 
 import gradtrail as gt
 from gradtrail.engines.contract import contract
 from gradtrail.equation import Access, Contraction, Term
-from gradtrail.tables import percent
 from gradtrail.trace import terms as terms_module
-from gradtrail.trace.step import Operand
-from gradtrail.trace.tables import cancelling
 from gradtrail.trace.terms import Row, Terms
 
 ELEMENTS = 2000
@@ -140,21 +136,6 @@ def test_terms_of_the_named_networks(name: str, engine: str, tolerance: float) -
 # -- what can be asked of them -----------------------------------------------------------------
 
 
-@cache
-def lenet() -> gt.Trace:
-    network = gt.architecture("lenet5").network(None, seed=0)
-    draw = np.random.Generator(np.random.PCG64(3))
-    x = draw.standard_normal((40, 1, 28, 28)).astype(np.float32)
-    return gt.trace(network, x, draw.integers(0, 10, 40))
-
-
-def dense(t: gt.Trace) -> np.ndarray:
-    """The products of dconv1.weight[2,0,1,4], (N, H, W), written out by hand."""
-    delta = t.grad["conv1.output"][:, 2].astype(np.float64)
-    padded = np.pad(t.value["input"][:, 0].astype(np.float64), ((0, 0), (2, 2), (2, 2)))
-    return delta * padded[:, 1:29, 4:32]
-
-
 def test_the_strongest_products_first() -> None:
     t = lenet()
     terms = t.grad.terms("conv1.weight", (2, 0, 1, 4))
@@ -190,108 +171,6 @@ def test_blocks_do_not_change_what_is_found(monkeypatch) -> None:
         np.testing.assert_allclose(again.by("y", "x").sums, whole[4], rtol=1e-10, atol=1e-18)
 
 
-def test_partial_sums_over_anything() -> None:
-    t = lenet()
-    terms = t.grad.terms("conv1.weight", (2, 0, 1, 4))
-    products = dense(t)
-    by_sample = terms.by("n")
-    np.testing.assert_allclose(by_sample.sums, products.sum(axis=(1, 2)), rtol=1e-12, atol=1e-18)
-    np.testing.assert_allclose(by_sample.magnitudes, np.abs(products).sum(axis=(1, 2)))
-    assert by_sample[17] == pytest.approx(products[17].sum())
-    assert by_sample[17,] == by_sample[17]
-    assert list(by_sample)[:2] == [0, 1]
-    places = terms.by("y", "x")
-    read = np.abs(np.pad(np.ones((28, 28)), 2)[1:29, 4:32]) > 0  # a product needs both factors
-    assert len(places) == read.sum()
-    assert places[3, 4] == pytest.approx(products[:, 3, 4].sum())
-    dense_map = places.dense()
-    expected = np.where(read, products.sum(axis=0), 0)[: dense_map.shape[0], : dense_map.shape[1]]
-    np.testing.assert_allclose(dense_map, expected, atol=1e-12)
-    assert terms.by("i")[1] == pytest.approx(terms.sum())
-    assert terms.by("n", "k").names == ("n", "k")
-    best = by_sample.top(3)
-    assert abs(best.sums[0]) == np.abs(by_sample.sums).max()
-    assert best.to_numpy()["n"][0] == next(iter(best))
-    with pytest.raises(KeyError, match="99"):
-        by_sample[99]
-
-
-def test_partial_sums_of_tied_indices_and_of_several_layers(small, batch) -> None:
-    t = gt.trace(small, *batch)
-    name = next(n for n in t.grad if len(t.grad.equations(n)) == 2)
-    terms = t.grad.terms(name, tuple(s // 2 for s in t.grad[name].shape))
-    layers = terms.by("layer")
-    assert len(layers) == 2
-    assert sum(layers.values()) == pytest.approx(terms.sum())
-    assert {row.layer for row in terms} == set(layers)
-    rows = lenet().grad.terms("pool1.output", (0, 2, 5, 7))
-    by_row = rows.by("y")
-    for y, total in by_row.items():
-        assert total == pytest.approx(sum(r.product for r in rows if r.indices["y"] == y))
-
-
-def test_rows_as_arrays_and_frames() -> None:
-    t = lenet()
-    terms = t.grad.terms("conv1.weight", (2, 0, 1, 4))
-    rows = terms.to_numpy()
-    assert len(rows) == len(terms)
-    assert rows["product"].sum() == pytest.approx(terms.sum())
-    assert set(rows["layer"]) == {"conv1"}
-    number = 1234
-    row = terms[number]
-    assert [rows[number][n] for n in "nyx"] == [row.indices[n] for n in "nyx"]
-    assert rows[number]["dZ"] == row.factors[0].value
-    assert rows[number]["X"] == row.factors[1].value
-    assert rows[number]["k"] == 2
-    small = t.value.terms("fc3.output", (0, 4))
-    frame = small.to_pandas()
-    assert frame["product"].sum() == pytest.approx(small.sum())
-    assert frame.loc[0, "b is"] == "fc3.bias[4]"
-    assert frame.loc[1, "W is"] == "fc3.weight[4,0]"
-    assert np.isnan(frame.loc[0, "W"])
-    assert frame.loc[0, "f"] == -1
-    squares = gt.trace(
-        gt.Network((2,), [gt.Linear(2)]),
-        np.ones((3, 2)),
-        np.ones((3, 2)),
-        loss=gt.MeanSquaredError(),
-    ).value.terms("loss")
-    assert {"Z", "Z 2", "T", "T 2"} <= set(squares.to_numpy().dtype.names)
-    assert squares.by("n").sums.sum() == pytest.approx(squares.sum())
-    assert squares.by("n").to_pandas().shape == (3, 4)
-
-
-@pytest.mark.parametrize(
-    ("side", "name", "index"),
-    [
-        ("grad", "input", (0, 0, 11, 15)),
-        ("grad", "pool1.output", (0, 2, 5, 7)),
-        ("grad", "conv1.bias", (2,)),
-        ("value", "pool1.output", (0, 2, 5, 7)),
-        ("value", "fc3.output", (0, 4)),
-        ("value", "loss", ()),
-        ("value", "input", (0, 0, 3, 3)),
-        ("grad", "loss", ()),
-    ],
-)
-def test_a_frame_names_the_elements_that_the_rows_name(side: str, name: str, index) -> None:
-    terms = getattr(lenet(), side).terms(name, index)
-    frame = terms.to_pandas()
-    for number in range(0, len(terms), max(1, len(terms) // 50)):
-        row, seen = terms[number], dict[str, int]()
-        for factor in row.factors:
-            seen[factor.letter] = times = seen.get(factor.letter, 0) + 1
-            letter = f"{factor.letter} {times}" if times > 1 else factor.letter
-            assert frame.loc[number, f"{letter} is"] == str(factor)
-
-
-def test_a_frame_is_made_in_one_go(monkeypatch) -> None:
-    """Of so many rows no one is asked for its elements by itself."""
-    terms = lenet().grad.terms("conv1.weight", (2, 0, 1, 4))
-    monkeypatch.setattr(Operand, "element", None)
-    assert len(terms.to_pandas()) == len(terms)
-
-
 def test_reading_rows() -> None:
     terms = lenet().grad.terms("fc1.weight", (3, -1))
     assert terms.index == (3, 399)
@@ -300,42 +179,6 @@ def test_reading_rows() -> None:
     assert len(terms[2:5]) == 3
     with pytest.raises(IndexError, match="sum of 40 products, no row 40"):
         terms[40]
-
-
-def test_what_is_printed() -> None:
-    t = lenet()
-    texts = [
-        t.grad.terms("conv1.weight", (2, 0, 1, 4)),
-        t.value.terms("conv2.output", (0, 2, 5, 7)).top(3),
-        t.grad.terms("pool1.output", (0, 2, 5, 7)).by("k"),
-        t.grad.terms("relu1.output", (0, 2, 5, 7)),
-        t.value.terms("pool1.output", (0, 2, 5, 7)),
-        t.grad.terms("fc3.output", (0, 2)),
-        t.value.terms("input", (0, 0, 3, 3)),
-    ]
-    shown = "\n\n".join(map(str, texts))
-    assert "dW[2,0,1,4] = Σ_{n<40,y<28,x<28} dZ[n,2,y,x]·X[n,0,y−1,x+2]" in shown
-    assert "[A[0,2,5,7] = " in shown
-    assert "input[0,0,3,3] was given; no layer computed it" in shown
-    for one in texts:
-        assert "<table>" in one._repr_html_() or "was given" in str(one)
-        assert repr(one) == str(one)
-
-
-@pytest.mark.parametrize(
-    ("name", "index"),
-    [("conv1.weight", (2, 0, 1, 4)), ("conv2.output", (0, 2, 5, 7)), ("fc1.weight", (3, 5))],
-)
-def test_pictures(name: str, index: tuple[int, ...], tmp_path) -> None:
-    t = lenet()
-    for side in (t.grad, t.value):
-        figure = side.terms(name, index).plot(tmp_path / "a.png")
-        assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
-        assert figure.axes
-    with pytest.raises(gt.FileError, match=r"cannot write .*nowhere"):
-        t.grad.terms(name, index).plot(tmp_path / "nowhere" / "a.png")
-    with pytest.raises(gt.FileError, match="not supported"):
-        t.grad.terms(name, index).plot(tmp_path / "a.what")
 
 
 @pytest.mark.parametrize(
@@ -399,85 +242,6 @@ def test_a_trace_leaves_exact_zeros_where_winograd_would_not() -> None:
     assert (t.value["conv1.output"][:, :, 0, 0] == bias).all()
 
 
-def spoiled(bad: float, where: str = "input") -> gt.Trace:
-    """A step with something in it that is not finite."""
-    net = gt.Network(
-        (1, 6, 6),
-        [gt.Conv2d(2, 3), gt.ReLU(), gt.MaxPool2d(2), gt.Flatten(), gt.Linear(3)],
-        seed=1,
-    )
-    x = np.random.Generator(np.random.PCG64(3)).standard_normal((4, 1, 6, 6))
-    if where == "input":
-        x[1, 0, 2, 2] = bad
-    else:
-        net.parameters[where][0] = bad
-    with np.errstate(all="ignore"):
-        return gt.trace(net, x, [0, 1, 2, 0], engine="reference")
-
-
-@pytest.mark.parametrize(
-    ("bad", "where"), [(np.nan, "input"), (np.inf, "fc1.weight"), (-np.inf, "conv1.weight")]
-)
-def test_a_picture_of_what_is_not_finite(bad: float, where: str, tmp_path) -> None:
-    t = spoiled(bad, where)
-    for side in (t.grad, t.value):
-        for name in ("conv1.weight", "fc1.output", "fc1.bias", "conv1.output"):
-            terms = side.terms(name, (0,) * side[name].ndim)
-            figure = terms.plot(tmp_path / "a.png")
-            products = np.array([row.product for row in terms])
-            titles = [a.get_title() for a in figure.axes] + [figure.get_suptitle()]
-            if len(products) > 1 and not np.isfinite(products).all():
-                assert any("not finite" in title for title in titles), (name, titles)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_what_is_not_finite_is_json(bad: float) -> None:
-    def refuse(constant: str) -> None:
-        pytest.fail(f"{constant} is no JSON")
-
-    t = spoiled(bad)
-    with np.errstate(all="ignore"):
-        told = [
-            t.grad.follow("conv1.weight", (0, 0, 1, 1)),
-            t.value.follow("input", (1, 0, 2, 2)),
-            t.grad.terms("conv1.weight", (0, 0, 1, 1)),
-            t.grad.terms("conv1.weight", (0, 0, 1, 1)).by("n"),
-            *(t.vanishing(), t.dead(), t.ties()),
-        ]
-        texts = [json.dumps(one.to_dict()) for one in told]
-    for text in texts:
-        json.loads(text, parse_constant=refuse)
-    assert '"nan"' in texts[0]
-    assert '"nan"' in texts[4]
-    assert "nan" not in "".join(map(str, told))
-
-
-def test_a_share_that_is_not_finite() -> None:
-    assert [percent(v) for v in (np.nan, np.inf, -np.inf)] == ["NaN", "∞", "−∞"]
-    assert [percent(v) for v in (0.5, 0.05, -0.001, 1.0)] == ["50 %", "5.0 %", "−0.1 %", "100 %"]
-
-
-@pytest.mark.parametrize(
-    ("products", "told"),
-    [
-        ((1.0, -1.0), ": 100 % cancel"),
-        ((1.0, -1.0 + 2**-10), ": 99.95 % cancel"),
-        ((1.0, -1.0 + 2**-8), ": 99.8 % cancel"),
-        ((1.0, -1.0 + 2**-14), ": 99.997 % cancel"),
-        ((1.0, -1.0 + 2**-23), ": >99.999 % cancel"),
-        ((1.0, -0.5), ": 67 % cancel"),
-        ((1.0, 1.0), ""),
-    ],
-)
-def test_everything_cancels_only_where_nothing_is_left(products, told: str) -> None:
-    net = gt.Network((2,), [gt.Linear(1, bias=False)])
-    net.parameters["fc1.weight"] = [products]
-    t = gt.trace(net, [[1.0, 1.0]], [[0.0]], loss=gt.MeanSquaredError(), engine="reference")
-    terms = t.value.terms("fc1.output", (0, 0))
-    assert cancelling(terms) == told
-    assert ("cancel" in str(terms)) == bool(told)
-
-
 def test_arguments_of_any_kind_of_whole_number() -> None:
     terms = lenet().grad.terms("conv1.weight", (2, 0, 1, 4))
     row = terms[np.int64(3)]
@@ -494,21 +258,3 @@ def test_arguments_of_any_kind_of_whole_number() -> None:
         for ask in (terms.top, shares.top):
             with pytest.raises(gt.ArgumentError, match=f"k must be a whole number ≥ 1, got {k!r}"):
                 ask(k)  # type: ignore[arg-type]
-
-
-def test_partial_sums_are_found_under_their_own_keys_only() -> None:
-    terms = lenet().grad.terms("conv1.weight", (2, 0, 1, 4))
-    for shares, good in ((terms.by("n"), 3), (terms.by("n", "layer"), (3, "conv1"))):
-        assert good in shares
-        for key in (3.7, "3", None, True, [3], (3, 4), (3, 1), (3, None), (3.0, "conv1"), ()):
-            assert key not in shares
-            with pytest.raises(KeyError, match=re.escape(repr(key))):
-                shares[key]  # type: ignore[index]
-    with pytest.raises(gt.ArgumentError, match="by: 'n' is named twice"):
-        terms.by("n", "y", "n")
-
-
-@pytest.mark.parametrize("path", [3, True, b"a.png", []])
-def test_a_picture_is_written_to_a_path(path) -> None:
-    with pytest.raises(gt.ArgumentError, match="written to a path, such as 'a.png', got"):
-        lenet().grad.terms("fc1.bias", (0,)).plot(path)

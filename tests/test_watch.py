@@ -108,6 +108,7 @@ def test_it_prints_and_draws(tmp_path: Path) -> None:
     assert "conv1.weight[1,0,2,1]" in str(kept)
     assert "12 of 14 watched steps" in str(kept)
     assert "<table>" in kept._repr_html_()
+    assert repr(kept) == str(kept)
     assert kept.to_dict()["steps"] == list(range(14))
     kept.plot(tmp_path / "w.png")
     assert (tmp_path / "w.png").read_bytes()[:4] == b"\x89PNG"

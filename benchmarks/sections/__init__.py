@@ -6,7 +6,18 @@ from collections.abc import Callable, Mapping
 
 from ..report import Part
 from ..session import Session
-from . import inference, layers, memory, overhead, samples, scaling, startup, steps, tracing
+from . import (
+    feeding,
+    inference,
+    layers,
+    memory,
+    overhead,
+    samples,
+    scaling,
+    startup,
+    steps,
+    tracing,
+)
 
 __all__ = ["SECTIONS"]
 
@@ -16,6 +27,7 @@ SECTIONS: Mapping[str, Callable[[Session], Part]] = {
     "inference": inference.measure,
     "samples": samples.measure,
     "tracing": tracing.measure,
+    "feeding": feeding.measure,
     "startup": startup.measure,
     "overhead": overhead.measure,
     "memory": memory.measure,

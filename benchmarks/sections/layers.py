@@ -109,7 +109,7 @@ def _calls(trainer: Any) -> list[_Timed]:
     loaded, found = trainer.loaded, list[_Timed]()
     options = Options(training=True, backward=True)
     program = build(trainer.network, trainer.loss, options, trainer.engine)
-    whole = trainer._phases(loaded).rows
+    whole = np.concatenate([part.rows for part in trainer._phases(loaded)])
     for phase, row in zip(program.phases, whole, strict=False):
         for place, call in enumerate(phase.calls):
             one = np.array([row])

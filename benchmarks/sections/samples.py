@@ -7,13 +7,14 @@ from functools import partial
 
 import numpy as np
 
-from ..ours import NAME, Learner, sampler
+from ..ours import NAME, sampler
 from ..peers import Peer
-from ..report import Part, Table, milliseconds, number
+from ..report import Part, Table, number
 from ..session import Session
 from ..settings import SAMPLES, Workload
 from ..task import DisagreementError, Task, UnavailableError, task_for, without_dropout
-from ..turns import Contender, quartiles, ratio, take_turns
+from ..turns import Contender, ratio
+from .beside import STEP, beside_a_step, table_of
 
 __all__ = ["measure"]
 
@@ -21,13 +22,13 @@ AGREEMENT = 1e-4
 """By how much two sides' gradients of a sample may differ, as a part of their norm; the median
 over the samples, since a ReLU that falls the other way changes a single one."""
 
-STEP, HELD, NORMS, MADE = "a training step", "held", "held, norms", "as arrays"
+HELD, NORMS, MADE = "held", "held, norms", "as arrays"
 
 
 def measure(session: Session) -> Part:
     """Every network."""
     part = Part("Each sample's gradients")
-    table = Table(("network / batch", "side", "median >", "quartiles >", "times a step >"))
+    table = table_of("side")
     notes: list[str] = []
     for workload in session.workloads:
         _compare(session, workload, table, part, notes)
@@ -54,7 +55,6 @@ def _compare(
     task = task_for(workload, session.threads)
     ours = sampler(task, session.options)
     contenders = [
-        Contender(f"{NAME}, {STEP}", Learner(task, session.options)),
         Contender(f"{NAME}, {HELD}", ours),
         Contender(f"{NAME}, {NORMS}", lambda: ours().norms()),
         Contender(f"{NAME}, {MADE}", lambda: dict(ours())),
@@ -64,17 +64,8 @@ def _compare(
             contenders.append(_checked(session, peer, task))
         except UnavailableError as reason:
             notes.append(f"{workload.name}: no {peer.name}, since {reason}")
-    times = take_turns(
-        contenders, session.seconds, told=lambda text: session.told(f"{heading}: {text}")
-    )
-    step = times[f"{NAME}, {STEP}"]
-    for name, found in times.items():
-        low, high = quartiles(found.all)
-        table.add(
-            workload.title, name, milliseconds(found.median),
-            f"{number(1e3 * low)} – {number(1e3 * high)}", number(ratio(found, step)),
-        )  # fmt: skip
-    took, goal = ratio(times[f"{NAME}, {HELD}"], step), SAMPLES.get(workload.name)
+    times = beside_a_step(session, heading, workload, task, contenders, table)
+    took, goal = ratio(times[f"{NAME}, {HELD}"], times[STEP]), SAMPLES.get(workload.name)
     if goal is not None and took > goal:
         part.failed.append(
             f"{workload.title}: each sample's gradients take {number(took)} times a step, wanted "

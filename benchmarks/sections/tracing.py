@@ -7,23 +7,24 @@ from typing import Any
 
 import gradtrail as gt
 
-from ..ours import NAME, Learner, engine
+from ..ours import NAME, engine
 from ..report import Part, Table, milliseconds, number
 from ..session import Session
 from ..settings import QUERY, TRACE, Workload
 from ..task import Task, task_for
-from ..turns import Contender, quartiles, ratio, take_turns
+from ..turns import Contender, ratio
+from .beside import STEP, beside_a_step, table_of
 
 __all__ = ["measure"]
 
-STEP, TRACED = "a training step", "gt.trace"
+TRACED = "gt.trace"
 TERMS, BY, WHY, FOLLOW = "terms, top(10)", 'terms, by("n")', "why", "follow, k = 5"
 
 
 def measure(session: Session) -> Part:
     """Every network."""
     part = Part("Tracing")
-    table = Table(("network / batch", "what", "median >", "quartiles >", "times a step >"))
+    table = table_of("what")
     for workload in session.workloads:
         _compare(session, workload, table, part)
     part.body += [_EXPLAINED, table]
@@ -62,23 +63,10 @@ def _compare(session: Session, workload: Workload, table: Table, part: Part) -> 
     def trace() -> gt.Trace:
         return gt.trace(task.network, x, y, engine=runs)
 
-    contenders = [
-        Contender(f"{NAME}, {STEP}", Learner(task, session.options)),
-        Contender(f"{NAME}, {TRACED}", trace),
-    ]
-    traced = trace()
-    contenders += [Contender(f"{NAME}, {q}", ask) for q, ask in _questions(task, traced).items()]
-    times = take_turns(
-        contenders, session.seconds, told=lambda text: session.told(f"{heading}: {text}")
-    )
-    step = times[f"{NAME}, {STEP}"]
-    for name, found in times.items():
-        low, high = quartiles(found.all)
-        table.add(
-            workload.title, name, milliseconds(found.median),
-            f"{number(1e3 * low)} – {number(1e3 * high)}", number(ratio(found, step)),
-        )  # fmt: skip
-    took, goal = ratio(times[f"{NAME}, {TRACED}"], step), TRACE.get(workload.name)
+    asked = {TRACED: trace} | _questions(task, trace())
+    contenders = [Contender(f"{NAME}, {what}", ask) for what, ask in asked.items()]
+    times = beside_a_step(session, heading, workload, task, contenders, table)
+    took, goal = ratio(times[f"{NAME}, {TRACED}"], times[STEP]), TRACE.get(workload.name)
     if goal is not None and took > goal:
         part.failed.append(
             f"{workload.title}: a trace takes {number(took)} times a step, wanted {number(goal)}"

@@ -60,6 +60,7 @@ from .train import (
 )
 
 if TYPE_CHECKING:
+    from .interop import from_onnx, from_torch, to_onnx, to_torch
     from .trace import Influence, influence
     from .train import Confusion, Watched, confusion, load_watched
 
@@ -120,15 +121,20 @@ __all__ = [
     "data",
     "equation",
     "evaluate",
+    "from_onnx",
+    "from_torch",
     "influence",
     "load",
     "load_watched",
+    "to_onnx",
+    "to_torch",
     "trace",
     "train",
 ]
 
 
 _LATER = {
+    **dict.fromkeys(("from_onnx", "from_torch", "to_onnx", "to_torch"), "interop"),
     **dict.fromkeys(("Influence", "influence"), "trace"),
     **dict.fromkeys(("Confusion", "Watched", "confusion", "load_watched"), "train"),
 }

@@ -27,7 +27,7 @@ from .layers import (
 )
 from .network import Network
 
-__all__ = ["ARCHITECTURES", "Architecture", "architecture", "network_from"]
+__all__ = ["ARCHITECTURES", "Architecture", "architecture", "layer_from", "network_from"]
 
 _LAYERS: Mapping[str, type[Layer]] = {
     name: kind
@@ -65,11 +65,19 @@ def network_from(data: Any) -> Network:
 def _chain(data: Any, where: str) -> list[Any]:
     if not isinstance(data, list):
         raise ArgumentError(f"{where} must be a list of layers, got {data!r}")
-    return [_layer(entry, f"{where}[{place}]") for place, entry in enumerate(data)]
+    return [layer_from(entry, f"{where}[{place}]") for place, entry in enumerate(data)]
 
 
-def _layer(data: Any, where: str) -> Any:
-    """One layer or branching from its JSON."""
+def layer_from(data: Any, where: str) -> Any:
+    """One layer or branching from its JSON.
+
+    Args:
+        data: `type` and arguments.
+        where: what messages call it.
+
+    Raises:
+        ArgumentError: a key that is missing, unknown or of the wrong type; it is named.
+    """
     if not isinstance(data, dict) or not isinstance(data.get("type"), str):
         raise ArgumentError(f'{where} must be {{"type": "Conv2d", …}}, got {data!r}')
     settings = {key: value for key, value in data.items() if key != "type"}
@@ -171,6 +179,14 @@ def _lenet_short(classes: int) -> list[Any]:
     ]
 
 
+def _images_cnn(classes: int) -> list[Any]:
+    layers: list[Any] = []
+    for width in (16, 32, 64, 128):
+        layers += [Conv2d(width, 3, padding=1, bias=False), BatchNorm2d(), ReLU()]
+        layers += [MaxPool2d(2)] if width < 128 else [GlobalAvgPool2d()]
+    return [*layers, Dropout(0.2), Linear(classes)]
+
+
 def _mnist_cnn(classes: int) -> list[Any]:
     return [
         *(Conv2d(32, 3), ReLU(), Conv2d(64, 3), ReLU(), MaxPool2d(2), Dropout(0.25)),
@@ -206,6 +222,12 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     a.name: a
     for a in (
         Architecture("digits-cnn", "three convolutions for 8 × 8 digits", (1, 8, 8), _digits_cnn),
+        Architecture(
+            "images-cnn",
+            "four convolutions with batch norm, for images from 8 × 8 on",
+            (3, 64, 64),
+            _images_cnn,
+        ),
         Architecture("lenet5", "LeNet-5 with ReLU and max pooling", (1, 28, 28), _lenet5),
         Architecture(
             "lenet-short",

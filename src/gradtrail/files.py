@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +21,21 @@ from .errors import ArgumentError, FileError, ShapeError
 if TYPE_CHECKING:
     from .network import Network
 
-__all__ = ["load", "read_arrays", "read_json", "save_network", "write_bytes", "write_json"]
+__all__ = [
+    "load",
+    "load_weights",
+    "read_arrays",
+    "read_json",
+    "save_network",
+    "sweep",
+    "write_bytes",
+    "write_json",
+]
 
 WEIGHTS = "weights.safetensors"
 _KEY, _FORMAT = "gradtrail", 1
 _JSON_LIMIT = 16 << 20
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}")
 
 
 @contextmanager
@@ -55,6 +66,14 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def sweep(folder: str | os.PathLike[str]) -> None:
+    """Delete what `write_bytes` left in a folder when its process was killed in the middle."""
+    with _naming("read", Path(folder)):
+        for path in Path(folder).glob(".*"):
+            if _TEMPORARY.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
 
 def write_json(path: str | os.PathLike[str], data: Any) -> None:
@@ -90,7 +109,9 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
 
     arrays = {**network.parameters, **network.buffers}
     # one key: safetensors writes several in an order that changes from run to run
-    header = {"format": _FORMAT, "architecture": network.architecture()}
+    header: dict[str, Any] = {"format": _FORMAT, "architecture": network.architecture()}
+    if network.classes is not None:
+        header["classes"] = list(network.classes)
     metadata = {_KEY: json.dumps(header, ensure_ascii=False)}
     content = save({n: np.ascontiguousarray(a) for n, a in arrays.items()}, metadata)
     write_bytes(path, content)
@@ -120,6 +141,7 @@ def load(path: str | os.PathLike[str]) -> Network:
         if not isinstance(header, dict) or header.get("format") != _FORMAT:
             raise FileError(f"{source}: its format is not {_FORMAT}; a later gradtrail wrote it")
         network = network_from(header.get("architecture"))
+        network.classes = _classes_of(header)
     except (json.JSONDecodeError, RecursionError, ArgumentError, ShapeError) as cause:
         raise FileError(f"{source}: its architecture cannot be read: {cause}") from cause
     _fill(network, arrays, source)
@@ -143,6 +165,30 @@ def read_arrays(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]
         raise FileError(f"cannot read {source}: not a safetensors file ({cause})") from cause
 
 
+def load_weights(network: Network, path: str | os.PathLike[str]) -> None:
+    """Put a file's arrays into a network that has the same ones.
+
+    Args:
+        network: whose parameters and running statistics are changed.
+        path: a safetensors file.
+
+    Raises:
+        FileError: it is missing, damaged, or its arrays are others; nothing was changed.
+    """
+    source = Path(path)
+    _fill(network, read_arrays(source)[0], source)
+
+
+def _classes_of(header: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The classes' names, if any are there."""
+    found = header.get("classes")
+    if found is None:
+        return None
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise ArgumentError(f"classes must be a list of names, got {found!r}")
+    return tuple(found)
+
+
 def _fill(network: Network, arrays: Mapping[str, np.ndarray], source: Path) -> None:
     """Put arrays into the network, each name once and none too many."""
     wanted = {**network.parameters.shapes, **network.buffers.shapes}
@@ -150,10 +196,11 @@ def _fill(network: Network, arrays: Mapping[str, np.ndarray], source: Path) -> N
         problem = "is missing" if name in wanted else "belongs to no layer"
         raise FileError(f"{source}: array {name!r} {problem}")
     for name, array in arrays.items():
-        if array.shape != wanted[name]:
+        if array.shape != wanted[name] or array.dtype.kind not in "biuf":
             raise FileError(
                 f"{source}: array {name!r} has shape {array.shape}, but its layer needs "
-                f"{wanted[name]}"
+                f"{wanted[name]} of numbers"
             )
+    for name, array in arrays.items():
         side = network.parameters if name in network.parameters else network.buffers
         side[name] = array

@@ -61,6 +61,9 @@ class Network:
         seed: what the parameters are drawn from. The same seed gives the same network.
         dtype: of the parameters, float32 or float64.
 
+    `classes` may be set to the names of the classes that the outputs stand for; they are saved
+    with the network.
+
     Raises:
         ArgumentError: an argument out of its range, or a name given twice.
         ShapeError: a layer that does not fit; the message holds the plan down to it.
@@ -92,6 +95,7 @@ class Network:
             self.dtype = np.dtype(object)
         if self.dtype not in (np.float32, np.float64):
             raise ArgumentError(f"Network: dtype must be float32 or float64, got {dtype!r}")
+        self.classes: tuple[str, ...] | None = None
         self.steps = _flat(self.layers)
         self.output_name = self.steps[-1].output
         self._systems: dict[Any, System] = {}

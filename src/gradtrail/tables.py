@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import math
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["Table", "number", "percent", "ranges_text"]
+__all__ = ["Shown", "Table", "number", "percent", "ranges_text"]
 
 _NO_TERMINAL = 160
 
@@ -65,6 +66,26 @@ class Table:
         below = "".join(f"<p>{escape(line)}</p>" for line in self.below)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         return f"<div>{above}{table if self.rows else ''}{below}</div>"
+
+
+class Shown(ABC):
+    """What prints as a table, and is one in a notebook.
+
+    A dataclass that is `Shown` takes `repr=False`, or it would print its fields.
+    """
+
+    @abstractmethod
+    def _table(self) -> Table:
+        """What is printed."""
+
+    def __str__(self) -> str:
+        return self._table().text()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return self._table().html()
 
 
 def _cell(head: str, text: str) -> str:

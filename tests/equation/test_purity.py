@@ -40,7 +40,18 @@ ALLOWED = {
         *("data", "engines", "equation", "errors", "figures", "files"),
         *("layers", "streams", "tables", "trace"),
     ),
-    "interop": ("architecture", "engines", "errors", "layers", "network", "train"),
+    "runs": (
+        *("architecture", "data", "engines", "errors", "files"),
+        *("interop", "layers", "network", "train"),
+    ),
+    "report": (
+        *("data", "engines", "errors", "figures", "files", "layers"),
+        *("network", "runs", "trace", "train"),
+    ),
+    "interop": (
+        *("architecture", "engines", "equation", "errors", "files"),
+        *("layers", "network", "train"),
+    ),
     "sklearn": ("errors", "interop"),
     "cli": ("",),
     "__main__": ("cli",),
@@ -52,6 +63,7 @@ LATE = {
     "network": ("engines", "files", "plan", "reach"),
     "plan": ("network", "plan_view"),
     "reach": ("reach_view",),
+    "interop": ("__version__",),
 }
 
 

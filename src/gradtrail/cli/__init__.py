@@ -5,7 +5,11 @@ from __future__ import annotations
 import click
 
 from .. import __version__
+from .completing import completion_command
+from .exporting import export_command
 from .planning import plan_command
+from .predicting import evaluate_command, predict_command
+from .reporting import report_command
 from .tracing import (
     follow_command,
     influence_command,
@@ -25,7 +29,9 @@ def main() -> None:
 
 
 for command in (
-    *(train_command, plan_command),
+    *(train_command, plan_command, predict_command, evaluate_command),
+    *(report_command, export_command),
     *(trace_command, why_command, follow_command, influence_command, watch_command),
+    completion_command,
 ):
     main.add_command(command)

@@ -11,14 +11,13 @@ from typing import Any
 
 import click
 
-from ..architecture import ARCHITECTURES, architecture, network_from
-from ..errors import ArgumentError, FileError, GradtrailError, ShapeError
-from ..files import load, read_json
+from ..architecture import ARCHITECTURES, architecture
+from ..errors import ArgumentError, GradtrailError
 from ..network import Network
+from ..runs.opening import network_from_file
 
-__all__ = ["SETTINGS", "STOPPED", "network_of", "one_error", "shape_of"]
+__all__ = ["STOPPED", "network_of", "one_error", "shape_of"]
 
-SETTINGS = "settings.json"
 STOPPED = 128 + signal.SIGINT
 
 
@@ -49,24 +48,27 @@ def network_of(model: str, shape: tuple[int, ...] | None, seed: int) -> Network:
     path = Path(model)
     if model in ARCHITECTURES or not path.exists():
         return architecture(model).network(shape, seed=seed)
-    if shape is not None:
-        raise ArgumentError(f"--input-shape is for named architectures; {model} has its own")
-    if path.is_dir() or path.suffix == ".safetensors":
-        return load(path)
-    data = read_json(path)
-    try:
-        return network_from(data | {"seed": seed} if isinstance(data, dict) else data)
-    except (ArgumentError, ShapeError) as cause:
-        raise FileError(f"{path}: {cause}") from cause
+    return network_from_file(path, seed, shape)
 
 
-def shape_of(written: str | None) -> tuple[int, ...] | None:
-    """`1,28,28` as a shape."""
-    if written is None:
-        return None
+def shape_of(written: str, option: str = "--input-shape", axes: int | None = None) -> Any:
+    """`1,28,28` as a shape.
+
+    Args:
+        written: sizes with commas or × between them.
+        option: what they were given by.
+        axes: how many there must be; None for any number.
+
+    Raises:
+        ArgumentError: they are no numbers, or not so many.
+    """
+    what, example = "channels,height,width", "1,28,28"
+    if axes == 2:
+        what, example = "rows,columns", "28,28"
     try:
-        return tuple(int(part) for part in written.replace("x", ",").split(","))
+        shape = tuple(int(part) for part in written.replace("x", ",").split(","))
     except ValueError:
-        raise ArgumentError(
-            f"--input-shape is channels,height,width such as 1,28,28, got {written!r}"
-        ) from None
+        shape = ()
+    if not shape or (axes is not None and len(shape) != axes):
+        raise ArgumentError(f"{option} is {what} such as {example}, got {written!r}")
+    return shape

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..data import enlarged
-from ..data import load as load_data
+from ..data.dataset import Part
+from ..data.load import NAMES
 from ..errors import ArgumentError, FileError
-from ..files import load, read_json
+from ..files import load
 from ..network import Network
-from .common import SETTINGS
+from ..runs import Run, open_data
+from ..runs.folder import RECIPE
+from ..runs.opening import arrays_of, labels_of
+from ..runs.parts import DataTable
 
-__all__ = ["Chosen", "batch_of", "data_of"]
+__all__ = ["Chosen", "batch_of", "data_of", "pair_of"]
 
 
 @dataclass(frozen=True)
@@ -36,37 +38,73 @@ class Chosen:
     numbers: np.ndarray
 
 
-def data_of(
-    run: Path, data: str | None, data_path: Path | None, split: str
-) -> tuple[Network, np.ndarray, np.ndarray, dict[str, Any]]:
-    """A run's network, its samples and labels, and its settings.
+@dataclass(frozen=True)
+class Held:
+    """A network with data for it.
 
     Args:
-        run: the folder.
-        data: the name of a data set, instead of the run's own.
-        data_path: where its files are.
-        split: "train" or "test".
+        network: as it was saved.
+        pair: the samples.
+        batch_size: that it was trained with.
+    """
+
+    network: Network
+    pair: Part
+    batch_size: int
+
+
+def pair_of(run: Path, data: str | None, data_path: Path | None, split: str | None) -> Held:
+    """A run's network and its samples, not yet read where they are images in files.
+
+    Args:
+        run: the folder, or the weights in it.
+        data: a data set's name or a path, instead of the run's own.
+        data_path: where a named set's files are.
+        split: "train", "validation" or "test"; None for what the network is best judged by.
 
     Raises:
         FileError: the folder holds no run, or the data are not there.
     """
     network = load(run)
     folder = run if run.is_dir() else run.parent
-    settings: dict[str, Any] = {}
-    if (folder / SETTINGS).exists():
-        held = read_json(folder / SETTINGS)
-        settings = held if isinstance(held, dict) else {}
-    name = data or settings.get("data")
-    if not isinstance(name, str):
-        raise FileError(f"{folder} has no {SETTINGS} that names its data; name them with --data")
-    path = data_path
-    if path is None and data in (None, settings.get("data")) and settings.get("data_path"):
-        path = Path(str(settings["data_path"]))
-    train, test = load_data(name, path)
-    x, y = train if split == "train" else test
-    if x.shape[1:] != network.input_shape and len(network.input_shape) == 3:
-        x = enlarged(x, *network.input_shape[1:])
-    return network, x, y, settings
+    recipe = Run(folder).recipe if (folder / RECIPE).exists() else None
+    if recipe is None and data is None:
+        raise FileError(f"{folder} has no {RECIPE} that names its data; name them with --data")
+    own = None if recipe is None else recipe.data
+    if own is None or data is not None:
+        table = _other(network, own or DataTable(NAMES[0]), data, data_path)
+    else:
+        table = own if data_path is None else replace(own, path=str(data_path))
+    opened = open_data(table)
+    pair = (opened.held or opened.train) if split is None else getattr(opened, split)
+    if pair is None:
+        raise FileError(f"there are no {split} images in these data")
+    return Held(network, pair, 64 if recipe is None else recipe.training.batch_size)
+
+
+def _other(network: Network, own: DataTable, data: str | None, data_path: Path | None) -> DataTable:
+    """Other data than the run's, brought to the network's size as the run's own were."""
+    channels, *size = network.input_shape if len(network.input_shape) == 3 else (1,)
+    named = data in NAMES or data is None or not Path(data).exists()
+    path = data_path if named else data
+    return DataTable(
+        name=data if named else None,
+        path=None if path is None else str(path),
+        size=(size[0], size[1]) if size else None,
+        channels=channels if channels in (1, 3) else None,
+        fit=own.fit,
+        bad=own.bad,
+        memory=own.memory,
+        classes=network.classes,
+    )
+
+
+def data_of(
+    run: Path, data: str | None, data_path: Path | None, split: str
+) -> tuple[Network, np.ndarray, np.ndarray]:
+    """A run's network, and all of its samples with their labels; see `pair_of`."""
+    held = pair_of(run, data, data_path, split)
+    return held.network, *arrays_of(held.pair)
 
 
 def batch_of(
@@ -76,20 +114,20 @@ def batch_of(
 
     Args:
         run: the folder.
-        data: the name of a data set, instead of the run's own.
-        data_path: where its files are.
-        split: "train" or "test".
+        data: a data set's name or a path, instead of the run's own.
+        data_path: where a named set's files are.
+        split: "train", "validation" or "test".
         samples: such as `0-63` or `3,17`; None for the first batch.
 
     Raises:
         FileError: the folder holds no run, or the data are not there.
         ArgumentError: samples that there are not.
     """
-    network, x, y, settings = data_of(run, data, data_path, split)
-    size = settings.get("batch_size")
-    first = size if isinstance(size, int) and size > 0 else 64
-    numbers = np.arange(min(first, len(x))) if samples is None else _numbers(samples, len(x))
-    return Chosen(network, x[numbers], y[numbers], numbers)
+    held = pair_of(run, data, data_path, split)
+    count = len(labels_of(held.pair))
+    first = np.arange(min(held.batch_size, count))
+    numbers = first if samples is None else _numbers(samples, count)
+    return Chosen(held.network, *arrays_of(held.pair, numbers), numbers)
 
 
 def _numbers(text: str, count: int) -> np.ndarray:

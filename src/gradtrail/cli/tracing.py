@@ -12,10 +12,9 @@ import click
 
 from ..errors import ArgumentError, UnknownNameError, unknown
 from ..trace import Trace, influence, trace
-from ..trace.element import parse_element
+from ..trace.element import Side, parse_element
 from ..trace.overview import Overview
 from ..trace.ranking import RANKINGS
-from ..trace.step import Side
 from ..train.watch import load_watched
 from .common import one_error
 from .run import Chosen, batch_of, data_of
@@ -32,7 +31,10 @@ _DATA = (
     ),
     click.option("--data-path", type=click.Path(path_type=Path), help="Its folder."),
     click.option(
-        "--split", type=click.Choice(["train", "test"]), default="train", show_default=True
+        "--split",
+        type=click.Choice(["train", "validation", "test"]),
+        default="train",
+        show_default=True,
     ),
 )
 _ANSWER = (
@@ -241,7 +243,7 @@ def influence_command(
 
     Example: gradtrail influence runs/lenet5-1 --top 40 --plot suspects.png
     """
-    network, x, y, _ = data_of(run, data, data_path, split)
+    network, x, y = data_of(run, data, data_path, split)
     bar = sys.stderr.isatty() and not as_json
     found = influence(network, (x, y), of=part, engine=engine, progress=bar)
     if as_json:

@@ -1,7 +1,7 @@
 """Augmentation: every time an image is seen, a little elsewhere, turned, mirrored or covered.
 
 What is drawn for an image is one affine map from the new image's pixels to the old one's, and one
-box that is covered. An engine does the rest (`engines/warp.py`), so that it costs next to nothing.
+box that is covered. An engine does the rest (`engines/warp.py`), so that it costs little.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
+from ..layers.base import plain
 from ..streams import stream
 
 __all__ = ["Augment", "Moved"]
@@ -142,7 +143,7 @@ class Augment:
 
     def settings(self) -> dict[str, Any]:
         """The arguments that are not 0, as JSON."""
-        named = {known.name: getattr(self, known.name) for known in fields(self)}
+        named = {known.name: plain(getattr(self, known.name)) for known in fields(self)}
         return {name: value for name, value in named.items() if value}
 
 

@@ -18,12 +18,61 @@ from typing import IO
 import numpy as np
 
 from ..errors import FileError
+from .sets import IDX_FILES
 
-__all__ = ["read_idx"]
+__all__ = ["find_file", "find_idx", "read_idx", "read_pair"]
 
 _LIMIT = 1 << 28  # numbers in one file; MNIST has 47 million
 _CHUNK = 1 << 20
 _UNSIGNED_BYTES = 0x0800  # the magic number is this plus the number of axes
+
+
+def find_file(folder: Path, file: str) -> Path | None:
+    """The file in the folder under the first of its usual names that is there."""
+    dotted = file.replace("-idx", ".idx")
+    names = (file, dotted, f"{file}.gz", f"{dotted}.gz")
+    return next((folder / name for name in names if os.path.isfile(folder / name)), None)
+
+
+def find_idx(folder: Path) -> tuple[Path, ...]:
+    """MNIST's four files in a folder: training images and labels, test images and labels.
+
+    Returns:
+        four paths, or none if none of the files is there.
+
+    Raises:
+        FileError: some are there, and some are not.
+    """
+    found = {file: find_file(folder, file) for file in IDX_FILES}
+    paths = tuple(path for path in found.values() if path is not None)
+    if 0 < len(paths) < len(found):
+        missing = next(file for file, path in found.items() if path is None)
+        there = next(file for file, path in found.items() if path is not None)
+        raise FileError(
+            f"{folder} has {there} but no {missing}; all four files must be in one folder"
+        )
+    return paths
+
+
+def read_pair(images: Path, labels: Path, size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Images and their labels.
+
+    Args:
+        images: a file of images.
+        labels: a file of labels.
+        size: rows and columns that the images must have; None for any.
+
+    Returns:
+        pixels uint8 (N, 1, H, W), y int64 (N,).
+
+    Raises:
+        FileError: see `read_idx`; or there are more of one than of the other.
+    """
+    y = read_idx(labels, {"labels": None})
+    pixels = read_idx(images, {"images": None, "rows": size, "columns": size})
+    if len(pixels) != len(y):
+        raise FileError(f"{labels}: labels: {len(y)} for the {len(pixels)} images in {images}")
+    return pixels[:, None], y.astype(np.int64)
 
 
 def read_idx(path: Path, axes: Mapping[str, int | None]) -> np.ndarray:

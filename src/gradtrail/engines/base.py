@@ -30,6 +30,7 @@ __all__ = [
     "Samples",
     "Stepped",
     "Trainer",
+    "counted",
 ]
 
 Arrays = Mapping[str, np.ndarray]
@@ -74,10 +75,7 @@ class Samples:
             loss.targets(y, (len(x), *prediction[1:]))
         except DataError as cause:
             raise DataError(str(cause) if name == "data" else f"{name}: {cause}") from None
-        if loss.mass(y) == 0:
-            raise DataError(
-                f"the classes of all labels in {name} have weight 0; nothing would count"
-            )
+        counted(y, loss, name)
         return cls(np.ascontiguousarray(x), y, loss, prediction[1:])
 
     def __len__(self) -> int:
@@ -104,6 +102,16 @@ class Samples:
     def places(self) -> np.ndarray:
         """0, 1, …, M − 1, int64."""
         return np.arange(len(self), dtype=np.int64)
+
+
+def counted(labels: np.ndarray, loss: Loss, name: str) -> None:
+    """Check that some of the labels count.
+
+    Raises:
+        DataError: the classes of all of them have weight 0.
+    """
+    if loss.mass(labels) == 0:
+        raise DataError(f"the classes of all labels in {name} have weight 0; nothing would count")
 
 
 class Batch:
@@ -283,6 +291,10 @@ class Engine(ABC):
     def on(self, threads: int | None) -> Engine:
         """This engine with so many threads, where it has any; None leaves its own number."""
         return self
+
+    def settings(self) -> dict[str, Any]:
+        """What results may depend on, as JSON: a training goes on from a checkpoint of the same."""
+        return {"name": self.name}
 
     @property
     def direct(self) -> Engine:

@@ -205,7 +205,7 @@ class CrossEntropy(Loss):
         """See `Loss.mass`; with class weights and class numbers, the weights of the labels."""
         if self.even(labels):
             return float(len(labels))
-        return float(np.array(self.weight)[np.asarray(labels)].sum())
+        return float(np.array(self.weight)[np.asarray(labels).astype(np.int64)].sum())
 
     def classes(self, labels: Any) -> np.ndarray | None:
         """See `Loss.classes`; of one-hot labels, the greatest."""

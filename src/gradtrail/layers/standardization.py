@@ -19,6 +19,9 @@ __all__ = ["Normalize"]
 
 X, Z, μ, s = map(Array, "XZμs")
 
+_LEAST = 1e-38
+"""The least deviation: one over it is a float32."""
+
 
 @final
 @frozen
@@ -87,13 +90,12 @@ def _numbers(name: str, given: Any) -> float | tuple[float, ...]:
     """One number or several, checked."""
     several = isinstance(given, tuple | list | np.ndarray) and np.ndim(given) == 1
     numbers = list(given) if several else [given]
-    least = "above 0" if name == "std" else "finite"
+    kind = f"number above 0 (at least {_LEAST})" if name == "std" else "finite number"
     for number in numbers:
         real = isinstance(number, Real) and not isinstance(number, bool) and math.isfinite(number)
-        if not real or (name == "std" and not float(number) > 0):
+        if not real or (name == "std" and not float(number) >= _LEAST):
             raise ArgumentError(
-                f"Normalize: {name} must be one {least} number or one for each channel, got "
-                f"{given!r}"
+                f"Normalize: {name} must be one {kind} or one for each channel, got {given!r}"
             )
     if not numbers:
         raise ArgumentError(f"Normalize: {name} has no number")

@@ -13,7 +13,8 @@ from ..equation import Adjoint, Applied, Selection
 from ..equation import Factor as EquationFactor
 from ..equation import Loss as LossEquation
 from ..tables import number
-from .step import Element, Step, written
+from .element import Element, written
+from .step import Step
 
 __all__ = [
     "CAUSES",

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..engines.contract import contract, view
+from ..engines.contract import contract, windows
 from ..equation import (
     Adjoint,
     Applied,
@@ -33,7 +33,9 @@ from .clauses import (
     unread_clause,
     unweighted_clause,
 )
-from .step import Element, Part, Side, Step, applied
+from .element import Element, Side
+from .points import BLOCK
+from .step import Part, Step, applied
 
 __all__ = ["closed_paths"]
 
@@ -132,7 +134,7 @@ class _Search:
         values = [o for o in part.operands if o is not gradient]
         reached = np.zeros(gradient.array.size, bool)
         stopped: dict[int, tuple[int, tuple[int, ...]]] = {}
-        for block in part.points.blocks(1 << 17):
+        for block in part.points.blocks(BLOCK):
             sizes = tuple(s.stop - s.start for s in block)
             shut = np.zeros(sizes, bool)
             for which, operand in enumerate(values):
@@ -241,18 +243,8 @@ class _Search:
         """A maximum: who won each window that the mask takes part in."""
         equation = sent.node.equation
         assert isinstance(equation, Selection)
-        names = [*equation.result.names, *equation.over]
-        source = self.array(sent.receives, True)
-        ranges = {**equation.range_of, "n": len(source)}
-        margins = [equation.source.margin(axis) for axis in range(source.ndim)]
-        before = [a for a, _ in margins]
-
-        def windows(array: np.ndarray, outside: float) -> np.ndarray:
-            padded = np.pad(array, margins, constant_values=outside)
-            seen = view(padded, equation.source, before, names, ranges, {})
-            return seen.reshape(*seen.shape[: len(equation.result.names)], -1)
-
-        own, values = windows(mask, False), windows(source.astype(np.float64), -np.inf)
+        source = self.array(sent.receives, True).astype(np.float64)
+        own, values = windows(equation, mask, False), windows(equation, source, -np.inf)
         winner = self.array(sent.node.array_of[equation.winner], True)
         best = self.array(sent.node.output, True)
         won = np.arange(own.shape[-1]) == winner[..., None]

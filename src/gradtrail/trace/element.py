@@ -3,14 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from ..errors import ArgumentError, UnknownNameError, unknown
-from .step import Side
 
-__all__ = ["parse_element"]
+__all__ = ["Element", "Side", "parse_element", "written"]
+
+Side = Literal["value", "grad"]
 
 _WRITTEN = re.compile(r"\s*(d?)([^\W\d][\w.]*)\s*(?:\[([^\]]*)\])?\s*")
+
+
+@dataclass(frozen=True)
+class Element:
+    """One element of an array of a step; `str` writes it as `dconv1.weight[2,0,1,1]`.
+
+    Args:
+        side: of a value or a gradient.
+        name: the array's.
+        index: which element.
+    """
+
+    side: Side
+    name: str
+    index: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return written(self.side, self.name, self.index)
+
+
+def written(side: Side, name: str, element: Sequence[int] = ()) -> str:
+    """An element as it is written: `dconv1.weight[2,0,1,1]`."""
+    place = f"[{','.join(map(str, element))}]" if len(element) else ""
+    return f"{'d' if side == 'grad' else ''}{name}{place}"
 
 
 def parse_element(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError
+from .element import written
 from .points import Points
-from .step import Operand, Part, written
+from .step import Operand, Part
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -146,7 +147,6 @@ def frame_of(array: np.ndarray) -> DataFrame:
         import pandas
     except ImportError as cause:
         raise ArgumentError(
-            "to_pandas needs pandas: pip install 'gradtrail[pandas]'; to_numpy gives the same "
-            "without it"
+            "to_pandas needs pandas: pip install pandas; to_numpy gives the same without it"
         ) from cause
     return pandas.DataFrame.from_records(array)

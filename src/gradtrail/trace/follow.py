@@ -16,10 +16,11 @@ import numpy as np
 from ..errors import ArgumentError, unknown
 from ..layers.base import positive
 from ..tables import Table, number, percent
+from .element import Side, written
 from .export import plain
 from .hops import Hop, end_hop, hop, start_hop
 from .paths import Ways
-from .step import Side, Step, written
+from .step import Step
 from .terms import Terms
 
 __all__ = ["Path", "Paths", "backwards", "forwards"]

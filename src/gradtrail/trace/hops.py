@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from ..equation import Loss as LossEquation
 from ..equation import Node, Normalisation, Selection
 from ..tables import number
+from .element import Side, written
 from .paths import Link
-from .step import Part, Side, Step, written
+from .step import Part, Step
 from .terms import Factor, factor_at
 
 __all__ = ["Hop", "end_hop", "hop", "start_hop"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..tables import number
-from .step import Element, Side, Step, written
+from .element import Element, Side, written
+from .step import Step
 from .tables import product_text
-from .terms import BLOCK, Terms
+from .terms import Terms
 
 __all__ = ["origin_text"]
 
@@ -35,14 +36,10 @@ def origin_text(
             break
         way.append(following)
         here = following
-    asked, first = str(way[0]), str(here)
-    value = number(terms.value)
-    told = f"{first} is {value}" if len(way) > 1 else f"{asked} is {value}"
-    since = (
-        f"{asked} is {number(float(step.array(side, name)[index]))}, since " if len(way) > 1 else ""
-    )
-    layer, sample = _layer(step, here), _sample(step, here)
-    return f"{since}{told}{layer}{sample}: {made}.", tuple(way)
+    asked = float(step.array(side, name)[index])
+    since = f"{way[0]} is {number(asked)}, since " if len(way) > 1 else ""
+    first = f"{here} is {number(terms.value)}{_layer(step, here)}{_sample(step, here)}"
+    return f"{since}{first}: {made}.", tuple(way)
 
 
 def _further(step: Step, terms: Terms) -> tuple[Element | None, str]:
@@ -65,14 +62,10 @@ def _further(step: Step, terms: Terms) -> tuple[Element | None, str]:
 
 def _first(terms: Terms, most: float) -> int | None:
     """The first product that is not finite."""
-    start = 0
-    for part in terms.parts:
-        for block in part.points.blocks(BLOCK) if len(part) else ():
-            products = part.products(block).ravel()
-            wrong = np.flatnonzero(~(np.abs(products) <= most))
-            if len(wrong):
-                return start + part.points.start(block) + int(wrong[0])
-        start += len(part)
+    for start, products in terms.blocks():
+        wrong = np.flatnonzero(~(np.abs(products) <= most))
+        if len(wrong):
+            return start + int(wrong[0])
     return None
 
 

@@ -8,18 +8,19 @@ from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 
-from ..engines.contract import view
+from ..engines.contract import windows
 from ..equation import Applied, Contraction, Node, Selection
-from ..tables import Table, number, percent, ranges_text
+from ..tables import Shown, Table, number, percent, ranges_text
+from .element import written
 from .export import plain
-from .step import Step, applied, written
+from .step import Step, applied
 
 __all__ = ["DeadLayer", "GradientLayer", "Overview", "TiedLayer", "dead", "ties", "vanishing"]
 
 T = TypeVar("T")
 
 
-class Overview(Sequence[T], Generic[T]):
+class Overview(Shown, Sequence[T], Generic[T]):
     """One entry per layer; prints as a table.
 
     Args:
@@ -53,15 +54,6 @@ class Overview(Sequence[T], Generic[T]):
     def _table(self) -> Table:
         above = () if self._entries else (self._none,)
         return Table(above, self._heads, [self._cells(entry) for entry in self._entries])
-
-    def __str__(self) -> str:
-        return self._table().text()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
 
     def to_dict(self) -> list[dict[str, Any]]:
         """The entries as JSON has them."""
@@ -142,14 +134,8 @@ def ties(step: Step) -> Overview[TiedLayer]:
             continue
         source = np.asarray(step.array("value", node.inputs[0]), np.float64)
         best = np.asarray(step.array("value", node.output), np.float64)
-        margins = [equation.source.margin(axis) for axis in range(source.ndim)]
-        padded = np.pad(source, margins, constant_values=np.nan)
-        names = [*equation.result.names, *equation.over]
-        before = [a for a, _ in margins]
-        windows = view(padded, equation.source, before, names, equation.range_of, {})
-        over = tuple(range(best.ndim, windows.ndim))
-        equal = windows == best[(..., *(None for _ in over))]
-        tied = equal.sum(axis=over) > 1
+        equal = windows(equation, source, np.nan) == best[..., None]
+        tied = equal.sum(axis=-1) > 1
         example = tuple(map(int, np.argwhere(tied)[0])) if tied.any() else ()
         zero = int((tied & (best == 0)).sum())
         found.append(TiedLayer(node.name, tied.size, int(tied.sum()), zero, example))

@@ -19,12 +19,13 @@ import numpy as np
 
 from ..engines.contract import contract
 from ..equation import Contraction, Node, Normalisation, of_samples
+from .greatest import greatest
+from .points import BLOCK
 from .step import Operand, Part, Step
 from .strongest import absolute, strongest
 
 __all__ = ["Found", "Link", "Ways"]
 
-_BLOCK = 1 << 17
 _MOST = 1e150
 """What stands for infinity."""
 
@@ -266,7 +267,7 @@ class Ways:
             if handed is None or part.sum.node not in self.nodes or not len(part):
                 continue
             if only is None:
-                blocks = part.points.blocks(_BLOCK)
+                blocks = part.points.blocks(BLOCK)
             elif at <= only < before:
                 rows = np.unravel_index(only - at, part.points.sizes)
                 blocks = iter([tuple(slice(int(row), int(row) + 1) for row in rows)])
@@ -283,9 +284,9 @@ class Ways:
         for rows in self._rows(head.name, head.index):
             beyond = self._strengths.at(rows.handed.name, rows.places)
             sizes = _sizes(rows.local) * beyond
-            chosen += [(float(sizes[at]), int(at), rows) for at in _greatest(sizes, k, self._slack)]
+            chosen += [(float(sizes[at]), int(at), rows) for at in _leading(sizes, k, self._slack)]
         sizes = np.array([size for size, _, _ in chosen])
-        for place in _greatest(sizes, k, self._slack):
+        for place in _leading(sizes, k, self._slack):
             size, at, rows = chosen[place]
             local, number = float(rows.local[at]), rows.start + at
             index = rows.handed.element(rows.part.points.at(number))
@@ -319,12 +320,11 @@ def _sizes(products: np.ndarray) -> np.ndarray:
     return np.asarray(np.nan_to_num(sizes, nan=_MOST, posinf=_MOST))
 
 
-def _greatest(sizes: np.ndarray, k: int, slack: float) -> np.ndarray:
+def _leading(sizes: np.ndarray, k: int, slack: float) -> np.ndarray:
     """Where the k greatest stand, greatest first, and near ties with the last of them."""
-    chosen = np.flatnonzero(sizes)
-    if len(chosen) > k:
-        least = np.partition(sizes, len(sizes) - k)[len(sizes) - k]
-        chosen = chosen[sizes[chosen] >= least * (1 - slack)]
+    first = greatest(sizes, k)
+    least = sizes[first[-1]] * (1 - slack) if len(first) == k else 0.0
+    chosen = np.flatnonzero(sizes >= least if least > 0 else sizes)
     return chosen[np.argsort(-sizes[chosen], kind="stable")][: 4 * k + 16]
 
 

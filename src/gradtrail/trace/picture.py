@@ -10,6 +10,7 @@ import numpy as np
 from ..field import system_fields
 from ..figures import figure, saved, show_image
 from ..tables import number, percent
+from .points import BLOCK
 from .step import Operand, Part
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["terms_picture"]
 
 _SAMPLES = 4
-_BLOCK = 1 << 17
 
 
 @np.errstate(all="ignore")
@@ -72,7 +72,7 @@ def _maps(terms: Terms) -> tuple[str, np.ndarray] | None:
     maps = np.zeros((shape[0], *shape[2:]))
     for part, operand in held:
         positions = operand.access.positions
-        for block in part.points.blocks(_BLOCK):
+        for block in part.points.blocks(BLOCK):
             places = []
             for position in (positions[0], *positions[2:]):
                 along = [group.along(position) for group in part.points.groups]

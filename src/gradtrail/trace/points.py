@@ -17,7 +17,10 @@ import numpy as np
 
 from ..equation import Access, Affine, Contraction, Term
 
-__all__ = ["Block", "Group", "Points", "points_of"]
+__all__ = ["BLOCK", "Block", "Group", "Points", "points_of"]
+
+BLOCK = 1 << 17
+"""How many products are held at a time."""
 
 
 @dataclass(frozen=True)

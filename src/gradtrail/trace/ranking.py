@@ -28,7 +28,7 @@ from ..figures import figure, saved, show_image
 from ..layers import Loss
 from ..layers.base import positive
 from ..layers.losses import log_softmax, loss_for
-from ..tables import Table, number
+from ..tables import Shown, Table, number
 from .export import plain
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Ranked:
     agreement: float
 
 
-class Influence:
+class Influence(Shown):
     """What every sample of the data does to a network; prints as a table of the first.
 
     Args:
@@ -137,7 +137,7 @@ class Influence:
         """The first k of a ranking as a table."""
         return self._table(k, by).text()
 
-    def _table(self, k: int, by: str) -> Table:
+    def _table(self, k: int = _SHOWN, by: str = "surprise") -> Table:
         heads = (">sample", ">label", ">predicted", ">surprise", ">pull", ">agreement")
         rows = [
             (
@@ -151,15 +151,6 @@ class Influence:
         what = f"on {self.of}" if self.of else "on the whole network"
         above = f"the first {len(rows)} of {len(self):,} samples by {by}, {what}"
         return Table((above,), heads, rows)
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def __repr__(self) -> str:
-        return self.text()
-
-    def _repr_html_(self) -> str:
-        return self._table(_SHOWN, "surprise").html()
 
     def to_dict(self, k: int = _SHOWN, by: str = "surprise") -> dict[str, Any]:
         """The first k of a ranking as JSON has them."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..layers.base import positive
+from ..tables import Shown, Table
 from .export import plain
 from .step import Part
 
@@ -23,7 +24,7 @@ Key = int | str | tuple[int | str, ...]
 LAYER = "layer"
 
 
-class Shares(Mapping[Key, float]):
+class Shares(Shown, Mapping[Key, float]):
     """Partial sums by index values: `shares[17]`, `shares[3, 4]`; prints as a table.
 
     Args:
@@ -150,18 +151,10 @@ class Shares(Mapping[Key, float]):
 
         return frame_of(self.to_numpy())
 
-    def __str__(self) -> str:
+    def _table(self) -> Table:
         from .tables import shares_table
 
-        return shares_table(self).text()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        from .tables import shares_table
-
-        return shares_table(self).html()
+        return shares_table(self)
 
 
 def shares_of(

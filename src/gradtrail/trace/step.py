@@ -1,16 +1,15 @@
 """A traced step as the sums it consists of: for every element, what was multiplied and added.
 
-a gradient      one sum per layer that reads the array: the adjoints
-a value         the equation of the layer that made it
-anything else   parameters, samples, labels, masks, winners: given, one row, the element itself
+A gradient is one sum for each layer that reads its array, by that layer's adjoint. A value is the
+sum by which a layer made it. Everything else is given, as parameters, samples and labels are, or is
+no sum, as winners and probabilities are: there is one row then, the element itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
@@ -35,37 +34,13 @@ from ..equation.scalar import evaluate
 from ..equation.sums import LOG
 from ..errors import ArgumentError, UnknownNameError, unknown
 from ..layers.base import times
+from ..layers.losses import log_softmax
+from .element import Side, written
 from .points import Block, Points, points_of
 
-__all__ = ["Element", "Operand", "Part", "Side", "Step", "Sum", "applied", "written"]
-
-Side = Literal["value", "grad"]
+__all__ = ["Operand", "Part", "Step", "Sum", "applied"]
 
 _KIND = {"value": "value", "grad": "gradient"}
-
-
-@dataclass(frozen=True)
-class Element:
-    """One element of an array of a step; `str` writes it as `dconv1.weight[2,0,1,1]`.
-
-    Args:
-        side: of a value or a gradient.
-        name: the array's.
-        index: which element.
-    """
-
-    side: Side
-    name: str
-    index: tuple[int, ...]
-
-    def __str__(self) -> str:
-        return written(self.side, self.name, self.index)
-
-
-def written(side: Side, name: str, element: Sequence[int] = ()) -> str:
-    """An element as it is written: `dconv1.weight[2,0,1,1]`."""
-    place = f"[{','.join(map(str, element))}]" if len(element) else ""
-    return f"{'d' if side == 'grad' else ''}{name}{place}"
 
 
 @dataclass(frozen=True)
@@ -379,8 +354,7 @@ class Step:
         node = self.system.nodes[-1]
         outputs = np.asarray(self.values[node.inputs[0]], np.float64)
         with np.errstate(all="ignore"):
-            shifted = outputs - outputs.max(axis=1, keepdims=True)
-            return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+            return log_softmax(outputs)
 
 
 def _weighs(one: Sum, factor: EquationFactor) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..engines.contract import margins_of, overlapping, part_of, prepare, view
-from ..equation import Access, Applied, Contraction, Factor, Indicator, Term
+from ..equation import Access, Contraction, Factor, Indicator, Term
 
 __all__ = ["absolute", "strongest"]
 
@@ -134,11 +134,8 @@ def _magnitude(
     """A factor's array as sizes, and the padding before it; what an indicator reads, as it is."""
     if isinstance(factor, Indicator):
         return prepare(factor, equation, arrays)
-    array = arrays[factor.access.array]
-    if isinstance(factor, Applied):  # 1 − tanh² loses in float32 what is left near 1
-        array = array.astype(np.float64)
     with np.errstate(all="ignore"):
-        array, before = prepare(factor, equation, {factor.access.array: array})
+        array, before = prepare(factor, equation, arrays)
         array = np.nan_to_num(np.abs(array), nan=rule.most, posinf=rule.most)
         return np.minimum(array, rule.most).astype(rule.dtype), before
 

@@ -46,8 +46,7 @@ def legend(terms: Terms) -> list[str]:
     if terms.given:
         return [f"{terms.element} {terms.origin}"]
     lines = []
-    sums = {id(part.sum): part.sum for part in terms.parts}
-    for equation, one in zip(terms.equations(), sums.values(), strict=True):
+    for equation, one in zip(terms.equations(), terms.sums, strict=True):
         letters = dict.fromkeys(a.array for t in one.equation.terms for a in t.accesses)
         meant = (
             f"{letter} is {'d' if side == 'grad' else ''}{name}"

@@ -15,8 +15,12 @@ import numpy as np
 
 from ..equation import Applied, Indicator, Selection, gather, text
 from ..layers.base import positive
+from ..tables import Shown, Table
+from .element import Side, written
+from .greatest import greatest
+from .points import BLOCK
 from .shares import Shares, shares_of
-from .step import Operand, Part, Side, Step, Sum, applied, written
+from .step import Operand, Part, Step, Sum, applied
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,9 +29,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ["Factor", "Row", "Rows", "Terms", "factor_at"]
-
-BLOCK = 1 << 17
-"""How many products are held at a time."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Row:
     product: float
 
 
-class Rows(Sequence[Row]):
+class Rows(Shown, Sequence[Row]):
     """Some rows of a sum, strongest first; prints as a table.
 
     Args:
@@ -105,18 +106,10 @@ class Rows(Sequence[Row]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __str__(self) -> str:
+    def _table(self) -> Table:
         from .tables import rows_table
 
-        return rows_table(self.terms, self._rows).text()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        from .tables import rows_table
-
-        return rows_table(self.terms, self._rows).html()
+        return rows_table(self.terms, self._rows)
 
 
 def factor_at(operand: Operand, point: Mapping[str, int]) -> Factor:
@@ -142,10 +135,9 @@ class _Totals:
     sum: float
     magnitude: float
     nonzero: int
-    finite: bool
 
 
-class Terms:
+class Terms(Shown):
     """The products that make up one element.
 
     Args:
@@ -185,6 +177,11 @@ class Terms:
         if isinstance(node.equation, Selection):
             return f"is no sum: it says which point of {node.name}'s window won, row by row"
         return f"is no sum: it is the softmax of {node.inputs[0]}, made by {node.name}"
+
+    @property
+    def sums(self) -> tuple[Sum, ...]:
+        """The sums that are added to make the element, one per layer."""
+        return tuple({id(part.sum): part.sum for part in self.parts}.values())
 
     @cached_property
     def indices(self) -> tuple[str, ...]:
@@ -228,17 +225,19 @@ class Terms:
     @cached_property
     def _totals(self) -> _Totals:
         total = magnitude = 0.0
-        nonzero, finite = 0, True
+        nonzero = 0
         with np.errstate(all="ignore"):
-            for _, products in self._blocks():
+            for _, products in self.blocks():
                 total += float(products.sum())
                 magnitude += float(np.abs(products).sum())
                 nonzero += int(np.count_nonzero(products))
-                finite = finite and bool(np.isfinite(products).all())
-        return _Totals(total, magnitude, nonzero, finite)
+        return _Totals(total, magnitude, nonzero)
 
-    def _blocks(self) -> Iterator[tuple[int, np.ndarray]]:
-        """The products in order, with the number of the first of each block."""
+    def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
+        """The products in order, with the number of the first of each block.
+
+        A block has one axis per group of indices; as one row, it is in the order of the rows.
+        """
         for part, start in zip(self.parts, self._starts, strict=False):
             if len(part):
                 for block in part.points.blocks(BLOCK):
@@ -271,10 +270,10 @@ class Terms:
         """
         positive("top", k=k)
         numbers, sizes = np.zeros(0, np.int64), np.zeros(0)
-        for start, products in self._blocks():
+        for start, products in self.blocks():
             here = np.abs(products).ravel()
             here = np.where(np.isnan(here), np.inf, here)
-            chosen = _greatest(here, int(k))
+            chosen = greatest(here, int(k))
             numbers = np.concatenate([numbers, start + chosen])
             sizes = np.concatenate([sizes, here[chosen]])
             order = np.lexsort((numbers, -sizes))[:k]
@@ -327,9 +326,7 @@ class Terms:
 
     def equations(self) -> tuple[str, ...]:
         """The sums with the numbers of this element put in, one per layer."""
-        sums = list(dict.fromkeys(id(part.sum) for part in self.parts))
-        held = {id(part.sum): part.sum for part in self.parts}
-        return tuple(_equation_text(held[one], self.index) for one in sums)
+        return tuple(_equation_text(one, self.index) for one in self.sums)
 
     def to_dict(self, rows: int = 10) -> dict[str, Any]:
         """The sum and its strongest rows as JSON has them.
@@ -347,39 +344,12 @@ class Terms:
         Args:
             rows: how many.
         """
+        return self._table(rows).text()
+
+    def _table(self, rows: int = 10) -> Table:
         from .tables import terms_table
 
-        return terms_table(self, rows).text()
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def __repr__(self) -> str:
-        return self.text()
-
-    def _repr_html_(self) -> str:
-        from .tables import terms_table
-
-        return terms_table(self).html()
-
-
-_CHUNK = 64
-
-
-def _greatest(sizes: np.ndarray, k: int) -> np.ndarray:
-    """The places of the k greatest, greatest first, of equal ones the first.
-
-    Of all chunks' maxima the k-th greatest is a bound that k numbers reach: what is above it is
-    little. Selecting among all is slow where most are equal, and most products are 0.
-    """
-    if len(sizes) <= _CHUNK * k:
-        return np.argsort(-sizes, kind="stable")[:k]
-    maxima = np.maximum.reduceat(sizes, np.arange(0, len(sizes), _CHUNK))
-    bound = np.sort(maxima)[-k]
-    above = np.flatnonzero(sizes > bound)
-    equal = np.flatnonzero(sizes == bound)[: max(0, k - len(above))]
-    above = above[np.argsort(-sizes[above], kind="stable")]
-    return np.concatenate([above, equal])[:k]
+        return terms_table(self, rows)
 
 
 def _equation_text(one: Sum, index: tuple[int, ...]) -> str:

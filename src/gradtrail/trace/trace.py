@@ -19,9 +19,10 @@ from ..tables import Table
 if TYPE_CHECKING:
     from ..network import Network
     from ..reach import Reach
+    from .element import Side
     from .follow import Paths, Target
     from .overview import DeadLayer, GradientLayer, Overview, TiedLayer
-    from .step import Side, Step
+    from .step import Step
     from .terms import Terms
     from .why import Answer
 

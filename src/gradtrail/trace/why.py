@@ -19,10 +19,13 @@ from ..equation import Loss as LossEquation
 from ..tables import number, percent
 from .clauses import Closed
 from .closing import closed_paths
+from .element import Element, Side
+from .export import plain
 from .origin import origin_text
-from .step import Element, Side, Step
+from .points import BLOCK
+from .step import Step
 from .tables import cancelling, product_text
-from .terms import BLOCK, Factor, Terms
+from .terms import Factor, Terms
 
 __all__ = ["Answer", "why"]
 
@@ -60,11 +63,14 @@ class Answer:
     def to_dict(self) -> dict[str, object]:
         """The answer as JSON has it."""
         where = [{"side": e.side, "name": e.name, "index": list(e.index)} for e in self.where]
-        value = self.value if np.isfinite(self.value) else str(self.value)
         return {
-            "element": self.element, "value": value, "cause": self.cause, "text": self.text,
-            "blocked": dict(self.blocked), "where": where,
-        }  # fmt: skip
+            "element": self.element,
+            "value": plain(self.value),
+            "cause": self.cause,
+            "text": self.text,
+            "blocked": dict(self.blocked),
+            "where": where,
+        }
 
 
 def why(step: Step, side: Side, name: str, index: object) -> Answer:

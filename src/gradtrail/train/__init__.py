@@ -13,18 +13,21 @@ from .schedules import Constant, Cosine, OneCycle, Schedule, Step
 from .stopping import EarlyStopping
 
 if TYPE_CHECKING:
+    from .logs import CSVLog, JSONLinesLog, TensorBoardLog
     from .metrics import Confusion, confusion
     from .watch import Watched, load_watched
 
 __all__ = [
     "Adam",
     "AdamW",
+    "CSVLog",
     "Checkpoints",
     "Confusion",
     "Constant",
     "Cosine",
     "EarlyStopping",
     "History",
+    "JSONLinesLog",
     "Observer",
     "OneCycle",
     "Optimizer",
@@ -32,6 +35,7 @@ __all__ = [
     "Schedule",
     "Seen",
     "Step",
+    "TensorBoardLog",
     "Watched",
     "confusion",
     "evaluate",
@@ -41,6 +45,7 @@ __all__ = [
 
 
 _LATER = {
+    **dict.fromkeys(("CSVLog", "JSONLinesLog", "TensorBoardLog"), "logs"),
     **dict.fromkeys(("Confusion", "confusion"), "metrics"),
     **dict.fromkeys(("Watched", "load_watched"), "watch"),
 }

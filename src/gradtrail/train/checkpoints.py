@@ -82,15 +82,15 @@ class Checkpoints:
             place: how many steps of the present one are done.
             steps: how many steps are done in all.
         """
-        if place == 0:
-            return epoch % self.epochs == 0
+        if place == 0 and epoch % self.epochs == 0:
+            return True
         return self.steps is not None and steps % self.steps == 0
 
     def write(self, snapshot: Snapshot) -> Path:
-        """Write one, and delete those that are too many.
+        """Write one, and delete those that are too many, and those ahead, which were damaged.
 
         Raises:
-            FileError: it cannot be written; those before it stay.
+            FileError: it cannot be written, and those before it stay; or one cannot be deleted.
         """
         from safetensors.numpy import save
 
@@ -100,8 +100,13 @@ class Checkpoints:
         about = json.dumps({"format": _FORMAT, **snapshot.about}, ensure_ascii=False)
         held = json.dumps({"digest": _digest(about, arrays), "about": about}, ensure_ascii=False)
         write_bytes(path, save(arrays, {_KEY: held}))
-        for old in [p for p in self._files() if p != path][self.keep - 1 :]:
-            old.unlink(missing_ok=True)
+        files = self._files()
+        here = files.index(path)
+        for old in (*files[:here], *files[here + self.keep :]):
+            try:
+                old.unlink(missing_ok=True)
+            except OSError as cause:
+                raise FileError(f"cannot delete {old}: {cause.strerror}") from cause
         return path
 
     def newest(self) -> Found | None:
@@ -121,6 +126,18 @@ class Checkpoints:
                 f"{os.fspath(self.folder)} has no checkpoint that is whole: {'; '.join(damaged)}"
             )
         return None
+
+    def none_yet(self) -> None:
+        """Refuse a folder with checkpoints, which a training that begins would write over.
+
+        Raises:
+            ArgumentError: there is one.
+        """
+        for path in self._files():
+            raise ArgumentError(
+                f"train: {path} is there already; pass resume=True to go on from it, or keep the "
+                "checkpoints of another training in another folder"
+            )
 
     def _files(self) -> list[Path]:
         """All of them, the newest first."""

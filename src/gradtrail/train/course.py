@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..data.augment import Augment
 from ..errors import ArgumentError
 from ..layers import Loss
-from ..layers.base import flags, positive, seeded
+from ..layers.base import flags, plain, positive, seeded
 from ..layers.losses import loss_for
 from .composed import Composed
 from .optimizers import Adam, Optimizer
@@ -47,6 +47,8 @@ class Course:
 
     def __post_init__(self) -> None:
         positive("train", epochs=self.epochs, batch_size=self.batch_size)
+        for name in ("epochs", "batch_size"):
+            object.__setattr__(self, name, int(getattr(self, name)))
         flags("train", shuffle=self.shuffle)
         object.__setattr__(self, "seed", seeded("train", self.seed))
         kinds = {
@@ -92,16 +94,14 @@ class Course:
 
     def settings(self) -> dict[str, Any]:
         """All of it as JSON."""
-        plain = {
-            n: getattr(self, n)
-            for n in (
-                *("epochs", "batch_size", "shuffle", "mixup"),
-                *("clip_norm", "clip_value", "average", "seed"),
-            )
-        }
+        numbers = (
+            *("epochs", "batch_size", "shuffle", "mixup"),
+            *("clip_norm", "clip_value", "average", "seed"),
+        )
         objects = ("loss", "optimizer", "schedule", "augment", "stopping")
         given = {n: getattr(self, n) for n in objects}
-        return plain | {n: None if o is None else o.settings() for n, o in given.items()}
+        settings = {n: None if o is None else o.settings() for n, o in given.items()}
+        return {n: plain(getattr(self, n)) for n in numbers} | settings
 
 
 def _number(name: str, value: Any, least: float, below: float, *, above: bool = False) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from ..data.images import Images
 from ..engines import Batch, Engine, Samples
+from ..engines.base import counted
 from ..errors import DataError
 from ..streams import stream
 from .reading import pixels_ahead
@@ -57,8 +58,8 @@ class Feed(ABC):
     def fingerprint(self) -> int:
         """A number that other data are most unlikely to have."""
 
-    def in_order(self, size: int) -> Iterator[Batch]:
-        """All samples, one batch after another, as they come."""
+    def in_order(self, size: int) -> Generator[Batch, None, None]:
+        """All samples, one batch after another, as they come; to be closed where it is left."""
         return self.batches(np.arange(len(self), dtype=np.int64), size)
 
 
@@ -211,7 +212,7 @@ class _Stage(Samples):
         share, other = float(draw.beta(alpha, alpha)), draw.permutation(count)
         labels = self.feed.y[places]
         if self.soft:
-            labels = np.eye(self.outputs[0])[labels]
+            labels = np.eye(self.outputs[0])[labels.astype(np.int64)]
         x = self.x[:count]
         x[...] = np.float32(share) * x + np.float32(1 - share) * x[other]
         self.y[:count] = share * labels + (1 - share) * labels[other]
@@ -298,4 +299,5 @@ def _labels_of(network: Network, images: Images, loss: Loss, name: str) -> np.nd
         loss.targets(images.y, (len(empty), *outputs))
     except DataError as cause:
         raise DataError(f"{name}: {cause}") from None
+    counted(images.y, loss, name)
     return images.y

@@ -37,6 +37,8 @@ class Keeping:
             FileError: it cannot be written.
         """
         at = self.training.position
+        if at.place == self.training.steps:
+            return  # the epoch's figures follow, and then its checkpoint
         if self.checkpoints.due(at.epoch, at.place, at.steps) or self.training.over:
             self.now()
 
@@ -48,5 +50,7 @@ class Keeping:
         """
         at = self.training.position
         if at != self._kept and at.steps:
+            for observer in self.training.observers:
+                observer.flush()
             self.checkpoints.write(Snapshot.of(self.training, self._fingerprint))
             self._kept = at

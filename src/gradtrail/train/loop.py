@@ -124,7 +124,7 @@ def train(
         threads=threads,
         engine=engine,
         watch=watch,
-        observers=[Progress(progress), *log],
+        observers=[Progress(progress), *_observers(log)],
         checkpoints=checkpoints,
         resume=resume,
     )
@@ -147,30 +147,34 @@ def prepare(
     """A training that is checked and ready to run; see `train`."""
     if threads is not None:
         positive("train", threads=threads)
+    if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
+        raise ArgumentError(
+            f'train: checkpoints must be an object such as gt.Checkpoints("kept"), got '
+            f"{checkpoints!r}"
+        )
     runs = engine_for(engine, network, threads)
     feed = feed_for(network, data, course.loss, runs, augment=course.augment, mixup=course.mixup)
     held_out = None
     if validation is not None:
         held_out = feed_for(network, validation, course.loss, runs, name="validation")
-    elif course.stopping is not None and course.stopping.of_validation:
-        raise ArgumentError(
-            f"train: stopping looks at the {course.stopping.measure.replace('_', ' ')}, but there "
-            'are no validation samples; pass validation=, or stopping with measure="loss"'
-        )
+    if course.stopping is not None:
+        _check_measure(course.stopping, course.loss, feed, held_out)
     course.fits(network, len(feed))
     optimizer = course.composed()
-    found = _found(network, course, feed, checkpoints, runs.name) if resume else None
+    found = _found(network, course, feed, checkpoints, runs, resume)
     start = None
     if found is not None:
         start = found.snapshot.values()
         optimizer.remember(network, found.snapshot.about["updates"], found.snapshot.state())
     trainer = runs.trainer(network, course.loss, optimizer, threads, start)
+    watched = None
     if watch:
         from .watch import HandingOver, watching
 
-        watched = watching(trainer, network, course.loss, watch)
-        trainer, observers = watched, [HandingOver(watched), *observers]
+        trainer = watched = watching(trainer, network, course.loss, watch)
+        observers = [HandingOver(watched), *observers]
     training = Training(network, course, feed, held_out, runs, trainer, optimizer, observers)
+    training.watching = watched
     if found is not None:
         found.snapshot.restore(training)
     if checkpoints is not None:
@@ -178,16 +182,61 @@ def prepare(
     return training
 
 
+def _observers(log: Any) -> Sequence[Observer]:
+    """What `log=` holds, checked.
+
+    Raises:
+        ArgumentError: it is no list of observers.
+    """
+    if not isinstance(log, list | tuple) or not all(isinstance(o, Observer) for o in log):
+        raise ArgumentError(
+            f'train: log is a list of observers such as [CSVLog("log.csv")], got {log!r}'
+        )
+    return log
+
+
+def _check_measure(stopping: EarlyStopping, loss: Loss, feed: Feed, held_out: Feed | None) -> None:
+    """Whether there will be what early stopping looks at.
+
+    Raises:
+        ArgumentError: it needs validation samples, or classes.
+    """
+    looks = f"train: stopping looks at the {stopping.measure.replace('_', ' ')}, but"
+    if stopping.of_validation and held_out is None:
+        raise ArgumentError(
+            f"{looks} there are no validation samples; pass validation=, or stopping with "
+            'measure="loss"'
+        )
+    if stopping.of_classes and loss.classes(feed.y[:1]) is None:
+        other = stopping.measure.replace("accuracy", "loss")
+        raise ArgumentError(
+            f'{looks} {type(loss).__name__} knows no classes; pass stopping with measure="{other}"'
+        )
+
+
 def _found(
-    network: Network, course: Course, feed: Feed, checkpoints: Checkpoints | None, engine: str
+    network: Network,
+    course: Course,
+    feed: Feed,
+    checkpoints: Checkpoints | None,
+    engine: Engine,
+    resume: bool,
 ) -> Found | None:
     """The checkpoint to go on from, made by the same training.
 
     Raises:
-        ArgumentError: another network, other settings or other data made it.
+        ArgumentError: another network, other settings or other data made it; or there is one, and
+            nobody asked for it.
     """
     if checkpoints is None:
-        raise ArgumentError("train: resume=True goes on from checkpoints; say where they are kept")
+        if resume:
+            raise ArgumentError(
+                "train: resume=True goes on from checkpoints; say where they are kept"
+            )
+        return None
+    if not resume:
+        checkpoints.none_yet()
+        return None
     found = checkpoints.newest()
     if found is None:
         return None
@@ -197,7 +246,7 @@ def _found(
     for what, now in (
         ("course", course.settings()),
         ("architecture", network.architecture()),
-        ("engine", engine),
+        ("engine", engine.settings()),
         ("data", {"samples": len(feed), "fingerprint": feed.fingerprint()}),
     ):
         for difference in differences(about[what], now, "" if what == "course" else what):

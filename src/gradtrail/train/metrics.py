@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -56,11 +57,12 @@ class Confusion:
         """
         names = tuple(map(str, range(classes) if isinstance(classes, int) else classes))
         true, taken = np.asarray(y), np.asarray(predicted)
+        samples = true.size
         for name, array in (("y", true), ("predicted", taken)):
-            wrong = array.ndim != 1 or array.dtype.kind not in "biu" or len(array) != len(true)
-            if wrong or (len(array) and not 0 <= array.min() <= array.max() < len(names)):
+            wrong = array.shape != (samples,) or array.dtype.kind not in "biu"
+            if wrong or (samples and not 0 <= array.min() <= array.max() < len(names)):
                 raise DataError(
-                    f"{name} must be {len(true)} class numbers from 0 to {len(names) - 1}, got "
+                    f"{name} must be {samples} class numbers from 0 to {len(names) - 1}, got "
                     f"shape {array.shape} and dtype {array.dtype}"
                 )
         count = len(names)
@@ -209,7 +211,8 @@ def confusion(
         raise ArgumentError(
             f"confusion: {len(names)} classes are named, but the network has {outputs} outputs"
         )
-    taken = [runs.predict(network, b.x).argmax(axis=1) for b in feed.in_order(batch_size)]
+    with closing(feed.in_order(batch_size)) as batches:
+        taken = [runs.predict(network, batch.x).argmax(axis=1) for batch in batches]
     true = loss.classes(feed.y)
     assert true is not None
     return Confusion.of(true, np.concatenate(taken), outputs if names is None else names)

@@ -45,10 +45,13 @@ class Observer:
         """
 
     def step(self, seen: Seen) -> None:
-        """A step is done."""
+        """A step is done; where Ctrl-C comes as this is told, it may be told twice."""
 
     def epoch(self, history: History) -> None:
-        """An epoch is done, its validation included."""
+        """An epoch is done, its validation included; see `step`."""
+
+    def flush(self) -> None:
+        """A checkpoint is about to be written: what was told until now must be as safe as that."""
 
     def end(self, history: History) -> None:
-        """The training is over, however that came."""
+        """The training is over, however that came, or could not begin."""

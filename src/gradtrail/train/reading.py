@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from queue import Queue
+from contextlib import contextmanager, suppress
+from queue import Full, Queue
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,9 @@ __all__ = ["pixels_ahead"]
 
 _AHEAD = 3
 """How many batches are ready at most."""
+
+_PATIENCE = 0.05
+"""Seconds after which a reader that has no room looks whether it is still wanted."""
 
 
 class Pixels(NamedTuple):
@@ -47,13 +50,15 @@ def pixels_ahead(
     else:
         reader = _Reader(source, parts)
         try:
+            reader.start()
             yield reader.batches()
         finally:
             reader.close()
 
 
 def _read(source: Images, places: np.ndarray) -> Pixels:
-    return Pixels(source.read(places), np.arange(len(places), dtype=np.int64))
+    read = np.ascontiguousarray(source.read(places))  # which engines go through by address
+    return Pixels(read, np.arange(len(places), dtype=np.int64))
 
 
 class _Reader:
@@ -69,6 +74,9 @@ class _Reader:
         self._ready: Queue[Pixels | BaseException] = Queue(_AHEAD)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gradtrail-reader", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
         self._thread.start()
 
     def _run(self) -> None:
@@ -76,9 +84,16 @@ class _Reader:
             for places in self.parts:
                 if self._closed.is_set():
                     return
-                self._ready.put(_read(self.source, places))
+                self._hand_over(_read(self.source, places))
         except BaseException as failure:
-            self._ready.put(failure)
+            self._hand_over(failure)
+
+    def _hand_over(self, found: Pixels | BaseException) -> None:
+        """Wait for room, but for no one who has left: `close` itself may have been interrupted."""
+        while not self._closed.is_set():
+            with suppress(Full):
+                self._ready.put(found, timeout=_PATIENCE)
+                return
 
     def batches(self) -> Iterator[Pixels]:
         """What was read, in order; what a reading failed with is raised where it is met."""
@@ -91,7 +106,5 @@ class _Reader:
     def close(self) -> None:
         """Let the thread end, wherever it is."""
         self._closed.set()
-        while self._thread.is_alive():
-            while not self._ready.empty():
-                self._ready.get_nowait()
-            self._thread.join(timeout=0.05)
+        if self._thread.is_alive():
+            self._thread.join()

@@ -48,6 +48,13 @@ class Snapshot:
             arrays |= {f"state/{kind}/{name}": a for kind, a in state.items()}
         arrays |= {f"statistics/{name}": a for name, a in training.statistics.sums.items()}
         arrays |= {f"best/{name}": a for name, a in training.best.arrays.items()}
+        watching, watched = training.watching, None
+        if watching is not None:
+            from .watch import watched_arrays
+
+            kept = watching.watched()
+            arrays |= {f"watched/{name}": a for name, a in watched_arrays(kept).items()}
+            watched = {"every": watching.every, "elements": list(kept)}
         arrays["history/losses"] = np.array(training.history.losses, np.float64)
         history = training.history.to_dict()
         about = {
@@ -57,7 +64,8 @@ class Snapshot:
             "history": {k: v for k, v in history.items() if k not in _KEPT_APART},
             "course": training.settings,
             "architecture": training.network.architecture(),
-            "engine": training.engine.name,
+            "engine": training.engine.settings(),
+            "watched": watched,
             "data": {"samples": len(training.feed), "fingerprint": fingerprint},
         }
         return cls(arrays, about)
@@ -87,6 +95,13 @@ class Snapshot:
         training.best.arrays = self._under("best/")
         training.statistics.sums = self._under("statistics/")
         training.statistics.steps = position.steps if training.statistics.sums else 0
+        kept = self.about["watched"]
+        if training.watching is not None:
+            from .watch import watched_from
+
+            watched = watched_from(self._under("watched/"), kept["elements"]) if kept else {}
+            every = kept["every"] if kept else 1
+            training.watching.go_on(watched, every, position.steps)
 
     def _under(self, prefix: str) -> dict[str, np.ndarray]:
         return {n.removeprefix(prefix): a for n, a in self.arrays.items() if n.startswith(prefix)}

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from ..layers.base import flags, positive
+from ..layers.base import flags, plain, positive
 from .history import History
 
 __all__ = ["Best", "EarlyStopping"]
@@ -60,14 +60,19 @@ class EarlyStopping:
         """Whether it needs validation samples."""
         return self.measure.startswith("validation")
 
+    @property
+    def of_classes(self) -> bool:
+        """Whether it needs classes, and is better where it is greater."""
+        return self.measure.endswith("accuracy")
+
     def gain(self, value: float, than: float) -> float:
         """By how much a value is better than another one."""
-        return value - than if self.measure.endswith("accuracy") else than - value
+        return value - than if self.of_classes else than - value
 
     def settings(self) -> dict[str, Any]:
         """The arguments as JSON."""
         names = ("patience", "measure", "least", "keep_best")
-        return {name: getattr(self, name) for name in names}
+        return {name: plain(getattr(self, name)) for name in names}
 
 
 @dataclass

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -29,6 +29,7 @@ from .stopping import Best
 if TYPE_CHECKING:
     from ..network import Network
     from .keeping import Keeping
+    from .watch import Watching
 
 __all__ = ["Position", "Training", "evaluated"]
 
@@ -115,7 +116,9 @@ class Training:
         running = list(network.buffers) if course.average is not None else []
         self.statistics = StatisticsAverage(running, course.average or 0.0)
         self.keeping: Keeping | None = None
+        self.watching: Watching | None = None
         self.asked = False
+        self._heard = [self.position] * len(self.observers)
         self._batch: Batch | None = None
 
     def ask_to_stop(self) -> None:
@@ -135,6 +138,7 @@ class Training:
         """
         history = self.history
         try:
+            self._heard = [self.position] * len(self.observers)
             for observer in self.observers:
                 observer.begin(history, self.course.epochs, self.steps)
             while not self.over:
@@ -146,6 +150,7 @@ class Training:
         except KeyboardInterrupt:
             history.interrupted = True
             self._catch_up()
+            self._tell_rest()
             if self.keeping is not None:
                 self.keeping.now()
         finally:
@@ -178,12 +183,7 @@ class Training:
             where = describe(system, self.trainer.computed(batch), batch.numbers)
             raise NonFiniteError(f"step {self.position.steps + 1}: {where}")
         self._note(done, batch, time.perf_counter() - since)
-        at = self.position
-        accuracy = None if at.correct is None else at.correct / at.seen
-        rate, epoch = self.optimizer.lr, at.epoch + 1
-        seen = Seen(at.steps, epoch, at.place, done.loss, rate, at.seen, accuracy)
-        for observer in self.observers:
-            observer.step(seen)
+        self._tell()
 
     def _note(self, done: Stepped, batch: Batch, seconds: float) -> None:
         """A step is done: that it is, is one assignment, wherever Ctrl-C comes."""
@@ -199,6 +199,35 @@ class Training:
         unnoted = self.start.steps + finished > self.position.steps
         if unnoted and last is not None and self._batch is not None:
             self._note(last, self._batch, 0.0)
+
+    def _tell(self) -> None:
+        """Tell every observer of the step or epoch that is done."""
+        for number in range(len(self.observers)):
+            self._tell_one(number)
+
+    def _tell_rest(self) -> None:
+        """Tell those that Ctrl-C kept from hearing, or that may have heard half of it.
+
+        Should it have come from one of them, it does not matter any more.
+        """
+        for number, heard in enumerate(self._heard):
+            if heard != self.position:
+                with suppress(KeyboardInterrupt):
+                    self._tell_one(number)
+
+    def _tell_one(self, number: int) -> None:
+        at, observer = self.position, self.observers[number]
+        if at.place:
+            observer.step(self._seen(at))
+        else:
+            observer.epoch(self.history)
+        self._heard[number] = at
+
+    def _seen(self, at: Position) -> Seen:
+        """The last step, as observers are told of it."""
+        accuracy = None if at.correct is None else at.correct / at.seen
+        loss, rate = self.history.losses[-1], self.optimizer.lr
+        return Seen(at.steps, at.epoch + 1, at.place, loss, rate, at.seen, accuracy)
 
     def _close_epoch(self) -> None:
         """Evaluate, and note the epoch's figures."""
@@ -219,8 +248,7 @@ class Training:
         self.best.note(history, {**self.network.parameters, **self.network.buffers})
         self.position = Position(at.epoch + 1, 0, at.steps)
         history.best = self.best.epoch
-        for observer in self.observers:
-            observer.epoch(history)
+        self._tell()
 
     def _set_rate(self) -> None:
         """The learning rate of the step that comes, taken at its middle."""
@@ -239,9 +267,12 @@ class Training:
     def show(self) -> None:
         """Write to the network what the training is to be judged by: averages, where they are."""
         self.trainer.store()
-        if self.course.average is not None and self.statistics.steps:
+        steps = (
+            self.start.steps + self.trainer.finished[0]
+        )  # an error may have come before its note
+        if self.course.average is not None and steps:
             assert isinstance(self.optimizer, Composed)
-            found = self.optimizer.averages(self.network, self.position.steps)
+            found = self.optimizer.averages(self.network, steps)
             self._write(found | self.statistics.averages())
 
     def _write(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -261,13 +292,15 @@ class Training:
                 break
             except KeyboardInterrupt:
                 self.history.interrupted = True
-        for observer in self.observers:
-            observer.end(self.history)
+        with ExitStack() as ending:  # one that fails keeps no other from its end
+            for observer in reversed(self.observers):
+                ending.callback(observer.end, self.history)
 
 
 def evaluated(network: Network, feed: Feed, size: int, engine: Engine) -> dict[str, float]:
     """Loss and, where there are classes, accuracy over all samples in evaluation."""
     at = Position()
-    for batch in feed.in_order(size):
-        at = at.after(engine.evaluate(network, batch), batch, 0.0)
+    with closing(feed.in_order(size)) as batches:
+        for batch in batches:
+            at = at.after(engine.evaluate(network, batch), batch, 0.0)
     return at.figures()

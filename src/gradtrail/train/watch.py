@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,9 +22,9 @@ from ..errors import ArgumentError, FileError
 from ..figures import figure, saved
 from ..files import read_arrays, write_bytes
 from ..layers import Loss
-from ..tables import Table, number
-from ..trace.element import parse_element
-from ..trace.step import Step, written
+from ..tables import Shown, Table, number
+from ..trace.element import parse_element, written
+from ..trace.step import Step
 from ..trace.terms import Terms
 from .observers import Observer
 
@@ -34,7 +34,17 @@ if TYPE_CHECKING:
     from ..network import Network
     from .history import History
 
-__all__ = ["FILE", "MOST", "Watched", "Watching", "load_watched", "save_watched", "watching"]
+__all__ = [
+    "FILE",
+    "MOST",
+    "Watched",
+    "Watching",
+    "load_watched",
+    "save_watched",
+    "watched_arrays",
+    "watched_from",
+    "watching",
+]
 
 FILE = "watch.safetensors"
 MOST = 4096
@@ -46,12 +56,41 @@ SAMPLES = 5
 ELEMENTS = 64
 """How many elements may be watched at once."""
 
-_FIELDS = ("steps", "weight", "gradient", "update", "samples", "shares")
 _SHOWN = 12
 
 
-@dataclass(frozen=True)
-class Watched:
+class _Looked(NamedTuple):
+    """What is known of an element before a step.
+
+    Args:
+        weight: the element.
+        gradient: its own.
+        samples: those that brought most, strongest first; −1 where there were fewer.
+        shares: what they brought.
+    """
+
+    weight: float
+    gradient: float
+    samples: list[int]
+    shares: list[float]
+
+
+class _Row(NamedTuple):
+    """One watched step: a row of the columns of `Watched`, called as they are."""
+
+    steps: int
+    weight: float
+    gradient: float
+    update: float
+    samples: list[int]
+    shares: list[float]
+
+
+_FIELDS = _Row._fields
+
+
+@dataclass(frozen=True, repr=False)
+class Watched(Shown):
     """One weight in the course of a training; prints as a table.
 
     Args:
@@ -98,15 +137,6 @@ class Watched:
         below = f"{len(chosen)} of {len(self)} watched steps" if len(chosen) < len(self) else ""
         return Table((self.element,), heads, rows, (below,) if below else ())
 
-    def __str__(self) -> str:
-        return self._table().text()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        return self._table().html()
-
     def to_dict(self) -> dict[str, Any]:
         """The steps as JSON has them."""
         return {"element": self.element} | {n: getattr(self, n).tolist() for n in _FIELDS}
@@ -138,7 +168,17 @@ class _Record:
 
     def __init__(self, element: str, name: str, index: tuple[int, ...]) -> None:
         self.element, self.name, self.index = element, name, index
-        self.rows: list[tuple[Any, ...]] = []
+        self.rows: list[_Row] = []
+
+    @property
+    def last(self) -> int:
+        """The number of the last step that was kept; −1 before there is one."""
+        return self.rows[-1].steps if self.rows else -1
+
+    def go_on(self, watched: Watched) -> None:
+        """Begin with these steps."""
+        columns = (getattr(watched, field).tolist() for field in _FIELDS)
+        self.rows = [_Row(*row) for row in zip(*columns, strict=True)]
 
     def watched(self) -> Watched:
         columns = list(zip(*self.rows, strict=True)) or [()] * len(_FIELDS)
@@ -146,6 +186,18 @@ class _Record:
         arrays = [np.array(c, k) for c, k in zip(columns, kinds, strict=True)]
         arrays[4:] = [a.reshape(-1, SAMPLES) for a in arrays[4:]]
         return Watched(self.element, *arrays)
+
+
+class _Noted(NamedTuple):
+    """What is known of a step before it is made.
+
+    Args:
+        steps: how many there were before.
+        looked: at each element.
+    """
+
+    steps: int
+    looked: list[_Looked]
 
 
 class Watching(Trainer):
@@ -162,7 +214,8 @@ class Watching(Trainer):
         self, inner: Trainer, network: Network, loss: Loss, records: Sequence[_Record]
     ) -> None:
         self.inner, self.network, self.loss, self.records = inner, network, loss, records
-        self.every = 1
+        self.every, self._before = 1, 0
+        self._noted: _Noted | None = None
 
     @property
     def finished(self) -> Finished:  # type: ignore[override]
@@ -171,26 +224,50 @@ class Watching(Trainer):
 
     def step(self, batch: Batch) -> Stepped:
         """See `Trainer.step`."""
-        count = self.inner.finished[0]
-        if count % self.every:
+        self.settle()
+        if self._count % self.every:
             return self.inner.step(batch)
-        noted = self._noted(batch)
+        self._noted = _Noted(self._count, self._looked_at(batch))
         done = self.inner.step(batch)
-        if done.finite:
-            for record, (before, gradient, samples, shares) in zip(
-                self.records, noted, strict=True
-            ):
-                after = float(self.inner.parameter(record.name)[record.index])
-                row = (count, before, gradient, after - before, samples, shares)
-                record.rows.append(row)
-            if len(self.records[0].rows) >= MOST:
-                self.every *= 2
-                for record in self.records:
-                    record.rows = [row for row in record.rows if row[0] % self.every == 0]
+        self.settle()
         return done
 
-    def _noted(self, batch: Batch) -> list[tuple[float, float, list[int], list[float]]]:
-        """Each element before the step: weight, gradient, the samples and what they bring."""
+    @property
+    def _count(self) -> int:
+        """How many steps there were, those before a checkpoint among them."""
+        return self._before + self.inner.finished[0]
+
+    def settle(self) -> None:
+        """Keep what was noted of the last step if that was made, though Ctrl-C came behind it."""
+        noted = self._noted
+        if noted is None or self._count == noted.steps:
+            return
+        for record, was in zip(self.records, noted.looked, strict=True):
+            if record.last < noted.steps:
+                update = float(self.inner.parameter(record.name)[record.index]) - was.weight
+                row = _Row(noted.steps, was.weight, was.gradient, update, was.samples, was.shares)
+                record.rows.append(row)
+        if max(len(record.rows) for record in self.records) >= MOST:
+            self.every *= 2
+            for record in self.records:
+                record.rows = [row for row in record.rows if row.steps % self.every == 0]
+        self._noted = None
+
+    def go_on(self, watched: Mapping[str, Watched], every: int, steps: int) -> None:
+        """Begin where another training of the same network was.
+
+        Args:
+            watched: what it had kept; an element that it did not watch begins here.
+            every: which steps it watched.
+            steps: how many there were.
+        """
+        self.every, self._before = every, steps
+        for record in self.records:
+            if record.element in watched:
+                record.go_on(watched[record.element])
+
+    def _looked_at(self, batch: Batch) -> list[_Looked]:
+        """Each element before the step."""
         computed = self.inner.computed(batch)
         system = self.network.system(len(batch), training=True, loss=self.loss)
         step = Step(system, computed.values, computed.gradients)
@@ -200,9 +277,9 @@ class Watching(Trainer):
             best = terms.by("n").top(SAMPLES)
             numbers = [int(batch.numbers[n]) for n in best.keys_array[:, 0]]
             lacking = SAMPLES - len(numbers)
-            before = float(self.inner.parameter(record.name)[record.index])
-            samples = [*numbers, *[-1] * lacking]
-            found.append((before, terms.value, samples, [*best.sums, *[0.0] * lacking]))
+            weight = float(self.inner.parameter(record.name)[record.index])
+            samples, shares = [*numbers, *[-1] * lacking], [*best.sums, *[0.0] * lacking]
+            found.append(_Looked(weight, terms.value, samples, shares))
         return found
 
     def computed(self, batch: Batch) -> Computed:
@@ -223,6 +300,7 @@ class Watching(Trainer):
 
     def watched(self) -> dict[str, Watched]:
         """What was kept, by element."""
+        self.settle()
         return {record.element: record.watched() for record in self.records}
 
 
@@ -267,6 +345,28 @@ def watching(trainer: Trainer, network: Network, loss: Loss, elements: Sequence[
     return Watching(trainer, network, loss, list(records.values()))
 
 
+def watched_arrays(watched: Mapping[str, Watched]) -> dict[str, np.ndarray]:
+    """What was watched as arrays, whose names hold the elements' places."""
+    return {
+        f"{place}.{field}": np.ascontiguousarray(getattr(one, field))
+        for place, one in enumerate(watched.values())
+        for field in _FIELDS
+    }
+
+
+def watched_from(arrays: Mapping[str, np.ndarray], elements: Sequence[str]) -> dict[str, Watched]:
+    """The inverse of `watched_arrays`.
+
+    Args:
+        arrays: what that gave.
+        elements: in their order.
+    """
+    return {
+        element: Watched(element, *(arrays[f"{place}.{field}"] for field in _FIELDS))
+        for place, element in enumerate(elements)
+    }
+
+
 def save_watched(path: str | os.PathLike[str], watched: Mapping[str, Watched]) -> None:
     """Write what was watched as one safetensors file.
 
@@ -275,13 +375,8 @@ def save_watched(path: str | os.PathLike[str], watched: Mapping[str, Watched]) -
     """
     from safetensors.numpy import save
 
-    arrays = {
-        f"{place}.{field}": np.ascontiguousarray(getattr(one, field))
-        for place, one in enumerate(watched.values())
-        for field in _FIELDS
-    }
     metadata = {"watched": json.dumps(list(watched))}
-    write_bytes(path, save(arrays, metadata))
+    write_bytes(path, save(watched_arrays(watched), metadata))
 
 
 def load_watched(path: str | os.PathLike[str]) -> dict[str, Watched]:
@@ -298,9 +393,6 @@ def load_watched(path: str | os.PathLike[str]) -> dict[str, Watched]:
     arrays, metadata = read_arrays(source)
     try:
         elements = json.loads(metadata["watched"])
-        return {
-            element: Watched(element, *(arrays[f"{place}.{field}"] for field in _FIELDS))
-            for place, element in enumerate(elements)
-        }
+        return watched_from(arrays, elements)
     except (KeyError, TypeError, ValueError, RecursionError) as cause:
         raise FileError(f"{source} holds nothing that was watched: {cause}") from cause

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -74,6 +74,10 @@ class CPU(Engine):
     def on(self, threads: int | None) -> CPU:
         """See `Engine.on`."""
         return self if threads is None else replace(self, threads=threads)
+
+    def settings(self) -> dict[str, Any]:
+        """See `Engine.settings`; neither threads nor processors are among them."""
+        return {"name": self.name, "winograd": self.winograd}
 
     @property
     def direct(self) -> CPU:

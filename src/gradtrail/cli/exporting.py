@@ -1,0 +1,70 @@
+"""`gradtrail export`: a trained network for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import ArgumentError
+from ..files import save_network, write_bytes
+from ..network import Network
+from .common import network_of, one_error
+
+__all__ = ["export_command"]
+
+_ENDINGS = {"onnx": ".onnx", "torch": ".py", "safetensors": ".safetensors"}
+
+
+@click.command("export")
+@click.argument("run")
+@click.option("--to", "form", type=click.Choice(list(_ENDINGS)), required=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The file to write; by default RUN's name in this folder.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@one_error
+def export_command(run: str, form: str, out: Path | None, overwrite: bool) -> None:
+    """Write RUN's network for other programs.
+
+    RUN is a run's folder, a saved network, or whatever else `gradtrail plan` takes.
+
+    \b
+    onnx          what it computes in evaluation, for ONNX Runtime and others
+    torch         a Python file with a torch.nn.Module, and its weights beside it as safetensors;
+                  the file needs torch and safetensors, and nothing of gradtrail
+    safetensors   weights and running statistics under their names, the architecture with them
+
+    Example: gradtrail export runs/digits-cnn-1 --to onnx --out digits.onnx
+    """  # noqa: D301, click looks for the backspace itself
+    network = network_of(run, None, 0)
+    source = Path(run).resolve()
+    name = source.stem if source.is_file() else source.name
+    target = out or Path(f"{name}{_ENDINGS[form]}")
+    if form == "torch" and target.suffix != ".py":
+        raise ArgumentError(f"--out must end in .py for --to torch, got {target}")
+    weights = target.with_suffix(".safetensors")
+    files = [target, weights] if form == "torch" else [target]
+    for file in files:
+        if file.exists() and not overwrite:
+            raise ArgumentError(f"{file} is there already; give --out another name or --overwrite")
+    _write(network, form, target, weights)
+    click.echo(f"wrote {' and '.join(map(str, files))}")
+
+
+def _write(network: Network, form: str, target: Path, weights: Path) -> None:
+    """Write the files of one form; weights before the program that reads them."""
+    if form == "onnx":
+        from ..interop import to_onnx
+
+        to_onnx(network, target)
+    elif form == "torch":
+        from ..interop.torch_source import torch_source
+
+        text = torch_source(network, weights.name)
+        save_network(network, weights)
+        write_bytes(target, text.encode())
+    else:
+        save_network(network, target)

@@ -1,0 +1,138 @@
+"""Images and labels that were saved as arrays, in the form that networks take.
+
+N samples, C channels, H, W sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from .dataset import DataSet, Part
+from .images import classes_of
+from .npz import read_npz
+from .pixels import unit
+from .splitting import labels_of
+
+__all__ = ["read_arrays"]
+
+_ARRAYS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "train": (
+        *(("x", "y"), ("x_train", "y_train")),
+        *(("images", "labels"), ("train_images", "train_labels")),
+    ),
+    "validation": (("x_val", "y_val"), ("val_images", "val_labels")),
+    "test": (("x_test", "y_test"), ("test_images", "test_labels")),
+}
+_CLASSES = ("classes", "class_names")
+_CHANNELS = (1, 3)
+
+
+def read_arrays(path: Path, channels_last: bool | None) -> DataSet:
+    """The data set in a `.npz` file; see `gradtrail.data.read`.
+
+    Raises:
+        FileError: see `read_npz`.
+        DataError: no images and labels under any of the usual names, or such as nobody can learn
+            from.
+    """
+    known = [name for pairs in _ARRAYS.values() for pair in pairs for name in pair]
+    arrays = read_npz(path, (*known, *_CLASSES))
+    parts: dict[str, Part] = {}
+    notes: list[str] = []
+    for part, pairs in _ARRAYS.items():
+        for x, y in pairs:
+            there = [name for name in (x, y) if name in arrays]
+            if len(there) == 1:
+                missing = y if there == [x] else x
+                raise DataError(f"{path} has {there[0]} but no {missing}; save both")
+            if there and part in parts:
+                raise DataError(f"{path} has {x} and other arrays for {part}; save one of them")
+            if there:
+                images, note = _images(path, x, arrays.pop(x), channels_last)
+                parts[part] = images, _labels(path, y, arrays.pop(y), len(images))
+                notes += note
+    if "train" not in parts:
+        pairs_known = " or ".join(", ".join(pair) for pair in _ARRAYS["train"])
+        raise DataError(f"{path} has no images to learn from; save them as {pairs_known}")
+    _same_shape(path, parts)
+    return DataSet("arrays", **parts, classes=_classes(path, arrays, parts), notes=tuple(notes))
+
+
+def _images(
+    path: Path, name: str, x: np.ndarray, channels_last: bool | None
+) -> tuple[np.ndarray, list[str]]:
+    """Images float32 (N, C, H, W), and what a person should be told of them."""
+    where = f"{path}: {name}"
+    if x.dtype != np.uint8 and x.dtype.kind not in "bf":
+        raise DataError(
+            f"{where} holds {x.dtype}, whose range nobody can know; save pixels as uint8 from 0 to "
+            "255, or as floats"
+        )
+    if x.ndim not in (3, 4) or not x.size:
+        raise DataError(
+            f"{where} has shape {x.shape}; save images as (N, H, W), (N, C, H, W) or (N, H, W, C), "
+            "one of them at least"
+        )
+    notes = []
+    if x.ndim == 3:
+        if channels_last:
+            raise DataError(f"{where} has shape {x.shape}: no axis for channels to be last")
+        x = x[:, None]
+    elif channels_last is None and x.shape[3] in _CHANNELS:
+        if x.shape[1] in _CHANNELS:
+            raise DataError(
+                f"{where} has shape {x.shape}, where the second or the last axis may count the "
+                "channels; pass channels_last=True or False"
+            )
+        notes.append(f"{where} {x.shape} was taken to be channels last, (N, H, W, C)")
+        x = x.transpose(0, 3, 1, 2)
+    elif channels_last:
+        x = x.transpose(0, 3, 1, 2)
+    x = np.ascontiguousarray(x)
+    if x.dtype == np.uint8:
+        return unit(x), notes
+    with np.errstate(over="ignore", invalid="ignore"):
+        images = x.astype(np.float32, copy=False)
+    if not np.isfinite(images).all():
+        index = ", ".join(map(str, np.argwhere(~np.isfinite(images))[0]))
+        raise DataError(f"{where} is not finite in float32 at [{index}] of (N, C, H, W)")
+    return images, notes
+
+
+def _labels(path: Path, name: str, y: np.ndarray, count: int) -> np.ndarray:
+    """Labels int64 (N,); a second axis of one is taken away."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim == 2:
+        raise DataError(
+            f"{path}: {name} has shape {y.shape}; save a class for each sample, such as "
+            f"{name}.argmax(axis=1) if its rows mark one"
+        )
+    return labels_of(y, count, f"{path}: {name}")
+
+
+def _same_shape(path: Path, parts: Mapping[str, Part]) -> None:
+    shapes = {part: images[0].shape[1:] for part, images in parts.items()}  # type: ignore[index]
+    for part, shape in shapes.items():
+        if shape != shapes["train"]:
+            raise DataError(
+                f"{path}: its images for {part} have shape {shape} and those for training "
+                f"{shapes['train']}; save one size"
+            )
+
+
+def _classes(
+    path: Path, arrays: Mapping[str, np.ndarray], parts: Mapping[str, Part]
+) -> tuple[str, ...] | None:
+    """The classes' names, if the file has them."""
+    stored = next((arrays[name] for name in _CLASSES if name in arrays), None)
+    if stored is None:
+        return None
+    if stored.dtype.kind != "U" or stored.ndim != 1:
+        raise DataError(f"{path}: classes must be text with one axis, got {stored.dtype}")
+    labels = np.concatenate([labels for _, labels in parts.values()])  # type: ignore[misc]
+    return classes_of(labels, stored.tolist(), str(path))

@@ -1,0 +1,259 @@
+"""Downloads: checked, taken up again where they broke off, from one mirror after another.
+
+pooch keeps the files and compares their checksums; the bytes are brought here. What has come so
+far lies beside the target as `<name>.part`, and the next try asks the server for the rest.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import FileError
+from .progress import Progress
+from .sets import Remote
+
+if TYPE_CHECKING:
+    import requests
+
+__all__ = ["OFFLINE", "fetch", "forbidden"]
+
+OFFLINE = "GRADTRAIL_OFFLINE"
+"""The environment variable that forbids to download, unless it is empty or 0."""
+
+_CHUNK = 1 << 16
+_TIMEOUT = (10.0, 30.0)  # seconds to connect, and between one piece and the next
+_TRIES = 20  # of all mirrors together; only a connection that brought bytes is tried again
+
+
+class _CutError(Exception):
+    """The connection broke after new bytes had come: the rest may be had."""
+
+
+class _RefusedError(Exception):
+    """This mirror will not give the file."""
+
+
+class _DamagedError(Exception):
+    """The bytes that came are not the file's."""
+
+
+def forbidden() -> bool:
+    """Whether the environment forbids to download."""
+    return os.environ.get(OFFLINE, "") not in ("", "0")
+
+
+def fetch(remote: Remote, folder: Path) -> Path:
+    """The file in the folder, downloaded unless it is there with the right checksum.
+
+    Args:
+        remote: what to download.
+        folder: where to keep it; it is made if it is not there.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        FileError: no mirror gave the file whole, or it cannot be written; the message has each
+            mirror's reason. What had come of it stays for the next time.
+    """
+    part = folder / f"{remote.name}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder / f"{remote.name}.lock"), _without_log():
+            return _from_mirrors(remote, folder, part)
+    except OSError as cause:
+        raise FileError(
+            f"cannot write {remote.name} into {folder}: {cause.strerror or cause}; make room there "
+            "or choose another cache folder with XDG_CACHE_HOME"
+        ) from cause
+
+
+def _from_mirrors(remote: Remote, folder: Path, part: Path) -> Path:
+    import pooch
+
+    mirrors, reasons = list(remote.urls), dict[str, str]()
+    for _ in range(_TRIES):
+        if not mirrors:
+            break
+        url = mirrors.pop(0)
+        started = part.exists()
+        try:
+            kept = pooch.retrieve(
+                url, remote.checksum, remote.name, folder, downloader=_Resuming(remote, part)
+            )
+            part.unlink(missing_ok=True)
+            return Path(kept)
+        except _CutError as cut:
+            reasons[url] = str(cut)
+            mirrors.append(url)
+        except _RefusedError as refused:
+            reasons[url] = str(refused)
+        except (_DamagedError, ValueError) as wrong:  # pooch's word for a wrong checksum
+            part.unlink(missing_ok=True)
+            reasons[url] = (
+                str(wrong)
+                if isinstance(wrong, _DamagedError)
+                else f"what came has not the checksum {remote.checksum}, and was deleted"
+            )
+            if started:  # the beginning may be to blame, which another mirror or version gave
+                mirrors.insert(0, url)
+    told = "; ".join(f"{url}: {reason}" for url, reason in reasons.items())
+    raise FileError(f"{remote.name} could not be downloaded ({told})")
+
+
+class _Resuming:
+    """What pooch calls to bring one file.
+
+    Args:
+        remote: the file.
+        part: where its bytes are gathered, packed as they come.
+    """
+
+    def __init__(self, remote: Remote, part: Path) -> None:
+        self.remote, self.part = remote, part
+
+    def __call__(self, url: str, output_file: str, pooch: object) -> None:
+        """Bring the file from `url` and put it, unpacked, where pooch wants it.
+
+        Raises:
+            _CutError, _RefusedError, _DamagedError: it did not come, or not whole.
+            OSError: it cannot be written.
+        """
+        self._gather(url)
+        if not self.remote.packed:
+            os.replace(self.part, output_file)
+            return
+        try:
+            with gzip.open(self.part) as packed, open(output_file, "wb") as unpacked:
+                left = self.remote.limit
+                while chunk := packed.read(min(_CHUNK, left + 1)):
+                    left -= len(chunk)
+                    if left < 0:
+                        raise _DamagedError("what came unpacks to more than the file has")
+                    unpacked.write(chunk)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
+            message = f"what came is no whole gzip file ({cause}), and was deleted"
+            raise _DamagedError(message) from cause
+
+    def _gather(self, url: str) -> None:
+        """Bring what is missing of the part."""
+        import requests
+
+        have = self.part.stat().st_size if self.part.exists() else 0
+        # gzip would be undone on the way, and a range counts the bytes as they are stored
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+        try:
+            response = requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT)
+        except requests.RequestException as cause:
+            raise _RefusedError(_reason(cause)) from cause
+        with response:
+            if response.status_code == 416:
+                if response.headers.get("Content-Range") == f"bytes */{have}":
+                    return  # all of it is here
+                self.part.unlink()
+                raise _CutError("the server has no such range; starting anew")
+            if response.status_code not in (200, 206):
+                raise _RefusedError(f"HTTP {response.status_code} {response.reason}".rstrip())
+            self._append(url, response, have)
+
+    def _append(self, url: str, response: requests.Response, have: int) -> None:
+        """Write what the response brings behind what is there."""
+        begins, total = _span(response)
+        if begins != have:
+            if begins:
+                raise _RefusedError(f"bytes from {have:,} on were wanted, {begins:,} came")
+            have = 0  # a server that ignores ranges sends everything
+        came = have
+        with (
+            self.part.open("ab" if have else "wb") as file,
+            Progress(f"downloading {self.remote.name} from {url}", total, "bytes") as progress,
+        ):
+            for chunk in _pieces(response):
+                came += len(chunk)
+                if came > self.remote.limit:
+                    raise _DamagedError(f"more than {self.remote.limit:,} bytes came")
+                file.write(chunk)
+                progress.to(came, total)
+        if total is not None and came < total:
+            message = f"the connection ended after {came:,} of {total:,} bytes"
+            raise _CutError(message) if came > have else _RefusedError(message)
+
+
+def _span(response: requests.Response) -> tuple[int, int | None]:
+    """The place of the first byte that will come, and how many the whole file has, if known."""
+    if response.status_code == 206:
+        unit, _, rest = response.headers.get("Content-Range", "").partition(" ")
+        span, _, total = rest.partition("/")
+        begins = span.partition("-")[0]
+        if unit != "bytes" or not begins.isdecimal():
+            raise _RefusedError("it sends a part of the file without saying which")
+        return int(begins), int(total) if total.isdecimal() else None
+    length = response.headers.get("Content-Length", "")
+    return 0, int(length) if length.isdecimal() else None
+
+
+def _pieces(response: requests.Response) -> Iterator[bytes]:
+    """The body as it is sent, not decoded; a broken connection is a cut if it brought anything."""
+    import urllib3
+
+    brought: type[Exception] = _RefusedError
+    while True:
+        try:
+            chunk = response.raw.read(_CHUNK, decode_content=False)
+        except (urllib3.exceptions.HTTPError, OSError) as cause:
+            raise brought(_reason(cause)) from cause
+        if not chunk:
+            return
+        brought = _CutError
+        yield chunk
+
+
+def _reason(cause: BaseException) -> str:
+    """A network's error in a few words; requests wraps the system's own several times."""
+    import requests
+    import urllib3
+
+    if isinstance(cause, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
+        return "no answer in time"
+    if isinstance(cause, urllib3.exceptions.HTTPError):
+        return "the connection broke"
+    if isinstance(cause, requests.ConnectionError):
+        return "no connection"
+    return f"no answer that can be read ({type(cause).__name__})"
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Only one process brings a file at a time; where there are no such locks, the checksum tells.
+
+    The lock's file stays: to delete it would let a third process in beside a second.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with lock.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Pooch announces each download; here that is the progress's part."""
+    import pooch
+
+    logger = pooch.get_logger()
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

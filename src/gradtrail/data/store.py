@@ -1,0 +1,195 @@
+"""Files decoded in parallel, and kept as bytes as far as memory allows.
+
+F files, C channels, H, W sizes, n how many are wanted at once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from pathlib import Path
+from typing import Any, TypeVar, final
+
+import numpy as np
+
+from ..errors import DataError
+from .decode import Header, Target, UnreadableError, decoded, header, quiet
+from .progress import Progress
+
+__all__ = ["Pool", "Store", "headers"]
+
+_PATIENCE = 2.0  # seconds of work before progress is shown
+_TASK = 64  # files for one thread at a time, at most
+
+T = TypeVar("T")
+
+
+@final
+class Pool:
+    """Threads that work on files; they start with the first work, and end with the pool.
+
+    Args:
+        threads: how many; None for as many as there are cores for this process.
+    """
+
+    def __init__(self, threads: int | None) -> None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        self.threads = threads or cores or 1
+        self._lock = threading.Lock()
+        self._executor: ThreadPoolExecutor | None = None
+
+    def over(
+        self, count: int, work: Callable[[Sequence[int]], T], counted: Callable[[int], Any]
+    ) -> Iterator[T]:
+        """What `work` gives for each stretch of the numbers from 0 to `count` − 1, as it comes.
+
+        Args:
+            count: of all numbers.
+            work: called on a thread with some of the numbers.
+            counted: called after each with how many numbers are done.
+        """
+        step = max(1, min(_TASK, -(-count // self.threads)))
+        stretches = [range(at, min(at + step, count)) for at in range(0, count, step)]
+        with quiet():
+            if len(stretches) < 2 or self.threads == 1:
+                for stretch in stretches:
+                    yield work(stretch)
+                    counted(stretch.stop)
+                return
+            with self._lock:
+                if self._executor is None:
+                    self._executor = ThreadPoolExecutor(self.threads, "gradtrail-images")
+            futures = {self._executor.submit(work, stretch): stretch for stretch in stretches}
+            done = 0
+            try:
+                for future in as_completed(futures):
+                    done += len(futures[future])
+                    yield future.result()
+                    counted(done)
+            finally:  # Ctrl-C, or an error: nothing begins any more, or works on
+                for future in futures:
+                    future.cancel()
+                wait(futures)
+
+
+@final
+class Store:
+    """Files as images of one shape, each decoded when it is wanted, the first ones kept.
+
+    A training reads every image once in an epoch, in another order each time. Then it does not
+    matter which images are kept, and to keep the same ones is better than any rule of replacement.
+
+    Args:
+        paths: the files, F of them.
+        target: what each becomes.
+        memory: bytes to keep images in.
+        pool: who decodes.
+    """
+
+    def __init__(self, paths: Sequence[Path], target: Target, memory: int, pool: Pool) -> None:
+        self._paths, self._target, self._pool = paths, target, pool
+        rows = min(len(paths), memory // int(np.prod(target.shape)))
+        # no page of this is taken before an image is put there
+        self._kept = np.empty((rows, *target.shape), dtype=np.uint8)
+        self._filled = np.zeros(rows, dtype=bool)
+
+    def cached_among(self, files: np.ndarray) -> int:
+        """How many of these files, int64 (n,), are kept."""
+        return int(self._filled[files[files < len(self._filled)]].sum())
+
+    def take(self, files: np.ndarray, out: np.ndarray) -> None:
+        """Put images into an array.
+
+        Args:
+            files: int64 (n,), each from 0 to F − 1.
+            out: uint8 (n, C, H, W).
+
+        Raises:
+            DataError: a file has become unreadable.
+        """
+        kept = files < len(self._filled)
+        if kept.all() and self._filled[files].all():
+            np.take(self._kept, files, axis=0, out=out, mode="clip")
+            return
+        kept[kept] = self._filled[files[kept]]
+        out[kept] = self._kept[files[kept]]
+        missing = np.flatnonzero(~kept)
+
+        def work(numbers: Sequence[int]) -> None:
+            for at in missing[numbers[0] : numbers[-1] + 1]:
+                out[at] = self._decoded(int(files[at]))
+
+        for _ in self._pool.over(len(missing), work, lambda done: None):
+            pass
+
+    def _decoded(self, file: int) -> np.ndarray:
+        """One image, kept if there is room."""
+        path = self._paths[file]
+        try:
+            image = decoded(path, self._target)
+        except UnreadableError as reason:
+            raise DataError(
+                f"{path} cannot be read any more: {reason}; restore it, or open the folder again"
+            ) from reason
+        self._keep(file, image)
+        return image
+
+    def _keep(self, file: int, image: np.ndarray) -> None:
+        if file < len(self._filled):
+            self._kept[file] = image
+            self._filled[file] = True  # last: another thread may look at any moment
+
+    def verify(self, text: str) -> dict[int, str]:
+        """Decode every file once, which fills the memory too.
+
+        Args:
+            text: what to say is being done, if it takes long.
+
+        Returns:
+            the files that cannot be decoded, each with the reason.
+        """
+
+        def work(files: Sequence[int]) -> dict[int, str]:
+            bad = {}
+            for file in files:
+                try:
+                    self._keep(file, decoded(self._paths[file], self._target))
+                except UnreadableError as reason:
+                    bad[file] = str(reason)
+            return bad
+
+        return _merged(self._pool, len(self._paths), work, text)
+
+
+def _merged(
+    pool: Pool, count: int, work: Callable[[Sequence[int]], dict[int, Any]], text: str
+) -> dict[int, Any]:
+    """What all threads found, in order."""
+    found: dict[int, Any] = {}
+    with Progress(text, count, "images", _PATIENCE) as progress:
+        for some in pool.over(count, work, progress.to):
+            found |= some
+    return dict(sorted(found.items()))
+
+
+def headers(paths: Sequence[Path], pool: Pool, text: str) -> dict[int, Header | str]:
+    """Each file's header, or the reason that it has none.
+
+    Args:
+        paths: the files.
+        pool: who reads them.
+        text: what to say is being done, if it takes long.
+    """
+
+    def work(files: Sequence[int]) -> dict[int, Header | str]:
+        found: dict[int, Header | str] = {}
+        for file in files:
+            try:
+                found[file] = header(paths[file])
+            except UnreadableError as reason:
+                found[file] = str(reason)
+        return found
+
+    return _merged(pool, len(paths), work, text)

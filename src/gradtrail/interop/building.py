@@ -1,0 +1,331 @@
+"""What both importers do with the values of a foreign graph: layers from operations.
+
+An importer says which node it reads (`at`) and hands over the operation with its arguments; here
+they become a layer, or something that may become one with what follows (`values.py`). Shapes are of
+one sample; axes are counted with the batch, as in the foreign graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..layers import (
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    ConvTranspose2d,
+    Flatten,
+    GlobalAvgPool2d,
+    Linear,
+    MaxPool2d,
+)
+from ..layers.branches import Join
+from ..network import Network
+from .elementwise import Elementwise
+from .margins import Margins, checked_ceiling, fitting, neat, same_margins
+from .values import BATCH, Padded, Refused, Reshaped, Softmax, Tensor, Weights
+
+__all__ = ["Builder"]
+
+
+class Builder(Elementwise):
+    """A graph that grows node by node.
+
+    Args:
+        input_shape: of one sample.
+
+    Raises:
+        ArgumentError: it is no shape.
+    """
+
+    def network(self, output: Any, dtype: Any = np.float32) -> Network:
+        """The network that ends with a value; a last softmax is left out.
+
+        Args:
+            output: the value.
+            dtype: of a network without arrays, which would say it.
+
+        Raises:
+            Refused: it is no value that the layers give, or no network.
+        """
+        last = output.base if isinstance(output, Softmax) else output
+        return self.graph.network(self.tensor(last), np.dtype(dtype))
+
+    # -- layers with weights ----------------------------------------------------------------------
+
+    def convolution(
+        self,
+        x: Any,
+        weight: Any,
+        bias: Any,
+        *,
+        stride: Sequence[int],
+        margins: Margins | str,
+        dilation: Sequence[int],
+        groups: int,
+    ) -> Tensor:
+        """A convolution: W (K, C/groups, R, S), b (K,) or None; `margins` may be "same"."""
+        kernel = _kernel(weight)
+        padding: Any = "same"
+        if not isinstance(margins, str):
+            outer: Margins = x.margins if isinstance(x, Padded) else ((0, 0), (0, 0))
+            x = self.tensor(x.base if isinstance(x, Padded) else x)
+            total = tuple((p + a, q + b) for (p, q), (a, b) in zip(outer, margins, strict=True))
+            padding = self._padding(x, kernel, stride, dilation, total)
+        layer = Conv2d(
+            weight.values.shape[0],
+            neat(kernel),
+            stride=neat(stride),
+            padding=padding,
+            dilation=neat(dilation),
+            groups=groups,
+            bias=bias is not None,
+        )
+        return self.layer(layer, x, weights=_with_bias(weight, bias))
+
+    def _padding(
+        self,
+        x: Tensor,
+        kernel: Sequence[int],
+        stride: Sequence[int],
+        dilation: Sequence[int],
+        margins: Margins,
+    ) -> Any:
+        """The margins as a convolution here takes them."""
+        extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+        sizes = self.maps(x)
+        keeping = same_margins(sizes, extents, (1, 1), odd_before=False)
+        if set(stride) == {1} and margins == keeping and any(p != q for p, q in margins):
+            return "same"
+        return fitting(sizes, extents, stride, margins)
+
+    def transposed(
+        self,
+        x: Any,
+        weight: Any,
+        bias: Any,
+        *,
+        stride: Sequence[int],
+        padding: Sequence[int],
+        output_padding: Sequence[int],
+        dilation: Sequence[int],
+        groups: int,
+    ) -> Tensor:
+        """A transposed convolution: W (C, K/groups, R, S), b (K,) or None."""
+        layer = ConvTranspose2d(
+            weight.values.shape[1] * groups if len(_kernel(weight)) == 2 else 0,
+            neat(_kernel(weight)),
+            stride=neat(stride),
+            padding=neat(padding),
+            output_padding=neat(output_padding),
+            dilation=neat(dilation),
+            groups=groups,
+            bias=bias is not None,
+        )
+        return self.layer(layer, x, weights=_with_bias(weight, bias))
+
+    def linear(self, x: Any, weight: Any, bias: Any) -> Tensor:
+        """A linear layer: W (K, F), b (K,) or None."""
+        if not isinstance(weight, Weights) or weight.values.ndim != 2:
+            raise Refused("multiplies by something that is no matrix of weights")
+        layer = Linear(weight.values.shape[0], bias=bias is not None)
+        return self.layer(layer, x, weights=_with_bias(weight, bias))
+
+    def norm(
+        self, x: Any, weights: Mapping[str, Weights], *, eps: float, momentum: float
+    ) -> Tensor:
+        """A batch norm: weight and bias (C,) or neither, running_mean and running_var (C,)."""
+        return self.layer(
+            BatchNorm2d(eps=eps, momentum=momentum, affine="weight" in weights), x, weights=weights
+        )
+
+    # -- pooling ----------------------------------------------------------------------------------
+
+    def maximum_pool(
+        self,
+        x: Any,
+        kernel: Sequence[int],
+        *,
+        stride: Sequence[int],
+        margins: Margins,
+        dilation: Sequence[int],
+        ceiling: bool,
+    ) -> Tensor:
+        """A max pooling."""
+        extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+        padding = self._pool_padding(x, extents, stride, margins, ceiling)
+        shown = None if tuple(stride) == tuple(kernel) else neat(stride)
+        return self.layer(MaxPool2d(neat(kernel), shown, padding, dilation=neat(dilation)), x)
+
+    def average_pool(
+        self,
+        x: Any,
+        kernel: Sequence[int],
+        *,
+        stride: Sequence[int],
+        margins: Margins,
+        ceiling: bool,
+        counted: bool,
+    ) -> Tensor:
+        """An average pooling; `counted` is whether the padding's zeros are."""
+        padding = self._pool_padding(x, kernel, stride, margins, ceiling)
+        shown = None if tuple(stride) == tuple(kernel) else neat(stride)
+        layer = AvgPool2d(neat(kernel), shown, padding, count_include_pad=counted)
+        return self.layer(layer, x)
+
+    def _pool_padding(
+        self,
+        x: Any,
+        extents: Sequence[int],
+        stride: Sequence[int],
+        margins: Margins,
+        ceiling: bool,
+    ) -> Any:
+        sizes = self.maps(x)
+        padding = fitting(sizes, extents, stride, margins)
+        if ceiling:
+            checked_ceiling(sizes, extents, stride, [before for before, _ in margins])
+        return padding
+
+    def average(self, x: Any, *, keep: bool) -> Any:
+        """The mean of each whole map, (C,) or with `keep` (C, 1, 1).
+
+        With the maps kept it is a pooling with one window, unless it is flattened next.
+        """
+        if not keep:
+            return self.layer(GlobalAvgPool2d(), x)
+        source = self.tensor(x)
+        pooled = self.layer(AvgPool2d(neat(self.maps(source))), source)
+        self.averages[pooled.node] = source
+        return pooled
+
+    def mean(self, x: Any, axes: Sequence[int], *, keep: bool) -> Any:
+        """The mean over some axes, which must be those of the maps."""
+        shape = self.shape(x)
+        counted = {axis % (len(shape) + 1) for axis in axes}
+        looked_at = isinstance(x, Reshaped) and len(shape) == 2 and len(x.base.shape) == 3
+        if looked_at and counted == {2} and shape[0] == x.base.shape[0] and not keep:
+            return self.layer(GlobalAvgPool2d(), x.base)
+        if len(shape) != 3 or counted != {2, 3}:
+            raise Refused(f"takes the mean over axes {sorted(counted)}; only 2 and 3 are a layer")
+        return self.average(x, keep=keep)
+
+    # -- shapes -----------------------------------------------------------------------------------
+
+    def shape(self, x: Any) -> tuple[int, ...]:
+        """Of one sample, without making a layer of what waits."""
+        if not hasattr(x, "base") and not isinstance(x, Tensor):
+            self.tensor(x)
+        return tuple(x.shape)
+
+    def maps(self, x: Any) -> tuple[int, int]:
+        """Height and width of the maps."""
+        shape = self.shape(x)
+        if len(shape) != 3:
+            raise Refused(f"expects samples of (channels, height, width) but gets {shape}")
+        return shape[1], shape[2]
+
+    def flatten(self, x: Any) -> Any:
+        """Each sample as one row."""
+        if isinstance(x, Reshaped):
+            return self.reshaped(x, (prod(x.shape),))
+        source = self.tensor(x)
+        if source.node in self.averages:
+            name = self.graph.nodes[source.node].name or ""
+            called = name if name.isidentifier() else None
+            return self.layer(GlobalAvgPool2d(), self.averages[source.node], name=called)
+        return self.layer(Flatten(), source)
+
+    def reshape(self, x: Any, target: Sequence[Any], declared_batch: int | None = None) -> Any:
+        """A view in another shape.
+
+        Args:
+            x: what is looked at.
+            target: numbers, `BATCH`, and at most one −1 for what is left.
+            declared_batch: the batch that the model was made for, where it is a number in it.
+        """
+        count = prod(self.shape(x))
+        first, *rest = target or [0]
+        known = all(isinstance(size, int) for size in rest)
+        open_ = rest.count(-1)
+        if known and open_ == 1 and first in (BATCH, declared_batch):
+            others = prod(size for size in rest if size != -1)
+            rest = [count // others if size == -1 and others > 0 else size for size in rest]
+        whole = first in (BATCH, declared_batch, -1) and open_ <= (first != -1)
+        if not known or not whole or prod(rest) != count or any(size < 1 for size in rest):
+            shown = ", ".join("N" if size == BATCH else str(size) for size in target)
+            raise Refused(
+                f"views samples of {self.shape(x)} as ({shown}); the samples must stay apart: "
+                f"(N, {count})"
+            )
+        return self.reshaped(x, tuple(rest))
+
+    def reshaped(self, x: Any, shape: tuple[int, ...]) -> Any:
+        """A value in another shape with as many elements."""
+        if isinstance(x, Reshaped):
+            x = x.base
+        if self.shape(x) == shape:
+            return x
+        if len(shape) == 1:
+            return self.flatten(x)
+        return Reshaped(self.tensor(x), shape, self.where)
+
+    def squeeze(self, x: Any, axes: Sequence[int]) -> Any:
+        """Without some axes of size 1."""
+        shape = self.shape(x)
+        gone = {axis % (len(shape) + 1) for axis in axes}
+        if 0 in gone or any(shape[axis - 1] != 1 for axis in gone):
+            raise Refused(f"squeezes axes {sorted(gone)} of samples of {shape}")
+        return self.reshaped(x, tuple(s for i, s in enumerate(shape, 1) if i not in gone))
+
+    # -- branches and the end ---------------------------------------------------------------------
+
+    def concat(self, values: Sequence[Any], axis: int) -> Tensor:
+        """Values side by side along the channels.
+
+        Where the first of them were joined before, that is read again: so a dense network, whose
+        every layer joins all earlier ones, becomes nested.
+        """
+        read = [self.tensor(value) for value in values]
+        if not read or axis % (len(read[0].shape) + 1) != 1:
+            raise Refused(f"joins along axis {axis}; only axis 1, the channels, is a layer")
+        while (earlier := self._joined(tuple(value.node for value in read))) is not None:
+            begun = len(self.graph.nodes[earlier.node].sources)
+            read = [earlier, *read[begun:]]
+        return read[0] if len(read) == 1 else self.layer(Join(), *read)
+
+    def _joined(self, sources: tuple[int, ...]) -> Tensor | None:
+        """Where the first of these were joined already, and nothing else with them."""
+        for at, node in enumerate(self.graph.nodes):
+            if isinstance(node.layer, Join) and node.sources == sources[: len(node.sources)]:
+                return self.graph.output_of(at)
+        return None
+
+    def softmax(self, x: Any, axis: int | None) -> Softmax:
+        """A softmax or its logarithm over the classes."""
+        shape = self.shape(x)
+        if axis is not None and axis % (len(shape) + 1) != 1:
+            raise Refused(
+                f"is a softmax over axis {axis}; only axis 1, the classes, can be left out"
+            )
+        return Softmax(x, self.where)
+
+
+def _kernel(weight: Any) -> tuple[int, ...]:
+    """The kernel size of weights with four axes."""
+    if not isinstance(weight, Weights) or weight.values.ndim != 4:
+        raise Refused("convolves with something that is no array of weights with 4 axes")
+    return weight.values.shape[2:]
+
+
+def _with_bias(weight: Weights, bias: Any) -> dict[str, Weights]:
+    """Weight and bias under their names."""
+    if bias is None:
+        return {"weight": weight}
+    if not isinstance(bias, Weights):
+        raise Refused("adds a bias that is no array of the model")
+    return {"weight": weight, "bias": bias}

@@ -1,0 +1,292 @@
+"""Values as layers, and what is done element by element: activations, arithmetic, sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..layers import Conv2d, ConvTranspose2d, Dropout, Layer, Linear, Normalize
+from ..layers.activations import Activation
+from ..layers.branches import Add
+from .graph import Graph
+from .pointwise import BINARY, GRID, UNARY, applied, layer_of, shortest
+from .values import Padded, Pointwise, Refused, Reshaped, Softmax, Tensor, Value, Weights
+
+__all__ = ["Elementwise"]
+
+_MOST_BYTES = 1 << 30
+_MOST_DECIMALS = 1 << 16
+
+
+class Elementwise:
+    """The part of the builder for what is done element by element.
+
+    Args:
+        input_shape: of one sample.
+    """
+
+    def __init__(self, input_shape: Sequence[int]) -> None:
+        self.graph = Graph(input_shape)
+        self.input = self.graph.input
+        self.averages: dict[int, Tensor] = {}
+        self._made: dict[Pointwise, Tensor] = {}
+        self._bytes = 0
+        self.at("the input", None)
+
+    def at(self, where: str, name: str | None) -> None:
+        """From here on, layers come from this node.
+
+        Args:
+            where: what it is called in messages.
+            name: what its layer is to be called, if that is possible.
+        """
+        self.where, self.name = where, name
+
+    # -- values as layers -------------------------------------------------------------------------
+
+    def layer(
+        self,
+        layer: Layer,
+        *sources: Any,
+        weights: Mapping[str, Weights] | None = None,
+        name: str | None = None,
+    ) -> Tensor:
+        """A layer that reads these values."""
+        read = [self.tensor(source) for source in sources]
+        held = weights or {}
+        called = name or _owner(held) or self.name
+        return self.graph.add(layer, read, held, called, self.where)
+
+    def tensor(self, value: Any) -> Tensor:
+        """A value as a layer's output; what waited becomes a layer.
+
+        Raises:
+            Refused: no layer gives this value.
+        """
+        match value:
+            case Tensor():
+                return value
+            case Pointwise():
+                if value not in self._made:
+                    self._made[value] = self._settled(value)
+                return self._made[value]
+            case Padded():
+                clause = "pads with zeros, which only a convolution behind it could take over"
+            case Reshaped():
+                clause = f"gives samples of shape {value.shape}, which no layer takes"
+            case Softmax():
+                clause = (
+                    "is a softmax inside the network; only the last one can be left out, since "
+                    "gt.CrossEntropy includes it"
+                )
+            case _:
+                raise Refused(f"reads {value!r:.60} where a layer's output is needed")
+        raise Refused(clause, value.where)
+
+    def _settled(self, value: Pointwise) -> Tensor:
+        """The layer that arithmetic turns out to be."""
+
+        def made(layer: Layer, *sources: Any) -> Tensor:
+            read = [self.tensor(source) for source in sources]
+            return self.graph.add(layer, read, {}, value.name, value.where)
+
+        if value.outer and all(isinstance(source, Tensor) for source in value.outer[1]):
+            return made(value.outer[0], *value.outer[1])
+        found = None if value.curve is None else layer_of(value.curve)
+        if found is not None:
+            return made(found, value.base)
+        if value.affine is not None:
+            return self._shifted(value, *value.affine)
+        if value.outer is not None:
+            return made(value.outer[0], *value.outer[1])
+        raise Refused(
+            "computes a function of each element that no layer here computes", value.where
+        )
+
+    def _shifted(self, value: Pointwise, mean: np.ndarray, std: np.ndarray) -> Tensor:
+        """(x − mean)/std: nothing, a bias, or a normalisation."""
+        if (std == 1).all() and (mean == 0).all():
+            return value.base
+        if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
+            raise Refused("scales by numbers that are not all finite and above 0", value.where)
+        if self._biasless(value.base) and (std == 1).all():
+            node = self.graph.nodes[value.base.node]
+            weight = node.weights["weight"]
+            shift = np.broadcast_to(-mean, value.base.shape[:1]).astype(weight.values.dtype)
+            weights = {"weight": weight, "bias": Weights(f"{value.where}, bias", shift)}
+            read = [self.graph.output_of(at) for at in node.sources]
+            layer = replace(node.layer, bias=True)  # type: ignore[type-var]
+            return self.graph.add(layer, read, weights, node.name or value.name, node.where)
+        normalize = Normalize(*(_listed(numbers) for numbers in (mean, std)))
+        return self.graph.add(normalize, [value.base], {}, value.name, value.where)
+
+    # -- what is done element by element ----------------------------------------------------------
+
+    def activation(self, layer: Activation, x: Any) -> Pointwise:
+        """An activation; it may be part of another one, such as x·sigmoid(x)."""
+        inner = self._function(x)
+        curve = None if inner.curve is None else applied(layer, inner.curve)
+        read = inner.base if inner.curve is GRID else inner
+        return Pointwise(inner.base, curve, None, (layer, (read,)), self.name, self.where)
+
+    def _whole(self, value: Pointwise) -> bool:
+        """Whether a layer computes it as it stands."""
+        if value.outer is not None and all(isinstance(s, Tensor) for s in value.outer[1]):
+            return True
+        return value.curve is not None and layer_of(value.curve) is not None
+
+    def dropout(self, x: Any, p: float) -> Any:
+        """A dropout; with p = 0 it is kept, as it changes nothing."""
+        return self.layer(Dropout(p), x)
+
+    def unary(self, name: str, x: Any) -> Any:
+        """A function of one number from `UNARY`."""
+        if not isinstance(x, Value):
+            constant = np.asarray(_numbers(x), np.float64)
+            if constant.size > _MOST_DECIMALS:
+                raise Refused(f"computes with {constant.size:,} constants")
+            with np.errstate(all="ignore"):
+                return self.spent(UNARY[name](constant))
+        inner = self._function(x)
+        with np.errstate(all="ignore"):
+            curve = None if inner.curve is None else UNARY[name](inner.curve)
+        return Pointwise(inner.base, curve, None, None, self.name, self.where)
+
+    def _function(self, x: Any) -> Pointwise:
+        """A value as a function of what it is computed from: itself, if a layer gives it."""
+        if isinstance(x, Pointwise) and not self._whole(x):
+            return x
+        return self._identity(self.tensor(x))
+
+    def binary(self, name: str, a: Any, b: Any) -> Any:
+        """Arithmetic from `BINARY` of two values, or of a value and constants."""
+        if not isinstance(a, Value) and not isinstance(b, Value):
+            return self._constants(name, _numbers(a), _numbers(b))
+        if not (isinstance(a, Value) and isinstance(b, Value)):
+            return self._with_constant(name, a, b)
+        pair = self._together(a, b)
+        if pair is None:
+            if name != "add":
+                raise Refused(f"combines two layers' outputs by {name!r}; only sums are a layer")
+            return self.layer(Add(), a, b)
+        first, second = pair
+        curve = None
+        if first.curve is not None and second.curve is not None:
+            with np.errstate(all="ignore"):
+                curve = BINARY[name](first.curve, second.curve)
+        outer = (Add(), (a, b)) if name == "add" else None
+        return Pointwise(first.base, curve, None, outer, self.name, self.where)
+
+    def _constants(self, name: str, a: Any, b: Any) -> np.ndarray:
+        """Arithmetic of constants that have one shape, or of which one is a number."""
+        shapes = [np.shape(x) for x in (a, b) if np.size(x) > 1]
+        if len(set(shapes)) > 1:
+            raise Refused(f"computes with constants of shapes {shapes[0]} and {shapes[1]}")
+        with np.errstate(all="ignore"):
+            return self.spent(np.asarray(BINARY[name](a, b)))
+
+    def spent(self, array: np.ndarray) -> np.ndarray:
+        """An array that was computed from others; all together must not need much memory."""
+        self._bytes += array.nbytes
+        if self._bytes > _MOST_BYTES:
+            raise Refused("computes more constants than fit into 1 GiB")
+        return array
+
+    def _together(self, a: Any, b: Any) -> tuple[Pointwise, Pointwise] | None:
+        """Both as functions of one thing, if they are."""
+
+        def views(x: Any) -> Iterator[Pointwise]:
+            made = self._made.get(x) if isinstance(x, Pointwise) else x
+            if isinstance(made, Tensor):
+                yield self._identity(made)
+            if isinstance(x, Pointwise):
+                yield x
+
+        pairs = ((first, second) for first in views(a) for second in views(b))
+        return next((pair for pair in pairs if pair[0].base == pair[1].base), None)
+
+    def _identity(self, x: Tensor) -> Pointwise:
+        return Pointwise(x, GRID, (np.zeros(()), np.ones(())), None, self.name, self.where)
+
+    def _with_constant(self, name: str, a: Any, b: Any) -> Pointwise:
+        """Arithmetic with constants: one number, or one for each channel."""
+        first = not isinstance(a, Value)
+        given, inner = (a, self._function(b)) if first else (b, self._function(a))
+        if isinstance(given, Weights) and given.trained and not self._is_bias(name, inner):
+            raise Refused(
+                f"computes with the parameter {given.name!r}, and no layer here trains such a one"
+            )
+        constant = _by_channel(given, inner.base.shape)
+        curve = None
+        with np.errstate(all="ignore"):
+            if inner.curve is not None and constant.ndim == 0:
+                pair = (constant, inner.curve) if first else (inner.curve, constant)
+                curve = BINARY[name](*pair)
+            affine = inner.affine and _affine(name, *inner.affine, constant, first)
+        return Pointwise(inner.base, curve, affine, None, self.name, self.where)
+
+    def _is_bias(self, name: str, inner: Pointwise) -> bool:
+        """Whether a constant that is added is the bias of the layer before."""
+        return name == "add" and inner.curve is GRID and self._biasless(inner.base)
+
+    def _biasless(self, x: Tensor) -> bool:
+        """Whether a layer that could have a bias gives it, and has none."""
+        layer = self.graph.nodes[x.node].layer if x.node >= 0 else None
+        return isinstance(layer, Conv2d | ConvTranspose2d | Linear) and not layer.bias
+
+
+def _owner(weights: Mapping[str, Weights]) -> str | None:
+    """What owns the weights, as `layer1.0.conv1.weight` says it."""
+    name = weights["weight"].name if "weight" in weights else ""
+    return name.removesuffix(".weight").replace(".", "_") if name.endswith(".weight") else None
+
+
+def _affine(
+    name: str, mean: np.ndarray, std: np.ndarray, constant: np.ndarray, constant_first: bool
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """(mean, std) after (x − mean)/std has met a constant, if it still has that form."""
+    match name:
+        case "add":
+            return mean - constant * std, std
+        case "sub" if not constant_first:
+            return mean + constant * std, std
+        case "mul":
+            return mean, std / constant
+        case "div" if not constant_first:
+            return mean, std * constant
+    return None
+
+
+def _numbers(x: Any) -> Any:
+    """A constant as NumPy takes it."""
+    if isinstance(x, Weights):
+        return x.values
+    known = isinstance(x, int | float | np.ndarray | np.generic) and not isinstance(x, bool)
+    if not known or np.asarray(x).dtype.kind not in "fi":
+        raise Refused(f"computes with {x!r:.60}, which is no number")
+    return x
+
+
+def _by_channel(x: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """A constant as one number, or as one for each channel, (C,); float32 as shortest decimals."""
+    array = np.asarray(_numbers(x))
+    axes = (1,) * (len(shape) + 1 - array.ndim) + array.shape
+    channels = tuple(size if axis == 1 else 1 for axis, size in enumerate(axes))
+    alike = len(axes) == len(shape) + 1 and channels == axes and array.size == shape[0]
+    if array.size != 1 and not alike:
+        raise Refused(
+            f"computes with constants of shape {array.shape} where samples have {shape}; one "
+            "number, or one for each channel, is a layer"
+        )
+    numbers = array.reshape(-1)
+    if array.dtype == np.float32 and array.size <= _MOST_DECIMALS:
+        numbers = np.array([shortest(number) for number in numbers])
+    return numbers.astype(np.float64).reshape(() if array.size == 1 else -1)
+
+
+def _listed(numbers: np.ndarray) -> Any:
+    """One number or a tuple."""
+    return float(numbers) if numbers.ndim == 0 else tuple(map(float, numbers))

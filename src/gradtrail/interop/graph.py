@@ -1,0 +1,251 @@
+"""The flat graph that an importer builds, and the network that it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, ShapeError
+from ..layers import AvgPool2d, Concat, Conv2d, Flatten, Layer, MaxPool2d, Residual
+from ..layers.branches import Add
+from ..network import Network
+from .series import INPUT, Chain, Fork, chain_of, needed_for
+from .values import Refused, Shape, Tensor, Weights
+
+__all__ = ["Graph", "Node"]
+
+MOST_NODES = 5000
+
+_LARGEST = 1 << 28  # as of a network's input
+
+_MOST_COPIES = 1 << 30  # bytes
+
+_RESERVED = ("input", "loss")
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One layer of the graph.
+
+    Args:
+        layer: its settings, without a name.
+        sources: the nodes that it reads, −1 for the input.
+        shape: of its output, one sample.
+        weights: its parameters and running statistics by their names here: `weight`.
+        name: what it is to be called if that is possible, or None.
+        where: what it is called in messages.
+    """
+
+    layer: Layer
+    sources: tuple[int, ...]
+    shape: Shape
+    weights: Mapping[str, Weights]
+    name: str | None
+    where: str
+
+
+class Graph:
+    """Layers in the order in which they were read, each behind its sources.
+
+    Args:
+        input_shape: of one sample.
+
+    Raises:
+        ArgumentError: it is no shape.
+    """
+
+    def __init__(self, input_shape: Sequence[int]) -> None:
+        self.input = Tensor(INPUT, Network(input_shape, [Flatten()]).input_shape)
+        self.nodes: list[Node] = []
+
+    def add(
+        self,
+        layer: Layer,
+        sources: Sequence[Tensor],
+        weights: Mapping[str, Weights],
+        name: str | None,
+        where: str,
+    ) -> Tensor:
+        """Append a layer; its shapes are checked as a network checks them.
+
+        Raises:
+            Refused: the layer does not fit, or its arrays have other shapes than it needs.
+        """
+        if len(self.nodes) >= MOST_NODES:
+            raise Refused(f"comes after {MOST_NODES:,} layers, which is the most that is taken")
+        try:
+            shapes = [(1, *source.shape) for source in sources]
+            declaration = layer.declare(*shapes, training=True)
+        except ShapeError as cause:
+            raise Refused(f"{layer.kind} {cause.cause}", where) from cause
+        equation = declaration.equation
+        wanted = {p.name: equation.shape_of[a] for a, p in declaration.parameters.items()}
+        wanted |= {b.name: equation.shape_of[a] for a, b in layer.running.items()}
+        for key in sorted(wanted.keys() | weights.keys()):
+            got = weights[key].values.shape if key in weights else None
+            if got != wanted.get(key):
+                raise Refused(
+                    f"{layer.kind} takes a {key} of shape {wanted.get(key)}, but the model has "
+                    f"{got}",
+                    where,
+                )
+        shape = equation.shape_of[equation.target.array][1:]
+        largest = max(prod(shape), _padded(layer, sources[0].shape))
+        if largest > _LARGEST:
+            raise Refused(
+                f"{layer.kind} needs an array of {largest:,} numbers for one sample, and at most "
+                f"{_LARGEST:,} are taken",
+                where,
+            )
+        nodes = tuple(source.node for source in sources)
+        self.nodes.append(Node(layer, nodes, shape, weights, name, where))
+        return Tensor(len(self.nodes) - 1, shape)
+
+    def output_of(self, node: int) -> Tensor:
+        """What a node gives; the input for −1."""
+        return Tensor(node, self.nodes[node].shape) if node >= 0 else self.input
+
+    def network(self, output: Tensor, dtype: np.dtype[Any]) -> Network:
+        """The network that ends with `output`; what it does not need is left out.
+
+        Args:
+            output: what the last layer gives.
+            dtype: of a network without arrays.
+
+        Raises:
+            Refused: no layers, branches that are not nested, weights used twice, mixed dtypes.
+        """
+        if output.node == INPUT:
+            raise Refused("hands its input on: there is no layer in it")
+        sources = [node.sources for node in self.nodes]
+        self._unshared(needed_for(sources, output.node))
+        chain = chain_of(sources, output.node, [node.where for node in self.nodes])
+        order = [self.nodes[at] for at in _flat(chain)]
+        names = dict(zip(_flat(chain), _names(order), strict=True))
+        held = [weights for node in order for weights in node.weights.values()]
+        _copied_within_reason(held)
+        network = Network(self.input.shape, self._layers(chain, names), dtype=_dtype(held, dtype))
+        for node, step in zip(order, network.steps, strict=True):
+            for key, weights in node.weights.items():
+                name = f"{step.name}.{key}"
+                side = network.parameters if name in network.parameters else network.buffers
+                side[name] = weights.values
+        return network
+
+    def _unshared(self, nodes: set[int]) -> None:
+        """Check that no trained weights stand in two layers: each would get a gradient of its own.
+
+        In a file nothing is trained, and exporters write equal arrays once: there each gets a copy.
+        """
+        owner: dict[str, str] = {}
+        for at in sorted(nodes):
+            trained = [w.name for w in self.nodes[at].weights.values() if w.trained]
+            for name in trained:
+                if name in owner:
+                    raise Refused(
+                        f"shares the array {name!r} with {owner[name]}; here each layer has arrays "
+                        "of its own",
+                        self.nodes[at].where,
+                    )
+            owner |= dict.fromkeys(trained, self.nodes[at].where)
+
+    def _layers(self, chain: Chain, names: Mapping[int, str | None]) -> list[Any]:
+        """The layers of a chain, with names, branches nested."""
+        return [
+            self._joined(entry, names)
+            if isinstance(entry, Fork)
+            else replace(self.nodes[entry].layer, name=names[entry])  # type: ignore[type-var]
+            for entry in chain
+        ]
+
+    def _joined(self, fork: Fork, names: Mapping[int, str | None]) -> Residual | Concat:
+        node, name = self.nodes[fork.join], names[fork.join]
+        branches = [self._layers(branch, names) for branch in fork.branches]
+        if not isinstance(node.layer, Add):
+            try:
+                return Concat(*branches, name=name)
+            except ArgumentError as cause:
+                raise Refused(str(cause), node.where) from cause
+        body, around = branches if branches[0] else reversed(branches)
+        if not body:
+            raise Refused("adds an array to itself, which no layer here does", node.where)
+        return Residual(body, around or None, name=name)
+
+
+def _padded(layer: Layer, shape: Shape) -> int:
+    """How many numbers a layer's input has with its padding."""
+    if not isinstance(layer, Conv2d | MaxPool2d | AvgPool2d):
+        return prod(shape)
+    margins = layer.windows.margins
+    return shape[0] * prod(s + p + q for s, (p, q) in zip(shape[1:], margins, strict=True))
+
+
+def _flat(chain: Chain) -> Iterator[int]:
+    """The nodes in the order in which a network lays them out.
+
+    An empty first branch of a sum comes second there, but has no nodes to change places.
+    """
+    for entry in chain:
+        if isinstance(entry, Fork):
+            for branch in entry.branches:
+                yield from _flat(branch)
+            yield entry.join
+        else:
+            yield entry
+
+
+def _names(nodes: Sequence[Node]) -> list[str | None]:
+    """A name for each layer, None for the one it has anyway.
+
+    What the model calls it comes first; a name for two goes to the first. The others are counted as
+    a network counts them, past what is taken.
+    """
+    given: dict[str, int] = {}
+    for place, node in enumerate(nodes):
+        if node.name is not None and node.name.isidentifier() and node.name not in _RESERVED:
+            given.setdefault(node.name, place)
+    wanted = {place: name for name, place in given.items()}
+    counts: dict[str, int] = {}
+    taken, names = set(given), list[str | None]()
+    for place, node in enumerate(nodes):
+        prefix = node.layer.prefix
+        counts[prefix] = counts.get(prefix, 0) + 1
+        usual = f"{prefix}{counts[prefix]}"
+        name, number = wanted.get(place, usual), counts[prefix]
+        while place not in wanted and name in taken:
+            number += 1
+            name = f"{prefix}{number}"
+        taken.add(name)
+        names.append(None if name == usual else name)
+    return names
+
+
+def _copied_within_reason(arrays: Sequence[Weights]) -> None:
+    """Check that a small file with one large array in many layers does not need much memory."""
+    once = {held.name: held.values.nbytes for held in arrays}
+    copies = sum(held.values.nbytes for held in arrays) - sum(once.values())
+    if copies > _MOST_COPIES:
+        raise Refused(
+            f"shares arrays among layers, whose copies would need {copies:,} bytes; at most "
+            f"{_MOST_COPIES:,} are taken"
+        )
+
+
+def _dtype(arrays: Sequence[Weights], otherwise: np.dtype[Any]) -> np.dtype[Any]:
+    """Of the network: that of its arrays, or another where there are none."""
+    kinds: dict[np.dtype[Any], str] = {}
+    for held in arrays:
+        kinds.setdefault(held.values.dtype, held.name)
+    for dtype, name in kinds.items():
+        if dtype not in (np.float32, np.float64):
+            raise Refused(f"holds {name!r} as {dtype}; make the model float32 or float64 first")
+    if len(kinds) > 1:
+        (one, first), (other, second) = list(kinds.items())[:2]
+        raise Refused(
+            f"holds {first!r} as {one} but {second!r} as {other}; make the model one dtype first"
+        )
+    return next(iter(kinds), otherwise).newbyteorder("=")

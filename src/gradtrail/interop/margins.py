@@ -1,0 +1,74 @@
+"""Padding as other formats write it: how much before and behind on each axis, or by a rule.
+
+Letters: for one axis, `size` of the input, `extent` of a window (d·(R − 1) + 1), `stride`, and a
+margin (p, q), zeros before and behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .values import Refused
+
+__all__ = ["Margins", "checked_ceiling", "fitting", "neat", "same_margins"]
+
+Margins = tuple[tuple[int, int], ...]
+
+
+def neat(values: Sequence[int]) -> int | tuple[int, ...]:
+    """One number where all axes agree."""
+    return values[0] if len(set(values)) == 1 else tuple(values)
+
+
+def fitting(
+    sizes: Sequence[int], extents: Sequence[int], strides: Sequence[int], margins: Margins
+) -> int | tuple[int, ...]:
+    """The padding before each axis, if as much behind gives the same windows.
+
+    How much lies behind does not matter as long as no further window fits into it.
+
+    Raises:
+        Refused: it does matter, or there is a stride below 1.
+    """
+    for size, extent, stride, (p, q) in zip(sizes, extents, strides, margins, strict=True):
+        if stride < 1:
+            raise Refused(f"has a stride of {stride}")
+        windows, usual = ((size + p + e - extent) // stride + 1 for e in (q, p))
+        if windows != usual:
+            raise Refused(
+                f"pads {p} before and {q} behind, which makes {windows} windows of {size}; the "
+                f"layers here pad alike on both sides, which makes {usual}"
+            )
+    return neat([before for before, _ in margins])
+
+
+def same_margins(
+    sizes: Sequence[int], extents: Sequence[int], strides: Sequence[int], *, odd_before: bool
+) -> Margins:
+    """The margins with which there are ⌈size/stride⌉ windows; an odd one lies before or behind."""
+    found = []
+    for size, extent, stride in zip(sizes, extents, strides, strict=True):
+        total = max((-(-size // stride) - 1) * stride + extent - size, 0)
+        small, large = total // 2, total - total // 2
+        found.append((large, small) if odd_before else (small, large))
+    return tuple(found)
+
+
+def checked_ceiling(
+    sizes: Sequence[int], extents: Sequence[int], strides: Sequence[int], padding: Sequence[int]
+) -> None:
+    """Check that rounding the number of windows up makes none that rounding down leaves out.
+
+    A window that would begin in the padding behind is not made in any case.
+
+    Raises:
+        Refused: it makes one more.
+    """
+    for size, extent, stride, p in zip(sizes, extents, strides, padding, strict=True):
+        room = size + 2 * p - extent
+        last = -(-room // stride) * stride
+        if room % stride and last < size + p:
+            raise Refused(
+                f"has ceil_mode=True, which makes {room // stride + 2} windows of {size}; the "
+                f"layers here make {room // stride + 1} and leave the remainder out"
+            )

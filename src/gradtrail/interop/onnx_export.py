@@ -1,0 +1,289 @@
+"""To ONNX: the graph that a network computes in evaluation, as a file.
+
+Operator set 20 (ONNX 1.15, November 2023) is the first in which GELU is an operator, and every
+ONNX Runtime since 1.17 takes it; what came later brings nothing that a convolutional network here
+uses. Arrays have our names (`input`, `conv1.weight`, `conv1.output`), nodes those of the layers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, FileError
+from ..files import write_bytes
+from ..layers import (
+    GELU,
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2d,
+    Layer,
+    LeakyReLU,
+    Linear,
+    MaxPool2d,
+    Normalize,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Tanh,
+)
+from ..layers.branches import Add, Join
+from ..layers.windows import Windows
+from ..network import Network, Step
+from .extras import needed
+
+__all__ = ["OPSET", "to_onnx"]
+
+OPSET = 20
+_IR_VERSION = 9  # of ONNX 1.15, which brought the operator set
+_MOST_BYTES = (1 << 31) - 1  # what a protocol buffer can hold
+
+
+def to_onnx(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write what a network computes in evaluation as an ONNX file.
+
+    Running statistics are in it, and dropout hands on what it gets; the batch may have any size.
+    The numbers keep the network's dtype. ONNX Runtime convolves float32 only, so a network of
+    float64 is for other tools, and for `from_onnx`.
+
+    Args:
+        network: any network.
+        path: of the file; one that is there is replaced once the new one is complete.
+
+    Raises:
+        ArgumentError: ONNX is missing, or no path.
+        FileError: the file cannot be written, or would exceed the 2 GiB that ONNX allows.
+    """
+    onnx = needed("onnx", "to_onnx")
+    if not isinstance(path, str | os.PathLike):
+        raise ArgumentError(f"to_onnx: path must be a file to write, got {path!r}")
+    size = sum(array.nbytes for array in (*network.parameters.values(), *network.buffers.values()))
+    if size > _MOST_BYTES - (1 << 24):
+        raise FileError(f"cannot write {path}: {size:,} bytes of weights, and ONNX allows 2 GiB")
+    model = _Writing(network, onnx).model()
+    onnx.checker.check_model(model, full_check=True)
+    write_bytes(path, model.SerializeToString(deterministic=True))
+
+
+class _Writing:
+    """One network on its way into a model.
+
+    Args:
+        network: that is written.
+        onnx: the package.
+    """
+
+    def __init__(self, network: Network, onnx: Any) -> None:
+        self.network, self.helper, self.types = network, onnx.helper, onnx.TensorProto
+        self.shapes = network.system(1).shapes
+        self.arrays: list[Any] = []
+        self.nodes: list[Any] = []
+
+    def model(self) -> Any:
+        """The model."""
+        for step in self.network.steps:
+            write = _WRITERS.get(type(step.layer))
+            if write is None:
+                raise ArgumentError(f"to_onnx: ONNX has no operator for {step.layer.kind}")
+            write(self, step)
+        helper, network = self.helper, self.network
+        graph = helper.make_graph(
+            self.nodes,
+            "network",
+            [self.described(network.input_name)],
+            [self.described(network.output_name)],
+            self.arrays,
+        )
+        return helper.make_model(
+            graph,
+            ir_version=_IR_VERSION,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            producer_name="gradtrail",
+        )
+
+    def described(self, name: str) -> Any:
+        """An array's name, dtype and shape; the batch is N."""
+        kind = self.helper.np_dtype_to_tensor_dtype(self.network.dtype)
+        return self.helper.make_tensor_value_info(name, kind, ["N", *self.shapes[name][1:]])
+
+    def held(self, *names: str) -> list[str]:
+        """Put parameters and running statistics into the model, those that there are."""
+        both = {**self.network.parameters.shapes, **self.network.buffers.shapes}
+        for name in (there := [name for name in names if name in both]):
+            known = name in self.network.parameters
+            self.array(name, (self.network.parameters if known else self.network.buffers)[name])
+        return there
+
+    def array(self, name: str, values: np.ndarray) -> str:
+        """Put an array into the model."""
+        kind = self.helper.np_dtype_to_tensor_dtype(values.dtype)
+        content = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<")).tobytes()
+        self.arrays.append(self.helper.make_tensor(name, kind, values.shape, content, raw=True))
+        return name
+
+    def node(
+        self,
+        operator: str,
+        step: Step,
+        inputs: list[str],
+        *,
+        part: str = "",
+        **attributes: Any,
+    ) -> str:
+        """Append a node; one that is only a part of a layer has its name behind the layer's."""
+        name = f"{step.name}.{part}" if part else step.name
+        output = name if part else step.output
+        self.nodes.append(
+            self.helper.make_node(operator, inputs, [output], name=name, **attributes)
+        )
+        return output
+
+
+def _sizes(window: Windows) -> dict[str, Any]:
+    """A window's settings as attributes."""
+    before, behind = zip(*window.margins, strict=True)
+    return {
+        "kernel_shape": list(window.kernel),
+        "strides": list(window.stride),
+        "pads": [*before, *behind],
+    }
+
+
+def _conv(w: _Writing, step: Step) -> None:
+    layer: Any = step.layer
+    weights = w.held(f"{step.name}.weight", f"{step.name}.bias")
+    sizes = _sizes(layer.windows) | {"dilations": list(layer.windows.dilation)}
+    w.node("Conv", step, [*step.sources, *weights], group=layer.groups, **sizes)
+
+
+def _conv_transpose(w: _Writing, step: Step) -> None:
+    """What the window crops behind is less by the output padding; ONNX takes the two apart.
+
+    ONNX Runtime wants output padding below the stride, even with a dilation. Where it is not, less
+    is cropped behind instead, as far as anything is cropped.
+    """
+    layer: Any = step.layer
+    weights = w.held(f"{step.name}.weight", f"{step.name}.bias")
+    window = layer.windows
+    before, extra = [p for p, _ in window.margins], [p - q for p, q in window.margins]
+    less = [
+        min(p, e) if e >= s else 0 for p, e, s in zip(before, extra, window.stride, strict=True)
+    ]
+    sizes: dict[str, Any] = {
+        "kernel_shape": list(window.kernel),
+        "strides": list(window.stride),
+        "pads": [*before, *(p - a for p, a in zip(before, less, strict=True))],
+        "dilations": list(window.dilation),
+        "output_padding": [e - a for e, a in zip(extra, less, strict=True)],
+    }
+    w.node("ConvTranspose", step, [*step.sources, *weights], group=layer.groups, **sizes)
+
+
+def _linear(w: _Writing, step: Step) -> None:
+    weights = w.held(f"{step.name}.weight", f"{step.name}.bias")
+    w.node("Gemm", step, [*step.sources, *weights], transB=1)
+
+
+def _max_pool(w: _Writing, step: Step) -> None:
+    window = step.layer.windows  # type: ignore[attr-defined]
+    sizes = _sizes(window) | {"dilations": list(window.dilation)}
+    w.node("MaxPool", step, [*step.sources], **sizes)
+
+
+def _average_pool(w: _Writing, step: Step) -> None:
+    layer: Any = step.layer
+    counted = int(layer.count_include_pad)
+    w.node("AveragePool", step, [*step.sources], count_include_pad=counted, **_sizes(layer.windows))
+
+
+def _global_average(w: _Writing, step: Step) -> None:
+    pooled = w.node("GlobalAveragePool", step, [*step.sources], part="maps")
+    w.node("Flatten", step, [pooled], axis=1)
+
+
+def _norm(w: _Writing, step: Step) -> None:
+    """ONNX wants a scale and a shift in any case, and counts momentum from the other end."""
+    layer: Any = step.layer
+    affine = w.held(f"{step.name}.weight", f"{step.name}.bias")
+    if not affine:
+        channels = w.shapes[step.sources[0]][1]
+        ones = np.ones(channels, w.network.dtype)
+        affine = [w.array(f"{step.name}.ones", ones), w.array(f"{step.name}.zeros", 0 * ones)]
+    running = w.held(f"{step.name}.running_mean", f"{step.name}.running_var")
+    settings = {"epsilon": layer.eps, "momentum": 1 - layer.momentum}
+    w.node("BatchNormalization", step, [*step.sources, *affine, *running], **settings)
+
+
+def _dropout(w: _Writing, step: Step) -> None:
+    """Without its input `training_mode` it hands on what it gets; p is there for whoever trains."""
+    p = np.array(step.layer.p, np.float32)  # type: ignore[attr-defined]
+    w.node("Dropout", step, [*step.sources, w.array(f"{step.name}.p", p)])
+
+
+def _silu(w: _Writing, step: Step) -> None:
+    (source,) = step.sources
+    share = w.node("Sigmoid", step, [source], part="sigmoid")
+    w.node("Mul", step, [source, share])
+
+
+def _normalize(w: _Writing, step: Step) -> None:
+    layer: Any = step.layer
+    (source,) = step.sources
+    rank = len(w.shapes[source])
+
+    def constants(name: str, numbers: Any) -> str:
+        values = np.asarray(numbers, w.network.dtype)
+        shaped = values.reshape(-1, *[1] * (rank - 2)) if values.ndim else values
+        return w.array(f"{step.name}.{name}", shaped)
+
+    centred = w.node("Sub", step, [source, constants("mean", layer.mean)], part="centred")
+    w.node("Div", step, [centred, constants("std", layer.std)])
+
+
+def _simple(operator: str, **attributes: str) -> Callable[[_Writing, Step], None]:
+    """A layer that is one operator; attributes are taken from the layer's settings."""
+
+    def write(w: _Writing, step: Step) -> None:
+        given = {theirs: getattr(step.layer, ours) for theirs, ours in attributes.items()}
+        w.node(operator, step, [*step.sources], **given)
+
+    return write
+
+
+def _along_1(operator: str) -> Callable[[_Writing, Step], None]:
+    """A layer that is one operator along the channels."""
+
+    def write(w: _Writing, step: Step) -> None:
+        w.node(operator, step, [*step.sources], axis=1)
+
+    return write
+
+
+_WRITERS: Mapping[type[Layer], Callable[[_Writing, Step], None]] = {
+    Add: _simple("Add"),
+    AvgPool2d: _average_pool,
+    BatchNorm2d: _norm,
+    Conv2d: _conv,
+    ConvTranspose2d: _conv_transpose,
+    Dropout: _dropout,
+    Flatten: _along_1("Flatten"),
+    GELU: _simple("Gelu", approximate="approximate"),
+    GlobalAvgPool2d: _global_average,
+    Join: _along_1("Concat"),
+    LeakyReLU: _simple("LeakyRelu", alpha="negative_slope"),
+    Linear: _linear,
+    MaxPool2d: _max_pool,
+    Normalize: _normalize,
+    ReLU: _simple("Relu"),
+    SiLU: _silu,
+    Sigmoid: _simple("Sigmoid"),
+    Tanh: _simple("Tanh"),
+}
+"""How each layer is written."""

@@ -1,0 +1,115 @@
+"""From ONNX: a file's nodes are read in order, and become layers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import ArgumentError, FileError, GradtrailError
+from ..network import Network
+from .building import Builder
+from .extras import needed
+from .onnx_file import Model, Operation, read_model
+from .onnx_operators import OPERATORS
+from .onnx_view import View
+from .values import Refused
+
+__all__ = ["from_onnx"]
+
+
+def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None = None) -> Network:
+    """The network in an ONNX file, with its weights and running statistics.
+
+    A layer with weights is called what they are called there, with dots as underscores
+    (`layer1.0.conv1.weight` makes `layer1_0_conv1`), another one like its node, if those are names
+    at all; otherwise `conv1, relu1, …` as always. A softmax at the end is left out, since
+    `CrossEntropy` includes it: the network gives the logits. Arithmetic that is a layer (a GELU
+    written with erf, x·sigmoid(x), a bias that is added, the normalisation of the input) becomes
+    that layer.
+
+    Args:
+        path: of the file, at most 1 GiB; arrays must lie in it, no other file is opened.
+        input_shape: of one sample, where the file leaves sizes open.
+
+    Returns:
+        A network of the file's dtype, float32 or float64.
+
+    Raises:
+        FileError: no such file, damaged, too large, or something in it that no layer here
+            computes; the message names the file and the node.
+        ArgumentError: ONNX is missing, no path, or an `input_shape` that is none.
+
+    Example:
+        >>> net = gt.from_onnx("model.onnx")
+    """
+    onnx = needed("onnx", "from_onnx")
+    if not isinstance(path, str | os.PathLike):
+        raise ArgumentError(f"from_onnx: path must be a file, got {path!r}")
+    given = None if input_shape is None else Builder(input_shape).input.shape
+    try:
+        return _network(read_model(Path(path), onnx), given)
+    except Refused as cause:
+        raise FileError(f"{path}: {cause.where or 'the model'} {cause}") from cause
+
+
+def _network(model: Model, given: tuple[int, ...] | None) -> Network:
+    """The network that a model computes."""
+    name, dtype, (batch, *sizes) = model.input[0], model.input[1], model.input[2] or (None,)
+    builder = _builder(sizes, given)
+    known: dict[str, Any] = {**model.arrays, name: builder.input}
+    for operation in model.operations:
+        builder.at(operation.where, operation.name)
+        view = View(operation, known, model.opset, batch or None, dtype)
+        try:
+            result = _converted(builder, view)
+        except Refused as cause:
+            raise Refused(str(cause), cause.where or operation.where) from cause
+        except GradtrailError as cause:
+            raise Refused(str(cause), operation.where) from cause
+        _keep(operation, result, known)
+    if model.output not in known:
+        raise Refused(f"has the output {model.output!r:.80}, which no node gives")
+    return builder.network(known[model.output], dtype)
+
+
+def _builder(sizes: Sequence[int | None], given: tuple[int, ...] | None) -> Builder:
+    """A builder for samples of the file's shape, open sizes filled from what is given."""
+    if given is not None:
+        fits = len(given) == len(sizes) and all(
+            size in (None, 0, told) for size, told in zip(sizes, given, strict=True)
+        )
+        if sizes and not fits:
+            raise Refused(f"takes samples of {tuple(sizes)}, not of input_shape={given}")
+        return Builder(given)
+    if not sizes or not all(sizes):
+        raise Refused(
+            f"leaves the shape of a sample open, {tuple(size or '?' for size in sizes)}; give "
+            "input_shape=(channels, height, width)"
+        )
+    try:
+        return Builder([size for size in sizes if size])
+    except GradtrailError as cause:
+        raise Refused(str(cause)) from cause
+
+
+def _converted(builder: Builder, view: View) -> Any:
+    """What one node gives."""
+    operation = view.operation
+    convert = OPERATORS.get(operation.operator)
+    if convert is None:
+        raise Refused("has an operator for which there is no layer here")
+    if not operation.outputs or not operation.outputs[0]:
+        raise Refused("gives nothing that has a name")
+    result = convert(builder, view)
+    view.unasked()
+    return result
+
+
+def _keep(operation: Operation, result: Any, known: dict[str, Any]) -> None:
+    """Note what a node gives under its first output's name; the others must not be read."""
+    first = operation.outputs[0]
+    if first in known:
+        raise Refused(f"gives {first!r:.80} a second time", operation.where)
+    known[first] = result

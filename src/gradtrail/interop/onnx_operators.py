@@ -1,0 +1,357 @@
+"""ONNX's operators, one converter each; to add one, add it to the table below.
+
+A converter takes the builder and a `View` of the node: its inputs as values, its attributes checked
+as they are asked for. An attribute that a converter does not ask for is refused by the reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
+from ..layers.activations import Activation
+from .building import Builder
+from .margins import Margins, same_margins
+from .onnx_sizes import SIZES, computed
+from .onnx_view import View
+from .values import BATCH, Padded, Refused, Value, Weights
+
+__all__ = ["OPERATORS"]
+
+Converter = Callable[[Builder, View], Any]
+
+
+# -- layers with weights --------------------------------------------------------------------------
+
+
+def _margins(b: Builder, n: View, kernel: Sequence[int], stride: Any, dilation: Any) -> Margins:
+    """The padding of a window, given or by a rule."""
+    rule = n.word("auto_pad", "NOTSET")
+    pads = n.whole_numbers("pads", [0, 0, 0, 0], count=4, least=0)
+    if rule == "NOTSET":
+        return ((pads[0], pads[2]), (pads[1], pads[3]))
+    if rule == "VALID":
+        return ((0, 0), (0, 0))
+    if rule not in ("SAME_UPPER", "SAME_LOWER"):
+        raise Refused(f"has auto_pad={rule!r:.40}, which is no rule")
+    extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    sizes = b.maps(n.value(0))
+    return same_margins(sizes, extents, stride, odd_before=rule == "SAME_LOWER")
+
+
+def _kernel(n: View) -> tuple[int, ...]:
+    """The kernel size, which the weights show and an attribute may repeat."""
+    weight = n.weights(1)
+    if weight.values.ndim != 4:
+        raise Refused(
+            f"has weights with {weight.values.ndim} axes; only two spatial axes are taken"
+        )
+    kernel = tuple(weight.values.shape[2:])
+    told = tuple(n.whole_numbers("kernel_shape", list(kernel), count=2, least=1))
+    if told != kernel:
+        raise Refused(f"has kernel_shape={told}, but weights of shape {weight.values.shape}")
+    return kernel
+
+
+def _conv(b: Builder, n: View) -> Any:
+    kernel = _kernel(n)
+    stride = n.whole_numbers("strides", [1, 1], count=2, least=1)
+    dilation = n.whole_numbers("dilations", [1, 1], count=2, least=1)
+    return b.convolution(
+        n.value(0),
+        n.weights(1),
+        n.optional(2),
+        stride=stride,
+        margins=_margins(b, n, kernel, stride, dilation),
+        dilation=dilation,
+        groups=n.whole_number("group", 1, least=1),
+    )
+
+
+def _conv_transpose(b: Builder, n: View) -> Any:
+    """ONNX may crop more behind than before; that is less output padding."""
+    _kernel(n)
+    if n.word("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or "output_shape" in n.attributes:
+        raise Refused("computes its padding from the output's shape; give it as numbers")
+    pads = n.whole_numbers("pads", [0, 0, 0, 0], count=4, least=0)
+    extra = n.whole_numbers("output_padding", [0, 0], count=2, least=0)
+    behind = [e + p - q for e, p, q in zip(extra, pads[:2], pads[2:], strict=True)]
+    return b.transposed(
+        n.value(0),
+        n.weights(1),
+        n.optional(2),
+        stride=n.whole_numbers("strides", [1, 1], count=2, least=1),
+        padding=pads[:2],
+        output_padding=behind,
+        dilation=n.whole_numbers("dilations", [1, 1], count=2, least=1),
+        groups=n.whole_number("group", 1, least=1),
+    )
+
+
+def _changed(weights: Weights, values: np.ndarray) -> Weights:
+    return Weights(weights.name, values)
+
+
+def _gemm(b: Builder, n: View) -> Any:
+    """α·A·B + β·C, with A the samples."""
+    alpha, beta = n.number("alpha", 1.0), n.number("beta", 1.0)
+    across = n.flag("transB", False)
+    if n.flag("transA", False):
+        raise Refused("multiplies by the samples transposed (transA=1)")
+    weight, bias = n.weights(1), n.optional(2)
+    if weight.values.ndim != 2:
+        raise Refused(f"multiplies by an array of shape {weight.values.shape}, not a matrix")
+    matrix = weight.values if across else weight.values.T
+    scaled = matrix if alpha == 1 else b.spent(matrix * matrix.dtype.type(alpha))
+    weight = _changed(weight, scaled)
+    if bias is not None:
+        if not isinstance(bias, Weights) or bias.values.size not in (1, matrix.shape[0]):
+            raise Refused("adds something that is no bias")
+        row = np.broadcast_to(bias.values.reshape(-1), matrix.shape[:1])
+        bias = _changed(bias, row if beta == 1 else row * row.dtype.type(beta))
+    return b.linear(n.value(0), weight, bias)
+
+
+def _matmul(b: Builder, n: View) -> Any:
+    weight = n.weights(1)
+    if weight.values.ndim != 2:
+        raise Refused(f"multiplies by an array of shape {weight.values.shape}, not a matrix")
+    return b.linear(n.value(0), _changed(weight, weight.values.T), None)
+
+
+def _batch_normalization(b: Builder, n: View) -> Any:
+    if n.flag("training_mode", False) or not n.flag("spatial", True):
+        raise Refused("normalises by the batch's statistics; export the model for evaluation")
+    names = ("weight", "bias", "running_mean", "running_var")
+    weights = {name: n.weights(place) for place, name in enumerate(names, 1)}
+    momentum = round(1 - n.number("momentum", 0.9), 7)
+    return b.norm(n.value(0), weights, eps=n.number("epsilon", 1e-5), momentum=momentum)
+
+
+# -- pooling --------------------------------------------------------------------------------------
+
+
+def _windows(n: View) -> tuple[list[int], list[int], list[int]]:
+    kernel = n.whole_numbers("kernel_shape", None, count=2, least=1)
+    stride = n.whole_numbers("strides", [1, 1], count=2, least=1)
+    return kernel, stride, n.whole_numbers("dilations", [1, 1], count=2, least=1)
+
+
+def _max_pool(b: Builder, n: View) -> Any:
+    n.whole_number("storage_order", 0, least=0)  # of the winners' indices, which are refused
+    kernel, stride, dilation = _windows(n)
+    return b.maximum_pool(
+        n.value(0),
+        kernel,
+        stride=stride,
+        margins=_margins(b, n, kernel, stride, dilation),
+        dilation=dilation,
+        ceiling=n.flag("ceil_mode", False),
+    )
+
+
+def _average_pool(b: Builder, n: View) -> Any:
+    kernel, stride, dilation = _windows(n)
+    if dilation != [1, 1]:
+        raise Refused(f"has dilations={dilation}; an average pooling here has none")
+    margins = _margins(b, n, kernel, stride, dilation)
+    counted = n.flag("count_include_pad", False) or not any(map(any, margins))
+    ceiling = n.flag("ceil_mode", False)
+    return b.average_pool(
+        n.value(0), kernel, stride=stride, margins=margins, ceiling=ceiling, counted=counted
+    )
+
+
+def _global_average(b: Builder, n: View) -> Any:
+    b.maps(n.value(0))
+    return b.average(n.value(0), keep=True)
+
+
+def _reduce_mean(b: Builder, n: View) -> Any:
+    axes = n.axes("axes", 1)
+    n.flag("noop_with_empty_axes", False)
+    if not axes:
+        raise Refused("takes the mean over everything, samples included")
+    return b.mean(n.value(0), axes, keep=n.flag("keepdims", True))
+
+
+# -- activations and arithmetic -------------------------------------------------------------------
+
+
+def _activation(layer: Activation) -> Converter:
+    return lambda b, n: b.activation(layer, n.value(0))
+
+
+def _leaky_relu(b: Builder, n: View) -> Any:
+    return b.activation(LeakyReLU(n.number("alpha", 0.01)), n.value(0))
+
+
+def _gelu(b: Builder, n: View) -> Any:
+    return b.activation(GELU(approximate=n.word("approximate", "none")), n.value(0))
+
+
+def _swish(b: Builder, n: View) -> Any:
+    x, alpha = n.value(0), n.number("alpha", 1.0)
+    scaled = x if alpha == 1 else b.binary("mul", x, alpha)
+    return b.binary("mul", x, b.activation(Sigmoid(), scaled))
+
+
+def _binary(name: str) -> Converter:
+    def convert(b: Builder, n: View) -> Any:
+        if any(isinstance(n.given(place), np.ndarray) for place in (0, 1)):
+            return computed(n, name)
+        return b.binary(name, n.given(0), n.given(1))
+
+    return convert
+
+
+def _unary(name: str) -> Converter:
+    return lambda b, n: b.unary(name, n.given(0))
+
+
+def _several(name: str) -> Converter:
+    def convert(b: Builder, n: View) -> Any:
+        first, *others = (n.given(place) for place in range(n.count))
+        for other in others:
+            first = b.binary(name, first, other)
+        return first
+
+    return convert
+
+
+def _clip(b: Builder, n: View) -> Any:
+    low, high = (n.attribute_or_input(name, place) for place, name in enumerate(("min", "max"), 1))
+    x = n.given(0)
+    x = x if low is None else b.binary("max", x, low)
+    return x if high is None else b.binary("min", x, high)
+
+
+def _dropout(b: Builder, n: View) -> Any:
+    n.whole_number("seed", 0, least=None)
+    training, p = n.optional(2), n.attribute_or_input("ratio", 1)
+    if training is not None and (not isinstance(training, Weights) or training.values.any()):
+        raise Refused("drops out in evaluation, too (training_mode)")
+    return b.dropout(n.value(0), 0.5 if p is None else n.single(p))
+
+
+def _softmax(b: Builder, n: View) -> Any:
+    axis = n.whole_number("axis", -1 if n.opset >= 13 else 1, least=None)
+    return b.softmax(n.value(0), axis)
+
+
+# -- shapes and branches --------------------------------------------------------------------------
+
+
+def _flatten(b: Builder, n: View) -> Any:
+    axis = n.whole_number("axis", 1, least=None)
+    x = n.value(0)
+    if axis % (len(b.shape(x)) + 1) != 1:
+        raise Refused(f"flattens from axis {axis}; only 1 keeps the samples apart")
+    return b.flatten(x)
+
+
+def _pad(b: Builder, n: View) -> Any:
+    x, mode, axes = n.value(0), n.word("mode", "constant"), n.optional(3)
+    pads = n.axes("pads", 1)
+    fill = n.number("value", 0.0) if n.opset < 11 else n.optional(2)
+    b.maps(x)
+    if axes is not None:
+        pads = _spread(n.axes("axes", 3), pads)
+    zeros = fill is None or n.single(fill) == 0
+    if mode != "constant" or not zeros or len(pads) != 8 or any(pads[:2] + pads[4:6]):
+        raise Refused(f"pads by {pads} with mode={mode!r:.40}; only maps are, with zeros")
+    margins = ((pads[2], pads[6]), (pads[3], pads[7]))
+    if any(p < 0 for pair in margins for p in pair):
+        raise Refused(f"pads by {pads}, fewer than none")
+    if isinstance(x, Padded):
+        raise Refused("pads what has been padded before")
+    return Padded(b.tensor(x), margins, b.where)
+
+
+def _spread(axes: Sequence[int], pads: Sequence[int]) -> list[int]:
+    """Pads of some axes as pads of all four."""
+    found = [0] * 8
+    if len(pads) != 2 * len(axes):
+        raise Refused(f"pads {len(axes)} axes by {len(pads)} numbers")
+    for place, axis in enumerate(axes):
+        if not -4 <= axis < 4:
+            raise Refused(f"pads axis {axis}, which samples of two spatial axes do not have")
+        found[axis % 4], found[axis % 4 + 4] = pads[place], pads[place + len(axes)]
+    return found
+
+
+def _concat(b: Builder, n: View) -> Any:
+    values = [n.given(place) for place in range(n.count)]
+    if not any(isinstance(value, Value) for value in values):
+        return SIZES["Concat"](b, n)
+    return b.concat(values, n.whole_number("axis", None, least=None))
+
+
+def _reshape(b: Builder, n: View) -> Any:
+    if not isinstance(n.given(0), Value):
+        return SIZES["Reshape"](b, n)
+    x, target = n.value(0), n.integers(1)
+    sizes = (BATCH, *b.shape(x))
+    copies = not n.flag("allowzero", False)
+    filled = [
+        sizes[place] if size == 0 and copies and place < len(sizes) else size
+        for place, size in enumerate(target)
+    ]
+    return b.reshape(x, filled, n.declared_batch)
+
+
+def _squeeze(b: Builder, n: View) -> Any:
+    if not isinstance(n.given(0), Value):
+        return SIZES["Squeeze"](b, n)
+    axes = n.axes("axes", 1)
+    if not axes:
+        raise Refused("squeezes every axis of size 1, and the batch may be one; name the axes")
+    return b.squeeze(n.value(0), axes)
+
+
+OPERATORS: Mapping[str, Converter] = {
+    **SIZES,
+    "Abs": _unary("abs"),
+    "Add": _binary("add"),
+    "AveragePool": _average_pool,
+    "BatchNormalization": _batch_normalization,
+    "Clip": _clip,
+    "Concat": _concat,
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "Div": _binary("div"),
+    "Dropout": _dropout,
+    "Erf": _unary("erf"),
+    "Exp": _unary("exp"),
+    "Flatten": _flatten,
+    "Gelu": _gelu,
+    "Gemm": _gemm,
+    "GlobalAveragePool": _global_average,
+    "Identity": lambda b, n: n.given(0),
+    "LeakyRelu": _leaky_relu,
+    "LogSoftmax": _softmax,
+    "MatMul": _matmul,
+    "Max": _several("max"),
+    "MaxPool": _max_pool,
+    "Min": _several("min"),
+    "Mul": _binary("mul"),
+    "Neg": _unary("neg"),
+    "Pad": _pad,
+    "Pow": _binary("pow"),
+    "Reciprocal": _unary("reciprocal"),
+    "ReduceMean": _reduce_mean,
+    "Relu": _activation(ReLU()),
+    "Reshape": _reshape,
+    "Sigmoid": _activation(Sigmoid()),
+    "Softmax": _softmax,
+    "Sqrt": _unary("sqrt"),
+    "Squeeze": _squeeze,
+    "Sub": _binary("sub"),
+    "Sum": _several("add"),
+    "Swish": _swish,
+    "Tanh": _activation(Tanh()),
+}
+"""By name."""

@@ -1,0 +1,172 @@
+"""A node of an ONNX file as a converter asks about it: each answer checked, each question noted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .onnx_file import Operation
+from .values import Refused, Value, Weights
+
+__all__ = ["LONGEST", "View"]
+
+_LARGEST = 1 << 31
+LONGEST = 64  # sizes and axes in one list
+
+
+class View:
+    """One node.
+
+    Args:
+        operation: the node.
+        known: what all names before it stand for.
+        opset: the version of the operators.
+        declared_batch: the batch size that the file names, if it names one.
+        dtype: of the samples.
+    """
+
+    def __init__(
+        self,
+        operation: Operation,
+        known: Mapping[str, Any],
+        opset: int,
+        declared_batch: int | None,
+        dtype: np.dtype[Any],
+    ) -> None:
+        self.operation, self.known = operation, known
+        self.opset, self.declared_batch, self.dtype = opset, declared_batch, dtype
+        self.attributes = operation.attributes
+        self.count = len(operation.inputs)
+        self.asked: set[str] = set()
+
+    def unasked(self) -> None:
+        """Check that there is no attribute that nobody asked for.
+
+        Raises:
+            Refused: there is one, whose meaning would be lost.
+        """
+        for name in self.attributes.keys() - self.asked:
+            raise Refused(f"has the attribute {name!r:.60}, which is not known here")
+
+    # -- inputs -----------------------------------------------------------------------------------
+
+    def optional(self, place: int) -> Any:
+        """An input, or None where it is left out."""
+        name = self.operation.inputs[place] if place < self.count else ""
+        if not name:
+            return None
+        if name not in self.known:
+            raise Refused(f"reads {name!r:.80}, which nothing before it gives")
+        return self.known[name]
+
+    def given(self, place: int) -> Any:
+        """An input that must be there."""
+        found = self.optional(place)
+        if found is None:
+            raise Refused(f"lacks its input number {place + 1}")
+        return found
+
+    def value(self, place: int) -> Any:
+        """An input that depends on the samples."""
+        found = self.given(place)
+        if not isinstance(found, Value):
+            raise Refused(f"reads a constant as its input number {place + 1}, not the samples")
+        return found
+
+    def weights(self, place: int) -> Weights:
+        """An input that is an array of the file, of floating point numbers."""
+        found = self.given(place)
+        if not isinstance(found, Weights) or found.values.dtype.kind != "f":
+            raise Refused(f"has something else than an array of the file as input {place + 1}")
+        return found
+
+    def sizes(self, place: int) -> np.ndarray:
+        """An input that holds whole numbers, as an array of objects: `BATCH` may be among them."""
+        value = self.given(place)
+        if isinstance(value, Weights):
+            if value.values.dtype.kind != "i" or value.values.size > LONGEST:
+                raise Refused(f"needs a few whole numbers, not the array {value.name!r:.60}")
+            return value.values.astype(object)
+        if isinstance(value, np.ndarray):
+            return value
+        raise Refused("needs sizes that are known without the samples")
+
+    def integers(self, place: int) -> list[Any]:
+        """The same as a list."""
+        return list(self.sizes(place).reshape(-1))
+
+    def single(self, value: Any) -> float:
+        """One number."""
+        number = value.values if isinstance(value, Weights) else np.asarray(value)
+        if number.size != 1 or number.dtype.kind not in "fi":
+            raise Refused("needs one number where an array is")
+        return float(str(number.reshape(())[()]))  # float32 as its shortest decimal
+
+    # -- attributes -------------------------------------------------------------------------------
+
+    def _attribute(self, name: str, default: Any) -> Any:
+        self.asked.add(name)
+        found = self.attributes.get(name, default)
+        if found is None:
+            raise Refused(f"lacks its attribute {name!r}")
+        return found
+
+    def whole_numbers(
+        self, name: str, default: list[int] | None, *, count: int, least: int
+    ) -> list[int]:
+        """An attribute of `count` whole numbers from `least` on; None for no default."""
+        found = self._attribute(name, default)
+        whole = isinstance(found, list) and all(isinstance(n, int) for n in found)
+        if not whole or len(found) != count or any(not least <= n < _LARGEST for n in found):
+            raise Refused(
+                f"has {name}={found!r:.60}, not {count} whole numbers from {least} on; only "
+                "two spatial axes are taken"
+            )
+        return list(found)
+
+    def whole_number(self, name: str, default: int | None, *, least: int | None) -> int:
+        """An attribute of one whole number, from `least` on unless that is None."""
+        found = self._attribute(name, default)
+        below = least is not None and isinstance(found, int) and found < least
+        if not isinstance(found, int) or below or abs(found) >= _LARGEST:
+            raise Refused(f"has {name}={found!r:.60}, which is no such number")
+        return found
+
+    def number(self, name: str, default: float) -> float:
+        """An attribute of one finite number."""
+        found = self._attribute(name, default)
+        if not isinstance(found, int | float) or not math.isfinite(found):
+            raise Refused(f"has {name}={found!r:.60}, which is no finite number")
+        return float(found)
+
+    def flag(self, name: str, default: bool) -> bool:
+        """An attribute that is 0 or 1."""
+        found = self._attribute(name, int(default))
+        if found not in (0, 1):
+            raise Refused(f"has {name}={found!r:.60}, which is neither 0 nor 1")
+        return bool(found)
+
+    def word(self, name: str, default: str) -> str:
+        """An attribute of text."""
+        found = self._attribute(name, default)
+        if not isinstance(found, str):
+            raise Refused(f"has {name}={found!r:.60}, which is no word")
+        return found
+
+    def attribute_or_input(self, name: str, place: int) -> Any:
+        """What older operators have as an attribute and newer ones as an input, or None."""
+        self.asked.add(name)
+        return self.attributes[name] if name in self.attributes else self.optional(place)
+
+    def axes(self, name: str, place: int) -> list[int]:
+        """Axes, or what is counted like them; empty where they are left out."""
+        self.asked.add(name)
+        found: Any = self.attributes.get(name)
+        if found is None:
+            found = [] if self.optional(place) is None else self.integers(place)
+        if not isinstance(found, list) or not all(isinstance(n, int) for n in found):
+            raise Refused(f"has {name}={found!r:.60}, which are no whole numbers")
+        return found

@@ -1,0 +1,262 @@
+"""To PyTorch: a network as a `torch.nn.Module`, and as the source text of one.
+
+Both come from one list of calls (`calls_of`), so that the file that somebody reads and the module
+that somebody trains are the same network. Layers are attributes under their names, so the keys of
+the state are the names of our arrays. What has no module in PyTorch (a sum, a concatenation, the
+normalisation of the input) is a line in `forward`.
+"""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..equation.frozen import frozen
+from ..errors import ArgumentError
+from ..layers import (
+    GELU,
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2d,
+    LeakyReLU,
+    Linear,
+    MaxPool2d,
+    Normalize,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Tanh,
+)
+from ..layers.branches import Add, Join
+from ..network import Network, Step
+from .extras import needed
+
+__all__ = ["Call", "INPUT", "Made", "TAKEN", "calls_of", "to_torch"]
+
+
+@frozen
+class Made:
+    """A module of `torch.nn` with its arguments.
+
+    Args:
+        kind: such as `Conv2d`.
+        arguments: by position.
+        keywords: by name.
+    """
+
+    kind: str
+    arguments: tuple[Any, ...] = ()
+    keywords: tuple[tuple[str, Any], ...] = ()
+
+
+@frozen
+class Call:
+    """One call in `forward`; among the arguments are other calls, and `input`.
+
+    Args:
+        op: "call_module", "call_function" or "call_method", as in torch.fx.
+        target: the layer's name, `operator.add` or `torch.cat`, or the method.
+        arguments: by position.
+        name: what the result is called; None within another call.
+    """
+
+    op: str
+    target: str
+    arguments: tuple[Any, ...]
+    name: str | None = None
+
+
+def to_torch(network: Network) -> Any:
+    """The network as a `torch.nn.Module` with copies of its weights and running statistics.
+
+    Its layers are attributes under our names, so its state has the keys of a file that
+    `Network.save` wrote, and `load_state_dict` takes that file strictly. It starts in training
+    mode, as every module; `.eval()` gives what `Network.predict` gives.
+
+    Args:
+        network: any network.
+
+    Returns:
+        A `torch.fx.GraphModule`: it can be trained, printed, copied and pickled; `.code` shows its
+        forward.
+
+    Raises:
+        ArgumentError: PyTorch is missing, or a layer has a name that a module cannot have.
+    """
+    torch = needed("torch", "to_torch")
+    fx = needed("torch.fx", "to_torch")
+    made, calls = calls_of(network)
+    root = torch.nn.Module()
+    for name, module in made.items():
+        built = getattr(torch.nn, module.kind)(*module.arguments, **dict(module.keywords))
+        if module.kind == "BatchNorm2d":  # a counter that PyTorch needs for momentum=None alone
+            built.num_batches_tracked = None
+            built.register_load_state_dict_pre_hook(_without_counter)
+        root.add_module(name, built)
+    module = fx.GraphModule(root, _graph(calls, fx, torch), class_name="Network")
+    module.to(torch.float64 if network.dtype == np.float64 else torch.float32)
+    state = {**network.parameters, **network.buffers}
+    module.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
+    return module
+
+
+def _without_counter(module: Any, state: Any, prefix: str, *others: Any) -> None:
+    """Take the counter of batches out of a state before it is loaded: nothing would receive it."""
+    state.pop(f"{prefix}num_batches_tracked", None)
+
+
+def _graph(calls: tuple[Call, ...], fx: Any, torch: Any) -> Any:
+    """The calls as a torch.fx graph."""
+    import operator
+
+    graph = fx.Graph()
+    made: dict[str, Any] = {"input": graph.placeholder("input")}
+
+    def node(argument: Any) -> Any:
+        if isinstance(argument, list):
+            return [node(entry) for entry in argument]
+        if not isinstance(argument, Call):
+            return argument
+        if argument.name in made:
+            return made[argument.name]
+        target: Any = argument.target
+        if argument.op == "call_function":
+            package, name = target.split(".")
+            target = getattr(torch if package == "torch" else operator, name)
+        read = tuple(node(entry) for entry in argument.arguments)
+        called = "self_" if argument.name == "self" else argument.name  # forward has a self
+        result = graph.create_node(argument.op, target, read, name=called)
+        if argument.name:
+            made[argument.name] = result
+        return result
+
+    for call in calls:
+        last = node(call)
+    graph.output(last)
+    return graph
+
+
+# -- what each layer is ---------------------------------------------------------------------------
+
+
+def calls_of(network: Network) -> tuple[Mapping[str, Made], tuple[Call, ...]]:
+    """The modules by name, and the calls of forward in order.
+
+    Raises:
+        ArgumentError: a layer whose name a module cannot have, as `lambda` or `train`.
+    """
+    shapes = network.system(1).shapes
+    made: dict[str, Made] = {}
+    results: dict[str, Any] = {network.input_name: INPUT}
+    calls: list[Call] = []
+    for step in network.steps:
+        if keyword.iskeyword(step.name) or step.name in TAKEN:
+            raise ArgumentError(
+                f"layer {step.name!r} cannot be an attribute of a torch.nn.Module, which calls "
+                "something else so; give it another name"
+            )
+        shape = shapes[step.sources[0]][1:]
+        module = _module(step.layer, shape)
+        if module is not None:
+            made[step.name] = module
+        call = _call(step, [results[name] for name in step.sources], shape)
+        calls.append(call)
+        results[step.output] = call
+    return made, tuple(calls)
+
+
+TAKEN = frozenset({
+    "T_destination", "add_module", "add_submodule", "apply", "bfloat16", "buffers",
+    "call_super_init", "children", "code", "compile", "cpu", "cuda",
+    "delete_all_unused_submodules", "delete_submodule", "double", "dump_patches", "eval",
+    "extra_repr", "float", "forward", "get_buffer", "get_extra_state", "get_parameter",
+    "get_submodule", "graph", "half", "ipu", "load_state_dict", "meta", "modules", "mtia",
+    "named_buffers", "named_children", "named_modules", "named_parameters", "parameters",
+    "print_readable", "recompile", "register_backward_hook", "register_buffer",
+    "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook",
+    "register_full_backward_pre_hook", "register_load_state_dict_post_hook",
+    "register_load_state_dict_pre_hook", "register_module", "register_parameter",
+    "register_state_dict_post_hook", "register_state_dict_pre_hook", "requires_grad_",
+    "set_extra_state", "set_submodule", "shape_env", "share_memory", "state_dict", "to",
+    "to_empty", "to_folder", "train", "training", "type", "xpu", "zero_grad",
+})  # fmt: skip
+"""What modules have as attributes."""
+
+INPUT = Call("placeholder", "input", (), "input")
+
+
+def _module(layer: Any, shape: tuple[int, ...]) -> Made | None:
+    """The module that a layer is, for samples of a shape; None for a line of its own."""
+    first = shape[0]
+    match layer:
+        case Conv2d() | ConvTranspose2d():
+            return Made(
+                type(layer).__name__,
+                (first, layer.out_channels, layer.kernel_size),
+                _settings(
+                    layer, "stride", "padding", "output_padding", "dilation", "groups", "bias"
+                ),
+            )
+        case Linear():
+            return Made("Linear", (first, layer.out_features), _settings(layer, "bias"))
+        case MaxPool2d() | AvgPool2d():
+            settings = _settings(layer, "stride", "padding", "dilation", "count_include_pad")
+            return Made(type(layer).__name__, (layer.kernel_size,), settings)
+        case GlobalAvgPool2d():
+            return Made("AdaptiveAvgPool2d", (1,))
+        case BatchNorm2d():
+            return Made("BatchNorm2d", (first,), _settings(layer, "eps", "momentum", "affine"))
+        case Dropout():
+            return Made("Dropout", (layer.p,))
+        case LeakyReLU():
+            return Made("LeakyReLU", (layer.negative_slope,))
+        case GELU():
+            return Made("GELU", (), _settings(layer, "approximate"))
+        case ReLU() | Sigmoid() | Tanh() | SiLU() | Flatten():
+            return Made(type(layer).__name__)
+        case Normalize() | Add() | Join():
+            return None
+    raise ArgumentError(f"PyTorch has no module for {layer.kind}")
+
+
+def _settings(layer: Any, *names: str) -> tuple[tuple[str, Any], ...]:
+    """The arguments that differ from their defaults, which are PyTorch's."""
+    known = layer.settings()
+    return tuple((name, getattr(layer, name)) for name in names if name in known)
+
+
+def _call(step: Step, sources: list[Any], shape: tuple[int, ...]) -> Call:
+    """How a layer is called in forward."""
+    name = step.name
+    match step.layer:
+        case Add():
+            return Call("call_function", "operator.add", tuple(sources), name)
+        case Join():
+            return Call("call_function", "torch.cat", (sources, 1), name)
+        case GlobalAvgPool2d():
+            pooled = Call("call_module", name, tuple(sources))
+            return Call("call_function", "torch.flatten", (pooled, 1), f"{name}_flat")
+        case Normalize():
+            (source,) = sources
+            mean, std = (
+                _constant(source, numbers, len(shape))
+                for numbers in (step.layer.mean, step.layer.std)
+            )
+            centred = Call("call_function", "operator.sub", (source, mean))
+            return Call("call_function", "operator.truediv", (centred, std), name)
+    return Call("call_module", name, tuple(sources), name)
+
+
+def _constant(source: Call, numbers: Any, rank: int) -> Any:
+    """A number, or numbers by channel as a tensor like `source`; no state of the module."""
+    if isinstance(numbers, float):
+        return numbers
+    tensor = Call("call_method", "new_tensor", (source, list(numbers)))
+    return Call("call_method", "reshape", (tensor, -1, *[1] * (rank - 1)))

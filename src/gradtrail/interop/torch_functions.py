@@ -1,0 +1,356 @@
+"""PyTorch's functions and methods, one converter each; to add one, add it to the table below.
+
+A converter takes the builder and then the arguments under PyTorch's names. No PyTorch is imported:
+functions are known by their paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
+from .building import Builder
+from .values import BATCH, Padded, Refused, Value
+
+__all__ = ["FUNCTIONS", "METHODS", "pair"]
+
+Converter = Callable[..., Any]
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """One number for both spatial axes, or one for each."""
+    listed = tuple(value) if isinstance(value, Sequence) else (value, value)
+    listed = listed * 2 if len(listed) == 1 else listed
+    if len(listed) != 2 or not all(isinstance(n, int) and not isinstance(n, bool) for n in listed):
+        raise Refused(f"has {value!r} where one whole number or one for each axis is needed")
+    return listed
+
+
+def _alike(values: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    """The same margin before and behind."""
+    return tuple((p, p) for p in values)
+
+
+# -- activations ----------------------------------------------------------------------------------
+
+
+def _relu(b: Builder, input: Any, inplace: bool = False) -> Any:
+    return b.activation(ReLU(), input)
+
+
+def _leaky_relu(b: Builder, input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
+    return b.activation(LeakyReLU(negative_slope), input)
+
+
+def _sigmoid(b: Builder, input: Any) -> Any:
+    return b.activation(Sigmoid(), input)
+
+
+def _tanh(b: Builder, input: Any) -> Any:
+    return b.activation(Tanh(), input)
+
+
+def _gelu(b: Builder, input: Any, approximate: str = "none") -> Any:
+    return b.activation(GELU(approximate=approximate), input)
+
+
+def _silu(b: Builder, input: Any, inplace: bool = False) -> Any:
+    return b.activation(SiLU(), input)
+
+
+def _dropout(
+    b: Builder, input: Any, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Any:
+    return b.dropout(input, p) if training else input
+
+
+def _softmax(
+    b: Builder, input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Any:
+    return b.softmax(input, dim)
+
+
+# -- layers with weights, and pools ---------------------------------------------------------------
+
+
+def _conv2d(
+    b: Builder,
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Any:
+    if padding == "same":
+        margins: Any = "same"
+    else:
+        margins = _alike(pair(0 if padding == "valid" else padding))
+    return b.convolution(
+        input,
+        weight,
+        bias,
+        stride=pair(stride),
+        margins=margins,
+        dilation=pair(dilation),
+        groups=groups,
+    )
+
+
+def _conv_transpose2d(
+    b: Builder,
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Any:
+    return b.transposed(
+        input,
+        weight,
+        bias,
+        stride=pair(stride),
+        padding=pair(padding),
+        output_padding=pair(output_padding),
+        dilation=pair(dilation),
+        groups=groups,
+    )
+
+
+def _linear(b: Builder, input: Any, weight: Any, bias: Any = None) -> Any:
+    return b.linear(input, weight, bias)
+
+
+def _max_pool2d(
+    b: Builder,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    if return_indices:
+        raise Refused("returns the winners' indices (return_indices=True), which no layer reads")
+    kernel = pair(kernel_size)
+    return b.maximum_pool(
+        input,
+        kernel,
+        stride=pair(stride) if stride not in (None, (), []) else kernel,
+        margins=_alike(pair(padding)),
+        dilation=pair(dilation),
+        ceiling=ceil_mode,
+    )
+
+
+def _avg_pool2d(
+    b: Builder,
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Any:
+    kernel = pair(kernel_size)
+    if divisor_override not in (None, prod(kernel)):
+        raise Refused(f"divides by {divisor_override} (divisor_override) instead of {prod(kernel)}")
+    return b.average_pool(
+        input,
+        kernel,
+        stride=pair(stride) if stride not in (None, (), []) else kernel,
+        margins=_alike(pair(padding)),
+        ceiling=ceil_mode,
+        counted=count_include_pad,
+    )
+
+
+def _adaptive_avg_pool2d(b: Builder, input: Any, output_size: Any) -> Any:
+    sizes = b.maps(input)
+    listed = output_size if isinstance(output_size, Sequence) else (output_size, output_size)
+    asked = tuple(s if a is None else a for a, s in zip(listed, sizes, strict=True))
+    if asked == (1, 1):
+        return b.average(input, keep=True)
+    if asked == sizes:
+        return input
+    if any(a < 1 or s % a for a, s in zip(asked, sizes, strict=True)):
+        raise Refused(
+            f"averages maps of {sizes[0]} × {sizes[1]} to {asked[0]} × {asked[1]}, for which "
+            "windows of one size do not exist"
+        )
+    kernel = pair(tuple(s // a for a, s in zip(asked, sizes, strict=True)))
+    return b.average_pool(
+        input, kernel, stride=kernel, margins=((0, 0), (0, 0)), ceiling=False, counted=True
+    )
+
+
+def _pad(
+    b: Builder, input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> Any:
+    margins = list(pad) + [0] * (4 - len(pad))
+    if mode != "constant" or value not in (None, 0) or len(margins) != 4 or min(margins) < 0:
+        raise Refused(f"pads {pad} with mode={mode!r}, value={value}; only maps, with zeros")
+    if isinstance(input, Padded):
+        raise Refused("pads what has been padded before")
+    b.maps(input)
+    left, right, top, bottom = margins
+    return Padded(b.tensor(input), ((top, bottom), (left, right)), b.where)
+
+
+# -- shapes ---------------------------------------------------------------------------------------
+
+
+def _flatten(b: Builder, input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+    shape = b.shape(input)
+    rank = len(shape) + 1
+    start, end = start_dim % rank, end_dim % rank
+    if start == 0:
+        raise Refused("flattens the samples into each other; give start_dim=1")
+    if start >= end:
+        return input
+    inner = prod(shape[start - 1 : end])
+    return b.reshaped(input, (*shape[: start - 1], inner, *shape[end:]))
+
+
+def _reshape(b: Builder, input: Any, *shape: Any) -> Any:
+    if isinstance(input, np.ndarray):
+        return input.reshape(*shape)
+    target = shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
+    return b.reshape(input, list(target))
+
+
+def _squeeze(b: Builder, input: Any, dim: Any = None) -> Any:
+    if dim is None:
+        raise Refused("squeezes every axis of size 1, and the batch may be one; name the axes")
+    return b.squeeze(input, dim if isinstance(dim, Sequence) else [dim])
+
+
+def _mean(b: Builder, input: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+    if dim is None:
+        raise Refused("takes the mean over everything, samples included")
+    return b.mean(input, dim if isinstance(dim, Sequence) else [dim], keep=keepdim)
+
+
+def _cat(b: Builder, tensors: Sequence[Any], dim: int = 0, axis: int | None = None) -> Any:
+    return b.concat(tensors, dim if axis is None else axis)
+
+
+def _size(b: Builder, input: Any, dim: int | None = None) -> Any:
+    sizes = (BATCH, *b.shape(input))
+    return sizes if dim is None else sizes[dim]
+
+
+def _getattr(b: Builder, input: Any, name: str) -> Any:
+    if name == "shape":
+        return _size(b, input)
+    if name == "ndim":
+        return len(b.shape(input)) + 1
+    raise Refused(f"reads the attribute {name!r} of a tensor")
+
+
+def _dim(b: Builder, input: Any) -> int:
+    return len(b.shape(input)) + 1
+
+
+def _same(b: Builder, input: Any) -> Any:
+    return input
+
+
+def _new_tensor(b: Builder, input: Any, data: Any) -> np.ndarray:
+    return np.asarray(data, np.float64)
+
+
+# -- arithmetic -----------------------------------------------------------------------------------
+
+
+def _scaled(name: str) -> Converter:
+    def convert(b: Builder, input: Any, other: Any, *, alpha: Any = 1) -> Any:
+        return b.binary(name, input, other if alpha == 1 else b.binary("mul", other, alpha))
+
+    return convert
+
+
+def _binary(name: str) -> Converter:
+    return lambda b, input, other: b.binary(name, input, other)
+
+
+def _pow(b: Builder, input: Any, exponent: Any) -> Any:
+    return b.binary("pow", input, exponent)
+
+
+def _rsub(b: Builder, input: Any, other: Any) -> Any:
+    return b.binary("sub", other, input)
+
+
+def _square(b: Builder, input: Any) -> Any:
+    return b.binary("mul", input, input)
+
+
+def _unary(name: str) -> Converter:
+    return lambda b, input: b.unary(name, input)
+
+
+def _clamp(b: Builder, input: Any, min: Any = None, max: Any = None) -> Any:
+    for name, limit in (("max", min), ("min", max)):
+        input = input if limit is None else b.binary(name, input, limit)
+    return input
+
+
+def _asserted(b: Builder, condition: Any, message: Any = None) -> None:
+    if isinstance(condition, Value):
+        raise Refused("asserts something of the samples' values")
+
+
+_SHARED: Mapping[str, Converter] = {  # in torch and as methods
+    "relu": _relu, "sigmoid": _sigmoid, "tanh": _tanh,
+    "softmax": _softmax, "log_softmax": _softmax,
+    "flatten": _flatten, "reshape": _reshape, "squeeze": _squeeze, "mean": _mean,
+    "add": _scaled("add"), "sub": _scaled("sub"), "subtract": _scaled("sub"),
+    "mul": _binary("mul"), "multiply": _binary("mul"),
+    "div": _binary("div"), "divide": _binary("div"), "true_divide": _binary("div"),
+    "maximum": _binary("max"), "minimum": _binary("min"),
+    "pow": _pow, "square": _square, "clamp": _clamp,
+    "erf": _unary("erf"), "exp": _unary("exp"), "neg": _unary("neg"), "sqrt": _unary("sqrt"),
+    "reciprocal": _unary("reciprocal"), "abs": _unary("abs"),
+    "clone": _same,
+}  # fmt: skip
+
+METHODS: Mapping[str, Converter] = {
+    **_SHARED,
+    "view": _reshape, "size": _size, "dim": _dim, "contiguous": _same, "new_tensor": _new_tensor,
+}  # fmt: skip
+"""By the name of the method; one behind which an underscore stands writes over its input."""
+
+_FUNCTIONAL: Mapping[str, Converter] = {
+    "relu": _relu, "leaky_relu": _leaky_relu, "sigmoid": _sigmoid, "tanh": _tanh,
+    "gelu": _gelu, "silu": _silu, "softmax": _softmax, "log_softmax": _softmax,
+    "dropout": _dropout, "linear": _linear,
+    "conv2d": _conv2d, "conv_transpose2d": _conv_transpose2d,
+    "max_pool2d": _max_pool2d, "avg_pool2d": _avg_pool2d,
+    "adaptive_avg_pool2d": _adaptive_avg_pool2d, "pad": _pad,
+}  # fmt: skip
+
+FUNCTIONS: Mapping[str, Converter] = {
+    **{f"torch.{name}": convert for name, convert in _SHARED.items()},
+    **{f"torch.nn.functional.{name}": convert for name, convert in _FUNCTIONAL.items()},
+    "torch.max_pool2d": _max_pool2d, "torch.conv2d": _conv2d,
+    "torch.cat": _cat, "torch.concat": _cat, "torch.concatenate": _cat,
+    "torch.rsub": _rsub, "torch.special.erf": _unary("erf"), "torch._assert": _asserted,
+    "operator.add": _binary("add"), "operator.iadd": _binary("add"),
+    "operator.sub": _binary("sub"), "operator.isub": _binary("sub"),
+    "operator.mul": _binary("mul"), "operator.imul": _binary("mul"),
+    "operator.truediv": _binary("div"), "operator.itruediv": _binary("div"),
+    "operator.pow": _binary("pow"), "operator.neg": _unary("neg"),
+    "builtins.getattr": _getattr,
+}  # fmt: skip
+"""By path."""

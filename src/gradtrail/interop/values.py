@@ -1,0 +1,168 @@
+"""What flows along the edges of a foreign graph while it is read.
+
+Many things there are not layers yet. `Pointwise` is arithmetic on single numbers, which may turn
+out to be a GELU or the normalisation of the input; `Padded` waits for a convolution, `Reshaped` for
+the axes to be one, `Softmax` for the end of the network. Sizes are numbers, and the batch's is
+`BATCH`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from ..equation.frozen import frozen
+from ..errors import ArgumentError
+from ..layers import Layer
+
+__all__ = [
+    "BATCH",
+    "Batch",
+    "Padded",
+    "Pointwise",
+    "Refused",
+    "Reshaped",
+    "Shape",
+    "Softmax",
+    "Tensor",
+    "Value",
+    "Weights",
+]
+
+Shape = tuple[int, ...]
+"""Of one sample, without the batch."""
+
+
+class Refused(ArgumentError):  # noqa: N818, it becomes an error where a function is left
+    """Something that no layer here computes.
+
+    Args:
+        clause: why, without the node.
+        where: the node, if it is not the one that is being read.
+    """
+
+    def __init__(self, clause: str, where: str | None = None) -> None:
+        super().__init__(clause)
+        self.where = where
+
+
+@frozen
+class Batch:
+    """The size of the batch, which no network knows."""
+
+
+BATCH: Final = Batch()
+
+
+@frozen
+class Tensor:
+    """What a node of the graph gives.
+
+    Args:
+        node: its place in the graph, −1 for the input.
+        shape: of one sample.
+    """
+
+    node: int
+    shape: Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """An array that comes with the foreign model.
+
+    Args:
+        name: what it is called there; one array in two places is shared.
+        values: in any dtype.
+        trained: whether the model says that training changes it.
+    """
+
+    name: str
+    values: np.ndarray
+    trained: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Pointwise:
+    """A function of each element of `base` by itself.
+
+    Args:
+        base: what it is applied to.
+        curve: its values at `pointwise.GRID`, (points,) float64; None where it differs by channel.
+        affine: (mean, std) if it is (x − mean)/std: numbers, or arrays (C,); else None.
+        outer: the layer that computes it, and the values that the layer reads; None for arithmetic.
+        name: what the layer is to be called, or None.
+        where: the node, for messages.
+    """
+
+    base: Tensor
+    curve: np.ndarray | None
+    affine: tuple[np.ndarray, np.ndarray] | None
+    outer: tuple[Layer, tuple[Any, ...]] | None
+    name: str | None
+    where: str
+
+    @property
+    def shape(self) -> Shape:
+        """Of one sample."""
+        return self.base.shape
+
+
+@dataclass(frozen=True, eq=False)
+class Padded:
+    """A tensor with zeros around its maps, which the next convolution takes for its padding.
+
+    Args:
+        base: without them.
+        margins: rows above and below, columns left and right.
+        where: the node, for messages.
+    """
+
+    base: Tensor
+    margins: tuple[tuple[int, int], tuple[int, int]]
+    where: str
+
+    @property
+    def shape(self) -> Shape:
+        """Of one sample."""
+        (top, bottom), (left, right) = self.margins
+        channels, height, width = self.base.shape
+        return (channels, height + top + bottom, width + left + right)
+
+
+@dataclass(frozen=True, eq=False)
+class Reshaped:
+    """A tensor whose elements are looked at in another shape, as (C, H·W) or (C, 1).
+
+    Args:
+        base: as it was.
+        shape: of one sample.
+        where: the node, for messages.
+    """
+
+    base: Tensor
+    shape: Shape
+    where: str
+
+
+@dataclass(frozen=True, eq=False)
+class Softmax:
+    """Probabilities, or their logarithms, at the end of the network.
+
+    Args:
+        base: the logits.
+        where: the node, for messages.
+    """
+
+    base: Any
+    where: str
+
+    @property
+    def shape(self) -> Shape:
+        """Of one sample."""
+        return tuple(self.base.shape)
+
+
+Value = Tensor | Pointwise | Padded | Reshaped | Softmax

@@ -1,0 +1,254 @@
+"""The page: what a run was, how it went, what it gets wrong, how its gradients are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from .. import layers as kinds
+from ..data.dataset import Part
+from ..engines import engine_for
+from ..errors import FileError
+from ..files import write_bytes
+from ..layers.losses import log_softmax
+from ..network import Network
+from ..runs import Run
+from ..runs.folder import RECIPE
+from ..runs.opening import arrays_of, labels_of
+from ..trace import influence, trace
+from ..train import Confusion, History
+from ..train.metrics import confusion
+from .pictures import as_pixels, curves, filters, picture
+from .style import PAGE, STYLE
+
+__all__ = ["report", "write_report"]
+
+_MISTAKES, _INFLUENTIAL, _RANKED = 40, 30, 20_000
+"""How many pictures are shown; and of how many training images at most the gradients are ranked."""
+
+
+def write_report(run: Path, out: Path | None = None) -> Path:
+    """Write the page of a run, by default as `report.html` in its folder.
+
+    Raises:
+        FileError: there is no finished run, its data are not there, or the page cannot be written.
+        ArgumentError: matplotlib is not there.
+    """
+    path = out or run / "report.html"
+    write_bytes(path, report(run).encode())
+    return path
+
+
+def report(folder: Path) -> str:
+    """The page of a run as HTML; it needs nothing from anywhere else.
+
+    Args:
+        folder: the run's.
+
+    Raises:
+        FileError: there is no finished run, or its data are not there.
+        ArgumentError: matplotlib is not there.
+    """
+    run = Run.at(folder)
+    network, data, history = run.network, run.data, run.history
+    held = data.held
+    if held is None:
+        raise FileError(f"{folder} has no test images and none held out; nothing to report on")
+    judged = "validation" if data.test is None else "test"
+    found = confusion(network, held, classes=network.classes)
+    course = run.recipe.course()
+    parts = [
+        _head(run, found, judged),
+        _section("How it went", curves(history, _rates(run, history)), _epochs(history)),
+        _section(f"What is taken for what ({judged} images)", _matrix(found), found._repr_html_()),
+        _section("The worst mistakes", *_mistakes(network, held, found.classes)),
+        _section("Filters of the first convolution", *_filters(network)),
+        _section("Gradients, layer by layer", *_health(network, data.train, course.loss, run)),
+        _section("The images that contradict the rest", *_influential(network, data.train, run)),
+        _section("The plan", network.plan(course.batch_size)._repr_html_()),
+        _section(
+            "The recipe", f"<pre>{escape((run.folder / RECIPE).read_text(), quote=False)}</pre>"
+        ),
+    ]
+    return PAGE.format(title=escape(run.folder.name), style=STYLE, body="\n".join(parts))
+
+
+def _section(title: str, *parts: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>"
+
+
+def _paragraph(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
+
+
+def _head(run: Run, found: Confusion, judged: str) -> str:
+    """The figures that one looks for first."""
+    history, recipe = run.history, run.recipe
+    data = recipe.data.name or recipe.data.path or ""
+    figures = [
+        (f"{judged} accuracy", f"{found.accuracy:.2%}"),
+        ("epochs", f"{history.epochs}"),
+        ("steps", f"{history.steps:,}"),
+        ("training time", f"{sum(history.seconds):,.1f} s"),
+        ("parameters", f"{run.network.plan().parameter_count:,}"),
+        ("data", data),
+    ]
+    boxes = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in figures)
+    notes = []
+    if history.interrupted:
+        notes.append("The training was interrupted; it can be gone on with.")
+    if history.stopped and history.best is not None:
+        notes.append(f"It ended early; the weights are those of epoch {history.best + 1}.")
+    told = "".join(map(_paragraph, notes))
+    return f"<header><h1>{escape(run.folder.name)}</h1><dl>{boxes}</dl>{told}</header>"
+
+
+def _rates(run: Run, history: History) -> list[float]:
+    """The learning rate of every step."""
+    course = run.recipe.course()
+    rate, schedule = course.optimizer.lr, course.schedule
+    if schedule is None:
+        return [rate] * history.steps
+    per_epoch = -(-len(labels_of(run.data.train)) // course.batch_size)
+    total = course.epochs * per_epoch
+    return [rate * schedule.factor((step + 0.5) / total) for step in range(history.steps)]
+
+
+def _epochs(history: History) -> str:
+    """The figures of every epoch as a table."""
+    columns = {
+        "loss": history.loss,
+        "accuracy": history.accuracy,
+        "held-out loss": history.validation_loss,
+        "held-out accuracy": history.validation_accuracy,
+        "seconds": history.seconds,
+    }
+    known = {name: values for name, values in columns.items() if values}
+
+    def cell(name: str, value: float) -> str:
+        text = f"{value:.2%}" if "accuracy" in name else f"{value:.4g}"
+        return f'<td class="number">{text}</td>'
+
+    heads = "".join(f"<th>{escape(name)}</th>" for name in ("epoch", *known))
+    rows = "".join(
+        f'<tr><td class="number">{at + 1}</td>'
+        + "".join(cell(name, values[at]) for name, values in known.items())
+        + "</tr>"
+        for at in range(history.epochs)
+    )
+    return (
+        "<details><summary>every epoch</summary>"
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></details>"
+    )
+
+
+def _matrix(found: Confusion) -> str:
+    """The confusion matrix, each cell shaded by its row's share."""
+    shares = found.matrix / np.maximum(1, found.support)[:, None]
+    heads = "".join(f"<th><span>{escape(name)}</span></th>" for name in found.classes)
+
+    def cell(i: int, j: int) -> str:
+        count, share = int(found.matrix[i, j]), float(shares[i, j])
+        colour = "36,88,166" if i == j else "196,80,27"
+        style = f"background:rgba({colour},{min(1, share * (1 if i == j else 4)):.3f})"
+        light = " light" if i == j and share > 0.5 else ""
+        title = f"{found.classes[i]} taken for {found.classes[j]}: {count}"
+        text = str(count) if count else ""
+        return f'<td class="number{light}" style="{style}" title="{escape(title)}">{text}</td>'
+
+    count = len(found.classes)
+    rows = "".join(
+        f"<tr><th>{escape(found.classes[i])}</th>{''.join(cell(i, j) for j in range(count))}</tr>"
+        for i in range(count)
+    )
+    return (
+        '<table class="matrix"><caption>rows: what it is; columns: what it is taken for</caption>'
+        f"<thead><tr><th></th>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _gallery(entries: Iterable[tuple[np.ndarray, str]]) -> str:
+    """Pictures with a line below each."""
+    figures = "".join(
+        f"<figure>{picture(as_pixels(image), text)}<figcaption>{escape(text)}</figcaption></figure>"
+        for image, text in entries
+    )
+    return f'<div class="gallery">{figures}</div>'
+
+
+def _mistakes(network: Network, held: Part, classes: tuple[str, ...]) -> list[str]:
+    """The images that are wrong with the greatest certainty."""
+    y = labels_of(held)
+    certain, taken = np.empty(len(y)), np.empty(len(y), np.int64)
+    for at in range(0, len(y), 1024):
+        places = np.arange(at, min(at + 1024, len(y)))
+        share = np.exp(log_softmax(network.predict(arrays_of(held, places)[0])))
+        taken[places] = share.argmax(axis=1)
+        certain[places] = share.max(axis=1)
+    wrong = np.flatnonzero(taken != y)
+    if not len(wrong):
+        return [_paragraph("There are none.")]
+    worst = wrong[np.argsort(-certain[wrong], kind="stable")][:_MISTAKES]
+    x, _ = arrays_of(held, worst)
+    told = (
+        f"{classes[y[n]]}, taken for {classes[taken[n]]} ({certain[n]:.0%}); image {n}"
+        for n in worst
+    )
+    above = f"{len(wrong):,} of {len(y):,} images are wrong; these with the greatest certainty:"
+    return [_paragraph(above), _gallery(zip(x, told, strict=True))]
+
+
+def _filters(network: Network) -> list[str]:
+    """The first convolution's weights as pictures."""
+    for step in network.steps:
+        if isinstance(step.layer, kinds.Conv2d):
+            weight = np.asarray(network.parameters[f"{step.name}.weight"], np.float64)
+            shown = filters(weight) if weight.shape[2] * weight.shape[3] > 1 else []
+            if shown:
+                above = f"{step.name}.weight: grey is 0, bright is above, dark is below."
+                return [_paragraph(above), f'<div class="filters">{"".join(shown)}</div>']
+    return [_paragraph("There is no convolution with windows larger than one pixel.")]
+
+
+def _health(network: Network, train: Part, loss: kinds.Loss, run: Run) -> list[str]:
+    """What `t.vanishing`, `t.dead` and `t.ties` say of a batch of training images."""
+    size = min(run.recipe.training.batch_size, len(labels_of(train)))
+    places = np.linspace(0, len(labels_of(train)) - 1, size).astype(np.int64)
+    t = trace(network, *arrays_of(train, places), loss=loss)
+    above = f"One step of {size} training images, spread over the data, at the trained weights."
+    parts = [_paragraph(above)]
+    for title, overview in (
+        ("How large gradients are, from the first layer to the last", t.vanishing()),
+        ("Units that are closed for every image", t.dead()),
+        ("Windows whose greatest element is there more than once", t.ties()),
+    ):
+        parts.append(f"<h3>{escape(title)}</h3>{overview._repr_html_()}")
+    return parts
+
+
+def _influential(network: Network, train: Part, run: Run) -> list[str]:
+    """The first of the ranking by surprise: labels that seem wrong, and hard cases."""
+    count = len(labels_of(train))
+    places = np.arange(count)
+    if count > _RANKED:
+        places = np.linspace(0, count - 1, _RANKED).astype(np.int64)
+    x, y = arrays_of(train, places)
+    runs = engine_for(run.recipe.training.engine, network)
+    found = influence(network, (x, y), engine=runs)
+    names = network.classes or tuple(map(str, range(found.outputs.shape[1])))
+    told = [
+        (
+            x[r.sample],
+            f"{names[r.label or 0]}, seen as {names[r.predicted or 0]}; loss {r.surprise:.2f}, "
+            f"pull {r.pull:.3g}; image {places[r.sample]}",
+        )
+        for r in found.top(min(_INFLUENTIAL, len(x)))
+    ]
+    above = (
+        f"Of {len(places):,} training images those with the greatest loss; pull is the length of "
+        "the image's gradient. Labels that are wrong come first, and hard cases."
+    )
+    return [_paragraph(above), _gallery(told)]

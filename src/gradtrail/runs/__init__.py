@@ -1,0 +1,22 @@
+"""Recipes and the runs that come of them. See README.md."""
+
+from .folder import Run
+from .opening import Opened, Prepared, open_data, prepared
+from .recipe import Recipe, read_recipe
+from .running import Outcome, resume, start
+from .shipped import names, shipped
+
+__all__ = [
+    "Opened",
+    "Outcome",
+    "Prepared",
+    "Recipe",
+    "Run",
+    "names",
+    "open_data",
+    "prepared",
+    "read_recipe",
+    "resume",
+    "shipped",
+    "start",
+]

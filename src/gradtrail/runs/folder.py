@@ -1,0 +1,140 @@
+"""A run's folder: what is in it, and how it comes to be.
+
+recipe.toml            resolved: the run can be repeated from it
+start.safetensors      the weights it began with, where they came from a file
+checkpoints/           the training's state, the last ones
+weights.safetensors    the trained network
+history.json           every step's loss, every epoch's figures
+metrics.json           the confusion matrix at the end, precision and recall
+log.csv, log.jsonl, tensorboard/, watch.safetensors     where asked for
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+
+from ..errors import FileError
+from ..files import WEIGHTS, load, read_json
+from ..network import Network
+from ..train import History
+from .opening import Opened, open_data
+from .recipe import Recipe, read_recipe
+
+__all__ = ["CHECKPOINTS", "HISTORY", "METRICS", "RECIPE", "Run", "START", "run_folder"]
+
+RECIPE, START, CHECKPOINTS = "recipe.toml", "start.safetensors", "checkpoints"
+HISTORY, METRICS = "history.json", "metrics.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that there is.
+
+    Args:
+        folder: where it is.
+    """
+
+    folder: Path
+
+    @classmethod
+    def at(cls, path: Path) -> Run:
+        """The run in a folder, or whose weights a file holds.
+
+        Raises:
+            FileError: there is none.
+        """
+        folder = path if path.is_dir() else path.parent
+        if not path.exists():
+            raise FileError(f"there is no run {path}")
+        if not (folder / RECIPE).is_file():
+            raise FileError(f"{folder} is no run: it has no {RECIPE}")
+        return cls(folder)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe, resolved.
+
+        Raises:
+            FileError: it is damaged.
+        """
+        return read_recipe(self.folder / RECIPE)
+
+    @cached_property
+    def network(self) -> Network:
+        """The trained network.
+
+        Raises:
+            FileError: there is none yet, or it is damaged.
+        """
+        if not (self.folder / WEIGHTS).exists():
+            raise FileError(
+                f"{self.folder} has no {WEIGHTS}: its training has not ended; go on with "
+                f"gradtrail train --resume {self.folder}"
+            )
+        return load(self.folder)
+
+    @cached_property
+    def data(self) -> Opened:
+        """The data that it was trained on.
+
+        Raises:
+            FileError: they are not there any more.
+        """
+        return open_data(self.recipe.data)
+
+    @cached_property
+    def history(self) -> History:
+        """What the training left behind.
+
+        Raises:
+            FileError: it is missing or damaged.
+        """
+        path = self.folder / HISTORY
+        data = read_json(path)
+        try:
+            return History.from_dict(data)
+        except TypeError as cause:
+            raise FileError(f"{path} is no history: {cause}") from None
+
+
+@contextmanager
+def run_folder(out: Path | None, title: str) -> Iterator[Path]:
+    """A folder that is there, writable and empty, before any time is spent on training.
+
+    Where nothing is trained, it goes again if it was made here.
+
+    Args:
+        out: the folder; None for a numbered one under `runs`.
+        title: what numbered ones are called.
+
+    Raises:
+        FileError: it holds something already, or cannot be made.
+    """
+    numbered = (Path("runs") / f"{title}-{number}" for number in count(1))
+    folder = out or next(path for path in numbered if not path.exists())
+    ours = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            hint = f"; gradtrail train --resume {folder} goes on with its run"
+            raise FileError(
+                f"{folder} is not empty; give --out a new folder, so that no run is lost"
+                + (hint if (folder / RECIPE).exists() else "")
+            )
+    except OSError as cause:
+        raise FileError(f"cannot make the folder {folder}: {cause.strerror}") from cause
+    try:
+        yield folder
+    except BaseException:
+        left = {path.name for path in folder.iterdir()}
+        if left <= {RECIPE, START}:
+            for name in left:
+                (folder / name).unlink(missing_ok=True)
+            if ours:
+                folder.rmdir()
+        raise

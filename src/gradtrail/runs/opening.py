@@ -1,0 +1,310 @@
+"""From a recipe to what a training works on: images, classes, and the network for them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from ..architecture import architecture, layer_from, network_from
+from ..data import Images, channel_statistics, enlarged, read, split
+from ..data import load as load_data
+from ..data.cifar import find_cifar
+from ..data.dataset import DataSet, Part
+from ..data.idx import find_idx
+from ..data.load import folder_of
+from ..data.naming import CLASSES
+from ..data.pixels import unit
+from ..errors import ArgumentError, FileError, ShapeError
+from ..files import load, load_weights, read_json
+from ..layers import Normalize
+from ..network import Network
+from .parts import DataTable, LossTable, ModelTable
+from .recipe import Recipe
+
+__all__ = [
+    "Opened",
+    "Prepared",
+    "arrays_of",
+    "labels_of",
+    "network_from_file",
+    "open_data",
+    "prepared",
+]
+
+T = TypeVar("T")
+
+
+class Opened(NamedTuple):
+    """A recipe's data.
+
+    Args:
+        train: what is learned from.
+        validation: what is evaluated after every epoch; None where there is nothing.
+        test: what is evaluated at the end; None where there is nothing.
+        classes: their names.
+        notes: what a person should be told.
+    """
+
+    train: Part
+    validation: Part | None
+    test: Part | None
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of an image, (C, H, W)."""
+        images = self.train.shape if isinstance(self.train, Images) else self.train[0].shape[1:]
+        return tuple(images)
+
+    @property
+    def held(self) -> Part | None:
+        """What a trained network is judged by: the test images, or else those held out."""
+        return self.validation if self.test is None else self.test
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a training works on.
+
+    Args:
+        recipe: resolved: what was found in the data is in it.
+        data: the images.
+        network: for them, with fresh parameters or those of a file.
+        notes: what a person should be told.
+    """
+
+    recipe: Recipe
+    data: Opened
+    network: Network
+    notes: tuple[str, ...]
+
+
+def arrays_of(pair: Part, places: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Samples (n, C, H, W) from 0 to 1 and their labels, all of them or those at some places."""
+    if isinstance(pair, Images):
+        chosen = np.arange(len(pair)) if places is None else places
+        return unit(pair.read(chosen)), pair.y[chosen]
+    return pair if places is None else (pair[0][places], pair[1][places])
+
+
+def labels_of(pair: Part) -> np.ndarray:
+    """The class numbers, (M,) int64."""
+    return pair.y if isinstance(pair, Images) else pair[1]
+
+
+def open_data(table: DataTable) -> Opened:
+    """The images of a recipe.
+
+    Args:
+        table: [data].
+
+    Raises:
+        FileError: they are not there, or damaged.
+        DataError: images that cannot be read, or that have no common size.
+    """
+    found = _named(table) if table.path is None or table.name is not None else _read(table)
+    if table.validation:
+        train, held = _held_out(found.train, table.validation)
+        return found._replace(train=train, validation=held)
+    return found if found.validation is not None else found._replace(validation=found.test)
+
+
+def _named(table: DataTable) -> Opened:
+    """A data set that gradtrail knows."""
+    assert table.name is not None
+    train, test = (_sized(pair, table.size) for pair in load_data(table.name, table.path))
+    return Opened(train, None, test, table.classes or CLASSES[table.name])
+
+
+def _read(table: DataTable) -> Opened:
+    """What a path holds."""
+    assert table.path is not None
+    found = _at(table.path, table, table.classes)
+    test, notes = found.test, found.notes
+    classes = table.classes or found.classes or _numbered(found)
+    if table.test is not None:
+        other = _at(table.test, table, classes)
+        test, notes = other.train, (*notes, *other.notes)
+    parts = (found.train, found.validation, test)
+    train, validation, test = (_sized(part, table.size) for part in parts)
+    assert train is not None
+    return Opened(train, validation, test, classes, notes)
+
+
+def _at(path: str, table: DataTable, classes: tuple[str, ...] | None) -> DataSet:
+    """What a path holds; the table's words on images are for folders of them."""
+    folder = Path(path)
+    if not folder.is_dir() or find_idx(folder) or find_cifar(folder):
+        return read(path)
+    return read(
+        path,
+        size=table.size,
+        channels=table.channels,
+        fit=table.fit,
+        bad=table.bad,
+        memory=table.memory << 20,
+        classes=classes,
+    )
+
+
+def _numbered(found: DataSet) -> tuple[str, ...]:
+    """Numbers as names, for data that have none."""
+    parts = (found.train, found.validation, found.test)
+    highest = max(int(labels_of(part).max()) for part in parts if part is not None)
+    return tuple(map(str, range(highest + 1)))
+
+
+def _sized(part: T, size: tuple[int, int] | None) -> T:
+    """Arrays brought to a size, which is at least theirs; images have theirs already."""
+    if not isinstance(part, tuple) or size is None or part[0].shape[2:] == tuple(size):
+        return part
+    return enlarged(part[0], *size), part[1]  # type: ignore[return-value]
+
+
+def _held_out(part: Part, share: float) -> tuple[Part, Part]:
+    """A share of every class apart."""
+    return part.split(share) if isinstance(part, Images) else split(*part, share)
+
+
+def prepared(recipe: Recipe) -> Prepared:
+    """Data and network of a recipe, and the recipe with what was found.
+
+    Raises:
+        FileError: data or a network that are not there, or damaged.
+        DataError: images that cannot be read, or that have no common size.
+        ShapeError: a network that does not fit the images.
+    """
+    model, table, notes = recipe.model, recipe.data, []
+    saved = None if model.file is None else network_from_file(model.file, model.seed)
+    data = open_data(table)
+    wanted = _wanted(model, saved, data)
+    if wanted != data.shape:
+        size, larger = (f"{shape[1]} × {shape[2]}" for shape in (data.shape, wanted))
+        if saved is None:
+            notes.append(f"{model.architecture} is too deep for {size} pixels:")
+        notes.append(f"the images are enlarged from {size} to {larger}")
+        table = replace(table, size=(wanted[1], wanted[2]))
+        data = open_data(table)
+    normalize = _statistics(model, saved, data)
+    if normalize is not None:
+        numbers = {"mean": normalize.mean, "std": normalize.std}
+        model = replace(model, **numbers)  # type: ignore[arg-type]
+    first = [] if normalize is None else [normalize]
+    if saved is None:
+        network = Network(data.shape, first + _layers(model, len(data.classes)), seed=model.seed)
+        if model.weights is not None:
+            load_weights(network, model.weights)
+    else:
+        network = saved
+    outputs = network.plan().rows[-1].output_shape
+    network.classes = data.classes if outputs == (len(data.classes),) else None
+    height, width = data.shape[1:]
+    table = replace(_located(table), size=(height, width), channels=data.shape[0])
+    table = replace(table, classes=data.classes)
+    resolved = replace(recipe, data=table, model=model, loss=_weighted(recipe.loss, data))
+    return Prepared(resolved, data, network, (*data.notes, *notes))
+
+
+def _located(table: DataTable) -> DataTable:
+    """Where the data lie, wherever a command runs."""
+    path = table.path
+    if table.name is not None:
+        folder = folder_of(table.name, path)
+        path = None if folder is None else str(folder)
+    absolute = (None if p is None else os.path.abspath(p) for p in (path, table.test))
+    return replace(table, path=next(absolute), test=next(absolute))
+
+
+def network_from_file(
+    file: str | os.PathLike[str], seed: int = 0, shape: tuple[int, ...] | None = None
+) -> Network:
+    """A saved network, an ONNX file, or an architecture as JSON, with fresh parameters.
+
+    Args:
+        file: a run's folder, a safetensors file, an ONNX file, or a JSON file.
+        seed: of fresh parameters.
+        shape: of a sample, for an ONNX file that leaves it open.
+
+    Raises:
+        FileError: it is missing, damaged, or holds no network.
+        ArgumentError: a shape for a file that has its own.
+    """
+    path = Path(file)
+    if path.suffix == ".onnx":
+        from ..interop import from_onnx
+
+        return from_onnx(path, input_shape=shape)
+    if shape is not None:
+        raise ArgumentError(f"--input-shape is for named architectures; {path} has its own")
+    if path.is_dir() or path.suffix == ".safetensors":
+        return load(path)
+    data = read_json(path)
+    try:
+        return network_from(data | {"seed": seed} if isinstance(data, dict) else data)
+    except (ArgumentError, ShapeError) as cause:
+        raise FileError(f"{path}: {cause}") from cause
+
+
+def _wanted(model: ModelTable, saved: Network | None, data: Opened) -> tuple[int, ...]:
+    """The shape that images must have for a network.
+
+    Raises:
+        ShapeError: they cannot be brought to it.
+    """
+    shape = data.shape
+    if saved is None:
+        try:
+            Network(shape, _layers(model, len(data.classes)))
+            return shape
+        except ShapeError:
+            if model.architecture is None:
+                raise
+            wanted = (shape[0], *architecture(model.architecture).input_shape[1:])
+            if wanted == shape:
+                raise
+    else:
+        wanted = saved.input_shape
+    arrays = not isinstance(data.train, Images)
+    smaller = len(wanted) == 3 and any(w < s for w, s in zip(wanted[1:], shape[1:], strict=True))
+    if len(wanted) != 3 or wanted[0] != shape[0] or (arrays and smaller):
+        raise ShapeError(
+            f"{model.architecture or model.file} takes samples of {wanted}, but the data have "
+            f"{shape}"
+        )
+    return wanted
+
+
+def _layers(model: ModelTable, classes: int) -> list[Any]:
+    """The layers of a network with fresh parameters."""
+    if model.architecture is not None:
+        return architecture(model.architecture).make(classes)
+    assert model.layers is not None
+    return [layer_from(entry, f"layer {place}") for place, entry in enumerate(model.layers)]
+
+
+def _statistics(model: ModelTable, saved: Network | None, data: Opened) -> Normalize | None:
+    """The layer that normalises images, by what is given or found; None where none is wanted."""
+    if saved is not None or not model.normalize:
+        return None
+    if any(isinstance(layer, Normalize) for layer in _layers(model, len(data.classes))[:1]):
+        return None
+    if model.mean is not None and model.std is not None:
+        return Normalize(model.mean, model.std)
+    train = data.train if isinstance(data.train, Images) else data.train[0]
+    mean, std = channel_statistics(train)
+    return Normalize(tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def _weighted(loss: LossTable, data: Opened) -> LossTable:
+    """Class weights as numbers: "balanced" gives each class the same weight in all."""
+    if loss.class_weights != "balanced":
+        return loss
+    counts = np.bincount(labels_of(data.train), minlength=len(data.classes))
+    present = counts > 0
+    weights = np.where(present, counts.sum() / (present.sum() * np.maximum(counts, 1)), 0.0)
+    return replace(loss, class_weights=tuple(map(float, weights)))

@@ -1,0 +1,208 @@
+"""The tables of a recipe that are no objects elsewhere: data, model, training, loss, and so on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ..architecture import ARCHITECTURES
+from ..data.load import NAMES
+from ..engines import engine_for
+from ..errors import ArgumentError, unknown
+from ..layers import CrossEntropy
+from ..layers.base import positive, seeded
+from ..train.checkpoints import Checkpoints
+
+__all__ = [
+    "CheckpointTable",
+    "DataTable",
+    "LogTable",
+    "LossTable",
+    "ModelTable",
+    "TrainingTable",
+    "written",
+]
+
+
+@dataclass(frozen=True)
+class DataTable:
+    """[data]: which images.
+
+    Args:
+        name: a data set that gradtrail knows; or else `path`.
+        path: for a named set, its folder; else a folder of images, an .npz or IDX files.
+        test: what `path` is for the test images, where they are elsewhere.
+        validation: the share of the training images that is held out, from 0 to below 1; with 0
+            the test images are evaluated after every epoch.
+        size: rows and columns that images are brought to; by default those that they have.
+        channels: 1 or 3; by default 1 where all are grey.
+        fit: how images are brought to a size: "resize", "letterbox" or "crop".
+        bad: what is done with files that cannot be read: "refuse" or "skip".
+        memory: how many MiB of decoded images are kept at most.
+        classes: their names, in the order of their numbers; found in the data.
+    """
+
+    name: str | None = None
+    path: str | None = None
+    test: str | None = None
+    validation: float = 0.0
+    size: tuple[int, int] | None = None
+    channels: int | None = None
+    fit: str = "resize"
+    bad: str = "refuse"
+    memory: int = 1024
+    classes: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.name is None and self.path is None:
+            raise ArgumentError(f"data needs a name ({', '.join(NAMES)}) or a path")
+        if self.name is not None and self.name not in NAMES:
+            raise ArgumentError(f"name: {unknown('data set', self.name, NAMES)}")
+        if not 0 <= self.validation < 1:
+            raise ArgumentError(
+                f"validation must be a share from 0 to below 1, got {self.validation!r}"
+            )
+        if self.size is not None:
+            positive("size", rows=self.size[0], columns=self.size[1])
+        if self.channels not in (None, 1, 3):
+            raise ArgumentError(f"channels must be 1 or 3, got {self.channels!r}")
+        _one_of("fit", self.fit, ("resize", "letterbox", "crop"))
+        _one_of("bad", self.bad, ("refuse", "skip"))
+        positive("data", memory=self.memory)
+
+
+@dataclass(frozen=True)
+class ModelTable:
+    """[model]: which network; one of `architecture`, `file` and `layers`.
+
+    Args:
+        architecture: a named one.
+        file: an architecture as JSON, a saved network or an ONNX file, whose weights training
+            starts from.
+        layers: tables of layers: `type` and arguments.
+        weights: a safetensors file in the recipe's folder that training starts from.
+        normalize: whether images are brought to mean 0 and deviation 1 per channel, by a first
+            layer. A network from a file keeps the one that it has.
+        mean: of each channel; found in the training images.
+        std: likewise.
+        seed: of the parameters.
+    """
+
+    architecture: str | None = None
+    file: str | None = None
+    layers: list[dict[str, Any]] | None = None
+    weights: str | None = None
+    normalize: bool = True
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        given = [n for n in ("architecture", "file", "layers") if getattr(self, n) is not None]
+        if len(given) != 1:
+            got = " and ".join(given) or "none"
+            raise ArgumentError(f"a model is one of architecture, file and layers, got {got}")
+        if self.architecture is not None and self.architecture not in ARCHITECTURES:
+            told = unknown("architecture", self.architecture, ARCHITECTURES)
+            raise ArgumentError(f"architecture: {told}")
+        if (self.mean is None) != (self.std is None):
+            raise ArgumentError("mean and std go together")
+        seeded("model", self.seed)
+
+    @property
+    def title(self) -> str:
+        """What a run of it is called."""
+        return self.architecture or (Path(self.file).stem if self.file else "network")
+
+
+@dataclass(frozen=True)
+class TrainingTable:
+    """[training]: see `gradtrail.train`."""
+
+    epochs: int = 1
+    batch_size: int = 64
+    shuffle: bool = True
+    seed: int = 0
+    engine: str | None = None
+    threads: int | None = None
+    mixup: float = 0.0
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    average: float | None = None
+    watch: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        engine_for(self.engine)
+        if self.threads is not None:
+            positive("training", threads=self.threads)
+
+
+@dataclass(frozen=True)
+class LossTable:
+    """[loss]: the cross-entropy's settings.
+
+    Args:
+        label_smoothing: how much of each target is spread evenly over the classes, 0 to 1.
+        class_weights: one per class, or "balanced": inversely to how often the classes are there.
+    """
+
+    label_smoothing: float = 0.0
+    class_weights: str | tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        listed = self.class_weights if isinstance(self.class_weights, tuple) else None
+        if isinstance(self.class_weights, str):
+            _one_of("class_weights", self.class_weights, ("balanced",))
+        CrossEntropy(label_smoothing=self.label_smoothing)
+        try:
+            CrossEntropy(weight=listed)
+        except ArgumentError as cause:
+            raise ArgumentError(f"class_weights: {cause}") from None
+
+
+@dataclass(frozen=True)
+class CheckpointTable:
+    """[checkpoints]: see `gradtrail.Checkpoints`."""
+
+    epochs: int = 1
+    steps: int | None = None
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        self.within(Path())
+
+    def within(self, folder: Path) -> Checkpoints:
+        """Those of a run's folder."""
+        return Checkpoints(folder, epochs=self.epochs, steps=self.steps, keep=self.keep)
+
+
+@dataclass(frozen=True)
+class LogTable:
+    """[log]: which logs are written into the run's folder.
+
+    Args:
+        csv: whether `log.csv` is.
+        jsonl: whether `log.jsonl` is, an object a line.
+        tensorboard: whether event files are, in `tensorboard/`.
+    """
+
+    csv: bool = False
+    jsonl: bool = False
+    tensorboard: bool = False
+
+
+def written(table: Any) -> dict[str, Any]:
+    """A table as a recipe has it: what is not None, tuples as lists."""
+    found = {}
+    for known in fields(table):
+        value = getattr(table, known.name)
+        if value is not None:
+            found[known.name] = list(value) if isinstance(value, tuple) else value
+    return found
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        listed = ", ".join(f'"{k}"' for k in known)
+        raise ArgumentError(f"{name} must be one of {listed}, got {value!r}")

@@ -1,0 +1,305 @@
+"""A recipe: all that a training follows from, as a TOML file and as an object.
+
+    [data]           which images, in which size, what is held out
+    [model]          which network, and whether images are normalised
+    [training]       epochs, batches, seed, clipping, averages, mixup
+    [loss]           label smoothing, class weights
+    [optimizer]      type and arguments            [schedule]    likewise
+    [augmentation]   how images are moved          [stopping]    when to end early
+    [checkpoints]    how often, how many           [log]         which logs are written
+
+A recipe is checked whole before anything runs: all mistakes are named at once, by key and line.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path as FilePath
+from typing import Any
+
+from ..architecture import layer_from
+from ..data.augment import Augment
+from ..errors import ArgumentError, FileError, GradtrailError
+from ..layers import CrossEntropy
+from ..train import (
+    SGD,
+    Adam,
+    AdamW,
+    Constant,
+    Cosine,
+    EarlyStopping,
+    OneCycle,
+    Optimizer,
+    Schedule,
+    Step,
+)
+from ..train.course import Course
+from .parts import (
+    CheckpointTable,
+    DataTable,
+    LogTable,
+    LossTable,
+    ModelTable,
+    TrainingTable,
+    written,
+)
+from .positions import Path, lines_of
+from .sections import Mistakes, built, choice
+
+__all__ = ["OPTIMIZERS", "Recipe", "SCHEDULES", "read_recipe", "recipe_from"]
+
+_LIMIT = 1 << 18
+
+OPTIMIZERS: Mapping[str, type[Optimizer]] = {k.__name__: k for k in (SGD, Adam, AdamW)}
+SCHEDULES: Mapping[str, type[Schedule]] = {
+    k.__name__: k for k in (Constant, Step, Cosine, OneCycle)
+}
+
+_TABLES: Mapping[str, type] = {
+    "data": DataTable,
+    "model": ModelTable,
+    "training": TrainingTable,
+    "loss": LossTable,
+    "augmentation": Augment,
+    "stopping": EarlyStopping,
+    "checkpoints": CheckpointTable,
+    "log": LogTable,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a training follows from.
+
+    Args:
+        data: which images.
+        model: which network.
+        training: how long, in which steps.
+        loss: its settings.
+        optimizer: the update rule.
+        schedule: of the learning rate; None for a constant one.
+        augmentation: how images are moved; None for not.
+        stopping: when to end early; None for never.
+        checkpoints: how often the training is kept.
+        log: which logs are written.
+    """
+
+    data: DataTable
+    model: ModelTable
+    training: TrainingTable = field(default_factory=TrainingTable)
+    loss: LossTable = field(default_factory=LossTable)
+    optimizer: Optimizer = field(default_factory=lambda: Adam(2e-3))
+    schedule: Schedule | None = None
+    augmentation: Augment | None = None
+    stopping: EarlyStopping | None = None
+    checkpoints: CheckpointTable = field(default_factory=CheckpointTable)
+    log: LogTable = field(default_factory=LogTable)
+
+    def course(self) -> Course:
+        """The settings of the training itself.
+
+        Raises:
+            ArgumentError: settings that exclude each other.
+        """
+        weights, t = self.loss.class_weights, self.training
+        loss = CrossEntropy(
+            label_smoothing=self.loss.label_smoothing,
+            weight=weights if isinstance(weights, tuple) else None,
+        )
+        return Course(
+            loss,
+            self.optimizer,
+            self.schedule,
+            t.epochs,
+            t.batch_size,
+            t.shuffle,
+            self.augmentation,
+            t.mixup,
+            t.clip_norm,
+            t.clip_value,
+            t.average,
+            self.stopping,
+            t.seed,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as its file has it."""
+        found: dict[str, Any] = {n: written(getattr(self, n)) for n in ("data", "model")}
+        if "layers" in found["model"]:  # tables stand behind what is none
+            found["model"]["layers"] = found["model"].pop("layers")
+        found |= {n: written(getattr(self, n)) for n in ("training", "loss")}
+        for name in ("optimizer", "schedule", "augmentation", "stopping"):
+            part = getattr(self, name)
+            if part is not None:
+                found[name] = part.settings()
+        return found | {n: written(getattr(self, n)) for n in ("checkpoints", "log")}
+
+    def to_toml(self, version: str) -> str:
+        """The recipe as text.
+
+        Args:
+            version: of gradtrail.
+        """
+        from tomlkit import dumps
+
+        return dumps({"gradtrail": version} | self.to_dict())
+
+
+def recipe_from(data: Mapping[str, Any], mistakes: Mistakes) -> Recipe | None:
+    """The recipe that a file's content describes; None where something is wrong with it.
+
+    Args:
+        data: tables by name.
+        mistakes: what is wrong is added to these.
+    """
+    parts: dict[str, Any] = {}
+    for name, table in data.items():
+        path: Path = (name,)
+        if name == "gradtrail":
+            continue
+        if name in ("optimizer", "schedule"):
+            kinds: Mapping[str, Any] = OPTIMIZERS if name == "optimizer" else SCHEDULES
+            kind = choice(kinds, table, path, mistakes, default=None)
+            if kind is not None:
+                parts[name] = built(kind, table, path, mistakes, skip=("type",))
+        elif name in _TABLES:
+            parts[name] = built(_TABLES[name], table, path, mistakes)
+        else:
+            known = ", ".join([*_TABLES, "optimizer", "schedule"])
+            mistakes.add(path, f"is no table of a recipe; there are: {known}")
+    for name in ("data", "model"):
+        if name not in data:
+            mistakes.add((), f"a recipe needs a table [{name}]")
+    if isinstance(model := parts.get("model"), ModelTable) and model.layers is not None:
+        _check_layers(model.layers, mistakes)
+    if mistakes:
+        return None
+    recipe = Recipe(**{name: part for name, part in parts.items() if part is not None})
+    _check_together(recipe, mistakes)
+    return None if mistakes else recipe
+
+
+def _check_layers(layers: list[dict[str, Any]], mistakes: Mistakes) -> None:
+    """Each layer by itself; whether they fit together, the data's shape decides."""
+    for place, entry in enumerate(layers):
+        try:
+            layer_from(entry, f"layer {place}")
+        except GradtrailError as cause:
+            mistakes.add(("model", "layers", place), str(cause))
+
+
+def _check_together(recipe: Recipe, mistakes: Mistakes) -> None:
+    """What several tables say between them."""
+    try:
+        recipe.course()
+    except ArgumentError as cause:
+        told = str(cause)
+        table = next((t for t in ("training", "stopping", "loss") if t in told), "training")
+        names = [n for n in vars(recipe.training) if n in told]
+        mistakes.add((table, names[0]) if names else (table,), told)
+
+
+def read_recipe(
+    path: str | os.PathLike[str] | None,
+    changes: Mapping[Path, tuple[str, Any]] | None = None,
+    base: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """A recipe from a file, all of it checked.
+
+    Args:
+        path: the file; None for `base` alone.
+        changes: values that take the place of the file's, by their keys, each with what it is
+            called in messages: `{("optimizer", "lr"): ("--lr", 0.1)}`. None as a value takes the
+            key out.
+        base: tables that stand where there is no file.
+
+    Raises:
+        FileError: the file cannot be read, or is no recipe; every mistake is named.
+    """
+    text = "" if path is None else _read(FilePath(path))
+    where = "the recipe" if path is None else os.fspath(path)
+    try:
+        data = tomllib.loads(text) if path is not None else _copied(base or {})
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as cause:
+        raise FileError(f"{where} is not TOML: {cause}") from None
+    named: dict[Path, str] = {}
+    for keys, (name, value) in (changes or {}).items():
+        _change(data, keys, value)
+        named[keys] = name
+    mistakes = Mistakes()
+    recipe = recipe_from(data, mistakes)
+    if recipe is None:
+        raise FileError(_told(where, mistakes, lines_of(text), named))
+    return recipe if path is None else _absolute(recipe, FilePath(path).absolute().parent, named)
+
+
+def _read(path: FilePath) -> str:
+    try:
+        if path.stat().st_size > _LIMIT:
+            raise FileError(f"{path} is larger than 256 KiB; no recipe is that long")
+        with path.open("rb") as file:
+            content = file.read(_LIMIT + 1)
+        return content.decode()
+    except OSError as cause:
+        raise FileError(f"cannot read {path}: {cause.strerror or cause}") from cause
+    except UnicodeDecodeError as cause:
+        raise FileError(f"{path} is not TOML: byte {cause.start} is not UTF-8") from cause
+
+
+def _copied(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _copied(v) if isinstance(v, Mapping) else v for k, v in data.items()}
+
+
+def _change(data: dict[str, Any], keys: Path, value: Any) -> None:
+    """Put a value where the keys lead."""
+    *tables, last = keys
+    at: Any = data
+    for key in tables:
+        at = at.setdefault(key, {})
+        if not isinstance(at, dict):
+            return  # which is a mistake of the file, and told as one
+    if value is None:
+        at.pop(last, None)
+    else:
+        at[last] = value
+
+
+def _told(
+    where: str, mistakes: Mistakes, lines: Mapping[Path, int], named: Mapping[Path, str]
+) -> str:
+    """All mistakes, each with its place."""
+    told = [f"{_place(m.path, lines, named)}{m.what}" for m in mistakes]
+    if len(told) == 1:
+        return told[0] if told[0].startswith("--") else f"{where}, {told[0]}"
+    return f"{where} has {len(told)} mistakes:" + "".join(f"\n  {line}" for line in told)
+
+
+def _place(path: Path, lines: Mapping[Path, int], named: Mapping[Path, str]) -> str:
+    """`line 4, optimizer.lr: `, or the option that a value came from."""
+    if path in named:
+        return f"{named[path]}: "
+    written_ = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+    known = [path[:end] for end in range(len(path), 0, -1) if path[:end] in lines]
+    line = f"line {lines[known[0]]}, " if known else ""
+    return f"{line}{written_}: " if written_ else line
+
+
+def _absolute(recipe: Recipe, folder: FilePath, named: Mapping[Path, str]) -> Recipe:
+    """Paths in a file are seen from its folder; those of options from where the command runs."""
+
+    def seen(table: Any, name: str, *keys: str) -> Any:
+        given = {
+            key: str(folder / value)
+            for key in keys
+            if (value := getattr(table, key)) is not None and (name, key) not in named
+        }
+        return replace(table, **given)
+
+    return replace(
+        recipe,
+        data=seen(recipe.data, "data", "path", "test"),
+        model=seen(recipe.model, "model", "file", "weights"),
+    )

@@ -1,0 +1,155 @@
+"""A run from its recipe to its end, or from where it was stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..files import WEIGHTS, save_network, sweep, write_bytes, write_json
+from ..train import Confusion, History, Observer
+from ..train.loop import prepare
+from ..train.metrics import confusion
+from ..train.training import Training
+from ..train.watch import FILE as WATCH
+from ..train.watch import save_watched
+from .folder import CHECKPOINTS, HISTORY, METRICS, RECIPE, START, Run, run_folder
+from .opening import Prepared, prepared
+from .recipe import Recipe
+
+__all__ = ["Outcome", "resume", "start"]
+
+Ready = Callable[[Prepared, Training], None]
+"""What is called when a training is about to begin, with its recipe and with itself."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Args:
+        folder: where it is.
+        history: of the training.
+        confusion: on the test images, or on those held out; None without any, or where it was
+            interrupted before its first step.
+        judged_by: "test" or "validation", which images these are.
+    """
+
+    folder: Path
+    history: History
+    confusion: Confusion | None
+    judged_by: str
+
+
+def start(
+    recipe: Recipe,
+    out: Path | None,
+    version: str,
+    *,
+    observers: Sequence[Observer] = (),
+    ready: Ready | None = None,
+) -> Outcome:
+    """Train by a recipe, in a new folder.
+
+    Args:
+        recipe: checked.
+        out: the run's folder, new or empty; None for a numbered one under `runs`.
+        version: of gradtrail.
+        observers: who are told.
+        ready: what is called before the first step.
+
+    Raises:
+        GradtrailError: whatever does not fit; no folder stays behind unless something was trained.
+        KeyboardInterrupt: Ctrl-C came before the first step.
+    """
+    work = prepared(recipe)
+    with run_folder(out, recipe.model.title) as folder:
+        resolved = work.recipe
+        if resolved.model.file is not None:
+            resolved = _own_start(resolved, work, folder)
+            work = replace(work, recipe=resolved)
+        write_bytes(folder / RECIPE, resolved.to_toml(version).encode())
+        return _run(work, folder, observers, ready, resuming=False)
+
+
+def resume(
+    folder: Path,
+    *,
+    observers: Sequence[Observer] = (),
+    ready: Ready | None = None,
+) -> Outcome:
+    """Go on with a run, bit by bit as if nothing had stopped it.
+
+    Args:
+        folder: the run's.
+        observers: who are told.
+        ready: what is called before the first step.
+
+    Raises:
+        GradtrailError: there is no run, its data are not there any more, or are others.
+    """
+    work = prepared(Run.at(folder).recipe)
+    for place in (folder, folder / CHECKPOINTS):
+        if place.is_dir():
+            sweep(place)
+    return _run(work, folder, observers, ready, resuming=True)
+
+
+def _own_start(recipe: Recipe, work: Prepared, folder: Path) -> Recipe:
+    """A recipe that does not depend on another run's files."""
+    save_network(work.network, folder / START)
+    layers = work.network.architecture()["layers"]
+    model = replace(recipe.model, file=None, layers=layers, weights=START, normalize=False)
+    return replace(recipe, model=model)
+
+
+def _run(
+    work: Prepared,
+    folder: Path,
+    observers: Sequence[Observer],
+    ready: Ready | None,
+    *,
+    resuming: bool,
+) -> Outcome:
+    recipe, network, data = work.recipe, work.network, work.data
+    training = prepare(
+        network,
+        data.train,
+        recipe.course(),
+        validation=data.validation,
+        threads=recipe.training.threads,
+        engine=recipe.training.engine,
+        watch=recipe.training.watch,
+        observers=[*observers, *_logs(recipe, folder)],
+        checkpoints=recipe.checkpoints.within(folder / CHECKPOINTS),
+        resume=resuming,
+    )
+    if ready is not None:
+        ready(work, training)
+    history = training.run()
+    if history.interrupted and not history.steps:
+        raise KeyboardInterrupt
+    save_network(network, folder / WEIGHTS)
+    found = None
+    if data.held is not None:
+        found = confusion(
+            network, data.held, classes=network.classes, engine=recipe.training.engine
+        )
+        write_json(folder / METRICS, found.to_dict())
+    if history.watched:
+        save_watched(folder / WATCH, history.watched)
+    write_json(folder / HISTORY, history.to_dict())
+    return Outcome(folder, history, found, "validation" if data.test is None else "test")
+
+
+def _logs(recipe: Recipe, folder: Path) -> list[Observer]:
+    """The logs that a recipe asks for."""
+    from ..train.logs import CSVLog, JSONLinesLog, TensorBoardLog
+
+    wanted = recipe.log
+    kinds = (
+        (wanted.csv, CSVLog, "log.csv"),
+        (wanted.jsonl, JSONLinesLog, "log.jsonl"),
+        (wanted.tensorboard, TensorBoardLog, "tensorboard"),
+    )
+    return [kind(folder / name) for chosen, kind, name in kinds if chosen]

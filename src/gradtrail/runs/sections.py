@@ -1,0 +1,166 @@
+"""Tables of a recipe as objects: keys and types checked, every mistake noted with its place."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ..errors import GradtrailError, unknown
+from .positions import Path
+
+__all__ = ["Mistake", "Mistakes", "built", "choice", "keys_of"]
+
+T = TypeVar("T")
+
+
+class Mistake(NamedTuple):
+    """One thing that is wrong.
+
+    Args:
+        path: of the key.
+        what: a clause.
+    """
+
+    path: Path
+    what: str
+
+
+class Mistakes(list[Mistake]):
+    """What is wrong with a recipe, in the order it was met."""
+
+    def add(self, path: Path, what: str) -> None:
+        """Note one."""
+        self.append(Mistake(path, what))
+
+
+def keys_of(kind: Callable[..., Any]) -> dict[str, Any]:
+    """The keys that a table of this kind may have, with their types."""
+    hints = get_type_hints(kind.__init__ if inspect.isclass(kind) else kind)
+    if inspect.isclass(kind) and is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return {f.name: hints[f.name] for f in fields(kind) if f.init}
+    names = list(inspect.signature(kind).parameters)
+    return {name: hints.get(name, Any) for name in names}
+
+
+def built(
+    kind: Callable[..., T], table: Any, path: Path, mistakes: Mistakes, *, skip: Sequence[str] = ()
+) -> T | None:
+    """The object that a table describes; None where something is wrong with it.
+
+    Args:
+        kind: what makes it, with the table's values by name.
+        table: the table.
+        path: where it stands.
+        mistakes: what is wrong is added to these.
+        skip: keys of the table that are for others.
+    """
+    if not isinstance(table, Mapping):
+        mistakes.add(path, f"must be a table, got {table!r}")
+        return None
+    known, before = keys_of(kind), len(mistakes)
+    settings = {key: value for key, value in table.items() if key not in skip}
+    for key, value in settings.items():
+        if key not in known:
+            mistakes.add((*path, key), unknown("key", key, [*known, *skip]))
+        elif not _fits(value, known[key]):
+            mistakes.add((*path, key), f"must be {_written(known[key])}, got {value!r}")
+    for name in _needed(kind):
+        if name not in settings:
+            mistakes.add(path, f"needs the key {name!r}")
+    if len(mistakes) > before:
+        return None
+    try:
+        return kind(**{key: _plain(value, known[key]) for key, value in settings.items()})
+    except GradtrailError as cause:
+        told = str(cause)
+        key = next((k for k in settings if re.search(rf"\b{re.escape(k)}\b", told)), None)
+        mistakes.add(path if key is None else (*path, key), told.removeprefix(f"{key}: "))
+        return None
+
+
+def choice(
+    kinds: Mapping[str, T], table: Any, path: Path, mistakes: Mistakes, *, default: str | None
+) -> T | None:
+    """What a table's `type` names; None where it names nothing that there is.
+
+    Args:
+        kinds: by name.
+        table: the table.
+        path: where it stands.
+        mistakes: what is wrong is added to these.
+        default: the name where there is no `type`; None if one is needed.
+    """
+    name = table.get("type", default) if isinstance(table, Mapping) else None
+    if not isinstance(table, Mapping):
+        mistakes.add(path, f"must be a table, got {table!r}")
+    elif name is None:
+        mistakes.add(path, f"needs the key 'type': {', '.join(kinds)}")
+    elif not isinstance(name, str) or _bare(name) not in (bare := {_bare(k): k for k in kinds}):
+        mistakes.add((*path, "type"), unknown("type", name, kinds))
+    else:
+        return kinds[bare[_bare(name)]]
+    return None
+
+
+def _bare(name: str) -> str:
+    """`one-cycle` and `OneCycle` are one name."""
+    return re.sub(r"[\W_]", "", name).lower()
+
+
+def _needed(kind: Callable[..., Any]) -> list[str]:
+    """The keys that have no default."""
+    if inspect.isclass(kind) and is_dataclass(kind):
+        return [
+            f.name
+            for f in fields(kind)
+            if f.init and f.default is MISSING and f.default_factory is MISSING
+        ]
+    parameters = inspect.signature(kind).parameters.values()
+    return [p.name for p in parameters if p.default is inspect.Parameter.empty]
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value of TOML has a type; whole numbers are numbers, truth values are not."""
+    if kind is Any:
+        return True
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, k) for k in inner if k is not type(None))
+    if origin in (tuple, Sequence, list):
+        if not isinstance(value, list):
+            return False
+        if origin is tuple and Ellipsis not in inner:
+            return len(value) == len(inner) and all(map(_fits, value, inner))
+        return all(_fits(v, inner[0]) for v in value)
+    if origin is dict or kind is dict:
+        return isinstance(value, dict)
+    if kind in (int, float):
+        wanted = (int, float) if kind is float else int
+        return isinstance(value, wanted) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+def _plain(value: Any, kind: Any) -> Any:
+    """A value as the type has it: lists as tuples, where no list is asked for."""
+    if isinstance(value, list) and "tuple" in str(kind):
+        return tuple(value)
+    return value
+
+
+_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
+
+def _written(kind: Any) -> str:
+    """A type in words."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_written(k) for k in inner if k is not type(None)))
+    if origin in (tuple, Sequence, list):
+        counted = "" if Ellipsis in inner or origin is not tuple else f"{len(inner)} × "
+        return f"a list of {counted}{_written(inner[0])}"
+    return _NAMES.get(kind, "a table")

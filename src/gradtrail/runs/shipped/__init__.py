@@ -1,0 +1,28 @@
+"""Recipes that come with gradtrail, each a TOML file here."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from typing import Any
+
+from ...errors import UnknownNameError, unknown
+
+__all__ = ["names", "shipped"]
+
+
+def names() -> list[str]:
+    """What they are called."""
+    found = (path.name for path in files(__name__).iterdir())
+    return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
+
+
+def shipped(name: str) -> dict[str, Any]:
+    """A recipe's tables.
+
+    Raises:
+        UnknownNameError: none is called so.
+    """
+    if name not in names():
+        raise UnknownNameError(unknown("recipe", name, names()))
+    return tomllib.loads(files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,311 @@
+"""Logs of a training in files: CSV, JSON lines, TensorBoard.
+
+Each has a row for every so-manieth step and one for every epoch. Where a training is resumed, what
+is ahead of its checkpoint is cut off first, so that its log is that of a training which nothing
+stopped, times apart.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from ..errors import ArgumentError, FileError
+from ..files import write_bytes
+from ..layers.base import positive
+from .appended import Appended
+from .observers import Observer, Seen
+
+if TYPE_CHECKING:
+    from .history import History
+
+__all__ = ["CSVLog", "JSONLinesLog", "TensorBoardLog"]
+
+_EVERY = 10
+"""By default a row for every tenth step: a step of LeNet-5 takes 0.8 ms, a row some µs."""
+
+_COLUMNS = (
+    *("kind", "step", "epoch", "loss", "accuracy", "rate"),
+    *("validation_loss", "validation_accuracy", "seconds", "images_per_second"),
+)
+
+Row = Mapping[str, Any]
+"""What is known of a step or an epoch, by column: `kind` is "step" or "epoch"."""
+
+
+class _Log(Observer):
+    """The base of the logs: which rows there are, and when they are written.
+
+    Args:
+        path: where it is written.
+        every: a row for each so-manieth step, at least 1.
+
+    Raises:
+        ArgumentError: an argument out of its range.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, every: int = _EVERY) -> None:
+        kind = type(self).__name__
+        if not isinstance(path, str | os.PathLike):
+            raise ArgumentError(f"{kind}: where it is written must be a path, got {path!r}")
+        positive(kind, every=every)
+        self.path, self.every = Path(path), int(every)
+        self._file: Appended | None = None
+
+    @abstractmethod
+    def _opened(self, history: History) -> Appended:
+        """The file, without what is ahead of the history.
+
+        Raises:
+            FileError: it cannot be written, or is no such log.
+        """
+
+    @abstractmethod
+    def _written(self, row: Row) -> bytes:
+        """A row as it stands in the file."""
+
+    def begin(self, history: History, epochs: int, steps: int) -> None:
+        """See `Observer.begin`."""
+        self._step, self._epoch = history.steps, history.epochs
+        self._samples = 0
+        self._file = None
+        self._file = self._opened(history)
+
+    def step(self, seen: Seen) -> None:
+        """See `Observer.step`; the same one twice is written once."""
+        assert self._file is not None
+        self._samples = seen.samples
+        if seen.step % self.every == 0 and seen.step > self._step:
+            row = {"kind": "step", "step": seen.step, "epoch": seen.epoch, "loss": seen.loss}
+            row |= {"accuracy": seen.accuracy, "rate": float(seen.rate)}
+            self._file.add(("step", seen.step), self._written(row))
+            self._step = seen.step
+        self._file.tick()
+
+    def epoch(self, history: History) -> None:
+        """See `Observer.epoch`; the same one twice is written once."""
+        assert self._file is not None
+        if history.epochs > self._epoch:
+            row: dict[str, Any] = {"kind": "epoch", "step": history.steps, "epoch": history.epochs}
+            for name in ("loss", "accuracy", "validation_loss", "validation_accuracy", "seconds"):
+                values = getattr(history, name)
+                row[name] = values[-1] if values else None
+            if self._samples and row["seconds"]:
+                row["images_per_second"] = self._samples / row["seconds"]
+            self._file.add(("epoch", history.epochs), self._written(row))
+            self._epoch = history.epochs
+        self._file.flush()
+
+    def flush(self) -> None:
+        """See `Observer.flush`."""
+        if self._file is not None:
+            self._file.flush(sync=True)
+
+    def end(self, history: History) -> None:
+        """See `Observer.end`."""
+        if self._file is not None:
+            self._file.close()
+
+
+class _Lines(_Log):
+    """The base of the logs in lines: what is ahead is cut out of the file."""
+
+    head = b""
+    """The first line."""
+
+    first = b""
+    """What every such file begins with."""
+
+    @abstractmethod
+    def _read(self, line: bytes) -> tuple[str, int, int]:
+        """Kind, step and epoch of a row.
+
+        Raises:
+            ValueError: it is none.
+        """
+
+    def _opened(self, history: History) -> Appended:
+        """See `_Log._opened`; the file is written anew under another name, and renamed."""
+        kept = [self.head]
+        for line in self._lines():
+            try:
+                kind, step, epoch = self._read(line)
+            except (ValueError, KeyError, TypeError):
+                continue  # half a row, where a machine stopped
+            if epoch <= history.epochs if kind == "epoch" else step <= history.steps:
+                kept.append(line)
+        content = b"".join(kept)
+        write_bytes(self.path, content)
+        return Appended(self.path, len(content))
+
+    def _lines(self) -> list[bytes]:
+        """What is in the file, line by line.
+
+        Raises:
+            FileError: it cannot be read, or another program wrote it.
+        """
+        try:
+            content = self.path.read_bytes() if self.path.exists() else b""
+        except OSError as cause:
+            raise FileError(f"cannot read {self.path}: {cause.strerror or cause}") from cause
+        if content and not content.startswith(self.first):
+            raise FileError(
+                f"{self.path} is no log that {type(self).__name__} wrote, and is left as it is; "
+                "give another path"
+            )
+        return [line for line in content.splitlines(keepends=True) if line.endswith(b"\n")]
+
+
+@final
+class CSVLog(_Lines):
+    """A table with a header: `kind` is step or epoch, and what a row does not have stays empty.
+
+    Args:
+        path: of the file; one that is there is written over, or gone on with after a resume.
+        every: a row for each so-manieth step, at least 1.
+
+    Raises:
+        ArgumentError: an argument out of its range.
+    """
+
+    head = ",".join(_COLUMNS).encode() + b"\n"
+    first = b"kind,step,epoch,"
+
+    def _written(self, row: Row) -> bytes:
+        """See `_Log._written`; numbers as Python prints them, which reads back the same."""
+        values = (row.get(name) for name in _COLUMNS)
+        return (",".join("" if v is None else str(v) for v in values) + "\n").encode()
+
+    def _read(self, line: bytes) -> tuple[str, int, int]:
+        """See `_Lines._read`."""
+        kind, step, epoch, *_ = line.decode().split(",")
+        return kind, int(step), int(epoch)
+
+
+@final
+class JSONLinesLog(_Lines):
+    """An object in each line, with what there is of the names of `CSVLog`.
+
+    Args:
+        path: of the file; one that is there is written over, or gone on with after a resume.
+        every: a row for each so-manieth step, at least 1.
+
+    Raises:
+        ArgumentError: an argument out of its range.
+    """
+
+    first = b'{"kind": "'
+
+    def _written(self, row: Row) -> bytes:
+        """See `_Log._written`."""
+        known = {name: value for name, value in row.items() if value is not None}
+        return (json.dumps(known, allow_nan=False) + "\n").encode()
+
+    def _read(self, line: bytes) -> tuple[str, int, int]:
+        """See `_Lines._read`."""
+        row = json.loads(line)
+        return str(row["kind"]), int(row["step"]), int(row["epoch"])
+
+
+_TAGS = {
+    "step": {"loss": "loss/step", "accuracy": "accuracy/step", "rate": "rate"},
+    "epoch": {
+        "loss": "loss/train",
+        "validation_loss": "loss/validation",
+        "accuracy": "accuracy/train",
+        "validation_accuracy": "accuracy/validation",
+        "seconds": "seconds",
+        "images_per_second": "images_per_second",
+    },
+}
+"""By kind of row and column: the name of TensorBoard's scalar."""
+
+
+@final
+class TensorBoardLog(_Log):
+    """Scalars for TensorBoard, all over the number of steps.
+
+    `loss/step`, `accuracy/step` and `rate` come every so many steps; `loss/train`,
+    `loss/validation`, `accuracy/train`, `accuracy/validation`, `seconds` and `images_per_second` at
+    the end of each epoch. A training that begins, or goes on, has a file of its own, which tells
+    TensorBoard to forget the steps beyond in the files before it.
+
+    Args:
+        folder: where the files are written.
+        every: a row for each so-manieth step, at least 1.
+
+    Raises:
+        ArgumentError: an argument out of its range, or the package tensorboard is missing.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, every: int = _EVERY) -> None:
+        super().__init__(folder, every=every)
+        try:
+            events = import_module("tensorboard.compat.proto.event_pb2")
+            summaries = import_module("tensorboard.compat.proto.summary_pb2")
+            records = import_module("tensorboard.summary.writer.record_writer")
+        except ImportError as cause:
+            raise ArgumentError(
+                "TensorBoardLog needs TensorBoard's package: pip install tensorboard"
+            ) from cause
+        self._event, self._session = events.Event, events.SessionLog
+        self._source: Callable[..., Any] = events.SourceMetadata
+        self._summary, self._writer = summaries.Summary, records.RecordWriter
+
+    def _opened(self, history: History) -> Appended:
+        """See `_Log._opened`; a new file behind all that there are."""
+        file = Appended(_next_file(self.path))
+        start = self._session(status=self._session.START)
+        for key, event in enumerate(
+            (
+                {
+                    "file_version": "brain.Event:2",
+                    "source_metadata": self._source(writer="gradtrail"),
+                },
+                {"step": history.steps + 1, "session_log": start},
+            )
+        ):
+            file.add(key, self._record(**event))
+        file.flush()
+        return file
+
+    def _written(self, row: Row) -> bytes:
+        """See `_Log._written`: one event with all of its scalars."""
+        values = [
+            self._summary.Value(tag=tag, simple_value=row[name])
+            for name, tag in _TAGS[row["kind"]].items()
+            if row.get(name) is not None
+        ]
+        return self._record(step=row["step"], summary=self._summary(value=values))
+
+    def _record(self, **content: Any) -> bytes:
+        """An event with its length and checksums."""
+        held = BytesIO()
+        event = self._event(wall_time=time.time(), **content)
+        self._writer(held).write(event.SerializeToString())
+        return held.getvalue()
+
+
+def _next_file(folder: Path) -> Path:
+    """A name that TensorBoard, which reads a folder's files in the order of names, reads last.
+
+    Raises:
+        FileError: the folder cannot be read.
+    """
+    try:
+        there = (
+            [p.name for p in folder.iterdir() if "tfevents" in p.name] if folder.exists() else []
+        )
+    except OSError as cause:
+        raise FileError(f"cannot read the folder {folder}: {cause.strerror}") from cause
+    seconds, newest = int(time.time()), max(there, default="")
+    while (name := f"events.out.tfevents.{seconds:010d}.gradtrail") <= newest:
+        seconds += 1
+    return folder / name

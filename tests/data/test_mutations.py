@@ -1,0 +1,243 @@
+"""Hundreds of damaged files of each kind: an error of ours or a result, soon and in little memory.
+
+What has checksums (gzip, PNG, zip) must not give another result than the whole file's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import resource
+import struct
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gradtrail as gt
+from gradtrail.data import ImageFolder, read, read_image
+from gradtrail.data.cifar import read_cifar
+from gradtrail.data.idx import read_idx
+
+from .cifar_files import packed, records
+from .idx_files import idx
+from .pictures import noise, saved, smooth
+
+COUNT = 300
+SECONDS = 2.0
+MEMORY = 600 << 10  # KiB: an image of 2²⁶ pixels in colour is decoded into 256 MiB
+
+EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+
+
+def mutations(content: bytes, seed: int) -> Iterator[bytes]:
+    """Flipped bits, extreme numbers, cuts, repeats and swaps; mostly one, sometimes several."""
+    draw = np.random.Generator(np.random.PCG64(seed))
+    for _ in range(COUNT):
+        changed = bytearray(content)
+        for _ in range(1 + int(draw.integers(0, 4) ** 2 // 4)):
+            # half of them near the beginning, where headers are
+            reach = len(changed) if draw.random() < 0.5 else min(len(changed), 200)
+            at = int(draw.integers(0, max(1, reach)))
+            match int(draw.integers(0, 6)):
+                case 0:
+                    changed[at : at + 1] = bytes([changed[at] ^ (1 << int(draw.integers(0, 8)))])
+                case 1:
+                    order = ">I" if draw.random() < 0.5 else "<I"
+                    changed[at : at + 4] = struct.pack(order, EXTREMES[int(draw.integers(0, 9))])
+                case 2:
+                    del changed[at:]
+                case 3:
+                    del changed[at : at + int(draw.integers(1, 20))]
+                case 4:
+                    changed[at:at] = draw.bytes(int(draw.integers(1, 20)))
+                case _:
+                    changed[at : at + 2] = changed[at : at + 2][::-1]
+            if not changed:
+                break
+        yield bytes(changed)
+
+
+def idx_images(folder: Path) -> tuple[Path, Callable[[], np.ndarray], bool]:
+    path = folder / "images"
+    path.write_bytes(idx(noise(5, 7, 6)))
+    return path, lambda: read_idx(path, {"images": None, "rows": None, "columns": None}), False
+
+
+def idx_gzipped(folder: Path) -> tuple[Path, Callable[[], np.ndarray], bool]:
+    path, attempt, _ = idx_images(folder)
+    path.write_bytes(gzip.compress(idx(noise(5, 7, 6)), mtime=0))
+    return path, attempt, False  # a gzip file's first bytes may be made into raw IDX
+
+
+def cifar_file(folder: Path) -> tuple[Path, Callable[[], np.ndarray], bool]:
+    for name, array in records().items():
+        (folder / name).write_bytes(array.tobytes())
+    return folder / "data_batch_2.bin", lambda: read_cifar(folder).train[0], False
+
+
+def cifar_archive(folder: Path) -> tuple[Path, Callable[[], np.ndarray], bool]:
+    path = packed(folder)
+    return path, lambda: read_cifar(folder).train[0], True
+
+
+def npz(folder: Path) -> tuple[Path, Callable[[], np.ndarray], bool]:
+    path = folder / "a.npz"
+    np.savez_compressed(path, x=noise(4, 1, 5, 5), y=[0, 1, 0, 1])
+    return path, lambda: read(path).train[0], True
+
+
+def image(ending: str, pixels: np.ndarray, checked: bool, **options: object):
+    def made(folder: Path) -> tuple[Path, Callable[[], np.ndarray], bool]:
+        path = saved(folder / "a" / f"0.{ending}", pixels, **options)
+        return path, lambda: read_image(path, (3, 12, 12)), checked
+
+    return made
+
+
+def palette_png(folder: Path) -> tuple[Path, Callable[[], np.ndarray], bool]:
+    path = folder / "0.png"
+    Image.fromarray(smooth(20, 20)).quantize(16).save(path, transparency=3)
+    return path, lambda: read_image(path, (3, 12, 12)), True
+
+
+KINDS = {
+    "idx": idx_images,
+    "idx.gz": idx_gzipped,
+    "cifar": cifar_file,
+    "cifar.tar.gz": cifar_archive,
+    "npz": npz,
+    "png": image("png", smooth(20, 24), True),
+    "png16": image("png", noise(20, 24).astype(np.uint16) * 256, True),
+    "png palette": palette_png,
+    "bmp": image("bmp", smooth(20, 24), False),
+    "jpg": image("jpg", smooth(64, 48), False),
+    "jpg progressive": image("jpg", smooth(64, 48), False, progressive=True),
+    "tiff": image("tiff", smooth(20, 24), False),
+    **{
+        f"tiff {packing}": image("tiff", smooth(20, 24), False, compression=packing)
+        for packing in ("tiff_lzw", "tiff_deflate", "packbits", "jpeg")
+    },
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_files_give_an_error_or_a_result(tmp_path: Path, kind: str) -> None:
+    path, attempt, checked = KINDS[kind](tmp_path)
+    content, whole = path.read_bytes(), attempt()
+    results, messages = 0, []
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for changed in mutations(content, seed=sum(kind.encode())):
+        path.write_bytes(changed)
+        since = time.perf_counter()
+        try:
+            found = attempt()
+        except gt.GradtrailError as error:
+            messages.append(str(error))
+        else:
+            results += 1
+            assert found.dtype == whole.dtype
+            if checked:
+                np.testing.assert_array_equal(found, whole)
+        assert time.perf_counter() - since < SECONDS
+    assert len(messages) > COUNT // 10
+    assert results + len(messages) == COUNT
+    assert not any("\n" in message for message in messages)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEMORY
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "tiff", "bmp"])
+def test_damaged_files_in_a_folder(tmp_path: Path, kind: str) -> None:
+    """A folder skips what cannot be decoded; what it keeps, it can read again."""
+    pixels = smooth(20, 24)
+    saved(tmp_path / "a" / f"whole.{kind}", pixels)
+    content = (tmp_path / "a" / f"whole.{kind}").read_bytes()
+    for number, changed in enumerate(mutations(content, seed=7)):
+        (tmp_path / "a" / f"{number:03}.{kind}").write_bytes(changed)
+    images = ImageFolder(tmp_path, size=10, channels=3, bad="skip", memory=1, threads=2)
+    assert len(images) + len(images.skipped) == COUNT + 1
+    assert len(images.skipped) > COUNT // 10
+    found = images.read(np.arange(len(images)))
+    np.testing.assert_array_equal(found, ImageFolder(
+        tmp_path, size=10, channels=3, bad="skip", threads=1
+    ).read(np.arange(len(images))))  # fmt: skip
+    with pytest.raises(gt.DataError, match=rf"{len(images.skipped)} of 301 images .* and \d+ more"):
+        ImageFolder(tmp_path, size=10, channels=3)
+
+
+def entry(tag: int, kind: int, count: int, value: int) -> bytes:
+    return struct.pack("<HHII", tag, kind, count, value)
+
+
+def tiff(*entries: bytes, data: bytes = b"") -> bytes:
+    head = b"II*\0" + struct.pack("<IH", 8, len(entries))
+    return head + b"".join(entries) + bytes(4) + data
+
+
+PLAIN = {
+    256: (4, 1, 8), 257: (4, 1, 8), 258: (3, 1, 8), 259: (3, 1, 1), 262: (3, 1, 1),
+    273: (4, 1, 200), 277: (3, 1, 1), 278: (4, 1, 8), 279: (4, 1, 64),
+}  # fmt: skip
+ABSURD = {
+    "a width": {256: (4, 1, 0xFFFFFFFF)},
+    "a size": {256: (4, 1, 1 << 20), 257: (4, 1, 1 << 20)},
+    "bits": {258: (3, 0x7FFFFFFF, 8)},
+    "strips": {273: (4, 0xFFFFFFF, 8), 279: (4, 0xFFFFFFF, 8)},
+    "an offset": {273: (4, 1, 0xFFFFFFF0)},
+    "a length": {279: (4, 1, 0xFFFFFFFF)},
+    "samples": {277: (3, 1, 0xFFFF)},
+    "tiles": {322: (4, 1, 0x7FFFFFFF), 323: (4, 1, 0x7FFFFFFF), 324: (4, 1, 8), 325: (4, 1, 64)},
+    "text": {270: (2, 0xFFFFFFFF, 8)},
+    "a kind": {256: (99, 1, 8)},
+    "a packing": {259: (3, 1, 34712)},
+    "rows in a strip": {278: (4, 1, 0)},
+}
+
+
+@pytest.mark.parametrize("name", ABSURD)
+def test_tiff_with_absurd_tags(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.tiff"
+
+    def written(tags: dict[int, tuple[int, int, int]]) -> None:
+        content = tiff(*(entry(tag, *fields) for tag, fields in sorted(tags.items())))
+        path.write_bytes(content.ljust(200, b"\0") + noise(8, 8).tobytes())
+
+    written(PLAIN)
+    np.testing.assert_array_equal(read_image(path, (1, 8, 8))[0], noise(8, 8) / np.float32(255))
+    written(PLAIN | ABSURD[name])
+    before, since = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    with contextlib.suppress(gt.FileError):
+        assert read_image(path, (1, 8, 8)).shape == (1, 8, 8)
+    assert time.perf_counter() - since < SECONDS
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEMORY
+
+
+def test_bombs_of_pixels(tmp_path: Path) -> None:
+    """Small files with many pixels: below the limit they are decoded, above it refused."""
+    path = tmp_path / "a.png"
+    for size, refused in (((4096, 4096), False), ((8192, 8193), True), ((30_000, 30_000), True)):
+        with io.BytesIO() as file:
+            Image.new("1", size).save(file, "PNG")
+            path.write_bytes(file.getvalue())
+        assert path.stat().st_size < 1 << 18
+        if refused:
+            with pytest.raises(gt.FileError, match="it claims .* pixels"):
+                read_image(path, (1, 8, 8))
+        else:
+            assert not read_image(path, (1, 8, 8)).any()
+
+
+def test_compressed_text_in_a_png_is_bounded(tmp_path: Path) -> None:
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_text("comment", "a" * (200 << 20), zip=True)
+    Image.new("L", (4, 4)).save(tmp_path / "a.png", pnginfo=info)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(gt.FileError, match="it is damaged .*too large"):
+        read_image(tmp_path / "a.png", (1, 4, 4))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEMORY

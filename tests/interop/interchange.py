@@ -1,0 +1,84 @@
+"""What the tests of every format share: networks in float32 with samples, and how outputs agree."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cases import CASES, Case, uniform
+from comparing import assert_close
+
+import gradtrail as gt
+
+TOLERANCE = 1e-5
+"""Of float32, relative to the largest output: a few roundings for each layer."""
+
+ARCHITECTURES = ("digits-cnn", "lenet5", "mnist-cnn", "resnet20", "vgg-small")
+
+IDS = [case.id for case in CASES]
+
+
+def single(case: Case, dtype: Any = np.float32) -> gt.Network:
+    """A case's layer as a network, with arrays that are not those that a training starts with."""
+    network = gt.Network(case.shape[1:], [case.layer], dtype=dtype)
+    filled(network, case.generator())
+    return network
+
+
+def filled(network: gt.Network, draw: np.random.Generator) -> None:
+    for name, array in network.parameters.items():
+        network.parameters[name] = array + 0.3 * uniform(draw, array.shape)
+    for name, array in network.buffers.items():
+        network.buffers[name] = 1 + 0.5 * uniform(draw, array.shape)
+
+
+def samples(network: gt.Network, count: int = 3, seed: int = 1) -> np.ndarray:
+    draw = np.random.Generator(np.random.PCG64(seed))
+    return uniform(draw, (count, *network.input_shape)).astype(network.dtype)
+
+
+def outputs(network: gt.Network, x: np.ndarray) -> np.ndarray:
+    return network.predict(x, engine="reference")
+
+
+def agree(got: np.ndarray, expected: np.ndarray, tolerance: float = TOLERANCE) -> None:
+    """Close where both are finite. A window of a dilated pool may hold nothing but padding: its
+    maximum is −∞, for which some have the lowest number that there is."""
+    assert got.shape == expected.shape
+    usual = np.isfinite(expected)
+    assert (got[~usual & np.isneginf(expected)] <= np.finfo(np.float32).min).all()
+    assert_close(np.where(usual, got, 0), np.where(usual, expected, 0), tolerance)
+
+
+def same_arrays(one: gt.Network, other: gt.Network) -> None:
+    """The same arrays under the same names, bit for bit."""
+    assert list(one.parameters) == list(other.parameters)
+    assert list(one.buffers) == list(other.buffers)
+    for ours, theirs in ((one.parameters, other.parameters), (one.buffers, other.buffers)):
+        for name, array in ours.items():
+            assert array.dtype == theirs[name].dtype
+            np.testing.assert_array_equal(array, theirs[name])
+
+
+def onnx_outputs(path: Path, x: np.ndarray) -> np.ndarray:
+    """What ONNX Runtime makes of a file."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    (entry,) = session.get_inputs()
+    (found,) = session.run(None, {entry.name: x})
+    return found
+
+
+def torch_outputs(module: Any, x: np.ndarray) -> np.ndarray:
+    """What a module makes of samples in evaluation."""
+    import torch
+
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Using padding='same'")
+        return module.eval()(torch.tensor(x)).numpy()

@@ -1,0 +1,208 @@
+"""Networks as ONNX files: what ONNX Runtime makes of them, and what comes back."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from cases import CASES, Case
+from interchange import (
+    ARCHITECTURES,
+    agree,
+    filled,
+    onnx_outputs,
+    outputs,
+    same_arrays,
+    samples,
+    single,
+)
+from random_networks import drawn_network
+
+import gradtrail as gt
+from gradtrail.equation.frozen import frozen
+from gradtrail.interop.torch_source import torch_source
+from gradtrail.layers import Declaration, Layer
+from gradtrail.network import Step
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+
+@frozen
+class Unknown(Layer):
+    """A layer that somebody added here alone."""
+
+    prefix: ClassVar[str] = "unknown"
+
+    name: str | None = None
+
+    def declare(self, *sources: tuple[int, ...], training: bool) -> Declaration:
+        return gt.ReLU().declare(*sources, training=training)
+
+
+REWRITTEN = {  # other words for the same layer: what the file says has lost the difference
+    "conv-same-odd": gt.Conv2d(3, 3, padding=1),
+    "conv-same-dilated": gt.Conv2d(3, (2, 3), padding=(1, 2), dilation=2),
+    "conv-valid": gt.Conv2d(3, (3, 2)),
+    "batch-norm-bare": gt.BatchNorm2d(eps=1e-3),
+    "batch-norm-bare-evaluation": gt.BatchNorm2d(),
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_case(case: Case, tmp_path: Path) -> None:
+    network, path = single(case), tmp_path / "case.onnx"
+    gt.to_onnx(network, path)
+    x = samples(network, case.shape[0])
+    expected = outputs(network, x)
+    agree(onnx_outputs(path, x), expected)
+    back = gt.from_onnx(path)
+    assert back.layers == (REWRITTEN.get(case.id, case.layer),)
+    agree(outputs(back, x), expected)
+    if "bare" not in case.id:
+        same_arrays(back, network)
+
+
+def beyond_runtime(step: Step) -> bool:
+    """Output padding from the stride on, and nothing cropped that could be less instead."""
+    if not isinstance(step.layer, gt.ConvTranspose2d):
+        return False
+    window = step.layer.windows
+    return any(-q >= s for (_, q), s in zip(window.margins, window.stride, strict=True))
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_random_networks(block: int, tmp_path: Path) -> None:
+    for number in range(10 * block, 10 * block + 10):
+        network, path = drawn_network(number), tmp_path / f"{number}.onnx"
+        gt.to_onnx(network, path)
+        x = samples(network)
+        expected = outputs(network, x)
+        if not any(map(beyond_runtime, network.steps)):
+            agree(onnx_outputs(path, x), expected)
+        back = gt.from_onnx(path)
+        assert [step.name for step in back.steps] == [step.name for step in network.steps]
+        agree(outputs(back, x), expected)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_architectures(name: str, tmp_path: Path) -> None:
+    network, path = gt.architecture(name).network(seed=2), tmp_path / "net.onnx"
+    filled(network, np.random.Generator(np.random.PCG64(3)))
+    gt.to_onnx(network, path)
+    x = samples(network, 2)
+    agree(onnx_outputs(path, x), network.predict(x))
+    back = gt.from_onnx(path)
+    assert back.layers == network.layers
+    same_arrays(back, network)
+
+
+def test_the_batch_may_have_any_size(small: gt.Network, tmp_path: Path) -> None:
+    network, path = gt.architecture("digits-cnn").network(seed=1), tmp_path / "net.onnx"
+    gt.to_onnx(network, path)
+    for count in (1, 2, 17):
+        assert onnx_outputs(path, samples(network, count)).shape == (count, 10)
+
+
+def test_the_arrays_of_the_file_have_our_names(tmp_path: Path) -> None:
+    network = gt.Network((1, 6, 6), [gt.Conv2d(2, 3), gt.BatchNorm2d(), gt.SiLU(), gt.Flatten()])
+    gt.to_onnx(network, tmp_path / "net.onnx")
+    graph = onnx.load(tmp_path / "net.onnx").graph
+    assert [array.name for array in graph.initializer] == [*network.parameters, *network.buffers]
+    assert [node.name for node in graph.node] == [
+        "conv1",
+        "norm1",
+        "silu1.sigmoid",
+        "silu1",
+        "flatten1",
+    ]
+    assert [entry.name for entry in (*graph.input, *graph.output)] == ["input", "flatten1.output"]
+    (batch, *sizes) = graph.input[0].type.tensor_type.shape.dim
+    assert (batch.dim_param, [size.dim_value for size in sizes]) == ("N", [1, 6, 6])
+
+
+def test_float64_stays_float64(small: gt.Network, tmp_path: Path) -> None:
+    """ONNX Runtime does not convolve float64; ONNX's own interpreter does. Settings such as epsilon
+    and slopes are float32 in any file, which moves outputs by some 1e-8."""
+    from onnx.reference import ReferenceEvaluator
+
+    filled(small, np.random.Generator(np.random.PCG64(3)))
+    gt.to_onnx(small, tmp_path / "net.onnx")
+    x = samples(small)
+    (found,) = ReferenceEvaluator(str(tmp_path / "net.onnx")).run(None, {"input": x})
+    assert found.dtype == np.float64
+    agree(found, outputs(small, x), 1e-7)
+    back = gt.from_onnx(tmp_path / "net.onnx")
+    assert back.layers == small.layers
+    same_arrays(back, small)
+
+
+def test_a_network_without_arrays_keeps_its_dtype(tmp_path: Path) -> None:
+    for dtype in (np.float32, np.float64):
+        gt.to_onnx(gt.Network((3,), [gt.ReLU()], dtype=dtype), tmp_path / "net.onnx")
+        assert gt.from_onnx(tmp_path / "net.onnx").dtype == dtype
+
+
+def test_names_given_by_hand_come_back(tmp_path: Path) -> None:
+    layers = [
+        gt.Conv2d(2, 3, padding=1, name="first"),
+        gt.Residual([gt.Conv2d(2, 3, padding=1), gt.SiLU(name="gate")], name="sum"),
+        gt.Concat([gt.ReLU(name="positive")], [], name="both"),
+        *(gt.GlobalAvgPool2d(name="mean"), gt.Linear(3, name="classes")),
+    ]
+    network = gt.Network((2, 6, 6), layers)
+    gt.to_onnx(network, tmp_path / "net.onnx")
+    assert gt.from_onnx(tmp_path / "net.onnx").layers == network.layers
+
+
+def test_a_file_is_replaced_only_when_the_new_one_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "net.onnx"
+    gt.to_onnx(gt.Network((3,), [gt.Linear(2)]), path)
+    first = path.read_bytes()
+    gt.to_onnx(gt.Network((3,), [gt.Linear(2)]), str(path))
+    assert path.read_bytes() == first
+    assert os.listdir(path.parent) == ["net.onnx"]
+    with pytest.raises(gt.FileError, match=f"cannot write {path.parent}"):
+        gt.to_onnx(gt.Network((3,), [gt.Linear(2)]), path.parent)
+    with pytest.raises(gt.ArgumentError, match="to_onnx: path must be a file to write, got 3"):
+        gt.to_onnx(gt.Network((3,), [gt.Linear(2)]), 3)  # type: ignore[arg-type]
+
+
+def test_every_layer_can_be_written() -> None:
+    from gradtrail import layers
+    from gradtrail.interop.onnx_export import _WRITERS
+    from gradtrail.layers.branches import Add, Join
+
+    kinds = {kind for kind in vars(layers).values() if isinstance(kind, type)}
+    known = {kind for kind in kinds if issubclass(kind, gt.layers.Layer)} - {gt.layers.Layer}
+    assert known | {Add, Join} == set(_WRITERS)
+
+
+def test_a_layer_that_onnx_does_not_know(tmp_path: Path) -> None:
+    network = gt.Network((3,), [Unknown()])
+    with pytest.raises(gt.ArgumentError, match="to_onnx: ONNX has no operator for Unknown"):
+        gt.to_onnx(network, tmp_path / "net.onnx")
+    with pytest.raises(gt.ArgumentError, match="PyTorch has no module for Unknown"):
+        torch_source(network, "weights.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("call", "package"),
+    [
+        (lambda: gt.to_onnx(gt.Network((3,), [gt.ReLU()]), "net.onnx"), "onnx"),
+        (lambda: gt.from_onnx("net.onnx"), "onnx"),
+        (lambda: gt.to_torch(gt.Network((3,), [gt.ReLU()])), "torch"),
+        (lambda: gt.from_torch(None, (3,)), "torch"),
+    ],
+)
+def test_a_package_that_is_missing(
+    call: Callable[[], object], package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(gt.ArgumentError, match=f"needs {package}: pip install {package}$"):
+        call()

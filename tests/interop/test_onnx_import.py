@@ -1,0 +1,83 @@
+"""ONNX files as networks: every spelling of a layer, held to ONNX Runtime."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from interchange import agree, onnx_outputs, outputs, samples
+
+import gradtrail as gt
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+from onnx_models import drawn, model, node, written
+from onnx_spellings import SPELLINGS, W
+
+
+def bare(layer: Any) -> Any:
+    """A layer without its names, branches included."""
+    if isinstance(layer, gt.Residual):
+        around = None if layer.shortcut is None else [*map(bare, layer.shortcut)]
+        return gt.Residual([*map(bare, layer.body)], around)
+    if isinstance(layer, gt.Concat):
+        return gt.Concat(*([*map(bare, branch)] for branch in layer.branches))
+    return dataclasses.replace(layer, name=None)
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_spelling(name: str, tmp_path: Path) -> None:
+    made, layers = SPELLINGS[name]
+    path = written(made, tmp_path / "model.onnx")
+    network = gt.from_onnx(path)
+    assert [*map(bare, network.layers)] == layers
+    x = samples(network)
+    agree(outputs(network, x), onnx_outputs(path, x))
+
+
+def test_what_only_newer_files_have(tmp_path: Path) -> None:
+    """Swish is an operator from version 24 on, which fewer programs run."""
+    path = written(model([node("Swish", "x", "y")], opset=24), tmp_path / "model.onnx")
+    assert gt.from_onnx(path).layers == (gt.SiLU(),)
+
+
+def test_layers_are_called_what_their_weights_are_called(tmp_path: Path) -> None:
+    nodes = [
+        node("Conv", "x layer1.0.conv1.weight", "c", name="/layer1/layer1.0/conv1/Conv"),
+        node("Relu", "c", "r", name="/layer1/layer1.0/relu/Relu"),
+        node("Conv", "r onnx::Conv_7", "d", name="second"),
+        node("Relu", "d", "y", name="act"),
+    ]
+    arrays = {"layer1.0.conv1.weight": W, "onnx::Conv_7": drawn(2, 4, 1, 1)}
+    network = gt.from_onnx(written(model(nodes, arrays), tmp_path / "model.onnx"))
+    assert [step.name for step in network.steps] == ["layer1_0_conv1", "relu1", "second", "act"]
+    np.testing.assert_array_equal(network.parameters["layer1_0_conv1.weight"], W)
+
+
+@pytest.mark.parametrize("operator", ["Softmax", "LogSoftmax"])
+def test_a_last_softmax_is_left_out(operator: str, tmp_path: Path) -> None:
+    nodes = [node("Gemm", "x w", "l"), node(operator, "l", "y", axis=-1)]
+    path = written(model(nodes, {"w": drawn(6, 5)}, shape=("N", 6)), tmp_path / "model.onnx")
+    network = gt.from_onnx(path)
+    x = samples(network)
+    logits = outputs(network, x).astype(np.float64)
+    logarithms = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    expected = logarithms if operator == "LogSoftmax" else np.exp(logarithms)
+    agree(onnx_outputs(path, x), expected)
+
+
+def test_open_sizes_are_given_by_hand(tmp_path: Path) -> None:
+    path = written(
+        model([node("Relu", "x", "y")], shape=("N", 3, "height", "width")), tmp_path / "m.onnx"
+    )
+    sentence = r"m.onnx: the model leaves the shape of a sample open, \(3, '\?', '\?'\); give "
+    with pytest.raises(gt.FileError, match=sentence):
+        gt.from_onnx(path)
+    assert gt.from_onnx(path, input_shape=(3, 5, 6)).input_shape == (3, 5, 6)
+    with pytest.raises(gt.FileError, match=r"takes samples of \(3, None, None\), not of input_sh"):
+        gt.from_onnx(path, input_shape=(1, 5, 6))
+    with pytest.raises(gt.ArgumentError, match="input_shape is one sample's"):
+        gt.from_onnx(path, input_shape=(3, 0, 6))

@@ -1,0 +1,230 @@
+"""ONNX files that are no network here: one FileError each, with the file, the node, the reason."""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradtrail as gt
+
+pytest.importorskip("onnx")
+from onnx import TensorProto, helper
+from onnx_models import drawn, model, node, written
+from onnx_spellings import HALF, ONE, B, W, conv, flattened, ints
+
+
+def outside() -> Any:
+    """A model whose array lies in another file."""
+    made = conv()
+    array = made.graph.initializer[0]
+    array.ClearField("raw_data")
+    array.data_location = TensorProto.EXTERNAL
+    entry = array.external_data.add()
+    entry.key, entry.value = "location", "/etc/passwd"
+    return made
+
+
+def changed(**fields: Any) -> Any:
+    made = conv()
+    for name, value in fields.items():
+        setattr(made.graph.initializer[0], name, value)
+    return made
+
+
+def announced(*sizes: int) -> Any:
+    made = conv()
+    made.graph.initializer[0].dims[:] = sizes
+    return made
+
+
+def foreign() -> Any:
+    made = model([node("Relu", "x", "y", domain="com.microsoft")])
+    made.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return made
+
+
+def versioned(version: int) -> Any:
+    made = conv()
+    made.opset_import[0].version = version
+    return made
+
+
+def second_input() -> Any:
+    made = conv()
+    made.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ["N", 3]))
+    return made
+
+
+def loop() -> Any:
+    inner = helper.make_graph([node("Relu", "x", "z")], "inner", [], [])
+    return model([helper.make_node("Loop", ["x"], ["y"], body=inner)])
+
+
+REFUSED: dict[str, tuple[Any, str]] = {
+    "external data": (outside(), "array 'w' lies in another file, which is never opened"),
+    "huge": (
+        announced(1 << 40, 1 << 40, 3, 3),
+        r"array 'w' announces 1099511627776 × 1099511627776 × 3 × 3 = .* numbers, but 108 follow",
+    ),
+    "negative": (announced(-4, 3, 3, 3), r"array 'w' says that its shape is \(-4, 3, 3, 3\)"),
+    "dtype": (changed(data_type=17), "array 'w' has the unknown or unsuited dtype number 17"),
+    "half": (
+        changed(data_type=10, raw_data=bytes(216)),
+        "the model holds 'w' as float16; make the model float32 or float64 first",
+    ),
+    "both": (changed(data_type=11, raw_data=W.astype(float).tobytes()), "but 'b' as float32"),
+    "domain": (foreign(), r"node y \(Relu\) is of the domain 'com.microsoft'; only standard"),
+    "operator": (
+        model([node("InstanceNormalization", "x g b", "y")], {"g": B[:3], "b": B[:3]}),
+        r"node y \(InstanceNormalization\) has an operator for which there is no layer here",
+    ),
+    "graph": (loop(), r"node y \(Loop\) has the attribute 'body' of a kind that is not taken"),
+    "attribute": (
+        conv(stride=[2, 2]), r"node y \(Conv\) has the attribute 'stride', which is not known here",
+    ),
+    "old": (versioned(6), "the model has operators of version 6; versions 7 to 28 are taken"),
+    "new": (versioned(1000), "the model has operators of version 1000"),
+    "inputs": (second_input(), "the model has 2 inputs; a network takes one"),
+    "missing": (
+        model([node("Relu", "z", "y")]), "reads 'z', which nothing before it gives",
+    ),
+    "stride 0": (conv(strides=[0, 1]), r"has strides=\[0, 1\], not 2 whole numbers from 1 on"),
+    "three axes": (
+        model([node("Conv", "x w", "y")], {"w": drawn(4, 3, 3, 3, 3)}, shape=("N", 3, 5, 5, 5)),
+        "has weights with 5 axes; only two spatial axes are taken",
+    ),
+    "uneven": (
+        conv(pads=[0, 0, 1, 1], strides=[2, 2], dilations=[1, 1]),
+        r"node y \(Conv\) pads 0 before and 1 behind, which makes 4 windows of 8",
+    ),
+    "channels": (
+        model([node("Conv", "x w", "y")], {"w": drawn(4, 5, 3, 3)}),
+        r"Conv2d takes a weight of shape \(4, 3, 3, 3\), but the model has \(4, 5, 3, 3\)",
+    ),
+    "padding": (
+        conv(pads=[1 << 30] * 4, strides=[1 << 30] * 2),
+        r"node y \(Conv\) Conv2d needs an array of .* numbers for one sample, and at most 268,435",
+    ),
+    "output": (
+        model([node("ConvTranspose", "x w", "y", strides=[1 << 15] * 2)], {"w": drawn(3, 1, 1, 1)}),
+        "ConvTranspose2d needs an array of 60,130,033,665 numbers for one sample",
+    ),
+    "training": (
+        model([node("BatchNormalization", "x g b m v", "y", training_mode=1)],
+              dict.fromkeys("gbmv", B[:3])),
+        "normalises by the batch's statistics; export the model for evaluation",
+    ),
+    "dropout in training": (
+        model([node("Dropout", "x p t", "y")], {"p": HALF, "t": np.array(True)}),
+        "drops out in evaluation, too",
+    ),
+    "flatten": (
+        flattened(node("Flatten", "x", "f", axis=2)), "flattens from axis 2; only 1 keeps the",
+    ),
+    "reshape": (
+        flattened(node("Reshape", "x s", "f"), s=ints(-1, 12)),
+        r"node f \(Reshape\) views samples of \(3, 8, 9\) as \(-1, 12\)",
+    ),
+    "weights from the samples": (
+        model([node("Relu", "x", "w"), node("MatMul", "x w", "y")]),
+        "has something else than an array of the file as input 2",
+    ),
+    "product": (
+        model([node("MaxPool", "x", "m", kernel_shape=[1, 1]), node("Mul", "x m", "y")]),
+        "combines two layers' outputs by 'mul'",
+    ),
+    "function": (
+        model([node("Exp", "x", "y")]), r"node y \(Exp\) computes a function of each element",
+    ),
+    "index": (
+        model([node("Gather", "x i", "y", axis=1)], {"i": ints(0)}), "takes a part of the samples",
+    ),
+    "cast": (
+        model([node("Cast", "x", "c", to=TensorProto.DOUBLE), node("Relu", "c", "y")]),
+        "casts to float64, and the network computes in float32",
+    ),
+    "pad value": (
+        model([node("Pad", "x p k", "q"), node("Conv", "q w", "y")],
+              {"p": ints(0, 0, 1, 1, 0, 0, 1, 1), "k": ONE, "w": W}),
+        "with mode='constant'; only maps are, with zeros",
+    ),
+    "whole numbers": (model([node("Relu", "x", "y")], dtype=TensorProto.INT64),
+                      "takes something else than numbers of float32 or float64"),
+    "constant output": (
+        model([node("Relu", "x", "r"), node("Constant", "", "y", value_float=1.0)]),
+        "where a layer's output is needed",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused(name: str, tmp_path: Path) -> None:
+    made, sentence = REFUSED[name]
+    path = written(made, tmp_path / "model.onnx")
+    with pytest.raises(gt.FileError, match=f"model.onnx: .*{sentence}"):
+        gt.from_onnx(path)
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    with pytest.raises(gt.FileError, match="cannot read .*model.onnx: there is no such file"):
+        gt.from_onnx(path)
+    path.write_bytes(b"\xff" * 100)
+    with pytest.raises(gt.FileError, match="model.onnx is not an ONNX file, or is damaged"):
+        gt.from_onnx(path)
+    path.write_bytes(b"")
+    with pytest.raises(gt.FileError, match="model.onnx holds no ONNX graph with nodes"):
+        gt.from_onnx(path)
+    os.truncate(path, (1 << 30) + 1)  # a hole, which takes no room on the disk
+    with pytest.raises(gt.FileError, match="model.onnx is larger than 1 GiB"):
+        gt.from_onnx(path)
+    path.unlink()
+    os.mkfifo(path)  # would never end
+    with pytest.raises(gt.FileError, match="there is no such file"):
+        gt.from_onnx(path)
+    with pytest.raises(gt.ArgumentError, match="from_onnx: path must be a file, got 3"):
+        gt.from_onnx(3)  # type: ignore[arg-type]
+
+
+def test_too_many_nodes(tmp_path: Path) -> None:
+    names = ["x", *(f"y{i}" for i in range(20_001))]
+    chain = [node("Relu", a, b) for a, b in pairwise(names)]
+    path = written(model(chain), tmp_path / "model.onnx")
+    with pytest.raises(gt.FileError, match="has 20,001 nodes; at most 20,000 are taken"):
+        gt.from_onnx(path)
+    path = written(model(chain[:6000]), path)
+    with pytest.raises(gt.FileError, match="comes after 5,000 layers"):
+        gt.from_onnx(path)
+
+
+def test_arithmetic_that_doubles_takes_no_longer(tmp_path: Path) -> None:
+    """A product with itself, five hundred times: evaluated anew each time it would never end."""
+    names = ["x", *(f"y{i}" for i in range(500))]
+    squares = [node("Mul", f"{a} {a}", b) for a, b in pairwise(names)]
+    path = written(model(squares), tmp_path / "model.onnx")
+    with pytest.raises(gt.FileError, match="computes a function of each element"):
+        gt.from_onnx(path)
+
+
+def test_a_small_file_that_would_need_much_memory(tmp_path: Path) -> None:
+    """Arrays that are copied again and again, and constants that spread out."""
+    large = np.zeros((1024, 1024), np.float32)  # 4 MiB
+    names = ["x", *(f"y{i}" for i in range(300))]
+    rows = [node("Gemm", f"{a} w", b) for a, b in pairwise(names)]
+    path = tmp_path / "model.onnx"
+    written(model(rows, {"w": large}, shape=("N", 1024)), path)
+    with pytest.raises(gt.FileError, match="shares arrays among layers, whose copies would need"):
+        gt.from_onnx(path)
+    casts = [node("Cast", "w", f"c{i}", to=TensorProto.DOUBLE) for i in range(300)]
+    written(model([*casts, node("Relu", "x", "y")], {"w": large}), path)
+    with pytest.raises(gt.FileError, match="node c.* computes more constants than fit into 1 GiB"):
+        gt.from_onnx(path)
+    row, column = np.zeros((1, 1 << 16), np.float32), np.zeros((1 << 16, 1), np.float32)
+    written(model([node("Add", "r c", "s"), node("Relu", "x", "y")], {"r": row, "c": column}), path)
+    with pytest.raises(gt.FileError, match=r"with constants of shapes \(1, 65536\) and \(65536, 1"):
+        gt.from_onnx(path)

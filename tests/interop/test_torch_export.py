@@ -1,0 +1,224 @@
+"""Networks as PyTorch modules: state, outputs, gradients, and what comes back."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import CASES, Case
+from interchange import (
+    ARCHITECTURES,
+    agree,
+    filled,
+    outputs,
+    same_arrays,
+    samples,
+    single,
+    torch_outputs,
+)
+from random_networks import drawn_network
+
+import gradtrail as gt
+from gradtrail.interop.torch_export import TAKEN
+from gradtrail.interop.torch_source import torch_source
+
+torch = pytest.importorskip("torch")
+from safetensors.torch import load_file  # noqa: E402, it needs PyTorch
+
+F = torch.nn.functional
+
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:Using padding='same'")]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_case(case: Case) -> None:
+    network = single(case)
+    module = gt.to_torch(network)
+    x = samples(network, case.shape[0])
+    expected = outputs(network, x)
+    agree(torch_outputs(module, x), expected)
+    back = gt.from_torch(module, network.input_shape)
+    layer = gt.Conv2d(3, (3, 2)) if case.id == "conv-valid" else case.layer
+    assert back.layers == (layer,)
+    same_arrays(back, network)
+    agree(outputs(back, x), expected)
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_random_networks(block: int) -> None:
+    for number in range(10 * block, 10 * block + 10):
+        network = drawn_network(number)
+        module = gt.to_torch(network)
+        x = samples(network)
+        agree(torch_outputs(module, x), outputs(network, x))
+        back = gt.from_torch(module, network.input_shape)
+        assert [step.name for step in back.steps] == [step.name for step in network.steps]
+        assert [step.sources for step in back.steps] == [step.sources for step in network.steps]
+        same_arrays(back, network)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_architectures(name: str, tmp_path: Path) -> None:
+    network = gt.architecture(name).network(seed=2)
+    filled(network, np.random.Generator(np.random.PCG64(3)))
+    module = gt.to_torch(network)
+    x = samples(network, 2)
+    agree(torch_outputs(module, x), network.predict(x))
+    back = gt.from_torch(module, network.input_shape)
+    assert back.layers == network.layers
+    same_arrays(back, network)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_saved_file_is_loaded_strictly(name: str, tmp_path: Path) -> None:
+    network = gt.architecture(name).network(seed=2)
+    filled(network, np.random.Generator(np.random.PCG64(3)))
+    network.save(tmp_path / "weights.safetensors")
+    module = gt.to_torch(gt.architecture(name).network(seed=5))
+    assert set(module.state_dict()) == {*network.parameters, *network.buffers}
+    module.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+    for key, tensor in module.state_dict().items():
+        side = network.parameters if key in network.parameters else network.buffers
+        np.testing.assert_array_equal(tensor.numpy(), side[key])
+
+
+def test_copies_keep_the_state(small: gt.Network, tmp_path: Path) -> None:
+    small.save(tmp_path / "weights.safetensors")
+    state = load_file(tmp_path / "weights.safetensors")
+    module = gt.to_torch(small)
+    for other in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+        assert set(other.state_dict()) == set(state)
+        other.load_state_dict(state)
+    with_counters = {**state, "norm1.num_batches_tracked": torch.tensor(7)}
+    module.load_state_dict(with_counters)
+    assert "norm1.num_batches_tracked" in with_counters
+    with pytest.raises(RuntimeError, match=r'Missing key\(s\) in state_dict: "conv1.weight"'):
+        module.load_state_dict({k: v for k, v in state.items() if k != "conv1.weight"})
+
+
+def test_the_weights_are_copies() -> None:
+    network = gt.Network((3,), [gt.Linear(2)])
+    module, before = gt.to_torch(network), network.parameters["fc1.weight"].copy()
+    with torch.no_grad():
+        module.fc1.weight.zero_()
+    np.testing.assert_array_equal(network.parameters["fc1.weight"], before)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_training_step_is_ours(dtype: Any) -> None:
+    """Loss, gradients and running statistics after one step in training mode."""
+    # no bias before a batch norm, which takes any constant away: its gradient is mere rounding
+    body = [
+        gt.Conv2d(4, 3, stride=2, padding=1, bias=False),
+        gt.BatchNorm2d(momentum=0.3),
+        gt.SiLU(),
+    ]
+    layers = [
+        *(
+            gt.Normalize((0.1, -0.2), (0.5, 2.0)),
+            gt.Conv2d(3, 3, bias=False),
+            gt.BatchNorm2d(eps=1e-3),
+        ),
+        *(gt.ReLU(), gt.Residual(body, [gt.Conv2d(4, 1, stride=2)]), gt.MaxPool2d(2)),
+        *(gt.Concat([gt.Conv2d(2, 1)], []), gt.GlobalAvgPool2d(), gt.Linear(5)),
+    ]
+    network = gt.Network((2, 11, 9), layers, seed=4, dtype=dtype)
+    x = samples(network, 6)
+    y = np.array([0, 4, 2, 2, 1, 3])
+    module = gt.to_torch(network)
+    assert module.training
+    loss = F.cross_entropy(module(torch.tensor(x)), torch.tensor(y))
+    loss.backward()
+    t = gt.trace(network, x, y, engine="reference")
+    tolerance = 1e-10 if dtype == np.float64 else 1e-4
+    assert t.loss == pytest.approx(loss.item(), rel=tolerance)
+    for name, parameter in module.named_parameters():
+        agree(parameter.grad.numpy(), t.grad[name], tolerance)
+    gt.train(
+        network, (x, y), optimizer=gt.SGD(1e-12), batch_size=6, engine="reference", progress=False
+    )
+    for name, buffer in module.named_buffers():
+        agree(buffer.numpy(), network.buffers[name], tolerance)
+
+
+def test_dropout_drops_in_training_only() -> None:
+    module = gt.to_torch(gt.Network((1000,), [gt.Dropout(0.25)]))
+    x = torch.ones(4, 1000)
+    kept = module(x)
+    assert 0.7 < (kept > 0).float().mean() < 0.8
+    assert kept.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert torch.equal(module.eval()(x), x)
+
+
+@pytest.mark.parametrize("name", ["train", "lambda", "graph"])
+def test_names_that_a_module_cannot_have(name: str) -> None:
+    with pytest.raises(gt.ArgumentError, match=f"layer '{name}' cannot be an attribute of a torch"):
+        gt.to_torch(gt.Network((3,), [gt.Linear(2, name=name)]))
+
+
+def test_all_names_that_modules_have_are_known() -> None:
+    module = gt.to_torch(gt.Network((3,), [gt.Linear(2, name="own")]))
+    public = {name for name in dir(module) if not name.startswith("_")}
+    assert public - TAKEN == {"own"}
+
+
+def awkward() -> gt.Network:
+    """Layers called like what a forward uses."""
+    layers = [
+        *(gt.Conv2d(2, 1, name="torch"), gt.ReLU(name="self"), gt.Sigmoid(name="operator")),
+        *(gt.Concat([], [gt.Tanh(name="input_1")]), gt.Normalize((1.0, 2.0, 3.0, 4.0), 0.5)),
+        *(gt.Tanh(name="x"), gt.Tanh(name="x_"), gt.GlobalAvgPool2d(name="nn")),
+    ]
+    return gt.Network((1, 4, 4), layers)
+
+
+def test_layers_called_like_what_forward_uses() -> None:
+    network = awkward()
+    x = samples(network)
+    agree(torch_outputs(gt.to_torch(network), x), outputs(network, x))
+
+
+# -- as source text -------------------------------------------------------------------------------
+
+
+def from_source(network: gt.Network, folder: Path) -> Any:
+    """The module that the written file loads, with PyTorch's own means alone."""
+    network.save(folder / "weights.safetensors")
+    path = folder / "written.py"
+    path.write_text(torch_source(network, "weights.safetensors"), encoding="utf-8")
+    assert "gradtrail" not in path.read_text(encoding="utf-8")
+    return runpy.run_path(str(path))["load"]()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_architectures_as_source(name: str, tmp_path: Path) -> None:
+    network = gt.architecture(name).network(seed=2)
+    filled(network, np.random.Generator(np.random.PCG64(3)))
+    module = from_source(network, tmp_path)
+    assert not module.training
+    x = samples(network, 2)
+    agree(torch_outputs(module, x), outputs(network, x))
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_random_networks_as_source(block: int, tmp_path: Path) -> None:
+    for number in range(10 * block, 10 * block + 10):
+        network = drawn_network(number)
+        x = samples(network)
+        agree(torch_outputs(from_source(network, tmp_path), x), outputs(network, x))
+
+
+def test_awkward_names_as_source(tmp_path: Path) -> None:
+    network = awkward()
+    x = samples(network)
+    agree(torch_outputs(from_source(network, tmp_path), x), outputs(network, x))
+
+
+def test_float64_as_source(small: gt.Network, tmp_path: Path) -> None:
+    x = samples(small)
+    agree(torch_outputs(from_source(small, tmp_path), x), outputs(small, x), 1e-10)

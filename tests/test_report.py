@@ -1,0 +1,190 @@
+"""The report: one file that says what is true, and that a browser shows without asking anybody."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import gradtrail as gt
+from gradtrail.cli import main
+from gradtrail.report import report
+from gradtrail.report.pictures import as_pixels, filters
+from gradtrail.runs import Run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run, so that there are mistakes."""
+    out = tmp_path_factory.mktemp("runs") / "digits <1>"
+    command = ["train", "--epochs", "2", "--schedule", "one-cycle", "--out", str(out), "--quiet"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    return out
+
+
+@pytest.fixture(scope="module")
+def page(run: Path) -> str:
+    result = CliRunner().invoke(main, ["report", str(run)])
+    assert result.exit_code == 0, result.output
+    assert str(run / "report.html") in result.output
+    return (run / "report.html").read_text(encoding="utf-8")
+
+
+class Outline(HTMLParser):
+    """Headings, pictures with their captions, and whatever points elsewhere."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.headings: list[str] = []
+        self.pictures: list[tuple[str, str]] = []
+        self.elsewhere: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open.append(tag)
+        for name, value in attrs:
+            refers = name in ("src", "href", "xlink:href", "action", "data", "poster", "srcset")
+            if refers and value and not value.startswith(("data:", "#")):
+                self.elsewhere.append(value)
+        if tag == "img":
+            found = dict(attrs)
+            self.pictures.append((found["src"] or "", found["alt"] or ""))
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("h1", "h2"):
+            self.headings.append(data)
+            self.open.append("")
+
+
+def pixels_of(uri: str) -> np.ndarray:
+    from PIL import Image
+
+    assert uri.startswith("data:image/png;base64,")
+    data = base64.b64decode(uri.removeprefix("data:image/png;base64,"))
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+def test_it_has_all_parts_and_needs_nothing_from_elsewhere(page: str, run: Path) -> None:
+    outline = Outline(page)
+    assert outline.headings == [
+        "digits <1>",
+        "How it went",
+        "What is taken for what (test images)",
+        "The worst mistakes",
+        "Filters of the first convolution",
+        "Gradients, layer by layer",
+        "The images that contradict the rest",
+        "The plan",
+        "The recipe",
+    ]
+    assert outline.elsewhere == []
+    assert "<script" not in page
+    assert "@import" not in page
+    assert re.findall(r"url\((?!#)", page) == []
+    assert "(8 + 2·1 − 3)/1 + 1 = 8" in page
+    assert 'architecture = "digits-cnn"' in page
+
+
+def test_the_worst_mistakes_are_those_with_the_greatest_certainty(page: str, run: Path) -> None:
+    x, y = gt.data.digits().test
+    outputs = gt.load(run).predict(x)
+    shares = np.exp(outputs - outputs.max(1, keepdims=True))
+    shares /= shares.sum(1, keepdims=True)
+    taken = shares.argmax(1)
+    wrong = np.flatnonzero(taken != y)
+    worst = wrong[np.argsort(-shares.max(1)[wrong], kind="stable")]
+    assert f"{len(wrong)} of 355 images are wrong" in page
+    pictures = Outline(page).pictures[: len(worst[:40])]
+    for n, (uri, told) in zip(worst, pictures, strict=False):
+        assert told == f"{y[n]}, taken for {taken[n]} ({shares[n].max():.0%}); image {n}"
+        np.testing.assert_array_equal(pixels_of(uri), np.round(255 * x[n, 0]))
+
+
+def test_the_influential_images_are_those_of_influence(page: str, run: Path) -> None:
+    x, y = gt.data.digits().train
+    ranked = gt.influence(gt.load(run), (x, y)).top(30)
+    pictures = Outline(page).pictures[-30:]
+    for one, (uri, told) in zip(ranked, pictures, strict=True):
+        assert told.startswith(f"{one.label}, seen as {one.predicted}; loss {one.surprise:.2f}")
+        assert told.endswith(f"image {one.sample}")
+        np.testing.assert_array_equal(pixels_of(uri), np.round(255 * x[one.sample, 0]))
+
+
+def test_the_confusion_is_that_of_the_test_images(page: str, run: Path) -> None:
+    found = gt.confusion(gt.load(run), gt.data.digits().test)
+    cells = re.findall(r'<td class="number[^"]*" style="[^"]*" title="([^"]*)">', page)
+    expected = [f"{i} taken for {j}: {found.matrix[i, j]}" for i in range(10) for j in range(10)]
+    assert cells == expected
+    assert f"{found.accuracy:.2%}" in page
+
+
+def test_a_filter_is_grey_at_0_bright_above_and_dark_below() -> None:
+    weight = np.zeros((2, 1, 2, 2))
+    weight[1, 0] = [[1.0, -1.0], [0.5, 0.0]]
+    first, second = (pixels_of(re.search(r'src="([^"]*)"', f)[1]) for f in filters(weight))
+    assert first.tolist() == [[128, 128], [128, 128]]
+    assert second.tolist() == [[255, 0], [191, 128]]
+
+
+def test_an_image_beyond_0_and_1_is_shown_from_its_least_to_its_greatest() -> None:
+    assert as_pixels(np.array([[[0.0, 1.0], [0.5, 0.2]]])).tolist() == [[[0, 255], [128, 51]]]
+    assert as_pixels(np.array([[[-2.0, 2.0], [0.0, 0.0]]])).tolist() == [[[0, 255], [128, 128]]]
+    assert as_pixels(np.full((1, 1, 2), 7.0)).tolist() == [[[0, 0]]]
+
+
+def test_what_has_not_ended_has_no_report(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(gt.FileError, match="there is no run"):
+        report(tmp_path / "none")
+    (tmp_path / "recipe.toml").write_text((run / "recipe.toml").read_text())
+    with pytest.raises(gt.FileError, match="its training has not ended; go on with gradtrail tra"):
+        report(tmp_path)
+
+
+def test_classes_with_names_are_shown_escaped(run: Path, tmp_path: Path) -> None:
+    network = gt.load(run)
+    network.classes = ("<b>", *network.classes[1:])
+    for path in run.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    network.save(tmp_path / "weights.safetensors")
+    text = report(tmp_path)
+    assert "<b>" not in text
+    assert "&lt;b&gt; taken for 1" in text
+    assert Run(tmp_path).network.classes == network.classes
+
+
+@pytest.mark.browser
+def test_a_browser_shows_it_without_asking_anybody(page: str, run: Path, tmp_path: Path) -> None:
+    from PIL import Image
+    from playwright.sync_api import sync_playwright
+
+    asked: list[str] = []
+    complaints: list[str] = []
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path="/usr/bin/chromium")
+        tab = browser.new_page(viewport={"width": 1200, "height": 900})
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.on("console", lambda message: complaints.append(message.text))
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.goto((run / "report.html").as_uri())
+        broken = tab.evaluate("[...document.images].filter(i => !i.naturalWidth).length")
+        wide = tab.evaluate("document.documentElement.scrollWidth")
+        curves = tab.evaluate("document.querySelector('svg').getBoundingClientRect().height")
+        tab.screenshot(path=tmp_path / "page.png", full_page=True)
+        browser.close()
+    assert [u for u in asked if not u.startswith("data:")] == [(run / "report.html").as_uri()]
+    assert complaints == []
+    assert broken == 0
+    assert wide <= 1200
+    assert curves > 150
+    shot = np.asarray(Image.open(tmp_path / "page.png").convert("L"))
+    assert shot.shape[0] > 2500
+    assert all(band.std() > 3 for band in np.array_split(shot, 8))  # something is drawn everywhere

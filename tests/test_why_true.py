@@ -1,0 +1,98 @@
+"""What why says is true: its facts looked up, or worked out by other means."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from random_networks import drawn
+from traces import SHALLOW, network, samples, zeros
+
+import gradtrail as gt
+
+
+def checked(t: gt.Trace, side: str, name: str, index: tuple[int, ...]) -> str:
+    """The answer for an element, its facts looked up or worked out by other means."""
+    arrays = t.value if side == "value" else t.grad
+    answer = arrays.why(name, index)
+    assert answer.text.startswith(answer.element)
+    if answer.value != 0:
+        assert_products_are_right(t, answer, arrays.terms(name, index))
+        return answer.cause
+    for found in answer.where:
+        where, place = found.name, found.index
+        held = (t.value if found.side == "value" else t.grad)[where]
+        if answer.cause in ("dropped", "zero weights", "zero inputs", "zero products"):
+            assert held[place] == 0 or found != answer.where[0]
+        if answer.cause == "relu closed" and answer.where[0].name == where:
+            assert held[place] <= 0
+        if answer.cause == "lost maximum" and where == name:
+            assert held[place] > t.value[name][index]
+        if answer.cause == "lost tie" and where == name:
+            assert held[place] == t.value[name][index]
+    if side == "grad":  # whether any path is open, from all paths' products together
+        open_paths = t.grad.follow(name, index, k=1).magnitude > 0
+        assert open_paths == (answer.cause in ("cancelled", "underflow")), answer
+    return answer.cause
+
+
+def assert_products_are_right(t: gt.Trace, answer: Any, terms: Any) -> None:
+    """The numbers in brackets of the strongest product multiply up to it."""
+    told = answer.text.rstrip(".")
+    stated = re.search(r"strongest product is (\S+): (.*)$", told)
+    value = terms.top(1)[0].product if len(terms) else 0.0
+    product = stated[2] if stated else told.split(" is one product: ")[1]
+    if stated:
+        assert float(stated[1].replace("−", "-")) == pytest.approx(value, rel=1e-3)
+    total = 1.0
+    for part in product.split(" · "):
+        bracket = re.search(r"\(([^()]+)\)$", part)
+        total *= float((bracket[1] if bracket else part).replace("−", "-"))
+    assert total == pytest.approx(value, rel=5e-3, abs=1e-12)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_answers_are_true_in_a_network_with_everything(small, batch, training: bool) -> None:
+    t = gt.trace(small, *batch, training=training)
+    draw = np.random.Generator(np.random.PCG64(11))
+    seen: set[str] = set()
+    for side, arrays in (("value", t.value), ("grad", t.grad)):
+        for name in arrays:
+            if arrays is t.value and name.partition(".")[2] in ("winner", "probabilities"):
+                continue
+            chosen = zeros(arrays[name])[:8]
+            chosen += [
+                tuple(int(draw.integers(0, s)) for s in arrays[name].shape) for _ in range(3)
+            ]
+            for index in chosen:
+                if len(arrays.terms(name, index)) and not arrays.terms(name, index).given:
+                    seen.add(checked(t, side, name, index))
+    assert {"sum", "relu closed", "lost maximum"} <= seen
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_answers_are_true_in_random_networks(number: int) -> None:
+    net = drawn(number).network
+    small = gt.Network(net.input_shape, net.layers, dtype=np.float64)
+    draw = np.random.Generator(np.random.PCG64(number))
+    x = np.maximum(draw.standard_normal((3, *small.input_shape)), 0)
+    shape = small.system(3).shapes[small.output_name]
+    t = gt.trace(small, x, draw.standard_normal(shape), loss=gt.MeanSquaredError(), training=False)
+    for name in t.grad:
+        for index in zeros(t.grad[name])[:4]:
+            if name != "loss":
+                checked(t, "grad", name, index)
+
+
+def test_what_dominates_a_weight() -> None:
+    net = network(SHALLOW)
+    t = gt.trace(net, *samples(net))
+    terms = t.grad.terms("conv1.weight", (0, 0, 1, 1))
+    answer = t.grad.why("conv1.weight", (0, 0, 1, 1))
+    assert answer.cause == "sum"
+    sample, value = next(iter(terms.by("n").top(1).items()))
+    assert f"Most comes from sample {sample} {value:.4g}".replace("-", "−") in answer.text
+    assert f"is the sum of {len(terms)} products" in answer.text
+    assert answer.to_dict()["cause"] == "sum"

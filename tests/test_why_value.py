@@ -1,0 +1,90 @@
+"""t.value.why: what made a value 0, or where it is from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from traces import SHALLOW, network, samples
+
+import gradtrail as gt
+
+
+def test_what_was_given() -> None:
+    net = network(SHALLOW)
+    x, y = samples(net)
+    x[0, 0, 0, 0] = 0
+    t = gt.trace(net, x, y)
+    assert t.value.why("input", (0, 0, 0, 0)).cause == "given"
+    assert t.value.why("conv1.weight", (0, 0, 0, 0)).cause == "given"
+    assert t.grad.why("loss").cause == "given"
+
+
+def test_what_is_computed_but_no_sum() -> None:
+    net = network(SHALLOW)
+    t = gt.trace(net, *samples(net))
+    probability = t.value.why("loss.probabilities", (0, 1))
+    assert probability.cause == "no sum"
+    assert "is no sum: it is the softmax of fc1.output, made by loss" in probability.text
+    winner = t.value.terms("pool1.winner", (0, 0, 0, 0))
+    assert "it says which point of pool1's window won" in str(winner)
+    assert "was given" in str(t.value.terms("loss.target", (0, 0)))
+    assert t.value.terms("pool1.output", (0, 0, 0, 0)).text(0).count("\n") <= 4
+
+
+@pytest.mark.parametrize("first", [[gt.Flatten()], [gt.MaxPool2d(2), gt.Flatten()]])
+def test_a_pixel_of_zero_handed_on_from_the_input(first: list[Any]) -> None:
+    net = network([*first, gt.Linear(4)])
+    x, y = samples(net)
+    t = gt.trace(net, np.zeros_like(x), y)
+    for layer in first:
+        name = "flatten1.output" if isinstance(layer, gt.Flatten) else "pool1.output"
+        answer = t.value.why(name, (0,) * t.value[name].ndim)
+        assert answer.cause == "given"
+        assert "input[0,0,0,0] was given so" in answer.text
+    assert t.grad.why("fc1.weight", (0, 0)).cause == "zero inputs"
+
+
+def test_a_function_that_is_zero_and_not_flat() -> None:
+    net = network([gt.Conv2d(2, 1), gt.Tanh(), gt.Flatten(), gt.Linear(3)])
+    x, y = samples(net)
+    answer = gt.trace(net, np.zeros_like(x), y).value.why("tanh1.output", (0, 0, 0, 0))
+    assert answer.cause == "zero inputs"
+    assert "handed on from conv1.output[0,0,0,0]" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("weights", "inputs", "cause", "text"),
+    [
+        ([0, 1], [1, 0], "zero products", "in each of its 2 products a factor is 0: "),
+        ([0, 0, 1], [1, 1, 0], "zero products", "1 times inputs"),
+        ([0, 0], [1, 2], "zero weights", "all weights of fc1 that it is made with are 0"),
+        ([1, 2], [0, 0], "zero inputs", "everything that fc1 reads for it is 0"),
+        ([1] * 5000 + [0] * 904, [0] * 5000 + [1] * 904, "zero products", "904 times weights"),
+    ],
+)
+def test_which_factors_of_a_sum_are_zero(weights, inputs, cause: str, text: str) -> None:
+    net = gt.Network((len(inputs),), [gt.Linear(2, bias=False)])
+    net.parameters["fc1.weight"] = np.array([weights, weights])
+    answer = gt.trace(net, np.array([inputs], np.float32), [0]).value.why("fc1.output", (0, 0))
+    assert answer.cause == cause
+    assert text in answer.text
+
+
+def test_a_loss_of_zero() -> None:
+    net = network(SHALLOW)
+    net.parameters["fc1.bias"] = [500, 0, 0, 0]
+    x, _ = samples(net)
+    answer = gt.trace(net, x, np.zeros(4, int)).value.why("loss")
+    assert answer.cause == "saturated"
+
+
+def test_a_value_that_came_to_less_than_a_rounding() -> None:
+    net = gt.Network((1,), [gt.Linear(1), gt.ReLU(), gt.Linear(2)])
+    net.parameters["fc1.weight"] = [[1e-30]]
+    t = gt.trace(net, np.float32([[1e-20]]), [0])
+    for name in ("fc1.output", "relu1.output"):
+        answer = t.value.why(name, (0, 0))
+        assert answer.cause == "underflow"
+        assert "smaller than any number of its precision" in answer.text

@@ -1,0 +1,130 @@
+"""The confusion matrix against scikit-learn's, classes without samples among them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gradtrail as gt
+from gradtrail.train import Confusion
+
+from .common import ENGINES, data, network, plain, trained
+
+
+def numbers(kind: str, seed: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """What it is, what it is taken for, and how many classes there are."""
+    draw = np.random.Generator(np.random.PCG64(seed))
+    y, taken = draw.integers(0, 5, 60), draw.integers(0, 5, 60)
+    if kind == "mostly right":
+        taken = np.where(draw.random(60) < 0.8, y, taken)
+    if kind == "a class without samples":
+        y, taken = np.where(y == 2, 1, y), taken
+    if kind == "a class that nothing is taken for":
+        taken = np.where(taken == 3, 0, taken)
+    if kind == "a class that is nowhere":
+        y, taken = np.where(y == 4, 0, y), np.where(taken == 4, 1, taken)
+    if kind == "one sample":
+        y, taken = y[:1], taken[:1]
+    return y, taken, 5
+
+
+KINDS = (
+    *("at random", "mostly right", "a class without samples", "a class that is nowhere"),
+    *("a class that nothing is taken for", "one sample"),
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_figures_are_scikit_learns(kind: str, seed: int) -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    y, taken, classes = numbers(kind, seed)
+    found = Confusion.of(y, taken, classes)
+    listed = list(range(classes))
+    np.testing.assert_array_equal(found.matrix, metrics.confusion_matrix(y, taken, labels=listed))
+    expected = metrics.precision_recall_fscore_support(
+        y, taken, labels=listed, zero_division=np.nan
+    )
+    for name, values in zip(("precision", "recall", "f1", "support"), expected, strict=True):
+        np.testing.assert_allclose(getattr(found, name), values, rtol=1e-12, err_msg=name)
+    assert found.accuracy == pytest.approx(metrics.accuracy_score(y, taken))
+
+
+def test_figures_by_hand() -> None:
+    """Cats 2 of 3, dogs 1 of 2; no horses, but one cat is taken for one."""
+    found = Confusion.of([0, 0, 0, 1, 1], [0, 0, 2, 1, 0], ["cat", "dog", "horse"])
+    assert found.matrix.tolist() == [[2, 0, 1], [1, 1, 0], [0, 0, 0]]
+    assert found.matrix.dtype == np.int64
+    assert found.accuracy == 0.6
+    np.testing.assert_allclose(found.precision, [2 / 3, 1, 0])
+    np.testing.assert_allclose(found.recall, [2 / 3, 1 / 2, np.nan])
+    np.testing.assert_allclose(found.f1, [2 / 3, 2 / 3, 0])
+    assert found.support.tolist() == [3, 2, 0]
+    assert found.most_confused() == [("cat", "horse", 1), ("dog", "cat", 1)]
+    assert found.most_confused(1) == [("cat", "horse", 1)]
+    text = str(found)
+    assert "accuracy 60.00%: 3 of 5" in text
+    assert "horse (1)" in text
+    assert "–" in text
+    assert "<table>" in found._repr_html_()
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert found.to_dict()["recall"][2] is None
+    assert found.to_dict()["matrix"] == found.matrix.tolist()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_networks_matrix_counts_its_predictions(engine: str) -> None:
+    net, (x, y) = network(), data()
+    trained(net)
+    taken = net.predict(x, engine=engine).argmax(axis=1)
+    expected = np.zeros((3, 3), int)
+    for true, guess in zip(y, taken, strict=True):
+        expected[true, guess] += 1
+    for size in (1, 7, 256):
+        found = gt.confusion(net, (x, y), engine=engine, batch_size=size)
+        np.testing.assert_array_equal(found.matrix, expected)
+    one_hot = gt.confusion(net, (x, np.eye(3)[y]), classes=["a", "b", "c"])
+    np.testing.assert_array_equal(one_hot.matrix, expected)
+    assert one_hot.classes == ("a", "b", "c")
+    assert found.accuracy == gt.evaluate(net, (x, y), engine=engine)["accuracy"]
+
+
+def test_what_is_no_class_is_refused() -> None:
+    for y, taken in (
+        ([0, 3], [0, 1]),
+        ([0, 1], [0, -1]),
+        ([0, 1], [0]),
+        ([[0, 1]], [0, 1]),
+        ([0.0, 1.0], [0, 1]),
+        (["a", "b"], [0, 1]),
+        (1, 1),
+        ([0, 1], 1),
+    ):
+        with pytest.raises(gt.DataError, match="must be .* class numbers from 0 to 2, got"):
+            Confusion.of(y, taken, 3)
+    with pytest.raises(gt.ArgumentError, match="2 classes are named, but the network has 3 out"):
+        gt.confusion(plain(), data(), classes=["a", "b"])
+    with pytest.raises(gt.ArgumentError, match="confusion: batch_size must be a whole number"):
+        gt.confusion(plain(), data(), batch_size=0)
+    with pytest.raises(gt.DataError, match="label 9 at position 0"):
+        gt.confusion(plain(), (data()[0], np.full(50, 9)))
+
+
+def test_no_samples_and_truth_values() -> None:
+    empty = Confusion.of(np.empty(0, int), np.empty(0, int), 2)
+    assert empty.accuracy == 0
+    assert np.isnan(empty.f1).all()
+    assert empty.most_confused() == []
+    truth = np.array([True, False, True])
+    assert Confusion.of(truth, ~truth, 2).matrix.tolist() == [[0, 1], [2, 0]]
+
+
+def test_it_is_drawn(tmp_path: Path) -> None:
+    found = Confusion.of([0, 1, 1], [0, 1, 0], ["a", "b"])
+    found.plot(tmp_path / "c.png")
+    assert (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG"
+    axes = found.plot().axes[0]
+    assert [t.get_text() for t in axes.texts] == ["1", "", "1", "1"]
