@@ -79,7 +79,9 @@ def test_without_pandas_there_are_arrays(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "pandas", None)
     terms = lenet().grad.terms("fc1.bias", (3,))
     for ask in (terms.to_pandas, terms.by("n").to_pandas):
-        with pytest.raises(gt.ArgumentError, match="needs pandas: pip install pandas; to_numpy"):
+        with pytest.raises(
+            gt.MissingPackageError, match="needs pandas: pip install pandas; to_numpy"
+        ):
             ask()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import ArgumentError, FileError
+from .optional import needed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,13 +22,12 @@ def figure(width: float, height: float) -> Figure:
     """An empty figure, in inches.
 
     Raises:
-        ArgumentError: matplotlib is not there.
+        MissingPackageError: matplotlib is not there.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as cause:
-        raise ArgumentError("a picture needs matplotlib: pip install matplotlib") from cause
-    return Figure(figsize=(width, height), layout="constrained")
+    made: Figure = needed("matplotlib.figure", "a picture").Figure(
+        figsize=(width, height), layout="constrained"
+    )
+    return made
 
 
 def saved(drawn: Figure, path: str | Path | None) -> Figure:

@@ -150,7 +150,7 @@ class Reach:
             path: where to write it (PNG, SVG or PDF); None for only giving it back.
 
         Raises:
-            ArgumentError: matplotlib is not there.
+            MissingPackageError: matplotlib is not there.
             FileError: the file cannot be written.
         """
         from .reach_view import reach_picture

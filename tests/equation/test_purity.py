@@ -20,7 +20,8 @@ ALLOWED = {
     "layers": ("equation", "errors", "streams"),
     "samples": ("errors",),
     "field": ("equation", "errors"),
-    "figures": ("errors",),
+    "figures": ("errors", "optional"),
+    "optional": ("errors",),
     "plan": ("equation", "errors", "field", "layers"),
     "plan_view": ("tables",),
     "reach": ("equation", "errors"),
@@ -34,11 +35,11 @@ ALLOWED = {
     "engines": ("equation", "errors", "layers"),
     "trace": (
         *("engines", "equation", "errors", "field", "figures"),
-        *("layers", "network", "reach", "tables"),
+        *("layers", "network", "optional", "reach", "tables"),
     ),
     "train": (
         *("data", "engines", "equation", "errors", "figures", "files"),
-        *("layers", "streams", "tables", "trace"),
+        *("layers", "optional", "streams", "tables", "trace"),
     ),
     "runs": (
         *("architecture", "data", "engines", "errors", "files"),
@@ -50,7 +51,7 @@ ALLOWED = {
     ),
     "interop": (
         *("architecture", "data", "engines", "equation", "errors"),
-        *("files", "layers", "network", "train"),
+        *("files", "layers", "network", "optional", "train"),
     ),
     "sklearn": ("errors", "interop"),
     "cli": ("",),

@@ -211,5 +211,5 @@ def test_a_package_that_is_missing(
     call: Callable[[], object], package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(gt.ArgumentError, match=f"needs {package}: pip install {package}$"):
+    with pytest.raises(gt.MissingPackageError, match=f"needs {package}: pip install {package}$"):
         call()

@@ -453,7 +453,7 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for name in [n for n in sys.modules if n.split(".")[0] == "tensorboard"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    with pytest.raises(gt.ArgumentError, match="TensorBoard.*: pip install tensorboard"):
+    with pytest.raises(gt.MissingPackageError, match="TensorBoard.*: pip install tensorboard"):
         TensorBoardLog(tmp_path)
 
 

@@ -37,7 +37,7 @@ from ..layers import (
 from ..layers.branches import Add, Join
 from ..layers.windows import Windows
 from ..network import Network, Step
-from .extras import needed
+from ..optional import needed
 
 __all__ = ["OPSET", "to_onnx"]
 

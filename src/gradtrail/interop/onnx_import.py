@@ -9,8 +9,8 @@ from typing import Any
 
 from ..errors import ArgumentError, FileError, GradtrailError
 from ..network import Network
+from ..optional import needed
 from .building import Builder
-from .extras import needed
 from .onnx_file import Model, Operation, read_model
 from .onnx_operators import OPERATORS
 from .onnx_view import View

@@ -36,7 +36,7 @@ from ..layers import (
 )
 from ..layers.branches import Add, Join
 from ..network import Network, Step
-from .extras import needed
+from ..optional import needed
 
 __all__ = ["Call", "INPUT", "Made", "TAKEN", "calls_of", "to_torch"]
 

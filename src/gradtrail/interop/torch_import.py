@@ -11,8 +11,8 @@ import numpy as np
 
 from ..errors import ArgumentError, GradtrailError
 from ..network import Network
+from ..optional import needed
 from .building import Builder
-from .extras import needed
 from .torch_functions import FUNCTIONS, METHODS
 from .torch_modules import converter_of
 from .values import Refused, Value, Weights

@@ -35,7 +35,7 @@ def write_report(run: Path, out: Path | None = None) -> Path:
 
     Raises:
         FileError: there is no finished run, its data are not there, or the page cannot be written.
-        ArgumentError: matplotlib is not there.
+        MissingPackageError: matplotlib is not there.
     """
     path = out or run / "report.html"
     write_bytes(path, report(run).encode())
@@ -50,7 +50,7 @@ def report(folder: Path) -> str:
 
     Raises:
         FileError: there is no finished run, or its data are not there.
-        ArgumentError: matplotlib is not there.
+        MissingPackageError: matplotlib is not there.
     """
     run = Run.at(folder)
     network, data, history = run.network, run.data, run.history

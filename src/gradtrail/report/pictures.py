@@ -70,7 +70,7 @@ def curves(history: History, rates: list[float]) -> str:
         rates: the learning rate of every step.
 
     Raises:
-        ArgumentError: matplotlib is not there.
+        MissingPackageError: matplotlib is not there.
     """
     drawn = figure(10.5, 3.2)
     loss, accuracy, rate = drawn.subplots(1, 3)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..optional import needed
 from .element import written
 from .points import Points
 from .step import Operand, Part
@@ -141,12 +141,8 @@ def frame_of(array: np.ndarray) -> DataFrame:
     """A structured array as a data frame.
 
     Raises:
-        ArgumentError: pandas is not there.
+        MissingPackageError: pandas is not there.
     """
-    try:
-        import pandas
-    except ImportError as cause:
-        raise ArgumentError(
-            "to_pandas needs pandas: pip install pandas; to_numpy gives the same without it"
-        ) from cause
-    return pandas.DataFrame.from_records(array)
+    pandas = needed("pandas", "to_pandas", otherwise="to_numpy gives the same without it")
+    found: DataFrame = pandas.DataFrame.from_records(array)
+    return found

@@ -172,7 +172,7 @@ class Influence(Shown):
             by: as in `ranking`.
 
         Raises:
-            ArgumentError: the samples are no images, or matplotlib is not there.
+            ArgumentError: the samples are no images; MissingPackageError: matplotlib is not there.
             FileError: the file cannot be written.
         """
         if self._samples.x.ndim != 4:

@@ -12,7 +12,6 @@ import os
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, final
 from ..errors import ArgumentError, FileError
 from ..files import write_bytes
 from ..layers.base import positive
+from ..optional import needed
 from .appended import Appended
 from .observers import Observer, Seen
 
@@ -242,19 +242,19 @@ class TensorBoardLog(_Log):
         every: a row for each so-manieth step, at least 1.
 
     Raises:
-        ArgumentError: an argument out of its range, or the package tensorboard is missing.
+        ArgumentError: an argument out of its range.
+        MissingPackageError: the package tensorboard is not there.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, every: int = _EVERY) -> None:
         super().__init__(folder, every=every)
-        try:
-            events = import_module("tensorboard.compat.proto.event_pb2")
-            summaries = import_module("tensorboard.compat.proto.summary_pb2")
-            records = import_module("tensorboard.summary.writer.record_writer")
-        except ImportError as cause:
-            raise ArgumentError(
-                "TensorBoardLog needs TensorBoard's package: pip install tensorboard"
-            ) from cause
+        events, summaries, records = (
+            needed(f"tensorboard.{name}", "TensorBoardLog")
+            for name in (
+                *("compat.proto.event_pb2", "compat.proto.summary_pb2"),
+                "summary.writer.record_writer",
+            )
+        )
         self._event, self._session = events.Event, events.SessionLog
         self._source: Callable[..., Any] = events.SourceMetadata
         self._summary, self._writer = summaries.Summary, records.RecordWriter

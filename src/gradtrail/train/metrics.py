@@ -140,7 +140,7 @@ class Confusion(Shown):
             path: where to write it; None for only giving it back.
 
         Raises:
-            ArgumentError: matplotlib is not there.
+            MissingPackageError: matplotlib is not there.
             FileError: the file cannot be written.
         """
         count = len(self.classes)

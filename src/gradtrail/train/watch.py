@@ -148,7 +148,7 @@ class Watched(Shown):
             path: where to write it; None for only giving it back.
 
         Raises:
-            ArgumentError: matplotlib is not there.
+            MissingPackageError: matplotlib is not there.
             FileError: the file cannot be written.
         """
         drawn = figure(6.4, 4.0)
