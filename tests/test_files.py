@@ -70,6 +70,19 @@ REFUSED = {
 }
 
 
+def test_classes_are_names_one_for_each_output(tmp_path: Path) -> None:
+    network = gt.Network((4,), [gt.Linear(2)])
+    network.classes = ["cat", "dog"]
+    network.save(tmp_path / "a.safetensors")
+    assert gt.load(tmp_path / "a.safetensors").classes == ("cat", "dog")
+    for wrong in (["cat"], "cd", [1, 2]):
+        with pytest.raises(gt.ArgumentError, match=r"one for each output of the network's \(2,\)"):
+            network.classes = wrong
+    network.classes = None
+    network.save(tmp_path / "b.safetensors")
+    assert gt.load(tmp_path / "b.safetensors").classes is None
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_files_that_do_not_fit(small, tmp_path: Path, name: str) -> None:
     arrays, sentence = REFUSED[name]

@@ -141,7 +141,7 @@ def load(path: str | os.PathLike[str]) -> Network:
         if not isinstance(header, dict) or header.get("format") != _FORMAT:
             raise FileError(f"{source}: its format is not {_FORMAT}; a later gradtrail wrote it")
         network = network_from(header.get("architecture"))
-        network.classes = _classes_of(header)
+        network.classes = header.get("classes")
     except (json.JSONDecodeError, RecursionError, ArgumentError, ShapeError) as cause:
         raise FileError(f"{source}: its architecture cannot be read: {cause}") from cause
     _fill(network, arrays, source)
@@ -177,16 +177,6 @@ def load_weights(network: Network, path: str | os.PathLike[str]) -> None:
     """
     source = Path(path)
     _fill(network, read_arrays(source)[0], source)
-
-
-def _classes_of(header: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The classes' names, if any are there."""
-    found = header.get("classes")
-    if found is None:
-        return None
-    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-        raise ArgumentError(f"classes must be a list of names, got {found!r}")
-    return tuple(found)
 
 
 def _fill(network: Network, arrays: Mapping[str, np.ndarray], source: Path) -> None:

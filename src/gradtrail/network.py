@@ -61,9 +61,6 @@ class Network:
         seed: what the parameters are drawn from. The same seed gives the same network.
         dtype: of the parameters, float32 or float64.
 
-    `classes` may be set to the names of the classes that the outputs stand for; they are saved
-    with the network.
-
     Raises:
         ArgumentError: an argument out of its range, or a name given twice.
         ShapeError: a layer that does not fit; the message holds the plan down to it.
@@ -95,12 +92,35 @@ class Network:
             self.dtype = np.dtype(object)
         if self.dtype not in (np.float32, np.float64):
             raise ArgumentError(f"Network: dtype must be float32 or float64, got {dtype!r}")
-        self.classes: tuple[str, ...] | None = None
+        self._classes: tuple[str, ...] | None = None
         self.steps = _flat(self.layers)
         self.output_name = self.steps[-1].output
         self._systems: dict[Any, System] = {}
         self._layers = tuple(step.layer for step in self.steps)
         self._declare_arrays(self.declarations(batch_size=1, training=True))
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """The names of the classes that the outputs stand for; saved with the network.
+
+        Raises:
+            ArgumentError: when set, other than a name for every output, or None.
+        """
+        return self._classes
+
+    @classes.setter
+    def classes(self, names: Sequence[str] | None) -> None:
+        if names is None:
+            self._classes = None
+            return
+        outputs = self.system(1).shapes[self.output_name][1:]
+        listed = () if isinstance(names, str) else tuple(names)
+        if not all(isinstance(name, str) for name in listed) or outputs != (len(listed),):
+            raise ArgumentError(
+                f"classes must be names, one for each output of the network's {outputs}, got "
+                f"{names!r}"
+            )
+        self._classes = listed
 
     def _declare_arrays(self, declared: Mapping[str, Declaration]) -> None:
         """Name all parameters and buffers; nothing is allocated."""

@@ -7,6 +7,7 @@ uses. Arrays have our names (`input`, `conv1.weight`, `conv1.output`), nodes tho
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -38,6 +39,7 @@ from ..layers.branches import Add, Join
 from ..layers.windows import Windows
 from ..network import Network, Step
 from ..optional import needed
+from .onnx_file import CLASSES
 
 __all__ = ["OPSET", "to_onnx"]
 
@@ -101,12 +103,16 @@ class _Writing:
             [self.described(network.output_name)],
             self.arrays,
         )
-        return helper.make_model(
+        model = helper.make_model(
             graph,
             ir_version=_IR_VERSION,
             opset_imports=[helper.make_opsetid("", OPSET)],
             producer_name="gradtrail",
         )
+        if self.network.classes is not None:
+            names = json.dumps(list(self.network.classes), ensure_ascii=False)
+            helper.set_model_props(model, {CLASSES: names})
+        return model
 
     def described(self, name: str) -> Any:
         """An array's name, dtype and shape; the batch is N."""

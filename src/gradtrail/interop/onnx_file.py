@@ -7,6 +7,7 @@ is ever opened; and an operator from another domain is refused, whatever it is c
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,11 +22,15 @@ from .graph import MOST_NODES
 from .pointwise import shortest
 from .values import Refused, Weights
 
-__all__ = ["Model", "Operation", "read_model"]
+__all__ = ["CLASSES", "Model", "Operation", "read_model"]
+
+CLASSES = "gradtrail.classes"
+"""The remark that holds the classes' names, as a list in JSON."""
 
 _MOST_BYTES = 1 << 30
 _OPSETS = range(7, 29)
 _MOST_AXES = 8
+_REMARK = 1 << 20
 _DOMAINS = ("", "ai.onnx")
 
 
@@ -63,6 +68,7 @@ class Model:
         input: its name, its dtype, and its sizes, batch first; None where it is open.
         output: its name.
         opset: the version of the operators.
+        classes: the names that `to_onnx` wrote down; None where there are none.
     """
 
     operations: Sequence[Operation]
@@ -70,6 +76,7 @@ class Model:
     input: tuple[str, np.dtype[Any], tuple[int | None, ...]]
     output: str
     opset: int
+    classes: tuple[str, ...] | None = None
 
 
 def read_model(path: Path, onnx: Any) -> Model:
@@ -109,7 +116,21 @@ def read_model(path: Path, onnx: Any) -> Model:
         _input(graph, arrays),
         _output(graph),
         _opset(model),
+        _classes(model),
     )
+
+
+def _classes(model: Any) -> tuple[str, ...] | None:
+    """The classes' names among the remarks; what others may have put there is none of ours."""
+    for entry in model.metadata_props:
+        if entry.key == CLASSES and len(entry.value) <= _REMARK:
+            try:
+                names = json.loads(entry.value)
+            except (ValueError, RecursionError):
+                return None
+            if isinstance(names, list) and all(isinstance(name, str) for name in names):
+                return tuple(names)
+    return None
 
 
 def _content(path: Path) -> bytes:

@@ -71,7 +71,12 @@ def _network(model: Model, given: tuple[int, ...] | None) -> Network:
         _keep(operation, result, known)
     if model.output not in known:
         raise Refused(f"has the output {model.output!r:.80}, which no node gives")
-    return builder.network(known[model.output], dtype)
+    network = builder.network(known[model.output], dtype)
+    if model.classes is not None and network.system(1).shapes[network.output_name][1:] == (
+        len(model.classes),
+    ):
+        network.classes = model.classes
+    return network
 
 
 def _builder(sizes: Sequence[int | None], given: tuple[int, ...] | None) -> Builder:

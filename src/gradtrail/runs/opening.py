@@ -201,7 +201,7 @@ def prepared(recipe: Recipe) -> Prepared:
             load_weights(network, model.weights)
     else:
         network = saved
-    outputs = network.plan().rows[-1].output_shape
+    outputs = network.system(1).shapes[network.output_name][1:]
     network.classes = data.classes if outputs == (len(data.classes),) else None
     height, width = data.shape[1:]
     table = replace(_located(table), size=(height, width), channels=data.shape[0])
