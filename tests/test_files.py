@@ -75,7 +75,7 @@ def test_classes_are_names_one_for_each_output(tmp_path: Path) -> None:
     network.classes = ["cat", "dog"]
     network.save(tmp_path / "a.safetensors")
     assert gt.load(tmp_path / "a.safetensors").classes == ("cat", "dog")
-    for wrong in (["cat"], "cd", [1, 2]):
+    for wrong in (["cat"], "cd", [1, 2], 2, {"a": 1, "b": 2}):
         with pytest.raises(gt.ArgumentError, match=r"one for each output of the network's \(2,\)"):
             network.classes = wrong
     network.classes = None

@@ -114,7 +114,8 @@ class Network:
             self._classes = None
             return
         outputs = self.system(1).shapes[self.output_name][1:]
-        listed = () if isinstance(names, str) else tuple(names)
+        several = isinstance(names, Sequence) and not isinstance(names, str)
+        listed = tuple(names) if several else ()
         if not all(isinstance(name, str) for name in listed) or outputs != (len(listed),):
             raise ArgumentError(
                 f"classes must be names, one for each output of the network's {outputs}, got "
