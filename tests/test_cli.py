@@ -487,3 +487,14 @@ def test_a_shell_completes_commands_and_options(shell: str) -> None:
         ]
         found = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert found.stdout.split() == ["plain,evaluate"]
+
+
+def test_a_recipe_that_comes_along_is_found_beside_a_folder_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    result = run("train", "digits", "--epochs", "1", "--out", "run", "--quiet")
+    assert result.exit_code == 0, result.output
+    assert "cannot read none.toml" in run("train", "none.toml").output
+    assert "no recipe is called 'digit'; did you mean: digits" in run("train", "digit").output

@@ -163,7 +163,7 @@ def train_command(
 def _recipe(recipe: str | None, given: dict[str, Any]) -> Any:
     """The recipe with what options say instead."""
     data = given.pop("data", None)
-    is_file = recipe is not None and (Path(recipe).exists() or recipe.endswith(".toml"))
+    is_file = recipe is not None and (Path(recipe).is_file() or recipe.endswith(".toml"))
     if is_file:
         return read_recipe(recipe, _changes(given, data, None))
     known = data is None or data in NAMES or not Path(data).exists()
