@@ -202,8 +202,8 @@ def test_paths_in_a_file_are_seen_from_its_folder(tmp_path: Path) -> None:
 def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:
     with pytest.raises(gt.FileError, match=r"cannot read .*none.toml: No such file"):
         read_recipe(tmp_path / "none.toml")
-    large = written(tmp_path, "#" * (1 << 18) + "\n")
-    with pytest.raises(gt.FileError, match="larger than 256 KiB"):
+    large = written(tmp_path, "#" * (1 << 20) + "\n")
+    with pytest.raises(gt.FileError, match="larger than 1 MiB"):
         read_recipe(large)
     large.write_bytes(b"a = '\xff'")
     with pytest.raises(gt.FileError, match="byte 5 is not UTF-8"):

@@ -18,7 +18,7 @@ from ..architecture import ARCHITECTURES
 from ..data.decode import FITS
 from ..data.load import NAMES
 from ..errors import ArgumentError
-from ..runs import Outcome, Prepared, read_recipe, resume, shipped, start
+from ..runs import Outcome, Prepared, read_recipe, resume, shipped, start, tables_of
 from ..train.progress import Progress
 from ..train.training import Training
 from .common import STOPPED, one_error, shape_of
@@ -30,6 +30,9 @@ Changes = dict[tuple[str | int, ...], tuple[str, Any]]
 _RATES = {"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3}
 _SCHEDULES = ("constant", "step", "one-cycle", "cosine")
 _LOGS = ("csv", "jsonl", "tensorboard")
+
+
+_FOUND = {"data": ("test", "classes", "size", "channels"), "model": ("mean", "std")}
 
 
 def _usually(table: str, key: str) -> str:
@@ -165,20 +168,23 @@ def _recipe(recipe: str | None, given: dict[str, Any]) -> Any:
     data = given.pop("data", None)
     is_file = recipe is not None and (Path(recipe).is_file() or recipe.endswith(".toml"))
     if is_file:
-        return read_recipe(recipe, _changes(given, data, None))
+        assert recipe is not None
+        return read_recipe(recipe, _changes(given, data, tables_of(recipe)))
     known = data is None or data in NAMES or not Path(data).exists()
     usual = "images" if not known else data if data in NAMES else "digits"
     base = shipped(recipe or usual)
     return read_recipe(None, _changes(given, data, base), base)
 
 
-def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any] | None) -> Changes:
+def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any]) -> Changes:
     """What options put in the place of a recipe's values."""
     found: Changes = {}
     if data is not None:
         is_path = data not in NAMES and Path(data).exists()
         found["data", "name"] = "--data", None if is_path else data
         found["data", "path"] = "--data", data if is_path else None
+        for table, keys in _FOUND.items():  # what a resolved recipe has found in other data
+            found |= {(table, key): ("--data", None) for key in keys}
     if "data_path" in given:
         found["data", "path"] = "--data-path", str(given["data_path"])
     if "model" in given:
@@ -186,6 +192,8 @@ def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any] | Non
         named = model in ARCHITECTURES or not Path(model).exists()
         for key in ("architecture", "file", "layers", "weights", "mean", "std"):
             found["model", key] = "--model", None
+        if "weights" in base.get("model", {}):  # whose own network normalised by itself
+            found["model", "normalize"] = "--model", None
         found["model", "architecture" if named else "file"] = "--model", model
     if "size" in given:
         found["data", "size"] = "--size", list(shape_of(given.pop("size"), "--size", 2))
@@ -208,13 +216,16 @@ def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any] | Non
     if "optimizer" in given and _kind(base) != given["optimizer"]:
         found["optimizer",] = "--optimizer", _usual(given["optimizer"])
     if "lr" in given:
+        if "optimizer" not in base and "optimizer" not in given:
+            found["optimizer", "type"] = "--lr", "Adam"
         found["optimizer", "lr"] = "--lr", given["lr"]
     return found
 
 
-def _kind(base: dict[str, Any] | None) -> str | None:
+def _kind(base: dict[str, Any]) -> str:
     """The optimiser that a recipe has, in small letters."""
-    return None if base is None else str(base["optimizer"]["type"]).lower()
+    table = base.get("optimizer", {})
+    return str(table.get("type")).lower() if isinstance(table, dict) else ""
 
 
 def _usual(optimizer: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from .folder import Run
 from .opening import Opened, Prepared, open_data, prepared
-from .recipe import Recipe, read_recipe
+from .recipe import Recipe, read_recipe, tables_of
 from .running import Outcome, resume, start
 from .shipped import names, shipped
 
@@ -19,4 +19,5 @@ __all__ = [
     "resume",
     "shipped",
     "start",
+    "tables_of",
 ]

@@ -18,7 +18,7 @@ from ..data.idx import find_idx
 from ..data.load import folder_of
 from ..data.naming import CLASSES
 from ..data.pixels import unit
-from ..errors import ArgumentError, FileError, ShapeError
+from ..errors import ArgumentError, DataError, FileError, ShapeError
 from ..files import load, load_weights, read_json
 from ..layers import Normalize
 from ..network import Network
@@ -36,6 +36,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+_CLASSES = 1000
+"""So many classes may be counted by any number of samples."""
 
 
 class Opened(NamedTuple):
@@ -108,10 +111,13 @@ def open_data(table: DataTable) -> Opened:
         DataError: images that cannot be read, or that have no common size.
     """
     found = _named(table) if table.path is None or table.name is not None else _read(table)
+    if found.validation is not None:
+        told = "the data have validation images of their own; none of the others are held out"
+        return found._replace(notes=(*found.notes, *((told,) if table.validation else ())))
     if table.validation:
         train, held = _held_out(found.train, table.validation)
         return found._replace(train=train, validation=held)
-    return found if found.validation is not None else found._replace(validation=found.test)
+    return found._replace(validation=found.test)
 
 
 def _named(table: DataTable) -> Opened:
@@ -126,7 +132,7 @@ def _read(table: DataTable) -> Opened:
     assert table.path is not None
     found = _at(table.path, table, table.classes)
     test, notes = found.test, found.notes
-    classes = table.classes or found.classes or _numbered(found)
+    classes = table.classes or found.classes or _numbered(found, table.path)
     if table.test is not None:
         other = _at(table.test, table, classes)
         test, notes = other.train, (*notes, *other.notes)
@@ -140,7 +146,7 @@ def _at(path: str, table: DataTable, classes: tuple[str, ...] | None) -> DataSet
     """What a path holds; the table's words on images are for folders of them."""
     folder = Path(path)
     if not folder.is_dir() or find_idx(folder) or find_cifar(folder):
-        return read(path)
+        return _renumbered(read(path), classes, path)
     return read(
         path,
         size=table.size,
@@ -152,10 +158,43 @@ def _at(path: str, table: DataTable, classes: tuple[str, ...] | None) -> DataSet
     )
 
 
-def _numbered(found: DataSet) -> tuple[str, ...]:
-    """Numbers as names, for data that have none."""
-    parts = (found.train, found.validation, found.test)
-    highest = max(int(labels_of(part).max()) for part in parts if part is not None)
+def _renumbered(found: DataSet, classes: tuple[str, ...] | None, path: str) -> DataSet:
+    """Arrays whose labels count these classes, wherever theirs have another order.
+
+    Raises:
+        DataError: a class that is none of them.
+    """
+    if classes is None or found.classes is None or found.classes == classes:
+        return found
+    strange = [name for name in found.classes if name not in classes]
+    if strange:
+        raise DataError(
+            f"{path} has the class {strange[0]!r}, which is none of {', '.join(classes)}"
+        )
+    order = np.array([classes.index(name) for name in found.classes])
+
+    def other(part: Part | None) -> Part | None:
+        return (part[0], order[part[1]]) if isinstance(part, tuple) else part
+
+    train = other(found.train)
+    assert train is not None
+    validation, test = other(found.validation), other(found.test)
+    return replace(found, train=train, validation=validation, test=test, classes=classes)
+
+
+def _numbered(found: DataSet, path: str) -> tuple[str, ...]:
+    """Numbers as names, for data that have none.
+
+    Raises:
+        DataError: numbers that are hardly classes.
+    """
+    parts = [labels_of(p) for p in (found.train, found.validation, found.test) if p is not None]
+    highest, count = max(int(y.max()) for y in parts), sum(map(len, parts))
+    if highest >= max(count, _CLASSES):
+        raise DataError(
+            f"{path} has the label {highest} but {count} samples; classes count from 0, each with "
+            "some samples"
+        )
     return tuple(map(str, range(highest + 1)))
 
 
@@ -182,6 +221,7 @@ def prepared(recipe: Recipe) -> Prepared:
     model, table, notes = recipe.model, recipe.data, []
     saved = None if model.file is None else network_from_file(model.file, model.seed)
     data = open_data(table)
+    _check_stopping(recipe, data)
     wanted = _wanted(model, saved, data)
     if wanted != data.shape:
         size, larger = (f"{shape[1]} × {shape[2]}" for shape in (data.shape, wanted))
@@ -201,13 +241,33 @@ def prepared(recipe: Recipe) -> Prepared:
             load_weights(network, model.weights)
     else:
         network = saved
-    outputs = network.system(1).shapes[network.output_name][1:]
-    network.classes = data.classes if outputs == (len(data.classes),) else None
+    data = _matching(network, data)
+    network.classes = data.classes
     height, width = data.shape[1:]
     table = replace(_located(table), size=(height, width), channels=data.shape[0])
     table = replace(table, classes=data.classes)
     resolved = replace(recipe, data=table, model=model, loss=_weighted(recipe.loss, data))
     return Prepared(resolved, data, network, (*data.notes, *notes))
+
+
+def _matching(network: Network, data: Opened) -> Opened:
+    """The data with a class for every output; classes that are numbers may be fewer.
+
+    Raises:
+        ShapeError: a network with other outputs than there are classes.
+    """
+    outputs, classes = network.system(1).shapes[network.output_name][1:], data.classes
+    numbers = classes == tuple(map(str, range(len(classes))))
+    if numbers and len(outputs) == 1 and outputs[0] >= len(classes):
+        return data._replace(classes=tuple(map(str, range(outputs[0]))))
+    if outputs == (len(classes),):
+        return data
+    last = network.steps[-1]
+    raise ShapeError(
+        f"layer '{last.name}' gives {' × '.join(map(str, outputs))} outputs, but the data have "
+        f"{len(classes)} classes: {', '.join(classes[:5])}{', …' if len(classes) > 5 else ''}",
+        f"End the network with Linear({len(classes)})",
+    )
 
 
 def _located(table: DataTable) -> DataTable:
@@ -218,6 +278,21 @@ def _located(table: DataTable) -> DataTable:
         path = None if folder is None else str(folder)
     absolute = (None if p is None else os.path.abspath(p) for p in (path, table.test))
     return replace(table, path=next(absolute), test=next(absolute))
+
+
+def _check_stopping(recipe: Recipe, data: Opened) -> None:
+    """Whether early stopping looks at other images than those that the result is judged by.
+
+    Raises:
+        DataError: it does not.
+    """
+    looks = recipe.stopping is not None and recipe.stopping.of_validation
+    if looks and data.validation is data.test:
+        raise DataError(
+            "early stopping would choose the best epoch by the test images, and these could judge "
+            "it no more; hold some training images out: validation = 0.1 in [data], or "
+            "--validation 0.1"
+        )
 
 
 def network_from_file(

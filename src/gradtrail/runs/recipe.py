@@ -49,9 +49,9 @@ from .parts import (
 from .positions import Path, lines_of
 from .sections import Mistakes, built, choice
 
-__all__ = ["OPTIMIZERS", "Recipe", "SCHEDULES", "read_recipe", "recipe_from"]
+__all__ = ["OPTIMIZERS", "Recipe", "SCHEDULES", "read_recipe", "recipe_from", "tables_of"]
 
-_LIMIT = 1 << 18
+_LIMIT = 1 << 20
 
 OPTIMIZERS: Mapping[str, type[Optimizer]] = {k.__name__: k for k in (SGD, Adam, AdamW)}
 SCHEDULES: Mapping[str, type[Schedule]] = {
@@ -236,10 +236,19 @@ def read_recipe(
     return recipe if path is None else _absolute(recipe, FilePath(path).absolute().parent, named)
 
 
+def tables_of(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """A recipe's tables as they stand, unchecked; none where the file cannot be read."""
+    try:
+        found = tomllib.loads(_read(FilePath(path)))
+    except (FileError, ValueError, RecursionError):
+        return {}
+    return {name: table for name, table in found.items() if isinstance(table, dict)}
+
+
 def _read(path: FilePath) -> str:
     try:
         if path.stat().st_size > _LIMIT:
-            raise FileError(f"{path} is larger than 256 KiB; no recipe is that long")
+            raise FileError(f"{path} is larger than 1 MiB; no recipe is that long")
         with path.open("rb") as file:
             content = file.read(_LIMIT + 1)
         return content.decode()

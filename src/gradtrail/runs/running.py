@@ -65,7 +65,7 @@ def start(
     work = prepared(recipe)
     with run_folder(out, recipe.model.title) as folder:
         resolved = work.recipe
-        if resolved.model.file is not None:
+        if resolved.model.file is not None or resolved.model.weights is not None:
             resolved = _own_start(resolved, work, folder)
             work = replace(work, recipe=resolved)
         write_bytes(folder / RECIPE, resolved.to_toml(version).encode())
@@ -99,7 +99,8 @@ def _own_start(recipe: Recipe, work: Prepared, folder: Path) -> Recipe:
     """A recipe that does not depend on another run's files."""
     save_network(work.network, folder / START)
     layers = work.network.architecture()["layers"]
-    model = replace(recipe.model, file=None, layers=layers, weights=START, normalize=False)
+    own = {"file": None, "architecture": None, "layers": layers, "weights": START}
+    model = replace(recipe.model, **own, normalize=False)
     return replace(recipe, model=model)
 
 

@@ -101,6 +101,10 @@ class Checkpoints:
         held = json.dumps({"digest": _digest(about, arrays), "about": about}, ensure_ascii=False)
         write_bytes(path, save(arrays, {_KEY: held}))
         files = self._files()
+        if path not in files:
+            raise FileError(
+                f"{path} was deleted as soon as it was written; is another process training there?"
+            )
         here = files.index(path)
         for old in (*files[:here], *files[here + self.keep :]):
             try:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Feed", "feed_for"]
 
+_LOOKED_AT = 512
+"""How many images at most, spread over all, tell that they are the same ones."""
+
 
 class Feed(ABC):
     """Data to learn from, batch by batch.
@@ -57,6 +60,10 @@ class Feed(ABC):
     @abstractmethod
     def fingerprint(self) -> int:
         """A number that other data are most unlikely to have."""
+
+    def identity(self) -> dict[str, int]:
+        """What tells these data from others, as JSON."""
+        return {"samples": len(self), "fingerprint": self.fingerprint()}
 
     def in_order(self, size: int) -> Generator[Batch, None, None]:
         """All samples, one batch after another, as they come; to be closed where it is left."""
@@ -156,11 +163,13 @@ class Staged(Feed):
             np.divide(pixels[chosen], np.float32(divisor), out=out, dtype=np.float32)
 
     def fingerprint(self) -> int:
-        """See `Feed.fingerprint`; of the samples, or of the images' number, shape and classes."""
-        if isinstance(self.source, Images):
-            about = repr((self.source.shape, self.source.classes)).encode()
-            return _checksum(self.y, zlib.crc32(about))
-        return _checksum(self.y, _checksum(self.source))
+        """See `Feed.fingerprint`; of images, their files' names and some of their pixels."""
+        if not isinstance(self.source, Images):
+            return _checksum(self.y, _checksum(self.source))
+        source, files = self.source, [f"{p.parent.name}/{p.name}" for p in self.source.paths]
+        about = repr((source.shape, source.classes, files)).encode()
+        places = np.linspace(0, len(source) - 1, min(len(source), _LOOKED_AT)).astype(np.int64)
+        return _checksum(self.y, _checksum(source.read(places), zlib.crc32(about)))
 
 
 class _Stage(Samples):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .checkpoints import Checkpoints
 from .snapshot import Snapshot
@@ -27,8 +27,13 @@ class Keeping:
         self._kept = training.position if training.position.steps else None
 
     @cached_property
-    def _fingerprint(self) -> int:
-        return self.training.feed.fingerprint()
+    def _data(self) -> dict[str, Any]:
+        """What tells the training's data from others."""
+        held_out = self.training.held_out
+        return {
+            "data": self.training.feed.identity(),
+            "validation": None if held_out is None else held_out.identity(),
+        }
 
     def due(self) -> None:
         """Write one if it is time.
@@ -52,5 +57,5 @@ class Keeping:
         if at != self._kept and at.steps:
             for observer in self.training.observers:
                 observer.flush()
-            self.checkpoints.write(Snapshot.of(self.training, self._fingerprint))
+            self.checkpoints.write(Snapshot.of(self.training, self._data))
             self._kept = at

@@ -161,7 +161,7 @@ def prepare(
         _check_measure(course.stopping, course.loss, feed, held_out)
     course.fits(network, len(feed))
     optimizer = course.composed()
-    found = _found(network, course, feed, checkpoints, runs, resume)
+    found = _found(network, course, (feed, held_out), checkpoints, runs, resume)
     start = None
     if found is not None:
         start = found.snapshot.values()
@@ -217,7 +217,7 @@ def _check_measure(stopping: EarlyStopping, loss: Loss, feed: Feed, held_out: Fe
 def _found(
     network: Network,
     course: Course,
-    feed: Feed,
+    feeds: tuple[Feed, Feed | None],
     checkpoints: Checkpoints | None,
     engine: Engine,
     resume: bool,
@@ -247,9 +247,9 @@ def _found(
         ("course", course.settings()),
         ("architecture", network.architecture()),
         ("engine", engine.settings()),
-        ("data", {"samples": len(feed), "fingerprint": feed.fingerprint()}),
+        *zip(("data", "validation"), (f and f.identity() for f in feeds), strict=True),
     ):
-        for difference in differences(about[what], now, "" if what == "course" else what):
+        for difference in differences(about.get(what), now, "" if what == "course" else what):
             raise ArgumentError(f"{found.path} is of another training: {difference}")
     return found
 

@@ -34,12 +34,12 @@ class Snapshot:
     about: Mapping[str, Any]
 
     @classmethod
-    def of(cls, training: Training, fingerprint: int) -> Snapshot:
+    def of(cls, training: Training, data: Mapping[str, Any]) -> Snapshot:
         """Of a training between two steps.
 
         Args:
             training: it goes on from here.
-            fingerprint: of its data.
+            data: what tells its data from others: `data` and `validation`.
         """
         training.trainer.store()  # hands the optimiser's state over
         step, remembered = training.optimizer.remembered(training.network)
@@ -66,7 +66,7 @@ class Snapshot:
             "architecture": training.network.architecture(),
             "engine": training.engine.settings(),
             "watched": watched,
-            "data": {"samples": len(training.feed), "fingerprint": fingerprint},
+            **data,
         }
         return cls(arrays, about)
 
