@@ -93,5 +93,5 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
 
     listed = list(known)
     near = difflib.get_close_matches(str(name), listed, n=3)
-    shown = ", ".join(near or listed[:8]) or "there are none"
+    shown = ", ".join(near or listed[:16]) or "there are none"
     return f"no {what} is called {name!r}; {'did you mean' if near else 'there are'}: {shown}"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .network import Network
 
 __all__ = [
+    "alone",
     "load",
     "load_weights",
     "read_arrays",
@@ -66,6 +67,34 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def alone(path: str | os.PathLike[str], what: str) -> Iterator[None]:
+    """Let no second process do the same with a file at the same time.
+
+    Where the system has no such locks, nothing is locked.
+
+    Args:
+        path: of a file that stays where it is meanwhile.
+        what: what happens, as a clause: `is training by`.
+
+    Raises:
+        FileError: another process is at it, or the file is not there.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with _naming("read", Path(path)):
+        file = Path(path).open("rb")  # noqa: SIM115, only its own errors are named so
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as cause:
+            raise FileError(f"another process {what} {path}; wait for it, or end it") from cause
+        yield
 
 
 def sweep(folder: str | os.PathLike[str]) -> None:

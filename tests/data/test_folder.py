@@ -148,7 +148,7 @@ def test_bad_files_are_refused_before_anything_is_read(tmp_path: Path) -> None:
         gt.DataError,
         match=r"5 of 11 images in .* cannot be used: .*cat/2.png: it is cut off; .*dog/0.png: it "
         r"is no PNG.*; .*dog/a.gif: .gif files are not read; save it as PNG; and 2 more; mend or "
-        "remove them, or pass bad='skip' to leave them out",
+        r"remove them, or pass bad='skip' \(--bad skip\) to leave them out",
     ):
         ImageFolder(tmp_path)
     images = ImageFolder(tmp_path, bad="skip")

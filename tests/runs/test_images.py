@@ -154,6 +154,8 @@ def test_predict_opens_folders_and_names_what_it_cannot_read(pictures: Path, tra
 def test_evaluate_takes_the_run_s_images_or_others(pictures: Path, trained: Path) -> None:
     own = json.loads(run("evaluate", trained, "--json").output)
     assert own == json.loads((trained / "metrics.json").read_text())
+    assert own["images"] == "validation"
+    assert "on the validation images" in run("evaluate", trained).output
     other = json.loads(run("evaluate", trained, "--data", pictures, "--json").output)
     assert sum(other["support"]) == 320
     shown = run("evaluate", trained, "--data", pictures, "--split", "train").output
@@ -166,6 +168,9 @@ def test_questions_to_a_run_read_its_pictures(trained: Path) -> None:
     assert shown.exit_code == 0, shown.output
     ranked = run("influence", trained, "--split", "validation", "--top", 3)
     assert "the first 3 of 65 samples by surprise" in ranked.output
+    folder = Run(trained).data.validation
+    first = int(ranked.output.splitlines()[3].split()[0])
+    assert f"sample {first} is {folder.paths[first]}" in ranked.output
 
 
 def test_a_report_shows_pictures(trained: Path) -> None:

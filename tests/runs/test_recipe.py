@@ -180,6 +180,17 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
     assert [line.split(",")[0].strip() for line in lines[1:]] == ["line 6", "line 7", "line 10"]
 
 
+def test_each_value_out_of_its_range_is_named(tmp_path: Path) -> None:
+    text = MINIMAL + "[training]\nepochs = 0\nmixup = -3\nbatch_size = 0\naverage = 1.0\n"
+    text += '[stopping]\npatience = -1\nmeasure = "luck"'
+    with pytest.raises(gt.FileError, match="has 6 mistakes") as caught:
+        read_recipe(written(tmp_path, text))
+    lines = str(caught.value).splitlines()[1:]
+    assert sorted(line.split(",")[0].strip() for line in lines) == [
+        *(f"line {n}" for n in (11, 12)), *(f"line {n}" for n in (6, 7, 8, 9))
+    ]  # fmt: skip
+
+
 def test_options_take_the_place_of_values_and_are_blamed_themselves(tmp_path: Path) -> None:
     path = written(tmp_path, FULL)
     changes = {("optimizer", "lr"): ("--lr", 0.5), ("stopping", "patience"): ("--patience", 7)}

@@ -83,7 +83,7 @@ def test_a_run_is_repeated_from_its_own_recipe(recipe: Path, tmp_path: Path) -> 
     assert weights(first) == weights(second)
     assert (first / "recipe.toml").read_text() == (second / "recipe.toml").read_text()
     resolved = Run(first).recipe
-    x, y = gt.data.digits().train
+    x, y = Run(first).data.train
     assert resolved.model.mean == pytest.approx([x.mean()], rel=1e-5)
     counts = np.bincount(y)
     assert resolved.loss.class_weights == pytest.approx(len(y) / 10 / counts)
@@ -218,3 +218,158 @@ def test_a_run_writes_the_logs_that_are_asked_for(recipe: Path, tmp_path: Path) 
     assert len(scalars) == 1
     read = [event.value for event in events.Scalars(scalars[0])]
     assert read == pytest.approx(history.validation_accuracy)
+
+
+def folder(
+    root: Path, per_class: int, bright: int = 255, names: tuple[str, ...] = ("a", "b")
+) -> Path:
+    """Images of two classes: one is lit on the left, the other on the right."""
+    from PIL import Image
+
+    draw = np.random.default_rng(per_class)
+    for place, name in enumerate(names):
+        (root / name).mkdir(parents=True)
+        for number in range(per_class):
+            pixels = draw.integers(0, 40, (12, 12)).astype(np.uint8)
+            pixels[:, 6 * place :][:, :6] += np.uint8(bright - 60)
+            Image.fromarray(pixels).save(root / name / f"{number}.png")
+    return root
+
+
+def test_validation_images_of_ones_own_are_taken(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    folder(root / "train", 8)
+    folder(root / "val", 5)
+    done = run("train", "--data", str(root), "--epochs", "1", "--out", str(tmp_path / "run"))
+    assert done.exit_code == 0, done.output
+    assert "have validation images of their own" in done.output
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["images"] == "validation"
+    assert metrics["support"] == [5, 5]
+    assert len(Run(tmp_path / "run").data.train) == 16
+
+
+def test_other_images_in_the_same_folder_are_noticed(tmp_path: Path) -> None:
+    root, out = folder(tmp_path / "data", 8), tmp_path / "run"
+    command = ("train", "--data", str(root), "--epochs", "2", "--out", str(out), "--quiet")
+    assert run(*command).exit_code == 0
+    assert run("train", "--resume", str(out)).exit_code == 0
+    shutil.rmtree(root)
+    folder(root, 8, bright=200)
+    done = run("train", "--resume", str(out))
+    assert done.exit_code == 2
+    assert "is of another training: data.fingerprint" in done.output
+
+
+def test_as_many_outputs_as_classes(tmp_path: Path) -> None:
+    root = folder(tmp_path / "data", 8)
+    path = tmp_path / "recipe.toml"
+    layers = '[{type = "Flatten"}, {type = "Linear", out_features = 10}]'
+    path.write_text(f'[data]\npath = "data"\n[model]\nlayers = {layers}\n')
+    done = run("train", str(path), "--out", str(tmp_path / "run"))
+    assert done.exit_code == 2
+    assert "'fc1' gives 10 outputs, but the data have 2 classes: a, b" in done.output
+    assert "End the network with Linear(2)" in done.output
+    assert not (tmp_path / "run").exists()
+    assert root.exists()
+
+
+def test_classes_in_another_order_are_told_by_their_names(tmp_path: Path) -> None:
+    (x, y), (xt, yt) = gt.data.digits()
+    some, other = y < 2, yt < 2
+    names = np.array(["nought", "one"])
+    np.savez(tmp_path / "a.npz", x=x[some], y=y[some], classes=names)
+    np.savez(tmp_path / "b.npz", x=xt[other], y=1 - yt[other], classes=names[::-1])
+    command = ("train", "--data", str(tmp_path / "a.npz"), "--model", "digits-cnn", "--epochs", "4")
+    out = tmp_path / "run"
+    assert run(*command, "--out", str(out), "--quiet").exit_code == 0
+    told = json.loads(run("evaluate", str(out), "--data", str(tmp_path / "b.npz"), "--json").output)
+    assert told["classes"] == ["nought", "one"]
+    assert told["accuracy"] > 0.95
+    np.savez(tmp_path / "c.npz", x=x[some], y=y[some], classes=np.array(["one", "many"]))
+    shown = run("evaluate", str(out), "--data", str(tmp_path / "c.npz"))
+    assert "has the class 'many', which is none of nought, one" in shown.output
+    np.savez(tmp_path / "d.npz", x=x[some], y=1_000_000 * y[some])
+    shown = run("train", "--data", str(tmp_path / "d.npz"), "--out", str(tmp_path / "d"))
+    assert "has the label 1000000 but" in shown.output
+
+
+def test_weights_that_a_recipe_names_are_copied(recipe: Path, tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    run("train", str(recipe), "--epochs", "1", "--out", str(first), "--quiet")
+    kept = tmp_path / "kept.safetensors"
+    shutil.copy(first / "weights.safetensors", kept)
+    resolved = (first / "recipe.toml").read_text()
+    layers = resolved[resolved.index("[[model.layers]]") : resolved.index("[training]")]
+    text = resolved.replace("[model]\n", '[model]\nweights = "kept.safetensors"\n')
+    assert layers in text
+    path = tmp_path / "again.toml"
+    path.write_text(text)
+    second, third = tmp_path / "second", tmp_path / "third"
+    done = run("train", str(path), "--out", str(second))
+    assert done.exit_code == 0, done.output
+    kept.unlink()
+    shutil.rmtree(first)
+    assert run("train", str(second / "recipe.toml"), "--out", str(third)).exit_code == 0
+    assert weights(second) == weights(third)
+
+
+def test_options_forget_what_was_found_in_other_data(tmp_path: Path) -> None:
+    bright = folder(tmp_path / "bright", 8)
+    dark = folder(tmp_path / "dark", 8, bright=100, names=("c", "d"))
+    command = ("train", "--data", str(bright), "--epochs", "1", "--out", str(tmp_path / "run"))
+    assert run(*command).exit_code == 0
+    done = run(
+        "train", str(tmp_path / "run" / "recipe.toml"), "--data", str(dark),
+        "--out", str(tmp_path / "other"),
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    found, before = Run(tmp_path / "other").recipe, Run(tmp_path / "run").recipe
+    assert found.data.classes == ("c", "d")
+    assert found.model.mean[0] < before.model.mean[0] - 0.1
+    assert found.training == before.training
+
+
+def test_early_stopping_does_not_look_at_the_test_images(recipe: Path, tmp_path: Path) -> None:
+    recipe.write_text(RECIPE.replace("validation = 0.2", ""))
+    done = run("train", str(recipe), "--out", str(tmp_path / "run"))
+    assert done.exit_code == 2
+    assert "early stopping would choose the best epoch by the test images" in done.output
+
+
+def test_a_training_that_learned_nothing_leaves_nothing(recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    done = run("train", str(recipe), "--lr", "1e38", "--log", "csv", "--out", str(out), "--quiet")
+    assert done.exit_code == 2
+    assert "step" in done.output
+    assert not out.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
+def test_two_processes_do_not_train_one_run(recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "gradtrail", "train", "--quiet"]
+    first = subprocess.Popen([*command, str(recipe), "--epochs", "100000", "--out", str(out)])
+    try:
+        while not list(out.glob("checkpoints/*.safetensors")):
+            time.sleep(0.01)
+        second = run("train", "--resume", str(out))
+        assert second.exit_code == 2
+        assert "another process is training by" in second.output
+        assert first.poll() is None
+    finally:
+        first.kill()
+        first.wait()
+
+
+@pytest.mark.parametrize(
+    "content", ['{"loss": 3}', "{}x", '{"losses": "abc"}', '{"loss": [null]}', "[]", "{}"]
+)
+def test_a_damaged_history_is_one_message(content: str, recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run("train", str(recipe), "--epochs", "1", "--out", str(out), "--quiet")
+    (out / "history.json").write_text(content)
+    done = run("report", str(out))
+    assert done.exit_code == 2
+    assert "history.json" in done.output
+    assert done.output.count("\n") == 1

@@ -32,8 +32,18 @@ def one_error(command: Callable[..., None]) -> Callable[..., None]:
             click.echo(f"gradtrail: {error}", err=True)
             sys.exit(2)
         except KeyboardInterrupt:
-            click.echo("gradtrail: stopped; nothing was kept", err=True)
+            kept = "the run is as it was" if keywords.get("resumed") else "nothing was kept"
+            click.echo(f"gradtrail: stopped; {kept}", err=True)
             sys.exit(STOPPED)
+        except BrokenPipeError:
+            raise  # somebody closed the other end, and click knows what to do
+        except MemoryError as error:
+            told = str(error) or "what was asked for is too large"
+            click.echo(f"gradtrail: there is not enough memory: {told}", err=True)
+            sys.exit(2)
+        except (OSError, UnicodeEncodeError) as error:
+            click.echo(f"gradtrail: {ascii(str(error))[1:-1]}", err=True)
+            sys.exit(2)
 
     return run
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..data import read_image
 from ..data.decode import Fit
-from ..data.listing import ENDINGS
+from ..data.listing import images_below
 from ..errors import ArgumentError, FileError
 from ..layers.losses import log_softmax
 from ..network import Network
@@ -25,7 +25,7 @@ from ..runs.folder import RECIPE
 from ..tables import Table
 from ..train import confusion
 from .common import one_error
-from .run import pair_of
+from .run import network_at, pair_of
 
 __all__ = ["evaluate_command", "predict_command"]
 
@@ -69,9 +69,7 @@ def predict_command(
 
     Example: gradtrail predict runs/images-cnn-1 photo.jpg scans/ --top 3
     """
-    from ..files import load
-
-    network = load(run)
+    network = network_at(run)
     if len(network.input_shape) != 3:
         raise ArgumentError(f"{run} takes samples of {network.input_shape}, which are no images")
     folder = run if run.is_dir() else run.parent
@@ -88,8 +86,7 @@ def _files(images: Sequence[Path]) -> list[Path]:
     """The files, folders opened up."""
     found: list[Path] = []
     for path in images:
-        inside = (p for p in path.rglob("*") if p.suffix.lower() in ENDINGS)
-        found += sorted(inside) if path.is_dir() else [path]
+        found += images_below(path) if path.is_dir() else [path]
     if not found:
         raise FileError(f"there are no images in {', '.join(map(str, images))}")
     return found
@@ -117,7 +114,11 @@ def _answers(
                 failed.append(str(cause))
         if read:
             found = np.exp(log_softmax(network.predict(np.stack(read), engine=engine)))
-            answers += [Answer(n, p, classes) for n, p in zip(named, found, strict=True)]
+            for name, shares in zip(named, found, strict=True):
+                if np.isfinite(shares).all():
+                    answers.append(Answer(name, shares, classes))
+                else:
+                    failed.append(f"{name}: the network gives a NaN or an infinity for it")
     return answers, failed
 
 
@@ -158,7 +159,7 @@ def _shown(answers: list[Answer], top: int, form: str) -> str:
 @click.option(
     "--split",
     type=click.Choice(["train", "validation", "test"]),
-    show_default="test; all images of another path",
+    show_default="test where there is one, else what was held out, else all",
 )
 @click.option("--engine", help="What computes: cpu or reference.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -179,6 +180,10 @@ def evaluate_command(
     """
     held = pair_of(run, data, data_path, split)
     found = confusion(held.network, held.pair, classes=held.network.classes, engine=engine)
-    click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) if as_json else str(found))
+    if as_json:
+        told = {"images": held.split} | found.to_dict()
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        click.echo(f"{found}\non the {held.split} images")
     if plot is not None:
         found.plot(plot)

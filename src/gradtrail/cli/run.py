@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ..data.dataset import Part
+from ..data.images import Images
 from ..data.load import NAMES
 from ..errors import ArgumentError, FileError
 from ..files import load
@@ -18,7 +20,7 @@ from ..runs.folder import RECIPE
 from ..runs.opening import arrays_of, labels_of
 from ..runs.parts import DataTable
 
-__all__ = ["Chosen", "batch_of", "data_of", "pair_of"]
+__all__ = ["Chosen", "Held", "Whole", "batch_of", "data_of", "network_at", "pair_of"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,22 @@ class Chosen:
     numbers: np.ndarray
 
 
+class Whole(NamedTuple):
+    """All samples of a part of a run's data.
+
+    Args:
+        network: as it was saved.
+        x: (N, C, H, W).
+        y: (N,) labels.
+        paths: each sample's file; empty where there are none.
+    """
+
+    network: Network
+    x: np.ndarray
+    y: np.ndarray
+    paths: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Held:
     """A network with data for it.
@@ -45,11 +63,13 @@ class Held:
     Args:
         network: as it was saved.
         pair: the samples.
+        split: "train", "validation" or "test".
         batch_size: that it was trained with.
     """
 
     network: Network
     pair: Part
+    split: str
     batch_size: int
 
 
@@ -65,7 +85,7 @@ def pair_of(run: Path, data: str | None, data_path: Path | None, split: str | No
     Raises:
         FileError: the folder holds no run, or the data are not there.
     """
-    network = load(run)
+    network = network_at(run)
     folder = run if run.is_dir() else run.parent
     recipe = Run(folder).recipe if (folder / RECIPE).exists() else None
     if recipe is None and data is None:
@@ -76,10 +96,22 @@ def pair_of(run: Path, data: str | None, data_path: Path | None, split: str | No
     else:
         table = own if data_path is None else replace(own, path=str(data_path))
     opened = open_data(table)
-    pair = (opened.held or opened.train) if split is None else getattr(opened, split)
+    if split is None:
+        parts = ("test", "validation", "train")
+        split = next(part for part in parts if getattr(opened, part) is not None)
+    pair = getattr(opened, split)
     if pair is None:
         raise FileError(f"there are no {split} images in these data")
-    return Held(network, pair, 64 if recipe is None else recipe.training.batch_size)
+    return Held(network, pair, split, 64 if recipe is None else recipe.training.batch_size)
+
+
+def network_at(run: Path) -> Network:
+    """The network of a run, or in a file.
+
+    Raises:
+        FileError: there is none, or none yet.
+    """
+    return Run(run).network if (run / RECIPE).exists() else load(run)
 
 
 def _other(network: Network, own: DataTable, data: str | None, data_path: Path | None) -> DataTable:
@@ -99,12 +131,12 @@ def _other(network: Network, own: DataTable, data: str | None, data_path: Path |
     )
 
 
-def data_of(
-    run: Path, data: str | None, data_path: Path | None, split: str
-) -> tuple[Network, np.ndarray, np.ndarray]:
+def data_of(run: Path, data: str | None, data_path: Path | None, split: str) -> Whole:
     """A run's network, and all of its samples with their labels; see `pair_of`."""
     held = pair_of(run, data, data_path, split)
-    return held.network, *arrays_of(held.pair)
+    pair = held.pair.arrays() if isinstance(held.pair, Images) else held.pair
+    paths = held.pair.paths if isinstance(held.pair, Images) else ()
+    return Whole(held.network, *pair, tuple(map(str, paths)))
 
 
 def batch_of(

@@ -243,13 +243,18 @@ def influence_command(
 
     Example: gradtrail influence runs/lenet5-1 --top 40 --plot suspects.png
     """
-    network, x, y = data_of(run, data, data_path, split)
+    network, x, y, paths = data_of(run, data, data_path, split)
     bar = sys.stderr.isatty() and not as_json
     found = influence(network, (x, y), of=part, engine=engine, progress=bar)
     if as_json:
-        _print(found.to_dict(top, by))
+        told = found.to_dict(top, by)
+        for entry in told["ranking"] if paths else ():
+            entry["file"] = paths[entry["sample"]]
+        _print(told)
     else:
         click.echo(found.text(top, by))
+        for ranked in found.top(top, by) if paths else ():
+            click.echo(f"sample {ranked.sample} is {paths[ranked.sample]}")
     if plot is not None:
         found.plot(plot, k=top, by=by)
         click.echo(f"picture in {plot}", err=as_json)

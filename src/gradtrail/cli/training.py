@@ -150,11 +150,13 @@ def train_command(
 
         observers = [Progress(not quiet)]
         if resumed is not None:
-            if recipe is not None or out is not None or given:
+            if recipe is not None or out is not None or given.keys() - {"threads"}:
                 raise ArgumentError(
-                    "--resume goes on with a run as its recipe says; leave out everything else"
+                    "--resume goes on with a run as its recipe says; leave out everything else but "
+                    "--threads and --quiet"
                 )
-            done = resume(resumed, observers=observers, ready=ready)
+            threads = given.get("threads")
+            done = resume(resumed, threads=threads, observers=observers, ready=ready)
         else:
             chosen = _recipe(recipe, given)
             done = start(chosen, out, __version__, observers=observers, ready=ready)

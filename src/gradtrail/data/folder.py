@@ -166,7 +166,7 @@ class _Judge:
         if skipped and self.bad == "refuse":
             raise DataError(
                 f"{self._counted(skipped)} cannot be used: {_first(skipped)}; mend or remove them, "
-                "or pass bad='skip' to leave them out"
+                "or pass bad='skip' (--bad skip) to leave them out"
             )
         y = np.array([self.found.labels[file] for file in files], dtype=np.int64)
         y.flags.writeable = False
@@ -214,7 +214,8 @@ def _shape(
                 a, b = (" × ".join(map(str, known[f].size)) for f in (first, other))
                 raise DataError(
                     f"the images in {judge.root} differ in size: {files[first]} has {a} pixels and "
-                    f"{files[other]} {b}; pass size=(H, W), and fit= for how to come to it"
+                    f"{files[other]} {b}; pass size=(H, W), and fit= for how to come to it (on the "
+                    "command line --size H,W and --fit)"
                 )
     return (channels, *size)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import DataError, FileError
 
-__all__ = ["ENDINGS", "Listing", "folders_in", "has_images", "listed"]
+__all__ = ["ENDINGS", "Listing", "folders_in", "has_images", "images_below", "listed"]
 
 ENDINGS = frozenset((".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff"))
 """Of the files that are read, in small letters."""
@@ -67,7 +67,7 @@ def listed(root: Path, classes: Sequence[str] | None) -> Listing:
     labels: list[int] = []
     bad = [(path, _why(path) or "it lies beside the classes' folders") for path in _images(root)]
     for folder in sorted(folders, key=lambda folder: names.index(folder.name)):
-        found = _below(folder, root)
+        found = images_below(folder, root)
         usable = [path for path in found if _why(path) is None]
         bad += [(path, reason) for path in found if (reason := _why(path)) is not None]
         if not found:
@@ -113,13 +113,17 @@ def _images(folder: Path) -> list[Path]:
     ]
 
 
-def _below(folder: Path, root: Path) -> list[Path]:
-    """The pictures in a folder and the folders in it, by path.
+def images_below(folder: Path, root: Path | None = None) -> list[Path]:
+    """The pictures in a folder and the folders in it, by path, those that cannot be read as well.
 
     Links to folders are followed, but into each folder once, and not up to one that holds the link.
+
+    Args:
+        folder: where they are.
+        root: a folder above, into which no link is followed.
     """
     found: list[Path] = []
-    seen = {_identity(root), _identity(folder)}
+    seen = {_identity(root or folder), _identity(folder)}
     waiting = [folder]
     while waiting:
         current = waiting.pop()

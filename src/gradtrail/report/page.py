@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from .. import layers as kinds
+from ..data import Images
 from ..data.dataset import Part
 from ..engines import engine_for
 from ..errors import FileError
@@ -26,8 +28,11 @@ from .style import PAGE, STYLE
 
 __all__ = ["report", "write_report"]
 
-_MISTAKES, _INFLUENTIAL, _RANKED = 40, 30, 20_000
-"""How many pictures are shown; and of how many training images at most the gradients are ranked."""
+_MISTAKES, _INFLUENTIAL = 40, 30
+"""How many pictures are shown."""
+
+_RANKED, _MEMORY = 20_000, 256 << 20
+"""Of how many training images at most the gradients are ranked, and how many bytes these take."""
 
 
 def write_report(run: Path, out: Path | None = None) -> Path:
@@ -57,12 +62,14 @@ def report(folder: Path) -> str:
     held = data.held
     if held is None:
         raise FileError(f"{folder} has no test images and none held out; nothing to report on")
+    if not history.steps:
+        raise FileError(f"{folder}: its history.json has no step; nothing to report on")
     judged = "validation" if data.test is None else "test"
     found = confusion(network, held, classes=network.classes)
     course = run.recipe.course()
     parts = [
         _head(run, found, judged),
-        _section("How it went", curves(history, _rates(run, history)), _epochs(history)),
+        _section("How it went", _curves(run, history), _epochs(history)),
         _section(f"What is taken for what ({judged} images)", _matrix(found), found._repr_html_()),
         _section("The worst mistakes", *_mistakes(network, held, found.classes)),
         _section("Filters of the first convolution", *_filters(network)),
@@ -70,7 +77,8 @@ def report(folder: Path) -> str:
         _section("The images that contradict the rest", *_influential(network, data.train, run)),
         _section("The plan", network.plan(course.batch_size)._repr_html_()),
         _section(
-            "The recipe", f"<pre>{escape((run.folder / RECIPE).read_text(), quote=False)}</pre>"
+            "The recipe",
+            f"<pre>{escape((run.folder / RECIPE).read_text(encoding='utf-8'), quote=False)}</pre>",
         ),
     ]
     return PAGE.format(title=escape(run.folder.name), style=STYLE, body="\n".join(parts))
@@ -106,15 +114,17 @@ def _head(run: Run, found: Confusion, judged: str) -> str:
     return f"<header><h1>{escape(run.folder.name)}</h1><dl>{boxes}</dl>{told}</header>"
 
 
-def _rates(run: Run, history: History) -> list[float]:
-    """The learning rate of every step."""
+def _curves(run: Run, history: History) -> str:
+    """Loss, accuracy and learning rate over the training."""
     course = run.recipe.course()
     rate, schedule = course.optimizer.lr, course.schedule
-    if schedule is None:
-        return [rate] * history.steps
     per_epoch = -(-len(labels_of(run.data.train)) // course.batch_size)
     total = course.epochs * per_epoch
-    return [rate * schedule.factor((step + 0.5) / total) for step in range(history.steps)]
+    factors = (
+        1.0 if schedule is None else schedule.factor((step + 0.5) / total)
+        for step in range(history.steps)
+    )
+    return curves(history, [rate * factor for factor in factors], per_epoch)
 
 
 def _epochs(history: History) -> str:
@@ -179,6 +189,14 @@ def _gallery(entries: Iterable[tuple[np.ndarray, str]]) -> str:
     return f'<div class="gallery">{figures}</div>'
 
 
+def _called(part: Part, place: int) -> str:
+    """An image's file, or its number."""
+    if isinstance(part, Images) and part.paths:
+        path = part.paths[place]
+        return f"{path.parent.name}/{path.name}"
+    return f"image {place}"
+
+
 def _mistakes(network: Network, held: Part, classes: tuple[str, ...]) -> list[str]:
     """The images that are wrong with the greatest certainty."""
     y = labels_of(held)
@@ -194,7 +212,7 @@ def _mistakes(network: Network, held: Part, classes: tuple[str, ...]) -> list[st
     worst = wrong[np.argsort(-certain[wrong], kind="stable")][:_MISTAKES]
     x, _ = arrays_of(held, worst)
     told = (
-        f"{classes[y[n]]}, taken for {classes[taken[n]]} ({certain[n]:.0%}); image {n}"
+        f"{classes[y[n]]}, taken for {classes[taken[n]]} ({certain[n]:.0%}); {_called(held, n)}"
         for n in worst
     )
     above = f"{len(wrong):,} of {len(y):,} images are wrong; these with the greatest certainty:"
@@ -232,9 +250,8 @@ def _health(network: Network, train: Part, loss: kinds.Loss, run: Run) -> list[s
 def _influential(network: Network, train: Part, run: Run) -> list[str]:
     """The first of the ranking by surprise: labels that seem wrong, and hard cases."""
     count = len(labels_of(train))
-    places = np.arange(count)
-    if count > _RANKED:
-        places = np.linspace(0, count - 1, _RANKED).astype(np.int64)
+    most = max(1, min(count, _RANKED, _MEMORY // (4 * prod(network.input_shape))))
+    places = np.linspace(0, count - 1, most).astype(np.int64)
     x, y = arrays_of(train, places)
     runs = engine_for(run.recipe.training.engine, network)
     found = influence(network, (x, y), engine=runs)
@@ -243,7 +260,7 @@ def _influential(network: Network, train: Part, run: Run) -> list[str]:
         (
             x[r.sample],
             f"{names[r.label or 0]}, seen as {names[r.predicted or 0]}; loss {r.surprise:.2f}, "
-            f"pull {r.pull:.3g}; image {places[r.sample]}",
+            f"pull {r.pull:.3g}; {_called(train, places[r.sample])}",
         )
         for r in found.top(min(_INFLUENTIAL, len(x)))
     ]

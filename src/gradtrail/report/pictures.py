@@ -62,12 +62,13 @@ def filters(weight: np.ndarray) -> list[str]:
     return [picture(p, f"filter {k}", 48) for k, p in enumerate(pixels)]
 
 
-def curves(history: History, rates: list[float]) -> str:
+def curves(history: History, rates: list[float], steps_per_epoch: int) -> str:
     """Loss, accuracy and learning rate over the training, as SVG.
 
     Args:
         history: of the training.
         rates: the learning rate of every step.
+        steps_per_epoch: how many steps an epoch has.
 
     Raises:
         MissingPackageError: matplotlib is not there.
@@ -75,7 +76,7 @@ def curves(history: History, rates: list[float]) -> str:
     drawn = figure(10.5, 3.2)
     loss, accuracy, rate = drawn.subplots(1, 3)
     steps = np.arange(1, history.steps + 1)
-    per_epoch = history.steps / max(1, history.epochs) * np.arange(1, history.epochs + 1)
+    per_epoch = steps_per_epoch * np.arange(1, history.epochs + 1)
     shown = slice(None, None, max(1, history.steps // _POINTS))
     losses = np.array(history.losses)
     loss.plot(steps[shown], losses[shown], color="#c9d6ea", linewidth=0.8)

@@ -11,6 +11,7 @@ log.csv, log.jsonl, tensorboard/, watch.safetensors     where asked for
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 
-from ..errors import FileError
+from ..errors import DataError, FileError
 from ..files import WEIGHTS, load, read_json
 from ..network import Network
 from ..train import History
@@ -29,6 +30,7 @@ __all__ = ["CHECKPOINTS", "HISTORY", "METRICS", "RECIPE", "Run", "START", "run_f
 
 RECIPE, START, CHECKPOINTS = "recipe.toml", "start.safetensors", "checkpoints"
 HISTORY, METRICS = "history.json", "metrics.json"
+LOGS = ("log.csv", "log.jsonl", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,9 @@ class Run:
             FileError: it is missing or damaged.
         """
         path = self.folder / HISTORY
-        data = read_json(path)
         try:
-            return History.from_dict(data)
-        except TypeError as cause:
+            return History.from_dict(read_json(path))
+        except DataError as cause:
             raise FileError(f"{path} is no history: {cause}") from None
 
 
@@ -116,9 +117,9 @@ def run_folder(out: Path | None, title: str) -> Iterator[Path]:
         FileError: it holds something already, or cannot be made.
     """
     numbered = (Path("runs") / f"{title}-{number}" for number in count(1))
-    folder = out or next(path for path in numbered if not path.exists())
-    ours = not folder.exists()
     try:
+        folder = out or next(path for path in numbered if not path.exists())
+        ours = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             hint = f"; gradtrail train --resume {folder} goes on with its run"
@@ -127,14 +128,25 @@ def run_folder(out: Path | None, title: str) -> Iterator[Path]:
                 + (hint if (folder / RECIPE).exists() else "")
             )
     except OSError as cause:
-        raise FileError(f"cannot make the folder {folder}: {cause.strerror}") from cause
+        raise FileError(f"cannot make the folder {out or 'runs'}: {cause.strerror}") from cause
     try:
         yield folder
     except BaseException:
-        left = {path.name for path in folder.iterdir()}
-        if left <= {RECIPE, START}:
-            for name in left:
-                (folder / name).unlink(missing_ok=True)
-            if ours:
-                folder.rmdir()
+        _forget(folder, ours)
         raise
+
+
+def _forget(folder: Path, ours: bool) -> None:
+    """Take away what a training left that did not get anywhere; the folder too, if it is ours."""
+    kept = list((folder / CHECKPOINTS).glob("*.safetensors")) if folder.is_dir() else []
+    left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if kept or not left <= {RECIPE, START, CHECKPOINTS, *LOGS}:
+        return
+    for name in left:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    if ours:
+        folder.rmdir()

@@ -13,6 +13,7 @@ from ..errors import ArgumentError, unknown
 from ..layers import CrossEntropy
 from ..layers.base import positive, seeded
 from ..train.checkpoints import Checkpoints
+from ..train.course import Course
 
 __all__ = [
     "CheckpointTable",
@@ -136,6 +137,8 @@ class TrainingTable:
         engine_for(self.engine)
         if self.threads is not None:
             positive("training", threads=self.threads)
+        apart = ("engine", "threads", "watch")
+        Course(**{f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart})
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..files import WEIGHTS, save_network, sweep, write_bytes, write_json
+from ..files import WEIGHTS, alone, save_network, sweep, write_bytes, write_json
 from ..train import Confusion, History, Observer
 from ..train.loop import prepare
 from ..train.metrics import confusion
@@ -69,30 +69,38 @@ def start(
             resolved = _own_start(resolved, work, folder)
             work = replace(work, recipe=resolved)
         write_bytes(folder / RECIPE, resolved.to_toml(version).encode())
-        return _run(work, folder, observers, ready, resuming=False)
+        with alone(folder / RECIPE, "is training by"):
+            return _run(work, folder, observers, ready, resuming=False)
 
 
 def resume(
     folder: Path,
     *,
+    threads: int | None = None,
     observers: Sequence[Observer] = (),
     ready: Ready | None = None,
 ) -> Outcome:
     """Go on with a run, bit by bit as if nothing had stopped it.
 
     Args:
-        folder: the run's.
+        folder: the run's, or a file in it.
+        threads: how many the engine may use; None for the recipe's number.
         observers: who are told.
         ready: what is called before the first step.
 
     Raises:
         GradtrailError: there is no run, its data are not there any more, or are others.
     """
-    work = prepared(Run.at(folder).recipe)
-    for place in (folder, folder / CHECKPOINTS):
-        if place.is_dir():
-            sweep(place)
-    return _run(work, folder, observers, ready, resuming=True)
+    run = Run.at(folder)
+    with alone(run.folder / RECIPE, "is training by"):
+        recipe = run.recipe
+        if threads is not None:
+            recipe = replace(recipe, training=replace(recipe.training, threads=threads))
+        work = prepared(recipe)
+        for place in (run.folder, run.folder / CHECKPOINTS):
+            if place.is_dir():
+                sweep(place)
+        return _run(work, run.folder, observers, ready, resuming=True)
 
 
 def _own_start(recipe: Recipe, work: Prepared, folder: Path) -> Recipe:
@@ -131,16 +139,16 @@ def _run(
     if history.interrupted and not history.steps:
         raise KeyboardInterrupt
     save_network(network, folder / WEIGHTS)
-    found = None
+    found, judged_by = None, "validation" if data.test is None else "test"
     if data.held is not None:
         found = confusion(
             network, data.held, classes=network.classes, engine=recipe.training.engine
         )
-        write_json(folder / METRICS, found.to_dict())
+        write_json(folder / METRICS, {"images": judged_by} | found.to_dict())
     if history.watched:
         save_watched(folder / WATCH, history.watched)
     write_json(folder / HISTORY, history.to_dict())
-    return Outcome(folder, history, found, "validation" if data.test is None else "test")
+    return Outcome(folder, history, found, judged_by)
 
 
 def _logs(recipe: Recipe, folder: Path) -> list[Observer]:

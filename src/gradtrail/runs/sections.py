@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -68,19 +68,32 @@ def built(
         if key not in known:
             mistakes.add((*path, key), unknown("key", key, [*known, *skip]))
         elif not _fits(value, known[key]):
-            mistakes.add((*path, key), f"must be {_written(known[key])}, got {value!r}")
+            mistakes.add((*path, key), f"must be {_written(known[key])}, got {value!r:.60}")
     for name in _needed(kind):
         if name not in settings:
             mistakes.add(path, f"needs the key {name!r}")
     if len(mistakes) > before:
         return None
+    given = {key: _plain(value, known[key]) for key, value in settings.items()}
     try:
-        return kind(**{key: _plain(value, known[key]) for key, value in settings.items()})
+        return kind(**given)
     except GradtrailError as cause:
-        told = str(cause)
+        found = [str(cause), *_alone(kind, given)]
+    for told in dict.fromkeys(found):
         key = next((k for k in settings if re.search(rf"\b{re.escape(k)}\b", told)), None)
         mistakes.add(path if key is None else (*path, key), told.removeprefix(f"{key}: "))
-        return None
+    return None
+
+
+def _alone(kind: Callable[..., Any], given: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with each value by itself, beside those that are needed."""
+    needed = {key: given[key] for key in _needed(kind)}
+    for key in given.keys() - needed.keys():
+        try:
+            kind(**needed, **{key: given[key]})
+        except GradtrailError as cause:
+            if re.search(rf"\b{re.escape(key)}\b", str(cause)):
+                yield str(cause)
 
 
 def choice(

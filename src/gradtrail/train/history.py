@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from ..errors import DataError
+
 if TYPE_CHECKING:
     from .watch import Watched
 
@@ -71,8 +73,28 @@ class History:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> History:
-        """The inverse of `to_dict`."""
-        return cls(**data)
+        """The inverse of `to_dict`.
+
+        Raises:
+            DataError: something else than lists of numbers, of other lengths, or other names.
+        """
+        known = {f.name: f for f in fields(cls) if f.name != "watched"}
+        if not isinstance(data, Mapping) or not data.keys() <= known.keys():
+            raise DataError("it has other entries than a history")
+        history = cls(**data)
+        epochs = len(history.loss) if isinstance(history.loss, list) else -1
+        for name in known:
+            value = getattr(history, name)
+            if name in ("interrupted", "stopped"):
+                good = isinstance(value, bool)
+            elif name == "best":
+                good = value is None or (type(value) is int and 0 <= value < epochs)
+            else:
+                good = isinstance(value, list) and all(type(v) in (int, float) for v in value)
+                good &= name == "losses" or not value or len(value) == epochs
+            if not good:
+                raise DataError(f"{name} is {value!r:.60}")
+        return history
 
     def __str__(self) -> str:
         if not self.loss:

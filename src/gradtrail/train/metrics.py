@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from ..engines import engine_for
-from ..errors import ArgumentError, DataError
+from ..engines import Batch, engine_for
+from ..errors import ArgumentError, DataError, NonFiniteError
 from ..figures import figure, saved
 from ..layers.base import positive
 from ..layers.losses import CrossEntropy
@@ -161,6 +161,21 @@ class Confusion(Shown):
         return saved(drawn, path)
 
 
+def _taken(outputs: np.ndarray, batch: Batch) -> np.ndarray:
+    """The class of each sample's greatest output, (n,).
+
+    Raises:
+        NonFiniteError: an output is none that could be compared.
+    """
+    wrong = ~np.isfinite(outputs).all(axis=1)
+    if wrong.any():
+        raise NonFiniteError(
+            f"the network gives a NaN or an infinity for sample {batch.numbers[wrong][0]}; look "
+            "for one in its weights and in the samples"
+        )
+    return np.asarray(outputs.argmax(axis=1))
+
+
 def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """part / whole; NaN where the whole is 0."""
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
@@ -203,7 +218,7 @@ def confusion(
             f"confusion: {len(names)} classes are named, but the network has {outputs} outputs"
         )
     with closing(feed.in_order(batch_size)) as batches:
-        taken = [runs.predict(network, batch.x).argmax(axis=1) for batch in batches]
+        taken = [_taken(runs.predict(network, batch.x), batch) for batch in batches]
     true = loss.classes(feed.y)
     assert true is not None
     return Confusion.of(true, np.concatenate(taken), outputs if names is None else names)
