@@ -91,7 +91,7 @@ class History:
                 good = value is None or (type(value) is int and 0 <= value < epochs)
             else:
                 good = isinstance(value, list) and all(type(v) in (int, float) for v in value)
-                good &= name == "losses" or not value or len(value) == epochs
+                good = good and (name == "losses" or not value or len(value) == epochs)
             if not good:
                 raise DataError(f"{name} is {value!r:.60}")
         return history
