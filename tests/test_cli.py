@@ -487,6 +487,9 @@ def test_a_shell_completes_commands_and_options(shell: str) -> None:
         ]
         found = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert found.stdout.split() == ["plain,evaluate"]
+        environment |= {"COMP_WORDS": "gradtrail train mn", "COMP_CWORD": "2"}
+        found = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert found.stdout.split() == ["plain,mnist", "plain,mnist-best", "file,mn"]
 
 
 def test_a_recipe_that_comes_along_is_found_beside_a_folder_of_its_name(

@@ -140,6 +140,18 @@ def test_an_image_beyond_0_and_1_is_shown_from_its_least_to_its_greatest() -> No
     assert as_pixels(np.full((1, 1, 2), 7.0)).tolist() == [[[0, 0]]]
 
 
+def test_another_file_is_not_replaced(run: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there.html"
+    there.write_text("mine")
+    result = CliRunner().invoke(main, ["report", str(run), "--out", str(there)])
+    assert result.exit_code == 2
+    assert "is there already; give --out another name or --overwrite" in result.output
+    assert there.read_text() == "mine"
+    forced = ["report", str(run), "--out", str(there), "--overwrite"]
+    assert CliRunner().invoke(main, forced).exit_code == 0
+    assert there.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
 def test_what_has_not_ended_has_no_report(run: Path, tmp_path: Path) -> None:
     with pytest.raises(gt.FileError, match="there is no run"):
         report(tmp_path / "none")

@@ -55,6 +55,8 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
         FileError: the file cannot be written; an older one stays as it was.
     """
     target = Path(path)
+    if target.exists() and not target.is_file():
+        raise FileError(f"cannot write {target}: it is there, and no file")
     with _naming("write", target):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.urandom(8).hex()}")

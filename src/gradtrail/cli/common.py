@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ..errors import ArgumentError, GradtrailError
 from ..network import Network
 from ..runs.opening import network_from_file
 
-__all__ = ["STOPPED", "network_of", "one_error", "shape_of"]
+__all__ = ["STOPPED", "network_of", "one_error", "shape_of", "words"]
 
 STOPPED = 128 + signal.SIGINT
 
@@ -46,6 +46,17 @@ def one_error(command: Callable[..., None]) -> Callable[..., None]:
             sys.exit(2)
 
     return run
+
+
+def words(known: Callable[[], Iterable[str]]) -> Any:
+    """What a shell completes an argument to: these words, and files."""
+    from click.shell_completion import CompletionItem
+
+    def complete(context: click.Context, parameter: click.Parameter, begun: str) -> Any:
+        found = [CompletionItem(word) for word in known() if word.startswith(begun)]
+        return [*found, CompletionItem(begun, type="file")]
+
+    return complete
 
 
 def network_of(model: str, shape: tuple[int, ...] | None, seed: int) -> Network:

@@ -9,7 +9,7 @@ import click
 from ..errors import ArgumentError
 from ..files import save_network, write_bytes
 from ..network import Network
-from .common import network_of, one_error
+from .common import network_of, one_error, words
 
 __all__ = ["export_command"]
 
@@ -17,7 +17,7 @@ _ENDINGS = {"onnx": ".onnx", "torch": ".py", "safetensors": ".safetensors"}
 
 
 @click.command("export")
-@click.argument("run")
+@click.argument("run", shell_complete=words(lambda: ()))
 @click.option("--to", "form", type=click.Choice(list(_ENDINGS)), required=True)
 @click.option(
     "--out",

@@ -6,13 +6,14 @@ import json
 
 import click
 
-from .common import network_of, one_error, shape_of
+from ..architecture import ARCHITECTURES
+from .common import network_of, one_error, shape_of, words
 
 __all__ = ["plan_command"]
 
 
 @click.command("plan")
-@click.argument("model")
+@click.argument("model", shell_complete=words(lambda: ARCHITECTURES))
 @click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True)
 @click.option(
     "--input-shape",

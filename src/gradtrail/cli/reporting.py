@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..errors import ArgumentError
 from .common import one_error
 
 __all__ = ["report_command"]
@@ -16,8 +17,9 @@ __all__ = ["report_command"]
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The file; by default report.html in the run."
 )
+@click.option("--overwrite", is_flag=True, help="Replace a file of that name.")
 @one_error
-def report_command(run: Path, out: Path | None) -> None:
+def report_command(run: Path, out: Path | None, overwrite: bool) -> None:
     """Write one HTML file about RUN that needs nothing else.
 
     It holds the curves, the confusion matrix, the worst mistakes, the first filters, the gradients
@@ -27,4 +29,6 @@ def report_command(run: Path, out: Path | None) -> None:
     """
     from ..report import write_report
 
+    if out is not None and out.exists() and not overwrite:
+        raise ArgumentError(f"{out} is there already; give --out another name or --overwrite")
     click.echo(f"report written to {write_report(run, out)}")

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from .. import __version__
 from ..architecture import ARCHITECTURES
 from ..data.decode import FITS
 from ..data.load import NAMES
+from ..data.progress import silent
 from ..errors import ArgumentError
-from ..runs import Outcome, Prepared, read_recipe, resume, shipped, start, tables_of
+from ..runs import Outcome, Prepared, names, read_recipe, resume, shipped, start, tables_of
 from ..train.progress import Progress
 from ..train.training import Training
-from .common import STOPPED, one_error, shape_of
+from .common import STOPPED, one_error, shape_of, words
 
 __all__ = ["train_command"]
 
@@ -45,14 +46,16 @@ def _usually(table: str, key: str) -> str:
 
 
 @click.command("train")
-@click.argument("recipe", required=False)
+@click.argument("recipe", required=False, shell_complete=words(names))
 @click.option(
     "--model",
+    shell_complete=words(lambda: ARCHITECTURES),
     show_default=_usually("model", "architecture"),
     help=f"{', '.join(ARCHITECTURES)}, an architecture as JSON, a saved network, or an ONNX file.",
 )
 @click.option(
     "--data",
+    shell_complete=words(lambda: NAMES),
     show_default="digits",
     help=f"{', '.join(NAMES)}, or a path: a folder of images with a folder per class, or an .npz.",
 )
@@ -140,7 +143,7 @@ def train_command(
     since = time.perf_counter()
     say = (lambda text: None) if quiet else click.echo
     given = {name: value for name, value in options.items() if value not in (None, ())}
-    with _asked_once() as asked:
+    with _asked_once() as asked, silent() if quiet else nullcontext():
 
         def ready(work: Prepared, training: Training) -> None:
             for note in work.notes:
@@ -203,8 +206,8 @@ def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any]) -> C
         "data": ("fit", "bad", "validation"),
         "training": ("epochs", "batch_size", "seed", "engine", "threads", "watch"),
     }
-    for table, names in tables.items():
-        for name in names:
+    for table, keys in tables.items():
+        for name in keys:
             if name in given:
                 value = given[name]
                 value = list(value) if isinstance(value, tuple) else value

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Literal
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "silent"]
+
+
+_SHOWN: ContextVar[bool] = ContextVar("shown", default=True)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Show nothing meanwhile."""
+    before = _SHOWN.set(False)
+    try:
+        yield
+    finally:
+        _SHOWN.reset(before)
 
 
 class Progress:
@@ -58,6 +74,8 @@ class Progress:
             self._bar.update(self._task, completed=done, total=self.total)
 
     def _begin(self) -> None:
+        if not _SHOWN.get():
+            return
         if not sys.stderr.isatty():
             print(self.text, file=sys.stderr, flush=True)
             return

@@ -221,7 +221,7 @@ class _Stage(Samples):
         share, other = float(draw.beta(alpha, alpha)), draw.permutation(count)
         labels = self.feed.y[places]
         if self.soft:
-            labels = np.eye(self.outputs[0])[labels.astype(np.int64)]
+            labels = self.feed.rows[labels.astype(np.int64)]  # a row for each class
         x = self.x[:count]
         x[...] = np.float32(share) * x + np.float32(1 - share) * x[other]
         self.y[:count] = share * labels + (1 - share) * labels[other]

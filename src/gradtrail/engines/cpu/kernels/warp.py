@@ -9,6 +9,7 @@ from __future__ import annotations
 from ....equation.frozen import frozen
 from ..builder import Code, F, P, Value
 from ..frame import Field
+from ..target import LANES
 from .base import Kernel
 from .walking import number_field
 
@@ -17,7 +18,7 @@ __all__ = ["Warp"]
 
 @frozen
 class Warp(Kernel):
-    """Writes a chunk of images, moved. No arguments: all is in the frame, see `warping.Warper`.
+    """Writes a chunk of images, moved. No arguments: all is in the frame, see `warping.py`.
 
     Args:
         channels, height, width: of an image.
@@ -93,7 +94,9 @@ class Warp(Kernel):
         padded = -(-count // code.width) * code.width
         with code.loop("q", padded, 0, code.width) as q:
             y = code.load(code.at(tables, q, 4), code.vector("i32"), 4)
-            x = code.load(code.at(code.at(tables, q, 4), 4 * (count + 16)), code.vector("i32"), 4)
+            x = code.load(
+                code.at(code.at(tables, q, 4), 4 * (count + LANES)), code.vector("i32"), 4
+            )
             yf, xf = code.to_float(y), code.to_float(x)
             (top, fall), (left, run) = (
                 self._place(code, (yf, xf), map_[at : at + 3], extent)
