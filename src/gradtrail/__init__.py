@@ -49,7 +49,6 @@ from .train import (
     SGD,
     Adam,
     AdamW,
-    Checkpoints,
     Constant,
     Cosine,
     EarlyStopping,
@@ -63,7 +62,7 @@ from .train import (
 if TYPE_CHECKING:
     from .interop import from_onnx, from_torch, to_onnx, to_torch
     from .trace import Influence, influence
-    from .train import Confusion, Watched, confusion, load_watched
+    from .train import Checkpoints, Confusion, Watched, confusion, load_watched
 
 __version__ = "0.1.0"
 
@@ -138,7 +137,7 @@ __all__ = [
 _LATER = {
     **dict.fromkeys(("from_onnx", "from_torch", "to_onnx", "to_torch"), "interop"),
     **dict.fromkeys(("Influence", "influence"), "trace"),
-    **dict.fromkeys(("Confusion", "Watched", "confusion", "load_watched"), "train"),
+    **dict.fromkeys(("Checkpoints", "Confusion", "Watched", "confusion", "load_watched"), "train"),
 }
 
 

@@ -1,14 +1,20 @@
 """Data sets and images. See README.md."""
 
-from .dataset import DataSet
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .digits import Split, digits
-from .folder import ImageFolder, read_image
 from .images import ArrayImages, Images
 from .load import load
 from .read import read
 from .resize import enlarged
 from .splitting import split
-from .statistics import channel_statistics
+
+if TYPE_CHECKING:
+    from .dataset import DataSet
+    from .folder import ImageFolder, read_image
+    from .statistics import channel_statistics
 
 __all__ = [
     "ArrayImages",
@@ -24,3 +30,18 @@ __all__ = [
     "read_image",
     "split",
 ]
+
+_LATER = {
+    "DataSet": "dataset",
+    **dict.fromkeys(("ImageFolder", "read_image"), "folder"),
+    "channel_statistics": "statistics",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What not every program needs is imported at its first use."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

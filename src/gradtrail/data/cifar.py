@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import tarfile
 import zlib
 from pathlib import Path
 
@@ -115,6 +114,8 @@ class _Bounded(io.RawIOBase):
 
 def _unpacked(path: Path) -> dict[str, bytes]:
     """The six files' content by name, straight from the archive."""
+    import tarfile  # when an archive is read: it takes a while
+
     contents: dict[str, bytes] = {}
     try:
         with gzip.open(path) as packed:

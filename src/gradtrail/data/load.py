@@ -11,7 +11,6 @@ import numpy as np
 from ..errors import ArgumentError, FileError, UnknownNameError, unknown
 from .cifar import find_cifar, read_cifar
 from .digits import Pair, Split, digits
-from .download import OFFLINE, fetch, forbidden
 from .idx import find_file, find_idx, read_pair
 from .pixels import unit
 from .sets import CIFAR, SETS, KnownSet
@@ -76,6 +75,8 @@ def folder_of(
         ArgumentError: a path for the digits.
         FileError: no folder has the files, or the first that has some has not all.
     """
+    from .download import OFFLINE, forbidden
+
     if name not in NAMES:
         raise UnknownNameError(unknown("data set", name, NAMES))
     if name == "digits":
@@ -132,6 +133,8 @@ def _there(known: KnownSet, place: Path) -> bool:
 
 def _downloaded(known: KnownSet) -> Path:
     """The cache folder, with every file of the set."""
+    from .download import fetch
+
     folder = _cache(known.name)
     try:
         for remote in known.remotes:

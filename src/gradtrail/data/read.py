@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ArgumentError, DataError, FileError
-from .arrays import read_arrays
 from .cifar import CIFAR_CLASSES, find_cifar, is_archive, read_cifar
 from .dataset import DataSet
-from .folder import ImageFolder
 from .idx import find_idx, read_pair
 from .listing import folders_in, has_images
 from .pixels import unit
@@ -59,6 +57,8 @@ def read(
         with source.open("rb") as file:
             begin = file.read(4)
         if begin[:2] == b"PK":
+            from .arrays import read_arrays
+
             return read_arrays(source, channels_last)
         if is_archive(source):
             return _from_cifar(source)
@@ -77,6 +77,8 @@ def read(
     if parts:
         return _from_folders(parts, images)
     if folders_in(source) or has_images(source):
+        from .folder import ImageFolder
+
         folder = ImageFolder(source, **images)
         return DataSet("a folder of images", folder, classes=folder.classes, notes=folder.notes)
     raise FileError(
@@ -112,6 +114,8 @@ def _parts(source: Path) -> dict[str, Path]:
 
 def _from_folders(parts: Mapping[str, Path], images: Mapping[str, Any]) -> DataSet:
     """Each part as images; what is not given follows from the training part."""
+    from .folder import ImageFolder
+
     given = dict(images)
     opened = {"train": ImageFolder(parts["train"], **given)}
     train = opened["train"]

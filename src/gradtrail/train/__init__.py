@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .checkpoints import Checkpoints
 from .history import History
 from .loop import evaluate, train
 from .observers import Observer, Seen
@@ -13,6 +12,7 @@ from .schedules import Constant, Cosine, OneCycle, Schedule, Step
 from .stopping import EarlyStopping
 
 if TYPE_CHECKING:
+    from .checkpoints import Checkpoints
     from .logs import CSVLog, JSONLinesLog, TensorBoardLog
     from .metrics import Confusion, confusion
     from .watch import Watched, load_watched
@@ -45,6 +45,7 @@ __all__ = [
 
 
 _LATER = {
+    "Checkpoints": "checkpoints",
     **dict.fromkeys(("CSVLog", "JSONLinesLog", "TensorBoardLog"), "logs"),
     **dict.fromkeys(("Confusion", "confusion"), "metrics"),
     **dict.fromkeys(("Watched", "load_watched"), "watch"),

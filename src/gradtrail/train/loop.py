@@ -1,4 +1,7 @@
-"""The training loop as it is called: everything checked, then a `Training` that runs."""
+"""The training loop as it is called: everything checked, then a `Training` that runs.
+
+What only a training needs is imported when there is one, so that gradtrail is imported quickly.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +15,19 @@ from ..errors import ArgumentError
 from ..layers import Loss
 from ..layers.base import flags, positive
 from ..layers.losses import loss_for
-from .checkpoints import Checkpoints, Found, differences
-from .course import Course
-from .feed import Feed, feed_for
 from .history import History
-from .keeping import Keeping
 from .observers import Observer
 from .optimizers import Adam, Optimizer
-from .progress import Progress
 from .schedules import Schedule
 from .stopping import EarlyStopping
-from .training import Training, evaluated
 
 if TYPE_CHECKING:
     from ..engines import Engine
     from ..network import Network
+    from .checkpoints import Checkpoints, Found
+    from .course import Course
+    from .feed import Feed
+    from .training import Training
 
 __all__ = ["evaluate", "prepare", "train"]
 
@@ -100,6 +101,9 @@ def train(
         FileError: a checkpoint cannot be written, or none can be read.
         NonFiniteError: a NaN or an infinity appeared; the network is as before that step.
     """
+    from .course import Course
+    from .progress import Progress
+
     course = Course(
         loss=loss_for(loss),
         optimizer=Adam() if optimizer is None else optimizer,
@@ -145,6 +149,11 @@ def prepare(
     resume: bool = False,
 ) -> Training:
     """A training that is checked and ready to run; see `train`."""
+    from .checkpoints import Checkpoints
+    from .feed import feed_for
+    from .keeping import Keeping
+    from .training import Training
+
     if threads is not None:
         positive("train", threads=threads)
     if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
@@ -228,6 +237,8 @@ def _found(
         ArgumentError: another network, other settings or other data made it; or there is one, and
             nobody asked for it.
     """
+    from .checkpoints import differences
+
     if checkpoints is None:
         if resume:
             raise ArgumentError(
@@ -277,6 +288,9 @@ def evaluate(
     Raises:
         DataError: samples or labels that do not fit.
     """
+    from .feed import feed_for
+    from .training import evaluated
+
     positive("evaluate", batch_size=batch_size)
     loss = loss_for(loss)
     runs = engine_for(engine, network)
