@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 import gradtrail as gt
-from gradtrail.data.load import NAMES
+from gradtrail.data.known import NAMES
 from gradtrail.trace.ranking import RANKINGS
 
 from .arguments import workloads

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.data.load import folder_of
+from gradtrail.data.known import folder_of
 
 CLASSES = 10
 

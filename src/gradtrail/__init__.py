@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from . import data, equation
 from .architecture import architecture
 from .data.augment import Augment
-from .engines import CPU, Reference
+from .engines import CPU
 from .errors import (
     ArgumentError,
     DataError,
@@ -44,7 +44,7 @@ from .layers import (
     Tanh,
 )
 from .network import Network
-from .trace import GradientReport, Trace, check_gradients, trace
+from .trace import Trace, trace
 from .train import (
     SGD,
     Adam,
@@ -60,8 +60,9 @@ from .train import (
 )
 
 if TYPE_CHECKING:
+    from .engines import Reference
     from .interop import from_onnx, from_torch, to_onnx, to_torch
-    from .trace import Influence, influence
+    from .trace import GradientReport, Influence, check_gradients, influence
     from .train import Checkpoints, Confusion, Watched, confusion, load_watched
 
 __version__ = "0.1.0"
@@ -135,8 +136,9 @@ __all__ = [
 
 
 _LATER = {
+    "Reference": "engines",
     **dict.fromkeys(("from_onnx", "from_torch", "to_onnx", "to_torch"), "interop"),
-    **dict.fromkeys(("Influence", "influence"), "trace"),
+    **dict.fromkeys(("GradientReport", "Influence", "check_gradients", "influence"), "trace"),
     **dict.fromkeys(("Checkpoints", "Confusion", "Watched", "confusion", "load_watched"), "train"),
 }
 

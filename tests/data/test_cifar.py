@@ -13,7 +13,7 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.data.cifar import read_cifar
-from gradtrail.data.load import folder_of
+from gradtrail.data.known import folder_of
 from gradtrail.data.sets import CIFAR_FILES
 
 from .cifar_files import packed, records, written

@@ -15,7 +15,7 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.data.download import fetch
-from gradtrail.data.load import folder_of
+from gradtrail.data.known import folder_of
 from gradtrail.data.sets import IDX_FILES, SETS, Remote
 
 from .cifar_files import packed

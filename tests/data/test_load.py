@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.data.load import folder_of
+from gradtrail.data.known import folder_of
 from gradtrail.data.sets import SETS
 
 from .idx_files import idx, parts, same, written

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..data.dataset import Part
 from ..data.images import Images
-from ..data.load import NAMES
+from ..data.known import NAMES
 from ..errors import ArgumentError, FileError
 from ..files import load
 from ..network import Network

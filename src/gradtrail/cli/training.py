@@ -16,7 +16,7 @@ import click
 from .. import __version__
 from ..architecture import ARCHITECTURES
 from ..data.decode import FITS
-from ..data.load import NAMES
+from ..data.known import NAMES
 from ..data.progress import silent
 from ..errors import ArgumentError
 from ..runs import Outcome, Prepared, names, read_recipe, resume, shipped, start, tables_of

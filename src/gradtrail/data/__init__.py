@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from .digits import Split, digits
 from .images import ArrayImages, Images
-from .load import load
-from .read import read
 from .resize import enlarged
 from .splitting import split
 
 if TYPE_CHECKING:
     from .dataset import DataSet
     from .folder import ImageFolder, read_image
+    from .known import load
+    from .recognised import read
     from .statistics import channel_statistics
 
 __all__ = [
@@ -35,6 +35,8 @@ _LATER = {
     "DataSet": "dataset",
     **dict.fromkeys(("ImageFolder", "read_image"), "folder"),
     "channel_statistics": "statistics",
+    "load": "known",
+    "read": "recognised",
 }
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ArgumentError
 from .base import Batch, Computed, Engine, Evaluated, Finished, Samples, Stepped, Trainer
 from .cpu import CPU
-from .reference import Reference
-from .sample_gradients import SampleGradients
 
 if TYPE_CHECKING:
     from ..network import Network
+    from .reference import Reference
+    from .sample_gradients import SampleGradients
 
 __all__ = [
     "Batch",
@@ -29,6 +29,18 @@ __all__ = [
     "Trainer",
     "engine_for",
 ]
+
+
+_LATER = {"Reference": "reference", "SampleGradients": "sample_gradients"}
+
+
+def __getattr__(name: str) -> Any:
+    """What not every program needs is imported at its first use."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
 
 
 def engine_for(
@@ -49,8 +61,10 @@ def engine_for(
         return engine.on(threads)
     if engine is None:
         wide = network is not None and network.dtype == np.float64
-        return Reference() if wide else CPU(threads)
+        engine = "reference" if wide else "cpu"
     if engine == "reference":
+        from .reference import Reference
+
         return Reference()
     if engine == "cpu":
         return CPU(threads)

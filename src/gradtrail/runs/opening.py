@@ -15,7 +15,7 @@ from ..data import load as load_data
 from ..data.cifar import find_cifar
 from ..data.dataset import DataSet, Part
 from ..data.idx import find_idx
-from ..data.load import folder_of
+from ..data.known import folder_of
 from ..data.naming import CLASSES
 from ..data.pixels import unit
 from ..errors import ArgumentError, DataError, FileError, ShapeError

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..architecture import ARCHITECTURES
-from ..data.load import NAMES
+from ..data.known import NAMES
 from ..engines import engine_for
 from ..errors import ArgumentError, unknown
 from ..layers import CrossEntropy

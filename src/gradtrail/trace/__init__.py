@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .check import GradientReport, check_gradients
 from .trace import Trace, trace
 
 if TYPE_CHECKING:
+    from .check import GradientReport, check_gradients
     from .ranking import Influence, influence
 
 __all__ = ["GradientReport", "Influence", "Trace", "check_gradients", "influence", "trace"]
 
 
+_LATER = {
+    **dict.fromkeys(("GradientReport", "check_gradients"), "check"),
+    **dict.fromkeys(("Influence", "influence"), "ranking"),
+}
+
+
 def __getattr__(name: str) -> Any:
     """Imported at its first use."""
-    if name not in ("Influence", "influence"):
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import ranking
+    from importlib import import_module
 
-    return getattr(ranking, name)
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
