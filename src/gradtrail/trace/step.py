@@ -38,7 +38,7 @@ from ..layers.losses import log_softmax
 from .element import Side, written
 from .points import Block, Points, points_of
 
-__all__ = ["Operand", "Part", "Step", "Sum", "applied"]
+__all__ = ["Operand", "Part", "Step", "Sum", "applied", "gated", "logarithm"]
 
 _KIND = {"value": "value", "grad": "gradient"}
 
@@ -341,12 +341,9 @@ class Step:
 
     def _operand(self, one: Sum, factor: EquationFactor) -> Operand:
         side, name = one.arrays[factor.access.array]
-        gate, result = not isinstance(factor, Access), None
-        if isinstance(factor, Applied) and factor.function == LOG:
-            gate, result = False, self._log_probabilities
-        elif _weighs(one, factor):
-            gate = True
-        return Operand(factor, side, name, self.array(side, name), result, gate)
+        result = self._log_probabilities if logarithm(factor) else None
+        array = self.array(side, name)
+        return Operand(factor, side, name, array, result, gated(one, factor))
 
     @cached_property
     def _log_probabilities(self) -> np.ndarray:
@@ -355,6 +352,16 @@ class Step:
         outputs = np.asarray(self.values[node.inputs[0]], np.float64)
         with np.errstate(all="ignore"):
             return log_softmax(outputs)
+
+
+def logarithm(factor: EquationFactor) -> bool:
+    """Whether a factor is the cross-entropy's log P, which is computed from the outputs."""
+    return isinstance(factor, Applied) and factor.function == LOG
+
+
+def gated(one: Sum, factor: EquationFactor) -> bool:
+    """Whether a product in which this factor is 0 is 0 whatever the others are."""
+    return not (isinstance(factor, Access) or logarithm(factor)) or _weighs(one, factor)
 
 
 def _weighs(one: Sum, factor: EquationFactor) -> bool:

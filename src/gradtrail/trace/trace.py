@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from .terms import Terms
     from .why import Answer
 
-__all__ = ["Gradients", "Trace", "Values", "trace"]
+__all__ = ["Gradients", "Origin", "Trace", "Values", "trace"]
 
 _LINE = 100
 """How many characters names may take in one line; more of them stand one in a line."""
@@ -201,22 +202,51 @@ class Gradients(Direction):
         return tuple(sent.equation for sent in self._step.system.backward if sent.receives == name)
 
 
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """What a step was traced from.
+
+    Args:
+        network: the network itself, which may have been changed since.
+        x: samples, (N, *input_shape).
+        y: their labels.
+        loss: at the end.
+        training: batch statistics and dropout, or evaluation.
+        seed: what dropout's masks follow from.
+        engine: as it was asked for.
+    """
+
+    network: Network
+    x: np.ndarray
+    y: np.ndarray
+    loss: Loss
+    training: bool
+    seed: int
+    engine: str | Engine | None
+
+
 class Trace:
     """A traced step.
 
     Args:
         loss: the mean loss of the batch.
         step: the sums of the step.
+        origin: what it was traced from.
     """
 
-    def __init__(self, loss: float, step: Step) -> None:
-        self.loss, self._step = loss, step
+    def __init__(self, loss: float, step: Step, origin: Origin) -> None:
+        self.loss, self._step, self.origin = loss, step, origin
         self.value, self.grad = Values(step), Gradients(step)
 
     @property
     def system(self) -> System:
         """The equations of the step."""
         return self._step.system
+
+    @property
+    def step(self) -> Step:
+        """The sums that the step consists of."""
+        return self._step
 
     def ties(self) -> Overview[TiedLayer]:
         """Each layer that takes maxima: windows in which several elements are the greatest."""
@@ -342,4 +372,5 @@ def trace(
     computed = runs.compute(network, batch, loss, training=training, per_sample=per_sample)
     system = network.system(len(samples), training=training, loss=loss)
     step = Step(system, computed.values, computed.gradients, computed.per_sample)
-    return Trace(float(computed.values["loss"]), step)
+    origin = Origin(network, samples, batch.y, loss, bool(training), seed, engine)
+    return Trace(float(computed.values["loss"]), step, origin)

@@ -1,0 +1,139 @@
+// Positions such as y·s + i·d − p: the JSON of `gradtrail.equation`, evaluated.
+//
+// n, c, y, x, … are the equation's index names; a point gives each of them a value.
+
+/** The value of an exact number: an integer, or a fraction written "1/64". */
+export function real(number) {
+  const { value } = number;
+  if (typeof value === "number") return value;
+  const [above, below] = value.value.split("/").map(Number);
+  return above / below;
+}
+
+const known = new WeakMap();
+
+/**
+ * A position as plain numbers: Σ factors·names + offset, over divisor.
+ * @returns {{names: string[], factors: number[], offset: number, divisor: number}}
+ */
+export function affine(position) {
+  let found = known.get(position);
+  if (!found) {
+    found = {
+      names: position.terms.map(([name]) => name),
+      factors: position.terms.map(([, number]) => real(number)),
+      offset: real(position.offset),
+      divisor: real(position.divisor),
+    };
+    known.set(position, found);
+  }
+  return found;
+}
+
+/** How much one step of `name` moves a position (0 where the name does not occur). */
+export function factorOf(position, name) {
+  const { names, factors } = affine(position);
+  const place = names.indexOf(name);
+  return place < 0 ? 0 : factors[place];
+}
+
+/** The position at a point, or null where the division leaves a remainder. */
+export function positionAt(position, point) {
+  const { names, factors, offset, divisor } = affine(position);
+  let total = offset;
+  for (let i = 0; i < names.length; i++) total += factors[i] * point[names[i]];
+  if (divisor === 1) return total;
+  return total % divisor === 0 ? total / divisor : null;
+}
+
+/** The least and the greatest position over all ranges, rounded inwards. */
+export function bounds(position, ranges) {
+  const { names, factors, offset, divisor } = affine(position);
+  let low = offset;
+  let high = offset;
+  for (let i = 0; i < names.length; i++) {
+    const reach = factors[i] * (ranges[names[i]] - 1);
+    if (reach < 0) low += reach;
+    else high += reach;
+  }
+  return [Math.ceil(low / divisor), Math.floor(high / divisor)];
+}
+
+/** The one index that a position consists of, or null. */
+export function plain(position) {
+  const { names, factors, offset, divisor } = affine(position);
+  return names.length === 1 && factors[0] === 1 && offset === 0 && divisor === 1 ? names[0] : null;
+}
+
+/** The access of a factor: itself, or what its function or its comparison reads. */
+export function accessOf(factor) {
+  return factor.type === "Access" ? factor : factor.access;
+}
+
+/** The element that an access leads to at a point; it may lie in the padding. */
+export function elementAt(access, point) {
+  return access.positions.map((position) => positionAt(position, point));
+}
+
+/** The names that occur in an access, in order of appearance. */
+export function namesOfAccess(access) {
+  return [...new Set(access.positions.flatMap((position) => affine(position).names))];
+}
+
+/** All names of a term, those of its target first. */
+export function namesOfTerm(term) {
+  const names = namesOfAccess(term.target);
+  for (const factor of term.factors) {
+    names.push(...namesOfAccess(accessOf(factor)));
+    if (factor.type === "Indicator") names.push(...affine(factor.value).names);
+  }
+  return [...new Set(names)];
+}
+
+const ranges = new WeakMap();
+
+/** Index name → how many values it takes; of a normalisation, n′ runs as n does. */
+export function rangesOf(equation) {
+  let found = ranges.get(equation);
+  if (!found) {
+    found = Object.fromEntries(equation.ranges);
+    ranges.set(equation, found);
+  }
+  return found;
+}
+
+/** The shape of one of an equation's arrays. */
+export function shapeOf(equation, letter) {
+  return equation.shapes.find(([name]) => name === letter)[1];
+}
+
+/** How many elements a shape has. */
+export function sizeOf(shape) {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** How far one step along each axis moves in an array laid out row by row. */
+export function stridesOf(shape) {
+  const strides = new Array(shape.length).fill(1);
+  for (let axis = shape.length - 2; axis >= 0; axis--) {
+    strides[axis] = strides[axis + 1] * shape[axis + 1];
+  }
+  return strides;
+}
+
+/** Where an element lies in an array laid out row by row. */
+export function placeOf(shape, index) {
+  let place = 0;
+  for (let axis = 0; axis < shape.length; axis++) place = place * shape[axis] + index[axis];
+  return place;
+}
+
+/** The element that lies at a place. */
+export function indexOf(shape, place) {
+  const index = new Array(shape.length);
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    index[axis] = place % shape[axis];
+    place = Math.floor(place / shape[axis]);
+  }
+  return index;
+}

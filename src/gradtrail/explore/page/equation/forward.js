@@ -1,0 +1,143 @@
+// One equation forward: its target and what it saves, by letter. All arrays are laid out row by row.
+
+import {
+  affine, factorOf, indexOf, plain, rangesOf, shapeOf, sizeOf, stridesOf,
+} from "gradtrail/equation/affine.js";
+import { contract } from "gradtrail/equation/contract.js";
+
+/**
+ * @param equation the JSON of any kind of equation
+ * @param {(letter: string) => ArrayLike<number>} read the operands, and what is given
+ * @returns {Object<string, Float64Array>}
+ */
+export function forward(equation, read) {
+  switch (equation.type) {
+    case "Contraction":
+      return { [equation.terms[0].target.array]: contract(equation, read) };
+    case "Selection":
+      return select(equation, read(equation.source.array));
+    case "Normalisation":
+      return normalise(equation, read);
+    case "Loss":
+      return equation.probabilities ? crossEntropy(equation, read) : squaredError(equation, read);
+    default:
+      throw new Error(`${equation.type} is no kind of equation`);
+  }
+}
+
+/** Every point of some indices, row by row, as the values of those indices. */
+function points(sizes) {
+  const total = sizeOf(sizes);
+  return Array.from({ length: total }, (_, place) => indexOf(sizes, place));
+}
+
+/** What each point of some indices adds to each of an access's positions. */
+function shifts(access, names, ranges) {
+  const factors = access.positions.map((position) => names.map((name) => factorOf(position, name)));
+  const shift = (point) => factors.map((row) => row.reduce((sum, factor, i) => sum + factor * point[i], 0));
+  return points(names.map((name) => ranges[name])).map(shift);
+}
+
+/** The first maximum of each window; nothing outside the array takes part, and a NaN wins. */
+function select(equation, source) {
+  const ranges = rangesOf(equation);
+  const { result, source: read, over } = equation;
+  const shape = shapeOf(equation, read.array);
+  const strides = stridesOf(shape);
+  const start = read.positions.map((position) => affine(position).offset);
+  const corners = shifts(read, result.positions.map(plain), ranges);
+  const window = shifts(read, over, ranges);
+  const found = new Float64Array(corners.length);
+  const winner = new Float64Array(corners.length);
+  corners.forEach((corner, to) => {
+    let best = -1;
+    let greatest = 0;
+    for (let which = 0; which < window.length; which++) {
+      let place = 0;
+      let inside = true;
+      for (let axis = 0; axis < shape.length; axis++) {
+        const at = start[axis] + corner[axis] + window[which][axis];
+        inside &&= at >= 0 && at < shape[axis];
+        place += at * strides[axis];
+      }
+      if (!inside) continue;
+      const value = source[place];
+      if (best < 0 || value > greatest || (Number.isNaN(value) && !Number.isNaN(greatest))) {
+        best = which;
+        greatest = value;
+      }
+    }
+    found[to] = greatest;
+    winner[to] = best;
+  });
+  return { [result.array]: found, [equation.winner]: winner };
+}
+
+/** Batch norm, with the biased variance. */
+function normalise(equation, read) {
+  const source = read(equation.source.array);
+  const shape = shapeOf(equation, equation.source.array);
+  const letters = [equation.statistic.array, equation.variance, equation.inverse];
+  const own = affine(equation.statistic.positions[0]).names[0];
+  const axis = equation.source.positions.findIndex((position) => affine(position).names[0] === own);
+  const channels = shape[axis];
+  const inner = sizeOf(shape.slice(axis + 1));
+  const channelOf = (place) => Math.floor(place / inner) % channels;
+  const count = source.length / channels;
+  const mean = new Float64Array(channels);
+  const variance = new Float64Array(channels);
+  for (let i = 0; i < source.length; i++) mean[channelOf(i)] += source[i] / count;
+  for (let i = 0; i < source.length; i++) variance[channelOf(i)] += (source[i] - mean[channelOf(i)]) ** 2 / count;
+  const inverse = variance.map((v) => 1 / Math.sqrt(v + equation.epsilon));
+  const normalised = Float64Array.from(source, (x, i) => (x - mean[channelOf(i)]) * inverse[channelOf(i)]);
+  const scale = equation.scale && read(equation.scale);
+  const shift = equation.shift && read(equation.shift);
+  const result = normalised.map((u, i) => (scale ? scale[channelOf(i)] : 1) * u + (shift ? shift[channelOf(i)] : 0));
+  return {
+    [equation.result.array]: result,
+    [letters[0]]: mean,
+    [letters[1]]: variance,
+    [letters[2]]: inverse,
+    [equation.normalised]: normalised,
+  };
+}
+
+/** The logarithms of the softmax of each row, by log-sum-exp. */
+export function logSoftmax(outputs, classes) {
+  const found = new Float64Array(outputs.length);
+  for (let row = 0; row < outputs.length; row += classes) {
+    let greatest = -Infinity;
+    for (let k = 0; k < classes; k++) greatest = Math.max(greatest, outputs[row + k]);
+    let total = 0;
+    for (let k = 0; k < classes; k++) total += Math.exp(outputs[row + k] - greatest);
+    const logarithm = Math.log(total);
+    for (let k = 0; k < classes; k++) found[row + k] = outputs[row + k] - greatest - logarithm;
+  }
+  return found;
+}
+
+function crossEntropy(equation, read) {
+  const [samples, classes] = shapeOf(equation, equation.source.array);
+  const target = read(equation.labels);
+  const logarithms = logSoftmax(read(equation.source.array), classes);
+  let total = 0;
+  // a class without weight adds nothing, however improbable it is
+  for (let i = 0; i < target.length; i++) if (target[i] !== 0) total += target[i] * logarithms[i];
+  const found = {
+    [equation.result.array]: Float64Array.of(0 - total / samples),
+    [equation.probabilities]: logarithms.map(Math.exp),
+  };
+  if (equation.weight) {
+    const row = (n) => target.slice(n * classes, (n + 1) * classes).reduce((sum, share) => sum + share, 0);
+    found[equation.weight] = Float64Array.from({ length: samples }, (_, n) => row(n));
+  }
+  return found;
+}
+
+function squaredError(equation, read) {
+  const source = read(equation.source.array);
+  const target = read(equation.labels);
+  let total = 0;
+  for (let i = 0; i < source.length; i++) total += (source[i] - target[i]) ** 2;
+  return { [equation.result.array]: Float64Array.of(total / source.length) };
+}

@@ -1,0 +1,68 @@
+// Functions of one number, and the update rules: expressions as `gradtrail.equation.scalar` has them.
+
+/** The error function, to the last bits: a series near 0, a continued fraction further out. */
+export function erf(x) {
+  const size = Math.abs(x);
+  if (Number.isNaN(x) || size > 6) return Number.isNaN(x) ? NaN : Math.sign(x);
+  if (size < 2.5) {
+    let term = x;
+    let total = x;
+    for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(total); n++) {
+      term *= (2 * x * x) / (2 * n + 1);
+      total += term;
+    }
+    return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * total;
+  }
+  let fraction = size;
+  for (let n = 60; n > 0; n--) fraction = size + n / 2 / fraction;
+  return Math.sign(x) * (1 - Math.exp(-size * size) / (Math.sqrt(Math.PI) * fraction));
+}
+
+function sigmoid(x) {
+  const decay = Math.exp(-Math.abs(x));
+  return x >= 0 ? 1 / (1 + decay) : decay / (1 + decay);
+}
+
+const OPERATIONS = {
+  add: (x, y) => x + y,
+  sub: (x, y) => x - y,
+  mul: (x, y) => x * y,
+  div: (x, y) => x / y,
+  exp: Math.exp,
+  log: Math.log,
+  sqrt: Math.sqrt,
+  tanh: Math.tanh,
+  sigmoid,
+  erf,
+  max: Math.max, // a NaN wins
+  step: (x) => (x <= 0 ? 0 : 1),
+  where: (condition, x, y) => (condition > 0 ? x : y),
+};
+
+/**
+ * An expression as a JavaScript function of its variables.
+ * @param expression the JSON of `gradtrail.equation.scalar`
+ * @param {boolean} single whether every operation is rounded to float32, as it is there
+ * @returns {(variables: Object<string, number>) => number}
+ */
+export function compiled(expression, single = false) {
+  if (expression.type === "Literal") {
+    const value = single ? Math.fround(expression.value) : expression.value;
+    return () => value;
+  }
+  if (expression.type === "Variable") return (variables) => variables[expression.name];
+  const operation = OPERATIONS[expression.operation];
+  const parts = expression.arguments.map((argument) => compiled(argument, single));
+  const whole = (variables) => operation(...parts.map((part) => part(variables)));
+  return single ? (variables) => Math.fround(whole(variables)) : whole;
+}
+
+/** A named function of one number, `x`. */
+export function functionOf(body, single = false) {
+  const whole = compiled(body, single);
+  const variables = { x: 0 };
+  return (x) => {
+    variables.x = x;
+    return whole(variables);
+  };
+}

@@ -1,0 +1,216 @@
+// A learning step as the sums it consists of: for every element, what is multiplied and added.
+//
+// A gradient is one sum for each layer that reads its array; a value is the sum by which a layer made
+// it. What is given, or is no sum (winners, probabilities), is one product: the element itself.
+
+import { accessOf, affine, elementAt, placeOf, real, stridesOf } from "gradtrail/equation/affine.js";
+import { logSoftmax } from "gradtrail/equation/forward.js";
+import { pointsOf } from "gradtrail/equation/points.js";
+import { functionOf } from "gradtrail/equation/scalar.js";
+
+/** An element as it is written: dconv1.weight[2,0,1,1]. */
+export function written(side, name, index = []) {
+  return `${side === "grad" ? "d" : ""}${name}${index.length ? `[${index.join(",")}]` : ""}`;
+}
+
+/** One factor of a part, with its array. */
+export class Operand {
+  /**
+   * @param step the step
+   * @param sum the sum that it stands in
+   * @param factor as the equation has it
+   * @param role whether it is a gate, and whether it is the cross-entropy's logarithm
+   */
+  constructor(step, sum, factor, role) {
+    this.factor = factor;
+    this.access = accessOf(factor);
+    [this.side, this.name] = sum.arrays[this.access.array];
+    this.shape = step.shape(this.name);
+    this.array = step.array(this.side, this.name);
+    this.gate = role.gate;
+    this.kind = factor.type;
+    if (role.logarithm) this.apply = null;
+    else if (this.kind === "Applied") {
+      this.apply = functionOf(factor.function.body, this.array instanceof Float32Array);
+    }
+    this.result = role.logarithm ? step.logProbabilities : null;
+  }
+
+  /** Where the elements lie in the array, point after point. */
+  places(points) {
+    const strides = stridesOf(this.shape);
+    let offset = 0;
+    const parts = points.groups.map((group) => new Float64Array(group.length));
+    this.access.positions.forEach((position, axis) => {
+      offset += strides[axis] * affine(position).offset;
+      points.groups.forEach((group, g) => {
+        const along = group.along(position);
+        for (let row = 0; row < along.length; row++) parts[g][row] += strides[axis] * along[row];
+      });
+    });
+    return points.totals(parts, offset);
+  }
+
+  /** What is multiplied, point after point. */
+  values(points) {
+    const places = this.places(points);
+    if (this.result) return places.map((place) => this.result[place]);
+    if (this.kind === "Indicator") {
+      const parts = points.groups.map((group) => group.along(this.factor.value));
+      const wanted = points.totals(parts, affine(this.factor.value).offset);
+      return places.map((place, i) => (this.array[place] === wanted[i] ? 1 : 0));
+    }
+    if (this.apply) return places.map((place) => this.apply(this.array[place]));
+    return places.map((place) => this.array[place]);
+  }
+
+  /** The factor at one point: which element it is, what is stored there, and what is multiplied. */
+  at(point) {
+    const index = elementAt(this.access, point);
+    const place = placeOf(this.shape, index);
+    const stored = this.array[place];
+    let value = stored;
+    let called = "";
+    if (this.kind === "Applied") {
+      called = this.factor.function.name;
+      value = this.result ? this.result[place] : this.apply(stored);
+    } else if (this.kind === "Indicator") {
+      called = "[·]";
+      const { names, factors, offset } = affine(this.factor.value);
+      const wanted = names.reduce((sum, name, i) => sum + factors[i] * point[name], offset);
+      value = stored === wanted ? 1 : 0;
+    }
+    return { letter: this.access.array, side: this.side, name: this.name, index, stored, value, called };
+  }
+}
+
+/** One term of a sum for one element: products over its points. */
+export class Part {
+  constructor(step, sum, number, access, element) {
+    this.sum = sum;
+    this.number = number;
+    this.term = sum.equation.terms[number];
+    this.scale = real(this.term.scale);
+    this.points = pointsOf(this.term, sum.equation, access ?? this.term.target, element);
+    this.step = step;
+  }
+
+  get length() {
+    return this.points.length;
+  }
+
+  /** The factors with their arrays; made when their numbers are asked for. */
+  get operands() {
+    this.held ??= this.term.factors.map(
+      (factor, place) => new Operand(this.step, this.sum, factor, this.sum.factors[this.number][place]),
+    );
+    return this.held;
+  }
+
+  /** The products, point after point. */
+  products() {
+    const found = new Float64Array(this.length).fill(this.scale);
+    const shut = new Uint8Array(this.length);
+    for (const operand of this.operands) {
+      const values = operand.values(this.points);
+      for (let i = 0; i < found.length; i++) {
+        found[i] *= values[i];
+        if (operand.gate && values[i] === 0) shut[i] = 1;
+      }
+    }
+    for (let i = 0; i < found.length; i++) if (shut[i]) found[i] = 0;
+    return found;
+  }
+}
+
+/** The sums of a learning step, over arrays that a store holds. */
+export class Step {
+  /**
+   * @param description what `gradtrail.explore.describe` gives
+   * @param store whose `array(side, name)` is a typed array, laid out row by row
+   */
+  constructor(description, store) {
+    this.description = description;
+    this.store = store;
+    this.arrays = new Map(description.arrays.map((array) => [array.name, array]));
+    this.nodes = new Map(description.nodes.map((node) => [node.name, node]));
+    this.producers = new Map();
+    for (const node of description.nodes) {
+      for (const letter of [node.target, ...node.saved]) this.producers.set(node.arrays[letter], node);
+    }
+    this.parameters = description.arrays.filter((array) => array.role === "parameter");
+  }
+
+  array(side, name) {
+    return this.store.array(side, name);
+  }
+
+  shape(name) {
+    return this.arrays.get(name).shape;
+  }
+
+  /** Whether an array has numbers on one side. */
+  has(side, name) {
+    const array = this.arrays.get(name);
+    return array !== undefined && (side === "value" || array.gradient);
+  }
+
+  /** The sums that make up an array; their elements are added. */
+  sums(side, name) {
+    return this.description.sums[side][name];
+  }
+
+  /** All products that make up one element. */
+  parts(side, name, element) {
+    return this.sums(side, name).flatMap((sum) =>
+      sum.equation.terms.map((_, number) => new Part(this, sum, number, null, element)),
+    );
+  }
+
+  /** Where an array is read: the sums, terms and factors, with what they make. */
+  readers(side, name) {
+    this.found ??= this.everyReader();
+    return this.found.get(`${side} ${name}`) ?? [];
+  }
+
+  everyReader() {
+    const found = new Map();
+    for (const [side, sums] of Object.entries(this.description.sums)) {
+      for (const [name, list] of Object.entries(sums)) {
+        for (const sum of list.filter((one) => !one.given)) {
+          sum.equation.terms.forEach((term, number) => {
+            term.factors.forEach((factor, place) => {
+              const key = sum.arrays[accessOf(factor).array].join(" ");
+              if (!found.has(key)) found.set(key, []);
+              found.get(key).push({ side, name, sum, number, place });
+            });
+          });
+        }
+      }
+    }
+    return found;
+  }
+
+  /** The products in which an element is a factor, one part for each place where it is read. */
+  partsReading(side, name, element) {
+    return this.readers(side, name).map((reader) => {
+      const access = accessOf(reader.sum.equation.terms[reader.number].factors[reader.place]);
+      const part = new Part(this, reader.sum, reader.number, access, element);
+      return { side: reader.side, name: reader.name, part };
+    });
+  }
+
+  /** The logarithms of the softmax from the outputs: what is stored of them is rounded. */
+  get logProbabilities() {
+    const { output, nodes } = this.description;
+    const outputs = this.array("value", output);
+    if (this.logarithmsOf !== outputs || this.logarithmsAt !== this.store.version) {
+      const last = nodes[nodes.length - 1];
+      const classes = this.shape(last.arrays[last.sources[0]])[1];
+      this.logarithms = logSoftmax(outputs, classes);
+      this.logarithmsOf = outputs;
+      this.logarithmsAt = this.store.version;
+    }
+    return this.logarithms;
+  }
+}

@@ -1,0 +1,86 @@
+"""Chromium with the page's modules in it, without any server: requests are answered from the files."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gradtrail
+from gradtrail.explore.describe import describe, sides
+from gradtrail.explore.session import Session, stored
+
+PAGE = Path(gradtrail.__file__).parent / "explore" / "page"
+ORIGIN = "http://page.test/"
+CHROMIUM = "/usr/bin/chromium"
+
+# A step in the page as Python has it, for modules that take one.
+LOAD = """
+async ({ description, arrays }) => {
+  const { Step } = await import("gradtrail/step/step.js");
+  const { Arrays, arrayOf } = await import("gradtrail/step/arrays.js");
+  const held = new Arrays();
+  for (const { side, name, dtype, data } of arrays) {
+    const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+    held.set(side, name, arrayOf(dtype, bytes.buffer, 0, bytes.length));
+  }
+  window.step = new Step(description, held);
+}
+"""
+
+
+def modules() -> list[str]:
+    return sorted(path.relative_to(PAGE).as_posix() for path in PAGE.rglob("*.js"))
+
+
+def import_map() -> str:
+    return json.dumps({"imports": {f"gradtrail/{name}": f"{ORIGIN}{name}" for name in modules()}})
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+def modules_page(browser: Any) -> Any:
+    """An empty page that can import the modules; what it complains of is raised."""
+    tab = browser.new_page()
+    empty = f'<!doctype html><script type="importmap">{import_map()}</script>'
+
+    def answer(route: Any) -> None:
+        name = route.request.url.removeprefix(ORIGIN)
+        if name == "":
+            route.fulfill(content_type="text/html", body=empty)
+        elif name in modules():
+            route.fulfill(content_type="text/javascript", body=(PAGE / name).read_bytes())
+        else:
+            route.abort()
+
+    tab.route("**/*", answer)
+    tab.goto(ORIGIN)
+    return tab
+
+
+def load_step(tab: Any, session: Session) -> None:
+    """Put a session's step into `window.step`."""
+    arrays = []
+    for side, name in sides(session):
+        held = session.trace.value if side == "value" else session.trace.grad
+        data = stored(held[name])
+        arrays.append(
+            {
+                "side": side,
+                "name": name,
+                "dtype": data.dtype.str[1:],
+                "data": base64.b64encode(data.tobytes()).decode(),
+            }
+        )
+    tab.evaluate(LOAD, {"description": json.loads(json.dumps(describe(session))), "arrays": arrays})
