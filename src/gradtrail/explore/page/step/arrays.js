@@ -15,7 +15,7 @@ export function arrayOf(dtype, buffer, offset, bytes) {
 
 export class Arrays {
   constructor() {
-    this.sides = { value: new Map(), grad: new Map() };
+    this.sides = { value: new Map(), grad: new Map(), change: new Map() };
     this.version = 0;
   }
 

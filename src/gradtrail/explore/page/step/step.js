@@ -13,6 +13,21 @@ export function written(side, name, index = []) {
   return `${side === "grad" ? "d" : ""}${name}${index.length ? `[${index.join(",")}]` : ""}`;
 }
 
+/** Where the elements that an access leads to lie in their array, point after point. */
+export function placesOf(access, shape, points) {
+  const strides = stridesOf(shape);
+  let offset = 0;
+  const parts = points.groups.map((group) => new Float64Array(group.length));
+  access.positions.forEach((position, axis) => {
+    offset += strides[axis] * affine(position).offset;
+    points.groups.forEach((group, g) => {
+      const along = group.along(position);
+      for (let row = 0; row < along.length; row++) parts[g][row] += strides[axis] * along[row];
+    });
+  });
+  return points.totals(parts, offset);
+}
+
 /** One factor of a part, with its array. */
 export class Operand {
   /**
@@ -36,24 +51,9 @@ export class Operand {
     this.result = role.logarithm ? step.logProbabilities : null;
   }
 
-  /** Where the elements lie in the array, point after point. */
-  places(points) {
-    const strides = stridesOf(this.shape);
-    let offset = 0;
-    const parts = points.groups.map((group) => new Float64Array(group.length));
-    this.access.positions.forEach((position, axis) => {
-      offset += strides[axis] * affine(position).offset;
-      points.groups.forEach((group, g) => {
-        const along = group.along(position);
-        for (let row = 0; row < along.length; row++) parts[g][row] += strides[axis] * along[row];
-      });
-    });
-    return points.totals(parts, offset);
-  }
-
   /** What is multiplied, point after point. */
   values(points) {
-    const places = this.places(points);
+    const places = placesOf(this.access, this.shape, points);
     if (this.result) return places.map((place) => this.result[place]);
     if (this.kind === "Indicator") {
       const parts = points.groups.map((group) => group.along(this.factor.value));

@@ -1,7 +1,6 @@
 // Every product in the sum behind one element: its rows, its partial sums, its strongest.
 
-import { placeOf } from "gradtrail/equation/affine.js";
-import { namesOfTerm } from "gradtrail/equation/affine.js";
+import { indexOf, namesOfTerm, placeOf, sizeOf, stridesOf } from "gradtrail/equation/affine.js";
 import { written } from "gradtrail/step/step.js";
 
 /** The name by which partial sums are taken per layer. */
@@ -100,59 +99,97 @@ export class Terms {
     return { number, layer: part.sum.layer, term: part.number, indices: point, factors, scale: part.scale, product };
   }
 
-  /** The numbers of all rows, strongest first; a NaN before all, and of equals the first. */
+  /** How large each product is; a NaN before all. */
+  sizes() {
+    return this.products.map((product) => (Number.isNaN(product) ? Infinity : Math.abs(product)));
+  }
+
+  /** The numbers of all rows, strongest first, and of equals the first. */
   get order() {
     if (!this.ordered) {
-      const sizes = this.products.map((product) => (Number.isNaN(product) ? Infinity : Math.abs(product)));
+      const sizes = this.sizes();
       this.ordered = Uint32Array.from(sizes.keys()).sort((a, b) => sizes[b] - sizes[a] || a - b);
     }
     return this.ordered;
   }
 
-  /** The strongest products. */
+  /** The strongest products; a few are found without putting all in order. */
   top(count) {
-    return Array.from(this.order.slice(0, count), (number) => this.row(number));
+    return Array.from(this.ordered?.slice(0, count) ?? strongest(this.sizes(), count), (number) => this.row(number));
   }
 
   /**
    * Partial sums: by("n") over everything but the sample, by("y", "x") per position.
-   * @returns {{keys: (number|string)[], sum: number, magnitude: number, count: number}[]} in ascending order
+   * @returns {{keys: (number|string|null)[], sum: number, magnitude: number, count: number}[]} ascending
    */
   by(...names) {
     const groups = new Map();
-    this.parts.forEach((part, p) => this.add(part, this.starts[p], names, groups));
-    const places = this.layers;
-    const rank = (key) => (typeof key === "string" ? places.indexOf(key) : (key ?? -1));
+    this.parts.forEach((part, p) => {
+      if (part.length) this.addShares(part, this.starts[p], names, groups);
+    });
+    const rank = (key) => (typeof key === "string" ? this.layers.indexOf(key) : (key ?? -1));
     return [...groups.values()].sort((a, b) => {
       const axis = a.keys.findIndex((key, i) => key !== b.keys[i]);
       return axis < 0 ? 0 : rank(a.keys[axis]) - rank(b.keys[axis]);
     });
   }
 
-  add(part, start, names, groups) {
-    if (part.length === 0) return;
+  /** One part's partial sums: first over the rows of whole groups, then by the values asked for. */
+  addShares(part, start, names, groups) {
+    const shares = alongAxes(part, this.products, start, names);
     const columns = names.map((name) => {
-      const axis = part.points.groups.findIndex((group) => group.names.includes(name));
-      return axis < 0 ? null : { axis, column: part.points.groups[axis].column(name) };
+      const axis = shares.kept.findIndex((held) => part.points.groups[held].names.includes(name));
+      return axis < 0 ? null : { axis, column: part.points.groups[shares.kept[axis]].column(name) };
     });
-    const rows = new Array(part.points.sizes.length).fill(0);
-    const { sizes } = part.points;
-    for (let i = 0; i < part.length; i++) {
+    for (let place = 0; place < shares.sums.length; place++) {
+      const rows = indexOf(shares.sizes, place);
       const keys = columns.map((held, k) => {
         if (names[k] === LAYER) return part.sum.layer;
         return held === null ? null : held.column[rows[held.axis]];
       });
       const code = keys.join(" ");
-      let group = groups.get(code);
-      if (!group) groups.set(code, (group = { keys, sum: 0, magnitude: 0, count: 0 }));
-      const product = this.products[start + i];
-      group.sum += product;
-      group.magnitude += Math.abs(product);
-      group.count++;
-      for (let axis = rows.length - 1; axis >= 0; axis--) {
-        if (++rows[axis] < sizes[axis]) break;
-        rows[axis] = 0;
-      }
+      if (!groups.has(code)) groups.set(code, { keys, sum: 0, magnitude: 0, count: 0 });
+      const group = groups.get(code);
+      group.sum += shares.sums[place];
+      group.magnitude += shares.magnitudes[place];
+      group.count += part.length / shares.sums.length;
     }
   }
+}
+
+/** The places of the greatest numbers, greatest first, and of equals the first. */
+function strongest(sizes, count) {
+  const found = [];
+  for (let place = 0; place < sizes.length; place++) {
+    if (found.length === count && !(sizes[place] > sizes[found.at(-1)])) continue;
+    let at = found.length;
+    while (at > 0 && sizes[place] > sizes[found[at - 1]]) at--;
+    found.splice(at, 0, place);
+    if (found.length > count) found.pop();
+  }
+  return found;
+}
+
+/** Sums over all groups of indices that none of the names belongs to. */
+function alongAxes(part, products, start, names) {
+  const { groups, sizes } = part.points;
+  const kept = groups.flatMap((group, axis) => (group.names.some((name) => names.includes(name)) ? [axis] : []));
+  const left = kept.map((axis) => sizes[axis]);
+  const steps = stridesOf(left);
+  const along = sizes.map((_, axis) => (kept.includes(axis) ? steps[kept.indexOf(axis)] : 0));
+  const sums = new Float64Array(sizeOf(left));
+  const magnitudes = new Float64Array(sums.length);
+  const rows = new Int32Array(sizes.length);
+  let place = 0;
+  for (let i = start; i < start + part.length; i++) {
+    sums[place] += products[i];
+    magnitudes[place] += Math.abs(products[i]);
+    for (let axis = sizes.length - 1; axis >= 0; axis--) {
+      place += along[axis];
+      if (++rows[axis] < sizes[axis]) break;
+      place -= along[axis] * sizes[axis];
+      rows[axis] = 0;
+    }
+  }
+  return { kept, sizes: left, sums, magnitudes };
 }

@@ -1,0 +1,48 @@
+// The session inside a saved page: packed text that holds the description and all arrays.
+//
+// base64 of gzip of: 4 bytes with the header's length (little-endian), the header as JSON, then the
+// arrays one after the other. The header says where each of them begins.
+
+import { arrayOf } from "gradtrail/step/arrays.js";
+
+function through(bytes, transformation) {
+  return new Response(new Blob([bytes]).stream().pipeThrough(transformation)).arrayBuffer();
+}
+
+/** What is packed: the description, and each array with its side, name and numbers. */
+export async function unpack(text) {
+  const packed = Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0));
+  const buffer = await through(packed, new DecompressionStream("gzip"));
+  const length = new DataView(buffer).getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  const known = new Map(header.description.arrays.map((array) => [array.name, array]));
+  const arrays = header.arrays.map(({ side, name, offset, bytes }) => {
+    const { dtype, gradient_dtype: gradient } = known.get(name);
+    return { side, name, array: arrayOf(side === "value" ? dtype : gradient, buffer, 4 + length + offset, bytes) };
+  });
+  return { description: header.description, arrays };
+}
+
+const aligned = (length) => Math.ceil(length / 8) * 8;
+
+/** The inverse of `unpack`; arrays keep the kind that the description says. */
+export async function pack(description, arrays) {
+  let offset = 0;
+  const listed = arrays.map(({ side, name, array }) => {
+    const entry = { side, name, offset, bytes: array.byteLength };
+    offset = aligned(offset + array.byteLength);
+    return entry;
+  });
+  const plain = new TextEncoder().encode(JSON.stringify({ description, arrays: listed }));
+  const start = aligned(4 + plain.length);
+  const whole = new Uint8Array(start + offset).fill(32, 4, start);
+  new DataView(whole.buffer).setUint32(0, start - 4, true);
+  whole.set(plain, 4);
+  arrays.forEach(({ array }, place) => {
+    whole.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), start + listed[place].offset);
+  });
+  const packed = new Uint8Array(await through(whole, new CompressionStream("gzip")));
+  let text = "";
+  for (let at = 0; at < packed.length; at += 32768) text += String.fromCharCode(...packed.subarray(at, at + 32768));
+  return btoa(text);
+}

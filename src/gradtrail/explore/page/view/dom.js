@@ -1,0 +1,49 @@
+// Elements written in one line, and what all parts of the page need of them.
+
+/**
+ * An element with attributes and children.
+ * @param {string} name the tag, with classes: "button.quiet"
+ * @param {Object} attributes `on…` are listeners, true and false set and leave out, others are written
+ */
+export function h(name, attributes = {}, ...children) {
+  const [tag, ...classes] = name.split(".");
+  const made = document.createElement(tag);
+  if (classes.length) made.className = classes.join(" ");
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (value === true) made.setAttribute(key, "");
+    else if (value !== false && value !== undefined && value !== null) made.setAttribute(key, value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return made;
+}
+
+/** Do `work` once before the next frame, however often it is asked for. */
+export function framed(work) {
+  let waiting = 0;
+  return () => {
+    waiting ||= requestAnimationFrame(() => {
+      waiting = 0;
+      work();
+    });
+  };
+}
+
+/** Make a canvas as sharp as the screen; gives its context, in CSS pixels. */
+export function sharp(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = Math.max(1, Math.round(width * ratio));
+  canvas.height = Math.max(1, Math.round(height * ratio));
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.imageSmoothingEnabled = false;
+  return context;
+}
+
+/** A parsed formula; `markup` comes from the session's own description. */
+export function formulaFrom(markup) {
+  const parsed = new DOMParser().parseFromString(markup, "text/html");
+  return document.importNode(parsed.body.firstElementChild, true);
+}

@@ -1,0 +1,119 @@
+// <gt-draw>: a sheet to draw a sample on with mouse, pen or finger; the step follows while one draws.
+
+import { sizeOf } from "gradtrail/equation/affine.js";
+import { framed, h } from "gradtrail/view/dom.js";
+import { numbersOf } from "gradtrail/view/image.js";
+import { paintSample } from "gradtrail/view/samples.js";
+
+const SHEET = 280;
+const BRUSH = 22;
+
+export class DrawView extends HTMLElement {
+  static open(model, shape) {
+    const made = Object.assign(document.createElement("gt-draw"), { model, shape });
+    document.querySelector("gt-explorer").append(made);
+    made.dialog.showModal();
+  }
+
+  connectedCallback() {
+    const { words } = this.model;
+    this.sheet = h("canvas.sheet", {
+      width: SHEET,
+      height: SHEET,
+      role: "img",
+      "aria-label": words.sheetLabel,
+      onpointerdown: (event) => this.begin(event),
+      onpointermove: (event) => this.line(event),
+      onpointerup: () => (this.last = null),
+      onpointercancel: () => (this.last = null),
+    });
+    this.context = this.sheet.getContext("2d", { willReadFrequently: true });
+    this.dialog = h(
+      "dialog.draw",
+      { "aria-labelledby": "draw-title", onclose: () => this.remove() },
+      h("h2", { id: "draw-title" }, words.drawTitle),
+      h("p.soft", {}, words.drawHelp),
+      this.sheet,
+      h(
+        "div.buttons",
+        {},
+        h("button", { type: "button", "data-name": "clear", onclick: () => this.clear() }, words.clear),
+        h("button", { type: "button", "data-name": "whole", onclick: () => this.present() }, words.startFromSample),
+        h("button.main", { type: "button", "data-name": "done", onclick: () => this.dialog.close() }, words.done),
+      ),
+    );
+    this.append(this.dialog);
+    this.send = framed(() => this.sendNow());
+    this.blank();
+  }
+
+  blank() {
+    this.context.fillStyle = "black";
+    this.context.fillRect(0, 0, SHEET, SHEET);
+  }
+
+  clear() {
+    this.blank();
+    this.send();
+  }
+
+  /** Begin with the sample that is there. */
+  present() {
+    const [, height, width] = this.shape;
+    const each = sizeOf(this.shape);
+    const { step, description, sample } = this.model;
+    const small = h("canvas", { width, height });
+    paintSample(small, step.array("value", description.input).subarray(sample * each, (sample + 1) * each), this.shape);
+    this.context.imageSmoothingEnabled = true;
+    this.context.drawImage(small, 0, 0, SHEET, SHEET);
+  }
+
+  at(event) {
+    const box = this.sheet.getBoundingClientRect();
+    return [((event.clientX - box.left) * SHEET) / box.width, ((event.clientY - box.top) * SHEET) / box.height];
+  }
+
+  begin(event) {
+    this.sheet.setPointerCapture(event.pointerId);
+    this.last = this.at(event);
+    this.line(event);
+  }
+
+  line(event) {
+    if (!this.last) return;
+    const to = this.at(event);
+    const { context } = this;
+    context.lineCap = "round";
+    context.lineJoin = "round";
+    context.strokeStyle = "white";
+    context.lineWidth = BRUSH;
+    context.beginPath();
+    context.moveTo(...this.last);
+    context.lineTo(...to);
+    context.stroke();
+    this.last = to;
+    this.send();
+  }
+
+  /** Hand the sheet on as a sample; while one is being computed, the next waits. */
+  async sendNow() {
+    if (this.busy) {
+      this.again = true;
+      return;
+    }
+    this.busy = true;
+    const [, height, width] = this.shape;
+    const small = h("canvas", { width, height });
+    const context = small.getContext("2d", { willReadFrequently: true });
+    context.imageSmoothingQuality = "high";
+    context.drawImage(this.sheet, 0, 0, width, height);
+    await this.model.change({ kind: "sample", n: this.model.sample, pixels: numbersOf(context, this.shape) });
+    this.busy = false;
+    if (this.again) {
+      this.again = false;
+      this.send();
+    }
+  }
+}
+
+customElements.define("gt-draw", DrawView);

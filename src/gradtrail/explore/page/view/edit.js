@@ -1,0 +1,65 @@
+// Changing a weight or a pixel: a number, and a slider around it.
+
+import { h } from "gradtrail/view/dom.js";
+import { placeOf } from "gradtrail/equation/affine.js";
+
+export class EditView extends HTMLElement {
+  /** The form for an element that can be changed, where it is pinned; null for others. */
+  static for(model, cell, value) {
+    const { role } = model.step.arrays.get(cell.name);
+    const editable = cell.side === "value" && ["parameter", "input"].includes(role) && model.isPinned(cell);
+    if (!editable) return null;
+    // the one that is being dragged stays, while everything around it changes
+    const held = model.editing;
+    if (held && held.cell === cell) return held;
+    model.editing = Object.assign(document.createElement("gt-edit"), { model, cell, value, role });
+    return model.editing;
+  }
+
+  connectedCallback() {
+    if (this.field) {
+      this.follow();
+      return;
+    }
+    const { model, role } = this;
+    const { words } = model;
+    const [low, high] = this.ends();
+    const step = Number(((high - low) / 200).toPrecision(1));
+    const change = (event) => this.change(event.target.valueAsNumber);
+    this.field = h("input.field", { type: "number", step: "any", "aria-label": words.newValue, onchange: change });
+    this.slider = h("input.slider", { type: "range", min: low, max: high, step, "aria-label": words.newValue, oninput: change });
+    this.append(h("label", {}, role === "input" ? words.editPixel : words.editWeight), this.slider, this.field);
+    this.follow();
+  }
+
+  /** What the slider reaches: an image's range, or some way around a weight. */
+  ends() {
+    const values = this.model.step.array("value", this.cell.name);
+    let most = Math.abs(this.value);
+    for (const value of values) most = Math.max(most, Math.abs(value));
+    return this.role === "input" && Math.min(...values.slice(0, 4096)) >= 0 ? [0, Math.max(1, most)] : [-2 * most || -1, 2 * most || 1];
+  }
+
+  follow() {
+    const { name, index } = this.cell;
+    const now = this.model.step.array("value", name)[placeOf(this.model.step.shape(name), index)];
+    if (document.activeElement !== this.slider) this.slider.value = String(now);
+    if (document.activeElement !== this.field) this.field.value = String(Number(now.toPrecision(7)));
+  }
+
+  /** One change at a time; of those that come meanwhile the last is made. */
+  async change(value) {
+    if (!Number.isFinite(value)) return;
+    this.wanted = value;
+    if (this.busy) return;
+    this.busy = true;
+    while (this.wanted !== undefined) {
+      const next = this.wanted;
+      this.wanted = undefined;
+      await this.model.change({ kind: "element", name: this.cell.name, index: this.cell.index, value: next });
+    }
+    this.busy = false;
+  }
+}
+
+customElements.define("gt-edit", EditView);

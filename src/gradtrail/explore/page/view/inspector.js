@@ -1,0 +1,255 @@
+// <gt-inspector>: one number taken apart: its formula, the products behind it, where they lie, and why.
+
+import { formula, mathml, text } from "gradtrail/equation/printing.js";
+import { placeOf } from "gradtrail/equation/affine.js";
+import { Terms } from "gradtrail/step/terms.js";
+import { written } from "gradtrail/step/step.js";
+import { formulaFrom, framed, h } from "gradtrail/view/dom.js";
+import { EditView } from "gradtrail/view/edit.js";
+import { SharesView } from "gradtrail/view/shares.js";
+import { RowsView } from "gradtrail/view/rows.js";
+import { layerCard } from "gradtrail/view/layer-card.js";
+import { updateCard } from "gradtrail/view/update-card.js";
+import { Why } from "gradtrail/view/why.js";
+import { count, number, percent } from "gradtrail/words/number.js";
+
+const SLOTS = ["trail", "head", "compared", "formulas", "totals", "edit", "products"];
+
+export class InspectorView extends HTMLElement {
+  static of(model) {
+    return Object.assign(document.createElement("gt-inspector"), { model });
+  }
+
+  connectedCallback() {
+    if (this.show) return;
+    const { model } = this;
+    this.tab = "rows";
+    this.why = new Why(model);
+    this.known = new WeakMap();
+    this.show = framed(() => this.showNow());
+    model.on("spot pins numbers look sample", this.show);
+    model.describe = (layer) => {
+      this.layer = layer;
+      this.show();
+    };
+    model.on("spot", () => {
+      if (model.cell) this.layer = null;
+    });
+    this.setAttribute("role", "region");
+    this.slots = Object.fromEntries(SLOTS.map((name) => [name, h(`div.slot-${name}`)]));
+    this.append(...Object.values(this.slots));
+    this.show();
+  }
+
+  /** Fill the slots that are named and empty the others. What stays the same stays where it is. */
+  fill(parts) {
+    for (const [name, slot] of Object.entries(this.slots)) {
+      const wanted = [parts[name] ?? []].flat().filter((part) => part !== "");
+      const same = wanted.length === slot.childNodes.length && wanted.every((part, i) => part === slot.childNodes[i]);
+      if (!same) slot.replaceChildren(...wanted);
+    }
+  }
+
+  async showNow() {
+    const { model } = this;
+    const { cell } = model;
+    this.setAttribute("aria-label", model.words.inspector);
+    this.classList.toggle("empty", !cell && !this.layer);
+    if (this.layer) {
+      this.fill({ head: layerCard(model, this.layer) });
+      return;
+    }
+    if (!cell) {
+      this.fill({ head: this.nothing() });
+      return;
+    }
+    const needs = model.needs(cell);
+    if (!model.ready(needs)) {
+      this.fill({ head: [this.heading(cell, null), h("p.soft", {}, model.words.loading)] });
+      await model.source.load(needs).catch((error) => model.fail(error));
+      if (model.ready(needs)) this.show();
+      return;
+    }
+    if (cell.side === "change") this.fill({ head: updateCard(model, cell, this.heading(cell, this.changeOf(cell))) });
+    else this.explain(cell);
+  }
+
+  changeOf({ name, index }) {
+    return this.model.step.array("change", name)[placeOf(this.model.step.shape(name), index)];
+  }
+
+  nothing() {
+    const { words } = this.model;
+    return [h("h2", {}, words.pointTitle), h("p.soft", {}, words.pointHelp), h("ul.keys", {}, ...words.keys.map(([key, does]) => h("li", {}, h("kbd", {}, key), ` ${does}`)))];
+  }
+
+  // -- one element --------------------------------------------------------------------------------
+
+  explain(cell) {
+    const { model } = this;
+    const terms = new Terms(model.step, cell.side, cell.name, cell.index);
+    this.terms = terms;
+    const pinned = model.isPinned(cell);
+    const [first, second] = model.pins;
+    const compared = pinned && second ? this.compared(first, second) : null;
+    this.fill({
+      trail: this.trail(),
+      head: this.heading(cell, terms.value),
+      compared: compared ?? "",
+      formulas: this.formulas(terms),
+      totals: [this.totals(terms), this.why.element(cell)],
+      edit: EditView.for(model, cell, terms.value) ?? "",
+      products: terms.given ? h("p.soft", {}, this.given(cell)) : this.products(terms, pinned),
+    });
+  }
+
+  heading(cell, value) {
+    const { model } = this;
+    const { words } = model;
+    const pinned = model.isPinned(cell);
+    const name = `${cell.side === "change" ? "Δ" : ""}${written(cell.side, cell.name, cell.index)}`;
+    return h(
+      "header",
+      {},
+      h("h2.element", {}, name),
+      h("output.value", {}, value === null ? "…" : number(value, 6)),
+      h(
+        "button.pin",
+        { type: "button", "aria-pressed": String(pinned), title: words.pinHelp, onclick: () => model.pin(cell) },
+        pinned ? words.unpin : words.pin,
+      ),
+    );
+  }
+
+  /** The way from the element that was pinned first to the one that is shown. */
+  trail() {
+    const { model } = this;
+    if (!model.trail.length || model.pointed) return "";
+    const steps = model.trail.map(({ side, name, index }, place) =>
+      h("li", {}, h("button.link", { type: "button", onclick: () => model.back(place) }, written(side, name, index))),
+    );
+    const back = h("button.back", { type: "button", onclick: () => model.back() }, model.words.back);
+    return h("nav.trail", { "aria-label": model.words.trail }, back, h("ol", {}, ...steps));
+  }
+
+  formulas(terms) {
+    if (terms.given) return [];
+    const sums = this.model.step.sums(terms.side, terms.name);
+    return sums.map((sum) => {
+      const { element, filled } = this.formulaOf(sum, sums.length > 1);
+      const numbers = formula(sum.printed, terms.index);
+      filled.setAttribute("aria-label", text(numbers));
+      filled.replaceChildren(mathml(numbers));
+      return element;
+    });
+  }
+
+  /** A sum in symbols, made once, with room for its numbers. */
+  formulaOf(sum, several) {
+    if (!this.known.has(sum)) {
+      const filled = h("div.formula.numbers", { tabindex: "0", role: "math" });
+      const symbols = h("div.formula.symbols", { tabindex: "0" }, formulaFrom(sum.symbols));
+      const layer = several ? h("span.soft", {}, sum.layer) : "";
+      this.known.set(sum, { element: h("div.sum", {}, layer, symbols, filled, this.legend(sum)), filled });
+    }
+    return this.known.get(sum);
+  }
+
+  /** What the letters stand for. */
+  legend(sum) {
+    const letters = Object.entries(sum.arrays).filter(([letter]) => sum.letters.includes(letter));
+    const means = letters.map(([letter, [side, name]]) => h("span", {}, h("i", {}, letter), ` ${side === "grad" ? "d" : ""}${name}`));
+    return h("div.legend", {}, ...means);
+  }
+
+  totals(terms) {
+    if (terms.given) return "";
+    const { words } = this.model;
+    const strongest = terms.top(3).map((row) => this.productOf(row));
+    const more = terms.length > strongest.length ? " + …" : "";
+    const cancelled = terms.magnitude > 0 ? 1 - Math.min(1, Math.abs(terms.sum) / terms.magnitude) : 0;
+    return h(
+      "div.totals",
+      {},
+      h("div.worked", {}, strongest.join(" + ") + more, h("b", {}, ` = ${number(terms.sum, 6)}`)),
+      h("div.soft", {}, words.totals(count(terms.length), count(terms.nonzero), number(terms.magnitude), percent(cancelled))),
+    );
+  }
+
+  /** A product with its numbers: 0.25·(−0.3)·1. */
+  productOf(row) {
+    const signed = (value) => (value < 0 ? `(${number(value, 3)})` : number(value, 3));
+    const scale = row.scale === 1 ? [] : [signed(row.scale)];
+    return [...scale, ...row.factors.map((factor) => signed(factor.value))].join("·") || "1";
+  }
+
+  given({ side, name }) {
+    const { words, step } = this.model;
+    const node = side === "value" ? step.producers.get(name) : null;
+    if (!node) return words.given;
+    return node.equation.type === "Selection" ? words.winnerOf(node.name) : words.softmaxOf(node.arrays[node.sources[0]]);
+  }
+
+  // -- the products -------------------------------------------------------------------------------
+
+  products(terms, whole) {
+    const { words } = this.model;
+    const ways = SharesView.ways(terms);
+    const tabs = ["rows", ...ways.map(({ key }) => key)];
+    if (!tabs.includes(this.tab)) this.tab = ways.some(({ key }) => key === "position") ? "position" : "rows";
+    const buttons = tabs.map((key) =>
+      h("button", {
+        type: "button", role: "tab", id: `tab-${key}`, "aria-selected": String(key === this.tab), "aria-controls": "tab-panel",
+        tabindex: key === this.tab ? "0" : "-1", onclick: () => this.choose(key), onkeydown: (event) => this.turned(event, tabs),
+      }, words.tabs[key]),
+    );
+    const panel = h("div.panel", { role: "tabpanel", id: "tab-panel", "aria-labelledby": `tab-${this.tab}` });
+    const way = ways.find(({ key }) => key === this.tab);
+    panel.append(way ? SharesView.of(this.model, terms, way) : RowsView.of(this.model, terms, whole ? 200 : 12));
+    const picture = ways.find(({ key }) => key === "position");
+    const heat = picture && this.tab === "rows" ? SharesView.of(this.model, terms, picture) : "";
+    return h("div.products", {}, heat, h("div.tabs", { role: "tablist", "aria-label": words.products }, ...buttons), panel);
+  }
+
+  choose(key) {
+    this.tab = key;
+    this.showNow();
+    this.querySelector(`#tab-${key}`)?.focus();
+  }
+
+  turned(event, tabs) {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    this.choose(tabs[(tabs.indexOf(this.tab) + by + tabs.length) % tabs.length]);
+  }
+
+  // -- two elements -------------------------------------------------------------------------------
+
+  /** Two pinned elements side by side. */
+  compared(first, second) {
+    const { model } = this;
+    const { words } = model;
+    if ([first, second].some(({ side }) => side === "change")) return null;
+    if (![first, second].every((cell) => model.ready(model.needs(cell)))) {
+      model.source.load([first, second].flatMap((cell) => model.needs(cell))).then(() => this.show());
+      return null;
+    }
+    const held = [first, second].map(({ side, name, index }) => new Terms(model.step, side, name, index));
+    const cells = (work) => held.map((terms) => h("td", {}, work(terms)));
+    const line = (name, work) => h("tr", {}, h("th", { scope: "row" }, name), ...cells(work));
+    const ratio = held[0].value !== 0 ? number(held[1].value / held[0].value) : "—";
+    return h(
+      "table.compared",
+      {},
+      h("caption", {}, words.compared(ratio)),
+      h("tr", {}, h("td"), ...held.map((terms) => h("th", { scope: "col" }, terms.element))),
+      line(words.value, (terms) => number(terms.value, 6)),
+      line(words.productsCount, (terms) => `${count(terms.nonzero)} / ${count(terms.length)}`),
+      line("Σ|·|", (terms) => number(terms.magnitude)),
+      line(words.strongest, (terms) => (terms.length ? number(terms.top(1)[0].product) : "—")),
+    );
+  }
+}
+
+customElements.define("gt-inspector", InspectorView);

@@ -1,0 +1,369 @@
+// <gt-map>: one array of the step as a picture of its cells, which can be pointed at and pinned.
+
+import { indexOf, placeOf, sizeOf } from "gradtrail/equation/affine.js";
+import { closedColour, scale } from "gradtrail/view/colour.js";
+import { framed, h, sharp } from "gradtrail/view/dom.js";
+import { closing, poolOf, windowsOf } from "gradtrail/view/marks.js";
+import { Tiles } from "gradtrail/view/tiles.js";
+import { written } from "gradtrail/step/step.js";
+import { number } from "gradtrail/words/number.js";
+
+const KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"];
+const FOLDED = 134;
+const FOLDED_LOW = 76;
+const UNFOLDED = 100000;
+
+export class MapView extends HTMLElement {
+  /**
+   * @param model the page's
+   * @param {"value"|"grad"|"change"} side
+   * @param {string} name the array's
+   * @param {{aim?: number, grey?: boolean, low?: boolean, short?: boolean}} looks how large a tile should
+   *   be, whether it is an image, whether it is folded early, and whether the layer goes without saying
+   */
+  static of(model, side, name, looks = {}) {
+    const made = document.createElement("gt-map");
+    Object.assign(made, { model, side, name, looks: { aim: 62, ...looks } });
+    return made;
+  }
+
+  connectedCallback() {
+    if (this.picture) return;
+    const { model, side, name } = this;
+    this.array = model.step.arrays.get(name);
+    this.shape = this.array.by_sample ? this.array.shape.slice(1) : this.array.shape;
+    this.closing = closing(model.step, side, name);
+    this.pool = side === "value" ? poolOf(model.step, name) : null;
+    this.dataset.side = side;
+    this.dataset.name = name;
+    this.head = h("div.map-head", {}, h("span.map-name", {}, this.title_()), h("span.map-range"));
+    this.picture = h("canvas.map-picture", { "aria-hidden": "true" });
+    this.over = h("canvas.map-over", {
+      tabindex: "0",
+      role: "application",
+      onpointermove: (event) => this.moved(event),
+      onpointerleave: () => this.left(),
+      onclick: (event) => this.clicked(event),
+      onkeydown: (event) => this.pressed(event),
+      onfocus: () => this.focused(),
+      onblur: () => this.model.point(null),
+    });
+    this.fold = h("button.fold", { type: "button", onclick: () => this.unfold() });
+    this.frame = h("div.map-frame", {}, this.picture, this.over);
+    this.append(this.head, this.frame, this.fold);
+    this.draw = framed(() => this.drawNow());
+    this.mark = framed(() => this.markNow());
+    model.on("numbers sample look", this.draw);
+    model.on("stage", () => this.staged());
+    model.on("spot pins", this.mark);
+    new ResizeObserver(() => this.draw()).observe(this);
+    new IntersectionObserver((entries) => this.seen(entries.at(-1).isIntersecting), { rootMargin: "300px" }).observe(this);
+  }
+
+  title_() {
+    const name = this.looks.short ? this.name.split(".").at(-1) : this.name;
+    return { value: "", grad: "d", change: "Δ" }[this.side] + name;
+  }
+
+  seen(visible) {
+    this.visible = visible;
+    if (!visible) return;
+    if (this.stale) this.draw();
+    else this.mark();
+  }
+
+  unfold() {
+    this.unfolded = !this.unfolded;
+    this.classList.toggle("unfolded", this.unfolded);
+    this.draw();
+  }
+
+  // -- drawing ------------------------------------------------------------------------------------
+
+  /** Fetch what is shown, then draw it; what is out of sight waits. */
+  async drawNow() {
+    if (this.visible === false) {
+      this.stale = true;
+      return;
+    }
+    this.stale = false;
+    this.place();
+    const { model } = this;
+    const needs = [model.rows(this.side, this.name)];
+    if (this.closing && this.closing.name !== this.name) needs.push(model.rows("value", this.closing.name));
+    if (this.pool) {
+      const letters = [this.pool.equation.source.array, this.pool.equation.winner];
+      needs.push(...letters.map((letter) => model.rows("value", this.pool.arrays[letter])));
+    }
+    if (!model.ready(needs)) {
+      this.frame.dataset.state = "waiting";
+      await model.source.load(needs).catch((error) => model.fail?.(error));
+      if (model.ready(needs)) this.draw();
+      return;
+    }
+    this.paint();
+    this.markNow();
+  }
+
+  /** Where the tiles lie in the room there is. */
+  place() {
+    const width = Math.max(60, this.clientWidth);
+    const { zoom, winners } = this.model.options;
+    this.withWinners = winners;
+    const height = this.unfolded ? UNFOLDED : (this.looks.low ? FOLDED_LOW : FOLDED) * zoom;
+    this.tiles = new Tiles(this.shape, { width, zoom, aim: this.looks.aim, height }, this.near);
+    const { folded } = this.tiles;
+    this.fold.hidden = !folded && !this.unfolded;
+    const { first, shown } = this.tiles;
+    const { words } = this.model;
+    this.fold.textContent = this.unfolded ? words.fold : words.unfold(first, first + shown - 1, shown + folded);
+    this.fold.setAttribute("aria-expanded", String(Boolean(this.unfolded)));
+    this.frame.classList.toggle("wide", this.tiles.width > width);
+  }
+
+  get offset() {
+    return this.array.by_sample ? this.model.sample * sizeOf(this.shape) : 0;
+  }
+
+  paint() {
+    const { tiles, model } = this;
+    const context = sharp(this.picture, tiles.width, tiles.height);
+    sharp(this.over, tiles.width, tiles.height);
+    const values = model.step.array(this.side, this.name);
+    const count = sizeOf(this.shape);
+    const { low, high } = this.range(values, count);
+    this.limit = Math.max(Math.abs(low), Math.abs(high));
+    const colour = this.looks.grey ? scale(high, true, Math.min(0, low)) : scale(this.limit, false);
+    const { closed } = model.options;
+    const decides = closed && this.closing ? model.step.array("value", this.closing.name) : null;
+    const each = tiles.rows * tiles.columns;
+    const small = document.createElement("canvas");
+    small.width = tiles.columns;
+    small.height = tiles.rows;
+    const inner = small.getContext("2d");
+    const image = inner.createImageData(tiles.columns, tiles.rows);
+    const pixels = new Int32Array(image.data.buffer);
+    const shut = closedColour();
+    for (let tile = 0; tile < tiles.shown; tile++) {
+      const within = (tiles.first + tile) * each;
+      const from = this.offset + within;
+      for (let i = 0; i < each; i++) {
+        if (within + i >= count) pixels[i] = 0;
+        else if (decides && this.closing.shut(decides[from + i])) pixels[i] = shut;
+        else pixels[i] = colour(values[from + i]);
+      }
+      inner.putImageData(image, 0, 0);
+      const [x, y] = tiles.corner(tile);
+      context.drawImage(small, x, y, tiles.columns * tiles.cell, tiles.rows * tiles.cell);
+    }
+    if (this.pool && this.withWinners && tiles.cell >= 4) this.paintWinners(context, values);
+    this.describe(low, high);
+    this.staged();
+  }
+
+  range(values, count) {
+    let low = Infinity;
+    let high = -Infinity;
+    for (let i = this.offset; i < this.offset + count; i++) {
+      const value = values[i];
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    return low > high ? { low: 0, high: 0 } : { low, high };
+  }
+
+  /** In each cell of a maximum, which point of its window won; a ring where others are as great. */
+  paintWinners(context, values) {
+    const { size, winner, tied } = windowsOf(this.model.step, this.pool, this.model.sample);
+    const { tiles } = this;
+    const [rows, columns] = size.length > 1 ? size.slice(-2) : [1, size[0]];
+    const unit = [tiles.cell / columns, tiles.cell / rows];
+    const style = getComputedStyle(this);
+    const [ink, tie] = [style.getPropertyValue("--mark"), style.getPropertyValue("--tie")];
+    winner.forEach((won, place) => {
+      const rect = tiles.rect(place);
+      if (!rect) return;
+      const within = won % (rows * columns);
+      const x = rect.x + ((within % columns) + 0.5) * unit[0];
+      const y = rect.y + (Math.floor(within / columns) + 0.5) * unit[1];
+      context.fillStyle = tied[place] ? tie : ink;
+      context.globalAlpha = tied[place] && values[this.offset + place] === 0 ? 0.45 : 1; // closed altogether
+      const side = Math.max(1, Math.min(...unit) * 0.5);
+      context.fillRect(x - side / 2, y - side / 2, side, side);
+    });
+    context.globalAlpha = 1;
+  }
+
+  describe(low, high) {
+    const text = `${number(low, 3)} … ${number(high, 3)}`;
+    this.head.lastElementChild.textContent = this.looks.grey ? text : `±${number(this.limit, 3)}`;
+    this.head.title = text;
+    const { words } = this.model;
+    this.over.setAttribute("aria-label", words.mapLabel(this.title_(), this.shape.join(" × "), text));
+  }
+
+  staged() {
+    const { model, side, name } = this;
+    const shown = model.shows(side, name);
+    this.frame.dataset.state = !shown ? "pending" : model.fills(side, name) ? "current" : "done";
+  }
+
+  // -- marks --------------------------------------------------------------------------------------
+
+  /** The marks over the cells: the element explained, what it is made of, what it reaches, the pins. */
+  markNow() {
+    if (!this.tiles || this.visible === false) return;
+    const { model, side, name } = this;
+    const spot = model.spot;
+    const { cell } = model;
+    const here = (one) => one && one.side === side && one.name === name;
+    const shown = model.shows(side, name);
+    const window = shown ? spot?.window.of(side, name) : undefined;
+    const reach = shown ? spot?.reach.of(side, name) : undefined;
+    const pins = [...model.pins, ...(model.pointed ? [model.pointed] : [])].filter(here);
+    const [read, reached] = [this.within(window), this.within(reach)];
+    if (this.revealed(read.length ? read : reached, pins)) return;
+    if (!window && !reach && !pins.length && !this.marked) return;
+    this.marked = Boolean(window || reach || pins.length);
+    const context = this.over.getContext("2d");
+    context.clearRect(0, 0, this.tiles.width, this.tiles.height);
+    const style = getComputedStyle(this);
+    if (read.length) this.spotlight(context, read, style, "--window");
+    if (reached.length) this.spotlight(context, reached, style, "--reach");
+    for (const pin of pins) this.outline(context, pin, style, pin === cell);
+  }
+
+  /** The places that a mask has within what is drawn. */
+  within(mask) {
+    const found = [];
+    if (!mask) return found;
+    const { offset } = this;
+    const count = sizeOf(this.shape);
+    for (let place = 0; place < count; place++) if (mask[offset + place]) found.push(place);
+    return found;
+  }
+
+  /** Where a pin lies within what is drawn; −1 where it does not. */
+  placeOfPin(pin) {
+    const place = placeOf(this.array.shape, pin.index) - this.offset;
+    return place < sizeOf(this.shape) ? place : -1;
+  }
+
+  /** Show other tiles where all marks lie in folded ones; whether that was so. */
+  revealed(places, pins) {
+    if (!this.tiles.folded || this.under !== undefined) return false;
+    const own = [...places, ...pins.map((pin) => this.placeOfPin(pin))].filter((place) => place >= 0);
+    if (own.length === 0 || own.some((place) => this.tiles.rect(place))) return false;
+    this.near = own[0];
+    this.draw();
+    return true;
+  }
+
+  /** Dim everything but some places, and frame these. */
+  spotlight(context, places, style, colour) {
+    const { tiles } = this;
+    const { cell, rows, columns } = tiles;
+    const frame = new Path2D();
+    const light = new Path2D();
+    const known = new Set(places);
+    for (const place of places) {
+      const rect = tiles.rect(place);
+      if (!rect) continue;
+      const { x, y } = rect;
+      const within = place % (rows * columns);
+      const column = within % columns;
+      light.rect(x, y, cell, cell);
+      if (within < columns || !known.has(place - columns)) edge(frame, x, y, x + cell, y);
+      if (within >= (rows - 1) * columns || !known.has(place + columns)) edge(frame, x, y + cell, x + cell, y + cell);
+      if (column === 0 || !known.has(place - 1)) edge(frame, x, y, x, y + cell);
+      if (column === columns - 1 || !known.has(place + 1)) edge(frame, x + cell, y, x + cell, y + cell);
+    }
+    context.save();
+    const outside = new Path2D(light);
+    outside.rect(0, 0, tiles.width, tiles.height);
+    context.fillStyle = style.getPropertyValue("--scrim");
+    context.fill(outside, "evenodd");
+    context.strokeStyle = style.getPropertyValue(colour);
+    context.lineWidth = 1.6;
+    context.stroke(frame);
+    context.restore();
+  }
+
+  outline(context, pin, style, main) {
+    const place = this.placeOfPin(pin);
+    const rect = place < 0 ? null : this.tiles.rect(place);
+    if (!rect) return;
+    const grown = Math.max(this.tiles.cell, 3);
+    const [x, y] = [rect.x - (grown - this.tiles.cell) / 2, rect.y - (grown - this.tiles.cell) / 2];
+    context.lineWidth = 3;
+    context.strokeStyle = style.getPropertyValue("--halo");
+    context.strokeRect(x - 0.5, y - 0.5, grown + 1, grown + 1);
+    context.lineWidth = 1.6;
+    context.strokeStyle = style.getPropertyValue(main ? "--cell" : "--pin");
+    context.strokeRect(x - 0.5, y - 0.5, grown + 1, grown + 1);
+  }
+
+  // -- pointing -----------------------------------------------------------------------------------
+
+  cellAt(place) {
+    const { side, name } = this;
+    return { side, name, index: this.model.whole(name, indexOf(this.shape, place)) };
+  }
+
+  placeUnder(event) {
+    const box = this.over.getBoundingClientRect();
+    return this.tiles ? this.tiles.at(event.clientX - box.left, event.clientY - box.top) : null;
+  }
+
+  moved(event) {
+    const place = this.placeUnder(event);
+    if (place === this.under) return;
+    this.under = place;
+    this.point(place);
+  }
+
+  left() {
+    this.under = undefined;
+    this.model.point(null);
+  }
+
+  point(place) {
+    const reachable = place !== null && this.model.shows(this.side, this.name);
+    this.model.point(reachable ? this.cellAt(place) : null);
+  }
+
+  clicked(event) {
+    const place = this.placeUnder(event);
+    if (place === null || !this.model.shows(this.side, this.name)) return;
+    this.at = place;
+    this.model.pin(this.cellAt(place));
+  }
+
+  focused() {
+    if (this.over.matches(":focus-visible")) this.point(this.at ?? 0);
+  }
+
+  pressed(event) {
+    if (event.key === "Escape") this.model.unpin();
+    else if (event.key === "Enter" || event.key === " ") this.model.pin(this.cellAt(this.at ?? 0));
+    else if (KEYS.includes(event.key)) {
+      this.at = this.tiles.moved(this.at ?? 0, event.key);
+      this.point(this.at);
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  /** What the element is called, for a test or a screen reader. */
+  writtenAt(place) {
+    const cell = this.cellAt(place);
+    return written(cell.side, cell.name, cell.index);
+  }
+}
+
+function edge(path, fromX, fromY, toX, toY) {
+  path.moveTo(fromX, fromY);
+  path.lineTo(toX, toY);
+}
+
+customElements.define("gt-map", MapView);

@@ -1,0 +1,84 @@
+// What is drawn over the numbers: which elements are closed, who won a maximum, where there are ties.
+
+import { accessOf, affine, bounds, indexOf, plain, rangesOf, shapeOf, sizeOf, stridesOf } from "gradtrail/equation/affine.js";
+import { functionOf } from "gradtrail/equation/scalar.js";
+
+/** The adjoint of a pointwise layer: its slope and what the slope is taken of; null for other layers. */
+function slopeOf(step, node) {
+  if (node.equation.type !== "Contraction" || node.equation.terms.length !== 1) return null;
+  const [sent] = step.description.backward.filter((one) => one.node === node.name);
+  const applied = sent?.equation.terms[0].factors.find((factor) => factor.type === "Applied");
+  return applied ? { body: applied.function.body, name: node.arrays[accessOf(applied).array] } : null;
+}
+
+/** The pointwise layer that opens or closes the elements of an array: its own, or the one behind it. */
+function gateOf(step, side, name) {
+  const nodes = step.description.nodes;
+  const own = (node) => (side === "value" ? node.arrays[node.target] === name : node.sources.some((a) => node.arrays[a] === name));
+  const readers = nodes.filter(own);
+  if (readers.length !== 1) return null;
+  return slopeOf(step, readers[0]);
+}
+
+/**
+ * Where a function's slope is exactly 0, so that nothing comes back through it.
+ * @returns {{name: string, shut: (value: number) => boolean} | null} the array that decides, and how
+ */
+export function closing(step, side, name) {
+  const gate = side === "change" ? null : gateOf(step, side, name);
+  if (!gate) return null;
+  const slope = functionOf(gate.body);
+  return { name: gate.name, shut: (value) => slope(value) === 0 };
+}
+
+/** The maximum that makes an array; null for other arrays. */
+export function poolOf(step, name) {
+  const node = step.producers.get(name);
+  return node && node.equation.type === "Selection" && node.arrays[node.target] === name ? node : null;
+}
+
+/**
+ * The windows of a maximum over one sample.
+ * @returns {{size: number[], winner: number[], tied: boolean[]}} the window's shape, and for each of the
+ *   result's elements which point of it won, and whether another one is as great
+ */
+export function windowsOf(step, node, sample) {
+  const { equation } = node;
+  const { source, result, over } = equation;
+  const ranges = rangesOf(equation);
+  const shape = shapeOf(equation, source.array);
+  const strides = stridesOf(shape);
+  const values = step.array("value", node.arrays[source.array]);
+  const winners = step.array("value", node.arrays[equation.winner]);
+  const size = over.map((name) => ranges[name]);
+  const window = Array.from({ length: sizeOf(size) }, (_, place) => indexOf(size, place));
+  const names = result.positions.map(plain);
+  const results = names.slice(1).map((name) => ranges[name]);
+  const each = sizeOf(results);
+  const winner = Array.from(winners.slice(sample * each, (sample + 1) * each));
+  const padded = source.positions.some((p, axis) => bounds(p, ranges)[0] < 0 || bounds(p, ranges)[1] >= shape[axis]);
+  const factors = source.positions.map((p) => {
+    const { names: own, factors: by, offset } = affine(p);
+    return { of: names.map((n) => by[own.indexOf(n)] ?? 0), within: over.map((n) => by[own.indexOf(n)] ?? 0), offset };
+  });
+  const placeAt = (point, inner) => {
+    let place = 0;
+    for (let axis = 0; axis < shape.length; axis++) {
+      let at = factors[axis].offset;
+      for (let i = 0; i < point.length; i++) at += factors[axis].of[i] * point[i];
+      for (let i = 0; i < inner.length; i++) at += factors[axis].within[i] * inner[i];
+      if (padded && (at < 0 || at >= shape[axis])) return -1;
+      place += at * strides[axis];
+    }
+    return place;
+  };
+  const tied = winner.map((won, to) => {
+    const point = [sample, ...indexOf(results, to)];
+    const best = values[placeAt(point, window[won])];
+    return window.some((inner, which) => {
+      const place = which === won ? -1 : placeAt(point, inner);
+      return place >= 0 && values[place] === best;
+    });
+  });
+  return { size, winner, tied };
+}

@@ -1,0 +1,198 @@
+// <gt-samples>: the samples of the step: pick one, draw one, drop one in, change its label.
+
+import { sizeOf } from "gradtrail/equation/affine.js";
+import { scale } from "gradtrail/view/colour.js";
+import { framed, h } from "gradtrail/view/dom.js";
+import { DrawView } from "gradtrail/view/draw.js";
+import { pixelsOf } from "gradtrail/view/image.js";
+import { logSoftmax } from "gradtrail/equation/forward.js";
+import { number, percent } from "gradtrail/words/number.js";
+
+export class SamplesView extends HTMLElement {
+  static of(model) {
+    return Object.assign(document.createElement("gt-samples"), { model });
+  }
+
+  connectedCallback() {
+    if (this.list) return;
+    const { model } = this;
+    this.input = model.description.input;
+    this.shape = model.step.shape(this.input).slice(1);
+    this.list = h("div.sample-list", { role: "radiogroup" });
+    this.thumbs = Array.from({ length: model.samples }, (_, n) => this.thumb(n));
+    this.list.append(...this.thumbs.map(({ button }) => button));
+    this.facts = h("div.sample-facts", { "aria-live": "polite" });
+    this.tools = h("div.sample-tools", {});
+    this.append(this.list, this.tools, this.facts);
+    this.build();
+    this.draw = framed(() => this.drawNow());
+    model.on("numbers sample", this.draw);
+    model.on("look", () => {
+      this.build();
+      this.draw();
+    });
+    this.dropping();
+    this.draw();
+  }
+
+  /** Whether samples are images that can be drawn. */
+  get pictured() {
+    return this.shape.length === 3;
+  }
+
+  thumb(n) {
+    const canvas = h("canvas", { width: this.shape.at(-1), height: this.pictured ? this.shape.at(-2) : 1, "aria-hidden": "true" });
+    const label = h("span.thumb-label");
+    const button = h(
+      "button.thumb",
+      { type: "button", role: "radio", "data-sample": n, onclick: () => this.model.choose(n), onkeydown: (event) => this.turned(event) },
+      canvas,
+      label,
+    );
+    return { button, canvas, label };
+  }
+
+  turned(event) {
+    const by = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const next = (this.model.sample + by + this.model.samples) % this.model.samples;
+    this.model.choose(next);
+    this.thumbs[next].button.focus();
+  }
+
+  /** The controls, in the present language. */
+  build() {
+    const { model } = this;
+    const { words } = model;
+    this.list.setAttribute("aria-label", words.samples);
+    const file = h("input", { type: "file", accept: "image/*", hidden: true, onchange: () => this.take(file.files[0]) });
+    this.tools.replaceChildren();
+    if (this.pictured) {
+      this.tools.append(
+        h("button", { type: "button", "data-name": "draw", onclick: () => DrawView.open(model, this.shape) }, words.drawSample),
+        h("button", { type: "button", "data-name": "file", title: words.dropHelp, onclick: () => file.click() }, words.dropSample),
+        file,
+      );
+    }
+    if (model.description.loss.rows) this.tools.append(this.labels());
+  }
+
+  labels() {
+    const { model } = this;
+    const { words, description } = model;
+    const names = description.classes ?? description.loss.rows.map((_, k) => String(k));
+    this.label = h(
+      "select",
+      { onchange: () => model.change({ kind: "label", n: model.sample, label: Number(this.label.value) }) },
+      ...names.map((name, k) => h("option", { value: k }, name)),
+    );
+    return h("label.label-select", {}, `${words.label} `, this.label);
+  }
+
+  // -- what is drawn ------------------------------------------------------------------------------
+
+  async drawNow() {
+    const { model } = this;
+    const { source, description, step } = model;
+    const needs = [this.input, description.output].map((name) => ({ side: "value", name, from: 0, to: model.samples }));
+    if (!model.ready(needs)) {
+      await source.load(needs).catch((error) => model.fail(error));
+      if (model.ready(needs)) this.draw();
+      return;
+    }
+    const values = step.array("value", this.input);
+    const each = sizeOf(this.shape);
+    this.thumbs.forEach(({ button, canvas, label }, n) => {
+      paintSample(canvas, values.subarray(n * each, (n + 1) * each), this.shape);
+      this.mark(n, button, label);
+    });
+    this.tell();
+  }
+
+  name(k) {
+    return this.model.description.classes?.[k] ?? String(k);
+  }
+
+  mark(n, button, label) {
+    const { model } = this;
+    const { labels, predicted } = model.source.state;
+    const chosen = n === model.sample;
+    button.setAttribute("aria-checked", String(chosen));
+    button.tabIndex = chosen ? 0 : -1;
+    const number_ = model.description.numbers[n];
+    if (predicted === null) {
+      button.setAttribute("aria-label", model.words.sample(number_));
+      return;
+    }
+    const right = predicted[n] === labels[n];
+    button.classList.toggle("wrong", !right);
+    label.textContent = right ? this.name(labels[n]) : `${this.name(labels[n])}→${this.name(predicted[n])}`;
+    button.setAttribute("aria-label", model.words.sampleLabel(number_, this.name(labels[n]), this.name(predicted[n])));
+  }
+
+  /** The loss of the batch, and how the chosen sample's class does. */
+  tell() {
+    const { model } = this;
+    const { words, source, description, step } = model;
+    const { labels, predicted, loss } = source.state;
+    const facts = [h("span.loss", {}, words.lossIs(number(loss, 6)))];
+    if (predicted !== null) {
+      const outputs = step.array("value", description.output);
+      const classes = outputs.length / model.samples;
+      const row = logSoftmax(outputs.subarray(model.sample * classes, (model.sample + 1) * classes), classes);
+      const k = predicted[model.sample];
+      facts.push(h("span", {}, words.predicts(this.name(k), percent(Math.exp(row[k])))));
+      facts.push(h("span.soft", {}, words.rightOf(predicted.filter((p, n) => p === labels[n]).length, labels.length)));
+      if (this.label) this.label.value = String(labels[model.sample]);
+    }
+    this.facts.replaceChildren(...facts);
+  }
+
+  // -- images from outside ------------------------------------------------------------------------
+
+  dropping() {
+    if (!this.pictured) return;
+    document.addEventListener("dragover", (event) => event.preventDefault());
+    document.addEventListener("drop", (event) => {
+      event.preventDefault();
+      this.take(event.dataTransfer?.files[0]);
+    });
+  }
+
+  async take(file) {
+    if (!file) return;
+    try {
+      const pixels = await pixelsOf(file, this.shape);
+      await this.model.change({ kind: "sample", n: this.model.sample, pixels });
+    } catch {
+      this.model.fail(new Error(this.model.words.noImage(file.name)));
+    }
+  }
+}
+
+/** A sample on a canvas: three channels as colours, else the first in grey. */
+export function paintSample(canvas, values, shape) {
+  const context = canvas.getContext("2d");
+  const [width, height] = [canvas.width, canvas.height];
+  const image = context.createImageData(width, height);
+  const pixels = new Int32Array(image.data.buffer);
+  const each = width * height;
+  let low = 0;
+  let high = 0;
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  const grey = scale(high || 1, true, low);
+  for (let i = 0; i < each; i++) {
+    if (shape.length === 3 && shape[0] === 3) {
+      const [red, green, blue] = [0, 1, 2].map((c) => grey(values[c * each + i]) & 255);
+      pixels[i] = (255 << 24) | (blue << 16) | (green << 8) | red;
+    } else pixels[i] = grey(values[i]);
+  }
+  context.putImageData(image, 0, 0);
+}
+
+customElements.define("gt-samples", SamplesView);

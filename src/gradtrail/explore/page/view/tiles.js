@@ -1,0 +1,114 @@
+// How the elements of an array lie on a canvas: tiles of cells, one tile for each map or filter.
+//
+// The last two axes make up a tile, those before them count the tiles; a row of features is wrapped.
+
+import { sizeOf } from "gradtrail/equation/affine.js";
+
+const GAP = 4;
+
+/** The side of a cell, for tiles about as large as `aim`. */
+function cellFor(rows, columns, aim, most) {
+  return Math.max(1, Math.min(most, Math.floor(aim / Math.max(rows, columns))));
+}
+
+/** How many features stand in a line: a number that divides them all, where one is near. */
+function columnsFor(count, most) {
+  for (let columns = Math.min(count, most); columns > most / 2; columns--) if (count % columns === 0) return columns;
+  return Math.min(count, most);
+}
+
+export class Tiles {
+  /**
+   * @param {number[]} shape of one sample, or of a whole parameter
+   * @param {{width: number, zoom: number, aim: number, height: number}} room in CSS pixels; what would be
+   *   higher than `height` is folded
+   * @param {number} near a place that is to be seen, though others are folded away then
+   */
+  constructor(shape, room, near = 0) {
+    this.shape = shape;
+    this.count = sizeOf(shape);
+    const [rows, columns, tiles] = this.arrangement(shape, room);
+    this.rows = rows;
+    this.columns = columns;
+    const span = [columns * this.cell + GAP, rows * this.cell + GAP];
+    this.across = this.perLine(tiles, room, span, shape);
+    const lines = Math.ceil(tiles / this.across);
+    const fitting = Math.max(1, Math.floor((room.height + GAP) / span[1]));
+    this.lines = Math.min(lines, fitting);
+    const line = Math.floor(near / (rows * columns) / this.across);
+    this.first = Math.max(0, Math.min(line, lines - this.lines)) * this.across;
+    this.shown = Math.min(tiles - this.first, this.lines * this.across);
+    this.folded = tiles - this.shown;
+    this.span = span;
+    this.width = Math.min(this.across, this.shown) * span[0] - GAP;
+    this.height = this.lines * span[1] - GAP;
+  }
+
+  arrangement(shape, { width, zoom, aim }) {
+    if (shape.length < 2) {
+      const count = this.count;
+      const wide = Math.min(aim > 40 ? 24 : 10, Math.max(4, Math.floor(width / count / zoom)));
+      this.cell = zoom * (count <= 12 ? wide : count <= 150 && aim > 40 ? 8 : 6);
+      const columns = columnsFor(count, Math.max(1, Math.floor(width / this.cell)));
+      return [Math.ceil(count / columns), columns, 1];
+    }
+    const [rows, columns] = shape.slice(-2);
+    this.cell = zoom * cellFor(rows, columns, aim, shape.length > 3 || aim < 40 ? 7 : 12);
+    return [rows, columns, this.count / (rows * columns)];
+  }
+
+  /** How many tiles stand in a line; the filters of one output stay together where they can. */
+  perLine(tiles, { width }, [span], shape) {
+    const most = Math.max(1, Math.floor((width + GAP) / span));
+    if (shape.length === 4 && shape[1] > 1 && shape[1] <= most) return shape[1] * Math.floor(most / shape[1]);
+    if (tiles <= most) return tiles;
+    const lines = Math.ceil(tiles / most);
+    return Math.ceil(tiles / lines);
+  }
+
+  /** Where a tile begins, counted from the first that is shown. */
+  corner(tile) {
+    return [(tile % this.across) * this.span[0], Math.floor(tile / this.across) * this.span[1]];
+  }
+
+  /** Where an element lies: its corner and the side of its cell; null where it is folded away. */
+  rect(place) {
+    const each = this.rows * this.columns;
+    const tile = Math.floor(place / each) - this.first;
+    if (tile < 0 || tile >= this.shown) return null;
+    const [x, y] = this.corner(tile);
+    const within = place % each;
+    return { x: x + (within % this.columns) * this.cell, y: y + Math.floor(within / this.columns) * this.cell };
+  }
+
+  /** The element at a point of the canvas, or null. */
+  at(x, y) {
+    const column = Math.floor(x / this.span[0]);
+    const line = Math.floor(y / this.span[1]);
+    if (x < 0 || y < 0 || column >= this.across || line >= this.lines) return null;
+    const inside = [Math.floor((x - column * this.span[0]) / this.cell), Math.floor((y - line * this.span[1]) / this.cell)];
+    if (inside[0] >= this.columns || inside[1] >= this.rows) return null;
+    const tile = line * this.across + column;
+    const place = ((this.first + tile) * this.rows + inside[1]) * this.columns + inside[0];
+    return tile < this.shown && place < this.count ? place : null;
+  }
+
+  /** The element that an arrow key leads to from a place. */
+  moved(place, key) {
+    const each = this.rows * this.columns;
+    const row = Math.floor((place % each) / this.columns);
+    const column = place % this.columns;
+    const tile = Math.floor(place / each);
+    const to = {
+      ArrowRight: column + 1 < this.columns ? place + 1 : null,
+      ArrowLeft: column > 0 ? place - 1 : null,
+      ArrowDown: row + 1 < this.rows ? place + this.columns : null,
+      ArrowUp: row > 0 ? place - this.columns : null,
+      PageDown: place + each < this.count ? place + each : null,
+      PageUp: tile > 0 ? place - each : null,
+      Home: tile * each,
+      End: Math.min(this.count, (tile + 1) * each) - 1,
+    }[key];
+    return to === null || to >= this.count ? place : to;
+  }
+}

@@ -1,0 +1,49 @@
+// What the update makes of one weight: the rule, the numbers in it, and the whole step at once.
+
+import { placeOf } from "gradtrail/equation/affine.js";
+import { h } from "gradtrail/view/dom.js";
+import { written } from "gradtrail/step/step.js";
+import { number } from "gradtrail/words/number.js";
+
+const SIGNS = { add: "+", sub: "−", mul: "·", div: "/" };
+const LETTERS = { weight: "w", gradient: "g", velocity: "v", mean: "m", square: "s", momentum: "μ", beta1: "β₁", beta2: "β₂", eps: "ε", weight_decay: "λ" };
+const RANK = { add: 1, sub: 1, mul: 2, div: 2 };
+
+/** An expression of the update rule as text. */
+function shown(expression, above = 0) {
+  if (expression.type === "Literal") return String(expression.value).replace("-", "−");
+  if (expression.type === "Variable") return LETTERS[expression.name] ?? expression.name;
+  const rank = RANK[expression.operation];
+  if (!rank) return `${expression.operation}(${expression.arguments.map((one) => shown(one)).join(", ")})`;
+  const [left, right] = expression.arguments;
+  const tight = expression.operation === "sub" || expression.operation === "div" ? rank + 0.5 : rank;
+  const text = `${shown(left, rank)} ${SIGNS[expression.operation]} ${shown(right, tight)}`;
+  return rank < above ? `(${text})` : text;
+}
+
+/** What the inspector shows about a weight's change. */
+export function updateCard(model, cell, heading) {
+  const { words, description, step, source } = model;
+  const { name, index } = cell;
+  const place = placeOf(step.shape(name), index);
+  const [weight, gradient] = ["value", "grad"].map((side) => (source.has(model.rows(side, name)) ? step.array(side, name)[place] : NaN));
+  if (Number.isNaN(weight)) source.load([model.rows("value", name), model.rows("grad", name)]).then(() => model.tell("spot"));
+  const change = step.array("change", name)[place];
+  const rules = description.optimizer.assignments.map(([target, expression]) => h("li", {}, h("code", {}, `${LETTERS[target] ?? target} ← ${shown(expression)}`)));
+  const link = (side) =>
+    h("button.link", { type: "button", onclick: () => model.follow({ side, name, index }) }, written(side, name, index));
+  return [
+    heading,
+    h("p", {}, description.optimizer.text),
+    h("ul.rules", {}, ...rules),
+    h(
+      "table.arrays",
+      {},
+      h("tbody", {},
+        h("tr", {}, h("th", { scope: "row" }, "w ", link("value")), h("td.number", {}, number(weight, 6))),
+        h("tr", {}, h("th", { scope: "row" }, "g ", link("grad")), h("td.number", {}, number(gradient, 6))),
+        h("tr", {}, h("th", { scope: "row" }, words.after), h("td.number", {}, number(weight + change, 6)))),
+    ),
+    h("p.soft", {}, words.updateHelp(number(source.state.lr))),
+  ];
+}

@@ -1,0 +1,41 @@
+// The sentence of `why` about an element: found in the page where it has all arrays, else asked for.
+
+import { h } from "gradtrail/view/dom.js";
+import { written } from "gradtrail/step/step.js";
+import { why } from "gradtrail/why/why.js";
+
+/** How long a pointer rests before a sentence is looked for that takes its time. */
+const REST = 140;
+
+export class Why {
+  constructor(model) {
+    this.model = model;
+  }
+
+  /** A paragraph that has the sentence, or gets it. */
+  element(cell) {
+    const { model } = this;
+    const { side, name, index } = cell;
+    const told = h("p.why", { "data-element": written(side, name, index) });
+    const answer = () => {
+      if (model.source.complete) this.fill(told, why(model.step, side, name, index, model.words.why));
+      else model.source.why(side, name, index).then((found) => this.fill(told, found), () => told.remove());
+    };
+    clearTimeout(this.waiting);
+    if (model.source.complete && model.isPinned(cell)) answer();
+    else {
+      told.textContent = "…";
+      this.waiting = setTimeout(answer, REST);
+    }
+    return told;
+  }
+
+  fill(told, { text, cause, where }) {
+    told.dataset.cause = cause;
+    told.textContent = text;
+    for (const cell of where ?? []) {
+      const { side, name, index } = cell;
+      told.append(" ", h("button.link.go", { type: "button", onclick: () => this.model.follow({ side, name, index }) }, `→ ${written(side, name, index)}`));
+    }
+  }
+}
