@@ -88,3 +88,26 @@ def test_a_value_that_came_to_less_than_a_rounding() -> None:
         answer = t.value.why(name, (0, 0))
         assert answer.cause == "underflow"
         assert "smaller than any number of its precision" in answer.text
+
+
+def test_a_place_that_no_window_reaches() -> None:
+    net = network([gt.ConvTranspose2d(1, 1, stride=2, bias=False), gt.Flatten(), gt.Linear(2)])
+    t = gt.trace(net, *samples(net))
+    answer = t.value.why("convt1.output", (0, 0, 1, 1))
+    assert answer.cause == "no window"
+    assert answer.text == "convt1.output[0,0,1,1] is 0: no window of convt1 reaches it."
+
+
+def test_the_strongest_samples_are_those_that_there_are() -> None:
+    """Batch norm's gradient has a product without a sample of its own beside those of all samples."""
+    net = network([gt.Conv2d(2, 3), gt.BatchNorm2d(), gt.ReLU(), gt.Flatten(), gt.Linear(3)])
+    t = gt.trace(net, *samples(net))
+    for index in [(0, 0, 2, 3), (1, 1, 4, 5)]:
+        shares = t.grad.terms("conv1.output", index).by("n′")
+        assert -1 in shares.keys_array
+        assert -1 not in shares.present().keys_array
+        assert len(shares.present()) == len(shares) - 1
+        text = t.grad.why("conv1.output", index).text
+        best = shares.present().top(1)
+        assert f"Most comes from sample {best.values_of(0)[0]} " in text
+        assert "-1" not in text

@@ -95,14 +95,20 @@ class Shares(Shown, Mapping[Key, float]):
         """
         positive("top", k=k)
         size = np.where(np.isnan(self.sums), np.inf, np.abs(self.sums))
-        order = np.lexsort((np.arange(len(self)), -size))[:k]
+        return self._chosen(np.lexsort((np.arange(len(self)), -size))[:k])
+
+    def present(self) -> Shares:
+        """Without the partial sums of products that lack one of the indices."""
+        return self._chosen(np.flatnonzero((self.keys_array >= 0).all(axis=1)))
+
+    def _chosen(self, rows: np.ndarray) -> Shares:
         return Shares(
             self.element,
             self.names,
-            self.keys_array[order],
-            self.sums[order],
-            self.magnitudes[order],
-            self.counts[order],
+            self.keys_array[rows],
+            self.sums[rows],
+            self.magnitudes[rows],
+            self.counts[rows],
             self.layers,
             self.whole,
         )

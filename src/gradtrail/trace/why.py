@@ -220,6 +220,8 @@ def _made_zero(terms: Terms) -> _Made:
     node = terms.step.system.producer[terms.name]
     if isinstance(node.equation, LossEquation):
         return _Made("saturated", "every prediction is its target to the last bit")
+    if not len(terms):
+        return _Made("no window", f"no window of {node.name} reaches it")
     row, operand = terms[0], terms.parts[0].operands[0].factor
     first = row.factors[0]
     place = Element(first.side, first.name, first.index)
@@ -290,15 +292,15 @@ def _strongest(terms: Terms) -> str:
     told = []
     samples = next((n for n in ("n", "n′") if n in moving), None)
     if samples is not None:
-        best = terms.by(samples).top(3)
+        best = terms.by(samples).present().top(3)
         parts = [f"sample {n} {number(v)}" for n, v in best.items()]
-        told.append(f"Most comes from {', '.join(parts)}")
+        told += [f"Most comes from {', '.join(parts)}"] if parts else []
     places = next(
         (pair for pair in (("y", "x"), ("h", "w"), ("y′", "x′")) if set(pair) <= moving), None
     )
     names = places or next(((n,) for n in ("c", "k", "f") if n in moving), None)
-    if names is not None:
-        best = terms.by(*names).top(1)
+    best = terms.by(*names).present().top(1) if names is not None else ()
+    if names is not None and len(best):
         key, value = best.values_of(0), float(best.sums[0])
         what = {"c": "channel", "k": "output", "f": "feature"}.get(names[0], "position")
         place = f"({key[0]},{key[1]})" if len(key) > 1 else str(key[0])
