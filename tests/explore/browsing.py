@@ -19,7 +19,8 @@ CHROMIUM = "/usr/bin/chromium"
 
 # A step in the page as Python has it, for modules that take one.
 LOAD = """
-async ({ description, arrays }) => {
+async (text) => {
+  const { description, arrays } = JSON.parse(text); // Playwright takes long over objects
   const { Step } = await import("gradtrail/step/step.js");
   const { Arrays, arrayOf } = await import("gradtrail/step/arrays.js");
   const held = new Arrays();
@@ -83,4 +84,4 @@ def load_step(tab: Any, session: Session) -> None:
                 "data": base64.b64encode(data.tobytes()).decode(),
             }
         )
-    tab.evaluate(LOAD, {"description": json.loads(json.dumps(describe(session))), "arrays": arrays})
+    tab.evaluate(LOAD, json.dumps({"description": describe(session), "arrays": arrays}))

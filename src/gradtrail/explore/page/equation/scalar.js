@@ -53,8 +53,15 @@ export function compiled(expression, single = false) {
   if (expression.type === "Variable") return (variables) => variables[expression.name];
   const operation = OPERATIONS[expression.operation];
   const parts = expression.arguments.map((argument) => compiled(argument, single));
-  const whole = (variables) => operation(...parts.map((part) => part(variables)));
+  const whole = called(operation, parts);
   return single ? (variables) => Math.fround(whole(variables)) : whole;
+}
+
+/** An operation on what its parts give; each number of parts by itself, for whole arrays go through this. */
+function called(operation, [first, second, third]) {
+  if (third) return (variables) => operation(first(variables), second(variables), third(variables));
+  if (second) return (variables) => operation(first(variables), second(variables));
+  return (variables) => operation(first(variables));
 }
 
 /** A named function of one number, `x`. */

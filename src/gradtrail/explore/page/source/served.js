@@ -132,6 +132,11 @@ export class ServedSource extends EventTarget {
     return (await asked(`api/why?${query}`)).json();
   }
 
+  /** Show the step that the server has now. */
+  async latest() {
+    await this.renew(await (await asked("api/state")).json());
+  }
+
   /** How a training goes on, from a step on. */
   async live(after) {
     return (await asked(`api/live?${new URLSearchParams({ after })}`)).json();

@@ -6,7 +6,9 @@ import { numbersOf } from "gradtrail/view/image.js";
 import { paintSample } from "gradtrail/view/samples.js";
 
 const SHEET = 280;
-const BRUSH = 22;
+
+/** A stroke about as thick as those of digits: relatively thicker where there are few pixels. */
+const brushFor = ([, height, width]) => SHEET * (0.045 + 0.95 / Math.min(height, width));
 
 export class DrawView extends HTMLElement {
   static open(model, shape) {
@@ -86,7 +88,7 @@ export class DrawView extends HTMLElement {
     context.lineCap = "round";
     context.lineJoin = "round";
     context.strokeStyle = "white";
-    context.lineWidth = BRUSH;
+    context.lineWidth = brushFor(this.shape);
     context.beginPath();
     context.moveTo(...this.last);
     context.lineTo(...to);

@@ -58,6 +58,7 @@ export class ExplorerView extends HTMLElement {
     new ResizeObserver(measured).observe(top);
     this.label();
     this.classList.add("ready");
+    performance.mark("gradtrail ready");
   }
 
   // -- changes ------------------------------------------------------------------------------------
@@ -74,6 +75,7 @@ export class ExplorerView extends HTMLElement {
   }
 
   fail(error) {
+    if (error.status === 409) return; // it was asked about a step that has been replaced meanwhile
     this.message.textContent = error.message;
     this.message.hidden = false;
     clearTimeout(this.quiet);

@@ -148,11 +148,19 @@ export class InspectorView extends HTMLElement {
   formulaOf(sum, several) {
     if (!this.known.has(sum)) {
       const filled = h("div.formula.numbers", { tabindex: "0", role: "math" });
-      const symbols = h("div.formula.symbols", { tabindex: "0" }, formulaFrom(sum.symbols));
+      const symbols = h("div.formula.symbols", { tabindex: "0" }, formulaFrom(this.symbolsOf(sum)));
       const layer = several ? h("span.soft", {}, sum.layer) : "";
       this.known.set(sum, { element: h("div.sum", {}, layer, symbols, filled, this.legend(sum)), filled });
     }
     return this.known.get(sum);
+  }
+
+  /** A sum in symbols; of a maximum, the maximum itself. */
+  symbolsOf(sum) {
+    const { step, description } = this.model;
+    const chosen = sum.factors.flat().length === 2 && step.nodes.get(sum.layer)?.equation.type === "Selection";
+    const forward = chosen && sum.arrays[sum.equation.terms[0].target.array][0] === "value";
+    return forward ? description.layers.find(({ name }) => name === sum.layer).formula : sum.symbols;
   }
 
   /** What the letters stand for. */
@@ -167,12 +175,13 @@ export class InspectorView extends HTMLElement {
     const { words } = this.model;
     const strongest = terms.top(3).map((row) => this.productOf(row));
     const more = terms.length > strongest.length ? " + …" : "";
-    const cancelled = terms.magnitude > 0 ? 1 - Math.min(1, Math.abs(terms.sum) / terms.magnitude) : 0;
+    const left = terms.magnitude > 0 ? 1 - Math.min(1, Math.abs(terms.sum) / terms.magnitude) : 0;
+    const cancelled = left > 5e-4 ? percent(left) : null;
     return h(
       "div.totals",
       {},
       h("div.worked", {}, strongest.join(" + ") + more, h("b", {}, ` = ${number(terms.sum, 6)}`)),
-      h("div.soft", {}, words.totals(count(terms.length), count(terms.nonzero), number(terms.magnitude), percent(cancelled))),
+      h("div.soft", {}, words.totals(count(terms.length), count(terms.nonzero), number(terms.magnitude), cancelled)),
     );
   }
 

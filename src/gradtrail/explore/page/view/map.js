@@ -3,7 +3,7 @@
 import { indexOf, placeOf, sizeOf } from "gradtrail/equation/affine.js";
 import { closedColour, scale } from "gradtrail/view/colour.js";
 import { framed, h, sharp } from "gradtrail/view/dom.js";
-import { closing, poolOf, windowsOf } from "gradtrail/view/marks.js";
+import { closing, contestOf, poolOf, windowsOf } from "gradtrail/view/marks.js";
 import { Tiles } from "gradtrail/view/tiles.js";
 import { written } from "gradtrail/step/step.js";
 import { number } from "gradtrail/words/number.js";
@@ -48,7 +48,7 @@ export class MapView extends HTMLElement {
       onfocus: () => this.focused(),
       onblur: () => this.model.point(null),
     });
-    this.fold = h("button.fold", { type: "button", onclick: () => this.unfold() });
+    this.fold = h("button.fold", { type: "button", hidden: true, onclick: () => this.unfold() });
     this.frame = h("div.map-frame", {}, this.picture, this.over);
     this.append(this.head, this.frame, this.fold);
     this.draw = framed(() => this.drawNow());
@@ -230,6 +230,7 @@ export class MapView extends HTMLElement {
     const style = getComputedStyle(this);
     if (read.length) this.spotlight(context, read, style, "--window");
     if (reached.length) this.spotlight(context, reached, style, "--reach");
+    if (read.length) this.contest(context, cell, style);
     for (const pin of pins) this.outline(context, pin, style, pin === cell);
   }
 
@@ -289,9 +290,20 @@ export class MapView extends HTMLElement {
     context.restore();
   }
 
+  /** In the window of a maximum, who won it, and who is as great. */
+  contest(context, cell, style) {
+    const held = cell.side === "value" && this.side === "value" ? contestOf(this.model, cell) : null;
+    if (!held || held.source !== this.name) return;
+    for (const place of held.ties) this.frameCell(context, place - this.offset, style, "--tie");
+    this.frameCell(context, held.winner - this.offset, style, "--cell");
+  }
+
   outline(context, pin, style, main) {
-    const place = this.placeOfPin(pin);
-    const rect = place < 0 ? null : this.tiles.rect(place);
+    this.frameCell(context, this.placeOfPin(pin), style, main ? "--cell" : "--pin");
+  }
+
+  frameCell(context, place, style, colour) {
+    const rect = place < 0 || place >= sizeOf(this.shape) ? null : this.tiles.rect(place);
     if (!rect) return;
     const grown = Math.max(this.tiles.cell, 3);
     const [x, y] = [rect.x - (grown - this.tiles.cell) / 2, rect.y - (grown - this.tiles.cell) / 2];
@@ -299,7 +311,7 @@ export class MapView extends HTMLElement {
     context.strokeStyle = style.getPropertyValue("--halo");
     context.strokeRect(x - 0.5, y - 0.5, grown + 1, grown + 1);
     context.lineWidth = 1.6;
-    context.strokeStyle = style.getPropertyValue(main ? "--cell" : "--pin");
+    context.strokeStyle = style.getPropertyValue(colour);
     context.strokeRect(x - 0.5, y - 0.5, grown + 1, grown + 1);
   }
 

@@ -1,6 +1,7 @@
 // What is drawn over the numbers: which elements are closed, who won a maximum, where there are ties.
 
 import { accessOf, affine, bounds, indexOf, plain, rangesOf, shapeOf, sizeOf, stridesOf } from "gradtrail/equation/affine.js";
+import { placesOf } from "gradtrail/step/step.js";
 import { functionOf } from "gradtrail/equation/scalar.js";
 
 /** The adjoint of a pointwise layer: its slope and what the slope is taken of; null for other layers. */
@@ -35,6 +36,22 @@ export function closing(step, side, name) {
 export function poolOf(step, name) {
   const node = step.producers.get(name);
   return node && node.equation.type === "Selection" && node.arrays[node.target] === name ? node : null;
+}
+
+/**
+ * The window behind one element of a maximum: places in the array that it is taken of.
+ * @returns {{source: string, winner: number, ties: number[]} | null} null for other elements
+ */
+export function contestOf(model, { name, index }) {
+  const { step } = model;
+  const node = poolOf(step, name);
+  if (!node || !model.ready(model.needs({ side: "value", name, index }))) return null;
+  const [part] = step.parts("value", name, index);
+  const [won, read] = part.operands;
+  const places = placesOf(read.access, read.shape, part.points);
+  const winner = places[won.values(part.points).indexOf(1)];
+  const ties = [...places].filter((place) => place !== winner && read.array[place] === read.array[winner]);
+  return { source: read.name, winner, ties };
 }
 
 /**

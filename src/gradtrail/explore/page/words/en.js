@@ -63,7 +63,10 @@ export const english = {
   pinHelp: "Keep this number here (Enter)",
   back: "Back",
   trail: "The way here",
-  totals: (products, nonzero, magnitude, share) => `${products} products, ${nonzero} of them not 0; Σ|products| = ${magnitude}, ${share} cancel`,
+  totals: (products, nonzero, magnitude, share) =>
+    products === "1"
+      ? "one product"
+      : `${products} products, ${nonzero} of them not 0; Σ|products| = ${magnitude}${share ? `, ${share} cancel` : ""}`,
   given: "It is given: no layer computed it.",
   winnerOf: (layer) => `It is no sum: it says which point of ${layer}'s window won, row by row.`,
   softmaxOf: (outputs) => `It is no sum: it is the softmax of ${outputs}.`,

@@ -63,7 +63,8 @@ export const korean = {
   pinHelp: "이 수를 여기에 붙잡아 둡니다 (Enter)",
   back: "뒤로",
   trail: "지나온 길",
-  totals: (products, nonzero, magnitude, share) => `곱 ${products}개, 그중 0이 아닌 것 ${nonzero}개; Σ|곱| = ${magnitude}, ${share} 상쇄`,
+  totals: (products, nonzero, magnitude, share) =>
+    products === "1" ? "곱 하나" : `곱 ${products}개, 그중 0이 아닌 것 ${nonzero}개; Σ|곱| = ${magnitude}${share ? `, ${share} 상쇄` : ""}`,
   given: "주어진 값입니다. 어느 층도 계산하지 않았습니다.",
   winnerOf: (layer) => `합이 아닙니다. ${layer} 층의 창에서 어느 자리가 최댓값인지를 행 순서로 나타냅니다.`,
   softmaxOf: (outputs) => `합이 아닙니다. ${outputs}의 소프트맥스입니다.`,
