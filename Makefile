@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint torch browser bench clean
+.PHONY: demo test lint torch browser pictures bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed  ## train on the digits and take a gradient apart
@@ -20,9 +20,11 @@ lint: $(VENV)/installed-dev  ## style and types
 torch: $(VENV)/installed-test  ## the comparisons with PyTorch, which must be in .venv
 	$(BIN)/python -m pytest -m torch
 
-browser: $(VENV)/installed-test  ## the pages in Chromium, which must be at /usr/bin/chromium
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright
-	$(BIN)/python -m pytest -m browser
+browser: $(VENV)/installed-browser  ## the pages in Chromium, which must be at /usr/bin/chromium
+	GRADTRAIL_AXE=$(VENV)/axe/package/axe.min.js $(BIN)/python -m pytest -m browser
+
+pictures: $(VENV)/installed-browser  ## the pictures in docs/explore.md, from the page itself
+	$(BIN)/python docs/pictures/make.py
 
 bench: $(VENV)/installed-bench  ## speed and accuracy against PyTorch and others, as far as .venv has them
 	$(BIN)/python -m benchmarks.training $(BENCH)
@@ -43,6 +45,11 @@ $(VENV)/installed-test: $(VENV)/installed
 
 $(VENV)/installed-dev: $(VENV)/installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(VENV)/installed-browser: $(VENV)/installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright
+	mkdir -p $(VENV)/axe && cd $(VENV)/axe && npm pack --silent axe-core@4 >/dev/null && tar xzf axe-core-*.tgz
 	@touch $@
 
 $(VENV)/installed-bench: $(VENV)/installed

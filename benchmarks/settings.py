@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "CURVES",
+    "EXPLORING",
     "FEEDING",
     "FLOOR",
     "FOLDER",
@@ -110,6 +111,9 @@ FEEDING: Mapping[str, float] = {"mnist-cnn": 0.95, "resnet20": 0.95}
 
 FOLDER: Mapping[str, float] = {"mnist-cnn": 0.8}
 """What part of it where they come from a folder of files, once these have been decoded."""
+
+EXPLORING: Mapping[str, float] = dict.fromkeys(WORKLOADS, 1.03)
+"""How many times as long a training step may take while a page follows the training."""
 
 TRACE: Mapping[str, float] = {"lenet5": 3.0}
 """How many times as long as a training step a trace may take."""

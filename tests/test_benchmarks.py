@@ -389,7 +389,7 @@ def test_our_side_is_measured_without_peers(
 ) -> None:
     monkeypatch.setattr(training, "installed", lambda threads: ([], []))
     arguments = ["--networks", "digits-cnn", "--seconds", "0.01", "--threads", "1"]
-    named = "training,layers,inference,samples,tracing,overhead"
+    named = "training,layers,inference,samples,tracing,exploring,overhead"
     sections = ["--sections", named, "--out", str(tmp_path)]
     result = CliRunner().invoke(training.main, [*arguments, *sections])
     assert result.exit_code == 0, result.output
@@ -398,6 +398,7 @@ def test_our_side_is_measured_without_peers(
     assert "FMA peak, 1 thread" in written
     assert written.count("| digits-cnn / 32 | gradtrail, a training step |") == 2
     assert "| digits-cnn / 32 | gradtrail, gt.trace " in written
+    assert "| digits-cnn / 32 | followed by a page |" in written
     assert not (tmp_path / "training.png").exists()
 
 

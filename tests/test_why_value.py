@@ -99,7 +99,7 @@ def test_a_place_that_no_window_reaches() -> None:
 
 
 def test_the_strongest_samples_are_those_that_there_are() -> None:
-    """Batch norm's gradient has a product without a sample of its own beside those of all samples."""
+    """Batch norm's gradient has a product that belongs to no sample, beside those of all."""
     net = network([gt.Conv2d(2, 3), gt.BatchNorm2d(), gt.ReLU(), gt.Flatten(), gt.Linear(3)])
     t = gt.trace(net, *samples(net))
     for index in [(0, 0, 2, 3), (1, 1, 4, 5)]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from ..report import Part
 from ..session import Session
 from . import (
+    exploring,
     feeding,
     inference,
     layers,
@@ -28,6 +29,7 @@ SECTIONS: Mapping[str, Callable[[Session], Part]] = {
     "samples": samples.measure,
     "tracing": tracing.measure,
     "feeding": feeding.measure,
+    "exploring": exploring.measure,
     "startup": startup.measure,
     "overhead": overhead.measure,
     "memory": memory.measure,

@@ -20,8 +20,11 @@ from .named_arrays import NamedArrays
 from .samples import checked_samples
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .engines import Engine
     from .engines.explanation import Explanation
+    from .explore.explorer import Explorer
     from .plan import Plan
     from .reach import Reach
 
@@ -267,6 +270,29 @@ class Network:
         from .layers.losses import loss_for
 
         return engine_for(engine, self).explain(self, layer, loss_for(loss))
+
+    def explore(self, x: Any = None, y: Any = None, **settings: Any) -> Explorer | Path:
+        """Open a page on which one learning step can be looked at, taken apart and changed.
+
+        Args:
+            x: samples, (N, *input_shape); None for digits from the test part, brought to the
+                network's size, where it takes them: one channel, at least 8 × 8, ten outputs or
+                more. Any other network gets normal noise with the label 0.
+            y: their labels, with `x`.
+            settings: `samples`, how many of the samples are shown, by default the first 16; `loss`,
+                `training`, `seed` and `engine` as of `gt.trace`; and the arguments of
+                `Trace.explore`.
+
+        Returns:
+            See `Trace.explore`. Nothing that is done on the page changes this network.
+
+        Raises:
+            ArgumentError: a setting out of its range.
+            DataError: samples or labels that do not fit.
+        """
+        from .explore.explorer import explore_network
+
+        return explore_network(self, x, y, **settings)
 
     def receptive_field(
         self, layer: str, position: Any, *, of: str = "input", training: bool = False

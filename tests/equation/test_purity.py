@@ -54,6 +54,10 @@ ALLOWED = {
         *("files", "layers", "network", "optional", "train"),
     ),
     "sklearn": ("errors", "interop"),
+    "explore": (
+        *("data", "engines", "equation", "errors", "files"),
+        *("layers", "network", "optional", "plan", "trace", "train"),
+    ),
     "cli": ("",),
     "__main__": ("cli",),
     "__init__": ("",),
@@ -61,7 +65,8 @@ ALLOWED = {
 
 # Inside a function only, where a method of a lower part hands over to a higher one by name.
 LATE = {
-    "network": ("engines", "files", "plan", "reach"),
+    "network": ("engines", "explore", "files", "plan", "reach"),
+    "trace": ("explore",),
     "plan": ("network", "plan_view"),
     "reach": ("reach_view",),
     "interop": ("__version__",),

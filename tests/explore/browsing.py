@@ -1,4 +1,4 @@
-"""Chromium with the page's modules in it, without any server: requests are answered from the files."""
+"""Chromium with the page's modules in it, without any server: requests get the files."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,13 @@ ASK = """
   return cells.map(([side, name, index]) => {
     const terms = new Terms(step, side, name, index);
     const every = terms.indices.slice(0, 2);
+    const texts = () => step.sums(side, name).map((sum) => text(formula(sum.printed, index)));
     return {
       value: terms.value, sum: terms.sum, magnitude: terms.magnitude, nonzero: terms.nonzero,
       length: terms.length, indices: terms.indices, given: terms.given,
       top: terms.top(20),
       by: terms.given ? [] : terms.by(...every).map((s) => [s.keys, s.sum, s.magnitude, s.count]),
-      equations: terms.given ? [] : step.sums(side, name).map((sum) => text(formula(sum.printed, index))),
+      equations: terms.given ? [] : texts(),
     };
   });
 })
@@ -57,6 +59,7 @@ EVERYTHING = [
 ]
 
 
+@cache
 def steps() -> dict[str, gt.Trace]:
     draw = np.random.Generator(np.random.PCG64(5))
     whole = network(EVERYTHING, (2, 13, 12))

@@ -140,7 +140,12 @@ def data_of(run: Path, data: str | None, data_path: Path | None, split: str) -> 
 
 
 def batch_of(
-    run: Path, data: str | None, data_path: Path | None, split: str, samples: str | None
+    run: Path,
+    data: str | None,
+    data_path: Path | None,
+    split: str | None,
+    samples: str | None,
+    first: int | None = None,
 ) -> Chosen:
     """Some of a run's samples.
 
@@ -148,8 +153,9 @@ def batch_of(
         run: the folder.
         data: a data set's name or a path, instead of the run's own.
         data_path: where a named set's files are.
-        split: "train", "validation" or "test".
-        samples: such as `0-63` or `3,17`; None for the first batch.
+        split: "train", "validation" or "test"; None for what the network is best judged by.
+        samples: such as `0-63` or `3,17`; None for the first ones.
+        first: how many these are; None for a batch.
 
     Raises:
         FileError: the folder holds no run, or the data are not there.
@@ -157,8 +163,8 @@ def batch_of(
     """
     held = pair_of(run, data, data_path, split)
     count = len(labels_of(held.pair))
-    first = np.arange(min(held.batch_size, count))
-    numbers = first if samples is None else _numbers(samples, count)
+    usual = np.arange(min(first or held.batch_size, count))
+    numbers = usual if samples is None else _numbers(samples, count)
     return Chosen(held.network, *arrays_of(held.pair, numbers), numbers)
 
 

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from ..data.known import NAMES
 from ..data.progress import silent
 from ..errors import ArgumentError
 from ..runs import Outcome, Prepared, names, read_recipe, resume, shipped, start, tables_of
+from ..train import Observer
 from ..train.progress import Progress
 from ..train.training import Training
 from .common import STOPPED, one_error, shape_of, words
+from .exploring import Following, following
 
 __all__ = ["train_command"]
 
@@ -121,10 +123,22 @@ def _usually(table: str, key: str) -> str:
     type=click.Path(path_type=Path),
     help="Go on with this run, bit by bit as if nothing had stopped it.",
 )
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option(
+    "--explore",
+    is_flag=True,
+    help="Open a page that follows the training; it stays with what came of it until Ctrl-C.",
+)
+@click.option("--no-browser", is_flag=True, help="Print that page's address, and open nothing.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors, and a page's address.")
 @one_error
 def train_command(
-    recipe: str | None, resumed: Path | None, out: Path | None, quiet: bool, **options: Any
+    recipe: str | None,
+    resumed: Path | None,
+    out: Path | None,
+    explore: bool,
+    no_browser: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Train a network on images and keep the run in a folder.
 
@@ -140,23 +154,48 @@ def train_command(
 
     Example: gradtrail train --resume runs/lenet
     """
-    since = time.perf_counter()
     say = (lambda text: None) if quiet else click.echo
     given = {name: value for name, value in options.items() if value not in (None, ())}
+    if no_browser and not explore:
+        raise ArgumentError("--no-browser is for the page of --explore")
+    with following(explore, not no_browser) as page:
+        _train(recipe, resumed, out, given, say, quiet, page)
+        if page is not None:
+            with suppress(KeyboardInterrupt):  # the run is kept, wherever it comes
+                page.stay()
+
+
+def _train(
+    recipe: str | None,
+    resumed: Path | None,
+    out: Path | None,
+    given: dict[str, Any],
+    say: Any,
+    quiet: bool,
+    page: Following | None,
+) -> None:
+    """Train, and tell what came of it; see the command."""
+    since = time.perf_counter()
     with _asked_once() as asked, silent() if quiet else nullcontext():
 
         def ready(work: Prepared, training: Training) -> None:
             for note in work.notes:
                 say(note)
             say(f"{work.network.plan(work.recipe.training.batch_size)}\n")
+            if page is not None:
+                place = resumed or out
+                title = place.resolve().name if place else work.recipe.model.title
+                page.begin(work, training, title)
             asked.training = training
 
-        observers = [Progress(not quiet)]
+        observers: list[Observer] = [Progress(not quiet)]
+        if page is not None:
+            observers.append(page.observer)
         if resumed is not None:
             if recipe is not None or out is not None or given.keys() - {"threads"}:
                 raise ArgumentError(
                     "--resume goes on with a run as its recipe says; leave out everything else but "
-                    "--threads and --quiet"
+                    "--threads, --explore, --no-browser and --quiet"
                 )
             threads = given.get("threads")
             done = resume(resumed, threads=threads, observers=observers, ready=ready)

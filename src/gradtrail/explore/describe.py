@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..equation import Node, gather
+from ..equation import Equation, Node, gather, mathml
 from ..equation.codec import to_data
 from ..plan import make_plan
 from ..trace.element import Side
 from ..trace.step import Step, Sum, gated, logarithm
-from .session import Session
+from .session import Session, stored
 
 __all__ = ["FORMAT", "describe"]
 
@@ -35,6 +35,7 @@ def describe(session: Session) -> dict[str, Any]:
         "output": session.network.output_name,
         "classes": session.network.classes,
         "numbers": session.numbers,
+        "live": session.following is not None,
         "layers": _layers(session),
         "nodes": [_node(node) for node in step.system.nodes],
         "backward": [
@@ -55,6 +56,11 @@ def describe(session: Session) -> dict[str, Any]:
 def _layers(session: Session) -> list[dict[str, Any]]:
     """Each layer with how its shape arose; the loss last."""
     plan = make_plan(session.network, len(session.x))
+    system = session.trace.system
+    forward = {node.name: _formula(node.equation) for node in system.nodes}
+    back: dict[str, list[str]] = {name: [] for name in forward}
+    for sent in system.backward:
+        back[sent.node.name].append(_formula(gather(sent.equation)))
     found: list[dict[str, Any]] = [
         {
             "name": row.name,
@@ -65,12 +71,25 @@ def _layers(session: Session) -> list[dict[str, Any]]:
             "how": row.how,
             "multiply_adds": row.multiply_adds,
             "receptive_field": str(row.receptive_field[0].size) if row.receptive_field else "",
+            "formula": forward[row.name],
+            "adjoints": back[row.name],
         }
         for row, step in zip(plan.rows, session.network.steps, strict=True)
     ]
-    last = session.trace.system.nodes[-1]
-    head = {"name": last.name, "kind": last.kind, "settings": repr(session.loss)}
-    return [*found, head | {"sources": last.inputs, "shape": [], "how": [], "multiply_adds": 0}]
+    last = system.nodes[-1]
+    end: dict[str, Any] = {
+        "name": last.name,
+        "kind": last.kind,
+        "settings": repr(session.loss),
+        "sources": last.inputs,
+        "shape": [],
+        "how": [],
+        "multiply_adds": 0,
+        "receptive_field": "",
+        "formula": forward[last.name],
+        "adjoints": back[last.name],
+    }
+    return [*found, end]
 
 
 def _node(node: Node) -> dict[str, Any]:
@@ -90,6 +109,8 @@ def _node(node: Node) -> dict[str, Any]:
 def _arrays(session: Session) -> list[dict[str, Any]]:
     """Every array in forward order: its shape, what it is, and whether it has a gradient."""
     step, dtypes = session.trace.step, session.dtypes
+    grad = session.trace.grad
+    dtypes_of_gradients = {name: stored(grad[name]).dtype.str[1:] for name in grad}
     system = step.system
     gradients = set(step.names("grad"))
     return [
@@ -101,6 +122,7 @@ def _arrays(session: Session) -> list[dict[str, Any]]:
             "layer": name.partition(".")[0] if "." in name else name,
             "dtype": dtypes[name],
             "gradient": name in gradients,
+            "gradient_dtype": dtypes_of_gradients.get(name),
             "by_sample": name in system.by_sample,
         }
         for name in step.names("value")
@@ -121,12 +143,16 @@ def _role(step: Step, name: str) -> str:
 
 def _sum(one: Sum) -> dict[str, Any]:
     """A sum that an array is: what is computed, and as it is printed, solved for its own index."""
+    printed = gather(one.equation)
+    letters = dict.fromkeys(a.array for term in one.equation.terms for a in term.accesses)
     return {
         "layer": one.layer,
         "given": one.node is None,
         "arrays": one.arrays,
         "equation": to_data(one.equation),
-        "printed": to_data(gather(one.equation)),
+        "printed": to_data(printed),
+        "symbols": "" if one.node is None else _formula(printed),
+        "letters": list(letters),
         "factors": [
             [
                 {"gate": gated(one, factor), "logarithm": logarithm(factor)}
@@ -135,6 +161,11 @@ def _sum(one: Sum) -> dict[str, Any]:
             for term in one.equation.terms
         ],
     }
+
+
+def _formula(equation: Equation) -> str:
+    """MathML; how lines are aligned is left to the page's style, which alone its policy allows."""
+    return mathml(equation).replace(' style="text-align:left"', "")
 
 
 def _loss(session: Session) -> dict[str, Any]:

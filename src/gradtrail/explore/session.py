@@ -1,12 +1,15 @@
 """What the page shows: one learning step of a network, which may be changed and computed anew.
 
 A session works on copies. Its network starts with the parameters of the traced step, whatever has
-become of the network since, and nobody else's network is changed.
+become of the network since, and nobody else's network is changed. It may follow a training: then it
+takes over that one's weights from time to time, until somebody edits something.
 """
 
 from __future__ import annotations
 
 import copy
+import math
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +18,7 @@ import numpy as np
 from ..errors import ArgumentError, DataError, UnknownNameError, unknown
 from ..trace import Trace, trace
 from ..trace.element import Side
+from ..trace.export import plain
 from ..trace.why import Answer
 from ..train import SGD, Optimizer
 
@@ -23,9 +27,14 @@ __all__ = ["Session"]
 _RATE = 0.05
 """The learning rate where nobody says one."""
 
+_STATE = ("x", "y", "trace", "optimizer", "updates", "edited", "following", "_first")
+"""What a change may change, besides the network's arrays."""
+
 
 class Session:
     """A traced step that may be changed.
+
+    Whoever shares a session with other threads holds its `lock` while he asks or changes something.
 
     Args:
         traced: the step to begin with.
@@ -62,41 +71,132 @@ class Session:
                     held[name] = traced.value[name]
         self.loss, self.training, self.seed = origin.loss, origin.training, origin.seed
         self.engine, self._optimizer = origin.engine, optimizer
-        self._first = traced, copy.deepcopy(self.network)
+        self.lock = threading.RLock()
+        self.following: bool | None = None
+        self._latest: Mapping[str, np.ndarray] | None = None
+        self._first: tuple[Trace, Mapping[str, np.ndarray]] = traced, self._arrays()
         self.version = -1
+        self._changes: tuple[tuple[int, float], dict[str, np.ndarray]] | None = None
         self._begin()
 
     def _begin(self) -> None:
-        """The step as it was at first."""
-        traced, network = self._first
-        self.trace, self.network = traced, copy.deepcopy(network)
-        self.x, self.y = traced.origin.x.copy(), np.array(traced.origin.y)
+        """The step as it was at first, or as the training that is followed had it last."""
+        self.trace, arrays = self._first
+        self._fill(arrays)
+        origin = self.trace.origin
+        self.x, self.y = origin.x.copy(), np.array(origin.y)
         self.optimizer = copy.copy(self._optimizer)  # which remembers nothing yet
         self.updates = 0
         self.edited = False
         self.version += 1
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters and running statistics."""
+        arrays = {**self.network.parameters, **self.network.buffers}
+        return {name: array.copy() for name, array in arrays.items()}
+
+    def _fill(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Write all parameters and running statistics."""
+        for held in (self.network.parameters, self.network.buffers):
+            for name in held:
+                held[name] = arrays[name]
+
+    def _traced(self, x: np.ndarray, y: np.ndarray) -> Trace:
+        return trace(
+            self.network,
+            x,
+            y,
+            loss=self.loss,
+            training=self.training,
+            seed=self.seed,
+            engine=self.engine,
+        )
+
+    def follow(self, arrays: Mapping[str, np.ndarray]) -> bool:
+        """Take over the weights of a training, unless something was edited.
+
+        Args:
+            arrays: its parameters and running statistics by name; they are kept, so nobody may
+                change them any more.
+
+        Returns:
+            Whether the step was computed anew. If not, the change `follow` takes these arrays.
+        """
+        self._latest = arrays
+        if not self.following:
+            return False
+        self._take(arrays)
+        return True
+
+    def _take(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """The step at other weights, with the samples as they were at first."""
+        origin = self._first[0].origin
+        self._fill(arrays)
+        self._first = self._traced(origin.x, origin.y), arrays
+        self._begin()
 
     @property
     def dtypes(self) -> Mapping[str, str]:
         """How the numbers of each value are stored: `f4`, `f8` or `i4`."""
         return {name: stored(self.trace.value[name]).dtype.str[1:] for name in self.trace.value}
 
-    def rows(self, side: Side, name: str, begin: int, end: int) -> np.ndarray:
+    def rows(self, side: str, name: str, begin: int, end: int) -> np.ndarray:
         """Some of an array along its first axis, as it is sent; a single number is one row.
 
         Raises:
             UnknownNameError: there is no such array.
             ArgumentError: rows that it has not.
         """
-        if side not in ("value", "grad"):
-            raise ArgumentError(f"an array is a value or a grad, got {side!r}")
-        array = np.atleast_1d((self.trace.value if side == "value" else self.trace.grad)[name])
+        array = self.array(side, name)
         if not 0 <= begin <= end <= len(array):
             raise ArgumentError(f"{name} has rows 0 to {len(array)}, got {begin} to {end}")
         return stored(array[begin:end])
 
+    def array(self, side: str, name: str) -> np.ndarray:
+        """An array by its side: `value`, `grad` or `change`; a single number is one row.
+
+        Raises:
+            UnknownNameError: there is no such array.
+            ArgumentError: no such side.
+        """
+        sides = {"value": self.trace.value, "grad": self.trace.grad}
+        if side == "change":
+            if name not in self.changes:
+                raise UnknownNameError(unknown("parameter", name, self.changes))
+            return np.atleast_1d(self.changes[name])
+        if side not in sides:
+            raise ArgumentError(f"an array is a value, a grad or a change, got {side!r}")
+        return np.atleast_1d(sides[side][name])
+
+    @property
+    def changes(self) -> Mapping[str, np.ndarray]:
+        """What the next update would add to each parameter."""
+        key = self.version, self.optimizer.lr
+        if self._changes is None or self._changes[0] != key:
+            before = self.network.parameters
+            after = {name: before[name].copy() for name in before}
+            gradients = {name: self.trace.grad[name] for name in before}
+            with np.errstate(all="ignore"):
+                self._optimizer_as_it_is().apply(self.network, after, gradients)
+                found = {name: after[name] - before[name] for name in before}
+            self._changes = key, found
+        return self._changes[1]
+
+    def _optimizer_as_it_is(self) -> Optimizer:
+        """Another optimiser that remembers what the present one does."""
+        other = copy.copy(self.optimizer)
+        other.remember(self.network, *self.optimizer.remembered(self.network))
+        return other
+
     def why(self, side: Side, name: str, index: Sequence[int]) -> Answer:
-        """See `gradtrail.trace`."""
+        """See `gradtrail.trace`.
+
+        Raises:
+            UnknownNameError: there is no such array.
+            ArgumentError: no such side, or an index that does not fit.
+        """
+        if side not in ("value", "grad"):
+            raise ArgumentError(f"a value or a grad has a reason, got {side!r}")
         asked = self.trace.value if side == "value" else self.trace.grad
         return asked.why(name, tuple(index))
 
@@ -106,12 +206,13 @@ class Session:
         classes = self.loss.classes(self.y)
         return {
             "version": self.version,
-            "loss": float(self.trace.loss),
+            "loss": plain(float(self.trace.loss)),
             "labels": np.asarray(self.y if classes is None else classes).tolist(),
             "predicted": None if classes is None else outputs.argmax(axis=1).tolist(),
             "updates": self.updates,
             "edited": self.edited,
             "lr": float(self.optimizer.lr),
+            "following": self.following,
         }
 
     def apply(self, changes: Sequence[Mapping[str, Any]]) -> None:
@@ -122,8 +223,12 @@ class Session:
                 `element`: `name` (of a parameter or `input`), `index` and `value`;
                 `sample`: `n` and `pixels`, all numbers of one sample in order;
                 `label`: `n` and `label`;
-                `update`: one step of the optimiser along the present gradient, with `lr` if given;
-                `reset`: everything as it was at first.
+                `rate`: `lr`, the optimiser's from now on;
+                `update`: one step of the optimiser along the present gradient;
+                `reset`: everything as it was at first, or as the training that was followed had it
+                    last;
+                `follow`: the newest weights of the training, and those that come after them; every
+                    other change but `reset` ends that.
 
         Raises:
             ArgumentError: a change that cannot be made; it says which and why.
@@ -131,68 +236,73 @@ class Session:
         """
         if not isinstance(changes, list | tuple):
             raise ArgumentError(f"changes are a list, got {changes!r:.60}")
-        kept = self.x.copy(), self.y.copy(), copy.deepcopy(self.network), self.trace
-        optimizer, updates, edited = copy.deepcopy(self.optimizer), self.updates, self.edited
-        self._hand_on(self.optimizer, optimizer, self.network, kept[2])
+        kept, arrays = {name: getattr(self, name) for name in _STATE}, self._arrays()
+        self.optimizer = self._optimizer_as_it_is()
+        self.x, self.y = self.x.copy(), self.y.copy()  # a trace may hold the others
         try:
-            for change in changes:
-                self._change(change)
+            with np.errstate(all="ignore"):  # what is not finite is shown
+                for change in changes:
+                    self._change(change)
         except Exception:
-            self.x, self.y, self.network, self.trace = kept
-            self.optimizer, self.updates, self.edited = optimizer, updates, edited
+            vars(self).update(kept)
+            self._fill(arrays)
             raise
         self.version += 1
 
-    @staticmethod
-    def _hand_on(first: Optimizer, second: Optimizer, old: Any, new: Any) -> None:
-        """What an optimiser remembers of one network, for another optimiser and its copy."""
-        step, arrays = first.remembered(old)
-        copied = {name: {k: a.copy() for k, a in held.items()} for name, held in arrays.items()}
-        second.remember(new, step, copied)
-
     def _change(self, change: Mapping[str, Any]) -> None:
         kind = change.get("kind") if isinstance(change, Mapping) else None
-        if kind == "reset":
-            self._begin()
+        whole = {"reset": self._begin, "follow": self._go_on}
+        if kind in whole:
+            whole[kind]()
             return
         kinds = {
             "element": self._set_element,
             "sample": self._set_sample,
             "label": self._set_label,
+            "rate": self._set_rate,
             "update": self._update,
         }
         if kind not in kinds:
-            raise ArgumentError(unknown("change", kind, [*kinds, "reset"]))
+            raise ArgumentError(unknown("change", kind, [*kinds, *whole]))
         kinds[kind](change)
+        if kind == "rate":
+            return
         self.edited = self.edited or kind != "update"
-        self.trace = trace(
-            self.network,
-            self.x,
-            self.y,
-            loss=self.loss,
-            training=self.training,
-            seed=self.seed,
-            engine=self.engine,
-        )
+        if self.following:
+            self.following = False
+        self.trace = self._traced(self.x, self.y)
+
+    def _go_on(self) -> None:
+        """Follow the training again."""
+        if self.following is None:
+            raise ArgumentError("no training is followed here")
+        self.following = True
+        if self._latest is None:
+            self._begin()
+        else:
+            self._take(self._latest)
 
     def _set_element(self, change: Mapping[str, Any]) -> None:
         name, value = change.get("name"), _number(change.get("value"))
         held: Mapping[str, np.ndarray] = {"input": self.x, **self.network.parameters}
-        if name not in held:
+        if not isinstance(name, str) or name not in held:
             raise UnknownNameError(unknown("editable array", name, held))
-        index = change.get("index")
+        index: Any = change.get("index")
         shape = held[name].shape
         whole = isinstance(index, list | tuple) and len(index) == len(shape)
         if not whole or not all(_within(i, size) for i, size in zip(index, shape, strict=True)):
             raise ArgumentError(f"{name} has the shape {shape}, so it has no element {index!r:.60}")
-        held[name][tuple(index)] = value
+        held[name][tuple(index)] = _fitting(value, held[name])
 
     def _set_sample(self, change: Mapping[str, Any]) -> None:
-        n, pixels = self._sample(change), change.get("pixels")
+        n = self._sample(change)
+        pixels: Any = change.get("pixels")
         if not isinstance(pixels, list | tuple) or len(pixels) != self.x[n].size:
-            got = f"{len(pixels)} of them" if isinstance(pixels, list | tuple) else f"{pixels!r:.40}"
+            several = isinstance(pixels, list | tuple)
+            got = f"{len(pixels)} of them" if several else f"{pixels!r:.40}"
             raise ArgumentError(f"a sample is {self.x[n].size} numbers, got {got}")
-        self.x[n] = np.array([_number(p) for p in pixels]).reshape(self.x[n].shape)
+        numbers = [_fitting(_number(p), self.x) for p in pixels]
+        self.x[n] = np.array(numbers).reshape(self.x[n].shape)
 
     def _set_label(self, change: Mapping[str, Any]) -> None:
         n, label = self._sample(change), change.get("label")
@@ -202,7 +312,10 @@ class Session:
         if counted and not (isinstance(label, int) and not isinstance(label, bool)):
             raise DataError(f"a label is a whole number here, got {label!r:.40}")
         labels = self.y.copy()
-        labels[n] = label if counted else _number(label)
+        try:
+            labels[n] = label if counted else _fitting(_number(label), labels)
+        except OverflowError:
+            raise DataError(f"a label is {labels.dtype} here, got {label!r:.40}") from None
         outputs = self.trace.value[self.network.output_name]
         self.loss.targets(labels, outputs.shape)  # refuses what is no class
         self.y = labels
@@ -214,12 +327,13 @@ class Session:
         assert isinstance(n, int)
         return n
 
+    def _set_rate(self, change: Mapping[str, Any]) -> None:
+        lr = _number(change.get("lr"))
+        if lr <= 0:
+            raise ArgumentError(f"lr must be above 0, got {lr!r}")
+        self.optimizer.lr = lr
+
     def _update(self, change: Mapping[str, Any]) -> None:
-        if "lr" in change:
-            lr = _number(change["lr"])
-            if lr <= 0:
-                raise ArgumentError(f"lr must be above 0, got {lr!r}")
-            self.optimizer.lr = lr
         self.optimizer.update(self.network, self.trace.grad)
         self.updates += 1
 
@@ -232,10 +346,20 @@ def stored(array: np.ndarray) -> np.ndarray:
 
 
 def _number(value: object) -> float:
-    good = isinstance(value, int | float) and not isinstance(value, bool)
-    if not good or not np.isfinite(value):  # type: ignore[call-overload]
+    try:
+        number = float(value) if isinstance(value, int | float) else math.nan
+    except OverflowError:
+        number = math.inf
+    if isinstance(value, bool) or not math.isfinite(number):
         raise ArgumentError(f"needs a finite number, got {value!r:.40}")
-    return float(value)  # type: ignore[arg-type]
+    return number
+
+
+def _fitting(number: float, array: np.ndarray) -> float:
+    """A number that an array can hold."""
+    if abs(number) > np.finfo(array.dtype).max:
+        raise ArgumentError(f"{number:g} is beyond what {array.dtype} can hold")
+    return number
 
 
 def _within(place: object, size: int) -> bool:

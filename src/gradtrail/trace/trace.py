@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,8 +18,13 @@ from ..tables import Table
 
 # What answers a question is imported when the question is asked.
 if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    from ..explore.explorer import Explorer
     from ..network import Network
     from ..reach import Reach
+    from ..train import Optimizer
     from .element import Side
     from .follow import Paths, Target
     from .overview import DeadLayer, GradientLayer, Overview, TiedLayer
@@ -312,6 +317,53 @@ class Trace:
         from .fields import projective_field
 
         return projective_field(self._step, name, index, to)
+
+    def explore(
+        self,
+        *,
+        optimizer: Optimizer | None = None,
+        open: bool = True,
+        block: bool | None = None,
+        port: int = 0,
+        save: str | os.PathLike[str] | None = None,
+        numbers: Sequence[int] | None = None,
+        title: str = "",
+    ) -> Explorer | Path:
+        """Open a page on which the step can be looked at, taken apart and changed.
+
+        It is served on this machine alone. In a Jupyter notebook nothing is opened: what comes back
+        shows itself.
+
+        Args:
+            optimizer: what an update on the page is made by; by default SGD with a rate of 0.05.
+            open: whether the browser is opened.
+            block: whether to wait until Ctrl-C; None for doing so unless somebody types line by
+                line, as in Python's or IPython's prompt.
+            port: on 127.0.0.1; 0 for any that is free.
+            save: a file that the page is written to, such as `step.html`, instead of serving it.
+            numbers: (N,) the samples' places in the data that they are from; by default 0, 1, ….
+            title: what the page is called.
+
+        Returns:
+            The explorer, with its `url`, the edited copy of the `network`, `save` and `close`;
+            with `save=`, the file's path.
+
+        Raises:
+            ArgumentError: a setting out of its range, or a port that is taken.
+            FileError: the file cannot be written.
+        """
+        from ..explore.explorer import explore_trace
+
+        return explore_trace(
+            self,
+            optimizer=optimizer,
+            open=open,
+            block=block,
+            port=port,
+            save=save,
+            numbers=numbers,
+            title=title,
+        )
 
     def __repr__(self) -> str:
         return f"Trace(loss={self.loss:.6g}, {len(self.value)} values, {len(self.grad)} gradients)"

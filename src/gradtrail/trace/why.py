@@ -299,8 +299,9 @@ def _strongest(terms: Terms) -> str:
         (pair for pair in (("y", "x"), ("h", "w"), ("y′", "x′")) if set(pair) <= moving), None
     )
     names = places or next(((n,) for n in ("c", "k", "f") if n in moving), None)
-    best = terms.by(*names).present().top(1) if names is not None else ()
-    if names is not None and len(best):
+    shares = None if names is None else terms.by(*names).present()
+    if names is not None and shares is not None and len(shares):
+        best = shares.top(1)
         key, value = best.values_of(0), float(best.sums[0])
         what = {"c": "channel", "k": "output", "f": "feature"}.get(names[0], "position")
         place = f"({key[0]},{key[1]})" if len(key) > 1 else str(key[0])

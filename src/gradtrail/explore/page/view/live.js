@@ -4,7 +4,8 @@ import { framed, h, sharp } from "gradtrail/view/dom.js";
 import { count, number, percent } from "gradtrail/words/number.js";
 
 const EVERY = 1000;
-const PICTURE = [420, 120];
+const PICTURE = [420, 130];
+const [LEFT, TOP, BELOW] = [46, 8, 18];
 
 export class LiveView extends HTMLElement {
   static of(model) {
@@ -18,7 +19,8 @@ export class LiveView extends HTMLElement {
     this.facts = h("p.live-facts", { "aria-live": "off" });
     this.health = h("table.health");
     this.follow = h("button", { type: "button", "data-name": "follow", onclick: () => this.model.change({ kind: "follow" }) });
-    this.append(h("div.live-curve", {}, this.facts, this.canvas, this.follow), h("div.scroll", { tabindex: "0" }, this.health));
+    this.key = h("p.soft.live-key");
+    this.append(h("div.live-curve", {}, this.facts, this.canvas, this.key, this.follow), h("div.scroll", { tabindex: "0" }, this.health));
     this.draw = framed(() => this.drawNow());
     this.model.on("look", this.draw);
     this.poll();
@@ -51,31 +53,43 @@ export class LiveView extends HTMLElement {
     this.facts.textContent = words.liveFacts(told, this.losses.length ? number(this.losses.at(-1)[1]) : "—", accuracy === undefined ? null : percent(accuracy));
     this.follow.textContent = told.following ? words.following : words.follow;
     this.follow.disabled = told.following;
+    const held = told.history.validation_loss?.length;
+    this.key.textContent = held ? words.curveKey : "";
     this.curve();
     this.table();
   }
 
+  /** The losses of steps as a line and those of the validation as dots, on a logarithmic scale. */
   curve() {
     const [width, height] = PICTURE;
     const context = sharp(this.canvas, width, height);
     const style = getComputedStyle(this);
     const { words } = this.model;
-    const total = Math.max(1, this.told.steps * this.told.epochs);
-    const most = Math.max(...this.losses.map(([, loss]) => loss), 1e-9);
-    const x = (step) => 34 + (step / total) * (width - 40);
-    const y = (loss) => 8 + (1 - loss / most) * (height - 26);
+    const { steps, epochs, history } = this.told;
+    const total = Math.max(1, steps * epochs);
+    const held = (history.validation_loss ?? []).map((loss, epoch) => [(epoch + 1) * steps, loss]);
+    const shown = [...this.losses, ...held].filter(([, loss]) => loss > 0).map(([, loss]) => loss);
+    const most = 10 ** Math.ceil(Math.log10(Math.max(1e-9, ...shown)));
+    const least = 10 ** Math.max(Math.log10(most) - 5, Math.floor(Math.log10(Math.min(most / 10, ...shown))));
+    const x = (step) => LEFT + (step / total) * (width - LEFT - 6);
+    const share = (loss) => Math.max(0, Math.log(loss / least) / Math.log(most / least));
+    const y = (loss) => TOP + (1 - share(Math.max(loss, least))) * (height - TOP - BELOW);
     context.font = "10px system-ui";
     context.fillStyle = style.getPropertyValue("--soft");
     context.strokeStyle = style.getPropertyValue("--line");
-    context.strokeRect(34, 8, width - 40, height - 26);
-    context.fillText(number(most, 2), 2, 14);
-    context.fillText("0", 24, height - 18);
-    context.fillText(words.steps(count(total)), width - 80, height - 4);
+    context.textAlign = "right";
+    for (let line = least; line <= most * 1.01; line *= 10) {
+      context.strokeRect(LEFT, y(line), width - LEFT - 6, 0);
+      context.fillText(number(line, 2), LEFT - 5, y(line) + 3);
+    }
+    context.fillText(words.steps(count(total)), width - 6, height - 4);
     context.strokeStyle = style.getPropertyValue("--accent");
     context.lineWidth = 1.4;
     context.beginPath();
     this.losses.forEach(([step, loss], i) => (i ? context.lineTo(x(step), y(loss)) : context.moveTo(x(step), y(loss))));
     context.stroke();
+    context.fillStyle = style.getPropertyValue("--tie");
+    for (const [step, loss] of held) context.fillRect(x(step) - 1.5, y(loss) - 1.5, 3, 3);
     this.canvas.setAttribute("aria-label", words.curveLabel(this.losses.length ? number(this.losses.at(-1)[1]) : "—"));
   }
 

@@ -106,6 +106,7 @@ export const english = {
     `${running ? "training" : "training has ended"}: epoch ${epoch} of ${epochs}, step ${step} of ${steps * epochs}, loss ${loss}${accuracy ? `, validation accuracy ${accuracy}` : ""}`,
   steps: (total) => `${total} steps`,
   curveLabel: (loss) => `The loss of each step so far; the last is ${loss}`,
+  curveKey: "Line: the loss of each step. Dots: on the validation images, after each epoch.",
   health: "Root mean squares",
   weightRms: "weights",
   gradientRms: "gradient",

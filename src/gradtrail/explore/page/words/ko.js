@@ -48,7 +48,7 @@ export const korean = {
   loading: "수를 가져오는 중…",
   pointTitle: "어느 수든 가리켜 보세요",
   pointHelp:
-    "앞 층에서는 그 수가 읽은 창이, 뒤 층에서는 그 수가 닿는 곳이 밝아집니다. 클릭하면 고정되고, 하나 더 고정하면 둘을 비교합니다. 인수를 클릭하면 그 수가 나온 곳으로 따라갑니다.",
+    "앞 층에서는 그 수가 읽은 윈도우가, 뒤 층에서는 그 수가 닿는 곳이 밝아집니다. 클릭하면 고정되고, 하나 더 고정하면 둘을 비교합니다. 인수를 클릭하면 그 수가 나온 곳으로 따라갑니다.",
   keys: [
     [". ,", "한 걸음 앞으로, 뒤로"],
     ["p", "재생과 멈춤"],
@@ -66,7 +66,7 @@ export const korean = {
   totals: (products, nonzero, magnitude, share) =>
     products === "1" ? "곱 하나" : `곱 ${products}개, 그중 0이 아닌 것 ${nonzero}개; Σ|곱| = ${magnitude}${share ? `, ${share} 상쇄` : ""}`,
   given: "주어진 값입니다. 어느 층도 계산하지 않았습니다.",
-  winnerOf: (layer) => `합이 아닙니다. ${layer} 층의 창에서 어느 자리가 최댓값인지를 행 순서로 나타냅니다.`,
+  winnerOf: (layer) => `합이 아닙니다. ${layer} 층의 윈도우에서 어느 자리가 최댓값인지를 행 순서로 나타냅니다.`,
   softmaxOf: (outputs) => `합이 아닙니다. ${outputs}의 소프트맥스입니다.`,
   products: "곱",
   tabs: { rows: "곱", sample: "샘플별", position: "위치별", offset: "커널 위치별", channel: "채널별", layer: "층별" },
@@ -104,6 +104,7 @@ export const korean = {
     `${running ? "학습 중" : "학습이 끝남"}: ${epochs}에포크 중 ${epoch}, ${steps * epochs}걸음 중 ${step}, 손실 ${loss}${accuracy ? `, 검증 정확도 ${accuracy}` : ""}`,
   steps: (total) => `${total}걸음`,
   curveLabel: (loss) => `지금까지 걸음마다의 손실, 마지막은 ${loss}`,
+  curveKey: "선: 걸음마다의 손실. 점: 에포크가 끝날 때마다 검증 이미지에서의 손실.",
   health: "제곱평균제곱근",
   weightRms: "가중치",
   gradientRms: "기울기",

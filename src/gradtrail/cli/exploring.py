@@ -1,0 +1,188 @@
+"""`gradtrail explore`: a page about a learning step of a run; and the page that follows `train`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from ..data.known import NAMES
+from ..errors import ArgumentError
+from ..layers import Loss
+from ..runs import Run
+from ..runs.folder import RECIPE
+from ..runs.opening import arrays_of, labels_of
+from ..train import Observer, Optimizer
+from .common import one_error
+from .run import batch_of, network_at
+
+if TYPE_CHECKING:
+    from ..explore.explorer import Explorer
+    from ..explore.session import Session
+    from ..runs import Prepared
+    from ..train.training import Training
+
+__all__ = ["Following", "explore_command", "following"]
+
+_SHOWN = 16
+"""How many samples are shown where nobody says which."""
+
+
+@click.command("explore")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--data", help="A name or a path, instead of the run's own data; see train.")
+@click.option("--data-path", type=click.Path(path_type=Path), help="A named set's folder.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    show_default="test where there is one, else what was held out, else all",
+)
+@click.option(
+    "--samples",
+    show_default=f"the first {_SHOWN}",
+    help="Which samples are shown, such as 0-15 or 3,17,40.",
+)
+@click.option(
+    "--evaluation",
+    is_flag=True,
+    help="Running statistics and no dropout, instead of a training step.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of dropout's masks.")
+@click.option("--engine", help="What computes: cpu or reference.")
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path),
+    help="Write the page into one file that needs nothing else, instead of serving it.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a file of that name.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="On 127.0.0.1; 0 for any that is free."
+)
+@click.option("--no-browser", is_flag=True, help="Print the page's address, and open nothing.")
+@one_error
+def explore_command(
+    run: Path, save: Path | None, overwrite: bool, port: int, no_browser: bool, **chosen: Any
+) -> None:
+    """Open a page about one learning step of RUN: every value, every gradient, all of their sums.
+
+    RUN is a run's folder, or a saved network: with --data, or with the digits where it takes them.
+    The page is served on this machine alone; --save writes it into a file.
+
+    Example: gradtrail explore runs/lenet5-1
+
+    Example: gradtrail explore runs/lenet5-1 --samples 3,17,40 --save step.html
+    """
+    from ..explore.explorer import Explorer
+
+    if save is not None and save.exists() and not overwrite:
+        raise ArgumentError(f"{save} is there already; give --save another name or --overwrite")
+    with Explorer(_session(run, **chosen), port=port) as explorer:
+        if save is not None:
+            click.echo(f"page of {explorer.save(save) / 1e6:.1f} MB written to {save}")
+            return
+        _open(explorer, not no_browser)
+        click.echo("Ctrl-C ends it")
+        explorer.wait()
+
+
+def _session(
+    run: Path,
+    data: str | None,
+    data_path: Path | None,
+    split: str | None,
+    samples: str | None,
+    evaluation: bool,
+    seed: int,
+    engine: str | None,
+) -> Session:
+    """What the page shows: a step of the run, by its own loss and optimiser.
+
+    Raises:
+        FileError: there is no network, or there are no data for it.
+        ArgumentError: samples that there are not.
+    """
+    from ..explore.samples import takes_digits
+    from ..explore.session import Session
+    from ..trace import trace
+
+    folder = run if run.is_dir() else run.parent
+    loss: Loss | None = None
+    optimizer: Optimizer | None = None
+    title = run.resolve().stem
+    if (folder / RECIPE).exists():
+        course, title = Run(folder).recipe.course(), folder.resolve().name
+        loss, optimizer = course.loss, course.optimizer
+    elif data is None and takes_digits(network_at(run)):
+        data = NAMES[0]
+    picked = batch_of(run, data, data_path, split, samples, first=_SHOWN)
+    network, x, y = picked.network, picked.x, picked.y
+    traced = trace(network, x, y, loss=loss, training=not evaluation, seed=seed, engine=engine)
+    numbers = picked.numbers.tolist()
+    return Session(traced, optimizer=optimizer, numbers=numbers, title=title)
+
+
+def _open(explorer: Explorer, browser: bool) -> None:
+    """Say where the page is, and open it."""
+    click.echo(f"exploring at {explorer.url}")
+    if browser:
+        explorer.open()
+
+
+class Following:
+    """A page that follows a training of the command line."""
+
+    def __init__(self, browser: bool) -> None:
+        from ..explore.live import Live
+
+        self._browser, self._live = browser, Live()
+        self._explorer: Explorer | None = None
+
+    @property
+    def observer(self) -> Observer:
+        """Who is to hear of the training."""
+        return self._live
+
+    def begin(self, work: Prepared, training: Training, title: str) -> None:
+        """Show a training that begins soon: its first samples, and how far it is.
+
+        Args:
+            work: what it works on.
+            training: the training.
+            title: of the page.
+        """
+        from ..explore.explorer import Explorer
+        from ..explore.live import session_of
+
+        places = np.arange(min(_SHOWN, len(labels_of(work.data.train))))
+        session = session_of(training, *arrays_of(work.data.train, places), title)
+        self._explorer = Explorer(session, live=self._live)
+        self._live.watch(training, session, self._explorer.seconds)
+        _open(self._explorer, self._browser)
+
+    def stay(self) -> None:
+        """Keep the page, with what the training ended with, until Ctrl-C."""
+        if self._explorer is not None:
+            click.echo(f"the page stays at {self._explorer.url}\nCtrl-C ends it")
+            self._explorer.wait()
+
+    def close(self) -> None:
+        """Close the page."""
+        if self._explorer is not None:
+            self._explorer.close()
+
+
+@contextmanager
+def following(wanted: bool, browser: bool) -> Iterator[Following | None]:
+    """A page for a training, where one is wanted; closed at the end, however that comes."""
+    if not wanted:
+        yield None
+        return
+    page = Following(browser)
+    try:
+        yield page
+    finally:
+        page.close()

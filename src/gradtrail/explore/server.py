@@ -1,0 +1,133 @@
+"""A server of one page, on this machine alone, in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from ..errors import ArgumentError
+from .guard import Guard
+from .page import page_files, served
+from .routes import Routes
+from .session import Session
+
+if TYPE_CHECKING:
+    from .live import Live
+
+__all__ = ["Server"]
+
+_ENDING = 5.0
+"""Seconds that the thread is waited for at most."""
+
+
+class _Thread(uvicorn.Server):
+    """uvicorn's server, which tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+class Server:
+    """Serves a session from the moment it is made.
+
+    Args:
+        session: what the page shows.
+        port: on 127.0.0.1; 0 for any that is free.
+        live: the training that the page follows, if any.
+
+    Raises:
+        ArgumentError: the port is taken, or not ours to take.
+    """
+
+    def __init__(self, session: Session, port: int = 0, live: Live | None = None) -> None:
+        self._socket = _bound(port)
+        self.port: int = self._socket.getsockname()[1]
+        files = page_files()
+        document = served(session.title, files)
+        self._routes = Routes(session, document, files, live)
+        self._guard = Guard(self._routes.app(), self.port, document.policy)
+        self._server = _Thread(_configuration(self._guard))
+        self._thread = threading.Thread(
+            target=self._server.run,
+            kwargs={"sockets": [self._socket]},
+            name="gradtrail-explore",
+            daemon=True,
+        )
+        self._thread.start()
+        while not self._server.ready.wait(0.05) and self._thread.is_alive():
+            pass
+
+    @property
+    def url(self) -> str:
+        """The address that opens the page, with the token in it."""
+        return self._address(self._guard.token)
+
+    def ticket(self) -> str:
+        """An address that opens the page once."""
+        return self._address(self._guard.ticket())
+
+    def _address(self, token: str) -> str:
+        return f"http://127.0.0.1:{self.port}/?token={token}"
+
+    @property
+    def seconds(self) -> float:
+        """Processor time that was spent on requests."""
+        return self._guard.seconds + self._routes.seconds
+
+    def close(self) -> None:
+        """Stop serving; twice is once."""
+        self._server.should_exit = True
+        self._thread.join(_ENDING)
+        self._socket.close()
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket on this machine's own interface.
+
+    Raises:
+        ArgumentError: the port is taken, or not ours to take.
+    """
+    whole = isinstance(port, int) and not isinstance(port, bool)
+    if not whole or not 0 <= port < 1 << 16:
+        raise ArgumentError(f"port must be a whole number from 0 to 65535, got {port!r}")
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":  # elsewhere it would let others share the port
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(("127.0.0.1", port))
+    except OSError as cause:
+        made.close()
+        raise ArgumentError(
+            f"port {port} of 127.0.0.1 cannot be had ({cause.strerror}); choose another one, or 0 "
+            "for any that is free"
+        ) from None
+    return made
+
+
+def _configuration(app: Any) -> uvicorn.Config:
+    """No log, no signals, nothing but HTTP, whatever else is installed."""
+    logger = logging.getLogger("uvicorn")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    return uvicorn.Config(
+        app,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )

@@ -1,0 +1,412 @@
+"""A page that follows a training: what it is told, what it costs, and that nothing comes of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from explore.asking import Client, array_of, nothing_left, unpacked
+
+import gradtrail as gt
+from gradtrail.cli import exploring, main
+from gradtrail.explore import live as lives
+from gradtrail.explore.explorer import Explorer
+from gradtrail.explore.health import health
+from gradtrail.explore.live import POINTS, Live, session_of
+from gradtrail.train import Observer, Seen
+from gradtrail.train.course import Course
+from gradtrail.train.loop import prepare
+from gradtrail.train.training import Training
+
+
+def network(average_layers: bool = True) -> gt.Network:
+    layers = [
+        *(gt.Conv2d(4, 3), gt.BatchNorm2d(), gt.ReLU(), gt.MaxPool2d(2)),
+        *(gt.Flatten(), gt.Dropout(0.2), gt.Linear(12), gt.ReLU(), gt.Linear(10)),
+    ]
+    return gt.Network((1, 8, 8), layers, seed=3)
+
+
+def data(count: int = 96) -> tuple[np.ndarray, np.ndarray]:
+    (x, y), _ = gt.data.digits()
+    return x[:count], y[:count]
+
+
+def training(observers: list[Observer], **settings: Any) -> Training:
+    course = Course(
+        **{"optimizer": gt.SGD(0.1, momentum=0.9), "batch_size": 16, "seed": 5, **settings}
+    )
+    return prepare(network(), data(), course, observers=observers, threads=2)
+
+
+class Asking(Observer):
+    """Does something behind every step, on the training's own thread."""
+
+    def __init__(self, ask: Callable[[Seen], None]) -> None:
+        self.ask = ask
+
+    def step(self, seen: Seen) -> None:
+        self.ask(seen)
+
+
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at the weights behind every step, whatever that costs."""
+    monkeypatch.setattr(lives, "_LEAST", -1.0)
+    monkeypatch.setattr(lives, "_LOOKS", np.inf)
+    monkeypatch.setattr(lives, "_ALL", np.inf)
+
+
+def bits(net: gt.Network) -> dict[str, bytes]:
+    return {n: a.tobytes() for n, a in {**net.parameters, **net.buffers}.items()}
+
+
+def test_a_training_that_is_followed_comes_to_the_same_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    eager(monkeypatch)
+    alone = training([], epochs=3)
+    expected = alone.run()
+    live, versions = Live(), set()
+    asking = Asking(lambda seen: versions.add(live.status(0)["version"]) or live.settle())
+    followed = training([asking, live], epochs=3)
+    with nothing_left():
+        session = session_of(followed, *data(16), title="run")
+        live.watch(followed, session)
+        history = followed.run()
+        assert live.settle()
+        live.close()
+    assert len(versions) > 10
+    assert history.losses == expected.losses
+    assert bits(followed.network) == bits(alone.network)
+
+
+def test_the_session_is_the_training_at_its_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each version by value: the trace of a network with the weights of that step."""
+    eager(monkeypatch)
+    live, seen_steps = Live(), []
+
+    def compare(seen: Seen) -> None:
+        assert live.settle()
+        if seen.step == 1:
+            live.status()  # from now on somebody looks
+            return
+        expected = gt.trace(with_arrays(before), *data(16), seed=5, engine=gt.CPU(1).direct)
+        if live.session.version > len(seen_steps):
+            for name in ("conv1.weight", "fc2.output", "norm1.mean"):
+                np.testing.assert_array_equal(live.session.trace.value[name], expected.value[name])
+            np.testing.assert_array_equal(
+                live.session.trace.grad["fc1.weight"], expected.grad["fc1.weight"]
+            )
+            assert live.status()["health"] == health(expected)
+            seen_steps.append(seen.step)
+
+    before: dict[str, np.ndarray] = {}
+
+    def keep(seen: Seen) -> None:
+        before.update({n: a.copy() for n, a in followed.trainer.arrays().items()})
+
+    followed = training([live, Asking(keep), Asking(compare)], epochs=2)
+    live.watch(followed, session_of(followed, *data(16), title="run"))
+    followed.run()
+    assert live.settle()
+    assert len(seen_steps) > 5
+    # and the end of it: what the training leaves in its network
+    final = gt.trace(followed.network, *data(16), seed=5, engine=gt.CPU(1).direct)
+    assert live.session.trace.loss == final.loss
+    live.close()
+
+
+def with_arrays(arrays: dict[str, np.ndarray]) -> gt.Network:
+    net = network()
+    for held in (net.parameters, net.buffers):
+        for name in held:
+            held[name] = arrays[name]
+    return net
+
+
+def test_a_resumed_trainings_own_weights_are_shown(tmp_path: Path) -> None:
+    checkpoints = gt.Checkpoints(tmp_path, steps=4)
+    course = Course(optimizer=gt.SGD(0.1), batch_size=16, epochs=1)
+    first = prepare(network(), data(), course, checkpoints=checkpoints)
+    first.run()
+    again = prepare(network(), data(), course, checkpoints=checkpoints, resume=True)
+    session = session_of(again, *data(4), title="run")
+    np.testing.assert_array_equal(
+        session.network.parameters["fc1.weight"], first.network.parameters["fc1.weight"]
+    )
+
+
+def test_what_the_page_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    live, told = Live(), []
+    asking = Asking(lambda seen: told.append((seen, live.status(max(0, seen.step - 2)))))
+    followed = training([live, asking], epochs=2, schedule=gt.Cosine())
+    live.watch(followed, session_of(followed, *data(16), title="run"))
+    before = live.status()
+    assert (before["running"], before["step"], before["losses"]) == (True, 0, [])  # it will run
+    history = followed.run()
+    live.close()
+    for seen, status in told:
+        assert status["running"] is True
+        assert status["step"] == seen.step
+        assert (status["steps"], status["epochs"]) == (6, 2)
+        assert status["epoch"] == seen.epoch
+        assert status["rate"] == seen.rate
+        first = max(0, seen.step - 2)
+        expected = [(s + 1, history.losses[s]) for s in range(first, seen.step)]
+        assert status["losses"] == expected
+        assert len(status["history"]["loss"]) == seen.epoch - 1
+    after = live.status(3)
+    assert after["running"] is False
+    assert [step for step, _ in after["losses"]] == list(range(4, 13))
+    assert after["history"]["accuracy"] == history.accuracy
+    assert after["history"]["validation_loss"] == []
+    assert after["seconds"] == live.status()["seconds"] > 0
+
+
+def test_many_losses_are_means_of_stretches() -> None:
+    losses = [float(n) for n in range(1, 1003)]
+    points = lives._thinned(losses, 0)
+    assert len(points) == 334
+    assert points[0] == (3, 2.0)
+    assert points[-1] == (1002, 1001.0)
+    assert lives._thinned(losses, 1000) == [(1001, 1001.0), (1002, 1002.0)]
+    assert lives._thinned(losses, 1002) == lives._thinned(losses, 5000) == []
+    assert lives._thinned(losses, -7) == points
+    for count in (POINTS, POINTS + 1, 10 * POINTS, 10 * POINTS + 1):
+        assert len(lives._thinned([1.0] * count, 0)) <= POINTS
+
+
+class Clock:
+    """Stands where `time` does: a clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    thread_time = staticmethod(lambda: 0.0)
+
+
+def test_weights_are_looked_at_only_while_somebody_looks_and_seldom_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, answered, looks = Clock(), [0.0], []
+    monkeypatch.setattr(lives, "time", clock)
+    live = Live()
+    followed = training([live])
+    session = session_of(followed, *data(4), title="run")
+    live.watch(followed, session, lambda: answered[0])
+    live.begin(followed.history, 1, 6)
+    hand_over = live._hand_over
+
+    def counted(arrays: Any) -> None:
+        looks.append(clock.now - 100)
+        hand_over(arrays)
+        assert live.settle()
+
+    monkeypatch.setattr(live, "_hand_over", counted)
+
+    def step(after: float) -> None:
+        clock.now += after
+        live.step(Seen(1, 1, 1, 0.5, 0.1, 16, 0.5))
+
+    step(2.0)  # nobody has asked yet
+    live.status()
+    step(0.0)
+    assert looks == [2.0]
+    live.status()
+    step(0.9)  # too soon
+    step(0.2)
+    assert looks == pytest.approx([2.0, 3.1])
+    live._cost = 0.03  # so the next may come 3 s later
+    live.status()
+    step(2.9)
+    assert len(looks) == 2
+    step(0.2)
+    assert looks == pytest.approx([2.0, 3.1, 6.2])
+    answered[0] += 0.06  # and answers count, too
+    live.status()
+    step(2.9)
+    assert len(looks) == 3
+    step(0.2)
+    assert len(looks) == 4
+    step(5.0)  # nobody has asked for long
+    assert len(looks) == 4
+    answered[0] += 9.0  # but that a page is opened is no part of following
+    live.status()
+    step(0.0)
+    assert len(looks) == 5
+    live.close()
+
+
+def test_an_edit_stops_the_following_and_a_change_starts_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    eager(monkeypatch)
+    live, found = Live(), []
+    edit = {"kind": "element", "name": "fc2.bias", "index": [0], "value": 4.0}
+
+    def interfere(seen: Seen) -> None:
+        assert live.settle()
+        status = live.status()
+        found.append((status["following"], status["version"]))
+        if seen.step in (3, 7):
+            live.session.apply([edit] if seen.step == 3 else [{"kind": "follow"}])
+
+    followed = training([Asking(interfere), live], epochs=2)
+    live.watch(followed, session_of(followed, *data(4), title="run"))
+    followed.run()
+    live.close()
+    states = [state for state, _ in found]
+    assert states == [True] * 3 + [False] * 4 + [True] * 5
+    versions = [version for _, version in found]
+    assert len(set(versions[3:7])) == 1
+    assert versions[-1] > versions[7] > versions[6]
+
+
+def test_a_failure_of_the_page_is_none_of_the_training(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    eager(monkeypatch)
+    live = Live()
+    followed = training([Asking(lambda seen: live.status() and live.settle()), live])
+    session = session_of(followed, *data(4), title="run")
+    live.watch(followed, session)
+
+    def fails(arrays: object) -> bool:
+        raise MemoryError("no more")
+
+    monkeypatch.setattr(session, "follow", fails)
+    assert followed.run().steps == 6
+    assert live.settle()
+    live.close()
+    assert "the page could not follow the training" in caplog.text
+
+
+def test_health_is_of_weights_gradients_and_what_reads_the_layer() -> None:
+    net = network()
+    net.parameters["norm1.bias"] = -100.0 * np.ones(4)  # closes every unit of relu1
+    t = gt.trace(net, *data(8), seed=1)
+    found = {entry["name"]: entry for entry in health(t)}
+    assert list(found) == list(net.parameters)
+    for name, entry in found.items():
+        assert entry["layer"] == name.partition(".")[0]
+        for side, key in ((t.value, "weight"), (t.grad, "gradient")):
+            size = float(np.sqrt(np.mean(np.square(side[name], dtype=np.float64))))
+            assert entry[key] == size
+    assert found["conv1.weight"]["dead"] == found["norm1.weight"]["dead"] == 1.0
+    assert found["fc2.bias"]["dead"] is None
+    closed = (t.value["fc1.output"] <= 0).all(axis=0).mean()
+    assert found["fc1.bias"]["dead"] == closed
+    branches = [gt.Residual([gt.Conv2d(1, 3, padding=1)]), gt.ReLU(), gt.Flatten(), gt.Linear(2)]
+    branched = gt.Network((1, 4, 4), branches, seed=0)
+    entries = health(gt.trace(branched, np.ones((1, 1, 4, 4)), [0]))
+    assert [entry["dead"] for entry in entries] == [None] * 4
+
+
+# -- gradtrail train --explore -----------------------------------------------------------------
+
+
+def trained(out: Path, *more: str) -> Any:
+    arguments = ["train", "--epochs", "2", "--batch-size", "64", "--quiet", "--out", str(out)]
+    result = CliRunner().invoke(main, [*arguments, *more])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_the_command_follows_stays_and_comes_to_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eager(monkeypatch)
+    pages: list[Explorer] = []
+    told: list[dict[str, Any]] = []
+    begun, over = threading.Event(), threading.Event()
+
+    def opened(explorer: Explorer, browser: bool) -> None:
+        assert browser is False
+        pages.append(explorer)
+        _ = explorer.url
+        begun.set()
+
+    def read() -> None:
+        """A page that asks faster than one would."""
+        assert begun.wait(30)
+        client = Client(pages[0].url)
+        while not over.is_set():
+            status = client.get("/api/live", after=0).json
+            told.append(status)
+            client.get("/api/all", version=status["version"])
+            time.sleep(0.02)
+
+    def wait(explorer: Explorer) -> None:
+        assert explorer.live is not None
+        assert explorer.live.settle()
+        client = Client(explorer.url)
+        told.append(client.get("/api/live", after=0).json)
+        answer = client.get("/api/all", version=told[-1]["version"])
+        arrays.update(unpacked(answer.body)[1])
+        over.set()
+        reader.join()
+
+    arrays: dict[tuple[str, str], bytes] = {}
+    monkeypatch.setattr(exploring, "_open", opened)
+    monkeypatch.setattr(Explorer, "wait", wait)
+    reader = threading.Thread(target=read)
+    reader.start()
+    with nothing_left():
+        result = trained(tmp_path / "followed", "--explore", "--no-browser")
+    over.set()
+    assert "the page stays at http://127.0.0.1:" in result.output
+    trained(tmp_path / "alone")
+    weights = [(tmp_path / n / "weights.safetensors").read_bytes() for n in ("followed", "alone")]
+    assert weights[0] == weights[1]
+    final = gt.load(tmp_path / "alone")
+    for name, array in final.parameters.items():
+        np.testing.assert_array_equal(array_of(arrays["value", name], array), array, err_msg=name)
+    last = told[-1]
+    assert (last["running"], last["step"], last["following"]) == (False, 46, True)
+    assert len(last["losses"]) == 46
+    assert len(last["history"]["validation_accuracy"]) == 2
+    assert any(status["running"] for status in told)
+    assert pages[0].session.title == "followed"
+
+
+def test_ctrl_c_in_the_training_ends_the_page_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stayed = []
+    monkeypatch.setattr(exploring, "_open", lambda explorer, browser: None)
+    monkeypatch.setattr(Explorer, "wait", lambda explorer: stayed.append(explorer))
+    monkeypatch.setattr(Training, "over", property(interrupt_after(3)))
+    with nothing_left():
+        result = CliRunner().invoke(
+            main, ["train", "--explore", "--no-browser", "--out", str(tmp_path / "run")]
+        )
+    assert result.exit_code == 130
+    assert stayed == []
+
+
+def interrupt_after(steps: int) -> Callable[[Training], bool]:
+    """What says whether a training is over, and asks it to stop after so many steps."""
+
+    def over(training: Training) -> bool:
+        if training.position.steps == 0:
+            observer = Asking(lambda seen: seen.step >= steps and training.ask_to_stop())
+            training.observers = (*training.observers, observer)
+            training._heard = [*training._heard, training.position]
+        return training.position.epoch >= training.course.epochs
+
+    return over
+
+
+def test_no_browser_is_for_a_page(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["train", "--no-browser", "--out", str(tmp_path / "run")])
+    assert result.exit_code == 2
+    assert "--no-browser is for the page of --explore" in result.output

@@ -1,0 +1,72 @@
+"""A training that is followed in the page, in Chromium."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from explore.browsing import chromium
+from explore.test_live import Asking, data, training
+from explore.test_page import Page, close
+
+import gradtrail as gt
+from gradtrail.explore.explorer import Explorer
+from gradtrail.explore.live import Live, session_of
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as started:
+        yield started
+
+
+def test_the_page_follows_a_training(browser: Any) -> None:
+    live, ending = Live(), threading.Event()
+    slowly = Asking(lambda seen: None if ending.is_set() else time.sleep(0.03))
+    followed = training([slowly, live], epochs=60)
+    session = session_of(followed, *data(16), title="run")
+    live.watch(followed, session)
+    before = followed.network.parameters["conv1.weight"].copy()
+    worker = threading.Thread(target=followed.run)
+    with Explorer(session, live=live) as explorer:
+        page = Page(browser, explorer.url)
+        model = "document.querySelector('gt-explorer').model"
+        worker.start()
+        # its curve grows and the weights in the page move
+        facts = "document.querySelector('.live-facts').textContent"
+        page.until(f"/epoch [1-9]\\d* of 60, step [1-9]\\d* of 360/.test({facts})")
+        page.until(f"{model}.source.state.version > 0")
+        page.hover("value", "conv1.weight", (1, 0, 1, 1))
+        assert page.value() != pytest.approx(float(before[1, 0, 1, 1]), rel=1e-7)
+        rows = page.tab.locator(".health tbody tr")
+        assert rows.first.locator("th").inner_text() == "conv1.weight"
+        # an edit stops it; the button takes it up again
+        page.click("value", "conv1.bias", (0,))
+        field = page.tab.locator("gt-edit .field")
+        field.fill("0.5")
+        field.press("Enter")
+        page.until(f"{model}.source.state.following === false")
+        assert session.network.parameters["conv1.bias"][0] == 0.5
+        page.until("!document.querySelector('[data-name=\"follow\"]').disabled")
+        page.tab.get_by_role("button", name="Follow the training again").click()
+        page.until(f"{model}.source.state.following === true")
+        # the end: the page shows what the training came to
+        ending.set()
+        worker.join(60)
+        assert live.settle()
+        page.until("document.querySelector('.live-facts').textContent.startsWith('training has')")
+        page.until(f"{model}.source.state.version === {session.version}")
+        page.settle()
+        final = gt.trace(followed.network, *data(16), seed=5, engine=gt.CPU(1).direct)
+        assert close(page.loss(), final.loss)
+        assert "epoch 60 of 60, step 360 of 360, loss 0.0" in page.text(".live-facts")
+        assert page.map("value", "conv1.weight").evaluate("m => m.limit") == pytest.approx(
+            float(abs(followed.network.parameters["conv1.weight"]).max())
+        )
+        page.close()
+        assert page.complaints == []
