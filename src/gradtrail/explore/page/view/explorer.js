@@ -1,6 +1,6 @@
 // <gt-explorer>: the whole page.
 
-import { framed, h } from "gradtrail/view/dom.js";
+import { h } from "gradtrail/view/dom.js";
 import { legend } from "gradtrail/view/colour.js";
 import { InspectorView } from "gradtrail/view/inspector.js";
 import { LiveView } from "gradtrail/view/live.js";
@@ -51,7 +51,6 @@ export class ExplorerView extends HTMLElement {
         InspectorView.of(model)),
     );
     model.on("look", () => this.label());
-    model.on("numbers", framed(() => this.label()));
     document.addEventListener("keydown", (event) => this.pressed(event));
     const top = this.querySelector(".top");
     const measured = () => this.style.setProperty("--top-height", `${top.offsetHeight}px`);

@@ -3,7 +3,10 @@
 import { framed, h, sharp } from "gradtrail/view/dom.js";
 import { count, number, percent } from "gradtrail/words/number.js";
 
-const EVERY = 1000;
+const EVERY = 2000;
+
+/** A new version is shown so often that fetching and drawing it take about this part of the time. */
+const SHARE = 1 / 60;
 const PICTURE = [420, 130];
 const [LEFT, TOP, BELOW] = [46, 8, 18];
 
@@ -27,22 +30,26 @@ export class LiveView extends HTMLElement {
   }
 
   async poll() {
+    let pause = EVERY;
     try {
       const told = await this.model.source.live(this.losses.at(-1)?.[0] ?? 0);
       this.losses.push(...told.losses);
       this.told = told;
       this.draw();
-      if (told.following && told.version > this.model.source.state.version) await this.refresh();
-      if (told.running) setTimeout(() => this.poll(), EVERY);
+      if (told.following && told.version > this.model.source.state.version) pause = Math.max(EVERY, (await this.refresh()) / SHARE);
+      if (told.running) setTimeout(() => this.poll(), pause);
     } catch (error) {
       if (error.status === 404) this.remove();
       else setTimeout(() => this.poll(), 3 * EVERY);
     }
   }
 
-  /** Show the weights of the latest snapshot. */
+  /** Show the weights of the latest snapshot; gives the milliseconds until they are on the screen. */
   async refresh() {
+    const begun = performance.now();
     await this.model.source.latest();
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+    return performance.now() - begun;
   }
 
   drawNow() {
@@ -56,7 +63,9 @@ export class LiveView extends HTMLElement {
     const held = told.history.validation_loss?.length;
     this.key.textContent = held ? words.curveKey : "";
     this.curve();
-    this.table();
+    const known = `${told.version} ${this.model.options.language}`;
+    if (known !== this.known) this.table();
+    this.known = known;
   }
 
   /** The losses of steps as a line and those of the validation as dots, on a logarithmic scale. */

@@ -104,11 +104,18 @@ export class SamplesView extends HTMLElement {
     }
     const values = step.array("value", this.input);
     const each = sizeOf(this.shape);
-    this.thumbs.forEach(({ button, canvas, label }, n) => {
-      paintSample(canvas, values.subarray(n * each, (n + 1) * each), this.shape);
-      this.mark(n, button, label);
+    this.thumbs.forEach((thumb, n) => {
+      this.paint(thumb, values.subarray(n * each, (n + 1) * each));
+      this.mark(n, thumb.button, thumb.label);
     });
     this.tell();
+  }
+
+  /** A thumbnail, unless it has these numbers already: in a training that is followed, mostly. */
+  paint(thumb, values) {
+    if (thumb.painted && values.every((value, i) => value === thumb.painted[i])) return;
+    thumb.painted = values.slice();
+    paintSample(thumb.canvas, values, this.shape);
   }
 
   name(k) {

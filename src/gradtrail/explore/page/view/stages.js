@@ -34,7 +34,8 @@ export class StagesView extends HTMLElement {
     this.caption = h("div.caption", { "aria-live": "polite" });
     const below = h("div.below", {}, this.caption, UpdateView.of(model));
     this.append(h("div.buttons", {}, ...Object.values(this.buttons)), this.bar, below);
-    model.on("stage numbers look", () => this.show());
+    model.on("stage look", () => this.show());
+    model.on("numbers", () => model.stage.stage === "loss" && this.show());
     document.addEventListener("keydown", (event) => this.everywhere(event));
     this.show();
   }

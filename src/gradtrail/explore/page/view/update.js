@@ -12,7 +12,8 @@ export class UpdateView extends HTMLElement {
     if (this.built) return;
     this.built = true;
     this.losses = null;
-    this.model.on("numbers look", () => this.show());
+    this.model.on("look", () => this.show());
+    this.model.on("numbers", () => this.tell());
     this.show();
   }
 
@@ -20,19 +21,14 @@ export class UpdateView extends HTMLElement {
     const { model } = this;
     const { words, source } = model;
     const { state } = source;
-    if (this.rate && document.activeElement === this.rate) {
-      this.tell();
-      return;
-    }
-    this.rate = h("input.rate", {
-      type: "number", step: "any", min: "0", value: state.lr,
-      onchange: () => model.change({ kind: "rate", lr: this.rate.valueAsNumber }),
-    });
+    const change = () => model.change({ kind: "rate", lr: this.rate.valueAsNumber });
+    this.rate = h("input.rate", { type: "number", step: "any", min: "0", value: state.lr, onchange: change });
+    this.back = h("button", { type: "button", "data-name": "reset", onclick: () => this.reset() }, words.reset);
     this.told = h("span.before-after", { "aria-live": "polite" });
     this.replaceChildren(
       h("label", {}, `${words.rate} `, this.rate),
       h("button.main", { type: "button", "data-name": "apply", title: model.description.optimizer.text, onclick: () => this.apply() }, words.applyUpdate),
-      h("button", { type: "button", "data-name": "reset", disabled: !state.edited && !state.updates, onclick: () => this.reset() }, words.reset),
+      this.back,
       this.told,
     );
     this.tell();
@@ -40,9 +36,11 @@ export class UpdateView extends HTMLElement {
 
   tell() {
     const { words, source } = this.model;
-    this.told.textContent = this.losses
-      ? words.beforeAfter(source.state.updates, ...this.losses.map((loss) => number(loss, 5)))
-      : "";
+    const { updates, edited, lr } = source.state;
+    const losses = this.losses?.map((loss) => number(loss, 5));
+    this.told.textContent = losses ? words.beforeAfter(updates, ...losses) : "";
+    this.back.disabled = !edited && !updates;
+    if (document.activeElement !== this.rate) this.rate.value = String(lr);
   }
 
   async apply() {
@@ -50,13 +48,13 @@ export class UpdateView extends HTMLElement {
     const made = await this.model.change({ kind: "update" });
     if (!made) return;
     this.losses = [before, this.model.source.state.loss];
-    this.show();
+    this.tell();
   }
 
   async reset() {
     await this.model.change({ kind: "reset" });
     this.losses = null;
-    this.show();
+    this.tell();
   }
 }
 
