@@ -10,7 +10,7 @@ demo: $(VENV)/installed  ## train on the digits and take a gradient apart
 	$(BIN)/python examples/first_run.py
 
 test: $(VENV)/installed-test  ## all tests that need no PyTorch
-	$(BIN)/python -m pytest -m "not torch and not browser"
+	$(BIN)/python -m pytest -m "not torch and not browser" -n auto --dist worksteal
 
 lint: $(VENV)/installed-dev  ## style and types
 	$(BIN)/ruff check .

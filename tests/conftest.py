@@ -11,10 +11,12 @@ import pytest
 
 import gradtrail as gt
 
-# Machine code that tests compile is kept apart from the user's.
-os.environ["GRADTRAIL_CACHE"] = os.environ.get("GRADTRAIL_TEST_CACHE") or tempfile.mkdtemp(
-    prefix="gradtrail-tests-"
-)
+# Machine code that tests compile is kept apart from the user's; processes side by side share it.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["GRADTRAIL_CACHE"] = os.environ.get("GRADTRAIL_TEST_CACHE") or tempfile.mkdtemp(
+        prefix="gradtrail-tests-"
+    )
+os.environ.pop("COLUMNS", None)  # how wide tables are is for each test to say
 os.environ["GRADTRAIL_OFFLINE"] = "1"  # no test reaches out
 
 GOLDEN = Path(__file__).parent / "golden"

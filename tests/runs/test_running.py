@@ -169,14 +169,15 @@ def test_nothing_is_kept_of_a_training_that_cannot_begin(recipe: Path, tmp_path:
     assert not (tmp_path / "run").exists()
 
 
-def time_of(command: list[str], recipe: Path, out: Path) -> float:
-    """How long a training takes from where its recipe is written."""
-    process = subprocess.Popen([*command, str(recipe), "--out", str(out)])
-    while not (out / "recipe.toml").exists():
-        time.sleep(0.002)
-    since = time.perf_counter()
-    assert process.wait(timeout=60) == 0
-    return time.perf_counter() - since
+def wait_for_step(process: subprocess.Popen[bytes], out: Path, step: int) -> None:
+    """Wait until a run has a checkpoint of a step or later, or has ended."""
+
+    def newest() -> int:
+        found = (out / "checkpoints").glob("checkpoint-*.safetensors")
+        return max((int(path.stem.removeprefix("checkpoint-")) for path in found), default=-1)
+
+    while process.poll() is None and not ((out / "recipe.toml").exists() and newest() >= step):
+        time.sleep(0.0005)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
@@ -187,15 +188,14 @@ def test_killed_at_any_moment_and_resumed_ends_with_the_same_bytes(
     command = [sys.executable, "-m", "gradtrail", "train", "--quiet"]
     whole = tmp_path / "whole"
     subprocess.run([*command, str(recipe), "--out", str(whole)], check=True)  # and compile
-    seconds = time_of(command, recipe, tmp_path / "timed")
+    last = Run(whole).history.steps
     draw, steps = random.Random(5), []
     for number in range(20):
         out = tmp_path / f"run{number}"
         process = subprocess.Popen([*command, str(recipe), "--out", str(out)])
-        while not (out / "recipe.toml").exists():
-            time.sleep(0.002)
         for _ in range(1 + (number % 4 == 0)):
-            time.sleep(draw.random() * seconds)
+            wait_for_step(process, out, draw.randrange(-1, last))
+            time.sleep(draw.random() * 0.01)  # somewhere between two checkpoints
             process.send_signal(signal.SIGKILL)
             process.wait()
             found = gt.Checkpoints(out / "checkpoints").newest()
