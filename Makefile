@@ -21,6 +21,7 @@ torch: $(VENV)/installed-test  ## the comparisons with PyTorch, which must be in
 	$(BIN)/python -m pytest -m torch
 
 browser: $(VENV)/installed-browser  ## the pages in Chromium, which must be at /usr/bin/chromium
+	node $(VENV)/prettier/package/bin/prettier.cjs --check --log-level warn src/gradtrail/explore/page
 	GRADTRAIL_AXE=$(VENV)/axe/package/axe.min.js $(BIN)/python -m pytest -m browser
 
 pictures: $(VENV)/installed-browser  ## the pictures in docs/explore.md, from the page itself
@@ -49,7 +50,9 @@ $(VENV)/installed-dev: $(VENV)/installed-test
 
 $(VENV)/installed-browser: $(VENV)/installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright
-	mkdir -p $(VENV)/axe && cd $(VENV)/axe && npm pack --silent axe-core@4 >/dev/null && tar xzf axe-core-*.tgz
+	for package in axe-core@4 prettier@3; do \
+		mkdir -p $(VENV)/$${package%%[-@]*}; (cd $(VENV)/$${package%%[-@]*} && \
+			npm pack --silent $$package >/dev/null && tar xzf *.tgz) || exit 1; done
 	@touch $@
 
 $(VENV)/installed-bench: $(VENV)/installed

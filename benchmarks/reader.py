@@ -1,8 +1,9 @@
 """What an explorer's page asks, without a browser: `python -m benchmarks.reader URL`.
 
-Told `go` on a line of standard input, it asks once a second how the training is, and fetches the
-numbers of every new version, until it is told `pause`. At the end of the input it prints how many
-versions it saw, how many bytes it read, and the processor time that it took, as JSON.
+Told `go` on a line of standard input, it asks every two seconds how the training is, and fetches
+the numbers of a new version, as seldom as the page does, until it is told `pause`. At the end of
+the input it prints how many versions it saw, how many bytes it read, and the processor time that it
+took, as JSON.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import sys
 import threading
 import time
-from http.client import HTTPConnection, RemoteDisconnected
+from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -20,7 +21,12 @@ __all__ = ["WHOLE", "Reader"]
 WHOLE = 24_000_000
 """Up to how many bytes the page fetches a step in one piece; of a larger one the first sample."""
 
-EVERY = 1.0
+EVERY = 2.0
+"""Seconds between two questions at least."""
+
+SHARE = 1 / 60
+"""Which part of the time fetching new versions takes at most, as in page/view/live.js; there
+drawing them counts, too."""
 
 
 class Reader:
@@ -49,19 +55,29 @@ class Reader:
         self.bytes += len(content)
         return content
 
-    def look(self) -> None:
-        """One question, and the numbers if they are new; a browser's own connection, if need be."""
-        try:
-            self._look()
-        except (RemoteDisconnected, BrokenPipeError):  # the server closes what is idle for long
-            self._connection.close()
-            self._look()
+    def look(self) -> float:
+        """One question, and the numbers if they are new; a browser's own connection, if need be.
 
-    def _look(self) -> None:
+        Returns:
+            After how many seconds the next one is to come.
+        """
+        try:
+            return self._look()
+        except ConnectionError:  # the server closes what is idle for long
+            self._connection.close()
+            return self._look()
+
+    def _look(self) -> float:
         told: dict[str, Any] = json.loads(self._get("live", after=self.step))
         self.step = told["step"]
         if told["version"] == self.version:
-            return
+            return EVERY
+        begun = time.perf_counter()
+        self._fetch()
+        return max(EVERY, (time.perf_counter() - begun) / SHARE)
+
+    def _fetch(self) -> None:
+        """The numbers of the newest version."""
         self.version = json.loads(self._get("state"))["version"]
         self.versions += 1
         if self._size() <= WHOLE:
@@ -80,20 +96,26 @@ class Reader:
 
 def main() -> None:
     """See the file."""
-    reader, going = Reader(sys.argv[1]), threading.Event()
-    over = threading.Event()
+    reader, over = Reader(sys.argv[1]), threading.Event()
+    going, paused = threading.Event(), threading.Event()
 
     def listen() -> None:
         for line in sys.stdin:
-            (going.set if line.strip() == "go" else going.clear)()
-        over.set()
-        going.set()
+            go = line.strip() == "go"
+            (paused if go else going).clear()
+            (going if go else paused).set()
+        for event in (over, going, paused):
+            event.set()
 
     threading.Thread(target=listen, daemon=True).start()
-    since = time.process_time()
+    since, rest = time.process_time(), 0.0
     while going.wait() and not over.is_set():
-        reader.look()
-        over.wait(EVERY)
+        begun = time.perf_counter()
+        if rest > 0:
+            paused.wait(rest)  # time stands still while it pauses
+            rest -= time.perf_counter() - begun
+        else:
+            rest = reader.look()
     took = time.process_time() - since
     print(json.dumps({"versions": reader.versions, "bytes": reader.bytes, "seconds": took}))
 

@@ -409,7 +409,7 @@ def test_why_without_an_element_gives_the_overview(finished: Path) -> None:
         (["dconv9.weight[0]"], "no array is called 'dconv9.weight'"),
         (["conv1.weight[0,0"], "an element is written as its array and its index"),
         (["conv1.weight[0,0,0,9]"], "position 9 on axis 3 lies outside 0 … 2"),
-        (["loss", "--samples", "5-2"], "--samples: 5-2 is not among the"),
+        (["loss", "--samples", "5-2"], "--samples: 5-2 runs backwards; write 2-5"),
         (["loss", "--samples", "a"], "--samples is a list of numbers and ranges"),
         (["loss", "--data", "faces"], "no data set is called 'faces'"),
         (["loss", "--data", "digits", "--data-path", "x"], "leave out path"),

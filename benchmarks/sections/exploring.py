@@ -51,9 +51,9 @@ def measure(session: Session) -> Part:
 _EXPLAINED = (
     "Whole stretches of a training, as `gradtrail train --explore` runs it, of some seconds each: "
     "what a page costs comes now and then, and a step's median would not see it. A process asks "
-    "what the page asks, once a second, and fetches the numbers of every new version. The browser "
-    "itself, which draws them, is not in it. *Times as long* is the median over the rounds, each "
-    "of which has a stretch of both."
+    "what the page asks, every two seconds, and fetches the numbers of a new version as seldom as "
+    "the page: so that it takes 1/60 of the time at most. The browser itself, which draws them, is "
+    "not in it. *Times as long* is the median over the rounds, each of which has a stretch of both."
 )
 
 

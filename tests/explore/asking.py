@@ -85,15 +85,16 @@ def packed_in(html: str) -> bytes:
     return gzip.decompress(base64.b64decode(text, validate=True))
 
 
-def unpacked(content: bytes) -> tuple[Any, dict[tuple[str, str], bytes], int]:
-    """A packed header, each array's bytes by side and name, and where the arrays begin."""
+def unpacked(content: bytes) -> tuple[Any, dict[tuple[str, ...], bytes], int]:
+    """A packed header, each array's bytes by side, name and state, and where the arrays begin."""
     length = int.from_bytes(content[:4], "little")
     header = json.loads(content[4 : 4 + length])
     begin, found = 4 + length, {}
     for entry in header if isinstance(header, list) else header["arrays"]:
         at = begin + entry["offset"]
         assert at % 8 == 0
-        found[entry["side"], entry["name"]] = content[at : at + entry["bytes"]]
+        called = tuple(entry[key] for key in ("side", "name", "state") if key in entry)
+        found[called] = content[at : at + entry["bytes"]]
     return header, found, begin
 
 

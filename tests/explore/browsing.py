@@ -11,7 +11,8 @@ from typing import Any
 
 import gradtrail
 from gradtrail.explore.describe import describe, sides
-from gradtrail.explore.session import Session, stored
+from gradtrail.explore.packing import stored
+from gradtrail.explore.session import Session
 
 PAGE = Path(gradtrail.__file__).parent / "explore" / "page"
 ORIGIN = "http://page.test/"

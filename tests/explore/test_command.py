@@ -129,9 +129,10 @@ def test_a_network_of_no_run_gets_the_digits_if_it_takes_them(
     ("arguments", "message"),
     [
         (("--samples", "400"), "400 is not among the 355 samples"),
+        (("--samples", "0,5-2"), "--samples: 5-2 runs backwards; write 2-5"),
         (("--samples", "x"), "--samples is a list of numbers and ranges"),
         (("--engine", "gpu"), "engine must be"),
-        (("--data", "nothing"), "no data set is called 'nothing'"),
+        (("--data", "mnist2"), "gradtrail: --data: no data set is called 'mnist2'; did you mean"),
         (("--split", "all"), "'all' is not one of"),
         (("--port", "65536"), "65536 is not in the range"),
         (("--save", "."), "is there already"),

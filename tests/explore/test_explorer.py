@@ -161,6 +161,9 @@ def test_mistakes_are_one_sentence() -> None:
         ((), {"optimizer": 0.1}, "optimizer must be an object .* got 0.1"),
         ((), {"port": -1, "open": False}, "port must be a whole number"),
         ((x[:, 0], y), {}, "the channel axis is missing"),
+        ((x, y[:100]), {}, "y has 100 labels, but x has 355 samples"),
+        ((x[:20], y), {}, "y has 355 labels, but x has 20 samples"),
+        ((x, 3), {}, "y has a single value, but x has 355 samples"),
     ):
         with pytest.raises(gt.GradtrailError, match=message):
             net.explore(*arguments, **settings)

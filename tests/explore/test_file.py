@@ -27,13 +27,67 @@ def test_every_number_is_in_it() -> None:
     shown.apply([{"kind": "element", "name": "fc1.bias", "index": [2], "value": 0.125}])
     header, arrays, begin = unpacked(packed_in(saved(shown).html))
     assert begin % 8 == 0
-    assert header["description"] == json.loads(json.dumps(describe(shown)))
+    description = describe(shown)
+    description["state"] |= {"edited": False, "following": None}  # a reset leads back to here
+    assert header["description"] == json.loads(json.dumps(description))
     assert list(arrays) == sides(shown)
     for side, name in sides(shown):
         expected = shown.array(side, name)
         found = array_of(arrays[side, name], expected)
         np.testing.assert_array_equal(found, expected, err_msg=f"{side} {name}")
     assert array_of(arrays["value", "fc1.bias"], np.zeros(10, np.float32))[2] == 0.125
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "states"),
+    [
+        (gt.Adam(0.01), {"mean", "square"}),
+        (gt.SGD(0.1, momentum=0.9), {"velocity"}),
+        (gt.SGD(0.1), set()),
+    ],
+)
+def test_what_the_optimizer_remembers_is_in_it(optimizer: gt.Optimizer, states: set[str]) -> None:
+    traced = session().trace
+    shown = Session(traced, optimizer=optimizer)
+    shown.apply([{"kind": "update"}] * 3)
+    header, arrays, _ = unpacked(payload(shown))
+    state = header["description"]["state"]
+    assert (state["steps"], state["updates"], state["edited"]) == (3, 0, False)
+    assert (shown.state()["steps"], shown.state()["updates"]) == (3, 3)
+    # by hand: three updates of another network, and what the optimiser has then
+    net = session().network
+    x, y = traced.origin.x, traced.origin.y
+    for _ in range(3):
+        optimizer.update(net, gt.trace(net, x, y).grad)
+    steps, remembered = optimizer.remembered(net)
+    assert steps == 3
+    memory = {called[1:]: content for called, content in arrays.items() if called[0] == "memory"}
+    assert set(memory) == {(name, s) for name in net.parameters for s in states}
+    for (name, kept), content in memory.items():
+        expected = remembered[name][kept]
+        assert expected.any()
+        np.testing.assert_array_equal(array_of(content, expected), expected, err_msg=name)
+    # from there on, the next update is the fourth one
+    optimizer.update(net, gt.trace(net, x, y).grad)
+    shown.apply([{"kind": "update"}])
+    for name, array in net.parameters.items():
+        np.testing.assert_array_equal(shown.network.parameters[name], array, err_msg=name)
+
+
+def test_a_fresh_step_remembers_nothing() -> None:
+    shown = session()
+    shown.apply([{"kind": "update"}, {"kind": "reset"}])
+    header, arrays, _ = unpacked(payload(shown))
+    assert header["description"]["state"]["steps"] == 0
+    assert {side for side, *_ in arrays} == {"value", "grad"}
+
+
+def test_a_file_follows_no_training() -> None:
+    shown = session()
+    shown.following = True
+    assert describe(shown)["live"] is True
+    description = unpacked(payload(shown))[0]["description"]
+    assert (description["live"], description["state"]["following"]) == (False, None)
 
 
 def test_numbers_in_float64_and_with_an_odd_count_lie_at_multiples_of_8() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -290,6 +291,54 @@ def test_a_failure_of_the_page_is_none_of_the_training(
     assert "the page could not follow the training" in caplog.text
 
 
+def test_it_runs_until_the_last_look_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page stops asking when it is told so: not before the final weights are there."""
+    live, told = Live(), []
+    followed = training([live])
+    session = session_of(followed, *data(4), title="run")
+    live.watch(followed, session)
+    begun, may = threading.Event(), threading.Event()
+    follow = session.follow
+
+    def delayed(arrays: Any) -> bool:
+        begun.set()
+        assert may.wait(30)
+        return follow(arrays)
+
+    monkeypatch.setattr(session, "follow", delayed)
+    followed.run()
+    assert begun.wait(30)
+    told.append(live.status())
+    may.set()
+    assert live.settle()
+    told.append(live.status())
+    assert [(status["running"], status["version"]) for status in told] == [(True, 0), (False, 1)]
+    final = gt.trace(followed.network, *data(4), seed=5, engine=gt.CPU(1).direct)
+    assert session.trace.loss == final.loss
+    assert told[0]["seconds"] == told[1]["seconds"]
+    live.close()
+
+
+def test_closing_in_between_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = Live()
+    followed = training([live])
+    session = session_of(followed, *data(4), title="run")
+    live.watch(followed, session)
+    begun, may = threading.Event(), threading.Event()
+    monkeypatch.setattr(session, "follow", lambda arrays: begun.set() or may.wait(30))
+    arrays = {n: a.copy() for n, a in followed.trainer.arrays().items()}
+    live._hand_over(arrays)
+    assert begun.wait(30)
+    live.end(followed.history)  # waits behind the look that goes on
+    assert live.status()["running"] is True
+    threading.Timer(0.1, may.set).start()
+    live.close()
+    assert live.settle(0)
+    assert live.status()["running"] is False
+    live.end(followed.history)  # nobody would look any more
+    assert live.status()["running"] is False
+
+
 def test_health_is_of_weights_gradients_and_what_reads_the_layer() -> None:
     net = network()
     net.parameters["norm1.bias"] = -100.0 * np.ones(4)  # closes every unit of relu1
@@ -406,7 +455,25 @@ def interrupt_after(steps: int) -> Callable[[Training], bool]:
     return over
 
 
-def test_no_browser_is_for_a_page(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["train", "--no-browser", "--out", str(tmp_path / "run")])
+@pytest.mark.parametrize("option", [("--no-browser",), ("--port", "0")])
+def test_a_pages_options_need_a_page(tmp_path: Path, option: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(main, ["train", *option, "--out", str(tmp_path / "run")])
     assert result.exit_code == 2
-    assert "--no-browser is for the page of --explore" in result.output
+    assert f"{option[0]} is for the page of --explore" in result.output
+
+
+def test_the_page_of_a_training_has_the_port_that_was_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        page = ("--explore", "--no-browser", "--port", str(port))
+        out = tmp_path / "run"
+        result = CliRunner().invoke(main, ["train", "--quiet", *page, "--out", str(out)])
+    assert result.exit_code == 2
+    assert f"port {port} of 127.0.0.1 cannot be had" in result.output
+    assert not out.exists()
+    monkeypatch.setattr(Explorer, "wait", lambda explorer: None)
+    result = trained(out, *page)
+    assert f"exploring at http://127.0.0.1:{port}/" in result.output

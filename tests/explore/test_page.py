@@ -80,6 +80,8 @@ class Page:
         held.scroll_into_view_if_needed()
         over = held.locator(".map-over")
         over.wait_for()
+        drawn = f"[...document.querySelectorAll('gt-map')].find((m) => m.dataset.side === '{side}'"
+        self.until(f"{drawn} && m.dataset.name === '{name}').tiles")
         at = held.evaluate(
             """(map, index) => {
                 const place = map.placeOfPin({ index });

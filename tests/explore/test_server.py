@@ -8,6 +8,7 @@ import json
 import re
 import socket
 import threading
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from explore.asking import Client, array_of, nothing_left, session, unpacked
 
 import gradtrail as gt
 from gradtrail.explore import routes
+from gradtrail.explore.naming import file_name
 from gradtrail.explore.page import page_files
 from gradtrail.explore.server import Server
 from gradtrail.explore.session import Session
@@ -329,7 +331,13 @@ def test_bad_questions_are_one_sentence(
         (b"{", "the request is not JSON"),
         (b"[" * 200_000, "the request is not JSON"),
         (b"\xff\xfe", "the request is not JSON"),
-        (b"[]", "changes are a list, got None"),
+        (b"[]", 'an edit is {"changes": [...]}, and this has no "changes"'),
+        (b"{}", 'an edit is {"changes": [...]}, and this has no "changes"'),
+        (b'{"changes": null}', "changes are a list, got None"),
+        (b'{"changes": [{"kind": []}]}', "no change is called []"),
+        (b'{"changes": [{"kind": {}}]}', "no change is called {}"),
+        (b'{"changes": [], "version": "1"}', "version must be a whole number, got '1'"),
+        (b'{"changes": [], "version": true}', "version must be a whole number, got True"),
         (b'{"changes": {}}', "changes are a list, got {}"),
         (b'{"changes": [{"kind": "label", "n": 0, "label": 10}]}', "10"),
         (b'{"changes": [{"kind": "element", "name": "fc1.bias", "index": [0], "value": NaN}]}',
@@ -344,6 +352,22 @@ def test_bad_edits_are_one_sentence_and_change_nothing(
     assert answer.status == 400
     assert message in answer.json["error"]
     assert (shown.state(), shown.trace) == (state, before)
+
+
+def test_an_edit_of_a_version_that_is_gone_is_refused(client: Client, shown: Session) -> None:
+    def asked(version: int) -> Any:
+        body = {"changes": [{"kind": "update"}], "version": version}
+        return client.ask("POST", "/api/edit", json.dumps(body).encode())
+
+    version = shown.version
+    first = asked(version)
+    assert (first.status, first.json["updates"]) == (200, 1)
+    state, before = shown.state(), shown.trace
+    again = asked(version)
+    assert again.status == 409
+    assert again.json == {"error": f"version {version} is gone; the step is {version + 1} now"}
+    assert (shown.state(), shown.trace) == (state, before)
+    assert asked(version + 1).json["updates"] == 2
 
 
 def test_a_request_has_a_greatest_length(client: Client, shown: Session) -> None:
@@ -382,13 +406,37 @@ def test_the_file_is_an_attachment(client: Client, shown: Session) -> None:
         ("lenet5-1", "lenet5-1.html"),
         ("../../etc", "etc.html"),
         ('x"; y\r\nSet-Cookie: z', "x-y-Set-Cookie-z.html"),
-        ("숫자", "gradtrail.html"),
+        ("숫자 놀이", "숫자-놀이.html"),
+        (unicodedata.normalize("NFD", "숫자"), "숫자.html"),  # as macOS writes it
+        ("हिन्दी/१", "हिन्दी-१.html"),
+        ("a\u202egpj.html\u0000", "a-gpj.html.html"),
+        ("☃", "gradtrail.html"),
         ("", "gradtrail.html"),
         ("a" * 200, "a" * 80 + ".html"),
+        ("𐐷" * 200, "𐐷" * 60 + ".html"),
     ],
 )
 def test_a_title_makes_a_harmless_file_name(title: str, name: str) -> None:
-    assert routes.file_name(title) == name
+    assert file_name(title) == name
+
+
+@pytest.mark.parametrize(
+    ("title", "header"),
+    [
+        ("lenet5-1", 'filename="lenet5-1.html"'),
+        ("숫자", "filename=\"gradtrail.html\"; filename*=UTF-8''%EC%88%AB%EC%9E%90.html"),
+        ("숫자 1", "filename=\"1.html\"; filename*=UTF-8''%EC%88%AB%EC%9E%90-1.html"),
+    ],
+)
+def test_a_file_is_called_so_wherever_it_is_from(title: str, header: str) -> None:
+    made = Server(session(title))
+    try:
+        client = Client(made.url)
+        assert client.get("/api/description").json["file"] == file_name(title)
+        found = client.get("/api/file").headers["content-disposition"]
+        assert found == f"attachment; {header}"
+    finally:
+        made.close()
 
 
 def test_no_training_is_followed_here(client: Client) -> None:

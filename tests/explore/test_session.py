@@ -198,6 +198,8 @@ def test_why_is_the_traces() -> None:
 BAD = [
     ("update", "changes are a list, got 'update'"),
     (["update"], "no change is called None"),
+    ([{"kind": []}], "no change is called \\[\\]"),
+    ([{"kind": ["update"]}], "no change is called \\['update'\\]"),
     ([{"kind": "updates"}], "no change is called 'updates'; did you mean: update"),
     ([element("conv2.weight", [0], 1.0)], "no editable array is called 'conv2.weight'"),
     ([{"kind": "element", "name": ["x"], "index": [0], "value": 1}], "is called \\['x'\\]"),
@@ -216,6 +218,7 @@ BAD = [
     ([{"kind": "label", "n": 0, "label": 4}], "4"),
     ([{"kind": "label", "n": 0, "label": 1.5}], "a label is a whole number here, got 1.5"),
     ([{"kind": "label", "n": 0, "label": 10**30}], "a label is int64 here, got 1000000"),
+    ([{"kind": "target", "n": 0, "values": [1, 0, 0, 0]}], "follow from class numbers here"),
     ([{"kind": "rate", "lr": 0}], "lr must be above 0, got 0"),
     ([{"kind": "follow"}], "no training is followed here"),
 ]
@@ -243,11 +246,75 @@ def test_labels_that_are_numbers() -> None:
     assert session.trace.loss == gt.trace(net, x, y, loss=gt.MeanSquaredError()).loss
 
 
+def with_targets(y: Any, loss: gt.Loss, outputs: int = 3) -> tuple[Session, gt.Network, Any]:
+    """A session of a linear network, another one like its own, and the samples."""
+    net = gt.Network((1, 4, 4), [gt.Flatten(), gt.Linear(outputs)], seed=0)
+    x = samples()[0][: len(y), :, :4, :4]
+    return Session(gt.trace(net, x, y, loss=loss)), net, x
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_targets_are_numbers(dtype: Any) -> None:
+    y, loss = np.array([[1, 2, 3], [4, 5, 6]], dtype), gt.MeanSquaredError()
+    session, net, x = with_targets(y, loss)
+    session.apply([{"kind": "target", "n": 1, "values": [0.5, -2, 7]}])
+    expected = [[1.0, 2.0, 3.0], [0.5, -2.0, 7.0]]
+    assert_same_step(session, gt.trace(net, x, np.array(expected), loss=loss))
+    assert session.state()["labels"] == expected
+    assert session.state()["edited"] is True
+    assert y[1, 0] == 4
+    session.apply([{"kind": "reset"}])
+    assert session.state()["labels"] == y.tolist()
+
+
+def test_a_target_may_be_one_number_or_an_image() -> None:
+    loss = gt.MeanSquaredError()
+    session, net, x = with_targets(np.array([0.5, 1.0]), loss, outputs=1)
+    session.apply([{"kind": "target", "n": 0, "values": [2.25]}])
+    assert_same_step(session, gt.trace(net, x, np.array([2.25, 1.0]), loss=loss))
+    assert session.state()["labels"] == [2.25, 1.0]
+    with pytest.raises(gt.ArgumentError, match="a target is 1 number, got 2 of them"):
+        session.apply([{"kind": "target", "n": 0, "values": [1.0, 2.0]}])
+    filters = gt.Network((1, 4, 4), [gt.Conv2d(2, 3)], seed=0)
+    y = np.random.default_rng(1).random((2, 2, 2, 2))
+    shown = Session(gt.trace(filters, x, y, loss=loss))
+    shown.apply([{"kind": "target", "n": 1, "values": list(range(8))}])
+    y[1] = np.arange(8.0).reshape(2, 2, 2)
+    assert_same_step(shown, gt.trace(filters, x, y, loss=loss))
+
+
+def test_targets_are_probabilities() -> None:
+    y, loss = np.eye(3, dtype=np.int64)[[2, 0]], gt.CrossEntropy(label_smoothing=0.1)
+    session, net, x = with_targets(y, loss)
+    assert session.state()["labels"] == [2, 0]
+    session.apply([{"kind": "target", "n": 0, "values": [0.25, 0.75, 0]}])
+    expected = np.array([[0.25, 0.75, 0.0], [1.0, 0.0, 0.0]])
+    assert_same_step(session, gt.trace(net, x, expected, loss=loss))
+    assert session.state()["labels"] == [1, 0]
+    before, state = session.trace, session.state()
+    for values, message in (
+        ([0.5, 0.75, 0], "row 1 of y sums to 1.25"),
+        ([1.5, -0.5, 0], "row 1 of y sums to 1"),
+        ([1, 0], "a target is 3 numbers, got 2 of them"),
+        ("100", "a target is 3 numbers, got '100'"),
+        ([1, 0, float("nan")], "needs a finite number, got nan"),
+        ([1, 0, None], "needs a finite number, got None"),
+    ):
+        with pytest.raises(gt.GradtrailError, match=message):
+            session.apply([{"kind": "target", "n": 1, "values": values}])
+        assert (session.trace, session.state()) == (before, state)
+    with pytest.raises(gt.ArgumentError, match="the samples 0 to 1, got 2"):
+        session.apply([{"kind": "target", "n": 2, "values": [1, 0, 0]}])
+
+
 def test_what_is_no_trace_and_no_optimizer_is_refused() -> None:
     with pytest.raises(gt.ArgumentError, match="shows what gt.trace gives, got 7"):
         Session(7)  # type: ignore[arg-type]
     with pytest.raises(gt.ArgumentError, match="optimizer must be an object .* got 'sgd'"):
         begun("sgd")
+    for numbers in ([1, 2], range(7)):
+        with pytest.raises(gt.ArgumentError, match=f"each of the 6 samples, got {len(numbers)}"):
+            Session(traced(network(), *samples()), numbers=numbers)
 
 
 # -- following a training ----------------------------------------------------------------------

@@ -59,7 +59,10 @@ def test_the_widget_holds_the_page_and_what_is_pinned() -> None:
 @pytest.mark.usefixtures("anywidget")
 def test_its_module_makes_a_sandboxed_frame_and_asks_who_speaks() -> None:
     text = widget.widget_class()._esm
-    assert f'setAttribute("sandbox", "{SANDBOX}")' in text
+    shown = Explorer(session()).widget
+    assert (shown.sandbox, shown.height) == (SANDBOX, 760)
+    assert {"sandbox", "height"} <= set(shown.keys)
+    assert 'setAttribute("sandbox", model.get("sandbox"))' in text
     assert "event.source !== frame.contentWindow" in text
     assert "export default { render }" in text
 
@@ -87,6 +90,7 @@ def test_without_anywidget_a_frame_holds_the_page() -> None:
     (title,) = re.findall(r'title="([^"]*)"', data["text/html"])
     assert html.unescape(title) == "a <b> & 'c'"
     assert f'sandbox="{SANDBOX}"' in data["text/html"]
+    assert "height: 760px" in data["text/html"]
 
 
 @pytest.mark.usefixtures("notebook")

@@ -133,12 +133,17 @@ def _open(explorer: Explorer, browser: bool) -> None:
 
 
 class Following:
-    """A page that follows a training of the command line."""
+    """A page that follows a training of the command line.
 
-    def __init__(self, browser: bool) -> None:
+    Args:
+        browser: whether it is opened.
+        port: on 127.0.0.1; 0 for any that is free.
+    """
+
+    def __init__(self, browser: bool, port: int) -> None:
         from ..explore.live import Live
 
-        self._browser, self._live = browser, Live()
+        self._browser, self._port, self._live = browser, port, Live()
         self._explorer: Explorer | None = None
 
     @property
@@ -159,7 +164,7 @@ class Following:
 
         places = np.arange(min(_SHOWN, len(labels_of(work.data.train))))
         session = session_of(training, *arrays_of(work.data.train, places), title)
-        self._explorer = Explorer(session, live=self._live)
+        self._explorer = Explorer(session, port=self._port, live=self._live)
         self._live.watch(training, session, self._explorer.seconds)
         _open(self._explorer, self._browser)
 
@@ -176,12 +181,12 @@ class Following:
 
 
 @contextmanager
-def following(wanted: bool, browser: bool) -> Iterator[Following | None]:
+def following(wanted: bool, browser: bool, port: int) -> Iterator[Following | None]:
     """A page for a training, where one is wanted; closed at the end, however that comes."""
     if not wanted:
         yield None
         return
-    page = Following(browser)
+    page = Following(browser, port)
     try:
         yield page
     finally:

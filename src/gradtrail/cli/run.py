@@ -12,7 +12,7 @@ import numpy as np
 from ..data.dataset import Part
 from ..data.images import Images
 from ..data.known import NAMES
-from ..errors import ArgumentError, FileError
+from ..errors import ArgumentError, FileError, unknown
 from ..files import load
 from ..network import Network
 from ..runs import Run, open_data
@@ -115,10 +115,16 @@ def network_at(run: Path) -> Network:
 
 
 def _other(network: Network, own: DataTable, data: str | None, data_path: Path | None) -> DataTable:
-    """Other data than the run's, brought to the network's size as the run's own were."""
+    """Other data than the run's, brought to the network's size as the run's own were.
+
+    Raises:
+        ArgumentError: neither a data set's name nor a path.
+    """
     channels, *size = network.input_shape if len(network.input_shape) == 3 else (1,)
     named = data in NAMES or data is None or not Path(data).exists()
     path = data_path if named else data
+    if named and data is not None and data not in NAMES:
+        raise ArgumentError(f"--data: {unknown('data set', data, NAMES)}")
     return DataTable(
         name=data if named else None,
         path=None if path is None else str(path),
@@ -178,7 +184,9 @@ def _numbers(text: str, count: int) -> np.ndarray:
                 f"--samples is a list of numbers and ranges such as 0-63 or 3,17,40, got {text!r}"
             )
         low, high = int(match[1]), int(match[2] or match[1])
-        if low > high or high >= count:
+        if low > high:
+            raise ArgumentError(f"--samples: {part.strip()} runs backwards; write {high}-{low}")
+        if high >= count:
             raise ArgumentError(
                 f"--samples: {part.strip()} is not among the {count:,} samples, 0 to {count - 1}"
             )

@@ -128,6 +128,12 @@ def _usually(table: str, key: str) -> str:
     is_flag=True,
     help="Open a page that follows the training; it stays with what came of it until Ctrl-C.",
 )
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    show_default="0, any that is free",
+    help="That page's, on 127.0.0.1.",
+)
 @click.option("--no-browser", is_flag=True, help="Print that page's address, and open nothing.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors, and a page's address.")
 @one_error
@@ -136,6 +142,7 @@ def train_command(
     resumed: Path | None,
     out: Path | None,
     explore: bool,
+    port: int | None,
     no_browser: bool,
     quiet: bool,
     **options: Any,
@@ -156,9 +163,10 @@ def train_command(
     """
     say = (lambda text: None) if quiet else click.echo
     given = {name: value for name, value in options.items() if value not in (None, ())}
-    if no_browser and not explore:
-        raise ArgumentError("--no-browser is for the page of --explore")
-    with following(explore, not no_browser) as page:
+    for option, said in (("--no-browser", no_browser), ("--port", port is not None)):
+        if said and not explore:
+            raise ArgumentError(f"{option} is for the page of --explore")
+    with following(explore, not no_browser, port or 0) as page:
         _train(recipe, resumed, out, given, say, quiet, page)
         if page is not None:
             with suppress(KeyboardInterrupt):  # the run is kept, wherever it comes
@@ -195,7 +203,7 @@ def _train(
             if recipe is not None or out is not None or given.keys() - {"threads"}:
                 raise ArgumentError(
                     "--resume goes on with a run as its recipe says; leave out everything else but "
-                    "--threads, --explore, --no-browser and --quiet"
+                    "--threads, --explore, --port, --no-browser and --quiet"
                 )
             threads = given.get("threads")
             done = resume(resumed, threads=threads, observers=observers, ready=ready)

@@ -16,7 +16,9 @@ from ..equation.codec import to_data
 from ..plan import make_plan
 from ..trace.element import Side
 from ..trace.step import Step, Sum, gated, logarithm
-from .session import Session, stored
+from .naming import file_name
+from .packing import stored
+from .session import Session
 
 __all__ = ["FORMAT", "describe"]
 
@@ -30,12 +32,14 @@ def describe(session: Session) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "title": session.title,
+        "file": file_name(session.title),
         "training": session.training,
         "input": session.network.input_name,
         "output": session.network.output_name,
         "classes": session.network.classes,
         "numbers": session.numbers,
         "live": session.following is not None,
+        "dtype": str(session.network.dtype),
         "layers": _layers(session),
         "nodes": [_node(node) for node in step.system.nodes],
         "backward": [
@@ -190,7 +194,6 @@ def _optimizer(session: Session) -> dict[str, Any]:
         "settings": optimizer.settings(),
         "state": rule.state,
         "assignments": [[name, to_data(expression)] for name, expression in rule.assignments],
-        "norm": rule.norm,
     }
 
 

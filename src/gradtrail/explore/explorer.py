@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import ArgumentError, DataError, MissingPackageError
 from ..files import write_bytes
 from ..layers.base import flags, positive
-from ..layers.losses import loss_for
+from ..layers.losses import check_number, loss_for
 from ..trace import Trace, trace
 from .page import saved
 from .samples import usual_samples
@@ -257,23 +257,27 @@ def explore_network(
     if x is None:
         x, y = usual_samples(network, samples, loss, seed)
     else:
-        x, y = network.checked(x)[:samples], np.asarray(y)[:samples]
+        x, y = network.checked(x), np.asarray(y)
+        check_number(y, len(x))
+        x, y = x[:samples], y[:samples]
     traced = trace(network, x, y, loss=loss, training=training, seed=seed, engine=engine)
     return explore_trace(traced, **settings)
 
 
 def in_notebook() -> bool:
     """Whether a Jupyter kernel runs this, which shows what an object looks like."""
-    shell: Callable[[], Any] | None = getattr(sys.modules.get("IPython"), "get_ipython", None)
-    return shell is not None and getattr(shell(), "kernel", None) is not None
+    return getattr(_shell(), "kernel", None) is not None
 
 
 def _interactive() -> bool:
     """Whether a person types line by line, so that the page need not keep the program alive."""
-    if hasattr(sys, "ps1") or sys.flags.interactive:
-        return True
-    shell: Callable[[], Any] | None = getattr(sys.modules.get("IPython"), "get_ipython", None)
-    return shell is not None and shell() is not None
+    return hasattr(sys, "ps1") or bool(sys.flags.interactive) or _shell() is not None
+
+
+def _shell() -> Any:
+    """IPython's, where it is running; or None."""
+    found: Callable[[], Any] | None = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return None if found is None else found()
 
 
 def _megabytes(size: int) -> str:

@@ -1,6 +1,6 @@
 """A training that a page follows, at a cost that is kept small.
 
-The page asks about once a second. What it is told costs nothing: the losses are there already. Now
+The page asks every two seconds. What it is told costs nothing: the losses are there already. Now
 and then, between two steps, the weights are copied, and a thread of its own computes the session's
 samples with them. That happens only while somebody looks, and only as often as all of it takes a
 small part of the time; the training itself is not touched, so it comes to the same bytes.
@@ -20,10 +20,9 @@ import numpy as np
 from ..trace import trace
 from ..train import History, Observer, Seen
 from .health import health
-from .session import Session
+from .session import Session, fill
 
 if TYPE_CHECKING:
-    from ..network import Network
     from ..train.training import Training
 
 __all__ = ["Live", "POINTS", "session_of"]
@@ -62,18 +61,12 @@ def session_of(training: Training, x: np.ndarray, y: np.ndarray, title: str) -> 
         title: of the page.
     """
     course, network = training.course, copy.deepcopy(training.network)
-    _fill(network, training.trainer.arrays())  # a resumed training's own
+    fill(network, training.trainer.arrays())  # a resumed training's own
     engine = training.engine.on(1).direct
     traced = trace(network, x, y, loss=course.loss, seed=course.seed, engine=engine)
     session = Session(traced, optimizer=copy.copy(course.optimizer), title=title)
     session.following = True
     return session
-
-
-def _fill(network: Network, arrays: Mapping[str, np.ndarray]) -> None:
-    for held in (network.parameters, network.buffers):
-        for name in held:
-            held[name] = arrays[name]
 
 
 class Live(Observer):
@@ -135,10 +128,13 @@ class Live(Observer):
 
     def end(self, history: History) -> None:
         """See `Observer.end`: the page keeps what the training ends with."""
-        self.running, self._ended = False, time.perf_counter()
-        if self.training is not None:
-            network = self.training.network
-            self._hand_over({**network.parameters, **network.buffers})
+        self._ended = time.perf_counter()
+        try:
+            if self.training is not None:
+                network = self.training.network
+                self._hand_over({**network.parameters, **network.buffers})
+        finally:
+            self.running = False  # not before: the page asks until the last look is done
 
     def close(self) -> None:
         """Let the thread end; twice is once."""
@@ -159,10 +155,12 @@ class Live(Observer):
         return now - self._last > max(_LEAST, self._cost / _LOOKS, whole / _ALL)
 
     def _hand_over(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Copy the weights and let the other thread look at them."""
+        """Copy the weights and let the other thread look at them; not once it was closed."""
         begun = time.perf_counter()
         copied = {name: array.copy() for name, array in arrays.items()}
         with self._wake:
+            if self._closed:
+                return
             self._waiting, self._busy = copied, True
             self._last, self._answered = begun, self.answering()
             self._cost = time.perf_counter() - begun
@@ -175,6 +173,8 @@ class Live(Observer):
             with self._wake:
                 self._wake.wait_for(lambda: self._closed or self._waiting is not None)
                 if self._closed or self._waiting is None:
+                    self._waiting, self._busy = None, False  # nobody waits for it any more
+                    self._wake.notify_all()
                     return
                 arrays, self._waiting = self._waiting, None
             begun = time.thread_time()
@@ -195,7 +195,12 @@ class Live(Observer):
 
         Args:
             after: the last step whose loss is known.
+
+        Returns:
+            `running` is true until the last look, at what the training ends with, is done.
         """
+        # read first: once it is over, all that is read behind it is what the training ended with
+        running = self.running or self._busy
         now = time.perf_counter()
         if now - self._asked > _LOOKING:
             self._answered = self.answering()  # that a page was opened is no part of following
@@ -204,7 +209,7 @@ class Live(Observer):
         assert session is not None
         ended = now if self.running else self._ended
         return {
-            "running": self.running,
+            "running": running,
             "step": history.steps if seen is None else seen.step,
             "steps": self._steps,
             "epoch": min(history.epochs + 1, self._epochs) if seen is None else seen.epoch,

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["json_bytes", "packed"]
+__all__ = ["json_bytes", "packed", "stored"]
 
 _ALIGNED = 8
 
@@ -43,6 +43,13 @@ def packed(
     head = json_bytes(listed if about is None else {**about, "arrays": listed})
     head += b" " * (-(4 + len(head)) % _ALIGNED)
     return b"".join([len(head).to_bytes(4, "little"), head, *parts])
+
+
+def stored(array: np.ndarray) -> np.ndarray:
+    """An array as it is sent: floats in their precision, whole numbers as int32; little-endian."""
+    if array.dtype.kind == "f":
+        return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    return np.ascontiguousarray(array, "<i4")
 
 
 def json_bytes(data: Any) -> bytes:

@@ -15,9 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from .describe import describe, sides
-from .packing import packed
-from .session import Session, stored
+from .packing import packed, stored
+from .session import Session
 
 __all__ = ["Document", "page_files", "payload", "saved", "served"]
 
@@ -105,12 +107,22 @@ def saved(session: Session) -> Document:
 
 
 def payload(session: Session) -> bytes:
-    """The description and all arrays, as `packing` describes."""
-    arrays = [
+    """The description and all arrays, as `packing` describes.
+
+    What the optimiser remembers is among them, with its `state` named. The step is what a reset
+    leads back to, and no training is followed any more.
+    """
+    arrays: list[tuple[dict[str, str], np.ndarray]] = [
         ({"side": side, "name": name}, stored(session.array(side, name)))
         for side, name in sides(session)
     ]
-    return packed(arrays, {"description": describe(session)})
+    arrays += [
+        ({"side": "memory", "name": name, "state": state}, stored(array))
+        for name, remembered in session.memory.items()
+        for state, array in remembered.items()
+    ]
+    state = session.state() | {"edited": False, "updates": 0, "following": None}
+    return packed(arrays, {"description": describe(session) | {"live": False, "state": state}})
 
 
 def _modules(files: Mapping[str, bytes]) -> list[str]:

@@ -22,14 +22,15 @@ from starlette.routing import Route
 
 from ..errors import ArgumentError, GradtrailError
 from .describe import describe, sides
-from .packing import json_bytes, packed
+from .naming import attachment, file_name
+from .packing import json_bytes, packed, stored
 from .page import Document, saved
-from .session import Session, stored
+from .session import Session
 
 if TYPE_CHECKING:
     from .live import Live
 
-__all__ = ["BODY", "Routes", "file_name"]
+__all__ = ["BODY", "Routes"]
 
 T = TypeVar("T")
 
@@ -117,7 +118,7 @@ class Routes:
     def _rows(self, request: Request) -> Response:
         asked = request.query_params
         with self.session.lock:
-            self._check_version(request)
+            self._check_asked(request)
             rows = self.session.rows(
                 asked.get("side", ""),
                 asked.get("name", ""),
@@ -129,7 +130,7 @@ class Routes:
     def _all(self, request: Request) -> Response:
         """Every array at once, and what the next update would add."""
         with self.session.lock:
-            self._check_version(request)
+            self._check_asked(request)
             listed = [*sides(self.session), *(("change", name) for name in self.session.changes)]
             arrays = [stored(self.session.array(side, name)) for side, name in listed]
             content = packed(
@@ -143,15 +144,14 @@ class Routes:
         places = [part for part in asked.get("index", "").split(",") if part]
         index = [_whole("index", part) for part in places]
         with self.session.lock:
-            self._check_version(request)
+            self._check_asked(request)
             answer = self.session.why(asked.get("side", ""), asked.get("name", ""), index)  # type: ignore[arg-type]
             return _json(answer.to_dict())
 
     def _file(self, request: Request) -> Response:
         """The page as one file, to be kept."""
         document = saved(self.session)
-        name = file_name(self.session.title)
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        headers = {"Content-Disposition": attachment(file_name(self.session.title))}
         return Response(document.html, media_type="text/html", headers=headers)
 
     async def _live(self, request: Request) -> Response:
@@ -169,14 +169,26 @@ class Routes:
             data = json.loads(body)
         except (ValueError, RecursionError) as cause:
             raise _RefusedError(400, f"the request is not JSON: {cause}") from None
-        changes: Any = data.get("changes") if isinstance(data, dict) else None
+        if not isinstance(data, dict) or "changes" not in data:
+            raise _RefusedError(400, 'an edit is {"changes": [...]}, and this has no "changes"')
         with self.session.lock:
-            self.session.apply(changes)
+            if "version" in data:
+                self._check_version(data["version"])
+            self.session.apply(data["changes"])
             return _json(self.session.state())
 
-    def _check_version(self, request: Request) -> None:
-        """Refuse a question about a step that has been replaced since it was asked."""
-        version = _whole("version", request.query_params.get("version"))
+    def _check_asked(self, request: Request) -> None:
+        """`_check_version` of a query's."""
+        self._check_version(_whole("version", request.query_params.get("version")))
+
+    def _check_version(self, version: object) -> None:
+        """Refuse what is about a step that has been replaced since it was asked.
+
+        Raises:
+            ArgumentError: no version.
+        """
+        if not isinstance(version, int) or isinstance(version, bool):
+            raise ArgumentError(f"version must be a whole number, got {version!r:.40}")
         if version != self.session.version:
             raise _RefusedError(
                 409, f"version {version} is gone; the step is {self.session.version} now"
@@ -243,9 +255,3 @@ async def _body(request: Request) -> bytes:
         if len(found) > BODY:
             raise _RefusedError(413, f"a request has at most {BODY >> 20} MB")
     return bytes(found)
-
-
-def file_name(title: str) -> str:
-    """A title as a file's name, which no system and no shell takes for something else."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", title).strip("-.")[:80]
-    return f"{plain or 'gradtrail'}.html"

@@ -8,10 +8,9 @@ takes over that one's weights from time to time, until somebody edits something.
 from __future__ import annotations
 
 import copy
-import math
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,8 +20,13 @@ from ..trace.element import Side
 from ..trace.export import plain
 from ..trace.why import Answer
 from ..train import SGD, Optimizer
+from .entries import fitting, number, row, within
+from .packing import stored
 
-__all__ = ["Session"]
+if TYPE_CHECKING:
+    from ..network import Network
+
+__all__ = ["Session", "fill"]
 
 _RATE = 0.05
 """The learning rate where nobody says one."""
@@ -43,7 +47,8 @@ class Session:
         title: what the page is called.
 
     Raises:
-        ArgumentError: a step that was not traced, or no optimiser.
+        ArgumentError: a step that was not traced, no optimiser, or another number of places than
+            of samples.
     """
 
     def __init__(
@@ -64,11 +69,13 @@ class Session:
         origin = traced.origin
         self.title = title or "gradtrail"
         self.numbers = tuple(range(len(origin.x)) if numbers is None else map(int, numbers))
+        if len(self.numbers) != len(origin.x):
+            raise ArgumentError(
+                f"explore: numbers must be one for each of the {len(origin.x)} samples, got "
+                f"{len(self.numbers)}"
+            )
         self.network = copy.deepcopy(origin.network)
-        for held in (self.network.parameters, self.network.buffers):
-            for name in held:
-                if name in traced.value:
-                    held[name] = traced.value[name]
+        fill(self.network, traced.value)
         self.loss, self.training, self.seed = origin.loss, origin.training, origin.seed
         self.engine, self._optimizer = origin.engine, optimizer
         self.lock = threading.RLock()
@@ -82,7 +89,7 @@ class Session:
     def _begin(self) -> None:
         """The step as it was at first, or as the training that is followed had it last."""
         self.trace, arrays = self._first
-        self._fill(arrays)
+        fill(self.network, arrays)
         origin = self.trace.origin
         self.x, self.y = origin.x.copy(), np.array(origin.y)
         self.optimizer = copy.copy(self._optimizer)  # which remembers nothing yet
@@ -94,12 +101,6 @@ class Session:
         """Copies of all parameters and running statistics."""
         arrays = {**self.network.parameters, **self.network.buffers}
         return {name: array.copy() for name, array in arrays.items()}
-
-    def _fill(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Write all parameters and running statistics."""
-        for held in (self.network.parameters, self.network.buffers):
-            for name in held:
-                held[name] = arrays[name]
 
     def _traced(self, x: np.ndarray, y: np.ndarray) -> Trace:
         return trace(
@@ -131,7 +132,7 @@ class Session:
     def _take(self, arrays: Mapping[str, np.ndarray]) -> None:
         """The step at other weights, with the samples as they were at first."""
         origin = self._first[0].origin
-        self._fill(arrays)
+        fill(self.network, arrays)
         self._first = self._traced(origin.x, origin.y), arrays
         self._begin()
 
@@ -188,6 +189,11 @@ class Session:
         other.remember(self.network, *self.optimizer.remembered(self.network))
         return other
 
+    @property
+    def memory(self) -> Mapping[str, Mapping[str, np.ndarray]]:
+        """What the optimiser remembers, by parameter and by the names of its rule's state."""
+        return self.optimizer.remembered(self.network)[1]
+
     def why(self, side: Side, name: str, index: Sequence[int]) -> Answer:
         """See `gradtrail.trace`.
 
@@ -210,6 +216,7 @@ class Session:
             "labels": np.asarray(self.y if classes is None else classes).tolist(),
             "predicted": None if classes is None else outputs.argmax(axis=1).tolist(),
             "updates": self.updates,
+            "steps": self.optimizer.remembered(self.network)[0],
             "edited": self.edited,
             "lr": float(self.optimizer.lr),
             "following": self.following,
@@ -223,6 +230,8 @@ class Session:
                 `element`: `name` (of a parameter or `input`), `index` and `value`;
                 `sample`: `n` and `pixels`, all numbers of one sample in order;
                 `label`: `n` and `label`;
+                `target`: `n` and `values`, all numbers that one sample's outputs are compared
+                    with, in order; where labels are no class numbers;
                 `rate`: `lr`, the optimiser's from now on;
                 `update`: one step of the optimiser along the present gradient;
                 `reset`: everything as it was at first, or as the training that was followed had it
@@ -232,7 +241,7 @@ class Session:
 
         Raises:
             ArgumentError: a change that cannot be made; it says which and why.
-            DataError: a label that does not fit.
+            DataError: a label or a target that does not fit.
         """
         if not isinstance(changes, list | tuple):
             raise ArgumentError(f"changes are a list, got {changes!r:.60}")
@@ -245,25 +254,26 @@ class Session:
                     self._change(change)
         except Exception:
             vars(self).update(kept)
-            self._fill(arrays)
+            fill(self.network, arrays)
             raise
         self.version += 1
 
     def _change(self, change: Mapping[str, Any]) -> None:
         kind = change.get("kind") if isinstance(change, Mapping) else None
         whole = {"reset": self._begin, "follow": self._go_on}
-        if kind in whole:
-            whole[kind]()
-            return
         kinds = {
             "element": self._set_element,
             "sample": self._set_sample,
             "label": self._set_label,
+            "target": self._set_target,
             "rate": self._set_rate,
             "update": self._update,
         }
-        if kind not in kinds:
+        if not isinstance(kind, str) or kind not in {*kinds, *whole}:
             raise ArgumentError(unknown("change", kind, [*kinds, *whole]))
+        if kind in whole:
+            whole[kind]()
+            return
         kinds[kind](change)
         if kind == "rate":
             return
@@ -283,26 +293,20 @@ class Session:
             self._take(self._latest)
 
     def _set_element(self, change: Mapping[str, Any]) -> None:
-        name, value = change.get("name"), _number(change.get("value"))
+        name, value = change.get("name"), number(change.get("value"))
         held: Mapping[str, np.ndarray] = {"input": self.x, **self.network.parameters}
         if not isinstance(name, str) or name not in held:
             raise UnknownNameError(unknown("editable array", name, held))
         index: Any = change.get("index")
         shape = held[name].shape
         whole = isinstance(index, list | tuple) and len(index) == len(shape)
-        if not whole or not all(_within(i, size) for i, size in zip(index, shape, strict=True)):
+        if not whole or not all(within(i, size) for i, size in zip(index, shape, strict=True)):
             raise ArgumentError(f"{name} has the shape {shape}, so it has no element {index!r:.60}")
-        held[name][tuple(index)] = _fitting(value, held[name])
+        held[name][tuple(index)] = fitting(value, held[name])
 
     def _set_sample(self, change: Mapping[str, Any]) -> None:
         n = self._sample(change)
-        pixels: Any = change.get("pixels")
-        if not isinstance(pixels, list | tuple) or len(pixels) != self.x[n].size:
-            several = isinstance(pixels, list | tuple)
-            got = f"{len(pixels)} of them" if several else f"{pixels!r:.40}"
-            raise ArgumentError(f"a sample is {self.x[n].size} numbers, got {got}")
-        numbers = [_fitting(_number(p), self.x) for p in pixels]
-        self.x[n] = np.array(numbers).reshape(self.x[n].shape)
+        self.x[n] = row("a sample", change.get("pixels"), self.x[n])
 
     def _set_label(self, change: Mapping[str, Any]) -> None:
         n, label = self._sample(change), change.get("label")
@@ -313,22 +317,34 @@ class Session:
             raise DataError(f"a label is a whole number here, got {label!r:.40}")
         labels = self.y.copy()
         try:
-            labels[n] = label if counted else _fitting(_number(label), labels)
+            labels[n] = label if counted else fitting(number(label), labels)
         except OverflowError:
             raise DataError(f"a label is {labels.dtype} here, got {label!r:.40}") from None
+        self._label(labels)
+
+    def _set_target(self, change: Mapping[str, Any]) -> None:
+        n = self._sample(change)
+        if self.y.ndim == 1 and self.loss.classes(self.y) is not None:
+            raise ArgumentError("the targets follow from class numbers here; change a label")
+        targets = self.y.astype(self.y.dtype if self.y.dtype.kind == "f" else np.float64)
+        targets[n] = row("a target", change.get("values"), np.asarray(targets[n]))
+        self._label(targets)
+
+    def _label(self, labels: np.ndarray) -> None:
+        """Other labels, unless the loss refuses them."""
         outputs = self.trace.value[self.network.output_name]
-        self.loss.targets(labels, outputs.shape)  # refuses what is no class
+        self.loss.targets(labels, outputs.shape)
         self.y = labels
 
     def _sample(self, change: Mapping[str, Any]) -> int:
         n = change.get("n")
-        if not _within(n, len(self.x)):
+        if not within(n, len(self.x)):
             raise ArgumentError(f"there are the samples 0 to {len(self.x) - 1}, got {n!r:.40}")
         assert isinstance(n, int)
         return n
 
     def _set_rate(self, change: Mapping[str, Any]) -> None:
-        lr = _number(change.get("lr"))
+        lr = number(change.get("lr"))
         if lr <= 0:
             raise ArgumentError(f"lr must be above 0, got {lr!r}")
         self.optimizer.lr = lr
@@ -338,29 +354,9 @@ class Session:
         self.updates += 1
 
 
-def stored(array: np.ndarray) -> np.ndarray:
-    """An array as it is sent: floats in their precision, whole numbers as int32; little-endian."""
-    if array.dtype.kind == "f":
-        return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    return np.ascontiguousarray(array, "<i4")
-
-
-def _number(value: object) -> float:
-    try:
-        number = float(value) if isinstance(value, int | float) else math.nan
-    except OverflowError:
-        number = math.inf
-    if isinstance(value, bool) or not math.isfinite(number):
-        raise ArgumentError(f"needs a finite number, got {value!r:.40}")
-    return number
-
-
-def _fitting(number: float, array: np.ndarray) -> float:
-    """A number that an array can hold."""
-    if abs(number) > np.finfo(array.dtype).max:
-        raise ArgumentError(f"{number:g} is beyond what {array.dtype} can hold")
-    return number
-
-
-def _within(place: object, size: int) -> bool:
-    return isinstance(place, int) and not isinstance(place, bool) and 0 <= place < size
+def fill(network: Network, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write those parameters and running statistics that are among the arrays."""
+    for held in (network.parameters, network.buffers):
+        for name in held:
+            if name in arrays:
+                held[name] = arrays[name]

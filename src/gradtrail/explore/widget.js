@@ -1,16 +1,15 @@
 // The page in a notebook: a sandboxed frame, and a message from it whenever something is pinned.
 
-const HEIGHT = 760;
 const MOST = 64;
 
 /** Shows the frame, keeps it at the model's page, and hears what is pinned in it. */
 function render({ model, el }) {
   const frame = document.createElement("iframe");
   frame.title = "gradtrail explorer";
-  frame.setAttribute("sandbox", "allow-scripts allow-downloads");
+  frame.setAttribute("sandbox", model.get("sandbox"));
   Object.assign(frame.style, {
     width: "100%",
-    height: `${HEIGHT}px`,
+    height: `${model.get("height")}px`,
     border: "0",
     resize: "vertical",
     display: "block",

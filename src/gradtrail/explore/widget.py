@@ -25,7 +25,7 @@ def widget_class() -> Any:
     """The class of the widget, whose base anywidget has.
 
     `html` is the page; `pinned` lists the pinned elements as they are written:
-    `dconv1.weight[2,0,1,1]`.
+    `dconv1.weight[2,0,1,1]`. `sandbox` and `height` are the frame's, as in `frame`.
 
     Raises:
         MissingPackageError: anywidget is not there.
@@ -36,6 +36,8 @@ def widget_class() -> Any:
     class ExplorerWidget(base):  # type: ignore[misc]
         _esm = _MODULE.read_text(encoding="utf-8")
         html = traitlets.Unicode().tag(sync=True)
+        sandbox = traitlets.Unicode(_SANDBOX, read_only=True).tag(sync=True)
+        height = traitlets.Int(_HEIGHT, read_only=True).tag(sync=True)
         pinned = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
     return ExplorerWidget

@@ -15,7 +15,7 @@ from ..equation.frozen import frozen
 from ..errors import ArgumentError, DataError, ShapeError
 from .base import Declaration, Shape, elementwise, plain, times
 
-__all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "log_softmax", "loss_for"]
+__all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "check_number", "log_softmax", "loss_for"]
 
 Z, L = Array("Z"), Access("L", ())
 
@@ -236,7 +236,7 @@ class MeanSquaredError(Loss):
     def targets(self, labels: Any, prediction: Shape) -> Mapping[str, np.ndarray]:
         """See `Loss.targets`; targets have the prediction's shape, or (N,) for one output."""
         array = np.asarray(labels)
-        _check_number(array, prediction[0])
+        check_number(array, prediction[0])
         if array.dtype.kind not in "biuf":
             raise DataError(f"y must hold numbers, got dtype {array.dtype}")
         if array.ndim == 1 and prediction[1:] == (1,):
@@ -268,7 +268,12 @@ def loss_for(loss: Loss | None) -> Loss:
     return loss
 
 
-def _check_number(labels: np.ndarray, samples: int) -> None:
+def check_number(labels: np.ndarray, samples: int) -> None:
+    """Refuse labels that are not one for each sample.
+
+    Raises:
+        DataError: it names both numbers.
+    """
     if labels.ndim == 0 or len(labels) != samples:
         given = "a single value" if labels.ndim == 0 else f"{len(labels)} labels"
         raise DataError(f"y has {given}, but x has {samples} samples; give one label per sample")
@@ -276,7 +281,7 @@ def _check_number(labels: np.ndarray, samples: int) -> None:
 
 def _class_numbers(labels: np.ndarray, samples: int, classes: int) -> np.ndarray:
     """Labels as class numbers, checked."""
-    _check_number(labels, samples)
+    check_number(labels, samples)
     if labels.ndim != 1:
         hint = "; pass y[:, 0]" if labels.shape == (samples, 1) else ""
         raise DataError(
@@ -310,7 +315,7 @@ def _class_numbers(labels: np.ndarray, samples: int, classes: int) -> np.ndarray
 
 def _probabilities(labels: np.ndarray, samples: int, classes: int) -> np.ndarray:
     """One-hot labels or probabilities, checked."""
-    _check_number(labels, samples)
+    check_number(labels, samples)
     if labels.shape != (samples, classes) or labels.dtype.kind not in "biuf":
         raise DataError(
             f"y has shape {labels.shape} and dtype {labels.dtype}; labels are integers of shape "

@@ -5,7 +5,16 @@
 // what stays inside, so that nothing in the padding is ever visited.
 
 import {
-  accessOf, affine, bounds, factorOf, namesOfTerm, rangesOf, real, shapeOf, sizeOf, stridesOf,
+  accessOf,
+  affine,
+  bounds,
+  factorOf,
+  namesOfTerm,
+  rangesOf,
+  real,
+  shapeOf,
+  sizeOf,
+  stridesOf,
 } from "gradtrail/equation/affine.js";
 import { functionOf } from "gradtrail/equation/scalar.js";
 
@@ -36,10 +45,23 @@ function addTerm(term, equation, read, target) {
     factors: term.factors.map((factor) => prepared(factor, equation, read, names)),
   };
   const offsets = nest.factors.map((factor) => factor.offset);
-  if (names.length === 0) addProduct(nest, to.offset, offsets, nest.factors.map((factor) => factor.wanted));
+  if (names.length === 0)
+    addProduct(
+      nest,
+      to.offset,
+      offsets,
+      nest.factors.map((factor) => factor.wanted),
+    );
   else if (offsets.length === 2 && nest.factors.every((factor) => !factor.gate)) {
     walkTwo(nest, 0, to.offset, offsets[0], offsets[1]);
-  } else walk(nest, 0, to.offset, offsets, nest.factors.map((factor) => factor.wanted));
+  } else
+    walk(
+      nest,
+      0,
+      to.offset,
+      offsets,
+      nest.factors.map((factor) => factor.wanted),
+    );
 }
 
 /** The index with the longest range innermost. */
@@ -55,7 +77,10 @@ function placesOf(access, equation, names) {
   const steps = names.map((name) =>
     access.positions.reduce((sum, position, axis) => sum + strides[axis] * factorOf(position, name), 0),
   );
-  const offset = access.positions.reduce((sum, position, axis) => sum + strides[axis] * affine(position).offset, 0);
+  const offset = access.positions.reduce(
+    (sum, position, axis) => sum + strides[axis] * affine(position).offset,
+    0,
+  );
   return { steps, offset };
 }
 
@@ -121,7 +146,19 @@ function walkTwo(nest, level, to, atA, atB) {
   const stepA = stepsA[level];
   const stepB = stepsB[level];
   if (level === nest.sizes.length - 1) {
-    innermost(nest.target, to + low * step, step, nest.scale, a, atA + low * stepA, stepA, b, atB + low * stepB, stepB, high - low);
+    innermost(
+      nest.target,
+      to + low * step,
+      step,
+      nest.scale,
+      a,
+      atA + low * stepA,
+      stepA,
+      b,
+      atB + low * stepB,
+      stepB,
+      high - low,
+    );
     return;
   }
   for (let value = low; value < high; value++) {

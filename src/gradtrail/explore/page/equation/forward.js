@@ -1,7 +1,14 @@
 // One equation forward: its target and what it saves, by letter. All arrays are laid out row by row.
 
 import {
-  affine, factorOf, indexOf, plain, rangesOf, shapeOf, sizeOf, stridesOf,
+  affine,
+  factorOf,
+  indexOf,
+  plain,
+  rangesOf,
+  shapeOf,
+  sizeOf,
+  stridesOf,
 } from "gradtrail/equation/affine.js";
 import { contract } from "gradtrail/equation/contract.js";
 
@@ -87,12 +94,15 @@ function normalise(equation, read) {
   const mean = new Float64Array(channels);
   const variance = new Float64Array(channels);
   for (let i = 0; i < source.length; i++) mean[channelOf(i)] += source[i] / count;
-  for (let i = 0; i < source.length; i++) variance[channelOf(i)] += (source[i] - mean[channelOf(i)]) ** 2 / count;
+  for (let i = 0; i < source.length; i++)
+    variance[channelOf(i)] += (source[i] - mean[channelOf(i)]) ** 2 / count;
   const inverse = variance.map((v) => 1 / Math.sqrt(v + equation.epsilon));
   const normalised = Float64Array.from(source, (x, i) => (x - mean[channelOf(i)]) * inverse[channelOf(i)]);
   const scale = equation.scale && read(equation.scale);
   const shift = equation.shift && read(equation.shift);
-  const result = normalised.map((u, i) => (scale ? scale[channelOf(i)] : 1) * u + (shift ? shift[channelOf(i)] : 0));
+  const result = normalised.map(
+    (u, i) => (scale ? scale[channelOf(i)] : 1) * u + (shift ? shift[channelOf(i)] : 0),
+  );
   return {
     [equation.result.array]: result,
     [letters[0]]: mean,

@@ -132,7 +132,7 @@ function within(position, low, high) {
 /** Take away values that a condition on one index excludes; the conditions that tie several stay. */
 function narrowed(conditions, values) {
   let waiting = conditions;
-  for (let changed = true; changed; ) {
+  for (let changed = true; changed;) {
     changed = false;
     const left = [];
     for (const condition of waiting) {
@@ -211,7 +211,9 @@ function solutions(names, conditions, values) {
     const rest = order.slice(place + 1);
     const checks = conditions.map((condition) => {
       const [low, high] = reach(condition, values, rest);
-      const factors = order.slice(0, place + 1).map((n) => condition.factors[condition.names.indexOf(n)] ?? 0);
+      const factors = order
+        .slice(0, place + 1)
+        .map((n) => condition.factors[condition.names.indexOf(n)] ?? 0);
       return { factors, low: condition.low - high, high: condition.high - low };
     });
     const longer = [];

@@ -3,7 +3,15 @@
 // What a formula consists of is decided here once, as a small tree; `text` and `mathml` say how each
 // piece looks. The wording is that of `gradtrail.equation.printing` with its numbers put in.
 
-import { accessOf, affine, namesOfAccess, namesOfTerm, plain, rangesOf, real } from "gradtrail/equation/affine.js";
+import {
+  accessOf,
+  affine,
+  namesOfAccess,
+  namesOfTerm,
+  plain,
+  rangesOf,
+  real,
+} from "gradtrail/equation/affine.js";
 
 const word = (text) => ({ kind: "word", text: String(text) });
 const sign = (text, spaced = false) => ({ kind: "sign", text, spaced });
@@ -116,9 +124,15 @@ function monomial(name, factor) {
 /** Whether an equation only hands elements on, each to a place of its own. */
 function reindexes(equation) {
   const single = equation.terms.every(
-    (term) => term.factors.length === 1 && term.factors[0].type === "Access" && namesOfTerm(term).length === namesOfAccess(term.target).length,
+    (term) =>
+      term.factors.length === 1 &&
+      term.factors[0].type === "Access" &&
+      namesOfTerm(term).length === namesOfAccess(term.target).length,
   );
-  return single && new Set(equation.terms.map((term) => JSON.stringify(term.target))).size === equation.terms.length;
+  return (
+    single &&
+    new Set(equation.terms.map((term) => JSON.stringify(term.target))).size === equation.terms.length
+  );
 }
 
 /** Whether no two index points of a target lead to the same element. */
@@ -163,7 +177,9 @@ export function text(tree) {
 
 function atom(tree) {
   const written = text(tree);
-  return tree.kind === "word" || tree.kind === "enclosed" || /^\w+$/u.test(written) ? written : `(${written})`;
+  return tree.kind === "word" || tree.kind === "enclosed" || /^\w+$/u.test(written)
+    ? written
+    : `(${written})`;
 }
 
 const MATHML = "http://www.w3.org/1998/Math/MathML";
@@ -210,5 +226,8 @@ function letter(name) {
 }
 
 function list(trees) {
-  return tag("mrow", ...trees.flatMap((tree, place) => (place ? [tag("mo", ","), pieces(tree)] : [pieces(tree)])));
+  return tag(
+    "mrow",
+    ...trees.flatMap((tree, place) => (place ? [tag("mo", ","), pieces(tree)] : [pieces(tree)])),
+  );
 }

@@ -16,9 +16,11 @@ export async function unpack(text) {
   const length = new DataView(buffer).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
   const known = new Map(header.description.arrays.map((array) => [array.name, array]));
-  const arrays = header.arrays.map(({ side, name, offset, bytes }) => {
-    const { dtype, gradient_dtype: gradient } = known.get(name);
-    return { side, name, array: arrayOf(side === "value" ? dtype : gradient, buffer, 4 + length + offset, bytes) };
+  const arrays = header.arrays.map(({ side, name, state, offset, bytes }) => {
+    const { size, dtype, gradient_dtype: gradient } = known.get(name);
+    const memory = bytes === 8 * size ? "f8" : "f4";
+    const kind = { value: dtype, grad: gradient, memory }[side];
+    return { side, name, state, array: arrayOf(kind, buffer, 4 + length + offset, bytes) };
   });
   return { description: header.description, arrays };
 }
@@ -28,8 +30,8 @@ const aligned = (length) => Math.ceil(length / 8) * 8;
 /** The inverse of `unpack`; arrays keep the kind that the description says. */
 export async function pack(description, arrays) {
   let offset = 0;
-  const listed = arrays.map(({ side, name, array }) => {
-    const entry = { side, name, offset, bytes: array.byteLength };
+  const listed = arrays.map(({ side, name, state, array }) => {
+    const entry = { side, name, state, offset, bytes: array.byteLength };
     offset = aligned(offset + array.byteLength);
     return entry;
   });
@@ -43,6 +45,7 @@ export async function pack(description, arrays) {
   });
   const packed = new Uint8Array(await through(whole, new CompressionStream("gzip")));
   let text = "";
-  for (let at = 0; at < packed.length; at += 32768) text += String.fromCharCode(...packed.subarray(at, at + 32768));
+  for (let at = 0; at < packed.length; at += 32768)
+    text += String.fromCharCode(...packed.subarray(at, at + 32768));
   return btoa(text);
 }

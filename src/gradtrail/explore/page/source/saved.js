@@ -1,7 +1,7 @@
 // A page without a server: the step lies in the page, and what is edited is computed here.
 
 import { placeOf } from "gradtrail/equation/affine.js";
-import { Arrays } from "gradtrail/step/arrays.js";
+import { Arrays, keptAs } from "gradtrail/step/arrays.js";
 import { runBackward, runForward, scalarsOf, updated } from "gradtrail/step/running.js";
 import { Step } from "gradtrail/step/step.js";
 import { pack, unpack } from "gradtrail/source/payload.js";
@@ -16,9 +16,15 @@ export class SavedSource extends EventTarget {
     source.shell = `<!doctype html>\n${document.documentElement.outerHTML}`;
     const { description, arrays } = await unpack(document.getElementById("session").textContent);
     source.arrays = new Arrays();
-    for (const { side, name, array } of arrays) source.arrays.set(side, name, array);
+    const memory = new Map();
+    for (const { side, name, state, array } of arrays) {
+      if (side !== "memory") source.arrays.set(side, name, array);
+      else memory.set(name, { ...memory.get(name), [state]: copyOf(array) });
+    }
     source.step = new Step(description, source.arrays);
-    source.begin(structuredClone(description.state), new Map(source.arrays.sides.value), new Map(source.arrays.sides.grad));
+    const { value, grad } = source.arrays.sides;
+    source.first = { state: description.state, value: new Map(value), grad: new Map(grad), memory };
+    source.begin();
     return source;
   }
 
@@ -31,12 +37,12 @@ export class SavedSource extends EventTarget {
     return true;
   }
 
-  begin(state, values, gradients) {
-    this.first ??= { state, values, gradients };
-    this.state = structuredClone(state);
-    this.memory = new Map();
-    this.arrays.sides.value = new Map(values);
-    this.arrays.sides.grad = new Map(gradients);
+  /** The step as it was saved. */
+  begin() {
+    this.state = structuredClone(this.first.state);
+    this.memory = structuredClone(this.first.memory);
+    this.arrays.sides.value = new Map(this.first.value);
+    this.arrays.sides.grad = new Map(this.first.grad);
     this.renew();
   }
 
@@ -65,7 +71,7 @@ export class SavedSource extends EventTarget {
   /** What the next update would add to each parameter. */
   changes(values, gradients) {
     const { optimizer } = this.description;
-    const scalars = scalarsOf(optimizer, this.state.lr, this.state.updates + 1);
+    const scalars = scalarsOf(optimizer, this.state.lr, this.state.steps + 1);
     const found = new Map();
     this.after = new Map();
     for (const { name } of this.step.parameters) {
@@ -73,20 +79,36 @@ export class SavedSource extends EventTarget {
       const weight = values.get(name);
       const moved = updated(optimizer, scalars, weight, gradients.get(name), memory);
       this.after.set(name, { moved, memory });
-      found.set(name, moved.map((value, i) => value - weight[i]));
+      found.set(
+        name,
+        moved.map((value, i) => value - weight[i]),
+      );
     }
     return found;
   }
 
   /** Make changes; see `gradtrail.explore.session.Session.apply`. */
   async change(changes) {
-    for (const change of changes) this.one(change);
+    for (const change of changes) {
+      this.check(change);
+      this.one(change);
+    }
     return this.state;
+  }
+
+  /** Refuse what is no number here: `told` is which sentence says so. */
+  check({ kind, lr, value, values = [] }) {
+    if (kind === "rate" && !(Number.isFinite(lr) && lr > 0))
+      throw Object.assign(new Error(`lr: ${lr}`), { told: "badRate" });
+    const largest = this.description.dtype === "float32" ? 3.4028234e38 : Number.MAX_VALUE;
+    const numbers = kind === "element" ? [value] : values;
+    if (numbers.some((one) => !(Math.abs(one) <= largest)))
+      throw Object.assign(new Error(`${numbers}`), { told: "badNumber" });
   }
 
   one(change) {
     if (change.kind === "reset") {
-      this.begin(this.first.state, this.first.values, this.first.gradients);
+      this.begin();
       return;
     }
     if (change.kind === "rate") {
@@ -107,17 +129,19 @@ export class SavedSource extends EventTarget {
     this.renew();
   }
 
-  edit(values, { kind, name, index, value, n, pixels, label }) {
-    const input = this.description.input;
+  edit(values, { kind, name, index, value, n, pixels, label, values: row }) {
+    const { input } = this.description;
     if (kind === "element") values.get(name)[placeOf(this.step.shape(name), index)] = value;
     else if (kind === "sample") values.get(input).set(pixels, n * pixels.length);
     else if (kind === "label") this.relabel(values, n, label);
+    else if (kind === "target") this.retarget(values, n, row);
     else {
       for (const [parameter, { moved, memory }] of this.after) {
         values.set(parameter, moved);
         this.memory.set(parameter, memory);
       }
       this.state.updates++;
+      this.state.steps++;
     }
   }
 
@@ -130,33 +154,46 @@ export class SavedSource extends EventTarget {
     const scale = mass ? labels.length / mass : 0;
     const node = this.description.nodes.at(-1);
     const target = values.get(node.arrays[node.equation.labels]);
-    labels.forEach((k, sample) => rows[k].forEach((share, place) => (target[sample * rows[k].length + place] = scale * share)));
+    labels.forEach((k, sample) =>
+      rows[k].forEach((share, place) => (target[sample * rows[k].length + place] = scale * share)),
+    );
   }
 
+  /** A target that is no class: a row of numbers. */
+  retarget(values, n, row) {
+    const node = this.description.nodes.at(-1);
+    values.get(node.arrays[node.equation.labels]).set(row, n * row.length);
+    const { labels, predicted } = this.state;
+    if (predicted !== null) labels[n] = row.indexOf(Math.max(...row));
+    else labels[n] = Array.isArray(labels[n]) ? row : row[0];
+  }
+
+  /** The greatest output of each sample; a NaN is before all. */
   predict() {
     if (this.state.predicted === null) return;
     const outputs = this.arrays.array("value", this.description.output);
     const classes = outputs.length / this.state.predicted.length;
     this.state.predicted = this.state.predicted.map((_, n) => {
       const row = outputs.subarray(n * classes, (n + 1) * classes);
-      return row.indexOf(row.reduce((best, value) => Math.max(best, value), -Infinity));
+      const wrong = row.findIndex(Number.isNaN);
+      return wrong >= 0 ? wrong : row.indexOf(Math.max(...row));
     });
   }
 
-  /** This page with the step as it is now, as a file. */
+  /** This page with the step as it is now, as a file; numbers keep the precision that they came in. */
   async file() {
     const arrays = [];
-    const description = structuredClone(this.description);
-    description.state = this.state;
     for (const side of ["value", "grad"]) {
       for (const [name, array] of this.arrays.sides[side]) {
-        const known = description.arrays.find((one) => one.name === name);
-        const key = side === "value" ? "dtype" : "gradient_dtype";
-        known[key] = { Float32Array: "f4", Float64Array: "f8", Int32Array: "i4" }[array.constructor.name];
-        arrays.push({ side, name, array });
+        const { dtype, gradient_dtype: gradient } = this.step.arrays.get(name);
+        arrays.push({ side, name, array: keptAs(side === "value" ? dtype : gradient, array) });
       }
     }
-    const text = await pack(description, arrays);
+    for (const [name, held] of this.memory) {
+      for (const [state, array] of Object.entries(held)) arrays.push({ side: "memory", name, state, array });
+    }
+    const state = { ...this.state, edited: false, updates: 0 };
+    const text = await pack({ ...this.description, state }, arrays);
     const page = this.shell.replace(/(<script[^>]*id="session"[^>]*>)[^<]*/, (_, tag) => tag + text);
     return new Blob([page], { type: "text/html" });
   }

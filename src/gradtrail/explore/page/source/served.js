@@ -7,10 +7,14 @@ import { Step } from "gradtrail/step/step.js";
 const WHOLE = 24e6;
 
 async function asked(path, options) {
-  const answer = await fetch(path, options);
+  const answer = await fetch(path, options).catch(() => {
+    throw Object.assign(new Error("gradtrail does not answer"), { status: 0 });
+  });
   if (answer.ok) return answer;
   const told = await answer.json().catch(() => ({}));
-  throw Object.assign(new Error(told.error ?? `${answer.status} ${answer.statusText}`), { status: answer.status });
+  throw Object.assign(new Error(told.error ?? `${answer.status} ${answer.statusText}`), {
+    status: answer.status,
+  });
 }
 
 export class ServedSource extends EventTarget {
@@ -21,7 +25,7 @@ export class ServedSource extends EventTarget {
     source.step = new Step(source.description, source.arrays);
     source.forget(source.description.state);
     source.complete = source.bytes <= WHOLE;
-    if (source.complete) await source.fetchAll();
+    if (source.complete) source.take(await source.everything(source.state.version));
     return source;
   }
 
@@ -64,14 +68,21 @@ export class ServedSource extends EventTarget {
   /** Fetch the rows that are not here yet. */
   async load(needs) {
     const { version } = this.state;
-    await Promise.all(needs.filter((need) => !this.has(need)).map((need) => this.loadOne(need, version)));
+    const missing = needs.filter((need) => !this.has(need));
+    await Promise.all(missing.map((need) => this.loadOne(need, version))).catch((error) => {
+      if (version === this.state.version) return this.outdated(error);
+      return undefined; // another version is shown by now
+    });
   }
 
   loadOne(need, version) {
     const { side, name, from, to } = need;
     const key = `${version} ${side} ${name} ${from} ${to}`;
     if (!this.waiting.has(key)) {
-      this.waiting.set(key, this.fetchRows(need, version).finally(() => this.waiting.delete(key)));
+      this.waiting.set(
+        key,
+        this.fetchRows(need, version).finally(() => this.waiting.delete(key)),
+      );
     }
     return this.waiting.get(key);
   }
@@ -82,46 +93,67 @@ export class ServedSource extends EventTarget {
     if (version !== this.state.version) return;
     const { dtype, gradient_dtype: gradient } = this.step.arrays.get(name);
     const rows = arrayOf(side === "grad" ? gradient : dtype, buffer, 0, buffer.byteLength);
-    const each = this.step.shape(name).slice(1).reduce((product, size) => product * size, 1);
+    const each = this.step
+      .shape(name)
+      .slice(1)
+      .reduce((product, size) => product * size, 1);
     this.target(side, name).set(rows, from * each);
     this.held.get(`${side} ${name}`).fill(1, from, to);
   }
 
-  /** Fetch every number in one piece. */
-  async fetchAll() {
-    const { version } = this.state;
+  /** Every number of a version, in one piece. */
+  async everything(version) {
     const buffer = await (await asked(`api/all?${new URLSearchParams({ version })}`)).arrayBuffer();
-    if (version !== this.state.version) return;
     const length = new DataView(buffer).getUint32(0, true);
     const listed = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
-    for (const { side, name, dtype, offset, bytes } of listed) {
-      this.arrays.set(side, name, arrayOf(dtype, buffer, 4 + length + offset, bytes));
+    return listed.map(({ side, name, dtype, offset, bytes }) => {
+      return { side, name, array: arrayOf(dtype, buffer, 4 + length + offset, bytes) };
+    });
+  }
+
+  /** Hold the numbers of a whole step. */
+  take(arrays) {
+    for (const { side, name, array } of arrays) {
+      this.arrays.set(side, name, array);
       this.held.set(`${side} ${name}`, new Uint8Array(Math.max(1, this.step.shape(name)[0] ?? 1)).fill(1));
     }
   }
 
   /** Make changes; see `gradtrail.explore.session.Session.apply`. */
   async change(changes) {
-    const state = await (
-      await asked("api/edit", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ changes }),
-      })
-    ).json();
-    await this.renew(state);
-    return state;
+    const headers = { "Content-Type": "application/json" };
+    // an update goes from what is shown; if that is gone, what there is now is shown first
+    const version = changes.some(({ kind }) => kind === "update") ? this.state.version : undefined;
+    const body = JSON.stringify({ changes, version });
+    const answer = await asked("api/edit", { method: "POST", headers, body }).catch((error) =>
+      this.outdated(Object.assign(error, { told: error.status === 409 ? "changedElsewhere" : undefined })),
+    );
+    await this.renew(await answer.json());
+    return this.state;
   }
 
-  /** Show another version. */
+  /** Somebody else changed the step: show what it is now, and hand the refusal on. */
+  async outdated(error) {
+    if (error.status === 409) await this.latest();
+    throw error;
+  }
+
+  /** Show another version; the state changes when its numbers are here. */
   async renew(state) {
     if (state.version < this.state.version) return;
     if (this.complete) {
-      const next = { ...state };
-      this.state = next;
-      await this.fetchAll();
-      if (this.state !== next) return;
+      const arrays = await this.everything(state.version).catch((error) => {
+        if (error.status === 409) return null; // there is a newer one already
+        throw error;
+      });
+      if (arrays === null) {
+        await this.latest();
+        return;
+      }
+      if (state.version < this.state.version) return;
+      this.state = state;
       this.arrays.version = state.version;
+      this.take(arrays);
     } else this.forget(state);
     this.dispatchEvent(new Event("change"));
   }

@@ -13,6 +13,12 @@ export function arrayOf(dtype, buffer, offset, bytes) {
   return new Kind(buffer, offset, bytes / Kind.BYTES_PER_ELEMENT);
 }
 
+/** Numbers in the precision of a kind; the array itself where it has it. */
+export function keptAs(dtype, array) {
+  const Kind = KINDS[dtype];
+  return array instanceof Kind ? array : Kind.from(array);
+}
+
 export class Arrays {
   constructor() {
     this.sides = { value: new Map(), grad: new Map(), change: new Map() };

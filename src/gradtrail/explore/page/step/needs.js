@@ -24,7 +24,8 @@ export function ofElement(step, side, name, index) {
       const access = accessOf(factor);
       const [readSide, readName] = part.sum.arrays[access.array];
       found.push(rows(readSide, readName, ...span(access, step.shape(readName), part.points)));
-      if (part.sum.factors[part.number][place].logarithm) found.push(whole(step, "value", step.description.output));
+      if (part.sum.factors[part.number][place].logarithm)
+        found.push(whole(step, "value", step.description.output));
     });
   }
   return found;

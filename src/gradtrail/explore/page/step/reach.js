@@ -1,5 +1,6 @@
 // What an element is made of, and what it has a part in: places in arrays, read off the equations.
 
+import { accessOf, placeOf } from "gradtrail/equation/affine.js";
 import { placesOf } from "gradtrail/step/step.js";
 
 /** Places by array and side, as masks: 1 at each place that is marked. */
@@ -33,11 +34,19 @@ export function windowOf(step, side, name, index) {
   for (const part of step.parts(side, name, index)) {
     if (part.sum.given) continue;
     part.term.factors.forEach((factor) => {
-      const access = factor.type === "Access" ? factor : factor.access;
+      const access = accessOf(factor);
       const [readSide, readName] = part.sum.arrays[access.array];
       marked.add(readSide, readName, placesOf(access, step.shape(readName), part.points));
     });
   }
+  return marked;
+}
+
+/** What a weight's change is made of: the weight and its gradient. */
+export function windowOfChange(step, name, index) {
+  const marked = new Marked(step);
+  const place = placeOf(step.shape(name), index);
+  for (const side of ["value", "grad"]) marked.add(side, name, [place]);
   return marked;
 }
 
@@ -46,7 +55,11 @@ export function reachOf(step, side, name, index) {
   const marked = new Marked(step);
   for (const reader of step.partsReading(side, name, index)) {
     if (reader.side !== side) continue;
-    marked.add(side, reader.name, placesOf(reader.part.term.target, step.shape(reader.name), reader.part.points));
+    marked.add(
+      side,
+      reader.name,
+      placesOf(reader.part.term.target, step.shape(reader.name), reader.part.points),
+    );
   }
   return marked;
 }

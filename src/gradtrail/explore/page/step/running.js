@@ -1,6 +1,5 @@
 // A learning step computed in the page, in float64: forward, loss, backward, and the update.
 
-import { rangesOf } from "gradtrail/equation/affine.js";
 import { contract } from "gradtrail/equation/contract.js";
 import { forward } from "gradtrail/equation/forward.js";
 import { compiled } from "gradtrail/equation/scalar.js";
@@ -37,19 +36,6 @@ export function runBackward(description, values) {
     else gradients.set(name, share);
   }
   return gradients;
-}
-
-/** How many products a step has: what it costs to compute it here. */
-export function productsOf(description) {
-  const equations = [...description.nodes.map((node) => node.equation), ...description.backward.map((sent) => sent.equation)];
-  let total = 0;
-  for (const equation of equations) {
-    const ranges = rangesOf(equation);
-    total += Object.entries(ranges)
-      .filter(([name]) => !name.endsWith("′"))
-      .reduce((product, [, size]) => product * size, 1);
-  }
-  return total;
 }
 
 /** The numbers of one step, the first being 1, that an update rule's expressions name. */

@@ -8,9 +8,16 @@ import { logSoftmax } from "gradtrail/equation/forward.js";
 import { pointsOf } from "gradtrail/equation/points.js";
 import { functionOf } from "gradtrail/equation/scalar.js";
 
+const SIDES = { value: "", grad: "d", change: "Δ" };
+
+/** An array's name with its side: dconv1.weight, and Δconv1.weight for what an update adds. */
+export function named(side, name) {
+  return SIDES[side] + name;
+}
+
 /** An element as it is written: dconv1.weight[2,0,1,1]. */
 export function written(side, name, index = []) {
-  return `${side === "grad" ? "d" : ""}${name}${index.length ? `[${index.join(",")}]` : ""}`;
+  return named(side, name) + (index.length ? `[${index.join(",")}]` : "");
 }
 
 /** Where the elements that an access leads to lie in their array, point after point. */

@@ -96,7 +96,15 @@ export class Terms {
     const point = part.points.at(number - this.starts[p]);
     const factors = part.operands.map((operand) => operand.at(point));
     const product = this.products[number];
-    return { number, layer: part.sum.layer, term: part.number, indices: point, factors, scale: part.scale, product };
+    return {
+      number,
+      layer: part.sum.layer,
+      term: part.number,
+      indices: point,
+      factors,
+      scale: part.scale,
+      product,
+    };
   }
 
   /** How large each product is; a NaN before all. */
@@ -115,7 +123,9 @@ export class Terms {
 
   /** The strongest products; a few are found without putting all in order. */
   top(count) {
-    return Array.from(this.ordered?.slice(0, count) ?? strongest(this.sizes(), count), (number) => this.row(number));
+    return Array.from(this.ordered?.slice(0, count) ?? strongest(this.sizes(), count), (number) =>
+      this.row(number),
+    );
   }
 
   /**
@@ -173,7 +183,9 @@ function strongest(sizes, count) {
 /** Sums over all groups of indices that none of the names belongs to. */
 function alongAxes(part, products, start, names) {
   const { groups, sizes } = part.points;
-  const kept = groups.flatMap((group, axis) => (group.names.some((name) => names.includes(name)) ? [axis] : []));
+  const kept = groups.flatMap((group, axis) =>
+    group.names.some((name) => names.includes(name)) ? [axis] : [],
+  );
   const left = kept.map((axis) => sizes[axis]);
   const steps = stridesOf(left);
   const along = sizes.map((_, axis) => (kept.includes(axis) ? steps[kept.indexOf(axis)] : 0));

@@ -29,7 +29,10 @@ export class DrawView extends HTMLElement {
       onpointerup: () => (this.last = null),
       onpointercancel: () => (this.last = null),
     });
-    this.context = this.sheet.getContext("2d", { willReadFrequently: true });
+    this.context = this.sheet.getContext("2d");
+    this.ink = h("canvas", { width: SHEET, height: SHEET }); // the strokes alone
+    this.strokes = this.ink.getContext("2d");
+    this.under = null;
     this.dialog = h(
       "dialog.draw",
       { "aria-labelledby": "draw-title", onclose: () => this.remove() },
@@ -40,8 +43,16 @@ export class DrawView extends HTMLElement {
         "div.buttons",
         {},
         h("button", { type: "button", "data-name": "clear", onclick: () => this.clear() }, words.clear),
-        h("button", { type: "button", "data-name": "whole", onclick: () => this.present() }, words.startFromSample),
-        h("button.main", { type: "button", "data-name": "done", onclick: () => this.dialog.close() }, words.done),
+        h(
+          "button",
+          { type: "button", "data-name": "whole", onclick: () => this.present() },
+          words.startFromSample,
+        ),
+        h(
+          "button.main",
+          { type: "button", "data-name": "done", onclick: () => this.dialog.close() },
+          words.done,
+        ),
       ),
     );
     this.append(this.dialog);
@@ -55,24 +66,32 @@ export class DrawView extends HTMLElement {
   }
 
   clear() {
+    this.under = null;
     this.blank();
+    this.strokes.clearRect(0, 0, SHEET, SHEET);
     this.send();
   }
 
-  /** Begin with the sample that is there. */
+  /** Begin with the sample that is there: what is drawn lies over its own numbers. */
   present() {
     const [, height, width] = this.shape;
     const each = sizeOf(this.shape);
     const { step, description, sample } = this.model;
+    this.under = [...step.array("value", description.input).subarray(sample * each, (sample + 1) * each)];
     const small = h("canvas", { width, height });
-    paintSample(small, step.array("value", description.input).subarray(sample * each, (sample + 1) * each), this.shape);
-    this.context.imageSmoothingEnabled = true;
+    paintSample(small, this.under, this.shape);
+    this.blank();
+    this.context.imageSmoothingEnabled = false;
     this.context.drawImage(small, 0, 0, SHEET, SHEET);
+    this.strokes.clearRect(0, 0, SHEET, SHEET);
   }
 
   at(event) {
     const box = this.sheet.getBoundingClientRect();
-    return [((event.clientX - box.left) * SHEET) / box.width, ((event.clientY - box.top) * SHEET) / box.height];
+    return [
+      ((event.clientX - box.left) * SHEET) / box.width,
+      ((event.clientY - box.top) * SHEET) / box.height,
+    ];
   }
 
   begin(event) {
@@ -84,15 +103,16 @@ export class DrawView extends HTMLElement {
   line(event) {
     if (!this.last) return;
     const to = this.at(event);
-    const { context } = this;
-    context.lineCap = "round";
-    context.lineJoin = "round";
-    context.strokeStyle = "white";
-    context.lineWidth = brushFor(this.shape);
-    context.beginPath();
-    context.moveTo(...this.last);
-    context.lineTo(...to);
-    context.stroke();
+    for (const context of [this.context, this.strokes]) {
+      context.lineCap = "round";
+      context.lineJoin = "round";
+      context.strokeStyle = "white";
+      context.lineWidth = brushFor(this.shape);
+      context.beginPath();
+      context.moveTo(...this.last);
+      context.lineTo(...to);
+      context.stroke();
+    }
     this.last = to;
     this.send();
   }
@@ -108,8 +128,12 @@ export class DrawView extends HTMLElement {
     const small = h("canvas", { width, height });
     const context = small.getContext("2d", { willReadFrequently: true });
     context.imageSmoothingQuality = "high";
-    context.drawImage(this.sheet, 0, 0, width, height);
-    await this.model.change({ kind: "sample", n: this.model.sample, pixels: numbersOf(context, this.shape) });
+    context.fillStyle = "black";
+    context.fillRect(0, 0, width, height);
+    context.drawImage(this.ink, 0, 0, width, height);
+    const drawn = numbersOf(context, this.shape);
+    const pixels = this.under ? drawn.map((ink, i) => ink + (1 - ink) * this.under[i]) : drawn;
+    await this.model.change({ kind: "sample", n: this.model.sample, pixels });
     this.busy = false;
     if (this.again) {
       this.again = false;

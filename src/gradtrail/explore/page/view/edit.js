@@ -11,8 +11,14 @@ export class EditView extends HTMLElement {
     if (!editable) return null;
     // the one that is being dragged stays, while everything around it changes
     const held = model.editing;
-    if (held && held.cell === cell) return held;
-    model.editing = Object.assign(document.createElement("gt-edit"), { model, cell, value, role });
+    if (held && held.cell === cell && held.words === model.words) return held;
+    model.editing = Object.assign(document.createElement("gt-edit"), {
+      model,
+      cell,
+      value,
+      role,
+      words: model.words,
+    });
     return model.editing;
   }
 
@@ -21,14 +27,29 @@ export class EditView extends HTMLElement {
       this.follow();
       return;
     }
-    const { model, role } = this;
-    const { words } = model;
+    const { role, words } = this;
     const [low, high] = this.ends();
     const step = Number(((high - low) / 200).toPrecision(1));
     const change = (event) => this.change(event.target.valueAsNumber);
-    this.field = h("input.field", { type: "number", step: "any", "aria-label": words.newValue, onchange: change });
-    this.slider = h("input.slider", { type: "range", min: low, max: high, step, "aria-label": words.newValue, oninput: change });
-    this.append(h("label", {}, role === "input" ? words.editPixel : words.editWeight), this.slider, this.field);
+    this.field = h("input.field", {
+      type: "number",
+      step: "any",
+      "aria-label": words.newValue,
+      onchange: change,
+    });
+    this.slider = h("input.slider", {
+      type: "range",
+      min: low,
+      max: high,
+      step,
+      "aria-label": words.newValue,
+      oninput: change,
+    });
+    this.append(
+      h("label", {}, role === "input" ? words.editPixel : words.editWeight),
+      this.slider,
+      this.field,
+    );
     this.follow();
   }
 
@@ -37,7 +58,9 @@ export class EditView extends HTMLElement {
     const values = this.model.step.array("value", this.cell.name);
     let most = Math.abs(this.value);
     for (const value of values) most = Math.max(most, Math.abs(value));
-    return this.role === "input" && Math.min(...values.slice(0, 4096)) >= 0 ? [0, Math.max(1, most)] : [-2 * most || -1, 2 * most || 1];
+    return this.role === "input" && Math.min(...values.slice(0, 4096)) >= 0
+      ? [0, Math.max(1, most)]
+      : [-2 * most || -1, 2 * most || 1];
   }
 
   follow() {
@@ -56,9 +79,12 @@ export class EditView extends HTMLElement {
     while (this.wanted !== undefined) {
       const next = this.wanted;
       this.wanted = undefined;
-      await this.model.change({ kind: "element", name: this.cell.name, index: this.cell.index, value: next });
+      const { name, index } = this.cell;
+      const made = await this.model.change({ kind: "element", name, index, value: next });
+      if (!made) this.field.value = ""; // what was refused does not stay
     }
     this.busy = false;
+    this.follow();
   }
 }
 

@@ -34,21 +34,34 @@ export class ExplorerView extends HTMLElement {
     this.model = model;
     model.change = (change) => this.change(change);
     model.fail = (error) => this.fail(error);
-    this.setTheme(remembered("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
+    this.setTheme(
+      remembered("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"),
+    );
     model.set({ language: remembered("language") ?? preferred() });
     this.message = h("div.message", { role: "status", hidden: true });
     this.toolbar = h("div.toolbar", { role: "group" });
     this.legend = h("div.colours");
     this.heading = h("h1", {}, model.description.title);
     this.replaceChildren(
-      h("header.top", {}, h("div.title-line", {}, this.heading, this.legend, this.toolbar), StagesView.of(model)),
+      h(
+        "header.top",
+        {},
+        h("div.title-line", {}, this.heading, this.legend, this.toolbar),
+        StagesView.of(model),
+      ),
       this.message,
-      h("main", {},
-        h("div.left", {},
+      h(
+        "main",
+        {},
+        h(
+          "div.left",
+          {},
           SamplesView.of(model),
           ...(model.description.live ? [LiveView.of(model)] : []),
-          NetworkView.of(model)),
-        InspectorView.of(model)),
+          NetworkView.of(model),
+        ),
+        InspectorView.of(model),
+      ),
     );
     model.on("look", () => this.label());
     document.addEventListener("keydown", (event) => this.pressed(event));
@@ -74,8 +87,9 @@ export class ExplorerView extends HTMLElement {
   }
 
   fail(error) {
-    if (error.status === 409) return; // it was asked about a step that has been replaced meanwhile
-    this.message.textContent = error.message;
+    if (error.status === 409 && !error.told) return; // asked about a step that was replaced meanwhile
+    const { words } = this.model;
+    this.message.textContent = error.status === 0 ? words.ended : (words.errors[error.told] ?? error.message);
     this.message.hidden = false;
     clearTimeout(this.quiet);
     this.quiet = setTimeout(() => (this.message.hidden = true), 8000);
@@ -111,7 +125,12 @@ export class ExplorerView extends HTMLElement {
     const { words } = this.model;
     const bar = h("span.colour-bar", { "aria-hidden": "true" });
     bar.style.background = `linear-gradient(90deg, ${legend().join(", ")})`;
-    this.legend.replaceChildren(h("span", {}, "−max"), bar, h("span", {}, "+max"), h("span.closed-key", {}, h("i", { "aria-hidden": "true" }), words.closedKey));
+    this.legend.replaceChildren(
+      h("span", {}, "−max"),
+      bar,
+      h("span", {}, "+max"),
+      h("span.closed-key", {}, h("i", { "aria-hidden": "true" }), words.closedKey),
+    );
     this.legend.title = words.colourHelp;
   }
 
@@ -119,11 +138,34 @@ export class ExplorerView extends HTMLElement {
     const { model } = this;
     const { words, options } = model;
     const toggle = (key, name) =>
-      h("button", { type: "button", "data-name": key, "aria-pressed": String(options[key]), onclick: () => model.set({ [key]: !options[key] }) }, name);
-    const language = h("select", { "data-name": "language", "aria-label": words.language, onchange: () => this.speak(language.value) },
-      ...LANGUAGES.map(([code, name]) => h("option", { value: code, selected: code === options.language, lang: code }, name)));
-    const zoom = h("select", { "data-name": "zoom", "aria-label": words.size, onchange: () => model.set({ zoom: Number(zoom.value) }) },
-      ...[1, 2, 3].map((factor) => h("option", { value: factor, selected: factor === options.zoom }, `${factor}×`)));
+      h(
+        "button",
+        {
+          type: "button",
+          "data-name": key,
+          "aria-pressed": String(options[key]),
+          onclick: () => model.set({ [key]: !options[key] }),
+        },
+        name,
+      );
+    const language = h(
+      "select",
+      { "data-name": "language", "aria-label": words.language, onchange: () => this.speak(language.value) },
+      ...LANGUAGES.map(([code, name]) =>
+        h("option", { value: code, selected: code === options.language, lang: code }, name),
+      ),
+    );
+    const zoom = h(
+      "select",
+      {
+        "data-name": "zoom",
+        "aria-label": words.size,
+        onchange: () => model.set({ zoom: Number(zoom.value) }),
+      },
+      ...[1, 2, 3].map((factor) =>
+        h("option", { value: factor, selected: factor === options.zoom }, `${factor}×`),
+      ),
+    );
     this.toolbar.setAttribute("aria-label", words.options);
     const focused = document.activeElement?.dataset?.name;
     this.toolbar.replaceChildren(
@@ -151,7 +193,7 @@ export class ExplorerView extends HTMLElement {
   async save() {
     try {
       const file = await this.model.source.file();
-      const link = h("a", { href: URL.createObjectURL(file), download: `${this.model.description.title.replace(/[^\w.-]+/g, "-")}.html` });
+      const link = h("a", { href: URL.createObjectURL(file), download: this.model.description.file });
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 10000);
     } catch (error) {

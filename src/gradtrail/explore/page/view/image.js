@@ -10,7 +10,8 @@ export function numbersOf(context, [channels, height, width]) {
   const found = new Array(channels * each);
   for (let i = 0; i < each; i++) {
     const [red, green, blue] = [data[4 * i] / 255, data[4 * i + 1] / 255, data[4 * i + 2] / 255];
-    for (let c = 0; c < channels; c++) found[c * each + i] = channels === 3 ? [red, green, blue][c] : grey(red, green, blue);
+    for (let c = 0; c < channels; c++)
+      found[c * each + i] = channels === 3 ? [red, green, blue][c] : grey(red, green, blue);
   }
   return found;
 }
@@ -18,7 +19,11 @@ export function numbersOf(context, [channels, height, width]) {
 /** An image file brought to the shape of a sample, on black where it is transparent. */
 export async function pixelsOf(file, shape) {
   const [, height, width] = shape;
-  const picture = await createImageBitmap(file, { resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
+  const picture = await createImageBitmap(file, {
+    resizeWidth: width,
+    resizeHeight: height,
+    resizeQuality: "high",
+  });
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;

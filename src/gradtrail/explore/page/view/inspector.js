@@ -11,7 +11,8 @@ import { RowsView } from "gradtrail/view/rows.js";
 import { layerCard } from "gradtrail/view/layer-card.js";
 import { updateCard } from "gradtrail/view/update-card.js";
 import { Why } from "gradtrail/view/why.js";
-import { count, number, percent } from "gradtrail/words/number.js";
+import { cancelling } from "gradtrail/why/tables.js";
+import { count, number } from "gradtrail/words/number.js";
 
 const SLOTS = ["trail", "head", "compared", "formulas", "totals", "edit", "products"];
 
@@ -41,13 +42,22 @@ export class InspectorView extends HTMLElement {
     this.show();
   }
 
-  /** Fill the slots that are named and empty the others. What stays the same stays where it is. */
+  /**
+   * Fill the slots that are named and empty the others. What stays the same stays where it is, and where
+   * the keyboard was it is again, or else at the element's name.
+   */
   fill(parts) {
+    const focused = this.contains(document.activeElement) ? document.activeElement : null;
+    const key = focused?.dataset.key ?? focused?.id;
     for (const [name, slot] of Object.entries(this.slots)) {
       const wanted = [parts[name] ?? []].flat().filter((part) => part !== "");
-      const same = wanted.length === slot.childNodes.length && wanted.every((part, i) => part === slot.childNodes[i]);
+      const same =
+        wanted.length === slot.childNodes.length && wanted.every((part, i) => part === slot.childNodes[i]);
       if (!same) slot.replaceChildren(...wanted);
     }
+    if (!focused || this.contains(focused)) return;
+    const again = key ? this.querySelector(`[data-key="${CSS.escape(key)}"], #${CSS.escape(key)}`) : null;
+    (again ?? this.querySelector(".element"))?.focus({ preventScroll: true });
   }
 
   async showNow() {
@@ -70,7 +80,8 @@ export class InspectorView extends HTMLElement {
       if (model.ready(needs)) this.show();
       return;
     }
-    if (cell.side === "change") this.fill({ head: updateCard(model, cell, this.heading(cell, this.changeOf(cell))) });
+    if (cell.side === "change")
+      this.fill({ head: updateCard(model, cell, this.heading(cell, this.changeOf(cell))) });
     else this.explain(cell);
   }
 
@@ -80,7 +91,11 @@ export class InspectorView extends HTMLElement {
 
   nothing() {
     const { words } = this.model;
-    return [h("h2", {}, words.pointTitle), h("p.soft", {}, words.pointHelp), h("ul.keys", {}, ...words.keys.map(([key, does]) => h("li", {}, h("kbd", {}, key), ` ${does}`)))];
+    return [
+      h("h2", {}, words.pointTitle),
+      h("p.soft", {}, words.pointHelp),
+      h("ul.keys", {}, ...words.keys.map(([key, does]) => h("li", {}, h("kbd", {}, key), ` ${does}`))),
+    ];
   }
 
   // -- one element --------------------------------------------------------------------------------
@@ -107,15 +122,21 @@ export class InspectorView extends HTMLElement {
     const { model } = this;
     const { words } = model;
     const pinned = model.isPinned(cell);
-    const name = `${cell.side === "change" ? "Δ" : ""}${written(cell.side, cell.name, cell.index)}`;
+    const name = written(cell.side, cell.name, cell.index);
     return h(
       "header",
       {},
-      h("h2.element", {}, name),
+      h("h2.element", { tabindex: "-1" }, name),
       h("output.value", {}, value === null ? "…" : number(value, 6)),
       h(
         "button.pin",
-        { type: "button", "aria-pressed": String(pinned), title: words.pinHelp, onclick: () => model.pin(cell) },
+        {
+          type: "button",
+          "data-key": "pin",
+          "aria-pressed": String(pinned),
+          title: words.pinHelp,
+          onclick: () => model.pin(cell),
+        },
         pinned ? words.unpin : words.pin,
       ),
     );
@@ -126,9 +147,17 @@ export class InspectorView extends HTMLElement {
     const { model } = this;
     if (!model.trail.length || model.pointed) return "";
     const steps = model.trail.map(({ side, name, index }, place) =>
-      h("li", {}, h("button.link", { type: "button", onclick: () => model.back(place) }, written(side, name, index))),
+      h(
+        "li",
+        {},
+        h("button.link", { type: "button", onclick: () => model.back(place) }, written(side, name, index)),
+      ),
     );
-    const back = h("button.back", { type: "button", onclick: () => model.back() }, model.words.back);
+    const back = h(
+      "button.back",
+      { type: "button", "data-key": "back", onclick: () => model.back() },
+      model.words.back,
+    );
     return h("nav.trail", { "aria-label": model.words.trail }, back, h("ol", {}, ...steps));
   }
 
@@ -158,7 +187,8 @@ export class InspectorView extends HTMLElement {
   /** A sum in symbols; of a maximum, the maximum itself. */
   symbolsOf(sum) {
     const { step, description } = this.model;
-    const chosen = sum.factors.flat().length === 2 && step.nodes.get(sum.layer)?.equation.type === "Selection";
+    const chosen =
+      sum.factors.flat().length === 2 && step.nodes.get(sum.layer)?.equation.type === "Selection";
     const forward = chosen && sum.arrays[sum.equation.terms[0].target.array][0] === "value";
     return forward ? description.layers.find(({ name }) => name === sum.layer).formula : sum.symbols;
   }
@@ -166,7 +196,9 @@ export class InspectorView extends HTMLElement {
   /** What the letters stand for. */
   legend(sum) {
     const letters = Object.entries(sum.arrays).filter(([letter]) => sum.letters.includes(letter));
-    const means = letters.map(([letter, [side, name]]) => h("span", {}, h("i", {}, letter), ` ${side === "grad" ? "d" : ""}${name}`));
+    const means = letters.map(([letter, [side, name]]) =>
+      h("span", {}, h("i", {}, letter), ` ${side === "grad" ? "d" : ""}${name}`),
+    );
     return h("div.legend", {}, ...means);
   }
 
@@ -175,13 +207,17 @@ export class InspectorView extends HTMLElement {
     const { words } = this.model;
     const strongest = terms.top(3).map((row) => this.productOf(row));
     const more = terms.length > strongest.length ? " + …" : "";
-    const left = terms.magnitude > 0 ? 1 - Math.min(1, Math.abs(terms.sum) / terms.magnitude) : 0;
-    const cancelled = left > 5e-4 ? percent(left) : null;
+    const apart = Math.abs(terms.value - terms.sum);
     return h(
       "div.totals",
       {},
       h("div.worked", {}, strongest.join(" + ") + more, h("b", {}, ` = ${number(terms.sum, 6)}`)),
-      h("div.soft", {}, words.totals(count(terms.length), count(terms.nonzero), number(terms.magnitude), cancelled)),
+      h(
+        "div.soft",
+        {},
+        words.totals(count(terms.length), count(terms.nonzero), number(terms.magnitude), cancelling(terms)),
+      ),
+      apart > 0 ? h("div.soft", {}, words.apart(number(apart, 2))) : "",
     );
   }
 
@@ -196,7 +232,9 @@ export class InspectorView extends HTMLElement {
     const { words, step } = this.model;
     const node = side === "value" ? step.producers.get(name) : null;
     if (!node) return words.given;
-    return node.equation.type === "Selection" ? words.winnerOf(node.name) : words.softmaxOf(node.arrays[node.sources[0]]);
+    return node.equation.type === "Selection"
+      ? words.winnerOf(node.name)
+      : words.softmaxOf(node.arrays[node.sources[0]]);
   }
 
   // -- the products -------------------------------------------------------------------------------
@@ -207,17 +245,35 @@ export class InspectorView extends HTMLElement {
     const tabs = ["rows", ...ways.map(({ key }) => key)];
     if (!tabs.includes(this.tab)) this.tab = ways.some(({ key }) => key === "position") ? "position" : "rows";
     const buttons = tabs.map((key) =>
-      h("button", {
-        type: "button", role: "tab", id: `tab-${key}`, "aria-selected": String(key === this.tab), "aria-controls": "tab-panel",
-        tabindex: key === this.tab ? "0" : "-1", onclick: () => this.choose(key), onkeydown: (event) => this.turned(event, tabs),
-      }, words.tabs[key]),
+      h(
+        "button",
+        {
+          type: "button",
+          role: "tab",
+          id: `tab-${key}`,
+          "aria-selected": String(key === this.tab),
+          "aria-controls": "tab-panel",
+          tabindex: key === this.tab ? "0" : "-1",
+          onclick: () => this.choose(key),
+          onkeydown: (event) => this.turned(event, tabs),
+        },
+        words.tabs[key],
+      ),
     );
     const panel = h("div.panel", { role: "tabpanel", id: "tab-panel", "aria-labelledby": `tab-${this.tab}` });
     const way = ways.find(({ key }) => key === this.tab);
-    panel.append(way ? SharesView.of(this.model, terms, way) : RowsView.of(this.model, terms, whole ? 200 : 12));
+    panel.append(
+      way ? SharesView.of(this.model, terms, way) : RowsView.of(this.model, terms, whole ? 200 : 12),
+    );
     const picture = ways.find(({ key }) => key === "position");
     const heat = picture && this.tab === "rows" ? SharesView.of(this.model, terms, picture) : "";
-    return h("div.products", {}, heat, h("div.tabs", { role: "tablist", "aria-label": words.products }, ...buttons), panel);
+    return h(
+      "div.products",
+      {},
+      heat,
+      h("div.tabs", { role: "tablist", "aria-label": words.products }, ...buttons),
+      panel,
+    );
   }
 
   choose(key) {

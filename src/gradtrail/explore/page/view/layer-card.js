@@ -8,14 +8,23 @@ export function layerCard(model, name) {
   const { words, description, step } = model;
   const layer = description.layers.find((one) => one.name === name);
   if (!layer) {
-    const shape = step.shape(name).join(" × ");
-    return h("div", {}, h("h2", {}, name), h("p", {}, words.inputCard(shape)));
+    const shape = step.shape(name);
+    return h("div", {}, h("h2", {}, name), h("p", {}, words.inputCard(shape.join(" × "), shape.length)));
   }
   const node = step.nodes.get(name);
   const list = Object.entries(node.arrays).map(([letter, array]) =>
-    h("tr", {}, h("th", { scope: "row" }, h("i", {}, letter)), h("td", {}, array), h("td.number", {}, step.shape(array).join(" × ") || "1")),
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, h("i", {}, letter)),
+      h("td", {}, array),
+      h("td.number", {}, step.shape(array).join(" × ") || "1"),
+    ),
   );
-  const formulas = (title, markup) => [h("h3", {}, title), ...markup.map((one) => h("div.formula", { tabindex: "0" }, formulaFrom(one)))];
+  const formulas = (title, markup) => [
+    h("h3", {}, title),
+    ...markup.map((one) => h("div.formula", { tabindex: "0" }, formulaFrom(one))),
+  ];
   return h(
     "div.layer-card",
     {},

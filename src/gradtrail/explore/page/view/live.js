@@ -5,6 +5,9 @@ import { count, number, percent } from "gradtrail/words/number.js";
 
 const EVERY = 2000;
 
+/** How often a training is asked about that has ended. */
+const RARELY = 6000;
+
 /** A new version is shown so often that fetching and drawing it take about this part of the time. */
 const SHARE = 1 / 60;
 const PICTURE = [420, 130];
@@ -18,30 +21,49 @@ export class LiveView extends HTMLElement {
   connectedCallback() {
     if (this.canvas) return;
     this.losses = [];
+    this.rested = 0;
     this.canvas = h("canvas.curve", { role: "img" });
     this.facts = h("p.live-facts", { "aria-live": "off" });
     this.health = h("table.health");
-    this.follow = h("button", { type: "button", "data-name": "follow", onclick: () => this.model.change({ kind: "follow" }) });
+    this.follow = h("button", {
+      type: "button",
+      "data-name": "follow",
+      onclick: () => this.model.change({ kind: "follow" }),
+    });
     this.key = h("p.soft.live-key");
-    this.append(h("div.live-curve", {}, this.facts, this.canvas, this.key, this.follow), h("div.scroll", { tabindex: "0" }, this.health));
+    this.append(
+      h("div.live-curve", {}, this.facts, this.canvas, this.key, this.follow),
+      h("div.scroll", { tabindex: "0" }, this.health),
+    );
     this.draw = framed(() => this.drawNow());
-    this.model.on("look", this.draw);
+    this.model.on("look numbers", this.draw);
     this.poll();
   }
 
+  /** Ask how it goes on; a new version is shown when the last one's cost is a small part of the time. */
   async poll() {
-    let pause = EVERY;
+    const { source } = this.model;
     try {
-      const told = await this.model.source.live(this.losses.at(-1)?.[0] ?? 0);
+      const told = await source.live(this.losses.at(-1)?.[0] ?? 0);
       this.losses.push(...told.losses);
       this.told = told;
       this.draw();
-      if (told.following && told.version > this.model.source.state.version) pause = Math.max(EVERY, (await this.refresh()) / SHARE);
-      if (told.running) setTimeout(() => this.poll(), pause);
+      const newer = told.following && told.version > source.state.version;
+      if (newer && (performance.now() > this.rested || !told.running)) {
+        this.rested = performance.now() + (await this.refresh()) / SHARE;
+      }
+      setTimeout(() => this.poll(), told.running ? EVERY : RARELY); // an edit may be taken back later
     } catch (error) {
-      if (error.status === 404) this.remove();
-      else setTimeout(() => this.poll(), 3 * EVERY);
+      if (error.status === 0) this.ended();
+      else setTimeout(() => this.poll(), RARELY);
     }
+  }
+
+  /** The process that trained is gone. */
+  ended() {
+    this.model.fail(Object.assign(new Error(), { status: 0 }));
+    this.facts.textContent = this.model.words.ended;
+    this.follow.disabled = true;
   }
 
   /** Show the weights of the latest snapshot; gives the milliseconds until they are on the screen. */
@@ -57,9 +79,14 @@ export class LiveView extends HTMLElement {
     if (!told) return;
     const { words } = model;
     const accuracy = told.history.validation_accuracy?.at(-1);
-    this.facts.textContent = words.liveFacts(told, this.losses.length ? number(this.losses.at(-1)[1]) : "—", accuracy === undefined ? null : percent(accuracy));
-    this.follow.textContent = told.following ? words.following : words.follow;
-    this.follow.disabled = told.following;
+    this.facts.textContent = words.liveFacts(
+      told,
+      this.losses.length ? number(this.losses.at(-1)[1]) : "—",
+      accuracy === undefined ? null : percent(accuracy),
+    );
+    const { following } = model.source.state;
+    this.follow.textContent = following ? words.following : words.follow;
+    this.follow.disabled = following;
     const held = told.history.validation_loss?.length;
     this.key.textContent = held ? words.curveKey : "";
     this.curve();
@@ -95,20 +122,35 @@ export class LiveView extends HTMLElement {
     context.strokeStyle = style.getPropertyValue("--accent");
     context.lineWidth = 1.4;
     context.beginPath();
-    this.losses.forEach(([step, loss], i) => (i ? context.lineTo(x(step), y(loss)) : context.moveTo(x(step), y(loss))));
+    this.losses.forEach(([step, loss], i) =>
+      i ? context.lineTo(x(step), y(loss)) : context.moveTo(x(step), y(loss)),
+    );
     context.stroke();
     context.fillStyle = style.getPropertyValue("--tie");
     for (const [step, loss] of held) context.fillRect(x(step) - 1.5, y(loss) - 1.5, 3, 3);
-    this.canvas.setAttribute("aria-label", words.curveLabel(this.losses.length ? number(this.losses.at(-1)[1]) : "—"));
+    this.canvas.setAttribute(
+      "aria-label",
+      words.curveLabel(this.losses.length ? number(this.losses.at(-1)[1]) : "—"),
+    );
   }
 
   table() {
     const { words } = this.model;
     const rows = this.told.health.map(({ layer, name, weight, gradient, dead }) =>
-      h("tr", {}, h("th", { scope: "row" }, name ?? layer), ...[weight, gradient].map((value) => h("td.number", {}, value === null ? "" : number(value, 3))), h("td.number", {}, dead === null ? "" : percent(dead))),
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, name ?? layer),
+        ...[weight, gradient].map((value) => h("td.number", {}, value === null ? "" : number(value, 3))),
+        h("td.number", {}, dead === null ? "" : percent(dead)),
+      ),
     );
     const heads = [words.layer, words.weightRms, words.gradientRms, words.deadShare];
-    this.health.replaceChildren(h("caption", {}, words.health), h("thead", {}, h("tr", {}, ...heads.map((head) => h("th", { scope: "col" }, head)))), h("tbody", {}, ...rows));
+    this.health.replaceChildren(
+      h("caption", {}, words.health),
+      h("thead", {}, h("tr", {}, ...heads.map((head) => h("th", { scope: "col" }, head)))),
+      h("tbody", {}, ...rows),
+    );
   }
 }
 

@@ -4,8 +4,8 @@ import { indexOf, placeOf, sizeOf } from "gradtrail/equation/affine.js";
 import { closedColour, scale } from "gradtrail/view/colour.js";
 import { framed, h, sharp } from "gradtrail/view/dom.js";
 import { closing, contestOf, poolOf, windowsOf } from "gradtrail/view/marks.js";
+import { named } from "gradtrail/step/step.js";
 import { Tiles } from "gradtrail/view/tiles.js";
-import { written } from "gradtrail/step/step.js";
 import { number } from "gradtrail/words/number.js";
 
 const KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"];
@@ -56,13 +56,16 @@ export class MapView extends HTMLElement {
     model.on("numbers sample look", this.draw);
     model.on("stage", () => this.staged());
     model.on("spot pins", this.mark);
+    model.on("shown", () => this.shown());
     new ResizeObserver(() => this.draw()).observe(this);
-    new IntersectionObserver((entries) => this.seen(entries.at(-1).isIntersecting), { rootMargin: "300px" }).observe(this);
+    new IntersectionObserver((entries) => this.seen(entries.at(-1).isIntersecting), {
+      rootMargin: "300px",
+    }).observe(this);
   }
 
   title_() {
     const name = this.looks.short ? this.name.split(".").at(-1) : this.name;
-    return { value: "", grad: "d", change: "Δ" }[this.side] + name;
+    return named(this.side, name);
   }
 
   seen(visible) {
@@ -74,6 +77,7 @@ export class MapView extends HTMLElement {
 
   unfold() {
     this.unfolded = !this.unfolded;
+    this.near = 0;
     this.classList.toggle("unfolded", this.unfolded);
     this.draw();
   }
@@ -96,7 +100,7 @@ export class MapView extends HTMLElement {
       needs.push(...letters.map((letter) => model.rows("value", this.pool.arrays[letter])));
     }
     if (!model.ready(needs)) {
-      this.frame.dataset.state = "waiting";
+      if (this.ends === undefined) this.frame.dataset.state = "waiting"; // what was drawn stays meanwhile
       await model.source.load(needs).catch((error) => model.fail?.(error));
       if (model.ready(needs)) this.draw();
       return;
@@ -116,7 +120,9 @@ export class MapView extends HTMLElement {
     this.fold.hidden = !folded && !this.unfolded;
     const { first, shown } = this.tiles;
     const { words } = this.model;
-    this.fold.textContent = this.unfolded ? words.fold : words.unfold(first, first + shown - 1, shown + folded);
+    this.fold.textContent = this.unfolded
+      ? words.fold
+      : words.unfold(first, first + shown - 1, shown + folded);
     this.fold.setAttribute("aria-expanded", String(Boolean(this.unfolded)));
     this.frame.classList.toggle("wide", this.tiles.width > width);
   }
@@ -132,11 +138,11 @@ export class MapView extends HTMLElement {
     const values = model.step.array(this.side, this.name);
     const count = sizeOf(this.shape);
     const { low, high } = this.range(values, count);
-    this.limit = Math.max(Math.abs(low), Math.abs(high));
+    this.limit = Math.max(Math.abs(low), Math.abs(high)); // NaN where there is no other number
     const colour = this.looks.grey ? scale(high, true, Math.min(0, low)) : scale(this.limit, false);
     const { closed } = model.options;
     const decides = closed && this.closing ? model.step.array("value", this.closing.name) : null;
-    const each = tiles.rows * tiles.columns;
+    const { per } = tiles;
     const small = document.createElement("canvas");
     small.width = tiles.columns;
     small.height = tiles.rows;
@@ -145,10 +151,9 @@ export class MapView extends HTMLElement {
     const pixels = new Int32Array(image.data.buffer);
     const shut = closedColour();
     for (let tile = 0; tile < tiles.shown; tile++) {
-      const within = (tiles.first + tile) * each;
-      const from = this.offset + within;
-      for (let i = 0; i < each; i++) {
-        if (within + i >= count) pixels[i] = 0;
+      const from = this.offset + (tiles.first + tile) * per;
+      for (let i = 0; i < pixels.length; i++) {
+        if (i >= per) pixels[i] = 0;
         else if (decides && this.closing.shut(decides[from + i])) pixels[i] = shut;
         else pixels[i] = colour(values[from + i]);
       }
@@ -169,7 +174,7 @@ export class MapView extends HTMLElement {
       if (value < low) low = value;
       if (value > high) high = value;
     }
-    return low > high ? { low: 0, high: 0 } : { low, high };
+    return low > high ? { low: NaN, high: NaN } : { low, high };
   }
 
   /** In each cell of a maximum, which point of its window won; a ring where others are as great. */
@@ -195,16 +200,20 @@ export class MapView extends HTMLElement {
   }
 
   describe(low, high) {
-    const text = `${number(low, 3)} … ${number(high, 3)}`;
-    this.head.lastElementChild.textContent = this.looks.grey ? text : `±${number(this.limit, 3)}`;
-    this.head.title = text;
-    const { words } = this.model;
-    this.over.setAttribute("aria-label", words.mapLabel(this.title_(), this.shape.join(" × "), text));
+    this.text = `${number(low, 3)} … ${number(high, 3)}`;
+    this.ends = this.looks.grey || Number.isNaN(this.limit) ? this.text : `±${number(this.limit, 3)}`;
   }
 
+  /** What the stage makes of it; of what is not computed yet, no number is told. */
   staged() {
     const { model, side, name } = this;
     const shown = model.shows(side, name);
+    const { words } = model;
+    this.head.lastElementChild.textContent = shown ? (this.ends ?? "") : "";
+    this.head.title = shown ? (this.text ?? "") : "";
+    const told = shown ? (this.text ?? "") : words.pending;
+    this.over.setAttribute("aria-label", words.mapLabel(this.title_(), this.shape.join(" × "), told));
+    this.mark();
     this.frame.dataset.state = !shown ? "pending" : model.fills(side, name) ? "current" : "done";
   }
 
@@ -220,7 +229,7 @@ export class MapView extends HTMLElement {
     const shown = model.shows(side, name);
     const window = shown ? spot?.window.of(side, name) : undefined;
     const reach = shown ? spot?.reach.of(side, name) : undefined;
-    const pins = [...model.pins, ...(model.pointed ? [model.pointed] : [])].filter(here);
+    const pins = shown ? [...model.pins, ...(model.pointed ? [model.pointed] : [])].filter(here) : [];
     const [read, reached] = [this.within(window), this.within(reach)];
     if (this.revealed(read.length ? read : reached, pins)) return;
     if (!window && !reach && !pins.length && !this.marked) return;
@@ -255,15 +264,21 @@ export class MapView extends HTMLElement {
     if (!this.tiles.folded || this.under !== undefined) return false;
     const own = [...places, ...pins.map((pin) => this.placeOfPin(pin))].filter((place) => place >= 0);
     if (own.length === 0 || own.some((place) => this.tiles.rect(place))) return false;
-    this.near = own[0];
-    this.draw();
+    const group = this.closest(".parameter")?.querySelectorAll(`gt-map[data-name="${this.name}"]`) ?? [this];
+    for (const map of group) map.comeTo(own[0]);
     return true;
+  }
+
+  /** Show the tiles about a place; a weight, its gradient and its change stay in step. */
+  comeTo(place) {
+    this.near = place;
+    this.draw();
   }
 
   /** Dim everything but some places, and frame these. */
   spotlight(context, places, style, colour) {
     const { tiles } = this;
-    const { cell, rows, columns } = tiles;
+    const { cell, per, columns } = tiles;
     const frame = new Path2D();
     const light = new Path2D();
     const known = new Set(places);
@@ -271,13 +286,15 @@ export class MapView extends HTMLElement {
       const rect = tiles.rect(place);
       if (!rect) continue;
       const { x, y } = rect;
-      const within = place % (rows * columns);
+      const within = place % per;
       const column = within % columns;
       light.rect(x, y, cell, cell);
       if (within < columns || !known.has(place - columns)) edge(frame, x, y, x + cell, y);
-      if (within >= (rows - 1) * columns || !known.has(place + columns)) edge(frame, x, y + cell, x + cell, y + cell);
+      if (within + columns >= per || !known.has(place + columns))
+        edge(frame, x, y + cell, x + cell, y + cell);
       if (column === 0 || !known.has(place - 1)) edge(frame, x, y, x, y + cell);
-      if (column === columns - 1 || !known.has(place + 1)) edge(frame, x + cell, y, x + cell, y + cell);
+      if (column === columns - 1 || within === per - 1 || !known.has(place + 1))
+        edge(frame, x + cell, y, x + cell, y + cell);
     }
     context.save();
     const outside = new Path2D(light);
@@ -313,6 +330,13 @@ export class MapView extends HTMLElement {
     context.lineWidth = 1.6;
     context.strokeStyle = style.getPropertyValue(colour);
     context.strokeRect(x - 0.5, y - 0.5, grown + 1, grown + 1);
+  }
+
+  /** Come into sight where an element is shown that was followed. */
+  shown() {
+    const { cell } = this.model;
+    if (cell?.side !== this.side || cell.name !== this.name) return;
+    this.scrollIntoView({ block: "nearest", behavior: "instant" });
   }
 
   // -- pointing -----------------------------------------------------------------------------------
@@ -357,19 +381,14 @@ export class MapView extends HTMLElement {
 
   pressed(event) {
     if (event.key === "Escape") this.model.unpin();
-    else if (event.key === "Enter" || event.key === " ") this.model.pin(this.cellAt(this.at ?? 0));
-    else if (KEYS.includes(event.key)) {
+    else if (event.key === "Enter" || event.key === " ") {
+      if (this.model.shows(this.side, this.name)) this.model.pin(this.cellAt(this.at ?? 0));
+    } else if (KEYS.includes(event.key)) {
       this.at = this.tiles.moved(this.at ?? 0, event.key);
       this.point(this.at);
     } else return;
     event.preventDefault();
     event.stopPropagation();
-  }
-
-  /** What the element is called, for a test or a screen reader. */
-  writtenAt(place) {
-    const cell = this.cellAt(place);
-    return written(cell.side, cell.name, cell.index);
   }
 }
 

@@ -1,6 +1,16 @@
 // What is drawn over the numbers: which elements are closed, who won a maximum, where there are ties.
 
-import { accessOf, affine, bounds, indexOf, plain, rangesOf, shapeOf, sizeOf, stridesOf } from "gradtrail/equation/affine.js";
+import {
+  accessOf,
+  affine,
+  bounds,
+  indexOf,
+  plain,
+  rangesOf,
+  shapeOf,
+  sizeOf,
+  stridesOf,
+} from "gradtrail/equation/affine.js";
 import { placesOf } from "gradtrail/step/step.js";
 import { functionOf } from "gradtrail/equation/scalar.js";
 
@@ -15,7 +25,8 @@ function slopeOf(step, node) {
 /** The pointwise layer that opens or closes the elements of an array: its own, or the one behind it. */
 function gateOf(step, side, name) {
   const nodes = step.description.nodes;
-  const own = (node) => (side === "value" ? node.arrays[node.target] === name : node.sources.some((a) => node.arrays[a] === name));
+  const own = (node) =>
+    side === "value" ? node.arrays[node.target] === name : node.sources.some((a) => node.arrays[a] === name);
   const readers = nodes.filter(own);
   if (readers.length !== 1) return null;
   return slopeOf(step, readers[0]);
@@ -73,10 +84,16 @@ export function windowsOf(step, node, sample) {
   const results = names.slice(1).map((name) => ranges[name]);
   const each = sizeOf(results);
   const winner = Array.from(winners.slice(sample * each, (sample + 1) * each));
-  const padded = source.positions.some((p, axis) => bounds(p, ranges)[0] < 0 || bounds(p, ranges)[1] >= shape[axis]);
+  const padded = source.positions.some(
+    (p, axis) => bounds(p, ranges)[0] < 0 || bounds(p, ranges)[1] >= shape[axis],
+  );
   const factors = source.positions.map((p) => {
     const { names: own, factors: by, offset } = affine(p);
-    return { of: names.map((n) => by[own.indexOf(n)] ?? 0), within: over.map((n) => by[own.indexOf(n)] ?? 0), offset };
+    return {
+      of: names.map((n) => by[own.indexOf(n)] ?? 0),
+      within: over.map((n) => by[own.indexOf(n)] ?? 0),
+      offset,
+    };
   });
   const placeAt = (point, inner) => {
     let place = 0;

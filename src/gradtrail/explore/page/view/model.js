@@ -3,12 +3,14 @@
 // All parts of the page hold this one model and redraw on its events: `numbers` (others are shown),
 // `sample`, `stage`, `spot` (another element is pointed at), `pins`, `look` (theme, language, size).
 
-import { windowOf, reachOf } from "gradtrail/step/reach.js";
+import { reachOf, windowOf, windowOfChange } from "gradtrail/step/reach.js";
+import { written } from "gradtrail/step/step.js";
 import { ofElement, ofSample } from "gradtrail/step/needs.js";
 import { filledAt, sequenceOf } from "gradtrail/view/sequence.js";
 import { wordsOf } from "gradtrail/words/words.js";
 
-const sameCell = (a, b) => a && b && a.side === b.side && a.name === b.name && String(a.index) === String(b.index);
+const sameCell = (a, b) =>
+  a && b && a.side === b.side && a.name === b.name && String(a.index) === String(b.index);
 
 export class Model extends EventTarget {
   constructor(source) {
@@ -69,10 +71,17 @@ export class Model extends EventTarget {
     return this.description.numbers.length;
   }
 
+  /** Look at another sample; what is pinned in this one is pinned at the same place in that one. */
   choose(sample) {
     if (sample === this.sample) return;
+    const moved = ({ side, name, index }) =>
+      this.step.arrays.get(name).by_sample && index[0] === this.sample
+        ? { side, name, index: [sample, ...index.slice(1)] }
+        : null;
+    this.pins = this.pins.map((pin) => moved(pin) ?? pin);
     this.sample = sample;
     this.tell("sample");
+    if (this.pins.length) this.told();
   }
 
   /** The rows of an array that are drawn, and whether they are here. */
@@ -133,34 +142,39 @@ export class Model extends EventTarget {
   }
 
   show(cell) {
-    this.pins = [...this.pins.slice(0, -1), cell];
+    this.pins = [...this.pins.slice(0, -1).filter((pin) => !sameCell(pin, cell)), cell];
     this.pointed = null;
+    this.reveal(cell);
     const sample = this.step.arrays.get(cell.name).by_sample ? cell.index[0] : this.sample;
     if (sample !== this.sample) {
       this.sample = sample;
       this.tell("sample");
     }
     this.told();
+    this.tell("shown");
+  }
+
+  /** Go on to the stage that computes an element, if it is not yet. */
+  reveal({ side, name }) {
+    if (!this.shows(side, name)) this.go(this.filled.get(`${side} ${name}`));
   }
 
   told() {
     this.tell("pins");
     this.tell("spot");
-    const elements = this.pins.map(({ side, name, index }) => `${side === "grad" ? "d" : ""}${name}[${index}]`);
+    const elements = this.pins.map(({ side, name, index }) => written(side, name, index));
     if (window.parent !== window) window.parent.postMessage({ gradtrail: "pinned", elements }, "*");
   }
 
   /** What the explained element is made of and has a part in; found once for each element. */
   get spot() {
     const { cell } = this;
-    if (!cell || cell.side === "change") return null;
+    if (!cell) return null;
     if (!this.spotOf || this.spotOf.cell !== cell) {
       const { side, name, index } = cell;
-      this.spotOf = {
-        cell,
-        window: windowOf(this.step, side, name, index),
-        reach: reachOf(this.step, side, name, index),
-      };
+      const change = side === "change";
+      const window = change ? windowOfChange(this.step, name, index) : windowOf(this.step, side, name, index);
+      this.spotOf = { cell, window, reach: reachOf(this.step, side, name, index) };
     }
     return this.spotOf;
   }

@@ -30,7 +30,13 @@ export class NetworkView extends HTMLElement {
 
   inputLayer() {
     const { description, step } = this.model;
-    return { name: description.input, kind: "", shape: step.shape(description.input).slice(1), how: [], sources: [] };
+    return {
+      name: description.input,
+      kind: "",
+      shape: step.shape(description.input).slice(1),
+      how: [],
+      sources: [],
+    };
   }
 
   addRow(layer) {
@@ -43,7 +49,11 @@ export class NetworkView extends HTMLElement {
       this.labelOf(layer),
       h("div.values", {}, ...this.valuesOf(node, output)),
       h("div.weights", {}, ...this.weightsOf(node)),
-      h("div.deltas", {}, ...(step.has("grad", output) && step.shape(output).length ? [this.map("grad", output)] : [])),
+      h(
+        "div.deltas",
+        {},
+        ...(step.has("grad", output) && step.shape(output).length ? [this.map("grad", output)] : []),
+      ),
     );
     this.rows.set(layer.name, row);
     this.append(row);
@@ -71,7 +81,8 @@ export class NetworkView extends HTMLElement {
     if (!node) return [this.map("value", output, { grey: true, aim: 84 })];
     found.push(this.map("value", output));
     const rest = description.arrays.filter(
-      ({ name, role, layer }) => layer === node.name && ["saved", "given"].includes(role) && !name.endsWith(".winner"),
+      ({ name, role, layer }) =>
+        layer === node.name && ["saved", "given"].includes(role) && !name.endsWith(".winner"),
     );
     for (const { name } of rest.filter((one) => step.shape(one.name).length)) {
       found.push(this.map("value", name, { aim: 40 }));
@@ -85,7 +96,9 @@ export class NetworkView extends HTMLElement {
     return node.parameters.flatMap((letter) => {
       const name = node.arrays[letter];
       const looks = { aim: 20, low: true, short: true };
-      return [h("div.parameter", {}, ...["value", "grad", "change"].map((side) => this.map(side, name, looks)))];
+      return [
+        h("div.parameter", {}, ...["value", "grad", "change"].map((side) => this.map(side, name, looks))),
+      ];
     });
   }
 
@@ -106,7 +119,9 @@ export class NetworkView extends HTMLElement {
 
   label() {
     const { words } = this.model;
-    const spans = [words.layer, words.forwardColumn, words.weightsColumn, words.backwardColumn].map((text) => h("span", {}, text));
+    const spans = [words.layer, words.forwardColumn, words.weightsColumn, words.backwardColumn].map((text) =>
+      h("span", {}, text),
+    );
     this.caption.replaceChildren(...spans);
   }
 
@@ -115,8 +130,10 @@ export class NetworkView extends HTMLElement {
     const { stage } = this.model;
     this.dataset.stage = stage.stage;
     for (const [name, row] of this.rows) row.classList.toggle("current", name === stage.layer);
-    for (const edge of this.querySelectorAll(".edge")) edge.classList.toggle("current", edge.dataset.layer === stage.layer);
-    if (this.model.stepping) this.rows.get(stage.layer)?.scrollIntoView({ block: "nearest", behavior: "instant" });
+    for (const edge of this.querySelectorAll(".edge"))
+      edge.classList.toggle("current", edge.dataset.layer === stage.layer);
+    if (this.model.stepping)
+      this.rows.get(stage.layer)?.scrollIntoView({ block: "nearest", behavior: "instant" });
   }
 }
 

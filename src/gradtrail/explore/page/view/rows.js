@@ -38,22 +38,37 @@ export class RowsView extends HTMLElement {
     );
     const limit = rows.reduce((most, row) => Math.max(most, Math.abs(row.product) || 0), 0);
     const body = rows.map((row) => this.line(row, scales, limit));
-    const note = rows.length < terms.length ? h("p.soft", {}, words.shownOf(count(rows.length), count(terms.length))) : "";
+    const note =
+      rows.length < terms.length
+        ? h("p.soft", {}, words.shownOf(count(rows.length), count(terms.length)))
+        : "";
     const table = h("table.rows", {}, h("thead", {}, head), h("tbody", {}, ...body));
-    this.replaceChildren(h("div.scroll", { tabindex: "0", role: "region", "aria-label": words.products }, table), note);
+    this.replaceChildren(
+      h("div.scroll", { tabindex: "0", role: "region", "aria-label": words.products }, table),
+      note,
+    );
   }
 
   head(key, name) {
     const { by, down } = this.sorted;
     const state = by === key ? (down ? "descending" : "ascending") : "none";
     const mark = by === key ? (down ? " ▾" : " ▴") : "";
-    return h("th", { scope: "col", "aria-sort": state }, h("button.link", { type: "button", onclick: () => this.sort(key) }, name + mark));
+    return h(
+      "th",
+      { scope: "col", "aria-sort": state },
+      h(
+        "button.link",
+        { type: "button", "data-key": `sort ${key}`, onclick: () => this.sort(key) },
+        name + mark,
+      ),
+    );
   }
 
   sort(key) {
     const { by, down } = this.sorted;
     this.sorted = { by: key, down: by === key ? !down : key === "size" };
     this.draw();
+    this.querySelector(`[data-key="sort ${CSS.escape(key)}"]`)?.focus();
   }
 
   /** The rows to show: the strongest ones, or the first by an index. */
@@ -62,7 +77,8 @@ export class RowsView extends HTMLElement {
     if (sorted.by === "size" && sorted.down) return terms.top(most);
     const numbers = [...terms.order].reverse();
     if (sorted.by === "size") return numbers.slice(0, most).map((number_) => terms.row(number_));
-    const key = (row) => (sorted.by === "layer" ? terms.layers.indexOf(row.layer) : (row.indices[sorted.by] ?? -1));
+    const key = (row) =>
+      sorted.by === "layer" ? terms.layers.indexOf(row.layer) : (row.indices[sorted.by] ?? -1);
     const every = Array.from({ length: terms.length }, (_, at) => terms.row(at));
     const sign = sorted.down ? -1 : 1;
     return every.sort((a, b) => sign * (key(a) - key(b)) || a.number - b.number).slice(0, most);
@@ -76,8 +92,16 @@ export class RowsView extends HTMLElement {
     return h(
       "tr",
       { "data-row": row.number },
-      ...this.columns.map((name) => h("td.number", {}, name === "layer" ? row.layer : String(row.indices[name] ?? ""))),
-      h("td.factors", {}, ...row.factors.flatMap((factor, place) => (place ? [" · ", this.factor(factor)] : [this.factor(factor)]))),
+      ...this.columns.map((name) =>
+        h("td.number", {}, name === "layer" ? row.layer : String(row.indices[name] ?? "")),
+      ),
+      h(
+        "td.factors",
+        {},
+        ...row.factors.flatMap((factor, place) =>
+          place ? [" · ", this.factor(factor)] : [this.factor(factor)],
+        ),
+      ),
       scales ? h("td.number", {}, number(row.scale)) : "",
       product,
     );
@@ -88,10 +112,20 @@ export class RowsView extends HTMLElement {
     const cell = { side, name, index };
     const place = index.length ? `[${index.join(",")}]` : "";
     const held = `${letter}${place}`;
-    const label = called === "" ? held : called === "[·]" ? `[${held} = ${number(stored)}]` : `${called}(${held} = ${number(stored)})`;
+    const label =
+      called === ""
+        ? held
+        : called === "[·]"
+          ? `[${held} = ${number(stored)}]`
+          : `${called}(${held} = ${number(stored)})`;
     const link = h(
       "button.link",
-      { type: "button", title: written(side, name, index), "data-element": written(side, name, index), onclick: () => this.model.follow(cell) },
+      {
+        type: "button",
+        title: written(side, name, index),
+        "data-element": written(side, name, index),
+        onclick: () => this.model.follow(cell),
+      },
       label,
     );
     return h("span.factor", {}, link, ` ${number(value + 0)}`);

@@ -41,11 +41,21 @@ export class SamplesView extends HTMLElement {
   }
 
   thumb(n) {
-    const canvas = h("canvas", { width: this.shape.at(-1), height: this.pictured ? this.shape.at(-2) : 1, "aria-hidden": "true" });
+    const canvas = h("canvas", {
+      width: this.shape.at(-1),
+      height: this.pictured ? this.shape.at(-2) : 1,
+      "aria-hidden": "true",
+    });
     const label = h("span.thumb-label");
     const button = h(
       "button.thumb",
-      { type: "button", role: "radio", "data-sample": n, onclick: () => this.model.choose(n), onkeydown: (event) => this.turned(event) },
+      {
+        type: "button",
+        role: "radio",
+        "data-sample": n,
+        onclick: () => this.model.choose(n),
+        onkeydown: (event) => this.turned(event),
+      },
       canvas,
       label,
     );
@@ -67,16 +77,61 @@ export class SamplesView extends HTMLElement {
     const { model } = this;
     const { words } = model;
     this.list.setAttribute("aria-label", words.samples);
-    const file = h("input", { type: "file", accept: "image/*", hidden: true, onchange: () => this.take(file.files[0]) });
+    const chosen = () => {
+      this.take(file.files[0]);
+      file.value = ""; // the same file may be chosen for the next sample
+    };
+    const file = h("input", { type: "file", accept: "image/*", hidden: true, onchange: chosen });
     this.tools.replaceChildren();
     if (this.pictured) {
       this.tools.append(
-        h("button", { type: "button", "data-name": "draw", onclick: () => DrawView.open(model, this.shape) }, words.drawSample),
-        h("button", { type: "button", "data-name": "file", title: words.dropHelp, onclick: () => file.click() }, words.dropSample),
+        h(
+          "button",
+          { type: "button", "data-name": "draw", onclick: () => DrawView.open(model, this.shape) },
+          words.drawSample,
+        ),
+        h(
+          "button",
+          { type: "button", "data-name": "file", title: words.dropHelp, onclick: () => file.click() },
+          words.dropSample,
+        ),
         file,
       );
     }
+    this.label = null;
+    this.target = null;
     if (model.description.loss.rows) this.tools.append(this.labels());
+    else if (this.plainTargets) this.tools.append(this.targets());
+  }
+
+  /** Whether the loss compares with the targets as they were given. */
+  get plainTargets() {
+    const { label_smoothing: smoothing = 0, weight = null } = this.model.description.loss.settings;
+    return smoothing === 0 && weight === null;
+  }
+
+  /** The chosen sample's targets, a row of numbers. */
+  get row() {
+    const { step, description, sample, samples } = this.model;
+    const node = description.nodes.at(-1);
+    const held = step.array("value", node.arrays[node.equation.labels]);
+    if (!held) return [];
+    const each = held.length / samples;
+    return [...held.subarray(sample * each, (sample + 1) * each)];
+  }
+
+  /** Targets that are no classes: a row of numbers. */
+  targets() {
+    const { model } = this;
+    const change = () => {
+      const values = this.target.value
+        .split(/[\s,]+/)
+        .filter(Boolean)
+        .map(Number);
+      model.change({ kind: "target", n: model.sample, values }).then(() => this.draw());
+    };
+    this.target = h("input.target", { type: "text", inputmode: "decimal", onchange: change });
+    return h("label.label-select", {}, `${model.words.target} `, this.target);
   }
 
   labels() {
@@ -96,7 +151,9 @@ export class SamplesView extends HTMLElement {
   async drawNow() {
     const { model } = this;
     const { source, description, step } = model;
-    const needs = [this.input, description.output].map((name) => ({ side: "value", name, from: 0, to: model.samples }));
+    const last = description.nodes.at(-1);
+    const arrays = [this.input, description.output, last.arrays[last.equation.labels]];
+    const needs = arrays.map((name) => ({ side: "value", name, from: 0, to: model.samples }));
     if (!model.ready(needs)) {
       await source.load(needs).catch((error) => model.fail(error));
       if (model.ready(needs)) this.draw();
@@ -128,15 +185,20 @@ export class SamplesView extends HTMLElement {
     const chosen = n === model.sample;
     button.setAttribute("aria-checked", String(chosen));
     button.tabIndex = chosen ? 0 : -1;
-    const number_ = model.description.numbers[n];
-    if (predicted === null) {
-      button.setAttribute("aria-label", model.words.sample(number_));
-      return;
-    }
-    const right = predicted[n] === labels[n];
+    const place = model.description.numbers[n];
+    const known = predicted !== null;
+    const right = !known || predicted[n] === labels[n];
+    const spoken = known
+      ? model.words.sampleLabel(n, place, this.name(labels[n]), this.name(predicted[n]))
+      : model.words.sample(n, place);
     button.classList.toggle("wrong", !right);
-    label.textContent = right ? this.name(labels[n]) : `${this.name(labels[n])}→${this.name(predicted[n])}`;
-    button.setAttribute("aria-label", model.words.sampleLabel(number_, this.name(labels[n]), this.name(predicted[n])));
+    label.textContent = !known
+      ? String(n)
+      : right
+        ? this.name(labels[n])
+        : `${this.name(labels[n])}→${this.name(predicted[n])}`;
+    button.setAttribute("aria-label", spoken);
+    button.title = spoken;
   }
 
   /** The loss of the batch, and how the chosen sample's class does. */
@@ -151,9 +213,12 @@ export class SamplesView extends HTMLElement {
       const row = logSoftmax(outputs.subarray(model.sample * classes, (model.sample + 1) * classes), classes);
       const k = predicted[model.sample];
       facts.push(h("span", {}, words.predicts(this.name(k), percent(Math.exp(row[k])))));
-      facts.push(h("span.soft", {}, words.rightOf(predicted.filter((p, n) => p === labels[n]).length, labels.length)));
+      facts.push(
+        h("span.soft", {}, words.rightOf(predicted.filter((p, n) => p === labels[n]).length, labels.length)),
+      );
       if (this.label) this.label.value = String(labels[model.sample]);
     }
+    if (this.target) this.target.value = this.row.map((value) => Number(value.toPrecision(7))).join(" ");
     this.facts.replaceChildren(...facts);
   }
 

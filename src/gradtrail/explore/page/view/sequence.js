@@ -8,9 +8,12 @@ export const STAGES = ["forward", "loss", "backward", "update"];
  */
 export function sequenceOf(description) {
   const { nodes, backward, input, arrays } = description;
-  const outputsOf = (node) => [node.target, ...node.saved].map((letter) => ({ side: "value", name: node.arrays[letter] }));
+  const outputsOf = (node) =>
+    [node.target, ...node.saved].map((letter) => ({ side: "value", name: node.arrays[letter] }));
   const given = arrays.filter((array) => ["input", "parameter", "given"].includes(array.role));
-  const found = [{ stage: "forward", layer: input, fills: given.map(({ name }) => ({ side: "value", name })) }];
+  const found = [
+    { stage: "forward", layer: input, fills: given.map(({ name }) => ({ side: "value", name })) },
+  ];
   nodes.forEach((node, place) => {
     const stage = place === nodes.length - 1 ? "loss" : "forward";
     found.push({ stage, layer: node.name, fills: outputsOf(node) });

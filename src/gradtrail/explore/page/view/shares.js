@@ -5,7 +5,12 @@ import { h } from "gradtrail/view/dom.js";
 import { LAYER } from "gradtrail/step/terms.js";
 import { count, number, percent } from "gradtrail/words/number.js";
 
-const PLACES = [["y", "x"], ["h", "w"], ["y′", "x′"], ["h′", "w′"]];
+const PLACES = [
+  ["y", "x"],
+  ["h", "w"],
+  ["y′", "x′"],
+  ["h′", "w′"],
+];
 const OFFSETS = ["i", "j"];
 const SAMPLES = ["n", "n′"];
 const MOST = 14;
@@ -16,7 +21,8 @@ export class SharesView extends HTMLElement {
   static ways(terms) {
     if (terms.length < 2) return [];
     const moving = terms.moving;
-    const pair = (names) => names.every((name) => terms.indices.includes(name)) && names.some((name) => moving.includes(name));
+    const pair = (names) =>
+      names.every((name) => terms.indices.includes(name)) && names.some((name) => moving.includes(name));
     const found = [];
     const places = PLACES.find(pair);
     const sample = SAMPLES.find((name) => moving.includes(name));
@@ -37,7 +43,10 @@ export class SharesView extends HTMLElement {
   connectedCallback() {
     if (this.firstChild) return;
     const shares = this.terms.by(...this.way.names);
-    this.limit = shares.reduce((most, { sum }) => Math.max(most, Number.isFinite(sum) ? Math.abs(sum) : 0), 0);
+    this.limit = shares.reduce(
+      (most, { sum }) => Math.max(most, Number.isFinite(sum) ? Math.abs(sum) : 0),
+      0,
+    );
     this.append(this.way.names.length === 2 ? this.picture(shares) : this.bars(shares));
   }
 
@@ -61,13 +70,18 @@ export class SharesView extends HTMLElement {
     context.putImageData(image, 0, 0);
     const { words } = this.model;
     const names = this.way.names.join(",");
-    const greatest = shares.reduce((best, share) => (Math.abs(share.sum) > Math.abs(best.sum) ? share : best), shares[0]);
+    const greatest = shares.reduce(
+      (best, share) => (Math.abs(share.sum) > Math.abs(best.sum) ? share : best),
+      shares[0],
+    );
     canvas.setAttribute("aria-label", words.heatLabel(names, greatest.keys.join(","), number(greatest.sum)));
     const range = words.heatRange(names, number(this.limit, 3));
     const note = h("p.soft", {}, range);
     canvas.addEventListener("pointermove", (event) => {
       const share = held.get(Math.floor(event.offsetY / cell) * columns + Math.floor(event.offsetX / cell));
-      note.textContent = share ? `(${share.keys.join(",")}): ${number(share.sum)} = Σ ${count(share.count)}` : range;
+      note.textContent = share
+        ? `(${share.keys.join(",")}): ${number(share.sum)} = Σ ${count(share.count)}`
+        : range;
     });
     canvas.addEventListener("pointerleave", () => (note.textContent = range));
     return h("figure.heat-figure", {}, canvas, h("figcaption", {}, note));
@@ -87,9 +101,17 @@ export class SharesView extends HTMLElement {
       bar.style.background = css(sum, this.limit);
       const label = words.shareLabel(this.way.key, name, key);
       const chooses = this.way.key === "sample";
-      const head = chooses ? h("button.link", { type: "button", onclick: () => this.model.choose(key) }, label) : label;
+      const head = chooses
+        ? h("button.link", { type: "button", onclick: () => this.model.choose(key) }, label)
+        : label;
       const share = this.terms.magnitude ? percent(sum / this.terms.magnitude) : "";
-      return h("tr", { title: `${share} · Σ ${count(products)}` }, h("th", { scope: "row" }, head), h("td.share-track", {}, bar), h("td.number", {}, number(sum)));
+      return h(
+        "tr",
+        { title: `${share} · Σ ${count(products)}` },
+        h("th", { scope: "row" }, head),
+        h("td.share-track", {}, bar),
+        h("td.number", {}, number(sum)),
+      );
     });
     const note = shares.length > MOST ? h("p.soft", {}, words.shownOf(MOST, shares.length)) : "";
     return h("div", {}, h("table.shares", {}, h("tbody", {}, ...lines)), note);

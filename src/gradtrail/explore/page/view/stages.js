@@ -2,6 +2,7 @@
 
 import { h } from "gradtrail/view/dom.js";
 import { STAGES } from "gradtrail/view/sequence.js";
+import { named } from "gradtrail/step/step.js";
 import { UpdateView } from "gradtrail/view/update.js";
 import { number } from "gradtrail/words/number.js";
 
@@ -15,7 +16,8 @@ export class StagesView extends HTMLElement {
   connectedCallback() {
     if (this.bar) return;
     const { model } = this;
-    const button = (name, text, work) => h("button.step", { type: "button", "data-name": name, onclick: work }, text);
+    const button = (name, text, work) =>
+      h("button.step", { type: "button", "data-name": name, onclick: work }, text);
     this.buttons = {
       first: button("first", "«", () => this.move(0)),
       previous: button("previous", "‹", () => this.move(model.at - 1)),
@@ -24,13 +26,17 @@ export class StagesView extends HTMLElement {
       last: button("last", "»", () => this.move(model.sequence.length - 1)),
     };
     this.segments = STAGES.map((stage) => this.segment(stage));
-    this.bar = h("div.bar", {
-      role: "slider",
-      tabindex: "0",
-      "aria-valuemin": "0",
-      "aria-valuemax": String(model.sequence.length - 1),
-      onkeydown: (event) => this.pressed(event),
-    }, ...this.segments.map(({ element }) => element));
+    this.bar = h(
+      "div.bar",
+      {
+        role: "slider",
+        tabindex: "0",
+        "aria-valuemin": "0",
+        "aria-valuemax": String(model.sequence.length - 1),
+        onkeydown: (event) => this.pressed(event),
+      },
+      ...this.segments.map(({ element }) => element),
+    );
     this.caption = h("div.caption", { "aria-live": "polite" });
     const below = h("div.below", {}, this.caption, UpdateView.of(model));
     this.append(h("div.buttons", {}, ...Object.values(this.buttons)), this.bar, below);
@@ -97,7 +103,9 @@ export class StagesView extends HTMLElement {
 
   pressed(event) {
     const { model } = this;
-    const to = { ArrowRight: model.at + 1, ArrowLeft: model.at - 1, Home: 0, End: model.sequence.length - 1 }[event.key];
+    const to = { ArrowRight: model.at + 1, ArrowLeft: model.at - 1, Home: 0, End: model.sequence.length - 1 }[
+      event.key
+    ];
     if (to === undefined) return;
     event.preventDefault();
     event.stopPropagation();
@@ -111,7 +119,8 @@ export class StagesView extends HTMLElement {
     if (event.key === ".") this.move(this.model.at + 1);
     else if (event.key === ",") this.move(this.model.at - 1);
     else if (event.key === "p") this.toggle();
-    else if ("1234".includes(event.key)) this.move(this.segments[Number(event.key) - 1].places.at(-1) ?? this.model.at);
+    else if (/^[1-4]$/.test(event.key))
+      this.move(this.segments[Number(event.key) - 1].places.at(-1) ?? this.model.at);
   }
 
   // -- what it says -------------------------------------------------------------------------------
@@ -145,8 +154,10 @@ export class StagesView extends HTMLElement {
     const { words, stage, source, step } = this.model;
     if (stage.stage === "loss") return words.captions.loss(number(source.state.loss, 6));
     const shown = stage.fills
-      .filter(({ name }) => !["saved", "given"].includes(step.arrays.get(name).role) || stage.stage !== "forward")
-      .map(({ side, name }) => `${side === "grad" ? "d" : side === "change" ? "Δ" : ""}${name} (${step.shape(name).join("×") || "1"})`);
+      .filter(
+        ({ name }) => !["saved", "given"].includes(step.arrays.get(name).role) || stage.stage !== "forward",
+      )
+      .map(({ side, name }) => `${named(side, name)} (${step.shape(name).join("×") || "1"})`);
     if (stage.layer === this.model.description.input) return words.captions.start(shown[0]);
     return words.captions[stage.stage](stage.layer, shown.join(", "));
   }

@@ -1,6 +1,7 @@
 // How the elements of an array lie on a canvas: tiles of cells, one tile for each map or filter.
 //
-// The last two axes make up a tile, those before them count the tiles; a row of features is wrapped.
+// The last two axes make up a tile, those before them count the tiles. Of a matrix each row is a tile,
+// and a row of features is wrapped.
 
 import { sizeOf } from "gradtrail/equation/affine.js";
 
@@ -13,7 +14,8 @@ function cellFor(rows, columns, aim, most) {
 
 /** How many features stand in a line: a number that divides them all, where one is near. */
 function columnsFor(count, most) {
-  for (let columns = Math.min(count, most); columns > most / 2; columns--) if (count % columns === 0) return columns;
+  for (let columns = Math.min(count, most); columns > most / 2; columns--)
+    if (count % columns === 0) return columns;
   return Math.min(count, most);
 }
 
@@ -30,12 +32,13 @@ export class Tiles {
     const [rows, columns, tiles] = this.arrangement(shape, room);
     this.rows = rows;
     this.columns = columns;
+    this.per = this.count / tiles;
     const span = [columns * this.cell + GAP, rows * this.cell + GAP];
     this.across = this.perLine(tiles, room, span, shape);
     const lines = Math.ceil(tiles / this.across);
     const fitting = Math.max(1, Math.floor((room.height + GAP) / span[1]));
     this.lines = Math.min(lines, fitting);
-    const line = Math.floor(near / (rows * columns) / this.across);
+    const line = Math.floor(near / this.per / this.across);
     this.first = Math.max(0, Math.min(line, lines - this.lines)) * this.across;
     this.shown = Math.min(tiles - this.first, this.lines * this.across);
     this.folded = tiles - this.shown;
@@ -52,9 +55,19 @@ export class Tiles {
       const columns = columnsFor(count, Math.max(1, Math.floor(width / this.cell)));
       return [Math.ceil(count / columns), columns, 1];
     }
+    if (shape.length === 2) return this.wrapped(shape, width, zoom, aim);
     const [rows, columns] = shape.slice(-2);
     this.cell = zoom * cellFor(rows, columns, aim, shape.length > 3 || aim < 40 ? 7 : 12);
     return [rows, columns, this.count / (rows * columns)];
+  }
+
+  /** The rows of a matrix, each about as wide as high. */
+  wrapped([tiles, count], width, zoom, aim) {
+    const columns = columnsFor(count, Math.max(4, Math.ceil(1.4 * Math.sqrt(count))));
+    const rows = Math.ceil(count / columns);
+    const fitting = Math.max(2, Math.floor(width / zoom / columns));
+    this.cell = zoom * Math.max(2, Math.min(fitting, cellFor(rows, columns, 2 * aim, 7)));
+    return [rows, columns, tiles];
   }
 
   /** How many tiles stand in a line; the filters of one output stay together where they can. */
@@ -71,14 +84,16 @@ export class Tiles {
     return [(tile % this.across) * this.span[0], Math.floor(tile / this.across) * this.span[1]];
   }
 
-  /** Where an element lies: its corner and the side of its cell; null where it is folded away. */
+  /** Where an element lies: its corner; null where it is folded away. */
   rect(place) {
-    const each = this.rows * this.columns;
-    const tile = Math.floor(place / each) - this.first;
+    const tile = Math.floor(place / this.per) - this.first;
     if (tile < 0 || tile >= this.shown) return null;
     const [x, y] = this.corner(tile);
-    const within = place % each;
-    return { x: x + (within % this.columns) * this.cell, y: y + Math.floor(within / this.columns) * this.cell };
+    const within = place % this.per;
+    return {
+      x: x + (within % this.columns) * this.cell,
+      y: y + Math.floor(within / this.columns) * this.cell,
+    };
   }
 
   /** The element at a point of the canvas, or null. */
@@ -86,29 +101,32 @@ export class Tiles {
     const column = Math.floor(x / this.span[0]);
     const line = Math.floor(y / this.span[1]);
     if (x < 0 || y < 0 || column >= this.across || line >= this.lines) return null;
-    const inside = [Math.floor((x - column * this.span[0]) / this.cell), Math.floor((y - line * this.span[1]) / this.cell)];
+    const inside = [
+      Math.floor((x - column * this.span[0]) / this.cell),
+      Math.floor((y - line * this.span[1]) / this.cell),
+    ];
     if (inside[0] >= this.columns || inside[1] >= this.rows) return null;
     const tile = line * this.across + column;
-    const place = ((this.first + tile) * this.rows + inside[1]) * this.columns + inside[0];
-    return tile < this.shown && place < this.count ? place : null;
+    const within = inside[1] * this.columns + inside[0];
+    return tile < this.shown && within < this.per ? (this.first + tile) * this.per + within : null;
   }
 
   /** The element that an arrow key leads to from a place. */
   moved(place, key) {
-    const each = this.rows * this.columns;
-    const row = Math.floor((place % each) / this.columns);
-    const column = place % this.columns;
-    const tile = Math.floor(place / each);
+    const { per, columns, count } = this;
+    const within = place % per;
+    const start = place - within;
+    const column = within % columns;
     const to = {
-      ArrowRight: column + 1 < this.columns ? place + 1 : null,
+      ArrowRight: column + 1 < columns && within + 1 < per ? place + 1 : null,
       ArrowLeft: column > 0 ? place - 1 : null,
-      ArrowDown: row + 1 < this.rows ? place + this.columns : null,
-      ArrowUp: row > 0 ? place - this.columns : null,
-      PageDown: place + each < this.count ? place + each : null,
-      PageUp: tile > 0 ? place - each : null,
-      Home: tile * each,
-      End: Math.min(this.count, (tile + 1) * each) - 1,
+      ArrowDown: within + columns < per ? place + columns : null,
+      ArrowUp: within >= columns ? place - columns : null,
+      PageDown: place + per < count ? place + per : null,
+      PageUp: place >= per ? place - per : null,
+      Home: start,
+      End: start + per - 1,
     }[key];
-    return to === null || to >= this.count ? place : to;
+    return to ?? place;
   }
 }

@@ -1,12 +1,26 @@
-// What the update makes of one weight: the rule, the numbers in it, and the whole step at once.
+// What the update makes of one weight: the rule, the step's numbers in it, and what comes of it.
 
 import { placeOf } from "gradtrail/equation/affine.js";
+import { scalarsOf } from "gradtrail/step/running.js";
 import { h } from "gradtrail/view/dom.js";
 import { written } from "gradtrail/step/step.js";
 import { number } from "gradtrail/words/number.js";
 
 const SIGNS = { add: "+", sub: "−", mul: "·", div: "/" };
-const LETTERS = { weight: "w", gradient: "g", velocity: "v", mean: "m", square: "s", momentum: "μ", beta1: "β₁", beta2: "β₂", eps: "ε", weight_decay: "λ" };
+const LETTERS = {
+  weight: "w",
+  gradient: "g",
+  velocity: "v",
+  mean: "m",
+  square: "s",
+  momentum: "μ",
+  beta1: "β₁",
+  beta2: "β₂",
+  eps: "ε",
+  weight_decay: "λ",
+  bias1: "(1 − β₁ᵗ)",
+  bias2: "(1 − β₂ᵗ)",
+};
 const RANK = { add: 1, sub: 1, mul: 2, div: 2 };
 
 /** An expression of the update rule as text. */
@@ -21,17 +35,39 @@ function shown(expression, above = 0) {
   return rank < above ? `(${text})` : text;
 }
 
+/** The names that an expression reads. */
+function namesIn(expression) {
+  if (expression.type === "Variable") return [expression.name];
+  return (expression.arguments ?? []).flatMap(namesIn);
+}
+
 /** What the inspector shows about a weight's change. */
 export function updateCard(model, cell, heading) {
   const { words, description, step, source } = model;
   const { name, index } = cell;
   const place = placeOf(step.shape(name), index);
-  const [weight, gradient] = ["value", "grad"].map((side) => (source.has(model.rows(side, name)) ? step.array(side, name)[place] : NaN));
-  if (Number.isNaN(weight)) source.load([model.rows("value", name), model.rows("grad", name)]).then(() => model.tell("spot"));
+  const [weight, gradient] = ["value", "grad"].map((side) =>
+    source.has(model.rows(side, name)) ? step.array(side, name)[place] : NaN,
+  );
+  if (Number.isNaN(weight))
+    source.load([model.rows("value", name), model.rows("grad", name)]).then(() => model.tell("spot"));
   const change = step.array("change", name)[place];
-  const rules = description.optimizer.assignments.map(([target, expression]) => h("li", {}, h("code", {}, `${LETTERS[target] ?? target} ← ${shown(expression)}`)));
+  const rules = description.optimizer.assignments.map(([target, expression]) =>
+    h("li", {}, h("code", {}, `${LETTERS[target] ?? target} ← ${shown(expression)}`)),
+  );
+  const scalars = scalarsOf(description.optimizer, source.state.lr, source.state.steps + 1);
+  const read = new Set(description.optimizer.assignments.flatMap(([, expression]) => namesIn(expression)));
+  const numbers = Object.entries(scalars).filter(([key]) => read.has(key));
+  const scalarRows = numbers.map(([key, value]) =>
+    h("tr", {}, h("th", { scope: "row" }, LETTERS[key] ?? key), h("td.number", {}, number(value, 6))),
+  );
+  const remembers = description.optimizer.state.map((key) => LETTERS[key] ?? key);
   const link = (side) =>
-    h("button.link", { type: "button", onclick: () => model.follow({ side, name, index }) }, written(side, name, index));
+    h(
+      "button.link",
+      { type: "button", onclick: () => model.follow({ side, name, index }) },
+      written(side, name, index),
+    );
   return [
     heading,
     h("p", {}, description.optimizer.text),
@@ -39,11 +75,16 @@ export function updateCard(model, cell, heading) {
     h(
       "table.arrays",
       {},
-      h("tbody", {},
+      h(
+        "tbody",
+        {},
         h("tr", {}, h("th", { scope: "row" }, "w ", link("value")), h("td.number", {}, number(weight, 6))),
         h("tr", {}, h("th", { scope: "row" }, "g ", link("grad")), h("td.number", {}, number(gradient, 6))),
-        h("tr", {}, h("th", { scope: "row" }, words.after), h("td.number", {}, number(weight + change, 6)))),
+        ...scalarRows,
+        h("tr", {}, h("th", { scope: "row" }, words.after), h("td.number", {}, number(weight + change, 6))),
+      ),
     ),
     h("p.soft", {}, words.updateHelp(number(source.state.lr))),
+    remembers.length ? h("p.soft", {}, words.remembers(remembers.join(", "))) : "",
   ];
 }

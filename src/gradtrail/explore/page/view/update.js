@@ -13,7 +13,10 @@ export class UpdateView extends HTMLElement {
     this.built = true;
     this.losses = null;
     this.model.on("look", () => this.show());
-    this.model.on("numbers", () => this.tell());
+    this.model.on("numbers", () => {
+      if (!this.applying) this.losses = null; // they were those of another step
+      this.tell();
+    });
     this.show();
   }
 
@@ -21,13 +24,29 @@ export class UpdateView extends HTMLElement {
     const { model } = this;
     const { words, source } = model;
     const { state } = source;
-    const change = () => model.change({ kind: "rate", lr: this.rate.valueAsNumber });
+    const change = async () => {
+      await model.change({ kind: "rate", lr: this.rate.valueAsNumber });
+      this.rate.value = String(source.state.lr); // what was refused does not stay
+    };
     this.rate = h("input.rate", { type: "number", step: "any", min: "0", value: state.lr, onchange: change });
-    this.back = h("button", { type: "button", "data-name": "reset", onclick: () => this.reset() }, words.reset);
+    this.back = h(
+      "button",
+      { type: "button", "data-name": "reset", onclick: () => this.reset() },
+      words.reset,
+    );
     this.told = h("span.before-after", { "aria-live": "polite" });
     this.replaceChildren(
       h("label", {}, `${words.rate} `, this.rate),
-      h("button.main", { type: "button", "data-name": "apply", title: model.description.optimizer.text, onclick: () => this.apply() }, words.applyUpdate),
+      h(
+        "button.main",
+        {
+          type: "button",
+          "data-name": "apply",
+          title: model.description.optimizer.text,
+          onclick: () => this.apply(),
+        },
+        words.applyUpdate,
+      ),
       this.back,
       this.told,
     );
@@ -45,7 +64,9 @@ export class UpdateView extends HTMLElement {
 
   async apply() {
     const before = this.model.source.state.loss;
+    this.applying = true;
     const made = await this.model.change({ kind: "update" });
+    this.applying = false;
     if (!made) return;
     this.losses = [before, this.model.source.state.loss];
     this.tell();

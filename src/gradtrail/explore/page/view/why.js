@@ -19,7 +19,11 @@ export class Why {
     const told = h("p.why", { "data-element": written(side, name, index) });
     const answer = () => {
       if (model.source.complete) this.fill(told, why(model.step, side, name, index, model.words.why));
-      else model.source.why(side, name, index).then((found) => this.fill(told, found), () => told.remove());
+      else
+        model.source.why(side, name, index).then(
+          (found) => this.fill(told, found),
+          () => told.remove(),
+        );
     };
     clearTimeout(this.waiting);
     if (model.source.complete && model.isPinned(cell)) answer();
@@ -33,9 +37,16 @@ export class Why {
   fill(told, { text, cause, where }) {
     told.dataset.cause = cause;
     told.textContent = text;
-    for (const cell of where ?? []) {
-      const { side, name, index } = cell;
-      told.append(" ", h("button.link.go", { type: "button", onclick: () => this.model.follow({ side, name, index }) }, `→ ${written(side, name, index)}`));
+    for (const { side, name, index } of where ?? []) {
+      if (written(side, name, index) === told.dataset.element) continue;
+      told.append(
+        " ",
+        h(
+          "button.link.go",
+          { type: "button", onclick: () => this.model.follow({ side, name, index }) },
+          `→ ${written(side, name, index)}`,
+        ),
+      );
     }
   }
 }

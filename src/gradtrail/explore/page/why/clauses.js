@@ -22,7 +22,15 @@ function valueAt(step, name, index) {
 }
 
 function closed(sent, cause, count, [sentence, facts], name, index) {
-  return { layer: sent.node.name, cause, count, sentence, facts, example: { side: "value", name, index }, last: false };
+  return {
+    layer: sent.node.name,
+    cause,
+    count,
+    sentence,
+    facts,
+    example: { side: "value", name, index },
+    last: false,
+  };
 }
 
 /**
@@ -55,7 +63,10 @@ export function lostClause(step, sent, cause, count, window, place, asked) {
 /** The element of a pool's source at one point of a window. */
 function pointAt(equation, window, place) {
   const ranges = rangesOf(equation);
-  const offsets = indexOf(equation.over.map((name) => ranges[name]), place);
+  const offsets = indexOf(
+    equation.over.map((name) => ranges[name]),
+    place,
+  );
   const names = [...equation.result.positions.map((position) => position.terms[0][0]), ...equation.over];
   const point = Object.fromEntries([...window, ...offsets].map((value, i) => [names[i], value]));
   return equation.source.positions.map((position) => positionAt(position, point));

@@ -8,7 +8,11 @@ import { accessOf, indexOf, placeOf, plain, rangesOf, shapeOf, sizeOf } from "gr
 import { Part, placesOf } from "gradtrail/step/step.js";
 import { blockOf } from "gradtrail/why/blocks.js";
 import {
-  factorClause, lostClause, saturatedClause, unreadClause, unweightedClause,
+  factorClause,
+  lostClause,
+  saturatedClause,
+  unreadClause,
+  unweightedClause,
 } from "gradtrail/why/clauses.js";
 import { adjointsOf, nonzeroOf, remembered } from "gradtrail/why/known.js";
 import { any, behind, both, countOf, coverage, met, stoppedBy } from "gradtrail/why/masks.js";
@@ -49,11 +53,13 @@ class Search {
       const here = [];
       for (const sent of sends.get(node.name) ?? []) {
         if (sent.receives === this.name) here.push(...this.first(sent));
-        else if (this.reached.has(sent.receives)) here.push(...this.through(sent, this.reached.get(sent.receives)));
+        else if (this.reached.has(sent.receives))
+          here.push(...this.through(sent, this.reached.get(sent.receives)));
       }
       const last = !this.reached.has(node.arrays[node.target]);
       const once = new Map();
-      for (const one of here.sort((a, b) => a.count - b.count)) once.set(`${one.cause} ${one.example.name}`, one);
+      for (const one of here.sort((a, b) => a.count - b.count))
+        once.set(`${one.cause} ${one.example.name}`, one);
       for (const one of once.values()) found.push({ ...one, last });
     }
     return this.open ? [] : found;
@@ -98,7 +104,9 @@ class Search {
   // -- the element's own products -------------------------------------------------------------
 
   first(sent) {
-    const parts = sent.equation.terms.map((_, number) => new Part(this.step, sent.sum, number, null, this.index));
+    const parts = sent.equation.terms.map(
+      (_, number) => new Part(this.step, sent.sum, number, null, this.index),
+    );
     if (!parts.some((part) => part.length)) return [unreadClause(sent, 1, this.index)];
     if (sent.node.equation.type === "Loss") return this.loss(sent, this.only());
     if (sent.node.equation.type === "Selection") {
@@ -162,7 +170,10 @@ class Search {
       return { found: [...found, ...lost], left };
     }
     const terms = sent.equation.terms.map((term) => this.term(sent, term, mask));
-    return { found: [...found, ...terms.flatMap((one) => one.found)], left: terms.map((one) => one.left).reduce(both) };
+    return {
+      found: [...found, ...terms.flatMap((one) => one.found)],
+      left: terms.map((one) => one.left).reduce(both),
+    };
   }
 
   /** Elements that the layer does not read at all. */
@@ -220,7 +231,10 @@ class Search {
     const shape = this.sized(this.step.shape(output));
     const { passed, lost, tied } = windowsOf(node.equation, held, shape);
     const found = [];
-    for (const [cause, windows] of [["lost maximum", lost], ["lost tie", tied]]) {
+    for (const [cause, windows] of [
+      ["lost maximum", lost],
+      ["lost tie", tied],
+    ]) {
       if (windows.length === 0) continue;
       const { index } = this.element(output, shape, windows[0].window);
       found.push(lostClause(this.step, sent, cause, windows.length, index, windows[0].place, asked));
@@ -240,7 +254,9 @@ class Search {
     if (equation.weight !== null) {
       const weight = this.value(arrays[equation.weight]);
       const size = mask.held.length / mask.shape[0];
-      const samples = [...weight.keys()].filter((n) => mask.held.subarray(n * size, (n + 1) * size).includes(1));
+      const samples = [...weight.keys()].filter((n) =>
+        mask.held.subarray(n * size, (n + 1) * size).includes(1),
+      );
       if (samples.every((n) => weight[n] === 0)) {
         return [unweightedClause(sent, countOf(mask), place, samples.length)];
       }

@@ -6,7 +6,14 @@
 // windows, whatever its channels.
 
 import {
-  accessOf, affine, bounds, namesOfAccess, plain, rangesOf, shapeOf, sizeOf,
+  accessOf,
+  affine,
+  bounds,
+  namesOfAccess,
+  plain,
+  rangesOf,
+  shapeOf,
+  sizeOf,
 } from "gradtrail/equation/affine.js";
 import { contract } from "gradtrail/equation/contract.js";
 
@@ -46,7 +53,9 @@ export function stoppedBy(nonzero, met) {
 /** Whether two accesses lead to the same places of arrays of the same shape. */
 function alike(a, b) {
   const [names, others] = [a.positions.map(plain), b.positions.map(plain)];
-  return names.length === others.length && names.every((name, axis) => name !== null && name === others[axis]);
+  return (
+    names.length === others.length && names.every((name, axis) => name !== null && name === others[axis])
+  );
 }
 
 /**
@@ -97,14 +106,21 @@ function contracted(target, shape, factors, ranges) {
 /** The contraction of what is left. */
 function added(target, factors, ranges, shape) {
   // Letters may stand for several masks here, so each factor has one of its own.
-  const named = factors.map(({ access, mask }, place) => ({ access: { ...access, array: `m${place}` }, mask }));
+  const named = factors.map(({ access, mask }, place) => ({
+    access: { ...access, array: `m${place}` },
+    mask,
+  }));
   const terms = named.map(({ access }) => access);
   // With a 1 beside it, a factor alone is a product of two, which is walked fastest.
   if (terms.length === 1) terms.push({ type: "Access", array: ONE, positions: [] });
   const equation = {
     terms: [{ target, factors: terms, scale: { value: 1 } }],
     ranges: Object.entries(ranges),
-    shapes: [[target.array, shape], ...named.map(({ access, mask }) => [access.array, mask.shape]), [ONE, []]],
+    shapes: [
+      [target.array, shape],
+      ...named.map(({ access, mask }) => [access.array, mask.shape]),
+      [ONE, []],
+    ],
   };
   const held = Object.fromEntries(named.map(({ access, mask }) => [access.array, mask.held]));
   return contract(equation, (letter) => (letter === ONE ? Float64Array.of(1) : held[letter]));
@@ -115,7 +131,9 @@ function lonely(access, accesses) {
   return access.positions.flatMap((position, axis) => {
     const name = plain(position);
     const elsewhere = accesses.some((other) => other !== access && namesOfAccess(other).includes(name));
-    const again = access.positions.some((other, place) => place !== axis && affine(other).names.includes(name));
+    const again = access.positions.some(
+      (other, place) => place !== axis && affine(other).names.includes(name),
+    );
     return name === null || elsewhere || again ? [] : [axis];
   });
 }
@@ -182,7 +200,8 @@ export function coverage(equation, shape) {
 function covered(term, equation) {
   const ranges = rangesOf(equation);
   const target = shapeOf(equation, term.target.array);
-  const axesOf = (access, chosen) => access.positions.flatMap((_, axis) => (chosen(access, axis) ? [axis] : []));
+  const axesOf = (access, chosen) =>
+    access.positions.flatMap((_, axis) => (chosen(access, axis) ? [axis] : []));
   const leaves = (access, axis) => {
     const [low, high] = bounds(access.positions[axis], ranges);
     return low < 0 || high >= shapeOf(equation, access.array)[axis];

@@ -24,7 +24,7 @@ export function originSentence(step, side, name, index, say) {
   let here = { side, name, index };
   let terms;
   let made;
-  for (let following = here; following !== null && !way.some((one) => same(one, following)); ) {
+  for (let following = here; following !== null && !way.some((one) => same(one, following));) {
     here = following;
     way.push(here);
     terms = new Terms(step, here.side, here.name, here.index);

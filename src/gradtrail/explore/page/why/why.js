@@ -60,7 +60,14 @@ function closed(terms, found, say) {
   }
   const clauses = order.slice(0, 3).map((one) => say[one.sentence](one.facts));
   const text = say.closed({ element: terms.element, clauses, more: order.length - clauses.length, there });
-  return answer(terms, 0, cause, text, blocked, order.slice(0, 3).map((one) => one.example));
+  return answer(
+    terms,
+    0,
+    cause,
+    text,
+    blocked,
+    order.slice(0, 3).map((one) => one.example),
+  );
 }
 
 /** No path is closed: nearer to the loss, some sum of products that are not 0 is 0. */
@@ -73,7 +80,9 @@ function lostOnTheWay(asked, say) {
   }
   const { cause, text, blocked } = cancelled(terms, say);
   const whole = say.madeOf({ element: asked.element, further: terms.element, made: text });
-  return answer(asked, 0, cause, whole, blocked, [{ side: terms.side, name: terms.name, index: terms.index }]);
+  return answer(asked, 0, cause, whole, blocked, [
+    { side: terms.side, name: terms.name, index: terms.index },
+  ]);
 }
 
 /** The first gradient behind an element's open products from which a path leads to the loss. */
@@ -111,7 +120,13 @@ function dominance(terms, say) {
   const { element, value } = terms;
   if (terms.length === 1) return say.single({ element, value, product: productText(terms.row(0)) });
   const [row] = terms.top(1);
-  const facts = { element, value, products: terms.length, magnitude: terms.magnitude, cancels: cancelling(terms) };
+  const facts = {
+    element,
+    value,
+    products: terms.length,
+    magnitude: terms.magnitude,
+    cancels: cancelling(terms),
+  };
   return say.sum({ ...facts, ...strongest(terms), product: row.product, factors: productText(row) });
 }
 

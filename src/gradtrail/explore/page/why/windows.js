@@ -1,6 +1,15 @@
 // The windows of a maximum: who lost which of them.
 
-import { affine, factorOf, indexOf, plain, rangesOf, shapeOf, sizeOf, stridesOf } from "gradtrail/equation/affine.js";
+import {
+  affine,
+  factorOf,
+  indexOf,
+  plain,
+  rangesOf,
+  shapeOf,
+  sizeOf,
+  stridesOf,
+} from "gradtrail/equation/affine.js";
 
 const tables = new WeakMap();
 

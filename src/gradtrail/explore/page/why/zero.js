@@ -72,9 +72,17 @@ export function cancelled(terms, say) {
   }
   if (Math.abs(total) > 0.5 * magnitude) {
     const flat = terms.parts.some((part) => part.operands.some((operand) => operand.kind === "Applied"));
-    return { cause: flat ? "flat" : "underflow", text: say.rounded({ element, nonzero, total }), blocked: {} };
+    return {
+      cause: flat ? "flat" : "underflow",
+      text: say.rounded({ element, nonzero, total }),
+      blocked: {},
+    };
   }
-  return { cause: "cancelled", text: say.cancelled({ element, nonzero, magnitude }), blocked: { cancelled: nonzero } };
+  return {
+    cause: "cancelled",
+    text: say.cancelled({ element, nonzero, magnitude }),
+    blocked: { cancelled: nonzero },
+  };
 }
 
 /** How many factors of each kind are 0, and the first of them. */

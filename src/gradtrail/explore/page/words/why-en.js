@@ -54,7 +54,9 @@ export function sum({ element, value, products, magnitude, cancels, samples, pla
     const what = { c: "channel", k: "output", f: "feature" }[place.names[0]] ?? "position";
     const where = place.keys.length > 1 ? `(${place.keys.join(",")})` : place.keys[0];
     const share = `${percent(place.share)} of Σ|products|`;
-    told.push(`${told.length ? "the" : "The"} strongest ${what} is ${where} with ${number(place.sum)} (${share})`);
+    told.push(
+      `${told.length ? "the" : "The"} strongest ${what} is ${where} with ${number(place.sum)} (${share})`,
+    );
   }
   told.push(`${told.length ? "the" : "The"} strongest product is ${number(product)}: ${factors}`);
   const cancel = cancels === null ? "" : `: ${cancels} cancel`;
@@ -124,7 +126,8 @@ export function dropped({ layer, element, count, of }) {
 
 export function zeroWeights({ array, element, every, count, of }) {
   if (every) return `all weights in ${array} are 0, such as ${element}`;
-  if (count > 1) return `weights in ${array} are 0 in ${allOf({ count, of })} products on the way, such as ${element}`;
+  if (count > 1)
+    return `weights in ${array} are 0 in ${allOf({ count, of })} products on the way, such as ${element}`;
   return `${element} is 0`;
 }
 
@@ -134,7 +137,8 @@ export function zeroInputs({ layer, element, count, of }) {
 
 // -- sums that are 0 although their products are not ---------------------------------------------
 
-const productsThatAre = (nonzero) => (nonzero > 1 ? `${whole(nonzero)} products that are` : "one product that is");
+const productsThatAre = (nonzero) =>
+  nonzero > 1 ? `${whole(nonzero)} products that are` : "one product that is";
 
 export function tooPrecise({ element, total }) {
   const small = `the sum of its products, ${number(total)}, is smaller than any number of its precision`;

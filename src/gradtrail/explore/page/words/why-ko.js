@@ -20,7 +20,9 @@ export function given({ element, value, from, layer, source }) {
 
 /** 유한하지 않은 것: 처음 그렇게 된 원소와, 그것을 만든 것. */
 export function notFinite({ asked, first }) {
-  const since = asked ? `${asked.element}의 값은 ${number(asked.value)}입니다. 처음 그렇게 된 곳을 찾아가면, ` : "";
+  const since = asked
+    ? `${asked.element}의 값은 ${number(asked.value)}입니다. 처음 그렇게 된 곳을 찾아가면, `
+    : "";
   const layer = first.layer ? [`층 '${first.layer.name}' (${first.layer.kind})`] : [];
   const sample = first.sample === null ? [] : [`샘플 ${first.sample}`];
   const where = [...layer, ...sample];
@@ -52,7 +54,9 @@ export function single({ element, value, product }) {
 
 export function sum({ element, value, products, magnitude, cancels, samples, place, product, factors }) {
   const cancel = cancels === null ? "" : `, ${cancels} 상쇄`;
-  const told = [`${element} = ${number(value)}. 곱 ${whole(products)}개의 합입니다(Σ|곱| = ${number(magnitude)}${cancel}).`];
+  const told = [
+    `${element} = ${number(value)}. 곱 ${whole(products)}개의 합입니다(Σ|곱| = ${number(magnitude)}${cancel}).`,
+  ];
   if (samples.length) {
     const most = samples.map(({ keys, sum: part }) => `샘플 ${keys[0]} (${number(part)})`).join(", ");
     told.push(`가장 많이 기여한 것은 ${most}입니다.`);
@@ -60,7 +64,9 @@ export function sum({ element, value, products, magnitude, cancels, samples, pla
   if (place) {
     const what = { c: "채널은", k: "출력은", f: "특징은" }[place.names[0]] ?? "위치는";
     const where = place.keys.length > 1 ? `(${place.keys.join(",")})` : place.keys[0];
-    told.push(`기여가 가장 큰 ${what} ${where}이며, 합은 ${number(place.sum)}입니다(Σ|곱|의 ${percent(place.share)}).`);
+    told.push(
+      `기여가 가장 큰 ${what} ${where}이며, 합은 ${number(place.sum)}입니다(Σ|곱|의 ${percent(place.share)}).`,
+    );
   }
   told.push(`가장 큰 곱은 ${number(product)}입니다: ${factors}.`);
   return told.join(" ");

@@ -6,7 +6,10 @@ import { korean } from "gradtrail/words/ko.js";
 const KNOWN = { en: english, ko: korean };
 
 /** Each language's code and its own name. */
-export const LANGUAGES = [["en", "English"], ["ko", "한국어"]];
+export const LANGUAGES = [
+  ["en", "English"],
+  ["ko", "한국어"],
+];
 
 /** The words of a language. */
 export function wordsOf(language) {
