@@ -569,6 +569,124 @@ def test_the_saved_file_works_offline(
         assert [u for u in opened.asked if not u.startswith(("file:", "data:", "blob:"))] == []
 
 
+def test_a_saved_optimizer_goes_on(browser: Any, traced: gt.Trace, tmp_path: Path) -> None:
+    """What Adam remembers is in the file, and in the file that the page itself saves."""
+    net = gt.Network((1, 8, 8), LAYERS, dtype=np.float64)
+    for name in net.parameters:
+        net.parameters[name] = traced.value[name]
+    x, y = traced.origin.x, traced.origin.y
+    session = Session(gt.trace(net, x, y, seed=5), optimizer=gt.Adam(0.01))
+    session.apply([{"kind": "update"}] * 3)
+    path = tmp_path / "adam.html"
+    Explorer(session).save(path)
+    for number in (4, 5):
+        page = Page(browser, path.as_uri(), offline=True)
+        page.hover("change", "fc2.bias", (4,))
+        assert close(page.value(), float(session.changes["fc2.bias"][4]), 5)
+        session.apply([{"kind": "update"}])
+        page.tab.get_by_role("button", name="Apply one update").click()
+        page.until("document.querySelector('.before-after').textContent !== ''")
+        assert close(page.loss(), session.trace.loss), number
+        with page.tab.expect_download() as waiting:
+            page.tab.get_by_role("button", name="Save file").click()
+        path = tmp_path / f"adam{number}.html"
+        waiting.value.save_as(path)
+        page.tab.get_by_role("button", name="Reset").click()  # to the step as it was saved
+        page.until("document.querySelector('[data-name=reset]').disabled")
+        page.hover("change", "fc2.bias", (4,))
+        page.close()
+        assert page.complaints == []
+
+
+def test_every_weight_of_a_matrix_can_be_pointed_at(page: Page, traced: gt.Trace) -> None:
+    for index in [(0, 0), (11, 15), (7, 3)]:
+        page.tab.evaluate(
+            "(index) => document.querySelector('gt-explorer').model.pin("
+            "{ side: 'grad', name: 'fc1.weight', index })",
+            list(index),
+        )
+        page.settle()
+        page.map("grad", "fc1.weight").scroll_into_view_if_needed()
+        page.settle()
+        page.hover("grad", "fc1.weight", index)  # it has come forward
+        assert page.element() == f"dfc1.weight[{index[0]},{index[1]}]"
+        assert close(page.value(), float(traced.grad["fc1.weight"][index]))
+        page.tab.keyboard.press("Escape")
+        page.tab.mouse.move(2, 2)  # a map under the pointer stays as it is
+
+
+def test_two_pages_of_one_step(browser: Any, page: Page, explorer: Explorer) -> None:
+    other = Page(browser, explorer.url)
+    page.tab.get_by_role("button", name="Apply one update").click()
+    page.until("document.querySelector('.before-after').textContent !== ''")
+    other.tab.get_by_role("button", name="Apply one update").click()
+    other.tab.wait_for_selector(".message:not([hidden])")
+    assert "was changed on another page" in other.text(".message")
+    assert explorer.session.updates == 1
+    other.settle()
+    assert other.loss() == page.loss()
+    other.tab.get_by_role("button", name="Apply one update").click()
+    other.until("document.querySelector('.before-after').textContent !== ''")
+    assert other.text(".before-after").startswith("update 2: loss ")
+    other.close()
+    assert [c for c in other.complaints if "409" not in c] == []
+
+
+def test_a_server_that_has_ended_is_told(browser: Any, traced: gt.Trace) -> None:
+    with Explorer(Session(traced)) as explorer:
+        page = Page(browser, explorer.url)
+        before = page.loss()
+    page.tab.get_by_role("button", name="Apply one update").click()
+    page.tab.wait_for_selector(".message:not([hidden])")
+    assert "gradtrail has ended" in page.text(".message")
+    assert page.loss() == before
+    page.close()
+
+
+def test_targets_that_are_numbers_are_changed(browser: Any, tmp_path: Path) -> None:
+    net = gt.Network((6,), [gt.Linear(4), gt.Tanh(), gt.Linear(2)], seed=1)
+    draw = np.random.Generator(np.random.PCG64(2))
+    x, y = draw.standard_normal((5, 6)), draw.standard_normal((5, 2))
+    t = gt.trace(net, x, y, loss=gt.MeanSquaredError())
+    with Explorer(Session(t)) as explorer:
+        explorer.save(tmp_path / "squared.html")
+        for url in (explorer.url, (tmp_path / "squared.html").as_uri()):
+            page = Page(browser, url)
+            page.tab.locator(".target").fill("0.25 -1")
+            page.tab.locator(".target").press("Enter")
+            page.until("document.querySelector('gt-explorer').model.source.state.edited")
+            page.settle()
+            changed = y.copy()
+            changed[0] = (0.25, -1)
+            expected = gt.trace(net, x, changed, loss=gt.MeanSquaredError())
+            assert close(page.loss(), expected.loss, 5)
+            page.close()
+            assert page.complaints == []
+
+
+def test_what_is_not_a_number_is_shown_as_such(browser: Any, tmp_path: Path) -> None:
+    net = gt.Network((1, 8, 8), [gt.Conv2d(2, 3), gt.ReLU(), gt.Flatten(), gt.Linear(10)], seed=1)
+    net.parameters["conv1.weight"][1, 0, 0, 0] = np.nan
+    x, y = gt.data.digits().test
+    with np.errstate(all="ignore"):
+        t = gt.trace(net, x[:4], y[:4])
+        path = t.explore(save=tmp_path / "nan.html")
+    page = Page(browser, path.as_uri())
+    page.hover("value", "conv1.output", (0, 1, 2, 2))
+    assert page.text("gt-inspector .value") == "NaN"
+    assert page.why() == t.value.why("conv1.output", (0, 1, 2, 2)).text
+    page.tab.locator(".rate").fill("-1")
+    page.tab.locator(".rate").press("Enter")
+    page.tab.wait_for_selector(".message:not([hidden])")
+    assert page.text(".message") == "The learning rate must be above 0."
+    assert page.tab.locator(".rate").input_value() == "0.05"
+    page.tab.get_by_role("button", name="Apply one update").click()
+    page.until("document.querySelector('.before-after').textContent !== ''")
+    assert "predicts 0" in page.text(".sample-facts")
+    page.close()
+    assert page.complaints == []
+
+
 def test_a_narrow_page_is_usable(browser: Any, explorer: Explorer) -> None:
     page = Page(browser, explorer.url, viewport={"width": 400, "height": 800})
     assert page.tab.evaluate("document.documentElement.scrollWidth") <= 400
