@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import time
@@ -17,6 +16,7 @@ from explore.browsing import chromium
 import gradtrail as gt
 from gradtrail.explore.explorer import Explorer
 from gradtrail.explore.session import Session
+from gradtrail.tables import number as as_shown
 
 pytestmark = pytest.mark.browser
 
@@ -140,11 +140,16 @@ def number(text: str) -> float:
     return float(text.strip("= \n").replace("−", "-").replace("∞", "inf"))
 
 
-def close(shown: float, real: float, digits: int = 6) -> bool:
+def shown(value: float, digits: int = 6) -> str:
+    """A number as the page writes it."""
+    return as_shown(value, digits)
+
+
+def close(told: float, real: float, digits: int = 6) -> bool:
     """Whether a number shown with some digits is another one."""
-    return abs(shown - real) <= 0.51 * 10 ** (
+    return abs(told - real) <= 0.51 * 10 ** (
         math.floor(math.log10(abs(real) or 1e-300)) - digits + 1
-    ) or (real == 0 and shown == 0)
+    ) or (real == 0 and told == 0)
 
 
 @pytest.fixture
@@ -204,8 +209,7 @@ def test_every_kind_of_cell_says_what_python_says(page: Page, traced: gt.Trace) 
         assert page.why() == held.why(name, index).text, terms.element
         if terms.given:
             continue
-        shown = page.text(".worked b")
-        assert close(number(shown), terms.sum()), terms.element
+        assert close(number(page.text(".worked b")), terms.sum()), terms.element
         count = f"{len(terms):,} products, {terms.nonzero:,} of them not 0"
         one = len(terms) == 1
         assert page.text(".totals .soft").startswith("one product" if one else count)
@@ -314,9 +318,8 @@ def test_sums_are_split_up_and_sorted(page: Page, traced: gt.Trace) -> None:
     lines = page.tab.locator("gt-shares tbody tr").all_inner_texts()
     best = [(f"sample {n}", v) for n, v in terms.by("n").top(len(lines)).items()]
     for line, (name, value) in zip(lines, best, strict=True):
-        label, shown = re.split(r"\s*\t\s*|\n", line.strip())[0], line.split()[-1]
-        assert label == name
-        assert close(number(shown), value, 4)
+        assert re.split(r"\s*\t\s*|\n", line.strip())[0] == name
+        assert close(number(line.split()[-1]), value, 4)
     page.tab.get_by_role("tab", name="Products").click()
     page.tab.locator("gt-rows th", has_text="y").first.locator("button").click()
     first = page.tab.locator("gt-rows tbody tr").first.locator("td").nth(1).inner_text()
@@ -328,19 +331,13 @@ def test_two_pinned_cells_are_compared(page: Page, traced: gt.Trace) -> None:
     page.click("grad", "conv1.weight", (2, 0, 0, 0))
     table = page.tab.locator(".compared")
     a, b = (traced.grad["conv1.weight"][2, 0, i, i] for i in (1, 0))
-    assert gt_number(b / a) in table.inner_text()
+    assert shown(b / a, 4) in table.inner_text()
     page.tab.keyboard.press("Escape")
     page.settle()
     assert page.text("gt-inspector h2") == "Point at any number"
 
 
-def gt_number(value: float) -> str:
-    from gradtrail.tables import number as shown
-
-    return shown(value)
-
-
-def again(explorer: Explorer, **changed: Any) -> gt.Trace:
+def again(explorer: Explorer) -> gt.Trace:
     """The step as Python computes it from what the session has now."""
     session = explorer.session
     return gt.trace(session.network, session.x, session.y, seed=5)
@@ -352,20 +349,14 @@ def test_an_edited_weight_changes_everything(page: Page, explorer: Explorer) -> 
     field = page.tab.locator("gt-edit .field")
     field.fill("0.75")
     field.press("Enter")
-    page.until(f"document.querySelector('.loss').textContent !== 'loss {gt_number6(before)}'")
+    page.until(f"document.querySelector('.loss').textContent !== 'loss {shown(before)}'")
     t = again(explorer)
     assert t.value["conv1.weight"][1, 0, 0, 2] == np.float32(0.75)
     assert close(page.loss(), t.loss)
     page.hover("grad", "conv2.weight", (1, 1, 0, 2))
     assert close(page.value(), float(t.grad["conv2.weight"][1, 1, 0, 2]))
     page.tab.get_by_role("button", name="Reset").click()
-    page.until(f"document.querySelector('.loss').textContent === 'loss {gt_number6(before)}'")
-
-
-def gt_number6(value: float) -> str:
-    from gradtrail.tables import number as shown
-
-    return shown(value, 6)
+    page.until(f"document.querySelector('.loss').textContent === 'loss {shown(before)}'")
 
 
 def test_a_pixel_and_a_label_are_changed(page: Page, explorer: Explorer) -> None:
@@ -375,7 +366,7 @@ def test_a_pixel_and_a_label_are_changed(page: Page, explorer: Explorer) -> None
     slider.focus()
     slider.press("End")
     page.until("document.querySelector('gt-explorer').model.source.state.edited")
-    page.until(f"{before} !== Number(document.querySelector('.loss').textContent)")
+    page.until(f"document.querySelector('.loss').textContent !== 'loss {shown(before)}'")
     assert explorer.session.x[0, 0, 4, 4] == 1
     page.tab.locator(".label-select select").select_option("3")
     page.until("document.querySelector('gt-explorer').model.source.state.labels[0] === 3")
@@ -432,17 +423,11 @@ def test_an_update_is_applied(page: Page, explorer: Explorer, network: gt.Networ
     assert close(page.value(), moved, 5)
     page.tab.get_by_role("button", name="Apply one update").click()
     page.until("document.querySelector('.before-after').textContent !== ''")
-    shown = page.text(".before-after")
+    told = page.text(".before-after")
     x, y = explorer.session.x, explorer.session.y
     updated = gt.trace(after, x, y, seed=5)
-    assert shown == f"update 1: loss {gt_number5(before.loss)} → {gt_number5(updated.loss)}"
+    assert told == f"update 1: loss {shown(before.loss, 5)} → {shown(updated.loss, 5)}"
     assert close(page.loss(), updated.loss)
-
-
-def gt_number5(value: float) -> str:
-    from gradtrail.tables import number as shown
-
-    return shown(value, 5)
 
 
 def test_what_cannot_be_done_is_told_and_nothing_is_lost(page: Page, explorer: Explorer) -> None:
@@ -455,14 +440,13 @@ def test_what_cannot_be_done_is_told_and_nothing_is_lost(page: Page, explorer: E
 
 
 def test_zeros_say_why(page: Page, traced: gt.Trace) -> None:
-    for name in ("conv1.output", "norm1.output"):
-        closed = np.argwhere(traced.grad["norm1.output"][0] == 0)[:3]
-        for c, y, x in closed.tolist():
-            if name == "norm1.output":
-                page.hover("grad", name, (0, c, y, x))
-                answer = traced.grad.why(name, (0, c, y, x))
-                assert page.why() == answer.text
-                assert page.tab.locator(".why").get_attribute("data-cause") == answer.cause
+    closed = np.argwhere(traced.grad["norm1.output"][0] == 0)[:4].tolist()
+    assert len(closed) == 4
+    for place in closed:
+        page.hover("grad", "norm1.output", (0, *place))
+        answer = traced.grad.why("norm1.output", (0, *place))
+        assert page.why() == answer.text
+        assert page.tab.locator(".why").get_attribute("data-cause") == answer.cause
 
 
 def test_winners_and_ties_are_drawn(page: Page) -> None:
@@ -579,17 +563,17 @@ def test_a_saved_optimizer_goes_on(browser: Any, traced: gt.Trace, tmp_path: Pat
     session.apply([{"kind": "update"}] * 3)
     path = tmp_path / "adam.html"
     Explorer(session).save(path)
-    for number in (4, 5):
+    for update in (4, 5):
         page = Page(browser, path.as_uri(), offline=True)
         page.hover("change", "fc2.bias", (4,))
         assert close(page.value(), float(session.changes["fc2.bias"][4]), 5)
         session.apply([{"kind": "update"}])
         page.tab.get_by_role("button", name="Apply one update").click()
         page.until("document.querySelector('.before-after').textContent !== ''")
-        assert close(page.loss(), session.trace.loss), number
+        assert close(page.loss(), session.trace.loss), update
         with page.tab.expect_download() as waiting:
             page.tab.get_by_role("button", name="Save file").click()
-        path = tmp_path / f"adam{number}.html"
+        path = tmp_path / f"adam{update}.html"
         waiting.value.save_as(path)
         page.tab.get_by_role("button", name="Reset").click()  # to the step as it was saved
         page.until("document.querySelector('[data-name=reset]').disabled")
@@ -685,6 +669,13 @@ def test_what_is_not_a_number_is_shown_as_such(browser: Any, tmp_path: Path) -> 
     assert "predicts 0" in page.text(".sample-facts")
     page.close()
     assert page.complaints == []
+    with Explorer(Session(t)) as explorer:
+        page = Page(browser, explorer.url)
+        assert page.text(".loss") == "loss NaN"
+        page.hover("change", "conv1.weight", (1, 0, 0, 0))
+        assert page.text("gt-inspector .value") == "NaN"
+        page.close()
+        assert page.complaints == []
 
 
 def test_a_narrow_page_is_usable(browser: Any, explorer: Explorer) -> None:
@@ -703,16 +694,16 @@ def test_a_large_step_is_sent_in_slices(
 ) -> None:
     """As a large network's: the page fetches what it shows, and nothing else."""
     page = Page(browser, explorer.url)
+    limit = "const WHOLE = 24e6"
+    assert limit in served_js()
+    sliced = served_js().replace(limit, "const WHOLE = 0")
     page.context.route(
         "**/page/source/served.js",
-        lambda route: route.fulfill(
-            content_type="text/javascript",
-            body=served_js().replace("const WHOLE = 24e6", "const WHOLE = 0"),
-        ),
+        lambda route: route.fulfill(content_type="text/javascript", body=sliced),
     )
+    page.asked.clear()
     page.tab.reload()
     page.tab.wait_for_selector("gt-explorer.ready")
-    page.asked.clear()
     page.tab.wait_for_timeout(300)
     for side, name, index in CELLS:
         page.hover(side, name, index)
@@ -721,6 +712,7 @@ def test_a_large_step_is_sent_in_slices(
         assert close(page.value(), float(held[name][index]))
         assert page.why() == held.why(name, index).text
     assert not any("api/all" in url for url in page.asked)
+    assert any("api/rows" in url for url in page.asked)
     page.close()
     assert page.complaints == []
 
@@ -731,13 +723,17 @@ def served_js() -> str:
     return (PAGE / "source/served.js").read_text(encoding="utf-8")
 
 
-def test_both_languages_say_everything() -> None:
-    """Every word there is in one language is there in the other."""
-    from explore.browsing import PAGE
-
-    def keys(name: str) -> list[str]:
-        text = (PAGE / "words" / name).read_text(encoding="utf-8")
-        return re.findall(r"^  (\w+)(?=[:,])", text, re.M)
-
-    assert keys("en.js") == keys("ko.js")
-    assert json.dumps(keys("en.js"))
+def test_both_languages_say_everything(page: Page) -> None:
+    """Every word there is in one language is there in the other, of the same kind."""
+    english, korean = page.tab.evaluate(
+        """async () => {
+            const { wordsOf } = await import("gradtrail/words/words.js");
+            const kinds = (words) => Object.fromEntries(Object.entries(words).map(([key, word]) => [
+                key, typeof word === "object" && !Array.isArray(word) ? kinds(word) : typeof word,
+            ]));
+            return ["en", "ko"].map((language) => kinds(wordsOf(language)));
+        }"""
+    )
+    assert english == korean
+    assert english["captions"]["backward"] == "function"
+    assert english["why"]

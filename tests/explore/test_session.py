@@ -373,6 +373,8 @@ def test_a_rate_ends_no_following_and_a_bad_change_neither() -> None:
         session.apply([element("fc1.bias", [0], 3.0), {"kind": "rate", "lr": -1}])
     assert session.state()["following"] is True
     assert_same_step(session, traced(with_weights(0.5), *samples()))
+    session.follow(weights(0.25))
+    assert session.state()["lr"] == 0.3  # what was chosen on the page stays
 
 
 def test_following_before_there_is_anything_to_follow() -> None:

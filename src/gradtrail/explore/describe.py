@@ -20,17 +20,13 @@ from .naming import file_name
 from .packing import stored
 from .session import Session
 
-__all__ = ["FORMAT", "describe"]
-
-FORMAT = 1
-"""Which form the description has: a page of another one says so instead of guessing."""
+__all__ = ["describe", "sides"]
 
 
 def describe(session: Session) -> dict[str, Any]:
     """The step as JSON, without the arrays' numbers; `state` is what edits change."""
     step = session.trace.step
     return {
-        "format": FORMAT,
         "title": session.title,
         "file": file_name(session.title),
         "training": session.training,
@@ -175,7 +171,7 @@ def _formula(equation: Equation) -> str:
 def _loss(session: Session) -> dict[str, Any]:
     """The loss, and what a changed label makes of its targets."""
     outputs = session.trace.value[session.network.output_name].shape
-    found: dict[str, Any] = {"text": repr(session.loss), "settings": session.loss.settings()}
+    found: dict[str, Any] = {"settings": session.loss.settings()}
     if session.y.ndim == 1 and session.y.dtype.kind in "biu" and len(outputs) == 2:
         every = np.arange(outputs[1])
         rows, by_class = session.loss.rows(every, (outputs[1], outputs[1]))
@@ -190,7 +186,6 @@ def _optimizer(session: Session) -> dict[str, Any]:
     optimizer = session.optimizer
     rule = optimizer.rule
     return {
-        "text": repr(optimizer),
         "settings": optimizer.settings(),
         "state": rule.state,
         "assignments": [[name, to_data(expression)] for name, expression in rule.assignments],

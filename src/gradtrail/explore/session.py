@@ -134,7 +134,9 @@ class Session:
         origin = self._first[0].origin
         fill(self.network, arrays)
         self._first = self._traced(origin.x, origin.y), arrays
+        rate = self.optimizer.lr
         self._begin()
+        self.optimizer.lr = rate  # that somebody chose on the page
 
     @property
     def dtypes(self) -> Mapping[str, str]:
@@ -237,7 +239,7 @@ class Session:
                 `reset`: everything as it was at first, or as the training that was followed had it
                     last;
                 `follow`: the newest weights of the training, and those that come after them; every
-                    other change but `reset` ends that.
+                    other change but `reset` and `rate` ends that.
 
         Raises:
             ArgumentError: a change that cannot be made; it says which and why.

@@ -4,7 +4,15 @@
 // (y, i) takes those values for which y·s+i is the row asked for. What is left is a product of small
 // tables, one per group of indices that are tied together.
 
-import { accessOf, affine, bounds, namesOfTerm, rangesOf, shapeOf } from "gradtrail/equation/affine.js";
+import {
+  accessOf,
+  affine,
+  bounds,
+  indexOf,
+  namesOfTerm,
+  rangesOf,
+  shapeOf,
+} from "gradtrail/equation/affine.js";
 
 /** Indices that are tied together, with the values they take, row after row. */
 class Group {
@@ -43,19 +51,9 @@ export class Points {
     this.length = this.sizes.reduce((product, size) => product * size, 1);
   }
 
-  /** The rows of all groups at one point. */
-  rowsAt(number) {
-    const rows = new Array(this.sizes.length);
-    for (let axis = this.sizes.length - 1; axis >= 0; axis--) {
-      rows[axis] = number % this.sizes[axis];
-      number = Math.floor(number / this.sizes[axis]);
-    }
-    return rows;
-  }
-
   /** The values of all indices at one point, counted from 0. */
   at(number) {
-    const rows = this.rowsAt(number);
+    const rows = indexOf(this.sizes, number);
     const point = {};
     this.groups.forEach((group, axis) => {
       group.names.forEach((name, column) => {

@@ -1,6 +1,6 @@
 // A page without a server: the step lies in the page, and what is edited is computed here.
 
-import { placeOf } from "gradtrail/equation/affine.js";
+import { placeOf, sizeOf } from "gradtrail/equation/affine.js";
 import { Arrays, keptAs } from "gradtrail/step/arrays.js";
 import { runBackward, runForward, scalarsOf, updated } from "gradtrail/step/running.js";
 import { Step } from "gradtrail/step/step.js";
@@ -97,13 +97,17 @@ export class SavedSource extends EventTarget {
   }
 
   /** Refuse what is no number here: `told` is which sentence says so. */
-  check({ kind, lr, value, values = [] }) {
-    if (kind === "rate" && !(Number.isFinite(lr) && lr > 0))
-      throw Object.assign(new Error(`lr: ${lr}`), { told: "badRate" });
+  check({ kind, lr, value, values = [], pixels = [] }) {
+    const refused = (told, what) => Object.assign(new Error(`${kind}: ${what}`), { told });
+    const { input, output } = this.description;
+    const wanted = { sample: [pixels, input], target: [values, output] }[kind];
+    if (wanted && wanted[0].length !== sizeOf(this.step.shape(wanted[1]).slice(1))) {
+      throw refused("badLength", wanted[0].length);
+    }
+    if (kind === "rate" && !(Number.isFinite(lr) && lr > 0)) throw refused("badRate", lr);
     const largest = this.description.dtype === "float32" ? 3.4028234e38 : Number.MAX_VALUE;
     const numbers = kind === "element" ? [value] : values;
-    if (numbers.some((one) => !(Math.abs(one) <= largest)))
-      throw Object.assign(new Error(`${numbers}`), { told: "badNumber" });
+    if (numbers.some((one) => !(Math.abs(one) <= largest))) throw refused("badNumber", numbers);
   }
 
   one(change) {

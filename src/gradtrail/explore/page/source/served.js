@@ -1,10 +1,16 @@
 // A page with a server behind it: rows are fetched when they are needed, edits are computed there.
 
+import { sizeOf } from "gradtrail/equation/affine.js";
 import { Arrays, arrayOf, emptyArray } from "gradtrail/step/arrays.js";
 import { Step } from "gradtrail/step/step.js";
 
 /** Steps up to this size are fetched whole, so that every question is answered at once. */
 const WHOLE = 24e6;
+
+/** A number, where JSON has text for what it cannot write. */
+function plainNumber(value) {
+  return typeof value === "string" ? Number(value.replace("inf", "Infinity")) : value;
+}
 
 async function asked(path, options) {
   const answer = await fetch(path, options).catch(() => {
@@ -25,8 +31,21 @@ export class ServedSource extends EventTarget {
     source.step = new Step(source.description, source.arrays);
     source.forget(source.description.state);
     source.complete = source.bytes <= WHOLE;
-    if (source.complete) source.take(await source.everything(source.state.version));
+    if (source.complete) await source.begin();
     return source;
+  }
+
+  /** Fetch the whole step; a training that is followed may have made it another one meanwhile. */
+  async begin() {
+    for (let tries = 0; ; tries++) {
+      try {
+        this.take(await this.everything(this.state.version));
+        return;
+      } catch (error) {
+        if (error.status !== 409 || tries === 5) throw error;
+        this.forget(await (await asked("api/state")).json());
+      }
+    }
   }
 
   /** How much memory all numbers take. */
@@ -38,9 +57,14 @@ export class ServedSource extends EventTarget {
     );
   }
 
+  /** The state of another version; JSON writes NaN and the infinities as text. */
+  static numbers(state) {
+    return { ...state, loss: plainNumber(state.loss) };
+  }
+
   /** Begin with another version, of which nothing is here yet. */
   forget(state) {
-    this.state = state;
+    this.state = ServedSource.numbers(state);
     this.arrays.version = state.version;
     for (const side of ["value", "grad", "change"]) this.arrays.sides[side] = new Map();
     this.held = new Map();
@@ -93,10 +117,7 @@ export class ServedSource extends EventTarget {
     if (version !== this.state.version) return;
     const { dtype, gradient_dtype: gradient } = this.step.arrays.get(name);
     const rows = arrayOf(side === "grad" ? gradient : dtype, buffer, 0, buffer.byteLength);
-    const each = this.step
-      .shape(name)
-      .slice(1)
-      .reduce((product, size) => product * size, 1);
+    const each = sizeOf(this.step.shape(name).slice(1));
     this.target(side, name).set(rows, from * each);
     this.held.get(`${side} ${name}`).fill(1, from, to);
   }
@@ -140,7 +161,7 @@ export class ServedSource extends EventTarget {
 
   /** Show another version; the state changes when its numbers are here. */
   async renew(state) {
-    if (state.version < this.state.version) return;
+    if (state.version <= this.state.version) return;
     if (this.complete) {
       const arrays = await this.everything(state.version).catch((error) => {
         if (error.status === 409) return null; // there is a newer one already
@@ -150,8 +171,8 @@ export class ServedSource extends EventTarget {
         await this.latest();
         return;
       }
-      if (state.version < this.state.version) return;
-      this.state = state;
+      if (state.version <= this.state.version) return; // another answer was quicker
+      this.state = ServedSource.numbers(state);
       this.arrays.version = state.version;
       this.take(arrays);
     } else this.forget(state);
@@ -171,7 +192,13 @@ export class ServedSource extends EventTarget {
 
   /** How a training goes on, from a step on. */
   async live(after) {
-    return (await asked(`api/live?${new URLSearchParams({ after })}`)).json();
+    const told = await (await asked(`api/live?${new URLSearchParams({ after })}`)).json();
+    const health = told.health.map((row) => ({
+      ...row,
+      weight: plainNumber(row.weight),
+      gradient: plainNumber(row.gradient),
+    }));
+    return { ...told, health, losses: told.losses.map(([step, loss]) => [step, plainNumber(loss)]) };
   }
 
   /** This page with the step as it is now, as a file. */

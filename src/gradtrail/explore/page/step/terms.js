@@ -99,7 +99,6 @@ export class Terms {
     return {
       number,
       layer: part.sum.layer,
-      term: part.number,
       indices: point,
       factors,
       scale: part.scale,

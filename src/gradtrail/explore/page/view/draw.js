@@ -45,7 +45,7 @@ export class DrawView extends HTMLElement {
         h("button", { type: "button", "data-name": "clear", onclick: () => this.clear() }, words.clear),
         h(
           "button",
-          { type: "button", "data-name": "whole", onclick: () => this.present() },
+          { type: "button", "data-name": "start", onclick: () => this.present() },
           words.startFromSample,
         ),
         h(

@@ -56,18 +56,21 @@ export class EditView extends HTMLElement {
   /** What the slider reaches: an image's range, or some way around a weight. */
   ends() {
     const values = this.model.step.array("value", this.cell.name);
-    let most = Math.abs(this.value);
-    for (const value of values) most = Math.max(most, Math.abs(value));
-    return this.role === "input" && Math.min(...values.slice(0, 4096)) >= 0
-      ? [0, Math.max(1, most)]
-      : [-2 * most || -1, 2 * most || 1];
+    let [least, most] = [0, Math.abs(this.value)];
+    for (const value of values) {
+      least = Math.min(least, value);
+      most = Math.max(most, Math.abs(value));
+    }
+    if (this.role === "input" && least === 0) return [0, Math.max(1, most)];
+    return [-2 * most || -1, 2 * most || 1];
   }
 
   follow() {
     const { name, index } = this.cell;
     const now = this.model.step.array("value", name)[placeOf(this.model.step.shape(name), index)];
     if (document.activeElement !== this.slider) this.slider.value = String(now);
-    if (document.activeElement !== this.field) this.field.value = String(Number(now.toPrecision(7)));
+    this.shown = String(Number(now.toPrecision(7)));
+    if (document.activeElement !== this.field) this.field.value = this.shown;
   }
 
   /** One change at a time; of those that come meanwhile the last is made. */
@@ -81,7 +84,7 @@ export class EditView extends HTMLElement {
       this.wanted = undefined;
       const { name, index } = this.cell;
       const made = await this.model.change({ kind: "element", name, index, value: next });
-      if (!made) this.field.value = ""; // what was refused does not stay
+      if (!made) this.field.value = this.shown; // what was refused does not stay
     }
     this.busy = false;
     this.follow();

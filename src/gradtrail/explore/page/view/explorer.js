@@ -107,7 +107,6 @@ export class ExplorerView extends HTMLElement {
 
   setTheme(theme) {
     document.documentElement.dataset.theme = theme;
-    remember("theme", theme);
   }
 
   label() {
@@ -185,7 +184,9 @@ export class ExplorerView extends HTMLElement {
   }
 
   turn() {
-    this.setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+    const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+    this.setTheme(theme);
+    remember("theme", theme);
     this.model.tell("look");
   }
 

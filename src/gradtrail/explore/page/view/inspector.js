@@ -103,7 +103,6 @@ export class InspectorView extends HTMLElement {
   explain(cell) {
     const { model } = this;
     const terms = new Terms(model.step, cell.side, cell.name, cell.index);
-    this.terms = terms;
     const pinned = model.isPinned(cell);
     const [first, second] = model.pins;
     const compared = pinned && second ? this.compared(first, second) : null;
@@ -297,7 +296,11 @@ export class InspectorView extends HTMLElement {
     const { words } = model;
     if ([first, second].some(({ side }) => side === "change")) return null;
     if (![first, second].every((cell) => model.ready(model.needs(cell)))) {
-      model.source.load([first, second].flatMap((cell) => model.needs(cell))).then(() => this.show());
+      const needs = [first, second].flatMap((cell) => model.needs(cell));
+      model.source.load(needs).then(
+        () => this.show(),
+        (error) => model.fail(error),
+      );
       return null;
     }
     const held = [first, second].map(({ side, name, index }) => new Terms(model.step, side, name, index));

@@ -13,6 +13,21 @@ const SHARE = 1 / 60;
 const PICTURE = [420, 130];
 const [LEFT, TOP, BELOW] = [46, 8, 18];
 
+/** How many points a curve has at most. */
+const POINTS = 900;
+
+/** As many neighbours made one as it takes to have few points; the last one stays what it is. */
+function thinned(losses) {
+  while (losses.length > POINTS) {
+    const halved = [];
+    for (let i = 0; i + 1 < losses.length; i += 2) {
+      halved.push([losses[i + 1][0], (losses[i][1] + losses[i + 1][1]) / 2]);
+    }
+    losses = losses.length % 2 ? [...halved, losses.at(-1)] : halved;
+  }
+  return losses;
+}
+
 export class LiveView extends HTMLElement {
   static of(model) {
     return Object.assign(document.createElement("gt-live"), { model });
@@ -45,7 +60,7 @@ export class LiveView extends HTMLElement {
     const { source } = this.model;
     try {
       const told = await source.live(this.losses.at(-1)?.[0] ?? 0);
-      this.losses.push(...told.losses);
+      this.losses = thinned([...this.losses, ...told.losses]);
       this.told = told;
       this.draw();
       const newer = told.following && told.version > source.state.version;
@@ -62,6 +77,7 @@ export class LiveView extends HTMLElement {
   /** The process that trained is gone. */
   ended() {
     this.model.fail(Object.assign(new Error(), { status: 0 }));
+    this.over = true;
     this.facts.textContent = this.model.words.ended;
     this.follow.disabled = true;
   }
@@ -76,13 +92,15 @@ export class LiveView extends HTMLElement {
 
   drawNow() {
     const { told, model } = this;
-    if (!told) return;
+    if (!told || this.over) return;
     const { words } = model;
     const accuracy = told.history.validation_accuracy?.at(-1);
     this.facts.textContent = words.liveFacts(
       told,
       this.losses.length ? number(this.losses.at(-1)[1]) : "—",
       accuracy === undefined ? null : percent(accuracy),
+      told.rate === null ? "—" : number(told.rate),
+      String(Math.round(told.seconds)),
     );
     const { following } = model.source.state;
     this.follow.textContent = following ? words.following : words.follow;

@@ -3,7 +3,7 @@
 import { indexOf, placeOf, sizeOf } from "gradtrail/equation/affine.js";
 import { closedColour, scale } from "gradtrail/view/colour.js";
 import { framed, h, sharp } from "gradtrail/view/dom.js";
-import { closing, contestOf, poolOf, windowsOf } from "gradtrail/view/marks.js";
+import { closing, contestOf, poolOf, winnersOf } from "gradtrail/view/marks.js";
 import { named } from "gradtrail/step/step.js";
 import { Tiles } from "gradtrail/view/tiles.js";
 import { number } from "gradtrail/words/number.js";
@@ -36,7 +36,7 @@ export class MapView extends HTMLElement {
     this.pool = side === "value" ? poolOf(model.step, name) : null;
     this.dataset.side = side;
     this.dataset.name = name;
-    this.head = h("div.map-head", {}, h("span.map-name", {}, this.title_()), h("span.map-range"));
+    this.head = h("div.map-head", {}, h("span.map-name", {}, this.heading()), h("span.map-range"));
     this.picture = h("canvas.map-picture", { "aria-hidden": "true" });
     this.over = h("canvas.map-over", {
       tabindex: "0",
@@ -63,7 +63,7 @@ export class MapView extends HTMLElement {
     }).observe(this);
   }
 
-  title_() {
+  heading() {
     const name = this.looks.short ? this.name.split(".").at(-1) : this.name;
     return named(this.side, name);
   }
@@ -101,7 +101,7 @@ export class MapView extends HTMLElement {
     }
     if (!model.ready(needs)) {
       if (this.ends === undefined) this.frame.dataset.state = "waiting"; // what was drawn stays meanwhile
-      await model.source.load(needs).catch((error) => model.fail?.(error));
+      await model.source.load(needs).catch((error) => model.fail(error));
       if (model.ready(needs)) this.draw();
       return;
     }
@@ -179,7 +179,7 @@ export class MapView extends HTMLElement {
 
   /** In each cell of a maximum, which point of its window won; a ring where others are as great. */
   paintWinners(context, values) {
-    const { size, winner, tied } = windowsOf(this.model.step, this.pool, this.model.sample);
+    const { size, winner, tied } = winnersOf(this.model.step, this.pool, this.model.sample);
     const { tiles } = this;
     const [rows, columns] = size.length > 1 ? size.slice(-2) : [1, size[0]];
     const unit = [tiles.cell / columns, tiles.cell / rows];
@@ -212,7 +212,7 @@ export class MapView extends HTMLElement {
     this.head.lastElementChild.textContent = shown ? (this.ends ?? "") : "";
     this.head.title = shown ? (this.text ?? "") : "";
     const told = shown ? (this.text ?? "") : words.pending;
-    this.over.setAttribute("aria-label", words.mapLabel(this.title_(), this.shape.join(" × "), told));
+    this.over.setAttribute("aria-label", words.mapLabel(this.heading(), this.shape.join(" × "), told));
     this.mark();
     this.frame.dataset.state = !shown ? "pending" : model.fills(side, name) ? "current" : "done";
   }
@@ -256,7 +256,7 @@ export class MapView extends HTMLElement {
   /** Where a pin lies within what is drawn; −1 where it does not. */
   placeOfPin(pin) {
     const place = placeOf(this.array.shape, pin.index) - this.offset;
-    return place < sizeOf(this.shape) ? place : -1;
+    return place >= 0 && place < sizeOf(this.shape) ? place : -1;
   }
 
   /** Show other tiles where all marks lie in folded ones; whether that was so. */

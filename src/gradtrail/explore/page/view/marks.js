@@ -70,7 +70,7 @@ export function contestOf(model, { name, index }) {
  * @returns {{size: number[], winner: number[], tied: boolean[]}} the window's shape, and for each of the
  *   result's elements which point of it won, and whether another one is as great
  */
-export function windowsOf(step, node, sample) {
+export function winnersOf(step, node, sample) {
   const { equation } = node;
   const { source, result, over } = equation;
   const ranges = rangesOf(equation);

@@ -1,7 +1,8 @@
 // What the reader looks at: the sample, the stage, the element pointed at, those pinned, and the trail.
 //
 // All parts of the page hold this one model and redraw on its events: `numbers` (others are shown),
-// `sample`, `stage`, `spot` (another element is pointed at), `pins`, `look` (theme, language, size).
+// `sample`, `stage`, `spot` (another element is pointed at), `pins`, `shown` (one was followed), `look`
+// (theme, language, size).
 
 import { reachOf, windowOf, windowOfChange } from "gradtrail/step/reach.js";
 import { written } from "gradtrail/step/step.js";
@@ -27,6 +28,8 @@ export class Model extends EventTarget {
     this.pointed = null;
     this.options = { winners: true, closed: true, zoom: 1, language: "en" };
     this.words = wordsOf("en");
+    this.stepping = false; // whether the stage changes by a step, not by an element that is shown
+    this.editing = null; // the form that changes an element
     source.addEventListener("change", () => {
       this.spotOf = null;
       this.tell("numbers");
@@ -78,13 +81,15 @@ export class Model extends EventTarget {
       this.step.arrays.get(name).by_sample && index[0] === this.sample
         ? { side, name, index: [sample, ...index.slice(1)] }
         : null;
-    this.pins = this.pins.map((pin) => moved(pin) ?? pin);
+    const pins = this.pins.map((pin) => moved(pin) ?? pin);
+    this.pins = pins.filter((pin, place) => !pins.slice(0, place).some((other) => sameCell(other, pin)));
+    this.pointed = null;
     this.sample = sample;
     this.tell("sample");
     if (this.pins.length) this.told();
   }
 
-  /** The rows of an array that are drawn, and whether they are here. */
+  /** The rows of an array that are drawn. */
   rows(side, name) {
     return ofSample(this.step, side, name, this.sample);
   }
@@ -181,7 +186,8 @@ export class Model extends EventTarget {
 
   /** The rows that an element's terms are computed from. */
   needs({ side, name, index }) {
-    return side === "change" ? [this.rows("change", name)] : ofElement(this.step, side, name, index);
+    if (side === "change") return ["change", "value", "grad"].map((one) => this.rows(one, name));
+    return ofElement(this.step, side, name, index);
   }
 
   ready(needs) {

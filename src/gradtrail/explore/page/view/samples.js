@@ -218,7 +218,8 @@ export class SamplesView extends HTMLElement {
       );
       if (this.label) this.label.value = String(labels[model.sample]);
     }
-    if (this.target) this.target.value = this.row.map((value) => Number(value.toPrecision(7))).join(" ");
+    if (this.target && document.activeElement !== this.target)
+      this.target.value = this.row.map((value) => Number(value.toPrecision(7))).join(" ");
     this.facts.replaceChildren(...facts);
   }
 

@@ -99,8 +99,8 @@ export class SharesView extends HTMLElement {
       bar.style.width = `${width}%`;
       bar.style.marginLeft = sum < 0 ? `${50 - width}%` : "50%";
       bar.style.background = css(sum, this.limit);
-      const label = words.shareLabel(this.way.key, name, key);
-      const chooses = this.way.key === "sample";
+      const label = key === null ? words.rest : words.shareLabel(this.way.key, name, key);
+      const chooses = this.way.key === "sample" && key !== null;
       const head = chooses
         ? h("button.link", { type: "button", onclick: () => this.model.choose(key) }, label)
         : label;

@@ -53,7 +53,7 @@ export class StagesView extends HTMLElement {
     const dots = places.map((place) => h("span.dot", { onclick: (event) => this.jump(event, place) }));
     const element = h(
       "div.segment",
-      { "data-stage": stage, style: null, onclick: () => this.move(places.at(-1)) },
+      { "data-stage": stage, onclick: () => this.move(places.at(-1) ?? this.model.at) },
       name,
       h("span.dots", {}, ...dots),
     );

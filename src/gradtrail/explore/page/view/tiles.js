@@ -61,7 +61,7 @@ export class Tiles {
     return [rows, columns, this.count / (rows * columns)];
   }
 
-  /** The rows of a matrix, each about as wide as high. */
+  /** The rows of a matrix, each somewhat wider than high. */
   wrapped([tiles, count], width, zoom, aim) {
     const columns = columnsFor(count, Math.max(4, Math.ceil(1.4 * Math.sqrt(count))));
     const rows = Math.ceil(count / columns);

@@ -35,6 +35,13 @@ function shown(expression, above = 0) {
   return rank < above ? `(${text})` : text;
 }
 
+/** The optimiser as it is written in Python, with the rate that it has now. */
+export function optimizerText({ description, source }) {
+  const { type, ...settings } = description.optimizer.settings;
+  const shown = Object.entries({ ...settings, lr: source.state.lr });
+  return `${type}(${shown.map(([key, value]) => `${key}=${[value].flat().join(", ")}`).join(", ")})`;
+}
+
 /** The names that an expression reads. */
 function namesIn(expression) {
   if (expression.type === "Variable") return [expression.name];
@@ -46,11 +53,7 @@ export function updateCard(model, cell, heading) {
   const { words, description, step, source } = model;
   const { name, index } = cell;
   const place = placeOf(step.shape(name), index);
-  const [weight, gradient] = ["value", "grad"].map((side) =>
-    source.has(model.rows(side, name)) ? step.array(side, name)[place] : NaN,
-  );
-  if (Number.isNaN(weight))
-    source.load([model.rows("value", name), model.rows("grad", name)]).then(() => model.tell("spot"));
+  const [weight, gradient] = ["value", "grad"].map((side) => step.array(side, name)[place]);
   const change = step.array("change", name)[place];
   const rules = description.optimizer.assignments.map(([target, expression]) =>
     h("li", {}, h("code", {}, `${LETTERS[target] ?? target} ← ${shown(expression)}`)),
@@ -70,7 +73,7 @@ export function updateCard(model, cell, heading) {
     );
   return [
     heading,
-    h("p", {}, description.optimizer.text),
+    h("p", {}, optimizerText(model)),
     h("ul.rules", {}, ...rules),
     h(
       "table.arrays",

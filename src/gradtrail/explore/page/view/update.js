@@ -1,6 +1,7 @@
 // <gt-update>: one step of the optimiser, and the loss before and after it.
 
 import { h } from "gradtrail/view/dom.js";
+import { optimizerText } from "gradtrail/view/update-card.js";
 import { number } from "gradtrail/words/number.js";
 
 export class UpdateView extends HTMLElement {
@@ -42,7 +43,7 @@ export class UpdateView extends HTMLElement {
         {
           type: "button",
           "data-name": "apply",
-          title: model.description.optimizer.text,
+          title: optimizerText(model),
           onclick: () => this.apply(),
         },
         words.applyUpdate,
@@ -58,7 +59,7 @@ export class UpdateView extends HTMLElement {
     const { updates, edited, lr } = source.state;
     const losses = this.losses?.map((loss) => number(loss, 5));
     this.told.textContent = losses ? words.beforeAfter(updates, ...losses) : "";
-    this.back.disabled = !edited && !updates;
+    this.back.disabled = !edited && !updates && lr === this.model.description.state.lr;
     if (document.activeElement !== this.rate) this.rate.value = String(lr);
   }
 

@@ -46,6 +46,7 @@ export const english = {
     changedElsewhere: "The step was changed on another page. Its present numbers are shown now; try again.",
     badRate: "The learning rate must be above 0.",
     badNumber: "This takes a finite number within the network's precision.",
+    badLength: "This takes as many numbers as one sample has.",
   },
   noImage: (name) => `${name} is no image that this browser can read; take a PNG or JPEG.`,
   drawTitle: "Draw a sample",
@@ -108,6 +109,7 @@ export const english = {
   heatLabel: (names, place, value) =>
     `Sums of the products over ${names}; the greatest in size is ${value} at ${place}`,
   heatRange: (names, limit) => `summed over all but ${names}; from −${limit} to ${limit}`,
+  rest: "without one",
   shareLabel: (key, name, value) =>
     key === "sample" ? `sample ${value}` : key === "layer" ? String(value) : `${name} = ${value}`,
   newValue: "New value",
@@ -131,8 +133,8 @@ export const english = {
   evaluationMode: "evaluation",
   follow: "Follow the training again",
   following: "following the training",
-  liveFacts: ({ running, step, steps, epoch, epochs }, loss, accuracy) =>
-    `${running ? "training" : "training has ended"}: epoch ${epoch} of ${epochs}, step ${step} of ${steps * epochs}, loss ${loss}${accuracy ? `, validation accuracy ${accuracy}` : ""}`,
+  liveFacts: ({ running, step, steps, epoch, epochs }, loss, accuracy, rate, seconds) =>
+    `${running ? "training" : "training has ended"}: epoch ${epoch} of ${epochs}, step ${step} of ${steps * epochs}, loss ${loss}${accuracy ? `, validation accuracy ${accuracy}` : ""}; learning rate ${rate}, ${seconds} s`,
   steps: (total) => `${total} steps`,
   curveLabel: (loss) => `The loss of each step so far; the last is ${loss}`,
   curveKey: "Line: the loss of each step. Dots: on the validation images, after each epoch.",

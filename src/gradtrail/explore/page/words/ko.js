@@ -47,6 +47,7 @@ export const korean = {
     changedElsewhere: "다른 페이지에서 이 단계를 바꾸었습니다. 이제 현재의 수를 보입니다. 다시 시도하세요.",
     badRate: "학습률은 0보다 커야 합니다.",
     badNumber: "신경망의 정밀도 안에 드는 유한한 수여야 합니다.",
+    badLength: "샘플 하나가 가진 만큼의 수를 적어야 합니다.",
   },
   noImage: (name) => `이 브라우저가 읽을 수 없는 이미지입니다: ${name}. PNG나 JPEG를 쓰세요.`,
   drawTitle: "샘플 그리기",
@@ -109,6 +110,7 @@ export const korean = {
   shownOf: (shown, all) => `${all}개 중 ${shown}개를 보입니다.`,
   heatLabel: (names, place, value) => `${names}에 따른 곱의 합. 크기가 가장 큰 것은 ${place}의 ${value}`,
   heatRange: (names, limit) => `${names}를 뺀 나머지에 대한 합, −${limit}부터 ${limit}까지`,
+  rest: "해당 없음",
   shareLabel: (key, name, value) =>
     key === "sample" ? `샘플 ${value}` : key === "layer" ? String(value) : `${name} = ${value}`,
   newValue: "새 값",
@@ -132,8 +134,8 @@ export const korean = {
   evaluationMode: "평가",
   follow: "학습 다시 따라가기",
   following: "학습을 따라가는 중",
-  liveFacts: ({ running, step, steps, epoch, epochs }, loss, accuracy) =>
-    `${running ? "학습 중" : "학습이 끝남"}: ${epochs}에포크 중 ${epoch}, ${steps * epochs}걸음 중 ${step}, 손실 ${loss}${accuracy ? `, 검증 정확도 ${accuracy}` : ""}`,
+  liveFacts: ({ running, step, steps, epoch, epochs }, loss, accuracy, rate, seconds) =>
+    `${running ? "학습 중" : "학습이 끝남"}: ${epochs}에포크 중 ${epoch}, ${steps * epochs}걸음 중 ${step}, 손실 ${loss}${accuracy ? `, 검증 정확도 ${accuracy}` : ""}; 학습률 ${rate}, ${seconds}초`,
   steps: (total) => `${total}걸음`,
   curveLabel: (loss) => `지금까지 걸음마다의 손실, 마지막은 ${loss}`,
   curveKey: "선: 걸음마다의 손실. 점: 에포크가 끝날 때마다 검증 이미지에서의 손실.",
