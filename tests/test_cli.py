@@ -1,4 +1,6 @@
-"""The command line as a person uses it."""
+"""The command line as a person uses it: all in one file, for most commands
+ask the same small run.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A network: layers laid out as a flat graph of equations, with the parameters in it."""
+"""A network: layers laid out as a flat graph of equations, with the parameters in it.
+
+The file is long by its docstrings: all that a network is asked is found here, and most methods hand
+over to the module that answers.
+"""
 
 from __future__ import annotations
 

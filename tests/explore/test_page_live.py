@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from explore.browsing import chromium
+from explore.reading import Page, close
 from explore.test_live import Asking, data, training
-from explore.test_page import Page, close
 
 import gradtrail as gt
 from gradtrail.explore.explorer import Explorer
 from gradtrail.explore.live import Live, session_of
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as started:
-        yield started
 
 
 def test_the_page_follows_a_training(browser: Any) -> None:

@@ -156,6 +156,11 @@ export class Step {
     return this.arrays.get(name).shape;
   }
 
+  /** One element, as it is stored. */
+  at(side, name, index) {
+    return this.array(side, name)[placeOf(this.shape(name), index)];
+  }
+
   /** Whether an array has numbers on one side. */
   has(side, name) {
     const array = this.arrays.get(name);

@@ -1,6 +1,6 @@
 // Every product in the sum behind one element: its rows, its partial sums, its strongest.
 
-import { indexOf, namesOfTerm, placeOf, sizeOf, stridesOf } from "gradtrail/equation/affine.js";
+import { indexOf, namesOfTerm, sizeOf, stridesOf } from "gradtrail/equation/affine.js";
 import { written } from "gradtrail/step/step.js";
 
 /** The name by which partial sums are taken per layer. */
@@ -18,7 +18,7 @@ export class Terms {
     this.side = side;
     this.name = name;
     this.index = index;
-    this.value = step.array(side, name)[placeOf(step.shape(name), index)];
+    this.value = step.at(side, name, index);
     this.parts = step.parts(side, name, index);
     this.starts = [0];
     for (const part of this.parts) this.starts.push(this.starts.at(-1) + part.length);

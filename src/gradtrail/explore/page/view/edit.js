@@ -1,7 +1,6 @@
 // Changing a weight or a pixel: a number, and a slider around it.
 
 import { h } from "gradtrail/view/dom.js";
-import { placeOf } from "gradtrail/equation/affine.js";
 
 export class EditView extends HTMLElement {
   /** The form for an element that can be changed, where it is pinned; null for others. */
@@ -67,7 +66,7 @@ export class EditView extends HTMLElement {
 
   follow() {
     const { name, index } = this.cell;
-    const now = this.model.step.array("value", name)[placeOf(this.model.step.shape(name), index)];
+    const now = this.model.step.at("value", name, index);
     if (document.activeElement !== this.slider) this.slider.value = String(now);
     this.shown = String(Number(now.toPrecision(7)));
     if (document.activeElement !== this.field) this.field.value = this.shown;

@@ -1,7 +1,6 @@
 // <gt-inspector>: one number taken apart: its formula, the products behind it, where they lie, and why.
 
 import { formula, mathml, text } from "gradtrail/equation/printing.js";
-import { placeOf } from "gradtrail/equation/affine.js";
 import { Terms } from "gradtrail/step/terms.js";
 import { written } from "gradtrail/step/step.js";
 import { formulaFrom, framed, h } from "gradtrail/view/dom.js";
@@ -81,12 +80,10 @@ export class InspectorView extends HTMLElement {
       return;
     }
     if (cell.side === "change")
-      this.fill({ head: updateCard(model, cell, this.heading(cell, this.changeOf(cell))) });
+      this.fill({
+        head: updateCard(model, cell, this.heading(cell, model.step.at("change", cell.name, cell.index))),
+      });
     else this.explain(cell);
-  }
-
-  changeOf({ name, index }) {
-    return this.model.step.array("change", name)[placeOf(this.model.step.shape(name), index)];
   }
 
   nothing() {

@@ -1,6 +1,5 @@
 // What the update makes of one weight: the rule, the step's numbers in it, and what comes of it.
 
-import { placeOf } from "gradtrail/equation/affine.js";
 import { scalarsOf } from "gradtrail/step/running.js";
 import { h } from "gradtrail/view/dom.js";
 import { written } from "gradtrail/step/step.js";
@@ -52,9 +51,8 @@ function namesIn(expression) {
 export function updateCard(model, cell, heading) {
   const { words, description, step, source } = model;
   const { name, index } = cell;
-  const place = placeOf(step.shape(name), index);
-  const [weight, gradient] = ["value", "grad"].map((side) => step.array(side, name)[place]);
-  const change = step.array("change", name)[place];
+  const [weight, gradient] = ["value", "grad"].map((side) => step.at(side, name, index));
+  const change = step.at("change", name, index);
   const rules = description.optimizer.assignments.map(([target, expression]) =>
     h("li", {}, h("code", {}, `${LETTERS[target] ?? target} ← ${shown(expression)}`)),
   );

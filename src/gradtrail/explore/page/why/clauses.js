@@ -4,7 +4,7 @@
 // clause that says so is say[sentence](facts); `example` is one of the elements, and `last` tells whether
 // nothing gets past the layer.
 
-import { accessOf, indexOf, placeOf, positionAt, rangesOf } from "gradtrail/equation/affine.js";
+import { accessOf, indexOf, positionAt, rangesOf } from "gradtrail/equation/affine.js";
 import { written } from "gradtrail/step/step.js";
 
 const WHOLE = ["zero weights", "saturated", "no class weight"];
@@ -14,11 +14,6 @@ const HELPS = ["zero weights", "zero inputs"];
 export function trivial({ cause, last }) {
   if (WHOLE.includes(cause) && last) return 0;
   return HELPS.includes(cause) ? 2 : 1;
-}
-
-/** An element of a value. */
-function valueAt(step, name, index) {
-  return step.array("value", name)[placeOf(step.shape(name), index)];
 }
 
 function closed(sent, cause, count, [sentence, facts], name, index) {
@@ -45,7 +40,7 @@ function closed(sent, cause, count, [sentence, facts], name, index) {
  */
 export function lostClause(step, sent, cause, count, window, place, asked) {
   const name = sent.receives;
-  const winner = valueAt(step, sent.node.arrays[sent.node.equation.winner], window);
+  const winner = step.at("value", sent.node.arrays[sent.node.equation.winner], window);
   const taker = pointAt(sent.node.equation, window, winner);
   const loser = pointAt(sent.node.equation, window, place);
   const facts = {
@@ -55,7 +50,7 @@ export function lostClause(step, sent, cause, count, window, place, asked) {
     pool: sent.node.name,
     loser: asked !== null && loser.join() === asked.join() ? null : written("value", name, loser),
     winner: written("value", name, taker),
-    value: valueAt(step, name, taker),
+    value: step.at("value", name, taker),
   };
   return closed(sent, cause, count, ["lost", facts], name, taker);
 }
@@ -92,7 +87,7 @@ export function saturatedClause(step, sent, count, index) {
     softmax: equation.probabilities !== null,
     count,
     held: written("value", held, index),
-    value: valueAt(step, held, index),
+    value: step.at("value", held, index),
     target: written("value", arrays[equation.labels], index),
   };
   return closed(sent, "saturated", count, ["saturated", facts], held, index);
@@ -120,7 +115,7 @@ export function factorClause(step, sent, factor, count, index, of) {
   const facts = {
     layer: node.name,
     element: written("value", name, index),
-    value: valueAt(step, name, index),
+    value: step.at("value", name, index),
     array: name,
     count,
     of,

@@ -1,6 +1,5 @@
 // Where a number is from: of what is no sum, and of what is not finite.
 
-import { placeOf } from "gradtrail/equation/affine.js";
 import { written } from "gradtrail/step/step.js";
 import { Terms } from "gradtrail/step/terms.js";
 import { productText } from "gradtrail/why/tables.js";
@@ -38,15 +37,11 @@ export function originSentence(step, side, name, index, say) {
     sample: step.arrays.get(here.name).by_sample ? here.index[0] : null,
     made,
   };
-  const asked = { element: written(side, name, index), value: valueAt(step, side, name, index) };
+  const asked = { element: written(side, name, index), value: step.at(side, name, index) };
   return { text: say.notFinite({ asked: way.length > 1 ? asked : null, first }), where: way };
 }
 
 const same = (a, b) => written(a.side, a.name, a.index) === written(b.side, b.name, b.index);
-
-function valueAt(step, side, name, index) {
-  return step.array(side, name)[placeOf(step.shape(name), index)];
-}
 
 /** An operand that is not finite either; or none, and what the element was made of. */
 function further(step, terms, say) {
@@ -74,7 +69,7 @@ function unsummed(step, terms, say) {
   const shape = step.shape(source);
   const [sample] = terms.index;
   for (let k = 0; k < shape[1]; k++) {
-    if (!Number.isFinite(valueAt(step, "value", source, [sample, k]))) {
+    if (!Number.isFinite(step.at("value", source, [sample, k]))) {
       return [{ side: "value", name: source, index: [sample, k] }, ""];
     }
   }

@@ -1,0 +1,50 @@
+"""A step, its explorer, and the page of it in Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from explore.browsing import chromium
+from explore.reading import LAYERS, SAMPLES, Page
+
+import gradtrail as gt
+from gradtrail.explore.explorer import Explorer
+from gradtrail.explore.session import Session
+
+
+@pytest.fixture(scope="module")
+def network() -> gt.Network:
+    net = gt.Network((1, 8, 8), LAYERS, seed=3)
+    train, _ = gt.data.digits()
+    gt.train(net, train, optimizer=gt.SGD(0.1), epochs=3, batch_size=32, progress=False)
+    return net
+
+
+@pytest.fixture
+def traced(network: gt.Network) -> gt.Trace:
+    x, y = gt.data.digits().test
+    return gt.trace(network, x[:SAMPLES], y[:SAMPLES], seed=5)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def explorer(traced: gt.Trace) -> Iterator[Explorer]:
+    with Explorer(Session(traced, optimizer=gt.SGD(0.1), title="a digit net")) as made:
+        yield made
+
+
+@pytest.fixture
+def page(browser: Any, explorer: Explorer) -> Iterator[Page]:
+    opened = Page(browser, explorer.url)
+    yield opened
+    opened.close()
+    assert opened.complaints == []
+    origin = explorer.url.split("?")[0]
+    assert [u for u in opened.asked if not u.startswith((origin, "data:", "blob:"))] == []
