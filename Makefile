@@ -3,14 +3,17 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint torch browser pictures bench clean
+.PHONY: demo test long lint torch browser pictures bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed  ## train on the digits and take a gradient apart
 	$(BIN)/python examples/first_run.py
 
 test: $(VENV)/installed-test  ## all tests that need no PyTorch
-	$(BIN)/python -m pytest -m "not torch and not browser" -n auto --dist worksteal
+	$(BIN)/python -m pytest -m "not long and not torch and not browser" -n auto --dist worksteal
+
+long: $(VENV)/installed-test  ## the long tails of those tests
+	$(BIN)/python -m pytest -m "long and not torch and not browser" -n auto --dist worksteal
 
 lint: $(VENV)/installed-dev  ## style and types
 	$(BIN)/ruff check .

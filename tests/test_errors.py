@@ -310,3 +310,31 @@ def test_seeds(lenet: gt.Network, seed: object) -> None:
         gt.train(lenet, (X, Y), seed=seed, progress=False)
     with refused(gt.ArgumentError, "threads must be a whole number ≥ 1, got 0"):
         gt.train(lenet, (X, Y), threads=0, progress=False)
+
+
+def test_a_warning_points_at_the_line_that_called() -> None:
+    from gradtrail.errors import warn
+
+    with pytest.warns(gt.GradtrailWarning, match="blue is constant") as caught:
+        warn("blue is constant")
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_the_command_line_shows_a_warning_as_one_line() -> None:
+    import warnings
+
+    import click
+    from click.testing import CliRunner
+
+    from gradtrail.cli.common import one_error
+    from gradtrail.errors import warn
+
+    @click.command()
+    @one_error
+    def speaking() -> None:
+        warn("blue is constant")
+        warnings.warn("another's", UserWarning, stacklevel=1)
+
+    with pytest.warns(UserWarning, match="another's"):
+        result = CliRunner().invoke(speaking)
+    assert result.stderr == "gradtrail: blue is constant\n"

@@ -13,11 +13,17 @@
 
 Each message is one sentence of cause, and names what was expected, what came, how that number
 arose and what to change.
+
+Beside the tree stands `GradtrailWarning`: work goes on, and the sentence says how something was
+understood and how to say otherwise. `warn` gives one.
 """
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Iterable
+from pathlib import Path
 
 __all__ = [
     "ArgumentError",
@@ -26,12 +32,16 @@ __all__ = [
     "FileError",
     "GradientError",
     "GradtrailError",
+    "GradtrailWarning",
     "MissingPackageError",
     "NonFiniteError",
     "ShapeError",
     "UnknownNameError",
     "unknown",
+    "warn",
 ]
+
+_PACKAGE = str(Path(__file__).parent)
 
 
 class GradtrailError(Exception):
@@ -85,6 +95,22 @@ class FileError(GradtrailError, ValueError):
 
 class MissingPackageError(GradtrailError, ImportError):
     """An optional package that is not installed; the message says how to install it."""
+
+
+class GradtrailWarning(UserWarning):
+    """How something was understood that could be meant otherwise; the message says how to."""
+
+
+def warn(sentence: str) -> None:
+    """A `GradtrailWarning` at the caller's own line: the first outside this package.
+
+    Args:
+        sentence: what was understood and how to say otherwise, without a full stop.
+    """
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(sentence, GradtrailWarning, stacklevel=level)
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import click
 
 from ..architecture import ARCHITECTURES, architecture
-from ..errors import ArgumentError, GradtrailError
+from ..errors import ArgumentError, GradtrailError, GradtrailWarning
 from ..network import Network
 from ..runs.opening import network_from_file
 
@@ -22,12 +23,18 @@ STOPPED = 128 + signal.SIGINT
 
 
 def one_error(command: Callable[..., None]) -> Callable[..., None]:
-    """Gradtrail's errors as one message on standard error and exit status 2; Ctrl-C as 130."""
+    """Gradtrail's errors as one message on standard error and exit status 2; Ctrl-C as 130.
+
+    Its warnings are one line each there.
+    """
 
     @wraps(command)
     def run(*arguments: Any, **keywords: Any) -> None:
         try:
-            command(*arguments, **keywords)
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", GradtrailWarning)
+                warnings.showwarning = _told(warnings.showwarning)
+                command(*arguments, **keywords)
         except GradtrailError as error:
             click.echo(f"gradtrail: {error}", err=True)
             sys.exit(2)
@@ -46,6 +53,18 @@ def one_error(command: Callable[..., None]) -> Callable[..., None]:
             sys.exit(2)
 
     return run
+
+
+def _told(otherwise: Callable[..., None]) -> Callable[..., None]:
+    """Shows gradtrail's warnings as a sentence, and others as they were shown before."""
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, GradtrailWarning):
+            click.echo(f"gradtrail: {message}", err=True)
+        else:
+            otherwise(message, category, *where)
+
+    return show
 
 
 def words(known: Callable[[], Iterable[str]]) -> Any:
