@@ -124,7 +124,7 @@ class Live(Observer):
         now = time.perf_counter()
         if now - self._asked < _LOOKING and not self._busy and self._due(now):
             assert self.training is not None
-            self._hand_over(self.training.trainer.arrays())
+            self._look(self.training.trainer.arrays)
 
     def end(self, history: History) -> None:
         """See `Observer.end`: the page keeps what the training ends with."""
@@ -132,7 +132,7 @@ class Live(Observer):
         try:
             if self.training is not None:
                 network = self.training.network
-                self._hand_over({**network.parameters, **network.buffers})
+                self._look(lambda: {**network.parameters, **network.buffers})
         finally:
             self.running = False  # not before: the page asks until the last look is done
 
@@ -153,6 +153,13 @@ class Live(Observer):
         """Whether the last look and what was asked about it cost little of the time since then."""
         whole = self._cost + self.answering() - self._answered
         return now - self._last > max(_LEAST, self._cost / _LOOKS, whole / _ALL)
+
+    def _look(self, arrays: Callable[[], Mapping[str, np.ndarray]]) -> None:
+        """Hand the weights over; where that fails, the page stands still, and nothing else."""
+        try:
+            self._hand_over(arrays())
+        except Exception:  # memory for the copies, say
+            _LOG.exception("the page could not follow the training")
 
     def _hand_over(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Copy the weights and let the other thread look at them; not once it was closed."""

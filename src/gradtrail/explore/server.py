@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from ..errors import ArgumentError
+from .connections import ACCEPTED, BoundedProtocol
 from .guard import Guard
 from .page import page_files, served
 from .routes import Routes
@@ -24,6 +25,9 @@ __all__ = ["Server"]
 _ENDING = 5.0
 """Seconds that the thread is waited for at most."""
 
+_WAITING = 1024
+"""Connections that wait in the kernel, where they cost us nothing."""
+
 
 class _Thread(uvicorn.Server):
     """uvicorn's server, which tells when it listens."""
@@ -34,6 +38,8 @@ class _Thread(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(_WAITING)  # asyncio accepts and lets wait by one and the same number
         self.ready.set()
 
 
@@ -115,14 +121,15 @@ def _bound(port: int) -> socket.socket:
 
 
 def _configuration(app: Any) -> uvicorn.Config:
-    """No log, no signals, nothing but HTTP, whatever else is installed."""
+    """No log, no signals, nothing but HTTP, on few connections, whatever else is installed."""
     logger = logging.getLogger("uvicorn")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
     return uvicorn.Config(
         app,
         loop="asyncio",
-        http="h11",
+        http=BoundedProtocol,
+        backlog=ACCEPTED,
         ws="none",
         lifespan="off",
         log_config=None,
