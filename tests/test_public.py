@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,28 @@ def test_all_is_sorted_and_true(name: str) -> None:
     assert list(listed) == sorted(listed)
     for entry in listed:
         assert hasattr(module, entry)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_dir_holds_all_public_names(name: str) -> None:
+    module = importlib.import_module(name)
+    assert set(module.__all__) <= set(dir(module))
+
+
+def test_dir_offers_what_is_imported_late() -> None:
+    asked = "sorted({'check_gradients', 'from_onnx', 'data', 'Watched', 'Network'} & set(dir(gt)))"
+    code = f"import gradtrail as gt; print({asked}, {{'load', 'read_image'}} - set(dir(gt.data)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert found.stdout == "['Network', 'Watched', 'check_gradients', 'data', 'from_onnx'] set()\n"
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ko.md"])
+def test_readme_names_the_extras(readme: str) -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = extras["optional-dependencies"].keys() - {"bench", "dev", "test"}
+    lines = (ROOT / readme).read_text().splitlines()
+    (line,) = [line for line in lines if "pip install '." in line]
+    assert set(line.split(": ", 1)[1].split(", ")) == wanted
 
 
 def import_time(module: str) -> float:

@@ -152,3 +152,8 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """With what has not been imported yet, so that completion offers it."""
+    return sorted({*globals(), *__all__})

@@ -43,6 +43,11 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
 
 
+def __dir__() -> list[str]:
+    """With what has not been imported yet, so that completion offers it."""
+    return sorted({*globals(), *__all__})
+
+
 def engine_for(
     engine: str | Engine | None, network: Network | None = None, threads: int | None = None
 ) -> Engine:
