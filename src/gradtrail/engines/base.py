@@ -31,6 +31,7 @@ __all__ = [
     "Stepped",
     "Trainer",
     "counted",
+    "own",
 ]
 
 Arrays = Mapping[str, np.ndarray]
@@ -39,6 +40,10 @@ Arrays = Mapping[str, np.ndarray]
 
 class Samples:
     """Data to learn from, checked: samples, labels, and the loss that compares them.
+
+    Labels are copied: engines read classes and targets by address, so what is read must be what was
+    checked, whatever a caller does to the array meanwhile. Samples are read where they lie, and no
+    value of theirs leads anywhere else.
 
     Args:
         x: (M, C, H, W), C-contiguous.
@@ -70,13 +75,13 @@ class Samples:
             got = f"{len(data)} entries" if isinstance(data, tuple | list) else type(data).__name__
             raise DataError(f"{name} must be a pair (samples, labels), got {got}")
         try:
-            x, y = network.checked(data[0]), np.asarray(data[1])
+            x, y = network.checked(data[0]), own(data[1])
             prediction = network.system(1, loss=loss).shapes[network.output_name]
             loss.targets(y, (len(x), *prediction[1:]))
         except DataError as cause:
             raise DataError(str(cause) if name == "data" else f"{name}: {cause}") from None
         counted(y, loss, name)
-        return cls(np.ascontiguousarray(x), y, loss, prediction[1:])
+        return cls(seen(x), y, loss, prediction[1:])
 
     def __len__(self) -> int:
         return len(self.x)
@@ -102,6 +107,28 @@ class Samples:
     def places(self) -> np.ndarray:
         """0, 1, …, M − 1, int64."""
         return np.arange(len(self), dtype=np.int64)
+
+
+def own(labels: Any) -> np.ndarray:
+    """A copy of labels that nobody else has; it cannot be written to.
+
+    Raises:
+        DataError: rows that differ in length.
+    """
+    try:
+        array = np.array(labels)
+    except ValueError as cause:
+        raise DataError(f"y is no array: its rows differ in length ({cause})") from cause
+    array.flags.writeable = False
+    return array
+
+
+def seen(x: np.ndarray) -> np.ndarray:
+    """Samples C-contiguous, the same memory where they are so: with a shape of its own.
+
+    A caller's `x.shape = …` changes only the caller's array, and NumPy refuses its `x.resize(…)`.
+    """
+    return np.ascontiguousarray(x).view()
 
 
 def counted(labels: np.ndarray, loss: Loss, name: str) -> None:
@@ -148,8 +175,9 @@ class Batch:
         """
         system = network.system(len(x), loss=loss)
         prediction = system.shapes[network.output_name]
-        loss.targets(y, prediction)
-        samples = Samples(np.ascontiguousarray(x), np.asarray(y), loss, prediction[1:])
+        labels = own(y)
+        loss.targets(labels, prediction)
+        samples = Samples(seen(x), labels, loss, prediction[1:])
         return cls(samples, samples.places, seed, step)
 
     def __len__(self) -> int:

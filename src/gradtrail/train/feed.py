@@ -15,7 +15,7 @@ import numpy as np
 
 from ..data.images import Images
 from ..engines import Batch, Engine, Samples
-from ..engines.base import counted
+from ..engines.base import counted, own
 from ..errors import DataError
 from ..streams import stream
 from .reading import pixels_ahead
@@ -294,7 +294,7 @@ def _checksum(array: np.ndarray, start: int = 0) -> int:
 
 
 def _labels_of(network: Network, images: Images, loss: Loss, name: str) -> np.ndarray:
-    """The labels of images that fit the network."""
+    """The labels of images that fit the network; a copy, see `Samples`."""
     if images.shape != network.input_shape:
         raise DataError(
             f"{name}: the images have shape {images.shape}, but the network takes "
@@ -302,11 +302,11 @@ def _labels_of(network: Network, images: Images, loss: Loss, name: str) -> np.nd
         )
     if not len(images):
         raise DataError(f"{name} is empty: there is no image")
-    empty = np.zeros((len(images), 0))
+    y = own(images.y)
     outputs = network.system(1, loss=loss).shapes[network.output_name][1:]
     try:
-        loss.targets(images.y, (len(empty), *outputs))
+        loss.targets(y, (len(images), *outputs))
     except DataError as cause:
         raise DataError(f"{name}: {cause}") from None
-    counted(images.y, loss, name)
-    return images.y
+    counted(y, loss, name)
+    return y

@@ -11,7 +11,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, DataError
 from ..base import Batch, Computed, Evaluated, Samples
 from ..sample_gradients import Factors, Part, SampleGradients, Summed
 from .compiler import Compiler
@@ -105,6 +105,8 @@ class Loaded:
     def _take(self, samples: Samples, labels: bool) -> None:
         """Tell the frame where the samples lie."""
         self._samples = None  # should this be interrupted
+        if labels:
+            _check_targets(samples)
         frame = self.context.frame
         frame[Field.SAMPLES] = address(samples.x)
         if labels:
@@ -133,6 +135,29 @@ class Loaded:
         numbers = self.context.numbers
         hits = None if batch.samples.classes is None else int(numbers[Field.HITS])
         return Evaluated(numbers[Field.LOSS], hits)
+
+
+def _check_targets(samples: Samples) -> None:
+    """Refuse what machine code would be led astray by: a loss may be anybody's own.
+
+    Raises:
+        DataError: targets of another shape than the outputs', or a class without a row.
+    """
+    (rows, by_class), classes = samples.rows, samples.classes
+    count = len(rows) if by_class else len(samples)
+    if rows.shape != (count, *samples.outputs) or (by_class and classes is None):
+        raise DataError(
+            f"the loss's rows have shape {rows.shape}, but {count} rows of {samples.outputs} are "
+            "compared with the outputs"
+        )
+    if classes is None:
+        return
+    most = len(rows) if by_class else samples.outputs[0]
+    if classes.shape != (len(samples),) or not 0 <= classes.min() <= classes.max() < most:
+        raise DataError(
+            f"the loss gives classes from {classes.min()} to {classes.max()} of shape "
+            f"{classes.shape}, but {len(samples)} from 0 to {most - 1} are compared"
+        )
 
 
 def load(
