@@ -153,7 +153,8 @@ def _run(
 
 def _logs(recipe: Recipe, folder: Path) -> list[Observer]:
     """The logs that a recipe asks for."""
-    from ..train.logs import CSVLog, JSONLinesLog, TensorBoardLog
+    from ..train.logs import CSVLog, JSONLinesLog
+    from ..train.tensorboard import TensorBoardLog
 
     wanted = recipe.log
     kinds = (

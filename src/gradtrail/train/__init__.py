@@ -13,8 +13,9 @@ from .stopping import EarlyStopping
 
 if TYPE_CHECKING:
     from .checkpoints import Checkpoints
-    from .logs import CSVLog, JSONLinesLog, TensorBoardLog
+    from .logs import CSVLog, JSONLinesLog
     from .metrics import Confusion, confusion
+    from .tensorboard import TensorBoardLog
     from .watch import Watched, load_watched
 
 __all__ = [
@@ -46,7 +47,8 @@ __all__ = [
 
 _LATER = {
     "Checkpoints": "checkpoints",
-    **dict.fromkeys(("CSVLog", "JSONLinesLog", "TensorBoardLog"), "logs"),
+    **dict.fromkeys(("CSVLog", "JSONLinesLog"), "logs"),
+    "TensorBoardLog": "tensorboard",
     **dict.fromkeys(("Confusion", "confusion"), "metrics"),
     **dict.fromkeys(("Watched", "load_watched"), "watch"),
 }

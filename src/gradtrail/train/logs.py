@@ -1,4 +1,4 @@
-"""Logs of a training in files: CSV, JSON lines, TensorBoard.
+"""Logs of a training in files: CSV and JSON lines; TensorBoard's are in `tensorboard.py`.
 
 Each has a row for every so-manieth step and one for every epoch. Where a training is resumed, what
 is ahead of its checkpoint is cut off first, so that its log is that of a training which nothing
@@ -9,26 +9,23 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from io import BytesIO
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from ..errors import ArgumentError, FileError
 from ..files import write_bytes
 from ..layers.base import positive
-from ..optional import needed
 from .appended import Appended
 from .observers import Observer, Seen
 
 if TYPE_CHECKING:
     from .history import History
 
-__all__ = ["CSVLog", "JSONLinesLog", "TensorBoardLog"]
+__all__ = ["CSVLog", "EVERY", "JSONLinesLog", "Log", "Row"]
 
-_EVERY = 10
+EVERY = 10
 """By default a row for every tenth step: a step of LeNet-5 takes 0.8 ms, a row some µs."""
 
 _COLUMNS = (
@@ -40,7 +37,7 @@ Row = Mapping[str, Any]
 """What is known of a step or an epoch, by column: `kind` is "step" or "epoch"."""
 
 
-class _Log(Observer):
+class Log(Observer):
     """The base of the logs: which rows there are, and when they are written.
 
     Args:
@@ -51,7 +48,7 @@ class _Log(Observer):
         ArgumentError: an argument out of its range.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, every: int = _EVERY) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, every: int = EVERY) -> None:
         kind = type(self).__name__
         if not isinstance(path, str | os.PathLike):
             raise ArgumentError(f"{kind}: where it is written must be a path, got {path!r}")
@@ -114,7 +111,7 @@ class _Log(Observer):
             self._file.close()
 
 
-class _Lines(_Log):
+class _Lines(Log):
     """The base of the logs in lines: what is ahead is cut out of the file."""
 
     head = b""
@@ -132,7 +129,7 @@ class _Lines(_Log):
         """
 
     def _opened(self, history: History) -> Appended:
-        """See `_Log._opened`; the file is written anew under another name, and renamed."""
+        """See `Log._opened`; the file is written anew under another name, and renamed."""
         kept = [self.head]
         for line in self._lines():
             try:
@@ -179,7 +176,7 @@ class CSVLog(_Lines):
     first = b"kind,step,epoch,"
 
     def _written(self, row: Row) -> bytes:
-        """See `_Log._written`; numbers as Python prints them, which reads back the same."""
+        """See `Log._written`; numbers as Python prints them, which reads back the same."""
         values = (row.get(name) for name in _COLUMNS)
         return (",".join("" if v is None else str(v) for v in values) + "\n").encode()
 
@@ -204,7 +201,7 @@ class JSONLinesLog(_Lines):
     first = b'{"kind": "'
 
     def _written(self, row: Row) -> bytes:
-        """See `_Log._written`."""
+        """See `Log._written`."""
         known = {name: value for name, value in row.items() if value is not None}
         return (json.dumps(known, allow_nan=False) + "\n").encode()
 
@@ -212,100 +209,3 @@ class JSONLinesLog(_Lines):
         """See `_Lines._read`."""
         row = json.loads(line)
         return str(row["kind"]), int(row["step"]), int(row["epoch"])
-
-
-_TAGS = {
-    "step": {"loss": "loss/step", "accuracy": "accuracy/step", "rate": "rate"},
-    "epoch": {
-        "loss": "loss/train",
-        "validation_loss": "loss/validation",
-        "accuracy": "accuracy/train",
-        "validation_accuracy": "accuracy/validation",
-        "seconds": "seconds",
-        "images_per_second": "images_per_second",
-    },
-}
-"""By kind of row and column: the name of TensorBoard's scalar."""
-
-
-@final
-class TensorBoardLog(_Log):
-    """Scalars for TensorBoard, all over the number of steps.
-
-    `loss/step`, `accuracy/step` and `rate` come every so many steps; `loss/train`,
-    `loss/validation`, `accuracy/train`, `accuracy/validation`, `seconds` and `images_per_second` at
-    the end of each epoch. A training that begins, or goes on, has a file of its own, which tells
-    TensorBoard to forget the steps beyond in the files before it.
-
-    Args:
-        folder: where the files are written.
-        every: a row for each so-manieth step, at least 1.
-
-    Raises:
-        ArgumentError: an argument out of its range.
-        MissingPackageError: the package tensorboard is not there.
-    """
-
-    def __init__(self, folder: str | os.PathLike[str], *, every: int = _EVERY) -> None:
-        super().__init__(folder, every=every)
-        events, summaries, records = (
-            needed(f"tensorboard.{name}", "TensorBoardLog")
-            for name in (
-                *("compat.proto.event_pb2", "compat.proto.summary_pb2"),
-                "summary.writer.record_writer",
-            )
-        )
-        self._event, self._session = events.Event, events.SessionLog
-        self._source: Callable[..., Any] = events.SourceMetadata
-        self._summary, self._writer = summaries.Summary, records.RecordWriter
-
-    def _opened(self, history: History) -> Appended:
-        """See `_Log._opened`; a new file behind all that there are."""
-        file = Appended(_next_file(self.path))
-        start = self._session(status=self._session.START)
-        for key, event in enumerate(
-            (
-                {
-                    "file_version": "brain.Event:2",
-                    "source_metadata": self._source(writer="gradtrail"),
-                },
-                {"step": history.steps + 1, "session_log": start},
-            )
-        ):
-            file.add(key, self._record(**event))
-        file.flush()
-        return file
-
-    def _written(self, row: Row) -> bytes:
-        """See `_Log._written`: one event with all of its scalars."""
-        values = [
-            self._summary.Value(tag=tag, simple_value=row[name])
-            for name, tag in _TAGS[row["kind"]].items()
-            if row.get(name) is not None
-        ]
-        return self._record(step=row["step"], summary=self._summary(value=values))
-
-    def _record(self, **content: Any) -> bytes:
-        """An event with its length and checksums."""
-        held = BytesIO()
-        event = self._event(wall_time=time.time(), **content)
-        self._writer(held).write(event.SerializeToString())
-        return held.getvalue()
-
-
-def _next_file(folder: Path) -> Path:
-    """A name that TensorBoard, which reads a folder's files in the order of names, reads last.
-
-    Raises:
-        FileError: the folder cannot be read.
-    """
-    try:
-        there = (
-            [p.name for p in folder.iterdir() if "tfevents" in p.name] if folder.exists() else []
-        )
-    except OSError as cause:
-        raise FileError(f"cannot read the folder {folder}: {cause.strerror}") from cause
-    seconds, newest = int(time.time()), max(there, default="")
-    while (name := f"events.out.tfevents.{seconds:010d}.gradtrail") <= newest:
-        seconds += 1
-    return folder / name
