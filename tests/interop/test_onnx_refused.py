@@ -157,7 +157,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
                       "takes something else than numbers of float32 or float64"),
     "constant output": (
         model([node("Relu", "x", "r"), node("Constant", "", "y", value_float=1.0)]),
-        "where a layer's output is needed",
+        "the model gives something that no layer computes",
     ),
 }  # fmt: skip
 
@@ -228,3 +228,38 @@ def test_a_small_file_that_would_need_much_memory(tmp_path: Path) -> None:
     written(model([node("Add", "r c", "s"), node("Relu", "x", "y")], {"r": row, "c": column}), path)
     with pytest.raises(gt.FileError, match=r"with constants of shapes \(1, 65536\) and \(65536, 1"):
         gt.from_onnx(path)
+
+
+def test_every_reason_is_told_at_once(tmp_path: Path) -> None:
+    """What follows from a reason is none: nobody knows the shape that `Resize` gives to `Add`, and
+    the convolution behind the softmax is looked at as if there were none."""
+    nodes = [
+        node("InstanceNormalization", "x g g", "a"),
+        node("Conv", "a w", "c", auto_pad="SOMEHOW"),
+        node("HardSwish", "x", "h"),
+        node("Conv", "h v", "d", strides=[0, 1]),
+        node("InstanceNormalization", "h g g", "i"),
+        node("Softmax", "i", "s", axis=1),
+        node("Conv", "s w b", "e"),
+        node("Flatten", "e", "f", axis=2),
+        node("Resize", "c . r", "u"),
+        node("Add", "u d", "z"),
+        node("Relu", "z", "y"),
+    ]
+    arrays = {"g": B[:3], "w": W, "v": W[:, :, :1, :1], "b": B, "r": ONE}
+    path = written(model(nodes, arrays), tmp_path / "model.onnx")
+    with pytest.raises(gt.FileError, match="model.onnx: 7 things") as caught:
+        gt.from_onnx(path)
+    assert str(caught.value).splitlines() == [
+        f"{path}: 7 things in the model are no layer here:",
+        "  node a (InstanceNormalization) has an operator for which there is no layer here "
+        "(1 more like it)",
+        "  node c (Conv) has auto_pad='SOMEHOW', which is no rule",
+        "  node h (HardSwish) has an operator for which there is no layer here",
+        "  node d (Conv) has strides=[0, 1], not 2 whole numbers from 1 on; only two spatial axes "
+        "are taken",
+        "  node s (Softmax) is a softmax inside the network; only the last one can be left out, "
+        "since gt.CrossEntropy includes it",
+        "  node f (Flatten) flattens from axis 2; only 1 keeps the samples apart",
+        "  node u (Resize) has an operator for which there is no layer here",
+    ]

@@ -27,7 +27,8 @@ from ..layers.branches import Join
 from ..network import Network
 from .elementwise import Elementwise
 from .margins import Margins, checked_ceiling, fitting, neat, same_margins
-from .values import BATCH, Padded, Refused, Reshaped, Softmax, Tensor, Weights
+from .reasons import LOST, Refused
+from .values import BATCH, Padded, Reshaped, Softmax, Tensor, Value, Weights
 
 __all__ = ["Builder"]
 
@@ -50,10 +51,16 @@ class Builder(Elementwise):
             dtype: of a network without arrays, which would say it.
 
         Raises:
-            Refused: it is no value that the layers give, or no network.
+            Refused: something was refused before, it is no value that the layers give, or no
+                network; all the reasons.
         """
         last = output.base if isinstance(output, Softmax) else output
-        return self.graph.network(self.tensor(last), np.dtype(dtype))
+        if last is LOST:
+            self.reasons.check()
+        if not isinstance(last, Value):
+            self.reasons.note("gives something that no layer computes", "the model")
+            self.reasons.check()
+        return self.graph.network(self.tensor(last), np.dtype(dtype), self.reasons)
 
     # -- layers with weights ----------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,8 @@ from ..layers.activations import Activation
 from ..layers.branches import Add
 from .graph import Graph
 from .pointwise import BINARY, GRID, UNARY, applied, layer_of, shortest
-from .values import Padded, Pointwise, Refused, Reshaped, Softmax, Tensor, Value, Weights
+from .reasons import LOST, Beyond, Lost, Reasons, Refused
+from .values import Padded, Pointwise, Reshaped, Shape, Softmax, Tensor, Value, Weights
 
 __all__ = ["Elementwise"]
 
@@ -30,9 +31,10 @@ class Elementwise:
 
     def __init__(self, input_shape: Sequence[int]) -> None:
         self.graph = Graph(input_shape)
+        self.reasons = Reasons()
         self.input = self.graph.input
         self.averages: dict[int, Tensor] = {}
-        self._made: dict[Pointwise, Tensor] = {}
+        self._made: dict[Value, Tensor] = {}
         self._bytes = 0
         self.at("the input", None)
 
@@ -60,33 +62,60 @@ class Elementwise:
         called = name or _owner(held) or self.name
         return self.graph.add(layer, read, held, called, self.where)
 
-    def tensor(self, value: Any) -> Tensor:
+    def tensor(self, value: Value) -> Tensor:
         """A value as a layer's output; what waited becomes a layer.
 
+        If no layer gives this value, that is noted, and a stand-in has its shape.
+
         Raises:
-            Refused: no layer gives this value.
+            Refused: it is no value at all.
         """
+        if isinstance(value, Tensor):
+            return value
+        if not isinstance(value, Value):
+            raise Refused(f"reads {value!r:.60} where a layer's output is needed")
+        if value not in self._made:
+            try:
+                self._made[value] = self._settled(value)
+            except Refused as cause:
+                self.reasons.note(cause, value.where)
+                self._made[value] = self._standing_in([value], value.shape)
+        return self._made[value]
+
+    def stand_in(self, sources: Iterable[Any], shape: Shape | None) -> Tensor | Lost:
+        """What a refused node would have given, so that what reads it can be looked at, too.
+
+        Args:
+            sources: what the node reads, constants among it.
+            shape: of what it gives, one sample, or None if nobody knows.
+        """
+        read = [source for source in sources if isinstance(source, Value)]
+        known = shape is not None and all(size > 0 for size in shape)
+        return self._standing_in(read, tuple(shape)) if known and shape else LOST
+
+    def _standing_in(self, sources: Sequence[Value], shape: Shape) -> Tensor:
+        read: list[Tensor] = []
+        for source in sources:
+            while not isinstance(source, Tensor):
+                source = source.base
+            read.append(source)
+        return self.graph.stand_in(read, shape, self.where)
+
+    def _settled(self, value: Pointwise | Padded | Reshaped | Softmax) -> Tensor:
+        """The layer that a value turns out to be."""
         match value:
-            case Tensor():
-                return value
-            case Pointwise():
-                if value not in self._made:
-                    self._made[value] = self._settled(value)
-                return self._made[value]
             case Padded():
-                clause = "pads with zeros, which only a convolution behind it could take over"
+                raise Refused("pads with zeros, which only a convolution behind it could take over")
             case Reshaped():
-                clause = f"gives samples of shape {value.shape}, which no layer takes"
+                raise Refused(f"gives samples of shape {value.shape}, which no layer takes")
             case Softmax():
-                clause = (
+                raise Refused(
                     "is a softmax inside the network; only the last one can be left out, since "
                     "gt.CrossEntropy includes it"
                 )
-            case _:
-                raise Refused(f"reads {value!r:.60} where a layer's output is needed")
-        raise Refused(clause, value.where)
+        return self._arithmetic(value)
 
-    def _settled(self, value: Pointwise) -> Tensor:
+    def _arithmetic(self, value: Pointwise) -> Tensor:
         """The layer that arithmetic turns out to be."""
 
         def made(layer: Layer, *sources: Any) -> Tensor:
@@ -118,7 +147,7 @@ class Elementwise:
             shift = np.broadcast_to(-mean, value.base.shape[:1]).astype(weight.values.dtype)
             weights = {"weight": weight, "bias": Weights(f"{value.where}, bias", shift)}
             read = [self.graph.output_of(at) for at in node.sources]
-            layer = replace(node.layer, bias=True)  # type: ignore[type-var]
+            layer: Layer = replace(node.layer, bias=True)  # type: ignore[type-var,assignment]
             return self.graph.add(layer, read, weights, node.name or value.name, node.where)
         normalize = Normalize(*(_listed(numbers) for numbers in (mean, std)))
         return self.graph.add(normalize, [value.base], {}, value.name, value.where)
@@ -192,7 +221,7 @@ class Elementwise:
         """An array that was computed from others; all together must not need much memory."""
         self._bytes += array.nbytes
         if self._bytes > _MOST_BYTES:
-            raise Refused("computes more constants than fit into 1 GiB")
+            raise Beyond("computes more constants than fit into 1 GiB")
         return array
 
     def _together(self, a: Any, b: Any) -> tuple[Pointwise, Pointwise] | None:

@@ -13,8 +13,9 @@ from ..errors import ArgumentError, ShapeError
 from ..layers import AvgPool2d, Concat, Conv2d, Flatten, Layer, MaxPool2d, Residual
 from ..layers.branches import Add
 from ..network import Network
+from .reasons import Beyond, Reasons, Refused
 from .series import INPUT, Chain, Fork, chain_of, needed_for
-from .values import Refused, Shape, Tensor, Weights
+from .values import Shape, Tensor, Weights
 
 __all__ = ["Graph", "Node"]
 
@@ -32,7 +33,7 @@ class Node:
     """One layer of the graph.
 
     Args:
-        layer: its settings, without a name.
+        layer: its settings, without a name; None for a stand-in, which ends in no network.
         sources: the nodes that it reads, −1 for the input.
         shape: of its output, one sample.
         weights: its parameters and running statistics by their names here: `weight`.
@@ -40,7 +41,7 @@ class Node:
         where: what it is called in messages.
     """
 
-    layer: Layer
+    layer: Layer | None
     sources: tuple[int, ...]
     shape: Shape
     weights: Mapping[str, Weights]
@@ -76,7 +77,7 @@ class Graph:
             Refused: the layer does not fit, or its arrays have other shapes than it needs.
         """
         if len(self.nodes) >= MOST_NODES:
-            raise Refused(f"comes after {MOST_NODES:,} layers, which is the most that is taken")
+            raise Beyond(f"comes after {MOST_NODES:,} layers, which is the most that is taken")
         try:
             shapes = [(1, *source.shape) for source in sources]
             declaration = layer.declare(*shapes, training=True)
@@ -105,30 +106,55 @@ class Graph:
         self.nodes.append(Node(layer, nodes, shape, weights, name, where))
         return Tensor(len(self.nodes) - 1, shape)
 
+    def stand_in(self, sources: Sequence[Tensor], shape: Shape, where: str) -> Tensor:
+        """What a refused node would have given, so that what reads it can be looked at, too.
+
+        Raises:
+            Refused: there are as many nodes as are taken.
+        """
+        if len(self.nodes) >= MOST_NODES:
+            raise Beyond(f"comes after {MOST_NODES:,} layers, which is the most that is taken")
+        read = tuple(source.node for source in sources) or (INPUT,)
+        self.nodes.append(Node(None, read, shape, {}, None, where))
+        return Tensor(len(self.nodes) - 1, shape)
+
     def output_of(self, node: int) -> Tensor:
         """What a node gives; the input for −1."""
         return Tensor(node, self.nodes[node].shape) if node >= 0 else self.input
 
-    def network(self, output: Tensor, dtype: np.dtype[Any]) -> Network:
+    def network(self, output: Tensor, dtype: np.dtype[Any], reasons: Reasons) -> Network:
         """The network that ends with `output`; what it does not need is left out.
 
         Args:
             output: what the last layer gives.
             dtype: of a network without arrays.
+            reasons: what was refused so far, to which these are added.
 
         Raises:
-            Refused: no layers, branches that are not nested, weights used twice, mixed dtypes.
+            Refused: there were reasons, or: no layers, branches that are not nested, weights used
+                twice, mixed dtypes.
         """
-        if output.node == INPUT:
-            raise Refused("hands its input on: there is no layer in it")
         sources = [node.sources for node in self.nodes]
-        self._unshared(needed_for(sources, output.node))
-        chain = chain_of(sources, output.node, [node.where for node in self.nodes])
+        needed = needed_for(sources, output.node)
+        self._unshared(needed, reasons)
+        held = [w for at in sorted(needed) for w in self.nodes[at].weights.values()]
+        with reasons.noted():
+            _copied_within_reason(held)
+        with reasons.noted():
+            dtype = _dtype(held, dtype)
+        chain: Chain = ()
+        with reasons.noted():
+            if output.node == INPUT:
+                raise Refused("hands its input on: there is no layer in it")
+            chain = chain_of(sources, output.node, [node.where for node in self.nodes])
+        reasons.check()
+        return self._made(chain, dtype)
+
+    def _made(self, chain: Chain, dtype: np.dtype[Any]) -> Network:
+        """The network of a chain without stand-ins, with its arrays."""
         order = [self.nodes[at] for at in _flat(chain)]
         names = dict(zip(_flat(chain), _names(order), strict=True))
-        held = [weights for node in order for weights in node.weights.values()]
-        _copied_within_reason(held)
-        network = Network(self.input.shape, self._layers(chain, names), dtype=_dtype(held, dtype))
+        network = Network(self.input.shape, self._layers(chain, names), dtype=dtype)
         for node, step in zip(order, network.steps, strict=True):
             for key, weights in node.weights.items():
                 name = f"{step.name}.{key}"
@@ -136,22 +162,23 @@ class Graph:
                 side[name] = weights.values
         return network
 
-    def _unshared(self, nodes: set[int]) -> None:
-        """Check that no trained weights stand in two layers: each would get a gradient of its own.
+    def _unshared(self, nodes: set[int], reasons: Reasons) -> None:
+        """Note trained weights that stand in two layers: each would get a gradient of its own.
 
         In a file nothing is trained, and exporters write equal arrays once: there each gets a copy.
         """
         owner: dict[str, str] = {}
         for at in sorted(nodes):
+            where = self.nodes[at].where
             trained = [w.name for w in self.nodes[at].weights.values() if w.trained]
             for name in trained:
                 if name in owner:
-                    raise Refused(
+                    reasons.note(
                         f"shares the array {name!r} with {owner[name]}; here each layer has arrays "
                         "of its own",
-                        self.nodes[at].where,
+                        where,
                     )
-            owner |= dict.fromkeys(trained, self.nodes[at].where)
+            owner |= dict.fromkeys(trained, where)
 
     def _layers(self, chain: Chain, names: Mapping[int, str | None]) -> list[Any]:
         """The layers of a chain, with names, branches nested."""
@@ -212,6 +239,7 @@ def _names(nodes: Sequence[Node]) -> list[str | None]:
     counts: dict[str, int] = {}
     taken, names = set(given), list[str | None]()
     for place, node in enumerate(nodes):
+        assert node.layer is not None, "a stand-in ends in no network"
         prefix = node.layer.prefix
         counts[prefix] = counts.get(prefix, 0) + 1
         usual = f"{prefix}{counts[prefix]}"

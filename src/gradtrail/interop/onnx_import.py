@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,21 @@ from ..network import Network
 from ..optional import needed
 from .building import Builder
 from .onnx_file import Model, Operation, read_model
-from .onnx_operators import OPERATORS
+from .onnx_operators import OPERATORS, Converter
 from .onnx_view import View
-from .values import Refused
+from .reasons import LOST, Refused
+from .values import Value
 
 __all__ = ["from_onnx"]
+
+_NAMES = (
+    "Abs Add BatchNormalization Celu Clip Cos Div Dropout Elu Erf Exp Gelu GroupNormalization "
+    "HardSigmoid HardSwish InstanceNormalization LRN LayerNormalization LeakyRelu Log LogSoftmax "
+    "LpNormalization Max Min Mish Mul Neg PRelu Pow Reciprocal Relu Selu Sigmoid Sign Sin Softmax "
+    "Softplus Softsign Sqrt Sub Sum Swish Tanh ThresholdedRelu"
+)
+_SHAPE_KEEPING = frozenset(_NAMES.split())
+"""Operators, those without a layer among them, that give the shape of their largest input."""
 
 
 def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None = None) -> Network:
@@ -51,7 +62,7 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     try:
         return _network(read_model(Path(path), onnx), given)
     except Refused as cause:
-        raise FileError(f"{path}: {cause.where or 'the model'} {cause}") from cause
+        raise FileError(f"{path}: {cause.sentence}") from cause
 
 
 def _network(model: Model, given: tuple[int, ...] | None) -> Network:
@@ -62,16 +73,13 @@ def _network(model: Model, given: tuple[int, ...] | None) -> Network:
     for operation in model.operations:
         builder.at(operation.where, operation.name)
         view = View(operation, known, model.opset, batch or None, dtype)
-        try:
-            result = _converted(builder, view)
-        except Refused as cause:
-            raise Refused(str(cause), cause.where or operation.where) from cause
-        except GradtrailError as cause:
-            raise Refused(str(cause), operation.where) from cause
-        _keep(operation, result, known)
-    if model.output not in known:
-        raise Refused(f"has the output {model.output!r:.80}, which no node gives")
-    network = builder.network(known[model.output], dtype)
+        results = _given(builder, view)
+        with builder.reasons.noted():
+            _keep(operation, results, known)
+    with builder.reasons.noted():
+        if model.output not in known:
+            raise Refused(f"has the output {model.output!r:.80}, which no node gives")
+    network = builder.network(known.get(model.output, LOST), dtype)
     if model.classes is not None and network.system(1).shapes[network.output_name][1:] == (
         len(model.classes),
     ):
@@ -99,22 +107,48 @@ def _builder(sizes: Sequence[int | None], given: tuple[int, ...] | None) -> Buil
         raise Refused(str(cause)) from cause
 
 
-def _converted(builder: Builder, view: View) -> Any:
-    """What one node gives."""
+def _given(builder: Builder, view: View) -> list[Any]:
+    """What one node gives; where that is refused, stand-ins for all its outputs.
+
+    A node that reads what is lost is not looked at further: whatever it is, that is no reason.
+    """
     operation = view.operation
-    convert = OPERATORS.get(operation.operator)
-    if convert is None:
-        raise Refused("has an operator for which there is no layer here")
-    if not operation.outputs or not operation.outputs[0]:
-        raise Refused("gives nothing that has a name")
-    result = convert(builder, view)
+    read = [view.known.get(name) for name in operation.inputs]
+    lost = any(value is LOST for value in read)
+    with builder.reasons.noted(operation.where, operation.operator):
+        convert = OPERATORS.get(operation.operator)
+        if convert is None:
+            raise Refused("has an operator for which there is no layer here")
+        if not operation.outputs or not operation.outputs[0]:
+            raise Refused("gives nothing that has a name")
+        if not lost:
+            return [_converted(builder, convert, view)]
+    alike = not lost and operation.operator in _SHAPE_KEEPING
+    kept = max((x.shape for x in read if isinstance(x, Value)), key=prod, default=None)
+    first = builder.stand_in(read, kept if alike else None)
+    return [first, *(LOST for _ in operation.outputs[1:])]
+
+
+def _converted(builder: Builder, convert: Converter, view: View) -> Any:
+    """What a node gives; whatever is wrong with it is a refusal."""
+    try:
+        result = convert(builder, view)
+    except Refused:
+        raise
+    except GradtrailError as cause:
+        raise Refused(str(cause)) from cause
     view.unasked()
     return result
 
 
-def _keep(operation: Operation, result: Any, known: dict[str, Any]) -> None:
-    """Note what a node gives under its first output's name; the others must not be read."""
-    first = operation.outputs[0]
-    if first in known:
-        raise Refused(f"gives {first!r:.80} a second time", operation.where)
-    known[first] = result
+def _keep(operation: Operation, results: Sequence[Any], known: dict[str, Any]) -> None:
+    """Note what a node gives, by name; outputs without a result must not be read.
+
+    Raises:
+        Refused: another node gave it before.
+    """
+    for name, result in zip(operation.outputs, results, strict=False):
+        if name and name in known:
+            raise Refused(f"gives {name!r:.80} a second time", operation.where)
+        if name:
+            known[name] = result

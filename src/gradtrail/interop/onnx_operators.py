@@ -19,9 +19,10 @@ from .onnx_sizes import SIZES, computed
 from .onnx_view import View
 from .values import BATCH, Padded, Refused, Value, Weights
 
-__all__ = ["OPERATORS"]
+__all__ = ["OPERATORS", "Converter"]
 
 Converter = Callable[[Builder, View], Any]
+"""From the builder and a node's `View` to what the node gives."""
 
 
 # -- layers with weights --------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def from_torch(module: Any, input_shape: Sequence[int]) -> Network:
         graph = _traced(module, fx)
         return _Reading(module, graph, builder, torch).network()
     except Refused as cause:
-        raise ArgumentError(f"from_torch: {cause.where or 'the model'} {cause}") from cause
+        raise ArgumentError(f"from_torch: {cause.sentence}") from cause
 
 
 def _traced(module: Any, fx: Any) -> Any:
@@ -113,25 +113,22 @@ class _Reading:
         for node in self.graph.nodes:
             where = self._where(node)
             self.builder.at(where, None)
+            if node.op == "output":
+                return self._end(node, where)
             try:
-                if node.op == "output":
-                    return self._end(self._of(node.args[0]))
                 self.made[node] = self._value(node)
-            except Refused as cause:
-                raise Refused(str(cause), cause.where or where) from cause
             except (GradtrailError, ArithmeticError, LookupError, TypeError, ValueError) as cause:
-                raise Refused(str(cause), where) from cause
+                self.builder.reasons.note(cause, where)
+                raise self.builder.reasons.refusal() from cause
         raise Refused("has no output")
 
-    def _end(self, output: Any) -> Network:
+    def _end(self, node: Any, where: str) -> Network:
+        output = self._of(node.args[0])
         if isinstance(output, Sequence | Mapping):
-            raise Refused(
-                f"gives {len(output)} outputs in a {type(output).__name__}, not one tensor"
-            )
-        try:
-            return self.builder.network(output)
-        except Refused as cause:
-            raise Refused(str(cause), cause.where or "the model") from cause
+            clause = f"gives {len(output)} outputs in a {type(output).__name__}, not one tensor"
+            self.builder.reasons.note(clause, where)
+            self.builder.reasons.check()
+        return self.builder.network(output)
 
     def _where(self, node: Any) -> str:
         """The node and the module it belongs to."""

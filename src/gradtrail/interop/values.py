@@ -14,12 +14,14 @@ from typing import Any, Final
 import numpy as np
 
 from ..equation.frozen import frozen
-from ..errors import ArgumentError
 from ..layers import Layer
+from .reasons import LOST, Lost, Refused
 
 __all__ = [
     "BATCH",
     "Batch",
+    "LOST",
+    "Lost",
     "Padded",
     "Pointwise",
     "Refused",
@@ -33,19 +35,6 @@ __all__ = [
 
 Shape = tuple[int, ...]
 """Of one sample, without the batch."""
-
-
-class Refused(ArgumentError):  # noqa: N818, it becomes an error where a function is left
-    """Something that no layer here computes.
-
-    Args:
-        clause: why, without the node.
-        where: the node, if it is not the one that is being read.
-    """
-
-    def __init__(self, clause: str, where: str | None = None) -> None:
-        super().__init__(clause)
-        self.where = where
 
 
 @frozen
