@@ -17,6 +17,7 @@ import numpy as np
 
 from .architecture import network_from
 from .errors import ArgumentError, FileError, ShapeError
+from .streams import Drawn
 
 if TYPE_CHECKING:
     from .network import Network
@@ -143,6 +144,8 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
     header: dict[str, Any] = {"format": _FORMAT, "architecture": network.architecture()}
     if network.classes is not None:
         header["classes"] = list(network.classes)
+    if any(network.drawn):
+        header["drawn"] = list(network.drawn)
     metadata = {_KEY: json.dumps(header, ensure_ascii=False)}
     content = save({n: np.ascontiguousarray(a) for n, a in arrays.items()}, metadata)
     write_bytes(path, content)
@@ -173,6 +176,7 @@ def load(path: str | os.PathLike[str]) -> Network:
             raise FileError(f"{source}: its format is not {_FORMAT}; a later gradtrail wrote it")
         network = network_from(header.get("architecture"))
         network.classes = header.get("classes")
+        network.drawn = header.get("drawn", (0, 0))
     except (json.JSONDecodeError, RecursionError, ArgumentError, ShapeError) as cause:
         raise FileError(f"{source}: its architecture cannot be read: {cause}") from cause
     _fill(network, arrays, source)
@@ -199,6 +203,8 @@ def read_arrays(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]
 def load_weights(network: Network, path: str | os.PathLike[str]) -> None:
     """Put a file's arrays into a network that has the same ones.
 
+    Where gradtrail wrote the file, the network's random draws go on from there, too.
+
     Args:
         network: whose parameters and running statistics are changed.
         path: a safetensors file.
@@ -207,7 +213,17 @@ def load_weights(network: Network, path: str | os.PathLike[str]) -> None:
         FileError: it is missing, damaged, or its arrays are others; nothing was changed.
     """
     source = Path(path)
-    _fill(network, read_arrays(source)[0], source)
+    arrays, metadata = read_arrays(source)
+    _fill(network, arrays, source)
+    network.drawn = _drawn(metadata)
+
+
+def _drawn(metadata: Mapping[str, str]) -> Drawn:
+    """How far the draws of a file's network are; from the start where it does not say."""
+    try:
+        return Drawn.of(json.loads(metadata[_KEY])["drawn"]) or Drawn()
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return Drawn()
 
 
 def _fill(network: Network, arrays: Mapping[str, np.ndarray], source: Path) -> None:

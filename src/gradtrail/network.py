@@ -22,6 +22,7 @@ from .layers.branches import chain
 from .layers.initialization import initial
 from .named_arrays import NamedArrays
 from .samples import checked_samples
+from .streams import Drawn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +101,7 @@ class Network:
         if self.dtype not in (np.float32, np.float64):
             raise ArgumentError(f"Network: dtype must be float32 or float64, got {dtype!r}")
         self._classes: tuple[str, ...] | None = None
+        self._drawn = Drawn()
         self.steps = _flat(self.layers)
         self.output_name = self.steps[-1].output
         self._systems: dict[Any, System] = {}
@@ -129,6 +131,28 @@ class Network:
                 f"{names!r}"
             )
         self._classes = listed
+
+    @property
+    def drawn(self) -> Drawn:
+        """How far its trainings' random draws are: epochs begun, and steps made.
+
+        The next training draws from there on, so that the same seed gives other orders, shifts and
+        masks; see docs/design/randomness.md. It is saved, copied and pickled with the network. Set
+        it to (0, 0) to draw as a new network does.
+
+        Raises:
+            ArgumentError: when set, other than two whole numbers from 0.
+        """
+        return self._drawn
+
+    @drawn.setter
+    def drawn(self, value: tuple[int, int]) -> None:
+        drawn = Drawn.of(value)
+        if drawn is None:
+            raise ArgumentError(
+                f"drawn must be (epochs, steps), whole numbers from 0, got {value!r}"
+            )
+        self._drawn = drawn
 
     def _declare_arrays(self, declared: Mapping[str, Declaration]) -> None:
         """Name all parameters and buffers; nothing is allocated."""

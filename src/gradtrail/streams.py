@@ -6,12 +6,12 @@ them, when, or on which thread. See docs/design/randomness.md.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["Purpose", "philox", "stream"]
+__all__ = ["Drawn", "Purpose", "philox", "stream"]
 
 Purpose = Literal["parameters", "order", "augmentation", "mixup"]
 
@@ -20,6 +20,25 @@ _PURPOSES: dict[Purpose, int] = {"parameters": 0, "order": 1, "augmentation": 2,
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL = 0x9E3779B9, 0xBB67AE85  # added to the key after every round
 _LOW, _WORD = np.uint64(0xFFFFFFFF), np.uint64(32)
+
+
+class Drawn(NamedTuple):
+    """How far the random draws of a network's trainings are: the next one goes on from there.
+
+    Args:
+        epochs: how many were begun.
+        steps: how many were made.
+    """
+
+    epochs: int = 0
+    steps: int = 0
+
+    @classmethod
+    def of(cls, value: Any) -> Drawn | None:
+        """Two whole numbers from 0 as a `Drawn`; None where they are something else."""
+        numbers = tuple(value) if isinstance(value, list | tuple) else ()
+        whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers)
+        return cls(*numbers) if len(numbers) == 2 and whole else None
 
 
 def stream(seed: int, purpose: Purpose, *place: int) -> np.random.Generator:

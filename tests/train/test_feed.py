@@ -14,7 +14,7 @@ from comparing import assert_close
 
 import gradtrail as gt
 from gradtrail.engines import Batch, Stepped, engine_for
-from gradtrail.streams import stream
+from gradtrail.streams import Drawn, stream
 from gradtrail.train import Observer, Seen
 from gradtrail.train.feed import Staged, feed_for
 
@@ -118,7 +118,8 @@ def test_every_epoch_is_moved_otherwise_and_any_batch_size_alike() -> None:
     order = np.arange(50)
 
     def seen(size: int, epoch: int, start: int = 0) -> np.ndarray:
-        batches = feed.batches(order, size, seed=3, epoch=epoch, start=start)
+        drawn = Drawn(epoch, epoch * -(-50 // size))
+        batches = feed.batches(order, size, seed=3, drawn=drawn, start=start)
         return np.concatenate([batch.x.copy() for batch in batches])
 
     whole = seen(50, 0)
@@ -159,7 +160,7 @@ def test_mixup_mixes_pixels_and_labels_alike(hot: bool) -> None:
     feed = feed_for(net, (x, np.eye(CLASSES)[y] if hot else y), loss, runs, mixup=0.4)
     order = stream(5, "order", 1).permutation(50)
     shares = []
-    for at, batch in enumerate(feed.batches(order, 16, seed=5, epoch=1)):
+    for at, batch in enumerate(feed.batches(order, 16, seed=5, drawn=Drawn(1, 4))):
         places = order[16 * at : 16 * at + 16]
         pixels_, labels, share = mixed_by_hand(5, 4 + at, places, 0.4)
         np.testing.assert_array_equal(batch.numbers, places)

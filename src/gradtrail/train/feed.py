@@ -17,7 +17,7 @@ from ..data.images import Images
 from ..engines import Batch, Engine, Samples
 from ..engines.base import counted, own
 from ..errors import DataError
-from ..streams import stream
+from ..streams import Drawn, stream
 from .reading import pixels_ahead
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from ..network import Network
 
 __all__ = ["Feed", "feed_for"]
+
+NOTHING = Drawn()
+"""No draw yet."""
 
 _LOOKED_AT = 512
 """How many images at most, spread over all, tell that they are the same ones."""
@@ -45,7 +48,13 @@ class Feed(ABC):
 
     @abstractmethod
     def batches(
-        self, order: np.ndarray, size: int, *, seed: int = 0, epoch: int = 0, start: int = 0
+        self,
+        order: np.ndarray,
+        size: int,
+        *,
+        seed: int = 0,
+        drawn: Drawn = NOTHING,
+        start: int = 0,
     ) -> Generator[Batch, None, None]:
         """The batches of an epoch; one is used up before the next is asked for.
 
@@ -53,7 +62,7 @@ class Feed(ABC):
             order: (M,) int64, places in the data.
             size: samples of a batch; the last takes what is left.
             seed: what random draws follow from.
-            epoch: the first being 0.
+            drawn: how far the draws are at the epoch's first batch.
             start: the first batch that is given.
         """
 
@@ -82,13 +91,18 @@ class Plain(Feed):
         self.samples, self.y = samples, samples.y
 
     def batches(
-        self, order: np.ndarray, size: int, *, seed: int = 0, epoch: int = 0, start: int = 0
+        self,
+        order: np.ndarray,
+        size: int,
+        *,
+        seed: int = 0,
+        drawn: Drawn = NOTHING,
+        start: int = 0,
     ) -> Generator[Batch, None, None]:
         """See `Feed.batches`."""
-        steps = -(-len(order) // size)
-        for at in range(start, steps):
+        for at in range(start, -(-len(order) // size)):
             end = min((at + 1) * size, len(order))
-            yield Batch(self.samples, order, seed, epoch * steps + at, at * size, end)
+            yield Batch(self.samples, order, seed, drawn.steps + at, at * size, end)
 
     def fingerprint(self) -> int:
         """See `Feed.fingerprint`; of samples and labels."""
@@ -127,7 +141,13 @@ class Staged(Feed):
             self.rows, self.by_class = np.eye(self.outputs[0]), False
 
     def batches(
-        self, order: np.ndarray, size: int, *, seed: int = 0, epoch: int = 0, start: int = 0
+        self,
+        order: np.ndarray,
+        size: int,
+        *,
+        seed: int = 0,
+        drawn: Drawn = NOTHING,
+        start: int = 0,
     ) -> Generator[Batch, None, None]:
         """See `Feed.batches`."""
         size, steps = min(size, len(order)), -(-len(order) // size)
@@ -136,8 +156,8 @@ class Staged(Feed):
         with pixels_ahead(self.source, parts) as ahead:
             for at, (places, (pixels, chosen)) in enumerate(zip(parts, ahead, strict=True), start):
                 here = stage.x[: len(places)]
-                self._move(pixels, chosen, here, at * size, seed, epoch)
-                step = epoch * steps + at
+                self._move(pixels, chosen, here, at * size, seed, drawn.epochs)
+                step = drawn.steps + at
                 if self.mixup:
                     stage.mix(places, stream(seed, "mixup", step), self.mixup)
                 else:

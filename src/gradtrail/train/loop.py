@@ -80,7 +80,8 @@ def train(
         stopping: when to end before the last epoch, and which weights to keep.
         threads: how many the engine may use; None for all. It changes no result.
         seed: what order, dropout and augmentation follow from. The same seed gives the same
-            training.
+            training of a new network. A network that was trained before draws on from there
+            (`network.drawn`), so that several calls are one longer training, not a repeated one.
         engine: None for the default, "cpu", "reference", or an engine object.
         progress: a live view in a terminal, a line per epoch elsewhere; False for silence.
         watch: single weights such as "conv1.weight[2,0,1,1]" whose value, gradient and update are

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..streams import Drawn
 from .history import History
 from .training import Position, Training
 
@@ -60,6 +61,7 @@ class Snapshot:
         about = {
             "position": training.position._asdict(),
             "updates": step,
+            "drawn": list(training.drawn),
             "best": training.best.epoch,
             "history": {k: v for k, v in history.items() if k not in _KEPT_APART},
             "course": training.settings,
@@ -89,6 +91,7 @@ class Snapshot:
         """
         position = Position(**self.about["position"])
         training.start = training.position = position
+        training.drawn = Drawn.of(self.about.get("drawn")) or Drawn()  # older ones have none
         losses = self.arrays["history/losses"].tolist()
         training.history = History(**{**self.about["history"], "losses": losses})
         training.best.epoch = self.about["best"]

@@ -1,7 +1,7 @@
 """One training in progress: where it is, what it takes to go on from there, and its end.
 
-All randomness follows from seed, epoch and step, so a training's state is its arrays and its
-position; see `snapshot.py`.
+All randomness follows from seed, epoch and step, counted on from the network's trainings before, so
+a training's state is its arrays, its position and where it began; see `snapshot.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from ..engines import Batch, Engine, Evaluated, Stepped, Trainer
 from ..errors import NonFiniteError
-from ..streams import stream
+from ..streams import Drawn, stream
 from ..trace.nonfinite import describe
 from .averaging import StatisticsAverage
 from .composed import Composed
@@ -110,6 +110,7 @@ class Training:
         self.observers = tuple(observers)
         self.steps = -(-len(feed) // course.batch_size)
         self.start = self.position = Position()
+        self.drawn = network.drawn  # when it began: its draws go on from there
         self.history = History()
         self.best, self.rate = Best(course.stopping), optimizer.lr
         self.settings = course.settings()  # with the rate before any schedule
@@ -160,9 +161,11 @@ class Training:
     def _epoch(self) -> None:
         """The steps of an epoch that are left."""
         course, start = self.course, self.position
-        order = self.order(start.epoch)
+        before = self.drawn
+        drawn = Drawn(before.epochs + start.epoch, before.steps + start.epoch * self.steps)
+        order, place = self.order(start.epoch), start.place
         batches = self.feed.batches(
-            order, course.batch_size, seed=course.seed, epoch=start.epoch, start=start.place
+            order, course.batch_size, seed=course.seed, drawn=drawn, start=place
         )
         with closing(batches):
             since = time.perf_counter()
@@ -258,11 +261,11 @@ class Training:
             self.optimizer.lr = self.rate * schedule.factor(progress)
 
     def order(self, epoch: int) -> np.ndarray:
-        """The order of one epoch, from seed and epoch alone."""
+        """The order of one epoch, from the seed and the epochs of the network alone."""
         if not self.course.shuffle:
             return np.arange(len(self.feed), dtype=np.int64)
-        drawn = stream(self.course.seed, "order", epoch).permutation(len(self.feed))
-        return drawn.astype(np.int64, copy=False)
+        draw = stream(self.course.seed, "order", self.drawn.epochs + epoch)
+        return draw.permutation(len(self.feed)).astype(np.int64, copy=False)
 
     def show(self) -> None:
         """Write to the network what the training is to be judged by: averages, where they are."""
@@ -281,8 +284,15 @@ class Training:
                 if name in arrays:
                     held[name] = arrays[name]
 
+    def _draws_done(self) -> Drawn:
+        """How far the network's draws are now; an epoch that was begun is not drawn again."""
+        at, before = self.position, self.drawn
+        begun = at.epoch + (1 if at.place else 0)
+        return Drawn(before.epochs + begun, before.steps + at.steps)
+
     def _end(self) -> None:
         """The rate as it was, the weights as they are; Ctrl-C in the middle comes too late."""
+        self.network.drawn = self._draws_done()
         for _ in range(2):
             try:
                 self.optimizer.lr = self.rate
