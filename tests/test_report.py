@@ -15,7 +15,8 @@ from click.testing import CliRunner
 import gradtrail as gt
 from gradtrail.cli import main
 from gradtrail.report import report
-from gradtrail.report.pictures import as_pixels, filters
+from gradtrail.report.page import _hardest
+from gradtrail.report.pictures import as_pixels, curves, filters
 from gradtrail.runs import Run
 
 
@@ -81,7 +82,7 @@ def test_it_has_all_parts_and_needs_nothing_from_elsewhere(page: str, run: Path)
         "The worst mistakes",
         "Filters of the first convolution",
         "Gradients, layer by layer",
-        "The images that contradict the rest",
+        "Training images that contradict the rest",
         "The plan",
         "The recipe",
     ]
@@ -108,14 +109,55 @@ def test_the_worst_mistakes_are_those_with_the_greatest_certainty(page: str, run
         np.testing.assert_array_equal(pixels_of(uri), np.round(255 * x[n, 0]))
 
 
-def test_the_influential_images_are_those_of_influence(page: str, run: Path) -> None:
+def hardest(page: str) -> tuple[str, list[tuple[str, str]]]:
+    """The last gallery's section and its pictures."""
+    section = page[: page.index("<section><h2>The plan")].rpartition("<section>")[2]
+    return section, Outline(section).pictures
+
+
+def test_images_that_contradict_are_those_seen_as_another_class(page: str, run: Path) -> None:
     x, y = gt.data.digits().train
-    ranked = gt.influence(gt.load(run), (x, y)).top(30)
-    pictures = Outline(page).pictures[-30:]
-    for one, (uri, told) in zip(ranked, pictures, strict=True):
+    ranked = [r for r in gt.influence(gt.load(run), (x, y)).top(len(x)) if r.label != r.predicted]
+    assert 0 < len(ranked) < len(x)
+    section, pictures = hardest(page)
+    assert "<h2>Training images that contradict the rest</h2>" in section
+    assert f"{len(ranked):,} of 1,442 training images are seen as another class" in section
+    for one, (uri, told) in zip(ranked, pictures, strict=False):
         assert told.startswith(f"{one.label}, seen as {one.predicted}; loss {one.surprise:.2f}")
         assert told.endswith(f"image {one.sample}")
         np.testing.assert_array_equal(pixels_of(uri), np.round(255 * x[one.sample, 0]))
+    assert len(pictures) == min(30, len(ranked))
+
+
+def test_nothing_contradicts_where_all_is_seen_as_labelled(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Run(run)
+    x, y = gt.data.digits().train
+    right = np.flatnonzero(opened.network.predict(x).argmax(1) == y)[:40]
+    title, above, gallery = _hardest(opened.network, (x[right], y[right]), opened)
+    assert title == "The training images with the greatest loss"
+    assert "All of 40 training images are seen as labelled" in above
+    ranked = gt.influence(opened.network, (x[right], y[right])).top(30)
+    told = [told for _, told in Outline(gallery).pictures]
+    assert [t.split("; ")[0] for t in told] == [f"{one.label}, seen so" for one in ranked]
+
+
+def test_the_curves_have_whole_epochs_and_the_pages_colours(page: str) -> None:
+    loss, accuracy, rate = re.findall(r"<svg .*?</svg>", page, re.DOTALL)
+    for svg, title in ((loss, "loss"), (accuracy, "accuracy"), (rate, "learning rate")):
+        assert svg.startswith(f'<svg role="img" aria-label="{title} over the epochs"')
+        assert not re.search(r"#0[1-5]0[1-5]0[1-5]", svg)
+        assert "var(--soft)" in svg
+    history = gt.History()
+    history.losses, history.loss = [2.0 - step / 8 for step in range(12)], [1.8, 1.3, 0.8]
+    history.accuracy, history.seconds = [0.5, 0.75, 1.0], [0.1] * 3
+    drawn = curves(history, [0.1] * 12, 4)
+    ticks = [
+        re.findall(r"<!-- (\d[^ ]*) -->", svg.partition("matplotlib.axis_2")[0]) for svg in drawn
+    ]
+    assert ticks == [["0", "1", "2", "3"]] * 3
+    assert drawn == curves(history, [0.1] * 12, 4)
 
 
 def test_the_confusion_is_that_of_the_test_images(page: str, run: Path) -> None:

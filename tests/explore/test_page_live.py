@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from typing import Any
@@ -60,5 +61,16 @@ def test_the_page_follows_a_training(browser: Any) -> None:
         assert page.map("value", "conv1.weight").evaluate("m => m.limit") == pytest.approx(
             float(abs(followed.network.parameters["conv1.weight"]).max())
         )
+        # its curve is a trailing mean: of a thirtieth of the steps, whatever they were thinned to
+        smooth = "points => import('gradtrail/view/live.js').then(m => m.smoothed(points))"
+        noise = [[step, 1.0 + (-1) ** step * 0.5] for step in range(1, 601)]
+        flat = page.tab.evaluate(smooth, noise)
+        assert [step for step, _ in flat] == list(range(1, 601))
+        assert flat[0][1] == pytest.approx(0.5)
+        assert all(abs(loss - 1) < 0.04 for _, loss in flat[60:])
+        falling = [[30 * point, 2.0**-point] for point in range(1, 21)]
+        (_, first), (_, second) = page.tab.evaluate(smooth, falling)[:2]
+        kept = math.exp(-30 / (600 / 30))
+        assert (first, second) == pytest.approx((0.5, (kept * 0.5 + 0.25) / (kept + 1)))
         page.close()
         assert page.complaints == []

@@ -23,7 +23,7 @@ def report_command(run: Path, out: Path | None, overwrite: bool) -> None:
     """Write one HTML file about RUN that needs nothing else.
 
     It holds the curves, the confusion matrix, the worst mistakes, the first filters, the gradients
-    layer by layer, the most influential images, the plan and the recipe.
+    layer by layer, the hardest training images, the plan and the recipe.
 
     Example: gradtrail report runs/digits-cnn-1
     """
@@ -31,4 +31,4 @@ def report_command(run: Path, out: Path | None, overwrite: bool) -> None:
 
     if out is not None and out.exists() and not overwrite:
         raise ArgumentError(f"{out} is there already; give --out another name or --overwrite")
-    click.echo(f"report written to {write_report(run, out)}")
+    click.echo(f"report written to {write_report(run, out, progress=True)}")

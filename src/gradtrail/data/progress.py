@@ -27,23 +27,27 @@ def silent() -> Iterator[None]:
 
 
 class Progress:
-    """Shows how far a download or a folder's first reading is; a context manager.
+    """Shows how far a download, a folder's first reading or a report is; a context manager.
 
     Args:
         text: what is being done.
         total: how much there is to do, in `unit`; None where nobody knows.
         unit: what is counted.
         patience: seconds before anything is shown; what is over by then stays silent.
+        shown: False to stay silent.
     """
 
     def __init__(
         self,
         text: str,
         total: int | None,
-        unit: Literal["bytes", "images"],
+        unit: Literal["bytes", "images", "parts"],
         patience: float = 0.0,
+        *,
+        shown: bool = True,
     ) -> None:
         self.text, self.total, self.unit, self.patience = text, total, unit, patience
+        self._shown = shown
         self._since = time.monotonic()
         self._done, self._said = 0, False
         self._bar: Any = None
@@ -74,7 +78,7 @@ class Progress:
             self._bar.update(self._task, completed=done, total=self.total)
 
     def _begin(self) -> None:
-        if not _SHOWN.get():
+        if not (self._shown and _SHOWN.get()):
             return
         if not sys.stderr.isatty():
             print(self.text, file=sys.stderr, flush=True)

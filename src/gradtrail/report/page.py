@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
 from math import prod
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 from .. import layers as kinds
 from ..data import Images
 from ..data.dataset import Part
+from ..data.progress import Progress
 from ..engines import engine_for
 from ..errors import FileError
 from ..files import write_bytes
@@ -21,6 +22,7 @@ from ..runs import Run
 from ..runs.folder import RECIPE
 from ..runs.opening import arrays_of, labels_of
 from ..trace import influence, trace
+from ..trace.ranking import Ranked
 from ..train import Confusion, History
 from ..train.metrics import confusion
 from .pictures import as_pixels, curves, filters, picture
@@ -28,60 +30,76 @@ from .style import PAGE, STYLE
 
 __all__ = ["report", "write_report"]
 
-_MISTAKES, _INFLUENTIAL = 40, 30
+_MISTAKES, _HARDEST = 40, 30
 """How many pictures are shown."""
 
 _RANKED, _MEMORY = 20_000, 256 << 20
 """Of how many training images at most the gradients are ranked, and how many bytes these take."""
 
 
-def write_report(run: Path, out: Path | None = None) -> Path:
+def write_report(run: Path, out: Path | None = None, *, progress: bool = False) -> Path:
     """Write the page of a run, by default as `report.html` in its folder.
+
+    Args:
+        run: its folder.
+        out: the file.
+        progress: whether standard error says how far it is.
 
     Raises:
         FileError: there is no finished run, its data are not there, or the page cannot be written.
         MissingPackageError: matplotlib is not there.
     """
     path = out or run / "report.html"
-    write_bytes(path, report(run).encode())
+    write_bytes(path, report(run, progress=progress).encode())
     return path
 
 
-def report(folder: Path) -> str:
+def report(folder: Path, *, progress: bool = False) -> str:
     """The page of a run as HTML; it needs nothing from anywhere else.
 
     Args:
         folder: the run's.
+        progress: whether standard error says how far it is.
 
     Raises:
         FileError: there is no finished run, or its data are not there.
         MissingPackageError: matplotlib is not there.
     """
     run = Run.at(folder)
-    network, data, history = run.network, run.data, run.history
-    held = data.held
+    network, held, history = run.network, run.data.held, run.history  # in the order of complaints
     if held is None:
         raise FileError(f"{folder} has no test images and none held out; nothing to report on")
     if not history.steps:
         raise FileError(f"{folder}: its history.json has no step; nothing to report on")
+    making, parts = _parts(run, network, held), []
+    with Progress(f"report of {run.folder.name}", len(making), "parts", shown=progress) as bar:
+        for done, part in enumerate(making, 1):
+            parts.append(part())
+            bar.to(done)
+    return PAGE.format(title=escape(run.folder.name), style=STYLE, body="\n".join(parts))
+
+
+def _parts(run: Run, network: Network, held: Part) -> list[Callable[[], str]]:
+    """What makes each part of the page, in order; some take a while."""
+    data, course = run.data, run.recipe.course()
     judged = "validation" if data.test is None else "test"
     found = confusion(network, held, classes=network.classes)
-    course = run.recipe.course()
-    parts = [
-        _head(run, found, judged),
-        _section("How it went", _curves(run, history), _epochs(history)),
-        _section(f"What is taken for what ({judged} images)", _matrix(found), found._repr_html_()),
-        _section("The worst mistakes", *_mistakes(network, held, found.classes)),
-        _section("Filters of the first convolution", *_filters(network)),
-        _section("Gradients, layer by layer", *_health(network, data.train, course.loss, run)),
-        _section("The images that contradict the rest", *_influential(network, data.train, run)),
-        _section("The plan", network.plan(course.batch_size)._repr_html_()),
-        _section(
-            "The recipe",
-            f"<pre>{escape((run.folder / RECIPE).read_text(encoding='utf-8'), quote=False)}</pre>",
+    written = (run.folder / RECIPE).read_text(encoding="utf-8")
+    return [
+        lambda: _head(run, found, judged),
+        lambda: _section("How it went", _curves(run, run.history), _epochs(run.history)),
+        lambda: _section(
+            f"What is taken for what ({judged} images)", _matrix(found), found._repr_html_()
         ),
+        lambda: _section("The worst mistakes", *_mistakes(network, held, found.classes)),
+        lambda: _section("Filters of the first convolution", *_filters(network)),
+        lambda: _section(
+            "Gradients, layer by layer", *_health(network, data.train, course.loss, run)
+        ),
+        lambda: _section(*_hardest(network, data.train, run)),
+        lambda: _section("The plan", network.plan(course.batch_size)._repr_html_()),
+        lambda: _section("The recipe", f"<pre>{escape(written, quote=False)}</pre>"),
     ]
-    return PAGE.format(title=escape(run.folder.name), style=STYLE, body="\n".join(parts))
 
 
 def _section(title: str, *parts: str) -> str:
@@ -124,7 +142,8 @@ def _curves(run: Run, history: History) -> str:
         1.0 if schedule is None else schedule.factor((step + 0.5) / total)
         for step in range(history.steps)
     )
-    return curves(history, [rate * factor for factor in factors], per_epoch)
+    drawn = curves(history, [rate * factor for factor in factors], per_epoch)
+    return f'<div class="curves">{"".join(drawn)}</div>'
 
 
 def _epochs(history: History) -> str:
@@ -247,25 +266,37 @@ def _health(network: Network, train: Part, loss: kinds.Loss, run: Run) -> list[s
     return parts
 
 
-def _influential(network: Network, train: Part, run: Run) -> list[str]:
-    """The first of the ranking by surprise: labels that seem wrong, and hard cases."""
+def _hardest(network: Network, train: Part, run: Run) -> list[str]:
+    """The training images with the greatest loss: first those that are seen as another class.
+
+    Returns:
+        The title and what stands below.
+    """
     count = len(labels_of(train))
     most = max(1, min(count, _RANKED, _MEMORY // (4 * prod(network.input_shape))))
     places = np.linspace(0, count - 1, most).astype(np.int64)
     x, y = arrays_of(train, places)
     runs = engine_for(run.recipe.training.engine, network)
-    found = influence(network, (x, y), engine=runs)
-    names = network.classes or tuple(map(str, range(found.outputs.shape[1])))
-    told = [
-        (
-            x[r.sample],
-            f"{names[r.label or 0]}, seen as {names[r.predicted or 0]}; loss {r.surprise:.2f}, "
-            f"pull {r.pull:.3g}; {_called(train, places[r.sample])}",
+    ranked = influence(network, (x, y), engine=runs).top(len(x))
+    names = network.classes or tuple(map(str, range(max(y) + 1)))
+    wrong = [one for one in ranked if one.label != one.predicted]
+
+    def told(one: Ranked) -> str:
+        label, seen = (names[n or 0] for n in (one.label, one.predicted))
+        taken = "seen so" if label == seen else f"seen as {seen}"
+        return (
+            f"{label}, {taken}; loss {one.surprise:.2f}, pull {one.pull:.3g}; "
+            f"{_called(train, places[one.sample])}"
         )
-        for r in found.top(min(_INFLUENTIAL, len(x)))
-    ]
-    above = (
-        f"Of {len(places):,} training images those with the greatest loss; pull is the length of "
-        "the image's gradient. Labels that are wrong come first, and hard cases."
-    )
-    return [_paragraph(above), _gallery(told)]
+
+    title = "The training images with the greatest loss"
+    above = f"All of {len(places):,} training images are seen as labelled; these least surely."
+    if wrong:
+        title = "Training images that contradict the rest"
+        above = (
+            f"{len(wrong):,} of {len(places):,} training images are seen as another class than "
+            "their labels say; by their loss. Labels that are wrong come first, and hard cases."
+        )
+    above += " Pull is the length of the image's gradient."
+    chosen = (wrong or list(ranked))[:_HARDEST]
+    return [title, _paragraph(above), _gallery((x[one.sample], told(one)) for one in chosen)]

@@ -5,17 +5,32 @@ from __future__ import annotations
 import base64
 import io
 import re
+from collections.abc import Callable
 from html import escape
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..figures import figure
 from ..train import History
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 __all__ = ["curves", "filters", "picture"]
 
 _SMOOTH = 60
+"""Steps over which the loss is averaged at most."""
+
 _POINTS = 2000
+"""Points of a curve at most."""
+
+_INK, _SOFT, _TRAINED, _HELD, _FAINT = "#010101", "#020202", "#030303", "#040404", "#050505"
+_COLOURS = {
+    **{_INK: "--ink", _SOFT: "--soft"},
+    **{_TRAINED: "--trained", _HELD: "--held", _FAINT: "--faint"},
+}
+"""What matplotlib draws with, and what the page calls it."""
 
 
 def picture(pixels: np.ndarray, title: str = "", size: int = 84) -> str:
@@ -62,8 +77,10 @@ def filters(weight: np.ndarray) -> list[str]:
     return [picture(p, f"filter {k}", 48) for k, p in enumerate(pixels)]
 
 
-def curves(history: History, rates: list[float], steps_per_epoch: int) -> str:
-    """Loss, accuracy and learning rate over the training, as SVG.
+def curves(history: History, rates: list[float], steps_per_epoch: int) -> list[str]:
+    """Loss, accuracy and learning rate over the epochs, an SVG each.
+
+    The colours are the page's own names for them, so they follow a dark page.
 
     Args:
         history: of the training.
@@ -73,36 +90,68 @@ def curves(history: History, rates: list[float], steps_per_epoch: int) -> str:
     Raises:
         MissingPackageError: matplotlib is not there.
     """
-    drawn = figure(10.5, 3.2)
-    loss, accuracy, rate = drawn.subplots(1, 3)
-    steps = np.arange(1, history.steps + 1)
-    per_epoch = steps_per_epoch * np.arange(1, history.epochs + 1)
-    shown = slice(None, None, max(1, history.steps // _POINTS))
-    losses = np.array(history.losses)
-    loss.plot(steps[shown], losses[shown], color="#c9d6ea", linewidth=0.8)
-    width = min(_SMOOTH, max(1, history.steps // 10))
+    losses, epochs = np.array(history.losses), np.arange(1, history.epochs + 1)
+    steps = np.arange(1, len(losses) + 1) / steps_per_epoch
+    width = min(_SMOOTH, max(1, len(losses) // 10))
     smooth = np.convolve(losses, np.ones(width) / width, "valid")
-    loss.plot(steps[width - 1 :][shown], smooth[shown], color="#2458a6", label="training")
-    if history.validation_loss:
-        loss.plot(per_epoch, history.validation_loss, "o-", color="#c4501b", label="held out")
-    loss.set_title("loss", size=10)
-    loss.legend(frameon=False, fontsize=8)
-    for values, colour, label in (
-        (history.accuracy, "#2458a6", "training"),
-        (history.validation_accuracy, "#c4501b", "held out"),
-    ):
-        if values:
-            accuracy.plot(range(1, len(values) + 1), values, "o-", color=colour, label=label)
-    accuracy.set_title("accuracy", size=10)
+    whole: dict[str, Any] = {"clip_on": False}  # the last epoch's mark stands on the edge
+
+    def loss(axes: Axes) -> None:
+        axes.plot(*_thinned(steps, losses), color=_FAINT, linewidth=0.8)
+        axes.plot(
+            *_thinned(steps[(width - 1) // 2 :][: len(smooth)], smooth),
+            color=_TRAINED,
+            label="training",
+        )
+        if history.validation_loss:
+            axes.plot(epochs, history.validation_loss, "o-", color=_HELD, label="held out", **whole)
+
+    def accuracy(axes: Axes) -> None:
+        axes.plot(epochs, history.accuracy, "o-", color=_TRAINED, label="training", **whole)
+        if history.validation_accuracy:
+            axes.plot(
+                epochs, history.validation_accuracy, "o-", color=_HELD, label="held out", **whole
+            )
+
+    def rate(axes: Axes) -> None:
+        axes.plot(*_thinned(steps, np.array(rates)), color=_TRAINED)
+        axes.set_ylim(0, 1.05 * max(rates))
+
+    drawn = {"loss": loss, "learning rate": rate}
     if history.accuracy:
-        accuracy.legend(frameon=False, fontsize=8)
-    rate.plot(steps[shown], np.array(rates)[shown], color="#2458a6")
-    rate.set_title("learning rate", size=10)
-    for axes, label in ((loss, "step"), (accuracy, "epoch"), (rate, "step")):
-        axes.set_xlabel(label, size=8)
-        axes.tick_params(labelsize=8)
-        axes.spines[["top", "right"]].set_visible(False)
+        drawn = {"loss": loss, "accuracy": accuracy, "learning rate": rate}
+    most = max(history.epochs, float(steps[-1]))
+    return [_curve(title, draw, most) for title, draw in drawn.items()]
+
+
+def _thinned(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """So many points as can be told apart."""
+    shown = slice(None, None, -(-len(values) // _POINTS))
+    return steps[shown], values[shown]
+
+
+def _curve(title: str, draw: Callable[[Axes], None], most: float) -> str:
+    """One picture over the epochs, of which the axis has whole ones."""
+    from matplotlib import rc_context
+    from matplotlib.ticker import MaxNLocator
+
+    drawn = figure(3.9, 2.7)
+    axes = drawn.subplots()
+    draw(axes)
+    axes.set_title(title, size=11, color=_INK)
+    axes.set_xlabel("epoch", size=10, color=_SOFT)
+    axes.set_xlim(0, most)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    axes.tick_params(labelsize=9, color=_SOFT, labelcolor=_SOFT)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(_SOFT)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=9, labelcolor=_INK)
     held = io.StringIO()
-    drawn.savefig(held, format="svg", metadata={"Date": None})
-    text = held.getvalue()
-    return re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    with rc_context({"svg.hashsalt": title}):  # the same run, the same page
+        drawn.savefig(held, format="svg", metadata={"Date": None}, transparent=True)
+    text = re.sub(r"<metadata>.*?</metadata>", "", held.getvalue(), flags=re.DOTALL)
+    for colour, name in _COLOURS.items():
+        text = text.replace(colour, f"var({name})")
+    label = f'role="img" aria-label="{escape(title)} over the epochs" '
+    return text[text.index("<svg") :].replace("<svg ", f"<svg {label}", 1)

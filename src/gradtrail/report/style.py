@@ -23,7 +23,12 @@ PAGE = """<!doctype html>
 """  # noqa: E501
 
 STYLE = """
-:root { --ink: #1d232b; --soft: #68727f; --line: #dfe4ea; --page: #f6f7f9; }
+:root { color-scheme: light dark; --ink: #1d232b; --soft: #5d6773; --line: #dfe4ea;
+  --page: #f6f7f9; --card: #fff; --trained: #2458a6; --held: #b4461a; --faint: #c9d6ea; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e8ee; --soft: #9aa5b3; --line: #343c47; --page: #14181d; --card: #1d232b;
+    --trained: #7eadf2; --held: #f0905f; --faint: #34475f; }
+}
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
@@ -32,13 +37,15 @@ h1 { font-size: 28px; margin: 8px 0 16px; }
 h2 { font-size: 18px; margin: 0 0 12px; }
 h3 { font-size: 14px; margin: 20px 0 6px; color: var(--soft); font-weight: 600; }
 header dl { display: flex; flex-wrap: wrap; gap: 12px; margin: 0 0 8px; }
-header dl div { background: #fff; border: 1px solid var(--line); border-radius: 8px;
+header dl div { background: var(--card); border: 1px solid var(--line); border-radius: 8px;
   padding: 10px 16px; min-width: 120px; }
 dt { color: var(--soft); font-size: 12px; }
 dd { margin: 0; font-size: 19px; font-weight: 600; overflow-wrap: anywhere; }
-section { background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: 20px;
+section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 20px;
   margin-top: 20px; overflow-x: auto; }
-section > svg { width: 100%; height: auto; }
+.curves { display: grid; gap: 16px;
+  grid-template-columns: repeat(auto-fit, minmax(min(270px, 100%), 1fr)); }
+.curves svg { width: 100%; height: auto; }
 p { margin: 0 0 10px; color: var(--soft); }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--soft); padding-bottom: 6px; }
@@ -47,17 +54,22 @@ th, td { padding: 3px 10px; border-bottom: 1px solid var(--line); text-align: le
 th { color: var(--soft); font-weight: 600; }
 .number { text-align: right; }
 .matrix { margin-bottom: 20px; }
-.matrix td { border: 1px solid #fff; min-width: 38px; padding: 6px; text-align: center; }
+.matrix td { border: 1px solid var(--card); min-width: 38px; padding: 6px; text-align: center; }
 .matrix th { border: 0; white-space: nowrap; }
 .matrix thead th { vertical-align: bottom; padding: 3px 2px; text-align: center; }
 .matrix thead span { writing-mode: vertical-rl; transform: rotate(180deg); }
 .light { color: #fff; }
 img { image-rendering: pixelated; display: block; border-radius: 3px; background: #000; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 14px; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(130px, 1fr)); gap: 14px; }
 figure { margin: 0; }
 figcaption { font-size: 12px; line-height: 1.35; margin-top: 4px; }
 .filters { display: flex; flex-wrap: wrap; gap: 8px; }
 details { margin-top: 8px; }
 summary { cursor: pointer; color: var(--soft); }
+@media (max-width: 600px) {
+  main { padding: 12px 10px 40px; }
+  section { padding: 14px 12px; }
+  header dl div { flex: 1 1 40%; padding: 8px 12px; }
+}
 pre { font: 12.5px/1.5 ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace; margin: 0; }
 """

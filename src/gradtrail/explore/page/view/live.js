@@ -28,6 +28,22 @@ function thinned(losses) {
   return losses;
 }
 
+/** A trailing mean covers about this part of the steps so far. */
+const SMOOTH = 1 / 30;
+
+/** The losses without their noise: each point weighs less, the more steps ago it was. */
+export function smoothed(losses) {
+  const memory = Math.max(1, (losses.at(-1)?.[0] ?? 0) * SMOOTH);
+  let [mean, known, before] = [0, 0, 0];
+  return losses.map(([step, loss]) => {
+    const kept = Math.exp((before - step) / memory);
+    mean = kept * mean + (1 - kept) * loss;
+    known = kept * known + (1 - kept); // what the first points lack of a whole mean
+    before = step;
+    return [step, mean / known];
+  });
+}
+
 export class LiveView extends HTMLElement {
   static of(model) {
     return Object.assign(document.createElement("gt-live"), { model });
@@ -106,14 +122,14 @@ export class LiveView extends HTMLElement {
     this.follow.textContent = following ? words.following : words.follow;
     this.follow.disabled = following;
     const held = told.history.validation_loss?.length;
-    this.key.textContent = held ? words.curveKey : "";
+    this.key.textContent = held ? `${words.curveKey} ${words.curveDots}` : words.curveKey;
     this.curve();
     const known = `${told.version} ${this.model.options.language}`;
     if (known !== this.known) this.table();
     this.known = known;
   }
 
-  /** The losses of steps as a line and those of the validation as dots, on a logarithmic scale. */
+  /** The losses of steps, faint, and their mean as lines; the validation's as dots; on a logarithmic scale. */
   curve() {
     const [width, height] = PICTURE;
     const context = sharp(this.canvas, width, height);
@@ -138,12 +154,14 @@ export class LiveView extends HTMLElement {
     }
     context.fillText(words.steps(count(total)), width - 6, height - 4);
     context.strokeStyle = style.getPropertyValue("--accent");
-    context.lineWidth = 1.4;
-    context.beginPath();
-    this.losses.forEach(([step, loss], i) =>
-      i ? context.lineTo(x(step), y(loss)) : context.moveTo(x(step), y(loss)),
-    );
-    context.stroke();
+    const line = (points, width, alpha) => {
+      [context.lineWidth, context.globalAlpha] = [width, alpha];
+      context.beginPath();
+      for (const [step, loss] of points) context.lineTo(x(step), y(loss));
+      context.stroke();
+    };
+    line(this.losses, 0.8, 0.3);
+    line(smoothed(this.losses), 1.6, 1);
     context.fillStyle = style.getPropertyValue("--tie");
     for (const [step, loss] of held) context.fillRect(x(step) - 1.5, y(loss) - 1.5, 3, 3);
     this.canvas.setAttribute(
