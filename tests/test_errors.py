@@ -133,7 +133,7 @@ LABELS = {
     ),
     "floats": (
         [0.5, 1.0, 2.0, 3.0],
-        r"first label: 0.5\); for regression pass loss=MeanSquaredError",
+        r"first label: 0.5\); numbers to come near \(regression\) are for loss=MeanSquaredError",
     ),
     "text": (["a", "b", "c", "d"], "dtype <U1.*np.unique"),
     "too few": ([0, 1, 2], "y has 3 labels, but x has 4 samples"),
@@ -141,6 +141,28 @@ LABELS = {
     "column": ([[0], [1], [2], [3]], r"shape \(4, 1\).*pass y\[:, 0\]"),
     "one-hot of other width": (np.eye(4), r"shape \(4, 4\); labels are integers of shape \(4,\)"),
     "no probabilities": (np.full((4, 10), 0.2), "row 0 of y sums to 2; one-hot rows"),
+    "ten numbers": (
+        np.full((4, 10), -1.5),
+        r"row 0 of y sums to -15; .*numbers to come near \(regression\) are for loss=MeanSquaredE",
+    ),
+    "two numbers": (
+        np.full((4, 2), 1.5),
+        r"y has 2 columns, but the network 10 outputs, and numbers .* loss=MeanSquaredError\(\)",
+    ),
+    "two classes": (np.eye(2)[[0, 1, 0, 1]], r"network 10 outputs: end it with Linear\(2\)"),
+    "several tags": (
+        np.eye(10, dtype=int)[[0, 1, 2, 3]] + np.eye(10, dtype=int)[4],
+        r"row 0 of y has 2 ones.*several tags for a sample \(multi-label\) have no loss .* yet",
+    ),
+    "no tag": (np.zeros((4, 10), bool), r"row 0 of y has 0 ones.*\(multi-label\)"),
+    "sets of tags": (
+        np.array([{"a"}, {"b"}, {"a", "b"}, set()]),
+        r"dtype object.*\(multi-label\) have no loss of their own yet",
+    ),
+    "maps": (
+        np.zeros((4, 8, 8), int),
+        r"shape \(4, 8, 8\).* a class for every position \(segmentation\) has no loss yet",
+    ),
 }
 
 
@@ -150,6 +172,35 @@ def test_labels(lenet: gt.Network, name: str) -> None:
     for use in (lambda y: gt.trace(lenet, X, y), lambda y: gt.train(lenet, (X, y), progress=False)):
         with refused(gt.DataError, sentence):
             use(y)
+
+
+ONE_OUTPUT = {
+    "two classes": ([0, 1, 0, 1], "y has label 1 at position 1, but the network has a single o"),
+    "two whole floats": (
+        [0.0, 1.0, 0.0, 1.0],
+        r"pass y.astype\(int\); end the network with L",
+    ),
+    "numbers": ([0.0, 1.5, 0.0, 1.0], r"\(regression\) are for loss=MeanSquaredError\(\)"),
+    "a column": ([[0], [1], [0], [1]], r"row 0 of y has 0 ones.*loss=MeanSquaredError\(\)"),
+}
+
+
+@pytest.mark.parametrize("name", ONE_OUTPUT)
+def test_labels_for_one_output(name: str) -> None:
+    y, sentence = ONE_OUTPUT[name]
+    net = gt.Network((1, 28, 28), [gt.Flatten(), gt.Linear(1)])
+    with refused(gt.DataError, sentence):
+        gt.train(net, (X, np.array(y)), progress=False)
+    with refused(gt.DataError, r"Linear\(2\) for two classes, or pass loss=MeanSquaredError\(\)"):
+        gt.trace(net, X, [0, 1, 0, 1])
+
+
+def test_maps_have_no_cross_entropy() -> None:
+    net = gt.Network((1, 28, 28), [gt.Conv2d(3, 3, padding=1)])
+    with refused(gt.ShapeError, r"gets 3 × 28 × 28 from layer 1.*\(segmentation\) has no loss yet"):
+        gt.train(net, (X, np.zeros((4, 28, 28), int)), progress=False)
+    masks = np.zeros((4, 3, 28, 28))
+    assert gt.train(net, (X, masks), loss=gt.MeanSquaredError(), progress=False).steps == 1
 
 
 def test_targets_of_the_squared_error(lenet: gt.Network) -> None:

@@ -15,7 +15,8 @@ import numpy as np
 from ..errors import ArgumentError, DataError, MissingPackageError
 from ..files import write_bytes
 from ..layers.base import flags, positive
-from ..layers.losses import check_number, loss_for
+from ..layers.labels import check_number
+from ..layers.losses import loss_for
 from ..trace import Trace, trace
 from .page import saved
 from .samples import usual_samples

@@ -14,8 +14,9 @@ from ..equation import Access, Array, indices, loss
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, DataError, ShapeError
 from .base import Declaration, Shape, elementwise, plain, times
+from .labels import check_number, class_numbers, probabilities
 
-__all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "check_number", "log_softmax", "loss_for"]
+__all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "log_softmax", "loss_for"]
 
 Z, L = Array("Z"), Access("L", ())
 
@@ -138,7 +139,9 @@ class CrossEntropy(Loss):
         if len(prediction) != 2:
             raise ShapeError(
                 f"compares K outputs per sample but gets {times(prediction[1:])}",
-                "End the network with Flatten() and Linear(number of classes)",
+                "End the network with Flatten() and Linear(number of classes). A class for every "
+                "position (segmentation) has no loss yet; numbers for every position are compared "
+                "by loss=MeanSquaredError()",
             )
         if self.weight is not None and len(self.weight) != prediction[1]:
             raise ShapeError(
@@ -165,11 +168,11 @@ class CrossEntropy(Loss):
         array = np.asarray(labels)
         counted = array.ndim == 1 or (array.ndim == 2 and array.shape != prediction)
         if counted:
-            classed = _class_numbers(array, samples, classes)
+            classed = class_numbers(array, samples, classes)
             target = np.zeros(prediction)
             target[np.arange(samples), classed] = 1.0
         else:
-            target = _probabilities(array, samples, classes)
+            target = probabilities(array, samples, classes)
         smooth = self.label_smoothing
         target = (1 - smooth) * target + smooth / classes
         if self.weight is None:
@@ -266,67 +269,3 @@ def loss_for(loss: Loss | None) -> Loss:
     if not isinstance(loss, Loss):
         raise ArgumentError(f"loss must be an object such as gt.CrossEntropy(), got {loss!r}")
     return loss
-
-
-def check_number(labels: np.ndarray, samples: int) -> None:
-    """Refuse labels that are not one for each sample.
-
-    Raises:
-        DataError: it names both numbers.
-    """
-    if labels.ndim == 0 or len(labels) != samples:
-        given = "a single value" if labels.ndim == 0 else f"{len(labels)} labels"
-        raise DataError(f"y has {given}, but x has {samples} samples; give one label per sample")
-
-
-def _class_numbers(labels: np.ndarray, samples: int, classes: int) -> np.ndarray:
-    """Labels as class numbers, checked."""
-    check_number(labels, samples)
-    if labels.ndim != 1:
-        hint = "; pass y[:, 0]" if labels.shape == (samples, 1) else ""
-        raise DataError(
-            f"y has shape {labels.shape}; labels are integers of shape ({samples},) or one-hot of "
-            f"shape ({samples}, {classes}){hint}"
-        )
-    if labels.dtype.kind == "f":
-        whole = bool(np.isfinite(labels).all() and (labels == np.round(labels)).all())
-        hint = "; pass y.astype(int)" if whole else "; for regression pass loss=MeanSquaredError()"
-        raise DataError(
-            f"y has dtype {labels.dtype}, but the cross-entropy takes class numbers 0 to "
-            f"{classes - 1} as integers (first label: {labels[0]}){hint}"
-        )
-    if labels.dtype.kind not in "biu":
-        raise DataError(
-            f"y has dtype {labels.dtype}, but the cross-entropy takes class numbers 0 to "
-            f"{classes - 1} as integers; np.unique(y, return_inverse=True)[1] numbers the classes"
-        )
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
-    if len(wrong):
-        first = int(wrong[0])
-        from_one = labels.min() == 1 and labels.max() == classes
-        hint = "; the classes seem to be counted from 1: pass y - 1" if from_one else ""
-        raise DataError(
-            f"label {labels[first]} at position {first} is out of range: the network has {classes} "
-            f"outputs, so labels run from 0 to {classes - 1} ({len(wrong)} of {samples} labels are "
-            f"outside){hint}"
-        )
-    return labels.astype(np.int64)
-
-
-def _probabilities(labels: np.ndarray, samples: int, classes: int) -> np.ndarray:
-    """One-hot labels or probabilities, checked."""
-    check_number(labels, samples)
-    if labels.shape != (samples, classes) or labels.dtype.kind not in "biuf":
-        raise DataError(
-            f"y has shape {labels.shape} and dtype {labels.dtype}; labels are integers of shape "
-            f"({samples},) or one-hot of shape ({samples}, {classes})"
-        )
-    rows = labels.astype(np.float64)
-    sums = rows.sum(axis=1)
-    wrong = np.flatnonzero(~((rows >= 0).all(axis=1) & (np.abs(sums - 1) <= 1e-4)))
-    if len(wrong):
-        raise DataError(
-            f"row {wrong[0]} of y sums to {sums[wrong[0]]:g}; one-hot rows and probabilities are "
-            "at least 0 and sum to 1"
-        )
-    return rows

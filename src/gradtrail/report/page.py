@@ -136,7 +136,7 @@ def _curves(run: Run, history: History) -> str:
     """Loss, accuracy and learning rate over the training."""
     course = run.recipe.course()
     rate, schedule = course.optimizer.lr, course.schedule
-    per_epoch = -(-len(labels_of(run.data.train)) // course.batch_size)
+    per_epoch = course.steps(len(labels_of(run.data.train)))
     total = course.epochs * per_epoch
     factors = (
         1.0 if schedule is None else schedule.factor((step + 0.5) / total)

@@ -124,6 +124,7 @@ class TrainingTable:
     epochs: int = 1
     batch_size: int = 64
     shuffle: bool = True
+    drop_last: bool = False
     seed: int = 0
     engine: str | None = None
     threads: int | None = None

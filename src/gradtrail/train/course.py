@@ -8,7 +8,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from ..data.augment import Augment
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DataError
 from ..layers import Loss
 from ..layers.base import flags, plain, positive, seeded
 from ..layers.losses import loss_for
@@ -37,6 +37,7 @@ class Course:
     epochs: int = 1
     batch_size: int = 64
     shuffle: bool = True
+    drop_last: bool = False
     augment: Augment | None = None
     mixup: float = 0.0
     clip_norm: float | None = None
@@ -49,7 +50,7 @@ class Course:
         positive("train", epochs=self.epochs, batch_size=self.batch_size)
         for name in ("epochs", "batch_size"):
             object.__setattr__(self, name, int(getattr(self, name)))
-        flags("train", shuffle=self.shuffle)
+        flags("train", shuffle=self.shuffle, drop_last=self.drop_last)
         object.__setattr__(self, "seed", seeded("train", self.seed))
         kinds = {
             "optimizer": (Optimizer, "gt.Adam()"),
@@ -81,15 +82,25 @@ class Course:
             decay=self.average,
         )
 
+    def steps(self, count: int) -> int:
+        """How many steps an epoch of so many samples has."""
+        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
+
     def fits(self, network: Network, count: int) -> None:
         """Refuse now what a batch of some size will not fit.
 
         Raises:
-            DataError: batches that batch norm cannot normalise.
+            DataError: batches that batch norm cannot normalise, or no whole one.
             ShapeError: outputs that the loss does not compare.
         """
+        if not self.steps(count):
+            raise DataError(
+                f"train: {count} samples fill no batch of {self.batch_size}, and drop_last=True "
+                f"leaves out what fills none; choose a batch_size up to {count}"
+            )
         size = min(self.batch_size, count)
-        for samples in {size, count % size or size}:
+        left = 0 if self.drop_last else count % size
+        for samples in {size, left or size}:
             network.system(samples, training=True, loss=self.loss)
 
     def settings(self) -> dict[str, Any]:
@@ -101,7 +112,8 @@ class Course:
         objects = ("loss", "optimizer", "schedule", "augment", "stopping")
         given = {n: getattr(self, n) for n in objects}
         settings = {n: None if o is None else o.settings() for n, o in given.items()}
-        return {n: plain(getattr(self, n)) for n in numbers} | settings
+        dropping = {"drop_last": True} if self.drop_last else {}  # older checkpoints have none
+        return {n: plain(getattr(self, n)) for n in numbers} | settings | dropping
 
 
 def _number(name: str, value: Any, least: float, below: float, *, above: bool = False) -> None:

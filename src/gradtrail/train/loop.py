@@ -43,6 +43,7 @@ def train(
     epochs: int = 1,
     batch_size: int = 64,
     shuffle: bool = True,
+    drop_last: bool = False,
     augment: Augment | None = None,
     mixup: float = 0.0,
     clip_norm: float | None = None,
@@ -70,6 +71,8 @@ def train(
         epochs: how often all samples are seen, at least 1.
         batch_size: samples per step; the last step of an epoch takes what is left.
         shuffle: whether each epoch has an order of its own.
+        drop_last: whether the last samples of an epoch's order are left out where they fill no
+            batch; with `shuffle`, others each time.
         augment: how images are changed at random each time they are seen; None for not.
         mixup: α of the Beta distribution by which two samples and their labels are mixed; 0 for
             not, 0.2 is usual.
@@ -112,6 +115,7 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         shuffle=shuffle,
+        drop_last=drop_last,
         augment=augment,
         mixup=mixup,
         clip_norm=clip_norm,

@@ -108,7 +108,7 @@ class Training:
         self.network, self.course, self.feed, self.held_out = network, course, feed, held_out
         self.engine, self.trainer, self.optimizer = engine, trainer, optimizer
         self.observers = tuple(observers)
-        self.steps = -(-len(feed) // course.batch_size)
+        self.steps = course.steps(len(feed))
         self.start = self.position = Position()
         self.drawn = network.drawn  # when it began: its draws go on from there
         self.history = History()
@@ -163,7 +163,7 @@ class Training:
         course, start = self.course, self.position
         before = self.drawn
         drawn = Drawn(before.epochs + start.epoch, before.steps + start.epoch * self.steps)
-        order, place = self.order(start.epoch), start.place
+        order, place = self._taken(start.epoch), start.place
         batches = self.feed.batches(
             order, course.batch_size, seed=course.seed, drawn=drawn, start=place
         )
@@ -266,6 +266,10 @@ class Training:
             return np.arange(len(self.feed), dtype=np.int64)
         draw = stream(self.course.seed, "order", self.drawn.epochs + epoch)
         return draw.permutation(len(self.feed)).astype(np.int64, copy=False)
+
+    def _taken(self, epoch: int) -> np.ndarray:
+        """The part of an epoch's order that its steps take."""
+        return self.order(epoch)[: self.steps * self.course.batch_size]
 
     def show(self) -> None:
         """Write to the network what the training is to be judged by: averages, where they are."""
