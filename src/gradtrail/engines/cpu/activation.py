@@ -10,11 +10,33 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...equation import Applied, Contraction, Node
-from ...equation.scalar import Expression, Function, Literal, Variable, step, where
+from ...equation.scalar import (
+    Call,
+    Expression,
+    Function,
+    Literal,
+    Variable,
+    maximum,
+    sigmoid,
+    step,
+    tanh,
+    where,
+)
 
-__all__ = ["slope_of_value"]
+__all__ = ["function_of", "slope_of_value"]
 
-_Z = Variable("x")
+_X = Variable("x")
+
+
+def function_of(node: Node) -> Function | None:
+    """The function that a node applies to every element where it stands; None of other nodes."""
+    equation = node.equation
+    if not isinstance(equation, Contraction) or equation.kind != "pointwise":
+        return None
+    (term,) = equation.terms
+    (factor,) = term.factors
+    alike = factor.access.positions == term.target.positions and term.scale.value == 1
+    return factor.function if isinstance(factor, Applied) and alike else None
 
 
 def slope_of_value(node: Node, equation: Contraction) -> Contraction:
@@ -24,15 +46,12 @@ def slope_of_value(node: Node, equation: Contraction) -> Contraction:
         node: any node.
         equation: its adjoint.
     """
-    if node.equation.kind != "pointwise" or not isinstance(node.equation, Contraction):
-        return equation
-    applied = node.equation.terms[0].factors[0]
-    assert isinstance(applied, Applied)
-    body = _slope(applied.function)
-    if body is None:
+    function = function_of(node)
+    body = None if function is None else _slope(function.body)
+    if function is None or body is None:
         return equation
     (term,) = equation.terms
-    slope = Function(f"{applied.function.name}′ of its value", body)
+    slope = Function(f"{function.name}′ of its value", body)
     result = node.equation.target.array
     factors = tuple(
         Applied(slope, f.access.to(result)) if isinstance(f, Applied) else f for f in term.factors
@@ -41,23 +60,27 @@ def slope_of_value(node: Node, equation: Contraction) -> Contraction:
     return replace(equation, terms=(replace(term, factors=factors),), shapes=tuple(shapes.items()))
 
 
-def _slope(function: Function) -> Expression | None:
-    """The slope as an expression in the function's value, called x there."""
-    match function.name:
-        case "relu":
-            return step(_Z)
-        case "sigmoid":
-            return _Z * (1 - _Z)
-        case "tanh":
-            return 1 - _Z * _Z
-        case "leaky_relu":
-            negative = _negative_slope(function)
-            if negative is not None and negative > 0:
-                return where(_Z, Literal(1.0), Literal(negative))
+def _slope(body: Expression) -> Expression | None:
+    """The slope as an expression in the function's value, called x there; None where it needs x.
+
+    It follows from what the function is, and not from its name, which a layer may choose freely.
+    """
+    if body == maximum(_X, 0):
+        return step(_X)
+    if body == sigmoid(_X):
+        return _X * (1 - _X)
+    if body == tanh(_X):
+        return 1 - _X * _X
+    negative = _negative_slope(body)
+    if negative > 0:  # so that the value is above 0 exactly where x is
+        return where(_X, Literal(1.0), Literal(negative))
     return None
 
 
-def _negative_slope(function: Function) -> float | None:
-    """The slope below 0: minus the value at −1."""
-    found = -function(-1.0)
-    return found if function(-2.0) == -2 * found else None
+def _negative_slope(body: Expression) -> float:
+    """What x is multiplied by below 0, of a function that leaves it as it is above; 0 of others."""
+    match body:
+        case Call("where", (condition, positive, Call("mul", (Literal(value), other)))):
+            if condition == positive == other == _X:
+                return value
+    return 0.0

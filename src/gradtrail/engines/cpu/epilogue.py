@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ...equation.scalar import Function
+from ...equation.scalar import Call, Function
 from .builder import Code, Value
 from .functions import compiled
 from .nest import Epilogue, Stream
 
 __all__ = ["finished", "is_unit"]
-
-_UNIT = ("relu′", "relu′ of its value")
-"""Slopes that are 0 or 1: what they let through needs no product."""
 
 
 def finished(
@@ -51,5 +48,9 @@ def _sloped(code: Code, step: Epilogue, value: Value, at: Value) -> Value:
 
 
 def is_unit(function: Function | None) -> bool:
-    """Whether a slope is 0 or 1 everywhere."""
-    return function is not None and function.name in _UNIT
+    """Whether a slope is 0 or 1 everywhere: what it lets through needs no product."""
+    return (
+        function is not None
+        and isinstance(function.body, Call)
+        and function.body.operation == "step"
+    )

@@ -21,6 +21,7 @@ import numpy as np
 
 from ...equation import Access, Applied, Contraction, Node, Selection, System, Term
 from ...equation import Factor as EquationFactor
+from .activation import function_of
 from .addresses import lanes_of, reach
 from .contraction import solved
 from .frame import Field
@@ -94,7 +95,7 @@ class _Builder:
         """Contractions with products whose result goes through one function: name → that node."""
         found: dict[str, Node] = {}
         for node in self.system.nodes:
-            if node.equation.kind != "pointwise":
+            if function_of(node) is None:
                 continue
             before = self.system.producer.get(node.inputs[0])
             if before is None or len(self.system.readers[before.output]) != 1:
@@ -232,10 +233,7 @@ class _Builder:
         stored = _stream(target, layout, 0, lane)
         epilogue: tuple[Epilogue, ...] = ()
         if after is not None:
-            assert isinstance(after.equation, Contraction)
-            applied = after.equation.terms[0].factors[0]
-            assert isinstance(applied, Applied)
-            epilogue = (Epilogue("apply", applied.function),)
+            epilogue = (Epilogue("apply", function_of(after)),)
         nest = self._scheduled(stored, tuple(sums), ranges, target, epilogue)
         work = prod(equation.range_of[n] for n in equation.terms[-1].names)
         self._call(NestKernel(nest), tuple(letters), node.name, work)

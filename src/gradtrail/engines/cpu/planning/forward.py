@@ -12,6 +12,7 @@ from ....equation.frozen import frozen
 from ....errors import ArgumentError
 from ....layers import Dropout
 from ....layers.base import Draws
+from ..activation import function_of
 from ..frame import Field
 from ..kernels.base import Kernel
 from ..kernels.losses import CrossEntropyLoss, SquaredErrorLoss
@@ -23,7 +24,7 @@ from ..nest import Epilogue
 from . import winograd
 from .draft import Draft, Ending
 from .normalisation import normalise
-from .work import function_of, gradient, maxima, value
+from .work import gradient, maxima, value
 
 __all__ = ["NoDraws", "forward"]
 

@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 from ....equation import Node, Normalisation
+from ..activation import function_of
 from ..frame import Field
 from ..kernels.normalisation import (
     GradientSums,
@@ -18,7 +19,7 @@ from ..kernels.statistics import BlockStatistics, JoinStatistics
 from ..layout import Layout
 from ..program import Call
 from .draft import Draft
-from .work import Sent, function_of, gradient, per_sample, value
+from .work import Sent, gradient, per_sample, value
 
 __all__ = ["normalise", "normalise_back"]
 

@@ -19,7 +19,7 @@ from ....equation import (
 from ....equation import Loss as LossEquation
 from ....equation import per_sample as shares
 from ....equation.scalar import Function
-from ..activation import slope_of_value
+from ..activation import function_of, slope_of_value
 from ..contraction import Form, forms
 from ..kernels.selection import halves
 from ..options import Options, Policy
@@ -31,7 +31,6 @@ __all__ = [
     "Sent",
     "Work",
     "copies",
-    "function_of",
     "gradient",
     "maxima",
     "per_sample",
@@ -180,7 +179,7 @@ class Work:
         """Nodes that compute a function along with their own result: name → that function's."""
         found: dict[str, Node] = {}
         for node in self.system.nodes:
-            if not isinstance(node.equation, Contraction) or node.equation.kind != "pointwise":
+            if function_of(node) is None:
                 continue
             before = self.system.producer.get(node.inputs[0])
             if before is None or len(self.readers(before.output)) != 1:
@@ -276,14 +275,6 @@ def maxima(pool: Node) -> tuple[str, str]:
     """The arrays of a pool's results and winners."""
     assert isinstance(pool.equation, Selection)
     return pool.output, pool.array_of[pool.equation.winner]
-
-
-def function_of(node: Node) -> Function:
-    """The function of a pointwise node."""
-    assert isinstance(node.equation, Contraction)
-    factor = node.equation.terms[0].factors[0]
-    assert isinstance(factor, Applied)
-    return factor.function
 
 
 def _summands(node: Node) -> tuple[str, ...]:
