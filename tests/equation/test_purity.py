@@ -17,6 +17,8 @@ ALLOWED = {
     "errors": (),
     "equation": ("errors",),
     "streams": (),
+    "forking": (),
+    "homes": (),
     "layers": ("equation", "errors", "streams"),
     "samples": ("errors",),
     "field": ("equation", "errors"),
@@ -31,14 +33,14 @@ ALLOWED = {
     "network": ("equation", "errors", "layers", "named_arrays", "samples"),
     "architecture": ("equation", "errors", "layers", "network"),
     "files": ("architecture", "errors"),
-    "data": ("equation.frozen", "errors", "layers", "streams"),
-    "engines": ("equation", "errors", "layers"),
+    "data": ("equation.frozen", "errors", "forking", "homes", "layers", "streams"),
+    "engines": ("equation", "errors", "forking", "homes", "layers"),
     "trace": (
         *("engines", "equation", "errors", "field", "figures"),
         *("layers", "network", "optional", "reach", "tables"),
     ),
     "train": (
-        *("data", "engines", "equation", "errors", "figures", "files"),
+        *("data", "engines", "equation", "errors", "figures", "files", "forking"),
         *("layers", "optional", "streams", "tables", "trace"),
     ),
     "runs": (
@@ -55,7 +57,7 @@ ALLOWED = {
     ),
     "sklearn": ("errors", "interop"),
     "explore": (
-        *("data", "engines", "equation", "errors", "files"),
+        *("data", "engines", "equation", "errors", "files", "forking"),
         *("layers", "network", "optional", "plan", "trace", "train"),
     ),
     "cli": ("",),

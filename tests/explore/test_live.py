@@ -477,3 +477,27 @@ def test_the_page_of_a_training_has_the_port_that_was_said(
     monkeypatch.setattr(Explorer, "wait", lambda explorer: None)
     result = trained(out, *page)
     assert f"exploring at http://127.0.0.1:{port}/" in result.output
+
+
+def _none(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_a_training_goes_on_where_no_thread_follows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = Live()
+    made = training([live], epochs=1)
+    session = session_of(made, *data(4), "digits")
+    monkeypatch.setattr(threading.Thread, "start", _none)
+    with pytest.warns(gt.GradtrailWarning, match="shows the losses alone, since no thread can be"):
+        live.watch(made, session)
+    monkeypatch.undo()
+    assert made.run().steps == 6
+    assert live.status()["losses"][-1][0] == 6
+    live.close()
+
+
+def test_a_page_without_a_thread_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = session_of(training([], epochs=1), *data(4), "digits")
+    monkeypatch.setattr(threading.Thread, "start", _none)
+    with pytest.raises(gt.ArgumentError, match=r"cannot be served, since no thread can be started"):
+        _ = Explorer(session).url

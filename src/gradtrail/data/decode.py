@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ..forking import renewed
+
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
@@ -131,10 +133,25 @@ def quiet() -> Iterator[None]:
             if _readers == 0:
                 with suppress(ValueError):  # someone else has put other filters in place
                     warnings.filters.remove(_filter)  # type: ignore[attr-defined]
+                _filter = None
 
 
-_lock, _readers = threading.Lock(), 0
+_lock: threading.Lock
+_readers: int
 _filter: object = None
+
+
+def _alone() -> None:
+    """Nobody reads yet; in a forked process the readers stayed behind, and their filter with it."""
+    global _lock, _readers, _filter
+    _lock, _readers = threading.Lock(), 0
+    if _filter is not None:
+        with suppress(ValueError):
+            warnings.filters.remove(_filter)  # type: ignore[attr-defined]
+        _filter = None
+
+
+renewed(_alone)
 
 
 @contextmanager

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from pathlib import Path
 from typing import Any, TypeVar, final
 
 import numpy as np
 
 from ..errors import DataError
+from ..forking import renewed
 from .decode import Header, Target, UnreadableError, decoded, header, quiet
 from .progress import Progress
 
@@ -37,6 +38,9 @@ class Pool:
     def __init__(self, threads: int | None) -> None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         self.threads = threads or cores or 1
+        renewed(self._begin)
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._executor: ThreadPoolExecutor | None = None
 
@@ -53,15 +57,12 @@ class Pool:
         step = max(1, min(_TASK, -(-count // self.threads)))
         stretches = [range(at, min(at + step, count)) for at in range(0, count, step)]
         with quiet():
-            if len(stretches) < 2 or self.threads == 1:
+            futures = self._submitted(work, stretches)
+            if not futures:
                 for stretch in stretches:
                     yield work(stretch)
                     counted(stretch.stop)
                 return
-            with self._lock:
-                if self._executor is None:
-                    self._executor = ThreadPoolExecutor(self.threads, "gradtrail-images")
-            futures = {self._executor.submit(work, stretch): stretch for stretch in stretches}
             done = 0
             try:
                 for future in as_completed(futures):
@@ -72,6 +73,26 @@ class Pool:
                 for future in futures:
                     future.cancel()
                 wait(futures)
+
+    def _submitted(
+        self, work: Callable[[Sequence[int]], T], stretches: Sequence[range]
+    ) -> dict[Future[T], range]:
+        """What the threads were given to do; nothing where the caller is to do it alone.
+
+        Where the system starts no more threads, half as many are tried.
+        """
+        if len(stretches) < 2:
+            return {}
+        with self._lock:
+            while self.threads > 1:
+                if self._executor is None:
+                    self._executor = ThreadPoolExecutor(self.threads, "gradtrail-images")
+                try:
+                    return {self._executor.submit(work, stretch): stretch for stretch in stretches}
+                except RuntimeError:  # what was submitted is done, or is not begun any more
+                    self._executor.shutdown(cancel_futures=True)
+                    self._executor, self.threads = None, self.threads // 2
+            return {}
 
 
 @final

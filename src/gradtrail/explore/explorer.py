@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DataError, MissingPackageError
 from ..files import write_bytes
+from ..forking import renewed
 from ..layers.base import flags, positive
 from ..layers.labels import check_number
 from ..layers.losses import loss_for
@@ -53,6 +54,9 @@ class Explorer:
         self._server: Server | None = None
         self._widget: Any = None
         self._shown = -1
+        renewed(self._open)
+
+    def _open(self) -> None:
         self._closed = threading.Event()
 
     @property

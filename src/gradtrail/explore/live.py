@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import warn
+from ..forking import renewed
 from ..trace import trace
 from ..train import History, Observer, Seen
 from .health import health
@@ -90,10 +92,13 @@ class Live(Observer):
         self._asked = -np.inf  # when the page asked last
         self._last, self._cost, self._answered = self._since, 0.0, 0.0  # of the last look
         self._health: list[dict[str, Any]] = []
-        self._wake = threading.Condition()
+        renewed(self._free)
         self._waiting: dict[str, np.ndarray] | None = None
         self._busy = self._closed = False
         self._thread: threading.Thread | None = None
+
+    def _free(self) -> None:
+        self._wake = threading.Condition()
 
     def watch(
         self, training: Training, session: Session, answering: Callable[[], float] = _nothing
@@ -110,7 +115,11 @@ class Live(Observer):
         self._epochs, self._steps = training.course.epochs, training.steps
         self.running = True  # a page that asks before the first step is to go on asking
         self._thread = threading.Thread(target=self._work, name="gradtrail-live", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as cause:  # the training goes on all the same
+            self._thread, self._closed = None, True
+            warn(f"the page shows the losses alone, since no thread can be started ({cause})")
 
     def begin(self, history: History, epochs: int, steps: int) -> None:
         """See `Observer.begin`."""

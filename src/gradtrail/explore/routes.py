@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..errors import ArgumentError, GradtrailError
+from ..forking import renewed
 from .describe import describe, sides
 from .naming import attachment, file_name
 from .packing import json_bytes, packed, stored
@@ -76,6 +77,9 @@ class Routes:
     ) -> None:
         self.session, self.document, self.files, self.live = session, document, files, live
         self.seconds = 0.0
+        renewed(self._free)
+
+    def _free(self) -> None:
         self._counting = threading.Lock()
 
     def app(self) -> Starlette:

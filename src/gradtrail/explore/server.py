@@ -52,7 +52,7 @@ class Server:
         live: the training that the page follows, if any.
 
     Raises:
-        ArgumentError: the port is taken, or not ours to take.
+        ArgumentError: the port is taken, or not ours to take, or there is no thread to be had.
     """
 
     def __init__(self, session: Session, port: int = 0, live: Live | None = None) -> None:
@@ -69,7 +69,14 @@ class Server:
             name="gradtrail-explore",
             daemon=True,
         )
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as cause:
+            self._socket.close()
+            raise ArgumentError(
+                f"the page cannot be served, since no thread can be started ({cause}); end other "
+                "programs, or save the page instead"
+            ) from cause
         while not self._server.ready.wait(0.05) and self._thread.is_alive():
             pass
 

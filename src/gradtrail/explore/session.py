@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError, DataError, UnknownNameError, unknown
+from ..forking import renewed
 from ..trace import Trace, trace
 from ..trace.element import Side
 from ..trace.export import plain
@@ -78,13 +79,16 @@ class Session:
         fill(self.network, traced.value)
         self.loss, self.training, self.seed = origin.loss, origin.training, origin.seed
         self.engine, self._optimizer = origin.engine, optimizer
-        self.lock = threading.RLock()
+        renewed(self._free)
         self.following: bool | None = None
         self._latest: Mapping[str, np.ndarray] | None = None
         self._first: tuple[Trace, Mapping[str, np.ndarray]] = traced, self._arrays()
         self.version = -1
         self._changes: tuple[tuple[int, float], dict[str, np.ndarray]] | None = None
         self._begin()
+
+    def _free(self) -> None:
+        self.lock = threading.RLock()
 
     def _begin(self) -> None:
         """The step as it was at first, or as the training that is followed had it last."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..data.images import Images
+from ..forking import renewed
 
 __all__ = ["pixels_ahead"]
 
@@ -71,13 +72,18 @@ class _Reader:
 
     def __init__(self, source: Images, parts: Sequence[np.ndarray]) -> None:
         self.source, self.parts = source, parts
-        self._ready: Queue[Pixels | BaseException] = Queue(_AHEAD)
-        self._closed = threading.Event()
+        renewed(self._begin)
         self._thread = threading.Thread(target=self._run, name="gradtrail-reader", daemon=True)
 
+    def _begin(self) -> None:
+        """As with nothing read; in a forked process the thread stayed behind, and its locks."""
+        self._ready: Queue[Pixels | BaseException] = Queue(_AHEAD)
+        self._closed = threading.Event()
+
     def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
+        """Begin to read; where the system starts no more threads, nothing is read ahead."""
+        with suppress(RuntimeError):
+            self._thread.start()
 
     def _run(self) -> None:
         try:
@@ -97,7 +103,10 @@ class _Reader:
 
     def batches(self) -> Iterator[Pixels]:
         """What was read, in order; what a reading failed with is raised where it is met."""
-        for _ in self.parts:
+        for places in self.parts:
+            if self._ready.empty() and not self._thread.is_alive():
+                yield _read(self.source, places)
+                continue
             found = self._ready.get()
             if isinstance(found, BaseException):
                 raise found

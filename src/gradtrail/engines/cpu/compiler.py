@@ -17,8 +17,10 @@ from typing import Any
 
 import llvmlite
 
+from ...forking import renewed
 from .cache import read, stored_path, write
 from .image import Image, Mapped, linked
+from .llvm import INSIDE, library
 from .target import Target
 
 __all__ = ["Compiler", "assembly"]
@@ -33,19 +35,9 @@ def _generator() -> bytes:
     return digest.digest()
 
 
-@cache
-def _llvm() -> Any:
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    llvm.initialize_native_asmparser()
-    return llvm
-
-
 def _machine(target: Target) -> Any:
     """A fresh target machine: an execution engine owns its own."""
-    llvm = _llvm()
+    llvm = library()
     found = llvm.Target.from_triple(llvm.get_process_triple())
     return found.create_target_machine(
         cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default"
@@ -53,7 +45,7 @@ def _machine(target: Target) -> Any:
 
 
 def _parsed(text: str) -> Any:
-    llvm = _llvm()
+    llvm = library()
     module = llvm.parse_assembly(text)
     module.triple = llvm.get_process_triple()
     return module
@@ -61,7 +53,8 @@ def _parsed(text: str) -> Any:
 
 def assembly(text: str, target: Target) -> str:
     """The machine code of a module as assembler text."""
-    return str(_machine(target).emit_assembly(_parsed(text)))
+    with INSIDE:
+        return str(_machine(target).emit_assembly(_parsed(text)))
 
 
 Piece = tuple[str, str, Callable[[], str]]
@@ -81,6 +74,9 @@ class Compiler:
         self.found = 0
         self._addresses: dict[tuple[str, str], int] = {}
         self._kept: list[Any] = []
+        renewed(self._free)
+
+    def _free(self) -> None:
         self._lock = threading.Lock()
 
     def addresses(self, pieces: Sequence[Piece]) -> list[int]:
@@ -121,19 +117,21 @@ class Compiler:
 
     def _by_llvm(self, pieces: Sequence[Piece], objects: Sequence[bytes]) -> dict[str, int]:
         """All functions by LLVM's own loader."""
-        llvm = _llvm()
-        holder = llvm.parse_assembly("")
-        holder.triple = llvm.get_process_triple()
-        engine = llvm.create_mcjit_compiler(holder, _machine(self.target))
-        for one in objects:
-            engine.add_object_file(llvm.ObjectFileRef.from_data(one))
-        engine.finalize_object()
-        self._kept.append(engine)
-        return {name: int(engine.get_function_address(name)) for name, _, _ in pieces}
+        with INSIDE:
+            llvm = library()
+            holder = llvm.parse_assembly("")
+            holder.triple = llvm.get_process_triple()
+            engine = llvm.create_mcjit_compiler(holder, _machine(self.target))
+            for one in objects:
+                engine.add_object_file(llvm.ObjectFileRef.from_data(one))
+            engine.finalize_object()
+            self._kept.append(engine)
+            return {name: int(engine.get_function_address(name)) for name, _, _ in pieces}
 
     def _objects(self, pieces: Sequence[Piece]) -> list[bytes]:
         """The objects, each once; compiled where they are not found."""
-        version = ".".join(map(str, _llvm().llvm_version_info))
+        with INSIDE:
+            version = ".".join(map(str, library().llvm_version_info))
         texts = {description: text for _, description, text in pieces}
         return [self._object(version, d, text) for d, text in texts.items()]
 
@@ -144,7 +142,9 @@ class Compiler:
             self.found += 1
             return stored
         self.compiled += 1
-        made = bytes(_machine(self.target).emit_object(_parsed(text())))
+        written = text()
+        with INSIDE:
+            made = bytes(_machine(self.target).emit_object(_parsed(written)))
         write(path, made)
         return made
 

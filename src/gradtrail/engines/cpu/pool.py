@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import os
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
 
+from ...errors import ArgumentError, warn
+from ...forking import renewed
 from .compiler import Compiler
 from .context import Assembled, address
 from .driver import CONTROL, Control, driver_text
-from .target import Target
+from .target import Target, runnable
 
 __all__ = ["Pool", "pool_for"]
 
 
 _PATIENCE = 20_000
 """How many looks in vain, about a millisecond, before a thread goes to sleep."""
+
+_AGAIN = 10.0
+"""Seconds after which a thread is asked for again that the system refused."""
 
 _POOLS: dict[Target, Pool] = {}
 
@@ -36,13 +41,22 @@ def pool_for(target: Target) -> Pool:
 
 
 class Pool:
-    """Native threads behind one control record.
+    """Native threads behind one control record; all machine code runs through one.
 
     Args:
         target: what the driver is compiled for.
+
+    Raises:
+        ArgumentError: this machine has not what the target needs.
     """
 
     def __init__(self, target: Target) -> None:
+        if not runnable(target):
+            raise ArgumentError(
+                f"this machine cannot run code for {target.cpu}; leave out target=, or unset "
+                "GRADTRAIL_CPU and GRADTRAIL_CPU_FEATURES. Such code can be looked at with "
+                "net.explain"
+            )
         compiler = Compiler(target)
         step, worker = compiler.addresses(
             [("run_step", "driver", driver_text), ("run_worker", "driver", driver_text)]
@@ -56,15 +70,18 @@ class Pool:
         self._control = self._memory[skip : skip + CONTROL]
         self._words = self._control.data
         self._address = address(self._control)
+        self._refused = 0.0
+        renewed(self._begin)
+        atexit.register(self.close)
+
+    def _begin(self) -> None:
+        """As without threads; in a forked process they stayed behind, perhaps within a step."""
+        self._running, self._wake = threading.Lock(), threading.Condition()
         self._threads: dict[int, threading.Thread] = {}
         self._owners: dict[int, int] = {}
-        self._wake = threading.Condition()
         self._asleep: set[int] = set()
         self._failed: dict[int, BaseException] = {}
-        self._running = threading.Lock()
-        atexit.register(self.close)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forked)
+        self._control[:] = 0
 
     def run(self, phases: Assembled, frame: int, threads: int) -> None:
         """Run all phases of a step.
@@ -80,9 +97,7 @@ class Pool:
         threads = min(threads, phases.tasks)
         with self._running:
             self._words[Control.WANTED] = threads - 1
-            for number in range(1, threads):
-                if number not in self._threads:
-                    self._start(number)
+            self._fill(threads)
             if min(self._asleep, default=threads) < threads:
                 with self._wake:
                     self._wake.notify_all()
@@ -92,11 +107,25 @@ class Pool:
             self._threads.pop(number)  # a new one takes its number
             raise failure
 
-    def _forked(self) -> None:
-        """In a forked process: the threads stayed behind, perhaps in the middle of a step."""
-        self._running, self._wake = threading.Lock(), threading.Condition()
-        self._threads, self._owners, self._failed, self._asleep = {}, {}, {}, set()
-        self._control[:] = 0
+    def _fill(self, threads: int) -> None:
+        """Start the threads that are missing; where the system has none, a step goes without.
+
+        They change no result, and whoever comes takes the tasks of those who do not.
+        """
+        missing = [number for number in range(1, threads) if number not in self._threads]
+        if not missing or time.monotonic() < self._refused:
+            return
+        try:
+            for number in missing:
+                self._start(number)
+        except (RuntimeError, MemoryError) as cause:
+            first, self._refused = not self._refused, time.monotonic() + _AGAIN
+            if first:
+                warn(
+                    f"the system starts no more threads ({cause}), so {len(self._threads) + 1} "
+                    f"instead of {threads} share the work; results are the same, and it is tried "
+                    "again from time to time"
+                )
 
     def _start(self, number: int) -> None:
         thread = threading.Thread(

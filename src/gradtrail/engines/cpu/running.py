@@ -11,7 +11,8 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
 
-from ...errors import ArgumentError, DataError
+from ...errors import DataError
+from ...forking import renewed
 from ..base import Batch, Computed, Evaluated, Samples
 from ..sample_gradients import Factors, Part, SampleGradients, Summed
 from .compiler import Compiler
@@ -21,7 +22,7 @@ from .kept import Kept
 from .listing import Listing, listed, listing_of
 from .options import Options
 from .pool import Pool, pool_for
-from .target import Target, runnable
+from .target import Target
 
 if TYPE_CHECKING:
     from ...layers import Loss
@@ -57,12 +58,6 @@ class Loaded:
     def __init__(
         self, listing: Listing, program: Callable[[], Program], target: Target, threads: int
     ) -> None:
-        if not runnable(target):
-            raise ArgumentError(
-                f"this machine cannot run code for {target.cpu}; leave out target=, or unset "
-                "GRADTRAIL_CPU and GRADTRAIL_CPU_FEATURES. Such code can be looked at with "
-                "net.explain"
-            )
         self.listing, self.threads = listing, threads
         self.context = Context(listing, threads)
         self.pool: Pool = pool_for(target)
@@ -82,6 +77,9 @@ class Loaded:
         self._packed = False
         self._samples: ReferenceType[Samples] | None = None
         self._order, self._first = _NOWHERE, 0
+        renewed(self._free)
+
+    def _free(self) -> None:
         self.lock = threading.RLock()
 
     def feed(self, batch: Batch, *, labels: bool) -> None:

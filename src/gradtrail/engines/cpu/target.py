@@ -18,6 +18,7 @@ import llvmlite
 from ...equation.frozen import frozen
 from ...errors import ArgumentError
 from .cache import read, stored_path, write
+from .llvm import INSIDE
 
 __all__ = ["LANES", "Target", "host", "runnable", "target_for"]
 
@@ -94,9 +95,10 @@ def _detected() -> tuple[str, str]:
     if kept is not None and kept.count(b"\n") == 1:
         name, features = kept.decode().split("\n")
         return name, features
-    import llvmlite.binding as llvm
+    with INSIDE:
+        import llvmlite.binding as llvm
 
-    found = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+        found = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
     write(path, "\n".join(found).encode())
     return found
 

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from ...forking import renewed
 from .context import Assembled, address, aligned, assembled, bits
 from .frame import FIELDS, Field
 from .kernels.warp import Warp
@@ -34,11 +35,11 @@ class _Warper:
     """
 
     def __init__(self, target: Target, shape: tuple[int, ...], element: str, threads: int) -> None:
-        self.kernel, self.threads = Warp(shape[0], shape[1], shape[2], element), threads
+        self.pool, self.threads = pool_for(target), threads
+        self.kernel = Warp(shape[0], shape[1], shape[2], element)
         symbol, compiler = self.kernel.symbol, compiler_for(target)
         piece = (symbol, symbol, partial(self.kernel.text, target))
         (self.address,) = compiler.addresses([piece])
-        self.pool = pool_for(target)
         self.frame = np.zeros(FIELDS, np.int64)
         stride = -(-4 * shape[0] * self.kernel.plane // 64) * 64
         self.scratch = aligned(threads * stride)
@@ -49,6 +50,9 @@ class _Warper:
         self.tables[:, :count] = np.indices(shape[1:]).reshape(2, count)
         self.frame[Field.SHARED] = address(self.tables)
         self._phases: dict[int, Assembled] = {}
+        renewed(self._free)
+
+    def _free(self) -> None:
         self._running = threading.Lock()
 
     def run(

@@ -1,0 +1,84 @@
+"""What a forked process has to begin anew, in one place.
+
+A fork copies all of the memory and one thread. A lock that another thread held at that moment stays
+locked in the child for ever, and what that thread was about to do is done by nobody. So whoever
+holds locks, threads or what is said of them makes them in a method and hands it to `renewed`: it is
+called at once, and again in every forked child. What belongs to a library that knows nothing of
+forks is guarded by a lock from `held_over_forks` instead: a fork waits until nobody is inside.
+
+Systems without fork never call any of this.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from types import MethodType
+from weakref import WeakMethod
+
+__all__ = ["held_over_forks", "renewed"]
+
+_PATIENCE = 30.0
+"""Seconds that a fork waits for a library at most."""
+
+_Renewal = Callable[[], object]
+_RENEWALS: list[Callable[[], _Renewal | None]] = []
+_GUARDS: list[threading.RLock] = []
+_MINE = threading.local()
+"""The guards that a thread holds while it forks."""
+
+
+def renewed(renewal: _Renewal) -> None:
+    """Call a function or a method now, and in every forked child as long as its object lives.
+
+    Args:
+        renewal: makes locks and the like; it may neither wait nor fail.
+    """
+    renewal()
+    if isinstance(renewal, MethodType):
+        _RENEWALS.append(WeakMethod(renewal, _RENEWALS.remove))
+    else:
+        _RENEWALS.append(lambda: renewal)
+
+
+def held_over_forks() -> threading.RLock:
+    """A lock that nobody else holds at the moment of a fork, so that it guards whole steps."""
+    made = threading.RLock()
+    _GUARDS.append(made)
+    return made
+
+
+def _before() -> None:
+    _MINE.taken = [guard for guard in _GUARDS if guard.acquire(timeout=_PATIENCE)]
+
+
+def _behind() -> None:
+    for guard in _MINE.taken:
+        guard.release()
+
+
+def _child() -> None:
+    _behind()
+    _free_cached_properties()
+    for held in list(_RENEWALS):
+        renewal = held()
+        if renewal is not None:
+            renewal()
+
+
+def _free_cached_properties() -> None:
+    """Before Python 3.12 each of them has a lock, which all objects of its class share."""
+    if sys.version_info >= (3, 12):
+        return
+    inside = [m for n, m in list(sys.modules.items()) if n.partition(".")[0] == __package__]
+    for made in [c for module in inside for c in vars(module).values() if isinstance(c, type)]:
+        for held in vars(made).values():
+            if isinstance(held, cached_property):
+                vars(held)["lock"] = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before, after_in_parent=_behind, after_in_child=_child)

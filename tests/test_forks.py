@@ -1,0 +1,262 @@
+"""A process forks while its threads compute: the child computes, too, and waits for none of them.
+
+Each child says what it found by its exit code; one that is not done within `PATIENCE` seconds is
+killed and counted as hanging, so that these tests end by themselves.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gradtrail as gt
+from gradtrail.data import decode
+from gradtrail.data.store import Pool
+from gradtrail.engines.cpu import llvm, running, warping
+from gradtrail.engines.cpu.pool import pool_for
+from gradtrail.engines.cpu.target import host
+from gradtrail.equation import System
+from gradtrail.train.reading import pixels_ahead
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+
+PATIENCE = 60.0
+PACKAGE = Path(gt.__file__).parent
+
+
+def forked(work: Callable[[], bool]) -> str:
+    """What became of a child that does some work: `right`, `wrong`, `raised` or `hung`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # from Python 3.12 on: that is the test
+        child = os.fork()
+    if child == 0:
+        code = 2
+        with suppress(BaseException):
+            code = 0 if work() else 1
+        os._exit(code)
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return {0: "right", 1: "wrong"}.get(os.waitstatus_to_exitcode(status), "raised")
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return "hung"
+
+
+@contextmanager
+def busy(*works: Callable[[int], object]) -> Iterator[None]:
+    """Threads that each do some work again and again, with the number of the round."""
+    over = threading.Event()
+
+    def repeat(work: Callable[[int], object]) -> None:
+        for number in itertools.count():
+            if over.is_set():
+                return
+            work(number)
+
+    threads = [threading.Thread(target=repeat, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def network(seed: int = 0, channels: int = 3) -> gt.Network:
+    layers = [gt.Conv2d(channels, 3, padding=1), gt.BatchNorm2d(), gt.ReLU()]
+    return gt.Network((1, 8, 8), [*layers, gt.Flatten(), gt.Linear(3)], seed=seed)
+
+
+def samples(count: int) -> tuple[np.ndarray, np.ndarray]:
+    draw = np.random.Generator(np.random.PCG64(count))
+    return draw.random((count, 1, 8, 8), dtype=np.float32), draw.integers(0, 3, count)
+
+
+def test_fifty_forks_under_load_end_with_the_right_numbers() -> None:
+    """Beside threads that predict, train with moved images and compile, children do all of it."""
+    (x, y), shared, engine = samples(40), network(), gt.CPU(threads=2)
+    moved = gt.Augment(shift=0.2, rotation=10)
+
+    def trained() -> np.ndarray:
+        net = network(1)
+        gt.train(net, (x, y), augment=moved, epochs=1, engine=engine, progress=False)
+        return net.parameters["conv1.weight"]
+
+    expected, weights = shared.predict(x, engine=engine), trained()
+
+    def child() -> bool:
+        alike = np.array_equal(shared.predict(x, engine=engine), expected)
+        return alike and np.array_equal(trained(), weights)
+
+    def compiling(number: int) -> None:  # kernels of other sizes, which are on no disk
+        network(channels=4 + number % 40).predict(x, engine=gt.CPU(winograd="off"))
+
+    with busy(
+        lambda _: shared.predict(x, engine=engine),
+        lambda _: trained(),
+        compiling,
+    ):
+        assert [forked(child) for _ in range(50)] == ["right"] * 50
+
+
+NET = network()
+SAMPLES = samples(20)
+FILES = Pool(2)
+
+
+def predict(channels: int = 3) -> None:
+    (NET if channels == 3 else network(channels=channels)).predict(SAMPLES[0])
+
+
+def move() -> None:
+    gt.train(network(), SAMPLES, augment=gt.Augment(shift=0.2), progress=False)
+
+
+def read() -> None:
+    assert sum(FILES.over(4, len, int)) == 4
+
+
+def program() -> object:
+    (found,) = running._LOADED[NET].values()
+    return found.lock
+
+
+HELD: dict[str, tuple[Callable[[], None], Callable[[], Any]]] = {
+    "a program": (predict, program),
+    "the compiler": (lambda: predict(5), lambda: running.compiler_for(host())._lock),
+    "the threads": (predict, lambda: pool_for(host())._running),
+    "the threads' sleep": (predict, lambda: pool_for(host())._wake),
+    "images moved": (move, lambda: next(iter(warping._WARPERS.values()))._running),
+    "images read": (read, lambda: FILES._lock),
+    "images read by somebody": (read, lambda: decode._lock),
+}
+"""What a thread holds while another forks: what needs it, and how to get it."""
+
+
+@contextmanager
+def held_by_another(lock: Any) -> Iterator[None]:
+    """As long as this lasts, a thread has the lock."""
+    has, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            has.set()
+            over.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    has.wait()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("what", HELD)
+def test_a_lock_that_stays_behind_is_free_in_the_child(what: str) -> None:
+    work, lock = HELD[what]
+    work()
+    with held_by_another(lock()):
+        assert forked(lambda: work() is None) == "right"
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="cached properties have no lock any more")
+def test_a_cached_property_that_another_thread_computes_is_free_in_the_child() -> None:
+    held = vars(System)["shapes"]
+    with held_by_another(held.lock):
+        assert forked(lambda: network().plan(4) is not None) == "right"
+
+
+def test_a_fork_waits_until_nobody_is_within_llvm() -> None:
+    inside, steps = threading.Event(), []
+
+    def compile() -> None:
+        with llvm.INSIDE:
+            inside.set()
+            threading.Event().wait(0.1)
+            steps.append("left")
+
+    thread = threading.Thread(target=compile)
+    thread.start()
+    inside.wait()
+    assert forked(lambda: steps == ["left"]) == "right"
+    thread.join()
+
+
+def test_images_that_were_read_ahead_by_a_thread_are_read_by_the_child_itself(
+    tmp_path: Path,
+) -> None:
+    """A fork between two batches: the child goes on with the batch that comes next."""
+    for number in range(24):
+        folder = tmp_path / "ab"[number % 2]
+        folder.mkdir(exist_ok=True)
+        pixels = np.full((4, 4), number, np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:02}.png")
+    images = gt.data.ImageFolder(tmp_path, memory=1)
+    parts = [np.arange(at, at + 3) for at in range(0, 24, 3)]
+    expected = [images.read(places) for places in parts]
+    with pixels_ahead(images, parts) as batches:
+        first = next(batches).pixels
+        assert np.array_equal(first, expected[0])
+
+        def rest() -> bool:
+            return all(
+                np.array_equal(got.pixels, right)
+                for got, right in zip(batches, expected[1:], strict=True)
+            )
+
+        assert forked(rest) == "right"
+        assert rest()
+
+
+MAKERS = ("Lock", "RLock", "Condition", "Event", "Semaphore", "Queue", "ThreadPoolExecutor")
+
+ELSEWHERE = {
+    ("data/store.py", "_submitted"),  # what `_begin` takes away in a child
+    ("explore/server.py", "__init__"),  # waited for by whoever makes it, and no longer
+    ("forking.py", "held_over_forks"),
+    ("forking.py", "_free_cached_properties"),
+}
+"""Functions that may make a lock although nobody calls them in a forked process."""
+
+
+def made_once(path: Path) -> list[str]:
+    """What of this kind a module makes outside of what `renewed` calls."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    renewed = {_last(a) for c in calls if _last(c.func) == "renewed" for a in c.args}
+    name = path.relative_to(PACKAGE).as_posix()
+    for function in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)):
+        if function.name in renewed or (name, function.name) in ELSEWHERE:
+            inside = set(map(id, ast.walk(function)))
+            calls = [c for c in calls if id(c) not in inside]
+    return [f"{name}: {_last(c.func)}" for c in calls if _last(c.func) in MAKERS]
+
+
+def test_whoever_makes_a_lock_makes_it_anew_in_a_forked_process() -> None:
+    assert [made for path in sorted(PACKAGE.rglob("*.py")) for made in made_once(path)] == []
+
+
+def _last(node: ast.AST) -> str:
+    """The name that a call or an argument ends with."""
+    return getattr(node, "attr", None) or getattr(node, "id", "")
