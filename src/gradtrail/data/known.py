@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ArgumentError, FileError, UnknownNameError, unknown
+from ..homes import user_cache
 from .cifar import find_cifar, read_cifar
 from .digits import Pair, Split, digits
 from .idx import find_file, find_idx, read_pair
@@ -112,14 +113,15 @@ def _places(known: KnownSet, path: str | os.PathLike[str] | None) -> Iterator[Pa
     if path is None:
         if known.system is not None:
             yield known.system
-        yield _cache(known.name)
+        cache = _cache(known.name)
+        if cache is not None:
+            yield cache
 
 
-def _cache(name: str) -> Path:
-    """The set's folder in the user's cache."""
-    cache = os.environ.get("XDG_CACHE_HOME", "")  # its specification: absolute, or ignored
-    home = cache if os.path.isabs(cache) else os.path.expanduser("~/.cache")
-    return Path(home, "gradtrail", "data", name)
+def _cache(name: str) -> Path | None:
+    """The set's folder in the user's cache; None where it is not known who the user is."""
+    base = user_cache()
+    return None if base is None else base / "gradtrail" / "data" / name
 
 
 def _there(known: KnownSet, place: Path) -> bool:
@@ -136,6 +138,11 @@ def _downloaded(known: KnownSet) -> Path:
     from .download import fetch
 
     folder = _cache(known.name)
+    if folder is None:
+        raise FileError(
+            f"{known.name} is not on this machine, and there is no folder to download it to, since "
+            "the user has no home; set XDG_CACHE_HOME to a folder's whole path, or HOME"
+        )
     try:
         for remote in known.remotes:
             if known.name == CIFAR or not find_file(folder, remote.name):

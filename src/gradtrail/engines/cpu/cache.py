@@ -12,8 +12,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 from functools import cache
 from pathlib import Path
+
+from ...homes import expanded, user_cache
 
 __all__ = ["cache_folder", "read", "stored_path", "write"]
 
@@ -25,9 +28,9 @@ def cache_folder() -> Path | None:
     """Where files are kept; None where nowhere."""
     named = os.environ.get("GRADTRAIL_CACHE")
     if named is not None:
-        return Path(named) if named else None
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "gradtrail" / "code"
+        return expanded(named) if named else None
+    base = user_cache()
+    return None if base is None else base / "gradtrail" / "code"
 
 
 def stored_path(key: str, suffix: str) -> Path | None:
@@ -39,10 +42,14 @@ def stored_path(key: str, suffix: str) -> Path | None:
 def read(path: Path | None) -> bytes | None:
     """What was written there; None where there is nothing, or it is damaged."""
     try:
-        if path is None or path.stat().st_size > _LIMIT:
+        # a pipe or a device could be read for ever
+        if path is None or not stat.S_ISREG(path.stat().st_mode):
             return None
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(_LIMIT + 1)
     except OSError:
+        return None
+    if len(content) > _LIMIT:
         return None
     checksum, kept = content[:32], content[32:]
     return kept if kept and _checksum(path, kept) == checksum else None
