@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -12,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 import gradtrail as gt
 from gradtrail.architecture import network_from
-from gradtrail.files import read_json, write_bytes, write_json
+from gradtrail.files import load_weights, read_arrays, read_json, write_bytes, write_json
 
 
 def test_a_saved_network_comes_back(small, batch, tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         gt.load(path)
     with pytest.raises(gt.FileError, match="is a folder without weights.safetensors"):
         gt.load(tmp_path)
-    for content in (b"", b"no", b"\xff" * 64, (1 << 60).to_bytes(8, "little") + b"{}"):
+    for content in (b"n", b"no", b"\xff" * 64, (1 << 60).to_bytes(8, "little") + b"{}"):
         path.write_bytes(content)
         with pytest.raises(gt.FileError, match="x.safetensors: not a safetensors file"):
             gt.load(path)
@@ -116,6 +117,65 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         save_file({"a": np.zeros(3)}, path, {"gradtrail": header})
         with pytest.raises(gt.FileError, match=sentence):
             gt.load(path)
+
+
+def test_why_a_file_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it would have held, "not a safetensors file" would be wrong."""
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"")
+    with pytest.raises(gt.FileError, match="x.safetensors: it is empty"):
+        gt.load(path)
+    path.unlink()
+    os.mkfifo(path)  # would wait for somebody to write
+    for read in (gt.load, read_json):
+        with pytest.raises(gt.FileError, match="x.safetensors: it is a pipe, a device or the like"):
+            read(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(gt.FileError, match="x.safetensors: it is a folder, not a file"):
+        read_arrays(path)
+    path.rmdir()
+    path.write_bytes(b"something")
+    for number, words in ((errno.EACCES, "Permission denied"), (errno.EIO, "Input/output error")):
+
+        def fails(*_: object, number: int = number) -> object:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(Path, "open", fails)
+        with pytest.raises(gt.FileError, match=f"cannot read .*x.safetensors: {words}$"):
+            gt.load(path)
+
+
+def with_header(**arrays: str) -> bytes:
+    """A safetensors file by hand: each array has one element of 16 bits, or of 8."""
+    header, at = {}, 0
+    for name, dtype in arrays.items():
+        end = at + (2 if dtype == "BF16" else 1)
+        header[name] = {"dtype": dtype, "shape": [1], "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(at)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "called"),
+    [("BF16", "bfloat16"), ("F8_E4M3", "float8_e4m3"), ("F8_E5M2", "float8_e5m2"),
+     ("F8_E8M0", "F8_E8M0")],
+)  # fmt: skip
+def test_numbers_that_numpy_does_not_have(dtype: str, called: str, small, tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(with_header(first="U8", second=dtype))
+    sentence = f"x.safetensors: array 'second' holds numbers of {called}, which NumPy does not have"
+    for read in (gt.load, lambda path: load_weights(small, path)):
+        with pytest.raises(gt.FileError, match=sentence):
+            read(path)
+
+
+def test_numbers_that_are_not_real(small, tmp_path: Path) -> None:
+    small.save(tmp_path / "net.safetensors")
+    changed(tmp_path / "net.safetensors", conv1__bias=np.zeros(4, np.complex64))
+    with pytest.raises(gt.FileError, match="array 'conv1.bias' holds complex64, not real numbers"):
+        gt.load(tmp_path / "net.safetensors")
 
 
 ARCHITECTURES = {
@@ -164,7 +224,7 @@ def test_json_files(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(gt.FileError, match="bad.json is not JSON"):
         read_json(tmp_path / "bad.json")
-    with pytest.raises(gt.FileError, match="cannot read .*none.json: No such file"):
+    with pytest.raises(gt.FileError, match="cannot read .*none.json: there is no such file"):
         read_json(tmp_path / "none.json")
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -26,6 +27,7 @@ __all__ = [
     "alone",
     "load",
     "load_weights",
+    "opened",
     "read_arrays",
     "read_json",
     "save_network",
@@ -37,6 +39,9 @@ __all__ = [
 WEIGHTS = "weights.safetensors"
 _KEY, _FORMAT = "gradtrail", 1
 _JSON_LIMIT = 16 << 20
+_FLOATS = ("F16", "F32", "F64", "C64")  # safetensors' names
+_DTYPES = ("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", *_FLOATS)
+_FOREIGN = {"BF16": "bfloat16", "F8_E4M3": "float8_e4m3", "F8_E5M2": "float8_e5m2"}
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}")
 
 
@@ -47,6 +52,26 @@ def _naming(action: str, path: Path) -> Iterator[None]:
         yield
     except OSError as cause:
         raise FileError(f"cannot {action} {path}: {cause.strerror or cause}") from cause
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file for reading; what may never end, such as a pipe, is none.
+
+    Raises:
+        FileError: it is missing, no file, or cannot be read, in here too; in the system's words.
+    """
+    source = Path(path)
+    with _naming("read", source):
+        try:
+            mode = source.stat().st_mode
+        except FileNotFoundError:
+            raise FileError(f"cannot read {source}: there is no such file") from None
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, a device or the like"
+            raise FileError(f"cannot read {source}: it is {kind}, not a file")
+        with source.open("rb") as file:
+            yield file
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
@@ -121,10 +146,10 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         FileError: it is missing, too large, or not JSON.
     """
     source = Path(path)
-    with _naming("read", source):
-        if source.stat().st_size > _JSON_LIMIT:
-            raise FileError(f"{source} is larger than 16 MiB; no settings are that long")
-        content = source.read_bytes()
+    with opened(source) as file:
+        content = file.read(_JSON_LIMIT + 1)
+    if len(content) > _JSON_LIMIT:
+        raise FileError(f"{source} is larger than 16 MiB; no settings are that long")
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as cause:
@@ -163,10 +188,11 @@ def load(path: str | os.PathLike[str]) -> Network:
     if not isinstance(path, str | os.PathLike):
         raise ArgumentError(f"load: path must be a folder or a file, got {path!r}")
     source = Path(path)
-    if source.is_dir():
-        source = source / WEIGHTS
-        if not source.exists():
-            raise FileError(f"{path} is a folder without {WEIGHTS}; is it a run's folder?")
+    with _naming("read", source):
+        if source.is_dir():
+            source = source / WEIGHTS
+            if not source.exists():
+                raise FileError(f"{path} is a folder without {WEIGHTS}; is it a run's folder?")
     arrays, metadata = read_arrays(source)
     if _KEY not in metadata:
         raise FileError(f"{source} holds no gradtrail network: its metadata have no {_KEY!r}")
@@ -187,16 +213,26 @@ def read_arrays(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]
     """All arrays and the metadata of a safetensors file.
 
     Raises:
-        FileError: it is missing, or no safetensors file.
+        FileError: it cannot be read, is no safetensors file, or holds numbers that NumPy has not.
     """
     from safetensors import SafetensorError, safe_open
 
-    if not source.exists():
-        raise FileError(f"cannot read {source}: there is no such file")
+    with opened(source) as file:  # whatever hinders reading is told in the system's words
+        if not file.read(1):
+            raise FileError(f"cannot read {source}: it is empty")
     try:
-        with safe_open(str(source), framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, ValueError) as cause:
+        with safe_open(str(source), framework="numpy") as content:
+            names = list(content.keys())
+            for name in names:
+                if (dtype := content.get_slice(name).get_dtype()) not in _DTYPES:
+                    raise FileError(
+                        f"{source}: array {name!r} holds numbers of {_FOREIGN.get(dtype, dtype)}, "
+                        "which NumPy does not have; save it as float32 or float64"
+                    )
+            return {name: content.get_tensor(name) for name in names}, content.metadata() or {}
+    except OSError as cause:
+        raise FileError(f"cannot read {source}: {cause.strerror or cause}") from cause
+    except (SafetensorError, TypeError, ValueError) as cause:
         raise FileError(f"cannot read {source}: not a safetensors file ({cause})") from cause
 
 
@@ -233,10 +269,12 @@ def _fill(network: Network, arrays: Mapping[str, np.ndarray], source: Path) -> N
         problem = "is missing" if name in wanted else "belongs to no layer"
         raise FileError(f"{source}: array {name!r} {problem}")
     for name, array in arrays.items():
-        if array.shape != wanted[name] or array.dtype.kind not in "biuf":
+        if array.dtype.kind not in "biuf":
+            raise FileError(f"{source}: array {name!r} holds {array.dtype}, not real numbers")
+        if array.shape != wanted[name]:
             raise FileError(
                 f"{source}: array {name!r} has shape {array.shape}, but its layer needs "
-                f"{wanted[name]} of numbers"
+                f"{wanted[name]}"
             )
     for name, array in arrays.items():
         side = network.parameters if name in network.parameters else network.buffers

@@ -38,6 +38,7 @@ class Builder(Elementwise):
 
     Args:
         input_shape: of one sample.
+        reasons: to which is added what is refused.
 
     Raises:
         ArgumentError: it is no shape.

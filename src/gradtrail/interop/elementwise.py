@@ -27,11 +27,12 @@ class Elementwise:
 
     Args:
         input_shape: of one sample.
+        reasons: to which is added what is refused.
     """
 
-    def __init__(self, input_shape: Sequence[int]) -> None:
+    def __init__(self, input_shape: Sequence[int], reasons: Reasons | None = None) -> None:
         self.graph = Graph(input_shape)
-        self.reasons = Reasons()
+        self.reasons = Reasons() if reasons is None else reasons
         self.input = self.graph.input
         self.averages: dict[int, Tensor] = {}
         self._made: dict[Value, Tensor] = {}

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArgumentError, FileError, GradtrailError
+from ..errors import ArgumentError, FileError, GradtrailError, ShapeError
 from ..network import Network
 from ..optional import needed
 from .building import Builder
 from .onnx_file import Model, Operation, read_model
 from .onnx_operators import OPERATORS, Converter
 from .onnx_view import View
-from .reasons import LOST, Refused
-from .values import Value
+from .reasons import LOST, Reasons, Refused
+from .values import Shape, Value
 
 __all__ = ["from_onnx"]
 
@@ -41,7 +41,8 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     that layer.
 
     Args:
-        path: of the file, at most 1 GiB; arrays must lie in it, no other file is opened.
+        path: of the file, at most 1 GiB. Arrays may lie in files beside it, as PyTorch writes
+            them, at most 1 GiB of them; no file outside of its folder is opened.
         input_shape: of one sample, where the file leaves sizes open.
 
     Returns:
@@ -49,7 +50,7 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
 
     Raises:
         FileError: no such file, damaged, too large, or something in it that no layer here
-            computes; the message names the file and the node.
+            computes; the message names the file and every node with its reason.
         ArgumentError: ONNX is missing, no path, or an `input_shape` that is none.
 
     Example:
@@ -59,24 +60,28 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     if not isinstance(path, str | os.PathLike):
         raise ArgumentError(f"from_onnx: path must be a file, got {path!r}")
     given = None if input_shape is None else Builder(input_shape).input.shape
+    reasons = Reasons()
     try:
-        return _network(read_model(Path(path), onnx), given)
+        with reasons.gathered():
+            return _network(read_model(Path(path), onnx, reasons), given, reasons)
     except Refused as cause:
         raise FileError(f"{path}: {cause.sentence}") from cause
+    except (ArgumentError, ShapeError) as cause:
+        raise FileError(f"{path}: {cause}") from cause
 
 
-def _network(model: Model, given: tuple[int, ...] | None) -> Network:
+def _network(model: Model, given: Shape | None, reasons: Reasons) -> Network:
     """The network that a model computes."""
     name, dtype, (batch, *sizes) = model.input[0], model.input[1], model.input[2] or (None,)
-    builder = _builder(sizes, given)
+    builder = _builder(sizes, given, reasons)
     known: dict[str, Any] = {**model.arrays, name: builder.input}
     for operation in model.operations:
         builder.at(operation.where, operation.name)
         view = View(operation, known, model.opset, batch or None, dtype)
-        results = _given(builder, view)
-        with builder.reasons.noted():
+        results = _given(builder, view, model.shapes)
+        with reasons.noted():
             _keep(operation, results, known)
-    with builder.reasons.noted():
+    with reasons.noted():
         if model.output not in known:
             raise Refused(f"has the output {model.output!r:.80}, which no node gives")
     network = builder.network(known.get(model.output, LOST), dtype)
@@ -87,7 +92,7 @@ def _network(model: Model, given: tuple[int, ...] | None) -> Network:
     return network
 
 
-def _builder(sizes: Sequence[int | None], given: tuple[int, ...] | None) -> Builder:
+def _builder(sizes: Sequence[int | None], given: Shape | None, reasons: Reasons) -> Builder:
     """A builder for samples of the file's shape, open sizes filled from what is given."""
     if given is not None:
         fits = len(given) == len(sizes) and all(
@@ -95,28 +100,35 @@ def _builder(sizes: Sequence[int | None], given: tuple[int, ...] | None) -> Buil
         )
         if sizes and not fits:
             raise Refused(f"takes samples of {tuple(sizes)}, not of input_shape={given}")
-        return Builder(given)
+        return Builder(given, reasons)
     if not sizes or not all(sizes):
         raise Refused(
             f"leaves the shape of a sample open, {tuple(size or '?' for size in sizes)}; give "
             "input_shape=(channels, height, width)"
         )
     try:
-        return Builder([size for size in sizes if size])
+        return Builder([size for size in sizes if size], reasons)
     except GradtrailError as cause:
         raise Refused(str(cause)) from cause
 
 
-def _given(builder: Builder, view: View) -> list[Any]:
+def _given(builder: Builder, view: View, shapes: Mapping[str, Shape]) -> list[Any]:
     """What one node gives; where that is refused, stand-ins for all its outputs.
 
     A node that reads what is lost is not looked at further: whatever it is, that is no reason.
+
+    Args:
+        builder: that the layer is added to.
+        view: of the node.
+        shapes: of one sample, by name, as far as the file tells them.
     """
     operation = view.operation
     read = [view.known.get(name) for name in operation.inputs]
     lost = any(value is LOST for value in read)
     with builder.reasons.noted(operation.where, operation.operator):
         convert = OPERATORS.get(operation.operator)
+        if operation.fault:
+            raise Refused(operation.fault)
         if convert is None:
             raise Refused("has an operator for which there is no layer here")
         if not operation.outputs or not operation.outputs[0]:
@@ -124,9 +136,11 @@ def _given(builder: Builder, view: View) -> list[Any]:
         if not lost:
             return [_converted(builder, convert, view)]
     alike = not lost and operation.operator in _SHAPE_KEEPING
-    kept = max((x.shape for x in read if isinstance(x, Value)), key=prod, default=None)
-    first = builder.stand_in(read, kept if alike else None)
-    return [first, *(LOST for _ in operation.outputs[1:])]
+    largest = max((x.shape for x in read if isinstance(x, Value)), key=prod, default=None)
+    told = [shapes.get(name) for name in operation.outputs]
+    if alike and told and told[0] is None:
+        told[0] = largest
+    return [builder.stand_in(read, shape) for shape in told]
 
 
 def _converted(builder: Builder, convert: Converter, view: View) -> Any:

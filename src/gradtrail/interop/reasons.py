@@ -35,6 +35,11 @@ class Refused(ArgumentError):  # noqa: N818, it becomes an error where a functio
         self._sentence = sentence
 
     @property
+    def complete(self) -> bool:
+        """Whether all reasons are in it."""
+        return self._sentence is not None
+
+    @property
     def sentence(self) -> str:
         """The reason with its node, or all reasons, one on each line."""
         return self._sentence or f"{self.where or 'the model'} {self}"
@@ -85,6 +90,16 @@ class Reasons:
             yield
         except Refused as cause:
             self.note(cause, where, kind)
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Whatever refusal ends this block, it comes with all reasons before it."""
+        try:
+            yield
+        except Refused as cause:
+            if not cause.complete:
+                self.note(cause, "the model")
+            raise self.refusal() from cause
 
     def check(self) -> None:
         """Go on only if nothing was refused.

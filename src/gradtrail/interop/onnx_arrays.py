@@ -1,0 +1,191 @@
+"""The arrays of an ONNX file, in it or in files beside it, checked before memory is taken.
+
+PyTorch's exporter writes large arrays into a second file, `model.onnx.data`, and the model says
+where in it each lies. Such a place is a path, an offset and a length from a file that comes from
+outside. So only plain relative paths are taken, links are followed only within the model's folder,
+offset and length must lie in the file, and all arrays together are bounded, since a thousand of
+them may name the same bytes.
+
+Source: https://onnx.ai/onnx/repo-docs/ExternalData.html
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from ..errors import FileError
+from ..files import opened
+from .reasons import Beyond, Refused
+
+__all__ = ["DTYPES", "MOST_BYTES", "Arrays", "text"]
+
+MOST_BYTES = 1 << 30
+"""Of the model's file, and of all arrays beside it."""
+
+_EXTERNAL = 1  # as `TensorProto.data_location`
+_MOST_AXES = 8
+_LONGEST_PATH = 1024
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_REMEDY = "keep it in the model's folder, or write the model with external_data=False"
+
+DTYPES: Mapping[int, np.dtype[Any]] = {
+    1: np.dtype("<f4"),
+    6: np.dtype("<i4"),
+    7: np.dtype("<i8"),
+    9: np.dtype("?"),
+    10: np.dtype("<f2"),
+    11: np.dtype("<f8"),
+}
+"""By ONNX's numbers."""
+
+_FIELDS = {  # where numbers lie that are not raw
+    1: "float_data",
+    6: "int32_data",
+    7: "int64_data",
+    9: "int32_data",
+    10: "int32_data",
+    11: "double_data",
+}
+
+
+class Arrays:
+    """Reads a model's arrays.
+
+    Args:
+        folder: the model's, beside which other files may lie.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._taken = 0
+
+    def array(self, tensor: Any, where: str) -> np.ndarray:
+        """One array, read-only.
+
+        Args:
+            tensor: ONNX's `TensorProto`.
+            where: what it is called in messages.
+
+        Raises:
+            Refused: its shape and its bytes do not agree, or it lies where nothing is read.
+        """
+        dtype, shape = _announced(tensor, where)
+        numbers = getattr(tensor, _FIELDS[tensor.data_type])
+        beside = tensor.data_location == _EXTERNAL
+        if sum((bool(tensor.raw_data), beside, len(numbers) > 0)) > 1:
+            raise Refused("holds its numbers twice", where)
+        if tensor.external_data and not beside:
+            raise Refused("does not say whether it lies in the file or beside it", where)
+        raw = tensor.raw_data
+        if beside:
+            raw = self._beside(tensor, dtype.itemsize * prod(shape), where)
+        held = len(raw) / dtype.itemsize if raw else len(numbers)
+        if held != prod(shape):
+            raise Refused(
+                f"announces {' × '.join(map(str, shape))} = {prod(shape):,} numbers, but {held:,g} "
+                "follow",
+                where,
+            )
+        if len(numbers) and dtype == np.float16:
+            raise Refused("holds numbers of float16", where)
+        found = np.frombuffer(raw, dtype) if raw else np.fromiter(numbers, dtype, len(numbers))
+        return found.reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+    def _beside(self, tensor: Any, needed: int, where: str) -> bytes:
+        """An array's bytes from a file in the model's folder, at most as many as are needed."""
+        location, offset, length = _place(tensor, where)
+        path = self._path(location, where)
+        try:
+            with opened(path) as file:
+                there = os.fstat(file.fileno()).st_size
+                length = there - offset if length is None else length
+                if offset > there or offset + length > there:
+                    raise Refused(
+                        f"lies at byte {offset:,} of {location!r:.100} and behind, up to byte "
+                        f"{offset + max(length, 0):,}, and there are {there:,}",
+                        where,
+                    )
+                if length == needed:
+                    self._counted(length, where)
+                    file.seek(offset)
+                    return file.read(length)
+        except FileError as cause:
+            raise Refused(f"lies in another file: {cause}; {_REMEDY}", where) from cause
+        raise Refused(f"needs {needed:,} bytes, but has {length:,} of {location!r:.100}", where)
+
+    def _counted(self, length: int, where: str) -> None:
+        self._taken += length
+        if self._taken > MOST_BYTES:
+            raise Beyond("exceeds the 1 GiB that is taken of arrays beside a model", where)
+
+    def _path(self, location: str, where: str) -> Path:
+        """A file within the model's folder, links followed.
+
+        Raises:
+            Refused: it lies elsewhere; nothing has been opened.
+        """
+        parts = PurePosixPath(location).parts
+        plain = 0 < len(location) <= _LONGEST_PATH and not re.search(r"[\x00-\x1f\\:]", location)
+        if not plain or location.startswith("/") or ".." in parts or not parts:
+            raise Refused(
+                f"lies in {location!r:.100}, and only files in the model's own folder are opened",
+                where,
+            )
+        try:
+            inside, path = self.folder.resolve(), self.folder.joinpath(*parts).resolve()
+        except (OSError, RuntimeError) as cause:  # links that lead to each other
+            raise Refused(
+                f"lies in {location!r:.100}, which leads nowhere: {cause}", where
+            ) from cause
+        if not path.is_relative_to(inside):
+            raise Refused(
+                f"lies in {location!r:.100}, a link that leads out of the model's folder; put the "
+                "file itself there",
+                where,
+            )
+        return path
+
+
+def _announced(tensor: Any, where: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """An array's dtype and shape, as far as they can be."""
+    dtype, shape = DTYPES.get(tensor.data_type), tuple(tensor.dims)
+    if dtype is None:
+        raise Refused(f"has the unknown or unsuited dtype number {tensor.data_type}", where)
+    if len(shape) > _MOST_AXES or any(size < 0 for size in shape):
+        raise Refused(f"says that its shape is {shape!r:.80}", where)
+    return dtype, shape
+
+
+def _place(tensor: Any, where: str) -> tuple[str, int, int | None]:
+    """Path, offset and length of an array beside the model; no length is all that is left."""
+    told: dict[str, str] = {}
+    for entry in tensor.external_data:
+        key = text(entry.key)
+        if key in told:
+            raise Refused(f"names its {key!r:.40} twice", where)
+        told[key] = text(entry.value)
+    if "location" not in told:
+        raise Refused("lies in another file, but does not say in which", where)
+    for key in ("offset", "length"):
+        if key in told and not _NUMBER.fullmatch(told[key]):
+            raise Refused(f"has {key}={told[key]!r:.40}, which is no number of bytes", where)
+    length = int(told["length"]) if "length" in told else None
+    return told["location"], int(told.get("offset", "0")), length
+
+
+def text(name: Any) -> str:
+    """A name of the file, which protocol buffers hand over as bytes where it is no UTF-8.
+
+    Raises:
+        Refused: it is none.
+    """
+    if not isinstance(name, str):
+        raise Refused(f"holds a name that is no text, {name!r:.80}")
+    return name
