@@ -24,7 +24,7 @@ import pytest
 from PIL import Image
 
 import gradtrail as gt
-from gradtrail.data import decode
+from gradtrail.data import pillow
 from gradtrail.data.store import Pool
 from gradtrail.engines.cpu import llvm, running, warping
 from gradtrail.engines.cpu.pool import pool_for
@@ -147,7 +147,7 @@ HELD: dict[str, tuple[Callable[[], None], Callable[[], Any]]] = {
     "the threads' sleep": (predict, lambda: pool_for(host())._wake),
     "images moved": (move, lambda: next(iter(warping._WARPERS.values()))._running),
     "images read": (read, lambda: FILES._lock),
-    "images read by somebody": (read, lambda: decode._lock),
+    "images read by somebody": (read, lambda: pillow._lock),
 }
 """What a thread holds while another forks: what needs it, and how to get it."""
 

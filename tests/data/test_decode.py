@@ -230,8 +230,8 @@ def test_a_draft_leaves_twice_the_target(tmp_path: Path, monkeypatch: pytest.Mon
         sizes.append(picture.size)
         return fitted(picture, target)
 
-    fitted = decode._fitted
-    monkeypatch.setattr(decode, "_fitted", noted)
+    fitted = decode.fitted
+    monkeypatch.setattr(decode, "fitted", noted)
     path = saved(tmp_path / "a.jpg", smooth(640, 1280))
     for shape, fit in (((3, 32, 32), "resize"), ((3, 32, 32), "letterbox"), ((3, 32, 32), "crop")):
         decoded(path, Target(shape, fit))
@@ -246,9 +246,9 @@ def png_header(width: int, height: int) -> bytes:
 
 REFUSED = {
     "empty": (b"", "it is empty"),
-    "text": (b"hello, world", "it is no PNG, JPEG, BMP or TIFF"),
-    "gif": (b"GIF89a" + bytes(40), "it is no PNG, JPEG, BMP or TIFF"),
-    "a beginning": (png_header(4, 4), "or its beginning is damaged|it is cut off"),
+    "text": (b"hello, world", "it is no PNG, JPEG, BMP, TIFF or WebP image, or its beginning is"),
+    "gif": (b"GIF89a" + bytes(40), "it is a GIF, which is not read; save it as PNG"),
+    "a beginning": (png_header(4, 4), "cannot be read .its beginning is damaged.|it is cut off"),
 }
 
 

@@ -154,7 +154,7 @@ def test_bad_files_are_refused_before_anything_is_read(tmp_path: Path) -> None:
     images = ImageFolder(tmp_path, bad="skip")
     reasons = {path.name: reason for path, reason in images.skipped}
     assert reasons["2.png"] == "it is cut off"
-    assert reasons["0.png"].startswith("it is no PNG, JPEG, BMP or TIFF")
+    assert reasons["0.png"].startswith("it is no PNG, JPEG, BMP, TIFF or WebP")
     assert reasons["loose.png"] == "it lies beside the classes' folders"
     assert reasons["pipe.png"] == "it is no regular file"
     assert len(reasons) == 5

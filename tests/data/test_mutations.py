@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import gradtrail as gt
@@ -105,6 +106,13 @@ def palette_png(folder: Path) -> tuple[Path, Callable[[], np.ndarray], bool]:
     return path, lambda: read_image(path, (3, 12, 12)), True
 
 
+def planes_tiff(folder: Path) -> tuple[Path, Callable[[], np.ndarray], bool]:
+    path = folder / "0.tiff"
+    deep = smooth(20, 24).transpose(2, 0, 1).astype(np.uint16) * 257
+    tifffile.imwrite(path, deep, photometric="rgb", planarconfig="separate", rowsperstrip=7)
+    return path, lambda: read_image(path, (3, 12, 12)), False
+
+
 KINDS = {
     "idx": idx_images,
     "idx.gz": idx_gzipped,
@@ -118,6 +126,8 @@ KINDS = {
     "jpg": image("jpg", smooth(64, 48), False),
     "jpg progressive": image("jpg", smooth(64, 48), False, progressive=True),
     "tiff": image("tiff", smooth(20, 24), False),
+    "tiff planes": planes_tiff,
+    "webp": image("webp", smooth(20, 24), False),
     **{
         f"tiff {packing}": image("tiff", smooth(20, 24), False, compression=packing)
         for packing in ("tiff_lzw", "tiff_deflate", "packbits", "jpeg")

@@ -25,7 +25,7 @@ _MAX = 1 << 26  # bytes of one decoded image
 
 @final
 class ImageFolder(Images):
-    """Images in a folder with a folder for each class: PNG, JPEG, BMP and TIFF.
+    """Images in a folder with a folder for each class: PNG, JPEG, BMP, TIFF and WebP.
 
     Every file is decoded once when the folder is opened, so that a training does not meet a bad
     one. What is decoded is kept in memory as far as `memory` goes, and the rest is decoded each
@@ -33,7 +33,7 @@ class ImageFolder(Images):
 
     The images of a class are all in its folder and in the folders inside it, by path; classes and
     paths are in the order of their letters. Hidden files, and files without a picture's ending, are
-    no images. Pictures of other kinds (GIF, WebP, …), and pictures beside the classes' folders, are
+    no images. Pictures of other kinds (GIF, HEIC, …), and pictures beside the classes' folders, are
     bad. Of a file with several pictures the first counts.
 
     Each image is turned as EXIF asks. Transparent ones lie on white. Of 16 bits the higher 8 count.
@@ -226,7 +226,7 @@ def read_image(
     """One image as a network takes it, made like those of an `ImageFolder`.
 
     Args:
-        path: a PNG, JPEG, BMP or TIFF file.
+        path: a PNG, JPEG, BMP, TIFF or WebP file.
         shape: (C, H, W) with C 1 or 3, such as `network.input_shape`.
         fit: see `ImageFolder`.
 

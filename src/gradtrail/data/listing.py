@@ -11,12 +11,12 @@ from ..errors import DataError, FileError
 
 __all__ = ["ENDINGS", "Listing", "folders_in", "has_images", "images_below", "listed"]
 
-ENDINGS = frozenset((".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff"))
+ENDINGS = frozenset((".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp"))
 """Of the files that are read, in small letters."""
 
 # Pictures all the same: to pass over them in silence would lose a part of the data.
 _FOREIGN = frozenset(
-    (".gif", ".webp", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".ppm", ".pgm", ".pbm", ".pnm")
+    (".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".ppm", ".pgm", ".pbm", ".pnm")
 )
 
 

@@ -1,0 +1,80 @@
+"""BMP, where Pillow would read something else than the file holds."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from .levels import Header, Read
+from .pillow import opened
+from .png import grey_palette
+from .reasons import UnreadableError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+__all__ = ["SIGNATURE", "header", "read"]
+
+SIGNATURE = b"BM"
+_START = 54  # bytes of the file's header and of the image's, as of Windows 3
+_USED = 46  # where the number of a palette's colours lies
+
+
+def header(file: IO[bytes]) -> Header:
+    """A file's size and whether it is grey.
+
+    Raises:
+        UnreadableError: it is damaged, or too large.
+    """
+    file.seek(0)
+    start = file.read(_START)
+    colours = _misread(start)
+    if not colours:
+        picture = opened(file, "BMP")
+        return Header(picture.size[::-1], picture.mode in ("1", "L") or grey_palette(picture))
+    picture = opened(io.BytesIO(_mended(start + file.read())), "BMP")
+    # the palette that Pillow is told of goes on behind the true one
+    (size,) = struct.unpack_from("<I", start, 14)
+    file.seek(14 + size)
+    palette = file.read(4 * colours)
+    return Header(picture.size[::-1], palette[::4] == palette[1::4] == palette[2::4])
+
+
+def read(content: bytes) -> Read:
+    """A file's image.
+
+    Raises:
+        UnreadableError: it is damaged, or too large.
+    """
+    misread = _misread(content[:_START])
+    picture: Picture = opened(io.BytesIO(_mended(content) if misread else content), "BMP")
+    if misread and picture.mode != "P":
+        raise UnreadableError("its palette cannot be told from grey levels; save it as PNG")
+    picture.load()
+    if picture.mode == "RGBA" and not np.asarray(picture.getchannel("A")).any():
+        # many programs leave the fourth byte 0 and mean nothing by it
+        picture = picture.convert("RGB")
+    return Read(picture)
+
+
+def _mended(content: bytes) -> bytes:
+    """The file with 256 for the number of colours: then Pillow takes the palette for one."""
+    return content[:_USED] + struct.pack("<I", 256) + content[_USED + 4 :]
+
+
+def _misread(start: bytes) -> int:
+    """The number of a palette's colours, if Pillow may misread the pixels for it; else 0.
+
+    It takes a palette of black and white for an image of 1 bit, and one whose colours are their own
+    numbers for an image of 8 bits, whatever the bits are.
+    """
+    if len(start) < _START:
+        return 0
+    (size,), (bits,) = struct.unpack_from("<I", start, 14), struct.unpack_from("<H", start, 28)
+    (used,) = struct.unpack_from("<I", start, _USED)
+    if size < 40 or not ((bits == 4 and used <= 16) or (bits == 8 and used == 2)):
+        return 0
+    return used or 16

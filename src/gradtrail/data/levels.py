@@ -1,0 +1,117 @@
+"""Numbers of a file's pixels as levels from 0 to 255, and what a file was found to hold.
+
+H, W rows and columns of one image, B bands of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+    from PIL.ImageFile import ImageFile
+
+__all__ = ["Header", "Read", "highest", "merged", "narrowed", "numbers"]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself, as the image is seen: turned as EXIF asks.
+
+    Args:
+        size: rows and columns, (H, W).
+        grey: it has no colour: grey levels, or a palette of such.
+    """
+
+    size: tuple[int, int]
+    grey: bool
+
+
+@dataclass(frozen=True)
+class Read:
+    """An image as it lies in its file.
+
+    Args:
+        picture: Pillow's, with 8 bits or fewer in a band.
+        turn: how it is to be turned, as EXIF counts it, 1 to 8.
+        highest: in a file of 16 bits, the largest number for a colour; None in others.
+        several: the file holds more pictures than this first one.
+    """
+
+    picture: Picture
+    turn: int = 1
+    highest: int | None = None
+    several: bool = False
+
+
+def narrowed(numbers: np.ndarray, bits: int, white: int | None = None) -> np.ndarray:
+    """Numbers of some bits as levels of 8.
+
+    Args:
+        numbers: unsigned, of any shape.
+        bits: how many of theirs a file has, 8 or more.
+        white: the number that is white; None for the largest of so many bits.
+
+    Returns:
+        uint8 of the same shape: the higher 8 bits; with `white` the nearest of 255 equal steps up
+        to it, and 255 for all above.
+    """
+    if white is None:
+        return (numbers >> (bits - 8)).astype(np.uint8)
+    wide = numbers.astype(np.uint32)
+    return ((np.minimum(wide, white) * 255 + white // 2) // white).astype(np.uint8)
+
+
+def highest(levels: np.ndarray) -> int:
+    """The largest number that may be in a file of 16 bits.
+
+    Args:
+        levels: uint8, the higher 8 bits, or uint16, the numbers.
+    """
+    top = int(levels.max(initial=0))
+    return top if levels.dtype == np.uint16 else top << 8 | 0xFF
+
+
+def merged(mode: str, bands: list[np.ndarray]) -> Picture:
+    """An image of its bands.
+
+    Args:
+        mode: Pillow's, with B bands of 8 bits, such as "RGBA".
+        bands: B arrays uint8 (H, W).
+    """
+    from PIL import Image
+
+    pictures = [Image.fromarray(np.ascontiguousarray(band)) for band in bands]
+    return pictures[0] if mode == "L" else Image.merge(mode, pictures)
+
+
+def numbers(again: Callable[[], ImageFile]) -> np.ndarray:
+    """Numbers of 16 bits in colours, of which Pillow gives the higher 8 alone.
+
+    Its readers for the one order of bytes give the lower 8 of the other order, so that two
+    readings give all.
+
+    Args:
+        again: opens the file, whose mode is RGB or RGBA, once more.
+
+    Returns:
+        uint16 (H, W, B).
+    """
+    high, low = again(), again()
+    low.tile = [tile._replace(args=_swapped(tile.args)) for tile in low.tile]
+    whole: np.ndarray = np.asarray(high).astype(np.uint16) << 8 | np.asarray(low)
+    return whole
+
+
+def _swapped(args: Any) -> Any:
+    """A tile's arguments with the other order of bytes; the first, or the only one, names it."""
+    if not isinstance(args, str):
+        return (_swapped(args[0]), *args[1:])
+    native = "L" if sys.byteorder == "little" else "B"
+    order = args[-1] if args[-1] in "LB" else native
+    return args[:-1] + ("B" if order == "L" else "L")

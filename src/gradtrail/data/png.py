@@ -1,0 +1,197 @@
+"""PNG as its chunks say, where Pillow knows less: its transparent colour, EXIF behind the pixels.
+
+H, W rows and columns of the image, B bands of it.
+
+Source: PNG Specification, Third Edition (W3C, 2025).
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from .levels import Header, Read, highest, merged, narrowed, numbers
+from .pillow import exif_turn, opened
+from .reasons import UnreadableError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+    from PIL.ImageFile import ImageFile
+
+__all__ = ["SIGNATURE", "grey_palette", "header", "read"]
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_TURNING = (b"Raw profile type exif\0", b"Raw profile type APP1\0", b"XML:com.adobe.xmp\0")
+
+
+class _Colour(IntEnum):
+    """What a pixel's numbers are, by PNG's colour types."""
+
+    GREY = 0
+    RGB = 2
+    PALETTE = 3
+    GREY_ALPHA = 4
+    RGBA = 6
+
+
+@dataclass(frozen=True)
+class _Chunks:
+    """What the chunks beside the pixels say.
+
+    Args:
+        depth: bits of one number.
+        colour: what a pixel's numbers are.
+        key: the transparent colour, a number for each of a pixel's; None without one.
+        turning: something in the file may say how the image is to be turned.
+    """
+
+    depth: int
+    colour: int
+    key: tuple[int, ...] | None
+    turning: bool
+
+
+def _chunks(file: IO[bytes]) -> _Chunks:
+    """Go from chunk to chunk, past the pixels to the end, reading what is small."""
+    depth, colour, key, turning = 8, int(_Colour.RGB), None, False
+    file.seek(len(SIGNATURE))
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        length, kind = int.from_bytes(head[:4]), head[4:]
+        start = file.read(min(length, 32)) if kind not in (b"IDAT", b"fdAT") else b""
+        if kind == b"CgBI":
+            raise UnreadableError("it is Apple's own variant of PNG (CgBI); save it as PNG anew")
+        if kind == b"IHDR" and len(start) >= 10:
+            depth, colour = start[8], start[9]
+        elif kind == b"tRNS" and colour in (_Colour.GREY, _Colour.RGB):
+            bands = 1 if colour == _Colour.GREY else 3
+            if len(start) < 2 * bands:
+                raise UnreadableError("it is damaged: its transparent colour is cut off")
+            # a key has 16 bits in every file, of which those of the file's depth count
+            key = tuple((np.frombuffer(start, ">u2", bands) & ((1 << depth) - 1)).tolist())
+        elif kind == b"eXIf" or (kind in _TEXTS and start.startswith(_TURNING)):
+            turning = True
+        file.seek(length - len(start) + 4, io.SEEK_CUR)
+    return _Chunks(depth, colour, key, turning)
+
+
+def header(file: IO[bytes]) -> Header:
+    """A file's size and whether it is grey, with its pixels only where they are needed.
+
+    Raises:
+        UnreadableError: it is damaged, or too large.
+    """
+    chunks = _chunks(file)
+    picture = opened(file, "PNG")
+    width, height = picture.size
+    if chunks.turning and exif_turn(picture) >= 5:
+        width, height = height, width
+    grey = chunks.colour in (_Colour.GREY, _Colour.GREY_ALPHA)
+    return Header((height, width), grey or grey_palette(picture))
+
+
+def grey_palette(picture: Picture) -> bool:
+    """Whether an image has a palette, and all its colours are grey."""
+    if picture.mode not in ("P", "PA"):
+        return False
+    picture.load()  # each format keeps a palette in its own order until then
+    levels = np.array(picture.getpalette("RGB")).reshape(-1, 3)
+    return bool((levels == levels[:, :1]).all())
+
+
+def read(content: bytes, white: int | None) -> Read:
+    """A file's image.
+
+    Args:
+        content: the file.
+        white: in files of 16 bits, the number that is white; None for 65,535.
+
+    Raises:
+        UnreadableError: it is damaged, or too large.
+    """
+    _checked(content)
+    chunks = _chunks(io.BytesIO(content))
+
+    def again() -> ImageFile:
+        return opened(io.BytesIO(content), "PNG")
+
+    first = again()
+    several = getattr(first, "n_frames", 1) > 1
+    first.load()
+    picture: Picture = first
+    turn = exif_turn(picture) if chunks.turning else 1
+    if chunks.depth == 16 and chunks.colour != _Colour.PALETTE:
+        exact = white is not None or chunks.key is not None
+        deep = _deep(picture, again, chunks, exact)
+        whole = _levels(deep, chunks, white)
+        colours = deep[..., : 3 if chunks.colour in (_Colour.RGB, _Colour.RGBA) else 1]
+        return Read(whole, turn, highest(colours), several)
+    if chunks.key is not None:
+        picture = _over_white(picture, chunks)
+    return Read(picture, turn, None, several)
+
+
+def _deep(
+    picture: Picture, again: Callable[[], ImageFile], chunks: _Chunks, exact: bool
+) -> np.ndarray:
+    """Numbers of 16 bits, (H, W, B): uint16, or their higher 8 bits as uint8 where these do."""
+    if chunks.colour == _Colour.GREY:
+        return np.asarray(picture)[..., None]
+    if chunks.colour == _Colour.GREY_ALPHA:
+        # Pillow takes the higher 8 of each; read as four numbers of 8 bits, all of them come
+        whole = again()
+        whole.tile = [tile._replace(args="RGBA") for tile in whole.tile]
+        halves = np.asarray(whole).astype(np.uint16)
+        return halves[..., ::2] << 8 | halves[..., 1::2]
+    return numbers(again) if exact else np.asarray(picture)
+
+
+def _levels(deep: np.ndarray, chunks: _Chunks, white: int | None) -> Picture:
+    """Numbers of 16 bits, or their higher 8, as an image of 8 bits."""
+    mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[deep.shape[-1]]
+    if deep.dtype == np.uint8:
+        bands = list(np.moveaxis(deep, -1, 0))
+    else:
+        bands = [
+            narrowed(deep[..., band], 16, None if letter == "A" else white)
+            for band, letter in enumerate(mode)
+        ]
+    if chunks.key is not None:
+        clear = (deep == np.array(chunks.key, deep.dtype)).all(axis=-1)
+        bands = [np.where(clear, np.uint8(255), band) for band in bands]
+    return merged(mode, bands)
+
+
+def _over_white(picture: Picture, chunks: _Chunks) -> Picture:
+    """An image of 8 bits or fewer, whose transparent colour has become white."""
+    assert chunks.key is not None
+    grey = chunks.colour == _Colour.GREY
+    levels = np.asarray(picture.convert("L") if grey else picture)
+    levels = levels[..., None] if grey else levels
+    # Pillow spreads the numbers of fewer bits from 0 to 255, and the key must go with them
+    key = np.array(chunks.key) * (255 // ((1 << chunks.depth) - 1))
+    clear = (levels == key).all(axis=-1, keepdims=True)
+    bands = np.moveaxis(np.where(clear, np.uint8(255), levels), -1, 0)
+    return merged("L" if grey else "RGB", list(bands))
+
+
+def _checked(content: bytes) -> None:
+    """Compare every piece of a PNG with its own checksum, which Pillow does not for pixels."""
+    at, view = len(SIGNATURE), memoryview(content)
+    while at < len(content):
+        length = int.from_bytes(view[at : at + 4])
+        kind, end = bytes(view[at + 4 : at + 8]), at + 8 + length
+        if end + 4 > len(content):
+            raise UnreadableError("it is cut off")
+        if zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4]):
+            raise UnreadableError("it is damaged: a checksum in it is wrong")
+        if kind == b"IEND":
+            return
+        at = end + 4
+    raise UnreadableError("it is cut off")

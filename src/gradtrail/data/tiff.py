@@ -1,0 +1,169 @@
+"""TIFF as its tags say: each kind of pixels is read right, or refused with the reason.
+
+Pillow unpacks and decompresses. Where it would read something else than the file holds, it gets
+the same pixels under a directory that it reads right: planes one by one, as grey images; grey
+levels always with 0 for black, and turned around here.
+
+H, W rows and columns of the image as it is stored.
+
+Source: TIFF, Revision 6.0 (Adobe, 1992).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from .levels import Header, Read, highest, merged, narrowed, numbers
+from .pillow import opened
+from .reasons import UnreadableError
+from .tiff_directory import Directory, Tag, directory, with_directory
+from .tiff_layout import JPEGS, Layout, Photometric, layout
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+__all__ = ["SIGNATURES", "header", "read"]
+
+SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+# seen to here, so that Pillow need not know
+_LEFT_OUT = (
+    Tag.NEW_SUBFILE_TYPE, Tag.ORIENTATION, Tag.PLANAR_CONFIGURATION, Tag.SAMPLE_FORMAT
+)  # fmt: skip
+
+
+def header(file: IO[bytes]) -> Header:
+    """A file's size and whether it is grey, by its directory alone.
+
+    Raises:
+        UnreadableError: it is damaged, too large, or of pixels that are not read.
+    """
+    found = layout(directory(file))
+    height, width = found.size
+    return Header((width, height) if found.turn >= 5 else (height, width), found.grey)
+
+
+def read(content: bytes, white: int | None) -> Read:
+    """A file's first image.
+
+    Args:
+        content: the file.
+        white: in files of 16 bits, the number that is white; None for 65,535.
+
+    Raises:
+        UnreadableError: it is damaged, too large, or of pixels that are not read.
+    """
+    file = io.BytesIO(content)
+    tags = directory(file)
+    found = layout(tags)
+    several = _several(file, tags)
+    if found.reversed and found.compression not in JPEGS:
+        content = content.translate(_REVERSED)
+    if white is not None and found.bits == 16 and found.mode not in ("L", "LA", "RGB", "RGBA"):
+        raise UnreadableError("a number for white says nothing of inks and weighted colours")
+    deep = found.bits > 8 and (found.mode == "L" or white is not None)
+    if found.planar or deep:
+        picture, top = _merged(_bands(content, tags, found), found, white)
+    else:
+        picture = opened(io.BytesIO(_as_pillow_reads(content, tags, found)), "TIFF")
+        picture.load()
+        top = highest(np.asarray(picture)[..., :3]) if found.bits == 16 else None
+    if found.photometric == Photometric.WHITE_IS_ZERO:
+        picture = _turned_around(picture)
+    return Read(picture, found.turn, top, several)
+
+
+def _bands(content: bytes, tags: Directory, found: Layout) -> list[np.ndarray]:
+    """The numbers of each band, uint8 or uint16 (H, W), where Pillow needs help with them."""
+    if found.planar:
+        return [_plane(content, tags, found, band) for band in range(len(found.mode))]
+    if found.mode == "L":
+        return [_opened_as(content, tags, found, {})]
+    plain = _as_pillow_reads(content, tags, found)
+    return list(np.moveaxis(numbers(lambda: opened(io.BytesIO(plain), "TIFF")), -1, 0))
+
+
+def _merged(
+    bands: list[np.ndarray], found: Layout, white: int | None
+) -> tuple[Picture, int | None]:
+    """An image of 8 bits of its bands, and of 16 bits the largest number for a colour."""
+    if found.bits <= 8:
+        return merged(found.mode, bands), None
+    colours = len(found.mode.rstrip("Aa"))
+    whites = [white if found.bits == 16 else None] * colours + [None] * (len(bands) - colours)
+    levels = [narrowed(band, found.bits, w) for band, w in zip(bands, whites, strict=True)]
+    top = max(highest(band) for band in bands[:colours])
+    return merged(found.mode, levels), top if found.bits == 16 else None
+
+
+def _plane(content: bytes, tags: Directory, found: Layout, band: int) -> np.ndarray:
+    """One band (H, W) of an image whose bands lie one behind the other."""
+    begin, end = band * found.pieces, (band + 1) * found.pieces
+    places, lengths = (
+        (Tag.TILE_OFFSETS, Tag.TILE_BYTE_COUNTS)
+        if found.tiled
+        else (Tag.STRIP_OFFSETS, Tag.STRIP_BYTE_COUNTS)
+    )
+    changes = {places: tags.whole(places)[begin:end], lengths: tags.whole(lengths)[begin:end]}
+    return _opened_as(content, tags, found, changes)
+
+
+def _opened_as(
+    content: bytes, tags: Directory, found: Layout, changes: Mapping[Tag, tuple[int, ...]]
+) -> np.ndarray:
+    """The numbers (H, W) of one band, uint8 or uint16, read as an image of grey levels."""
+    alone = {
+        Tag.BITS_PER_SAMPLE: (found.bits,),
+        Tag.SAMPLES_PER_PIXEL: (1,),
+        Tag.PHOTOMETRIC_INTERPRETATION: (int(Photometric.BLACK_IS_ZERO),),
+        **dict.fromkeys((Tag.EXTRA_SAMPLES, Tag.INK_SET), ()),
+    }
+    plain = _as_pillow_reads(content, tags, found, alone | dict(changes))
+    picture = opened(io.BytesIO(plain), "TIFF")
+    return np.asarray(picture.convert("L") if found.bits < 8 else picture)
+
+
+def _as_pillow_reads(
+    content: bytes,
+    tags: Directory,
+    found: Layout,
+    changes: Mapping[Tag, tuple[int, ...]] | None = None,
+) -> bytes:
+    """The file with the same pixels under a directory that Pillow reads right."""
+    told: dict[Tag, tuple[int, ...]] = dict.fromkeys(_LEFT_OUT, ())
+    if found.photometric == Photometric.WHITE_IS_ZERO:
+        told[Tag.PHOTOMETRIC_INTERPRETATION] = (int(Photometric.BLACK_IS_ZERO),)
+    if found.reversed and found.compression not in JPEGS:
+        told[Tag.FILL_ORDER] = ()
+    if found.palette is not None:
+        told[Tag.COLOR_MAP] = found.palette
+    # 12 bits are packed alike in both orders, and Pillow knows but this one
+    order = "<" if found.bits == 12 else tags.order
+    return with_directory(content, tags, told | dict(changes or {}), order)
+
+
+def _turned_around(picture: Picture) -> Picture:
+    """Grey levels, with transparency or without, black for white."""
+    from PIL import Image, ImageChops
+
+    if picture.mode == "La":
+        picture = picture.convert("LA")
+    if picture.mode != "LA":
+        return ImageChops.invert(picture.convert("L"))
+    grey, alpha = picture.split()
+    return Image.merge("LA", [ImageChops.invert(grey), alpha])
+
+
+def _several(file: IO[bytes], tags: Directory) -> bool:
+    """Whether another picture follows that is not the same one made smaller, or a mask of it."""
+    if not tags.following:
+        return False
+    try:
+        return directory(file, tags.following).one(Tag.NEW_SUBFILE_TYPE, 0) & 0b101 == 0
+    except UnreadableError:
+        return False
