@@ -9,7 +9,7 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.train import watch as module
-from gradtrail.train.watch import FILE, load_watched, save_watched
+from gradtrail.train.watched import FILE, load_watched, save_watched
 
 ELEMENTS = ["conv1.weight[1,0,2,1]", "fc1.bias[3]"]
 

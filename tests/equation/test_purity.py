@@ -30,9 +30,9 @@ ALLOWED = {
     "reach_view": ("figures", "tables"),
     "tables": (),
     "named_arrays": ("errors",),
-    "network": ("equation", "errors", "layers", "named_arrays", "samples"),
+    "network": ("equation", "errors", "layers", "named_arrays", "samples", "streams"),
     "architecture": ("equation", "errors", "layers", "network"),
-    "files": ("architecture", "errors"),
+    "files": ("architecture", "errors", "streams"),
     "data": ("equation.frozen", "errors", "forking", "homes", "layers", "streams"),
     "engines": ("equation", "errors", "forking", "homes", "layers"),
     "trace": (
@@ -72,6 +72,7 @@ LATE = {
     "plan": ("network", "plan_view"),
     "reach": ("reach_view",),
     "interop": ("__version__",),
+    "train": ("__version__",),
 }
 
 

@@ -319,10 +319,18 @@ def test_another_element_is_watched_from_where_it_begins(tmp_path: Path) -> None
     run = Run(tmp_path, lambda: settings(watch=ELEMENTS[:1]))
     stopped(run, "before a step", 7, KeyboardInterrupt, "cpu")
     run.make = lambda: settings(watch=ELEMENTS[1:])
-    stopped(run, "before a step", 4, KeyboardInterrupt, "cpu")
+    with pytest.warns(gt.GradtrailWarning) as told:
+        stopped(run, "before a step", 4, KeyboardInterrupt, "cpu")
+    assert [str(warning.message) for warning in told] == [
+        "fc1.bias[1] is watched from step 6 on: nothing was kept of the steps before the "
+        "checkpoint",
+        "conv1.weight[2,1,0,2] was watched before the checkpoint and no longer: what was kept of "
+        "that goes with the next checkpoint; name the element in watch= to keep it",
+    ]
     assert run.history.watched[ELEMENTS[1]].steps.tolist() == [6, 7, 8]
     run.make = lambda: settings(watch=ELEMENTS)
-    history = run.go()
+    with pytest.warns(gt.GradtrailWarning, match=r"conv1.weight\[2,1,0,2\] is watched from step 9"):
+        history = run.go()
     expected = whole(lambda: settings(watch=ELEMENTS), "both")[1]
     assert history.losses == expected.losses
     assert history.watched[ELEMENTS[0]].steps.tolist() == [*range(9, 16)]

@@ -25,7 +25,7 @@ def judged(values: list[float], rule: gt.EarlyStopping) -> tuple[int, Best]:
             history.loss[-1] = value
         else:
             getattr(history, rule.measure).append(value)
-        best.note(history, {"w": np.array([float(epoch)])})
+        best = best.after(history, {"w": np.array([float(epoch)])})
         if best.over(history):
             return epoch + 1, best
     return len(values), best

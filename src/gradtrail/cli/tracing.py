@@ -15,7 +15,7 @@ from ..trace import Trace, influence, trace
 from ..trace.element import Side, parse_element
 from ..trace.overview import Overview
 from ..trace.ranking import RANKINGS
-from ..train.watch import load_watched
+from ..train.watched import load_watched
 from .common import one_error
 from .run import Chosen, batch_of, data_of
 

@@ -108,6 +108,11 @@ class ImageFolder(Images):
         """See `Images`."""
         return self._store.cached_among(self._files[places])
 
+    def checksums_at(self, places: np.ndarray) -> np.ndarray:
+        """See `Images`; of what was decoded when the folder was opened."""
+        found: np.ndarray = self._store.checksums[self._files[places]]
+        return found
+
     def take(self, places: np.ndarray, out: np.ndarray) -> None:
         """See `Images`."""
         self._store.take(self._files[places], out)

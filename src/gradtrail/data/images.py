@@ -5,6 +5,7 @@ M images, C channels, H, W sizes, n how many are read at once.
 
 from __future__ import annotations
 
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,9 @@ from .pixels import unit
 from .splitting import held_out, labels_of
 
 __all__ = ["About", "ArrayImages", "Images", "classes_of"]
+
+_BLOCK = 1024
+"""How many images are read at once where all are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +72,32 @@ class Images(ABC):
         Raises:
             DataError: a file has become unreadable.
         """
+
+    def checksums_at(self, places: np.ndarray) -> np.ndarray:
+        """CRC-32 of each of these images' pixels, uint32 (n,); see `checksums`.
+
+        Args:
+            places: int64 (n,), each from 0 to M − 1.
+
+        Raises:
+            DataError: a file has become unreadable.
+        """
+        found = np.empty(len(places), np.uint32)
+        for begin in range(0, len(places), _BLOCK):
+            part = places[begin : begin + _BLOCK]
+            found[begin : begin + _BLOCK] = [zlib.crc32(image) for image in self.read(part)]
+        return found
+
+    @final
+    def checksums(self) -> np.ndarray:
+        """CRC-32 of each image's pixels, uint32 (M,): whether these are the same images.
+
+        Images in files have theirs from the time when they were opened; others are read.
+
+        Raises:
+            DataError: a file has become unreadable.
+        """
+        return self.checksums_at(np.arange(len(self), dtype=np.int64))
 
     @final
     @property
@@ -161,8 +191,8 @@ class Images(ABC):
                 f"memory={limit:,}; read them a few at a time, or pass a larger memory"
             )
         x = np.empty((len(self), *self.shape), dtype=np.float32)
-        for begin in range(0, len(self), 1024):
-            places = np.arange(begin, min(begin + 1024, len(self)))
+        for begin in range(0, len(self), _BLOCK):
+            places = np.arange(begin, min(begin + _BLOCK, len(self)))
             x[places] = unit(self.read(places))
         return x, self.y.copy()
 
@@ -242,6 +272,10 @@ class _Subset(Images):
     def cached_among(self, places: np.ndarray) -> int:
         """See `Images`."""
         return self._whole.cached_among(self._places[places])
+
+    def checksums_at(self, places: np.ndarray) -> np.ndarray:
+        """See `Images`."""
+        return self._whole.checksums_at(self._places[places])
 
     def take(self, places: np.ndarray, out: np.ndarray) -> None:
         """See `Images`."""

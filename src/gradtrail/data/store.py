@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from pathlib import Path
@@ -99,6 +100,9 @@ class Pool:
 class Store:
     """Files as images of one shape, each decoded when it is wanted, the first ones kept.
 
+    `checksums`, uint32 (F,), holds the CRC-32 of each image's pixels as `verify` found them; a file
+    that gives others later has been changed, and is refused.
+
     A training reads every image once in an epoch, in another order each time. Then it does not
     matter which images are kept, and to keep the same ones is better than any rule of replacement.
 
@@ -115,6 +119,7 @@ class Store:
         # no page of this is taken before an image is put there
         self._kept = np.empty((rows, *target.shape), dtype=np.uint8)
         self._filled = np.zeros(rows, dtype=bool)
+        self.checksums = np.zeros(len(paths), np.uint32)
 
     def cached_among(self, files: np.ndarray) -> int:
         """How many of these files, int64 (n,), are kept."""
@@ -149,13 +154,21 @@ class Store:
         """One image, kept if there is room."""
         path = self._paths[file]
         try:
-            image = decoded(path, self._target)
+            image = self._read(file)
         except UnreadableError as reason:
             raise DataError(
                 f"{path} cannot be read any more: {reason}; restore it, or open the folder again"
             ) from reason
+        if zlib.crc32(image.data) != self.checksums[file]:
+            raise DataError(
+                f"{path} has been changed since it was opened: its pixels are others; restore it, "
+                "or open the folder again"
+            )
         self._keep(file, image)
         return image
+
+    def _read(self, file: int) -> np.ndarray:
+        return np.ascontiguousarray(decoded(self._paths[file], self._target))
 
     def _keep(self, file: int, image: np.ndarray) -> None:
         if file < len(self._filled):
@@ -176,9 +189,12 @@ class Store:
             bad = {}
             for file in files:
                 try:
-                    self._keep(file, decoded(self._paths[file], self._target))
+                    image = self._read(file)
                 except UnreadableError as reason:
                     bad[file] = str(reason)
+                else:
+                    self.checksums[file] = zlib.crc32(image.data)
+                    self._keep(file, image)
             return bad
 
         return _merged(self._pool, len(self._paths), work, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -323,6 +324,11 @@ class Engine(ABC):
     def settings(self) -> dict[str, Any]:
         """What results may depend on, as JSON: a training goes on from a checkpoint of the same."""
         return {"name": self.name}
+
+    def runs_on(self) -> tuple[str, str]:
+        """The processor's name, and on which processors the same bits follow from the same code."""
+        machine = platform.machine() or "an unknown machine"
+        return machine, f"{machine}, NumPy {np.__version__}"
 
     @property
     def direct(self) -> Engine:

@@ -11,8 +11,8 @@ from ..train import Confusion, History, Observer
 from ..train.loop import prepare
 from ..train.metrics import confusion
 from ..train.training import Training
-from ..train.watch import FILE as WATCH
-from ..train.watch import save_watched
+from ..train.watched import FILE as WATCH
+from ..train.watched import save_watched
 from .folder import CHECKPOINTS, HISTORY, METRICS, RECIPE, START, Run, run_folder
 from .opening import Prepared, prepared
 from .recipe import Recipe

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .logs import CSVLog, JSONLinesLog
     from .metrics import Confusion, confusion
     from .tensorboard import TensorBoardLog
-    from .watch import Watched, load_watched
+    from .watched import Watched, load_watched
 
 __all__ = [
     "Adam",
@@ -50,7 +50,7 @@ _LATER = {
     **dict.fromkeys(("CSVLog", "JSONLinesLog"), "logs"),
     "TensorBoardLog": "tensorboard",
     **dict.fromkeys(("Confusion", "confusion"), "metrics"),
-    **dict.fromkeys(("Watched", "load_watched"), "watch"),
+    **dict.fromkeys(("Watched", "load_watched"), "watched"),
 }
 
 

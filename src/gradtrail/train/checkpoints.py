@@ -10,21 +10,33 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+import reprlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
-from ..errors import ArgumentError, FileError
+from ..errors import ArgumentError, DataError, FileError
 from ..files import read_arrays, write_bytes
 from ..layers.base import positive
+from .history import History
+from .origin import UNKNOWN
 from .snapshot import Snapshot
 
 __all__ = ["Checkpoints", "Found"]
 
-_KEY, _FORMAT = "gradtrail checkpoint", 1
+_KEY, _FORMAT = "gradtrail checkpoint", 2
+_ABOUT = frozenset(
+    (
+        *("format", "position", "updates", "drawn", "best", "course", "architecture", "engine"),
+        *("watched", "data", "validation", "written"),
+    )
+)
+_LIMIT = 16 << 20
+"""Bytes of the JSON: settings and an architecture; what grows with a training is in arrays."""
+
 _NAME = re.compile(r"checkpoint-(\d{8,})\.safetensors")
 
 
@@ -163,6 +175,8 @@ def read(path: Path) -> Snapshot:
     """
     arrays, metadata = read_arrays(path)
     try:
+        if len(metadata[_KEY]) > _LIMIT:
+            raise ValueError("it is too long")
         held = json.loads(metadata[_KEY])
         about = json.loads(held["about"])
         whole = held["digest"] == _digest(held["about"], arrays)
@@ -171,9 +185,32 @@ def read(path: Path) -> Snapshot:
         raise FileError(f"{path} is no checkpoint: its metadata cannot be read") from cause
     if not whole:
         raise FileError(f"{path} is damaged: its content is not what was written")
-    if form != _FORMAT:
-        raise FileError(f"{path}: its format is {form}, not {_FORMAT}; a later gradtrail wrote it")
+    if form == 1 and type(form) is int:
+        arrays, about = _of_the_first_form(arrays, about, path)
+    elif form != _FORMAT:
+        raise FileError(
+            f"{path}: its format is {reprlib.repr(form)}, not {_FORMAT}; a later gradtrail wrote it"
+        )
+    if about.keys() != _ABOUT:
+        (name, *_) = sorted(about.keys() ^ _ABOUT)
+        raise FileError(f"{path}: {name!r} " + ("is missing" if name in _ABOUT else "is of no use"))
     return Snapshot(arrays, about)
+
+
+def _of_the_first_form(
+    arrays: Mapping[str, np.ndarray], about: Mapping[str, Any], path: Path
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The first format, which had the figures of epochs as JSON, as the present one has them."""
+    figures = about.get("history")
+    try:
+        if not isinstance(figures, dict) or "losses" in figures:
+            raise DataError("there is none")
+        history = History.from_dict(figures)
+    except DataError as cause:
+        raise FileError(f"{path}: its history cannot be read: {cause}") from None
+    grown = {f"history/{name}": array for name, array in history.arrays().items()}
+    held = {name: value for name, value in about.items() if name != "history"}
+    return {**grown, **arrays}, {"drawn": [0, 0], **held, "written": dict(UNKNOWN)}
 
 
 def _digest(about: str, arrays: Mapping[str, np.ndarray]) -> str:
@@ -184,12 +221,3 @@ def _digest(about: str, arrays: Mapping[str, np.ndarray]) -> str:
         found.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
         found.update(array.data if array.size else b"")
     return found.hexdigest()
-
-
-def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
-    """Where two settings as JSON differ: `optimizer.lr: 0.1, not 0.05`."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in [*one, *(k for k in other if k not in one)]:
-            yield from differences(one.get(key), other.get(key), f"{where}.{key}" if where else key)
-    elif one != other:
-        yield f"{where}: {one!r}, not {other!r}"

@@ -6,7 +6,6 @@ else goes through one staging area of a batch, which every step fills anew.
 
 from __future__ import annotations
 
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, final
@@ -18,6 +17,7 @@ from ..engines import Batch, Engine, Samples
 from ..engines.base import counted, own
 from ..errors import DataError
 from ..streams import Drawn, stream
+from .identity import of_arrays, of_images, of_some_images
 from .reading import pixels_ahead
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ __all__ = ["Feed", "feed_for"]
 
 NOTHING = Drawn()
 """No draw yet."""
-
-_LOOKED_AT = 512
-"""How many images at most, spread over all, tell that they are the same ones."""
 
 
 class Feed(ABC):
@@ -67,12 +64,16 @@ class Feed(ABC):
         """
 
     @abstractmethod
-    def fingerprint(self) -> int:
-        """A number that other data are most unlikely to have."""
+    def fingerprint(self, form: int = 2) -> int:
+        """A number that other data are most unlikely to have: a checksum over all of them.
 
-    def identity(self) -> dict[str, int]:
-        """What tells these data from others, as JSON."""
-        return {"samples": len(self), "fingerprint": self.fingerprint()}
+        Args:
+            form: of checkpoints; the first looked at some of many images only.
+        """
+
+    def identity(self, form: int = 2) -> dict[str, int]:
+        """What tells these data from others, as JSON; see `fingerprint`."""
+        return {"samples": len(self), "fingerprint": self.fingerprint(form)}
 
     def in_order(self, size: int) -> Generator[Batch, None, None]:
         """All samples, one batch after another, as they come; to be closed where it is left."""
@@ -104,9 +105,9 @@ class Plain(Feed):
             end = min((at + 1) * size, len(order))
             yield Batch(self.samples, order, seed, drawn.steps + at, at * size, end)
 
-    def fingerprint(self) -> int:
-        """See `Feed.fingerprint`; of samples and labels."""
-        return _checksum(self.y, _checksum(self.samples.x))
+    def fingerprint(self, form: int = 2) -> int:
+        """See `Feed.fingerprint`."""
+        return of_arrays(self.samples.x, self.y)
 
 
 @final
@@ -182,14 +183,11 @@ class Staged(Feed):
         else:
             np.divide(pixels[chosen], np.float32(divisor), out=out, dtype=np.float32)
 
-    def fingerprint(self) -> int:
-        """See `Feed.fingerprint`; of images, their files' names and some of their pixels."""
+    def fingerprint(self, form: int = 2) -> int:
+        """See `Feed.fingerprint`; of images with their files' names."""
         if not isinstance(self.source, Images):
-            return _checksum(self.y, _checksum(self.source))
-        source, files = self.source, [f"{p.parent.name}/{p.name}" for p in self.source.paths]
-        about = repr((source.shape, source.classes, files)).encode()
-        places = np.linspace(0, len(source) - 1, min(len(source), _LOOKED_AT)).astype(np.int64)
-        return _checksum(self.y, _checksum(source.read(places), zlib.crc32(about)))
+            return of_arrays(self.source, self.y)
+        return (of_images if form > 1 else of_some_images)(self.source, self.y)
 
 
 class _Stage(Samples):
@@ -307,10 +305,6 @@ def feed_for(
         return Plain(samples)
     x = np.ascontiguousarray(samples.x, np.float32)
     return Staged(network, x, samples.y, loss, engine, augment, mixup)
-
-
-def _checksum(array: np.ndarray, start: int = 0) -> int:
-    return zlib.crc32(np.ascontiguousarray(array).data.cast("B"), start)
 
 
 def _labels_of(network: Network, images: Images, loss: Loss, name: str) -> np.ndarray:

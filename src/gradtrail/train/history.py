@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+import math
+import reprlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..errors import DataError
 
 if TYPE_CHECKING:
-    from .watch import Watched
+    from .watched import Watched
 
-__all__ = ["History"]
+__all__ = ["FIGURES", "History"]
+
+FIGURES = (
+    *("losses", "loss", "accuracy", "validation_loss", "validation_accuracy"),
+    "seconds",
+)
+"""The lists of a history: the first per step, the others per epoch."""
+
+_FACTS = ("interrupted", "stopped", "best")
 
 
 @dataclass
@@ -56,11 +68,8 @@ class History:
     def keep(self, steps: int, epochs: int) -> None:
         """Forget what was noted of steps and epochs beyond so many."""
         del self.losses[steps:]
-        for figures in (
-            *(self.loss, self.accuracy, self.validation_loss, self.validation_accuracy),
-            self.seconds,
-        ):
-            del figures[epochs:]
+        for name in FIGURES[1:]:
+            del getattr(self, name)[epochs:]
 
     def drop_unfinished(self) -> None:
         """Forget the figures of an epoch of which some had been noted when it was interrupted."""
@@ -68,8 +77,31 @@ class History:
 
     def to_dict(self) -> dict[str, Any]:
         """The history as JSON, without what was watched."""
-        names = (known.name for known in fields(self))
-        return {name: getattr(self, name) for name in names if name != "watched"}
+        return {name: getattr(self, name) for name in (*FIGURES, *_FACTS)}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All figures, float64 (T,) per step and (E,) per epoch, by their names here."""
+        return {name: np.array(getattr(self, name), np.float64) for name in FIGURES}
+
+    def facts(self) -> dict[str, Any]:
+        """What is no list, as JSON."""
+        return {name: getattr(self, name) for name in _FACTS}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> History:
+        """The inverse of `arrays` and `facts`.
+
+        Raises:
+            DataError: one of them is missing, or is no figures or facts of a history.
+        """
+        if arrays.keys() != set(FIGURES):
+            raise DataError(f"its arrays are {_listed(arrays)}, but must be {_listed(FIGURES)}")
+        for name, array in arrays.items():
+            if array.dtype != np.float64 or array.ndim != 1:
+                raise DataError(f"{name} is {array.dtype} {array.shape}, but must be float64 (n,)")
+        if not isinstance(facts, Mapping) or facts.keys() != set(_FACTS):
+            raise DataError(f"its facts must be {_listed(_FACTS)}")
+        return cls.from_dict({**{n: a.tolist() for n, a in arrays.items()}, **facts})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> History:
@@ -78,22 +110,21 @@ class History:
         Raises:
             DataError: something else than lists of numbers, of other lengths, or other names.
         """
-        known = {f.name: f for f in fields(cls) if f.name != "watched"}
-        if not isinstance(data, Mapping) or not data.keys() <= known.keys():
+        if not isinstance(data, Mapping) or not data.keys() <= {*FIGURES, *_FACTS}:
             raise DataError("it has other entries than a history")
         history = cls(**data)
         epochs = len(history.loss) if isinstance(history.loss, list) else -1
-        for name in known:
+        for name in (*FIGURES, *_FACTS):
             value = getattr(history, name)
             if name in ("interrupted", "stopped"):
                 good = isinstance(value, bool)
             elif name == "best":
                 good = value is None or (type(value) is int and 0 <= value < epochs)
             else:
-                good = isinstance(value, list) and all(type(v) in (int, float) for v in value)
+                good = isinstance(value, list) and all(map(_finite, value))
                 good = good and (name == "losses" or not value or len(value) == epochs)
             if not good:
-                raise DataError(f"{name} is {value!r:.60}")
+                raise DataError(f"{name} is {reprlib.repr(value)}")
         return history
 
     def __str__(self) -> str:
@@ -104,3 +135,13 @@ class History:
         named |= {"validation accuracy": self.validation_accuracy}
         ends = ", ".join(f"{name} {values[-1]:.4f}" for name, values in named.items() if values)
         return f"History: {self.epochs} epochs, {self.steps} steps, {ends}"
+
+
+def _finite(value: Any) -> bool:
+    if type(value) is float:
+        return math.isfinite(value)
+    return type(value) is int and abs(value) < 1 << 64
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

@@ -5,7 +5,6 @@ What only a training needs is imported when there is one, so that gradtrail is i
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from .stopping import EarlyStopping
 if TYPE_CHECKING:
     from ..engines import Engine
     from ..network import Network
-    from .checkpoints import Checkpoints, Found
+    from .checkpoints import Checkpoints
     from .course import Course
     from .feed import Feed
     from .training import Training
@@ -157,6 +156,7 @@ def prepare(
     from .checkpoints import Checkpoints
     from .feed import feed_for
     from .keeping import Keeping
+    from .resuming import found_for
     from .training import Training
 
     if threads is not None:
@@ -175,7 +175,7 @@ def prepare(
         _check_measure(course.stopping, course.loss, feed, held_out)
     course.fits(network, len(feed))
     optimizer = course.composed()
-    found = _found(network, course, (feed, held_out), checkpoints, runs, resume)
+    found = found_for(network, course, (feed, held_out), checkpoints, runs, optimizer, resume)
     start = None
     if found is not None:
         start = found.snapshot.values()
@@ -226,48 +226,6 @@ def _check_measure(stopping: EarlyStopping, loss: Loss, feed: Feed, held_out: Fe
         raise ArgumentError(
             f'{looks} {type(loss).__name__} knows no classes; pass stopping with measure="{other}"'
         )
-
-
-def _found(
-    network: Network,
-    course: Course,
-    feeds: tuple[Feed, Feed | None],
-    checkpoints: Checkpoints | None,
-    engine: Engine,
-    resume: bool,
-) -> Found | None:
-    """The checkpoint to go on from, made by the same training.
-
-    Raises:
-        ArgumentError: another network, other settings or other data made it; or there is one, and
-            nobody asked for it.
-    """
-    from .checkpoints import differences
-
-    if checkpoints is None:
-        if resume:
-            raise ArgumentError(
-                "train: resume=True goes on from checkpoints; say where they are kept"
-            )
-        return None
-    if not resume:
-        checkpoints.none_yet()
-        return None
-    found = checkpoints.newest()
-    if found is None:
-        return None
-    for reason in found.damaged:
-        print(f"gradtrail: passed over: {reason}", file=sys.stderr)
-    about = found.snapshot.about
-    for what, now in (
-        ("course", course.settings()),
-        ("architecture", network.architecture()),
-        ("engine", engine.settings()),
-        *zip(("data", "validation"), (f and f.identity() for f in feeds), strict=True),
-    ):
-        for difference in differences(about.get(what), now, "" if what == "course" else what):
-            raise ArgumentError(f"{found.path} is of another training: {difference}")
-    return found
 
 
 def evaluate(

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import DataError
 from ..streams import Drawn
 from .history import History
+from .origin import origin
+from .stopping import Best
 from .training import Position, Training
 
 __all__ = ["Snapshot"]
-
-_KEPT_APART = ("losses", "interrupted", "stopped")
 
 
 @dataclass(frozen=True)
@@ -51,60 +52,87 @@ class Snapshot:
         arrays |= {f"best/{name}": a for name, a in training.best.arrays.items()}
         watching, watched = training.watching, None
         if watching is not None:
-            from .watch import watched_arrays
+            from .watched import watched_arrays
 
             kept = watching.watched()
             arrays |= {f"watched/{name}": a for name, a in watched_arrays(kept).items()}
             watched = {"every": watching.every, "elements": list(kept)}
-        arrays["history/losses"] = np.array(training.history.losses, np.float64)
-        history = training.history.to_dict()
+        arrays |= {f"history/{name}": a for name, a in training.history.arrays().items()}
         about = {
             "position": training.position._asdict(),
             "updates": step,
             "drawn": list(training.drawn),
             "best": training.best.epoch,
-            "history": {k: v for k, v in history.items() if k not in _KEPT_APART},
             "course": training.settings,
             "architecture": training.network.architecture(),
             "engine": training.engine.settings(),
             "watched": watched,
+            "written": origin(training.engine),
             **data,
         }
         return cls(arrays, about)
 
     def values(self) -> dict[str, np.ndarray]:
         """Parameters and running statistics, as the engine had them."""
-        return self._under("value/")
+        return self.under("value/")
+
+    def position(self) -> Position:
+        """Where the training was."""
+        return Position(**self.about["position"])
+
+    def drawn(self) -> Drawn:
+        """How far the network's random draws were when the training began.
+
+        Raises:
+            DataError: that is no two numbers.
+        """
+        found = Drawn.of(self.about["drawn"])
+        if found is None:
+            raise DataError("drawn must be two whole numbers from 0")
+        return found
+
+    def history(self) -> History:
+        """The figures so far.
+
+        Raises:
+            DataError: they are none of a history.
+        """
+        facts = {"interrupted": False, "stopped": False, "best": self.about["best"]}
+        return History.from_arrays(self.under("history/"), facts)
 
     def state(self) -> dict[str, dict[str, np.ndarray]]:
         """What the optimiser remembered: parameter → kind → array."""
         found: dict[str, dict[str, np.ndarray]] = {}
-        for name, array in self._under("state/").items():
+        for name, array in self.under("state/").items():
             kind, _, parameter = name.partition("/")
             found.setdefault(parameter, {})[kind] = array
         return found
 
     def restore(self, training: Training) -> None:
-        """Put a training that has not begun where this one was.
+        """Put a training that has not begun where this one was; all of it was inspected.
 
         Its trainer must have been made from `values`, and its optimiser must remember `state`.
         """
-        position = Position(**self.about["position"])
+        position = self.position()
         training.start = training.position = position
-        training.drawn = Drawn.of(self.about.get("drawn")) or Drawn()  # older ones have none
-        losses = self.arrays["history/losses"].tolist()
-        training.history = History(**{**self.about["history"], "losses": losses})
-        training.best.epoch = self.about["best"]
-        training.best.arrays = self._under("best/")
-        training.statistics.sums = self._under("statistics/")
+        training.drawn = self.drawn()
+        training.history = self.history()
+        rule, best = training.course.stopping, training.history.best
+        training.best = Best(rule, best, self.under("best/"))
+        training.statistics.sums = self.under("statistics/")
         training.statistics.steps = position.steps if training.statistics.sums else 0
         kept = self.about["watched"]
-        if training.watching is not None:
-            from .watch import watched_from
+        if training.watching is None and kept and kept["elements"]:
+            from .watch import tell_left
 
-            watched = watched_from(self._under("watched/"), kept["elements"]) if kept else {}
+            tell_left(kept["elements"])
+        elif training.watching is not None:
+            from .watched import watched_from
+
+            watched = watched_from(self.under("watched/"), kept["elements"]) if kept else {}
             every = kept["every"] if kept else 1
             training.watching.go_on(watched, every, position.steps)
 
-    def _under(self, prefix: str) -> dict[str, np.ndarray]:
+    def under(self, prefix: str) -> dict[str, np.ndarray]:
+        """The arrays whose names begin so, by the rest of their names."""
         return {n.removeprefix(prefix): a for n, a in self.arrays.items() if n.startswith(prefix)}

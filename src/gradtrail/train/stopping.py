@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, final
@@ -75,7 +76,7 @@ class EarlyStopping:
         return {name: plain(getattr(self, name)) for name in names}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Best:
     """The best epoch so far.
 
@@ -87,23 +88,36 @@ class Best:
 
     rule: EarlyStopping | None
     epoch: int | None = None
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-    def note(self, history: History, arrays: dict[str, np.ndarray]) -> None:
-        """An epoch is over.
+    def after(self, history: History, arrays: Mapping[str, np.ndarray]) -> Best:
+        """The best epoch when one more is over.
 
         Args:
             history: with its figures.
             arrays: the network's parameters and statistics, which are copied.
         """
         if self.rule is None:
-            return
+            return self
         values = getattr(history, self.rule.measure)
         last = len(values) - 1
-        if self.epoch is None or self.rule.gain(values[last], values[self.epoch]) > self.rule.least:
-            if self.rule.keep_best:
-                self.arrays = {name: array.copy() for name, array in arrays.items()}
-            self.epoch = last
+        if self.epoch is not None:
+            gain = self.rule.gain(values[last], values[self.epoch])
+            if not gain > self.rule.least:
+                return self
+        kept = {name: array.copy() for name, array in arrays.items()} if self.rule.keep_best else {}
+        return Best(self.rule, last, kept)
+
+    def replayed(self, history: History) -> int | None:
+        """Which epoch was the best of all that are over, as `after` finds it one by one."""
+        if self.rule is None:
+            return None
+        found: int | None = None
+        values = getattr(history, self.rule.measure)
+        for epoch, value in enumerate(values):
+            if found is None or self.rule.gain(value, values[found]) > self.rule.least:
+                found = epoch
+        return found
 
     def over(self, history: History) -> bool:
         """Whether the training has gone on for too long."""

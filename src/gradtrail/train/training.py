@@ -248,9 +248,10 @@ class Training:
         for name, value in found.items():
             getattr(history, name).append(value)
         history.seconds.append(at.seconds)
-        self.best.note(history, {**self.network.parameters, **self.network.buffers})
-        self.position = Position(at.epoch + 1, 0, at.steps)
-        history.best = self.best.epoch
+        best = self.best.after(history, {**self.network.parameters, **self.network.buffers})
+        # together, so that a checkpoint's best epoch is one that is over
+        self.best, self.position = best, Position(at.epoch + 1, 0, at.steps)
+        history.best = best.epoch
         self._tell()
 
     def _set_rate(self) -> None:

@@ -8,55 +8,28 @@ forgotten and from then on every second step is watched, then every fourth, and 
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..engines import Batch, Computed, Finished, Stepped, Trainer
-from ..errors import ArgumentError, FileError
-from ..figures import figure, saved
-from ..files import read_arrays, write_bytes
+from ..errors import ArgumentError, warn
 from ..layers import Loss
-from ..tables import Shown, Table, number
 from ..trace.element import parse_element, written
 from ..trace.step import Step
 from ..trace.terms import Terms
 from .observers import Observer
+from .watched import ELEMENTS, FIELDS, SAMPLES, Watched
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from ..network import Network
     from .history import History
 
-__all__ = [
-    "FILE",
-    "MOST",
-    "Watched",
-    "Watching",
-    "load_watched",
-    "save_watched",
-    "watched_arrays",
-    "watched_from",
-    "watching",
-]
+__all__ = ["HandingOver", "MOST", "Watching", "tell_left", "watching"]
 
-FILE = "watch.safetensors"
 MOST = 4096
 """How many steps of an element are kept at most."""
-
-SAMPLES = 5
-"""How many samples are kept for a step: those that brought most."""
-
-ELEMENTS = 64
-"""How many elements may be watched at once."""
-
-_SHOWN = 12
 
 
 class _Looked(NamedTuple):
@@ -86,83 +59,6 @@ class _Row(NamedTuple):
     shares: list[float]
 
 
-_FIELDS = _Row._fields
-
-
-@dataclass(frozen=True, repr=False)
-class Watched(Shown):
-    """One weight in the course of a training; prints as a table.
-
-    Args:
-        element: as it is written: `conv1.weight[2,0,1,1]`.
-        steps: (T,) int64, the numbers of the steps, the first being 0.
-        weight: (T,) float64, before the step.
-        gradient: (T,) float64.
-        update: (T,) float64, what the step added to the weight.
-        samples: (T, 5) int64, the numbers in the data of the samples that brought most, strongest
-            first; −1 where there were fewer.
-        shares: (T, 5) float64, what they brought to the gradient.
-    """
-
-    element: str
-    steps: np.ndarray
-    weight: np.ndarray
-    gradient: np.ndarray
-    update: np.ndarray
-    samples: np.ndarray
-    shares: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.steps)
-
-    def _table(self) -> Table:
-        chosen: Sequence[int] = range(len(self))
-        if len(self) > _SHOWN:
-            chosen = [*map(int, np.linspace(0, len(self) - 1, _SHOWN))]
-        heads = (">step", ">weight", ">gradient", ">update", "samples that brought most")
-        rows = [
-            (
-                str(int(self.steps[t])),
-                number(float(self.weight[t])),
-                number(float(self.gradient[t])),
-                number(float(self.update[t])),
-                ", ".join(
-                    f"{s} ({number(float(share), 2)})"
-                    for s, share in zip(self.samples[t][:3], self.shares[t][:3], strict=True)
-                    if s >= 0
-                ),
-            )
-            for t in chosen
-        ]
-        below = f"{len(chosen)} of {len(self)} watched steps" if len(chosen) < len(self) else ""
-        return Table((self.element,), heads, rows, (below,) if below else ())
-
-    def to_dict(self) -> dict[str, Any]:
-        """The steps as JSON has them."""
-        return {"element": self.element} | {n: getattr(self, n).tolist() for n in _FIELDS}
-
-    def plot(self, path: str | Path | None = None) -> Figure:
-        """Weight and gradient over the steps.
-
-        Args:
-            path: where to write it; None for only giving it back.
-
-        Raises:
-            MissingPackageError: matplotlib is not there.
-            FileError: the file cannot be written.
-        """
-        drawn = figure(6.4, 4.0)
-        above, below = drawn.subplots(2, 1, sharex=True)
-        above.plot(self.steps, self.weight, linewidth=1)
-        above.set_ylabel("weight")
-        above.set_title(self.element, size=9)
-        below.axhline(0, color="black", linewidth=0.5)
-        below.plot(self.steps, self.gradient, linewidth=0.7)
-        below.set_ylabel("gradient")
-        below.set_xlabel("step")
-        return saved(drawn, path)
-
-
 class _Record:
     """One element's steps as they come."""
 
@@ -177,11 +73,11 @@ class _Record:
 
     def go_on(self, watched: Watched) -> None:
         """Begin with these steps."""
-        columns = (getattr(watched, field).tolist() for field in _FIELDS)
+        columns = (getattr(watched, field).tolist() for field in FIELDS)
         self.rows = [_Row(*row) for row in zip(*columns, strict=True)]
 
     def watched(self) -> Watched:
-        columns = list(zip(*self.rows, strict=True)) or [()] * len(_FIELDS)
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(FIELDS)
         kinds = (np.int64, float, float, float, np.int64, float)
         arrays = [np.array(c, k) for c, k in zip(columns, kinds, strict=True)]
         arrays[4:] = [a.reshape(-1, SAMPLES) for a in arrays[4:]]
@@ -262,9 +158,17 @@ class Watching(Trainer):
             steps: how many there were.
         """
         self.every, self._before = every, steps
-        for record in self.records:
-            if record.element in watched:
-                record.go_on(watched[record.element])
+        own = {record.element: record for record in self.records}
+        for element in own.keys() & watched.keys():
+            own[element].go_on(watched[element])
+        begun, left = own.keys() - watched.keys(), watched.keys() - own.keys()
+        if begun and steps:
+            are = "are" if len(begun) > 1 else "is"
+            warn(
+                f"{_joined(begun)} {are} watched from step {steps:,} on: nothing was kept of the "
+                "steps before the checkpoint"
+            )
+        tell_left(left)
 
     def _looked_at(self, batch: Batch) -> list[_Looked]:
         """Each element before the step."""
@@ -345,54 +249,15 @@ def watching(trainer: Trainer, network: Network, loss: Loss, elements: Sequence[
     return Watching(trainer, network, loss, list(records.values()))
 
 
-def watched_arrays(watched: Mapping[str, Watched]) -> dict[str, np.ndarray]:
-    """What was watched as arrays, whose names hold the elements' places."""
-    return {
-        f"{place}.{field}": np.ascontiguousarray(getattr(one, field))
-        for place, one in enumerate(watched.values())
-        for field in _FIELDS
-    }
+def tell_left(elements: Collection[str]) -> None:
+    """Say that what was watched before is not any more."""
+    if elements:
+        was = "were" if len(elements) > 1 else "was"
+        warn(
+            f"{_joined(elements)} {was} watched before the checkpoint and no longer: what was "
+            "kept of that goes with the next checkpoint; name the element in watch= to keep it"
+        )
 
 
-def watched_from(arrays: Mapping[str, np.ndarray], elements: Sequence[str]) -> dict[str, Watched]:
-    """The inverse of `watched_arrays`.
-
-    Args:
-        arrays: what that gave.
-        elements: in their order.
-    """
-    return {
-        element: Watched(element, *(arrays[f"{place}.{field}"] for field in _FIELDS))
-        for place, element in enumerate(elements)
-    }
-
-
-def save_watched(path: str | os.PathLike[str], watched: Mapping[str, Watched]) -> None:
-    """Write what was watched as one safetensors file.
-
-    Raises:
-        FileError: the file cannot be written.
-    """
-    from safetensors.numpy import save
-
-    metadata = {"watched": json.dumps(list(watched))}
-    write_bytes(path, save(watched_arrays(watched), metadata))
-
-
-def load_watched(path: str | os.PathLike[str]) -> dict[str, Watched]:
-    """What was watched in a run, by element.
-
-    Args:
-        path: the run's folder, or the file in it.
-
-    Raises:
-        FileError: it is missing or damaged.
-    """
-    source = Path(path)
-    source = source / FILE if source.is_dir() else source
-    arrays, metadata = read_arrays(source)
-    try:
-        elements = json.loads(metadata["watched"])
-        return watched_from(arrays, elements)
-    except (KeyError, TypeError, ValueError, RecursionError) as cause:
-        raise FileError(f"{source} holds nothing that was watched: {cause}") from cause
+def _joined(elements: Collection[str]) -> str:
+    return " and ".join(sorted(elements))

@@ -10,13 +10,23 @@ from weakref import ref
 
 import numpy as np
 
+from ...errors import DataError
 from .driver import CALL, KINDS, PHASE, TASKS
 from .frame import FIELDS, Field
 from .layout import Layout
 from .listing import ListedPhase, Listing
 from .target import LANES
 
-__all__ = ["Assembled", "Context", "Lent", "address", "aligned", "assembled", "bits"]
+__all__ = [
+    "Assembled",
+    "Context",
+    "Lent",
+    "address",
+    "aligned",
+    "assembled",
+    "bits",
+    "check_places",
+]
 
 GROUPS = 16
 """Into how many groups a batch's blocks are put at most. Each group's gradients are summed by
@@ -290,6 +300,24 @@ class Context:
 
 def _padded(size: int) -> int:
     return max(_LINE, -(-size // _LINE) * _LINE)
+
+
+def check_places(places: np.ndarray, count: int, samples: int) -> None:
+    """Look once, in front of native code, at what it follows without looking.
+
+    Args:
+        places: int64 (n,), in the samples.
+        count: how many native code will follow.
+        samples: how many there are.
+
+    Raises:
+        DataError: fewer places than that, or one where no sample is.
+    """
+    if len(places) != count or places.dtype != np.int64:
+        raise DataError(f"a batch of {count} samples has {len(places)} places ({places.dtype})")
+    if count and not places.view(np.uint64).max() < samples:  # what is negative is very large so
+        wrong = int(places[(places < 0) | (places >= samples)][0])
+        raise DataError(f"a batch has place {wrong}, but samples go from 0 to {samples - 1}")
 
 
 def address(array: np.ndarray) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -78,6 +79,11 @@ class CPU(Engine):
     def settings(self) -> dict[str, Any]:
         """See `Engine.settings`; neither threads nor processors are among them."""
         return {"name": self.name, "winograd": self.winograd}
+
+    def runs_on(self) -> tuple[str, str]:
+        """See `Engine.runs_on`; whatever the width of the registers."""
+        fused = "fused" if self.processor.fma else "separate"
+        return self.processor.cpu, f"{platform.machine()}, {fused} multiply-add"
 
     @property
     def direct(self) -> CPU:

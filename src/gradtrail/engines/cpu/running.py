@@ -16,7 +16,7 @@ from ...forking import renewed
 from ..base import Batch, Computed, Evaluated, Samples
 from ..sample_gradients import Factors, Part, SampleGradients, Summed
 from .compiler import Compiler
-from .context import Assembled, Context, Lent, address, assembled, bits
+from .context import Assembled, Context, Lent, address, assembled, bits, check_places
 from .frame import Field
 from .kept import Kept
 from .listing import Listing, listed, listing_of
@@ -83,8 +83,13 @@ class Loaded:
         self.lock = threading.RLock()
 
     def feed(self, batch: Batch, *, labels: bool) -> None:
-        """Tell the frame about a batch."""
+        """Tell the frame about a batch.
+
+        Raises:
+            DataError: the batch has places that the samples do not; native code would not notice.
+        """
         context, samples = self.context, batch.samples
+        check_places(batch.chosen, batch.end - batch.begin, len(samples))
         if batch.end - batch.begin != context.count:
             context.reserve(len(batch))
         if self._samples is None or self._samples() is not samples:

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from ...forking import renewed
-from .context import Assembled, address, aligned, assembled, bits
+from .context import Assembled, address, aligned, assembled, bits, check_places
 from .frame import FIELDS, Field
 from .kernels.warp import Warp
 from .listing import ListedPhase
@@ -68,6 +68,7 @@ class _Warper:
         count, frame = len(places), self.frame
         if not count:
             return
+        check_places(places, count, len(source))
         if count not in self._phases:
             call = (self.kernel.symbol, ())
             phase = ListedPhase("chunks", (call,), count, _CHUNK)
