@@ -18,6 +18,7 @@ from .errors import (
     GradtrailWarning,
     MissingPackageError,
     NonFiniteError,
+    NoRoomError,
     ShapeError,
     UnknownNameError,
 )
@@ -104,6 +105,7 @@ __all__ = [
     "MeanSquaredError",
     "MissingPackageError",
     "Network",
+    "NoRoomError",
     "NonFiniteError",
     "Normalize",
     "OneCycle",

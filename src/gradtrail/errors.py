@@ -9,6 +9,7 @@
     ├── GradientError      a gradient that differs from differences   (AssertionError)
     ├── NonFiniteError     a NaN or infinity in a learning step       (FloatingPointError)
     ├── FileError          a file that cannot be read or written      (ValueError)
+    ├── NoRoomError        what the machine's memory cannot hold      (MemoryError)
     └── MissingPackageError  an optional package is not installed     (ImportError)
 
 Each message is one sentence of cause, and names what was expected, what came, how that number
@@ -34,6 +35,7 @@ __all__ = [
     "GradtrailError",
     "GradtrailWarning",
     "MissingPackageError",
+    "NoRoomError",
     "NonFiniteError",
     "ShapeError",
     "UnknownNameError",
@@ -91,6 +93,10 @@ class NonFiniteError(GradtrailError, FloatingPointError):
 
 class FileError(GradtrailError, ValueError):
     """A file that is missing, damaged, of another format, or that cannot be written."""
+
+
+class NoRoomError(GradtrailError, MemoryError):
+    """A training that needs more memory than there is; the message says what would fit."""
 
 
 class MissingPackageError(GradtrailError, ImportError):

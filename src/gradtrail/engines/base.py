@@ -396,6 +396,23 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    def memory(
+        self, network: Network, loss: Loss, optimizer: Optimizer, samples: int
+    ) -> dict[str, int]:
+        """Bytes that a training takes at the least, besides its data; nothing is allocated.
+
+        Args:
+            network: what is trained.
+            loss: what is made small.
+            optimizer: how.
+            samples: of a batch.
+
+        Returns:
+            `parameters`, `gradients`, `optimizer` and `activations`; all but the last are the same
+            for a batch of any size, as long as it is of one block.
+        """
+
+    @abstractmethod
     def trainer(
         self,
         network: Network,

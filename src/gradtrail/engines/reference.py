@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -212,6 +213,20 @@ class Reference(Engine):
         does = ["forward", *(f"backward towards {s.receives}" for s in sent)]
         calls = tuple(ExplainedCall(d, "strided windows and einsum in float64", ()) for d in does)
         return Explanation(layer, "reference", equation_lines(node, sent), calls)
+
+    def memory(
+        self, network: Network, loss: Loss, optimizer: Optimizer, samples: int
+    ) -> dict[str, int]:
+        """See `Engine.memory`: in float64, weights twice while a step changes them."""
+        count = sum(map(prod, network.parameters.shapes.values()))
+        shapes = network.system(samples, training=True, loss=loss).shapes
+        outputs = sum(prod(shapes[step.output]) for step in network.steps)
+        return {
+            "parameters": count * (network.dtype.itemsize + 16),
+            "gradients": 8 * count,
+            "optimizer": 8 * count * len(optimizer.rule.state),
+            "activations": 16 * outputs,
+        }
 
     def trainer(
         self,

@@ -102,6 +102,7 @@ def train(
         ArgumentError: a setting out of its range, or another than that of the checkpoint.
         DataError: samples or labels that do not fit.
         FileError: a checkpoint cannot be written, or none can be read.
+        NoRoomError: it needs more memory than there is.
         NonFiniteError: a NaN or an infinity appeared; the network is as before that step.
     """
     from .course import Course
@@ -155,6 +156,7 @@ def prepare(
     """A training that is checked and ready to run; see `train`."""
     from .checkpoints import Checkpoints
     from .feed import feed_for
+    from .foretold import check_memory
     from .keeping import Keeping
     from .resuming import found_for
     from .training import Training
@@ -175,6 +177,7 @@ def prepare(
         _check_measure(course.stopping, course.loss, feed, held_out)
     course.fits(network, len(feed))
     optimizer = course.composed()
+    check_memory(network, course, feed, held_out, runs, optimizer)
     found = found_for(network, course, (feed, held_out), checkpoints, runs, optimizer, resume)
     start = None
     if found is not None:

@@ -26,6 +26,7 @@ __all__ = [
     "assembled",
     "bits",
     "check_places",
+    "padded",
 ]
 
 GROUPS = 16
@@ -139,12 +140,12 @@ class Context:
         self.at = address(self.frame)
         self.frame[Field.FLAG] = self.at + 8 * Field.FLAGGED
         size = listing.size
-        self.parameters = aligned(_padded(size(Field.PARAMETERS)))
-        self.constants = aligned(_padded(size(Field.CONSTANTS)))
-        self.shared = aligned(_padded(size(Field.SHARED)))
-        self.packed = aligned(_padded(size(Field.PACKED)))
+        self.parameters = aligned(padded(size(Field.PARAMETERS)))
+        self.constants = aligned(padded(size(Field.CONSTANTS)))
+        self.shared = aligned(padded(size(Field.SHARED)))
+        self.packed = aligned(padded(size(Field.PACKED)))
         self.updated = aligned(len(self.constants))
-        self.scratch = aligned(threads * _padded(size(Field.SCRATCH)))
+        self.scratch = aligned(threads * padded(size(Field.SCRATCH)))
         self._blocks = self._groups = 0
         self.count = self.groups = 0
         self._lent: Callable[[], Lent | None] = _nothing
@@ -159,14 +160,14 @@ class Context:
             (Field.SCRATCH_ALL, self.scratch),
         ):
             self.frame[field] = address(array)
-        self.frame[Field.SCRATCH_STRIDE] = _padded(size(Field.SCRATCH))
+        self.frame[Field.SCRATCH_STRIDE] = padded(size(Field.SCRATCH))
         for name, values in listing.constants.items():
             self.array(name)[...] = values
 
     @property
     def length(self) -> int:
         """Bytes of all parameters in a row."""
-        return _padded(self.listing.size(Field.PARAMETERS))
+        return padded(self.listing.size(Field.PARAMETERS))
 
     def reserve(self, samples: int) -> None:
         """Make room for a batch.
@@ -180,13 +181,13 @@ class Context:
         groups = min(blocks, GROUPS)
         if blocks > self._blocks:
             self._blocks = 0
-            arena = _padded(size(Field.ARENA))
+            arena = padded(size(Field.ARENA))
             per_block = self.listing.segmented or options.keep
             self.arenas = aligned((blocks if per_block else self.threads) * arena)
             self.frame[Field.ARENAS] = address(self.arenas)
             self.frame[Field.ARENA_STRIDE] = arena
             self.frame[Field.ARENA_PER_BLOCK] = int(per_block)
-            partial = _padded(size(Field.PARTIAL))
+            partial = padded(size(Field.PARTIAL))
             self.partial = aligned(blocks * partial)
             self.frame[Field.PARTIAL_ALL] = address(self.partial)
             self.frame[Field.PARTIAL_STRIDE] = partial
@@ -298,7 +299,8 @@ class Context:
         return changed
 
 
-def _padded(size: int) -> int:
+def padded(size: int) -> int:
+    """A region's bytes as whole cache lines, one at least."""
     return max(_LINE, -(-size // _LINE) * _LINE)
 
 

@@ -168,6 +168,15 @@ class CPU(Engine):
         _check(network)
         return explained(self, network, layer, loss)
 
+    def memory(
+        self, network: Network, loss: Loss, optimizer: Optimizer, samples: int
+    ) -> dict[str, int]:
+        """See `Engine.memory`."""
+        from .need import needed
+
+        _check(network)
+        return needed(self, network, loss, optimizer, samples)
+
     def trainer(
         self,
         network: Network,

@@ -1,0 +1,50 @@
+"""How much memory a training takes, told from its listing before any of it is taken."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+from .context import GROUPS, padded
+from .frame import Field
+from .listing import listed
+from .options import Options
+
+if TYPE_CHECKING:
+    from ...layers import Loss
+    from ...network import Network
+    from ...train.optimizers import Optimizer
+    from .engine import CPU
+    from .program import Program
+
+__all__ = ["needed"]
+
+
+def needed(
+    engine: CPU, network: Network, loss: Loss, optimizer: Optimizer, samples: int
+) -> dict[str, int]:
+    """See `Engine.memory`.
+
+    A step reads one side of weights and of the optimiser's state and writes the other; the network
+    has the weights once more, and the optimiser is handed a copy of its state at every epoch's end.
+    """
+    options = Options(training=True, backward=True)
+
+    def build_it() -> Program:
+        from .planning.build import build
+
+        return build(network, loss, options, engine, True)
+
+    listing, _ = listed(engine, network, loss, options, True, build_it)
+    row = padded(listing.size(Field.PARAMETERS))
+    blocks = -(-samples // listing.per_block)
+    groups, busy = min(blocks, GROUPS), min(blocks, engine.count())
+    arenas = (blocks if listing.segmented else busy) * padded(listing.size(Field.ARENA))
+    scratch = busy * padded(listing.size(Field.SCRATCH))
+    own = network.dtype.itemsize * sum(map(prod, network.parameters.shapes.values()))
+    return {
+        "parameters": own + 2 * row,
+        "gradients": listing.at_once + groups * (row - listing.at_once),
+        "optimizer": 3 * len(optimizer.rule.state) * row,
+        "activations": arenas + scratch,
+    }

@@ -1,0 +1,153 @@
+"""Memory foretold: a training that cannot fit is refused before it takes any."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+from ..data.images import Images
+from ..errors import NoRoomError
+from ..tables import percent
+from .optimizers import SGD
+from .room import Room, rooms
+
+if TYPE_CHECKING:
+    from ..engines import Engine
+    from ..network import Network
+    from .course import Course
+    from .feed import Feed
+    from .optimizers import Optimizer
+
+__all__ = ["check_memory"]
+
+_PARAMETERS, _ACTIVATIONS = 160, 64
+"""Bytes for each parameter and for each element of an output that no engine needs more than."""
+
+_LANES = 16
+"""Samples that an engine may compute at once however few there are."""
+
+
+def check_memory(
+    network: Network,
+    course: Course,
+    feed: Feed,
+    held_out: Feed | None,
+    engine: Engine,
+    optimizer: Optimizer,
+) -> None:
+    """Compare what a training needs at the least with what there is.
+
+    Args:
+        network: what is trained; none of its parameters is made.
+        course: the settings.
+        feed: the data.
+        held_out: those for validation, or None.
+        engine: what computes.
+        optimizer: the course's, composed.
+
+    Raises:
+        NoRoomError: it cannot fit; the message says what would.
+    """
+    if course.epochs * course.steps(len(feed)) < 2:
+        return  # what a single step takes is less, and soon known
+    left, samples = rooms(), min(course.batch_size, len(feed))
+    kept = sum(_cache(one) for one in (feed, held_out) if one is not None)
+    if _short(left, _most(network, samples), kept) is None:
+        return  # by far: the engine need not be asked
+
+    def needed(samples: int) -> dict[str, int]:
+        return engine.memory(network, course.loss, optimizer, samples)
+
+    needs = needed(samples)
+    short = _short(left, sum(needs.values()), kept)
+    if short is None:
+        return
+    smaller = samples // 2
+    while smaller and _short(left, sum(needed(smaller).values()), kept) is not None:
+        smaller //= 2
+    kept = 0 if short.reserved else kept
+    raise NoRoomError(_sentence(network, course, engine, (needs, kept, samples), short, smaller))
+
+
+def _short(left: list[Room], need: int, kept: int) -> Room | None:
+    """The first limit that leaves too little; the room for images is reserved already."""
+    return next((r for r in left if need + (0 if r.reserved else kept) > r.free), None)
+
+
+def _most(network: Network, samples: int) -> int:
+    """More bytes than any engine takes."""
+    lanes = -(-samples // _LANES) * _LANES
+    shapes = network.system(lanes, training=True).shapes
+    outputs = sum(prod(shapes[step.output]) for step in network.steps)
+    outputs += prod(shapes[network.input_name])
+    return _PARAMETERS * _count(network) + _ACTIVATIONS * outputs
+
+
+def _count(network: Network) -> int:
+    return sum(map(prod, network.parameters.shapes.values()))
+
+
+def _cache(feed: Feed) -> int:
+    """Bytes that images will still take in the course of an epoch, decoded and kept."""
+    source = getattr(feed, "source", None)
+    if not isinstance(source, Images) or source.about.memory is None or not source.paths:
+        return 0
+    missing = len(source) - source.cached
+    return min(missing * prod(source.shape), source.about.memory)
+
+
+def _sentence(
+    network: Network,
+    course: Course,
+    engine: Engine,
+    needed: tuple[dict[str, int], int, int],
+    left: Room,
+    smaller: int,
+) -> str:
+    """What is needed, what there is, and what would fit."""
+    needs, kept, samples = needed
+    told = [
+        f"{_size(needs['parameters'])} for {_count(network):,} parameters",
+        f"{_size(needs['gradients'])} for gradients",
+        f"{_size(needs['activations'])} for activations of {samples} samples",
+    ]
+    if needs["optimizer"]:
+        told.insert(2, f"{_size(needs['optimizer'])} for what {_kind(course)} remembers")
+    told += [f"{_size(kept)} for images that are kept"] if kept else []
+    said = (
+        f"this training takes {_size(kept + sum(needs.values()))} at the least "
+        f"({', '.join(told)}), but {left.limit} {_size(left.free)} left"
+    )
+    if smaller:
+        return f"{said}; batch_size={smaller} would fit"
+    layer, share = _largest(network)
+    hint = f"layer '{layer}' has {percent(share)} of the parameters: make what it reads smaller"
+    if len(network.input_shape) > 1:
+        hint += " by smaller images, or by more pooling before it"
+    return f"{said}; no batch_size would fit; {hint}{_plainly(network, course, engine, left)}"
+
+
+def _plainly(network: Network, course: Course, engine: Engine, left: Room) -> str:
+    """Whether it would fit with an optimiser that remembers nothing."""
+    needs = engine.memory(network, course.loss, SGD(1.0), 1)
+    fits = sum(needs.values()) <= left.free
+    return "; optimizer=gt.SGD(lr) with batch_size=1 would fit" if fits else ""
+
+
+def _largest(network: Network) -> tuple[str, float]:
+    """The layer with the most parameters, and its share."""
+    counts: dict[str, int] = {}
+    for name, shape in network.parameters.shapes.items():
+        layer = name.rpartition(".")[0]
+        counts[layer] = counts.get(layer, 0) + prod(shape)
+    layer = max(counts, key=lambda name: counts[name], default=network.steps[0].name)
+    return layer, counts.get(layer, 0) / max(1, _count(network))
+
+
+def _kind(course: Course) -> str:
+    return type(course.optimizer).__name__
+
+
+def _size(number: int) -> str:
+    """`29.1 GB`, `310 MB`."""
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.0f} MB"
