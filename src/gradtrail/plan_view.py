@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import shutil
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from .table_text import page_width, wrapped, written
 from .tables import ranges_text
 
 if TYPE_CHECKING:
@@ -16,15 +15,17 @@ if TYPE_CHECKING:
 __all__ = ["plan_html", "plan_text"]
 
 _HEAD = (
-    "#", "layer", "kind", "input → output", "how it arose", "parameters", "count",
-    "mult–adds", "activations", "gradients", "receptive field",
+    ">#", "layer", "kind", "input → output", "how it arose", "parameters", ">count",
+    ">mult–adds", ">activations", ">gradients", "receptive field",
 )  # fmt: skip
 _NARROW = (
-    "#", "layer", "input → output", "parameters", "mult–adds", "activations\ngradients",
+    ">#", "layer", "input → output", "parameters", ">mult–adds", ">activations\ngradients",
     "receptive field",
 )  # fmt: skip
-_RIGHT = {"#", "count", "mult–adds", "activations", "gradients", "activations\ngradients"}
-_WIDE_FROM, _FIELDS_FROM, _NO_TERMINAL = 165, 100, 180
+_COLUMNS = ((165, 11), (100, 7), (80, 6), (56, 4), (0, 3))
+"""From which width on how many columns are shown; fewer than 11 are those of `_NARROW`."""
+
+_NO_TERMINAL = 180
 
 
 def plan_text(plan: Plan, width: int | None = None) -> str:
@@ -33,32 +34,24 @@ def plan_text(plan: Plan, width: int | None = None) -> str:
     Args:
         plan: any plan.
         width: in characters; by default the terminal's, and wide enough when there is none. Below
-            165 several columns become one, below 100 the receptive field is left out.
+            165 several columns become one, below 100 the receptive field is left out, below 80
+            work and memory stand under the table, below 56 the parameters under the shapes.
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    columns = width or max(shutil.get_terminal_size((_NO_TERMINAL, 24)).columns, 70)
+    columns = page_width(_NO_TERMINAL) if width is None else width
+    shown = next(count for least, count in _COLUMNS if columns >= least)
     heads: tuple[str, ...] = _HEAD
     rows, totals = [_cells(row) for row in plan.rows], _totals(plan)
-    if columns < _WIDE_FROM:
-        heads, rows = _NARROW, [_narrow(cells) for cells in rows]
-        totals = _narrow(totals)
-    shown = len(heads) - (columns < _FIELDS_FROM)
-    table = Table(box=SIMPLE_HEAD, show_footer=True, pad_edge=False, padding=(0, 1))
-    for head, foot in list(zip(heads, totals, strict=True))[:shown]:
-        right = head in _RIGHT
-        table.add_column(head, foot, justify="right" if right else "left", no_wrap=right)
-    for cells in rows:
-        table.add_row(*cells[:shown])
-    written = io.StringIO()
-    page = Console(file=written, width=columns, color_system=None, highlight=False, markup=False)
-    page.print(_title(plan))
-    page.print(table)
-    for note in _notes(plan):
-        page.print(note)
-    return "\n".join(line.rstrip() for line in written.getvalue().splitlines()).rstrip()
+    below = _notes(plan)
+    if shown < len(_HEAD):
+        heads, rows, totals = _NARROW, [_narrow(cells) for cells in rows], _narrow(totals)
+    if shown < 5:
+        below = [_sum(plan), *below]
+    if shown < 4:
+        rows = [_under(cells) for cells in rows]
+    feet = totals[:shown] if shown > 4 else ()
+    table = written(heads[:shown], [cells[:shown] for cells in rows], columns, feet)
+    told = [line for text in below for line in wrapped(text, columns)]
+    return "\n".join([_title(plan), "", *table, *([""] if told else []), *told])
 
 
 def _narrow(cells: tuple[str, ...]) -> tuple[str, ...]:
@@ -76,9 +69,21 @@ def _narrow(cells: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
+def _under(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """A narrow row with its parameters under its shapes."""
+    number, name, shapes, weights, *rest = cells
+    return (number, name, f"{shapes.rstrip()}\n{weights}".rstrip(), weights, *rest)
+
+
+def _sum(plan: Plan) -> str:
+    """The totals as a line."""
+    _, _, _, _, _, _, count, adds, kept, gradients, _ = _totals(plan)
+    return f"total: {count} parameters, {adds} mult–adds, activations {kept}, gradients {gradients}"
+
+
 def plan_html(plan: Plan) -> str:
     """The table as HTML without scripts or styles from elsewhere."""
-    head = "".join(f"<th>{escape(h)}</th>" for h in _HEAD)
+    head = "".join(f"<th>{escape(h.lstrip('>'))}</th>" for h in _HEAD)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(c)}</td>" for c in _cells(row)) + "</tr>"
         for row in plan.rows

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+
+from .table_text import page_width, written
 
 __all__ = ["Shown", "Table", "number", "percent", "ranges_text"]
 
@@ -33,26 +33,8 @@ class Table:
 
     def text(self, width: int | None = None) -> str:
         """As text, as wide as the terminal, or as it needs where there is none."""
-        from rich.box import SIMPLE_HEAD
-        from rich.console import Console
-        from rich.table import Table as RichTable
-
-        columns = width or max(shutil.get_terminal_size((_NO_TERMINAL, 24)).columns, 70)
-        table = RichTable(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-        for head in self.heads:
-            right = head.startswith(">")
-            table.add_column(head.lstrip(">"), justify="right" if right else "left", no_wrap=right)
-        for cells in self.rows:
-            table.add_row(*cells)
-        held = io.StringIO()
-        page = Console(file=held, width=columns, color_system=None, highlight=False, markup=False)
-        if self.rows:
-            page.print(table)
-        body = [line.rstrip() for line in held.getvalue().splitlines()]
-        while body and not body[0]:
-            body.pop(0)
-        while body and not body[-1]:
-            body.pop()
+        columns = page_width(_NO_TERMINAL) if width is None else width
+        body = written(self.heads, self.rows, columns) if self.rows else []
         return "\n".join([*self.above, *body, *self.below])
 
     def html(self) -> str:
