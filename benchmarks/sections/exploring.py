@@ -15,6 +15,7 @@ import gradtrail as gt
 from gradtrail.engines import Batch
 from gradtrail.explore.explorer import Explorer
 from gradtrail.explore.live import Live, session_of
+from gradtrail.streams import Drawn
 from gradtrail.train import Observer
 from gradtrail.train.course import Course
 from gradtrail.train.loop import prepare
@@ -70,11 +71,11 @@ class _Stretch:
 
     def _endless(self) -> Iterator[Batch]:
         feed, course = self.training.feed, self.training.course
-        epoch = 0
+        drawn = Drawn()
         while True:
-            order = self.training.order(epoch)
-            yield from feed.batches(order, course.batch_size, seed=course.seed, epoch=epoch)
-            epoch += 1
+            order = self.training.order(drawn.epochs)
+            yield from feed.batches(order, course.batch_size, seed=course.seed, drawn=drawn)
+            drawn = Drawn(drawn.epochs + 1, drawn.steps + self.training.steps)
 
     def __call__(self) -> None:
         for _ in range(self.steps):

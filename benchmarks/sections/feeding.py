@@ -12,6 +12,7 @@ import numpy as np
 import gradtrail as gt
 from gradtrail.data import ImageFolder
 from gradtrail.engines import Batch
+from gradtrail.streams import Drawn
 from gradtrail.train.feed import Feed, feed_for
 
 from ..ours import engine
@@ -66,11 +67,11 @@ class _Learner:
         self._batches = self._endless(feed, size)
 
     def _endless(self, feed: Feed, size: int) -> Iterator[Batch]:
-        draw, epoch = np.random.default_rng(TRAINING.seed), 0
+        draw, drawn = np.random.default_rng(TRAINING.seed), Drawn()
         while True:
             order = draw.permutation(len(feed))
-            yield from feed.batches(order, size, seed=TRAINING.seed, epoch=epoch)
-            epoch += 1
+            yield from feed.batches(order, size, seed=TRAINING.seed, drawn=drawn)
+            drawn = Drawn(drawn.epochs + 1, drawn.steps + -(-len(feed) // size))
 
     def __call__(self) -> None:
         """One step on the next batch."""

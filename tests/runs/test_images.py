@@ -15,6 +15,7 @@ from PIL import Image
 import gradtrail as gt
 from gradtrail.cli import main
 from gradtrail.data import read_image
+from gradtrail.data.pixels import unit
 from gradtrail.runs import Run
 
 NAMES = ("zero", "one", "two")
@@ -176,4 +177,9 @@ def test_questions_to_a_run_read_its_pictures(trained: Path) -> None:
 def test_a_report_shows_pictures(trained: Path) -> None:
     assert run("report", trained).exit_code == 0
     page = (trained / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") > 30
+    part, y = Run(trained).data.train, Run(trained).data.train.y
+    seen = Run(trained).network.predict(unit(part.read(np.arange(len(part))))).argmax(1)
+    wrong = part.paths[np.flatnonzero(seen != y)[0]]
+    galleries = page.partition("Filters of the first")[2].partition("The plan")[0]
+    assert galleries.count("data:image/png;base64,") > 2
+    assert f"{wrong.parent.name}/{wrong.name}" in galleries

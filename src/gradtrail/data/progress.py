@@ -13,6 +13,8 @@ from typing import Any, Literal
 __all__ = ["Progress", "silent"]
 
 
+_clock = time.monotonic
+
 _SHOWN: ContextVar[bool] = ContextVar("shown", default=True)
 
 
@@ -48,7 +50,7 @@ class Progress:
     ) -> None:
         self.text, self.total, self.unit, self.patience = text, total, unit, patience
         self._shown = shown
-        self._since = time.monotonic()
+        self._since = _clock()
         self._done, self._said = 0, False
         self._bar: Any = None
         self._task: Any = None
@@ -69,7 +71,7 @@ class Progress:
     def to(self, done: int, total: int | None = None) -> None:
         """So much is done, of so much."""
         self._done, self.total = done, self.total if total is None else total
-        if time.monotonic() - self._since < self.patience:
+        if _clock() - self._since < self.patience:
             return
         if not self._said:
             self._said = True
