@@ -160,3 +160,46 @@ def test_ties_are_written_as_elements_are() -> None:
     net = gt.Network((1, 4, 4), [gt.MaxPool2d(2), gt.Flatten(), gt.Linear(2)])
     t = gt.trace(net, np.ones((1, 1, 4, 4)), [0])
     assert str(t.ties()).splitlines()[-1].endswith("[0,0,0,0]")
+
+
+def test_an_element_may_be_asked_about_in_one_string(
+    small: gt.Network, batch: tuple[np.ndarray, np.ndarray]
+) -> None:
+    t = gt.trace(small, *batch)
+    at = (2, 0, 1, 1)
+    for asked in ("conv1.weight[2,0,1,1]", "dconv1.weight[2, 0, 1, 1]", "conv1.weight[-2,0,1,1]"):
+        assert t.grad.terms(asked).value == t.grad["conv1.weight"][at]
+        assert str(t.grad.why(asked)) == str(t.grad.why("conv1.weight", at))
+        assert str(t.grad.follow(asked, k=2)) == str(t.grad.follow("conv1.weight", at, k=2))
+    output = "norm1[0,2,5,7]"
+    assert t.value.terms(output).value == t.value["norm1.output"][0, 2, 5, 7]
+    assert str(t.value.follow("input[0,1,3,2]", k=1)) == str(
+        t.value.follow("input", (0, 1, 3, 2), 1)
+    )
+    assert t.receptive_field("pool1[0,0,1,1]") == t.receptive_field("pool1", (0, 0, 1, 1))
+    assert t.projective_field("input[0,0,1,1]") == t.projective_field("input", (0, 0, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("side", "name", "index", "error", "message"),
+    [
+        ("grad", "conv1.weight[2,0,1,1]", (0, 0, 0, 0), gt.ArgumentError, "has its index already"),
+        ("value", "dconv1.weight[2,0,1,1]", (), gt.ArgumentError, r"is a gradient; ask t\.grad"),
+        ("value", "conv1.wait[2,0,1,1]", (), gt.UnknownNameError, "conv1.weight"),
+        ("grad", "conv1.weight[2,0,1,x]", (), gt.ArgumentError, "an element is written as its"),
+        ("grad", "conv1.weight[2,0,1]", (), gt.ArgumentError, "an index into it is 4 whole numbe"),
+        ("grad", "conv1.weight[2,0,1,3]", (), gt.ArgumentError, "position 3 on axis 3 lies outsid"),
+    ],
+)
+def test_what_is_no_element_in_one_string(
+    side: str,
+    name: str,
+    index: tuple[int, ...],
+    error: type[Exception],
+    message: str,
+    small: gt.Network,
+    batch: tuple[np.ndarray, np.ndarray],
+) -> None:
+    t = gt.trace(small, *batch)
+    with pytest.raises(error, match=message):
+        (t.grad if side == "grad" else t.value).terms(name, index)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from ..errors import ArgumentError, UnknownNameError, unknown
 
-__all__ = ["Element", "Side", "parse_element", "written"]
+__all__ = ["Element", "Side", "apart", "parse_element", "written"]
 
 Side = Literal["value", "grad"]
 
@@ -71,3 +71,30 @@ def parse_element(
         return "grad", match[2], index
     known = [*values, *("d" + name for name in gradients)]
     raise UnknownNameError(unknown("array", whole, known))
+
+
+def apart(
+    name: str, index: object, side: Side, there: Collection[str], gradients: Collection[str]
+) -> tuple[str, object]:
+    """An array and an index, which may be written as one.
+
+    Args:
+        name: the array's or the layer's, or with its index, such as `conv1.weight[2,0,1,1]`; a
+            gradient may have its d.
+        index: which element; () where the name has it.
+        side: where it is asked.
+        there: the names on that side.
+        gradients: the names of the arrays that have gradients.
+
+    Raises:
+        ArgumentError: an index twice, a gradient asked of the values, or no element.
+        UnknownNameError: there is no such array on this side.
+    """
+    if not (isinstance(name, str) and "[" in name):
+        return name, index
+    if not isinstance(index, tuple) or index:
+        raise ArgumentError(f"{name} has its index already; leave out {index!r}")
+    found, array, place = parse_element(name, there, gradients)
+    if (found, side) == ("grad", "value"):
+        raise ArgumentError(f"{name} is a gradient; ask t.grad for it")
+    return array, place

@@ -35,7 +35,7 @@ from ..equation.sums import LOG
 from ..errors import ArgumentError, UnknownNameError, unknown
 from ..layers.base import times
 from ..layers.losses import log_softmax
-from .element import Side, written
+from .element import Side, apart, written
 from .points import Block, Points, points_of
 
 __all__ = ["Operand", "Part", "Step", "Sum", "applied", "gated", "logarithm"]
@@ -267,6 +267,11 @@ class Step:
                 if found in arrays:
                     return found
         raise UnknownNameError(unknown(_KIND[side], name, [*arrays, *self.outputs]))
+
+    def asked(self, side: Side, name: str, index: object) -> tuple[str, object]:
+        """The array and the index that are asked about on one side; see `apart`."""
+        there, gradients = ([*self._side(s), *self.outputs] for s in (side, "grad"))
+        return apart(name, index, side, there, gradients)
 
     def element(self, side: Side, name: str, element: object) -> tuple[int, ...]:
         """An index, checked; negative positions count from the end.

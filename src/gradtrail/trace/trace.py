@@ -41,7 +41,8 @@ _LINE = 100
 class Direction(Mapping[str, np.ndarray]):
     """The arrays of one direction by name, read-only.
 
-    Questions about an element take a layer's name for its output, too.
+    Questions about an element take a layer's name for its output, too, and name and index written
+    as one: `conv1.weight[2,0,1,1]`.
 
     Args:
         step: the step they belong to.
@@ -81,7 +82,7 @@ class Direction(Mapping[str, np.ndarray]):
         """
         from .terms import Terms
 
-        return Terms(self._step, self.side, name, index)
+        return Terms(self._step, self.side, *self._step.asked(self.side, name, index))
 
     def why(self, name: str, index: Any = ()) -> Answer:
         """Why one element is what it is: what dominates it, or what made it zero or not finite.
@@ -99,6 +100,7 @@ class Direction(Mapping[str, np.ndarray]):
         """
         from .why import why
 
+        name, index = self._step.asked(self.side, name, index)
         return why(self._step, self.side, self._step.known(self.side, name), index)
 
     def __repr__(self) -> str:
@@ -141,7 +143,7 @@ class Values(Direction):
         """
         from .follow import forwards
 
-        return forwards(self._step, name, index, k, to)
+        return forwards(self._step, *self._step.asked(self.side, name, index), k, to)
 
     def equations(self, name: str) -> tuple[Equation, ...]:
         """The equation that an array, or a layer's output, was computed by; none if it was given.
@@ -195,7 +197,7 @@ class Gradients(Direction):
         """
         from .follow import backwards
 
-        return backwards(self._step, name, index, k, row)
+        return backwards(self._step, *self._step.asked(self.side, name, index), k, row)
 
     def equations(self, name: str) -> tuple[Equation, ...]:
         """The sums that make up the gradient of an array, or a layer's output: one per reader.
@@ -271,7 +273,7 @@ class Trace:
 
         return vanishing(self._step)
 
-    def receptive_field(self, name: str, index: Any, *, of: str = "input") -> Reach:
+    def receptive_field(self, name: str, index: Any = (), *, of: str = "input") -> Reach:
         """The elements that an element was made of in this step.
 
         As `Network.receptive_field`, but through a max pooling only from the element that won. A
@@ -297,9 +299,9 @@ class Trace:
         """
         from .fields import receptive_field
 
-        return receptive_field(self._step, name, index, of)
+        return receptive_field(self._step, *self._step.asked("value", name, index), of)
 
-    def projective_field(self, name: str, index: Any, *, to: str | None = None) -> Reach:
+    def projective_field(self, name: str, index: Any = (), *, to: str | None = None) -> Reach:
         """The elements that an element had a part in: the other direction.
 
         Args:
@@ -316,7 +318,7 @@ class Trace:
         """
         from .fields import projective_field
 
-        return projective_field(self._step, name, index, to)
+        return projective_field(self._step, *self._step.asked("value", name, index), to)
 
     def explore(
         self,
