@@ -151,7 +151,8 @@ def test_bad_files_are_refused_before_anything_is_read(tmp_path: Path) -> None:
         r"remove them, or pass bad='skip' \(--bad skip\) to leave them out",
     ):
         ImageFolder(tmp_path)
-    images = ImageFolder(tmp_path, bad="skip")
+    with pytest.warns(gt.GradtrailWarning, match="5 of 11 images in .* are left out: .*; and 2 m"):
+        images = ImageFolder(tmp_path, bad="skip")
     reasons = {path.name: reason for path, reason in images.skipped}
     assert reasons["2.png"] == "it is cut off"
     assert reasons["0.png"].startswith("it is no PNG, JPEG, BMP, TIFF or WebP")
@@ -177,7 +178,8 @@ def test_a_truncated_jpeg_is_seen_whatever_is_given(tmp_path: Path) -> None:
     for given in ({}, {"size": 64, "channels": 3}, {"size": 8}):
         with pytest.raises(gt.DataError, match=r"1 of 3 images .*b/1.jpg: image file is truncated"):
             ImageFolder(tmp_path, **given)
-        assert len(ImageFolder(tmp_path, bad="skip", **given)) == 2
+        with pytest.warns(gt.GradtrailWarning, match="1 of 3 images in .* are left out"):
+            assert len(ImageFolder(tmp_path, bad="skip", **given)) == 2
 
 
 def test_a_class_with_no_image_that_can_be_used(tmp_path: Path) -> None:
@@ -203,7 +205,8 @@ def test_folders_that_hold_no_classes(tmp_path: Path) -> None:
 
 
 def test_one_class_is_said(tmp_path: Path) -> None:
-    images = ImageFolder(folder(tmp_path, ("cat",)))
+    with pytest.warns(gt.GradtrailWarning, match="one class only, 'cat': nothing to tell apart"):
+        images = ImageFolder(folder(tmp_path, ("cat",)))
     assert images.notes == (f"{tmp_path} has one class only, 'cat': nothing to tell apart",)
 
 
@@ -229,11 +232,14 @@ def test_sizes_and_channels_that_follow_from_the_files(tmp_path: Path) -> None:
     assert ImageFolder(tmp_path).shape == (3, 6, 5)
     assert ImageFolder(tmp_path, channels=1).shape == (1, 6, 5)
     saved(tmp_path / "dog" / "8.png", noise(7, 5))
-    with pytest.raises(
-        gt.DataError,
-        match=r"differ in size: .*cat/0.png has 6 × 5 pixels and .*dog/8.png 7 × 5; pass size=\(H",
+    with pytest.warns(
+        gt.GradtrailWarning,
+        match=r"differ in size, such as .*cat/0.png with 6 × 5 pixels and .*dog/8.png with 7 × 5: "
+        r"all were brought to 64 × 64; pass size= \(--size\) for another",
     ):
-        ImageFolder(tmp_path)
+        images = ImageFolder(tmp_path)
+    assert (images.shape, images.fitted) == ((3, 64, 64), True)
+    np.testing.assert_array_equal(all_of(images), all_of(ImageFolder(tmp_path, size=64)))
     assert ImageFolder(tmp_path, size=9).shape == (3, 9, 9)
     assert ImageFolder(tmp_path, size=(4, 9), channels=1, fit="crop").shape == (1, 4, 9)
 
@@ -241,7 +247,7 @@ def test_sizes_and_channels_that_follow_from_the_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fit", ["resize", "letterbox", "crop"])
 def test_one_image_is_read_as_in_a_folder(tmp_path: Path, fit: gt.data.decode.Fit) -> None:
     for k in range(3):
-        saved(tmp_path / "a" / f"{k}.jpg", noise(90, 120 + k, 3, seed=k))
+        saved(tmp_path / f"{k % 2}" / f"{k}.jpg", noise(90, 120 + k, 3, seed=k))
     images = ImageFolder(tmp_path, size=(16, 20), fit=fit)
     x, _ = images.arrays()
     for path, image in zip(images.paths, x, strict=True):

@@ -128,12 +128,39 @@ def test_statistics_of_floats_do_not_lose_a_small_spread_in_a_large_mean() -> No
         np.testing.assert_allclose(std, exact.std(axis=(0, 2, 3)), rtol=1e-9)
 
 
-def test_a_constant_channel_stays_small() -> None:
-    for x in (np.full((9, 1, 5, 5), 0.1, np.float32), np.full((9, 1, 5, 5), 77, np.uint8)):
-        mean, std = channel_statistics(x)
-        assert std.tolist() == [1e-4]
-        values = x / 255 if x.dtype == np.uint8 else x
-        assert np.abs((values - mean[:, None, None]) / std[:, None, None]).max() < 1e-3
+@pytest.mark.parametrize(
+    ("level", "mean"), [(np.uint8(77), 77 / 255), (np.float32(0.1), 0.1), (np.float64(-3e9), -3e9)]
+)
+def test_a_constant_channel_has_deviation_1_and_a_note(level: np.generic, mean: float) -> None:
+    """However a mean is rounded: nothing is divided by next to nothing."""
+    x = np.zeros((9, 3, 5, 7), level.dtype)
+    x[:, 0], x[:4, 1], x[:, 2] = 1, 1, level
+    x[0, 0] = 0
+    with pytest.warns(gt.GradtrailWarning, match=r"channel 2 \(blue\) is .* set to 1") as told:
+        found = channel_statistics(x)
+    scale = 255 if x.dtype == np.uint8 else 1
+    expected = [8 / 9 / scale, 4 / 9 / scale, mean]
+    np.testing.assert_allclose(found[0], expected, rtol=1e-7)
+    expected = [np.sqrt(8) / 9 / scale, np.sqrt(20) / 9 / scale, 1]
+    np.testing.assert_allclose(found[1], expected, rtol=1e-7)
+    assert len(told) == 1
+
+
+def test_a_channel_that_hardly_changes_is_as_good_as_constant() -> None:
+    """One pixel of 32,768 is one grey level brighter: a test image with 2 is not 22 away."""
+    pixels = np.zeros((2, 2, 128, 128), np.uint8)
+    pixels[:, 0] = noise(2, 128, 128)
+    pixels[1, 1, 4, 5] = 1
+    for x in (pixels, gt.data.pixels.unit(pixels)):
+        with pytest.warns(gt.GradtrailWarning, match="channel 1 is 1.197e-07 in all images, or n"):
+            std = channel_statistics(x)[1]
+        assert std[0] == pytest.approx(pixels[:, 0].std() / 255, rel=1e-6)
+        assert std[1] == 1
+
+
+def test_small_numbers_that_are_no_pixels_keep_their_deviation() -> None:
+    x = np.where(np.arange(40).reshape(2, 1, 4, 5) % 2, 1e-7, -1e-7)
+    assert channel_statistics(x)[1].tolist() == pytest.approx([1e-7], rel=1e-12)
 
 
 @pytest.mark.parametrize(

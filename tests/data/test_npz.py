@@ -55,16 +55,17 @@ def test_types_and_layouts_of_arrays(tmp_path: Path) -> None:
         (floats.astype(np.float16), floats.astype(np.float16)),
         (floats.astype(">f4"), floats),
         (X > 99, X > 99),
-        (noise(6, 16, 5, 4), noise(6, 16, 5, 4) / 255),
     ):
         found = read(npz(path, x=stored, y=Y[:, None]))
         assert found.train[0].dtype == np.float32
         assert found.train[0].flags.c_contiguous
         np.testing.assert_allclose(found.train[0], expected.astype(np.float32), rtol=1e-7)
         assert found.notes == ()
-    found = read(npz(path, x=last, y=Y))
+    told = r"\(6, 5, 4, 3\) was taken to be channels last, \(N, H, W, C\); pass channels_last=True"
+    with pytest.warns(gt.GradtrailWarning, match=told):
+        found = read(npz(path, x=last, y=Y))
     np.testing.assert_array_equal(found.train[0], last.transpose(0, 3, 1, 2) / np.float32(255))
-    assert found.notes == (f"{path}: x (6, 5, 4, 3) was taken to be channels last, (N, H, W, C)",)
+    assert read(path, channels_last=True).notes == ()
     assert read(path, channels_last=False).train[0].shape == (6, 5, 4, 3)
     both = noise(6, 3, 9, 3)
     npz(path, x=both, y=Y)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -17,7 +18,7 @@ from ..errors import ArgumentError, GradtrailError, GradtrailWarning
 from ..network import Network
 from ..runs.opening import network_from_file
 
-__all__ = ["STOPPED", "network_of", "one_error", "shape_of", "words"]
+__all__ = ["STOPPED", "network_of", "one_error", "shape_of", "size_of", "words"]
 
 STOPPED = 128 + signal.SIGINT
 
@@ -25,14 +26,15 @@ STOPPED = 128 + signal.SIGINT
 def one_error(command: Callable[..., None]) -> Callable[..., None]:
     """Gradtrail's errors as one message on standard error and exit status 2; Ctrl-C as 130.
 
-    Its warnings are one line each there.
+    Its warnings are one line each there, or nothing with --quiet.
     """
 
     @wraps(command)
     def run(*arguments: Any, **keywords: Any) -> None:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("always", GradtrailWarning)
+                shown: Literal["ignore", "always"] = "ignore" if keywords.get("quiet") else "always"
+                warnings.simplefilter(shown, GradtrailWarning)
                 warnings.showwarning = _told(warnings.showwarning)
                 command(*arguments, **keywords)
         except GradtrailError as error:
@@ -91,24 +93,38 @@ def network_of(model: str, shape: tuple[int, ...] | None, seed: int) -> Network:
     return network_from_file(path, seed, shape)
 
 
-def shape_of(written: str, option: str = "--input-shape", axes: int | None = None) -> Any:
+def shape_of(written: str) -> tuple[int, ...]:
     """`1,28,28` as a shape.
 
     Args:
         written: sizes with commas or × between them.
-        option: what they were given by.
-        axes: how many there must be; None for any number.
 
     Raises:
-        ArgumentError: they are no numbers, or not so many.
+        ArgumentError: they are no numbers.
     """
-    what, example = "channels,height,width", "1,28,28"
-    if axes == 2:
-        what, example = "rows,columns", "28,28"
-    try:
-        shape = tuple(int(part) for part in written.replace("x", ",").split(","))
-    except ValueError:
-        shape = ()
-    if not shape or (axes is not None and len(shape) != axes):
-        raise ArgumentError(f"{option} is {what} such as {example}, got {written!r}")
+    shape = _sizes(written)
+    if not shape:
+        raise ArgumentError(
+            f"--input-shape is channels,height,width such as 1,28,28, got {written!r}"
+        )
     return shape
+
+
+def size_of(written: str) -> list[int]:
+    """`48,64` as rows and columns; one number is both.
+
+    Raises:
+        ArgumentError: it is neither.
+    """
+    sizes = _sizes(written)
+    if len(sizes) not in (1, 2):
+        raise ArgumentError(f"--size is rows,columns such as 48,64, or one number, got {written!r}")
+    return [sizes[0], sizes[-1]]
+
+
+def _sizes(written: str) -> tuple[int, ...]:
+    """Whole numbers with commas, x or × between them; none where it is something else."""
+    try:
+        return tuple(int(part) for part in re.split("[,x×]", written))
+    except ValueError:
+        return ()

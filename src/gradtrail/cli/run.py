@@ -12,7 +12,7 @@ import numpy as np
 from ..data.dataset import Part
 from ..data.images import Images
 from ..data.known import NAMES
-from ..errors import ArgumentError, FileError, unknown
+from ..errors import ArgumentError, FileError, unknown, warn
 from ..files import load
 from ..network import Network
 from ..runs import Run, open_data
@@ -96,6 +96,8 @@ def pair_of(run: Path, data: str | None, data_path: Path | None, split: str | No
     else:
         table = own if data_path is None else replace(own, path=str(data_path))
     opened = open_data(table)
+    for note in opened.notes if data is not None else ():
+        warn(note)
     if split is None:
         parts = ("test", "validation", "train")
         split = next(part for part in parts if getattr(opened, part) is not None)
@@ -130,6 +132,7 @@ def _other(network: Network, own: DataTable, data: str | None, data_path: Path |
         path=None if path is None else str(path),
         size=(size[0], size[1]) if size else None,
         channels=channels if channels in (1, 3) else None,
+        channels_last=own.channels_last if path is not None and Path(path).is_file() else None,
         fit=own.fit,
         bad=own.bad,
         memory=own.memory,

@@ -23,7 +23,7 @@ from ..runs import Outcome, Prepared, names, read_recipe, resume, shipped, start
 from ..train import Observer
 from ..train.progress import Progress
 from ..train.training import Training
-from .common import STOPPED, one_error, shape_of, words
+from .common import STOPPED, one_error, size_of, words
 from .exploring import Following, following
 
 __all__ = ["train_command"]
@@ -35,7 +35,10 @@ _SCHEDULES = ("constant", "step", "one-cycle", "cosine")
 _LOGS = ("csv", "jsonl", "tensorboard")
 
 
-_FOUND = {"data": ("test", "classes", "size", "channels"), "model": ("mean", "std")}
+_FOUND = {
+    "data": ("test", "classes", "size", "channels", "channels_last"),
+    "model": ("mean", "std"),
+}
 
 
 def _usually(table: str, key: str) -> str:
@@ -68,7 +71,15 @@ def _usually(table: str, key: str) -> str:
     "places, or else they are downloaded.",
 )
 @click.option(
-    "--size", help="Rows and columns that images in a folder are brought to, such as 64,64."
+    "--size",
+    show_default="their own, and 64 where they differ",
+    help="Rows and columns that images in a folder are brought to, such as 64 or 48,64.",
+)
+@click.option(
+    "--channels-last/--channels-first",
+    default=None,
+    help="Whether an .npz has its images as (N, H, W, C) or as (N, C, H, W), where its shape does "
+    "not tell.",
 )
 @click.option("--fit", type=click.Choice(FITS), help="How they are brought to it.")
 @click.option(
@@ -187,8 +198,6 @@ def _train(
     with _asked_once() as asked, silent() if quiet else nullcontext():
 
         def ready(work: Prepared, training: Training) -> None:
-            for note in work.notes:
-                say(note)
             say(f"{work.network.plan(work.recipe.training.batch_size)}\n")
             if page is not None:
                 place = resumed or out
@@ -248,9 +257,9 @@ def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any]) -> C
             found["model", "normalize"] = "--model", None
         found["model", "architecture" if named else "file"] = "--model", model
     if "size" in given:
-        found["data", "size"] = "--size", list(shape_of(given.pop("size"), "--size", 2))
+        found["data", "size"] = "--size", size_of(given.pop("size"))
     tables = {
-        "data": ("fit", "bad", "validation"),
+        "data": ("fit", "bad", "validation", "channels_last"),
         "training": ("epochs", "batch_size", "seed", "engine", "threads", "watch"),
     }
     for table, keys in tables.items():

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from .axes import channel_axis
 from .dataset import DataSet, Part
 from .images import classes_of
 from .npz import read_npz
@@ -28,7 +29,6 @@ _ARRAYS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "test": (("x_test", "y_test"), ("test_images", "test_labels")),
 }
 _CLASSES = ("classes", "class_names")
-_CHANNELS = (1, 3)
 
 
 def read_arrays(path: Path, channels_last: bool | None) -> DataSet:
@@ -77,21 +77,14 @@ def _images(
             f"{where} has shape {x.shape}; save images as (N, H, W), (N, C, H, W) or (N, H, W, C), "
             "one of them at least"
         )
-    notes = []
+    notes: list[str] = []
     if x.ndim == 3:
         if channels_last:
             raise DataError(f"{where} has shape {x.shape}: no axis for channels to be last")
         x = x[:, None]
-    elif channels_last is None and x.shape[3] in _CHANNELS:
-        if x.shape[1] in _CHANNELS:
-            raise DataError(
-                f"{where} has shape {x.shape}, where the second or the last axis may count the "
-                "channels; pass channels_last=True or False"
-            )
-        notes.append(f"{where} {x.shape} was taken to be channels last, (N, H, W, C)")
-        x = x.transpose(0, 3, 1, 2)
-    elif channels_last:
-        x = x.transpose(0, 3, 1, 2)
+    else:
+        last, notes = _channels_last(where, x.shape, channels_last)
+        x = x.transpose(0, 3, 1, 2) if last else x
     x = np.ascontiguousarray(x)
     if x.dtype == np.uint8:
         return unit(x), notes
@@ -101,6 +94,38 @@ def _images(
         index = ", ".join(map(str, np.argwhere(~np.isfinite(images))[0]))
         raise DataError(f"{where} is not finite in float32 at [{index}] of (N, C, H, W)")
     return images, notes
+
+
+def _channels_last(where: str, shape: tuple[int, ...], told: bool | None) -> tuple[bool, list[str]]:
+    """Whether images of four axes are channels last, and what a person should be told of it.
+
+    Raises:
+        DataError: it may be either, or neither.
+    """
+    if told is not None:
+        return told, []
+    otherwise = "pass channels_last=True or False (--channels-last, --channels-first)"
+    match channel_axis(shape[1:]):
+        case "first":
+            return False, []
+        case "first, probably":
+            images = f"{shape[1]} channels of {shape[2]} × {shape[3]} pixels"
+            return False, [f"{where} {shape} was taken to be {images}; {otherwise} to say so"]
+        case "last":
+            taken = "was taken to be channels last, (N, H, W, C)"
+            return True, [f"{where} {shape} {taken}; {otherwise} to say so"]
+        case "first or last":
+            raise DataError(
+                f"{where} has shape {shape}, where the second or the last axis may count the "
+                f"channels; {otherwise}"
+            )
+        case _:
+            raise DataError(
+                f"{where} has shape {shape}, and no axis counts 1 or 3 channels: volumes are not "
+                "learned from as such, but their slices are, as grey images "
+                f"x.reshape(-1, {shape[2]}, {shape[3]}) with a label each; of images with so many "
+                f"channels, {otherwise}"
+            )
 
 
 def _labels(path: Path, name: str, y: np.ndarray, count: int) -> np.ndarray:

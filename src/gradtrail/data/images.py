@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import ArgumentError, DataError
+from .axes import told_if_last
 from .digits import Pair
 from .pixels import unit
 from .splitting import held_out, labels_of
@@ -302,6 +303,7 @@ class ArrayImages(Images):
                 f"ArrayImages: x must be uint8 (M, C, H, W) with one image at least, got {got}; "
                 "samples of floats are arrays already, and can be passed on as (x, y)"
             )
+        told_if_last(x.shape, "ArrayImages: x")
         labels = labels_of(y, len(x), "ArrayImages")
         labels.flags.writeable = False
         self._x = x

@@ -9,7 +9,16 @@ from pathlib import Path
 
 from ..errors import DataError, FileError
 
-__all__ = ["ENDINGS", "Listing", "folders_in", "has_images", "images_below", "listed"]
+__all__ = [
+    "ENDINGS",
+    "Listing",
+    "folders_in",
+    "has_images",
+    "images_below",
+    "innermost",
+    "listed",
+    "pictures",
+]
 
 ENDINGS = frozenset((".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp"))
 """Of the files that are read, in small letters."""
@@ -18,6 +27,9 @@ ENDINGS = frozenset((".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", "
 _FOREIGN = frozenset(
     (".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".ppm", ".pgm", ".pbm", ".pnm")
 )
+
+
+_NAMED = 3  # folders in a message
 
 
 @dataclass(frozen=True)
@@ -29,12 +41,14 @@ class Listing:
         files: all images, by class and then by path.
         labels: each one's class, a position in `classes`.
         bad: files that cannot be used, each with the reason.
+        notes: what a person should be told, a sentence each.
     """
 
     classes: tuple[str, ...]
     files: tuple[Path, ...]
     labels: tuple[int, ...]
     bad: tuple[tuple[Path, str], ...]
+    notes: tuple[str, ...] = ()
 
 
 def listed(root: Path, classes: Sequence[str] | None) -> Listing:
@@ -47,9 +61,11 @@ def listed(root: Path, classes: Sequence[str] | None) -> Listing:
 
     Raises:
         FileError: a folder is not there, or cannot be read.
-        DataError: no class, a class without images, or a folder that is not among the classes.
+        DataError: no class, a class without images, a folder that is not among the classes, or one
+            folder alone that holds folders of images.
     """
     folders = folders_in(root)
+    notes = _looked_at(root, folders) if classes is None else ()
     names = tuple(folder.name for folder in folders) if classes is None else tuple(classes)
     for folder in folders:
         if folder.name not in names:
@@ -65,7 +81,7 @@ def listed(root: Path, classes: Sequence[str] | None) -> Listing:
         )
     files: list[Path] = []
     labels: list[int] = []
-    bad = [(path, _why(path) or "it lies beside the classes' folders") for path in _images(root)]
+    bad = [(path, _why(path) or "it lies beside the classes' folders") for path in pictures(root)]
     for folder in sorted(folders, key=lambda folder: names.index(folder.name)):
         found = images_below(folder, root)
         usable = [path for path in found if _why(path) is None]
@@ -76,7 +92,58 @@ def listed(root: Path, classes: Sequence[str] | None) -> Listing:
             )
         files += usable
         labels += [names.index(folder.name)] * len(usable)
-    return Listing(names, tuple(files), tuple(labels), tuple(bad))
+    return Listing(names, tuple(files), tuple(labels), tuple(bad), notes)
+
+
+def _looked_at(root: Path, folders: Sequence[Path]) -> tuple[str, ...]:
+    """Whether the classes lie a level deeper, as far as one can see.
+
+    Raises:
+        DataError: there is one folder alone, and folders of images in it.
+    """
+    inner = innermost(root)
+    if inner != root:
+        told = ", ".join(folder.name for folder in folders_in(inner)[:_NAMED])
+        raise DataError(
+            f"{root} has one folder alone, and the folders in {inner} ({told}) are probably the "
+            f"classes: open {inner} (--data {inner}), or pass classes={[folders[0].name]!r} if it "
+            "is one class"
+        )
+    inside = [tuple(folder.name for folder in folders_in(outer)) for outer in folders]
+    if (
+        len(folders) < 2
+        or len(inside[0]) < 2
+        or len(set(inside)) > 1
+        or any(map(pictures, folders))
+    ):
+        return ()
+    outer, deeper = (", ".join(names[:_NAMED]) for names in ([f.name for f in folders], inside[0]))
+    return (
+        f"the classes are taken to be the folders of {root} ({outer}), not those in each of them "
+        f"({deeper}); if these are, put the images of each into one folder",
+    )
+
+
+def innermost(root: Path, known: Sequence[str] = ()) -> Path:
+    """Where the folders begin that may be classes: further in, where one folder holds all others.
+
+    Args:
+        root: where to begin.
+        known: names that are classes for sure.
+
+    Returns:
+        `root`, or a folder in it that holds several folders, while everything above holds nothing
+        but it.
+    """
+    seen, place = {_identity(root)}, root
+    while True:
+        inside = folders_in(place)
+        if len(inside) != 1 or inside[0].name in known or pictures(place) or pictures(inside[0]):
+            return place if len(inside) > 1 else root
+        if _identity(inside[0]) in seen:
+            return root
+        place = inside[0]
+        seen.add(_identity(place))
 
 
 def folders_in(root: Path) -> list[Path]:
@@ -90,7 +157,7 @@ def folders_in(root: Path) -> list[Path]:
 
 def has_images(folder: Path) -> bool:
     """Whether images lie in a folder itself."""
-    return bool(_images(folder))
+    return bool(pictures(folder))
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -103,7 +170,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     return sorted(seen, key=lambda entry: entry.name)
 
 
-def _images(folder: Path) -> list[Path]:
+def pictures(folder: Path) -> list[Path]:
     """The pictures that lie in a folder itself, those that cannot be read as well."""
     return [
         folder / entry.name
@@ -127,7 +194,7 @@ def images_below(folder: Path, root: Path | None = None) -> list[Path]:
     waiting = [folder]
     while waiting:
         current = waiting.pop()
-        found += _images(current)
+        found += pictures(current)
         for inner in folders_in(current):
             if _identity(inner) not in seen:
                 seen.add(_identity(inner))

@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, DataError, FileError
+from ..errors import ArgumentError, FileError, warn
+from .asked import Asked, names_of
 from .cifar import CIFAR_CLASSES, find_cifar, is_archive, read_cifar
 from .dataset import DataSet
 from .idx import find_idx, read_pair
+from .labels import named, ordered
 from .listing import folders_in, has_images
+from .parting import Parts, classes_within, parts_of
 from .pixels import unit
 
-__all__ = ["read"]
+if TYPE_CHECKING:
+    from .folder import ImageFolder
 
-_PARTS: Mapping[str, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "validation": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
+__all__ = ["read", "recognised"]
 
 
 def read(
-    path: str | os.PathLike[str], *, channels_last: bool | None = None, **images: Any
+    path: str | os.PathLike[str],
+    *,
+    channels_last: bool | None = None,
+    classes: Sequence[str] | None = None,
+    **images: Any,
 ) -> DataSet:
     """The data at a path, whatever of these it holds:
 
     - a folder of images, one folder per class (see `ImageFolder`);
-    - a folder with `train` and perhaps `val` and `test` of such folders; also under the names
-      training, valid, validation and testing. The classes are those of `train`;
+    - a folder with `train` and perhaps `val` and `test` of such folders, also under names such as
+      validation, dev, training_set or test_images. The classes are those of `train`;
+    - a folder with one of these in it and nothing else;
     - MNIST's four IDX files, of any image size, raw or gzipped;
     - CIFAR-10's binary files, or the archive of them;
     - a `.npz` file with arrays x and y, and perhaps x_val, y_val, x_test and y_test; or x_train,
@@ -38,49 +44,57 @@ def read(
 
     Arrays of uint8 are divided by 255, floats are taken as they are. (N, H, W) are N grey images.
     Of four axes the second counts the channels, unless it is neither 1 nor 3 and the last one is:
-    then the images are channels last, which is said in the notes. Where both could be, nothing is
-    guessed: `channels_last` must say it.
+    then the images are channels last, which is said in the notes. Where both could be, or nothing
+    tells channels from rows and columns, as in volumes, nothing is guessed: `channels_last` must
+    say it. Labels 1 … K without 0 and without names count from 1.
 
     Args:
         path: a folder, a `.npz` file or CIFAR-10's archive.
         channels_last: whether images in a `.npz` are (N, H, W, C); None to follow the rule above.
-        images: arguments for `ImageFolder`: size, channels, fit, bad, memory, threads, classes.
+        classes: the classes in the order of their labels, such as another set's; None for those
+            that are found.
+        images: arguments for `ImageFolder`: size, channels, fit, bad, memory, threads.
 
     Raises:
         ArgumentError: arguments for images where there are none, or channels_last without arrays.
         FileError: nothing of this is there, or a file is damaged.
-        DataError: images or labels that cannot be learned from.
+        DataError: images or labels that cannot be learned from, or that could be meant in several
+            ways.
+
+    Warns:
+        GradtrailWarning: each of the notes.
     """
+    found = recognised(path, channels_last=channels_last, classes=classes, **images)
+    for note in found.notes:
+        warn(note)
+    return found
+
+
+def recognised(
+    path: str | os.PathLike[str],
+    *,
+    channels_last: bool | None = None,
+    classes: Sequence[str] | None = None,
+    **images: Any,
+) -> DataSet:
+    """See `read`; the notes are for the caller to say."""
+    classes = names_of(classes)
     source = Path(path).expanduser()
     if os.path.isfile(source):
         _only(source, "arrays", images)
-        with source.open("rb") as file:
-            begin = file.read(4)
-        if begin[:2] == b"PK":
-            from .arrays import read_arrays
-
-            return read_arrays(source, channels_last)
-        if is_archive(source):
-            return _from_cifar(source)
-        raise FileError(f"{source} is neither a .npz file nor CIFAR-10's archive")
+        return _classed(_from_file(source, channels_last), classes, source)
     if channels_last is not None:
         raise ArgumentError(f"read: {source} is no .npz file, so channels_last says nothing")
     if not os.path.isdir(source):
         raise FileError(f"cannot read {source}: there is no such file or folder")
     if find_idx(source):
         _only(source, "IDX files", images)
-        return _from_idx(source)
+        return _classed(_from_idx(source), classes, source)
     if find_cifar(source):
         _only(source, "CIFAR-10", images)
-        return _from_cifar(source)
-    parts = _parts(source)
-    if parts:
-        return _from_folders(parts, images)
+        return _classed(_from_cifar(source), classes, source)
     if folders_in(source) or has_images(source):
-        from .folder import ImageFolder
-
-        folder = ImageFolder(source, **images)
-        return DataSet("a folder of images", folder, classes=folder.classes, notes=folder.notes)
+        return _from_folder(source, Asked(classes=classes, **images))
     raise FileError(
         f"{source} holds nothing that is known: expected a folder of images for each class, train "
         "and test with such folders, four IDX files, CIFAR-10's files, or the path of a .npz file"
@@ -95,44 +109,59 @@ def _only(source: Path, what: str, images: Mapping[str, Any]) -> None:
         )
 
 
-def _parts(source: Path) -> dict[str, Path]:
-    """The folders for training, validation and testing; none where a class may be called so."""
-    found: dict[str, Path] = {}
-    for folder in folders_in(source):
-        for part, names in _PARTS.items():
-            if folder.name.lower() in names and folders_in(folder):
-                if part in found:
-                    raise FileError(
-                        f"{source} has both {found[part].name} and {folder.name}; which is for "
-                        f"{part}? Rename the other"
-                    )
-                found[part] = folder
-    if "train" in found and not has_images(found["train"]):
-        return {part: found[part] for part in _PARTS if part in found}
-    return {}
+def _classed(found: DataSet, classes: Sequence[str] | None, source: Path) -> DataSet:
+    """Arrays with their labels understood, or in the order of given classes."""
+    return named(found, source) if classes is None else ordered(found, classes, source)
 
 
-def _from_folders(parts: Mapping[str, Path], images: Mapping[str, Any]) -> DataSet:
+def _from_file(source: Path, channels_last: bool | None) -> DataSet:
+    """A `.npz` or an archive."""
+    with source.open("rb") as file:
+        begin = file.read(4)
+    if begin[:2] == b"PK":
+        from .arrays import read_arrays
+
+        return read_arrays(source, channels_last)
+    if is_archive(source):
+        return _from_cifar(source)
+    raise FileError(f"{source} is neither a .npz file nor CIFAR-10's archive")
+
+
+def _from_folder(source: Path, asked: Asked) -> DataSet:
+    """Folders of images: parts of a data set, classes, or one folder that holds either."""
+    from .folder import ImageFolder
+
+    known = asked.classes or ()
+    folders = folders_in(source)
+    parts = Parts({}) if all(f.name in known for f in folders) else parts_of(source)
+    if parts.folders:
+        return _from_parts(parts, asked)
+    inner, notes = classes_within(source, known)
+    if inner != source:
+        found = _from_folder(inner, asked)
+        return replace(found, notes=(*notes, *found.notes))
+    folder = ImageFolder.unsaid(source, asked)
+    return DataSet("a folder of images", folder, classes=folder.classes, notes=folder.notes)
+
+
+def _from_parts(parts: Parts, asked: Asked) -> DataSet:
     """Each part as images; what is not given follows from the training part."""
     from .folder import ImageFolder
 
-    given = dict(images)
-    opened = {"train": ImageFolder(parts["train"], **given)}
-    train = opened["train"]
-    given |= {"classes": train.classes, "channels": train.shape[0]}
-    for part, path in parts.items():
+    notes = list(parts.notes)
+    opened: dict[str, ImageFolder] = {}
+    size = asked.pair
+    for part, path in parts.folders.items():
+        inner, told = classes_within(path, asked.classes or ())
+        folder = opened[part] = ImageFolder.unsaid(inner, asked, size)
         if part == "train":
-            continue
-        opened[part] = ImageFolder(path, **given)
-        if opened[part].shape != train.shape:
-            ours, theirs = (" × ".join(map(str, f.shape[1:])) for f in (train, opened[part]))
-            raise DataError(
-                f"the images in {path} have {theirs} pixels and those in {parts['train']} {ours}; "
-                "pass size=(H, W)"
-            )
-    notes = tuple(note for folder in opened.values() for note in folder.notes)
-    kind = f"folders of images: {', '.join(path.name for path in parts.values())}"
-    return DataSet(kind, **opened, classes=train.classes, notes=notes)
+            size = folder.shape[1:]
+            asked = replace(asked, classes=folder.classes, channels=folder.shape[0])
+            asked = replace(asked, size=size) if folder.fitted else asked
+        notes += (*told, *folder.notes)
+    train = opened["train"]
+    kind = f"folders of images: {', '.join(path.name for path in parts.folders.values())}"
+    return DataSet(kind, **opened, classes=train.classes, notes=tuple(notes))
 
 
 def _from_idx(source: Path) -> DataSet:

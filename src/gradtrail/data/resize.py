@@ -10,7 +10,7 @@ from ..layers.base import positive
 __all__ = ["enlarged"]
 
 
-def enlarged(x: np.ndarray, height: int, width: int) -> np.ndarray:
+def enlarged(x: np.ndarray, height: int, width: int | None = None) -> np.ndarray:
     """Images at least as large as before.
 
     Each new pixel lies between the centres of old ones and takes their mean, weighted by nearness;
@@ -19,7 +19,7 @@ def enlarged(x: np.ndarray, height: int, width: int) -> np.ndarray:
     Args:
         x: (N, C, H, W).
         height: at least H.
-        width: at least W.
+        width: at least W; None for as many columns as rows.
 
     Returns:
         (N, C, height, width), of the same dtype.
@@ -27,6 +27,7 @@ def enlarged(x: np.ndarray, height: int, width: int) -> np.ndarray:
     Raises:
         DataError: not four axes, or a smaller size.
     """
+    width = height if width is None else width
     positive("enlarged", height=height, width=width)
     if x.ndim != 4 or x.shape[2] > height or x.shape[3] > width:
         raise DataError(

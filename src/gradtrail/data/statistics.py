@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, warn
+from .axes import told_if_last
 from .images import Images
 
 __all__ = ["channel_statistics"]
 
-_FLOOR = 1e-4  # of the standard deviation: 1/40 of a grey level
-_BLOCK = 1 << 20  # numbers at a time
+_LEAST = 1e-4
+"""The least deviation of a pixel from 0 to 1 that is one: 1/40 of a grey level."""
+
+_BLOCK = 1 << 20
+"""How many numbers are looked at at a time."""
+
+_COLOURS = ("red", "green", "blue")
 
 
 def channel_statistics(data: np.ndarray | Images) -> tuple[np.ndarray, np.ndarray]:
@@ -23,18 +31,33 @@ def channel_statistics(data: np.ndarray | Images) -> tuple[np.ndarray, np.ndarra
         data: images, or an array (N, C, H, W) of floats or bytes.
 
     Returns:
-        mean and std, each float64 (C,), over all samples and pixels; std is 1e-4 at least, so that
-        a channel that is the same everywhere stays 0 instead of dividing by 0.
+        mean and std, each float64 (C,), over all samples and pixels. Of a channel that is the same
+        everywhere std is 1, which is said: divided by next to nothing, the first image that differs
+        in it would drown everything else. So it is where pixels, bytes or floats from 0 to 1, have
+        a deviation below 1e-4.
 
     Raises:
         DataError: another type or number of axes, no number, or a NaN or an infinity.
     """
     if isinstance(data, Images):
-        counts = np.zeros((data.shape[0], 256), dtype=np.int64)
         step = max(1, _BLOCK // int(np.prod(data.shape)))
-        for begin in range(0, len(data), step):
-            _count(data.read(np.arange(begin, min(begin + step, len(data)))), counts)
-        return _of_counts(counts)
+        begins = range(0, len(data), step)
+        parts = (data.read(np.arange(at, min(at + step, len(data)))) for at in begins)
+        return _usable(*_of_bytes(parts, data.shape[0]))
+    _check(data)
+    step = max(1, _BLOCK // int(np.prod(data.shape[1:])))
+    blocks = [data[begin : begin + step] for begin in range(0, len(data), step)]
+    if data.dtype == np.uint8:
+        return _usable(*_of_bytes(blocks, data.shape[1]))
+    return _usable(*_of_floats(data, blocks))
+
+
+def _check(data: object) -> None:
+    """Refuse what is no array of pixels.
+
+    Raises:
+        DataError: another type or number of axes, or no number.
+    """
     if not isinstance(data, np.ndarray) or data.ndim != 4 or data.dtype.kind not in "fu":
         got = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else type(data).__name__
         raise DataError(
@@ -45,39 +68,53 @@ def channel_statistics(data: np.ndarray | Images) -> tuple[np.ndarray, np.ndarra
             f"channel_statistics: an array of {data.dtype} {data.shape} holds no floats and no "
             "uint8 to average"
         )
-    step = max(1, _BLOCK // int(np.prod(data.shape[1:])))
-    blocks = [data[begin : begin + step] for begin in range(0, len(data), step)]
-    if data.dtype == np.uint8:
-        counts = np.zeros((data.shape[1], 256), dtype=np.int64)
-        for block in blocks:
-            _count(block, counts)
-        return _of_counts(counts)
-    return _of_floats(data, blocks)
+    told_if_last(data.shape, "channel_statistics: the array")
 
 
-def _count(pixels: np.ndarray, counts: np.ndarray) -> None:
-    """Add how often each byte is in each channel: pixels uint8 (n, C, H, W), counts (C, 256)."""
-    for channel, count in enumerate(counts):
-        count += np.bincount(pixels[:, channel].ravel(), minlength=256)
-
-
-def _of_counts(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    levels = np.arange(256) / 255
-    number = counts.sum(axis=1)
+def _of_bytes(blocks: Iterable[np.ndarray], channels: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Mean, deviation, and the deviation that is none: of uint8 (n, C, H, W), exactly."""
+    counts = np.zeros((channels, 256), dtype=np.int64)
+    for pixels in blocks:
+        for channel, count in enumerate(counts):
+            count += np.bincount(pixels[:, channel].ravel(), minlength=256)
+    levels, number = np.arange(256) / 255, counts.sum(axis=1)
     mean = counts @ levels / number
     spread = (counts * (levels - mean[:, None]) ** 2).sum(axis=1) / number
-    return mean, np.maximum(np.sqrt(spread), _FLOOR)
+    return mean, np.sqrt(spread), _LEAST
 
 
-def _of_floats(data: np.ndarray, blocks: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Twice through the data: a sum of squares in one pass would lose what a large mean leaves."""
+def _of_floats(
+    data: np.ndarray, blocks: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same of floats, less one of their own numbers first: what is constant has exactly 0.
+
+    Twice through the data: a sum of squares in one pass would lose what a large mean leaves.
+    """
     number, axes = data.size // data.shape[1], (0, 2, 3)
+    start = data[0, :, :1, :1].astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):  # told below, with the place
-        mean = sum(block.sum(axis=axes, dtype=np.float64) for block in blocks) / number
+        mean = start[:, 0, 0] + sum((block - start).sum(axis=axes) for block in blocks) / number
     if not np.isfinite(mean).all():
         wrong = np.argwhere(~np.isfinite(data))
         where = f"[{', '.join(map(str, wrong[0]))}] is not finite" if len(wrong) else "overflows"
         raise DataError(f"channel_statistics: the array{where}; mend the data first")
     centre = mean[:, None, None]
     spread = sum(((block - centre) ** 2).sum(axis=axes) for block in blocks) / number
-    return mean, np.maximum(np.sqrt(spread), _FLOOR)
+    pixels = data.min() >= 0 and 1 / 255 <= data.max() <= 1
+    rounding = np.finfo(data.dtype).eps * np.abs(mean)
+    return mean, np.sqrt(spread), np.maximum(rounding, _LEAST) if pixels else rounding
+
+
+def _usable(
+    mean: np.ndarray, std: np.ndarray, least: np.ndarray | float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation to divide by: 1 for a channel that does not change, which is said."""
+    constant = std <= least
+    for channel in np.flatnonzero(constant):
+        named = f" ({_COLOURS[channel]})" if len(mean) == len(_COLOURS) else ""
+        warn(
+            f"channel {channel}{named} is {mean[channel]:.4g} in all images, or nearly so: its "
+            "standard deviation was set to 1, since a division by next to nothing would drown the "
+            "other channels; Normalize and a recipe's [model] take mean and std that are given"
+        )
+    return mean, np.where(constant, 1.0, std)

@@ -90,12 +90,14 @@ def _numbers(name: str, given: Any) -> float | tuple[float, ...]:
     """One number or several, checked."""
     several = isinstance(given, tuple | list | np.ndarray) and np.ndim(given) == 1
     numbers = list(given) if several else [given]
+    hint = "; a channel that never changes has the deviation 0: give 1" if name == "std" else ""
     kind = f"number above 0 (at least {_LEAST})" if name == "std" else "finite number"
     for number in numbers:
         real = isinstance(number, Real) and not isinstance(number, bool) and math.isfinite(number)
         if not real or (name == "std" and not float(number) >= _LEAST):
             raise ArgumentError(
                 f"Normalize: {name} must be one {kind} or one for each channel, got {given!r}"
+                + (hint if number == 0 else "")
             )
     if not numbers:
         raise ArgumentError(f"Normalize: {name} has no number")

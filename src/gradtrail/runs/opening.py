@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ..architecture import architecture, layer_from, network_from
-from ..data import Images, channel_statistics, enlarged, read, split
+from ..data import Images, channel_statistics, enlarged, split
 from ..data import load as load_data
 from ..data.cifar import find_cifar
 from ..data.dataset import DataSet, Part
@@ -18,7 +18,8 @@ from ..data.idx import find_idx
 from ..data.known import folder_of
 from ..data.naming import CLASSES
 from ..data.pixels import unit
-from ..errors import ArgumentError, DataError, FileError, ShapeError
+from ..data.recognised import recognised
+from ..errors import ArgumentError, DataError, FileError, ShapeError, warn
 from ..files import load, load_weights, read_json
 from ..layers import Normalize
 from ..network import Network
@@ -106,6 +107,10 @@ def open_data(table: DataTable) -> Opened:
     Args:
         table: [data].
 
+    Returns:
+        The images; their notes are for the caller to say, since a run's own were said when it was
+        trained.
+
     Raises:
         FileError: they are not there, or damaged.
         DataError: images that cannot be read, or that have no common size.
@@ -123,7 +128,7 @@ def open_data(table: DataTable) -> Opened:
 def _named(table: DataTable) -> Opened:
     """A data set that gradtrail knows."""
     assert table.name is not None
-    train, test = (_sized(pair, table.size) for pair in load_data(table.name, table.path))
+    train, test = (_sized(pair, table.pair) for pair in load_data(table.name, table.path))
     return Opened(train, None, test, table.classes or CLASSES[table.name])
 
 
@@ -137,7 +142,7 @@ def _read(table: DataTable) -> Opened:
         other = _at(table.test, table, classes)
         test, notes = other.train, (*notes, *other.notes)
     parts = (found.train, found.validation, test)
-    train, validation, test = (_sized(part, table.size) for part in parts)
+    train, validation, test = (_sized(part, table.pair) for part in parts)
     assert train is not None
     return Opened(train, validation, test, classes, notes)
 
@@ -146,40 +151,17 @@ def _at(path: str, table: DataTable, classes: tuple[str, ...] | None) -> DataSet
     """What a path holds; the table's words on images are for folders of them."""
     folder = Path(path)
     if not folder.is_dir() or find_idx(folder) or find_cifar(folder):
-        return _renumbered(read(path), classes, path)
-    return read(
+        return recognised(path, classes=classes, channels_last=table.channels_last)
+    return recognised(
         path,
-        size=table.size,
+        size=table.pair,
         channels=table.channels,
+        channels_last=table.channels_last,
         fit=table.fit,
         bad=table.bad,
         memory=table.memory << 20,
         classes=classes,
     )
-
-
-def _renumbered(found: DataSet, classes: tuple[str, ...] | None, path: str) -> DataSet:
-    """Arrays whose labels count these classes, wherever theirs have another order.
-
-    Raises:
-        DataError: a class that is none of them.
-    """
-    if classes is None or found.classes is None or found.classes == classes:
-        return found
-    strange = [name for name in found.classes if name not in classes]
-    if strange:
-        raise DataError(
-            f"{path} has the class {strange[0]!r}, which is none of {', '.join(classes)}"
-        )
-    order = np.array([classes.index(name) for name in found.classes])
-
-    def other(part: Part | None) -> Part | None:
-        return (part[0], order[part[1]]) if isinstance(part, tuple) else part
-
-    train = other(found.train)
-    assert train is not None
-    validation, test = other(found.validation), other(found.test)
-    return replace(found, train=train, validation=validation, test=test, classes=classes)
 
 
 def _numbered(found: DataSet, path: str) -> tuple[str, ...]:
@@ -217,6 +199,9 @@ def prepared(recipe: Recipe) -> Prepared:
         FileError: data or a network that are not there, or damaged.
         DataError: images that cannot be read, or that have no common size.
         ShapeError: a network that does not fit the images.
+
+    Warns:
+        GradtrailWarning: each of the notes.
     """
     model, table, notes = recipe.model, recipe.data, []
     saved = None if model.file is None else network_from_file(model.file, model.seed)
@@ -224,10 +209,7 @@ def prepared(recipe: Recipe) -> Prepared:
     _check_stopping(recipe, data)
     wanted = _wanted(model, saved, data)
     if wanted != data.shape:
-        size, larger = (f"{shape[1]} × {shape[2]}" for shape in (data.shape, wanted))
-        if saved is None:
-            notes.append(f"{model.architecture} is too deep for {size} pixels:")
-        notes.append(f"the images are enlarged from {size} to {larger}")
+        notes.append(_resized(model, data, wanted))
         table = replace(table, size=(wanted[1], wanted[2]))
         data = open_data(table)
     normalize = _statistics(model, saved, data)
@@ -247,7 +229,22 @@ def prepared(recipe: Recipe) -> Prepared:
     table = replace(_located(table), size=(height, width), channels=data.shape[0])
     table = replace(table, classes=data.classes)
     resolved = replace(recipe, data=table, model=model, loss=_weighted(recipe.loss, data))
+    for note in (*data.notes, *notes):
+        warn(note)
     return Prepared(resolved, data, network, (*data.notes, *notes))
+
+
+def _resized(model: ModelTable, data: Opened, wanted: tuple[int, ...]) -> str:
+    """The note about images that a network takes in another size."""
+    size, other = (f"{shape[1]} × {shape[2]}" for shape in (data.shape, wanted))
+    if model.architecture is not None:
+        return (
+            f"{model.architecture} is too deep for {size} pixels: the images are enlarged from "
+            f"{size} to {other}"
+        )
+    if isinstance(data.train, Images):  # whose files may have any size
+        return f"the images are brought to {other}, which {model.file} takes"
+    return f"the images are enlarged from {size} to {other}, which {model.file} takes"
 
 
 def _matching(network: Network, data: Opened) -> Opened:

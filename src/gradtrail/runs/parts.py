@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..architecture import ARCHITECTURES
+from ..data.asked import pair_of
 from ..data.known import NAMES
 from ..engines import engine_for
 from ..errors import ArgumentError, unknown
@@ -36,8 +37,10 @@ class DataTable:
         test: what `path` is for the test images, where they are elsewhere.
         validation: the share of the training images that is held out, from 0 to below 1; with 0
             the test images are evaluated after every epoch.
-        size: rows and columns that images are brought to; by default those that they have.
+        size: rows and columns that images are brought to, or one number for both; by default those
+            that they have, and 64 where they differ.
         channels: 1 or 3; by default 1 where all are grey.
+        channels_last: whether an .npz has (N, H, W, C); by default as its shape tells.
         fit: how images are brought to a size: "resize", "letterbox" or "crop".
         bad: what is done with files that cannot be read: "refuse" or "skip".
         memory: how many MiB of decoded images are kept at most.
@@ -48,8 +51,9 @@ class DataTable:
     path: str | None = None
     test: str | None = None
     validation: float = 0.0
-    size: tuple[int, int] | None = None
+    size: int | tuple[int, int] | None = None
     channels: int | None = None
+    channels_last: bool | None = None
     fit: str = "resize"
     bad: str = "refuse"
     memory: int = 1024
@@ -64,13 +68,18 @@ class DataTable:
             raise ArgumentError(
                 f"validation must be a share from 0 to below 1, got {self.validation!r}"
             )
-        if self.size is not None:
-            positive("size", rows=self.size[0], columns=self.size[1])
+        if self.pair is not None:
+            positive("size", rows=self.pair[0], columns=self.pair[1])
         if self.channels not in (None, 1, 3):
             raise ArgumentError(f"channels must be 1 or 3, got {self.channels!r}")
         _one_of("fit", self.fit, ("resize", "letterbox", "crop"))
         _one_of("bad", self.bad, ("refuse", "skip"))
         positive("data", memory=self.memory)
+
+    @property
+    def pair(self) -> tuple[int, int] | None:
+        """The size as rows and columns."""
+        return None if self.size is None else pair_of(self.size)
 
 
 @dataclass(frozen=True)

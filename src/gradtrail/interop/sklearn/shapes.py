@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...data.axes import channel_axis
 from ...errors import ArgumentError, DataError
 from ...layers.base import times
 
@@ -106,6 +107,12 @@ def _image_shape(came: tuple[int, ...]) -> tuple[int, ...]:
         raise DataError(
             f"the samples of X have shape {came}, which looks like images with their channels last;"
             " pass X.transpose(0, 3, 1, 2), or input_shape where they are (channels, height, width)"
+        )
+    if channel_axis(came) == "none that can be told":
+        raise DataError(
+            f"the samples of X have shape {came}, and no axis that counts 1 or 3 channels: pass "
+            "input_shape=(channels, height, width) where they are images of so many channels; of "
+            "volumes, each slice can be a sample, X.reshape(-1, height, width)"
         )
     return came
 

@@ -13,7 +13,7 @@ from typing import final
 
 import numpy as np
 
-from ...errors import DataError
+from ...errors import DataError, warn
 
 __all__ = ["Standardization"]
 
@@ -29,7 +29,7 @@ class Standardization:
     Args:
         shape: of one sample, (channels, height, width) or (features,).
         mean: (channels,) or (features,), float64.
-        deviation: likewise, above 0; 1 where all numbers are the same.
+        deviation: likewise, above 0; 1 where all numbers are the same, but for their rounding.
     """
 
     shape: tuple[int, ...]
@@ -64,7 +64,14 @@ class Standardization:
                 f"{what} has numbers too large to be standardised in {kind} {lost[0]}: their "
                 "variance is beyond float64; scale them down"
             )
-        return cls(shape, mean, np.where(deviation > 0, deviation, 1.0))
+        eps = np.finfo(rows.dtype).eps if rows.dtype.kind == "f" else 0.0
+        constant = deviation <= eps * np.abs(mean)
+        for channel in np.flatnonzero(constant) if len(shape) > 1 else ():
+            warn(
+                f"channel {channel} of {what} is {mean[channel]:.4g} in all samples: its deviation "
+                "was set to 1, so that samples that differ in it do not drown the other channels"
+            )
+        return cls(shape, mean, np.where(constant, 1.0, deviation))
 
     def applied(self, rows: np.ndarray) -> np.ndarray:
         """Samples as the network takes them.

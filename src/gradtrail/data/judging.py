@@ -1,0 +1,95 @@
+"""What is wrong with which file of a folder of images, and whether the folder is refused for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ..errors import DataError
+from .images import About
+from .listing import Listing
+
+__all__ = ["Judge"]
+
+_NAMED = 3  # bad files in a message
+
+
+class Judge:
+    """Keeps what is wrong with which file, and refuses the folder where it is to be refused.
+
+    Args:
+        root: the folder.
+        found: what is in it.
+        bad: "refuse" or "skip".
+
+    Raises:
+        DataError: nothing of a class is left.
+    """
+
+    def __init__(self, root: Path, found: Listing, bad: Literal["refuse", "skip"]) -> None:
+        self.root, self.found, self.bad = root, found, bad
+        self.reasons: dict[int, str] = {}
+        self.notes: list[str] = list(found.notes)
+        self.drop({})
+
+    def good(self) -> list[int]:
+        """The files that nothing is wrong with so far, as positions in `found.files`."""
+        return [file for file in range(len(self.found.files)) if file not in self.reasons]
+
+    def skipped(self) -> tuple[tuple[Path, str], ...]:
+        """All bad files by path, each with the reason."""
+        ours = [(self.found.files[file], reason) for file, reason in self.reasons.items()]
+        return tuple(sorted([*self.found.bad, *ours]))
+
+    def drop(self, reasons: Mapping[int, str]) -> None:
+        """Say what else is wrong.
+
+        Raises:
+            DataError: nothing of a class is left.
+        """
+        self.reasons |= reasons
+        skipped = self.skipped()
+        left = {self.found.labels[file] for file in self.good()}
+        for path, _ in skipped:
+            inside = path.relative_to(self.root).parts
+            if len(inside) > 1 and self.found.classes.index(inside[0]) not in left:
+                raise DataError(
+                    f"class {inside[0]!r} in {self.root} has no image that can be used: "
+                    f"{_first(skipped)}; mend them, or remove the class"
+                )
+
+    def about(self, shape: tuple[int, int, int], memory: int) -> About:
+        """What is known of the images that are left, when all have been decoded.
+
+        Raises:
+            DataError: there are bad ones, and they are to be refused.
+        """
+        files, skipped, classes = self.good(), self.skipped(), self.found.classes
+        if skipped and self.bad == "refuse":
+            raise DataError(
+                f"{self._counted(skipped)} cannot be used: {_first(skipped)}; mend or remove them, "
+                "or pass bad='skip' (--bad skip) to leave them out"
+            )
+        y = np.array([self.found.labels[file] for file in files], dtype=np.int64)
+        y.flags.writeable = False
+        notes = list(self.notes)
+        if skipped:
+            notes.append(f"{self._counted(skipped)} are left out: {_first(skipped)}")
+        if len(classes) == 1:
+            notes.append(f"{self.root} has one class only, {classes[0]!r}: nothing to tell apart")
+        paths = tuple(self.found.files[file] for file in files)
+        return About(shape, y, classes, paths, skipped, tuple(notes), memory)
+
+    def _counted(self, skipped: Sequence[object]) -> str:
+        total = len(self.found.files) + len(self.found.bad)
+        return f"{len(skipped):,} of {total:,} images in {self.root}"
+
+
+def _first(skipped: Sequence[tuple[Path, str]]) -> str:
+    """The first few bad files with their reasons, and how many more there are."""
+    told = [f"{path}: {reason}" for path, reason in skipped[:_NAMED]]
+    more = len(skipped) - len(told)
+    return "; ".join([*told, f"and {more:,} more"] if more else told)

@@ -1,0 +1,98 @@
+"""What labels count that come without names, and labels in the order of other classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import DataError
+from .dataset import DataSet, Part
+
+__all__ = ["named", "ordered"]
+
+_SHOWN = 5
+
+
+def named(found: DataSet, path: object) -> DataSet:
+    """Arrays whose labels are understood: from 1, or from 0 with some that never come.
+
+    Labels 1 … K, all of them and no other, count the classes "1" … "K".
+
+    Args:
+        found: arrays.
+        path: where they are from.
+    """
+    if found.classes is not None:
+        return found
+    present = _present(found)
+    highest = int(present[-1])
+    if highest > 1 and np.array_equal(present, np.arange(1, highest + 1)):
+        note = (
+            f"{path}: its labels are 1 to {highest} and never 0: they were taken to count from 1, "
+            f"so that class '1' is output 0; pass classes= with '0' in front (in a recipe [data] "
+            "classes) to keep an output for 0"
+        )
+        classes = tuple(map(str, range(1, highest + 1)))
+        return replace(_mapped(found, lambda y: y - 1), classes=classes, notes=(*found.notes, note))
+    if len(present) == highest + 1:
+        return found
+    absent = np.setdiff1d(np.arange(min(highest, 1 << 16)), present)
+    listed = ", ".join(map(str, absent[:_SHOWN])) + (", …" if len(absent) > _SHOWN else "")
+    note = (
+        f"{path}: no sample has the label {listed}, but labels go up to {highest}: a network gets "
+        f"{highest + 1:,} outputs for the {len(present):,} that there are; number them anew if "
+        "that is not meant"
+    )
+    return replace(found, notes=(*found.notes, note))
+
+
+def ordered(found: DataSet, classes: Sequence[str], path: object) -> DataSet:
+    """Arrays whose labels count these classes, wherever theirs have another order.
+
+    Labels without names are the classes of that name, such as "7"; or else their places.
+
+    Args:
+        found: arrays.
+        classes: the classes in the order of their labels.
+        path: where the arrays are from.
+
+    Raises:
+        DataError: a class that is none of them.
+    """
+    present, wanted = _present(found), tuple(classes)
+    own = found.classes
+    if own is None and all(str(label) in wanted for label in present):
+        own = tuple(map(str, range(int(present[-1]) + 1)))
+    if own is None:
+        if present[-1] >= len(wanted):
+            raise DataError(
+                f"{path} has the label {present[-1]}, but there are {len(wanted)} classes, for "
+                f"labels 0 to {len(wanted) - 1}: {', '.join(wanted[:_SHOWN])}"
+            )
+        return replace(found, classes=wanted)
+    strange = [own[label] for label in present if own[label] not in wanted]
+    if strange:
+        raise DataError(
+            f"{path} has the class {strange[0]!r}, which is none of {', '.join(wanted)}"
+        )
+    order = np.array([wanted.index(name) if name in wanted else -1 for name in own])
+    return replace(_mapped(found, lambda y: order[y]), classes=wanted)
+
+
+def _present(found: DataSet) -> np.ndarray:
+    """The labels that there are in any part, in order."""
+    parts = (found.train, found.validation, found.test)
+    return np.unique(np.concatenate([part[1] for part in parts if isinstance(part, tuple)]))
+
+
+def _mapped(found: DataSet, change: Callable[[np.ndarray], np.ndarray]) -> DataSet:
+    """The data with every label changed."""
+
+    def other(part: Part | None) -> Part | None:
+        return (part[0], change(part[1])) if isinstance(part, tuple) else part
+
+    train = other(found.train)
+    assert train is not None
+    return replace(found, train=train, validation=other(found.validation), test=other(found.test))
