@@ -288,6 +288,7 @@ def test_progress_is_a_bar_in_a_terminal(monkeypatch, capsys) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
     gt.train(network(), points(), epochs=2)
     shown = capsys.readouterr().err
     assert "images/s" in shown

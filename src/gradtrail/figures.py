@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+from base64 import b64encode
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from .errors import ArgumentError, FileError
+from .notebook import after_cell, display, in_notebook
 from .optional import needed
 
 if TYPE_CHECKING:
@@ -33,6 +36,9 @@ def figure(width: float, height: float) -> Figure:
 def saved(drawn: Figure, path: str | Path | None) -> Figure:
     """The figure, written to a file where one is named.
 
+    In a notebook it shows itself where a cell's last line gives it. One that is written nowhere is
+    shown at the cell's end in any case, once.
+
     Raises:
         ArgumentError: `path` is no path.
         FileError: it cannot be written, or its name ends in no format that there is.
@@ -46,7 +52,32 @@ def saved(drawn: Figure, path: str | Path | None) -> Figure:
             raise FileError(f"cannot write {path}: {cause.strerror or cause}") from cause
         except ValueError as cause:
             raise FileError(f"cannot write {path}: {cause}") from cause
+    if in_notebook():
+        shown = _Display(drawn)
+        drawn._ipython_display_ = shown  # type: ignore[attr-defined]
+        if path is None:
+            after_cell(shown.at_end)
     return drawn
+
+
+@final
+class _Display:
+    """How a notebook shows a figure, which pyplot knows nothing of."""
+
+    def __init__(self, drawn: Figure) -> None:
+        self._drawn, self._shown = drawn, False
+
+    def __call__(self) -> None:
+        held = io.BytesIO()
+        self._drawn.savefig(held, format="png", dpi=100)
+        image = b64encode(held.getvalue()).decode()
+        display({"image/png": image, "text/plain": repr(self._drawn)})
+        self._shown = True
+
+    def at_end(self) -> None:
+        """At the end of the cell that made it."""
+        if not self._shown:
+            self()
 
 
 def show_image(axes: Axes, image: np.ndarray) -> None:

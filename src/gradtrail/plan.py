@@ -126,6 +126,9 @@ class Plan:
 
         return plan_text(self)
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_html_(self) -> str:
         from .plan_view import plan_html
 

@@ -1,14 +1,16 @@
-"""Progress on stderr: a bar in a terminal, one line elsewhere."""
+"""Progress: a bar in a terminal or a notebook, one line elsewhere."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal
+
+from ..bars import Bar, bar
+from ..notebook import tell
 
 __all__ = ["Progress", "silent"]
 
@@ -52,8 +54,7 @@ class Progress:
         self._shown = shown
         self._since = _clock()
         self._done, self._said = 0, False
-        self._bar: Any = None
-        self._task: Any = None
+        self._bar: Bar | None = None
 
     def __enter__(self) -> Progress:
         self.to(0)
@@ -66,7 +67,7 @@ class Progress:
         traceback: TracebackType | None,
     ) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            self._bar.close()
 
     def to(self, done: int, total: int | None = None) -> None:
         """So much is done, of so much."""
@@ -76,27 +77,24 @@ class Progress:
         if not self._said:
             self._said = True
             self._begin()
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=self.total)
+        if self._bar is not None and (self._bar.due() or done == self.total):
+            self._bar.show(self.text, done, self.total, self._count())
 
     def _begin(self) -> None:
         if not (self._shown and _SHOWN.get()):
             return
-        if not sys.stderr.isatty():
-            print(self.text, file=sys.stderr, flush=True)
-            return
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            MofNCompleteColumn,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-        from rich.progress import Progress as Bar
+        self._bar = bar()
+        if self._bar is None:
+            tell(self.text)
 
-        count = DownloadColumn() if self.unit == "bytes" else MofNCompleteColumn()
-        columns = TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn()
-        self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
-        self._bar.start()
-        self._task = self._bar.add_task(self.text, total=self.total)
+    def _count(self) -> str:
+        """`5 of 10 images`, `3.1 MB of 9.9 MB`."""
+        of = "" if self.total is None else f" of {self._amount(self.total)}"
+        if self.unit == "bytes":
+            return f"{self._amount(self._done)}{of}"
+        return f"{self._done:,}{of} images"
+
+    def _amount(self, number: int) -> str:
+        from rich.filesize import decimal
+
+        return decimal(number) if self.unit == "bytes" else f"{number:,}"

@@ -32,7 +32,7 @@ class ExplainedCall:
     assembly: Callable[[], str] | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """What `net.explain` gives; printing it shows equations, schedules and loops.
 
@@ -55,6 +55,9 @@ class Explanation:
             parts += ["", f"[{number}] {call.does}: {call.algorithm}{work}"]
             parts += [f"    {line}" for line in call.lines]
         return "\n".join(parts)
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def ir(self, number: int = 0) -> str:
         """LLVM's text of call `number`; empty where the engine has none."""

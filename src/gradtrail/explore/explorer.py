@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from ..forking import renewed
 from ..layers.base import flags, positive
 from ..layers.labels import check_number
 from ..layers.losses import loss_for
+from ..notebook import in_notebook, shell, tell
 from ..trace import Trace, trace
 from .page import saved
 from .samples import usual_samples
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from .live import Live
     from .server import Server
 
-__all__ = ["Explorer", "explore_network", "explore_trace", "in_notebook"]
+__all__ = ["Explorer", "explore_network", "explore_trace"]
 
 LARGEST = 32 << 20
 """How many bytes a page in a notebook may have: more makes the notebook itself slow."""
@@ -87,7 +88,7 @@ class Explorer:
         import webbrowser
 
         if not webbrowser.open(self._served().ticket()):
-            print(f"open {self.url} in a browser", file=sys.stderr)
+            tell(f"open {self.url} in a browser")
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = True) -> int:
         """Write the page with its present numbers as one file that needs nothing from anywhere.
@@ -269,20 +270,9 @@ def explore_network(
     return explore_trace(traced, **settings)
 
 
-def in_notebook() -> bool:
-    """Whether a Jupyter kernel runs this, which shows what an object looks like."""
-    return getattr(_shell(), "kernel", None) is not None
-
-
 def _interactive() -> bool:
     """Whether a person types line by line, so that the page need not keep the program alive."""
-    return hasattr(sys, "ps1") or bool(sys.flags.interactive) or _shell() is not None
-
-
-def _shell() -> Any:
-    """IPython's, where it is running; or None."""
-    found: Callable[[], Any] | None = getattr(sys.modules.get("IPython"), "get_ipython", None)
-    return None if found is None else found()
+    return hasattr(sys, "ps1") or bool(sys.flags.interactive) or shell() is not None
 
 
 def _megabytes(size: int) -> str:

@@ -91,6 +91,9 @@ class GradientReport:
             f"(largest difference {worst:.2g}); {len(self.kinks)} elements stand at a kink"
         )
 
+    def __repr__(self) -> str:
+        return str(self)
+
 
 def check_gradients(
     network: Network,

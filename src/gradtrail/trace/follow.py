@@ -66,7 +66,7 @@ class _Whole:
         return {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Path:
     """One path of products.
 
@@ -79,7 +79,7 @@ class Path:
     product: float
     hops: tuple[Hop, ...]
     end: tuple[int, ...]
-    _whole: _Whole = field(repr=False, compare=False)
+    _whole: _Whole = field(compare=False)
 
     @property
     def share(self) -> float | None:
@@ -110,6 +110,9 @@ class Path:
     def __str__(self) -> str:
         return self._table(f"product {number(self.product)}").text()
 
+    def __repr__(self) -> str:
+        return str(self)
+
 
 @dataclass(frozen=True, repr=False)
 class Paths:
@@ -130,7 +133,7 @@ class Paths:
     value: float
     row: int | None
     paths: tuple[Path, ...]
-    _whole: _Whole = field(repr=False, compare=False)
+    _whole: _Whole = field(compare=False)
 
     @overload
     def __getitem__(self, place: int) -> Path: ...

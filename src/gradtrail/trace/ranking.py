@@ -13,7 +13,7 @@ each sample's own gradient is beside it. Neither makes the gradients of a linear
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..bars import Bar, showing
 from ..engines import Batch, Engine, SampleGradients, Samples, engine_for
 from ..equation import Loss as LossEquation
 from ..errors import ArgumentError, UnknownNameError, unknown
@@ -216,7 +217,7 @@ def influence(
         loss: by default `CrossEntropy()`.
         batch_size: how many samples are computed at once.
         engine: None for the default, "cpu", "reference", or an engine object.
-        progress: a bar on standard error.
+        progress: a bar in a terminal or a notebook.
 
     Returns:
         Each sample's surprise, pull and agreement, and rankings by them.
@@ -231,29 +232,49 @@ def influence(
     names, place = _chosen(network, of)
     targets = loss.targets(samples.y, (len(samples), *samples.outputs))
     scale = 1.0 if samples.even else loss.scale(samples.y)
-    chosen = (slice(None),) if place is None else (slice(None), place)
-    axis = None if place is None else 0
+    with showing(progress) as shown:
 
-    def gradients(what: str) -> Iterator[tuple[slice, SampleGradients]]:
-        """Which samples, and their gradients."""
-        for begin, end in _shown(len(samples), batch_size, what, progress):
-            batch = _Share(samples, targets, scale, begin, end)
-            yield slice(begin, end), runs.per_sample(network, batch, loss, training=False)
+        def gradients(what: str, before: int) -> Iterator[tuple[slice, SampleGradients]]:
+            """Which samples, and their gradients."""
+            for here in _batches(len(samples), batch_size, what, shown, before):
+                batch = _Share(samples, targets, scale, here.start, here.stop)
+                yield here, runs.per_sample(network, batch, loss, training=False)
 
-    mean = {name: np.zeros(network.parameters.shapes[name]) for name in names}
-    for _, part in gradients("mean gradient"):
-        found = part.mean()
-        for name in names:
-            mean[name] += found[name].astype(np.float64) * (part.count / len(samples))
-    squares, along = np.zeros(len(samples)), np.zeros(len(samples))
-    for here, part in gradients("each sample"):
-        for name in names:
-            squares[here] += np.square(part.norms_of(name, axis))[chosen]
-            along[here] += part.dots_of(name, mean[name], axis)[chosen]
-    size = np.linalg.norm(np.concatenate([mean[n][chosen[1:]].ravel() for n in names]))
+        mean = {name: np.zeros(network.parameters.shapes[name]) for name in names}
+        for _, part in gradients("mean gradient", 0):
+            found = part.mean()
+            for name in names:
+                mean[name] += found[name].astype(np.float64) * (part.count / len(samples))
+        squares, along = _beside(mean, gradients("each sample", len(samples)), len(samples), place)
+    within = () if place is None else (place,)
+    size = np.linalg.norm(np.concatenate([mean[n][within].ravel() for n in names]))
     outputs = network.predict(samples.x, batch_size=batch_size, engine=runs)
     surprise = _losses(network, samples, outputs, targets["T"])
     return Influence(of, samples, outputs, surprise, np.sqrt(squares), along, float(size))
+
+
+def _beside(
+    mean: Mapping[str, np.ndarray],
+    gradients: Iterator[tuple[slice, SampleGradients]],
+    count: int,
+    place: int | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each sample's squared norm, and its inner product with the mean: (N,) float64 both.
+
+    Args:
+        mean: the mean gradient of each parameter that is meant.
+        gradients: which samples, and theirs.
+        count: N.
+        place: the one filter that is meant; None for all.
+    """
+    chosen = (slice(None),) if place is None else (slice(None), place)
+    axis = None if place is None else 0
+    squares, along = np.zeros(count), np.zeros(count)
+    for here, part in gradients:
+        for name, whole in mean.items():
+            squares[here] += np.square(part.norms_of(name, axis))[chosen]
+            along[here] += part.dots_of(name, whole, axis)[chosen]
+    return squares, along
 
 
 class _Share(Batch):
@@ -318,15 +339,12 @@ def _chosen(network: Network, of: str) -> tuple[list[str], int | None]:
     return names, None if place is None else place % size
 
 
-def _shown(count: int, size: int, what: str, progress: bool) -> Iterable[tuple[int, int]]:
-    """Where each batch begins and ends, with a bar where one is wanted."""
-    steps = [(at, min(at + size, count)) for at in range(0, count, size)]
-    if not progress:
-        return steps
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(steps, what, console=Console(stderr=True), transient=True)
+def _batches(count: int, size: int, what: str, shown: Bar | None, before: int) -> Iterator[slice]:
+    """Where each batch begins and ends; the bar counts both times through the data."""
+    for begin in range(0, count, size):
+        yield slice(begin, min(begin + size, count))
+        if shown is not None:
+            shown.show(what, before + min(begin + size, count), 2 * count)
 
 
 def _losses(

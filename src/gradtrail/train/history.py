@@ -26,7 +26,7 @@ FIGURES = (
 _FACTS = ("interrupted", "stopped", "best")
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """Plain lists, one entry per step or per epoch.
 
@@ -53,7 +53,7 @@ class History:
     interrupted: bool = False
     stopped: bool = False
     best: int | None = None
-    watched: dict[str, Watched] = field(default_factory=dict, repr=False, compare=False)
+    watched: dict[str, Watched] = field(default_factory=dict, compare=False)
 
     @property
     def epochs(self) -> int:
@@ -136,6 +136,8 @@ class History:
         ends = ", ".join(f"{name} {values[-1]:.4f}" for name, values in named.items() if values)
         return f"History: {self.epochs} epochs, {self.steps} steps, {ends}"
 
+    def __repr__(self) -> str:
+        return str(self)
 
 def _finite(value: Any) -> bool:
     if type(value) is float:

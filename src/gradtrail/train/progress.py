@@ -1,11 +1,12 @@
-"""Progress of a training: a live view in a terminal, one line per epoch elsewhere."""
+"""Progress of a training: a live line in a terminal or a notebook, and a line per epoch."""
 
 from __future__ import annotations
 
-import sys
 import time
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
+from ..bars import Bar, bar
+from ..notebook import tell
 from .observers import Observer, Seen
 
 if TYPE_CHECKING:
@@ -13,13 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress"]
 
-_EVERY = 0.1
-"""Seconds between two changes of what is shown."""
-
 
 @final
 class Progress(Observer):
-    """Shows on standard error how far a training is.
+    """Shows on standard error, or in a notebook's output, how far a training is.
 
     Args:
         shown: False to stay silent.
@@ -27,49 +25,36 @@ class Progress(Observer):
 
     def __init__(self, shown: bool = True) -> None:
         self.shown = shown
-        self._bar: Any = None
-        self._task: Any = None
-        self._since = self._last = 0.0
-        self._epochs = self._steps = self._first = 0
+        self._bar: Bar | None = None
+        self._epochs = self._steps = 0
+        self._epoch = self._first = 0
+        self._since = 0.0
 
     def begin(self, history: History, epochs: int, steps: int) -> None:
         """See `Observer.begin`."""
         self._epochs, self._steps = epochs, steps
-        if not self.shown or not sys.stderr.isatty():
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        columns = (
-            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:3.0f} %"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("left  {task.fields[state]}"),
-        )
-        self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
-        shown = {"epoch": history.epochs + 1, "epochs": epochs, "state": ""}
-        self._task = self._bar.add_task("", total=epochs * steps, completed=history.steps, **shown)
-        self._bar.start()
+        self._bar = bar() if self.shown else None
+        if self._bar is not None:
+            head = f"epoch {min(history.epochs + 1, epochs)}/{epochs}"
+            self._bar.show(head, history.steps, epochs * steps)
 
     def step(self, seen: Seen) -> None:
-        """See `Observer.step`."""
+        """See `Observer.step`; speed is that of this epoch's steps since the first that came."""
         if self._bar is None:
             return
-        now = time.perf_counter()
-        if seen.place == 1:
-            self._since, self._first = now, seen.samples
-        elif now - self._last < _EVERY and seen.place < self._steps:
+        if seen.epoch != self._epoch:
+            self._epoch, self._first, self._since = seen.epoch, seen.samples, time.perf_counter()
+        if not self._bar.due() and seen.place < self._steps:
             return
-        self._last = now
         parts = [f"loss {seen.loss:.4f}"]
         if seen.accuracy is not None:
             parts.append(f"accuracy {seen.accuracy:.2%}")
+        seconds = time.perf_counter() - self._since
+        if seen.samples > self._first and seconds > 0:
+            parts.append(f"{(seen.samples - self._first) / seconds:,.0f} images/s")
         parts.append(f"rate {seen.rate:.3g}")
-        if seen.place > 1:
-            parts.append(f"{(seen.samples - self._first) / (now - self._since):,.0f} images/s")
-        self._bar.update(self._task, completed=seen.step, epoch=seen.epoch, state="  ".join(parts))
+        head = f"epoch {seen.epoch}/{self._epochs}"
+        self._bar.show(head, seen.step, self._epochs * self._steps, *parts)
 
     def epoch(self, history: History) -> None:
         """See `Observer.epoch`: a line of figures."""
@@ -86,11 +71,12 @@ class Progress(Observer):
                 parts.append(f"{name} {figure}")
         text = "  ".join([*parts, f"{history.seconds[-1]:.1f} s"])
         if self._bar is not None:
-            self._bar.console.print(text, highlight=False)
+            self._bar.say(text)
         else:
-            print(text, file=sys.stderr, flush=True)
+            tell(text)
 
     def end(self, history: History) -> None:
         """See `Observer.end`."""
         if self._bar is not None:
-            self._bar.stop()
+            self._bar.close()
+            self._bar = None

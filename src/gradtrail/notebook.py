@@ -1,0 +1,71 @@
+"""What a Jupyter notebook needs: to know that it is one, and outputs that change in their place.
+
+A notebook shows standard error in red, as what went wrong; what is merely told goes to standard
+output there.
+"""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, final
+
+__all__ = ["Output", "after_cell", "display", "in_notebook", "shell", "tell"]
+
+
+def shell() -> Any:
+    """IPython's shell, where it is running; or None."""
+    found: Callable[[], Any] | None = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return None if found is None else found()
+
+
+def in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this, which shows what an object looks like."""
+    return getattr(shell(), "kernel", None) is not None
+
+
+def tell(line: str) -> None:
+    """A line for the person who waits, apart from what a program writes."""
+    print(line, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
+
+
+def after_cell(call: Callable[[], None]) -> None:
+    """Call it once, when the cell that runs now is over."""
+    events = shell().events
+
+    def over(result: Any) -> None:
+        events.unregister("post_run_cell", over)
+        call()
+
+    events.register("post_run_cell", over)
+
+
+def display(forms: Mapping[str, str], **place: Any) -> None:
+    """Show something in the forms that a notebook can choose from, by their MIME types.
+
+    Args:
+        forms: such as `text/plain` and `image/png`.
+        place: `display_id`, and `update` whether what was shown there is replaced.
+    """
+    import_module("IPython.display").display(dict(forms), raw=True, **place)
+
+
+@final
+class Output:
+    """An output of the cell that runs now, which can be changed."""
+
+    def __init__(self) -> None:
+        self._name = uuid.uuid4().hex
+        self._shown = False
+
+    def show(self, text: str, html: str) -> None:
+        """This, instead of what was shown before.
+
+        Args:
+            text: for what shows no HTML.
+            html: the same.
+        """
+        display({"text/plain": text, "text/html": html}, display_id=self._name, update=self._shown)
+        self._shown = True

@@ -1,0 +1,117 @@
+"""Progress as one line: what is dropped where there is little room, and the figures in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import gradtrail as gt
+from gradtrail import bars
+from gradtrail.bars import Bar, Line, duration
+from gradtrail.train import progress
+from gradtrail.train.observers import Seen
+
+PARTS = ("loss 0.1234", "accuracy 91.20%", "8,123 images/s", "rate 0.0125")
+TRAINING = Line("epoch 12/20", 0.97, "12 s left", PARTS)
+
+
+class Kept(bars._Surface):
+    """Keeps what it is told."""
+
+    every = 0.1
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+
+    def show(self, line: Line) -> None:
+        self.lines.append(line)
+
+    def say(self, line: str) -> None:
+        self.lines.append(Line(line, None, ""))
+
+    def close(self, line: Line) -> None:
+        self.lines.append(line)
+
+
+@pytest.mark.parametrize(
+    ("width", "bar", "behind"),
+    [
+        (120, 24, " 97 %  12 s left  loss 0.1234  accuracy 91.20%  8,123 images/s  rate 0.0125"),
+        (100, 12, " 97 %  12 s left  loss 0.1234  accuracy 91.20%  8,123 images/s  rate 0.0125"),
+        (90, 15, " 97 %  12 s left  loss 0.1234  accuracy 91.20%  8,123 images/s"),
+        (80, 21, " 97 %  12 s left  loss 0.1234  accuracy 91.20%"),
+        (60, 18, " 97 %  12 s left  loss 0.1234"),
+        (40, 0, " 97 %  loss 0.1234"),
+        (24, 0, " 97 %"),
+    ],
+)
+def test_rate_goes_first_then_speed_then_accuracy(width: int, bar: int, behind: str) -> None:
+    assert TRAINING.fitted(width) == ("epoch 12/20", bar, behind)
+    assert len("epoch 12/20") + 2 + bar + len(behind) <= width
+
+
+def test_a_long_head_is_cut_before_the_share_is() -> None:
+    reading = Line("reading 60,000 images in /home/somebody", 0.05, "", ("5 of 10 images",))
+    assert reading.fitted(40) == ("reading 60,000 images in /home/s…", 0, "  5 %")
+    assert len(reading.text(40)) == 40
+
+
+def test_100_percent_is_only_said_at_the_end() -> None:
+    assert Line("a", 0.9999, "").text(40) == "a   99 %"
+    assert Line("a", 1.0, "").text(40) == "a  100 %"
+
+
+def test_durations() -> None:
+    texts = [duration(s) for s in (0.4, 12, 99, 100, 5999, 7_500)]
+    assert texts == ["0 s", "12 s", "99 s", "2 min", "1 h 40 min", "2 h 5 min"]
+
+
+def test_what_is_left_is_reckoned_from_the_first_line_on() -> None:
+    now = 1e6  # the machine has been running for eleven days
+    kept = Kept()
+    shown = Bar(kept, lambda: now)
+    shown.show("epoch 2/2", 50, 100)
+    now += 10
+    shown.show("epoch 2/2", 75, 100)
+    now += 10
+    shown.close()
+    assert [line.time for line in kept.lines] == ["", "10 s left", "20 s"]
+    assert [line.share for line in kept.lines] == [0.5, 0.75, 0.75]
+
+
+def test_speed_after_a_resume_is_that_of_the_steps_since(monkeypatch: Any) -> None:
+    """A training that goes on in the middle of an epoch sees no first step."""
+    now = 1e6
+    kept = Kept()
+    monkeypatch.setattr(progress, "bar", lambda: Bar(kept, lambda: now))
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now)
+    shown = progress.Progress()
+    shown.begin(gt.History(losses=[1.0] * 50), 2, 100)
+    now += 1
+    shown.step(Seen(51, 1, 51, 0.5, 0.1, 51 * 32, 0.5))
+    now += 2
+    shown.step(Seen(61, 1, 61, 0.4, 0.1, 61 * 32, 0.5))
+    assert [line.parts for line in kept.lines] == [
+        (),
+        ("loss 0.5000", "accuracy 50.00%", "rate 0.1"),
+        ("loss 0.4000", "accuracy 50.00%", "160 images/s", "rate 0.1"),
+    ]
+
+
+def test_the_line_in_a_terminal_fits_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At 80 columns and below, what rich wrote once was cut in the middle of its figures."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for width in (40, 60, 80, 100, 120):
+        monkeypatch.setenv("COLUMNS", str(width))
+        shown = bars.bar()
+        assert shown is not None
+        shown.show("epoch 12/20", 97, 100, *PARTS)
+        written = capsys.readouterr().err
+        assert ("━" in written) == (width > 40)
+        assert " 97 %  loss 0.1234" in written
+        assert ("accuracy" in written, "images/s" in written) == (width >= 60, width >= 80)
+        shown.close()
