@@ -7,7 +7,7 @@ output there.
 from __future__ import annotations
 
 import sys
-import uuid
+import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, final
@@ -57,7 +57,7 @@ class Output:
     """An output of the cell that runs now, which can be changed."""
 
     def __init__(self) -> None:
-        self._name = uuid.uuid4().hex
+        self._name = f"gradtrail-{time.time_ns()}"
         self._shown = False
 
     def show(self, text: str, html: str) -> None:

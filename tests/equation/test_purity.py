@@ -63,8 +63,8 @@ ALLOWED = {
     ),
     "sklearn": ("errors", "interop"),
     "explore": (
-        *("bars", "data", "engines", "equation", "errors", "figures", "files", "forking"),
-        *("layers", "notebook", "optional", "streams", "tables", "trace"),
+        *("data", "engines", "equation", "errors", "files", "forking"),
+        *("layers", "network", "notebook", "optional", "plan", "trace", "train"),
     ),
     "cli": ("",),
     "__main__": ("cli",),
