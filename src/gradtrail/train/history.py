@@ -139,6 +139,7 @@ class History:
     def __repr__(self) -> str:
         return str(self)
 
+
 def _finite(value: Any) -> bool:
     if type(value) is float:
         return math.isfinite(value)
