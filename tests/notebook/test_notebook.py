@@ -9,6 +9,7 @@ import base64
 import importlib
 import os
 import pkgutil
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +203,7 @@ def test_every_printed_class_is_here() -> None:
             if isinstance(kind, type)
             and kind.__module__ == module.name
             and not module.name.startswith("gradtrail.engines.cpu")
-            and not issubclass(kind, BaseException)
+            and not issubclass(kind, BaseException | Enum)
             and (hasattr(kind, "_repr_html_") or kind.__str__ is not object.__str__)
         }
     assert kinds - ELSEWHERE == set(PRINTED) - {"Network"}
