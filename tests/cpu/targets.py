@@ -18,6 +18,8 @@ from gradtrail.engines.cpu.target import Target, runnable
 
 PRESETS = ("avx512", "avx2", "baseline")
 
+LONG = pytest.mark.long
+
 _AVX2 = ("x86-64-v3", "+avx2,+fma,-avx512f")
 
 MADE_UP = {
@@ -51,11 +53,20 @@ def each_of(*names: str) -> list[pytest.param]:
 
 
 def presets_and_wide() -> list[pytest.param]:
-    """The presets, and AVX-512's loops where AVX-512 itself does not run."""
-    wide = needing("wide", "wide")
+    """The presets, and AVX-512's loops where AVX-512 itself does not run.
+
+    All but the best that runs here are a long tail.
+    """
+    best = next((name for name in PRESETS if runs_here(name)), PRESETS[-1])
+    params = each_of(*PRESETS, "wide")
     if runs_here("avx512"):
-        wide = pytest.param("wide", marks=pytest.mark.skip(reason="avx512 itself runs"), id="wide")
-    return [*each_of(*PRESETS), wide]
+        params[-1] = pytest.param("wide", marks=pytest.mark.skip(reason="avx512 runs"), id="wide")
+    return [
+        param
+        if param.id == best
+        else pytest.param(*param.values, marks=[*param.marks, LONG], id=param.id)
+        for param in params
+    ]
 
 
 def loops_here() -> tuple[str, ...]:
