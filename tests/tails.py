@@ -1,6 +1,6 @@
 """The long tails of tests: what runs always is a beginning of each.
 
-`make test` runs the beginnings, within a few minutes on two cores; `make long` the rest, as CI does.
+`make test` runs the beginnings, within minutes on two cores; `make long` the rest, as CI does.
 """
 
 from __future__ import annotations
