@@ -11,13 +11,15 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import ArgumentError, UnknownNameError, unknown
+from ..runs import Run
+from ..runs.failed import Failed, failed_in
 from ..trace import Trace, influence, trace
 from ..trace.element import Side, parse_element
 from ..trace.overview import Overview
 from ..trace.ranking import RANKINGS
 from ..train.watched import load_watched
 from .common import one_error
-from .run import Chosen, batch_of, data_of
+from .run import Chosen, batch_of, data_of, network_at
 
 __all__ = ["follow_command", "influence_command", "trace_command", "watch_command", "why_command"]
 
@@ -73,7 +75,14 @@ def _of_a_run(command: F) -> F:
 
 
 class _Step:
-    """A traced step of a run, and the numbers of its samples in the data."""
+    """A traced step of a run, and the numbers of its samples in the data.
+
+    Where the run ended at a step that was not finite, that is the step, unless another is chosen.
+    """
+
+    failed: Failed | None
+    chosen: Chosen
+    trace: Trace
 
     def __init__(
         self,
@@ -86,9 +95,14 @@ class _Step:
         seed: int,
         engine: str | None,
     ) -> None:
-        self.chosen: Chosen = batch_of(run, data, data_path, split, samples)
+        chosen = split != "train" or evaluation or seed or any((data, data_path, samples))
+        self.failed = None if chosen else failed_in(run if run.is_dir() else run.parent)
+        if self.failed is not None:
+            self.chosen, self.trace = _failed_step(run, self.failed, engine)
+            return
+        self.chosen = batch_of(run, data, data_path, split, samples)
         network, x, y = self.chosen.network, self.chosen.x, self.chosen.y
-        self.trace: Trace = trace(network, x, y, training=not evaluation, seed=seed, engine=engine)
+        self.trace = trace(network, x, y, training=not evaluation, seed=seed, engine=engine)
 
     def element(self, text: str) -> tuple[Any, str, tuple[int, ...]]:
         """The trace's side, the array and the index of a written element."""
@@ -100,7 +114,8 @@ class _Step:
 
     def json(self, data: Mapping[str, Any]) -> None:
         """Print an answer as JSON, with the numbers of the samples in the data."""
-        _print({**data, "samples": self.chosen.numbers.tolist()})
+        failed = {} if self.failed is None else {"failed": self.failed.to_dict()}
+        _print({**data, "samples": self.chosen.numbers.tolist(), **failed})
 
     def note(self) -> str:
         """Which samples 0, 1, … are, where that is not the same number."""
@@ -109,6 +124,21 @@ class _Step:
             return ""
         shown = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
         return f"samples 0, 1, … are {shown} of the data"
+
+
+def _failed_step(run: Path, failed: Failed, engine: str | None) -> tuple[Chosen, Trace]:
+    """The step at which a run ended, with the run's own loss."""
+    network, loss = network_at(run), Run.at(run).recipe.course().loss
+    traced = trace(
+        network,
+        failed.x,
+        failed.y,
+        loss=loss,
+        seed=failed.seed,
+        step=failed.draw,
+        engine=engine,
+    )
+    return Chosen(network, failed.x, failed.y, failed.numbers), traced
 
 
 def _print(data: Any) -> None:
@@ -161,7 +191,8 @@ def trace_command(
 def why_command(element: str | None, as_json: bool, **chosen: Any) -> None:
     """Say in words why one number of a learning step of RUN is what it is.
 
-    Without ELEMENT: what is tied, dead or vanishing in each layer.
+    Without ELEMENT: what is tied, dead or vanishing in each layer. Where a NaN or an infinity ended
+    the training of RUN, that step is asked, unless other samples are chosen.
 
     Example: gradtrail why runs/lenet5-1 "dconv1.weight[2,0,1,1]"
     """
@@ -184,8 +215,10 @@ def why_command(element: str | None, as_json: bool, **chosen: Any) -> None:
     }
     if as_json:
         step.json({name: overview.to_dict() for name, overview in overviews.items()})
-    else:
-        click.echo("\n\n".join(str(o) for o in overviews.values() if len(o)))
+        return
+    if step.failed is not None:
+        click.echo(f"the training ended in epoch {step.failed.epoch}: {step.failed.message}\n")
+    click.echo("\n\n".join(str(o) for o in overviews.values() if len(o)))
 
 
 @click.command("follow")

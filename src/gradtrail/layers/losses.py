@@ -76,6 +76,13 @@ class Loss(ABC):
         """What the mean over these labels is divided by: how much it counts beside others."""
         return float(len(labels))
 
+    def chance(self, labels: Any, prediction: Shape) -> float | None:
+        """The least loss that one and the same output for all samples can have.
+
+        What has not come below it has learned nothing of the samples. None where it is not known.
+        """
+        return None
+
     def settings(self) -> dict[str, Any]:
         """The loss as JSON: its type and its arguments."""
         fields = getattr(self, "__dataclass_fields__", {})
@@ -210,6 +217,17 @@ class CrossEntropy(Loss):
             return float(len(labels))
         return float(np.array(self.weight)[np.asarray(labels).astype(np.int64)].sum())
 
+    def chance(self, labels: Any, prediction: Shape) -> float | None:
+        """See `Loss.chance`: the entropy of the classes as often as they are there."""
+        rows, by_class = self.rows(labels, prediction)
+        if by_class:
+            counts = np.bincount(np.asarray(labels).astype(np.int64), minlength=len(rows))
+            total = counts @ rows
+        else:
+            total = rows.sum(axis=0)
+        there = total[total > 0] / self.mass(labels)
+        return float(-(there * np.log(there / there.sum())).sum())
+
     def classes(self, labels: Any) -> np.ndarray | None:
         """See `Loss.classes`; of one-hot labels, the greatest."""
         array = np.asarray(labels)
@@ -250,6 +268,10 @@ class MeanSquaredError(Loss):
                 "squared error compares them element by element"
             )
         return {"T": array.astype(np.float64)}
+
+    def chance(self, labels: Any, prediction: Shape) -> float | None:
+        """See `Loss.chance`: the variance of the targets."""
+        return float(self.rows(labels, prediction)[0].var(axis=0).mean())
 
 
 def log_softmax(outputs: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ checkpoints/           the training's state, the last ones
 weights.safetensors    the trained network
 history.json           every step's loss, every epoch's figures
 metrics.json           the confusion matrix at the end, precision and recall
+failed.safetensors     the batch of a step that was not finite; the weights are those before it
 log.csv, log.jsonl, tensorboard/, watch.safetensors     where asked for
 """
 
@@ -26,10 +27,10 @@ from ..train import History
 from .opening import Opened, open_data
 from .recipe import Recipe, read_recipe
 
-__all__ = ["CHECKPOINTS", "HISTORY", "METRICS", "RECIPE", "Run", "START", "run_folder"]
+__all__ = ["CHECKPOINTS", "FAILED", "HISTORY", "METRICS", "RECIPE", "Run", "START", "run_folder"]
 
 RECIPE, START, CHECKPOINTS = "recipe.toml", "start.safetensors", "checkpoints"
-HISTORY, METRICS = "history.json", "metrics.json"
+HISTORY, METRICS, FAILED = "history.json", "metrics.json", "failed.safetensors"
 LOGS = ("log.csv", "log.jsonl", "tensorboard")
 
 

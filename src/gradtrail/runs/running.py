@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..errors import NonFiniteError
 from ..files import WEIGHTS, alone, save_network, sweep, write_bytes, write_json
 from ..train import Confusion, History, Observer
 from ..train.loop import prepare
@@ -13,7 +14,8 @@ from ..train.metrics import confusion
 from ..train.training import Training
 from ..train.watched import FILE as WATCH
 from ..train.watched import save_watched
-from .folder import CHECKPOINTS, HISTORY, METRICS, RECIPE, START, Run, run_folder
+from .failed import keep_failed
+from .folder import CHECKPOINTS, FAILED, HISTORY, METRICS, RECIPE, START, Run, run_folder
 from .opening import Prepared, prepared
 from .recipe import Recipe
 
@@ -60,6 +62,7 @@ def start(
 
     Raises:
         GradtrailError: whatever does not fit; no folder stays behind unless something was trained.
+        NonFiniteError: a NaN or an infinity appeared; the folder keeps the step, see `failed`.
         KeyboardInterrupt: Ctrl-C came before the first step.
     """
     work = prepared(recipe)
@@ -135,7 +138,15 @@ def _run(
     )
     if ready is not None:
         ready(work, training)
-    history = training.run()
+    (folder / FAILED).unlink(missing_ok=True)
+    try:
+        history = training.run()
+    except NonFiniteError as cause:
+        keep_failed(folder, training, str(cause))
+        raise NonFiniteError(
+            f"{cause}. {folder} keeps the network as it was before: gradtrail why {folder} looks "
+            "at that step"
+        ) from cause
     if history.interrupted and not history.steps:
         raise KeyboardInterrupt
     save_network(network, folder / WEIGHTS)

@@ -385,6 +385,7 @@ def trace(
     loss: Loss | None = None,
     training: bool = True,
     seed: int = 0,
+    step: int = 0,
     engine: str | Engine | None = None,
     per_sample: bool = False,
 ) -> Trace:
@@ -401,6 +402,7 @@ def trace(
         loss: by default `CrossEntropy()`.
         training: batch statistics and dropout; False for evaluation.
         seed: what dropout's masks follow from.
+        step: which step of a network's trainings these masks are of.
         engine: None for the default, "cpu", "reference", or an engine object.
         per_sample: whether each sample's gradients are computed, too: `t.grad.per_sample`.
 
@@ -419,12 +421,12 @@ def trace(
     flags("trace", training=training, per_sample=per_sample)
     loss = loss_for(loss)
     samples, seed = network.checked(x), seeded("trace", seed)
-    batch = Batch.of(network, samples, y, loss, seed)
+    batch = Batch.of(network, samples, y, loss, seed, seeded("trace", step))
     runs = engine_for(engine, network)
     if not isinstance(engine, Engine):
         runs = runs.direct
     computed = runs.compute(network, batch, loss, training=training, per_sample=per_sample)
     system = network.system(len(samples), training=training, loss=loss)
-    step = Step(system, computed.values, computed.gradients, computed.per_sample)
+    sums = Step(system, computed.values, computed.gradients, computed.per_sample)
     origin = Origin(network, samples, batch.y, loss, bool(training), seed, engine)
-    return Trace(float(computed.values["loss"]), step, origin)
+    return Trace(float(computed.values["loss"]), sums, origin)

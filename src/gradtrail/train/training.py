@@ -22,6 +22,7 @@ from .composed import Composed
 from .course import Course
 from .feed import Feed
 from .history import History
+from .judging import judge
 from .observers import Observer, Seen
 from .optimizers import Optimizer
 from .stopping import Best
@@ -119,6 +120,7 @@ class Training:
         self.keeping: Keeping | None = None
         self.watching: Watching | None = None
         self.asked = False
+        self.failed: Batch | None = None  # that of a step that was not finite
         self._heard = [self.position] * len(self.observers)
         self._batch: Batch | None = None
 
@@ -182,6 +184,7 @@ class Training:
         self._batch = batch
         done = self.trainer.step(batch)
         if not done.finite:
+            self.failed = batch
             system = self.network.system(len(batch), training=True, loss=self.course.loss)
             where = describe(system, self.trainer.computed(batch), batch.numbers)
             raise NonFiniteError(f"step {self.position.steps + 1}: {where}")
@@ -253,6 +256,8 @@ class Training:
         self.best, self.position = best, Position(at.epoch + 1, 0, at.steps)
         history.best = best.epoch
         self._tell()
+        if at.epoch == 0 and self._batch is not None:
+            judge(self, self._batch)
 
     def _set_rate(self) -> None:
         """The learning rate of the step that comes, taken at its middle."""

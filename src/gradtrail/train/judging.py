@@ -1,0 +1,76 @@
+"""A training that learns nothing, noticed behind its first epoch, with the cause.
+
+The losses are there already, so a training that goes well costs a mean. Only where the loss is no
+better than one answer for all samples, or has grown, is one step looked at.
+"""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from ..engines import Batch
+from ..errors import warn
+from ..tables import number
+from ..trace.overview import dead
+from ..trace.step import Step
+
+if TYPE_CHECKING:
+    from .training import Training
+
+__all__ = ["judge"]
+
+_NEAR = 0.98
+"""From this share of the loss of one answer for all on, nothing was learned."""
+
+_GROWN = 1.5
+"""So many times that loss, and the first step's, is worse than not to learn."""
+
+_STEPS = 4
+"""With fewer steps in an epoch nothing is said."""
+
+_LOOKED_AT = 64
+"""How many samples of the last batch are looked at."""
+
+
+def judge(training: Training, batch: Batch) -> None:
+    """Warn of a first epoch that learned nothing, where the cause is seen.
+
+    Args:
+        training: behind its first epoch.
+        batch: its last one.
+    """
+    losses, feed = training.history.losses, training.feed
+    if len(losses) < _STEPS:
+        return
+    loss = training.course.loss
+    shape = training.network.system(1, loss=loss).shapes[training.network.output_name]
+    chance = loss.chance(feed.y, (len(feed), *shape[1:]))
+    late = fmean(losses[-max(1, len(losses) // 4) :])
+    if chance is None or chance == 0 or late < _NEAR * chance:
+        return
+    closed = _closed(training, batch)
+    rate = f"the learning rate ({training.optimizer.lr:g})"
+    if closed:
+        layers = " and ".join(closed)
+        warn(
+            f"nothing was learned in the first epoch: its loss ends at {number(late)}, and one "
+            f"answer for all samples has {number(chance)}. Every unit of {layers} is closed for "
+            f"every sample of the last batch, so no gradient passes; lower {rate}, and begin "
+            "again with new weights. trace(…).dead() lists closed units"
+        )
+    elif late > _GROWN * max(chance, losses[0]):
+        warn(
+            f"the loss has grown in the first epoch from {number(losses[0])} to {number(late)}, "
+            f"and one answer for all samples has {number(chance)}; lower {rate}"
+        )
+
+
+def _closed(training: Training, batch: Batch) -> list[str]:
+    """The activations of which every unit is closed for each of these samples."""
+    end = min(batch.end, batch.begin + _LOOKED_AT)
+    few = Batch(batch.samples, batch.order, batch.seed, batch.step, batch.begin, end)
+    system = training.network.system(len(few), training=True, loss=training.course.loss)
+    computed = training.trainer.computed(few)
+    entries = dead(Step(system, computed.values, computed.gradients))
+    return [entry.layer for entry in entries if entry.dead == entry.units]
