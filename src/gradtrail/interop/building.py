@@ -39,6 +39,7 @@ class Builder(Elementwise):
     Args:
         input_shape: of one sample.
         reasons: to which is added what is refused.
+        tells_trained: whether the foreign model tells what is trained.
 
     Raises:
         ArgumentError: it is no shape.

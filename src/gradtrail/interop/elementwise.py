@@ -28,11 +28,20 @@ class Elementwise:
     Args:
         input_shape: of one sample.
         reasons: to which is added what is refused.
+        tells_trained: whether the foreign model tells what is trained. Where it does not, a
+            constant that is added behind a layer without bias is taken for its bias.
     """
 
-    def __init__(self, input_shape: Sequence[int], reasons: Reasons | None = None) -> None:
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        reasons: Reasons | None = None,
+        *,
+        tells_trained: bool = False,
+    ) -> None:
         self.graph = Graph(input_shape)
         self.reasons = Reasons() if reasons is None else reasons
+        self.tells_trained = tells_trained
         self.input = self.graph.input
         self.averages: dict[int, Tensor] = {}
         self._made: dict[Value, Tensor] = {}
@@ -82,6 +91,12 @@ class Elementwise:
                 self.reasons.note(cause, value.where)
                 self._made[value] = self._standing_in([value], value.shape)
         return self._made[value]
+
+    def settled(self, value: Value) -> Tensor | None:
+        """The layer's output that a value is or is a view of, if it was ever needed as one."""
+        if isinstance(value, Reshaped):
+            return value.base
+        return value if isinstance(value, Tensor) else self._made.get(value)
 
     def stand_in(self, sources: Iterable[Any], shape: Shape | None) -> Tensor | Lost:
         """What a refused node would have given, so that what reads it can be looked at, too.
@@ -142,14 +157,10 @@ class Elementwise:
             return value.base
         if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
             raise Refused("scales by numbers that are not all finite and above 0", value.where)
-        if self._biasless(value.base) and (std == 1).all():
-            node = self.graph.nodes[value.base.node]
-            weight = node.weights["weight"]
-            shift = np.broadcast_to(-mean, value.base.shape[:1]).astype(weight.values.dtype)
-            weights = {"weight": weight, "bias": Weights(f"{value.where}, bias", shift)}
-            read = [self.graph.output_of(at) for at in node.sources]
-            layer: Layer = replace(node.layer, bias=True)  # type: ignore[type-var,assignment]
-            return self.graph.add(layer, read, weights, node.name or value.name, node.where)
+        if not self.tells_trained and self._biasless(value.base) and (std == 1).all():
+            dtype = self.graph.nodes[value.base.node].weights["weight"].values.dtype
+            shift = np.broadcast_to(-mean, value.base.shape[:1]).astype(dtype)
+            return self._biased(value.base, Weights(f"{value.where}, bias", shift))
         normalize = Normalize(*(_listed(numbers) for numbers in (mean, std)))
         return self.graph.add(normalize, [value.base], {}, value.name, value.where)
 
@@ -241,14 +252,12 @@ class Elementwise:
     def _identity(self, x: Tensor) -> Pointwise:
         return Pointwise(x, GRID, (np.zeros(()), np.ones(())), None, self.name, self.where)
 
-    def _with_constant(self, name: str, a: Any, b: Any) -> Pointwise:
+    def _with_constant(self, name: str, a: Any, b: Any) -> Pointwise | Tensor:
         """Arithmetic with constants: one number, or one for each channel."""
         first = not isinstance(a, Value)
         given, inner = (a, self._function(b)) if first else (b, self._function(a))
-        if isinstance(given, Weights) and given.trained and not self._is_bias(name, inner):
-            raise Refused(
-                f"computes with the parameter {given.name!r}, and no layer here trains such a one"
-            )
+        if isinstance(given, Weights) and given.trained:
+            return self._with_parameter(name, inner, given)
         constant = _by_channel(given, inner.base.shape)
         curve = None
         with np.errstate(all="ignore"):
@@ -258,9 +267,23 @@ class Elementwise:
             affine = inner.affine and _affine(name, *inner.affine, constant, first)
         return Pointwise(inner.base, curve, affine, None, self.name, self.where)
 
-    def _is_bias(self, name: str, inner: Pointwise) -> bool:
-        """Whether a constant that is added is the bias of the layer before."""
-        return name == "add" and inner.curve is GRID and self._biasless(inner.base)
+    def _with_parameter(self, name: str, inner: Pointwise, given: Weights) -> Tensor:
+        """The bias of the layer before: of arithmetic with a parameter, only that is trained."""
+        channels = inner.base.shape[0]
+        is_bias = name == "add" and inner.curve is GRID and self._biasless(inner.base)
+        if not is_bias or _by_channel(given, inner.base.shape).size != channels:
+            raise Refused(
+                f"computes with the parameter {given.name!r}, and no layer here trains such a one"
+            )
+        return self._biased(inner.base, replace(given, values=given.values.reshape(channels)))
+
+    def _biased(self, x: Tensor, bias: Weights) -> Tensor:
+        """The layer that gives `x`, with a bias (K,)."""
+        node = self.graph.nodes[x.node]
+        read = [self.graph.output_of(at) for at in node.sources]
+        layer: Layer = replace(node.layer, bias=True)  # type: ignore[type-var,assignment]
+        weights = {**node.weights, "bias": bias}
+        return self.graph.add(layer, read, weights, node.name or self.name, node.where)
 
     def _biasless(self, x: Tensor) -> bool:
         """Whether a layer that could have a bias gives it, and has none."""

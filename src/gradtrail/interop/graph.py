@@ -62,6 +62,8 @@ class Graph:
     def __init__(self, input_shape: Sequence[int]) -> None:
         self.input = Tensor(INPUT, Network(input_shape, [Flatten()]).input_shape)
         self.nodes: list[Node] = []
+        self.placed: dict[int, str] = {}
+        """What the nodes that ended in the network are called there."""
 
     def add(
         self,
@@ -155,6 +157,7 @@ class Graph:
         order = [self.nodes[at] for at in _flat(chain)]
         names = dict(zip(_flat(chain), _names(order), strict=True))
         network = Network(self.input.shape, self._layers(chain, names), dtype=dtype)
+        self.placed = {at: step.name for at, step in zip(names, network.steps, strict=True)}
         for node, step in zip(order, network.steps, strict=True):
             for key, weights in node.weights.items():
                 name = f"{step.name}.{key}"

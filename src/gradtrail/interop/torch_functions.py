@@ -16,7 +16,7 @@ from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from .building import Builder
 from .values import BATCH, Padded, Refused, Value
 
-__all__ = ["FUNCTIONS", "METHODS", "pair"]
+__all__ = ["ELEMENTWISE", "FUNCTIONS", "METHODS", "VIEWS", "pair"]
 
 Converter = Callable[..., Any]
 
@@ -262,7 +262,11 @@ def _dim(b: Builder, input: Any) -> int:
     return len(b.shape(input)) + 1
 
 
-def _same(b: Builder, input: Any) -> Any:
+def _contiguous(b: Builder, input: Any) -> Any:
+    return input
+
+
+def _clone(b: Builder, input: Any) -> Any:
     return input
 
 
@@ -322,14 +326,18 @@ _SHARED: Mapping[str, Converter] = {  # in torch and as methods
     "pow": _pow, "square": _square, "clamp": _clamp,
     "erf": _unary("erf"), "exp": _unary("exp"), "neg": _unary("neg"), "sqrt": _unary("sqrt"),
     "reciprocal": _unary("reciprocal"), "abs": _unary("abs"),
-    "clone": _same,
+    "clone": _clone,
 }  # fmt: skip
 
 METHODS: Mapping[str, Converter] = {
     **_SHARED,
-    "view": _reshape, "size": _size, "dim": _dim, "contiguous": _same, "new_tensor": _new_tensor,
+    "view": _reshape, "size": _size, "dim": _dim, "contiguous": _contiguous,
+    "new_tensor": _new_tensor,
 }  # fmt: skip
 """By the name of the method; one behind which an underscore stands writes over its input."""
+
+VIEWS = frozenset({_contiguous, _flatten, _reshape, _squeeze})
+"""What gives a view of its input, or the input itself, rather than a tensor of its own."""
 
 _FUNCTIONAL: Mapping[str, Converter] = {
     "relu": _relu, "leaky_relu": _leaky_relu, "sigmoid": _sigmoid, "tanh": _tanh,
@@ -340,17 +348,32 @@ _FUNCTIONAL: Mapping[str, Converter] = {
     "adaptive_avg_pool2d": _adaptive_avg_pool2d, "pad": _pad,
 }  # fmt: skip
 
+_OPERATORS: Mapping[str, Converter] = {
+    "add": _binary("add"), "sub": _binary("sub"), "mul": _binary("mul"),
+    "truediv": _binary("div"), "pow": _pow,
+}  # fmt: skip
+"""By Python's names; one before which an i stands writes over its first operand."""
+
+ELEMENTWISE = frozenset({
+    *(convert for name, convert in _SHARED.items() if name not in (
+        "softmax", "log_softmax", "flatten", "reshape", "squeeze", "mean",
+        "maximum", "minimum", "clone",
+    )),
+    *_OPERATORS.values(), _leaky_relu, _silu, _dropout,
+})  # fmt: skip
+"""What can be written over its input."""
+
 FUNCTIONS: Mapping[str, Converter] = {
     **{f"torch.{name}": convert for name, convert in _SHARED.items()},
     **{f"torch.nn.functional.{name}": convert for name, convert in _FUNCTIONAL.items()},
     "torch.max_pool2d": _max_pool2d, "torch.conv2d": _conv2d,
     "torch.cat": _cat, "torch.concat": _cat, "torch.concatenate": _cat,
     "torch.rsub": _rsub, "torch.special.erf": _unary("erf"), "torch._assert": _asserted,
-    "operator.add": _binary("add"), "operator.iadd": _binary("add"),
-    "operator.sub": _binary("sub"), "operator.isub": _binary("sub"),
-    "operator.mul": _binary("mul"), "operator.imul": _binary("mul"),
-    "operator.truediv": _binary("div"), "operator.itruediv": _binary("div"),
-    "operator.pow": _binary("pow"), "operator.neg": _unary("neg"),
+    **{f"operator.{name}": convert for name, convert in _OPERATORS.items()},
+    **{f"operator.i{name}": convert for name, convert in _OPERATORS.items()},
+    **{f"torch.{name}_": c for name, c in _SHARED.items() if c in ELEMENTWISE},
+    "torch.nn.functional.leaky_relu_": _leaky_relu,
+    "operator.neg": _unary("neg"),
     "builtins.getattr": _getattr,
 }  # fmt: skip
 """By path."""

@@ -14,7 +14,7 @@ from .building import Builder
 from .torch_functions import FUNCTIONS
 from .values import Refused, Weights
 
-__all__ = ["MODULES", "converter_of"]
+__all__ = ["MODULES", "VIEWING", "converter_of"]
 
 Held = Callable[[str], Weights | None]
 Converter = Callable[[Builder, Any, Any, Held], Any]
@@ -75,6 +75,10 @@ def _flatten(b: Builder, m: Any, x: Any, held: Held) -> Any:
     return FUNCTIONS["torch.flatten"](b, x, m.start_dim, m.end_dim)
 
 
+def _identity(b: Builder, m: Any, x: Any, held: Held) -> Any:
+    return x
+
+
 def _zero_pad2d(b: Builder, m: Any, x: Any, held: Held) -> Any:
     return FUNCTIONS["torch.nn.functional.pad"](b, x, m.padding)
 
@@ -88,7 +92,7 @@ MODULES: Mapping[str, Converter] = {
     "Dropout": lambda b, m, x, held: b.dropout(x, m.p),
     "Flatten": _flatten,
     "GELU": lambda b, m, x, held: b.activation(GELU(approximate=m.approximate), x),
-    "Identity": lambda b, m, x, held: x,
+    "Identity": _identity,
     "LeakyReLU": lambda b, m, x, held: b.activation(LeakyReLU(m.negative_slope), x),
     "Linear": _linear,
     "LogSoftmax": lambda b, m, x, held: b.softmax(x, m.dim),
@@ -101,6 +105,9 @@ MODULES: Mapping[str, Converter] = {
     "ZeroPad2d": _zero_pad2d,
 }
 """By the name of the class in `torch.nn`."""
+
+VIEWING = frozenset({_flatten, _identity})
+"""What gives a view of its input, or the input itself, rather than a tensor of its own."""
 
 
 def converter_of(module: Any) -> Converter | None:

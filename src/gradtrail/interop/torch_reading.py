@@ -1,0 +1,382 @@
+"""A traced graph read node by node: each becomes a layer, or part of one with what follows."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..errors import GradtrailError
+from ..network import Network
+from ..optional import needed
+from .building import Builder
+from .reasons import LOST, Refused
+from .torch_functions import ELEMENTWISE, FUNCTIONS, METHODS, VIEWS
+from .torch_memory import Memory
+from .torch_modules import VIEWING, converter_of
+from .torch_running import default_of, shapes_of
+from .torch_tracing import WRITES
+from .values import Value, Weights
+
+__all__ = ["Imported", "Reading"]
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """A network, and where in the module each of its parts came from.
+
+    Args:
+        network: with the module's numbers.
+        arrays: the module's path of each parameter and running statistic, by its name here.
+        nodes: the nodes that gave a layer's output: the layer, and the shape in which it is seen
+            there, one sample.
+        places: what each of these nodes is called in messages.
+    """
+
+    network: Network
+    arrays: Mapping[str, str]
+    nodes: Mapping[Any, tuple[str, tuple[int, ...]]]
+    places: Mapping[Any, str]
+
+
+class Reading:
+    """One reading of a traced graph.
+
+    Args:
+        module: a copy that may be run.
+        graph: its torch.fx graph.
+        builder: what the layers are added to.
+        refused: the paths of modules that were refused before, whose other reasons are looked for.
+        owners: for the path of each array, the first path at which it is found.
+        torch: the package.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        graph: Any,
+        builder: Builder,
+        *,
+        refused: Collection[str],
+        owners: Mapping[str, str],
+        torch: Any,
+    ) -> None:
+        self.refused, self.owners = refused, owners
+        self.module, self.graph, self.builder, self.torch = module, graph, builder, torch
+        self.reasons = builder.reasons
+        self.functions = {_found(torch, path): path for path in FUNCTIONS}
+        self.owners = owners
+        self.memory = Memory(builder)
+        self.plain: dict[Any, Any] = {}  # sizes, constants, weights
+        self.first: dict[Any, Value] = {}  # what each tensor held when it was made
+        self.calls: dict[str, int] = {}
+        self.read = False
+
+    def imported(self) -> Imported:
+        """The network that the graph gives.
+
+        Raises:
+            Refused: with all the reasons.
+        """
+        for node in self.graph.nodes:
+            where = self._where(node)
+            self.builder.at(where, None)
+            if node.op == "output":
+                return self._end(node)
+            try:
+                self._take(node)
+            except (
+                *(GradtrailError, ArithmeticError, AttributeError, LookupError),
+                *(TypeError, ValueError),
+            ) as cause:
+                self.reasons.note(cause, where, self._kind(node))
+                self._stand_in(node)
+        raise Refused("has no output")
+
+    def _end(self, node: Any) -> Imported:
+        output = self._of(node.args[0])
+        if isinstance(output, Sequence | Mapping):
+            kind = type(output).__name__.removeprefix("immutable_")
+            clause = f"gives {len(output)} outputs in a {kind}, not one tensor"
+            self.reasons.note(clause, self._where(node))
+            output = LOST
+        network = self.builder.network(output)
+        graph = self.builder.graph
+        arrays = {
+            f"{name}.{key}": weights.name
+            for at, name in graph.placed.items()
+            for key, weights in graph.nodes[at].weights.items()
+        }
+        nodes = {
+            node: (graph.placed[made.node], self.builder.shape(value))
+            for node, value in self.first.items()
+            if (made := self.builder.settled(value)) is not None and made.node in graph.placed
+        }
+        return Imported(network, arrays, nodes, {node: self._where(node) for node in nodes})
+
+    def _where(self, node: Any) -> str:
+        """The node and the module it belongs to."""
+        if node.op == "call_module":
+            return f"node '{node.name}' ({self._kind(node)} at '{node.target}')"
+        stack = node.meta.get("nn_module_stack") or {}
+        path = next(reversed(stack), "")
+        return f"node '{node.name}'" + (f" (in '{path}')" if path else "")
+
+    def _kind(self, node: Any) -> str:
+        """What is called, for messages."""
+        if node.op == "call_module":
+            return type(self.module.get_submodule(node.target)).__name__
+        return str(node.target)
+
+    # -- what nodes give --------------------------------------------------------------------------
+
+    def _of(self, argument: Any) -> Any:
+        """An argument with nodes replaced by what they hold now."""
+        if isinstance(argument, dict):
+            return {key: self._of(value) for key, value in argument.items()}
+        if isinstance(argument, list | tuple):
+            return type(argument)([self._of(value) for value in argument])
+        if isinstance(argument, slice):
+            return slice(*map(self._of, (argument.start, argument.stop, argument.step)))
+        if not hasattr(argument, "op"):
+            return argument
+        known = argument in self.memory
+        return self.memory.value(argument) if known else self.plain[argument]
+
+    def _give(self, node: Any, value: Any, source: Any = None) -> None:
+        """Note what a node gives: a view of `source`, if that is a node, or something new."""
+        if not isinstance(value, Value):
+            self.plain[node] = value
+            return
+        if node.meta.get("constant"):
+            raise Refused(
+                "computes without gradients (torch.no_grad), while every layer here hands them on"
+            )
+        self.first[node] = value
+        if source is None:
+            self.memory.keep(node, value)
+        else:
+            self.memory.share(node, source, value)
+
+    def _stand_in(self, node: Any) -> None:
+        """Let a refused node give something of the right shape, so that reading can go on."""
+        read = [self._of(source) for source in node.all_input_nodes]
+        written = node.args[0] if _writes(node) else None
+        if written in self.memory:
+            shape = self.builder.shape(self.memory.value(written))
+            self.memory.write(written, self.builder.stand_in(read, shape))
+        given = self.builder.stand_in(read, self._shapes.get(node))
+        if given is LOST:
+            self.plain[node] = given
+        else:
+            self.memory.keep(node, given)
+
+    @cached_property
+    def _shapes(self) -> Mapping[Any, tuple[int, ...]]:
+        """What each node gives, where that is samples: the shape of one."""
+        return shapes_of(self.module, self.graph, self.builder.input.shape, self.torch)
+
+    def _take(self, node: Any) -> None:
+        """Read one node."""
+        if node.op == "placeholder":
+            self._give(node, self._argument(node))
+        elif node.op == "get_attr":
+            self.plain[node] = self._array(node.target)
+        elif node.op == "call_module":
+            self._called(node)
+        elif node.op == "call_method" or _any_value(self._of([*node.args, *node.kwargs.values()])):
+            self._operated(node)
+        else:
+            self.plain[node] = _plain(node.target, self._of(node.args), self._of(node.kwargs))
+
+    def _argument(self, node: Any) -> Any:
+        """The input; what else forward takes stays at its default."""
+        first = not self.read
+        self.read = True
+        return self.builder.input if first else default_of(self.module, node)
+
+    # -- functions and methods --------------------------------------------------------------------
+
+    def _operated(self, node: Any) -> None:
+        """What a function or method gives."""
+        convert, called = self._converter(node)
+        if convert is None:
+            raise Refused(f"calls {called}, for which there is no layer here")
+        signature = inspect.signature(convert)
+        bound = signature.bind(self.builder, *node.args, **node.kwargs)
+        source = next(iter([*bound.arguments.values()][1:]), None)
+        if _writes(node) or bound.arguments.get("inplace"):
+            self._written(node, source, convert, called, bound)
+            return
+        bound = signature.bind(self.builder, *self._of(node.args), **self._of(dict(node.kwargs)))
+        if _any_value(bound.args, (type(LOST),)):
+            self._stand_in(node)
+            return
+        result = convert(*bound.args, **bound.kwargs)
+        view = convert in VIEWS or (convert is FUNCTIONS[_DROPOUT] and result is bound.args[1])
+        shared = view and source in self.memory
+        self._give(node, result, source if shared else None)
+
+    def _converter(self, node: Any) -> tuple[Callable[..., Any] | None, str]:
+        """A node's converter, and what it calls."""
+        if node.op == "call_method":
+            return METHODS.get(node.target.removesuffix("_")), f"the method {node.target}"
+        if node.target is operator.getitem:
+            return _part, "operator.getitem"
+        if node.target is operator.setitem:
+            raise Refused("writes into a part of a tensor, which no layer here does")
+        return FUNCTIONS.get(self.functions.get(node.target, "")), _named(node.target)
+
+    def _written(self, node: Any, source: Any, convert: Any, called: str, bound: Any) -> None:
+        """What an operation in place writes, from here on read through everything it reaches.
+
+        Where it takes nothing but numbers beside, it is computed in the shape that lies in memory:
+        so `relu_` of a flat view is a ReLU of the maps.
+        """
+        held = self._of(source)
+        if isinstance(held, int | float):  # Python makes a new number of `n += 1`
+            self._give(node, convert(self.builder, *self._of(node.args)))
+            return
+        if source not in self.memory:
+            raise Refused(f"calls {called} on an array of the model, which would change it")
+        if convert not in ELEMENTWISE:
+            raise Refused(
+                f"calls {called}, which changes its input otherwise than element by element"
+            )
+        given = {name: self._of(value) for name, value in [*bound.arguments.items()][1:]}
+        first, *others = given
+        if any(_any_value([given[name]]) for name in others):
+            self._give_written(node, source, convert(self.builder, **given))
+        else:
+            given[first] = self.memory.whole(source)
+            self._give_written(node, source, convert(self.builder, **given))
+
+    def _give_written(self, node: Any, source: Any, value: Any) -> None:
+        self.memory.write(source, value)
+        self._give(node, self.memory.value(source), source)
+
+    # -- modules and their arrays -----------------------------------------------------------------
+
+    def _called(self, node: Any) -> None:
+        """What a module gives."""
+        module = self.module.get_submodule(node.target)
+        convert = converter_of(module)
+        if convert is None:
+            raise Refused("is a module for which there is no layer here")
+        if getattr(module, "cls_to_become", None) is not None:
+            raise Refused("is lazy and has no weights yet; run the model once before")
+        sources = [*node.args, *node.kwargs.values()]
+        if len(sources) != 1:
+            raise Refused(f"is called with {len(sources)} arguments instead of one")
+        (source,) = sources
+        count = self.calls[node.target] = self.calls.get(node.target, -1) + 1
+        if self._of(source) is LOST:
+            self._stand_in(node)
+            return
+        name = node.target.replace(".", "_")
+        self.builder.at(self._where(node), f"{name}_{count}" if count else name)
+
+        def held(key: str) -> Weights | None:
+            return self._held(module, node.target, key)
+
+        if getattr(module, "inplace", False):
+            written = convert(self.builder, module, self.memory.whole(source), held)
+            self._give_written(node, source, written)
+            return
+        result = convert(self.builder, module, self._of(source), held)
+        self._give(node, result, source if convert in VIEWING else None)
+
+    def _held(self, module: Any, path: str, key: str) -> Weights | None:
+        """A module's array under a name, if it holds it."""
+        if key in module._parameters or key in module._buffers:
+            value = module._parameters.get(key, module._buffers.get(key))
+        elif path in self.refused:
+            value = getattr(module, key)
+        else:
+            raise Refused(f"computes its {key} instead of holding it as a parameter")
+        return None if value is None else self._weights(value, f"{path}.{key}")
+
+    def _array(self, path: str) -> Any:
+        """A parameter as weights, another tensor as numbers."""
+        parent, _, name = path.rpartition(".")
+        value = getattr(self.module.get_submodule(parent), name)
+        if not isinstance(value, self.torch.Tensor):
+            raise Refused(f"reads {path!r}, which is no tensor")
+        if isinstance(value, self.torch.nn.Parameter):
+            return self._weights(value, path)
+        return self._copied(value, path)
+
+    def _weights(self, value: Any, path: str) -> Weights:
+        """An array that training changes; what lies in the same place has the same name."""
+        return Weights(self.owners.get(path, path), self._copied(value, path), True)
+
+    def _copied(self, value: Any, path: str) -> np.ndarray:
+        """A tensor as an array of its own."""
+        if value.is_meta or str(value.layout) != "torch.strided":
+            raise Refused(
+                f"holds no plain numbers in {path!r}: it is {value.layout} on {value.device}"
+            )
+        if str(value.dtype) not in ("torch.float32", "torch.float64"):
+            raise Refused(
+                f"holds {path!r} as {value.dtype}; make the model float32 or float64 first, as "
+                "with model.float()"
+            )
+        return np.array(value.detach().cpu().numpy())
+
+
+_DROPOUT = "torch.nn.functional.dropout"
+
+
+def _writes(node: Any) -> bool:
+    """Whether a node writes over its first argument by what it calls."""
+    if node.op == "call_method":
+        return str(node.target).endswith("_")
+    name = getattr(node.target, "__name__", "")
+    return node.op == "call_function" and (node.target in WRITES.values() or name.endswith("_"))
+
+
+def _part(b: Builder, input: Any, at: Any) -> Any:
+    if isinstance(input, np.ndarray):
+        return input[at]
+    raise Refused("takes a part of a tensor by index, which no layer here does")
+
+
+def _found(torch: Any, path: str) -> Any:
+    """A function by its path; the path itself where this PyTorch has none."""
+    package, *names = path.split(".")
+    thing: Any = torch if package == "torch" else needed(package, "from_torch")
+    for name in names:
+        thing = getattr(thing, name, None)
+    return thing if thing is not None else path
+
+
+def _any_value(
+    arguments: Any, kinds: tuple[Any, ...] = (Value, np.ndarray, Weights, type(LOST))
+) -> bool:
+    """Whether something of these kinds is among them, or within one of them."""
+    return any(
+        isinstance(one, kinds) or (isinstance(one, list | tuple) and _any_value(one, kinds))
+        for one in arguments
+    )
+
+
+def _plain(function: Any, arguments: Any, named: Any) -> Any:
+    """A function of sizes alone."""
+    if getattr(function, "__module__", "") in (
+        *("_operator", "operator", "builtins", "math", "torch"),
+    ):
+        return function(*arguments, **named)
+    if getattr(function, "__name__", "") == "_assert_is_none":
+        return None
+    raise Refused(f"calls {_named(function)}, for which there is no layer here")
+
+
+def _named(function: Any) -> str:
+    module = getattr(function, "__module__", None)
+    name = getattr(function, "__name__", repr(function))
+    return f"{module}.{name}" if module else str(name)

@@ -1,0 +1,109 @@
+"""A traced graph run node by node, to learn what each gives."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from ..optional import needed
+from .reasons import Refused
+from .values import Shape
+
+__all__ = ["SAMPLES", "default_of", "shapes_of", "values_of"]
+
+SAMPLES = 2
+"""How many run: more than one, so that what mixes them is seen."""
+
+
+def shapes_of(module: Any, graph: Any, shape: Shape, torch: Any) -> Mapping[Any, Shape]:
+    """The shape of one sample of what each node gives, where that is samples.
+
+    Nothing is computed and no memory taken: everything runs on PyTorch's device without numbers.
+
+    Args:
+        module: that was traced; it stays as it is.
+        graph: its graph.
+        shape: of one sample of the input.
+        torch: the package.
+    """
+    found: dict[Any, Shape] = {}
+    unknown = object()
+
+    class Shapes(needed("torch.fx", "from_torch").Interpreter):  # type: ignore[misc]
+        def run_node(self, node: Any) -> Any:
+            if any(self.env[source] is unknown for source in node.all_input_nodes):
+                return unknown
+            try:
+                given = super().run_node(node)
+            except Exception:  # whatever the module is wrong about; its other nodes may be right
+                return unknown
+            if isinstance(given, torch.Tensor):
+                given = given.to("meta")
+                if given.ndim > 1 and given.shape[0] == SAMPLES:
+                    found[node] = tuple(given.shape[1:])
+            return given
+
+    with torch.no_grad():
+        weightless = copy.deepcopy(module).to("meta")
+        runs = Shapes(weightless, graph=graph, garbage_collect_values=False)
+        runs.run(*_arguments(module, graph, torch.empty(SAMPLES, *shape, device="meta")))
+    return found
+
+
+def values_of(
+    module: Any, graph: Any, x: Any, nodes: Collection[Any], torch: Any
+) -> Mapping[Any, np.ndarray]:
+    """What some nodes give at the moment they give it, as float64; dropout drops nothing.
+
+    Args:
+        module: that was traced, in evaluation.
+        graph: its graph.
+        x: the input.
+        nodes: whose values are kept.
+        torch: the package.
+    """
+    found: dict[Any, np.ndarray] = {}
+
+    class Values(needed("torch.fx", "from_torch").Interpreter):  # type: ignore[misc]
+        def run_node(self, node: Any) -> Any:
+            if node.target is torch.nn.functional.dropout:
+                given = self.env[node.args[0]]
+            else:
+                given = super().run_node(node)
+            if node in nodes:
+                found[node] = np.array(given.detach().numpy())
+            return given
+
+    with torch.no_grad():
+        runs = Values(module, graph=graph, garbage_collect_values=False)
+        runs.run(*_arguments(module, graph, x))
+    return found
+
+
+def _arguments(module: Any, graph: Any, x: Any) -> list[Any]:
+    """The input, and what else forward takes: its default, or None."""
+    _, *others = (node for node in graph.nodes if node.op == "placeholder")
+    found: list[Any] = [None] * len(others)
+    for place, node in enumerate(others):
+        with suppress(Refused):
+            found[place] = default_of(module, node)
+    return [x, *found]
+
+
+def default_of(module: Any, node: Any) -> Any:
+    """The default of the argument of forward that a node stands for.
+
+    Raises:
+        Refused: it has none.
+    """
+    parameters = inspect.signature(module.forward).parameters
+    name = next((p for p in parameters if node.target in (p, f"{p}_1")), None)
+    default = parameters[name].default if name else inspect.Parameter.empty
+    if default is inspect.Parameter.empty:
+        raise Refused("is a second input; a network takes one")
+    return default

@@ -1,0 +1,394 @@
+"""An imported module: left as it was, compared with its network, and what it does not train."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradtrail as gt
+from gradtrail.interop import torch_modules
+
+torch = pytest.importorskip("torch")
+from torch.nn.utils import parametrizations, prune  # noqa: E402, it needs PyTorch
+from torch_models import Function  # noqa: E402
+
+nn, F = torch.nn, torch.nn.functional
+
+pytestmark = pytest.mark.torch
+
+
+class Two(nn.Module):
+    """Two convolutions, and what each test does with them."""
+
+    def __init__(self, forward: Callable[[Any, Any], Any], bias: bool = True) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, 2, 1, bias=bias)
+        self.second = nn.Conv2d(2, 2, 3, bias=bias)
+        self.shift = nn.Parameter(torch.tensor([[[1.0]], [[-1.0]]]))
+        self.one = nn.Parameter(torch.tensor([0.5]))
+        self.register_buffer("fixed", torch.tensor([[[1.0]], [[2.0]]]))
+        self.calls = 0
+        self.given = forward
+
+    def forward(self, x: Any) -> Any:
+        return self.given(self, x)
+
+
+SHAPE = (1, 4, 4)
+
+
+# -- constants and parameters in arithmetic -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shift", "mean"),
+    [(lambda m: 0.5, -0.5), (lambda m: m.fixed, (-1.0, -2.0))],
+)
+def test_a_constant_is_not_trained(shift: Callable[[Any], Any], mean: Any) -> None:
+    module = Two(lambda m, x: F.relu(m.first(x) + shift(m)), bias=False)
+    network = gt.from_torch(module, SHAPE)
+    assert network.layers[1:] == (gt.Normalize(mean, 1.0), gt.ReLU())
+    assert [array.size for array in network.parameters.values()] == [2]
+
+
+def test_a_parameter_behind_a_layer_without_bias_is_its_bias_whatever_follows() -> None:
+    module = Two(lambda m, x: F.relu((m.first(x) + m.shift) * 2 - 1), bias=False)
+    network = gt.from_torch(module, SHAPE)
+    assert network.layers[1:] == (gt.Normalize(0.5, 0.5), gt.ReLU())
+    np.testing.assert_array_equal(network.parameters["first.bias"], np.float32([1, -1]))
+
+
+def test_one_parameter_for_all_channels_is_no_bias() -> None:
+    """Each channel would get a gradient of its own instead of the sum."""
+    module = Two(lambda m, x: m.first(x) + m.one, bias=False)
+    with pytest.raises(gt.ArgumentError, match="'add' computes with the parameter 'one', and no"):
+        gt.from_torch(module, SHAPE)
+
+
+def test_a_bias_of_zeros_and_equal_arrays_stay() -> None:
+    """PyTorch's ONNX exporter drops the one and merges the others."""
+    module = nn.Sequential(*(nn.Linear(3, 3) for _ in range(2)))
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    assert list(gt.from_torch(module, (3,)).parameters) == [
+        *("fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias")
+    ]
+
+
+def test_parameters_that_lie_in_the_same_memory_are_shared() -> None:
+    module = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3))
+    module[2].weight = nn.Parameter(module[0].weight.data)
+    with pytest.raises(gt.ArgumentError, match="shares the array '0.weight' with node '_0'"):
+        gt.from_torch(module, (3,))
+
+
+def test_running_statistics_of_two_layers_are_shared() -> None:
+    norm = nn.BatchNorm2d(2, affine=False)
+    module = nn.Sequential(norm, nn.ReLU(), norm)
+    with pytest.raises(gt.ArgumentError, match="shares the array '0.running_mean' with node '_0'"):
+        gt.from_torch(module, (2, 3, 3))
+
+
+# -- the module stays as it was -------------------------------------------------------------------
+
+
+def state_of(module: Any) -> list[Any]:
+    """All that an import might change."""
+    inner = [
+        (
+            path,
+            type(m),
+            m.training,
+            sorted(vars(m)),
+            list(m._forward_hooks),
+            list(m._forward_pre_hooks),
+        )
+        for path, m in module.named_modules()
+    ]
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    held = [(n, id(t), t._version, t.requires_grad, t.tolist()) for n, t in tensors]
+    grads = [None if p.grad is None else p.grad.tolist() for p in module.parameters()]
+    return [inner, held, grads]
+
+
+def kept_features(m: Any, x: Any) -> Any:
+    m.features = m.first(x)
+    m.calls += 1
+    return m.second(F.dropout(m.features, 0.5, m.training))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_an_import_changes_nothing(training: bool) -> None:
+    module = Two(kept_features).train(training)
+    module(torch.ones(1, 1, 4, 4)).sum().backward()
+    before, features = state_of(module), module.features
+    torch.manual_seed(3)
+    random.seed(3)
+    np.random.seed(3)
+    expected = [torch.rand(2).tolist(), random.random(), np.random.random()]
+    torch.manual_seed(3)
+    random.seed(3)
+    np.random.seed(3)
+    with torch.no_grad():
+        network = gt.from_torch(module, SHAPE)
+        assert not torch.is_grad_enabled()
+    assert [torch.rand(2).tolist(), random.random(), np.random.random()] == expected
+    assert next(iter(network.parameters)) == "first.weight"
+    assert module.features is features
+    assert state_of(module) == before
+
+
+PARAMETRISED = {
+    "weight_norm": (lambda: parametrizations.weight_norm(nn.Conv2d(1, 2, 1)), "WeightNorm"),
+    "spectral_norm": (lambda: parametrizations.spectral_norm(nn.Conv2d(1, 2, 1)), "SpectralNorm"),
+    "orthogonal": (lambda: parametrizations.orthogonal(nn.Conv2d(1, 2, 1)), "Orthogonal"),
+}
+
+
+@pytest.mark.parametrize("name", PARAMETRISED)
+def test_parametrised_modules_are_refused_unread(name: str) -> None:
+    make, told = PARAMETRISED[name]
+    module = nn.Sequential(make(), nn.ReLU()).train()
+    before = state_of(module)
+    sentence = (
+        rf"the module \(ParametrizedConv2d at '0'\) is parametrised: it computes its weight by "
+        rf"{told} at each call, which no layer here does; .*remove_parametrizations\(module, "
+    )
+    with pytest.raises(gt.ArgumentError, match=sentence):
+        gt.from_torch(module, SHAPE)
+    assert state_of(module) == before
+    torch.nn.utils.parametrize.remove_parametrizations(module[0], "weight")
+    assert gt.from_torch(module, SHAPE).layers == (gt.Conv2d(2, 1), gt.ReLU())
+
+
+def hooked(register: Callable[[Any], Any]) -> Any:
+    module = nn.Sequential(nn.Sequential(nn.Conv2d(1, 2, 1)), nn.ReLU())
+    register(module)
+    return module
+
+
+def called(*arguments: Any) -> None:
+    raise AssertionError("an import runs no hook")
+
+
+HOOKS = {
+    "forward": (
+        lambda m: m[0].register_forward_hook(called),
+        r"module \(Sequential at '0'\) has forward hooks, which may .*; remove them \(called\)",
+    ),
+    "before": (
+        lambda m: m[0][0].register_forward_pre_hook(called),
+        r"module \(Conv2d at '0.0'\) has forward hooks, which may change what it computes",
+    ),
+    "backward": (
+        lambda m: m.register_full_backward_hook(called),
+        r"the model \(Sequential\) has backward hooks, which may change its gradients",
+    ),
+    "parameter": (
+        lambda m: m[0][0].weight.register_hook(called),
+        r"module \(Conv2d at '0.0'\) has hooks on its weight, which may change what is trained",
+    ),
+    "pruned": (
+        lambda m: prune.random_unstructured(m[0][0], "weight", 0.5),
+        r"module \(Conv2d at '0.0'\) has forward hooks, which .*\(RandomUnstructured\)$",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_hooks_are_refused_and_not_run(name: str) -> None:
+    register, sentence = HOOKS[name]
+    with pytest.raises(gt.ArgumentError, match=f"^from_torch: the {sentence.removeprefix('the ')}"):
+        gt.from_torch(hooked(register), SHAPE)
+
+
+# -- what a graph does not show -------------------------------------------------------------------
+
+
+def counting(m: Any, x: Any) -> Any:
+    m.fixed += 1
+    return m.first(x) + m.fixed
+
+
+def without_gradients(m: Any, x: Any) -> Any:
+    with torch.no_grad():
+        x = m.first(x)
+    return m.second(x)
+
+
+def by_calls(m: Any, x: Any) -> Any:
+    m.calls += 1
+    return m.second(m.first(x) * m.calls)
+
+
+def otherwise_in_evaluation(m: Any, x: Any) -> Any:
+    return m.second(m.first(x) if m.training else m.first(2 * x))
+
+
+SEEN = {
+    "buffer": (counting, r"the model \(Two\) changes its 'fixed' when it is called, which the"),
+    "drawn": (
+        lambda m, x: m.first(x) * torch.rand(1).item(),
+        r"the model \(Two\) draws random numbers in its forward, of which a network would keep",
+    ),
+    "no_grad": (
+        without_gradients,
+        r"node 'first' \(Conv2d at 'first'\) computes without gradients \(torch.no_grad\), while",
+    ),
+    "calls": (by_calls, r"the module 'second' \(Conv2d\) gives other numbers in evaluation than"),
+    "mode": (
+        otherwise_in_evaluation,
+        r"the module 'first' \(Conv2d\) gives other numbers in evaluation than what torch.fx saw",
+    ),
+    "dropout": (
+        lambda m, x: m.second(F.dropout(m.first(x), 0.5)),
+        r"the module 'second' \(Conv2d\) gives other numbers in evaluation than .* in training",
+    ),
+    "sigmoid": (
+        lambda m, x: m.first(x) if m.training else m.first(x).sigmoid(),
+        r"the model gives other numbers in evaluation than what torch.fx saw of it in training",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_what_a_graph_does_not_show_is_found(name: str) -> None:
+    forward, sentence = SEEN[name]
+    with pytest.raises(gt.ArgumentError, match=f"^from_torch: {sentence}"):
+        gt.from_torch(Two(forward), SHAPE)
+
+
+class Detached(torch.autograd.Function):
+    """Hands on its input, and no gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return torch.zeros_like(gradients[0])
+
+
+def test_another_gradient_is_found() -> None:
+    """A layer whose call was exchanged for another, with the same outputs."""
+    module = Two(lambda m, x: m.second(m.cut(m.first(x))))
+    module.cut = nn.Identity()
+    module.cut.forward = Detached.apply
+    with pytest.raises(
+        gt.ArgumentError,
+        match=r"the parameter 'first.bias' gets another gradient from the module than from the "
+        r"network that was read: 0 and ",
+    ):
+        gt.from_torch(module, SHAPE)
+
+
+@pytest.mark.parametrize("wrong", ["output", "gradient"])
+def test_a_wrong_reading_is_found_at_its_node(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tanh read as a sigmoid; a slope of 0.1 read as one of 0.2."""
+    converters = {
+        "Tanh": lambda b, m, x, held: b.activation(gt.Sigmoid(), x),
+        "LeakyReLU": lambda b, m, x, held: b.activation(gt.LeakyReLU(2 * m.negative_slope), x),
+    }
+    for name, convert in converters.items():
+        monkeypatch.setitem(torch_modules.MODULES, name, convert)
+    middle = nn.Tanh() if wrong == "output" else nn.LeakyReLU(0.1)
+    module = nn.Sequential(nn.Linear(3, 3), middle, nn.Linear(3, 2))
+    sentence = r"node '_1' \(\w+ at '1'\) gives other numbers than layer '\w+1', as which it was"
+    with pytest.raises(gt.ArgumentError, match=f"^from_torch: {sentence} read: .* and .* at "):
+        gt.from_torch(module, (3,))
+
+
+def test_weights_of_zero_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(
+        torch_modules.MODULES, "Tanh", lambda b, m, x, held: b.activation(gt.Sigmoid(), x)
+    )
+    module = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 2))
+    nn.init.zeros_(module[2].weight)
+    with pytest.raises(gt.ArgumentError, match="node '_1' .* gives other numbers than layer"):
+        gt.from_torch(module, (3,))
+
+
+# -- frozen ---------------------------------------------------------------------------------------
+
+
+def frozen() -> Any:
+    module = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2))
+    module[0].requires_grad_(False)
+    return module
+
+
+def test_frozen_parameters_are_trained_and_that_is_said() -> None:
+    sentence = (
+        r"from_torch: 2 of 4 parameters are frozen in the module \(requires_grad=False\): "
+        r"'0.weight', '0.bias'; the network trains them all the same. Give frozen='refuse' to be"
+    )
+    with pytest.warns(gt.GradtrailWarning, match=sentence) as caught:
+        network = gt.from_torch(frozen(), (3,))
+    assert [w.filename for w in caught] == [__file__]
+    assert len(network.parameters) == 4
+    gt.from_torch(frozen(), (3,), frozen="train")
+    with pytest.raises(gt.ArgumentError, match="are frozen .*; a network here trains all of its"):
+        gt.from_torch(frozen(), (3,), frozen="refuse")
+    with pytest.raises(gt.ArgumentError, match="frozen is one of warn, train, refuse, got 'keep'"):
+        gt.from_torch(frozen(), (3,), frozen="keep")
+
+
+def test_a_weight_that_is_a_buffer_counts_as_frozen() -> None:
+    module = nn.Sequential(nn.Linear(3, 3))
+    weight = module[0].weight.detach()
+    del module[0].weight
+    module[0].register_buffer("weight", weight)
+    with pytest.warns(gt.GradtrailWarning, match=r"1 of 2 parameters are frozen .*: '0.weight'"):
+        gt.from_torch(module, (3,))
+
+
+def test_a_norm_kept_in_evaluation_mode_is_said() -> None:
+    module = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
+    module[1].eval()
+    with pytest.warns(gt.GradtrailWarning, match="1 modules are in evaluation mode within a model"):
+        gt.from_torch(module, SHAPE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gt.from_torch(module.eval(), SHAPE)
+        gt.from_torch(nn.BatchNorm2d(2).eval(), (2, 3, 3))
+
+
+# -- all reasons ----------------------------------------------------------------------------------
+
+
+def test_every_reason_is_told() -> None:
+    module = nn.Sequential(
+        *(nn.Conv2d(1, 2, 1), nn.InstanceNorm2d(2), nn.MaxPool2d(2, ceil_mode=True)),
+        *(nn.Conv2d(2, 2, 3, padding=1, padding_mode="reflect"), nn.InstanceNorm2d(2)),
+        *(Function(lambda x: x.permute(0, 2, 3, 1)), nn.PReLU()),
+    )
+    module[0].register_forward_hook(called)
+    with pytest.raises(gt.ArgumentError, match="things in the model are no layer here:") as caught:
+        gt.from_torch(module, (1, 5, 5))
+    assert str(caught.value).splitlines() == [
+        "from_torch: 6 things in the model are no layer here:",
+        "  the module (Conv2d at '0') has forward hooks, which may change what it computes; remove "
+        "them (called)",
+        "  node '_1' (InstanceNorm2d at '1') is a module for which there is no layer here (1 more "
+        "like it)",
+        "  node '_2' (MaxPool2d at '2') has ceil_mode=True, which makes 3 windows of 5; the layers "
+        "here make 2 and leave the remainder out",
+        "  node '_3' (Conv2d at '3') has padding_mode='reflect'; only 'zeros' is a layer here",
+        "  node 'permute' (in '5') calls the method permute, for which there is no layer here",
+        "  node '_6' (PReLU at '6') is a module for which there is no layer here",
+    ]
+
+
+def test_what_only_follows_is_no_reason() -> None:
+    """A tuple has no shape: what reads it is passed over."""
+    module = nn.Sequential(nn.Linear(4, 4), Function(lambda x: x.chunk(2, 1)[0].relu()))
+    with pytest.raises(
+        gt.ArgumentError, match=r"^from_torch: node 'chunk' \(in '1'\) calls [^\n]*$"
+    ):
+        gt.from_torch(module, (4,))
