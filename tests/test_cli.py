@@ -21,9 +21,10 @@ from data.idx_files import written
 
 import gradtrail as gt
 from gradtrail.cli import main
+from gradtrail.runs import Run
 from gradtrail.streams import stream
 
-WHOLE = {"recipe.toml", "weights.safetensors", "history.json", "metrics.json", "checkpoints"}
+WHOLE = {"recipe.toml", "weights.safetensors", "history.safetensors", "metrics.json", "checkpoints"}
 """What a finished run's folder holds."""
 
 
@@ -58,13 +59,13 @@ def test_train_leaves_a_run(tiny: Path, tmp_path: Path) -> None:
     }  # fmt: skip
     metrics = json.loads((out / "metrics.json").read_text())
     assert np.sum(metrics["matrix"]) == len(gt.data.digits().test[1])
-    history = json.loads((out / "history.json").read_text())
-    assert len(history["validation_accuracy"]) == 2
+    history = Run(out).history
+    assert len(history.validation_accuracy) == 2
     network = gt.load(out)
     _, test = gt.data.digits()
     accuracy = gt.evaluate(network, test)["accuracy"]
-    assert accuracy == pytest.approx(history["validation_accuracy"][-1], abs=0.01)
-    assert f"test accuracy {history['validation_accuracy'][-1]:.2%}" in result.output
+    assert accuracy == pytest.approx(history.validation_accuracy[-1], abs=0.01)
+    assert f"test accuracy {history.validation_accuracy[-1]:.2%}" in result.output
     assert "8 − 2)/2 + 1 = 4" in result.output
 
 
@@ -86,9 +87,9 @@ def test_a_saved_run_trains_on(tiny: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     (x, y), _ = gt.data.digits()
     chosen = stream(0, "order", 1).permutation(len(x))[:32]  # the second epoch of its life
-    history = json.loads((tmp_path / "b" / "history.json").read_text())
+    history = Run(tmp_path / "b").history
     expected = gt.trace(gt.load(tmp_path / "a"), x[chosen], y[chosen]).loss
-    assert history["losses"][0] == pytest.approx(expected, rel=1e-6)
+    assert history.losses[0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_runs_are_numbered_and_never_overwritten(tiny: Path, tmp_path: Path, monkeypatch) -> None:
@@ -122,11 +123,11 @@ def test_data_from_files(tmp_path: Path, data: str) -> None:
     assert recipe["model"]["architecture"] == "lenet-short"
     assert {"epochs": 2, "batch_size": 64}.items() <= recipe["training"].items()
     assert "engine" not in recipe["training"]
-    history = json.loads((out / "history.json").read_text())
+    history = Run(out).history
     (x, y), _ = gt.data.load(data, files)
     order = stream(0, "order", 0).permutation(len(x))
     expected = gt.trace(gt.architecture("lenet-short").network(seed=0), x[order], y[order]).loss
-    assert history["losses"][0] == pytest.approx(expected, rel=1e-4)
+    assert history.losses[0] == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_folder_that_was_found_is_recorded(
@@ -343,7 +344,7 @@ def test_a_watched_run_keeps_what_was_watched(finished: Path) -> None:
 
     watched = load_watched(finished)
     assert list(watched) == ["conv1.weight[1,0,2,1]", "fc1.bias[3]"]
-    steps = len(json.loads((finished / "history.json").read_text())["losses"])
+    steps = Run(finished).history.steps
     assert len(watched["fc1.bias[3]"]) == steps
 
 

@@ -10,6 +10,7 @@ from .exploring import explore_command
 from .exporting import export_command
 from .planning import plan_command
 from .predicting import evaluate_command, predict_command
+from .recipes import recipe_command
 from .reporting import report_command
 from .tracing import (
     follow_command,
@@ -30,7 +31,7 @@ def main() -> None:
 
 
 for command in (
-    *(train_command, plan_command, predict_command, evaluate_command),
+    *(train_command, recipe_command, plan_command, predict_command, evaluate_command),
     *(report_command, explore_command, export_command),
     *(trace_command, why_command, follow_command, influence_command, watch_command),
     completion_command,

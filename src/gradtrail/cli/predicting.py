@@ -184,6 +184,6 @@ def evaluate_command(
         told = {"images": held.split} | found.to_dict()
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))
     else:
-        click.echo(f"{found}\non the {held.split} images")
+        click.echo(f"{found}\non {held.told}")
     if plot is not None:
         found.plot(plot)

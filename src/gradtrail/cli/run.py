@@ -63,14 +63,16 @@ class Held:
     Args:
         network: as it was saved.
         pair: the samples.
-        split: "train", "validation" or "test".
+        split: "train", "validation" or "test"; "all" where other data have no such parts.
         batch_size: that it was trained with.
+        told: what these samples are, such as `the test images`.
     """
 
     network: Network
     pair: Part
     split: str
     batch_size: int
+    told: str
 
 
 def pair_of(run: Path, data: str | None, data_path: Path | None, split: str | None) -> Held:
@@ -98,13 +100,19 @@ def pair_of(run: Path, data: str | None, data_path: Path | None, split: str | No
     opened = open_data(table)
     for note in opened.notes if data is not None else ():
         warn(note)
+    other = data is not None or (data_path is not None and own is not None and own.name is None)
+    whole = split is None and other and opened.validation is None and opened.test is None
     if split is None:
         parts = ("test", "validation", "train")
         split = next(part for part in parts if getattr(opened, part) is not None)
     pair = getattr(opened, split)
     if pair is None:
         raise FileError(f"there are no {split} images in these data")
-    return Held(network, pair, split, 64 if recipe is None else recipe.training.batch_size)
+    size = 64 if recipe is None else recipe.training.batch_size
+    if whole:
+        return Held(network, pair, "all", size, f"all images of {data or data_path}")
+    split = opened.shown if split == "validation" else split
+    return Held(network, pair, split, size, f"the {split} images")
 
 
 def network_at(run: Path) -> Network:

@@ -132,7 +132,7 @@ def _usually(table: str, key: str) -> str:
     "--resume",
     "resumed",
     type=click.Path(path_type=Path),
-    help="Go on with this run, bit by bit as if nothing had stopped it.",
+    help="Go on with this run, bit by bit as if nothing had stopped it; with --epochs until then.",
 )
 @click.option(
     "--explore",
@@ -170,7 +170,7 @@ def train_command(
 
     Example: gradtrail train fashion-mnist-best --log tensorboard
 
-    Example: gradtrail train --resume runs/lenet
+    Example: gradtrail train --resume runs/lenet --epochs 20
     """
     say = (lambda text: None) if quiet else click.echo
     given = {name: value for name, value in options.items() if value not in (None, ())}
@@ -198,6 +198,7 @@ def _train(
     with _asked_once() as asked, silent() if quiet else nullcontext():
 
         def ready(work: Prepared, training: Training) -> None:
+            progress.held_out = work.data.shown
             say(f"{work.network.plan(work.recipe.training.batch_size)}\n")
             if page is not None:
                 place = resumed or out
@@ -205,23 +206,38 @@ def _train(
                 page.begin(work, training, title)
             asked.training = training
 
-        observers: list[Observer] = [Progress(not quiet)]
+        progress = Progress(not quiet)
+        observers: list[Observer] = [progress]
         if page is not None:
             observers.append(page.observer)
         if resumed is not None:
-            if recipe is not None or out is not None or given.keys() - {"threads"}:
-                raise ArgumentError(
-                    "--resume goes on with a run as its recipe says; leave out everything else but "
-                    "--threads, --explore, --port, --no-browser and --quiet"
-                )
-            threads = given.get("threads")
-            done = resume(resumed, threads=threads, observers=observers, ready=ready)
+            _check_resumed(resumed, recipe, out, given)
+            done = resume(resumed, **given, observers=observers, ready=ready)
         else:
             chosen = _recipe(recipe, given)
             done = start(chosen, out, __version__, observers=observers, ready=ready)
     _tell(done, time.perf_counter() - since, say)
     if done.history.interrupted:
         sys.exit(STOPPED)
+
+
+def _check_resumed(
+    resumed: Path, recipe: str | None, out: Path | None, given: dict[str, Any]
+) -> None:
+    """Whether what is said beside --resume can be taken.
+
+    Raises:
+        ArgumentError: it belongs to a training that begins.
+    """
+    wrong = [f"--{name.replace('_', '-')}" for name in given if name not in ("epochs", "threads")]
+    wrong += ["--out"] * (out is not None) + [f"the recipe {recipe}"] * (recipe is not None)
+    if wrong:
+        raise ArgumentError(
+            f"--resume goes on with a run as its recipe says, without {', '.join(wrong)}; it takes "
+            "--epochs (how many in all), --threads, --explore, --port, --no-browser and --quiet. "
+            f"With other settings a training begins: gradtrail train {resumed / 'recipe.toml'}, "
+            "and options"
+        )
 
 
 def _recipe(recipe: str | None, given: dict[str, Any]) -> Any:

@@ -70,7 +70,7 @@ def report(folder: Path, *, progress: bool = False) -> str:
     if held is None:
         raise FileError(f"{folder} has no test images and none held out; nothing to report on")
     if not history.steps:
-        raise FileError(f"{folder}: its history.json has no step; nothing to report on")
+        raise FileError(f"{folder}: its history has no step; nothing to report on")
     making, parts = _parts(run, network, held), []
     with Progress(f"report of {run.folder.name}", len(making), "parts", shown=progress) as bar:
         for done, part in enumerate(making, 1):

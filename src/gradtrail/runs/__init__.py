@@ -4,7 +4,7 @@ from .folder import Run
 from .opening import Opened, Prepared, open_data, prepared
 from .recipe import Recipe, read_recipe, tables_of
 from .running import Outcome, resume, start
-from .shipped import names, shipped
+from .shipped import names, shipped, shipped_text
 
 __all__ = [
     "Opened",
@@ -18,6 +18,7 @@ __all__ = [
     "read_recipe",
     "resume",
     "shipped",
+    "shipped_text",
     "start",
     "tables_of",
 ]

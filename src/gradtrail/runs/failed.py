@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileError
-from ..files import WEIGHTS, read_arrays, save_network, write_bytes, write_json
+from ..files import WEIGHTS, read_arrays, save_network, write_bytes
 from ..train.training import Training
-from .folder import FAILED, HISTORY
+from .folder import FAILED
+from .histories import save_history
 
 __all__ = ["Failed", "failed_in", "keep_failed"]
 
@@ -70,7 +71,7 @@ def keep_failed(folder: Path, training: Training, message: str) -> None:
 
     training.trainer.store()  # the weights themselves, not their averages
     save_network(training.network, folder / WEIGHTS)
-    write_json(folder / HISTORY, training.history.to_dict())
+    save_history(folder, training.history)
     batch, at = training.failed, training.position
     if batch is None:  # of the validation, whose samples are in the data
         return

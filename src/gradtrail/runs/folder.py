@@ -4,7 +4,7 @@ recipe.toml            resolved: the run can be repeated from it
 start.safetensors      the weights it began with, where they came from a file
 checkpoints/           the training's state, the last ones
 weights.safetensors    the trained network
-history.json           every step's loss, every epoch's figures
+history.safetensors    every step's loss, every epoch's figures
 metrics.json           the confusion matrix at the end, precision and recall
 failed.safetensors     the batch of a step that was not finite; the weights are those before it
 log.csv, log.jsonl, tensorboard/, watch.safetensors     where asked for
@@ -20,17 +20,18 @@ from functools import cached_property
 from itertools import count
 from pathlib import Path
 
-from ..errors import DataError, FileError
-from ..files import WEIGHTS, load, read_json
+from ..errors import FileError
+from ..files import WEIGHTS, load
 from ..network import Network
 from ..train import History
+from .histories import load_history
 from .opening import Opened, open_data
 from .recipe import Recipe, read_recipe
 
-__all__ = ["CHECKPOINTS", "FAILED", "HISTORY", "METRICS", "RECIPE", "Run", "START", "run_folder"]
+__all__ = ["CHECKPOINTS", "FAILED", "METRICS", "RECIPE", "Run", "START", "run_folder"]
 
 RECIPE, START, CHECKPOINTS = "recipe.toml", "start.safetensors", "checkpoints"
-HISTORY, METRICS, FAILED = "history.json", "metrics.json", "failed.safetensors"
+METRICS, FAILED = "metrics.json", "failed.safetensors"
 LOGS = ("log.csv", "log.jsonl", "tensorboard")
 
 
@@ -97,11 +98,7 @@ class Run:
         Raises:
             FileError: it is missing or damaged.
         """
-        path = self.folder / HISTORY
-        try:
-            return History.from_dict(read_json(path))
-        except DataError as cause:
-            raise FileError(f"{path} is no history: {cause}") from None
+        return load_history(self.folder)
 
 
 @contextmanager

@@ -66,6 +66,11 @@ class Opened(NamedTuple):
         return tuple(images)
 
     @property
+    def shown(self) -> str:
+        """What the images are that are evaluated after every epoch: "validation" or "test"."""
+        return "test" if self.validation is self.test else "validation"
+
+    @property
     def held(self) -> Part | None:
         """What a trained network is judged by: the test images, or else those held out."""
         return self.validation if self.test is None else self.test

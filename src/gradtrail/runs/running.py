@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,11 +16,15 @@ from ..train.training import Training
 from ..train.watched import FILE as WATCH
 from ..train.watched import save_watched
 from .failed import keep_failed
-from .folder import CHECKPOINTS, FAILED, HISTORY, METRICS, RECIPE, START, Run, run_folder
+from .folder import CHECKPOINTS, FAILED, METRICS, RECIPE, START, Run, run_folder
+from .histories import save_history
 from .opening import Prepared, prepared
 from .recipe import Recipe
 
 __all__ = ["Outcome", "resume", "start"]
+
+_TRAINS = "is training by"
+"""What a process does with a recipe that it holds, in the words of `alone`."""
 
 Ready = Callable[[Prepared, Training], None]
 """What is called when a training is about to begin, with its recipe and with itself."""
@@ -72,14 +77,16 @@ def start(
             resolved = _own_start(resolved, work, folder)
             work = replace(work, recipe=resolved)
         write_bytes(folder / RECIPE, resolved.to_toml(version).encode())
-        with alone(folder / RECIPE, "is training by"):
-            return _run(work, folder, observers, ready, resuming=False)
+        with alone(folder / RECIPE, _TRAINS):
+            training = _training(work, folder, observers, resuming=False)
+            return _run(work, folder, training, ready)
 
 
 def resume(
     folder: Path,
     *,
     threads: int | None = None,
+    epochs: int | None = None,
     observers: Sequence[Observer] = (),
     ready: Ready | None = None,
 ) -> Outcome:
@@ -88,6 +95,8 @@ def resume(
     Args:
         folder: the run's, or a file in it.
         threads: how many the engine may use; None for the recipe's number.
+        epochs: how many there are to be in all, which the recipe says from then on; None for its
+            number.
         observers: who are told.
         ready: what is called before the first step.
 
@@ -95,15 +104,37 @@ def resume(
         GradtrailError: there is no run, its data are not there any more, or are others.
     """
     run = Run.at(folder)
-    with alone(run.folder / RECIPE, "is training by"):
+    path = run.folder / RECIPE
+    with ExitStack() as locks:
+        locks.enter_context(alone(path, _TRAINS))
         recipe = run.recipe
-        if threads is not None:
-            recipe = replace(recipe, training=replace(recipe.training, threads=threads))
-        work = prepared(recipe)
+        table = recipe.training
+        table = table if threads is None else replace(table, threads=threads)
+        table = table if epochs is None else replace(table, epochs=epochs)
+        work = prepared(replace(recipe, training=table))
         for place in (run.folder, run.folder / CHECKPOINTS):
             if place.is_dir():
                 sweep(place)
-        return _run(work, run.folder, observers, ready, resuming=True)
+        training = _training(work, run.folder, observers, resuming=True)
+        if epochs is not None and epochs != recipe.training.epochs:
+            _write_epochs(path, recipe, epochs)
+            locks.enter_context(alone(path, _TRAINS))  # it is another file now
+        return _run(work, run.folder, training, ready)
+
+
+def _write_epochs(path: Path, recipe: Recipe, epochs: int) -> None:
+    """Put the number of epochs into a run's recipe, and leave all else as it stands."""
+    import tomlkit
+
+    document, before = tomlkit.parse(path.read_text(encoding="utf-8")), recipe.training.epochs
+    table = document.setdefault("training", tomlkit.table())
+    table["epochs"] = epochs
+    if recipe.schedule is not None:
+        table["epochs"].comment(
+            f"{before} at first: until then the schedule was that of {before}, so that another run "
+            "by this recipe is another training"
+        )
+    write_bytes(path, tomlkit.dumps(document).encode())
 
 
 def _own_start(recipe: Recipe, work: Prepared, folder: Path) -> Recipe:
@@ -115,20 +146,16 @@ def _own_start(recipe: Recipe, work: Prepared, folder: Path) -> Recipe:
     return replace(recipe, model=model)
 
 
-def _run(
-    work: Prepared,
-    folder: Path,
-    observers: Sequence[Observer],
-    ready: Ready | None,
-    *,
-    resuming: bool,
-) -> Outcome:
-    recipe, network, data = work.recipe, work.network, work.data
-    training = prepare(
-        network,
-        data.train,
+def _training(
+    work: Prepared, folder: Path, observers: Sequence[Observer], *, resuming: bool
+) -> Training:
+    """The training, checked and ready to run."""
+    recipe = work.recipe
+    return prepare(
+        work.network,
+        work.data.train,
         recipe.course(),
-        validation=data.validation,
+        validation=work.data.validation,
         threads=recipe.training.threads,
         engine=recipe.training.engine,
         watch=recipe.training.watch,
@@ -136,6 +163,11 @@ def _run(
         checkpoints=recipe.checkpoints.within(folder / CHECKPOINTS),
         resume=resuming,
     )
+
+
+def _run(work: Prepared, folder: Path, training: Training, ready: Ready | None) -> Outcome:
+    """Train, and write what came of it."""
+    recipe, network, data = work.recipe, work.network, work.data
     if ready is not None:
         ready(work, training)
     (folder / FAILED).unlink(missing_ok=True)
@@ -158,7 +190,7 @@ def _run(
         write_json(folder / METRICS, {"images": judged_by} | found.to_dict())
     if history.watched:
         save_watched(folder / WATCH, history.watched)
-    write_json(folder / HISTORY, history.to_dict())
+    save_history(folder, history)
     return Outcome(folder, history, found, judged_by)
 
 

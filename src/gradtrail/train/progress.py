@@ -21,10 +21,12 @@ class Progress(Observer):
 
     Args:
         shown: False to stay silent.
+
+    `held_out` is what the images are called that are evaluated after every epoch.
     """
 
     def __init__(self, shown: bool = True) -> None:
-        self.shown = shown
+        self.shown, self.held_out = shown, "validation"
         self._bar: Bar | None = None
         self._epochs = self._steps = 0
         self._epoch = self._first = 0
@@ -63,8 +65,8 @@ class Progress(Observer):
         parts = [f"epoch {history.epochs}/{self._epochs}", f"loss {history.loss[-1]:.4f}"]
         for name, values in (
             ("accuracy", history.accuracy),
-            ("validation loss", history.validation_loss),
-            ("validation accuracy", history.validation_accuracy),
+            (f"{self.held_out} loss", history.validation_loss),
+            (f"{self.held_out} accuracy", history.validation_accuracy),
         ):
             if values:
                 figure = f"{values[-1]:.2%}" if "accuracy" in name else f"{values[-1]:.4f}"

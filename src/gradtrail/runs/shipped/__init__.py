@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import UnknownNameError, unknown
 
-__all__ = ["names", "shipped"]
+__all__ = ["names", "shipped", "shipped_text"]
 
 
 def names() -> list[str]:
@@ -23,6 +23,15 @@ def shipped(name: str) -> dict[str, Any]:
     Raises:
         UnknownNameError: none is called so.
     """
+    return tomllib.loads(shipped_text(name))
+
+
+def shipped_text(name: str) -> str:
+    """A recipe as its file has it.
+
+    Raises:
+        UnknownNameError: none is called so.
+    """
     if name not in names():
         raise UnknownNameError(unknown("recipe", name, names()))
-    return tomllib.loads(files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+    return files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
