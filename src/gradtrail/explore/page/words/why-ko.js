@@ -11,8 +11,8 @@ const isZero = (element) => `${element}의 값은 0입니다.`;
 /** 주어진 값, 또는 최댓값의 자리나 확률. */
 export function given({ element, value, from, layer, source }) {
   const told = {
-    given: "주어진 값이며, 어느 층도 계산하지 않았습니다",
-    winner: `합이 아니라, ${layer} 층의 윈도우에서 최댓값이 된 자리를 행 순서로 센 번호입니다`,
+    given: "주어진 값이며, 층이 계산한 값이 아닙니다",
+    winner: `합이 아니라, ${layer} 층의 윈도우에서 최댓값의 위치를 행 우선 순서로 센 번호입니다`,
     softmax: `합이 아니라, ${layer} 층이 계산한 ${source}의 소프트맥스입니다`,
   };
   return `${element} = ${number(value)}. ${told[from]}.`;
@@ -21,7 +21,7 @@ export function given({ element, value, from, layer, source }) {
 /** 유한하지 않은 것: 처음 그렇게 된 원소와, 그것을 만든 것. */
 export function notFinite({ asked, first }) {
   const since = asked
-    ? `${asked.element}의 값은 ${number(asked.value)}입니다. 처음 그렇게 된 곳을 찾아가면, `
+    ? `${asked.element}의 값은 ${number(asked.value)}입니다. 처음 그렇게 된 곳은 다음과 같습니다. `
     : "";
   const layer = first.layer ? [`층 '${first.layer.name}' (${first.layer.kind})`] : [];
   const sample = first.sample === null ? [] : [`샘플 ${first.sample}`];
@@ -31,19 +31,19 @@ export function notFinite({ asked, first }) {
 }
 
 export function givenNotFinite({ trained }) {
-  return trained ? "이 단계 전부터 그랬습니다" : "처음부터 그렇게 주어졌습니다";
+  return trained ? "이 스텝 전부터 그런 값이었습니다" : "그런 값으로 주어졌습니다";
 }
 
 export function overflow({ products, total }) {
-  return `곱 ${whole(products)}개는 모두 유한하지만, 더한 값(${number(total)})이 이 정밀도로 나타낼 수 있는 범위를 벗어납니다`;
+  return `곱 ${whole(products)}개는 모두 유한하지만 합(${number(total)})이 이 정밀도로 나타낼 수 있는 범위를 벗어납니다`;
 }
 
 export function firstNotFinite({ product }) {
-  return `유한하지 않은 것은 여기가 처음이며, 이 곱에서 생겼습니다: ${product}`;
+  return `유한하지 않은 값은 여기에서 처음 나오며, 다음 곱에서 생겼습니다: ${product}`;
 }
 
 export function madeOfFinite({ source }) {
-  return `${source}에서 계산했으며, 그 수들은 유한합니다`;
+  return `${source}에서 계산되었으며, 그 값들은 모두 유한합니다`;
 }
 
 // -- 0이 아닌 수 ----------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ export function sum({ element, value, products, magnitude, cancels, samples, pla
   ];
   if (samples.length) {
     const most = samples.map(({ keys, sum: part }) => `샘플 ${keys[0]} (${number(part)})`).join(", ");
-    told.push(`가장 많이 기여한 것은 ${most}입니다.`);
+    told.push(`가장 크게 기여한 것은 ${most}입니다.`);
   }
   if (place) {
     const what = { c: "채널은", k: "출력은", f: "특징은" }[place.names[0]] ?? "위치는";
@@ -77,33 +77,33 @@ export function sum({ element, value, products, magnitude, cancels, samples, pla
 /** 손실에서 오는 모든 경로가 어딘가에서 막혀 있습니다. */
 export function closed({ element, clauses, more, there }) {
   const told = [isZero(element), ...clauses];
-  if (more > 0) told.push(`나머지는 그 밖의 원인 ${more}가지가 막습니다.`);
-  if (there) told.push(`그 까닭은 이렇습니다. ${there}`);
+  if (more > 0) told.push(`나머지 경로는 그 밖의 원인 ${more}가지로 막혀 있습니다.`);
+  if (there) told.push(`그 이유는 다음과 같습니다. ${there}`);
   return told.join(" ");
 }
 
 export function tooSmall({ element }) {
-  return `${isZero(element)} 이 원소로 되돌아오는 기울기가 수로 나타낼 수 없을 만큼 작습니다.`;
+  return `${isZero(element)} 이 원소로 전해지는 기울기가 너무 작아서 이 정밀도로는 0이 됩니다(언더플로).`;
 }
 
 export function madeOf({ element, further, made }) {
-  return `${isZero(element)} ${further} 원소에서 만들어지는데, 그 원소부터 0입니다. ${made}`;
+  return `${isZero(element)} 이 값은 ${further} 원소에서 계산되는데, 그 원소가 이미 0입니다. ${made}`;
 }
 
-/** 최댓값이 되지 못했거나, 최댓값이 여럿인 곳에서 뒤에 있습니다. */
+/** 최댓값이 되지 못했거나, 최댓값이 여럿인데 첫 번째가 아닙니다. */
 export function lost({ tie, count, window, pool, loser, winner, value }) {
   const at = `(${window.join(",")})`;
   const who = loser === null ? "이 원소가" : `${loser} 원소가`;
-  const loses = `${who} ${winner} 원소(${tie ? "값은 똑같이" : "값"} ${number(value)})에 최댓값을 내줍니다.`;
+  const loses = `${who} ${winner} 원소(${tie ? "값은 똑같이" : "값"} ${number(value)})에 밀려 최댓값이 되지 못합니다.`;
   if (count > 1) {
     const all = `가는 길에 있는 ${pool} 층의 윈도우 ${whole(count)}개`;
     const told = tie
-      ? `${all} 모두에서 최댓값이 여럿이고, 그중 행 순서로 첫 번째가 뽑힙니다.`
-      : `${all} 모두에서 최댓값을 내줍니다.`;
+      ? `${all} 모두에서 최댓값이 여럿이며, 그중 행 우선 순서로 첫 번째를 고릅니다.`
+      : `${all} 모두에서 최댓값이 되지 못합니다.`;
     return `${told} 예를 들어 ${at}에서는 ${loses}`;
   }
   if (!tie) return `${pool} 층의 윈도우 ${at}에서 ${loses}`;
-  return `${pool} 층의 윈도우 ${at}에는 최댓값이 여럿이고, 그중 행 순서로 첫 번째가 뽑힙니다. ${loses}`;
+  return `${pool} 층의 윈도우 ${at}에는 최댓값이 여럿이며, 그중 행 우선 순서로 첫 번째를 고릅니다. ${loses}`;
 }
 
 export function unweighted({ sample, samples }) {
@@ -112,9 +112,9 @@ export function unweighted({ sample, samples }) {
 }
 
 export function saturated({ softmax, count, held, value, target }) {
-  const what = softmax ? "소프트맥스가 포화되어 있습니다" : "손실이 가장 작은 곳에 있습니다";
+  const what = softmax ? "소프트맥스가 포화되어 있습니다" : "손실이 최솟값에 있습니다";
   const times = count > 1 ? `여기에서 이어지는 출력 ${whole(count)}개 모두에서 ` : "";
-  return `${times}${what}: ${held} = ${number(value)}, ${target}의 값도 같습니다.`;
+  return `${times}${what}: ${held} = ${number(value)}이고, ${target}의 값도 같습니다.`;
 }
 
 export function unread({ layer, count, place }) {
@@ -128,7 +128,7 @@ const allOf = (what, unit, { count, of }) =>
 
 export function functionClosed({ layer, relu, element, value, count, of }) {
   const where = of === 1 ? "" : `가는 길에 있는 ${allOf("위치", "곳", { count, of })}에서 `;
-  const is = relu ? `${layer} 층이 닫혀 있습니다` : `${layer} 층의 함수가 평평합니다`;
+  const is = relu ? `${layer} 층이 닫혀 있습니다` : `${layer} 층의 함수가 평평합니다(기울기 0)`;
   const held = `${element} = ${number(value)}`;
   return count > 1 ? `${where}${is}(예: ${held}).` : `${where}${is}: ${held}.`;
 }
@@ -151,12 +151,12 @@ export function zeroInputs({ layer, element, count, of }) {
 // -- 곱은 0이 아니지만 합이 0인 것 ------------------------------------------------------------------
 
 export function tooPrecise({ element, total }) {
-  return `${isZero(element)} 곱의 합(${number(total)})이 이 정밀도로 나타낼 수 있는 어떤 수보다도 작습니다.`;
+  return `${isZero(element)} 곱의 합(${number(total)})이 이 정밀도로 나타낼 수 있는 가장 작은 수보다도 작습니다.`;
 }
 
 export function rounded({ element, nonzero, total }) {
-  const products = nonzero > 1 ? `0이 아닌 곱 ${whole(nonzero)}개의 합` : "하나뿐인 0이 아닌 곱";
-  return `${isZero(element)} ${products}(${number(total)})이 계산할 때 반올림으로 사라졌습니다.`;
+  const products = nonzero > 1 ? `0이 아닌 곱 ${whole(nonzero)}개의 합` : "0이 아닌 유일한 곱";
+  return `${isZero(element)} ${products}(${number(total)})이 계산 중의 반올림으로 사라졌습니다.`;
 }
 
 export function cancelled({ element, nonzero, magnitude }) {
@@ -167,12 +167,12 @@ export function cancelled({ element, nonzero, magnitude }) {
 
 /** 0인 값: 어디에서 넘겨받았고, 무엇이 0으로 만들었는지. */
 export function zeroValue({ element, chain, made }) {
-  const handed = chain.length ? ` ${chain.join(" 원소에서, 그 값은 다시 ")} 원소에서 넘겨받았습니다.` : "";
+  const handed = chain.length ? ` 이 값은 ${chain.join(" 원소에서, 그 값은 다시 ")} 원소에서 왔습니다.` : "";
   return `${isZero(element)}${handed} ${made}`;
 }
 
 export function givenZero({ element }) {
-  return `${element}의 값은 그렇게 주어졌습니다.`;
+  return `${element}의 값은 0으로 주어졌습니다.`;
 }
 
 export function lossZero() {
@@ -180,7 +180,7 @@ export function lossZero() {
 }
 
 export function functionZero({ layer, relu, input, value }) {
-  return `${relu ? `${layer} 층이 닫았습니다` : `그곳에서 ${layer} 층의 함수가 평평합니다`}: 입력 ${input} = ${number(value)}.`;
+  return `${relu ? `${layer} 층이 닫혀 있습니다` : `그곳에서 ${layer} 층의 함수가 평평합니다`}: 입력 ${input} = ${number(value)}.`;
 }
 
 export function droppedZero({ layer, mask }) {
@@ -203,5 +203,5 @@ export function unreachedZero({ layer }) {
 export function productsZero({ count, kinds }) {
   const names = { mask: "마스크", weights: "가중치", inputs: "입력" };
   const told = kinds.map(([kind, times]) => `${names[kind]} ${whole(times)}번`);
-  return `곱 ${whole(count)}개에 저마다 0인 인수가 있습니다: ${told.join(", ")}.`;
+  return `곱 ${whole(count)}개 모두에 0인 인수가 있습니다: ${told.join(", ")}.`;
 }
