@@ -135,7 +135,7 @@ def test_resuming_takes_no_other_options(recipe: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_over_takes_more_epochs(recipe: Path, tmp_path: Path) -> None:
-    """Without a schedule as if there had been so many from the start; the run's recipe says them."""
+    """Without a schedule as if there had been so many from the start; its recipe says them."""
     plain = RECIPE[: RECIPE.index("[schedule]")] + RECIPE[RECIPE.index("[augmentation]") :]
     recipe.write_text(plain.replace("patience = 3", "patience = 30"))
     out, whole = tmp_path / "run", tmp_path / "whole"
@@ -157,7 +157,7 @@ def test_a_run_that_is_over_takes_more_epochs(recipe: Path, tmp_path: Path) -> N
 def test_a_schedule_that_gets_longer_is_said_and_noted(recipe: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     run("train", str(recipe), "--epochs", "2", "--out", str(out), "--quiet")
-    done = run("train", "--resume", str(out), "--epochs", "4", "--quiet")
+    done = run("train", "--resume", str(out), "--epochs", "4")
     assert done.exit_code == 0, done.output
     assert "gradtrail: the schedule OneCycle runs over the whole training, which has" in done.output
     assert (
