@@ -160,6 +160,24 @@ def test_evaluate_takes_the_run_s_images_or_others(pictures: Path, trained: Path
     assert "there are no test images" in run("evaluate", trained, "--split", "test").output
 
 
+def test_evaluate_lists_the_files_that_are_wrong(trained: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "wrong.csv"
+    done = run("evaluate", trained, "--split", "train", "--wrong", listed)
+    assert done.exit_code == 0, done.output
+    part, classes = Run(trained).data.train, Run(trained).network.classes
+    taken = Run(trained).network.predict(unit(part.read(np.arange(len(part))))).argmax(1)
+    wrong = np.flatnonzero(taken != part.y)
+    rows = list(csv.DictReader(listed.read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == len(wrong) > 0
+    assert f"{len(wrong)} mistakes listed in {listed}" in done.output
+    found = {(r["sample"], r["file"], r["label"], r["taken_for"]) for r in rows}
+    assert found == {
+        (str(n), str(part.paths[n]), classes[part.y[n]], classes[taken[n]]) for n in wrong
+    }
+    shares = [float(row["probability"]) for row in rows]
+    assert shares == sorted(shares, reverse=True)
+
+
 def test_questions_to_a_run_read_its_pictures(trained: Path) -> None:
     shown = run("why", trained, "dconv1.weight[2,0,1,1]")
     assert shown.exit_code == 0, shown.output

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.train import Confusion
+from gradtrail.train import Confusion, mistakes
 
 from .common import ENGINES, data, network, plain, trained
 
@@ -128,3 +128,45 @@ def test_it_is_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG"
     axes = found.plot().axes[0]
     assert [t.get_text() for t in axes.texts] == ["1", "", "1", "1"]
+
+
+# -- mistakes ----------------------------------------------------------------------------------
+
+
+def biased() -> gt.Network:
+    """Takes what is bright for class 1, with probability 1/(1 + exp(−x)), and the rest for 0."""
+    net = gt.Network((1, 1, 1), [gt.Flatten(), gt.Linear(2)], dtype=np.float64)
+    net.parameters["fc1.weight"] = np.array([[0.0], [1.0]])
+    net.parameters["fc1.bias"] = np.array([0.0, 0.0])
+    return net
+
+
+def test_mistakes_are_listed_the_surest_first(tmp_path: Path) -> None:
+    x = np.array([-2.0, -1.0, 1.0, 2.0, 3.0]).reshape(5, 1, 1, 1)
+    found = mistakes(biased(), (x, [0, 1, 0, 0, 1]), classes=("dark", "bright"), batch_size=2)
+    assert found.samples.tolist() == [3, 1, 2]
+    assert (len(found), found.total) == (3, 5)
+    shares = [1 / (1 + np.exp(-value)) for value in (2, 1, 1)]
+    assert [m.probability for m in found] == pytest.approx(shares)
+    assert [(m.label, m.taken, m.file) for m in found] == [
+        ("dark", "bright", ""),
+        ("bright", "dark", ""),
+        ("dark", "bright", ""),
+    ]
+    assert str(found).splitlines()[0] == "3 of 5 samples are wrong"
+    found.save(tmp_path / "wrong.csv")
+    assert (tmp_path / "wrong.csv").read_text().splitlines() == [
+        "sample,file,label,taken_for,probability",
+        "3,,dark,bright,0.880797",
+        "1,,bright,dark,0.731059",
+        "2,,dark,bright,0.731059",
+    ]
+
+
+def test_no_mistakes_are_an_empty_list(tmp_path: Path) -> None:
+    x = np.array([-1.0, 1.0]).reshape(2, 1, 1, 1)
+    found = mistakes(biased(), (x, [0, 1]))
+    assert (len(found), list(found)) == (0, [])
+    assert str(found) == "0 of 2 samples are wrong"
+    with pytest.raises(gt.ArgumentError, match="mistakes: 3 classes are named, but the network ha"):
+        mistakes(biased(), (x, [0, 1]), classes=("a", "b", "c"))

@@ -23,7 +23,7 @@ from ..network import Network
 from ..runs import Run
 from ..runs.folder import RECIPE
 from ..tables import Table
-from ..train import confusion
+from ..train import confusion, mistakes
 from .common import one_error
 from .run import network_at, pair_of
 
@@ -164,6 +164,11 @@ def _shown(answers: list[Answer], top: int, form: str) -> str:
 @click.option("--engine", help="What computes: cpu or reference.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Also draw the matrix into a file.")
+@click.option(
+    "--wrong",
+    type=click.Path(path_type=Path),
+    help="Also list what is taken for another class in a CSV file, the surest mistakes first.",
+)
 @one_error
 def evaluate_command(
     run: Path,
@@ -173,10 +178,13 @@ def evaluate_command(
     engine: str | None,
     as_json: bool,
     plot: Path | None,
+    wrong: Path | None,
 ) -> None:
     """Print how often RUN's network is right, and which classes it takes for which.
 
     Example: gradtrail evaluate runs/images-cnn-1 --data other-photos --plot confusion.png
+
+    Example: gradtrail evaluate runs/images-cnn-1 --wrong wrong.csv
     """
     held = pair_of(run, data, data_path, split)
     found = confusion(held.network, held.pair, classes=held.network.classes, engine=engine)
@@ -187,3 +195,7 @@ def evaluate_command(
         click.echo(f"{found}\non {held.told}")
     if plot is not None:
         found.plot(plot)
+    if wrong is not None:
+        listed = mistakes(held.network, held.pair, classes=held.network.classes, engine=engine)
+        listed.save(wrong)
+        click.echo(f"{len(listed):,} mistakes listed in {wrong}", err=as_json)

@@ -24,7 +24,7 @@ from ..errors import FileError
 from ..files import opened
 from .reasons import Beyond, Refused
 
-__all__ = ["DTYPES", "MOST_BYTES", "Arrays", "text"]
+__all__ = ["Arrays", "DTYPES", "MOST_BYTES", "text"]
 
 MOST_BYTES = 1 << 30
 """Of the model's file, and of all arrays beside it."""

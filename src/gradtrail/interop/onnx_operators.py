@@ -19,7 +19,7 @@ from .onnx_sizes import SIZES, computed
 from .onnx_view import View
 from .values import BATCH, Padded, Refused, Value, Weights
 
-__all__ = ["OPERATORS", "Converter"]
+__all__ = ["Converter", "OPERATORS"]
 
 Converter = Callable[[Builder, View], Any]
 """From the builder and a node's `View` to what the node gives."""

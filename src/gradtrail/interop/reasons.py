@@ -15,7 +15,7 @@ from typing import Final, final
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 
-__all__ = ["LOST", "Beyond", "Lost", "Reasons", "Refused"]
+__all__ = ["Beyond", "LOST", "Lost", "Reasons", "Refused"]
 
 _MOST_SHOWN = 12
 

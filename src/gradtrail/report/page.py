@@ -16,7 +16,6 @@ from ..data.progress import Progress
 from ..engines import engine_for
 from ..errors import FileError
 from ..files import write_bytes
-from ..layers.losses import log_softmax
 from ..network import Network
 from ..runs import Run
 from ..runs.folder import RECIPE
@@ -25,6 +24,7 @@ from ..trace import influence, trace
 from ..trace.ranking import Ranked
 from ..train import Confusion, History
 from ..train.metrics import confusion
+from ..train.misclassified import mistakes
 from .pictures import as_pixels, curves, filters, picture
 from .style import PAGE, STYLE
 
@@ -218,24 +218,19 @@ def _called(part: Part, place: int) -> str:
 
 def _mistakes(network: Network, held: Part, classes: tuple[str, ...]) -> list[str]:
     """The images that are wrong with the greatest certainty."""
-    y = labels_of(held)
-    certain, taken = np.empty(len(y)), np.empty(len(y), np.int64)
-    for at in range(0, len(y), 1024):
-        places = np.arange(at, min(at + 1024, len(y)))
-        share = np.exp(log_softmax(network.predict(arrays_of(held, places)[0])))
-        taken[places] = share.argmax(axis=1)
-        certain[places] = share.max(axis=1)
-    wrong = np.flatnonzero(taken != y)
-    if not len(wrong):
+    found = mistakes(network, held, classes=classes)
+    if not found:
         return [_paragraph("There are none.")]
-    worst = wrong[np.argsort(-certain[wrong], kind="stable")][:_MISTAKES]
+    worst = found.samples[:_MISTAKES]
     x, _ = arrays_of(held, worst)
     told = (
-        f"{classes[y[n]]}, taken for {classes[taken[n]]} ({certain[n]:.0%}); {_called(held, n)}"
-        for n in worst
+        f"{m.label}, taken for {m.taken} ({m.probability:.0%}); {_called(held, m.sample)}"
+        for m in found
     )
-    above = f"{len(wrong):,} of {len(y):,} images are wrong; these with the greatest certainty:"
-    return [_paragraph(above), _gallery(zip(x, told, strict=True))]
+    above = (
+        f"{len(found):,} of {found.total:,} images are wrong; these with the greatest certainty:"
+    )
+    return [_paragraph(above), _gallery(zip(x, told, strict=False))]
 
 
 def _filters(network: Network) -> list[str]:

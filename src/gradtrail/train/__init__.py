@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .checkpoints import Checkpoints
     from .logs import CSVLog, JSONLinesLog
     from .metrics import Confusion, confusion
+    from .misclassified import Mistakes, mistakes
     from .tensorboard import TensorBoardLog
     from .watched import Watched, load_watched
 
@@ -29,6 +30,7 @@ __all__ = [
     "EarlyStopping",
     "History",
     "JSONLinesLog",
+    "Mistakes",
     "Observer",
     "OneCycle",
     "Optimizer",
@@ -41,6 +43,7 @@ __all__ = [
     "confusion",
     "evaluate",
     "load_watched",
+    "mistakes",
     "train",
 ]
 
@@ -50,6 +53,7 @@ _LATER = {
     **dict.fromkeys(("CSVLog", "JSONLinesLog"), "logs"),
     "TensorBoardLog": "tensorboard",
     **dict.fromkeys(("Confusion", "confusion"), "metrics"),
+    **dict.fromkeys(("Mistakes", "mistakes"), "misclassified"),
     **dict.fromkeys(("Watched", "load_watched"), "watched"),
 }
 

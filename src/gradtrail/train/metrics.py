@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..engines import Engine
     from ..network import Network
 
-__all__ = ["Confusion", "confusion"]
+__all__ = ["Confusion", "confusion", "names_of", "taken_for"]
 
 _DRAWN = 24
 """Up to how many classes the numbers are written into the picture."""
@@ -161,7 +161,7 @@ class Confusion(Shown):
         return saved(drawn, path)
 
 
-def _taken(outputs: np.ndarray, batch: Batch) -> np.ndarray:
+def taken_for(outputs: np.ndarray, batch: Batch) -> np.ndarray:
     """The class of each sample's greatest output, (n,).
 
     Raises:
@@ -174,6 +174,25 @@ def _taken(outputs: np.ndarray, batch: Batch) -> np.ndarray:
             "for one in its weights and in the samples"
         )
     return np.asarray(outputs.argmax(axis=1))
+
+
+def names_of(
+    what: str, network: Network, data: Any, classes: Sequence[str] | None
+) -> tuple[str, ...]:
+    """A name for each of the network's outputs: as given, as the images have them, or numbers.
+
+    Raises:
+        ArgumentError: not as many names as the network has outputs.
+    """
+    outputs = network.system(1, loss=CrossEntropy()).shapes[network.output_name][1]
+    names = classes if classes is not None else getattr(data, "classes", None)
+    if names is None:
+        return network.classes or tuple(map(str, range(outputs)))
+    if len(names) != outputs:
+        raise ArgumentError(
+            f"{what}: {len(names)} classes are named, but the network has {outputs} outputs"
+        )
+    return tuple(names)
 
 
 def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -194,7 +213,7 @@ def confusion(
     Args:
         network: is not changed.
         data: samples and labels, or `gt.data.Images` such as a folder.
-        classes: their names; by default those of the images, or numbers.
+        classes: their names; by default those of the images, or the network's, or numbers.
         batch_size: how many samples are computed at once.
         engine: None for the default, "cpu", "reference", or an engine object.
 
@@ -211,14 +230,9 @@ def confusion(
     positive("confusion", batch_size=batch_size)
     loss, runs = CrossEntropy(), engine_for(engine, network)
     feed = feed_for(network, data, loss, runs)
-    outputs = network.system(1, loss=loss).shapes[network.output_name][1]
-    names = classes if classes is not None else getattr(data, "classes", None)
-    if names is not None and len(names) != outputs:
-        raise ArgumentError(
-            f"confusion: {len(names)} classes are named, but the network has {outputs} outputs"
-        )
+    names = names_of("confusion", network, data, classes)
     with closing(feed.in_order(batch_size)) as batches:
-        taken = [_taken(runs.predict(network, batch.x), batch) for batch in batches]
+        taken = [taken_for(runs.predict(network, batch.x), batch) for batch in batches]
     true = loss.classes(feed.y)
     assert true is not None
-    return Confusion.of(true, np.concatenate(taken), outputs if names is None else names)
+    return Confusion.of(true, np.concatenate(taken), names)
