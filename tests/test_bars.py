@@ -115,3 +115,21 @@ def test_the_line_in_a_terminal_fits_it(
         assert " 97 %  loss 0.1234" in written
         assert ("accuracy" in written, "images/s" in written) == (width >= 60, width >= 80)
         shown.close()
+
+
+def test_what_is_counted_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gradtrail.data import progress as reading
+
+    kept = Kept()
+    monkeypatch.setattr(reading, "bar", lambda: Bar(kept, lambda: 0.0))
+    for unit, total in (("images", 1000), ("parts", 8), ("bytes", 9_900_000), ("bytes", None)):
+        with reading.Progress("reading", total, unit) as shown:
+            shown.to(2, total)
+            if total is not None:
+                shown.to(total, total)
+    assert [line.parts[0] for line in kept.lines if line.parts] == [
+        *("0 of 1,000 images", "1,000 of 1,000 images"),
+        *("0 of 8 parts", "8 of 8 parts"),
+        *("0 bytes of 9.9 MB", "9.9 MB of 9.9 MB"),
+        "0 bytes",
+    ]

@@ -170,9 +170,44 @@ def test_it_prints_draws_and_goes_out_as_json(tmp_path: Path) -> None:
         assert (tmp_path / "i.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_classes_and_files_are_named() -> None:
+    """In the table, in JSON and under the pictures; by number where nobody knows a name."""
+    net, x, y, _ = trained()
+    names = [f"digit {n}" for n in range(CLASSES)]
+    files = [
+        f"photos/{label}/a-long-name-of-a-picture-{n:03}.png" for n, label in enumerate(y[:60])
+    ]
+    got = gt.influence(net, (x[:60], y[:60]), classes=names, files=files)
+    first = got.top(1)[0]
+    n, label, predicted = first.sample, first.label, first.predicted
+    assert (first.label_name, first.predicted_name) == (f"digit {label}", f"digit {predicted}")
+    told = got.to_dict(1)["ranking"][0]
+    assert (told["label"], told["label_name"], told["file"]) == (label, f"digit {label}", files[n])
+    row = got.text(1).splitlines()[3].split("   ")
+    assert [part.strip() for part in row if part.strip()][1:3] == list(first.told)
+    assert files[n] in row[-1]
+    title = f"a-long-nam…re-{n:03}.png\ndigit {label}, seen as digit {predicted}"
+    assert got.plot(k=1).axes[0].get_title() == title
+    plain = gt.influence(net, (x[:60], y[:60]))
+    assert plain.plot(k=1).axes[0].get_title() == f"{n}\n{label}, seen as {predicted}"
+    assert plain.top(1)[0].file is None
+    net.classes = names
+    assert gt.influence(net, (x[:60], y[:60])).top(1)[0].told == first.told
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
+        (
+            lambda n, d: gt.influence(n, d, classes=["a"]),
+            gt.ArgumentError,
+            "1 classes are named, but the network has 10 outputs",
+        ),
+        (
+            lambda n, d: gt.influence(n, d, files=["a.png"]),
+            gt.ArgumentError,
+            "1 files are named for 20 samples",
+        ),
         (
             lambda n, d: gt.influence(n, d, of="conv7"),
             gt.UnknownNameError,

@@ -278,16 +278,11 @@ def influence_command(
     """
     network, x, y, paths = data_of(run, data, data_path, split)
     bar = sys.stderr.isatty() and not as_json
-    found = influence(network, (x, y), of=part, engine=engine, progress=bar)
+    found = influence(network, (x, y), of=part, engine=engine, progress=bar, files=paths)
     if as_json:
-        told = found.to_dict(top, by)
-        for entry in told["ranking"] if paths else ():
-            entry["file"] = paths[entry["sample"]]
-        _print(told)
+        _print(found.to_dict(top, by))
     else:
         click.echo(found.text(top, by))
-        for ranked in found.top(top, by) if paths else ():
-            click.echo(f"sample {ranked.sample} is {paths[ranked.sample]}")
     if plot is not None:
         found.plot(plot, k=top, by=by)
         click.echo(f"picture in {plot}", err=as_json)

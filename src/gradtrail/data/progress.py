@@ -88,11 +88,11 @@ class Progress:
             tell(self.text)
 
     def _count(self) -> str:
-        """`5 of 10 images`, `3.1 MB of 9.9 MB`."""
+        """`5 of 10 images`, `2 of 8 parts`, `3.1 MB of 9.9 MB`."""
         of = "" if self.total is None else f" of {self._amount(self.total)}"
         if self.unit == "bytes":
             return f"{self._amount(self._done)}{of}"
-        return f"{self._done:,}{of} images"
+        return f"{self._done:,}{of} {self.unit}"
 
     def _amount(self, number: int) -> str:
         from rich.filesize import decimal

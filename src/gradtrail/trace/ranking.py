@@ -13,10 +13,10 @@ each sample's own gradient is beside it. Neither makes the gradients of a linear
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +43,7 @@ RANKINGS = ("surprise", "pull", "against")
 """What samples can be ranked by, most first; `against` is by the gradient's inner product with the
 mean gradient, most negative first."""
 
-_SHOWN, _DRAWN = 20, 100
+_SHOWN, _DRAWN, _NAME = 20, 100, 20
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class Ranked:
         surprise: its loss.
         pull: the norm of its gradient.
         agreement: the cosine with the mean gradient, −1 to 1.
+        label_name, predicted_name: what these classes are called; None where nobody knows.
+        file: where the sample is from; None likewise.
     """
 
     sample: int
@@ -65,6 +67,16 @@ class Ranked:
     surprise: float
     pull: float
     agreement: float
+    label_name: str | None = None
+    predicted_name: str | None = None
+    file: str | None = None
+
+    @property
+    def told(self) -> tuple[str, str]:
+        """Label and prediction as they are written: by name, or by number, or empty."""
+        label = "" if self.label is None else str(self.label)
+        predicted = "" if self.predicted is None else str(self.predicted)
+        return self.label_name or label, self.predicted_name or predicted
 
 
 class Influence(Shown):
@@ -78,6 +90,8 @@ class Influence(Shown):
         pull: (N,) float64.
         along: (N,) float64, the inner product with the mean gradient.
         mean: the norm of the mean gradient.
+        classes: the classes' names; empty where they have none.
+        files: the samples' files; empty where they have none.
     """
 
     def __init__(
@@ -89,9 +103,12 @@ class Influence(Shown):
         pull: np.ndarray,
         along: np.ndarray,
         mean: float,
+        classes: Sequence[str] = (),
+        files: Sequence[str] = (),
     ) -> None:
         self.of, self.outputs, self._samples = of, outputs, samples
         self.surprise, self.pull, self.along, self.mean = surprise, pull, along, mean
+        self.classes, self.files = tuple(classes), tuple(files)
 
     def __len__(self) -> int:
         return len(self.surprise)
@@ -131,21 +148,29 @@ class Influence(Shown):
         classes = self._samples.classes
         label = None if classes is None else int(classes[n])
         predicted = None if classes is None else int(self.outputs[n].argmax())
-        numbers = (float(a[n]) for a in (self.surprise, self.pull, self.agreement))
-        return Ranked(int(n), label, predicted, *numbers)
+        surprise, pull, agreement = (
+            float(a[n]) for a in (self.surprise, self.pull, self.agreement)
+        )
+        ranked = Ranked(int(n), label, predicted, surprise, pull, agreement)
+        if self.classes and label is not None and predicted is not None:
+            names = self.classes[label], self.classes[predicted]
+            ranked = replace(ranked, label_name=names[0], predicted_name=names[1])
+        return replace(ranked, file=self.files[n]) if self.files else ranked
 
     def text(self, k: int = _SHOWN, by: str = "surprise") -> str:
         """The first k of a ranking as a table."""
         return self._table(k, by).text()
 
     def _table(self, k: int = _SHOWN, by: str = "surprise") -> Table:
-        heads = (">sample", ">label", ">predicted", ">surprise", ">pull", ">agreement")
+        mark = "" if self.classes else ">"
+        heads = [">sample", f"{mark}label", f"{mark}predicted", ">surprise", ">pull", ">agreement"]
+        heads += ["file"] if self.files else []
         rows = [
             (
                 str(r.sample),
-                "" if r.label is None else str(r.label),
-                "" if r.predicted is None else str(r.predicted),
+                *r.told,
                 *(number(v, 3) for v in (r.surprise, r.pull, r.agreement)),
+                *([] if r.file is None else [r.file]),
             )
             for r in self.top(k, by)
         ]
@@ -189,8 +214,10 @@ class Influence(Shown):
             axes.set_axis_off()
         for axes, one in zip(panels, ranked, strict=False):
             show_image(axes, self._samples.x[one.sample])
-            told = "" if one.label is None else f"\n{one.label}, seen as {one.predicted}"
-            axes.set_title(f"{one.sample}{told}", size=7)
+            label, predicted = one.told
+            told = f"\n{label}, seen as {predicted}" if label else ""
+            name = one.sample if one.file is None else _shortened(PurePath(one.file).name)
+            axes.set_title(f"{name}{told}", size=7)
         drawn.suptitle(f"by {by}" + (f", on {self.of}" if self.of else ""), size=9)
         return saved(drawn, path)
 
@@ -204,6 +231,8 @@ def influence(
     batch_size: int = 256,
     engine: str | Engine | None = None,
     progress: bool = False,
+    classes: Sequence[str] | None = None,
+    files: Sequence[str] | None = None,
 ) -> Influence:
     """What every sample of the data does to a network as it is now, in evaluation.
 
@@ -218,6 +247,8 @@ def influence(
         batch_size: how many samples are computed at once.
         engine: None for the default, "cpu", "reference", or an engine object.
         progress: a bar in a terminal or a notebook.
+        classes: their names; by default the network's or those of the images.
+        files: the samples' names; by default the images' files.
 
     Returns:
         Each sample's surprise, pull and agreement, and rankings by them.
@@ -230,6 +261,7 @@ def influence(
     loss, runs = loss_for(loss), engine_for(engine, network)
     samples = Samples.of(network, data, loss)
     names, place = _chosen(network, of)
+    called, files = _names(network, data, samples, classes, files)
     targets = loss.targets(samples.y, (len(samples), *samples.outputs))
     scale = 1.0 if samples.even else loss.scale(samples.y)
     with showing(progress) as shown:
@@ -250,7 +282,39 @@ def influence(
     size = np.linalg.norm(np.concatenate([mean[n][within].ravel() for n in names]))
     outputs = network.predict(samples.x, batch_size=batch_size, engine=runs)
     surprise = _losses(network, samples, outputs, targets["T"])
-    return Influence(of, samples, outputs, surprise, np.sqrt(squares), along, float(size))
+    pull = np.sqrt(squares)
+    return Influence(of, samples, outputs, surprise, pull, along, float(size), called, files)
+
+
+def _names(
+    network: Network,
+    data: Any,
+    samples: Samples,
+    classes: Sequence[str] | None,
+    files: Sequence[str] | None,
+) -> tuple[Sequence[str], Sequence[str]]:
+    """What the classes and the samples are called; empty where nobody knows.
+
+    Raises:
+        ArgumentError: not as many names as there are classes, or samples.
+    """
+    if classes is None:
+        found = network.classes or getattr(data, "classes", None) or ()
+        classes = found if len(found) == samples.outputs[0] else ()
+    elif len(classes) != samples.outputs[0]:
+        raise ArgumentError(
+            f"influence: {len(classes)} classes are named, but the network has "
+            f"{samples.outputs[0]} outputs"
+        )
+    files = getattr(data, "paths", ()) if files is None else files
+    if files and len(files) != len(samples):
+        raise ArgumentError(f"influence: {len(files)} files are named for {len(samples)} samples")
+    return [str(name) for name in classes], [str(name) for name in files]
+
+
+def _shortened(name: str) -> str:
+    """A file's name as it fits under a small picture."""
+    return name if len(name) <= _NAME else f"{name[: _NAME // 2]}…{name[-(_NAME // 2) :]}"
 
 
 def _beside(
