@@ -46,8 +46,8 @@ ALLOWED = {
         *("layers", "network", "optional", "reach", "tables"),
     ),
     "train": (
-        *("bars", "data", "engines", "equation", "errors", "figures", "files", "forking"),
-        *("layers", "notebook", "optional", "streams", "tables", "trace"),
+        *("architecture", "bars", "data", "engines", "equation", "errors", "figures"),
+        *("files", "forking", "layers", "notebook", "optional", "streams", "tables", "trace"),
     ),
     "runs": (
         *("architecture", "data", "engines", "errors", "files"),

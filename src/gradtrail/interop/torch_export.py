@@ -73,23 +73,32 @@ class Call:
     name: str | None = None
 
 
-def to_torch(network: Network) -> Any:
+def to_torch(network: Network, *, like: Any = None) -> Any:
     """The network as a `torch.nn.Module` with copies of its weights and running statistics.
 
-    Its layers are attributes under our names, so its state has the keys of a file that
+    With `like`, it is a copy of that module, of its own class and under its own names; what is not
+    in the network (modes, frozen parameters, `num_batches_tracked`) is as it is there.
+
+    Otherwise its layers are attributes under our names, so its state has the keys of a file that
     `Network.save` wrote, and `load_state_dict` takes that file strictly. It starts in training
     mode, as every module; `.eval()` gives what `Network.predict` gives.
 
     Args:
         network: any network.
+        like: the module that `from_torch` made the network of, or one that computes the same.
 
     Returns:
-        A `torch.fx.GraphModule`: it can be trained, printed, copied and pickled; `.code` shows its
-        forward.
+        The copy; without `like`, a `torch.fx.GraphModule`: it can be trained, printed, copied and
+        pickled; `.code` shows its forward.
 
     Raises:
-        ArgumentError: PyTorch is missing, or a layer has a name that a module cannot have.
+        ArgumentError: PyTorch is missing, or a layer has a name that a module cannot have, or
+            `like` is another network; the first layer that differs is named.
     """
+    if like is not None:
+        from .torch_like import filled_like
+
+        return filled_like(network, like)
     torch = needed("torch", "to_torch")
     fx = needed("torch.fx", "to_torch")
     made, calls = calls_of(network)

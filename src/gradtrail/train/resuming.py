@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, warn
+from ..architecture import difference, network_from
+from ..errors import ArgumentError, GradtrailError, warn
 from .checkpoints import Checkpoints, Found
 from .inspection import inspect
 from .origin import origin, parted
@@ -95,8 +96,17 @@ def _same(
         ("engine", engine.settings()),
         *zip(("data", "validation"), identities, strict=True),
     ):
-        for difference in differences(about[what], now, "" if what == "course" else what):
-            raise ArgumentError(f"{found.path} is of another training: {difference}")
+        for apart in differences(about[what], now, "" if what == "course" else what):
+            layer = _layer(about[what], network) if what == "architecture" else None
+            raise ArgumentError(f"{found.path} is of another training: {layer or apart}")
+
+
+def _layer(kept: Any, network: Network) -> str | None:
+    """Where a checkpoint's network is another, if it describes one."""
+    try:
+        return difference(network_from(kept), network)
+    except (GradtrailError, RecursionError):
+        return None
 
 
 def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:

@@ -1,0 +1,48 @@
+"""Weights back into the class that somebody wrote: a trained network in a copy of their module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..architecture import difference
+from ..errors import ArgumentError
+from ..network import Network
+from ..optional import needed
+from .torch_import import imported
+from .torch_tracing import copied, whole
+
+__all__ = ["filled_like"]
+
+
+def filled_like(network: Network, module: Any) -> Any:
+    """A copy of a module with a network's weights and running statistics under its own names.
+
+    The module is imported as `from_torch` imports it, comparison included; so where each array
+    belongs is known, and that the two compute alike.
+
+    Args:
+        network: what `from_torch` made of this module or of one like it, trained since; or any
+            other with the same layers, whatever they are called.
+        module: stays as it is.
+
+    Raises:
+        ArgumentError: it is another network; the first layer that differs is named.
+    """
+    torch = needed("torch", "to_torch")
+    found = imported(module, network.input_shape, "to_torch")
+    apart = difference(found.network, network, named=False)
+    if apart is not None:
+        raise ArgumentError(f"to_torch: like is another network: {apart}")
+    names = dict(zip((s.name for s in found.network.steps), network.steps, strict=True))
+    made = copied(module, torch)
+    parts = whole(made, torch)
+    state = {**dict(parts.named_parameters()), **dict(parts.named_buffers())}
+    held = {**network.parameters, **network.buffers}
+    with torch.no_grad():
+        for name, path in found.arrays.items():
+            layer, _, key = name.rpartition(".")
+            array = torch.tensor(held[f"{names[layer].name}.{key}"])
+            state[path].copy_(array.reshape(state[path].shape))
+    for parameter in made.parameters():
+        parameter.grad = None
+    return made
