@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from functools import cache
 from pathlib import Path
@@ -191,6 +192,7 @@ def test_classes_and_files_are_named() -> None:
     plain = gt.influence(net, (x[:60], y[:60]))
     assert plain.plot(k=1).axes[0].get_title() == f"{n}\n{label}, seen as {predicted}"
     assert plain.top(1)[0].file is None
+    net = copy.deepcopy(net)
     net.classes = names
     assert gt.influence(net, (x[:60], y[:60])).top(1)[0].told == first.told
 
