@@ -24,6 +24,7 @@ nbformat = pytest.importorskip("nbformat")
 SETUP = """
 import copy
 import gradtrail as gt
+from gradtrail.train import mistakes
 
 train, test = gt.data.digits()
 layers = [gt.Conv2d(2, 3), gt.ReLU(), gt.MaxPool2d(2), gt.Flatten(), gt.Linear(10)]
@@ -50,6 +51,7 @@ PRINTED = {
     "Watched": "history.watched['conv1.weight[1,0,1,1]']",
     "Confusion": "confusion",
     "Influence": "influence",
+    "Mistakes": "mistakes(net, (x, y))",
     "Trace": "t",
     "Values": "t.value",
     "Gradients": "t.grad",
@@ -194,6 +196,7 @@ def test_no_cell_writes_to_standard_error(outputs: Any) -> None:
 
 
 def test_every_printed_class_is_here() -> None:
+    """A new one gets a line in `PRINTED`."""
     kinds = set()
     for module in pkgutil.walk_packages(gt.__path__, "gradtrail."):
         held = importlib.import_module(module.name)
