@@ -233,7 +233,14 @@ ARGUMENTS = {
         lambda: gt.ConvTranspose2d(5, 3, stride=2, output_padding=2),
         "output_padding=2 must be smaller than stride=2 or dilation=1",
     ),
-    "pool padding": (lambda: gt.MaxPool2d(2, 2, 2), "padding=2 is more than half of kernel_size=2"),
+    "pool padding": (
+        lambda: gt.MaxPool2d(2, 2, 2),
+        "padding=2 is more than half of kernel_size=2; at most 1 is taken, whatever the dilation",
+    ),
+    "dilated pool padding": (
+        lambda: gt.MaxPool2d(3, padding=(1, 2), dilation=2),
+        "padding=2 is more than half of kernel_size=3; at most 1 is taken, whatever the dilation",
+    ),
     "dropout": (lambda: gt.Dropout(1.0), "p must be at least 0 and below 1, got 1.0"),
     "eps": (lambda: gt.BatchNorm2d(eps=0), "eps must be above 0, got 0"),
     "momentum": (lambda: gt.BatchNorm2d(momentum=2), "momentum must lie between 0 and 1, got 2"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 from onnx_models import drawn, model, node
 
 import gradtrail as gt
 
 W, B = drawn(4, 3, 3, 3), drawn(4)
+NONE = numpy_helper.from_array(np.zeros(0, np.int64))
 ZERO, HALF, ROOT, ONE = (np.array(n, np.float32) for n in (0.0, 0.5, 2**0.5, 1.0))
 
 
@@ -68,6 +69,48 @@ SPELLINGS: dict[str, tuple[Any, list[Any]]] = {
     "conv-pads-beyond-use": (
         conv(pads=[1, 1, 0, 1], strides=[2, 2]),
         [gt.Conv2d(4, 3, padding=1, stride=2)],
+    ),
+    "conv-no-bias-as-zeros": (  # as PyTorch's exporter writes it with optimize=False
+        model([node("Shape", "w", "k", start=0, end=1), node("Constant", "", "none", value=NONE),
+               node("Expand", "k none", "s"), node("CastLike", "zero x", "z"),
+               node("Expand", "z s", "b"), node("Conv", "x w b", "y")],
+              {"w": W, "zero": np.array(0, np.float64)}),
+        [gt.Conv2d(4, 3, bias=False)],
+    ),
+    "conv-no-bias-of-shape": (
+        model([node("Shape", "w", "k", end=1), node("ConstantOfShape", "k", "b"),
+               node("Conv", "x w b", "y")], {"w": W}),
+        [gt.Conv2d(4, 3, bias=False)],
+    ),
+    "conv-bias-made": (
+        model([node("Expand", "half k", "b"), node("Conv", "x w b", "y")],
+              {"w": W, "half": HALF, "k": ints(4)}),
+        [gt.Conv2d(4, 3)],
+    ),
+    "conv-bias-zeros-of-the-file": (  # a bias may start with zeros, and is one
+        model([node("Conv", "x w b", "y")], {"w": W, "b": 0 * B}), [gt.Conv2d(4, 3)],
+    ),
+    "gemm-no-bias-as-zeros": (
+        row(node("Expand", "zero k", "b"), node("Gemm", "x w b", "y"),
+            w=drawn(6, 5), zero=ZERO, k=ints(5)),
+        [gt.Linear(5, bias=False)],
+    ),
+    "norm-without-weights": (
+        model([node("Expand", "one k", "g"), node("Expand", "zero k", "b"),
+               node("BatchNormalization", "x g b m v", "y")],
+              {"one": ONE, "zero": ZERO, "k": ints(3), "m": B[:3], "v": 1 + abs(B[1:])}),
+        [gt.BatchNorm2d(affine=False)],
+    ),
+    "norm-with-ones": (
+        model([node("BatchNormalization", "x g b m v", "y")],
+              {"g": np.ones(3, np.float32), "b": 0 * B[:3], "m": B[:3], "v": 1 + abs(B[1:])}),
+        [gt.BatchNorm2d()],
+    ),
+    "constants-computed": (
+        model([node("Sqrt", "two", "r"), node("Div", "x r", "q"), node("Erf", "q", "e"),
+               node("Add", "one e", "f"), node("Mul", "x f", "g"), node("Mul", "g half", "y")],
+              {"two": np.array(2, np.float32), "one": ONE, "half": HALF}),
+        [gt.GELU()],
     ),
     "conv-bias-added": (
         model([node("Conv", "x w", "c"), node("Add", "c k", "y")],

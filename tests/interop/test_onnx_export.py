@@ -25,6 +25,7 @@ from random_networks import drawn_network
 
 import gradtrail as gt
 from gradtrail.equation.frozen import frozen
+from gradtrail.interop.onnx_export import OPSETS
 from gradtrail.interop.torch_source import torch_source
 from gradtrail.layers import Declaration, Layer
 from gradtrail.network import Step
@@ -100,6 +101,44 @@ def test_architectures(name: str, tmp_path: Path) -> None:
     back = gt.from_onnx(path)
     assert back.layers == network.layers
     same_arrays(back, network)
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+def test_every_version_of_the_operators(opset: int, tmp_path: Path) -> None:
+    """A network of all layers; `to_onnx` has it checked by ONNX, and ONNX Runtime runs it."""
+    if opset > onnx.defs.onnx_opset_version():
+        pytest.skip("the installed onnx is older")
+    layers = [
+        *(gt.Normalize((0.1, 0.2), 0.5), gt.Conv2d(4, 3, padding=1, stride=2), gt.BatchNorm2d()),
+        *(gt.ReLU(), gt.Residual([gt.Conv2d(4, 3, padding="same", groups=2), gt.GELU()])),
+        *(gt.ConvTranspose2d(3, 2, stride=2), gt.LeakyReLU(0.2), gt.MaxPool2d(2)),
+        *(gt.Concat([gt.SiLU()], [gt.AvgPool2d(3, 1, 1, count_include_pad=False)]),),
+        *(gt.GELU(approximate="tanh"), gt.AvgPool2d(2, 1, 1), gt.Dropout(0.1), gt.Sigmoid()),
+        *(gt.Residual([gt.BatchNorm2d(affine=False)]), gt.GlobalAvgPool2d(), gt.Linear(5)),
+        *(gt.Tanh(), gt.Linear(3, bias=False)),
+    ]
+    network, path = gt.Network((2, 9, 8), layers, dtype=np.float32, seed=3), tmp_path / "net.onnx"
+    filled(network, np.random.Generator(np.random.PCG64(3)))
+    gt.to_onnx(network, path, opset=opset)
+    model = onnx.load(path)
+    assert [entry.version for entry in model.opset_import] == [opset]
+    assert ("Gelu" in {node.op_type for node in model.graph.node}) == (opset >= 20)
+    x = samples(network)
+    agree(onnx_outputs(path, x), outputs(network, x))
+    back = gt.from_onnx(path)
+    assert [step.name for step in back.steps] == [step.name for step in network.steps]
+    assert [type(step.layer) for step in back.steps] == [type(step.layer) for step in network.steps]
+    agree(outputs(back, x), outputs(network, x))
+
+
+def test_versions_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, path = gt.Network((3,), [gt.ReLU()]), tmp_path / "net.onnx"
+    for opset in (12, 29, 17.0, "17"):
+        with pytest.raises(gt.ArgumentError, match=f"opset must be from 13 to 28, got {opset!r}"):
+            gt.to_onnx(network, path, opset=opset)  # type: ignore[arg-type]
+    monkeypatch.setattr(onnx.defs, "onnx_opset_version", lambda: 21)
+    with pytest.raises(gt.ArgumentError, match="knows operators up to version 21, not 22; update"):
+        gt.to_onnx(network, path, opset=22)
 
 
 def test_the_batch_may_have_any_size(small: gt.Network, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import gradtrail as gt
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 from onnx_models import drawn, model, node, written
-from onnx_spellings import SPELLINGS, W
+from onnx_spellings import SPELLINGS, B, W
 
 
 def bare(layer: Any) -> Any:
@@ -55,6 +55,23 @@ def test_layers_are_called_what_their_weights_are_called(tmp_path: Path) -> None
     network = gt.from_onnx(written(model(nodes, arrays), tmp_path / "model.onnx"))
     assert [step.name for step in network.steps] == ["layer1_0_conv1", "relu1", "second", "act"]
     np.testing.assert_array_equal(network.parameters["layer1_0_conv1.weight"], W)
+
+
+def test_arrays_that_are_handed_on_have_their_layers_names(tmp_path: Path) -> None:
+    """PyTorch's older exporter writes equal arrays once, and an Identity for each other name."""
+    arrays = {"norm_a.weight": B[:3], "norm_a.bias": 0 * B[:3], "v": np.ones(3, np.float32)}
+    nodes = [
+        node("Identity", "norm_a.weight", "norm_b.weight"),
+        node("Identity", "norm_a.bias", "norm_b.bias"),
+        node("Identity", "norm_a.weight", "17"),
+        node("BatchNormalization", "x norm_a.weight norm_a.bias norm_a.bias v", "f"),
+        node("BatchNormalization", "f norm_b.weight norm_b.bias norm_a.bias v", "g"),
+        node("BatchNormalization", "g 17 norm_b.bias norm_a.bias v", "y"),
+    ]
+    network = gt.from_onnx(written(model(nodes, arrays), tmp_path / "model.onnx"))
+    assert [step.name for step in network.steps] == ["norm_a", "norm_b", "norm3"]
+    network.parameters["norm_b.weight"] = 0 * B[:3]
+    np.testing.assert_array_equal(network.parameters["norm_a.weight"], B[:3])
 
 
 @pytest.mark.parametrize("operator", ["Softmax", "LogSoftmax"])

@@ -107,6 +107,48 @@ REFUSED: dict[str, tuple[Any, str]] = {
               dict.fromkeys("gbmv", B[:3])),
         "normalises by the batch's statistics; export the model for evaluation",
     ),
+    "statistics of positions": (
+        model([node("BatchNormalization", "x g b m v", "y", spatial=0)],
+              dict.fromkeys("gbmv", drawn(3, 8, 9)), opset=8),
+        r"has statistics of its own for each position \(spatial=0\); the layers here have one for",
+    ),
+    "momentum": (
+        model([node("BatchNormalization", "x g b m v", "y", momentum=1.5)],
+              dict.fromkeys("gbmv", B[:3])),
+        r"keeps 1.5 of its running statistics \(momentum\), not from 0 to 1",
+    ),
+    "crops more behind": (
+        model([node("ConvTranspose", "x w", "y", pads=[0, 1, 1, 1])], {"w": drawn(3, 4, 3, 3)}),
+        r"has pads=\[0, 1, 1, 1\] and output_padding=\[0, 0\], so that it crops 0 before and "
+        "crops 1 behind; a layer here crops as much behind as before, or up to 0 less",
+    ),
+    "crops far less behind": (
+        model([node("ConvTranspose", "x w", "y", pads=[1, 1, 1, 0], strides=[2, 2],
+                    output_padding=[0, 2])], {"w": drawn(3, 4, 3, 3)}),
+        "so that it crops 1 before and adds 2 behind; a layer here .* up to 1 less",
+    ),
+    "half, without arrays": (
+        model([node("Relu", "x", "y")], dtype=TensorProto.FLOAT16),
+        "the model computes in float16; make the model float32 or float64 first",
+    ),
+    "repeats": (
+        model([node("Expand", "b k", "c"), node("Conv", "x w c", "y")],
+              {"b": B, "w": W, "k": ints(3)}),
+        r"repeats a constant of \(4,\) to \(3,\)",
+    ),
+    "repeats without end": (
+        model([node("Expand", "h k", "c"), node("Relu", "x", "y")],
+              {"h": HALF, "k": ints(1 << 40, 1 << 40)}),
+        r"repeats a constant to the shape \[1099511627776, 1099511627776\]",
+    ),
+    "repeats sizes": (
+        model([node("Expand", "k s", "c"), node("Reshape", "x c", "y")],
+              {"k": ints(1), "s": ints(1000)}),
+        r"repeats a constant to the shape \[1000\]",
+    ),
+    "repeats samples": (
+        model([node("Expand", "x s", "y")], {"s": ints(1, 3, 8, 9)}), "repeats the samples",
+    ),
     "dropout in training": (
         model([node("Dropout", "x p t", "y")], {"p": HALF, "t": np.array(True)}),
         "drops out in evaluation, too",

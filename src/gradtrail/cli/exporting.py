@@ -24,9 +24,12 @@ _ENDINGS = {"onnx": ".onnx", "torch": ".py", "safetensors": ".safetensors"}
     type=click.Path(path_type=Path),
     help="The file to write; by default RUN's name in this folder.",
 )
+@click.option("--opset", type=int, help="With --to onnx: the version of its operators, 13 to 28.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @one_error
-def export_command(run: str, form: str, out: Path | None, overwrite: bool) -> None:
+def export_command(
+    run: str, form: str, out: Path | None, opset: int | None, overwrite: bool
+) -> None:
     """Write RUN's network for other programs.
 
     RUN is a run's folder, a saved network, or whatever else `gradtrail plan` takes.
@@ -45,21 +48,23 @@ def export_command(run: str, form: str, out: Path | None, overwrite: bool) -> No
     target = out or Path(f"{name}{_ENDINGS[form]}")
     if form == "torch" and target.suffix != ".py":
         raise ArgumentError(f"--out must end in .py for --to torch, got {target}")
+    if form != "onnx" and opset is not None:
+        raise ArgumentError(f"--opset is for --to onnx, not for --to {form}")
     weights = target.with_suffix(".safetensors")
     files = [target, weights] if form == "torch" else [target]
     for file in files:
         if file.exists() and not overwrite:
             raise ArgumentError(f"{file} is there already; give --out another name or --overwrite")
-    _write(network, form, target, weights)
+    _write(network, form, target, weights, opset)
     click.echo(f"wrote {' and '.join(map(str, files))}")
 
 
-def _write(network: Network, form: str, target: Path, weights: Path) -> None:
+def _write(network: Network, form: str, target: Path, weights: Path, opset: int | None) -> None:
     """Write the files of one form; weights before the program that reads them."""
     if form == "onnx":
         from ..interop import to_onnx
 
-        to_onnx(network, target)
+        to_onnx(network, target, **({} if opset is None else {"opset": opset}))
     elif form == "torch":
         from ..interop.torch_source import torch_source
 

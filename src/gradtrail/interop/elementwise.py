@@ -231,10 +231,18 @@ class Elementwise:
 
     def spent(self, array: np.ndarray) -> np.ndarray:
         """An array that was computed from others; all together must not need much memory."""
-        self._bytes += array.nbytes
+        self.spend(array.nbytes)
+        return array
+
+    def spend(self, size: int) -> None:
+        """Count the bytes of what is computed from arrays.
+
+        Raises:
+            Refused: there are too many, and nothing is read any more.
+        """
+        self._bytes += size
         if self._bytes > _MOST_BYTES:
             raise Beyond("computes more constants than fit into 1 GiB")
-        return array
 
     def _together(self, a: Any, b: Any) -> tuple[Pointwise, Pointwise] | None:
         """Both as functions of one thing, if they are."""

@@ -257,7 +257,7 @@ def _names(nodes: Sequence[Node]) -> list[str | None]:
 
 def _copied_within_reason(arrays: Sequence[Weights]) -> None:
     """Check that a small file with one large array in many layers does not need much memory."""
-    once = {held.name: held.values.nbytes for held in arrays}
+    once = {id(_owner(held.values)): held.values.nbytes for held in arrays}
     copies = sum(held.values.nbytes for held in arrays) - sum(once.values())
     if copies > _MOST_COPIES:
         raise Refused(
@@ -266,11 +266,21 @@ def _copied_within_reason(arrays: Sequence[Weights]) -> None:
         )
 
 
+def _owner(array: np.ndarray) -> Any:
+    """What holds an array's bytes: itself, or what it looks into."""
+    held: Any = array
+    while getattr(held, "base", None) is not None:
+        held = held.base
+    return held
+
+
 def _dtype(arrays: Sequence[Weights], otherwise: np.dtype[Any]) -> np.dtype[Any]:
     """Of the network: that of its arrays, or another where there are none."""
     kinds: dict[np.dtype[Any], str] = {}
     for held in arrays:
         kinds.setdefault(held.values.dtype, held.name)
+    if not kinds and otherwise not in (np.float32, np.float64):
+        raise Refused(f"computes in {otherwise}; make the model float32 or float64 first")
     for dtype, name in kinds.items():
         if dtype not in (np.float32, np.float64):
             raise Refused(f"holds {name!r} as {dtype}; make the model float32 or float64 first")

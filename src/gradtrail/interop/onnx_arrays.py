@@ -24,13 +24,13 @@ from ..errors import FileError
 from ..files import opened
 from .reasons import Beyond, Refused
 
-__all__ = ["Arrays", "DTYPES", "MOST_BYTES", "text"]
+__all__ = ["Arrays", "DTYPES", "MOST_AXES", "MOST_BYTES", "text"]
 
 MOST_BYTES = 1 << 30
 """Of the model's file, and of all arrays beside it."""
 
+MOST_AXES = 8
 _EXTERNAL = 1  # as `TensorProto.data_location`
-_MOST_AXES = 8
 _LONGEST_PATH = 1024
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _REMEDY = "keep it in the model's folder, or write the model with external_data=False"
@@ -158,7 +158,7 @@ def _announced(tensor: Any, where: str) -> tuple[np.dtype[Any], tuple[int, ...]]
     dtype, shape = DTYPES.get(tensor.data_type), tuple(tensor.dims)
     if dtype is None:
         raise Refused(f"has the unknown or unsuited dtype number {tensor.data_type}", where)
-    if len(shape) > _MOST_AXES or any(size < 0 for size in shape):
+    if len(shape) > MOST_AXES or any(size < 0 for size in shape):
         raise Refused(f"says that its shape is {shape!r:.80}", where)
     return dtype, shape
 

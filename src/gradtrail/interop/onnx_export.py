@@ -2,7 +2,9 @@
 
 Operator set 20 (ONNX 1.15, November 2023) is the first in which GELU is an operator, and every
 ONNX Runtime since 1.17 takes it; what came later brings nothing that a convolutional network here
-uses. Arrays have our names (`input`, `conv1.weight`, `conv1.output`), nodes those of the layers.
+uses. From 13 on, all other operators have the form in which they are written here; before 20, GELU
+is written as arithmetic. Arrays have our names (`input`, `conv1.weight`, `conv1.output`), nodes
+those of the layers.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from math import pi
 from typing import Any
 
 import numpy as np
@@ -41,14 +44,17 @@ from ..network import Network, Step
 from ..optional import needed
 from .onnx_file import CLASSES
 
-__all__ = ["OPSET", "to_onnx"]
+__all__ = ["OPSET", "OPSETS", "to_onnx"]
 
 OPSET = 20
-_IR_VERSION = 9  # of ONNX 1.15, which brought the operator set
+OPSETS = range(13, 29)
+"""What can be written; the tests hold every one to ONNX's checker and to ONNX Runtime."""
+
+_GELU = 20  # the first operator set that has one
 _MOST_BYTES = (1 << 31) - 1  # what a protocol buffer can hold
 
 
-def to_onnx(network: Network, path: str | os.PathLike[str]) -> None:
+def to_onnx(network: Network, path: str | os.PathLike[str], *, opset: int = OPSET) -> None:
     """Write what a network computes in evaluation as an ONNX file.
 
     Running statistics are in it, and dropout hands on what it gets; the batch may have any size.
@@ -58,18 +64,28 @@ def to_onnx(network: Network, path: str | os.PathLike[str]) -> None:
     Args:
         network: any network.
         path: of the file; one that is there is replaced once the new one is complete.
+        opset: the version of the operators, 13 to 28, for programs that want another one.
 
     Raises:
-        ArgumentError: ONNX is missing, or no path.
+        ArgumentError: ONNX is missing or older than the operators, no path, or no such version.
         FileError: the file cannot be written, or would exceed the 2 GiB that ONNX allows.
     """
     onnx = needed("onnx", "to_onnx")
     if not isinstance(path, str | os.PathLike):
         raise ArgumentError(f"to_onnx: path must be a file to write, got {path!r}")
+    if not isinstance(opset, int) or opset not in OPSETS:
+        raise ArgumentError(
+            f"to_onnx: opset must be from {OPSETS[0]} to {OPSETS[-1]}, got {opset!r}"
+        )
+    if opset > (newest := onnx.defs.onnx_opset_version()):
+        raise ArgumentError(
+            f"to_onnx: onnx {onnx.__version__} knows operators up to version {newest}, not "
+            f"{opset}; update it, or take opset={newest}"
+        )
     size = sum(array.nbytes for array in (*network.parameters.values(), *network.buffers.values()))
     if size > _MOST_BYTES - (1 << 24):
         raise FileError(f"cannot write {path}: {size:,} bytes of weights, and ONNX allows 2 GiB")
-    model = _Writing(network, onnx).model()
+    model = _Writing(network, onnx, opset).model()
     onnx.checker.check_model(model, full_check=True)
     write_bytes(path, model.SerializeToString(deterministic=True))
 
@@ -80,10 +96,11 @@ class _Writing:
     Args:
         network: that is written.
         onnx: the package.
+        opset: the version of the operators.
     """
 
-    def __init__(self, network: Network, onnx: Any) -> None:
-        self.network, self.helper, self.types = network, onnx.helper, onnx.TensorProto
+    def __init__(self, network: Network, onnx: Any, opset: int) -> None:
+        self.network, self.helper, self.opset = network, onnx.helper, opset
         self.shapes = network.system(1).shapes
         self.arrays: list[Any] = []
         self.nodes: list[Any] = []
@@ -103,10 +120,11 @@ class _Writing:
             [self.described(network.output_name)],
             self.arrays,
         )
+        operators = [helper.make_opsetid("", self.opset)]
         model = helper.make_model(
             graph,
-            ir_version=_IR_VERSION,
-            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=helper.find_min_ir_version_for(operators),
+            opset_imports=operators,
             producer_name="gradtrail",
         )
         if self.network.classes is not None:
@@ -239,6 +257,28 @@ def _silu(w: _Writing, step: Step) -> None:
     w.node("Mul", step, [source, share])
 
 
+def _gelu(w: _Writing, step: Step) -> None:
+    """x·Φ(x), or with tanh; written out where the operators have none."""
+    layer: Any = step.layer
+    (x,) = step.sources
+    if w.opset >= _GELU:
+        w.node("Gelu", step, [x], approximate=layer.approximate)
+        return
+
+    def part(operator: str, name: str, first: str, second: str | float) -> str:
+        if not isinstance(second, str):
+            second = w.array(f"{step.name}.{name}.by", np.array(second, w.network.dtype))
+        return w.node(operator, step, [first, second], part=name)
+
+    if layer.approximate == "tanh":
+        cube = part("Mul", "cube", part("Mul", "square", x, x), x)
+        bent = part("Add", "bent", x, part("Mul", "small", cube, 0.044715))
+        curve = w.node("Tanh", step, [part("Mul", "scaled", bent, (2 / pi) ** 0.5)], part="tanh")
+    else:
+        curve = w.node("Erf", step, [part("Mul", "scaled", x, 0.5**0.5)], part="erf")
+    w.node("Mul", step, [part("Mul", "half", x, 0.5), part("Add", "raised", curve, 1.0)])
+
+
 def _normalize(w: _Writing, step: Step) -> None:
     layer: Any = step.layer
     (source,) = step.sources
@@ -280,7 +320,7 @@ _WRITERS: Mapping[type[Layer], Callable[[_Writing, Step], None]] = {
     ConvTranspose2d: _conv_transpose,
     Dropout: _dropout,
     Flatten: _along_1("Flatten"),
-    GELU: _simple("Gelu", approximate="approximate"),
+    GELU: _gelu,
     GlobalAvgPool2d: _global_average,
     Join: _along_1("Concat"),
     LeakyReLU: _simple("LeakyRelu", alpha="negative_slope"),

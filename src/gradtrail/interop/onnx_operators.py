@@ -16,7 +16,7 @@ from ..layers.activations import Activation
 from .building import Builder
 from .margins import Margins, same_margins
 from .onnx_sizes import SIZES, computed
-from .onnx_view import View
+from .onnx_view import View, are_sizes
 from .values import BATCH, Padded, Refused, Value, Weights
 
 __all__ = ["Converter", "OPERATORS"]
@@ -64,7 +64,7 @@ def _conv(b: Builder, n: View) -> Any:
     return b.convolution(
         n.value(0),
         n.weights(1),
-        n.optional(2),
+        n.bias(2),
         stride=stride,
         margins=_margins(b, n, kernel, stride, dilation),
         dilation=dilation,
@@ -73,21 +73,32 @@ def _conv(b: Builder, n: View) -> Any:
 
 
 def _conv_transpose(b: Builder, n: View) -> Any:
-    """ONNX may crop more behind than before; that is less output padding."""
+    """ONNX may crop less behind than before; that is output padding."""
     _kernel(n)
     if n.word("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or "output_shape" in n.attributes:
         raise Refused("computes its padding from the output's shape; give it as numbers")
     pads = n.whole_numbers("pads", [0, 0, 0, 0], count=4, least=0)
     extra = n.whole_numbers("output_padding", [0, 0], count=2, least=0)
-    behind = [e + p - q for e, p, q in zip(extra, pads[:2], pads[2:], strict=True)]
+    stride = n.whole_numbers("strides", [1, 1], count=2, least=1)
+    dilation = n.whole_numbers("dilations", [1, 1], count=2, least=1)
+    behind = [q - e for q, e in zip(pads[2:], extra, strict=True)]
+    less = [p - q for p, q in zip(pads[:2], behind, strict=True)]
+    most = [max(pair) - 1 for pair in zip(stride, dilation, strict=True)]
+    for p, q, fewer, m in zip(pads, behind, less, most, strict=False):
+        if not 0 <= fewer <= m:
+            raise Refused(
+                f"has pads={pads} and output_padding={extra}, so that it crops {p} before and "
+                f"{'adds' if q < 0 else 'crops'} {abs(q)} behind; a layer here crops as much "
+                f"behind as before, or up to {m} less"
+            )
     return b.transposed(
         n.value(0),
         n.weights(1),
-        n.optional(2),
-        stride=n.whole_numbers("strides", [1, 1], count=2, least=1),
+        n.bias(2),
+        stride=stride,
         padding=pads[:2],
-        output_padding=behind,
-        dilation=n.whole_numbers("dilations", [1, 1], count=2, least=1),
+        output_padding=less,
+        dilation=dilation,
         groups=n.whole_number("group", 1, least=1),
     )
 
@@ -102,14 +113,14 @@ def _gemm(b: Builder, n: View) -> Any:
     across = n.flag("transB", False)
     if n.flag("transA", False):
         raise Refused("multiplies by the samples transposed (transA=1)")
-    weight, bias = n.weights(1), n.optional(2)
+    weight, bias = n.weights(1), n.bias(2)
     if weight.values.ndim != 2:
         raise Refused(f"multiplies by an array of shape {weight.values.shape}, not a matrix")
     matrix = weight.values if across else weight.values.T
     scaled = matrix if alpha == 1 else b.spent(matrix * matrix.dtype.type(alpha))
     weight = _changed(weight, scaled)
     if bias is not None:
-        if not isinstance(bias, Weights) or bias.values.size not in (1, matrix.shape[0]):
+        if bias.values.size not in (1, matrix.shape[0]):
             raise Refused("adds something that is no bias")
         row = np.broadcast_to(bias.values.reshape(-1), matrix.shape[:1])
         bias = _changed(bias, row if beta == 1 else row * row.dtype.type(beta))
@@ -124,11 +135,22 @@ def _matmul(b: Builder, n: View) -> Any:
 
 
 def _batch_normalization(b: Builder, n: View) -> Any:
-    if n.flag("training_mode", False) or not n.flag("spatial", True):
+    if n.flag("training_mode", False):
         raise Refused("normalises by the batch's statistics; export the model for evaluation")
+    if not n.flag("spatial", True):
+        raise Refused(
+            "has statistics of its own for each position (spatial=0); the layers here have one "
+            "for each channel"
+        )
     names = ("weight", "bias", "running_mean", "running_var")
     weights = {name: n.weights(place) for place, name in enumerate(names, 1)}
-    momentum = round(1 - n.number("momentum", 0.9), 7)
+    scale, shift = (weights[name].values for name in ("weight", "bias"))
+    if n.computed(1) and n.computed(2) and (scale == 1).all() and not shift.any():
+        del weights["weight"], weights["bias"]  # how exporters write a norm without them
+    kept = n.number("momentum", 0.9)
+    if not 0 <= kept <= 1:
+        raise Refused(f"keeps {kept:g} of its running statistics (momentum), not from 0 to 1")
+    momentum = round(1 - kept, 7)
     return b.norm(n.value(0), weights, eps=n.number("epsilon", 1e-5), momentum=momentum)
 
 
@@ -202,9 +224,8 @@ def _swish(b: Builder, n: View) -> Any:
 
 def _binary(name: str) -> Converter:
     def convert(b: Builder, n: View) -> Any:
-        if any(isinstance(n.given(place), np.ndarray) for place in (0, 1)):
-            return computed(n, name)
-        return b.binary(name, n.given(0), n.given(1))
+        read = n.given(0), n.given(1)
+        return computed(n, name) if any(map(are_sizes, read)) else b.binary(name, *read)
 
     return convert
 
@@ -304,6 +325,16 @@ def _reshape(b: Builder, n: View) -> Any:
     return b.reshape(x, filled, n.declared_batch)
 
 
+def _identity(b: Builder, n: View) -> Any:
+    """The same; an array is called as its new name says, if that is a layer's.
+
+    Exporters write equal arrays once, and hand the others on: `norm_b.weight` is `norm_a.weight`.
+    """
+    x, name = n.given(0), n.operation.outputs[0]
+    renamed = isinstance(x, Weights) and name.endswith(".weight")
+    return Weights(name, x.values) if renamed else x
+
+
 def _squeeze(b: Builder, n: View) -> Any:
     if not isinstance(n.given(0), Value):
         return SIZES["Squeeze"](b, n)
@@ -331,7 +362,7 @@ OPERATORS: Mapping[str, Converter] = {
     "Gelu": _gelu,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average,
-    "Identity": lambda b, n: n.given(0),
+    "Identity": _identity,
     "LeakyRelu": _leaky_relu,
     "LogSoftmax": _softmax,
     "MatMul": _matmul,

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import wraps
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from .building import Builder
+from .onnx_arrays import MOST_AXES, MOST_BYTES
 from .onnx_view import LONGEST, View
 from .values import BATCH, Refused, Value, Weights
 
@@ -68,21 +70,55 @@ def _cast(b: Builder, n: View) -> Any:
     return x
 
 
+def _cast_like(b: Builder, n: View) -> Any:
+    """A constant in the dtype of something else, as exporters write one that fits the samples."""
+    n.whole_number("saturate", 1, least=0)
+    x, like = n.given(0), n.given(1)
+    dtype = like.values.dtype if isinstance(like, Weights) else n.dtype
+    if isinstance(x, Weights) and not isinstance(like, np.ndarray):
+        return Weights(x.name, b.spent(x.values.astype(dtype)))
+    raise Refused("casts something else than a constant to the dtype of something else")
+
+
+def _repeated(b: Builder, array: np.ndarray, shape: list[Any]) -> np.ndarray:
+    """A constant repeated, which is how exporters write the bias of a layer that has none.
+
+    It is computed, not an array of the file: nothing that training would change.
+    """
+    if array.dtype.kind == "i":
+        array = array.astype(object)
+    most = LONGEST if array.dtype == object else MOST_BYTES
+    known = all(isinstance(size, int) and size >= 0 for size in shape)
+    if len(shape) > MOST_AXES or not known or prod(shape) > most:
+        raise Refused(f"repeats a constant to the shape {shape!r:.60}")
+    b.spend(prod(shape) * array.itemsize)
+    try:
+        return np.broadcast_to(array, np.broadcast_shapes(array.shape, tuple(shape)))
+    except ValueError as cause:
+        raise Refused(f"repeats a constant of {array.shape} to {tuple(shape)}") from cause
+
+
+def _expand(b: Builder, n: View) -> np.ndarray:
+    x = n.given(0)
+    if isinstance(x, Value):
+        raise Refused("repeats the samples, which no layer here does")
+    return _repeated(b, x.values if isinstance(x, Weights) else x, n.axes("shape", 1))
+
+
+def _constant_of_shape(b: Builder, n: View) -> np.ndarray:
+    n.asked.add("value")
+    value = n.attributes.get("value", np.zeros(1, np.float32))
+    if not isinstance(value, np.ndarray) or value.size != 1 or value.dtype.kind not in "fi":
+        raise Refused("repeats something else than a number")
+    return _repeated(b, value.reshape(()), n.axes("shape", 0))
+
+
 def _shape(b: Builder, n: View) -> np.ndarray:
-    sizes = [BATCH, *b.shape(n.value(0))]
+    x = n.given(0)
+    sizes = [*x.values.shape] if isinstance(x, Weights) else [BATCH, *b.shape(n.value(0))]
     start = n.whole_number("start", 0, least=None)
     end = n.whole_number("end", len(sizes), least=None)
     return np.array(sizes, object)[start:end]
-
-
-def _constant_of_shape(n: View) -> np.ndarray:
-    n.asked.add("value")
-    shape, value = n.axes("shape", 0), n.attributes.get("value", np.zeros(1, np.float32))
-    if not isinstance(value, np.ndarray) or value.size != 1 or value.dtype.kind != "i":
-        raise Refused("repeats something else than a whole number")
-    if len(shape) != 1 or not 0 <= shape[0] <= LONGEST:
-        raise Refused(f"makes an array of shape {shape}, more than sizes need")
-    return np.full(shape[0], int(value.reshape(())), object)
 
 
 def _gather(n: View) -> np.ndarray:
@@ -145,9 +181,11 @@ def computed(n: View, name: str) -> np.ndarray:
 
 SIZES: Mapping[str, Converter] = {
     "Cast": _cast,
+    "CastLike": _cast_like,
     "Concat": _of_sizes(_concat),
     "Constant": _constant,
-    "ConstantOfShape": _of_sizes(_constant_of_shape),
+    "ConstantOfShape": _constant_of_shape,
+    "Expand": _expand,
     "Gather": _of_sizes(_gather),
     "Reshape": _of_sizes(_reshape),
     "Shape": _shape,

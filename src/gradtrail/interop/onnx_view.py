@@ -11,7 +11,7 @@ import numpy as np
 from .onnx_file import Operation
 from .values import Refused, Value, Weights
 
-__all__ = ["LONGEST", "View"]
+__all__ = ["LONGEST", "View", "are_sizes"]
 
 _LARGEST = 1 << 31
 LONGEST = 64  # sizes and axes in one list
@@ -77,11 +77,28 @@ class View:
         return found
 
     def weights(self, place: int) -> Weights:
-        """An input that is an array of the file, of floating point numbers."""
+        """An input of floating point numbers: an array of the file, or a constant that is made."""
         found = self.given(place)
+        if self.computed(place):
+            found = Weights(f"{self.operation.outputs[0]}, input {place + 1}", np.array(found))
         if not isinstance(found, Weights) or found.values.dtype.kind != "f":
             raise Refused(f"has something else than an array of the file as input {place + 1}")
         return found
+
+    def computed(self, place: int) -> bool:
+        """Whether an input is a constant that the file's nodes make, and no array of the file."""
+        found = self.optional(place)
+        return isinstance(found, np.ndarray) and not are_sizes(found)
+
+    def bias(self, place: int) -> Weights | None:
+        """An input that is added, or None where there is none.
+
+        Zeros that are computed are no bias, but how exporters write that a layer has none.
+        """
+        if self.optional(place) is None:
+            return None
+        found = self.weights(place)
+        return found if found.values.any() or not self.computed(place) else None
 
     def sizes(self, place: int) -> np.ndarray:
         """An input that holds whole numbers, as an array of objects: `BATCH` may be among them."""
@@ -90,8 +107,8 @@ class View:
             if value.values.dtype.kind != "i" or value.values.size > LONGEST:
                 raise Refused(f"needs a few whole numbers, not the array {value.name!r:.60}")
             return value.values.astype(object)
-        if isinstance(value, np.ndarray):
-            return value
+        if are_sizes(value):
+            return np.asarray(value)
         raise Refused("needs sizes that are known without the samples")
 
     def integers(self, place: int) -> list[Any]:
@@ -170,3 +187,8 @@ class View:
         if not isinstance(found, list) or not all(isinstance(n, int) for n in found):
             raise Refused(f"has {name}={found!r:.60}, which are no whole numbers")
         return found
+
+
+def are_sizes(value: Any) -> bool:
+    """Whether a value is an array of sizes; other arrays that are no `Weights` are constants."""
+    return isinstance(value, np.ndarray) and value.dtype == object

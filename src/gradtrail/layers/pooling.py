@@ -53,8 +53,8 @@ class Pool(Layer):
         for (before, _), k in zip(margins, kernel, strict=True):
             if before > k // 2:
                 raise ArgumentError(
-                    f"{self.kind}: padding={before} is more than half of kernel_size={k}; a window "
-                    "would lie in the padding alone"
+                    f"{self.kind}: padding={before} is more than half of kernel_size={k}; at most "
+                    f"{k // 2} is taken, whatever the dilation, as in PyTorch"
                 )
         return Windows(kernel, stride, margins, dilation, undilated=set(dilation) == {1})
 
