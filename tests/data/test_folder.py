@@ -147,8 +147,8 @@ def test_bad_files_are_refused_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(
         gt.DataError,
         match=r"5 of 11 images in .* cannot be used: .*cat/2.png: it is cut off; .*dog/0.png: it "
-        r"is no PNG.*; .*dog/a.gif: .gif files are not read; save it as PNG; and 2 more; mend or "
-        r"remove them, or pass bad='skip' \(--bad skip\) to leave them out",
+        r"is no PNG.*; .*dog/a.gif: it is a GIF, which is not read; save it as PNG; and 2 more; "
+        r"mend or remove them, or pass bad='skip' \(--bad skip\) to leave them out",
     ):
         ImageFolder(tmp_path)
     with pytest.warns(gt.GradtrailWarning, match="5 of 11 images in .* are left out: .*; and 2 m"):

@@ -106,6 +106,11 @@ def test_jpegs_of_ink_and_of_12_bits(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     Image.new("CMYK", (8, 8), (0, 0, 0, 255)).save(path)
     assert decoded(path, Target((1, 8, 8), None)).max() <= 2
+    content = path.read_bytes()
+    at = content.index(b"\xff\xee\x00\x0eAdobe")  # writers with the mark turn inks around
+    path.write_bytes(content[:at] + content[at + 16 :])
+    with quiet(), pytest.raises(UnreadableError, match="come without Adobe's mark"):
+        decoded(path, Target((1, 8, 8), None))
     content = bytearray(saved(path, smooth(8, 8)).read_bytes())
     content[content.index(b"\xff\xc0") + 4] = 12
     path.write_bytes(content)

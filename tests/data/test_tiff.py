@@ -272,6 +272,7 @@ REFUSED = {
     ),
     "strips": (plain(4, 2, [8], 1, EIGHT, t278=[2]), "it has 1 strips where 2 are needed"),
     "planes": (plain(2, 2, [8] * 3, 2, EIGHT, t284=[2]), "it has 1 strips where 3 are needed"),
+    "a smaller copy": (plain(2, 2, [8], 1, EIGHT, t254=[1]), "first picture is a smaller copy of"),
     "no size": (plain(0, 2, [8], 1, EIGHT), "it claims 0 × 2 pixels"),
 }  # fmt: skip
 

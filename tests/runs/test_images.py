@@ -47,8 +47,10 @@ def save(kind: int, image: Image.Image, path: Path) -> None:
             lying.save(path.with_suffix(".jpeg"), exif=turned, quality=95)
         case 6:
             image.convert("RGBA").save(path.with_suffix(".png"))
-        case _:
+        case 7:
             image.convert("1").save(path.with_suffix(".tiff"))
+        case _:
+            image.convert("RGB").save(path.with_suffix(".webp"), quality=95)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder.mkdir(exist_ok=True)
         size = int(draw.integers(20, 40)), int(draw.integers(20, 40))
         image = Image.fromarray(np.uint8(255 * x[n, 0])).resize(size)
-        save(number % 8, image, folder / f"{number:03d}")
+        save(number % 9, image, folder / f"{number:03d}")
     whole = next((root / "one").glob("*.jpg")).read_bytes()
     (root / "one" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (root / "two" / "none.png").write_text("a letter that somebody renamed")
@@ -144,6 +146,30 @@ def test_predict_opens_folders_and_names_what_it_cannot_read(pictures: Path, tra
     nothing = run("predict", trained, trained)
     assert nothing.exit_code == 2
     assert "there are no images" in nothing.output
+
+
+def test_a_number_for_white_is_kept_with_the_run(tmp_path: Path) -> None:
+    """Pictures of 12 bits in files of 16: trained with, and predicted with, 4095 for white."""
+    draw = np.random.default_rng(0)
+    for name, lowest in (("dim", 0), ("lit", 2000)):
+        (tmp_path / "d" / name).mkdir(parents=True)
+        for k in range(4):
+            pixels = draw.integers(lowest, lowest + 2000, (8, 8)).astype(np.uint16)
+            Image.fromarray(pixels).save(tmp_path / "d" / name / f"{k}.png")
+    command = ("train", "--data", tmp_path / "d", "--epochs", 1, "--batch-size", 4)
+    said = run(*command, "--out", tmp_path / "plain")
+    assert "--white 4095" in said.stderr
+    done = run(*command, "--white", 4095, "--out", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    assert "--white" not in done.stderr
+    assert Run(tmp_path / "run").recipe.data.white == 4095
+    path = tmp_path / "d" / "lit" / "0.png"
+    answer = run("predict", tmp_path / "run", path, "--format", "json", "--top", 2)
+    (told,) = json.loads(answer.output)
+    x = read_image(path, (1, 8, 8), white=4095)[None]
+    outputs = gt.load(tmp_path / "run").predict(x).astype(np.float64)[0]
+    shares = np.exp(outputs) / np.exp(outputs).sum()
+    assert [e["probability"] for e in told["top"]] == pytest.approx(sorted(shares)[::-1], abs=1e-6)
 
 
 def test_evaluate_takes_the_run_s_images_or_others(pictures: Path, trained: Path) -> None:

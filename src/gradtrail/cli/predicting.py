@@ -73,13 +73,21 @@ def predict_command(
     if len(network.input_shape) != 3:
         raise ArgumentError(f"{run} takes samples of {network.input_shape}, which are no images")
     folder = run if run.is_dir() else run.parent
-    fit = cast(Fit, Run(folder).recipe.data.fit) if (folder / RECIPE).exists() else "resize"
-    answers, failed = _answers(network, _files(images), fit, engine)
+    fit, white = _as_trained(folder)
+    answers, failed = _answers(network, _files(images), fit, white, engine)
     click.echo(_shown(answers, top, form))
     for reason in failed:
         click.echo(f"gradtrail: {reason}", err=True)
     if failed:
         sys.exit(1)
+
+
+def _as_trained(folder: Path) -> tuple[Fit, int | None]:
+    """How a run's images were brought to its size, and which number was white in them."""
+    if not (folder / RECIPE).exists():
+        return "resize", None
+    data = Run(folder).recipe.data
+    return cast(Fit, data.fit), data.white
 
 
 def _files(images: Sequence[Path]) -> list[Path]:
@@ -96,7 +104,7 @@ _BLOCK = 256
 
 
 def _answers(
-    network: Network, files: list[Path], fit: Fit, engine: str | None
+    network: Network, files: list[Path], fit: Fit, white: int | None, engine: str | None
 ) -> tuple[list[Answer], list[str]]:
     """What each image is taken for, and why some could not be read."""
     outputs = network.plan().rows[-1].output_shape[0]
@@ -108,7 +116,7 @@ def _answers(
         named, read = [], []
         for path in files[at : at + _BLOCK]:
             try:
-                read.append(read_image(path, (channels, height, width), fit=fit))
+                read.append(read_image(path, (channels, height, width), fit, white))
                 named.append(str(path))
             except FileError as cause:
                 failed.append(str(cause))

@@ -142,6 +142,7 @@ def _other(network: Network, own: DataTable, data: str | None, data_path: Path |
         channels=channels if channels in (1, 3) else None,
         channels_last=own.channels_last if path is not None and Path(path).is_file() else None,
         fit=own.fit,
+        white=None if named else own.white,
         bad=own.bad,
         memory=own.memory,
         classes=network.classes,

@@ -83,6 +83,11 @@ def _usually(table: str, key: str) -> str:
 )
 @click.option("--fit", type=click.Choice(FITS), help="How they are brought to it.")
 @click.option(
+    "--white",
+    type=click.IntRange(1, 65535),
+    help="In image files of 16 bits, the number that is white, such as 4095 for 12 bits.",
+)
+@click.option(
     "--bad",
     type=click.Choice(["refuse", "skip"]),
     help="What is done about files in a folder that cannot be read.",
@@ -275,7 +280,7 @@ def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any]) -> C
     if "size" in given:
         found["data", "size"] = "--size", size_of(given.pop("size"))
     tables = {
-        "data": ("fit", "bad", "validation", "channels_last"),
+        "data": ("fit", "white", "bad", "validation", "channels_last"),
         "training": ("epochs", "batch_size", "seed", "engine", "threads", "watch"),
     }
     for table, keys in tables.items():

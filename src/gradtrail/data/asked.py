@@ -12,7 +12,7 @@ from ..errors import ArgumentError
 from ..layers.base import positive
 from .decode import FITS, Fit
 
-__all__ = ["Asked", "names_of", "pair_of"]
+__all__ = ["Asked", "names_of", "pair_of", "white_of"]
 
 _MAX = 1 << 26  # bytes of one decoded image
 
@@ -33,6 +33,7 @@ class Asked:
     memory: int = 1 << 30
     threads: int | None = None
     classes: Sequence[str] | None = None
+    white: int | None = None
 
     def __post_init__(self) -> None:
         if self.channels not in (None, 1, 3) or isinstance(self.channels, bool):
@@ -44,6 +45,8 @@ class Asked:
             raise ArgumentError(f"fit must be one of {', '.join(FITS)}, got {self.fit!r}")
         if self.bad not in ("refuse", "skip"):
             raise ArgumentError(f"bad must be 'refuse' or 'skip', got {self.bad!r}")
+        if self.white is not None:
+            white_of(self.white)
         threads = {} if self.threads is None else {"threads": self.threads}
         positive("ImageFolder", memory=self.memory, **threads)
         object.__setattr__(self, "classes", names_of(self.classes))
@@ -66,6 +69,21 @@ def pair_of(size: Any) -> tuple[int, int]:
     if len(both) != 2 or not whole:
         raise ArgumentError(f"size must be a whole number or (H, W), got {size!r}")
     return int(both[0]), int(both[1])
+
+
+def white_of(white: Any) -> int:
+    """A number for white in files of 16 bits, looked at.
+
+    Raises:
+        ArgumentError: it is no whole number from 1 to 65,535.
+    """
+    if (
+        not isinstance(white, int | np.integer)
+        or isinstance(white, bool)
+        or not 0 < white < 1 << 16
+    ):
+        raise ArgumentError(f"white must be a whole number from 1 to 65535, got {white!r}")
+    return int(white)
 
 
 def _bounded(size: Any) -> tuple[int, int]:

@@ -116,6 +116,11 @@ def _jpeg_header(file: IO[bytes]) -> Header:
 
 def _jpeg(content: bytes, target: Target) -> Read:
     picture = opened(io.BytesIO(content), "JPEG")
+    if picture.mode == "CMYK" and "adobe" not in picture.info:
+        raise UnreadableError(
+            "its inks (CMYK) come without Adobe's mark, so that nobody can know whether 0 is all "
+            "of an ink or none; save it in RGB"
+        )
     turn = exif_turn(picture)
     drafted(picture, turn, target)
     picture.load()

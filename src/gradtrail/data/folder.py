@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import ArgumentError, FileError, warn
 from .asked import Asked
 from .decode import Fit, Header, Target, UnreadableError, decoded, quiet
+from .holding import told
 from .images import About, Images
 from .judging import Judge
 from .listing import listed
@@ -56,6 +57,8 @@ class ImageFolder(Images):
         threads: that decode; by default one for each core.
         classes: the classes in the order of their labels, such as another folder's; some may have
             no folder here. By default the folders' names.
+        white: in files of 16 bits, the number that is white, such as 4095 for a camera of 12 bits;
+            by default 65,535, with a note where no number comes near it.
 
     Raises:
         ArgumentError: an argument outside what is said above.
@@ -77,8 +80,10 @@ class ImageFolder(Images):
         memory: int = 1 << 30,
         threads: int | None = None,
         classes: Sequence[str] | None = None,
+        white: int | None = None,
     ) -> None:
-        self._open(Path(path), Asked(size, channels, fit, bad, memory, threads, classes), None)
+        asked = Asked(size, channels, fit, bad, memory, threads, classes, white)
+        self._open(Path(path), asked, None)
         for note in self.notes:
             warn(note)
 
@@ -103,11 +108,14 @@ class ImageFolder(Images):
         judge = Judge(self._root, found, asked.bad)
         shape, self._fitted = _shape(judge, asked, usual, pool)
         files = judge.good()
-        target = Target(shape, asked.fit if self._fitted else None)
+        target = Target(shape, asked.fit if self._fitted else None, asked.white)
         self._store = Store([found.files[f] for f in files], target, asked.memory, pool)
         wrong = self._store.verify(f"reading {len(files):,} images in {self._root}")
         judge.drop({files[file]: reason for file, reason in wrong.items()})
         self._files = np.array([f for f in range(len(files)) if f not in wrong], dtype=np.int64)
+        highest, several = (of[self._files] for of in (self._store.highest, self._store.several))
+        paths = [found.files[files[f]] for f in self._files]
+        judge.notes += told(self._root, paths, highest, several, asked.white)
         self._about = judge.about(shape, asked.memory)
 
     def __repr__(self) -> str:
@@ -194,7 +202,10 @@ def _differing(
 
 
 def read_image(
-    path: str | os.PathLike[str], shape: tuple[int, int, int], fit: Fit = "resize"
+    path: str | os.PathLike[str],
+    shape: tuple[int, int, int],
+    fit: Fit = "resize",
+    white: int | None = None,
 ) -> np.ndarray:
     """One image as a network takes it, made like those of an `ImageFolder`.
 
@@ -202,6 +213,7 @@ def read_image(
         path: a PNG, JPEG, BMP, TIFF or WebP file.
         shape: (C, H, W) with C 1 or 3, such as `network.input_shape`.
         fit: see `ImageFolder`.
+        white: see `ImageFolder`.
 
     Returns:
         float32 (C, H, W) from 0 to 1.
@@ -212,10 +224,10 @@ def read_image(
     """
     if not isinstance(shape, tuple) or len(shape) != 3:
         raise ArgumentError(f"read_image: shape must be (C, H, W), got {shape!r}")
-    size = Asked(shape[1:], shape[0], fit).pair
+    size = Asked(shape[1:], shape[0], fit, white=white).pair
     assert size is not None
     try:
         with quiet():
-            return unit(decoded(Path(path).expanduser(), Target((shape[0], *size), fit)))
+            return unit(decoded(Path(path).expanduser(), Target((shape[0], *size), fit, white)))
     except UnreadableError as reason:
         raise FileError(f"cannot read {path}: {reason}") from reason

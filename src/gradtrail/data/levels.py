@@ -74,7 +74,7 @@ def highest(levels: np.ndarray) -> int:
         levels: uint8, the higher 8 bits, or uint16, the numbers.
     """
     top = int(levels.max(initial=0))
-    return top if levels.dtype == np.uint16 else top << 8 | 0xFF
+    return top if levels.dtype.itemsize == 2 else top << 8 | 0xFF
 
 
 def merged(mode: str, bands: list[np.ndarray]) -> Picture:

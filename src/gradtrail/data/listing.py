@@ -25,9 +25,12 @@ ENDINGS = frozenset((".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", "
 
 # Pictures all the same: to pass over them in silence would lose a part of the data.
 _FOREIGN = frozenset(
-    (".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl", ".ppm", ".pgm", ".pbm", ".pnm")
+    (
+        *(".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jxl", ".jxr", ".qoi", ".tga"),
+        *(".ppm", ".pgm", ".pbm", ".pnm", ".psd", ".exr", ".dcm"),
+        *(".dng", ".cr2", ".cr3", ".nef", ".arw"),
+    )
 )
-
 
 _NAMED = 3  # folders in a message
 
@@ -81,17 +84,15 @@ def listed(root: Path, classes: Sequence[str] | None) -> Listing:
         )
     files: list[Path] = []
     labels: list[int] = []
-    bad = [(path, _why(path) or "it lies beside the classes' folders") for path in pictures(root)]
+    bad = [(path, "it lies beside the classes' folders") for path in pictures(root)]
     for folder in sorted(folders, key=lambda folder: names.index(folder.name)):
         found = images_below(folder, root)
-        usable = [path for path in found if _why(path) is None]
-        bad += [(path, reason) for path in found if (reason := _why(path)) is not None]
         if not found:
             raise DataError(
                 f"{folder} has no images ({', '.join(sorted(ENDINGS))}); fill or remove it"
             )
-        files += usable
-        labels += [names.index(folder.name)] * len(usable)
+        files += found
+        labels += [names.index(folder.name)] * len(found)
     return Listing(names, tuple(files), tuple(labels), tuple(bad), notes)
 
 
@@ -209,9 +210,3 @@ def _identity(folder: Path) -> tuple[int, int]:
     except OSError as cause:
         raise FileError(f"cannot read the folder {folder}: {cause.strerror or cause}") from cause
     return status.st_dev, status.st_ino
-
-
-def _why(path: Path) -> str | None:
-    """Why a picture cannot be used, judged by its name."""
-    ending = path.suffix.lower()
-    return f"{ending} files are not read; save it as PNG" if ending in _FOREIGN else None

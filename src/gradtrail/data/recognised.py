@@ -53,7 +53,7 @@ def read(
         channels_last: whether images in a `.npz` are (N, H, W, C); None to follow the rule above.
         classes: the classes in the order of their labels, such as another set's; None for those
             that are found.
-        images: arguments for `ImageFolder`: size, channels, fit, bad, memory, threads.
+        images: arguments for `ImageFolder`: size, channels, fit, bad, memory, threads, white.
 
     Raises:
         ArgumentError: arguments for images where there are none, or channels_last without arrays.

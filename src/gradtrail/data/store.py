@@ -17,7 +17,8 @@ import numpy as np
 
 from ..errors import DataError
 from ..forking import renewed
-from .decode import Header, Target, UnreadableError, decoded, header, quiet
+from .decode import Header, Target, UnreadableError, decoded, examined, header, quiet
+from .holding import NO_DEPTH
 from .progress import Progress
 
 __all__ = ["Pool", "Store", "headers"]
@@ -101,7 +102,8 @@ class Store:
     """Files as images of one shape, each decoded when it is wanted, the first ones kept.
 
     `checksums`, uint32 (F,), holds the CRC-32 of each image's pixels as `verify` found them; a file
-    that gives others later has been changed, and is refused.
+    that gives others later has been changed, and is refused. `highest`, int64 (F,), and `several`,
+    bool (F,), hold what `verify` found of each file that `holding.told` speaks of.
 
     A training reads every image once in an epoch, in another order each time. Then it does not
     matter which images are kept, and to keep the same ones is better than any rule of replacement.
@@ -120,6 +122,8 @@ class Store:
         self._kept = np.empty((rows, *target.shape), dtype=np.uint8)
         self._filled = np.zeros(rows, dtype=bool)
         self.checksums = np.zeros(len(paths), np.uint32)
+        self.highest = np.full(len(paths), NO_DEPTH, np.int64)
+        self.several = np.zeros(len(paths), bool)
 
     def cached_among(self, files: np.ndarray) -> int:
         """How many of these files, int64 (n,), are kept."""
@@ -154,7 +158,7 @@ class Store:
         """One image, kept if there is room."""
         path = self._paths[file]
         try:
-            image = self._read(file)
+            image = np.ascontiguousarray(decoded(path, self._target))
         except UnreadableError as reason:
             raise DataError(
                 f"{path} cannot be read any more: {reason}; restore it, or open the folder again"
@@ -166,9 +170,6 @@ class Store:
             )
         self._keep(file, image)
         return image
-
-    def _read(self, file: int) -> np.ndarray:
-        return np.ascontiguousarray(decoded(self._paths[file], self._target))
 
     def _keep(self, file: int, image: np.ndarray) -> None:
         if file < len(self._filled):
@@ -189,12 +190,15 @@ class Store:
             bad = {}
             for file in files:
                 try:
-                    image = self._read(file)
+                    found = examined(self._paths[file], self._target)
                 except UnreadableError as reason:
                     bad[file] = str(reason)
-                else:
-                    self.checksums[file] = zlib.crc32(image.data)
-                    self._keep(file, image)
+                    continue
+                image = np.ascontiguousarray(found.pixels)
+                self.checksums[file] = zlib.crc32(image.data)
+                self.highest[file] = NO_DEPTH if found.highest is None else found.highest
+                self.several[file] = found.several
+                self._keep(file, image)
             return bad
 
         return _merged(self._pool, len(self._paths), work, text)

@@ -112,6 +112,11 @@ def layout(tags: Directory) -> Layout:
     """
     size = tags.one(Tag.IMAGE_LENGTH, 0), tags.one(Tag.IMAGE_WIDTH, 0)
     bounded(*size)
+    if tags.one(Tag.NEW_SUBFILE_TYPE, 0) & 1:
+        raise UnreadableError(
+            "its first picture is a smaller copy of another one, as in a camera's raw file; save "
+            "that one as PNG"
+        )
     compression = tags.one(Tag.COMPRESSION, _NONE)
     if compression not in _PACKINGS:
         name = _UNREAD.get(compression, f"a method of number {compression}")

@@ -163,6 +163,7 @@ def _at(path: str, table: DataTable, classes: tuple[str, ...] | None) -> DataSet
         channels=table.channels,
         channels_last=table.channels_last,
         fit=table.fit,
+        white=table.white,
         bad=table.bad,
         memory=table.memory << 20,
         classes=classes,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..architecture import ARCHITECTURES
-from ..data.asked import pair_of
+from ..data.asked import pair_of, white_of
 from ..data.known import NAMES
 from ..engines import engine_for
 from ..errors import ArgumentError, unknown
@@ -41,6 +41,7 @@ class DataTable:
             that they have, and 64 where they differ.
         channels: 1 or 3; by default 1 where all are grey.
         channels_last: whether an .npz has (N, H, W, C); by default as its shape tells.
+        white: in image files of 16 bits, the number that is white; by default 65,535.
         fit: how images are brought to a size: "resize", "letterbox" or "crop".
         bad: what is done with files that cannot be read: "refuse" or "skip".
         memory: how many MiB of decoded images are kept at most.
@@ -54,6 +55,7 @@ class DataTable:
     size: int | tuple[int, int] | None = None
     channels: int | None = None
     channels_last: bool | None = None
+    white: int | None = None
     fit: str = "resize"
     bad: str = "refuse"
     memory: int = 1024
@@ -72,6 +74,8 @@ class DataTable:
             positive("size", rows=self.pair[0], columns=self.pair[1])
         if self.channels not in (None, 1, 3):
             raise ArgumentError(f"channels must be 1 or 3, got {self.channels!r}")
+        if self.white is not None:
+            white_of(self.white)
         _one_of("fit", self.fit, ("resize", "letterbox", "crop"))
         _one_of("bad", self.bad, ("refuse", "skip"))
         positive("data", memory=self.memory)
