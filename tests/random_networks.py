@@ -30,8 +30,8 @@ from comparing import FLOAT32
 import gradtrail as gt
 from gradtrail.engines import Batch, Computed, Reference
 from gradtrail.engines.contract import OPERATIONS, view
-from gradtrail.engines.reference import forward
-from gradtrail.equation import Adjoint, Applied, Contraction, Node, Selection, System
+from gradtrail.engines.rounded import Rounded
+from gradtrail.equation import Applied, Contraction, Node, Selection, System
 from gradtrail.equation.scalar import evaluate, switches
 
 Shape = tuple[int, ...]
@@ -164,28 +164,6 @@ def _lead(equation: Selection, source: np.ndarray) -> np.ndarray:
 
 def _magnitude(array: np.ndarray) -> float:
     return max(float(np.abs(array).max(initial=0.0)), 1e-30)
-
-
-class Rounded(Reference):
-    """The reference with every array off by a random rounding of float32."""
-
-    def __init__(self) -> None:
-        self._draw = np.random.Generator(np.random.PCG64(0))
-
-    def _off(self, array: np.ndarray) -> np.ndarray:
-        return np.asarray(array * (1 + 2.0**-23 * self._draw.uniform(-1, 1, np.shape(array))))
-
-    def run(self, system: System, values: Any) -> dict[str, np.ndarray]:
-        found = dict(values)
-        for node in system.nodes:
-            letters = {a: found[name] for a, name in node.arrays if name in found}
-            for letter, array in forward(node.equation, letters).items():
-                whole = array.dtype.kind == "i"
-                found[node.array_of[letter]] = array if whole else self._off(array)
-        return found
-
-    def adjoint(self, sent: Adjoint, values: Any, gradients: Any) -> np.ndarray:
-        return self._off(super().adjoint(sent, values, gradients))
 
 
 def _conditioned(one: Computed, other: Computed) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from random_networks import drawn
 
 import gradtrail as gt
 from gradtrail.engines import Reference
@@ -84,3 +85,93 @@ def test_nothing_is_changed(small, batch) -> None:
     gt.check_gradients(small, *batch, engine="reference", elements=2)
     for name, array in {**small.parameters, **small.buffers}.items():
         np.testing.assert_array_equal(array, before[name])
+
+
+# -- float32: what rounding alone does is no mistake ---------------------------------------------
+
+
+def normed(seed: int = 0) -> gt.Network:
+    """A bias before a batch norm, whose gradient is 0."""
+    layers = [gt.Conv2d(6, 3, padding=1), gt.BatchNorm2d(), gt.ReLU(), gt.Flatten(), gt.Linear(10)]
+    return gt.Network((1, 8, 8), layers, seed=seed)
+
+
+def digits(count: int) -> tuple[np.ndarray, np.ndarray]:
+    (x, y), _ = gt.data.digits()
+    return x[:count], y[:count]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bias_before_a_batch_norm_is_no_mistake(seed: int) -> None:
+    """Its gradient is 0 in truth; the engine's is a sum of roundings, up to 1e-7."""
+    report = gt.check_gradients(normed(seed), *digits(8), elements=3)
+    biases = [e for e in report.elements if e.array == "conv1.bias"]
+    assert 0 < max(abs(e.gradient) for e in biases) < 1e-6
+
+
+def test_a_network_that_has_learnt_its_samples_is_no_mistake() -> None:
+    """p − y of a p next to y keeps few digits in float32, and so do all gradients behind it."""
+    net, (x, y) = normed(1), digits(8)
+    gt.train(net, (x, y), optimizer=gt.SGD(0.1), epochs=300, batch_size=8, progress=False)
+    for training in (True, False):
+        t = gt.trace(net, x, y, training=training, engine="reference")
+        assert t.loss < 5e-3
+        gt.check_gradients(net, x, y, training=training, elements=3)
+
+
+class Shifted(Reference):
+    """One array's gradient off by a number everywhere, in float32."""
+
+    def __init__(self, name: str, by: float) -> None:
+        self.of, self.by = name, by
+
+    def compute(self, *arguments, **keywords):
+        computed = super().compute(*arguments, **keywords)
+        values, gradients = (
+            {n: a.astype(np.float32) if a.dtype == np.float64 else a for n, a in side.items()}
+            for side in (computed.values, computed.gradients)
+        )
+        if gradients:
+            gradients[self.of] = gradients[self.of] + np.float32(self.by)
+        return type(computed)(values, gradients)
+
+
+def test_a_mistake_in_what_should_be_0_is_seen_all_the_same() -> None:
+    with pytest.raises(gt.GradientError, match=r"array conv1.bias, .* is 9\.99\d*e-05, but the cent"):
+        gt.check_gradients(normed(), *digits(8), engine=Shifted("conv1.bias", 1e-4))
+    gt.check_gradients(normed(), *digits(8), engine=Shifted("conv1.bias", 1e-8), elements=2)
+
+
+def test_a_mistake_of_a_tenth_in_a_learnt_network_is_seen() -> None:
+    class Tenth(Shifted):
+        def compute(self, *arguments, **keywords):
+            computed = super().compute(*arguments, **keywords)
+            computed.gradients["fc1.weight"] *= np.float32(1.1)
+            return computed
+
+    net, (x, y) = normed(1), digits(8)
+    gt.train(net, (x, y), optimizer=gt.SGD(0.1), epochs=300, batch_size=8, progress=False)
+    with pytest.raises(gt.GradientError, match=r"array fc1.weight, read by layer 'fc1'"):
+        gt.check_gradients(net, x, y, engine=Tenth("fc1.weight", 0.0))
+
+
+NUMBERS = [
+    *range(6),
+    *(pytest.param(number, marks=pytest.mark.long) for number in range(6, 300)),
+]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
+def test_no_right_network_alarms(number: int, engine: str) -> None:
+    net = drawn(number)
+    gt.check_gradients(
+        net.network,
+        net.batch.x,
+        net.batch.y,
+        loss=net.loss,
+        engine=engine,
+        training=net.training,
+        seed=number,
+        elements=2,
+    )

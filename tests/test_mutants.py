@@ -12,7 +12,7 @@ from cases import CASES, ours
 from comparing import FLOAT64, assert_all_close
 
 import gradtrail as gt
-from gradtrail.engines import Reference
+from gradtrail.engines import Computed, Reference
 from gradtrail.engines.contract import contract
 from gradtrail.equation import Adjoint, Affine, Contraction, Indicator, Number, Selection
 
@@ -129,11 +129,11 @@ MUTANTS = {
 }
 
 
-def network() -> gt.Network:
+def network(dtype: type = np.float64) -> gt.Network:
     """Square maps, so that a transposed delta still has the right shape; pools that overlap."""
     layers = [gt.Conv2d(4, 3, stride=2, padding=1), gt.ReLU(), gt.MaxPool2d(3, 1)]
     layers += [gt.Conv2d(3, 2), gt.Tanh(), gt.Flatten(), gt.Linear(5)]
-    made = gt.Network((2, 11, 11), layers, seed=1, dtype=np.float64)
+    made = gt.Network((2, 11, 11), layers, seed=1, dtype=dtype)
     made.parameters["conv1.bias"][0] = -100  # a dead channel: its windows are all zero, all tied
     return made
 
@@ -154,6 +154,33 @@ def test_the_right_backward_pass_is_confirmed() -> None:
 def test_check_gradients_catches(name: str) -> None:
     with pytest.raises(gt.GradientError, match=r"array \w+(\.\w+)?, read by layer '\w+\d'"):
         gt.check_gradients(network(), *data(), engine=MUTANTS[name])
+
+
+class Single(Reference):
+    """An engine whose arrays are rounded to float32, as one that computes in it gives them."""
+
+    def __init__(self, of: Reference) -> None:
+        self.of = of
+
+    def compute(self, *arguments, **keywords):
+        computed = self.of.compute(*arguments, **keywords)
+        return Computed(
+            *(
+                {n: a.astype(np.float32) if a.dtype == np.float64 else a for n, a in side.items()}
+                for side in (computed.values, computed.gradients)
+            )
+        )
+
+
+def test_the_right_backward_pass_is_confirmed_in_float32() -> None:
+    gt.check_gradients(network(np.float32), *data(), engine=Single(Reference()))
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_check_gradients_catches_in_float32(name: str) -> None:
+    """What rounding may do is added to the tolerance; no mistake hides behind it."""
+    with pytest.raises(gt.GradientError, match=r"array \w+(\.\w+)?, read by layer '\w+\d'"):
+        gt.check_gradients(network(np.float32), *data(), engine=Single(MUTANTS[name]))
 
 
 @pytest.mark.parametrize("name", MUTANTS)

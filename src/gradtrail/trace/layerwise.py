@@ -17,6 +17,7 @@ from ..equation import Selection, System
 from ..equation.frozen import frozen
 from ..errors import GradientError
 from .kinks import torn
+from .rounding import Bounds
 
 __all__ = ["LayerCheck", "check_layers"]
 
@@ -49,7 +50,7 @@ def check_layers(
     values: Arrays,
     gradients: Arrays,
     generator: np.random.Generator,
-    tolerance: float,
+    bounds: Bounds,
 ) -> Iterator[LayerCheck]:
     """Check every array that has a gradient, last first.
 
@@ -58,7 +59,7 @@ def check_layers(
     """
     for name in reversed(list(system.readers)):
         if name in gradients:
-            yield _Array(system, name, values, gradients).check(generator, tolerance)
+            yield _Array(system, name, values, gradients).check(generator, bounds)
 
 
 class _Array:
@@ -77,12 +78,12 @@ class _Array:
             _, place = np.unique(self.array, return_inverse=True)
             self.ties = place.reshape(self.array.shape)
 
-    def check(self, generator: np.random.Generator, tolerance: float) -> LayerCheck:
+    def check(self, generator: np.random.Generator, bounds: Bounds) -> LayerCheck:
         """Compare along one random direction."""
         direction = self._whole(generator.standard_normal(int(self.ties.max()) + 1)[self.ties])
         gradient, difference, noise = self._along(direction)
         # <dA, u> of a random u is about |dA|, so that is what a mistake is measured against
-        allowed = tolerance * float(np.linalg.norm(self.gradient)) + noise
+        allowed = bounds.along(self.name, self.gradient) + noise
         if not abs(gradient - difference) <= allowed:
             raise GradientError(self._message(direction, allowed))
         names = tuple(n.name for n in self.nodes)
