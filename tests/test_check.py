@@ -137,7 +137,9 @@ class Shifted(Reference):
 
 
 def test_a_mistake_in_what_should_be_0_is_seen_all_the_same() -> None:
-    with pytest.raises(gt.GradientError, match=r"array conv1.bias, .* is 9\.99\d*e-05, but the cent"):
+    with pytest.raises(
+        gt.GradientError, match=r"array conv1.bias, .* is 9\.99\d*e-05, but the cent"
+    ):
         gt.check_gradients(normed(), *digits(8), engine=Shifted("conv1.bias", 1e-4))
     gt.check_gradients(normed(), *digits(8), engine=Shifted("conv1.bias", 1e-8), elements=2)
 

@@ -15,11 +15,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+import gradtrail as gt
 from gradtrail.engines.cpu.compiler import Compiler
 from gradtrail.engines.cpu.frame import FIELDS, Field
 from gradtrail.engines.cpu.kernels.base import Kernel
 from gradtrail.engines.cpu.layout import Layout
 from gradtrail.engines.cpu.nest import Epilogue, Stream
+from gradtrail.engines.cpu.planning import winograd
 from gradtrail.engines.cpu.target import LANES
 from gradtrail.engines.cpu.winograd import (
     Convolution,
@@ -383,3 +385,33 @@ def test_lines_say_what_is_summed() -> None:
     assert kernel.lines()[0] == "for 4 tiles of 4 × 4 outputs, 2 at a time:"
     assert kernel.lines()[-1] == "    dU[ξ,k,c] += Σ_{t,n} D[ξ,k,t,n]·V[ξ,t,c,n]"
     assert UnpackGradient(4, 5, 3) == kernel.unpack
+
+
+@pytest.mark.parametrize(("channels", "m"), [(64, 4), (976, 4), (977, 2), (4096, 2)])
+def test_auto_leaves_large_tiles_where_channels_are_many(channels: int, m: int) -> None:
+    """Their error grows with the root of the channels: 6.6e-6 at 2,048, above the 5e-6 promised."""
+    plane = winograd.Plane("forward", "Z", "W", "X", None, (channels, 64), (16, 16), (-1, -1))
+    assert winograd._deviation(replace(plane, m=m)) <= 5e-6
+    net = gt.Network((channels, 16, 16), [gt.Conv2d(64, 3, padding=1), gt.Flatten(), gt.Linear(2)])
+    calls = net.explain("conv1", engine=gt.CPU(target="avx2")).calls
+    first = next(call for call in calls if call.work)
+    assert first.algorithm.startswith(f"Winograd F({m}×{m}, 3×3)")
+
+
+@pytest.mark.parametrize("pass_", ["forward", "towards the input"])
+def test_auto_keeps_its_bound_at_two_thousand_channels(pass_: str) -> None:
+    c, k = (2048, 16) if pass_ == "forward" else (16, 2048)
+    draw = np.random.Generator(np.random.PCG64(2))
+    x = draw.standard_normal((1, c, 8, 8)).astype(np.float32)
+    y = draw.standard_normal((1, k, 8, 8)).astype(np.float32)
+    net = gt.Network((c, 8, 8), [gt.Conv2d(k, 3, padding=1)], seed=0)
+    found, right = (
+        gt.trace(net, x, y, loss=gt.MeanSquaredError(), engine=engine)
+        for engine in ("cpu", "reference")
+    )
+    for got, expected in (
+        (found.value["conv1.output"], right.value["conv1.output"]),
+        (found.grad["input"], right.grad["input"]),
+    ):
+        error = np.sqrt(np.mean((got - expected) ** 2) / np.mean(expected**2))
+        assert error < 5e-6

@@ -2,7 +2,7 @@
 
     forward     each block: sum and squared deviations of its part of each channel
                 all blocks together: mean μ, variance v, r = 1/√(v + ε), running statistics
-                each block: Z = γ·(X − μ)·r + β
+                each block: Z = γ·(X − μ)·r + β, μ being float32 and what that leaves
     backward    each block: Σ dZ and Σ dZ·U, with U = (X − μ)·r
                 all blocks together: dβ and dγ
                 each block: dX = γ·r·(dZ − dβ/M − U·dγ/M)
@@ -28,6 +28,11 @@ from .walking import lane_mask, walk
 __all__ = ["GradientSums", "JoinGradients", "Normalise", "NormaliseBack", "normalise_only"]
 
 
+def _deviation(code: Code, x: Value, mean: tuple[Value, Value]) -> Value:
+    """X − μ, of a mean in two numbers: near it, the first difference is exact."""
+    return code.sub(code.sub(x, mean[0]), mean[1])
+
+
 def _one(code: Code, base: Value, index: Value | int, place: int = 0) -> Value:
     """A channel's number in all lanes."""
     return code.spread(code.at(code.at(base, index, 4), place))
@@ -35,7 +40,7 @@ def _one(code: Code, base: Value, index: Value | int, place: int = 0) -> Value:
 
 @frozen
 class Normalise(Kernel):
-    """Arguments: target, source, mean, r, then γ and β where there are any, then what is added.
+    """Arguments: target, source, mean, its rest, r; γ and β where there are any; what is added.
 
     Args:
         target, source: layouts.
@@ -67,7 +72,7 @@ class Normalise(Kernel):
         """See `Kernel.write`."""
         layouts = [self.target, self.source]
         bases = [code.at(code.argument(i), lay.origin) for i, lay in enumerate(layouts)]
-        behind = 4
+        behind = 5
         scale = shift = None
         if self.scale:
             scale, behind = code.argument(behind), behind + 1
@@ -76,17 +81,16 @@ class Normalise(Kernel):
         if self.addend is not None:
             layouts.append(self.addend)
             bases.append(code.at(code.argument(behind), self.addend.origin))
-        mean, inverse = code.argument(2), code.argument(3)
         with code.loop("c", self.target.shape[0]) as c:
             channel = [code.at(b, c, lay.strides[0]) for b, lay in zip(bases, layouts, strict=True)]
-            m, r = _one(code, mean, c), _one(code, inverse, c)
+            m, r = _mean(code, 2, c), _one(code, code.argument(4), c)
             g = None if scale is None else _one(code, scale, c)
             h = None if shift is None else _one(code, shift, c)
             arrays = list(zip(channel, layouts, strict=True))
             with walk(code, self.target.shape, arrays, skip=1) as at:
                 for part in range(code.target.parts):
                     here = [code.at(p, part * code.width * 4) for p in at]
-                    u = code.mul(code.sub(code.load(here[1]), m), r)
+                    u = code.mul(_deviation(code, code.load(here[1]), m), r)
                     z = u if g is None else code.mul(g, u)
                     z = z if h is None else code.add(z, h)
                     if self.addend is not None:
@@ -96,6 +100,12 @@ class Normalise(Kernel):
                     code.store(z, here[0])
 
 
+def _mean(code: Code, argument: int, channel: Value) -> tuple[Value, Value]:
+    """A channel's mean and its rest in all lanes, from two arguments."""
+    mean, rest = (_one(code, code.argument(argument + i), channel) for i in (0, 1))
+    return mean, rest
+
+
 def normalise_only(target: Layout, source: Layout) -> Normalise:
     """U alone, where the trace keeps it."""
     return Normalise(target, source, scale=False, shift=False)
@@ -103,7 +113,7 @@ def normalise_only(target: Layout, source: Layout) -> Normalise:
 
 @frozen
 class GradientSums(Kernel):
-    """Arguments: dZ, source, mean, r, partial Σ dZ, partial Σ dZ·U.
+    """Arguments: dZ, source, mean, its rest, r, partial Σ dZ, partial Σ dZ·U.
 
     Then both [C][16 samples] before the samples are added, where they are wanted.
 
@@ -132,7 +142,7 @@ class GradientSums(Kernel):
         source = code.at(code.argument(1), self.source.origin)
         masks = [lane_mask(code, p) for p in range(parts)]
         with code.loop("c", self.gradient.shape[0]) as c:
-            m, r = _one(code, code.argument(2), c), _one(code, code.argument(3), c)
+            m, r = _mean(code, 2, c), _one(code, code.argument(4), c)
             arrays = [
                 (code.at(gradient, c, self.gradient.strides[0]), self.gradient),
                 (code.at(source, c, self.source.strides[0]), self.source),
@@ -142,10 +152,10 @@ class GradientSums(Kernel):
                 return code.add(total, values[0])
 
             def second(total: Value, values: list[Value]) -> Value:
-                u = code.mul(code.sub(values[1], m), r)
+                u = code.mul(_deviation(code, values[1], m), r)
                 return code.fma(values[0], u, total)
 
-            for place, step in ((4, first), (5, second)):
+            for place, step in ((5, first), (6, second)):
                 totals = sum_places(code, self.gradient.shape, arrays, step)
                 totals = masked(code, masks, totals)
                 if self.lanes:
@@ -196,7 +206,7 @@ class JoinGradients(Kernel):
 class NormaliseBack(Kernel):
     """dX = γ·r·(dZ − Σ dZ/M − U·Σ(dZ·U)/M).
 
-    Arguments: dX, dZ, source, mean, r, total Σ dZ, total Σ dZ·U, then γ where there is one.
+    Arguments: dX, dZ, source, mean, its rest, r, total Σ dZ, total Σ dZ·U, γ where there is one.
 
     Args:
         target, gradient, source: layouts.
@@ -230,17 +240,17 @@ class NormaliseBack(Kernel):
         share = code.splat(code.div(code.number(1.0, F), code.mul(samples, code.number(places, F))))
         zero = code.number(0.0)
         with code.loop("c", self.target.shape[0]) as c:
-            m, r = _one(code, code.argument(3), c), _one(code, code.argument(4), c)
-            mean_dz = code.mul(_one(code, code.argument(5), c), share)
-            mean_dzu = code.mul(_one(code, code.argument(6), c), share)
-            slope = code.mul(_one(code, code.argument(7), c), r) if self.scale else r
+            m, r = _mean(code, 3, c), _one(code, code.argument(5), c)
+            mean_dz = code.mul(_one(code, code.argument(6), c), share)
+            mean_dzu = code.mul(_one(code, code.argument(7), c), share)
+            slope = code.mul(_one(code, code.argument(8), c), r) if self.scale else r
             arrays = [
                 (code.at(b, c, lay.strides[0]), lay) for b, lay in zip(bases, layouts, strict=True)
             ]
             with walk(code, self.target.shape, arrays, skip=1) as at:
                 for part in range(parts):
                     here = [code.at(p, part * code.width * 4) for p in at]
-                    u = code.mul(code.sub(code.load(here[2]), m), r)
+                    u = code.mul(_deviation(code, code.load(here[2]), m), r)
                     inner = code.sub(code.sub(code.load(here[1]), mean_dz), code.mul(u, mean_dzu))
                     dx = code.select(masks[part], code.mul(slope, inner), zero)
                     if self.adds:

@@ -1,7 +1,9 @@
 """A batch's statistics per channel: of each block, and of all blocks together.
 
+A block's numbers are summed as they stand above its first one, which is exact where they are near
+it: of a channel that hardly varies, sums of the numbers themselves would keep roundings alone.
 Blocks are joined in their order, the deviations by the rule for two parts' variances, in float64,
-so nothing depends on the threads.
+so nothing depends on the threads. The mean is kept as two numbers, float32 and what that leaves.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ __all__ = [
 
 @frozen
 class BlockStatistics(Kernel):
-    """Arguments: source, partial sums [C], partial squared deviations [C].
+    """Arguments: source, first numbers [C], sums above them [C], squared deviations [C].
 
     Args:
         layout: of the source, channels on its first axis.
@@ -44,43 +46,45 @@ class BlockStatistics(Kernel):
         """See `Kernel.lines`."""
         return [
             f"for c in 0…{self.layout.shape[0] - 1}:",
-            "    s[c] = Σ X[c,…] over places and lanes",
-            "    q[c] = Σ (X[c,…] − s[c]/count)² over places and lanes",
+            "    f[c] = X[c,0,…] of the first lane",
+            "    s[c] = Σ X[c,…] − f[c] over places and lanes",
+            "    q[c] = Σ (X[c,…] − f[c] − s[c]/count)² over places and lanes",
         ]
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         shape, parts = self.layout.shape, code.target.parts
         source = code.at(code.argument(0), self.layout.origin)
-        sums, squares = code.argument(1), code.argument(2)
         masks = [lane_mask(code, p) for p in range(parts)]
         valid = code.new(F, f"sitofp {code.frame(Field.VALID)} to {F}")
         count = code.mul(valid, code.number(float(prod(shape[1:])), F))
         with code.loop("c", shape[0]) as c:
             channel = [(code.at(source, c, self.layout.strides[0]), self.layout)]
+            number = code.load(channel[0][0], F)
+            first = code.splat(number)
 
-            def itself(total: Value, values: list[Value]) -> Value:
-                return code.add(total, values[0])
+            def above(total: Value, values: list[Value]) -> Value:
+                return code.add(total, code.sub(values[0], first))
 
-            total = sum_places(code, shape, channel, itself)
+            total = sum_places(code, shape, channel, above)
             whole = code.lanes_sum(masked(code, masks, total))
             mean = code.splat(code.div(whole, count))
-            code.store(whole, code.at(sums, c, 4))
 
             def square(total: Value, values: list[Value]) -> Value:
-                deviation = code.sub(values[0], mean)
+                deviation = code.sub(code.sub(values[0], first), mean)
                 return code.fma(deviation, deviation, total)
 
-            spread = sum_places(code, shape, channel, square)
-            code.store(code.lanes_sum(masked(code, masks, spread)), code.at(squares, c, 4))
+            spread = code.lanes_sum(masked(code, masks, sum_places(code, shape, channel, square)))
+            for place, value in enumerate((number, whole, spread), 1):
+                code.store(value, code.at(code.argument(place), c, 4))
 
 
 @frozen
 class JoinStatistics(Kernel):
     """One task: joins all blocks' parts.
 
-    Arguments: partial sums, partial squares (both of block 0), mean, variance, r, running mean
-    before and after, running variance before and after.
+    Arguments: first numbers, sums, squares (all of block 0), mean, variance, r, the rest of the
+    mean, running mean before and after, running variance before and after.
 
     Args:
         channels: C.
@@ -99,24 +103,25 @@ class JoinStatistics(Kernel):
         return [
             f"for c in 0…{self.channels - 1}:",
             "    for each block: join its mean and squared deviations to those before",
-            "    μ[c], v[c], r[c] = mean, q/M, 1/√(v + ε)",
+            "    μ[c], v[c], r[c] = mean, q/M, 1/√(v + ε); what float32 leaves of the mean",
             "    running statistics ← (1 − momentum)·before + momentum·batch; finite?",
         ]
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`. In float64: it is little work, and nothing is lost."""
-        sums, squares = code.argument(0), code.argument(1)
         blocks, stride = code.frame(Field.BLOCKS), code.frame(Field.PARTIAL_STRIDE)
         samples = code.frame(Field.COUNT)
         with code.loop("c", self.channels) as c:
             start = Carried([double(0.0), double(0.0), double(0.0)])
             with code.loop("b", blocks, carried=start) as b:
                 shift = code.new(I, f"mul {b}, {stride.name}")
-                s = wide(code, code.at(code.at(sums, c, 4), shift))
-                q = wide(code, code.at(code.at(squares, c, 4), shift))
+                f, s, q = (
+                    wide(code, code.at(code.at(code.argument(place), c, 4), shift))
+                    for place in range(3)
+                )
                 left = code.sub_index(samples, code.mul_index(b, LANES))
                 here = _double_of(code, code.mul_index(code.least(left, LANES), self.places))
-                start.next = _joined(code, start.now, s, q, here)
+                start.next = _joined(code, start.now, code.add(f, code.div(s, here)), q, here)
             count, mean, deviations = start.now
             self._store(code, c, count, mean, deviations)
 
@@ -124,12 +129,14 @@ class JoinStatistics(Kernel):
         variance = code.div(deviations, count)
         shifted = code.add(variance, double(self.epsilon))
         inverse = code.div(double(1.0), code.call("double", "llvm.sqrt.f64", shifted))
-        for place, value in ((2, mean), (3, variance), (4, inverse)):
+        rounded = code.new("double", f"fpext {narrow(code, mean)} to double")
+        rest = code.sub(mean, rounded)
+        for place, value in ((3, mean), (4, variance), (5, inverse), (6, rest)):
             code.store(narrow(code, value), code.at(code.argument(place), c, 4))
         if self.momentum is None:
             return
         unbiased = code.div(deviations, code.sub(count, double(1.0)))
-        for place, value in ((5, mean), (7, unbiased)):
+        for place, value in ((7, mean), (9, unbiased)):
             before = wide(code, code.at(code.argument(place), c, 4))
             kept = code.mul(before, double(1.0 - self.momentum))
             after = narrow(code, code.add(kept, code.mul(value, double(self.momentum))))
@@ -137,11 +144,11 @@ class JoinStatistics(Kernel):
             flag_unless_finite(code, [after])
 
 
-def _joined(code: Code, before: list[Value], s: Value, q: Value, here: Value) -> list[Value]:
-    """Count, mean and squared deviations of two parts together."""
+def _joined(code: Code, before: list[Value], own: Value, q: Value, here: Value) -> list[Value]:
+    """Count, mean and squared deviations of two parts together, of a block with its own mean."""
     count, mean, deviations = before
     both = code.add(count, here)
-    apart = code.sub(code.div(s, here), mean)
+    apart = code.sub(own, mean)
     share = code.div(here, both)
     moved = code.add(mean, code.mul(apart, share))
     between = code.mul(code.mul(apart, apart), code.mul(count, share))

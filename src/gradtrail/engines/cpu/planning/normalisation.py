@@ -29,9 +29,11 @@ def normalise(draft: Draft, node: Node, equation: Normalisation) -> None:
     memory, name = draft.memory, node.name
     source = value(node.inputs[0])
     layout = memory[source].layout
-    partial = _partial(draft, f"{name} forward", layout.shape[0])
+    partial = _partial(draft, f"{name} forward", layout.shape[0], 3)
     draft.call(BlockStatistics(layout), (source, *partial), name, "statistics")
     statistics = [value(node.array_of[letter]) for letter in equation.saved[:3]]
+    statistics.append(_rest(name))
+    memory.add(statistics[-1], Field.SHARED, Layout((layout.shape[0],), (), False))
     layer: Any = draft.layers[name]
     moves = draft.options.backward and not draft.options.keep
     running = [f"{name}.{b.name}" for b in layer.running.values()] if moves else []
@@ -64,7 +66,8 @@ def _apply(
         None if addend is None else memory[value(addend)].layout,
         None if after is None else function_of(after),
     )
-    names = [target, source, statistics[0], statistics[2], *affine]
+    mean, _, inverse, rest = statistics
+    names = [target, source, mean, rest, inverse, *affine]
     names += [] if addend is None else [value(addend)]
     along = [n.name for n in (summed, after) if n is not None and n is not node]
     does = "forward" + "".join(f", with {n}" for n in along)
@@ -74,7 +77,7 @@ def _apply(
     if draft.options.keep:
         kept = value(node.array_of[equation.normalised])
         bare = normalise_only(memory[kept].layout, memory[source].layout)
-        draft.call(bare, (kept, source, statistics[0], statistics[2]), name, "forward")
+        draft.call(bare, (kept, source, mean, rest, inverse), name, "forward")
 
 
 def normalise_back(draft: Draft, sent: Sent) -> None:
@@ -83,7 +86,8 @@ def normalise_back(draft: Draft, sent: Sent) -> None:
     equation, memory, name = node.equation, draft.memory, node.name
     assert isinstance(equation, Normalisation)
     dz, source = gradient(node.output), value(node.inputs[0])
-    statistics = [value(node.array_of[equation.saved[i]]) for i in (0, 2)]
+    mean, _, inverse = (value(node.array_of[letter]) for letter in equation.saved[:3])
+    statistics = (mean, _rest(name), inverse)
     totals = [f"total {name} {i}" for i in range(2)]
     if totals[0] not in memory:
         _sums(draft, node, equation, (dz, source, *statistics), totals)
@@ -138,9 +142,14 @@ def _apart(draft: Draft, node: Node, equation: Normalisation, channels: int) -> 
     return found
 
 
-def _partial(draft: Draft, what: str, channels: int) -> list[str]:
-    """Two sums per channel, for a block and for all of them."""
-    found = [f"partial {what} {i}" for i in range(2)]
+def _rest(norm: str) -> str:
+    """The buffer of what float32 leaves of the means."""
+    return f"rest {norm}"
+
+
+def _partial(draft: Draft, what: str, channels: int, count: int = 2) -> list[str]:
+    """Some numbers per channel, for a block and for all of them."""
+    found = [f"partial {what} {i}" for i in range(count)]
     for name in found:
         draft.memory.add(name, Field.PARTIAL, Layout((channels,), (), False))
     return found
