@@ -39,6 +39,7 @@ __all__ = [
 WEIGHTS = "weights.safetensors"
 _KEY, _FORMAT = "gradtrail", 1
 _JSON_LIMIT = 16 << 20
+_HEADER_LIMIT = 16 << 20
 _FLOATS = ("F16", "F32", "F64", "C64")  # safetensors' names
 _DTYPES = ("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", *_FLOATS)
 _FOREIGN = {"BF16": "bfloat16", "F8_E4M3": "float8_e4m3", "F8_E5M2": "float8_e5m2"}
@@ -198,12 +199,15 @@ def load(path: str | os.PathLike[str]) -> Network:
         raise FileError(f"{source} holds no gradtrail network: its metadata have no {_KEY!r}")
     try:
         header = json.loads(metadata[_KEY])
-        if not isinstance(header, dict) or header.get("format") != _FORMAT:
-            raise FileError(f"{source}: its format is not {_FORMAT}; a later gradtrail wrote it")
+    except (ValueError, RecursionError) as cause:
+        raise FileError(f"{source}: its architecture cannot be read: {cause}") from cause
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        raise FileError(f"{source}: its format is not {_FORMAT}; a later gradtrail wrote it")
+    try:
         network = network_from(header.get("architecture"))
         network.classes = header.get("classes")
         network.drawn = header.get("drawn", (0, 0))
-    except (json.JSONDecodeError, RecursionError, ArgumentError, ShapeError) as cause:
+    except (RecursionError, ArgumentError, ShapeError) as cause:
         raise FileError(f"{source}: its architecture cannot be read: {cause}") from cause
     _fill(network, arrays, source)
     return network
@@ -218,8 +222,14 @@ def read_arrays(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]
     from safetensors import SafetensorError, safe_open
 
     with opened(source) as file:  # whatever hinders reading is told in the system's words
-        if not file.read(1):
+        length = file.read(8)
+        if not length:
             raise FileError(f"cannot read {source}: it is empty")
+        if int.from_bytes(length, "little") > _HEADER_LIMIT:
+            raise FileError(
+                f"cannot read {source}: not a safetensors file, or one whose header is longer than "
+                f"{_HEADER_LIMIT >> 20} MiB"
+            )
     try:
         with safe_open(str(source), framework="numpy") as content:
             names = list(content.keys())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Callable
@@ -65,7 +66,7 @@ def changed_tree(tree: Any, draw: random.Random) -> Any:
         if way == 0 and isinstance(at, dict) and at is not held:
             del at[key]
         elif way == 1 and isinstance(at, dict) and at is not held:
-            at[draw.choice(["", "a", "type", "steps", key + "s"])] = draw.choice(LEAVES)
+            at[draw.choice(["", "a", "type", "steps", key + "s"])] = _leaf(draw)
         elif way == 2 and isinstance(at[key], int | float) and not isinstance(at[key], bool):
             at[key] += draw.choice((-2, -1, 1, 2, 0.5, 1000))
         elif way == 3 and isinstance(at[key], list) and at[key]:
@@ -74,8 +75,12 @@ def changed_tree(tree: Any, draw: random.Random) -> Any:
             other, name = draw.choice(places)
             at[key] = json.loads(json.dumps(other[name])) if other is not held else None
         else:
-            at[key] = draw.choice(LEAVES)
+            at[key] = _leaf(draw)
     return held[""]
+
+
+def _leaf(draw: random.Random) -> Any:
+    return copy.deepcopy(draw.choice(LEAVES))  # which is changed in its turn
 
 
 def _places(tree: Any) -> Any:

@@ -43,6 +43,7 @@ class Kind:
         read: how gradtrail reads one.
         wrong: what is wrong with a result, if anything.
         inside: another way to damage a file, which keeps its checksums right.
+        share: how often that is taken, from 0 to 1.
     """
 
     name: str
@@ -51,11 +52,12 @@ class Kind:
     read: Callable[[Path], Any]
     wrong: Callable[[Path, Any], str | None]
     inside: Callable[[bytes, random.Random], bytes] | None = None
+    share: float = 0.5
 
     def damaged(self, draw: random.Random) -> bytes:
         """One of the sound files, damaged."""
         sample = draw.choice(self.samples)
-        if self.inside is not None and draw.random() < 0.5:
+        if self.inside is not None and draw.random() < self.share:
             return self.inside(sample, draw)
         return mutated(sample, draw)
 

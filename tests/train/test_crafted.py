@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from fuzz.crafted import recrafted
+from safetensors.numpy import save_file
 
 import gradtrail as gt
 from gradtrail.engines import Batch, Samples, engine_for
 from gradtrail.layers.losses import loss_for
+from gradtrail.train import JSONLinesLog
 
 from .common import arrays_of, assert_same_bits, data, network, plain, trained
 
@@ -244,3 +247,44 @@ def test_images_are_moved_from_places_that_are_there() -> None:
     maps, boxes = gt.Augment(crop=1).drawn(0, 2, (6, 5), 0, 0)
     with pytest.raises(gt.DataError, match="a batch has place 5, but samples go from 0 to 4"):
         engine_for("cpu").warp(source, np.array([0, 5]), maps, boxes, 255.0, out)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"kind": "step", "step": 1e999, "epoch": 1}',
+        '{"kind": "step", "step": "' + "9" * 5000 + '", "epoch": 1}',
+        "[" * 100_000,
+        "[]",
+        "null",
+        '{"kind": "epoch"}',
+    ],
+    ids=lambda line: line[:40],
+)
+def test_a_row_that_no_log_has_is_left_out(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"kind": "step", "step": 0, "epoch": 1}\n' + line + "\n")
+    trained(plain(), epochs=1, log=[JSONLinesLog(path, every=2)])
+    kept = [json.loads(row) for row in path.read_text().splitlines()]
+    assert [(row["kind"], row["step"]) for row in kept] == [
+        ("step", 0),
+        ("step", 2),
+        ("step", 4),
+        ("epoch", 4),
+    ]
+
+
+def test_a_header_that_claims_gigabytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    for claimed in ((16 << 20) + 1, 1 << 40, (1 << 64) - 1):
+        path.write_bytes(claimed.to_bytes(8, "little") + b"{}" * 100)
+        with pytest.raises(gt.FileError, match="or one whose header is longer than 16 MiB"):
+            gt.load(path)
+
+
+@pytest.mark.parametrize("told", ["9" * 5000, "[" * 100_000, "nonsense", "NaN", "[]"])
+def test_a_networks_metadata_are_looked_at(told: str, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file({"a": np.zeros(1)}, path, {"gradtrail": told})
+    with pytest.raises(gt.FileError, match="its architecture cannot be read|its format is not 1"):
+        gt.load(path)

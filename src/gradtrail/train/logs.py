@@ -134,8 +134,8 @@ class _Lines(Log):
         for line in self._lines():
             try:
                 kind, step, epoch = self._read(line)
-            except (ValueError, KeyError, TypeError):
-                continue  # half a row, where a machine stopped
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+                continue  # half a row, where a machine stopped, or what somebody wrote
             if epoch <= history.epochs if kind == "epoch" else step <= history.steps:
                 kept.append(line)
         content = b"".join(kept)
