@@ -164,3 +164,12 @@ def test_a_plan_does_not_count_samples() -> None:
     for here, there in zip(one.rows, many.rows, strict=True):
         assert there.multiply_adds == 10**14 * here.multiply_adds
         assert there.never_read == here.never_read
+
+
+def test_fields_behind_batch_norm_are_those_of_evaluation() -> None:
+    """In training its statistics read the whole batch: 14 of 12 rows for every layer behind it."""
+    layers = [gt.Conv2d(4, 3, padding=1), gt.BatchNorm2d(), gt.ReLU(), gt.MaxPool2d(2)]
+    net = gt.Network((1, 12, 12), [*layers, gt.Conv2d(4, 3, padding=1), gt.BatchNorm2d()])
+    fields = [str(row.receptive_field[0]) for row in net.plan(4).rows]
+    three, eight = "3, jump 1, from −1", "8, jump 2, from −3"
+    assert fields == [three, three, three, "4, jump 2, from −1", eight, eight]

@@ -258,3 +258,40 @@ def test_arguments_of_any_kind_of_whole_number() -> None:
         for ask in (terms.top, shares.top):
             with pytest.raises(gt.ArgumentError, match=f"k must be a whole number ≥ 1, got {k!r}"):
                 ask(k)  # type: ignore[arg-type]
+
+
+def test_batch_norms_rows_say_by_which_way_they_lead() -> None:
+    """Three samples of one number: U = (−1, 0, 1)·√1.5 but for ε, dZ as the loss has it."""
+    net = gt.Network((1, 1, 1), [gt.BatchNorm2d(), gt.Flatten(), gt.Linear(2)], dtype=np.float64)
+    net.parameters["norm1.weight"] = [2.0]
+    t = gt.trace(net, np.array([1.0, 2.0, 3.0]).reshape(3, 1, 1, 1), [0, 1, 1])
+    terms = t.grad.terms("input", (0, 0, 0, 0))
+    dz, u = t.grad["norm1.output"].ravel(), t.value["norm1.normalised"].ravel()
+    r = t.value["norm1.inverse_deviation"][0]
+    assert u == pytest.approx(np.array([-1, 0, 1]) * 1.5**0.5, rel=1e-4)
+    assert [row.way for row in terms] == [
+        "directly",
+        *["by the mean"] * 3,
+        *["by the variance"] * 3,
+    ]
+    assert terms.ways == pytest.approx(
+        {
+            "directly": 2 * r * dz[0],
+            "by the mean": -2 * r * dz.sum() / 3,
+            "by the variance": -2 * r * u[0] * (dz * u).sum() / 3,
+        }
+    )
+    assert sum(terms.ways.values()) == pytest.approx(terms.value)
+    told = terms.text().splitlines()
+    assert told[2].split() == ["way", "n′", "factors", "scale", "product", "of", "Σ|·|"]
+    assert told[-1].startswith("directly ")
+    assert terms.to_dict(7)["rows"][0]["way"] in terms.ways
+    assert terms.to_dict()["ways"] == terms.ways
+    assert terms.to_numpy()["way"].tolist() == [row.way for row in terms]
+    for name, index in (("norm1.weight", 0), ("fc1.weight", (0, 0))):
+        other = t.grad.terms(name, index)
+        assert other.ways == {}
+        assert "way" not in other.to_numpy().dtype.names
+        assert {row.way for row in other} == {""}
+    evaluated = gt.trace(net, np.ones((2, 1, 1, 1)), [0, 1], training=False)
+    assert evaluated.grad.terms("input", (0, 0, 0, 0)).ways == {}

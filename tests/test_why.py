@@ -259,3 +259,23 @@ def test_a_slope_less_than_a_rounding_of_float32_is_flat(layer, at: float) -> No
     assert t.grad["fc1.output"][0, 0] == 0
     assert t.grad.why("fc1.output", (0, 0)).cause == "flat"
     assert t.grad.why("fc1.weight", (0, 0)).cause == "flat"
+
+
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
+def test_a_bias_that_batch_norm_takes_off_again(engine: str) -> None:
+    """Whether its gradient is 0, or what rounding left of it."""
+    layers = [gt.Conv2d(2, 3), gt.BatchNorm2d(), gt.ReLU(), gt.Flatten(), gt.Linear(2)]
+    net = gt.Network((1, 6, 6), layers, seed=0)
+    x = np.random.Generator(np.random.PCG64(0)).standard_normal((4, 1, 6, 6))
+    t = gt.trace(net, x, [0, 1, 1, 0], engine=engine)
+    said = (
+        "norm1 takes the mean of each channel off what conv1 makes, and so takes this off again: "
+        "it changes nothing, and its gradient is 0 but for rounding; bias=False leaves it out."
+    )
+    for channel in range(2):
+        assert abs(t.grad["conv1.bias"][channel]) < 1e-7
+        assert t.grad.why("conv1.bias", channel).text.endswith(said)
+    for name, index in (("conv1.weight", (0, 0, 0, 0)), ("norm1.bias", 0), ("fc1.bias", 0)):
+        assert "takes this off again" not in t.grad.why(name, index).text
+    evaluated = gt.trace(net, x, [0, 1, 1, 0], engine=engine, training=False)
+    assert "takes this off again" not in evaluated.grad.why("conv1.bias", 0).text

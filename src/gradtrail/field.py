@@ -5,6 +5,9 @@ y·jump + offset + size − 1. Behind a transposed convolution the jump is a fra
 differs from one position to the next: its size is the largest, its start is rounded up. Where
 branches with different jumps meet, the field is what all positions see together.
 `System.preimage` gives the exact elements; this is their arithmetic.
+
+Batch norm is taken as what it is at each place, as in evaluation. In training its statistics read
+the whole batch, and so would every field behind it, which says nothing about a layer.
 """
 
 from __future__ import annotations
@@ -52,12 +55,14 @@ def input_fields(shape: tuple[int, ...]) -> tuple[Field, ...]:
 def next_fields(
     equation: Equation, sources: Mapping[str, tuple[tuple[Field, ...], tuple[int, ...]]]
 ) -> tuple[Field, ...]:
-    """The fields behind an equation.
+    """The fields behind an equation; those before it behind batch norm.
 
     Args:
         equation: a layer's.
         sources: for each source letter its fields and its shape without the batch axis.
     """
+    if isinstance(equation, Normalisation):
+        return sources[equation.source.array][0]
     found: list[tuple[Field, ...]] = []
     for read in equation.reads:
         if read.operand.array in sources:
@@ -69,17 +74,11 @@ def next_fields(
 
 
 def system_fields(system: System) -> Mapping[str, tuple[Field, ...]]:
-    """The fields of every array between the layers, by name.
-
-    Batch norm is taken as what it is at each place: that its statistics see the whole batch is left
-    out.
-    """
+    """The fields of every array between the layers, by name."""
     shapes = system.shapes
     found = {system.input: input_fields(shapes[system.input][1:])}
     for node in system.nodes:
-        if isinstance(node.equation, Normalisation):
-            found[node.output] = found[node.inputs[0]]
-        elif len(shapes[node.output]) > 1:
+        if len(shapes[node.output]) > 1:
             here = {a: node.array_of[a] for a in node.sources}
             known = {a: (found[n], shapes[n][1:]) for a, n in here.items()}
             found[node.output] = next_fields(node.equation, known)

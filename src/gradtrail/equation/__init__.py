@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .access import Access, Applied, Array, Factor, Indicator, Margin, Term, one_to_one, term
-from .adjoint import adjoint, gather
+from .adjoint import adjoint, gather, ways
 from .affine import Affine, index, indices
 from .build import contraction, loss, normalisation, selection
 from .explain import explain_size
@@ -68,6 +68,7 @@ __all__ = [
     "text",
     "to_data",
     "unread",
+    "ways",
 ]
 
 # Only those who write or read formulas need these; they are loaded at their first use.

@@ -20,7 +20,7 @@ from .access import Access, Applied, Factor, Indicator, Term
 from .affine import Affine, index
 from .kinds import Contraction, Equation, Loss, Normalisation, Selection
 
-__all__ = ["adjoint", "gather"]
+__all__ = ["adjoint", "gather", "ways"]
 
 _PARTNERS = {"y": "h", "x": "w", "z": "t", "h": "y", "w": "x", "t": "z"}
 
@@ -74,8 +74,22 @@ def _exchanged(t: Term, operand: str) -> Iterator[Term]:
         yield Term(_d(factor.access), (*before, *slope, _d(t.target), *behind), t.scale)
 
 
+def ways(equation: Equation, operand: str) -> tuple[str, ...]:
+    """By which way each term of an adjoint leads back; empty where all lead directly.
+
+    Args:
+        equation: a layer's.
+        operand: the letter towards which its adjoint goes.
+    """
+    through = isinstance(equation, Normalisation) and operand == equation.source.array
+    return ("directly", "by the mean", "by the variance") if through else ()
+
+
 def _normalisation(equation: Normalisation, operand: str) -> tuple[Term, ...]:
-    """Batch norm: the variance's and the mean's share leave through dγ and dβ."""
+    """Batch norm: the variance's and the mean's share leave through dγ and dβ.
+
+    Towards X the three terms are those of `ways`.
+    """
     dz, normalised = _d(equation.result), equation.result.to(equation.normalised)
     if operand == equation.scale:
         return (Term(_d(equation.statistic.to(operand)), (dz, normalised)),)

@@ -22,7 +22,8 @@ __all__ = ["frame_of", "plain", "rows_array", "rows_frame", "terms_dict"]
 def rows_array(terms: Terms) -> np.ndarray:
     """See `Terms.to_numpy`."""
     columns = _columns(terms)
-    kinds = [("layer", "U40"), *((n, np.int64) for n in terms.indices)]
+    leads = [("way", "U16")] if any(part.way for part in terms.parts) else []
+    kinds = [("layer", "U40"), *leads, *((n, np.int64) for n in terms.indices)]
     kinds += [(c, np.float64) for c in (*columns, "scale", "product")]
     found = np.zeros(len(terms), kinds)
     for name in terms.indices:
@@ -63,6 +64,8 @@ def _fill(part: Part, rows: np.ndarray) -> None:
         values = operand.values(part.points, block)
         rows[letter] = np.broadcast_to(values, sizes).ravel()
     rows["layer"], rows["scale"] = part.sum.layer, part.scale
+    if "way" in (rows.dtype.names or ()):
+        rows["way"] = part.way
     rows["product"] = part.products(block).ravel()
 
 
@@ -108,6 +111,7 @@ def terms_dict(terms: Terms, rows: int) -> dict[str, Any]:
         "products": len(terms),
         "nonzero": terms.nonzero,
         "equations": [] if terms.given else list(terms.equations()),
+        **({"ways": {w: plain(s) for w, s in terms.ways.items()}} if terms.ways else {}),
         "rows": [_row_dict(row) for row in (terms.top(rows) if rows and len(terms) else ())],
     }
 
@@ -129,6 +133,7 @@ def _row_dict(row: Row) -> dict[str, Any]:
         "factors": factors,
         "scale": row.scale,
         "product": plain(row.product),
+        **({"way": row.way} if row.way else {}),
     }
 
 

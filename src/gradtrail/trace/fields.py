@@ -29,6 +29,10 @@ __all__ = ["projective_field", "receptive_field"]
 
 _FROM, _TO, _WON = "_from", "_to", "_won"  # letters that no equation has
 
+_STATISTICS = (
+    "by the statistics of batch norm, too, which read the whole batch in training; "
+    "net.receptive_field and net.projective_field leave them out"
+)
 _WINNERS = "through each max pooling only by the element that won"
 
 
@@ -57,7 +61,8 @@ def _followed(direction: Direction, step: Step, name: str, index: object, other:
         mask = np.zeros(shape, bool)
         mask[ways.sample] = found[0]
     chosen = any(isinstance(node.equation, Selection) for node in ways.nodes)
-    notes = (_WINNERS,) if chosen else ()
+    tied = any(isinstance(node.equation, Normalisation) for node in ways.nodes)
+    notes = (*((_WINNERS,) if chosen else ()), *((_STATISTICS,) if tied else ()))
     image = step.array("value", array) if array == step.system.input else None
     return Reach(direction, asked, element, array, shape, axes, region_of(mask), notes, image)
 

@@ -27,6 +27,7 @@ from ..equation import (
     Term,
     index,
     sum_of,
+    ways,
 )
 from ..equation import Factor as EquationFactor
 from ..equation import Loss as LossEquation
@@ -164,6 +165,15 @@ class Part:
     def scale(self) -> float:
         """The constant factor."""
         return float(self.term.scale.value)
+
+    @cached_property
+    def way(self) -> str:
+        """Of batch norm's gradient, by which way it leads back; else nothing."""
+        node, target = self.sum.node, self.sum.equation.target.array
+        if node is None or self.sum.arrays[target][0] != "grad":
+            return ""
+        known = ways(node.equation, target.removeprefix("d"))
+        return known[self.number] if known else ""
 
     @cached_property
     def gradient(self) -> Operand | None:

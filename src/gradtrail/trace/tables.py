@@ -66,7 +66,8 @@ def totals(terms: Terms) -> list[str]:
     line = f"Σ = {number(terms.sum(), 6)}, {apart}"
     if len(terms) > 1 and terms.magnitude > 0:
         line += f"; Σ|products| = {number(terms.magnitude)}{cancelling(terms)}"
-    return [*lines, line]
+    told = [f"{way} {number(share)}" for way, share in terms.ways.items()]
+    return [*lines, line, *([", ".join(told)] if told else [])]
 
 
 def cancelling(terms: Terms) -> str:
@@ -84,12 +85,14 @@ def rows_table(terms: Terms, rows: Sequence[Row]) -> Table:
     """Some rows of a sum."""
     shown = _moving(terms)
     several = len({part.sum.layer for part in terms.parts}) > 1
-    heads = [*(["by"] if several else []), *(f">{n}" for n in shown), "factors"]
+    leads = any(part.way for part in terms.parts)
+    heads = [*(["by"] if several else []), *(["way"] if leads else [])]
+    heads += [*(f">{n}" for n in shown), "factors"]
     scales = any(row.scale != 1 for row in rows)
     heads += [*([">scale"] if scales else []), ">product", ">of Σ|·|"]
     cells = []
     for row in rows:
-        line = [row.layer] if several else []
+        line = [*([row.layer] if several else []), *([row.way] if leads else [])]
         line += [str(row.indices.get(n, "")) for n in shown]
         line.append(" · ".join(map(factor_text, row.factors)))
         line += [number(row.scale)] if scales else []

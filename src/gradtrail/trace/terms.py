@@ -70,6 +70,8 @@ class Row:
         factors: what is multiplied.
         scale: the constant factor, such as 1/N.
         product: of all of them.
+        way: of batch norm's gradient, whether it leads back directly, by the mean or by the
+            variance; else nothing.
     """
 
     number: int
@@ -79,6 +81,7 @@ class Row:
     factors: tuple[Factor, ...]
     scale: float
     product: float
+    way: str = ""
 
 
 class Rows(Shown, Sequence[Row]):
@@ -220,7 +223,9 @@ class Terms(Shown):
         gates = zip(part.operands, factors, strict=True)
         if any(operand.gate and factor.value == 0 for operand, factor in gates):
             product = 0.0
-        return Row(number, part.sum.layer, part.number, point, factors, part.scale, product)
+        return Row(
+            number, part.sum.layer, part.number, point, factors, part.scale, product, part.way
+        )
 
     @cached_property
     def _totals(self) -> _Totals:
@@ -261,6 +266,20 @@ class Terms(Shown):
     def nonzero(self) -> int:
         """How many products are not 0."""
         return self._totals.nonzero
+
+    @cached_property
+    def ways(self) -> dict[str, float]:
+        """What leads back through batch norm directly, by the mean and by the variance.
+
+        Their sums in float64; empty for every other element.
+        """
+        found: dict[str, float] = {}
+        for part in (p for p in self.parts if p.way):
+            blocks = part.points.blocks(BLOCK) if len(part) else ()
+            with np.errstate(all="ignore"):
+                total = sum(float(part.products(block).sum()) for block in blocks)
+            found[part.way] = found.get(part.way, 0.0) + total
+        return found
 
     def top(self, k: int = 10) -> Rows:
         """The k products that are greatest in size, greatest first; a NaN before all.

@@ -9,12 +9,12 @@ An `Answer` has the sentence, and the cause by name for those who ask by program
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from ..equation import Applied
+from ..equation import Applied, Normalisation
 from ..equation import Loss as LossEquation
 from ..tables import number, percent
 from .clauses import Closed
@@ -87,6 +87,39 @@ def why(step: Step, side: Side, name: str, index: object) -> Answer:
         ArgumentError: an index that does not fit the array.
     """
     terms = Terms(step, side, name, index)
+    found, norm = _found(terms), _norm_behind(terms)
+    if norm is None or found.cause == "not finite":
+        return found
+    layer = terms.parts[0].sum.layer
+    return replace(found, text=f"{found.text} {_TAKEN_OFF.format(norm=norm, layer=layer)}")
+
+
+_TAKEN_OFF = (
+    "{norm} takes the mean of each channel off what {layer} makes, and so takes this off again: it "
+    "changes nothing, and its gradient is 0 but for rounding; bias=False leaves it out."
+)
+
+
+def _norm_behind(terms: Terms) -> str | None:
+    """The batch norms that alone read what a bias was added to; None for anything else."""
+    system = terms.step.system
+    if terms.side == "value" or terms.name not in system.parameters or len(terms.parts) != 1:
+        return None
+    (part,) = terms.parts
+    node, factors, positions = part.sum.node, part.term.factors, part.term.target.positions
+    if node is None or len(factors) != 1 or len(positions) != 1:
+        return None
+    if positions[0] != factors[0].access.positions[1]:  # the same for a whole channel
+        return None
+    readers = [n for n in system.nodes if node.output in n.inputs]
+    if not readers or not all(isinstance(n.equation, Normalisation) for n in readers):
+        return None
+    return " and ".join(n.name for n in readers)
+
+
+def _found(terms: Terms) -> Answer:
+    """What there is to say of the element's products."""
+    step, side, name = terms.step, terms.side, terms.name
     if not np.isfinite(terms.value):
         text, where = origin_text(step, side, name, terms.index)
         return Answer(terms.element, terms.value, "not finite", text, where=where)

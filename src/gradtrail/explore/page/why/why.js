@@ -2,6 +2,7 @@
 //
 // The facts are found here; `say` puts them into the sentences of a language (words/why-en.js, -ko.js).
 
+import { accessOf } from "gradtrail/equation/affine.js";
 import { written } from "gradtrail/step/step.js";
 import { Terms } from "gradtrail/step/terms.js";
 import { trivial } from "gradtrail/why/clauses.js";
@@ -24,6 +25,31 @@ import { cancelled, handedOn, madeZero } from "gradtrail/why/zero.js";
  */
 export function why(step, side, name, index, say) {
   const terms = new Terms(step, side, name, index);
+  const found = answerOf(terms, say);
+  const norm = normBehind(terms);
+  if (norm === null || found.cause === "not finite") return found;
+  return { ...found, text: `${found.text} ${say.takenOff({ norm, layer: terms.parts[0].sum.layer })}` };
+}
+
+/** The batch norms that alone read what a bias was added to; null for anything else. */
+function normBehind({ step, side, name, parts }) {
+  if (side !== "grad" || parts.length !== 1 || step.arrays.get(name).role !== "parameter") return null;
+  const [{ sum, term }] = parts;
+  if (sum.given || term.factors.length !== 1 || term.target.positions.length !== 1) return null;
+  const own = JSON.stringify(term.target.positions[0]);
+  if (own !== JSON.stringify(accessOf(term.factors[0]).positions[1])) return null; // the same for a channel
+  const maker = step.nodes.get(sum.layer);
+  const output = maker.arrays[maker.target];
+  const readers = step.description.nodes.filter(({ arrays, sources }) =>
+    sources.some((letter) => arrays[letter] === output),
+  );
+  if (readers.length === 0 || readers.some(({ equation }) => equation.type !== "Normalisation")) return null;
+  return readers.map((reader) => reader.name).join(" and ");
+}
+
+/** What there is to say of the element's products. */
+function answerOf(terms, say) {
+  const { step, side, name, index } = terms;
   if (!Number.isFinite(terms.value)) {
     const { text, where } = originSentence(step, side, name, index, say);
     return answer(terms, terms.value, "not finite", text, {}, where);

@@ -64,6 +64,12 @@ export function sum({ element, value, products, magnitude, cancels, samples, pla
   return `${said} with Σ|products| = ${number(magnitude)}${cancel}. ${told.join("; ")}.`;
 }
 
+/** A bias that batch norm takes off again. */
+export function takenOff({ norm, layer }) {
+  const said = `${norm} takes the mean of each channel off what ${layer} makes, and so takes this off again`;
+  return `${said}: it changes nothing, and its gradient is 0 but for rounding; bias=False leaves it out.`;
+}
+
 // -- a gradient of 0 -----------------------------------------------------------------------------
 
 /** Every path from the loss is closed somewhere. */

@@ -72,6 +72,12 @@ export function sum({ element, value, products, magnitude, cancels, samples, pla
   return told.join(" ");
 }
 
+/** 배치 정규화가 도로 빼는 편향. */
+export function takenOff({ norm, layer }) {
+  const said = `${norm} 층은 ${layer} 층의 출력에서 채널마다 평균을 빼므로, 이 값도 도로 빠집니다`;
+  return `${said}. 아무것도 바꾸지 않으며, 기울기는 반올림 오차를 빼면 0입니다. bias=False로 두면 이 값이 없어집니다.`;
+}
+
 // -- 0인 기울기 -----------------------------------------------------------------------------------
 
 /** 손실에서 오는 모든 경로가 어딘가에서 막혀 있습니다. */
