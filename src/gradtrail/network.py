@@ -6,7 +6,7 @@ over to the module that answers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -257,7 +257,7 @@ class Network:
         """The outputs of the last layer, in evaluation (running statistics, no dropout).
 
         Args:
-            x: samples, (N, *input_shape).
+            x: samples, (N, *input_shape), or `gt.data.Images` such as a folder.
             batch_size: how many samples are computed at once; it changes memory, not results.
             engine: None for the default, "cpu", "reference", or an engine object.
 
@@ -270,13 +270,27 @@ class Network:
         from .engines import engine_for
 
         positive("predict", batch_size=batch_size)
-        samples = self.checked(x)
+        taken = self._taken(x)
         runs = engine_for(engine, self)
         parts = [
-            runs.predict(self, samples[at : at + batch_size])
-            for at in range(0, len(samples), batch_size)
+            runs.predict(self, taken(at, min(at + batch_size, len(x))))
+            for at in range(0, len(x), batch_size)
         ]
         return np.concatenate(parts).astype(self.dtype, copy=False)
+
+    def _taken(self, x: Any) -> Callable[[int, int], np.ndarray]:
+        """How to get at some of the samples, checked, as this network takes them.
+
+        Raises:
+            DataError: samples of another shape or without numbers.
+        """
+        from .data.images import Images
+
+        if isinstance(x, Images):
+            x.check_shape(self.input_shape, "x")
+            return lambda begin, end: x.numbers(begin, end).astype(self.dtype, copy=False)
+        samples = self.checked(x)
+        return lambda begin, end: samples[begin:end]
 
     def explain(
         self, layer: str, *, loss: Loss | None = None, engine: str | Engine | None = None

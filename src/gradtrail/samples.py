@@ -29,7 +29,8 @@ def checked_samples(
         (N, *sample), the same memory where nothing had to be converted.
 
     Raises:
-        DataError: another number of axes, channels last, another size, no sample, no numbers.
+        DataError: another number of axes, channels last, another size, no sample, no numbers, or
+            bytes, of which nobody can tell whether they are to be divided by 255.
     """
     try:
         array = np.asarray(x)
@@ -37,6 +38,12 @@ def checked_samples(
         raise DataError(f"{name} is no array: its rows differ in length ({cause})") from cause
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    if array.dtype == np.uint8:
+        raise DataError(
+            f"{name} is uint8, which may be pixels or numbers: pass {name} / np.float32(255) for "
+            "pixels from 0 to 1, as folders and .npz files are read, or "
+            f"{name}.astype(np.float32) for numbers as they are"
+        )
     expected = ("N", *map(str, sample))
     written = f"({', '.join(expected)}{',' if len(expected) == 1 else ''})"
     if array.shape[1:] != sample or array.ndim != len(sample) + 1:

@@ -42,7 +42,7 @@ ALLOWED = {
     ),
     "engines": ("equation", "errors", "forking", "homes", "layers"),
     "trace": (
-        *("bars", "engines", "equation", "errors", "field", "figures"),
+        *("bars", "data.images", "engines", "equation", "errors", "field", "figures"),
         *("layers", "network", "optional", "reach", "tables"),
     ),
     "train": (
@@ -73,7 +73,7 @@ ALLOWED = {
 
 # Inside a function only, where a method of a lower part hands over to a higher one by name.
 LATE = {
-    "network": ("engines", "explore", "files", "plan", "reach"),
+    "network": ("data.images", "engines", "explore", "files", "plan", "reach"),
     "trace": ("explore",),
     "plan": ("network", "plan_view"),
     "reach": ("reach_view",),

@@ -23,9 +23,10 @@ import numpy as np
 import gradtrail as gt
 from gradtrail.architecture import network_from
 from gradtrail.cli.common import network_of
-from gradtrail.data import read, read_image
+from gradtrail.data import read_image
 from gradtrail.data.cifar import read_cifar
 from gradtrail.data.idx import read_idx
+from gradtrail.data.recognised import recognised
 from gradtrail.data.sets import ARCHIVE, CIFAR_FILES
 from gradtrail.runs import Recipe, read_recipe
 
@@ -232,13 +233,14 @@ def npz() -> Kind:
         with np.load(path) as held:
             pixels, labels = held["x"], held["y"]
         shown = np.rint(255 * found.train[0][:, 0]) if pixels.dtype == np.uint8 else found.train[0]
-        same = np.array_equal(found.train[1], labels)
+        first = int(found.classes is not None)  # labels 1 … K count from 1
+        same = np.array_equal(found.train[1] + first, labels)
         same &= np.array_equal(shown.ravel(), pixels.ravel(), equal_nan=True)
         return None if same else "the arrays are not what the file holds"
 
     plain = bytes_of(lambda path: np.savez(path, x=x, y=y), "data.npz")
     packed = bytes_of(lambda path: np.savez_compressed(path, x=x, y=y), "data.npz")
-    return Kind("npz", "data.npz", (plain, packed), read, wrong, sealed_zip)
+    return Kind("npz", "data.npz", (plain, packed), recognised, wrong, sealed_zip)
 
 
 def picture(ending: str, *ways: dict[str, Any]) -> Callable[[], Kind]:

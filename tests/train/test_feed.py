@@ -447,7 +447,7 @@ def test_data_that_do_not_fit_are_refused_before_anything_runs() -> None:
     ):
         trained(other, Held(x, y))
     with pytest.raises(gt.DataError, match=r"validation: the images have shape \(2, 6, 5\)"):
-        trained(other, (x[:, :1], y), validation=Held(x, y))
+        trained(other, (x[:, :1] / np.float32(255), y), validation=Held(x, y))
     with pytest.raises(gt.DataError, match="data is empty: there is no image"):
         trained(plain(), Held(x[:0], y[:0]))
     with pytest.raises(gt.DataError, match="data: label 7 at position 3 is out of range"):

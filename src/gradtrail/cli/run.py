@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from ..data.dataset import Part
-from ..data.images import Images
 from ..data.known import NAMES
 from ..errors import ArgumentError, FileError, unknown, warn
 from ..files import load
@@ -20,7 +18,7 @@ from ..runs.folder import RECIPE
 from ..runs.opening import arrays_of, labels_of
 from ..runs.parts import DataTable
 
-__all__ = ["Chosen", "Held", "Whole", "batch_of", "data_of", "network_at", "pair_of"]
+__all__ = ["Chosen", "Held", "batch_of", "network_at", "pair_of"]
 
 
 @dataclass(frozen=True)
@@ -38,22 +36,6 @@ class Chosen:
     x: np.ndarray
     y: np.ndarray
     numbers: np.ndarray
-
-
-class Whole(NamedTuple):
-    """All samples of a part of a run's data.
-
-    Args:
-        network: as it was saved.
-        x: (N, C, H, W).
-        y: (N,) labels.
-        paths: each sample's file; empty where there are none.
-    """
-
-    network: Network
-    x: np.ndarray
-    y: np.ndarray
-    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -147,14 +129,6 @@ def _other(network: Network, own: DataTable, data: str | None, data_path: Path |
         memory=own.memory,
         classes=network.classes,
     )
-
-
-def data_of(run: Path, data: str | None, data_path: Path | None, split: str) -> Whole:
-    """A run's network, and all of its samples with their labels; see `pair_of`."""
-    held = pair_of(run, data, data_path, split)
-    pair = held.pair.arrays() if isinstance(held.pair, Images) else held.pair
-    paths = held.pair.paths if isinstance(held.pair, Images) else ()
-    return Whole(held.network, *pair, tuple(map(str, paths)))
 
 
 def batch_of(

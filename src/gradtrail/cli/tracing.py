@@ -19,7 +19,7 @@ from ..trace.overview import Overview
 from ..trace.ranking import RANKINGS
 from ..train.watched import load_watched
 from .common import one_error
-from .run import Chosen, batch_of, data_of, network_at
+from .run import Chosen, batch_of, network_at, pair_of
 
 __all__ = ["follow_command", "influence_command", "trace_command", "watch_command", "why_command"]
 
@@ -276,9 +276,9 @@ def influence_command(
 
     Example: gradtrail influence runs/lenet5-1 --top 40 --plot suspects.png
     """
-    network, x, y, paths = data_of(run, data, data_path, split)
+    held = pair_of(run, data, data_path, split)
     bar = sys.stderr.isatty() and not as_json
-    found = influence(network, (x, y), of=part, engine=engine, progress=bar, files=paths)
+    found = influence(held.network, held.pair, of=part, engine=engine, progress=bar)
     if as_json:
         _print(found.to_dict(top, by))
     else:

@@ -193,9 +193,44 @@ class Images(ABC):
             )
         x = np.empty((len(self), *self.shape), dtype=np.float32)
         for begin in range(0, len(self), _BLOCK):
-            places = np.arange(begin, min(begin + _BLOCK, len(self)))
-            x[places] = unit(self.read(places))
+            x[begin : begin + _BLOCK] = self.numbers(begin, min(begin + _BLOCK, len(self)))
         return x, self.y.copy()
+
+    @final
+    def numbers(self, begin: int, end: int) -> np.ndarray:
+        """Some images in their order, as a network takes them.
+
+        Args:
+            begin: the first, from 0.
+            end: behind the last, at most M.
+
+        Returns:
+            float32 (end − begin, C, H, W) from 0 to 1.
+
+        Raises:
+            ArgumentError: places beyond the images.
+            DataError: a file has become unreadable.
+        """
+        return unit(self.read(np.arange(begin, end)))
+
+    @final
+    def check_shape(self, wanted: tuple[int, ...], name: str) -> None:
+        """Check that there are images, and that a network takes them.
+
+        Args:
+            wanted: what the network takes, (C, H, W).
+            name: what the caller calls the images.
+
+        Raises:
+            DataError: there are none, or others.
+        """
+        if self.shape != wanted:
+            raise DataError(
+                f"{name}: the images have shape {self.shape}, but the network takes {wanted}; open "
+                "the folder with size= and channels= of the network"
+            )
+        if not len(self):
+            raise DataError(f"{name} is empty: there is no image")
 
     @final
     def subset(self, places: ArrayLike) -> Images:

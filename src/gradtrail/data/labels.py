@@ -28,7 +28,7 @@ def named(found: DataSet, path: object) -> DataSet:
         return found
     present = _present(found)
     highest = int(present[-1])
-    if highest > 1 and np.array_equal(present, np.arange(1, highest + 1)):
+    if len(present) == highest > 1 and present[0] == 1:
         note = (
             f"{path}: its labels are 1 to {highest} and never 0: they were taken to count from 1, "
             f"so that class '1' is output 0; pass classes= with '0' in front (in a recipe [data] "
@@ -63,22 +63,21 @@ def ordered(found: DataSet, classes: Sequence[str], path: object) -> DataSet:
     """
     present, wanted = _present(found), tuple(classes)
     own = found.classes
-    if own is None and all(str(label) in wanted for label in present):
-        own = tuple(map(str, range(int(present[-1]) + 1)))
-    if own is None:
+    names = [str(label) if own is None else own[label] for label in present]
+    if own is None and not set(names) <= set(wanted):
         if present[-1] >= len(wanted):
             raise DataError(
                 f"{path} has the label {present[-1]}, but there are {len(wanted)} classes, for "
                 f"labels 0 to {len(wanted) - 1}: {', '.join(wanted[:_SHOWN])}"
             )
         return replace(found, classes=wanted)
-    strange = [own[label] for label in present if own[label] not in wanted]
+    strange = [name for name in names if name not in wanted]
     if strange:
         raise DataError(
             f"{path} has the class {strange[0]!r}, which is none of {', '.join(wanted)}"
         )
-    order = np.array([wanted.index(name) if name in wanted else -1 for name in own])
-    return replace(_mapped(found, lambda y: order[y]), classes=wanted)
+    order = np.array([wanted.index(name) for name in names])
+    return replace(_mapped(found, lambda y: order[np.searchsorted(present, y)]), classes=wanted)
 
 
 def _present(found: DataSet) -> np.ndarray:

@@ -15,14 +15,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..bars import Bar, showing
-from ..engines import Batch, Engine, SampleGradients, Samples, engine_for
+from ..engines import Engine, SampleGradients, engine_for
 from ..equation import Loss as LossEquation
 from ..errors import ArgumentError, UnknownNameError, unknown
 from ..figures import figure, saved, show_image
@@ -31,6 +30,7 @@ from ..layers.base import positive
 from ..layers.losses import log_softmax, loss_for
 from ..tables import Shown, Table, number
 from .export import plain
+from .whole import Whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -97,7 +97,7 @@ class Influence(Shown):
     def __init__(
         self,
         of: str,
-        samples: Samples,
+        samples: Whole,
         outputs: np.ndarray,
         surprise: np.ndarray,
         pull: np.ndarray,
@@ -201,7 +201,7 @@ class Influence(Shown):
             ArgumentError: the samples are no images; MissingPackageError: matplotlib is not there.
             FileError: the file cannot be written.
         """
-        if self._samples.x.ndim != 4:
+        if len(self._samples.shape) != 4:
             raise ArgumentError("plot: the samples are no images of (channels, height, width)")
         if k > _DRAWN:
             raise ArgumentError(f"plot: at most {_DRAWN} images are drawn, got k={k}")
@@ -213,7 +213,7 @@ class Influence(Shown):
         for axes in panels:
             axes.set_axis_off()
         for axes, one in zip(panels, ranked, strict=False):
-            show_image(axes, self._samples.x[one.sample])
+            show_image(axes, self._samples.x(one.sample, one.sample + 1)[0])
             label, predicted = one.told
             told = f"\n{label}, seen as {predicted}" if label else ""
             name = one.sample if one.file is None else _shortened(PurePath(one.file).name)
@@ -224,7 +224,7 @@ class Influence(Shown):
 
 def influence(
     network: Network,
-    data: tuple[Any, Any],
+    data: Any,
     *,
     of: str = "",
     loss: Loss | None = None,
@@ -240,7 +240,7 @@ def influence(
 
     Args:
         network: is not changed.
-        data: samples (N, *input_shape) and their labels.
+        data: samples (N, *input_shape) and their labels, or `gt.data.Images` such as a folder.
         of: a layer (`conv1`), a parameter (`conv1.weight`) or one of its filters
             (`conv1.weight[2]`); empty for the whole network.
         loss: by default `CrossEntropy()`.
@@ -259,17 +259,15 @@ def influence(
     """
     positive("influence", batch_size=batch_size)
     loss, runs = loss_for(loss), engine_for(engine, network)
-    samples = Samples.of(network, data, loss)
+    samples = Whole(network, data, loss)
     names, place = _chosen(network, of)
     called, files = _names(network, data, samples, classes, files)
-    targets = loss.targets(samples.y, (len(samples), *samples.outputs))
-    scale = 1.0 if samples.even else loss.scale(samples.y)
     with showing(progress) as shown:
 
         def gradients(what: str, before: int) -> Iterator[tuple[slice, SampleGradients]]:
             """Which samples, and their gradients."""
             for here in _batches(len(samples), batch_size, what, shown, before):
-                batch = _Share(samples, targets, scale, here.start, here.stop)
+                batch = samples.share(here.start, here.stop)
                 yield here, runs.per_sample(network, batch, loss, training=False)
 
         mean = {name: np.zeros(network.parameters.shapes[name]) for name in names}
@@ -280,8 +278,8 @@ def influence(
         squares, along = _beside(mean, gradients("each sample", len(samples)), len(samples), place)
     within = () if place is None else (place,)
     size = np.linalg.norm(np.concatenate([mean[n][within].ravel() for n in names]))
-    outputs = network.predict(samples.x, batch_size=batch_size, engine=runs)
-    surprise = _losses(network, samples, outputs, targets["T"])
+    outputs = samples.predicted(network, batch_size, runs)
+    surprise = _losses(network, samples, outputs)
     pull = np.sqrt(squares)
     return Influence(of, samples, outputs, surprise, pull, along, float(size), called, files)
 
@@ -289,7 +287,7 @@ def influence(
 def _names(
     network: Network,
     data: Any,
-    samples: Samples,
+    samples: Whole,
     classes: Sequence[str] | None,
     files: Sequence[str] | None,
 ) -> tuple[Sequence[str], Sequence[str]]:
@@ -341,40 +339,6 @@ def _beside(
     return squares, along
 
 
-class _Share(Batch):
-    """Some of the data, weighted as they are in the loss of all the data.
-
-    By itself a batch divides by the weights of its own labels' classes.
-
-    Args:
-        samples: all the data.
-        targets: the arrays behind the loss's given letters, of all the data.
-        scale: what all the data's rows are multiplied by, from `Loss.scale`.
-        begin, end: which samples.
-    """
-
-    def __init__(
-        self,
-        samples: Samples,
-        targets: Mapping[str, np.ndarray],
-        scale: float,
-        begin: int,
-        end: int,
-    ) -> None:
-        super().__init__(samples, samples.places, begin=begin, end=end)
-        self._targets, self._scale = targets, scale
-
-    @cached_property
-    def targets(self) -> Mapping[str, np.ndarray]:
-        """See `Batch.targets`."""
-        return {letter: array[self.begin : self.end] for letter, array in self._targets.items()}
-
-    @property
-    def scale(self) -> float:
-        """See `Batch.scale`."""
-        return self._scale
-
-
 _PART = re.compile(r"([^\W\d]\w*)(\.\w+)?\s*(?:\[\s*(-?\d+)\s*\])?")
 
 
@@ -411,13 +375,11 @@ def _batches(count: int, size: int, what: str, shown: Bar | None, before: int) -
             shown.show(what, before + min(begin + size, count), 2 * count)
 
 
-def _losses(
-    network: Network, samples: Samples, outputs: np.ndarray, target: np.ndarray
-) -> np.ndarray:
+def _losses(network: Network, samples: Whole, outputs: np.ndarray) -> np.ndarray:
     """Each sample's own loss, (N,) float64: its term in the sum that the loss is the mean of."""
     equation = network.system(1, loss=samples.loss).nodes[-1].equation
     assert isinstance(equation, LossEquation)
-    wide = outputs.astype(np.float64)
+    wide, target = outputs.astype(np.float64), samples.targets["T"]
     if equation.probabilities is None:
         return np.asarray(np.square(wide - target).mean(axis=tuple(range(1, wide.ndim))))
     with np.errstate(all="ignore"):

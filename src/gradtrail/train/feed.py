@@ -309,13 +309,7 @@ def feed_for(
 
 def _labels_of(network: Network, images: Images, loss: Loss, name: str) -> np.ndarray:
     """The labels of images that fit the network; a copy, see `Samples`."""
-    if images.shape != network.input_shape:
-        raise DataError(
-            f"{name}: the images have shape {images.shape}, but the network takes "
-            f"{network.input_shape}; open the folder with size= and channels= of the network"
-        )
-    if not len(images):
-        raise DataError(f"{name} is empty: there is no image")
+    images.check_shape(network.input_shape, name)
     y = own(images.y)
     outputs = network.system(1, loss=loss).shapes[network.output_name][1:]
     try:
