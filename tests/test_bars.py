@@ -27,8 +27,8 @@ class Kept(bars._Surface):
     def show(self, line: Line) -> None:
         self.lines.append(line)
 
-    def say(self, line: str) -> None:
-        self.lines.append(Line(line, None, ""))
+    def say(self, parts: tuple[str, ...]) -> None:
+        self.lines.append(Line("", None, "", parts))
 
     def close(self, line: Line) -> None:
         self.lines.append(line)
@@ -60,6 +60,19 @@ def test_a_long_head_is_cut_before_the_share_is() -> None:
 def test_100_percent_is_only_said_at_the_end() -> None:
     assert Line("a", 0.9999, "").text(40) == "a   99 %"
     assert Line("a", 1.0, "").text(40) == "a  100 %"
+
+
+def test_an_epochs_line_is_broken_between_its_figures() -> None:
+    parts = ("epoch 1/2", "loss 2.2684", "accuracy 17.48%", "validation accuracy 29.86%", "0.0 s")
+    assert bars.folded(parts, 60) == [
+        "epoch 1/2  loss 2.2684  accuracy 17.48%",
+        "  validation accuracy 29.86%  0.0 s",
+    ]
+    assert bars.folded(parts, 80) == ["  ".join(parts)]
+    assert bars.folded(parts, 28) == [
+        *("epoch 1/2  loss 2.2684", "  accuracy 17.48%"),
+        *("  validation accuracy 29.86%", "  0.0 s"),
+    ]
 
 
 def test_durations() -> None:

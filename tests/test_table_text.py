@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import gradtrail
 from gradtrail.plan_view import plan_text
 from gradtrail.table_text import page_width, wrapped, written
 from gradtrail.tables import Table
@@ -104,3 +107,10 @@ def test_the_plan_keeps_every_shape_at_any_width() -> None:
         "mult–adds, activations 2.3 MiB,",
         "gradients 2.3 MiB",
     ]
+
+
+def test_rich_writes_from_two_places_alone() -> None:
+    """Any other console would display in a notebook what it should write."""
+    source = Path(gradtrail.__file__).parent
+    found = {p.name for p in source.rglob("*.py") if "Console(" in p.read_text(encoding="utf-8")}
+    assert found == {"bars.py", "table_text.py"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -17,7 +17,7 @@ from typing import Any, final
 
 from .notebook import Output, in_notebook, tell
 
-__all__ = ["Bar", "Line", "bar", "duration", "showing"]
+__all__ = ["Bar", "Line", "bar", "duration", "folded", "showing"]
 
 _WIDEST, _NARROWEST = 24, 10
 """Characters of the bar."""
@@ -106,9 +106,9 @@ class Bar:
         self._last, self._head, self._share = now, head, 1.0 if share is None else share
         self._surface.show(Line(head, share, left, parts))
 
-    def say(self, line: str) -> None:
-        """A line that stays."""
-        self._surface.say(line)
+    def say(self, *parts: str) -> None:
+        """A line that stays; on a narrow page it is broken between its parts."""
+        self._surface.say(parts)
 
     def close(self) -> None:
         """The end: the bar goes; in a notebook its line says how long it took."""
@@ -134,6 +134,17 @@ def showing(wanted: bool) -> Iterator[Bar | None]:
             shown.close()
 
 
+def folded(parts: Sequence[str], width: int) -> list[str]:
+    """Parts as lines of at most so many characters, broken between them."""
+    lines = list(parts[:1])
+    for part in parts[1:]:
+        if len(lines[-1]) + 2 + len(part) <= width:
+            lines[-1] += f"  {part}"
+        else:
+            lines.append(f"  {part}")
+    return lines
+
+
 def duration(seconds: float) -> str:
     """`12 s`, `3 min`, `1 h 5 min`."""
     if seconds < 99.5:
@@ -152,7 +163,7 @@ class _Surface(ABC):
         """Instead of the line before."""
 
     @abstractmethod
-    def say(self, line: str) -> None:
+    def say(self, parts: tuple[str, ...]) -> None:
         """A line that stays."""
 
     @abstractmethod
@@ -194,8 +205,9 @@ class _Terminal(_Surface):
         grid.add_row(*cells, Text(behind))
         return grid
 
-    def say(self, line: str) -> None:
-        self._console.print(line, highlight=False)
+    def say(self, parts: tuple[str, ...]) -> None:
+        for line in folded(parts, self._console.width):
+            self._console.print(line, highlight=False, soft_wrap=True)
 
     def close(self, line: Line) -> None:
         self._live.stop()
@@ -216,8 +228,8 @@ class _Notebook(_Surface):
         behind = _joined(percent, line.time, *line.parts)
         self._write(line, f"{escape(line.head)} <progress{share}></progress> {escape(behind)}")
 
-    def say(self, line: str) -> None:
-        tell(line)
+    def say(self, parts: tuple[str, ...]) -> None:
+        tell(_joined(*parts))
 
     def close(self, line: Line) -> None:
         self._write(line, escape(line.text(_PLAIN)))

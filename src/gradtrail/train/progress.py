@@ -71,11 +71,11 @@ class Progress(Observer):
             if values:
                 figure = f"{values[-1]:.2%}" if "accuracy" in name else f"{values[-1]:.4f}"
                 parts.append(f"{name} {figure}")
-        text = "  ".join([*parts, f"{history.seconds[-1]:.1f} s"])
+        parts.append(f"{history.seconds[-1]:.1f} s")
         if self._bar is not None:
-            self._bar.say(text)
+            self._bar.say(*parts)
         else:
-            tell(text)
+            tell("  ".join(parts))
 
     def end(self, history: History) -> None:
         """See `Observer.end`."""
