@@ -36,6 +36,11 @@ _LEFT_OUT = (
     Tag.NEW_SUBFILE_TYPE, Tag.ORIENTATION, Tag.PLANAR_CONFIGURATION, Tag.SAMPLE_FORMAT
 )  # fmt: skip
 
+_OTHER_NAMES: Mapping[str, Mapping[Tag, tuple[int, ...]]] = {
+    "YCbCr": {Tag.PHOTOMETRIC_INTERPRETATION: (int(Photometric.RGB),)},
+    "La": {Tag.EXTRA_SAMPLES: (2,)},
+}
+
 
 def header(file: IO[bytes]) -> Header:
     """A file's size and whether it is grey, by its directory alone.
@@ -70,8 +75,9 @@ def read(content: bytes, white: int | None) -> Read:
     if found.planar or deep:
         picture, top = _merged(_bands(content, tags, found), found, white)
     else:
-        picture = opened(io.BytesIO(_as_pillow_reads(content, tags, found)), "TIFF")
-        picture.load()
+        picture = _in_its_mode(
+            opened(io.BytesIO(_as_pillow_reads(content, tags, found)), "TIFF"), found
+        )
         top = highest(np.asarray(picture)[..., :3]) if found.bits == 16 else None
     if found.photometric == Photometric.WHITE_IS_ZERO:
         picture = _turned_around(picture)
@@ -136,6 +142,8 @@ def _as_pillow_reads(
 ) -> bytes:
     """The file with the same pixels under a directory that Pillow reads right."""
     told: dict[Tag, tuple[int, ...]] = dict.fromkeys(_LEFT_OUT, ())
+    if _by_another_name(found):
+        told |= _OTHER_NAMES[found.mode]
     if found.photometric == Photometric.WHITE_IS_ZERO:
         told[Tag.PHOTOMETRIC_INTERPRETATION] = (int(Photometric.BLACK_IS_ZERO),)
     if found.reversed and found.compression not in JPEGS:
@@ -145,6 +153,19 @@ def _as_pillow_reads(
     # 12 bits are packed alike in both orders, and Pillow knows but this one
     order = "<" if found.bits == 12 else tags.order
     return with_directory(content, tags, told | dict(changes or {}), order)
+
+
+def _by_another_name(found: Layout) -> bool:
+    """Whether Pillow gets the bands as those of another mode: not each version knows theirs."""
+    return found.mode in _OTHER_NAMES and found.compression not in JPEGS and not found.planar
+
+
+def _in_its_mode(picture: Picture, found: Layout) -> Picture:
+    """An image decoded, whose bands mean what they mean in the file."""
+    from PIL import Image
+
+    picture.load()
+    return Image.merge(found.mode, picture.split()) if _by_another_name(found) else picture
 
 
 def _turned_around(picture: Picture) -> Picture:
