@@ -182,3 +182,31 @@ def test_the_reference_engine_trains_alike() -> None:
     fast, exact = (fit(X, epochs=3, engine=engine) for engine in (None, "reference"))
     np.testing.assert_allclose(fast.history_.losses, exact.history_.losses, rtol=1e-4)
     np.testing.assert_allclose(fast.predict_proba(X), exact.predict_proba(X), atol=1e-4)
+
+
+def test_a_constant_channel_has_deviation_1_and_is_said() -> None:
+    """Blue is the same in all images that are fitted: another blue moves a sample no further."""
+    X = samples(3, 6, 5)
+    X[:, 2] = 0.1
+    with pytest.warns(gt.GradtrailWarning, match="channel 2 of X is 0.1 in all samples: its dev"):
+        clf = fit(X)
+    assert clf.standardization_.deviation[2] == 1
+    np.testing.assert_allclose(clf.samples(X + 0.5)[:, 2], 0.5, rtol=1e-6)
+
+
+def test_features_that_differ_by_rounding_alone_are_constant() -> None:
+    X = samples(7)
+    X[:, 3] = np.where(np.arange(12) % 2, 0.1 + 0.2, 0.3)
+    clf = fit(X)  # of rows nothing is said: constant features are common
+    assert clf.standardization_.deviation[3] == 1
+    assert np.abs(clf.samples(X)[:, 3]).max() < 1e-15
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 8), (9, 9, 5), (9, 6, 8)])
+def test_volumes_are_asked_about(shape: tuple[int, ...]) -> None:
+    X = samples(*shape)
+    with pytest.raises(
+        gt.DataError, match=r"no axis that counts 1 or 3 channels: pass input_shape"
+    ):
+        fit(X)
+    assert fit(X, input_shape=shape).network_.input_shape == shape

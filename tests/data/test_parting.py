@@ -82,6 +82,19 @@ def test_classes_beside_train_are_not_passed_over(tmp_path: Path) -> None:
     assert "bird, fish was passed over, since it is neither for training nor for validation" in note
 
 
+def test_a_folder_of_parts_is_no_folder_of_classes(tmp_path: Path) -> None:
+    """For ImageFolder by itself they would be two classes."""
+    for name in ("train", "test"):
+        folder(tmp_path / name)
+    message = (
+        r"in them, train, test, and no classes: open all of them with gt.data.read\('.*'\), or"
+    )
+    with pytest.raises(gt.DataError, match=message):
+        ImageFolder(tmp_path)
+    assert ImageFolder(tmp_path, classes=("test", "train")).y.tolist() == [0] * 8 + [1] * 8
+    assert ImageFolder(tmp_path / "train").classes == ("cat", "dog")
+
+
 def test_pictures_beside_the_parts_and_folders_without_any(tmp_path: Path) -> None:
     folder(tmp_path / "train")
     folder(tmp_path / "test")

@@ -111,6 +111,11 @@ def test_a_deviation_that_cannot_be_divided_by_is_refused(std: object) -> None:
         gt.Normalize(0.0, std)
 
 
+def test_a_deviation_of_0_is_told_what_it_is_of() -> None:
+    with pytest.raises(gt.ArgumentError, match="a channel that never changes has .* 0: give 1$"):
+        gt.Normalize((0.5, 0.0), (0.2, 0.0))
+
+
 def test_as_many_numbers_as_channels_are_asked_for() -> None:
     with pytest.raises(gt.ArgumentError, match="Normalize: mean has no number"):
         gt.Normalize((), 1.0)

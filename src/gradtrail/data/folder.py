@@ -16,6 +16,7 @@ from .holding import told
 from .images import About, Images
 from .judging import Judge
 from .listing import listed
+from .parting import no_parts
 from .pixels import unit
 from .store import Pool, Store, headers
 
@@ -63,7 +64,8 @@ class ImageFolder(Images):
     Raises:
         ArgumentError: an argument outside what is said above.
         FileError: the folder is not there, or cannot be read.
-        DataError: no class, a class without images, or bad files; the message names the first ones.
+        DataError: no class, a class without images, or bad files, of which the message names the
+            first ones; or folders that are hardly classes.
 
     Warns:
         GradtrailWarning: each of the `notes`.
@@ -83,6 +85,8 @@ class ImageFolder(Images):
         white: int | None = None,
     ) -> None:
         asked = Asked(size, channels, fit, bad, memory, threads, classes, white)
+        if asked.classes is None:
+            no_parts(Path(path).expanduser())
         self._open(Path(path), asked, None)
         for note in self.notes:
             warn(note)

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..errors import DataError, FileError
 from .listing import folders_in, has_images, images_below, innermost, pictures
 
-__all__ = ["PARTS", "Parts", "classes_within", "parts_of"]
+__all__ = ["PARTS", "Parts", "classes_within", "no_parts", "parts_of"]
 
 PARTS = ("train", "validation", "test")
 
@@ -88,6 +88,23 @@ def parts_of(root: Path) -> Parts:
             "not a class; rename what is one"
         )
     return Parts(found, tuple(notes))
+
+
+def no_parts(root: Path) -> None:
+    """Check that the folders of a folder are classes, as far as their names say.
+
+    Raises:
+        DataError: they are parts of a data set, or may be.
+        FileError: two folders for one part.
+    """
+    parts = parts_of(root).folders
+    if parts:
+        told = ", ".join(path.name for path in parts.values())
+        raise DataError(
+            f"{root} holds parts with a folder for each class in them, {told}, and no classes: "
+            f"open all of them with gt.data.read({str(root)!r}), or one, such as {parts['train']}; "
+            "pass classes= if they are classes"
+        )
 
 
 def classes_within(folder: Path, known: Sequence[str] = ()) -> tuple[Path, tuple[str, ...]]:
