@@ -57,6 +57,32 @@ def test_layers_are_called_what_their_weights_are_called(tmp_path: Path) -> None
     np.testing.assert_array_equal(network.parameters["layer1_0_conv1.weight"], W)
 
 
+def remarked(made: Any, scopes: str, classes: str) -> Any:
+    """A node with the remarks that PyTorch's exporter writes."""
+    for key, value in (("name_scopes", scopes), ("class_hierarchy", classes)):
+        entry = made.metadata_props.add()
+        entry.key, entry.value = f"pkg.torch.onnx.{key}", value
+    return made
+
+
+def test_layers_are_called_like_the_modules_that_they_were(tmp_path: Path) -> None:
+    """An array's name may be another layer's; functions have no name; remarks may be odd."""
+    model_, torch_ = "['', 'a.0', 'f']", "['M', 'torch.nn.modules.batchnorm.BatchNorm2d', 'aten.f']"
+    nodes = [
+        remarked(node("BatchNormalization", "x b.weight z z o", "f", name="n"), model_, torch_),
+        remarked(node("Relu", "f", "g", name="node_relu"), "['', 'relu']", "['M', 'aten.relu']"),
+        remarked(
+            node("Tanh", "g", "h", name="node_tanh"), "['', 'b', 'g']", "['M', 'N', 'aten.g']"
+        ),
+        remarked(node("Relu", "h", "i", name="act"), "['', 'c', 'g']", "['torch.nn.modules.x.X']"),
+        remarked(node("Relu", "i", "y", name="last"), "['', __import__('os')]", torch_),
+    ]
+    one = np.ones(3, np.float32)
+    made = model(nodes, {"b.weight": one, "z": 0 * one, "o": one})
+    network = gt.from_onnx(written(made, tmp_path / "model.onnx"))
+    assert [step.name for step in network.steps] == ["a_0", "relu1", "tanh1", "act", "last"]
+
+
 def test_arrays_that_are_handed_on_have_their_layers_names(tmp_path: Path) -> None:
     """PyTorch's older exporter writes equal arrays once, and an Identity for each other name."""
     arrays = {"norm_a.weight": B[:3], "norm_a.bias": 0 * B[:3], "v": np.ones(3, np.float32)}

@@ -125,3 +125,52 @@ def test_our_module_can_be_exported(tmp_path: Path) -> None:
     back = gt.from_onnx(path)
     x = samples(network, 2)
     agree(outputs(back, x), outputs(network, x))
+
+
+def newly_exported(module: Any, shape: tuple[int, ...], path: Path, **named: Any) -> gt.Network:
+    """Through the exporter that PyTorch uses by default, into a file and one beside it."""
+    pytest.importorskip("onnxscript", reason="the exporter needs it")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(module.eval(), (torch.rand(2, *shape),), path, verbose=False, **named)
+    return gt.from_onnx(path)
+
+
+def test_the_newer_exporter_without_optimising_keeps_every_layer(tmp_path: Path) -> None:
+    """Biases that layers have not, norms, names of modules: all as from_torch reads them. Only a
+    module's second call, and what is a function in PyTorch, are counted here."""
+    module = made(ResNet)
+    network = newly_exported(module, (3, 12, 12), tmp_path / "m.onnx", optimize=False)
+    direct = gt.from_torch(module, (3, 12, 12))
+    kinds = [(type(step.layer), getattr(step.layer, "bias", None)) for step in direct.steps]
+    assert [
+        (type(step.layer), getattr(step.layer, "bias", None)) for step in network.steps
+    ] == kinds
+    for ours, theirs in zip(network.steps, direct.steps, strict=True):
+        if not theirs.name.endswith("relu_1"):
+            assert ours.name == theirs.name
+    assert network.parameters.keys() == direct.parameters.keys()
+    x = samples(direct)
+    agree(outputs(network, x), outputs(direct, x))
+
+
+def test_the_newer_exporter_writes_weights_beside_the_file(tmp_path: Path) -> None:
+    """It drops a bias of zeros, and writes equal arrays once: norm_a reads norm_b's or the like."""
+
+    class Norms(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 20, 3)
+            self.norm_a, self.norm_b = nn.BatchNorm2d(20), nn.BatchNorm2d(20)
+
+        def forward(self, x: Any) -> Any:
+            return self.norm_b(F.relu(self.norm_a(F.relu(self.conv(x)))))
+
+    module = Norms()
+    nn.init.zeros_(module.conv.bias)
+    network = newly_exported(module, (3, 6, 6), tmp_path / "m.onnx")
+    assert (tmp_path / "m.onnx.data").stat().st_size >= 4 * 20 * 27
+    assert [step.name for step in network.steps] == ["conv", "relu1", "norm_a", "relu2", "norm_b"]
+    assert network.steps[0].layer == gt.Conv2d(20, 3, bias=False, name="conv")
+    x = samples(network)
+    agree(outputs(network, x), torch_outputs(module, x))

@@ -48,14 +48,16 @@ class Elementwise:
         self._bytes = 0
         self.at("the input", None)
 
-    def at(self, where: str, name: str | None) -> None:
+    def at(self, where: str, name: str | None, module: str | None = None) -> None:
         """From here on, layers come from this node.
 
         Args:
             where: what it is called in messages.
             name: what its layer is to be called, if that is possible.
+            module: the name of the module that the node belongs to, which comes before what the
+                layer's arrays are called; None where the model does not say it.
         """
-        self.where, self.name = where, name
+        self.where, self.name, self.module = where, module or name, module
 
     # -- values as layers -------------------------------------------------------------------------
 
@@ -69,7 +71,7 @@ class Elementwise:
         """A layer that reads these values."""
         read = [self.tensor(source) for source in sources]
         held = weights or {}
-        called = name or _owner(held) or self.name
+        called = name or self.module or _owner(held) or self.name
         return self.graph.add(layer, read, held, called, self.where)
 
     def tensor(self, value: Value) -> Tensor:

@@ -8,6 +8,7 @@ refused, whatever it is called.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,8 @@ CLASSES = "gradtrail.classes"
 _OPSETS = range(7, 29)
 _REMARK = 1 << 20
 _DOMAINS = ("", "ai.onnx")
+_REMARKS = ("pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy")
+_LISTED = re.compile(r"\['[^']*'(, '[^']*')*\]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,8 @@ class Operation:
         inputs: the names of what it reads; empty for one left out.
         outputs: the names of what it gives; empty for one that nobody wants.
         attributes: numbers, words, lists of them, arrays.
+        module: the path of the PyTorch module that it was, such as `layer1.0.conv1`; empty if it
+            was a function, None if the file does not say it.
         fault: why it cannot be taken, whatever its operator does; empty if it can.
     """
 
@@ -51,12 +56,14 @@ class Operation:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
+    module: str | None = None
     fault: str = ""
 
     @property
     def where(self) -> str:
         """What it is called in messages."""
-        return f"node {self.name or next(iter(self.outputs), ''):.80} ({self.operator:.40})"
+        at = f" at {self.module!r:.80}" if self.module else ""
+        return f"node {self.name or next(iter(self.outputs), ''):.80} ({self.operator:.40}{at})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,7 +225,7 @@ def _output(graph: Any, reasons: Reasons) -> str:
 def _operation(node: Any, arrays: Arrays) -> Operation:
     """A node, with its attributes as Python has them."""
     inputs, outputs = (tuple(map(text, names)) for names in (node.input, node.output))
-    made = Operation(text(node.op_type), text(node.name), inputs, outputs, {})
+    made = Operation(text(node.op_type), text(node.name), inputs, outputs, {}, _module(node))
     try:
         if node.domain not in _DOMAINS:
             raise Refused(
@@ -227,6 +234,22 @@ def _operation(node: Any, arrays: Arrays) -> Operation:
         return replace(made, attributes=_attributes(node, arrays))
     except Refused as cause:
         return replace(made, fault=str(cause))
+
+
+def _module(node: Any) -> str | None:
+    """The path of the module that a node was; empty for a function, None where nobody says it.
+
+    PyTorch's exporter remarks the scopes around a node, from the whole model to its operator, and
+    the class of each.
+    """
+    told: dict[str, list[str]] = {}
+    for entry in getattr(node, "metadata_props", ()):  # onnx before 1.16 has none
+        if entry.key in _REMARKS and _LISTED.fullmatch(entry.value[:_REMARK]):
+            told[entry.key] = re.findall(r"'([^']*)'", entry.value)
+    scopes, classes = (told.get(key, []) for key in _REMARKS)
+    if not len(scopes) == len(classes) >= 2:
+        return None
+    return scopes[-2] if classes[-2].startswith("torch.nn.modules.") else ""
 
 
 def _attributes(node: Any, arrays: Arrays) -> dict[str, Any]:

@@ -35,10 +35,10 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
 
     A layer with weights is called what they are called there, with dots as underscores
     (`layer1.0.conv1.weight` makes `layer1_0_conv1`), another one like its node, if those are names
-    at all; otherwise `conv1, relu1, …` as always. A softmax at the end is left out, since
-    `CrossEntropy` includes it: the network gives the logits. Arithmetic that is a layer (a GELU
-    written with erf, x·sigmoid(x), a bias that is added, the normalisation of the input) becomes
-    that layer.
+    at all; where the file says which of PyTorch's modules a node was, like that module. Otherwise
+    `conv1, relu1, …` as always. A softmax at the end is left out, since `CrossEntropy` includes it:
+    the network gives the logits. Arithmetic that is a layer (a GELU written with erf, x·sigmoid(x),
+    a bias that is added, the normalisation of the input) becomes that layer.
 
     Args:
         path: of the file, at most 1 GiB. Arrays may lie in files beside it, as PyTorch writes
@@ -76,7 +76,7 @@ def _network(model: Model, given: Shape | None, reasons: Reasons) -> Network:
     builder = _builder(sizes, given, reasons)
     known: dict[str, Any] = {**model.arrays, name: builder.input}
     for operation in model.operations:
-        builder.at(operation.where, operation.name)
+        builder.at(operation.where, *_called(operation))
         view = View(operation, known, model.opset, batch or None, dtype)
         results = _given(builder, view, model.shapes)
         with reasons.noted():
@@ -90,6 +90,13 @@ def _network(model: Model, given: Shape | None, reasons: Reasons) -> Network:
     ):
         network.classes = model.classes
     return network
+
+
+def _called(operation: Operation) -> tuple[str | None, str | None]:
+    """What a node is called, and the module that it was; a function of a module has no name."""
+    if operation.module is None:
+        return operation.name, None
+    return None, operation.module.replace(".", "_") or None
 
 
 def _builder(sizes: Sequence[int | None], given: Shape | None, reasons: Reasons) -> Builder:
