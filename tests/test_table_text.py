@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
 import gradtrail
+from gradtrail import bars
 from gradtrail.plan_view import plan_text
 from gradtrail.table_text import page_width, wrapped, written
 from gradtrail.tables import Table
@@ -114,3 +116,17 @@ def test_rich_writes_from_two_places_alone() -> None:
     source = Path(gradtrail.__file__).parent
     found = {p.name for p in source.rglob("*.py") if "Console(" in p.read_text(encoding="utf-8")}
     assert found == {"bars.py", "table_text.py"}
+
+
+@pytest.mark.parametrize("stream", ["none", "closed"])
+def test_a_program_without_a_console_has_no_terminal(stream: str, monkeypatch) -> None:
+    """As under pythonw, where there is no standard output at all."""
+    gone = None
+    if stream == "closed":
+        gone = io.StringIO()
+        gone.close()
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr("sys.stdout", gone)
+    monkeypatch.setattr("sys.stderr", gone)
+    assert page_width(160) == 160
+    assert bars.bar() is None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, final
 
-from .notebook import Output, in_notebook, tell
+from .notebook import Output, in_notebook, is_terminal, tell
 
 __all__ = ["Bar", "Line", "bar", "duration", "folded", "showing"]
 
@@ -120,7 +120,7 @@ def bar() -> Bar | None:
     """A bar where there is a notebook or a terminal to show it; else None."""
     if in_notebook():
         return Bar(_Notebook())
-    return Bar(_Terminal()) if sys.stderr.isatty() else None
+    return Bar(_Terminal()) if is_terminal(sys.stderr) else None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a Jupyter notebook needs: to know that it is one, and outputs that change in their place.
+"""Where words for a person go: a notebook, whose outputs change in their place, or a terminal.
 
 A notebook shows standard error in red, as what went wrong; what is merely told goes to standard
 output there.
@@ -10,9 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, final
+from typing import Any, TextIO, final
 
-__all__ = ["Output", "after_cell", "display", "in_notebook", "shell", "tell"]
+__all__ = ["Output", "after_cell", "display", "in_notebook", "is_terminal", "shell", "tell"]
 
 
 def shell() -> Any:
@@ -24,6 +24,17 @@ def shell() -> Any:
 def in_notebook() -> bool:
     """Whether a Jupyter kernel runs this, which shows what an object looks like."""
     return getattr(shell(), "kernel", None) is not None
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody reads it as it comes.
+
+    A program without a console has no such stream (None), and one may be closed.
+    """
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
 
 
 def tell(line: str) -> None:

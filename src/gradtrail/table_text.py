@@ -14,6 +14,8 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 
+from .notebook import is_terminal
+
 __all__ = ["page_width", "wrapped", "written"]
 
 _LEAST = 40
@@ -26,7 +28,7 @@ _SOFT = re.compile(r"(?<=[_/])|(?<=\.)(?=[^\W\d])|(?=\[)")
 
 def page_width(otherwise: int) -> int:
     """How many characters wide: `COLUMNS`, or the terminal that is written to, or `otherwise`."""
-    if os.environ.get("COLUMNS", "").isdecimal() or sys.stdout.isatty():
+    if os.environ.get("COLUMNS", "").isdecimal() or is_terminal(sys.stdout):
         return max(shutil.get_terminal_size((otherwise, 24)).columns, _LEAST)
     return otherwise
 

@@ -30,7 +30,7 @@ ALLOWED = {
     "plan_view": ("table_text", "tables"),
     "reach": ("equation", "errors"),
     "reach_view": ("figures", "tables"),
-    "table_text": (),
+    "table_text": ("notebook",),
     "tables": ("table_text",),
     "named_arrays": ("errors",),
     "network": ("equation", "errors", "layers", "named_arrays", "samples", "streams"),
