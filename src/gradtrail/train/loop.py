@@ -92,7 +92,8 @@ def train(
         log: who is told of every step and epoch.
         checkpoints: where and how often the training is kept on disk; None for not.
         resume: whether to go on from the newest of the checkpoints, bit by bit as if nothing had
-            stopped it; where there is none, the training begins.
+            stopped it; where there is none, the training begins. `epochs` alone may be another
+            number than before.
 
     Returns:
         The history. Stopped by Ctrl-C, it ends with the last finished step, and so does the

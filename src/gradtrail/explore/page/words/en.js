@@ -134,11 +134,11 @@ export const english = {
   follow: "Follow the training again",
   following: "following the training",
   liveFacts: ({ running, step, steps, epoch, epochs }, loss, accuracy, rate, seconds) =>
-    `${running ? "training" : "training has ended"}: epoch ${epoch} of ${epochs}, step ${step} of ${steps * epochs}, loss ${loss}${accuracy ? `, validation accuracy ${accuracy}` : ""}; learning rate ${rate}, ${seconds} s`,
+    `${running ? "training" : "training has ended"}: epoch ${epoch} of ${epochs}, step ${step} of ${steps * epochs}, loss ${loss}${accuracy ? `, held-out accuracy ${accuracy}` : ""}; learning rate ${rate}, ${seconds} s`,
   steps: (total) => `${total} steps`,
   curveLabel: (loss) => `The loss of each step so far; the last is ${loss}`,
   curveKey: "Line: the loss, a trailing mean; faint: step by step.",
-  curveDots: "Dots: on the validation images, after each epoch.",
+  curveDots: "Dots: on the images held out, after each epoch.",
   health: "Root mean squares",
   weightRms: "weights",
   gradientRms: "gradient",
