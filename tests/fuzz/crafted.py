@@ -68,7 +68,8 @@ def changed_tree(tree: Any, draw: random.Random) -> Any:
         elif way == 1 and isinstance(at, dict) and at is not held:
             at[draw.choice(["", "a", "type", "steps", key + "s"])] = _leaf(draw)
         elif way == 2 and isinstance(at[key], int | float) and not isinstance(at[key], bool):
-            at[key] += draw.choice((-2, -1, 1, 2, 0.5, 1000))
+            step = draw.choice((-2, -1, 1, 2, 0.5, 1000))
+            at[key] += step if abs(at[key]) < 1e300 else int(step)
         elif way == 3 and isinstance(at[key], list) and at[key]:
             at[key] = at[key] * draw.choice((0, 2, 50))
         elif way == 4:
