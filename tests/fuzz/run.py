@@ -55,7 +55,8 @@ class Watch:
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self.active:
             return
-        if event in FORBIDDEN:
+        itself = event == "ctypes.dlopen" and arguments[0] is None  # the process, for its memory
+        if event in FORBIDDEN and not itself:
             self.seen.append(f"{event} {arguments!r:.100}")
         elif event == "open" and isinstance(arguments[0], str):
             writes = isinstance(arguments[1], str) and any(m in arguments[1] for m in "wxa+")

@@ -43,6 +43,27 @@ def test_each_of_960_images_counts(kind: Any) -> None:
     assert fingerprint() != first
 
 
+@pytest.mark.parametrize("augment", [None, gt.Augment(crop=1)], ids=str)
+def test_each_of_960_samples_and_labels_counts(augment: gt.Augment | None) -> None:
+    draw = np.random.default_rng(0)
+    x, y = draw.random((960, 1, 2, 2), np.float32), np.arange(960) % 3
+    net = gt.Network((1, 2, 2), [gt.Flatten(), gt.Linear(3)])
+
+    def fingerprint() -> int:
+        given = feed_for(net, (x, y), loss_for(None), engine_for("cpu"), augment=augment)
+        return given.fingerprint()
+
+    first = fingerprint()
+    for place in range(960):
+        before = x[place, 0, 1, 1]
+        x[place, 0, 1, 1] = np.nextafter(before, np.float32(2))
+        assert fingerprint() != first, place
+        x[place, 0, 1, 1], y[place] = before, (y[place] + 1) % 3
+        assert fingerprint() != first, place
+        y[place] = place % 3
+    assert fingerprint() == first
+
+
 def test_a_subset_is_known_by_its_own_images() -> None:
     x = np.arange(24, dtype=np.uint8).reshape(6, 1, 2, 2)
     images = ArrayImages(x, [0, 1, 0, 1, 0, 1])

@@ -317,7 +317,8 @@ def check_places(places: np.ndarray, count: int, samples: int) -> None:
     """
     if len(places) != count or places.dtype != np.int64:
         raise DataError(f"a batch of {count} samples has {len(places)} places ({places.dtype})")
-    if count and not places.view(np.uint64).max() < samples:  # what is negative is very large so
+    # as numbers without sign, so that what is negative is very large
+    if count and not np.maximum.reduce(places.view(np.uint64)) < samples:
         wrong = int(places[(places < 0) | (places >= samples)][0])
         raise DataError(f"a batch has place {wrong}, but samples go from 0 to {samples - 1}")
 
