@@ -46,7 +46,7 @@ def compare(imported: Imported, module: Any, graph: Any, torch: Any) -> None:
     network = imported.network
     draw = np.random.Generator(np.random.PCG64(0))
     arrays = {name: _drawn(name, array.shape, draw) for name, array in _held(network).items()}
-    module = module.cpu().double().eval()
+    module = _here(module, torch).double().eval()
     with torch.no_grad():
         for name, path in imported.arrays.items():
             held = _at(module, path)
@@ -55,13 +55,22 @@ def compare(imported: Imported, module: Any, graph: Any, torch: Any) -> None:
     x = draw.normal(size=(1 if few else SAMPLES, *network.input_shape))
     ours, back = _computed(network, arrays, x)
     image, theirs = _called(module, x, torch)
-    logits = torch.tensor(ours[network.output_name], requires_grad=True)
+    logits = torch.from_numpy(ours[network.output_name].copy()).requires_grad_()
     matching = _matching(logits, theirs, torch)
     if matching is None:
         raise _first_difference(imported, module, graph, x, ours, torch)
     cotangent = torch.from_numpy(draw.normal(size=tuple(theirs.shape)))
     (start,) = torch.autograd.grad(matching, logits, cotangent)
     _compare_gradients(imported, module, (image, theirs, cotangent), back(start.numpy()), torch)
+
+
+def _here(module: Any, torch: Any) -> Any:
+    """A module on the processor, with the tensors that are neither parameters nor buffers."""
+    for inner in module.modules():
+        for name, value in vars(inner).items():
+            if isinstance(value, torch.Tensor):
+                vars(inner)[name] = value.cpu()
+    return module.cpu()
 
 
 def _held(network: Network) -> Arrays:
@@ -105,10 +114,10 @@ def _called(module: Any, x: np.ndarray, torch: Any) -> tuple[Any, Any]:
     """The module's input and output; it was called before, since that may make a difference."""
     for parameter in module.parameters():
         parameter.requires_grad_(True)
-    image = torch.tensor(x, requires_grad=True)
+    image = torch.from_numpy(x.copy()).requires_grad_()
     try:
         with torch.no_grad():
-            module(torch.tensor(x))
+            module(torch.from_numpy(x.copy()))
         found = module(image.clone())  # which may be written over
     except Exception as cause:  # whatever the model's own code raises
         raise Refused(f"cannot be called in evaluation, to compare it: {cause}") from cause
@@ -181,7 +190,7 @@ def _first_difference(
     imported: Imported, module: Any, graph: Any, x: np.ndarray, ours: Arrays, torch: Any
 ) -> Refused:
     """Where the module and the network part."""
-    theirs = values_of(module, graph, torch.tensor(x), imported.nodes, torch)
+    theirs = values_of(module, graph, torch.from_numpy(x.copy()), imported.nodes, torch)
     for node, (name, shape) in imported.nodes.items():
         mine = ours[f"{name}.output"].reshape(len(x), *shape)
         if node in theirs and not _near(mine, theirs[node]):
@@ -211,7 +220,7 @@ def _departures(
         if any(node.op == "call_module" and node.target == path for node in graph.nodes)
     ]
     with torch.no_grad():
-        module(torch.tensor(x))
+        module(torch.from_numpy(x.copy()))
     for hook in hooks:
         hook.remove()
     nodes = [node for node in graph.nodes if node.op == "call_module"]

@@ -41,7 +41,7 @@ def filled_like(network: Network, module: Any) -> Any:
     with torch.no_grad():
         for name, path in found.arrays.items():
             layer, _, key = name.rpartition(".")
-            array = torch.tensor(held[f"{names[layer].name}.{key}"])
+            array = torch.from_numpy(held[f"{names[layer].name}.{key}"].copy())
             state[path].copy_(array.reshape(state[path].shape))
     for parameter in made.parameters():
         parameter.grad = None

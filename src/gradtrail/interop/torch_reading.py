@@ -20,10 +20,14 @@ from .torch_functions import ELEMENTWISE, FUNCTIONS, METHODS, VIEWS
 from .torch_memory import Memory
 from .torch_modules import VIEWING, converter_of
 from .torch_running import default_of, shapes_of
-from .torch_tracing import WRITES
+from .torch_tracing import WRITES, is_lazy
 from .values import Value, Weights
 
 __all__ = ["Imported", "Reading"]
+
+
+_WRONG = (GradtrailError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a converter raises at arguments that are none for it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +74,6 @@ class Reading:
         self.module, self.graph, self.builder, self.torch = module, graph, builder, torch
         self.reasons = builder.reasons
         self.functions = {_found(torch, path): path for path in FUNCTIONS}
-        self.owners = owners
         self.memory = Memory(builder)
         self.plain: dict[Any, Any] = {}  # sizes, constants, weights
         self.first: dict[Any, Value] = {}  # what each tensor held when it was made
@@ -90,10 +93,7 @@ class Reading:
                 return self._end(node)
             try:
                 self._take(node)
-            except (
-                *(GradtrailError, ArithmeticError, AttributeError, LookupError),
-                *(TypeError, ValueError),
-            ) as cause:
+            except _WRONG as cause:
                 self.reasons.note(cause, where, self._kind(node))
                 self._stand_in(node)
         raise Refused("has no output")
@@ -268,14 +268,12 @@ class Reading:
         convert = converter_of(module)
         if convert is None:
             raise Refused("is a module for which there is no layer here")
-        if getattr(module, "cls_to_become", None) is not None:
-            raise Refused("is lazy and has no weights yet; run the model once before")
         sources = [*node.args, *node.kwargs.values()]
         if len(sources) != 1:
             raise Refused(f"is called with {len(sources)} arguments instead of one")
         (source,) = sources
         count = self.calls[node.target] = self.calls.get(node.target, -1) + 1
-        if self._of(source) is LOST:
+        if self._of(source) is LOST or is_lazy(module):
             self._stand_in(node)
             return
         name = node.target.replace(".", "_")

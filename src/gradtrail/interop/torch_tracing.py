@@ -21,7 +21,16 @@ import numpy as np
 from .reasons import Reasons, Refused
 from .torch_modules import converter_of
 
-__all__ = ["copied", "look_over", "owners_of", "traced", "undisturbed", "whole"]
+__all__ = [
+    "WRITES",
+    "copied",
+    "is_lazy",
+    "look_over",
+    "owners_of",
+    "traced",
+    "undisturbed",
+    "whole",
+]
 
 WRITES: dict[str, Any] = {
     f"__{name}__": getattr(operator, name)
@@ -58,6 +67,8 @@ def look_over(module: Any, reasons: Reasons) -> list[str]:
     refused = []
     for path, inner in module.named_modules():
         clauses = [*_hooks(inner), *_parametrised(inner)]
+        if is_lazy(inner):  # its hook makes the weights
+            clauses = ["is lazy and has no weights yet; run the model once before"]
         kind = type(inner).__name__
         for clause in clauses:
             reasons.note(
@@ -65,6 +76,11 @@ def look_over(module: Any, reasons: Reasons) -> list[str]:
             )
         refused += [path] if clauses else []
     return refused
+
+
+def is_lazy(module: Any) -> bool:
+    """Whether a module waits for its first call to know its sizes."""
+    return getattr(module, "cls_to_become", None) is not None
 
 
 def _hooks(module: Any) -> Iterator[str]:
