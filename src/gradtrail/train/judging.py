@@ -52,7 +52,8 @@ def judge(training: Training, batch: Batch) -> None:
     closed = _closed(training, batch)
     rate = f"the learning rate ({training.optimizer.lr:g})"
     if closed:
-        layers = " and ".join(closed)
+        *others, last = closed
+        layers = f"{', '.join(others)} and {last}" if others else last
         warn(
             f"nothing was learned in the first epoch: its loss ends at {number(late)}, and one "
             f"answer for all samples has {number(chance)}. Every unit of {layers} is closed for "

@@ -7,16 +7,17 @@ them, and what is learned has a name that ends in `_`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ...data.augment import Augment
 from ...data.splitting import held_out
 from ...engines import engine_for
+from ...errors import DataError
 from ...layers import Loss, Normalize
 from ...network import Network
 from ...train import EarlyStopping, History, Schedule, train
@@ -25,7 +26,7 @@ from .settings import epochs_for, optimizer_for, schedule_for, threads_for
 from .shapes import rows_of, sample_shape
 from .standardization import Standardization
 
-__all__ = ["CNNEstimator"]
+__all__ = ["CNNEstimator", "Given"]
 
 _AT_ONCE = 256
 """How many samples are predicted at a time."""
@@ -38,6 +39,42 @@ so a sample's outputs are the same bits in whatever company it comes.
 """
 
 _SEEDS = np.iinfo(np.int32).max
+
+
+class Given(NamedTuple):
+    """What is learned from.
+
+    Args:
+        rows: (N, features).
+        y: their labels.
+        weights: (N,) how much each counts, above 0; None for all alike.
+    """
+
+    rows: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray | None
+
+    @classmethod
+    def of(cls, rows: np.ndarray, y: np.ndarray, weights: np.ndarray | None, part: Any) -> Given:
+        """Some of the samples."""
+        return cls(rows[part], y[part], None if weights is None else weights[part])
+
+
+def weights_of(sample_weight: Any, rows: np.ndarray) -> np.ndarray | None:
+    """Weights as the caller gave them, (N,) float64; None where there are none.
+
+    Raises:
+        DataError: none of the samples counts.
+        ValueError: scikit-learn's own, for another number of them or negative ones.
+    """
+    if sample_weight is None:
+        return None
+    weights: np.ndarray = _check_sample_weight(
+        sample_weight, rows, dtype=np.float64, ensure_non_negative=True
+    )
+    if not weights.any():
+        raise DataError("sample_weight is 0 for every sample; nothing would count")
+    return weights
 
 
 class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
@@ -113,35 +150,29 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """
 
     @abstractmethod
-    def _loss(self) -> Loss:
-        """The loss of the fitted estimator."""
-
-    def fit(self, X: Any, y: Any) -> Self:
-        """Train a new network.
+    def _loss(self, *, weighted: bool) -> Loss:
+        """The loss of the fitted estimator.
 
         Args:
-            X: samples, (N, features), (N, H, W) or (N, C, H, W).
-            y: a label for each, see the class.
-
-        Returns:
-            The estimator itself. After Ctrl-C it holds the network as the last step left it, and
-            the interruption goes on to the caller.
-
-        Raises:
-            ArgumentError: an argument out of its range.
-            DataError: samples or labels that cannot be learned.
-            NonFiniteError: a NaN or an infinity appeared in the training.
-            ShapeError: layers that do not fit the samples.
+            weighted: whether the samples have weights.
         """
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train a new network; see `fit` of the estimators."""
         rows, shape, y = self._taken(X, y, first=True)
         outputs = self._learn_targets(y)
+        weights = weights_of(sample_weight, rows)
+        if weights is not None:  # what does not count is as if it were not there
+            rows, y, weights = (a[weights > 0] for a in (rows, y, weights))
+            weights = weights / weights.mean()
         apart = self._apart(y) if self.early_stopping else np.zeros(len(rows), bool)
         epochs = epochs_for(self.epochs, len(rows) - int(apart.sum()), self.batch_size)
         schedule = schedule_for(self.schedule)
         stopping = EarlyStopping(self.n_iter_no_change) if self.early_stopping else None
-        self._begin(rows[~apart], shape, outputs)
-        held = (rows[apart], y[apart]) if self.early_stopping else None
-        self._train(rows[~apart], y[~apart], epochs, schedule, held, stopping)
+        given = [Given.of(rows, y, weights, part) for part in (~apart, apart)]
+        self._begin(given[0], shape, outputs)
+        held = given[1] if self.early_stopping else None
+        self._train(given[0], epochs, schedule, held, stopping)
         return self
 
     def _apart(self, y: np.ndarray) -> np.ndarray:
@@ -234,28 +265,27 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         fitted = self.network_.input_shape
         return sample_shape(rows.shape[1], came, fitted, known="the network's input_shape")
 
-    def _begin(self, rows: np.ndarray, shape: tuple[int, ...], outputs: int) -> None:
+    def _begin(self, given: Given, shape: tuple[int, ...], outputs: int) -> None:
         """A new network for these samples, and an optimiser."""
         self._random = np.random.RandomState(check_random_state(self.random_state).randint(_SEEDS))
         self.optimizer_ = optimizer_for(self.optimizer, self.lr, self.momentum, self.weight_decay)
         layers = layers_for(self.layers, shape, outputs, self.width, drops=self._drops)
-        self.standardization_ = Standardization.of(rows, shape)
+        self.standardization_ = Standardization.of(given.rows, shape, weights=given.weights)
         self.network_ = Network(shape, layers, seed=self._random.randint(_SEEDS))
         self.history_ = History()
 
     def _train(
         self,
-        rows: np.ndarray,
-        y: np.ndarray,
+        given: Given,
         epochs: int,
         schedule: Schedule | None,
-        held: tuple[np.ndarray, np.ndarray] | None = None,
+        held: Given | None = None,
         stopping: EarlyStopping | None = None,
     ) -> None:
         """Train the network for so many epochs, and note how it went."""
         pairs = [
-            None if p is None else (self.standardization_.applied(p[0]), self._targets(p[1]))
-            for p in ((rows, y), held)
+            None if p is None else (self.standardization_.applied(p.rows), self._weighed(p))
+            for p in (given, held)
         ]
         done = train(
             self.network_,
@@ -263,7 +293,7 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             validation=pairs[1],
             stopping=stopping,
             augment=self.augment,
-            loss=self._loss(),
+            loss=self._loss(weighted=given.weights is not None),
             optimizer=self.optimizer_,
             schedule=schedule,
             epochs=epochs,
@@ -280,14 +310,23 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         if done.interrupted:
             raise KeyboardInterrupt("the estimator holds the network as the last step left it")
 
-    def _train_further(self, X: Any, y: Any, classes: Any = None) -> Self:
-        """One epoch at a constant rate, from where the network is."""
+    def _train_further(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """One epoch at a constant rate, from where the network is; weights count as they are."""
         first = not hasattr(self, "network_")
         rows, shape, y = self._taken(X, y, first=first)
+        weights = weights_of(sample_weight, rows)
+        outputs = self._learn_targets(y, classes) if first else 0
+        given = Given.of(rows, y, weights, slice(None) if weights is None else weights > 0)
         if first:
-            self._begin(rows, shape, self._learn_targets(y, classes))
-        self._train(rows, y, 1, None)
+            self._begin(given, shape, outputs)
+        self._train(given, 1, None)
         return self
+
+    def _weighed(self, given: Given) -> np.ndarray:
+        """Labels as the loss compares them, with their weights where they have some."""
+        return self._targets(given.y)
 
     def _outputs(self, X: Any) -> np.ndarray:
         """What the network gives for samples, (N, outputs) float64; memory is bounded."""

@@ -14,7 +14,8 @@ from ...data.augment import Augment
 from ...errors import ArgumentError, DataError
 from ...layers import CrossEntropy, Loss
 from ...layers.losses import log_softmax
-from .base import CNNEstimator
+from ...layers.weighted import WeightedCrossEntropy
+from .base import CNNEstimator, Given
 
 __all__ = ["CNNClassifier"]
 
@@ -127,7 +128,30 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
         )
         self.class_weight = class_weight
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train a new network.
+
+        Args:
+            X: samples, (N, features), (N, H, W) or (N, C, H, W).
+            y: a label for each, see the class.
+            sample_weight: (N,) how much each sample counts in the loss and in the standardisation,
+                at least 0; None for all alike. They are divided by their mean, and multiplied with
+                the class weights. A sample of weight 0 is as if it were not there.
+
+        Returns:
+            The estimator itself. After Ctrl-C it holds the network as the last step left it, and
+            the interruption goes on to the caller.
+
+        Raises:
+            ArgumentError: an argument out of its range.
+            DataError: samples or labels that cannot be learned.
+            NonFiniteError: a NaN or an infinity appeared in the training.
+            ShapeError: layers that do not fit the samples.
+        """
+        _refuse_tags(y)
+        return self._fit(X, y, sample_weight)
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One epoch over some samples at a constant learning rate, from where the network is.
 
         The first call learns the samples' shape and standardisation, and makes the network; later
@@ -138,6 +162,7 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
             y: labels.
             classes: all labels that there will be; needed at the first call, where not all are in
                 `y`.
+            sample_weight: as for `fit`, but not divided by their mean.
 
         Returns:
             The estimator itself.
@@ -146,6 +171,7 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
             ArgumentError: `class_weight="balanced"`, or classes other than at the first call.
             DataError: a label that is none of the classes.
         """
+        _refuse_tags(y)
         if isinstance(self.class_weight, str):
             raise ArgumentError(
                 f"partial_fit: class_weight={self.class_weight!r} needs all labels at once; pass "
@@ -158,7 +184,7 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
                     f"partial_fit: classes are {self.classes_.tolist()} since the first call, but "
                     f"got {classes.tolist()}; leave classes out, or fit a new estimator"
                 )
-        return self._train_further(X, y, classes)
+        return self._train_further(X, y, classes, sample_weight)
 
     def predict(self, X: Any) -> np.ndarray:
         """The class of each sample, (N,).
@@ -220,6 +246,29 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
         """See `CNNEstimator._groups`: the classes."""
         return np.asarray(self._targets(y), np.int64)
 
-    def _loss(self) -> Loss:
+    def _weighed(self, given: Given) -> np.ndarray:
+        """See `CNNEstimator._weighed`: rows of class number and weight."""
+        numbers = self._targets(given.y)
+        if given.weights is None:
+            return numbers
+        each = 1.0 if self._weights is None else np.array(self._weights)[numbers]
+        return np.column_stack([numbers.astype(np.float64), given.weights * each])
+
+    def _loss(self, *, weighted: bool) -> Loss:
         """See `CNNEstimator._loss`."""
-        return CrossEntropy(weight=self._weights)
+        return WeightedCrossEntropy() if weighted else CrossEntropy(weight=self._weights)
+
+
+def _refuse_tags(y: Any) -> None:
+    """Refuse several labels for each sample by the name of what they are.
+
+    Raises:
+        DataError: it names what takes them.
+    """
+    shape: tuple[int, ...] = getattr(y, "shape", ())
+    if len(shape) == 2 and shape[1] > 1:
+        raise DataError(
+            f"y has shape {tuple(shape)}: several tags for a sample (multi-label) have no loss of "
+            "their own yet; CNNRegressor brings each near 0 or 1, and one-hot rows are class "
+            "numbers by y.argmax(axis=1)"
+        )

@@ -33,6 +33,25 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
     _drops: ClassVar[bool] = False
     _labels: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
 
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train a new network.
+
+        Args:
+            X: samples, (N, features), (N, H, W) or (N, C, H, W).
+            y: a label for each, see the class.
+
+        Returns:
+            The estimator itself. After Ctrl-C it holds the network as the last step left it, and
+            the interruption goes on to the caller.
+
+        Raises:
+            ArgumentError: an argument out of its range.
+            DataError: samples or labels that cannot be learned.
+            NonFiniteError: a NaN or an infinity appeared in the training.
+            ShapeError: layers that do not fit the samples.
+        """
+        return self._fit(X, y)
+
     def partial_fit(self, X: Any, y: Any) -> Self:
         """One epoch over some samples at a constant learning rate, from where the network is.
 
@@ -85,7 +104,7 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
             )
         return self.target_standardization_.applied(rows)
 
-    def _loss(self) -> Loss:
+    def _loss(self, *, weighted: bool) -> Loss:
         """See `CNNEstimator._loss`."""
         return MeanSquaredError()
 

@@ -37,26 +37,31 @@ class Standardization:
     deviation: np.ndarray
 
     @classmethod
-    def of(cls, rows: np.ndarray, shape: tuple[int, ...], what: str = "X") -> Standardization:
+    def of(
+        cls,
+        rows: np.ndarray,
+        shape: tuple[int, ...],
+        what: str = "X",
+        weights: np.ndarray | None = None,
+    ) -> Standardization:
         """Means and deviations (divided by the number, not by one less) of samples.
 
         Args:
             rows: (N, features), finite numbers.
             shape: of one sample.
             what: the samples' name in messages.
+            weights: (N,) how much each sample counts, above 0; None for all alike.
 
         Raises:
             DataError: numbers so large that their squares have no sum.
         """
-        axes = (0, *range(2, len(shape) + 1))
-        count = rows.size // shape[0]
+        each = np.ones(len(rows)) if weights is None else weights
+        count = each.sum() * (rows.shape[1] // shape[0])
         # Less one of their own numbers first, so that what is constant has deviation 0 exactly.
         start = rows[0].astype(np.float64).reshape(shape[0], -1)[:, 0]
         with np.errstate(over="ignore", invalid="ignore"):
-            moved = (part - _over(start, shape) for part in _parts(rows, shape))
-            mean = start + sum(part.sum(axis=axes) for part in moved) / count
-            moved = (part - _over(mean, shape) for part in _parts(rows, shape))
-            deviation = np.sqrt(sum((part * part).sum(axis=axes) for part in moved) / count)
+            mean = start + _total(rows, shape, start, each, 1) / count
+            deviation = np.sqrt(_total(rows, shape, mean, each, 2) / count)
         lost = np.flatnonzero(~np.isfinite(deviation))
         if len(lost):
             kind = "channel" if len(shape) > 1 else "feature"
@@ -104,6 +109,18 @@ class Standardization:
     def undone(self, rows: np.ndarray) -> np.ndarray:
         """Standardised rows (N, features) as they were, float64."""
         return np.asarray(rows.astype(np.float64) * self.deviation + self.mean)
+
+
+def _total(
+    rows: np.ndarray, shape: tuple[int, ...], less: np.ndarray, weights: np.ndarray, power: int
+) -> np.ndarray:
+    """For each channel or feature, Σ weight·(number − less)^power."""
+    axes, at, total = (0, *range(2, len(shape) + 1)), 0, np.zeros(shape[0])
+    for part in _parts(rows, shape):
+        here = weights[at : at + len(part)].reshape(-1, *[1] * len(shape))
+        total = total + (here * (part - _over(less, shape)) ** power).sum(axis=axes)
+        at += len(part)
+    return total
 
 
 def _parts(rows: np.ndarray, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
