@@ -36,7 +36,16 @@ from .nest import PART, Clip, Epilogue, Factor, Nest, Schedule, Stream, Sum
 from .target import Target
 from .tiling import Reading, Tiling, choose_tile
 
-__all__ = ["Form", "by_rows", "forms", "goes_by_rows", "nest_of", "share_inside", "solved"]
+__all__ = [
+    "Form",
+    "by_rows",
+    "forms",
+    "goes_by_rows",
+    "nest_of",
+    "share_inside",
+    "solved",
+    "sum_order",
+]
 
 
 @frozen
@@ -200,7 +209,7 @@ def nest_of(
     sums = tuple(
         Sum(
             tuple(read(f) for f in t.factors),
-            _sum_order(form, [n for n in t.names if n not in shown and n != SAMPLE]),
+            sum_order(form, [n for n in t.names if n not in shown and n != SAMPLE]),
             None if t.scale.value == 1 else float(t.scale.value),
         )
         for t in form.terms
@@ -335,7 +344,7 @@ def _ordered(names: list[str], main: Sum) -> list[str]:
     return [*places[:-1], *channels, *places[-1:]]
 
 
-def _sum_order(form: Form, names: list[str]) -> tuple[str, ...]:
+def sum_order(form: Form, names: list[str]) -> tuple[str, ...]:
     """The order of a sum; where its ranges are narrowed, those indices are outside."""
     narrowed = {moved for _, _, moved in _leaving(form)} if form.inside else set()
     return (*(n for n in names if n in narrowed), *(n for n in names if n not in narrowed))

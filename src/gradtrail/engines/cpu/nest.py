@@ -72,11 +72,13 @@ class Factor:
         stream: where it is read.
         function: applied to what is read; where it gives 0 the product is absent.
         equals: the factor is 1 where the stream holds `Σ coefficient·index + constant`, else 0.
+        given: whether it is a parameter's, whose zeros keep no product away.
     """
 
     stream: Stream
     function: Function | None = None
     equals: tuple[tuple[tuple[str, int], ...], int] | None = None
+    given: bool = False
 
 
 @frozen

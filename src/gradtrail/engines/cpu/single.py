@@ -3,7 +3,7 @@
 With sixteen samples side by side, a single image would cost as much as sixteen. Here activations
 lie as `[C/16][H][W][16 channels]`: a convolution reads its weights sixteen output channels at a
 time and spreads one number of the input to all of them. The equations and the nests are the same,
-and so is the order of every sum, where neither Winograd's algorithm nor a narrowed sum changes it.
+and so are the algorithms and the order of every sum: all bits are those of a block of samples.
 
     Z[k/16][y][x][k] = b[k] + Σ_{c,i,j} W[k/16][c][i][j][k]·X[c/16][y+i][x+j][c]
 
@@ -19,20 +19,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...equation import Access, Applied, Contraction, Node, Selection, System, Term
+from ...equation import Access, Applied, Contraction, Node, Selection, System
 from ...equation import Factor as EquationFactor
 from .activation import function_of
 from .addresses import lanes_of, reach
-from .contraction import solved
+from .channel_lanes import (
+    UnsuitableError,
+    as_row,
+    divided,
+    flattens,
+    place_of,
+    split,
+    stream,
+    winner_of,
+)
+from .contraction import forms, solved, sum_order
 from .frame import Field
 from .kernels.base import Kernel, NestKernel
-from .kernels.channels import CopySample, PackChannels, ToRow
+from .kernels.channels import CopySample, PackChannels
 from .kernels.selection import select_kernel
 from .layout import Layout, Margins
 from .memory import Memory
 from .nest import PART, Epilogue, Factor, Nest, Schedule, Stream, Sum
 from .options import Options
 from .planning.forward import NoDraws
+from .planning.winograd import Plane, by_place, choose
 from .planning.work import value
 from .program import Call, Phase, Program
 from .target import LANES
@@ -41,19 +52,16 @@ from .tiling import Reading, choose_tile
 if TYPE_CHECKING:
     from ...network import Network
     from .engine import CPU
+    from .winograd import PackWeights
 
 __all__ = ["single"]
-
-
-class _UnsuitableError(Exception):
-    """A layer that has no form with channel lanes."""
 
 
 def single(network: Network, engine: CPU) -> Program | None:
     """The program of a network for one sample at a time, or None where it has none."""
     try:
         return _Builder(network, engine).program()
-    except _UnsuitableError:
+    except UnsuitableError:
         return None
 
 
@@ -68,10 +76,27 @@ class _Builder:
         self.blocks = Phase("blocks")
         self.count = 0
         self.constants: dict[str, np.ndarray] = {}
+        self.planes = self._planes(engine)
         self.margins = self._margins()
         self.fused = self._fused()
 
     # -- what the layers look like ---------------------------------------------------------
+
+    def _planes(self, engine: CPU) -> dict[str, Plane]:
+        """The convolutions that a block of samples computes by Winograd's algorithm."""
+        nodes = {n.name: n.equation for n in self.system.nodes}
+        several = {n: forms(e) for n, e in nodes.items() if isinstance(e, Contraction)}
+        found = {n: choose(s, engine.policy, engine.processor) for n, s in several.items()}
+        return {name: plane for name, plane in found.items() if plane is not None}
+
+    @property
+    def _transformed(self) -> bool:
+        """Whether it is Winograd's algorithm that reads the input, sixteen channels at a time."""
+        readers = {node.name for node, _ in self.system.readers[self.system.input]}
+        by_planes = readers & self.planes.keys()
+        if by_planes and (by_planes != readers or self.network.input_shape[0] > LANES):
+            raise UnsuitableError  # what stands in the lanes beyond may be anything
+        return bool(by_planes)
 
     def _margins(self) -> dict[str, Margins]:
         """The halo of every activation; maxima need none."""
@@ -136,9 +161,12 @@ class _Builder:
         name = value(self.system.input)
         shape = self.network.input_shape
         margins = self.margins.get(self.system.input, ())[-len(shape) :]
-        layout = Layout(shape, margins if any(m != (0, 0) for m in margins) else (), False)
+        lanes = self._transformed
+        held = (1, *shape[1:]) if lanes else shape
+        layout = Layout(held, margins if any(m != (0, 0) for m in margins) else (), lanes)
         self.memory.add(name, Field.ARENA, layout)
-        self._call(CopySample(shape, layout.strides, layout.origin), (name,), "input")
+        strides = (4, *layout.strides[1:]) if lanes else layout.strides
+        self._call(CopySample(shape, strides, layout.origin), (name,), "input")
 
     def _activation(self, name: str) -> Layout:
         """The place of a layer's output, with channel lanes."""
@@ -153,7 +181,7 @@ class _Builder:
     def _output(self) -> None:
         name = self.network.output_name
         buffer = self.memory[value(name)]
-        kernel = _row(self.system.shapes[name][1:], buffer.layout, hands_out=True)
+        kernel = as_row(self.system.shapes[name][1:], buffer.layout, hands_out=True)
         self._call(kernel, (value(name), value(name)), "output")
 
     def _node(self, place: int, node: Node) -> None:
@@ -165,8 +193,8 @@ class _Builder:
         if isinstance(node.equation, Selection):
             self._select(node, node.equation)
         elif not isinstance(node.equation, Contraction):
-            raise _UnsuitableError
-        elif node.equation.kind == "reindex" and _flattens(node):
+            raise UnsuitableError
+        elif node.equation.kind == "reindex" and flattens(node):
             self._flatten(node)
         else:
             self._contract(node, node.equation)
@@ -174,9 +202,9 @@ class _Builder:
     def _select(self, node: Node, equation: Selection) -> None:
         source = node.inputs[0]
         if not self._has_lanes(source):
-            raise _UnsuitableError
+            raise UnsuitableError
         target = self._activation(node.output)
-        layouts = {"X": self._activation(source), "Z": target, "A": _winner(target)}
+        layouts = {"X": self._activation(source), "Z": target, "A": winner_of(target)}
         letters = (equation.source.array, equation.result.array, equation.winner)
         layouts = dict(zip(letters, layouts.values(), strict=True))
         kernel = select_kernel(equation, layouts)
@@ -195,10 +223,10 @@ class _Builder:
         self.memory.add(value(node.output), Field.ARENA, layout)
         if not self._has_lanes(source):
             if not buffer.layout.contiguous:
-                raise _UnsuitableError
+                raise UnsuitableError
             self.memory[value(node.output)].same = buffer
             return
-        kernel = _row(self.system.shapes[source][1:], buffer.layout)
+        kernel = as_row(self.system.shapes[source][1:], buffer.layout)
         self._call(kernel, (value(node.output), value(source)), node.name)
 
     def _has_lanes(self, name: str) -> bool:
@@ -206,12 +234,58 @@ class _Builder:
 
     # -- contractions ----------------------------------------------------------------------
 
+    def _convolve(self, node: Node, plane: Plane) -> None:
+        """A convolution by Winograd's algorithm."""
+        from .winograd import Convolution, ConvolutionAlone, Tiles
+
+        source, weights = (value(node.array_of[a]) for a in (plane.source, plane.weights))
+        if plane.kind != "forward" or not self._has_lanes(node.array_of[plane.source]):
+            raise UnsuitableError
+        after = self.fused.get(node.name)
+        output = node.output if after is None else after.output
+        target, read = self._activation(output), self.memory[source].layout
+        (c, k), (height, width) = plane.channels, plane.size
+        of = Convolution(
+            Tiles(plane.m, height, width),
+            -(-c // LANES),
+            -(-k // LANES),
+            by_place(read, 1, "cyx", plane.start),
+            by_place(target, 0, "kyx", (0, 0)),
+            2,
+            3,
+            None if plane.bias is None else 4,
+            epilogue=() if after is None else (Epilogue("apply", function_of(after)),),
+        )
+        kernel = ConvolutionAlone(of, c, k)
+        packed, scratch = f"transformed {weights} {plane.m}", f"scratch {kernel.scratch_size}"
+        self._pack(kernel.packed, packed, weights, node.name)
+        if scratch not in self.memory:
+            layout = Layout((-(-kernel.scratch_size // 4),), (), False)
+            self.memory.put(scratch, Field.SCRATCH, layout, 0)
+        names = [value(output), source, packed, scratch]
+        if plane.bias is not None:
+            bias = value(node.array_of[plane.bias])
+            names.append(f"packed {bias} by lanes")
+            self._pack(PackChannels(k, 1, ()), names[-1], bias, node.name)
+        self._call(kernel, tuple(names), node.name, height * width * c * k * 9)
+
+    def _pack(self, kernel: PackChannels | PackWeights, packed: str, array: str, of: str) -> None:
+        """A call that packs an array, once for all that read it."""
+        if packed in self.memory:
+            return
+        self.memory.add(packed, Field.PACKED, Layout((kernel.size // 4,), (), False))
+        self.packing.calls.append(Call(kernel, (packed, array), of, "packing"))
+
     def _contract(self, node: Node, equation: Contraction) -> None:
+        if node.name in self.planes:
+            self._convolve(node, self.planes[node.name])
+            return
+        several = forms(equation)
         equation = solved(equation)
         targets = {t.target for t in equation.terms}
         target = equation.terms[0].target
         if len(targets) != 1 or not all(p.plain for p in target.positions):
-            raise _UnsuitableError
+            raise UnsuitableError
         lane = target.positions[1].plain or ""
         after = self.fused.get(node.name)
         output = node.output if after is None else after.output
@@ -225,12 +299,13 @@ class _Builder:
                 self._factor(node, equation, f, lane, letters, ranges) for f in term.factors
             )
             shown = set(target.names)
-            summed = [n for t in _split(term, ranges) for n in t if n not in shown]
+            order = sum_order(several[0], [n for n in term.names if n not in shown])
+            summed = [n for t in split(order, ranges) for n in t]
             scale = None if term.scale.value == 1 else float(term.scale.value)
             sums.append(Sum(factors, tuple(summed), scale))
         for n in dict.fromkeys(n for t in equation.terms for n in t.names if n != "n"):
             ranges.setdefault(n, equation.range_of[n])
-        stored = _stream(target, layout, 0, lane)
+        stored = stream(target, layout, 0, lane)
         epilogue: tuple[Epilogue, ...] = ()
         if after is not None:
             epilogue = (Epilogue("apply", function_of(after)),)
@@ -266,19 +341,19 @@ class _Builder:
         function = factor.function if isinstance(factor, Applied) else None
         if lanes_of(access):
             layout = self.memory[name].layout
-            found = _stream(access, layout, _place(letters, name), lane)
+            found = stream(access, layout, place_of(letters, name), lane)
             channel = access.positions[1].plain
             if channel is None or (channel == lane and not layout.lanes):
-                raise _UnsuitableError
+                raise UnsuitableError
             return Factor(found, function)
         if any(p.plain is None for p in access.positions):
-            raise _UnsuitableError
+            raise UnsuitableError
         if lane not in access.names:
             layout = self.memory[name].layout
-            return Factor(_stream(access, layout, _place(letters, name), lane), function)
-        packed, strides = self._packed(equation, access, name, lane, _divided(equation, ranges))
-        stream = Stream(_place(letters, packed), strides, 0, True, "float", access.array)
-        return Factor(stream, function)
+            return Factor(stream(access, layout, place_of(letters, name), lane), function)
+        packed, strides = self._packed(equation, access, name, lane, divided(equation, ranges))
+        read = Stream(place_of(letters, packed), strides, 0, True, "float", access.array)
+        return Factor(read, function, given=True)
 
     def _packed(
         self,
@@ -286,14 +361,14 @@ class _Builder:
         access: Access,
         name: str,
         lane: str,
-        divided: frozenset[str],
+        grouped: frozenset[str],
     ) -> tuple[str, tuple[tuple[str, int], ...]]:
         """A parameter with its lanes innermost: its buffer, and how its indices move it."""
         shape = equation.shape_of[access.array]
         names = [p.plain or "" for p in access.positions]
         apart = [prod(shape[i + 1 :]) for i in range(len(shape))]
         rest = [
-            (n, size, step, -(-size // LANES) * LANES if n in divided else size)
+            (n, size, step, -(-size // LANES) * LANES if n in grouped else size)
             for n, size, step in zip(names, shape, apart, strict=True)
             if n != lane
         ]
@@ -302,16 +377,12 @@ class _Builder:
             apart[names.index(lane)],
             tuple((size, step, padded) for _, size, step, padded in rest),
         )
-        groups = -(-kernel.channels // LANES)
         packed = f"packed {name} by {lane}"
-        if packed not in self.memory:
-            layout = Layout((groups * kernel.row // 4,), (), False)
-            self.memory.add(packed, Field.PACKED, layout)
-            self.packing.calls.append(Call(kernel, (packed, name), name, "packing"))
+        self._pack(kernel, packed, name, name)
         strides: list[tuple[str, int]] = [(lane, kernel.row)]
         step = LANES * 4
         for n, _, _, padded in reversed(rest):
-            if n in divided:
+            if n in grouped:
                 strides += [(n, step), (n + "16", step * LANES)]
             else:
                 strides.append((n, step))
@@ -345,61 +416,3 @@ class _Builder:
             unrolled.append(n)
         schedule = Schedule((*shown, PART), tile, tuple(unrolled))
         return Nest(stored, sums, tuple(ranges.items()), schedule, epilogue=epilogue)
-
-
-# -- addresses --------------------------------------------------------------------------------
-
-
-def _stream(access: Access, layout: Layout, argument: int, lane: str) -> Stream:
-    """Where an access reads, in an array with channel lanes or in one of single numbers."""
-    positions = access.positions[1:] if lanes_of(access) else access.positions
-    strides: dict[str, int] = {}
-    offset, lanes = layout.origin, False
-    for axis, (position, stride) in enumerate(zip(positions, layout.strides, strict=True)):
-        offset += position.offset.integer * stride
-        channel = layout.lanes and axis == 0
-        for name, coefficient in position.terms:
-            if channel and name != lane:  # a summed channel: sixteen of them lie side by side
-                several = len(positions) > 1
-                strides[name] = 4
-                strides |= {name + "16": stride} if several else {}
-                continue
-            lanes = lanes or channel
-            strides[name] = strides.get(name, 0) + coefficient.integer * stride
-    return Stream(argument, tuple(strides.items()), offset, lanes, "float", access.array)
-
-
-def _divided(equation: Contraction, ranges: dict[str, int]) -> frozenset[str]:
-    return frozenset(n for n in equation.range_of if n + "16" in ranges)
-
-
-def _split(term: Term, ranges: dict[str, int]) -> list[tuple[str, ...]]:
-    """The term's indices in order, each with its group before it."""
-    return [(n + "16", n) if n + "16" in ranges else (n,) for n in term.names if n != "n"]
-
-
-def _place(letters: list[str], name: str) -> int:
-    """The argument that a buffer is."""
-    if name not in letters:
-        letters.append(name)
-    return letters.index(name)
-
-
-def _row(shape: tuple[int, ...], layout: Layout, hands_out: bool = False) -> ToRow:
-    """An activation as one row."""
-    if not layout.lanes:
-        raise _UnsuitableError
-    channels, *places = shape
-    block, *strides = layout.strides
-    return ToRow(channels, tuple(places), tuple(strides), block, layout.origin, hands_out)
-
-
-def _winner(layout: Layout) -> Layout:
-    return Layout(layout.shape, (), True, "i8")
-
-
-def _flattens(node: Node) -> bool:
-    """Whether a layer lays out several axes as one."""
-    equation = node.equation
-    assert isinstance(equation, Contraction)
-    return len(equation.target.positions) == 2 and len(equation.terms) == 1

@@ -349,7 +349,7 @@ def _known(index: int | Value) -> int | Value:
 
 def _gating(factor: Factor) -> bool:
     """Whether a factor is a slope, whose zeros let nothing through."""
-    return factor.function is not None and factor.stream.lanes
+    return factor.function is not None and factor.stream.lanes and not factor.given
 
 
 def _points(sizes: Mapping[str, int]) -> list[Point]:

@@ -69,6 +69,11 @@ class PackChannels(Kernel):
         """Bytes of one group of sixteen channels."""
         return prod(size for _, _, size in self.rest) * LANES * 4
 
+    @property
+    def size(self) -> int:
+        """Bytes of all groups."""
+        return -(-self.channels // LANES) * self.row
+
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
         return ["P[k/16][…][k mod 16] = W[k, …]"]

@@ -27,7 +27,7 @@ from ..target import Target
 if TYPE_CHECKING:
     from .draft import Draft, Ending
 
-__all__ = ["Plane", "choose", "convolve", "cycles", "weigh"]
+__all__ = ["Plane", "by_place", "choose", "convolve", "cycles", "weigh"]
 
 
 @frozen
@@ -210,7 +210,7 @@ def _window(
 # -- calls ------------------------------------------------------------------------------------
 
 
-def _by_place(layout: Layout, argument: int, names: str, start: tuple[int, int]) -> Stream:
+def by_place(layout: Layout, argument: int, names: str, start: tuple[int, int]) -> Stream:
     """An activation's stream over channel, row and column."""
     channel, row, column = layout.strides
     offset = layout.origin + start[0] * row + start[1] * column
@@ -245,10 +245,10 @@ def convolve(
     packed, back = f"packed {weights} {plane.m}", plane.kind == "turned"
 
     def outputs(buffer: str, argument: int) -> Stream:
-        found = _by_place(memory[buffer].layout, argument, "kyx", (0, 0))
+        found = by_place(memory[buffer].layout, argument, "kyx", (0, 0))
         return turned(found, height, width) if back else found
 
-    source = _by_place(memory[arrays[plane.source]].layout, 1, "cyx", plane.start)
+    source = by_place(memory[arrays[plane.source]].layout, 1, "cyx", plane.start)
     if back:  # what the outputs read is two rows and columns larger than they
         source = turned(source, height + 2, width + 2)
     names = [target, arrays[plane.source], packed]
@@ -298,8 +298,8 @@ def weigh(draft: Draft, plane: Plane, arrays: Mapping[str, str], layer: str, doe
         Tiles(plane.m, *plane.size),
         c,
         k,
-        _by_place(memory[source].layout, 1, "cyx", plane.start),
-        _by_place(memory[dz].layout, 2, "kyx", (0, 0)),
+        by_place(memory[source].layout, 1, "cyx", plane.start),
+        by_place(memory[dz].layout, 2, "kyx", (0, 0)),
         0,
         3,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .alone import ConvolutionAlone
 from .blocking import STRIP, estimated_cycles
 from .convolution import Convolution
 from .gradient import WeightGradient
@@ -10,6 +11,7 @@ from .weights import PackWeights, UnpackGradient
 
 __all__ = [
     "Convolution",
+    "ConvolutionAlone",
     "PackWeights",
     "STRIP",
     "Tiles",

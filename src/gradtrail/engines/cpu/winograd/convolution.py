@@ -43,7 +43,7 @@ from .tiles import (
 )
 from .weights import PackWeights
 
-__all__ = ["Convolution"]
+__all__ = ["Convolution", "Writer"]
 
 
 @frozen
@@ -126,10 +126,10 @@ class Convolution(Kernel):
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
-        _Writer(code, self).run()
+        Writer(code, self).run()
 
 
-class _Writer:
+class Writer:
     """A convolution being written."""
 
     def __init__(self, code: Code, kernel: Convolution) -> None:
@@ -140,7 +140,7 @@ class _Writer:
         scratch = code.argument(kernel.scratch)
         channel = held.tiles * LINE
         self.v = Transformed(scratch, point_v, kernel.in_channels * channel, channel, held.tiles)
-        self.m = code.at(scratch, alpha * alpha * point_v)
+        self.m, self.point_m = code.at(scratch, alpha * alpha * point_v), point_m
         self.half = code.at(self.m, alpha * alpha * point_m)
         self.vain = code.at(self.half, alpha * self.tiles.m * LINE)
         beside = [kernel.winner, *(e.stream for e in kernel.epilogue)]
@@ -168,7 +168,7 @@ class _Writer:
         with code.loop("xi", self.tiles.alpha**2) as xi:
             u = code.at(code.argument(kernel.weights), xi, packed.point)
             v = code.at(self.v.base, xi, self.v.point)
-            m = code.at(self.m, xi, kernel._sizes[1])
+            m = code.at(self.m, xi, self.point_m)
             with code.loop("t", code.new("i64", f"udiv {rounded}, {held.tiles}")) as t:
                 row, out = code.at(v, t, self.v.tile), code.at(m, t, held.tiles * self._row)
                 with code.loop("g", rounds) as g:
@@ -262,7 +262,11 @@ class _Writer:
                 with each_part(code) as offset:
                     self._halve(code.at(code.at(row, k, LINE), offset))
                     moved = {s: code.at(a, self._in_line(s, offset)) for s, a in at.items()}
-                    self._tile(place, k, moved)
+                    self._tile(place, self._bias_of(k, offset), moved)
+
+    def _bias_of(self, k: Value, offset: Value) -> Value | None:
+        """What is added to a channel's outputs: one number for all lanes."""
+        return None if self.bias is None else self.code.spread(self.code.at(self.bias, k, 4))
 
     def _moved(self, stream: Stream, name: str, index: Value) -> Value:
         return self.code.at(self.bases[stream], index, stream.stride(name, 0))
@@ -277,16 +281,15 @@ class _Writer:
     def _halve(self, m: Value) -> None:
         """Aᵀ·M, to memory: m rows of α."""
         code, alpha = self.code, self.tiles.alpha
-        matrix, point = transforms(self.tiles.m).output, self.kernel._sizes[1]
+        matrix, point = transforms(self.tiles.m).output, self.point_m
         for j in range(alpha):
             column = [code.load(code.at(m, (i * alpha + j) * point)) for i in range(alpha)]
             for i, value in enumerate(multiply(code, matrix, column)):
                 code.store(value, code.at(self.half, (i * alpha + j) * code.width * 4))
 
-    def _tile(self, place: Place, k: Value, at: dict[Stream, Value]) -> None:
+    def _tile(self, place: Place, bias: Value | None, at: dict[Stream, Value]) -> None:
         """(Aᵀ·M)·A row by row, bias, epilogue, store."""
         code, kernel, tiles = self.code, self.kernel, self.tiles
-        bias = None if self.bias is None else code.spread(code.at(self.bias, k, 4))
         again = kernel.adds and tiles.rows_overlap
         with code.loop("i", tiles.m // self.window, place.old_rows if again else 0) as i:
             lines = {s: code.at(a, i, s.stride("y", 0)) for s, a in at.items()}

@@ -30,19 +30,21 @@ class PackWeights(Kernel):
     """Arguments: U, W (K, C, 3, 3). Sixteens of k from `START` to `STOP` of the frame, or all.
 
     U is [α²][K/4][C][4] float32, K rounded up to sixteen and C to four. Each of the α² is `point`
-    bytes long, each [C][4] in it `group`.
+    bytes long, each [C][4] in it `group`. Or it is [α²][K/16][C][16], for lanes that are channels.
 
     Args:
         m: outputs a side of a tile.
         out_channels: K.
         in_channels: C.
         everything: all sixteens, whatever the frame says.
+        lanes: whether sixteen output channels lie side by side, instead of four.
     """
 
     m: int
     out_channels: int
     in_channels: int
     everything: bool = False
+    lanes: bool = False
 
     @property
     def sixteens(self) -> int:
@@ -50,14 +52,20 @@ class PackWeights(Kernel):
         return -(-self.out_channels // LANES)
 
     @property
+    def beside(self) -> int:
+        """How many output channels lie side by side."""
+        return LANES if self.lanes else GROUP
+
+    @property
     def group(self) -> int:
-        """Bytes from four output channels to the next four."""
-        return spaced(-(-self.in_channels // GROUP) * LINE)
+        """Bytes from so many output channels to the next."""
+        lines = self.in_channels if self.lanes else -(-self.in_channels // GROUP)
+        return spaced(lines * LINE)
 
     @property
     def point(self) -> int:
         """Bytes from one of the α² values to the next."""
-        return spaced(self.sixteens * LANES // GROUP * self.group)
+        return spaced(self.sixteens * LANES // self.beside * self.group)
 
     @property
     def size(self) -> int:
@@ -78,11 +86,12 @@ class PackWeights(Kernel):
             first = code.add_index(code.mul_index(p, LANES), code.mul_index(part, code.width))
             lanes = [self._channel(code, code.add_index(first, lane)) for lane in range(code.width)]
             kernels = [code.at(code.argument(1), k, self.in_channels * size) for k in lanes]
-            place = code.at(code.argument(0), p, LANES // GROUP * self.group)
-            place = code.at(place, part, code.width // GROUP * self.group)
+            place = code.at(code.argument(0), p, LANES // self.beside * self.group)
+            behind = code.width * 4 if self.lanes else code.width // GROUP * self.group
+            place = code.at(place, part, behind)
             with code.loop("c", self.in_channels) as c:
                 moved = [code.at(kernel, c, size) for kernel in kernels]
-                self._transform(code, moved, code.at(place, c, GROUP * 4))
+                self._transform(code, moved, code.at(place, c, self.beside * 4))
 
     def _channel(self, code: Code, k: Value) -> Value:
         """Lanes beyond the last output channel repeat it; nobody reads them."""
@@ -95,6 +104,9 @@ class PackWeights(Kernel):
             return _gathered(code, [code.at(kernel, 4 * (3 * i + j)) for kernel in kernels])
 
         for point, value in enumerate(multiply_both(code, transforms(self.m).weights, tap)):
+            if self.lanes:
+                code.store(value, code.at(target, point * self.point))
+                continue
             for group in range(code.width // GROUP):
                 four = code.shuffle(value, value, range(group * GROUP, (group + 1) * GROUP))
                 code.store(four, code.at(target, point * self.point + group * self.group))

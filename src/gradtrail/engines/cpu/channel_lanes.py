@@ -1,0 +1,83 @@
+"""Where elements lie when the lanes are channels; see `single.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...equation import Access, Contraction, Node
+from .addresses import lanes_of
+from .kernels.channels import ToRow
+from .layout import Layout
+from .nest import Stream
+
+__all__ = [
+    "UnsuitableError",
+    "as_row",
+    "divided",
+    "flattens",
+    "place_of",
+    "split",
+    "stream",
+    "winner_of",
+]
+
+
+class UnsuitableError(Exception):
+    """A layer that has no form with channel lanes."""
+
+
+def stream(access: Access, layout: Layout, argument: int, lane: str) -> Stream:
+    """Where an access reads, in an array with channel lanes or in one of single numbers."""
+    positions = access.positions[1:] if lanes_of(access) else access.positions
+    strides: dict[str, int] = {}
+    offset, lanes = layout.origin, False
+    for axis, (position, stride) in enumerate(zip(positions, layout.strides, strict=True)):
+        offset += position.offset.integer * stride
+        channel = layout.lanes and axis == 0
+        for name, coefficient in position.terms:
+            if channel and name != lane:  # a summed channel: sixteen of them lie side by side
+                several = len(positions) > 1
+                strides[name] = 4
+                strides |= {name + "16": stride} if several else {}
+                continue
+            lanes = lanes or channel
+            strides[name] = strides.get(name, 0) + coefficient.integer * stride
+    return Stream(argument, tuple(strides.items()), offset, lanes, "float", access.array)
+
+
+def divided(equation: Contraction, ranges: dict[str, int]) -> frozenset[str]:
+    """The summed channels, whose index is split into a group of sixteen and the place in it."""
+    return frozenset(n for n in equation.range_of if n + "16" in ranges)
+
+
+def split(names: Iterable[str], ranges: dict[str, int]) -> list[tuple[str, ...]]:
+    """Indices in order, each with its group before it."""
+    return [(n + "16", n) if n + "16" in ranges else (n,) for n in names if n != "n"]
+
+
+def place_of(letters: list[str], name: str) -> int:
+    """The argument that a buffer is."""
+    if name not in letters:
+        letters.append(name)
+    return letters.index(name)
+
+
+def as_row(shape: tuple[int, ...], layout: Layout, hands_out: bool = False) -> ToRow:
+    """An activation as one row."""
+    if not layout.lanes:
+        raise UnsuitableError
+    channels, *places = shape
+    block, *strides = layout.strides
+    return ToRow(channels, tuple(places), tuple(strides), block, layout.origin, hands_out)
+
+
+def winner_of(layout: Layout) -> Layout:
+    """Where the winners of maxima go, a byte each."""
+    return Layout(layout.shape, (), True, "i8")
+
+
+def flattens(node: Node) -> bool:
+    """Whether a layer lays out several axes as one."""
+    equation = node.equation
+    assert isinstance(equation, Contraction)
+    return len(equation.target.positions) == 2 and len(equation.terms) == 1
