@@ -93,6 +93,20 @@ def test_what_is_left_is_reckoned_from_the_first_line_on() -> None:
     assert [line.share for line in kept.lines] == [0.5, 0.75, 0.75]
 
 
+def test_what_is_left_does_not_count_the_preparation() -> None:
+    now = 0.0
+    kept = Kept()
+    shown = Bar(kept, lambda: now)
+    shown.show("epoch 1/1", 0, 100)
+    shown.reckon()
+    now += 60  # compiling
+    shown.show("epoch 1/1", 1, 100)
+    now += 1
+    shown.show("epoch 1/1", 12, 100)
+    shown.close()
+    assert [line.time for line in kept.lines] == ["", "", "8 s left", "61 s"]
+
+
 def test_speed_after_a_resume_is_that_of_the_steps_since(monkeypatch: Any) -> None:
     """A training that goes on in the middle of an epoch sees no first step."""
     now = 1e6

@@ -76,11 +76,12 @@ class Bar:
 
     Args:
         surface: where they are shown.
-        clock: seconds; what is left is reckoned from the first line on.
+        clock: seconds; what is left is reckoned from the first line on, or from `reckon`.
     """
 
     def __init__(self, surface: _Surface, clock: Callable[[], float] = time.perf_counter) -> None:
         self._surface, self._clock = surface, clock
+        self._opened: float | None = None
         self._begun: tuple[float, float] | None = None
         self._last = float("-inf")
         self._head, self._share = "", 0.0
@@ -99,6 +100,7 @@ class Bar:
             parts: more, what matters most first.
         """
         now = self._clock()
+        self._opened = now if self._opened is None else self._opened
         since, first = self._begun = self._begun or (now, done)
         share, left = (done / total if total else None), ""
         if total and done > first:
@@ -106,14 +108,19 @@ class Bar:
         self._last, self._head, self._share = now, head, 1.0 if share is None else share
         self._surface.show(Line(head, share, left, parts))
 
+    def reckon(self) -> None:
+        """Reckon what is left from the next line on: what came before was preparation."""
+        self._begun = None
+
     def say(self, *parts: str) -> None:
         """A line that stays; on a narrow page it is broken between its parts."""
         self._surface.say(parts)
 
     def close(self) -> None:
         """The end: the bar goes; in a notebook its line says how long it took."""
-        since = self._clock() if self._begun is None else self._begun[0]
-        self._surface.close(Line(self._head, self._share, duration(self._clock() - since)))
+        now = self._clock()
+        took = now - (now if self._opened is None else self._opened)
+        self._surface.close(Line(self._head, self._share, duration(took)))
 
 
 def bar() -> Bar | None:

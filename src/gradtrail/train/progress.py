@@ -39,6 +39,7 @@ class Progress(Observer):
         if self._bar is not None:
             head = f"epoch {min(history.epochs + 1, epochs)}/{epochs}"
             self._bar.show(head, history.steps, epochs * steps)
+            self._bar.reckon()  # the first step compiles
 
     def step(self, seen: Seen) -> None:
         """See `Observer.step`; speed is that of this epoch's steps since the first that came."""
