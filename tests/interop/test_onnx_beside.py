@@ -165,3 +165,28 @@ def test_every_array_that_is_missing_is_told_in_one_line(folder: Path) -> None:
         gt.FileError, match=r"array 'w' lies in another file: .* \(1 more like it\)$"
     ):
         gt.from_onnx(path)
+
+
+def test_a_hundred_drawn_places(folder: Path) -> None:
+    """Whatever a file says about where its array lies, those bytes are read, or none."""
+    draw = np.random.Generator(np.random.PCG64(5))
+    words = ["w.bin", "./w.bin", "sub//w.bin", "..", "/w.bin", "", "é", "-1", "0", "8", "+8", "1e3"]
+    numbers = [str(2**n + d) for n in (0, 3, 8, 31, 32, 63, 64) for d in (-1, 0, 1)]
+    taken, refused = [], list[str]()
+    for _ in range(100):
+        told: dict[str, object] = {"offset": 8, "length": W.nbytes, "location": "w.bin"}
+        for key in draw.choice([*told, "checksum", "other"], size=draw.integers(1, 3)):
+            told[str(key)] = draw.choice(words if draw.random() < 0.6 else numbers)
+        path = written(conv(**told), folder / "model.onnx")
+        try:
+            network = gt.from_onnx(path)
+        except gt.FileError as error:
+            refused.append(str(error))
+        else:
+            taken.append(told)
+            begin = int(str(told["offset"]))
+            there = CONTENT[begin : begin + W.nbytes]
+            assert network.parameters["conv1.weight"].tobytes() == there
+    assert len(taken) > 5
+    assert len(refused) > 30
+    assert all(message.startswith(f"{path}: array 'w' ") for message in refused)
