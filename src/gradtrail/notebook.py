@@ -6,13 +6,23 @@ output there.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, TextIO, final
 
-__all__ = ["Output", "after_cell", "display", "in_notebook", "is_terminal", "shell", "tell"]
+__all__ = [
+    "Output",
+    "after_cell",
+    "display",
+    "in_notebook",
+    "is_terminal",
+    "shell",
+    "tell",
+    "visible",
+]
 
 
 def shell() -> Any:
@@ -37,9 +47,21 @@ def is_terminal(stream: TextIO | None) -> bool:
         return False
 
 
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that move the cursor, change colours or turn the order of others about."""
+
+
+def visible(text: str) -> str:
+    r"""A text whose control characters are written out, such as `\x1b`.
+
+    Names of files and classes come from outside, and a terminal does what such characters say.
+    """
+    return _COMMANDS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 def tell(line: str) -> None:
     """A line for the person who waits, apart from what a program writes."""
-    print(line, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
+    print(visible(line), file=sys.stdout if in_notebook() else sys.stderr, flush=True)
 
 
 def after_cell(call: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 
-from .notebook import is_terminal
+from .notebook import is_terminal, visible
 
 __all__ = ["page_width", "wrapped", "written"]
 
@@ -47,7 +47,7 @@ def written(
         width: of the page, in characters.
         feet: the last row, if there is one.
     """
-    lines = [heads, *rows, *([feet] if feet else [])]
+    lines = [[visible(cell) for cell in row] for row in (heads, *rows, *([feet] if feet else []))]
     columns = [[cells[place].removeprefix(">") for cells in lines] for place in range(len(heads))]
     figures = [head.startswith(">") for head in heads]
     widths = _widths(columns, figures, width - _EDGES - _GAP * (len(heads) - 1))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from .notebook import visible
 from .table_text import page_width, written
 
 __all__ = ["Shown", "Table", "number", "percent", "ranges_text"]
@@ -35,7 +36,7 @@ class Table:
         """As text, as wide as the terminal, or as it needs where there is none."""
         columns = page_width(_NO_TERMINAL) if width is None else width
         body = written(self.heads, self.rows, columns) if self.rows else []
-        return "\n".join([*self.above, *body, *self.below])
+        return "\n".join([*map(visible, self.above), *body, *map(visible, self.below)])
 
     def html(self) -> str:
         """As HTML without scripts or styles from elsewhere."""

@@ -31,7 +31,7 @@ ALLOWED = {
     "reach": ("equation", "errors"),
     "reach_view": ("figures", "tables"),
     "table_text": ("notebook",),
-    "tables": ("table_text",),
+    "tables": ("notebook", "table_text"),
     "named_arrays": ("errors",),
     "network": ("equation", "errors", "layers", "named_arrays", "samples", "streams"),
     "architecture": ("equation", "errors", "layers", "network"),

@@ -16,11 +16,17 @@ import click
 from ..architecture import ARCHITECTURES, architecture
 from ..errors import ArgumentError, GradtrailError, GradtrailWarning
 from ..network import Network
+from ..notebook import visible
 from ..runs.opening import network_from_file
 
-__all__ = ["STOPPED", "network_of", "one_error", "shape_of", "size_of", "words"]
+__all__ = ["STOPPED", "network_of", "one_error", "said", "shape_of", "size_of", "words"]
 
 STOPPED = 128 + signal.SIGINT
+
+
+def said(text: str, *, err: bool = False) -> None:
+    """Print a sentence or a table; names in it tell a terminal nothing."""
+    click.echo(visible(text), err=err)
 
 
 def one_error(command: Callable[..., None]) -> Callable[..., None]:
@@ -38,20 +44,20 @@ def one_error(command: Callable[..., None]) -> Callable[..., None]:
                 warnings.showwarning = _told(warnings.showwarning)
                 command(*arguments, **keywords)
         except GradtrailError as error:
-            click.echo(f"gradtrail: {error}", err=True)
+            said(f"gradtrail: {error}", err=True)
             sys.exit(2)
         except KeyboardInterrupt:
             kept = "the run is as it was" if keywords.get("resumed") else "nothing was kept"
-            click.echo(f"gradtrail: stopped; {kept}", err=True)
+            said(f"gradtrail: stopped; {kept}", err=True)
             sys.exit(STOPPED)
         except BrokenPipeError:
             raise  # somebody closed the other end, and click knows what to do
         except MemoryError as error:
             told = str(error) or "what was asked for is too large"
-            click.echo(f"gradtrail: there is not enough memory: {told}", err=True)
+            said(f"gradtrail: there is not enough memory: {told}", err=True)
             sys.exit(2)
         except (OSError, UnicodeEncodeError) as error:
-            click.echo(f"gradtrail: {ascii(str(error))[1:-1]}", err=True)
+            said(f"gradtrail: {ascii(str(error))[1:-1]}", err=True)
             sys.exit(2)
 
     return run
@@ -62,7 +68,7 @@ def _told(otherwise: Callable[..., None]) -> Callable[..., None]:
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
         if issubclass(category, GradtrailWarning):
-            click.echo(f"gradtrail: {message}", err=True)
+            said(f"gradtrail: {message}", err=True)
         else:
             otherwise(message, category, *where)
 

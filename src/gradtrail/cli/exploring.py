@@ -17,7 +17,7 @@ from ..runs import Run
 from ..runs.folder import RECIPE
 from ..runs.opening import arrays_of, labels_of
 from ..train import Observer, Optimizer
-from .common import one_error
+from .common import one_error, said
 from .run import batch_of, network_at
 
 if TYPE_CHECKING:
@@ -82,10 +82,10 @@ def explore_command(
         raise ArgumentError(f"{save} is there already; give --save another name or --overwrite")
     with Explorer(_session(run, **chosen), port=port) as explorer:
         if save is not None:
-            click.echo(f"page of {explorer.save(save) / 1e6:.1f} MB written to {save}")
+            said(f"page of {explorer.save(save) / 1e6:.1f} MB written to {save}")
             return
         _open(explorer, not no_browser)
-        click.echo("Ctrl-C ends it")
+        said("Ctrl-C ends it")
         explorer.wait()
 
 
@@ -127,7 +127,7 @@ def _session(
 
 def _open(explorer: Explorer, browser: bool) -> None:
     """Say where the page is, and open it."""
-    click.echo(f"exploring at {explorer.url}")
+    said(f"exploring at {explorer.url}")
     if browser:
         explorer.open()
 
@@ -171,7 +171,7 @@ class Following:
     def stay(self) -> None:
         """Keep the page, with what the training ended with, until Ctrl-C."""
         if self._explorer is not None:
-            click.echo(f"the page stays at {self._explorer.url}\nCtrl-C ends it")
+            said(f"the page stays at {self._explorer.url}\nCtrl-C ends it")
             self._explorer.wait()
 
     def close(self) -> None:

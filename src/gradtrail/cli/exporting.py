@@ -9,7 +9,7 @@ import click
 from ..errors import ArgumentError
 from ..files import save_network, write_bytes
 from ..network import Network
-from .common import network_of, one_error, words
+from .common import network_of, one_error, said, words
 
 __all__ = ["export_command"]
 
@@ -56,7 +56,7 @@ def export_command(
         if file.exists() and not overwrite:
             raise ArgumentError(f"{file} is there already; give --out another name or --overwrite")
     _write(network, form, target, weights, opset)
-    click.echo(f"wrote {' and '.join(map(str, files))}")
+    said(f"wrote {' and '.join(map(str, files))}")
 
 
 def _write(network: Network, form: str, target: Path, weights: Path, opset: int | None) -> None:

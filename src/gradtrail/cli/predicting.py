@@ -24,7 +24,7 @@ from ..runs import Run
 from ..runs.folder import RECIPE
 from ..tables import Table
 from ..train import confusion, mistakes
-from .common import one_error
+from .common import one_error, said
 from .run import network_at, pair_of
 
 __all__ = ["evaluate_command", "predict_command"]
@@ -77,7 +77,7 @@ def predict_command(
     answers, failed = _answers(network, _files(images), fit, white, engine)
     click.echo(_shown(answers, top, form))
     for reason in failed:
-        click.echo(f"gradtrail: {reason}", err=True)
+        said(f"gradtrail: {reason}", err=True)
     if failed:
         sys.exit(1)
 
@@ -200,10 +200,10 @@ def evaluate_command(
         told = {"images": held.split} | found.to_dict()
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))
     else:
-        click.echo(f"{found}\non {held.told}")
+        said(f"{found}\non {held.told}")
     if plot is not None:
         found.plot(plot)
     if wrong is not None:
         listed = mistakes(held.network, held.pair, classes=held.network.classes, engine=engine)
         listed.save(wrong)
-        click.echo(f"{len(listed):,} mistakes listed in {wrong}", err=as_json)
+        said(f"{len(listed):,} mistakes listed in {wrong}", err=as_json)

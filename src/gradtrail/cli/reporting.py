@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import ArgumentError
-from .common import one_error
+from .common import one_error, said
 
 __all__ = ["report_command"]
 
@@ -31,4 +31,4 @@ def report_command(run: Path, out: Path | None, overwrite: bool) -> None:
 
     if out is not None and out.exists() and not overwrite:
         raise ArgumentError(f"{out} is there already; give --out another name or --overwrite")
-    click.echo(f"report written to {write_report(run, out, progress=True)}")
+    said(f"report written to {write_report(run, out, progress=True)}")

@@ -18,7 +18,7 @@ from ..trace.element import Side, parse_element
 from ..trace.overview import Overview
 from ..trace.ranking import RANKINGS
 from ..train.watched import load_watched
-from .common import one_error
+from .common import one_error, said
 from .run import Chosen, batch_of, network_at, pair_of
 
 __all__ = ["follow_command", "influence_command", "trace_command", "watch_command", "why_command"]
@@ -172,16 +172,16 @@ def trace_command(
         if as_json:
             step.json(terms.to_dict(0) | {"by": best.to_dict()})
         else:
-            click.echo(str(best))
+            said(str(best))
     elif as_json:
         step.json(terms.to_dict(top))
     else:
-        click.echo(terms.text(top))
+        said(terms.text(top))
     if not as_json and step.note():
-        click.echo(step.note())
+        said(step.note())
     if plot is not None:
         terms.plot(plot)
-        click.echo(f"picture in {plot}", err=as_json)
+        said(f"picture in {plot}", err=as_json)
 
 
 @click.command("why")
@@ -203,9 +203,9 @@ def why_command(element: str | None, as_json: bool, **chosen: Any) -> None:
         if as_json:
             step.json(answer.to_dict())
         else:
-            click.echo(answer.text)
+            said(answer.text)
             if step.note():
-                click.echo(step.note())
+                said(step.note())
         return
     t = step.trace
     overviews: dict[str, Overview[Any]] = {
@@ -217,8 +217,8 @@ def why_command(element: str | None, as_json: bool, **chosen: Any) -> None:
         step.json({name: overview.to_dict() for name, overview in overviews.items()})
         return
     if step.failed is not None:
-        click.echo(f"the training ended in epoch {step.failed.epoch}: {step.failed.message}\n")
-    click.echo("\n\n".join(str(o) for o in overviews.values() if len(o)))
+        said(f"the training ended in epoch {step.failed.epoch}: {step.failed.message}\n")
+    said("\n\n".join(str(o) for o in overviews.values() if len(o)))
 
 
 @click.command("follow")
@@ -239,9 +239,9 @@ def follow_command(element: str, count: int, as_json: bool, **chosen: Any) -> No
     if as_json:
         step.json(paths.to_dict())
         return
-    click.echo(str(paths))
+    said(str(paths))
     if step.note():
-        click.echo(step.note())
+        said(step.note())
 
 
 @click.command("influence")
@@ -282,10 +282,10 @@ def influence_command(
     if as_json:
         _print(found.to_dict(top, by))
     else:
-        click.echo(found.text(top, by))
+        said(found.text(top, by))
     if plot is not None:
         found.plot(plot, k=top, by=by)
-        click.echo(f"picture in {plot}", err=as_json)
+        said(f"picture in {plot}", err=as_json)
 
 
 @click.command("watch")
@@ -307,9 +307,9 @@ def watch_command(run: Path, element: str | None, as_json: bool, plot: Path | No
     if as_json:
         _print([one.to_dict() for one in watched.values()])
     else:
-        click.echo("\n\n".join(str(one) for one in watched.values()))
+        said("\n\n".join(str(one) for one in watched.values()))
     if plot is not None:
         if len(watched) > 1:
             raise ArgumentError(f"--plot draws one element; name one of {', '.join(watched)}")
         next(iter(watched.values())).plot(plot)
-        click.echo(f"picture in {plot}", err=as_json)
+        said(f"picture in {plot}", err=as_json)

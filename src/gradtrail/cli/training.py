@@ -23,7 +23,7 @@ from ..runs import Outcome, Prepared, names, read_recipe, resume, shipped, start
 from ..train import Observer
 from ..train.progress import Progress
 from ..train.training import Training
-from .common import STOPPED, one_error, size_of, words
+from .common import STOPPED, one_error, said, size_of, words
 from .exploring import Following, following
 
 __all__ = ["train_command"]
@@ -177,10 +177,10 @@ def train_command(
 
     Example: gradtrail train --resume runs/lenet --epochs 20
     """
-    say = (lambda text: None) if quiet else click.echo
+    say = (lambda text: None) if quiet else said
     given = {name: value for name, value in options.items() if value not in (None, ())}
-    for option, said in (("--no-browser", no_browser), ("--port", port is not None)):
-        if said and not explore:
+    for option, asked in (("--no-browser", no_browser), ("--port", port is not None)):
+        if asked and not explore:
             raise ArgumentError(f"{option} is for the page of --explore")
     with following(explore, not no_browser, port or 0) as page:
         _train(recipe, resumed, out, given, say, quiet, page)
