@@ -50,16 +50,21 @@ def test_readme_names_the_extras(readme: str) -> None:
     assert set(line.split(": ", 1)[1].split(", ")) == wanted
 
 
-def import_time(module: str) -> float:
-    """Seconds of processor time, the least of five."""
-    code = f"import time; t = time.process_time(); import {module}; print(time.process_time() - t)"
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True) for _ in range(5)]
-    return min(float(run.stdout) for run in runs)
+def imported(module: str) -> set[str]:
+    """What there is once a module is imported by a new process."""
+    code = f"import sys, {module}; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    return set(found.stdout.split())
 
 
-def test_importing_takes_less_than_300_ms() -> None:
-    """On a machine that is slow just now, NumPy's own import is slow, too: three times that."""
-    assert import_time("gradtrail") < max(0.3, 3 * import_time("numpy"))
+def test_importing_brings_numpy_and_little_more() -> None:
+    """So it takes about twice as long as NumPy; `python -m benchmarks.training` measures it."""
+    new = imported("gradtrail") - imported("numpy")
+    own = {name for name in new if name.partition(".")[0] == "gradtrail"}
+    others = {name.partition(".")[0] for name in new - own}
+    assert len(own) <= 80
+    assert others <= {"llvmlite", "numpy", *sys.stdlib_module_names}
+    assert "llvmlite.binding" not in new
 
 
 def test_importing_needs_neither_torch_nor_onnx_nor_rich() -> None:

@@ -143,7 +143,7 @@ def test_damaged_files_give_an_error_or_a_result(tmp_path: Path, kind: str) -> N
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for changed in mutations(content, seed=sum(kind.encode())):
         path.write_bytes(changed)
-        since = time.perf_counter()
+        since = time.process_time()
         try:
             found = attempt()
         except gt.GradtrailError as error:
@@ -153,7 +153,7 @@ def test_damaged_files_give_an_error_or_a_result(tmp_path: Path, kind: str) -> N
             assert found.dtype == whole.dtype
             if checked:
                 np.testing.assert_array_equal(found, whole)
-        assert time.perf_counter() - since < SECONDS
+        assert time.process_time() - since < SECONDS
     assert len(messages) > COUNT // 10
     assert results + len(messages) == COUNT
     assert not any("\n" in message for message in messages)
@@ -221,10 +221,10 @@ def test_tiff_with_absurd_tags(tmp_path: Path, name: str) -> None:
     written(PLAIN)
     np.testing.assert_array_equal(read_image(path, (1, 8, 8))[0], noise(8, 8) / np.float32(255))
     written(PLAIN | ABSURD[name])
-    before, since = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    before, since = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     with contextlib.suppress(gt.FileError):
         assert read_image(path, (1, 8, 8)).shape == (1, 8, 8)
-    assert time.perf_counter() - since < SECONDS
+    assert time.process_time() - since < SECONDS
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEMORY
 
 
