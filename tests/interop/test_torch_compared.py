@@ -80,6 +80,12 @@ def test_a_bias_of_zeros_and_equal_arrays_stay() -> None:
     ]
 
 
+def test_the_dtype_is_the_modules_where_no_array_is_read() -> None:
+    module = Two(lambda m, x: x.relu())
+    assert gt.from_torch(module, SHAPE).dtype == np.float32
+    assert gt.from_torch(module.double(), SHAPE).dtype == np.float64
+
+
 def test_parameters_that_lie_in_the_same_memory_are_shared() -> None:
     module = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3))
     module[2].weight = nn.Parameter(module[0].weight.data)

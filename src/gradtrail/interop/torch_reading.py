@@ -105,7 +105,8 @@ class Reading:
             clause = f"gives {len(output)} outputs in a {kind}, not one tensor"
             self.reasons.note(clause, self._where(node))
             output = LOST
-        network = self.builder.network(output)
+        wide = any(str(p.dtype) == "torch.float64" for p in self.module.parameters())
+        network = self.builder.network(output, np.float64 if wide else np.float32)
         graph = self.builder.graph
         arrays = {
             f"{name}.{key}": weights.name
