@@ -32,7 +32,7 @@ from ...equation import Factor as EquationFactor
 from ...equation.frozen import frozen
 from .addresses import SAMPLE, bare, lanes_of, reach, stream
 from .layout import Layout, Margins
-from .nest import PART, Clip, Epilogue, Factor, Nest, Schedule, Stream, Sum
+from .nest import PART, Clip, Epilogue, Factor, Nest, Schedule, Stream, Sum, differences
 from .target import Target
 from .tiling import Reading, Tiling, choose_tile
 
@@ -214,6 +214,7 @@ def nest_of(
         )
         for t in form.terms
     )
+    sums = sums if form.over_lanes else differences(sums)
     schedule, tiling = _schedule(form, shown, sums, target, adds)
     nest = Nest(
         stream(form.target, layouts[form.target.array], 0, _text(form.target)),

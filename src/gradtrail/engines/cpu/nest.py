@@ -18,6 +18,9 @@ fused multiply-add give the same bits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from ...equation.frozen import frozen
 from ...equation.scalar import Function
 
@@ -30,6 +33,7 @@ __all__ = [
     "Schedule",
     "Stream",
     "Sum",
+    "differences",
     "epilogue_line",
 ]
 
@@ -73,12 +77,14 @@ class Factor:
         function: applied to what is read; where it gives 0 the product is absent.
         equals: the factor is 1 where the stream holds `Σ coefficient·index + constant`, else 0.
         given: whether it is a parameter's, whose zeros keep no product away.
+        less: what is taken off what is read, before anything is multiplied.
     """
 
     stream: Stream
     function: Function | None = None
     equals: tuple[tuple[tuple[str, int], ...], int] | None = None
     given: bool = False
+    less: Stream | None = None
 
 
 @frozen
@@ -88,6 +94,35 @@ class Sum:
     factors: tuple[Factor, ...]
     summed: tuple[str, ...] = ()
     scale: float | None = None
+
+
+def differences(sums: Sequence[Sum]) -> tuple[Sum, ...]:
+    """Products that differ in their last factor and in their sign as one product of a difference.
+
+    γ·r·X − γ·r·μ keeps few digits where X and μ are large and near each other; X − μ is exact then.
+    """
+    found: list[Sum] = []
+    for one in sums:
+        before = found[-1] if found else None
+        if before is None or not _opposite(before, one):
+            found.append(one)
+            continue
+        *others, last = before.factors
+        found[-1] = Sum((*others, replace(last, less=one.factors[-1].stream)))
+    return tuple(found)
+
+
+def _opposite(one: Sum, other: Sum) -> bool:
+    ends = one.factors[-1], other.factors[-1]
+    read, taken = ({n for n, _ in f.stream.strides} for f in ends)
+    return (
+        (one.scale, other.scale) == (None, -1.0)
+        and one.factors[:-1] == other.factors[:-1]
+        and not (one.summed or other.summed)
+        and taken <= read
+        and ends[0].stream.lanes
+        and all(f.function is None and f.equals is None and f.less is None for f in ends)
+    )
 
 
 @frozen
@@ -217,7 +252,8 @@ def _written(factor: Factor) -> str:
         return f"[{factor.stream.written} = {value}]"
     if factor.function is not None:
         return f"{factor.function.name}({factor.stream.written})"
-    return factor.stream.written
+    taken = "" if factor.less is None else factor.less.written
+    return f"({factor.stream.written} − {taken})" if taken else factor.stream.written
 
 
 def epilogue_line(step: Epilogue) -> str:

@@ -40,7 +40,7 @@ from .kernels.channels import CopySample, PackChannels
 from .kernels.selection import select_kernel
 from .layout import Layout, Margins
 from .memory import Memory
-from .nest import PART, Epilogue, Factor, Nest, Schedule, Stream, Sum
+from .nest import PART, Epilogue, Factor, Nest, Schedule, Stream, Sum, differences
 from .options import Options
 from .planning.forward import NoDraws
 from .planning.winograd import Plane, by_place, choose
@@ -309,7 +309,7 @@ class _Builder:
         epilogue: tuple[Epilogue, ...] = ()
         if after is not None:
             epilogue = (Epilogue("apply", function_of(after)),)
-        nest = self._scheduled(stored, tuple(sums), ranges, target, epilogue)
+        nest = self._scheduled(stored, differences(sums), ranges, target, epilogue)
         work = prod(equation.range_of[n] for n in equation.terms[-1].names)
         self._call(NestKernel(nest), tuple(letters), node.name, work)
 

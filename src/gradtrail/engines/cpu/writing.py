@@ -29,6 +29,7 @@ class _Writer:
         self.ranges = dict(nest.ranges) | {PART: code.target.parts}
         self.tile = dict(nest.schedule.tile)
         streams = [nest.target, *(f.stream for s in nest.sums for f in s.factors)]
+        streams += [f.less for s in nest.sums for f in s.factors if f.less is not None]
         streams += [e.stream for e in nest.epilogue if e.stream is not None]
         arguments = {s.argument: code.argument(s.argument) for s in streams}
         self.places = {s: code.at(arguments[s.argument], s.offset) for s in streams}
@@ -311,11 +312,16 @@ class _Writer:
 
     def _read(self, stream: Stream, point: Point, factor: Factor) -> Value:
         """A factor's value in all lanes, its function applied."""
-        place = self._place(stream, point)
-        value = self.code.load(place) if stream.lanes else self.code.spread(place)
+        value = self._lanes(stream, point)
+        if factor.less is not None:
+            value = self.code.sub(value, self._lanes(factor.less, point))
         if factor.function is not None:
             value = compiled(self.code, factor.function.body, {"x": value})
         return value
+
+    def _lanes(self, stream: Stream, point: Point) -> Value:
+        place = self._place(stream, point)
+        return self.code.load(place) if stream.lanes else self.code.spread(place)
 
     def _read_raw(self, stream: Stream, point: Point, known: dict[object, Value]) -> Value:
         key = (stream, self._offset(stream, point))
