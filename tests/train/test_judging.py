@@ -52,13 +52,14 @@ def test_a_rate_that_lets_the_loss_grow_is_the_cause() -> None:
     with pytest.warns(
         GradtrailWarning, match=r"the loss has grown in the first epoch from 1.\d+ to"
     ):
-        trained(plain(), optimizer=gt.SGD(300.0), epochs=1)
+        trained(plain(), optimizer=gt.SGD(300.0), epochs=1, batch_size=2)
 
 
 def test_what_learns_or_is_hard_is_not_flagged() -> None:
     """Warnings are errors in these tests."""
     trained(plain(), optimizer=gt.SGD(0.05))
     trained(plain(), optimizer=gt.SGD(1e-6))
+    trained(plain(), optimizer=gt.SGD(300.0))  # four steps, the last of which has two samples
     open_ = closed()
     open_.parameters["fc1.bias"] = [-100.0] * 7 + [1.0]
     trained(open_, optimizer=gt.SGD(1e-6))

@@ -26,8 +26,9 @@ _NEAR = 0.98
 _GROWN = 1.5
 """So many times that loss, and the first step's, is worse than not to learn."""
 
-_STEPS = 4
-"""With fewer steps in an epoch nothing is said."""
+_STEPS, _MANY = 4, 16
+"""With fewer steps in an epoch nothing is said; and nothing of a loss that grew, which a few small
+batches may do by chance."""
 
 _LOOKED_AT = 64
 """How many samples of the last batch are looked at."""
@@ -60,7 +61,7 @@ def judge(training: Training, batch: Batch) -> None:
             f"every sample of the last batch, so no gradient passes; lower {rate}, and begin "
             "again with new weights. trace(…).dead() lists closed units"
         )
-    elif late > _GROWN * max(chance, losses[0]):
+    elif len(losses) >= _MANY and late > _GROWN * max(chance, losses[0]):
         warn(
             f"the loss has grown in the first epoch from {number(losses[0])} to {number(late)}, "
             f"and one answer for all samples has {number(chance)}; lower {rate}"
