@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gradtrail.runs import Run, read_recipe, shipped
+import gradtrail as gt
+from gradtrail.runs import Run, prepared, read_recipe, shipped
 
 from .test_running import RECIPE, folder, run, weights
 
@@ -86,3 +87,14 @@ def test_a_recipe_that_comes_along_is_printed(tmp_path: Path) -> None:
     done = run("recipe", "mnist-bst")
     assert done.exit_code == 2
     assert "no recipe is called 'mnist-bst'; did you mean: mnist-best" in done.output
+
+
+def test_outputs_beyond_counting_are_no_classes(recipe: Path) -> None:
+    recipe.write_text(RECIPE.replace("out_features = 10", f"out_features = {1 << 50}"))
+    with pytest.raises(gt.ShapeError, match="gives 1125899906842624 outputs, but the data have 10"):
+        prepared(read_recipe(recipe))
+
+
+def test_a_rate_that_no_float_holds_is_refused() -> None:
+    with pytest.raises(gt.ArgumentError, match="lr must be a finite number above 0"):
+        gt.SGD(10**400)

@@ -169,7 +169,13 @@ def test_an_array_is_there_and_of_its_shape_and_type(
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e39])
-@pytest.mark.parametrize("name", ["value/fc1.bias", "best/fc1.bias", "watched/0.weight"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("value/fc1.bias", "best/fc1.bias", "watched/0.weight"),
+        *("state/average/fc1.bias", "statistics/norm1.running_mean"),
+    ],
+)
 def test_what_is_not_finite_is_refused(
     name: str, value: float, before: Path, tmp_path: Path
 ) -> None:

@@ -38,6 +38,9 @@ __all__ = [
 
 T = TypeVar("T")
 
+_NAMED = 1 << 20
+"""So many outputs at most get numbers as names."""
+
 _CLASSES = 1000
 """So many classes may be counted by any number of samples."""
 
@@ -261,7 +264,7 @@ def _matching(network: Network, data: Opened) -> Opened:
     """
     outputs, classes = network.system(1).shapes[network.output_name][1:], data.classes
     numbers = classes == tuple(map(str, range(len(classes))))
-    if numbers and len(outputs) == 1 and outputs[0] >= len(classes):
+    if numbers and len(outputs) == 1 and len(classes) <= outputs[0] <= _NAMED:
         return data._replace(classes=tuple(map(str, range(outputs[0]))))
     if outputs == (len(classes),):
         return data

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DataError, FileError
+from .composed import AVERAGE
 from .origin import UNKNOWN
 from .stopping import Best
 from .training import Position
@@ -192,9 +193,12 @@ def _arrays(
         raise DataError(f"array {name!r} " + ("is of no use" if name in given else "is missing"))
     for name, shape in {**finite, **remembered}.items():
         _array(name, given[name], shape)
-    for name in finite:
+    share = 1.0 if course.average is None else 1 - course.average**history.steps
+    averages = [name for name in remembered if name.startswith(f"state/{AVERAGE}/")]
+    for name in (*finite, *averages):
+        averaged = name.startswith((f"state/{AVERAGE}/", "statistics/"))
         with np.errstate(over="ignore"):
-            narrow = given[name].astype(np.float64 if "statistics/" in name else network.dtype)
+            narrow = (given[name] / (share if averaged else 1.0)).astype(network.dtype)
         if not np.isfinite(narrow).all():
             raise DataError(f"array {name!r} has a NaN, an infinity or too large a number")
 
