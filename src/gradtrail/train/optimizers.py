@@ -10,7 +10,7 @@ in NumPy.
 
 from __future__ import annotations
 
-import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from numbers import Real
@@ -317,7 +317,11 @@ def _all(network: Network, gradients: Mapping[str, Any]) -> list[str]:
 def _check(kind: str, *, above: Mapping[str, Any], least: Mapping[str, Any]) -> None:
     for name, value in (above | least).items():  # type: ignore[operator]
         number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        good = number and abs(value) < math.inf and (value > 0 or (name in least and value == 0))
+        good = (
+            number
+            and abs(value) <= sys.float_info.max
+            and (value > 0 or (name in least and value == 0))
+        )
         if not good:
             raise ArgumentError(
                 f"{kind}: {name} must be a finite number {'≥ 0' if name in least else 'above 0'}, "
