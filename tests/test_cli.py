@@ -277,17 +277,26 @@ def test_two_interrupts_keep_one_whole_run(tmp_path: Path) -> None:
 def test_a_training_that_fails_leaves_a_folder_that_was_there(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failing = ("train", "--model", str(tiny), "--lr", "1e38", "--optimizer", "sgd", "--quiet")
+    failing = ("train", "--model", str(tiny), "--watch", "conv9.weight[0]", "--quiet")
     there, new = tmp_path / "there", tmp_path / "new"
     there.mkdir()
     for out in (there, new):
         result = run(*failing, "--out", str(out))
         assert result.exit_code == 2, result.output
-        assert result.output.startswith("gradtrail: step 2: loss is inf"), result.output
+        assert "conv9.weight" in result.output, result.output
         assert out.exists() == (out is there)
     monkeypatch.chdir(there)
     assert run(*failing, "--out", ".").output == run(*failing, "--out", str(new)).output
     assert list(there.iterdir()) == []
+
+
+def test_a_training_that_an_infinity_ends_keeps_its_folder(tiny: Path, tmp_path: Path) -> None:
+    failing = ("train", "--model", str(tiny), "--lr", "1e38", "--optimizer", "sgd", "--quiet")
+    result = run(*failing, "--out", str(tmp_path / "new"))
+    assert result.exit_code == 2, result.output
+    assert result.output.startswith("gradtrail: step 2: loss is inf"), result.output
+    assert "gradtrail why" in result.output
+    assert (tmp_path / "new" / "failed.safetensors").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of a process are others there")
