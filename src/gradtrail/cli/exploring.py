@@ -12,7 +12,6 @@ import numpy as np
 
 from ..data.known import NAMES
 from ..errors import ArgumentError
-from ..layers import Loss
 from ..runs import Run
 from ..runs.folder import RECIPE
 from ..runs.opening import arrays_of, labels_of
@@ -110,16 +109,14 @@ def _session(
     from ..trace import trace
 
     folder = run if run.is_dir() else run.parent
-    loss: Loss | None = None
     optimizer: Optimizer | None = None
     title = run.resolve().stem
     if (folder / RECIPE).exists():
-        course, title = Run(folder).recipe.course(), folder.resolve().name
-        loss, optimizer = course.loss, course.optimizer
+        optimizer, title = Run(folder).recipe.course().optimizer, folder.resolve().name
     elif data is None and takes_digits(network_at(run)):
         data = NAMES[0]
     picked = batch_of(run, data, data_path, split, samples, first=_SHOWN)
-    network, x, y = picked.network, picked.x, picked.y
+    network, x, y, loss = picked.network, picked.x, picked.y, picked.loss
     traced = trace(network, x, y, loss=loss, training=not evaluation, seed=seed, engine=engine)
     numbers = picked.numbers.tolist()
     return Session(traced, optimizer=optimizer, numbers=numbers, title=title)

@@ -12,6 +12,7 @@ from ..data.dataset import Part
 from ..data.known import NAMES
 from ..errors import ArgumentError, FileError, unknown, warn
 from ..files import load
+from ..layers import CrossEntropy, Loss
 from ..network import Network
 from ..runs import Run, open_data
 from ..runs.folder import RECIPE
@@ -30,12 +31,14 @@ class Chosen:
         x: (N, C, H, W).
         y: (N,) labels.
         numbers: (N,) their places in the data.
+        loss: that the network was trained with.
     """
 
     network: Network
     x: np.ndarray
     y: np.ndarray
     numbers: np.ndarray
+    loss: Loss
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Held:
         split: "train", "validation" or "test"; "all" where other data have no such parts.
         batch_size: that it was trained with.
         told: what these samples are, such as `the test images`.
+        loss: that it was trained with; of a network without a recipe, the cross-entropy.
     """
 
     network: Network
@@ -55,6 +59,7 @@ class Held:
     split: str
     batch_size: int
     told: str
+    loss: Loss
 
 
 def pair_of(run: Path, data: str | None, data_path: Path | None, split: str | None) -> Held:
@@ -91,10 +96,11 @@ def pair_of(run: Path, data: str | None, data_path: Path | None, split: str | No
     if pair is None:
         raise FileError(f"there are no {split} images in these data")
     size = 64 if recipe is None else recipe.training.batch_size
+    loss = CrossEntropy() if recipe is None else recipe.course().loss
     if whole:
-        return Held(network, pair, "all", size, f"all images of {data or data_path}")
+        return Held(network, pair, "all", size, f"all images of {data or data_path}", loss)
     split = opened.shown if split == "validation" else split
-    return Held(network, pair, split, size, f"the {split} images")
+    return Held(network, pair, split, size, f"the {split} images", loss)
 
 
 def network_at(run: Path) -> Network:
@@ -157,7 +163,7 @@ def batch_of(
     count = len(labels_of(held.pair))
     usual = np.arange(min(first or held.batch_size, count))
     numbers = usual if samples is None else _numbers(samples, count)
-    return Chosen(held.network, *arrays_of(held.pair, numbers), numbers)
+    return Chosen(held.network, *arrays_of(held.pair, numbers), numbers, held.loss)
 
 
 def _numbers(text: str, count: int) -> np.ndarray:

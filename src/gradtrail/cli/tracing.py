@@ -75,7 +75,7 @@ def _of_a_run(command: F) -> F:
 
 
 class _Step:
-    """A traced step of a run, and the numbers of its samples in the data.
+    """A traced step of a run by its own loss, and the numbers of its samples in the data.
 
     Where the run ended at a step that was not finite, that is the step, unless another is chosen.
     """
@@ -101,8 +101,10 @@ class _Step:
             self.chosen, self.trace = _failed_step(run, self.failed, engine)
             return
         self.chosen = batch_of(run, data, data_path, split, samples)
-        network, x, y = self.chosen.network, self.chosen.x, self.chosen.y
-        self.trace = trace(network, x, y, training=not evaluation, seed=seed, engine=engine)
+        network, x, y, loss = (getattr(self.chosen, n) for n in ("network", "x", "y", "loss"))
+        self.trace = trace(
+            network, x, y, loss=loss, training=not evaluation, seed=seed, engine=engine
+        )
 
     def element(self, text: str) -> tuple[Any, str, tuple[int, ...]]:
         """The trace's side, the array and the index of a written element."""
@@ -138,7 +140,7 @@ def _failed_step(run: Path, failed: Failed, engine: str | None) -> tuple[Chosen,
         step=failed.draw,
         engine=engine,
     )
-    return Chosen(network, failed.x, failed.y, failed.numbers), traced
+    return Chosen(network, failed.x, failed.y, failed.numbers, loss), traced
 
 
 def _print(data: Any) -> None:
@@ -278,7 +280,7 @@ def influence_command(
     """
     held = pair_of(run, data, data_path, split)
     bar = sys.stderr.isatty() and not as_json
-    found = influence(held.network, held.pair, of=part, engine=engine, progress=bar)
+    found = influence(held.network, held.pair, of=part, loss=held.loss, engine=engine, progress=bar)
     if as_json:
         _print(found.to_dict(top, by))
     else:

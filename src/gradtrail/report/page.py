@@ -271,8 +271,8 @@ def _hardest(network: Network, train: Part, run: Run) -> list[str]:
     most = max(1, min(count, _RANKED, _MEMORY // (4 * prod(network.input_shape))))
     places = np.linspace(0, count - 1, most).astype(np.int64)
     x, y = arrays_of(train, places)
-    runs = engine_for(run.recipe.training.engine, network)
-    ranked = influence(network, (x, y), engine=runs).top(len(x))
+    runs, loss = engine_for(run.recipe.training.engine, network), run.recipe.course().loss
+    ranked = influence(network, (x, y), loss=loss, engine=runs).top(len(x))
     names = network.classes or tuple(map(str, range(max(y) + 1)))
     wrong = [one for one in ranked if one.label != one.predicted]
 
