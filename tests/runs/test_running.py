@@ -347,12 +347,16 @@ def test_early_stopping_does_not_look_at_the_test_images(recipe: Path, tmp_path:
     assert "early stopping would choose the best epoch by the test images" in done.output
 
 
-def test_a_training_that_learned_nothing_leaves_nothing(recipe: Path, tmp_path: Path) -> None:
+def test_a_training_that_an_infinity_ends_can_be_asked(recipe: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     done = run("train", str(recipe), "--lr", "1e38", "--log", "csv", "--out", str(out), "--quiet")
     assert done.exit_code == 2
-    assert "step" in done.output
-    assert not out.exists()
+    assert f"gradtrail why {out} looks at that step" in done.output
+    left = {"recipe.toml", "weights.safetensors", "history.safetensors", "failed.safetensors"}
+    assert {path.name for path in out.iterdir()} == {*left, "log.csv"}
+    told = run("why", str(out))
+    assert told.exit_code == 0, told.output
+    assert told.output.startswith("the training ended in epoch 1: step ")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
