@@ -11,10 +11,10 @@ import numpy as np
 
 from ..errors import ArgumentError, FileError, warn
 from .asked import Asked
+from .bad_files import Judge
 from .decode import Fit, Header, Target, UnreadableError, decoded, quiet
 from .holding import told
 from .images import About, Images
-from .judging import Judge
 from .listing import listed
 from .parting import no_parts
 from .pixels import unit

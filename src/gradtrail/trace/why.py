@@ -21,7 +21,7 @@ from .clauses import Closed
 from .closing import closed_paths
 from .element import Element, Side
 from .export import plain
-from .origin import origin_text
+from .nonfinite_source import nonfinite_source
 from .points import BLOCK
 from .step import Step
 from .tables import cancelling, product_text
@@ -121,7 +121,7 @@ def _found(terms: Terms) -> Answer:
     """What there is to say of the element's products."""
     step, side, name = terms.step, terms.side, terms.name
     if not np.isfinite(terms.value):
-        text, where = origin_text(step, side, name, terms.index)
+        text, where = nonfinite_source(step, side, name, terms.index)
         return Answer(terms.element, terms.value, "not finite", text, where=where)
     if terms.given:
         text = f"{terms.element} = {number(terms.value)} {terms.origin}."

@@ -22,7 +22,7 @@ from ..errors import ArgumentError, DataError, FileError
 from ..files import read_arrays, write_bytes
 from ..layers.base import positive
 from .history import History
-from .origin import UNKNOWN
+from .provenance import UNKNOWN
 from .snapshot import Snapshot
 
 __all__ = ["Checkpoints", "Found"]

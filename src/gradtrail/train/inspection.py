@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import DataError, FileError
 from .composed import AVERAGE
-from .origin import UNKNOWN
+from .provenance import UNKNOWN
 from .stopping import Best
 from .training import Position
 from .watched import check_watched

@@ -187,7 +187,7 @@ def prepare(
     trainer = runs.trainer(network, course.loss, optimizer, threads, start)
     watched = None
     if watch:
-        from .watch import HandingOver, watching
+        from .watching import HandingOver, watching
 
         trainer = watched = watching(trainer, network, course.loss, watch)
         observers = [HandingOver(watched), *observers]

@@ -10,7 +10,7 @@ from ..architecture import difference, network_from
 from ..errors import ArgumentError, GradtrailError, warn
 from .checkpoints import Checkpoints, Found
 from .inspection import inspect
-from .origin import origin, parted
+from .provenance import parted, provenance
 from .schedules import Constant, Schedule
 from .stopping import Best
 
@@ -68,7 +68,7 @@ def found_for(
     _same(found, network, course, feeds, engine)
     inspect(found, network, course, feeds, optimizer)
     _longer(found, course, course.steps(len(feeds[0])))
-    for sentence in parted(found.snapshot.about["written"], origin(engine)):
+    for sentence in parted(found.snapshot.about["written"], provenance(engine)):
         warn(f"{found.path} {sentence}")
     return found
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import DataError
 from ..streams import Drawn
 from .history import History
-from .origin import origin
+from .provenance import provenance
 from .stopping import Best
 from .training import Position, Training
 
@@ -67,7 +67,7 @@ class Snapshot:
             "architecture": training.network.architecture(),
             "engine": training.engine.settings(),
             "watched": watched,
-            "written": origin(training.engine),
+            "written": provenance(training.engine),
             **data,
         }
         return cls(arrays, about)
@@ -123,7 +123,7 @@ class Snapshot:
         training.statistics.steps = position.steps if training.statistics.sums else 0
         kept = self.about["watched"]
         if training.watching is None and kept and kept["elements"]:
-            from .watch import tell_left
+            from .watching import tell_left
 
             tell_left(kept["elements"])
         elif training.watching is not None:

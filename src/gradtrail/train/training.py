@@ -21,8 +21,8 @@ from .averaging import StatisticsAverage
 from .composed import Composed
 from .course import Course
 from .feed import Feed
+from .first_epoch import warn_if_nothing_learned
 from .history import History
-from .judging import judge
 from .observers import Observer, Seen
 from .optimizers import Optimizer
 from .stopping import Best
@@ -30,7 +30,7 @@ from .stopping import Best
 if TYPE_CHECKING:
     from ..network import Network
     from .keeping import Keeping
-    from .watch import Watching
+    from .watching import Watching
 
 __all__ = ["Position", "Training", "evaluated"]
 
@@ -257,7 +257,7 @@ class Training:
         history.best = best.epoch
         self._tell()
         if at.epoch == 0 and self._batch is not None:
-            judge(self, self._batch)
+            warn_if_nothing_learned(self, self._batch)
 
     def _set_rate(self) -> None:
         """The learning rate of the step that comes, taken at its middle."""

@@ -18,7 +18,7 @@ from ..trace.step import Step
 if TYPE_CHECKING:
     from .training import Training
 
-__all__ = ["judge"]
+__all__ = ["warn_if_nothing_learned"]
 
 _NEAR = 0.98
 """From this share of the loss of one answer for all on, nothing was learned."""
@@ -34,7 +34,7 @@ _LOOKED_AT = 64
 """How many samples of the last batch are looked at."""
 
 
-def judge(training: Training, batch: Batch) -> None:
+def warn_if_nothing_learned(training: Training, batch: Batch) -> None:
     """Warn of a first epoch that learned nothing, where the cause is seen.
 
     Args:

@@ -10,7 +10,7 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.errors import GradtrailWarning
-from gradtrail.train import judging
+from gradtrail.train import first_epoch
 
 from .common import ENGINES, Held, data, pixels, plain, trained
 
@@ -69,7 +69,7 @@ def test_a_training_that_goes_well_is_not_looked_at(monkeypatch: pytest.MonkeyPa
     def refuse(*_: object) -> list[str]:
         raise AssertionError("looked at")
 
-    monkeypatch.setattr(judging, "_closed", refuse)
+    monkeypatch.setattr(first_epoch, "_closed", refuse)
     x, y = data(200)
     assert trained(plain(), (x, y), optimizer=gt.Adam(0.05)).loss[0] < 0.9
 

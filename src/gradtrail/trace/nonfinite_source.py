@@ -10,10 +10,10 @@ from .step import Step
 from .tables import product_text
 from .terms import Terms
 
-__all__ = ["origin_text"]
+__all__ = ["nonfinite_source"]
 
 
-def origin_text(
+def nonfinite_source(
     step: Step, side: Side, name: str, index: tuple[int, ...]
 ) -> tuple[str, tuple[Element, ...]]:
     """A sentence: which element is the first that is not finite, and its operands.

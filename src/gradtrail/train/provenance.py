@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..engines import Engine
 
-__all__ = ["UNKNOWN", "origin", "parted"]
+__all__ = ["UNKNOWN", "parted", "provenance"]
 
 _NOT_PROMISED = (
     "the seconds; and the last bits of what follows, with another version of gradtrail or where "
@@ -19,7 +19,7 @@ UNKNOWN: Mapping[str, str] = {"gradtrail": "0.1.0", "processor": "", "bits": "",
 """Of checkpoints whose format did not say it."""
 
 
-def origin(engine: Engine) -> dict[str, str]:
+def provenance(engine: Engine) -> dict[str, str]:
     """The version and the processor, as JSON.
 
     Returns:
@@ -38,7 +38,7 @@ def origin(engine: Engine) -> dict[str, str]:
 
 
 def parted(written: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
-    """What differs between two origins so that the same bits are not promised, as clauses."""
+    """What differs between two provenances so that the same bits are not promised, as clauses."""
     promise = "the training goes on, but not bit by bit as if nothing had stopped it"
     if written["gradtrail"] != now["gradtrail"]:
         yield (
