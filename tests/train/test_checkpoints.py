@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
+from gradtrail.errors import GradtrailWarning
 from gradtrail.train.checkpoints import read
 from gradtrail.train.history import FIGURES
 
@@ -130,17 +131,15 @@ def flipped(content: bytes, place: int, bit: int = 0) -> bytes:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_the_one_before_a_damaged_one_is_taken(
-    damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_one_before_a_damaged_one_is_taken(damage: str, tmp_path: Path) -> None:
     kept(tmp_path, checkpoints={"keep": 3})
     newest = tmp_path / "checkpoint-00000012.safetensors"
     newest.write_bytes(DAMAGES[damage](newest.read_bytes()))
-    net, history = resumed(tmp_path)
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith("gradtrail: passed over: ")
-    assert str(newest) in lines[0]
+    with pytest.warns(GradtrailWarning, match="a newer checkpoint was passed over: ") as said:
+        net, history = resumed(tmp_path)
+    (one,) = said
+    assert str(newest) in str(one.message)
+    assert str(one.message).endswith("checkpoint-00000008.safetensors is taken")
     alone = network()
     assert history.losses == trained(alone, **SETTINGS).losses
     assert_same_bits(arrays_of(net), arrays_of(alone))
@@ -165,7 +164,9 @@ def test_damaged_ones_ahead_do_not_count_as_kept(tmp_path: Path) -> None:
         return gt.Adam().settings()
 
     Ending.settings = settings
-    resumed(tmp_path, checkpoints={"steps": 1}, optimizer=Ending())
+    with pytest.warns(GradtrailWarning, match="a newer checkpoint was passed over") as said:
+        resumed(tmp_path, checkpoints={"steps": 1}, optimizer=Ending())
+    assert len(said) == 3
     assert steps_in(tmp_path) == [6, 7]
     for path in tmp_path.iterdir():
         read(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +63,7 @@ def found_for(
     if found is None:
         return None
     for reason in found.damaged:
-        print(f"gradtrail: passed over: {reason}", file=sys.stderr)
+        warn(f"a newer checkpoint was passed over: {reason}; {found.path} is taken")
     _same(found, network, course, feeds, engine)
     inspect(found, network, course, feeds, optimizer)
     _longer(found, course, course.steps(len(feeds[0])))
