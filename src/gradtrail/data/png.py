@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import IO, TYPE_CHECKING
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["SIGNATURE", "grey_palette", "header", "read"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_START = 32  # bytes of a chunk's data that are looked at, at most
+_PIXELS = (b"IDAT", b"fdAT")
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _TURNING = (b"Raw profile type exif\0", b"Raw profile type APP1\0", b"XML:com.adobe.xmp\0")
 
@@ -58,13 +60,10 @@ class _Chunks:
     turning: bool
 
 
-def _chunks(file: IO[bytes]) -> _Chunks:
-    """Go from chunk to chunk, past the pixels to the end, reading what is small."""
+def _chunks(chunks: Iterable[tuple[bytes, bytes]]) -> _Chunks:
+    """What chunks say, of each its kind and the beginning of its data."""
     depth, colour, key, turning = 8, int(_Colour.RGB), None, False
-    file.seek(len(SIGNATURE))
-    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
-        length, kind = int.from_bytes(head[:4]), head[4:]
-        start = file.read(min(length, 32)) if kind not in (b"IDAT", b"fdAT") else b""
+    for kind, start in chunks:
         if kind == b"CgBI":
             raise UnreadableError("it is Apple's own variant of PNG (CgBI); save it as PNG anew")
         if kind == b"IHDR" and len(start) >= 10:
@@ -77,8 +76,34 @@ def _chunks(file: IO[bytes]) -> _Chunks:
             key = tuple((np.frombuffer(start, ">u2", bands) & ((1 << depth) - 1)).tolist())
         elif kind == b"eXIf" or (kind in _TEXTS and start.startswith(_TURNING)):
             turning = True
-        file.seek(length - len(start) + 4, io.SEEK_CUR)
     return _Chunks(depth, colour, key, turning)
+
+
+def _passed(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Each chunk, past the pixels to the end, reading what is small."""
+    file.seek(len(SIGNATURE))
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        length, kind = int.from_bytes(head[:4]), head[4:]
+        start = file.read(min(length, _START)) if kind not in _PIXELS else b""
+        yield kind, start
+        file.seek(length - len(start) + 4, io.SEEK_CUR)
+
+
+def _checked(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Each chunk, compared with its own checksum, which Pillow does not for pixels."""
+    at, view = len(SIGNATURE), memoryview(content)
+    while at < len(content):
+        data, end = at + 8, at + 8 + int.from_bytes(view[at : at + 4])
+        if end + 4 > len(content):
+            break
+        if zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4]):
+            raise UnreadableError("it is damaged: a checksum in it is wrong")
+        kind = content[at + 4 : data]
+        if kind == b"IEND":
+            return
+        yield kind, content[data : min(end, data + _START)]
+        at = end + 4
+    raise UnreadableError("it is cut off")
 
 
 def header(file: IO[bytes]) -> Header:
@@ -87,7 +112,7 @@ def header(file: IO[bytes]) -> Header:
     Raises:
         UnreadableError: it is damaged, or too large.
     """
-    chunks = _chunks(file)
+    chunks = _chunks(_passed(file))
     picture = opened(file, "PNG")
     width, height = picture.size
     if chunks.turning and exif_turn(picture) >= 5:
@@ -115,8 +140,7 @@ def read(content: bytes, white: int | None) -> Read:
     Raises:
         UnreadableError: it is damaged, or too large.
     """
-    _checked(content)
-    chunks = _chunks(io.BytesIO(content))
+    chunks = _chunks(_checked(content))
 
     def again() -> ImageFile:
         return opened(io.BytesIO(content), "PNG")
@@ -179,19 +203,3 @@ def _over_white(picture: Picture, chunks: _Chunks) -> Picture:
     clear = (levels == key).all(axis=-1, keepdims=True)
     bands = np.moveaxis(np.where(clear, np.uint8(255), levels), -1, 0)
     return merged("L" if grey else "RGB", list(bands))
-
-
-def _checked(content: bytes) -> None:
-    """Compare every piece of a PNG with its own checksum, which Pillow does not for pixels."""
-    at, view = len(SIGNATURE), memoryview(content)
-    while at < len(content):
-        length = int.from_bytes(view[at : at + 4])
-        kind, end = bytes(view[at + 4 : at + 8]), at + 8 + length
-        if end + 4 > len(content):
-            raise UnreadableError("it is cut off")
-        if zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4]):
-            raise UnreadableError("it is damaged: a checksum in it is wrong")
-        if kind == b"IEND":
-            return
-        at = end + 4
-    raise UnreadableError("it is cut off")

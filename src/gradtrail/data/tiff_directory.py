@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import IO
 
-import numpy as np
-
 from .reasons import UnreadableError
 
 __all__ = ["Directory", "Tag", "directory", "with_directory"]
@@ -97,7 +95,7 @@ class Directory:
         kind, raw = self.entries.get(tag, (3, b""))
         if kind not in _WHOLE:
             return ()
-        return tuple(np.frombuffer(raw, self.order + "u" + str(_WIDTHS[kind])).tolist())
+        return struct.unpack(f"{self.order}{len(raw) // _WIDTHS[kind]}{_WHOLE[kind]}", raw)
 
     def one(self, tag: Tag, default: int) -> int:
         """A tag's first whole number.
