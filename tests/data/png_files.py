@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
 # Adam7's seven passes: first column and row, steps across and down
 ADAM7 = (
@@ -49,6 +50,6 @@ def png(
         pixels = _rows(numbers, depth)
     head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
     return b"".join((
-        b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", head), before,
+        SIGNATURE, chunk(b"IHDR", head), before,
         chunk(b"IDAT", zlib.compress(pixels)), after, chunk(b"IEND", b""),
     ))  # fmt: skip
