@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError
-from .base import Batch, Computed, Engine, Evaluated, Finished, Samples, Stepped, Trainer
+from .base import Computed, Engine, Evaluated, Finished, Stepped, Trainer
+from .batch import Batch, Samples
 from .cpu import CPU
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from ..equation import (
 from ..equation import Loss as LossEquation
 from ..errors import EquationError
 from ..layers.losses import log_softmax
-from .base import Arrays, Batch, Computed, Engine, Evaluated, Finished, Stepped, Trainer
+from .base import Computed, Engine, Evaluated, Finished, Stepped, Trainer
+from .batch import Arrays, Batch
 from .contract import contract, windows
 from .sample_gradients import SampleGradients, Summed
 

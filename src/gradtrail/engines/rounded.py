@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..equation import Adjoint, System
-from .base import Arrays
+from .batch import Arrays
 from .reference import Reference, forward
 
 __all__ = ["Rounded"]

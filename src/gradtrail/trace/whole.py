@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data.images import Images
 from ..engines import Batch, Engine, Samples
-from ..engines.base import counted, own, seen
+from ..engines.batch import check_mass, contiguous_view, copied_labels
 from ..layers import Loss
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ class Whole:
         self._source: np.ndarray | Images
         if isinstance(data, Images):
             data.check_shape(network.input_shape, "data")
-            self._source, self.y = data, own(data.y)
+            self._source, self.y = data, copied_labels(data.y)
             self.outputs = network.system(1, loss=loss).shapes[network.output_name][1:]
         else:
             samples = Samples.of(network, data, loss)
             self._source, self.y, self.outputs = samples.x, samples.y, samples.outputs
         self.targets = loss.targets(self.y, (len(self), *self.outputs))
-        counted(self.y, loss, "data")
+        check_mass(self.y, loss, "data")
         self.shape = (len(self), *network.input_shape)
         self.scale = 1.0 if loss.even(self.y) else loss.scale(self.y)
 
@@ -66,7 +66,8 @@ class Whole:
 
     def share(self, begin: int, end: int) -> Batch:
         """Some of them as a batch, weighted as they are in the loss of all the data."""
-        part = Samples(seen(self.x(begin, end)), self.y[begin:end], self.loss, self.outputs)
+        x = contiguous_view(self.x(begin, end))
+        part = Samples(x, self.y[begin:end], self.loss, self.outputs)
         targets = {letter: array[begin:end] for letter, array in self.targets.items()}
         return _Share(part, targets, self.scale)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..data.images import Images
 from ..engines import Batch, Engine, Samples
-from ..engines.base import counted, own
+from ..engines.batch import check_mass, copied_labels
 from ..errors import DataError
 from ..streams import Drawn, stream
 from .identity import of_arrays, of_images, of_some_images
@@ -310,11 +310,11 @@ def feed_for(
 def _labels_of(network: Network, images: Images, loss: Loss, name: str) -> np.ndarray:
     """The labels of images that fit the network; a copy, see `Samples`."""
     images.check_shape(network.input_shape, name)
-    y = own(images.y)
+    y = copied_labels(images.y)
     outputs = network.system(1, loss=loss).shapes[network.output_name][1:]
     try:
         loss.targets(y, (len(images), *outputs))
     except DataError as cause:
         raise DataError(f"{name}: {cause}") from None
-    counted(y, loss, name)
+    check_mass(y, loss, name)
     return y

@@ -12,7 +12,8 @@ import numpy as np
 
 from ...equation.frozen import frozen
 from ...errors import ArgumentError
-from ..base import Arrays, Batch, Computed, Engine, Evaluated, Trainer
+from ..base import Computed, Engine, Evaluated, Trainer
+from ..batch import Arrays, Batch
 from .driver import THREADS
 from .options import WINOGRAD, Policy
 from .target import Target, host, target_for

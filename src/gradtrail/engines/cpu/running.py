@@ -13,7 +13,8 @@ import numpy as np
 
 from ...errors import DataError
 from ...forking import renewed
-from ..base import Batch, Computed, Evaluated, Samples
+from ..base import Computed, Evaluated
+from ..batch import Batch, Samples
 from ..sample_gradients import Factors, Part, SampleGradients, Summed
 from .compiler import Compiler
 from .context import Assembled, Context, Lent, address, assembled, bits, check_places

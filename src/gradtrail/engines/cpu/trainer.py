@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...equation.scalar import evaluate
-from ..base import Arrays, Batch, Computed, Finished, Stepped, Trainer
+from ..base import Computed, Finished, Stepped, Trainer
+from ..batch import Arrays, Batch
 from .context import Assembled, address, aligned, assembled
 from .frame import Field
 from .kernels.base import Kernel

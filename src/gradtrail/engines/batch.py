@@ -1,0 +1,207 @@
+"""What is learned from: samples with their labels, checked, and the batches taken of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import DataError
+
+if TYPE_CHECKING:
+    from ..layers import Loss
+    from ..network import Network
+
+__all__ = ["Arrays", "Batch", "Samples", "check_mass", "contiguous_view", "copied_labels"]
+
+Arrays = Mapping[str, np.ndarray]
+"""Arrays by name: `conv1.output`, `fc1.weight`, `loss.target`."""
+
+
+class Samples:
+    """Data to learn from, checked: samples, labels, and the loss that compares them.
+
+    Labels are copied: engines read classes and targets by address, so what is read must be what was
+    checked, whatever a caller does to the array meanwhile. Samples are read where they lie, and no
+    value of theirs leads anywhere else.
+
+    Args:
+        x: (M, C, H, W), C-contiguous.
+        y: (M, …), as the loss takes it.
+        loss: the loss.
+        outputs: the shape of one sample's output.
+
+    Raises:
+        DataError: labels that do not fit.
+    """
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, loss: Loss, outputs: tuple[int, ...]) -> None:
+        self.x, self.y, self.loss, self.outputs = x, y, loss, outputs
+
+    @classmethod
+    def of(cls, network: Network, data: Any, loss: Loss, name: str = "data") -> Samples:
+        """Samples and labels as the caller gave them, all of them checked.
+
+        Args:
+            network: that they are for.
+            data: a pair (samples, labels).
+            loss: the loss.
+            name: what the caller calls the pair.
+
+        Raises:
+            DataError: no pair, samples or labels that do not fit, or labels that do not count.
+        """
+        if not isinstance(data, tuple | list) or len(data) != 2:
+            got = f"{len(data)} entries" if isinstance(data, tuple | list) else type(data).__name__
+            raise DataError(f"{name} must be a pair (samples, labels), got {got}")
+        try:
+            x, y = network.checked(data[0]), copied_labels(data[1])
+            prediction = network.system(1, loss=loss).shapes[network.output_name]
+            loss.targets(y, (len(x), *prediction[1:]))
+        except DataError as cause:
+            raise DataError(str(cause) if name == "data" else f"{name}: {cause}") from None
+        check_mass(y, loss, name)
+        return cls(contiguous_view(x), y, loss, prediction[1:])
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @cached_property
+    def classes(self) -> np.ndarray | None:
+        """The class number of each sample, (M,) int64; None where there are no classes."""
+        found = self.loss.classes(self.y)
+        return None if found is None else np.ascontiguousarray(found, dtype=np.int64)
+
+    @cached_property
+    def rows(self) -> tuple[np.ndarray, bool]:
+        """What the loss compares with, float32; one row per class (True) or per sample (False)."""
+        rows, by_class = self.loss.rows(self.y, (len(self), *self.outputs))
+        return np.ascontiguousarray(rows, dtype=np.float32), by_class
+
+    @cached_property
+    def even(self) -> bool:
+        """Whether every sample counts the same, see `Loss.even`."""
+        return self.loss.even(self.y)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """0, 1, …, M − 1, int64."""
+        return np.arange(len(self), dtype=np.int64)
+
+
+def copied_labels(labels: Any) -> np.ndarray:
+    """A copy of labels that nobody else has; it cannot be written to.
+
+    Raises:
+        DataError: rows that differ in length.
+    """
+    try:
+        array = np.array(labels)
+    except ValueError as cause:
+        raise DataError(f"y is no array: its rows differ in length ({cause})") from cause
+    array.flags.writeable = False
+    return array
+
+
+def contiguous_view(x: np.ndarray) -> np.ndarray:
+    """Samples C-contiguous, the same memory where they are so: with a shape of its own.
+
+    A caller's `x.shape = …` changes only the caller's array, and NumPy refuses its `x.resize(…)`.
+    """
+    return np.ascontiguousarray(x).view()
+
+
+def check_mass(labels: np.ndarray, loss: Loss, name: str) -> None:
+    """Check that some of the labels count.
+
+    Raises:
+        DataError: the classes of all of them have weight 0.
+    """
+    if loss.mass(labels) == 0:
+        raise DataError(f"the classes of all labels in {name} have weight 0; nothing would count")
+
+
+class Batch:
+    """Some of the samples, for one step; gathered when they are asked for.
+
+    Args:
+        samples: what they are chosen from.
+        order: places in the samples, int64, C-contiguous.
+        seed: what the step's random draws follow from.
+        step: which step of the training this is, for the same purpose.
+        begin, end: the part of the order that this batch takes; by default the whole.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        order: np.ndarray,
+        seed: int = 0,
+        step: int = 0,
+        begin: int = 0,
+        end: int | None = None,
+    ) -> None:
+        self.samples, self.order, self.seed, self.step = samples, order, seed, step
+        self.begin, self.end = begin, len(order) if end is None else end
+
+    @classmethod
+    def of(
+        cls, network: Network, x: np.ndarray, y: Any, loss: Loss, seed: int = 0, step: int = 0
+    ) -> Batch:
+        """A batch from checked samples and labels as the caller gave them.
+
+        Raises:
+            DataError: labels that do not fit.
+        """
+        system = network.system(len(x), loss=loss)
+        prediction = system.shapes[network.output_name]
+        labels = copied_labels(y)
+        loss.targets(labels, prediction)
+        samples = Samples(contiguous_view(x), labels, loss, prediction[1:])
+        return cls(samples, samples.places, seed, step)
+
+    def __len__(self) -> int:
+        return self.end - self.begin
+
+    @cached_property
+    def chosen(self) -> np.ndarray:
+        """The places of its samples."""
+        return self.order[self.begin : self.end]
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """Which samples of the data these are."""
+        return self.chosen
+
+    @cached_property
+    def x(self) -> np.ndarray:
+        """(N, C, H, W)."""
+        return np.asarray(self.samples.x[self.chosen])
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        """The labels."""
+        return np.asarray(self.samples.y[self.chosen])
+
+    @cached_property
+    def targets(self) -> Arrays:
+        """The arrays behind the loss's given letters, from `Loss.targets`."""
+        return self.samples.loss.targets(self.y, (len(self), *self.samples.outputs))
+
+    @cached_property
+    def classes(self) -> np.ndarray | None:
+        """The class number of each sample, (N,); None where there are no classes."""
+        known = self.samples.classes
+        return None if known is None else known[self.chosen]
+
+    @property
+    def mass(self) -> float:
+        """How much the batch's mean loss counts beside other batches', from `Loss.mass`."""
+        return float(len(self)) if self.samples.even else self.samples.loss.mass(self.y)
+
+    @property
+    def scale(self) -> float:
+        """What the samples' target rows are multiplied by in this batch, from `Loss.scale`."""
+        return 1.0 if self.samples.even else self.samples.loss.scale(self.y)
