@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -279,8 +278,8 @@ def influence_command(
     Example: gradtrail influence runs/lenet5-1 --top 40 --plot suspects.png
     """
     held = pair_of(run, data, data_path, split)
-    bar = sys.stderr.isatty() and not as_json
-    found = influence(held.network, held.pair, of=part, loss=held.loss, engine=engine, progress=bar)
+    network, pair, loss = held.network, held.pair, held.loss
+    found = influence(network, pair, of=part, loss=loss, engine=engine, progress=not as_json)
     if as_json:
         _print(found.to_dict(top, by))
     else:

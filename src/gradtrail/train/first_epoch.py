@@ -58,7 +58,7 @@ def warn_if_nothing_learned(training: Training, batch: Batch) -> None:
         warn(
             f"nothing was learned in the first epoch: its loss ends at {number(late)}, and one "
             f"answer for all samples has {number(chance)}. Every unit of {layers} is closed for "
-            f"every sample of the last batch, so no gradient passes; lower {rate}, and begin "
+            f"every sample of the last batch, so no gradient passes there; lower {rate}, and begin "
             "again with new weights. trace(…).dead() lists closed units"
         )
     elif len(losses) >= _MANY and late > _GROWN * max(chance, losses[0]):

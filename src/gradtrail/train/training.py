@@ -280,9 +280,8 @@ class Training:
     def show(self) -> None:
         """Write to the network what the training is to be judged by: averages, where they are."""
         self.trainer.store()
-        steps = (
-            self.start.steps + self.trainer.finished[0]
-        )  # an error may have come before its note
+        # those that were made, since an error may have come before the last one's note
+        steps = self.start.steps + self.trainer.finished[0]
         if self.course.average is not None and steps:
             assert isinstance(self.optimizer, Composed)
             found = self.optimizer.averages(self.network, steps)
