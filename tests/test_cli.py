@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from data.idx_files import written
+from processes import started
+from tails import beginning
 
 import gradtrail as gt
 from gradtrail.cli import main
@@ -261,13 +263,13 @@ def test_two_interrupts_keep_one_whole_run(tmp_path: Path) -> None:
     """Impatience loses nothing: the second Ctrl-C comes while the files are being kept."""
     out = tmp_path / "run"
     command = [sys.executable, "-m", "gradtrail", "train", "--epochs", "100000", "--out", str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    assert "epoch 1/" in process.stderr.readline()
-    for _ in range(2):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.01)
-    printed, _ = process.communicate(timeout=60)
+    with started(command) as process:
+        assert process.stderr is not None
+        assert "epoch 1/" in process.stderr.readline()
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.01)
+        printed, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGINT
     assert "stopped early" in printed
     assert {p.name for p in out.iterdir()} == WHOLE
@@ -300,31 +302,27 @@ def test_a_training_that_an_infinity_ends_keeps_its_folder(tiny: Path, tmp_path:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of a process are others there")
-def test_an_interrupt_before_the_first_step_leaves_nothing(tmp_path: Path) -> None:
-    """Whenever it comes: there is a whole run, or no folder."""
-    ended = []
-    for number in range(8):
-        out = tmp_path / f"run{number}"
-        command = [sys.executable, "-m", "gradtrail", "train", "--epochs", "9", "--out", str(out)]
-        environment = {**os.environ, "GRADTRAIL_CACHE": str(tmp_path / f"cache{number}")}
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
-        )
+@pytest.mark.parametrize("number", beginning(2, range(8)))
+def test_an_interrupt_as_a_training_begins_leaves_a_whole_run_or_nothing(
+    number: int, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "gradtrail", "train", "--epochs", "9", "--out", str(out)]
+    environment = {**os.environ, "GRADTRAIL_CACHE": str(tmp_path / "cache")}
+    with started(command, env=environment) as process:
         assert process.stdout is not None
         process.stdout.readline()  # the plan, behind which the training begins
         time.sleep(0.02 * number)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
-        # Python may end by the signal itself, which a shell reports by the same number
-        assert process.returncode in (128 + signal.SIGINT, -signal.SIGINT)
-        assert "Traceback" not in said
-        ended.append(out.exists())
-        if out.exists():
-            assert {p.name for p in out.iterdir()} == WHOLE
-            assert gt.load(out).input_shape == (1, 8, 8)
-        else:
-            assert "nothing was kept" in said
-    assert not all(ended)
+    # Python may end by the signal itself, which a shell reports by the same number
+    assert process.returncode in (128 + signal.SIGINT, -signal.SIGINT)
+    assert "Traceback" not in said
+    if out.exists():
+        assert {p.name for p in out.iterdir()} == WHOLE
+        assert gt.load(out).input_shape == (1, 8, 8)
+    else:
+        assert "nothing was kept" in said
 
 
 # -- questions to a run ------------------------------------------------------------------------

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 import shlex
-import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from processes import started
 
 import gradtrail as gt
 from gradtrail.cli import main
@@ -124,16 +125,14 @@ def test_the_commands_it_names_in_passing(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_killed_run_goes_on_to_the_same_bytes(photos: Path, tmp_path: Path) -> None:
-    """Killed behind its first checkpoint, or at the end where it was quicker than we are."""
+    """Killed behind its first checkpoint, or not where it was over before we looked."""
     common = ["train", "--data", str(photos), "--size", "16", "--epochs", "6", "--quiet"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     run(*common, "--out", whole)
     command = [sys.executable, "-m", "gradtrail", *common, "--out", str(killed)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not list(killed.glob("checkpoints/*.safetensors")):
-        pass
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with started(command, stdout=None, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not list(killed.glob("checkpoints/*.safetensors")):
+            time.sleep(0.001)
     run("train", "--resume", killed, "--quiet")
     weights = [(out / "weights.safetensors").read_bytes() for out in (whole, killed)]
     assert weights[0] == weights[1]

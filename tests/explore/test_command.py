@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from explore.asking import Client, packed_in, unpacked
+from processes import started
 
 import gradtrail as gt
 from gradtrail.cli import main
@@ -153,9 +153,7 @@ def test_what_is_no_run(tmp_path: Path) -> None:
 def test_ctrl_c_ends_it_cleanly(finished: Path) -> None:
     command = [sys.executable, "-m", "gradtrail", "explore", str(finished), "--no-browser"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    with started(command, env=environment) as process:
         assert process.stdout is not None
         url = process.stdout.readline().removeprefix("exploring at ").strip()
         assert process.stdout.readline() == "Ctrl-C ends it\n"
