@@ -7,6 +7,7 @@ killed and counted as hanging, so that these tests end by themselves.
 from __future__ import annotations
 
 import ast
+import gc
 import itertools
 import os
 import signal
@@ -30,6 +31,7 @@ from gradtrail.engines.cpu import llvm, running, warping
 from gradtrail.engines.cpu.pool import pool_for
 from gradtrail.engines.cpu.target import host
 from gradtrail.equation import System
+from gradtrail.forking import _RENEWALS, renewed
 from gradtrail.train.reading import pixels_ahead
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -260,3 +262,22 @@ def test_whoever_makes_a_lock_makes_it_anew_in_a_forked_process() -> None:
 def _last(node: ast.AST) -> str:
     """The name that a call or an argument ends with."""
     return getattr(node, "attr", None) or getattr(node, "id", "")
+
+
+def test_what_is_renewed_does_not_outlive_its_object() -> None:
+    class Owner:
+        def __init__(self) -> None:
+            renewed(self.begin)
+
+        def begin(self) -> None:
+            self.began = True
+
+    before = set(_RENEWALS)
+    owner = Owner()
+    (number,) = set(_RENEWALS) - before
+    del owner.began
+    _RENEWALS[number]()
+    assert owner.began
+    del owner
+    gc.collect()
+    assert set(_RENEWALS) == before

@@ -139,6 +139,18 @@ def test_a_killed_run_goes_on_to_the_same_bytes(photos: Path, tmp_path: Path) ->
     assert Run(killed).history.losses == Run(whole).history.losses
 
 
+def test_a_command_ends_without_words_of_the_interpreter(tmp_path: Path) -> None:
+    """A weak method that outlived its list told a traceback behind every training of a folder."""
+    for n in range(12):
+        (tmp_path / "photos" / "ab"[n % 2]).mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 20 * n).save(tmp_path / "photos" / "ab"[n % 2] / f"{n}.png")
+    words = ["--data", tmp_path / "photos", "--model", "lenet-short", "--batch-size", "2"]
+    command = [sys.executable, "-m", "gradtrail", "train", *words, "--epochs", "1", "--quiet"]
+    done = subprocess.run([*command, "--out", tmp_path / "run"], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert (tmp_path / "run" / "weights.safetensors").exists()
+
+
 def test_a_model_goes_to_onnx_and_comes_back(trained: Path, tmp_path: Path) -> None:
     run("export", trained, "--to", "onnx", "--out", tmp_path / "photos.onnx")
     there, back = gt.load(trained), gt.from_onnx(tmp_path / "photos.onnx")

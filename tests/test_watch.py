@@ -138,3 +138,8 @@ def test_it_prints_and_draws(tmp_path: Path) -> None:
 def test_what_cannot_be_watched(elements, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         trained(None, elements)
+
+
+def test_a_run_that_watched_nothing_says_so(tmp_path: Path) -> None:
+    with pytest.raises(gt.FileError, match=r"has no watch\.safetensors: nothing was watched"):
+        load_watched(tmp_path)

@@ -11,37 +11,51 @@ Systems without fork never call any of this.
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import threading
 from collections.abc import Callable
 from functools import cached_property
 from types import MethodType
-from weakref import WeakMethod
+from weakref import finalize, ref
 
 __all__ = ["held_over_forks", "renewed"]
 
 _PATIENCE = 30.0
 """Seconds that a fork waits for a library at most."""
 
-_Renewal = Callable[[], object]
-_RENEWALS: list[Callable[[], _Renewal | None]] = []
+_RENEWALS: dict[int, Callable[[], object]] = {}
+_NUMBERS = itertools.count()
 _GUARDS: list[threading.RLock] = []
 _MINE = threading.local()
 """The guards that a thread holds while it forks."""
 
 
-def renewed(renewal: _Renewal) -> None:
+def renewed(renewal: Callable[[], object]) -> None:
     """Call a function or a method now, and in every forked child as long as its object lives.
 
     Args:
         renewal: makes locks and the like; it may neither wait nor fail.
     """
     renewal()
+    number = next(_NUMBERS)
     if isinstance(renewal, MethodType):
-        _RENEWALS.append(WeakMethod(renewal, _RENEWALS.remove))
-    else:
-        _RENEWALS.append(lambda: renewal)
+        # A WeakMethod would do, but for a traceback of its own where the interpreter takes it down
+        # before its object.
+        finalize(renewal.__self__, _RENEWALS.pop, number, None).atexit = False
+        renewal = _weakly(renewal)
+    _RENEWALS[number] = renewal
+
+
+def _weakly(method: MethodType) -> Callable[[], object]:
+    held, function = ref(method.__self__), method.__func__
+
+    def renewal() -> object:
+        owner = held()
+        return None if owner is None else function(owner)
+
+    return renewal
 
 
 def held_over_forks() -> threading.RLock:
@@ -63,10 +77,8 @@ def _behind() -> None:
 def _child() -> None:
     _behind()
     _free_cached_properties()
-    for held in list(_RENEWALS):
-        renewal = held()
-        if renewal is not None:
-            renewal()
+    for renewal in list(_RENEWALS.values()):
+        renewal()
 
 
 def _free_cached_properties() -> None:

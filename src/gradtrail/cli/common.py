@@ -86,6 +86,9 @@ def words(known: Callable[[], Iterable[str]]) -> Any:
     return complete
 
 
+_SAVED = (".json", ".onnx", ".safetensors")
+
+
 def network_of(model: str, shape: tuple[int, ...] | None, seed: int) -> Network:
     """The network that MODEL means.
 
@@ -94,7 +97,8 @@ def network_of(model: str, shape: tuple[int, ...] | None, seed: int) -> Network:
         UnknownNameError: neither a file nor a named architecture.
     """
     path = Path(model)
-    if model in ARCHITECTURES or not path.exists():
+    named = path.suffix in _SAVED or path.exists()  # a file that is not there is told as a file
+    if model in ARCHITECTURES or not named:
         return architecture(model).network(shape, seed=seed)
     return network_from_file(path, seed, shape)
 

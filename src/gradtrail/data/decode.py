@@ -164,6 +164,8 @@ def _told() -> Iterator[None]:
         reason = cause.strerror or str(cause) or "it cannot be read"
         if reason.startswith("decoder error"):  # Pillow's number for whatever libtiff found
             reason = "it is damaged, or packed in a way that is not read"
+        if reason.startswith("image file is truncated"):  # with a count of bytes that helps nobody
+            reason = "it is cut off"
         raise UnreadableError(_short(reason)) from cause
     except MemoryError as cause:
         raise UnreadableError("it takes more memory than there is") from cause

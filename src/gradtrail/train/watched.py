@@ -225,6 +225,11 @@ def load_watched(path: str | os.PathLike[str]) -> dict[str, Watched]:
         FileError: it is missing or damaged.
     """
     source = Path(path)
+    if source.is_dir() and not (source / FILE).exists():
+        raise FileError(
+            f"{path} has no {FILE}: nothing was watched in its training; give watch=, or "
+            "gradtrail train --watch, the elements to keep"
+        )
     source = source / FILE if source.is_dir() else source
     arrays, metadata = read_arrays(source)
     try:
