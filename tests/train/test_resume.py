@@ -295,9 +295,9 @@ def test_what_was_watched_goes_on(
     what: type[BaseException], engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows and numbers of steps, and which steps are watched after some were thinned out."""
-    from gradtrail.train import watch
+    from gradtrail.train import watching
 
-    monkeypatch.setattr(watch, "MOST", 6)
+    monkeypatch.setattr(watching, "MOST", 6)
 
     def make() -> dict[str, object]:
         return settings(engine=engine, watch=ELEMENTS)
