@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from random_networks import drawn_network
+from tails import beginning
 
 import gradtrail as gt
 from gradtrail.engines.cpu import running
@@ -109,13 +110,7 @@ def test_a_trace_in_evaluation_has_a_samples_bits_whatever_the_batch() -> None:
         )
 
 
-NUMBERS = [
-    *range(12),
-    *(pytest.param(number, marks=pytest.mark.long) for number in range(12, 200)),
-]
-
-
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", beginning(12, range(200)))
 def test_random_networks(number: int) -> None:
     net = filled(drawn_network(number), number)
     x = samples(net, 5)

@@ -35,17 +35,20 @@ from .common import (
 MOVED = gt.Augment(crop=1, flip=0.5, rotation=20, shift=0.1, scale=0.1, cutout=2)
 
 
-def readers() -> list[str]:
-    return [t.name for t in threading.enumerate() if t.name == "gradtrail-reader"]
+PATIENCE = 60.0
+"""Seconds after which something that is waited for is taken for hanging."""
+
+
+def readers() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name == "gradtrail-reader"]
 
 
 @pytest.fixture(autouse=True)
 def no_reader_is_left() -> Iterator[None]:
     yield
     gc.collect()
-    deadline = time.monotonic() + 2
-    while readers() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    for thread in readers():
+        thread.join(PATIENCE)
     assert readers() == []
 
 
@@ -412,22 +415,36 @@ def test_an_error_in_a_validation_step_leaves_no_reader(monkeypatch: pytest.Monk
     assert caught.value.args == ("no room",)
 
 
+class Counted(Held):
+    """Images whose batches can be waited for."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
+        super().__init__(x, y)
+        self.more = threading.Condition()
+
+    def take(self, places: np.ndarray, out: np.ndarray) -> None:
+        with self.more:
+            super().take(places, out)
+            self.more.notify_all()
+
+
 def test_images_are_read_ahead_and_no_more_than_a_few_batches() -> None:
-    """While steps run: mostly three batches or more than are used, and at most five."""
-    held, ahead = Held(*pixels(200)), []
+    """Three that are ready and one that waits for room, or all that are left."""
+    held, ahead = Counted(*pixels(200)), []
     kind = type(engine_for("cpu").trainer(plain(), gt.CrossEntropy(), gt.Adam()))
     step = kind.step
 
-    def slow(trainer: object, batch: Batch) -> Stepped:
-        time.sleep(0.01)
-        ahead.append(held.reads - trainer.finished[0] - 1)
+    def waiting(trainer: object, batch: Batch) -> Stepped:
+        used = trainer.finished[0] + 1
+        with held.more:
+            held.more.wait_for(lambda: held.reads >= min(used + 4, 50), PATIENCE)
+        ahead.append(held.reads - used)
         return step(trainer, batch)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kind, "step", slow)
+        patch.setattr(kind, "step", waiting)
         trained(plain(), held, batch_size=4, epochs=1)
-    assert np.median(ahead[:45]) >= 3
-    assert max(ahead) <= 5
+    assert ahead == [4] * 46 + [3, 2, 1, 0]
     assert held.reads == 50
 
 
