@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tails import beginning
 
 import gradtrail as gt
 from gradtrail.trace.follow import Paths
@@ -196,7 +197,7 @@ def test_the_bound_beyond_an_element_is_the_greatest_path_from_it(name: str) -> 
             assert found[0] == pytest.approx(max(listed, default=0.0), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", beginning(4, SMALL))
 @pytest.mark.parametrize("to", [None, 1], ids=["all", "class"])
 def test_forwards_it_finds_exactly_the_strongest_of_all_paths(name: str, to: int | None) -> None:
     t = small(name)

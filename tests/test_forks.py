@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tails import beginning
 
 import gradtrail as gt
 from gradtrail.data import pillow
@@ -93,7 +94,8 @@ def samples(count: int) -> tuple[np.ndarray, np.ndarray]:
     return draw.random((count, 1, 8, 8), dtype=np.float32), draw.integers(0, 3, count)
 
 
-def test_fifty_forks_under_load_end_with_the_right_numbers() -> None:
+@pytest.mark.parametrize("count", beginning(1, (8, 50)))
+def test_forks_under_load_end_with_the_right_numbers(count: int) -> None:
     """Beside threads that predict, train with moved images and compile, children do all of it."""
     (x, y), shared, engine = samples(40), network(), gt.CPU(threads=2)
     moved = gt.Augment(shift=0.2, rotation=10)
@@ -117,7 +119,7 @@ def test_fifty_forks_under_load_end_with_the_right_numbers() -> None:
         lambda _: trained(),
         compiling,
     ):
-        assert [forked(child) for _ in range(50)] == ["right"] * 50
+        assert [forked(child) for _ in range(count)] == ["right"] * count
 
 
 NET = network()

@@ -107,7 +107,7 @@ def away_from_kinks(net: gt.Network, count: int, training: bool) -> tuple[Batch,
     return Batch.of(net, step.x[chosen], step.y[chosen], loss), loss
 
 
-@pytest.mark.parametrize("count", [5, 17])
+@pytest.mark.parametrize("count", beginning(1, (5, 17)))
 @pytest.mark.parametrize(
     ("kind", "training"),
     [("lenet5", True), ("mnist-cnn", False), ("vgg-small", True), ("resnet20", False)],
@@ -119,9 +119,9 @@ def test_it_is_what_a_run_on_the_sample_alone_gives(kind: str, training: bool, c
     assert_all_close(got, alone(net, step, loss, training), CLOSE)
 
 
-@pytest.mark.parametrize("count", [5, 17])
+@pytest.mark.parametrize("count", beginning(1, (17, 5)))
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", beginning(1, NETWORKS))
 def test_it_is_the_sum_over_the_arrays_that_are_kept(kind: str, training: bool, count: int) -> None:
     """Dropout's masks and the batch's statistics are among these."""
     net = named(kind)

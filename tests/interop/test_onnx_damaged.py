@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tails import beginning
 
 import gradtrail as gt
 
@@ -116,13 +117,14 @@ def _one_field(graph: onnx.GraphProto, model: onnx.ModelProto, draw: Draw) -> No
             graph.node.append(one(graph.node))
 
 
+@pytest.mark.parametrize("part", beginning(1, range(6)))
 @pytest.mark.parametrize("damage", [flipped, cut, overwritten, moved, fields])
 def test_damaged_bytes(
-    damage: Callable[[bytes, Draw], bytes], whole: bytes, tmp_path: Path
+    damage: Callable[[bytes, Draw], bytes], part: int, whole: bytes, tmp_path: Path
 ) -> None:
-    """200 files for each kind of damage."""
+    """33 files for each kind of damage, and five times as many in the long tail."""
     path, messages, slowest = tmp_path / "damaged.onnx", [], 0.0
-    for number in range(200):
+    for number in range(33 * part, 33 * part + 33):
         draw = np.random.Generator(np.random.PCG64([number, len(damage.__name__)]))
         path.write_bytes(damage(whole, draw))
         began = time.process_time()
@@ -134,5 +136,5 @@ def test_damaged_bytes(
             assert network.steps
         slowest = max(slowest, time.process_time() - began)
     assert slowest < 5
-    assert len(messages) > 20
+    assert len(messages) > 3
     assert all(str(path) in message and len(message) < 1500 for message in messages)
