@@ -50,6 +50,26 @@ def test_readme_names_the_extras(readme: str) -> None:
     assert set(line.split(": ", 1)[1].split(", ")) == wanted
 
 
+SCRIPT = """
+import numpy as np
+import gradtrail as gt
+
+x = np.linspace(0, 1, 300, dtype=np.float32).reshape(12, 1, 5, 5)
+y = np.arange(12) % 3
+net = gt.Network((1, 5, 5), [gt.Conv2d(2, 3), gt.ReLU(), gt.Flatten(), gt.Linear(3)], seed=0)
+shifts = gt.Augment(shift=1)
+gt.train(net, (x, y), augment=shifts, epochs=1, batch_size=4, optimizer=gt.SGD(0.1), progress=False)
+traced = gt.trace(net, x, y)
+print(net.predict(x).shape)
+"""
+
+
+def test_a_script_ends_without_a_word() -> None:
+    """What stands at its top level goes only while the interpreter itself is being taken apart."""
+    found = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
+    assert (found.returncode, found.stdout, found.stderr) == (0, "(12, 3)\n", "")
+
+
 def imported(module: str) -> set[str]:
     """What there is once a module is imported by a new process."""
     code = f"import sys, {module}; print(*sys.modules)"

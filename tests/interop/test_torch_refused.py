@@ -251,6 +251,31 @@ def test_what_is_refused(name: str) -> None:
         gt.from_torch(make(), shape)
 
 
+class Parts(nn.Module):
+    """Writes over, and adds, what nobody knows the shape of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made = self.conv(x)
+        first, _ = made.chunk(2, 1)
+        first.relu_()
+        made += made.view_as(made)
+        return made.flatten(1)
+
+
+def test_what_follows_from_a_refusal_is_no_reason_in_place_either() -> None:
+    with pytest.raises(gt.ArgumentError) as caught:
+        gt.from_torch(Parts(), (2, 6, 6))
+    assert str(caught.value) == (
+        "from_torch: 2 things in the model are no layer here:\n"
+        "  node 'chunk' calls the method chunk, for which there is no layer here\n"
+        "  node 'view_as' calls the method view_as, for which there is no layer here"
+    )
+
+
 def test_arguments_that_are_none() -> None:
     with pytest.raises(gt.ArgumentError, match="from_torch: needs a torch.nn.Module, got 3"):
         gt.from_torch(3, (3, 8, 8))

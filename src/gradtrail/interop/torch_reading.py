@@ -243,6 +243,9 @@ class Reading:
         if isinstance(held, int | float):  # Python makes a new number of `n += 1`
             self._give(node, convert(self.builder, *self._of(node.args)))
             return
+        if held is LOST:
+            self._stand_in(node)
+            return
         if source not in self.memory:
             raise Refused(f"calls {called} on an array of the model, which would change it")
         if convert not in ELEMENTWISE:
@@ -251,6 +254,9 @@ class Reading:
             )
         given = {name: self._of(value) for name, value in [*bound.arguments.items()][1:]}
         first, *others = given
+        if _any_value(given.values(), (type(LOST),)):
+            self._stand_in(node)
+            return
         if any(_any_value([given[name]]) for name in others):
             self._give_written(node, source, convert(self.builder, **given))
         else:
