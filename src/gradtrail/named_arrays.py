@@ -30,21 +30,28 @@ class NamedArrays(MutableMapping[str, np.ndarray]):
         self._arrays: dict[str, np.ndarray] = {}
 
     def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self.shapes:
-            raise UnknownNameError(unknown(self._what, name, self.shapes))
+        shape = self._shape(name)
         if name not in self._arrays:
-            made = np.broadcast_to(self._make(name), self.shapes[name])
+            made = np.broadcast_to(self._make(name), shape)
             self._arrays[name] = made.astype(self._dtype)
         return self._arrays[name]
 
     def __setitem__(self, name: str, values: Any) -> None:
-        held = self[name]
+        shape = self._shape(name)
         array = np.asarray(values)
-        if array.shape != held.shape:
-            raise ShapeError(f"{name} has shape {held.shape}, but got {array.shape}")
+        if array.shape != shape:
+            raise ShapeError(f"{name} has shape {shape}, but got {array.shape}")
         if array.dtype.kind not in "biuf":
             raise DataError(f"{name} must hold real numbers, got dtype {array.dtype}")
-        held[...] = array
+        if name in self._arrays:
+            self._arrays[name][...] = array
+        else:  # nothing is drawn for what is written over
+            self._arrays[name] = np.array(array, self._dtype, order="C")
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        if name not in self.shapes:
+            raise UnknownNameError(unknown(self._what, name, self.shapes))
+        return self.shapes[name]
 
     def __delitem__(self, name: str) -> None:
         raise TypeError(f"{name} belongs to the network and cannot be taken out")
