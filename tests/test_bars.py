@@ -108,7 +108,7 @@ def test_what_is_left_does_not_count_the_preparation() -> None:
 
 
 def test_speed_after_a_resume_is_that_of_the_steps_since(monkeypatch: Any) -> None:
-    """A training that goes on in the middle of an epoch sees no first step."""
+    """A training that goes on in the middle of an epoch sees no first step; each has its own."""
     now = 1e6
     kept = Kept()
     monkeypatch.setattr(progress, "bar", lambda: Bar(kept, lambda: now))
@@ -119,10 +119,16 @@ def test_speed_after_a_resume_is_that_of_the_steps_since(monkeypatch: Any) -> No
     shown.step(Seen(51, 1, 51, 0.5, 0.1, 51 * 32, 0.5))
     now += 2
     shown.step(Seen(61, 1, 61, 0.4, 0.1, 61 * 32, 0.5))
+    now += 5
+    shown.step(Seen(101, 2, 1, 0.3, 0.1, 32, 0.5))
+    now += 4
+    shown.step(Seen(103, 2, 3, 0.2, 0.1, 3 * 32, 0.5))
     assert [line.parts for line in kept.lines] == [
         (),
         ("loss 0.5000", "accuracy 50.00%", "rate 0.1"),
         ("loss 0.4000", "accuracy 50.00%", "160 images/s", "rate 0.1"),
+        ("loss 0.3000", "accuracy 50.00%", "rate 0.1"),
+        ("loss 0.2000", "accuracy 50.00%", "16 images/s", "rate 0.1"),
     ]
 
 

@@ -17,7 +17,6 @@ from gradtrail.layers.losses import loss_for
 from gradtrail.train import Observer, Seen
 from gradtrail.train.checkpoints import read
 from gradtrail.train.feed import feed_for
-from gradtrail.train.progress import Progress
 
 from .common import Held, arrays_of, assert_same_bits, data, network, pixels, plain, trained
 
@@ -217,33 +216,6 @@ def test_a_training_that_ended_early_takes_no_more_epochs(tmp_path: Path) -> Non
     with pytest.raises(gt.ArgumentError, match="ended early, with patience 1; more epochs than 4"):
         trained(network(), epochs=9, resume=True, **settings)
     assert trained(network(), epochs=4, resume=True, **settings).epochs == 2
-
-
-# -- what is shown -----------------------------------------------------------------------------
-
-
-def test_images_a_second_after_a_resume_are_those_since_then(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The first step that is seen is the third of its epoch; the clock says 1000 s, then 1002."""
-    shown: list[tuple[object, ...]] = []
-
-    class Bar:
-        def due(self) -> bool:
-            return True
-
-        def show(self, head: str, done: int, whole: int, *parts: str) -> None:
-            shown.append(parts)
-
-    watching, clock = Progress(), [1000.0]
-    watching.begin(gt.History(), 3, 5)
-    watching._bar = Bar()
-    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
-    for epoch, place, seconds in ((2, 3, 1000.0), (2, 5, 1002.0), (3, 1, 1003.0), (3, 2, 1007.0)):
-        clock[0] = seconds
-        watching.step(Seen(9, epoch, place, 0.5, 0.1, 16 * place, None))
-    speeds = [[part for part in parts if "images/s" in part] for parts in shown]
-    assert speeds == [[], ["16 images/s"], [], ["4 images/s"]]
 
 
 # -- where it was written ----------------------------------------------------------------------
