@@ -295,6 +295,12 @@ def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any]) -> C
         found["log", name] = "--log", True
     if "schedule" in given:
         found["schedule",] = "--schedule", {"type": given["schedule"]}
+    return found | _optimizer_changes(given, base)
+
+
+def _optimizer_changes(given: dict[str, Any], base: dict[str, Any]) -> Changes:
+    """What --optimizer and --lr put in the place of a recipe's values."""
+    found: Changes = {}
     if "optimizer" in given and _kind(base) != given["optimizer"]:
         found["optimizer",] = "--optimizer", _usual(given["optimizer"])
     if "lr" in given:

@@ -156,7 +156,6 @@ def prepare(
 ) -> Training:
     """A training that is checked and ready to run; see `train`."""
     from .checkpoints import Checkpoints
-    from .feed import feed_for
     from .foretold import check_memory
     from .keeping import Keeping
     from .resuming import found_for
@@ -170,12 +169,7 @@ def prepare(
             f"{checkpoints!r}"
         )
     runs = engine_for(engine, network, threads)
-    feed = feed_for(network, data, course.loss, runs, augment=course.augment, mixup=course.mixup)
-    held_out = None
-    if validation is not None:
-        held_out = feed_for(network, validation, course.loss, runs, name="validation")
-    if course.stopping is not None:
-        _check_measure(course.stopping, course.loss, feed, held_out)
+    feed, held_out = _feeds(network, data, validation, course, runs)
     course.fits(network, len(feed))
     optimizer = course.composed()
     check_memory(network, course, feed, held_out, runs, optimizer)
@@ -198,6 +192,27 @@ def prepare(
     if checkpoints is not None:
         training.keeping = Keeping(checkpoints, training)
     return training
+
+
+def _feeds(
+    network: Network, data: Any, validation: Any, course: Course, engine: Engine
+) -> tuple[Feed, Feed | None]:
+    """What is learned from, and what is evaluated on after every epoch; both checked.
+
+    Raises:
+        ArgumentError: early stopping looks at what there is not.
+        DataError: samples or labels that do not fit.
+    """
+    from .feed import feed_for
+
+    loss = course.loss
+    feed = feed_for(network, data, loss, engine, augment=course.augment, mixup=course.mixup)
+    held_out = None
+    if validation is not None:
+        held_out = feed_for(network, validation, loss, engine, name="validation")
+    if course.stopping is not None:
+        _check_measure(course.stopping, loss, feed, held_out)
+    return feed, held_out
 
 
 def _observers(log: Any) -> Sequence[Observer]:
