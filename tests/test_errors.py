@@ -346,6 +346,8 @@ def test_an_engine_that_there_is_not(lenet: gt.Network) -> None:
 def test_data_must_be_a_pair(lenet: gt.Network) -> None:
     with refused(gt.DataError, r"data must be a pair \(samples, labels\), got ndarray"):
         gt.train(lenet, X)
+    with refused(gt.DataError, r"got str; gt.data.ImageFolder\(path\) opens a folder of images"):
+        gt.train(lenet, "photos")
     with refused(gt.DataError, "validation must be a pair .* got 3 entries"):
         gt.train(lenet, (X, Y), validation=(X, Y, Y))
 

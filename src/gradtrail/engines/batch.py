@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,7 +56,12 @@ class Samples:
         """
         if not isinstance(data, tuple | list) or len(data) != 2:
             got = f"{len(data)} entries" if isinstance(data, tuple | list) else type(data).__name__
-            raise DataError(f"{name} must be a pair (samples, labels), got {got}")
+            hint = (
+                "; gt.data.ImageFolder(path) opens a folder of images, gt.data.read(path) others"
+                if isinstance(data, str | PathLike)
+                else ""
+            )
+            raise DataError(f"{name} must be a pair (samples, labels), got {got}{hint}")
         try:
             x, y = network.checked(data[0]), copied_labels(data[1])
             prediction = network.system(1, loss=loss).shapes[network.output_name]

@@ -48,8 +48,6 @@ def check_memory(
     Raises:
         NoRoomError: it cannot fit; the message says what would.
     """
-    if course.epochs * course.steps(len(feed)) < 2:
-        return  # what a single step takes is less, and soon known
     left, samples = rooms(), min(course.batch_size, len(feed))
     kept = sum(_cache(one) for one in (feed, held_out) if one is not None)
     if _short(left, _most(network, samples), kept) is None:
