@@ -479,7 +479,7 @@ def test_watch_prints_what_a_run_kept(finished: Path, tmp_path: Path) -> None:
     assert [entry["element"] for entry in told] == list(watched)
     assert "did you mean: fc1.bias[3]" in run("watch", str(finished), "fc1.bias[4]").output
     assert "--plot draws one element" in run("watch", str(finished), "--plot", "x.png").output
-    assert "there is no such file" in run("watch", str(tmp_path)).output
+    assert "nothing was watched in its training" in run("watch", str(tmp_path)).output
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
