@@ -511,3 +511,8 @@ def test_a_recipe_that_comes_along_is_found_beside_a_folder_of_its_name(
     assert result.exit_code == 0, result.output
     assert "cannot read none.toml" in run("train", "none.toml").output
     assert "no recipe is called 'digit'; did you mean: digits" in run("train", "digit").output
+    (tmp_path / "photos").mkdir()
+    assert (
+        "photos is no recipe, which is a .toml file; --data photos" in run("train", "photos").output
+    )
+    assert "and there is no file or folder photoz" in run("train", "--data", "photoz").output

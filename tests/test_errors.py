@@ -398,3 +398,8 @@ def test_the_command_line_shows_a_warning_as_one_line() -> None:
     with pytest.warns(UserWarning, match="another's"):
         result = CliRunner().invoke(speaking)
     assert result.stderr == "gradtrail: blue is constant\n"
+
+
+def test_an_array_instead_of_a_shape_is_told_by_its_shape() -> None:
+    with refused(gt.ArgumentError, r"without the batch, got an array of shape \(1, 3, 16, 16\)$"):
+        gt.Network(np.zeros((1, 3, 16, 16)), [gt.Flatten(), gt.Linear(2)])

@@ -474,6 +474,12 @@ def _filled(starts: Mapping[str, float], name: str) -> float:
     return starts[name]
 
 
+def _told(given: Any) -> str:
+    """What came instead of a shape; an array by its shape, for its numbers would fill the page."""
+    shape = getattr(given, "shape", None)
+    return repr(given) if shape is None else f"an array of shape {tuple(shape)}"
+
+
 def _sample_shape(input_shape: Any) -> tuple[int, ...]:
     """The shape of one sample, checked."""
     shape = tuple(input_shape) if isinstance(input_shape, Sequence) else (input_shape,)
@@ -483,7 +489,7 @@ def _sample_shape(input_shape: Any) -> tuple[int, ...]:
     if not whole or not 1 <= len(shape) <= 4:
         raise ArgumentError(
             "Network: input_shape is one sample's (channels, height, width) or (features,), whole "
-            f"numbers ≥ 1 and without the batch, got {input_shape!r}"
+            f"numbers ≥ 1 and without the batch, got {_told(input_shape)}"
         )
     if prod(shape) > _LARGEST:
         raise ArgumentError(

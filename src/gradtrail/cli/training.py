@@ -18,7 +18,7 @@ from ..architecture import ARCHITECTURES
 from ..data.decode import FITS
 from ..data.known import NAMES
 from ..data.progress import silent
-from ..errors import ArgumentError
+from ..errors import ArgumentError, UnknownNameError, unknown
 from ..runs import Outcome, Prepared, names, read_recipe, resume, shipped, start, tables_of
 from ..train import Observer
 from ..train.progress import Progress
@@ -252,7 +252,14 @@ def _recipe(recipe: str | None, given: dict[str, Any]) -> Any:
     if is_file:
         assert recipe is not None
         return read_recipe(recipe, _changes(given, data, tables_of(recipe)))
+    if recipe is not None and recipe not in names() and Path(recipe).exists():
+        raise ArgumentError(
+            f"{recipe} is no recipe, which is a .toml file; --data {recipe} trains on what it holds"
+        )
     known = data is None or data in NAMES or not Path(data).exists()
+    if data is not None and data not in NAMES and known:
+        reason = unknown("data set", data, NAMES)
+        raise UnknownNameError(f"--data: {reason}; and there is no file or folder {data}")
     usual = "images" if not known else data if data in NAMES else "digits"
     base = shipped(recipe or usual)
     return read_recipe(None, _changes(given, data, base), base)
