@@ -8,8 +8,9 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.equation import Contraction, Equation, adjoint, gather, text
-from gradtrail.layers import Layer
+from gradtrail.layers import Layer, Loss
 from gradtrail.layers.base import Declaration
+from gradtrail.layers.weighted import WeightedSquaredError
 
 S = (2, 4, 7, 6)
 
@@ -59,6 +60,7 @@ FURTHER: dict[str, Documented] = {
     "batchnorm2d in evaluation": layer(gt.BatchNorm2d(), training=False),
     "dropout in evaluation": layer(gt.Dropout(), training=False),
     "crossentropy with weights": loss(gt.CrossEntropy(weight=(1, 2, 3, 4, 5))),
+    "squarederror with weights": loss(WeightedSquaredError()),
 }
 """Shown besides: for these the forward equation, or where that is shared the input's adjoint."""
 
@@ -94,7 +96,7 @@ def test_the_docstring_shows_forward_and_adjoints(name: str) -> None:
 def test_the_docstring_shows_further_forms(name: str) -> None:
     kind, declared, _ = FURTHER[name]
     present = {line.strip() for line in kind.__doc__.splitlines()}
-    source = "Z" if kind is gt.CrossEntropy else "X"
+    source = "Z" if issubclass(kind, Loss) else "X"
     forms = {text(declared.equation), text(adjoint(declared.equation, source))}
     assert forms & present
 

@@ -8,6 +8,7 @@ from cases import CASES, Case, ours, uniform
 from comparing import FLOAT64, assert_all_close, assert_close
 
 import gradtrail as gt
+from gradtrail.layers.weighted import WeightedSquaredError
 
 torch = pytest.importorskip("torch")
 import torch_peer  # noqa: E402, not skipped: where PyTorch is, a broken peer is a failure
@@ -194,6 +195,22 @@ def test_mean_squared_error() -> None:
     expected.backward()
     assert abs(t.loss - expected.item()) < 1e-12
     assert_close(t.grad["conv1.output"], outputs.grad.numpy(), FLOAT64)
+
+
+def test_mean_squared_error_with_weights() -> None:
+    """Times the weight before the mean, as PyTorch writes it by `reduction="none"`."""
+    network = gt.Network((4,), [gt.Linear(3)], dtype=np.float64)
+    draw = np.random.Generator(np.random.PCG64(1))
+    x, y, weight = uniform(draw, (5, 4)), uniform(draw, (5, 3)), np.array([0.5, 0, 2, 1, 3.5])
+    labels = np.column_stack([y, weight])
+    t = gt.trace(network, x, labels, loss=WeightedSquaredError(), engine="reference")
+    outputs = torch.tensor(np.array(t.value["fc1.output"]), requires_grad=True)
+    squares = F.mse_loss(outputs, torch.tensor(y), reduction="none")
+    expected = (torch.tensor(weight)[:, None] * squares).mean()
+    expected.backward()
+    assert abs(t.loss - expected.item()) < 1e-12
+    assert_close(t.grad["fc1.output"], outputs.grad.numpy(), FLOAT64)
+    assert not t.grad["fc1.output"][1].any()
 
 
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])

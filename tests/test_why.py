@@ -7,6 +7,7 @@ import pytest
 from traces import SHALLOW, engines, network, samples, zeros
 
 import gradtrail as gt
+from gradtrail.layers.weighted import WeightedSquaredError
 from gradtrail.trace.element import Element
 
 
@@ -183,6 +184,22 @@ def test_a_class_without_weight() -> None:
     answer = t.grad.why("pool1.output", (0, *(int(i) for i in index)))
     assert answer.cause == "no class weight"
     assert "the class of sample 0 has the weight 0" in answer.text
+
+
+def test_a_sample_without_weight() -> None:
+    """Of the squared error; a loss of 0 tells only of those that count."""
+    net = gt.Network((2,), [gt.Linear(2)], seed=0)
+    x, y = np.float32([[1, 2], [3, -1], [1, 1]]), np.float64([[1, 0, 0], [0, 2, 1.5], [1, 1, 0]])
+    t = gt.trace(net, x, y, loss=WeightedSquaredError(), engine="reference")
+    answer = t.grad.why("fc1.output", (2, 1))
+    assert answer.cause == "no weight"
+    assert answer.text == "dfc1.output[2,1] is 0: sample 2 has the weight 0 in the loss."
+    assert t.grad.why("fc1.output", (1, 1)).cause == "sum"
+    t = gt.trace(net, x, y * [1, 1, 0], loss=WeightedSquaredError(), engine="reference")
+    answer = t.grad.why("fc1.weight", (0, 1))
+    assert "all 3 samples that it reaches have the weight 0 in the loss" in answer.text
+    zero = "loss is 0: every prediction that counts is its target to the last bit."
+    assert t.value.why("loss").text == zero
 
 
 def test_products_that_cancel() -> None:

@@ -108,7 +108,9 @@ def _normalise(equation: Normalisation, arrays: Arrays) -> dict[str, Values]:
 def _lose(equation: Loss, arrays: Arrays) -> dict[str, Values]:
     source, labels = arrays[equation.source.array], arrays[equation.labels]
     if equation.probabilities is None:
-        squares = [(source[e] - labels[e]) ** 2 for e in source]
+        given = arrays[equation.weight] if equation.weight else None
+        counts = {e: given[e[:1]] if given else 1 for e in source}
+        squares = [counts[e] * (source[e] - labels[e]) ** 2 for e in source]
         return {equation.result.array: {(): sum(squares) / len(squares)}}
     samples, classes = equation.shape_of[equation.source.array]
     total = [math.fsum(math.exp(source[n, k]) for k in range(classes)) for n in range(samples)]

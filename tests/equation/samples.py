@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gradtrail.equation import Contraction, Equation, adjoint, gather
+from gradtrail.equation import Contraction, Equation, Loss, adjoint, gather
 from gradtrail.layers import (
     GELU,
     AvgPool2d,
@@ -31,6 +31,7 @@ from gradtrail.layers import (
     Tanh,
 )
 from gradtrail.layers.branches import Add, Join
+from gradtrail.layers.losses import squared_error
 
 MAP = (2, 2, 2, 3)
 
@@ -103,6 +104,8 @@ LOSSES: Mapping[str, Equation] = {
     "cross-entropy weighted": CrossEntropy(weight=(1, 2, 3)).declare((2, 3)).equation,
     "squared error": MeanSquaredError().declare((2, 3)).equation,
     "squared error of maps": MeanSquaredError().declare(MAP).equation,
+    "squared error weighted": squared_error((3, 2), weighted=True).equation,
+    "squared error of maps weighted": squared_error(MAP, weighted=True).equation,
 }
 
 _DECLARED = {
@@ -117,9 +120,8 @@ SOURCES: Mapping[str, tuple[str, ...]] = {n: d.sources for n, d in _DECLARED.ite
 
 
 def differentiable(equation: Equation) -> tuple[str, ...]:
-    """The operands that an equation is differentiated after: all but a loss's labels."""
-    labels = getattr(equation, "labels", None)
-    return tuple(letter for letter in equation.operands if letter != labels)
+    """The operands that an equation is differentiated after: of a loss, the prediction alone."""
+    return equation.operands[:1] if isinstance(equation, Loss) else equation.operands
 
 
 ADJOINTS: Mapping[str, Contraction] = {

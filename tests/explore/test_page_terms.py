@@ -14,6 +14,7 @@ from traces import network
 
 import gradtrail as gt
 from gradtrail.explore.session import Session
+from gradtrail.layers.weighted import WeightedSquaredError
 
 pytestmark = pytest.mark.browser
 
@@ -59,7 +60,7 @@ EVERYTHING = [
 ]
 
 
-NAMES = ("everything", "evaluation", "reference", "lenet5", "squared")
+NAMES = ("everything", "evaluation", "reference", "lenet5", "squared", "weighted")
 
 
 @cache
@@ -83,6 +84,12 @@ def steps() -> dict[str, gt.Trace]:
             draw.standard_normal((4, 2, 6, 5)),
             squared,
             loss=gt.MeanSquaredError(),
+        ),
+        "weighted": gt.trace(
+            pooled,
+            draw.standard_normal((4, 2, 6, 5)),
+            np.column_stack([squared, [0.5, 0, 2, 1.5]]),
+            loss=WeightedSquaredError(),
         ),
     }
 
@@ -151,3 +158,16 @@ def test_terms_are_those_of_the_trace(tab: Any, name: str) -> None:
                 assert same(total, float(shares.sums[row]), 1e-6, float(shares.magnitudes[row]))
                 assert same(magnitude, float(shares.magnitudes[row]), 1e-6), where
                 assert count == int(shares.counts[row]), where
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_computes_the_loss(tab: Any, name: str) -> None:
+    """With weights of classes and of samples, from the outputs, the targets and these."""
+    t = steps()[name]
+    load_step(tab, Session(t))
+    computed = """() => import("gradtrail/equation/forward.js").then(({ forward }) => {
+        const { equation, arrays } = step.nodes.get("loss");
+        const found = forward(equation, (letter) => step.array("value", arrays[letter]));
+        return found[equation.result.array][0];
+    })"""
+    assert same(tab.evaluate(computed), t.loss, 1e-6)

@@ -100,7 +100,11 @@ def _lose(equation: LossEquation, arrays: Letters) -> dict[str, np.ndarray]:
     target = arrays[equation.labels]
     share = 1.0 / equation.mean.integer
     if equation.probabilities is None:
-        return {equation.result.array: np.asarray(share * np.square(source - target).sum())}
+        squares = np.square(source - target)
+        if equation.factor is not None:
+            weight = _operand(equation, equation.factor.array, arrays)
+            squares *= weight.reshape(-1, *[1] * (source.ndim - 1))
+        return {equation.result.array: np.asarray(share * squares.sum())}
     logarithms = log_softmax(source)
     # a class without weight adds nothing, however improbable it is
     summed = np.where(target == 0, 0.0, target * logarithms).sum()

@@ -59,6 +59,8 @@ def adjoint(equation: Equation, operand: str) -> Contraction:
     assert isinstance(equation, Loss)
     if operand == equation.labels:
         raise EquationError(f"{operand} holds the labels; the loss is not differentiated by it")
+    if operand != equation.source.array:
+        raise EquationError(f"{operand} holds the weights; the loss is not differentiated by it")
     return _contraction(equation, _loss(equation))
 
 
@@ -109,12 +111,13 @@ def _normalisation(equation: Normalisation, operand: str) -> tuple[Term, ...]:
 
 
 def _loss(equation: Loss) -> tuple[Term, ...]:
-    """(P − T)/N for the cross-entropy, 2·(Z − T)/M for the squared error."""
+    """(P − T)/N for the cross-entropy, 2·S·(Z − T)/M for the squared error."""
     dz, target = _d(equation.source), equation.source.to(equation.labels)
     mean = equation.mean
     if equation.probabilities is None:
         share = mean.reciprocal(2)
-        return (Term(dz, (equation.source,), share), Term(dz, (target,), -share))
+        given = (equation.factor,) if equation.factor else ()
+        return (Term(dz, (*given, equation.source), share), Term(dz, (*given, target), -share))
     share = mean.reciprocal()
     factors: tuple[Factor, ...] = (equation.source.to(equation.probabilities),)
     if equation.weight is not None:

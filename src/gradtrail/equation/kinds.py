@@ -398,7 +398,7 @@ class Loss(Equation):
     """The end of the forward pass: one number, whose own gradient is 1.
 
     `L = −(1/N)·Σ_{n,k} T[n,k]·log P[n,k]` with `P = softmax_k Z`, by log-sum-exp; or
-    `L` is the mean of `(Z − T)²` over all elements.
+    `L` is the mean of `(Z − T)²` over all elements, or of `S·(Z − T)²`.
 
     Args:
         rule: which of the two.
@@ -406,7 +406,8 @@ class Loss(Equation):
         source: the prediction's element, samples on its first axis.
         labels: the letter of the array of targets, of the prediction's shape.
         probabilities: the letter of the saved softmax; None for the squared error.
-        weight: the letter of the saved sum of a sample's targets, where that is not 1; or None.
+        weight: the letter of a number for each sample, or None: the saved sum of its targets, where
+            that is not 1; of the squared error, whose targets hold none, a weight that is given.
     """
 
     rule: LossRule
@@ -429,8 +430,15 @@ class Loss(Equation):
         return count(self.source.names, self.range_of)
 
     @property
+    def factor(self) -> Access | None:
+        """The weight that is given for each sample, or None."""
+        if self.weight is None or self.rule == "softmax cross-entropy":
+            return None
+        return Access(self.weight, self.source.positions[:1])
+
+    @property
     def accesses(self) -> tuple[Access, ...]:
-        """Result, source, labels and what is saved."""
+        """Result, source, labels, and what is saved or given for each sample."""
         sample = Access(self.weight or "", self.source.positions[:1])
         return (
             self.result,
@@ -442,18 +450,21 @@ class Loss(Equation):
 
     @property
     def operands(self) -> tuple[str, ...]:
-        """The prediction and the labels."""
-        return (self.source.array, self.labels)
+        """The prediction, the labels, and weights that are given."""
+        return (self.source.array, self.labels, *([self.factor.array] if self.factor else []))
 
     @property
     def saved(self) -> tuple[str, ...]:
-        """Probabilities and sample weights, where there are any."""
+        """Probabilities and the sums of targets, where there are any."""
+        if self.factor is not None:
+            return ()
         return tuple(letter for letter in (self.probabilities, self.weight) if letter)
 
     @property
     def reads(self) -> tuple[Reading, ...]:
-        """The loss reads every prediction and every label."""
-        read = (self.source, self.source.to(self.labels))
+        """The loss reads every prediction, every label and every weight that is given."""
+        given = (self.factor,) if self.factor else ()
+        read = (self.source, self.source.to(self.labels), *given)
         return tuple(Reading(self.result, access) for access in read)
 
     def _renamed(self, names: Mapping[str, str], ranges: tuple[tuple[str, int], ...]) -> Self:

@@ -385,9 +385,15 @@ def _loss(reader: _Reader, lines: list[str], shapes: Mapping[str, Sequence[int]]
 
     share = r"(?:\(1/[^ ]+\)·)?Σ_\{[^}]*\} "
     if "²" in lines[0]:
-        result, source, target = _found(rf"@ = {share}\(@ − @\)²", lines[0])
-        labels = access(target).array
-        return loss("squared error", access(result), access(source), labels, shapes=shapes)
+        result, given, source, target = _found(rf"@ = {share}(?:@·)?\(@ − @\)²", lines[0])
+        return loss(
+            "squared error",
+            access(result),
+            access(source),
+            access(target).array,
+            weight=access(given).array if given else None,
+            shapes=shapes,
+        )
     result, target, softmax = _found(rf"@ = −{share}@·log @", lines[0])
     if len(lines) < 2:
         raise EquationError(f"the softmax P = … is missing below {lines[0].strip()!r}")

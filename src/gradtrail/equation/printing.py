@@ -231,7 +231,8 @@ def _loss(equation: Loss, style: _Style) -> Layout:
     over = Big("Σ", _over(equation.source.names, equation, style))
     if equation.probabilities is None:
         difference = Power(Enclosed(Row((source, _MINUS, target))), "2")
-        return Row((result, _EQUALS, *share, over, difference))
+        given = (_access(equation.factor, style), _TIMES) if equation.factor else ()
+        return Row((result, _EQUALS, *share, over, *given, difference))
     softmax = _access(equation.source.to(equation.probabilities), style)
     log = Row((Word("log"), Sign(" "), softmax))
     classes = Big("Σ", _over(equation.source.names[1:], equation, style))

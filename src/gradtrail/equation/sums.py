@@ -4,7 +4,8 @@
     selection        Z[n,c,y,x] = Σ_{i,j} [A[n,c,y,x] = i·S+j]·X[n,c,y·s+i,x·s+j]
     normalisation    Z = γ·U + β,  U = r·X − r·μ,  r = rsqrt(v),
                      μ = (1/M)·Σ X,  v = (1/M)·Σ X·X − (2/M)·Σ X·μ + (1/M)·Σ μ·μ
-    loss             L = −(1/N)·Σ T·log P;  L = (1/M)·Σ Z·Z − (2/M)·Σ Z·T + (1/M)·Σ T·T
+    loss             L = −(1/N)·Σ T·log P;  L = (1/M)·Σ Z·Z − (2/M)·Σ Z·T + (1/M)·Σ T·T, with
+                     a factor S in each product where samples have weights
 
 So an element of any of them can be asked for its terms, as a gradient can. A maximum's winner and
 a softmax are no sums.
@@ -91,8 +92,9 @@ def _loss(equation: Loss) -> Sequence[Term]:
         log_probability = Applied(LOG, source.to(equation.probabilities))
         return (Term(result, (target, log_probability), -share),)
     twice = -equation.mean.reciprocal(2)
+    given = (equation.factor,) if equation.factor else ()
     return (
-        Term(result, (source, source), share),
-        Term(result, (source, target), twice),
-        Term(result, (target, target), share),
+        Term(result, (*given, source, source), share),
+        Term(result, (*given, source, target), twice),
+        Term(result, (*given, target, target), share),
     )

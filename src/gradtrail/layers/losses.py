@@ -42,6 +42,7 @@ class Loss(ABC):
 
         Returns:
             float64 arrays by letter: `T` of the prediction's shape, and `S` (N,) where declared.
+            `S` is the sum of a sample's targets, or of the squared error its weight.
 
         Raises:
             DataError: labels that do not fit: their number, type, range or shape.
@@ -52,7 +53,8 @@ class Loss(ABC):
 
         Returns:
             One row per class and True, or one per sample and False. `targets` of some of the
-            samples are their rows times their `scale`.
+            samples are their rows times their `scale`. Where the equation has a factor for each
+            sample (`Loss.factor`), rows are flat, and end with it.
 
         Raises:
             DataError: labels that do not fit.
@@ -250,9 +252,7 @@ class MeanSquaredError(Loss):
 
     def declare(self, prediction: Shape) -> Declaration:
         """See `Loss.declare`; predictions of any shape."""
-        each = elementwise(prediction)
-        equation = loss("squared error", L, Z[each], "T", shapes={"Z": prediction})
-        return Declaration(equation, ("Z",), given={"T": "target"})
+        return squared_error(prediction)
 
     def targets(self, labels: Any, prediction: Shape) -> Mapping[str, np.ndarray]:
         """See `Loss.targets`; targets have the prediction's shape, or (N,) for one output."""
@@ -272,6 +272,14 @@ class MeanSquaredError(Loss):
     def chance(self, labels: Any, prediction: Shape) -> float | None:
         """See `Loss.chance`: the variance of the targets."""
         return float(self.rows(labels, prediction)[0].var(axis=0).mean())
+
+
+def squared_error(prediction: Shape, *, weighted: bool = False) -> Declaration:
+    """The mean of the squared differences, each times its sample's weight S where there is one."""
+    shapes, given = {"Z": prediction}, {"T": "target"} | ({"S": "weight"} if weighted else {})
+    weight, each = "S" if weighted else None, elementwise(prediction)
+    equation = loss("squared error", L, Z[each], "T", weight=weight, shapes=shapes)
+    return Declaration(equation, ("Z",), given=given)
 
 
 def log_softmax(outputs: np.ndarray) -> np.ndarray:

@@ -38,13 +38,17 @@ CAUSES = (
     "zero inputs",
     "zero products",
     "no class weight",
+    "no weight",
     "cancelled",
     "underflow",
 )
 """Why something is zero: its ReLU was closed; another function is flat there; it lost a maximum, or
 a tie for one; no window reaches it; the softmax equals the target; dropout took it; the weights or
-what they are multiplied with are 0; its class has no weight; products cancel; or they are too small
-for their precision."""
+what they are multiplied with are 0; its class has no weight, or its sample; products cancel; or
+they are too small for their precision."""
+
+_WHOLE = ("zero weights", "saturated", "no class weight", "no weight")
+"""What stops everything by itself where it is all that a layer does."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Closed:
     @property
     def trivial(self) -> int:
         """Later in the answer: what only helps others, such as pixels that are 0 themselves."""
-        whole = self.cause in ("zero weights", "saturated", "no class weight") and self.last
+        whole = self.cause in _WHOLE and self.last
         helps = self.cause in ("zero weights", "zero inputs")
         return 0 if whole else 1 + helps
 
@@ -137,13 +141,17 @@ def _point(sent: Adjoint, window: tuple[int, ...], place: int) -> tuple[int, ...
 
 
 def unweighted_clause(sent: Adjoint, count: int, place: Element, samples: int) -> Closed:
-    """The loss does not count the class of the sample, or of all that are reached."""
-    text = f"the class of sample {place.index[0]} has the weight 0 in the loss"
+    """The loss does not count the class of the sample, or of all that are reached.
+
+    Weights of the squared error are the samples' own.
+    """
+    equation = sent.node.equation
+    own = isinstance(equation, LossEquation) and equation.factor is not None
+    text = f"{'' if own else 'the class of '}sample {place.index[0]} has the weight 0 in the loss"
     if samples > 1:
-        text = (
-            f"the classes of all {samples:,} samples that it reaches have the weight 0 in the loss"
-        )
-    return Closed(sent.node.name, "no class weight", count, text, place)
+        whose = "all" if own else "the classes of all"
+        text = f"{whose} {samples:,} samples that it reaches have the weight 0 in the loss"
+    return Closed(sent.node.name, "no weight" if own else "no class weight", count, text, place)
 
 
 def saturated_clause(step: Step, sent: Adjoint, count: int, index: tuple[int, ...]) -> Closed:

@@ -381,6 +381,7 @@ def _losses(network: Network, samples: Whole, outputs: np.ndarray) -> np.ndarray
     assert isinstance(equation, LossEquation)
     wide, target = outputs.astype(np.float64), samples.targets["T"]
     if equation.probabilities is None:
-        return np.asarray(np.square(wide - target).mean(axis=tuple(range(1, wide.ndim))))
+        weights = samples.targets[equation.weight] if equation.weight else 1.0
+        return np.asarray(weights * np.square(wide - target).mean(axis=tuple(range(1, wide.ndim))))
     with np.errstate(all="ignore"):
         return np.asarray(-np.where(target == 0, 0.0, target * log_softmax(wide)).sum(axis=1))

@@ -252,7 +252,8 @@ def _made_zero(terms: Terms) -> _Made:
         return _Made("given", f"{terms.element} was given so")
     node = terms.step.system.producer[terms.name]
     if isinstance(node.equation, LossEquation):
-        return _Made("saturated", "every prediction is its target to the last bit")
+        which = "every prediction that counts" if node.equation.weight else "every prediction"
+        return _Made("saturated", f"{which} is its target to the last bit")
     if not len(terms):
         return _Made("no window", f"no window of {node.name} reaches it")
     row, operand = terms[0], terms.parts[0].operands[0].factor

@@ -243,8 +243,8 @@ class _Stage(Samples):
         x = self.x[:count]
         x[...] = np.float32(share) * x + np.float32(1 - share) * x[other]
         self.y[:count] = share * labels + (1 - share) * labels[other]
-        target = self.loss.targets(self.y[:count], (count, *self.outputs))["T"]
-        self.held[:count] = target
+        rows, _ = self.loss.rows(self.y[:count], (count, *self.outputs))
+        self.held[:count] = rows
         self._number(count)
 
     def _number(self, count: int) -> None:

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from math import prod
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
 
+from ...equation import Loss as LossEquation
 from ...errors import DataError
 from ...forking import renewed
 from ..base import Computed, Evaluated
@@ -148,10 +150,13 @@ def _check_targets(samples: Samples) -> None:
         DataError: targets of another shape than the outputs', or a class without a row.
     """
     (rows, by_class), classes = samples.rows, samples.classes
-    count = len(rows) if by_class else len(samples)
-    if rows.shape != (count, *samples.outputs) or (by_class and classes is None):
+    count, row = len(rows) if by_class else len(samples), samples.outputs
+    equation = samples.loss.declare((1, *row)).equation
+    if isinstance(equation, LossEquation) and equation.factor:
+        row = (prod(row) + 1,)
+    if rows.shape != (count, *row) or (by_class and classes is None):
         raise DataError(
-            f"the loss's rows have shape {rows.shape}, but {count} rows of {samples.outputs} are "
+            f"the loss's rows have shape {rows.shape}, but {count} rows of {row} are "
             "compared with the outputs"
         )
     if classes is None:

@@ -130,11 +130,12 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         self.verbose = verbose
 
     @abstractmethod
-    def _learn_targets(self, y: np.ndarray, classes: Any = None) -> int:
+    def _learn_targets(self, y: np.ndarray, weights: np.ndarray | None, classes: Any = None) -> int:
         """Learn from the first labels what labels are like.
 
         Args:
             y: (N,) or (N, targets).
+            weights: (N,) how much each counts, at least 0; None for all alike.
             classes: all labels that there will be, where there are classes; None for those in `y`.
 
         Returns:
@@ -160,11 +161,12 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def _fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train a new network; see `fit` of the estimators."""
         rows, shape, y = self._taken(X, y, first=True)
-        outputs = self._learn_targets(y)
         weights = weights_of(sample_weight, rows)
+        if weights is not None:
+            weights = weights / weights[weights > 0].mean()
+        outputs = self._learn_targets(y, weights)
         if weights is not None:  # what does not count is as if it were not there
             rows, y, weights = (a[weights > 0] for a in (rows, y, weights))
-            weights = weights / weights.mean()
         apart = self._apart(y) if self.early_stopping else np.zeros(len(rows), bool)
         epochs = epochs_for(self.epochs, len(rows) - int(apart.sum()), self.batch_size)
         schedule = schedule_for(self.schedule)
@@ -317,7 +319,7 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         first = not hasattr(self, "network_")
         rows, shape, y = self._taken(X, y, first=first)
         weights = weights_of(sample_weight, rows)
-        outputs = self._learn_targets(y, classes) if first else 0
+        outputs = self._learn_targets(y, weights, classes) if first else 0
         given = Given.of(rows, y, weights, slice(None) if weights is None else weights > 0)
         if first:
             self._begin(given, shape, outputs)

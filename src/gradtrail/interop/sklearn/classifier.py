@@ -219,12 +219,14 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
         """Each class's probability, (N, classes) float64, in the order of `classes_`."""
         return np.asarray(np.exp(self.predict_log_proba(X)))
 
-    def _learn_targets(self, y: np.ndarray, classes: Any = None) -> int:
+    def _learn_targets(self, y: np.ndarray, weights: np.ndarray | None, classes: Any = None) -> int:
         """See `CNNEstimator._learn_targets`: the classes, and what they count."""
         check_classification_targets(y)
         self.classes_ = unique_labels(y) if classes is None else classes
         self._weights = None
-        if self.class_weight is not None:
+        if self.class_weight == "balanced" and weights is not None:
+            self._weights = _balanced(np.bincount(self._targets(y), weights, len(self.classes_)))
+        elif self.class_weight is not None:
             found = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
             self._weights = tuple(map(float, found))
         return len(self.classes_)
@@ -257,6 +259,18 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
     def _loss(self, *, weighted: bool) -> Loss:
         """See `CNNEstimator._loss`."""
         return WeightedCrossEntropy() if weighted else CrossEntropy(weight=self._weights)
+
+
+def _balanced(counts: np.ndarray) -> tuple[float, ...]:
+    """Class weights by which all classes that are there count the same; 0 for the others.
+
+    `compute_class_weight` takes weights of samples from scikit-learn 1.7 on, and no class whose
+    samples all have weight 0.
+    """
+    there = counts > 0
+    found = np.zeros(len(counts))
+    found[there] = counts.sum() / (there.sum() * counts[there])
+    return tuple(map(float, found))
 
 
 def _refuse_tags(y: Any) -> None:

@@ -9,8 +9,9 @@ from sklearn.base import RegressorMixin
 
 from ...errors import DataError
 from ...layers import Loss, MeanSquaredError
+from ...layers.weighted import WeightedSquaredError
 from ...network import Network
-from .base import CNNEstimator
+from .base import CNNEstimator, Given
 from .standardization import Standardization
 
 __all__ = ["CNNRegressor"]
@@ -33,12 +34,15 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
     _drops: ClassVar[bool] = False
     _labels: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train a new network.
 
         Args:
             X: samples, (N, features), (N, H, W) or (N, C, H, W).
             y: a label for each, see the class.
+            sample_weight: (N,) how much each sample counts in the loss and in the standardisation
+                of samples and targets, at least 0; None for all alike. They are divided by their
+                mean. A sample of weight 0 is as if it were not there.
 
         Returns:
             The estimator itself. After Ctrl-C it holds the network as the last step left it, and
@@ -50,9 +54,9 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
             NonFiniteError: a NaN or an infinity appeared in the training.
             ShapeError: layers that do not fit the samples.
         """
-        return self._fit(X, y)
+        return self._fit(X, y, sample_weight)
 
-    def partial_fit(self, X: Any, y: Any) -> Self:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """One epoch over some samples at a constant learning rate, from where the network is.
 
         The first call learns the samples' shape, the standardisation of samples and targets, and
@@ -61,6 +65,7 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
         Args:
             X: samples, as for `fit`.
             y: targets.
+            sample_weight: as for `fit`, but not divided by their mean.
 
         Returns:
             The estimator itself.
@@ -68,7 +73,7 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
         Raises:
             DataError: another number of targets than at the first call.
         """
-        return self._train_further(X, y)
+        return self._train_further(X, y, sample_weight=sample_weight)
 
     def predict(self, X: Any) -> np.ndarray:
         """The targets of each sample.
@@ -86,12 +91,15 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
         found = self.target_standardization_.undone(outputs)
         return found[:, 0] if self._single else found
 
-    def _learn_targets(self, y: np.ndarray, classes: Any = None) -> int:
+    def _learn_targets(self, y: np.ndarray, weights: np.ndarray | None, classes: Any = None) -> int:
         """See `CNNEstimator._learn_targets`: the targets' number, means and deviations."""
         self._single = y.ndim == 1
         rows = y.reshape(len(y), -1)
         self.n_outputs_ = rows.shape[1]
-        self.target_standardization_ = Standardization.of(rows, (self.n_outputs_,), "y")
+        if weights is not None:
+            rows, weights = rows[weights > 0], weights[weights > 0]
+        learned = Standardization.of(rows, (self.n_outputs_,), "y", weights)
+        self.target_standardization_ = learned
         return self.n_outputs_
 
     def _targets(self, y: np.ndarray) -> np.ndarray:
@@ -104,9 +112,14 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
             )
         return self.target_standardization_.applied(rows)
 
+    def _weighed(self, given: Given) -> np.ndarray:
+        """See `CNNEstimator._weighed`: rows of targets and weight."""
+        targets = self._targets(given.y)
+        return targets if given.weights is None else np.column_stack([targets, given.weights])
+
     def _loss(self, *, weighted: bool) -> Loss:
         """See `CNNEstimator._loss`."""
-        return MeanSquaredError()
+        return WeightedSquaredError() if weighted else MeanSquaredError()
 
     def _in_units(self, network: Network) -> None:
         """See `CNNEstimator._in_units`: deviation and mean go into the last layer's weights."""

@@ -153,27 +153,32 @@ class CrossEntropyLoss(Kernel):
 
 @frozen
 class SquaredErrorLoss(Kernel):
-    """The mean of (Z − T)². Arguments: Z, T, classes, then dZ where it is wanted.
+    """The mean of (Z − T)², or of S·(Z − T)².
+
+    Arguments: Z, T, classes, then S where there is one and dZ where it is wanted.
 
     Args:
         output: the layout of Z.
         targets: of T.
+        weight: of S, one number for each sample, or None.
         gradient: of dZ, or None.
     """
 
     output: Layout
     targets: Layout
+    weight: Layout | None
     gradient: Layout | None
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
-        found = ["loss += Σ (Z − T)²/M"]
-        return found + (["dZ = 2·(Z − T)/M"] if self.gradient else [])
+        given = "S·" if self.weight else ""
+        found = [f"loss += Σ {given}(Z − T)²/M"]
+        return found + ([f"dZ = 2·{given}(Z − T)/M"] if self.gradient else [])
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         layouts = [self.output, self.targets, *([self.gradient] if self.gradient else [])]
-        numbers = (0, 1, 3)
+        numbers = (0, 1, 4 if self.weight else 3)
         bases = [code.at(code.argument(numbers[i]), lay.origin) for i, lay in enumerate(layouts)]
         share = code.mul(code.frame(Field.SHARE, F), code.number(1.0 / prod(self.output.shape), F))
         twice = code.splat(code.mul(share, code.number(2.0, F)))
@@ -189,13 +194,17 @@ class SquaredErrorLoss(Kernel):
     ) -> Value:
         mask, zero = lane_mask(code, part), code.number(0.0)
         offset = part * code.width * 4
+        weight = None
+        if self.weight is not None:
+            weight = code.load(code.at(code.argument(3), self.weight.origin + offset))
         held = code.new(P, f"alloca {code.vector()}, align 64")
         code.store(zero, held)
         with walk(code, self.output.shape, arrays) as at:
             here = [code.at(p, offset) for p in at]
             apart = code.sub(code.load(here[0]), code.load(here[1]))
             apart = code.select(mask, apart, zero)
-            code.store(code.fma(apart, apart, code.load(held)), held)
+            counted = apart if weight is None else code.mul(weight, apart)
+            code.store(code.fma(counted, apart, code.load(held)), held)
             if self.gradient is not None:
-                code.store(code.mul(twice, apart), here[2])
+                code.store(code.mul(twice, counted), here[2])
         return code.load(held)

@@ -102,22 +102,26 @@ class GatherSamples(Kernel):
 
 @frozen
 class GatherTargets(Kernel):
-    """What the loss compares with, side by side. Arguments: targets [K…][16], classes [16].
+    """What the loss compares with, side by side.
 
-    Lanes without a sample get zeros and class −1.
+    Arguments: targets [K…][16], classes [16], then weights [16] where there are any. Lanes without
+    a sample get zeros and class −1.
 
     Args:
         size: numbers per sample.
         by_class: whether the rows of the targets belong to classes, or to samples.
+        weighted: whether each row ends with a weight.
     """
 
     size: int
     by_class: bool
+    weighted: bool = False
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
         row = "classes[chosen[…]]" if self.by_class else "chosen[…]"
-        return [f"for each lane: T[…] = targets[{row}] · scale, 0 where there is no sample"]
+        found = [f"for each lane: T[…] = targets[{row}] · scale, 0 where there is no sample"]
+        return found + ([f"S = the last of targets[{row}] · scale"] if self.weighted else [])
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
@@ -139,12 +143,19 @@ class GatherTargets(Kernel):
             row = number
             if self.by_class:
                 row = code.load(code.at(classes, number, 8), I)
-            place = code.at(rows, row, self.size * 4)
+            place = code.at(rows, row, (self.size + self.weighted) * 4)
             target = code.at(code.argument(0), lane * 4)
             with code.loop("k", self.size) as k:
-                value = code.mul(code.load(code.at(place, k, 4), F), factor)
-                value = code.select(real, value, code.number(0.0, F))
+                value = self._scaled(code, code.at(place, k, 4), factor, real)
                 code.store(value, code.at(target, k, LANES * 4))
+            if self.weighted:
+                value = self._scaled(code, code.at(place, self.size * 4), factor, real)
+                code.store(value, code.at(code.argument(2), lane * 4))
+
+    @staticmethod
+    def _scaled(code: Code, place: Value, factor: Value, real: Value) -> Value:
+        value = code.mul(code.load(place, F), factor)
+        return code.select(real, value, code.number(0.0, F))
 
 
 @frozen

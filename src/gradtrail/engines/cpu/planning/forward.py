@@ -109,15 +109,18 @@ def _lose(draft: Draft, node: Node, equation: LossEquation) -> None:
     memory, keep = draft.memory, draft.options.keep
     output, targets = value(node.inputs[0]), value(node.array_of[equation.labels])
     memory.add("classes", Field.ARENA, Layout((1,), (), True), kept=True)
-    gather = GatherTargets(prod(memory[targets].layout.shape), draft.by_class)
-    draft.call(gather, (targets, "classes"), node.name, "targets")
+    factor = [value(node.array_of[equation.factor.array])] if equation.factor else []
+    gather = GatherTargets(prod(memory[targets].layout.shape), draft.by_class, bool(factor))
+    draft.call(gather, (targets, "classes", *factor), node.name, "targets")
     received = gradient(node.inputs[0])
     grad = received if draft.options.backward and received in memory else None
     wanted = None if grad is None else memory[grad].layout
     names = [output, targets, "classes"]
     kernel: Kernel
     if equation.probabilities is None:
-        kernel = SquaredErrorLoss(memory[output].layout, memory[targets].layout, wanted)
+        names += factor
+        weight = memory[factor[0]].layout if factor else None
+        kernel = SquaredErrorLoss(memory[output].layout, memory[targets].layout, weight, wanted)
     else:
         saved = [
             value(node.array_of[letter]) if letter and keep else None

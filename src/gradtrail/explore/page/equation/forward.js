@@ -147,7 +147,11 @@ function crossEntropy(equation, read) {
 function squaredError(equation, read) {
   const source = read(equation.source.array);
   const target = read(equation.labels);
+  const weight = equation.weight && read(equation.weight); // one for each sample
+  const size = source.length / shapeOf(equation, equation.source.array)[0];
   let total = 0;
-  for (let i = 0; i < source.length; i++) total += (source[i] - target[i]) ** 2;
+  for (let i = 0; i < source.length; i++) {
+    total += (weight ? weight[Math.floor(i / size)] : 1) * (source[i] - target[i]) ** 2;
+  }
   return { [equation.result.array]: Float64Array.of(total / source.length) };
 }

@@ -7,7 +7,7 @@
 import { accessOf, indexOf, positionAt, rangesOf } from "gradtrail/equation/affine.js";
 import { written } from "gradtrail/step/step.js";
 
-const WHOLE = ["zero weights", "saturated", "no class weight"];
+const WHOLE = ["zero weights", "saturated", "no class weight", "no weight"];
 const HELPS = ["zero weights", "zero inputs"];
 
 /** Later in the answer: what only helps others, such as pixels that are 0 themselves. */
@@ -67,10 +67,14 @@ function pointAt(equation, window, place) {
   return equation.source.positions.map((position) => positionAt(position, point));
 }
 
-/** The loss does not count the class of the sample, or of all that are reached. */
+/**
+ * The loss does not count the class of the sample, or of all that are reached; weights of the squared
+ * error are the samples' own.
+ */
 export function unweightedClause(sent, count, place, samples) {
-  const said = ["unweighted", { sample: place.index[0], samples }];
-  return closed(sent, "no class weight", count, said, place.name, place.index);
+  const own = sent.node.equation.probabilities === null;
+  const said = ["unweighted", { sample: place.index[0], samples, own }];
+  return closed(sent, own ? "no weight" : "no class weight", count, said, place.name, place.index);
 }
 
 /**

@@ -102,9 +102,10 @@ export function lost({ tie, count, window, pool, loser, winner, value }) {
   return `${ties} and the first in row-major order wins: ${winner}, ${is}`;
 }
 
-export function unweighted({ sample, samples }) {
-  if (samples === 1) return `the class of sample ${sample} has the weight 0 in the loss`;
-  return `the classes of all ${whole(samples)} samples that it reaches have the weight 0 in the loss`;
+export function unweighted({ sample, samples, own }) {
+  if (samples === 1) return `${own ? "" : "the class of "}sample ${sample} has the weight 0 in the loss`;
+  const whose = own ? "all" : "the classes of all";
+  return `${whose} ${whole(samples)} samples that it reaches have the weight 0 in the loss`;
 }
 
 export function saturated({ softmax, count, held, value, target }) {
@@ -172,8 +173,8 @@ export function givenZero({ element }) {
   return `${element} was given so`;
 }
 
-export function lossZero() {
-  return "every prediction is its target to the last bit";
+export function lossZero({ weighted }) {
+  return `every prediction${weighted ? " that counts" : ""} is its target to the last bit`;
 }
 
 export function functionZero({ layer, relu, input, value }) {

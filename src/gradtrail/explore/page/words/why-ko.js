@@ -112,9 +112,11 @@ export function lost({ tie, count, window, pool, loser, winner, value }) {
   return `${pool} 층의 윈도우 ${at}에는 최댓값이 여럿이며, 그중 행 우선 순서로 첫 번째를 고릅니다. ${loses}`;
 }
 
-export function unweighted({ sample, samples }) {
-  if (samples === 1) return `샘플 ${sample}의 클래스는 손실에서 가중치가 0입니다.`;
-  return `여기에서 이어지는 샘플 ${whole(samples)}개의 클래스는 모두 손실에서 가중치가 0입니다.`;
+export function unweighted({ sample, samples, own }) {
+  const whose = samples === 1 ? `샘플 ${sample}의` : `여기에서 이어지는 샘플 ${whole(samples)}개의`;
+  const all = samples === 1 ? "" : "모두 ";
+  if (own) return `${whose} 가중치는 손실에서 ${all}0입니다.`;
+  return `${whose} 클래스는 ${all}손실에서 가중치가 0입니다.`;
 }
 
 export function saturated({ softmax, count, held, value, target }) {
@@ -181,8 +183,8 @@ export function givenZero({ element }) {
   return `${element}의 값은 0으로 주어졌습니다.`;
 }
 
-export function lossZero() {
-  return "모든 예측이 마지막 비트까지 정답과 같습니다.";
+export function lossZero({ weighted }) {
+  return `${weighted ? "가중치가 있는 " : ""}모든 예측이 마지막 비트까지 정답과 같습니다.`;
 }
 
 export function functionZero({ layer, relu, input, value }) {
