@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 import gc
+import importlib
 import itertools
 import os
 import signal
 import sys
 import threading
 import time
+import types
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -283,3 +285,30 @@ def test_what_is_renewed_does_not_outlive_its_object() -> None:
     del owner
     gc.collect()
     assert set(_RENEWALS) == before
+
+
+SLOW = """
+import sys
+
+meeting = sys.modules["meeting"]
+meeting.begun.set()
+meeting.go.wait(30)
+ANSWER = 42
+"""
+
+
+def test_a_fork_waits_for_a_module_that_another_thread_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a thread that trains does at its first step; its lock stayed locked in the child."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    meeting = types.SimpleNamespace(begun=threading.Event(), go=threading.Event())
+    monkeypatch.setitem(sys.modules, "meeting", meeting)
+    monkeypatch.setattr(gt, "__path__", [*gt.__path__, str(tmp_path)])
+    importer = threading.Thread(target=importlib.import_module, args=("gradtrail.slow",))
+    importer.start()
+    assert meeting.begun.wait(30)
+    threading.Timer(0.1, meeting.go.set).start()
+    assert forked(lambda: importlib.import_module("gradtrail.slow").ANSWER == 42) == "right"
+    importer.join()
+    del sys.modules["gradtrail.slow"]

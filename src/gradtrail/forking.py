@@ -15,6 +15,7 @@ import itertools
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from functools import cached_property
 from types import MethodType
@@ -66,7 +67,24 @@ def held_over_forks() -> threading.RLock:
 
 
 def _before() -> None:
+    end = time.monotonic() + _PATIENCE
+    while _imported_elsewhere() and time.monotonic() < end:
+        time.sleep(1e-3)
     _MINE.taken = [guard for guard in _GUARDS if guard.acquire(timeout=_PATIENCE)]
+
+
+def _imported_elsewhere() -> bool:
+    """Whether another thread is importing a module of ours: its lock would stay locked for ever.
+
+    Python renews the lock of all imports in a child, but not those of single modules.
+    """
+    locks = getattr(sys.modules.get("_frozen_importlib"), "_module_locks", {})
+    held = [made() for name, made in list(locks.items()) if _is_ours(name)]
+    return any(getattr(lock, "owner", None) not in (None, threading.get_ident()) for lock in held)
+
+
+def _is_ours(module: object) -> bool:
+    return isinstance(module, str) and module.partition(".")[0] == __package__
 
 
 def _behind() -> None:
@@ -85,7 +103,7 @@ def _free_cached_properties() -> None:
     """Before Python 3.12 each of them has a lock, which all objects of its class share."""
     if sys.version_info >= (3, 12):
         return
-    inside = [m for n, m in list(sys.modules.items()) if n.partition(".")[0] == __package__]
+    inside = [m for n, m in list(sys.modules.items()) if _is_ours(n)]
     for made in [c for module in inside for c in vars(module).values() if isinstance(c, type)]:
         for held in vars(made).values():
             if isinstance(held, cached_property):
