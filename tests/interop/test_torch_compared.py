@@ -141,7 +141,11 @@ def test_an_import_changes_nothing(training: bool) -> None:
     random.seed(3)
     np.random.seed(3)
     with torch.no_grad():
+        threads = torch.get_num_threads()
+        torch.set_num_threads(3)
         network = gt.from_torch(module, SHAPE)
+        assert torch.get_num_threads() == 3
+        torch.set_num_threads(threads)
         assert not torch.is_grad_enabled()
     assert [torch.rand(2).tolist(), random.random(), np.random.random()] == expected
     assert next(iter(network.parameters)) == "first.weight"

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ..train.optimizers import Optimizer
     from .explanation import Explanation
 
-__all__ = ["Reference", "forward"]
+__all__ = ["Reference", "forward", "quietly"]
 
 Letters = Mapping[str, np.ndarray]
 
@@ -133,7 +133,7 @@ def _blas() -> ThreadpoolController:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """On one thread, whose sums have one order on every machine; without NumPy's warnings.
 
     What is not finite is found and named afterwards.
@@ -152,7 +152,7 @@ class Reference(Engine):
         system = network.system(len(x))
         values = {network.input_name: x.astype(np.float64)} | _network_arrays(network)
         values |= network.given(system)
-        with _quietly():
+        with quietly():
             return self.run(system, values)[system.nodes[-1].output]
 
     def compute(
@@ -171,7 +171,7 @@ class Reference(Engine):
         if not (backward and per_sample):
             return computed
         system = network.system(len(batch.x), training=training, loss=loss)
-        with _quietly():
+        with quietly():
             shares = self.shares(system, computed.values, computed.gradients, network.parameters)
         return replace(computed, per_sample=shares)
 
@@ -197,7 +197,7 @@ class Reference(Engine):
         values = {network.input_name: batch.x.astype(np.float64), **arrays}
         values |= network.given(system, seed=batch.seed, step=batch.step)
         values |= network.targets(system, batch.targets)
-        with _quietly():
+        with quietly():
             values = self.run(system, values)
             start = {system.nodes[-1].output: np.ones(())}
             gradients = self.gradients(system, values, start) if backward else {}

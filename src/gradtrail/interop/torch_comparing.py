@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engines.reference import Reference
+from ..engines.reference import Reference, quietly
 from ..network import Network
 from .reasons import Refused
 from .torch_reading import Imported
@@ -99,12 +99,12 @@ def _computed(
     """All values of the network, and what gives all gradients for one of the output."""
     engine = Reference()
     system = network.system(len(x))
-    with np.errstate(all="ignore"):
-        given = {**arrays, network.input_name: x, **network.given(system)}
+    given = {**arrays, network.input_name: x, **network.given(system)}
+    with quietly():
         values = engine.run(system, given)
 
     def back(start: np.ndarray) -> Arrays:
-        with np.errstate(all="ignore"):
+        with quietly():
             return engine.gradients(system, values, {network.output_name: start})
 
     return values, back

@@ -198,8 +198,12 @@ def _plain(state: Any) -> Any:
 
 @contextmanager
 def undisturbed(torch: Any) -> Iterator[None]:
-    """With gradients, on no accelerator's terms, and with no draw missing afterwards."""
-    draws = Draws(torch)
+    """With gradients, on no accelerator's terms, and with no draw missing afterwards.
+
+    On one thread: threads that wait for one another's small shares take longer than the work.
+    """
+    draws, threads = Draws(torch), torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
         with (
             torch.inference_mode(False),
@@ -208,6 +212,7 @@ def undisturbed(torch: Any) -> Iterator[None]:
         ):
             yield
     finally:
+        torch.set_num_threads(threads)
         draws.give_back()
 
 
