@@ -24,7 +24,17 @@ from gradtrail.interop.sklearn.settings import threads_for
 from gradtrail.sklearn import CNNClassifier, CNNRegressor
 
 
-@parametrize_with_checks([CNNClassifier(), CNNRegressor()])
+def with_tails(checks: pytest.MarkDecorator) -> pytest.MarkDecorator:
+    """The same check again, with arrays of another kind, is a long tail."""
+    names, pairs = checks.args
+    params = [
+        pytest.param(*pair, marks=[pytest.mark.long] if getattr(pair[1], "keywords", {}) else [])
+        for pair in pairs
+    ]
+    return pytest.mark.parametrize(names, params, ids=checks.kwargs["ids"])
+
+
+@with_tails(parametrize_with_checks([CNNClassifier(), CNNRegressor()]))
 def test_scikit_learns_own_checks(estimator, check) -> None:
     """All of them, none is expected to fail.
 
