@@ -20,6 +20,7 @@ from .torch_tracing import copied, look_over, owners_of, traced, undisturbed, wh
 __all__ = ["from_torch", "imported"]
 
 _FROZEN = ("warn", "train", "refuse")
+_BY_MODE = ("BatchNorm2d", "Dropout")  # which compute otherwise in training
 _MOST_SHOWN = 4
 
 
@@ -126,9 +127,6 @@ def _frozen(module: Any, found: Imported) -> list[str]:
             f"{_listed(kept)}"
         )
     return clauses
-
-
-_BY_MODE = ("BatchNorm2d", "Dropout")
 
 
 def _listed(paths: list[str]) -> str:
