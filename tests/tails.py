@@ -1,15 +1,17 @@
 """The long tails of tests: what runs always is a beginning of each.
 
 `make test` runs the beginnings, within minutes on two cores; `make long` the rest, as CI does.
+Where numbers are drawn without an end, GRADTRAIL_SEARCH=1000 makes a search of a test: so many.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 import pytest
 
-__all__ = ["beginning"]
+__all__ = ["beginning", "searched"]
 
 
 def beginning(count: int, values: Iterable[object]) -> list[object]:
@@ -18,3 +20,8 @@ def beginning(count: int, values: Iterable[object]) -> list[object]:
         value if at < count else pytest.param(value, marks=pytest.mark.long)
         for at, value in enumerate(values)
     ]
+
+
+def searched(usual: int) -> range:
+    """The numbers of what is drawn by number: as many as usual, or as a search asks for."""
+    return range(int(os.environ.get("GRADTRAIL_SEARCH", usual)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from random_networks import drawn_network
-from tails import beginning
+from tails import beginning, searched
 
 import gradtrail as gt
 from gradtrail.engines.cpu import running
@@ -110,7 +110,7 @@ def test_a_trace_in_evaluation_has_a_samples_bits_whatever_the_batch() -> None:
         )
 
 
-@pytest.mark.parametrize("number", beginning(12, range(200)))
+@pytest.mark.parametrize("number", beginning(8, searched(60)))
 def test_random_networks(number: int) -> None:
     net = filled(drawn_network(number), number)
     x = samples(net, 5)

@@ -6,19 +6,17 @@ of which the parameters' gradients, the running statistics, the loss and the num
 are compared, or prediction and evaluation.
 
 The networks take turns over the targets. One alone:
-`pytest tests/cpu/test_random_networks.py -k 017`; with GRADTRAIL_RANDOM_NETWORKS=3000 there are
+`pytest tests/cpu/test_random_networks.py -k 017`; with GRADTRAIL_SEARCH=3000 there are
 more, and each is computed in both ways.
 """
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 from comparing import FLOAT32, assert_all_close, assert_close
 from random_networks import Drawn, drawn
-from tails import beginning
+from tails import beginning, searched
 
 from gradtrail.engines import CPU, Reference
 from gradtrail.equation.scalar import Variable
@@ -27,7 +25,7 @@ from gradtrail.train.optimizers import Optimizer, Rule
 from .agreeing import assert_agree
 from .targets import loops_here
 
-COUNT = int(os.environ.get("GRADTRAIL_RANDOM_NETWORKS", "300"))
+COUNT = len(searched(300))
 """How many; more of them are a search for rare mistakes."""
 
 
