@@ -267,7 +267,7 @@ class Parts(nn.Module):
 
 
 def test_what_follows_from_a_refusal_is_no_reason_in_place_either() -> None:
-    with pytest.raises(gt.ArgumentError) as caught:
+    with pytest.raises(gt.ArgumentError, match="2 things in the model") as caught:
         gt.from_torch(Parts(), (2, 6, 6))
     assert str(caught.value) == (
         "from_torch: 2 things in the model are no layer here:\n"

@@ -286,6 +286,7 @@ def test_training_again_begins_new_averages_and_keeps_the_momentum(engine: str) 
     for held in (twin.parameters, twin.buffers):
         for name in held:
             held[name] = averaged[name]
+    twin.drawn = net.drawn
     other.remember(twin, *optimizer.remembered(net))
     again = trained(net, engine=engine, optimizer=optimizer, clip_value=0.1)
     expected = trained(twin, engine=engine, optimizer=other, clip_value=0.1)

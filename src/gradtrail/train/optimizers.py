@@ -316,11 +316,12 @@ def _all(network: Network, gradients: Mapping[str, Any]) -> list[str]:
 
 def _check(kind: str, *, above: Mapping[str, Any], least: Mapping[str, Any]) -> None:
     for name, value in (above | least).items():  # type: ignore[operator]
-        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        plain = value.item() if isinstance(value, np.number) else value
         good = (
-            number
-            and abs(value) <= sys.float_info.max
-            and (value > 0 or (name in least and value == 0))
+            isinstance(plain, int | float)
+            and not isinstance(plain, bool)
+            and abs(plain) <= sys.float_info.max
+            and (plain > 0 or (name in least and plain == 0))
         )
         if not good:
             raise ArgumentError(
