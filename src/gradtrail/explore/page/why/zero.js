@@ -25,7 +25,8 @@ export function handedOn(terms) {
 export function madeZero(terms, say) {
   if (terms.given) return { cause: "given", text: say.givenZero({ element: terms.element }) };
   const node = terms.step.producers.get(terms.name);
-  if (node.equation.type === "Loss") return { cause: "saturated", text: say.lossZero({ weighted: node.equation.weight !== null }) };
+  if (node.equation.type === "Loss")
+    return { cause: "saturated", text: say.lossZero({ weighted: node.equation.weight !== null }) };
   if (terms.length === 0) return { cause: "no window", text: say.unreachedZero({ layer: node.name }) };
   const { factors, layer } = terms.row(0);
   const [{ side, name, index, stored }] = factors;
