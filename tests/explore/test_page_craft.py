@@ -88,7 +88,7 @@ def test_pointing_stays_within_a_frame(browser: Any, file: Path) -> None:
     tab.evaluate(HOVER, HOVERED[0])  # the first of all is compiled, too
     for which in HOVERED:
         medians = []
-        for _ in range(3):
+        for _ in range(12):  # others on the machine only ever make it longer
             times = tab.evaluate(HOVER, which)
             medians.append(times[len(times) // 2])
             if medians[-1] < 16:
