@@ -281,7 +281,7 @@ def test_an_interruption_as_all_is_put_back_loses_nothing(
 
 def test_the_figures_of_an_interrupted_epoch_are_dropped_together() -> None:
     history = gt.History([1.0], [1.0, 0.5], [0.1, 0.2], [0.9], [0.2, 0.3], [2.0], True)
-    history.drop_unfinished()
+    history.keep(steps=1, epochs=1)
     assert (history.loss, history.accuracy) == ([1.0], [0.1])
     assert (history.validation_loss, history.validation_accuracy) == ([0.9], [0.2])
 

@@ -67,7 +67,7 @@ PRINTED = {
 """By the class of the object."""
 
 ELSEWHERE = {
-    *("Direction", "Shown"),  # bases
+    *("Shown", "SideArrays"),  # bases
     *("Element", "Factor", "Field", "Hop"),  # words in a sentence, not objects to show
     "Explorer",  # a page: tests/explore/test_widget.py
     *("CNNClassifier", "CNNEstimator", "CNNRegressor"),  # scikit-learn shows its estimators

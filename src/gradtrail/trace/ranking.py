@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..bars import Bar, showing
+from ..class_names import class_names
 from ..engines import Engine, SampleGradients, engine_for
 from ..equation import Loss as LossEquation
 from ..errors import ArgumentError, UnknownNameError, unknown
@@ -261,7 +262,10 @@ def influence(
     loss, runs = loss_for(loss), engine_for(engine, network)
     samples = Whole(network, data, loss)
     names, place = _chosen(network, of)
-    called, files = _names(network, data, samples, classes, files)
+    called: Sequence[str] = ()
+    if samples.classes is not None or classes is not None:
+        called = class_names("influence", network, samples.outputs[0], data, classes)
+    files = _files(data, samples, files)
     with showing(progress) as shown:
 
         def gradients(what: str, before: int) -> Iterator[tuple[slice, SampleGradients]]:
@@ -284,30 +288,17 @@ def influence(
     return Influence(of, samples, outputs, surprise, pull, along, float(size), called, files)
 
 
-def _names(
-    network: Network,
-    data: Any,
-    samples: Whole,
-    classes: Sequence[str] | None,
-    files: Sequence[str] | None,
-) -> tuple[Sequence[str], Sequence[str]]:
-    """What the classes and the samples are called; empty where nobody knows.
+def _files(data: Any, samples: Whole, files: Sequence[str] | None) -> list[str]:
+    """The samples' files; empty where they come from none.
 
     Raises:
-        ArgumentError: not as many names as there are classes, or samples.
+        ArgumentError: not as many as there are samples.
     """
-    if classes is None:
-        found = network.classes or getattr(data, "classes", None) or ()
-        classes = found if len(found) == samples.outputs[0] else ()
-    elif len(classes) != samples.outputs[0]:
-        raise ArgumentError(
-            f"influence: {len(classes)} classes are named, but the network has "
-            f"{samples.outputs[0]} outputs"
-        )
     files = getattr(data, "paths", ()) if files is None else files
-    if files and len(files) != len(samples):
-        raise ArgumentError(f"influence: {len(files)} files are named for {len(samples)} samples")
-    return [str(name) for name in classes], [str(name) for name in files]
+    if files and (isinstance(files, str) or len(files) != len(samples)):
+        count = "one file is" if isinstance(files, str) else f"{len(files)} files are"
+        raise ArgumentError(f"influence: {count} named for {len(samples)} samples")
+    return [str(name) for name in files]
 
 
 def _shortened(name: str) -> str:

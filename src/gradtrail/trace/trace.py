@@ -15,7 +15,7 @@ from ..layers import Loss
 from ..layers.base import flags, seeded
 from ..layers.losses import loss_for
 from ..tables import Table
-from .directions import Gradients, Values
+from .sides import Gradients, Values
 
 # What answers a question is imported when the question is asked.
 if TYPE_CHECKING:

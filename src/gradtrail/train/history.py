@@ -71,10 +71,6 @@ class History:
         for name in FIGURES[1:]:
             del getattr(self, name)[epochs:]
 
-    def drop_unfinished(self) -> None:
-        """Forget the figures of an epoch of which some had been noted when it was interrupted."""
-        self.keep(self.steps, len(self.seconds))
-
     def to_dict(self) -> dict[str, Any]:
         """The history as JSON, without what was watched."""
         return {name: getattr(self, name) for name in (*FIGURES, *_FACTS)}

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from ..engines import Batch, engine_for
-from ..errors import ArgumentError, DataError, NonFiniteError
+from ..errors import DataError
 from ..figures import figure, saved
-from ..layers.base import positive
-from ..layers.losses import CrossEntropy
 from ..tables import Shown, Table
-from .feed import feed_for
+from .classified import classified
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +20,7 @@ if TYPE_CHECKING:
     from ..engines import Engine
     from ..network import Network
 
-__all__ = ["Confusion", "confusion", "names_of", "taken_for"]
+__all__ = ["Confusion", "confusion"]
 
 _DRAWN = 24
 """Up to how many classes the numbers are written into the picture."""
@@ -161,40 +157,6 @@ class Confusion(Shown):
         return saved(drawn, path)
 
 
-def taken_for(outputs: np.ndarray, batch: Batch) -> np.ndarray:
-    """The class of each sample's greatest output, (n,).
-
-    Raises:
-        NonFiniteError: an output is none that could be compared.
-    """
-    wrong = ~np.isfinite(outputs).all(axis=1)
-    if wrong.any():
-        raise NonFiniteError(
-            f"the network gives a NaN or an infinity for sample {batch.numbers[wrong][0]}; look "
-            "for one in its weights and in the samples"
-        )
-    return np.asarray(outputs.argmax(axis=1))
-
-
-def names_of(
-    what: str, network: Network, data: Any, classes: Sequence[str] | None
-) -> tuple[str, ...]:
-    """A name for each of the network's outputs: as given, as the images have them, or numbers.
-
-    Raises:
-        ArgumentError: not as many names as the network has outputs.
-    """
-    outputs = network.system(1, loss=CrossEntropy()).shapes[network.output_name][1]
-    names = classes if classes is not None else getattr(data, "classes", None)
-    if names is None:
-        return network.classes or tuple(map(str, range(outputs)))
-    if len(names) != outputs:
-        raise ArgumentError(
-            f"{what}: {len(names)} classes are named, but the network has {outputs} outputs"
-        )
-    return tuple(names)
-
-
 def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """part / whole; NaN where the whole is 0."""
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
@@ -213,13 +175,14 @@ def confusion(
     Args:
         network: is not changed.
         data: samples and labels, or `gt.data.Images` such as a folder.
-        classes: their names; by default those of the images, or the network's, or numbers.
+        classes: their names; by default the network's, or those of the images, or numbers.
         batch_size: how many samples are computed at once.
         engine: None for the default, "cpu", "reference", or an engine object.
 
     Raises:
         ArgumentError: not as many names as the network has outputs.
         DataError: samples or labels that do not fit.
+        NonFiniteError: the network gives a NaN or an infinity.
 
     Example:
         >>> x, y = np.zeros((2, 1, 8, 8)), [0, 1]
@@ -227,12 +190,5 @@ def confusion(
         >>> confusion(net, (x, y)).matrix.sum(axis=1)
         array([1, 1])
     """
-    positive("confusion", batch_size=batch_size)
-    loss, runs = CrossEntropy(), engine_for(engine, network)
-    feed = feed_for(network, data, loss, runs)
-    names = names_of("confusion", network, data, classes)
-    with closing(feed.in_order(batch_size)) as batches:
-        taken = [taken_for(runs.predict(network, batch.x), batch) for batch in batches]
-    true = loss.classes(feed.y)
-    assert true is not None
-    return Confusion.of(true, np.concatenate(taken), names)
+    held = classified("confusion", network, data, classes, batch_size, engine)
+    return Confusion.of(held.true, held.taken, held.classes)

@@ -5,20 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 
-from ..engines import engine_for
 from ..files import write_bytes
-from ..layers.base import positive
-from ..layers.losses import CrossEntropy, log_softmax
 from ..tables import Shown, Table
-from .feed import feed_for
-from .metrics import names_of, taken_for
+from .classified import classified
 
 if TYPE_CHECKING:
     from ..engines import Engine
@@ -121,17 +116,7 @@ def mistakes(
 ) -> Mistakes:
     """The samples that a network takes for another class, in evaluation.
 
-    Args:
-        network: is not changed.
-        data: samples and labels, or `gt.data.Images` such as a folder.
-        classes: their names; by default those of the images, or the network's, or numbers.
-        batch_size: how many samples are computed at once.
-        engine: None for the default, "cpu", "reference", or an engine object.
-
-    Raises:
-        ArgumentError: not as many names as the network has outputs.
-        DataError: samples or labels that do not fit.
-        NonFiniteError: the network gives a NaN or an infinity.
+    Arguments and errors are those of `gt.confusion`.
 
     Example:
         >>> net = Network((1, 8, 8), [Flatten(), Linear(2)])
@@ -139,25 +124,15 @@ def mistakes(
         >>> [m.sample for m in mistakes(net, (np.zeros((3, 1, 8, 8)), [0, 1, 1]))]
         [1, 2]
     """
-    positive("mistakes", batch_size=batch_size)
-    loss, runs = CrossEntropy(), engine_for(engine, network)
-    feed = feed_for(network, data, loss, runs)
-    names = names_of("mistakes", network, data, classes)
-    taken, shares = [], []
-    with closing(feed.in_order(batch_size)) as batches:
-        for batch in batches:
-            outputs = runs.predict(network, batch.x)
-            taken.append(taken_for(outputs, batch))
-            shares.append(np.exp(log_softmax(outputs.astype(np.float64)).max(axis=1)))
-    true = loss.classes(feed.y)
-    assert true is not None
-    guessed, sure = np.concatenate(taken), np.concatenate(shares)
-    wrong = np.flatnonzero(guessed != true)
-    wrong = wrong[np.argsort(-sure[wrong], kind="stable")]
-    paths = tuple(getattr(data, "paths", ()))
+    held = classified("mistakes", network, data, classes, batch_size, engine)
+    wrong = np.flatnonzero(held.taken != held.true)
+    wrong = wrong[np.argsort(-held.probabilities[wrong], kind="stable")]
     return Mistakes(
-        *(wrong, true[wrong], guessed[wrong], sure[wrong]),
-        total=len(true),
-        classes=names,
-        paths=paths,
+        samples=wrong,
+        labels=held.true[wrong],
+        taken=held.taken[wrong],
+        probabilities=held.probabilities[wrong],
+        total=len(held.true),
+        classes=held.classes,
+        paths=tuple(getattr(data, "paths", ())),
     )

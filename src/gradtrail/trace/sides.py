@@ -1,4 +1,4 @@
-"""The two directions of a traced step: what the forward pass computed, and what came back."""
+"""The two sides of a traced step: what the forward pass computed, and what came back."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from .terms import Terms
     from .why import Answer
 
-__all__ = ["Direction", "Gradients", "Values"]
+__all__ = ["Gradients", "SideArrays", "Values"]
 
 _LINE = 100
 """How many characters names may take in one line; more of them stand one in a line."""
 
 
-class Direction(Mapping[str, np.ndarray]):
-    """The arrays of one direction by name, read-only.
+class SideArrays(Mapping[str, np.ndarray]):
+    """The arrays of one side of a step by name, read-only.
 
     Questions about an element take a layer's name for its output, too, and name and index written
     as one: `conv1.weight[2,0,1,1]`.
@@ -101,7 +101,7 @@ class Direction(Mapping[str, np.ndarray]):
         return Table((), ("name", "shape", "layer"), self._step.listed(self.side)).html()
 
 
-class Values(Direction):
+class Values(SideArrays):
     """What the forward pass computed: `t.value["conv1.output"]`."""
 
     side = "value"
@@ -144,7 +144,7 @@ class Values(Direction):
         return () if node is None else (node.equation,)
 
 
-class Gradients(Direction):
+class Gradients(SideArrays):
     """What the backward pass computed: `t.grad["conv1.weight"]`."""
 
     side = "grad"
