@@ -14,8 +14,9 @@ from ..optional import needed
 from .building import Builder
 from .reasons import Refused
 from .torch_comparing import compare
+from .torch_looking import look_over, owners_of
 from .torch_reading import Imported, Reading
-from .torch_tracing import copied, look_over, owners_of, traced, undisturbed, whole
+from .torch_tracing import copied, traced, undisturbed, whole
 
 __all__ = ["from_torch", "imported"]
 
@@ -92,7 +93,7 @@ def imported(module: Any, input_shape: Sequence[int], caller: str) -> Imported:
 
 def _imported(given: Any, builder: Builder, torch: Any, fx: Any) -> Imported:
     """Look the module over, trace a copy, read the graph, compare."""
-    refused = look_over(given, builder.reasons)
+    refused = look_over(given, builder.reasons, torch)
     graph = None
     with builder.reasons.noted():
         module = copied(given, torch)
@@ -123,8 +124,8 @@ def _frozen(module: Any, found: Imported) -> list[str]:
     ]
     if kept:
         clauses.append(
-            f"{len(kept)} modules are in evaluation mode within a model in training mode: "
-            f"{_listed(kept)}"
+            f"{len(kept)} {'modules are' if len(kept) > 1 else 'module is'} in evaluation mode "
+            f"within a model in training mode: {_listed(kept)}"
         )
     return clauses
 

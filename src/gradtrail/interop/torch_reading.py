@@ -17,10 +17,11 @@ from ..optional import needed
 from .building import Builder
 from .reasons import LOST, Refused
 from .torch_functions import ELEMENTWISE, FUNCTIONS, METHODS, VIEWS
+from .torch_looking import is_lazy
 from .torch_memory import Memory
 from .torch_modules import VIEWING, converter_of
 from .torch_running import default_of, shapes_of
-from .torch_tracing import WRITES, is_lazy
+from .torch_tracing import WRITES
 from .values import Value, Weights
 
 __all__ = ["Imported", "Reading"]

@@ -12,21 +12,19 @@ import copy
 import inspect
 import operator
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from .reasons import Reasons, Refused
+from .torch_looking import arrays_of, place_of
 from .torch_modules import converter_of
 
 __all__ = [
     "WRITES",
     "copied",
-    "is_lazy",
-    "look_over",
-    "owners_of",
     "traced",
     "undisturbed",
     "whole",
@@ -52,82 +50,6 @@ def whole(module: Any, torch: Any) -> Any:
     return row
 
 
-# -- what is seen without running anything --------------------------------------------------------
-
-
-def look_over(module: Any, reasons: Reasons) -> list[str]:
-    """Note what would make a module change, or compute otherwise, when it is called.
-
-    Nothing is computed and no weight is read: spectral norm steps on its buffers whenever somebody
-    reads its weight in training.
-
-    Returns:
-        The paths of the modules that are refused for it.
-    """
-    refused = []
-    for path, inner in module.named_modules():
-        clauses = [*_hooks(inner), *_parametrised(inner)]
-        if is_lazy(inner):  # its hook makes the weights
-            clauses = ["is lazy and has no weights yet; run the model once before"]
-        kind = type(inner).__name__
-        for clause in clauses:
-            reasons.note(
-                clause, f"the module ({kind} at {path!r})" if path else f"the model ({kind})", kind
-            )
-        refused += [path] if clauses else []
-    return refused
-
-
-def is_lazy(module: Any) -> bool:
-    """Whether a module waits for its first call to know its sizes."""
-    return getattr(module, "cls_to_become", None) is not None
-
-
-def _hooks(module: Any) -> Iterator[str]:
-    forward = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
-    if forward:
-        told = ", ".join(sorted({getattr(h, "__name__", type(h).__name__) for h in forward}))
-        yield f"has forward hooks, which may change what it computes; remove them ({told})"
-    if module._backward_hooks or module._backward_pre_hooks:
-        yield "has backward hooks, which may change its gradients; remove them"
-    for name, parameter in module._parameters.items():
-        if parameter is not None and (
-            parameter._backward_hooks or getattr(parameter, "_post_accumulate_grad_hooks", None)
-        ):
-            yield f"has hooks on its {name}, which may change what is trained; remove them"
-
-
-def _parametrised(module: Any) -> Iterator[str]:
-    found = module._modules.get("parametrizations")
-    if found is None:
-        return
-    told = [
-        f"{name} by {', '.join(type(step).__name__.lstrip('_') for step in steps)}"
-        for name, steps in found.items()
-    ]
-    yield (
-        f"is parametrised: it computes its {' and its '.join(told)} at each call, which no layer "
-        "here does; torch.nn.utils.parametrize.remove_parametrizations(module, "
-        f"{next(iter(found))!r}) makes it plain"
-    )
-
-
-def owners_of(module: Any) -> Mapping[str, str]:
-    """For the path of each array, the first path at which the same memory is found."""
-    first: dict[Any, str] = {}
-    arrays = [
-        *module.named_parameters(remove_duplicate=False),
-        *module.named_buffers(remove_duplicate=False),
-    ]
-    return {path: first.setdefault(_memory(array), path) for path, array in arrays}
-
-
-def _memory(array: Any) -> Any:
-    if array.is_meta or hasattr(array, "materialize") or not array.numel():
-        return id(array)
-    return str(array.device), array.data_ptr()
-
-
 # -- copies ---------------------------------------------------------------------------------------
 
 
@@ -150,6 +72,7 @@ def copied(module: Any, torch: Any) -> Any:
             f"({type(module).__name__}) cannot be copied, and it is only read from a copy, so that "
             f"nothing changes it: {cause}"
         ) from cause
+    _apart(module, made)
     for inner in made.modules():
         for hooks in (
             *(inner._forward_hooks, inner._forward_pre_hooks),
@@ -157,6 +80,23 @@ def copied(module: Any, torch: Any) -> Any:
         ):
             hooks.clear()
     return made
+
+
+def _apart(module: Any, made: Any) -> None:
+    """Check that nothing of a copy is the original's: a class may say how it is copied.
+
+    Raises:
+        Refused: something is.
+    """
+    clause = "is handed on by its own __deepcopy__, while an import only changes copies"
+    theirs = {id(inner): path for path, inner in module.named_modules()}
+    for inner in made.modules():
+        if id(inner) in theirs:
+            raise Refused(clause, f"the module {theirs[id(inner)]!r} ({type(inner).__name__})")
+    held = {place_of(array) for _, array in arrays_of(module)}
+    for path, array in arrays_of(made):
+        if place_of(array) in held:
+            raise Refused(clause, f"the array {path!r}")
 
 
 class Draws:
