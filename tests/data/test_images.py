@@ -158,6 +158,33 @@ def test_a_channel_that_hardly_changes_is_as_good_as_constant() -> None:
         assert std[1] == 1
 
 
+@pytest.mark.parametrize("level", [3, 40, 255])
+def test_one_pixel_is_no_scale(level: int) -> None:
+    """One of 128 × 3 × 32 × 32: at 255 its deviation is 0.0028, and a hazy test image 3 away."""
+    pixels = noise(128, 3, 32, 32)
+    pixels[:, 2] = 0
+    pixels[3, 2, 4, 4] = level
+    for x in (pixels, gt.data.pixels.unit(pixels), pixels / 255.0, ArrayImages(pixels, [0] * 128)):
+        with pytest.warns(gt.GradtrailWarning, match=r"channel 2 \(blue\) is .* set to 1"):
+            assert channel_statistics(x)[1][2] == 1
+
+
+def test_masks_and_small_measurements_keep_their_deviation() -> None:
+    """Levels 0 and 1; all of an image that is faint; numbers between levels, which no byte was."""
+    masks = np.zeros((4, 2, 8, 8), np.uint8)
+    masks[:, 0, 3:], masks[:, 1, 0, :2] = 255, 1
+    for x in (masks, gt.data.pixels.unit(masks)):
+        expected = np.sqrt(31) / 32 / 255
+        assert channel_statistics(x)[1][1] == pytest.approx(expected, rel=1e-6)
+    faint = np.zeros((4, 1, 16, 16), np.uint8)
+    faint[1, 0, 2, 3] = 6
+    assert channel_statistics(faint)[1] == pytest.approx(6 / 255 / 32, rel=1e-3)
+    reflected = masks / 255.0
+    reflected[:, 1] = 0.0099
+    reflected[1, 1, 2, 3] = 0.0299
+    assert channel_statistics(reflected)[1][1] == pytest.approx(0.02 / 16, rel=1e-2)
+
+
 def test_small_numbers_that_are_no_pixels_keep_their_deviation() -> None:
     x = np.where(np.arange(40).reshape(2, 1, 4, 5) % 2, 1e-7, -1e-7)
     assert channel_statistics(x)[1].tolist() == pytest.approx([1e-7], rel=1e-12)

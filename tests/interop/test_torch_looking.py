@@ -109,7 +109,10 @@ JIT = r"is compiled by torch.jit, and no graph .*; give the module that it was m
 CALLED: dict[str, tuple[Callable[[], Any], str]] = {
     "layer": (exchanged_layer, rf"the module \(Conv2d at 'first'\) {OWN}"),
     "model": (exchanged_model, rf"the model \(Small\) {OWN}"),
-    "scripted": (lambda: torch.jit.script(nn.Sequential(nn.ReLU())), rf"the model \(RecursiveScriptModule\) {JIT}"),
+    "scripted": (
+        lambda: torch.jit.script(nn.Sequential(nn.ReLU())),
+        rf"the model \(RecursiveScriptModule\) {JIT}",
+    ),
     "within": (
         lambda: nn.Sequential(torch.jit.script(nn.ReLU()), nn.Conv2d(1, 2, 1)),
         rf"the module \(RecursiveScriptModule at '0'\) {JIT}",

@@ -15,6 +15,12 @@ __all__ = ["channel_statistics"]
 _LEAST = 1e-4
 """The least deviation of a pixel from 0 to 1 that is one: 1/40 of a grey level."""
 
+_LEVEL, _FEW = 1 / 255, 1 / 100
+"""Beside a channel that deviates by a grey level or more, one that deviates by less is as good as
+constant where so few of its pixels are not of its usual level: one bright pixel of a thousand dark
+images is no scale. Masks of 0 and 1 have more of both, and an image of nothing else is no less of
+one for being faint."""
+
 _BLOCK = 1 << 20
 """How many numbers are looked at at a time."""
 
@@ -34,7 +40,8 @@ def channel_statistics(data: np.ndarray | Images) -> tuple[np.ndarray, np.ndarra
         mean and std, each float64 (C,), over all samples and pixels. Of a channel that is the same
         everywhere std is 1, which is said: divided by next to nothing, the first image that differs
         in it would drown everything else. So it is where pixels, bytes or floats from 0 to 1, have
-        a deviation below 1e-4.
+        a deviation below 1e-4; and, beside a channel with a deviation of 1/255 or more, where bytes
+        or whole 255ths have less than that and only one in a hundred is not of the usual level.
 
     Raises:
         DataError: another type or number of axes, no number, or a NaN or an infinity.
@@ -71,7 +78,9 @@ def _check(data: object) -> None:
     told_if_last(data.shape, "channel_statistics: the array")
 
 
-def _of_bytes(blocks: Iterable[np.ndarray], channels: int) -> tuple[np.ndarray, np.ndarray, float]:
+def _of_bytes(
+    blocks: Iterable[np.ndarray], channels: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean, deviation, and the deviation that is none: of uint8 (n, C, H, W), exactly."""
     counts = np.zeros((channels, 256), dtype=np.int64)
     for pixels in blocks:
@@ -79,8 +88,10 @@ def _of_bytes(blocks: Iterable[np.ndarray], channels: int) -> tuple[np.ndarray, 
             count += np.bincount(pixels[:, channel].ravel(), minlength=256)
     levels, number = np.arange(256) / 255, counts.sum(axis=1)
     mean = counts @ levels / number
-    spread = (counts * (levels - mean[:, None]) ** 2).sum(axis=1) / number
-    return mean, np.sqrt(spread), _LEAST
+    std = np.sqrt((counts * (levels - mean[:, None]) ** 2).sum(axis=1) / number)
+    unusual = 1 - counts.max(axis=1) / number
+    faint = (unusual <= _FEW) & bool((std >= _LEVEL).any())
+    return mean, std, np.where(faint, np.nextafter(_LEVEL, 0), _LEAST)
 
 
 def _of_floats(
@@ -100,9 +111,19 @@ def _of_floats(
         raise DataError(f"channel_statistics: the array{where}; mend the data first")
     centre = mean[:, None, None]
     spread = sum(((block - centre) ** 2).sum(axis=axes) for block in blocks) / number
-    pixels = data.min() >= 0 and 1 / 255 <= data.max() <= 1
     rounding = np.finfo(data.dtype).eps * np.abs(mean)
-    return mean, np.sqrt(spread), np.maximum(rounding, _LEAST) if pixels else rounding
+    return mean, np.sqrt(spread), np.maximum(rounding, _least(data, blocks))
+
+
+def _least(data: np.ndarray, blocks: list[np.ndarray]) -> np.ndarray | float:
+    """The deviation that is none beside rounding: of what once were bytes, of pixels, of others."""
+    if data.min() < 0 or not 1 / 255 <= data.max() <= 1:
+        return 0.0
+    near = 255 * float(np.finfo(data.dtype).eps)
+    levels = (np.asarray(block, np.float64) * 255 for block in blocks)
+    if not all((np.abs(x - np.rint(x)) <= near).all() for x in levels):
+        return _LEAST
+    return _of_bytes((np.rint(b * 255.0).astype(np.uint8) for b in blocks), data.shape[1])[2]
 
 
 def _usable(
