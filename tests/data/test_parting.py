@@ -38,6 +38,7 @@ def said(root: Path, **settings: object) -> tuple[gt.data.DataSet, list[str]]:
         ({"train2017": "train", "val2017": "validation"}, "train2017 (train) and val2017 (valid"),
         ({"images_train": "train", "data-val": "validation"}, "images_train (train) and data-val"),
         ({"train": "train", "dev": "validation", "test": "test"}, ": dev (validation) was taken"),
+        ({"trainval": "train", "test": "test"}, "trainval (train) was taken to be a part"),
         ({"train": "train", "evaluation": "validation"}, "evaluation (validation) was taken"),
     ],
     ids=str,
@@ -79,7 +80,7 @@ def test_classes_beside_train_are_not_passed_over(tmp_path: Path) -> None:
     folder(tmp_path / "test")
     found, (note,) = said(tmp_path)
     assert (len(found.train), len(found.test)) == (8, 8)
-    assert "bird, fish was passed over, since it is neither for training nor for validation" in note
+    assert "bird, fish were passed over, being neither for training nor for validation or" in note
 
 
 def test_a_folder_of_parts_is_no_folder_of_classes(tmp_path: Path) -> None:
@@ -172,6 +173,57 @@ def test_the_same_folders_in_every_class_are_said(tmp_path: Path) -> None:
     found, (note,) = said(tmp_path)
     assert found.classes == ("2019", "2020")
     assert "(2019, 2020), not those in each of them (cat, dog); if these are, put" in note
+
+
+def test_parts_in_each_of_several_folders_are_asked(tmp_path: Path) -> None:
+    """Classes with train and test in each, or several data sets: test images would be trained."""
+    for name in ("bottle", "cable"):
+        for part in ("train", "test"):
+            folder(tmp_path / name / part)
+    sentence = r"has bottle, cable and in each of them test, train: .* open one, such as .*/bottle "
+    for opened in (read, ImageFolder):
+        with pytest.raises(gt.DataError, match=sentence):
+            opened(tmp_path)
+    assert said(tmp_path / "bottle")[0].classes == ("cat", "dog")
+    found = said(tmp_path, classes=["bottle", "cable"])[0]
+    assert found.train.y.tolist() == [0] * 16 + [1] * 16
+
+
+@pytest.mark.parametrize("names", [("images", "masks"), ("Image", "ground_truth"), ("gt", "img")])
+def test_images_and_their_maps_are_no_classes(tmp_path: Path, names: tuple[str, str]) -> None:
+    for name in names:
+        saved(tmp_path / "one" / name / "0.png", noise(8, 9))
+        saved(tmp_path / "parts" / "train" / name / "0.png", noise(8, 9))
+    sentence = rf"has {names[0]} and {names[1]}, which are hardly classes: .* no loss yet"
+    for root in (tmp_path / "one", tmp_path / "parts"):
+        with pytest.raises(gt.DataError, match=sentence):
+            read(root)
+    assert said(tmp_path / "one", classes=names)[0].train.y.tolist() == [0, 1]
+
+
+def test_what_an_archive_leaves_behind_is_no_folder(tmp_path: Path) -> None:
+    folder(tmp_path / "pets" / "train")
+    (tmp_path / "__MACOSX" / "pets").mkdir(parents=True)
+    (tmp_path / "pets" / "train" / "cat" / "@eaDir").mkdir()
+    saved(tmp_path / "pets" / "train" / "cat" / "@eaDir" / "thumb.png", noise(8, 9))
+    found, (note,) = said(tmp_path)
+    assert found.classes == ("cat", "dog")
+    assert "the folders in" in note
+    assert len(found.train) == 8
+
+
+def test_colours_for_testing_alone_are_said(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            saved(tmp_path / part / name / "0.png", noise(8, 9))
+    saved(tmp_path / "test" / "dog" / "1.png", noise(8, 9, 3))
+    found, (note,) = said(tmp_path)
+    assert found.test.shape == found.train.shape == (1, 8, 9)
+    assert note.startswith(f"the training images are grey, and not all images in {tmp_path}/test ")
+    assert note.endswith(
+        "dog/1.png: their colours became grey levels; pass channels=3 to keep them"
+    )
+    assert said(tmp_path, channels=3)[0].test.shape == (3, 8, 9)
 
 
 def test_parts_differ_in_size_and_are_brought_to_one(tmp_path: Path) -> None:

@@ -55,7 +55,10 @@ def test_parts_agree(tmp_path: Path) -> None:
     """The second part is made like the first, and what only looks alike is refused."""
     folder(tmp_path / "train")
     saved(folder(tmp_path / "test") / "cat" / "9.png", noise(6, 5, 3))
-    assert read(tmp_path).test.shape == (1, 6, 5)
+    with pytest.warns(
+        gt.GradtrailWarning, match="test/cat/9.png: their colours became grey levels"
+    ):
+        assert read(tmp_path).test.shape == (1, 6, 5)
     folder(tmp_path / "validation", ("bird",))
     with pytest.raises(gt.DataError, match="has a folder 'bird', which is none of the classes cat"):
         read(tmp_path)
@@ -77,7 +80,10 @@ def test_classes_called_train_and_test(tmp_path: Path) -> None:
 
 
 def test_idx_files_of_any_size(tmp_path: Path) -> None:
-    with pytest.warns(gt.GradtrailWarning, match="no sample has the label 4, 6, but .* 9 outputs"):
+    with (
+        pytest.warns(gt.GradtrailWarning, match="no sample has the label 4, 6, but .* 9 outputs"),
+        pytest.warns(gt.GradtrailWarning, match="no training sample has the label 7, but samples"),
+    ):
         found = read(written(tmp_path / "mnist"))
     assert found.kind == "IDX files"
     assert same(gt.data.Split(found.train, found.test))
@@ -86,7 +92,7 @@ def test_idx_files_of_any_size(tmp_path: Path) -> None:
     for name, array in parts().items():
         cut = array[:, :9, :7] if array.ndim == 3 else array
         (small / f"{name}.gz").write_bytes(gzip.compress(idx(cut)))
-    with pytest.warns(gt.GradtrailWarning, match="no sample has the label"):
+    with pytest.warns(gt.GradtrailWarning, match="no (training )?sample has the label"):
         assert read(small).train[0].shape == (12, 1, 9, 7)
     cut = parts()["t10k-images-idx3-ubyte"][:, :8, :7]
     (small / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(cut)))

@@ -30,6 +30,12 @@ _ARRAYS: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 _CLASSES = ("classes", "class_names")
 
+_DARK = 63
+"""Where bytes end, of a whole data set, that are hardly levels up to 255: a quarter of them."""
+
+_UNLIKE = 32.0
+"""How many times larger the numbers of one part are, of two that are hardly scaled alike."""
+
 
 def read_arrays(path: Path, channels_last: bool | None) -> DataSet:
     """The data set in a `.npz` file; see `gradtrail.data.read`.
@@ -59,6 +65,7 @@ def read_arrays(path: Path, channels_last: bool | None) -> DataSet:
         pairs_known = " or ".join(", ".join(pair) for pair in _ARRAYS["train"])
         raise DataError(f"{path} has no images to learn from; save them as {pairs_known}")
     _same_shape(path, parts)
+    notes += _unlike(path, parts)
     return DataSet("arrays", **parts, classes=_classes(path, arrays, parts), notes=tuple(notes))
 
 
@@ -87,6 +94,11 @@ def _images(
         x = x.transpose(0, 3, 1, 2) if last else x
     x = np.ascontiguousarray(x)
     if x.dtype == np.uint8:
+        if 0 < (highest := int(x.max())) <= _DARK:
+            notes.append(
+                f"{where} holds bytes up to {highest} alone: they were divided by 255, as all "
+                "pixels are; save floats if they are no levels of 255"
+            )
         return unit(x), notes
     with np.errstate(over="ignore", invalid="ignore"):
         images = x.astype(np.float32, copy=False)
@@ -148,6 +160,17 @@ def _same_shape(path: Path, parts: Mapping[str, Part]) -> None:
                 f"{path}: its images for {part} have shape {shape} and those for training "
                 f"{shapes['train']}; save one size"
             )
+
+
+def _unlike(path: Path, parts: Mapping[str, Part]) -> list[str]:
+    """A note where one part is pixels from 0 to 1, and another has numbers up to 255."""
+    tops = {part: float(np.abs(images[0]).max()) for part, images in parts.items()}  # type: ignore[index]
+    return [
+        f"{path}: its numbers for {part} go up to {top:.4g}, and those for training up to "
+        f"{tops['train']:.4g}: they were taken as they are; scale both alike"
+        for part, top in tops.items()
+        if max(top, tops["train"]) > _UNLIKE * min(top, tops["train"])
+    ]
 
 
 def _classes(

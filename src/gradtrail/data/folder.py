@@ -92,19 +92,21 @@ class ImageFolder(Images):
             warn(note)
 
     @classmethod
-    def unsaid(cls, path: Path, asked: Asked, size: tuple[int, int] | None = None) -> ImageFolder:
+    def unsaid(
+        cls, path: Path, asked: Asked, usual: tuple[int, int, int] | None = None
+    ) -> ImageFolder:
         """The folder for those who say its notes themselves, or not.
 
         Args:
             path: the folder.
             asked: how it is to be read.
-            size: of images that are not all of this size, where none is asked for.
+            usual: (C, H, W) of the training images, for what is not asked for.
         """
         folder = cls.__new__(cls)
-        folder._open(path, asked, size)
+        folder._open(path, asked, usual)
         return folder
 
-    def _open(self, path: Path, asked: Asked, usual: tuple[int, int] | None) -> None:
+    def _open(self, path: Path, asked: Asked, usual: tuple[int, int, int] | None) -> None:
         """List the files, look at their headers where they are needed, and decode all once."""
         self._root = path.expanduser()
         names = None if asked.classes is None else tuple(asked.classes)
@@ -154,7 +156,7 @@ class ImageFolder(Images):
 
 
 def _shape(
-    judge: Judge, asked: Asked, usual: tuple[int, int] | None, pool: Pool
+    judge: Judge, asked: Asked, usual: tuple[int, int, int] | None, pool: Pool
 ) -> tuple[tuple[int, int, int], bool]:
     """What images are to become, and whether they are to be fitted into it.
 
@@ -172,16 +174,22 @@ def _shape(
     judge.drop({left[at]: found for at, found in read.items() if isinstance(found, str)})
     known = {left[at]: found for at, found in read.items() if isinstance(found, Header)}
     if channels is None:
-        channels = 1 if all(found.grey for found in known.values()) else 3
+        coloured = next((file for file, found in known.items() if not found.grey), None)
+        channels = usual[0] if usual else 1 if coloured is None else 3
+        if coloured is not None and channels == 1:
+            judge.notes.append(
+                f"the training images are grey, and not all images in {judge.root} are, such as "
+                f"{files[coloured]}: their colours became grey levels; pass channels=3 to keep them"
+            )
     if size is not None:
         return (channels, *size), True
     first = next(iter(known))
-    own = usual or known[first].size
+    own = usual[1:] if usual else known[first].size
     other = next((file for file in known if known[file].size != own), None)
     if other is None:
         return (channels, *own), False
-    size = usual or _USUAL
-    judge.notes.append(_differing(judge, known, usual, first, other))
+    size = usual[1:] if usual else _USUAL
+    judge.notes.append(_differing(judge, known, usual and usual[1:], first, other))
     return (channels, *size), True
 
 

@@ -24,6 +24,7 @@ def named(found: DataSet, path: object) -> DataSet:
         found: arrays.
         path: where they are from.
     """
+    found = replace(found, notes=(*found.notes, *_never_learned(found, path)))
     if found.classes is not None:
         return found
     present = _present(found)
@@ -51,7 +52,8 @@ def named(found: DataSet, path: object) -> DataSet:
 def ordered(found: DataSet, classes: Sequence[str], path: object) -> DataSet:
     """Arrays whose labels count these classes, wherever theirs have another order.
 
-    Labels without names are the classes of that name, such as "7"; or else their places.
+    Labels without names are the classes of that name, such as "7"; or else their places, from 0,
+    or from 1 where the highest is the number of classes and none is 0, which is said.
 
     Args:
         found: arrays.
@@ -61,16 +63,12 @@ def ordered(found: DataSet, classes: Sequence[str], path: object) -> DataSet:
     Raises:
         DataError: a class that is none of them.
     """
+    found = replace(found, notes=(*found.notes, *_never_learned(found, path)))
     present, wanted = _present(found), tuple(classes)
     own = found.classes
     names = [str(label) if own is None else own[label] for label in present]
     if own is None and not set(names) <= set(wanted):
-        if present[-1] >= len(wanted):
-            raise DataError(
-                f"{path} has the label {present[-1]}, but there are {len(wanted)} classes, for "
-                f"labels 0 to {len(wanted) - 1}: {', '.join(wanted[:_SHOWN])}"
-            )
-        return replace(found, classes=wanted)
+        return _placed(found, wanted, present, path)
     strange = [name for name in names if name not in wanted]
     if strange:
         raise DataError(
@@ -78,6 +76,44 @@ def ordered(found: DataSet, classes: Sequence[str], path: object) -> DataSet:
         )
     order = np.array([wanted.index(name) for name in names])
     return replace(_mapped(found, lambda y: order[np.searchsorted(present, y)]), classes=wanted)
+
+
+def _placed(found: DataSet, classes: tuple[str, ...], present: np.ndarray, path: object) -> DataSet:
+    """Arrays whose labels are the places of these classes."""
+    lowest, highest, count = int(present[0]), int(present[-1]), len(classes)
+    if highest == count and lowest > 0:
+        note = (
+            f"{path}: its labels go from {lowest} to {highest} and there are {count} classes: they "
+            f"were taken to count from 1, so that {highest} is {classes[-1]!r}"
+        )
+        return replace(_mapped(found, lambda y: y - 1), classes=classes, notes=(*found.notes, note))
+    if highest >= count:
+        more = ", …" if count > _SHOWN else ""
+        raise DataError(
+            f"{path} has the label {highest}, but there are {count} classes, for labels 0 to "
+            f"{count - 1}: {', '.join(classes[:_SHOWN])}{more}"
+        )
+    if lowest == 1 and highest == count - 1:
+        note = (
+            f"{path}: its labels go from 1 to {highest} and were taken to count from 0: 1 is "
+            f"{classes[1]!r}, and no sample is {classes[0]!r}"
+        )
+        found = replace(found, notes=(*found.notes, note))
+    return replace(found, classes=classes)
+
+
+def _never_learned(found: DataSet, path: object) -> tuple[str, ...]:
+    """Labels that no training sample has, but another part: often one that counts otherwise."""
+    if not isinstance(found.train, tuple):
+        return ()
+    strange = np.setdiff1d(_present(found), found.train[1])
+    if not len(strange):
+        return ()
+    listed = ", ".join(map(str, strange[:_SHOWN])) + (", …" if len(strange) > _SHOWN else "")
+    return (
+        f"{path}: no training sample has the label {listed}, but samples of the other parts do: "
+        "nothing can be learned about it; look whether all parts count their classes alike",
+    )
 
 
 def _present(found: DataSet) -> np.ndarray:

@@ -32,6 +32,18 @@ _FOREIGN = frozenset(
     )
 )
 
+_LEFT_BEHIND = frozenset(("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"))
+"""Folders that archives, servers and systems put beside one's own: as good as hidden."""
+
+_INPUTS = frozenset(("image", "images", "img", "imgs", "input", "inputs"))
+_ANSWERS = frozenset(
+    (
+        *("mask", "masks", "label", "labels", "annotation", "annotations", "segmentation"),
+        *("segmentations", "gt", "ground_truth", "groundtruth", "target", "targets"),
+    )
+)
+"""What stands beside images where each has a map or boxes of its own."""
+
 _NAMED = 3  # folders in a message
 
 
@@ -65,7 +77,7 @@ def listed(root: Path, classes: Sequence[str] | None) -> Listing:
     Raises:
         FileError: a folder is not there, or cannot be read.
         DataError: no class, a class without images, a folder that is not among the classes, or one
-            folder alone that holds folders of images.
+            folder alone that holds folders of images, or folders that are hardly classes.
     """
     folders = folders_in(root)
     notes = _looked_at(root, folders) if classes is None else ()
@@ -97,11 +109,19 @@ def listed(root: Path, classes: Sequence[str] | None) -> Listing:
 
 
 def _looked_at(root: Path, folders: Sequence[Path]) -> tuple[str, ...]:
-    """Whether the classes lie a level deeper, as far as one can see.
+    """Whether the classes lie a level deeper, as far as one can see, or are none.
 
     Raises:
-        DataError: there is one folder alone, and folders of images in it.
+        DataError: there is one folder alone, and folders of images in it; or one of images and one
+            of maps.
     """
+    lower = {folder.name.lower() for folder in folders}
+    if lower & _INPUTS and lower & _ANSWERS and lower <= _INPUTS | _ANSWERS:
+        raise DataError(
+            f"{root} has {' and '.join(folder.name for folder in folders)}, which are hardly "
+            "classes: images with a map or boxes for each are for segmentation or detection, for "
+            "which there is no loss yet; pass classes= if they are classes"
+        )
     inner = innermost(root)
     if inner != root:
         told = ", ".join(folder.name for folder in folders_in(inner)[:_NAMED])
@@ -165,7 +185,11 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     """What is in a folder by name, without what is hidden."""
     try:
         with os.scandir(folder) as entries:
-            seen = [entry for entry in entries if not entry.name.startswith(".")]
+            seen = [
+                entry
+                for entry in entries
+                if not entry.name.startswith(".") and entry.name not in _LEFT_BEHIND
+            ]
     except OSError as cause:
         raise FileError(f"cannot read the folder {folder}: {cause.strerror or cause}") from cause
     return sorted(seen, key=lambda entry: entry.name)

@@ -19,7 +19,7 @@ __all__ = ["PARTS", "Parts", "classes_within", "no_parts", "parts_of"]
 PARTS = ("train", "validation", "test")
 
 _WORDS: Mapping[str, str] = {
-    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("train", "training", "trainval"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "validation"),
     **dict.fromkeys(("dev", "devel", "development", "eval", "evaluation"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
@@ -58,6 +58,8 @@ def parts_of(root: Path) -> Parts:
     named = _named(folders)
     beside = [folder for folder in folders if folder not in named]
     train = next((folder for folder, part in named.items() if part == "train"), None)
+    if not named:
+        _classes_indeed(root, folders)
     if train is None or not folders_in(train) or (has_images(train) and beside):
         if named and not beside:
             raise DataError(_no_classes(root, named, train))
@@ -161,6 +163,26 @@ def _no_classes(root: Path, named: Mapping[Path, str], train: Path | None) -> st
     )
 
 
+def _classes_indeed(root: Path, folders: Sequence[Path]) -> None:
+    """Check that folders whose names are no parts are no data sets with parts of their own.
+
+    Raises:
+        DataError: they are.
+    """
+    if len(folders) < 2:
+        return
+    inside = [set(_named(folders_in(folder)).values()) for folder in folders]
+    if all(len(parts) > 1 and "train" in parts for parts in inside):
+        first, second = folders[:2]
+        told = ", ".join(folder.name for folder in folders_in(first))
+        raise DataError(
+            f"{root} has {first.name}, {second.name} and in each of them {told}: as classes they "
+            f"would mix what is for training with what is not; open one, such as {first} (--data "
+            f"{first}), if it is a data set, or put the classes into {told}; pass classes= if all "
+            "images in them are to train"
+        )
+
+
 def _passed_over(root: Path, beside: Sequence[Path], named: Mapping[Path, str]) -> list[str]:
     """Notes about pictures that belong to no part.
 
@@ -179,8 +201,8 @@ def _passed_over(root: Path, beside: Sequence[Path], named: Mapping[Path, str]) 
     notes = []
     if held:
         notes.append(
-            f"{root}: {told} was passed over, since it is neither for training nor for validation "
-            f"or testing; put it into {train} if it is a class"
+            f"{root}: {told} {'was' if len(held) == 1 else 'were'} passed over, being neither for "
+            f"training nor for validation or testing; put what is a class into {train}"
         )
     if loose := pictures(root):
         notes.append(

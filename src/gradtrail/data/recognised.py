@@ -150,14 +150,14 @@ def _from_parts(parts: Parts, asked: Asked) -> DataSet:
 
     notes = list(parts.notes)
     opened: dict[str, ImageFolder] = {}
-    size = asked.pair
+    usual: tuple[int, int, int] | None = None
     for part, path in parts.folders.items():
         inner, told = classes_within(path, asked.classes or ())
-        folder = opened[part] = ImageFolder.unsaid(inner, asked, size)
+        folder = opened[part] = ImageFolder.unsaid(inner, asked, usual)
         if part == "train":
-            size = folder.shape[1:]
-            asked = replace(asked, classes=folder.classes, channels=folder.shape[0])
-            asked = replace(asked, size=size) if folder.fitted else asked
+            usual = folder.shape
+            asked = replace(asked, classes=folder.classes)
+            asked = replace(asked, size=usual[1:]) if folder.fitted else asked
         notes += (*told, *folder.notes)
     train = opened["train"]
     kind = f"folders of images: {', '.join(path.name for path in parts.folders.values())}"
