@@ -10,7 +10,6 @@ import numpy as np
 from ..engines import SampleGradients
 from ..equation import Equation
 from ..errors import ArgumentError
-from ..tables import Table
 
 # What answers a question is imported when the question is asked.
 if TYPE_CHECKING:
@@ -98,6 +97,8 @@ class SideArrays(Mapping[str, np.ndarray]):
         return line if len(line) <= _LINE else "{" + ",\n ".join(texts) + "}"
 
     def _repr_html_(self) -> str:
+        from ..tables import Table
+
         return Table((), ("name", "shape", "layer"), self._step.listed(self.side)).html()
 
 

@@ -14,7 +14,6 @@ from ..errors import ArgumentError
 from ..layers import Loss
 from ..layers.base import flags, seeded
 from ..layers.losses import loss_for
-from ..tables import Table
 from .sides import Gradients, Values
 
 # What answers a question is imported when the question is asked.
@@ -194,6 +193,8 @@ class Trace:
         return f"Trace(loss={self.loss:.6g}, {len(self.value)} values, {len(self.grad)} gradients)"
 
     def _repr_html_(self) -> str:
+        from ..tables import Table
+
         gradients = set(self._step.names("grad"))
         listed = self._step.listed("value")
         rows = [(*row, "yes" if row[0] in gradients else "") for row in listed]
