@@ -28,6 +28,7 @@ from PIL import Image
 from tails import beginning
 
 import gradtrail as gt
+from gradtrail import forking
 from gradtrail.data import pillow
 from gradtrail.data.store import Pool
 from gradtrail.engines.cpu import llvm, running, warping
@@ -296,19 +297,60 @@ meeting.go.wait(30)
 ANSWER = 42
 """
 
+NEEDS = """
+def answer():
+    import slowly
 
-def test_a_fork_waits_for_a_module_that_another_thread_imports(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As a thread that trains does at its first step; its lock stayed locked in the child."""
-    (tmp_path / "slow.py").write_text(SLOW)
-    meeting = types.SimpleNamespace(begun=threading.Event(), go=threading.Event())
-    monkeypatch.setitem(sys.modules, "meeting", meeting)
+    return slowly.ANSWER
+"""
+
+
+@pytest.fixture
+def meeting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[types.SimpleNamespace]:
+    """What a module that imports slowly waits for; such modules lie here and in the package."""
+    (tmp_path / "slowly.py").write_text(SLOW)
+    (tmp_path / "needs.py").write_text(NEEDS)
+    held = types.SimpleNamespace(begun=threading.Event(), go=threading.Event())
+    monkeypatch.setitem(sys.modules, "meeting", held)
     monkeypatch.setattr(gt, "__path__", [*gt.__path__, str(tmp_path)])
-    importer = threading.Thread(target=importlib.import_module, args=("gradtrail.slow",))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield held
+    for name in ("slowly", "gradtrail.slowly", "gradtrail.needs"):
+        sys.modules.pop(name, None)
+
+
+@contextmanager
+def begun_elsewhere(meeting: types.SimpleNamespace, work: Callable[[], object]) -> Iterator[None]:
+    """A thread is in the midst of it; it goes on a little after the fork has begun to wait."""
+    importer = threading.Thread(target=work)
     importer.start()
     assert meeting.begun.wait(30)
-    threading.Timer(0.1, meeting.go.set).start()
-    assert forked(lambda: importlib.import_module("gradtrail.slow").ANSWER == 42) == "right"
-    importer.join()
-    del sys.modules["gradtrail.slow"]
+    later = threading.Timer(0.1, meeting.go.set)
+    later.start()
+    try:
+        yield
+    finally:
+        meeting.go.set()
+        importer.join()
+        later.join()
+
+
+@pytest.mark.parametrize("module", ["gradtrail.slowly", "gradtrail.needs"])
+def test_a_fork_waits_for_what_another_thread_imports_for_us(
+    module: str, meeting: types.SimpleNamespace
+) -> None:
+    """As a thread that trains does at its first step; a lock stayed locked in the child."""
+
+    def answer() -> int:
+        found = importlib.import_module(module)
+        return found.ANSWER if hasattr(found, "ANSWER") else found.answer()
+
+    with begun_elsewhere(meeting, answer):
+        assert forked(lambda: answer() == 42) == "right"
+
+
+def test_a_fork_does_not_wait_for_what_others_import(meeting: types.SimpleNamespace) -> None:
+    """A program that is a module may run for ever, and use this package meanwhile."""
+    with begun_elsewhere(meeting, lambda: importlib.import_module("slowly")):
+        assert not forking._imported_elsewhere()
+        assert forked(lambda: NET is not None) == "right"

@@ -4,7 +4,8 @@ A fork copies all of the memory and one thread. A lock that another thread held 
 locked in the child for ever, and what that thread was about to do is done by nobody. So whoever
 holds locks, threads or what is said of them makes them in a method and hands it to `renewed`: it is
 called at once, and again in every forked child. What belongs to a library that knows nothing of
-forks is guarded by a lock from `held_over_forks` instead: a fork waits until nobody is inside.
+forks is guarded by a lock from `held_over_forks` instead: a fork waits until nobody is inside. And
+it waits while another thread imports, as long as it is for us.
 
 Systems without fork never call any of this.
 """
@@ -18,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import cached_property
-from types import MethodType
+from types import FrameType, MethodType
 from weakref import finalize, ref
 
 __all__ = ["held_over_forks", "renewed"]
@@ -74,13 +75,29 @@ def _before() -> None:
 
 
 def _imported_elsewhere() -> bool:
-    """Whether another thread is importing a module of ours: its lock would stay locked for ever.
+    """Whether another thread is importing for us: its lock would stay locked for ever.
 
-    Python renews the lock of all imports in a child, but not those of single modules.
+    Python renews the lock of all imports in a child, but not those of single modules. What others
+    import is theirs to wait for: a program may be a module that runs as long as the process.
     """
     locks = getattr(sys.modules.get("_frozen_importlib"), "_module_locks", {})
-    held = [made() for name, made in list(locks.items()) if _is_ours(name)]
-    return any(getattr(lock, "owner", None) not in (None, threading.get_ident()) for lock in held)
+    owners = [(name, getattr(made(), "owner", None)) for name, made in list(locks.items())]
+    me, frames = threading.get_ident(), sys._current_frames()
+    return any(
+        owner not in (None, me) and (_is_ours(name) or _began_here(frames.get(owner)))
+        for name, owner in owners
+    )
+
+
+def _began_here(frame: FrameType | None) -> bool:
+    """Whether a thread stands within an import that a module of ours asked for."""
+    importing = False
+    while frame is not None:
+        if importing and _is_ours(frame.f_globals.get("__name__")):
+            return True
+        importing = importing or frame.f_code.co_filename.startswith("<frozen importlib")
+        frame = frame.f_back
+    return False
 
 
 def _is_ours(module: object) -> bool:
