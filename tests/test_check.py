@@ -88,6 +88,29 @@ def test_nothing_is_changed(small, batch) -> None:
         np.testing.assert_array_equal(array, before[name])
 
 
+# -- what is not finite ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_a_step_that_is_not_finite_is_named_and_not_compared(value: float) -> None:
+    """∞ − ∞ was one of NumPy's warnings, and NaN "but the reference engine's nan"."""
+    net = gt.Network((1, 2), [gt.Flatten(), gt.Linear(2), gt.Linear(2)], dtype=np.float64)
+    for weights in net.parameters.values():
+        weights[...] = value
+    named = "fc2.output" if value == 1e300 else "fc1.weight"
+    with pytest.raises(gt.NonFiniteError, match=rf"^check_gradients: {named}\[0, 0\] of layer"):
+        gt.check_gradients(net, np.ones((3, 1, 2)), [0, 1, 0])
+
+
+def test_a_difference_that_leaves_the_range_of_float64_gives_no_warning() -> None:
+    """The loss is 0, and ∞ for a weight of 1e-5."""
+    net = gt.Network((1,), [gt.Linear(1, bias=False)], dtype=np.float64)
+    net.parameters["fc1.weight"][...] = 0.0
+    samples, labels = np.full((1, 1), 1e160), np.zeros((1, 1))
+    with pytest.raises(gt.GradientError, match=r"\[0, 0\] is 0, but the central difference nan"):
+        gt.check_gradients(net, samples, labels, loss=gt.MeanSquaredError())
+
+
 # -- float32: what rounding alone does is no mistake ---------------------------------------------
 
 

@@ -10,7 +10,13 @@ if TYPE_CHECKING:
     from ..engines import Computed
     from ..equation import System
 
-__all__ = ["describe"]
+__all__ = ["all_finite", "describe"]
+
+
+def all_finite(computed: Computed) -> bool:
+    """Whether no array of a step holds a NaN or an infinity."""
+    arrays = (*computed.values.values(), *computed.gradients.values())
+    return all(bool(np.isfinite(array).all()) for array in arrays)
 
 
 def describe(system: System, computed: Computed, samples: np.ndarray | None = None) -> str:
