@@ -21,6 +21,7 @@ from .layers.base import Draws, positive, seeded
 from .layers.branches import chain
 from .layers.initialization import initial
 from .named_arrays import NamedArrays
+from .pinned import pinned
 from .samples import checked_samples
 from .streams import Drawn
 
@@ -276,7 +277,8 @@ class Network:
             runs.predict(self, taken(at, min(at + batch_size, len(x))))
             for at in range(0, len(x), batch_size)
         ]
-        return np.concatenate(parts).astype(self.dtype, copy=False)
+        with np.errstate(over="ignore"):  # beyond float32 is infinity on either engine
+            return np.concatenate(parts).astype(self.dtype, copy=False)
 
     def _taken(self, x: Any) -> Callable[[int, int], np.ndarray]:
         """How to get at some of the samples, checked, as this network takes them.
@@ -289,8 +291,9 @@ class Network:
         if isinstance(x, Images):
             x.check_shape(self.input_shape, "x")
             return lambda begin, end: x.numbers(begin, end).astype(self.dtype, copy=False)
-        samples = self.checked(x)
-        return lambda begin, end: samples[begin:end]
+        samples = self.checked(x).view()
+        held = pinned(samples)  # from one batch to the next
+        return lambda begin, end, _held=held: samples[begin:end]
 
     def explain(
         self, layer: str, *, loss: Loss | None = None, engine: str | Engine | None = None

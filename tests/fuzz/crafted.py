@@ -120,4 +120,5 @@ def changed_arrays(arrays: Arrays, draw: random.Random) -> None:
                 with np.errstate(over="ignore"):
                     array.flat[draw.randrange(array.size)] = value
             elif array.size and np.isfinite(value) and abs(value) < 2**63:
-                array.flat[draw.randrange(array.size)] = int(value)
+                wrapped = np.int64(value).astype(array.dtype)  # which may be narrower by now
+                array.flat[draw.randrange(array.size)] = wrapped

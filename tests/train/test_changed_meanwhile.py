@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
+from gradtrail.engines.reference import Reference
 from gradtrail.layers import Loss
 from gradtrail.train import Observer, Seen
 
@@ -83,9 +84,37 @@ def test_samples_of_another_shape_meanwhile_are_read_as_before(engine: str) -> N
     x, y = data()
     meddling = Meddling(lambda: setattr(x, "shape", (5, 10 * SHAPE[0], *SHAPE[1:])))
     assert trained(plain(), (x, y), engine=engine, log=[meddling]).losses == expected
-    refused = Meddling(lambda: x.resize((1, *x.shape[1:])))
-    with pytest.raises(ValueError, match="cannot resize an array that references or is referenced"):
-        trained(plain(), (x.reshape(-1, *SHAPE), y), engine=engine, log=[refused])
+
+
+@pytest.mark.parametrize("checked", [True, False])
+@pytest.mark.parametrize("settings", [{}, {"augment": gt.Augment(flip=0.5)}], ids=str)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_memory_of_samples_stays_while_it_is_read(
+    engine: str, settings: dict[str, Any], checked: bool
+) -> None:
+    """Also where they are a view of what somebody gives back without asking who reads it."""
+    x, y = data()
+    refused = Meddling(lambda: x.resize((1, *x.shape[1:]), refcheck=checked))
+    for given in (x, x[:], x.reshape(-1, 1, *SHAPE)[:, 0]):
+        with pytest.raises(ValueError, match="cannot resize an array that references or is refe"):
+            trained(plain(), (given, y), engine=engine, log=[refused], **settings)
+    del given
+    x.resize((1, *x.shape[1:]), refcheck=False)  # nobody reads it any more
+    assert x.shape == (1, *SHAPE)
+
+
+def test_the_memory_of_samples_stays_while_they_are_predicted() -> None:
+    """From one batch to the next; an engine that resizes stands for another thread."""
+    x, _ = data()
+
+    class Resizing(Reference):
+        def predict(self, network: gt.Network, part: np.ndarray) -> np.ndarray:
+            with pytest.raises(ValueError, match="cannot resize"):
+                x.resize((1, *x.shape[1:]), refcheck=False)
+            return super().predict(network, part)
+
+    net = plain()
+    assert len(net.predict(x, batch_size=16, engine=Resizing())) == len(x)
 
 
 class Strange(Loss):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DataError
+from ..pinned import pinned
 
 if TYPE_CHECKING:
     from ..layers import Loss
@@ -25,8 +26,8 @@ class Samples:
     """Data to learn from, checked: samples, labels, and the loss that compares them.
 
     Labels are copied: engines read classes and targets by address, so what is read must be what was
-    checked, whatever a caller does to the array meanwhile. Samples are read where they lie, and no
-    value of theirs leads anywhere else.
+    checked, whatever a caller does to the array meanwhile. Samples are read where they lie, and stay
+    there; no value of theirs leads anywhere else.
 
     Args:
         x: (M, C, H, W), C-contiguous.
@@ -40,6 +41,7 @@ class Samples:
 
     def __init__(self, x: np.ndarray, y: np.ndarray, loss: Loss, outputs: tuple[int, ...]) -> None:
         self.x, self.y, self.loss, self.outputs = x, y, loss, outputs
+        self._pinned = pinned(x)
 
     @classmethod
     def of(cls, network: Network, data: Any, loss: Loss, name: str = "data") -> Samples:
@@ -114,7 +116,7 @@ def copied_labels(labels: Any) -> np.ndarray:
 def contiguous_view(x: np.ndarray) -> np.ndarray:
     """Samples C-contiguous, the same memory where they are so: with a shape of its own.
 
-    A caller's `x.shape = …` changes only the caller's array, and NumPy refuses its `x.resize(…)`.
+    A caller's `x.shape = …` changes only the caller's array.
     """
     return np.ascontiguousarray(x).view()
 
