@@ -11,8 +11,10 @@ from PIL import Image
 
 import gradtrail as gt
 from gradtrail.cli import main
-from gradtrail.notebook import tell, visible
+from gradtrail.errors import warn
+from gradtrail.notebook import tell
 from gradtrail.tables import Table
+from gradtrail.visible import escaped, visible
 
 EVIL = "red\x1b[31m\x1b]0;title\x07"
 
@@ -65,3 +67,32 @@ def test_errors_and_tables_in_python(folder: Path) -> None:
     net = gt.Network((1, 8, 8), [gt.Flatten(), gt.Linear(2)], seed=0)
     x, y = images.read(np.arange(12)) / np.float32(255), np.arange(12) % 2
     assert "\x1b" not in str(gt.confusion(net, (x, y), classes=images.classes))
+
+
+def test_an_error_and_a_warning_write_them_out(tmp_path: Path) -> None:
+    """What nobody catches is printed by Python itself."""
+    with pytest.raises(gt.FileError) as caught:
+        gt.load(tmp_path / EVIL)
+    assert str(caught.value).startswith("cannot read ")
+    assert str(caught.value).endswith(r"red\x1b[31m\x1b]0;title\x07: there is no such file")
+    assert str(gt.UnknownNameError("no \u202eshe")) == r"no \u202eshe"
+    with pytest.warns(gt.GradtrailWarning, match=r"^of red\\x1b\[31m"):
+        warn(f"of {EVIL}")
+
+
+def test_pages_and_tables_of_notebooks_write_them_out(tmp_path: Path) -> None:
+    assert escaped("<b>\x1b[31m\u202e'") == r"&lt;b&gt;\x1b[31m\u202e&#x27;"
+    table = Table((EVIL,), (EVIL, ">n"), [(EVIL, "1")], (EVIL,))
+    assert "\x1b" not in table.html()
+    assert table.html().count(r"red\x1b[31m") == 4
+
+
+def test_a_report_writes_them_out(folder: Path, tmp_path: Path) -> None:
+    run = str(tmp_path / "run")
+    trained = ["train", "--model", "digits-cnn", "--data", str(folder), "--out", run, "--quiet"]
+    for command in ([*trained, "--epochs", "1"], ["report", run]):
+        answer = CliRunner().invoke(main, command)
+        assert answer.exit_code == 0, answer.output
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "\x1b" not in page
+    assert r"red\x1b[31m" in page

@@ -12,10 +12,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
 from typing import Any, final
 
 from .notebook import Output, in_notebook, is_terminal, tell
+from .visible import escaped
 
 __all__ = ["Bar", "Line", "bar", "duration", "folded", "showing"]
 
@@ -233,13 +233,13 @@ class _Notebook(_Surface):
         share = "" if line.share is None else f' value="{line.share:.4f}"'
         percent = "" if line.share is None else f"{_percent(line.share)} %"
         behind = _joined(percent, line.time, *line.parts)
-        self._write(line, f"{escape(line.head)} <progress{share}></progress> {escape(behind)}")
+        self._write(line, f"{escaped(line.head)} <progress{share}></progress> {escaped(behind)}")
 
     def say(self, parts: tuple[str, ...]) -> None:
         tell(_joined(*parts))
 
     def close(self, line: Line) -> None:
-        self._write(line, escape(line.text(_PLAIN)))
+        self._write(line, escaped(line.text(_PLAIN)))
 
     def _write(self, line: Line, html: str) -> None:
         style = "font-family: monospace; white-space: pre-wrap"

@@ -26,6 +26,8 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
+from .visible import visible
+
 __all__ = [
     "ArgumentError",
     "DataError",
@@ -48,6 +50,9 @@ _PACKAGE = str(Path(__file__).parent)
 
 class GradtrailError(Exception):
     """The root of the tree: catch this to catch whatever gradtrail refuses."""
+
+    def __str__(self) -> str:  # names in it come from outside, and a traceback goes to a terminal
+        return visible(super().__str__())
 
 
 class EquationError(GradtrailError, ValueError):
@@ -80,7 +85,7 @@ class UnknownNameError(GradtrailError, KeyError):
     """A name that no array, layer or architecture has; the message lists near ones."""
 
     def __str__(self) -> str:  # KeyError would print the quoted repr
-        return str(self.args[0]) if self.args else ""
+        return visible(str(self.args[0])) if self.args else ""
 
 
 class GradientError(GradtrailError, AssertionError):
@@ -116,7 +121,7 @@ def warn(sentence: str) -> None:
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
-    warnings.warn(sentence, GradtrailWarning, stacklevel=level)
+    warnings.warn(visible(sentence), GradtrailWarning, stacklevel=level)
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:

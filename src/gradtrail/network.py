@@ -292,8 +292,7 @@ class Network:
             x.check_shape(self.input_shape, "x")
             return lambda begin, end: x.numbers(begin, end).astype(self.dtype, copy=False)
         samples = self.checked(x).view()
-        held = pinned(samples)  # from one batch to the next
-        return lambda begin, end, _held=held: samples[begin:end]
+        return partial(_some, samples, pinned(samples))
 
     def explain(
         self, layer: str, *, loss: Loss | None = None, engine: str | Engine | None = None
@@ -564,3 +563,8 @@ def _loss_node(kind: str, declaration: Declaration, prediction: str) -> Node:
     tied |= {letter: f"{LOSS}.{name}" for letter, name in named.items()}
     tied[equation.target.array] = LOSS
     return Node(LOSS, kind, equation, tuple(tied.items()), declaration.sources)
+
+
+def _some(samples: np.ndarray, _held: object, begin: int, end: int) -> np.ndarray:
+    """Some samples, which stay where they are from one batch to the next."""
+    return samples[begin:end]

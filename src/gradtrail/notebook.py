@@ -6,12 +6,13 @@ output there.
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, TextIO, final
+
+from .visible import visible
 
 __all__ = [
     "Output",
@@ -21,7 +22,6 @@ __all__ = [
     "is_terminal",
     "shell",
     "tell",
-    "visible",
 ]
 
 
@@ -45,18 +45,6 @@ def is_terminal(stream: TextIO | None) -> bool:
         return stream is not None and stream.isatty()
     except ValueError:
         return False
-
-
-_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Characters that move the cursor, change colours or turn the order of others about."""
-
-
-def visible(text: str) -> str:
-    r"""A text whose control characters are written out, such as `\x1b`.
-
-    Names of files and classes come from outside, and a terminal does what such characters say.
-    """
-    return _COMMANDS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def tell(line: str) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
 from .table_text import page_width, wrapped, written
 from .tables import ranges_text
+from .visible import escaped
 
 if TYPE_CHECKING:
     from .plan import Plan, PlanRow
@@ -83,15 +83,15 @@ def _sum(plan: Plan) -> str:
 
 def plan_html(plan: Plan) -> str:
     """The table as HTML without scripts or styles from elsewhere."""
-    head = "".join(f"<th>{escape(h.lstrip('>'))}</th>" for h in _HEAD)
+    head = "".join(f"<th>{escaped(h.lstrip('>'))}</th>" for h in _HEAD)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(c)}</td>" for c in _cells(row)) + "</tr>"
+        "<tr>" + "".join(f"<td>{escaped(c)}</td>" for c in _cells(row)) + "</tr>"
         for row in plan.rows
     )
-    foot = "".join(f"<th>{escape(c)}</th>" for c in _totals(plan))
-    notes = "".join(f"<li>{escape(note)}</li>" for note in _notes(plan))
+    foot = "".join(f"<th>{escaped(c)}</th>" for c in _totals(plan))
+    notes = "".join(f"<li>{escaped(note)}</li>" for note in _notes(plan))
     return (
-        f"<table><caption>{escape(_title(plan))}</caption><thead><tr>{head}</tr></thead>"
+        f"<table><caption>{escaped(_title(plan))}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody><tfoot><tr>{foot}</tr></tfoot></table>"
         + (f"<ul>{notes}</ul>" if notes else "")
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from .figures import figure, saved, show_image
 from .tables import ranges_text
+from .visible import escaped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,10 +78,10 @@ def _along(reach: Reach, name: str) -> str:
 
 def reach_html(reach: Reach) -> str:
     """The sentence, and a table of the positions on each axis."""
-    lines = "".join(f"<p>{escape(line)}</p>" for line in reach_text(reach).splitlines())
+    lines = "".join(f"<p>{escaped(line)}</p>" for line in reach_text(reach).splitlines())
     names = reach.axes or [f"axis {axis}" for axis in range(len(reach.shape))]
     rows = "".join(
-        f"<tr><td>{name}</td><td>{escape(ranges_text(reach.along(axis)))}</td>"
+        f"<tr><td>{name}</td><td>{escaped(ranges_text(reach.along(axis)))}</td>"
         f'<td style="text-align:right">{len(reach.along(axis)):,} of {size:,}</td></tr>'
         for axis, (name, size) in enumerate(zip(names, reach.shape, strict=True))
     )

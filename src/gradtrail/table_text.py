@@ -14,7 +14,8 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 
-from .notebook import is_terminal, visible
+from .notebook import is_terminal
+from .visible import visible
 
 __all__ = ["page_width", "wrapped", "written"]
 

@@ -6,10 +6,9 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
-from .notebook import visible
 from .table_text import page_width, written
+from .visible import escaped, visible
 
 __all__ = ["Shown", "Table", "number", "percent", "ranges_text"]
 
@@ -40,13 +39,13 @@ class Table:
 
     def html(self) -> str:
         """As HTML without scripts or styles from elsewhere."""
-        head = "".join(f"<th>{escape(h.lstrip('>'))}</th>" for h in self.heads)
+        head = "".join(f"<th>{escaped(h.lstrip('>'))}</th>" for h in self.heads)
         rows = "".join(
             "<tr>" + "".join(_cell(h, c) for h, c in zip(self.heads, row, strict=True)) + "</tr>"
             for row in self.rows
         )
-        above = "".join(f"<p>{escape(line)}</p>" for line in self.above)
-        below = "".join(f"<p>{escape(line)}</p>" for line in self.below)
+        above = "".join(f"<p>{escaped(line)}</p>" for line in self.above)
+        below = "".join(f"<p>{escaped(line)}</p>" for line in self.below)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         return f"<div>{above}{table if self.rows else ''}{below}</div>"
 
@@ -73,7 +72,7 @@ class Shown(ABC):
 
 def _cell(head: str, text: str) -> str:
     style = ' style="text-align:right"' if head.startswith(">") else ""
-    return f"<td{style}>{escape(text)}</td>"
+    return f"<td{style}>{escaped(text)}</td>"
 
 
 def number(value: float, digits: int = 4) -> str:

@@ -14,7 +14,8 @@ CORE = "gradtrail.equation"
 
 # What each part may import, in the order data flows. A part is a folder or a file of the package.
 ALLOWED = {
-    "errors": (),
+    "visible": (),
+    "errors": ("visible",),
     "equation": ("errors",),
     "streams": (),
     "class_names": ("errors",),
@@ -24,20 +25,18 @@ ALLOWED = {
     "layers": ("equation", "errors", "streams"),
     "samples": ("errors",),
     "field": ("equation", "errors"),
-    "notebook": (),
-    "bars": ("notebook",),
+    "notebook": ("visible",),
+    "bars": ("notebook", "visible"),
     "figures": ("errors", "notebook", "optional"),
     "optional": ("errors",),
     "plan": ("equation", "errors", "field", "layers"),
-    "plan_view": ("table_text", "tables"),
+    "plan_view": ("table_text", "tables", "visible"),
     "reach": ("equation", "errors"),
-    "reach_view": ("figures", "tables"),
-    "table_text": ("notebook",),
-    "tables": ("notebook", "table_text"),
+    "reach_view": ("figures", "tables", "visible"),
+    "table_text": ("notebook", "visible"),
+    "tables": ("notebook", "table_text", "visible"),
     "named_arrays": ("errors",),
-    "network": (
-        *("equation", "errors", "layers", "named_arrays", "pinned", "samples", "streams"),
-    ),
+    "network": (*("equation", "errors", "layers", "named_arrays", "pinned", "samples", "streams"),),
     "architecture": ("equation", "errors", "layers", "network"),
     "files": ("architecture", "errors", "streams"),
     "data": (
@@ -60,7 +59,7 @@ ALLOWED = {
     ),
     "report": (
         *("data", "engines", "errors", "figures", "files", "layers"),
-        *("network", "runs", "trace", "train"),
+        *("network", "runs", "trace", "train", "visible"),
     ),
     "interop": (
         *("architecture", "data", "engines", "equation", "errors"),
@@ -69,7 +68,7 @@ ALLOWED = {
     "sklearn": ("errors", "interop"),
     "explore": (
         *("data", "engines", "equation", "errors", "files", "forking"),
-        *("layers", "network", "notebook", "optional", "plan", "trace", "train"),
+        *("layers", "network", "notebook", "optional", "plan", "trace", "train", "visible"),
     ),
     "cli": ("",),
     "__main__": ("cli",),

@@ -16,8 +16,8 @@ import click
 from ..architecture import ARCHITECTURES, architecture
 from ..errors import ArgumentError, GradtrailError, GradtrailWarning
 from ..network import Network
-from ..notebook import visible
 from ..runs.opening import network_from_file
+from ..visible import visible
 
 __all__ = ["STOPPED", "network_of", "one_error", "said", "shape_of", "size_of", "words"]
 

@@ -26,8 +26,8 @@ class Samples:
     """Data to learn from, checked: samples, labels, and the loss that compares them.
 
     Labels are copied: engines read classes and targets by address, so what is read must be what was
-    checked, whatever a caller does to the array meanwhile. Samples are read where they lie, and stay
-    there; no value of theirs leads anywhere else.
+    checked, whatever a caller does to the array meanwhile. Samples are read where they lie, and
+    stay there; no value of theirs leads anywhere else.
 
     Args:
         x: (M, C, H, W), C-contiguous.

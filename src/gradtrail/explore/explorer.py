@@ -6,7 +6,6 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from ..layers.labels import check_number
 from ..layers.losses import loss_for
 from ..notebook import in_notebook, shell, tell
 from ..trace import Trace, trace
+from ..visible import escaped
 from .page import saved
 from .samples import usual_samples
 from .session import Session
@@ -195,7 +195,7 @@ class Explorer:
             try:
                 return frame(self._page(), self.session.title)
             except DataError as cause:
-                return f"<p>{escape(str(cause))}</p>"
+                return f"<p>{escaped(str(cause))}</p>"
         return None
 
     def _repr_mimebundle_(self, **wanted: Any) -> Any:
@@ -208,7 +208,7 @@ class Explorer:
         except MissingPackageError:
             return plain | {"text/html": self._repr_html_()}
         except DataError as cause:
-            return plain | {"text/html": f"<p>{escape(str(cause))}</p>"}
+            return plain | {"text/html": f"<p>{escaped(str(cause))}</p>"}
 
 
 def explore_trace(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from html import escape
 from math import prod
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from ..trace.ranking import Ranked
 from ..train import Confusion, History
 from ..train.metrics import confusion
 from ..train.misclassified import mistakes
+from ..visible import escaped
 from .pictures import as_pixels, curves, filters, picture
 from .style import PAGE, STYLE
 
@@ -76,7 +76,7 @@ def report(folder: Path, *, progress: bool = False) -> str:
         for done, part in enumerate(making, 1):
             parts.append(part())
             bar.to(done)
-    return PAGE.format(title=escape(run.folder.name), style=STYLE, body="\n".join(parts))
+    return PAGE.format(title=escaped(run.folder.name), style=STYLE, body="\n".join(parts))
 
 
 def _parts(run: Run, network: Network, held: Part) -> list[Callable[[], str]]:
@@ -98,16 +98,16 @@ def _parts(run: Run, network: Network, held: Part) -> list[Callable[[], str]]:
         ),
         lambda: _section(*_hardest(network, data.train, run)),
         lambda: _section("The plan", network.plan(course.batch_size)._repr_html_()),
-        lambda: _section("The recipe", f"<pre>{escape(written, quote=False)}</pre>"),
+        lambda: _section("The recipe", f"<pre>{escaped(written, quote=False)}</pre>"),
     ]
 
 
 def _section(title: str, *parts: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>"
+    return f"<section><h2>{escaped(title)}</h2>{''.join(parts)}</section>"
 
 
 def _paragraph(text: str) -> str:
-    return f"<p>{escape(text)}</p>"
+    return f"<p>{escaped(text)}</p>"
 
 
 def _head(run: Run, found: Confusion, judged: str) -> str:
@@ -122,14 +122,14 @@ def _head(run: Run, found: Confusion, judged: str) -> str:
         ("parameters", f"{run.network.plan().parameter_count:,}"),
         ("data", data),
     ]
-    boxes = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in figures)
+    boxes = "".join(f"<div><dt>{escaped(k)}</dt><dd>{escaped(v)}</dd></div>" for k, v in figures)
     notes = []
     if history.interrupted:
         notes.append("The training was interrupted; it can be gone on with.")
     if history.stopped and history.best is not None:
         notes.append(f"It ended early; the weights are those of epoch {history.best + 1}.")
     told = "".join(map(_paragraph, notes))
-    return f"<header><h1>{escape(run.folder.name)}</h1><dl>{boxes}</dl>{told}</header>"
+    return f"<header><h1>{escaped(run.folder.name)}</h1><dl>{boxes}</dl>{told}</header>"
 
 
 def _curves(run: Run, history: History) -> str:
@@ -161,7 +161,7 @@ def _epochs(history: History) -> str:
         text = f"{value:.2%}" if "accuracy" in name else f"{value:.4g}"
         return f'<td class="number">{text}</td>'
 
-    heads = "".join(f"<th>{escape(name)}</th>" for name in ("epoch", *known))
+    heads = "".join(f"<th>{escaped(name)}</th>" for name in ("epoch", *known))
     rows = "".join(
         f'<tr><td class="number">{at + 1}</td>'
         + "".join(cell(name, values[at]) for name, values in known.items())
@@ -177,7 +177,7 @@ def _epochs(history: History) -> str:
 def _matrix(found: Confusion) -> str:
     """The confusion matrix, each cell shaded by its row's share."""
     shares = found.matrix / np.maximum(1, found.support)[:, None]
-    heads = "".join(f"<th><span>{escape(name)}</span></th>" for name in found.classes)
+    heads = "".join(f"<th><span>{escaped(name)}</span></th>" for name in found.classes)
 
     def cell(i: int, j: int) -> str:
         count, share = int(found.matrix[i, j]), float(shares[i, j])
@@ -186,11 +186,11 @@ def _matrix(found: Confusion) -> str:
         light = " light" if i == j and share > 0.5 else ""
         title = f"{found.classes[i]} taken for {found.classes[j]}: {count}"
         text = str(count) if count else ""
-        return f'<td class="number{light}" style="{style}" title="{escape(title)}">{text}</td>'
+        return f'<td class="number{light}" style="{style}" title="{escaped(title)}">{text}</td>'
 
     count = len(found.classes)
     rows = "".join(
-        f"<tr><th>{escape(found.classes[i])}</th>{''.join(cell(i, j) for j in range(count))}</tr>"
+        f"<tr><th>{escaped(found.classes[i])}</th>{''.join(cell(i, j) for j in range(count))}</tr>"
         for i in range(count)
     )
     return (
@@ -202,7 +202,8 @@ def _matrix(found: Confusion) -> str:
 def _gallery(entries: Iterable[tuple[np.ndarray, str]]) -> str:
     """Pictures with a line below each."""
     figures = "".join(
-        f"<figure>{picture(as_pixels(image), text)}<figcaption>{escape(text)}</figcaption></figure>"
+        f"<figure>{picture(as_pixels(image), text)}"
+        f"<figcaption>{escaped(text)}</figcaption></figure>"
         for image, text in entries
     )
     return f'<div class="gallery">{figures}</div>'
@@ -257,7 +258,7 @@ def _health(network: Network, train: Part, loss: kinds.Loss, run: Run) -> list[s
         ("Units that are closed for every image", t.dead()),
         ("Windows whose greatest element is there more than once", t.ties()),
     ):
-        parts.append(f"<h3>{escape(title)}</h3>{overview._repr_html_()}")
+        parts.append(f"<h3>{escaped(title)}</h3>{overview._repr_html_()}")
     return parts
 
 

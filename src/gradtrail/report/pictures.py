@@ -6,13 +6,13 @@ import base64
 import io
 import re
 from collections.abc import Callable
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..figures import figure
 from ..train import History
+from ..visible import escaped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +50,7 @@ def picture(pixels: np.ndarray, title: str = "", size: int = 84) -> str:
     data = base64.b64encode(held.getvalue()).decode()
     zoom = size / max(height, width)
     return (
-        f'<img src="data:image/png;base64,{data}" alt="{escape(title)}" title="{escape(title)}" '
+        f'<img src="data:image/png;base64,{data}" alt="{escaped(title)}" title="{escaped(title)}" '
         f'width="{round(width * zoom)}" height="{round(height * zoom)}">'
     )
 
@@ -153,5 +153,5 @@ def _curve(title: str, draw: Callable[[Axes], None], most: float) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", held.getvalue(), flags=re.DOTALL)
     for colour, name in _COLOURS.items():
         text = text.replace(colour, f"var({name})")
-    label = f'role="img" aria-label="{escape(title)} over the epochs" '
+    label = f'role="img" aria-label="{escaped(title)} over the epochs" '
     return text[text.index("<svg") :].replace("<svg ", f"<svg {label}", 1)
