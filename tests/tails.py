@@ -7,11 +7,14 @@ Where numbers are drawn without an end, GRADTRAIL_SEARCH=1000 makes a search of 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import pytest
 
-__all__ = ["beginning", "searched"]
+__all__ = ["beginning", "firsts", "searched"]
+
+Value = TypeVar("Value")
 
 
 def beginning(count: int, values: Iterable[object]) -> list[object]:
@@ -20,6 +23,16 @@ def beginning(count: int, values: Iterable[object]) -> list[object]:
         value if at < count else pytest.param(value, marks=pytest.mark.long)
         for at, value in enumerate(values)
     ]
+
+
+def firsts(values: Iterable[Value], kind: Callable[[Value], object]) -> list[object]:
+    """Values for `pytest.mark.parametrize`, those behind the first of their kind with the mark."""
+    seen, found = set[object](), []
+    for value in values:
+        known = kind(value) in seen
+        seen.add(kind(value))
+        found.append(pytest.param(value, marks=pytest.mark.long) if known else value)
+    return found
 
 
 def searched(usual: int) -> range:

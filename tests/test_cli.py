@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 import tomllib
@@ -302,7 +301,7 @@ def test_a_training_that_an_infinity_ends_keeps_its_folder(tiny: Path, tmp_path:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of a process are others there")
-@pytest.mark.parametrize("number", beginning(2, range(8)))
+@pytest.mark.parametrize("number", beginning(1, range(8)))
 def test_an_interrupt_as_a_training_begins_leaves_a_whole_run_or_nothing(
     number: int, tmp_path: Path
 ) -> None:
@@ -488,18 +487,14 @@ def test_a_shell_completes_commands_and_options(shell: str) -> None:
     assert script.exit_code == 0
     assert "_GRADTRAIL_COMPLETE" in script.output
     if shell == "bash":
-        words = {"COMP_WORDS": "gradtrail ev", "COMP_CWORD": "1"}
-        environment = {**os.environ, **words, "_GRADTRAIL_COMPLETE": "bash_complete"}
-        command = [
-            sys.executable,
-            "-c",
-            "from gradtrail.cli import main; main(prog_name='gradtrail')",
-        ]
-        found = subprocess.run(command, env=environment, capture_output=True, text=True)
-        assert found.stdout.split() == ["plain,evaluate"]
-        environment |= {"COMP_WORDS": "gradtrail train mn", "COMP_CWORD": "2"}
-        found = subprocess.run(command, env=environment, capture_output=True, text=True)
-        assert found.stdout.split() == ["plain,mnist", "plain,mnist-best", "file,mn"]
+        for typed, place, expected in (
+            ("gradtrail ev", "1", ["plain,evaluate"]),
+            ("gradtrail train mn", "2", ["plain,mnist", "plain,mnist-best", "file,mn"]),
+        ):
+            asked = {"_GRADTRAIL_COMPLETE": "bash_complete", "COMP_WORDS": typed}
+            environment = {**asked, "COMP_CWORD": place}
+            found = CliRunner().invoke(main, env=environment, prog_name="gradtrail")
+            assert found.output.split() == expected
 
 
 def test_a_recipe_that_comes_along_is_found_beside_a_folder_of_its_name(

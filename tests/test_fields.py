@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pytest
-from random_networks import drawn_network
+import random_networks
 from spreading import Element, followed, spread, taken, traced
+from tails import beginning
 
 import gradtrail as gt
 from gradtrail.engines.reference import forward
 from gradtrail.equation import System
 
-NETWORKS = range(200)
+NETWORKS, ALWAYS = range(200), 28
 
 STARTS = 150
 """How many elements of an array a NaN is put into, each by itself."""
+
+
+drawn_network = cache(random_networks.drawn_network)  # nobody here changes one
 
 
 class Picked:
@@ -45,7 +50,7 @@ class Picked:
         return list(dict.fromkeys([*self.some(behind[:-1], count - 1), *behind[-1:]]))
 
 
-@pytest.mark.parametrize("number", NETWORKS)
+@pytest.mark.parametrize("number", beginning(ALWAYS, NETWORKS))
 def test_a_networks_fields_are_where_a_nan_arrives(number: int) -> None:
     net = drawn_network(number)
     system = net.system(1)
@@ -65,7 +70,7 @@ def test_a_networks_fields_are_where_a_nan_arrives(number: int) -> None:
                 assert theirs == reached[:, *at].tolist(), (start, end, at)
 
 
-@pytest.mark.parametrize("number", NETWORKS[::4])
+@pytest.mark.parametrize("number", beginning(ALWAYS // 4, NETWORKS[::4]))
 def test_a_position_without_a_channel_is_all_channels_there(number: int) -> None:
     net = drawn_network(number)
     system = net.system(1)
@@ -96,7 +101,7 @@ def moved_by(net: gt.Network, name: str, element: Element) -> tuple[str, list[El
     return node.output, [tuple(map(int, at[1:])) for at in np.argwhere(changed)]
 
 
-@pytest.mark.parametrize("number", NETWORKS[::2])
+@pytest.mark.parametrize("number", beginning(ALWAYS // 2, NETWORKS[::2]))
 def test_fields_of_parameters(number: int) -> None:
     net = drawn_network(number)
     system = net.system(1)
@@ -113,7 +118,7 @@ def test_fields_of_parameters(number: int) -> None:
                     assert (element in used) == found.mask()[at], (name, element, end, at)
 
 
-@pytest.mark.parametrize("number", NETWORKS)
+@pytest.mark.parametrize("number", beginning(ALWAYS, NETWORKS))
 def test_a_steps_fields_follow_the_recorded_winners(number: int) -> None:
     net = drawn_network(number)
     t = traced(net, 3, training=number % 2 == 0)
@@ -132,7 +137,7 @@ def test_a_steps_fields_follow_the_recorded_winners(number: int) -> None:
                     assert (element in seen) == arrived[end][at], (start, element, end, at)
 
 
-@pytest.mark.parametrize("number", NETWORKS[1::2])
+@pytest.mark.parametrize("number", beginning(ALWAYS // 2, NETWORKS[1::2]))
 def test_a_steps_fields_of_parameters(number: int) -> None:
     net = drawn_network(number)
     t = traced(net, 2, training=number % 4 == 1)

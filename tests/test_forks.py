@@ -97,7 +97,7 @@ def samples(count: int) -> tuple[np.ndarray, np.ndarray]:
     return draw.random((count, 1, 8, 8), dtype=np.float32), draw.integers(0, 3, count)
 
 
-@pytest.mark.parametrize("count", beginning(1, (8, 50)))
+@pytest.mark.parametrize("count", beginning(1, (4, 50)))
 def test_forks_under_load_end_with_the_right_numbers(count: int) -> None:
     """Beside threads that predict, train with moved images and compile, children do all of it."""
     (x, y), shared, engine = samples(40), network(), gt.CPU(threads=2)

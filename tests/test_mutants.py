@@ -199,7 +199,9 @@ def test_the_comparison_with_pytorch_catches(name: str) -> None:
                 assert_all_close(wrong, right, FLOAT64)
             except AssertionError:
                 caught += 1
-    assert caught >= 2
+            if caught == 2:
+                break
+    assert caught == 2
 
 
 def test_ones_as_upstream_gradient_would_miss_the_flipped_delta() -> None:

@@ -23,18 +23,26 @@ from gradtrail.data.splitting import held_out
 from gradtrail.interop.sklearn.settings import threads_for
 from gradtrail.sklearn import CNNClassifier, CNNRegressor
 
-
-def with_tails(checks: pytest.MarkDecorator) -> pytest.MarkDecorator:
-    """The same check again, with arrays of another kind, is a long tail."""
-    names, pairs = checks.args
-    params = [
-        pytest.param(*pair, marks=[pytest.mark.long] if getattr(pair[1], "keywords", {}) else [])
-        for pair in pairs
-    ]
-    return pytest.mark.parametrize(names, params, ids=checks.kwargs["ids"])
+SOON = {"epochs": 10, "lr": 0.03, "width": 8, "threads": 1}
+"""With these an estimator learns as much as the checks ask for, in a tenth of the time."""
 
 
-@with_tails(parametrize_with_checks([CNNClassifier(), CNNRegressor()]))
+def with_tails() -> pytest.MarkDecorator:
+    """All checks of estimators that learn soon; of those as they are, and with other arrays, later.
+
+    Threads change no result, and steps as small as these leave a second one nothing to do.
+    """
+    soon, usual = (
+        parametrize_with_checks([CNNClassifier(**settings), CNNRegressor(**settings)])
+        for settings in (SOON, {"threads": 1})
+    )
+    names, pairs = soon.args
+    once = [pair for pair in pairs if not getattr(pair[1], "keywords", {})]
+    long = [pytest.param(*pair, marks=pytest.mark.long) for pair in usual.args[1]]
+    return pytest.mark.parametrize(names, [*once, *long], ids=soon.kwargs["ids"])
+
+
+@with_tails()
 def test_scikit_learns_own_checks(estimator, check) -> None:
     """All of them, none is expected to fail.
 
@@ -61,7 +69,9 @@ def quick(layers=None, **settings) -> CNNClassifier:
     return CNNClassifier(layers, **{"width": 4, "epochs": 1, "random_state": 0} | settings)
 
 
+@pytest.mark.long
 def test_the_defaults_read_digits(digits) -> None:
+    """On both halves; docs/sklearn.md has one fit of the defaults, which runs always."""
     folds = StratifiedKFold(2, shuffle=True, random_state=0)
     assert cross_val_score(CNNClassifier(random_state=0), *digits, cv=folds).mean() >= 0.975
 
@@ -201,7 +211,8 @@ def test_early_stopping_holds_some_of_every_class_out(digits) -> None:
     assert kept["loss"] == pytest.approx(history.validation_loss[history.best], rel=1e-5)
     seen = clf.standardization_.mean
     assert seen == pytest.approx(X[~apart].mean(), rel=1e-6)  # what is held out is not looked at
-    numbers = CNNRegressor(epochs=40, early_stopping=True, random_state=0).fit(X, y.astype(float))
+    numbers = CNNRegressor(width=4, epochs=12, early_stopping=True, random_state=0)
+    numbers.fit(X, y.astype(float))
     assert len(numbers.history_.validation_loss) == numbers.n_iter_
     with pytest.raises(gt.ArgumentError, match="share must be between 0 and 1"):
         quick(early_stopping=True, validation_fraction=1.5).fit(X, y)

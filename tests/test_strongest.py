@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from cases import CASES, Case, arrays
+from tails import beginning
 
 import gradtrail as gt
 from gradtrail.engines.contract import OPERATIONS
@@ -14,15 +15,16 @@ from gradtrail.equation import Applied, Contraction, Indicator
 from gradtrail.equation.scalar import evaluate
 from gradtrail.trace.strongest import absolute, strongest
 
-MOST_POINTS = 12_000
-"""Gradients of more points take too long one by one."""
+POINTS = {"few": range(3_000), "many": range(3_000, 12_001)}
+"""How many points a gradient may have: more take too long one by one."""
 
 
 def traced(case: Case) -> gt.Trace:
     held = arrays(case)
     y = case.generator().standard_normal(held.upstream.shape)
     loss = gt.MeanSquaredError()
-    return gt.trace(held.network, held.x, y, loss=loss, training=case.training)
+    settings = {"loss": loss, "training": case.training}
+    return gt.trace(held.network, held.x, y, **settings, engine="reference")
 
 
 def narrow(array: np.ndarray) -> np.ndarray:
@@ -53,14 +55,15 @@ def greatest(equation: Contraction, held: dict[str, np.ndarray]) -> tuple[np.nda
     return most, total
 
 
+@pytest.mark.parametrize("points", beginning(1, POINTS))
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_the_greatest_product_of_every_case_s_gradients(case: Case) -> None:
+def test_the_greatest_product_of_every_case_s_gradients(case: Case, points: str) -> None:
     t = traced(case)
     draw = case.generator()
     for sent in t.system.backward[1:]:
         equation, node = sent.equation, sent.node
         names = {n for term in equation.terms for n in term.names}
-        if math.prod(equation.range_of[n] for n in names) > MOST_POINTS:
+        if math.prod(equation.range_of[n] for n in names) not in POINTS[points]:
             continue
         single = {letter: narrow(t.value[name]) for letter, name in node.arrays}
         upstream = draw.standard_normal(t.value[node.output].shape)

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from tails import beginning
 
 import gradtrail as gt
 from gradtrail.data import ImageFolder, read, read_image
@@ -29,17 +30,18 @@ from .idx_files import idx
 from .pictures import noise, saved, smooth
 from .png_files import GREY, SIGNATURE, chunk, png
 
-COUNT = 300
+counts = pytest.mark.parametrize("count", beginning(1, [100, 300]))
+
 SECONDS = 2.0
 MEMORY = 600 << 10  # KiB: an image of 2²⁶ pixels in colour is decoded into 256 MiB
 
 EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
-def mutations(content: bytes, seed: int) -> Iterator[bytes]:
+def mutations(content: bytes, count: int, seed: int) -> Iterator[bytes]:
     """Flipped bits, extreme numbers, cuts, repeats and swaps; mostly one, sometimes several."""
     draw = np.random.Generator(np.random.PCG64(seed))
-    for _ in range(COUNT):
+    for _ in range(count):
         changed = bytearray(content)
         for _ in range(1 + int(draw.integers(0, 4) ** 2 // 4)):
             # half of them near the beginning, where headers are
@@ -136,13 +138,14 @@ KINDS = {
 }
 
 
+@counts
 @pytest.mark.parametrize("kind", KINDS)
-def test_damaged_files_give_an_error_or_a_result(tmp_path: Path, kind: str) -> None:
+def test_damaged_files_give_an_error_or_a_result(tmp_path: Path, kind: str, count: int) -> None:
     path, attempt, checked = KINDS[kind](tmp_path)
     content, whole = path.read_bytes(), attempt()
     results, messages = 0, []
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for changed in mutations(content, seed=sum(kind.encode())):
+    for changed in mutations(content, count, seed=sum(kind.encode())):
         path.write_bytes(changed)
         since = time.process_time()
         try:
@@ -155,30 +158,33 @@ def test_damaged_files_give_an_error_or_a_result(tmp_path: Path, kind: str) -> N
             if checked:
                 np.testing.assert_array_equal(found, whole)
         assert time.process_time() - since < SECONDS
-    assert len(messages) > COUNT // 10
-    assert results + len(messages) == COUNT
+    assert len(messages) > count // 10
+    assert results + len(messages) == count
     assert not any("\n" in message for message in messages)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEMORY
 
 
+@counts
 @pytest.mark.parametrize("kind", ["png", "jpg", "tiff", "bmp"])
-def test_damaged_files_in_a_folder(tmp_path: Path, kind: str) -> None:
+def test_damaged_files_in_a_folder(tmp_path: Path, kind: str, count: int) -> None:
     """A folder skips what cannot be decoded; what it keeps, it can read again."""
     pixels = smooth(20, 24)
     saved(tmp_path / "a" / f"whole.{kind}", pixels)
     content = (tmp_path / "a" / f"whole.{kind}").read_bytes()
-    for number, changed in enumerate(mutations(content, seed=7)):
+    for number, changed in enumerate(mutations(content, count, seed=7)):
         (tmp_path / "a" / f"{number:03}.{kind}").write_bytes(changed)
     saved(tmp_path / "b" / "0.png", pixels)
-    with pytest.warns(gt.GradtrailWarning, match="of 302 images in .* are left out"):
+    with pytest.warns(gt.GradtrailWarning, match=f"of {count + 2} images in .* are left out"):
         images = ImageFolder(tmp_path, size=10, channels=3, bad="skip", memory=1, threads=2)
-    assert len(images) + len(images.skipped) == COUNT + 2
-    assert len(images.skipped) > COUNT // 10
+    assert len(images) + len(images.skipped) == count + 2
+    assert len(images.skipped) > count // 10
     found = images.read(np.arange(len(images)))
     with pytest.warns(gt.GradtrailWarning, match="are left out"):
         again = ImageFolder(tmp_path, size=10, channels=3, bad="skip", threads=1)
     np.testing.assert_array_equal(found, again.read(np.arange(len(images))))
-    with pytest.raises(gt.DataError, match=rf"{len(images.skipped)} of 302 images .* and \d+ more"):
+    with pytest.raises(
+        gt.DataError, match=rf"{len(images.skipped)} of {count + 2} images .* and \d+ more"
+    ):
         ImageFolder(tmp_path, size=10, channels=3)
 
 

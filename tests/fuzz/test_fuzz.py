@@ -55,7 +55,7 @@ def crafted(count: int, keep: Path) -> None:
 
 
 def test_crafted_files_do_no_harm(tmp_path: Path) -> None:
-    crafted(180, tmp_path)
+    crafted(120, tmp_path)
 
 
 @pytest.mark.long

@@ -31,9 +31,10 @@ layers = [gt.Conv2d(2, 3), gt.ReLU(), gt.MaxPool2d(2), gt.Flatten(), gt.Linear(1
 net = gt.Network((1, 8, 8), layers, seed=0)
 x, y = test[0][:8], test[1][:8]
 history = gt.train(
-    net, (x, y), epochs=2, batch_size=4, watch=["conv1.weight[1,0,1,1]"], progress=False
+    net, (x, y), epochs=2, batch_size=4, watch=["conv1.weight[1,0,1,1]"], progress=False,
+    engine="reference",
 )
-t = gt.trace(net, x, y)
+t = gt.trace(net, x, y, engine="reference")
 terms = t.grad.terms("conv1.weight", (1, 0, 1, 1))
 paths = t.grad.follow("conv1.weight", (1, 0, 1, 1), k=2)
 influence = gt.influence(net, (x, y))
