@@ -42,11 +42,11 @@ class Number:
     @property
     def integer(self) -> int:
         """The value, which must be whole."""
-        if isinstance(self.value, Fraction):
-            if self.value.denominator != 1:
-                raise ValueError(f"{self.value} is not a whole number")
-            return self.value.numerator
-        return self.value
+        if isinstance(self.value, int):  # nearly always; whether it is a fraction takes longer
+            return self.value
+        if self.value.denominator != 1:
+            raise ValueError(f"{self.value} is not a whole number")
+        return self.value.numerator
 
     def reciprocal(self, above: int = 1) -> Number:
         """`above` divided by this number: `1/N`, `2/(|n|·|k|)`."""
