@@ -120,3 +120,9 @@ def test_errors_are_one_tree() -> None:
     assert issubclass(gt.ShapeError, ValueError)
     assert issubclass(gt.UnknownNameError, KeyError)
     assert str(gt.UnknownNameError("no array is called 'x'")) == "no array is called 'x'"
+
+
+def test_the_extra_for_notebooks_brings_what_one_runs_in() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    brought = tomllib.loads(text)["project"]["optional-dependencies"]["jupyter"]
+    assert [one.partition(">")[0] for one in brought] == ["anywidget", "ipykernel"]
