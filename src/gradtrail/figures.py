@@ -18,7 +18,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["figure", "saved", "show_image"]
+__all__ = ["endings", "figure", "saved", "show_image"]
+
+_USUAL = (".png", ".svg", ".pdf")
+
+
+def endings() -> list[str]:
+    """What a picture's name may end in, the usual ones first.
+
+    Raises:
+        MissingPackageError: matplotlib is not there.
+    """
+    drawing = needed("matplotlib.backend_bases", "a picture").FigureCanvasBase
+    known = {f".{ending}" for ending in drawing.get_supported_filetypes()}
+    return [*_USUAL, *sorted(known.difference(_USUAL))]
 
 
 def figure(width: float, height: float) -> Figure:
@@ -47,6 +60,7 @@ def saved(drawn: Figure, path: str | Path | None) -> Figure:
         raise ArgumentError(f"a picture is written to a path, such as 'a.png', got {path!r}")
     if path is not None:
         try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
             drawn.savefig(path, dpi=150)
         except OSError as cause:
             raise FileError(f"cannot write {path}: {cause.strerror or cause}") from cause

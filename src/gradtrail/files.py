@@ -9,8 +9,10 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "alone",
+    "check_writable",
+    "free_name",
     "load",
     "load_weights",
     "opened",
@@ -73,6 +77,47 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             raise FileError(f"cannot read {source}: it is {kind}, not a file")
         with source.open("rb") as file:
             yield file
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """See whether a file, or a folder of this name, can be written, and leave nothing behind.
+
+    Folders that are not there are no hindrance: they are made with the file.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        FileError: something else has this name, or its folder lets nothing in.
+    """
+    target = Path(path)
+    if target.exists() and not target.is_file():
+        raise FileError(f"cannot write {target}: it is there, and no file")
+    _check_folder(target, target.absolute().parent)
+
+
+def _check_folder(target: Path, folder: Path) -> None:
+    """Whether something new can be put into a folder, or into the first above that there is."""
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise FileError(f"cannot write {target}: {folder} is no folder")
+    with _naming("write", target):
+        tempfile.TemporaryFile(dir=folder).close()
+
+
+def free_name(path: Path, endings: Sequence[str] = ()) -> Path:
+    """The first name after this one that nothing has: `net-2.onnx` after `net.onnx`.
+
+    Args:
+        path: that something has.
+        endings: of the files beside it, which are to be free as well.
+    """
+    for number in count(2):
+        found = path.with_stem(f"{path.stem}-{number}")
+        if not any(found.with_suffix(ending).exists() for ending in endings or [path.suffix]):
+            return found
+    raise AssertionError("numbers do not end")
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:

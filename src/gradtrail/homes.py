@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["expanded", "user_cache"]
+from .errors import FileError
+
+__all__ = ["expanded", "located", "user_cache"]
 
 
 def expanded(path: str | os.PathLike[str]) -> Path | None:
@@ -18,6 +20,22 @@ def expanded(path: str | os.PathLike[str]) -> Path | None:
     found = os.path.expanduser(given)
     unknown = given.startswith("~") and (found == given or os.environ.get("HOME") == "")
     return None if unknown else Path(found)
+
+
+def located(path: str | os.PathLike[str]) -> Path:
+    """A path that somebody gave, with `~` and `~name` as the folders they stand for.
+
+    Raises:
+        FileError: it is not known which these are.
+    """
+    found = expanded(path)
+    if found is None:
+        home = Path(path).parts[0]
+        raise FileError(
+            f"cannot read {os.fspath(path)}: it is not known which folder {home} is; write its "
+            "whole path, or set HOME"
+        )
+    return found
 
 
 def user_cache() -> Path | None:

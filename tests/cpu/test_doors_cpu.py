@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -188,3 +189,18 @@ def test_a_home_stands_for_the_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
     assert homes.user_cache() is None
     assert homes.expanded("~nobody-of-this-name/x") is None
     assert homes.expanded("plain/x") == Path("plain/x")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        gt.data.read,
+        gt.data.ImageFolder,
+        lambda path: gt.data.read_image(path, (1, 8, 8)),
+        lambda path: gt.data.load("mnist", path),
+    ],
+)
+def test_a_tilde_that_stands_for_nothing_is_one_error(nobody: Path, read: Any) -> None:
+    told = "cannot read ~/pictures: it is not known which folder ~ is; write its whole path, or set"
+    with pytest.raises(gt.FileError, match=told):
+        read("~/pictures")

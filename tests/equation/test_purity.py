@@ -20,7 +20,7 @@ ALLOWED = {
     "streams": (),
     "class_names": ("errors",),
     "forking": (),
-    "homes": (),
+    "homes": ("errors",),
     "pinned": (),
     "layers": ("equation", "errors", "streams"),
     "samples": ("errors",),
@@ -54,12 +54,12 @@ ALLOWED = {
         *("tables", "trace"),
     ),
     "runs": (
-        *("architecture", "data", "engines", "errors", "files"),
+        *("architecture", "data", "engines", "errors", "files", "homes"),
         *("interop", "layers", "network", "train"),
     ),
     "report": (
         *("data", "engines", "errors", "figures", "files", "layers"),
-        *("network", "runs", "trace", "train", "visible"),
+        *("network", "optional", "runs", "trace", "train", "visible"),
     ),
     "interop": (
         *("architecture", "data", "engines", "equation", "errors"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
 import gradtrail as gt
-from gradtrail.runs import Recipe, names, read_recipe, shipped
+from gradtrail.runs import Recipe, names, read_recipe, shipped, shipped_text
 from gradtrail.runs.positions import lines_of
 
 FULL = """
@@ -207,6 +208,8 @@ def test_paths_in_a_file_are_seen_from_its_folder(tmp_path: Path) -> None:
     assert recipe.data.test == "/elsewhere"
     assert recipe.model.file == str(tmp_path / "net.json")
     changed = read_recipe(tmp_path / "recipe.toml", {("data", "path"): ("--data", "here")})
+    home = read_recipe(written(tmp_path, text.replace("images", "~/images")))
+    assert home.data.path == str(Path.home() / "images")
     assert changed.data.path == "here"
 
 
@@ -263,3 +266,11 @@ d = 1'''
         ("a", "b.c"): 18,
         ("a", "b.c", "d"): 19,
     }
+
+
+def test_a_recipe_s_first_line_has_the_accuracy_of_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    measured = dict(re.findall(r"^\| `([\w-]+)` \|.*\| ([\d.]+ %) \|", page, re.M))
+    told = {n: re.findall(r"[\d.]+ %", shipped_text(n).partition("\n")[0]) for n in names()}
+    assert {name: figures[0] for name, figures in told.items() if figures} == measured
+    assert measured["digits"] == "99.7 %"

@@ -14,12 +14,31 @@ from typing import Any, Literal
 import click
 
 from ..architecture import ARCHITECTURES, architecture
-from ..errors import ArgumentError, GradtrailError, GradtrailWarning
+from ..data.known import NAMES
+from ..errors import (
+    ArgumentError,
+    FileError,
+    GradtrailError,
+    GradtrailWarning,
+    UnknownNameError,
+    unknown,
+)
 from ..network import Network
 from ..runs.opening import network_from_file
 from ..visible import visible
+from .paths import check_outputs, is_path
 
-__all__ = ["STOPPED", "network_of", "one_error", "said", "shape_of", "size_of", "words"]
+__all__ = [
+    "STOPPED",
+    "is_data_name",
+    "is_model_file",
+    "network_of",
+    "one_error",
+    "said",
+    "shape_of",
+    "size_of",
+    "words",
+]
 
 STOPPED = 128 + signal.SIGINT
 
@@ -32,7 +51,8 @@ def said(text: str, *, err: bool = False) -> None:
 def one_error(command: Callable[..., None]) -> Callable[..., None]:
     """Gradtrail's errors as one message on standard error and exit status 2; Ctrl-C as 130.
 
-    Its warnings are one line each there, or nothing with --quiet.
+    Its warnings are one line each there, or nothing with --quiet. Before the command runs, the
+    files that it is to write are looked at.
     """
 
     @wraps(command)
@@ -42,6 +62,7 @@ def one_error(command: Callable[..., None]) -> Callable[..., None]:
                 shown: Literal["ignore", "always"] = "ignore" if keywords.get("quiet") else "always"
                 warnings.simplefilter(shown, GradtrailWarning)
                 warnings.showwarning = _told(warnings.showwarning)
+                check_outputs(click.get_current_context())
                 command(*arguments, **keywords)
         except GradtrailError as error:
             said(f"gradtrail: {error}", err=True)
@@ -96,11 +117,29 @@ def network_of(model: str, shape: tuple[int, ...] | None, seed: int) -> Network:
         FileError: a file that is none, or holds no network.
         UnknownNameError: neither a file nor a named architecture.
     """
-    path = Path(model)
-    named = path.suffix in _SAVED or path.exists()  # a file that is not there is told as a file
-    if model in ARCHITECTURES or not named:
+    if not is_model_file(model):
         return architecture(model).network(shape, seed=seed)
-    return network_from_file(path, seed, shape)
+    return network_from_file(Path(model), seed, shape)
+
+
+def is_model_file(model: str) -> bool:
+    """Whether a word means a file or a folder, there or not, and no named architecture."""
+    return model not in ARCHITECTURES and is_path(model, _SAVED)
+
+
+def is_data_name(data: str) -> bool:
+    """Whether a word names a data set, and is no path.
+
+    Raises:
+        FileError: it is a path where nothing is.
+        UnknownNameError: it is neither.
+    """
+    if data in NAMES or Path(data).exists():
+        return data in NAMES
+    if is_path(data, (".npz",)):
+        raise FileError(f"--data {data}: there is no such file or folder")
+    reason = unknown("data set", data, NAMES)
+    raise UnknownNameError(f"--data: {reason}; and there is no file or folder {data}")
 
 
 def shape_of(written: str) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,13 @@ import click
 import numpy as np
 
 from ..data.known import NAMES
-from ..errors import ArgumentError
 from ..runs import Run
 from ..runs.folder import RECIPE
 from ..runs.opening import arrays_of, labels_of
 from ..train import Observer, Optimizer
+from .asked import Asked, of_data
 from .common import one_error, said
+from .paths import HTML
 from .run import batch_of, network_at
 
 if TYPE_CHECKING:
@@ -32,14 +34,7 @@ _SHOWN = 16
 
 
 @click.command("explore")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--data", help="A name or a path, instead of the run's own data; see train.")
-@click.option("--data-path", type=click.Path(path_type=Path), help="A named set's folder.")
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation", "test"]),
-    show_default="test where there is one, else what was held out, else all",
-)
+@of_data(None)
 @click.option(
     "--samples",
     show_default=f"the first {_SHOWN}",
@@ -54,7 +49,7 @@ _SHOWN = 16
 @click.option("--engine", help="What computes: cpu or reference.")
 @click.option(
     "--save",
-    type=click.Path(path_type=Path),
+    type=HTML,
     help="Write the page into one file that needs nothing else, instead of serving it.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file of that name.")
@@ -64,7 +59,7 @@ _SHOWN = 16
 @click.option("--no-browser", is_flag=True, help="Print the page's address, and open nothing.")
 @one_error
 def explore_command(
-    run: Path, save: Path | None, overwrite: bool, port: int, no_browser: bool, **chosen: Any
+    asked: Asked, save: Path | None, overwrite: bool, port: int, no_browser: bool, **chosen: Any
 ) -> None:
     """Open a page about one learning step of RUN: every value, every gradient, all of their sums.
 
@@ -77,9 +72,7 @@ def explore_command(
     """
     from ..explore.explorer import Explorer
 
-    if save is not None and save.exists() and not overwrite:
-        raise ArgumentError(f"{save} is there already; give --save another name or --overwrite")
-    with Explorer(_session(run, **chosen), port=port) as explorer:
+    with Explorer(_session(asked, **chosen), port=port) as explorer:
         if save is not None:
             said(f"page of {explorer.save(save) / 1e6:.1f} MB written to {save}")
             return
@@ -89,10 +82,7 @@ def explore_command(
 
 
 def _session(
-    run: Path,
-    data: str | None,
-    data_path: Path | None,
-    split: str | None,
+    asked: Asked,
     samples: str | None,
     evaluation: bool,
     seed: int,
@@ -108,14 +98,14 @@ def _session(
     from ..explore.session import Session
     from ..trace import trace
 
-    folder = run if run.is_dir() else run.parent
+    folder = asked.folder
     optimizer: Optimizer | None = None
-    title = run.resolve().stem
+    title = asked.run.resolve().stem
     if (folder / RECIPE).exists():
         optimizer, title = Run(folder).recipe.course().optimizer, folder.resolve().name
-    elif data is None and takes_digits(network_at(run)):
-        data = NAMES[0]
-    picked = batch_of(run, data, data_path, split, samples, first=_SHOWN)
+    elif asked.data is None and takes_digits(network_at(asked.run)):
+        asked = replace(asked, data=NAMES[0])
+    picked = batch_of(asked, samples, first=_SHOWN)
     network, x, y, loss = picked.network, picked.x, picked.y, picked.loss
     traced = trace(network, x, y, loss=loss, training=not evaluation, seed=seed, engine=engine)
     numbers = picked.numbers.tolist()

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from ..errors import ArgumentError
-from ..files import save_network, write_bytes
+from ..files import check_writable, save_network, write_bytes
 from ..network import Network
 from .common import network_of, one_error, said, words
+from .paths import PATH, WORD, check_ending, check_taken
 
 __all__ = ["export_command"]
 
@@ -17,11 +18,11 @@ _ENDINGS = {"onnx": ".onnx", "torch": ".py", "safetensors": ".safetensors"}
 
 
 @click.command("export")
-@click.argument("run", shell_complete=words(lambda: ()))
+@click.argument("run", type=WORD, shell_complete=words(lambda: ()))
 @click.option("--to", "form", type=click.Choice(list(_ENDINGS)), required=True)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="The file to write; by default RUN's name in this folder.",
 )
 @click.option("--opset", type=int, help="With --to onnx: the version of its operators, 13 to 28.")
@@ -42,19 +43,20 @@ def export_command(
 
     Example: gradtrail export runs/digits-cnn-1 --to onnx --out digits.onnx
     """  # noqa: D301, click looks for the backspace itself
-    network = network_of(run, None, 0)
-    source = Path(run).resolve()
+    source, ending = Path(run).resolve(), _ENDINGS[form]
+    if out is not None:
+        check_ending("--out", out, [ending])
     name = source.stem if source.is_file() else source.name
-    target = out or Path(f"{name}{_ENDINGS[form]}")
-    if form == "torch" and target.suffix != ".py":
-        raise ArgumentError(f"--out must end in .py for --to torch, got {target}")
     if form != "onnx" and opset is not None:
         raise ArgumentError(f"--opset is for --to onnx, not for --to {form}")
-    weights = target.with_suffix(".safetensors")
+    target = out or Path(f"{name}{ending}")
+    weights = target.with_suffix(_ENDINGS["safetensors"])
     files = [target, weights] if form == "torch" else [target]
+    if not overwrite:
+        check_taken("--out", *files)
     for file in files:
-        if file.exists() and not overwrite:
-            raise ArgumentError(f"{file} is there already; give --out another name or --overwrite")
+        check_writable(file)
+    network = network_of(run, None, 0)
     _write(network, form, target, weights, opset)
     said(f"wrote {' and '.join(map(str, files))}")
 

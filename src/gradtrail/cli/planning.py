@@ -8,12 +8,13 @@ import click
 
 from ..architecture import ARCHITECTURES
 from .common import network_of, one_error, shape_of, words
+from .paths import WORD
 
 __all__ = ["plan_command"]
 
 
 @click.command("plan")
-@click.argument("model", shell_complete=words(lambda: ARCHITECTURES))
+@click.argument("model", type=WORD, shell_complete=words(lambda: ARCHITECTURES))
 @click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True)
 @click.option(
     "--input-shape",

@@ -22,10 +22,13 @@ from ..layers.losses import log_softmax
 from ..network import Network
 from ..runs import Run
 from ..runs.folder import RECIPE
+from ..runs.opening import labels_of
 from ..tables import Table
 from ..train import confusion, mistakes
+from .asked import Asked, of_data
 from .common import one_error, said
-from .run import network_at, pair_of
+from .paths import PATH, Output, Picture
+from .run import Held, network_at, pair_of
 
 __all__ = ["evaluate_command", "predict_command"]
 
@@ -53,8 +56,8 @@ class Answer:
 
 
 @click.command("predict")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
+@click.argument("images", nargs=-1, required=True, type=PATH)
 @click.option("--top", type=click.IntRange(1), default=1, show_default=True, help="Classes.")
 @click.option("--format", "form", type=click.Choice(_FORMS), default="table", show_default=True)
 @click.option("--engine", help="What computes: cpu or reference.")
@@ -161,32 +164,18 @@ def _shown(answers: list[Answer], top: int, form: str) -> str:
 
 
 @click.command("evaluate")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--data", help="A name or a path, instead of the run's own data; see train.")
-@click.option("--data-path", type=click.Path(path_type=Path), help="A named set's folder.")
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation", "test"]),
-    show_default="test where there is one, else what was held out, else all",
-)
+@of_data(None)
 @click.option("--engine", help="What computes: cpu or reference.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Also draw the matrix into a file.")
+@click.option("--plot", type=Picture(), help="Also draw the matrix into a file.")
 @click.option(
     "--wrong",
-    type=click.Path(path_type=Path),
+    type=Output(".csv"),
     help="Also list what is taken for another class in a CSV file, the surest mistakes first.",
 )
 @one_error
 def evaluate_command(
-    run: Path,
-    data: str | None,
-    data_path: Path | None,
-    split: str | None,
-    engine: str | None,
-    as_json: bool,
-    plot: Path | None,
-    wrong: Path | None,
+    asked: Asked, engine: str | None, as_json: bool, plot: Path | None, wrong: Path | None
 ) -> None:
     """Print how often RUN's network is right, and which classes it takes for which.
 
@@ -194,16 +183,27 @@ def evaluate_command(
 
     Example: gradtrail evaluate runs/images-cnn-1 --wrong wrong.csv
     """
-    held = pair_of(run, data, data_path, split)
+    held = pair_of(asked)
     found = confusion(held.network, held.pair, classes=held.network.classes, engine=engine)
     if as_json:
-        told = {"images": held.split} | found.to_dict()
+        learned = {"trained_on": held.learned} if held.learned else {}
+        told = {"images": held.split} | learned | found.to_dict()
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))
     else:
-        said(f"{found}\non {held.told}")
+        said(f"{found}\non {held.told}{_learned(held)}")
     if plot is not None:
         found.plot(plot)
     if wrong is not None:
         listed = mistakes(held.network, held.pair, classes=held.network.classes, engine=engine)
         listed.save(wrong)
         said(f"{len(listed):,} mistakes listed in {wrong}", err=as_json)
+
+
+def _learned(held: Held) -> str:
+    """That images which a network was trained on are no trial of it."""
+    if not held.learned:
+        return ""
+    total = len(labels_of(held.pair))
+    which = "all of which" if held.learned == total else f"{held.learned:,} of these {total:,}"
+    told = f"the network was trained on {which}"
+    return f"; {told}, so that this says little about others"

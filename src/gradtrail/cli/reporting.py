@@ -6,20 +6,21 @@ from pathlib import Path
 
 import click
 
-from ..errors import ArgumentError
+from ..data.asked import Bad
+from .asked import BAD
 from .common import one_error, said
+from .paths import HTML, PATH
 
 __all__ = ["report_command"]
 
 
 @click.command("report")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="The file; by default report.html in the run."
-)
+@click.argument("run", type=PATH)
+@BAD
+@click.option("--out", type=HTML, help="The file; by default report.html in the run.")
 @click.option("--overwrite", is_flag=True, help="Replace a file of that name.")
 @one_error
-def report_command(run: Path, out: Path | None, overwrite: bool) -> None:
+def report_command(run: Path, bad: Bad | None, out: Path | None, overwrite: bool) -> None:
     """Write one HTML file about RUN that needs nothing else.
 
     It holds the curves, the confusion matrix, the worst mistakes, the first filters, the gradients
@@ -29,6 +30,4 @@ def report_command(run: Path, out: Path | None, overwrite: bool) -> None:
     """
     from ..report import write_report
 
-    if out is not None and out.exists() and not overwrite:
-        raise ArgumentError(f"{out} is there already; give --out another name or --overwrite")
-    said(f"report written to {write_report(run, out, progress=True)}")
+    said(f"report written to {write_report(run, out, bad=bad, progress=True)}")

@@ -8,18 +8,24 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data import Images
 from ..data.dataset import Part
 from ..data.known import NAMES
-from ..errors import ArgumentError, FileError, unknown, warn
+from ..errors import ArgumentError, FileError, warn
 from ..files import load
 from ..layers import CrossEntropy, Loss
 from ..network import Network
 from ..runs import Run, open_data
 from ..runs.folder import RECIPE
-from ..runs.opening import arrays_of, labels_of
+from ..runs.opening import Opened, arrays_of, labels_of
 from ..runs.parts import DataTable
+from .asked import Asked
+from .common import is_data_name
 
 __all__ = ["Chosen", "Held", "batch_of", "network_at", "pair_of"]
+
+_PARTS = ("test", "validation", "train")
+"""The parts of data, first what a network is best judged by."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class Held:
         batch_size: that it was trained with.
         told: what these samples are, such as `the test images`.
         loss: that it was trained with; of a network without a recipe, the cross-entropy.
+        learned: how many of other data's samples it was trained on, as far as their files tell.
     """
 
     network: Network
@@ -60,47 +67,73 @@ class Held:
     batch_size: int
     told: str
     loss: Loss
+    learned: int = 0
 
 
-def pair_of(run: Path, data: str | None, data_path: Path | None, split: str | None) -> Held:
+def pair_of(asked: Asked) -> Held:
     """A run's network and its samples, not yet read where they are images in files.
 
     Args:
-        run: the folder, or the weights in it.
-        data: a data set's name or a path, instead of the run's own.
-        data_path: where a named set's files are.
-        split: "train", "validation" or "test"; None for what the network is best judged by.
+        asked: which.
 
     Raises:
         FileError: the folder holds no run, or the data are not there.
     """
-    network = network_at(run)
-    folder = run if run.is_dir() else run.parent
-    recipe = Run(folder).recipe if (folder / RECIPE).exists() else None
-    if recipe is None and data is None:
-        raise FileError(f"{folder} has no {RECIPE} that names its data; name them with --data")
+    network = network_at(asked.run)
+    recipe = Run(asked.folder).recipe if (asked.folder / RECIPE).exists() else None
+    if recipe is None and asked.data is None:
+        raise FileError(
+            f"{asked.folder} has no {RECIPE} that names its data; name them with --data"
+        )
     own = None if recipe is None else recipe.data
-    if own is None or data is not None:
-        table = _other(network, own or DataTable(NAMES[0]), data, data_path)
-    else:
-        table = own if data_path is None else replace(own, path=str(data_path))
+    table = replace(_table(asked, network, own), **asked.reading)
     opened = open_data(table)
-    for note in opened.notes if data is not None else ():
+    for note in opened.notes if asked.data is not None or asked.reading else ():
         warn(note)
-    other = data is not None or (data_path is not None and own is not None and own.name is None)
-    whole = split is None and other and opened.validation is None and opened.test is None
-    if split is None:
-        parts = ("test", "validation", "train")
-        split = next(part for part in parts if getattr(opened, part) is not None)
+    split = asked.split or next(n for n in _PARTS if getattr(opened, n) is not None)
     pair = getattr(opened, split)
     if pair is None:
         raise FileError(f"there are no {split} images in these data")
     size = 64 if recipe is None else recipe.training.batch_size
     loss = CrossEntropy() if recipe is None else recipe.course().loss
-    if whole:
-        return Held(network, pair, "all", size, f"all images of {data or data_path}", loss)
-    split = opened.shown if split == "validation" else split
-    return Held(network, pair, split, size, f"the {split} images", loss)
+    named = own is not None and own.name is not None
+    other = asked.data is not None or (asked.data_path is not None and not named)
+    if other and asked.split is None and split == "train":  # the only part that there is
+        split, told = "all", f"all images of {asked.data or asked.data_path}"
+    else:
+        split = opened.shown if split == "validation" else split
+        told = f"the {split} images"
+    trained = replace(own, **asked.reading) if own is not None and other else None
+    learned = 0 if trained is None else _learned(trained, table, opened, pair)
+    return Held(network, pair, split, size, told, loss, learned)
+
+
+def _table(asked: Asked, network: Network, own: DataTable | None) -> DataTable:
+    """The data that are meant: the run's own, or others."""
+    if own is None or asked.data is not None:
+        return _other(network, own or DataTable(NAMES[0]), asked.data, asked.data_path)
+    return own if asked.data_path is None else replace(own, path=str(asked.data_path))
+
+
+def _learned(own: DataTable, table: DataTable, opened: Opened, pair: Part) -> int:
+    """How many of these samples the network was trained on, as far as their files tell.
+
+    Args:
+        own: the run's data.
+        table: other data.
+        opened: these.
+        pair: the samples, a part of them.
+    """
+    if own.path is None or table.path is None:
+        return 0
+    ours, theirs = (Path(path).resolve() for path in (own.path, table.path))
+    if ours != theirs and ours not in theirs.parents and theirs not in ours.parents:
+        return 0
+    trained = open_data(own).train
+    if isinstance(pair, Images) and isinstance(trained, Images):
+        files = {path.resolve() for path in trained.paths}
+        return sum(path.resolve() in files for path in pair.paths)
+    return len(labels_of(trained)) if ours == theirs and pair is opened.train else 0
 
 
 def network_at(run: Path) -> Network:
@@ -109,6 +142,8 @@ def network_at(run: Path) -> Network:
     Raises:
         FileError: there is none, or none yet.
     """
+    if not run.exists():
+        raise FileError(f"there is no run or saved network {run}")
     return Run(run).network if (run / RECIPE).exists() else load(run)
 
 
@@ -119,10 +154,8 @@ def _other(network: Network, own: DataTable, data: str | None, data_path: Path |
         ArgumentError: neither a data set's name nor a path.
     """
     channels, *size = network.input_shape if len(network.input_shape) == 3 else (1,)
-    named = data in NAMES or data is None or not Path(data).exists()
+    named = data is None or is_data_name(data)
     path = data_path if named else data
-    if named and data is not None and data not in NAMES:
-        raise ArgumentError(f"--data: {unknown('data set', data, NAMES)}")
     return DataTable(
         name=data if named else None,
         path=None if path is None else str(path),
@@ -137,21 +170,11 @@ def _other(network: Network, own: DataTable, data: str | None, data_path: Path |
     )
 
 
-def batch_of(
-    run: Path,
-    data: str | None,
-    data_path: Path | None,
-    split: str | None,
-    samples: str | None,
-    first: int | None = None,
-) -> Chosen:
+def batch_of(asked: Asked, samples: str | None, first: int | None = None) -> Chosen:
     """Some of a run's samples.
 
     Args:
-        run: the folder.
-        data: a data set's name or a path, instead of the run's own.
-        data_path: where a named set's files are.
-        split: "train", "validation" or "test"; None for what the network is best judged by.
+        asked: of which run, and of which data.
         samples: such as `0-63` or `3,17`; None for the first ones.
         first: how many these are; None for a batch.
 
@@ -159,7 +182,7 @@ def batch_of(
         FileError: the folder holds no run, or the data are not there.
         ArgumentError: samples that there are not.
     """
-    held = pair_of(run, data, data_path, split)
+    held = pair_of(asked)
     count = len(labels_of(held.pair))
     usual = np.arange(min(first or held.batch_size, count))
     numbers = usual if samples is None else _numbers(samples, count)

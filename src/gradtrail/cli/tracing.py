@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,9 @@ from ..trace.element import Side, parse_element
 from ..trace.overview import Overview
 from ..trace.ranking import RANKINGS
 from ..train.watched import load_watched
+from .asked import Asked, of_data, with_options
 from .common import one_error, said
+from .paths import PATH, Picture
 from .run import Chosen, batch_of, network_at, pair_of
 
 __all__ = ["follow_command", "influence_command", "trace_command", "watch_command", "why_command"]
@@ -25,37 +27,18 @@ __all__ = ["follow_command", "influence_command", "trace_command", "watch_comman
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-_DATA = (
-    click.argument("run", type=click.Path(path_type=Path)),
-    click.option(
-        "--data", help="Instead of the data that the run was trained with: a name, see train."
-    ),
-    click.option("--data-path", type=click.Path(path_type=Path), help="Its folder."),
-    click.option(
-        "--split",
-        type=click.Choice(["train", "validation", "test"]),
-        default="train",
-        show_default=True,
-    ),
-)
 _ANSWER = (
     click.option("--engine", help="What computes: cpu or reference."),
     click.option("--json", "as_json", is_flag=True, help="Print JSON."),
 )
 
 
-def _with(command: F, options: Iterable[Callable[[F], F]]) -> F:
-    for option in reversed(tuple(options)):
-        command = option(command)
-    return command
-
-
-def _of_data(command: F) -> F:
+def _of_images(command: F) -> F:
     """The options that choose a run and its data."""
-    return _with(command, (*_DATA, *_ANSWER))
+    return of_data("train")(with_options(command, _ANSWER))
 
 
-def _of_a_run(command: F) -> F:
+def _of_a_step(command: F) -> F:
     """The options that choose the run's step."""
     batch = (
         click.option(
@@ -70,7 +53,7 @@ def _of_a_run(command: F) -> F:
         ),
         click.option("--seed", type=click.IntRange(0), default=0, help="Of dropout's masks."),
     )
-    return _with(command, (*_DATA, *batch, *_ANSWER))
+    return of_data("train")(with_options(command, (*batch, *_ANSWER)))
 
 
 class _Step:
@@ -85,21 +68,18 @@ class _Step:
 
     def __init__(
         self,
-        run: Path,
-        data: str | None,
-        data_path: Path | None,
-        split: str,
+        asked: Asked,
         samples: str | None,
         evaluation: bool,
         seed: int,
         engine: str | None,
     ) -> None:
-        chosen = split != "train" or evaluation or seed or any((data, data_path, samples))
-        self.failed = None if chosen else failed_in(run if run.is_dir() else run.parent)
+        chosen = asked.split != "train" or evaluation or seed or asked.others or samples
+        self.failed = None if chosen else failed_in(asked.folder)
         if self.failed is not None:
-            self.chosen, self.trace = _failed_step(run, self.failed, engine)
+            self.chosen, self.trace = _failed_step(asked.run, self.failed, engine)
             return
-        self.chosen = batch_of(run, data, data_path, split, samples)
+        self.chosen = batch_of(asked, samples)
         network, x, y, loss = (getattr(self.chosen, n) for n in ("network", "x", "y", "loss"))
         self.trace = trace(
             network, x, y, loss=loss, training=not evaluation, seed=seed, engine=engine
@@ -110,7 +90,7 @@ class _Step:
         side: Side
         layers = [node.name for node in self.trace.system.nodes]
         values, gradients = [*self.trace.value, *layers], [*self.trace.grad, *layers]
-        side, name, index = parse_element(text, values, gradients)
+        side, name, index = parse_element(text, values, gradients, self.trace.system.shapes)
         return (self.trace.value if side == "value" else self.trace.grad), name, index
 
     def json(self, data: Mapping[str, Any]) -> None:
@@ -147,13 +127,11 @@ def _print(data: Any) -> None:
 
 
 @click.command("trace")
-@_of_a_run
+@_of_a_step
 @click.argument("element")
 @click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Rows.")
 @click.option("--by", "names", help="Partial sums by indices instead of rows: n, or y,x.")
-@click.option(
-    "--plot", type=click.Path(path_type=Path), help="Also draw where they come from, into a file."
-)
+@click.option("--plot", type=Picture(), help="Also draw where they come from, into a file.")
 @one_error
 def trace_command(
     element: str, top: int, names: str | None, plot: Path | None, as_json: bool, **chosen: Any
@@ -186,7 +164,7 @@ def trace_command(
 
 
 @click.command("why")
-@_of_a_run
+@_of_a_step
 @click.argument("element", required=False)
 @one_error
 def why_command(element: str | None, as_json: bool, **chosen: Any) -> None:
@@ -223,7 +201,7 @@ def why_command(element: str | None, as_json: bool, **chosen: Any) -> None:
 
 
 @click.command("follow")
-@_of_a_run
+@_of_a_step
 @click.argument("element")
 @click.option("-k", "count", type=click.IntRange(1), default=5, show_default=True, help="Paths.")
 @one_error
@@ -246,7 +224,7 @@ def follow_command(element: str, count: int, as_json: bool, **chosen: Any) -> No
 
 
 @click.command("influence")
-@_of_data
+@_of_images
 @click.option(
     "--of", "part", default="", help="A layer, a parameter or a filter such as conv1.weight[2]."
 )
@@ -259,13 +237,10 @@ def follow_command(element: str, count: int, as_json: bool, **chosen: Any) -> No
     "that point against the mean.",
 )
 @click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="Samples.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Also draw the images into a file.")
+@click.option("--plot", type=Picture(), help="Also draw the images into a file.")
 @one_error
 def influence_command(
-    run: Path,
-    data: str | None,
-    data_path: Path | None,
-    split: str,
+    asked: Asked,
     engine: str | None,
     as_json: bool,
     part: str,
@@ -277,7 +252,7 @@ def influence_command(
 
     Example: gradtrail influence runs/lenet5-1 --top 40 --plot suspects.png
     """
-    held = pair_of(run, data, data_path, split)
+    held = pair_of(asked)
     network, pair, loss = held.network, held.pair, held.loss
     found = influence(network, pair, of=part, loss=loss, engine=engine, progress=not as_json)
     if as_json:
@@ -290,10 +265,10 @@ def influence_command(
 
 
 @click.command("watch")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @click.argument("element", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Also draw weight and gradient.")
+@click.option("--plot", type=Picture(), help="Also draw weight and gradient.")
 @one_error
 def watch_command(run: Path, element: str | None, as_json: bool, plot: Path | None) -> None:
     """Print what RUN kept of the weights that were watched: see train --watch.

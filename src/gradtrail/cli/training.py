@@ -18,13 +18,16 @@ from ..architecture import ARCHITECTURES
 from ..data.decode import FITS
 from ..data.known import NAMES
 from ..data.progress import silent
-from ..errors import ArgumentError, UnknownNameError, unknown
+from ..errors import ArgumentError, FileError
 from ..runs import Outcome, Prepared, names, read_recipe, resume, shipped, start, tables_of
+from ..runs.folder import RECIPE
 from ..train import Observer
 from ..train.progress import Progress
 from ..train.training import Training
-from .common import STOPPED, one_error, said, size_of, words
+from .asked import reading
+from .common import STOPPED, is_data_name, is_model_file, one_error, said, size_of, words
 from .exploring import Following, following
+from .paths import PATH, WORD, is_path
 
 __all__ = ["train_command"]
 
@@ -51,22 +54,24 @@ def _usually(table: str, key: str) -> str:
 
 
 @click.command("train")
-@click.argument("recipe", required=False, shell_complete=words(names))
+@click.argument("recipe", required=False, type=WORD, shell_complete=words(names))
 @click.option(
     "--model",
+    type=WORD,
     shell_complete=words(lambda: ARCHITECTURES),
     show_default=_usually("model", "architecture"),
     help=f"{', '.join(ARCHITECTURES)}, an architecture as JSON, a saved network, or an ONNX file.",
 )
 @click.option(
     "--data",
+    type=WORD,
     shell_complete=words(lambda: NAMES),
     show_default="digits",
     help=f"{', '.join(NAMES)}, or a path: a folder of images with a folder per class, or an .npz.",
 )
 @click.option(
     "--data-path",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="The folder that a named data set's files are in; by default GRADTRAIL_DATA and the usual "
     "places, or else they are downloaded.",
 )
@@ -75,23 +80,8 @@ def _usually(table: str, key: str) -> str:
     show_default="their own, and 64 where they differ",
     help="Rows and columns that images in a folder are brought to, such as 64 or 48,64.",
 )
-@click.option(
-    "--channels-last/--channels-first",
-    default=None,
-    help="Whether an .npz has its images as (N, H, W, C) or as (N, C, H, W), where its shape does "
-    "not tell.",
-)
 @click.option("--fit", type=click.Choice(FITS), help="How they are brought to it.")
-@click.option(
-    "--white",
-    type=click.IntRange(1, 65535),
-    help="In image files of 16 bits, the number that is white, such as 4095 for 12 bits.",
-)
-@click.option(
-    "--bad",
-    type=click.Choice(["refuse", "skip"]),
-    help="What is done about files in a folder that cannot be read.",
-)
+@reading
 @click.option("--validation", type=float, help="The share of the training images that is held out.")
 @click.option("--epochs", type=click.IntRange(1), show_default=_usually("training", "epochs"))
 @click.option(
@@ -132,11 +122,11 @@ def _usually(table: str, key: str) -> str:
     type=click.Choice(_LOGS),
     help="A log of every step and epoch in the run's folder; several may be given.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="The run's folder, new or empty.")
+@click.option("--out", type=PATH, help="The run's folder, new or empty.")
 @click.option(
     "--resume",
     "resumed",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Go on with this run, bit by bit as if nothing had stopped it; with --epochs until then.",
 )
 @click.option(
@@ -204,7 +194,8 @@ def _train(
 
         def ready(work: Prepared, training: Training) -> None:
             progress.held_out = work.data.shown
-            say(f"{work.network.plan(work.recipe.training.batch_size)}\n")
+            if not training.over:
+                say(f"{work.network.plan(work.recipe.training.batch_size)}\n")
             if page is not None:
                 place = resumed or out
                 title = place.resolve().name if place else work.recipe.model.title
@@ -252,15 +243,13 @@ def _recipe(recipe: str | None, given: dict[str, Any]) -> Any:
     if is_file:
         assert recipe is not None
         return read_recipe(recipe, _changes(given, data, tables_of(recipe)))
-    if recipe is not None and recipe not in names() and Path(recipe).exists():
+    if recipe is not None and recipe not in names() and is_path(recipe):
+        if not Path(recipe).exists():
+            raise FileError(f"cannot read {recipe}: there is no such file")
         raise ArgumentError(
             f"{recipe} is no recipe, which is a .toml file; --data {recipe} trains on what it holds"
         )
-    known = data is None or data in NAMES or not Path(data).exists()
-    if data is not None and data not in NAMES and known:
-        reason = unknown("data set", data, NAMES)
-        raise UnknownNameError(f"--data: {reason}; and there is no file or folder {data}")
-    usual = "images" if not known else data if data in NAMES else "digits"
+    usual = "digits" if data is None else data if is_data_name(data) else "images"
     base = shipped(recipe or usual)
     return read_recipe(None, _changes(given, data, base), base)
 
@@ -269,7 +258,7 @@ def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any]) -> C
     """What options put in the place of a recipe's values."""
     found: Changes = {}
     if data is not None:
-        is_path = data not in NAMES and Path(data).exists()
+        is_path = not is_data_name(data)
         found["data", "name"] = "--data", None if is_path else data
         found["data", "path"] = "--data", data if is_path else None
         for table, keys in _FOUND.items():  # what a resolved recipe has found in other data
@@ -278,12 +267,12 @@ def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any]) -> C
         found["data", "path"] = "--data-path", str(given["data_path"])
     if "model" in given:
         model = given["model"]
-        named = model in ARCHITECTURES or not Path(model).exists()
+        file = is_model_file(model)
         for key in ("architecture", "file", "layers", "weights", "mean", "std"):
             found["model", key] = "--model", None
         if "weights" in base.get("model", {}):  # whose own network normalised by itself
             found["model", "normalize"] = "--model", None
-        found["model", "architecture" if named else "file"] = "--model", model
+        found["model", "file" if file else "architecture"] = "--model", model
     if "size" in given:
         found["data", "size"] = "--size", size_of(given.pop("size"))
     tables = {
@@ -332,13 +321,30 @@ def _usual(optimizer: str) -> dict[str, Any]:
 def _tell(done: Outcome, seconds: float, say: Any) -> None:
     """What came of it."""
     history = done.history
+    if done.over:
+        say(_over(done))
     if done.confusion is not None:
-        say(f"{done.judged_by} accuracy {done.confusion.accuracy:.2%} after {seconds:.1f} s")
+        after = "" if done.over else f" after {seconds:.1f} s"
+        say(f"{done.judged_by} accuracy {done.confusion.accuracy:.2%}{after}")
     if history.stopped and history.best is not None:
         say(f"nothing became better any more: kept the weights of epoch {history.best + 1}")
     say(f"run kept in {done.folder}" + (" (stopped early)" if history.interrupted else ""))
     if history.interrupted:
         say(f"gradtrail train --resume {done.folder} goes on with it")
+
+
+def _over(done: Outcome) -> str:
+    """That nothing was left to train, and how a training goes on all the same."""
+    folder, history = done.folder, done.history
+    if history.stopped:
+        return (
+            f"{folder} was over already: it stopped early, after {history.epochs} epochs. Another "
+            f"training begins with its weights: gradtrail train {folder / RECIPE} --model {folder}"
+        )
+    return (
+        f"{folder} was over already, all {history.epochs} epochs of it: nothing was trained. "
+        f"gradtrail train --resume {folder} --epochs {2 * history.epochs} goes on until then"
+    )
 
 
 class _Asked:

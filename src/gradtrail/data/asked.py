@@ -12,7 +12,10 @@ from ..errors import ArgumentError
 from ..layers.base import positive
 from .decode import FITS, Fit
 
-__all__ = ["Asked", "names_of", "pair_of", "white_of"]
+__all__ = ["Asked", "Bad", "names_of", "pair_of", "white_of"]
+
+Bad = Literal["refuse", "skip"]
+"""What is done about files that cannot be read."""
 
 _MAX = 1 << 26  # bytes of one decoded image
 
@@ -29,7 +32,7 @@ class Asked:
     size: int | tuple[int, int] | None = None
     channels: int | None = None
     fit: Fit = "resize"
-    bad: Literal["refuse", "skip"] = "refuse"
+    bad: Bad = "refuse"
     memory: int = 1 << 30
     threads: int | None = None
     classes: Sequence[str] | None = None

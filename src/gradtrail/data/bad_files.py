@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from ..errors import DataError
+from .asked import Bad
 from .images import About
 from .listing import Listing
 
-__all__ = ["Judge"]
+__all__ = ["BadFilesError", "Judge"]
 
 _NAMED = 3  # bad files in a message
+
+
+class BadFilesError(DataError):
+    """Files of a folder that cannot be used; who needs all of them has another remedy.
+
+    Args:
+        cause: how many of how many, the first ones and why.
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            f"{cause}; mend or remove them, or pass bad='skip' (--bad skip) to leave them out"
+        )
+        self.cause = cause
 
 
 class Judge:
@@ -29,7 +43,7 @@ class Judge:
         DataError: nothing of a class is left.
     """
 
-    def __init__(self, root: Path, found: Listing, bad: Literal["refuse", "skip"]) -> None:
+    def __init__(self, root: Path, found: Listing, bad: Bad) -> None:
         self.root, self.found, self.bad = root, found, bad
         self.reasons: dict[int, str] = {}
         self.notes: list[str] = list(found.notes)
@@ -69,10 +83,7 @@ class Judge:
         """
         files, skipped, classes = self.good(), self.skipped(), self.found.classes
         if skipped and self.bad == "refuse":
-            raise DataError(
-                f"{self._counted(skipped)} cannot be used: {_first(skipped)}; mend or remove them, "
-                "or pass bad='skip' (--bad skip) to leave them out"
-            )
+            raise BadFilesError(f"{self._counted(skipped)} cannot be used: {_first(skipped)}")
         y = np.array([self.found.labels[file] for file in files], dtype=np.int64)
         y.flags.writeable = False
         notes = list(self.notes)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, final
+from typing import final
 
 import numpy as np
 
 from ..errors import ArgumentError, FileError, warn
-from .asked import Asked
+from ..homes import located
+from .asked import Asked, Bad
 from .bad_files import Judge
 from .decode import Fit, Header, Target, UnreadableError, decoded, quiet
 from .holding import told
@@ -78,7 +79,7 @@ class ImageFolder(Images):
         size: int | tuple[int, int] | None = None,
         channels: int | None = None,
         fit: Fit = "resize",
-        bad: Literal["refuse", "skip"] = "refuse",
+        bad: Bad = "refuse",
         memory: int = 1 << 30,
         threads: int | None = None,
         classes: Sequence[str] | None = None,
@@ -86,7 +87,7 @@ class ImageFolder(Images):
     ) -> None:
         asked = Asked(size, channels, fit, bad, memory, threads, classes, white)
         if asked.classes is None:
-            no_parts(Path(path).expanduser())
+            no_parts(located(path))
         self._open(Path(path), asked, None)
         for note in self.notes:
             warn(note)
@@ -108,7 +109,7 @@ class ImageFolder(Images):
 
     def _open(self, path: Path, asked: Asked, usual: tuple[int, int, int] | None) -> None:
         """List the files, look at their headers where they are needed, and decode all once."""
-        self._root = path.expanduser()
+        self._root = located(path)
         names = None if asked.classes is None else tuple(asked.classes)
         found, pool = listed(self._root, names), Pool(asked.threads)
         judge = Judge(self._root, found, asked.bad)
@@ -240,6 +241,6 @@ def read_image(
     assert size is not None
     try:
         with quiet():
-            return unit(decoded(Path(path).expanduser(), Target((shape[0], *size), fit, white)))
+            return unit(decoded(located(path), Target((shape[0], *size), fit, white)))
     except UnreadableError as reason:
         raise FileError(f"cannot read {path}: {reason}") from reason

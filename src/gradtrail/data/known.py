@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ArgumentError, FileError, UnknownNameError, unknown
-from ..homes import user_cache
+from ..homes import located, user_cache
 from .cifar import find_cifar, read_cifar
 from .digits import Pair, Split, digits
 from .idx import find_file, find_idx, read_pair
@@ -108,7 +108,7 @@ def _places(known: KnownSet, path: str | os.PathLike[str] | None) -> Iterator[Pa
     """Where to look, in order; the more specific folder first."""
     given = (os.environ.get("GRADTRAIL_DATA") or None) if path is None else os.fspath(path)
     if given is not None:
-        folder = Path(os.path.expanduser(given))
+        folder = located(given)
         yield from (folder / known.name, folder)
     if path is None:
         if known.system is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError, FileError, warn
+from ..homes import located
 from .asked import Asked, names_of
 from .cifar import CIFAR_CLASSES, find_cifar, is_archive, read_cifar
 from .dataset import DataSet
@@ -79,7 +80,7 @@ def recognised(
 ) -> DataSet:
     """See `read`; the notes are for the caller to say."""
     classes = names_of(classes)
-    source = Path(path).expanduser()
+    source = located(path)
     if os.path.isfile(source):
         _only(source, "arrays", images)
         return _classed(_from_file(source, channels_last), classes, source)

@@ -10,12 +10,14 @@ import numpy as np
 
 from .. import layers as kinds
 from ..data import Images
+from ..data.asked import Bad
 from ..data.dataset import Part
 from ..data.progress import Progress
 from ..engines import engine_for
 from ..errors import FileError
-from ..files import write_bytes
+from ..files import check_writable, write_bytes
 from ..network import Network
+from ..optional import needed
 from ..runs import Run
 from ..runs.folder import RECIPE
 from ..runs.opening import arrays_of, labels_of
@@ -37,35 +39,41 @@ _RANKED, _MEMORY = 20_000, 256 << 20
 """Of how many training images at most the gradients are ranked, and how many bytes these take."""
 
 
-def write_report(run: Path, out: Path | None = None, *, progress: bool = False) -> Path:
+def write_report(
+    run: Path, out: Path | None = None, *, bad: Bad | None = None, progress: bool = False
+) -> Path:
     """Write the page of a run, by default as `report.html` in its folder.
 
     Args:
         run: its folder.
         out: the file.
+        bad: what is done about images that cannot be read any more; see `Run`.
         progress: whether standard error says how far it is.
 
     Raises:
         FileError: there is no finished run, its data are not there, or the page cannot be written.
         MissingPackageError: matplotlib is not there.
     """
-    path = out or run / "report.html"
-    write_bytes(path, report(run, progress=progress).encode())
+    path = out or Run.at(run).folder / "report.html"
+    check_writable(path)
+    write_bytes(path, report(run, bad=bad, progress=progress).encode())
     return path
 
 
-def report(folder: Path, *, progress: bool = False) -> str:
+def report(folder: Path, *, bad: Bad | None = None, progress: bool = False) -> str:
     """The page of a run as HTML; it needs nothing from anywhere else.
 
     Args:
         folder: the run's.
+        bad: what is done about images that cannot be read any more; see `Run`.
         progress: whether standard error says how far it is.
 
     Raises:
         FileError: there is no finished run, or its data are not there.
         MissingPackageError: matplotlib is not there.
     """
-    run = Run.at(folder)
+    needed("matplotlib", "a report")  # before the work that it would end
+    run = Run.at(folder, bad)
     network, held, history = run.network, run.data.held, run.history  # in the order of complaints
     if held is None:
         raise FileError(f"{folder} has no test images and none held out; nothing to report on")

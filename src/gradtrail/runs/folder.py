@@ -15,13 +15,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
 from pathlib import Path
 
-from ..errors import FileError
-from ..files import WEIGHTS, load
+from ..data.asked import Bad
+from ..errors import FileError, warn
+from ..files import WEIGHTS, check_writable, load
 from ..network import Network
 from ..train import History
 from .histories import load_history
@@ -41,13 +42,19 @@ class Run:
 
     Args:
         folder: where it is.
+        bad: what is done about images that cannot be read any more; None for what the recipe says.
     """
 
     folder: Path
+    bad: Bad | None = None
 
     @classmethod
-    def at(cls, path: Path) -> Run:
+    def at(cls, path: Path, bad: Bad | None = None) -> Run:
         """The run in a folder, or whose weights a file holds.
+
+        Args:
+            path: the folder or the file.
+            bad: see `Run`.
 
         Raises:
             FileError: there is none.
@@ -57,7 +64,7 @@ class Run:
             raise FileError(f"there is no run {path}")
         if not (folder / RECIPE).is_file():
             raise FileError(f"{folder} is no run: it has no {RECIPE}")
-        return cls(folder)
+        return cls(folder, bad)
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -88,8 +95,16 @@ class Run:
 
         Raises:
             FileError: they are not there any more.
+
+        Warns:
+            GradtrailWarning: each of the notes, where they are read otherwise than for the run.
         """
-        return open_data(self.recipe.data)
+        if self.bad is None:
+            return open_data(self.recipe.data)
+        found = open_data(replace(self.recipe.data, bad=self.bad))
+        for note in found.notes:
+            warn(note)
+        return found
 
     @cached_property
     def history(self) -> History:
@@ -99,6 +114,26 @@ class Run:
             FileError: it is missing or damaged.
         """
         return load_history(self.folder)
+
+
+def check_vacant(out: Path | None) -> None:
+    """See whether a run can be kept in a folder, before any images are read.
+
+    Args:
+        out: the folder; None for a numbered one under `runs`.
+
+    Raises:
+        FileError: it holds something already, or nothing can be written there.
+    """
+    folder = out or Path("runs")
+    if out is not None and folder.is_dir() and any(folder.iterdir()):
+        free = next(f for n in count(2) if not (f := out.with_name(f"{out.name}-{n}")).exists())
+        hint = f"; gradtrail train --resume {folder} goes on with its run"
+        raise FileError(
+            f"{folder} is not empty; give --out a new folder, such as {free}, so that no run is "
+            "lost" + (hint if (folder / RECIPE).exists() else "")
+        )
+    check_writable(folder / RECIPE)
 
 
 @contextmanager
@@ -119,12 +154,7 @@ def run_folder(out: Path | None, title: str) -> Iterator[Path]:
         folder = out or next(path for path in numbered if not path.exists())
         ours = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            hint = f"; gradtrail train --resume {folder} goes on with its run"
-            raise FileError(
-                f"{folder} is not empty; give --out a new folder, so that no run is lost"
-                + (hint if (folder / RECIPE).exists() else "")
-            )
+        check_vacant(folder)
     except OSError as cause:
         raise FileError(f"cannot make the folder {out or 'runs'}: {cause.strerror}") from cause
     try:

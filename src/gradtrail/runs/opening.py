@@ -201,8 +201,12 @@ def _held_out(part: Part, share: float) -> tuple[Part, Part]:
     return part.split(share) if isinstance(part, Images) else split(*part, share)
 
 
-def prepared(recipe: Recipe) -> Prepared:
+def prepared(recipe: Recipe, *, said: bool = False) -> Prepared:
     """Data and network of a recipe, and the recipe with what was found.
+
+    Args:
+        recipe: checked.
+        said: whether a person knows the notes already, as those of a run that goes on.
 
     Raises:
         FileError: data or a network that are not there, or damaged.
@@ -210,7 +214,7 @@ def prepared(recipe: Recipe) -> Prepared:
         ShapeError: a network that does not fit the images.
 
     Warns:
-        GradtrailWarning: each of the notes.
+        GradtrailWarning: each of the notes, unless they are known.
     """
     model, table, notes = recipe.model, recipe.data, []
     saved = None if model.file is None else network_from_file(model.file, model.seed)
@@ -238,7 +242,7 @@ def prepared(recipe: Recipe) -> Prepared:
     table = replace(_located(table), size=(height, width), channels=data.shape[0])
     table = replace(table, classes=data.classes)
     resolved = replace(recipe, data=table, model=model, loss=_weighted(recipe.loss, data))
-    for note in (*data.notes, *notes):
+    for note in () if said else (*data.notes, *notes):
         warn(note)
     return Prepared(resolved, data, network, (*data.notes, *notes))
 
@@ -246,12 +250,11 @@ def prepared(recipe: Recipe) -> Prepared:
 def _resized(model: ModelTable, data: Opened, wanted: tuple[int, ...]) -> str:
     """The note about images that a network takes in another size."""
     size, other = (f"{shape[1]} × {shape[2]}" for shape in (data.shape, wanted))
+    files = isinstance(data.train, Images)  # which may have any size, whatever is asked for
     if model.architecture is not None:
-        return (
-            f"{model.architecture} is too deep for {size} pixels: the images are enlarged from "
-            f"{size} to {other}"
-        )
-    if isinstance(data.train, Images):  # whose files may have any size
+        done = f"brought to {other} instead" if files else f"enlarged from {size} to {other}"
+        return f"{model.architecture} is too deep for {size} pixels: the images are {done}"
+    if files:
         return f"the images are brought to {other}, which {model.file} takes"
     return f"the images are enlarged from {size} to {other}, which {model.file} takes"
 

@@ -23,6 +23,7 @@ from typing import Any
 from ..architecture import layer_from
 from ..data.augment import Augment
 from ..errors import ArgumentError, FileError, GradtrailError
+from ..homes import located
 from ..layers import CrossEntropy
 from ..train import (
     SGD,
@@ -302,7 +303,7 @@ def _absolute(recipe: Recipe, folder: FilePath, named: Mapping[Path, str]) -> Re
 
     def seen(table: Any, name: str, *keys: str) -> Any:
         given = {
-            key: str(folder / value)
+            key: str(folder / located(value))
             for key in keys
             if (value := getattr(table, key)) is not None and (name, key) not in named
         }

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import NonFiniteError
+from ..data.bad_files import BadFilesError
+from ..errors import DataError, NonFiniteError
 from ..files import WEIGHTS, alone, save_network, sweep, write_bytes, write_json
 from ..train import Confusion, History, Observer
 from ..train.loop import prepare
@@ -16,7 +17,7 @@ from ..train.training import Training
 from ..train.watched import FILE as WATCH
 from ..train.watched import save_watched
 from .failed import keep_failed
-from .folder import CHECKPOINTS, FAILED, METRICS, RECIPE, START, Run, run_folder
+from .folder import CHECKPOINTS, FAILED, METRICS, RECIPE, START, Run, check_vacant, run_folder
 from .histories import save_history
 from .opening import Prepared, prepared
 from .recipe import Recipe
@@ -40,12 +41,14 @@ class Outcome:
         confusion: on the test images, or on those held out; None without any, or where it was
             interrupted before its first step.
         judged_by: "test" or "validation", which images these are.
+        over: whether there was nothing left to train.
     """
 
     folder: Path
     history: History
     confusion: Confusion | None
     judged_by: str
+    over: bool = False
 
 
 def start(
@@ -70,6 +73,7 @@ def start(
         NonFiniteError: a NaN or an infinity appeared; the folder keeps the step, see `failed`.
         KeyboardInterrupt: Ctrl-C came before the first step.
     """
+    check_vacant(out)
     work = prepared(recipe)
     with run_folder(out, recipe.model.title) as folder:
         resolved = work.recipe
@@ -111,7 +115,7 @@ def resume(
         table = recipe.training
         table = table if threads is None else replace(table, threads=threads)
         table = table if epochs is None else replace(table, epochs=epochs)
-        work = prepared(replace(recipe, training=table))
+        work = _same_images(replace(recipe, training=table), path)
         for place in (run.folder, run.folder / CHECKPOINTS):
             if place.is_dir():
                 sweep(place)
@@ -120,6 +124,22 @@ def resume(
             _write_epochs(path, recipe, epochs)
             locks.enter_context(alone(path, _TRAINS))  # it is another file now
         return _run(work, run.folder, training, ready)
+
+
+def _same_images(recipe: Recipe, path: Path) -> Prepared:
+    """What a run that goes on works on, which are all the images that it began with.
+
+    Raises:
+        DataError: some cannot be read any more.
+    """
+    try:
+        return prepared(recipe, said=True)
+    except BadFilesError as error:
+        raise DataError(
+            f"{error.cause}; a run goes on with the same images as before: bring back those that "
+            "it was trained on, and move away what was added. Without the bad ones a training "
+            f"begins: gradtrail train {path} --bad skip"
+        ) from error
 
 
 def _write_epochs(path: Path, recipe: Recipe, epochs: int) -> None:
@@ -167,7 +187,7 @@ def _training(
 
 def _run(work: Prepared, folder: Path, training: Training, ready: Ready | None) -> Outcome:
     """Train, and write what came of it."""
-    recipe, network, data = work.recipe, work.network, work.data
+    recipe, network, data, over = work.recipe, work.network, work.data, training.over
     if ready is not None:
         ready(work, training)
     (folder / FAILED).unlink(missing_ok=True)
@@ -191,7 +211,7 @@ def _run(work: Prepared, folder: Path, training: Training, ready: Ready | None) 
     if history.watched:
         save_watched(folder / WATCH, history.watched)
     save_history(folder, history)
-    return Outcome(folder, history, found, judged_by)
+    return Outcome(folder, history, found, judged_by, over)
 
 
 def _logs(recipe: Recipe, folder: Path) -> list[Observer]:

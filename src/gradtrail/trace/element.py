@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from ..errors import ArgumentError, UnknownNameError, unknown
 
-__all__ = ["Element", "Side", "apart", "parse_element", "written"]
+__all__ = ["Element", "Side", "apart", "checked", "example", "parse_element", "written"]
 
 Side = Literal["value", "grad"]
 
@@ -40,8 +42,57 @@ def written(side: Side, name: str, element: Sequence[int] = ()) -> str:
     return f"{'d' if side == 'grad' else ''}{name}{place}"
 
 
+def example(name: str, shape: Sequence[int], begun: Sequence[int] = ()) -> str:
+    """An element that there is, as it is written.
+
+    Args:
+        name: the array's, with d in front for a gradient.
+        shape: the array's.
+        begun: what somebody wrote as an index; kept as far as it can be.
+    """
+    kept = [i if -size <= i < size else size // 2 for i, size in zip(begun, shape, strict=False)]
+    rest = [0 if axis == 0 else size // 2 for axis, size in enumerate(shape)]
+    return written("value", name, (*kept, *rest[len(kept) :]))
+
+
+def checked(name: str, shape: tuple[int, ...], element: object) -> tuple[int, ...]:
+    """An index into an array; negative positions count from the end.
+
+    Args:
+        name: the array's, as messages call it.
+        shape: the array's.
+        element: the index, or one number.
+
+    Raises:
+        ArgumentError: it does not fit the array.
+    """
+    if isinstance(element, np.ndarray):
+        element = element.tolist()
+    listed = element if isinstance(element, tuple | list) else (element,)
+    whole = all(
+        isinstance(i, int | np.integer) and not isinstance(i, bool | np.bool_) for i in listed
+    )
+    such = example(name, shape, tuple(map(int, listed)) if whole else ())
+    if not whole or len(listed) != len(shape):
+        count = f"{len(shape)} whole number{'s' if len(shape) != 1 else ''}"
+        raise ArgumentError(
+            f"{name} has the shape {shape}: an index into it is {count}, as in {such}; got "
+            f"{element!r}"
+        )
+    for axis, (i, size) in enumerate(zip(listed, shape, strict=True)):
+        if not -size <= i < size:
+            raise ArgumentError(
+                f"{name} has the shape {shape}: position {int(i)} on axis {axis} lies outside 0 … "
+                f"{size - 1}, as in {such}"
+            )
+    return tuple(int(i) % size for i, size in zip(listed, shape, strict=True))
+
+
 def parse_element(
-    text: str, values: Collection[str], gradients: Collection[str]
+    text: str,
+    values: Collection[str],
+    gradients: Collection[str],
+    shapes: Mapping[str, Sequence[int]],
 ) -> tuple[Side, str, tuple[int, ...]]:
     """Side, array and index of a written element.
 
@@ -50,6 +101,7 @@ def parse_element(
         values: the names of the arrays that have values.
         gradients: the names of those that have gradients. A name that is itself a value's is one,
             even where it begins with d.
+        shapes: of these arrays, for an example in messages.
 
     Raises:
         ArgumentError: it is written otherwise.
@@ -59,9 +111,10 @@ def parse_element(
     numbers = [part.strip() for part in (match[3] or "").split(",")] if match else []
     numbers = [] if numbers == [""] else numbers
     if match is None or not all(re.fullmatch(r"-?\d+", part) for part in numbers):
+        such = _example_like(text, values, shapes)
         raise ArgumentError(
-            "an element is written as its array and its index, such as conv1.output[0,2,5,7], with "
-            f"d in front for its gradient, such as dconv1.weight[2,0,1,1]; got {text!r}"
+            f"an element is written as its array and its index, such as {such}, with d in front "
+            f"for its gradient; got {text!r}"
         )
     index = tuple(int(part) for part in numbers)
     whole = match[1] + match[2]
@@ -73,8 +126,24 @@ def parse_element(
     raise UnknownNameError(unknown("array", whole, known))
 
 
+def _example_like(
+    text: object, values: Collection[str], shapes: Mapping[str, Sequence[int]]
+) -> str:
+    """An element of the array that a text begins with, or else of a layer's."""
+    known = [name for name in values if name in shapes]
+    meant = [name for name in known if str(text).strip().removeprefix("d").startswith(name)]
+    usual = [name for name in known if "." in name] or known
+    name = max(meant, key=len) if meant else usual[0]
+    return example(name, shapes[name])
+
+
 def apart(
-    name: str, index: object, side: Side, there: Collection[str], gradients: Collection[str]
+    name: str,
+    index: object,
+    side: Side,
+    there: Collection[str],
+    gradients: Collection[str],
+    shapes: Mapping[str, Sequence[int]],
 ) -> tuple[str, object]:
     """An array and an index, which may be written as one.
 
@@ -85,6 +154,7 @@ def apart(
         side: where it is asked.
         there: the names on that side.
         gradients: the names of the arrays that have gradients.
+        shapes: of all arrays.
 
     Raises:
         ArgumentError: an index twice, a gradient asked of the values, or no element.
@@ -94,7 +164,7 @@ def apart(
         return name, index
     if not isinstance(index, tuple) or index:
         raise ArgumentError(f"{name} has its index already; leave out {index!r}")
-    found, array, place = parse_element(name, there, gradients)
+    found, array, place = parse_element(name, there, gradients, shapes)
     if (found, side) == ("grad", "value"):
         raise ArgumentError(f"{name} is a gradient; ask t.grad for it")
     return array, place

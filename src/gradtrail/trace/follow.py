@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import ArgumentError, unknown
 from ..layers.base import positive
 from ..tables import Table, number, percent
-from .element import Side, written
+from .element import Side, example, written
 from .export import plain
 from .hops import Hop, end_hop, hop, start_hop
 from .paths import Ways
@@ -260,7 +260,10 @@ def backwards(step: Step, name: str, index: Any, k: int, row: int | None) -> Pat
     end = step.system.nodes[-1].inputs[0]
     value, total = float(step.array("grad", name)[element]), None
     if name not in step.system.readers:
-        raise ArgumentError(f"follow: d{name} comes from nothing before it; the loss is the end")
+        raise ArgumentError(
+            f"follow: d{name} comes from nothing before it; the loss is the end. Ask for another "
+            f"gradient, such as {_other(step, 'grad', name, end)}"
+        )
     if row is not None:
         row, total = _row(step, name, element, row, end)
     ways = Ways(step, name, element, end, step.array("grad", end), row)
@@ -273,6 +276,13 @@ def backwards(step: Step, name: str, index: Any, k: int, row: int | None) -> Pat
     return Paths("grad", name, element, value, row, tuple(paths), whole)
 
 
+def _other(step: Step, side: Side, name: str, end: str) -> str:
+    """An element that paths lead to or from, of the first array that is another one."""
+    names = [n for n in step.names(side) if n not in (name, end) and n in step.system.readers]
+    first = names[0] if names else end
+    return example(written(side, first), step.system.shapes[first])
+
+
 def forwards(step: Step, name: str, index: Any, k: int, to: Target) -> Paths:
     """See `Values.follow`."""
     positive("follow", k=k)
@@ -282,7 +292,10 @@ def forwards(step: Step, name: str, index: Any, k: int, to: Target) -> Paths:
     value = float(step.array("value", name)[element])
     ways = Ways(step, name, element, end, seed)
     if not ways.nodes and name != end:
-        raise ArgumentError(f"follow: no path leads from {name} to {end}")
+        raise ArgumentError(
+            f"follow: no path leads from {name} to {end}; ask for a value before {end}, such as "
+            f"{_other(step, 'value', name, end)}"
+        )
     whole = _Whole(ways, value, None)
     first = start_hop(name, element, value)
     paths = []

@@ -33,10 +33,10 @@ from ..equation import Factor as EquationFactor
 from ..equation import Loss as LossEquation
 from ..equation.scalar import evaluate
 from ..equation.sums import LOG
-from ..errors import ArgumentError, UnknownNameError, unknown
+from ..errors import UnknownNameError, unknown
 from ..layers.base import times
 from ..layers.losses import log_softmax
-from .element import Side, apart, written
+from .element import Side, apart, checked, written
 from .points import Block, Points, points_of
 
 __all__ = ["Operand", "Part", "Step", "Sum", "applied", "gated", "logarithm"]
@@ -281,7 +281,7 @@ class Step:
     def asked(self, side: Side, name: str, index: object) -> tuple[str, object]:
         """The array and the index that are asked about on one side; see `apart`."""
         there, gradients = ([*self._side(s), *self.outputs] for s in (side, "grad"))
-        return apart(name, index, side, there, gradients)
+        return apart(name, index, side, there, gradients, self.system.shapes)
 
     def element(self, side: Side, name: str, element: object) -> tuple[int, ...]:
         """An index, checked; negative positions count from the end.
@@ -289,25 +289,7 @@ class Step:
         Raises:
             ArgumentError: it does not fit the array.
         """
-        shape = self.array(side, name).shape
-        if isinstance(element, np.ndarray):
-            element = element.tolist()
-        listed = element if isinstance(element, tuple | list) else (element,)
-        whole = all(
-            isinstance(i, int | np.integer) and not isinstance(i, bool | np.bool_) for i in listed
-        )
-        if not whole or len(listed) != len(shape):
-            raise ArgumentError(
-                f"{written(side, name)} has the shape {shape}: an index into it is {len(shape)} "
-                f"whole numbers, got {element!r}"
-            )
-        for axis, (i, size) in enumerate(zip(listed, shape, strict=True)):
-            if not -size <= i < size:
-                raise ArgumentError(
-                    f"{written(side, name)} has the shape {shape}: position {int(i)} on axis "
-                    f"{axis} lies outside 0 … {size - 1}"
-                )
-        return tuple(int(i) % size for i, size in zip(listed, shape, strict=True))
+        return checked(written(side, name), self.array(side, name).shape, element)
 
     def sums(self, side: Side, name: str) -> tuple[Sum, ...]:
         """The sums that make up an array; their elements are added."""

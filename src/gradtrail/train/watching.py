@@ -16,7 +16,7 @@ import numpy as np
 from ..engines import Batch, Computed, Finished, Stepped, Trainer
 from ..errors import ArgumentError, warn
 from ..layers import Loss
-from ..trace.element import parse_element, written
+from ..trace.element import example, parse_element, written
 from ..trace.step import Step
 from ..trace.terms import Terms
 from .observers import Observer
@@ -231,15 +231,14 @@ def watching(trainer: Trainer, network: Network, loss: Loss, elements: Sequence[
         UnknownNameError: no parameter is called so.
     """
     if isinstance(elements, str) or not isinstance(elements, Sequence):
-        raise ArgumentError(
-            "train: watch is a list of elements such as "
-            f'["conv1.weight[2,0,1,1]"], got {elements!r}'
-        )
+        shapes = network.parameters.shapes
+        such = [example(name, shape) for name, shape in list(shapes.items())[:1]]
+        raise ArgumentError(f"train: watch is a list of elements such as {such}, got {elements!r}")
     if len(elements) > ELEMENTS:
         raise ArgumentError(f"train: at most {ELEMENTS} elements are watched, got {len(elements)}")
     records: dict[str, _Record] = {}
     for text in elements:
-        _, name, index = parse_element(text, network.parameters, ())
+        _, name, index = parse_element(text, network.parameters, (), network.parameters.shapes)
         step = Step(network.system(1), network.parameters, {})
         index = step.element("value", name, index)
         element = written("value", name, index)

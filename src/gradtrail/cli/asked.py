@@ -1,0 +1,136 @@
+"""Which samples of which run a command is about, as the command line says it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..data.asked import Bad
+from ..data.known import NAMES
+from .common import words
+from .paths import PATH, WORD
+
+__all__ = ["BAD", "Asked", "of_data", "reading", "with_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+BAD = click.option(
+    "--bad",
+    type=click.Choice(["refuse", "skip"]),
+    help="What is done about files in a folder that cannot be read: refuse the folder, which is "
+    "the default, or skip them. A run has its own default, what it was trained with.",
+)
+_READING = (
+    BAD,
+    click.option(
+        "--white",
+        type=click.IntRange(1, 65535),
+        help="In image files of 16 bits, the number that is white, such as 4095 for 12 bits.",
+    ),
+    click.option(
+        "--channels-last/--channels-first",
+        default=None,
+        help="Whether an .npz has its images as (N, H, W, C) or as (N, C, H, W), where its shape "
+        "does not tell.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a command says of a run and its data.
+
+    Args:
+        run: the folder, or the weights in it.
+        data: a data set's name or a path, instead of the run's own.
+        data_path: where a named set's files are.
+        split: "train", "validation" or "test"; None for what the network is best judged by.
+        bad: what is done about files that cannot be read; None for what the run says.
+        white: in files of 16 bits, the number that is white; None for what the run says.
+        channels_last: whether an .npz has (N, H, W, C); None for what the run says.
+    """
+
+    run: Path
+    data: str | None = None
+    data_path: Path | None = None
+    split: str | None = None
+    bad: Bad | None = None
+    white: int | None = None
+    channels_last: bool | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The run's."""
+        return self.run if self.run.is_dir() else self.run.parent
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How images are to be read otherwise than the run says."""
+        said = {"bad": self.bad, "white": self.white, "channels_last": self.channels_last}
+        return {name: value for name, value in said.items() if value is not None}
+
+    @property
+    def others(self) -> bool:
+        """Whether other data than the run's are meant, or the run's read in another way."""
+        return bool(self.data or self.data_path or self.reading)
+
+
+def with_options(command: F, options: Iterable[Callable[[F], F]]) -> F:
+    """A command with options, in this order in its help."""
+    for option in reversed(tuple(options)):
+        command = option(command)
+    return command
+
+
+def reading(command: F) -> F:
+    """The options on how images are read; messages about images name them."""
+    return with_options(command, _READING)
+
+
+def of_data(split: str | None) -> Callable[[F], F]:
+    """The argument and the options that say which data a command is about, given to it as `asked`.
+
+    Args:
+        split: the usual part; None for what the network is best judged by.
+    """
+    shown: Any = True if split else "test where there is one, else what was held out, else all"
+    options = (
+        click.argument("run", type=PATH),
+        click.option(
+            "--data",
+            type=WORD,
+            shell_complete=words(lambda: NAMES),
+            help="A name or a path, instead of the run's own data; see train.",
+        ),
+        click.option("--data-path", type=PATH, help="A named set's folder."),
+        click.option(
+            "--split",
+            type=click.Choice(["train", "validation", "test"]),
+            default=split,
+            show_default=shown,
+        ),
+        *_READING,
+    )
+
+    def decorate(command: F) -> F:
+        @wraps(command)
+        def packed(
+            run: Path,
+            data: str | None,
+            data_path: Path | None,
+            split: str | None,
+            bad: Bad | None,
+            white: int | None,
+            channels_last: bool | None,
+            **others: Any,
+        ) -> None:
+            command(asked=Asked(run, data, data_path, split, bad, white, channels_last), **others)
+
+        return with_options(packed, options)  # type: ignore[return-value]
+
+    return decorate
