@@ -193,7 +193,7 @@ ARCHITECTURES = {
     ),
     "missing": (
         {"input_shape": [1], "layers": [{"type": "Linear"}]},
-        r"layers\[0\]: Linear: .*out_features",
+        r"layers\[0\]: Linear needs out_features; write",
     ),
     "nested": (
         {"input_shape": [1], "layers": [{"type": "Residual", "body": [{"type": "X"}]}]},

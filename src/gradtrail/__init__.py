@@ -149,11 +149,17 @@ _LATER = {
 
 def __getattr__(name: str) -> Any:
     """What not every program needs is imported at its first use."""
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    if name in _LATER:
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    wrong = f"module {__name__!r} has no attribute {name!r}"
+    if name.startswith("_"):
+        raise AttributeError(wrong)
+    from .other_libraries import name_for
+
+    instead = name_for(name, __all__)
+    raise AttributeError(f"{wrong}; write {instead}" if instead else wrong)
 
 
 def __dir__() -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import fields
 from typing import Any
 
 from . import layers as available
+from .calls import written
 from .equation.frozen import frozen
 from .errors import ArgumentError, UnknownNameError, unknown
 from .layers import (
@@ -110,8 +111,8 @@ def layer_from(data: Any, where: str) -> Any:
     arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
     try:
         return _LAYERS[kind](**arguments)
-    except TypeError as cause:
-        raise ArgumentError(f"{where}: {kind}: {cause}") from cause
+    except (ArgumentError, TypeError) as cause:
+        raise ArgumentError(f"{where}: {cause}") from cause
 
 
 def _known(settings: Mapping[str, Any], known: Any, where: str, kind: str) -> None:
@@ -192,6 +193,7 @@ class Architecture:
         return Network(input_shape or self.input_shape, self.make(classes), seed=seed)
 
 
+@written('gt.architecture("lenet5")')
 def architecture(name: str) -> Architecture:
     """The architecture called `name`.
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from .architecture import network_from
+from .calls import checked_path, is_of_torch, written
 from .errors import ArgumentError, FileError, ShapeError
 from .streams import Drawn
 
@@ -210,6 +211,7 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
     """
     from safetensors.numpy import save
 
+    path = checked_path("save", path)
     arrays = {**network.parameters, **network.buffers}
     # one key: safetensors writes several in an order that changes from run to run
     header: dict[str, Any] = {"format": _FORMAT, "architecture": network.architecture()}
@@ -222,6 +224,7 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
     write_bytes(path, content)
 
 
+@written('gt.load("run")')
 def load(path: str | os.PathLike[str]) -> Network:
     """The network in a run's folder or in a file that `Network.save` wrote.
 
@@ -231,9 +234,8 @@ def load(path: str | os.PathLike[str]) -> Network:
     Raises:
         FileError: it is missing, damaged, or holds no gradtrail network.
     """
-    if not isinstance(path, str | os.PathLike):
-        raise ArgumentError(f"load: path must be a folder or a file, got {path!r}")
-    source = Path(path)
+    hint = "; gt.from_torch(module, input_shape) takes a PyTorch module"
+    source = checked_path("load", path, hint if is_of_torch(path) else "")
     with _naming("read", source):
         if source.is_dir():
             source = source / WEIGHTS

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .calls import told, written
 from .equation import Node, Normalisation, System
 from .equation.frozen import frozen
 from .errors import ArgumentError, DataError, ShapeError
@@ -61,6 +62,7 @@ class Step:
         return f"{self.name}.output"
 
 
+@written("gt.Network(input_shape, [layer, …])")
 class Network:
     """Layers with their parameters.
 
@@ -236,6 +238,7 @@ class Network:
             nodes.append(_loss_node(type(loss).__name__, declaration, self.output_name))
         return System(tuple(nodes))
 
+    @written("network.plan(batch_size=64)")
     def plan(self, batch_size: int = 1) -> Plan:
         """Every shape and how it arose, parameters, multiply–adds, memory and receptive fields.
 
@@ -252,6 +255,7 @@ class Network:
         positive("plan", batch_size=batch_size)
         return make_plan(self, int(batch_size))
 
+    @written("network.predict(x)")
     def predict(
         self, x: Any, *, batch_size: int = 256, engine: str | Engine | None = None
     ) -> np.ndarray:
@@ -294,6 +298,7 @@ class Network:
         samples = self.checked(x).view()
         return partial(_some, samples, pinned(samples))
 
+    @written('network.explain("conv1")')
     def explain(
         self, layer: str, *, loss: Loss | None = None, engine: str | Engine | None = None
     ) -> Explanation:
@@ -338,6 +343,7 @@ class Network:
 
         return explore_network(self, x, y, **settings)
 
+    @written('network.receptive_field("conv1", (y, x))')
     def receptive_field(
         self, layer: str, position: Any, *, of: str = "input", training: bool = False
     ) -> Reach:
@@ -367,6 +373,7 @@ class Network:
 
         return receptive_field(self, layer, position, of, training=training)
 
+    @written('network.projective_field("input", (y, x))')
     def projective_field(
         self, layer: str, position: Any, *, to: str | None = None, training: bool = False
     ) -> Reach:
@@ -447,6 +454,7 @@ class Network:
             "layers": [layer.settings() for layer in self.layers],
         }
 
+    @written('network.save("net.safetensors")')
     def save(self, path: Any) -> None:
         """Write weights, running statistics and architecture as one safetensors file.
 
@@ -456,6 +464,22 @@ class Network:
         from .files import save_network
 
         save_network(self, path)
+
+    if not TYPE_CHECKING:  # so that a type checker still knows what there is
+
+        def __getattr__(self, name: str) -> Any:
+            """What other libraries' networks have is named with what to write here."""
+            from .other_libraries import attribute_for
+
+            known = [] if name.startswith("_") else [step.name for step in self.steps]
+            raise AttributeError(f"a network has no attribute {name!r}{attribute_for(name, known)}")
+
+        def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+            """Refused: a network predicts, or is traced."""
+            raise ArgumentError(
+                "a network is not called: write network.predict(x), or gt.trace(network, x, y) "
+                "for all that it computes"
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the systems, which are made again when they are asked for."""
@@ -476,14 +500,10 @@ def _filled(starts: Mapping[str, float], name: str) -> float:
     return starts[name]
 
 
-def _told(given: Any) -> str:
-    """What came instead of a shape; an array by its shape, for its numbers would fill the page."""
-    shape = getattr(given, "shape", None)
-    return repr(given) if shape is None else f"an array of shape {tuple(shape)}"
-
-
 def _sample_shape(input_shape: Any) -> tuple[int, ...]:
     """The shape of one sample, checked."""
+    if isinstance(input_shape, np.ndarray) and input_shape.ndim == 1 and len(input_shape) <= 4:
+        input_shape = input_shape.tolist()
     shape = tuple(input_shape) if isinstance(input_shape, Sequence) else (input_shape,)
     whole = all(
         isinstance(s, int | np.integer) and not isinstance(s, bool) and s > 0 for s in shape
@@ -491,7 +511,7 @@ def _sample_shape(input_shape: Any) -> tuple[int, ...]:
     if not whole or not 1 <= len(shape) <= 4:
         raise ArgumentError(
             "Network: input_shape is one sample's (channels, height, width) or (features,), whole "
-            f"numbers ≥ 1 and without the batch, got {_told(input_shape)}"
+            f"numbers ≥ 1 and without the batch, got {told(input_shape)}"
         )
     if prod(shape) > _LARGEST:
         raise ArgumentError(

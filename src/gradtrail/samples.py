@@ -11,7 +11,20 @@ import numpy as np
 
 from .errors import DataError
 
-__all__ = ["checked_samples"]
+__all__ = ["checked_samples", "looks_last"]
+
+_CHANNELS = (1, 3, 4)
+
+
+def looks_last(shape: tuple[int, ...]) -> bool:
+    """Whether one sample's shape looks like (height, width, channels).
+
+    The last axis counts 1, 3 or 4, the first does not, and both others are longer than the last.
+    """
+    if len(shape) != 3:
+        return False
+    first, rows, last = shape
+    return last in _CHANNELS and first not in _CHANNELS and last < min(first, rows)
 
 
 def checked_samples(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
+from ..calls import written
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..layers.base import plain
@@ -40,6 +41,7 @@ class Moved(NamedTuple):
 
 
 @final
+@written("gt.Augment(flip=0.5)")
 @frozen
 class Augment:
     """How images are changed at random in training; what comes in from outside is 0.

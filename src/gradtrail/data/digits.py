@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..calls import written
+
 __all__ = ["Split", "digits"]
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -34,6 +36,7 @@ def _images() -> Pair:
         return stored["images"], stored["labels"]
 
 
+@written("gt.data.digits()")
 def digits() -> Split:
     """The digits, pixels from 0 to 1, split so that every class is in both parts alike.
 

@@ -9,6 +9,7 @@ from typing import final
 
 import numpy as np
 
+from ..calls import checked_path, written
 from ..errors import ArgumentError, FileError, warn
 from ..homes import located
 from .asked import Asked, Bad
@@ -28,6 +29,7 @@ _USUAL = (64, 64)
 
 
 @final
+@written("gt.data.ImageFolder(path, size=64)")
 class ImageFolder(Images):
     """Images in a folder with a folder for each class: PNG, JPEG, BMP, TIFF and WebP.
 
@@ -87,8 +89,8 @@ class ImageFolder(Images):
     ) -> None:
         asked = Asked(size, channels, fit, bad, memory, threads, classes, white)
         if asked.classes is None:
-            no_parts(located(path))
-        self._open(Path(path), asked, None)
+            no_parts(located(checked_path("ImageFolder", path)))
+        self._open(checked_path("ImageFolder", path), asked, None)
         for note in self.notes:
             warn(note)
 
@@ -214,6 +216,7 @@ def _differing(
     )
 
 
+@written("gt.data.read_image(path, network.input_shape)")
 def read_image(
     path: str | os.PathLike[str],
     shape: tuple[int, int, int],
@@ -235,12 +238,13 @@ def read_image(
         ArgumentError: another shape or fit.
         FileError: it cannot be read; the message says why.
     """
+    source = located(checked_path("read_image", path))
     if not isinstance(shape, tuple) or len(shape) != 3:
         raise ArgumentError(f"read_image: shape must be (C, H, W), got {shape!r}")
     size = Asked(shape[1:], shape[0], fit, white=white).pair
     assert size is not None
     try:
         with quiet():
-            return unit(decoded(located(path), Target((shape[0], *size), fit, white)))
+            return unit(decoded(source, Target((shape[0], *size), fit, white)))
     except UnreadableError as reason:
         raise FileError(f"cannot read {path}: {reason}") from reason

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..calls import written
 from ..errors import ArgumentError, FileError, UnknownNameError, unknown
 from ..homes import located, user_cache
 from .cifar import find_cifar, read_cifar
@@ -24,6 +25,7 @@ NAMES = ("digits", *SETS)
 _SIZE = 28  # rows and columns of MNIST and Fashion-MNIST
 
 
+@written('gt.data.load("mnist")')
 def load(name: str, path: str | os.PathLike[str] | None = None, *, download: bool = True) -> Split:
     """A data set by name, with its own split.
 

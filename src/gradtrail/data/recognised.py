@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..calls import checked_path, unknown_argument, written
 from ..errors import ArgumentError, FileError, warn
 from ..homes import located
 from .asked import Asked, names_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["read", "recognised"]
 
 
+@written("gt.data.read(path)")
 def read(
     path: str | os.PathLike[str],
     *,
@@ -80,7 +82,12 @@ def recognised(
 ) -> DataSet:
     """See `read`; the notes are for the caller to say."""
     classes = names_of(classes)
-    source = located(path)
+    arrays = isinstance(path, tuple) or hasattr(path, "shape")
+    hint = "; samples and labels that are arrays are passed on as they are, as (x, y)"
+    source = located(checked_path("read", path, hint if arrays else ""))
+    known = [f.name for f in fields(Asked)]
+    for argument in images.keys() - known:
+        raise ArgumentError(unknown_argument("read", argument, ["channels_last", *known]))
     if os.path.isfile(source):
         _only(source, "arrays", images)
         return _classed(_from_file(source, channels_last), classes, source)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..calls import told, written
 from ..errors import DataError
 from ..layers.base import positive
 
 __all__ = ["enlarged"]
 
 
+@written("gt.data.enlarged(x, 32, 32)")
 def enlarged(x: np.ndarray, height: int, width: int | None = None) -> np.ndarray:
     """Images at least as large as before.
 
@@ -29,9 +31,9 @@ def enlarged(x: np.ndarray, height: int, width: int | None = None) -> np.ndarray
     """
     width = height if width is None else width
     positive("enlarged", height=height, width=width)
-    if x.ndim != 4 or x.shape[2] > height or x.shape[3] > width:
+    if getattr(x, "ndim", None) != 4 or x.shape[2] > height or x.shape[3] > width:
         raise DataError(
-            f"enlarged takes images (N, C, H, W) no larger than {height} × {width}, got {x.shape}"
+            f"enlarged takes images (N, C, H, W) no larger than {height} × {width}, got {told(x)}"
         )
     rows, columns = _weights(x.shape[2], height), _weights(x.shape[3], width)
     resized = np.einsum("nchw,yh,xw->ncyx", x, rows, columns, optimize=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..calls import written
 from ..errors import ArgumentError, DataError
 from .digits import Split
 
 __all__ = ["held_out", "labels_of", "split"]
 
 
+@written("gt.data.split(x, y, 0.2)")
 def split(x: np.ndarray, y: ArrayLike, share: float, seed: int = 0) -> Split:
     """Samples in two parts, so that every class is in both alike.
 

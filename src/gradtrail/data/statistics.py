@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..calls import written
 from ..errors import DataError, warn
 from .axes import told_if_last
 from .images import Images
@@ -27,6 +28,7 @@ _BLOCK = 1 << 20
 _COLOURS = ("red", "green", "blue")
 
 
+@written("gt.data.channel_statistics(x)")
 def channel_statistics(data: np.ndarray | Images) -> tuple[np.ndarray, np.ndarray]:
     """What `(x − mean) / std` takes to give every channel mean 0 and standard deviation 1.
 

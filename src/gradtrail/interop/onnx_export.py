@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..calls import told, written
 from ..errors import ArgumentError, FileError
 from ..files import write_bytes
 from ..layers import (
@@ -54,6 +55,7 @@ _GELU = 20  # the first operator set that has one
 _MOST_BYTES = (1 << 31) - 1  # what a protocol buffer can hold
 
 
+@written('gt.to_onnx(network, "model.onnx")')
 def to_onnx(network: Network, path: str | os.PathLike[str], *, opset: int = OPSET) -> None:
     """Write what a network computes in evaluation as an ONNX file.
 
@@ -72,7 +74,7 @@ def to_onnx(network: Network, path: str | os.PathLike[str], *, opset: int = OPSE
     """
     onnx = needed("onnx", "to_onnx")
     if not isinstance(path, str | os.PathLike):
-        raise ArgumentError(f"to_onnx: path must be a file to write, got {path!r}")
+        raise ArgumentError(f"to_onnx: path must be a file to write, got {told(path)}")
     if not isinstance(opset, int) or opset not in OPSETS:
         raise ArgumentError(
             f"to_onnx: opset must be from {OPSETS[0]} to {OPSETS[-1]}, got {opset!r}"

@@ -8,6 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from ..calls import told, written
 from ..errors import ArgumentError, FileError, GradtrailError, ShapeError
 from ..network import Network
 from ..optional import needed
@@ -30,6 +31,7 @@ _SHAPE_KEEPING = frozenset(_NAMES.split())
 """Operators, those without a layer among them, that give the shape of their largest input."""
 
 
+@written('gt.from_onnx("model.onnx")')
 def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None = None) -> Network:
     """The network in an ONNX file, with its weights and running statistics.
 
@@ -58,7 +60,7 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     """
     onnx = needed("onnx", "from_onnx")
     if not isinstance(path, str | os.PathLike):
-        raise ArgumentError(f"from_onnx: path must be a file, got {path!r}")
+        raise ArgumentError(f"from_onnx: path must be a file, got {told(path)}")
     given = None if input_shape is None else Builder(input_shape).input.shape
     reasons = Reasons()
     try:

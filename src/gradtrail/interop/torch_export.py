@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..calls import written
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..layers import (
@@ -73,6 +74,7 @@ class Call:
     name: str | None = None
 
 
+@written("gt.to_torch(network)")
 def to_torch(network: Network, *, like: Any = None) -> Any:
     """The network as a `torch.nn.Module` with copies of its weights and running statistics.
 

@@ -5,12 +5,15 @@ Everything happens on copies: importing a module leaves it as it was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..calls import is_of_torch, told, written
 from ..errors import ArgumentError, warn
 from ..network import Network
 from ..optional import needed
+from ..samples import looks_last
 from .building import Builder
 from .reasons import Refused
 from .torch_comparing import compare
@@ -25,6 +28,7 @@ _BY_MODE = ("BatchNorm2d", "Dropout")  # which compute otherwise in training
 _MOST_SHOWN = 4
 
 
+@written("gt.from_torch(module, (channels, height, width))")
 def from_torch(module: Any, input_shape: Sequence[int], *, frozen: str = "warn") -> Network:
     """The network that a PyTorch module is, with copies of its weights and running statistics.
 
@@ -81,14 +85,48 @@ def imported(module: Any, input_shape: Sequence[int], caller: str) -> Imported:
         ArgumentError: see `from_torch`.
     """
     torch, fx = needed("torch", caller), needed("torch.fx", caller)
-    if not isinstance(module, torch.nn.Module):
-        raise ArgumentError(f"{caller}: needs a torch.nn.Module, got {module!r:.60}")
+    _check_module(module, caller, torch)
     builder = Builder(input_shape, tells_trained=True)
     try:
         with undisturbed(torch):
             return _imported(whole(module, torch), builder, torch, fx)
     except Refused as cause:
-        raise ArgumentError(f"{caller}: {cause.sentence}") from cause
+        hint = _shape_hint(builder.input.shape)
+        raise ArgumentError(f"{caller}: {cause.sentence}{hint}") from cause
+
+
+def _check_module(module: Any, caller: str, torch: Any) -> None:
+    """Refuse what is no module, or has no Python in it that could be traced.
+
+    Raises:
+        ArgumentError: with what to pass instead.
+    """
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ArgumentError(
+            f"{caller}: a module of TorchScript cannot be traced; pass the torch.nn.Module that it "
+            "was made from"
+        )
+    if isinstance(module, torch.nn.Module):
+        return
+    hint = ""
+    if is_of_torch(module):
+        hint = f"; make a module of it, as in {module.__name__}()"
+    elif isinstance(module, Mapping) and all(isinstance(v, torch.Tensor) for v in module.values()):
+        hint = "; make the module, and give it these weights by its load_state_dict"
+    elif isinstance(module, str | os.PathLike):
+        hint = "; load the file with PyTorch, and pass the module"
+    raise ArgumentError(f"{caller}: needs a torch.nn.Module, got {told(module)}{hint}")
+
+
+def _shape_hint(shape: tuple[int, ...]) -> str:
+    """What is said behind a refusal, where the shape may be to blame."""
+    if len(shape) == 4:
+        return f"; input_shape={shape} is to be one sample's: without the batch it is {shape[1:]}"
+    if len(shape) == 2:
+        return f"; input_shape={shape} has no channels: of grey images it is {(1, *shape)}"
+    if looks_last(shape):
+        return f"; if input_shape={shape} is channels last, it is {(shape[2], *shape[:2])} here"
+    return ""
 
 
 def _imported(given: Any, builder: Builder, torch: Any, fx: Any) -> Imported:

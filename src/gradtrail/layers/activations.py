@@ -7,11 +7,12 @@ from abc import abstractmethod
 from dataclasses import field
 from typing import ClassVar, final
 
+from ..calls import written
 from ..equation import Applied, Array, contraction, term
 from ..equation.frozen import frozen
 from ..equation.scalar import Function, Variable, erf, maximum, scalar, sigmoid, tanh, where
 from ..errors import ArgumentError
-from .base import Declaration, Layer, Shape, elementwise
+from .base import Declaration, Layer, Shape, elementwise, is_real
 
 __all__ = ["GELU", "LeakyReLU", "ReLU", "SiLU", "Sigmoid", "Tanh"]
 
@@ -36,6 +37,7 @@ class Activation(Layer):
 
 
 @final
+@written("gt.ReLU()")
 @frozen
 class ReLU(Activation):
     """The positive part: max(x, 0).
@@ -63,6 +65,7 @@ class ReLU(Activation):
 
 
 @final
+@written("gt.LeakyReLU()")
 @frozen
 class LeakyReLU(Activation):
     """x above 0, negative_slope·x elsewhere.
@@ -91,7 +94,7 @@ class LeakyReLU(Activation):
     name: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.negative_slope):
+        if not is_real(self.negative_slope) or not math.isfinite(self.negative_slope):
             raise ArgumentError(
                 f"LeakyReLU: negative_slope must be finite, got {self.negative_slope!r}"
             )
@@ -103,6 +106,7 @@ class LeakyReLU(Activation):
 
 
 @final
+@written("gt.Sigmoid()")
 @frozen
 class Sigmoid(Activation):
     """The logistic function 1/(1 + exp(−x)).
@@ -128,6 +132,7 @@ class Sigmoid(Activation):
 
 
 @final
+@written("gt.Tanh()")
 @frozen
 class Tanh(Activation):
     """The hyperbolic tangent.
@@ -153,6 +158,7 @@ class Tanh(Activation):
 
 
 @final
+@written("gt.GELU()")
 @frozen
 class GELU(Activation):
     """x·Φ(x), with the standard normal distribution's Φ.
@@ -194,6 +200,7 @@ class GELU(Activation):
 
 
 @final
+@written("gt.SiLU()")
 @frozen
 class SiLU(Activation):
     """x·sigmoid(x), also called swish.

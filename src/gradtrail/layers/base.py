@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, field, fields
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -199,6 +200,11 @@ def seeded(where: str, seed: object) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ArgumentError(f"{where}: seed must be a whole number ≥ 0, got {seed!r}")
     return int(seed)
+
+
+def is_real(value: object) -> bool:
+    """Whether a value is one number, NumPy's or Python's; True and False are none."""
+    return isinstance(value, Real | np.number) and not isinstance(value, bool | complex)
 
 
 def plain(value: Any) -> Any:

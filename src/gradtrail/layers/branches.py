@@ -6,14 +6,16 @@ layers `Add` and `Join`, whose equations are here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 from typing import Any, ClassVar, Protocol, final
 
+from ..calls import is_of_torch, told, written
 from ..equation import Array, Number, contraction, index, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
 from .base import Declaration, Layer, Shape, elementwise, times
+from .losses import Loss
 
 __all__ = ["Add", "Branches", "Concat", "Join", "Residual"]
 
@@ -38,6 +40,7 @@ class Branches(Protocol):
 
 
 @final
+@written("gt.Residual([layer, …])")
 @frozen
 class Residual:
     """A body with a way around it; the two are added.
@@ -101,6 +104,7 @@ class Residual:
 
 
 @final
+@written("gt.Concat([layer, …], [layer, …])")
 @frozen
 class Concat:
     """Branches side by side, their channels one after another.
@@ -159,12 +163,31 @@ def chain(kind: str, layers: object) -> tuple[Any, ...]:
         ArgumentError: it is not a list, or holds something that is not a layer.
     """
     if not isinstance(layers, Sequence) or isinstance(layers, str):
-        raise ArgumentError(f"{kind}: expects a list of layers, got {layers!r}")
+        raise ArgumentError(f"{kind}: expects a list of layers, got {_came(layers)}")
     for place, layer in enumerate(layers):
         if not isinstance(layer, Layer | Residual | Concat):
-            hint = " (call it: write its brackets)" if isinstance(layer, type) else ""
-            raise ArgumentError(f"{kind}: entry {place} is not a layer but {layer!r}{hint}")
+            raise ArgumentError(f"{kind}: entry {place} is not a layer but {_came(layer)}")
     return tuple(layers)
+
+
+def _came(thing: object) -> str:
+    """What came instead of layers, and what to write."""
+    if isinstance(thing, Layer | Residual | Concat):
+        return f"{thing!r}; put it in brackets, [{type(thing).__name__}(…)]"
+    if isinstance(thing, type) and not is_of_torch(thing):
+        return f"{thing!r} (call it: write its brackets)"
+    if is_of_torch(thing):
+        return (
+            f"{told(thing)} of PyTorch; write the layer that gt has under its name, or have the "
+            "whole module made a network by gt.from_torch(module, input_shape)"
+        )
+    if isinstance(thing, Loss):
+        return f"{thing!r}, a loss; it is given to gt.train(loss=…)"
+    if isinstance(thing, str):
+        return f"{thing!r}; layers are objects such as gt.ReLU()"
+    if isinstance(thing, list | tuple):
+        return f"{told(thing)}; write its layers among the others"
+    return told(thing) + ("; write list(…) around it" if isinstance(thing, Iterator) else "")
 
 
 @final

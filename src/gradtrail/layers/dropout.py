@@ -9,10 +9,11 @@ from typing import ClassVar, final
 
 import numpy as np
 
+from ..calls import written
 from ..equation import Array, Equation, contraction, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from .base import Declaration, Draws, Layer, Shape, canonical, elementwise
+from .base import Declaration, Draws, Layer, Shape, canonical, elementwise, is_real
 
 __all__ = ["Dropout"]
 
@@ -20,6 +21,7 @@ X, Z, M = Array("X"), Array("Z"), Array("M")
 
 
 @final
+@written("gt.Dropout(0.5)")
 @frozen
 class Dropout(Layer):
     """Sets elements to zero at random in training; hands everything on in evaluation.
@@ -55,7 +57,7 @@ class Dropout(Layer):
 
     def __post_init__(self) -> None:
         canonical(self)
-        if not 0 <= self.p < 1:
+        if not is_real(self.p) or not 0 <= self.p < 1:
             raise ArgumentError(f"Dropout: p must be at least 0 and below 1, got {self.p!r}")
 
     @property

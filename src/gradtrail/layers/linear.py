@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import ClassVar, final
 
+from ..calls import written
 from ..equation import Array, contraction, indices, term
 from ..equation.frozen import frozen
 from ..errors import ShapeError
@@ -25,6 +26,7 @@ X, W, b, Z = Array("X"), Array("W"), Array("b"), Array("Z")
 
 
 @final
+@written("gt.Linear(10)")
 @frozen
 class Linear(Layer):
     """A fully connected layer: every output sums every input feature.

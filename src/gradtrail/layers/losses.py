@@ -10,10 +10,11 @@ from typing import Any, final
 
 import numpy as np
 
+from ..calls import written
 from ..equation import Access, Array, indices, loss
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, DataError, ShapeError
-from .base import Declaration, Shape, elementwise, plain, times
+from .base import Declaration, Shape, elementwise, is_real, plain, times
 from .labels import check_number, class_numbers, probabilities
 
 __all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "log_softmax", "loss_for"]
@@ -93,6 +94,7 @@ class Loss(ABC):
 
 
 @final
+@written("gt.CrossEntropy(label_smoothing=0.1)")
 @frozen
 class CrossEntropy(Loss):
     """Softmax with cross-entropy, the mean over the batch, by log-sum-exp.
@@ -126,7 +128,7 @@ class CrossEntropy(Loss):
     weight: tuple[float, ...] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.label_smoothing <= 1:
+        if not is_real(self.label_smoothing) or not 0 <= self.label_smoothing <= 1:
             raise ArgumentError(
                 "CrossEntropy: label_smoothing must lie between 0 and 1, got "
                 f"{self.label_smoothing!r}"
@@ -237,6 +239,7 @@ class CrossEntropy(Loss):
 
 
 @final
+@written("gt.MeanSquaredError()")
 @frozen
 class MeanSquaredError(Loss):
     """The squared difference, the mean over the batch and all outputs.

@@ -10,6 +10,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
+from ..calls import written
 from ..equation import (
     Access,
     Applied,
@@ -41,6 +42,7 @@ X, Z, γ, β, μ, v = map(Array, "XZγβμv")
 
 
 @final
+@written("gt.BatchNorm2d()")
 @frozen
 class BatchNorm2d(Layer):
     """Normalises each channel over samples and positions.

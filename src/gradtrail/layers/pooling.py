@@ -9,6 +9,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
+from ..calls import written
 from ..equation import Array, Equation, contraction, count, index, indices, selection, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
@@ -91,6 +92,7 @@ class MaxPool(Pool):
 
 
 @final
+@written("gt.MaxPool2d(2)")
 @frozen
 class MaxPool2d(MaxPool):
     """The maximum of each window of each channel.
@@ -161,6 +163,7 @@ class AvgPool(Pool):
 
 
 @final
+@written("gt.AvgPool2d(2)")
 @frozen
 class AvgPool2d(AvgPool):
     """The mean of each window of each channel.
@@ -192,6 +195,7 @@ class AvgPool2d(AvgPool):
 
 
 @final
+@written("gt.GlobalAvgPool2d()")
 @frozen
 class GlobalAvgPool2d(Layer):
     """The mean of each channel's whole map.

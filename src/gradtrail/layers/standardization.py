@@ -10,6 +10,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
+from ..calls import written
 from ..equation import Array, Equation, contraction, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
@@ -24,6 +25,7 @@ _LEAST = 1e-38
 
 
 @final
+@written("gt.Normalize(mean, std)")
 @frozen
 class Normalize(Layer):
     """Takes each channel's mean off and divides by its standard deviation; both are given.

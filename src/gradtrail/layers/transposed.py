@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import ClassVar, final
 
+from ..calls import written
 from ..equation import Array, contraction, index, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
@@ -67,6 +68,7 @@ class TransposedConvolution(Kernels):
 
 
 @final
+@written("gt.ConvTranspose2d(16, 2, stride=2)")
 @frozen
 class ConvTranspose2d(TransposedConvolution):
     """A transposed convolution over two spatial axes: the adjoint of `Conv2d` as a layer.

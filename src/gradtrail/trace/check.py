@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..calls import written
 from ..engines import Batch, Engine, engine_for
 from ..equation import System
 from ..equation.frozen import frozen
@@ -66,6 +67,7 @@ class ElementCheck:
     kink: str = ""
 
 
+@written("gt.check_gradients(network, x, y)")
 @frozen
 class GradientReport:
     """What was compared, all of it within the tolerance.
@@ -98,6 +100,7 @@ class GradientReport:
         return str(self)
 
 
+@written("gt.check_gradients(network, x, y)")
 def check_gradients(
     network: Network,
     x: Any,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..bars import Bar, showing
+from ..calls import written
 from ..class_names import class_names
 from ..engines import Engine, SampleGradients, engine_for
 from ..equation import Loss as LossEquation
@@ -80,6 +81,7 @@ class Ranked:
         return self.label_name or label, self.predicted_name or predicted
 
 
+@written("gt.influence(network, (x, y))")
 class Influence(Shown):
     """What every sample of the data does to a network; prints as a table of the first.
 
@@ -223,6 +225,7 @@ class Influence(Shown):
         return saved(drawn, path)
 
 
+@written("gt.influence(network, (x, y))")
 def influence(
     network: Network,
     data: Any,

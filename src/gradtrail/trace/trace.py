@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..calls import written
 from ..engines import Batch, Engine, engine_for
 from ..equation import System
 from ..errors import ArgumentError
@@ -201,6 +202,7 @@ class Trace:
         return Table((repr(self),), ("name", "shape", "layer", "gradient"), rows).html()
 
 
+@written("gt.trace(network, x, y)")
 def trace(
     network: Network,
     x: Any,

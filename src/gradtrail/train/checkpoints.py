@@ -18,6 +18,7 @@ from typing import Any, final
 
 import numpy as np
 
+from ..calls import written
 from ..errors import ArgumentError, DataError, FileError
 from ..files import read_arrays, write_bytes
 from ..layers.base import positive
@@ -56,6 +57,7 @@ class Found:
 
 
 @final
+@written('gt.Checkpoints("kept")')
 @dataclass(frozen=True)
 class Checkpoints:
     """Where and how often a training is kept.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..calls import written
 from ..data.augment import Augment
 from ..engines import engine_for
 from ..errors import ArgumentError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate", "prepare", "train"]
 
 
+@written("gt.train(network, (x, y), epochs=3)")
 def train(
     network: Network,
     data: Any,
@@ -247,6 +249,7 @@ def _check_measure(stopping: EarlyStopping, loss: Loss, feed: Feed, held_out: Fe
         )
 
 
+@written("gt.evaluate(network, (x, y))")
 def evaluate(
     network: Network,
     data: Any,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from ..calls import written
 from ..errors import DataError
 from ..figures import figure, saved
 from ..tables import Shown, Table
@@ -27,6 +28,7 @@ _DRAWN = 24
 
 
 @final
+@written("gt.confusion(network, (x, y))")
 @dataclass(frozen=True, repr=False)
 class Confusion(Shown):
     """A confusion matrix; prints as a table of its classes.
@@ -162,6 +164,7 @@ def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
 
 
+@written("gt.confusion(network, (x, y))")
 def confusion(
     network: Network,
     data: Any,

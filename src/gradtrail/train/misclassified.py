@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 
+from ..calls import written
 from ..files import write_bytes
 from ..tables import Shown, Table
 from .classified import classified
@@ -106,6 +107,7 @@ class Mistakes(Shown):
         return Table((told + more,), heads, rows)
 
 
+@written("mistakes(network, (x, y))")
 def mistakes(
     network: Network,
     data: Any,

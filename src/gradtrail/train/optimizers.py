@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ..calls import told, written
 from ..engines.contract import OPERATIONS
 from ..equation.frozen import frozen
 from ..equation.scalar import Expression, Variable, evaluate, sqrt
@@ -157,6 +158,7 @@ class _Memory:
         self.arrays: dict[str, dict[str, np.ndarray]] = {}
 
 
+@written("gt.SGD(0.1, momentum=0.9)")
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum and Nesterov's variant.
 
@@ -205,6 +207,7 @@ class SGD(Optimizer):
         return {"lr": self.lr, "momentum": self.momentum, "weight_decay": self.weight_decay}
 
 
+@written("gt.Adam(0.001)")
 class Adam(Optimizer):
     """Steps scaled by running means of the gradient and of its square.
 
@@ -273,6 +276,7 @@ class Adam(Optimizer):
         }
 
 
+@written("gt.AdamW(0.001)")
 class AdamW(Adam):
     """Adam with weight decay apart from the gradient.
 
@@ -324,7 +328,10 @@ def _check(kind: str, *, above: Mapping[str, Any], least: Mapping[str, Any]) -> 
             and (plain > 0 or (name in least and plain == 0))
         )
         if not good:
+            hint = ""
+            if isinstance(value, Mapping) or hasattr(value, "parameters"):
+                hint = f"; the network is given to gt.train, so write gt.{kind}(0.1)"
             raise ArgumentError(
                 f"{kind}: {name} must be a finite number {'≥ 0' if name in least else 'above 0'}, "
-                f"got {value!r}"
+                f"got {told(value)}{hint}"
             )

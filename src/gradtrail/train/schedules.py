@@ -9,6 +9,7 @@ from itertools import pairwise
 from numbers import Real
 from typing import Any, final
 
+from ..calls import written
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..layers.base import plain
@@ -46,6 +47,7 @@ class Schedule(ABC):
 
 
 @final
+@written("gt.Constant(warm_up=0.1)")
 @frozen
 class Constant(Schedule):
     """The optimiser's learning rate throughout, after a straight warm-up.
@@ -68,6 +70,7 @@ class Constant(Schedule):
 
 
 @final
+@written("gt.Step((0.5, 0.75))")
 @frozen
 class Step(Schedule):
     """The optimiser's learning rate, multiplied by `gamma` at certain points of the training.
@@ -107,6 +110,7 @@ class Step(Schedule):
 
 
 @final
+@written("gt.OneCycle()")
 @frozen
 class OneCycle(Schedule):
     """Straight up to the optimiser's learning rate, then straight down to 0.
@@ -132,6 +136,7 @@ class OneCycle(Schedule):
 
 
 @final
+@written("gt.Cosine()")
 @frozen
 class Cosine(Schedule):
     """Half a cosine from the optimiser's learning rate down to 0, after a straight warm-up.

@@ -10,6 +10,7 @@ from typing import Any, final
 
 import numpy as np
 
+from ..calls import written
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..layers.base import flags, plain, positive
@@ -21,6 +22,7 @@ _MEASURES = ("validation_loss", "validation_accuracy", "loss", "accuracy")
 
 
 @final
+@written("gt.EarlyStopping(patience=5)")
 @frozen
 class EarlyStopping:
     """When to stop, and which weights to keep.

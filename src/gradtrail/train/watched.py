@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..calls import checked_path, written
 from ..errors import DataError, FileError
 from ..figures import figure, saved
 from ..files import read_arrays, write_bytes
@@ -47,6 +48,7 @@ FIELDS = ("steps", "weight", "gradient", "update", "samples", "shares")
 _SHOWN = 12
 
 
+@written("gt.load_watched(run)")
 @dataclass(frozen=True, repr=False)
 class Watched(Shown):
     """One weight in the course of a training; prints as a table.
@@ -215,6 +217,7 @@ def save_watched(path: str | os.PathLike[str], watched: Mapping[str, Watched]) -
     write_bytes(path, save(watched_arrays(watched), metadata))
 
 
+@written("gt.load_watched(run)")
 def load_watched(path: str | os.PathLike[str]) -> dict[str, Watched]:
     """What was watched in a run, by element.
 
@@ -224,7 +227,7 @@ def load_watched(path: str | os.PathLike[str]) -> dict[str, Watched]:
     Raises:
         FileError: it is missing or damaged.
     """
-    source = Path(path)
+    source = checked_path("load_watched", path)
     if source.is_dir() and not (source / FILE).exists():
         raise FileError(
             f"{path} has no {FILE}: nothing was watched in its training; give watch=, or "

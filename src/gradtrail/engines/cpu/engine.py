@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ...calls import written
 from ...equation.frozen import frozen
 from ...errors import ArgumentError
 from ..base import Computed, Engine, Evaluated, Trainer
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["CPU"]
 
 
+@written("gt.CPU(threads=2)")
 @frozen
 class CPU(Engine):
     """Equations as machine code, for any network of float32.
