@@ -241,6 +241,27 @@ def test_an_update_that_overflows_is_not_made() -> None:
     np.testing.assert_array_equal(net.parameters["fc1.weight"], before)
 
 
+def beyond_float32() -> gt.Network:
+    """Its output is 3e38 · 10, which float64 holds and float32 does not."""
+    net = gt.Network((1,), [gt.Linear(1)])
+    net.parameters["fc1.weight"][...] = 3e38
+    return net
+
+
+@pytest.mark.parametrize("engine", ["reference", "cpu"])
+def test_a_prediction_beyond_float32_is_infinite_without_a_warning(engine: str) -> None:
+    predicted = beyond_float32().predict(np.full((2, 1), [[10.0], [1.0]]), engine=engine)
+    assert predicted.tolist() == [[np.inf], [float(np.float32(3e38))]]
+
+
+@pytest.mark.parametrize("optimizer", [gt.SGD(0.1), gt.SGD(0.1, momentum=0.9), gt.Adam(0.1)])
+def test_an_update_by_hand_beyond_float32_gives_no_warning(optimizer: Optimizer) -> None:
+    net = beyond_float32()
+    optimizer.update(net, {"fc1.weight": np.full((1, 1), 1e60), "fc1.bias": np.zeros(1)})
+    assert not np.isfinite(net.parameters["fc1.weight"]).any()
+    assert net.parameters["fc1.bias"].tolist() == [0.0]
+
+
 def test_a_validation_loss_that_is_not_finite_stops_training() -> None:
     x, y = points(20)
     x[3, 0, 0, 0] = np.inf

@@ -332,10 +332,11 @@ class _ReferenceTrainer(Trainer):
         if finite:
             # on copies, so that an interruption leaves the weights of the last whole step
             weights = {name: self.held[name].copy() for name in gradients}
-            with np.errstate(all="ignore"):
-                self.optimizer.apply(self.network, weights, gradients)
+            self.optimizer.apply(self.network, weights, gradients)
             system = self.network.system(len(batch.x), training=True, loss=self.loss)
-            changed = weights | self.network.running_after(system, computed.values, self.held)
+            with np.errstate(all="ignore"):
+                running = self.network.running_after(system, computed.values, self.held)
+            changed = weights | running
             largest = np.finfo(self.network.dtype).max
             finite = all(bool((np.abs(a) <= largest).all()) for a in changed.values())
             if finite:

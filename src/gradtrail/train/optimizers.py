@@ -89,13 +89,17 @@ class Optimizer(ABC):
                 )
         self.apply(network, network.parameters, known)
 
+    @np.errstate(all="ignore")
     def apply(
         self,
         network: Network,
         weights: Mapping[str, np.ndarray],
         gradients: Mapping[str, np.ndarray],
     ) -> None:
-        """`update` on arrays that stand for the network's parameters, in place."""
+        """`update` on arrays that stand for the network's parameters, in place.
+
+        What leaves their dtype's range becomes ∞ without NumPy's warnings, as on the CPU engine.
+        """
         step, held = self.remembered(network)
         rule, scalars = self.rule, dict(self.scalars(step + 1))
         if rule.norm:
