@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from .access import Access, Applied, Array, Factor, Indicator, Margin, Term, one_to_one, term
 from .adjoint import adjoint, gather, ways
 from .affine import Affine, index, indices
+from .base import Equation, count
 from .build import contraction, loss, normalisation, selection
 from .explain import explain_size
-from .kinds import Contraction, Equation, Loss, Normalisation, Selection, count
+from .kinds import Contraction, Loss, Normalisation, Selection
 from .number import Number
 from .per_sample import of_samples, per_sample
 from .region import Region, image, preimage, unread

@@ -18,7 +18,8 @@ from dataclasses import replace
 from ..errors import EquationError
 from .access import Access, Applied, Factor, Indicator, Term
 from .affine import Affine, index
-from .kinds import Contraction, Equation, Loss, Normalisation, Selection
+from .base import Equation
+from .kinds import Contraction, Loss, Normalisation, Selection
 
 __all__ = ["adjoint", "gather", "ways"]
 

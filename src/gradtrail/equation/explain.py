@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .access import Access
+from .base import Equation
 from .infer import extent
-from .kinds import Contraction, Equation
+from .kinds import Contraction
 
 __all__ = ["explain_size"]
 

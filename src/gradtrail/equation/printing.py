@@ -17,7 +17,8 @@ from fractions import Fraction as Rational
 from ..errors import EquationError
 from .access import Access, Applied, Factor, Indicator, Term, one_to_one
 from .affine import Affine
-from .kinds import Contraction, Equation, Loss, Normalisation, Selection
+from .base import Equation
+from .kinds import Contraction, Loss, Normalisation, Selection
 from .layout import (
     Big,
     Called,

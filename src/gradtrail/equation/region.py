@@ -16,8 +16,8 @@ from operator import mul
 from ..errors import EquationError
 from .access import Access
 from .affine import Affine, Ranges
+from .base import Equation, Reading
 from .frozen import frozen
-from .kinds import Equation, Reading
 
 __all__ = ["Region", "image", "preimage", "unread"]
 

@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .access import Applied, Indicator, Term, unique
-from .kinds import Contraction, Equation, Loss, Normalisation, Selection
+from .base import Equation
+from .kinds import Contraction, Loss, Normalisation, Selection
 from .number import ONE
 from .scalar import Function, Variable, log, sqrt
 

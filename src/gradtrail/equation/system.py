@@ -12,8 +12,9 @@ from functools import cached_property
 
 from ..errors import UnknownNameError
 from .adjoint import adjoint
+from .base import Equation
 from .frozen import frozen
-from .kinds import Contraction, Equation
+from .kinds import Contraction
 from .region import Region, image, preimage
 
 __all__ = ["Adjoint", "Node", "System"]

@@ -21,7 +21,7 @@ import numpy as np
 from ..engines.contract import contract
 from ..equation import Contraction, Indicator, Node, Normalisation, Selection, Term, of_samples
 from ..equation import Factor as EquationFactor
-from ..equation.kinds import Reading
+from ..equation.base import Reading
 from ..reach import Direction, Reach, array_called, axes_of, check_order, region_of
 from .step import Step
 
