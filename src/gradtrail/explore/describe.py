@@ -15,7 +15,8 @@ from ..equation import Equation, Node, gather, mathml
 from ..equation.codec import to_data
 from ..plan import make_plan
 from ..trace.element import Side
-from ..trace.step import Step, Sum, gated, logarithm
+from ..trace.part import Sum
+from ..trace.step import Step, gated, logarithm
 from .naming import file_name
 from .packing import stored
 from .session import Session

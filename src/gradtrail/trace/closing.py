@@ -34,8 +34,9 @@ from .clauses import (
     unweighted_clause,
 )
 from .element import Element, Side
+from .part import Part, applied
 from .points import BLOCK
-from .step import Part, Step, applied
+from .step import Step
 
 __all__ = ["closed_paths"]
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..optional import needed
 from .element import written
+from .part import Operand, Part
 from .points import Points
-from .step import Operand, Part
 
 if TYPE_CHECKING:
     from pandas import DataFrame

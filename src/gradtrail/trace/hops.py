@@ -12,8 +12,9 @@ from ..equation import Loss as LossEquation
 from ..equation import Node, Normalisation, Selection
 from ..tables import number
 from .element import Side, written
+from .part import Part
 from .paths import Link
-from .step import Part, Step
+from .step import Step
 from .terms import Factor, factor_at
 
 __all__ = ["Hop", "end_hop", "hop", "start_hop"]

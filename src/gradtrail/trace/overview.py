@@ -13,7 +13,8 @@ from ..equation import Applied, Contraction, Node, Selection
 from ..tables import Shown, Table, number, percent, ranges_text
 from .element import written
 from .export import plain
-from .step import Step, applied
+from .part import applied
+from .step import Step
 
 __all__ = ["DeadLayer", "GradientLayer", "Overview", "TiedLayer", "dead", "ties", "vanishing"]
 

@@ -20,8 +20,9 @@ import numpy as np
 from ..engines.contract import contract
 from ..equation import Contraction, Node, Normalisation, of_samples
 from .greatest import greatest
+from .part import Operand, Part
 from .points import BLOCK
-from .step import Operand, Part, Step
+from .step import Step
 from .strongest import absolute, strongest
 
 __all__ = ["Found", "Link", "Ways"]

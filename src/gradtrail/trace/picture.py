@@ -10,8 +10,8 @@ import numpy as np
 from ..field import system_fields
 from ..figures import figure, saved, show_image
 from ..tables import number, percent
+from .part import Operand, Part
 from .points import BLOCK
-from .step import Operand, Part
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ from ..errors import ArgumentError
 from ..layers.base import positive
 from ..tables import Shown, Table
 from .export import plain
-from .step import Part
+from .part import Part
 
 if TYPE_CHECKING:
     from pandas import DataFrame

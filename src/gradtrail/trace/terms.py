@@ -18,9 +18,10 @@ from ..layers.base import positive
 from ..tables import Shown, Table
 from .element import Side, written
 from .greatest import greatest
+from .part import Operand, Part, Sum, applied
 from .points import BLOCK
 from .shares import Shares, shares_of
-from .step import Operand, Part, Step, Sum, applied
+from .step import Step
 
 if TYPE_CHECKING:
     from pathlib import Path
