@@ -1,14 +1,17 @@
-"""Where elements lie when the lanes are channels; see `single.py`."""
+"""Where elements lie when the lanes are channels, and in which order; see `single.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 
 from ...equation import Access, Contraction, Node
 from .addresses import lanes_of
 from .kernels.channels import ToRow
 from .layout import Layout
-from .nest import Stream
+from .nest import PART, Epilogue, Nest, Schedule, Stream, Sum
+from .target import Target
+from .tiling import Reading, choose_tile
 
 __all__ = [
     "UnsuitableError",
@@ -16,10 +19,15 @@ __all__ = [
     "divided",
     "flattens",
     "place_of",
+    "scheduled",
     "split",
     "stream",
     "winner_of",
 ]
+
+
+_BODY = 320
+"""How many multiply-adds of a register are written out one behind the other, at the most."""
 
 
 class UnsuitableError(Exception):
@@ -81,3 +89,39 @@ def flattens(node: Node) -> bool:
     equation = node.equation
     assert isinstance(equation, Contraction)
     return len(equation.target.positions) == 2 and len(equation.terms) == 1
+
+
+def scheduled(
+    target: Target,
+    stored: Stream,
+    sums: tuple[Sum, ...],
+    ranges: dict[str, int],
+    result: Access,
+    epilogue: tuple[Epilogue, ...],
+) -> Nest:
+    """A nest in order and tiles: places in the tile, so that weights are read once for several.
+
+    Args:
+        target: the processor.
+        stored: the result's stream.
+        sums: what is added up; the one over most indices decides.
+        ranges: of all indices.
+        result: the access that is computed.
+        epilogue: what happens before storing.
+    """
+    shown = [n for n in result.names if n != "n"]
+    main = max(sums, key=lambda s: len(s.summed))
+    readings = [
+        Reading(frozenset(n for n, _ in f.stream.strides), f.stream.lanes) for f in main.factors
+    ]
+    rounds = prod([ranges[n] for n in main.summed])
+    tiling = choose_tile(target, readings, {n: ranges[n] for n in shown}, rounds, overlap=True)
+    tile = (*((n, s) for n, s in tiling.tile if s > 1), (PART, target.parts))
+    body, unrolled = prod(s for _, s in tile), []
+    for n in reversed(main.summed):
+        if body * ranges[n] > _BODY:
+            break
+        body *= ranges[n]
+        unrolled.append(n)
+    schedule = Schedule((*shown, PART), tile, tuple(unrolled))
+    return Nest(stored, sums, tuple(ranges.items()), schedule, epilogue=epilogue)

@@ -29,6 +29,7 @@ from .channel_lanes import (
     divided,
     flattens,
     place_of,
+    scheduled,
     split,
     stream,
     winner_of,
@@ -40,14 +41,13 @@ from .kernels.channels import CopySample, PackChannels
 from .kernels.selection import select_kernel
 from .layout import Layout, Margins
 from .memory import Memory
-from .nest import PART, Epilogue, Factor, Nest, Schedule, Stream, Sum, differences
+from .nest import Epilogue, Factor, Stream, Sum, differences
 from .options import Options
 from .planning.forward import NoDraws
 from .planning.winograd import Plane, by_place, choose
 from .planning.work import value
 from .program import Call, Phase, Program
 from .target import LANES
-from .tiling import Reading, choose_tile
 
 if TYPE_CHECKING:
     from ...network import Network
@@ -241,8 +241,7 @@ class _Builder:
         source, weights = (value(node.array_of[a]) for a in (plane.source, plane.weights))
         if plane.kind != "forward" or not self._has_lanes(node.array_of[plane.source]):
             raise UnsuitableError
-        after = self.fused.get(node.name)
-        output = node.output if after is None else after.output
+        output, epilogue = self._ending(node)
         target, read = self._activation(output), self.memory[source].layout
         (c, k), (height, width) = plane.channels, plane.size
         of = Convolution(
@@ -254,7 +253,7 @@ class _Builder:
             2,
             3,
             None if plane.bias is None else 4,
-            epilogue=() if after is None else (Epilogue("apply", function_of(after)),),
+            epilogue=epilogue,
         )
         kernel = ConvolutionAlone(of, c, k)
         packed, scratch = f"transformed {weights} {plane.m}", f"scratch {kernel.scratch_size}"
@@ -287,8 +286,7 @@ class _Builder:
         if len(targets) != 1 or not all(p.plain for p in target.positions):
             raise UnsuitableError
         lane = target.positions[1].plain or ""
-        after = self.fused.get(node.name)
-        output = node.output if after is None else after.output
+        output, epilogue = self._ending(node)
         layout = self._activation(output)
         letters: list[str] = [value(output)]
         ranges: dict[str, int] = {lane: layout.shape[0]}
@@ -306,12 +304,16 @@ class _Builder:
         for n in dict.fromkeys(n for t in equation.terms for n in t.names if n != "n"):
             ranges.setdefault(n, equation.range_of[n])
         stored = stream(target, layout, 0, lane)
-        epilogue: tuple[Epilogue, ...] = ()
-        if after is not None:
-            epilogue = (Epilogue("apply", function_of(after)),)
-        nest = self._scheduled(stored, differences(sums), ranges, target, epilogue)
+        nest = scheduled(self.target, stored, differences(sums), ranges, target, epilogue)
         work = prod(equation.range_of[n] for n in equation.terms[-1].names)
         self._call(NestKernel(nest), tuple(letters), node.name, work)
+
+    def _ending(self, node: Node) -> tuple[str, tuple[Epilogue, ...]]:
+        """The array that a layer's sums go to, and the function that they go through before."""
+        after = self.fused.get(node.name)
+        if after is None:
+            return node.output, ()
+        return after.output, (Epilogue("apply", function_of(after)),)
 
     def _divide(self, node: Node, equation: Contraction, lane: str, ranges: dict[str, int]) -> None:
         """Split summed channels' indices into a group of sixteen and the place in it."""
@@ -388,31 +390,3 @@ class _Builder:
                 strides.append((n, step))
             step *= padded
         return packed, tuple(strides)
-
-    def _scheduled(
-        self,
-        stored: Stream,
-        sums: tuple[Sum, ...],
-        ranges: dict[str, int],
-        target: Access,
-        epilogue: tuple[Epilogue, ...],
-    ) -> Nest:
-        """Order and tile: places in the tile, so that weights are read once for several."""
-        shown = [n for n in target.names if n != "n"]
-        main = max(sums, key=lambda s: len(s.summed))
-        readings = [
-            Reading(frozenset(n for n, _ in f.stream.strides), f.stream.lanes) for f in main.factors
-        ]
-        rounds = prod([ranges[n] for n in main.summed])
-        tiling = choose_tile(
-            self.target, readings, {n: ranges[n] for n in shown}, rounds, overlap=True
-        )
-        tile = (*((n, s) for n, s in tiling.tile if s > 1), (PART, self.target.parts))
-        body, unrolled = prod(s for _, s in tile), []
-        for n in reversed(main.summed):
-            if body * ranges[n] > 320:
-                break
-            body *= ranges[n]
-            unrolled.append(n)
-        schedule = Schedule((*shown, PART), tile, tuple(unrolled))
-        return Nest(stored, sums, tuple(ranges.items()), schedule, epilogue=epilogue)

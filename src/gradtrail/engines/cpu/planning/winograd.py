@@ -9,6 +9,7 @@ A form is a plane convolution where it reads a 3 × 3 window at stride 1 without
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,11 +21,12 @@ from ..addresses import lanes_of
 from ..contraction import Form
 from ..frame import Field
 from ..layout import Layout
-from ..nest import Epilogue, Stream
+from ..nest import Stream
 from ..options import Policy
 from ..target import Target
 
 if TYPE_CHECKING:
+    from ..winograd import Convolution
     from .draft import Draft, Ending
 
 __all__ = ["Plane", "by_place", "choose", "convolve", "cycles", "weigh"]
@@ -241,8 +243,7 @@ def convolve(
     work = height * width * c * k * 9
     if winner is not None:  # a last row or column of which no window is made
         height, width = height // 2 * 2, width // 2 * 2
-    weights = arrays[plane.weights]
-    packed, back = f"packed {weights} {plane.m}", plane.kind == "turned"
+    back = plane.kind == "turned"
 
     def outputs(buffer: str, argument: int) -> Stream:
         found = by_place(memory[buffer].layout, argument, "kyx", (0, 0))
@@ -251,18 +252,12 @@ def convolve(
     source = by_place(memory[arrays[plane.source]].layout, 1, "cyx", plane.start)
     if back:  # what the outputs read is two rows and columns larger than they
         source = turned(source, height + 2, width + 2)
-    names = [target, arrays[plane.source], packed]
-    bias = None
-    if plane.bias is not None:
-        bias = len(names) + 1
-    steps: list[Epilogue] = []
-    beside: list[str] = []
-    first = 4 if bias is None else 5
-    for step, buffer, _ in endings:
-        if buffer is not None:
-            step = replace(step, stream=outputs(buffer, first + len(beside)))
-            beside.append(buffer)
-        steps.append(step)
+    bias = None if plane.bias is None else 4
+    numbers = itertools.count(4 if bias is None else 5)  # of the arguments beside
+    steps = [
+        step if buffer is None else replace(step, stream=outputs(buffer, next(numbers)))
+        for step, buffer, _ in endings
+    ]
     kernel = Convolution(
         Tiles(plane.m, height, width, backwards=back),
         c,
@@ -275,16 +270,23 @@ def convolve(
         adds,
         tuple(steps),
         exchanged=back,
-        winner=None if winner is None else outputs(winner, first + len(beside)),
+        winner=None if winner is None else outputs(winner, next(numbers)),
     )
-    if packed not in memory:
+    packed = _packed(draft, kernel, arrays[plane.weights], layer)
+    given = None if plane.bias is None else arrays[plane.bias]
+    beside = [name for name in (given, *(buffer for _, buffer, _ in endings), winner) if name]
+    names = [target, arrays[plane.source], packed, draft.scratch(kernel.scratch_size), *beside]
+    draft.call(kernel, names, layer, does, work, cycles(plane, draft.target))
+
+
+def _packed(draft: Draft, kernel: Convolution, weights: str, layer: str) -> str:
+    """The buffer of the transformed weights, filled once a step for all that read it."""
+    packed = f"packed {weights} {kernel.tiles.m}"
+    if packed not in draft.memory:
         pack = replace(kernel.packed, everything=True)
-        memory.add(packed, Field.PACKED, Layout((pack.size // 4,), (), False))
+        draft.memory.add(packed, Field.PACKED, Layout((pack.size // 4,), (), False))
         draft.pack(pack, (packed, weights), layer)
-    names.append(draft.scratch(kernel.scratch_size))
-    names += [arrays[plane.bias]] if plane.bias is not None else []
-    beside += [winner] if winner is not None else []
-    draft.call(kernel, [*names, *beside], layer, does, work, cycles(plane, draft.target))
+    return packed
 
 
 def weigh(draft: Draft, plane: Plane, arrays: Mapping[str, str], layer: str, does: str) -> None:

@@ -18,7 +18,7 @@ from ..builder import Carried, Code, Value
 from ..kernels.base import Kernel
 from ..target import LANES
 from .convolution import Convolution, Writer
-from .tiles import LINE, transform_input
+from .tiles import LINE
 from .weights import PackWeights
 
 __all__ = ["ConvolutionAlone"]
@@ -71,15 +71,6 @@ class _Writer(Writer):
         super().__init__(code, alone.of)
         self.alone = alone
         self.v = replace(self.v, tile=alone.of.in_channels * LINE, channel=LINE, group=1)
-
-    def run(self) -> None:
-        """All strips."""
-        code, kernel = self.code, self.kernel
-        with code.loop("s", self.tiles.count, 0, kernel.strip) as s:
-            count = code.least(code.sub_index(self.tiles.count, s), kernel.strip)
-            transform_input(code, self.tiles, kernel.source, kernel.in_channels, (s, count), self.v)
-            self._products(count)
-            self._outputs(s, count)
 
     def _products(self, count: Value) -> None:
         """M = U·V for every ξ; all tiles of a strip at once, whatever stands in those beyond."""
