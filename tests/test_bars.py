@@ -166,3 +166,13 @@ def test_what_is_counted_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         *("0 bytes of 9.9 MB", "9.9 MB of 9.9 MB"),
         "0 bytes",
     ]
+
+
+def test_a_loss_beyond_all_measure_is_written_in_short(capsys: Any) -> None:
+    shown = progress.Progress()
+    history = gt.History(losses=[1.0], loss=[1.1237810079e29], validation_loss=[999999.5])
+    history.seconds.append(0.25)
+    shown.epoch(history)
+    assert capsys.readouterr().err == (
+        "epoch 1/0  loss 1.124e+29  validation loss 999999.5000  0.2 s\n"
+    )

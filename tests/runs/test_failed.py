@@ -112,6 +112,20 @@ def test_an_infinite_validation_loss_leaves_a_folder_too(
     assert run("why", str(tmp_path / "run")).exit_code == 0
 
 
+def test_an_infinite_validation_loss_is_asked_where_it_arose(tmp_path: Path) -> None:
+    """One finite step, and then a network that no image held out goes through."""
+    (tmp_path / "recipe.toml").write_text(RECIPE.replace("size = 100", "size = 2000"))
+    with pytest.raises(NonFiniteError, match=r"epoch 1: the validation loss is \w+: \S+") as told:
+        start(read_recipe(tmp_path / "recipe.toml"), tmp_path / "run", "0")
+    failed = failed_in(tmp_path / "run")
+    assert failed is not None
+    assert (failed.judging, failed.step, len(failed.x)) == (True, 1, 355)
+    assert str(told.value).startswith(failed.message)
+    assert not np.isfinite(gt.load(tmp_path / "run").predict(failed.x)).all()
+    shown = run("why", str(tmp_path / "run"))
+    assert shown.stdout.startswith(f"the training ended: {failed.message}\n\n layer ")
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

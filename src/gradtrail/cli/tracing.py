@@ -115,6 +115,7 @@ def _failed_step(run: Path, failed: Failed, engine: str | None) -> tuple[Chosen,
         failed.x,
         failed.y,
         loss=loss,
+        training=not failed.judging,
         seed=failed.seed,
         step=failed.draw,
         engine=engine,
@@ -196,7 +197,8 @@ def why_command(element: str | None, as_json: bool, **chosen: Any) -> None:
         step.json({name: overview.to_dict() for name, overview in overviews.items()})
         return
     if step.failed is not None:
-        said(f"the training ended in epoch {step.failed.epoch}: {step.failed.message}\n")
+        place = "" if step.failed.judging else f" in epoch {step.failed.epoch}"
+        said(f"the training ended{place}: {step.failed.message}\n")
     said("\n\n".join(str(o) for o in overviews.values() if len(o)))
 
 

@@ -2,7 +2,8 @@
 
 failed.safetensors holds the batch as the step saw it, moved and mixed, with its labels and the
 numbers of its samples; its metadata say which step it was. weights.safetensors is the network as it
-was before that step.
+was before that step. Where an evaluation was not finite, these are its first such batch, and the
+network that was evaluated.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Failed:
         x: (N, *input_shape).
         y: its labels.
         numbers: (N,) the places of its samples in the data.
+        judging: whether these were held out, and evaluated after that step.
     """
 
     message: str
@@ -50,10 +52,11 @@ class Failed:
     x: np.ndarray
     y: np.ndarray
     numbers: np.ndarray
+    judging: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The step as JSON, without its samples."""
-        return {n: getattr(self, n) for n in ("message", *_NUMBERS)}
+        return {n: getattr(self, n) for n in ("message", *_NUMBERS, "judging")}
 
 
 def keep_failed(folder: Path, training: Training, message: str) -> None:
@@ -69,14 +72,16 @@ def keep_failed(folder: Path, training: Training, message: str) -> None:
     """
     from safetensors.numpy import save
 
-    training.trainer.store()  # the weights themselves, not their averages
+    if not training.judging:
+        training.trainer.store()  # the weights themselves, not their averages, which are judged
     save_network(training.network, folder / WEIGHTS)
     save_history(folder, training.history)
     batch, at = training.failed, training.position
-    if batch is None:  # of the validation, whose samples are in the data
+    if batch is None:  # an evaluation that was finite batch by batch
         return
-    told = {"format": _FORMAT, "message": message, "epoch": at.epoch + 1, "step": at.steps + 1}
-    told |= {"draw": batch.step, "seed": batch.seed}
+    step = at.steps + (not training.judging)
+    told = {"format": _FORMAT, "message": message, "epoch": at.epoch + 1, "step": step}
+    told |= {"draw": batch.step, "seed": batch.seed, "judging": training.judging}
     arrays = {"x": batch.x, "y": batch.y, "numbers": batch.numbers}
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     write_bytes(folder / FAILED, save(arrays, {_KEY: json.dumps(told, ensure_ascii=False)}))
@@ -109,4 +114,7 @@ def _checked(told: Any, arrays: Mapping[str, np.ndarray]) -> Failed:
     x, y, places = arrays["x"], arrays["y"], arrays["numbers"]
     if places.shape != (len(x),) or len(y) != len(x) or places.dtype.kind not in "iu":
         raise ValueError(f"its arrays have shapes {x.shape}, {y.shape} and {places.shape}")
-    return Failed(told["message"], epoch, step, draw, seed, x, y, places)
+    judging = told.get("judging", False)
+    if type(judging) is not bool:
+        raise ValueError(f"judging is {judging!r}")
+    return Failed(told["message"], epoch, step, draw, seed, x, y, places, judging)

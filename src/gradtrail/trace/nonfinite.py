@@ -64,5 +64,5 @@ def _sentence(
     written = f"{of}{name}{list(index) if index else ''}{where}{sample}"
     return (
         f"{written} is {array[index]:g}, the first that is not finite "
-        f"({int(wrong.sum())} of {array.size} there); {remedy}"
+        f"({int(wrong.sum()):,} of {array.size:,} there); {remedy}"
     )

@@ -49,7 +49,7 @@ class Progress(Observer):
             self._epoch, self._first, self._since = seen.epoch, seen.samples, time.perf_counter()
         if not self._bar.due() and seen.place < self._steps:
             return
-        parts = [f"loss {seen.loss:.4f}"]
+        parts = [f"loss {_loss(seen.loss)}"]
         if seen.accuracy is not None:
             parts.append(f"accuracy {seen.accuracy:.2%}")
         seconds = time.perf_counter() - self._since
@@ -63,14 +63,14 @@ class Progress(Observer):
         """See `Observer.epoch`: a line of figures."""
         if not self.shown:
             return
-        parts = [f"epoch {history.epochs}/{self._epochs}", f"loss {history.loss[-1]:.4f}"]
+        parts = [f"epoch {history.epochs}/{self._epochs}", f"loss {_loss(history.loss[-1])}"]
         for name, values in (
             ("accuracy", history.accuracy),
             (f"{self.held_out} loss", history.validation_loss),
             (f"{self.held_out} accuracy", history.validation_accuracy),
         ):
             if values:
-                figure = f"{values[-1]:.2%}" if "accuracy" in name else f"{values[-1]:.4f}"
+                figure = f"{values[-1]:.2%}" if "accuracy" in name else _loss(values[-1])
                 parts.append(f"{name} {figure}")
         parts.append(f"{history.seconds[-1]:.1f} s")
         if self._bar is not None:
@@ -83,3 +83,8 @@ class Progress(Observer):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _loss(value: float) -> str:
+    """A loss with four digits behind the point, and one of a million in short."""
+    return f"{value:.4f}" if value < 1e6 else f"{value:.4g}"

@@ -121,6 +121,7 @@ class Training:
         self.watching: Watching | None = None
         self.asked = False
         self.failed: Batch | None = None  # that of a step that was not finite
+        self.judging = False  # whether that was in an evaluation
         self._heard = [self.position] * len(self.observers)
         self._batch: Batch | None = None
 
@@ -243,9 +244,9 @@ class Training:
         if self.held_out is not None:
             held = evaluated(self.network, self.held_out, _EVALUATED, self.engine)
             if not np.isfinite(held["loss"]):
+                where = self._first_held_out(self.held_out)
                 raise NonFiniteError(
-                    f"epoch {at.epoch + 1}: the validation loss is {held['loss']}; look for NaN in "
-                    "the validation data, or lower the learning rate"
+                    f"epoch {at.epoch + 1}: the validation loss is {held['loss']}{where}"
                 )
             found |= {f"validation_{name}": value for name, value in held.items()}
         for name, value in found.items():
@@ -258,6 +259,18 @@ class Training:
         self._tell()
         if at.epoch == 0 and self._batch is not None:
             warn_if_nothing_learned(self, self._batch)
+
+    def _first_held_out(self, feed: Feed) -> str:
+        """Where an evaluation is not finite, as a clause; the first such batch is kept."""
+        loss = self.course.loss
+        with closing(feed.in_order(self.course.batch_size)) as batches:
+            for batch in batches:
+                if not np.isfinite(self.engine.evaluate(self.network, batch).loss):
+                    self.failed, self.judging = batch, True
+                    found = self.engine.compute(self.network, batch, loss, training=False)
+                    system = self.network.system(len(batch), training=False, loss=loss)
+                    return f": {describe(system, found, batch.numbers)}"
+        return "; look for NaN in the validation data, or lower the learning rate"
 
     def _set_rate(self) -> None:
         """The learning rate of the step that comes, taken at its middle."""
