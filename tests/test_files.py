@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -165,10 +166,20 @@ def with_header(**arrays: str) -> bytes:
 def test_numbers_that_numpy_does_not_have(dtype: str, called: str, small, tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(with_header(first="U8", second=dtype))
-    sentence = f"x.safetensors: array 'second' holds numbers of {called}, which NumPy does not have"
+    sentence = (
+        f"{path}: array 'second' holds numbers of {called}, which NumPy does not have; save it as "
+        "float32 or float64"
+    )
     for read in (gt.load, lambda path: load_weights(small, path)):
-        with pytest.raises(gt.FileError, match=sentence):
+        with pytest.raises(gt.FileError, match=f"^{re.escape(sentence)}$"):
             read(path)
+
+
+def test_numbers_that_nobody_knows(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(with_header(first="U8", second="I4"))
+    with pytest.raises(gt.FileError, match=r"^cannot read .*: it has numbers of 'I4',"):
+        gt.load(path)
 
 
 def test_numbers_that_are_not_real(small, tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ _HEADER_LIMIT = 16 << 20
 _FLOATS = ("F16", "F32", "F64", "C64")  # safetensors' names
 _DTYPES = ("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", *_FLOATS)
 _FOREIGN = {"BF16": "bfloat16", "F8_E4M3": "float8_e4m3", "F8_E5M2": "float8_e5m2"}
+_UNKNOWN = re.compile("unknown variant `([^`]*)`, expected one of `BOOL`")
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}")
 
 
@@ -279,18 +280,24 @@ def read_arrays(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]
             )
     try:
         with safe_open(str(source), framework="numpy") as content:
-            names = list(content.keys())
-            for name in names:
-                if (dtype := content.get_slice(name).get_dtype()) not in _DTYPES:
-                    raise FileError(
-                        f"{source}: array {name!r} holds numbers of {_FOREIGN.get(dtype, dtype)}, "
-                        "which NumPy does not have; save it as float32 or float64"
-                    )
-            return {name: content.get_tensor(name) for name in names}, content.metadata() or {}
+            types = {name: content.get_slice(name).get_dtype() for name in content.keys()}  # noqa: SIM118
+            foreign = next((name for name, dtype in types.items() if dtype not in _DTYPES), None)
+            if foreign is None:
+                return {name: content.get_tensor(name) for name in types}, content.metadata() or {}
     except OSError as cause:
         raise FileError(f"cannot read {source}: {cause.strerror or cause}") from cause
     except (SafetensorError, TypeError, ValueError) as cause:
+        if (unknown := _UNKNOWN.search(str(cause))) is not None:
+            raise FileError(
+                f"cannot read {source}: it has numbers of {unknown[1]!r:.40}, which the package "
+                "safetensors does not know; save them as float32 or float64"
+            ) from cause
         raise FileError(f"cannot read {source}: not a safetensors file ({cause})") from cause
+    raise FileError(
+        f"{source}: array {foreign!r} holds numbers of "
+        f"{_FOREIGN.get(types[foreign], types[foreign])}, which NumPy does not have; save it as "
+        "float32 or float64"
+    )
 
 
 def load_weights(network: Network, path: str | os.PathLike[str]) -> None:

@@ -174,6 +174,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "index": (
         model([node("Gather", "x i", "y", axis=1)], {"i": ints(0)}), "takes a part of the samples",
     ),
+    "index of numbers": (
+        model([node("Gather", "f i", "y", axis=0)], {"f": HALF, "i": ints(0)}),
+        r"node y \(Gather\) needs a few whole numbers, not the array 'f'",
+    ),
+    "sum of numbers": (
+        model([node("Shape", "x", "s"), node("Add", "s f", "y")], {"f": HALF}),
+        r"node y \(Add\) needs a few whole numbers, not the array 'f'",
+    ),
     "cast": (
         model([node("Cast", "x", "c", to=TensorProto.DOUBLE), node("Relu", "c", "y")]),
         "casts to float64, and the network computes in float32",

@@ -33,6 +33,8 @@ def _of_sizes(compute: Callable[[View], np.ndarray]) -> Converter:
             raise Refused("takes a part of the samples or exchanges axes, which no layer here does")
         try:
             found = compute(n)
+        except Refused:
+            raise
         except (IndexError, TypeError, ValueError, OverflowError, MemoryError) as cause:
             raise Refused(f"computes sizes that do not fit each other: {cause}") from cause
         if found.size > LONGEST:
@@ -175,6 +177,8 @@ def computed(n: View, name: str) -> np.ndarray:
         raise Refused("computes with the samples' sizes")
     try:
         return np.asarray(operations[name](n.sizes(0), n.sizes(1)), object)
+    except Refused:
+        raise
     except (TypeError, ValueError) as cause:
         raise Refused("computes with the size of the batch, which may be any") from cause
 
