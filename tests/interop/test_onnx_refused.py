@@ -107,6 +107,11 @@ REFUSED: dict[str, tuple[Any, str]] = {
               dict.fromkeys("gbmv", B[:3])),
         "normalises by the batch's statistics; export the model for evaluation",
     ),
+    "training of earlier versions": (
+        model([helper.make_node("BatchNormalization", [*"xgbmv"], ["y", *"1234"])],
+              dict.fromkeys("gbmv", B[:3]), opset=13),
+        "normalises by the batch's statistics",
+    ),
     "statistics of positions": (
         model([node("BatchNormalization", "x g b m v", "y", spatial=0)],
               dict.fromkeys("gbmv", drawn(3, 8, 9)), opset=8),

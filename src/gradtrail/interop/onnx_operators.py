@@ -135,7 +135,9 @@ def _matmul(b: Builder, n: View) -> Any:
 
 
 def _batch_normalization(b: Builder, n: View) -> Any:
-    if n.flag("training_mode", False):
+    # until version 13 a norm that gives its statistics, too, is one in training
+    tells = n.opset < 14 and any(n.operation.outputs[1:])
+    if n.flag("training_mode", False) or tells:
         raise Refused("normalises by the batch's statistics; export the model for evaluation")
     if not n.flag("spatial", True):
         raise Refused(
