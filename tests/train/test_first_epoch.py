@@ -48,6 +48,17 @@ def test_closed_units_of_a_regression() -> None:
     assert y.var(axis=0).mean() == pytest.approx(0.339965, abs=1e-5)
 
 
+def test_a_last_batch_that_lies_nearer_hides_nothing() -> None:
+    """Its two samples have 0.97 of the loss of all; the epoch has all of it."""
+    x, _ = data()
+    y = np.resize([-1.0, 1.0], 50)[:, None]
+    y[-2:] *= 0.93
+    with pytest.warns(GradtrailWarning, match=rf"its loss is [\d.]+ in the mean, .*{CLOSED}"):
+        trained(
+            closed(1), (x, y), loss=gt.MeanSquaredError(), optimizer=gt.SGD(1e-6), shuffle=False
+        )
+
+
 def test_a_rate_that_lets_the_loss_grow_is_the_cause() -> None:
     with pytest.warns(
         GradtrailWarning, match=r"the loss has grown in the first epoch from 1.\d+ to"

@@ -23,6 +23,10 @@ __all__ = ["warn_if_nothing_learned"]
 _NEAR = 0.98
 """From this share of the loss of one answer for all on, nothing was learned."""
 
+_FEW = 0.8
+"""Down to this share the last steps' samples may merely be easier ones, where the whole epoch has
+the loss of one answer for all."""
+
 _GROWN = 1.5
 """So many times that loss, and the first step's, is worse than not to learn."""
 
@@ -48,15 +52,19 @@ def warn_if_nothing_learned(training: Training, batch: Batch) -> None:
     shape = training.network.system(1, loss=loss).shapes[training.network.output_name]
     chance = loss.chance(feed.y, (len(feed), *shape[1:]))
     late = fmean(losses[-max(1, len(losses) // 4) :])
-    if chance is None or chance == 0 or late < _NEAR * chance:
+    if chance is None or chance == 0:
         return
+    whole, little = training.history.loss[0], _NEAR * chance
+    if late < little and (late < _FEW * chance or whole < little):
+        return
+    told = f"ends at {number(late)}" if late >= little else f"is {number(whole)} in the mean"
     closed = _closed(training, batch)
     rate = f"the learning rate ({training.optimizer.lr:g})"
     if closed:
         *others, last = closed
         layers = f"{', '.join(others)} and {last}" if others else last
         warn(
-            f"nothing was learned in the first epoch: its loss ends at {number(late)}, and one "
+            f"nothing was learned in the first epoch: its loss {told}, and one "
             f"answer for all samples has {number(chance)}. Every unit of {layers} is closed for "
             f"every sample of the last batch, so no gradient passes there; lower {rate}, and begin "
             "again with new weights. trace(…).dead() lists closed units"
