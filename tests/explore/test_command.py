@@ -12,17 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from commands import run
 from explore.asking import Client, packed_in, unpacked
 from processes import started
 
 import gradtrail as gt
-from gradtrail.cli import main
 from gradtrail.explore.explorer import Explorer
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [*map(str, arguments)])
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from explore.asking import Client, nothing_left, session
-from explore.test_live import bits, data, training
+from explore.following import bits, data, training
 
 from gradtrail.explore import connections
 from gradtrail.explore.connections import ACCEPTED, CONNECTIONS

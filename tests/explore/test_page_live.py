@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 import pytest
+from explore.following import Asking, data, training
 from explore.reading import Page, close
-from explore.test_live import Asking, data, training
 
 import gradtrail as gt
 from gradtrail.explore.explorer import Explorer

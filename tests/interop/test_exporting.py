@@ -8,15 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from commands import run
 from interchange import agree, onnx_outputs, outputs, samples, torch_outputs
 
 import gradtrail as gt
-from gradtrail.cli import main
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

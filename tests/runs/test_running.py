@@ -14,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from commands import run
 from tails import beginning
 
 import gradtrail as gt
-from gradtrail.cli import main
 from gradtrail.runs import Run, prepared, read_recipe, start
 
 RECIPE = """
@@ -60,10 +59,6 @@ measure = "validation_accuracy"
 [checkpoints]
 steps = 5
 """
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
 
 
 @pytest.fixture
