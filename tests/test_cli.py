@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -221,6 +222,24 @@ def test_help_has_an_example() -> None:
     usual = "12 for digits, 2 for mnist and fashion-mnist, 30 for cifar10, 20 for images"
     assert usual in shown
     assert gt.__version__ in run("--version").output
+
+
+def test_the_list_of_commands_says_whole_sentences() -> None:
+    shown = CliRunner().invoke(main, ["--help"], terminal_width=80).output
+    assert "..." not in shown.partition("Commands:")[2]
+    for name in main.commands:
+        assert re.search(rf"^  {name} +[A-Z].*\.$", shown, re.M), name
+
+
+def test_a_network_in_an_onnx_file_is_asked_as_a_saved_one(finished: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    file, kept = tmp_path / "net.onnx", tmp_path / "net.safetensors"
+    gt.load(finished).save(kept)
+    assert run("export", str(finished), "--to", "onnx", "--out", str(file)).exit_code == 0
+    asked = [run("evaluate", str(f), "--data", "digits", "--json").output for f in (file, kept)]
+    told = [json.loads(one) for one in asked]
+    assert told[0]["matrix"] == told[1]["matrix"]
+    assert told[0]["images"] == "test"
 
 
 def test_the_digits() -> None:

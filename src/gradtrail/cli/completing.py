@@ -12,7 +12,7 @@ __all__ = ["completion_command"]
 _SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command("completion")
+@click.command("completion", short_help="Print what lets a shell complete commands and options.")
 @click.argument("shell", type=click.Choice(_SHELLS))
 @click.pass_context
 @one_error

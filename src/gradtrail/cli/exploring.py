@@ -32,8 +32,11 @@ __all__ = ["Following", "explore_command", "following"]
 _SHOWN = 16
 """How many samples are shown where nobody says which."""
 
+_LARGE = 32 << 20
+"""Bytes of a page that a browser takes a while to open."""
 
-@click.command("explore")
+
+@click.command("explore", short_help="Open a page about one learning step of a run.")
 @of_data(None)
 @click.option(
     "--samples",
@@ -74,7 +77,9 @@ def explore_command(
 
     with Explorer(_session(asked, **chosen), port=port) as explorer:
         if save is not None:
-            said(f"page of {explorer.save(save) / 1e6:.1f} MB written to {save}")
+            written = explorer.save(save)
+            few = "; with fewer --samples it opens sooner" if written > _LARGE else ""
+            said(f"page of {written / 1e6:.1f} MB written to {save}{few}")
             return
         _open(explorer, not no_browser)
         said("Ctrl-C ends it")

@@ -55,7 +55,7 @@ class Answer:
         return [(self.classes[at], float(self.probabilities[at])) for at in best]
 
 
-@click.command("predict")
+@click.command("predict", short_help="Say what a run's network takes images for.")
 @click.argument("run", type=PATH)
 @click.argument("images", nargs=-1, required=True, type=PATH)
 @click.option("--top", type=click.IntRange(1), default=1, show_default=True, help="Classes.")
@@ -163,7 +163,7 @@ def _shown(answers: list[Answer], top: int, form: str) -> str:
     return Table((), heads, rows).text()
 
 
-@click.command("evaluate")
+@click.command("evaluate", short_help="Print how often a run's network is right.")
 @of_data(None)
 @click.option("--engine", help="What computes: cpu or reference.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -11,7 +11,7 @@ from .common import one_error, words
 __all__ = ["recipe_command"]
 
 
-@click.command("recipe")
+@click.command("recipe", short_help="Print a recipe that comes along, or list them all.")
 @click.argument("name", required=False, shell_complete=words(names))
 @one_error
 def recipe_command(name: str | None) -> None:

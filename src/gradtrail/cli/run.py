@@ -17,7 +17,7 @@ from ..layers import CrossEntropy, Loss
 from ..network import Network
 from ..runs import Run, open_data
 from ..runs.folder import RECIPE
-from ..runs.opening import Opened, arrays_of, labels_of
+from ..runs.opening import Opened, arrays_of, labels_of, network_from_file
 from ..runs.parts import DataTable
 from .asked import Asked
 from .common import is_data_name
@@ -144,6 +144,8 @@ def network_at(run: Path) -> Network:
     """
     if not run.exists():
         raise FileError(f"there is no run or saved network {run}")
+    if run.suffix == ".onnx":
+        return network_from_file(run)
     return Run(run).network if (run / RECIPE).exists() else load(run)
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..errors import ArgumentError, UnknownNameError, unknown
+from ..errors import ArgumentError, FileError, UnknownNameError, unknown
 from ..runs import Run
 from ..runs.failed import Failed, failed_in
 from ..trace import Trace, influence, trace
@@ -127,7 +127,7 @@ def _print(data: Any) -> None:
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-@click.command("trace")
+@click.command("trace", short_help="Print every product behind one number of a step.")
 @_of_a_step
 @click.argument("element")
 @click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Rows.")
@@ -164,7 +164,7 @@ def trace_command(
         said(f"picture in {plot}", err=as_json)
 
 
-@click.command("why")
+@click.command("why", short_help="Say in words why a number of a step is what it is.")
 @_of_a_step
 @click.argument("element", required=False)
 @one_error
@@ -202,7 +202,7 @@ def why_command(element: str | None, as_json: bool, **chosen: Any) -> None:
     said("\n\n".join(str(o) for o in overviews.values() if len(o)))
 
 
-@click.command("follow")
+@click.command("follow", short_help="Print the strongest paths from the loss to a number.")
 @_of_a_step
 @click.argument("element")
 @click.option("-k", "count", type=click.IntRange(1), default=5, show_default=True, help="Paths.")
@@ -225,7 +225,7 @@ def follow_command(element: str, count: int, as_json: bool, **chosen: Any) -> No
         said(step.note())
 
 
-@click.command("influence")
+@click.command("influence", short_help="Rank a run's images by what they do to the network.")
 @_of_images
 @click.option(
     "--of", "part", default="", help="A layer, a parameter or a filter such as conv1.weight[2]."
@@ -266,7 +266,7 @@ def influence_command(
         said(f"picture in {plot}", err=as_json)
 
 
-@click.command("watch")
+@click.command("watch", short_help="Print what a run kept of its watched weights.")
 @click.argument("run", type=PATH)
 @click.argument("element", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -277,6 +277,8 @@ def watch_command(run: Path, element: str | None, as_json: bool, plot: Path | No
 
     Example: gradtrail watch runs/lenet5-1 "conv1.weight[2,0,1,1]" --plot weight.png
     """
+    if not run.exists():
+        raise FileError(f"there is no run {run}")
     watched = load_watched(run)
     if element is not None:
         if element not in watched:
