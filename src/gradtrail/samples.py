@@ -11,7 +11,7 @@ import numpy as np
 
 from .errors import DataError
 
-__all__ = ["checked_samples", "looks_last"]
+__all__ = ["as_array", "checked_samples", "looks_last"]
 
 _CHANNELS = (1, 3, 4)
 
@@ -45,10 +45,7 @@ def checked_samples(
         DataError: another number of axes, channels last, another size, no sample, no numbers, or
             bytes, of which nobody can tell whether they are to be divided by 255.
     """
-    try:
-        array = np.asarray(x)
-    except ValueError as cause:
-        raise DataError(f"{name} is no array: its rows differ in length ({cause})") from cause
+    array = as_array(x, name)
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name} must hold real numbers, got dtype {array.dtype}")
     if array.dtype == np.uint8:
@@ -77,6 +74,23 @@ def checked_samples(
                 "samples, for instance to mean 0 and standard deviation 1"
             )
     return converted
+
+
+def as_array(x: Any, name: str) -> np.ndarray:
+    """What the caller passed as an array, the same memory where it is one.
+
+    Other packages' arrays hand themselves over; some cannot, such as a tensor that is tracked or of
+    a dtype that NumPy has not.
+
+    Raises:
+        DataError: rows that differ in length, or what does not hand itself over.
+    """
+    try:
+        return np.asarray(x)
+    except ValueError as cause:
+        raise DataError(f"{name} is no array: its rows differ in length ({cause})") from cause
+    except (TypeError, RuntimeError) as cause:
+        raise DataError(f"{name} cannot be read as an array: {cause}") from cause
 
 
 def _hint(array: np.ndarray, sample: tuple[int, ...], name: str) -> str:

@@ -48,7 +48,9 @@ ALLOWED = {
         *("bars", "calls", "equation.frozen", "errors", "forking", "homes"),
         *("layers", "notebook", "streams"),
     ),
-    "engines": ("calls", "equation", "errors", "forking", "homes", "layers", "pinned"),
+    "engines": (
+        *("calls", "equation", "errors", "forking", "homes", "layers", "pinned", "samples"),
+    ),
     "trace": (
         *("bars", "calls", "class_names", "data.images", "engines", "equation", "errors"),
         *("field", "figures", "layers", "network", "optional", "reach", "tables"),

@@ -66,6 +66,39 @@ def test_labels_of_images_changed_in_place_change_nothing(engine: str) -> None:
     assert trained(plain(), Held(x, y), engine=engine, log=[meddling]).losses == expected
 
 
+class Foreign:
+    """Another package's array, which hands itself over as it was usual before NumPy 2."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+    def __array__(self, dtype: Any = None) -> np.ndarray:
+        if self.array.dtype == object:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad")
+        return self.array
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_labels_of_another_package_are_copied_without_a_warning(engine: str) -> None:
+    x, y = data()
+    expected = trained(plain(), (x, y.copy()), engine=engine).losses
+    meddling = Meddling(lambda: y.fill(10**6))
+    given = Foreign(x), Foreign(y)
+    assert trained(plain(), given, engine=engine, log=[meddling]).losses == expected
+
+
+def test_an_array_that_does_not_hand_itself_over_is_told() -> None:
+    x, _ = data()
+    tracked = Foreign(np.zeros(len(x), object))
+    with pytest.raises(gt.DataError, match="x cannot be read as an array: Can't call numpy"):
+        plain().predict(tracked)
+    with pytest.raises(gt.DataError, match="y cannot be read as an array: Can't call numpy"):
+        trained(plain(), (x, tracked))
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_numbers_as_targets_changed_in_place_change_nothing(engine: str) -> None:
     x, _ = data()

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..pinned import pinned
+from ..samples import as_array
 
 if TYPE_CHECKING:
     from ..layers import Loss
@@ -103,12 +104,9 @@ def copied_labels(labels: Any) -> np.ndarray:
     """A copy of labels that nobody else has; it cannot be written to.
 
     Raises:
-        DataError: rows that differ in length.
+        DataError: rows that differ in length, or no array at all.
     """
-    try:
-        array = np.array(labels)
-    except ValueError as cause:
-        raise DataError(f"y is no array: its rows differ in length ({cause})") from cause
+    array = as_array(labels, "y").copy()
     array.flags.writeable = False
     return array
 
