@@ -165,3 +165,14 @@ def test_watch_prints_what_a_run_kept(finished: Path, tmp_path: Path) -> None:
     assert "did you mean: fc1.bias[3]" in run("watch", str(finished), "fc1.bias[4]").output
     assert "--plot draws one element" in run("watch", str(finished), "--plot", "x.png").output
     assert "nothing was watched in its training" in run("watch", str(tmp_path)).output
+
+
+def test_a_network_in_an_onnx_file_is_asked_as_a_saved_one(finished: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    file, kept = tmp_path / "net.onnx", tmp_path / "net.safetensors"
+    gt.load(finished).save(kept)
+    assert run("export", str(finished), "--to", "onnx", "--out", str(file)).exit_code == 0
+    asked = [run("evaluate", str(f), "--data", "digits", "--json").output for f in (file, kept)]
+    told = [json.loads(one) for one in asked]
+    assert told[0]["matrix"] == told[1]["matrix"]
+    assert told[0]["images"] == "test"

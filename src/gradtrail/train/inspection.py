@@ -34,6 +34,9 @@ __all__ = ["inspect"]
 _MOST = 1 << 53
 """How many epochs or updates there may be: each number until there is a float of its own."""
 
+_HUGE = float(np.finfo(np.float64).max)
+"""What every finite number is below."""
+
 
 def inspect(
     found: Found,
@@ -91,9 +94,6 @@ def _finite(name: str, value: Any, least: float = 0.0, most: float = math.inf) -
             f"{most:g}"
         )
     return float(value)
-
-
-_HUGE = float(np.finfo(np.float64).max)
 
 
 def _known(name: str, table: Any, wanted: Iterable[str]) -> None:
@@ -204,6 +204,7 @@ def _arrays(
 
 
 def _array(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    """One array's shape and type."""
     if array.shape != shape or array.dtype not in (np.float32, np.float64):
         raise DataError(
             f"array {name!r} is {array.dtype} {array.shape}, but must be float32 or float64 {shape}"
