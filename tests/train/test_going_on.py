@@ -42,6 +42,18 @@ def test_each_of_960_images_counts(kind: Any) -> None:
     assert fingerprint() != first
 
 
+def test_labels_are_the_same_in_any_whole_numbers() -> None:
+    x, y = np.zeros((6, 1, 2, 2), np.float32), np.arange(6) % 3
+    net = gt.Network((1, 2, 2), [gt.Flatten(), gt.Linear(3)])
+    pixels = np.zeros((6, 1, 2, 2), np.uint8)
+    for made in (lambda labels: (x, labels), lambda labels: ArrayImages(pixels, labels)):
+        feeds = [
+            feed_for(net, made(y.astype(kind)), loss_for(None), engine_for("cpu"))
+            for kind in ("i8", "i4", "u1", ">i2")
+        ]
+        assert len({feed.fingerprint() for feed in feeds}) == 1
+
+
 @pytest.mark.parametrize("augment", [None, gt.Augment(crop=1)], ids=str)
 def test_each_of_960_samples_and_labels_counts(augment: gt.Augment | None) -> None:
     draw = np.random.default_rng(0)
@@ -112,7 +124,10 @@ def test_any_file_of_a_folder_that_is_another_is_noticed(tmp_path: Path) -> None
     for path in (images.paths[3], images.paths[11]):
         sound = path.read_bytes()
         changed(path)
-        with pytest.raises(gt.ArgumentError, match="another training: data.fingerprint"):
+        with pytest.raises(
+            gt.ArgumentError,
+            match="data.fingerprint.* name is another, or their order",
+        ):
             trained(net_for(images), ImageFolder(root), checkpoints=kept, resume=True)
         path.write_bytes(sound)
     trained(net_for(images), ImageFolder(root), checkpoints=kept, resume=True)

@@ -21,7 +21,7 @@ def checksum(array: np.ndarray, start: int = 0) -> int:
 
 def of_arrays(x: np.ndarray, y: np.ndarray) -> int:
     """Of samples and labels: of every byte of them."""
-    return checksum(y, checksum(x))
+    return _labelled(y, checksum(x))
 
 
 def of_images(images: Images, y: np.ndarray) -> int:
@@ -29,13 +29,18 @@ def of_images(images: Images, y: np.ndarray) -> int:
 
     The dates of files are not in it: a copy of the same images is the same data.
     """
-    return checksum(y, checksum(images.checksums(), _about(images)))
+    return _labelled(y, checksum(images.checksums(), _about(images)))
 
 
 def of_some_images(images: Images, y: np.ndarray) -> int:
     """What checkpoints of the first format hold: of at most 512 images, spread over all."""
     places = np.linspace(0, len(images) - 1, min(len(images), _LOOKED_AT)).astype(np.int64)
-    return checksum(y, checksum(images.read(places), _about(images)))
+    return _labelled(y, checksum(images.read(places), _about(images)))
+
+
+def _labelled(y: np.ndarray, start: int) -> int:
+    """With labels, whatever type of whole numbers holds them."""
+    return checksum(y.astype(np.int64) if y.dtype.kind in "iu" else y, start)
 
 
 def _about(images: Images) -> int:

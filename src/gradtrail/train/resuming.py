@@ -72,6 +72,13 @@ def found_for(
     return found
 
 
+_OTHER_DATA = (
+    "; some sample, label, class or file's name is another, or their order: give what it began "
+    "with, or begin anew without resume"
+)
+"""What a checksum does not say."""
+
+
 def _same(
     found: Found,
     network: Network,
@@ -97,7 +104,8 @@ def _same(
     ):
         for apart in differences(about[what], now, "" if what == "course" else what):
             layer = _layer(about[what], network) if what == "architecture" else None
-            raise ArgumentError(f"{found.path} is of another training: {layer or apart}")
+            remedy = _OTHER_DATA if ".fingerprint" in apart else ""
+            raise ArgumentError(f"{found.path} is of another training: {layer or apart}{remedy}")
 
 
 def _layer(kept: Any, network: Network) -> str | None:
