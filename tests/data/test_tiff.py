@@ -257,6 +257,7 @@ REFUSED = {
     "24 bits": (plain(2, 2, [24], 1, EIGHT), "its pixels are 24-bit integers, whose range nobody"),
     "depths": (plain(2, 2, [5, 6, 5], 2, EIGHT), "its bands have different depths, 5, 6 bits"),
     "a camera": (plain(2, 2, [16], 32803, EIGHT), "what a camera's sensor saw through its colour"),
+    "a volume": (plain(2, 2, [8], 1, EIGHT, t32997=[2]), "it holds a volume of 2 planes"),
     "a mask": (plain(2, 2, [1], 4, EIGHT), "a mask of another image"),
     "no meaning": ({k: v for k, v in plain(2, 2, [8], 1, EIGHT).items() if k != 262},
                    "PhotometricInterpretation is missing"),

@@ -60,6 +60,7 @@ class Tag(IntEnum):
     YCBCR_SUBSAMPLING = 530
     YCBCR_POSITIONING = 531
     REFERENCE_BLACK_WHITE = 532
+    IMAGE_DEPTH = 32997  # of Silicon Graphics
 
 
 _KNOWN = {tag.value: tag for tag in Tag}

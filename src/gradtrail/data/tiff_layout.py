@@ -117,6 +117,10 @@ def layout(tags: Directory) -> Layout:
             "its first picture is a smaller copy of another one, as in a camera's raw file; save "
             "that one as PNG"
         )
+    if (depth := tags.one(Tag.IMAGE_DEPTH, 1)) != 1:
+        raise UnreadableError(
+            f"it holds a volume of {depth} planes in one picture; save each plane as a file"
+        )
     compression = tags.one(Tag.COMPRESSION, _NONE)
     if compression not in _PACKINGS:
         name = _UNREAD.get(compression, f"a method of number {compression}")
