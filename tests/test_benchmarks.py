@@ -388,6 +388,7 @@ def test_our_side_is_measured_without_peers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "installed", lambda threads: ([], []))
+    monkeypatch.setattr(take_turns, "__defaults__", (Pace(rounds=2, warm=0, least=1),))
     arguments = ["--networks", "digits-cnn", "--seconds", "0.01", "--threads", "1"]
     named = "training,layers,inference,samples,tracing,exploring,overhead"
     sections = ["--sections", named, "--out", str(tmp_path)]

@@ -36,6 +36,7 @@ history = gt.train(
 )
 t = gt.trace(net, x, y, engine="reference")
 terms = t.grad.terms("conv1.weight", (1, 0, 1, 1))
+bias = t.grad.terms("fc1.bias", (3,))  # is drawn sooner
 paths = t.grad.follow("conv1.weight", (1, 0, 1, 1), k=2)
 influence = gt.influence(net, (x, y))
 explained = net.explain("conv1", engine="reference")
@@ -76,12 +77,12 @@ ELSEWHERE = {
 
 FIGURES = {
     "the cell's last line": "terms.plot()",
-    "kept, then the last line": "drawn = terms.plot()\ndrawn",
-    "not the last line": "terms.plot()\nx = x",
-    "in a loop": "for n in range(2):\n    t.grad.terms('conv1.weight', (n, 0, 1, 1)).plot()",
-    "with pyplot there": "import matplotlib.pyplot as plt\nterms.plot()",
-    "written to a file": "terms.plot('a.png')\nx = x",
-    "written, and the last line": "terms.plot('b.png')",
+    "kept, then the last line": "drawn = bias.plot()\ndrawn",
+    "not the last line": "bias.plot()\nx = x",
+    "in a loop": "for n in range(2):\n    t.grad.terms('fc1.bias', (n,)).plot()",
+    "with pyplot there": "import matplotlib.pyplot as plt\nbias.plot()",
+    "written to a file": "bias.plot('a.png')\nx = x",
+    "written, and the last line": "bias.plot('b.png')",
 }
 
 PROGRESS = {
