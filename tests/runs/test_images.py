@@ -74,7 +74,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "digits"
     command = ("train", "--data", pictures, "--size", "16,16", "--bad", "skip", "--epochs", 8)
-    result = run(*command, "--out", out)
+    result = run(*command, "--model", "digits-cnn", "--out", out)  # is compiled sooner
     assert result.exit_code == 0, result.output
     assert "cut.jpg" in result.output
     assert "none.png" in result.output
@@ -105,7 +105,7 @@ def test_a_folder_trains_like_its_arrays(pictures: Path, trained: Path) -> None:
         folder = gt.data.ImageFolder(pictures, size=(16, 16), bad="skip")
     results = []
     for data in (folder, folder.arrays()):
-        network = gt.architecture("images-cnn").network((3, 16, 16), classes=3)
+        network = gt.architecture("digits-cnn").network((3, 16, 16), classes=3)
         history = gt.train(network, data, epochs=2, batch_size=50, seed=1, progress=False)
         results.append((history.losses, network.parameters["conv1.weight"].tobytes()))
     assert results[0] == results[1]
@@ -157,6 +157,7 @@ def test_a_number_for_white_is_kept_with_the_run(tmp_path: Path) -> None:
             pixels = draw.integers(lowest, lowest + 2000, (8, 8)).astype(np.uint16)
             Image.fromarray(pixels).save(tmp_path / "d" / name / f"{k}.png")
     command = ("train", "--data", tmp_path / "d", "--epochs", 1, "--batch-size", 4)
+    command += ("--engine", "reference")
     said = run(*command, "--out", tmp_path / "plain")
     assert "--white 4095" in said.stderr
     done = run(*command, "--white", 4095, "--out", tmp_path / "run")

@@ -65,7 +65,8 @@ def test_the_test_images_are_not_called_validation(recipe: Path, tmp_path: Path)
 
 def test_other_data_without_parts_are_all_images(tmp_path: Path) -> None:
     root, out = folder(tmp_path / "data", 8), tmp_path / "run"
-    run("train", "--data", str(root), "--epochs", "1", "--out", str(out), "--quiet")
+    soon = ("--epochs", "1", "--engine", "reference", "--quiet")
+    run("train", "--data", str(root), *soon, "--out", str(out))
     other = folder(tmp_path / "val", 5)
     assert run("evaluate", str(out), "--data", str(other)).output.endswith(
         f"on all images of {other}\n"
