@@ -110,7 +110,7 @@ QUESTIONS = {
     "follow": ("dconv1.weight[2,0,1,1]", "-k", "2"),
     "influence": ("--top", "3"),
 }
-"""The other commands that the README names, with what they need; test_cli.py asks most of them."""
+"""The other commands that the README names, with what they need; more in test_cli_questions.py."""
 
 
 @pytest.mark.parametrize("command", beginning(2, QUESTIONS))
