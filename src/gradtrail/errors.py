@@ -21,6 +21,7 @@ understood and how to say otherwise. `warn` gives one.
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterable
@@ -41,6 +42,7 @@ __all__ = [
     "NonFiniteError",
     "ShapeError",
     "UnknownNameError",
+    "typed",
     "unknown",
     "warn",
 ]
@@ -122,6 +124,17 @@ def warn(sentence: str) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
     warnings.warn(visible(sentence), GradtrailWarning, stacklevel=level)
+
+
+def typed(path: str | os.PathLike[str]) -> str:
+    """A path as it is typed behind a command, so that advice can be copied: quoted where need be.
+
+    Args:
+        path: such as one with a space in it.
+    """
+    import shlex
+
+    return shlex.quote(os.fspath(path))
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> str:

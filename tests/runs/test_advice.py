@@ -57,10 +57,11 @@ def trained(root: Path, *options: object) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with pictures and a run that was trained on them, of which one is damaged then."""
-    pictures(tmp_path / "photos", 6, 0)
-    trained(tmp_path, "--validation", 0.34)
-    damage(tmp_path / "photos")
-    return tmp_path
+    place = tmp_path / "my runs"  # with a space, as people have it
+    pictures(place / "photos", 6, 0)
+    trained(place, "--validation", 0.34)
+    damage(place / "photos")
+    return place
 
 
 ELEMENT = "dfc1.weight[1,0]"
@@ -148,6 +149,13 @@ def test_a_word_on_white_is_an_option_everywhere(tmp_path: Path) -> None:
     assert "--white" not in done.stderr
 
 
+def test_paths_in_advice_are_typed_as_a_shell_takes_them() -> None:
+    """Every command and every --data in a message, wherever it stands in the package."""
+    raw = re.compile(r"(?:gradtrail \w+(?: --resume| RUN)?|\(--data) \{(?!typed\()[^}]*\}")
+    for source in Path(gt.__file__).parent.rglob("*.py"):
+        assert not raw.findall(source.read_text(encoding="utf-8")), source
+
+
 UNNAMED = {"--size", "--fit"}  # a network has its size, so that no message names them
 
 
@@ -196,8 +204,9 @@ def test_arrays_that_were_trained_on_are_no_trial(tmp_path: Path) -> None:
 def test_a_run_that_is_over_says_so_and_how_it_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pictures(tmp_path / "photos", 6, 0)
-    out = trained(tmp_path, "--validation", 0.34)
+    place = tmp_path / "my runs"
+    pictures(place / "photos", 6, 0)
+    out = trained(place, "--validation", 0.34)
     before = (out / "weights.safetensors").read_bytes()
     told = run("train", "--resume", out)
     assert told.exit_code == 0

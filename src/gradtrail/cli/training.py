@@ -18,7 +18,7 @@ from ..architecture import ARCHITECTURES
 from ..data.decode import FITS
 from ..data.known import NAMES
 from ..data.progress import silent
-from ..errors import ArgumentError, FileError
+from ..errors import ArgumentError, FileError, typed
 from ..runs import Outcome, Prepared, names, read_recipe, resume, shipped, start, tables_of
 from ..runs.folder import RECIPE
 from ..train import Observer
@@ -231,7 +231,7 @@ def _check_resumed(
         raise ArgumentError(
             f"--resume goes on with a run as its recipe says, without {', '.join(wrong)}; it takes "
             "--epochs (how many in all), --threads, --explore, --port, --no-browser and --quiet. "
-            f"With other settings a training begins: gradtrail train {resumed / 'recipe.toml'}, "
+            f"With other settings a training begins: gradtrail train {typed(resumed / RECIPE)}, "
             "and options"
         )
 
@@ -247,7 +247,8 @@ def _recipe(recipe: str | None, given: dict[str, Any]) -> Any:
         if not Path(recipe).exists():
             raise FileError(f"cannot read {recipe}: there is no such file")
         raise ArgumentError(
-            f"{recipe} is no recipe, which is a .toml file; --data {recipe} trains on what it holds"
+            f"{recipe} is no recipe, which is a .toml file; --data {typed(recipe)} trains on what "
+            "it holds"
         )
     usual = "digits" if data is None else data if is_data_name(data) else "images"
     base = shipped(recipe or usual)
@@ -330,7 +331,7 @@ def _tell(done: Outcome, seconds: float, say: Any) -> None:
         say(f"nothing became better any more: kept the weights of epoch {history.best + 1}")
     say(f"run kept in {done.folder}" + (" (stopped early)" if history.interrupted else ""))
     if history.interrupted:
-        say(f"gradtrail train --resume {done.folder} goes on with it")
+        say(f"gradtrail train --resume {typed(done.folder)} goes on with it")
 
 
 def _over(done: Outcome) -> str:
@@ -339,11 +340,12 @@ def _over(done: Outcome) -> str:
     if history.stopped:
         return (
             f"{folder} was over already: it stopped early, after {history.epochs} epochs. Another "
-            f"training begins with its weights: gradtrail train {folder / RECIPE} --model {folder}"
+            f"training begins with its weights: gradtrail train {typed(folder / RECIPE)} --model "
+            f"{typed(folder)}"
         )
     return (
         f"{folder} was over already, all {history.epochs} epochs of it: nothing was trained. "
-        f"gradtrail train --resume {folder} --epochs {2 * history.epochs} goes on until then"
+        f"gradtrail train --resume {typed(folder)} --epochs {2 * history.epochs} goes on until then"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DataError, FileError
+from ..errors import DataError, FileError, typed
 
 __all__ = [
     "ENDINGS",
@@ -127,8 +127,8 @@ def _looked_at(root: Path, folders: Sequence[Path]) -> tuple[str, ...]:
         told = ", ".join(folder.name for folder in folders_in(inner)[:_NAMED])
         raise DataError(
             f"{root} has one folder alone, and the folders in {inner} ({told}) are probably the "
-            f"classes: open {inner} (--data {inner}), or pass classes={[folders[0].name]!r} if it "
-            "is one class"
+            f"classes: open {inner} (--data {typed(inner)}), or pass "
+            f"classes={[folders[0].name]!r} if it is one class"
         )
     inside = [tuple(folder.name for folder in folders_in(outer)) for outer in folders]
     if (

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DataError, FileError
+from ..errors import DataError, FileError, typed
 from .listing import folders_in, has_images, images_below, innermost, pictures
 
 __all__ = ["PARTS", "Parts", "classes_within", "no_parts", "parts_of"]
@@ -71,7 +71,7 @@ def parts_of(root: Path) -> Parts:
             if count := len(pictures(folder)):
                 notes.append(
                     f"{folder} holds {count:,} pictures in no class's folder: without labels they "
-                    f"are left out; `gradtrail predict RUN {folder}` tells what they show"
+                    f"are left out; `gradtrail predict RUN {typed(folder)}` tells what they show"
                 )
             continue
         if part in found:
@@ -154,7 +154,7 @@ def _no_classes(root: Path, named: Mapping[Path, str], train: Path | None) -> st
         first = next(iter(named))
         return (
             f"{root} has {names} but no train: these are hardly classes; open the one that is "
-            f"meant, such as {first} (--data {first}), or pass classes= if they are classes"
+            f"meant, such as {first} (--data {typed(first)}), or pass classes= if they are classes"
         )
     return (
         f"{train} has no folder for each class: {names} are hardly classes themselves; put the "
@@ -178,8 +178,8 @@ def _classes_indeed(root: Path, folders: Sequence[Path]) -> None:
         raise DataError(
             f"{root} has {first.name}, {second.name} and in each of them {told}: as classes they "
             f"would mix what is for training with what is not; open one, such as {first} (--data "
-            f"{first}), if it is a data set, or put the classes into {told}; pass classes= if all "
-            "images in them are to train"
+            f"{typed(first)}), if it is a data set, or put the classes into {told}; pass classes= if "
+            "all images in them are to train"
         )
 
 
@@ -196,7 +196,8 @@ def _passed_over(root: Path, beside: Sequence[Path], named: Mapping[Path, str]) 
         raise DataError(
             f"{root} has {train.name} with folders in it, and beside it {told} with images, which "
             f"would be lost: put them into {train} if they are classes, open {train} (--data "
-            f"{train}) to learn without them, or pass classes= if {train.name} is a class too"
+            f"{typed(train)}) to learn without them, or pass classes= if {train.name} is a class "
+            "too"
         )
     notes = []
     if held:

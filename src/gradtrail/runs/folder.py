@@ -21,7 +21,7 @@ from itertools import count
 from pathlib import Path
 
 from ..data.asked import Bad
-from ..errors import FileError, warn
+from ..errors import FileError, typed, warn
 from ..files import WEIGHTS, check_writable, load
 from ..network import Network
 from ..train import History
@@ -85,7 +85,7 @@ class Run:
         if not (self.folder / WEIGHTS).exists():
             raise FileError(
                 f"{self.folder} has no {WEIGHTS}: its training has not ended; go on with "
-                f"gradtrail train --resume {self.folder}"
+                f"gradtrail train --resume {typed(self.folder)}"
             )
         return load(self.folder)
 
@@ -128,7 +128,7 @@ def check_vacant(out: Path | None) -> None:
     folder = out or Path("runs")
     if out is not None and folder.is_dir() and any(folder.iterdir()):
         free = next(f for n in count(2) if not (f := out.with_name(f"{out.name}-{n}")).exists())
-        hint = f"; gradtrail train --resume {folder} goes on with its run"
+        hint = f"; gradtrail train --resume {typed(folder)} goes on with its run"
         raise FileError(
             f"{folder} is not empty; give --out a new folder, such as {free}, so that no run is "
             "lost" + (hint if (folder / RECIPE).exists() else "")

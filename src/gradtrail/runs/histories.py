@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ..errors import DataError, FileError
+from ..errors import DataError, FileError, typed
 from ..files import opened, read_arrays, write_bytes
 from ..train import History
 
@@ -60,8 +60,8 @@ def _earlier(path: Path) -> History:
         content = file.read(_MOST + 1)
     if len(content) > _MOST:
         raise FileError(
-            f"{path} is larger than {_MOST >> 20} MiB; gradtrail train --resume {path.parent} "
-            f"writes {HISTORY} anew from the checkpoints"
+            f"{path} is larger than {_MOST >> 20} MiB; gradtrail train --resume "
+            f"{typed(path.parent)} writes {HISTORY} anew from the checkpoints"
         )
     try:
         if content.count(b"[") + content.count(b"{") > 16:  # lists within lists grow in memory

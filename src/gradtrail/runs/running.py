@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..data.bad_files import BadFilesError
-from ..errors import DataError, NonFiniteError
+from ..errors import DataError, NonFiniteError, typed
 from ..files import WEIGHTS, alone, save_network, sweep, write_bytes, write_json
 from ..train import Confusion, History, Observer
 from ..train.loop import prepare
@@ -138,7 +138,7 @@ def _same_images(recipe: Recipe, path: Path) -> Prepared:
         raise DataError(
             f"{error.cause}; a run goes on with the same images as before: bring back those that "
             "it was trained on, and move away what was added. Without the bad ones a training "
-            f"begins: gradtrail train {path} --bad skip"
+            f"begins: gradtrail train {typed(path)} --bad skip"
         ) from error
 
 
@@ -196,8 +196,8 @@ def _run(work: Prepared, folder: Path, training: Training, ready: Ready | None) 
     except NonFiniteError as cause:
         keep_failed(folder, training, str(cause))
         raise NonFiniteError(
-            f"{cause}. {folder} keeps the network as it was before: gradtrail why {folder} looks "
-            "at that step"
+            f"{cause}. {folder} keeps the network as it was before: gradtrail why {typed(folder)} "
+            "looks at that step"
         ) from cause
     if history.interrupted and not history.steps:
         raise KeyboardInterrupt
