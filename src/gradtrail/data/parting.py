@@ -178,8 +178,8 @@ def _classes_indeed(root: Path, folders: Sequence[Path]) -> None:
         raise DataError(
             f"{root} has {first.name}, {second.name} and in each of them {told}: as classes they "
             f"would mix what is for training with what is not; open one, such as {first} (--data "
-            f"{typed(first)}), if it is a data set, or put the classes into {told}; pass classes= if "
-            "all images in them are to train"
+            f"{typed(first)}), if it is a data set, or put the classes into {told}; pass classes= "
+            "if all images in them are to train"
         )
 
 
