@@ -181,6 +181,56 @@ def test_a_mistake_of_a_tenth_in_a_learnt_network_is_seen() -> None:
         gt.check_gradients(net, x, y, engine=Tenth("fc1.weight", 0.0))
 
 
+def sure(by: float) -> tuple[gt.Network, np.ndarray, np.ndarray]:
+    """Three samples that are told apart by so much: the loss is log(1 + 2·exp(−by))."""
+    net = gt.Network((3, 1, 1), [gt.Flatten(), gt.Linear(3)], dtype=np.float64)
+    net.parameters["fc1.weight"][...] = by * np.eye(3)
+    return net, np.eye(3).reshape(3, 3, 1, 1), np.arange(3)
+
+
+@pytest.mark.parametrize("by", [12.0, 18.0, 30.0, 150.0])
+def test_a_loss_next_to_nothing_is_no_mistake(by: float) -> None:
+    """It is the difference of numbers about 1 or more, and rounded as they are."""
+    net, x, y = sure(by)
+    t = gt.trace(net, x, y, engine="reference")
+    assert t.loss == pytest.approx(np.log1p(2 * np.exp(-by)), abs=1e-15)
+    gt.check_gradients(net, x, y, engine="reference")
+
+
+def test_a_mistake_of_a_hundredth_is_seen_where_the_loss_is_next_to_nothing() -> None:
+    class Hundredth(Reference):
+        def compute(self, *arguments, **keywords):
+            computed = super().compute(*arguments, **keywords)
+            computed.gradients["fc1.output"] *= 1.01
+            return computed
+
+    net, x, y = sure(12.0)
+    with pytest.raises(gt.GradientError, match="array fc1.output, read by layer 'loss'"):
+        gt.check_gradients(net, x, y, engine=Hundredth())
+
+
+def far(by: float) -> tuple[gt.Network, np.ndarray, np.ndarray]:
+    """Digits a long way from 0 for what they differ by: a step of theirs is far for a norm."""
+    x, y = digits(6)
+    layers = [gt.Conv2d(3, 3), gt.BatchNorm2d(), gt.GELU(), gt.Flatten(), gt.Linear(10)]
+    return gt.Network((1, 8, 8), layers, seed=1, dtype=np.float64), x + np.float64(by), y
+
+
+def test_what_curves_within_a_step_is_no_mistake() -> None:
+    gt.check_gradients(*far(1000.0), engine="reference", elements=4)
+
+
+def test_a_mistake_is_seen_where_a_step_is_too_long() -> None:
+    class Thousandth(Reference):
+        def compute(self, *arguments, **keywords):
+            computed = super().compute(*arguments, **keywords)
+            computed.gradients["conv1.output"] *= 1.001
+            return computed
+
+    with pytest.raises(gt.GradientError, match="array conv1.output, read by layer 'norm1'"):
+        gt.check_gradients(*far(1000.0), engine=Thousandth(), elements=4)
+
+
 @pytest.mark.parametrize("number", beginning(2, searched(40)))
 @pytest.mark.parametrize("engine", ["cpu", "reference"])
 def test_no_right_network_alarms(number: int, engine: str) -> None:
