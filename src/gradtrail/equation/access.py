@@ -70,7 +70,7 @@ class Access:
 
     def at(self, point: Mapping[str, int]) -> tuple[int, ...] | None:
         """The element's index, or None where a quotient is uneven. It may lie in the padding."""
-        found = tuple(position.at(point) for position in self.positions)
+        found = tuple([position.at(point) for position in self.positions])
         return None if None in found else found  # type: ignore[return-value]
 
     def rename(self, names: Mapping[str, str]) -> Access:
@@ -189,9 +189,10 @@ class Term:
 
         This walks all of `ranges` one by one; it is meant for small ones.
         """
+        inside = [(access, shapes[access.array]) for access in self.accesses]
         for values in cartesian(*(range(ranges[n]) for n in self.names)):
             point = dict(zip(self.names, values, strict=True))
-            if all(_exists(a.at(point), shapes[a.array]) for a in self.accesses):
+            if all(_exists(access.at(point), shape) for access, shape in inside):
                 yield point
 
 

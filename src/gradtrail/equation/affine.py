@@ -42,27 +42,43 @@ class Affine:
     @property
     def plain(self) -> str | None:
         """The name of the one index this position consists of, or None."""
-        if len(self.terms) == 1 and self == index(self.terms[0][0]):
-            return self.terms[0][0]
-        return None
+        if len(self.terms) != 1 or (self.offset, self.divisor) != (ZERO, ONE):
+            return None
+        name, coefficient = self.terms[0]
+        return name if coefficient == ONE else None
+
+    @cached_property
+    def _integers(self) -> tuple[int, tuple[tuple[str, int], ...], int]:
+        """Offset, coefficients and divisor as integers: a position is asked at every point."""
+        terms = tuple((name, coefficient.integer) for name, coefficient in self.terms)
+        return self.offset.integer, terms, self.divisor.integer
 
     def coefficient(self, name: str) -> int:
         """The factor before index `name` (0 where it does not occur), the divisor aside."""
-        return next((c.integer for n, c in self.terms if n == name), 0)
+        for known, coefficient in self.terms:
+            if known == name:
+                return coefficient.integer
+        return 0
 
     def at(self, point: Mapping[str, int]) -> int | None:
         """The position for these index values, or None where the division leaves a remainder."""
-        total = self.offset.integer + sum(c.integer * point[n] for n, c in self.terms)
-        quotient, remainder = divmod(total, self.divisor.integer)
-        return quotient if remainder == 0 else None
+        total, terms, divisor = self._integers
+        for name, coefficient in terms:
+            total += coefficient * point[name]
+        if divisor == 1:
+            return total
+        return None if total % divisor else total // divisor
 
     def bounds(self, ranges: Ranges) -> tuple[int, int]:
         """The least and the greatest position over all of `ranges`, rounded inwards."""
-        low = high = self.offset.integer
-        for name, coefficient in self.terms:
-            reach = coefficient.integer * (ranges[name] - 1)
-            low, high = low + min(reach, 0), high + max(reach, 0)
-        divisor = self.divisor.integer
+        low, terms, divisor = self._integers
+        high = low
+        for name, coefficient in terms:
+            reach = coefficient * (ranges[name] - 1)
+            if reach > 0:
+                high += reach
+            else:
+                low += reach
         return -(-low // divisor), high // divisor
 
     def substitute(self, values: Mapping[str, Affine | int]) -> Affine:
