@@ -46,7 +46,8 @@ def readers() -> list[threading.Thread]:
 @pytest.fixture(autouse=True)
 def no_reader_is_left() -> Iterator[None]:
     yield
-    gc.collect()
+    if readers():  # only then: in a long session a collection takes longer than most tests here
+        gc.collect()
     for thread in readers():
         thread.join(PATIENCE)
     assert readers() == []

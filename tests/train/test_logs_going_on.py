@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
+from tails import beginning
 
 import gradtrail as gt
 from gradtrail.train import CSVLog, JSONLinesLog, Observer, TensorBoardLog
 
 from .common import network, plain, trained
 from .rows import TIMES, rows_of, scalars_of, without_times
-from .test_resume import PLACES, Killed, Run, Told, coming, settings
+from .test_resume import MOMENTS, PLACES, Killed, Run, Told, coming, settings
 
 
 def logs_in(folder: Path) -> list[Observer]:
@@ -45,23 +46,25 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
     return found
 
 
+MIDDLE, FIRST = MOMENTS[: len(PLACES)], [(place, 1) for place in PLACES]
+
+
 @pytest.mark.parametrize("what", [KeyboardInterrupt, Killed])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("moment", beginning(len(PLACES) + 1, [*MIDDLE, *FIRST]), ids=str)
 def test_a_resumed_log_is_that_of_a_training_nothing_stopped(
-    place: str, what: type[BaseException], alone: list[object], tmp_path: Path
+    moment: tuple[str, int], what: type[BaseException], alone: list[object], tmp_path: Path
 ) -> None:
-    for number in (1, PLACES[place] // 2):
-        folder = tmp_path / str(number)
-        run = Run(folder / "kept")
-        for again in (number, 2):
-            try:
-                with coming(place, again, what, "cpu"):
-                    run.go(log=[*logs_in(folder), Told()])
-            except Killed:
-                pass
-        run.go(log=logs_in(folder))
-        assert not run.history.interrupted
-        assert all_of(folder) == alone
+    place, number = moment
+    run = Run(tmp_path / "kept")
+    for again in (number, 2):
+        try:
+            with coming(place, again, what, "cpu"):
+                run.go(log=[*logs_in(tmp_path), Told()])
+        except Killed:
+            pass
+    run.go(log=logs_in(tmp_path))
+    assert not run.history.interrupted
+    assert all_of(tmp_path) == alone
 
 
 def test_what_is_ahead_of_the_checkpoint_is_cut_off(alone: list[object], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tails import beginning
 
 import gradtrail as gt
 from gradtrail.engines import Batch, Engine, Stepped, Trainer, engine_for
@@ -201,31 +202,46 @@ def stopped(
                 return
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+MOMENTS = [(place, most // 2) for place, most in PLACES.items()]
+MOMENTS += [(place, number) for place, most in PLACES.items() for number in (1, most)]
+"""The middle of each place, then the first and the last time that it is reached."""
+
+
 @pytest.mark.parametrize("what", [KeyboardInterrupt, Killed])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("moment", beginning(len(PLACES) + 4, MOMENTS), ids=str)
 def test_stopped_anywhere_it_goes_on_bit_by_bit(
-    place: str, what: type[BaseException], engine: str, tmp_path: Path
+    moment: tuple[str, int], what: type[BaseException], tmp_path: Path
 ) -> None:
-    """Early, in the middle and last, and the second go again; a kill writes no checkpoint.
-
-    The slower engine in the middle alone: what is kept of either is the same code's.
-    """
-    most = PLACES[place]
-    for number in (1, most // 2, most) if engine == "cpu" else (most // 2,):
-        run = Run(tmp_path / str(number))
-        stopped(run, place, number, what, engine)
-        stopped(run, place, 2, what, engine)
-        history = run.go(engine=engine)
-        assert not history.interrupted
-        assert_as_if_nothing_had_happened(
-            run, whole(lambda: settings(engine=engine), ("all", engine))
-        )
+    """Early, in the middle and last, and the second go again; a kill writes no checkpoint."""
+    assert_it_goes_on(Run(tmp_path), *moment, what, "cpu")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_every_optimizer_goes_on(optimizer: str, engine: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", [KeyboardInterrupt, Killed])
+@pytest.mark.parametrize("moment", beginning(4, MOMENTS[: len(PLACES)]), ids=str)
+def test_the_slower_engine_goes_on_as_well(
+    moment: tuple[str, int], what: type[BaseException], tmp_path: Path
+) -> None:
+    """In the middle alone: what is kept of either is the same code's."""
+    assert_it_goes_on(Run(tmp_path), *moment, what, "reference")
+
+
+def assert_it_goes_on(
+    run: Run, place: str, number: int, what: type[BaseException], engine: str
+) -> None:
+    """Stopped there, and once more in the second go."""
+    stopped(run, place, number, what, engine)
+    stopped(run, place, 2, what, engine)
+    history = run.go(engine=engine)
+    assert not history.interrupted
+    assert_as_if_nothing_had_happened(run, whole(lambda: settings(engine=engine), ("all", engine)))
+
+
+@pytest.mark.parametrize(
+    "kind", beginning(len(OPTIMIZERS) + 1, [(o, e) for e in ENGINES for o in OPTIMIZERS]), ids=str
+)
+def test_every_optimizer_goes_on(kind: tuple[str, str], tmp_path: Path) -> None:
+    optimizer, engine = kind
+
     def make() -> dict[str, object]:
         return settings(optimizer, engine=engine)
 
@@ -260,21 +276,27 @@ PARTS: dict[str, dict[str, object]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("part", PARTS)
-def test_other_settings_go_on(part: str, engine: str, tmp_path: Path) -> None:
+OTHERS = [
+    (part, engine, number)
+    for engine, number in (("cpu", 7), ("reference", 7), ("cpu", 4))
+    for part in PARTS
+]
+
+
+@pytest.mark.parametrize("stop", beginning(len(PARTS) + 2, OTHERS), ids=str)
+def test_other_settings_go_on(stop: tuple[str, str, int], tmp_path: Path) -> None:
+    part, engine, number = stop
+
     def make() -> dict[str, object]:
         return settings(**PARTS[part] | {"engine": engine})
 
-    expected = whole(make, (part, engine))
-    for number in (4, 7) if engine == "cpu" else (7,):
-        run = Run(tmp_path / str(number), make, steps=2)
-        stopped(run, "behind a step", number, KeyboardInterrupt, engine)
-        assert run.history.interrupted
-        assert run.history.steps == number
-        assert run.history.epochs == (number - 1) // 4
-        run.go()
-        assert_as_if_nothing_had_happened(run, expected)
+    run = Run(tmp_path, make, steps=2)
+    stopped(run, "behind a step", number, KeyboardInterrupt, engine)
+    assert run.history.interrupted
+    assert run.history.steps == number
+    assert run.history.epochs == (number - 1) // 4
+    run.go()
+    assert_as_if_nothing_had_happened(run, whole(make, (part, engine)))
 
 
 def test_a_training_that_is_over_stays_so(tmp_path: Path) -> None:
@@ -289,15 +311,22 @@ def test_a_training_that_is_over_stays_so(tmp_path: Path) -> None:
         assert sorted(p.name for p in (tmp_path / part).iterdir()) == written
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+WATCHED = [("cpu", 6), ("reference", 6), ("cpu", 1), ("cpu", 9)]
+
+
+@pytest.mark.parametrize("stop", beginning(2, WATCHED), ids=str)
 @pytest.mark.parametrize("what", [KeyboardInterrupt, Killed])
 def test_what_was_watched_goes_on(
-    what: type[BaseException], engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    what: type[BaseException],
+    stop: tuple[str, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Rows and numbers of steps, and which steps are watched after some were thinned out."""
     from gradtrail.train import watching
 
     monkeypatch.setattr(watching, "MOST", 6)
+    engine, number = stop
 
     def make() -> dict[str, object]:
         return settings(engine=engine, watch=ELEMENTS)
@@ -306,12 +335,11 @@ def test_what_was_watched_goes_on(
     assert expected[1].watched[ELEMENTS[0]].steps.tolist() == [0, 4, 8, 12]
     assert_same_bits(expected[0], whole(lambda: settings(engine=engine), ("all", engine))[0])
     for place in ("before a step", "behind a step"):
-        for number in (1, 6, 9) if engine == "cpu" else (6,):
-            run = Run(tmp_path / f"{place} {number}", make)
-            stopped(run, place, number, what, engine)
-            stopped(run, place, 2, what, engine)
-            run.go()
-            assert_as_if_nothing_had_happened(run, expected)
+        run = Run(tmp_path / place, make)
+        stopped(run, place, number, what, engine)
+        stopped(run, place, 2, what, engine)
+        run.go()
+        assert_as_if_nothing_had_happened(run, expected)
 
 
 def test_another_element_is_watched_from_where_it_begins(tmp_path: Path) -> None:
