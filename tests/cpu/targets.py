@@ -11,6 +11,8 @@ are where it runs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from gradtrail.engines.cpu import target as presets
@@ -67,6 +69,20 @@ def presets_and_wide() -> list[pytest.param]:
         else pytest.param(*param.values, marks=[*param.marks, LONG], id=param.id)
         for param in params
     ]
+
+
+def over(cases: Iterable[object], *names: str, always: int = 1) -> list[pytest.param]:
+    """Parameters (case, target): every case for the best target of those that run here.
+
+    The other targets have the first so many cases always; with the rest they are a long tail.
+    """
+    best = next((name for name in names if runs_here(name)), names[-1])
+    found = []
+    for at, case in enumerate(cases):
+        for param in each_of(*names):
+            marks = param.marks if param.id == best or at < always else (*param.marks, LONG)
+            found.append(pytest.param(case, *param.values, marks=marks, id=f"{case}-{param.id}"))
+    return found
 
 
 def loops_here() -> tuple[str, ...]:

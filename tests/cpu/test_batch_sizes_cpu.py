@@ -11,7 +11,7 @@ import gradtrail as gt
 from gradtrail.engines.cpu import running
 
 from .agreeing import assert_same_bits
-from .targets import each_of
+from .targets import over
 
 
 def filled(net: gt.Network, seed: int = 0) -> gt.Network:
@@ -53,8 +53,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("target", each_of("avx512", "avx2", "wide", "baseline"))
-@pytest.mark.parametrize("named", NETWORKS)
+@pytest.mark.parametrize(("named", "target"), over(NETWORKS, "avx512", "avx2", "wide", "baseline"))
 def test_a_sample_alone_has_the_bits_that_it_has_among_others(named: str, target: str) -> None:
     shape, layers = NETWORKS[named]
     net = filled(gt.Network(shape, layers, seed=1))
@@ -110,7 +109,7 @@ def test_a_trace_in_evaluation_has_a_samples_bits_whatever_the_batch() -> None:
         )
 
 
-@pytest.mark.parametrize("number", beginning(8, searched(60)))
+@pytest.mark.parametrize("number", beginning(4, searched(200)))
 def test_random_networks(number: int) -> None:
     net = filled(drawn_network(number), number)
     x = samples(net, 5)

@@ -24,7 +24,7 @@ from gradtrail.engines.cpu.target import LANES
 from gradtrail.equation.scalar import Function, Literal, Variable, maximum
 
 from .agreeing import assert_same_bits
-from .targets import FUSED, each_of, runs_here, target_named
+from .targets import FUSED, each_of, over, runs_here, target_named
 
 UNTOUCHED = 7.0
 GUARD = 12
@@ -259,9 +259,8 @@ SCHEDULES: Mapping[str, dict[str, object]] = {
 }
 
 
-@each_target
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_an_outer_index_runs_inside_the_target_only(name: str, schedule: str) -> None:
+@pytest.mark.parametrize(("schedule", "name"), over(SCHEDULES, *NAMES))
+def test_an_outer_index_runs_inside_the_target_only(schedule: str, name: str) -> None:
     assert_placed(name, COEFFICIENTS, **SCHEDULES[schedule])
 
 

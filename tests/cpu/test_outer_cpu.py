@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
 import gradtrail as gt
 from gradtrail.engines import CPU, Batch, Samples, Trainer, engine_for
+from gradtrail.engines.cpu import cache
 from gradtrail.engines.cpu.options import Options
 from gradtrail.engines.cpu.planning import outer
 from gradtrail.engines.cpu.planning.build import build
 
 from .agreeing import assert_agree, assert_same_bits
-from .targets import FUSED, each_of, runs_here
+from .targets import FUSED, over, runs_here
 
 SHAPES = [(33, 7), (16, 24), (5, 1), (1, 5), (67, 50), (32, 12), (96, 13)]
 """Features and outputs: with and without what sixteen lanes and a tile's rows do not divide."""
@@ -29,16 +32,20 @@ def samples(net: gt.Network, count: int) -> Samples:
 
 
 @pytest.fixture(params=["block by block", "at once"])
-def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[bool]:
     """Small layers are summed block by block; here also as if they were large."""
     found = request.param == "at once"
     monkeypatch.setattr(outer, "_NEAR", 4 if found else 1 << 40)
     monkeypatch.setenv("GRADTRAIL_CACHE", "")  # a program on disk was planned with another limit
-    return found
+    cache.cache_folder.cache_clear()
+    yield found
+    monkeypatch.undo()
+    cache.cache_folder.cache_clear()
 
 
-@pytest.mark.parametrize("target", each_of("avx512", "avx2", "baseline", "wide", "narrow"))
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("shape", "target"), over(SHAPES, "avx512", "avx2", "baseline", "wide", "narrow")
+)
 def test_it_is_the_references(shape: tuple[int, int], target: str, at_once: bool) -> None:
     net = network(*shape)
     engine = CPU(2, target=target)

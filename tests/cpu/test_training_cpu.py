@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from tails import beginning
 
 import gradtrail as gt
 from gradtrail.engines import CPU, Batch, Samples, Stepped, Trainer, engine_for
@@ -86,9 +87,13 @@ def assert_same_bits(one: Arrays, other: Arrays) -> None:
 # -- the same bits ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
-@pytest.mark.parametrize("winograd", ["auto", "off", "f4"])
-def test_threads_and_repetition_change_no_bit(kind: str, winograd: str) -> None:
+CONVOLVED = [*((kind, "auto") for kind in NETWORKS), ("chain", "off"), ("branched", "f4")]
+CONVOLVED += [("chain", "f4"), ("branched", "off"), ("heavy", "f4"), ("heavy", "off")]
+
+
+@pytest.mark.parametrize("convolved", beginning(5, CONVOLVED), ids=str)
+def test_threads_and_repetition_change_no_bit(convolved: tuple[str, str]) -> None:
+    kind, winograd = convolved
     engine = CPU(winograd=winograd)
     expected, history = trained(NETWORKS[kind](), engine, 1)
     for threads in (1, 2, 3, 4):
@@ -97,7 +102,7 @@ def test_threads_and_repetition_change_no_bit(kind: str, winograd: str) -> None:
         assert_same_bits(found, expected)
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", beginning(2, NETWORKS))
 def test_processors_with_fused_multiply_add_give_the_same_bits(kind: str) -> None:
     """AVX-512 and AVX2, or where the former does not run, its loops in AVX2's instructions."""
     targets = [name for name in FUSED if runs_here(name)]
@@ -131,10 +136,14 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
-@pytest.mark.parametrize("rule", OPTIMIZERS)
-def test_ten_steps_follow_the_reference(kind: str, rule: str) -> None:
+FOLLOWING = [*(("chain", rule) for rule in OPTIMIZERS), ("branched", "adam"), ("heavy", "momentum")]
+FOLLOWING += [(k, r) for r in OPTIMIZERS for k in NETWORKS if (k, r) not in FOLLOWING]
+
+
+@pytest.mark.parametrize("following", beginning(len(OPTIMIZERS) + 2, FOLLOWING), ids=str)
+def test_ten_steps_follow_the_reference(following: tuple[str, str]) -> None:
     """Rounding grows from step to step; ten of them stay within 2e-4 of the losses."""
+    kind, rule = following
     settings = {"epochs": 4, "batch_size": 60}
     found, history = trained(NETWORKS[kind](), "cpu", optimizer=OPTIMIZERS[rule](), **settings)
     expected, reference = trained(
@@ -325,10 +334,14 @@ def test_a_thread_that_fails_raises_in_the_caller(monkeypatch: pytest.MonkeyPatc
     assert trained(lenet(), "cpu", 2)[1].steps == 6
 
 
-@pytest.mark.parametrize("count", [1, 40])
-@pytest.mark.parametrize("kind", NETWORKS)
-def test_weights_are_packed_anew_where_they_changed(kind: str, count: int) -> None:
+PACKED = [("chain", 1), ("chain", 40), ("branched", 1), ("heavy", 40)]
+PACKED += [("branched", 40), ("heavy", 1)]
+
+
+@pytest.mark.parametrize("packed", beginning(4, PACKED), ids=str)
+def test_weights_are_packed_anew_where_they_changed(packed: tuple[str, int]) -> None:
     """However they are changed: in place, by assignment, or by a bit that compares as equal."""
+    kind, count = packed
     net, (x, _) = NETWORKS[kind](), data(count)
     engine = CPU(winograd="f2")
 
@@ -371,10 +384,14 @@ def test_predictions_from_several_threads_do_not_mix() -> None:
     np.testing.assert_array_equal(np.concatenate(found), expected)
 
 
-@pytest.mark.parametrize("winograd", ["off", "f2", "f4"])
-@pytest.mark.parametrize("size", [6, 7, 9])
-def test_slopes_behind_sums_where_tiles_overlap(winograd: str, size: int) -> None:
+OVERLAPPING = [(9, "f4"), (7, "f2"), (6, "off")]
+OVERLAPPING += [(s, w) for s in (6, 7, 9) for w in ("off", "f2", "f4") if (s, w) not in OVERLAPPING]
+
+
+@pytest.mark.parametrize("setting", beginning(3, OVERLAPPING), ids=str)
+def test_slopes_behind_sums_where_tiles_overlap(setting: tuple[int, str]) -> None:
     """A ReLU whose gradient comes from two sides: the last one adds and multiplies, once."""
+    size, winograd = setting
     body = [gt.Conv2d(4, 3, padding=1), gt.ReLU(), gt.Conv2d(4, 3, padding=1)]
     net = gt.Network(
         (2, size, size),
@@ -414,11 +431,15 @@ POOLED = {
 """Whether the convolution takes the maxima itself, and the layers."""
 
 
-@pytest.mark.parametrize("size", [(8, 8), (9, 10), (11, 13)])
-@pytest.mark.parametrize("winograd", ["f2", "f4"])
-@pytest.mark.parametrize("kind", POOLED)
-def test_maxima_that_a_convolution_takes(kind: str, winograd: str, size: tuple[int, int]) -> None:
+PLANES = [("f4", (11, 13)), ("f2", (8, 8)), ("f4", (9, 10))]
+PLANES += [("f2", (11, 13)), ("f4", (8, 8)), ("f2", (9, 10))]
+TAKEN = [(kind, *plane) for plane in PLANES for kind in POOLED]
+
+
+@pytest.mark.parametrize("taken", beginning(len(POOLED) + 1, TAKEN), ids=str)
+def test_maxima_that_a_convolution_takes(taken: tuple[str, str, tuple[int, int]]) -> None:
     """Training and prediction, without the map, are the reference's; rows may be left over."""
+    kind, winograd, size = taken
     alone, layers = POOLED[kind]
     net = gt.Network((2, *size), [*layers, gt.Flatten(), gt.Linear(3)], seed=6)
     draw = np.random.Generator(np.random.PCG64(size[1]))
@@ -452,10 +473,12 @@ SLOPES = {
 }
 
 
-@pytest.mark.parametrize("winograd", ["off", "f4"])
-@pytest.mark.parametrize("kind", SLOPES)
-def test_slopes_in_a_row_whose_gradient_comes_from_several_sides(kind: str, winograd: str) -> None:
+@pytest.mark.parametrize(
+    "sent", beginning(len(SLOPES) + 1, [(k, w) for w in ("f4", "off") for k in SLOPES]), ids=str
+)
+def test_slopes_in_a_row_whose_gradient_comes_from_several_sides(sent: tuple[str, str]) -> None:
     """All of them have one place: the first who adds and the last who multiplies mean the same."""
+    kind, winograd = sent
     net = gt.Network((2, 7, 7), [*SLOPES[kind], gt.Flatten(), gt.Linear(3)], seed=4)
     draw = np.random.Generator(np.random.PCG64(8))
     x, y = draw.standard_normal((21, 2, 7, 7), dtype=np.float32), draw.integers(0, 3, 21)

@@ -37,7 +37,7 @@ from gradtrail.engines.cpu.winograd.points import transforms
 from gradtrail.equation.scalar import Function, Literal, Variable, maximum
 from gradtrail.errors import ArgumentError
 
-from .targets import FUSED, each_of, runs_here, target_named
+from .targets import FUSED, each_of, over, runs_here, target_named
 
 TOLERANCE = {2: 1e-6, 4: 3e-6}
 """m → root mean square error relative to the result's. Up to 3.2e-7 and 1.3e-6 were seen; with one
@@ -52,7 +52,9 @@ MORE_SHAPES = [
     *((20, 3, 6, 9, 2), (1, 64, 5, 5, 1), (64, 64, 8, 8, 1)),
 ]
 
-each_target = pytest.mark.parametrize("name", each_of("avx2", "avx512", "baseline", *FUSED[2:]))
+each_target_and_m = pytest.mark.parametrize(
+    ("m", "name"), over([2, 4], "avx512", "avx2", "baseline", *FUSED[2:])
+)
 each_m = pytest.mark.parametrize("m", [2, 4])
 
 
@@ -190,15 +192,13 @@ def forward(
     return z, correlation(padded(x, p), weights) + bias[:, None, None, None]
 
 
-@each_target
-@each_m
+@each_target_and_m
 def test_forward(name: str, m: int) -> None:
     for shape in shapes_for(name):
         assert_near(*forward(name, m, shape), m, shape)
 
 
-@each_target
-@each_m
+@each_target_and_m
 def test_towards_input(name: str, m: int) -> None:
     """DX is the convolution of dZ with the kernels turned, with padding 2 − p; U is Z's."""
     for C, K, H, W, p in shapes_for(name):
@@ -246,8 +246,7 @@ def towards_weights(
 
 
 @pytest.mark.parametrize("near", [1, 2, 5])
-@each_target
-@each_m
+@each_target_and_m
 def test_towards_weights_by_rounds(
     name: str, m: int, near: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,8 +268,7 @@ def test_towards_weights_by_rounds(
     assert_near(parts, before + weight_gradient(x, dz), m, "dW")
 
 
-@each_target
-@each_m
+@each_target_and_m
 def test_towards_weights(name: str, m: int) -> None:
     for shape in shapes_for(name):
         assert_near(*towards_weights(name, m, shape), m, shape)
@@ -289,8 +287,7 @@ RELU = Function("relu", maximum(Variable("x"), Literal(0.0)))
 
 
 @pytest.mark.parametrize("back", [False, True])
-@each_target
-@each_m
+@each_target_and_m
 def test_adds_once_and_then_the_epilogue(name: str, m: int, back: bool) -> None:
     """Where tiles overlap, what is there is not added to twice, and what is kept is kept once."""
 
@@ -323,8 +320,7 @@ def test_adds_once_and_then_the_epilogue(name: str, m: int, back: bool) -> None:
     assert_untouched(kept, 2)
 
 
-@each_target
-@each_m
+@each_target_and_m
 def test_maxima_of_windows_are_those_of_the_map(name: str, m: int) -> None:
     """The same bits as of the map that is stored otherwise; the first of equals wins, and a NaN."""
     C, K, H, W = 3, 5, 8, 6
