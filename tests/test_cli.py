@@ -24,6 +24,7 @@ import gradtrail as gt
 from gradtrail.cli import main
 from gradtrail.runs import Run
 from gradtrail.streams import stream
+from gradtrail.train.training import Training
 
 WHOLE = {"recipe.toml", "weights.safetensors", "history.safetensors", "metrics.json", "checkpoints"}
 """What a finished run's folder holds."""
@@ -272,6 +273,19 @@ def test_a_training_that_an_infinity_ends_keeps_its_folder(tiny: Path, tmp_path:
     assert result.output.startswith("gradtrail: step 2: loss is inf"), result.output
     assert "gradtrail why" in result.output
     assert (tmp_path / "new" / "failed.safetensors").exists()
+
+
+def test_an_interrupt_before_the_first_step_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Training, "run", interrupted)
+    result = run("train", "--epochs", "9", "--out", str(tmp_path / "run"))
+    assert result.exit_code == 128 + signal.SIGINT
+    assert result.stderr == "gradtrail: stopped; nothing was kept\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of a process are others there")

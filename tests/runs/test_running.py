@@ -166,14 +166,15 @@ def test_nothing_is_kept_of_a_training_that_cannot_begin(recipe: Path, tmp_path:
     assert not (tmp_path / "run").exists()
 
 
+def newest(out: Path) -> int:
+    """The step of a run's newest checkpoint, −1 without any."""
+    found = (out / "checkpoints").glob("checkpoint-*.safetensors")
+    return max((int(path.stem.removeprefix("checkpoint-")) for path in found), default=-1)
+
+
 def wait_for_step(process: subprocess.Popen[bytes], out: Path, step: int) -> None:
     """Wait until a run has a checkpoint of a step or later, or has ended."""
-
-    def newest() -> int:
-        found = (out / "checkpoints").glob("checkpoint-*.safetensors")
-        return max((int(path.stem.removeprefix("checkpoint-")) for path in found), default=-1)
-
-    while process.poll() is None and not ((out / "recipe.toml").exists() and newest() >= step):
+    while process.poll() is None and not ((out / "recipe.toml").exists() and newest(out) >= step):
         time.sleep(0.0005)
 
 
@@ -187,8 +188,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+KILLS = range(20)
+
+
+def test_kills_come_at_many_moments(whole: Path) -> None:
+    steps = Run(whole).history.steps
+    assert len({random.Random(number).randrange(-1, steps) for number in KILLS}) > 4
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-@pytest.mark.parametrize("number", beginning(2, range(20)))
+@pytest.mark.parametrize("number", beginning(2, KILLS))
 def test_killed_at_any_moment_and_resumed_ends_with_the_same_bytes(
     number: int, recipe: Path, whole: Path, tmp_path: Path
 ) -> None:
@@ -197,10 +206,12 @@ def test_killed_at_any_moment_and_resumed_ends_with_the_same_bytes(
     draw, out = random.Random(number), tmp_path / "run"
     process = subprocess.Popen([*command, str(recipe), "--out", str(out)])
     for _ in range(1 + (number % 4 == 0)):
-        wait_for_step(process, out, draw.randrange(-1, Run(whole).history.steps))
+        step = draw.randrange(-1, Run(whole).history.steps)
+        wait_for_step(process, out, step)
         time.sleep(draw.random() * 0.01)  # somewhere between two checkpoints
         process.send_signal(signal.SIGKILL)
         process.wait()
+        assert newest(out) >= step  # or it was killed before the moment that was drawn
         process = subprocess.Popen([*command, "--resume", str(out)])
     assert process.wait(timeout=60) == 0
     assert weights(out) == weights(whole)
