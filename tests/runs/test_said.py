@@ -16,7 +16,7 @@ from PIL import Image
 
 import gradtrail as gt
 from gradtrail.cli import main
-from gradtrail.runs import Run, prepared, read_recipe
+from gradtrail.runs import Run, prepared, read_recipe, shipped
 
 
 def run(*arguments: object) -> Result:
@@ -115,6 +115,13 @@ def test_a_saved_network_s_size_is_taken_without_a_wrong_word(photos: Path, tmp_
     (note,) = said(run("train", "--data", photos, "--engine", "reference", *model))
     assert note.startswith("gradtrail: the images are brought to 8 × 9, which ")
     assert Run(tmp_path / "run").recipe.data.size == (8, 9)
+
+
+def test_a_size_that_a_network_is_too_deep_for_is_not_what_files_have(photos: Path) -> None:
+    changes = {("data", "path"): ("--data", str(photos)), ("data", "size"): ("--size", [5, 5])}
+    told = "images-cnn is too deep for 5 × 5 pixels: the images are brought to 64 × 64 instead"
+    with pytest.warns(gt.GradtrailWarning, match=told):
+        assert prepared(read_recipe(None, changes, shipped("images"))).data.shape == (3, 64, 64)
 
 
 def test_notes_are_said_once_and_not_at_all_if_quiet(tiny: Path, tmp_path: Path) -> None:

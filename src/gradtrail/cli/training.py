@@ -337,14 +337,15 @@ def _tell(done: Outcome, seconds: float, say: Any) -> None:
 def _over(done: Outcome) -> str:
     """That nothing was left to train, and how a training goes on all the same."""
     folder, history = done.folder, done.history
+    after = f"after {history.epochs} epoch{'s' if history.epochs > 1 else ''}"
     if history.stopped:
         return (
-            f"{folder} was over already: it stopped early, after {history.epochs} epochs. Another "
+            f"{folder} was over already: it stopped early, {after}. Another "
             f"training begins with its weights: gradtrail train {typed(folder / RECIPE)} --model "
             f"{typed(folder)}"
         )
     return (
-        f"{folder} was over already, all {history.epochs} epochs of it: nothing was trained. "
+        f"{folder} was over already, {after}: nothing was trained. "
         f"gradtrail train --resume {typed(folder)} --epochs {2 * history.epochs} goes on until then"
     )
 
