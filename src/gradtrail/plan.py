@@ -232,7 +232,7 @@ def misfit(
             arose = ", ".join(size for size in sizes if size)
             because += f", where {arose}" if arose else ""
         else:
-            remedy += _other_way(network, numbers, step, before, equation)
+            remedy += _other_way(numbers, step, before, equation)
     else:
         because += " from the input"
         remedy = remedy or _shape_remedy(network.input_shape)
@@ -262,7 +262,6 @@ def _layout(shape: Shape) -> str:
 
 
 def _other_way(
-    network: Network,
     numbers: Mapping[str, tuple[int, Step]],
     step: Step,
     flatten: Step,

@@ -53,7 +53,7 @@ def written(
     figures = [head.startswith(">") for head in heads]
     widths = _widths(columns, figures, width - _EDGES - _GAP * (len(heads) - 1))
     if widths is None:
-        return list(_records(columns, figures, width))
+        return list(_records(columns, width))
     return _drawn(columns, figures, widths, bool(feet))
 
 
@@ -142,9 +142,7 @@ def _narrowest(cell: str, figure: bool) -> int:
     return max((_length(part) for word in cell.split() for part in _soft(word)), default=0)
 
 
-def _records(
-    columns: Sequence[Sequence[str]], figures: Sequence[bool], width: int
-) -> Iterator[str]:
+def _records(columns: Sequence[Sequence[str]], width: int) -> Iterator[str]:
     """Each row as its first cell, and under it every other that is not empty behind its head."""
     heads = [" ".join(cells[0].split()) for cells in columns]
     for cells in zip(*(cells[1:] for cells in columns), strict=True):

@@ -167,7 +167,7 @@ def _carried(
     for box in region.boxes:
         selected = map(_Condition, start.positions, map(frozenset, box))
         conditions = [c for c in (*selected, *existing) if not c.holds_always(equation.range_of)]
-        choices = [_pieces(equation, end, *group) for group in _groups(conditions, end)]
+        choices = [_pieces(equation, end, met, axes) for _, met, axes in _groups(conditions, end)]
         for combined in cartesian(*choices):
             axes = dict(pair for piece in combined for pair in piece)
             found.append(tuple(axes[a] for a in range(len(end.positions))))
@@ -196,7 +196,7 @@ Piece = tuple[tuple[int, tuple[int, ...]], ...]
 
 
 def _pieces(
-    equation: Equation, end: Access, names: set[str], conditions: list[_Condition], axes: list[int]
+    equation: Equation, end: Access, conditions: list[_Condition], axes: list[int]
 ) -> list[Piece]:
     """One group: for each value of the indices that tie it together, what lies opposite."""
     ranges, sizes = equation.range_of, equation.shape_of[end.array]

@@ -56,7 +56,7 @@ def compare(imported: Imported, module: Any, graph: Any, torch: Any) -> None:
     ours, back = _computed(network, arrays, x)
     image, theirs = _called(module, x, torch)
     logits = torch.from_numpy(ours[network.output_name].copy()).requires_grad_()
-    matching = _matching(logits, theirs, torch)
+    matching = _matching(logits, theirs)
     if matching is None:
         raise _first_difference(imported, module, graph, x, ours, torch)
     cotangent = torch.from_numpy(draw.normal(size=tuple(theirs.shape)))
@@ -126,7 +126,7 @@ def _called(module: Any, x: np.ndarray, torch: Any) -> tuple[Any, Any]:
     return image, found
 
 
-def _matching(logits: Any, theirs: Any, torch: Any) -> Any:
+def _matching(logits: Any, theirs: Any) -> Any:
     """Our outputs as the module gives them: as they are, or behind a softmax that was left out."""
     given = theirs.detach().numpy()
     for made in (logits, logits.softmax(1), logits.log_softmax(1)):
