@@ -39,7 +39,7 @@ NO_FIT: dict[str, tuple[Callable[[], Any], str]] = {
     "nothing to check": (lambda: g.check_gradients(NET), "^check_gradients needs x and y; write"),
     "the data first": (
         lambda: g.train((X, Y), NET),
-        "^train: network must be a gt.Network, got a tuple of 2; write gt.train",
+        "^train: network must be a Network, got a tuple of 2; write gt.train",
     ),
     "a path as network": (
         lambda: g.evaluate("run", (X, Y)),

@@ -253,3 +253,16 @@ def test_what_is_refused() -> None:
         ShapeError, match=r"WeightedSquaredError.* compares K numbers per sample but"
     ):
         gt.trace(maps, np.zeros((2, 2, 4, 4)), np.zeros((2, 4)), loss=WeightedSquaredError())
+
+
+@pytest.mark.parametrize("kind", ["array", "list"])
+def test_maps_as_labels_are_told(kind: str) -> None:
+    X, y = np.zeros((6, 8, 8)), np.zeros((6, 8, 8), int)
+    maps = y if kind == "array" else y.tolist()
+    words = r"y has shape \(6, 8, 8\), {}, and an estimator takes one label for each sample, \(6,\)"
+    with pytest.raises(
+        DataError, match=words.format(r"a class for every position \(segmentation\)")
+    ):
+        CNNClassifier().fit(X, maps)
+    with pytest.raises(DataError, match=words.format("numbers for every position")):
+        CNNRegressor().fit(X, maps)

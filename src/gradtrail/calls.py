@@ -6,6 +6,7 @@ to hear that samples and labels are one pair here, or that the rate is the optim
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from os import PathLike
@@ -16,8 +17,10 @@ from .errors import ArgumentError
 
 if TYPE_CHECKING:
     from inspect import Parameter
+    from types import FrameType
 
 __all__ = [
+    "asked_inside",
     "checked_network",
     "checked_path",
     "is_of_torch",
@@ -29,6 +32,7 @@ __all__ = [
 
 T = TypeVar("T", bound=Callable[..., Any])
 
+_PACKAGE = str(Path(__file__).parent)
 _NETWORK = "network"
 _LONGEST = 60
 
@@ -153,8 +157,20 @@ def checked_network(name: str, network: Any, example: str) -> None:
     elif isinstance(network, str | PathLike):
         hint = "gt.load(path) opens a saved one; "
     raise ArgumentError(
-        f"{name}: network must be a gt.Network, got {told(network)}; {hint}write {example}"
+        f"{name}: network must be a Network, got {told(network)}; {hint}write {example}"
     )
+
+
+def asked_inside(file: str) -> bool:
+    """Whether what a module does was asked for by another one here, not by a caller's own line.
+
+    Args:
+        file: the module's `__file__`.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename in (file, __file__):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_filename.startswith(_PACKAGE)
 
 
 def checked_path(name: str, path: Any, hint: str = "") -> Path:

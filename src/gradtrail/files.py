@@ -21,6 +21,7 @@ import numpy as np
 from .architecture import network_from
 from .calls import checked_path, is_of_torch, written
 from .errors import ArgumentError, FileError, ShapeError
+from .foreign_files import reader_of
 from .streams import Drawn
 
 if TYPE_CHECKING:
@@ -241,10 +242,16 @@ def load(path: str | os.PathLike[str]) -> Network:
         if source.is_dir():
             source = source / WEIGHTS
             if not source.exists():
-                raise FileError(f"{path} is a folder without {WEIGHTS}; is it a run's folder?")
+                what = reader_of(path) or "is it a run's folder?"
+                raise FileError(f"{path} is a folder without {WEIGHTS}; {what}")
     arrays, metadata = read_arrays(source)
     if _KEY not in metadata:
-        raise FileError(f"{source} holds no gradtrail network: its metadata have no {_KEY!r}")
+        raise FileError(
+            f"{source} holds no gradtrail network: its metadata have no {_KEY!r}; of arrays alone, "
+            f"such as {_named(arrays)}, nobody can know the layers. Build the network, and "
+            "gradtrail.files.load_weights(network, path) puts them in where they are called as in "
+            "network.parameters"
+        )
     try:
         header = json.loads(metadata[_KEY])
     except (ValueError, RecursionError) as cause:
@@ -275,8 +282,12 @@ def read_arrays(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]
             raise FileError(f"cannot read {source}: it is empty")
         if int.from_bytes(length, "little") > _HEADER_LIMIT:
             raise FileError(
-                f"cannot read {source}: not a safetensors file, or one whose header is longer than "
-                f"{_HEADER_LIMIT >> 20} MiB"
+                f"cannot read {source}: "
+                + (
+                    reader_of(source)
+                    or "not a safetensors file, or one whose header is longer than "
+                    f"{_HEADER_LIMIT >> 20} MiB"
+                )
             )
     try:
         with safe_open(str(source), framework="numpy") as content:
@@ -292,12 +303,18 @@ def read_arrays(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]
                 f"cannot read {source}: it has numbers of {unknown[1]!r:.40}, which the package "
                 "safetensors does not know; save them as float32 or float64"
             ) from cause
-        raise FileError(f"cannot read {source}: not a safetensors file ({cause})") from cause
+        what = reader_of(source) or "not a safetensors file"
+        raise FileError(f"cannot read {source}: {what} ({cause})") from cause
     raise FileError(
         f"{source}: array {foreign!r} holds numbers of "
         f"{_FOREIGN.get(types[foreign], types[foreign])}, which NumPy does not have; save it as "
         "float32 or float64"
     )
+
+
+def _named(arrays: Mapping[str, np.ndarray]) -> str:
+    """Some names."""
+    return ", ".join(map(repr, list(arrays)[:2])) or "none at all"
 
 
 def load_weights(network: Network, path: str | os.PathLike[str]) -> None:

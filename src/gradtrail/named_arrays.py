@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .errors import DataError, ShapeError, UnknownNameError, unknown
+from .samples import as_array
 
 __all__ = ["NamedArrays"]
 
@@ -38,7 +39,7 @@ class NamedArrays(MutableMapping[str, np.ndarray]):
 
     def __setitem__(self, name: str, values: Any) -> None:
         shape = self._shape(name)
-        array = np.asarray(values)
+        array = as_array(values, name)
         if array.shape != shape:
             raise ShapeError(f"{name} has shape {shape}, but got {array.shape}")
         if array.dtype.kind not in "biuf":

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .calls import told, written
+from .calls import asked_inside, told, written
 from .equation import Node, Normalisation, System
 from .equation.frozen import frozen
-from .errors import ArgumentError, DataError, ShapeError
+from .errors import ArgumentError, DataError, ShapeError, warn
 from .layers import Declaration, Layer, Loss
 from .layers.base import Draws, positive, seeded
 from .layers.branches import chain
 from .layers.initialization import initial
 from .named_arrays import NamedArrays
 from .pinned import pinned
-from .samples import checked_samples
+from .samples import checked_samples, looks_last
 from .streams import Drawn
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ class Network:
         dtype: Any = np.float32,
     ) -> None:
         self.input_shape = _sample_shape(input_shape)
+        _tell_if_last(self.input_shape)
         self.layers = chain("Network", layers)
         if not self.layers:
             raise ArgumentError("Network: needs at least one layer, got none")
@@ -519,6 +520,20 @@ def _sample_shape(input_shape: Any) -> tuple[int, ...]:
             "taken, more would not fit into memory"
         )
     return tuple(int(s) for s in shape)
+
+
+def _tell_if_last(shape: tuple[int, ...]) -> None:
+    """Say that a shape looks like (height, width, channels), where a person wrote it.
+
+    A network that a file, a model of another library or images gave its shape is told of nothing.
+    """
+    if looks_last(shape) and not asked_inside(__file__):
+        channels, height, width = shape
+        warn(
+            f"Network: input_shape {shape} is taken to be {channels} channels of {height} × "
+            f"{width}, (channels, height, width); if the channels are last, write "
+            f"{(width, channels, height)}, and pass x.transpose(0, 3, 1, 2)"
+        )
 
 
 def _flat(layers: Sequence[Any]) -> tuple[Step, ...]:

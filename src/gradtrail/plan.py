@@ -235,7 +235,7 @@ def misfit(
             remedy += _other_way(numbers, step, before, equation)
     else:
         because += " from the input"
-        remedy = remedy or _shape_remedy(network.input_shape)
+        remedy = _shape_remedy(network.input_shape) or remedy
     ended = f". {remedy}." if remedy else "."
     sentence = f"layer {place} '{step.name}' ({step.layer.kind}): {because}{ended}"
     table = str(_plan(network, declared, batch_size)) + "\n\n" if declared else ""

@@ -5,26 +5,29 @@ Samples are (N, C, H, W); labels are checked by the loss (`layers/losses.py`).
 
 from __future__ import annotations
 
+from os import PathLike
+from os.path import exists, isdir
 from typing import Any
 
 import numpy as np
 
 from .errors import DataError
+from .foreign_files import reader_of
 
 __all__ = ["as_array", "checked_samples", "looks_last"]
 
-_CHANNELS = (1, 3, 4)
+_CHANNELS, _SMALLEST = (1, 3, 4), 8
 
 
 def looks_last(shape: tuple[int, ...]) -> bool:
     """Whether one sample's shape looks like (height, width, channels).
 
-    The last axis counts 1, 3 or 4, the first does not, and both others are longer than the last.
+    The last axis counts 1, 3 or 4, and the others 8 rows and columns or more.
     """
     if len(shape) != 3:
         return False
     first, rows, last = shape
-    return last in _CHANNELS and first not in _CHANNELS and last < min(first, rows)
+    return last in _CHANNELS and min(first, rows) >= _SMALLEST
 
 
 def checked_samples(
@@ -43,16 +46,18 @@ def checked_samples(
 
     Raises:
         DataError: another number of axes, channels last, another size, no sample, no numbers, or
-            bytes, of which nobody can tell whether they are to be divided by 255.
+            integers, of which nobody can tell whether they are to be divided by 255.
     """
-    array = as_array(x, name)
+    array = as_array(x, name, sample)
     if array.dtype.kind not in "biuf":
-        raise DataError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    if array.dtype == np.uint8:
+        raise DataError(f"{name} must hold real numbers, got dtype {array.dtype}{_held(x)}")
+    if array.dtype.kind in "iu" and array.size:
+        white = np.iinfo(array.dtype).max if array.dtype.itemsize <= 2 else 255
+        white = white if array.dtype.kind == "u" else 255
         raise DataError(
-            f"{name} is uint8, which may be pixels or numbers: pass {name} / np.float32(255) for "
-            "pixels from 0 to 1, as folders and .npz files are read, or "
-            f"{name}.astype(np.float32) for numbers as they are"
+            f"{name} is {array.dtype}, which may be pixels or numbers: pass {name} / "
+            f"np.float32({white}) for pixels from 0 to 1, as folders and .npz files are read, or "
+            f"np.asarray({name}, np.float32) for numbers as they are"
         )
     expected = ("N", *map(str, sample))
     written = f"({', '.join(expected)}{',' if len(expected) == 1 else ''})"
@@ -76,25 +81,68 @@ def checked_samples(
     return converted
 
 
-def as_array(x: Any, name: str) -> np.ndarray:
-    """What the caller passed as an array, the same memory where it is one.
+def as_array(x: Any, name: str, sample: tuple[int, ...] = ()) -> np.ndarray:
+    """What a caller passed, as an array; a path is none, nor a tensor that NumPy cannot read.
 
-    Other packages' arrays hand themselves over; some cannot, such as a tensor that is tracked or of
-    a dtype that NumPy has not.
+    Args:
+        x: an array, or what can be made one without changing its numbers.
+        name: what the caller calls it.
+        sample: the shape of one sample, for what to write instead of a path; () of what is none.
 
     Raises:
-        DataError: rows that differ in length, or what does not hand itself over.
+        DataError: it is none.
     """
+    first = x[0] if isinstance(x, list | tuple) and len(x) else x
+    if sample and isinstance(first, str | PathLike) and _is_file(first):
+        several = first is not x
+        raise DataError(f"{name} is {_of_paths(first, several, sample)}")
     try:
         return np.asarray(x)
     except ValueError as cause:
-        raise DataError(f"{name} is no array: its rows differ in length ({cause})") from cause
-    except (TypeError, RuntimeError) as cause:
-        raise DataError(f"{name} cannot be read as an array: {cause}") from cause
+        hint = ""
+        if isinstance(x, tuple | list) and len(x) == 2 and np.ndim(x[1]) < 2:
+            hint = "; if it is a pair (samples, labels), pass the samples alone"
+        raise DataError(f"{name} is no array: its rows differ in length ({cause}){hint}") from cause
+    except (RuntimeError, TypeError) as cause:
+        tensor = type(x).__module__.startswith("torch")
+        hint = f"; pass {name}.detach().cpu().float().numpy()" if tensor else ""
+        raise DataError(f"{name} cannot be read as an array: {cause}{hint}") from cause
+
+
+def _is_file(path: Any) -> bool:
+    """Whether something is a path: of a class of its own, to what is there, or with an ending."""
+    if isinstance(path, PathLike):
+        return True
+    return "." in path[-6:] or exists(path)
+
+
+def _of_paths(path: Any, several: bool, sample: tuple[int, ...]) -> str:
+    """What paths are to be replaced by."""
+    read = f"gt.data.read_image(path, {sample})"
+    if several:
+        return f"a list of paths, not an array; of images pass np.stack([{read} for path in paths])"
+    if isdir(path):
+        size = f", size={sample[1:]}, channels={sample[0]}" if len(sample) == 3 else ""
+        return f"a folder, not an array; of images pass gt.data.ImageFolder(path{size})"
+    what = reader_of(path) or "it is no array"
+    if what.startswith("it is an image"):
+        return f"a path, not an array; of an image pass {read}[None]"
+    return f"a path, not an array; {what}"
+
+
+def _held(x: Any) -> str:
+    """What is said of objects that hold samples without being arrays."""
+    if hasattr(x, "train") and hasattr(x, "held_out"):
+        return "; pass a part of what gt.data.read found, such as data.test"
+    if hasattr(x, "dataset") and hasattr(x, "batch_size"):
+        return "; collect what a DataLoader gives, np.concatenate([batch for batch, *_ in loader])"
+    return ""
 
 
 def _hint(array: np.ndarray, sample: tuple[int, ...], name: str) -> str:
     """What the mistake probably was, and how to mend it."""
+    if array.size == 0:
+        return ": it is empty"
     if array.shape == sample:
         return f": this is one sample without the batch axis; pass {name}[None]"
     if len(sample) == 3:
@@ -103,6 +151,16 @@ def _hint(array: np.ndarray, sample: tuple[int, ...], name: str) -> str:
             return (
                 f": it is channels last (N, H, W, C); pass {name}.transpose(0, 3, 1, 2), which has "
                 f"shape {(len(array), *sample)}"
+            )
+        if array.shape == (height, width, channels):
+            return (
+                ": this is one image without the batch axis and channels last; pass "
+                f"{name}.transpose(2, 0, 1)[None]"
+            )
+        if looks_last(sample) and array.shape[1:] == (width, channels, height):
+            return (
+                f": the network's input_shape {sample} is channels last; build it for "
+                f"{(width, channels, height)}, (channels, height, width)"
             )
         if array.shape[1:] == (height, width) and channels == 1:
             return f": the channel axis is missing; pass {name}[:, None]"
@@ -116,5 +174,6 @@ def _hint(array: np.ndarray, sample: tuple[int, ...], name: str) -> str:
             got = f"{array.shape[2]} × {array.shape[3]}"
             return f": its images are {got} instead of {height} × {width}; resize them"
     if array.ndim != len(sample) + 1:
-        return f": it has {array.ndim} axes instead of {len(sample) + 1}"
+        axes = "1 axis" if array.ndim == 1 else f"{array.ndim} axes"
+        return f": it has {axes} instead of {len(sample) + 1}"
     return ""

@@ -20,11 +20,12 @@ ALLOWED = {
     "streams": (),
     "calls": ("errors",),
     "class_names": ("errors",),
+    "foreign_files": (),
     "forking": (),
     "homes": ("errors",),
     "pinned": (),
     "layers": ("calls", "equation", "errors", "streams"),
-    "samples": ("errors",),
+    "samples": ("errors", "foreign_files"),
     "field": ("equation", "errors"),
     "notebook": ("visible",),
     "bars": ("notebook", "visible"),
@@ -37,20 +38,18 @@ ALLOWED = {
     "reach_view": ("figures", "tables", "visible"),
     "table_text": ("notebook", "visible"),
     "tables": ("notebook", "table_text", "visible"),
-    "named_arrays": ("errors",),
+    "named_arrays": ("errors", "samples"),
     "network": (
         *("calls", "equation", "errors", "layers", "named_arrays"),
         *("pinned", "samples", "streams"),
     ),
     "architecture": ("calls", "equation", "errors", "layers", "network"),
-    "files": ("architecture", "calls", "errors", "streams"),
+    "files": ("architecture", "calls", "errors", "foreign_files", "streams"),
     "data": (
-        *("bars", "calls", "equation.frozen", "errors", "forking", "homes"),
+        *("bars", "calls", "equation.frozen", "errors", "foreign_files", "forking", "homes"),
         *("layers", "notebook", "streams"),
     ),
-    "engines": (
-        *("calls", "equation", "errors", "forking", "homes", "layers", "pinned", "samples"),
-    ),
+    "engines": ("calls", "equation", "errors", "forking", "homes", "layers", "pinned", "samples"),
     "trace": (
         *("bars", "calls", "class_names", "data.images", "engines", "equation", "errors"),
         *("field", "figures", "layers", "network", "optional", "reach", "tables"),
@@ -70,7 +69,7 @@ ALLOWED = {
     ),
     "interop": (
         *("architecture", "calls", "data", "engines", "equation", "errors"),
-        *("files", "layers", "network", "optional", "samples", "train"),
+        *("files", "foreign_files", "layers", "network", "optional", "samples", "train"),
     ),
     "sklearn": ("errors", "interop"),
     "explore": (

@@ -354,7 +354,7 @@ def test_a_weight_that_is_a_buffer_counts_as_frozen() -> None:
     weight = module[0].weight.detach()
     del module[0].weight
     module[0].register_buffer("weight", weight)
-    with pytest.warns(gt.GradtrailWarning, match=r"1 of 2 parameters are frozen .*: '0.weight'"):
+    with pytest.warns(gt.GradtrailWarning, match=r"1 of 2 parameters is frozen .*: '0.weight'"):
         gt.from_torch(module, (3,))
 
 

@@ -58,7 +58,62 @@ class Two(nn.Module):
 
 IMAGES, ROWS = (3, 8, 9), (4,)
 
+
+class Biased(nn.Module):
+    """A parameter added behind a convolution whose output is read without it, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1, bias=False)
+        self.gain = nn.Parameter(torch.ones(3, 1, 1))
+
+    def forward(self, x: Any) -> Any:
+        y = self.conv(x)
+        return (y + self.gain) + y
+
+
 REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
+    "out": (
+        lambda: Function(lambda x: torch.add(x, x, out=torch.empty(0))),
+        IMAGES,
+        r"node 'add' calls torch.add with out=, which no layer here takes over$",
+    ),
+    "rounded": (
+        lambda: Function(lambda x: torch.div(x, 2, rounding_mode="floor")),
+        IMAGES,
+        r"node 'div' calls torch.div with rounding_mode=, which no layer here takes over$",
+    ),
+    "bias in one place": (
+        Biased,
+        IMAGES,
+        r"node 'conv' \(Conv2d at 'conv'\) is read in several places, one of them behind an added "
+        r"parameter, and would become two layers that share 'conv.weight'; here each layer has arr",
+    ),
+    "one of a dict": (
+        lambda: Function(lambda x: {"a": x.tanh()}),
+        IMAGES,
+        "node 'output' gives 1 output in a dict, not one tensor",
+    ),
+    "length": (
+        lambda: Function(lambda x: x * len(x)),
+        IMAGES,
+        "cannot be traced by torch.fx: 'len' is not supported .* at module scope$",
+    ),
+    "a batch's shape": (
+        lambda: nn.Sequential(nn.Conv2d(3, 2, 3)),
+        (1, 3, 8, 9),
+        r"input_shape=\(1, 3, 8, 9\) is to be one sample's: without the batch it is \(3, 8, 9\)$",
+    ),
+    "a shape with channels last": (
+        lambda: nn.Sequential(nn.Conv2d(3, 2, 3)),
+        (8, 9, 3),
+        r"if input_shape=\(8, 9, 3\) is channels last, it is \(3, 8, 9\) here$",
+    ),
+    "a shape without channels": (
+        lambda: nn.Sequential(nn.Conv2d(1, 2, 3)),
+        (8, 9),
+        r"input_shape=\(8, 9\) has no channels: of grey images it is \(1, 8, 9\)$",
+    ),
     "ceil_mode": (
         lambda: nn.Sequential(nn.MaxPool2d(2, ceil_mode=True)),
         (3, 7, 8),
@@ -110,7 +165,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
     "window": (
         lambda: nn.Conv2d(3, 4, 10),
         IMAGES,
-        r"node '_0' \(Conv2d at '0'\) Conv2d .*10",
+        r"node '_0' \(Conv2d at '0'\) Conv2d: a window of 10 does not fit into the 8 position",
     ),
     "rows": (lambda: nn.Linear(9, 2), IMAGES, "Linear expects a sample of .features. but gets"),
     "shared": (
@@ -233,14 +288,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
         (3, 8, 8),
         r"node '_1' \(Conv2d at '1'\) pads 0 before and 1 behind, which makes 4 windows of 8",
     ),
-    "axis": (lambda: Function(lambda x: x.view(-1, x.size(7))), IMAGES, "node 'size' tuple index"),
+    "axis": (lambda: Function(lambda x: x.view(-1, x.size(7))), IMAGES, "asks for axis 7 of 4"),
     "stride": (lambda: nn.MaxPool2d(2, 0), IMAGES, "has a stride of 0"),
     "nothing": (lambda: nn.Identity(), IMAGES, "the model hands its input on"),
-    "keyword": (
-        lambda: Function(lambda x: torch.add(x, x.relu(), out=x)),
-        IMAGES,
-        "node 'add' got an unexpected keyword argument 'out'",
-    ),
 }
 
 
@@ -283,3 +333,27 @@ def test_arguments_that_are_none() -> None:
         gt.from_torch(nn.ReLU(), (3, -8, 8))
     with pytest.raises(gt.ArgumentError, match=r"expects samples of .* but gets \(1, 3, 8, 8\)"):
         gt.from_torch(nn.Conv2d(3, 2, 3), (1, 3, 8, 8))
+
+
+NO_MODULE: dict[str, tuple[Callable[[], Any], str]] = {
+    "a class": (lambda: nn.ReLU, r"got the class ReLU; make a module of it, as in ReLU\(\)$"),
+    "weights": (
+        lambda: nn.Linear(2, 2).state_dict(),
+        "got an OrderedDict.*; make the module, and give it these weights by its load_state_dict$",
+    ),
+    "a path": (lambda: "m.pt", "got 'm.pt'; load the file with PyTorch, and pass the module$"),
+    "a shape": (lambda: (3, 8, 9), r"got \(3, 8, 9\)$"),
+}
+
+
+@pytest.mark.parametrize("name", NO_MODULE)
+def test_what_is_no_module_is_told(name: str) -> None:
+    make, words = NO_MODULE[name]
+    with pytest.raises(gt.ArgumentError, match=f"^from_torch: needs a torch.nn.Module, {words}"):
+        gt.from_torch(make(), IMAGES)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_a_script_is_told() -> None:
+    with pytest.raises(gt.ArgumentError, match="a module of TorchScript cannot be traced"):
+        gt.from_torch(torch.jit.script(nn.ReLU()), IMAGES)

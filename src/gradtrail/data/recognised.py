@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..calls import checked_path, unknown_argument, written
 from ..errors import ArgumentError, FileError, warn
+from ..foreign_files import reader_of
 from ..homes import located
 from .asked import Asked, names_of
 from .cifar import CIFAR_CLASSES, find_cifar, is_archive, read_cifar
@@ -126,13 +127,15 @@ def _from_file(source: Path, channels_last: bool | None) -> DataSet:
     """A `.npz` or an archive."""
     with source.open("rb") as file:
         begin = file.read(4)
-    if begin[:2] == b"PK":
+    what = reader_of(source)
+    if begin[:2] == b"PK" and (what is None or "gt.data.read(" in what):
         from .arrays import read_arrays
 
         return read_arrays(source, channels_last)
     if is_archive(source):
         return _from_cifar(source)
-    raise FileError(f"{source} is neither a .npz file nor CIFAR-10's archive")
+    ended = f": {what}" if what else ""
+    raise FileError(f"{source} is neither a .npz file nor CIFAR-10's archive{ended}")
 
 
 def _from_folder(source: Path, asked: Asked) -> DataSet:

@@ -59,12 +59,7 @@ class Samples:
         """
         if not isinstance(data, tuple | list) or len(data) != 2:
             got = f"{len(data)} entries" if isinstance(data, tuple | list) else type(data).__name__
-            hint = (
-                "; gt.data.ImageFolder(path) opens a folder of images, gt.data.read(path) others"
-                if isinstance(data, str | PathLike)
-                else ""
-            )
-            raise DataError(f"{name} must be a pair (samples, labels), got {got}{hint}")
+            raise DataError(f"{name} must be a pair (samples, labels), got {got}{_pair_hint(data)}")
         try:
             x, y = network.checked(data[0]), copied_labels(data[1])
             prediction = network.system(1, loss=loss).shapes[network.output_name]
@@ -98,6 +93,27 @@ class Samples:
     def places(self) -> np.ndarray:
         """0, 1, …, M − 1, int64."""
         return np.arange(len(self), dtype=np.int64)
+
+
+def _pair_hint(data: Any) -> str:
+    """How to come to a pair from what other libraries, or this one, hold samples in."""
+    if isinstance(data, str | PathLike):
+        return "; gt.data.ImageFolder(path) opens a folder of images, gt.data.read(path) others"
+    if hasattr(data, "train") and hasattr(data, "held_out"):
+        return "; pass a part of what gt.data.read found, such as data.train"
+    if hasattr(data, "dataset") and hasattr(data, "batch_size"):
+        return "; collect what it gives, tuple(np.concatenate(part) for part in zip(*loader))"
+    if isinstance(data, Mapping):
+        return "; pass its two arrays, in this order"
+    if isinstance(data, tuple | list) and len(data) == 3:
+        return "; pass (x, y), and other arrays by name, as validation=(x, y)"
+    if isinstance(data, tuple | list) and all(
+        isinstance(entry, tuple | list) and len(entry) == 2 for entry in data
+    ):
+        return "; make two arrays of its pairs, tuple(map(np.stack, zip(*data)))"
+    if hasattr(data, "shape"):
+        return "; the labels are missing: pass (x, y)"
+    return ""
 
 
 def copied_labels(labels: Any) -> np.ndarray:

@@ -84,7 +84,7 @@ class Graph:
             shapes = [(1, *source.shape) for source in sources]
             declaration = layer.declare(*shapes, training=True)
         except ShapeError as cause:
-            raise Refused(f"{layer.kind} {cause.cause}", where) from cause
+            raise Refused(_misfit(layer.kind, cause), where) from cause
         equation = declaration.equation
         wanted = {p.name: equation.shape_of[a] for a, p in declaration.parameters.items()}
         wanted |= {b.name: equation.shape_of[a] for a, b in layer.running.items()}
@@ -176,11 +176,13 @@ class Graph:
             trained = [w.name for w in self.nodes[at].weights.values() if w.trained]
             for name in trained:
                 if name in owner:
-                    reasons.note(
-                        f"shares the array {name!r} with {owner[name]}; here each layer has arrays "
-                        "of its own",
-                        where,
-                    )
+                    shares = f"shares the array {name!r} with {owner[name]}"
+                    if owner[name] == where:  # a bias was added behind it in one of its places
+                        shares = (
+                            "is read in several places, one of them behind an added parameter, and "
+                            f"would become two layers that share {name!r}"
+                        )
+                    reasons.note(f"{shares}; here each layer has arrays of its own", where)
             owner |= dict.fromkeys(trained, where)
 
     def _layers(self, chain: Chain, names: Mapping[int, str | None]) -> list[Any]:
@@ -290,3 +292,12 @@ def _dtype(arrays: Sequence[Weights], otherwise: np.dtype[Any]) -> np.dtype[Any]
             f"holds {first!r} as {one} but {second!r} as {other}; make the model one dtype first"
         )
     return next(iter(kinds), otherwise).newbyteorder("=")
+
+
+def _misfit(kind: str, cause: ShapeError) -> str:
+    """Why a layer does not fit, with the axis in words."""
+    clause = cause.cause
+    if cause.axis is not None:
+        axes = ("samples", "channels", "height", "width")
+        clause = clause.replace(f"axis {cause.axis} of X", axes[cause.axis])
+    return f"{kind}{':' if clause.startswith(('a ', 'the ')) else ''} {clause}"

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import FileError
 from ..files import opened
+from ..foreign_files import reader_of
 from .graph import MOST_NODES
 from .onnx_arrays import DTYPES, MOST_BYTES, Arrays, text
 from .pointwise import shortest
@@ -106,6 +107,9 @@ def read_model(path: Path, onnx: Any, reasons: Reasons) -> Model:
     try:
         model = onnx.ModelProto.FromString(content)
     except decode_error as cause:
+        what = reader_of(path)
+        if what is not None and "gt.from_onnx" not in what:
+            raise FileError(f"cannot read {path}: not an ONNX file; {what}") from cause
         raise FileError(f"{path} is not an ONNX file, or is damaged: {cause}") from cause
     del content
     graph, arrays = model.graph, Arrays(path.parent)

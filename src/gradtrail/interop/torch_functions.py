@@ -247,6 +247,8 @@ def _cat(b: Builder, tensors: Sequence[Any], dim: int = 0, axis: int | None = No
 
 def _size(b: Builder, input: Any, dim: int | None = None) -> Any:
     sizes = (BATCH, *b.shape(input))
+    if dim is not None and not -len(sizes) <= dim < len(sizes):
+        raise Refused(f"asks for axis {dim} of {len(sizes)}")
     return sizes if dim is None else sizes[dim]
 
 

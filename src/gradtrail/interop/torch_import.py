@@ -152,8 +152,8 @@ def _frozen(module: Any, found: Imported) -> list[str]:
     clauses = []
     if still:
         clauses.append(
-            f"{len(still)} of {len(read)} parameters are frozen in the module "
-            f"(requires_grad=False): {_listed(still)}"
+            f"{len(still)} of {len(read)} parameters {'are' if len(still) > 1 else 'is'} frozen in "
+            f"the module (requires_grad=False): {_listed(still)}"
         )
     kept = [
         path

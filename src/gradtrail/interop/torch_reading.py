@@ -103,7 +103,8 @@ class Reading:
         output = self._of(node.args[0])
         if isinstance(output, Sequence | Mapping):
             kind = type(output).__name__.removeprefix("immutable_")
-            clause = f"gives {len(output)} outputs in a {kind}, not one tensor"
+            outputs = f"{len(output)} output{'s' * (len(output) != 1)}"
+            clause = f"gives {outputs} in a {kind}, not one tensor"
             self.reasons.note(clause, self._where(node))
             output = LOST
         wide = any(str(p.dtype) == "torch.float64" for p in self.module.parameters())
@@ -210,6 +211,9 @@ class Reading:
         if convert is None:
             raise Refused(f"calls {called}, for which there is no layer here")
         signature = inspect.signature(convert)
+        other = [name for name in node.kwargs if name not in signature.parameters]
+        if other:
+            raise Refused(f"calls {called} with {other[0]}=, which no layer here takes over")
         bound = signature.bind(self.builder, *node.args, **node.kwargs)
         source = next(iter([*bound.arguments.values()][1:]), None)
         if _writes(node) or bound.arguments.get("inplace"):

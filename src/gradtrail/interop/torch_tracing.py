@@ -184,8 +184,8 @@ def traced(module: Any, given: Any, fx: Any, torch: Any, reasons: Reasons) -> An
         graph = _tracer(fx, torch)().trace(module, concrete_args=fixed or None)
     except Exception as cause:  # whatever the model's own code raises
         raise Refused(
-            f"({type(module).__name__}) cannot be traced by torch.fx: {cause}; what is computed "
-            "must not depend on the samples"
+            f"({type(module).__name__}) cannot be traced by torch.fx: {cause}"
+            + ("; what is computed must not depend on the samples" * ("traced" in str(cause)))
         ) from cause
     if draws.drawn:
         reasons.note(

@@ -16,6 +16,7 @@ from ...layers import CrossEntropy, Loss
 from ...layers.losses import log_softmax
 from ...layers.weighted import WeightedCrossEntropy
 from .base import CNNEstimator, Given
+from .shapes import refuse_maps, shape_of
 
 __all__ = ["CNNClassifier"]
 
@@ -148,7 +149,7 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
             NonFiniteError: a NaN or an infinity appeared in the training.
             ShapeError: layers that do not fit the samples.
         """
-        _refuse_tags(y)
+        _refuse_others(y)
         return self._fit(X, y, sample_weight)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -171,7 +172,7 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
             ArgumentError: `class_weight="balanced"`, or classes other than at the first call.
             DataError: a label that is none of the classes.
         """
-        _refuse_tags(y)
+        _refuse_others(y)
         if isinstance(self.class_weight, str):
             raise ArgumentError(
                 f"partial_fit: class_weight={self.class_weight!r} needs all labels at once; pass "
@@ -273,16 +274,17 @@ def _balanced(counts: np.ndarray) -> tuple[float, ...]:
     return tuple(map(float, found))
 
 
-def _refuse_tags(y: Any) -> None:
+def _refuse_others(y: Any) -> None:
     """Refuse several labels for each sample by the name of what they are.
 
     Raises:
         DataError: it names what takes them.
     """
-    shape: tuple[int, ...] = getattr(y, "shape", ())
+    shape = shape_of(y)
+    refuse_maps(y, "a class for every position (segmentation)")
     if len(shape) == 2 and shape[1] > 1:
         raise DataError(
-            f"y has shape {tuple(shape)}: several tags for a sample (multi-label) have no loss of "
+            f"y has shape {shape}: several tags for a sample (multi-label) have no loss of "
             "their own yet; CNNRegressor brings each near 0 or 1, and one-hot rows are class "
             "numbers by y.argmax(axis=1)"
         )

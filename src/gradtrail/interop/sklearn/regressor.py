@@ -12,6 +12,7 @@ from ...layers import Loss, MeanSquaredError
 from ...layers.weighted import WeightedSquaredError
 from ...network import Network
 from .base import CNNEstimator, Given
+from .shapes import refuse_maps
 from .standardization import Standardization
 
 __all__ = ["CNNRegressor"]
@@ -54,6 +55,7 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
             NonFiniteError: a NaN or an infinity appeared in the training.
             ShapeError: layers that do not fit the samples.
         """
+        refuse_maps(y, "numbers for every position")
         return self._fit(X, y, sample_weight)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -73,6 +75,7 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
         Raises:
             DataError: another number of targets than at the first call.
         """
+        refuse_maps(y, "numbers for every position")
         return self._train_further(X, y, sample_weight=sample_weight)
 
     def predict(self, X: Any) -> np.ndarray:

@@ -12,7 +12,7 @@ from ...data.axes import channel_axis
 from ...errors import ArgumentError, DataError
 from ...layers.base import times
 
-__all__ = ["SMALLEST_SQUARE", "rows_of", "sample_shape"]
+__all__ = ["SMALLEST_SQUARE", "refuse_maps", "rows_of", "sample_shape", "shape_of"]
 
 SMALLEST_SQUARE = 8
 """The least side that rows of features are taken for a square image from."""
@@ -50,6 +50,33 @@ def rows_of(X: Any) -> tuple[Any, tuple[int, ...] | None]:
         )
     shape = array.shape[1:]
     return array.reshape(len(array), prod(shape)), shape
+
+
+def shape_of(y: Any) -> tuple[int, ...]:
+    """The shape of labels; () where their rows differ in length."""
+    try:
+        return tuple(getattr(y, "shape", None) or np.shape(y))
+    except ValueError:
+        return ()
+
+
+def refuse_maps(y: Any, what: str) -> None:
+    """Refuse labels that are maps.
+
+    Args:
+        y: labels.
+        what: they would be.
+
+    Raises:
+        DataError: they have more than two axes; it names what takes them.
+    """
+    shape = shape_of(y)
+    if len(shape) > 2:
+        raise DataError(
+            f"y has shape {shape}, {what}, and an estimator takes one label for each sample, "
+            f"({shape[0]},); a network whose outputs are maps learns numbers for every position "
+            "by gt.train(network, (x, y), loss=gt.MeanSquaredError())"
+        )
 
 
 def sample_shape(
