@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from explore.reading import CELLS, LAYERS, Page, again, close, shown
+from explore.reading import CELLS, LAYERS, Page, again, close, number, shown
 
 import gradtrail as gt
 from gradtrail.explore.explorer import Explorer
 from gradtrail.explore.session import Session
+from gradtrail.layers.weighted import WeightedCrossEntropy, WeightedSquaredError
 
 pytestmark = pytest.mark.browser
 
@@ -243,6 +244,54 @@ def test_targets_that_are_numbers_are_changed(browser: Any, tmp_path: Path) -> N
             assert close(page.loss(), expected.loss, 5)
             page.close()
             assert page.complaints == []
+
+
+WEIGHTED = {
+    "targets": (WeightedSquaredError(), [[1, -1, 2], [0.5, 2, 1]], "0.25 -1 3", [0.25, -1, 3]),
+    "class": (WeightedCrossEntropy(), [[1, 2], [0, 1]], "0 0.5", [0, 0.5]),
+}
+
+
+@pytest.mark.parametrize("kind", WEIGHTED)
+def test_a_sample_that_has_a_weight_is_changed_with_it(
+    kind: str, browser: Any, tmp_path: Path
+) -> None:
+    """The field holds what labels the sample, and behind it the weight."""
+    loss, labels, typed, row = WEIGHTED[kind]
+    net = gt.Network((3,), [gt.Linear(2)], seed=1)
+    x, y = np.array([[0.5, -1, 2], [1, 0.25, -0.5]]), np.array(labels, np.float64)
+    changed = np.array([row, labels[1]], np.float64)
+    wanted = gt.trace(net, x, changed, loss=loss)
+    with Explorer(Session(gt.trace(net, x, y, loss=loss))) as explorer:
+        explorer.save(tmp_path / "weighted.html")
+        for url in (explorer.url, (tmp_path / "weighted.html").as_uri()):
+            page = Page(browser, url)
+            field = page.tab.locator(".target")
+            page.until("document.querySelector('.target').value")
+            assert field.input_value() == " ".join(f"{v:g}" for v in labels[0])
+            field.fill(typed)
+            field.press("Enter")
+            page.until("document.querySelector('gt-explorer').model.source.state.edited")
+            page.settle()
+            assert close(page.loss(), wanted.loss, 5)
+            page.hover("grad", "fc1.weight", (1, 2))
+            assert close(page.value(), wanted.grad["fc1.weight"][1, 2], 5)
+            page.close()
+            assert page.complaints == []
+
+
+def test_a_weight_below_zero_is_refused(browser: Any, tmp_path: Path) -> None:
+    net = gt.Network((3,), [gt.Linear(2)], seed=1)
+    t = gt.trace(
+        net, np.eye(3)[:2], np.array([[1, 2, 1], [0, 1, 1.0]]), loss=WeightedSquaredError()
+    )
+    page = Page(browser, t.explore(save=tmp_path / "weighted.html").as_uri())
+    page.tab.locator(".target").fill("1 2 -1")
+    page.tab.locator(".target").press("Enter")
+    page.tab.wait_for_selector(".message:not([hidden])")
+    assert page.text(".message") == "A sample's weight is a number from 0."
+    assert page.loss() == number(shown(float(t.loss)))
+    page.close()
 
 
 def test_what_is_not_a_number_is_shown_as_such(browser: Any, tmp_path: Path) -> None:

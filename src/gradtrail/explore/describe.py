@@ -13,6 +13,7 @@ import numpy as np
 
 from ..equation import Equation, Node, gather, mathml
 from ..equation.codec import to_data
+from ..layers.weighted import WeightedCrossEntropy, WeightedSquaredError
 from ..plan import make_plan
 from ..trace.element import Side
 from ..trace.part import Sum
@@ -170,9 +171,17 @@ def _formula(equation: Equation) -> str:
 
 
 def _loss(session: Session) -> dict[str, Any]:
-    """The loss, and what a changed label makes of its targets."""
+    """The loss, and what a changed label makes of its targets.
+
+    `weighted` says what stands before the weight in a row that labels a sample: its `targets`, or
+    its `class`; `weights` is the array of the weights.
+    """
     outputs = session.trace.value[session.network.output_name].shape
     found: dict[str, Any] = {"settings": session.loss.settings()}
+    if isinstance(session.loss, WeightedCrossEntropy | WeightedSquaredError):
+        by_class = session.loss.classes(session.y) is not None
+        found["weighted"] = "class" if by_class else "targets"
+        found["weights"] = session.trace.step.system.nodes[-1].array_of["S"]
     if session.y.ndim == 1 and session.y.dtype.kind in "biu" and len(outputs) == 2:
         every = np.arange(outputs[1])
         rows, by_class = session.loss.rows(every, (outputs[1], outputs[1]))

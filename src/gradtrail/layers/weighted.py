@@ -43,6 +43,12 @@ class WeightedCrossEntropy(Loss):
         """
         rows = _rows(labels, (prediction[0], 2), "class number")
         weights = rows[:, 1]
+        between = np.flatnonzero(rows[:, 0] % 1)
+        if len(between):
+            raise DataError(
+                f"the class number of sample {between[0]} is {rows[between[0], 0]:g}; class "
+                "numbers are whole"
+            )
         numbers = class_numbers(rows[:, 0].astype(np.int64), *prediction)
         target = np.zeros(prediction)
         target[np.arange(len(rows)), numbers] = weights

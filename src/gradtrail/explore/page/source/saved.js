@@ -99,11 +99,14 @@ export class SavedSource extends EventTarget {
   /** Refuse what is no number here: `told` is which sentence says so. */
   check({ kind, lr, value, values = [], pixels = [] }) {
     const refused = (told, what) => Object.assign(new Error(`${kind}: ${what}`), { told });
-    const { input, output } = this.description;
-    const wanted = { sample: [pixels, input], target: [values, output] }[kind];
-    if (wanted && wanted[0].length !== sizeOf(this.step.shape(wanted[1]).slice(1))) {
-      throw refused("badLength", wanted[0].length);
-    }
+    const { input, output, loss } = this.description;
+    const [pixel, outputs] = [input, output].map((name) => sizeOf(this.step.shape(name).slice(1)));
+    const row = { class: 2, targets: outputs + 1 }[loss.weighted] ?? outputs;
+    const wanted = { sample: [pixels, pixel], target: [values, row] }[kind];
+    if (wanted && wanted[0].length !== wanted[1]) throw refused("badLength", wanted[0].length);
+    if (kind === "target" && loss.weighted && !(values.at(-1) >= 0)) throw refused("badWeight", values);
+    const classes = Number.isInteger(values[0]) && values[0] >= 0 && values[0] < outputs;
+    if (kind === "target" && loss.weighted === "class" && !classes) throw refused("badClass", values);
     if (kind === "rate" && !(Number.isFinite(lr) && lr > 0)) throw refused("badRate", lr);
     const largest = this.description.dtype === "float32" ? 3.4028234e38 : Number.MAX_VALUE;
     const numbers = kind === "element" ? [value] : values;
@@ -163,13 +166,24 @@ export class SavedSource extends EventTarget {
     );
   }
 
-  /** A target that is no class: a row of numbers. */
+  /** A row of numbers to compare with; the last one is the sample's weight, where samples have one. */
   retarget(values, n, row) {
     const node = this.description.nodes.at(-1);
-    values.get(node.arrays[node.equation.labels]).set(row, n * row.length);
     const { labels, predicted } = this.state;
-    if (predicted !== null) labels[n] = row.indexOf(Math.max(...row));
+    const { weighted, weights } = this.description.loss;
+    let compared = row;
+    if (weighted) {
+      if (values.has(weights)) values.get(weights)[n] = row.at(-1); // else the loss sums its targets
+      compared = row.slice(0, -1);
+    }
+    if (weighted === "class") {
+      const outputs = sizeOf(this.step.shape(this.description.output).slice(1));
+      compared = Array.from({ length: outputs }, (_, k) => (k === row[0] ? row[1] : 0));
+    }
+    values.get(node.arrays[node.equation.labels]).set(compared, n * compared.length);
+    if (predicted !== null) labels[n] = compared.indexOf(Math.max(...compared));
     else labels[n] = Array.isArray(labels[n]) ? row : row[0];
+    if (weighted === "class") [labels[n]] = row;
   }
 
   /** The greatest output of each sample; a NaN is before all. */

@@ -110,14 +110,18 @@ export class SamplesView extends HTMLElement {
     return smoothing === 0 && weight === null;
   }
 
-  /** The chosen sample's targets, a row of numbers. */
+  /** The chosen sample's targets, a row of numbers; behind them its weight, where samples have one. */
   get row() {
-    const { step, description, sample, samples } = this.model;
+    const { source, step, description, sample, samples } = this.model;
     const node = description.nodes.at(-1);
     const held = step.array("value", node.arrays[node.equation.labels]);
     if (!held) return [];
     const each = held.length / samples;
-    return [...held.subarray(sample * each, (sample + 1) * each)];
+    const row = [...held.subarray(sample * each, (sample + 1) * each)];
+    const { weighted, weights } = description.loss;
+    if (!weighted) return row;
+    const weight = step.array("value", weights)[sample];
+    return weighted === "class" ? [source.state.labels[sample], weight] : [...row, weight];
   }
 
   /** Targets that are no classes: a row of numbers. */
@@ -131,7 +135,8 @@ export class SamplesView extends HTMLElement {
       model.change({ kind: "target", n: model.sample, values }).then(() => this.draw());
     };
     this.target = h("input.target", { type: "text", inputmode: "decimal", onchange: change });
-    return h("label.label-select", {}, `${model.words.target} `, this.target);
+    const { weighted } = model.description.loss;
+    return h("label.label-select", {}, `${model.words.targets[weighted ?? "plain"]} `, this.target);
   }
 
   labels() {
@@ -153,6 +158,7 @@ export class SamplesView extends HTMLElement {
     const { source, description, step } = model;
     const last = description.nodes.at(-1);
     const arrays = [this.input, description.output, last.arrays[last.equation.labels]];
+    if (description.loss.weighted) arrays.push(description.loss.weights);
     const needs = arrays.map((name) => ({ side: "value", name, from: 0, to: model.samples }));
     if (!model.ready(needs)) {
       await source.load(needs).catch((error) => model.fail(error));

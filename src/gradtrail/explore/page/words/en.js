@@ -33,7 +33,7 @@ export const english = {
   sample: (n, number) => `Sample ${n}${n === number ? "" : `, number ${number} in the data`}`,
   sampleLabel: (n, number, label, predicted) =>
     `Sample ${n}${n === number ? "" : `, number ${number} in the data`}: label ${label}, predicted ${predicted}`,
-  target: "target",
+  targets: { plain: "target", targets: "targets and weight", class: "class and weight" },
   drawSample: "Draw…",
   dropSample: "Image…",
   dropHelp: "Take an image file, or drop one anywhere on the page",
@@ -47,6 +47,8 @@ export const english = {
     badRate: "The learning rate must be above 0.",
     badNumber: "This takes a finite number within the network's precision.",
     badLength: "This takes as many numbers as one sample has.",
+    badWeight: "A sample's weight is a number from 0.",
+    badClass: "This takes the number of one of the classes.",
   },
   noImage: (name) => `${name} is no image that this browser can read; take a PNG or JPEG.`,
   drawTitle: "Draw a sample",

@@ -34,7 +34,7 @@ export const korean = {
   sample: (n, number) => `샘플 ${n}${n === number ? "" : `, 데이터의 ${number}번`}`,
   sampleLabel: (n, number, label, predicted) =>
     `샘플 ${n}${n === number ? "" : `, 데이터의 ${number}번`}: 정답 ${label}, 예측 ${predicted}`,
-  target: "목푯값",
+  targets: { plain: "목푯값", targets: "목푯값과 가중치", class: "클래스와 가중치" },
   drawSample: "그리기…",
   dropSample: "이미지…",
   dropHelp: "이미지 파일을 선택하거나 페이지 아무 곳에나 끌어다 놓으세요",
@@ -48,6 +48,8 @@ export const korean = {
     badRate: "학습률은 0보다 커야 합니다.",
     badNumber: "신경망의 정밀도로 나타낼 수 있는 유한한 수여야 합니다.",
     badLength: "샘플 하나의 원소 수만큼 값을 입력해야 합니다.",
+    badWeight: "샘플의 가중치는 0 이상이어야 합니다.",
+    badClass: "클래스 번호를 입력해야 합니다.",
   },
   noImage: (name) => `이 브라우저에서 열 수 없는 이미지입니다: ${name}. PNG나 JPEG 파일을 사용하세요.`,
   drawTitle: "샘플 그리기",
