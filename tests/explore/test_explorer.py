@@ -50,8 +50,8 @@ def test_a_page_is_opened_by_a_ticket_and_closed(opened: list[str]) -> None:
             assert client.get("/api/description").json["title"] == "digits"
             change = {"kind": "element", "name": "fc1.bias", "index": [0], "value": 2.5}
             assert client.edit(change).status == 200
-            assert repr(explorer) == f"Explorer('digits', {explorer.url})"
-        assert repr(explorer) == "Explorer('digits', closed)"
+            assert repr(explorer) == f"Explorer('digits', 3 samples, {explorer.url})"
+        assert repr(explorer) == "Explorer('digits', 3 samples, closed)"
     assert explorer.network.parameters["fc1.bias"][0] == 2.5
     assert net.parameters["fc1.bias"][0] != 2.5
     net.parameters["fc1.bias"][0] = 2.5
@@ -182,5 +182,5 @@ def test_in_a_notebook_nothing_is_opened(
     with nothing_left():
         explorer = session().trace.explore()
         assert isinstance(explorer, Explorer)
-        assert repr(explorer) == "Explorer('gradtrail', not served yet)"
+        assert repr(explorer) == "Explorer('gradtrail', 6 samples, not served yet)"
     assert opened == []

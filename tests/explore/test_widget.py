@@ -76,6 +76,12 @@ def test_a_notebook_shows_the_widget_alone() -> None:
     assert view["model_id"] == explorer.widget.model_id
     assert "text/html" not in data
     assert explorer._repr_html_() is None
+    title = explorer.session.title
+    assert data["text/plain"] == f"ExplorerWidget({title!r}, nothing pinned)"
+    explorer.widget.pinned = ["dconv1.weight[2,0,1,1]", "loss"]
+    assert (
+        repr(explorer.widget) == f"ExplorerWidget({title!r}, pinned: dconv1.weight[2,0,1,1], loss)"
+    )
 
 
 @pytest.mark.usefixtures("without_anywidget", "notebook")

@@ -146,10 +146,12 @@ class Explorer:
         self.close()
 
     def __repr__(self) -> str:
+        count = len(self.session.x)
+        step = f"{self.session.title!r}, {count} sample{'s' * (count != 1)}"
         if self._closed.is_set():
-            return f"Explorer({self.session.title!r}, closed)"
+            return f"Explorer({step}, closed)"
         where = "not served yet" if self._server is None else self.url
-        return f"Explorer({self.session.title!r}, {where})"
+        return f"Explorer({step}, {where})"
 
     @property
     def widget(self) -> Any:
@@ -165,7 +167,7 @@ class Explorer:
         if self._shown != self.session.version:
             page = self._page()
             if self._widget is None:
-                self._widget = made(html=page)
+                self._widget = made(html=page, title=self.session.title)
             else:
                 self._widget.html = page
             self._shown = self.session.version

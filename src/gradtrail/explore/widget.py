@@ -24,8 +24,8 @@ _HEIGHT = 760
 def widget_class() -> Any:
     """The class of the widget, whose base anywidget has.
 
-    `html` is the page; `pinned` lists the pinned elements as they are written:
-    `dconv1.weight[2,0,1,1]`. `sandbox` and `height` are the frame's, as in `frame`.
+    `html` is the page and `title` what it is called; `pinned` lists the pinned elements as they
+    are written: `dconv1.weight[2,0,1,1]`. `sandbox` and `height` are the frame's, as in `frame`.
 
     Raises:
         MissingPackageError: anywidget is not there.
@@ -39,6 +39,14 @@ def widget_class() -> Any:
         sandbox = traitlets.Unicode(_SANDBOX, read_only=True).tag(sync=True)
         height = traitlets.Int(_HEIGHT, read_only=True).tag(sync=True)
         pinned = traitlets.List(traitlets.Unicode()).tag(sync=True)
+        title = traitlets.Unicode()
+
+        def __repr__(self) -> str:
+            """Without the page, which has megabytes."""
+            held = ", ".join(self.pinned)
+            return (
+                f"ExplorerWidget({self.title!r}, {f'pinned: {held}' if held else 'nothing pinned'})"
+            )
 
     return ExplorerWidget
 
