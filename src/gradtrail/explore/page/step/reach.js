@@ -28,10 +28,10 @@ class Marked {
   }
 }
 
-/** Every element that is a factor in the sum behind an element. */
-export function windowOf(step, side, name, index) {
+/** Every element that is a factor in a sum, of which the parts are given. */
+export function windowOf(step, parts) {
   const marked = new Marked(step);
-  for (const part of step.parts(side, name, index)) {
+  for (const part of parts) {
     if (part.sum.given) continue;
     part.term.factors.forEach((factor) => {
       const access = accessOf(factor);

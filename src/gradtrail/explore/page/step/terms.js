@@ -6,6 +6,9 @@ import { written } from "gradtrail/step/step.js";
 /** The name by which partial sums are taken per layer. */
 export const LAYER = "layer";
 
+/** How many of the strongest are looked for at once, as they are asked for in several places. */
+const FEW = 12;
+
 export class Terms {
   /**
    * @param step the step
@@ -18,7 +21,6 @@ export class Terms {
     this.side = side;
     this.name = name;
     this.index = index;
-    this.value = step.at(side, name, index);
     this.parts = step.parts(side, name, index);
     this.starts = [0];
     for (const part of this.parts) this.starts.push(this.starts.at(-1) + part.length);
@@ -26,6 +28,11 @@ export class Terms {
 
   get length() {
     return this.starts.at(-1);
+  }
+
+  /** The element as it is stored. */
+  get value() {
+    return this.step.at(this.side, this.name, this.index);
   }
 
   get element() {
@@ -108,7 +115,13 @@ export class Terms {
 
   /** How large each product is; a NaN before all. */
   sizes() {
-    return this.products.map((product) => (Number.isNaN(product) ? Infinity : Math.abs(product)));
+    const found = new Float64Array(this.length);
+    const { products } = this;
+    for (let i = 0; i < found.length; i++) {
+      const size = Math.abs(products[i]);
+      found[i] = size === size ? size : Infinity;
+    }
+    return found;
   }
 
   /** The numbers of all rows, strongest first, and of equals the first. */
@@ -122,9 +135,9 @@ export class Terms {
 
   /** The strongest products; a few are found without putting all in order. */
   top(count) {
-    return Array.from(this.ordered?.slice(0, count) ?? strongest(this.sizes(), count), (number) =>
-      this.row(number),
-    );
+    if (!this.ordered && !(this.best?.length >= Math.min(count, this.length)))
+      this.best = strongest(this.sizes(), Math.max(count, FEW));
+    return Array.from((this.ordered ?? this.best).slice(0, count), (number) => this.row(number));
   }
 
   /**

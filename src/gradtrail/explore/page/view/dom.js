@@ -18,14 +18,36 @@ export function h(name, attributes = {}, ...children) {
   return made;
 }
 
-/** Do `work` once before the next frame, however often it is asked for. */
-export function framed(work) {
-  let waiting = 0;
-  return () => {
-    waiting ||= requestAnimationFrame(() => {
-      waiting = 0;
+/** Give an element a text, unless it has it; the node that holds the text stays. */
+export function write(element, text) {
+  const held = element.firstChild;
+  if (held?.nodeType !== Node.TEXT_NODE || held.nextSibling) element.textContent = text;
+  else if (held.data !== text) held.data = text;
+}
+
+let waiting = new Set();
+
+/** Everything that waits for this frame; what it asks for on its way is done in the next one. */
+function frame() {
+  const works = waiting;
+  waiting = new Set();
+  for (const work of works) {
+    try {
       work();
-    });
+    } catch (error) {
+      reportError(error); // the others are done all the same
+    }
+  }
+}
+
+/**
+ * Do `work` once before the next frame, however often it is asked for. All share one call of the
+ * browser's: there are so many maps that a call for each would take longer than what most of them do.
+ */
+export function framed(work) {
+  return () => {
+    if (waiting.size === 0) requestAnimationFrame(frame);
+    waiting.add(work);
   };
 }
 

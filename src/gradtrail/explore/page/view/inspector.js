@@ -5,8 +5,7 @@ import { Terms } from "gradtrail/step/terms.js";
 import { written } from "gradtrail/step/step.js";
 import { formulaFrom, framed, h } from "gradtrail/view/dom.js";
 import { EditView } from "gradtrail/view/edit.js";
-import { SharesView } from "gradtrail/view/shares.js";
-import { RowsView } from "gradtrail/view/rows.js";
+import { ProductsView } from "gradtrail/view/products.js";
 import { layerCard } from "gradtrail/view/layer-card.js";
 import { updateCard } from "gradtrail/view/update-card.js";
 import { Why } from "gradtrail/view/why.js";
@@ -23,7 +22,7 @@ export class InspectorView extends HTMLElement {
   connectedCallback() {
     if (this.show) return;
     const { model } = this;
-    this.tab = "rows";
+    this.products = ProductsView.of(model);
     this.why = new Why(model);
     this.known = new WeakMap();
     this.show = framed(() => this.showNow());
@@ -41,29 +40,32 @@ export class InspectorView extends HTMLElement {
     this.show();
   }
 
-  /**
-   * Fill the slots that are named and empty the others. What stays the same stays where it is, and where
-   * the keyboard was it is again, or else at the element's name.
-   */
+  /** Fill the slots that are named and empty the others. What stays the same stays where it is. */
   fill(parts) {
-    const focused = this.contains(document.activeElement) ? document.activeElement : null;
-    const key = focused?.dataset.key ?? focused?.id;
     for (const [name, slot] of Object.entries(this.slots)) {
       const wanted = [parts[name] ?? []].flat().filter((part) => part !== "");
       const same =
         wanted.length === slot.childNodes.length && wanted.every((part, i) => part === slot.childNodes[i]);
       if (!same) slot.replaceChildren(...wanted);
     }
-    if (!focused || this.contains(focused)) return;
+  }
+
+  /** Show what the model points at; where the keyboard was it is again, or else at the element's name. */
+  showNow() {
+    const focused = this.contains(document.activeElement) ? document.activeElement : null;
+    const key = focused?.dataset.key ?? focused?.id;
+    this.showCell();
+    if (!focused || document.activeElement === focused) return;
     const again = key ? this.querySelector(`[data-key="${CSS.escape(key)}"], #${CSS.escape(key)}`) : null;
     (again ?? this.querySelector(".element"))?.focus({ preventScroll: true });
   }
 
-  async showNow() {
+  async showCell() {
     const { model } = this;
     const { cell } = model;
     this.setAttribute("aria-label", model.words.inspector);
     this.classList.toggle("empty", !cell && !this.layer);
+    this.classList.toggle("passing", Boolean(model.pointed));
     if (this.layer) {
       this.fill({ head: layerCard(model, this.layer) });
       return;
@@ -99,7 +101,8 @@ export class InspectorView extends HTMLElement {
 
   explain(cell) {
     const { model } = this;
-    const terms = new Terms(model.step, cell.side, cell.name, cell.index);
+    const { terms } = model.spot;
+    if (!terms.given) this.products.show(terms, model.isPinned(cell) ? 200 : 12);
     const pinned = model.isPinned(cell);
     const [first, second] = model.pins;
     const compared = pinned && second ? this.compared(first, second) : null;
@@ -110,7 +113,7 @@ export class InspectorView extends HTMLElement {
       formulas: this.formulas(terms),
       totals: [this.totals(terms), this.why.element(cell)],
       edit: EditView.for(model, cell, terms.value) ?? "",
-      products: terms.given ? h("p.soft", {}, this.given(cell)) : this.products(terms, pinned),
+      products: terms.given ? h("p.soft", {}, this.given(cell)) : this.products,
     });
   }
 
@@ -231,58 +234,6 @@ export class InspectorView extends HTMLElement {
     return node.equation.type === "Selection"
       ? words.winnerOf(node.name)
       : words.softmaxOf(node.arrays[node.sources[0]]);
-  }
-
-  // -- the products -------------------------------------------------------------------------------
-
-  products(terms, whole) {
-    const { words } = this.model;
-    const ways = SharesView.ways(terms);
-    const tabs = ["rows", ...ways.map(({ key }) => key)];
-    if (!tabs.includes(this.tab)) this.tab = ways.some(({ key }) => key === "position") ? "position" : "rows";
-    const buttons = tabs.map((key) =>
-      h(
-        "button",
-        {
-          type: "button",
-          role: "tab",
-          id: `tab-${key}`,
-          "aria-selected": String(key === this.tab),
-          "aria-controls": "tab-panel",
-          tabindex: key === this.tab ? "0" : "-1",
-          onclick: () => this.choose(key),
-          onkeydown: (event) => this.turned(event, tabs),
-        },
-        words.tabs[key],
-      ),
-    );
-    const panel = h("div.panel", { role: "tabpanel", id: "tab-panel", "aria-labelledby": `tab-${this.tab}` });
-    const way = ways.find(({ key }) => key === this.tab);
-    panel.append(
-      way ? SharesView.of(this.model, terms, way) : RowsView.of(this.model, terms, whole ? 200 : 12),
-    );
-    const picture = ways.find(({ key }) => key === "position");
-    const heat = picture && this.tab === "rows" ? SharesView.of(this.model, terms, picture) : "";
-    return h(
-      "div.products",
-      {},
-      heat,
-      h("div.tabs", { role: "tablist", "aria-label": words.products }, ...buttons),
-      panel,
-    );
-  }
-
-  choose(key) {
-    this.tab = key;
-    this.showNow();
-    this.querySelector(`#tab-${key}`)?.focus();
-  }
-
-  turned(event, tabs) {
-    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!by) return;
-    event.preventDefault();
-    this.choose(tabs[(tabs.indexOf(this.tab) + by + tabs.length) % tabs.length]);
   }
 
   // -- two elements -------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import { indexOf, placeOf, sizeOf } from "gradtrail/equation/affine.js";
 import { closedColour, scale } from "gradtrail/view/colour.js";
 import { framed, h, sharp } from "gradtrail/view/dom.js";
 import { closing, contestOf, poolOf, winnersOf } from "gradtrail/view/marks.js";
+import { frameCell, spotlight } from "gradtrail/view/spotlight.js";
 import { named } from "gradtrail/step/step.js";
 import { Tiles } from "gradtrail/view/tiles.js";
 import { number } from "gradtrail/words/number.js";
@@ -57,7 +58,11 @@ export class MapView extends HTMLElement {
     model.on("stage", () => this.staged());
     model.on("spot pins", this.mark);
     model.on("shown", () => this.shown());
-    new ResizeObserver(() => this.draw()).observe(this);
+    model.on("numbers", () => (this.ranged = null));
+    new ResizeObserver((entries) => {
+      this.room = entries.at(-1).contentRect.width; // asked for while others change, it would cost a layout
+      this.draw();
+    }).observe(this);
     new IntersectionObserver((entries) => this.seen(entries.at(-1).isIntersecting), {
       rootMargin: "300px",
     }).observe(this);
@@ -111,7 +116,7 @@ export class MapView extends HTMLElement {
 
   /** Where the tiles lie in the room there is. */
   place() {
-    const width = Math.max(60, this.clientWidth);
+    const width = Math.max(60, Math.round(this.room ?? this.clientWidth));
     const { zoom, winners } = this.model.options;
     this.withWinners = winners;
     const height = this.unfolded ? UNFOLDED : (this.looks.low ? FOLDED_LOW : FOLDED) * zoom;
@@ -137,7 +142,9 @@ export class MapView extends HTMLElement {
     sharp(this.over, tiles.width, tiles.height);
     const values = model.step.array(this.side, this.name);
     const count = sizeOf(this.shape);
-    const { low, high } = this.range(values, count);
+    if (this.ranged?.offset !== this.offset)
+      this.ranged = { offset: this.offset, ...this.range(values, count) };
+    const { low, high } = this.ranged;
     this.limit = Math.max(Math.abs(low), Math.abs(high)); // NaN where there is no other number
     const colour = this.looks.grey ? scale(high, true, Math.min(0, low)) : scale(this.limit, false);
     const { closed } = model.options;
@@ -237,8 +244,8 @@ export class MapView extends HTMLElement {
     const context = this.over.getContext("2d");
     context.clearRect(0, 0, this.tiles.width, this.tiles.height);
     const style = getComputedStyle(this);
-    if (read.length) this.spotlight(context, read, style, "--window");
-    if (reached.length) this.spotlight(context, reached, style, "--reach");
+    if (read.length) spotlight(context, this.tiles, read, style, "--window");
+    if (reached.length) spotlight(context, this.tiles, reached, style, "--reach");
     if (read.length) this.contest(context, cell, style);
     for (const pin of pins) this.outline(context, pin, style, pin === cell);
   }
@@ -275,38 +282,6 @@ export class MapView extends HTMLElement {
     this.draw();
   }
 
-  /** Dim everything but some places, and frame these. */
-  spotlight(context, places, style, colour) {
-    const { tiles } = this;
-    const { cell, per, columns } = tiles;
-    const frame = new Path2D();
-    const light = new Path2D();
-    const known = new Set(places);
-    for (const place of places) {
-      const rect = tiles.rect(place);
-      if (!rect) continue;
-      const { x, y } = rect;
-      const within = place % per;
-      const column = within % columns;
-      light.rect(x, y, cell, cell);
-      if (within < columns || !known.has(place - columns)) edge(frame, x, y, x + cell, y);
-      if (within + columns >= per || !known.has(place + columns))
-        edge(frame, x, y + cell, x + cell, y + cell);
-      if (column === 0 || !known.has(place - 1)) edge(frame, x, y, x, y + cell);
-      if (column === columns - 1 || within === per - 1 || !known.has(place + 1))
-        edge(frame, x + cell, y, x + cell, y + cell);
-    }
-    context.save();
-    const outside = new Path2D(light);
-    outside.rect(0, 0, tiles.width, tiles.height);
-    context.fillStyle = style.getPropertyValue("--scrim");
-    context.fill(outside, "evenodd");
-    context.strokeStyle = style.getPropertyValue(colour);
-    context.lineWidth = 1.6;
-    context.stroke(frame);
-    context.restore();
-  }
-
   /** In the window of a maximum, who won it, and who is as great. */
   contest(context, cell, style) {
     const held = cell.side === "value" && this.side === "value" ? contestOf(this.model, cell) : null;
@@ -320,16 +295,7 @@ export class MapView extends HTMLElement {
   }
 
   frameCell(context, place, style, colour) {
-    const rect = place < 0 || place >= sizeOf(this.shape) ? null : this.tiles.rect(place);
-    if (!rect) return;
-    const grown = Math.max(this.tiles.cell, 3);
-    const [x, y] = [rect.x - (grown - this.tiles.cell) / 2, rect.y - (grown - this.tiles.cell) / 2];
-    context.lineWidth = 3;
-    context.strokeStyle = style.getPropertyValue("--halo");
-    context.strokeRect(x - 0.5, y - 0.5, grown + 1, grown + 1);
-    context.lineWidth = 1.6;
-    context.strokeStyle = style.getPropertyValue(colour);
-    context.strokeRect(x - 0.5, y - 0.5, grown + 1, grown + 1);
+    if (place >= 0 && place < sizeOf(this.shape)) frameCell(context, this.tiles, place, style, colour);
   }
 
   /** Come into sight where an element is shown that was followed. */
@@ -390,11 +356,6 @@ export class MapView extends HTMLElement {
     event.preventDefault();
     event.stopPropagation();
   }
-}
-
-function edge(path, fromX, fromY, toX, toY) {
-  path.moveTo(fromX, fromY);
-  path.lineTo(toX, toY);
 }
 
 customElements.define("gt-map", MapView);

@@ -6,6 +6,7 @@
 
 import { reachOf, windowOf, windowOfChange } from "gradtrail/step/reach.js";
 import { written } from "gradtrail/step/step.js";
+import { Terms } from "gradtrail/step/terms.js";
 import { ofElement, ofSample } from "gradtrail/step/needs.js";
 import { filledAt, sequenceOf } from "gradtrail/view/sequence.js";
 import { wordsOf } from "gradtrail/words/words.js";
@@ -177,9 +178,9 @@ export class Model extends EventTarget {
     if (!cell) return null;
     if (!this.spotOf || this.spotOf.cell !== cell) {
       const { side, name, index } = cell;
-      const change = side === "change";
-      const window = change ? windowOfChange(this.step, name, index) : windowOf(this.step, side, name, index);
-      this.spotOf = { cell, window, reach: reachOf(this.step, side, name, index) };
+      const terms = side === "change" ? null : new Terms(this.step, side, name, index);
+      const window = terms ? windowOf(this.step, terms.parts) : windowOfChange(this.step, name, index);
+      this.spotOf = { cell, terms, window, reach: reachOf(this.step, side, name, index) };
     }
     return this.spotOf;
   }

@@ -1,23 +1,32 @@
 // <gt-rows>: the products of a sum as a table, strongest first or sorted by any column.
 
-import { h } from "gradtrail/view/dom.js";
-import { css } from "gradtrail/view/colour.js";
-import { written } from "gradtrail/step/step.js";
-import { count, number, percent } from "gradtrail/words/number.js";
+import { h, write } from "gradtrail/view/dom.js";
+import { Line } from "gradtrail/view/line.js";
+import { count } from "gradtrail/words/number.js";
+
+const STRONGEST = { by: "size", down: true };
 
 export class RowsView extends HTMLElement {
+  static of(model) {
+    const made = document.createElement("gt-rows");
+    made.head = h("thead");
+    made.body = h("tbody");
+    made.scroll = h(
+      "div.scroll",
+      { tabindex: "0", role: "region" },
+      h("table.rows", {}, made.head, made.body),
+    );
+    made.note = h("p.soft");
+    made.append(made.scroll, made.note);
+    return Object.assign(made, { model, lines: [] });
+  }
+
   /**
-   * @param model the page's
    * @param terms the sum
    * @param {number} most how many rows are shown
    */
-  static of(model, terms, most) {
-    return Object.assign(document.createElement("gt-rows"), { model, terms, most });
-  }
-
-  connectedCallback() {
-    if (this.firstChild) return;
-    this.sorted = { by: "size", down: true };
+  show(terms, most) {
+    Object.assign(this, { terms, most, sorted: STRONGEST });
     this.draw();
   }
 
@@ -25,31 +34,44 @@ export class RowsView extends HTMLElement {
     const { terms, model } = this;
     const { words } = model;
     const rows = this.chosen();
-    const several = terms.layers.length > 1;
-    const scales = rows.some((row) => row.scale !== 1);
-    this.columns = [...(several ? ["layer"] : []), ...terms.moving];
-    const head = h(
-      "tr",
-      {},
-      ...this.columns.map((name) => this.head(name, name === "layer" ? words.layer : name)),
-      h("th", { scope: "col" }, words.factors),
-      scales ? h("th", { scope: "col" }, words.scale) : "",
-      this.head("size", words.product),
-    );
+    const scaled = rows.some((row) => row.scale !== 1);
+    const columns = [...(terms.layers.length > 1 ? ["layer"] : []), ...terms.moving];
+    this.arrange(columns, scaled);
     const limit = rows.reduce((most, row) => Math.max(most, Math.abs(row.product) || 0), 0);
-    const body = rows.map((row) => this.line(row, scales, limit));
-    const note =
-      rows.length < terms.length
-        ? h("p.soft", {}, words.shownOf(count(rows.length), count(terms.length)))
-        : "";
-    const table = h("table.rows", {}, h("thead", {}, head), h("tbody", {}, ...body));
-    this.replaceChildren(
-      h("div.scroll", { tabindex: "0", role: "region", "aria-label": words.products }, table),
-      note,
+    this.lines = rows.map((row, place) => {
+      const held = this.lines[place];
+      const line =
+        held?.factors.length === row.factors.length
+          ? held
+          : new Line(model, columns, row.factors.length, scaled);
+      line.show(row, terms.magnitude, limit);
+      return line;
+    });
+    const elements = this.lines.map(({ element }) => element);
+    const same =
+      elements.length === this.body.rows.length && elements.every((e, i) => e === this.body.rows[i]);
+    if (!same) this.body.replaceChildren(...elements);
+    this.scroll.setAttribute("aria-label", words.products);
+    write(
+      this.note,
+      rows.length < terms.length ? words.shownOf(count(rows.length), count(terms.length)) : "",
     );
   }
 
-  head(key, name) {
+  /** The table's head; where it is another one, the lines are made anew. */
+  arrange(columns, scaled) {
+    const { words } = this.model;
+    const form = JSON.stringify([columns, scaled, this.sorted, this.model.options.language]);
+    if (form === this.form) return;
+    this.form = form;
+    this.lines = [];
+    const heads = columns.map((name) => this.sorting(name, name === "layer" ? words.layer : name));
+    const scale = scaled ? h("th", { scope: "col" }, words.scale) : "";
+    const factors = h("th", { scope: "col" }, words.factors);
+    this.head.replaceChildren(h("tr", {}, ...heads, factors, scale, this.sorting("size", words.product)));
+  }
+
+  sorting(key, name) {
     const { by, down } = this.sorted;
     const state = by === key ? (down ? "descending" : "ascending") : "none";
     const mark = by === key ? (down ? " ▾" : " ▴") : "";
@@ -82,53 +104,6 @@ export class RowsView extends HTMLElement {
     const every = Array.from({ length: terms.length }, (_, at) => terms.row(at));
     const sign = sorted.down ? -1 : 1;
     return every.sort((a, b) => sign * (key(a) - key(b)) || a.number - b.number).slice(0, most);
-  }
-
-  line(row, scales, limit) {
-    const share = this.terms.magnitude ? row.product / this.terms.magnitude : 0;
-    const product = h("td.number", { title: percent(share) }, number(row.product + 0));
-    product.style.setProperty("--share", limit ? `${(100 * Math.abs(row.product)) / limit}%` : "0%");
-    product.style.setProperty("--tint", css(row.product, limit));
-    return h(
-      "tr",
-      { "data-row": row.number },
-      ...this.columns.map((name) =>
-        h("td.number", {}, name === "layer" ? row.layer : String(row.indices[name] ?? "")),
-      ),
-      h(
-        "td.factors",
-        {},
-        ...row.factors.flatMap((factor, place) =>
-          place ? [" · ", this.factor(factor)] : [this.factor(factor)],
-        ),
-      ),
-      scales ? h("td.number", {}, number(row.scale)) : "",
-      product,
-    );
-  }
-
-  /** A factor with its number; following it leads to where it came from. */
-  factor({ letter, side, name, index, stored, value, called }) {
-    const cell = { side, name, index };
-    const place = index.length ? `[${index.join(",")}]` : "";
-    const held = `${letter}${place}`;
-    const label =
-      called === ""
-        ? held
-        : called === "[·]"
-          ? `[${held} = ${number(stored)}]`
-          : `${called}(${held} = ${number(stored)})`;
-    const link = h(
-      "button.link",
-      {
-        type: "button",
-        title: written(side, name, index),
-        "data-element": written(side, name, index),
-        onclick: () => this.model.follow(cell),
-      },
-      label,
-    );
-    return h("span.factor", {}, link, ` ${number(value + 0)}`);
   }
 }
 

@@ -1,7 +1,7 @@
 // <gt-shares>: partial sums of a sum: over positions as a picture, over samples or channels as bars.
 
 import { css, scale } from "gradtrail/view/colour.js";
-import { h } from "gradtrail/view/dom.js";
+import { h, write } from "gradtrail/view/dom.js";
 import { LAYER } from "gradtrail/step/terms.js";
 import { count, number, percent } from "gradtrail/words/number.js";
 
@@ -36,38 +36,58 @@ export class SharesView extends HTMLElement {
     return found;
   }
 
-  static of(model, terms, way) {
-    return Object.assign(document.createElement("gt-shares"), { model, terms, way });
+  static of(model) {
+    return Object.assign(document.createElement("gt-shares"), { model });
   }
 
-  connectedCallback() {
-    if (this.firstChild) return;
-    const shares = this.terms.by(...this.way.names);
+  /**
+   * @param terms the sum
+   * @param way how it is split up, as `ways` has it
+   */
+  show(terms, way) {
+    Object.assign(this, { terms, way });
+    const shares = terms.by(...way.names);
     this.limit = shares.reduce(
       (most, { sum }) => Math.max(most, Number.isFinite(sum) ? Math.abs(sum) : 0),
       0,
     );
-    this.append(this.way.names.length === 2 ? this.picture(shares) : this.bars(shares));
+    if (way.names.length === 2) this.picture(shares);
+    else this.replaceChildren(this.bars(shares));
+  }
+
+  /** Room for a picture, which is drawn again and again. */
+  makeRoom() {
+    this.canvas = h("canvas.heat", {
+      role: "img",
+      onpointermove: (event) => this.moved(event),
+      onpointerleave: () => write(this.note, this.range),
+    });
+    this.note = h("p.soft");
+    this.figure = h("figure.heat-figure", {}, this.canvas, h("figcaption", {}, this.note));
   }
 
   /** A picture over two indices, in the diverging colours. */
   picture(shares) {
+    if (!this.figure) this.makeRoom();
+    if (this.firstChild !== this.figure) this.replaceChildren(this.figure);
+    const { canvas } = this;
     const [rows, columns] = [0, 1].map((axis) => Math.max(...shares.map(({ keys }) => keys[axis] ?? 0)) + 1);
     const cell = Math.max(1, Math.floor(SIDE / Math.max(rows, columns)));
-    const canvas = h("canvas.heat", { role: "img", width: columns, height: rows });
-    canvas.style.width = `${columns * cell}px`;
-    const context = canvas.getContext("2d");
-    const image = context.createImageData(columns, rows);
+    if (canvas.width !== columns || canvas.height !== rows) {
+      Object.assign(canvas, { width: columns, height: rows });
+      canvas.style.width = `${columns * cell}px`;
+    }
+    const image = new ImageData(columns, rows);
     const pixels = new Int32Array(image.data.buffer);
     const colour = scale(this.limit, false);
-    const held = new Map();
+    this.held = { shares: new Map(), cell, columns };
     for (const share of shares) {
       const [y, x] = share.keys;
       if (y === null || x === null) continue;
-      held.set(y * columns + x, share);
+      this.held.shares.set(y * columns + x, share);
       pixels[y * columns + x] = colour(share.sum);
     }
-    context.putImageData(image, 0, 0);
+    canvas.getContext("2d").putImageData(image, 0, 0);
     const { words } = this.model;
     const names = this.way.names.join(",");
     const greatest = shares.reduce(
@@ -75,16 +95,17 @@ export class SharesView extends HTMLElement {
       shares[0],
     );
     canvas.setAttribute("aria-label", words.heatLabel(names, greatest.keys.join(","), number(greatest.sum)));
-    const range = words.heatRange(names, number(this.limit, 3));
-    const note = h("p.soft", {}, range);
-    canvas.addEventListener("pointermove", (event) => {
-      const share = held.get(Math.floor(event.offsetY / cell) * columns + Math.floor(event.offsetX / cell));
-      note.textContent = share
-        ? `(${share.keys.join(",")}): ${number(share.sum)} = Σ ${count(share.count)}`
-        : range;
-    });
-    canvas.addEventListener("pointerleave", () => (note.textContent = range));
-    return h("figure.heat-figure", {}, canvas, h("figcaption", {}, note));
+    this.range = words.heatRange(names, number(this.limit, 3));
+    write(this.note, this.range);
+  }
+
+  /** The partial sum under the pointer, as a number. */
+  moved(event) {
+    const { shares, cell, columns } = this.held;
+    const [x, y] = [event.offsetX, event.offsetY].map((along) => Math.floor(along / cell));
+    const share = shares.get(y * columns + x);
+    const told = share && `(${share.keys.join(",")}): ${number(share.sum)} = Σ ${count(share.count)}`;
+    write(this.note, told ?? this.range);
   }
 
   /** A bar for each value of an index, the strongest ones. */

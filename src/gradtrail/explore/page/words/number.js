@@ -10,8 +10,20 @@ function even(text, long) {
   return "02468".includes(shorter.at(-1)) ? shorter + (text.match(/e.*/) ?? [""])[0] : text;
 }
 
-const exponential = (value, digits) => even(value.toExponential(digits), value.toExponential(60));
-const fixed = (value, digits) => even(value.toFixed(digits), value.toFixed(60));
+const LOOKED = 6;
+
+/** Whether the digits behind those that are kept could be exactly a half; few are, and all 60 take long. */
+const near = (longer) => /^50*$/.test(longer.replace(/e.*/, "").slice(-LOOKED));
+
+function exponential(value, digits) {
+  const text = value.toExponential(digits);
+  return near(value.toExponential(digits + LOOKED)) ? even(text, value.toExponential(60)) : text;
+}
+
+function fixed(value, digits) {
+  const text = value.toFixed(digits);
+  return near(value.toFixed(digits + LOOKED)) ? even(text, value.toFixed(60)) : text;
+}
 
 /** `digits` significant digits, as Python's :.4g writes them, with a true minus. */
 export function number(value, digits = 4) {
