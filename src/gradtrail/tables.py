@@ -39,7 +39,7 @@ class Table:
 
     def html(self) -> str:
         """As HTML without scripts or styles from elsewhere."""
-        head = "".join(f"<th>{escaped(h.lstrip('>'))}</th>" for h in self.heads)
+        head = "".join(_cell(h, h.lstrip(">"), "th") for h in self.heads)
         rows = "".join(
             "<tr>" + "".join(_cell(h, c) for h, c in zip(self.heads, row, strict=True)) + "</tr>"
             for row in self.rows
@@ -70,9 +70,9 @@ class Shown(ABC):
         return self._table().html()
 
 
-def _cell(head: str, text: str) -> str:
+def _cell(head: str, text: str, tag: str = "td") -> str:
     style = ' style="text-align:right"' if head.startswith(">") else ""
-    return f"<td{style}>{escaped(text)}</td>"
+    return f"<{tag}{style}>{escaped(text)}</{tag}>"
 
 
 def number(value: float, digits: int = 4) -> str:

@@ -81,6 +81,7 @@ FIGURES = {
     "not the last line": "bias.plot()\nx = x",
     "in a loop": "for n in range(2):\n    t.grad.terms('fc1.bias', (n,)).plot()",
     "with pyplot there": "import matplotlib.pyplot as plt\nbias.plot()",
+    "of a history": "history.plot()",
     "written to a file": "bias.plot('a.png')\nx = x",
     "written, and the last line": "bias.plot('b.png')",
 }

@@ -11,7 +11,9 @@ from safetensors.numpy import save_file
 
 import gradtrail as gt
 from gradtrail.runs.histories import load_history, save_history
-from gradtrail.train.history import FIGURES
+from gradtrail.train.history import PER_EPOCH, History
+
+FACTS = {"interrupted": False, "stopped": False, "best": None}
 
 
 def long(steps: int) -> gt.History:
@@ -21,9 +23,11 @@ def long(steps: int) -> gt.History:
 
 
 def test_a_history_of_a_million_steps_is_eight_bytes_each(tmp_path: Path) -> None:
+    """For the loss, and as many for the rate."""
     history = long(1_000_000)
+    history.rates = [0.1] * 1_000_000
     save_history(tmp_path, history)
-    assert (tmp_path / "history.safetensors").stat().st_size < 8_002_000
+    assert (tmp_path / "history.safetensors").stat().st_size < 16_002_000
     assert load_history(tmp_path) == history
 
 
@@ -37,7 +41,21 @@ def test_a_history_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["history.safetensors"]
 
 
+def test_what_earlier_versions_noted_is_enough(tmp_path: Path) -> None:
+    """They knew neither rates nor ends of epochs; none are made up, and none are asked for."""
+    history = long(40)
+    arrays = {n: a for n, a in history.arrays().items() if n not in ("rates", "ends")}
+    save_file(arrays, tmp_path / "history.safetensors", {"history": json.dumps(FACTS)})
+    found = load_history(tmp_path)
+    assert (found.rates, found.ends) == ([], [])
+    found.note(0.5, 0.1)
+    assert (found.steps, found.rates) == (41, [])
+
+
 WRONG = {
+    "rates is": lambda arrays: arrays.update(rates=np.ones(1)),
+    "ends is": lambda arrays: arrays.update(ends=np.array([3.0])),
+    "ends is \\[1.5": lambda arrays: arrays.update(ends=np.array([1.5])),
     "its arrays are": lambda arrays: arrays.pop("loss"),
     "losses is float32": lambda arrays: arrays.update(losses=np.zeros(3, np.float32)),
     "losses is float64 \\(1, 1\\)": lambda arrays: arrays.update(losses=np.zeros((1, 1))),
@@ -48,10 +66,10 @@ WRONG = {
 
 @pytest.mark.parametrize("message", WRONG)
 def test_a_crafted_history_is_refused(message: str, tmp_path: Path) -> None:
-    arrays = long(2).arrays() | {name: np.ones(1) for name in FIGURES[1:]}
+    arrays = long(2).arrays() | {name: np.ones(1) for name in PER_EPOCH}
+    assert History.from_arrays(arrays, FACTS).ends == [1]
     WRONG[message](arrays)
-    facts = json.dumps({"interrupted": False, "stopped": False, "best": None})
-    save_file(arrays, tmp_path / "history.safetensors", {"history": facts})
+    save_file(arrays, tmp_path / "history.safetensors", {"history": json.dumps(FACTS)})
     with pytest.raises(gt.FileError, match=f"history.safetensors is no history: {message}"):
         load_history(tmp_path)
     for wrong in ("[]", "{}", "nonsense", "1" * 5000):

@@ -50,7 +50,16 @@ def test_a_schedule_that_gets_longer_is_said_and_noted(recipe: Path, tmp_path: P
         "epochs = 4 # 2 at first: until then the schedule was" in (out / "recipe.toml").read_text()
     )
     assert Run(out).recipe.training.epochs == 4
-    assert Run(out).history.epochs == 4
+    history = Run(out).history
+    assert history.epochs == 4
+    assert history.ends == [19, 38, 57, 76]
+    # the first two epochs keep the rates of their own course: OneCycle over 38 steps, then over 76
+    first, longer = (
+        [0.01 * gt.OneCycle().factor((step + 0.5) / steps) for step in range(76)]
+        for steps in (38, 76)
+    )
+    assert history.rates == [*first[:38], *longer[38:]]
+    assert history.rates[37:39] == pytest.approx([0.01 / 57, 0.25 / 38])
 
 
 def test_the_test_images_are_not_called_validation(recipe: Path, tmp_path: Path) -> None:

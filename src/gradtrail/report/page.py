@@ -111,7 +111,10 @@ def _parts(run: Run, network: Network, held: Part) -> list[Callable[[], str]]:
 
 
 def _section(title: str, *parts: str) -> str:
-    return f"<section><h2>{escaped(title)}</h2>{''.join(parts)}</section>"
+    """A part with its heading; of what is wider than the page, the tables move alone."""
+    room = f'<div class="scroll" role="region" tabindex="0" aria-label="{escaped(title)}">'
+    body = "".join(parts).replace("<table", f"{room}<table").replace("</table>", "</table></div>")
+    return f"<section><h2>{escaped(title)}</h2>{body}</section>"
 
 
 def _paragraph(text: str) -> str:
@@ -121,7 +124,7 @@ def _paragraph(text: str) -> str:
 def _head(run: Run, found: Confusion, judged: str) -> str:
     """The figures that one looks for first."""
     history, recipe = run.history, run.recipe
-    data = recipe.data.name or recipe.data.path or ""
+    data = recipe.data.name or Path(recipe.data.path or "").name  # the whole path: in the recipe
     figures = [
         (f"{judged} accuracy", f"{found.accuracy:.2%}"),
         ("epochs", f"{history.epochs}"),
@@ -142,16 +145,8 @@ def _head(run: Run, found: Confusion, judged: str) -> str:
 
 def _curves(run: Run, history: History) -> str:
     """Loss, accuracy and learning rate over the training."""
-    course = run.recipe.course()
-    rate, schedule = course.optimizer.lr, course.schedule
-    per_epoch = course.steps(len(labels_of(run.data.train)))
-    total = course.epochs * per_epoch
-    factors = (
-        1.0 if schedule is None else schedule.factor((step + 0.5) / total)
-        for step in range(history.steps)
-    )
-    drawn = curves(history, [rate * factor for factor in factors], per_epoch)
-    return f'<div class="curves">{"".join(drawn)}</div>'
+    per_epoch = run.recipe.course().steps(len(labels_of(run.data.train)))
+    return f'<div class="curves">{"".join(curves(history, per_epoch))}</div>'
 
 
 def _epochs(history: History) -> str:
@@ -169,7 +164,7 @@ def _epochs(history: History) -> str:
         text = f"{value:.2%}" if "accuracy" in name else f"{value:.4g}"
         return f'<td class="number">{text}</td>'
 
-    heads = "".join(f"<th>{escaped(name)}</th>" for name in ("epoch", *known))
+    heads = "".join(f'<th class="number">{escaped(name)}</th>' for name in ("epoch", *known))
     rows = "".join(
         f'<tr><td class="number">{at + 1}</td>'
         + "".join(cell(name, values[at]) for name, values in known.items())

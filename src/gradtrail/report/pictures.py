@@ -6,24 +6,20 @@ import base64
 import io
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..figures import figure
 from ..train import History
+from ..train.curves import Colours, whole_epochs
+from ..train.curves import curves as drawn_over
 from ..visible import escaped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["curves", "filters", "picture"]
-
-_SMOOTH = 60
-"""Steps over which the loss is averaged at most."""
-
-_POINTS = 2000
-"""Points of a curve at most."""
 
 _INK, _SOFT, _TRAINED, _HELD, _FAINT = "#010101", "#020202", "#030303", "#040404", "#050505"
 _COLOURS = {
@@ -77,71 +73,40 @@ def filters(weight: np.ndarray) -> list[str]:
     return [picture(p, f"filter {k}", 48) for k, p in enumerate(pixels)]
 
 
-def curves(history: History, rates: list[float], steps_per_epoch: int) -> list[str]:
-    """Loss, accuracy and learning rate over the epochs, an SVG each.
+def curves(history: History, steps_per_epoch: int) -> list[str]:
+    """Loss, accuracy and learning rate over the epochs, an SVG each, as far as they are known.
 
     The colours are the page's own names for them, so they follow a dark page.
 
     Args:
         history: of the training.
-        rates: the learning rate of every step.
-        steps_per_epoch: how many steps an epoch has.
+        steps_per_epoch: how many steps an epoch has, for a history that has not noted it.
 
     Raises:
         MissingPackageError: matplotlib is not there.
     """
-    losses, epochs = np.array(history.losses), np.arange(1, history.epochs + 1)
-    steps = np.arange(1, len(losses) + 1) / steps_per_epoch
-    width = min(_SMOOTH, max(1, len(losses) // 10))
-    smooth = np.convolve(losses, np.ones(width) / width, "valid")
-    whole: dict[str, Any] = {"clip_on": False}  # the last epoch's mark stands on the edge
+    ends = [steps_per_epoch * (epoch + 1) for epoch in range(history.epochs)]
+    found = drawn_over(history, Colours(_TRAINED, _HELD, _FAINT), ends)
 
-    def loss(axes: Axes) -> None:
-        axes.plot(*_thinned(steps, losses), color=_FAINT, linewidth=0.8)
-        axes.plot(
-            *_thinned(steps[(width - 1) // 2 :][: len(smooth)], smooth),
-            color=_TRAINED,
-            label="training",
-        )
-        if history.validation_loss:
-            axes.plot(epochs, history.validation_loss, "o-", color=_HELD, label="held out", **whole)
+    def finished(draw: Callable[[Axes], None]) -> Callable[[Axes], None]:
+        def both(axes: Axes) -> None:
+            draw(axes)
+            whole_epochs(axes, history, ends)
 
-    def accuracy(axes: Axes) -> None:
-        axes.plot(epochs, history.accuracy, "o-", color=_TRAINED, label="training", **whole)
-        if history.validation_accuracy:
-            axes.plot(
-                epochs, history.validation_accuracy, "o-", color=_HELD, label="held out", **whole
-            )
+        return both
 
-    def rate(axes: Axes) -> None:
-        axes.plot(*_thinned(steps, np.array(rates)), color=_TRAINED)
-        axes.set_ylim(0, 1.05 * max(rates))
-
-    drawn = {"loss": loss, "learning rate": rate}
-    if history.accuracy:
-        drawn = {"loss": loss, "accuracy": accuracy, "learning rate": rate}
-    most = max(history.epochs, float(steps[-1]))
-    return [_curve(title, draw, most) for title, draw in drawn.items()]
+    return [_curve(title, finished(draw)) for title, draw in found.items()]
 
 
-def _thinned(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """So many points as can be told apart."""
-    shown = slice(None, None, -(-len(values) // _POINTS))
-    return steps[shown], values[shown]
-
-
-def _curve(title: str, draw: Callable[[Axes], None], most: float) -> str:
-    """One picture over the epochs, of which the axis has whole ones."""
+def _curve(title: str, draw: Callable[[Axes], None]) -> str:
+    """One picture over the epochs."""
     from matplotlib import rc_context
-    from matplotlib.ticker import MaxNLocator
 
     drawn = figure(3.9, 2.7)
     axes = drawn.subplots()
     draw(axes)
     axes.set_title(title, size=11, color=_INK)
-    axes.set_xlabel("epoch", size=10, color=_SOFT)
-    axes.set_xlim(0, most)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    axes.xaxis.label.set(size=10, color=_SOFT)
     axes.tick_params(labelsize=9, color=_SOFT, labelcolor=_SOFT)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(_SOFT)

@@ -38,11 +38,12 @@ h2 { font-size: 18px; margin: 0 0 12px; }
 h3 { font-size: 14px; margin: 20px 0 6px; color: var(--soft); font-weight: 600; }
 header dl { display: flex; flex-wrap: wrap; gap: 12px; margin: 0 0 8px; }
 header dl div { background: var(--card); border: 1px solid var(--line); border-radius: 8px;
-  padding: 10px 16px; min-width: 120px; }
+  padding: 10px 16px; min-width: 120px; max-width: 100%; }
 dt { color: var(--soft); font-size: 12px; }
 dd { margin: 0; font-size: 19px; font-weight: 600; overflow-wrap: anywhere; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 20px;
-  margin-top: 20px; overflow-x: auto; }
+  margin-top: 20px; }
+.scroll, pre { overflow-x: auto; }
 .curves { display: grid; gap: 16px;
   grid-template-columns: repeat(auto-fit, minmax(min(270px, 100%), 1fr)); }
 .curves svg { width: 100%; height: auto; }
@@ -66,10 +67,32 @@ figcaption { font-size: 12px; line-height: 1.35; margin-top: 4px; }
 .filters { display: flex; flex-wrap: wrap; gap: 8px; }
 details { margin-top: 8px; }
 summary { cursor: pointer; color: var(--soft); }
+pre { font: 12.5px/1.5 ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace; margin: 0; }
 @media (max-width: 600px) {
   main { padding: 12px 10px 40px; }
   section { padding: 14px 12px; }
-  header dl div { flex: 1 1 40%; padding: 8px 12px; }
+  header dl { display: grid; grid-template-columns: 1fr 1fr; gap: 8px; }
+  header dl div { padding: 8px 12px; min-width: 0; }
+  dd { font-size: 17px; }
+  table { font-size: 12px; }
+  th, td { padding: 3px 7px; white-space: pre; }
+  .matrix td { min-width: 24px; padding: 5px 2px; }
+  .matrix th { padding: 3px; }
+  .gallery { grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); gap: 10px; }
 }
-pre { font: 12.5px/1.5 ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace; margin: 0; }
+@media print {
+  :root { color-scheme: light; --ink: #000; --soft: #444; --line: #bbb; --page: #fff; --card: #fff;
+    --trained: #2458a6; --held: #b4461a; --faint: #c9d6ea; }
+  body { font-size: 11px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  main { max-width: none; padding: 0; }
+  section { border: 0; padding: 0; margin-top: 22px; }
+  header dl div { padding: 6px 10px; min-width: 0; }
+  h2, h3, caption { break-after: avoid; }
+  figure, tr, .curves svg, header { break-inside: avoid; }
+  .curves { grid-template-columns: repeat(3, 1fr); }
+  .scroll, pre { overflow: visible; }
+  table { font-size: 9px; }
+  th, td { padding: 2px 5px; }
+  pre { white-space: pre-wrap; font-size: 9px; }
+}
 """

@@ -10,18 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import ArgumentError, DataError
+from ..figures import saved
+from .curves import drawn
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
     from .watched import Watched
 
-__all__ = ["FIGURES", "History"]
+__all__ = ["FIGURES", "PER_EPOCH", "History"]
 
-FIGURES = (
-    *("losses", "loss", "accuracy", "validation_loss", "validation_accuracy"),
-    "seconds",
-)
-"""The lists of a history: the first per step, the others per epoch."""
+_PER_STEP = ("losses", "rates")
+
+_LATER = ("rates", "ends")
+"""Those that earlier versions did not note."""
+
+PER_EPOCH = ("loss", "accuracy", "validation_loss", "validation_accuracy", "seconds", "ends")
+
+FIGURES = (*_PER_STEP, *PER_EPOCH)
+"""The lists of a history."""
 
 _FACTS = ("interrupted", "stopped", "best")
 
@@ -42,6 +52,9 @@ class History:
         stopped: whether it ended early, since nothing became better.
         best: the number of the best epoch, the first being 0, where that was looked for.
         watched: the elements that were watched, with their steps.
+        rates: the learning rate of every step; empty where an earlier version began the training,
+            which did not note it.
+        ends: per epoch, how many steps were done at its end; likewise.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -54,6 +67,8 @@ class History:
     stopped: bool = False
     best: int | None = None
     watched: dict[str, Watched] = field(default_factory=dict, compare=False)
+    rates: list[float] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
 
     @property
     def epochs(self) -> int:
@@ -67,9 +82,37 @@ class History:
 
     def keep(self, steps: int, epochs: int) -> None:
         """Forget what was noted of steps and epochs beyond so many."""
-        del self.losses[steps:]
-        for name in FIGURES[1:]:
-            del getattr(self, name)[epochs:]
+        for name in FIGURES:
+            del getattr(self, name)[epochs if name in PER_EPOCH else steps :]
+
+    def note(self, loss: float, rate: float) -> None:
+        """A step is done; its rate is kept where those of all steps before are."""
+        if len(self.rates) == len(self.losses):
+            self.rates.append(rate)
+        self.losses.append(loss)
+
+    def close(self, found: Mapping[str, float], seconds: float) -> None:
+        """An epoch is over.
+
+        Args:
+            found: its figures, by their names here.
+            seconds: that it took.
+        """
+        for name, value in found.items():
+            getattr(self, name).append(value)
+        if len(self.ends) == len(self.seconds):
+            self.ends.append(self.steps)
+        self.seconds.append(seconds)
+
+    def followed_by(self, after: History) -> History:
+        """One history of two trainings, one behind the other; what was watched is left out."""
+        lists = {name: getattr(self, name) + getattr(after, name) for name in FIGURES}
+        lists["ends"] = self.ends + [self.steps + end for end in after.ends]
+        for name in _LATER:
+            whole = lists["losses" if name in _PER_STEP else "loss"]
+            if len(lists[name]) < len(whole):
+                lists[name] = []
+        return History(**lists, **after.facts())
 
     def to_dict(self) -> dict[str, Any]:
         """The history as JSON, without what was watched."""
@@ -90,6 +133,7 @@ class History:
         Raises:
             DataError: one of them is missing, or is no figures or facts of a history.
         """
+        arrays = {**{name: np.zeros(0) for name in _LATER}, **arrays}
         if arrays.keys() != set(FIGURES):
             raise DataError(f"its arrays are {_listed(arrays)}, but must be {_listed(FIGURES)}")
         for name, array in arrays.items():
@@ -97,7 +141,9 @@ class History:
                 raise DataError(f"{name} is {array.dtype} {array.shape}, but must be float64 (n,)")
         if not isinstance(facts, Mapping) or facts.keys() != set(_FACTS):
             raise DataError(f"its facts must be {_listed(_FACTS)}")
-        return cls.from_dict({**{n: a.tolist() for n, a in arrays.items()}, **facts})
+        lists = {name: array.tolist() for name, array in arrays.items()}
+        lists["ends"] = [int(end) if end.is_integer() else end for end in lists["ends"]]
+        return cls.from_dict({**lists, **facts})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> History:
@@ -109,7 +155,9 @@ class History:
         if not isinstance(data, Mapping) or not data.keys() <= {*FIGURES, *_FACTS}:
             raise DataError("it has other entries than a history")
         history = cls(**data)
-        epochs = len(history.loss) if isinstance(history.loss, list) else -1
+        epochs, steps = (
+            len(held) if isinstance(held, list) else -1 for held in (history.loss, history.losses)
+        )
         for name in (*FIGURES, *_FACTS):
             value = getattr(history, name)
             if name in ("interrupted", "stopped"):
@@ -118,10 +166,30 @@ class History:
                 good = value is None or (type(value) is int and 0 <= value < epochs)
             else:
                 good = isinstance(value, list) and all(map(_finite, value))
-                good = good and (name == "losses" or not value or len(value) == epochs)
+                length = epochs if name in PER_EPOCH else steps
+                good = good and (not value or len(value) == length)
+                good = good and (name != "ends" or _ascending(value, steps))
             if not good:
                 raise DataError(f"{name} is {reprlib.repr(value)}")
         return history
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Loss, accuracy and learning rate over the epochs, beside each other.
+
+        The loss is there by step, faint, and as a mean over at most 60 steps; what was held out has
+        a mark for each epoch.
+
+        Args:
+            path: where to write it; None for only giving it back.
+
+        Raises:
+            ArgumentError: there is no step.
+            MissingPackageError: matplotlib is not there.
+            FileError: the file cannot be written.
+        """
+        if not self.losses:
+            raise ArgumentError("the history has no step, so there is nothing to draw")
+        return saved(drawn(self), path)
 
     def __str__(self) -> str:
         if not self.loss:
@@ -134,6 +202,12 @@ class History:
 
     def __repr__(self) -> str:
         return str(self)
+
+
+def _ascending(ends: list[Any], steps: int) -> bool:
+    """Whether they are whole numbers that grow, up to the number of steps."""
+    whole = all(type(end) is int for end in ends)
+    return whole and all(a < b for a, b in zip([0, *ends], [*ends, steps + 1], strict=True))
 
 
 def _finite(value: Any) -> bool:

@@ -196,7 +196,7 @@ class Training:
         """A step is done: that it is, is one assignment, wherever Ctrl-C comes."""
         if self.course.average is not None:
             self.statistics.note(self.position.steps + 1, self.trainer.arrays())
-        self.history.losses.append(done.loss)
+        self.history.note(done.loss, self.optimizer.lr)
         self.position = self.position.after(done, batch, seconds)
 
     def _catch_up(self) -> None:
@@ -249,9 +249,7 @@ class Training:
                     f"epoch {at.epoch + 1}: the validation loss is {held['loss']}{where}"
                 )
             found |= {f"validation_{name}": value for name, value in held.items()}
-        for name, value in found.items():
-            getattr(history, name).append(value)
-        history.seconds.append(at.seconds)
+        history.close(found, at.seconds)
         best = self.best.after(history, {**self.network.parameters, **self.network.buffers})
         # together, so that a checkpoint's best epoch is one that is over
         self.best, self.position = best, Position(at.epoch + 1, 0, at.steps)

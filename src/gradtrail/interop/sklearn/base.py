@@ -306,7 +306,7 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             seed=self._random.randint(_SEEDS),
             progress=bool(self.verbose),
         )
-        self.history_ = joined(self.history_, done)
+        self.history_ = self.history_.followed_by(done)
         self.loss_curve_ = self.history_.loss
         self.n_iter_ = self.history_.epochs
         if done.interrupted:
@@ -357,18 +357,3 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         super().__setstate__(state)
         if remembered is not None:
             self.optimizer_.remember(self.network_, *remembered)
-
-
-def joined(before: History, after: History) -> History:
-    """One history of two trainings, one behind the other."""
-    return History(
-        losses=before.losses + after.losses,
-        loss=before.loss + after.loss,
-        accuracy=before.accuracy + after.accuracy,
-        validation_loss=before.validation_loss + after.validation_loss,
-        validation_accuracy=before.validation_accuracy + after.validation_accuracy,
-        seconds=before.seconds + after.seconds,
-        interrupted=after.interrupted,
-        stopped=after.stopped,
-        best=after.best,
-    )
