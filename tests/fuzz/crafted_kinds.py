@@ -21,7 +21,7 @@ from gradtrail.runs import prepared, read_recipe
 from gradtrail.runs.failed import failed_in
 from gradtrail.runs.histories import load_history, save_history
 from gradtrail.train import Observer, Seen
-from gradtrail.train.history import PER_EPOCH
+from gradtrail.train.history import EPOCH_FIGURES
 
 from .crafted import Arrays, changed_arrays, changed_tree, opened, recrafted
 from .kinds import RECIPE, Kind, bytes_of, network
@@ -193,7 +193,7 @@ def figures() -> gt.History:
 
 
 def same_lengths(path: Path, found: gt.History) -> str | None:
-    lists = [getattr(found, name) for name in PER_EPOCH]
+    lists = [getattr(found, name) for name in EPOCH_FIGURES]
     good = all(len(values) in (0, found.epochs) for values in lists)
     good &= all(np.isfinite(values).all() for values in lists)
     return None if good else f"it is {found!r}"

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 import gradtrail as gt
 from gradtrail.runs.histories import load_history, save_history
-from gradtrail.train.history import PER_EPOCH, History
+from gradtrail.train.history import EPOCH_FIGURES, History
 
 FACTS = {"interrupted": False, "stopped": False, "best": None}
 
@@ -66,7 +66,7 @@ WRONG = {
 
 @pytest.mark.parametrize("message", WRONG)
 def test_a_crafted_history_is_refused(message: str, tmp_path: Path) -> None:
-    arrays = long(2).arrays() | {name: np.ones(1) for name in PER_EPOCH}
+    arrays = long(2).arrays() | {name: np.ones(1) for name in EPOCH_FIGURES}
     assert History.from_arrays(arrays, FACTS).ends == [1]
     WRONG[message](arrays)
     save_file(arrays, tmp_path / "history.safetensors", {"history": json.dumps(FACTS)})

@@ -12,7 +12,6 @@ import numpy as np
 
 from ..errors import ArgumentError, DataError
 from ..figures import saved
-from .curves import drawn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,16 +20,16 @@ if TYPE_CHECKING:
 
     from .watched import Watched
 
-__all__ = ["FIGURES", "PER_EPOCH", "History"]
+__all__ = ["EPOCH_FIGURES", "FIGURES", "History"]
 
 _PER_STEP = ("losses", "rates")
 
 _LATER = ("rates", "ends")
 """Those that earlier versions did not note."""
 
-PER_EPOCH = ("loss", "accuracy", "validation_loss", "validation_accuracy", "seconds", "ends")
+EPOCH_FIGURES = ("loss", "accuracy", "validation_loss", "validation_accuracy", "seconds", "ends")
 
-FIGURES = (*_PER_STEP, *PER_EPOCH)
+FIGURES = (*_PER_STEP, *EPOCH_FIGURES)
 """The lists of a history."""
 
 _FACTS = ("interrupted", "stopped", "best")
@@ -83,7 +82,7 @@ class History:
     def keep(self, steps: int, epochs: int) -> None:
         """Forget what was noted of steps and epochs beyond so many."""
         for name in FIGURES:
-            del getattr(self, name)[epochs if name in PER_EPOCH else steps :]
+            del getattr(self, name)[epochs if name in EPOCH_FIGURES else steps :]
 
     def note(self, loss: float, rate: float) -> None:
         """A step is done; its rate is kept where those of all steps before are."""
@@ -166,7 +165,7 @@ class History:
                 good = value is None or (type(value) is int and 0 <= value < epochs)
             else:
                 good = isinstance(value, list) and all(map(_finite, value))
-                length = epochs if name in PER_EPOCH else steps
+                length = epochs if name in EPOCH_FIGURES else steps
                 good = good and (not value or len(value) == length)
                 good = good and (name != "ends" or _ascending(value, steps))
             if not good:
@@ -189,6 +188,8 @@ class History:
         """
         if not self.losses:
             raise ArgumentError("the history has no step, so there is nothing to draw")
+        from .curves import drawn
+
         return saved(drawn(self), path)
 
     def __str__(self) -> str:
