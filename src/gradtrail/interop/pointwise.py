@@ -50,6 +50,10 @@ BINARY: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 def applied(layer: Activation, x: np.ndarray) -> np.ndarray:
     """A layer's values at x, (points,) float64; NaN where x is not finite or they overflow."""
+    return _known(layer) if x is GRID else _applied(layer, x)
+
+
+def _applied(layer: Activation, x: np.ndarray) -> np.ndarray:
     body, values = layer.function.body, np.full(x.shape, np.nan)
     for place in np.flatnonzero(np.isfinite(x)):
         with suppress(OverflowError):
@@ -59,7 +63,10 @@ def applied(layer: Activation, x: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _known(layer: Activation) -> np.ndarray:
-    return applied(layer, GRID)
+    """Its values at `GRID`: of every plain activation, so they are kept."""
+    values = _applied(layer, GRID)
+    values.setflags(write=False)
+    return values
 
 
 def layer_of(curve: np.ndarray) -> Activation | None:
