@@ -89,6 +89,7 @@ def test_importing_brings_numpy_and_little_more() -> None:
 
 def test_importing_needs_neither_torch_nor_onnx_nor_rich() -> None:
     late = {"torch", "onnx", "rich", "click", "gradtrail.interop", "gradtrail.tables"}
+    late |= {"html", "random", "shutil", "tempfile"}
     code = f"import sys, gradtrail; print(sorted({late} & sys.modules.keys()))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert found.stdout.strip() == "[]"

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -105,8 +104,10 @@ def _check_folder(target: Path, folder: Path) -> None:
         folder = folder.parent
     if not folder.is_dir():
         raise FileError(f"cannot write {target}: {folder} is no folder")
+    from tempfile import TemporaryFile  # which brings random, and that sha512
+
     with _naming("write", target):
-        tempfile.TemporaryFile(dir=folder).close()
+        TemporaryFile(dir=folder).close()
 
 
 def free_name(path: Path, endings: Sequence[str] = ()) -> Path:

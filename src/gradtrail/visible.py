@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 
 __all__ = ["escaped", "visible"]
@@ -26,4 +25,6 @@ def escaped(text: str, quote: bool = True) -> str:
         text: what is to be read.
         quote: whether quotation marks are replaced, as in an attribute they have to be.
     """
-    return html.escape(visible(text), quote)
+    from html import escape  # whose table of entities few programs need
+
+    return escape(visible(text), quote)
