@@ -224,7 +224,7 @@ def _network(draw: Draws) -> tuple[gt.Network, bool]:
         layers.append(draw.one(gt.Flatten(), gt.Flatten(), gt.GlobalAvgPool2d()))
     if classes:
         layers.append(gt.Linear(draw.whole(2, 20), bias=draw.chance(0.8)))
-    return _network(start, layers, seed=draw.whole(0, 2**31)), classes
+    return _built(start, layers, seed=draw.whole(0, 2**31)), classes
 
 
 def _fitting(draw: Draws, shape: Shape, drawn: Callable[..., Any]) -> tuple[Any, Shape]:
@@ -239,7 +239,7 @@ def _fitting(draw: Draws, shape: Shape, drawn: Callable[..., Any]) -> tuple[Any,
             return layer, after
 
 
-def _network(shape: Shape, layers: list[Any], seed: int = 0) -> gt.Network:
+def _built(shape: Shape, layers: list[Any], seed: int = 0) -> gt.Network:
     """A network whose random shape may look like channels last."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", gt.GradtrailWarning)
@@ -247,7 +247,7 @@ def _network(shape: Shape, layers: list[Any], seed: int = 0) -> gt.Network:
 
 
 def _behind(shape: Shape, layer: Any) -> Shape:
-    net = _network(shape, [layer])
+    net = _built(shape, [layer])
     equation = net.declarations(1, training=True)[net.steps[-1].name].equation
     return equation.shape_of[equation.target.array][1:]
 
