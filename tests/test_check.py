@@ -220,6 +220,19 @@ def test_what_curves_within_a_step_is_no_mistake() -> None:
     gt.check_gradients(*far(1000.0), engine="reference", elements=4)
 
 
+def small() -> tuple[gt.Network, np.ndarray, np.ndarray]:
+    """Digits that differ by a tenth of a step, and five norms that multiply that by 316 each."""
+    x, y = digits(3)
+    block = [gt.Conv2d(3, 3, padding=1), gt.BatchNorm2d(), gt.SiLU()]
+    layers = [*(block * 5), gt.GlobalAvgPool2d(), gt.Linear(10)]
+    return gt.Network((1, 8, 8), layers, seed=1, dtype=np.float64), x * np.float64(1e-6), y
+
+
+def test_what_a_step_is_too_long_for_is_not_judged_and_that_is_said() -> None:
+    report = gt.check_gradients(*small(), engine="reference", elements=3)
+    assert "the step" in {check.kink for check in report.elements if check.array == "input"}
+
+
 def test_a_mistake_is_seen_where_a_step_is_too_long() -> None:
     class Thousandth(Reference):
         def compute(self, *arguments, **keywords):

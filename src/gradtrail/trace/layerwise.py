@@ -84,11 +84,13 @@ class _Array:
         gradient, difference, noise = self._along(direction)
         # <dA, u> of a random u is about |dA|, so that is what a mistake is measured against
         allowed = bounds.along(self.name, self.gradient) + noise
-        if not abs(gradient - difference) <= allowed:
+        off = abs(gradient - difference)
+        if not off <= allowed:
             # what curves within the step is off by a sixteenth with a quarter of it
             _, finer, less = self._along(direction, self.step / 4)
             allowed += 2 * abs(difference - finer) + less
-        if not abs(gradient - difference) <= allowed:
+            off = min(off, abs(gradient - finer))
+        if not off <= allowed:
             raise GradientError(self._message(direction, allowed))
         names = tuple(n.name for n in self.nodes)
         moved = int(np.count_nonzero(direction))
