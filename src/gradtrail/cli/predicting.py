@@ -204,6 +204,6 @@ def _learned(held: Held) -> str:
     if not held.learned:
         return ""
     total = len(labels_of(held.pair))
-    which = "all of which" if held.learned == total else f"{held.learned:,} of these {total:,}"
+    which = "all of them" if held.learned == total else f"{held.learned:,} of these {total:,}"
     told = f"the network was trained on {which}"
     return f"; {told}, so that this says little about others"
