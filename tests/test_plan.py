@@ -6,6 +6,7 @@ import json
 import time
 import tracemalloc
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -173,3 +174,21 @@ def test_fields_behind_batch_norm_are_those_of_evaluation() -> None:
     fields = [str(row.receptive_field[0]) for row in net.plan(4).rows]
     three, eight = "3, jump 1, from −1", "8, jump 2, from −3"
     assert fields == [three, three, three, "4, jump 2, from −1", eight, eight]
+
+
+@pytest.mark.parametrize(
+    ("layer", "numbers"),
+    [
+        (gt.Conv2d(10**8, 3), "3,600,000,000"),
+        (gt.Conv2d(10**400, 3), "more than 10¹⁵"),
+        (gt.Conv2d(2, 3, padding=10**4), "800,480,072"),
+        (gt.ConvTranspose2d(2, 3, stride=10**6), "98,000,084,000,018"),
+        (gt.MaxPool2d(10**6, padding=5 * 10**5), "1,000,016,000,064"),
+    ],
+)
+def test_an_output_that_no_memory_holds_is_refused_before_it_is_planned(
+    layer: Any, numbers: str
+) -> None:
+    """Which positions are read is counted one by one: that alone would take all memory."""
+    with pytest.raises(gt.ShapeError, match=f"gives at most 268,435,456 .*make {numbers} "):
+        gt.Network((1, 8, 8), [gt.ReLU(), layer])

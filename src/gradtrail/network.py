@@ -182,7 +182,8 @@ class Network:
         """Each layer's declaration for a batch of this size, by layer name.
 
         Raises:
-            ShapeError: a layer that does not fit; the message holds the plan down to it.
+            ShapeError: a layer that does not fit, or whose output no memory would hold; the
+                message holds the plan down to it.
         """
         shapes = {INPUT: (batch_size, *self.input_shape)}
         found: dict[str, Declaration] = {}
@@ -190,6 +191,7 @@ class Network:
             sources = [shapes[name] for name in step.sources]
             try:
                 declaration = step.layer.declare(*sources, training=training)
+                _bounded(step.layer, declaration, sources[0])
             except ShapeError as cause:
                 from .plan import misfit
 
@@ -598,6 +600,27 @@ def _loss_node(kind: str, declaration: Declaration, prediction: str) -> Node:
     tied |= {letter: f"{LOSS}.{name}" for letter, name in named.items()}
     tied[equation.target.array] = LOSS
     return Node(LOSS, kind, equation, tuple(tied.items()), declaration.sources)
+
+
+def _bounded(layer: Layer, declaration: Declaration, source: tuple[int, ...]) -> None:
+    """Refuse an output, or an input with its padding, that no memory would hold.
+
+    A plan, which counts positions that are read, would not fit either.
+
+    Raises:
+        ShapeError: it is so.
+    """
+    equation = declaration.equation
+    margins = getattr(getattr(layer, "windows", None), "margins", ())
+    padded = (size + p + q for size, (p, q) in zip(source[2:], margins, strict=False))
+    count = max(prod(equation.shape_of[equation.target.array][1:]), prod((*source[1:2], *padded)))
+    if count > _LARGEST:
+        numbers = f"{count:,}" if count < 10**15 else "more than 10¹⁵"
+        raise ShapeError(
+            f"takes and gives at most {_LARGEST:,} numbers for one sample, but would make "
+            f"{numbers}",
+            "Use fewer channels or features, less padding, or a smaller input",
+        )
 
 
 def _some(samples: np.ndarray, _held: object, begin: int, end: int) -> np.ndarray:
