@@ -15,7 +15,13 @@ from ..data.known import NAMES
 from .common import words
 from .paths import PATH, WORD
 
-__all__ = ["BAD", "Asked", "of_data", "reading", "with_options"]
+__all__ = [
+    "Asked",
+    "BAD",
+    "of_data",
+    "reading",
+    "with_options",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 

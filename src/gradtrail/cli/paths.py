@@ -19,10 +19,10 @@ from ..homes import located
 
 __all__ = [
     "HTML",
-    "PATH",
-    "WORD",
     "Output",
+    "PATH",
     "Picture",
+    "WORD",
     "check_ending",
     "check_outputs",
     "check_taken",
