@@ -73,7 +73,7 @@ def test_what_cannot_be_written_is_said_first(
     assert f"cannot write {tmp_path}/file/c{ending}: {tmp_path}/file is no folder" in within.output
     (tmp_path / f"folder{ending}").mkdir()
     folder = asked(command, option, tmp_path / f"folder{ending}").output
-    assert "is there" in folder
+    assert f"folder{ending} is there already, and a folder; name a file with {option}" in folder
 
     def shut(**where: object) -> None:
         raise PermissionError(13, "Permission denied")

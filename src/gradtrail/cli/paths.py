@@ -118,12 +118,17 @@ def check_ending(option: str, path: Path, known: Collection[str]) -> None:
     """See whether a file's name says what it holds.
 
     Raises:
-        ArgumentError: it does not.
+        ArgumentError: it does not, or is a folder's.
     """
-    if known and path.suffix.lower() not in known:
-        first, *others = list(known)[:_NAMED]
+    first, *others = list(known)[:_NAMED]
+    if path.is_dir():
+        raise ArgumentError(
+            f"{path} is there already, and a folder; name a file with {option}, such as "
+            f"{path / f'a{first}'}"
+        )
+    if path.suffix.lower() not in known:
         told = f"{', '.join([first, *others[:-1]])} or {others[-1]}" if others else first
-        such = path.with_suffix(first) if path.name else path / f"a{first}"
+        such = path.with_suffix(first)
         raise ArgumentError(f"{option} {path}: the file's name must end in {told}, as {such} does")
 
 
