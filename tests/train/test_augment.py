@@ -254,3 +254,8 @@ def test_settings_are_json_whatever_the_numbers_type() -> None:
     augment = gt.Augment(crop=np.int64(2), flip=np.float32(0.5), rotation=np.float64(3))
     assert json.loads(json.dumps(augment.settings())) == {"crop": 2, "flip": 0.5, "rotation": 3}
     assert gt.Augment().settings() == {}
+
+
+def test_a_number_beyond_every_float_is_refused_as_any_other() -> None:
+    with pytest.raises(gt.ArgumentError, match="Augment: flip must lie between 0 and 1, got 10000"):
+        gt.Augment(flip=10**400)
