@@ -71,7 +71,9 @@ def test_torch_needs_no_torch_to_be_written(trained: Path, tmp_path: Path) -> No
     assert "self.conv1 = nn.Conv2d(1, 3, 3)" in (tmp_path / "net.py").read_text()
     result = run("export", trained, "--to", "torch", "--out", tmp_path / "net")
     assert result.exit_code == 2
-    assert "--out must end in .py for --to torch, got" in result.output
+    assert f"--out {tmp_path}/net: the file's name must end in .py, as {tmp_path}/net.py does" in (
+        result.output
+    )
 
 
 def test_safetensors_from_onnx(trained: Path, tmp_path: Path) -> None:
