@@ -85,8 +85,8 @@ class Augment:
                 )
         for name, limit in most.items():
             value = getattr(self, name)
-            real = isinstance(value, Real) and not isinstance(value, bool) and abs(value) < math.inf
-            if not real or not 0 <= value <= limit:
+            real = isinstance(value, Real) and not isinstance(value, bool)
+            if not real or not 0 <= value <= limit or value == math.inf:
                 raise ArgumentError(
                     f"Augment: {name} must lie between 0 and {limit}, got {value!r}"
                 )
