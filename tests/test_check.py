@@ -102,13 +102,13 @@ def test_a_step_that_is_not_finite_is_named_and_not_compared(value: float) -> No
         gt.check_gradients(net, np.ones((3, 1, 2)), [0, 1, 0])
 
 
-def test_a_difference_that_leaves_the_range_of_float64_gives_no_warning() -> None:
-    """The loss is 0, and ∞ for a weight of 1e-5."""
+def test_a_difference_that_leaves_the_range_of_float64_is_taken_with_a_smaller_step() -> None:
+    """The loss is 0, and ∞ for a weight of 1e-5; nothing warns of it."""
     net = gt.Network((1,), [gt.Linear(1, bias=False)], dtype=np.float64)
     net.parameters["fc1.weight"][...] = 0.0
     samples, labels = np.full((1, 1), 1e160), np.zeros((1, 1))
-    with pytest.raises(gt.GradientError, match=r"\[0, 0\] is 0, but the central difference nan"):
-        gt.check_gradients(net, samples, labels, loss=gt.MeanSquaredError())
+    report = gt.check_gradients(net, samples, labels, loss=gt.MeanSquaredError())
+    assert "largest difference 0)" in str(report)
 
 
 # -- float32: what rounding alone does is no mistake ---------------------------------------------

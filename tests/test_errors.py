@@ -246,6 +246,14 @@ ARGUMENTS = {
     "momentum": (lambda: gt.BatchNorm2d(momentum=2), "momentum must lie between 0 and 1, got 2"),
     "no momentum": (lambda: gt.BatchNorm2d(momentum=None), "between 0 and 1, got None"),
     "slope": (lambda: gt.LeakyReLU(float("nan")), "negative_slope must be finite, got nan"),
+    "eps beyond every float": (
+        lambda: gt.BatchNorm2d(eps=10**400),
+        "eps must be above 0, got 1000",
+    ),
+    "slope beyond": (lambda: gt.LeakyReLU(10**400), "negative_slope must be finite, got 1000"),
+    "mean beyond": (lambda: gt.Normalize(10**400, 1), "mean must be one finite number or one"),
+    "std beyond": (lambda: gt.Normalize(0, [10**400]), "std must be one number above 0"),
+    "weight beyond": (lambda: gt.CrossEntropy(weight=[10**400, 1]), "weight needs finite numbers"),
     "gelu": (lambda: gt.GELU(approximate="erf"), '"none" or "tanh", got \'erf\''),
     "initialization": (
         lambda: gt.Linear(3, initialization="he"),

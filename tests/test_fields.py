@@ -179,7 +179,7 @@ def test_the_default_engines_winners() -> None:
 
 def test_a_lost_position_does_not_count() -> None:
     net = gt.Network((1, 2, 4), [gt.MaxPool2d(2)])
-    x = np.array([[[[0, 5, 1, 1], [3, 4, 1, 1]]]])
+    x = np.array([[[[0.0, 5, 1, 1], [3, 4, 1, 1]]]])
     t = gt.trace(net, x, np.zeros((1, 1, 1, 2)), loss=gt.MeanSquaredError())
     assert list(t.receptive_field("pool1", (0, 0, 0, 0))) == [(0, 0, 0, 1)]
     assert list(t.receptive_field("pool1", (0, 0, 0, 1))) == [(0, 0, 0, 2)]  # the first of a tie

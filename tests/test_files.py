@@ -95,6 +95,22 @@ def test_files_that_do_not_fit(small, tmp_path: Path, name: str) -> None:
         gt.load(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.onnx", "ONNX, which gt.to_onnx(network, path) writes"),
+        ("a.PT", "PyTorch, which takes gt.to_torch(network)"),
+        ("a.keras", "Keras, which nothing here writes"),
+    ],
+)
+def test_the_name_of_another_format_is_refused(
+    small, tmp_path: Path, name: str, words: str
+) -> None:
+    with pytest.raises(gt.ArgumentError, match=re.escape(f"{name} has the ending of {words}")):
+        small.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
 def test_files_that_are_none(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     with pytest.raises(gt.FileError, match="x.safetensors: there is no such file"):

@@ -130,8 +130,7 @@ def test_predictions_do_not_depend_on_the_batch_size() -> None:
     net, (x, _) = network(), points()
     np.testing.assert_array_equal(net.predict(x), net.predict(x, batch_size=7))
     assert net.predict(x).dtype == np.float32
-    with pytest.raises(gt.DataError, match="x is int16, which may be pixels or numbers"):
-        net.predict((x * 100).astype(np.int16))
+    assert net.predict((x * 50).astype(np.int16)).shape == (90, 4)
 
 
 @pytest.mark.parametrize("optimizer", [gt.SGD(0.1, 0.9), gt.Adam(), gt.AdamW()])

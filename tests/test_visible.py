@@ -71,7 +71,7 @@ def test_errors_and_tables_in_python(folder: Path) -> None:
 
 def test_an_error_and_a_warning_write_them_out(tmp_path: Path) -> None:
     """What nobody catches is printed by Python itself."""
-    with pytest.raises(gt.FileError) as caught:
+    with pytest.raises(gt.FileError, match="there is no such file") as caught:
         gt.load(tmp_path / EVIL)
     assert str(caught.value).startswith("cannot read ")
     assert str(caught.value).endswith(r"red\x1b[31m\x1b]0;title\x07: there is no such file")

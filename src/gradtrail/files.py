@@ -20,7 +20,6 @@ import numpy as np
 from .architecture import network_from
 from .calls import checked_path, is_of_torch, written
 from .errors import ArgumentError, FileError, ShapeError
-from .foreign_files import reader_of
 from .streams import Drawn
 
 if TYPE_CHECKING:
@@ -45,6 +44,11 @@ WEIGHTS = "weights.safetensors"
 _KEY, _FORMAT = "gradtrail", 1
 _JSON_LIMIT = 16 << 20
 _HEADER_LIMIT = 16 << 20
+_OTHER_FORMATS = {
+    ".onnx": "ONNX, which gt.to_onnx(network, path) writes",
+    **dict.fromkeys((".pt", ".pth"), "PyTorch, which takes gt.to_torch(network)"),
+    **dict.fromkeys((".h5", ".keras"), "Keras, which nothing here writes"),
+}
 _FLOATS = ("F16", "F32", "F64", "C64")  # safetensors' names
 _DTYPES = ("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", *_FLOATS)
 _FOREIGN = {"BF16": "bfloat16", "F8_E4M3": "float8_e4m3", "F8_E5M2": "float8_e5m2"}
@@ -210,11 +214,17 @@ def save_network(network: Network, path: str | os.PathLike[str]) -> None:
     """Write weights and running statistics as safetensors, the architecture in its metadata.
 
     Raises:
+        ArgumentError: the file's name says that it is of another format.
         FileError: the file cannot be written; an older one stays as it was.
     """
     from safetensors.numpy import save
 
     path = checked_path("save", path)
+    other = _OTHER_FORMATS.get(path.suffix.lower())
+    if other is not None:
+        raise ArgumentError(
+            f"save writes safetensors, and {path} has the ending of {other}; end it in .safetensors"
+        )
     arrays = {**network.parameters, **network.buffers}
     # one key: safetensors writes several in an order that changes from run to run
     header: dict[str, Any] = {"format": _FORMAT, "architecture": network.architecture()}
@@ -243,7 +253,7 @@ def load(path: str | os.PathLike[str]) -> Network:
         if source.is_dir():
             source = source / WEIGHTS
             if not source.exists():
-                what = reader_of(path) or "is it a run's folder?"
+                what = _foreign(path, "is it a run's folder?")
                 raise FileError(f"{path} is a folder without {WEIGHTS}; {what}")
     arrays, metadata = read_arrays(source)
     if _KEY not in metadata:
@@ -269,6 +279,13 @@ def load(path: str | os.PathLike[str]) -> Network:
     return network
 
 
+def _foreign(path: str | os.PathLike[str], otherwise: str) -> str:
+    """What a path is that holds no network of ours, and what opens it, as far as anybody knows."""
+    from .foreign_files import reader_of
+
+    return reader_of(path) or otherwise
+
+
 def read_arrays(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]:
     """All arrays and the metadata of a safetensors file.
 
@@ -282,14 +299,9 @@ def read_arrays(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]
         if not length:
             raise FileError(f"cannot read {source}: it is empty")
         if int.from_bytes(length, "little") > _HEADER_LIMIT:
-            raise FileError(
-                f"cannot read {source}: "
-                + (
-                    reader_of(source)
-                    or "not a safetensors file, or one whose header is longer than "
-                    f"{_HEADER_LIMIT >> 20} MiB"
-                )
-            )
+            unknown = "not a safetensors file, or one whose header is longer than "
+            what = _foreign(source, f"{unknown}{_HEADER_LIMIT >> 20} MiB")
+            raise FileError(f"cannot read {source}: {what}")
     try:
         with safe_open(str(source), framework="numpy") as content:
             types = {name: content.get_slice(name).get_dtype() for name in content.keys()}  # noqa: SIM118
@@ -299,12 +311,12 @@ def read_arrays(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]
     except OSError as cause:
         raise FileError(f"cannot read {source}: {cause.strerror or cause}") from cause
     except (SafetensorError, TypeError, ValueError) as cause:
-        if (unknown := _UNKNOWN.search(str(cause))) is not None:
+        if (named := _UNKNOWN.search(str(cause))) is not None:
             raise FileError(
-                f"cannot read {source}: it has numbers of {unknown[1]!r:.40}, which the package "
+                f"cannot read {source}: it has numbers of {named[1]!r:.40}, which the package "
                 "safetensors does not know; save them as float32 or float64"
             ) from cause
-        what = reader_of(source) or "not a safetensors file"
+        what = _foreign(source, "not a safetensors file")
         raise FileError(f"cannot read {source}: {what} ({cause})") from cause
     raise FileError(
         f"{source}: array {foreign!r} holds numbers of "

@@ -71,7 +71,7 @@ def _file(source: Path) -> str | None:
         length = int.from_bytes(start[26:28], "little")
         first = start[30 : 30 + length].decode("utf-8", "replace")
         known = next((what for ending, what in _ZIPPED if first.endswith(ending)), None)
-    if known is None and start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 32:
+    if known is None and start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= 16 << 20:
         known = "a safetensors file, and gt.load(path) opens those that network.save wrote"
     return known or _ENDINGS.get(source.suffix.lower())
 

@@ -462,6 +462,7 @@ class Network:
         """Write weights, running statistics and architecture as one safetensors file.
 
         Raises:
+            ArgumentError: the file's name says that it is of another format.
             FileError: the file cannot be written; an older one stays as it was.
         """
         from .files import save_network

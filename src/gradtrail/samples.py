@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DataError
-from .foreign_files import reader_of
+from .errors import DataError, warn
 
 __all__ = ["as_array", "checked_samples", "looks_last"]
 
 _CHANNELS, _SMALLEST = (1, 3, 4), 8
+_BRIGHT, _WHITE = 128, 255
 
 
 def looks_last(shape: tuple[int, ...]) -> bool:
@@ -46,19 +46,13 @@ def checked_samples(
 
     Raises:
         DataError: another number of axes, channels last, another size, no sample, no numbers, or
-            integers, of which nobody can tell whether they are to be divided by 255.
+            bytes, of which nobody can tell whether they are to be divided by 255.
     """
     array = as_array(x, name, sample)
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name} must hold real numbers, got dtype {array.dtype}{_held(x)}")
     if array.dtype.kind in "iu" and array.size:
-        white = np.iinfo(array.dtype).max if array.dtype.itemsize <= 2 else 255
-        white = white if array.dtype.kind == "u" else 255
-        raise DataError(
-            f"{name} is {array.dtype}, which may be pixels or numbers: pass {name} / "
-            f"np.float32({white}) for pixels from 0 to 1, as folders and .npz files are read, or "
-            f"np.asarray({name}, np.float32) for numbers as they are"
-        )
+        _pixels_or_numbers(array, name)
     expected = ("N", *map(str, sample))
     written = f"({', '.join(expected)}{',' if len(expected) == 1 else ''})"
     if array.shape[1:] != sample or array.ndim != len(sample) + 1:
@@ -124,6 +118,8 @@ def _of_paths(path: Any, several: bool, sample: tuple[int, ...]) -> str:
     if isdir(path):
         size = f", size={sample[1:]}, channels={sample[0]}" if len(sample) == 3 else ""
         return f"a folder, not an array; of images pass gt.data.ImageFolder(path{size})"
+    from .foreign_files import reader_of
+
     what = reader_of(path) or "it is no array"
     if what.startswith("it is an image"):
         return f"a path, not an array; of an image pass {read}[None]"
@@ -137,6 +133,27 @@ def _held(x: Any) -> str:
     if hasattr(x, "dataset") and hasattr(x, "batch_size"):
         return "; collect what a DataLoader gives, np.concatenate([batch for batch, *_ in loader])"
     return ""
+
+
+def _pixels_or_numbers(array: np.ndarray, name: str) -> None:
+    """Refuse the integers that pictures are stored in; warn of others that look like pixels.
+
+    Raises:
+        DataError: unsigned integers of 8 or 16 bits.
+    """
+    stored = array.dtype.kind == "u" and array.dtype.itemsize <= 2
+    white = np.iinfo(array.dtype).max if stored else _WHITE
+    divided, kept = f"{name} / np.float32({white})", f"np.asarray({name}, np.float32)"
+    if stored:
+        raise DataError(
+            f"{name} is {array.dtype}, which may be pixels or numbers: pass {divided} for pixels "
+            f"from 0 to 1, as folders and .npz files are read, or {kept} for numbers as they are"
+        )
+    if array.min() >= 0 and _BRIGHT <= array.max() <= _WHITE:
+        warn(
+            f"{name} is {array.dtype} from {array.min()} to {array.max()}, and taken as numbers; "
+            f"if these are pixels, pass {divided}, else {kept}, which says so"
+        )
 
 
 def _hint(array: np.ndarray, sample: tuple[int, ...], name: str) -> str:

@@ -78,7 +78,7 @@ def test_what_cannot_be_written_is_said_first(
     def shut(**where: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("gradtrail.files.tempfile.TemporaryFile", shut)
+    monkeypatch.setattr("tempfile.TemporaryFile", shut)
     shut_out = asked(command, option, tmp_path / "new" / f"c{ending}").output
     assert f"cannot write {tmp_path}/new/c{ending}: Permission denied" in shut_out
     assert not (tmp_path / "new").exists()

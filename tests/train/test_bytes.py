@@ -56,7 +56,7 @@ TAKERS = {
 def test_an_array_of_bytes_is_refused_with_both_ways(taker: str) -> None:
     message = (
         r"x is uint8, which may be pixels or numbers: pass x / np\.float32\(255\) for pixels from "
-        r"0 to 1, as folders and \.npz files are read, or x\.astype\(np\.float32\) for numbers"
+        r"0 to 1, as folders and \.npz files are read, or np\.asarray\(x, np\.float32\) for"
     )
     with pytest.raises(gt.DataError, match=message):
         TAKERS[taker](network(), PIXELS, LABELS)

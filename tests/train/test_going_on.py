@@ -267,7 +267,7 @@ def test_the_first_format_is_gone_on_with(given: Any, tmp_path: Path) -> None:
     (path,) = tmp_path.iterdir()
     held = read(path)
     figures = held.history().to_dict()
-    for name in ("losses", "interrupted", "stopped"):
+    for name in ("losses", "rates", "ends", "interrupted", "stopped"):
         del figures[name]
 
     def older(about: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from ..equation import Applied, Array, contraction, term
 from ..equation.frozen import frozen
 from ..equation.scalar import Function, Variable, erf, maximum, scalar, sigmoid, tanh, where
 from ..errors import ArgumentError
-from .base import Declaration, Layer, Shape, elementwise, is_real
+from .base import Declaration, Layer, Shape, elementwise, is_finite
 
 __all__ = ["GELU", "LeakyReLU", "ReLU", "SiLU", "Sigmoid", "Tanh"]
 
@@ -94,7 +94,7 @@ class LeakyReLU(Activation):
     name: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not is_real(self.negative_slope) or not math.isfinite(self.negative_slope):
+        if not is_finite(self.negative_slope):
             raise ArgumentError(
                 f"LeakyReLU: negative_slope must be finite, got {self.negative_slope!r}"
             )

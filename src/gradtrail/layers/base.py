@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, field, fields
 from numbers import Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
@@ -205,6 +206,14 @@ def seeded(where: str, seed: object) -> int:
 def is_real(value: object) -> bool:
     """Whether a value is one number, NumPy's or Python's; True and False are none."""
     return isinstance(value, Real | np.number) and not isinstance(value, bool | complex)
+
+
+def is_finite(value: object) -> bool:
+    """Whether a value is one number that a float can be: no NaN, no infinity, no 10⁴⁰⁰."""
+    try:
+        return is_real(value) and math.isfinite(cast(float, value))
+    except OverflowError:
+        return False
 
 
 def plain(value: Any) -> Any:

@@ -136,7 +136,7 @@ class CrossEntropy(Loss):
         if self.weight is not None:
             try:
                 listed: Sequence[float] = tuple(float(w) for w in self.weight)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 listed = ()
             if not all(math.isfinite(w) and w >= 0 for w in listed) or not any(listed):
                 raise ArgumentError(

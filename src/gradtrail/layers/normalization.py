@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import field
 from numbers import Real
@@ -34,6 +33,7 @@ from .base import (
     canonical,
     channels_of,
     elementwise,
+    is_finite,
 )
 
 __all__ = ["BatchNorm2d"]
@@ -92,7 +92,7 @@ class BatchNorm2d(Layer):
 
     def __post_init__(self) -> None:
         canonical(self, "affine")
-        if not (math.isfinite(self.eps) and self.eps > 0):
+        if not is_finite(self.eps) or self.eps <= 0:
             raise ArgumentError(f"BatchNorm2d: eps must be above 0, got {self.eps!r}")
         if not isinstance(self.momentum, Real) or not 0 <= self.momentum <= 1:
             raise ArgumentError(

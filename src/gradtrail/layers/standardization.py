@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import field
-from numbers import Real
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -14,7 +12,7 @@ from ..calls import written
 from ..equation import Array, Equation, contraction, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
-from .base import Declaration, Draws, Layer, Shape, canonical, elementwise
+from .base import Declaration, Draws, Layer, Shape, canonical, elementwise, is_finite
 
 __all__ = ["Normalize"]
 
@@ -95,8 +93,7 @@ def _numbers(name: str, given: Any) -> float | tuple[float, ...]:
     hint = "; a channel that never changes has the deviation 0: give 1" if name == "std" else ""
     kind = f"number above 0 (at least {_LEAST})" if name == "std" else "finite number"
     for number in numbers:
-        real = isinstance(number, Real) and not isinstance(number, bool) and math.isfinite(number)
-        if not real or (name == "std" and not float(number) >= _LEAST):
+        if not is_finite(number) or (name == "std" and not float(number) >= _LEAST):
             raise ArgumentError(
                 f"Normalize: {name} must be one {kind} or one for each channel, got {given!r}"
                 + (hint if number == 0 else "")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError, DataError
-from ..figures import saved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,6 +187,7 @@ class History:
         """
         if not self.losses:
             raise ArgumentError("the history has no step, so there is nothing to draw")
+        from ..figures import saved
         from .curves import drawn
 
         return saved(drawn(self), path)

@@ -55,7 +55,7 @@ def rows_of(X: Any) -> tuple[Any, tuple[int, ...] | None]:
 def shape_of(y: Any) -> tuple[int, ...]:
     """The shape of labels; () where their rows differ in length."""
     try:
-        return tuple(getattr(y, "shape", None) or np.shape(y))
+        return tuple(getattr(y, "shape", None) or np.asarray(y).shape)
     except ValueError:
         return ()
 
