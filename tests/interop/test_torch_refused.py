@@ -351,9 +351,3 @@ def test_what_is_no_module_is_told(name: str) -> None:
     make, words = NO_MODULE[name]
     with pytest.raises(gt.ArgumentError, match=f"^from_torch: needs a torch.nn.Module, {words}"):
         gt.from_torch(make(), IMAGES)
-
-
-@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
-def test_a_script_is_told() -> None:
-    with pytest.raises(gt.ArgumentError, match="a module of TorchScript cannot be traced"):
-        gt.from_torch(torch.jit.script(nn.ReLU()), IMAGES)

@@ -96,16 +96,11 @@ def imported(module: Any, input_shape: Sequence[int], caller: str) -> Imported:
 
 
 def _check_module(module: Any, caller: str, torch: Any) -> None:
-    """Refuse what is no module, or has no Python in it that could be traced.
+    """Refuse what is no module.
 
     Raises:
         ArgumentError: with what to pass instead.
     """
-    if isinstance(module, torch.jit.ScriptModule):
-        raise ArgumentError(
-            f"{caller}: a module of TorchScript cannot be traced; pass the torch.nn.Module that it "
-            "was made from"
-        )
     if isinstance(module, torch.nn.Module):
         return
     hint = ""
