@@ -233,7 +233,9 @@ def test_a_narrow_page_is_usable(browser: Any, explorer: Explorer) -> None:
     page = Page(browser, explorer.url, viewport={"width": 400, "height": 800})
     assert page.tab.evaluate("document.documentElement.scrollWidth") <= 400
     page.click("value", "conv1.output", (0, 2, 3, 4))
-    sheet = page.tab.locator("gt-inspector").bounding_box()
+    inspector = page.tab.locator("gt-inspector")
+    inspector.wait_for(state="visible")
+    sheet = inspector.bounding_box()
     assert sheet["width"] <= 400
     assert sheet["y"] + sheet["height"] <= 801
     page.close()
