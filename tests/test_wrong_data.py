@@ -329,3 +329,34 @@ def test_a_shape_with_other_axes_is_told(shape: tuple[int, ...], words: str) -> 
 
 def test_a_shape_may_be_an_array_of_numbers() -> None:
     assert gt.Network(np.array([3, 6, 6]), [gt.Flatten()]).input_shape == (3, 6, 6)  # type: ignore[arg-type]
+
+
+# -- paths that name nothing ----------------------------------------------------------------------
+
+TAKES_PATH: dict[str, Callable[[str], object]] = {
+    "load": gt.load,
+    "read": gt.data.read,
+    "ImageFolder": gt.data.ImageFolder,
+    "read_image": lambda path: gt.data.read_image(path, (1, 8, 8)),
+    "load_watched": gt.load_watched,
+    "save": NET.save,
+    "Checkpoints": gt.Checkpoints,
+}
+
+
+@pytest.mark.parametrize("name", TAKES_PATH)
+def test_a_path_that_names_nothing_is_refused(name: str) -> None:
+    with pytest.raises(gt.ArgumentError, match=f"^{name}: the path is empty; '.' is the working"):
+        TAKES_PATH[name]("")
+    with pytest.raises(gt.ArgumentError, match=rf"^{name}: 'a\\x00b' holds a NUL, which no path"):
+        TAKES_PATH[name]("a\0b")
+
+
+@pytest.mark.parametrize("name", ["from_onnx", "to_onnx"])
+def test_a_path_of_a_model_that_names_nothing_is_refused(name: str) -> None:
+    pytest.importorskip("onnx")
+    call = gt.from_onnx if name == "from_onnx" else lambda path: gt.to_onnx(NET, path)
+    with pytest.raises(gt.ArgumentError, match=f"^{name}: the path is empty"):
+        call("")
+    with pytest.raises(gt.ArgumentError, match=f"^{name}: .* holds a NUL"):
+        call("a\0b")

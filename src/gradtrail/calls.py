@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from os import PathLike
+from os import PathLike, fsdecode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "asked_inside",
+    "check_spelling",
     "checked_network",
     "checked_path",
     "is_of_torch",
@@ -182,11 +183,29 @@ def checked_path(name: str, path: Any, hint: str = "") -> Path:
         hint: what is said behind the refusal.
 
     Raises:
-        ArgumentError: it is none.
+        ArgumentError: it is none, is empty, or holds what no path can.
     """
     if not isinstance(path, str | PathLike):
         raise ArgumentError(f"{name}: path must be a folder or a file, got {told(path)}{hint}")
+    check_spelling(name, path)
     return Path(path)
+
+
+def check_spelling(name: str, path: str | PathLike[str]) -> None:
+    """Refuse a path that names nothing: an empty one would mean the working folder.
+
+    Args:
+        name: the public function.
+        path: what came.
+
+    Raises:
+        ArgumentError: it is empty or holds a NUL, which no system takes.
+    """
+    spelled = fsdecode(path)
+    if not spelled:
+        raise ArgumentError(f"{name}: the path is empty; '.' is the working folder")
+    if "\0" in spelled:
+        raise ArgumentError(f"{name}: {spelled!r} holds a NUL, which no path can; leave it out")
 
 
 def is_of_torch(value: Any) -> bool:

@@ -182,3 +182,21 @@ def test_a_tilde_that_the_shell_left_is_read(
     told = run("report", "~/run")
     assert told.exit_code == 2
     assert "cannot read ~/run: it is not known which folder ~ is; write its whole" in told.output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", "--data", ""),
+        ("train", "--model", ""),
+        ("train", "--out", ""),
+        ("plan", ""),
+        ("evaluate", ""),
+        ("export", ""),
+        ("report", "run", "--out", ""),
+    ],
+)
+def test_an_empty_path_is_not_the_working_folder(command: tuple[str, ...]) -> None:
+    told = CliRunner().invoke(main, command)
+    assert told.exit_code == 2
+    assert "it is empty; '.' is the working folder" in told.output

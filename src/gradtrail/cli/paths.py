@@ -40,7 +40,8 @@ class _Path(click.Path):
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        return _located(self, super().convert(value, param, ctx), param, ctx)
+        given = value if value == "" else super().convert(value, param, ctx)
+        return _located(self, given, param, ctx)
 
 
 @final
@@ -48,11 +49,14 @@ class _Word(click.types.StringParamType):
     """A name or a path."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        return str(_located(self, value, param, ctx)) if value.startswith("~") else value
+        meant = value == "" or value.startswith("~")
+        return str(_located(self, value, param, ctx)) if meant else value
 
 
 def _located(kind: click.ParamType[Any], given: Any, param: Any, ctx: Any) -> Path:
     """The path that is meant, or click's way to refuse it."""
+    if given == "":
+        kind.fail("it is empty; '.' is the working folder", param, ctx)
     try:
         return located(given)
     except FileError as cause:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..calls import told, written
+from ..calls import check_spelling, told, written
 from ..errors import ArgumentError, FileError
 from ..files import write_bytes
 from ..layers import (
@@ -75,6 +75,7 @@ def to_onnx(network: Network, path: str | os.PathLike[str], *, opset: int = OPSE
     onnx = needed("onnx", "to_onnx")
     if not isinstance(path, str | os.PathLike):
         raise ArgumentError(f"to_onnx: path must be a file to write, got {told(path)}")
+    check_spelling("to_onnx", path)
     if not isinstance(opset, int) or opset not in OPSETS:
         raise ArgumentError(
             f"to_onnx: opset must be from {OPSETS[0]} to {OPSETS[-1]}, got {opset!r}"

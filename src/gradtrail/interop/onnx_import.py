@@ -8,7 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from ..calls import told, written
+from ..calls import check_spelling, told, written
 from ..errors import ArgumentError, FileError, GradtrailError, ShapeError
 from ..network import Network
 from ..optional import needed
@@ -61,6 +61,7 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     onnx = needed("onnx", "from_onnx")
     if not isinstance(path, str | os.PathLike):
         raise ArgumentError(f"from_onnx: path must be a file, got {told(path)}")
+    check_spelling("from_onnx", path)
     given = None if input_shape is None else Builder(input_shape).input.shape
     reasons = Reasons()
     try:

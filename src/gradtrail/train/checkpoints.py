@@ -18,7 +18,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ..calls import written
+from ..calls import check_spelling, written
 from ..errors import ArgumentError, DataError, FileError
 from ..files import read_arrays, write_bytes
 from ..layers.base import positive
@@ -84,6 +84,7 @@ class Checkpoints:
     def __post_init__(self) -> None:
         if not isinstance(self.folder, str | os.PathLike):
             raise ArgumentError(f"Checkpoints: folder must be a path, got {self.folder!r}")
+        check_spelling("Checkpoints", self.folder)
         positive("Checkpoints", epochs=self.epochs, keep=self.keep)
         if self.steps is not None:
             positive("Checkpoints", steps=self.steps)
