@@ -7,6 +7,7 @@ import pytest
 from scipy.sparse import csr_array
 
 import gradtrail as gt
+from gradtrail.interop.sklearn.standardization import Standardization
 from gradtrail.sklearn import CNNClassifier, CNNRegressor
 
 DRAW = np.random.Generator(np.random.PCG64(3))
@@ -194,6 +195,78 @@ def test_a_constant_channel_has_deviation_1_and_is_said() -> None:
         clf = fit(X)
     assert clf.standardization_.deviation[2] == 1
     np.testing.assert_allclose(clf.samples(X + 0.5)[:, 2], 0.5, rtol=1e-6)
+
+
+def pictures(level: int, n: int = 128) -> np.ndarray:
+    """Bytes (n, 3, 16, 16): blue is 0 in all of them but for one pixel."""
+    pixels = np.random.Generator(np.random.PCG64(5)).integers(0, 256, (n, 3, 16, 16), np.uint8)
+    pixels[:, 2] = 0
+    pixels[3, 2, 4, 4] = level
+    return pixels
+
+
+@pytest.mark.parametrize("level", [1, 40, 180])
+@pytest.mark.parametrize(
+    ("white", "dtype"),
+    [
+        *((255, np.uint8), (255, np.int64), (255, np.float32), (255, np.float64)),
+        *((1, np.float32), (1, np.float64)),
+    ],
+)
+def test_one_pixel_of_a_channel_is_no_scale(level: int, white: int, dtype: type) -> None:
+    """As in `channel_statistics`: divided by 1/181 of a level, one level would be 181 away."""
+    pixels = pictures(level)
+    X = (pixels / 255 if white == 1 else pixels).astype(dtype)
+    with pytest.warns(gt.GradtrailWarning, match="channel 2 of X is .* in all samples, or nearly"):
+        found = Standardization.of(X.reshape(128, -1), (3, 16, 16))
+    assert found.deviation[2] == 1
+    expected = pixels[:, :2].std(axis=(0, 2, 3)) * white / 255
+    assert found.deviation[:2] == pytest.approx(expected, rel=1e-5)
+    if X.dtype.kind == "f":
+        with pytest.warns(gt.GradtrailWarning, match=r"channel 2 \(blue\) is .* set to 1"):
+            assert gt.data.channel_statistics(X)[1] == pytest.approx(found.deviation, rel=1e-12)
+
+
+def test_the_one_pixel_is_no_scale_for_what_is_fitted() -> None:
+    X = pictures(40, 12).astype(np.float32)
+    with pytest.warns(gt.GradtrailWarning, match="channel 2 of X"):
+        clf = fit(X)
+    assert clf.samples(X)[3, 2, 4, 4] == pytest.approx(40 * (1 - 1 / 3072), rel=1e-6)
+    assert clf.to_network().layers[0].std[2] == 1
+
+
+def test_weights_count_as_repetitions_in_what_is_no_scale() -> None:
+    """Half of one blue is a level brighter: 1 pixel of 256, and by the weights 1 of 4."""
+    X = pictures(0)
+    X[5, 2, :8] = 1
+    with pytest.warns(gt.GradtrailWarning, match="channel 2 of X"):
+        plain = Standardization.of(X.reshape(128, -1), (3, 16, 16))
+    assert plain.deviation[2] == 1
+    weights = np.where(np.arange(128) == 5, 127.0, 1.0)
+    heavy = Standardization.of(X.reshape(128, -1), (3, 16, 16), weights=weights)
+    assert heavy.deviation[2] == pytest.approx(np.sqrt(3) / 4, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.where(np.arange(2048).reshape(32, 1, 8, 8) == 77, 9.0, 0) + np.zeros((1, 2, 1, 1)),
+        np.where(np.arange(2048).reshape(32, 1, 8, 8) == 77, 200.5, 0) + np.zeros((1, 2, 1, 1)),
+        np.where(np.arange(2048).reshape(32, 1, 8, 8) == 77, 1e-7, -1e-7) * np.ones((1, 2, 1, 1)),
+    ],
+    ids=["levels to 9", "no whole number", "below 0"],
+)
+def test_what_is_no_pixel_keeps_its_deviation(X: np.ndarray) -> None:
+    found = Standardization.of(X.reshape(32, -1), (2, 8, 8))
+    assert found.deviation == pytest.approx(X.std(axis=(0, 2, 3)), rel=1e-12)
+
+
+def test_a_rare_feature_keeps_its_deviation() -> None:
+    """Rows are no images: one in 500 may be what the feature is there for."""
+    X = np.zeros((500, 2))
+    X[:, 0], X[7, 1] = np.arange(500) % 256, 1
+    found = Standardization.of(X, (2,))
+    assert found.deviation[1] == pytest.approx(np.sqrt(499) / 500, rel=1e-12)
 
 
 def test_features_that_differ_by_rounding_alone_are_constant() -> None:

@@ -9,18 +9,10 @@ import numpy as np
 from ..calls import written
 from ..errors import DataError, warn
 from .axes import told_if_last
+from .constant import counts_of_levels, least_of_levels, least_of_pixels
 from .images import Images
 
 __all__ = ["channel_statistics"]
-
-_LEAST = 1e-4
-"""The least deviation of a pixel from 0 to 1 that is one: 1/40 of a grey level."""
-
-_LEVEL, _FEW = 1 / 255, 1 / 100
-"""Beside a channel that deviates by a grey level or more, one that deviates by less is as good as
-constant where so few of its pixels are not of its usual level: one bright pixel of a thousand dark
-images is no scale. Masks of 0 and 1 have more of both, and an image of nothing else is no less of
-one for being faint."""
 
 _BLOCK = 1 << 20
 """How many numbers are looked at at a time."""
@@ -44,6 +36,7 @@ def channel_statistics(data: np.ndarray | Images) -> tuple[np.ndarray, np.ndarra
         in it would drown everything else. So it is where pixels, bytes or floats from 0 to 1, have
         a deviation below 1e-4; and, beside a channel with a deviation of 1/255 or more, where bytes
         or whole 255ths have less than that and only one in a hundred is not of the usual level.
+        Whole numbers from 0 to 255, of which one is 128 or more, are levels like these.
 
     Raises:
         DataError: another type or number of axes, no number, or a NaN or an infinity.
@@ -84,16 +77,11 @@ def _of_bytes(
     blocks: Iterable[np.ndarray], channels: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean, deviation, and the deviation that is none: of uint8 (n, C, H, W), exactly."""
-    counts = np.zeros((channels, 256), dtype=np.int64)
-    for pixels in blocks:
-        for channel, count in enumerate(counts):
-            count += np.bincount(pixels[:, channel].ravel(), minlength=256)
+    counts = counts_of_levels(blocks, channels)
     levels, number = np.arange(256) / 255, counts.sum(axis=1)
     mean = counts @ levels / number
     std = np.sqrt((counts * (levels - mean[:, None]) ** 2).sum(axis=1) / number)
-    unusual = 1 - counts.max(axis=1) / number
-    faint = (unusual <= _FEW) & bool((std >= _LEVEL).any())
-    return mean, std, np.where(faint, np.nextafter(_LEVEL, 0), _LEAST)
+    return mean, std, least_of_levels(std, counts)
 
 
 def _of_floats(
@@ -112,25 +100,12 @@ def _of_floats(
         where = f"[{', '.join(map(str, wrong[0]))}] is not finite" if len(wrong) else "overflows"
         raise DataError(f"channel_statistics: the array{where}; mend the data first")
     centre = mean[:, None, None]
-    spread = sum(((block - centre) ** 2).sum(axis=axes) for block in blocks) / number
-    rounding = np.finfo(data.dtype).eps * np.abs(mean)
-    return mean, np.sqrt(spread), np.maximum(rounding, _least(data, blocks))
+    std = np.sqrt(sum(((block - centre) ** 2).sum(axis=axes) for block in blocks) / number)
+    eps = float(np.finfo(data.dtype).eps)
+    return mean, std, np.maximum(eps * np.abs(mean), least_of_pixels(lambda: blocks, std, eps))
 
 
-def _least(data: np.ndarray, blocks: list[np.ndarray]) -> np.ndarray | float:
-    """The deviation that is none beside rounding: of what once were bytes, of pixels, of others."""
-    if data.min() < 0 or not 1 / 255 <= data.max() <= 1:
-        return 0.0
-    near = 255 * float(np.finfo(data.dtype).eps)
-    levels = (np.asarray(block, np.float64) * 255 for block in blocks)
-    if not all((np.abs(x - np.rint(x)) <= near).all() for x in levels):
-        return _LEAST
-    return _of_bytes((np.rint(b * 255.0).astype(np.uint8) for b in blocks), data.shape[1])[2]
-
-
-def _usable(
-    mean: np.ndarray, std: np.ndarray, least: np.ndarray | float
-) -> tuple[np.ndarray, np.ndarray]:
+def _usable(mean: np.ndarray, std: np.ndarray, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation to divide by: 1 for a channel that does not change, which is said."""
     constant = std <= least
     for channel in np.flatnonzero(constant):

@@ -13,6 +13,7 @@ from typing import final
 
 import numpy as np
 
+from ...data.constant import least_of_pixels
 from ...errors import DataError, warn
 
 __all__ = ["Standardization"]
@@ -29,7 +30,8 @@ class Standardization:
     Args:
         shape: of one sample, (channels, height, width) or (features,).
         mean: (channels,) or (features,), float64.
-        deviation: likewise, above 0; 1 where all numbers are the same, but for their rounding.
+        deviation: likewise, above 0; 1 where all numbers are the same, but for their rounding, and
+            where a channel of images is as good as constant, by the rule of `channel_statistics`.
     """
 
     shape: tuple[int, ...]
@@ -69,14 +71,14 @@ class Standardization:
                 f"{what} has numbers too large to be standardised in {kind} {lost[0]}: their "
                 "variance is beyond float64; scale them down"
             )
-        eps = np.finfo(rows.dtype).eps if rows.dtype.kind == "f" else 0.0
-        constant = deviation <= eps * np.abs(mean)
-        for channel in np.flatnonzero(constant) if len(shape) > 1 else ():
-            warn(
-                f"channel {channel} of {what} is {mean[channel]:.4g} in all samples: its deviation "
-                "was set to 1, so that samples that differ in it do not drown the other channels"
-            )
-        return cls(shape, mean, np.where(constant, 1.0, deviation))
+        eps = float(np.finfo(rows.dtype).eps) if rows.dtype.kind == "f" else 0.0
+        rounding = eps * np.abs(mean)
+        least = rounding
+        if len(shape) > 1:  # one of a thousand rows may well be what a feature is there for
+            pixels = least_of_pixels(lambda: _parts(rows, shape), deviation, eps, weights)
+            least = np.maximum(rounding, pixels)
+            _tell_constant(np.flatnonzero(deviation <= least), what, mean, deviation > rounding)
+        return cls(shape, mean, np.where(deviation <= least, 1.0, deviation))
 
     def applied(self, rows: np.ndarray) -> np.ndarray:
         """Samples as the network takes them.
@@ -109,6 +111,17 @@ class Standardization:
     def undone(self, rows: np.ndarray) -> np.ndarray:
         """Standardised rows (N, features) as they were, float64."""
         return np.asarray(rows.astype(np.float64) * self.deviation + self.mean)
+
+
+def _tell_constant(channels: np.ndarray, what: str, mean: np.ndarray, changes: np.ndarray) -> None:
+    """Say which channels got deviation 1, and whether they change at all."""
+    for channel in channels:
+        nearly = ", or nearly so" if changes[channel] else ""
+        warn(
+            f"channel {channel} of {what} is {mean[channel]:.4g} in all samples{nearly}: its "
+            "deviation was set to 1, so that samples that differ in it do not drown the other "
+            "channels"
+        )
 
 
 def _total(
