@@ -50,10 +50,10 @@ def class_names(
             f"{what}: the images' classes are {_listed(images)}, but the network "
             + (
                 f"calls its outputs {_listed(names)}, and these names are shown; open the images "
-                "with classes=network.classes to have their labels in that order"
+                "with the network's, classes=network.classes, to have their labels in that order"
                 if names
-                else f"has {outputs} outputs, so that their numbers are shown; pass classes= with "
-                "a name for each"
+                else f"has {outputs} outputs, so that their numbers are shown; pass classes= "
+                "(--classes) with a name for each"
             )
         )
     return names

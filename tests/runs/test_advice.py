@@ -162,7 +162,7 @@ UNNAMED = {"--size", "--fit"}  # a network has its size, so that no message name
 def test_options_that_messages_about_images_name_are_there() -> None:
     sources = (Path(gt.__file__).parent / "data").glob("*.py")
     named = {o for s in sources for o in re.findall(r"--[a-z]+(?:-[a-z]+)*", s.read_text())}
-    assert {"--bad", "--white", "--channels-last", "--data"} <= named
+    assert {"--bad", "--white", "--channels-last", "--classes", "--data"} <= named
     reading = [
         (name, {*command.params[n].opts, *command.params[n].secondary_opts})
         for name, command in main.commands.items()

@@ -31,6 +31,26 @@ BAD = click.option(
     help="What is done about files in a folder that cannot be read: refuse the folder, which is "
     "the default, or skip them. A run has its own default, what it was trained with.",
 )
+
+
+def _names(
+    context: click.Context, option: click.Parameter, written: str | None
+) -> tuple[str, ...] | None:
+    """`cat,dog` as names.
+
+    Raises:
+        click.BadParameter: one of them is empty.
+    """
+    if written is None:
+        return None
+    found = tuple(name.strip() for name in written.split(","))
+    if not all(found):
+        raise click.BadParameter(
+            f"names with a comma between them are due, such as cat,dog; got {written!r}"
+        )
+    return found
+
+
 _READING = (
     BAD,
     click.option(
@@ -43,6 +63,13 @@ _READING = (
         default=None,
         help="Whether an .npz has its images as (N, H, W, C) or as (N, C, H, W), where its shape "
         "does not tell.",
+    ),
+    click.option(
+        "--classes",
+        callback=_names,
+        help="The classes in the order of their numbers, such as cat,dog: the names of folders, or "
+        "of labels. A network that was trained with names knows its own. Names with commas are "
+        "for a recipe.",
     ),
 )
 
@@ -59,6 +86,7 @@ class Asked:
         bad: what is done about files that cannot be read; None for what the run says.
         white: in files of 16 bits, the number that is white; None for what the run says.
         channels_last: whether an .npz has (N, H, W, C); None for what the run says.
+        classes: for a network whose outputs have no names; None for none.
     """
 
     run: Path
@@ -68,6 +96,7 @@ class Asked:
     bad: Bad | None = None
     white: int | None = None
     channels_last: bool | None = None
+    classes: tuple[str, ...] | None = None
 
     @property
     def folder(self) -> Path:
@@ -77,7 +106,12 @@ class Asked:
     @property
     def reading(self) -> dict[str, Any]:
         """How images are to be read otherwise than the run says."""
-        said = {"bad": self.bad, "white": self.white, "channels_last": self.channels_last}
+        said = {
+            "bad": self.bad,
+            "white": self.white,
+            "channels_last": self.channels_last,
+            "classes": self.classes,
+        }
         return {name: value for name, value in said.items() if value is not None}
 
     @property
@@ -133,9 +167,11 @@ def of_data(split: str | None) -> Callable[[F], F]:
             bad: Bad | None,
             white: int | None,
             channels_last: bool | None,
+            classes: tuple[str, ...] | None,
             **others: Any,
         ) -> None:
-            command(asked=Asked(run, data, data_path, split, bad, white, channels_last), **others)
+            asked = Asked(run, data, data_path, split, bad, white, channels_last, classes)
+            command(asked=asked, **others)
 
         return with_options(packed, options)  # type: ignore[return-value]
 

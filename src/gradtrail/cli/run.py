@@ -77,9 +77,11 @@ def pair_of(asked: Asked) -> Held:
         asked: which.
 
     Raises:
+        ArgumentError: classes that are not the network's, or not as many as it has outputs.
         FileError: the folder holds no run, or the data are not there.
     """
     network = network_at(asked.run)
+    _name(network, asked)
     recipe = Run(asked.folder).recipe if (asked.folder / RECIPE).exists() else None
     if recipe is None and asked.data is None:
         raise FileError(
@@ -106,6 +108,22 @@ def pair_of(asked: Asked) -> Held:
     trained = replace(own, **asked.reading) if own is not None and other else None
     learned = 0 if trained is None else _learned(trained, table, opened, pair)
     return Held(network, pair, split, size, told, loss, learned)
+
+
+def _name(network: Network, asked: Asked) -> None:
+    """Give a network the names that were said for its outputs, if it has none.
+
+    Raises:
+        ArgumentError: it has others, or these are not as many as its outputs.
+    """
+    if asked.classes is None or network.classes == asked.classes:
+        return
+    if network.classes is not None:
+        raise ArgumentError(
+            f"--classes: {asked.run} calls its outputs {', '.join(network.classes)} and the images "
+            "are read in that order; leave --classes out"
+        )
+    network.classes = asked.classes
 
 
 def _table(asked: Asked, network: Network, own: DataTable | None) -> DataTable:

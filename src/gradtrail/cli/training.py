@@ -277,7 +277,7 @@ def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any]) -> C
     if "size" in given:
         found["data", "size"] = "--size", size_of(given.pop("size"))
     tables = {
-        "data": ("fit", "white", "bad", "validation", "channels_last"),
+        "data": ("fit", "white", "bad", "validation", "channels_last", "classes"),
         "training": ("epochs", "batch_size", "seed", "engine", "threads", "watch"),
     }
     for table, keys in tables.items():

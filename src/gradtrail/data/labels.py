@@ -32,8 +32,8 @@ def named(found: DataSet, path: object) -> DataSet:
     if len(present) == highest > 1 and present[0] == 1:
         note = (
             f"{path}: its labels are 1 to {highest} and never 0: they were taken to count from 1, "
-            f"so that class '1' is output 0; pass classes= with '0' in front (in a recipe [data] "
-            "classes) to keep an output for 0"
+            f"so that class '1' is output 0; pass classes= with '0' in front (--classes, in a "
+            "recipe [data] classes) to keep an output for 0"
         )
         classes = tuple(map(str, range(1, highest + 1)))
         return replace(_mapped(found, lambda y: y - 1), classes=classes, notes=(*found.notes, note))

@@ -120,7 +120,7 @@ def _looked_at(root: Path, folders: Sequence[Path]) -> tuple[str, ...]:
         raise DataError(
             f"{root} has {' and '.join(folder.name for folder in folders)}, which are hardly "
             "classes: images with a map or boxes for each are for segmentation or detection, for "
-            "which there is no loss yet; pass classes= if they are classes"
+            "which there is no loss yet; pass classes= (--classes) if they are classes"
         )
     inner = innermost(root)
     if inner != root:
@@ -128,7 +128,7 @@ def _looked_at(root: Path, folders: Sequence[Path]) -> tuple[str, ...]:
         raise DataError(
             f"{root} has one folder alone, and the folders in {inner} ({told}) are probably the "
             f"classes: open {inner} (--data {typed(inner)}), or pass "
-            f"classes={[folders[0].name]!r} if it is one class"
+            f"classes={[folders[0].name]!r} (--classes {typed(folders[0].name)}) if it is one class"
         )
     inside = [tuple(folder.name for folder in folders_in(outer)) for outer in folders]
     if (

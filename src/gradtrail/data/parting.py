@@ -105,7 +105,7 @@ def no_parts(root: Path) -> None:
         raise DataError(
             f"{root} holds parts with a folder for each class in them, {told}, and no classes: "
             f"open all of them with gt.data.read({str(root)!r}), or one, such as {parts['train']}; "
-            "pass classes= if they are classes"
+            "pass classes= (--classes) if they are classes"
         )
 
 
@@ -154,12 +154,13 @@ def _no_classes(root: Path, named: Mapping[Path, str], train: Path | None) -> st
         first = next(iter(named))
         return (
             f"{root} has {names} but no train: these are hardly classes; open the one that is "
-            f"meant, such as {first} (--data {typed(first)}), or pass classes= if they are classes"
+            f"meant, such as {first} (--data {typed(first)}), or pass classes= (--classes) if they "
+            "are classes"
         )
     return (
         f"{train} has no folder for each class: {names} are hardly classes themselves; put the "
         "images of each class into a folder with the class's name inside them, or pass classes= "
-        "if they are classes"
+        "(--classes) if they are classes"
     )
 
 
@@ -179,7 +180,7 @@ def _classes_indeed(root: Path, folders: Sequence[Path]) -> None:
             f"{root} has {first.name}, {second.name} and in each of them {told}: as classes they "
             f"would mix what is for training with what is not; open one, such as {first} (--data "
             f"{typed(first)}), if it is a data set, or put the classes into {told}; pass classes= "
-            "if all images in them are to train"
+            "(--classes) if all images in them are to train"
         )
 
 
@@ -196,8 +197,8 @@ def _passed_over(root: Path, beside: Sequence[Path], named: Mapping[Path, str]) 
         raise DataError(
             f"{root} has {train.name} with folders in it, and beside it {told} with images, which "
             f"would be lost: put them into {train} if they are classes, open {train} (--data "
-            f"{typed(train)}) to learn without them, or pass classes= if {train.name} is a class "
-            "too"
+            f"{typed(train)}) to learn without them, or pass classes= (--classes) if "
+            f"{train.name} is a class too"
         )
     notes = []
     if held:

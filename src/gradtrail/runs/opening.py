@@ -134,10 +134,20 @@ def open_data(table: DataTable) -> Opened:
 
 
 def _named(table: DataTable) -> Opened:
-    """A data set that gradtrail knows."""
+    """A data set that gradtrail knows.
+
+    Raises:
+        DataError: fewer names than it has classes.
+    """
     assert table.name is not None
+    known = CLASSES[table.name]
+    if table.classes is not None and len(table.classes) < len(known):
+        raise DataError(
+            f"classes ({', '.join(table.classes)}): {table.name} has {len(known)} classes; name "
+            "all of them in the order of their labels, or none"
+        )
     train, test = (_sized(pair, table.pair) for pair in load_data(table.name, table.path))
-    return Opened(train, None, test, table.classes or CLASSES[table.name])
+    return Opened(train, None, test, table.classes or known)
 
 
 def _read(table: DataTable) -> Opened:

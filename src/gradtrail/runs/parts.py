@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..architecture import ARCHITECTURES
-from ..data.asked import pair_of, white_of
+from ..data.asked import names_of, pair_of, white_of
 from ..data.known import NAMES
 from ..engines import engine_for
 from ..errors import ArgumentError, unknown
@@ -76,6 +76,7 @@ class DataTable:
             raise ArgumentError(f"channels must be 1 or 3, got {self.channels!r}")
         if self.white is not None:
             white_of(self.white)
+        names_of(self.classes)
         _one_of("fit", self.fit, ("resize", "letterbox", "crop"))
         _one_of("bad", self.bad, ("refuse", "skip"))
         positive("data", memory=self.memory)
