@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .calls import asked_inside, told, written
-from .equation import Node, Normalisation, System
+from .equation import Access, Node, Normalisation, System
 from .equation.frozen import frozen
 from .errors import ArgumentError, DataError, ShapeError, warn
 from .layers import Declaration, Layer, Loss
@@ -191,7 +191,7 @@ class Network:
             sources = [shapes[name] for name in step.sources]
             try:
                 declaration = step.layer.declare(*sources, training=training)
-                _bounded(step.layer, declaration, sources[0])
+                _bounded(declaration)
             except ShapeError as cause:
                 from .plan import misfit
 
@@ -603,8 +603,8 @@ def _loss_node(kind: str, declaration: Declaration, prediction: str) -> Node:
     return Node(LOSS, kind, equation, tuple(tied.items()), declaration.sources)
 
 
-def _bounded(layer: Layer, declaration: Declaration, source: tuple[int, ...]) -> None:
-    """Refuse an output, or an input with its padding, that no memory would hold.
+def _bounded(declaration: Declaration) -> None:
+    """Refuse an output or an input, with the padding that its accesses declare, beyond any memory.
 
     A plan, which counts positions that are read, would not fit either.
 
@@ -612,9 +612,9 @@ def _bounded(layer: Layer, declaration: Declaration, source: tuple[int, ...]) ->
         ShapeError: it is so.
     """
     equation = declaration.equation
-    margins = getattr(getattr(layer, "windows", None), "margins", ())
-    padded = (size + p + q for size, (p, q) in zip(source[2:], margins, strict=False))
-    count = max(prod(equation.shape_of[equation.target.array][1:]), prod((*source[1:2], *padded)))
+    kept = {equation.target.array, *declaration.sources}
+    met = (equation.target, *(a for a in equation.accesses if a.array in kept))
+    count = max(_padded(access, equation.shape_of[access.array]) for access in met)
     if count > _LARGEST:
         numbers = f"{count:,}" if count < 10**15 else "more than 10¹⁵"
         raise ShapeError(
@@ -622,6 +622,13 @@ def _bounded(layer: Layer, declaration: Declaration, source: tuple[int, ...]) ->
             f"{numbers}",
             "Use fewer channels or features, less padding, or a smaller input",
         )
+
+
+def _padded(access: Access, shape: tuple[int, ...]) -> int:
+    """How many numbers of one sample an access may look for, the padding included."""
+    margins = (access.margin(axis) for axis in range(1, len(shape)))
+    sizes = zip(shape[1:], margins, strict=True)
+    return prod(size + max(p, 0) + max(q, 0) for size, (p, q) in sizes)
 
 
 def _some(samples: np.ndarray, _held: object, begin: int, end: int) -> np.ndarray:
