@@ -64,3 +64,16 @@ def test_a_list_of_what_is_watched_names_one_that_is_there(t: gt.Trace) -> None:
     told = r"watch is a list of elements such as \['fc1.weight\[0,6\]'\], got 'fc1"
     with pytest.raises(gt.ArgumentError, match=told):
         gt.train(net, (t.value["input"], [0, 1, 1]), watch="fc1", progress=False)
+
+
+def test_the_place_of_a_nan_is_written_as_it_is_asked_for() -> None:
+    """What a message says can be handed to `why` as it stands."""
+    net = gt.Network((1, 3, 4), [gt.Flatten(), gt.Linear(2)], seed=0)
+    x, y = np.zeros((3, 1, 3, 4), np.float32), [0, 1, 1]
+    x[2, 0, 1, 3] = np.nan
+    with pytest.raises(gt.NonFiniteError, match=r"step 1: input\[\d,0,1,3\], sample 2") as told:
+        gt.train(net, (x, y), epochs=1, optimizer=gt.SGD(0.1), progress=False)
+    named = re.search(r"input\[\S+\]", str(told.value))
+    assert named is not None
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(gt.trace(net, x[[2, 2, 2]], y).value.why(named[0]).value)

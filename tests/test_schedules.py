@@ -57,7 +57,7 @@ def test_every_step_has_its_rate_and_the_optimizer_gets_its_own_back(engine: str
 def test_the_rate_is_given_back_after_an_error() -> None:
     optimizer, (x, y) = gt.SGD(0.5), data()
     x[13, 0] = np.nan
-    with pytest.raises(gt.NonFiniteError, match=r"step 1: input\[13, 0\], sample 13 is nan"):
+    with pytest.raises(gt.NonFiniteError, match=r"step 1: input\[13,0\], sample 13 is nan"):
         gt.train(
             gt.Network((3,), [gt.Linear(2)]),
             (x, y),

@@ -42,6 +42,7 @@ __all__ = [
     "NonFiniteError",
     "ShapeError",
     "UnknownNameError",
+    "indexed",
     "typed",
     "unknown",
     "warn",
@@ -124,6 +125,17 @@ def warn(sentence: str) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
     warnings.warn(visible(sentence), GradtrailWarning, stacklevel=level)
+
+
+def indexed(name: str, index: Iterable[object]) -> str:
+    """An element as messages write it and questions take it: `conv1.weight[2,0,1,1]`.
+
+    Args:
+        name: the array's; "" for the index alone.
+        index: () for an array of one number, which has none.
+    """
+    place = ",".join(map(str, index))
+    return f"{name}[{place}]" if place else name
 
 
 def typed(path: str | os.PathLike[str]) -> str:

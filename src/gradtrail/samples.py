@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DataError, warn
+from .errors import DataError, indexed, warn
 
 __all__ = ["as_array", "checked_samples", "looks_last"]
 
@@ -69,8 +69,8 @@ def checked_samples(
         if beyond.any():
             index = tuple(int(i) for i in np.argwhere(beyond)[0])
             raise DataError(
-                f"{name}{list(index)} is {array[index]:g}, beyond what {dtype} can hold; scale the "
-                "samples, for instance to mean 0 and standard deviation 1"
+                f"{indexed(name, index)} is {array[index]:g}, beyond what {dtype} can hold; scale "
+                "the samples, for instance to mean 0 and standard deviation 1"
             )
     return converted
 

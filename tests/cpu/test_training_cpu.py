@@ -195,7 +195,7 @@ def test_a_step_that_is_not_finite_changes_nothing(kind: str) -> None:
     steps = optimizer.remembered(net)[0]
     x, y = data(64)
     x[40, 0, 3, 4] = np.nan
-    with pytest.raises(gt.NonFiniteError, match=r"input\[40, 0, 3, 4\], sample 40 is nan"):
+    with pytest.raises(gt.NonFiniteError, match=r"input\[40,0,3,4\], sample 40 is nan"):
         gt.train(net, (x, y), optimizer=optimizer, shuffle=False, progress=False)
     assert_same_bits({**net.parameters, **net.buffers}, before)
     assert optimizer.remembered(net)[0] == steps

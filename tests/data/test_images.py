@@ -198,8 +198,8 @@ def test_small_numbers_that_are_no_pixels_keep_their_deviation() -> None:
         (np.zeros((2, 1, 3, 4), np.uint16), r"uint16 \(2, 1, 3, 4\) holds no floats and no uint8"),
         (np.zeros((0, 1, 3, 4)), r"float64 \(0, 1, 3, 4\) holds no floats"),
         ([1.0], "got list"),
-        (np.where(NUMBERS == 17, np.nan, 1), r"the array\[1, 0, 1, 1\] is not finite"),
-        (np.where(NUMBERS % 7 == 3, np.inf, 1), r"the array\[0, 0, 0, 3\] is not finite"),
+        (np.where(NUMBERS == 17, np.nan, 1), r"the array\[1,0,1,1\] is not finite"),
+        (np.where(NUMBERS % 7 == 3, np.inf, 1), r"the array\[0,0,0,3\] is not finite"),
     ],
 )
 def test_what_has_no_statistics(data, message: str) -> None:

@@ -96,7 +96,7 @@ BAD = {
     "real": ({"x": X, "y": Y / 2}, r"y must be whole numbers \(N,\).*float64"),
     "few": ({"x": X, "y": Y[1:]}, "y has 5 labels for 6 samples"),
     "below": ({"x": X, "y": Y - 1}, r"y\[0\] is -1, but classes count from 0"),
-    "nan": ({"x": np.where(X[2, 0, 3, 1] == X, np.nan, X), "y": Y}, "x is not finite .*at .., 0, "),
+    "nan": ({"x": np.where(X[2, 0, 3, 1] == X, np.nan, X), "y": Y}, r"x is not finite .*at \[.,0,"),
     "beyond": ({"x": X * 1e300, "y": Y}, "x is not finite in float32 at"),
     "sizes": (
         {"x": X, "y": Y, "x_test": X[:, :, 1:], "y_test": Y},

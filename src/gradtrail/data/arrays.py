@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, indexed
 from .axes import channel_axis
 from .dataset import DataSet, Part
 from .images import classes_of
@@ -103,8 +103,8 @@ def _images(
     with np.errstate(over="ignore", invalid="ignore"):
         images = x.astype(np.float32, copy=False)
     if not np.isfinite(images).all():
-        index = ", ".join(map(str, np.argwhere(~np.isfinite(images))[0]))
-        raise DataError(f"{where} is not finite in float32 at [{index}] of (N, C, H, W)")
+        place = indexed("", np.argwhere(~np.isfinite(images))[0])
+        raise DataError(f"{where} is not finite in float32 at {place} of (N, C, H, W)")
     return images, notes
 
 

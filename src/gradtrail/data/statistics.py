@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..calls import written
-from ..errors import DataError, warn
+from ..errors import DataError, indexed, warn
 from .axes import told_if_last
 from .constant import counts_of_levels, least_of_levels, least_of_pixels
 from .images import Images
@@ -97,8 +97,8 @@ def _of_floats(
         mean = start[:, 0, 0] + sum((block - start).sum(axis=axes) for block in blocks) / number
     if not np.isfinite(mean).all():
         wrong = np.argwhere(~np.isfinite(data))
-        where = f"[{', '.join(map(str, wrong[0]))}] is not finite" if len(wrong) else "overflows"
-        raise DataError(f"channel_statistics: the array{where}; mend the data first")
+        told = f"{indexed('', wrong[0])} is not finite" if len(wrong) else " overflows"
+        raise DataError(f"channel_statistics: the array{told}; mend the data first")
     centre = mean[:, None, None]
     std = np.sqrt(sum(((block - centre) ** 2).sum(axis=axes) for block in blocks) / number)
     eps = float(np.finfo(data.dtype).eps)

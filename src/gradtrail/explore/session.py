@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ArgumentError, DataError, UnknownNameError, unknown
+from ..errors import ArgumentError, DataError, UnknownNameError, indexed, unknown
 from ..forking import renewed
 from ..trace import Trace, trace
 from ..trace.element import Side
@@ -307,7 +307,8 @@ class Session:
         shape = held[name].shape
         whole = isinstance(index, list | tuple) and len(index) == len(shape)
         if not whole or not all(within(i, size) for i, size in zip(index, shape, strict=True)):
-            raise ArgumentError(f"{name} has the shape {shape}, so it has no element {index!r:.60}")
+            such = indexed("", index) if isinstance(index, list | tuple) else repr(index)
+            raise ArgumentError(f"{name} has the shape {shape}, so it has no element {such:.60}")
         held[name][tuple(index)] = fitting(value, held[name])
 
     def _set_sample(self, change: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..engines.reference import Reference, quietly
+from ..errors import indexed
 from ..network import Network
 from .reasons import Refused
 from .torch_reading import Imported
@@ -183,7 +184,7 @@ def _worst(theirs: np.ndarray, ours: np.ndarray) -> str:
     with np.errstate(all="ignore"):
         apart = np.nan_to_num(np.abs(theirs - ours), nan=np.inf)
     at = np.unravel_index(apart.argmax(), apart.shape)
-    return f"{theirs[at]:.6g} and {ours[at]:.6g} at {tuple(map(int, at))}"
+    return f"{theirs[at]:.6g} and {ours[at]:.6g} at {indexed('', at)}"
 
 
 def _first_difference(

@@ -23,7 +23,7 @@ from ..calls import written
 from ..engines import Batch, Engine, engine_for
 from ..equation import System
 from ..equation.frozen import frozen
-from ..errors import GradientError, NonFiniteError
+from ..errors import GradientError, NonFiniteError, indexed
 from ..layers import Loss
 from ..layers.base import positive, seeded
 from ..layers.losses import loss_for
@@ -269,7 +269,7 @@ def _compare_values(system: System, got: Arrays, expected: Arrays, bounds: Bound
             index = np.unravel_index(int(np.argmax(difference)), difference.shape)
             raise GradientError(
                 f"array {node.output} of layer '{node.name}' ({node.kind}): the value at index "
-                f"{[int(i) for i in index]} is {theirs[index]:.10g}, but the reference engine's "
+                f"{indexed('', index)} is {theirs[index]:.10g}, but the reference engine's "
                 f"{expected[node.output][index]:.10g}"
             )
 
@@ -279,6 +279,6 @@ def _element_message(system: System, check: ElementCheck, allowed: float) -> str
     read = (f"layer '{n.name}' ({n.kind})" for n, _ in system.readers[check.array])
     return (
         f"array {check.array}, read by {' and '.join(read)}: the gradient at index "
-        f"{list(check.index)} is {check.gradient:.10g}, but the central difference "
+        f"{indexed('', check.index)} is {check.gradient:.10g}, but the central difference "
         f"{check.difference:.10g} (allowed: {allowed:.2g})"
     )

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..errors import ArgumentError, UnknownNameError, unknown
+from ..errors import ArgumentError, UnknownNameError, indexed, unknown
 
 __all__ = ["Element", "Side", "apart", "checked", "example", "parse_element", "written"]
 
@@ -38,8 +38,7 @@ class Element:
 
 def written(side: Side, name: str, element: Sequence[int] = ()) -> str:
     """An element as it is written: `dconv1.weight[2,0,1,1]`."""
-    place = f"[{','.join(map(str, element))}]" if len(element) else ""
-    return f"{'d' if side == 'grad' else ''}{name}{place}"
+    return indexed(f"{'d' if side == 'grad' else ''}{name}", element)
 
 
 def example(name: str, shape: Sequence[int], begun: Sequence[int] = ()) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from ..engines.reference import forward
 from ..equation import Selection, System
 from ..equation.frozen import frozen
-from ..errors import GradientError
+from ..errors import GradientError, indexed
 from .kinks import torn
 from .rounding import Bounds
 
@@ -150,7 +150,7 @@ class _Array:
             moving = halves[int(np.argmax(errors))]
         alone = (self.ties == moving[0]).astype(np.float64)
         gradient, difference, _ = self._along(alone)
-        index = [int(i) for i in np.argwhere(alone)[0]]
+        index = indexed("", np.argwhere(alone)[0])
         tied = int(alone.sum()) - 1
         readers = " and ".join(f"layer '{n.name}' ({n.kind})" for n in self.nodes)
         what = "the gradient" if not tied else f"with {tied} elements tied to it, the gradient"

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import indexed
+
 if TYPE_CHECKING:
     from ..engines import Computed
     from ..equation import System
@@ -61,7 +63,7 @@ def _sentence(
     sample = ""
     if index and name in system.by_sample:
         sample = f", sample {index[0] if samples is None else int(samples[index[0]])}"
-    written = f"{of}{name}{list(index) if index else ''}{where}{sample}"
+    written = f"{of}{indexed(name, index)}{where}{sample}"
     return (
         f"{written} is {array[index]:g}, the first that is not finite "
         f"({int(wrong.sum()):,} of {array.size:,} there); {remedy}"
