@@ -384,6 +384,7 @@ def test_wrong_arguments_are_named(arguments: list[str], message: str) -> None:
     assert message in " ".join(result.output.replace("│", " ").split())
 
 
+@pytest.mark.long
 def test_our_side_is_measured_without_peers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,7 @@ SOON = {"epochs": 10, "lr": 0.03, "width": 8, "threads": 1}
 
 
 def with_tails() -> pytest.MarkDecorator:
-    """All checks of estimators that learn soon; of those as they are, and with other arrays, later.
+    """All checks of classifiers that learn soon; of regressors, and of others as they are, later.
 
     Threads change no result, and steps as small as these leave a second one nothing to do.
     """
@@ -38,8 +38,10 @@ def with_tails() -> pytest.MarkDecorator:
     )
     names, pairs = soon.args
     once = [pair for pair in pairs if not getattr(pair[1], "keywords", {})]
-    long = [pytest.param(*pair, marks=pytest.mark.long) for pair in usual.args[1]]
-    return pytest.mark.parametrize(names, [*once, *long], ids=soon.kwargs["ids"])
+    first = [pair for pair in once if isinstance(pair[0], CNNClassifier)]
+    long = [pair for pair in (*once, *usual.args[1]) if pair not in first]
+    params = [*first, *(pytest.param(*pair, marks=pytest.mark.long) for pair in long)]
+    return pytest.mark.parametrize(names, params, ids=soon.kwargs["ids"])
 
 
 @with_tails()

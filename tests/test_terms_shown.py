@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tails import beginning
 from traces import lenet, spoiled
 
 import gradtrail as gt
@@ -80,11 +81,12 @@ def test_a_picture_that_cannot_be_written(tmp_path) -> None:
         bars.plot(tmp_path / "a.what")
 
 
-@pytest.mark.parametrize(
-    ("bad", "where"), [(np.nan, "input"), (np.inf, "fc1.weight"), (-np.inf, "conv1.weight")]
-)
-def test_a_picture_of_what_is_not_finite(bad: float, where: str, tmp_path) -> None:
-    t = spoiled(bad, where)
+BAD = [(np.nan, "input"), (np.inf, "fc1.weight"), (-np.inf, "conv1.weight")]
+
+
+@pytest.mark.parametrize("bad", beginning(1, BAD), ids=str)
+def test_a_picture_of_what_is_not_finite(bad: tuple[float, str], tmp_path) -> None:
+    t = spoiled(*bad)
     for side in (t.grad, t.value):
         for name in ("conv1.weight", "fc1.output", "fc1.bias", "conv1.output"):
             terms = side.terms(name, (0,) * side[name].ndim)

@@ -155,7 +155,7 @@ def test_threads_change_no_bit(kind: str) -> None:
     assert_same_bits({"norms": one.norms()}, {"norms": two.norms()})
 
 
-@pytest.mark.parametrize("kind", ["lenet5", "resnet20"])
+@pytest.mark.parametrize("kind", beginning(1, ["lenet5", "resnet20"]))
 def test_what_somebody_holds_is_not_written_again(kind: str) -> None:
     net, engine = named(kind), CPU(2)
     first, loss = labelled(net, 20, 1)

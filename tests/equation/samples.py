@@ -4,10 +4,10 @@ FORWARD holds what layers and losses declare, ADJOINTS their adjoints as derived
 GATHERED whatever `gather` rewrites, EQUATIONS all three. A new layer is one more line in LAYERS.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
-import pytest
+from collections.abc import Callable, Mapping
+from functools import wraps
+from inspect import signature
+from typing import Any, TypeVar
 
 from gradtrail.equation import Contraction, Equation, Loss, adjoint, gather
 from gradtrail.layers import (
@@ -32,6 +32,8 @@ from gradtrail.layers import (
 )
 from gradtrail.layers.branches import Add, Join
 from gradtrail.layers.losses import squared_error
+
+Test = TypeVar("Test", bound=Callable[..., None])
 
 MAP = (2, 2, 2, 3)
 
@@ -143,7 +145,31 @@ CONTRACTIONS: Mapping[str, Contraction] = {
 }
 
 
-def each(table: Mapping[str, Any], *names: str) -> Any:
-    """A test once per entry of `table`, as the argument `names` (one name, or one per part)."""
-    values = list(table.values())
-    return pytest.mark.parametrize(names[0] if len(names) == 1 else names, values, ids=list(table))
+def each(table: Mapping[str, Any], *names: str) -> Callable[[Test], Test]:
+    """A test over all entries of `table`, as the argument `names` (one name, or one per part).
+
+    One item for pytest, whose own work for an item exceeds that of a law on a small equation; its
+    failure names every entry that fails.
+    """
+
+    def over_all(test: Test) -> Test:
+        @wraps(test)
+        def tested(**others: Any) -> None:
+            failed: dict[str, Exception] = {}
+            for entry, value in table.items():
+                parts = (value,) if len(names) == 1 else value
+                try:
+                    test(**dict(zip(names, parts, strict=True)), **others)
+                except Exception as error:
+                    failed[entry] = error
+            if failed:
+                first = next(iter(failed.values()))
+                first.add_note(f"fails for {', '.join(failed)}")
+                raise first
+
+        asked = signature(test)
+        others = [asked.parameters[name] for name in asked.parameters if name not in names]
+        tested.__signature__ = asked.replace(parameters=others)  # type: ignore[attr-defined]
+        return tested
+
+    return over_all

@@ -107,15 +107,17 @@ def test_boxes(e: Equation, operand: str) -> None:
 ALL = {f"{name}, {letter}": (e, letter) for name, e in EQUATIONS.items() for letter in e.operands}
 
 
-@each(ALL, "e", "operand")
-def test_no_product_is_missed_whatever_the_operand(e: Equation, operand: str) -> None:
+@pytest.mark.parametrize("from_", beginning(1, range(4)))
+def test_no_product_is_missed_whatever_the_operand(from_: int) -> None:
     """Parameters, adjoints and gathered forms, too: a region may name more, never less."""
-    together = brute.read(e, operand)
-    for target in {target for target, _ in together}:
-        found = set(preimage(e, operand, Region.element(target)))
-        assert found >= brute.preimage(together, [target])
-    for source in {source for _, source in together}:
-        assert set(image(e, operand, Region.element(source))) >= brute.image(together, [source])
+    for name, (e, operand) in list(ALL.items())[from_::4]:
+        together = brute.read(e, operand)
+        for target in {target for target, _ in together}:
+            found = set(preimage(e, operand, Region.element(target)))
+            assert found >= brute.preimage(together, [target]), name
+        for source in {source for _, source in together}:
+            found = set(image(e, operand, Region.element(source)))
+            assert found >= brute.image(together, [source]), name
 
 
 @given(

@@ -66,7 +66,7 @@ KINKS = (-0.6180339887498949, 0.0, 1.0, 1.618033988749895)
 """Where one of the functions above has no slope."""
 
 
-@each(FUNCTIONS, "f")
+@pytest.mark.parametrize("f", FUNCTIONS.values(), ids=FUNCTIONS)
 @given(st.floats(-4, 4).filter(lambda at: min(abs(at - kink) for kink in KINKS) > 1e-3))
 def test_the_derivative_is_the_slope(f: Function, at: float) -> None:
     h = 1e-5

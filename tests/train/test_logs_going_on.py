@@ -50,7 +50,7 @@ MIDDLE, FIRST = MOMENTS[: len(PLACES)], [(place, 1) for place in PLACES]
 
 
 @pytest.mark.parametrize("what", [KeyboardInterrupt, Killed])
-@pytest.mark.parametrize("moment", beginning(len(PLACES) + 1, [*MIDDLE, *FIRST]), ids=str)
+@pytest.mark.parametrize("moment", beginning(len(PLACES) // 2, [*MIDDLE, *FIRST]), ids=str)
 def test_a_resumed_log_is_that_of_a_training_nothing_stopped(
     moment: tuple[str, int], what: type[BaseException], alone: list[object], tmp_path: Path
 ) -> None:

@@ -208,7 +208,7 @@ MOMENTS += [(place, number) for place, most in PLACES.items() for number in (1, 
 
 
 @pytest.mark.parametrize("what", [KeyboardInterrupt, Killed])
-@pytest.mark.parametrize("moment", beginning(len(PLACES) + 4, MOMENTS), ids=str)
+@pytest.mark.parametrize("moment", beginning(len(PLACES), MOMENTS), ids=str)
 def test_stopped_anywhere_it_goes_on_bit_by_bit(
     moment: tuple[str, int], what: type[BaseException], tmp_path: Path
 ) -> None:
@@ -217,7 +217,7 @@ def test_stopped_anywhere_it_goes_on_bit_by_bit(
 
 
 @pytest.mark.parametrize("what", [KeyboardInterrupt, Killed])
-@pytest.mark.parametrize("moment", beginning(4, MOMENTS[: len(PLACES)]), ids=str)
+@pytest.mark.parametrize("moment", beginning(2, MOMENTS[: len(PLACES)]), ids=str)
 def test_the_slower_engine_goes_on_as_well(
     moment: tuple[str, int], what: type[BaseException], tmp_path: Path
 ) -> None:
@@ -314,7 +314,7 @@ def test_a_training_that_is_over_stays_so(tmp_path: Path) -> None:
 WATCHED = [("cpu", 6), ("reference", 6), ("cpu", 1), ("cpu", 9)]
 
 
-@pytest.mark.parametrize("stop", beginning(2, WATCHED), ids=str)
+@pytest.mark.parametrize("stop", beginning(1, WATCHED), ids=str)
 @pytest.mark.parametrize("what", [KeyboardInterrupt, Killed])
 def test_what_was_watched_goes_on(
     what: type[BaseException],
