@@ -137,6 +137,20 @@ SPELLINGS: dict[str, tuple[Any, list[Any]]] = {
                node("Conv", "q w b", "y", pads=[1, 0, 1, 0])], {"w": W, "b": B}, opset=9),
         [gt.Conv2d(4, 3, padding=(2, 1))],
     ),
+    "pad-twice-conv": (
+        model([node("Pad", "x p", "q"), node("Pad", "q p", "r"), node("Conv", "r w b", "y")],
+              {"w": W, "b": B, "p": ints(0, 0, 1, 0, 0, 0, 1, 0)}),
+        [gt.Conv2d(4, 3, padding=(2, 0))],
+    ),
+    "pad-nothing": (
+        model([node("Pad", "x", "q", pads=[0] * 8, value=0.0), node("Relu", "q", "y")], opset=9),
+        [gt.ReLU()],
+    ),
+    "pad-average": (  # as PyTorch's older exporter writes an average pooling before version 11
+        model([node("Pad", "x", "q", pads=[0, 0, 1, 0, 0, 0, 1, 0], value=0.0),
+               node("AveragePool", "q", "y", kernel_shape=[3, 2], strides=[2, 2])], opset=9),
+        [gt.AvgPool2d((3, 2), 2, padding=(1, 0))],
+    ),
     "transposed": (
         model([node("ConvTranspose", "x w b", "y", strides=[2, 2], pads=[1, 1, 1, 1],
                     output_padding=[1, 0])], {"w": drawn(3, 4, 3, 3), "b": B}),

@@ -103,7 +103,8 @@ REFUSED = {
     "other digits": ({"length": "٤٣٢"}, "which is no number of bytes"),
     "behind": (
         {"offset": 457},
-        "array 'w' lies at byte 457 of 'w.bin' and behind, up to byte 889, and there are 456",
+        "array 'w' lies at byte 457 of 'w.bin' and behind, up to byte 889, and there are 456; copy "
+        "both files anew, or export the model again",
     ),
     "far": ({"offset": 10**17}, "lies at byte 100,000,000,000,000,000 of 'w.bin'"),
     "beyond": ({"offset": 40}, "lies at byte 40 of 'w.bin' and behind, up to byte 472"),

@@ -83,6 +83,37 @@ def test_layers_are_called_like_the_modules_that_they_were(tmp_path: Path) -> No
     assert [step.name for step in network.steps] == ["a_0", "relu1", "tanh1", "act", "last"]
 
 
+def test_a_convolution_with_a_norm_folded_into_it_keeps_its_name(tmp_path: Path) -> None:
+    """PyTorch's exporter remarks the norm's module at what it folded; arrays tell the layer's."""
+    norm = "['M', 'torch.nn.modules.batchnorm.BatchNorm2d', 'aten.norm']"
+    nodes = [
+        remarked(node("Conv", "x a.conv.weight", "f", name="node_1"), "['', 'a.norm', 'f']", norm),
+        remarked(node("Conv", "f 17", "g", name="node_2"), "['', 'a.norm_b', 'f']", norm),
+        remarked(
+            node("BatchNormalization", "g o z z o", "y", name="n"), "['', 'a.norm_c', 'f']", norm
+        ),
+    ]
+    arrays = {"a.conv.weight": drawn(3, 3, 1, 1), "17": drawn(3, 3, 1, 1)}
+    arrays |= {"o": np.ones(3, np.float32), "z": np.zeros(3, np.float32)}
+    network = gt.from_onnx(written(model(nodes, arrays), tmp_path / "model.onnx"))
+    assert [step.name for step in network.steps] == ["a_conv", "conv2", "a_norm_c"]
+
+
+def test_scopes_of_the_older_exporter_are_names_of_layers_with_weights(tmp_path: Path) -> None:
+    """Folding leaves no name to the weights; a function of a block is not called like the block."""
+    nodes = [
+        node("Conv", "x 17", "f", name="/layer1/layer1.0/seq/seq.1/conv1/Conv"),
+        node("Relu", "f", "g", name="/layer1/layer1.0/Relu"),
+        node("Conv", "g 17", "h", name="/layer1/layer10/Conv"),
+        node("Conv", "h 17", "i", name="/Conv"),
+        node("Conv", "i b.weight", "y", name="/layer1/c/Conv"),
+    ]
+    arrays = {"17": drawn(3, 3, 1, 1), "b.weight": drawn(3, 3, 1, 1, seed=2)}
+    network = gt.from_onnx(written(model(nodes, arrays), tmp_path / "model.onnx"))
+    names = ["layer1_0_seq_1_conv1", "relu1", "layer1_layer10", "conv3", "b"]
+    assert [step.name for step in network.steps] == names
+
+
 def test_arrays_that_are_handed_on_have_their_layers_names(tmp_path: Path) -> None:
     """PyTorch's older exporter writes equal arrays once, and an Identity for each other name."""
     arrays = {"norm_a.weight": B[:3], "norm_a.bias": 0 * B[:3], "v": np.ones(3, np.float32)}

@@ -49,6 +49,17 @@ def second_input() -> Any:
     return made
 
 
+def weightless() -> Any:
+    """A convolution whose weights are inputs that somebody has to hand over."""
+    made = conv()
+    for array in made.graph.initializer:
+        made.graph.input.append(
+            helper.make_tensor_value_info(array.name, TensorProto.FLOAT, array.dims)
+        )
+    del made.graph.initializer[:]
+    return made
+
+
 def loop() -> Any:
     inner = helper.make_graph([node("Relu", "x", "z")], "inner", [], [])
     return model([helper.make_node("Loop", ["x"], ["y"], body=inner)])
@@ -60,7 +71,12 @@ REFUSED: dict[str, tuple[Any, str]] = {
         r"array 'w' announces 1099511627776 × 1099511627776 × 3 × 3 = .* numbers, but 108 follow",
     ),
     "negative": (announced(-4, 3, 3, 3), r"array 'w' says that its shape is \(-4, 3, 3, 3\)"),
-    "dtype": (changed(data_type=17), "array 'w' has the unknown or unsuited dtype number 17"),
+    "dtype": (changed(data_type=17), "array 'w' holds numbers of float8e4m3fn; make the"),
+    "bfloat16": (
+        changed(data_type=16, raw_data=bytes(216)),
+        "array 'w' holds numbers of bfloat16; make the model float32 or float64 first",
+    ),
+    "no dtype": (changed(data_type=99), "array 'w' holds numbers of the unknown dtype number 99"),
     "half": (
         changed(data_type=10, raw_data=bytes(216)),
         "the model holds 'w' as float16; make the model float32 or float64 first",
@@ -77,7 +93,12 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "old": (versioned(6), "the model has operators of version 6; versions 7 to 28 are taken"),
     "new": (versioned(1000), "the model has operators of version 1000"),
-    "inputs": (second_input(), "the model has 2 inputs; a network takes one"),
+    "inputs": (second_input(), "the model has 2 inputs; a network takes one$"),
+    "weights as inputs": (
+        weightless(),
+        "the model has 3 inputs; a network takes one; if the others are its weights, export the "
+        "model with them$",
+    ),
     "missing": (
         model([node("Relu", "z", "y")]), "reads 'z', which nothing before it gives",
     ),
@@ -156,7 +177,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "dropout in training": (
         model([node("Dropout", "x p t", "y")], {"p": HALF, "t": np.array(True)}),
-        "drops out in evaluation, too",
+        r"drops out in evaluation, too \(training_mode\); export the model for evaluation",
     ),
     "flatten": (
         flattened(node("Flatten", "x", "f", axis=2)), "flattens from axis 2; only 1 keeps the",
@@ -197,7 +218,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "with mode='constant'; only maps are, with zeros",
     ),
     "whole numbers": (model([node("Relu", "x", "y")], dtype=TensorProto.INT64),
-                      "takes something else than numbers of float32 or float64"),
+                      r"takes something else than numbers of float32 or float64 as its input "
+                      r"\(int64\); make the model float32 or float64 first"),
     "constant output": (
         model([node("Relu", "x", "r"), node("Constant", "", "y", value_float=1.0)]),
         "the model gives something that no layer computes",

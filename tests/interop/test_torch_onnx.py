@@ -154,6 +154,34 @@ def test_the_newer_exporter_without_optimising_keeps_every_layer(tmp_path: Path)
     agree(outputs(network, x), outputs(direct, x))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("named", [{}, {"optimize": False}, {"dynamo": False}], ids=str)
+def test_what_every_exporter_writes_computes_what_the_module_does(
+    named: dict[str, Any], dtype: str, tmp_path: Path
+) -> None:
+    """Outputs, the gradient of the input and those of all layers without a norm behind them."""
+    pytest.importorskip("onnxscript", reason="the exporter needs it")
+    module = made(ResNet, getattr(torch, dtype)).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sample = torch.rand(2, 3, 12, 12, dtype=getattr(torch, dtype))
+        torch.onnx.export(module, (sample,), tmp_path / "m.onnx", verbose=False, **named)
+    network = gt.from_onnx(tmp_path / "m.onnx")
+    assert network.dtype == dtype
+    names = [step.name for step in network.steps if isinstance(step.layer, gt.Conv2d)]
+    direct = gt.from_torch(module, (3, 12, 12))
+    assert names == [step.name for step in direct.steps if isinstance(step.layer, gt.Conv2d)]
+    x, y = samples(network), np.array([0, 1, 2])
+    theirs = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    loss = F.cross_entropy(module.double()(theirs), torch.tensor(y))
+    loss.backward()
+    ours = gt.trace(network, x, y, training=False, engine="reference")
+    tolerance = 1e-12 if dtype == "float64" else 1e-5
+    assert abs(ours.loss - loss.item()) <= tolerance * loss.item()
+    assert_close(ours.grad["input"], theirs.grad.numpy(), tolerance)
+    assert_close(ours.grad["fc.weight"], module.fc.weight.grad.numpy(), tolerance)
+
+
 def test_the_newer_exporter_writes_weights_beside_the_file(tmp_path: Path) -> None:
     """It drops a bias of zeros, and writes equal arrays once: norm_a reads norm_b's or the like."""
 

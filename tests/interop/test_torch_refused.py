@@ -281,7 +281,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
     "pad": (
         lambda: Function(lambda x: F.pad(x, (1, 1, 1, 1)).relu()),
         IMAGES,
-        "node 'pad' pads with zeros, which only a convolution behind it could take over",
+        "node 'pad' pads with zeros, which only a convolution behind it, or an average pooling "
+        "that counts them, could take over",
     ),
     "uneven pad": (
         lambda: nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(3, 4, 3, 2)),

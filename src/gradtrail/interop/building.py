@@ -26,7 +26,7 @@ from ..layers import (
 from ..layers.branches import Join
 from ..network import Network
 from .elementwise import Elementwise
-from .margins import Margins, checked_ceiling, fitting, neat, same_margins
+from .margins import Margins, checked_ceiling, fitting, neat, same_margins, wider
 from .reasons import LOST, Refused
 from .values import BATCH, Padded, Reshaped, Softmax, Tensor, Value, Weights
 
@@ -83,7 +83,7 @@ class Builder(Elementwise):
         if not isinstance(margins, str):
             outer: Margins = x.margins if isinstance(x, Padded) else ((0, 0), (0, 0))
             x = self.tensor(x.base if isinstance(x, Padded) else x)
-            total = tuple((p + a, q + b) for (p, q), (a, b) in zip(outer, margins, strict=True))
+            total = wider(outer, margins)
             padding = self._padding(x, kernel, stride, dilation, total)
         layer = Conv2d(
             weight.values.shape[0],
@@ -180,7 +180,12 @@ class Builder(Elementwise):
         ceiling: bool,
         counted: bool,
     ) -> Tensor:
-        """An average pooling; `counted` is whether the padding's zeros are."""
+        """An average pooling; `counted` is whether the padding's zeros are.
+
+        Zeros around its maps become its own padding where it counts all of them.
+        """
+        if isinstance(x, Padded) and (counted or not any(map(any, margins))) and not ceiling:
+            x, margins, counted = x.base, wider(x.margins, margins), True
         padding = self._pool_padding(x, kernel, stride, margins, ceiling)
         shown = None if tuple(stride) == tuple(kernel) else neat(stride)
         layer = AvgPool2d(neat(kernel), shown, padding, count_include_pad=counted)
@@ -199,6 +204,13 @@ class Builder(Elementwise):
         if ceiling:
             checked_ceiling(sizes, extents, stride, [before for before, _ in margins])
         return padding
+
+    def padded(self, x: Any, margins: Margins) -> Any:
+        """Zeros around maps, which wait for a layer that takes them over; none are not there."""
+        self.maps(x)
+        if isinstance(x, Padded):
+            x, margins = x.base, wider(x.margins, margins)
+        return Padded(self.tensor(x), margins, self.where) if any(map(any, margins)) else x
 
     def average(self, x: Any, *, keep: bool) -> Any:
         """The mean of each whole map, (C,) or with `keep` (C, 1, 1).

@@ -123,7 +123,10 @@ class Elementwise:
         """The layer that a value turns out to be."""
         match value:
             case Padded():
-                raise Refused("pads with zeros, which only a convolution behind it could take over")
+                raise Refused(
+                    "pads with zeros, which only a convolution behind it, or an average pooling "
+                    "that counts them, could take over"
+                )
             case Reshaped():
                 raise Refused(f"gives samples of shape {value.shape}, which no layer takes")
             case Softmax():

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .values import Refused
+from .reasons import Refused
 
-__all__ = ["Margins", "checked_ceiling", "fitting", "neat", "same_margins"]
+__all__ = ["Margins", "checked_ceiling", "fitting", "neat", "same_margins", "wider"]
 
 Margins = tuple[tuple[int, int], ...]
 
@@ -18,6 +18,11 @@ Margins = tuple[tuple[int, int], ...]
 def neat(values: Sequence[int]) -> int | tuple[int, ...]:
     """One number where all axes agree."""
     return values[0] if len(set(values)) == 1 else tuple(values)
+
+
+def wider(outer: Margins, inner: Margins) -> Margins:
+    """The margins of a window that pads what has been padded."""
+    return tuple((p + a, q + b) for (p, q), (a, b) in zip(outer, inner, strict=True))
 
 
 def fitting(

@@ -24,7 +24,7 @@ from ..errors import FileError
 from ..files import opened
 from .reasons import Beyond, Refused
 
-__all__ = ["Arrays", "DTYPES", "MOST_AXES", "MOST_BYTES", "text"]
+__all__ = ["Arrays", "DTYPES", "MOST_AXES", "MOST_BYTES", "REMEDY", "called", "text"]
 
 MOST_BYTES = 1 << 30
 """Of the model's file, and of all arrays beside it."""
@@ -44,6 +44,9 @@ DTYPES: Mapping[int, np.dtype[Any]] = {
     11: np.dtype("<f8"),
 }
 """By ONNX's numbers."""
+
+REMEDY = "make the model float32 or float64 first"
+"""What helps where a model holds or takes other numbers."""
 
 _FIELDS = {  # where numbers lie that are not raw
     1: "float_data",
@@ -109,7 +112,8 @@ class Arrays:
                 if offset > there or offset + length > there:
                     raise Refused(
                         f"lies at byte {offset:,} of {location!r:.100} and behind, up to byte "
-                        f"{offset + max(length, 0):,}, and there are {there:,}",
+                        f"{offset + max(length, 0):,}, and there are {there:,}; copy both files "
+                        "anew, or export the model again",
                         where,
                     )
                 if length == needed:
@@ -157,10 +161,23 @@ def _announced(tensor: Any, where: str) -> tuple[np.dtype[Any], tuple[int, ...]]
     """An array's dtype and shape, as far as they can be."""
     dtype, shape = DTYPES.get(tensor.data_type), tuple(tensor.dims)
     if dtype is None:
-        raise Refused(f"has the unknown or unsuited dtype number {tensor.data_type}", where)
+        raise Refused(f"holds numbers of {called(tensor, tensor.data_type)}; {REMEDY}", where)
     if len(shape) > MOST_AXES or any(size < 0 for size in shape):
         raise Refused(f"says that its shape is {shape!r:.80}", where)
     return dtype, shape
+
+
+def called(message: Any, number: int) -> str:
+    """A dtype as ONNX calls it, such as `bfloat16`.
+
+    Args:
+        message: an array of the file, whose class lists the dtypes.
+        number: of the dtype.
+    """
+    try:
+        return str(message.DataType.Name(number)).lower()
+    except ValueError:
+        return f"the unknown dtype number {number}"
 
 
 def _place(tensor: Any, where: str) -> tuple[str, int, int | None]:

@@ -20,7 +20,7 @@ from ..errors import FileError
 from ..files import opened
 from ..foreign_files import reader_of
 from .graph import MOST_NODES
-from .onnx_arrays import DTYPES, MOST_BYTES, Arrays, text
+from .onnx_arrays import DTYPES, MOST_BYTES, REMEDY, Arrays, called, text
 from .pointwise import shortest
 from .reasons import LOST, Lost, Reasons, Refused
 from .values import Shape, Weights
@@ -125,7 +125,7 @@ def read_model(path: Path, onnx: Any, reasons: Reasons) -> Model:
         [_operation(node, arrays) for node in graph.node],
         held,
         _shapes(graph),
-        _input(graph, held, reasons),
+        _input(graph, held, onnx.TensorProto, reasons),
         _output(graph, reasons),
         opset,
         _classes(model),
@@ -198,18 +198,32 @@ def _opset(model: Any) -> int:
 
 
 def _input(
-    graph: Any, held: Mapping[str, Any], reasons: Reasons
+    graph: Any, held: dict[str, Any], arrays: Any, reasons: Reasons
 ) -> tuple[str, np.dtype[Any], tuple[int | None, ...]]:
-    """The one input that is no array of the file."""
+    """The one input that is no array of the file; further ones are refused, and lost.
+
+    Args:
+        graph: of the model.
+        held: the arrays by name, to which the further inputs are added.
+        arrays: the class of ONNX's arrays.
+        reasons: to which is added that there are further ones.
+    """
     inputs = [entry for entry in graph.input if text(entry.name) not in held]
     if not inputs:
         raise Refused("has no input; a network takes one")
     if len(inputs) > 1:
-        reasons.note(f"has {len(inputs)} inputs; a network takes one", "the model")
+        what = f"has {len(inputs)} inputs; a network takes one"
+        if not held:  # as PyTorch's older exporter writes a model with export_params=False
+            what += "; if the others are its weights, export the model with them"
+        reasons.note(what, "the model")
+        held |= {entry.name: LOST for entry in inputs[1:]}
     kind = inputs[0].type.tensor_type
     dtype = DTYPES.get(kind.elem_type)
     if dtype is None or dtype.kind != "f":
-        raise Refused("takes something else than numbers of float32 or float64 as its input")
+        raise Refused(
+            "takes something else than numbers of float32 or float64 as its input "
+            f"({called(arrays, kind.elem_type)}); {REMEDY}"
+        )
     sizes = tuple(
         dim.dim_value if dim.WhichOneof("value") == "dim_value" else None for dim in kind.shape.dim
     )
@@ -244,7 +258,7 @@ def _module(node: Any) -> str | None:
     """The path of the module that a node was; empty for a function, None where nobody says it.
 
     PyTorch's exporter remarks the scopes around a node, from the whole model to its operator, and
-    the class of each.
+    the class of each. A convolution into which it folded a batch norm has the norm's.
     """
     told: dict[str, list[str]] = {}
     for entry in getattr(node, "metadata_props", ()):  # onnx before 1.16 has none
@@ -253,7 +267,8 @@ def _module(node: Any) -> str | None:
     scopes, classes = (told.get(key, []) for key in _REMARKS)
     if not len(scopes) == len(classes) >= 2:
         return None
-    return scopes[-2] if classes[-2].startswith("torch.nn.modules.") else ""
+    folded = ".batchnorm." in classes[-2] and node.op_type != "BatchNormalization"
+    return scopes[-2] if classes[-2].startswith("torch.nn.modules.") and not folded else ""
 
 
 def _attributes(node: Any, arrays: Arrays) -> dict[str, Any]:

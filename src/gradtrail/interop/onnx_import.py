@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
@@ -27,6 +28,8 @@ _NAMES = (
     "LpNormalization Max Min Mish Mul Neg PRelu Pow Reciprocal Relu Selu Sigmoid Sign Sin Softmax "
     "Softplus Softsign Sqrt Sub Sum Swish Tanh ThresholdedRelu"
 )
+_WEIGHING = ("BatchNormalization", "Conv", "ConvTranspose", "Gemm", "MatMul")
+_SCOPES = re.compile(r"/(?P<module>[^/].*)/(?P<operator>[A-Za-z]+)")
 _SHAPE_KEEPING = frozenset(_NAMES.split())
 """Operators, those without a layer among them, that give the shape of their largest input."""
 
@@ -37,7 +40,8 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
 
     A layer with weights is called what they are called there, with dots as underscores
     (`layer1.0.conv1.weight` makes `layer1_0_conv1`), another one like its node, if those are names
-    at all; where the file says which of PyTorch's modules a node was, like that module. Otherwise
+    at all; where the file says which of PyTorch's modules a node was, like that module (but for a
+    convolution with a batch norm folded into it, which keeps its own name). Otherwise
     `conv1, relu1, …` as always. A softmax at the end is left out, since `CrossEntropy` includes it:
     the network gives the logits. Arithmetic that is a layer (a GELU written with erf, x·sigmoid(x),
     a bias that is added, the normalisation of the input) becomes that layer.
@@ -96,10 +100,22 @@ def _network(model: Model, given: Shape | None, reasons: Reasons) -> Network:
 
 
 def _called(operation: Operation) -> tuple[str | None, str | None]:
-    """What a node is called, and the module that it was; a function of a module has no name."""
-    if operation.module is None:
+    """What a node is called, and the module that it was; a function of a module has no name.
+
+    PyTorch's older exporter calls a node like the scopes around it, as `/layer1/layer1.0/conv/Conv`
+    for `layer1.0.conv`. Where it has weights, the innermost scope is their module.
+    """
+    if operation.module is not None:
+        return None, operation.module.replace(".", "_") or None
+    scopes = _SCOPES.fullmatch(operation.name)
+    if not scopes or not scopes["operator"] == operation.operator in _WEIGHING:
         return operation.name, None
-    return None, operation.module.replace(".", "_") or None
+    path: list[str] = []
+    for scope in scopes["module"].split("/"):
+        if path and scope.startswith(f"{path[-1]}."):  # a sequence's own name is repeated
+            path.pop()
+        path.append(scope)
+    return "_".join(path).replace(".", "_"), None
 
 
 def _builder(sizes: Sequence[int | None], given: Shape | None, reasons: Reasons) -> Builder:

@@ -17,7 +17,7 @@ from .building import Builder
 from .margins import Margins, same_margins
 from .onnx_sizes import SIZES, computed
 from .onnx_view import View, are_sizes
-from .values import BATCH, Padded, Refused, Value, Weights
+from .values import BATCH, Refused, Value, Weights
 
 __all__ = ["Converter", "OPERATORS"]
 
@@ -257,7 +257,9 @@ def _dropout(b: Builder, n: View) -> Any:
     n.whole_number("seed", 0, least=None)
     training, p = n.optional(2), n.attribute_or_input("ratio", 1)
     if training is not None and (not isinstance(training, Weights) or training.values.any()):
-        raise Refused("drops out in evaluation, too (training_mode)")
+        raise Refused(
+            "drops out in evaluation, too (training_mode); export the model for evaluation"
+        )
     return b.dropout(n.value(0), 0.5 if p is None else n.single(p))
 
 
@@ -290,9 +292,7 @@ def _pad(b: Builder, n: View) -> Any:
     margins = ((pads[2], pads[6]), (pads[3], pads[7]))
     if any(p < 0 for pair in margins for p in pair):
         raise Refused(f"pads by {pads}, fewer than none")
-    if isinstance(x, Padded):
-        raise Refused("pads what has been padded before")
-    return Padded(b.tensor(x), margins, b.where)
+    return b.padded(x, margins)
 
 
 def _spread(axes: Sequence[int], pads: Sequence[int]) -> list[int]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from .building import Builder
-from .values import BATCH, Padded, Refused, Value
+from .values import BATCH, Refused, Value
 
 __all__ = ["ELEMENTWISE", "FUNCTIONS", "METHODS", "VIEWS", "pair"]
 
@@ -200,11 +200,8 @@ def _pad(
     margins = list(pad) + [0] * (4 - len(pad))
     if mode != "constant" or value not in (None, 0) or len(margins) != 4 or min(margins) < 0:
         raise Refused(f"pads {pad} with mode={mode!r}, value={value}; only maps, with zeros")
-    if isinstance(input, Padded):
-        raise Refused("pads what has been padded before")
-    b.maps(input)
     left, right, top, bottom = margins
-    return Padded(b.tensor(input), ((top, bottom), (left, right)), b.where)
+    return b.padded(input, ((top, bottom), (left, right)))
 
 
 # -- shapes ---------------------------------------------------------------------------------------

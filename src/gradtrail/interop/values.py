@@ -1,7 +1,7 @@
 """What flows along the edges of a foreign graph while it is read.
 
 Many things there are not layers yet. `Pointwise` is arithmetic on single numbers, which may turn
-out to be a GELU or the normalisation of the input; `Padded` waits for a convolution, `Reshaped` for
+out to be a GELU or the normalisation of the input; `Padded` waits for a window, `Reshaped` for
 the axes to be one, `Softmax` for the end of the network. Sizes are numbers, and the batch's is
 `BATCH`.
 """
@@ -15,6 +15,7 @@ import numpy as np
 
 from ..equation.frozen import frozen
 from ..layers import Layer
+from .margins import Margins
 from .reasons import LOST, Lost, Refused
 
 __all__ = [
@@ -101,7 +102,7 @@ class Pointwise:
 
 @dataclass(frozen=True, eq=False)
 class Padded:
-    """A tensor with zeros around its maps, which the next convolution takes for its padding.
+    """A tensor with zeros around its maps, which the next window takes for its padding.
 
     Args:
         base: without them.
@@ -110,7 +111,7 @@ class Padded:
     """
 
     base: Tensor
-    margins: tuple[tuple[int, int], tuple[int, int]]
+    margins: Margins
     where: str
 
     @property
