@@ -231,6 +231,31 @@ def test_what_a_step_is_too_long_for_is_not_judged_and_that_is_said() -> None:
     assert "the step" in {check.kink for check in report.elements if check.array == "input"}
 
 
+def nothing() -> tuple[gt.Network, np.ndarray, np.ndarray]:
+    """Images of nothing but 0: five norms bend what leaves that within 1e-12."""
+    block = [gt.Conv2d(4, 3, padding=1), gt.BatchNorm2d(), gt.Tanh()]
+    net = gt.Network((1, 8, 8), [*(block * 5), gt.Flatten(), gt.Linear(3)], seed=5)
+    return net, np.zeros((6, 1, 8, 8), np.float32), np.arange(6) % 3
+
+
+def test_images_of_nothing_but_0_are_no_mistake() -> None:
+    report = gt.check_gradients(*nothing(), engine="reference", elements=4)
+    (largest, *_) = (check for check in report.elements if check.array == "input")
+    assert largest.kink == "the step"
+    assert abs(largest.gradient) > 1e11
+
+
+def test_a_mistake_of_an_eighth_is_seen_in_images_of_nothing_but_0() -> None:
+    class More(Reference):
+        def compute(self, *arguments, **keywords):
+            computed = super().compute(*arguments, **keywords)
+            computed.gradients["input"] *= 1.125
+            return computed
+
+    with pytest.raises(gt.GradientError, match="array input, read by layer 'conv1'"):
+        gt.check_gradients(*nothing(), engine=More(), elements=4)
+
+
 def test_a_mistake_is_seen_where_a_step_is_too_long() -> None:
     class Thousandth(Reference):
         def compute(self, *arguments, **keywords):
