@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import warnings
 from pathlib import Path
 
@@ -115,6 +116,19 @@ def test_a_saved_network_s_size_is_taken_without_a_wrong_word(photos: Path, tmp_
     (note,) = said(run("train", "--data", photos, "--engine", "reference", *model))
     assert note.startswith("gradtrail: the images are brought to 8 × 9, which ")
     assert Run(tmp_path / "run").recipe.data.size == (8, 9)
+
+
+def test_images_in_colour_for_a_network_of_grey_ones(photos: Path, tmp_path: Path) -> None:
+    """What the message advises is done as it is written."""
+    net = gt.Network((1, 8, 9), [gt.GlobalAvgPool2d(), gt.Flatten(), gt.Linear(2)])
+    net.save(tmp_path / "net.safetensors")
+    refused = run("train", "--data", photos, "--model", tmp_path / "net.safetensors")
+    assert refused.exit_code == 2
+    (advice,) = re.findall(r"with (channels = 1) under \[data\]", refused.output)
+    written = f'[model]\nfile = "net.safetensors"\n[data]\npath = "{photos}"\n{advice}\n'
+    (tmp_path / "recipe.toml").write_text(written)
+    with pytest.warns(gt.GradtrailWarning, match="the images are brought to 8 × 9"):
+        assert prepared(read_recipe(tmp_path / "recipe.toml")).data.shape == (1, 8, 9)
 
 
 def test_a_size_that_a_network_is_too_deep_for_is_not_what_files_have(photos: Path) -> None:

@@ -368,7 +368,10 @@ def _wanted(model: ModelTable, saved: Network | None, data: Opened) -> tuple[int
     if len(wanted) != 3 or wanted[0] != shape[0] or (arrays and smaller):
         raise ShapeError(
             f"{model.architecture or model.file} takes samples of {wanted}, but the data have "
-            f"{shape}"
+            f"{shape}",
+            "Choose a model of their shape"
+            if arrays or wanted[:1] not in ((1,), (3,))
+            else f"A recipe reads images so with channels = {wanted[0]} under [data]",
         )
     return wanted
 
