@@ -298,7 +298,7 @@ def test_a_network_for_channels_last_is_told() -> None:
     ):
         net.predict(np.zeros((2, 4, 20, 16), np.float32))
     with (
-        pytest.raises(gt.ShapeError, match=r"If input_shape is channels last, write \(1, 28, 28\)"),
+        pytest.raises(gt.ShapeError, match=r"may be channels last: then write \(1, 28, 28\)"),
         pytest.warns(gt.GradtrailWarning, match="28 channels of 28 × 1"),
     ):
         gt.Network((28, 28, 1), layers)

@@ -13,7 +13,7 @@ from .equation.frozen import frozen
 from .errors import ShapeError, UnknownNameError, unknown
 from .field import Field, input_fields, next_fields
 from .layers import Declaration, Flatten
-from .samples import looks_last
+from .samples import shape_meant
 
 if TYPE_CHECKING:
     from .network import Network, Step
@@ -235,22 +235,11 @@ def misfit(
             remedy += _other_way(numbers, step, before, equation)
     else:
         because += " from the input"
-        remedy = _shape_remedy(network.input_shape) or remedy
+        remedy = shape_meant(network.input_shape) or remedy
     ended = f". {remedy}." if remedy else "."
     sentence = f"layer {place} '{step.name}' ({step.layer.kind}): {because}{ended}"
     table = str(_plan(network, declared, batch_size)) + "\n\n" if declared else ""
     return ShapeError(f"{table}{sentence}")
-
-
-def _shape_remedy(shape: Shape) -> str:
-    """What `input_shape` should probably be."""
-    if len(shape) == 4:
-        return f"input_shape is one sample's, without the batch: write {shape[1:]}"
-    if len(shape) == 2:
-        return f"input_shape has no channels: of grey images it is {(1, *shape)}"
-    if looks_last(shape):
-        return f"If input_shape is channels last, write {(shape[2], *shape[:2])}"
-    return ""
 
 
 def _layout(shape: Shape) -> str:

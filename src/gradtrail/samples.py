@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import DataError, indexed, warn
 
-__all__ = ["as_array", "checked_samples", "looks_last"]
+__all__ = ["as_array", "checked_samples", "looks_last", "shape_meant"]
 
 _CHANNELS, _SMALLEST = (1, 3, 4), 8
 _BRIGHT, _WHITE = 128, 255
@@ -28,6 +28,17 @@ def looks_last(shape: tuple[int, ...]) -> bool:
         return False
     first, rows, last = shape
     return last in _CHANNELS and min(first, rows) >= _SMALLEST
+
+
+def shape_meant(shape: tuple[int, ...]) -> str:
+    """What `input_shape` should probably be where layers do not fit it; empty for no idea."""
+    if len(shape) == 4:
+        return f"input_shape is one sample's, without the batch: write {shape[1:]}"
+    if len(shape) == 2:
+        return f"input_shape has no channels: of grey images it is {(1, *shape)}"
+    if looks_last(shape):
+        return f"input_shape may be channels last: then write {(shape[2], *shape[:2])}"
+    return ""
 
 
 def checked_samples(

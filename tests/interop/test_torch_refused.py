@@ -102,17 +102,17 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
     "a batch's shape": (
         lambda: nn.Sequential(nn.Conv2d(3, 2, 3)),
         (1, 3, 8, 9),
-        r"input_shape=\(1, 3, 8, 9\) is to be one sample's: without the batch it is \(3, 8, 9\)$",
+        r"; input_shape is one sample's, without the batch: write \(3, 8, 9\)$",
     ),
     "a shape with channels last": (
         lambda: nn.Sequential(nn.Conv2d(3, 2, 3)),
         (8, 9, 3),
-        r"if input_shape=\(8, 9, 3\) is channels last, it is \(3, 8, 9\) here$",
+        r"; input_shape may be channels last: then write \(3, 8, 9\)$",
     ),
     "a shape without channels": (
         lambda: nn.Sequential(nn.Conv2d(1, 2, 3)),
         (8, 9),
-        r"input_shape=\(8, 9\) has no channels: of grey images it is \(1, 8, 9\)$",
+        r"; input_shape has no channels: of grey images it is \(1, 8, 9\)$",
     ),
     "ceil_mode": (
         lambda: nn.Sequential(nn.MaxPool2d(2, ceil_mode=True)),

@@ -13,7 +13,7 @@ from ..calls import is_of_torch, told, written
 from ..errors import ArgumentError, warn
 from ..network import Network
 from ..optional import needed
-from ..samples import looks_last
+from ..samples import shape_meant
 from .building import Builder
 from .reasons import Refused
 from .torch_comparing import compare
@@ -91,8 +91,8 @@ def imported(module: Any, input_shape: Sequence[int], caller: str) -> Imported:
         with undisturbed(torch):
             return _imported(whole(module, torch), builder, torch, fx)
     except Refused as cause:
-        hint = _shape_hint(builder.input.shape)
-        raise ArgumentError(f"{caller}: {cause.sentence}{hint}") from cause
+        clauses = filter(None, (cause.sentence, shape_meant(builder.input.shape)))
+        raise ArgumentError(f"{caller}: {'; '.join(clauses)}") from cause
 
 
 def _check_module(module: Any, caller: str, torch: Any) -> None:
@@ -111,17 +111,6 @@ def _check_module(module: Any, caller: str, torch: Any) -> None:
     elif isinstance(module, str | os.PathLike):
         hint = "; load the file with PyTorch, and pass the module"
     raise ArgumentError(f"{caller}: needs a torch.nn.Module, got {told(module)}{hint}")
-
-
-def _shape_hint(shape: tuple[int, ...]) -> str:
-    """What is said behind a refusal, where the shape may be to blame."""
-    if len(shape) == 4:
-        return f"; input_shape={shape} is to be one sample's: without the batch it is {shape[1:]}"
-    if len(shape) == 2:
-        return f"; input_shape={shape} has no channels: of grey images it is {(1, *shape)}"
-    if looks_last(shape):
-        return f"; if input_shape={shape} is channels last, it is {(shape[2], *shape[:2])} here"
-    return ""
 
 
 def _imported(given: Any, builder: Builder, torch: Any, fx: Any) -> Imported:
