@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "alone",
+    "at_most",
     "check_writable",
     "free_name",
     "load",
@@ -83,6 +84,14 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             raise FileError(f"cannot read {source}: it is {kind}, not a file")
         with source.open("rb") as file:
             yield file
+
+
+def at_most(file: BinaryIO, limit: int) -> bytes:
+    """A file's bytes, one more than `limit` at most; room is made for those that are there alone.
+
+    Python would make it for all that is asked for, which an address space may not have.
+    """
+    return file.read(min(os.fstat(file.fileno()).st_size, limit) + 1)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -201,7 +210,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     """
     source = Path(path)
     with opened(source) as file:
-        content = file.read(_JSON_LIMIT + 1)
+        content = at_most(file, _JSON_LIMIT)
     if len(content) > _JSON_LIMIT:
         raise FileError(f"{source} is larger than 16 MiB; no settings are that long")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,50 @@ def test_what_is_foretold_is_not_more_than_what_is_taken() -> None:
     assert 0.6 < float(done.stdout) < 1.03
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "samples", "threads", "epochs"),
+    [
+        (gt.SGD(1e-4), 1, 4, 2),  # fewer blocks than threads
+        (gt.SGD(1e-4), 40, 2, 1),
+        (gt.Adam(1e-4), 16, 2, 3),  # what it remembers is stored behind every epoch
+    ],
+    ids=str,
+)
+def test_a_training_takes_what_was_foretold(
+    optimizer: gt.SGD | gt.Adam, samples: int, threads: int, epochs: int
+) -> None:
+    """To 3 %: so what is said to fit does fit, and nothing that fits is refused."""
+
+    def learn(units: int) -> None:
+        net = gt.Network((8, 16, 16), [gt.ReLU(), gt.Flatten(), gt.Linear(units), gt.Linear(4)])
+        told.append(
+            sum(engine_for("cpu", net, threads)
+                .memory(net, gt.CrossEntropy(), optimizer, samples).values())
+        )  # fmt: skip
+        trained(net, (x, y), optimizer=optimizer, batch_size=samples, epochs=epochs, engine="cpu",
+                threads=threads)  # fmt: skip
+
+    x, y = np.ones((samples, 8, 16, 16), np.float32), np.arange(samples) % 4
+    told: list[int] = []
+    learn(1500)  # compiles
+    tracemalloc.start()
+    learn(1500)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken == pytest.approx(told[-1], rel=0.03)
+
+
+def test_a_warning_is_left_out_where_there_may_be_no_room_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """102,003 parameters by 24 bytes, and 16 for each of 6,063 elements of 16 samples."""
+    most = 102_003 * 24 + 6063 * 16 * 16
+    left(monkeypatch, most)
+    assert foretold.can_look(wide(), 7)
+    left(monkeypatch, most - 1)
+    assert not foretold.can_look(wide(), 7)
+
+
 # -- what is refused ---------------------------------------------------------------------------
 
 
@@ -149,6 +194,7 @@ def test_images_that_are_kept_count(monkeypatch: pytest.MonkeyPatch) -> None:
         trained(net, Files(), engine="cpu")
     left(monkeypatch, free + 50 * 60)
     assert trained(net, Files(), engine="cpu").steps == 8
+    monkeypatch.setattr(foretold, "_CODE", 0)
     left(monkeypatch, free, reserved=True)  # such memory is reserved already
     assert trained(network(), Files(), engine="cpu").steps == 8
 
@@ -216,5 +262,6 @@ def test_a_limit_of_the_address_space_is_seen() -> None:
     done = subprocess.run(
         [sys.executable, "-c", LIMITED], capture_output=True, text=True, check=True
     )
-    assert "5.9 GB at the least" in done.stdout
+    assert "6.2 GB at the least" in done.stdout
+    assert ", 250 MB for code and threads)" in done.stdout
     assert "but the process's own limit (ulimit) has" in done.stdout

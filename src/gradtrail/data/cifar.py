@@ -92,7 +92,7 @@ def _bytes(path: Path) -> bytes:
     """A file's content, one byte above the limit at most."""
     try:
         with path.open("rb") as file:
-            return file.read(_LIMIT + 1)
+            return file.read(min(os.fstat(file.fileno()).st_size, _LIMIT) + 1)
     except OSError as cause:
         raise FileError(f"cannot read {path}: {cause.strerror or cause}") from cause
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileError
-from ..files import opened
+from ..files import at_most, opened
 from ..foreign_files import reader_of
 from .graph import MOST_NODES
 from .onnx_arrays import DTYPES, MOST_BYTES, REMEDY, Arrays, called, text
@@ -171,7 +171,7 @@ def _classes(model: Any) -> tuple[str, ...] | None:
 def _content(path: Path) -> bytes:
     """The file's bytes, at most as many as are taken."""
     with opened(path) as file:
-        content = file.read(MOST_BYTES + 1)
+        content = at_most(file, MOST_BYTES)
     if len(content) > MOST_BYTES:
         raise FileError(f"{path} is larger than 1 GiB, which is the most that is taken")
     return content

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from ..errors import DataError, FileError, typed
-from ..files import opened, read_arrays, write_bytes
+from ..files import at_most, opened, read_arrays, write_bytes
 from ..train import History
 
 __all__ = ["HISTORY", "load_history", "save_history"]
@@ -57,7 +57,7 @@ def _earlier(path: Path) -> History:
         FileError: it is too large, or no history.
     """
     with opened(path) as file:
-        content = file.read(_MOST + 1)
+        content = at_most(file, _MOST)
     if len(content) > _MOST:
         raise FileError(
             f"{path} is larger than {_MOST >> 20} MiB; gradtrail train --resume "

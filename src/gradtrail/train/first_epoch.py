@@ -14,6 +14,7 @@ from ..errors import warn
 from ..tables import number
 from ..trace.overview import dead
 from ..trace.step import Step
+from .foretold import can_look
 
 if TYPE_CHECKING:
     from .training import Training
@@ -77,8 +78,13 @@ def warn_if_nothing_learned(training: Training, batch: Batch) -> None:
 
 
 def _closed(training: Training, batch: Batch) -> list[str]:
-    """The activations of which every unit is closed for each of these samples."""
+    """The activations of which every unit is closed for each of these samples.
+
+    None where there may be no room to look: a training that fits does not end for a warning.
+    """
     end = min(batch.end, batch.begin + _LOOKED_AT)
+    if not can_look(training.network, end - batch.begin):
+        return []
     few = Batch(batch.samples, batch.order, batch.seed, batch.step, batch.begin, end)
     system = training.network.system(len(few), training=True, loss=training.course.loss)
     computed = training.trainer.computed(few)

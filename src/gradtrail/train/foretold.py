@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,16 @@ if TYPE_CHECKING:
     from .feed import Feed
     from .optimizers import Optimizer
 
-__all__ = ["check_memory"]
+__all__ = ["can_look", "check_memory"]
 
 _PARAMETERS, _ACTIVATIONS = 160, 64
 """Bytes for each parameter and for each element of an output that no engine needs more than."""
+
+_LOOK = 24, 16
+"""The same for one step beside a training that has begun, whose arrays are all kept."""
+
+_CODE = 250_000_000
+"""Address space of the compiler and of threads' stacks and heaps, before their first use."""
 
 _LANES = 16
 """Samples that an engine may compute at once however few there are."""
@@ -49,6 +56,7 @@ def check_memory(
         NoRoomError: it cannot fit; the message says what would.
     """
     left, samples = rooms(), min(course.batch_size, len(feed))
+    code = 0 if "llvmlite.binding" in sys.modules else _CODE
     kept = sum(_cache(one) for one in (feed, held_out) if one is not None)
     if _short(left, _most(network, samples), kept) is None:
         return  # by far: the engine need not be asked
@@ -57,28 +65,39 @@ def check_memory(
         return engine.memory(network, course.loss, optimizer, samples)
 
     needs = needed(samples)
-    short = _short(left, sum(needs.values()), kept)
+    short = _short(left, sum(needs.values()), kept, code)
     if short is None:
         return
     smaller = samples // 2
-    while smaller and _short(left, sum(needed(smaller).values()), kept) is not None:
+    while smaller and _short(left, sum(needed(smaller).values()), kept, code) is not None:
         smaller //= 2
-    kept = 0 if short.reserved else kept
+    kept, code = (0, code) if short.reserved else (kept, 0)
+    needs |= {"code": code}
     raise NoRoomError(_sentence(network, course, engine, (needs, kept, samples), short, smaller))
 
 
-def _short(left: list[Room], need: int, kept: int) -> Room | None:
-    """The first limit that leaves too little; the room for images is reserved already."""
-    return next((r for r in left if need + (0 if r.reserved else kept) > r.free), None)
+def _short(left: list[Room], need: int, kept: int, code: int = 0) -> Room | None:
+    """The first limit that leaves too little.
+
+    Where memory counts as it is reserved, that for images is already, and that for code is not.
+    """
+    return next((r for r in left if need + (code if r.reserved else kept) > r.free), None)
 
 
-def _most(network: Network, samples: int) -> int:
-    """More bytes than any engine takes."""
+def can_look(network: Network, samples: int) -> bool:
+    """Whether there is surely room to keep all arrays of one step beside a training."""
+    return _short(rooms(), _most(network, samples, *_LOOK), 0) is None
+
+
+def _most(
+    network: Network, samples: int, parameter: int = _PARAMETERS, element: int = _ACTIVATIONS
+) -> int:
+    """More bytes than any engine takes, from those of a parameter and an output's element."""
     lanes = -(-samples // _LANES) * _LANES
     shapes = network.system(lanes, training=True).shapes
     outputs = sum(prod(shapes[step.output]) for step in network.steps)
     outputs += prod(shapes[network.input_name])
-    return _PARAMETERS * _count(network) + _ACTIVATIONS * outputs
+    return parameter * _count(network) + element * outputs
 
 
 def _count(network: Network) -> int:
@@ -112,6 +131,7 @@ def _sentence(
     if needs["optimizer"]:
         told.insert(2, f"{_size(needs['optimizer'])} for what {_kind(course)} remembers")
     told += [f"{_size(kept)} for images that are kept"] if kept else []
+    told += [f"{_size(needs['code'])} for code and threads"] if needs["code"] else []
     said = (
         f"this training takes {_size(kept + sum(needs.values()))} at the least "
         f"({', '.join(told)}), but {left.limit} {_size(left.free)} left"
@@ -122,13 +142,14 @@ def _sentence(
     hint = f"layer '{layer}' has {percent(share)} of the parameters: make what it reads smaller"
     if len(network.input_shape) > 1:
         hint += " by smaller images, or by more pooling before it"
-    return f"{said}; no batch_size would fit; {hint}{_plainly(network, course, engine, left)}"
+    plainly = _plainly(network, course, engine, left, kept + needs["code"])
+    return f"{said}; no batch_size would fit; {hint}{plainly}"
 
 
-def _plainly(network: Network, course: Course, engine: Engine, left: Room) -> str:
+def _plainly(network: Network, course: Course, engine: Engine, left: Room, more: int) -> str:
     """Whether it would fit with an optimiser that remembers nothing."""
     needs = engine.memory(network, course.loss, SGD(1.0), 1)
-    fits = sum(needs.values()) <= left.free
+    fits = sum(needs.values()) + more <= left.free
     return "; optimizer=gt.SGD(lr) with batch_size=1 would fit" if fits else ""
 
 

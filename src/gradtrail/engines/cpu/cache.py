@@ -46,7 +46,7 @@ def read(path: Path | None) -> bytes | None:
         if path is None or not stat.S_ISREG(path.stat().st_mode):
             return None
         with path.open("rb") as file:
-            content = file.read(_LIMIT + 1)
+            content = file.read(min(os.fstat(file.fileno()).st_size, _LIMIT) + 1)
     except OSError:
         return None
     if len(content) > _LIMIT:

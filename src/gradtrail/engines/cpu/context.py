@@ -182,7 +182,8 @@ class Context:
         if blocks > self._blocks:
             self._blocks = 0
             arena = padded(size(Field.ARENA))
-            per_block = self.listing.segmented or options.keep
+            own = self.listing.segmented or options.keep
+            per_block = own or blocks < self.threads  # so that only as many are reserved
             self.arenas = aligned((blocks if per_block else self.threads) * arena)
             self.frame[Field.ARENAS] = address(self.arenas)
             self.frame[Field.ARENA_STRIDE] = arena

@@ -40,10 +40,11 @@ def needed(
     blocks = -(-samples // listing.per_block)
     groups, busy = min(blocks, GROUPS), min(blocks, engine.count())
     arenas = (blocks if listing.segmented else busy) * padded(listing.size(Field.ARENA))
-    scratch = busy * padded(listing.size(Field.SCRATCH))
+    arenas += blocks * padded(listing.size(Field.PARTIAL)) + padded(listing.size(Field.SHARED))
+    scratch = engine.count() * padded(listing.size(Field.SCRATCH))
     own = network.dtype.itemsize * sum(map(prod, network.parameters.shapes.values()))
     return {
-        "parameters": own + 2 * row,
+        "parameters": own + 2 * row + padded(listing.size(Field.PACKED)),
         "gradients": listing.at_once + groups * (row - listing.at_once),
         "optimizer": 3 * len(optimizer.rule.state) * row,
         "activations": arenas + scratch,

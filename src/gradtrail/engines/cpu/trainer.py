@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -79,6 +79,7 @@ class CPUTrainer(Trainer):
         self.threads, self._start = threads, start or {}
         self.loaded: Loaded | None = None
         self._before, self._remembered = optimizer.remembered(network)
+        self._stored: dict[str, dict[str, np.ndarray]] = {}
         self._rule = optimizer.rule
         names = frozenset(("weight", "gradient", *self._rule.state))
         self._scalar_values: dict[str, float] = {}
@@ -87,11 +88,12 @@ class CPUTrainer(Trainer):
     def _load(self, by_class: bool) -> Loaded:
         """Build and compile at the first step, when the kind of labels is known."""
         network, options = self.network, Options(training=True, backward=True)
+        arrays = self.arrays()  # made first: what they are drawn in is gone when rows are reserved
         loaded = load(self.engine, network, self.loss, options, by_class, self.threads)
         context = loaded.context
-        context.fill(self.arrays())
+        context.fill(arrays)
         context.updated[:] = context.constants
-        length, states = context.length, max(1, len(self._rule.state))
+        length, states = context.length, len(self._rule.state)
         self._sides = (
             _Side.of(context.parameters, aligned(states * length), context.constants),
             _Side.of(aligned(length), aligned(states * length), context.updated),
@@ -233,11 +235,16 @@ class CPUTrainer(Trainer):
         if self.loaded is None:
             return
         kinds = self._rule.state
-        state: Mapping[str, Mapping[str, np.ndarray]] = {
-            name: {k: self._state_of(name, i).copy() for i, k in enumerate(kinds)}
-            for name in self.network.parameters
-        }
-        self.optimizer.remember(self.network, self._before + self._done, state)
+        if not self._stored:
+            self._stored = {
+                name: {k: self._state_of(name, i).copy() for i, k in enumerate(kinds)}
+                for name in self.network.parameters
+            }
+        else:  # in place, since a second copy beside the first may not fit
+            for name, state in self._stored.items():
+                for i, k in enumerate(kinds):
+                    state[k][...] = self._state_of(name, i)
+        self.optimizer.remember(self.network, self._before + self._done, self._stored)
 
 
 def _parts_of(loaded: Loaded) -> Iterator[tuple[int, int, bool]]:
