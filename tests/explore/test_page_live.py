@@ -72,5 +72,25 @@ def test_the_page_follows_a_training(browser: Any) -> None:
         (_, first), (_, second) = page.tab.evaluate(smooth, falling)[:2]
         kept = math.exp(-30 / (600 / 30))
         assert (first, second) == pytest.approx((0.5, (kept * 0.5 + 0.25) / (kept + 1)))
+        # below it stand whole epochs, and steps where there is one epoch alone
+        marks = "([s, e]) => import('gradtrail/view/live.js').then(m => m.axisMarks(s, e))"
+        assert page.tab.evaluate(marks, [6, 60]) == {
+            "unit": "epoch",
+            "marks": [[6 * epoch, epoch] for epoch in range(0, 61, 10)],
+        }
+        for (steps, epochs), (unit, numbers) in {
+            (938, 3): ("epoch", [0, 1, 2, 3]),
+            (938, 7): ("epoch", [0, 2, 4, 6]),
+            (4, 100_000): ("epoch", [0, 20_000, 40_000, 60_000, 80_000, 100_000]),
+            (938, 1): ("step", [0, 200, 400, 600, 800]),
+            (3, 1): ("step", [0, 1, 2, 3]),
+            (0, 1): ("step", [0, 1]),
+        }.items():
+            found = page.tab.evaluate(marks, [steps, epochs])
+            assert found["unit"] == unit
+            size = steps if unit == "epoch" else 1
+            assert found["marks"] == [[size * n, n] for n in numbers]
+        curve = page.tab.locator("canvas.curve")
+        assert "each step so far, over epochs; the last is " in curve.get_attribute("aria-label")
         page.close()
         assert page.complaints == []

@@ -10,8 +10,8 @@ const RARELY = 6000;
 
 /** A new version is shown so often that fetching and drawing it take about this part of the time. */
 const SHARE = 1 / 60;
-const PICTURE = [420, 130];
-const [LEFT, TOP, BELOW] = [46, 8, 18];
+const PICTURE = [420, 142];
+const [LEFT, TOP, BELOW] = [46, 8, 30];
 
 /** How many points a curve has at most. */
 const POINTS = 900;
@@ -42,6 +42,24 @@ export function smoothed(losses) {
     before = step;
     return [step, mean / known];
   });
+}
+
+/** At most so many marks stand below a curve. */
+const TICKS = 6;
+
+/**
+ * The marks below a curve: whole epochs, evenly spaced from 0 on; steps where there is one epoch.
+ * @param {number} steps of an epoch
+ * @param {number} epochs
+ * @returns {{unit: "epoch" | "step", marks: [number, number][]}} where each stands, in steps, and its number
+ */
+export function axisMarks(steps, epochs) {
+  const [unit, size, most] = epochs > 1 ? ["epoch", steps, epochs] : ["step", 1, Math.max(1, steps)];
+  const least = most / TICKS;
+  const power = 10 ** Math.floor(Math.log10(least));
+  const apart = Math.max(1, [1, 2, 5, 10].map((n) => n * power).find((n) => n >= least * 0.999));
+  const marks = Array.from({ length: Math.floor(most / apart) + 1 }, (_, n) => [n * apart * size, n * apart]);
+  return { unit, marks };
 }
 
 export class LiveView extends HTMLElement {
@@ -152,7 +170,14 @@ export class LiveView extends HTMLElement {
       context.strokeRect(LEFT, y(line), width - LEFT - 6, 0);
       context.fillText(number(line, 2), LEFT - 5, y(line) + 3);
     }
-    context.fillText(words.steps(count(total)), width - 6, height - 4);
+    const { unit, marks } = axisMarks(steps, epochs);
+    context.textAlign = "center";
+    for (const [step, label] of marks) {
+      context.strokeRect(x(step), height - BELOW, 0, 3);
+      context.fillText(count(label), x(step), height - BELOW + 12);
+    }
+    context.textAlign = "right";
+    context.fillText(words.axes[unit], width - 6, height - 2);
     context.strokeStyle = style.getPropertyValue("--accent");
     const line = (points, width, alpha) => {
       [context.lineWidth, context.globalAlpha] = [width, alpha];
@@ -166,7 +191,7 @@ export class LiveView extends HTMLElement {
     for (const [step, loss] of held) context.fillRect(x(step) - 1.5, y(loss) - 1.5, 3, 3);
     this.canvas.setAttribute(
       "aria-label",
-      words.curveLabel(this.losses.length ? number(this.losses.at(-1)[1]) : "—"),
+      words.curveLabel(this.losses.length ? number(this.losses.at(-1)[1]) : "—", words.axes[unit]),
     );
   }
 

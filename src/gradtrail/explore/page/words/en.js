@@ -137,8 +137,8 @@ export const english = {
   following: "following the training",
   liveFacts: ({ running, step, steps, epoch, epochs }, loss, accuracy, rate, seconds) =>
     `${running ? "training" : "training has ended"}: epoch ${epoch} of ${epochs}, step ${step} of ${steps * epochs}, loss ${loss}${accuracy ? `, held-out accuracy ${accuracy}` : ""}; learning rate ${rate}, ${seconds} s`,
-  steps: (total) => `${total} steps`,
-  curveLabel: (loss) => `The loss of each step so far; the last is ${loss}`,
+  axes: { epoch: "epochs", step: "steps" },
+  curveLabel: (loss, axis) => `The loss of each step so far, over ${axis}; the last is ${loss}`,
   curveKey: "Line: the loss, a trailing mean; faint: step by step.",
   curveDots: "Dots: on the images held out, after each epoch.",
   health: "Root mean squares",

@@ -138,8 +138,8 @@ export const korean = {
   following: "학습을 따라가는 중",
   liveFacts: ({ running, step, steps, epoch, epochs }, loss, accuracy, rate, seconds) =>
     `${running ? "학습 중" : "학습이 끝남"}: 에포크 ${epoch}/${epochs}, 스텝 ${step}/${steps * epochs}, 손실 ${loss}${accuracy ? `, 학습하지 않은 이미지의 정확도 ${accuracy}` : ""}; 학습률 ${rate}, ${seconds}초`,
-  steps: (total) => `${total}스텝`,
-  curveLabel: (loss) => `지금까지의 스텝별 손실, 마지막 값은 ${loss}`,
+  axes: { epoch: "에포크", step: "스텝" },
+  curveLabel: (loss, axis) => `지금까지의 스텝별 손실(가로축: ${axis}), 마지막 값은 ${loss}`,
   curveKey: "선: 손실의 이동 평균, 흐린 선: 스텝별 손실.",
   curveDots: "점: 에포크가 끝날 때마다 학습하지 않은 이미지로 구한 손실.",
   health: "제곱평균제곱근",
