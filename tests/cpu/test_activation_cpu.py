@@ -38,6 +38,8 @@ OWN = {
     "a tanh of 3x": Function("tanh", tanh(3 * x)),
     "leaky the other way": Function("leaky_relu", where(x, 0.1 * x, x)),
     "leaky by minus": Function("leaky_relu", where(x, x, -0.5 * x)),
+    "a relu with its 0 first": Function("relu", maximum(0.0, x)),
+    "a step, a slope": Function("relu", where(x, 1.0, 0.25 * x)),
     "a relu by another name": Function("positive", maximum(x, 0.0)),
 }
 

@@ -145,9 +145,9 @@ def erf(x: Expression) -> Expression:
     return Call("erf", (x,))
 
 
-def maximum(x: Expression, y: Expression | float) -> Expression:
+def maximum(x: Expression | float, y: Expression | float) -> Expression:
     """The greater of the two; a NaN wins."""
-    return Call("max", (x, scalar(y)))
+    return Call("max", (scalar(x), scalar(y)))
 
 
 def step(x: Expression) -> Expression:
@@ -155,9 +155,11 @@ def step(x: Expression) -> Expression:
     return Call("step", (x,))
 
 
-def where(condition: Expression, positive: Expression, other: Expression) -> Expression:
+def where(
+    condition: Expression, positive: Expression | float, other: Expression | float
+) -> Expression:
     """`positive` where the condition is above 0, `other` elsewhere."""
-    return Call("where", (condition, positive, other))
+    return Call("where", (condition, scalar(positive), scalar(other)))
 
 
 def _sigmoid(x: float) -> float:
