@@ -174,7 +174,9 @@ export class LiveView extends HTMLElement {
     context.textAlign = "center";
     for (const [step, label] of marks) {
       context.strokeRect(x(step), height - BELOW, 0, 3);
-      context.fillText(count(label), x(step), height - BELOW + 12);
+      const written = count(label);
+      const inside = width - context.measureText(written).width / 2;
+      context.fillText(written, Math.min(x(step), inside), height - BELOW + 12);
     }
     context.textAlign = "right";
     context.fillText(words.axes[unit], width - 6, height - 2);
