@@ -57,7 +57,10 @@ export function axisMarks(steps, epochs) {
   const [unit, size, most] = epochs > 1 ? ["epoch", steps, epochs] : ["step", 1, Math.max(1, steps)];
   const least = most / TICKS;
   const power = 10 ** Math.floor(Math.log10(least));
-  const apart = Math.max(1, [1, 2, 5, 10].map((n) => n * power).find((n) => n >= least * 0.999));
+  const apart = Math.max(
+    1,
+    [1, 2, 5, 10].map((n) => n * power).find((n) => n >= least * 0.999),
+  );
   const marks = Array.from({ length: Math.floor(most / apart) + 1 }, (_, n) => [n * apart * size, n * apart]);
   return { unit, marks };
 }
