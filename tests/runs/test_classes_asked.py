@@ -12,7 +12,8 @@ from commands import run
 from PIL import Image
 
 import gradtrail as gt
-from gradtrail.runs import Run
+from gradtrail.runs import Opened, Run, open_data
+from gradtrail.runs.parts import DataTable
 
 RECIPE = """[model]
 layers = [{type = "GlobalAvgPool2d"}, {type = "Flatten"}, {type = "Linear", out_features = 2}]
@@ -99,7 +100,8 @@ def test_a_bare_network_s_outputs_are_named_in_their_order(bare: Path) -> None:
     told = json.loads(run(*asked, "--classes", "night,day").stdout)
     assert (told["accuracy"], told["classes"]) == (1, ["night", "day"])
     told = said_of(run(*asked, "--classes", "night,day,dusk"))
-    assert "one for each output of the network's (2,), got ('night', 'day', 'dusk')" in told
+    assert "--classes: a name for each output is due; " in told
+    assert "bare.safetensors has 2, got 3: night, day, dusk" in told
 
 
 def test_outputs_that_no_image_has_are_told_how_they_are_named(bare: Path) -> None:
@@ -122,6 +124,55 @@ def test_a_network_that_has_names_keeps_them(bare: Path) -> None:
     assert same.stdout == run(*asked).stdout
     told = said_of(run(*asked, "--classes", "day,night"))
     assert re.search(r"--classes: .*named.safetensors calls its outputs night, day and", told)
+
+
+def test_numbers_are_no_names_of_its_own(bare: Path) -> None:
+    """As of a network that was trained on arrays; but their order is not to be changed."""
+    net = gt.load(bare / "bare.safetensors")
+    net.classes = ("0", "1")
+    net.save(bare / "numbered.safetensors")
+    asked = ("evaluate", bare / "numbered.safetensors", "--data", bare / "photos", "--json")
+    told = json.loads(run(*asked, "--classes", "night,day").stdout)
+    assert (told["accuracy"], told["classes"]) == (1, ["night", "day"])
+    assert "calls its outputs 0, 1 and" in said_of(run(*asked, "--classes", "1,0"))
+
+
+def test_a_network_with_names_is_trained_on_in_its_order(bare: Path) -> None:
+    """By their letters `day` would be output 0, and what it learned would be wrong."""
+    net = gt.load(bare / "bare.safetensors")
+    net.classes = ("night", "day")
+    net.save(bare / "named.safetensors")
+    train = ("train", "--model", bare / "named.safetensors", "--epochs", 1)
+    done = run(*train, "--data", bare / "photos", "--out", bare / "run")
+    assert done.exit_code == 0, done.output
+    assert "outputs" not in done.stderr
+    trained = Run(bare / "run")
+    assert trained.network.classes == trained.recipe.data.classes == ("night", "day")
+    told = json.loads(run("evaluate", bare / "run", "--json").stdout)
+    assert told["matrix"] == [[1, 0], [0, 1]]
+
+    pictures(bare / "pets" / "cat", bare / "pets" / "dog")
+    done = run(*train, "--data", bare / "pets", "--out", bare / "other")
+    said = " ".join(done.stderr.split())
+    assert "named.safetensors called its outputs night, day: now cat, dog" in said
+    assert Run(bare / "other").network.classes == ("cat", "dog")
+
+
+def test_the_names_of_a_known_set_in_another_order_or_others() -> None:
+    def opened(*classes: str) -> Opened:
+        return open_data(DataTable("digits", classes=classes or None))
+
+    y = opened().train[1]
+    backwards = opened(*"9876543210")
+    assert backwards.classes == tuple("9876543210")
+    np.testing.assert_array_equal(backwards.train[1], 9 - y)
+    np.testing.assert_array_equal(backwards.test[1], 9 - opened().test[1])
+    letters = opened(*"abcdefghij")
+    assert letters.classes == tuple("abcdefghij")
+    np.testing.assert_array_equal(letters.train[1], y)
+    told = r"^classes \(1, 2, 3, 4, 5, …\): digits has '1' as label 1, not 0; name all of its own"
+    with pytest.raises(gt.DataError, match=told):
+        opened(*map(str, range(1, 11)))
 
 
 def test_names_that_are_none() -> None:

@@ -24,7 +24,7 @@ from ..errors import (
     unknown,
 )
 from ..network import Network
-from ..runs.opening import network_from_file
+from ..runs.preparing import network_from_file
 from ..visible import visible
 from .paths import check_outputs, is_path
 

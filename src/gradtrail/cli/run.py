@@ -17,8 +17,9 @@ from ..layers import CrossEntropy, Loss
 from ..network import Network
 from ..runs import Run, open_data
 from ..runs.folder import RECIPE
-from ..runs.opening import Opened, arrays_of, labels_of, network_from_file
+from ..runs.opening import Opened, arrays_of, labels_of
 from ..runs.parts import DataTable
+from ..runs.preparing import network_from_file
 from .asked import Asked
 from .common import is_data_name
 
@@ -111,19 +112,27 @@ def pair_of(asked: Asked) -> Held:
 
 
 def _name(network: Network, asked: Asked) -> None:
-    """Give a network the names that were said for its outputs, if it has none.
+    """Give a network the names that were said for its outputs, if it has none but numbers.
 
     Raises:
         ArgumentError: it has others, or these are not as many as its outputs.
     """
-    if asked.classes is None or network.classes == asked.classes:
+    names, own = asked.classes, network.classes
+    if names is None or names == own:
         return
-    if network.classes is not None:
+    numbers = own is None or own == tuple(map(str, range(len(own))))
+    if own is not None and not (numbers and set(names).isdisjoint(own)):
         raise ArgumentError(
-            f"--classes: {asked.run} calls its outputs {', '.join(network.classes)} and the images "
-            "are read in that order; leave --classes out"
+            f"--classes: {asked.run} calls its outputs {', '.join(own)} and the images are read in "
+            "that order; leave --classes out"
         )
-    network.classes = asked.classes
+    outputs = network.system(1).shapes[network.output_name][1:]
+    if outputs != (len(names),):
+        raise ArgumentError(
+            f"--classes: a name for each output is due; {asked.run} has "
+            f"{' × '.join(map(str, outputs))}, got {len(names)}: {', '.join(names)}"
+        )
+    network.classes = names
 
 
 def _table(asked: Asked, network: Network, own: DataTable | None) -> DataTable:

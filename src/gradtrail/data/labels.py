@@ -1,4 +1,4 @@
-"""What labels count that come without names, and labels in the order of other classes."""
+"""What labels count that come without names, and labels by other classes or in another order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import DataError
 from .dataset import DataSet, Part
 
-__all__ = ["named", "ordered"]
+__all__ = ["named", "ordered", "renamed"]
 
 _SHOWN = 5
 
@@ -76,6 +76,35 @@ def ordered(found: DataSet, classes: Sequence[str], path: object) -> DataSet:
         )
     order = np.array([wanted.index(name) for name in names])
     return replace(_mapped(found, lambda y: order[np.searchsorted(present, y)]), classes=wanted)
+
+
+def renamed(found: DataSet, classes: Sequence[str], name: str) -> DataSet:
+    """A known set whose classes come in another order, or are called otherwise.
+
+    Args:
+        found: arrays with the names of their classes.
+        classes: the set's own names in any order, or others in the order of its labels.
+        name: of the set.
+
+    Raises:
+        DataError: fewer names than classes, or some of its own in the places of others.
+    """
+    known = found.classes or ()
+    given = f"classes ({', '.join(classes[:_SHOWN])}{', …' if len(classes) > _SHOWN else ''})"
+    if len(classes) < len(known):
+        raise DataError(
+            f"{given}: {name} has {len(known)} classes; name all of them in the order of their "
+            "labels"
+        )
+    if set(known) <= set(classes):
+        return ordered(found, classes, name)
+    for label, own in enumerate(known):
+        if own in classes and classes.index(own) != label:
+            raise DataError(
+                f"{given}: {name} has {own!r} as label {label}, not {classes.index(own)}; name all "
+                "of its own classes in any order, or others in the order of its labels"
+            )
+    return ordered(replace(found, classes=None), classes, name)
 
 
 def _placed(found: DataSet, classes: tuple[str, ...], present: np.ndarray, path: object) -> DataSet:

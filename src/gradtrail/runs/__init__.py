@@ -1,7 +1,8 @@
 """Recipes and the runs that come of them. See README.md."""
 
 from .folder import Run
-from .opening import Opened, Prepared, open_data, prepared
+from .opening import Opened, open_data
+from .preparing import Prepared, prepared
 from .recipe import Recipe, read_recipe, tables_of
 from .running import Outcome, resume, start
 from .shipped import names, shipped, shipped_text

@@ -19,7 +19,7 @@ from ..train.watched import save_watched
 from .failed import keep_failed
 from .folder import CHECKPOINTS, FAILED, METRICS, RECIPE, START, Run, check_vacant, run_folder
 from .histories import save_history
-from .opening import Prepared, prepared
+from .preparing import Prepared, prepared
 from .recipe import Recipe
 
 __all__ = ["Outcome", "resume", "start"]
