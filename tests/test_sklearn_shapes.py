@@ -227,6 +227,20 @@ def test_one_pixel_of_a_channel_is_no_scale(level: int, white: int, dtype: type)
             assert gt.data.channel_statistics(X)[1] == pytest.approx(found.deviation, rel=1e-12)
 
 
+def test_bytes_are_levels_however_dark_they_are() -> None:
+    """As in `channel_statistics`; of floats nobody knows it."""
+    X = pictures(1) // 64
+    X[3, 2, 4, 4] = 1
+    with pytest.warns(gt.GradtrailWarning, match="channel 2 of X is .* in all samples, or nearly"):
+        found = Standardization.of(X.reshape(128, -1), (3, 16, 16))
+    with pytest.warns(gt.GradtrailWarning, match=r"channel 2 \(blue\) is .* set to 1"):
+        std = gt.data.channel_statistics(X)[1]
+    assert found.deviation[2] == std[2] == 1
+    assert found.deviation[:2] == pytest.approx(255 * std[:2], rel=1e-12)
+    floats = Standardization.of(X.reshape(128, -1).astype(float), (3, 16, 16))
+    assert floats.deviation[2] == pytest.approx(np.sqrt(32767) / 32768, rel=1e-12)
+
+
 def test_the_one_pixel_is_no_scale_for_what_is_fitted() -> None:
     X = pictures(40, 12).astype(np.float32)
     with pytest.warns(gt.GradtrailWarning, match="channel 2 of X"):

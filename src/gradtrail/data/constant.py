@@ -7,6 +7,7 @@ line, and the scikit-learn estimators.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -70,17 +71,17 @@ def least_of_levels(std: np.ndarray, counts: np.ndarray, white: float = 1.0) -> 
 def least_of_pixels(
     parts: Callable[[], Iterable[np.ndarray]],
     std: np.ndarray,
-    eps: float,
+    dtype: np.dtype[Any],
     weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """The same of an array, as far as its numbers tell that they are pixels.
 
-    They do from 0 to 1, and as whole numbers from 0 to at most 255, of which one is 128 or more.
+    Bytes do, numbers from 0 to 1, and whole numbers from 0 to at most 255, one of them 128 or more.
 
     Args:
         parts: gives the array's parts (n, C, H, W) in their order, each time anew.
         std: (C,) the channels' deviations.
-        eps: of the type that the array came in; 0 of integers.
+        dtype: that the array came in.
         weights: see `counts_of_levels`.
 
     Returns:
@@ -90,11 +91,12 @@ def least_of_pixels(
     none = np.zeros(len(std))
     if (std >= 1).all():  # a level of either white: the rule has nothing to say
         return none
-    white = _white(parts())
+    white = 255.0 if dtype == np.uint8 else _white(parts())
     if white is None or (std >= white * _LEVEL).all():
         return none
     scale = 255 / white
-    near = 255 * max(eps, float(np.finfo(np.float32).eps)) if scale > 1 else 0.0
+    coarsest = dtype if dtype == np.float16 else np.float32  # that the numbers went through
+    near = 255 * float(np.finfo(coarsest).eps) if scale > 1 else 0.0
     levels = (np.asarray(part, np.float64) * scale for part in parts())
     if not all((np.abs(x - np.rint(x)) <= near).all() for x in levels):
         return none + _LEAST if scale > 1 else none

@@ -101,8 +101,8 @@ def _of_floats(
         raise DataError(f"channel_statistics: the array{told}; mend the data first")
     centre = mean[:, None, None]
     std = np.sqrt(sum(((block - centre) ** 2).sum(axis=axes) for block in blocks) / number)
-    eps = float(np.finfo(data.dtype).eps)
-    return mean, std, np.maximum(eps * np.abs(mean), least_of_pixels(lambda: blocks, std, eps))
+    rounding = float(np.finfo(data.dtype).eps) * np.abs(mean)
+    return mean, std, np.maximum(rounding, least_of_pixels(lambda: blocks, std, data.dtype))
 
 
 def _usable(mean: np.ndarray, std: np.ndarray, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

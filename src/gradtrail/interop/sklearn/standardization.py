@@ -75,7 +75,7 @@ class Standardization:
         rounding = eps * np.abs(mean)
         least = rounding
         if len(shape) > 1:  # one of a thousand rows may well be what a feature is there for
-            pixels = least_of_pixels(lambda: _parts(rows, shape), deviation, eps, weights)
+            pixels = least_of_pixels(lambda: _parts(rows, shape), deviation, rows.dtype, weights)
             least = np.maximum(rounding, pixels)
             _tell_constant(np.flatnonzero(deviation <= least), what, mean, deviation > rounding)
         return cls(shape, mean, np.where(deviation <= least, 1.0, deviation))
