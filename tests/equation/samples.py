@@ -9,6 +9,8 @@ from functools import wraps
 from inspect import signature
 from typing import Any, TypeVar
 
+import pytest
+
 from gradtrail.equation import Contraction, Equation, Loss, adjoint, gather
 from gradtrail.layers import (
     GELU,
@@ -151,16 +153,17 @@ def each(table: Mapping[str, Any], *names: str) -> Callable[[Test], Test]:
     One item for pytest, whose own work for an item exceeds that of a law on a small equation; its
     failure names every entry that fails.
     """
+    assert table, "a test over nothing"
 
     def over_all(test: Test) -> Test:
         @wraps(test)
         def tested(**others: Any) -> None:
-            failed: dict[str, Exception] = {}
+            failed: dict[str, BaseException] = {}
             for entry, value in table.items():
                 parts = (value,) if len(names) == 1 else value
                 try:
                     test(**dict(zip(names, parts, strict=True)), **others)
-                except Exception as error:
+                except (Exception, pytest.fail.Exception) as error:
                     failed[entry] = error
             if failed:
                 first = next(iter(failed.values()))

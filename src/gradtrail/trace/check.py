@@ -60,6 +60,12 @@ _FINEST = 24
 """How often where what curves lies within even that: a channel of nothing but 0 is multiplied by
 300 by each batch norm, so that behind five of them a change of 1e-12 is no small one."""
 
+_SETTLED = 1 / 8
+"""By which share of it a quarter may change the difference at such steps: while it leaps about, any
+gradient is within its change."""
+
+_NOISE = 64
+"""How many roundings of the loss the two ends of a step may be off by."""
 
 _MOVED = 1e-11
 """The smallest step, relative to the element, whose rounding is no part of the difference."""
@@ -241,8 +247,8 @@ class _Ends:
         """Whether the central difference may be off by as much as the gradient seems to be.
 
         Its error is a sixteenth with a quarter of the step where it comes from curvature, and four
-        times as large where it comes from rounding. Once quarters change nothing, nothing is left
-        to hide behind.
+        times as large where it comes from rounding. Once quarters change it no more than rounding
+        does, nothing is left to hide behind.
         """
         coarse, at = check, abs(float(self.given[check.array][check.index]))
         for power in range(1, _FINEST + 1):
@@ -250,10 +256,10 @@ class _Ends:
             finer = self._check(check.array, check.index, check.gradient, step)
             change = abs(coarse.difference - finer.difference)
             off = min(abs(check.gradient - of.difference) for of in (coarse, finer))
-            settled = power <= _QUARTERS or change <= abs(finer.difference) / 8
+            settled = power <= _QUARTERS or change <= _SETTLED * abs(finer.difference)
             if settled and off <= allowed + 2 * change:
                 return True
-            rounded = change <= 64 * self.rounding / step or step < _MOVED * at
+            rounded = change <= _NOISE * self.rounding / step or step < _MOVED * at
             if power >= _QUARTERS and rounded:
                 return False
             coarse = finer
