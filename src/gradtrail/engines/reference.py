@@ -29,7 +29,7 @@ from ..errors import EquationError
 from ..layers.losses import log_softmax
 from .base import Computed, Engine, Evaluated, Finished, Stepped, Trainer
 from .batch import Arrays, Batch
-from .contract import contract, windows
+from .contract import contract, overlapping, windows
 from .sample_gradients import SampleGradients, Summed
 
 if TYPE_CHECKING:
@@ -112,6 +112,22 @@ def _lose(equation: LossEquation, arrays: Letters) -> dict[str, np.ndarray]:
         equation.result.array: np.asarray(0.0 - share * summed),
         equation.probabilities: np.exp(logarithms),
     }
+
+
+def _between(equation: Equation) -> int:
+    """How many numbers NumPy holds on the way to an array: operands as windows, and products."""
+    sizes = equation.range_of
+    match equation:
+        case Selection():
+            return prod(sizes[n] for n in (*equation.result.names, *equation.over))
+        case Contraction():
+            terms = (
+                sum(prod(sizes[n] for n in f.names if n not in loops) for f in t.factors)
+                for t in equation.terms
+                for loops in [overlapping(t, sizes)]
+            )
+            return max(terms) + prod(equation.shape_of[equation.target.array])
+    return 0
 
 
 def _operand(equation: Equation, letter: str, arrays: Letters) -> np.ndarray:
@@ -222,15 +238,19 @@ class Reference(Engine):
     def memory(
         self, network: Network, loss: Loss, optimizer: Optimizer, samples: int
     ) -> dict[str, int]:
-        """See `Engine.memory`: in float64, weights twice while a step changes them."""
+        """See `Engine.memory`: all arrays of a step in float64, and what NumPy makes on the way.
+
+        A step moves copies of weights and state; each array of theirs has a new one beside it.
+        """
         count = sum(map(prod, network.parameters.shapes.values()))
-        shapes = network.system(samples, training=True, loss=loss).shapes
-        outputs = sum(prod(shapes[step.output]) for step in network.steps)
+        system = network.system(samples, training=True, loss=loss)
+        outputs = sum(prod(system.shapes[step.output]) for step in network.steps)
+        equations = [n.equation for n in system.nodes] + [s.equation for s in system.backward]
         return {
-            "parameters": count * (network.dtype.itemsize + 16),
-            "gradients": 8 * count,
-            "optimizer": 8 * count * len(optimizer.rule.state),
-            "activations": 16 * outputs,
+            "parameters": count * (network.dtype.itemsize + 24),
+            "gradients": 16 * count,
+            "optimizer": 16 * count * len(optimizer.rule.state),
+            "activations": 16 * outputs + 8 * max(map(_between, equations)),
         }
 
     def trainer(
