@@ -86,7 +86,8 @@ def listed(root: Path, classes: Sequence[str] | None) -> Listing:
         if folder.name not in names:
             raise DataError(
                 f"{root} has a folder {folder.name!r}, which is none of the classes "
-                f"{', '.join(names)}; add it to classes, or move it away"
+                f"{', '.join(names)}; move it away, or add it where they are given (classes=, "
+                "--classes)"
             )
     if not folders:
         loose = "its images lie in no folder; " if has_images(root) else ""
