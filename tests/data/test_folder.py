@@ -216,7 +216,9 @@ def test_classes_that_are_given(tmp_path: Path) -> None:
     assert images.classes == ("dog", "bird", "cat")
     assert images.y.tolist() == [0] * 4 + [2] * 4
     assert images.paths[0].parent.name == "dog"
-    with pytest.raises(gt.DataError, match="none of the classes cat; move it away, or add it where they are given"):
+    with pytest.raises(
+        gt.DataError, match="none of the classes cat; move it away, or add it where they are given"
+    ):
         ImageFolder(tmp_path, classes=("cat",))
     for classes, message in (
         ("cat", "classes must be a list of names, got 'cat'"),
