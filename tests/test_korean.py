@@ -37,7 +37,7 @@ def test_what_the_page_says() -> None:
     for said in (
         "옵티마이저가 ${layer} 층의 가중치를 갱신합니다",
         "맵 안에서 이동",
-        "`${total}스텝`",
+        'step: "스텝"',
         'deadShare: "모든 샘플에서 닫힘"',
     ):
         assert said in page
