@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 import gradtrail as gt
 from gradtrail.architecture import network_from
-from gradtrail.files import load_weights, read_arrays, read_json, write_bytes, write_json
+from gradtrail.files import at_most, load_weights, read_arrays, read_json, write_bytes, write_json
 
 
 def test_a_saved_network_comes_back(small, batch, tmp_path: Path) -> None:
@@ -273,3 +274,17 @@ def test_a_folder_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(gt.FileError, match="cannot write"):
         write_bytes(tmp_path / "file" / "inside", b"")
+
+
+def test_a_file_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(b"twelve bytes")
+    with path.open("rb") as file:
+        assert at_most(file, 12) == b"twelve bytes"
+    os.truncate(path, 1 << 26)  # a hole, which takes no room on the disk
+    tracemalloc.start()
+    with path.open("rb") as file:
+        assert at_most(file, 1 << 25) is None
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken < 1 << 20

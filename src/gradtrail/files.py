@@ -86,12 +86,15 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield file
 
 
-def at_most(file: BinaryIO, limit: int) -> bytes:
-    """A file's bytes, one more than `limit` at most; room is made for those that are there alone.
+def at_most(file: BinaryIO, limit: int) -> bytes | None:
+    """All bytes of a file; None where they are more than `limit`, which are not read then.
 
-    Python would make it for all that is asked for, which an address space may not have.
+    Room is made for those that are there alone: Python would make it for all that is asked for,
+    which an address space may not have.
     """
-    return file.read(min(os.fstat(file.fileno()).st_size, limit) + 1)
+    size = os.fstat(file.fileno()).st_size
+    content = file.read(size + 1) if size <= limit else None
+    return None if content is None or len(content) > limit else content
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -211,7 +214,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     source = Path(path)
     with opened(source) as file:
         content = at_most(file, _JSON_LIMIT)
-    if len(content) > _JSON_LIMIT:
+    if content is None:
         raise FileError(f"{source} is larger than 16 MiB; no settings are that long")
     try:
         return json.loads(content)

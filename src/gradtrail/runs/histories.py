@@ -58,7 +58,7 @@ def _earlier(path: Path) -> History:
     """
     with opened(path) as file:
         content = at_most(file, _MOST)
-    if len(content) > _MOST:
+    if content is None:
         raise FileError(
             f"{path} is larger than {_MOST >> 20} MiB; gradtrail train --resume "
             f"{typed(path.parent)} writes {HISTORY} anew from the checkpoints"
