@@ -68,17 +68,7 @@ def prepared(recipe: Recipe, *, said: bool = False) -> Prepared:
         notes.append(_resized(model, data, wanted))
         table = replace(table, size=(wanted[1], wanted[2]))
         data = open_data(table)
-    normalize = _statistics(model, saved, data)
-    if normalize is not None:
-        numbers = {"mean": normalize.mean, "std": normalize.std}
-        model = replace(model, **numbers)  # type: ignore[arg-type]
-    first = [] if normalize is None else [normalize]
-    if saved is None:
-        network = Network(data.shape, first + _layers(model, len(data.classes)), seed=model.seed)
-        if model.weights is not None:
-            load_weights(network, model.weights)
-    else:
-        network = saved
+    model, network = (model, saved) if saved is not None else _fresh(model, data)
     data = _matching(network, data)
     if names and names != data.classes:
         notes.append(f"{model.file} called its outputs {_some(names)}: now {_some(data.classes)}")
@@ -226,6 +216,19 @@ def _wanted(model: ModelTable, saved: Network | None, data: Opened) -> tuple[int
     return wanted
 
 
+def _fresh(model: ModelTable, data: Opened) -> tuple[ModelTable, Network]:
+    """A new network, with a file's weights if there is one; its table with the statistics."""
+    normalize = _statistics(model, data)
+    first = [] if normalize is None else [normalize]
+    if normalize is not None:
+        numbers = {"mean": normalize.mean, "std": normalize.std}
+        model = replace(model, **numbers)  # type: ignore[arg-type]
+    network = Network(data.shape, first + _layers(model, len(data.classes)), seed=model.seed)
+    if model.weights is not None:
+        load_weights(network, model.weights)
+    return model, network
+
+
 def _layers(model: ModelTable, classes: int) -> list[Any]:
     """The layers of a network with fresh parameters."""
     if model.architecture is not None:
@@ -234,9 +237,9 @@ def _layers(model: ModelTable, classes: int) -> list[Any]:
     return [layer_from(entry, f"layer {place}") for place, entry in enumerate(model.layers)]
 
 
-def _statistics(model: ModelTable, saved: Network | None, data: Opened) -> Normalize | None:
+def _statistics(model: ModelTable, data: Opened) -> Normalize | None:
     """The layer that normalises images, by what is given or found; None where none is wanted."""
-    if saved is not None or not model.normalize:
+    if not model.normalize:
         return None
     if any(isinstance(layer, Normalize) for layer in _layers(model, len(data.classes))[:1]):
         return None
