@@ -2,6 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Python compiles what is imported, a small part of what is installed, and keeps it: the tests start
+# hundreds of processes.
+export PYTHONDONTWRITEBYTECODE :=
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
 .PHONY: demo test long lint torch browser pictures bench clean
 .DEFAULT_GOAL := demo
@@ -40,26 +44,26 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(PIP) --editable .
 	@touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(PIP) --editable '.[test]'
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed-test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(PIP) --editable '.[dev]'
 	@touch $@
 
 $(VENV)/installed-browser: $(VENV)/installed-test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright
+	$(PIP) playwright
 	for package in axe-core@4 prettier@3; do \
 		mkdir -p $(VENV)/$${package%%[-@]*}; (cd $(VENV)/$${package%%[-@]*} && \
 			npm pack --silent $$package >/dev/null && tar xzf *.tgz) || exit 1; done
 	@touch $@
 
 $(VENV)/installed-bench: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(PIP) --editable '.[bench]'
 	@touch $@
 
 clean:
