@@ -307,6 +307,7 @@ def test_the_share_of_places_at_the_beginning_of_a_ranking() -> None:
     assert found_first(ranking, np.array([8]), 0.9) == 0.0
 
 
+@pytest.mark.long
 def test_the_loss_finds_wrong_labels_among_the_digits() -> None:
     arguments = ["--data", "digits", "--networks", "digits-cnn", "--epochs", "4", "--seeds", "2"]
     result = CliRunner().invoke(mislabelled.main, arguments)

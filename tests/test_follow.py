@@ -178,7 +178,7 @@ def some_elements(t: gt.Trace, count: int) -> Iterator[tuple[str, tuple[int, ...
 
 
 @pytest.mark.parametrize("count", beginning(1, [1, 3]))
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", beginning(8, SMALL))
 def test_backwards_it_finds_exactly_the_strongest_of_all_paths(name: str, count: int) -> None:
     t = small(name)
     for array, index in some_elements(t, count):
@@ -234,7 +234,7 @@ def test_forwards_it_finds_exactly_the_strongest_of_all_paths(
                 assert path.share == pytest.approx(path.product / sum(here), rel=1e-6)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", beginning(8, SMALL))
 def test_all_paths_forwards_add_up_to_the_value_times_the_derivative(name: str) -> None:
     t, step = small(name), 1e-6
     sample = (0,) * t.value["input"].ndim

@@ -182,6 +182,7 @@ def test_what_nobody_holds_is_written_again() -> None:
     assert place() == place()
 
 
+@pytest.mark.long
 def test_a_batch_of_another_size_has_as_many() -> None:
     net, engine = named("lenet5"), CPU(2)
     for count in (33, 1, 16, 50):

@@ -283,7 +283,7 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize("stop", beginning(len(PARTS) + 2, OTHERS), ids=str)
+@pytest.mark.parametrize("stop", beginning(len(PARTS), OTHERS), ids=str)
 def test_other_settings_go_on(stop: tuple[str, str, int], tmp_path: Path) -> None:
     part, engine, number = stop
 
@@ -370,7 +370,7 @@ def test_another_element_is_watched_from_where_it_begins(tmp_path: Path) -> None
         np.testing.assert_array_equal(found.samples, expected.watched[element].samples[part])
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", beginning(5, PLACES))
 def test_observers_hear_of_everything_before_it_is_kept(place: str, tmp_path: Path) -> None:
     """Of all goes together each step and epoch, in order; of the one that Ctrl-C came in, twice."""
     for number in sorted({1, PLACES[place] // 2, PLACES[place]}):
