@@ -141,6 +141,18 @@ def test_a_network_that_has_learnt_its_samples_is_no_mistake() -> None:
         gt.check_gradients(net, x, y, training=training, elements=3)
 
 
+class Times(Reference):
+    """One array's gradient off by a factor."""
+
+    def __init__(self, name: str, factor: float) -> None:
+        self.of, self.factor = name, factor
+
+    def compute(self, *arguments, **keywords):
+        computed = super().compute(*arguments, **keywords)
+        computed.gradients[self.of] *= self.factor
+        return computed
+
+
 class Shifted(Reference):
     """One array's gradient off by a number everywhere, in float32."""
 
@@ -196,15 +208,9 @@ def test_a_loss_next_to_nothing_is_no_mistake(by: float) -> None:
 
 
 def test_a_mistake_of_a_hundredth_is_seen_where_the_loss_is_next_to_nothing() -> None:
-    class Hundredth(Reference):
-        def compute(self, *arguments, **keywords):
-            computed = super().compute(*arguments, **keywords)
-            computed.gradients["fc1.output"] *= 1.01
-            return computed
-
     net, x, y = sure(12.0)
     with pytest.raises(gt.GradientError, match="array fc1.output, read by layer 'loss'"):
-        gt.check_gradients(net, x, y, engine=Hundredth())
+        gt.check_gradients(net, x, y, engine=Times("fc1.output", 1.01))
 
 
 def far(by: float) -> tuple[gt.Network, np.ndarray, np.ndarray]:
@@ -246,25 +252,13 @@ def test_images_of_nothing_but_0_are_no_mistake() -> None:
 
 
 def test_a_mistake_of_an_eighth_is_seen_in_images_of_nothing_but_0() -> None:
-    class More(Reference):
-        def compute(self, *arguments, **keywords):
-            computed = super().compute(*arguments, **keywords)
-            computed.gradients["input"] *= 1.125
-            return computed
-
     with pytest.raises(gt.GradientError, match="array input, read by layer 'conv1'"):
-        gt.check_gradients(*nothing(), engine=More(), elements=4)
+        gt.check_gradients(*nothing(), engine=Times("input", 1.125), elements=4)
 
 
 def test_a_mistake_is_seen_where_a_step_is_too_long() -> None:
-    class Thousandth(Reference):
-        def compute(self, *arguments, **keywords):
-            computed = super().compute(*arguments, **keywords)
-            computed.gradients["conv1.output"] *= 1.001
-            return computed
-
     with pytest.raises(gt.GradientError, match="array conv1.output, read by layer 'norm1'"):
-        gt.check_gradients(*far(1000.0), engine=Thousandth(), elements=4)
+        gt.check_gradients(*far(1000.0), engine=Times("conv1.output", 1.001), elements=4)
 
 
 @pytest.mark.parametrize("number", beginning(2, searched(40)))

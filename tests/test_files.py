@@ -281,6 +281,8 @@ def test_a_file_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
     path.write_bytes(b"twelve bytes")
     with path.open("rb") as file:
         assert at_most(file, 12) == b"twelve bytes"
+    with path.open("rb") as file:
+        assert at_most(file, 11) is None
     os.truncate(path, 1 << 26)  # a hole, which takes no room on the disk
     tracemalloc.start()
     with path.open("rb") as file:
@@ -288,3 +290,11 @@ def test_a_file_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
     taken = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert taken < 1 << 20
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc")
+def test_a_file_whose_system_knows_no_size_is_read_whole() -> None:
+    with open("/proc/self/status", "rb") as file:
+        assert (at_most(file, 1 << 20) or b"").endswith(b"\n")
+    with open("/proc/self/status", "rb") as file:
+        assert at_most(file, 20) is None

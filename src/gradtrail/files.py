@@ -93,8 +93,12 @@ def at_most(file: BinaryIO, limit: int) -> bytes | None:
     which an address space may not have.
     """
     size = os.fstat(file.fileno()).st_size
-    content = file.read(size + 1) if size <= limit else None
-    return None if content is None or len(content) > limit else content
+    if size > limit:
+        return None
+    content = file.read(size + 1)
+    if len(content) > size:  # it grows meanwhile, or its system knows no sizes
+        content += file.read(limit - size)
+    return content if len(content) <= limit else None
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
