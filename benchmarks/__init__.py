@@ -1,4 +1,4 @@
-"""Benchmarks: `python -m benchmarks.training` and `python -m benchmarks.accuracy`.
+"""Benchmarks: `python -m benchmarks.training`, and others beside it.
 
 See docs/benchmarks.md for what is measured, how, and what the figures mean.
 """

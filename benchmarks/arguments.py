@@ -1,8 +1,9 @@
-"""Command-line arguments that both benchmarks take, checked."""
+"""Command-line arguments that several benchmarks take, checked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,7 +13,7 @@ from gradtrail.errors import UnknownNameError, unknown
 from .ours import engine_options
 from .settings import Workload, workload
 
-__all__ = ["engine_arguments", "listed", "workloads"]
+__all__ = ["build_folder", "engine_arguments", "listed", "workloads"]
 
 
 def listed(known: Collection[str], what: str) -> Callable[[Any, Any, str], list[str]]:
@@ -47,3 +48,13 @@ def engine_arguments(context: Any, parameter: Any, texts: tuple[str, ...]) -> di
         return engine_options(texts)
     except ValueError as cause:
         raise click.BadParameter(str(cause)) from None
+
+
+def build_folder(context: Any, parameter: Any, text: str | None) -> Path | None:
+    """A click callback: a checkout's folder, or None where none is named."""
+    if text is None:
+        return None
+    folder = Path(text)
+    if not (folder / "src" / "gradtrail" / "__init__.py").is_file():
+        raise click.BadParameter(f"{text} is no checkout: it has no src/gradtrail")
+    return folder

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ChildError", "ask", "peak_memory", "result_of"]
+__all__ = ["ROOT", "ChildError", "ask", "check_home", "environment_for", "peak_memory", "result_of"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,22 +23,54 @@ class ChildError(RuntimeError):
     """The process failed, or said something else than a result."""
 
 
-def ask(settings: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Any:
+def environment_for(
+    build: Path | None = None, variables: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The variables of a process that finds the benchmarks here, and gradtrail in a build.
+
+    Args:
+        build: a checkout's folder, with `src/gradtrail` in it; None for the gradtrail of this
+            process.
+        variables: besides this process's.
+    """
+    first = [] if build is None else [str(build.resolve() / "src")]
+    paths = [*first, str(ROOT), os.environ.get("PYTHONPATH", "")]
+    path = os.pathsep.join(p for p in paths if p)
+    return {**os.environ, "PYTHONPATH": path, **(variables or {})}
+
+
+def check_home(build: str | Path | None) -> None:
+    """Whether the gradtrail of this process is that of a build; None is every one.
+
+    Raises:
+        ChildError: it is another.
+    """
+    import gradtrail
+
+    found = Path(gradtrail.__file__).resolve().parent
+    if build is not None and found != Path(build).resolve() / "src" / "gradtrail":
+        raise ChildError(f"gradtrail should come from {build}, but it is that in {found}")
+
+
+def ask(
+    settings: Mapping[str, Any],
+    environment: Mapping[str, str] | None = None,
+    build: Path | None = None,
+) -> Any:
     """Measure in a fresh process.
 
     Args:
         settings: `measure` (a function's name below) and its arguments.
         environment: variables besides this process's.
+        build: whose gradtrail is measured, see `environment_for`.
 
     Raises:
         ChildError: the process failed.
     """
-    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    extended = {"PYTHONPATH": os.pathsep.join(p for p in paths if p), **(environment or {})}
-    command = [sys.executable, "-m", "benchmarks.child", json.dumps(dict(settings))]
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **extended}, capture_output=True, text=True
-    )
+    whole = dict(settings) if build is None else {**settings, "build": str(build)}
+    command = [sys.executable, "-m", "benchmarks.child", json.dumps(whole)]
+    variables = environment_for(build, environment)
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
         raise ChildError(f"measuring {settings['measure']} failed: {last[0]}")
@@ -152,13 +184,43 @@ def _memory(
     return {"before": before, "peak": _peak_now(), "input": x.nbytes}
 
 
-_MEASURES: dict[str, Any] = {"startup": _startup, "memory": _memory}
+def _start(network: str, batch_size: int, threads: int) -> dict[str, float]:
+    """Seconds that importing takes, and a first training of one step; in every build alike."""
+    begun = time.perf_counter()
+    import gradtrail as gt
+
+    imported = time.perf_counter()
+    from .one_build import random_samples, trained
+
+    net = gt.architecture(network).network(seed=0)
+    data = random_samples(net.input_shape, batch_size)
+    ready = time.perf_counter()
+    trained(net, data, batch_size, threads)
+    return {"import": imported - begun, "first step": time.perf_counter() - ready}
+
+
+def _digests(training: str, threads: list[int]) -> list[dict[str, str]]:
+    """The digests of a seeded training with each number of threads."""
+    from .ten_trainings import digests
+
+    return [digests(training, count) for count in threads]
+
+
+_MEASURES: dict[str, Any] = {
+    "startup": _startup,
+    "memory": _memory,
+    "start": _start,
+    "digests": _digests,
+}
 
 
 def main() -> None:
     """Do what the one argument asks, and print the result."""
     settings = json.loads(sys.argv[1])
-    print(json.dumps(_MEASURES[settings.pop("measure")](**settings)))
+    build = settings.pop("build", None)
+    found = _MEASURES[settings.pop("measure")](**settings)
+    check_home(build)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -13,27 +13,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Protocol
 
-__all__ = ["Contender", "Pace", "Times", "best", "quartiles", "ratio", "spread", "take_turns"]
+__all__ = [
+    "Contender",
+    "Pace",
+    "Side",
+    "Times",
+    "best",
+    "quartiles",
+    "ratio",
+    "runs",
+    "spread",
+    "take_turns",
+    "without_collection",
+]
+
+Clock = Callable[[], float]
 
 
 def _nothing() -> None:
     """Nothing has to be prepared."""
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One side.
-
-    Args:
-        name: as tables show it.
-        run: what is timed.
-        begin: called before each turn, such as to set a library's number of threads.
-    """
-
-    name: str
-    run: Callable[[], object]
-    begin: Callable[[], object] = _nothing
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,63 @@ class Pace:
     warm: int = 2
     least: int = 3
     pause: float = 0.02
+
+
+def runs(
+    found: list[float], seconds: float, pace: Pace, clock: Clock = time.perf_counter
+) -> Iterator[None]:
+    """One turn: whoever iterates makes one run for each item.
+
+    Args:
+        found: takes the seconds of each counted run.
+        seconds: of counted runs, about.
+        pace: how long turns are.
+        clock: seconds that only grow.
+    """
+    for _ in range(pace.warm):
+        yield
+    end = clock() + seconds
+    while True:
+        begun = clock()
+        yield
+        now = clock()
+        found.append(now - begun)
+        if now >= end and len(found) >= pace.least:
+            return
+
+
+class Side(Protocol):
+    """What takes turns."""
+
+    @property
+    def name(self) -> str:
+        """As tables show it."""
+
+    def turn(self, seconds: float, pace: Pace, clock: Clock) -> list[float]:
+        """Make one turn's runs, and give the seconds of the counted ones."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A side in this process.
+
+    Args:
+        name: as tables show it.
+        run: what is timed.
+        begin: called before each turn, such as to set a library's number of threads.
+    """
+
+    name: str
+    run: Callable[[], object]
+    begin: Callable[[], object] = _nothing
+
+    def turn(self, seconds: float, pace: Pace, clock: Clock) -> list[float]:
+        """See `Side.turn`."""
+        self.begin()
+        found: list[float] = []
+        for _ in runs(found, seconds, pace, clock):
+            self.run()
+        return found
 
 
 @dataclass
@@ -72,11 +129,11 @@ class Times:
 
 
 def take_turns(
-    contenders: Sequence[Contender],
+    contenders: Sequence[Side],
     seconds: float,
     pace: Pace = Pace(),
     *,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Clock = time.perf_counter,
     sleep: Callable[[float], object] = time.sleep,
     told: Callable[[str], object] = lambda text: None,
 ) -> dict[str, Times]:
@@ -97,37 +154,19 @@ def take_turns(
     if len(set(names)) < len(names):
         raise ValueError(f"every side needs a name of its own, got {names}")
     times = {name: Times(name) for name in names}
-    with _no_collection():
+    with without_collection():
         for number in range(pace.rounds):
             shift = number % max(1, len(contenders))
             for contender in (*contenders[shift:], *contenders[:shift]):
                 told(f"{contender.name}, round {number + 1} of {pace.rounds}")
                 sleep(pace.pause)
-                turn = _turn(contender, seconds / pace.rounds, pace, clock)
+                turn = contender.turn(seconds / pace.rounds, pace, clock)
                 times[contender.name].turns.append(turn)
     return times
 
 
-def _turn(
-    contender: Contender, seconds: float, pace: Pace, clock: Callable[[], float]
-) -> list[float]:
-    """One turn's counted runs."""
-    contender.begin()
-    for _ in range(pace.warm):
-        contender.run()
-    found: list[float] = []
-    end = clock() + seconds
-    while True:
-        begun = clock()
-        contender.run()
-        now = clock()
-        found.append(now - begun)
-        if now >= end and len(found) >= pace.least:
-            return found
-
-
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def without_collection() -> Iterator[None]:
     """Without Python's garbage collection, which would hit one side and not another."""
     before = gc.isenabled()
     gc.collect()
