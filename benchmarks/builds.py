@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import click
@@ -24,7 +25,7 @@ from .machine import available_threads, described
 from .report import Part, Table, document, milliseconds, write
 from .session import shown
 from .settings import WORKLOADS, Workload
-from .turns import Pace, Times, ratio, spread, take_turns
+from .turns import Pace, Times, ratio, ratios, spread, take_turns
 
 __all__ = ["Build", "main", "row"]
 
@@ -105,10 +106,11 @@ class Build:
 
 
 def row(table: Table, what: str, title: str, old: Times, new: Times) -> None:
-    """One measurement: medians, their ratio, and the quartiles of the rounds' ratios."""
+    """One measurement: medians, their ratio, and the three quartiles of the rounds' ratios."""
     low, high = spread(old, new)
+    middle = median(ratios(old, new))
     cells = (milliseconds(old.median), milliseconds(new.median), f"**{ratio(old, new):.3f}**")
-    table.add(what, title, *cells, f"{low:.3f} – {high:.3f}")
+    table.add(what, title, *cells, f"{low:.3f}, {middle:.3f}, {high:.3f}")
 
 
 class _Session:
@@ -125,7 +127,7 @@ class _Session:
     def __init__(self, builds: Pair, seconds: float, pace: Pace, threads: int, told: Told) -> None:
         self.builds, self.threads, self.told = builds, threads, told
         self.seconds, self.pace = seconds, pace
-        heads = ("what", "network / batch", "old >", "new >", "old / new >", "quartiles >")
+        heads = ("what", "network / batch", "old >", "new >", "old / new >", "by round >")
         self.part = Part("Old against new", [Table(heads)])
 
     @property
@@ -258,7 +260,8 @@ def main(
 _PREFACE = (
     "Made by `python -m benchmarks.builds`; how things are measured is in `docs/benchmarks.md`. "
     "The builds take turns in one run. The ratio is the old one's median over the new one's, so "
-    "that above 1 the new one is quicker; the quartiles are those of the rounds' ratios."
+    "that above 1 the new one is quicker. *By round* are the quartiles of the rounds' ratios, the "
+    "middle one of which feels less of what else the machine does."
 )
 
 

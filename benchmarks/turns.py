@@ -23,6 +23,7 @@ __all__ = [
     "best",
     "quartiles",
     "ratio",
+    "ratios",
     "runs",
     "spread",
     "take_turns",
@@ -183,10 +184,15 @@ def ratio(slow: Times, fast: Times) -> float:
     return slow.median / fast.median
 
 
-def spread(slow: Times, fast: Times) -> tuple[float, float]:
-    """The quartiles of the ratio over the rounds, each from its own medians."""
+def ratios(slow: Times, fast: Times) -> list[float]:
+    """The ratio in each round, from its own medians."""
     pairs = zip(slow.turns, fast.turns, strict=True)
-    return quartiles([median(a) / median(b) for a, b in pairs])
+    return [median(a) / median(b) for a, b in pairs]
+
+
+def spread(slow: Times, fast: Times) -> tuple[float, float]:
+    """The quartiles of the ratio over the rounds."""
+    return quartiles(ratios(slow, fast))
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float]:

@@ -418,10 +418,17 @@ def test_a_training_waits_for_its_turns_and_ends_with_them() -> None:
 
 
 def test_a_row_has_medians_and_their_ratio() -> None:
-    table = Table(("what", "network / batch", "old >", "new >", "old / new >", "quartiles >"))
-    old, new = Times("old", [[0.002, 0.004], [0.003]]), Times("new", [[0.002], [0.002]])
+    table = Table(("what", "network / batch", "old >", "new >", "old / new >", "by round >"))
+    old, new = Times("old", [[0.002, 0.004], [0.003], [0.004]]), Times("new", [[0.002]] * 3)
     builds.row(table, "training step", "lenet5 / 64", old, new)
-    cells = ("training step", "lenet5 / 64", "3.00 ms", "2.00 ms", "**1.500**", "1.500 – 1.500")
+    cells = (
+        "training step",
+        "lenet5 / 64",
+        "3.50 ms",
+        "2.00 ms",
+        "**1.750**",
+        "1.500, 1.500, 1.750",
+    )
     assert table.rows == [cells]
 
 
