@@ -28,7 +28,7 @@ torch: $(VENV)/installed-test  ## the comparisons with PyTorch, which must be in
 	$(BIN)/python -m pytest -m torch -n auto --dist worksteal
 
 browser: $(VENV)/installed-browser  ## the pages in Chromium, which must be at /usr/bin/chromium
-	node $(VENV)/prettier/package/bin/prettier.cjs --check --log-level warn src/gradtrail/explore/page
+	node $(VENV)/prettier/package/bin/prettier.cjs --check --log-level warn src/gradtrail/exploring/page
 	GRADTRAIL_AXE=$(VENV)/axe/package/axe.min.js $(BIN)/python -m pytest -m browser -n auto --dist loadfile
 
 pictures: $(VENV)/installed-browser  ## the pictures in docs/explore.md, from the page itself

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradtrail import CrossEntropy, Network
 from gradtrail.equation import Contraction, Equation
-from gradtrail.plan import multiply_adds
+from gradtrail.plan.plan import multiply_adds
 
 __all__ = ["FORWARD", "direct", "forward_work", "pass_of", "step_work", "towards"]
 

@@ -19,7 +19,7 @@ import gradtrail as gt
 from gradtrail.engines import CPU, Reference
 from gradtrail.engines.reference import forward
 from gradtrail.equation import Selection, System
-from gradtrail.trace import Trace
+from gradtrail.tracing.trace import Trace
 
 from .counting import FORWARD, towards
 

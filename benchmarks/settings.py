@@ -37,7 +37,7 @@ class Workload:
     """A network with the batch that it is trained on.
 
     Args:
-        name: of a `gradtrail.architecture`.
+        name: of a `gradtrail.network.architecture`.
         batch_size: samples per step.
         goal: the ratio of the best PyTorch mode's step time to ours that was set out for; None
             where none was.
@@ -74,7 +74,7 @@ def workload(name: str) -> Workload:
     Raises:
         UnknownNameError: no architecture has the name.
     """
-    from gradtrail import architecture
+    from gradtrail.network.architecture import architecture
 
     return WORKLOADS.get(name) or Workload(architecture(name).name, 32)
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 import gradtrail as gt
+from gradtrail.arrays.contraction import contract
 from gradtrail.engines import Batch, Computed, Reference
-from gradtrail.engines.contract import contract
 from gradtrail.equation import Normalisation
 
 Arrays = dict[str, np.ndarray]

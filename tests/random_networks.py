@@ -29,8 +29,9 @@ import numpy as np
 from comparing import FLOAT32
 
 import gradtrail as gt
+from gradtrail.arrays.contraction import view
+from gradtrail.arrays.functions import OPERATIONS
 from gradtrail.engines import Batch, Computed, Reference
-from gradtrail.engines.contract import OPERATIONS, view
 from gradtrail.engines.rounded import Rounded
 from gradtrail.equation import Applied, Contraction, Node, Selection, System
 from gradtrail.equation.scalar import evaluate, switches

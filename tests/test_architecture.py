@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import gradtrail as gt
-from gradtrail.architecture import difference
+from gradtrail.graph.difference import difference
 
 LAYERS = [
     gt.Conv2d(4, 3, padding=1),

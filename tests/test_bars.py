@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import gradtrail as gt
-from gradtrail import bars
-from gradtrail.bars import Bar, Line, duration
-from gradtrail.train import progress
-from gradtrail.train.observers import Seen
+from gradtrail.showing import bars
+from gradtrail.showing.bars import Bar, Line, duration
+from gradtrail.training import progress
+from gradtrail.training.observers import Seen
 
 PARTS = ("loss 0.1234", "accuracy 91.20%", "8,123 images/s", "rate 0.0125")
 TRAINING = Line("epoch 12/20", 0.97, "12 s left", PARTS)

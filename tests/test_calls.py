@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.calls import told, written
+from gradtrail.checking.calls import told, written
 
 X = np.linspace(0, 1, 8 * 3 * 36, dtype=np.float32).reshape(8, 3, 6, 6)
 Y = np.arange(8) % 2

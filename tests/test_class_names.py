@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.class_names import class_names
-from gradtrail.train import mistakes
+from gradtrail.graph.class_names import class_names
+from gradtrail.training import mistakes
 
 X = np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1)
 

@@ -24,7 +24,7 @@ import gradtrail as gt
 from gradtrail.cli import main
 from gradtrail.runs import Run
 from gradtrail.streams import stream
-from gradtrail.train.training import Training
+from gradtrail.training.training import Training
 
 WHOLE = {"recipe.toml", "weights.safetensors", "history.safetensors", "metrics.json", "checkpoints"}
 """What a finished run's folder holds."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.trace.element import example
+from gradtrail.tracing.element import example
 
 
 @pytest.fixture(scope="module")

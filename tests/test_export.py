@@ -10,7 +10,7 @@ import pytest
 from traces import lenet, spoiled
 
 import gradtrail as gt
-from gradtrail.trace.part import Operand
+from gradtrail.tracing.part import Operand
 
 
 def test_rows_as_arrays_and_frames() -> None:

@@ -14,8 +14,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import gradtrail as gt
-from gradtrail.architecture import network_from
-from gradtrail.files import at_most, load_weights, read_arrays, read_json, write_bytes, write_json
+from gradtrail.network.architecture import network_from
+from gradtrail.network.saving import load_weights
+from gradtrail.storage.arrays import read_arrays
+from gradtrail.storage.files import at_most, read_json, write_bytes, write_json
 
 
 def test_a_saved_network_comes_back(small, batch, tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ import pytest
 from tails import beginning
 
 import gradtrail as gt
-from gradtrail.trace.follow import Paths
-from gradtrail.trace.paths import Ways
-from gradtrail.trace.step import Step
+from gradtrail.tracing.follow import Paths
+from gradtrail.tracing.paths import Ways
+from gradtrail.tracing.step import Step
 
 
 @dataclass(frozen=True)

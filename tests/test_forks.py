@@ -28,15 +28,15 @@ from PIL import Image
 from tails import beginning
 
 import gradtrail as gt
-from gradtrail import forking
 from gradtrail.data import pillow
 from gradtrail.data.store import Pool
 from gradtrail.engines.cpu import llvm, running, warping
 from gradtrail.engines.cpu.pool import pool_for
 from gradtrail.engines.cpu.target import host
 from gradtrail.equation import System
-from gradtrail.forking import _RENEWALS, renewed
-from gradtrail.train.reading import pixels_ahead
+from gradtrail.machine import forking
+from gradtrail.machine.forking import _RENEWALS, renewed
+from gradtrail.training.reading import pixels_ahead
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -240,9 +240,9 @@ MAKERS = ("Lock", "RLock", "Condition", "Event", "Semaphore", "Queue", "ThreadPo
 
 ELSEWHERE = {
     ("data/store.py", "_submitted"),  # what `_begin` takes away in a child
-    ("explore/server.py", "__init__"),  # waited for by whoever makes it, and no longer
-    ("forking.py", "held_over_forks"),
-    ("forking.py", "_free_cached_properties"),
+    ("exploring/server.py", "__init__"),  # waited for by whoever makes it, and no longer
+    ("machine/forking.py", "held_over_forks"),
+    ("machine/forking.py", "_free_cached_properties"),
 }
 """Functions that may make a lock although nobody calls them in a forked process."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradtrail.trace.greatest import greatest
-from gradtrail.trace.paths import _leading
+from gradtrail.tracing.greatest import greatest
+from gradtrail.tracing.paths import _leading
 
 KINDS = ("different", "few values", "mostly zero", "all zero", "all equal", "infinities")
 

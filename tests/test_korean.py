@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-WORDS = ROOT / "src" / "gradtrail" / "explore" / "page" / "words"
+WORDS = ROOT / "src" / "gradtrail" / "exploring" / "page" / "words"
 TEXTS = [
     *(WORDS / name for name in ("ko.js", "why-ko.js")),
     ROOT / "README.ko.md",

@@ -13,8 +13,8 @@ from comparing import FLOAT64, assert_all_close
 from tails import beginning
 
 import gradtrail as gt
+from gradtrail.arrays.contraction import contract
 from gradtrail.engines import Computed, Reference
-from gradtrail.engines.contract import contract
 from gradtrail.equation import Adjoint, Affine, Contraction, Indicator, Number, Selection
 
 FROZEN = Path(__file__).parent / "frozen" / "cases.npz"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.named_arrays import NamedArrays
+from gradtrail.graph.named_arrays import NamedArrays
 
 
 def test_what_is_written_over_is_not_drawn() -> None:

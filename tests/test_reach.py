@@ -11,7 +11,7 @@ from tails import beginning
 
 import gradtrail as gt
 from gradtrail.equation import Normalisation
-from gradtrail.reach import Reach
+from gradtrail.fields.reach import Reach
 
 
 def test_evaluation_hands_on() -> None:

@@ -14,9 +14,9 @@ from click.testing import CliRunner
 
 import gradtrail as gt
 from gradtrail.cli import main
-from gradtrail.report import report
-from gradtrail.report.page import _hardest
-from gradtrail.report.pictures import as_pixels, curves, filters
+from gradtrail.reporting import report
+from gradtrail.reporting.page import _hardest
+from gradtrail.reporting.pictures import as_pixels, curves, filters
 from gradtrail.runs import Run
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.train import Schedule
+from gradtrail.training import Schedule
 
 
 def data() -> tuple[np.ndarray, np.ndarray]:

@@ -327,7 +327,7 @@ def test_the_network_is_traced_and_handed_on(digits, fitted, tmp_path) -> None:
 
 
 def test_ctrl_c_leaves_what_was_learned(digits, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gradtrail.train.training import Training
+    from gradtrail.training.training import Training
 
     step = Training._step
 

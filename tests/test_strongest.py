@@ -10,10 +10,10 @@ from cases import CASES, Case, arrays
 from tails import beginning, firsts
 
 import gradtrail as gt
-from gradtrail.engines.contract import OPERATIONS
+from gradtrail.arrays.functions import OPERATIONS
 from gradtrail.equation import Applied, Contraction, Indicator
 from gradtrail.equation.scalar import evaluate
-from gradtrail.trace.strongest import absolute, strongest
+from gradtrail.tracing.strongest import absolute, strongest
 
 POINTS = {"few": range(3_000), "many": range(3_000, 12_001)}
 """How many points a gradient may have: more take too long one by one."""

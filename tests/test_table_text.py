@@ -6,12 +6,12 @@ import io
 from pathlib import Path
 
 import pytest
+from gradtrail.plan.plan.table import plan_text
 
 import gradtrail
-from gradtrail import bars
-from gradtrail.plan_view import plan_text
-from gradtrail.table_text import page_width, wrapped, written
-from gradtrail.tables import Table
+from gradtrail.showing import bars
+from gradtrail.showing.table_text import page_width, wrapped, written
+from gradtrail.showing.tables import Table
 
 HEADS = ("layer", ">rms of doutput", ">zeros", "to")
 ROWS = (

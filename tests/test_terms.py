@@ -12,10 +12,10 @@ from tails import beginning, firsts
 from traces import dense, lenet
 
 import gradtrail as gt
-from gradtrail.engines.contract import contract
+from gradtrail.arrays.contraction import contract
 from gradtrail.equation import Access, Contraction, Term
-from gradtrail.trace import terms as terms_module
-from gradtrail.trace.terms import Row, Terms
+from gradtrail.tracing import terms as terms_module
+from gradtrail.tracing.terms import Row, Terms
 
 ELEMENTS = 2000
 """How many random elements are looked at in all, over the cases and the named networks."""

@@ -8,8 +8,8 @@ from tails import beginning
 from traces import lenet, spoiled
 
 import gradtrail as gt
-from gradtrail.tables import percent
-from gradtrail.trace.tables import cancelling
+from gradtrail.showing.tables import percent
+from gradtrail.tracing.tables import cancelling
 
 
 def test_what_is_printed() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.engines import Batch, Reference
+from gradtrail.optimizers.rules import Optimizer
 from gradtrail.streams import stream
-from gradtrail.train.optimizers import Optimizer
 
 
 def points(count: int = 90) -> tuple[np.ndarray, np.ndarray]:

@@ -11,10 +11,9 @@ from PIL import Image
 
 import gradtrail as gt
 from gradtrail.cli import main
-from gradtrail.errors import warn
-from gradtrail.notebook import tell
-from gradtrail.tables import Table
-from gradtrail.visible import escaped, visible
+from gradtrail.errors import escaped, visible, warn
+from gradtrail.showing.notebook import tell
+from gradtrail.showing.tables import Table
 
 EVIL = "red\x1b[31m\x1b]0;title\x07"
 

@@ -8,7 +8,7 @@ from traces import SHALLOW, engines, network, samples, zeros
 
 import gradtrail as gt
 from gradtrail.layers.weighted import WeightedSquaredError
-from gradtrail.trace.element import Element
+from gradtrail.tracing.element import Element
 
 
 @engines

@@ -6,7 +6,7 @@ import numpy as np
 from traces import SHALLOW, engines, network, samples
 
 import gradtrail as gt
-from gradtrail.trace.element import Element
+from gradtrail.tracing.element import Element
 
 
 @engines

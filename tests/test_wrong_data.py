@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 import gradtrail as gt
-from gradtrail.foreign_files import reader_of
+from gradtrail.storage.foreign_files import reader_of
 
 NET = gt.Network((3, 6, 6), [gt.Flatten(), gt.Linear(2)], seed=0)
 X = np.linspace(0, 1, 4 * 3 * 36, dtype=np.float32).reshape(4, 3, 6, 6)

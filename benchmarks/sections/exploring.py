@@ -13,12 +13,12 @@ from typing import Any
 
 import gradtrail as gt
 from gradtrail.engines import Batch
-from gradtrail.explore.explorer import Explorer
-from gradtrail.explore.live import Live, session_of
+from gradtrail.exploring.explorer import Explorer
+from gradtrail.exploring.live import Live, session_of
 from gradtrail.streams import Drawn
-from gradtrail.train import Observer
-from gradtrail.train.course import Course
-from gradtrail.train.loop import prepare
+from gradtrail.training import Observer
+from gradtrail.training.course import Course
+from gradtrail.training.loop import prepare
 
 from ..child import ROOT
 from ..ours import engine

@@ -13,7 +13,7 @@ import gradtrail as gt
 from gradtrail.data import ImageFolder
 from gradtrail.engines import Batch
 from gradtrail.streams import Drawn
-from gradtrail.train.feed import Feed, feed_for
+from gradtrail.training.feed import Feed, feed_for
 
 from ..ours import engine
 from ..report import Part, Table, milliseconds, number

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import data, equation
-from .architecture import architecture
 from .data.augment import Augment
 from .engines import CPU
 from .errors import (
@@ -22,7 +21,6 @@ from .errors import (
     ShapeError,
     UnknownNameError,
 )
-from .files import load
 from .layers import (
     GELU,
     AvgPool2d,
@@ -46,28 +44,22 @@ from .layers import (
     Tanh,
 )
 from .network import Network
-from .trace import Trace, trace
-from .train import (
-    SGD,
-    Adam,
-    AdamW,
-    Constant,
-    Cosine,
-    EarlyStopping,
-    History,
-    OneCycle,
-    Step,
-    evaluate,
-    train,
-)
+from .optimizers import SGD, Adam, AdamW
+from .renamed import keep_old_modules
+from .tracing.trace import Trace, trace
+from .training import Constant, Cosine, EarlyStopping, History, OneCycle, Step, evaluate, train
+from .version import VERSION
 
 if TYPE_CHECKING:
     from .engines import Reference
     from .interop import from_onnx, from_torch, to_onnx, to_torch
-    from .trace import GradientReport, Influence, check_gradients, influence
-    from .train import Checkpoints, Confusion, Watched, confusion, load_watched
+    from .network.architecture import architecture
+    from .network.saving import load, load_weights
+    from .tracing.check import GradientReport, check_gradients
+    from .tracing.ranking import Influence, influence
+    from .training import Checkpoints, Confusion, Watched, confusion, load_watched
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Adam",
@@ -132,6 +124,7 @@ __all__ = [
     "influence",
     "load",
     "load_watched",
+    "load_weights",
     "to_onnx",
     "to_torch",
     "trace",
@@ -141,9 +134,14 @@ __all__ = [
 
 _LATER = {
     "Reference": "engines",
+    "architecture": "network.architecture",
+    **dict.fromkeys(("load", "load_weights"), "network.saving"),
     **dict.fromkeys(("from_onnx", "from_torch", "to_onnx", "to_torch"), "interop"),
-    **dict.fromkeys(("GradientReport", "Influence", "check_gradients", "influence"), "trace"),
-    **dict.fromkeys(("Checkpoints", "Confusion", "Watched", "confusion", "load_watched"), "train"),
+    **dict.fromkeys(("GradientReport", "check_gradients"), "tracing.check"),
+    **dict.fromkeys(("Influence", "influence"), "tracing.ranking"),
+    **dict.fromkeys(
+        ("Checkpoints", "Confusion", "Watched", "confusion", "load_watched"), "training"
+    ),
 }
 
 
@@ -156,7 +154,7 @@ def __getattr__(name: str) -> Any:
     wrong = f"module {__name__!r} has no attribute {name!r}"
     if name.startswith("_"):
         raise AttributeError(wrong)
-    from .other_libraries import name_for
+    from .checking.other_libraries import name_for
 
     instead = name_for(name, __all__)
     raise AttributeError(f"{wrong}; write {instead}" if instead else wrong)
@@ -165,3 +163,6 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """With what has not been imported yet, so that completion offers it."""
     return sorted({*globals(), *__all__})
+
+
+keep_old_modules()

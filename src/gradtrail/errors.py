@@ -22,12 +22,11 @@ understood and how to say otherwise. `warn` gives one.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-
-from .visible import visible
 
 __all__ = [
     "ArgumentError",
@@ -42,13 +41,18 @@ __all__ = [
     "NonFiniteError",
     "ShapeError",
     "UnknownNameError",
+    "escaped",
     "indexed",
     "typed",
     "unknown",
+    "visible",
     "warn",
 ]
 
 _PACKAGE = str(Path(__file__).parent)
+
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that move the cursor, change colours or turn the order of others about."""
 
 
 class GradtrailError(Exception):
@@ -157,3 +161,23 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name), listed, n=3)
     shown = ", ".join(near or listed[:16]) or "there are none"
     return f"no {what} is called {name!r}; {'did you mean' if near else 'there are'}: {shown}"
+
+
+def visible(text: str) -> str:
+    r"""A text whose control characters are written out, such as `\x1b`.
+
+    Names of files and classes come from outside, and a terminal does what such characters say.
+    """
+    return _COMMANDS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def escaped(text: str, quote: bool = True) -> str:
+    """A text as HTML shows it: a page's words, too, change their order as such characters say.
+
+    Args:
+        text: what is to be read.
+        quote: whether quotation marks are replaced, as in an attribute they have to be.
+    """
+    from html import escape  # whose table of entities few programs need
+
+    return escape(visible(text), quote)

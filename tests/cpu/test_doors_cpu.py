@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail import homes
 from gradtrail.data.store import Pool as Readers
 from gradtrail.engines.cpu import cache, pool, warping
 from gradtrail.engines.cpu.target import host, target_for
-from gradtrail.train.reading import pixels_ahead
+from gradtrail.machine import folders as homes
+from gradtrail.training.reading import pixels_ahead
 
 
 class FewThreads(threading.Thread):

@@ -13,7 +13,7 @@ import gradtrail as gt
 from gradtrail.engines import CPU, Batch, Samples, Stepped, Trainer, engine_for
 from gradtrail.engines.cpu.pool import Pool, pool_for
 from gradtrail.streams import stream
-from gradtrail.train import Observer, Seen
+from gradtrail.training import Observer, Seen
 
 from .targets import FUSED, runs_here
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import numpy as np
 
 import gradtrail as gt
-from gradtrail.explore.session import Session
+from gradtrail.exploring.session import Session
 
 
 def session(title: str = "a <b> & 'c'") -> Session:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import gradtrail
-from gradtrail.explore.describe import describe, sides
-from gradtrail.explore.packing import stored
-from gradtrail.explore.session import Session
+from gradtrail.exploring.describe import describe, sides
+from gradtrail.exploring.packing import stored
+from gradtrail.exploring.session import Session
 
 PAGE = Path(gradtrail.__file__).parent / "explore" / "page"
 ORIGIN = "http://page.test/"

@@ -10,8 +10,8 @@ from explore.browsing import chromium
 from explore.reading import LAYERS, SAMPLES, Page
 
 import gradtrail as gt
-from gradtrail.explore.explorer import Explorer
-from gradtrail.explore.session import Session
+from gradtrail.exploring.explorer import Explorer
+from gradtrail.exploring.session import Session
 
 
 @pytest.fixture(scope="module")

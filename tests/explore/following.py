@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.explore import live as lives
-from gradtrail.train import Observer, Seen
-from gradtrail.train.course import Course
-from gradtrail.train.loop import prepare
-from gradtrail.train.training import Training
+from gradtrail.exploring import live as lives
+from gradtrail.training import Observer, Seen
+from gradtrail.training.course import Course
+from gradtrail.training.loop import prepare
+from gradtrail.training.training import Training
 
 
 def network() -> gt.Network:

@@ -7,8 +7,8 @@ import time
 from typing import Any
 
 import gradtrail as gt
-from gradtrail.explore.explorer import Explorer
-from gradtrail.tables import number as as_shown
+from gradtrail.exploring.explorer import Explorer
+from gradtrail.showing.tables import number as as_shown
 
 SAMPLES = 8
 

@@ -17,7 +17,7 @@ from explore.asking import Client, packed_in, unpacked
 from processes import started
 
 import gradtrail as gt
-from gradtrail.explore.explorer import Explorer
+from gradtrail.exploring.explorer import Explorer
 
 
 @pytest.fixture(scope="module")

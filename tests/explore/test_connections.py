@@ -15,11 +15,11 @@ import pytest
 from explore.asking import Client, nothing_left, session
 from explore.following import bits, data, training
 
-from gradtrail.explore import connections
-from gradtrail.explore.connections import ACCEPTED, CONNECTIONS
-from gradtrail.explore.explorer import Explorer
-from gradtrail.explore.live import Live, session_of
-from gradtrail.explore.server import Server
+from gradtrail.exploring import connections
+from gradtrail.exploring.connections import ACCEPTED, CONNECTIONS
+from gradtrail.exploring.explorer import Explorer
+from gradtrail.exploring.live import Live, session_of
+from gradtrail.exploring.server import Server
 
 IDLE = """
 import resource, socket, sys

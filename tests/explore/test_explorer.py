@@ -14,9 +14,9 @@ import pytest
 from explore.asking import Client, nothing_left, session
 
 import gradtrail as gt
-from gradtrail.explore.explorer import Explorer, explore_trace
-from gradtrail.explore.samples import takes_digits, usual_samples
-from gradtrail.notebook import in_notebook
+from gradtrail.exploring.default_samples import takes_digits, usual_samples
+from gradtrail.exploring.explorer import Explorer, explore_trace
+from gradtrail.showing.notebook import in_notebook
 
 
 def small(channels: int = 1, size: int = 8, outputs: int = 10) -> gt.Network:

@@ -13,10 +13,10 @@ import pytest
 from explore.asking import array_of, packed_in, session, unpacked
 
 import gradtrail as gt
-from gradtrail.explore import page
-from gradtrail.explore.describe import describe, sides
-from gradtrail.explore.page import page_files, payload, saved, served
-from gradtrail.explore.session import Session
+from gradtrail.exploring import page
+from gradtrail.exploring.describe import describe, sides
+from gradtrail.exploring.page import page_files, payload, saved, served
+from gradtrail.exploring.session import Session
 
 NAMESPACES = {b"http://www.w3.org/1998/Math/MathML", b"http://www.w3.org/2000/svg"}
 IMPORTED = re.compile(rb"""[}\w] from "([\w/.-]+)"|^import "([^"]+)"|\bimport\("([^"]+)"\)""", re.M)

@@ -12,13 +12,13 @@ from explore.asking import nothing_left
 from explore.following import Asking, bits, data, eager, network, training
 
 import gradtrail as gt
-from gradtrail.explore import live as lives
-from gradtrail.explore.explorer import Explorer
-from gradtrail.explore.health import health
-from gradtrail.explore.live import POINTS, Live, session_of
-from gradtrail.train import Seen
-from gradtrail.train.course import Course
-from gradtrail.train.loop import prepare
+from gradtrail.exploring import live as lives
+from gradtrail.exploring.explorer import Explorer
+from gradtrail.exploring.health import health
+from gradtrail.exploring.live import POINTS, Live, session_of
+from gradtrail.training import Seen
+from gradtrail.training.course import Course
+from gradtrail.training.loop import prepare
 
 
 def test_a_training_that_is_followed_comes_to_the_same_bytes(

@@ -17,8 +17,8 @@ from explore.following import Asking, eager
 
 import gradtrail as gt
 from gradtrail.cli import exploring, main
-from gradtrail.explore.explorer import Explorer
-from gradtrail.train.training import Training
+from gradtrail.exploring.explorer import Explorer
+from gradtrail.training.training import Training
 
 
 def trained(out: Path, *more: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from explore.reading import CELLS, Page, close, number, shown
 
 import gradtrail as gt
-from gradtrail.explore.explorer import Explorer
+from gradtrail.exploring.explorer import Explorer
 
 pytestmark = pytest.mark.browser
 

@@ -10,8 +10,8 @@ import pytest
 from explore.reading import CELLS, LAYERS, Page, again, close, number, shown
 
 import gradtrail as gt
-from gradtrail.explore.explorer import Explorer
-from gradtrail.explore.session import Session
+from gradtrail.exploring.explorer import Explorer
+from gradtrail.exploring.session import Session
 from gradtrail.layers.weighted import WeightedCrossEntropy, WeightedSquaredError
 
 pytestmark = pytest.mark.browser

@@ -12,8 +12,8 @@ from explore.following import Asking, data, training
 from explore.reading import Page, close
 
 import gradtrail as gt
-from gradtrail.explore.explorer import Explorer
-from gradtrail.explore.live import Live, session_of
+from gradtrail.exploring.explorer import Explorer
+from gradtrail.exploring.live import Live, session_of
 
 pytestmark = pytest.mark.browser
 

@@ -13,7 +13,7 @@ from explore.browsing import chromium, load_step, modules_page
 from traces import network
 
 import gradtrail as gt
-from gradtrail.explore.session import Session
+from gradtrail.exploring.session import Session
 from gradtrail.layers.weighted import WeightedSquaredError
 
 pytestmark = pytest.mark.browser

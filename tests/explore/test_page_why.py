@@ -20,10 +20,10 @@ from random_networks import drawn
 from traces import SHALLOW, network, samples
 
 import gradtrail as gt
-from gradtrail.explore.session import Session
-from gradtrail.trace.clauses import CAUSES
-from gradtrail.trace.export import plain
-from gradtrail.trace.points import BLOCK
+from gradtrail.exploring.session import Session
+from gradtrail.tracing.clauses import CAUSES
+from gradtrail.tracing.export import plain
+from gradtrail.tracing.points import BLOCK
 
 pytestmark = pytest.mark.browser
 

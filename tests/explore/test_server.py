@@ -17,11 +17,11 @@ import pytest
 from explore.asking import Client, array_of, nothing_left, session, unpacked
 
 import gradtrail as gt
-from gradtrail.explore import routes
-from gradtrail.explore.naming import file_name
-from gradtrail.explore.page import page_files
-from gradtrail.explore.server import Server
-from gradtrail.explore.session import Session
+from gradtrail.exploring import routes
+from gradtrail.exploring.naming import file_name
+from gradtrail.exploring.page import page_files
+from gradtrail.exploring.server import Server
+from gradtrail.exploring.session import Session
 
 
 @pytest.fixture(scope="module")

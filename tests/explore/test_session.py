@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.explore.session import Session
+from gradtrail.exploring.session import Session
 
 SEED = 4
 

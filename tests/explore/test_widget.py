@@ -12,10 +12,10 @@ import pytest
 from explore.asking import session
 
 import gradtrail as gt
-from gradtrail.explore import explorer as explorers
-from gradtrail.explore import widget
-from gradtrail.explore.explorer import Explorer
-from gradtrail.explore.page import saved
+from gradtrail.exploring import explorer as explorers
+from gradtrail.exploring import widget
+from gradtrail.exploring.explorer import Explorer
+from gradtrail.exploring.page import saved
 
 SANDBOX = "allow-scripts allow-downloads"
 

@@ -13,7 +13,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from gradtrail.train.checkpoints import _digest
+from gradtrail.training.checkpoints import _digest
 
 Arrays = dict[str, np.ndarray]
 

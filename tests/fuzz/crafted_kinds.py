@@ -20,8 +20,8 @@ from gradtrail.data import ArrayImages
 from gradtrail.runs import prepared, read_recipe
 from gradtrail.runs.failed import failed_in
 from gradtrail.runs.histories import load_history, save_history
-from gradtrail.train import Observer, Seen
-from gradtrail.train.history import EPOCH_FIGURES
+from gradtrail.training import Observer, Seen
+from gradtrail.training.history import EPOCH_FIGURES
 
 from .crafted import Arrays, changed_arrays, changed_tree, opened, recrafted
 from .kinds import RECIPE, Kind, bytes_of, network
@@ -226,7 +226,7 @@ def earlier_history() -> Kind:
 def watched() -> Kind:
     with tempfile.TemporaryDirectory() as made:
         _, found = trained(Path(made), TRAININGS["everything"])
-        from gradtrail.train.watched import save_watched
+        from gradtrail.training.watched import save_watched
 
         save_watched(Path(made) / "watch.safetensors", found.watched)
         content = (Path(made) / "watch.safetensors").read_bytes()

@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 
 import gradtrail as gt
-from gradtrail.architecture import network_from
 from gradtrail.cli.common import network_of
 from gradtrail.data import read_image
 from gradtrail.data.cifar import read_cifar
 from gradtrail.data.idx import read_idx
 from gradtrail.data.recognised import recognised
 from gradtrail.data.sets import ARCHIVE, CIFAR_FILES
+from gradtrail.network.architecture import network_from
 from gradtrail.runs import Recipe, read_recipe
 
 from .mutate import mutated

@@ -29,7 +29,7 @@ from gradtrail.equation.frozen import frozen
 from gradtrail.interop.onnx_export import OPSETS
 from gradtrail.interop.torch_source import torch_source
 from gradtrail.layers import Declaration, Layer
-from gradtrail.network import Step
+from gradtrail.layers.steps import Step
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

@@ -24,7 +24,7 @@ nbformat = pytest.importorskip("nbformat")
 SETUP = """
 import copy
 import gradtrail as gt
-from gradtrail.train import mistakes
+from gradtrail.training import mistakes
 
 train, test = gt.data.digits()
 layers = [gt.Conv2d(2, 3), gt.ReLU(), gt.MaxPool2d(2), gt.Flatten(), gt.Linear(10)]

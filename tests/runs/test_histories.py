@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 import gradtrail as gt
 from gradtrail.runs.histories import load_history, save_history
-from gradtrail.train.history import EPOCH_FIGURES, History
+from gradtrail.training.history import EPOCH_FIGURES, History
 
 FACTS = {"interrupted": False, "stopped": False, "best": None}
 

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 import gradtrail as gt
 from gradtrail.cli import main
 from gradtrail.cli.paths import Output
-from gradtrail.files import free_name
 from gradtrail.runs import shipped_text
+from gradtrail.storage.files import free_name
 
 
 def run(*arguments: object) -> Result:

@@ -12,7 +12,7 @@ from tails import beginning
 import gradtrail as gt
 from gradtrail.engines.reference import Reference
 from gradtrail.layers import Loss
-from gradtrail.train import Observer, Seen
+from gradtrail.training import Observer, Seen
 
 from .common import CLASSES, ENGINES, SHAPE, Held, data, pixels, plain, trained
 

@@ -13,8 +13,8 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.errors import GradtrailWarning
-from gradtrail.train.checkpoints import read
-from gradtrail.train.history import FIGURES
+from gradtrail.training.checkpoints import read
+from gradtrail.training.history import FIGURES
 
 from .common import Held, arrays_of, assert_same_bits, data, network, pixels, plain, trained
 
@@ -210,7 +210,7 @@ def test_files_of_other_names_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_later_format_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gradtrail.train import checkpoints as module
+    from gradtrail.training import checkpoints as module
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "_FORMAT", 3)

@@ -10,11 +10,11 @@ from comparing import FLOAT64, assert_close
 from cpu.targets import FUSED, PRESETS, runs_here
 
 import gradtrail as gt
-from gradtrail.train import Observer, Seen
-from gradtrail.train.composed import Composed
-from gradtrail.train.course import Course
-from gradtrail.train.loop import prepare
-from gradtrail.train.training import Training
+from gradtrail.optimizers.composed import Composed
+from gradtrail.training import Observer, Seen
+from gradtrail.training.course import Course
+from gradtrail.training.loop import prepare
+from gradtrail.training.training import Training
 
 from .common import (
     ENGINES,

@@ -12,9 +12,9 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.errors import ArgumentError, FileError
-from gradtrail.files import load_weights
+from gradtrail.network.saving import load_weights
 from gradtrail.streams import stream
-from gradtrail.train import Observer, Seen
+from gradtrail.training import Observer, Seen
 
 from .common import ENGINES, arrays_of, assert_same_bits, data, network, plain, trained
 

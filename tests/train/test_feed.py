@@ -15,8 +15,8 @@ from comparing import assert_close
 import gradtrail as gt
 from gradtrail.engines import Batch, Stepped, engine_for
 from gradtrail.streams import Drawn, stream
-from gradtrail.train import Observer, Seen
-from gradtrail.train.feed import Staged, feed_for
+from gradtrail.training import Observer, Seen
+from gradtrail.training.feed import Staged, feed_for
 
 from .common import (
     CLASSES,

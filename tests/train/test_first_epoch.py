@@ -10,7 +10,7 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.errors import GradtrailWarning
-from gradtrail.train import first_epoch
+from gradtrail.training import first_epoch
 
 from .common import ENGINES, Held, data, pixels, plain, trained
 

@@ -13,8 +13,8 @@ import pytest
 import gradtrail as gt
 from gradtrail.engines import engine_for
 from gradtrail.errors import NoRoomError
-from gradtrail.train import foretold
-from gradtrail.train.room import Room, rooms
+from gradtrail.machine.memory import Room, rooms
+from gradtrail.training import foretold
 
 from .common import ENGINES, Held, data, network, pixels, trained
 

@@ -14,9 +14,9 @@ import gradtrail as gt
 from gradtrail.data import ArrayImages, ImageFolder
 from gradtrail.engines import engine_for
 from gradtrail.layers.losses import loss_for
-from gradtrail.train import Observer, Seen
-from gradtrail.train.checkpoints import read
-from gradtrail.train.feed import feed_for
+from gradtrail.training import Observer, Seen
+from gradtrail.training.checkpoints import read
+from gradtrail.training.feed import feed_for
 
 from .common import Held, arrays_of, assert_same_bits, data, network, pixels, plain, trained
 

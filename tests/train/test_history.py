@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.train.curves import curves
+from gradtrail.training.curves import curves
 
 
 def noted() -> gt.History:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.train import CSVLog, JSONLinesLog, Observer, Seen, TensorBoardLog
-from gradtrail.train import appended as module
+from gradtrail.training import CSVLog, JSONLinesLog, Observer, Seen, TensorBoardLog
+from gradtrail.training import appended as module
 
 from .common import ENGINES, data, network, plain, trained
 from .rows import TIMES, Rows, rows_of, scalars_of, without_times
@@ -296,7 +296,7 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_tensorboard_is_imported_by_its_log_alone() -> None:
     code = (
-        "import sys, gradtrail; from gradtrail.train import CSVLog; CSVLog('a'); "
+        "import sys, gradtrail; from gradtrail.training import CSVLog; CSVLog('a'); "
         "print(sorted({'tensorboard', 'google.protobuf'} & sys.modules.keys()))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)

@@ -13,7 +13,7 @@ import pytest
 from tails import beginning
 
 import gradtrail as gt
-from gradtrail.train import CSVLog, JSONLinesLog, Observer, TensorBoardLog
+from gradtrail.training import CSVLog, JSONLinesLog, Observer, TensorBoardLog
 
 from .common import network, plain, trained
 from .rows import TIMES, rows_of, scalars_of, without_times
@@ -88,7 +88,7 @@ def test_what_is_ahead_of_the_checkpoint_is_cut_off(alone: list[object], tmp_pat
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from gradtrail.train import Observer
+from gradtrail.training import Observer
 from train.test_logs_going_on import logs_in
 from train.test_resume import Run
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.train import Confusion, mistakes
+from gradtrail.training import Confusion, mistakes
 
 from .common import ENGINES, data, network, plain, trained
 

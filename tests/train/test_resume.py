@@ -12,9 +12,9 @@ from tails import beginning
 
 import gradtrail as gt
 from gradtrail.engines import Batch, Engine, Stepped, Trainer, engine_for
-from gradtrail.train import Observer, Seen
-from gradtrail.train.averaging import StatisticsAverage
-from gradtrail.train.training import Training
+from gradtrail.training import Observer, Seen
+from gradtrail.training.averaging import StatisticsAverage
+from gradtrail.training.training import Training
 
 from .common import (
     ENGINES,
@@ -323,7 +323,7 @@ def test_what_was_watched_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Rows and numbers of steps, and which steps are watched after some were thinned out."""
-    from gradtrail.train import watching
+    from gradtrail.training import watching
 
     monkeypatch.setattr(watching, "MOST", 6)
     engine, number = stop

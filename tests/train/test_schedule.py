@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.train import Schedule
+from gradtrail.training import Schedule
 
 from .common import ENGINES, plain, trained
 
@@ -57,7 +57,7 @@ def test_one_cycle_and_cosine_are_as_they_were(warm_up: float) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_training_takes_each_steps_rate_at_its_middle(engine: str) -> None:
     """Step falls between the fourth of eight steps and the fifth."""
-    from gradtrail.train import Observer, Seen
+    from gradtrail.training import Observer, Seen
 
     class Rates(Observer):
         def __init__(self) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.train import Observer
-from gradtrail.train.stopping import Best
+from gradtrail.training import Observer
+from gradtrail.training.stopping import Best
 
 from .common import ENGINES, Arrays, arrays_of, assert_same_bits, data, plain, trained
 

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import click
 
-from .. import __version__
-from .completing import completion_command
-from .exploring import explore_command
-from .exporting import export_command
-from .planning import plan_command
-from .predicting import evaluate_command, predict_command
-from .recipes import recipe_command
-from .reporting import report_command
-from .tracing import (
-    follow_command,
-    influence_command,
-    trace_command,
-    watch_command,
-    why_command,
-)
-from .training import train_command
+from ..version import VERSION
+from .completion import completion_command
+from .explore import explore_command
+from .export import export_command
+from .plan import plan_command
+from .predict import evaluate_command, predict_command
+from .recipe import recipe_command
+from .report import report_command
+from .trace import follow_command, influence_command, trace_command, watch_command, why_command
+from .train import train_command
 
 __all__ = ["main"]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, package_name="gradtrail")
+@click.version_option(VERSION, package_name="gradtrail")
 def main() -> None:
     """Train convolutional networks, and see every shape and gradient."""
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..data.asked import Bad
+from ..data.folder_options import Bad
 from ..data.known import NAMES
 from .common import words
 from .paths import PATH, WORD

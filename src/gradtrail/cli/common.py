@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import click
 
-from ..architecture import ARCHITECTURES, architecture
 from ..data.known import NAMES
 from ..errors import (
     ArgumentError,
@@ -22,10 +21,11 @@ from ..errors import (
     GradtrailWarning,
     UnknownNameError,
     unknown,
+    visible,
 )
 from ..network import Network
+from ..network.architecture import ARCHITECTURES, architecture
 from ..runs.preparing import network_from_file
-from ..visible import visible
 from .paths import check_outputs, is_path
 
 __all__ = [

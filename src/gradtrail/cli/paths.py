@@ -13,9 +13,9 @@ from typing import Any, final
 import click
 
 from ..errors import ArgumentError, FileError
-from ..figures import endings
-from ..files import check_writable, free_name
-from ..homes import located
+from ..machine.folders import located
+from ..showing.figures import endings
+from ..storage.files import check_writable, free_name
 
 __all__ = [
     "HTML",

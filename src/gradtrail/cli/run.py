@@ -12,14 +12,14 @@ from ..data import Images
 from ..data.dataset import Part
 from ..data.known import NAMES
 from ..errors import ArgumentError, FileError, warn
-from ..files import load
 from ..layers import CrossEntropy, Loss
 from ..network import Network
+from ..network.saving import load
 from ..runs import Run, open_data
-from ..runs.folder import RECIPE
 from ..runs.opening import Opened, arrays_of, labels_of
 from ..runs.parts import DataTable
 from ..runs.preparing import network_from_file
+from ..runs.run_folder import RECIPE
 from .asked import Asked
 from .common import is_data_name
 

@@ -11,10 +11,10 @@ from .splitting import split
 
 if TYPE_CHECKING:
     from .dataset import DataSet
-    from .folder import ImageFolder, read_image
+    from .image_folder import ImageFolder, read_image
     from .known import load
+    from .mean_and_deviation import channel_statistics
     from .recognised import read
-    from .statistics import channel_statistics
 
 __all__ = [
     "ArrayImages",
@@ -33,8 +33,8 @@ __all__ = [
 
 _LATER = {
     "DataSet": "dataset",
-    **dict.fromkeys(("ImageFolder", "read_image"), "folder"),
-    "channel_statistics": "statistics",
+    **dict.fromkeys(("ImageFolder", "read_image"), "image_folder"),
+    "channel_statistics": "mean_and_deviation",
     "load": "known",
     "read": "recognised",
 }

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from ..calls import written
+from ..checking.calls import written
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..layers.base import plain

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from .asked import Bad
+from .folder_options import Bad
+from .image_files import Listing
 from .images import About
-from .listing import Listing
 
 __all__ = ["BadFilesError", "Judge"]
 

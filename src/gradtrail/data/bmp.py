@@ -11,7 +11,7 @@ import numpy as np
 from .levels import Header, Read
 from .pillow import opened
 from .png import grey_palette
-from .reasons import UnreadableError
+from .unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

@@ -21,7 +21,7 @@ from . import bmp, png, tiff, webp
 from .fitting import FITS, Fit, Target, drafted, fitted
 from .levels import Header, Read
 from .pillow import exif_turn, opened, quiet, turned
-from .reasons import ACCEPTED, START, UnreadableError, foreign
+from .unreadable import ACCEPTED, START, UnreadableError, foreign
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

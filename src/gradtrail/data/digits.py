@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..calls import written
+from ..checking.calls import written
 
 __all__ = ["Split", "digits"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Literal
 
-from .reasons import UnreadableError
+from .unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

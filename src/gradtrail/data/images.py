@@ -15,7 +15,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..calls import written
+from ..checking.calls import written
 from ..errors import ArgumentError, DataError
 from .axes import told_if_last
 from .digits import Pair

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..calls import written
+from ..checking.calls import written
 from ..errors import ArgumentError, FileError, UnknownNameError, unknown
-from ..homes import located, user_cache
+from ..machine.folders import located, user_cache
 from .cifar import find_cifar, read_cifar
 from .digits import Pair, Split, digits
 from .idx import find_file, find_idx, read_pair

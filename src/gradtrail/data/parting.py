@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataError, FileError, typed
-from .listing import folders_in, has_images, images_below, innermost, pictures
+from .image_files import folders_in, has_images, images_below, innermost, pictures
 
 __all__ = ["PARTS", "Parts", "classes_within", "no_parts", "parts_of"]
 

@@ -10,8 +10,8 @@ from functools import cache
 from types import ModuleType
 from typing import IO, TYPE_CHECKING
 
-from ..forking import renewed
-from .reasons import UnreadableError
+from ..machine.forking import renewed
+from .unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

@@ -18,7 +18,7 @@ import numpy as np
 
 from .levels import Header, Read, highest, merged, narrowed, numbers
 from .pillow import exif_turn, opened
-from .reasons import UnreadableError
+from .unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

@@ -9,8 +9,8 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Literal
 
-from ..bars import Bar, bar
-from ..notebook import tell
+from ..showing.bars import Bar, bar
+from ..showing.notebook import tell
 
 __all__ = ["Progress", "silent"]
 

@@ -8,21 +8,21 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..calls import checked_path, unknown_argument, written
+from ..checking.calls import checked_path, unknown_argument, written
 from ..errors import ArgumentError, FileError, warn
-from ..foreign_files import reader_of
-from ..homes import located
-from .asked import Asked, names_of
+from ..machine.folders import located
+from ..storage.foreign_files import reader_of
 from .cifar import CIFAR_CLASSES, find_cifar, is_archive, read_cifar
 from .dataset import DataSet
+from .folder_options import Asked, names_of
 from .idx import find_idx, read_pair
+from .image_files import folders_in, has_images
 from .labels import named, ordered
-from .listing import folders_in, has_images
 from .parting import Parts, classes_within, parts_of
 from .pixels import unit
 
 if TYPE_CHECKING:
-    from .folder import ImageFolder
+    from .image_folder import ImageFolder
 
 __all__ = ["read", "recognised"]
 
@@ -140,7 +140,7 @@ def _from_file(source: Path, channels_last: bool | None) -> DataSet:
 
 def _from_folder(source: Path, asked: Asked) -> DataSet:
     """Folders of images: parts of a data set, classes, or one folder that holds either."""
-    from .folder import ImageFolder
+    from .image_folder import ImageFolder
 
     known = asked.classes or ()
     folders = folders_in(source)
@@ -157,7 +157,7 @@ def _from_folder(source: Path, asked: Asked) -> DataSet:
 
 def _from_parts(parts: Parts, asked: Asked) -> DataSet:
     """Each part as images; what is not given follows from the training part."""
-    from .folder import ImageFolder
+    from .image_folder import ImageFolder
 
     notes = list(parts.notes)
     opened: dict[str, ImageFolder] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..calls import told, written
+from ..checking.calls import told, written
 from ..errors import DataError
 from ..layers.base import positive
 

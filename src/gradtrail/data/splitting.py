@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..calls import written
+from ..checking.calls import written
 from ..errors import ArgumentError, DataError
 from .digits import Split
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, final
 import numpy as np
 
 from ..errors import DataError
-from ..forking import renewed
+from ..machine.forking import renewed
 from .decode import Header, Target, UnreadableError, decoded, examined, header, quiet
 from .holding import NO_DEPTH
 from .progress import Progress

@@ -19,9 +19,9 @@ import numpy as np
 
 from .levels import Header, Read, highest, merged, narrowed, numbers
 from .pillow import opened
-from .reasons import UnreadableError
 from .tiff_directory import Directory, Tag, directory, with_directory
 from .tiff_layout import JPEGS, Layout, Photometric, layout
+from .unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

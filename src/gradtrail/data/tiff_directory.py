@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import IO
 
-from .reasons import UnreadableError
+from .unreadable import UnreadableError
 
 __all__ = ["Directory", "Tag", "directory", "with_directory"]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from .pillow import bounded
-from .reasons import UnreadableError
 from .tiff_directory import Directory, Tag
+from .unreadable import UnreadableError
 
 __all__ = ["JPEGS", "Layout", "Photometric", "layout"]
 

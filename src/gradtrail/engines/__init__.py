@@ -12,7 +12,7 @@ from .batch import Batch, Samples
 from .cpu import CPU
 
 if TYPE_CHECKING:
-    from ..network import Network
+    from ..graph import Graph
     from .reference import Reference
     from .sample_gradients import SampleGradients
 
@@ -50,7 +50,7 @@ def __dir__() -> list[str]:
 
 
 def engine_for(
-    engine: str | Engine | None, network: Network | None = None, threads: int | None = None
+    engine: str | Engine | None, network: Graph | None = None, threads: int | None = None
 ) -> Engine:
     """The engine that an `engine=` argument means.
 

@@ -13,9 +13,9 @@ from .batch import Arrays, Batch
 from .warp import warp
 
 if TYPE_CHECKING:
+    from ..graph import Graph
     from ..layers import Loss
-    from ..network import Network
-    from ..train.optimizers import Optimizer
+    from ..optimizers import Optimizer
     from .explanation import Explanation
     from .sample_gradients import SampleGradients
 
@@ -143,13 +143,13 @@ class Engine(ABC):
         return self
 
     @abstractmethod
-    def predict(self, network: Network, x: np.ndarray) -> np.ndarray:
+    def predict(self, network: Graph, x: np.ndarray) -> np.ndarray:
         """The outputs of the last layer in evaluation, (N, …)."""
 
     @abstractmethod
     def compute(
         self,
-        network: Network,
+        network: Graph,
         batch: Batch,
         loss: Loss,
         *,
@@ -170,7 +170,7 @@ class Engine(ABC):
 
     @abstractmethod
     def per_sample(
-        self, network: Network, batch: Batch, loss: Loss, *, training: bool
+        self, network: Graph, batch: Batch, loss: Loss, *, training: bool
     ) -> SampleGradients:
         """Each sample's gradients of all parameters; nothing else is kept, nothing changed."""
 
@@ -187,11 +187,11 @@ class Engine(ABC):
         warp(source, places, maps, boxes, divisor, out)
 
     @abstractmethod
-    def evaluate(self, network: Network, batch: Batch) -> Evaluated:
+    def evaluate(self, network: Graph, batch: Batch) -> Evaluated:
         """Loss and right answers in evaluation; nothing is kept."""
 
     @abstractmethod
-    def explain(self, network: Network, layer: str, loss: Loss) -> Explanation:
+    def explain(self, network: Graph, layer: str, loss: Loss) -> Explanation:
         """How a layer is computed in a training step.
 
         Raises:
@@ -200,7 +200,7 @@ class Engine(ABC):
 
     @abstractmethod
     def memory(
-        self, network: Network, loss: Loss, optimizer: Optimizer, samples: int
+        self, network: Graph, loss: Loss, optimizer: Optimizer, samples: int
     ) -> dict[str, int]:
         """Bytes that a training takes at the least, besides its data; nothing is allocated.
 
@@ -218,7 +218,7 @@ class Engine(ABC):
     @abstractmethod
     def trainer(
         self,
-        network: Network,
+        network: Graph,
         loss: Loss,
         optimizer: Optimizer,
         threads: int | None = None,

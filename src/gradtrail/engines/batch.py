@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checking.samples import as_array
 from ..errors import DataError
-from ..pinned import pinned
-from ..samples import as_array
+from ..machine.pinned import pinned
 
 if TYPE_CHECKING:
+    from ..graph import Graph
     from ..layers import Loss
-    from ..network import Network
 
 __all__ = ["Arrays", "Batch", "Samples", "check_mass", "contiguous_view", "copied_labels"]
 
@@ -45,7 +45,7 @@ class Samples:
         self._pinned = pinned(x)
 
     @classmethod
-    def of(cls, network: Network, data: Any, loss: Loss, name: str = "data") -> Samples:
+    def of(cls, network: Graph, data: Any, loss: Loss, name: str = "data") -> Samples:
         """Samples and labels as the caller gave them, all of them checked.
 
         Args:
@@ -170,7 +170,7 @@ class Batch:
 
     @classmethod
     def of(
-        cls, network: Network, x: np.ndarray, y: Any, loss: Loss, seed: int = 0, step: int = 0
+        cls, network: Graph, x: np.ndarray, y: Any, loss: Loss, seed: int = 0, step: int = 0
     ) -> Batch:
         """A batch from checked samples and labels as the caller gave them.
 

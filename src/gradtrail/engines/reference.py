@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..arrays.contraction import contract, overlapping, windows
 from ..equation import (
     Adjoint,
     Contraction,
@@ -29,15 +30,14 @@ from ..errors import EquationError
 from ..layers.losses import log_softmax
 from .base import Computed, Engine, Evaluated, Finished, Stepped, Trainer
 from .batch import Arrays, Batch
-from .contract import contract, overlapping, windows
 from .sample_gradients import SampleGradients, Summed
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
+    from ..graph import Graph
     from ..layers import Loss
-    from ..network import Network
-    from ..train.optimizers import Optimizer
+    from ..optimizers import Optimizer
     from .explanation import Explanation
 
 __all__ = ["Reference", "forward", "quietly"]
@@ -163,7 +163,7 @@ class Reference(Engine):
 
     name: ClassVar[str] = "reference"
 
-    def predict(self, network: Network, x: np.ndarray) -> np.ndarray:
+    def predict(self, network: Graph, x: np.ndarray) -> np.ndarray:
         """See `Engine.predict`."""
         system = network.system(len(x))
         values = {network.input_name: x.astype(np.float64)} | _network_arrays(network)
@@ -173,7 +173,7 @@ class Reference(Engine):
 
     def compute(
         self,
-        network: Network,
+        network: Graph,
         batch: Batch,
         loss: Loss,
         *,
@@ -192,7 +192,7 @@ class Reference(Engine):
         return replace(computed, per_sample=shares)
 
     def per_sample(
-        self, network: Network, batch: Batch, loss: Loss, *, training: bool
+        self, network: Graph, batch: Batch, loss: Loss, *, training: bool
     ) -> SampleGradients:
         """See `Engine.per_sample`."""
         computed = self.compute(network, batch, loss, training=training, per_sample=True)
@@ -201,7 +201,7 @@ class Reference(Engine):
 
     def step(
         self,
-        network: Network,
+        network: Graph,
         batch: Batch,
         loss: Loss,
         arrays: Arrays,
@@ -219,13 +219,13 @@ class Reference(Engine):
             gradients = self.gradients(system, values, start) if backward else {}
         return Computed(values, gradients)
 
-    def evaluate(self, network: Network, batch: Batch) -> Evaluated:
+    def evaluate(self, network: Graph, batch: Batch) -> Evaluated:
         """See `Engine.evaluate`."""
         loss = batch.samples.loss
         values = self.compute(network, batch, loss, training=False, backward=False).values
         return Evaluated(float(values["loss"]), _correct(values[network.output_name], batch))
 
-    def explain(self, network: Network, layer: str, loss: Loss) -> Explanation:
+    def explain(self, network: Graph, layer: str, loss: Loss) -> Explanation:
         """See `Engine.explain`."""
         from .explanation import ExplainedCall, Explanation, equation_lines, layer_equations
 
@@ -236,7 +236,7 @@ class Reference(Engine):
         return Explanation(layer, "reference", equation_lines(node, sent), calls)
 
     def memory(
-        self, network: Network, loss: Loss, optimizer: Optimizer, samples: int
+        self, network: Graph, loss: Loss, optimizer: Optimizer, samples: int
     ) -> dict[str, int]:
         """See `Engine.memory`: all arrays of a step in float64, and what NumPy makes on the way.
 
@@ -255,7 +255,7 @@ class Reference(Engine):
 
     def trainer(
         self,
-        network: Network,
+        network: Graph,
         loss: Loss,
         optimizer: Optimizer,
         threads: int | None = None,
@@ -321,7 +321,7 @@ def _letters(sent: Adjoint, values: Arrays, gradients: Arrays) -> dict[str, np.n
     return letters
 
 
-def _network_arrays(network: Network) -> dict[str, np.ndarray]:
+def _network_arrays(network: Graph) -> dict[str, np.ndarray]:
     """Parameters and buffers in float64."""
     named = {**network.parameters, **network.buffers}
     return {name: np.asarray(array, dtype=np.float64) for name, array in named.items()}
@@ -333,7 +333,7 @@ class _ReferenceTrainer(Trainer):
     def __init__(
         self,
         engine: Reference,
-        network: Network,
+        network: Graph,
         loss: Loss,
         optimizer: Optimizer,
         start: Arrays | None = None,

@@ -10,11 +10,11 @@ from .adjoint import adjoint, gather, ways
 from .affine import Affine, index, indices
 from .base import Equation, count
 from .build import contraction, loss, normalisation, selection
-from .explain import explain_size
 from .kinds import Contraction, Loss, Normalisation, Selection
 from .number import Number
 from .per_sample import of_samples, per_sample
 from .region import Region, image, preimage, unread
+from .sizes import explain_size
 from .sums import sum_of
 from .system import Adjoint, Node, System
 

@@ -19,7 +19,8 @@ from .access import Access, Applied, Factor, Indicator, Term, one_to_one
 from .affine import Affine
 from .base import Equation
 from .kinds import Contraction, Loss, Normalisation, Selection
-from .layout import (
+from .number import ONE, Number, parts
+from .typesetting import (
     Big,
     Called,
     Enclosed,
@@ -36,7 +37,6 @@ from .layout import (
     to_mathml,
     to_text,
 )
-from .number import ONE, Number, parts
 
 __all__ = ["latex", "mathml", "text"]
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileError
-from ..files import opened
+from ..storage.files import opened
 from .reasons import Beyond, Refused
 
 __all__ = ["Arrays", "DTYPES", "MOST_AXES", "MOST_BYTES", "REMEDY", "called", "text"]

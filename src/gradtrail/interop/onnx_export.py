@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ..calls import check_spelling, told, written
+from ..checking.calls import check_spelling, told, written
 from ..errors import ArgumentError, FileError
-from ..files import write_bytes
 from ..layers import (
     GELU,
     AvgPool2d,
@@ -40,9 +39,11 @@ from ..layers import (
     Tanh,
 )
 from ..layers.branches import Add, Join
+from ..layers.steps import Step
 from ..layers.windows import Windows
-from ..network import Network, Step
-from ..optional import needed
+from ..machine.packages import needed
+from ..network import Network
+from ..storage.files import write_bytes
 from .onnx_file import CLASSES
 
 __all__ = ["OPSET", "OPSETS", "to_onnx"]

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileError
-from ..files import at_most, opened
-from ..foreign_files import reader_of
+from ..storage.files import at_most, opened
+from ..storage.foreign_files import reader_of
 from .graph import MOST_NODES
 from .onnx_arrays import DTYPES, MOST_BYTES, REMEDY, Arrays, called, text
 from .pointwise import shortest

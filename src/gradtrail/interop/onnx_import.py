@@ -9,10 +9,10 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from ..calls import check_spelling, told, written
+from ..checking.calls import check_spelling, told, written
 from ..errors import ArgumentError, FileError, GradtrailError, ShapeError
+from ..machine.packages import needed
 from ..network import Network
-from ..optional import needed
 from .building import Builder
 from .onnx_file import Model, Operation, read_model
 from .onnx_operators import OPERATORS, Converter

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..calls import written
+from ..checking.calls import written
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..layers import (
@@ -36,8 +36,9 @@ from ..layers import (
     Tanh,
 )
 from ..layers.branches import Add, Join
-from ..network import Network, Step
-from ..optional import needed
+from ..layers.steps import Step
+from ..machine.packages import needed
+from ..network import Network
 
 __all__ = ["Call", "INPUT", "Made", "TAKEN", "calls_of", "to_torch"]
 

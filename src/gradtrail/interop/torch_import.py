@@ -9,11 +9,11 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..calls import is_of_torch, told, written
+from ..checking.calls import is_of_torch, told, written
+from ..checking.samples import shape_meant
 from ..errors import ArgumentError, warn
+from ..machine.packages import needed
 from ..network import Network
-from ..optional import needed
-from ..samples import shape_meant
 from .building import Builder
 from .reasons import Refused
 from .torch_comparing import compare

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..architecture import difference
 from ..errors import ArgumentError
+from ..graph.difference import difference
+from ..machine.packages import needed
 from ..network import Network
-from ..optional import needed
 from .torch_import import imported
 from .torch_tracing import copied, whole
 

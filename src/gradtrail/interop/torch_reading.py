@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import GradtrailError
+from ..machine.packages import needed
 from ..network import Network
-from ..optional import needed
 from .building import Builder
 from .reasons import LOST, Refused
 from .torch_functions import ELEMENTWISE, FUNCTIONS, METHODS, VIEWS

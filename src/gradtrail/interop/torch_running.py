@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..optional import needed
+from ..machine.packages import needed
 from .reasons import Refused
 from .values import Shape
 

@@ -2,15 +2,15 @@
 
 from .activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from .base import Buffer, Declaration, Layer, Parameter, Shape
+from .batch_norm import BatchNorm2d
 from .branches import Concat, Residual
 from .convolution import Conv2d
 from .dropout import Dropout
 from .flatten import Flatten
 from .linear import Linear
 from .losses import CrossEntropy, Loss, MeanSquaredError
-from .normalization import BatchNorm2d
+from .normalize import Normalize
 from .pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
-from .standardization import Normalize
 from .transposed import ConvTranspose2d
 
 __all__ = [

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from dataclasses import field
 from typing import ClassVar, final
 
-from ..calls import written
+from ..checking.calls import written
 from ..equation import Applied, Array, contraction, term
 from ..equation.frozen import frozen
 from ..equation.scalar import Function, Variable, erf, maximum, scalar, sigmoid, tanh, where

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import field
 from typing import Any, ClassVar, Protocol, final
 
-from ..calls import is_of_torch, told, written
+from ..checking.calls import is_of_torch, told, written
 from ..equation import Array, Number, contraction, index, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError

@@ -9,7 +9,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from ..calls import written
+from ..checking.calls import written
 from ..equation import Array, Equation, contraction, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError

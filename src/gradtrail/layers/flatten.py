@@ -6,7 +6,7 @@ from dataclasses import field
 from math import prod
 from typing import ClassVar, final
 
-from ..calls import written
+from ..checking.calls import written
 from ..equation import Affine, Array, Number, contraction, index, term
 from ..equation.frozen import frozen
 from .base import Declaration, Layer, Shape

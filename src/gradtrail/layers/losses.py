@@ -10,12 +10,12 @@ from typing import Any, final
 
 import numpy as np
 
-from ..calls import written
+from ..checking.calls import written
 from ..equation import Access, Array, indices, loss
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, DataError, ShapeError
 from .base import Declaration, Shape, elementwise, is_real, plain, times
-from .labels import check_number, class_numbers, probabilities
+from .class_labels import check_number, class_numbers, probabilities
 
 __all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "log_softmax", "loss_for"]
 

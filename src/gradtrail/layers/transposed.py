@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import ClassVar, final
 
-from ..calls import written
+from ..checking.calls import written
 from ..equation import Array, contraction, index, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError

@@ -14,7 +14,7 @@ import numpy as np
 from ..equation.frozen import frozen
 from ..errors import DataError, ShapeError
 from .base import Declaration, Shape, times
-from .labels import check_number, class_numbers
+from .class_labels import check_number, class_numbers
 from .losses import CrossEntropy, Loss, squared_error
 
 __all__ = ["WeightedCrossEntropy", "WeightedSquaredError"]

@@ -1,9 +1,9 @@
 """Recipes and the runs that come of them. See README.md."""
 
-from .folder import Run
 from .opening import Opened, open_data
 from .preparing import Prepared, prepared
 from .recipe import Recipe, read_recipe, tables_of
+from .run_folder import Run
 from .running import Outcome, resume, start
 from .shipped import names, shipped, shipped_text
 

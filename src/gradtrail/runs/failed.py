@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileError
-from ..files import WEIGHTS, read_arrays, save_network, write_bytes
-from ..train.training import Training
-from .folder import FAILED
+from ..network.saving import WEIGHTS, save_network
+from ..storage.arrays import read_arrays
+from ..storage.files import write_bytes
+from ..training.training import Training
 from .histories import save_history
+from .run_folder import FAILED
 
 __all__ = ["Failed", "failed_in", "keep_failed"]
 

@@ -10,8 +10,9 @@ import json
 from pathlib import Path
 
 from ..errors import DataError, FileError, typed
-from ..files import at_most, opened, read_arrays, write_bytes
-from ..train import History
+from ..storage.arrays import read_arrays
+from ..storage.files import at_most, opened, write_bytes
+from ..training import History
 
 __all__ = ["HISTORY", "load_history", "save_history"]
 

@@ -12,8 +12,8 @@ from ..data import load as load_data
 from ..data.cifar import find_cifar
 from ..data.dataset import DataSet, Part
 from ..data.idx import find_idx
+from ..data.known_classes import CLASSES
 from ..data.labels import renamed
-from ..data.naming import CLASSES
 from ..data.pixels import unit
 from ..data.recognised import recognised
 from ..errors import DataError

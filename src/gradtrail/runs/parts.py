@@ -6,15 +6,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..architecture import ARCHITECTURES
-from ..data.asked import names_of, pair_of, white_of
+from ..data.folder_options import names_of, pair_of, white_of
 from ..data.known import NAMES
 from ..engines import engine_for
 from ..errors import ArgumentError, unknown
 from ..layers import CrossEntropy
 from ..layers.base import positive, seeded
-from ..train.checkpoints import Checkpoints
-from ..train.course import Course
+from ..network.architecture import ARCHITECTURES
+from ..training.checkpoints import Checkpoints
+from ..training.course import Course
 
 __all__ = [
     "CheckpointTable",

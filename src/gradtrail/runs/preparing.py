@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ..architecture import architecture, layer_from, network_from
 from ..data import Images, channel_statistics
 from ..data.known import folder_of
 from ..errors import ArgumentError, DataError, FileError, ShapeError, warn
-from ..files import load, load_weights, read_json
+from ..graph.description import layer_from
 from ..layers import Normalize
 from ..network import Network
+from ..network.architecture import architecture, network_from
+from ..network.saving import load, load_weights
+from ..storage.files import read_json
 from .opening import Opened, labels_of, open_data
 from .parts import DataTable, LossTable, ModelTable
 from .recipe import Recipe

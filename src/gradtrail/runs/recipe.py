@@ -20,24 +20,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
-from ..architecture import layer_from
 from ..data.augment import Augment
 from ..errors import ArgumentError, FileError, GradtrailError
-from ..homes import located
+from ..graph.description import layer_from
 from ..layers import CrossEntropy
-from ..train import (
-    SGD,
-    Adam,
-    AdamW,
-    Constant,
-    Cosine,
-    EarlyStopping,
-    OneCycle,
-    Optimizer,
-    Schedule,
-    Step,
-)
-from ..train.course import Course
+from ..machine.folders import located
+from ..optimizers import SGD, Adam, AdamW, Optimizer
+from ..training import Constant, Cosine, EarlyStopping, OneCycle, Schedule, Step
+from ..training.course import Course
 from .parts import (
     CheckpointTable,
     DataTable,

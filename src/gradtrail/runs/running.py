@@ -9,18 +9,19 @@ from pathlib import Path
 
 from ..data.bad_files import BadFilesError
 from ..errors import DataError, NonFiniteError, typed
-from ..files import WEIGHTS, alone, save_network, sweep, write_bytes, write_json
-from ..train import Confusion, History, Observer
-from ..train.loop import prepare
-from ..train.metrics import confusion
-from ..train.training import Training
-from ..train.watched import FILE as WATCH
-from ..train.watched import save_watched
+from ..network.saving import WEIGHTS, save_network
+from ..storage.files import alone, sweep, write_bytes, write_json
+from ..training import Confusion, History, Observer
+from ..training.loop import prepare
+from ..training.metrics import confusion
+from ..training.training import Training
+from ..training.watched import FILE as WATCH
+from ..training.watched import save_watched
 from .failed import keep_failed
-from .folder import CHECKPOINTS, FAILED, METRICS, RECIPE, START, Run, check_vacant, run_folder
 from .histories import save_history
 from .preparing import Prepared, prepared
 from .recipe import Recipe
+from .run_folder import CHECKPOINTS, FAILED, METRICS, RECIPE, START, Run, check_vacant, run_folder
 
 __all__ = ["Outcome", "resume", "start"]
 
@@ -216,8 +217,8 @@ def _run(work: Prepared, folder: Path, training: Training, ready: Ready | None) 
 
 def _logs(recipe: Recipe, folder: Path) -> list[Observer]:
     """The logs that a recipe asks for."""
-    from ..train.logs import CSVLog, JSONLinesLog
-    from ..train.tensorboard import TensorBoardLog
+    from ..training.logs import CSVLog, JSONLinesLog
+    from ..training.tensorboard import TensorBoardLog
 
     wanted = recipe.log
     kinds = (

@@ -16,7 +16,7 @@ import stat
 from functools import cache
 from pathlib import Path
 
-from ...homes import expanded, user_cache
+from ...machine.folders import expanded, user_cache
 
 __all__ = ["cache_folder", "read", "stored_path", "write"]
 

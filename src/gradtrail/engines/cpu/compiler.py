@@ -17,7 +17,7 @@ from typing import Any
 
 import llvmlite
 
-from ...forking import renewed
+from ...machine.forking import renewed
 from .cache import read, stored_path, write
 from .image import Image, Mapped, linked
 from .llvm import INSIDE, library

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ...calls import written
+from ...checking.calls import written
 from ...equation.frozen import frozen
 from ...errors import ArgumentError
 from ..base import Computed, Engine, Evaluated, Trainer
@@ -20,9 +20,9 @@ from .options import WINOGRAD, Policy
 from .target import Target, host, target_for
 
 if TYPE_CHECKING:
+    from ...graph import Graph
     from ...layers import Loss
-    from ...network import Network
-    from ...train.optimizers import Optimizer
+    from ...optimizers import Optimizer
     from ..explanation import Explanation
     from ..sample_gradients import SampleGradients
 
@@ -97,14 +97,14 @@ class CPU(Engine):
         """How many threads run."""
         return threads or self.threads or _available()
 
-    def predict(self, network: Network, x: np.ndarray) -> np.ndarray:
+    def predict(self, network: Graph, x: np.ndarray) -> np.ndarray:
         """See `Engine.predict`."""
         from .running import predicted
 
         _check(network)
         return predicted(self, network, x)
 
-    def evaluate(self, network: Network, batch: Batch) -> Evaluated:
+    def evaluate(self, network: Graph, batch: Batch) -> Evaluated:
         """See `Engine.evaluate`."""
         from .running import evaluated
 
@@ -113,7 +113,7 @@ class CPU(Engine):
 
     def compute(
         self,
-        network: Network,
+        network: Graph,
         batch: Batch,
         loss: Loss,
         *,
@@ -126,7 +126,7 @@ class CPU(Engine):
         return self.step(network, batch, loss, arrays, training, backward, per_sample)
 
     def per_sample(
-        self, network: Network, batch: Batch, loss: Loss, *, training: bool
+        self, network: Graph, batch: Batch, loss: Loss, *, training: bool
     ) -> SampleGradients:
         """See `Engine.per_sample`."""
         from .running import sampled
@@ -136,7 +136,7 @@ class CPU(Engine):
 
     def step(
         self,
-        network: Network,
+        network: Graph,
         batch: Batch,
         loss: Loss,
         arrays: Mapping[str, np.ndarray],
@@ -164,7 +164,7 @@ class CPU(Engine):
 
         warped(self.processor, self.count(), source, places, maps, boxes, divisor, out)
 
-    def explain(self, network: Network, layer: str, loss: Loss) -> Explanation:
+    def explain(self, network: Graph, layer: str, loss: Loss) -> Explanation:
         """See `Engine.explain`."""
         from .explain import explained
 
@@ -172,7 +172,7 @@ class CPU(Engine):
         return explained(self, network, layer, loss)
 
     def memory(
-        self, network: Network, loss: Loss, optimizer: Optimizer, samples: int
+        self, network: Graph, loss: Loss, optimizer: Optimizer, samples: int
     ) -> dict[str, int]:
         """See `Engine.memory`."""
         from .need import needed
@@ -182,7 +182,7 @@ class CPU(Engine):
 
     def trainer(
         self,
-        network: Network,
+        network: Graph,
         loss: Loss,
         optimizer: Optimizer,
         threads: int | None = None,
@@ -195,7 +195,7 @@ class CPU(Engine):
         return CPUTrainer(self, network, loss, optimizer, self.count(threads), start)
 
 
-def _check(network: Network) -> None:
+def _check(network: Graph) -> None:
     if network.dtype != np.float32:
         raise ArgumentError(
             f"the cpu engine computes in float32, but the network is {network.dtype}; pass "

@@ -14,14 +14,14 @@ from .program import Call
 from .target import Target
 
 if TYPE_CHECKING:
+    from ...graph import Graph
     from ...layers import Loss
-    from ...network import Network
     from .engine import CPU
 
 __all__ = ["explained"]
 
 
-def explained(engine: CPU, network: Network, layer: str, loss: Loss) -> Explanation:
+def explained(engine: CPU, network: Graph, layer: str, loss: Loss) -> Explanation:
     """The calls on behalf of a layer in a training step."""
     system = network.system(16, training=True, loss=loss)
     node, sent = layer_equations(system, layer)

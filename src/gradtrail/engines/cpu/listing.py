@@ -25,8 +25,8 @@ from .layout import Layout
 from .options import Options
 
 if TYPE_CHECKING:
+    from ...graph import Graph
     from ...layers import Loss
-    from ...network import Network
     from .engine import CPU
     from .program import Program
 
@@ -144,7 +144,7 @@ def listing_of(program: Program) -> Listing:
 
 def listed(
     engine: CPU,
-    network: Network,
+    network: Graph,
     loss: Loss | None,
     options: Options,
     by_class: bool,
@@ -201,13 +201,12 @@ _PACKAGE = __name__.partition(".")[0]
 
 @cache
 def _sources() -> bytes:
-    """A digest of all that a listing follows from: the engine, the layers, the equations."""
+    """A digest of all that a listing follows from: the engine, the equations, the graph."""
     digest = hashlib.sha256()
     root = Path(__file__).parent.parent.parent
-    folders = ("engines/cpu", "layers", "equation")
+    folders = ("engines/cpu", "equation", "graph", "layers")
     for path in sorted(p for f in folders for p in (root / f).rglob("*.py")):
         digest.update(path.read_bytes())
-    digest.update((root / "network.py").read_bytes())
     return digest.digest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from ...forking import held_over_forks
+from ...machine.forking import held_over_forks
 
 __all__ = ["INSIDE", "library"]
 

@@ -11,9 +11,9 @@ from .listing import listed
 from .options import Options
 
 if TYPE_CHECKING:
+    from ...graph import Graph
     from ...layers import Loss
-    from ...network import Network
-    from ...train.optimizers import Optimizer
+    from ...optimizers import Optimizer
     from .engine import CPU
     from .program import Program
 
@@ -21,7 +21,7 @@ __all__ = ["needed"]
 
 
 def needed(
-    engine: CPU, network: Network, loss: Loss, optimizer: Optimizer, samples: int
+    engine: CPU, network: Graph, loss: Loss, optimizer: Optimizer, samples: int
 ) -> dict[str, int]:
     """See `Engine.memory`.
 

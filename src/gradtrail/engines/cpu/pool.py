@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...errors import ArgumentError, warn
-from ...forking import renewed
+from ...machine.forking import renewed
 from .compiler import Compiler
 from .context import Assembled, address
 from .driver import CONTROL, Control, driver_text

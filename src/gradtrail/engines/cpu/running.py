@@ -14,7 +14,7 @@ import numpy as np
 
 from ...equation import Loss as LossEquation
 from ...errors import DataError
-from ...forking import renewed
+from ...machine.forking import renewed
 from ..base import Computed, Evaluated
 from ..batch import Batch, Samples
 from ..sample_gradients import Factors, Part, SampleGradients, Summed
@@ -28,8 +28,8 @@ from .pool import Pool, pool_for
 from .target import Target
 
 if TYPE_CHECKING:
+    from ...graph import Graph
     from ...layers import Loss
-    from ...network import Network
     from .engine import CPU
     from .kernels.base import Kernel
     from .program import Program
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Loaded", "compiler_for", "evaluated", "load", "predicted", "sampled", "stepped"]
 
 _COMPILERS: dict[Target, Compiler] = {}
-_LOADED: WeakKeyDictionary[Network, dict[tuple[object, ...], Any]] = WeakKeyDictionary()
+_LOADED: WeakKeyDictionary[Graph, dict[tuple[object, ...], Any]] = WeakKeyDictionary()
 
 
 _NOWHERE = np.zeros(0, np.int64)
@@ -171,7 +171,7 @@ def _check_targets(samples: Samples) -> None:
 
 def load(
     engine: CPU,
-    network: Network,
+    network: Graph,
     loss: Loss | None,
     options: Options,
     by_class: bool,
@@ -188,7 +188,7 @@ def load(
     return Loaded(listing, program, engine.processor, threads)
 
 
-def predicted(engine: CPU, network: Network, x: np.ndarray) -> np.ndarray:
+def predicted(engine: CPU, network: Graph, x: np.ndarray) -> np.ndarray:
     """See `Engine.predict`."""
     loaded = _singly(engine, network) if len(x) <= _FEW else None
     if loaded is None:
@@ -205,7 +205,7 @@ def predicted(engine: CPU, network: Network, x: np.ndarray) -> np.ndarray:
     return outputs
 
 
-def evaluated(engine: CPU, network: Network, batch: Batch) -> Evaluated:
+def evaluated(engine: CPU, network: Graph, batch: Batch) -> Evaluated:
     """See `Engine.evaluate`."""
     options, samples = Options(training=False), batch.samples
     loaded = _loaded(engine, network, samples.loss, options, by_class=samples.rows[1])
@@ -218,7 +218,7 @@ def evaluated(engine: CPU, network: Network, batch: Batch) -> Evaluated:
 
 def stepped(
     engine: CPU,
-    network: Network,
+    network: Graph,
     batch: Batch,
     loss: Loss,
     arrays: Mapping[str, np.ndarray],
@@ -245,7 +245,7 @@ def stepped(
 
 
 def sampled(
-    engine: CPU, network: Network, batch: Batch, loss: Loss, training: bool
+    engine: CPU, network: Graph, batch: Batch, loss: Loss, training: bool
 ) -> SampleGradients:
     """See `Engine.per_sample`."""
     options = Options(training, backward=True, per_sample=True)
@@ -258,7 +258,7 @@ def sampled(
         return _shares(network, loaded, loaded.context.lend())
 
 
-def _shares(network: Network, loaded: Loaded, lent: Lent) -> SampleGradients:
+def _shares(network: Graph, loaded: Loaded, lent: Lent) -> SampleGradients:
     """The parts of each sample's gradients, where they lie, in memory that is lent."""
     context, parts = loaded.context, dict[str, Part]()
     for name in network.parameters:
@@ -274,7 +274,7 @@ _FEW = 3
 """Up to how many samples are predicted one by one, with channels as lanes."""
 
 
-def _singly(engine: CPU, network: Network) -> Loaded | None:
+def _singly(engine: CPU, network: Graph) -> Loaded | None:
     """A network's program for one sample at a time; None where it has none."""
     known = _LOADED.setdefault(network, {})
     key = (engine, engine.processor, "single")
@@ -293,7 +293,7 @@ def _singly(engine: CPU, network: Network) -> Loaded | None:
 
 def _loaded(
     engine: CPU,
-    network: Network,
+    network: Graph,
     loss: Loss | None,
     options: Options,
     by_class: bool = True,
@@ -307,12 +307,12 @@ def _loaded(
     return found
 
 
-def _fill(loaded: Loaded, network: Network) -> None:
+def _fill(loaded: Loaded, network: Graph) -> None:
     loaded.fill({**network.parameters, **network.buffers})
 
 
 def _everything(
-    network: Network,
+    network: Graph,
     loaded: Loaded,
     batch: Batch,
     arrays: Mapping[str, np.ndarray],

@@ -50,14 +50,14 @@ from .program import Call, Phase, Program
 from .target import LANES
 
 if TYPE_CHECKING:
-    from ...network import Network
+    from ...graph import Graph
     from .engine import CPU
     from .winograd import PackWeights
 
 __all__ = ["single"]
 
 
-def single(network: Network, engine: CPU) -> Program | None:
+def single(network: Graph, engine: CPU) -> Program | None:
     """The program of a network for one sample at a time, or None where it has none."""
     try:
         return _Builder(network, engine).program()
@@ -68,7 +68,7 @@ def single(network: Network, engine: CPU) -> Program | None:
 class _Builder:
     """A program being built."""
 
-    def __init__(self, network: Network, engine: CPU) -> None:
+    def __init__(self, network: Graph, engine: CPU) -> None:
         self.network, self.target = network, engine.processor
         self.system: System = network.system(1)
         self.memory = Memory()

@@ -22,9 +22,9 @@ from .options import Options
 from .running import Loaded, compiler_for, load
 
 if TYPE_CHECKING:
+    from ...graph import Graph
     from ...layers import Loss
-    from ...network import Network
-    from ...train.optimizers import Optimizer
+    from ...optimizers import Optimizer
     from .engine import CPU
 
 __all__ = ["CPUTrainer"]
@@ -69,7 +69,7 @@ class CPUTrainer(Trainer):
     def __init__(
         self,
         engine: CPU,
-        network: Network,
+        network: Graph,
         loss: Loss,
         optimizer: Optimizer,
         threads: int,

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from ...forking import renewed
+from ...machine.forking import renewed
 from .context import Assembled, address, aligned, assembled, bits, check_places
 from .frame import FIELDS, Field
 from .kernels.warp import Warp

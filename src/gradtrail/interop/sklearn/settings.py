@@ -9,7 +9,8 @@ from typing import Any
 from ...engines import CPU
 from ...errors import ArgumentError
 from ...layers.base import positive
-from ...train import SGD, Adam, AdamW, Cosine, OneCycle, Optimizer, Schedule, Step
+from ...optimizers import SGD, Adam, AdamW, Optimizer
+from ...training import Cosine, OneCycle, Schedule, Step
 
 __all__ = ["epochs_for", "optimizer_for", "schedule_for", "threads_for"]
 

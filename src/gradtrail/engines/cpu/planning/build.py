@@ -15,15 +15,15 @@ from .places import declare
 from .work import Work, value
 
 if TYPE_CHECKING:
+    from ....graph import Graph
     from ....layers import Loss
-    from ....network import Network
     from ..engine import CPU
 
 __all__ = ["build"]
 
 
 def build(
-    network: Network,
+    network: Graph,
     loss: Loss | None,
     options: Options,
     engine: CPU,

@@ -23,8 +23,8 @@ from .work import Work, gradient
 if TYPE_CHECKING:
     import numpy as np
 
+    from ....graph import Graph
     from ....layers import Layer
-    from ....network import Network
     from ..engine import CPU
     from ..options import Options
 
@@ -55,7 +55,7 @@ class Draft:
         by_class: whether the rows of the targets belong to classes, or to samples.
     """
 
-    def __init__(self, network: Network, work: Work, engine: CPU, by_class: bool) -> None:
+    def __init__(self, network: Graph, work: Work, engine: CPU, by_class: bool) -> None:
         self.network, self.work, self.by_class = network, work, by_class
         self.target = engine.processor
         self.layers: dict[str, Layer] = {s.name: s.layer for s in network.steps}

@@ -29,7 +29,7 @@ from ..kernels.base import Kernel
 from ..kernels.selection import first_maximum
 from ..nest import Epilogue, Stream, epilogue_line
 from .blocking import GROUP, STRIP, held_for
-from .linear import multiply
+from .matrix import multiply
 from .points import transforms
 from .tiles import (
     LINE,

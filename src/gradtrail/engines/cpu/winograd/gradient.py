@@ -29,7 +29,7 @@ from ..kernels.samples import transpose
 from ..nest import Stream
 from ..target import LANES
 from .blocking import GRADIENT_STRIP, channels_for, near_sixteens
-from .linear import multiply_both, square
+from .matrix import multiply_both, square
 from .points import transforms, transposed
 from .tiles import LINE, Place, Tiles, Transformed, each_part, spaced, transform_input
 from .weights import UnpackGradient

@@ -15,7 +15,7 @@ from ....equation.frozen import frozen
 from ....errors import ArgumentError
 from ..builder import Code, Value
 from ..nest import Stream
-from .linear import multiply_both, square
+from .matrix import multiply_both, square
 from .points import transforms
 
 __all__ = [

@@ -16,7 +16,7 @@ from ..frame import Field
 from ..kernels.base import Kernel
 from ..target import LANES
 from .blocking import GROUP
-from .linear import multiply_both, square
+from .matrix import multiply_both, square
 from .points import transforms, transposed
 from .tiles import LINE, each_part, spaced
 

@@ -1,0 +1,3 @@
+"""Equations on NumPy's arrays: products over strided windows, and functions of numbers."""
+
+__all__: list[str] = []

@@ -1,0 +1,261 @@
+"""A contraction in NumPy: strided windows and einsum, for any affine positions.
+
+Every factor becomes a view with one axis per index; einsum sums what the target does not show;
+the result is added to a view of the target. Where several index points lead to one target element
+(overlapping windows), the indices that overlap are looped over, so that each addition stands alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product as cartesian
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from ..equation import (
+    Access,
+    Applied,
+    Contraction,
+    Factor,
+    Indicator,
+    Margin,
+    Selection,
+    Term,
+    one_to_one,
+)
+from ..equation.scalar import evaluate
+from ..errors import EquationError
+from .functions import OPERATIONS
+
+__all__ = [
+    "contract",
+    "margins_of",
+    "overlapping",
+    "part_of",
+    "prepare",
+    "view",
+    "windows",
+]
+
+
+def contract(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The target array of a contraction.
+
+    Args:
+        equation: any contraction in scatter form (no quotients).
+        arrays: the factors' arrays by letter.
+
+    Returns:
+        A float64 array of the target's shape.
+
+    Raises:
+        EquationError: an array of another shape than the equation's.
+    """
+    shape = equation.shape_of[equation.target.array]
+    margins = margins_of(equation)
+    padded = np.zeros([size + sum(m) for size, m in zip(shape, margins, strict=True)])
+    for t in equation.terms:
+        _add(t, equation, arrays, padded, [before for before, _ in margins])
+    inside: tuple[Any, ...] = tuple(
+        slice(before, before + size) for (before, _), size in zip(margins, shape, strict=True)
+    )
+    return np.asarray(padded[(*inside, ...)], order="C")
+
+
+def margins_of(equation: Contraction) -> list[Margin]:
+    """Per axis of the target, how far before and behind it any term's index points may lead."""
+    axes = range(len(equation.target.positions))
+    reached = [[t.target.margin(axis) for t in equation.terms] for axis in axes]
+    return [(max(m[0] for m in axis), max(0, *(m[1] for m in axis))) for axis in reached]
+
+
+def _add(
+    t: Term,
+    equation: Contraction,
+    arrays: Mapping[str, np.ndarray],
+    target: np.ndarray,
+    origin: list[int],
+) -> None:
+    """Add one term's products to the padded target, whose element 0 stands at `origin`."""
+    loops = overlapping(t, equation.range_of)
+    free = {n: size for n, size in equation.range_of.items() if n in t.names and n not in loops}
+    letters = {name: place for place, name in enumerate(free)}
+    prepared = [prepare(f, equation, arrays) for f in t.factors]
+    shown = [n for n in t.target.names if n in free]
+    for values in cartesian(*(range(equation.range_of[n]) for n in loops)):
+        fixed = dict(zip(loops, values, strict=True))
+        operands: list[Any] = []
+        present: set[str] = set()
+        parts = [part_of(f, *p, free, fixed) for f, p in zip(t.factors, prepared, strict=True)]
+        for names, part in _existing(t, parts):
+            operands += [part, [letters[n] for n in names]]
+            present.update(names)
+        kept = [n for n in shown if n in present]
+        products = np.einsum(*operands, [letters[n] for n in kept], optimize=len(t.factors) > 1)
+        place = tuple(slice(None) if n in present else None for n in shown)
+        target_part = view(target, t.target, origin, shown, free, fixed)
+        target_part += float(t.scale.value) * products[place]
+
+
+Part = tuple[list[str], np.ndarray]
+
+
+def _existing(t: Term, parts: list[Part]) -> list[Part]:
+    """The parts, with 0 wherever a factor beside them says that there is no product.
+
+    Where another element won or a slope is 0 nothing is sent back, not even a NaN times 0.
+    """
+    gates = [part for f, part in zip(t.factors, parts, strict=True) if not isinstance(f, Access)]
+    found = []
+    for factor, (names, part) in zip(t.factors, parts, strict=True):
+        for gate_names, gate in gates:
+            if not isinstance(factor, Access):
+                continue
+            if gate_names == names:
+                part = np.where(gate == 0, 0.0, part)
+            elif set(names) <= set(gate_names) and not np.isfinite(part).all():
+                order = [n for n in gate_names if n in names]
+                wide = np.transpose(part, [names.index(n) for n in order])
+                wide = wide[tuple(slice(None) if n in names else None for n in gate_names)]
+                names, part = gate_names, np.where(gate == 0, 0.0, wide)
+        found.append((names, part))
+    return found
+
+
+def overlapping(t: Term, ranges: Mapping[str, int]) -> list[str]:
+    """The indices to loop over so that the rest lead to different target elements."""
+    loops: list[str] = []
+    inner = dict(ranges)
+    while not one_to_one(t, inner):
+        crowded = [n for n in t.target.names if inner[n] > 1]
+        together = [n for p in t.target.positions if len(p.names) > 1 for n in p.names]
+        smallest = min(crowded, key=lambda n: (n not in together, inner[n]))
+        loops.append(smallest)
+        inner[smallest] = 1
+    return loops
+
+
+def prepare(
+    factor: Factor, equation: Contraction, arrays: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, list[int]]:
+    """The factor's array with its function applied and zeros in the padding.
+
+    Args:
+        factor: of one of the equation's terms, in scatter form.
+        equation: for shapes.
+        arrays: the factors' arrays by letter.
+
+    Returns:
+        The array, and how much padding lies before element 0 on each axis.
+
+    Raises:
+        EquationError: a quotient, or an array of another shape than the equation's.
+    """
+    access = factor.access
+    if any(p.divisor.value != 1 for p in access.positions):
+        raise EquationError(
+            f"{access.array} is read at a quotient; this engine takes contractions in scatter form"
+        )
+    array = arrays[access.array]
+    if array.shape != equation.shape_of[access.array]:  # a view of it would leave its memory
+        raise EquationError(
+            f"{access.array} has shape {array.shape}, but the equation needs "
+            f"{equation.shape_of[access.array]}"
+        )
+    if isinstance(factor, Applied):
+        applied = evaluate(factor.function.body, {"x": array}, OPERATIONS)
+        array = np.broadcast_to(np.asarray(applied), array.shape)
+    margins = [access.margin(axis) for axis in range(array.ndim)]
+    if any(margin != (0, 0) for margin in margins):
+        array = np.pad(array, [(max(p, 0), max(q, 0)) for p, q in margins])
+    return array, [max(before, 0) for before, _ in margins]
+
+
+def part_of(
+    factor: Factor,
+    array: np.ndarray,
+    before: list[int],
+    free: Mapping[str, int],
+    fixed: Mapping[str, int],
+) -> tuple[list[str], np.ndarray]:
+    """A view of the factor with one axis per free index, and the names of those axes.
+
+    Args:
+        factor: the factor.
+        array: as it is prepared.
+        before: the padding before element 0 on each axis.
+        free: the indices that become axes, with their ranges.
+        fixed: the values of all others.
+    """
+    names = [n for n in factor.names if n in free]
+    if not isinstance(factor, Indicator):
+        return names, view(array, factor.access, before, names, free, fixed)
+    own = [n for n in factor.access.names if n in free]
+    held = view(array, factor.access, before, own, free, fixed)
+    held = held[(..., *(None for n in names if n not in own))]
+    wanted: Any = factor.value.offset.integer
+    for name, coefficient in factor.value.terms:
+        if name in fixed:
+            wanted = wanted + coefficient.integer * fixed[name]
+        else:
+            steps = coefficient.integer * np.arange(free[name])
+            place = names.index(name)
+            wanted = wanted + steps.reshape([-1 if a == place else 1 for a in range(len(names))])
+    order = [*own, *(n for n in names if n not in own)]
+    return names, (
+        np.moveaxis(held, range(held.ndim), [names.index(n) for n in order]) == wanted
+    ) * 1.0
+
+
+def view(
+    array: np.ndarray,
+    access: Access,
+    before: list[int],
+    names: list[str],
+    free: Mapping[str, int],
+    fixed: Mapping[str, int],
+) -> np.ndarray:
+    """The accessed elements, one axis per name, without a copy.
+
+    Args:
+        array: the array with its padding.
+        access: the access; no quotients.
+        before: how much padding lies before element 0 on each axis.
+        names: the indices that become axes, in order.
+        free: their ranges.
+        fixed: the values of all other indices.
+    """
+    start: list[Any] = []
+    strides = dict.fromkeys(names, 0)
+    for axis, position in enumerate(access.positions):
+        at = position.offset.integer + before[axis]
+        for name, coefficient in position.terms:
+            if name in strides:
+                strides[name] += coefficient.integer * array.strides[axis]
+            else:
+                at += coefficient.integer * fixed[name]
+        start.append(slice(at, None))
+    shape = tuple(free[n] for n in names)
+    return as_strided(array[(*start, ...)], shape, tuple(strides[n] for n in names))
+
+
+def windows(equation: Selection, array: np.ndarray, outside: float) -> np.ndarray:
+    """What each window of a maximum holds, row by row.
+
+    Args:
+        equation: whose windows.
+        array: of the source's shape, of all samples or some.
+        outside: what stands where a window leaves the array.
+
+    Returns:
+        (*result, points of the window).
+    """
+    source = equation.source
+    margins = [source.margin(axis) for axis in range(array.ndim)]
+    names = [*equation.result.names, *equation.over]
+    ranges = {**equation.range_of, names[0]: len(array)}
+    padded = np.pad(array, margins, constant_values=outside)
+    seen = view(padded, source, [before for before, _ in margins], names, ranges, {})
+    return seen.reshape(*seen.shape[: len(equation.result.names)], -1)

@@ -1,0 +1,35 @@
+"""`gradtrail plan`: every shape, before there is any data."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from ..network.architecture import ARCHITECTURES
+from .common import network_of, one_error, shape_of, words
+from .paths import WORD
+
+__all__ = ["plan_command"]
+
+
+@click.command("plan")
+@click.argument("model", type=WORD, shell_complete=words(lambda: ARCHITECTURES))
+@click.option("--batch-size", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--input-shape",
+    help="channels,height,width; for named architectures, and where an ONNX file leaves it open.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@one_error
+def plan_command(model: str, batch_size: int, input_shape: str | None, as_json: bool) -> None:
+    """Print every shape of MODEL, how it arose, and what it costs.
+
+    MODEL is a named architecture, an architecture as JSON, a saved network, or an ONNX file.
+
+    Example: gradtrail plan lenet5 --batch-size 64
+    """
+    shape = None if input_shape is None else shape_of(input_shape)
+    network = network_of(model, shape, 0)
+    plan = network.plan(batch_size)
+    click.echo(json.dumps(plan.to_dict(), indent=2, ensure_ascii=False) if as_json else str(plan))

@@ -1,0 +1,295 @@
+"""`gradtrail trace`, `why`, `follow`, `influence`, `watch`: questions to a saved run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..errors import ArgumentError, FileError, UnknownNameError, unknown
+from ..runs import Run
+from ..runs.failed import Failed, failed_in
+from ..tracing.element import Side, parse_element
+from ..tracing.overview import Overview
+from ..tracing.ranking import RANKINGS, influence
+from ..tracing.trace import Trace, trace
+from ..training.watched import load_watched
+from .asked import Asked, of_data, with_options
+from .common import one_error, said
+from .paths import PATH, Picture
+from .run import Chosen, batch_of, network_at, pair_of
+
+__all__ = ["follow_command", "influence_command", "trace_command", "watch_command", "why_command"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+_ANSWER = (
+    click.option("--engine", help="What computes: cpu or reference."),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+)
+
+
+def _of_images(command: F) -> F:
+    """The options that choose a run and its data."""
+    return of_data("train")(with_options(command, _ANSWER))
+
+
+def _of_a_step(command: F) -> F:
+    """The options that choose the run's step."""
+    batch = (
+        click.option(
+            "--samples",
+            help="Which samples make the batch, such as 0-63 or 3,17,40; by default the first, as "
+            "many as a batch of the run has.",
+        ),
+        click.option(
+            "--evaluation",
+            is_flag=True,
+            help="Running statistics and no dropout, instead of a training step.",
+        ),
+        click.option("--seed", type=click.IntRange(0), default=0, help="Of dropout's masks."),
+    )
+    return of_data("train")(with_options(command, (*batch, *_ANSWER)))
+
+
+class _Step:
+    """A traced step of a run by its own loss, and the numbers of its samples in the data.
+
+    Where the run ended at a step that was not finite, that is the step, unless another is chosen.
+    """
+
+    failed: Failed | None
+    chosen: Chosen
+    trace: Trace
+
+    def __init__(
+        self,
+        asked: Asked,
+        samples: str | None,
+        evaluation: bool,
+        seed: int,
+        engine: str | None,
+    ) -> None:
+        chosen = asked.split != "train" or evaluation or seed or asked.others or samples
+        self.failed = None if chosen else failed_in(asked.folder)
+        if self.failed is not None:
+            self.chosen, self.trace = _failed_step(asked.run, self.failed, engine)
+            return
+        self.chosen = batch_of(asked, samples)
+        network, x, y, loss = (getattr(self.chosen, n) for n in ("network", "x", "y", "loss"))
+        self.trace = trace(
+            network, x, y, loss=loss, training=not evaluation, seed=seed, engine=engine
+        )
+
+    def element(self, text: str) -> tuple[Any, str, tuple[int, ...]]:
+        """The trace's side, the array and the index of a written element."""
+        side: Side
+        layers = [node.name for node in self.trace.system.nodes]
+        values, gradients = [*self.trace.value, *layers], [*self.trace.grad, *layers]
+        side, name, index = parse_element(text, values, gradients, self.trace.system.shapes)
+        return (self.trace.value if side == "value" else self.trace.grad), name, index
+
+    def json(self, data: Mapping[str, Any]) -> None:
+        """Print an answer as JSON, with the numbers of the samples in the data."""
+        failed = {} if self.failed is None else {"failed": self.failed.to_dict()}
+        _print({**data, "samples": self.chosen.numbers.tolist(), **failed})
+
+    def note(self) -> str:
+        """Which samples 0, 1, … are, where that is not the same number."""
+        numbers = self.chosen.numbers
+        if list(numbers) == list(range(len(numbers))):
+            return ""
+        shown = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
+        return f"samples 0, 1, … are {shown} of the data"
+
+
+def _failed_step(run: Path, failed: Failed, engine: str | None) -> tuple[Chosen, Trace]:
+    """The step at which a run ended, with the run's own loss."""
+    network, loss = network_at(run), Run.at(run).recipe.course().loss
+    traced = trace(
+        network,
+        failed.x,
+        failed.y,
+        loss=loss,
+        training=not failed.judging,
+        seed=failed.seed,
+        step=failed.draw,
+        engine=engine,
+    )
+    return Chosen(network, failed.x, failed.y, failed.numbers, loss), traced
+
+
+def _print(data: Any) -> None:
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+@click.command("trace", short_help="Print every product behind one number of a step.")
+@_of_a_step
+@click.argument("element")
+@click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Rows.")
+@click.option("--by", "names", help="Partial sums by indices instead of rows: n, or y,x.")
+@click.option("--plot", type=Picture(), help="Also draw where they come from, into a file.")
+@one_error
+def trace_command(
+    element: str, top: int, names: str | None, plot: Path | None, as_json: bool, **chosen: Any
+) -> None:
+    """Print every product behind one number of a learning step of RUN.
+
+    ELEMENT is an array with an index; d in front asks for its gradient.
+
+    Example: gradtrail trace runs/lenet5-1 "dconv1.weight[2,0,1,1]" --by n
+    """
+    step = _Step(**chosen)
+    side, name, index = step.element(element)
+    terms = side.terms(name, index)
+    if names is not None:
+        shares = terms.by(*(part.strip() for part in names.split(",")))
+        best = shares.top(top)
+        if as_json:
+            step.json(terms.to_dict(0) | {"by": best.to_dict()})
+        else:
+            said(str(best))
+    elif as_json:
+        step.json(terms.to_dict(top))
+    else:
+        said(terms.text(top))
+    if not as_json and step.note():
+        said(step.note())
+    if plot is not None:
+        terms.plot(plot)
+        said(f"picture in {plot}", err=as_json)
+
+
+@click.command("why", short_help="Say in words why a number of a step is what it is.")
+@_of_a_step
+@click.argument("element", required=False)
+@one_error
+def why_command(element: str | None, as_json: bool, **chosen: Any) -> None:
+    """Say in words why one number of a learning step of RUN is what it is.
+
+    Without ELEMENT: what is tied, dead or vanishing in each layer. Where a NaN or an infinity ended
+    the training of RUN, that step is asked, unless other samples are chosen.
+
+    Example: gradtrail why runs/lenet5-1 "dconv1.weight[2,0,1,1]"
+    """
+    step = _Step(**chosen)
+    if element is not None:
+        side, name, index = step.element(element)
+        answer = side.why(name, index)
+        if as_json:
+            step.json(answer.to_dict())
+        else:
+            said(answer.text)
+            if step.note():
+                said(step.note())
+        return
+    t = step.trace
+    overviews: dict[str, Overview[Any]] = {
+        "vanishing": t.vanishing(),
+        "dead": t.dead(),
+        "ties": t.ties(),
+    }
+    if as_json:
+        step.json({name: overview.to_dict() for name, overview in overviews.items()})
+        return
+    if step.failed is not None:
+        place = "" if step.failed.judging else f" in epoch {step.failed.epoch}"
+        said(f"the training ended{place}: {step.failed.message}\n")
+    said("\n\n".join(str(o) for o in overviews.values() if len(o)))
+
+
+@click.command("follow", short_help="Print the strongest paths from the loss to a number.")
+@_of_a_step
+@click.argument("element")
+@click.option("-k", "count", type=click.IntRange(1), default=5, show_default=True, help="Paths.")
+@one_error
+def follow_command(element: str, count: int, as_json: bool, **chosen: Any) -> None:
+    """Print the strongest paths between the loss and one number of a learning step of RUN.
+
+    Of a gradient: from the loss down to it. Of a value, such as a pixel: from it to the outputs.
+
+    Example: gradtrail follow runs/lenet5-1 "dconv1.weight[2,0,1,1]" -k 3
+    """
+    step = _Step(**chosen)
+    side, name, index = step.element(element)
+    paths = side.follow(name, index, k=count)
+    if as_json:
+        step.json(paths.to_dict())
+        return
+    said(str(paths))
+    if step.note():
+        said(step.note())
+
+
+@click.command("influence", short_help="Rank a run's images by what they do to the network.")
+@_of_images
+@click.option(
+    "--of", "part", default="", help="A layer, a parameter or a filter such as conv1.weight[2]."
+)
+@click.option(
+    "--by",
+    type=click.Choice(RANKINGS),
+    default="surprise",
+    show_default=True,
+    help="surprise: labels that contradict the rest; pull: large gradients; against: gradients "
+    "that point against the mean.",
+)
+@click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="Samples.")
+@click.option("--plot", type=Picture(), help="Also draw the images into a file.")
+@one_error
+def influence_command(
+    asked: Asked,
+    engine: str | None,
+    as_json: bool,
+    part: str,
+    by: str,
+    top: int,
+    plot: Path | None,
+) -> None:
+    """Rank the images of RUN's data by what they do to the trained network.
+
+    Example: gradtrail influence runs/lenet5-1 --top 40 --plot suspects.png
+    """
+    held = pair_of(asked)
+    network, pair, loss = held.network, held.pair, held.loss
+    found = influence(network, pair, of=part, loss=loss, engine=engine, progress=not as_json)
+    if as_json:
+        _print(found.to_dict(top, by))
+    else:
+        said(found.text(top, by))
+    if plot is not None:
+        found.plot(plot, k=top, by=by)
+        said(f"picture in {plot}", err=as_json)
+
+
+@click.command("watch", short_help="Print what a run kept of its watched weights.")
+@click.argument("run", type=PATH)
+@click.argument("element", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--plot", type=Picture(), help="Also draw weight and gradient.")
+@one_error
+def watch_command(run: Path, element: str | None, as_json: bool, plot: Path | None) -> None:
+    """Print what RUN kept of the weights that were watched: see train --watch.
+
+    Example: gradtrail watch runs/lenet5-1 "conv1.weight[2,0,1,1]" --plot weight.png
+    """
+    if not run.exists():
+        raise FileError(f"there is no run {run}")
+    watched = load_watched(run)
+    if element is not None:
+        if element not in watched:
+            raise UnknownNameError(unknown("watched element", element, watched))
+        watched = {element: watched[element]}
+    if as_json:
+        _print([one.to_dict() for one in watched.values()])
+    else:
+        said("\n\n".join(str(one) for one in watched.values()))
+    if plot is not None:
+        if len(watched) > 1:
+            raise ArgumentError(f"--plot draws one element; name one of {', '.join(watched)}")
+        next(iter(watched.values())).plot(plot)
+        said(f"picture in {plot}", err=as_json)

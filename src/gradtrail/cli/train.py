@@ -1,0 +1,382 @@
+"""`gradtrail train`: a network trained by a recipe, kept in a folder."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..data.decode import FITS
+from ..data.known import NAMES
+from ..data.progress import silent
+from ..errors import ArgumentError, FileError, typed
+from ..network.architecture import ARCHITECTURES
+from ..runs import Outcome, Prepared, names, read_recipe, resume, shipped, start, tables_of
+from ..runs.run_folder import RECIPE
+from ..training import Observer
+from ..training.progress import Progress
+from ..training.training import Training
+from ..version import VERSION
+from .asked import reading
+from .common import STOPPED, is_data_name, is_model_file, one_error, said, size_of, words
+from .explore import Following, following
+from .paths import PATH, WORD, is_path
+
+__all__ = ["train_command"]
+
+Changes = dict[tuple[str | int, ...], tuple[str, Any]]
+
+_RATES = {"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3}
+_SCHEDULES = ("constant", "step", "one-cycle", "cosine")
+_LOGS = ("csv", "jsonl", "tensorboard")
+
+
+_FOUND = {
+    "data": ("test", "classes", "size", "channels", "channels_last"),
+    "model": ("mean", "std"),
+}
+
+
+def _usually(table: str, key: str) -> str:
+    """What the data's recipes say, for the help: `12 for digits, 2 for mnist and fashion-mnist`."""
+    found: dict[str, list[str]] = {}
+    for name in (*NAMES, "images"):
+        value = shipped(name).get(table, {}).get(key, "constant")
+        found.setdefault(str(value), []).append(name)
+    return ", ".join(f"{value} for {' and '.join(names)}" for value, names in found.items())
+
+
+@click.command("train")
+@click.argument("recipe", required=False, type=WORD, shell_complete=words(names))
+@click.option(
+    "--model",
+    type=WORD,
+    shell_complete=words(lambda: ARCHITECTURES),
+    show_default=_usually("model", "architecture"),
+    help=f"{', '.join(ARCHITECTURES)}, an architecture as JSON, a saved network, or an ONNX file.",
+)
+@click.option(
+    "--data",
+    type=WORD,
+    shell_complete=words(lambda: NAMES),
+    show_default="digits",
+    help=f"{', '.join(NAMES)}, or a path: a folder of images with a folder per class, or an .npz.",
+)
+@click.option(
+    "--data-path",
+    type=PATH,
+    help="The folder that a named data set's files are in; by default GRADTRAIL_DATA and the usual "
+    "places, or else they are downloaded.",
+)
+@click.option(
+    "--size",
+    show_default="their own, and 64 where they differ",
+    help="Rows and columns that images in a folder are brought to, such as 64 or 48,64.",
+)
+@click.option("--fit", type=click.Choice(FITS), help="How they are brought to it.")
+@reading
+@click.option("--validation", type=float, help="The share of the training images that is held out.")
+@click.option("--epochs", type=click.IntRange(1), show_default=_usually("training", "epochs"))
+@click.option(
+    "--batch-size", type=click.IntRange(1), show_default=_usually("training", "batch_size")
+)
+@click.option(
+    "--optimizer", type=click.Choice(list(_RATES)), show_default=_usually("optimizer", "type")
+)
+@click.option(
+    "--lr",
+    type=float,
+    show_default=_usually("optimizer", "lr"),
+    help="Learning rate; with another optimizer than the recipe's 0.05 for sgd and 0.002 for adam "
+    "and adamw.",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(_SCHEDULES),
+    show_default=_usually("schedule", "type"),
+    help="How the learning rate changes in the course of the training.",
+)
+@click.option("--seed", type=click.IntRange(0), show_default="0")
+@click.option("--engine", help="What computes: cpu or reference; by default the library's choice.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="How many the engine may use; no result depends on it.",
+)
+@click.option(
+    "--watch",
+    multiple=True,
+    help="A weight to keep for every step with what moved it, such as conv1.weight[2,0,1,1]; "
+    "several may be given.",
+)
+@click.option(
+    "--log",
+    multiple=True,
+    type=click.Choice(_LOGS),
+    help="A log of every step and epoch in the run's folder; several may be given.",
+)
+@click.option("--out", type=PATH, help="The run's folder, new or empty.")
+@click.option(
+    "--resume",
+    "resumed",
+    type=PATH,
+    help="Go on with this run, bit by bit as if nothing had stopped it; with --epochs until then.",
+)
+@click.option(
+    "--explore",
+    is_flag=True,
+    help="Open a page that follows the training; it stays with what came of it until Ctrl-C.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    show_default="0, any that is free",
+    help="That page's, on 127.0.0.1.",
+)
+@click.option("--no-browser", is_flag=True, help="Print that page's address, and open nothing.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors, and a page's address.")
+@one_error
+def train_command(
+    recipe: str | None,
+    resumed: Path | None,
+    out: Path | None,
+    explore: bool,
+    port: int | None,
+    no_browser: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Train a network on images and keep the run in a folder.
+
+    RECIPE is a TOML file, or the name of a recipe that comes with gradtrail; options take the place
+    of what it says. The digits are inside the package; other sets are read from files, or
+    downloaded.
+
+    Example: gradtrail train --model lenet5 --epochs 5 --out runs/lenet
+
+    Example: gradtrail train --data fashion-mnist --data-path ~/fashion --out runs/fashion
+
+    Example: gradtrail train fashion-mnist-best --log tensorboard
+
+    Example: gradtrail train --resume runs/lenet --epochs 20
+    """
+    say = (lambda text: None) if quiet else said
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    for option, asked in (("--no-browser", no_browser), ("--port", port is not None)):
+        if asked and not explore:
+            raise ArgumentError(f"{option} is for the page of --explore")
+    with following(explore, not no_browser, port or 0) as page:
+        _train(recipe, resumed, out, given, say, quiet, page)
+        if page is not None:
+            with suppress(KeyboardInterrupt):  # the run is kept, wherever it comes
+                page.stay()
+
+
+def _train(
+    recipe: str | None,
+    resumed: Path | None,
+    out: Path | None,
+    given: dict[str, Any],
+    say: Any,
+    quiet: bool,
+    page: Following | None,
+) -> None:
+    """Train, and tell what came of it; see the command."""
+    since = time.perf_counter()
+    with _asked_once() as asked, silent() if quiet else nullcontext():
+
+        def ready(work: Prepared, training: Training) -> None:
+            progress.held_out = work.data.shown
+            if not training.over:
+                say(f"{work.network.plan(work.recipe.training.batch_size)}\n")
+            if page is not None:
+                place = resumed or out
+                title = place.resolve().name if place else work.recipe.model.title
+                page.begin(work, training, title)
+            asked.training = training
+
+        progress = Progress(not quiet)
+        observers: list[Observer] = [progress]
+        if page is not None:
+            observers.append(page.observer)
+        if resumed is not None:
+            _check_resumed(resumed, recipe, out, given)
+            done = resume(resumed, **given, observers=observers, ready=ready)
+        else:
+            chosen = _recipe(recipe, given)
+            done = start(chosen, out, VERSION, observers=observers, ready=ready)
+    _tell(done, time.perf_counter() - since, say)
+    if done.history.interrupted:
+        sys.exit(STOPPED)
+
+
+def _check_resumed(
+    resumed: Path, recipe: str | None, out: Path | None, given: dict[str, Any]
+) -> None:
+    """Whether what is said beside --resume can be taken.
+
+    Raises:
+        ArgumentError: it belongs to a training that begins.
+    """
+    wrong = [f"--{name.replace('_', '-')}" for name in given if name not in ("epochs", "threads")]
+    wrong += ["--out"] * (out is not None) + [f"the recipe {recipe}"] * (recipe is not None)
+    if wrong:
+        raise ArgumentError(
+            f"--resume goes on with a run as its recipe says, without {', '.join(wrong)}; it takes "
+            "--epochs (how many in all), --threads, --explore, --port, --no-browser and --quiet. "
+            f"With other settings a training begins: gradtrail train {typed(resumed / RECIPE)}, "
+            "and options"
+        )
+
+
+def _recipe(recipe: str | None, given: dict[str, Any]) -> Any:
+    """The recipe with what options say instead."""
+    data = given.pop("data", None)
+    is_file = recipe is not None and (Path(recipe).is_file() or recipe.endswith(".toml"))
+    if is_file:
+        assert recipe is not None
+        return read_recipe(recipe, _changes(given, data, tables_of(recipe)))
+    if recipe is not None and recipe not in names() and is_path(recipe):
+        if not Path(recipe).exists():
+            raise FileError(f"cannot read {recipe}: there is no such file")
+        raise ArgumentError(
+            f"{recipe} is no recipe, which is a .toml file; --data {typed(recipe)} trains on what "
+            "it holds"
+        )
+    usual = "digits" if data is None else data if is_data_name(data) else "images"
+    base = shipped(recipe or usual)
+    return read_recipe(None, _changes(given, data, base), base)
+
+
+def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any]) -> Changes:
+    """What options put in the place of a recipe's values."""
+    found: Changes = {}
+    if data is not None:
+        is_path = not is_data_name(data)
+        found["data", "name"] = "--data", None if is_path else data
+        found["data", "path"] = "--data", data if is_path else None
+        for table, keys in _FOUND.items():  # what a resolved recipe has found in other data
+            found |= {(table, key): ("--data", None) for key in keys}
+    if "data_path" in given:
+        found["data", "path"] = "--data-path", str(given["data_path"])
+    if "model" in given:
+        model = given["model"]
+        file = is_model_file(model)
+        for key in ("architecture", "file", "layers", "weights", "mean", "std"):
+            found["model", key] = "--model", None
+        if "weights" in base.get("model", {}):  # whose own network normalised by itself
+            found["model", "normalize"] = "--model", None
+        found["model", "file" if file else "architecture"] = "--model", model
+    if "size" in given:
+        found["data", "size"] = "--size", size_of(given.pop("size"))
+    tables = {
+        "data": ("fit", "white", "bad", "validation", "channels_last", "classes"),
+        "training": ("epochs", "batch_size", "seed", "engine", "threads", "watch"),
+    }
+    for table, keys in tables.items():
+        for name in keys:
+            if name in given:
+                value = given[name]
+                value = list(value) if isinstance(value, tuple) else value
+                found[table, name] = f"--{name.replace('_', '-')}", value
+    if "seed" in given:
+        found["model", "seed"] = "--seed", given["seed"]
+    for name in given.get("log", ()):
+        found["log", name] = "--log", True
+    if "schedule" in given:
+        found["schedule",] = "--schedule", {"type": given["schedule"]}
+    return found | _optimizer_changes(given, base)
+
+
+def _optimizer_changes(given: dict[str, Any], base: dict[str, Any]) -> Changes:
+    """What --optimizer and --lr put in the place of a recipe's values."""
+    found: Changes = {}
+    if "optimizer" in given and _kind(base) != given["optimizer"]:
+        found["optimizer",] = "--optimizer", _usual(given["optimizer"])
+    if "lr" in given:
+        if "optimizer" not in base and "optimizer" not in given:
+            found["optimizer", "type"] = "--lr", "Adam"
+        found["optimizer", "lr"] = "--lr", given["lr"]
+    return found
+
+
+def _kind(base: dict[str, Any]) -> str:
+    """The optimiser that a recipe has, in small letters."""
+    table = base.get("optimizer", {})
+    return str(table.get("type")).lower() if isinstance(table, dict) else ""
+
+
+def _usual(optimizer: str) -> dict[str, Any]:
+    """An optimiser as one usually has it."""
+    moving = {"momentum": 0.9, "nesterov": True} if optimizer == "sgd" else {}
+    return {"type": optimizer, "lr": _RATES[optimizer], **moving}
+
+
+def _tell(done: Outcome, seconds: float, say: Any) -> None:
+    """What came of it."""
+    history = done.history
+    if done.over:
+        say(_over(done))
+    if done.confusion is not None:
+        after = "" if done.over else f" after {seconds:.1f} s"
+        say(f"{done.judged_by} accuracy {done.confusion.accuracy:.2%}{after}")
+    if history.stopped and history.best is not None:
+        say(f"nothing became better any more: kept the weights of epoch {history.best + 1}")
+    say(f"run kept in {done.folder}" + (" (stopped early)" if history.interrupted else ""))
+    if history.interrupted:
+        say(f"gradtrail train --resume {typed(done.folder)} goes on with it")
+
+
+def _over(done: Outcome) -> str:
+    """That nothing was left to train, and how a training goes on all the same."""
+    folder, history = done.folder, done.history
+    after = f"after {history.epochs} epoch{'s' if history.epochs > 1 else ''}"
+    if history.stopped:
+        return (
+            f"{folder} was over already: it stopped early, {after}. Another "
+            f"training begins with its weights: gradtrail train {typed(folder / RECIPE)} --model "
+            f"{typed(folder)}"
+        )
+    return (
+        f"{folder} was over already, {after}: nothing was trained. "
+        f"gradtrail train --resume {typed(folder)} --epochs {2 * history.epochs} goes on until then"
+    )
+
+
+class _Asked:
+    """Who is asked to stop at the first Ctrl-C; nobody until a training is ready."""
+
+    training: Training | None = None
+    heard = False
+
+
+@contextmanager
+def _asked_once() -> Iterator[_Asked]:
+    """The first Ctrl-C ends the training behind its present step; every later one does nothing.
+
+    Before there is a training it ends the command at once. Nothing is raised in the middle of a
+    step, so nothing can swallow it.
+    """
+    asked = _Asked()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def first(number: int, frame: object) -> None:
+        if asked.training is None:
+            raise KeyboardInterrupt
+        asked.heard = True  # from here on the command ends, and nothing disturbs it
+        asked.training.ask_to_stop()
+
+    before = signal.signal(signal.SIGINT, first)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN if asked.heard else before)

@@ -1,0 +1,209 @@
+"""What the page is told besides the numbers: equations, shapes, samples, the update rule.
+
+The equations are those of the network, as `equation.codec` writes them. The page's arithmetic is an
+interpreter of them, so that there is no second description of any layer.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..equation import Equation, Node, gather, mathml
+from ..equation.codec import to_data
+from ..layers.weighted import WeightedCrossEntropy, WeightedSquaredError
+from ..plan.plan import make_plan
+from ..tracing.element import Side
+from ..tracing.part import Sum
+from ..tracing.step import Step, gated, logarithm
+from .naming import file_name
+from .packing import stored
+from .session import Session
+
+__all__ = ["describe", "sides"]
+
+
+def describe(session: Session) -> dict[str, Any]:
+    """The step as JSON, without the arrays' numbers; `state` is what edits change."""
+    step = session.trace.step
+    return {
+        "title": session.title,
+        "file": file_name(session.title),
+        "training": session.training,
+        "input": session.network.input_name,
+        "output": session.network.output_name,
+        "classes": session.network.classes,
+        "numbers": session.numbers,
+        "live": session.following is not None,
+        "dtype": str(session.network.dtype),
+        "layers": _layers(session),
+        "nodes": [_node(node) for node in step.system.nodes],
+        "backward": [
+            {"node": sent.node.name, "operand": sent.operand, "equation": to_data(sent.equation)}
+            for sent in step.system.backward
+        ],
+        "arrays": _arrays(session),
+        "sums": {
+            side: {name: [_sum(one) for one in step.sums(side, name)] for name in step.names(side)}
+            for side in ("value", "grad")
+        },
+        "loss": _loss(session),
+        "optimizer": _optimizer(session),
+        "state": session.state(),
+    }
+
+
+def _layers(session: Session) -> list[dict[str, Any]]:
+    """Each layer with how its shape arose; the loss last."""
+    declared = session.network.declarations(len(session.x), training=True)
+    plan = make_plan(session.network.outline, declared, len(session.x))
+    system = session.trace.system
+    forward = {node.name: _formula(node.equation) for node in system.nodes}
+    back: dict[str, list[str]] = {name: [] for name in forward}
+    for sent in system.backward:
+        back[sent.node.name].append(_formula(gather(sent.equation)))
+    found: list[dict[str, Any]] = [
+        {
+            "name": row.name,
+            "kind": row.kind,
+            "settings": repr(step.layer),
+            "sources": row.sources,
+            "shape": row.output_shape,
+            "how": row.how,
+            "multiply_adds": row.multiply_adds,
+            "receptive_field": str(row.receptive_field[0].size) if row.receptive_field else "",
+            "formula": forward[row.name],
+            "adjoints": back[row.name],
+        }
+        for row, step in zip(plan.rows, session.network.steps, strict=True)
+    ]
+    last = system.nodes[-1]
+    end: dict[str, Any] = {
+        "name": last.name,
+        "kind": last.kind,
+        "settings": repr(session.loss),
+        "sources": last.inputs,
+        "shape": [],
+        "how": [],
+        "multiply_adds": 0,
+        "receptive_field": "",
+        "formula": forward[last.name],
+        "adjoints": back[last.name],
+    }
+    return [*found, end]
+
+
+def _node(node: Node) -> dict[str, Any]:
+    """A layer's equation, with the arrays that its letters stand for."""
+    return {
+        "name": node.name,
+        "kind": node.kind,
+        "equation": to_data(node.equation),
+        "arrays": node.array_of,
+        "sources": node.sources,
+        "parameters": node.parameters,
+        "saved": node.equation.saved,
+        "target": node.equation.target.array,
+    }
+
+
+def _arrays(session: Session) -> list[dict[str, Any]]:
+    """Every array in forward order: its shape, what it is, and whether it has a gradient."""
+    step, dtypes = session.trace.step, session.dtypes
+    grad = session.trace.grad
+    dtypes_of_gradients = {name: stored(grad[name]).dtype.str[1:] for name in grad}
+    system = step.system
+    gradients = set(step.names("grad"))
+    return [
+        {
+            "name": name,
+            "shape": system.shapes[name],
+            "size": prod(system.shapes[name]),
+            "role": _role(step, name),
+            "layer": name.partition(".")[0] if "." in name else name,
+            "dtype": dtypes[name],
+            "gradient": name in gradients,
+            "gradient_dtype": dtypes_of_gradients.get(name),
+            "by_sample": name in system.by_sample,
+        }
+        for name in step.names("value")
+    ]
+
+
+def _role(step: Step, name: str) -> str:
+    """`input`, `parameter`, `output`, `saved`, or `given` as labels, masks and statistics are."""
+    system = step.system
+    if name == system.input:
+        return "input"
+    if name in system.parameters:
+        return "parameter"
+    if name in system.producer:
+        return "output" if system.producer[name].output == name else "saved"
+    return "given"
+
+
+def _sum(one: Sum) -> dict[str, Any]:
+    """A sum that an array is: what is computed, and as it is printed, solved for its own index."""
+    printed = gather(one.equation)
+    letters = dict.fromkeys(a.array for term in one.equation.terms for a in term.accesses)
+    return {
+        "layer": one.layer,
+        "given": one.node is None,
+        "arrays": one.arrays,
+        "equation": to_data(one.equation),
+        "printed": to_data(printed),
+        "symbols": "" if one.node is None else _formula(printed),
+        "letters": list(letters),
+        "factors": [
+            [
+                {"gate": gated(one, factor), "logarithm": logarithm(factor)}
+                for factor in term.factors
+            ]
+            for term in one.equation.terms
+        ],
+    }
+
+
+def _formula(equation: Equation) -> str:
+    """MathML; how lines are aligned is left to the page's style, which alone its policy allows."""
+    return mathml(equation).replace(' style="text-align:left"', "")
+
+
+def _loss(session: Session) -> dict[str, Any]:
+    """The loss, and what a changed label makes of its targets.
+
+    `weighted` says what stands before the weight in a row that labels a sample: its `targets`, or
+    its `class`; `weights` is the array of the weights.
+    """
+    outputs = session.trace.value[session.network.output_name].shape
+    found: dict[str, Any] = {"settings": session.loss.settings()}
+    if isinstance(session.loss, WeightedCrossEntropy | WeightedSquaredError):
+        by_class = session.loss.classes(session.y) is not None
+        found["weighted"] = "class" if by_class else "targets"
+        found["weights"] = session.trace.step.system.nodes[-1].array_of["S"]
+    if session.y.ndim == 1 and session.y.dtype.kind in "biu" and len(outputs) == 2:
+        every = np.arange(outputs[1])
+        rows, by_class = session.loss.rows(every, (outputs[1], outputs[1]))
+        if by_class:
+            masses = [session.loss.mass(np.array([k])) for k in every]
+            found |= {"rows": rows.tolist(), "masses": masses}
+    return found
+
+
+def _optimizer(session: Session) -> dict[str, Any]:
+    """The update rule as expressions, which the page evaluates."""
+    optimizer = session.optimizer
+    rule = optimizer.rule
+    return {
+        "settings": optimizer.settings(),
+        "state": rule.state,
+        "assignments": [[name, to_data(expression)] for name, expression in rule.assignments],
+    }
+
+
+def sides(session: Session) -> list[tuple[Side, str]]:
+    """Every array that has numbers: values, then gradients."""
+    step = session.trace.step
+    return [(side, name) for side in ("value", "grad") for name in step.names(side)]

@@ -1,0 +1,138 @@
+"""Receptive fields in closed form: size, jump and offset per axis of the network's input.
+
+Position y of a layer's output sees the input positions from y·jump + offset to
+y·jump + offset + size − 1. Behind a transposed convolution the jump is a fraction and the field
+differs from one position to the next: its size is the largest, its start is rounded up. Where
+branches with different jumps meet, the field is what all positions see together.
+`System.preimage` gives the exact elements; this is their arithmetic.
+
+Batch norm is taken as what it is at each place, as in evaluation. In training its statistics read
+the whole batch, and so would every field behind it, which says nothing about a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from math import floor
+
+from ..equation import Access, Affine, Equation, Normalisation, System
+from ..equation.frozen import frozen
+
+__all__ = ["Field", "input_fields", "next_fields", "system_fields"]
+
+
+@frozen
+class Field:
+    """What one output position sees of one spatial axis of the input.
+
+    Args:
+        size: how many positions, padding included.
+        jump: how far the field moves from one output position to the next; 0 where every output
+            sees the same, None where it follows no single step (behind a flatten, or where
+            branches with different jumps meet), and size is what all positions see together.
+        offset: where the field of output position 0 begins.
+        axis: which axis of the output the field moves along; None where it does not.
+    """
+
+    size: int
+    jump: Fraction | None
+    offset: Fraction
+    axis: int | None = None
+
+    def __str__(self) -> str:
+        start = str(self.offset).replace("-", "−")
+        if not self.jump:
+            return f"{self.size} in all, from {start}"
+        return f"{self.size}, jump {self.jump}, from {start}"
+
+
+def input_fields(shape: tuple[int, ...]) -> tuple[Field, ...]:
+    """Each spatial position of the input sees itself."""
+    return tuple(Field(1, Fraction(1), Fraction(0), axis) for axis in range(1, len(shape)))
+
+
+def next_fields(
+    equation: Equation, sources: Mapping[str, tuple[tuple[Field, ...], tuple[int, ...]]]
+) -> tuple[Field, ...]:
+    """The fields behind an equation; those before it behind batch norm.
+
+    Args:
+        equation: a layer's.
+        sources: for each source letter its fields and its shape without the batch axis.
+    """
+    if isinstance(equation, Normalisation):
+        return sources[equation.source.array][0]
+    found: list[tuple[Field, ...]] = []
+    for read in equation.reads:
+        if read.operand.array in sources:
+            fields, shape = sources[read.operand.array]
+            moved = (_moved(f, equation, read.target, read.operand, shape) for f in fields)
+            found.append(tuple(moved))
+    output = equation.shape_of[equation.target.array]
+    return tuple(_joined(fields, output) for fields in zip(*found, strict=True))
+
+
+def system_fields(system: System) -> Mapping[str, tuple[Field, ...]]:
+    """The fields of every array between the layers, by name."""
+    shapes = system.shapes
+    found = {system.input: input_fields(shapes[system.input][1:])}
+    for node in system.nodes:
+        if len(shapes[node.output]) > 1:
+            here = {a: node.array_of[a] for a in node.sources}
+            known = {a: (found[n], shapes[n][1:]) for a, n in here.items()}
+            found[node.output] = next_fields(node.equation, known)
+    return found
+
+
+def _moved(
+    field: Field, equation: Equation, target: Access, source: Access, shape: tuple[int, ...]
+) -> Field:
+    """One axis's field carried from a source to the target."""
+    if field.jump is None:
+        kept = source.positions[1].plain is not None and source.positions[1] in target.positions
+        return field if kept else Field(field.size, Fraction(0), field.offset)
+    if field.axis is None:
+        return field
+    position = source.positions[field.axis + 1]
+    for axis, ahead in enumerate(target.positions):
+        shared = [n for n in ahead.names if n in position.names]
+        if len(shared) != 1:
+            continue
+        elsewhere = [n for q in source.positions if q is not position for n in q.names]
+        if any(n in elsewhere for n in ahead.names):
+            # several axes in one row: each place still sees what its source saw
+            whole = field.size + int(field.jump * (shape[field.axis] - 1))
+            return Field(whole, None, field.offset)
+        return _through(field, equation, position, ahead, shared[0], axis)
+    low, high = position.bounds(equation.range_of)
+    first, last = field.jump * max(low, 0), field.jump * min(high, shape[field.axis] - 1)
+    return Field(int(last - first) + field.size, Fraction(0), field.offset + first)
+
+
+def _through(
+    field: Field, equation: Equation, position: Affine, ahead: Affine, name: str, axis: int
+) -> Field:
+    """`y·s + i·d − p` behind a field: the jump grows by s, the size by the window."""
+    assert field.jump is not None
+    rest = {**equation.range_of, name: 1}
+    low, high = position.bounds(rest)
+    ahead_low, ahead_high = ahead.bounds(rest)
+    step = Fraction(position.coefficient(name), ahead.coefficient(name))
+    first = low - step * ahead_high
+    last = high - step * ahead_low
+    size = int(field.jump * floor(last - first)) + field.size
+    return Field(size, field.jump * step, field.offset + field.jump * first, axis - 1)
+
+
+def _joined(fields: tuple[Field, ...], output: tuple[int, ...]) -> Field:
+    """The field that covers those of several branches."""
+    first = fields[0]
+    alike = len({(f.jump, f.axis) for f in fields}) == 1
+    ends = [f.offset + f.size for f in fields]
+    if not alike:
+        lengths = [0 if f.axis is None else output[f.axis + 1] - 1 for f in fields]
+        ends = [e + (f.jump or 0) * n for e, f, n in zip(ends, fields, lengths, strict=True)]
+    start = min(f.offset for f in fields)
+    size = floor(max(ends) - start)
+    return Field(size, first.jump, start, first.axis) if alike else Field(size, None, start)

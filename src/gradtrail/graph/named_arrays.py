@@ -1,0 +1,71 @@
+"""A network's arrays by name: parameters, and running statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+import numpy as np
+
+from ..checking.samples import as_array
+from ..errors import DataError, ShapeError, UnknownNameError, unknown
+
+__all__ = ["NamedArrays"]
+
+
+class NamedArrays(MutableMapping[str, np.ndarray]):
+    """Arrays by name in forward order; assigning copies the values in and keeps shape and dtype.
+
+    An array is made when it is first asked for.
+    """
+
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        dtype: np.dtype[Any],
+        make: Callable[[str], np.ndarray | float],
+        what: str,
+    ) -> None:
+        self.shapes = dict(shapes)
+        self._dtype, self._make, self._what = dtype, make, what
+        self._arrays: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        shape = self._shape(name)
+        if name not in self._arrays:
+            made = np.broadcast_to(self._make(name), shape)
+            self._arrays[name] = made.astype(self._dtype)
+        return self._arrays[name]
+
+    def __setitem__(self, name: str, values: Any) -> None:
+        shape = self._shape(name)
+        array = as_array(values, name)
+        if array.shape != shape:
+            raise ShapeError(f"{name} has shape {shape}, but got {array.shape}")
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"{name} must hold real numbers, got dtype {array.dtype}")
+        if name in self._arrays:
+            self._arrays[name][...] = array
+        else:  # nothing is drawn for what is written over
+            self._arrays[name] = np.array(array, self._dtype, order="C")
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        if name not in self.shapes:
+            raise UnknownNameError(unknown(self._what, name, self.shapes))
+        return self.shapes[name]
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError(f"{name} belongs to the network and cannot be taken out")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.shapes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name} {shape}" for name, shape in self.shapes.items())
+        return f"{{{inside}}}"

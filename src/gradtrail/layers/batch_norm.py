@@ -1,0 +1,153 @@
+"""Batch norm: each channel to mean 0 and variance 1 over the batch, then scaled and shifted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from numbers import Real
+from typing import ClassVar, final
+
+import numpy as np
+
+from ..checking.calls import written
+from ..equation import (
+    Access,
+    Applied,
+    Array,
+    Contraction,
+    Factor,
+    Normalisation,
+    contraction,
+    normalisation,
+    term,
+)
+from ..equation.frozen import frozen
+from ..equation.scalar import Function, Variable, sqrt
+from ..errors import ArgumentError
+from .base import (
+    Buffer,
+    Declaration,
+    Layer,
+    Parameter,
+    Shape,
+    canonical,
+    channels_of,
+    elementwise,
+    is_finite,
+)
+
+__all__ = ["BatchNorm2d"]
+
+X, Z, γ, β, μ, v = map(Array, "XZγβμv")
+
+
+@final
+@written("gt.BatchNorm2d()")
+@frozen
+class BatchNorm2d(Layer):
+    """Normalises each channel over samples and positions.
+
+    Shapes: X and Z (N, C, H, W); γ, β, the running mean and the running variance (C,).
+
+    Forward, in training:
+        Z[n,c,y,x] = γ[c]·U[n,c,y,x] + β[c]
+        U[n,c,y,x] = (X[n,c,y,x] − μ[c])·r[c]
+        r[c] = 1/√(v[c] + ε)
+        μ[c] = (1/(|n|·|y|·|x|))·Σ_{n,y,x} X[n,c,y,x]
+        v[c] = (1/(|n|·|y|·|x|))·Σ_{n,y,x} (X[n,c,y,x] − μ[c])²
+
+    Adjoints, in training (through the mean and the variance as well):
+        dγ[c] = Σ_{n,y,x} dZ[n,c,y,x]·U[n,c,y,x]
+        dβ[c] = Σ_{n,y,x} dZ[n,c,y,x]
+        dX[n,c,y,x] = γ[c]·r[c]·dZ[n,c,y,x] − (1/(|n|·|y|·|x|))·Σ_{n′,y′,x′} γ[c]·r[c]·dZ[n′,c,y′,x′] − (1/(|n|·|y|·|x|))·Σ_{n′,y′,x′} γ[c]·r[c]·U[n,c,y,x]·dZ[n′,c,y′,x′]·U[n′,c,y′,x′]
+
+    In evaluation, μ and v are the running statistics:
+        Z[n,c,y,x] = γ[c]·rsqrt(v[c])·X[n,c,y,x] − γ[c]·rsqrt(v[c])·μ[c] + β[c]
+        dX[n,c,y,x] = γ[c]·rsqrt(v[c])·dZ[n,c,y,x]
+
+    Training normalises with the biased variance (divided by M = |n|·|y|·|x|) and keeps running
+    statistics with the unbiased one (M − 1): running ← (1 − momentum)·running + momentum·batch.
+
+    Args:
+        eps: ε.
+        momentum: how much of the running statistics each step replaces.
+        affine: whether γ and β are there.
+        num_features: C, inferred; if given, it is checked.
+        name: instead of norm1, norm2, …
+
+    Raises:
+        ArgumentError: an argument out of its range.
+
+    Source: S. Ioffe and C. Szegedy, "Batch normalization" (2015), algorithm 1.
+    """  # noqa: E501, the derived line is what it is
+
+    prefix: ClassVar[str] = "norm"
+    rank: ClassVar[int] = 2
+
+    eps: float = field(default=1e-5, kw_only=True)
+    momentum: float = field(default=0.1, kw_only=True)
+    affine: bool = field(default=True, kw_only=True)
+    num_features: int | None = field(default=None, kw_only=True)
+    name: str | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        canonical(self, "affine")
+        if not is_finite(self.eps) or self.eps <= 0:
+            raise ArgumentError(f"BatchNorm2d: eps must be above 0, got {self.eps!r}")
+        if not isinstance(self.momentum, Real) or not 0 <= self.momentum <= 1:
+            raise ArgumentError(
+                f"BatchNorm2d: momentum must lie between 0 and 1, got {self.momentum!r}"
+            )
+
+    def declare(self, *sources: Shape, training: bool) -> Declaration:
+        """See `Layer.declare`; the input is (N, C, H, W)."""
+        (shape,) = sources
+        channels_of(self, shape, self.rank, of="num_features")
+        parameters = {"γ": Parameter("weight", "ones"), "β": Parameter("bias")}
+        equation = self._training(shape) if training else self._evaluation(shape)
+        return Declaration(
+            equation,
+            parameters=parameters if self.affine else {},
+            buffers={} if training else self.running,
+            saved={"μ": "mean", "v": "variance", "r": "inverse_deviation", "U": "normalised"}
+            if training
+            else {},
+        )
+
+    @property
+    def running(self) -> dict[str, Buffer]:
+        """The running statistics, by the letters of what they follow."""
+        return {"μ": Buffer("running_mean", 0.0), "v": Buffer("running_var", 1.0)}
+
+    def running_after(
+        self, count: int, batch: Mapping[str, np.ndarray], before: Mapping[str, np.ndarray]
+    ) -> Mapping[str, np.ndarray]:
+        """See `Layer.running_after`."""
+        now = {"μ": batch["μ"], "v": batch["v"] * (count / (count - 1))}
+        return {a: (1 - self.momentum) * before[a] + self.momentum * now[a] for a in now}
+
+    def _training(self, shape: Shape) -> Normalisation:
+        each = elementwise(shape)
+        return normalisation(
+            Z[each],
+            X[each],
+            μ[each[1]],
+            epsilon=self.eps,
+            scale="γ" if self.affine else None,
+            shift="β" if self.affine else None,
+            letters=("v", "r", "U"),
+            shapes={"X": shape},
+        )
+
+    def _evaluation(self, shape: Shape) -> Contraction:
+        each = elementwise(shape)
+        c = each[1]
+        rsqrt = Function("rsqrt", 1 / sqrt(Variable("x") + self.eps))
+        inverse: tuple[Factor, ...] = (Applied(rsqrt, v[c]),)
+        shift: tuple[Access, ...] = ()
+        if self.affine:
+            inverse, shift = (γ[c], *inverse), (β[c],)
+        z = Z[each]
+        terms = [term(z, *inverse, X[each]), term(z, *inverse, μ[c], scale=-1)]
+        terms += [term(z, s) for s in shift]
+        return contraction(*terms, ranges={}, shapes={"X": shape})

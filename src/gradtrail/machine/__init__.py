@@ -1,0 +1,3 @@
+"""What the machine gives: memory, folders, processes that fork, packages that may be missing."""
+
+__all__: list[str] = []

@@ -1,0 +1,5 @@
+"""The network that users hold: named, saved, loaded, and asked."""
+
+from .network import Network
+
+__all__ = ["Network"]

@@ -1,0 +1,246 @@
+"""The network that users hold: a graph, and whom it hands each question over to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..checking.calls import written
+from ..equation import System
+from ..errors import ArgumentError
+from ..graph import Graph
+from ..layers import Loss
+from ..layers.base import positive
+from ..machine.pinned import pinned
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..engines import Engine
+    from ..engines.explanation import Explanation
+    from ..exploring import Explorer
+    from ..fields.reach import Reach
+    from ..plan.plan import Plan
+
+__all__ = ["Network"]
+
+
+@written("gt.Network(input_shape, [layer, …])")
+class Network(Graph):
+    """Layers with their parameters.
+
+    Args:
+        input_shape: one sample without the batch axis: (channels, height, width) or (features,).
+        layers: the layers in order; branches are `Residual` and `Concat`.
+        seed: what the parameters are drawn from. The same seed gives the same network.
+        dtype: of the parameters, float32 or float64.
+
+    Raises:
+        ArgumentError: an argument out of its range, or a name given twice.
+        ShapeError: a layer that does not fit; the message holds the plan down to it.
+
+    Example:
+        >>> net = Network((1, 8, 8), [Conv2d(8, 3), ReLU(), Flatten(), Linear(10)], seed=0)
+        >>> net.parameters["conv1.weight"].shape
+        (8, 1, 3, 3)
+    """
+
+    @written("network.plan(batch_size=64)")
+    def plan(self, batch_size: int = 1) -> Plan:
+        """Every shape and how it arose, parameters, multiply–adds, memory and receptive fields.
+
+        Nothing is allocated for it.
+
+        Args:
+            batch_size: N, at least 1.
+
+        Raises:
+            ArgumentError: a batch size below 1.
+        """
+        from ..plan.plan import make_plan
+
+        positive("plan", batch_size=batch_size)
+        declared = self.declarations(int(batch_size), training=True)
+        return make_plan(self.outline, declared, int(batch_size))
+
+    @written("network.predict(x)")
+    def predict(
+        self, x: Any, *, batch_size: int = 256, engine: str | Engine | None = None
+    ) -> np.ndarray:
+        """The outputs of the last layer, in evaluation (running statistics, no dropout).
+
+        Args:
+            x: samples, (N, *input_shape), or `gt.data.Images` such as a folder.
+            batch_size: how many samples are computed at once; it changes memory, not results.
+            engine: None for the default, "cpu", "reference", or an engine object.
+
+        Returns:
+            (N, classes), of the network's dtype.
+
+        Raises:
+            DataError: samples of another shape or without numbers.
+        """
+        from ..engines import engine_for
+        from ..engines.predicting import predict
+
+        positive("predict", batch_size=batch_size)
+        return predict(self, self._taken(x), len(x), int(batch_size), engine_for(engine, self))
+
+    def _taken(self, x: Any) -> Callable[[int, int], np.ndarray]:
+        """How to get at some of the samples, checked, as this network takes them.
+
+        Raises:
+            DataError: samples of another shape or without numbers.
+        """
+        from ..data.images import Images
+
+        if isinstance(x, Images):
+            x.check_shape(self.input_shape, "x")
+            return lambda begin, end: x.numbers(begin, end).astype(self.dtype, copy=False)
+        samples = self.checked(x).view()
+        return partial(_some, samples, pinned(samples))
+
+    @written('network.explain("conv1")')
+    def explain(
+        self, layer: str, *, loss: Loss | None = None, engine: str | Engine | None = None
+    ) -> Explanation:
+        """How a layer is computed in a training step: equations, schedules, loops.
+
+        Args:
+            layer: its name, or `loss`.
+            loss: by default `CrossEntropy()`.
+            engine: None for the default, "cpu", "reference", or an engine object.
+
+        Returns:
+            What prints as text; `.ir(number)` and `.assembly(number)` give a call's code.
+
+        Raises:
+            UnknownNameError: no layer is called so.
+        """
+        from ..engines import engine_for
+        from ..layers.losses import loss_for
+
+        return engine_for(engine, self).explain(self, layer, loss_for(loss))
+
+    def explore(self, x: Any = None, y: Any = None, **settings: Any) -> Explorer | Path:
+        """Open a page on which one learning step can be looked at, taken apart and changed.
+
+        Args:
+            x: samples, (N, *input_shape); None for digits from the test part, brought to the
+                network's size, where it takes them: one channel, at least 8 × 8, ten outputs or
+                more. Any other network gets normal noise with the label 0.
+            y: their labels, with `x`.
+            settings: `samples`, how many of the samples are shown, by default the first 16; `loss`,
+                `training`, `seed` and `engine` as of `gt.trace`; and the arguments of
+                `Trace.explore`.
+
+        Returns:
+            See `Trace.explore`. Nothing that is done on the page changes this network.
+
+        Raises:
+            ArgumentError: a setting out of its range.
+            DataError: samples or labels that do not fit.
+        """
+        from ..exploring.explorer import explore_network
+
+        return explore_network(self, x, y, **settings)
+
+    def _field_system(self, training: bool) -> System:
+        """The equations for fields: in training batch norm needs a second sample to see one."""
+        return self.system(2 if training else 1, training=training)
+
+    @written('network.receptive_field("conv1", (y, x))')
+    def receptive_field(
+        self, layer: str, position: Any, *, of: str = "input", training: bool = False
+    ) -> Reach:
+        """The elements that an output of a layer depends on, exactly; no data is needed.
+
+        Args:
+            layer: a layer's name, or an array's.
+            position: (y, x) for all channels there, or (c, y, x); in a flat array one number.
+            of: "input", a layer before it, or a parameter: which weights take part.
+            training: in training batch norm reads its whole channel; else each element alone.
+
+        Returns:
+            The elements of one sample; it prints as a sentence.
+
+        Raises:
+            UnknownNameError: no layer or array is called so.
+            ArgumentError: a position that does not fit, or `of` not before `layer`.
+
+        Example:
+            >>> net = Network((1, 28, 28), [Conv2d(6, 5), MaxPool2d(2), Conv2d(16, 5)])
+            >>> net.receptive_field("conv2", (1, 3))
+            conv2 at (1, 3) sees input rows 2–15, columns 6–19 of 1 channel: all 196 elements there
+            >>> net.receptive_field("conv2", (1, 3), of="pool1").rows
+            (1, 2, 3, 4, 5)
+        """
+        from ..fields.reach import receptive_field
+
+        return receptive_field(self._field_system(training), layer, position, of)
+
+    @written('network.projective_field("input", (y, x))')
+    def projective_field(
+        self, layer: str, position: Any, *, to: str | None = None, training: bool = False
+    ) -> Reach:
+        """The elements that depend on an element, directly or through others: the other direction.
+
+        Args:
+            layer: "input", a layer's name, or an array's; a parameter's, too.
+            position: (y, x) for all channels there, or (c, y, x); in a flat array one number, in a
+                parameter one for each axis.
+            to: a layer behind it; None for the network's output.
+            training: in training batch norm reads its whole channel; else each element alone.
+
+        Returns:
+            The elements of one sample; it prints as a sentence.
+
+        Raises:
+            UnknownNameError: no layer or array is called so.
+            ArgumentError: a position that does not fit, or `to` not behind `layer`.
+
+        Example:
+            >>> net = Network((1, 28, 28), [Conv2d(6, 5), MaxPool2d(2), Conv2d(16, 5)])
+            >>> net.projective_field("input", (0, 9), to="conv1").columns
+            (5, 6, 7, 8, 9)
+        """
+        from ..fields.reach import projective_field
+
+        end = self.output_name if to is None else to
+        return projective_field(self._field_system(training), layer, position, end)
+
+    @written('network.save("net.safetensors")')
+    def save(self, path: Any) -> None:
+        """Write weights, running statistics and architecture as one safetensors file.
+
+        Raises:
+            ArgumentError: the file's name says that it is of another format.
+            FileError: the file cannot be written; an older one stays as it was.
+        """
+        from ..network.saving import save_network
+
+        save_network(self, path)
+
+    if not TYPE_CHECKING:  # so that a type checker still knows what there is
+
+        def __getattr__(self, name: str) -> Any:
+            """What other libraries' networks have is named with what to write here."""
+            from ..checking.other_libraries import attribute_for
+
+            known = [] if name.startswith("_") else [step.name for step in self.steps]
+            raise AttributeError(f"a network has no attribute {name!r}{attribute_for(name, known)}")
+
+        def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+            """Refused: a network predicts, or is traced."""
+            raise ArgumentError(
+                "a network is not called: write network.predict(x), or gt.trace(network, x, y) "
+                "for all that it computes"
+            )
+
+
+def _some(samples: np.ndarray, _held: object, begin: int, end: int) -> np.ndarray:
+    """Some samples, which stay where they are from one batch to the next."""
+    return samples[begin:end]

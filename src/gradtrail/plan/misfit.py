@@ -1,0 +1,83 @@
+"""What is said of a layer that does not fit: the plan down to it, then one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..checking.samples import shape_meant
+from ..equation import Equation, explain_size
+from ..errors import ShapeError
+from ..layers import Declaration, Flatten
+from ..layers.steps import Step
+from .plan import Outline, Shape, make_plan
+
+__all__ = ["misfit"]
+
+
+def misfit(
+    outline: Outline,
+    declared: Mapping[str, Declaration],
+    step: Step,
+    cause: ShapeError,
+    batch_size: int,
+) -> ShapeError:
+    """The error for a layer that does not fit: the plan down to it, then one sentence."""
+    numbers = {s.output: (place, s) for place, s in enumerate(outline.steps, 1)}
+    place, _ = numbers[step.output]
+    because = cause.cause
+    if cause.axis is not None:
+        axes = ("samples", "channels", "height", "width")
+        because = because.replace(f"axis {cause.axis} of X", axes[cause.axis])
+    source = step.sources[0]
+    remedy = cause.remedy
+    if len(step.sources) > 1:
+        pass  # the cause speaks of each branch by itself
+    elif source in numbers:
+        at, before = numbers[source]
+        equation = declared[before.name].equation
+        if isinstance(before.layer, Flatten):
+            because += _layout(equation.shape_of[equation.operands[0]][1:])
+        because += f" from layer {at} '{before.name}'"
+        if not isinstance(before.layer, Flatten):
+            sizes = dict.fromkeys(
+                explain_size(equation, a) for a in range(len(equation.target.positions))
+            )
+            arose = ", ".join(size for size in sizes if size)
+            because += f", where {arose}" if arose else ""
+        else:
+            remedy += _other_way(numbers, step, before, equation)
+    else:
+        because += " from the input"
+        remedy = shape_meant(outline.input_shape) or remedy
+    ended = f". {remedy}." if remedy else "."
+    sentence = f"layer {place} '{step.name}' ({step.layer.kind}): {because}{ended}"
+    table = str(make_plan(outline, declared, batch_size)) + "\n\n" if declared else ""
+    return ShapeError(f"{table}{sentence}")
+
+
+def _layout(shape: Shape) -> str:
+    """` = 20 channels × 8 × 8`; nothing for what was a row already."""
+    if len(shape) == 1:
+        return ""
+    channels = f"{shape[0]} channel{'s' if shape[0] > 1 else ''}"
+    return " = " + " × ".join([channels, *map(str, shape[1:])])
+
+
+def _other_way(
+    numbers: Mapping[str, tuple[int, Step]],
+    step: Step,
+    flatten: Step,
+    equation: Equation,
+) -> str:
+    """`, or make layer 6 'pool2' give 4 × 8`, where some map size makes up the expected number."""
+    expected = getattr(step.layer, "in_features", None)
+    shape = equation.shape_of[equation.operands[0]][1:]
+    before = numbers.get(flatten.sources[0])
+    if expected is None or before is None or len(shape) != 3 or expected % shape[0]:
+        return ""
+    area = expected // shape[0]
+    if area > shape[1] * shape[2] * 64:
+        return ""
+    fitting = [(h, area // h) for h in range(1, area + 1) if area % h == 0]
+    height, width = min(fitting, key=lambda hw: abs(hw[0] * shape[2] - hw[1] * shape[1]))
+    return f", or make layer {before[0]} '{before[1].name}' give {height} × {width}"

@@ -1,0 +1,40 @@
+"""What was called otherwise: old names give what they meant, with a warning, for one version."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from .errors import warn
+
+__all__ = ["keep_old_modules"]
+
+_PACKAGE = __name__.partition(".")[0]
+
+_MODULES = {"explore": "exploring", "files": "network", "trace": "tracing", "train": "training"}
+"""Where what these held is now; the rest of it is the package's own."""
+
+
+class _OldModule(ModuleType):
+    """A module by its old name: `from gradtrail.train import CSVLog`."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        for place in (f"{_PACKAGE}.{_MODULES[self.__name__.rpartition('.')[2]]}", _PACKAGE):
+            found = getattr(import_module(place), name, None)
+            if found is not None:
+                warn(
+                    f"{self.__name__} is {place} now, and its old name goes with the next version; "
+                    f"write from {place} import {name}"
+                )
+                return found
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+
+
+def keep_old_modules() -> None:
+    """Let old modules be imported from; as attributes of the package they are functions."""
+    for old in _MODULES:
+        sys.modules.setdefault(f"{_PACKAGE}.{old}", _OldModule(f"{_PACKAGE}.{old}"))

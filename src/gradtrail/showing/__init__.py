@@ -1,0 +1,3 @@
+"""How things look: tables, figures, notebooks, terminals, progress."""
+
+__all__: list[str] = []

@@ -1,0 +1,60 @@
+"""Arrays in safetensors files, checked before memory is taken for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FileError
+from .files import opened
+from .foreign_files import reader_of
+
+__all__ = ["read_arrays"]
+
+_HEADER_LIMIT = 16 << 20
+_FLOATS = ("F16", "F32", "F64", "C64")  # safetensors' names
+_DTYPES = ("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", *_FLOATS)
+_FOREIGN = {"BF16": "bfloat16", "F8_E4M3": "float8_e4m3", "F8_E5M2": "float8_e5m2"}
+_UNKNOWN = re.compile("unknown variant `([^`]*)`, expected one of `BOOL`")
+
+
+def read_arrays(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]:
+    """All arrays and the metadata of a safetensors file.
+
+    Raises:
+        FileError: it cannot be read, is no safetensors file, or holds numbers that NumPy has not.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    with opened(source) as file:  # whatever hinders reading is told in the system's words
+        length = file.read(8)
+        if not length:
+            raise FileError(f"cannot read {source}: it is empty")
+        if int.from_bytes(length, "little") > _HEADER_LIMIT:
+            unknown = "not a safetensors file, or one whose header is longer than "
+            what = reader_of(source) or f"{unknown}{_HEADER_LIMIT >> 20} MiB"
+            raise FileError(f"cannot read {source}: {what}")
+    try:
+        with safe_open(str(source), framework="numpy") as content:
+            types = {name: content.get_slice(name).get_dtype() for name in content.keys()}  # noqa: SIM118
+            foreign = next((name for name, dtype in types.items() if dtype not in _DTYPES), None)
+            if foreign is None:
+                return {name: content.get_tensor(name) for name in types}, content.metadata() or {}
+    except OSError as cause:
+        raise FileError(f"cannot read {source}: {cause.strerror or cause}") from cause
+    except (SafetensorError, TypeError, ValueError) as cause:
+        if (named := _UNKNOWN.search(str(cause))) is not None:
+            raise FileError(
+                f"cannot read {source}: it has numbers of {named[1]!r:.40}, which the package "
+                "safetensors does not know; save them as float32 or float64"
+            ) from cause
+        what = reader_of(source) or "not a safetensors file"
+        raise FileError(f"cannot read {source}: {what} ({cause})") from cause
+    raise FileError(
+        f"{source}: array {foreign!r} holds numbers of "
+        f"{_FOREIGN.get(types[foreign], types[foreign])}, which NumPy does not have; save it as "
+        "float32 or float64"
+    )

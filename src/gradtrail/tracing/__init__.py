@@ -1,0 +1,3 @@
+"""Tracing: every number of a learning step asked where it came from. See README.md."""
+
+__all__: list[str] = []

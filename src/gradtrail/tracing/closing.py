@@ -1,0 +1,281 @@
+"""What closes every path between a gradient of zero and the loss.
+
+The element's own products are looked at one by one; from there on, all elements that a path still
+reaches go through the layers together, as a mask of True and False: what a factor of 0 stops is
+counted, what is left goes on. Where nothing is left, the causes are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ..arrays.contraction import contract, windows
+from ..equation import (
+    Adjoint,
+    Applied,
+    Contraction,
+    Node,
+    Normalisation,
+    Selection,
+    Term,
+    of_samples,
+)
+from ..equation import Factor as EquationFactor
+from ..equation import Loss as LossEquation
+from .clauses import (
+    Closed,
+    factor_clause,
+    lost_clause,
+    saturated_clause,
+    unread_clause,
+    unweighted_clause,
+)
+from .element import Element, Side
+from .part import Part, applied
+from .points import BLOCK
+from .step import Step
+
+__all__ = ["closed_paths"]
+
+
+def closed_paths(step: Step, name: str, index: tuple[int, ...]) -> list[Closed]:
+    """The causes, nearest the element first; none where something reaches the loss.
+
+    Args:
+        step: the step.
+        name: the array whose gradient is zero.
+        index: which element.
+    """
+    return _Search(step, name, index).closed()
+
+
+class _Search:
+    """Masks of what is still reached, array by array, from the element towards the loss."""
+
+    def __init__(self, step: Step, name: str, index: tuple[int, ...]) -> None:
+        self.step, self.name, self.index = step, name, index
+        self.samples = self._samples()
+        self.reached: dict[str, np.ndarray] = {}
+        self.open = False
+
+    def _samples(self) -> slice:
+        """The one sample that the element lies in, or all."""
+        nodes = self.step.system.nodes
+        coupled = any(isinstance(n.equation, Normalisation) for n in nodes)
+        between = self.name == self.step.system.input or any(n.output == self.name for n in nodes)
+        alone = between and not coupled and len(self.index) > 1
+        return slice(self.index[0], self.index[0] + 1) if alone else slice(None)
+
+    def closed(self) -> list[Closed]:
+        """Everything that stops something; empty where a path is open to the end."""
+        sends: dict[str, list[Adjoint]] = {}
+        for sent in self.step.system.backward:
+            sends.setdefault(sent.node.name, []).append(sent)
+        found: list[Closed] = []
+        for node in self.step.system.nodes:
+            here: list[Closed] = []
+            for sent in sends[node.name]:
+                if sent.receives == self.name:
+                    here += self._first(sent)
+                elif sent.receives in self.reached:
+                    here += self._through(sent, self.reached[sent.receives])
+            left = self.reached.get(node.output)
+            last = left is None or not left.any()
+            once = {(c.cause, c.example.name): c for c in sorted(here, key=lambda c: c.count)}
+            found += [replace(c, last=last) for c in once.values()]
+        return [] if self.open else found
+
+    def _reach(self, name: str, mask: np.ndarray) -> None:
+        if mask.any():
+            known = self.reached.get(name)
+            self.reached[name] = mask if known is None else known | mask
+
+    def array(self, name: str, by_sample: bool) -> np.ndarray:
+        """A value, of the samples that matter."""
+        array = self.step.array("value", name)
+        return array[self.samples] if by_sample else array
+
+    def example(self, name: str, mask: np.ndarray, side: Side = "value") -> Element:
+        """The first element of a mask, its sample counted in the whole batch."""
+        index = tuple(int(i) for i in np.argwhere(mask)[0])
+        begin = self.samples.start or 0
+        whole = self.step.array("value", name).shape
+        shifted = len(whole) > 0 and mask.shape[0] != whole[0]
+        return Element(side, name, (index[0] + begin, *index[1:]) if shifted else index)
+
+    # -- the element's own products -----------------------------------------------------------
+
+    def _first(self, sent: Adjoint) -> list[Closed]:
+        sums = [s for s in self.step.sums("grad", self.name) if s.equation is sent.equation]
+        parts = [
+            self.step.part(s, t, self.index) for s in sums for t in range(len(s.equation.terms))
+        ]
+        if not any(map(len, parts)):
+            return [unread_clause(sent, 1, self.index)]
+        if isinstance(sent.node.equation, LossEquation):
+            return self._loss(sent, self._only(self.index))
+        if isinstance(sent.node.equation, Selection):
+            return self._selection(sent, self._only(self.index))
+        found: list[Closed] = []
+        for part in filter(len, parts):
+            found += self._walk(sent, part)
+        return found
+
+    def _only(self, index: tuple[int, ...]) -> np.ndarray:
+        mask = np.zeros(self.step.array("value", self.name).shape, bool)
+        mask[index] = True
+        return mask[self.samples] if self.samples != slice(None) else mask
+
+    def _walk(self, sent: Adjoint, part: Part) -> Iterator[Closed]:
+        """One part of the element: each of its products, factor by factor."""
+        gradient = next(o for o in part.operands if o.side == "grad")
+        values = [o for o in part.operands if o is not gradient]
+        reached = np.zeros(gradient.array.size, bool)
+        stopped: dict[int, tuple[int, tuple[int, ...]]] = {}
+        for block in part.points.blocks(BLOCK):
+            sizes = tuple(s.stop - s.start for s in block)
+            shut = np.zeros(sizes, bool)
+            for which, operand in enumerate(values):
+                zero = np.broadcast_to(operand.values(part.points, block) == 0, sizes) & ~shut
+                if zero.any():
+                    at = part.points.start(block) + int(np.flatnonzero(zero)[0])
+                    place = operand.element(part.points.at(at))
+                    count, first = stopped.get(which, (0, place))
+                    stopped[which] = (count + int(zero.sum()), first)
+                shut |= zero
+            places = np.broadcast_to(gradient.places(part.points, block), sizes)
+            reached[places[~shut]] = True
+        mask = reached.reshape(gradient.array.shape)
+        self._reach(gradient.name, mask[self.samples])
+        for which, (count, place) in stopped.items():
+            yield factor_clause(self.step, sent, values[which].factor, count, place, len(part))
+
+    # -- whole masks ----------------------------------------------------------------------------
+
+    def _through(self, sent: Adjoint, mask: np.ndarray) -> list[Closed]:
+        """What becomes of a mask at one reader of its array."""
+        equation = sent.node.equation
+        if isinstance(equation, LossEquation):
+            return self._loss(sent, mask)
+        found = self._uncovered(sent, mask)
+        if isinstance(equation, Selection):
+            return found + self._selection(sent, mask)
+        for term in sent.equation.terms:
+            found += self._term(sent, term, mask)
+        return found
+
+    def _uncovered(self, sent: Adjoint, mask: np.ndarray) -> list[Closed]:
+        """Elements that the layer does not read at all."""
+        equation = self._sized(sent.equation)
+        read = np.zeros(mask.shape)
+        for term in equation.terms:
+            ones = tuple(f.access for f in term.factors)
+            read += self._contract(equation, Term(term.target, ones), {})
+        lost = mask & (read == 0)
+        if not lost.any():
+            return []
+        place = self.example(sent.receives, lost)
+        return [unread_clause(sent, int(lost.sum()), place.index)]
+
+    def _term(self, sent: Adjoint, term: Term, mask: np.ndarray) -> Iterator[Closed]:
+        """One term: which of its factors are 0 on the way, and what is reached behind them."""
+        equation = self._sized(sent.equation)
+        letter = "d" + sent.node.equation.target.array
+        gradient = next(f.access for f in term.factors if f.access.array == letter)
+        factors: list[EquationFactor] = []
+        nonzero: dict[str, np.ndarray] = {term.target.array: mask}
+        for factor in (f for f in term.factors if f.access.array != letter):
+            held = self._nonzero(sent.node, factor)
+            if not held.all():
+                key = f"{factor.access.array}{len(factors)}"
+                nonzero[key] = held
+                factors.append(replace(factor.access, array=key))
+                met = self._contract(equation, Term(factor.access, (term.target,)), nonzero)
+                zero = np.where(held, 0, met)
+                if zero.any():
+                    name = sent.node.array_of[factor.access.array]
+                    place = self.example(name, zero > 0).index
+                    counts = round(float(zero.sum())), round(float(met.sum()))
+                    yield factor_clause(self.step, sent, factor, counts[0], place, counts[1])
+        there = self._contract(equation, Term(gradient, (term.target, *factors)), nonzero)
+        self._reach(sent.node.output, there > 0)
+
+    def _nonzero(self, node: Node, factor: EquationFactor) -> np.ndarray:
+        access = factor.access
+        by_sample = bool(access.positions) and access.positions[0].plain in ("n", "n′")
+        array = self.array(node.array_of[access.array], by_sample)
+        if isinstance(factor, Applied):
+            array = applied(factor, array)
+        return np.asarray(array != 0)
+
+    def _sized(self, equation: Contraction) -> Contraction:
+        """The equation for the samples that matter."""
+        alone = self.samples != slice(None)
+        return of_samples(equation, 1) if alone else equation
+
+    def _contract(
+        self, equation: Contraction, term: Term, arrays: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        """A term over masks; an array that is not given is all ones."""
+        shapes = dict(equation.shapes)
+        for access in term.accesses:
+            if access.array in arrays:
+                shapes[access.array] = arrays[access.array].shape
+        given = {
+            f.access.array: np.asarray(
+                arrays.get(f.access.array, np.ones(shapes[f.access.array])), np.float64
+            )
+            for f in term.factors
+        }
+        needed = {a.array for a in term.accesses}
+        one = Contraction(
+            (term,),
+            ranges=equation.ranges,
+            shapes=tuple((a, s) for a, s in shapes.items() if a in needed),
+        )
+        return contract(one, given)
+
+    # -- particular layers ------------------------------------------------------------------------
+
+    def _selection(self, sent: Adjoint, mask: np.ndarray) -> list[Closed]:
+        """A maximum: who won each window that the mask takes part in."""
+        equation = sent.node.equation
+        assert isinstance(equation, Selection)
+        source = self.array(sent.receives, True).astype(np.float64)
+        own, values = windows(equation, mask, False), windows(equation, source, -np.inf)
+        winner = self.array(sent.node.array_of[equation.winner], True)
+        best = self.array(sent.node.output, True)
+        won = np.arange(own.shape[-1]) == winner[..., None]
+        passed = (own & won).any(axis=-1)
+        self._reach(sent.node.output, passed)
+        shut = own & ~passed[..., None]
+        tied = shut & (values == best[..., None])
+        lost = shut & ~tied.any(axis=-1, keepdims=True)
+        asked = self.index if sent.receives == self.name else None
+        found = []
+        for cause, which in (("lost maximum", lost), ("lost tie", tied)):
+            if which.any():
+                *at, place = (int(i) for i in np.argwhere(which)[0])
+                at[0] += self.samples.start or 0
+                count = int(which.any(axis=-1).sum())
+                found.append(lost_clause(self.step, sent, cause, count, tuple(at), place, asked))
+        return found
+
+    def _loss(self, sent: Adjoint, mask: np.ndarray) -> list[Closed]:
+        """The end: what comes back from the loss is 0, or a path was open."""
+        delta = self.step.array("grad", sent.receives)[self.samples]
+        if (delta[mask] != 0).any():
+            self.open = True
+            return []
+        equation, name = sent.node.equation, sent.receives
+        assert isinstance(equation, LossEquation)
+        place = self.example(name, mask)
+        count = int(mask.sum())
+        weight = equation.weight and self.array(sent.node.array_of[equation.weight], True)
+        reached = mask.any(axis=tuple(range(1, mask.ndim)))
+        if isinstance(weight, np.ndarray) and (weight[reached] == 0).all():
+            return [unweighted_clause(sent, count, place, int(reached.sum()))]
+        return [saturated_clause(self.step, sent, count, place.index)]

@@ -1,0 +1,153 @@
+"""All rows of a sum for other tools: NumPy's structured arrays, and pandas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..machine.packages import needed
+from .element import written
+from .part import Operand, Part
+from .points import Points
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from .terms import Row, Terms
+
+__all__ = ["frame_of", "plain", "rows_array", "rows_frame", "terms_dict"]
+
+
+def rows_array(terms: Terms) -> np.ndarray:
+    """See `Terms.to_numpy`."""
+    columns = _columns(terms)
+    leads = [("way", "U16")] if any(part.way for part in terms.parts) else []
+    kinds = [("layer", "U40"), *leads, *((n, np.int64) for n in terms.indices)]
+    kinds += [(c, np.float64) for c in (*columns, "scale", "product")]
+    found = np.zeros(len(terms), kinds)
+    for name in terms.indices:
+        found[name] = -1
+    for name in columns:
+        found[name] = np.nan
+    start = 0
+    for part in terms.parts:
+        rows = found[start : start + len(part)]
+        start += len(part)
+        if len(part):
+            _fill(part, rows)
+    return found
+
+
+def _columns(terms: Terms) -> tuple[str, ...]:
+    """The letters of all factors; where one stands twice in a product, its second is numbered."""
+    return tuple(dict.fromkeys(c for part in terms.parts for c in _letters(part)))
+
+
+def _letters(part: Part) -> list[str]:
+    found: list[str] = []
+    for operand in part.operands:
+        letter = operand.access.array
+        times = sum(f == letter or f.startswith(f"{letter} ") for f in found)
+        found.append(f"{letter} {times + 1}" if times else letter)
+    return found
+
+
+def _fill(part: Part, rows: np.ndarray) -> None:
+    """Put one part's products into their rows."""
+    sizes, block = part.points.sizes, tuple(slice(0, s) for s in part.points.sizes)
+    places = np.indices(sizes, sparse=True)
+    for axis, group in enumerate(part.points.groups):
+        for column, name in enumerate(group.names):
+            rows[name] = np.broadcast_to(group.values[places[axis], column], sizes).ravel()
+    for letter, operand in zip(_letters(part), part.operands, strict=True):
+        values = operand.values(part.points, block)
+        rows[letter] = np.broadcast_to(values, sizes).ravel()
+    rows["layer"], rows["scale"] = part.sum.layer, part.scale
+    if "way" in (rows.dtype.names or ()):
+        rows["way"] = part.way
+    rows["product"] = part.products(block).ravel()
+
+
+def rows_frame(terms: Terms) -> DataFrame:
+    """See `Terms.to_pandas`."""
+    frame = frame_of(rows_array(terms))
+    elements: dict[str, list[str]] = {
+        f"{letter} is": [""] * len(terms) for letter in _columns(terms)
+    }
+    start = 0
+    for part in terms.parts:
+        for letter, operand in zip(_letters(part), part.operands, strict=True):
+            elements[f"{letter} is"][start : start + len(part)] = _elements(operand, part.points)
+        start += len(part)
+    return frame.assign(**elements)
+
+
+def _elements(operand: Operand, points: Points) -> list[str]:
+    """The element that a factor is, at every point; each is written once and then repeated."""
+    whole = tuple(slice(0, size) for size in points.sizes)
+    columns = [
+        points.total([group.along(p) for group in points.groups], whole, p.offset.integer)
+        for p in operand.access.positions
+    ]
+    head = written(operand.side, operand.name)
+    if not columns:
+        return [head] * len(points)
+    shape = np.broadcast_shapes(*(column.shape for column in columns))
+    flat = (np.broadcast_to(column, shape).ravel().tolist() for column in columns)
+    place = f"[{','.join(['%d'] * len(columns))}]"
+    texts = np.array([head + place % at for at in zip(*flat, strict=True)], object)
+    repeated: list[str] = np.broadcast_to(texts.reshape(shape), points.sizes).ravel().tolist()
+    return repeated
+
+
+def terms_dict(terms: Terms, rows: int) -> dict[str, Any]:
+    """See `Terms.to_dict`; numbers that are not finite as text, since JSON has none."""
+    return {
+        "element": terms.element,
+        "stored": plain(terms.value),
+        "sum": plain(terms.sum()),
+        "magnitude": plain(terms.magnitude),
+        "products": len(terms),
+        "nonzero": terms.nonzero,
+        "equations": [] if terms.given else list(terms.equations()),
+        **({"ways": {w: plain(s) for w, s in terms.ways.items()}} if terms.ways else {}),
+        "rows": [_row_dict(row) for row in (terms.top(rows) if rows and len(terms) else ())],
+    }
+
+
+def _row_dict(row: Row) -> dict[str, Any]:
+    factors = [
+        {
+            "element": str(f),
+            "letter": f.letter,
+            "function": f.function,
+            "stored": plain(f.stored),
+            "value": plain(f.value),
+        }
+        for f in row.factors
+    ]
+    return {
+        "layer": row.layer,
+        "indices": dict(row.indices),
+        "factors": factors,
+        "scale": row.scale,
+        "product": plain(row.product),
+        **({"way": row.way} if row.way else {}),
+    }
+
+
+def plain(value: float | None) -> float | str | None:
+    """A number as JSON has it, which knows neither NaN nor infinity; None stays."""
+    return value if value is None or np.isfinite(value) else str(value)
+
+
+def frame_of(array: np.ndarray) -> DataFrame:
+    """A structured array as a data frame.
+
+    Raises:
+        MissingPackageError: pandas is not there.
+    """
+    pandas = needed("pandas", "to_pandas", otherwise="to_numpy gives the same without it")
+    found: DataFrame = pandas.DataFrame.from_records(array)
+    return found

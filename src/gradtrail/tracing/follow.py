@@ -1,0 +1,344 @@
+"""From an element on to the loss, or to the outputs: the strongest paths, and what they make up.
+
+t.grad.follow("conv1.weight", (2, 0, 1, 1), k=5)     from the loss down to this element
+t.value.follow("input", (17, 0, 11, 15), to=3)       from this pixel on to class 3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, overload
+
+import numpy as np
+
+from ..errors import ArgumentError, unknown
+from ..layers.base import positive
+from ..showing.tables import Table, number, percent
+from .element import Side, example, written
+from .export import plain
+from .hops import Hop, end_hop, hop, start_hop
+from .paths import Ways
+from .step import Step
+from .terms import Terms
+
+__all__ = ["Path", "Paths", "backwards", "forwards"]
+
+Target = int | str | tuple[int, ...] | np.ndarray | None
+"""Where paths forwards lead: a class, a layer's output, one of the outputs, or all outputs."""
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """All paths together.
+
+    Args:
+        ways: the ways they take.
+        value: what every path is multiplied by.
+        fixed: the sum of all paths, where it is known.
+    """
+
+    ways: Ways
+    value: float
+    fixed: float | None
+
+    @cached_property
+    def magnitude(self) -> float:
+        """Σ|products|."""
+        return abs(self.value) * self.ways.magnitude()
+
+    @cached_property
+    def total(self) -> float:
+        """Σ products."""
+        return self.value * self.ways.total() if self.fixed is None else self.fixed
+
+    def to(self, index: tuple[int, ...]) -> float:
+        """Σ products of the paths that share an end: all, for a gradient."""
+        if self.fixed is not None:
+            return self.fixed
+        if index not in self._known:
+            self._known[index] = self.value * self.ways.only(index).total()
+        return self._known[index]
+
+    @cached_property
+    def _known(self) -> dict[tuple[int, ...], float]:
+        return {}
+
+
+@dataclass(frozen=True, repr=False)
+class Path:
+    """One path of products.
+
+    Args:
+        product: of all its steps.
+        hops: its steps: from the loss down to a gradient's element, from a value's element on.
+        end: the output where it leaves for the loss, or that it leads to.
+    """
+
+    product: float
+    hops: tuple[Hop, ...]
+    end: tuple[int, ...]
+    _whole: _Whole = field(compare=False)
+
+    @property
+    def share(self) -> float | None:
+        """Signed, of the gradient; forwards of all that reaches this end. None where that is 0."""
+        total = self._whole.to(self.end)
+        return self.product / total if total else None
+
+    @property
+    def weight(self) -> float:
+        """|product| of Σ|products| over all paths."""
+        return abs(self.product) / self._whole.magnitude
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return {
+            "product": plain(self.product),
+            "share": plain(self.share),
+            "weight": plain(self.weight),
+            "end": list(self.end),
+            "hops": [_plain(one) for one in self.hops],
+        }
+
+    def _table(self, above: str) -> Table:
+        heads = ("layer", "what happens", ">×", "to")
+        rows = [(h.layer, h.text, number(h.local), h.element) for h in self.hops]
+        return Table((above,), heads, rows)
+
+    def __str__(self) -> str:
+        return self._table(f"product {number(self.product)}").text()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True, repr=False)
+class Paths:
+    """The strongest paths of one element, strongest first.
+
+    Args:
+        side: "grad" for paths from the loss down, "value" for paths onwards.
+        name: the element's array.
+        index: the element.
+        value: the stored element.
+        row: the product that all paths begin with, where one was chosen.
+        paths: in order.
+    """
+
+    side: Side
+    name: str
+    index: tuple[int, ...]
+    value: float
+    row: int | None
+    paths: tuple[Path, ...]
+    _whole: _Whole = field(compare=False)
+
+    @overload
+    def __getitem__(self, place: int) -> Path: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Path, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> Path | tuple[Path, ...]:
+        return self.paths[place]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[Path]:
+        return iter(self.paths)
+
+    @property
+    def element(self) -> str:
+        """The element as it is written: `dconv1.weight[2,0,1,1]`."""
+        return written(self.side, self.name, self.index)
+
+    @property
+    def total(self) -> float:
+        """Σ products of all paths: the gradient, or the row's product, or what reaches the end."""
+        return self._whole.total
+
+    @property
+    def magnitude(self) -> float:
+        """Σ|products| of all paths: what the total would be if nothing cancelled."""
+        return self._whole.magnitude
+
+    @property
+    def covers(self) -> float:
+        """What part of Σ|products| the paths shown make up, 0 to 1."""
+        return sum(abs(p.product) for p in self) / self.magnitude if len(self) else 0.0
+
+    @property
+    def share(self) -> float | None:
+        """What part of the total the paths shown add up to, signed; None where that is 0."""
+        return sum(p.product for p in self) / self.total if self.total else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return {
+            "side": self.side,
+            "element": self.element,
+            "name": self.name,
+            "index": list(self.index),
+            "value": plain(self.value),
+            "row": self.row,
+            "total": plain(self.total),
+            "magnitude": plain(self.magnitude),
+            "covers": plain(self.covers),
+            "share": plain(self.share),
+            "paths": [path.to_dict() for path in self],
+        }
+
+    def _head(self) -> list[str]:
+        stored = f"{self.element} = {number(self.value, 6)}"
+        if not len(self):
+            return [f"{stored}: no path whose product is not 0"]
+        shown = (
+            "the strongest path is" if len(self) == 1 else f"the {len(self)} strongest paths are"
+        )
+        kept = _part(self.covers, f"Σ|paths| = {number(self.magnitude)}")
+        if self.share is None:
+            return [stored, f"{shown} {kept}"]
+        return [stored, f"{shown} {_part(self.share, self._of)}, {kept}"]
+
+    @property
+    def _of(self) -> str:
+        if self.side == "value":
+            return f"Σ paths = {number(self.total)}"
+        return "the gradient" if self.row is None else f"row {self.row}'s {number(self.total)}"
+
+    def _tables(self) -> list[Table]:
+        tables = []
+        for place, path in enumerate(self, start=1):
+            share = "" if path.share is None else f", {_part(path.share, self._whose(path))}"
+            tables.append(path._table(f"path {place}: product {number(path.product)}{share}"))
+        return tables
+
+    def _whose(self, path: Path) -> str:
+        if self.side == "grad":
+            return "the gradient" if self.row is None else f"row {self.row}"
+        return f"what reaches {path.hops[-1].element}"
+
+    def __str__(self) -> str:
+        return "\n\n".join(["\n".join(self._head()), *(table.text() for table in self._tables())])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return Table(self._head()).html() + "".join(t.html() for t in self._tables())
+
+
+def _plain(one: Hop) -> dict[str, Any]:
+    """A step as plain data."""
+    factors = [
+        {"letter": f.letter, "side": f.side, "name": f.name, "index": list(f.index),
+         "stored": plain(f.stored), "value": plain(f.value), "function": f.function}
+        for f in one.factors
+    ]  # fmt: skip
+    return {
+        "layer": one.layer, "kind": one.kind, "side": one.side, "name": one.name,
+        "index": list(one.index), "local": plain(one.local), "scale": one.scale,
+        "indices": dict(one.indices), "factors": factors, "text": one.text,
+    }  # fmt: skip
+
+
+def _part(share: float, of: str) -> str:
+    """A share in words; deep networks have so many paths that one may be a billionth."""
+    if abs(share) >= 10:
+        return f"{number(share, 2)} times {of}"
+    return f"{percent(share) if abs(share) >= 0.0005 else number(share, 2)} of {of}"
+
+
+def backwards(step: Step, name: str, index: Any, k: int, row: int | None) -> Paths:
+    """See `Gradients.follow`."""
+    positive("follow", k=k)
+    name = step.known("grad", name)
+    element = step.element("grad", name, index)
+    end = step.system.nodes[-1].inputs[0]
+    value, total = float(step.array("grad", name)[element]), None
+    if name not in step.system.readers:
+        raise ArgumentError(
+            f"follow: d{name} comes from nothing before it; the loss is the end. Ask for another "
+            f"gradient, such as {_other(step, 'grad', name, end)}"
+        )
+    if row is not None:
+        row, total = _row(step, name, element, row, end)
+    ways = Ways(step, name, element, end, step.array("grad", end), row)
+    whole = _Whole(ways, 1.0, value if total is None else total)
+    paths = []
+    for found in ways.best(k):
+        first = end_hop(step, end, found.index, ways.at_end(found.index))
+        hops = (first, *(hop(link, "grad") for link in reversed(found.links)))
+        paths.append(Path(found.product, hops, found.index, whole))
+    return Paths("grad", name, element, value, row, tuple(paths), whole)
+
+
+def _other(step: Step, side: Side, name: str, end: str) -> str:
+    """An element that paths lead to or from, of the first array that is another one."""
+    names = [n for n in step.names(side) if n not in (name, end) and n in step.system.readers]
+    first = names[0] if names else end
+    return example(written(side, first), step.system.shapes[first])
+
+
+def forwards(step: Step, name: str, index: Any, k: int, to: Target) -> Paths:
+    """See `Values.follow`."""
+    positive("follow", k=k)
+    name = step.known("value", name)
+    element = step.element("value", name, index)
+    end, seed = _seed(step, to)
+    value = float(step.array("value", name)[element])
+    ways = Ways(step, name, element, end, seed)
+    if not ways.nodes and name != end:
+        raise ArgumentError(
+            f"follow: no path leads from {name} to {end}; ask for a value before {end}, such as "
+            f"{_other(step, 'value', name, end)}"
+        )
+    whole = _Whole(ways, value, None)
+    first = start_hop(name, element, value)
+    paths = []
+    for found in ways.best(k) if value else ():
+        hops = (first, *(hop(link, "value") for link in found.links))
+        paths.append(Path(value * found.product, hops, found.index, whole))
+    return Paths("value", name, element, value, None, tuple(paths), whole)
+
+
+def _row(
+    step: Step, name: str, element: tuple[int, ...], row: object, end: str
+) -> tuple[int, float]:
+    """A row's number, checked, and its product."""
+    terms = Terms(step, "grad", name, element)
+    if name == end:
+        raise ArgumentError(f"follow: {terms.element} comes from the loss; no row leads further")
+    whole = isinstance(row, int | np.integer) and not isinstance(row, bool | np.bool_)
+    if not whole or not -len(terms) <= int(row) < len(terms):  # type: ignore[call-overload]
+        raise ArgumentError(f"follow: {terms.element} has rows 0 … {len(terms) - 1}, got {row!r}")
+    chosen = terms[int(row)]  # type: ignore[call-overload]
+    return chosen.number, chosen.product
+
+
+def _seed(step: Step, to: Target) -> tuple[str, np.ndarray]:
+    """The array that paths forwards lead to, and 1 where they may end in it."""
+    system = step.system
+    end = system.nodes[-1].inputs[0]
+    if isinstance(to, str):
+        outputs = [node.output for node in system.nodes[:-1]]
+        output = to if to in outputs else step.outputs.get(to, to)
+        if output not in outputs:
+            raise ArgumentError(f"follow: to= {unknown('output', to, outputs)}")
+        return output, np.ones(system.shapes[output])
+    seed = np.zeros(system.shapes[end])
+    if to is None:
+        return end, np.ones(seed.shape)
+    if isinstance(to, tuple | list | np.ndarray):
+        seed[step.element("value", end, to)] = 1.0
+        return end, seed
+    classes = seed.shape[1]
+    whole = isinstance(to, int | np.integer) and not isinstance(to, bool | np.bool_)
+    if not whole or not -classes <= to < classes:
+        raise ArgumentError(f"follow: to= a class 0 … {classes - 1}, an array's name or an index, "
+                            f"got {to!r}")  # fmt: skip
+    seed[:, int(to)] = 1.0
+    return end, seed

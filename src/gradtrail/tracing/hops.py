@@ -1,0 +1,214 @@
+"""What a path does at each layer, in words read off the layer's equation.
+
+Positions are named by their axes: channel, row and column of a map, a feature of a flat array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..equation import Loss as LossEquation
+from ..equation import Node, Normalisation, Selection
+from ..showing.tables import number
+from .element import Side, written
+from .part import Part
+from .paths import Link
+from .step import Step
+from .terms import Factor, factor_at
+
+__all__ = ["Hop", "end_hop", "hop", "start_hop"]
+
+_AXES = {
+    2: ("sample", "feature"),
+    3: ("sample", "channel", "position"),
+    4: ("sample", "channel", "row", "column"),
+    5: ("sample", "channel", "depth", "row", "column"),
+}
+_WAYS = ("directly", "through the mean", "through the variance")
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One step of a path: through one layer to one element.
+
+    Args:
+        layer: the layer's name; empty for the element that a path forwards starts from.
+        kind: the layer's class, such as `Conv2d`.
+        side: whether the element reached is a value or a gradient.
+        name: the array of the element reached.
+        index: the element reached.
+        local: what the path is multiplied by.
+        factors: the stored elements that `local` is the product of, beside `scale`.
+        scale: the constant factor.
+        indices: the value of every index of the equation.
+        text: what happens here, in words.
+    """
+
+    layer: str
+    kind: str
+    side: Side
+    name: str
+    index: tuple[int, ...]
+    local: float
+    factors: tuple[Factor, ...]
+    scale: float
+    indices: Mapping[str, int]
+    text: str
+
+    @property
+    def element(self) -> str:
+        """The element reached, as it is written: `dpool1.output[17,2,5,7]`."""
+        return written(self.side, self.name, self.index)
+
+    def __str__(self) -> str:
+        return f"{self.layer}: {self.text}" if self.layer else self.text
+
+
+def hop(link: Link, side: Side) -> Hop:
+    """A path's step over one product.
+
+    Args:
+        link: the product; it leads between an operand of a layer and the layer's output.
+        side: "grad" reaches the operand's gradient, "value" the output.
+    """
+    part = link.part
+    node = part.sum.node
+    assert node is not None
+    point = part.points.at(link.number)
+    factors = tuple(factor_at(o, point) for o in part.operands if o is not part.gradient)
+    operand = part.sum.arrays[part.term.target.array][1]
+    name, index = (operand, part.element) if side == "grad" else (node.output, link.index)
+    text = _words(node, link, factors, point, operand)
+    return Hop(
+        node.name, node.kind, side, name, index, link.local, factors, part.scale, point, text
+    )
+
+
+def start_hop(name: str, index: tuple[int, ...], value: float) -> Hop:
+    """The element that a path forwards starts from."""
+    text = _place(index) if name.count(".") == 0 or name.endswith(".output") else "the parameter"
+    return Hop("", "", "value", name, index, value, (), 1.0, {}, text)
+
+
+def end_hop(step: Step, name: str, index: tuple[int, ...], value: float) -> Hop:
+    """What the loss sends back to one of its outputs: `sample 17, class 3: (0.021 − 1)/64`."""
+    node = step.system.nodes[-1]
+    equation = node.equation
+    assert isinstance(equation, LossEquation)
+    parts = step.parts("grad", name, index)
+    what = "class" if equation.probabilities is not None and len(index) == 2 else "output"
+    place = f"sample {index[0]}, {what} {','.join(map(str, index[1:]))}"
+    factors: list[Factor] = []
+    for part in parts:
+        factors += [factor_at(operand, part.points.at(0)) for operand in part.operands]
+    text = f"{place}: {_difference(parts)}"
+    scale = parts[0].scale
+    return Hop(node.name, node.kind, "grad", name, index, value, tuple(factors), scale, {}, text)
+
+
+def _difference(parts: Sequence[Part]) -> str:
+    """The loss's adjoint with its numbers: `P − T = 0.021 − 1, · 1/64`."""
+    letters, numbers = [], []
+    for part in parts:
+        held = [factor_at(operand, part.points.at(0)) for operand in part.operands]
+        letters.append("·".join(factor.letter for factor in held))
+        numbers.append("·".join(number(factor.value) for factor in held))
+    scale = parts[0].term.scale.value
+    after = f"/{scale.denominator}" if scale.denominator != 1 else ""
+    before = f"{scale.numerator}·" if scale.numerator != 1 else ""
+    return f"{' − '.join(letters)} = {before}({' − '.join(numbers)}){after}"
+
+
+def _words(
+    node: Node, link: Link, factors: Sequence[Factor], point: Mapping[str, int], operand: str
+) -> str:
+    """What happens between an operand's element and the layer's output."""
+    equation, read, made = node.equation, link.part.element, link.index
+    if isinstance(equation, Selection):
+        return f"window at {_at(made[2:])}: the winner is {_place(read[2:], read)}"
+    if isinstance(equation, Normalisation):
+        if operand not in node.inputs:
+            return _listed(node, factors) or "added"
+        way = _WAYS[link.part.number]
+        to = "" if read == made else f" between {_place(read)} and {_place(made)}"
+        return f"{way}{to}: {_listed(node, factors)}"
+    if equation.kind == "reindex":
+        return _renumbered(read, made)
+    applied = [f for f in factors if f.function]
+    if equation.kind == "pointwise" and applied:
+        slope, held = applied[0].value, number(applied[0].stored)
+        return f"open, input {held}" if slope == 1 else f"slope {number(slope)} at input {held}"
+    return _contraction(node, link.part, factors, point)
+
+
+def _contraction(
+    node: Node, part: Part, factors: Sequence[Factor], point: Mapping[str, int]
+) -> str:
+    """A sum's product: where its window lies, and what is multiplied."""
+    window = _window(node, part)
+    said = []
+    if window:
+        at, offset = ([point[n] for n in names] for names in window)
+        said.append(f"window at {_at(at)}, offset {_at(offset)}")
+    scale = part.term.scale.value
+    if scale.numerator == 1 and scale.denominator != 1:
+        said.append(f"one of {scale.denominator} in a mean")
+    elif scale != 1:
+        said.append(number(part.scale))
+    listed = _listed(node, factors)
+    return ": ".join([*(said or []), *([listed] if listed else [])]) or "added as it is"
+
+
+def _window(node: Node, part: Part) -> tuple[list[str], list[str]] | None:
+    """The indices that say where a window lies, and those that run inside it.
+
+    In `y·s+i·d−p` the one that another array shows bare says where.
+    """
+    letters = {*node.parameters, *("d" + letter for letter in node.parameters)}
+    arrays = [a for a in part.term.accesses if a.array not in letters]
+    bare = {p.plain for a in arrays for p in a.positions}
+    at: dict[str, None] = {}
+    offset: dict[str, None] = {}
+    for position in (p for a in arrays for p in a.positions if len(p.names) > 1):
+        where = [n for n in position.names if n in bare]
+        if where and len(where) < len(position.names):
+            at.update(dict.fromkeys(where))
+            offset.update(dict.fromkeys(n for n in position.names if n not in bare))
+    return (list(at), list(offset)) if at else None
+
+
+def _listed(node: Node, factors: Sequence[Factor]) -> str:
+    """The factors by name: `weight[8,2,2,1]`, with their values where there are several."""
+    said = []
+    for factor in factors:
+        element = written(factor.side, factor.name.removeprefix(node.name + "."), factor.index)
+        if factor.function:
+            element = f"{factor.function}({element} = {number(factor.stored)})"
+        said.append(f"{element} {number(factor.value)}" if len(factors) > 1 else element)
+    return " · ".join(said)
+
+
+def _renumbered(read: tuple[int, ...], made: tuple[int, ...]) -> str:
+    """One element under two indices: `feature 211 is channel 8, row 1, column 3`."""
+    if read == made:
+        return "as it is"
+    if len(read) != len(made):
+        return f"{_place(made[1:], made)} is {_place(read[1:], read)}"
+    differs = next(axis for axis, (a, b) in enumerate(zip(read, made, strict=True)) if a != b)
+    names = _AXES.get(len(read), ())
+    name = names[differs] if differs < len(names) else f"axis {differs}"
+    return f"{name} {made[differs]} is {name} {read[differs]} of what is joined"
+
+
+def _place(positions: Sequence[int], of: Sequence[int] | None = None) -> str:
+    """Positions with the names of their axes: the last axes of an element's index."""
+    names = _AXES.get(len(positions if of is None else of), ())
+    if not names:
+        return _at(positions)
+    shown = names[len(names) - len(positions) :]
+    return ", ".join(f"{n} {p}" for n, p in zip(shown, positions, strict=True))
+
+
+def _at(positions: Sequence[int]) -> str:
+    return f"({','.join(map(str, positions))})"

@@ -1,0 +1,214 @@
+"""A traced step as the sums it consists of: for every element, what was multiplied and added.
+
+A gradient is one sum for each layer that reads its array, by that layer's adjoint. A value is the
+sum by which a layer made it. Everything else is given, as parameters, samples and labels are, or is
+no sum, as winners and probabilities are: there is one row then, the element itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+
+from ..engines import SampleGradients
+from ..equation import Access, Applied, Array, Contraction, Equation, System, Term, index, sum_of
+from ..equation import Factor as EquationFactor
+from ..equation import Loss as LossEquation
+from ..equation.sums import LOG
+from ..errors import UnknownNameError, unknown
+from ..layers.base import times
+from ..layers.losses import log_softmax
+from .element import Side, apart, checked, written
+from .part import Operand, Part, Sum
+from .points import points_of
+
+__all__ = ["Step", "gated", "logarithm"]
+
+_KIND = {"value": "value", "grad": "gradient"}
+
+
+class Step:
+    """The sums of one learning step.
+
+    Args:
+        system: the equations.
+        values: every array of the forward pass.
+        gradients: every gradient.
+        per_sample: each sample's, where they were computed.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        values: Mapping[str, np.ndarray],
+        gradients: Mapping[str, np.ndarray],
+        per_sample: SampleGradients | None = None,
+    ) -> None:
+        self.system, self.values, self.gradients = system, values, gradients
+        self.per_sample = per_sample
+        self._held: dict[tuple[Side, str], np.ndarray] = {}
+
+    def _side(self, side: Side) -> Mapping[str, np.ndarray]:
+        return self.values if side == "value" else self.gradients
+
+    def names(self, side: Side) -> tuple[str, ...]:
+        """The arrays of one side, in the order of the forward pass."""
+        held = self._side(side)
+        return tuple(name for name in self.system.shapes if name in held)
+
+    def listed(self, side: Side) -> list[tuple[str, str, str]]:
+        """Name, shape and the layer's kind of every array of one side; no array is touched."""
+        kinds = {node.name: node.kind for node in self.system.nodes}
+        shapes = self.system.shapes
+        return [
+            (name, times(shapes[name]), kinds.get(name.partition(".")[0], ""))
+            for name in self.names(side)
+        ]
+
+    def array(self, side: Side, name: str) -> np.ndarray:
+        """An array, read-only.
+
+        Raises:
+            UnknownNameError: there is none of this name on this side.
+        """
+        arrays, key = self._side(side), (side, name)
+        if not isinstance(name, str) or name not in arrays:
+            output = self.outputs.get(name) if isinstance(name, str) else None
+            if output in arrays:
+                what = f"the output of layer {name!r} is called {output!r}"
+                raise UnknownNameError(f"no {_KIND[side]} is called {name!r}; {what}")
+            raise UnknownNameError(unknown(_KIND[side], name, arrays))
+        if key not in self._held:
+            array = np.asarray(arrays[name]).view()
+            array.flags.writeable = False
+            self._held[key] = array
+        return self._held[key]
+
+    @cached_property
+    def outputs(self) -> Mapping[str, str]:
+        """Layer → the name of its output."""
+        return {node.name: node.output for node in self.system.nodes}
+
+    def known(self, side: Side, name: object) -> str:
+        """The array that is asked about: its own name, or a layer's for its output.
+
+        Raises:
+            UnknownNameError: there is none on this side.
+        """
+        arrays = self._side(side)
+        if isinstance(name, str):
+            for found in (name, self.outputs.get(name, name)):
+                if found in arrays:
+                    return found
+        raise UnknownNameError(unknown(_KIND[side], name, [*arrays, *self.outputs]))
+
+    def asked(self, side: Side, name: str, index: object) -> tuple[str, object]:
+        """The array and the index that are asked about on one side; see `apart`."""
+        there, gradients = ([*self._side(s), *self.outputs] for s in (side, "grad"))
+        return apart(name, index, side, there, gradients, self.system.shapes)
+
+    def element(self, side: Side, name: str, element: object) -> tuple[int, ...]:
+        """An index, checked; negative positions count from the end.
+
+        Raises:
+            ArgumentError: it does not fit the array.
+        """
+        return checked(written(side, name), self.array(side, name).shape, element)
+
+    def sums(self, side: Side, name: str) -> tuple[Sum, ...]:
+        """The sums that make up an array; their elements are added."""
+        found = self._gradient(name) if side == "grad" else self._value(name)
+        return found or (_given(side, name, self.array(side, name).shape),)
+
+    def _gradient(self, name: str) -> tuple[Sum, ...]:
+        """One sum for each layer that sends something back."""
+        found = []
+        for sent in self.system.backward:
+            if sent.receives != name:
+                continue
+            node, letter = sent.node, "d" + sent.node.equation.target.array
+            arrays: dict[str, tuple[Side, str]] = {a: ("value", n) for a, n in node.arrays}
+            arrays[letter] = ("grad", node.output)
+            arrays[sent.equation.target.array] = ("grad", name)
+            found.append(Sum(node.name, sent.equation, arrays, node))
+        return tuple(found)
+
+    def _value(self, name: str) -> tuple[Sum, ...]:
+        """The sum by which a layer made an array."""
+        node = self.system.producer.get(name)
+        if node is None:
+            return ()
+        letter = next(a for a, n in node.arrays if n == name and a in _made(node.equation))
+        equation = sum_of(node.equation, letter)
+        if equation is None:
+            return ()
+        arrays: dict[str, tuple[Side, str]] = {a: ("value", n) for a, n in node.arrays}
+        return (Sum(node.name, equation, arrays, node),)
+
+    def parts(self, side: Side, name: str, element: tuple[int, ...]) -> tuple[Part, ...]:
+        """All products that make up one element."""
+        return tuple(
+            self.part(one, number, element)
+            for one in self.sums(side, name)
+            for number in range(len(one.equation.terms))
+        )
+
+    def part(self, one: Sum, number: int, element: tuple[int, ...]) -> Part:
+        """The products of one term that make up one element."""
+        term = one.equation.terms[number]
+        points = points_of(term, one.equation, element)
+        operands = tuple(self._operand(one, factor) for factor in term.factors)
+        return Part(element, one, number, term, points, operands)
+
+    def _operand(self, one: Sum, factor: EquationFactor) -> Operand:
+        side, name = one.arrays[factor.access.array]
+        result = self._log_probabilities if logarithm(factor) else None
+        array = self.array(side, name)
+        return Operand(factor, side, name, array, result, gated(one, factor))
+
+    @cached_property
+    def _log_probabilities(self) -> np.ndarray:
+        """The logarithms of the softmax from the outputs, (N, K): what is stored is rounded."""
+        node = self.system.nodes[-1]
+        outputs = np.asarray(self.values[node.inputs[0]], np.float64)
+        with np.errstate(all="ignore"):
+            return log_softmax(outputs)
+
+
+def logarithm(factor: EquationFactor) -> bool:
+    """Whether a factor is the cross-entropy's log P, which is computed from the outputs."""
+    return isinstance(factor, Applied) and factor.function == LOG
+
+
+def gated(one: Sum, factor: EquationFactor) -> bool:
+    """Whether a product in which this factor is 0 is 0 whatever the others are."""
+    return not (isinstance(factor, Access) or logarithm(factor)) or _weighs(one, factor)
+
+
+def _weighs(one: Sum, factor: EquationFactor) -> bool:
+    """Whether a factor is a class's weight in the cross-entropy.
+
+    Where that is 0 the class adds nothing, however improbable it is.
+    """
+    equation = None if one.node is None else one.node.equation
+    if not isinstance(equation, LossEquation) or equation.probabilities is None:
+        return False
+    own = one.equation.target.array == equation.result.array
+    return own and factor.access.array == equation.labels
+
+
+def _made(equation: Equation) -> tuple[str, ...]:
+    """The letters that a forward pass computes."""
+    return (equation.target.array, *equation.saved)
+
+
+def _given(side: Side, name: str, shape: tuple[int, ...]) -> Sum:
+    """What is given is a sum of one product: itself."""
+    positions = tuple(index(f"a{axis}") for axis in range(len(shape)))
+    element = Array(name)[positions]
+    ranges = tuple((f"a{axis}", size) for axis, size in enumerate(shape))
+    equation = Contraction((Term(element, (element,)),), ranges=ranges, shapes=((name, shape),))
+    layer = name.partition(".")[0] if "." in name else ""
+    return Sum(layer, equation, {name: (side, name)})

@@ -1,0 +1,144 @@
+"""Sums and partial sums as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..showing.tables import Table, number, percent
+
+if TYPE_CHECKING:
+    from .shares import Shares
+    from .terms import Factor, Row, Terms
+
+__all__ = ["cancelling", "legend", "product_text", "rows_table", "shares_table", "terms_table"]
+
+_SHOWN = 10
+
+
+def factor_text(factor: Factor) -> str:
+    """`dZ[17,2,5,7] −0.0123`, `relu′(X[0,2,5,7] = −0.31) 0`, `[A[0,2,2,3] = 1] 0`."""
+    place = f"[{','.join(map(str, factor.index))}]" if factor.index else ""
+    element = f"{factor.letter}{place}"
+    if not factor.function:
+        return f"{element} {number(factor.value)}"
+    held = f"{element} = {number(factor.stored)}"
+    if factor.function == "[·]":
+        return f"[{held}] {number(factor.value)}"
+    return f"{factor.function}({held}) {number(factor.value)}"
+
+
+def product_text(row: Row) -> str:
+    """A product in a sentence: `0.25 · dfc1.output[0,2] (0.3) · relu′(fc1.output[0,1] = 2) (1)`."""
+    told = [] if row.scale == 1 else [number(row.scale)]
+    for factor in row.factors:
+        element = str(factor)
+        if factor.function == "[·]":
+            element = f"[{factor} = {number(factor.stored)}]"
+        elif factor.function:
+            element = f"{factor.function}({factor} = {number(factor.stored)})"
+        told.append(f"{element} ({number(factor.value)})")
+    return " · ".join(told)
+
+
+def legend(terms: Terms) -> list[str]:
+    """The equations with this element's numbers, and what the letters stand for."""
+    if terms.given:
+        return [f"{terms.element} {terms.origin}"]
+    lines = []
+    for equation, one in zip(terms.equations(), terms.sums, strict=True):
+        letters = dict.fromkeys(a.array for t in one.equation.terms for a in t.accesses)
+        meant = (
+            f"{letter} is {'d' if side == 'grad' else ''}{name}"
+            for letter, (side, name) in ((a, one.arrays[a]) for a in letters)
+        )
+        lines += [*equation.splitlines(), f"  by {one.layer}: {', '.join(meant)}"]
+    return lines
+
+
+def totals(terms: Terms) -> list[str]:
+    """What all products together are."""
+    if terms.given:
+        return [f"{terms.element} = {number(terms.value, 6)}"]
+    count = f"{len(terms):,} product{'s' if len(terms) != 1 else ''}"
+    lines = [f"{count}, {terms.nonzero:,} of them not 0" if len(terms) > 1 else count]
+    apart = f"stored {number(terms.value, 6)} ({number(abs(terms.difference), 2)} apart)"
+    line = f"Σ = {number(terms.sum(), 6)}, {apart}"
+    if len(terms) > 1 and terms.magnitude > 0:
+        line += f"; Σ|products| = {number(terms.magnitude)}{cancelling(terms)}"
+    told = [f"{way} {number(share)}" for way, share in terms.ways.items()]
+    return [*lines, line, *([", ".join(told)] if told else [])]
+
+
+def cancelling(terms: Terms) -> str:
+    """`: 97 % cancel`, where products of both signs meet; 100 % only where nothing is left."""
+    left = 1 - min(1.0, abs(terms.sum()) / terms.magnitude)
+    if left <= 5e-4:
+        return ""
+    if left < 0.995 or terms.sum() == 0:
+        return f": {percent(left)} cancel"
+    texts = (f"{100 * left:.{digits}f}" for digits in (1, 2, 3))
+    return f": {next((t for t in texts if float(t) < 100), '>99.999')} % cancel"
+
+
+def rows_table(terms: Terms, rows: Sequence[Row]) -> Table:
+    """Some rows of a sum."""
+    shown = _moving(terms)
+    several = len({part.sum.layer for part in terms.parts}) > 1
+    leads = any(part.way for part in terms.parts)
+    heads = [*(["by"] if several else []), *(["way"] if leads else [])]
+    heads += [*(f">{n}" for n in shown), "factors"]
+    scales = any(row.scale != 1 for row in rows)
+    heads += [*([">scale"] if scales else []), ">product", ">of Σ|·|"]
+    cells = []
+    for row in rows:
+        line = [*([row.layer] if several else []), *([row.way] if leads else [])]
+        line += [str(row.indices.get(n, "")) for n in shown]
+        line.append(" · ".join(map(factor_text, row.factors)))
+        line += [number(row.scale)] if scales else []
+        share = row.product / terms.magnitude if terms.magnitude else 0.0
+        cells.append([*line, number(row.product), percent(share)])
+    return Table((), heads, cells)
+
+
+def _moving(terms: Terms) -> list[str]:
+    """The indices that take several values."""
+    return [
+        name
+        for name in terms.indices
+        if any(
+            name in group.names and len(set(group.values[:, group.names.index(name)])) > 1
+            for part in terms.parts
+            for group in part.points.groups
+        )
+    ]
+
+
+def terms_table(terms: Terms, most: int = _SHOWN) -> Table:
+    """A whole sum: its equations, its strongest rows, its totals."""
+    rows = terms.top(most) if most and len(terms) and not terms.given else ()
+    table = rows_table(terms, rows)
+    below = totals(terms)
+    if len(terms) > most:
+        below[0] = f"the strongest {most} of {below[0]}"
+    return Table(legend(terms), table.heads, table.rows, below)
+
+
+def shares_table(shares: Shares) -> Table:
+    """Partial sums, the strongest ones."""
+    shown = shares if len(shares) <= 2 * _SHOWN else shares.top(2 * _SHOWN)
+    whole = shares.whole
+    magnitude = float(whole.magnitudes.sum())
+    heads = [*(f">{n}" for n in shares.names), ">products", ">sum", ">of Σ|·|"]
+    rows = []
+    for row in range(len(shown)):
+        value = float(shown.sums[row])
+        share = percent(value / magnitude if magnitude else 0.0)
+        held = ("" if v == -1 else str(v) for v in shown.values_of(row))
+        rows.append([*held, f"{int(shown.counts[row]):,}", number(value), share])
+    above = [f"{shares.element} by {', '.join(shares.names)}"]
+    together = number(float(whole.sums.sum()), 6)
+    below = [f"{len(whole):,} partial sums, together {together}"]
+    if len(shown) < len(whole):
+        below[0] = f"the strongest {len(shown)} of {below[0]}"
+    return Table(above, heads, rows, below)

@@ -1,0 +1,383 @@
+"""Every product in the sum behind one element: `t.grad.terms("conv1.weight", (2, 0, 1, 1))`.
+
+A sum is walked in blocks of its index points (`points.py`), so that a million products need no more
+memory than one block, and is added up in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from ..equation import Applied, Indicator, Selection, gather, text
+from ..layers.base import positive
+from ..showing.tables import Shown, Table
+from .element import Side, written
+from .greatest import greatest
+from .part import Operand, Part, Sum, applied
+from .points import BLOCK
+from .shares import Shares, shares_of
+from .step import Step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+__all__ = ["Factor", "Row", "Rows", "Terms", "factor_at"]
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor of a product.
+
+    Args:
+        letter: what the equation calls the array: `dZ`, `X`.
+        side: whether it is an element of a value or of a gradient.
+        name: the array's name.
+        index: which element.
+        stored: what the array holds there.
+        value: what is multiplied: `stored`, a function of it (`relu′`), or 1 and 0 for whether it
+            is the winner.
+        function: the function's name, `[·]` for a winner; empty for the element itself.
+    """
+
+    letter: str
+    side: Side
+    name: str
+    index: tuple[int, ...]
+    stored: float
+    value: float
+    function: str = ""
+
+    def __str__(self) -> str:
+        return written(self.side, self.name, self.index)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One product.
+
+    Args:
+        number: which row of the sum.
+        layer: whose equation it belongs to.
+        term: which term of that equation, counted from 0.
+        indices: the value of every index.
+        factors: what is multiplied.
+        scale: the constant factor, such as 1/N.
+        product: of all of them.
+        way: of batch norm's gradient, whether it leads back directly, by the mean or by the
+            variance; else nothing.
+    """
+
+    number: int
+    layer: str
+    term: int
+    indices: Mapping[str, int]
+    factors: tuple[Factor, ...]
+    scale: float
+    product: float
+    way: str = ""
+
+
+class Rows(Shown, Sequence[Row]):
+    """Some rows of a sum, strongest first; prints as a table.
+
+    Args:
+        rows: in order.
+        terms: what they are rows of.
+    """
+
+    def __init__(self, rows: Sequence[Row], terms: Terms) -> None:
+        self._rows, self.terms = tuple(rows), terms
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Rows: ...
+
+    def __getitem__(self, place: int | slice) -> Row | Rows:
+        if isinstance(place, slice):
+            return Rows(self._rows[place], self.terms)
+        return self._rows[place]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def _table(self) -> Table:
+        from .tables import rows_table
+
+        return rows_table(self.terms, self._rows)
+
+
+def factor_at(operand: Operand, point: Mapping[str, int]) -> Factor:
+    """One factor at one point."""
+    index = operand.element(point)
+    stored = float(operand.array[index])
+    value, function, factor = stored, "", operand.factor
+    if isinstance(factor, Applied):
+        function = factor.function.name
+        if operand.result is not None:
+            value = float(operand.result[index])
+        else:
+            value = float(applied(factor, operand.array[index]))
+    elif isinstance(factor, Indicator):
+        function, value = "[·]", float(stored == factor.value.at(point))
+    return Factor(operand.access.array, operand.side, operand.name, index, stored, value, function)
+
+
+@dataclass(frozen=True)
+class _Totals:
+    """What one walk over all products finds."""
+
+    sum: float
+    magnitude: float
+    nonzero: int
+
+
+class Terms(Shown):
+    """The products that make up one element.
+
+    Args:
+        step: the step.
+        side: value or gradient.
+        name: the array's, or a layer's for its output.
+        index: which element.
+
+    Raises:
+        UnknownNameError: no array or layer has this name.
+        ArgumentError: an index that does not fit the array.
+    """
+
+    def __init__(self, step: Step, side: Side, name: str, index: Any) -> None:
+        self.step, self.side, self.name = step, side, step.known(side, name)
+        self.index = step.element(side, self.name, index)
+        self.value = float(step.array(side, self.name)[self.index])
+        self.parts: tuple[Part, ...] = step.parts(side, self.name, self.index)
+        self._starts = np.cumsum([0, *map(len, self.parts)])
+
+    @property
+    def element(self) -> str:
+        """The element as it is written: `dconv1.weight[2,0,1,1]`."""
+        return written(self.side, self.name, self.index)
+
+    @property
+    def given(self) -> bool:
+        """Whether the element is no sum: given, or a winner or a probability."""
+        return len(self.parts) == 1 and self.parts[0].sum.node is None
+
+    @property
+    def origin(self) -> str:
+        """Where an element that is no sum is from: `was given; no layer computed it`."""
+        node = self.step.system.producer.get(self.name) if self.side == "value" else None
+        if node is None:
+            return "was given; no layer computed it"
+        if isinstance(node.equation, Selection):
+            return f"is no sum: it says which point of {node.name}'s window won, row by row"
+        return f"is no sum: it is the softmax of {node.inputs[0]}, made by {node.name}"
+
+    @property
+    def sums(self) -> tuple[Sum, ...]:
+        """The sums that are added to make the element, one per layer."""
+        return tuple({id(part.sum): part.sum for part in self.parts}.values())
+
+    @cached_property
+    def indices(self) -> tuple[str, ...]:
+        """The names of all indices, in the order of the equations."""
+        return tuple(dict.fromkeys(n for part in self.parts for n in part.term.names))
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Rows: ...
+
+    def __getitem__(self, place: int | slice) -> Row | Rows:
+        if isinstance(place, slice):
+            return Rows([self._row(i) for i in range(*place.indices(len(self)))], self)
+        if isinstance(place, bool) or not isinstance(place, int | np.integer):
+            raise TypeError(f"rows are chosen by whole numbers and slices, got {place!r}")
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"{self.element} is a sum of {len(self)} products, no row {place}")
+        return self._row(int(place) % len(self))
+
+    def __iter__(self) -> Iterator[Row]:
+        return (self._row(i) for i in range(len(self)))
+
+    def _row(self, number: int) -> Row:
+        place = int(np.searchsorted(self._starts, number, side="right")) - 1
+        part, at = self.parts[place], number - int(self._starts[place])
+        point = part.points.at(at)
+        factors = tuple(factor_at(operand, point) for operand in part.operands)
+        product = part.scale
+        for factor in factors:
+            product *= factor.value
+        gates = zip(part.operands, factors, strict=True)
+        if any(operand.gate and factor.value == 0 for operand, factor in gates):
+            product = 0.0
+        return Row(
+            number, part.sum.layer, part.number, point, factors, part.scale, product, part.way
+        )
+
+    @cached_property
+    def _totals(self) -> _Totals:
+        total = magnitude = 0.0
+        nonzero = 0
+        with np.errstate(all="ignore"):
+            for _, products in self.blocks():
+                total += float(products.sum())
+                magnitude += float(np.abs(products).sum())
+                nonzero += int(np.count_nonzero(products))
+        return _Totals(total, magnitude, nonzero)
+
+    def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
+        """The products in order, with the number of the first of each block.
+
+        A block has one axis per group of indices; as one row, it is in the order of the rows.
+        """
+        for part, start in zip(self.parts, self._starts, strict=False):
+            if len(part):
+                for block in part.points.blocks(BLOCK):
+                    yield int(start) + part.points.start(block), part.products(block)
+
+    def sum(self) -> float:
+        """The sum of all products, in float64."""
+        return self._totals.sum
+
+    @property
+    def difference(self) -> float:
+        """How much more the stored number is than the sum; rounding, unless something is wrong."""
+        return self.value - self._totals.sum
+
+    @property
+    def magnitude(self) -> float:
+        """Σ|products|: what the sum would be if nothing cancelled."""
+        return self._totals.magnitude
+
+    @property
+    def nonzero(self) -> int:
+        """How many products are not 0."""
+        return self._totals.nonzero
+
+    @cached_property
+    def ways(self) -> dict[str, float]:
+        """What leads back through batch norm directly, by the mean and by the variance.
+
+        Their sums in float64; empty for every other element.
+        """
+        found: dict[str, float] = {}
+        for part in (p for p in self.parts if p.way):
+            blocks = part.points.blocks(BLOCK) if len(part) else ()
+            with np.errstate(all="ignore"):
+                total = sum(float(part.products(block).sum()) for block in blocks)
+            found[part.way] = found.get(part.way, 0.0) + total
+        return found
+
+    def top(self, k: int = 10) -> Rows:
+        """The k products that are greatest in size, greatest first; a NaN before all.
+
+        Raises:
+            ArgumentError: k is below 1.
+        """
+        positive("top", k=k)
+        numbers, sizes = np.zeros(0, np.int64), np.zeros(0)
+        for start, products in self.blocks():
+            here = np.abs(products).ravel()
+            here = np.where(np.isnan(here), np.inf, here)
+            chosen = greatest(here, int(k))
+            numbers = np.concatenate([numbers, start + chosen])
+            sizes = np.concatenate([sizes, here[chosen]])
+            order = np.lexsort((numbers, -sizes))[:k]
+            numbers, sizes = numbers[order], sizes[order]
+        return Rows([self._row(int(n)) for n in numbers], self)
+
+    def by(self, *names: str) -> Shares:
+        """Partial sums: `by("n")` over everything but the sample, `by("y", "x")` per position.
+
+        Args:
+            *names: indices of the equation, or "layer" where several layers send something.
+
+        Raises:
+            ArgumentError: a name that is no index of these terms, or one that stands twice.
+        """
+        return shares_of(self.parts, names, self.indices, self.element, BLOCK)
+
+    def to_numpy(self) -> np.ndarray:
+        """All rows as a structured array: the indices, the factors' values, the scale, the product.
+
+        An index or a factor that a row has not is −1 or NaN.
+        """
+        from .export import rows_array
+
+        return rows_array(self)
+
+    def to_pandas(self) -> DataFrame:
+        """All rows as a data frame: as `to_numpy`, with the element that each factor is."""
+        from .export import rows_frame
+
+        return rows_frame(self)
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """A picture of where over the image the contributions come from.
+
+        Where the products have no places, bars say what each sample brings, or each value of the
+        first index. What is not finite is drawn as large as the largest that is, and the title
+        says so.
+
+        Args:
+            path: where to write it (PNG, SVG or PDF); None for only giving it back.
+
+        Raises:
+            ArgumentError: matplotlib is not there, or `path` is no path.
+            FileError: the file cannot be written.
+        """
+        from .picture import terms_picture
+
+        return terms_picture(self, path)
+
+    def equations(self) -> tuple[str, ...]:
+        """The sums with the numbers of this element put in, one per layer."""
+        return tuple(_equation_text(one, self.index) for one in self.sums)
+
+    def to_dict(self, rows: int = 10) -> dict[str, Any]:
+        """The sum and its strongest rows as JSON has them.
+
+        Args:
+            rows: how many.
+        """
+        from .export import terms_dict
+
+        return terms_dict(self, rows)
+
+    def text(self, rows: int = 10) -> str:
+        """The equations, the strongest rows and the totals, as text.
+
+        Args:
+            rows: how many.
+        """
+        return self._table(rows).text()
+
+    def _table(self, rows: int = 10) -> Table:
+        from .tables import terms_table
+
+        return terms_table(self, rows)
+
+
+def _equation_text(one: Sum, index: tuple[int, ...]) -> str:
+    """A sum for one element: `dW[2,0,1,1] = Σ_{n<64,y<28,x<28} dZ[n,2,y,x]·X[n,0,y−1,x−1]`."""
+    equation = gather(one.equation)
+    at: dict[str, int] = {}
+    for term in equation.terms:
+        for position, value in zip(term.target.positions, index, strict=True):
+            if position.plain is not None:
+                at[position.plain] = value
+    return text(equation, numbers=True, at=at)

@@ -1,0 +1,99 @@
+"""All of some data, for what goes through them batch by batch: arrays, or images read meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data.images import Images
+from ..engines import Batch, Engine, Samples
+from ..engines.batch import check_mass, contiguous_view, copied_labels
+from ..engines.predicting import predict
+from ..layers import Loss
+
+if TYPE_CHECKING:
+    from ..graph import Graph
+
+__all__ = ["Whole"]
+
+
+class Whole:
+    """Samples with their labels, checked.
+
+    Args:
+        network: that they are for.
+        data: a pair (samples, labels), or `gt.data.Images`.
+        loss: that compares outputs with labels.
+
+    Raises:
+        DataError: samples or labels that do not fit.
+    """
+
+    def __init__(self, network: Graph, data: Any, loss: Loss) -> None:
+        self.loss, self._dtype = loss, network.dtype
+        self._source: np.ndarray | Images
+        if isinstance(data, Images):
+            data.check_shape(network.input_shape, "data")
+            self._source, self.y = data, copied_labels(data.y)
+            self.outputs = network.system(1, loss=loss).shapes[network.output_name][1:]
+        else:
+            samples = Samples.of(network, data, loss)
+            self._source, self.y, self.outputs = samples.x, samples.y, samples.outputs
+        self.targets = loss.targets(self.y, (len(self), *self.outputs))
+        check_mass(self.y, loss, "data")
+        self.shape = (len(self), *network.input_shape)
+        self.scale = 1.0 if loss.even(self.y) else loss.scale(self.y)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @cached_property
+    def classes(self) -> np.ndarray | None:
+        """The class number of each sample, (N,) int64; None where there are no classes."""
+        return self.loss.classes(self.y)
+
+    def x(self, begin: int, end: int) -> np.ndarray:
+        """Samples (n, C, H, W), as the network takes them."""
+        if isinstance(self._source, Images):
+            return self._source.numbers(begin, end).astype(self._dtype, copy=False)
+        return self._source[begin:end]
+
+    def predicted(self, network: Graph, size: int, engine: Engine) -> np.ndarray:
+        """What the network gives for all of them, `size` at once: (N, …)."""
+        return predict(network, self.x, len(self), size, engine)
+
+    def share(self, begin: int, end: int) -> Batch:
+        """Some of them as a batch, weighted as they are in the loss of all the data."""
+        x = contiguous_view(self.x(begin, end))
+        part = Samples(x, self.y[begin:end], self.loss, self.outputs)
+        targets = {letter: array[begin:end] for letter, array in self.targets.items()}
+        return _Share(part, targets, self.scale)
+
+
+class _Share(Batch):
+    """A part of the data with the weights of the whole.
+
+    By itself a batch divides by the weights of its own labels' classes.
+
+    Args:
+        samples: of the part.
+        targets: the arrays behind the loss's given letters.
+        scale: what all the data's rows are multiplied by, from `Loss.scale`.
+    """
+
+    def __init__(self, samples: Samples, targets: Mapping[str, np.ndarray], scale: float) -> None:
+        super().__init__(samples, samples.places)
+        self._targets, self._scale = targets, scale
+
+    @cached_property
+    def targets(self) -> Mapping[str, np.ndarray]:
+        """See `Batch.targets`."""
+        return self._targets
+
+    @property
+    def scale(self) -> float:
+        """See `Batch.scale`."""
+        return self._scale

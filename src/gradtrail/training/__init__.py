@@ -1,0 +1,67 @@
+"""Training: optimisers, the loop, what it leaves behind. See README.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .history import History
+from .loop import evaluate, train
+from .observers import Observer, Seen
+from .schedules import Constant, Cosine, OneCycle, Schedule, Step
+from .stopping import EarlyStopping
+
+if TYPE_CHECKING:
+    from .checkpoints import Checkpoints
+    from .logs import CSVLog, JSONLinesLog
+    from .metrics import Confusion, confusion
+    from .misclassified import Mistakes, mistakes
+    from .tensorboard import TensorBoardLog
+    from .watched import Watched, load_watched
+
+__all__ = [
+    "CSVLog",
+    "Checkpoints",
+    "Confusion",
+    "Constant",
+    "Cosine",
+    "EarlyStopping",
+    "History",
+    "JSONLinesLog",
+    "Mistakes",
+    "Observer",
+    "OneCycle",
+    "Schedule",
+    "Seen",
+    "Step",
+    "TensorBoardLog",
+    "Watched",
+    "confusion",
+    "evaluate",
+    "load_watched",
+    "mistakes",
+    "train",
+]
+
+
+_LATER = {
+    "Checkpoints": "checkpoints",
+    **dict.fromkeys(("CSVLog", "JSONLinesLog"), "logs"),
+    "TensorBoardLog": "tensorboard",
+    **dict.fromkeys(("Confusion", "confusion"), "metrics"),
+    **dict.fromkeys(("Mistakes", "mistakes"), "misclassified"),
+    **dict.fromkeys(("Watched", "load_watched"), "watched"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imported at its first use."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """With what has not been imported yet, so that completion offers it."""
+    return sorted({*globals(), *__all__})

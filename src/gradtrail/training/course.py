@@ -1,0 +1,124 @@
+"""What a training follows from, besides the network and the data: all settings, checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from ..data.augment import Augment
+from ..errors import ArgumentError, DataError
+from ..layers import Loss
+from ..layers.base import flags, plain, positive, seeded
+from ..layers.losses import loss_for
+from ..optimizers import Adam, Optimizer
+from ..optimizers.composed import Composed
+from .schedules import Schedule
+from .stopping import EarlyStopping
+
+if TYPE_CHECKING:
+    from ..graph import Graph
+
+__all__ = ["Course"]
+
+
+@dataclass(frozen=True)
+class Course:
+    """The settings of a training; see `train` for what each means.
+
+    Raises:
+        ArgumentError: a setting out of its range.
+    """
+
+    loss: Loss = field(default_factory=lambda: loss_for(None))
+    optimizer: Optimizer = field(default_factory=Adam)
+    schedule: Schedule | None = None
+    epochs: int = 1
+    batch_size: int = 64
+    shuffle: bool = True
+    drop_last: bool = False
+    augment: Augment | None = None
+    mixup: float = 0.0
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    average: float | None = None
+    stopping: EarlyStopping | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        positive("train", epochs=self.epochs, batch_size=self.batch_size)
+        for name in ("epochs", "batch_size"):
+            object.__setattr__(self, name, int(getattr(self, name)))
+        flags("train", shuffle=self.shuffle, drop_last=self.drop_last)
+        object.__setattr__(self, "seed", seeded("train", self.seed))
+        kinds = {
+            "optimizer": (Optimizer, "gt.Adam()"),
+            "schedule": (Schedule, "gt.OneCycle()"),
+            "augment": (Augment, "gt.Augment(flip=0.5)"),
+            "stopping": (EarlyStopping, "gt.EarlyStopping(5)"),
+        }
+        for name, (kind, example) in kinds.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) and (value is not None or name == "optimizer"):
+                raise ArgumentError(
+                    f"train: {name} must be an object such as {example}, got {value!r}"
+                )
+        _number("mixup", self.mixup, 0, math.inf)
+        for name, most in (("clip_norm", math.inf), ("clip_value", math.inf), ("average", 1)):
+            if getattr(self, name) is not None:
+                _number(name, getattr(self, name), 0, most, above=True)
+        if self.clip_norm is not None and self.clip_value is not None:
+            raise ArgumentError("train: clip_norm and clip_value exclude each other; give one")
+
+    def composed(self) -> Optimizer:
+        """The optimiser with what is around it."""
+        if self.clip_norm is None and self.clip_value is None and self.average is None:
+            return self.optimizer
+        return Composed(
+            self.optimizer,
+            clip_norm=self.clip_norm,
+            clip_value=self.clip_value,
+            decay=self.average,
+        )
+
+    def steps(self, count: int) -> int:
+        """How many steps an epoch of so many samples has."""
+        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
+
+    def fits(self, network: Graph, count: int) -> None:
+        """Refuse now what a batch of some size will not fit.
+
+        Raises:
+            DataError: batches that batch norm cannot normalise, or no whole one.
+            ShapeError: outputs that the loss does not compare.
+        """
+        if not self.steps(count):
+            raise DataError(
+                f"train: {count} samples fill no batch of {self.batch_size}, and drop_last=True "
+                f"leaves out what fills none; choose a batch_size up to {count}"
+            )
+        size = min(self.batch_size, count)
+        left = 0 if self.drop_last else count % size
+        for samples in {size, left or size}:
+            network.system(samples, training=True, loss=self.loss)
+
+    def settings(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        numbers = (
+            *("epochs", "batch_size", "shuffle", "mixup"),
+            *("clip_norm", "clip_value", "average", "seed"),
+        )
+        objects = ("loss", "optimizer", "schedule", "augment", "stopping")
+        given = {n: getattr(self, n) for n in objects}
+        settings = {n: None if o is None else o.settings() for n, o in given.items()}
+        dropping = {"drop_last": True} if self.drop_last else {}  # older checkpoints have none
+        return {n: plain(getattr(self, n)) for n in numbers} | settings | dropping
+
+
+def _number(name: str, value: Any, least: float, below: float, *, above: bool = False) -> None:
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if not real or not (least < value if above else least <= value) or not value < below:
+        bounds = f"{'above' if above else 'at least'} {least:g}"
+        bounds += "" if below == math.inf else f" and below {below:g}"
+        raise ArgumentError(f"train: {name} must be a number {bounds}, got {value!r}")

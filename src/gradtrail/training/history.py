@@ -1,0 +1,221 @@
+"""What a training leaves behind: the loss of every step and the metrics of every epoch."""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ArgumentError, DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from .watched import Watched
+
+__all__ = ["EPOCH_FIGURES", "FIGURES", "History"]
+
+_PER_STEP = ("losses", "rates")
+
+_LATER = ("rates", "ends")
+"""Those that earlier versions did not note."""
+
+EPOCH_FIGURES = ("loss", "accuracy", "validation_loss", "validation_accuracy", "seconds", "ends")
+
+FIGURES = (*_PER_STEP, *EPOCH_FIGURES)
+"""The lists of a history."""
+
+_FACTS = ("interrupted", "stopped", "best")
+
+
+@dataclass(repr=False)
+class History:
+    """Plain lists, one entry per step or per epoch.
+
+    Args:
+        losses: the loss of every step, before its update.
+        loss: per epoch, the mean over its samples.
+        accuracy: per epoch, the share of samples whose greatest output was their class, as they
+            were met in training; empty without classes.
+        validation_loss: per epoch, on the validation samples in evaluation; empty without them.
+        validation_accuracy: likewise.
+        seconds: per epoch, validation left out.
+        interrupted: whether the training was stopped by the keyboard.
+        stopped: whether it ended early, since nothing became better.
+        best: the number of the best epoch, the first being 0, where that was looked for.
+        watched: the elements that were watched, with their steps.
+        rates: the learning rate of every step; empty where an earlier version began the training,
+            which did not note it.
+        ends: per epoch, how many steps were done at its end; likewise.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    interrupted: bool = False
+    stopped: bool = False
+    best: int | None = None
+    watched: dict[str, Watched] = field(default_factory=dict, compare=False)
+    rates: list[float] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were finished."""
+        return len(self.loss)
+
+    @property
+    def steps(self) -> int:
+        """How many steps were finished."""
+        return len(self.losses)
+
+    def keep(self, steps: int, epochs: int) -> None:
+        """Forget what was noted of steps and epochs beyond so many."""
+        for name in FIGURES:
+            del getattr(self, name)[epochs if name in EPOCH_FIGURES else steps :]
+
+    def note(self, loss: float, rate: float) -> None:
+        """A step is done; its rate is kept where those of all steps before are."""
+        if len(self.rates) == len(self.losses):
+            self.rates.append(rate)
+        self.losses.append(loss)
+
+    def close(self, found: Mapping[str, float], seconds: float) -> None:
+        """An epoch is over.
+
+        Args:
+            found: its figures, by their names here.
+            seconds: that it took.
+        """
+        for name, value in found.items():
+            getattr(self, name).append(value)
+        if len(self.ends) == len(self.seconds):
+            self.ends.append(self.steps)
+        self.seconds.append(seconds)
+
+    def followed_by(self, after: History) -> History:
+        """One history of two trainings, one behind the other; what was watched is left out."""
+        lists = {name: getattr(self, name) + getattr(after, name) for name in FIGURES}
+        lists["ends"] = self.ends + [self.steps + end for end in after.ends]
+        for name in _LATER:
+            whole = lists["losses" if name in _PER_STEP else "loss"]
+            if len(lists[name]) < len(whole):
+                lists[name] = []
+        return History(**lists, **after.facts())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The history as JSON, without what was watched."""
+        return {name: getattr(self, name) for name in (*FIGURES, *_FACTS)}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All figures, float64 (T,) per step and (E,) per epoch, by their names here."""
+        return {name: np.array(getattr(self, name), np.float64) for name in FIGURES}
+
+    def facts(self) -> dict[str, Any]:
+        """What is no list, as JSON."""
+        return {name: getattr(self, name) for name in _FACTS}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> History:
+        """The inverse of `arrays` and `facts`.
+
+        Raises:
+            DataError: one of them is missing, or is no figures or facts of a history.
+        """
+        arrays = {**{name: np.zeros(0) for name in _LATER}, **arrays}
+        if arrays.keys() != set(FIGURES):
+            raise DataError(f"its arrays are {_listed(arrays)}, but must be {_listed(FIGURES)}")
+        for name, array in arrays.items():
+            if array.dtype != np.float64 or array.ndim != 1:
+                raise DataError(f"{name} is {array.dtype} {array.shape}, but must be float64 (n,)")
+        if not isinstance(facts, Mapping) or facts.keys() != set(_FACTS):
+            raise DataError(f"its facts must be {_listed(_FACTS)}")
+        lists = {name: array.tolist() for name, array in arrays.items()}
+        lists["ends"] = [int(end) if end.is_integer() else end for end in lists["ends"]]
+        return cls.from_dict({**lists, **facts})
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> History:
+        """The inverse of `to_dict`.
+
+        Raises:
+            DataError: something else than lists of numbers, of other lengths, or other names.
+        """
+        if not isinstance(data, Mapping) or not data.keys() <= {*FIGURES, *_FACTS}:
+            raise DataError("it has other entries than a history")
+        history = cls(**data)
+        epochs, steps = (
+            len(held) if isinstance(held, list) else -1 for held in (history.loss, history.losses)
+        )
+        for name in (*FIGURES, *_FACTS):
+            value = getattr(history, name)
+            if name in ("interrupted", "stopped"):
+                good = isinstance(value, bool)
+            elif name == "best":
+                good = value is None or (type(value) is int and 0 <= value < epochs)
+            else:
+                good = isinstance(value, list) and all(map(_finite, value))
+                length = epochs if name in EPOCH_FIGURES else steps
+                good = good and (not value or len(value) == length)
+                good = good and (name != "ends" or _ascending(value, steps))
+            if not good:
+                raise DataError(f"{name} is {reprlib.repr(value)}")
+        return history
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Loss, accuracy and learning rate over the epochs, beside each other.
+
+        The loss is there by step, faint, and as a mean over at most 60 steps; what was held out has
+        a mark for each epoch.
+
+        Args:
+            path: where to write it; None for only giving it back.
+
+        Raises:
+            ArgumentError: there is no step.
+            MissingPackageError: matplotlib is not there.
+            FileError: the file cannot be written.
+        """
+        if not self.losses:
+            raise ArgumentError("the history has no step, so there is nothing to draw")
+        from ..showing.figures import saved
+        from .curves import drawn
+
+        return saved(drawn(self), path)
+
+    def __str__(self) -> str:
+        if not self.loss:
+            return f"History: {self.steps} steps, no whole epoch"
+        named = {"loss": self.loss, "accuracy": self.accuracy}
+        named |= {"validation loss": self.validation_loss}
+        named |= {"validation accuracy": self.validation_accuracy}
+        ends = ", ".join(f"{name} {values[-1]:.4f}" for name, values in named.items() if values)
+        return f"History: {self.epochs} epochs, {self.steps} steps, {ends}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _ascending(ends: list[Any], steps: int) -> bool:
+    """Whether they are whole numbers that grow, up to the number of steps."""
+    whole = all(type(end) is int for end in ends)
+    return whole and all(a < b for a, b in zip([0, *ends], [*ends, steps + 1], strict=True))
+
+
+def _finite(value: Any) -> bool:
+    if type(value) is float:
+        return math.isfinite(value)
+    return type(value) is int and abs(value) < 1 << 64
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,224 @@
+"""Every field of a checkpoint, checked against the training before anything of it is used.
+
+A digest shows damage, but anybody can write one. What is read here ends as places in memory, as
+divisors and as weights, so each number is held to what a training of these settings can have.
+"""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import DataError, FileError
+from ..optimizers.composed import AVERAGE
+from .provenance import UNKNOWN
+from .stopping import Best
+from .training import Position
+from .watched import check_watched
+
+if TYPE_CHECKING:
+    from ..graph import Graph
+    from ..optimizers import Optimizer
+    from .checkpoints import Found
+    from .course import Course
+    from .feed import Feed
+    from .history import History
+    from .snapshot import Snapshot
+
+__all__ = ["inspect"]
+
+_MOST = 1 << 53
+"""How many epochs or updates there may be: each number until there is a float of its own."""
+
+_HUGE = float(np.finfo(np.float64).max)
+"""What every finite number is below."""
+
+
+def inspect(
+    found: Found,
+    network: Graph,
+    course: Course,
+    feeds: tuple[Feed, Feed | None],
+    optimizer: Optimizer,
+) -> None:
+    """Check a checkpoint whose settings, network and data are those of the training.
+
+    Args:
+        found: the checkpoint.
+        network: that is trained.
+        course: the settings.
+        feeds: the data, and those to evaluate on.
+        optimizer: the course's, composed.
+
+    Raises:
+        FileError: a field or an array is missing, or holds what this training cannot have.
+    """
+    snapshot = found.snapshot
+    try:
+        at = _position(snapshot, course, feeds[0])
+        for drawn in snapshot.drawn():
+            _whole("drawn", drawn, 0, _MOST)
+        history = snapshot.history()
+        _history(history, at, course, feeds)
+        _arrays(snapshot, network, course, optimizer, history)
+        _watched(snapshot, at, len(feeds[0]))
+        written = snapshot.about["written"]
+        _known("written", written, UNKNOWN)
+        if not all(isinstance(value, str) for value in written.values()):
+            raise DataError("written must be texts")
+    except DataError as cause:
+        raise FileError(
+            f"{found.path} holds what this training cannot have written: {cause}; delete it, and "
+            "the one before it is taken"
+        ) from None
+
+
+def _whole(name: str, value: Any, least: int, most: int) -> int:
+    """A whole number within bounds."""
+    if type(value) is not int or not least <= value <= most:
+        bounds = f"from {least:,} to {most:,}" if least < most else f"{least:,}"
+        raise DataError(f"{name} is {reprlib.repr(value)}, but must be {bounds}")
+    return value
+
+
+def _finite(name: str, value: Any, least: float = 0.0, most: float = math.inf) -> float:
+    """A finite number within bounds."""
+    number = type(value) in (int, float) and abs(value) < _HUGE
+    if not number or not least <= value <= most:
+        raise DataError(
+            f"{name} is {reprlib.repr(value)}, but must be a finite number from {least:g} to "
+            f"{most:g}"
+        )
+    return float(value)
+
+
+def _known(name: str, table: Any, wanted: Iterable[str]) -> None:
+    """A table with these keys and no others."""
+    if not isinstance(table, dict) or table.keys() != set(wanted):
+        raise DataError(f"{name} must have the keys {', '.join(wanted)}")
+
+
+def _position(snapshot: Snapshot, course: Course, feed: Feed) -> Position:
+    """Where the training was: its place decides what native code reads."""
+    epochs = _whole("course.epochs", snapshot.about["course"]["epochs"], 1, _MOST)
+    _known("position", snapshot.about["position"], Position._fields)
+    at, steps, count = snapshot.position(), course.steps(len(feed)), len(feed)
+    epoch = _whole("position.epoch", at.epoch, 0, epochs)
+    place = _whole("position.place", at.place, 0, 0 if epoch == epochs else steps)
+    done = epoch * steps + place
+    _whole("position.steps", at.steps, done or 1, done)
+    _whole("updates", snapshot.about["updates"], done, _MOST)
+    seen = min(place * course.batch_size, count)
+    _whole("position.seen", at.seen, seen, seen)
+    if at.correct is not None or not place or _classes(course, feed):
+        _whole("position.correct", at.correct, 0, seen if _classes(course, feed) else 0)
+    longest = _HUGE if place else 0.0
+    _finite("position.seconds", at.seconds, 0.0, longest)
+    _finite("position.total", at.total, -longest, longest)
+    _finite("position.mass", at.mass, *_masses(course, feed, seen))
+    return at
+
+
+def _masses(course: Course, feed: Feed, seen: int) -> tuple[float, float]:
+    """Between which bounds the samples seen so far count, apart from rounding."""
+    if course.mixup or course.loss.even(feed.y):
+        return seen, seen
+    whole = course.loss.mass(feed.y)
+    slack = 1e-9 * whole
+    return (whole - slack if seen == len(feed) else 0.0), (whole + slack if seen else 0.0)
+
+
+def _classes(course: Course, feed: Feed) -> bool:
+    """Whether outputs are classes, so that right answers are counted."""
+    return course.loss.classes(feed.y[:1]) is not None
+
+
+def _history(
+    history: History, at: Position, course: Course, feeds: tuple[Feed, Feed | None]
+) -> None:
+    """The figures of every step and every epoch that is over, and which epoch was the best."""
+    feed, held_out = feeds
+    held = held_out is not None
+    wanted = {
+        "losses": at.steps,
+        "loss": at.epoch,
+        "seconds": at.epoch,
+        "accuracy": at.epoch if _classes(course, feed) else 0,
+        "validation_loss": at.epoch if held else 0,
+        "validation_accuracy": at.epoch if held_out and _classes(course, held_out) else 0,
+    }
+    for name, count in wanted.items():
+        values = getattr(history, name)
+        _whole(f"the number of history/{name}", len(values), count, count)
+        shares = name.endswith("accuracy")
+        if (shares or name == "seconds") and values:
+            _finite(f"history/{name}", min(values))
+            _finite(f"history/{name}", max(values), 0.0, 1.0 if shares else _HUGE)
+    best = Best(course.stopping).replayed(history)
+    if history.best != best:
+        raise DataError(f"best is {history.best!r}, but by the history it must be {best!r}")
+
+
+def _arrays(
+    snapshot: Snapshot,
+    network: Graph,
+    course: Course,
+    optimizer: Optimizer,
+    history: History,
+) -> None:
+    """All arrays, none missing and none too many, in shape and type."""
+    parameters, buffers = network.parameters.shapes, network.buffers.shapes
+    whole: dict[str, tuple[int, ...]] = {**parameters, **buffers}
+    kept = course.stopping is not None and course.stopping.keep_best and history.best is not None
+    finite = {
+        **{f"value/{name}": shape for name, shape in whole.items()},
+        **{f"best/{name}": shape for name, shape in whole.items() if kept},
+        **{f"statistics/{name}": s for name, s in buffers.items() if course.average is not None},
+    }
+    remembered = {
+        f"state/{kind}/{name}": shape
+        for name, shape in parameters.items()
+        for kind in optimizer.rule.state
+    }
+    given = {
+        name: array
+        for name, array in snapshot.arrays.items()
+        if not name.startswith(("history/", "watched/"))
+    }
+    for name in sorted(given.keys() ^ (finite.keys() | remembered.keys())):
+        raise DataError(f"array {name!r} " + ("is of no use" if name in given else "is missing"))
+    for name, shape in {**finite, **remembered}.items():
+        _array(name, given[name], shape)
+    share = 1.0 if course.average is None else 1 - course.average**history.steps
+    averages = [name for name in remembered if name.startswith(f"state/{AVERAGE}/")]
+    for name in (*finite, *averages):
+        averaged = name.startswith((f"state/{AVERAGE}/", "statistics/"))
+        with np.errstate(over="ignore"):
+            narrow = (given[name] / (share if averaged else 1.0)).astype(network.dtype)
+        if not np.isfinite(narrow).all():
+            raise DataError(f"array {name!r} has a NaN, an infinity or too large a number")
+
+
+def _array(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    """One array's shape and type."""
+    if array.shape != shape or array.dtype not in (np.float32, np.float64):
+        raise DataError(
+            f"array {name!r} is {array.dtype} {array.shape}, but must be float32 or float64 {shape}"
+        )
+
+
+def _watched(snapshot: Snapshot, at: Position, samples: int) -> None:
+    """What was watched; elements that this training does not watch are looked at, too."""
+    kept: Mapping[str, Any] | None = snapshot.about["watched"]
+    arrays = snapshot.under("watched/")
+    if kept is None:
+        if arrays:
+            raise DataError("it holds what was watched, but names no element")
+        return
+    _known("watched", kept, ("every", "elements"))
+    every = _whole("watched.every", kept["every"], 1, _MOST)
+    check_watched(arrays, kept["elements"], at.steps, samples, every)

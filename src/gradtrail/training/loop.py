@@ -1,0 +1,282 @@
+"""The training loop as it is called: everything checked, then a `Training` that runs.
+
+What only a training needs is imported when there is one, so that gradtrail is imported quickly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..checking.calls import written
+from ..data.augment import Augment
+from ..engines import engine_for
+from ..errors import ArgumentError
+from ..layers import Loss
+from ..layers.base import flags, positive
+from ..layers.losses import loss_for
+from ..optimizers import Adam, Optimizer
+from .history import History
+from .observers import Observer
+from .schedules import Schedule
+from .stopping import EarlyStopping
+
+if TYPE_CHECKING:
+    from ..engines import Engine
+    from ..graph import Graph
+    from .checkpoints import Checkpoints
+    from .course import Course
+    from .feed import Feed
+    from .training import Training
+
+__all__ = ["evaluate", "prepare", "train"]
+
+
+@written("gt.train(network, (x, y), epochs=3)")
+def train(
+    network: Graph,
+    data: Any,
+    *,
+    validation: Any = None,
+    loss: Loss | None = None,
+    optimizer: Optimizer | None = None,
+    schedule: Schedule | None = None,
+    epochs: int = 1,
+    batch_size: int = 64,
+    shuffle: bool = True,
+    drop_last: bool = False,
+    augment: Augment | None = None,
+    mixup: float = 0.0,
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
+    average: float | None = None,
+    stopping: EarlyStopping | None = None,
+    threads: int | None = None,
+    seed: int = 0,
+    engine: str | Engine | None = None,
+    progress: bool = True,
+    watch: Sequence[str] | None = None,
+    log: Sequence[Observer] = (),
+    checkpoints: Checkpoints | None = None,
+    resume: bool = False,
+) -> History:
+    """Train a network in place.
+
+    Args:
+        network: whose parameters and running statistics are changed.
+        data: samples (N, *input_shape) and their labels, or `gt.data.Images` such as a folder.
+        validation: likewise, to evaluate on after every epoch.
+        loss: by default `CrossEntropy()`.
+        optimizer: by default `Adam()`.
+        schedule: how its learning rate changes in the course of the training; None for not.
+        epochs: how often all samples are seen, at least 1.
+        batch_size: samples per step; the last step of an epoch takes what is left.
+        shuffle: whether each epoch has an order of its own.
+        drop_last: whether the last samples of an epoch's order are left out where they fill no
+            batch; with `shuffle`, others each time.
+        augment: how images are changed at random each time they are seen; None for not.
+        mixup: α of the Beta distribution by which two samples and their labels are mixed; 0 for
+            not, 0.2 is usual.
+        clip_norm: the greatest length of all gradients together; a longer one is shortened to it.
+        clip_value: the greatest size of each element of the gradients, instead.
+        average: how much of the weights' moving average each step leaves, such as 0.999. The
+            network is evaluated, and ends, with the averages of weights and running statistics.
+        stopping: when to end before the last epoch, and which weights to keep.
+        threads: how many the engine may use; None for all. It changes no result.
+        seed: what order, dropout and augmentation follow from. The same seed gives the same
+            training of a new network. A network that was trained before draws on from there
+            (`network.drawn`), so that several calls are one longer training, not a repeated one.
+        engine: None for the default, "cpu", "reference", or an engine object.
+        progress: a live view in a terminal, a line per epoch elsewhere; False for silence.
+        watch: single weights such as "conv1.weight[2,0,1,1]" whose value, gradient and update are
+            kept for every step, with the samples that brought most; see `History.watched`. A step
+            takes several times as long then.
+        log: who is told of every step and epoch.
+        checkpoints: where and how often the training is kept on disk; None for not.
+        resume: whether to go on from the newest of the checkpoints, bit by bit as if nothing had
+            stopped it; where there is none, the training begins. `epochs` alone may be another
+            number than before.
+
+    Returns:
+        The history. Stopped by Ctrl-C, it ends with the last finished step, and so does the
+        network.
+
+    Raises:
+        ArgumentError: a setting out of its range, or another than that of the checkpoint.
+        DataError: samples or labels that do not fit.
+        FileError: a checkpoint cannot be written, or none can be read.
+        NoRoomError: it needs more memory than there is.
+        NonFiniteError: a NaN or an infinity appeared; the network is as before that step.
+    """
+    from .course import Course
+    from .progress import Progress
+
+    course = Course(
+        loss=loss_for(loss),
+        optimizer=Adam() if optimizer is None else optimizer,
+        schedule=schedule,
+        epochs=epochs,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        drop_last=drop_last,
+        augment=augment,
+        mixup=mixup,
+        clip_norm=clip_norm,
+        clip_value=clip_value,
+        average=average,
+        stopping=stopping,
+        seed=seed,
+    )
+    flags("train", progress=progress, resume=resume)
+    training = prepare(
+        network,
+        data,
+        course,
+        validation=validation,
+        threads=threads,
+        engine=engine,
+        watch=watch,
+        observers=[Progress(progress), *_observers(log)],
+        checkpoints=checkpoints,
+        resume=resume,
+    )
+    return training.run()
+
+
+def prepare(
+    network: Graph,
+    data: Any,
+    course: Course,
+    *,
+    validation: Any = None,
+    threads: int | None = None,
+    engine: str | Engine | None = None,
+    watch: Sequence[str] | None = None,
+    observers: Sequence[Observer] = (),
+    checkpoints: Checkpoints | None = None,
+    resume: bool = False,
+) -> Training:
+    """A training that is checked and ready to run; see `train`."""
+    from .checkpoints import Checkpoints
+    from .foretold import check_memory
+    from .keeping import Keeping
+    from .resuming import found_for
+    from .training import Training
+
+    if threads is not None:
+        positive("train", threads=threads)
+    if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
+        raise ArgumentError(
+            f'train: checkpoints must be an object such as gt.Checkpoints("kept"), got '
+            f"{checkpoints!r}"
+        )
+    runs = engine_for(engine, network, threads)
+    feed, held_out = _feeds(network, data, validation, course, runs)
+    course.fits(network, len(feed))
+    optimizer = course.composed()
+    check_memory(network, course, feed, held_out, runs, optimizer)
+    found = found_for(network, course, (feed, held_out), checkpoints, runs, optimizer, resume)
+    start = None
+    if found is not None:
+        start = found.snapshot.values()
+        optimizer.remember(network, found.snapshot.about["updates"], found.snapshot.state())
+    trainer = runs.trainer(network, course.loss, optimizer, threads, start)
+    watched = None
+    if watch:
+        from .watching import HandingOver, watching
+
+        trainer = watched = watching(trainer, network, course.loss, watch)
+        observers = [HandingOver(watched), *observers]
+    training = Training(network, course, feed, held_out, runs, trainer, optimizer, observers)
+    training.watching = watched
+    if found is not None:
+        found.snapshot.restore(training)
+    if checkpoints is not None:
+        training.keeping = Keeping(checkpoints, training)
+    return training
+
+
+def _feeds(
+    network: Graph, data: Any, validation: Any, course: Course, engine: Engine
+) -> tuple[Feed, Feed | None]:
+    """What is learned from, and what is evaluated on after every epoch; both checked.
+
+    Raises:
+        ArgumentError: early stopping looks at what there is not.
+        DataError: samples or labels that do not fit.
+    """
+    from .feed import feed_for
+
+    loss = course.loss
+    feed = feed_for(network, data, loss, engine, augment=course.augment, mixup=course.mixup)
+    held_out = None
+    if validation is not None:
+        held_out = feed_for(network, validation, loss, engine, name="validation")
+    if course.stopping is not None:
+        _check_measure(course.stopping, loss, feed, held_out)
+    return feed, held_out
+
+
+def _observers(log: Any) -> Sequence[Observer]:
+    """What `log=` holds, checked.
+
+    Raises:
+        ArgumentError: it is no list of observers.
+    """
+    if not isinstance(log, list | tuple) or not all(isinstance(o, Observer) for o in log):
+        raise ArgumentError(
+            f'train: log is a list of observers such as [CSVLog("log.csv")], got {log!r}'
+        )
+    return log
+
+
+def _check_measure(stopping: EarlyStopping, loss: Loss, feed: Feed, held_out: Feed | None) -> None:
+    """Whether there will be what early stopping looks at.
+
+    Raises:
+        ArgumentError: it needs validation samples, or classes.
+    """
+    looks = f"train: stopping looks at the {stopping.measure.replace('_', ' ')}, but"
+    if stopping.of_validation and held_out is None:
+        raise ArgumentError(
+            f"{looks} there are no validation samples; pass validation=, or stopping with "
+            'measure="loss"'
+        )
+    if stopping.of_classes and loss.classes(feed.y[:1]) is None:
+        other = stopping.measure.replace("accuracy", "loss")
+        raise ArgumentError(
+            f'{looks} {type(loss).__name__} knows no classes; pass stopping with measure="{other}"'
+        )
+
+
+@written("gt.evaluate(network, (x, y))")
+def evaluate(
+    network: Graph,
+    data: Any,
+    *,
+    loss: Loss | None = None,
+    batch_size: int = 256,
+    engine: str | Engine | None = None,
+) -> dict[str, float]:
+    """Loss and accuracy of a network in evaluation.
+
+    Args:
+        network: is not changed.
+        data: samples and labels, or `gt.data.Images` such as a folder.
+        loss: by default `CrossEntropy()`.
+        batch_size: how many samples are computed at once.
+        engine: None for the default, "cpu", "reference", or an engine object.
+
+    Returns:
+        `loss`, the mean over all samples, and `accuracy` where there are classes.
+
+    Raises:
+        DataError: samples or labels that do not fit.
+    """
+    from .feed import feed_for
+    from .training import evaluated
+
+    positive("evaluate", batch_size=batch_size)
+    loss = loss_for(loss)
+    runs = engine_for(engine, network)
+    return evaluated(network, feed_for(network, data, loss, runs), batch_size, runs)

@@ -1,0 +1,197 @@
+"""Which classes are taken for which: the confusion matrix, precision and recall of every class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from ..checking.calls import written
+from ..errors import DataError
+from ..showing.figures import figure, saved
+from ..showing.tables import Shown, Table
+from .classified import classified
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..engines import Engine
+    from ..graph import Graph
+
+__all__ = ["Confusion", "confusion"]
+
+_DRAWN = 24
+"""Up to how many classes the numbers are written into the picture."""
+
+
+@final
+@written("gt.confusion(network, (x, y))")
+@dataclass(frozen=True, repr=False)
+class Confusion(Shown):
+    """A confusion matrix; prints as a table of its classes.
+
+    Args:
+        matrix: (K, K) int64; row: the class it is, column: the class it is taken for.
+        classes: the K classes' names.
+    """
+
+    matrix: np.ndarray
+    classes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, y: Any, predicted: Any, classes: Sequence[str] | int) -> Confusion:
+        """From class numbers.
+
+        Args:
+            y: (M,) what it is.
+            predicted: (M,) what it is taken for.
+            classes: their names, or how many there are.
+
+        Raises:
+            DataError: numbers that are no classes, or not as many of one as of the other.
+        """
+        names = tuple(map(str, range(classes) if isinstance(classes, int) else classes))
+        true, taken = np.asarray(y), np.asarray(predicted)
+        samples = true.size
+        for name, array in (("y", true), ("predicted", taken)):
+            wrong = array.shape != (samples,) or array.dtype.kind not in "biu"
+            if wrong or (samples and not 0 <= array.min() <= array.max() < len(names)):
+                raise DataError(
+                    f"{name} must be {samples} class numbers from 0 to {len(names) - 1}, got "
+                    f"shape {array.shape} and dtype {array.dtype}"
+                )
+        count = len(names)
+        pairs = true.astype(np.int64) * count + taken.astype(np.int64)
+        return cls(np.bincount(pairs, minlength=count * count).reshape(count, count), names)
+
+    @property
+    def support(self) -> np.ndarray:
+        """How many samples each class has, (K,) int64."""
+        return np.asarray(self.matrix.sum(axis=1))
+
+    @property
+    def accuracy(self) -> float:
+        """The share of samples that are right."""
+        return float(np.trace(self.matrix) / max(1, self.matrix.sum()))
+
+    @property
+    def recall(self) -> np.ndarray:
+        """Of each class's samples the share that is found, (K,); NaN where it has none."""
+        return _shares(np.diagonal(self.matrix), self.support)
+
+    @property
+    def precision(self) -> np.ndarray:
+        """Of what is taken for a class the share that is, (K,); NaN where nothing is."""
+        return _shares(np.diagonal(self.matrix), self.matrix.sum(axis=0))
+
+    @property
+    def f1(self) -> np.ndarray:
+        """The harmonic mean of precision and recall, (K,); NaN where both are missing."""
+        return _shares(2 * np.diagonal(self.matrix), self.support + self.matrix.sum(axis=0))
+
+    def most_confused(self, count: int = 5) -> list[tuple[str, str, int]]:
+        """The most frequent mistakes: what it is, what it is taken for, how often."""
+        wrong = self.matrix.copy()
+        np.fill_diagonal(wrong, 0)
+        order = np.argsort(-wrong, axis=None, kind="stable")[:count]
+        places = (np.unravel_index(at, wrong.shape) for at in order)
+        return [
+            (self.classes[i], self.classes[j], int(wrong[i, j])) for i, j in places if wrong[i, j]
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON; None where a share has no denominator."""
+        columns = {n: getattr(self, n) for n in ("precision", "recall", "f1", "support")}
+        each = {
+            name: [None if np.isnan(v) else v.item() for v in values]
+            for name, values in columns.items()
+        }
+        return {
+            "accuracy": self.accuracy,
+            "classes": list(self.classes),
+            "matrix": self.matrix.tolist(),
+            **each,
+        }
+
+    def _table(self) -> Table:
+        heads = ("class", ">samples", ">precision", ">recall", ">F1", "mostly taken for")
+        rows = []
+        for place, name in enumerate(self.classes):
+            taken = self.matrix[place].copy()
+            taken[place] = 0
+            other = int(taken.argmax())
+            mistake = f"{self.classes[other]} ({taken[other]})" if taken[other] else ""
+            shares = (self.precision[place], self.recall[place], self.f1[place])
+            cells = ["–" if np.isnan(s) else f"{s:.2%}" for s in shares]
+            rows.append((name, f"{self.support[place]:,}", *cells, mistake))
+        right, total = int(np.trace(self.matrix)), int(self.matrix.sum())
+        below = f"accuracy {self.accuracy:.2%}: {right:,} of {total:,}"
+        return Table((), heads, rows, (below,))
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """The matrix as a picture; each row's shares as shades.
+
+        Args:
+            path: where to write it; None for only giving it back.
+
+        Raises:
+            MissingPackageError: matplotlib is not there.
+            FileError: the file cannot be written.
+        """
+        count = len(self.classes)
+        side = min(12.0, 2.5 + 0.45 * count)
+        drawn = figure(side, side)
+        axes = drawn.subplots()
+        shares = self.matrix / np.maximum(1, self.support)[:, None]
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        if count <= _DRAWN:
+            axes.set_xticks(range(count), self.classes, rotation=90)
+            axes.set_yticks(range(count), self.classes)
+            for (i, j), value in np.ndenumerate(self.matrix):
+                colour = "white" if shares[i, j] > 0.5 else "black"
+                text = str(value) if value else ""
+                axes.text(j, i, text, ha="center", va="center", color=colour, size=8)
+        axes.set_xlabel("taken for")
+        axes.set_ylabel("is")
+        return saved(drawn, path)
+
+
+def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole; NaN where the whole is 0."""
+    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+
+
+@written("gt.confusion(network, (x, y))")
+def confusion(
+    network: Graph,
+    data: Any,
+    *,
+    classes: Sequence[str] | None = None,
+    batch_size: int = 256,
+    engine: str | Engine | None = None,
+) -> Confusion:
+    """Which classes a network takes for which, in evaluation.
+
+    Args:
+        network: is not changed.
+        data: samples and labels, or `gt.data.Images` such as a folder.
+        classes: their names; by default the network's, or those of the images, or numbers.
+        batch_size: how many samples are computed at once.
+        engine: None for the default, "cpu", "reference", or an engine object.
+
+    Raises:
+        ArgumentError: not as many names as the network has outputs.
+        DataError: samples or labels that do not fit.
+        NonFiniteError: the network gives a NaN or an infinity.
+
+    Example:
+        >>> x, y = np.zeros((2, 1, 8, 8)), [0, 1]
+        >>> net = Network((1, 8, 8), [Flatten(), Linear(2)])
+        >>> confusion(net, (x, y)).matrix.sum(axis=1)
+        array([1, 1])
+    """
+    held = classified("confusion", network, data, classes, batch_size, engine)
+    return Confusion.of(held.true, held.taken, held.classes)

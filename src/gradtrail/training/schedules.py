@@ -1,0 +1,169 @@
+"""Learning-rate schedules: by what the learning rate is multiplied, from how far a training is."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import field
+from itertools import pairwise
+from numbers import Real
+from typing import Any, final
+
+from ..checking.calls import written
+from ..equation.frozen import frozen
+from ..errors import ArgumentError
+from ..layers.base import plain
+
+__all__ = ["Constant", "Cosine", "OneCycle", "Schedule", "Step"]
+
+
+class Schedule(ABC):
+    """The base of the schedules: a straight warm-up from 0 to the full rate, then a course."""
+
+    warm_up: float
+
+    @abstractmethod
+    def course(self, progress: float) -> float:
+        """The factor behind the warm-up.
+
+        Args:
+            progress: how much of what is behind the warm-up is over, from 0 to 1.
+        """
+
+    def factor(self, progress: float) -> float:
+        """What the learning rate is multiplied by.
+
+        Args:
+            progress: how much of the training is over, from 0 to 1.
+        """
+        if progress < self.warm_up:
+            return progress / self.warm_up
+        return self.course((progress - self.warm_up) / (1 - self.warm_up))
+
+    def settings(self) -> dict[str, Any]:
+        """The schedule as JSON: its type and its arguments."""
+        names = getattr(self, "__dataclass_fields__", {})
+        return {"type": type(self).__name__} | {n: plain(getattr(self, n)) for n in names}
+
+
+@final
+@written("gt.Constant(warm_up=0.1)")
+@frozen
+class Constant(Schedule):
+    """The optimiser's learning rate throughout, after a straight warm-up.
+
+    Args:
+        warm_up: how much of the training goes up, at least 0 and below 1.
+
+    Raises:
+        ArgumentError: an argument out of its range.
+    """
+
+    warm_up: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check("Constant", self.warm_up)
+
+    def course(self, progress: float) -> float:
+        """See `Schedule.course`."""
+        return 1.0
+
+
+@final
+@written("gt.Step((0.5, 0.75))")
+@frozen
+class Step(Schedule):
+    """The optimiser's learning rate, multiplied by `gamma` at certain points of the training.
+
+    Args:
+        at: where, as shares of the training, rising, each above 0 and below 1.
+        gamma: by what, above 0 and at most 1.
+        warm_up: how much of the training goes up, at least 0 and below the first of `at`.
+
+    Raises:
+        ArgumentError: an argument out of its range.
+
+    Source: K. He et al., "Deep residual learning for image recognition" (2015), section 3.4.
+    """
+
+    at: tuple[float, ...] = (0.5, 0.75)
+    gamma: float = 0.1
+    warm_up: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check("Step", self.warm_up)
+        at = tuple(self.at) if isinstance(self.at, list | tuple) else (self.at,)
+        object.__setattr__(self, "at", at)
+        bounds = (self.warm_up, *at, 1)
+        if not all(_real(share) for share in at) or not all(a < b for a, b in pairwise(bounds)):
+            raise ArgumentError(
+                "Step: at must be rising shares of the training above 0 (and warm_up) and below 1, "
+                f"got {self.at!r}"
+            )
+        if not _real(self.gamma) or not 0 < self.gamma <= 1:
+            raise ArgumentError(f"Step: gamma must be above 0 and at most 1, got {self.gamma!r}")
+
+    def course(self, progress: float) -> float:
+        """See `Schedule.course`."""
+        over = self.warm_up + progress * (1 - self.warm_up)
+        return float(self.gamma ** sum(over >= share for share in self.at))
+
+
+@final
+@written("gt.OneCycle()")
+@frozen
+class OneCycle(Schedule):
+    """Straight up to the optimiser's learning rate, then straight down to 0.
+
+    Args:
+        warm_up: how much of the training goes up, at least 0 and below 1.
+
+    Raises:
+        ArgumentError: an argument out of its range.
+
+    Source: L. Smith, "A disciplined approach to neural network hyper-parameters" (2018),
+        section 4; without its last phase.
+    """
+
+    warm_up: float = field(default=0.25, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check("OneCycle", self.warm_up)
+
+    def course(self, progress: float) -> float:
+        """See `Schedule.course`."""
+        return 1 - progress
+
+
+@final
+@written("gt.Cosine()")
+@frozen
+class Cosine(Schedule):
+    """Half a cosine from the optimiser's learning rate down to 0, after a straight warm-up.
+
+    Args:
+        warm_up: how much of the training goes up, at least 0 and below 1.
+
+    Raises:
+        ArgumentError: an argument out of its range.
+
+    Source: I. Loshchilov and F. Hutter, "SGDR" (2016), eq. 5 without restarts.
+    """
+
+    warm_up: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check("Cosine", self.warm_up)
+
+    def course(self, progress: float) -> float:
+        """See `Schedule.course`."""
+        return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def _real(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _check(kind: str, warm_up: float) -> None:
+    if not _real(warm_up) or not 0 <= warm_up < 1:
+        raise ArgumentError(f"{kind}: warm_up must be at least 0 and below 1, got {warm_up!r}")

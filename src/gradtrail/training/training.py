@@ -1,0 +1,336 @@
+"""One training in progress: where it is, what it takes to go on from there, and its end.
+
+All randomness follows from seed, epoch and step, counted on from the network's trainings before, so
+a training's state is its arrays, its position and where it began; see `snapshot.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..engines import Batch, Engine, Evaluated, Stepped, Trainer
+from ..errors import NonFiniteError
+from ..optimizers import Optimizer
+from ..optimizers.composed import Composed
+from ..streams import Drawn, stream
+from ..tracing.nonfinite import describe
+from .averaging import StatisticsAverage
+from .course import Course
+from .feed import Feed
+from .first_epoch import warn_if_nothing_learned
+from .history import History
+from .observers import Observer, Seen
+from .stopping import Best
+
+if TYPE_CHECKING:
+    from ..graph import Graph
+    from .keeping import Keeping
+    from .watching import Watching
+
+__all__ = ["Position", "Training", "evaluated"]
+
+_EVALUATED = 256
+"""How many validation samples are computed at once."""
+
+
+class Position(NamedTuple):
+    """Where a training is, and the sums of the epoch so far.
+
+    Args:
+        epoch: the first being 0.
+        place: how many of its steps are done.
+        steps: how many steps there were in all.
+        total: the losses, each times what its batch counts.
+        mass: what these batches count.
+        correct: how many samples were right; None without classes.
+        seen: how many samples there were.
+        seconds: how long it took.
+    """
+
+    epoch: int = 0
+    place: int = 0
+    steps: int = 0
+    total: float = 0.0
+    mass: float = 0.0
+    correct: int | None = 0
+    seen: int = 0
+    seconds: float = 0.0
+
+    def after(self, done: Evaluated | Stepped, batch: Batch, seconds: float) -> Position:
+        """One step further."""
+        known = None if done.correct is None else (self.correct or 0) + done.correct
+        mass = batch.mass
+        return self._replace(
+            place=self.place + 1,
+            steps=self.steps + 1,
+            total=self.total + done.loss * mass,
+            mass=self.mass + mass,
+            correct=known,
+            seen=self.seen + len(batch),
+            seconds=self.seconds + seconds,
+        )
+
+    def figures(self) -> dict[str, float]:
+        """The mean loss, and the accuracy where there are classes."""
+        found = {"loss": self.total / self.mass}
+        return found if self.correct is None else found | {"accuracy": self.correct / self.seen}
+
+
+class Training:
+    """A training in progress.
+
+    Args:
+        network: whose parameters and running statistics are changed.
+        course: the settings.
+        feed: the data.
+        held_out: those to evaluate on after every epoch; None for none.
+        engine: what computes.
+        trainer: its training of this network.
+        optimizer: the course's, composed; the trainer's own.
+        observers: who are told.
+    """
+
+    def __init__(
+        self,
+        network: Graph,
+        course: Course,
+        feed: Feed,
+        held_out: Feed | None,
+        engine: Engine,
+        trainer: Trainer,
+        optimizer: Optimizer,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self.network, self.course, self.feed, self.held_out = network, course, feed, held_out
+        self.engine, self.trainer, self.optimizer = engine, trainer, optimizer
+        self.observers = tuple(observers)
+        self.steps = course.steps(len(feed))
+        self.start = self.position = Position()
+        self.drawn = network.drawn  # when it began: its draws go on from there
+        self.history = History()
+        self.best, self.rate = Best(course.stopping), optimizer.lr
+        self.settings = course.settings()  # with the rate before any schedule
+        running = list(network.buffers) if course.average is not None else []
+        self.statistics = StatisticsAverage(running, course.average or 0.0)
+        self.keeping: Keeping | None = None
+        self.watching: Watching | None = None
+        self.asked = False
+        self.failed: Batch | None = None  # that of a step that was not finite
+        self.judging = False  # whether that was in an evaluation
+        self._heard = [self.position] * len(self.observers)
+        self._batch: Batch | None = None
+
+    def ask_to_stop(self) -> None:
+        """Let the training end before its next step, as Ctrl-C does."""
+        self.asked = True
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.position.epoch >= self.course.epochs or self.best.over(self.history)
+
+    def run(self) -> History:
+        """Train to the end, or until Ctrl-C.
+
+        Raises:
+            NonFiniteError: a NaN or an infinity appeared; the network is as before that step.
+        """
+        history = self.history
+        try:
+            self._heard = [self.position] * len(self.observers)
+            for observer in self.observers:
+                observer.begin(history, self.course.epochs, self.steps)
+            while not self.over:
+                self._epoch()
+                self._close_epoch()
+                if self.keeping is not None:
+                    self.keeping.due()
+            history.stopped = self.position.epoch < self.course.epochs
+        except KeyboardInterrupt:
+            history.interrupted = True
+            self._catch_up()
+            self._tell_rest()
+            if self.keeping is not None:
+                self.keeping.now()
+        finally:
+            self._end()
+        return history
+
+    def _epoch(self) -> None:
+        """The steps of an epoch that are left."""
+        course, start = self.course, self.position
+        before = self.drawn
+        drawn = Drawn(before.epochs + start.epoch, before.steps + start.epoch * self.steps)
+        order, place = self._taken(start.epoch), start.place
+        batches = self.feed.batches(
+            order, course.batch_size, seed=course.seed, drawn=drawn, start=place
+        )
+        with closing(batches):
+            since = time.perf_counter()
+            for batch in batches:
+                if self.asked:
+                    raise KeyboardInterrupt
+                self._step(batch, since)
+                if self.keeping is not None:
+                    self.keeping.due()
+                since = time.perf_counter()
+
+    def _step(self, batch: Batch, since: float) -> None:
+        self._set_rate()
+        self._batch = batch
+        done = self.trainer.step(batch)
+        if not done.finite:
+            self.failed = batch
+            system = self.network.system(len(batch), training=True, loss=self.course.loss)
+            where = describe(system, self.trainer.computed(batch), batch.numbers)
+            raise NonFiniteError(f"step {self.position.steps + 1}: {where}")
+        self._note(done, batch, time.perf_counter() - since)
+        self._tell()
+
+    def _note(self, done: Stepped, batch: Batch, seconds: float) -> None:
+        """A step is done: that it is, is one assignment, wherever Ctrl-C comes."""
+        if self.course.average is not None:
+            self.statistics.note(self.position.steps + 1, self.trainer.arrays())
+        self.history.note(done.loss, self.optimizer.lr)
+        self.position = self.position.after(done, batch, seconds)
+
+    def _catch_up(self) -> None:
+        """Note the last step where Ctrl-C came before its note; forget what is half noted."""
+        self.history.keep(self.position.steps, self.position.epoch)
+        finished, last = self.trainer.finished
+        unnoted = self.start.steps + finished > self.position.steps
+        if unnoted and last is not None and self._batch is not None:
+            self._note(last, self._batch, 0.0)
+
+    def _tell(self) -> None:
+        """Tell every observer of the step or epoch that is done."""
+        for number in range(len(self.observers)):
+            self._tell_one(number)
+
+    def _tell_rest(self) -> None:
+        """Tell those that Ctrl-C kept from hearing, or that may have heard half of it.
+
+        Should it have come from one of them, it does not matter any more.
+        """
+        for number, heard in enumerate(self._heard):
+            if heard != self.position:
+                with suppress(KeyboardInterrupt):
+                    self._tell_one(number)
+
+    def _tell_one(self, number: int) -> None:
+        at, observer = self.position, self.observers[number]
+        if at.place:
+            observer.step(self._seen(at))
+        else:
+            observer.epoch(self.history)
+        self._heard[number] = at
+
+    def _seen(self, at: Position) -> Seen:
+        """The last step, as observers are told of it."""
+        accuracy = None if at.correct is None else at.correct / at.seen
+        loss, rate = self.history.losses[-1], self.optimizer.lr
+        return Seen(at.steps, at.epoch + 1, at.place, loss, rate, at.seen, accuracy)
+
+    def _close_epoch(self) -> None:
+        """Evaluate, and note the epoch's figures."""
+        at, history = self.position, self.history
+        self.show()
+        found = at.figures()
+        if self.held_out is not None:
+            held = evaluated(self.network, self.held_out, _EVALUATED, self.engine)
+            if not np.isfinite(held["loss"]):
+                where = self._first_held_out(self.held_out)
+                raise NonFiniteError(
+                    f"epoch {at.epoch + 1}: the validation loss is {held['loss']}{where}"
+                )
+            found |= {f"validation_{name}": value for name, value in held.items()}
+        history.close(found, at.seconds)
+        best = self.best.after(history, {**self.network.parameters, **self.network.buffers})
+        # together, so that a checkpoint's best epoch is one that is over
+        self.best, self.position = best, Position(at.epoch + 1, 0, at.steps)
+        history.best = best.epoch
+        self._tell()
+        if at.epoch == 0 and self._batch is not None:
+            warn_if_nothing_learned(self, self._batch)
+
+    def _first_held_out(self, feed: Feed) -> str:
+        """Where an evaluation is not finite, as a clause; the first such batch is kept."""
+        loss = self.course.loss
+        with closing(feed.in_order(self.course.batch_size)) as batches:
+            for batch in batches:
+                if not np.isfinite(self.engine.evaluate(self.network, batch).loss):
+                    self.failed, self.judging = batch, True
+                    found = self.engine.compute(self.network, batch, loss, training=False)
+                    system = self.network.system(len(batch), training=False, loss=loss)
+                    return f": {describe(system, found, batch.numbers)}"
+        return "; look for NaN in the validation data, or lower the learning rate"
+
+    def _set_rate(self) -> None:
+        """The learning rate of the step that comes, taken at its middle."""
+        schedule = self.course.schedule
+        if schedule is not None:
+            progress = (self.position.steps + 0.5) / (self.course.epochs * self.steps)
+            self.optimizer.lr = self.rate * schedule.factor(progress)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The order of one epoch, from the seed and the epochs of the network alone."""
+        if not self.course.shuffle:
+            return np.arange(len(self.feed), dtype=np.int64)
+        draw = stream(self.course.seed, "order", self.drawn.epochs + epoch)
+        return draw.permutation(len(self.feed)).astype(np.int64, copy=False)
+
+    def _taken(self, epoch: int) -> np.ndarray:
+        """The part of an epoch's order that its steps take."""
+        return self.order(epoch)[: self.steps * self.course.batch_size]
+
+    def show(self) -> None:
+        """Write to the network what the training is to be judged by: averages, where they are."""
+        self.trainer.store()
+        # those that were made, since an error may have come before the last one's note
+        steps = self.start.steps + self.trainer.finished[0]
+        if self.course.average is not None and steps:
+            assert isinstance(self.optimizer, Composed)
+            found = self.optimizer.averages(self.network, steps)
+            self._write(found | self.statistics.averages())
+
+    def _write(self, arrays: Mapping[str, np.ndarray]) -> None:
+        for held in (self.network.parameters, self.network.buffers):
+            for name in held:
+                if name in arrays:
+                    held[name] = arrays[name]
+
+    def _draws_done(self) -> Drawn:
+        """How far the network's draws are now; an epoch that was begun is not drawn again."""
+        at, before = self.position, self.drawn
+        begun = at.epoch + (1 if at.place else 0)
+        return Drawn(before.epochs + begun, before.steps + at.steps)
+
+    def _end(self) -> None:
+        """The rate as it was, the weights as they are; Ctrl-C in the middle comes too late."""
+        self.network.drawn = self._draws_done()
+        for _ in range(2):
+            try:
+                self.optimizer.lr = self.rate
+                self.show()
+                if self.over and not self.history.interrupted:
+                    self._write(self.best.arrays)
+                break
+            except KeyboardInterrupt:
+                self.history.interrupted = True
+        with ExitStack() as ending:  # one that fails keeps no other from its end
+            for observer in reversed(self.observers):
+                ending.callback(observer.end, self.history)
+
+
+def evaluated(network: Graph, feed: Feed, size: int, engine: Engine) -> dict[str, float]:
+    """Loss and, where there are classes, accuracy over all samples in evaluation."""
+    at = Position()
+    with closing(feed.in_order(size)) as batches:
+        for batch in batches:
+            at = at.after(engine.evaluate(network, batch), batch, 0.0)
+    return at.figures()

@@ -1,0 +1,262 @@
+"""Single weights watched during a training: what they were, what moved them, and which samples.
+
+Before a watched step all of its arrays are computed once more and kept, so that the weight's
+gradient can be asked for its terms; that makes such a step several times as long, and changes
+nothing. Of each element at most `MOST` steps are kept: when they are full, every other one is
+forgotten and from then on every second step is watched, then every fourth, and so on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..engines import Batch, Computed, Finished, Stepped, Trainer
+from ..errors import ArgumentError, warn
+from ..layers import Loss
+from ..tracing.element import example, parse_element, written
+from ..tracing.step import Step
+from ..tracing.terms import Terms
+from .observers import Observer
+from .watched import ELEMENTS, FIELDS, SAMPLES, Watched
+
+if TYPE_CHECKING:
+    from ..graph import Graph
+    from .history import History
+
+__all__ = ["HandingOver", "MOST", "Watching", "tell_left", "watching"]
+
+MOST = 4096
+"""How many steps of an element are kept at most."""
+
+
+class _Looked(NamedTuple):
+    """What is known of an element before a step.
+
+    Args:
+        weight: the element.
+        gradient: its own.
+        samples: those that brought most, strongest first; −1 where there were fewer.
+        shares: what they brought.
+    """
+
+    weight: float
+    gradient: float
+    samples: list[int]
+    shares: list[float]
+
+
+class _Row(NamedTuple):
+    """One watched step: a row of the columns of `Watched`, called as they are."""
+
+    steps: int
+    weight: float
+    gradient: float
+    update: float
+    samples: list[int]
+    shares: list[float]
+
+
+class _Record:
+    """One element's steps as they come."""
+
+    def __init__(self, element: str, name: str, index: tuple[int, ...]) -> None:
+        self.element, self.name, self.index = element, name, index
+        self.rows: list[_Row] = []
+
+    @property
+    def last(self) -> int:
+        """The number of the last step that was kept; −1 before there is one."""
+        return self.rows[-1].steps if self.rows else -1
+
+    def go_on(self, watched: Watched) -> None:
+        """Begin with these steps."""
+        columns = (getattr(watched, field).tolist() for field in FIELDS)
+        self.rows = [_Row(*row) for row in zip(*columns, strict=True)]
+
+    def watched(self) -> Watched:
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(FIELDS)
+        kinds = (np.int64, float, float, float, np.int64, float)
+        arrays = [np.array(c, k) for c, k in zip(columns, kinds, strict=True)]
+        arrays[4:] = [a.reshape(-1, SAMPLES) for a in arrays[4:]]
+        return Watched(self.element, *arrays)
+
+
+class _Noted(NamedTuple):
+    """What is known of a step before it is made.
+
+    Args:
+        steps: how many there were before.
+        looked: at each element.
+    """
+
+    steps: int
+    looked: list[_Looked]
+
+
+class Watching(Trainer):
+    """A trainer whose steps are watched.
+
+    Args:
+        inner: what trains.
+        network: the network.
+        loss: its loss.
+        records: the elements.
+    """
+
+    def __init__(
+        self, inner: Trainer, network: Graph, loss: Loss, records: Sequence[_Record]
+    ) -> None:
+        self.inner, self.network, self.loss, self.records = inner, network, loss, records
+        self.every, self._before = 1, 0
+        self._noted: _Noted | None = None
+
+    @property
+    def finished(self) -> Finished:  # type: ignore[override]
+        """See `Trainer`."""
+        return self.inner.finished
+
+    def step(self, batch: Batch) -> Stepped:
+        """See `Trainer.step`."""
+        self.settle()
+        if self._count % self.every:
+            return self.inner.step(batch)
+        self._noted = _Noted(self._count, self._looked_at(batch))
+        done = self.inner.step(batch)
+        self.settle()
+        return done
+
+    @property
+    def _count(self) -> int:
+        """How many steps there were, those before a checkpoint among them."""
+        return self._before + self.inner.finished[0]
+
+    def settle(self) -> None:
+        """Keep what was noted of the last step if that was made, though Ctrl-C came behind it."""
+        noted = self._noted
+        if noted is None or self._count == noted.steps:
+            return
+        for record, was in zip(self.records, noted.looked, strict=True):
+            if record.last < noted.steps:
+                update = float(self.inner.parameter(record.name)[record.index]) - was.weight
+                row = _Row(noted.steps, was.weight, was.gradient, update, was.samples, was.shares)
+                record.rows.append(row)
+        if max(len(record.rows) for record in self.records) >= MOST:
+            self.every *= 2
+            for record in self.records:
+                record.rows = [row for row in record.rows if row.steps % self.every == 0]
+        self._noted = None
+
+    def go_on(self, watched: Mapping[str, Watched], every: int, steps: int) -> None:
+        """Begin where another training of the same network was.
+
+        Args:
+            watched: what it had kept; an element that it did not watch begins here.
+            every: which steps it watched.
+            steps: how many there were.
+        """
+        self.every, self._before = every, steps
+        own = {record.element: record for record in self.records}
+        for element in own.keys() & watched.keys():
+            own[element].go_on(watched[element])
+        begun, left = own.keys() - watched.keys(), watched.keys() - own.keys()
+        if begun and steps:
+            are = "are" if len(begun) > 1 else "is"
+            warn(
+                f"{_joined(begun)} {are} watched from step {steps:,} on: nothing was kept of the "
+                "steps before the checkpoint"
+            )
+        tell_left(left)
+
+    def _looked_at(self, batch: Batch) -> list[_Looked]:
+        """Each element before the step."""
+        computed = self.inner.computed(batch)
+        system = self.network.system(len(batch), training=True, loss=self.loss)
+        step = Step(system, computed.values, computed.gradients)
+        found = []
+        for record in self.records:
+            terms = Terms(step, "grad", record.name, record.index)
+            best = terms.by("n").top(SAMPLES)
+            numbers = [int(batch.numbers[n]) for n in best.keys_array[:, 0]]
+            lacking = SAMPLES - len(numbers)
+            weight = float(self.inner.parameter(record.name)[record.index])
+            samples, shares = [*numbers, *[-1] * lacking], [*best.sums, *[0.0] * lacking]
+            found.append(_Looked(weight, terms.value, samples, shares))
+        return found
+
+    def computed(self, batch: Batch) -> Computed:
+        """See `Trainer.computed`."""
+        return self.inner.computed(batch)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """See `Trainer.arrays`."""
+        return self.inner.arrays()
+
+    def parameter(self, name: str) -> np.ndarray:
+        """See `Trainer.parameter`."""
+        return self.inner.parameter(name)
+
+    def store(self) -> None:
+        """See `Trainer.store`."""
+        self.inner.store()
+
+    def watched(self) -> dict[str, Watched]:
+        """What was kept, by element."""
+        self.settle()
+        return {record.element: record.watched() for record in self.records}
+
+
+class HandingOver(Observer):
+    """Puts what was watched into the history when the training ends.
+
+    Args:
+        watching: the trainer that watched.
+    """
+
+    def __init__(self, watching: Watching) -> None:
+        self.watching = watching
+
+    def end(self, history: History) -> None:
+        """See `Observer.end`."""
+        history.watched = self.watching.watched()
+
+
+def watching(trainer: Trainer, network: Graph, loss: Loss, elements: Sequence[str]) -> Watching:
+    """A trainer that watches these elements, at least one.
+
+    Raises:
+        ArgumentError: an element that is no parameter's, one twice, or too many of them.
+        UnknownNameError: no parameter is called so.
+    """
+    if isinstance(elements, str) or not isinstance(elements, Sequence):
+        shapes = network.parameters.shapes
+        such = [example(name, shape) for name, shape in list(shapes.items())[:1]]
+        raise ArgumentError(f"train: watch is a list of elements such as {such}, got {elements!r}")
+    if len(elements) > ELEMENTS:
+        raise ArgumentError(f"train: at most {ELEMENTS} elements are watched, got {len(elements)}")
+    records: dict[str, _Record] = {}
+    for text in elements:
+        _, name, index = parse_element(text, network.parameters, (), network.parameters.shapes)
+        step = Step(network.system(1), network.parameters, {})
+        index = step.element("value", name, index)
+        element = written("value", name, index)
+        if element in records:
+            raise ArgumentError(f"train: {element} is watched twice")
+        records[element] = _Record(element, name, index)
+    return Watching(trainer, network, loss, list(records.values()))
+
+
+def tell_left(elements: Collection[str]) -> None:
+    """Say that what was watched before is not any more."""
+    if elements:
+        was = "were" if len(elements) > 1 else "was"
+        warn(
+            f"{_joined(elements)} {was} watched before the checkpoint and no longer: what was "
+            "kept of that goes with the next checkpoint; name the element in watch= to keep it"
+        )
+
+
+def _joined(elements: Collection[str]) -> str:
+    return " and ".join(sorted(elements))
