@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gradtrail.plan.plan.table import plan_html, plan_text
 
 import gradtrail as gt
 from gradtrail.equation import Region
+from gradtrail.plan.table import plan_html, plan_text
 
 
 def lenet() -> gt.Network:

@@ -6,9 +6,9 @@ import io
 from pathlib import Path
 
 import pytest
-from gradtrail.plan.plan.table import plan_text
 
 import gradtrail
+from gradtrail.plan.table import plan_text
 from gradtrail.showing import bars
 from gradtrail.showing.table_text import page_width, wrapped, written
 from gradtrail.showing.tables import Table

@@ -71,7 +71,7 @@ PRINTED = {
 ELSEWHERE = {
     *("Shown", "SideArrays"),  # bases
     *("Element", "Factor", "Field", "Hop"),  # words in a sentence, not objects to show
-    "Explorer",  # a page: tests/explore/test_widget.py
+    "Explorer",  # a page: tests/exploring/test_widget.py
     *("CNNClassifier", "CNNEstimator", "CNNRegressor"),  # scikit-learn shows its estimators
 }
 

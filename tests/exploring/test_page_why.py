@@ -14,8 +14,8 @@ import pytest
 import test_why
 import test_why_not_finite
 import test_why_value
-from explore.browsing import chromium, load_step, modules_page
-from explore.test_page_terms import EVERYTHING
+from exploring.browsing import chromium, load_step, modules_page
+from exploring.test_page_terms import EVERYTHING
 from random_networks import drawn
 from traces import SHALLOW, network, samples
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from explore.asking import nothing_left
-from explore.following import Asking, bits, data, eager, network, training
+from exploring.asking import nothing_left
+from exploring.following import Asking, bits, data, eager, network, training
 
 import gradtrail as gt
 from gradtrail.exploring import live as lives

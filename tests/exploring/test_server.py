@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from explore.asking import Client, array_of, nothing_left, session, unpacked
+from exploring.asking import Client, array_of, nothing_left, session, unpacked
 
 import gradtrail as gt
 from gradtrail.exploring import routes

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from explore.asking import array_of, packed_in, session, unpacked
+from exploring.asking import array_of, packed_in, session, unpacked
 
 import gradtrail as gt
 from gradtrail.exploring import page

@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 import pytest
-from explore.following import Asking, data, training
-from explore.reading import Page, close
+from exploring.following import Asking, data, training
+from exploring.reading import Page, close
 
 import gradtrail as gt
 from gradtrail.exploring.explorer import Explorer

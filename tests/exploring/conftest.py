@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from explore.browsing import chromium
-from explore.reading import LAYERS, SAMPLES, Page
+from exploring.browsing import chromium
+from exploring.reading import LAYERS, SAMPLES, Page
 
 import gradtrail as gt
 from gradtrail.exploring.explorer import Explorer

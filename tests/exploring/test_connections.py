@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from explore.asking import Client, nothing_left, session
-from explore.following import bits, data, training
+from exploring.asking import Client, nothing_left, session
+from exploring.following import bits, data, training
 
 from gradtrail.exploring import connections
 from gradtrail.exploring.connections import ACCEPTED, CONNECTIONS

@@ -89,8 +89,8 @@ DYING = """
 import os, signal, sys
 from pathlib import Path
 from gradtrail.training import Observer
-from train.test_logs_going_on import logs_in
-from train.test_resume import Run
+from training.test_logs_going_on import logs_in
+from training.test_resume import Run
 
 class Dying(Observer):
     def step(self, seen):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from explore.asking import Client, nothing_left, session
+from exploring.asking import Client, nothing_left, session
 
 import gradtrail as gt
 from gradtrail.exploring.default_samples import takes_digits, usual_samples

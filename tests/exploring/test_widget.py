@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-from explore.asking import session
+from exploring.asking import session
 
 import gradtrail as gt
 from gradtrail.exploring import explorer as explorers

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from explore.asking import Client, array_of, nothing_left, unpacked
-from explore.following import Asking, eager
+from exploring.asking import Client, array_of, nothing_left, unpacked
+from exploring.following import Asking, eager
 
 import gradtrail as gt
-from gradtrail.cli import exploring, main
+from gradtrail.cli import explore, main
 from gradtrail.exploring.explorer import Explorer
 from gradtrail.training.training import Training
 
@@ -63,7 +63,7 @@ def test_the_command_follows_stays_and_comes_to_the_same_bytes(
         reader.join()
 
     arrays: dict[tuple[str, str], bytes] = {}
-    monkeypatch.setattr(exploring, "_open", opened)
+    monkeypatch.setattr(explore, "_open", opened)
     monkeypatch.setattr(Explorer, "wait", wait)
     reader = threading.Thread(target=read)
     reader.start()
@@ -89,7 +89,7 @@ def test_ctrl_c_in_the_training_ends_the_page_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stayed = []
-    monkeypatch.setattr(exploring, "_open", lambda explorer, browser: None)
+    monkeypatch.setattr(explore, "_open", lambda explorer, browser: None)
     monkeypatch.setattr(Explorer, "wait", lambda explorer: stayed.append(explorer))
     monkeypatch.setattr(Training, "over", property(interrupt_after(3)))
     with nothing_left():

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from explore.browsing import chromium, load_step, modules_page
+from exploring.browsing import chromium, load_step, modules_page
 from traces import network
 
 import gradtrail as gt

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import run
-from explore.asking import Client, packed_in, unpacked
+from exploring.asking import Client, packed_in, unpacked
 from processes import started
 
 import gradtrail as gt

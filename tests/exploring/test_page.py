@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from explore.reading import CELLS, Page, close, number, shown
+from exploring.reading import CELLS, Page, close, number, shown
 
 import gradtrail as gt
 from gradtrail.exploring.explorer import Explorer
@@ -271,7 +271,7 @@ def test_a_large_step_is_sent_in_slices(
 
 
 def served_js() -> str:
-    from explore.browsing import PAGE
+    from exploring.browsing import PAGE
 
     return (PAGE / "source/served.js").read_text(encoding="utf-8")
 

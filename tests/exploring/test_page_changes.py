@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from explore.reading import CELLS, LAYERS, Page, again, close, number, shown
+from exploring.reading import CELLS, LAYERS, Page, again, close, number, shown
 
 import gradtrail as gt
 from gradtrail.exploring.explorer import Explorer
