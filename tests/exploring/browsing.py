@@ -14,7 +14,7 @@ from gradtrail.exploring.describe import describe, sides
 from gradtrail.exploring.packing import stored
 from gradtrail.exploring.session import Session
 
-PAGE = Path(gradtrail.__file__).parent / "explore" / "page"
+PAGE = Path(gradtrail.__file__).parent / "exploring" / "page"
 ORIGIN = "http://page.test/"
 CHROMIUM = "/usr/bin/chromium"
 
