@@ -11,7 +11,7 @@ from gradtrail.engines.cpu.builder import Carried, Code, Value
 from gradtrail.engines.cpu.compiler import Compiler
 from gradtrail.engines.cpu.context import Assembled, address
 from gradtrail.engines.cpu.driver import CALL, KINDS, PHASE
-from gradtrail.engines.cpu.frame import FIELDS, Field
+from gradtrail.engines.cpu.frame import SLOTS, Slot
 from gradtrail.engines.cpu.pool import pool_for
 from gradtrail.engines.cpu.target import Target
 
@@ -35,7 +35,7 @@ def kernel_text(target: Target) -> str:
     code = Code(_NAME, target)
     half = code.number(0.5)  # x ← x/2 + 1/2 stays an ordinary number
     state = Carried([code.number(1.0 + i / ACCUMULATORS) for i in range(ACCUMULATORS)])
-    start, stop = code.frame(Field.START), code.frame(Field.STOP)
+    start, stop = code.frame(Slot.START), code.frame(Slot.STOP)
     with code.loop("i", stop, start, carried=state):
         state.next = [code.fma(value, half, half) for value in state.now]
     total = state.now[0]
@@ -60,7 +60,7 @@ class Peak:
         self._call = np.zeros(CALL, np.int64)
         self._call[0] = found
         self._phase = np.zeros((1, PHASE), np.int64)
-        self._frame = np.zeros(FIELDS, np.int64)
+        self._frame = np.zeros(SLOTS, np.int64)
         self._pool = pool_for(target)
         self.target, self.threads = target, threads
         self.rounds = 1000

@@ -16,7 +16,7 @@ import pytest
 from gradtrail import Dropout
 from gradtrail.engines.cpu.builder import Code
 from gradtrail.engines.cpu.compiler import Compiler
-from gradtrail.engines.cpu.frame import FIELDS, Field
+from gradtrail.engines.cpu.frame import SLOTS, Slot
 from gradtrail.engines.cpu.functions import OPERATIONS, compiled, log
 from gradtrail.engines.cpu.kernels.base import Kernel
 from gradtrail.engines.cpu.kernels.masks import DrawMask
@@ -80,9 +80,9 @@ def run(name: str, kernel: Kernel, arrays: Sequence[np.ndarray], **fields: int) 
     piece = kernel.symbol, repr(kernel), lambda: kernel.text(target_named(name))
     (address,) = compiler(name).addresses([piece])
     arguments = (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
-    frame = np.zeros(FIELDS, np.uint64)
+    frame = np.zeros(SLOTS, np.uint64)
     for field, value in fields.items():
-        frame[Field[field]] = value
+        frame[Slot[field]] = value
     function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(address)
     function(ctypes.addressof(arguments), frame.ctypes.data)
 

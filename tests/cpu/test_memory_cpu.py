@@ -14,7 +14,7 @@ import gradtrail as gt
 from gradtrail.engines import CPU, Batch, Samples
 from gradtrail.engines.cpu import running
 from gradtrail.engines.cpu.context import Context
-from gradtrail.engines.cpu.frame import Field
+from gradtrail.engines.cpu.frame import Slot
 from gradtrail.engines.cpu.memory import Buffer
 from gradtrail.engines.cpu.options import Options
 from gradtrail.engines.cpu.planning.build import build
@@ -50,7 +50,7 @@ def program(kind: str, purpose: str) -> Program:
     return build(net, gt.CrossEntropy(), OPTIONS[purpose], CPU(target="avx2"))
 
 
-PLANNED = (Field.ARENA, Field.SCRATCH)
+PLANNED = (Slot.ARENA, Slot.SCRATCH)
 
 
 def roots(made: Program) -> list[Buffer]:
@@ -108,7 +108,7 @@ def test_what_lives_between_two_barriers_lies_in_the_threads_memory(
         if for_a_call(buffer):
             continue
         short = len(users[id(buffer)]) == 1 and not buffer.kept
-        assert (buffer.field is Field.SCRATCH) == (short and made.segmented), buffer.name
+        assert (buffer.field is Slot.SCRATCH) == (short and made.segmented), buffer.name
         between += short
     assert between or "kept" in purpose
 
@@ -120,8 +120,8 @@ def test_batch_norms_are_applied_again_rather_than_kept() -> None:
     for layer, (target, *reads) in again:
         first = next(c for c in made.calls if c.layer == layer and c.does.startswith("forward, "))
         assert tuple(reads) == first.arguments[1:]
-        assert made.memory[target].field is Field.SCRATCH
-    assert made.memory["value relu2.output"].field is Field.SCRATCH
+        assert made.memory[target].field is Slot.SCRATCH
+    assert made.memory["value relu2.output"].field is Slot.SCRATCH
     assert not any(c.does.endswith("again") for c in program("resnet20", "kept").calls)
 
 
@@ -138,7 +138,7 @@ def test_every_argument_lies_inside_its_region(kind: str, purpose: str) -> None:
             assert buffer.offset % 4 == 0
 
 
-_ONES = {Field.GRADIENTS_ALL: Field.GRADIENTS, Field.PARTIAL_ALL: Field.PARTIAL}
+_ONES = {Slot.GRADIENTS_ALL: Slot.GRADIENTS, Slot.PARTIAL_ALL: Slot.PARTIAL}
 """Regions of all blocks or groups, which are as large as one of them many times."""
 
 
@@ -162,7 +162,7 @@ def loaded(kind: str, samples: int) -> tuple[Loaded, Samples]:
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_what_a_block_has_to_itself_does_not_overlap(kind: str, purpose: str) -> None:
     buffers = program(kind, purpose).memory.buffers.values()
-    own = sorted((b for b in buffers if b.field is Field.PARTIAL), key=lambda b: b.offset)
+    own = sorted((b for b in buffers if b.field is Slot.PARTIAL), key=lambda b: b.offset)
     assert any(b.name.startswith("per sample ") for b in own)
     for one, other in pairwise(own):
         assert one.offset + one.layout.size <= other.offset, (one.name, other.name)
@@ -173,8 +173,8 @@ def test_halos_stay_zero(kind: str) -> None:
     found, _ = loaded(kind, 40)
     context = found.context
     memory = {
-        Field.ARENA: context.arenas.reshape(-1, int(context.frame[Field.ARENA_STRIDE])),
-        Field.SCRATCH: context.scratch.reshape(-1, int(context.frame[Field.SCRATCH_STRIDE])),
+        Slot.ARENA: context.arenas.reshape(-1, int(context.frame[Slot.ARENA_STRIDE])),
+        Slot.SCRATCH: context.scratch.reshape(-1, int(context.frame[Slot.SCRATCH_STRIDE])),
     }
     checked = 0
     for name, place in found.listing.places.items():

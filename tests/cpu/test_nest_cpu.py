@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from gradtrail.engines.cpu.compiler import Compiler
-from gradtrail.engines.cpu.frame import FIELDS
+from gradtrail.engines.cpu.frame import SLOTS
 from gradtrail.engines.cpu.kernels.base import Kernel, NestKernel
 from gradtrail.engines.cpu.kernels.lanes import SumLanes
 from gradtrail.engines.cpu.nest import PART, Clip, Factor, Nest, Schedule, Stream, Sum
@@ -44,7 +44,7 @@ def run_all(name: str, calls: Sequence[tuple[Kernel, Sequence[np.ndarray]]]) -> 
     target = target_named(name)
     pieces = [(k.symbol, repr(k), lambda k=k: k.text(target)) for k, _ in calls]
     addresses = compiler(name).addresses(pieces)
-    frame = np.zeros(FIELDS, np.int64)
+    frame = np.zeros(SLOTS, np.int64)
     for address, (_, arrays) in zip(addresses, calls, strict=True):
         arguments = (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
         function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(address)

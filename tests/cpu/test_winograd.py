@@ -17,7 +17,7 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.engines.cpu.compiler import Compiler
-from gradtrail.engines.cpu.frame import FIELDS, Field
+from gradtrail.engines.cpu.frame import SLOTS, Slot
 from gradtrail.engines.cpu.kernels.base import Kernel
 from gradtrail.engines.cpu.layout import Layout
 from gradtrail.engines.cpu.nest import Epilogue, Stream
@@ -111,9 +111,9 @@ def run(name: str, kernel: Kernel, arrays: Sequence[np.ndarray], stop: int = 0) 
         compiler.addresses([piece])[0]
     )
     arguments = (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
-    frame = np.zeros(FIELDS, np.int64)
+    frame = np.zeros(SLOTS, np.int64)
     for start, end in pairwise([0, *range(1, stop), stop] if stop else [0, 0]):  # slice by slice
-        frame[Field.START], frame[Field.STOP] = start, end
+        frame[Slot.START], frame[Slot.STOP] = start, end
         function(ctypes.addressof(arguments), frame.ctypes.data)
 
 

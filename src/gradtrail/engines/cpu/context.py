@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import DataError
 from .driver import CALL, KINDS, PHASE, TASKS
-from .frame import FIELDS, Field
+from .frame import SLOTS, Slot
 from .layout import Layout
 from .listing import ListedPhase, Listing
 from .target import LANES
@@ -134,40 +134,40 @@ class Context:
 
     def __init__(self, listing: Listing, threads: int) -> None:
         self.listing, self.threads = listing, threads
-        self.frame = np.zeros(FIELDS, np.int64)
+        self.frame = np.zeros(SLOTS, np.int64)
         self.words = self.frame.data  # the same, for what every step writes and reads
         self.numbers = self.frame.view(np.float64).data
         self.at = address(self.frame)
-        self.frame[Field.FLAG] = self.at + 8 * Field.FLAGGED
+        self.frame[Slot.FLAG] = self.at + 8 * Slot.FLAGGED
         size = listing.size
-        self.parameters = aligned(padded(size(Field.PARAMETERS)))
-        self.constants = aligned(padded(size(Field.CONSTANTS)))
-        self.shared = aligned(padded(size(Field.SHARED)))
-        self.packed = aligned(padded(size(Field.PACKED)))
+        self.parameters = aligned(padded(size(Slot.PARAMETERS)))
+        self.constants = aligned(padded(size(Slot.CONSTANTS)))
+        self.shared = aligned(padded(size(Slot.SHARED)))
+        self.packed = aligned(padded(size(Slot.PACKED)))
         self.updated = aligned(len(self.constants))
-        self.scratch = aligned(threads * padded(size(Field.SCRATCH)))
+        self.scratch = aligned(threads * padded(size(Slot.SCRATCH)))
         self._blocks = self._groups = 0
         self.count = self.groups = 0
         self._lent: Callable[[], Lent | None] = _nothing
         self._spare: Piece | None = None
-        self.frame[Field.PER_BLOCK] = listing.per_block
+        self.frame[Slot.PER_BLOCK] = listing.per_block
         for field, array in (
-            (Field.PARAMETERS, self.parameters),
-            (Field.CONSTANTS, self.constants),
-            (Field.SHARED, self.shared),
-            (Field.PACKED, self.packed),
-            (Field.CONSTANTS_UPDATED, self.updated),
-            (Field.SCRATCH_ALL, self.scratch),
+            (Slot.PARAMETERS, self.parameters),
+            (Slot.CONSTANTS, self.constants),
+            (Slot.SHARED, self.shared),
+            (Slot.PACKED, self.packed),
+            (Slot.CONSTANTS_UPDATED, self.updated),
+            (Slot.SCRATCH_ALL, self.scratch),
         ):
             self.frame[field] = address(array)
-        self.frame[Field.SCRATCH_STRIDE] = padded(size(Field.SCRATCH))
+        self.frame[Slot.SCRATCH_STRIDE] = padded(size(Slot.SCRATCH))
         for name, values in listing.constants.items():
             self.array(name)[...] = values
 
     @property
     def length(self) -> int:
         """Bytes of all parameters in a row."""
-        return padded(self.listing.size(Field.PARAMETERS))
+        return padded(self.listing.size(Slot.PARAMETERS))
 
     def reserve(self, samples: int) -> None:
         """Make room for a batch.
@@ -181,32 +181,32 @@ class Context:
         groups = min(blocks, GROUPS)
         if blocks > self._blocks:
             self._blocks = 0
-            arena = padded(size(Field.ARENA))
+            arena = padded(size(Slot.ARENA))
             own = self.listing.segmented or options.keep
             per_block = own or blocks < self.threads  # so that only as many are reserved
             self.arenas = aligned((blocks if per_block else self.threads) * arena)
-            self.frame[Field.ARENAS] = address(self.arenas)
-            self.frame[Field.ARENA_STRIDE] = arena
-            self.frame[Field.ARENA_PER_BLOCK] = int(per_block)
-            partial = padded(size(Field.PARTIAL))
+            self.frame[Slot.ARENAS] = address(self.arenas)
+            self.frame[Slot.ARENA_STRIDE] = arena
+            self.frame[Slot.ARENA_PER_BLOCK] = int(per_block)
+            partial = padded(size(Slot.PARTIAL))
             self.partial = aligned(blocks * partial)
-            self.frame[Field.PARTIAL_ALL] = address(self.partial)
-            self.frame[Field.PARTIAL_STRIDE] = partial
+            self.frame[Slot.PARTIAL_ALL] = address(self.partial)
+            self.frame[Slot.PARTIAL_STRIDE] = partial
             self._lent, self._spare = _nothing, None
             self._blocks = blocks
         if options.backward and groups > self._groups:
             self._groups = 0
             once = self.listing.at_once
             self.gradients = aligned(once + groups * (self.length - once))
-            self.frame[Field.GRADIENTS_ALL] = address(self.gradients)
-            self.frame[Field.GRADIENTS_STRIDE] = self.length - once
+            self.frame[Slot.GRADIENTS_ALL] = address(self.gradients)
+            self.frame[Slot.GRADIENTS_STRIDE] = self.length - once
             self._groups = groups
         self.groups = groups
         self.result = np.zeros((blocks, 2), np.float32)
-        self.frame[Field.RESULT] = address(self.result)
-        self.frame[Field.COUNT], self.frame[Field.BLOCKS] = samples, blocks
-        self.frame[Field.GROUPS] = groups
-        self.frame[Field.SHARE] = bits(1.0 / samples)
+        self.frame[Slot.RESULT] = address(self.result)
+        self.frame[Slot.COUNT], self.frame[Slot.BLOCKS] = samples, blocks
+        self.frame[Slot.GROUPS] = groups
+        self.frame[Slot.SHARE] = bits(1.0 / samples)
         self.count = samples
 
     def renew(self) -> None:
@@ -223,8 +223,8 @@ class Context:
         taken = self._fresh() if spare is None or spare.lent() is not None else spare
         self._spare = Piece(self.arenas, self.partial, self._lent)
         self.arenas, self.partial, self._lent = taken.arenas, taken.partial, _nothing
-        self.frame[Field.ARENAS] = address(self.arenas)
-        self.frame[Field.PARTIAL_ALL] = address(self.partial)
+        self.frame[Slot.ARENAS] = address(self.arenas)
+        self.frame[Slot.PARTIAL_ALL] = address(self.partial)
         self._blocks, self.count = blocks, count
 
     def _fresh(self) -> Piece:
@@ -241,8 +241,8 @@ class Context:
 
     def blocks_of(self, name: str) -> np.ndarray:
         """What every block has of an array to itself, (B, *shape, lanes), as it lies there."""
-        place, stride = self.listing.places[name], int(self.frame[Field.PARTIAL_STRIDE])
-        blocks = int(self.frame[Field.BLOCKS])
+        place, stride = self.listing.places[name], int(self.frame[Slot.PARTIAL_STRIDE])
+        blocks = int(self.frame[Slot.BLOCKS])
         rows = self.partial[: blocks * stride].reshape(blocks, stride)
         part = rows[:, place.offset : place.offset + place.layout.size].view(np.float32)
         return part.reshape(blocks, *place.layout.shape, LANES)
@@ -251,12 +251,12 @@ class Context:
         """An array outside the arena, as it lies there."""
         buffer = self.listing.places[name]
         regions = {
-            Field.PARAMETERS: self.parameters,
-            Field.CONSTANTS: self.constants,
-            Field.SHARED: self.shared,
+            Slot.PARAMETERS: self.parameters,
+            Slot.CONSTANTS: self.constants,
+            Slot.SHARED: self.shared,
         }
-        if buffer.field is Field.GRADIENTS:
-            regions[Field.GRADIENTS] = self.gradients
+        if buffer.field is Slot.GRADIENTS:
+            regions[Slot.GRADIENTS] = self.gradients
         region = regions[buffer.field][buffer.offset : buffer.offset + buffer.layout.size]
         return region.view(np.float32).reshape(buffer.layout.shape)
 
@@ -281,7 +281,7 @@ class Context:
             lent: keeps the arenas from being written again, for as long as this can be called.
         """
         place, blocks = self.listing.places[name], -(-count // LANES)
-        arena = self.arenas.reshape(-1, int(self.frame[Field.ARENA_STRIDE]))[:blocks]
+        arena = self.arenas.reshape(-1, int(self.frame[Slot.ARENA_STRIDE]))[:blocks]
         part = arena[:, place.offset : place.offset + place.layout.size]
         return partial(_by_sample, part, place.layout, count, lent)
 

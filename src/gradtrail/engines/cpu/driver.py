@@ -21,7 +21,7 @@ import platform
 import sys
 from enum import IntEnum
 
-from .frame import FIELDS, Field
+from .frame import SLOTS, Slot
 
 __all__ = [
     "ARGUMENTS",
@@ -71,7 +71,7 @@ CONTROL = Control.TICKETS + 8 * THREADS
 """Words of the record."""
 
 
-def _field(name: Field, frame: str = "%frame", type: str = "i64") -> tuple[str, str]:
+def _field(name: Slot, frame: str = "%frame", type: str = "i64") -> tuple[str, str]:
     """Two lines that load a field into `%<name>`."""
     low = name.name.lower()
     return (
@@ -80,11 +80,11 @@ def _field(name: Field, frame: str = "%frame", type: str = "i64") -> tuple[str, 
     )
 
 
-def _loads(*names: Field) -> str:
+def _loads(*names: Slot) -> str:
     return "\n".join(line for name in names for line in _field(name, "%frame0"))
 
 
-def _put(name: Field, value: str) -> str:
+def _put(name: Slot, value: str) -> str:
     low = name.name.lower() + ".to"
     return (
         f"  %{low} = getelementptr i64, ptr %frame, i64 {int(name)}\n"
@@ -107,35 +107,35 @@ def driver_text() -> str:
         tasks=TASKS,
         threads=THREADS - 1,
         control=Control,
-        answer=Field,
+        answer=Slot,
         arguments=ARGUMENTS,
-        fields=FIELDS,
-        bytes=8 * FIELDS,
+        fields=SLOTS,
+        bytes=8 * SLOTS,
         pause=_pause(),
         yielding=yielding,
         loads=_loads(
-            Field.BLOCKS,
-            Field.COUNT,
-            Field.ARENAS,
-            Field.ARENA_STRIDE,
-            Field.ARENA_PER_BLOCK,
-            Field.GRADIENTS_ALL,
-            Field.GRADIENTS_STRIDE,
-            Field.PARTIAL_ALL,
-            Field.PARTIAL_STRIDE,
-            Field.SCRATCH_ALL,
-            Field.SCRATCH_STRIDE,
-            Field.PER_BLOCK,
+            Slot.BLOCKS,
+            Slot.COUNT,
+            Slot.ARENAS,
+            Slot.ARENA_STRIDE,
+            Slot.ARENA_PER_BLOCK,
+            Slot.GRADIENTS_ALL,
+            Slot.GRADIENTS_STRIDE,
+            Slot.PARTIAL_ALL,
+            Slot.PARTIAL_STRIDE,
+            Slot.SCRATCH_ALL,
+            Slot.SCRATCH_STRIDE,
+            Slot.PER_BLOCK,
         ),
-        put_scratch=_put(Field.SCRATCH, "%scratch.at"),
-        put_gradients=_put(Field.GRADIENTS, "%gradients.at"),
-        put_arena=_put(Field.ARENA, "%arena.at"),
-        put_partial=_put(Field.PARTIAL, "%partial.at"),
-        put_first=_put(Field.FIRST, "%first"),
-        put_valid=_put(Field.VALID, "%valid"),
-        put_block=_put(Field.BLOCK, "%b"),
-        put_start=_put(Field.START, "%start"),
-        put_stop=_put(Field.STOP, "%stop"),
+        put_scratch=_put(Slot.SCRATCH, "%scratch.at"),
+        put_gradients=_put(Slot.GRADIENTS, "%gradients.at"),
+        put_arena=_put(Slot.ARENA, "%arena.at"),
+        put_partial=_put(Slot.PARTIAL, "%partial.at"),
+        put_first=_put(Slot.FIRST, "%first"),
+        put_valid=_put(Slot.VALID, "%valid"),
+        put_block=_put(Slot.BLOCK, "%b"),
+        put_start=_put(Slot.START, "%start"),
+        put_stop=_put(Slot.STOP, "%stop"),
     )
 
 

@@ -1,18 +1,18 @@
-"""What a kernel is told when it is called: one record of 8-byte fields, the same for all.
+"""What a kernel is told when it is called: one record of 8-byte slots, the same for all.
 
-A thread has a copy of its own; in the caller's, the last three fields are the step's answer. The
-fields that are addresses double as the bases of arguments: an argument is a base and an offset.
+A thread has a copy of its own; in the caller's, the last three slots are the step's answer. The
+slots that are addresses double as the bases of arguments: an argument is a base and an offset.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["FIELDS", "Field"]
+__all__ = ["SLOTS", "Slot"]
 
 
-class Field(IntEnum):
-    """The fields, by their place in the record."""
+class Slot(IntEnum):
+    """The slots, by their place in the record."""
 
     ARENA = 0  # this block's activations and gradients
     PARAMETERS = 1
@@ -62,5 +62,5 @@ class Field(IntEnum):
     SQUARES = 45  # float64, per chunk of the parameters: the sum of the gradients' squares
 
 
-FIELDS = 48
-"""How many fields a frame has room for."""
+SLOTS = 48
+"""How many slots a frame has room for."""

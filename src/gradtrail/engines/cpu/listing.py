@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .cache import read, stored_path, write
-from .frame import Field
+from .frame import Slot
 from .layout import Layout
 from .options import Options
 
@@ -45,7 +45,7 @@ class Place:
         layout: how it lies there.
     """
 
-    field: Field
+    field: Slot
     offset: int
     layout: Layout
 
@@ -88,7 +88,7 @@ class Listing:
     """
 
     phases: tuple[ListedPhase, ...]
-    sizes: Mapping[Field, int]
+    sizes: Mapping[Slot, int]
     places: Mapping[str, Place]
     constants: Mapping[str, np.ndarray]
     shapes: Mapping[str, tuple[int, ...]]
@@ -102,7 +102,7 @@ class Listing:
         """The functions that are called."""
         return tuple(dict.fromkeys(symbol for p in self.phases for symbol, _ in p.calls))
 
-    def size(self, field: Field) -> int:
+    def size(self, field: Slot) -> int:
         """Bytes of a region."""
         return self.sizes.get(field, 0)
 
@@ -235,8 +235,8 @@ def _from_json(content: bytes, options: Options) -> Listing | None:
             return None
         return Listing(
             tuple(_phase(*p) for p in data["phases"]),
-            {Field(int(f)): size for f, size in data["sizes"].items()},
-            {n: Place(Field(f), at, _layout(lay)) for n, (f, at, lay) in data["places"].items()},
+            {Slot(int(f)): size for f, size in data["sizes"].items()},
+            {n: Place(Slot(f), at, _layout(lay)) for n, (f, at, lay) in data["places"].items()},
             {n: np.array(a) for n, a in data["constants"].items()},
             {n: tuple(shape) for n, shape in data["shapes"].items()},
             data["per_block"],

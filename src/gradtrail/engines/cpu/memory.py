@@ -1,6 +1,6 @@
 """The static memory plan: where every array of a step lies, known before there is any data.
 
-Each array lives in a region of its own kind (`Field`): activations in a block's arena, parameters
+Each array lives in a region of its own kind (`Slot`): activations in a block's arena, parameters
 in one row, gradients in a copy of that row per group (but see `Memory.at_once`). Where barriers cut
 the step, so that every block has an arena, an activation that lives between two barriers lies in
 its thread's memory instead: it stays in the caches, and the arenas stay small.
@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from .frame import Field
+from .frame import Slot
 from .layout import Layout
 
 __all__ = ["Buffer", "Memory", "next_line"]
@@ -39,7 +39,7 @@ class Buffer:
     """
 
     name: str
-    field: Field
+    field: Slot
     layout: Layout
     place: int | None = None
     first: int = -1
@@ -70,7 +70,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.buffers: dict[str, Buffer] = {}
-        self.sizes: dict[Field, int] = {}
+        self.sizes: dict[Slot, int] = {}
         self.at_once = 0
 
     def __getitem__(self, name: str) -> Buffer:
@@ -79,15 +79,15 @@ class Memory:
     def __contains__(self, name: str) -> bool:
         return name in self.buffers
 
-    def add(self, name: str, field: Field, layout: Layout, *, kept: bool = False) -> Buffer:
+    def add(self, name: str, field: Slot, layout: Layout, *, kept: bool = False) -> Buffer:
         """A buffer, to be placed by `place`; outside the arena it is placed at once."""
         if name not in self.buffers:
             self.buffers[name] = Buffer(name, field, layout, kept=kept)
-            if field is not Field.ARENA:
+            if field is not Slot.ARENA:
                 self.buffers[name].place = self._take(field, layout.size)
         return self.buffers[name]
 
-    def put(self, name: str, field: Field, layout: Layout, offset: int) -> Buffer:
+    def put(self, name: str, field: Slot, layout: Layout, offset: int) -> Buffer:
         """A buffer at a given place."""
         self.buffers[name] = Buffer(name, field, layout, offset, kept=True)
         self.sizes[field] = max(self.sizes.get(field, 0), offset + layout.size)
@@ -109,11 +109,11 @@ class Memory:
                 belongs into the thread's memory.
         """
         everything = list(self.buffers.values())
-        waiting = [b for b in everything if b.field is Field.ARENA and b.first >= 0]
-        free: dict[tuple[Field, Layout], list[tuple[int, int]]] = {}
+        waiting = [b for b in everything if b.field is Slot.ARENA and b.first >= 0]
+        free: dict[tuple[Slot, Layout], list[tuple[int, int]]] = {}
         for buffer in sorted(waiting, key=lambda b: b.first):
             if segmented and len(buffer.phases) == 1 and not buffer.kept:
-                buffer.field = Field.SCRATCH
+                buffer.field = Slot.SCRATCH
             vacant = free.setdefault((buffer.field, buffer.layout), [])
             fitting = [entry for entry in vacant if entry[0] < buffer.first]
             if fitting:
@@ -126,7 +126,7 @@ class Memory:
         for buffer in everything:
             buffer.field = buffer.root.field
 
-    def _take(self, field: Field, size: int) -> int:
+    def _take(self, field: Slot, size: int) -> int:
         begin = next_line(self.sizes.get(field, 0))
         self.sizes[field] = begin + next_line(size)
         return begin

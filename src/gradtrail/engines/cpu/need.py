@@ -6,7 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from .context import GROUPS, padded
-from .frame import Field
+from .frame import Slot
 from .listing import listed
 from .options import Options
 
@@ -36,15 +36,15 @@ def needed(
         return build(network, loss, options, engine, True)
 
     listing, _ = listed(engine, network, loss, options, True, build_it)
-    row = padded(listing.size(Field.PARAMETERS))
+    row = padded(listing.size(Slot.PARAMETERS))
     blocks = -(-samples // listing.per_block)
     groups, busy = min(blocks, GROUPS), min(blocks, engine.count())
-    arenas = (blocks if listing.segmented else busy) * padded(listing.size(Field.ARENA))
-    arenas += blocks * padded(listing.size(Field.PARTIAL)) + padded(listing.size(Field.SHARED))
-    scratch = engine.count() * padded(listing.size(Field.SCRATCH))
+    arenas = (blocks if listing.segmented else busy) * padded(listing.size(Slot.ARENA))
+    arenas += blocks * padded(listing.size(Slot.PARTIAL)) + padded(listing.size(Slot.SHARED))
+    scratch = engine.count() * padded(listing.size(Slot.SCRATCH))
     own = network.dtype.itemsize * sum(map(prod, network.parameters.shapes.values()))
     return {
-        "parameters": own + 2 * row + padded(listing.size(Field.PACKED)),
+        "parameters": own + 2 * row + padded(listing.size(Slot.PACKED)),
         "gradients": listing.at_once + groups * (row - listing.at_once),
         "optimizer": 3 * len(optimizer.rule.state) * row,
         "activations": arenas + scratch,

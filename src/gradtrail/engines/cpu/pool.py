@@ -88,7 +88,7 @@ class Pool:
 
         Args:
             phases: what to run.
-            frame: where it lies; see frame.Field.
+            frame: where it lies; see frame.Slot.
             threads: how many share the work, the caller's among them.
 
         Raises:

@@ -20,7 +20,7 @@ from ..batch import Batch, Samples
 from ..sample_gradients import Factors, Part, SampleGradients, Summed
 from .compiler import Compiler
 from .context import Assembled, Context, Lent, address, assembled, bits, check_places
-from .frame import Field
+from .frame import Slot
 from .kept import Kept
 from .listing import Listing, listed, listing_of
 from .options import Options
@@ -102,11 +102,11 @@ class Loaded:
             self._first = address(batch.order)
             self._order = batch.order
         words = context.words
-        words[Field.CHOSEN] = self._first + 8 * batch.begin
-        words[Field.SEED] = (batch.seed & (1 << 64) - 1) - (batch.seed & 1 << 63) * 2
-        words[Field.STEP] = batch.step
+        words[Slot.CHOSEN] = self._first + 8 * batch.begin
+        words[Slot.SEED] = (batch.seed & (1 << 64) - 1) - (batch.seed & 1 << 63) * 2
+        words[Slot.STEP] = batch.step
         if labels and not samples.even:
-            words[Field.TARGET_SCALE] = bits(batch.scale)
+            words[Slot.TARGET_SCALE] = bits(batch.scale)
 
     def _take(self, samples: Samples, labels: bool) -> None:
         """Tell the frame where the samples lie."""
@@ -114,11 +114,11 @@ class Loaded:
         if labels:
             _check_targets(samples)
         frame = self.context.frame
-        frame[Field.SAMPLES] = address(samples.x)
+        frame[Slot.SAMPLES] = address(samples.x)
         if labels:
-            frame[Field.TARGETS] = address(samples.rows[0])
-            frame[Field.CLASSES] = 0 if samples.classes is None else address(samples.classes)
-            frame[Field.TARGET_SCALE] = bits(1.0)
+            frame[Slot.TARGETS] = address(samples.rows[0])
+            frame[Slot.CLASSES] = 0 if samples.classes is None else address(samples.classes)
+            frame[Slot.TARGET_SCALE] = bits(1.0)
         self._samples = ref(samples)  # the data are not kept beyond their use
 
     def fill(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -139,8 +139,8 @@ class Loaded:
     def outcome(self, batch: Batch) -> Evaluated:
         """Loss and right answers of the batch that ran."""
         numbers = self.context.numbers
-        hits = None if batch.samples.classes is None else int(numbers[Field.HITS])
-        return Evaluated(numbers[Field.LOSS], hits)
+        hits = None if batch.samples.classes is None else int(numbers[Slot.HITS])
+        return Evaluated(numbers[Slot.LOSS], hits)
 
 
 def _check_targets(samples: Samples) -> None:
@@ -200,7 +200,7 @@ def predicted(engine: CPU, network: Graph, x: np.ndarray) -> np.ndarray:
     with loaded.lock:
         _fill(loaded, network)
         loaded.feed(batch, labels=False)
-        loaded.context.frame[Field.OUTPUT] = address(outputs)
+        loaded.context.frame[Slot.OUTPUT] = address(outputs)
         loaded.run()
     return outputs
 
@@ -330,7 +330,7 @@ def _everything(
             continue
         if name in arrays:
             values[name] = np.array(arrays[name])
-        elif places[f"value {name}"].field is Field.ARENA:
+        elif places[f"value {name}"].field is Slot.ARENA:
             values[name] = context.samples_of(f"value {name}", count, lent)
         else:
             values[name] = context.array(f"value {name}").copy()

@@ -35,7 +35,7 @@ from .channel_lanes import (
     winner_of,
 )
 from .contraction import forms, solved, sum_order
-from .frame import Field
+from .frame import Slot
 from .kernels.base import Kernel, NestKernel
 from .kernels.channels import CopySample, PackChannels
 from .kernels.selection import select_kernel
@@ -136,10 +136,10 @@ class _Builder:
         at = 0
         for name, shape in self.network.parameters.shapes.items():
             layout = Layout(tuple(shape), (), False)
-            self.memory.put(value(name), Field.PARAMETERS, layout, at)
+            self.memory.put(value(name), Slot.PARAMETERS, layout, at)
             at += layout.size
         for name, shape in self.network.buffers.shapes.items():
-            self.memory.add(value(name), Field.CONSTANTS, Layout(tuple(shape), (), False))
+            self.memory.add(value(name), Slot.CONSTANTS, Layout(tuple(shape), (), False))
         self._input()
         done = {node.name for node in self.fused.values()}
         for place, node in enumerate(self.system.nodes):
@@ -164,7 +164,7 @@ class _Builder:
         lanes = self._transformed
         held = (1, *shape[1:]) if lanes else shape
         layout = Layout(held, margins if any(m != (0, 0) for m in margins) else (), lanes)
-        self.memory.add(name, Field.ARENA, layout)
+        self.memory.add(name, Slot.ARENA, layout)
         strides = (4, *layout.strides[1:]) if lanes else layout.strides
         self._call(CopySample(shape, strides, layout.origin), (name,), "input")
 
@@ -175,7 +175,7 @@ class _Builder:
             margins = self.margins.get(name, ())
             halo = any(m != (0, 0) for m in margins)
             shape = (-(-channels // LANES), *rest)
-            self.memory.add(value(name), Field.ARENA, Layout(shape, margins if halo else (), True))
+            self.memory.add(value(name), Slot.ARENA, Layout(shape, margins if halo else (), True))
         return self.memory[value(name)].layout
 
     def _output(self) -> None:
@@ -188,7 +188,7 @@ class _Builder:
         layer = self.network.steps[place].layer
         for letter, array in layer.given(node.equation, NoDraws(0, 0, place)).items():
             name = value(node.array_of[letter])
-            self.memory.add(name, Field.CONSTANTS, Layout(array.shape, (), False))
+            self.memory.add(name, Slot.CONSTANTS, Layout(array.shape, (), False))
             self.constants[name] = array
         if isinstance(node.equation, Selection):
             self._select(node, node.equation)
@@ -210,7 +210,7 @@ class _Builder:
         kernel = select_kernel(equation, layouts)
         outer = tuple((n, target.shape[0] if n == "c" else size) for n, size in kernel.outer)
         winner = f"winner {node.name}"
-        self.memory.add(winner, Field.ARENA, layouts[equation.winner])
+        self.memory.add(winner, Slot.ARENA, layouts[equation.winner])
         names = (value(node.output), value(source), winner)
         self._call(replace(kernel, outer=outer), names, node.name)
 
@@ -220,7 +220,7 @@ class _Builder:
         buffer = self.memory[value(source)]
         features = self.system.shapes[node.output][1]
         layout = Layout((features,), (), False)
-        self.memory.add(value(node.output), Field.ARENA, layout)
+        self.memory.add(value(node.output), Slot.ARENA, layout)
         if not self._has_lanes(source):
             if not buffer.layout.contiguous:
                 raise UnsuitableError
@@ -260,7 +260,7 @@ class _Builder:
         self._pack(kernel.packed, packed, weights, node.name)
         if scratch not in self.memory:
             layout = Layout((-(-kernel.scratch_size // 4),), (), False)
-            self.memory.put(scratch, Field.SCRATCH, layout, 0)
+            self.memory.put(scratch, Slot.SCRATCH, layout, 0)
         names = [value(output), source, packed, scratch]
         if plane.bias is not None:
             bias = value(node.array_of[plane.bias])
@@ -272,7 +272,7 @@ class _Builder:
         """A call that packs an array, once for all that read it."""
         if packed in self.memory:
             return
-        self.memory.add(packed, Field.PACKED, Layout((kernel.size // 4,), (), False))
+        self.memory.add(packed, Slot.PACKED, Layout((kernel.size // 4,), (), False))
         self.packing.calls.append(Call(kernel, (packed, array), of, "packing"))
 
     def _contract(self, node: Node, equation: Contraction) -> None:

@@ -13,7 +13,7 @@ from ...equation.scalar import evaluate
 from ..base import Computed, Finished, Stepped, Trainer
 from ..batch import Arrays, Batch
 from .context import Assembled, address, aligned, assembled
-from .frame import Field
+from .frame import Slot
 from .kernels.base import Kernel
 from .kernels.squares import SumSquares
 from .kernels.update import SumGroups, Update, folded
@@ -48,15 +48,15 @@ class _Side(NamedTuple):
         return cls(weights, state, constants, places)
 
 
-_READ = (Field.PARAMETERS, Field.STATE, Field.CONSTANTS)
+_READ = (Slot.PARAMETERS, Slot.STATE, Slot.CONSTANTS)
 _MOVED = (
-    Field.PARAMETERS,
-    Field.GRADIENTS_ALL,
-    Field.UPDATED,
-    Field.STATE,
-    Field.STATE_UPDATED,
+    Slot.PARAMETERS,
+    Slot.GRADIENTS_ALL,
+    Slot.UPDATED,
+    Slot.STATE,
+    Slot.STATE_UPDATED,
 )
-_WRITTEN = (Field.UPDATED, Field.STATE_UPDATED, Field.CONSTANTS_UPDATED)
+_WRITTEN = (Slot.UPDATED, Slot.STATE_UPDATED, Slot.CONSTANTS_UPDATED)
 
 
 class CPUTrainer(Trainer):
@@ -99,10 +99,10 @@ class CPUTrainer(Trainer):
             _Side.of(aligned(length), aligned(states * length), context.updated),
         )
         self._numbers = np.zeros(max(1, len(self._scalars)), np.float32)
-        context.frame[Field.SCALARS] = address(self._numbers)
+        context.frame[Slot.SCALARS] = address(self._numbers)
         chunks = sum(-(-(end - begin) // (4 * _CHUNK)) for begin, end, _ in _parts_of(loaded))
         self._squares = np.zeros(chunks)
-        context.frame[Field.SQUARES] = address(self._squares)
+        context.frame[Slot.SQUARES] = address(self._squares)
         self._whole: dict[int, tuple[Assembled, ...]] = {}
         self.loaded = loaded
         for name, state in self._remembered.items():
@@ -160,11 +160,11 @@ class CPUTrainer(Trainer):
                 loaded.context.length // 4,
                 clears=shared,
             )
-            gradients = (int(Field.GRADIENTS_ALL), begin)
+            gradients = (int(Slot.GRADIENTS_ALL), begin)
             summed = [called(sums, gradients)] if shared else []
             moved = called(update, *((int(field), begin) for field in _MOVED))
             if self._rule.norm:
-                summed.append(called(squares, gradients, (int(Field.SQUARES), 8 * chunks)))
+                summed.append(called(squares, gradients, (int(Slot.SQUARES), 8 * chunks)))
                 before.append(ListedPhase("chunks", tuple(summed), length, _CHUNK))
                 summed = []
             behind.append(ListedPhase("chunks", (*summed, moved), length, _CHUNK))
@@ -188,7 +188,7 @@ class CPUTrainer(Trainer):
             if number == len(phases):
                 self._set_scalars()
             loaded.pool.run(part, loaded.context.at, self.threads)
-            flagged |= bool(words[Field.FLAGGED])
+            flagged |= bool(words[Slot.FLAGGED])
         outcome = loaded.outcome(batch)
         finite = not flagged and math.isfinite(outcome.loss)
         done = Stepped(outcome.loss, outcome.correct, finite)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...machine.forking import renewed
 from .context import Assembled, address, aligned, assembled, bits, check_places
-from .frame import FIELDS, Field
+from .frame import SLOTS, Slot
 from .kernels.warp import Warp
 from .listing import ListedPhase
 from .pool import pool_for
@@ -40,15 +40,15 @@ class _Warper:
         symbol, compiler = self.kernel.symbol, compiler_for(target)
         piece = (symbol, symbol, partial(self.kernel.text, target))
         (self.address,) = compiler.addresses([piece])
-        self.frame = np.zeros(FIELDS, np.int64)
+        self.frame = np.zeros(SLOTS, np.int64)
         stride = -(-4 * shape[0] * self.kernel.plane // 64) * 64
         self.scratch = aligned(threads * stride)
-        self.frame[Field.SCRATCH_ALL] = address(self.scratch)
-        self.frame[Field.SCRATCH_STRIDE] = stride
+        self.frame[Slot.SCRATCH_ALL] = address(self.scratch)
+        self.frame[Slot.SCRATCH_STRIDE] = stride
         count = shape[1] * shape[2]
         self.tables = np.zeros((2, count + LANES), np.int32)
         self.tables[:, :count] = np.indices(shape[1:]).reshape(2, count)
-        self.frame[Field.SHARED] = address(self.tables)
+        self.frame[Slot.SHARED] = address(self.tables)
         self._phases: dict[int, Assembled] = {}
         renewed(self._free)
 
@@ -75,14 +75,14 @@ class _Warper:
             self._phases[count] = assembled([phase], {self.kernel.symbol: self.address})
         with self._running:
             for field, array in (
-                (Field.SAMPLES, source),
-                (Field.CHOSEN, places),
-                (Field.PARAMETERS, maps),
-                (Field.CONSTANTS, boxes),
-                (Field.OUTPUT, out),
+                (Slot.SAMPLES, source),
+                (Slot.CHOSEN, places),
+                (Slot.PARAMETERS, maps),
+                (Slot.CONSTANTS, boxes),
+                (Slot.OUTPUT, out),
             ):
                 frame[field] = address(array)
-            frame[Field.SHARE] = bits(divisor)
+            frame[Slot.SHARE] = bits(divisor)
             self.pool.run(self._phases[count], address(frame), self.threads)
 
 

@@ -6,7 +6,7 @@ from math import prod
 
 from ....equation.frozen import frozen
 from ..builder import Code, F, P, Value
-from ..frame import Field
+from ..frame import Slot
 from ..target import LANES
 from .base import Kernel
 
@@ -33,8 +33,8 @@ class CopySample(Kernel):
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
-        chosen = code.at(code.frame(Field.CHOSEN, P), code.frame(Field.FIRST), 8)
-        row = code.at(code.frame(Field.SAMPLES, P), code.load(chosen, "i64"), prod(self.shape) * 4)
+        chosen = code.at(code.frame(Slot.CHOSEN, P), code.frame(Slot.FIRST), 8)
+        row = code.at(code.frame(Slot.SAMPLES, P), code.load(chosen, "i64"), prod(self.shape) * 4)
         self._axis(code, 0, code.at(code.argument(0), self.origin), row)
 
     def _axis(self, code: Code, axis: int, target: Value, source: Value) -> None:
@@ -128,8 +128,8 @@ class ToRow(Kernel):
         """See `Kernel.write`."""
         size = prod(self.places)
         if self.hands_out:
-            first = code.frame(Field.FIRST)
-            row = code.at(code.frame(Field.OUTPUT, P), first, self.channels * size * 4)
+            first = code.frame(Slot.FIRST)
+            row = code.at(code.frame(Slot.OUTPUT, P), first, self.channels * size * 4)
         else:
             row = code.argument(0)
         source = code.at(code.argument(1), self.origin)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..builder import Code, P, Value
-from ..frame import Field
+from ..frame import Slot
 
 __all__ = ["flag_unless_finite"]
 
@@ -26,4 +26,4 @@ def flag_unless_finite(code: Code, values: list[Value]) -> None:
         reduce = f"llvm.vector.reduce.or.v{code.width}i1"
         wrong = code.call("i1", reduce, Value(wrong.name, element))
     with code.when(wrong):
-        code.store(code.whole(1, "i64"), code.frame(Field.FLAG, P))
+        code.store(code.whole(1, "i64"), code.frame(Slot.FLAG, P))

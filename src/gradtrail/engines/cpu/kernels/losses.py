@@ -8,7 +8,7 @@ from math import prod
 
 from ....equation.frozen import frozen
 from ..builder import Carried, Code, F, P, Value
-from ..frame import Field
+from ..frame import Slot
 from ..functions import exp, log
 from ..layout import Layout
 from .base import Kernel
@@ -19,7 +19,7 @@ __all__ = ["CrossEntropyLoss", "SquaredErrorLoss"]
 
 def _store_result(code: Code, place: int, value: Value) -> None:
     """A block's number: RESULT is [block][2] float32."""
-    result = code.at(code.frame(Field.RESULT, P), code.frame(Field.BLOCK), 8)
+    result = code.at(code.frame(Slot.RESULT, P), code.frame(Slot.BLOCK), 8)
     code.store(value, code.at(result, 4 * place))
 
 
@@ -66,7 +66,7 @@ class CrossEntropyLoss(Kernel):
             share, right = self._part(code, part)
             shares.append(share)
             rights.append(right)
-        total = code.mul(code.lanes_sum(shares), code.frame(Field.SHARE, F))
+        total = code.mul(code.lanes_sum(shares), code.frame(Slot.SHARE, F))
         _store_result(code, 0, code.sub(code.number(0.0, F), total))
         _store_result(code, 1, code.lanes_sum(rights))
 
@@ -136,7 +136,7 @@ class CrossEntropyLoss(Kernel):
         if p is None and dz is None:
             return
         mask, zero = lane_mask(code, part), code.number(0.0)
-        share = number_field(code, Field.SHARE)
+        share = number_field(code, Slot.SHARE)
         stride, t_stride = self.output.strides[0], self.targets.strides[0]
         with code.loop("k", self.output.shape[0]) as k:
             value = code.sub(code.load(code.at(places[0], k, stride)), greatest)
@@ -180,7 +180,7 @@ class SquaredErrorLoss(Kernel):
         layouts = [self.output, self.targets, *([self.gradient] if self.gradient else [])]
         numbers = (0, 1, 4 if self.weight else 3)
         bases = [code.at(code.argument(numbers[i]), lay.origin) for i, lay in enumerate(layouts)]
-        share = code.mul(code.frame(Field.SHARE, F), code.number(1.0 / prod(self.output.shape), F))
+        share = code.mul(code.frame(Slot.SHARE, F), code.number(1.0 / prod(self.output.shape), F))
         twice = code.splat(code.mul(share, code.number(2.0, F)))
         totals = []
         for part in range(code.target.parts):

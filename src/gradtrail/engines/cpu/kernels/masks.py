@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ....equation.frozen import frozen
 from ..builder import Code, Value
-from ..frame import Field
+from ..frame import Slot
 from ..layout import Layout
 from ..target import LANES
 from .base import Kernel
@@ -57,7 +57,7 @@ class DrawMask(Kernel):
 
     def _four(self, code: Code, element: Value, place: Value, count: int) -> None:
         """The words of four elements, for every register of lanes."""
-        seed, step = code.frame(Field.SEED), code.frame(Field.STEP)
+        seed, step = code.frame(Slot.SEED), code.frame(Slot.STEP)
         for part in range(code.target.parts):
             words = self._words(code, element, part, seed, step)
             for at, word in enumerate(words[:count]):
@@ -70,7 +70,7 @@ class DrawMask(Kernel):
     ) -> list[Value]:
         """Philox's ten rounds."""
         lanes = ", ".join(f"i32 {part * code.width + i}" for i in range(code.width))
-        first = _spread(code, code.frame(Field.FIRST))
+        first = _spread(code, code.frame(Slot.FIRST))
         sample = code.bits("add", first, Value(f"<{lanes}>", code.vector("i32")))
         counter = [_spread(code, element), sample, _spread(code, step), code.whole(self.layer)]
         high = code.new("i64", f"lshr {seed}, 32")

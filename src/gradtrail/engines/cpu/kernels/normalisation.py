@@ -17,7 +17,7 @@ from math import prod
 from ....equation.frozen import frozen
 from ....equation.scalar import Function
 from ..builder import Carried, Code, F, I, Value
-from ..frame import Field
+from ..frame import Slot
 from ..functions import compiled
 from ..layout import Layout
 from ..target import LANES
@@ -183,7 +183,7 @@ class JoinGradients(Kernel):
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
-        blocks, stride = code.frame(Field.BLOCKS), code.frame(Field.PARTIAL_STRIDE)
+        blocks, stride = code.frame(Slot.BLOCKS), code.frame(Slot.PARTIAL_STRIDE)
         with code.loop("c", self.channels) as c:
             state = Carried([double(0.0), double(0.0)])
             with code.loop("b", blocks, carried=state) as b:
@@ -235,7 +235,7 @@ class NormaliseBack(Kernel):
         bases = [code.at(code.argument(i), lay.origin) for i, lay in enumerate(layouts)]
         parts = code.target.parts
         masks = [lane_mask(code, p) for p in range(parts)]
-        samples = code.new(F, f"sitofp {code.frame(Field.COUNT)} to {F}")
+        samples = code.new(F, f"sitofp {code.frame(Slot.COUNT)} to {F}")
         places = float(prod(self.target.shape[1:]))
         share = code.splat(code.div(code.number(1.0, F), code.mul(samples, code.number(places, F))))
         zero = code.number(0.0)

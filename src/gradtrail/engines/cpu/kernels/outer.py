@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from ....equation.frozen import frozen
 from ..builder import Carried, Code, Value
-from ..frame import Field
+from ..frame import Slot
 from ..target import LANES, Target
 from .base import Kernel
 from .samples import transpose
@@ -215,7 +215,7 @@ class BatchOuterProduct(Kernel):
         """See `Kernel.write`."""
         wide = self.columns * code.width
         whole, left = divmod(self.features, wide)
-        start, stop = code.frame(Field.START), code.frame(Field.STOP)
+        start, stop = code.frame(Slot.START), code.frame(Slot.STOP)
         with code.loop("f", code.least(stop, whole), start) as f:
             self._rows(code, f, wide)
         if left:
@@ -236,7 +236,7 @@ class BatchOuterProduct(Kernel):
 
     def _runs(self, code: Code, dw: Value, dz: Value, x: Value, rows: int, valid: int) -> None:
         """A tile over all blocks, `_RUN` of them at a time."""
-        blocks, width = code.frame(Field.BLOCKS), code.width
+        blocks, width = code.frame(Slot.BLOCKS), code.width
         with code.loop("run", blocks, 0, _RUN) as begin:
             end = code.least(code.add_index(begin, _RUN), blocks)
             found = self._sums(code, dz, x, rows, begin, end)
@@ -250,7 +250,7 @@ class BatchOuterProduct(Kernel):
         self, code: Code, dz: Value, x: Value, rows: int, begin: Value, end: Value
     ) -> list[Value]:
         """`rows` × `columns` accumulators over some blocks."""
-        stride, width = code.frame(Field.PARTIAL_STRIDE), code.width
+        stride, width = code.frame(Slot.PARTIAL_STRIDE), code.width
         offsets = []
         for c in range(self.columns):
             sixteen, within = divmod(c * width, LANES)

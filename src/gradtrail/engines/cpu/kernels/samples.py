@@ -6,7 +6,7 @@ from math import prod
 
 from ....equation.frozen import frozen
 from ..builder import Code, F, I, P, Value
-from ..frame import Field
+from ..frame import Slot
 from ..layout import Layout
 from ..target import LANES
 from .base import Kernel
@@ -32,8 +32,8 @@ def transpose(code: Code, rows: list[Value]) -> list[Value]:
 
 def _sample_numbers(code: Code) -> list[Value]:
     """Which sample each lane holds; lanes without one repeat the last."""
-    first, valid = code.frame(Field.FIRST), code.frame(Field.VALID)
-    chosen = code.frame(Field.CHOSEN, P)
+    first, valid = code.frame(Slot.FIRST), code.frame(Slot.VALID)
+    chosen = code.frame(Slot.CHOSEN, P)
     last = code.sub_index(valid, 1)
     return [
         code.load(code.at(chosen, code.add_index(first, code.least(lane, last)), 8), I)
@@ -61,7 +61,7 @@ class GatherSamples(Kernel):
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         lay = self.layout
-        samples = code.frame(Field.SAMPLES, P)
+        samples = code.frame(Slot.SAMPLES, P)
         size = prod(lay.shape) * 4
         rows = [code.at(samples, number, size) for number in _sample_numbers(code)]
         target = code.at(code.argument(0), lay.origin)
@@ -125,10 +125,10 @@ class GatherTargets(Kernel):
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
-        valid = code.frame(Field.VALID)
-        rows = code.frame(Field.TARGETS, P)
-        classes = code.frame(Field.CLASSES, P)
-        scale = code.frame(Field.TARGET_SCALE, F)
+        valid = code.frame(Slot.VALID)
+        rows = code.frame(Slot.TARGETS, P)
+        classes = code.frame(Slot.CLASSES, P)
+        scale = code.frame(Slot.TARGET_SCALE, F)
         known = code.new("i1", f"icmp ne {classes}, null")
         for lane, number in enumerate(_sample_numbers(code)):
             real = code.new("i1", f"icmp sgt {valid}, {lane}")
@@ -175,11 +175,11 @@ class ScatterOutputs(Kernel):
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         lay = self.layout
-        out = code.frame(Field.OUTPUT, P)
-        first = code.frame(Field.FIRST)
+        out = code.frame(Slot.OUTPUT, P)
+        first = code.frame(Slot.FIRST)
         base = code.at(out, first, prod(lay.shape) * 4)
         source = code.at(code.argument(0), lay.origin)
-        with code.loop("lane", code.frame(Field.VALID)) as lane:
+        with code.loop("lane", code.frame(Slot.VALID)) as lane:
             row = code.at(base, lane, prod(lay.shape) * 4)
             self._axis(code, 0, row, code.at(source, lane, 4))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ....equation.frozen import frozen
 from ..builder import Carried, Code, Value
-from ..frame import Field
+from ..frame import Slot
 from ..target import LANES
 from .base import Kernel
 
@@ -36,8 +36,8 @@ class SumSquares(Kernel):
         wide, parts = code.vector(_WIDE), code.target.parts
         zero = Value("zeroinitializer", wide)
         totals = Carried([zero] * parts)
-        start, numbers = code.frame(Field.START), code.argument(0)
-        with code.loop("p", code.frame(Field.STOP), start, LANES, totals) as p:
+        start, numbers = code.frame(Slot.START), code.argument(0)
+        with code.loop("p", code.frame(Slot.STOP), start, LANES, totals) as p:
             place = code.at(numbers, p, 4)
             totals.next = []
             for part, total in enumerate(totals.now):

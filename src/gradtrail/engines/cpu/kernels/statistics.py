@@ -14,7 +14,7 @@ from math import prod
 
 from ....equation.frozen import frozen
 from ..builder import Carried, Code, F, I, Value
-from ..frame import Field
+from ..frame import Slot
 from ..layout import Layout
 from ..target import LANES
 from .base import Kernel
@@ -56,7 +56,7 @@ class BlockStatistics(Kernel):
         shape, parts = self.layout.shape, code.target.parts
         source = code.at(code.argument(0), self.layout.origin)
         masks = [lane_mask(code, p) for p in range(parts)]
-        valid = code.new(F, f"sitofp {code.frame(Field.VALID)} to {F}")
+        valid = code.new(F, f"sitofp {code.frame(Slot.VALID)} to {F}")
         count = code.mul(valid, code.number(float(prod(shape[1:])), F))
         with code.loop("c", shape[0]) as c:
             channel = [(code.at(source, c, self.layout.strides[0]), self.layout)]
@@ -109,8 +109,8 @@ class JoinStatistics(Kernel):
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`. In float64: it is little work, and nothing is lost."""
-        blocks, stride = code.frame(Field.BLOCKS), code.frame(Field.PARTIAL_STRIDE)
-        samples = code.frame(Field.COUNT)
+        blocks, stride = code.frame(Slot.BLOCKS), code.frame(Slot.PARTIAL_STRIDE)
+        samples = code.frame(Slot.COUNT)
         with code.loop("c", self.channels) as c:
             start = Carried([double(0.0), double(0.0), double(0.0)])
             with code.loop("b", blocks, carried=start) as b:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ....equation.frozen import frozen
 from ....equation.scalar import Call, Expression, Literal, Variable
 from ..builder import Code, P, Value
-from ..frame import Field
+from ..frame import Slot
 from ..functions import compiled
 from .base import Kernel
 from .finite import flag_unless_finite
@@ -54,7 +54,7 @@ def folded(
 
 def _each(code: Code, step: Callable[[Value], None]) -> None:
     """Over the chunk's numbers, a register at a time; gives the offset in bytes."""
-    with code.loop("p", code.frame(Field.STOP), code.frame(Field.START), code.width) as p:
+    with code.loop("p", code.frame(Slot.STOP), code.frame(Slot.START), code.width) as p:
         step(code.mul_index(p, 4))
 
 
@@ -74,7 +74,7 @@ class SumGroups(Kernel):
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
-        stride = code.frame(Field.GRADIENTS_STRIDE)
+        stride = code.frame(Slot.GRADIENTS_STRIDE)
         bases = [code.argument(0)]
         for _ in range(self.groups - 1):
             bases.append(code.at(bases[-1], stride))
@@ -123,7 +123,7 @@ class Update(Kernel):
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
-        held = code.frame(Field.SCALARS, P)
+        held = code.frame(Slot.SCALARS, P)
         known = {f"s{i}": code.spread(code.at(held, 4 * i)) for i in range(self.scalars)}
         weights, gradients, new_weights, state, new_state = (code.argument(i) for i in range(5))
         size = self.length * 4

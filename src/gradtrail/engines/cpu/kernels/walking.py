@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from ..builder import Code, F, Value
-from ..frame import Field
+from ..frame import Slot
 from ..layout import Layout
 
 __all__ = ["lane_mask", "number_field", "places", "walk"]
@@ -42,11 +42,11 @@ def places(code: Code, layouts: Sequence[Layout], first: int = 0) -> list[Value]
 
 def lane_mask(code: Code, part: int) -> Value:
     """Which lanes of register `part` hold a sample: truth values."""
-    valid = code.new("i32", f"trunc {code.frame(Field.VALID)} to i32")
+    valid = code.new("i32", f"trunc {code.frame(Slot.VALID)} to i32")
     numbers = ", ".join(f"i32 {part * code.width + i}" for i in range(code.width))
     return code.compare("slt", Value(f"<{numbers}>", code.vector("i32")), code.splat(valid))
 
 
-def number_field(code: Code, field: Field) -> Value:
+def number_field(code: Code, field: Slot) -> Value:
     """A float32 field in all lanes."""
     return code.splat(code.frame(field, F))

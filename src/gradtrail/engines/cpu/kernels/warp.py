@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ....equation.frozen import frozen
 from ..builder import Code, F, P, Value
-from ..frame import Field
+from ..frame import Slot
 from ..target import LANES
 from .base import Kernel
 from .walking import number_field
@@ -51,11 +51,11 @@ class Warp(Kernel):
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         size = self.channels * self.height * self.width
-        source, out = code.frame(Field.SAMPLES, P), code.frame(Field.OUTPUT, P)
-        chosen, maps = code.frame(Field.CHOSEN, P), code.frame(Field.PARAMETERS, P)
-        boxes, framed = code.frame(Field.CONSTANTS, P), code.frame(Field.SCRATCH, P)
+        source, out = code.frame(Slot.SAMPLES, P), code.frame(Slot.OUTPUT, P)
+        chosen, maps = code.frame(Slot.CHOSEN, P), code.frame(Slot.PARAMETERS, P)
+        boxes, framed = code.frame(Slot.CONSTANTS, P), code.frame(Slot.SCRATCH, P)
         bytes_each = 4 if self.element == F else 1
-        with code.loop("n", code.frame(Field.STOP), code.frame(Field.START)) as n:
+        with code.loop("n", code.frame(Slot.STOP), code.frame(Slot.START)) as n:
             place = code.load(code.at(chosen, n, 8), "i64")
             self._copy(code, code.at(source, place, size * bytes_each), framed)
             image = code.at(out, n, size * 4)
@@ -64,7 +64,7 @@ class Warp(Kernel):
     def _copy(self, code: Code, source: Value, framed: Value) -> None:
         """The image into its frame."""
         size = 4 if self.element == F else 1
-        divisor, wide = code.frame(Field.SHARE, F), number_field(code, Field.SHARE)
+        divisor, wide = code.frame(Slot.SHARE, F), number_field(code, Slot.SHARE)
         with code.loop("c", self.channels) as c, code.loop("y", self.height) as y:
             row = code.at(source, c, self.height * self.width * size)
             row = code.at(row, y, self.width * size)
@@ -90,7 +90,7 @@ class Warp(Kernel):
         """All channels of an image, a register of positions at a time."""
         map_ = [code.spread(code.at(numbers, 4 * i)) for i in range(6)]
         covered = [code.splat(code.load(code.at(box, 4 * i), "i32")) for i in range(4)]
-        tables, count = code.frame(Field.SHARED, P), self.height * self.width
+        tables, count = code.frame(Slot.SHARED, P), self.height * self.width
         padded = -(-count // code.width) * code.width
         with code.loop("q", padded, 0, code.width) as q:
             y = code.load(code.at(tables, q, 4), code.vector("i32"), 4)

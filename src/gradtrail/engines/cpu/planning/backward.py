@@ -9,7 +9,7 @@ from math import prod
 from ....equation import Access, Normalisation
 from ..addresses import stream
 from ..contraction import Form, by_rows, goes_by_rows, nest_of
-from ..frame import Field
+from ..frame import Slot
 from ..kernels.base import NestKernel
 from ..kernels.lanes import SumLanes
 from ..kernels.zero import Zero
@@ -111,7 +111,7 @@ def _weights(draft: Draft, sent: Sent, form: Form, does: str) -> None:
     nest, letters, tiling = nest_of(form, draft.layouts(sent.arrays), draft.target, adds=True)
     lanes = stream(form.target, waiting, 0, f"acc {form.target.array}")
     buffer = f"lanes {waiting.shape}"
-    memory.add(buffer, Field.ARENA, waiting)
+    memory.add(buffer, Slot.ARENA, waiting)
     draft.call(Zero(waiting.size), (buffer,), name, does)
     names = (buffer, *(sent.arrays[a] for a in letters[1:]))
     kernel = NestKernel(by_rows(nest, replace(lanes, lanes=True)))

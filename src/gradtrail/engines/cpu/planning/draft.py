@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ....equation import Access
 from ..addresses import stream
 from ..contraction import Form, nest_of, share_inside
-from ..frame import Field
+from ..frame import Slot
 from ..kernels.base import Kernel, NestKernel
 from ..kernels.zero import Zero
 from ..layout import Layout
@@ -112,13 +112,13 @@ class Draft:
     def of_all_blocks(self, buffer: str) -> str:
         """What every block has to itself, from the first block's on."""
         name, held = f"{buffer} of all blocks", self.memory[buffer]
-        self.memory.put(name, Field.PARTIAL_ALL, held.layout, held.offset)
+        self.memory.put(name, Slot.PARTIAL_ALL, held.layout, held.offset)
         return name
 
     def in_first_group(self, parameter: str) -> str:
         """A parameter's gradient in group 0, which no block has to itself."""
         name, held = f"first {gradient(parameter)}", self.memory[gradient(parameter)]
-        self.memory.put(name, Field.GRADIENTS_ALL, held.layout, held.offset)
+        self.memory.put(name, Slot.GRADIENTS_ALL, held.layout, held.offset)
         return name
 
     def pack(self, kernel: Kernel, arguments: Sequence[str], layer: str) -> None:
@@ -130,7 +130,7 @@ class Draft:
         """A buffer of the thread's own, whose content lasts for one call."""
         name = f"scratch {size} at {begin}"
         if name not in self.memory:
-            self.memory.put(name, Field.SCRATCH, Layout((-(-size // 4),), (), False), begin)
+            self.memory.put(name, Slot.SCRATCH, Layout((-(-size // 4),), (), False), begin)
         return name
 
     def held(self, buffer: str) -> str:
@@ -144,7 +144,7 @@ class Draft:
             return buffer
         again = f"{buffer}, again in phase {phase}"
         if again not in self.memory:
-            self.memory.add(again, Field.ARENA, self.memory[buffer].layout)
+            self.memory.add(again, Slot.ARENA, self.memory[buffer].layout)
             self.call(made.kernel, (again, *made.arguments[1:]), made.layer, f"{made.does}, again")
         return again
 

@@ -13,7 +13,7 @@ from ....errors import ArgumentError
 from ....layers import Dropout
 from ....layers.base import Draws
 from ..activation import function_of
-from ..frame import Field
+from ..frame import Slot
 from ..kernels.base import Kernel
 from ..kernels.losses import CrossEntropyLoss, SquaredErrorLoss
 from ..kernels.masks import DrawMask
@@ -108,7 +108,7 @@ def _lose(draft: Draft, node: Node, equation: LossEquation) -> None:
     """The targets, the loss, and the gradient it begins with."""
     memory, keep = draft.memory, draft.options.keep
     output, targets = value(node.inputs[0]), value(node.array_of[equation.labels])
-    memory.add("classes", Field.ARENA, Layout((1,), (), True), kept=True)
+    memory.add("classes", Slot.ARENA, Layout((1,), (), True), kept=True)
     factor = [value(node.array_of[equation.factor.array])] if equation.factor else []
     gather = GatherTargets(prod(memory[targets].layout.shape), draft.by_class, bool(factor))
     draft.call(gather, (targets, "classes", *factor), node.name, "targets")

@@ -7,7 +7,7 @@ from typing import Any
 
 from ....equation import Node, Normalisation
 from ..activation import function_of
-from ..frame import Field
+from ..frame import Slot
 from ..kernels.normalisation import (
     GradientSums,
     JoinGradients,
@@ -33,7 +33,7 @@ def normalise(draft: Draft, node: Node, equation: Normalisation) -> None:
     draft.call(BlockStatistics(layout), (source, *partial), name, "statistics")
     statistics = [value(node.array_of[letter]) for letter in equation.saved[:3]]
     statistics.append(_rest(name))
-    memory.add(statistics[-1], Field.SHARED, Layout((layout.shape[0],), (), False))
+    memory.add(statistics[-1], Slot.SHARED, Layout((layout.shape[0],), (), False))
     layer: Any = draft.layers[name]
     moves = draft.options.backward and not draft.options.keep
     running = [f"{name}.{b.name}" for b in layer.running.values()] if moves else []
@@ -122,7 +122,7 @@ def _sums(
     kernel = GradientSums(dz, source, lanes=bool(apart))
     draft.call(kernel, (*reads, *partial, *apart), name, "backward, sums")
     for total in totals:
-        memory.add(total, Field.SHARED, Layout((source.shape[0],), (), False))
+        memory.add(total, Slot.SHARED, Layout((source.shape[0],), (), False))
     wanted = [a for a in (equation.scale, equation.shift) if a is not None and draft.options.sums]
     grads = [draft.in_first_group(node.array_of[a]) for a in wanted]
     join = JoinGradients(source.shape[0], equation.scale in wanted, equation.shift in wanted)
@@ -137,7 +137,7 @@ def _apart(draft: Draft, node: Node, equation: Normalisation, channels: int) -> 
     found = []
     for letter, what in ((equation.shift, "shift"), (equation.scale, "scale")):
         array = f"{node.name}, no {what}" if letter is None else node.array_of[letter]
-        draft.memory.add(per_sample(array), Field.PARTIAL, Layout((channels,), (), True))
+        draft.memory.add(per_sample(array), Slot.PARTIAL, Layout((channels,), (), True))
         found.append(per_sample(array))
     return found
 
@@ -151,5 +151,5 @@ def _partial(draft: Draft, what: str, channels: int, count: int = 2) -> list[str
     """Some numbers per channel, for a block and for all of them."""
     found = [f"partial {what} {i}" for i in range(count)]
     for name in found:
-        draft.memory.add(name, Field.PARTIAL, Layout((channels,), (), False))
+        draft.memory.add(name, Slot.PARTIAL, Layout((channels,), (), False))
     return found

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ....equation import Access
 from ..contraction import Form
-from ..frame import Field
+from ..frame import Slot
 from ..kernels.outer import BatchOuterProduct, Copied, OuterProduct, Transposed
 from ..layout import Layout
 from ..target import LANES, Target
@@ -70,7 +70,7 @@ def weigh(draft: Draft, sent: Sent, form: Form, does: str) -> None:
         _put_down(draft, sent, rows, columns, shape, does)
         return
     outputs, features = shape
-    transposed = _transposed(draft, sent.name, columns, features, Field.ARENA, does)
+    transposed = _transposed(draft, sent.name, columns, features, Slot.ARENA, does)
     kernel = OuterProduct(
         outputs, features, *_tile(draft.target, outputs, min(draft.target.parts, 2))
     )
@@ -84,10 +84,10 @@ def _put_down(
     """Every block puts down dZ and Xᵗ; what multiplies them follows behind all blocks."""
     outputs, features = shape
     memory, layout = draft.memory, Layout((outputs,), (), True)
-    transposed = _transposed(draft, sent.name, columns, features, Field.PARTIAL, does)
+    transposed = _transposed(draft, sent.name, columns, features, Slot.PARTIAL, does)
     put = f"put down {rows}"
     if put not in memory:
-        memory.add(put, Field.PARTIAL, layout)
+        memory.add(put, Slot.PARTIAL, layout)
         draft.call(Copied(layout.size), (put, rows), sent.name, does)
     kernel = BatchOuterProduct(
         outputs, features, *_tile(draft.target, outputs, max(draft.target.parts, 2))
@@ -99,11 +99,11 @@ def _put_down(
 
 
 def _transposed(
-    draft: Draft, layer: str, columns: str, features: int, field: Field, does: str
+    draft: Draft, layer: str, columns: str, features: int, field: Slot, does: str
 ) -> str:
     """The layer's input with features as lanes, made once."""
     name, memory = f"transposed {columns}", draft.memory
-    if field is not Field.ARENA:
+    if field is not Slot.ARENA:
         name = f"{name}, put down"
     if name not in memory:
         kernel = Transposed(features)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ....equation import Normalisation, Selection
 from ..addresses import lanes_of
 from ..contraction import Form
-from ..frame import Field
+from ..frame import Slot
 from ..kernels.selection import winner_element
 from ..layout import Layout, Margins
 from ..memory import next_line
@@ -35,7 +35,7 @@ def declare(draft: Draft) -> None:
         for name in shapes:
             if name in work.wanted and name not in draft.network.parameters:
                 layout = _layout(margins.get(gradient(name), ()), shapes[name], True)
-                memory.add(gradient(name), Field.ARENA, layout, kept=keep)
+                memory.add(gradient(name), Slot.ARENA, layout, kept=keep)
     for node in work.system.nodes:
         if isinstance(node.equation, Selection):
             winner = memory[value(node.array_of[node.equation.winner])]
@@ -89,15 +89,15 @@ def _parameters(draft: Draft) -> None:
     first = [name for name in shapes if name in draft.at_once]
     for name in (*first, *(name for name in shapes if name not in draft.at_once)):
         layout = Layout(tuple(shapes[name]), (), False)
-        memory.put(value(name), Field.PARAMETERS, layout, at)
-        memory.put(gradient(name), Field.GRADIENTS, layout, at)
+        memory.put(value(name), Slot.PARAMETERS, layout, at)
+        memory.put(gradient(name), Slot.GRADIENTS, layout, at)
         at += layout.size
         if name in draft.at_once:
             at = memory.at_once = next_line(at)
     for name, shape in draft.network.buffers.shapes.items():
         layout = Layout(tuple(shape), (), False)
-        held = memory.add(value(name), Field.CONSTANTS, layout)
-        memory.put(f"updated {name}", Field.CONSTANTS_UPDATED, layout, held.offset)
+        held = memory.add(value(name), Slot.CONSTANTS, layout)
+        memory.put(f"updated {name}", Slot.CONSTANTS_UPDATED, layout, held.offset)
 
 
 def _layout(margins: Margins, shape: tuple[int, ...], lanes: bool, spaced: bool = True) -> Layout:
@@ -107,18 +107,18 @@ def _layout(margins: Margins, shape: tuple[int, ...], lanes: bool, spaced: bool 
     return Layout(shape[1:], margins if halo else (), True, spaced=spaced)
 
 
-def _home(draft: Draft, name: str) -> tuple[bool, Field]:
+def _home(draft: Draft, name: str) -> tuple[bool, Slot]:
     """Whether an array goes by samples, and its region."""
     for node in draft.work.system.nodes:
         for letter, array in node.arrays:
             if array != name:
                 continue
             if isinstance(node.equation, Normalisation) and letter in node.equation.saved[:3]:
-                return False, Field.SHARED
+                return False, Slot.SHARED
             accesses = [a for a in node.equation.accesses if a.array == letter]
             lanes = letter in node.sources or any(map(lanes_of, accesses))
-            return lanes, Field.ARENA if lanes else Field.CONSTANTS
-    return True, Field.ARENA
+            return lanes, Slot.ARENA if lanes else Slot.CONSTANTS
+    return True, Slot.ARENA
 
 
 def _share(draft: Draft) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..contraction import Form, by_rows, goes_by_rows, nest_of
-from ..frame import Field
+from ..frame import Slot
 from ..kernels.base import NestKernel
 from ..kernels.outer import Copied
 from ..kernels.zero import Zero
@@ -41,7 +41,7 @@ def put_down(draft: Draft, sent: Sent) -> None:
         return
     form, first = sent.forms[0], True
     shape = form.equation.shape_of[form.target.array][1:]
-    draft.memory.add(per_sample(sent.receives), Field.PARTIAL, Layout(shape, (), True))
+    draft.memory.add(per_sample(sent.receives), Slot.PARTIAL, Layout(shape, (), True))
     if len(sent.forms) == 1 and goes_by_rows(form, draft.memory[per_sample(sent.receives)].layout):
         _by_rows(draft, sent, form, does)
         return
@@ -65,5 +65,5 @@ def _by_rows(draft: Draft, sent: Sent, form: Form, does: str) -> None:
 
 def _copy(draft: Draft, sent: Sent, name: str, buffer: str, does: str) -> None:
     layout = draft.memory[buffer].layout
-    draft.memory.add(name, Field.PARTIAL, Layout(layout.shape, (), True))
+    draft.memory.add(name, Slot.PARTIAL, Layout(layout.shape, (), True))
     draft.call(Copied(layout.size), (name, buffer), sent.name, does)

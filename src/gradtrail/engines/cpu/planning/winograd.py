@@ -19,7 +19,7 @@ from ....equation import Access, Term
 from ....equation.frozen import frozen
 from ..addresses import lanes_of
 from ..contraction import Form
-from ..frame import Field
+from ..frame import Slot
 from ..layout import Layout
 from ..nest import Stream
 from ..options import Policy
@@ -284,7 +284,7 @@ def _packed(draft: Draft, kernel: Convolution, weights: str, layer: str) -> str:
     packed = f"packed {weights} {kernel.tiles.m}"
     if packed not in draft.memory:
         pack = replace(kernel.packed, everything=True)
-        draft.memory.add(packed, Field.PACKED, Layout((pack.size // 4,), (), False))
+        draft.memory.add(packed, Slot.PACKED, Layout((pack.size // 4,), (), False))
         draft.pack(pack, (packed, weights), layer)
     return packed
 

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 
 from ....equation.frozen import frozen
 from ..builder import Code, F, Value
-from ..frame import Field
+from ..frame import Slot
 from ..kernels.base import Kernel
 from ..target import LANES
 from .blocking import GROUP
@@ -116,7 +116,7 @@ def _sixteens(code: Code, kernel: PackWeights | UnpackGradient) -> AbstractConte
     """The loop over sixteens of output channels."""
     if kernel.everything:
         return code.loop("p", kernel.sixteens)
-    return code.loop("p", code.frame(Field.STOP), code.frame(Field.START))
+    return code.loop("p", code.frame(Slot.STOP), code.frame(Slot.START))
 
 
 def _gathered(code: Code, places: list[Value]) -> Value:
