@@ -31,7 +31,8 @@ browser: $(VENV)/installed-browser  ## the pages in Chromium, which must be at /
 	node $(VENV)/prettier/package/bin/prettier.cjs --check --log-level warn src/gradtrail/exploring/page
 	GRADTRAIL_AXE=$(VENV)/axe/package/axe.min.js $(BIN)/python -m pytest -m browser -n auto --dist loadfile
 
-pictures: $(VENV)/installed-browser  ## the pictures in docs/explore.md, from the page itself
+pictures: $(VENV)/installed-browser  ## the pictures in docs/, from the code and the page themselves
+	$(BIN)/python docs/pictures/rooms.py
 	$(BIN)/python docs/pictures/make.py
 
 bench: $(VENV)/installed-bench  ## speed and accuracy against PyTorch and others, as far as .venv has them

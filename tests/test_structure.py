@@ -1,5 +1,6 @@
 """Imports flow one way, whether they are made at once, inside a function, or for types alone."""
 
+import runpy
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from imports import Edge, circles, edges, graph_of, modules, room
 import gradtrail
 
 PACKAGE = Path(gradtrail.__file__).parent
+PICTURE = Path(__file__).parent.parent / "docs" / "pictures" / "rooms.py"
 FOUND = edges(PACKAGE)
 
 # Every room may import those above it. docs/design/house.md says what each is for.
@@ -56,6 +58,13 @@ def folder(module: str) -> str:
 
 def test_every_room_has_its_place() -> None:
     assert {room(name) for name in modules(PACKAGE) if name} == set(ROOMS)
+
+
+def test_the_rooms_are_drawn_as_they_stand() -> None:
+    made = runpy.run_path(str(PICTURE))
+    assert (*made["rooms"](), "__main__") == ROOMS  # as docs/design/house.md lists them
+    now = made["drawing"]() == PICTURE.with_suffix(".svg").read_text(encoding="utf-8")
+    assert now, "imports have changed: python docs/pictures/rooms.py draws them"
 
 
 def test_imports_flow_one_way() -> None:
