@@ -8,7 +8,7 @@
     ├── UnknownNameError   a name that no array or model has          (KeyError)
     ├── GradientError      a gradient that differs from differences   (AssertionError)
     ├── NonFiniteError     a NaN or infinity in a learning step       (FloatingPointError)
-    ├── FileError          a file that cannot be read or written      (ValueError)
+    ├── FileError          a file that cannot be read or written      (ValueError, OSError)
     ├── NoRoomError        what the machine's memory cannot hold      (MemoryError)
     └── MissingPackageError  an optional package is not installed     (ImportError)
 
@@ -27,6 +27,7 @@ import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "ArgumentError",
@@ -103,8 +104,32 @@ class NonFiniteError(GradtrailError, FloatingPointError):
     """A NaN or an infinity; the message says in which array, at which index, for which sample."""
 
 
-class FileError(GradtrailError, ValueError):
-    """A file that is missing, damaged, of another format, or that cannot be written."""
+class FileError(GradtrailError, ValueError, OSError):
+    """A file that is missing, damaged, of another format, or that cannot be written.
+
+    `errno`, `strerror` and `filename` are those of the system's error that it came of; None where
+    the system has nothing against the file.
+    """
+
+    @property
+    def _of_the_system(self) -> OSError:
+        cause = self.__cause__ or self.__context__
+        return cause if isinstance(cause, OSError) else OSError()
+
+    @property
+    def errno(self) -> int | None:  # type: ignore[override]
+        """The system's number, such as `errno.ENOENT`."""
+        return self._of_the_system.errno
+
+    @property
+    def strerror(self) -> str | None:  # type: ignore[override]
+        """The system's words."""
+        return self._of_the_system.strerror
+
+    @property
+    def filename(self) -> Any:  # type: ignore[override]
+        """The path that the system was asked for."""
+        return self._of_the_system.filename
 
 
 class NoRoomError(GradtrailError, MemoryError):

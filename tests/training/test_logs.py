@@ -14,7 +14,7 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.training import CSVLog, JSONLinesLog, Observer, Seen, TensorBoardLog
-from gradtrail.training import appended as module
+from gradtrail.storage import row_file as module
 
 from .common import ENGINES, data, network, plain, trained
 from .rows import TIMES, Rows, rows_of, scalars_of, without_times
@@ -179,7 +179,7 @@ def test_what_is_told_twice_is_written_once(tmp_path: Path) -> None:
 
 def test_a_write_that_ctrl_c_cuts_off_is_made_again(tmp_path: Path) -> None:
     """Half of the bytes are there; the next attempt writes all of them, and at the same place."""
-    file = module.Appended(tmp_path / "a", 0)
+    file = module.RowFile(tmp_path / "a", 0)
     file.add(1, b"first\n")
     file.flush()
     file.add(2, b"second\n")

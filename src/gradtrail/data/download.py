@@ -68,6 +68,8 @@ def fetch(remote: Remote, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder / f"{remote.name}.lock"), _without_log():
             return _from_mirrors(remote, folder, part)
+    except FileError:
+        raise
     except OSError as cause:
         raise FileError(
             f"cannot write {remote.name} into {folder}: {cause.strerror or cause}; make room there "

@@ -118,6 +118,8 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
                     yield unpacked  # type: ignore[misc]
             else:
                 yield file
+    except FileError:
+        raise
     except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
         raise FileError(f"{path}: its gzip stream is damaged: {cause}; fetch it again") from cause
     except OSError as cause:

@@ -26,6 +26,7 @@ from ..graph.description import layer_from
 from ..layers import CrossEntropy
 from ..machine.folders import located
 from ..optimizers import SGD, Adam, AdamW, Optimizer
+from ..storage.files import at_most, naming
 from ..training import Constant, Cosine, EarlyStopping, OneCycle, Schedule, Step
 from ..training.course import Course
 from .parts import (
@@ -238,14 +239,12 @@ def tables_of(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _read(path: FilePath) -> str:
+    with naming("read", path), path.open("rb") as file:
+        content = at_most(file, _LIMIT)
+    if content is None:
+        raise FileError(f"{path} is larger than 1 MiB; no recipe is that long")
     try:
-        if path.stat().st_size > _LIMIT:
-            raise FileError(f"{path} is larger than 1 MiB; no recipe is that long")
-        with path.open("rb") as file:
-            content = file.read(_LIMIT + 1)
         return content.decode()
-    except OSError as cause:
-        raise FileError(f"cannot read {path}: {cause.strerror or cause}") from cause
     except UnicodeDecodeError as cause:
         raise FileError(f"{path} is not TOML: byte {cause.start} is not UTF-8") from cause
 

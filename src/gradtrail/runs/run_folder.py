@@ -156,6 +156,8 @@ def run_folder(out: Path | None, title: str) -> Iterator[Path]:
         ours = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         check_vacant(folder)
+    except FileError:
+        raise
     except OSError as cause:
         raise FileError(f"cannot make the folder {out or 'runs'}: {cause.strerror}") from cause
     try:

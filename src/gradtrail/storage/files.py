@@ -33,7 +33,7 @@ _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}")
 
 @contextmanager
 def naming(action: str, path: Path) -> Iterator[None]:
-    """Turn the system's errors into one that names the file.
+    """Turn the system's errors into one that names the file; one of ours stays as it is.
 
     Args:
         action: what is done to it, such as `read`.
@@ -44,6 +44,8 @@ def naming(action: str, path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except FileError:
+        raise
     except OSError as cause:
         raise FileError(f"cannot {action} {path}: {cause.strerror or cause}") from cause
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, final
 from ..errors import ArgumentError, FileError
 from ..layers.base import positive
 from ..storage.files import write_bytes
-from .appended import Appended
+from ..storage.row_file import RowFile
 from .observers import Observer, Seen
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ class Log(Observer):
             raise ArgumentError(f"{kind}: where it is written must be a path, got {path!r}")
         positive(kind, every=every)
         self.path, self.every = Path(path), int(every)
-        self._file: Appended | None = None
+        self._file: RowFile | None = None
 
     @abstractmethod
-    def _opened(self, history: History) -> Appended:
+    def _opened(self, history: History) -> RowFile:
         """The file, without what is ahead of the history.
 
         Raises:
@@ -128,7 +128,7 @@ class _Lines(Log):
             ValueError: it is none.
         """
 
-    def _opened(self, history: History) -> Appended:
+    def _opened(self, history: History) -> RowFile:
         """See `Log._opened`; the file is written anew under another name, and renamed."""
         kept = [self.head]
         for line in self._lines():
@@ -140,7 +140,7 @@ class _Lines(Log):
                 kept.append(line)
         content = b"".join(kept)
         write_bytes(self.path, content)
-        return Appended(self.path, len(content))
+        return RowFile(self.path, len(content))
 
     def _lines(self) -> list[bytes]:
         """What is in the file, line by line.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from ..errors import FileError, warn
 from ..machine.packages import needed
-from .appended import Appended
+from ..storage.row_file import RowFile
 from .logs import EVERY, Log, Row
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class TensorBoardLog(Log):
         self._summary, self._writer = summaries.Summary, records.RecordWriter
         self._damaged: type[Exception] = messages.DecodeError
 
-    def _opened(self, history: History) -> Appended:
+    def _opened(self, history: History) -> RowFile:
         """See `Log._opened`; the files before it go once the new one is there."""
         there = self._there()
         ours = [path for path in there if path.name.endswith(_OURS)]
@@ -91,7 +91,7 @@ class TensorBoardLog(Log):
                 f"{self.path} holds event files of another program, such as {other}; TensorBoard "
                 "shows them mixed with this training's. Give each training a folder of its own"
             )
-        file = Appended(self.path / _next_name(there))
+        file = RowFile(self.path / _next_name(there))
         self._head(file, history.steps)
         for number, record in enumerate(self._kept(ours, history)):
             file.add(number, record)
@@ -115,7 +115,7 @@ class TensorBoardLog(Log):
         except OSError as cause:
             raise FileError(f"cannot read the folder {self.path}: {cause.strerror}") from cause
 
-    def _head(self, file: Appended, steps: int) -> None:
+    def _head(self, file: RowFile, steps: int) -> None:
         """What a file begins with; a TensorBoard that is open already forgets the steps beyond."""
         source = self._source(writer="gradtrail")
         start = self._session(status=self._session.START)

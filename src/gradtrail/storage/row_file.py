@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from ..errors import FileError
+from .files import naming
 
-__all__ = ["Appended"]
+__all__ = ["RowFile"]
 
 _EVERY = 1.0
 """Seconds after which rows are written at the latest."""
 
 
-class Appended:
+class RowFile:
     """Rows wait in memory until a second is over, and are then written behind what is there.
 
     Writing begins at a place that moves on only when all is written, so whatever comes in between,
@@ -35,7 +35,7 @@ class Appended:
         self.path, self._end = path, begin
         self._waiting: dict[object, bytes] = {}
         self._last = time.perf_counter()
-        with self._naming():
+        with self._writing():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
             self._file: FileIO | None = FileIO(path, "r+")
@@ -66,7 +66,7 @@ class Appended:
         if self._file is None:
             return
         content = memoryview(b"".join(self._waiting.values()))
-        with self._naming():
+        with self._writing():
             self._file.seek(self._end)
             rest = content
             while rest:
@@ -88,20 +88,19 @@ class Appended:
             self._file = None
 
     @contextmanager
-    def _naming(self) -> Iterator[None]:
+    def _writing(self) -> Iterator[None]:
         """One error that names the file, after which nothing more is written."""
-        try:
-            yield
-        except OSError as cause:
-            self._give_up()
-            raise FileError(f"cannot write {self.path}: {cause.strerror or cause}") from cause
+        with naming("write", self.path):
+            try:
+                yield
+            except OSError:
+                self._give_up()
+                raise
 
     def _give_up(self) -> None:
         """Leave no half row, as far as that can be done."""
         file, self._file = getattr(self, "_file", None), None
         if file is not None:
-            try:
+            with suppress(OSError):
                 file.truncate(self._end)
                 file.close()
-            except OSError:
-                return
