@@ -1,4 +1,4 @@
-"""A FileError is an OSError, as one expects of a file that cannot be read, and stays a ValueError."""
+"""A FileError is an OSError, as one expects of files, and stays a ValueError."""
 
 from __future__ import annotations
 

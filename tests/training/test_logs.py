@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.training import CSVLog, JSONLinesLog, Observer, Seen, TensorBoardLog
 from gradtrail.storage import row_file as module
+from gradtrail.training import CSVLog, JSONLinesLog, Observer, Seen, TensorBoardLog
 
 from .common import ENGINES, data, network, plain, trained
 from .rows import TIMES, Rows, rows_of, scalars_of, without_times
