@@ -73,7 +73,6 @@ def test_imports_flow_one_way() -> None:
     assert against(FOUND) == []
 
 
-@pytest.mark.xfail(reason="the CPU engine plans with itself in hand", strict=True)
 def test_no_circle_leaves_its_folder() -> None:
     apart = [e for e in FOUND if e.importer and (e.importer, e.imported) not in HANDED_OVER]
     wide = [c for c in circles(graph_of(apart)) if len({folder(name) for name in c}) > 1]

@@ -89,7 +89,7 @@ def _measure(session: Session, workload: Workload, part: Part) -> None:
     learner = Learner(task, session.options)
     learner()
     calls = _calls(learner.trainer)
-    peak = Peak(learner.trainer.engine.processor, 1)
+    peak = Peak(learner.trainer.setup.target, 1)
     seconds, burst = _timed(learner.trainer, calls, peak, session.seconds)
     rows = gathered(
         [(c.layer, c.does, c.kernel, s) for c, s in zip(calls, seconds, strict=True)],
@@ -108,7 +108,7 @@ def _calls(trainer: Any) -> list[_Timed]:
     """Every native call of the last step, as a phase of its own; the update last."""
     loaded, found = trainer.loaded, list[_Timed]()
     options = Options(training=True, backward=True)
-    program = build(trainer.network, trainer.loss, options, trainer.engine)
+    program = build(trainer.network, trainer.loss, options, trainer.setup)
     whole = np.concatenate([part.rows for part in trainer._phases(loaded)])
     for phase, row in zip(program.phases, whole, strict=False):
         for place, call in enumerate(phase.calls):

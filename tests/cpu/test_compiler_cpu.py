@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,14 +96,16 @@ def network() -> gt.Network:
 def planned(layers: gt.Network | None = None, **options: bool) -> tuple[Listing, int]:
     """A network's listing, and how often its program had to be built."""
     net, loss, wanted = layers or network(), gt.CrossEntropy(), Options(training=True, **options)
-    engine = gt.CPU(threads=1, target="avx2")
+    setup = gt.CPU(threads=1, target="avx2").setup
     built: list[Program] = []
 
-    def build_it() -> Program:
-        built.append(build(net, loss, wanted, engine))
+    def build_it(*arguments: Any) -> Program:
+        built.append(build(*arguments))
         return built[-1]
 
-    listing, _ = listed(engine, net, loss, wanted, True, build_it)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gradtrail.engines.cpu.planning.build.build", build_it)
+        listing, _ = listed(setup, net, loss, wanted)
     return listing, len(built)
 
 

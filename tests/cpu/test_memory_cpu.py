@@ -47,7 +47,7 @@ OPTIONS = {
 def program(kind: str, purpose: str) -> Program:
     """Planned once for all that look at it."""
     net = NETWORKS[kind]()
-    return build(net, gt.CrossEntropy(), OPTIONS[purpose], CPU(target="avx2"))
+    return build(net, gt.CrossEntropy(), OPTIONS[purpose], CPU(target="avx2").setup)
 
 
 PLANNED = (Slot.ARENA, Slot.SCRATCH)
@@ -150,7 +150,7 @@ def loaded(kind: str, samples: int) -> tuple[Loaded, Samples]:
     draw = np.random.Generator(np.random.PCG64(1))
     x = draw.random((samples, *net.input_shape), dtype=np.float32)
     data = Samples(x, draw.integers(0, outputs[0], samples), loss, outputs)
-    found = load(CPU(2), net, loss, OPTIONS["training"], True, 2)
+    found = load(CPU(2).setup, net, loss, OPTIONS["training"], True)
     found.context.fill(net.parameters)
     found.context.fill(net.buffers)
     found.feed(Batch(data, data.places), labels=True)

@@ -49,7 +49,7 @@ def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def test_it_is_the_references(shape: tuple[int, int], target: str, at_once: bool) -> None:
     net = network(*shape)
     engine = CPU(2, target=target)
-    planned = build(net, gt.CrossEntropy(), Options(training=True, backward=True), engine)
+    planned = build(net, gt.CrossEntropy(), Options(training=True, backward=True), engine.setup)
     assert (planned.memory.at_once > 0) == at_once
     for count in (1, 16, 70):
         batch = Batch(data := samples(net, count), data.places)

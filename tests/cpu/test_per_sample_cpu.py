@@ -218,7 +218,7 @@ def test_a_sample_that_is_not_a_number_leaves_the_others_alone() -> None:
 
 def test_linear_weights_are_not_computed_and_convolutions_go_directly() -> None:
     options = Options(training=True, backward=True, per_sample=True)
-    program = build(named("mnist-cnn"), gt.CrossEntropy(), options, CPU(1))
+    program = build(named("mnist-cnn"), gt.CrossEntropy(), options, CPU(1).setup)
     kernels = {
         (call.layer, type(call.kernel).__name__)
         for call in program.calls

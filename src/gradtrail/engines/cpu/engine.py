@@ -16,7 +16,7 @@ from ...errors import ArgumentError
 from ..base import Computed, Engine, Evaluated, Trainer
 from ..batch import Arrays, Batch
 from .driver import THREADS
-from .options import WINOGRAD, Policy
+from .options import WINOGRAD, Setup
 from .target import Target, host, target_for
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ class CPU(Engine):
         return host() if self.target is None else target_for(self.target)
 
     @property
-    def policy(self) -> Policy:
-        """Which algorithms may be chosen."""
-        return Policy(self.winograd)
+    def setup(self) -> Setup:
+        """These settings on this machine, now."""
+        return Setup(self.processor, self.winograd, self.threads or _available())
 
     def on(self, threads: int | None) -> CPU:
         """See `Engine.on`."""
@@ -93,23 +93,19 @@ class CPU(Engine):
         """See `Engine.direct`: without Winograd's algorithm."""
         return replace(self, winograd="off")
 
-    def count(self, threads: int | None = None) -> int:
-        """How many threads run."""
-        return threads or self.threads or _available()
-
     def predict(self, network: Graph, x: np.ndarray) -> np.ndarray:
         """See `Engine.predict`."""
         from .running import predicted
 
         _check(network)
-        return predicted(self, network, x)
+        return predicted(self.setup, network, x)
 
     def evaluate(self, network: Graph, batch: Batch) -> Evaluated:
         """See `Engine.evaluate`."""
         from .running import evaluated
 
         _check(network)
-        return evaluated(self, network, batch)
+        return evaluated(self.setup, network, batch)
 
     def compute(
         self,
@@ -132,7 +128,7 @@ class CPU(Engine):
         from .running import sampled
 
         _check(network)
-        return sampled(self, network, batch, loss, training)
+        return sampled(self.setup, network, batch, loss, training)
 
     def step(
         self,
@@ -148,7 +144,7 @@ class CPU(Engine):
         from .running import stepped
 
         _check(network)
-        return stepped(self, network, batch, loss, arrays, training, backward, per_sample)
+        return stepped(self.setup, network, batch, loss, arrays, training, backward, per_sample)
 
     def warp(
         self,
@@ -162,14 +158,14 @@ class CPU(Engine):
         """See `Engine.warp`."""
         from .warping import warped
 
-        warped(self.processor, self.count(), source, places, maps, boxes, divisor, out)
+        warped(self.setup, source, places, maps, boxes, divisor, out)
 
     def explain(self, network: Graph, layer: str, loss: Loss) -> Explanation:
         """See `Engine.explain`."""
         from .explain import explained
 
         _check(network)
-        return explained(self, network, layer, loss)
+        return explained(self.setup, network, layer, loss)
 
     def memory(
         self, network: Graph, loss: Loss, optimizer: Optimizer, samples: int
@@ -178,7 +174,7 @@ class CPU(Engine):
         from .need import needed
 
         _check(network)
-        return needed(self, network, loss, optimizer, samples)
+        return needed(self.setup, network, loss, optimizer, samples)
 
     def trainer(
         self,
@@ -192,7 +188,7 @@ class CPU(Engine):
         from .trainer import CPUTrainer
 
         _check(network)
-        return CPUTrainer(self, network, loss, optimizer, self.count(threads), start)
+        return CPUTrainer(self.on(threads).setup, network, loss, optimizer, start)
 
 
 def _check(network: Graph) -> None:

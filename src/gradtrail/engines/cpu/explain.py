@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..explanation import ExplainedCall, Explanation, equation_lines, layer_equations
 from .compiler import assembly
 from .kernels.base import Kernel, NestKernel
-from .options import Options
+from .options import Options, Setup
 from .planning.build import build
 from .program import Call
 from .target import Target
@@ -16,22 +16,21 @@ from .target import Target
 if TYPE_CHECKING:
     from ...graph import Graph
     from ...layers import Loss
-    from .engine import CPU
 
 __all__ = ["explained"]
 
 
-def explained(engine: CPU, network: Graph, layer: str, loss: Loss) -> Explanation:
+def explained(setup: Setup, network: Graph, layer: str, loss: Loss) -> Explanation:
     """The calls on behalf of a layer in a training step."""
     system = network.system(16, training=True, loss=loss)
     node, sent = layer_equations(system, layer)
-    program = build(network, loss, Options(training=True, backward=True), engine)
+    program = build(network, loss, Options(training=True, backward=True), setup)
     calls = tuple(
-        _call(call, engine.processor)
+        _call(call, setup.target)
         for call in program.calls
         if call.layer == layer or re.search(rf"\b(with|through) {layer}\b", call.does)
     )
-    return Explanation(layer, f"cpu ({engine.processor})", equation_lines(node, sent), calls)
+    return Explanation(layer, f"cpu ({setup.target})", equation_lines(node, sent), calls)
 
 
 def _call(call: Call, target: Target) -> ExplainedCall:

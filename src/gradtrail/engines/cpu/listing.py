@@ -22,12 +22,11 @@ import numpy as np
 from .cache import read, stored_path, write
 from .frame import Slot
 from .layout import Layout
-from .options import Options
+from .options import Options, Setup
 
 if TYPE_CHECKING:
     from ...graph import Graph
     from ...layers import Loss
-    from .engine import CPU
     from .program import Program
 
 __all__ = ["ListedCall", "ListedPhase", "Listing", "Place", "listed", "listing_of"]
@@ -143,22 +142,20 @@ def listing_of(program: Program) -> Listing:
 
 
 def listed(
-    engine: CPU,
+    setup: Setup,
     network: Graph,
     loss: Loss | None,
     options: Options,
-    by_class: bool,
-    build: Callable[[], Program],
+    by_class: bool = True,
 ) -> tuple[Listing, Callable[[], Program]]:
     """The listing of a network's program, from disk where it is there.
 
     Args:
-        engine: for which processor, and with which algorithms.
+        setup: for which processor, and with which algorithms.
         network: any.
         loss: at its end, or None.
         options: what the program is for.
         by_class: whether the rows of the targets belong to classes.
-        build: makes the program.
 
     Returns:
         The listing; and what gives the program itself, for those who need more.
@@ -167,7 +164,9 @@ def listed(
 
     def built() -> Program:
         if not held:
-            held.append(build())
+            from .planning.build import build
+
+            held.append(build(network, loss, options, setup, by_class))
         return held[0]
 
     key = "\0".join(
@@ -175,7 +174,7 @@ def listed(
             _sources().hex(),
             json.dumps(network.architecture()),
             "" if loss is None else json.dumps(loss.settings()),
-            repr((options, by_class, engine.processor, engine.policy)),
+            repr((options, by_class, setup.target, setup.winograd)),
         ]
     )
     path = None

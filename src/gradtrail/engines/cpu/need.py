@@ -8,40 +8,31 @@ from typing import TYPE_CHECKING
 from .context import GROUPS, padded
 from .frame import Slot
 from .listing import listed
-from .options import Options
+from .options import Options, Setup
 
 if TYPE_CHECKING:
     from ...graph import Graph
     from ...layers import Loss
     from ...optimizers import Optimizer
-    from .engine import CPU
-    from .program import Program
 
 __all__ = ["needed"]
 
 
 def needed(
-    engine: CPU, network: Graph, loss: Loss, optimizer: Optimizer, samples: int
+    setup: Setup, network: Graph, loss: Loss, optimizer: Optimizer, samples: int
 ) -> dict[str, int]:
     """See `Engine.memory`.
 
     A step reads one side of weights and of the optimiser's state and writes the other; the network
     has the weights once more, and the optimiser is handed a copy of its state at every epoch's end.
     """
-    options = Options(training=True, backward=True)
-
-    def build_it() -> Program:
-        from .planning.build import build
-
-        return build(network, loss, options, engine, True)
-
-    listing, _ = listed(engine, network, loss, options, True, build_it)
+    listing, _ = listed(setup, network, loss, Options(training=True, backward=True))
     row = padded(listing.size(Slot.PARAMETERS))
     blocks = -(-samples // listing.per_block)
-    groups, busy = min(blocks, GROUPS), min(blocks, engine.count())
+    groups, busy = min(blocks, GROUPS), min(blocks, setup.threads)
     arenas = (blocks if listing.segmented else busy) * padded(listing.size(Slot.ARENA))
     arenas += blocks * padded(listing.size(Slot.PARTIAL)) + padded(listing.size(Slot.SHARED))
-    scratch = engine.count() * padded(listing.size(Slot.SCRATCH))
+    scratch = setup.threads * padded(listing.size(Slot.SCRATCH))
     own = network.dtype.itemsize * sum(map(prod, network.parameters.shapes.values()))
     return {
         "parameters": own + 2 * row + padded(listing.size(Slot.PACKED)),

@@ -1,10 +1,11 @@
-"""What a program is made for."""
+"""What a program is made for, and how."""
 
 from __future__ import annotations
 
 from ...equation.frozen import frozen
+from .target import Target
 
-__all__ = ["Options", "Policy", "WINOGRAD"]
+__all__ = ["Options", "Setup", "WINOGRAD"]
 
 WINOGRAD = ("auto", "off", "f2", "f4")
 """Which convolutions of 3 × 3 may go by Winograd's algorithm."""
@@ -38,11 +39,15 @@ class Options:
 
 
 @frozen
-class Policy:
-    """Which algorithms may be chosen.
+class Setup:
+    """How programs are made and run: the settings of `gt.CPU`, with nothing left open.
 
     Args:
+        target: the processor.
         winograd: `auto` takes what the cost model finds fastest; `off`, `f2`, `f4` prescribe.
+        threads: how many share the work; no program depends on it.
     """
 
+    target: Target
     winograd: str = "auto"
+    threads: int = 1

@@ -23,14 +23,13 @@ from .context import Assembled, Context, Lent, address, assembled, bits, check_p
 from .frame import Slot
 from .kept import Kept
 from .listing import Listing, listed, listing_of
-from .options import Options
+from .options import Options, Setup
 from .pool import Pool, pool_for
 from .target import Target
 
 if TYPE_CHECKING:
     from ...graph import Graph
     from ...layers import Loss
-    from .engine import CPU
     from .kernels.base import Kernel
     from .program import Program
 
@@ -54,15 +53,12 @@ class Loaded:
     Args:
         listing: the program as numbers.
         program: gives the program itself, where code must be written.
-        target: the processor.
-        threads: how many run it.
+        setup: on which processor, and by how many threads.
     """
 
-    def __init__(
-        self, listing: Listing, program: Callable[[], Program], target: Target, threads: int
-    ) -> None:
-        self.listing, self.threads = listing, threads
-        self.context = Context(listing, threads)
+    def __init__(self, listing: Listing, program: Callable[[], Program], setup: Setup) -> None:
+        self.listing, self.threads, target = listing, setup.threads, setup.target
+        self.context = Context(listing, setup.threads)
         self.pool: Pool = pool_for(target)
 
         known: dict[str, Kernel] = {}
@@ -170,29 +166,17 @@ def _check_targets(samples: Samples) -> None:
 
 
 def load(
-    engine: CPU,
-    network: Graph,
-    loss: Loss | None,
-    options: Options,
-    by_class: bool,
-    threads: int,
+    setup: Setup, network: Graph, loss: Loss | None, options: Options, by_class: bool
 ) -> Loaded:
     """A network's program, compiled, with memory of its own."""
-
-    def build_it() -> Program:
-        from .planning.build import build
-
-        return build(network, loss, options, engine, by_class)
-
-    listing, program = listed(engine, network, loss, options, by_class, build_it)
-    return Loaded(listing, program, engine.processor, threads)
+    return Loaded(*listed(setup, network, loss, options, by_class), setup)
 
 
-def predicted(engine: CPU, network: Graph, x: np.ndarray) -> np.ndarray:
+def predicted(setup: Setup, network: Graph, x: np.ndarray) -> np.ndarray:
     """See `Engine.predict`."""
-    loaded = _singly(engine, network) if len(x) <= _FEW else None
+    loaded = _singly(setup, network) if len(x) <= _FEW else None
     if loaded is None:
-        loaded = _loaded(engine, network, None, Options(training=False, outputs=True))
+        loaded = _loaded(setup, network, None, Options(training=False, outputs=True))
     samples = Samples(np.ascontiguousarray(x), np.zeros(len(x)), None, ())  # type: ignore[arg-type]
     batch = Batch(samples, samples.places)
     shape = loaded.listing.shapes[network.output_name][1:]
@@ -205,10 +189,10 @@ def predicted(engine: CPU, network: Graph, x: np.ndarray) -> np.ndarray:
     return outputs
 
 
-def evaluated(engine: CPU, network: Graph, batch: Batch) -> Evaluated:
+def evaluated(setup: Setup, network: Graph, batch: Batch) -> Evaluated:
     """See `Engine.evaluate`."""
     options, samples = Options(training=False), batch.samples
-    loaded = _loaded(engine, network, samples.loss, options, by_class=samples.rows[1])
+    loaded = _loaded(setup, network, samples.loss, options, by_class=samples.rows[1])
     with loaded.lock:
         _fill(loaded, network)
         loaded.feed(batch, labels=True)
@@ -217,18 +201,18 @@ def evaluated(engine: CPU, network: Graph, batch: Batch) -> Evaluated:
 
 
 def stepped(
-    engine: CPU,
+    setup: Setup,
     network: Graph,
     batch: Batch,
     loss: Loss,
     arrays: Mapping[str, np.ndarray],
-    training: bool,
-    backward: bool,
+    training: bool = True,
+    backward: bool = True,
     per_sample: bool = False,
 ) -> Computed:
     """Forward, loss and backward from the given parameters and buffers, everything kept."""
     options = Options(training, backward, keep=True, per_sample=backward and per_sample)
-    loaded = _loaded(engine, network, loss, options, by_class=batch.samples.rows[1])
+    loaded = _loaded(setup, network, loss, options, by_class=batch.samples.rows[1])
     context = loaded.context
     with loaded.lock:
         loaded.fill(arrays)
@@ -245,11 +229,11 @@ def stepped(
 
 
 def sampled(
-    engine: CPU, network: Graph, batch: Batch, loss: Loss, training: bool
+    setup: Setup, network: Graph, batch: Batch, loss: Loss, training: bool
 ) -> SampleGradients:
     """See `Engine.per_sample`."""
     options = Options(training, backward=True, per_sample=True)
-    loaded = _loaded(engine, network, loss, options, by_class=batch.samples.rows[1])
+    loaded = _loaded(setup, network, loss, options, by_class=batch.samples.rows[1])
     with loaded.lock:
         _fill(loaded, network)
         loaded.feed(batch, labels=True)
@@ -274,25 +258,25 @@ _FEW = 3
 """Up to how many samples are predicted one by one, with channels as lanes."""
 
 
-def _singly(engine: CPU, network: Graph) -> Loaded | None:
+def _singly(setup: Setup, network: Graph) -> Loaded | None:
     """A network's program for one sample at a time; None where it has none."""
     known = _LOADED.setdefault(network, {})
-    key = (engine, engine.processor, "single")
+    key = (setup, "single")
     if key not in known:
         from .single import single
 
-        program = single(network, engine)
+        program = single(network, setup)
         if program is None:
             known[key] = None
         else:
             made = listing_of(program)
-            known[key] = Loaded(made, lambda: program, engine.processor, engine.count())
+            known[key] = Loaded(made, lambda: program, setup)
     found: Loaded | None = known[key]
     return found
 
 
 def _loaded(
-    engine: CPU,
+    setup: Setup,
     network: Graph,
     loss: Loss | None,
     options: Options,
@@ -300,9 +284,9 @@ def _loaded(
 ) -> Loaded:
     """A network's program for a purpose, built and compiled at its first use."""
     known = _LOADED.setdefault(network, {})
-    key = (engine, engine.processor, loss, options, by_class)
+    key = (setup, loss, options, by_class)
     if key not in known:
-        known[key] = load(engine, network, loss, options, by_class, engine.count())
+        known[key] = load(setup, network, loss, options, by_class)
     found: Loaded = known[key]
     return found
 

@@ -42,7 +42,7 @@ from .kernels.selection import select_kernel
 from .layout import Layout, Margins
 from .memory import Memory
 from .nest import Epilogue, Factor, Stream, Sum, differences
-from .options import Options
+from .options import Options, Setup
 from .planning.forward import NoDraws
 from .planning.winograd import Plane, by_place, choose
 from .planning.work import value
@@ -51,16 +51,15 @@ from .target import LANES
 
 if TYPE_CHECKING:
     from ...graph import Graph
-    from .engine import CPU
     from .winograd import PackWeights
 
 __all__ = ["single"]
 
 
-def single(network: Graph, engine: CPU) -> Program | None:
+def single(network: Graph, setup: Setup) -> Program | None:
     """The program of a network for one sample at a time, or None where it has none."""
     try:
-        return _Builder(network, engine).program()
+        return _Builder(network, setup).program()
     except UnsuitableError:
         return None
 
@@ -68,25 +67,25 @@ def single(network: Graph, engine: CPU) -> Program | None:
 class _Builder:
     """A program being built."""
 
-    def __init__(self, network: Graph, engine: CPU) -> None:
-        self.network, self.target = network, engine.processor
+    def __init__(self, network: Graph, setup: Setup) -> None:
+        self.network, self.target = network, setup.target
         self.system: System = network.system(1)
         self.memory = Memory()
         self.packing = Phase("each")
         self.blocks = Phase("blocks")
         self.count = 0
         self.constants: dict[str, np.ndarray] = {}
-        self.planes = self._planes(engine)
+        self.planes = self._planes(setup)
         self.margins = self._margins()
         self.fused = self._fused()
 
     # -- what the layers look like ---------------------------------------------------------
 
-    def _planes(self, engine: CPU) -> dict[str, Plane]:
+    def _planes(self, setup: Setup) -> dict[str, Plane]:
         """The convolutions that a block of samples computes by Winograd's algorithm."""
         nodes = {n.name: n.equation for n in self.system.nodes}
         several = {n: forms(e) for n, e in nodes.items() if isinstance(e, Contraction)}
-        found = {n: choose(s, engine.policy, engine.processor) for n, s in several.items()}
+        found = {n: choose(s, setup) for n, s in several.items()}
         return {name: plane for name, plane in found.items() if plane is not None}
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,14 +19,13 @@ from .kernels.base import Kernel
 from .kernels.squares import SumSquares
 from .kernels.update import SumGroups, Update, folded
 from .listing import ListedCall, ListedPhase, Place
-from .options import Options
-from .running import Loaded, compiler_for, load
+from .options import Options, Setup
+from .running import Loaded, compiler_for, load, stepped
 
 if TYPE_CHECKING:
     from ...graph import Graph
     from ...layers import Loss
     from ...optimizers import Optimizer
-    from .engine import CPU
 
 __all__ = ["CPUTrainer"]
 
@@ -68,15 +68,14 @@ class CPUTrainer(Trainer):
 
     def __init__(
         self,
-        engine: CPU,
+        setup: Setup,
         network: Graph,
         loss: Loss,
         optimizer: Optimizer,
-        threads: int,
         start: Arrays | None = None,
     ) -> None:
-        self.engine, self.network, self.loss, self.optimizer = engine, network, loss, optimizer
-        self.threads, self._start = threads, start or {}
+        self.setup, self.network, self.loss, self.optimizer = setup, network, loss, optimizer
+        self._start = start or {}
         self.loaded: Loaded | None = None
         self._before, self._remembered = optimizer.remembered(network)
         self._stored: dict[str, dict[str, np.ndarray]] = {}
@@ -89,7 +88,7 @@ class CPUTrainer(Trainer):
         """Build and compile at the first step, when the kind of labels is known."""
         network, options = self.network, Options(training=True, backward=True)
         arrays = self.arrays()  # made first: what they are drawn in is gone when rows are reserved
-        loaded = load(self.engine, network, self.loss, options, by_class, self.threads)
+        loaded = load(self.setup, network, self.loss, options, by_class)
         context = loaded.context
         context.fill(arrays)
         context.updated[:] = context.constants
@@ -169,7 +168,7 @@ class CPUTrainer(Trainer):
                 summed = []
             behind.append(ListedPhase("chunks", (*summed, moved), length, _CHUNK))
             chunks += -(-length // _CHUNK)
-        compiler = compiler_for(self.engine.processor)
+        compiler = compiler_for(self.setup.target)
         pieces = [(s, s, partial(k.text, compiler.target)) for s, k in kernels.items()]
         addresses = dict(zip(kernels, compiler.addresses(pieces), strict=True))
         return [assembled(phases, addresses) for phases in (before, behind) if phases]
@@ -187,7 +186,7 @@ class CPUTrainer(Trainer):
         for number, part in enumerate(phases, 1):
             if number == len(phases):
                 self._set_scalars()
-            loaded.pool.run(part, loaded.context.at, self.threads)
+            loaded.pool.run(part, loaded.context.at, self.setup.threads)
             flagged |= bool(words[Slot.FLAGGED])
         outcome = loaded.outcome(batch)
         finite = not flagged and math.isfinite(outcome.loss)
@@ -210,7 +209,8 @@ class CPUTrainer(Trainer):
 
     def computed(self, batch: Batch) -> Computed:
         """See `Trainer.computed`; directly, so that nothing spreads over a tile."""
-        return self.engine.direct.step(self.network, batch, self.loss, self.arrays())
+        direct = replace(self.setup, winograd="off")
+        return stepped(direct, self.network, batch, self.loss, self.arrays())
 
     def arrays(self) -> dict[str, np.ndarray]:
         """See `Trainer.arrays`."""

@@ -12,6 +12,7 @@ from .context import Assembled, address, aligned, assembled, bits, check_places
 from .frame import SLOTS, Slot
 from .kernels.warp import Warp
 from .listing import ListedPhase
+from .options import Setup
 from .pool import pool_for
 from .running import compiler_for
 from .target import LANES, Target
@@ -87,8 +88,7 @@ class _Warper:
 
 
 def warped(
-    target: Target,
-    threads: int,
+    setup: Setup,
     source: np.ndarray,
     places: np.ndarray,
     maps: np.ndarray,
@@ -98,7 +98,7 @@ def warped(
 ) -> None:
     """See `engines.warp.warp`; all arrays are C-contiguous."""
     element = {"float32": "float", "uint8": "i8"}[str(source.dtype)]
-    key = (target, source.shape[1:], element, threads)
+    key = (setup.target, source.shape[1:], element, setup.threads)
     if key not in _WARPERS:
         _WARPERS[key] = _Warper(*key)
     _WARPERS[key].run(source, places, maps, boxes, divisor, out)

@@ -93,5 +93,5 @@ def threads_for(threads: int | None) -> int | None:
         return int(threads)
     told = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if told.isdecimal() and int(told) >= 1:
-        return min(int(told), CPU().count())
+        return min(int(told), CPU().setup.threads)
     return None if multiprocessing.parent_process() is None else 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..kernels.samples import GatherSamples, ScatterOutputs
-from ..options import Options
+from ..options import Options, Setup
 from ..program import Program
 from ..target import LANES
 from .backward import backward
@@ -17,7 +17,6 @@ from .work import Work, value
 if TYPE_CHECKING:
     from ....graph import Graph
     from ....layers import Loss
-    from ..engine import CPU
 
 __all__ = ["build"]
 
@@ -26,7 +25,7 @@ def build(
     network: Graph,
     loss: Loss | None,
     options: Options,
-    engine: CPU,
+    setup: Setup,
     by_class: bool = True,
 ) -> Program:
     """The program of a network.
@@ -35,12 +34,12 @@ def build(
         network: any.
         loss: at its end, or None.
         options: what the program is for.
-        engine: for which processor, and with which algorithms.
+        setup: for which processor, and with which algorithms.
         by_class: whether the rows of the targets belong to classes, or to samples.
     """
     system = network.system(LANES, training=options.training, loss=loss)
-    work = Work(system, options, engine.policy, engine.processor)
-    draft = Draft(network, work, engine, by_class)
+    work = Work(system, options, setup)
+    draft = Draft(network, work, by_class)
     declare(draft)
     source = value(system.input)
     draft.call(GatherSamples(draft.memory[source].layout), (source,), "input", "forward")

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from ....graph import Graph
     from ....layers import Layer
-    from ..engine import CPU
     from ..options import Options
 
 __all__ = ["Draft", "Ending"]
@@ -51,13 +50,12 @@ class Draft:
     Args:
         network: whose program it is.
         work: what there is to do.
-        engine: for which processor, and with which algorithms.
         by_class: whether the rows of the targets belong to classes, or to samples.
     """
 
-    def __init__(self, network: Graph, work: Work, engine: CPU, by_class: bool) -> None:
+    def __init__(self, network: Graph, work: Work, by_class: bool) -> None:
         self.network, self.work, self.by_class = network, work, by_class
-        self.target = engine.processor
+        self.target = work.setup.target
         self.layers: dict[str, Layer] = {s.name: s.layer for s in network.steps}
         self.memory = Memory()
         self.packing = Phase("each")

@@ -22,7 +22,7 @@ from ..contraction import Form
 from ..frame import Slot
 from ..layout import Layout
 from ..nest import Stream
-from ..options import Policy
+from ..options import Setup
 from ..target import Target
 
 if TYPE_CHECKING:
@@ -59,22 +59,23 @@ class Plane:
     m: int = 4
 
 
-def choose(several: Sequence[Form], policy: Policy, target: Target) -> Plane | None:
+def choose(several: Sequence[Form], setup: Setup) -> Plane | None:
     """The plane convolution that a form is, where Winograd's algorithm is to compute it."""
-    if policy.winograd == "off" or len(several) != 1:
+    if setup.winograd == "off" or len(several) != 1:
         return None
     plane = _plane(several[0])
     if plane is None:
         return None
-    sizes = {"f2": (2,), "f4": (4, 2)}.get(policy.winograd, (4, 2))
+    sizes = {"f2": (2,), "f4": (4, 2)}.get(setup.winograd, (4, 2))
     fitting = [replace(plane, m=m) for m in sizes if min(plane.size) >= m]
-    if not fitting or policy.winograd != "auto":
+    if not fitting or setup.winograd != "auto":
         return fitting[0] if fitting else None
     fitting = [p for p in fitting if _deviation(p) <= _BOUND]
     if not fitting:
         return None
-    best = min(fitting, key=lambda p: cycles(p, target))
-    return best if cycles(best, target) < _direct_cycles(plane, target) else None
+    best = min(fitting, key=lambda p: cycles(p, setup.target))
+    direct = _direct_cycles(plane, setup.target)
+    return best if cycles(best, setup.target) < direct else None
 
 
 def cycles(plane: Plane, target: Target) -> float:

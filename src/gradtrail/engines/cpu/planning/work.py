@@ -22,8 +22,7 @@ from ....equation.scalar import Function
 from ..activation import function_of, slope_of_value
 from ..contraction import Form, forms
 from ..kernels.selection import halves
-from ..options import Options, Policy
-from ..target import Target
+from ..options import Options, Setup
 from .outer import letters
 from .winograd import Plane, choose
 
@@ -99,13 +98,11 @@ class Work:
     Args:
         system: the equations, for a block of sixteen samples.
         options: what the step is for.
-        policy: which algorithms may be chosen.
-        target: the processor.
+        setup: for which processor, and with which algorithms.
     """
 
-    def __init__(self, system: System, options: Options, policy: Policy, target: Target) -> None:
-        self.system, self.options = system, options
-        self.policy, self.target = policy, target
+    def __init__(self, system: System, options: Options, setup: Setup) -> None:
+        self.system, self.options, self.setup = system, options, setup
         self.planes: dict[str, Plane] = {}
         self.forward: dict[str, tuple[Form, ...]] = {}
         for node in system.nodes:
@@ -134,7 +131,7 @@ class Work:
 
     def _chosen(self, several: tuple[Form, ...]) -> tuple[tuple[Form, ...], Plane | None]:
         """The forms, and the plane where Winograd's algorithm takes less time."""
-        plane = choose(several, self.policy, self.target)
+        plane = choose(several, self.setup)
         return (several if plane is None else (replace(several[0], inside=False),)), plane
 
     def _wanted(self) -> set[str]:
