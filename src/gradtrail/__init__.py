@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import data, equation
 from .data.augment import Augment
@@ -43,6 +43,7 @@ from .layers import (
     SiLU,
     Tanh,
 )
+from .machine.first_use import at_first_use
 from .network import Network
 from .optimizers import SGD, Adam, AdamW
 from .renamed import keep_old_modules
@@ -132,37 +133,31 @@ __all__ = [
 ]
 
 
-_LATER = {
-    "Reference": "engines",
-    "architecture": "network.architecture",
-    **dict.fromkeys(("load", "load_weights"), "network.saving"),
-    **dict.fromkeys(("from_onnx", "from_torch", "to_onnx", "to_torch"), "interop"),
-    **dict.fromkeys(("GradientReport", "check_gradients"), "tracing.check"),
-    **dict.fromkeys(("Influence", "influence"), "tracing.ranking"),
-    **dict.fromkeys(
-        ("Checkpoints", "Confusion", "Watched", "confusion", "load_watched"), "training"
-    ),
-}
-
-
-def __getattr__(name: str) -> Any:
-    """What not every program needs is imported at its first use."""
-    from importlib import import_module
-
-    if name in _LATER:
-        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-    wrong = f"module {__name__!r} has no attribute {name!r}"
+def _instead(name: str) -> str:
+    """What to write for a name that there is not, where that is known."""
     if name.startswith("_"):
-        raise AttributeError(wrong)
+        return ""
     from .checking.other_libraries import name_for
 
     instead = name_for(name, __all__)
-    raise AttributeError(f"{wrong}; write {instead}" if instead else wrong)
+    return f"; write {instead}" if instead else ""
 
 
-def __dir__() -> list[str]:
-    """With what has not been imported yet, so that completion offers it."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = at_first_use(
+    __name__,
+    {
+        "Reference": "engines",
+        "architecture": "network.architecture",
+        **dict.fromkeys(("load", "load_weights"), "network.saving"),
+        **dict.fromkeys(("from_onnx", "from_torch", "to_onnx", "to_torch"), "interop"),
+        **dict.fromkeys(("GradientReport", "check_gradients"), "tracing.check"),
+        **dict.fromkeys(("Influence", "influence"), "tracing.ranking"),
+        **dict.fromkeys(
+            ("Checkpoints", "Confusion", "Watched", "confusion", "load_watched"), "training"
+        ),
+    },
+    _instead,
+)
 
 
 keep_old_modules()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..machine.first_use import at_first_use
 from .digits import Split, digits
 from .images import ArrayImages, Images
 from .resize import enlarged
@@ -31,24 +32,13 @@ __all__ = [
     "split",
 ]
 
-_LATER = {
-    "DataSet": "dataset",
-    **dict.fromkeys(("ImageFolder", "read_image"), "image_folder"),
-    "channel_statistics": "mean_and_deviation",
-    "load": "known",
-    "read": "recognised",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """What not every program needs is imported at its first use."""
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    """With what has not been imported yet, so that completion offers it."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = at_first_use(
+    __name__,
+    {
+        "DataSet": "dataset",
+        **dict.fromkeys(("ImageFolder", "read_image"), "image_folder"),
+        "channel_statistics": "mean_and_deviation",
+        "load": "known",
+        "read": "recognised",
+    },
+)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from dataclasses import field, fields
 from functools import lru_cache
-from numbers import Real
 from typing import Any, NamedTuple, final
 
 import numpy as np
 
 from ..checking.calls import written
+from ..checking.numbers import is_real, is_whole
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..layers.base import plain
@@ -79,14 +79,13 @@ class Augment:
         most = {"flip": 1, "flip_vertical": 1, "shift": 1, "rotation": 180, "scale": 10}
         for name in ("crop", "cutout"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+            if not is_whole(value, 0):
                 raise ArgumentError(
                     f"Augment: {name} must be a whole number of pixels ≥ 0, got {value!r}"
                 )
         for name, limit in most.items():
             value = getattr(self, name)
-            real = isinstance(value, Real) and not isinstance(value, bool)
-            if not real or not 0 <= value <= limit or value == math.inf:
+            if not is_real(value) or not 0 <= value <= limit or value == math.inf:
                 raise ArgumentError(
                     f"Augment: {name} must lie between 0 and {limit}, got {value!r}"
                 )

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
-import numpy as np
-
+from ..checking.numbers import is_whole, positive, whole_number
 from ..errors import ArgumentError
-from ..layers.base import positive
 from .decode import FITS, Fit
 
 __all__ = ["Asked", "Bad", "names_of", "pair_of", "white_of"]
@@ -68,8 +66,7 @@ def pair_of(size: Any) -> tuple[int, int]:
         ArgumentError: it is neither a whole number nor two.
     """
     both: list[Any] = list(size) if isinstance(size, tuple | list) else [size, size]
-    whole = all(isinstance(s, int | np.integer) and not isinstance(s, bool) for s in both)
-    if len(both) != 2 or not whole:
+    if len(both) != 2 or not all(map(is_whole, both)):
         raise ArgumentError(f"size must be a whole number or (H, W), got {size!r}")
     return int(both[0]), int(both[1])
 
@@ -80,13 +77,7 @@ def white_of(white: Any) -> int:
     Raises:
         ArgumentError: it is no whole number from 1 to 65,535.
     """
-    if (
-        not isinstance(white, int | np.integer)
-        or isinstance(white, bool)
-        or not 0 < white < 1 << 16
-    ):
-        raise ArgumentError(f"white must be a whole number from 1 to 65535, got {white!r}")
-    return int(white)
+    return whole_number("white", white, 1, (1 << 16) - 1)
 
 
 def _bounded(size: Any) -> tuple[int, int]:

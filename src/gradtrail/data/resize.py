@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..checking.calls import told, written
+from ..checking.numbers import positive
 from ..errors import DataError
-from ..layers.base import positive
 
 __all__ = ["enlarged"]
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..checking.calls import written
+from ..checking.numbers import is_real, whole_number
 from ..errors import ArgumentError, DataError
 from .digits import Split
 
@@ -54,11 +55,9 @@ def held_out(y: np.ndarray, share: float, seed: int) -> np.ndarray:
         ArgumentError: no share between 0 and 1, or a negative seed.
         DataError: every class has one sample only.
     """
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+    if not is_real(share) or not 0 < share < 1:
         raise ArgumentError(f"split: share must be between 0 and 1, such as 0.2, got {share!r}")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ArgumentError(f"split: seed must be a whole number from 0, got {seed!r}")
-    draw = np.random.Generator(np.random.PCG64(int(seed)))
+    draw = np.random.Generator(np.random.PCG64(whole_number("split: seed", seed, 0)))
     out = np.zeros(len(y), dtype=bool)
     for label in np.unique(y):
         places = np.flatnonzero(y == label)

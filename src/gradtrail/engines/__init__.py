@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import ArgumentError
+from ..machine.first_use import at_first_use
 from .base import Computed, Engine, Evaluated, Finished, Stepped, Trainer
 from .batch import Batch, Samples
 from .cpu import CPU
@@ -32,21 +33,10 @@ __all__ = [
 ]
 
 
-_LATER = {"Reference": "reference", "SampleGradients": "sample_gradients"}
-
-
-def __getattr__(name: str) -> Any:
-    """What not every program needs is imported at its first use."""
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    """With what has not been imported yet, so that completion offers it."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = at_first_use(
+    __name__,
+    {"Reference": "reference", "SampleGradients": "sample_gradients"},
+)
 
 
 def engine_for(

@@ -23,6 +23,7 @@ from typing import final
 
 import numpy as np
 
+from ..checking.numbers import is_whole
 from ..errors import ArgumentError, UnknownNameError, unknown
 
 __all__ = ["Factors", "Part", "SampleGradients", "Summed"]
@@ -311,8 +312,7 @@ def _axis(name: str, part: Part, axis: int | None) -> int | None:
     if axis is None:
         return None
     rank = len(part.shape)
-    whole = isinstance(axis, int | np.integer) and not isinstance(axis, bool)
-    if not whole or not -rank <= axis < rank:
+    if not is_whole(axis) or not -rank <= axis < rank:
         raise ArgumentError(
             f"axis_kept must be None or from 0 to {rank - 1}, as {name} has shape {part.shape}; "
             f"got {axis!r}"

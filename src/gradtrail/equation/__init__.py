@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..machine.first_use import at_first_use
 from .access import Access, Applied, Array, Factor, Indicator, Margin, Term, one_to_one, term
 from .adjoint import adjoint, gather, ways
 from .affine import Affine, index, indices
@@ -73,19 +73,11 @@ __all__ = [
 ]
 
 # Only those who write or read formulas need these; they are loaded at their first use.
-_LATER = {
-    **dict.fromkeys(("dumps", "from_data", "loads", "to_data"), "codec"),
-    **dict.fromkeys(("context", "parse"), "parsing"),
-    **dict.fromkeys(("latex", "mathml", "text"), "printing"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_LATER[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    """With what has not been imported yet, so that completion offers it."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = at_first_use(
+    __name__,
+    {
+        **dict.fromkeys(("dumps", "from_data", "loads", "to_data"), "codec"),
+        **dict.fromkeys(("context", "parse"), "parsing"),
+        **dict.fromkeys(("latex", "mathml", "text"), "printing"),
+    },
+)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checking.numbers import is_whole
 from ..errors import ArgumentError
 
 __all__ = ["fitting", "number", "row", "within"]
@@ -59,4 +60,4 @@ def row(what: str, values: Any, array: np.ndarray) -> np.ndarray:
 
 def within(place: object, size: int) -> bool:
     """Whether it is a whole number from 0 to below the size."""
-    return isinstance(place, int) and not isinstance(place, bool) and 0 <= place < size
+    return is_whole(place, 0) and place < size

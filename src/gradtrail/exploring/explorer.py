@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checking.numbers import flags, positive
 from ..errors import ArgumentError, DataError, MissingPackageError, escaped
-from ..layers.base import flags, positive
 from ..layers.class_labels import check_number
 from ..layers.losses import loss_for
 from ..machine.forking import renewed

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..checking.numbers import is_whole
 from ..errors import ArgumentError, GradtrailError
 from ..machine.forking import renewed
 from .describe import describe, sides
@@ -191,7 +192,7 @@ class Routes:
         Raises:
             ArgumentError: no version.
         """
-        if not isinstance(version, int) or isinstance(version, bool):
+        if not is_whole(version):
             raise ArgumentError(f"version must be a whole number, got {version!r:.40}")
         if version != self.session.version:
             raise _RefusedError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from ..checking.numbers import whole_number
 from ..errors import ArgumentError
 from .connections import ACCEPTED, BoundedProtocol
 from .guard import Guard
@@ -110,9 +111,7 @@ def _bound(port: int) -> socket.socket:
     Raises:
         ArgumentError: the port is taken, or not ours to take.
     """
-    whole = isinstance(port, int) and not isinstance(port, bool)
-    if not whole or not 0 <= port < 1 << 16:
-        raise ArgumentError(f"port must be a whole number from 0 to 65535, got {port!r}")
+    whole_number("port", port, 0, (1 << 16) - 1)
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # elsewhere it would let others share the port

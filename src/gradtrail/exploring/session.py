@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checking.numbers import is_whole
 from ..errors import ArgumentError, DataError, UnknownNameError, indexed, unknown
 from ..machine.forking import renewed
 from ..optimizers import SGD, Optimizer
@@ -320,7 +321,7 @@ class Session:
         if self.y.ndim != 1:
             raise ArgumentError("only labels that are one number for each sample can be changed")
         counted = self.y.dtype.kind in "biu"
-        if counted and not (isinstance(label, int) and not isinstance(label, bool)):
+        if counted and not is_whole(label):
             raise DataError(f"a label is a whole number here, got {label!r:.40}")
         labels = self.y.copy()
         try:

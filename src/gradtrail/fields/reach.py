@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ..checking.numbers import is_whole
 from ..equation import Normalisation, Region, System
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, UnknownNameError, unknown
@@ -280,9 +281,7 @@ def _checked(system: System, array: str, position: Any) -> tuple[int, ...]:
     if names:
         shape, names = shape[1:], names[1:]
     listed = position if isinstance(position, tuple | list | np.ndarray) else (position,)
-    whole = all(
-        isinstance(i, int | np.integer) and not isinstance(i, bool | np.bool_) for i in listed
-    )
+    whole = all(map(is_whole, listed))
     lengths = {len(shape), len(shape) - 1} if "channels" in names else {len(shape)}
     if not whole or len(listed) not in lengths:
         singular = [name.removesuffix("s") for name in names]

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..checking.calls import AnyNetwork, asked_inside, told
+from ..checking.numbers import is_whole, whole_number
 from ..checking.samples import checked_samples, looks_last
 from ..equation import Normalisation, System
 from ..errors import ArgumentError, DataError, ShapeError, warn
 from ..layers import Declaration, Loss
-from ..layers.base import Draws, seeded
+from ..layers.base import Draws
 from ..layers.branches import chain
 from ..layers.initialization import initial
 from ..layers.steps import INPUT, flat
@@ -48,7 +49,7 @@ class Graph(AnyNetwork):
         self.layers = chain("Network", layers)
         if not self.layers:
             raise ArgumentError("Network: needs at least one layer, got none")
-        self.seed = seeded("Network", seed)
+        self.seed = whole_number("Network: seed", seed, 0)
         try:
             self.dtype = np.dtype(dtype)
         except TypeError:
@@ -271,10 +272,7 @@ def _sample_shape(input_shape: Any) -> tuple[int, ...]:
     if isinstance(input_shape, np.ndarray) and input_shape.ndim == 1 and len(input_shape) <= 4:
         input_shape = input_shape.tolist()
     shape = tuple(input_shape) if isinstance(input_shape, Sequence) else (input_shape,)
-    whole = all(
-        isinstance(s, int | np.integer) and not isinstance(s, bool) and s > 0 for s in shape
-    )
-    if not whole or not 1 <= len(shape) <= 4:
+    if not all(is_whole(s, 1) for s in shape) or not 1 <= len(shape) <= 4:
         raise ArgumentError(
             "Network: input_shape is one sample's (channels, height, width) or (features,), whole "
             f"numbers ≥ 1 and without the batch, got {told(input_shape)}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checking.numbers import is_whole
 from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from .building import Builder
 from .values import BATCH, Refused, Value
@@ -25,7 +26,7 @@ def pair(value: Any) -> tuple[int, int]:
     """One number for both spatial axes, or one for each."""
     listed = tuple(value) if isinstance(value, Sequence) else (value, value)
     listed = listed * 2 if len(listed) == 1 else listed
-    if len(listed) != 2 or not all(isinstance(n, int) and not isinstance(n, bool) for n in listed):
+    if len(listed) != 2 or not all(map(is_whole, listed)):
         raise Refused(f"has {value!r} where one whole number or one for each axis is needed")
     return listed
 

@@ -8,11 +8,12 @@ from dataclasses import field
 from typing import ClassVar, final
 
 from ..checking.calls import written
+from ..checking.numbers import is_finite
 from ..equation import Applied, Array, contraction, term
 from ..equation.frozen import frozen
 from ..equation.scalar import Function, Variable, erf, maximum, scalar, sigmoid, tanh, where
 from ..errors import ArgumentError
-from .base import Declaration, Layer, Shape, elementwise, is_finite
+from .base import Declaration, Layer, Shape, elementwise
 
 __all__ = ["GELU", "LeakyReLU", "ReLU", "SiLU", "Sigmoid", "Tanh"]
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, field, fields
-from numbers import Real
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -27,11 +25,8 @@ __all__ = [
     "canonical",
     "channels_of",
     "elementwise",
-    "flags",
     "known_initialization",
     "plain",
-    "positive",
-    "seeded",
     "times",
 ]
 
@@ -192,30 +187,6 @@ class Layer(ABC):
         return given
 
 
-def seeded(where: str, seed: object) -> int:
-    """A seed, checked.
-
-    Raises:
-        ArgumentError: it is no whole number, or below 0.
-    """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ArgumentError(f"{where}: seed must be a whole number ≥ 0, got {seed!r}")
-    return int(seed)
-
-
-def is_real(value: object) -> bool:
-    """Whether a value is one number, NumPy's or Python's; True and False are none."""
-    return isinstance(value, Real | np.number) and not isinstance(value, bool | complex)
-
-
-def is_finite(value: object) -> bool:
-    """Whether a value is one number that a float can be: no NaN, no infinity, no 10⁴⁰⁰."""
-    try:
-        return is_real(value) and math.isfinite(cast(float, value))
-    except OverflowError:
-        return False
-
-
 def plain(value: Any) -> Any:
     """A setting as JSON has it: NumPy's numbers as Python's, tuples as lists."""
     if isinstance(value, tuple | list):
@@ -231,28 +202,6 @@ def elementwise(shape: Shape) -> tuple[Affine, ...]:
     if len(shape) == 2:
         return index("n"), index("k")
     return index("n"), index("c"), *(index(name) for name in _SPATIAL[5 - len(shape) :])
-
-
-def positive(layer: str, **values: object) -> None:
-    """Check that arguments are whole numbers of at least 1.
-
-    Raises:
-        ArgumentError: naming the layer, the argument and the value.
-    """
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ArgumentError(f"{layer}: {name} must be a whole number ≥ 1, got {value!r}")
-
-
-def flags(where: str, **values: object) -> None:
-    """Check that arguments are True or False.
-
-    Raises:
-        ArgumentError: naming the function, the argument and the value.
-    """
-    for name, value in values.items():
-        if not isinstance(value, bool | np.bool_):
-            raise ArgumentError(f"{where}: {name} must be True or False, got {value!r}")
 
 
 def canonical(layer: Layer, *flags: str) -> None:

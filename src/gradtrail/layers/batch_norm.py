@@ -10,6 +10,7 @@ from typing import ClassVar, final
 import numpy as np
 
 from ..checking.calls import written
+from ..checking.numbers import is_finite
 from ..equation import (
     Access,
     Applied,
@@ -24,17 +25,7 @@ from ..equation import (
 from ..equation.frozen import frozen
 from ..equation.scalar import Function, Variable, sqrt
 from ..errors import ArgumentError
-from .base import (
-    Buffer,
-    Declaration,
-    Layer,
-    Parameter,
-    Shape,
-    canonical,
-    channels_of,
-    elementwise,
-    is_finite,
-)
+from .base import Buffer, Declaration, Layer, Parameter, Shape, canonical, channels_of, elementwise
 
 __all__ = ["BatchNorm2d"]
 

@@ -10,10 +10,11 @@ from typing import ClassVar, final
 import numpy as np
 
 from ..checking.calls import written
+from ..checking.numbers import is_real
 from ..equation import Array, Equation, contraction, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from .base import Declaration, Draws, Layer, Shape, canonical, elementwise, is_real
+from .base import Declaration, Draws, Layer, Shape, canonical, elementwise
 
 __all__ = ["Dropout"]
 

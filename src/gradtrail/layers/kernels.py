@@ -10,10 +10,11 @@ from dataclasses import field
 from math import prod
 from typing import ClassVar
 
+from ..checking.numbers import positive
 from ..equation import Affine, Contraction, Number, index
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from .base import Declaration, Layer, Parameter, canonical, known_initialization, positive
+from .base import Declaration, Layer, Parameter, canonical, known_initialization
 from .windows import PerAxis, per_axis
 
 __all__ = ["Groups", "Kernels"]

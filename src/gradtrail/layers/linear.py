@@ -6,19 +6,11 @@ from dataclasses import field
 from typing import ClassVar, final
 
 from ..checking.calls import written
+from ..checking.numbers import positive
 from ..equation import Array, contraction, indices, term
 from ..equation.frozen import frozen
 from ..errors import ShapeError
-from .base import (
-    Declaration,
-    Layer,
-    Parameter,
-    Shape,
-    canonical,
-    known_initialization,
-    positive,
-    times,
-)
+from .base import Declaration, Layer, Parameter, Shape, canonical, known_initialization, times
 
 __all__ = ["Linear"]
 

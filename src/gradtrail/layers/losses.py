@@ -11,10 +11,11 @@ from typing import Any, final
 import numpy as np
 
 from ..checking.calls import written
+from ..checking.numbers import is_real
 from ..equation import Access, Array, indices, loss
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, DataError, ShapeError
-from .base import Declaration, Shape, elementwise, is_real, plain, times
+from .base import Declaration, Shape, elementwise, plain, times
 from .class_labels import check_number, class_numbers, probabilities
 
 __all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "log_softmax", "loss_for"]

@@ -9,10 +9,11 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from ..checking.calls import written
+from ..checking.numbers import is_finite
 from ..equation import Array, Equation, contraction, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
-from .base import Declaration, Draws, Layer, Shape, canonical, elementwise, is_finite
+from .base import Declaration, Draws, Layer, Shape, canonical, elementwise
 
 __all__ = ["Normalize"]
 

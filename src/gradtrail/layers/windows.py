@@ -7,9 +7,9 @@ d dilation (s_y, s_x, … where the axes differ).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
-
+from ..checking.numbers import is_whole
 from ..equation import Affine, Margin, Number, index
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
@@ -89,13 +89,13 @@ def per_axis(layer: str, name: str, value: object, rank: int, least: int = 1) ->
     Raises:
         ArgumentError: another number of entries, or one that is not whole or below `least`.
     """
-    listed = (
+    listed: tuple[Any, ...] = (
         tuple(value)
         if isinstance(value, Sequence) and not isinstance(value, str)
         else (value,) * rank
     )
     for entry in listed:
-        if isinstance(entry, bool) or not isinstance(entry, int | np.integer) or entry < least:
+        if not is_whole(entry, least):
             raise ArgumentError(
                 f"{layer}: {name} must be a whole number ≥ {least}"
                 f"{f' or {rank} of them' if rank > 1 else ''}, got {value!r}"
@@ -104,7 +104,7 @@ def per_axis(layer: str, name: str, value: object, rank: int, least: int = 1) ->
         raise ArgumentError(
             f"{layer}: {name} needs {rank} entries, one per spatial axis, got {len(listed)}"
         )
-    return tuple(int(entry) for entry in listed if isinstance(entry, int | np.integer))
+    return tuple(map(int, listed))
 
 
 def padding_margins(

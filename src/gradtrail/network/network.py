@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checking.calls import written
+from ..checking.numbers import positive
 from ..equation import System
 from ..errors import ArgumentError
 from ..graph import Graph
 from ..layers import Loss
-from ..layers.base import positive
 from ..machine.pinned import pinned
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ..checking.numbers import positive, whole_number
 from ..data.folder_options import names_of, pair_of, white_of
 from ..data.known import NAMES
 from ..engines import engine_for
 from ..errors import ArgumentError, unknown
 from ..layers import CrossEntropy
-from ..layers.base import positive, seeded
 from ..network.architecture import ARCHITECTURES
 from ..training.checkpoints import Checkpoints
 from ..training.course import Course
@@ -123,7 +123,7 @@ class ModelTable:
             raise ArgumentError(f"architecture: {told}")
         if (self.mean is None) != (self.std is None):
             raise ArgumentError("mean and std go together")
-        seeded("model", self.seed)
+        whole_number("model: seed", self.seed, 0)
 
     @property
     def title(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from ..checking.numbers import is_real, is_whole
 from ..errors import GradtrailError, unknown
 from .positions import Path
 
@@ -153,8 +154,7 @@ def _fits(value: Any, kind: Any) -> bool:
     if origin is dict or kind is dict:
         return isinstance(value, dict)
     if kind in (int, float):
-        wanted = (int, float) if kind is float else int
-        return isinstance(value, wanted) and not isinstance(value, bool)
+        return is_whole(value) if kind is int else is_real(value)
     return isinstance(value, kind)
 
 

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checking.calls import written
+from ..checking.numbers import positive, whole_number
 from ..engines import Batch, Engine, engine_for
 from ..equation import System
 from ..equation.frozen import frozen
 from ..errors import GradientError, NonFiniteError, indexed
 from ..layers import Loss
-from ..layers.base import positive, seeded
 from ..layers.losses import loss_for
 from .kinks import patterns, switched
 from .layerwise import LayerCheck, check_layers
@@ -160,7 +160,7 @@ def check_gradients(
         DataError: samples or labels that do not fit.
     """
     positive("check_gradients", elements=elements)
-    seed = seeded("check_gradients", seed)
+    seed = whole_number("check_gradients: seed", seed, 0)
     loss, runs = loss_for(loss), engine_for(engine, network)
     batch = Batch.of(network, network.checked(x), y, loss, seed)
     system = network.system(len(batch.x), training=training, loss=loss)

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..checking.numbers import is_whole
 from ..errors import ArgumentError, UnknownNameError, indexed, unknown
 
 __all__ = ["Element", "Side", "apart", "checked", "example", "parse_element", "written"]
@@ -68,9 +69,7 @@ def checked(name: str, shape: tuple[int, ...], element: object) -> tuple[int, ..
     if isinstance(element, np.ndarray):
         element = element.tolist()
     listed = element if isinstance(element, tuple | list) else (element,)
-    whole = all(
-        isinstance(i, int | np.integer) and not isinstance(i, bool | np.bool_) for i in listed
-    )
+    whole = all(map(is_whole, listed))
     such = example(name, shape, tuple(map(int, listed)) if whole else ())
     if not whole or len(listed) != len(shape):
         count = f"{len(shape)} whole number{'s' if len(shape) != 1 else ''}"

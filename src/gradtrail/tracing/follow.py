@@ -13,8 +13,8 @@ from typing import Any, overload
 
 import numpy as np
 
+from ..checking.numbers import is_whole, positive
 from ..errors import ArgumentError, unknown
-from ..layers.base import positive
 from ..showing.tables import Table, number, percent
 from .element import Side, example, written
 from .export import plain
@@ -312,10 +312,9 @@ def _row(
     terms = Terms(step, "grad", name, element)
     if name == end:
         raise ArgumentError(f"follow: {terms.element} comes from the loss; no row leads further")
-    whole = isinstance(row, int | np.integer) and not isinstance(row, bool | np.bool_)
-    if not whole or not -len(terms) <= int(row) < len(terms):  # type: ignore[call-overload]
+    if not is_whole(row) or not -len(terms) <= row < len(terms):
         raise ArgumentError(f"follow: {terms.element} has rows 0 … {len(terms) - 1}, got {row!r}")
-    chosen = terms[int(row)]  # type: ignore[call-overload]
+    chosen = terms[int(row)]
     return chosen.number, chosen.product
 
 
@@ -336,8 +335,7 @@ def _seed(step: Step, to: Target) -> tuple[str, np.ndarray]:
         seed[step.element("value", end, to)] = 1.0
         return end, seed
     classes = seed.shape[1]
-    whole = isinstance(to, int | np.integer) and not isinstance(to, bool | np.bool_)
-    if not whole or not -classes <= to < classes:
+    if not is_whole(to) or not -classes <= to < classes:
         raise ArgumentError(f"follow: to= a class 0 … {classes - 1}, an array's name or an index, "
                             f"got {to!r}")  # fmt: skip
     seed[:, int(to)] = 1.0

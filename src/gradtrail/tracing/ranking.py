@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checking.calls import written
+from ..checking.numbers import positive
 from ..engines import Engine, SampleGradients, engine_for
 from ..equation import Loss as LossEquation
 from ..errors import ArgumentError, UnknownNameError, unknown
 from ..graph.class_names import class_names
 from ..layers import Loss
-from ..layers.base import positive
 from ..layers.losses import log_softmax, loss_for
 from ..showing.bars import Bar, showing
 from ..showing.figures import figure, saved, show_image

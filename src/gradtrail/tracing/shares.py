@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checking.numbers import is_whole, positive
 from ..errors import ArgumentError
-from ..layers.base import positive
 from ..showing.tables import Shown, Table
 from .export import plain
 from .part import Part
@@ -77,8 +77,7 @@ class Shares(Shown, Mapping[Key, float]):
         """How an index's value stands among the keys; None for what is no value of it."""
         if name == LAYER:
             return self.layers.index(value) if value in self.layers else None
-        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        return int(value) if whole else None  # type: ignore[call-overload]
+        return int(value) if is_whole(value) else None
 
     def __iter__(self) -> Iterator[Key]:
         rows = map(self.values_of, range(len(self)))

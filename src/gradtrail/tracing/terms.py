@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from ..checking.numbers import is_whole, positive
 from ..equation import Applied, Indicator, Selection, gather, text
-from ..layers.base import positive
 from ..showing.tables import Shown, Table
 from .element import Side, written
 from .greatest import greatest
@@ -204,7 +204,7 @@ class Terms(Shown):
     def __getitem__(self, place: int | slice) -> Row | Rows:
         if isinstance(place, slice):
             return Rows([self._row(i) for i in range(*place.indices(len(self)))], self)
-        if isinstance(place, bool) or not isinstance(place, int | np.integer):
+        if not is_whole(place):
             raise TypeError(f"rows are chosen by whole numbers and slices, got {place!r}")
         if not -len(self) <= place < len(self):
             raise IndexError(f"{self.element} is a sum of {len(self)} products, no row {place}")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checking.calls import written
+from ..checking.numbers import flags, whole_number
 from ..engines import Batch, Engine, engine_for
 from ..equation import System
 from ..layers import Loss
-from ..layers.base import flags, seeded
 from ..layers.losses import loss_for
 from .sides import Gradients, Values
 
@@ -242,8 +242,8 @@ def trace(
 
     flags("trace", training=training, per_sample=per_sample)
     loss = loss_for(loss)
-    samples, seed = network.checked(x), seeded("trace", seed)
-    batch = Batch.of(network, samples, y, loss, seed, seeded("trace", step))
+    samples, seed = network.checked(x), whole_number("trace: seed", seed, 0)
+    batch = Batch.of(network, samples, y, loss, seed, whole_number("trace: step", step, 0))
     runs = engine_for(engine, network)
     if not isinstance(engine, Engine):
         runs = runs.direct

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..machine.first_use import at_first_use
 from .history import History
 from .loop import evaluate, train
 from .observers import Observer, Seen
@@ -43,25 +44,14 @@ __all__ = [
 ]
 
 
-_LATER = {
-    "Checkpoints": "checkpoints",
-    **dict.fromkeys(("CSVLog", "JSONLinesLog"), "logs"),
-    "TensorBoardLog": "tensorboard",
-    **dict.fromkeys(("Confusion", "confusion"), "metrics"),
-    **dict.fromkeys(("Mistakes", "mistakes"), "misclassified"),
-    **dict.fromkeys(("Watched", "load_watched"), "watched"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Imported at its first use."""
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    """With what has not been imported yet, so that completion offers it."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = at_first_use(
+    __name__,
+    {
+        "Checkpoints": "checkpoints",
+        **dict.fromkeys(("CSVLog", "JSONLinesLog"), "logs"),
+        "TensorBoardLog": "tensorboard",
+        **dict.fromkeys(("Confusion", "confusion"), "metrics"),
+        **dict.fromkeys(("Mistakes", "mistakes"), "misclassified"),
+        **dict.fromkeys(("Watched", "load_watched"), "watched"),
+    },
+)

@@ -19,8 +19,8 @@ from typing import Any, final
 import numpy as np
 
 from ..checking.calls import check_spelling, written
+from ..checking.numbers import positive
 from ..errors import ArgumentError, DataError, FileError
-from ..layers.base import positive
 from ..storage.arrays import read_arrays
 from ..storage.files import write_bytes
 from .history import History

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from ..checking.numbers import positive
 from ..engines import Batch, engine_for
 from ..errors import NonFiniteError
 from ..graph.class_names import class_names
-from ..layers.base import positive
 from ..layers.losses import CrossEntropy, log_softmax
 from .feed import feed_for
 

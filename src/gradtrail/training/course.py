@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from ..checking.numbers import flags, is_real, positive, whole_number
 from ..data.augment import Augment
 from ..errors import ArgumentError, DataError
 from ..layers import Loss
-from ..layers.base import flags, plain, positive, seeded
+from ..layers.base import plain
 from ..layers.losses import loss_for
 from ..optimizers import Adam, Optimizer
 from ..optimizers.composed import Composed
@@ -51,7 +51,7 @@ class Course:
         for name in ("epochs", "batch_size"):
             object.__setattr__(self, name, int(getattr(self, name)))
         flags("train", shuffle=self.shuffle, drop_last=self.drop_last)
-        object.__setattr__(self, "seed", seeded("train", self.seed))
+        object.__setattr__(self, "seed", whole_number("train: seed", self.seed, 0))
         kinds = {
             "optimizer": (Optimizer, "gt.Adam()"),
             "schedule": (Schedule, "gt.OneCycle()"),
@@ -117,8 +117,7 @@ class Course:
 
 
 def _number(name: str, value: Any, least: float, below: float, *, above: bool = False) -> None:
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    if not real or not (least < value if above else least <= value) or not value < below:
+    if not is_real(value) or not (least < value if above else least <= value) or not value < below:
         bounds = f"{'above' if above else 'at least'} {least:g}"
         bounds += "" if below == math.inf else f" and below {below:g}"
         raise ArgumentError(f"train: {name} must be a number {bounds}, got {value!r}")

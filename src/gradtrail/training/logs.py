@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from ..checking.numbers import positive
 from ..errors import ArgumentError, FileError
-from ..layers.base import positive
 from ..storage.files import write_bytes
 from ..storage.row_file import RowFile
 from .observers import Observer, Seen

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..checking.calls import written
+from ..checking.numbers import flags, positive
 from ..data.augment import Augment
 from ..engines import engine_for
 from ..errors import ArgumentError
 from ..layers import Loss
-from ..layers.base import flags, positive
 from ..layers.losses import loss_for
 from ..optimizers import Adam, Optimizer
 from .history import History

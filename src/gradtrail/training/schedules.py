@@ -6,10 +6,10 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import field
 from itertools import pairwise
-from numbers import Real
 from typing import Any, final
 
 from ..checking.calls import written
+from ..checking.numbers import is_real
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..layers.base import plain
@@ -95,12 +95,12 @@ class Step(Schedule):
         at = tuple(self.at) if isinstance(self.at, list | tuple) else (self.at,)
         object.__setattr__(self, "at", at)
         bounds = (self.warm_up, *at, 1)
-        if not all(_real(share) for share in at) or not all(a < b for a, b in pairwise(bounds)):
+        if not all(is_real(share) for share in at) or not all(a < b for a, b in pairwise(bounds)):
             raise ArgumentError(
                 "Step: at must be rising shares of the training above 0 (and warm_up) and below 1, "
                 f"got {self.at!r}"
             )
-        if not _real(self.gamma) or not 0 < self.gamma <= 1:
+        if not is_real(self.gamma) or not 0 < self.gamma <= 1:
             raise ArgumentError(f"Step: gamma must be above 0 and at most 1, got {self.gamma!r}")
 
     def course(self, progress: float) -> float:
@@ -160,10 +160,6 @@ class Cosine(Schedule):
         return 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def _real(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
 def _check(kind: str, warm_up: float) -> None:
-    if not _real(warm_up) or not 0 <= warm_up < 1:
+    if not is_real(warm_up) or not 0 <= warm_up < 1:
         raise ArgumentError(f"{kind}: warm_up must be at least 0 and below 1, got {warm_up!r}")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, final
 
 import numpy as np
 
 from ..checking.calls import written
+from ..checking.numbers import flags, is_real, positive
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from ..layers.base import flags, plain, positive
+from ..layers.base import plain
 from .history import History
 
 __all__ = ["Best", "EarlyStopping"]
@@ -52,8 +52,7 @@ class EarlyStopping:
             raise ArgumentError(
                 f"EarlyStopping: measure must be one of {listed}, got {self.measure!r}"
             )
-        real = isinstance(self.least, Real) and not isinstance(self.least, bool)
-        if not real or not 0 <= self.least < math.inf:
+        if not is_real(self.least) or not 0 <= self.least < math.inf:
             raise ArgumentError(
                 f"EarlyStopping: least must be a finite number ≥ 0, got {self.least!r}"
             )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ...checking.calls import written
+from ...checking.numbers import whole_number
 from ...equation.frozen import frozen
 from ...errors import ArgumentError
 from ..base import Computed, Engine, Evaluated, Trainer
@@ -53,11 +54,8 @@ class CPU(Engine):
     target: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        whole = isinstance(self.threads, int | np.integer) and not isinstance(self.threads, bool)
-        if self.threads is not None and not (whole and 1 <= self.threads <= THREADS):
-            raise ArgumentError(
-                f"CPU: threads must be a whole number from 1 to {THREADS}, got {self.threads!r}"
-            )
+        if self.threads is not None:
+            whole_number("CPU: threads", self.threads, 1, THREADS)
         if self.winograd not in WINOGRAD:
             listed = ", ".join(f'"{w}"' for w in WINOGRAD)
             raise ArgumentError(f"CPU: winograd must be one of {listed}, got {self.winograd!r}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...checking.numbers import positive
 from ...errors import ArgumentError
 from ...layers import Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
-from ...layers.base import positive
 from ...network import Network
 from ...network.architecture import architecture
 

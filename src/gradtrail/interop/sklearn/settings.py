@@ -6,9 +6,9 @@ import multiprocessing
 import os
 from typing import Any
 
+from ...checking.numbers import positive
 from ...engines import CPU
 from ...errors import ArgumentError
-from ...layers.base import positive
 from ...optimizers import SGD, Adam, AdamW, Optimizer
 from ...training import Cosine, OneCycle, Schedule, Step
 

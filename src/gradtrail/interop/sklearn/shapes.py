@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...checking.numbers import is_whole
 from ...data.axes import channel_axis
 from ...errors import ArgumentError, DataError
 from ...layers.base import times
@@ -146,8 +147,7 @@ def _image_shape(came: tuple[int, ...]) -> tuple[int, ...]:
 
 def _checked(told: Any) -> tuple[int, ...]:
     shape = tuple(told) if isinstance(told, Sequence | np.ndarray) else ()
-    whole = all(isinstance(s, int | np.integer) and not isinstance(s, bool) for s in shape)
-    if len(shape) not in (1, 3) or not whole or min(shape) < 1:
+    if len(shape) not in (1, 3) or not all(is_whole(s, 1) for s in shape):
         raise ArgumentError(
             "input_shape must be one sample's (channels, height, width) or (features,), whole "
             f"numbers ≥ 1, got {told!r}"
