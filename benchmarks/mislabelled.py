@@ -14,7 +14,7 @@ import numpy as np
 
 import gradtrail as gt
 from gradtrail.data.known import NAMES
-from gradtrail.tracing.ranking import RANKINGS
+from gradtrail.tracing.influence import RANKINGS
 
 from .arguments import workloads
 from .report import Table

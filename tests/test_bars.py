@@ -64,12 +64,12 @@ def test_100_percent_is_only_said_at_the_end() -> None:
 
 def test_an_epochs_line_is_broken_between_its_figures() -> None:
     parts = ("epoch 1/2", "loss 2.2684", "accuracy 17.48%", "validation accuracy 29.86%", "0.0 s")
-    assert bars.folded(parts, 60) == [
+    assert bars.fold_parts(parts, 60) == [
         "epoch 1/2  loss 2.2684  accuracy 17.48%",
         "  validation accuracy 29.86%  0.0 s",
     ]
-    assert bars.folded(parts, 80) == ["  ".join(parts)]
-    assert bars.folded(parts, 28) == [
+    assert bars.fold_parts(parts, 80) == ["  ".join(parts)]
+    assert bars.fold_parts(parts, 28) == [
         *("epoch 1/2  loss 2.2684", "  accuracy 17.48%"),
         *("  validation accuracy 29.86%", "  0.0 s"),
     ]

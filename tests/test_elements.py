@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.tracing.element import example
+from gradtrail.tracing.element import example_element
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +53,10 @@ def test_what_leads_nowhere_names_what_does(t: gt.Trace) -> None:
 
 
 def test_an_example_keeps_what_can_be_kept() -> None:
-    assert example("a", (4, 3, 5)) == "a[0,1,2]"
-    assert example("a", (4, 3, 5), (3, 9)) == "a[3,1,2]"
-    assert example("a", (4,), (-4, 7)) == "a[-4]"
-    assert example("loss", ()) == "loss"
+    assert example_element("a", (4, 3, 5)) == "a[0,1,2]"
+    assert example_element("a", (4, 3, 5), (3, 9)) == "a[3,1,2]"
+    assert example_element("a", (4,), (-4, 7)) == "a[-4]"
+    assert example_element("loss", ()) == "loss"
 
 
 def test_a_list_of_what_is_watched_names_one_that_is_there(t: gt.Trace) -> None:

@@ -10,7 +10,7 @@ import pytest
 from traces import lenet, spoiled
 
 import gradtrail as gt
-from gradtrail.tracing.part import Operand
+from gradtrail.tracing.element_term import Operand
 
 
 def test_rows_as_arrays_and_frames() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradtrail.tracing.greatest import greatest
-from gradtrail.tracing.paths import _leading
+from gradtrail.tracing.greatest import places_of_greatest
+from gradtrail.tracing.path_search import _leading
 
 KINDS = ("different", "few values", "mostly zero", "all zero", "all equal", "infinities")
 
@@ -30,7 +30,7 @@ def test_the_greatest_are_the_first_of_all_in_order(kind: str, count: int) -> No
     sizes = drawn(kind, count)
     order = np.lexsort((np.arange(count), -sizes))
     for k in (1, 2, 3, 7, 15, 100):
-        np.testing.assert_array_equal(greatest(sizes, k), order[:k])
+        np.testing.assert_array_equal(places_of_greatest(sizes, k), order[:k])
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "infinities"])

@@ -43,7 +43,6 @@ ALLOWED_FILES = {
     "samples.py": "a kernel, and the planning of its calls",
     "normalisation.py": "a kernel, and the planning of its calls",
     "plan.py": "the command line has one file per command, by the command's name",
-    "export.py": "the command line has one file per command, by the command's name",
     "recipe.py": "the command line has one file per command, by the command's name",
     "trace.py": "the command line has one file per command, by the command's name",
 }

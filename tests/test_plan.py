@@ -13,7 +13,7 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.equation import Region
-from gradtrail.plan.table import plan_html, plan_text
+from gradtrail.plan.plan_table import plan_html, plan_text
 
 
 def lenet() -> gt.Network:

@@ -13,7 +13,7 @@ import gradtrail as gt
 from gradtrail.arrays.functions import OPERATIONS
 from gradtrail.equation import Applied, Contraction, Indicator
 from gradtrail.equation.scalar import evaluate
-from gradtrail.tracing.strongest import absolute, strongest
+from gradtrail.tracing.product_sizes import absolute_sums, greatest_products
 
 POINTS = {"few": range(3_000), "many": range(3_000, 12_001)}
 """How many points a gradient may have: more take too long one by one."""
@@ -70,11 +70,11 @@ def test_the_greatest_product_of_every_case_s_gradients(case: Case, points: str)
         single["d" + node.equation.target.array] = narrow(upstream)
         held = {a: v.astype(np.float64) if v.dtype == np.float32 else v for a, v in single.items()}
         most, total = greatest(equation, held)
-        np.testing.assert_allclose(strongest(equation, held), most, rtol=1e-13, atol=0)
-        np.testing.assert_allclose(absolute(equation, held), total, rtol=1e-12, atol=1e-300)
+        np.testing.assert_allclose(greatest_products(equation, held), most, rtol=1e-13, atol=0)
+        np.testing.assert_allclose(absolute_sums(equation, held), total, rtol=1e-12, atol=1e-300)
         if any(isinstance(f, Applied) for term in equation.terms for f in term.factors):
             most, total = greatest(equation, single)  # a slope is what it is in float32
-        found = strongest(equation, single)
+        found = greatest_products(equation, single)
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, most, rtol=2e-6, atol=1e-30)
-        np.testing.assert_allclose(absolute(equation, single), total, rtol=1e-12, atol=1e-300)
+        np.testing.assert_allclose(absolute_sums(equation, single), total, rtol=1e-12, atol=1e-300)

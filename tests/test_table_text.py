@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import gradtrail
-from gradtrail.plan.table import plan_text
+from gradtrail.plan.plan_table import plan_text
 from gradtrail.showing import bars
-from gradtrail.showing.table_text import page_width, wrapped, written
+from gradtrail.showing.table_text import page_width, table_lines, wrap
 from gradtrail.showing.tables import Table
 
 HEADS = ("layer", ">rms of doutput", ">zeros", "to")
@@ -55,13 +55,13 @@ layer fc1  rms of doutput 0.0095
 
 @pytest.mark.parametrize(("width", "expected"), [(90, WIDE), (52, NARROW), (38, RECORDS)])
 def test_a_table_at_a_width(width: int, expected: str) -> None:
-    assert written(HEADS, ROWS, width) == lines(expected)
+    assert table_lines(HEADS, ROWS, width) == lines(expected)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
 def test_nothing_is_lost_and_nothing_stands_over(width: int) -> None:
     for heads, rows in ((HEADS, ROWS), (HEADS * 2, tuple(row * 2 for row in ROWS))):
-        found = written(heads, rows, width)
+        found = table_lines(heads, rows, width)
         assert max(map(len, found)) <= width
         whole = "".join("".join(found).split())
         for row in rows:
@@ -71,18 +71,18 @@ def test_nothing_is_lost_and_nothing_stands_over(width: int) -> None:
 
 
 def test_marks_of_colours_and_pictures_are_text() -> None:
-    assert written(("class",), [["[red]a"], [":cat:"]], 80)[2:] == [" [red]a", " :cat:"]
+    assert table_lines(("class",), [["[red]a"], [":cat:"]], 80)[2:] == [" [red]a", " :cat:"]
 
 
 def test_words_are_broken_at_spaces_and_in_long_names() -> None:
     text = "window at (1,0): the winner is dconv_first.weight[2,0]"
-    assert wrapped(text, 20) == [
+    assert wrap(text, 20) == [
         "window at (1,0): the",
         "winner is dconv_",
         "first.weight[2,0]",
     ]
-    assert wrapped("0.123456 −0.5", 10) == ["0.123456", "−0.5"]
-    assert wrapped("네 글자 이름", 8) == ["네 글자", "이름"]
+    assert wrap("0.123456 −0.5", 10) == ["0.123456", "−0.5"]
+    assert wrap("네 글자 이름", 8) == ["네 글자", "이름"]
 
 
 def test_the_page_is_as_wide_as_the_terminal_that_is_written_to(monkeypatch) -> None:

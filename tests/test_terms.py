@@ -15,7 +15,7 @@ import gradtrail as gt
 from gradtrail.arrays.contraction import contract
 from gradtrail.equation import Access, Contraction, Term
 from gradtrail.tracing import terms as terms_module
-from gradtrail.tracing.terms import Row, Terms
+from gradtrail.tracing.terms import Product, Terms
 
 ELEMENTS = 2000
 """How many random elements are looked at in all, over the cases and the named networks."""
@@ -71,7 +71,7 @@ def check(terms: Terms, tolerance: float, t: gt.Trace) -> None:
         assert len(points) == len(seen)
 
 
-def check_row(row: Row, t: gt.Trace) -> None:
+def check_row(row: Product, t: gt.Trace) -> None:
     product = row.scale
     for factor in row.factors:
         side = t.value if factor.side == "value" else t.grad

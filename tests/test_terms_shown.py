@@ -8,8 +8,8 @@ from tails import beginning
 from traces import lenet, spoiled
 
 import gradtrail as gt
-from gradtrail.showing.tables import percent
-from gradtrail.tracing.tables import cancelling
+from gradtrail.showing.tables import percent_text
+from gradtrail.tracing.term_tables import cancellation_text
 
 
 def test_what_is_printed() -> None:
@@ -33,8 +33,13 @@ def test_what_is_printed() -> None:
 
 
 def test_a_share_that_is_not_finite() -> None:
-    assert [percent(v) for v in (np.nan, np.inf, -np.inf)] == ["NaN", "∞", "−∞"]
-    assert [percent(v) for v in (0.5, 0.05, -0.001, 1.0)] == ["50 %", "5.0 %", "−0.1 %", "100 %"]
+    assert [percent_text(v) for v in (np.nan, np.inf, -np.inf)] == ["NaN", "∞", "−∞"]
+    assert [percent_text(v) for v in (0.5, 0.05, -0.001, 1.0)] == [
+        "50 %",
+        "5.0 %",
+        "−0.1 %",
+        "100 %",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +59,7 @@ def test_everything_cancels_only_where_nothing_is_left(products, told: str) -> N
     net.parameters["fc1.weight"] = [products]
     t = gt.trace(net, [[1.0, 1.0]], [[0.0]], loss=gt.MeanSquaredError(), engine="reference")
     terms = t.value.terms("fc1.output", (0, 0))
-    assert cancelling(terms) == told
+    assert cancellation_text(terms) == told
     assert ("cancel" in str(terms)) == bool(told)
 
 

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from .network.architecture import architecture
     from .network.saving import load, load_weights
     from .tracing.check import GradientReport, check_gradients
-    from .tracing.ranking import Influence, influence
+    from .tracing.influence import Influence, influence
     from .training import Checkpoints, Confusion, Watched, confusion, load_watched
 
 __version__ = VERSION

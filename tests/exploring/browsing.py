@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import gradtrail
-from gradtrail.exploring.describe import describe, sides
-from gradtrail.exploring.packing import stored
+from gradtrail.exploring.packing import as_sent
 from gradtrail.exploring.session import Session
+from gradtrail.exploring.step_description import arrays_by_side, describe_step
 
 PAGE = Path(gradtrail.__file__).parent / "exploring" / "page"
 ORIGIN = "http://page.test/"
@@ -74,9 +74,9 @@ def modules_page(browser: Any) -> Any:
 def load_step(tab: Any, session: Session) -> None:
     """Put a session's step into `window.step`."""
     arrays = []
-    for side, name in sides(session):
+    for side, name in arrays_by_side(session):
         held = session.trace.value if side == "value" else session.trace.grad
-        data = stored(held[name])
+        data = as_sent(held[name])
         arrays.append(
             {
                 "side": side,
@@ -85,4 +85,4 @@ def load_step(tab: Any, session: Session) -> None:
                 "data": base64.b64encode(data.tobytes()).decode(),
             }
         )
-    tab.evaluate(LOAD, json.dumps({"description": describe(session), "arrays": arrays}))
+    tab.evaluate(LOAD, json.dumps({"description": describe_step(session), "arrays": arrays}))

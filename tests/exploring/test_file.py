@@ -14,9 +14,9 @@ from exploring.asking import array_of, packed_in, session, unpacked
 
 import gradtrail as gt
 from gradtrail.exploring import page
-from gradtrail.exploring.describe import describe, sides
-from gradtrail.exploring.page import page_files, payload, saved, served
+from gradtrail.exploring.document import page_files, payload, saved_page, served_page
 from gradtrail.exploring.session import Session
+from gradtrail.exploring.step_description import arrays_by_side, describe_step
 
 NAMESPACES = {b"http://www.w3.org/1998/Math/MathML", b"http://www.w3.org/2000/svg"}
 IMPORTED = re.compile(rb"""[}\w] from "([\w/.-]+)"|^import "([^"]+)"|\bimport\("([^"]+)"\)""", re.M)
@@ -25,13 +25,13 @@ IMPORTED = re.compile(rb"""[}\w] from "([\w/.-]+)"|^import "([^"]+)"|\bimport\("
 def test_every_number_is_in_it() -> None:
     shown = session()
     shown.apply([{"kind": "element", "name": "fc1.bias", "index": [2], "value": 0.125}])
-    header, arrays, begin = unpacked(packed_in(saved(shown).html))
+    header, arrays, begin = unpacked(packed_in(saved_page(shown).html))
     assert begin % 8 == 0
-    description = describe(shown)
+    description = describe_step(shown)
     description["state"] |= {"edited": False, "following": None}  # a reset leads back to here
     assert header["description"] == json.loads(json.dumps(description))
-    assert list(arrays) == sides(shown)
-    for side, name in sides(shown):
+    assert list(arrays) == arrays_by_side(shown)
+    for side, name in arrays_by_side(shown):
         expected = shown.array(side, name)
         found = array_of(arrays[side, name], expected)
         np.testing.assert_array_equal(found, expected, err_msg=f"{side} {name}")
@@ -85,7 +85,7 @@ def test_a_fresh_step_remembers_nothing() -> None:
 def test_a_file_follows_no_training() -> None:
     shown = session()
     shown.following = True
-    assert describe(shown)["live"] is True
+    assert describe_step(shown)["live"] is True
     description = unpacked(payload(shown))[0]["description"]
     assert (description["live"], description["state"]["following"]) == (False, None)
 
@@ -101,11 +101,11 @@ def test_numbers_in_float64_and_with_an_odd_count_lie_at_multiples_of_8() -> Non
 
 
 def test_the_same_step_is_the_same_file() -> None:
-    assert saved(session()).html == saved(session()).html
+    assert saved_page(session()).html == saved_page(session()).html
 
 
 def test_it_refers_to_nothing_elsewhere() -> None:
-    html = saved(session("see http://example.org")).html
+    html = saved_page(session("see http://example.org")).html
     modules = json.loads(re.findall(r'type="importmap">(.*?)</script>', html)[0])["imports"]
     prefix = "data:text/javascript;base64,"
     texts = {name: base64.b64decode(url.removeprefix(prefix)) for name, url in modules.items()}
@@ -122,7 +122,7 @@ def test_it_refers_to_nothing_elsewhere() -> None:
 
 
 def test_its_policy_allows_what_is_in_it_and_no_connection() -> None:
-    html = saved(session()).html
+    html = saved_page(session()).html
     (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', html)
     parts = dict(part.split(" ", 1) for part in policy.split("; "))
     imports = re.findall(r'<script type="importmap">(.*?)</script>', html, re.S)[0]
@@ -152,7 +152,7 @@ def test_nothing_in_it_ends_what_it_stands_in(
     (tmp_path / "secret.txt").write_text("none of the page's")
     monkeypatch.setattr(page, "FOLDER", tmp_path)
     assert list(page_files()) == ["main.js", "view/a.js", "style.css"]
-    html = saved(session("</title><script>alert(1)</script>")).html
+    html = saved_page(session("</title><script>alert(1)</script>")).html
     assert html.count("<script") == html.count("</script>") == 3
     assert html.count("</style>") == 1
     assert html.count("<b>") == 1  # inside the style
@@ -161,12 +161,12 @@ def test_nothing_in_it_ends_what_it_stands_in(
     main = base64.b64encode((tmp_path / "main.js").read_bytes()).decode()
     assert f'<script type="module" src="data:text/javascript;base64,{main}"></script>' in html
     strange = {'</script><b>".js': b""}
-    assert "</script><b>" not in served("", strange).html
+    assert "</script><b>" not in served_page("", strange).html
 
 
 def test_lenet5_with_16_samples_is_small() -> None:
     explored = gt.architecture("lenet5").network(seed=0)
     x, y = gt.data.digits().test
     x = gt.data.enlarged(x[:16], 28, 28)
-    html = saved(Session(gt.trace(explored, x, y[:16]))).html
+    html = saved_page(Session(gt.trace(explored, x, y[:16]))).html
     assert len(html.encode()) < 3_000_000

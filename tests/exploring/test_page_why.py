@@ -22,8 +22,8 @@ from traces import SHALLOW, network, samples
 import gradtrail as gt
 from gradtrail.exploring.session import Session
 from gradtrail.tracing.clauses import CAUSES
-from gradtrail.tracing.export import plain
-from gradtrail.tracing.points import BLOCK
+from gradtrail.tracing.index_points import BLOCK
+from gradtrail.tracing.records import json_number
 
 pytestmark = pytest.mark.browser
 
@@ -154,7 +154,7 @@ def check(tab: Any, t: gt.Trace, cells: Sequence[Cell]) -> set[str]:
         english, korean = answers
         said = korean["text"]
         for answer in answers:
-            answer["value"] = plain(float(answer["value"]))
+            answer["value"] = json_number(float(answer["value"]))
         assert english == known
         assert korean | {"text": ""} == known | {"text": ""}
         assert re.search("[가-힣]", said), said

@@ -18,8 +18,8 @@ from exploring.asking import Client, array_of, nothing_left, session, unpacked
 
 import gradtrail as gt
 from gradtrail.exploring import routes
+from gradtrail.exploring.document import page_files
 from gradtrail.exploring.naming import file_name
-from gradtrail.exploring.page import page_files
 from gradtrail.exploring.server import Server
 from gradtrail.exploring.session import Session
 
@@ -386,7 +386,7 @@ def test_what_nobody_foresaw_goes_to_the_log_alone(
     def fails(session: Session) -> None:
         raise ZeroDivisionError("a secret of the machine")
 
-    monkeypatch.setattr(routes, "describe", fails)
+    monkeypatch.setattr(routes, "describe_step", fails)
     answer = client.get("/api/description")
     assert answer.status == 500
     assert answer.json == {"error": "this failed; the terminal of gradtrail says how"}

@@ -14,8 +14,8 @@ from exploring.asking import session
 import gradtrail as gt
 from gradtrail.exploring import explorer as explorers
 from gradtrail.exploring import widget
+from gradtrail.exploring.document import saved_page
 from gradtrail.exploring.explorer import Explorer
-from gradtrail.exploring.page import saved
 
 SANDBOX = "allow-scripts allow-downloads"
 
@@ -45,7 +45,7 @@ def test_the_widget_holds_the_page_and_what_is_pinned() -> None:
     explorer = Explorer(session())
     shown = explorer.widget
     assert shown is explorer.widget
-    assert shown.html == saved(explorer.session).html
+    assert shown.html == saved_page(explorer.session).html
     assert shown.pinned == []
     assert {"html", "pinned", "_esm"} <= set(shown.keys)
     shown.set_state({"pinned": ["dconv1.weight[2,0,1,1]"]})
@@ -53,7 +53,7 @@ def test_the_widget_holds_the_page_and_what_is_pinned() -> None:
     first = shown.html
     explorer.session.apply([{"kind": "update"}])
     assert explorer.widget is shown
-    assert shown.html == saved(explorer.session).html != first
+    assert shown.html == saved_page(explorer.session).html != first
 
 
 @pytest.mark.usefixtures("anywidget")
@@ -92,7 +92,7 @@ def test_without_anywidget_a_frame_holds_the_page() -> None:
     data = explorer._repr_mimebundle_()
     assert data["text/html"] == explorer._repr_html_()
     (page,) = re.findall(r'srcdoc="([^"]*)"', data["text/html"])
-    assert html.unescape(page) == saved(explorer.session).html
+    assert html.unescape(page) == saved_page(explorer.session).html
     (title,) = re.findall(r'title="([^"]*)"', data["text/html"])
     assert html.unescape(title) == "a <b> & 'c'"
     assert f'sandbox="{SANDBOX}"' in data["text/html"]
@@ -107,7 +107,7 @@ def test_a_page_that_is_too_large_says_so(
     request.getfixturevalue("anywidget" if there else "without_anywidget")
     monkeypatch.setattr(explorers, "LARGEST", 1000)
     data = Explorer(session())._repr_mimebundle_()
-    size = len(saved(session()).html) / 1e6
+    size = len(saved_page(session()).html) / 1e6
     assert f"this page would add {size:.1f} MB to the notebook" in data["text/html"]
 
 

@@ -13,8 +13,8 @@ from ..errors import ArgumentError, FileError, UnknownNameError, unknown
 from ..runs import Run
 from ..runs.failed import Failed, failed_in
 from ..tracing.element import Side, parse_element
+from ..tracing.influence import RANKINGS, influence
 from ..tracing.overview import Overview
-from ..tracing.ranking import RANKINGS, influence
 from ..tracing.trace import Trace, trace
 from ..training.watched import load_watched
 from .asked import Asked, of_data, with_options

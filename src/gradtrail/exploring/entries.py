@@ -10,10 +10,10 @@ import numpy as np
 from ..checking.numbers import is_whole
 from ..errors import ArgumentError
 
-__all__ = ["fitting", "number", "row", "within"]
+__all__ = ["array_of_numbers", "finite_number", "is_place", "representable"]
 
 
-def number(value: object) -> float:
+def finite_number(value: object) -> float:
     """A finite number.
 
     Raises:
@@ -28,7 +28,7 @@ def number(value: object) -> float:
     return found
 
 
-def fitting(value: float, array: np.ndarray) -> float:
+def representable(value: float, array: np.ndarray) -> float:
     """A number that an array of floats can hold.
 
     Raises:
@@ -39,7 +39,7 @@ def fitting(value: float, array: np.ndarray) -> float:
     return value
 
 
-def row(what: str, values: Any, array: np.ndarray) -> np.ndarray:
+def array_of_numbers(what: str, values: Any, array: np.ndarray) -> np.ndarray:
     """All numbers of an array of floats, in order, in its shape.
 
     Args:
@@ -55,9 +55,11 @@ def row(what: str, values: Any, array: np.ndarray) -> np.ndarray:
         got = f"{len(values)} of them" if several else f"{values!r:.40}"
         counted = "1 number" if array.size == 1 else f"{array.size} numbers"
         raise ArgumentError(f"{what} is {counted}, got {got}")
-    return np.array([fitting(number(v), array) for v in values], array.dtype).reshape(array.shape)
+    return np.array([representable(finite_number(v), array) for v in values], array.dtype).reshape(
+        array.shape
+    )
 
 
-def within(place: object, size: int) -> bool:
+def is_place(place: object, size: int) -> bool:
     """Whether it is a whole number from 0 to below the size."""
     return is_whole(place, 0) and place < size

@@ -20,7 +20,7 @@ from ..showing.notebook import in_notebook, shell, tell
 from ..storage.files import write_bytes
 from ..tracing.trace import Trace, trace
 from .default_samples import usual_samples
-from .page import saved
+from .document import saved_page
 from .session import Session
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Explorer:
         target = Path(path)
         if target.exists() and not overwrite:
             raise ArgumentError(f"{target} is there already; choose another name, or overwrite it")
-        content = saved(self.session).html.encode()
+        content = saved_page(self.session).html.encode()
         write_bytes(target, content)
         return len(content)
 
@@ -178,7 +178,7 @@ class Explorer:
         Raises:
             DataError: it is too large.
         """
-        page = saved(self.session).html
+        page = saved_page(self.session).html
         if len(page) > LARGEST:
             raise DataError(
                 f"this page would add {_megabytes(len(page))} to the notebook; explore fewer "

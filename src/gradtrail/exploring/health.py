@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..equation import Applied, Contraction, Normalisation, System
-from ..tracing.export import plain
+from ..tracing.records import json_number
 from ..tracing.trace import Trace
 
 __all__ = ["health"]
@@ -58,4 +58,4 @@ def _activation(system: System, output: str) -> str | None:
 
 def _size(array: np.ndarray) -> float | str | None:
     """The root mean square."""
-    return plain(float(np.sqrt(np.mean(np.square(array, dtype=np.float64)))))
+    return json_number(float(np.sqrt(np.mean(np.square(array, dtype=np.float64)))))

@@ -22,7 +22,7 @@ from ..machine.forking import renewed
 from ..tracing.trace import trace
 from ..training import History, Observer, Seen
 from .health import health
-from .session import Session, fill
+from .session import Session, fill_network
 
 if TYPE_CHECKING:
     from ..training.training import Training
@@ -63,7 +63,7 @@ def session_of(training: Training, x: np.ndarray, y: np.ndarray, title: str) -> 
         title: of the page.
     """
     course, network = training.course, copy.deepcopy(training.network)
-    fill(network, training.trainer.arrays())  # a resumed training's own
+    fill_network(network, training.trainer.arrays())  # a resumed training's own
     engine = training.engine.on(1).direct
     traced = trace(network, x, y, loss=course.loss, seed=course.seed, engine=engine)
     session = Session(traced, optimizer=copy.copy(course.optimizer), title=title)

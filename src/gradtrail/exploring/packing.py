@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["json_bytes", "packed", "stored"]
+__all__ = ["as_sent", "json_bytes", "pack"]
 
 _ALIGNED = 8
 
 
-def packed(
+def pack(
     arrays: Iterable[tuple[Mapping[str, Any], np.ndarray]], about: Mapping[str, Any] | None = None
 ) -> bytes:
     """Arrays as bytes, with a header.
@@ -45,7 +45,7 @@ def packed(
     return b"".join([len(head).to_bytes(4, "little"), head, *parts])
 
 
-def stored(array: np.ndarray) -> np.ndarray:
+def as_sent(array: np.ndarray) -> np.ndarray:
     """An array as it is sent: floats in their precision, whole numbers as int32; little-endian."""
     if array.dtype.kind == "f":
         return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))

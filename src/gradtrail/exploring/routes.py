@@ -23,11 +23,11 @@ from starlette.routing import Route
 from ..checking.numbers import is_whole
 from ..errors import ArgumentError, GradtrailError
 from ..machine.forking import renewed
-from .describe import describe, sides
+from .document import Document, saved_page
 from .naming import attachment, file_name
-from .packing import json_bytes, packed, stored
-from .page import Document, saved
+from .packing import as_sent, json_bytes, pack
 from .session import Session
+from .step_description import arrays_by_side, describe_step
 
 if TYPE_CHECKING:
     from .live import Live
@@ -114,7 +114,7 @@ class Routes:
 
     def _description(self, request: Request) -> Response:
         with self.session.lock:
-            return _json(describe(self.session))
+            return _json(describe_step(self.session))
 
     def _state(self, request: Request) -> Response:
         with self.session.lock:
@@ -136,9 +136,12 @@ class Routes:
         """Every array at once, and what the next update would add."""
         with self.session.lock:
             self._check_asked(request)
-            listed = [*sides(self.session), *(("change", name) for name in self.session.changes)]
-            arrays = [stored(self.session.array(side, name)) for side, name in listed]
-            content = packed(
+            listed = [
+                *arrays_by_side(self.session),
+                *(("change", name) for name in self.session.changes),
+            ]
+            arrays = [as_sent(self.session.array(side, name)) for side, name in listed]
+            content = pack(
                 ({"side": side, "name": name, "dtype": array.dtype.str[1:]}, array)
                 for (side, name), array in zip(listed, arrays, strict=True)
             )
@@ -155,7 +158,7 @@ class Routes:
 
     def _file(self, request: Request) -> Response:
         """The page as one file, to be kept."""
-        document = saved(self.session)
+        document = saved_page(self.session)
         headers = {"Content-Disposition": attachment(file_name(self.session.title))}
         return Response(document.html, media_type="text/html", headers=headers)
 

@@ -13,8 +13,8 @@ import uvicorn
 from ..checking.numbers import whole_number
 from ..errors import ArgumentError
 from .connections import ACCEPTED, BoundedProtocol
+from .document import page_files, served_page
 from .guard import Guard
-from .page import page_files, served
 from .routes import Routes
 from .session import Session
 
@@ -60,7 +60,7 @@ class Server:
         self._socket = _bound(port)
         self.port: int = self._socket.getsockname()[1]
         files = page_files()
-        document = served(session.title, files)
+        document = served_page(session.title, files)
         self._routes = Routes(session, document, files, live)
         self._guard = Guard(self._routes.app(), self.port, document.policy)
         self._server = _Thread(_configuration(self._guard))

@@ -19,16 +19,16 @@ from ..errors import ArgumentError, DataError, UnknownNameError, indexed, unknow
 from ..machine.forking import renewed
 from ..optimizers import SGD, Optimizer
 from ..tracing.element import Side
-from ..tracing.export import plain
+from ..tracing.records import json_number
 from ..tracing.trace import Trace, trace
 from ..tracing.why import Answer
-from .entries import fitting, number, row, within
-from .packing import stored
+from .entries import array_of_numbers, finite_number, is_place, representable
+from .packing import as_sent
 
 if TYPE_CHECKING:
     from ..graph import Graph
 
-__all__ = ["Session", "fill"]
+__all__ = ["Session", "fill_network"]
 
 _RATE = 0.05
 """The learning rate where nobody says one."""
@@ -77,7 +77,7 @@ class Session:
                 f"{len(self.numbers)}"
             )
         self.network = copy.deepcopy(origin.network)
-        fill(self.network, traced.value)
+        fill_network(self.network, traced.value)
         self.loss, self.training, self.seed = origin.loss, origin.training, origin.seed
         self.engine, self._optimizer = origin.engine, optimizer
         renewed(self._free)
@@ -94,7 +94,7 @@ class Session:
     def _begin(self) -> None:
         """The step as it was at first, or as the training that is followed had it last."""
         self.trace, arrays = self._first
-        fill(self.network, arrays)
+        fill_network(self.network, arrays)
         origin = self.trace.origin
         self.x, self.y = origin.x.copy(), np.array(origin.y)
         self.optimizer = copy.copy(self._optimizer)  # which remembers nothing yet
@@ -137,7 +137,7 @@ class Session:
     def _take(self, arrays: Mapping[str, np.ndarray]) -> None:
         """The step at other weights, with the samples as they were at first."""
         origin = self._first[0].origin
-        fill(self.network, arrays)
+        fill_network(self.network, arrays)
         self._first = self._traced(origin.x, origin.y), arrays
         rate = self.optimizer.lr
         self._begin()
@@ -146,7 +146,7 @@ class Session:
     @property
     def dtypes(self) -> Mapping[str, str]:
         """How the numbers of each value are stored: `f4`, `f8` or `i4`."""
-        return {name: stored(self.trace.value[name]).dtype.str[1:] for name in self.trace.value}
+        return {name: as_sent(self.trace.value[name]).dtype.str[1:] for name in self.trace.value}
 
     def rows(self, side: str, name: str, begin: int, end: int) -> np.ndarray:
         """Some of an array along its first axis, as it is sent; a single number is one row.
@@ -158,7 +158,7 @@ class Session:
         array = self.array(side, name)
         if not 0 <= begin <= end <= len(array):
             raise ArgumentError(f"{name} has rows 0 to {len(array)}, got {begin} to {end}")
-        return stored(array[begin:end])
+        return as_sent(array[begin:end])
 
     def array(self, side: str, name: str) -> np.ndarray:
         """An array by its side: `value`, `grad` or `change`; a single number is one row.
@@ -219,7 +219,7 @@ class Session:
         classes = self.loss.classes(self.y)
         return {
             "version": self.version,
-            "loss": plain(float(self.trace.loss)),
+            "loss": json_number(float(self.trace.loss)),
             "labels": np.asarray(self.y if classes is None else classes).tolist(),
             "predicted": None if classes is None else outputs.argmax(axis=1).tolist(),
             "updates": self.updates,
@@ -261,7 +261,7 @@ class Session:
                     self._change(change)
         except Exception:
             vars(self).update(kept)
-            fill(self.network, arrays)
+            fill_network(self.network, arrays)
             raise
         self.version += 1
 
@@ -300,21 +300,21 @@ class Session:
             self._take(self._latest)
 
     def _set_element(self, change: Mapping[str, Any]) -> None:
-        name, value = change.get("name"), number(change.get("value"))
+        name, value = change.get("name"), finite_number(change.get("value"))
         held: Mapping[str, np.ndarray] = {"input": self.x, **self.network.parameters}
         if not isinstance(name, str) or name not in held:
             raise UnknownNameError(unknown("editable array", name, held))
         index: Any = change.get("index")
         shape = held[name].shape
         whole = isinstance(index, list | tuple) and len(index) == len(shape)
-        if not whole or not all(within(i, size) for i, size in zip(index, shape, strict=True)):
+        if not whole or not all(is_place(i, size) for i, size in zip(index, shape, strict=True)):
             such = indexed("", index) if isinstance(index, list | tuple) else repr(index)
             raise ArgumentError(f"{name} has the shape {shape}, so it has no element {such:.60}")
-        held[name][tuple(index)] = fitting(value, held[name])
+        held[name][tuple(index)] = representable(value, held[name])
 
     def _set_sample(self, change: Mapping[str, Any]) -> None:
         n = self._sample(change)
-        self.x[n] = row("a sample", change.get("pixels"), self.x[n])
+        self.x[n] = array_of_numbers("a sample", change.get("pixels"), self.x[n])
 
     def _set_label(self, change: Mapping[str, Any]) -> None:
         n, label = self._sample(change), change.get("label")
@@ -325,7 +325,7 @@ class Session:
             raise DataError(f"a label is a whole number here, got {label!r:.40}")
         labels = self.y.copy()
         try:
-            labels[n] = label if counted else fitting(number(label), labels)
+            labels[n] = label if counted else representable(finite_number(label), labels)
         except OverflowError:
             raise DataError(f"a label is {labels.dtype} here, got {label!r:.40}") from None
         self._label(labels)
@@ -335,7 +335,7 @@ class Session:
         if self.y.ndim == 1 and self.loss.classes(self.y) is not None:
             raise ArgumentError("the targets follow from class numbers here; change a label")
         targets = self.y.astype(self.y.dtype if self.y.dtype.kind == "f" else np.float64)
-        targets[n] = row("a target", change.get("values"), np.asarray(targets[n]))
+        targets[n] = array_of_numbers("a target", change.get("values"), np.asarray(targets[n]))
         self._label(targets)
 
     def _label(self, labels: np.ndarray) -> None:
@@ -346,13 +346,13 @@ class Session:
 
     def _sample(self, change: Mapping[str, Any]) -> int:
         n = change.get("n")
-        if not within(n, len(self.x)):
+        if not is_place(n, len(self.x)):
             raise ArgumentError(f"there are the samples 0 to {len(self.x) - 1}, got {n!r:.40}")
         assert isinstance(n, int)
         return n
 
     def _set_rate(self, change: Mapping[str, Any]) -> None:
-        lr = number(change.get("lr"))
+        lr = finite_number(change.get("lr"))
         if lr <= 0:
             raise ArgumentError(f"lr must be above 0, got {lr!r}")
         self.optimizer.lr = lr
@@ -362,7 +362,7 @@ class Session:
         self.updates += 1
 
 
-def fill(network: Graph, arrays: Mapping[str, np.ndarray]) -> None:
+def fill_network(network: Graph, arrays: Mapping[str, np.ndarray]) -> None:
     """Write those parameters and running statistics that are among the arrays."""
     for held in (network.parameters, network.buffers):
         for name in held:

@@ -5,7 +5,7 @@
 
 Both are exact through strides, padding, dilation, groups and branches: they are the regions that
 `System.preimage` and `System.image` give. What counts is the structure: a weight of 0 and a
-closed ReLU still read. A trace gives the same for one step (`tracing/fields.py`).
+closed ReLU still read. A trace gives the same for one step (`tracing/traced_fields.py`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "Direction",
+    "FieldDirection",
     "Reach",
     "array_called",
     "axes_of",
@@ -37,7 +37,7 @@ __all__ = [
     "region_of",
 ]
 
-Direction = Literal["receptive", "projective"]
+FieldDirection = Literal["receptive", "projective"]
 
 _SPATIAL = ("planes", "rows", "columns")
 _TOGETHER = "batch norm in training: the same elements of every other sample take part, too"
@@ -64,7 +64,7 @@ class Reach:
         image: what the elements lie in, for pictures; None for nothing.
     """
 
-    direction: Direction
+    direction: FieldDirection
     asked: str
     position: tuple[int, ...]
     array: str
@@ -181,7 +181,7 @@ def projective_field(system: System, layer: str, position: Any, to: str) -> Reac
 
 
 def _structural(
-    direction: Direction, system: System, name: str, position: Any, other: str
+    direction: FieldDirection, system: System, name: str, position: Any, other: str
 ) -> Reach:
     """A field of one sample, whatever its numbers are."""
     asked, array = array_called(system, name), array_called(system, other)
@@ -245,7 +245,7 @@ def array_called(system: System, name: Any) -> str:
     return layers[name]
 
 
-def check_order(direction: Direction, system: System, asked: str, array: str) -> None:
+def check_order(direction: FieldDirection, system: System, asked: str, array: str) -> None:
     """Refuse a field between arrays of which the wrong one depends on the other, or neither.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import escaped
-from ..showing.figures import figure, saved, show_image
+from ..showing.figures import figure, save_figure, show_image
 from ..showing.tables import ranges_text
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def reach_picture(reach: Reach, path: str | Path | None) -> Figure:
         bar.set_label("elements at this place", size=7)
         bar.ax.tick_params(labelsize=7)
     drawn.suptitle(_sentence(reach), size=8, wrap=True)
-    return saved(drawn, path)
+    return save_figure(drawn, path)
 
 
 def _panels(reach: Reach) -> list[tuple[str, np.ndarray, np.ndarray | None]]:

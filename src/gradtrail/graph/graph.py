@@ -19,7 +19,7 @@ from ..layers.base import Draws
 from ..layers.branches import chain
 from ..layers.initialization import initial
 from ..layers.steps import INPUT, flat
-from ..plan.misfit import misfit
+from ..plan.misfit import misfit_error
 from ..plan.plan import Outline
 from ..streams import Drawn
 from .named_arrays import NamedArrays
@@ -150,7 +150,7 @@ class Graph(AnyNetwork):
                 declaration = step.layer.declare(*sources, training=training)
                 check_bounded(declaration)
             except ShapeError as cause:
-                raise misfit(self.outline, found, step, cause, batch_size) from None
+                raise misfit_error(self.outline, found, step, cause, batch_size) from None
             found[step.name] = declaration
             equation = declaration.equation
             shapes[step.output] = equation.shape_of[equation.target.array]

@@ -11,10 +11,10 @@ from ..layers import Declaration, Flatten
 from ..layers.steps import Step
 from .plan import Outline, Shape, make_plan
 
-__all__ = ["misfit"]
+__all__ = ["misfit_error"]
 
 
-def misfit(
+def misfit_error(
     outline: Outline,
     declared: Mapping[str, Declaration],
     step: Step,

@@ -11,7 +11,7 @@ from typing import Any
 from ..equation import Contraction, Equation, Normalisation, Selection, explain_size, unread
 from ..equation.frozen import frozen
 from ..errors import UnknownNameError, unknown
-from ..fields.field import Field, input_fields, next_fields
+from ..fields.axis_field import AxisField, input_fields, next_fields
 from ..layers import Declaration
 from ..layers.steps import INPUT, Step
 
@@ -68,7 +68,7 @@ class PlanRow:
     multiply_adds: int
     activation_bytes: int
     gradient_bytes: int
-    receptive_field: tuple[Field, ...]
+    receptive_field: tuple[AxisField, ...]
     never_read: tuple[tuple[tuple[int, ...], ...], ...]
 
 
@@ -135,7 +135,7 @@ class Plan:
         return data | {name: getattr(self, name) for name in totals}
 
     def __str__(self) -> str:
-        from .table import plan_text
+        from .plan_table import plan_text
 
         return plan_text(self)
 
@@ -143,7 +143,7 @@ class Plan:
         return str(self)
 
     def _repr_html_(self) -> str:
-        from .table import plan_html
+        from .plan_table import plan_html
 
         return plan_html(self)
 

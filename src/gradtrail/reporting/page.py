@@ -21,7 +21,7 @@ from ..runs import Run
 from ..runs.opening import arrays_of, labels_of
 from ..runs.run_folder import RECIPE
 from ..storage.files import check_writable, write_bytes
-from ..tracing.ranking import Ranked, influence
+from ..tracing.influence import RankedSample, influence
 from ..tracing.trace import trace
 from ..training import Confusion, History
 from ..training.metrics import confusion
@@ -279,7 +279,7 @@ def _hardest(network: Network, train: Part, run: Run) -> list[str]:
     names = network.classes or tuple(map(str, range(max(y) + 1)))
     wrong = [one for one in ranked if one.label != one.predicted]
 
-    def told(one: Ranked) -> str:
+    def told(one: RankedSample) -> str:
         label, seen = (names[n or 0] for n in (one.label, one.predicted))
         taken = "seen so" if label == seen else f"seen as {seen}"
         return (

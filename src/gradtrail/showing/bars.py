@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from ..errors import escaped
-from .notebook import Output, in_notebook, is_terminal, tell
+from .notebook import CellOutput, in_notebook, is_terminal, tell
 
-__all__ = ["Bar", "Line", "bar", "duration", "folded", "showing"]
+__all__ = ["Bar", "Line", "bar", "duration", "fold_parts", "showing"]
 
 _WIDEST, _NARROWEST = 24, 10
 """Characters of the bar."""
@@ -141,7 +141,7 @@ def showing(wanted: bool) -> Iterator[Bar | None]:
             shown.close()
 
 
-def folded(parts: Sequence[str], width: int) -> list[str]:
+def fold_parts(parts: Sequence[str], width: int) -> list[str]:
     """Parts as lines of at most so many characters, broken between them."""
     lines = list(parts[:1])
     for part in parts[1:]:
@@ -213,7 +213,7 @@ class _Terminal(_Surface):
         return grid
 
     def say(self, parts: tuple[str, ...]) -> None:
-        for line in folded(parts, self._console.width):
+        for line in fold_parts(parts, self._console.width):
             self._console.print(line, highlight=False, soft_wrap=True)
 
     def close(self, line: Line) -> None:
@@ -227,7 +227,7 @@ class _Notebook(_Surface):
     every = _NOTEBOOK
 
     def __init__(self) -> None:
-        self._output = Output()
+        self._output = CellOutput()
 
     def show(self, line: Line) -> None:
         share = "" if line.share is None else f' value="{line.share:.4f}"'

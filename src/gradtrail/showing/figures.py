@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["endings", "figure", "saved", "show_image"]
+__all__ = ["endings", "figure", "save_figure", "show_image"]
 
 _USUAL = (".png", ".svg", ".pdf")
 
@@ -46,7 +46,7 @@ def figure(width: float, height: float) -> Figure:
     return made
 
 
-def saved(drawn: Figure, path: str | Path | None) -> Figure:
+def save_figure(drawn: Figure, path: str | Path | None) -> Figure:
     """The figure, written to a file where one is named.
 
     In a notebook it shows itself where a cell's last line gives it. One that is written nowhere is

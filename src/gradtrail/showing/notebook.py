@@ -15,7 +15,7 @@ from typing import Any, TextIO, final
 from ..errors import visible
 
 __all__ = [
-    "Output",
+    "CellOutput",
     "after_cell",
     "display",
     "in_notebook",
@@ -74,7 +74,7 @@ def display(forms: Mapping[str, str], **place: Any) -> None:
 
 
 @final
-class Output:
+class CellOutput:
     """An output of the cell that runs now, which can be changed."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from ..errors import visible
 from .notebook import is_terminal
 
-__all__ = ["page_width", "wrapped", "written"]
+__all__ = ["page_width", "table_lines", "wrap"]
 
 _LEAST = 40
 """Narrower than that no page is taken to be."""
@@ -34,7 +34,7 @@ def page_width(otherwise: int) -> int:
     return otherwise
 
 
-def written(
+def table_lines(
     heads: Sequence[str],
     rows: Sequence[Sequence[str]],
     width: int,
@@ -71,7 +71,7 @@ def _drawn(
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_footer=feet)
     fitted = [
-        ["\n".join(wrapped(cell, width)) for cell in cells]
+        ["\n".join(wrap(cell, width)) for cell in cells]
         for cells, width in zip(columns, widths, strict=True)
     ]
     for cells, right in zip(fitted, figures, strict=True):
@@ -125,13 +125,13 @@ def _widths(
 def _filled(columns: Sequence[Sequence[str]], widths: Sequence[int], room: int) -> list[int]:
     """What breaking at words left free goes to the columns that need fewer lines with it."""
     used = [
-        max(_length(line) for cell in cells for line in wrapped(cell, width))
+        max(_length(line) for cell in cells for line in wrap(cell, width))
         for cells, width in zip(columns, widths, strict=True)
     ]
     for place, cells in enumerate(columns):
         most = used[place] + room - sum(used)
         tried = range(used[place], most + 1)
-        used[place] = min(tried, key=lambda w: sum(len(wrapped(cell, w)) for cell in cells))
+        used[place] = min(tried, key=lambda w: sum(len(wrap(cell, w)) for cell in cells))
     return used
 
 
@@ -153,7 +153,7 @@ def _records(columns: Sequence[Sequence[str]], width: int) -> Iterator[str]:
         ]
         lines = told[:1]
         for part in told[1:]:
-            first, *rest = wrapped(part, width - 4)
+            first, *rest = wrap(part, width - 4)
             if rest or _length(lines[-1]) + 2 + _length(first) > width:
                 lines += [f"  {first}", *(f"    {more}" for more in rest)]
             else:
@@ -161,7 +161,7 @@ def _records(columns: Sequence[Sequence[str]], width: int) -> Iterator[str]:
         yield from lines
 
 
-def wrapped(text: str, width: int) -> list[str]:
+def wrap(text: str, width: int) -> list[str]:
     """Lines of at most so many characters, broken at spaces, and inside a word where it must be."""
     lines = []
     for whole in text.split("\n"):

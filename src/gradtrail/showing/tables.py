@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import escaped, visible
-from .table_text import page_width, written
+from .table_text import page_width, table_lines
 
-__all__ = ["Shown", "Table", "number", "percent", "ranges_text"]
+__all__ = ["Shown", "Table", "number_text", "percent_text", "ranges_text"]
 
 _NO_TERMINAL = 160
 
@@ -34,7 +34,7 @@ class Table:
     def text(self, width: int | None = None) -> str:
         """As text, as wide as the terminal, or as it needs where there is none."""
         columns = page_width(_NO_TERMINAL) if width is None else width
-        body = written(self.heads, self.rows, columns) if self.rows else []
+        body = table_lines(self.heads, self.rows, columns) if self.rows else []
         return "\n".join([*map(visible, self.above), *body, *map(visible, self.below)])
 
     def html(self) -> str:
@@ -75,7 +75,7 @@ def _cell(head: str, text: str, tag: str = "td") -> str:
     return f"<{tag}{style}>{escaped(text)}</{tag}>"
 
 
-def number(value: float, digits: int = 4) -> str:
+def number_text(value: float, digits: int = 4) -> str:
     """A number as it stands in tables and sentences."""
     if math.isnan(value):
         return "NaN"
@@ -84,10 +84,10 @@ def number(value: float, digits: int = 4) -> str:
     return f"{value:.{digits}g}".replace("-", "−")
 
 
-def percent(share: float) -> str:
+def percent_text(share: float) -> str:
     """A share as it stands in tables: two digits where it is small."""
     if not math.isfinite(share):
-        return number(share)
+        return number_text(share)
     return f"{100 * share:.{1 if abs(share) < 0.0995 else 0}f} %".replace("-", "−")
 
 

@@ -27,7 +27,7 @@ from ..equation.frozen import frozen
 from ..errors import GradientError, NonFiniteError, indexed
 from ..layers import Loss
 from ..layers.losses import loss_for
-from .kinks import patterns, switched
+from .kinks import first_switched, patterns
 from .layerwise import LayerCheck, check_layers
 from .nonfinite import all_finite, describe
 from .rounding import Bounds
@@ -212,7 +212,7 @@ class _Ends:
         self.given = {name: array for name, array in values.items() if name not in made}
         self.rounding = float(np.finfo(np.float64).eps * max(1.0, abs(float(values["loss"]))))
         self.pattern = patterns(system, values)
-        self.apart = switched(self.pattern, patterns(system, computed.values))
+        self.apart = first_switched(self.pattern, patterns(system, computed.values))
 
     def checks(self) -> Iterator[ElementCheck]:
         """Check the chosen elements of every parameter and of the input."""
@@ -274,7 +274,7 @@ class _Ends:
             moved[index] += sign * step
             values = self.reference.run(self.system, {**self.given, name: moved})
             losses.append(float(values["loss"]))
-            kink = kink or switched(self.pattern, patterns(self.system, values))
+            kink = kink or first_switched(self.pattern, patterns(self.system, values))
         difference = (losses[0] - losses[1]) / (2 * step)
         return ElementCheck(name, index, gradient, difference, kink)
 

@@ -12,9 +12,9 @@ import numpy as np
 from ..equation import Adjoint, Applied, Selection
 from ..equation import Factor as EquationFactor
 from ..equation import Loss as LossEquation
-from ..showing.tables import number
-from .element import Element, written
-from .step import Step
+from ..showing.tables import number_text
+from .element import Element, element_text
+from .traced_step import TracedStep
 
 __all__ = [
     "CAUSES",
@@ -80,7 +80,7 @@ class Closed:
 
 
 def lost_clause(
-    step: Step,
+    step: TracedStep,
     sent: Adjoint,
     cause: str,
     count: int,
@@ -102,8 +102,8 @@ def lost_clause(
     name, pool = sent.receives, sent.node.name
     winner = int(step.array("value", sent.node.array_of[_pool(sent).winner])[window])
     taker, loser = _point(sent, window, winner), _point(sent, window, place)
-    value = number(float(step.array("value", name)[taker]))
-    won, lost = written("value", name, taker), written("value", name, loser)
+    value = number_text(float(step.array("value", name)[taker]))
+    won, lost = element_text("value", name, taker), element_text("value", name, loser)
     who = "it" if loser == asked else lost
     at = f"({','.join(map(str, window[2:]))})"
     if count > 1:
@@ -154,7 +154,7 @@ def unweighted_clause(sent: Adjoint, count: int, place: Element, samples: int) -
     return Closed(sent.node.name, "no weight" if own else "no class weight", count, text, place)
 
 
-def saturated_clause(step: Step, sent: Adjoint, count: int, index: tuple[int, ...]) -> Closed:
+def saturated_clause(step: TracedStep, sent: Adjoint, count: int, index: tuple[int, ...]) -> Closed:
     """The prediction is the target to the last bit.
 
     Args:
@@ -167,23 +167,23 @@ def saturated_clause(step: Step, sent: Adjoint, count: int, index: tuple[int, ..
     assert isinstance(equation, LossEquation)
     what = "the softmax is saturated" if equation.probabilities else "the loss is at its least"
     held = sent.node.array_of[equation.probabilities or equation.source.array]
-    target = written("value", sent.node.array_of[equation.labels], index)
-    value = number(float(step.array("value", held)[index]))
+    target = element_text("value", sent.node.array_of[equation.labels], index)
+    value = number_text(float(step.array("value", held)[index]))
     times = f" for all {count:,} outputs that it reaches" if count > 1 else ""
-    text = f"{what}{times}: {written('value', held, index)} is {value}, and so is {target}"
+    text = f"{what}{times}: {element_text('value', held, index)} is {value}, and so is {target}"
     return Closed(sent.node.name, "saturated", count, text, Element("value", held, index))
 
 
 def unread_clause(sent: Adjoint, count: int, index: tuple[int, ...]) -> Closed:
     """No window of the layer reads it."""
-    place = written("value", sent.receives, index)
+    place = element_text("value", sent.receives, index)
     what = place if count == 1 else f"{count:,} elements such as {place}"
     text = f"no window of {sent.node.name} reaches {what}"
     return Closed(sent.node.name, "no window", count, text, Element("value", sent.receives, index))
 
 
 def factor_clause(
-    step: Step,
+    step: TracedStep,
     sent: Adjoint,
     factor: EquationFactor,
     count: int,
@@ -201,8 +201,8 @@ def factor_clause(
         of: how many products or positions come so far.
     """
     node, name = sent.node, sent.node.array_of[factor.access.array]
-    element = written("value", name, index)
-    value = number(float(step.array("value", name)[index]))
+    element = element_text("value", name, index)
+    value = number_text(float(step.array("value", name)[index]))
     all_of = f"all {of:,}" if count == of else f"{count:,} of {of:,}"
     if isinstance(factor, Applied):
         relu = factor.function.name.startswith("relu")

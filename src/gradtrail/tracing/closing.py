@@ -34,14 +34,14 @@ from .clauses import (
     unweighted_clause,
 )
 from .element import Element, Side
-from .part import Part, applied
-from .points import BLOCK
-from .step import Step
+from .element_term import ElementTerm, function_values
+from .index_points import BLOCK
+from .traced_step import TracedStep
 
 __all__ = ["closed_paths"]
 
 
-def closed_paths(step: Step, name: str, index: tuple[int, ...]) -> list[Closed]:
+def closed_paths(step: TracedStep, name: str, index: tuple[int, ...]) -> list[Closed]:
     """The causes, nearest the element first; none where something reaches the loss.
 
     Args:
@@ -55,7 +55,7 @@ def closed_paths(step: Step, name: str, index: tuple[int, ...]) -> list[Closed]:
 class _Search:
     """Masks of what is still reached, array by array, from the element towards the loss."""
 
-    def __init__(self, step: Step, name: str, index: tuple[int, ...]) -> None:
+    def __init__(self, step: TracedStep, name: str, index: tuple[int, ...]) -> None:
         self.step, self.name, self.index = step, name, index
         self.samples = self._samples()
         self.reached: dict[str, np.ndarray] = {}
@@ -129,7 +129,7 @@ class _Search:
         mask[index] = True
         return mask[self.samples] if self.samples != slice(None) else mask
 
-    def _walk(self, sent: Adjoint, part: Part) -> Iterator[Closed]:
+    def _walk(self, sent: Adjoint, part: ElementTerm) -> Iterator[Closed]:
         """One part of the element: each of its products, factor by factor."""
         gradient = next(o for o in part.operands if o.side == "grad")
         values = [o for o in part.operands if o is not gradient]
@@ -208,7 +208,7 @@ class _Search:
         by_sample = bool(access.positions) and access.positions[0].plain in ("n", "n′")
         array = self.array(node.array_of[access.array], by_sample)
         if isinstance(factor, Applied):
-            array = applied(factor, array)
+            array = function_values(factor, array)
         return np.asarray(array != 0)
 
     def _sized(self, equation: Contraction) -> Contraction:

@@ -12,7 +12,15 @@ import numpy as np
 from ..checking.numbers import is_whole
 from ..errors import ArgumentError, UnknownNameError, indexed, unknown
 
-__all__ = ["Element", "Side", "apart", "checked", "example", "parse_element", "written"]
+__all__ = [
+    "Element",
+    "Side",
+    "check_index",
+    "element_text",
+    "example_element",
+    "parse_element",
+    "split_index",
+]
 
 Side = Literal["value", "grad"]
 
@@ -34,15 +42,15 @@ class Element:
     index: tuple[int, ...]
 
     def __str__(self) -> str:
-        return written(self.side, self.name, self.index)
+        return element_text(self.side, self.name, self.index)
 
 
-def written(side: Side, name: str, element: Sequence[int] = ()) -> str:
+def element_text(side: Side, name: str, element: Sequence[int] = ()) -> str:
     """An element as it is written: `dconv1.weight[2,0,1,1]`."""
     return indexed(f"{'d' if side == 'grad' else ''}{name}", element)
 
 
-def example(name: str, shape: Sequence[int], begun: Sequence[int] = ()) -> str:
+def example_element(name: str, shape: Sequence[int], begun: Sequence[int] = ()) -> str:
     """An element that there is, as it is written.
 
     Args:
@@ -52,10 +60,10 @@ def example(name: str, shape: Sequence[int], begun: Sequence[int] = ()) -> str:
     """
     kept = [i if -size <= i < size else size // 2 for i, size in zip(begun, shape, strict=False)]
     rest = [0 if axis == 0 else size // 2 for axis, size in enumerate(shape)]
-    return written("value", name, (*kept, *rest[len(kept) :]))
+    return element_text("value", name, (*kept, *rest[len(kept) :]))
 
 
-def checked(name: str, shape: tuple[int, ...], element: object) -> tuple[int, ...]:
+def check_index(name: str, shape: tuple[int, ...], element: object) -> tuple[int, ...]:
     """An index into an array; negative positions count from the end.
 
     Args:
@@ -70,7 +78,7 @@ def checked(name: str, shape: tuple[int, ...], element: object) -> tuple[int, ..
         element = element.tolist()
     listed = element if isinstance(element, tuple | list) else (element,)
     whole = all(map(is_whole, listed))
-    such = example(name, shape, tuple(map(int, listed)) if whole else ())
+    such = example_element(name, shape, tuple(map(int, listed)) if whole else ())
     if not whole or len(listed) != len(shape):
         count = f"{len(shape)} whole number{'s' if len(shape) != 1 else ''}"
         raise ArgumentError(
@@ -132,10 +140,10 @@ def _example_like(
     meant = [name for name in known if str(text).strip().removeprefix("d").startswith(name)]
     usual = [name for name in known if "." in name] or known
     name = max(meant, key=len) if meant else usual[0]
-    return example(name, shapes[name])
+    return example_element(name, shapes[name])
 
 
-def apart(
+def split_index(
     name: str,
     index: object,
     side: Side,

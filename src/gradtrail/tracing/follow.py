@@ -15,17 +15,17 @@ import numpy as np
 
 from ..checking.numbers import is_whole, positive
 from ..errors import ArgumentError, unknown
-from ..showing.tables import Table, number, percent
-from .element import Side, example, written
-from .export import plain
+from ..showing.tables import Table, number_text, percent_text
+from .element import Side, element_text, example_element
 from .hops import Hop, end_hop, hop, start_hop
-from .paths import Ways
-from .step import Step
+from .path_search import PathSearch
+from .records import json_number
 from .terms import Terms
+from .traced_step import TracedStep
 
-__all__ = ["Path", "Paths", "backwards", "forwards"]
+__all__ = ["Path", "Paths", "follow_gradient", "follow_value"]
 
-Target = int | str | tuple[int, ...] | np.ndarray | None
+PathEnd = int | str | tuple[int, ...] | np.ndarray | None
 """Where paths forwards lead: a class, a layer's output, one of the outputs, or all outputs."""
 
 
@@ -39,7 +39,7 @@ class _Whole:
         fixed: the sum of all paths, where it is known.
     """
 
-    ways: Ways
+    ways: PathSearch
     value: float
     fixed: float | None
 
@@ -95,20 +95,20 @@ class Path:
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
         return {
-            "product": plain(self.product),
-            "share": plain(self.share),
-            "weight": plain(self.weight),
+            "product": json_number(self.product),
+            "share": json_number(self.share),
+            "weight": json_number(self.weight),
             "end": list(self.end),
             "hops": [_plain(one) for one in self.hops],
         }
 
     def _table(self, above: str) -> Table:
         heads = ("layer", "what happens", ">×", "to")
-        rows = [(h.layer, h.text, number(h.local), h.element) for h in self.hops]
+        rows = [(h.layer, h.text, number_text(h.local), h.element) for h in self.hops]
         return Table((above,), heads, rows)
 
     def __str__(self) -> str:
-        return self._table(f"product {number(self.product)}").text()
+        return self._table(f"product {number_text(self.product)}").text()
 
     def __repr__(self) -> str:
         return str(self)
@@ -153,7 +153,7 @@ class Paths:
     @property
     def element(self) -> str:
         """The element as it is written: `dconv1.weight[2,0,1,1]`."""
-        return written(self.side, self.name, self.index)
+        return element_text(self.side, self.name, self.index)
 
     @property
     def total(self) -> float:
@@ -182,23 +182,23 @@ class Paths:
             "element": self.element,
             "name": self.name,
             "index": list(self.index),
-            "value": plain(self.value),
+            "value": json_number(self.value),
             "row": self.row,
-            "total": plain(self.total),
-            "magnitude": plain(self.magnitude),
-            "covers": plain(self.covers),
-            "share": plain(self.share),
+            "total": json_number(self.total),
+            "magnitude": json_number(self.magnitude),
+            "covers": json_number(self.covers),
+            "share": json_number(self.share),
             "paths": [path.to_dict() for path in self],
         }
 
     def _head(self) -> list[str]:
-        stored = f"{self.element} = {number(self.value, 6)}"
+        stored = f"{self.element} = {number_text(self.value, 6)}"
         if not len(self):
             return [f"{stored}: no path whose product is not 0"]
         shown = (
             "the strongest path is" if len(self) == 1 else f"the {len(self)} strongest paths are"
         )
-        kept = _part(self.covers, f"Σ|paths| = {number(self.magnitude)}")
+        kept = _part(self.covers, f"Σ|paths| = {number_text(self.magnitude)}")
         if self.share is None:
             return [stored, f"{shown} {kept}"]
         return [stored, f"{shown} {_part(self.share, self._of)}, {kept}"]
@@ -206,14 +206,14 @@ class Paths:
     @property
     def _of(self) -> str:
         if self.side == "value":
-            return f"Σ paths = {number(self.total)}"
-        return "the gradient" if self.row is None else f"row {self.row}'s {number(self.total)}"
+            return f"Σ paths = {number_text(self.total)}"
+        return "the gradient" if self.row is None else f"row {self.row}'s {number_text(self.total)}"
 
     def _tables(self) -> list[Table]:
         tables = []
         for place, path in enumerate(self, start=1):
             share = "" if path.share is None else f", {_part(path.share, self._whose(path))}"
-            tables.append(path._table(f"path {place}: product {number(path.product)}{share}"))
+            tables.append(path._table(f"path {place}: product {number_text(path.product)}{share}"))
         return tables
 
     def _whose(self, path: Path) -> str:
@@ -235,12 +235,12 @@ def _plain(one: Hop) -> dict[str, Any]:
     """A step as plain data."""
     factors = [
         {"letter": f.letter, "side": f.side, "name": f.name, "index": list(f.index),
-         "stored": plain(f.stored), "value": plain(f.value), "function": f.function}
+         "stored": json_number(f.stored), "value": json_number(f.value), "function": f.function}
         for f in one.factors
     ]  # fmt: skip
     return {
         "layer": one.layer, "kind": one.kind, "side": one.side, "name": one.name,
-        "index": list(one.index), "local": plain(one.local), "scale": one.scale,
+        "index": list(one.index), "local": json_number(one.local), "scale": one.scale,
         "indices": dict(one.indices), "factors": factors, "text": one.text,
     }  # fmt: skip
 
@@ -248,14 +248,14 @@ def _plain(one: Hop) -> dict[str, Any]:
 def _part(share: float, of: str) -> str:
     """A share in words; deep networks have so many paths that one may be a billionth."""
     if abs(share) >= 10:
-        return f"{number(share, 2)} times {of}"
-    return f"{percent(share) if abs(share) >= 0.0005 else number(share, 2)} of {of}"
+        return f"{number_text(share, 2)} times {of}"
+    return f"{percent_text(share) if abs(share) >= 0.0005 else number_text(share, 2)} of {of}"
 
 
-def backwards(step: Step, name: str, index: Any, k: int, row: int | None) -> Paths:
+def follow_gradient(step: TracedStep, name: str, index: Any, k: int, row: int | None) -> Paths:
     """See `Gradients.follow`."""
     positive("follow", k=k)
-    name = step.known("grad", name)
+    name = step.array_name("grad", name)
     element = step.element("grad", name, index)
     end = step.system.nodes[-1].inputs[0]
     value, total = float(step.array("grad", name)[element]), None
@@ -266,7 +266,7 @@ def backwards(step: Step, name: str, index: Any, k: int, row: int | None) -> Pat
         )
     if row is not None:
         row, total = _row(step, name, element, row, end)
-    ways = Ways(step, name, element, end, step.array("grad", end), row)
+    ways = PathSearch(step, name, element, end, step.array("grad", end), row)
     whole = _Whole(ways, 1.0, value if total is None else total)
     paths = []
     for found in ways.best(k):
@@ -276,21 +276,21 @@ def backwards(step: Step, name: str, index: Any, k: int, row: int | None) -> Pat
     return Paths("grad", name, element, value, row, tuple(paths), whole)
 
 
-def _other(step: Step, side: Side, name: str, end: str) -> str:
+def _other(step: TracedStep, side: Side, name: str, end: str) -> str:
     """An element that paths lead to or from, of the first array that is another one."""
     names = [n for n in step.names(side) if n not in (name, end) and n in step.system.readers]
     first = names[0] if names else end
-    return example(written(side, first), step.system.shapes[first])
+    return example_element(element_text(side, first), step.system.shapes[first])
 
 
-def forwards(step: Step, name: str, index: Any, k: int, to: Target) -> Paths:
+def follow_value(step: TracedStep, name: str, index: Any, k: int, to: PathEnd) -> Paths:
     """See `Values.follow`."""
     positive("follow", k=k)
-    name = step.known("value", name)
+    name = step.array_name("value", name)
     element = step.element("value", name, index)
     end, seed = _seed(step, to)
     value = float(step.array("value", name)[element])
-    ways = Ways(step, name, element, end, seed)
+    ways = PathSearch(step, name, element, end, seed)
     if not ways.nodes and name != end:
         raise ArgumentError(
             f"follow: no path leads from {name} to {end}; ask for a value before {end}, such as "
@@ -306,7 +306,7 @@ def forwards(step: Step, name: str, index: Any, k: int, to: Target) -> Paths:
 
 
 def _row(
-    step: Step, name: str, element: tuple[int, ...], row: object, end: str
+    step: TracedStep, name: str, element: tuple[int, ...], row: object, end: str
 ) -> tuple[int, float]:
     """A row's number, checked, and its product."""
     terms = Terms(step, "grad", name, element)
@@ -318,7 +318,7 @@ def _row(
     return chosen.number, chosen.product
 
 
-def _seed(step: Step, to: Target) -> tuple[str, np.ndarray]:
+def _seed(step: TracedStep, to: PathEnd) -> tuple[str, np.ndarray]:
     """The array that paths forwards lead to, and 1 where they may end in it."""
     system = step.system
     end = system.nodes[-1].inputs[0]

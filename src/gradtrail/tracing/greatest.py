@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["greatest"]
+__all__ = ["places_of_greatest"]
 
 _CHUNK = 64
 
 
-def greatest(sizes: np.ndarray, k: int) -> np.ndarray:
+def places_of_greatest(sizes: np.ndarray, k: int) -> np.ndarray:
     """The places of the k greatest, greatest first, of equal ones the first.
 
     Of all chunks' maxima the k-th greatest is a bound that k numbers reach: what is above it is

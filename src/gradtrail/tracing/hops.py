@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from ..equation import Loss as LossEquation
 from ..equation import Node, Normalisation, Selection
-from ..showing.tables import number
-from .element import Side, written
-from .part import Part
-from .paths import Link
-from .step import Step
-from .terms import Factor, factor_at
+from ..showing.tables import number_text
+from .element import Side, element_text
+from .element_term import ElementTerm
+from .path_search import Link
+from .terms import ProductFactor, factor_at
+from .traced_step import TracedStep
 
 __all__ = ["Hop", "end_hop", "hop", "start_hop"]
 
@@ -51,7 +51,7 @@ class Hop:
     name: str
     index: tuple[int, ...]
     local: float
-    factors: tuple[Factor, ...]
+    factors: tuple[ProductFactor, ...]
     scale: float
     indices: Mapping[str, int]
     text: str
@@ -59,7 +59,7 @@ class Hop:
     @property
     def element(self) -> str:
         """The element reached, as it is written: `dpool1.output[17,2,5,7]`."""
-        return written(self.side, self.name, self.index)
+        return element_text(self.side, self.name, self.index)
 
     def __str__(self) -> str:
         return f"{self.layer}: {self.text}" if self.layer else self.text
@@ -91,7 +91,7 @@ def start_hop(name: str, index: tuple[int, ...], value: float) -> Hop:
     return Hop("", "", "value", name, index, value, (), 1.0, {}, text)
 
 
-def end_hop(step: Step, name: str, index: tuple[int, ...], value: float) -> Hop:
+def end_hop(step: TracedStep, name: str, index: tuple[int, ...], value: float) -> Hop:
     """What the loss sends back to one of its outputs: `sample 17, class 3: (0.021 − 1)/64`."""
     node = step.system.nodes[-1]
     equation = node.equation
@@ -99,7 +99,7 @@ def end_hop(step: Step, name: str, index: tuple[int, ...], value: float) -> Hop:
     parts = step.parts("grad", name, index)
     what = "class" if equation.probabilities is not None and len(index) == 2 else "output"
     place = f"sample {index[0]}, {what} {','.join(map(str, index[1:]))}"
-    factors: list[Factor] = []
+    factors: list[ProductFactor] = []
     for part in parts:
         factors += [factor_at(operand, part.points.at(0)) for operand in part.operands]
     text = f"{place}: {_difference(parts)}"
@@ -107,13 +107,13 @@ def end_hop(step: Step, name: str, index: tuple[int, ...], value: float) -> Hop:
     return Hop(node.name, node.kind, "grad", name, index, value, tuple(factors), scale, {}, text)
 
 
-def _difference(parts: Sequence[Part]) -> str:
+def _difference(parts: Sequence[ElementTerm]) -> str:
     """The loss's adjoint with its numbers: `P − T = 0.021 − 1, · 1/64`."""
     letters, numbers = [], []
     for part in parts:
         held = [factor_at(operand, part.points.at(0)) for operand in part.operands]
         letters.append("·".join(factor.letter for factor in held))
-        numbers.append("·".join(number(factor.value) for factor in held))
+        numbers.append("·".join(number_text(factor.value) for factor in held))
     scale = parts[0].term.scale.value
     after = f"/{scale.denominator}" if scale.denominator != 1 else ""
     before = f"{scale.numerator}·" if scale.numerator != 1 else ""
@@ -121,7 +121,7 @@ def _difference(parts: Sequence[Part]) -> str:
 
 
 def _words(
-    node: Node, link: Link, factors: Sequence[Factor], point: Mapping[str, int], operand: str
+    node: Node, link: Link, factors: Sequence[ProductFactor], point: Mapping[str, int], operand: str
 ) -> str:
     """What happens between an operand's element and the layer's output."""
     equation, read, made = node.equation, link.part.element, link.index
@@ -137,13 +137,15 @@ def _words(
         return _renumbered(read, made)
     applied = [f for f in factors if f.function]
     if equation.kind == "pointwise" and applied:
-        slope, held = applied[0].value, number(applied[0].stored)
-        return f"open, input {held}" if slope == 1 else f"slope {number(slope)} at input {held}"
+        slope, held = applied[0].value, number_text(applied[0].stored)
+        return (
+            f"open, input {held}" if slope == 1 else f"slope {number_text(slope)} at input {held}"
+        )
     return _contraction(node, link.part, factors, point)
 
 
 def _contraction(
-    node: Node, part: Part, factors: Sequence[Factor], point: Mapping[str, int]
+    node: Node, part: ElementTerm, factors: Sequence[ProductFactor], point: Mapping[str, int]
 ) -> str:
     """A sum's product: where its window lies, and what is multiplied."""
     window = _window(node, part)
@@ -155,12 +157,12 @@ def _contraction(
     if scale.numerator == 1 and scale.denominator != 1:
         said.append(f"one of {scale.denominator} in a mean")
     elif scale != 1:
-        said.append(number(part.scale))
+        said.append(number_text(part.scale))
     listed = _listed(node, factors)
     return ": ".join([*(said or []), *([listed] if listed else [])]) or "added as it is"
 
 
-def _window(node: Node, part: Part) -> tuple[list[str], list[str]] | None:
+def _window(node: Node, part: ElementTerm) -> tuple[list[str], list[str]] | None:
     """The indices that say where a window lies, and those that run inside it.
 
     In `y·s+i·d−p` the one that another array shows bare says where.
@@ -178,14 +180,14 @@ def _window(node: Node, part: Part) -> tuple[list[str], list[str]] | None:
     return (list(at), list(offset)) if at else None
 
 
-def _listed(node: Node, factors: Sequence[Factor]) -> str:
+def _listed(node: Node, factors: Sequence[ProductFactor]) -> str:
     """The factors by name: `weight[8,2,2,1]`, with their values where there are several."""
     said = []
     for factor in factors:
-        element = written(factor.side, factor.name.removeprefix(node.name + "."), factor.index)
+        element = element_text(factor.side, factor.name.removeprefix(node.name + "."), factor.index)
         if factor.function:
-            element = f"{factor.function}({element} = {number(factor.stored)})"
-        said.append(f"{element} {number(factor.value)}" if len(factors) > 1 else element)
+            element = f"{factor.function}({element} = {number_text(factor.stored)})"
+        said.append(f"{element} {number_text(factor.value)}" if len(factors) > 1 else element)
     return " · ".join(said)
 
 

@@ -11,18 +11,18 @@ from ..arrays.functions import OPERATIONS
 from ..equation import Applied, Contraction, Node, Selection, System, Term
 from ..equation.scalar import evaluate, switches
 
-__all__ = ["patterns", "switched", "torn"]
+__all__ = ["elements_crossing", "first_switched", "patterns"]
 
 Arrays = Mapping[str, np.ndarray]
 
 
 def patterns(system: System, values: Arrays) -> dict[str, list[np.ndarray]]:
     """For every node with kinks, the arrays that change when an element changes sides."""
-    found = {n.name: [side for _, side in sides(n, values)] for n in system.nodes}
+    found = {n.name: [side for _, side in kink_sides(n, values)] for n in system.nodes}
     return {name: arrays for name, arrays in found.items() if arrays}
 
 
-def sides(node: Node, values: Arrays) -> Iterator[tuple[str, np.ndarray]]:
+def kink_sides(node: Node, values: Arrays) -> Iterator[tuple[str, np.ndarray]]:
     """Winners, and for each function with a kink on which side of it its argument is.
 
     Args:
@@ -44,7 +44,9 @@ def sides(node: Node, values: Arrays) -> Iterator[tuple[str, np.ndarray]]:
                     yield factor.access.array, side
 
 
-def switched(before: Mapping[str, list[np.ndarray]], after: Mapping[str, list[np.ndarray]]) -> str:
+def first_switched(
+    before: Mapping[str, list[np.ndarray]], after: Mapping[str, list[np.ndarray]]
+) -> str:
     """The first node with an element on another side, or nothing."""
     for name, arrays in before.items():
         if not all(map(np.array_equal, arrays, after[name])):
@@ -52,7 +54,7 @@ def switched(before: Mapping[str, list[np.ndarray]], after: Mapping[str, list[np
     return ""
 
 
-def torn(node: Node, letter: str, one: Arrays, other: Arrays) -> np.ndarray:
+def elements_crossing(node: Node, letter: str, one: Arrays, other: Arrays) -> np.ndarray:
     """The elements of an operand that take part where two computations are on different sides.
 
     Args:
@@ -66,7 +68,9 @@ def torn(node: Node, letter: str, one: Arrays, other: Arrays) -> np.ndarray:
     """
     equation = node.equation
     found = np.zeros(equation.shape_of[letter], dtype=bool)
-    for (source, first), (_, second) in zip(sides(node, one), sides(node, other), strict=True):
+    for (source, first), (_, second) in zip(
+        kink_sides(node, one), kink_sides(node, other), strict=True
+    ):
         if source != letter:
             continue
         if isinstance(equation, Selection):

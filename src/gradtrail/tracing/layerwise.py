@@ -16,7 +16,7 @@ from ..engines.reference import forward
 from ..equation import Selection, System
 from ..equation.frozen import frozen
 from ..errors import GradientError, indexed
-from .kinks import torn
+from .kinks import elements_crossing
 from .rounding import Bounds
 
 __all__ = ["LayerCheck", "check_layers"]
@@ -114,7 +114,7 @@ class _Array:
             for node, one, other in zip(self.nodes, up, down, strict=True):
                 for letter in (*node.sources, *node.parameters):
                     if node.array_of[letter] == self.name:
-                        crossing |= torn(node, letter, one, other)
+                        crossing |= elements_crossing(node, letter, one, other)
             if not crossing.any():
                 return direction
             direction = np.where(np.isin(self.ties, self.ties[crossing]), 0.0, direction)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..showing.tables import number
-from .element import Element, Side, written
-from .step import Step
-from .tables import product_text
+from ..showing.tables import number_text
+from .element import Element, Side, element_text
+from .term_tables import product_text
 from .terms import Terms
+from .traced_step import TracedStep
 
 __all__ = ["nonfinite_source"]
 
 
 def nonfinite_source(
-    step: Step, side: Side, name: str, index: tuple[int, ...]
+    step: TracedStep, side: Side, name: str, index: tuple[int, ...]
 ) -> tuple[str, tuple[Element, ...]]:
     """A sentence: which element is the first that is not finite, and its operands.
 
@@ -37,12 +37,12 @@ def nonfinite_source(
         way.append(following)
         here = following
     asked = float(step.array(side, name)[index])
-    since = f"{way[0]} is {number(asked)}, since " if len(way) > 1 else ""
-    first = f"{here} is {number(terms.value)}{_layer(step, here)}{_sample(step, here)}"
+    since = f"{way[0]} is {number_text(asked)}, since " if len(way) > 1 else ""
+    first = f"{here} is {number_text(terms.value)}{_layer(step, here)}{_sample(step, here)}"
     return f"{since}{first}: {made}.", tuple(way)
 
 
-def _further(step: Step, terms: Terms) -> tuple[Element | None, str]:
+def _further(step: TracedStep, terms: Terms) -> tuple[Element | None, str]:
     """An operand that is not finite either; or none, and what the element was made of."""
     if terms.given:
         return _unsummed(step, terms)
@@ -50,7 +50,7 @@ def _further(step: Step, terms: Terms) -> tuple[Element | None, str]:
     start = _first(terms, most)
     if start is None:
         return None, (
-            f"its {len(terms):,} products are finite, but their sum {number(terms.sum())} is "
+            f"its {len(terms):,} products are finite, but their sum {number_text(terms.sum())} is "
             "beyond its precision"
         )
     row = terms[start]
@@ -69,7 +69,7 @@ def _first(terms: Terms, most: float) -> int | None:
     return None
 
 
-def _unsummed(step: Step, terms: Terms) -> tuple[Element | None, str]:
+def _unsummed(step: TracedStep, terms: Terms) -> tuple[Element | None, str]:
     """What was given, or is no sum: a softmax of its outputs."""
     node = step.system.producer.get(terms.name)
     if node is None or terms.side == "grad":
@@ -80,15 +80,15 @@ def _unsummed(step: Step, terms: Terms) -> tuple[Element | None, str]:
     wrong = np.argwhere(~np.isfinite(row))
     if len(wrong):
         return Element("value", source, (*terms.index[:1], *map(int, wrong[0]))), ""
-    return None, f"it is made of {written('value', source, terms.index[:1])}, which is finite"
+    return None, f"it is made of {element_text('value', source, terms.index[:1])}, which is finite"
 
 
-def _layer(step: Step, element: Element) -> str:
+def _layer(step: TracedStep, element: Element) -> str:
     node = next((n for n in step.system.nodes if n.name == element.name.partition(".")[0]), None)
     return f" in layer '{node.name}' ({node.kind})" if node is not None else ""
 
 
-def _sample(step: Step, element: Element) -> str:
+def _sample(step: TracedStep, element: Element) -> str:
     """`, sample 3` for an array whose first axis counts samples."""
     by_sample = element.name in step.system.by_sample
     return f", sample {element.index[0]}" if by_sample else ""

@@ -10,11 +10,11 @@ import numpy as np
 
 from ..arrays.contraction import windows
 from ..equation import Applied, Contraction, Node, Selection
-from ..showing.tables import Shown, Table, number, percent, ranges_text
-from .element import written
-from .export import plain
-from .part import applied
-from .step import Step
+from ..showing.tables import Shown, Table, number_text, percent_text, ranges_text
+from .element import element_text
+from .element_term import function_values
+from .records import json_number
+from .traced_step import TracedStep
 
 __all__ = ["DeadLayer", "GradientLayer", "Overview", "TiedLayer", "dead", "ties", "vanishing"]
 
@@ -60,7 +60,7 @@ class Overview(Shown, Sequence[T], Generic[T]):
         """The entries as JSON has them."""
         listed = [asdict(entry) for entry in self._entries]  # type: ignore[call-overload]
         return [
-            {name: plain(v) if isinstance(v, float) else v for name, v in entry.items()}
+            {name: json_number(v) if isinstance(v, float) else v for name, v in entry.items()}
             for entry in listed
         ]
 
@@ -126,7 +126,7 @@ class GradientLayer:
     update: float | None
 
 
-def ties(step: Step) -> Overview[TiedLayer]:
+def ties(step: TracedStep) -> Overview[TiedLayer]:
     """Every layer that takes maxima, with its tied windows."""
     found = []
     for node in step.system.nodes:
@@ -142,8 +142,8 @@ def ties(step: Step) -> Overview[TiedLayer]:
         found.append(TiedLayer(node.name, tied.size, int(tied.sum()), zero, example))
 
     def cells(entry: TiedLayer) -> Sequence[str]:
-        share = percent(entry.tied / entry.windows)
-        place = written("value", "", entry.example)
+        share = percent_text(entry.tied / entry.windows)
+        place = element_text("value", "", entry.example)
         counts = (entry.windows, entry.tied, entry.at_zero)
         return (entry.layer, *(f"{count:,}" for count in counts), share, place)
 
@@ -151,7 +151,7 @@ def ties(step: Step) -> Overview[TiedLayer]:
     return Overview(found, heads, cells, "no layer takes maxima")
 
 
-def dead(step: Step) -> Overview[DeadLayer]:
+def dead(step: TracedStep) -> Overview[DeadLayer]:
     """Every activation that can be closed, with the units that are so for the whole batch."""
     found = []
     for node, slopes in _slopes(step):
@@ -167,14 +167,14 @@ def dead(step: Step) -> Overview[DeadLayer]:
     def cells(entry: DeadLayer) -> Sequence[str]:
         gone = ranges_text(entry.dead_channels) if entry.dead_channels else "none"
         whole = f"{len(entry.dead_channels)} of {entry.channels}"
-        share = percent(entry.closed)
+        share = percent_text(entry.closed)
         return (entry.layer, f"{entry.units:,}", f"{entry.dead:,}", whole, gone, share)
 
     heads = ("layer", ">units", ">dead", ">dead channels", "which", ">closed elements")
     return Overview(found, heads, cells, "no activation can be closed")
 
 
-def _slopes(step: Step) -> Iterator[tuple[Node, np.ndarray]]:
+def _slopes(step: TracedStep) -> Iterator[tuple[Node, np.ndarray]]:
     """The activations whose slope can be exactly 0 on one side, with their slopes."""
     for node in step.system.nodes:
         equation = node.equation
@@ -185,10 +185,10 @@ def _slopes(step: Step) -> Iterator[tuple[Node, np.ndarray]]:
         slope = factor.function.derivative
         if slope(-1.0) == 0 or slope(1.0) == 0:
             x = step.array("value", node.inputs[0])
-            yield node, applied(Applied(slope, factor.access), x)
+            yield node, function_values(Applied(slope, factor.access), x)
 
 
-def vanishing(step: Step) -> Overview[GradientLayer]:
+def vanishing(step: TracedStep) -> Overview[GradientLayer]:
     """Every layer with the size of its gradients, first to last."""
     last = step.system.nodes[-1].inputs[0]
     base = _size(step.array("grad", last))
@@ -208,8 +208,12 @@ def vanishing(step: Step) -> Overview[GradientLayer]:
         found.append(GradientLayer(node.name, size, relative, zeros, weight, update))
 
     def cells(entry: GradientLayer) -> Sequence[str]:
-        optional = ("" if v is None else number(v, 3) for v in (entry.weight, entry.update))
-        sizes = (number(entry.output, 3), number(entry.relative, 3), percent(entry.zeros))
+        optional = ("" if v is None else number_text(v, 3) for v in (entry.weight, entry.update))
+        sizes = (
+            number_text(entry.output, 3),
+            number_text(entry.relative, 3),
+            percent_text(entry.zeros),
+        )
         return (entry.layer, *sizes, *optional)
 
     heads = (

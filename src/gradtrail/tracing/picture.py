@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..fields.field import system_fields
-from ..showing.figures import figure, saved, show_image
-from ..showing.tables import number, percent
-from .part import Operand, Part
-from .points import BLOCK
+from ..fields.axis_field import system_fields
+from ..showing.figures import figure, save_figure, show_image
+from ..showing.tables import number_text, percent_text
+from .element_term import ElementTerm, Operand
+from .index_points import BLOCK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ def terms_picture(terms: Terms, path: str | Path | None) -> Figure:
     """See `Terms.plot`: the strongest samples with their products over them; else bars."""
     found = _maps(terms)
     if found is None:
-        return saved(_bars(terms), path)
+        return save_figure(_bars(terms), path)
     name, maps = found
     finite = np.isfinite(maps)
     size = np.where(finite, np.abs(maps), np.inf)
@@ -51,14 +51,16 @@ def terms_picture(terms: Terms, path: str | Path | None) -> Figure:
             axes.set_xlim(-0.5, images.shape[3] - 0.5)
             axes.set_ylim(images.shape[2] - 0.5, -0.5)
         share = float(maps[n].sum()) / terms.magnitude if terms.magnitude else 0.0
-        axes.set_title(f"sample {n}: {number(float(maps[n].sum()))} ({percent(share)})", size=8)
+        axes.set_title(
+            f"sample {n}: {number_text(float(maps[n].sum()))} ({percent_text(share)})", size=8
+        )
         axes.tick_params(labelsize=7)
     drawn.colorbar(shown, ax=list(panels), shrink=0.8).ax.tick_params(labelsize=7)
     wild = int((~finite[strongest]).sum())
     note = f" ({wild:,} not finite, in full colour)" if wild else ""
-    title = f"{terms.element} = {number(terms.value)}: products at each place{note}"
+    title = f"{terms.element} = {number_text(terms.value)}: products at each place{note}"
     drawn.suptitle(title, size=9)
-    return saved(drawn, path)
+    return save_figure(drawn, path)
 
 
 def _maps(terms: Terms) -> tuple[str, np.ndarray] | None:
@@ -82,7 +84,7 @@ def _maps(terms: Terms) -> tuple[str, np.ndarray] | None:
     return names.pop(), maps
 
 
-def _spatial(part: Part) -> Operand | None:
+def _spatial(part: ElementTerm) -> Operand | None:
     """The factor whose place in the image is the product's: what a layer reads, else a gradient."""
     maps = [o for o in part.operands if o.array.ndim == 4 and o.access.positions[0].plain == "n"]
     values = [o for o in maps if o.side == "value" and not o.gate]
@@ -121,6 +123,6 @@ def _bars(terms: Terms) -> Figure:
         note = "" if np.isfinite(terms.value) else " (not finite, drawn as 1)"
         axes.set_xticks([])
     axes.axhline(0, color="black", linewidth=0.6)
-    axes.set_title(f"{terms.element} = {number(terms.value)}{note}", size=9)
+    axes.set_title(f"{terms.element} = {number_text(terms.value)}{note}", size=9)
     axes.tick_params(labelsize=7)
     return drawn

@@ -10,8 +10,8 @@ import numpy as np
 from ..checking.numbers import is_whole, positive
 from ..errors import ArgumentError
 from ..showing.tables import Shown, Table
-from .export import plain
-from .part import Part
+from .element_term import ElementTerm
+from .records import json_number
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -143,8 +143,8 @@ class Shares(Shown, Mapping[Key, float]):
         return [
             dict(zip(self.names, self.values_of(row), strict=True))
             | {
-                "sum": plain(float(self.sums[row])),
-                "magnitude": plain(float(self.magnitudes[row])),
+                "sum": json_number(float(self.sums[row])),
+                "magnitude": json_number(float(self.magnitudes[row])),
                 "products": int(self.counts[row]),
             }
             for row in range(len(self))
@@ -152,18 +152,22 @@ class Shares(Shown, Mapping[Key, float]):
 
     def to_pandas(self) -> DataFrame:
         """The same as a data frame."""
-        from .export import frame_of
+        from .records import data_frame
 
-        return frame_of(self.to_numpy())
+        return data_frame(self.to_numpy())
 
     def _table(self) -> Table:
-        from .tables import shares_table
+        from .term_tables import shares_table
 
         return shares_table(self)
 
 
 def shares_of(
-    parts: Sequence[Part], names: Sequence[str], known: Sequence[str], element: str, most: int
+    parts: Sequence[ElementTerm],
+    names: Sequence[str],
+    known: Sequence[str],
+    element: str,
+    most: int,
 ) -> Shares:
     """Partial sums of several parts.
 
@@ -195,7 +199,7 @@ def shares_of(
 
 
 def _of_part(
-    part: Part, names: Sequence[str], layers: Sequence[str], most: int
+    part: ElementTerm, names: Sequence[str], layers: Sequence[str], most: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Keys (M, names) and sums, magnitudes and counts (3, M), keys not yet distinct."""
     groups = part.points.groups

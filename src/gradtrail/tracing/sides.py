@@ -15,9 +15,9 @@ from ..errors import ArgumentError
 # What answers a question is imported when the question is asked.
 if TYPE_CHECKING:
     from .element import Side
-    from .follow import Paths, Target
-    from .step import Step
+    from .follow import PathEnd, Paths
     from .terms import Terms
+    from .traced_step import TracedStep
     from .why import Answer
 
 __all__ = ["Gradients", "SideArrays", "Values"]
@@ -38,7 +38,7 @@ class SideArrays(Mapping[str, np.ndarray]):
 
     side: ClassVar[Side]
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: TracedStep) -> None:
         self._step = step
         self._names = step.names(self.side)
 
@@ -71,7 +71,7 @@ class SideArrays(Mapping[str, np.ndarray]):
         """
         from .terms import Terms
 
-        return Terms(self._step, self.side, *self._step.asked(self.side, name, index))
+        return Terms(self._step, self.side, *self._step.name_and_index(self.side, name, index))
 
     @written('t.grad.why("conv1.weight", (2, 0, 1, 1))')
     def why(self, name: str, index: Any = ()) -> Answer:
@@ -90,8 +90,8 @@ class SideArrays(Mapping[str, np.ndarray]):
         """
         from .why import why
 
-        name, index = self._step.asked(self.side, name, index)
-        return why(self._step, self.side, self._step.known(self.side, name), index)
+        name, index = self._step.name_and_index(self.side, name, index)
+        return why(self._step, self.side, self._step.array_name(self.side, name), index)
 
     def __repr__(self) -> str:
         shapes = self._step.system.shapes
@@ -102,7 +102,7 @@ class SideArrays(Mapping[str, np.ndarray]):
     def _repr_html_(self) -> str:
         from ..showing.tables import Table
 
-        return Table((), ("name", "shape", "layer"), self._step.listed(self.side)).html()
+        return Table((), ("name", "shape", "layer"), self._step.array_rows(self.side)).html()
 
 
 class Values(SideArrays):
@@ -111,7 +111,7 @@ class Values(SideArrays):
     side = "value"
 
     @written('t.value.follow("input", (0, 0, 11, 15))')
-    def follow(self, name: str, index: Any = (), k: int = 5, to: Target = None) -> Paths:
+    def follow(self, name: str, index: Any = (), k: int = 5, to: PathEnd = None) -> Paths:
         """The strongest paths from one element on to the network's outputs.
 
         A path is a chain of products, one per layer: `t.value.follow("input", (0, 0, 11, 15),
@@ -134,9 +134,10 @@ class Values(SideArrays):
             UnknownNameError: no array or layer has this name.
             ArgumentError: an index that does not fit, k below 1, or an end that no path leads to.
         """
-        from .follow import forwards
+        from .follow import follow_value
 
-        return forwards(self._step, *self._step.asked(self.side, name, index), k, to)
+        name, index = self._step.name_and_index(self.side, name, index)
+        return follow_value(self._step, name, index, k, to)
 
     def equations(self, name: str) -> tuple[Equation, ...]:
         """The equation that an array, or a layer's output, was computed by; none if it was given.
@@ -144,7 +145,7 @@ class Values(SideArrays):
         Raises:
             UnknownNameError: no array or layer has this name.
         """
-        name = self._step.known(self.side, name)
+        name = self._step.array_name(self.side, name)
         node = self._step.system.producer.get(name)
         return () if node is None else (node.equation,)
 
@@ -189,9 +190,10 @@ class Gradients(SideArrays):
             UnknownNameError: no array or layer has this name.
             ArgumentError: an index that does not fit, k below 1, or a row that there is not.
         """
-        from .follow import backwards
+        from .follow import follow_gradient
 
-        return backwards(self._step, *self._step.asked(self.side, name, index), k, row)
+        name, index = self._step.name_and_index(self.side, name, index)
+        return follow_gradient(self._step, name, index, k, row)
 
     def equations(self, name: str) -> tuple[Equation, ...]:
         """The sums that make up the gradient of an array, or a layer's output: one per reader.
@@ -199,5 +201,5 @@ class Gradients(SideArrays):
         Raises:
             UnknownNameError: no array or layer has this name.
         """
-        name = self._step.known(self.side, name)
+        name = self._step.array_name(self.side, name)
         return tuple(sent.equation for sent in self._step.system.backward if sent.receives == name)

@@ -1,7 +1,7 @@
 """Every product in the sum behind one element: `t.grad.terms("conv1.weight", (2, 0, 1, 1))`.
 
-A sum is walked in blocks of its index points (`points.py`), so that a million products need no more
-memory than one block, and is added up in float64.
+A sum is walked in blocks of its index points (`index_points.py`), so that a million products need
+no more memory than one block, and is added up in float64.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 from ..checking.numbers import is_whole, positive
 from ..equation import Applied, Indicator, Selection, gather, text
 from ..showing.tables import Shown, Table
-from .element import Side, written
-from .greatest import greatest
-from .part import Operand, Part, Sum, applied
-from .points import BLOCK
+from .element import Side, element_text
+from .element_term import ArraySum, ElementTerm, Operand, function_values
+from .greatest import places_of_greatest
+from .index_points import BLOCK
 from .shares import Shares, shares_of
-from .step import Step
+from .traced_step import TracedStep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-__all__ = ["Factor", "Row", "Rows", "Terms", "factor_at"]
+__all__ = ["Product", "ProductFactor", "Products", "Terms", "factor_at"]
 
 
 @dataclass(frozen=True)
-class Factor:
+class ProductFactor:
     """One factor of a product.
 
     Args:
@@ -56,11 +56,11 @@ class Factor:
     function: str = ""
 
     def __str__(self) -> str:
-        return written(self.side, self.name, self.index)
+        return element_text(self.side, self.name, self.index)
 
 
 @dataclass(frozen=True)
-class Row:
+class Product:
     """One product.
 
     Args:
@@ -79,13 +79,13 @@ class Row:
     layer: str
     term: int
     indices: Mapping[str, int]
-    factors: tuple[Factor, ...]
+    factors: tuple[ProductFactor, ...]
     scale: float
     product: float
     way: str = ""
 
 
-class Rows(Shown, Sequence[Row]):
+class Products(Shown, Sequence[Product]):
     """Some rows of a sum, strongest first; prints as a table.
 
     Args:
@@ -93,30 +93,30 @@ class Rows(Shown, Sequence[Row]):
         terms: what they are rows of.
     """
 
-    def __init__(self, rows: Sequence[Row], terms: Terms) -> None:
+    def __init__(self, rows: Sequence[Product], terms: Terms) -> None:
         self._rows, self.terms = tuple(rows), terms
 
     @overload
-    def __getitem__(self, place: int) -> Row: ...
+    def __getitem__(self, place: int) -> Product: ...
 
     @overload
-    def __getitem__(self, place: slice) -> Rows: ...
+    def __getitem__(self, place: slice) -> Products: ...
 
-    def __getitem__(self, place: int | slice) -> Row | Rows:
+    def __getitem__(self, place: int | slice) -> Product | Products:
         if isinstance(place, slice):
-            return Rows(self._rows[place], self.terms)
+            return Products(self._rows[place], self.terms)
         return self._rows[place]
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def _table(self) -> Table:
-        from .tables import rows_table
+        from .term_tables import products_table
 
-        return rows_table(self.terms, self._rows)
+        return products_table(self.terms, self._rows)
 
 
-def factor_at(operand: Operand, point: Mapping[str, int]) -> Factor:
+def factor_at(operand: Operand, point: Mapping[str, int]) -> ProductFactor:
     """One factor at one point."""
     index = operand.element(point)
     stored = float(operand.array[index])
@@ -126,10 +126,12 @@ def factor_at(operand: Operand, point: Mapping[str, int]) -> Factor:
         if operand.result is not None:
             value = float(operand.result[index])
         else:
-            value = float(applied(factor, operand.array[index]))
+            value = float(function_values(factor, operand.array[index]))
     elif isinstance(factor, Indicator):
         function, value = "[·]", float(stored == factor.value.at(point))
-    return Factor(operand.access.array, operand.side, operand.name, index, stored, value, function)
+    return ProductFactor(
+        operand.access.array, operand.side, operand.name, index, stored, value, function
+    )
 
 
 @dataclass(frozen=True)
@@ -155,17 +157,17 @@ class Terms(Shown):
         ArgumentError: an index that does not fit the array.
     """
 
-    def __init__(self, step: Step, side: Side, name: str, index: Any) -> None:
-        self.step, self.side, self.name = step, side, step.known(side, name)
+    def __init__(self, step: TracedStep, side: Side, name: str, index: Any) -> None:
+        self.step, self.side, self.name = step, side, step.array_name(side, name)
         self.index = step.element(side, self.name, index)
         self.value = float(step.array(side, self.name)[self.index])
-        self.parts: tuple[Part, ...] = step.parts(side, self.name, self.index)
+        self.parts: tuple[ElementTerm, ...] = step.parts(side, self.name, self.index)
         self._starts = np.cumsum([0, *map(len, self.parts)])
 
     @property
     def element(self) -> str:
         """The element as it is written: `dconv1.weight[2,0,1,1]`."""
-        return written(self.side, self.name, self.index)
+        return element_text(self.side, self.name, self.index)
 
     @property
     def given(self) -> bool:
@@ -183,7 +185,7 @@ class Terms(Shown):
         return f"is no sum: it is the softmax of {node.inputs[0]}, made by {node.name}"
 
     @property
-    def sums(self) -> tuple[Sum, ...]:
+    def sums(self) -> tuple[ArraySum, ...]:
         """The sums that are added to make the element, one per layer."""
         return tuple({id(part.sum): part.sum for part in self.parts}.values())
 
@@ -196,24 +198,24 @@ class Terms(Shown):
         return int(self._starts[-1])
 
     @overload
-    def __getitem__(self, place: int) -> Row: ...
+    def __getitem__(self, place: int) -> Product: ...
 
     @overload
-    def __getitem__(self, place: slice) -> Rows: ...
+    def __getitem__(self, place: slice) -> Products: ...
 
-    def __getitem__(self, place: int | slice) -> Row | Rows:
+    def __getitem__(self, place: int | slice) -> Product | Products:
         if isinstance(place, slice):
-            return Rows([self._row(i) for i in range(*place.indices(len(self)))], self)
+            return Products([self._row(i) for i in range(*place.indices(len(self)))], self)
         if not is_whole(place):
             raise TypeError(f"rows are chosen by whole numbers and slices, got {place!r}")
         if not -len(self) <= place < len(self):
             raise IndexError(f"{self.element} is a sum of {len(self)} products, no row {place}")
         return self._row(int(place) % len(self))
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[Product]:
         return (self._row(i) for i in range(len(self)))
 
-    def _row(self, number: int) -> Row:
+    def _row(self, number: int) -> Product:
         place = int(np.searchsorted(self._starts, number, side="right")) - 1
         part, at = self.parts[place], number - int(self._starts[place])
         point = part.points.at(at)
@@ -224,7 +226,7 @@ class Terms(Shown):
         gates = zip(part.operands, factors, strict=True)
         if any(operand.gate and factor.value == 0 for operand, factor in gates):
             product = 0.0
-        return Row(
+        return Product(
             number, part.sum.layer, part.number, point, factors, part.scale, product, part.way
         )
 
@@ -282,7 +284,7 @@ class Terms(Shown):
             found[part.way] = found.get(part.way, 0.0) + total
         return found
 
-    def top(self, k: int = 10) -> Rows:
+    def top(self, k: int = 10) -> Products:
         """The k products that are greatest in size, greatest first; a NaN before all.
 
         Raises:
@@ -293,12 +295,12 @@ class Terms(Shown):
         for start, products in self.blocks():
             here = np.abs(products).ravel()
             here = np.where(np.isnan(here), np.inf, here)
-            chosen = greatest(here, int(k))
+            chosen = places_of_greatest(here, int(k))
             numbers = np.concatenate([numbers, start + chosen])
             sizes = np.concatenate([sizes, here[chosen]])
             order = np.lexsort((numbers, -sizes))[:k]
             numbers, sizes = numbers[order], sizes[order]
-        return Rows([self._row(int(n)) for n in numbers], self)
+        return Products([self._row(int(n)) for n in numbers], self)
 
     def by(self, *names: str) -> Shares:
         """Partial sums: `by("n")` over everything but the sample, `by("y", "x")` per position.
@@ -316,15 +318,15 @@ class Terms(Shown):
 
         An index or a factor that a row has not is −1 or NaN.
         """
-        from .export import rows_array
+        from .records import products_array
 
-        return rows_array(self)
+        return products_array(self)
 
     def to_pandas(self) -> DataFrame:
         """All rows as a data frame: as `to_numpy`, with the element that each factor is."""
-        from .export import rows_frame
+        from .records import products_frame
 
-        return rows_frame(self)
+        return products_frame(self)
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """A picture of where over the image the contributions come from.
@@ -354,7 +356,7 @@ class Terms(Shown):
         Args:
             rows: how many.
         """
-        from .export import terms_dict
+        from .records import terms_dict
 
         return terms_dict(self, rows)
 
@@ -367,12 +369,12 @@ class Terms(Shown):
         return self._table(rows).text()
 
     def _table(self, rows: int = 10) -> Table:
-        from .tables import terms_table
+        from .term_tables import terms_table
 
         return terms_table(self, rows)
 
 
-def _equation_text(one: Sum, index: tuple[int, ...]) -> str:
+def _equation_text(one: ArraySum, index: tuple[int, ...]) -> str:
     """A sum for one element: `dW[2,0,1,1] = Σ_{n<64,y<28,x<28} dZ[n,2,y,x]·X[n,0,y−1,x−1]`."""
     equation = gather(one.equation)
     at: dict[str, int] = {}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..graph import Graph
     from ..optimizers import Optimizer
     from .overview import DeadLayer, GradientLayer, Overview, TiedLayer
-    from .step import Step
+    from .traced_step import TracedStep
 
 __all__ = ["Origin", "Trace", "trace"]
 
@@ -63,7 +63,7 @@ class Trace:
         origin: what it was traced from.
     """
 
-    def __init__(self, loss: float, step: Step, origin: Origin) -> None:
+    def __init__(self, loss: float, step: TracedStep, origin: Origin) -> None:
         self.loss, self._step, self.origin = loss, step, origin
         self.value, self.grad = Values(step), Gradients(step)
 
@@ -73,7 +73,7 @@ class Trace:
         return self._step.system
 
     @property
-    def step(self) -> Step:
+    def step(self) -> TracedStep:
         """The sums that the step consists of."""
         return self._step
 
@@ -119,9 +119,10 @@ class Trace:
             pool1 at (3, 0, 2, 2) sees conv1 row 5, column 4 of channel 0 in sample 3: 1 element
             through each max pooling only by the element that won
         """
-        from .fields import receptive_field
+        from .traced_fields import traced_receptive_field
 
-        return receptive_field(self._step, *self._step.asked("value", name, index), of)
+        name, index = self._step.name_and_index("value", name, index)
+        return traced_receptive_field(self._step, name, index, of)
 
     def projective_field(self, name: str, index: Any = (), *, to: str | None = None) -> Reach:
         """The elements that an element had a part in: the other direction.
@@ -138,9 +139,10 @@ class Trace:
             UnknownNameError: no layer or array is called so.
             ArgumentError: an index that does not fit, or `to` not behind the array.
         """
-        from .fields import projective_field
+        from .traced_fields import traced_projective_field
 
-        return projective_field(self._step, *self._step.asked("value", name, index), to)
+        name, index = self._step.name_and_index("value", name, index)
+        return traced_projective_field(self._step, name, index, to)
 
     def explore(
         self,
@@ -196,7 +198,7 @@ class Trace:
         from ..showing.tables import Table
 
         gradients = set(self._step.names("grad"))
-        listed = self._step.listed("value")
+        listed = self._step.array_rows("value")
         rows = [(*row, "yes" if row[0] in gradients else "") for row in listed]
         return Table((repr(self),), ("name", "shape", "layer", "gradient"), rows).html()
 
@@ -238,7 +240,7 @@ def trace(
         ArgumentError: no network, or a flag that is neither True nor False.
         DataError: samples or labels that do not fit.
     """
-    from .step import Step
+    from .traced_step import TracedStep
 
     flags("trace", training=training, per_sample=per_sample)
     loss = loss_for(loss)
@@ -249,6 +251,6 @@ def trace(
         runs = runs.direct
     computed = runs.compute(network, batch, loss, training=training, per_sample=per_sample)
     system = network.system(len(samples), training=training, loss=loss)
-    sums = Step(system, computed.values, computed.gradients, computed.per_sample)
+    sums = TracedStep(system, computed.values, computed.gradients, computed.per_sample)
     origin = Origin(network, samples, batch.y, loss, bool(training), seed, engine)
     return Trace(float(computed.values["loss"]), sums, origin)

@@ -16,16 +16,16 @@ import numpy as np
 
 from ..equation import Applied, Normalisation
 from ..equation import Loss as LossEquation
-from ..showing.tables import number, percent
+from ..showing.tables import number_text, percent_text
 from .clauses import Closed
 from .closing import closed_paths
 from .element import Element, Side
-from .export import plain
+from .index_points import BLOCK
 from .nonfinite_source import nonfinite_source
-from .points import BLOCK
-from .step import Step
-from .tables import cancelling, product_text
-from .terms import Factor, Terms
+from .records import json_number
+from .term_tables import cancellation_text, product_text
+from .terms import ProductFactor, Terms
+from .traced_step import TracedStep
 
 __all__ = ["Answer", "why"]
 
@@ -65,7 +65,7 @@ class Answer:
         where = [{"side": e.side, "name": e.name, "index": list(e.index)} for e in self.where]
         return {
             "element": self.element,
-            "value": plain(self.value),
+            "value": json_number(self.value),
             "cause": self.cause,
             "text": self.text,
             "blocked": dict(self.blocked),
@@ -73,7 +73,7 @@ class Answer:
         }
 
 
-def why(step: Step, side: Side, name: str, index: object) -> Answer:
+def why(step: TracedStep, side: Side, name: str, index: object) -> Answer:
     """Why an element is what it is.
 
     Args:
@@ -124,7 +124,7 @@ def _found(terms: Terms) -> Answer:
         text, where = nonfinite_source(step, side, name, terms.index)
         return Answer(terms.element, terms.value, "not finite", text, where=where)
     if terms.given:
-        text = f"{terms.element} = {number(terms.value)} {terms.origin}."
+        text = f"{terms.element} = {number_text(terms.value)} {terms.origin}."
         cause = "no sum" if side == "value" and name in step.system.producer else "given"
         return Answer(terms.element, terms.value, cause, text)
     if terms.value != 0:
@@ -143,13 +143,13 @@ def _cancelled(terms: Terms) -> Answer:
     count = f"{terms.nonzero:,} products that are" if terms.nonzero > 1 else "one product that is"
     if total != 0 and terms.magnitude < smallest:
         text = (
-            f"{terms.element} is 0, since the sum of its products, {number(total)}, is smaller "
-            "than any number of its precision."
+            f"{terms.element} is 0, since the sum of its products, {number_text(total)}, is "
+            "smaller than any number of its precision."
         )
         return Answer(terms.element, 0.0, "underflow", text)
     if abs(total) > 0.5 * terms.magnitude:
         text = (
-            f"{terms.element} is 0, since its {count} not 0, together {number(total)}, "
+            f"{terms.element} is 0, since its {count} not 0, together {number_text(total)}, "
             "came to less than a rounding where it was computed."
         )
         functions = (o.factor for part in terms.parts for o in part.operands)
@@ -157,7 +157,7 @@ def _cancelled(terms: Terms) -> Answer:
         return Answer(terms.element, 0.0, "flat" if flat else "underflow", text)
     text = (
         f"{terms.element} is 0, since its {count} not 0 cancel: "
-        f"Σ|products| = {number(terms.magnitude)}."
+        f"Σ|products| = {number_text(terms.magnitude)}."
     )
     return Answer(terms.element, 0.0, "cancelled", text, {"cancelled": terms.nonzero})
 
@@ -225,7 +225,7 @@ def _zero_value(terms: Terms) -> Answer:
     return Answer(asked, 0.0, made.cause, f"{asked} is 0{handed_on}: {made.text}.", where=where)
 
 
-def _handed_on(terms: Terms) -> Factor | None:
+def _handed_on(terms: Terms) -> ProductFactor | None:
     """The one element whose 0 this is: copied, the greatest of a window, or a function of it."""
     if terms.given or len(terms) > _WINDOW:
         return None
@@ -262,7 +262,7 @@ def _made_zero(terms: Terms) -> _Made:
     if len(terms) == 1 and isinstance(operand, Applied):
         relu = operand.function.name.startswith("relu")
         cause, verb = ("relu closed", "closes it") if relu else ("flat", "is flat there")
-        text = f"{row.layer} {verb}, its input {first} is {number(first.stored)}"
+        text = f"{row.layer} {verb}, its input {first} is {number_text(first.stored)}"
         return _Made(cause, text, place)
     if terms.magnitude > 0:
         made = _cancelled(terms)
@@ -307,10 +307,10 @@ def _operands_zero(terms: Terms) -> _Made:
 def _dominance(terms: Terms) -> str:
     """A number that is not 0: how many products, how much cancels, what dominates."""
     count = "one product" if len(terms) == 1 else f"the sum of {len(terms):,} products"
-    said = f"{terms.element} = {number(terms.value)} is {count}"
+    said = f"{terms.element} = {number_text(terms.value)} is {count}"
     if len(terms) == 1:
         return f"{said}: {product_text(terms[0])}."
-    said += f" with Σ|products| = {number(terms.magnitude)}{cancelling(terms)}. "
+    said += f" with Σ|products| = {number_text(terms.magnitude)}{cancellation_text(terms)}. "
     return said + _strongest(terms)
 
 
@@ -327,7 +327,7 @@ def _strongest(terms: Terms) -> str:
     samples = next((n for n in ("n", "n′") if n in moving), None)
     if samples is not None:
         best = terms.by(samples).present().top(3)
-        parts = [f"sample {n} {number(v)}" for n, v in best.items()]
+        parts = [f"sample {n} {number_text(v)}" for n, v in best.items()]
         told += [f"Most comes from {', '.join(parts)}"] if parts else []
     places = next(
         (pair for pair in (("y", "x"), ("h", "w"), ("y′", "x′")) if set(pair) <= moving), None
@@ -339,12 +339,12 @@ def _strongest(terms: Terms) -> str:
         key, value = best.values_of(0), float(best.sums[0])
         what = {"c": "channel", "k": "output", "f": "feature"}.get(names[0], "position")
         place = f"({key[0]},{key[1]})" if len(key) > 1 else str(key[0])
-        share = percent(value / terms.magnitude)
+        share = percent_text(value / terms.magnitude)
         told.append(
             f"{'the strongest' if told else 'The strongest'} {what} is {place} with "
-            f"{number(value)} ({share} of Σ|products|)"
+            f"{number_text(value)} ({share} of Σ|products|)"
         )
     row = terms.top(1)[0]
-    strongest = f"{'the' if told else 'The'} strongest product is {number(row.product)}"
+    strongest = f"{'the' if told else 'The'} strongest product is {number_text(row.product)}"
     told.append(f"{strongest}: {product_text(row)}")
     return "; ".join(told) + "."

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from ..engines import Batch
 from ..errors import warn
-from ..showing.tables import number
+from ..showing.tables import number_text
 from ..tracing.overview import dead
-from ..tracing.step import Step
+from ..tracing.traced_step import TracedStep
 from .foretold import can_look
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def warn_if_nothing_learned(training: Training, batch: Batch) -> None:
     whole, little = training.history.loss[0], _NEAR * chance
     if late < little and (late < _FEW * chance or whole < little):
         return
-    told = f"ends at {number(late)}" if late >= little else f"is {number(whole)} in the mean"
+    told = (
+        f"ends at {number_text(late)}" if late >= little else f"is {number_text(whole)} in the mean"
+    )
     closed = _closed(training, batch)
     rate = f"the learning rate ({training.optimizer.lr:g})"
     if closed:
@@ -66,14 +68,15 @@ def warn_if_nothing_learned(training: Training, batch: Batch) -> None:
         layers = f"{', '.join(others)} and {last}" if others else last
         warn(
             f"nothing was learned in the first epoch: its loss {told}, and one "
-            f"answer for all samples has {number(chance)}. Every unit of {layers} is closed for "
-            f"every sample of the last batch, so no gradient passes there; lower {rate}, and begin "
-            "again with new weights. trace(…).dead() lists closed units"
+            f"answer for all samples has {number_text(chance)}. Every unit of {layers} is closed "
+            f"for every sample of the last batch, so no gradient passes there; lower {rate}, and "
+            "begin again with new weights. trace(…).dead() lists closed units"
         )
     elif len(losses) >= _MANY and late > _GROWN * max(chance, losses[0]):
         warn(
-            f"the loss has grown in the first epoch from {number(losses[0])} to {number(late)}, "
-            f"and one answer for all samples has {number(chance)}; lower {rate}"
+            f"the loss has grown in the first epoch from {number_text(losses[0])} to "
+            f"{number_text(late)}, and one answer for all samples has {number_text(chance)}; lower "
+            f"{rate}"
         )
 
 
@@ -88,5 +91,5 @@ def _closed(training: Training, batch: Batch) -> list[str]:
     few = Batch(batch.samples, batch.order, batch.seed, batch.step, batch.begin, end)
     system = training.network.system(len(few), training=True, loss=training.course.loss)
     computed = training.trainer.computed(few)
-    entries = dead(Step(system, computed.values, computed.gradients))
+    entries = dead(TracedStep(system, computed.values, computed.gradients))
     return [entry.layer for entry in entries if entry.dead == entry.units]

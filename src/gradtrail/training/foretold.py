@@ -10,7 +10,7 @@ from ..data.images import Images
 from ..errors import NoRoomError
 from ..machine.memory import Room, rooms
 from ..optimizers import SGD
-from ..showing.tables import percent
+from ..showing.tables import percent_text
 
 if TYPE_CHECKING:
     from ..engines import Engine
@@ -139,7 +139,9 @@ def _sentence(
     if smaller:
         return f"{said}; batch_size={smaller} would fit"
     layer, share = _largest(network)
-    hint = f"layer '{layer}' has {percent(share)} of the parameters: make what it reads smaller"
+    hint = (
+        f"layer '{layer}' has {percent_text(share)} of the parameters: make what it reads smaller"
+    )
     if len(network.input_shape) > 1:
         hint += " by smaller images, or by more pooling before it"
     plainly = _plainly(network, course, engine, left, kept + needs["code"])

@@ -187,10 +187,10 @@ class History:
         """
         if not self.losses:
             raise ArgumentError("the history has no step, so there is nothing to draw")
-        from ..showing.figures import saved
+        from ..showing.figures import save_figure
         from .curves import drawn
 
-        return saved(drawn(self), path)
+        return save_figure(drawn(self), path)
 
     def __str__(self) -> str:
         if not self.loss:

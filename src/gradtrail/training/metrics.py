@@ -11,7 +11,7 @@ import numpy as np
 
 from ..checking.calls import written
 from ..errors import DataError
-from ..showing.figures import figure, saved
+from ..showing.figures import figure, save_figure
 from ..showing.tables import Shown, Table
 from .classified import classified
 
@@ -156,7 +156,7 @@ class Confusion(Shown):
                 axes.text(j, i, text, ha="center", va="center", color=colour, size=8)
         axes.set_xlabel("taken for")
         axes.set_ylabel("is")
-        return saved(drawn, path)
+        return save_figure(drawn, path)
 
 
 def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..checking.calls import checked_path, written
 from ..errors import DataError, FileError
-from ..showing.figures import figure, saved
-from ..showing.tables import Shown, Table, number
+from ..showing.figures import figure, save_figure
+from ..showing.tables import Shown, Table, number_text
 from ..storage.arrays import read_arrays
 from ..storage.files import write_bytes
 
@@ -84,11 +84,11 @@ class Watched(Shown):
         rows = [
             (
                 str(int(self.steps[t])),
-                number(float(self.weight[t])),
-                number(float(self.gradient[t])),
-                number(float(self.update[t])),
+                number_text(float(self.weight[t])),
+                number_text(float(self.gradient[t])),
+                number_text(float(self.update[t])),
                 ", ".join(
-                    f"{s} ({number(float(share), 2)})"
+                    f"{s} ({number_text(float(share), 2)})"
                     for s, share in zip(self.samples[t][:3], self.shares[t][:3], strict=True)
                     if s >= 0
                 ),
@@ -121,7 +121,7 @@ class Watched(Shown):
         below.plot(self.steps, self.gradient, linewidth=0.7)
         below.set_ylabel("gradient")
         below.set_xlabel("step")
-        return saved(drawn, path)
+        return save_figure(drawn, path)
 
 
 def watched_arrays(watched: Mapping[str, Watched]) -> dict[str, np.ndarray]:

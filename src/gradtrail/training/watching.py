@@ -16,9 +16,9 @@ import numpy as np
 from ..engines import Batch, Computed, Finished, Stepped, Trainer
 from ..errors import ArgumentError, warn
 from ..layers import Loss
-from ..tracing.element import example, parse_element, written
-from ..tracing.step import Step
+from ..tracing.element import element_text, example_element, parse_element
 from ..tracing.terms import Terms
+from ..tracing.traced_step import TracedStep
 from .observers import Observer
 from .watched import ELEMENTS, FIELDS, SAMPLES, Watched
 
@@ -174,7 +174,7 @@ class Watching(Trainer):
         """Each element before the step."""
         computed = self.inner.computed(batch)
         system = self.network.system(len(batch), training=True, loss=self.loss)
-        step = Step(system, computed.values, computed.gradients)
+        step = TracedStep(system, computed.values, computed.gradients)
         found = []
         for record in self.records:
             terms = Terms(step, "grad", record.name, record.index)
@@ -232,16 +232,16 @@ def watching(trainer: Trainer, network: Graph, loss: Loss, elements: Sequence[st
     """
     if isinstance(elements, str) or not isinstance(elements, Sequence):
         shapes = network.parameters.shapes
-        such = [example(name, shape) for name, shape in list(shapes.items())[:1]]
+        such = [example_element(name, shape) for name, shape in list(shapes.items())[:1]]
         raise ArgumentError(f"train: watch is a list of elements such as {such}, got {elements!r}")
     if len(elements) > ELEMENTS:
         raise ArgumentError(f"train: at most {ELEMENTS} elements are watched, got {len(elements)}")
     records: dict[str, _Record] = {}
     for text in elements:
         _, name, index = parse_element(text, network.parameters, (), network.parameters.shapes)
-        step = Step(network.system(1), network.parameters, {})
+        step = TracedStep(network.system(1), network.parameters, {})
         index = step.element("value", name, index)
-        element = written("value", name, index)
+        element = element_text("value", name, index)
         if element in records:
             raise ArgumentError(f"train: {element} is watched twice")
         records[element] = _Record(element, name, index)

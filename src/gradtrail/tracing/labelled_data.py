@@ -17,10 +17,10 @@ from ..layers import Loss
 if TYPE_CHECKING:
     from ..graph import Graph
 
-__all__ = ["Whole"]
+__all__ = ["LabelledData"]
 
 
-class Whole:
+class LabelledData:
     """Samples with their labels, checked.
 
     Args:

@@ -29,17 +29,17 @@ from ..graph.class_names import class_names
 from ..layers import Loss
 from ..layers.losses import log_softmax, loss_for
 from ..showing.bars import Bar, showing
-from ..showing.figures import figure, saved, show_image
-from ..showing.tables import Shown, Table, number
-from .export import plain
-from .whole import Whole
+from ..showing.figures import figure, save_figure, show_image
+from ..showing.tables import Shown, Table, number_text
+from .labelled_data import LabelledData
+from .records import json_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..graph import Graph
 
-__all__ = ["Influence", "Ranked", "influence"]
+__all__ = ["Influence", "RankedSample", "influence"]
 
 RANKINGS = ("surprise", "pull", "against")
 """What samples can be ranked by, most first; `against` is by the gradient's inner product with the
@@ -49,7 +49,7 @@ _SHOWN, _DRAWN, _NAME = 20, 100, 20
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedSample:
     """One sample in a ranking.
 
     Args:
@@ -100,7 +100,7 @@ class Influence(Shown):
     def __init__(
         self,
         of: str,
-        samples: Whole,
+        samples: LabelledData,
         outputs: np.ndarray,
         surprise: np.ndarray,
         pull: np.ndarray,
@@ -138,7 +138,7 @@ class Influence(Shown):
         keys = {"surprise": -self.surprise, "pull": -self.pull, "against": self.along}
         return np.argsort(np.where(np.isnan(keys[by]), -np.inf, keys[by]), kind="stable")
 
-    def top(self, k: int = 20, by: str = "surprise") -> tuple[Ranked, ...]:
+    def top(self, k: int = 20, by: str = "surprise") -> tuple[RankedSample, ...]:
         """The first k of a ranking.
 
         Raises:
@@ -147,14 +147,14 @@ class Influence(Shown):
         positive("top", k=k)
         return tuple(map(self._ranked, self.ranking(by)[:k]))
 
-    def _ranked(self, n: int) -> Ranked:
+    def _ranked(self, n: int) -> RankedSample:
         classes = self._samples.classes
         label = None if classes is None else int(classes[n])
         predicted = None if classes is None else int(self.outputs[n].argmax())
         surprise, pull, agreement = (
             float(a[n]) for a in (self.surprise, self.pull, self.agreement)
         )
-        ranked = Ranked(int(n), label, predicted, surprise, pull, agreement)
+        ranked = RankedSample(int(n), label, predicted, surprise, pull, agreement)
         if self.classes and label is not None and predicted is not None:
             names = self.classes[label], self.classes[predicted]
             ranked = replace(ranked, label_name=names[0], predicted_name=names[1])
@@ -172,7 +172,7 @@ class Influence(Shown):
             (
                 str(r.sample),
                 *r.told,
-                *(number(v, 3) for v in (r.surprise, r.pull, r.agreement)),
+                *(number_text(v, 3) for v in (r.surprise, r.pull, r.agreement)),
                 *([] if r.file is None else [r.file]),
             )
             for r in self.top(k, by)
@@ -185,7 +185,7 @@ class Influence(Shown):
         """The first k of a ranking as JSON has them."""
         return {"of": self.of, "samples": len(self), "by": by} | {
             "ranking": [
-                {n: plain(v) if isinstance(v, float) else v for n, v in vars(ranked).items()}
+                {n: json_number(v) if isinstance(v, float) else v for n, v in vars(ranked).items()}
                 for ranked in self.top(k, by)
             ]
         }
@@ -222,7 +222,7 @@ class Influence(Shown):
             name = one.sample if one.file is None else _shortened(PurePath(one.file).name)
             axes.set_title(f"{name}{told}", size=7)
         drawn.suptitle(f"by {by}" + (f", on {self.of}" if self.of else ""), size=9)
-        return saved(drawn, path)
+        return save_figure(drawn, path)
 
 
 @written("gt.influence(network, (x, y))")
@@ -263,7 +263,7 @@ def influence(
     """
     positive("influence", batch_size=batch_size)
     loss, runs = loss_for(loss), engine_for(engine, network)
-    samples = Whole(network, data, loss)
+    samples = LabelledData(network, data, loss)
     names, place = _chosen(network, of)
     called: Sequence[str] = ()
     if samples.classes is not None or classes is not None:
@@ -291,7 +291,7 @@ def influence(
     return Influence(of, samples, outputs, surprise, pull, along, float(size), called, files)
 
 
-def _files(data: Any, samples: Whole, files: Sequence[str] | None) -> list[str]:
+def _files(data: Any, samples: LabelledData, files: Sequence[str] | None) -> list[str]:
     """The samples' files; empty where they come from none.
 
     Raises:
@@ -369,7 +369,7 @@ def _batches(count: int, size: int, what: str, shown: Bar | None, before: int) -
             shown.show(what, before + min(begin + size, count), 2 * count)
 
 
-def _losses(network: Graph, samples: Whole, outputs: np.ndarray) -> np.ndarray:
+def _losses(network: Graph, samples: LabelledData, outputs: np.ndarray) -> np.ndarray:
     """Each sample's own loss, (N,) float64: its term in the sum that the loss is the mean of."""
     equation = network.system(1, loss=samples.loss).nodes[-1].equation
     assert isinstance(equation, LossEquation)

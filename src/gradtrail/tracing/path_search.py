@@ -2,8 +2,8 @@
 
 A gradient is the sum, over every path of products from it to the loss, of what is multiplied along
 the path. What lies beyond an element is known as one number, the greatest |product| of any path
-from it to the end (`strongest.py`): so the search takes up the most promising beginning first, and
-what it completes first is the strongest path.
+from it to the end (`product_sizes.py`): so the search takes up the most promising beginning first,
+and what it completes first is the strongest path.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import numpy as np
 
 from ..arrays.contraction import contract
 from ..equation import Contraction, Node, Normalisation, of_samples
-from .greatest import greatest
-from .part import Operand, Part
-from .points import BLOCK
-from .step import Step
-from .strongest import absolute, strongest
+from .element_term import ElementTerm, Operand
+from .greatest import places_of_greatest
+from .index_points import BLOCK
+from .product_sizes import absolute_sums, greatest_products
+from .traced_step import TracedStep
 
-__all__ = ["Found", "Link", "Ways"]
+__all__ = ["Chain", "Link", "PathSearch"]
 
 _MOST = 1e150
 """What stands for infinity."""
@@ -47,14 +47,14 @@ class Link:
         index: the element whose gradient that is.
     """
 
-    part: Part
+    part: ElementTerm
     number: int
     local: float
     index: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Found:
+class Chain:
     """A path.
 
     Args:
@@ -90,7 +90,7 @@ class _Rows:
         places: (B,) where that gradient lies in its array as one row.
     """
 
-    part: Part
+    part: ElementTerm
     handed: Operand
     start: int
     local: np.ndarray
@@ -118,7 +118,7 @@ class _Spread:
         return np.where(inside, found, 0.0)
 
 
-class Ways:
+class PathSearch:
     """All ways from one element to an end.
 
     Args:
@@ -132,7 +132,7 @@ class Ways:
 
     def __init__(
         self,
-        step: Step,
+        step: TracedStep,
         name: str,
         index: tuple[int, ...],
         end: str,
@@ -160,11 +160,11 @@ class Ways:
         system = self.step.system
         return self.name == system.input or self.name in system.producer
 
-    def best(self, k: int) -> list[Found]:
+    def best(self, k: int) -> list[Chain]:
         """The k paths whose |product| is greatest, greatest first; fewer where there are fewer."""
         start = _Beginning(self.name, self.index, 1.0, ())
         order = count()
-        found: list[Found] = []
+        found: list[Chain] = []
         sizes: list[float] = []
         waiting: list[tuple[float, int, int, _Beginning]] = [(-_MOST, 0, next(order), start)]
         later = 0
@@ -176,7 +176,7 @@ class Ways:
                 if -bound * (1 + self._slack) < kth or later > _LATER * (1 + k):
                     break
             if head.name == self.end:
-                found.append(Found(head.links, head.index, head.product * self.at_end(head.index)))
+                found.append(Chain(head.links, head.index, head.product * self.at_end(head.index)))
                 sizes.append(float(_sizes(np.array(found[-1].product))))
                 continue
             for size, ahead in self._onwards(head, k):
@@ -194,15 +194,15 @@ class Ways:
         single = any(a.dtype == np.float32 for a in self._strengths.arrays.values())
         return 1e-4 if single else 1e-12
 
-    def only(self, index: tuple[int, ...]) -> Ways:
+    def only(self, index: tuple[int, ...]) -> PathSearch:
         """Those of the ways that end in one element."""
         seed = np.zeros_like(self.seed)
         seed[index] = self.seed[index]
-        return Ways(self.step, self.name, self.index, self.end, seed, self.row)
+        return PathSearch(self.step, self.name, self.index, self.end, seed, self.row)
 
     def magnitude(self) -> float:
         """Σ|products| of all paths."""
-        return self._total(self._spread(absolute, np.abs(self.seed)), np.abs)
+        return self._total(self._spread(absolute_sums, np.abs(self.seed)), np.abs)
 
     def total(self) -> float:
         """Σ products of all paths."""
@@ -223,7 +223,7 @@ class Ways:
         """The greatest |product| from every element on the ways to the end."""
         dtype = self.step.array("value", self.end).dtype
         seed = np.minimum(_sizes(self.seed), 1e18).astype(dtype)
-        return self._spread(strongest, seed, np.maximum)
+        return self._spread(greatest_products, seed, np.maximum)
 
     def _spread(
         self,
@@ -299,7 +299,7 @@ class Ways:
             yield bound, ahead
 
 
-def _between(step: Step, name: str, end: str) -> tuple[Node, ...]:
+def _between(step: TracedStep, name: str, end: str) -> tuple[Node, ...]:
     """The nodes on the ways from one array to another, in forward order."""
     reached, after = {name}, []
     for node in step.system.nodes:
@@ -323,12 +323,12 @@ def _sizes(products: np.ndarray) -> np.ndarray:
 
 def _leading(sizes: np.ndarray, k: int, slack: float) -> np.ndarray:
     """Where the k greatest stand, greatest first, and near ties with the last of them."""
-    first = greatest(sizes, k)
+    first = places_of_greatest(sizes, k)
     least = sizes[first[-1]] * (1 - slack) if len(first) == k else 0.0
     chosen = np.flatnonzero(sizes >= least if least > 0 else sizes)
     return chosen[np.argsort(-sizes[chosen], kind="stable")][: 4 * k + 16]
 
 
-def _places(found: Found) -> tuple[tuple[str, int, int], ...]:
+def _places(found: Chain) -> tuple[tuple[str, int, int], ...]:
     """What orders paths that are equally strong."""
     return tuple((one.part.sum.layer, one.part.number, one.number) for one in found.links)

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..machine.packages import needed
-from .element import written
-from .part import Operand, Part
-from .points import Points
+from .element import element_text
+from .element_term import ElementTerm, Operand
+from .index_points import Points
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from .terms import Row, Terms
+    from .terms import Product, Terms
 
-__all__ = ["frame_of", "plain", "rows_array", "rows_frame", "terms_dict"]
+__all__ = ["data_frame", "json_number", "products_array", "products_frame", "terms_dict"]
 
 
-def rows_array(terms: Terms) -> np.ndarray:
+def products_array(terms: Terms) -> np.ndarray:
     """See `Terms.to_numpy`."""
     columns = _columns(terms)
     leads = [("way", "U16")] if any(part.way for part in terms.parts) else []
@@ -44,7 +44,7 @@ def _columns(terms: Terms) -> tuple[str, ...]:
     return tuple(dict.fromkeys(c for part in terms.parts for c in _letters(part)))
 
 
-def _letters(part: Part) -> list[str]:
+def _letters(part: ElementTerm) -> list[str]:
     found: list[str] = []
     for operand in part.operands:
         letter = operand.access.array
@@ -53,7 +53,7 @@ def _letters(part: Part) -> list[str]:
     return found
 
 
-def _fill(part: Part, rows: np.ndarray) -> None:
+def _fill(part: ElementTerm, rows: np.ndarray) -> None:
     """Put one part's products into their rows."""
     sizes, block = part.points.sizes, tuple(slice(0, s) for s in part.points.sizes)
     places = np.indices(sizes, sparse=True)
@@ -69,9 +69,9 @@ def _fill(part: Part, rows: np.ndarray) -> None:
     rows["product"] = part.products(block).ravel()
 
 
-def rows_frame(terms: Terms) -> DataFrame:
+def products_frame(terms: Terms) -> DataFrame:
     """See `Terms.to_pandas`."""
-    frame = frame_of(rows_array(terms))
+    frame = data_frame(products_array(terms))
     elements: dict[str, list[str]] = {
         f"{letter} is": [""] * len(terms) for letter in _columns(terms)
     }
@@ -90,7 +90,7 @@ def _elements(operand: Operand, points: Points) -> list[str]:
         points.total([group.along(p) for group in points.groups], whole, p.offset.integer)
         for p in operand.access.positions
     ]
-    head = written(operand.side, operand.name)
+    head = element_text(operand.side, operand.name)
     if not columns:
         return [head] * len(points)
     shape = np.broadcast_shapes(*(column.shape for column in columns))
@@ -105,25 +105,25 @@ def terms_dict(terms: Terms, rows: int) -> dict[str, Any]:
     """See `Terms.to_dict`; numbers that are not finite as text, since JSON has none."""
     return {
         "element": terms.element,
-        "stored": plain(terms.value),
-        "sum": plain(terms.sum()),
-        "magnitude": plain(terms.magnitude),
+        "stored": json_number(terms.value),
+        "sum": json_number(terms.sum()),
+        "magnitude": json_number(terms.magnitude),
         "products": len(terms),
         "nonzero": terms.nonzero,
         "equations": [] if terms.given else list(terms.equations()),
-        **({"ways": {w: plain(s) for w, s in terms.ways.items()}} if terms.ways else {}),
+        **({"ways": {w: json_number(s) for w, s in terms.ways.items()}} if terms.ways else {}),
         "rows": [_row_dict(row) for row in (terms.top(rows) if rows and len(terms) else ())],
     }
 
 
-def _row_dict(row: Row) -> dict[str, Any]:
+def _row_dict(row: Product) -> dict[str, Any]:
     factors = [
         {
             "element": str(f),
             "letter": f.letter,
             "function": f.function,
-            "stored": plain(f.stored),
-            "value": plain(f.value),
+            "stored": json_number(f.stored),
+            "value": json_number(f.value),
         }
         for f in row.factors
     ]
@@ -132,17 +132,17 @@ def _row_dict(row: Row) -> dict[str, Any]:
         "indices": dict(row.indices),
         "factors": factors,
         "scale": row.scale,
-        "product": plain(row.product),
+        "product": json_number(row.product),
         **({"way": row.way} if row.way else {}),
     }
 
 
-def plain(value: float | None) -> float | str | None:
+def json_number(value: float | None) -> float | str | None:
     """A number as JSON has it, which knows neither NaN nor infinity; None stays."""
     return value if value is None or np.isfinite(value) else str(value)
 
 
-def frame_of(array: np.ndarray) -> DataFrame:
+def data_frame(array: np.ndarray) -> DataFrame:
     """A structured array as a data frame.
 
     Raises:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import escaped
-from ..showing.table_text import page_width, wrapped, written
+from ..showing.table_text import page_width, table_lines, wrap
 from ..showing.tables import ranges_text
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def plan_text(plan: Plan, width: int | None = None) -> str:
     if shown < 4:
         rows = [_under(cells) for cells in rows]
     feet = totals[:shown] if shown > 4 else ()
-    table = written(heads[:shown], [cells[:shown] for cells in rows], columns, feet)
-    told = [line for text in below for line in wrapped(text, columns)]
+    table = table_lines(heads[:shown], [cells[:shown] for cells in rows], columns, feet)
+    told = [line for text in below for line in wrap(text, columns)]
     return "\n".join([_title(plan), "", *table, *([""] if told else []), *told])
 
 

@@ -13,13 +13,13 @@ from ..equation import Access, Applied, Contraction, Indicator, Node, Term, ways
 from ..equation import Factor as EquationFactor
 from ..equation.scalar import evaluate
 from .element import Side
-from .points import Block, Points
+from .index_points import Block, Points
 
-__all__ = ["Operand", "Part", "Sum", "applied"]
+__all__ = ["ArraySum", "ElementTerm", "Operand", "function_values"]
 
 
 @dataclass(frozen=True)
-class Sum:
+class ArraySum:
     """One sum that an array's elements are, or one of several that are added.
 
     Args:
@@ -35,7 +35,7 @@ class Sum:
     node: Node | None = None
 
 
-def applied(factor: Applied, stored: np.ndarray) -> np.ndarray:
+def function_values(factor: Applied, stored: np.ndarray) -> np.ndarray:
     """A function's values, computed in the precision of what is stored, as the engine does.
 
     Where a slope is smaller than a rounding there, it is 0.
@@ -102,7 +102,7 @@ class Operand:
             wanted = points.total(parts, block, value.offset.integer)
             return np.asarray(stored == wanted, np.float64)
         if isinstance(self.factor, Applied):
-            return applied(self.factor, stored)
+            return function_values(self.factor, stored)
         return stored.astype(np.float64)
 
     def element(self, point: Mapping[str, int]) -> tuple[int, ...]:
@@ -113,7 +113,7 @@ class Operand:
 
 
 @dataclass(frozen=True)
-class Part:
+class ElementTerm:
     """One term of a sum for one element: products over its points.
 
     Args:
@@ -126,7 +126,7 @@ class Part:
     """
 
     element: tuple[int, ...]
-    sum: Sum
+    sum: ArraySum
     number: int
     term: Term
     points: Points

@@ -22,7 +22,7 @@ import numpy as np
 from ..arrays.contraction import margins_of, overlapping, part_of, prepare, view
 from ..equation import Access, Contraction, Factor, Indicator, Term
 
-__all__ = ["absolute", "strongest"]
+__all__ = ["absolute_sums", "greatest_products"]
 
 _TILE = 1 << 18
 """Bytes of products held at a time: so that they stay in a core's second-level cache."""
@@ -30,11 +30,11 @@ _TILE = 1 << 18
 _LANES = 16
 """How long the innermost axis should at least be."""
 
-Part = tuple[tuple[str, ...], np.ndarray]
+NamedArray = tuple[tuple[str, ...], np.ndarray]
 """Names of indices, and an array with one axis for each."""
 
 
-def absolute(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+def absolute_sums(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """Σ|products| for every element of the target.
 
     Args:
@@ -47,7 +47,7 @@ def absolute(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndar
     return _sizes(equation, arrays, _Rule(np.dtype(np.float64), np.add, _summed))
 
 
-def strongest(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+def greatest_products(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """The greatest |product| for every element of the target; 0 where there is none.
 
     Args:
@@ -74,7 +74,7 @@ class _Rule:
 
     dtype: np.dtype[Any]
     together: np.ufunc
-    put: Callable[[np.ndarray, Sequence[str], list[Part]], None]
+    put: Callable[[np.ndarray, Sequence[str], list[NamedArray]], None]
 
     @property
     def most(self) -> float:
@@ -117,7 +117,7 @@ def _with(
     scale = abs(float(t.scale.value))
     for values in cartesian(*(range(equation.range_of[n]) for n in loops)):
         fixed = dict(zip(loops, values, strict=True))
-        parts: list[Part] = []
+        parts: list[NamedArray] = []
         for factor, array, before in prepared:
             names, part = part_of(factor, array, before, free, fixed)
             parts.append((tuple(names), part.astype(rule.dtype, copy=False)))
@@ -160,13 +160,13 @@ def _laid(array: np.ndarray, access: Access, inner: str | None) -> np.ndarray:
     return array
 
 
-def _reduced(parts: list[Part], shown: Sequence[str], rule: _Rule) -> list[Part]:
+def _reduced(parts: list[NamedArray], shown: Sequence[str], rule: _Rule) -> list[NamedArray]:
     """Fewer parts that come to the same.
 
     A part whose indices another has, too, is multiplied into it, and what stands in one part alone
     is put together at once.
     """
-    waiting, done = sorted(parts, key=_axes), list[Part]()
+    waiting, done = sorted(parts, key=_axes), list[NamedArray]()
     while waiting:
         names, array = waiting.pop(0)
         over = [n for n in names if n not in shown]
@@ -186,11 +186,11 @@ def _reduced(parts: list[Part], shown: Sequence[str], rule: _Rule) -> list[Part]
     return done
 
 
-def _axes(part: Part) -> int:
+def _axes(part: NamedArray) -> int:
     return len(part[0])
 
 
-def _scaled(parts: list[Part], scale: float) -> list[Part]:
+def _scaled(parts: list[NamedArray], scale: float) -> list[NamedArray]:
     """The parts with the constant factor in the smallest."""
     if scale == 1:
         return parts
@@ -199,18 +199,18 @@ def _scaled(parts: list[Part], scale: float) -> list[Part]:
     return [*parts[:place], (names, array * array.dtype.type(scale)), *parts[place + 1 :]]
 
 
-def _aligned(part: Part, names: Sequence[str]) -> np.ndarray:
+def _aligned(part: NamedArray, names: Sequence[str]) -> np.ndarray:
     """A part with one axis for each of `names`, of length 1 where it has none."""
     own, array = part
     array = array.transpose([own.index(n) for n in names if n in own])
     return array[tuple(slice(None) if n in own else None for n in names)]
 
 
-def _summed(goal: np.ndarray, shown: Sequence[str], parts: list[Part]) -> None:
+def _summed(goal: np.ndarray, shown: Sequence[str], parts: list[NamedArray]) -> None:
     """Add the parts' products to the target's elements."""
     present = {n for names, _ in parts for n in names}
     over = sorted(present.difference(shown))
-    ordered: list[Part] = []
+    ordered: list[NamedArray] = []
     for part in parts:  # in the order of memory, so that a product of matrices needs no copies
         names = tuple(n for n in (*over, *shown) if n in part[0])
         ordered.append((names, _aligned(part, names)))
@@ -227,7 +227,7 @@ def _summed(goal: np.ndarray, shown: Sequence[str], parts: list[Part]) -> None:
     goal += _aligned((names, np.asarray(summed)), shown)
 
 
-def _maximised(goal: np.ndarray, shown: Sequence[str], parts: list[Part]) -> None:
+def _maximised(goal: np.ndarray, shown: Sequence[str], parts: list[NamedArray]) -> None:
     """Raise the target's elements to the parts' products."""
     over = tuple(dict.fromkeys(n for names, _ in parts for n in names if n not in shown))
     sizes = {n: size for names, array in parts for n, size in zip(names, array.shape, strict=True)}

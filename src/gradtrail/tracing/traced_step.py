@@ -20,16 +20,16 @@ from ..equation.sums import LOG
 from ..errors import UnknownNameError, unknown
 from ..layers.base import times
 from ..layers.losses import log_softmax
-from .element import Side, apart, checked, written
-from .part import Operand, Part, Sum
-from .points import points_of
+from .element import Side, check_index, element_text, split_index
+from .element_term import ArraySum, ElementTerm, Operand
+from .index_points import points_of
 
-__all__ = ["Step", "gated", "logarithm"]
+__all__ = ["TracedStep", "is_gate", "is_logarithm"]
 
 _KIND = {"value": "value", "grad": "gradient"}
 
 
-class Step:
+class TracedStep:
     """The sums of one learning step.
 
     Args:
@@ -58,7 +58,7 @@ class Step:
         held = self._side(side)
         return tuple(name for name in self.system.shapes if name in held)
 
-    def listed(self, side: Side) -> list[tuple[str, str, str]]:
+    def array_rows(self, side: Side) -> list[tuple[str, str, str]]:
         """Name, shape and the layer's kind of every array of one side; no array is touched."""
         kinds = {node.name: node.kind for node in self.system.nodes}
         shapes = self.system.shapes
@@ -91,7 +91,7 @@ class Step:
         """Layer → the name of its output."""
         return {node.name: node.output for node in self.system.nodes}
 
-    def known(self, side: Side, name: object) -> str:
+    def array_name(self, side: Side, name: object) -> str:
         """The array that is asked about: its own name, or a layer's for its output.
 
         Raises:
@@ -104,10 +104,10 @@ class Step:
                     return found
         raise UnknownNameError(unknown(_KIND[side], name, [*arrays, *self.outputs]))
 
-    def asked(self, side: Side, name: str, index: object) -> tuple[str, object]:
-        """The array and the index that are asked about on one side; see `apart`."""
+    def name_and_index(self, side: Side, name: str, index: object) -> tuple[str, object]:
+        """The array and the index that are asked about on one side; see `split_index`."""
         there, gradients = ([*self._side(s), *self.outputs] for s in (side, "grad"))
-        return apart(name, index, side, there, gradients, self.system.shapes)
+        return split_index(name, index, side, there, gradients, self.system.shapes)
 
     def element(self, side: Side, name: str, element: object) -> tuple[int, ...]:
         """An index, checked; negative positions count from the end.
@@ -115,14 +115,14 @@ class Step:
         Raises:
             ArgumentError: it does not fit the array.
         """
-        return checked(written(side, name), self.array(side, name).shape, element)
+        return check_index(element_text(side, name), self.array(side, name).shape, element)
 
-    def sums(self, side: Side, name: str) -> tuple[Sum, ...]:
+    def sums(self, side: Side, name: str) -> tuple[ArraySum, ...]:
         """The sums that make up an array; their elements are added."""
         found = self._gradient(name) if side == "grad" else self._value(name)
         return found or (_given(side, name, self.array(side, name).shape),)
 
-    def _gradient(self, name: str) -> tuple[Sum, ...]:
+    def _gradient(self, name: str) -> tuple[ArraySum, ...]:
         """One sum for each layer that sends something back."""
         found = []
         for sent in self.system.backward:
@@ -132,10 +132,10 @@ class Step:
             arrays: dict[str, tuple[Side, str]] = {a: ("value", n) for a, n in node.arrays}
             arrays[letter] = ("grad", node.output)
             arrays[sent.equation.target.array] = ("grad", name)
-            found.append(Sum(node.name, sent.equation, arrays, node))
+            found.append(ArraySum(node.name, sent.equation, arrays, node))
         return tuple(found)
 
-    def _value(self, name: str) -> tuple[Sum, ...]:
+    def _value(self, name: str) -> tuple[ArraySum, ...]:
         """The sum by which a layer made an array."""
         node = self.system.producer.get(name)
         if node is None:
@@ -145,9 +145,9 @@ class Step:
         if equation is None:
             return ()
         arrays: dict[str, tuple[Side, str]] = {a: ("value", n) for a, n in node.arrays}
-        return (Sum(node.name, equation, arrays, node),)
+        return (ArraySum(node.name, equation, arrays, node),)
 
-    def parts(self, side: Side, name: str, element: tuple[int, ...]) -> tuple[Part, ...]:
+    def parts(self, side: Side, name: str, element: tuple[int, ...]) -> tuple[ElementTerm, ...]:
         """All products that make up one element."""
         return tuple(
             self.part(one, number, element)
@@ -155,18 +155,18 @@ class Step:
             for number in range(len(one.equation.terms))
         )
 
-    def part(self, one: Sum, number: int, element: tuple[int, ...]) -> Part:
+    def part(self, one: ArraySum, number: int, element: tuple[int, ...]) -> ElementTerm:
         """The products of one term that make up one element."""
         term = one.equation.terms[number]
         points = points_of(term, one.equation, element)
         operands = tuple(self._operand(one, factor) for factor in term.factors)
-        return Part(element, one, number, term, points, operands)
+        return ElementTerm(element, one, number, term, points, operands)
 
-    def _operand(self, one: Sum, factor: EquationFactor) -> Operand:
+    def _operand(self, one: ArraySum, factor: EquationFactor) -> Operand:
         side, name = one.arrays[factor.access.array]
-        result = self._log_probabilities if logarithm(factor) else None
+        result = self._log_probabilities if is_logarithm(factor) else None
         array = self.array(side, name)
-        return Operand(factor, side, name, array, result, gated(one, factor))
+        return Operand(factor, side, name, array, result, is_gate(one, factor))
 
     @cached_property
     def _log_probabilities(self) -> np.ndarray:
@@ -177,17 +177,17 @@ class Step:
             return log_softmax(outputs)
 
 
-def logarithm(factor: EquationFactor) -> bool:
+def is_logarithm(factor: EquationFactor) -> bool:
     """Whether a factor is the cross-entropy's log P, which is computed from the outputs."""
     return isinstance(factor, Applied) and factor.function == LOG
 
 
-def gated(one: Sum, factor: EquationFactor) -> bool:
+def is_gate(one: ArraySum, factor: EquationFactor) -> bool:
     """Whether a product in which this factor is 0 is 0 whatever the others are."""
-    return not (isinstance(factor, Access) or logarithm(factor)) or _weighs(one, factor)
+    return not (isinstance(factor, Access) or is_logarithm(factor)) or _weighs(one, factor)
 
 
-def _weighs(one: Sum, factor: EquationFactor) -> bool:
+def _weighs(one: ArraySum, factor: EquationFactor) -> bool:
     """Whether a factor is a class's weight in the cross-entropy.
 
     Where that is 0 the class adds nothing, however improbable it is.
@@ -204,11 +204,11 @@ def _made(equation: Equation) -> tuple[str, ...]:
     return (equation.target.array, *equation.saved)
 
 
-def _given(side: Side, name: str, shape: tuple[int, ...]) -> Sum:
+def _given(side: Side, name: str, shape: tuple[int, ...]) -> ArraySum:
     """What is given is a sum of one product: itself."""
     positions = tuple(index(f"a{axis}") for axis in range(len(shape)))
     element = Array(name)[positions]
     ranges = tuple((f"a{axis}", size) for axis, size in enumerate(shape))
     equation = Contraction((Term(element, (element,)),), ranges=ranges, shapes=((name, shape),))
     layer = name.partition(".")[0] if "." in name else ""
-    return Sum(layer, equation, {name: (side, name)})
+    return ArraySum(layer, equation, {name: (side, name)})

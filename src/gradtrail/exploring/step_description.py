@@ -16,16 +16,16 @@ from ..equation.codec import to_data
 from ..layers.weighted import WeightedCrossEntropy, WeightedSquaredError
 from ..plan.plan import make_plan
 from ..tracing.element import Side
-from ..tracing.part import Sum
-from ..tracing.step import Step, gated, logarithm
+from ..tracing.element_term import ArraySum
+from ..tracing.traced_step import TracedStep, is_gate, is_logarithm
 from .naming import file_name
-from .packing import stored
+from .packing import as_sent
 from .session import Session
 
-__all__ = ["describe", "sides"]
+__all__ = ["arrays_by_side", "describe_step"]
 
 
-def describe(session: Session) -> dict[str, Any]:
+def describe_step(session: Session) -> dict[str, Any]:
     """The step as JSON, without the arrays' numbers; `state` is what edits change."""
     step = session.trace.step
     return {
@@ -113,7 +113,7 @@ def _arrays(session: Session) -> list[dict[str, Any]]:
     """Every array in forward order: its shape, what it is, and whether it has a gradient."""
     step, dtypes = session.trace.step, session.dtypes
     grad = session.trace.grad
-    dtypes_of_gradients = {name: stored(grad[name]).dtype.str[1:] for name in grad}
+    dtypes_of_gradients = {name: as_sent(grad[name]).dtype.str[1:] for name in grad}
     system = step.system
     gradients = set(step.names("grad"))
     return [
@@ -132,7 +132,7 @@ def _arrays(session: Session) -> list[dict[str, Any]]:
     ]
 
 
-def _role(step: Step, name: str) -> str:
+def _role(step: TracedStep, name: str) -> str:
     """`input`, `parameter`, `output`, `saved`, or `given` as labels, masks and statistics are."""
     system = step.system
     if name == system.input:
@@ -144,7 +144,7 @@ def _role(step: Step, name: str) -> str:
     return "given"
 
 
-def _sum(one: Sum) -> dict[str, Any]:
+def _sum(one: ArraySum) -> dict[str, Any]:
     """A sum that an array is: what is computed, and as it is printed, solved for its own index."""
     printed = gather(one.equation)
     letters = dict.fromkeys(a.array for term in one.equation.terms for a in term.accesses)
@@ -158,7 +158,7 @@ def _sum(one: Sum) -> dict[str, Any]:
         "letters": list(letters),
         "factors": [
             [
-                {"gate": gated(one, factor), "logarithm": logarithm(factor)}
+                {"gate": is_gate(one, factor), "logarithm": is_logarithm(factor)}
                 for factor in term.factors
             ]
             for term in one.equation.terms
@@ -203,7 +203,7 @@ def _optimizer(session: Session) -> dict[str, Any]:
     }
 
 
-def sides(session: Session) -> list[tuple[Side, str]]:
+def arrays_by_side(session: Session) -> list[tuple[Side, str]]:
     """Every array that has numbers: values, then gradients."""
     step = session.trace.step
     return [(side, name) for side in ("value", "grad") for name in step.names(side)]

@@ -5,39 +5,46 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..showing.tables import Table, number, percent
+from ..showing.tables import Table, number_text, percent_text
 
 if TYPE_CHECKING:
     from .shares import Shares
-    from .terms import Factor, Row, Terms
+    from .terms import Product, ProductFactor, Terms
 
-__all__ = ["cancelling", "legend", "product_text", "rows_table", "shares_table", "terms_table"]
+__all__ = [
+    "cancellation_text",
+    "legend",
+    "product_text",
+    "products_table",
+    "shares_table",
+    "terms_table",
+]
 
 _SHOWN = 10
 
 
-def factor_text(factor: Factor) -> str:
+def factor_text(factor: ProductFactor) -> str:
     """`dZ[17,2,5,7] −0.0123`, `relu′(X[0,2,5,7] = −0.31) 0`, `[A[0,2,2,3] = 1] 0`."""
     place = f"[{','.join(map(str, factor.index))}]" if factor.index else ""
     element = f"{factor.letter}{place}"
     if not factor.function:
-        return f"{element} {number(factor.value)}"
-    held = f"{element} = {number(factor.stored)}"
+        return f"{element} {number_text(factor.value)}"
+    held = f"{element} = {number_text(factor.stored)}"
     if factor.function == "[·]":
-        return f"[{held}] {number(factor.value)}"
-    return f"{factor.function}({held}) {number(factor.value)}"
+        return f"[{held}] {number_text(factor.value)}"
+    return f"{factor.function}({held}) {number_text(factor.value)}"
 
 
-def product_text(row: Row) -> str:
+def product_text(row: Product) -> str:
     """A product in a sentence: `0.25 · dfc1.output[0,2] (0.3) · relu′(fc1.output[0,1] = 2) (1)`."""
-    told = [] if row.scale == 1 else [number(row.scale)]
+    told = [] if row.scale == 1 else [number_text(row.scale)]
     for factor in row.factors:
         element = str(factor)
         if factor.function == "[·]":
-            element = f"[{factor} = {number(factor.stored)}]"
+            element = f"[{factor} = {number_text(factor.stored)}]"
         elif factor.function:
-            element = f"{factor.function}({factor} = {number(factor.stored)})"
-        told.append(f"{element} ({number(factor.value)})")
+            element = f"{factor.function}({factor} = {number_text(factor.stored)})"
+        told.append(f"{element} ({number_text(factor.value)})")
     return " · ".join(told)
 
 
@@ -56,32 +63,32 @@ def legend(terms: Terms) -> list[str]:
     return lines
 
 
-def totals(terms: Terms) -> list[str]:
+def total_lines(terms: Terms) -> list[str]:
     """What all products together are."""
     if terms.given:
-        return [f"{terms.element} = {number(terms.value, 6)}"]
+        return [f"{terms.element} = {number_text(terms.value, 6)}"]
     count = f"{len(terms):,} product{'s' if len(terms) != 1 else ''}"
     lines = [f"{count}, {terms.nonzero:,} of them not 0" if len(terms) > 1 else count]
-    apart = f"stored {number(terms.value, 6)} ({number(abs(terms.difference), 2)} apart)"
-    line = f"Σ = {number(terms.sum(), 6)}, {apart}"
+    apart = f"stored {number_text(terms.value, 6)} ({number_text(abs(terms.difference), 2)} apart)"
+    line = f"Σ = {number_text(terms.sum(), 6)}, {apart}"
     if len(terms) > 1 and terms.magnitude > 0:
-        line += f"; Σ|products| = {number(terms.magnitude)}{cancelling(terms)}"
-    told = [f"{way} {number(share)}" for way, share in terms.ways.items()]
+        line += f"; Σ|products| = {number_text(terms.magnitude)}{cancellation_text(terms)}"
+    told = [f"{way} {number_text(share)}" for way, share in terms.ways.items()]
     return [*lines, line, *([", ".join(told)] if told else [])]
 
 
-def cancelling(terms: Terms) -> str:
+def cancellation_text(terms: Terms) -> str:
     """`: 97 % cancel`, where products of both signs meet; 100 % only where nothing is left."""
     left = 1 - min(1.0, abs(terms.sum()) / terms.magnitude)
     if left <= 5e-4:
         return ""
     if left < 0.995 or terms.sum() == 0:
-        return f": {percent(left)} cancel"
+        return f": {percent_text(left)} cancel"
     texts = (f"{100 * left:.{digits}f}" for digits in (1, 2, 3))
     return f": {next((t for t in texts if float(t) < 100), '>99.999')} % cancel"
 
 
-def rows_table(terms: Terms, rows: Sequence[Row]) -> Table:
+def products_table(terms: Terms, rows: Sequence[Product]) -> Table:
     """Some rows of a sum."""
     shown = _moving(terms)
     several = len({part.sum.layer for part in terms.parts}) > 1
@@ -95,9 +102,9 @@ def rows_table(terms: Terms, rows: Sequence[Row]) -> Table:
         line = [*([row.layer] if several else []), *([row.way] if leads else [])]
         line += [str(row.indices.get(n, "")) for n in shown]
         line.append(" · ".join(map(factor_text, row.factors)))
-        line += [number(row.scale)] if scales else []
+        line += [number_text(row.scale)] if scales else []
         share = row.product / terms.magnitude if terms.magnitude else 0.0
-        cells.append([*line, number(row.product), percent(share)])
+        cells.append([*line, number_text(row.product), percent_text(share)])
     return Table((), heads, cells)
 
 
@@ -117,8 +124,8 @@ def _moving(terms: Terms) -> list[str]:
 def terms_table(terms: Terms, most: int = _SHOWN) -> Table:
     """A whole sum: its equations, its strongest rows, its totals."""
     rows = terms.top(most) if most and len(terms) and not terms.given else ()
-    table = rows_table(terms, rows)
-    below = totals(terms)
+    table = products_table(terms, rows)
+    below = total_lines(terms)
     if len(terms) > most:
         below[0] = f"the strongest {most} of {below[0]}"
     return Table(legend(terms), table.heads, table.rows, below)
@@ -133,11 +140,11 @@ def shares_table(shares: Shares) -> Table:
     rows = []
     for row in range(len(shown)):
         value = float(shown.sums[row])
-        share = percent(value / magnitude if magnitude else 0.0)
+        share = percent_text(value / magnitude if magnitude else 0.0)
         held = ("" if v == -1 else str(v) for v in shown.values_of(row))
-        rows.append([*held, f"{int(shown.counts[row]):,}", number(value), share])
+        rows.append([*held, f"{int(shown.counts[row]):,}", number_text(value), share])
     above = [f"{shares.element} by {', '.join(shares.names)}"]
-    together = number(float(whole.sums.sum()), 6)
+    together = number_text(float(whole.sums.sum()), 6)
     below = [f"{len(whole):,} partial sums, together {together}"]
     if len(shown) < len(whole):
         below[0] = f"the strongest {len(shown)} of {below[0]}"

@@ -19,11 +19,11 @@ from math import floor
 from ..equation import Access, Affine, Equation, Normalisation, System
 from ..equation.frozen import frozen
 
-__all__ = ["Field", "input_fields", "next_fields", "system_fields"]
+__all__ = ["AxisField", "input_fields", "next_fields", "system_fields"]
 
 
 @frozen
-class Field:
+class AxisField:
     """What one output position sees of one spatial axis of the input.
 
     Args:
@@ -47,14 +47,14 @@ class Field:
         return f"{self.size}, jump {self.jump}, from {start}"
 
 
-def input_fields(shape: tuple[int, ...]) -> tuple[Field, ...]:
+def input_fields(shape: tuple[int, ...]) -> tuple[AxisField, ...]:
     """Each spatial position of the input sees itself."""
-    return tuple(Field(1, Fraction(1), Fraction(0), axis) for axis in range(1, len(shape)))
+    return tuple(AxisField(1, Fraction(1), Fraction(0), axis) for axis in range(1, len(shape)))
 
 
 def next_fields(
-    equation: Equation, sources: Mapping[str, tuple[tuple[Field, ...], tuple[int, ...]]]
-) -> tuple[Field, ...]:
+    equation: Equation, sources: Mapping[str, tuple[tuple[AxisField, ...], tuple[int, ...]]]
+) -> tuple[AxisField, ...]:
     """The fields behind an equation; those before it behind batch norm.
 
     Args:
@@ -63,7 +63,7 @@ def next_fields(
     """
     if isinstance(equation, Normalisation):
         return sources[equation.source.array][0]
-    found: list[tuple[Field, ...]] = []
+    found: list[tuple[AxisField, ...]] = []
     for read in equation.reads:
         if read.operand.array in sources:
             fields, shape = sources[read.operand.array]
@@ -73,7 +73,7 @@ def next_fields(
     return tuple(_joined(fields, output) for fields in zip(*found, strict=True))
 
 
-def system_fields(system: System) -> Mapping[str, tuple[Field, ...]]:
+def system_fields(system: System) -> Mapping[str, tuple[AxisField, ...]]:
     """The fields of every array between the layers, by name."""
     shapes = system.shapes
     found = {system.input: input_fields(shapes[system.input][1:])}
@@ -86,12 +86,12 @@ def system_fields(system: System) -> Mapping[str, tuple[Field, ...]]:
 
 
 def _moved(
-    field: Field, equation: Equation, target: Access, source: Access, shape: tuple[int, ...]
-) -> Field:
+    field: AxisField, equation: Equation, target: Access, source: Access, shape: tuple[int, ...]
+) -> AxisField:
     """One axis's field carried from a source to the target."""
     if field.jump is None:
         kept = source.positions[1].plain is not None and source.positions[1] in target.positions
-        return field if kept else Field(field.size, Fraction(0), field.offset)
+        return field if kept else AxisField(field.size, Fraction(0), field.offset)
     if field.axis is None:
         return field
     position = source.positions[field.axis + 1]
@@ -103,16 +103,16 @@ def _moved(
         if any(n in elsewhere for n in ahead.names):
             # several axes in one row: each place still sees what its source saw
             whole = field.size + int(field.jump * (shape[field.axis] - 1))
-            return Field(whole, None, field.offset)
+            return AxisField(whole, None, field.offset)
         return _through(field, equation, position, ahead, shared[0], axis)
     low, high = position.bounds(equation.range_of)
     first, last = field.jump * max(low, 0), field.jump * min(high, shape[field.axis] - 1)
-    return Field(int(last - first) + field.size, Fraction(0), field.offset + first)
+    return AxisField(int(last - first) + field.size, Fraction(0), field.offset + first)
 
 
 def _through(
-    field: Field, equation: Equation, position: Affine, ahead: Affine, name: str, axis: int
-) -> Field:
+    field: AxisField, equation: Equation, position: Affine, ahead: Affine, name: str, axis: int
+) -> AxisField:
     """`y·s + i·d − p` behind a field: the jump grows by s, the size by the window."""
     assert field.jump is not None
     rest = {**equation.range_of, name: 1}
@@ -122,10 +122,10 @@ def _through(
     first = low - step * ahead_high
     last = high - step * ahead_low
     size = int(field.jump * floor(last - first)) + field.size
-    return Field(size, field.jump * step, field.offset + field.jump * first, axis - 1)
+    return AxisField(size, field.jump * step, field.offset + field.jump * first, axis - 1)
 
 
-def _joined(fields: tuple[Field, ...], output: tuple[int, ...]) -> Field:
+def _joined(fields: tuple[AxisField, ...], output: tuple[int, ...]) -> AxisField:
     """The field that covers those of several branches."""
     first = fields[0]
     alike = len({(f.jump, f.axis) for f in fields}) == 1
@@ -135,4 +135,4 @@ def _joined(fields: tuple[Field, ...], output: tuple[int, ...]) -> Field:
         ends = [e + (f.jump or 0) * n for e, f, n in zip(ends, fields, lengths, strict=True)]
     start = min(f.offset for f in fields)
     size = floor(max(ends) - start)
-    return Field(size, first.jump, start, first.axis) if alike else Field(size, None, start)
+    return AxisField(size, first.jump, start, first.axis) if alike else AxisField(size, None, start)

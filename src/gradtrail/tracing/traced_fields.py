@@ -22,10 +22,10 @@ from ..arrays.contraction import contract
 from ..equation import Contraction, Indicator, Node, Normalisation, Selection, Term, of_samples
 from ..equation import Factor as EquationFactor
 from ..equation.base import Reading
-from ..fields.reach import Direction, Reach, array_called, axes_of, check_order, region_of
-from .step import Step
+from ..fields.reach import FieldDirection, Reach, array_called, axes_of, check_order, region_of
+from .traced_step import TracedStep
 
-__all__ = ["projective_field", "receptive_field"]
+__all__ = ["traced_projective_field", "traced_receptive_field"]
 
 _FROM, _TO, _WON = "_from", "_to", "_won"  # letters that no equation has
 
@@ -36,18 +36,20 @@ _STATISTICS = (
 _WINNERS = "through each max pooling only by the element that won"
 
 
-def receptive_field(step: Step, name: str, index: object, of: str) -> Reach:
+def traced_receptive_field(step: TracedStep, name: str, index: object, of: str) -> Reach:
     """See `Trace.receptive_field`."""
     return _followed("receptive", step, name, index, of)
 
 
-def projective_field(step: Step, name: str, index: object, to: str | None) -> Reach:
+def traced_projective_field(step: TracedStep, name: str, index: object, to: str | None) -> Reach:
     """See `Trace.projective_field`."""
     (prediction, *_) = step.system.nodes[-1].inputs
     return _followed("projective", step, name, index, prediction if to is None else to)
 
 
-def _followed(direction: Direction, step: Step, name: str, index: object, other: str) -> Reach:
+def _followed(
+    direction: FieldDirection, step: TracedStep, name: str, index: object, other: str
+) -> Reach:
     """What is asked, checked, and followed."""
     asked, array = array_called(step.system, name), array_called(step.system, other)
     check_order(direction, step.system, asked, array)
@@ -79,7 +81,7 @@ class _Ways:
         element: its index.
     """
 
-    step: Step
+    step: TracedStep
     first: str
     last: str
     asked: str

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .describe import describe, sides
-from .packing import packed, stored
+from .packing import as_sent, pack
 from .session import Session
+from .step_description import arrays_by_side, describe_step
 
-__all__ = ["Document", "page_files", "payload", "saved", "served"]
+__all__ = ["Document", "page_files", "payload", "saved_page", "served_page"]
 
 FOLDER = Path(__file__).parent / "page"
 MAIN, STYLE = "main.js", "style.css"
@@ -48,7 +48,7 @@ def page_files() -> dict[str, bytes]:
     return {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in paths}
 
 
-def served(title: str, files: Mapping[str, bytes]) -> Document:
+def served_page(title: str, files: Mapping[str, bytes]) -> Document:
     """The page whose parts and numbers a server sends.
 
     Args:
@@ -73,7 +73,7 @@ def served(title: str, files: Mapping[str, bytes]) -> Document:
     return Document(_document("served", title, head), "; ".join(policy))
 
 
-def saved(session: Session) -> Document:
+def saved_page(session: Session) -> Document:
     """The page as one file that needs nothing from anywhere.
 
     The file fetches nothing and sends nothing: its own policy forbids it.
@@ -113,16 +113,16 @@ def payload(session: Session) -> bytes:
     leads back to, and no training is followed any more.
     """
     arrays: list[tuple[dict[str, str], np.ndarray]] = [
-        ({"side": side, "name": name}, stored(session.array(side, name)))
-        for side, name in sides(session)
+        ({"side": side, "name": name}, as_sent(session.array(side, name)))
+        for side, name in arrays_by_side(session)
     ]
     arrays += [
-        ({"side": "memory", "name": name, "state": state}, stored(array))
+        ({"side": "memory", "name": name, "state": state}, as_sent(array))
         for name, remembered in session.memory.items()
         for state, array in remembered.items()
     ]
     state = session.state() | {"edited": False, "updates": 0, "following": None}
-    return packed(arrays, {"description": describe(session) | {"live": False, "state": state}})
+    return pack(arrays, {"description": describe_step(session) | {"live": False, "state": state}})
 
 
 def _modules(files: Mapping[str, bytes]) -> list[str]:
