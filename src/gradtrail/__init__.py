@@ -151,7 +151,7 @@ __getattr__, __dir__ = at_first_use(
         **dict.fromkeys(("load", "load_weights"), "network.saving"),
         **dict.fromkeys(("from_onnx", "from_torch", "to_onnx", "to_torch"), "interop"),
         **dict.fromkeys(("GradientReport", "check_gradients"), "tracing.check"),
-        **dict.fromkeys(("Influence", "influence"), "tracing.ranking"),
+        **dict.fromkeys(("Influence", "influence"), "tracing.influence"),
         **dict.fromkeys(
             ("Checkpoints", "Confusion", "Watched", "confusion", "load_watched"), "training"
         ),
