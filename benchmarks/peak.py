@@ -9,10 +9,11 @@ import numpy as np
 
 from gradtrail.engines.cpu.builder import Carried, Code, Value
 from gradtrail.engines.cpu.compiler import Compiler
-from gradtrail.engines.cpu.context import Assembled, address
 from gradtrail.engines.cpu.driver import CALL, KINDS, PHASE
 from gradtrail.engines.cpu.frame import SLOTS, Slot
+from gradtrail.engines.cpu.phases import PhaseTable
 from gradtrail.engines.cpu.pool import pool_for
+from gradtrail.engines.cpu.raw import address
 from gradtrail.engines.cpu.target import Target
 
 __all__ = ["ACCUMULATORS", "Peak", "kernel_text"]
@@ -78,7 +79,7 @@ class Peak:
         length = self.rounds * self.threads
         at = address(self._call)
         self._phase[0] = (KINDS["chunks"], at, 1, self.threads, length, self.rounds, 0)
-        self._pool.run(Assembled.of(self._phase), address(self._frame), self.threads)
+        self._pool.run(PhaseTable.of(self._phase), address(self._frame), self.threads)
 
     def _timed(self) -> float:
         begun = time.perf_counter()

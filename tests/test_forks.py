@@ -30,7 +30,7 @@ from tails import beginning
 import gradtrail as gt
 from gradtrail.data import pillow
 from gradtrail.data.store import Pool
-from gradtrail.engines.cpu import llvm, running, warping
+from gradtrail.engines.cpu import llvm, loading, warping
 from gradtrail.engines.cpu.pool import pool_for
 from gradtrail.engines.cpu.target import host
 from gradtrail.equation import System
@@ -143,13 +143,13 @@ def read() -> None:
 
 
 def program() -> object:
-    (found,) = running._LOADED[NET].values()
+    (found,) = loading._LOADED[NET].values()
     return found.lock
 
 
 HELD: dict[str, tuple[Callable[[], None], Callable[[], Any]]] = {
     "a program": (predict, program),
-    "the compiler": (lambda: predict(5), lambda: running.compiler_for(host())._lock),
+    "the compiler": (lambda: predict(5), lambda: loading.compiler_for(host())._lock),
     "the threads": (predict, lambda: pool_for(host())._running),
     "the threads' sleep": (predict, lambda: pool_for(host())._wake),
     "images moved": (move, lambda: next(iter(warping._WARPERS.values()))._running),

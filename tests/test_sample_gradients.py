@@ -12,7 +12,7 @@ from per_sample import alone, labelled, meet, shares
 
 import gradtrail as gt
 from gradtrail.engines import Batch, Reference, SampleGradients, sample_gradients
-from gradtrail.engines.sample_gradients import Factors, Part, Summed
+from gradtrail.engines.sample_gradients import OuterShares, ParameterShares, StoredShares
 
 N, K, F = 5, 3, 4
 
@@ -82,7 +82,9 @@ def test_a_network_without_parameters_has_none() -> None:
 # -- what is asked without making arrays ------------------------------------------------------
 
 
-def held(lanes: int, dtype: type = np.float64) -> tuple[dict[str, Part], SampleGradients]:
+def held(
+    lanes: int, dtype: type = np.float64
+) -> tuple[dict[str, ParameterShares], SampleGradients]:
     """Three parameters, `lanes` samples side by side; what lies beyond the N-th is no sample's."""
     draw, blocks = np.random.default_rng(lanes), -(-N // lanes)
 
@@ -93,9 +95,9 @@ def held(lanes: int, dtype: type = np.float64) -> tuple[dict[str, Part], SampleG
         return np.moveaxis(flat.reshape(blocks, lanes, *shape), 1, -1).copy()
 
     parts = {
-        "conv1.weight": Summed(some(K, 2, 3)),
-        "conv1.bias": Summed(some(K)),
-        "fc1.weight": Factors(some(K), some(F)),
+        "conv1.weight": StoredShares(some(K, 2, 3)),
+        "conv1.bias": StoredShares(some(K)),
+        "fc1.weight": OuterShares(some(K), some(F)),
     }
     return parts, SampleGradients(parts, N)
 
@@ -142,14 +144,14 @@ def test_a_sample_that_is_not_finite_leaves_the_others_alone() -> None:
     expected = g.norms(), g.dots(g.mean())
     blocks, direction = parts["conv1.weight"].blocks.copy(), g.mean()
     blocks[0, 1, 0, 2, 1], blocks[0, 2, 1, 0, 3] = np.nan, np.inf
-    broken = SampleGradients({**parts, "conv1.weight": Summed(blocks)}, N)
+    broken = SampleGradients({**parts, "conv1.weight": StoredShares(blocks)}, N)
     for got, whole in zip((broken.norms(), broken.dots(direction)), expected, strict=True):
         assert np.isfinite(got).tolist() == [True, False, True, False, True]
         assert_close(got[::2], whole[::2], FLOAT64)
 
 
 def test_a_single_number_has_a_norm() -> None:
-    g = SampleGradients({"scale": Summed(np.arange(6.0).reshape(3, 2))}, N)
+    g = SampleGradients({"scale": StoredShares(np.arange(6.0).reshape(3, 2))}, N)
     assert_close(g.norms(), N * np.arange(5.0), FLOAT64)
     assert_close(g.dots({"scale": np.array(-2.0)}), -2 * N * np.arange(5.0), FLOAT64)
     assert_close(g["scale"], N * np.arange(5.0), FLOAT64)
@@ -165,7 +167,7 @@ def test_many_numbers_are_squared_piece_by_piece(monkeypatch: pytest.MonkeyPatch
 def test_small_gradients_have_norms() -> None:
     """The squares are taken in float64: in float32 they would be 0."""
     parts, _ = held(1, np.float32)
-    small = SampleGradients({"conv1.bias": Summed(parts["conv1.bias"].blocks * 1e-25)}, N)
+    small = SampleGradients({"conv1.bias": StoredShares(parts["conv1.bias"].blocks * 1e-25)}, N)
     expected = np.linalg.norm(small["conv1.bias"].astype(np.float64), axis=1)
     assert (expected > 0).all()
     assert_close(small.norms(), expected, 1e-6)
@@ -174,7 +176,7 @@ def test_small_gradients_have_norms() -> None:
 def test_the_factors_are_multiplied_only_where_the_product_is_asked_for() -> None:
     parts, g = held(2)
     made = parts["fc1.weight"]
-    assert isinstance(made, Factors)
+    assert isinstance(made, OuterShares)
     assert made.deltas.size + made.inputs.size < g["fc1.weight"].size * 2
     g["fc1.weight"][...] = 0  # what was given out is the caller's own
     assert np.abs(g["fc1.weight"]).max() > 0

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from gradtrail import Network
-from gradtrail.engines.cpu.context import Assembled
 from gradtrail.engines.cpu.driver import CALL, KINDS, PHASE
 from gradtrail.engines.cpu.kernels.base import Kernel, NestKernel
 from gradtrail.engines.cpu.options import Options
+from gradtrail.engines.cpu.phases import PhaseTable
 from gradtrail.engines.cpu.planning.build import build
 
 from ..counting import FORWARD, direct, pass_of, towards
@@ -150,8 +150,8 @@ def _timed(
     end = clock() + seconds
     while clock() < end or len(bursts) <= LEAST:
         for call, found in zip(calls, times, strict=True):
-            empty.append(timed(partial(pool.run, Assembled.of(nothing), frame, 1)))
-            found.append(timed(partial(pool.run, Assembled.of(call.phase), frame, 1)))
+            empty.append(timed(partial(pool.run, PhaseTable.of(nothing), frame, 1)))
+            found.append(timed(partial(pool.run, PhaseTable.of(call.phase), frame, 1)))
         bursts.append(timed(peak.burst))
     least = median(empty)
     # the first round warms up

@@ -8,7 +8,7 @@ from random_networks import drawn_network
 from tails import beginning, searched
 
 import gradtrail as gt
-from gradtrail.engines.cpu import running
+from gradtrail.engines.cpu import loading
 
 from .agreeing import assert_same_bits
 from .targets import over
@@ -68,7 +68,7 @@ def test_a_sample_alone_has_the_bits_that_it_has_among_others(named: str, target
 def test_most_networks_have_a_form_for_one_sample() -> None:
     without = {"an input of many channels", "a shortcut of the input", "no form of its own"}
     for named, (shape, layers) in NETWORKS.items():
-        alone = running._singly(gt.CPU(winograd="f4"), gt.Network(shape, layers))
+        alone = loading.single_program_for(gt.CPU(winograd="f4").setup, gt.Network(shape, layers))
         assert (alone is None) == (named in without), named
 
 

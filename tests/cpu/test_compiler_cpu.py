@@ -20,7 +20,7 @@ import gradtrail as gt
 from gradtrail.engines.cpu import cache
 from gradtrail.engines.cpu.compiler import Compiler
 from gradtrail.engines.cpu.kernels.lanes import SumLanes
-from gradtrail.engines.cpu.listing import Listing, listed
+from gradtrail.engines.cpu.listing import Listing, listing_for
 from gradtrail.engines.cpu.options import Options
 from gradtrail.engines.cpu.planning.build import build
 from gradtrail.engines.cpu.program import Program
@@ -105,7 +105,7 @@ def planned(layers: gt.Network | None = None, **options: bool) -> tuple[Listing,
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gradtrail.engines.cpu.planning.build.build", build_it)
-        listing, _ = listed(setup, net, loss, wanted)
+        listing, _ = listing_for(setup, net, loss, wanted)
     return listing, len(built)
 
 

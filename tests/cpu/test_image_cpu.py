@@ -68,7 +68,7 @@ def test_an_image_computes_what_llvms_loader_computes(monkeypatch: pytest.Monkey
         for _ in kept_in("", monkeypatch):
             process = Compiler(host())
             monkeypatch.setattr(
-                "gradtrail.engines.cpu.running.compiler_for", lambda target, p=process: p
+                "gradtrail.engines.cpu.loading.compiler_for", lambda target, p=process: p
             )
             net = gt.Network(
                 (2, 9, 9),

@@ -12,14 +12,15 @@ from tails import beginning
 
 import gradtrail as gt
 from gradtrail.engines import CPU, Batch, Samples
-from gradtrail.engines.cpu import running
+from gradtrail.engines.cpu import loading
 from gradtrail.engines.cpu.context import Context
 from gradtrail.engines.cpu.frame import Slot
-from gradtrail.engines.cpu.memory import Buffer
+from gradtrail.engines.cpu.keys import gradient, value
+from gradtrail.engines.cpu.loading import LoadedProgram, load_program
+from gradtrail.engines.cpu.memory_plan import Allocation
 from gradtrail.engines.cpu.options import Options
 from gradtrail.engines.cpu.planning.build import build
 from gradtrail.engines.cpu.program import Program
-from gradtrail.engines.cpu.running import Loaded, load
 
 NETWORKS = {
     "lenet5": lambda: gt.architecture("lenet5").network(),
@@ -53,15 +54,15 @@ def program(kind: str, purpose: str) -> Program:
 PLANNED = (Slot.ARENA, Slot.SCRATCH)
 
 
-def roots(made: Program) -> list[Buffer]:
+def roots(made: Program) -> list[Allocation]:
     """Every place in the arena and in a thread's memory once."""
-    found = {id(b.root): b.root for b in made.memory.buffers.values()}
-    return [b for b in found.values() if b.field in PLANNED and b.place is not None]
+    found = {id(b.root): b.root for b in made.memory.arrays.values()}
+    return [b for b in found.values() if b.region in PLANNED and b.place is not None]
 
 
-def for_a_call(buffer: Buffer) -> bool:
+def for_a_call(buffer: Allocation) -> bool:
     """Whether a buffer is a call's scratch, which the next call may use for something else."""
-    return buffer.name.startswith("scratch ")
+    return buffer.key.kind == "scratch"
 
 
 @pytest.mark.parametrize("purpose", OPTIONS)
@@ -73,13 +74,13 @@ def test_what_lives_at_the_same_time_does_not_overlap(kind: str, purpose: str) -
     last = sum(1 for _ in made.calls)
     for number, a in enumerate(placed):
         for b in placed[:number]:
-            if a.field is not b.field or (for_a_call(a) and for_a_call(b)):
+            if a.region is not b.region or (for_a_call(a) and for_a_call(b)):
                 continue
-            ends = [last if x.kept else x.last for x in (a, b)]
+            ends = [last if x.lasting else x.last for x in (a, b)]
             together = a.first <= ends[1] and b.first <= ends[0]
             together = together or for_a_call(a) or for_a_call(b)
             apart = a.offset >= b.offset + b.layout.size or b.offset >= a.offset + a.layout.size
-            assert apart or not together, f"{a.name} and {b.name}"
+            assert apart or not together, f"{a.key} and {b.key}"
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
@@ -88,7 +89,7 @@ def test_places_that_are_used_in_turn_have_one_layout(kind: str) -> None:
     by_place: dict[object, set[object]] = {}
     for buffer in roots(program(kind, "training")):
         if not for_a_call(buffer):
-            by_place.setdefault((buffer.field, buffer.offset), set()).add(buffer.layout)
+            by_place.setdefault((buffer.region, buffer.offset), set()).add(buffer.layout)
     assert all(len(layouts) == 1 for layouts in by_place.values())
 
 
@@ -107,8 +108,8 @@ def test_what_lives_between_two_barriers_lies_in_the_threads_memory(
     for buffer in roots(made):
         if for_a_call(buffer):
             continue
-        short = len(users[id(buffer)]) == 1 and not buffer.kept
-        assert (buffer.field is Slot.SCRATCH) == (short and made.segmented), buffer.name
+        short = len(users[id(buffer)]) == 1 and not buffer.lasting
+        assert (buffer.region is Slot.SCRATCH) == (short and made.segmented), buffer.key
         between += short
     assert between or "kept" in purpose
 
@@ -120,8 +121,8 @@ def test_batch_norms_are_applied_again_rather_than_kept() -> None:
     for layer, (target, *reads) in again:
         first = next(c for c in made.calls if c.layer == layer and c.does.startswith("forward, "))
         assert tuple(reads) == first.arguments[1:]
-        assert made.memory[target].field is Slot.SCRATCH
-    assert made.memory["value relu2.output"].field is Slot.SCRATCH
+        assert made.memory[target].region is Slot.SCRATCH
+    assert made.memory[value("relu2.output")].region is Slot.SCRATCH
     assert not any(c.does.endswith("again") for c in program("resnet20", "kept").calls)
 
 
@@ -133,7 +134,7 @@ def test_every_argument_lies_inside_its_region(kind: str, purpose: str) -> None:
         for name in call.arguments:
             buffer = made.memory[name]
             sizes = made.memory.sizes
-            size = sizes.get(buffer.field) or sizes[_ONES[buffer.field]]
+            size = sizes.get(buffer.region) or sizes[_ONES[buffer.region]]
             assert 0 <= buffer.offset <= buffer.offset + buffer.layout.size <= size, name
             assert buffer.offset % 4 == 0
 
@@ -142,7 +143,7 @@ _ONES = {Slot.GRADIENTS_ALL: Slot.GRADIENTS, Slot.PARTIAL_ALL: Slot.PARTIAL}
 """Regions of all blocks or groups, which are as large as one of them many times."""
 
 
-def loaded(kind: str, samples: int) -> tuple[Loaded, Samples]:
+def loaded(kind: str, samples: int) -> tuple[LoadedProgram, Samples]:
     """A training program after one step's blocks have run."""
     net = NETWORKS[kind]()
     loss = gt.CrossEntropy()
@@ -150,7 +151,7 @@ def loaded(kind: str, samples: int) -> tuple[Loaded, Samples]:
     draw = np.random.Generator(np.random.PCG64(1))
     x = draw.random((samples, *net.input_shape), dtype=np.float32)
     data = Samples(x, draw.integers(0, outputs[0], samples), loss, outputs)
-    found = load(CPU(2).setup, net, loss, OPTIONS["training"], True)
+    found = load_program(CPU(2).setup, net, loss, OPTIONS["training"], True)
     found.context.fill(net.parameters)
     found.context.fill(net.buffers)
     found.feed(Batch(data, data.places), labels=True)
@@ -161,11 +162,11 @@ def loaded(kind: str, samples: int) -> tuple[Loaded, Samples]:
 @pytest.mark.parametrize("purpose", ["per sample", "kept per sample"])
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_what_a_block_has_to_itself_does_not_overlap(kind: str, purpose: str) -> None:
-    buffers = program(kind, purpose).memory.buffers.values()
-    own = sorted((b for b in buffers if b.field is Slot.PARTIAL), key=lambda b: b.offset)
-    assert any(b.name.startswith("per sample ") for b in own)
+    buffers = program(kind, purpose).memory.arrays.values()
+    own = sorted((b for b in buffers if b.region is Slot.PARTIAL), key=lambda b: b.offset)
+    assert any(b.key.kind == "share" for b in own)
     for one, other in pairwise(own):
-        assert one.offset + one.layout.size <= other.offset, (one.name, other.name)
+        assert one.offset + one.layout.size <= other.offset, (one.key, other.key)
 
 
 @pytest.mark.parametrize("kind", beginning(3, ("lenet5", "branches", "mnist-cnn", "resnet20")))
@@ -179,9 +180,9 @@ def test_halos_stay_zero(kind: str) -> None:
     checked = 0
     for name, place in found.listing.places.items():
         layout = place.layout
-        if place.field not in memory or not any(a or b for a, b in layout.margins):
+        if place.region not in memory or not any(a or b for a, b in layout.margins):
             continue
-        held = memory[place.field]
+        held = memory[place.region]
         part = held[:, place.offset : place.offset + layout.size]
         rows = part.reshape(len(held), layout.held[0], layout.strides[0])
         rows = np.ascontiguousarray(rows[:, :, : layout.held[1] * layout.strides[1]])
@@ -202,20 +203,18 @@ def test_a_gradient_of_the_whole_batch_has_one_copy() -> None:
     once = 4 * 9216 * 128
     assert listing.at_once == once
     assert context.groups == 7
-    assert listing.places["gradient fc1.weight"].offset == 0
-    others = [
-        n for n in listing.places if n.startswith("gradient ") and n.endswith((".weight", ".bias"))
-    ]
-    assert min(listing.places[n].offset for n in others if n != "gradient fc1.weight") == once
+    assert listing.places[gradient("fc1.weight")].offset == 0
+    others = [gradient(n) for n in NETWORKS["mnist-cnn"]().parameters if n != "fc1.weight"]
+    assert min(listing.places[k].offset for k in others) == once
     assert context.gradients.nbytes == once + 7 * (context.length - once)
 
 
 def test_a_map_of_which_only_the_maxima_are_needed_is_not_stored() -> None:
     made = program("mnist-cnn", "training")
-    assert "value relu2.output" in made.memory
-    assert made.memory["value relu2.output"].root.place is None
-    assert made.memory["value pool1.output"].root.place is not None
-    assert program("mnist-cnn", "kept").memory["value relu2.output"].place is not None
+    assert value("relu2.output") in made.memory
+    assert made.memory[value("relu2.output")].root.place is None
+    assert made.memory[value("pool1.output")].root.place is not None
+    assert program("mnist-cnn", "kept").memory[value("relu2.output")].place is not None
 
 
 def test_memory_without_batch_norm_follows_the_threads() -> None:
@@ -238,7 +237,7 @@ def traced(count: int, *, per_sample: bool = False) -> tuple[Context, list[gt.Tr
     x = np.random.Generator(np.random.PCG64(2)).random((20, *net.input_shape), dtype=np.float32)
     y, data = np.arange(20) % 10, {"per_sample": per_sample}
     traces = [gt.trace(net, x * (1 + n), y, engine=CPU(2), **data) for n in range(count)]
-    (found,) = running._LOADED[net].values()
+    (found,) = loading._LOADED[net].values()
     return found.context, traces
 
 

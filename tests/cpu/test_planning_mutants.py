@@ -21,7 +21,7 @@ from gradtrail.engines.cpu import context
 from gradtrail.engines.cpu.contraction import nest_of
 from gradtrail.engines.cpu.kernels import losses
 from gradtrail.engines.cpu.kernels.base import NestKernel
-from gradtrail.engines.cpu.memory import Memory
+from gradtrail.engines.cpu.memory_plan import MemoryPlan
 from gradtrail.engines.cpu.planning import (
     backward,
     build,
@@ -175,15 +175,15 @@ def unsummed(found: list[Any]) -> list[Any]:
 
 def short_lived(patch: Patch) -> None:
     """A place is given away one call before its content is read last."""
-    used = Memory.used
+    used = MemoryPlan.used
 
-    def wrong(self: Memory, name: str, call: int, phase: int = 0) -> None:
+    def wrong(self: MemoryPlan, name: Any, call: int, phase: int = 0) -> None:
         root, before = self[name].root, self[name].root.last
         used(self, name, call, phase)
         if before >= 0:
             root.last = before
 
-    patch.setattr(Memory, "used", wrong)
+    patch.setattr(MemoryPlan, "used", wrong)
 
 
 def first_only(patch: Patch) -> None:

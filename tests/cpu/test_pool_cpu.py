@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.engines.cpu import context, running
-from gradtrail.engines.cpu.context import Context, address
+from gradtrail.engines.cpu import context
+from gradtrail.engines.cpu.context import Context
 from gradtrail.engines.cpu.driver import TASKS, Control
 from gradtrail.engines.cpu.pool import Pool
+from gradtrail.engines.cpu.raw import address
 from gradtrail.engines.cpu.target import host
 
 
@@ -57,9 +58,9 @@ def test_a_number_is_one_threads_own(pool: Pool) -> None:
 
 
 def test_phases_of_more_tasks_than_a_ticket_counts_have_larger_ones() -> None:
-    from gradtrail.engines.cpu.listing import ListedPhase
+    from gradtrail.engines.cpu.phases import Phase, PhaseTable
 
-    (row,) = context.assembled([ListedPhase("chunks", (), 3 * TASKS + 1, 1)], {}).rows
+    (row,) = PhaseTable.made([Phase("chunks", [], 3 * TASKS + 1, 1)], {}).rows
     kind, _, calls, tasks, length, chunk, _ = row
     assert (kind, calls, length) == (1, 0, 3 * TASKS + 1)
     assert tasks <= TASKS
@@ -121,10 +122,10 @@ def test_weights_are_packed_after_an_interrupted_copy(monkeypatch: pytest.Monkey
         whole(held, arrays)
         raise KeyboardInterrupt("stop")
 
-    monkeypatch.setattr(running.Context, "fill", interrupted)
+    monkeypatch.setattr(Context, "fill", interrupted)
     with pytest.raises(KeyboardInterrupt, match="stop"):
         net.predict(x, engine=engine)
-    monkeypatch.setattr(running.Context, "fill", whole)
+    monkeypatch.setattr(Context, "fill", whole)
     expected = net.predict(x, engine="reference")
     np.testing.assert_allclose(net.predict(x, engine=engine), expected, atol=1e-4)
 

@@ -325,7 +325,7 @@ def test_a_thread_that_fails_raises_in_the_caller(monkeypatch: pytest.MonkeyPatc
 
     pool = Pool(CPU().processor)
     monkeypatch.setattr(pool, "_worker", broken)
-    monkeypatch.setattr("gradtrail.engines.cpu.running.pool_for", lambda target: pool)
+    monkeypatch.setattr("gradtrail.engines.cpu.loading.pool_for", lambda target: pool)
     x, y = data(64)
     with pytest.raises(MemoryError, match="no memory for this thread"):
         gt.train(lenet(), (x, y), threads=2, epochs=1000, progress=False)

@@ -30,7 +30,7 @@ from ..errors import EquationError
 from ..layers.losses import log_softmax
 from .base import Computed, Engine, Evaluated, Finished, Stepped, Trainer
 from .batch import Arrays, Batch
-from .sample_gradients import SampleGradients, Summed
+from .sample_gradients import SampleGradients, StoredShares
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -305,7 +305,7 @@ class Reference(Engine):
             if name in parameters:
                 share = contract(per_sample(sent.equation), _letters(sent, values, gradients))
                 found[name] = found[name] + share if name in found else share
-        parts = {n: Summed(found[n][..., None]) for n in parameters if n in found}
+        parts = {n: StoredShares(found[n][..., None]) for n in parameters if n in found}
         return SampleGradients(parts, system.shapes[system.input][0])
 
     def adjoint(self, sent: Adjoint, values: Arrays, gradients: Arrays) -> np.ndarray:

@@ -26,14 +26,14 @@ import numpy as np
 from ..checking.numbers import is_whole
 from ..errors import ArgumentError, UnknownNameError, unknown
 
-__all__ = ["Factors", "Part", "SampleGradients", "Summed"]
+__all__ = ["OuterShares", "ParameterShares", "SampleGradients", "StoredShares"]
 
 
 _NEAR = 1 << 17
 """How many numbers are squared at a time, so that they stay in the caches."""
 
 
-class Part(ABC):
+class ParameterShares(ABC):
     """All samples' shares in one parameter's gradient."""
 
     @property
@@ -60,7 +60,7 @@ class Part(ABC):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Summed(Part):
+class StoredShares(ParameterShares):
     """Shares that were summed over positions, L samples side by side.
 
     Args:
@@ -71,24 +71,24 @@ class Summed(Part):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """See `Part.shape`."""
+        """See `ParameterShares.shape`."""
         return self.blocks.shape[1:-1]
 
     def made(self, count: int) -> np.ndarray:
-        """See `Part.made`."""
+        """See `ParameterShares.made`."""
         moved = np.moveaxis(self.blocks, -1, 1)
         rows = np.multiply(moved, count, order="C", dtype=self.blocks.dtype)
         return np.asarray(rows.reshape(-1, *self.shape)[:count])
 
     def total(self, count: int) -> np.ndarray:
-        """See `Part.total`."""
+        """See `ParameterShares.total`."""
         whole, left = divmod(count, self.blocks.shape[-1])
         total = self.blocks[:whole].sum(axis=(0, -1), dtype=np.float64)
         total += self.blocks[whole : whole + 1, ..., :left].sum(axis=(0, -1), dtype=np.float64)
         return np.asarray(total, self.blocks.dtype)
 
     def squares(self, count: int, axis: int | None) -> np.ndarray:
-        """See `Part.squares`."""
+        """See `ParameterShares.squares`."""
         grouped = self._grouped(axis)
         _, kept, others, lanes = grouped.shape
         found = np.empty((len(grouped), kept, lanes))
@@ -102,7 +102,7 @@ class Summed(Part):
         return self._finished(found, count, axis)
 
     def products(self, count: int, direction: np.ndarray, axis: int | None) -> np.ndarray:
-        """See `Part.products`."""
+        """See `ParameterShares.products`."""
         grouped = self._grouped(axis)
         along = np.moveaxis(direction, axis or 0, 0) if direction.ndim else direction
         along = along.reshape(grouped.shape[1], 1, -1).astype(self.blocks.dtype, copy=False)
@@ -122,7 +122,7 @@ class Summed(Part):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Factors(Part):
+class OuterShares(ParameterShares):
     """Shares that are outer products: `dW[n,k,f] = dZ[n,k]·X[n,f]`.
 
     Args:
@@ -135,21 +135,21 @@ class Factors(Part):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """See `Part.shape`."""
+        """See `ParameterShares.shape`."""
         return (self.deltas.shape[1], self.inputs.shape[1])
 
     def made(self, count: int) -> np.ndarray:
-        """See `Part.made`."""
+        """See `ParameterShares.made`."""
         inputs = _by_sample(self.inputs, count)
         deltas = np.multiply(_by_sample(self.deltas, count), count, dtype=inputs.dtype)
         return np.asarray(deltas[:, :, None] * inputs[:, None, :])
 
     def total(self, count: int) -> np.ndarray:
-        """See `Part.total`."""
+        """See `ParameterShares.total`."""
         return np.asarray(_by_sample(self.deltas, count).T @ _by_sample(self.inputs, count))
 
     def squares(self, count: int, axis: int | None) -> np.ndarray:
-        """See `Part.squares`: ‖dZ‖²·‖X‖²."""
+        """See `ParameterShares.squares`: ‖dZ‖²·‖X‖²."""
         found = []
         for own, factor in enumerate((self.deltas, self.inputs)):
             squared = np.square(factor, dtype=np.float64)
@@ -158,7 +158,7 @@ class Factors(Part):
         return np.asarray(found[0] * found[1])
 
     def products(self, count: int, direction: np.ndarray, axis: int | None) -> np.ndarray:
-        """See `Part.products`: dZᵗ·D·X."""
+        """See `ParameterShares.products`: dZᵗ·D·X."""
         direction = direction.astype(self.deltas.dtype, copy=False)
         deltas, inputs = _by_sample(self.deltas, count), _by_sample(self.inputs, count)
         along = inputs * (deltas @ direction) if axis == 1 else deltas * (inputs @ direction.T)
@@ -179,7 +179,9 @@ class SampleGradients(Mapping[str, np.ndarray]):
         owner: what the parts' memory belongs to, if to something.
     """
 
-    def __init__(self, parts: Mapping[str, Part], count: int, owner: object = None) -> None:
+    def __init__(
+        self, parts: Mapping[str, ParameterShares], count: int, owner: object = None
+    ) -> None:
         self._parts, self._count, self._owner = dict(parts), count, owner
 
     @np.errstate(all="ignore")
@@ -301,13 +303,13 @@ class SampleGradients(Mapping[str, np.ndarray]):
         found = self._count * part.products(self._count, direction, axis)
         return np.asarray(found[:, 0] if axis is None else found)
 
-    def _part(self, name: str) -> Part:
+    def _part(self, name: str) -> ParameterShares:
         if name not in self:
             raise UnknownNameError(unknown("parameter", name, self._parts))
         return self._parts[name]
 
 
-def _axis(name: str, part: Part, axis: int | None) -> int | None:
+def _axis(name: str, part: ParameterShares, axis: int | None) -> int | None:
     """An axis counted from the front."""
     if axis is None:
         return None

@@ -8,6 +8,7 @@ from math import prod
 from ...equation import Access, Contraction, Node
 from .addresses import lanes_of
 from .kernels.channels import ToRow
+from .keys import ArrayKey
 from .layout import Layout
 from .nest import PART, Epilogue, Nest, Schedule, Stream, Sum
 from .target import Target
@@ -15,13 +16,13 @@ from .tiling import Reading, choose_tile
 
 __all__ = [
     "UnsuitableError",
+    "argument_of",
     "as_row",
+    "channel_stream",
     "divided",
     "flattens",
-    "place_of",
+    "grouped_names",
     "scheduled",
-    "split",
-    "stream",
     "winner_of",
 ]
 
@@ -34,7 +35,7 @@ class UnsuitableError(Exception):
     """A layer that has no form with channel lanes."""
 
 
-def stream(access: Access, layout: Layout, argument: int, lane: str) -> Stream:
+def channel_stream(access: Access, layout: Layout, argument: int, lane: str) -> Stream:
     """Where an access reads, in an array with channel lanes or in one of single numbers."""
     positions = access.positions[1:] if lanes_of(access) else access.positions
     strides: dict[str, int] = {}
@@ -58,16 +59,16 @@ def divided(equation: Contraction, ranges: dict[str, int]) -> frozenset[str]:
     return frozenset(n for n in equation.range_of if n + "16" in ranges)
 
 
-def split(names: Iterable[str], ranges: dict[str, int]) -> list[tuple[str, ...]]:
+def grouped_names(names: Iterable[str], ranges: dict[str, int]) -> list[tuple[str, ...]]:
     """Indices in order, each with its group before it."""
     return [(n + "16", n) if n + "16" in ranges else (n,) for n in names if n != "n"]
 
 
-def place_of(letters: list[str], name: str) -> int:
-    """The argument that a buffer is."""
-    if name not in letters:
-        letters.append(name)
-    return letters.index(name)
+def argument_of(letters: list[ArrayKey], key: ArrayKey) -> int:
+    """Which argument an array is."""
+    if key not in letters:
+        letters.append(key)
+    return letters.index(key)
 
 
 def as_row(shape: tuple[int, ...], layout: Layout, hands_out: bool = False) -> ToRow:

@@ -2,104 +2,25 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 from weakref import ref
 
 import numpy as np
 
-from ...errors import DataError
-from .driver import CALL, KINDS, PHASE, TASKS
 from .frame import SLOTS, Slot
+from .keys import ArrayKey, gradient, value
 from .layout import Layout
-from .listing import ListedPhase, Listing
+from .listing import Listing
+from .raw import address, aligned, bits, padded
 from .target import LANES
 
-__all__ = [
-    "Assembled",
-    "Context",
-    "Lent",
-    "address",
-    "aligned",
-    "assembled",
-    "bits",
-    "check_places",
-    "padded",
-]
+__all__ = ["Context", "Lent"]
 
 GROUPS = 16
 """Into how many groups a batch's blocks are put at most. Each group's gradients are summed by
 themselves, so this number is part of what a result is, and independent of the threads."""
-
-_LINE = 64
-
-
-def aligned(size: int) -> np.ndarray:
-    """So many zero bytes, beginning at a multiple of 64."""
-    held = np.zeros(size + _LINE, np.uint8)
-    skip = -address(held) % _LINE
-    return held[skip : skip + size]
-
-
-class Assembled(NamedTuple):
-    """Phases as the driver reads them, with what running them takes.
-
-    Args:
-        rows: the phases, (P, PHASE) int64, which point at the calls.
-        calls: (n, CALL) int64 each; kept here, since the rows hold only their addresses.
-        at: where the rows lie.
-        tasks: the most that a phase has.
-    """
-
-    rows: np.ndarray
-    calls: tuple[np.ndarray, ...]
-    at: int
-    tasks: int
-
-    @classmethod
-    def of(cls, rows: np.ndarray, *calls: np.ndarray) -> Assembled:
-        """Rows as they are now."""
-        return cls(rows, calls, address(rows), int(rows[:, 3].max()))
-
-    def without(self, kind: str) -> Assembled:
-        """These phases without those of a kind."""
-        return Assembled.of(self.rows[self.rows[:, 0] != KINDS[kind]], *self.calls)
-
-    def grouped(self, groups: int, *behind: Assembled) -> Assembled:
-        """These phases for so many groups of blocks, and others behind them."""
-        rows = self.rows.copy()
-        rows[rows[:, 0] == KINDS["blocks"], 3] = groups
-        calls = [table for part in (self, *behind) for table in part.calls]
-        return Assembled.of(np.concatenate([rows, *(b.rows for b in behind)]), *calls)
-
-
-def assembled(phases: Sequence[ListedPhase], addresses: Mapping[str, int]) -> Assembled:
-    """Phases with the functions' addresses.
-
-    Args:
-        phases: in order.
-        addresses: of the functions, by name.
-    """
-    calls = [c for p in phases for c in p.calls]
-    table = np.zeros((max(1, len(calls)), CALL), np.int64)
-    for row, (symbol, arguments) in zip(table, calls, strict=False):
-        flat = [number for argument in arguments for number in argument]
-        row[: 2 + len(flat)] = [addresses[symbol], len(arguments), *flat]
-    found = np.zeros((len(phases), PHASE), np.int64)
-    begin, back = 0, False
-    for row, phase in zip(found, phases, strict=True):
-        chunk = max(phase.chunk, -(-phase.length // TASKS))
-        chunks = -(-phase.length // chunk)
-        tasks = {"one": 1, "blocks": 0, "each": len(phase.calls)}.get(phase.kind, chunks)
-        at = address(table) + begin * CALL * 8
-        kind = KINDS[phase.kind]
-        row[:] = (kind, at, len(phase.calls), tasks, phase.length, chunk, back)
-        if phase.kind == "blocks":  # the next begins where this one ends, with what is still near
-            back = not back
-        begin += len(phase.calls)
-    return Assembled.of(found, table)
 
 
 class Lent:
@@ -161,8 +82,13 @@ class Context:
         ):
             self.frame[field] = address(array)
         self.frame[Slot.SCRATCH_STRIDE] = padded(size(Slot.SCRATCH))
-        for name, values in listing.constants.items():
-            self.array(name)[...] = values
+        self._regions = {
+            Slot.PARAMETERS: self.parameters,
+            Slot.CONSTANTS: self.constants,
+            Slot.SHARED: self.shared,
+        }
+        for key, values in listing.constants.items():
+            self.array(key)[...] = values
 
     @property
     def length(self) -> int:
@@ -239,30 +165,21 @@ class Context:
         self._lent = ref(lent)
         return lent
 
-    def blocks_of(self, name: str) -> np.ndarray:
+    def blocks_of(self, key: ArrayKey) -> np.ndarray:
         """What every block has of an array to itself, (B, *shape, lanes), as it lies there."""
-        place, stride = self.listing.places[name], int(self.frame[Slot.PARTIAL_STRIDE])
+        place, stride = self.listing.places[key], int(self.frame[Slot.PARTIAL_STRIDE])
         blocks = int(self.frame[Slot.BLOCKS])
         rows = self.partial[: blocks * stride].reshape(blocks, stride)
         part = rows[:, place.offset : place.offset + place.layout.size].view(np.float32)
         return part.reshape(blocks, *place.layout.shape, LANES)
 
-    def array(self, name: str) -> np.ndarray:
-        """An array outside the arena, as it lies there."""
-        buffer = self.listing.places[name]
-        regions = {
-            Slot.PARAMETERS: self.parameters,
-            Slot.CONSTANTS: self.constants,
-            Slot.SHARED: self.shared,
-        }
-        if buffer.field is Slot.GRADIENTS:
-            regions[Slot.GRADIENTS] = self.gradients
-        region = regions[buffer.field][buffer.offset : buffer.offset + buffer.layout.size]
-        return region.view(np.float32).reshape(buffer.layout.shape)
+    def array(self, key: ArrayKey) -> np.ndarray:
+        """Parameters, what is given and what blocks share, as they lie there."""
+        return self.listing.places[key].within(self._regions[self.listing.places[key].region])
 
     def gradient(self, name: str) -> np.ndarray:
         """A parameter's gradient, its groups added as a training adds them."""
-        place, once = self.listing.places[f"gradient {name}"], self.listing.at_once
+        place, once = self.listing.places[gradient(name)], self.listing.at_once
         size, step = place.layout.size, self.length - once
         copies = 1 if place.offset < once else self.groups
         starts = (place.offset + group * step for group in range(copies))
@@ -272,15 +189,15 @@ class Context:
             parts = pairs + ([parts[-1]] if len(parts) % 2 else [])
         return parts[0].reshape(place.layout.shape).copy()
 
-    def samples_of(self, name: str, count: int, lent: Lent) -> Callable[[], np.ndarray]:
+    def samples_of(self, key: ArrayKey, count: int, lent: Lent) -> Callable[[], np.ndarray]:
         """What copies an array out of the arenas as they are now, (count, …).
 
         Args:
-            name: the buffer's.
+            key: the array's.
             count: how many samples.
             lent: keeps the arenas from being written again, for as long as this can be called.
         """
-        place, blocks = self.listing.places[name], -(-count // LANES)
+        place, blocks = self.listing.places[key], -(-count // LANES)
         arena = self.arenas.reshape(-1, int(self.frame[Slot.ARENA_STRIDE]))[:blocks]
         part = arena[:, place.offset : place.offset + place.layout.size]
         return partial(_by_sample, part, place.layout, count, lent)
@@ -293,45 +210,11 @@ class Context:
         """
         changed = False
         for name, values in arrays.items():
-            held = self.array(f"value {name}")
+            held = self.array(value(name))
             given = np.ascontiguousarray(values, np.float32)
             if not (held.view(np.int32) == given.view(np.int32)).all():
                 held[...], changed = given, True
         return changed
-
-
-def padded(size: int) -> int:
-    """A region's bytes as whole cache lines, one at least."""
-    return max(_LINE, -(-size // _LINE) * _LINE)
-
-
-def check_places(places: np.ndarray, count: int, samples: int) -> None:
-    """Look once, in front of native code, at what it follows without looking.
-
-    Args:
-        places: int64 (n,), in the samples.
-        count: how many native code will follow.
-        samples: how many there are.
-
-    Raises:
-        DataError: fewer places than that, or one where no sample is.
-    """
-    if len(places) != count or places.dtype != np.int64:
-        raise DataError(f"a batch of {count} samples has {len(places)} places ({places.dtype})")
-    # as numbers without sign, so that what is negative is very large
-    if count and not np.maximum.reduce(places.view(np.uint64)) < samples:
-        wrong = int(places[(places < 0) | (places >= samples)][0])
-        raise DataError(f"a batch has place {wrong}, but samples go from 0 to {samples - 1}")
-
-
-def address(array: np.ndarray) -> int:
-    """Where an array's first element lies."""
-    return int(array.__array_interface__["data"][0])
-
-
-def bits(value: float) -> int:
-    """A float32 as it lies in a field."""
-    return int(struct.unpack("<I", struct.pack("<f", value))[0])
 
 
 def _by_sample(part: np.ndarray, layout: Layout, count: int, _: Lent) -> np.ndarray:

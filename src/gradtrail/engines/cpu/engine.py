@@ -1,4 +1,4 @@
-"""The CPU engine as it is asked for; what it does is in running.py, imported when it runs."""
+"""The CPU engine as it is asked for; what it does is imported when it is asked for."""
 
 from __future__ import annotations
 
@@ -93,17 +93,17 @@ class CPU(Engine):
 
     def predict(self, network: Graph, x: np.ndarray) -> np.ndarray:
         """See `Engine.predict`."""
-        from .running import predicted
+        from .evaluation import predict_outputs
 
         _check(network)
-        return predicted(self.setup, network, x)
+        return predict_outputs(self.setup, network, x)
 
     def evaluate(self, network: Graph, batch: Batch) -> Evaluated:
         """See `Engine.evaluate`."""
-        from .running import evaluated
+        from .evaluation import evaluate_batch
 
         _check(network)
-        return evaluated(self.setup, network, batch)
+        return evaluate_batch(self.setup, network, batch)
 
     def compute(
         self,
@@ -123,10 +123,10 @@ class CPU(Engine):
         self, network: Graph, batch: Batch, loss: Loss, *, training: bool
     ) -> SampleGradients:
         """See `Engine.per_sample`."""
-        from .running import sampled
+        from .whole_step import compute_sample_gradients
 
         _check(network)
-        return sampled(self.setup, network, batch, loss, training)
+        return compute_sample_gradients(self.setup, network, batch, loss, training)
 
     def step(
         self,
@@ -139,10 +139,12 @@ class CPU(Engine):
         per_sample: bool = False,
     ) -> Computed:
         """Forward, loss and backward from the given parameters and buffers, everything kept."""
-        from .running import stepped
+        from .whole_step import compute_step
 
         _check(network)
-        return stepped(self.setup, network, batch, loss, arrays, training, backward, per_sample)
+        return compute_step(
+            self.setup, network, batch, loss, arrays, training, backward, per_sample
+        )
 
     def warp(
         self,
@@ -154,25 +156,25 @@ class CPU(Engine):
         out: np.ndarray,
     ) -> None:
         """See `Engine.warp`."""
-        from .warping import warped
+        from .warping import warp_images
 
-        warped(self.setup, source, places, maps, boxes, divisor, out)
+        warp_images(self.setup, source, places, maps, boxes, divisor, out)
 
     def explain(self, network: Graph, layer: str, loss: Loss) -> Explanation:
         """See `Engine.explain`."""
-        from .explain import explained
+        from .explain import explain_layer
 
         _check(network)
-        return explained(self.setup, network, layer, loss)
+        return explain_layer(self.setup, network, layer, loss)
 
     def memory(
         self, network: Graph, loss: Loss, optimizer: Optimizer, samples: int
     ) -> dict[str, int]:
         """See `Engine.memory`."""
-        from .need import needed
+        from .need import bytes_needed
 
         _check(network)
-        return needed(self.setup, network, loss, optimizer, samples)
+        return bytes_needed(self.setup, network, loss, optimizer, samples)
 
     def trainer(
         self,

@@ -10,17 +10,17 @@ from .compiler import assembly
 from .kernels.base import Kernel, NestKernel
 from .options import Options, Setup
 from .planning.build import build
-from .program import Call
+from .program import KernelCall
 from .target import Target
 
 if TYPE_CHECKING:
     from ...graph import Graph
     from ...layers import Loss
 
-__all__ = ["explained"]
+__all__ = ["explain_layer"]
 
 
-def explained(setup: Setup, network: Graph, layer: str, loss: Loss) -> Explanation:
+def explain_layer(setup: Setup, network: Graph, layer: str, loss: Loss) -> Explanation:
     """The calls on behalf of a layer in a training step."""
     system = network.system(16, training=True, loss=loss)
     node, sent = layer_equations(system, layer)
@@ -33,7 +33,7 @@ def explained(setup: Setup, network: Graph, layer: str, loss: Loss) -> Explanati
     return Explanation(layer, f"cpu ({setup.target})", equation_lines(node, sent), calls)
 
 
-def _call(call: Call, target: Target) -> ExplainedCall:
+def _call(call: KernelCall, target: Target) -> ExplainedCall:
     kernel = call.kernel
     does = call.does if f" {call.layer}." in call.does else f"{call.layer}, {call.does}"
 
@@ -46,7 +46,7 @@ def _call(call: Call, target: Target) -> ExplainedCall:
     return ExplainedCall(does, _algorithm(kernel, call), kernel.lines(), call.work, ir, machine)
 
 
-def _algorithm(kernel: Kernel, call: Call) -> str:
+def _algorithm(kernel: Kernel, call: KernelCall) -> str:
     """In a few words."""
     if not isinstance(kernel, NestKernel):
         return kernel.algorithm

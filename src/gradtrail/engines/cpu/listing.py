@@ -12,62 +12,47 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .cache import read, stored_path, write
 from .frame import Slot
+from .keys import ArrayKey
 from .layout import Layout
 from .options import Options, Setup
+from .phases import Argument, FunctionCall, Phase
 
 if TYPE_CHECKING:
     from ...graph import Graph
     from ...layers import Loss
     from .program import Program
 
-__all__ = ["ListedCall", "ListedPhase", "Listing", "Place", "listed", "listing_of"]
+__all__ = ["Listing", "Location", "listing_for"]
 
 _FORMAT = 1
 
 
-@dataclass(frozen=True)
-class Place:
+class Location(NamedTuple):
     """Where an array lies.
 
     Args:
-        field: the region.
+        region: where in the frame its region is told.
         offset: in bytes.
         layout: how it lies there.
     """
 
-    field: Slot
+    region: Slot
     offset: int
     layout: Layout
 
-
-ListedCall = tuple[str, tuple[tuple[int, int], ...]]
-"""A function's name and its arguments, a region and an offset each."""
-
-
-@dataclass(frozen=True)
-class ListedPhase:
-    """Calls between two barriers.
-
-    Args:
-        kind: `blocks`, `one` for a single task, `chunks` for ranges of a length.
-        calls: in order.
-        length: of what the chunks divide.
-        chunk: how much of it one task takes.
-    """
-
-    kind: str
-    calls: tuple[ListedCall, ...]
-    length: int = 0
-    chunk: int = 1
+    def within(self, row: np.ndarray, begin: int = 0) -> np.ndarray:
+        """The array in its region, a row of bytes of which the first `begin` are another's."""
+        begin += self.offset
+        return row[begin : begin + self.layout.size].view(np.float32).reshape(self.layout.shape)
 
 
 @dataclass(frozen=True)
@@ -77,76 +62,71 @@ class Listing:
     Args:
         phases: in order.
         sizes: region → bytes.
-        places: buffer → where it lies.
-        constants: buffer → what it holds throughout.
-        shapes: array → shape, in forward order, for sixteen samples.
+        places: array → where it lies.
+        constants: array → what it holds throughout.
+        shapes: array → shape, in forward order, for a block of samples.
         per_block: samples of a block.
         at_once: how many bytes of parameters, the first ones, are summed over the whole batch.
         segmented: whether every block needs memory of its own.
         options: what the program is for.
     """
 
-    phases: tuple[ListedPhase, ...]
+    phases: list[Phase[FunctionCall]]
     sizes: Mapping[Slot, int]
-    places: Mapping[str, Place]
-    constants: Mapping[str, np.ndarray]
+    places: Mapping[ArrayKey, Location]
+    constants: Mapping[ArrayKey, np.ndarray]
     shapes: Mapping[str, tuple[int, ...]]
     per_block: int
     at_once: int
     segmented: bool
     options: Options
 
+    @classmethod
+    def of(cls, program: Program) -> Listing:
+        """A planned program as numbers."""
+        memory = program.memory
+        places = {
+            key: Location(a.region, a.offset, a.layout)
+            for key, a in memory.arrays.items()
+            if a.root.place is not None
+        }
+
+        def arguments(keys: tuple[ArrayKey, ...]) -> tuple[Argument, ...]:
+            return tuple(Argument(int(places[k].region), places[k].offset) for k in keys)
+
+        phases = [
+            Phase(
+                p.kind,
+                [FunctionCall(c.kernel.symbol, arguments(c.arguments)) for c in p.calls],
+                p.length,
+                p.chunk,
+            )
+            for p in program.phases
+        ]
+        return cls(
+            phases,
+            memory.sizes,
+            places,
+            {key: np.asarray(a) for key, a in program.constants.items()},
+            program.shapes,
+            program.per_block,
+            memory.at_once,
+            program.segmented,
+            program.options,
+        )
+
     @property
     def symbols(self) -> tuple[str, ...]:
         """The functions that are called."""
-        return tuple(dict.fromkeys(symbol for p in self.phases for symbol, _ in p.calls))
+        return tuple(dict.fromkeys(call.symbol for p in self.phases for call in p.calls))
 
-    def size(self, field: Slot) -> int:
+    def size(self, region: Slot) -> int:
         """Bytes of a region."""
-        return self.sizes.get(field, 0)
+        return self.sizes.get(region, 0)
 
 
-def listing_of(program: Program) -> Listing:
-    """A built program as numbers."""
-    memory = program.memory
-    placed = {
-        name: Place(b.field, b.offset, b.layout)
-        for name, b in memory.buffers.items()
-        if b.root.place is not None
-    }
-
-    def arguments(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
-        return tuple((int(placed[n].field), placed[n].offset) for n in names)
-
-    phases = tuple(
-        ListedPhase(
-            p.kind,
-            tuple((c.kernel.symbol, arguments(c.arguments)) for c in p.calls),
-            p.length,
-            p.chunk,
-        )
-        for p in program.phases
-    )
-    constants = {name: np.asarray(a) for name, a in program.constants.items()}
-    return Listing(
-        phases,
-        memory.sizes,
-        placed,
-        constants,
-        program.system.shapes,
-        program.per_block,
-        memory.at_once,
-        program.segmented,
-        program.options,
-    )
-
-
-def listed(
-    setup: Setup,
-    network: Graph,
-    loss: Loss | None,
-    options: Options,
-    by_class: bool = True,
+def listing_for(
+    setup: Setup, network: Graph, loss: Loss | None, options: Options, by_class: bool = True
 ) -> tuple[Listing, Callable[[], Program]]:
     """The listing of a network's program, from disk where it is there.
 
@@ -160,14 +140,12 @@ def listed(
     Returns:
         The listing; and what gives the program itself, for those who need more.
     """
-    held: list[Program] = []
 
-    def built() -> Program:
-        if not held:
-            from .planning.build import build
+    @cache
+    def program() -> Program:
+        from .planning.build import build
 
-            held.append(build(network, loss, options, setup, by_class))
-        return held[0]
+        return build(network, loss, options, setup, by_class)
 
     key = "\0".join(
         [
@@ -181,13 +159,11 @@ def listed(
     if all(map(_of_ours, (*(step.layer for step in network.steps), loss))):
         path = stored_path(hashlib.sha256(key.encode()).hexdigest(), "json")
     content = read(path)
-    if content is not None:
-        found = _from_json(content, options)
-        if found is not None:
-            return found, built
-    made = listing_of(built())
-    write(path, _to_json(made))
-    return made, built
+    found = None if content is None else _from_json(content, options)
+    if found is None:
+        found = Listing.of(program())
+        write(path, _to_json(found))
+    return found, program
 
 
 def _of_ours(part: object) -> bool:
@@ -213,11 +189,9 @@ def _to_json(listing: Listing) -> bytes:
     data = {
         "format": _FORMAT,
         "phases": [[p.kind, p.calls, p.length, p.chunk] for p in listing.phases],
-        "sizes": {int(f): size for f, size in listing.sizes.items()},
-        "places": {
-            n: [int(p.field), p.offset, asdict(p.layout)] for n, p in listing.places.items()
-        },
-        "constants": {n: a.tolist() for n, a in listing.constants.items()},
+        "sizes": [*listing.sizes.items()],
+        "places": [(k, p.region, p.offset, astuple(p.layout)) for k, p in listing.places.items()],
+        "constants": [(k, a.tolist()) for k, a in listing.constants.items()],
         "shapes": dict(listing.shapes),
         "per_block": listing.per_block,
         "at_once": listing.at_once,
@@ -233,10 +207,13 @@ def _from_json(content: bytes, options: Options) -> Listing | None:
         if data["format"] != _FORMAT:
             return None
         return Listing(
-            tuple(_phase(*p) for p in data["phases"]),
-            {Slot(int(f)): size for f, size in data["sizes"].items()},
-            {n: Place(Slot(f), at, _layout(lay)) for n, (f, at, lay) in data["places"].items()},
-            {n: np.array(a) for n, a in data["constants"].items()},
+            [_phase(*p) for p in data["phases"]],
+            {Slot(region): size for region, size in data["sizes"]},
+            {
+                ArrayKey(*k): Location(Slot(r), at, _layout(*lay))
+                for k, r, at, lay in data["places"]
+            },
+            {ArrayKey(*key): np.array(a) for key, a in data["constants"]},
             {n: tuple(shape) for n, shape in data["shapes"].items()},
             data["per_block"],
             data["at_once"],
@@ -247,11 +224,10 @@ def _from_json(content: bytes, options: Options) -> Listing | None:
         return None
 
 
-def _phase(kind: str, calls: list[Any], length: int, chunk: int) -> ListedPhase:
-    listed = tuple((symbol, tuple((f, at) for f, at in arguments)) for symbol, arguments in calls)
-    return ListedPhase(kind, listed, length, chunk)
+def _phase(kind: str, calls: list[Any], length: int, chunk: int) -> Phase[FunctionCall]:
+    listed = [FunctionCall(symbol, tuple(Argument(*a) for a in given)) for symbol, given in calls]
+    return Phase(kind, listed, length, chunk)
 
 
-def _layout(data: Mapping[str, Any]) -> Layout:
-    margins = tuple((a, b) for a, b in data["margins"])
-    return Layout(tuple(data["shape"]), margins, data["lanes"], data["element"], data["spaced"])
+def _layout(shape: list[int], margins: list[list[int]], *rest: Any) -> Layout:
+    return Layout(tuple(shape), tuple((before, behind) for before, behind in margins), *rest)

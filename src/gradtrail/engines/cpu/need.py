@@ -5,20 +5,21 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from .context import GROUPS, padded
+from .context import GROUPS
 from .frame import Slot
-from .listing import listed
+from .listing import listing_for
 from .options import Options, Setup
+from .raw import padded
 
 if TYPE_CHECKING:
     from ...graph import Graph
     from ...layers import Loss
     from ...optimizers import Optimizer
 
-__all__ = ["needed"]
+__all__ = ["bytes_needed"]
 
 
-def needed(
+def bytes_needed(
     setup: Setup, network: Graph, loss: Loss, optimizer: Optimizer, samples: int
 ) -> dict[str, int]:
     """See `Engine.memory`.
@@ -26,7 +27,7 @@ def needed(
     A step reads one side of weights and of the optimiser's state and writes the other; the network
     has the weights once more, and the optimiser is handed a copy of its state at every epoch's end.
     """
-    listing, _ = listed(setup, network, loss, Options(training=True, backward=True))
+    listing, _ = listing_for(setup, network, loss, Options(training=True, backward=True))
     row = padded(listing.size(Slot.PARAMETERS))
     blocks = -(-samples // listing.per_block)
     groups, busy = min(blocks, GROUPS), min(blocks, setup.threads)

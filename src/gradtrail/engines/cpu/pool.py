@@ -17,8 +17,9 @@ import numpy as np
 from ...errors import ArgumentError, warn
 from ...machine.forking import renewed
 from .compiler import Compiler
-from .context import Assembled, address
 from .driver import CONTROL, Control, driver_text
+from .phases import PhaseTable
+from .raw import address
 from .target import Target, runnable
 
 __all__ = ["Pool", "pool_for"]
@@ -83,7 +84,7 @@ class Pool:
         self._failed: dict[int, BaseException] = {}
         self._control[:] = 0
 
-    def run(self, phases: Assembled, frame: int, threads: int) -> None:
+    def run(self, phases: PhaseTable, frame: int, threads: int) -> None:
         """Run all phases of a step.
 
         Args:

@@ -9,29 +9,30 @@ thread; batch norm needs the whole batch and ends a phase.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...equation import System
 from .kernels.base import Kernel
-from .memory import Memory
+from .keys import ArrayKey
+from .memory_plan import MemoryPlan
 from .options import Options
+from .phases import Phase
 from .target import LANES
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Call", "Phase", "Program"]
+__all__ = ["KernelCall", "Program"]
 
 
 @dataclass(frozen=True)
-class Call:
-    """One kernel with the buffers it gets.
+class KernelCall:
+    """One kernel with the arrays it gets.
 
     Args:
         kernel: the function.
-        arguments: names of buffers.
+        arguments: what it is given.
         layer: on whose behalf.
         does: `forward`, `backward towards weight`, …
         work: multiply-adds for one sample.
@@ -39,29 +40,11 @@ class Call:
     """
 
     kernel: Kernel
-    arguments: tuple[str, ...]
+    arguments: tuple[ArrayKey, ...]
     layer: str
     does: str
     work: int = 0
     cycles: float = 0.0
-
-
-@dataclass
-class Phase:
-    """Calls between two barriers.
-
-    Args:
-        kind: `blocks`; `one` for a single task; `each` for a task per call, which packs what
-            follows from the weights alone; `chunks` for ranges of a length.
-        calls: in order.
-        length: of what the chunks divide.
-        chunk: how much of it one task takes.
-    """
-
-    kind: str
-    calls: list[Call] = field(default_factory=list)
-    length: int = 0
-    chunk: int = 1
 
 
 @dataclass
@@ -71,21 +54,21 @@ class Program:
     Args:
         phases: in order.
         memory: where the arrays lie.
-        system: the equations, for a block of sixteen samples.
+        shapes: array → shape, in forward order, for a block of samples.
         options: what it is for.
         constants: arrays that are given once: shares of windows.
         per_block: how many samples a block holds.
     """
 
-    phases: list[Phase]
-    memory: Memory
-    system: System
+    phases: list[Phase[KernelCall]]
+    memory: MemoryPlan
+    shapes: Mapping[str, tuple[int, ...]]
     options: Options
-    constants: dict[str, np.ndarray]
+    constants: dict[ArrayKey, np.ndarray]
     per_block: int = LANES
 
     @property
-    def calls(self) -> Iterable[Call]:
+    def calls(self) -> Iterable[KernelCall]:
         """All calls in order."""
         return (c for p in self.phases for c in p.calls)
 

@@ -25,13 +25,13 @@ from .activation import function_of
 from .addresses import lanes_of, reach
 from .channel_lanes import (
     UnsuitableError,
+    argument_of,
     as_row,
+    channel_stream,
     divided,
     flattens,
-    place_of,
+    grouped_names,
     scheduled,
-    split,
-    stream,
     winner_of,
 )
 from .contraction import forms, solved, sum_order
@@ -39,14 +39,15 @@ from .frame import Slot
 from .kernels.base import Kernel, NestKernel
 from .kernels.channels import CopySample, PackChannels
 from .kernels.selection import select_kernel
+from .keys import ArrayKey, value
 from .layout import Layout, Margins
-from .memory import Memory
+from .memory_plan import MemoryPlan
 from .nest import Epilogue, Factor, Stream, Sum, differences
 from .options import Options, Setup
+from .phases import Phase
 from .planning.forward import NoDraws
 from .planning.winograd import Plane, by_place, choose
-from .planning.work import value
-from .program import Call, Phase, Program
+from .program import KernelCall, Program
 from .target import LANES
 
 if TYPE_CHECKING:
@@ -70,11 +71,11 @@ class _Builder:
     def __init__(self, network: Graph, setup: Setup) -> None:
         self.network, self.target = network, setup.target
         self.system: System = network.system(1)
-        self.memory = Memory()
-        self.packing = Phase("each")
-        self.blocks = Phase("blocks")
+        self.memory = MemoryPlan()
+        self.packing: Phase[KernelCall] = Phase("each")
+        self.blocks: Phase[KernelCall] = Phase("blocks")
         self.count = 0
-        self.constants: dict[str, np.ndarray] = {}
+        self.constants: dict[ArrayKey, np.ndarray] = {}
         self.planes = self._planes(setup)
         self.margins = self._margins()
         self.fused = self._fused()
@@ -148,13 +149,13 @@ class _Builder:
         self.memory.place()
         phases = [p for p in (self.packing, self.blocks) if p.calls]
         options = Options(training=False, outputs=True)
-        return Program(phases, self.memory, self.system, options, self.constants, per_block=1)
+        return Program(phases, self.memory, self.system.shapes, options, self.constants, 1)
 
-    def _call(self, kernel: Kernel, names: tuple[str, ...], layer: str, work: int = 0) -> None:
+    def _call(self, kernel: Kernel, names: tuple[ArrayKey, ...], layer: str, work: int = 0) -> None:
         for name in names:
             self.memory.used(name, self.count)
         self.count += 1
-        self.blocks.calls.append(Call(kernel, names, layer, "forward", work))
+        self.blocks.calls.append(KernelCall(kernel, names, layer, "forward", work))
 
     def _input(self) -> None:
         name = value(self.system.input)
@@ -208,7 +209,7 @@ class _Builder:
         layouts = dict(zip(letters, layouts.values(), strict=True))
         kernel = select_kernel(equation, layouts)
         outer = tuple((n, target.shape[0] if n == "c" else size) for n, size in kernel.outer)
-        winner = f"winner {node.name}"
+        winner = ArrayKey("winner", node.name)
         self.memory.add(winner, Slot.ARENA, layouts[equation.winner])
         names = (value(node.output), value(source), winner)
         self._call(replace(kernel, outer=outer), names, node.name)
@@ -255,7 +256,8 @@ class _Builder:
             epilogue=epilogue,
         )
         kernel = ConvolutionAlone(of, c, k)
-        packed, scratch = f"transformed {weights} {plane.m}", f"scratch {kernel.scratch_size}"
+        packed = ArrayKey("packed", weights.array, f"in tiles of {plane.m}")
+        scratch = ArrayKey("scratch", detail=str(kernel.scratch_size))
         self._pack(kernel.packed, packed, weights, node.name)
         if scratch not in self.memory:
             layout = Layout((-(-kernel.scratch_size // 4),), (), False)
@@ -263,16 +265,18 @@ class _Builder:
         names = [value(output), source, packed, scratch]
         if plane.bias is not None:
             bias = value(node.array_of[plane.bias])
-            names.append(f"packed {bias} by lanes")
+            names.append(ArrayKey("packed", bias.array, "by lanes"))
             self._pack(PackChannels(k, 1, ()), names[-1], bias, node.name)
         self._call(kernel, tuple(names), node.name, height * width * c * k * 9)
 
-    def _pack(self, kernel: PackChannels | PackWeights, packed: str, array: str, of: str) -> None:
+    def _pack(
+        self, kernel: PackChannels | PackWeights, packed: ArrayKey, array: ArrayKey, of: str
+    ) -> None:
         """A call that packs an array, once for all that read it."""
         if packed in self.memory:
             return
         self.memory.add(packed, Slot.PACKED, Layout((kernel.size // 4,), (), False))
-        self.packing.calls.append(Call(kernel, (packed, array), of, "packing"))
+        self.packing.calls.append(KernelCall(kernel, (packed, array), of, "packing"))
 
     def _contract(self, node: Node, equation: Contraction) -> None:
         if node.name in self.planes:
@@ -287,7 +291,7 @@ class _Builder:
         lane = target.positions[1].plain or ""
         output, epilogue = self._ending(node)
         layout = self._activation(output)
-        letters: list[str] = [value(output)]
+        letters: list[ArrayKey] = [value(output)]
         ranges: dict[str, int] = {lane: layout.shape[0]}
         self._divide(node, equation, lane, ranges)
         sums = []
@@ -297,12 +301,12 @@ class _Builder:
             )
             shown = set(target.names)
             order = sum_order(several[0], [n for n in term.names if n not in shown])
-            summed = [n for t in split(order, ranges) for n in t]
+            summed = [n for t in grouped_names(order, ranges) for n in t]
             scale = None if term.scale.value == 1 else float(term.scale.value)
             sums.append(Sum(factors, tuple(summed), scale))
         for n in dict.fromkeys(n for t in equation.terms for n in t.names if n != "n"):
             ranges.setdefault(n, equation.range_of[n])
-        stored = stream(target, layout, 0, lane)
+        stored = channel_stream(target, layout, 0, lane)
         nest = scheduled(self.target, stored, differences(sums), ranges, target, epilogue)
         work = prod(equation.range_of[n] for n in equation.terms[-1].names)
         self._call(NestKernel(nest), tuple(letters), node.name, work)
@@ -333,7 +337,7 @@ class _Builder:
         equation: Contraction,
         factor: EquationFactor,
         lane: str,
-        letters: list[str],
+        letters: list[ArrayKey],
         ranges: dict[str, int],
     ) -> Factor:
         """A factor's stream; parameters with the lane's index are packed."""
@@ -342,7 +346,7 @@ class _Builder:
         function = factor.function if isinstance(factor, Applied) else None
         if lanes_of(access):
             layout = self.memory[name].layout
-            found = stream(access, layout, place_of(letters, name), lane)
+            found = channel_stream(access, layout, argument_of(letters, name), lane)
             channel = access.positions[1].plain
             if channel is None or (channel == lane and not layout.lanes):
                 raise UnsuitableError
@@ -351,19 +355,21 @@ class _Builder:
             raise UnsuitableError
         if lane not in access.names:
             layout = self.memory[name].layout
-            return Factor(stream(access, layout, place_of(letters, name), lane), function)
+            return Factor(
+                channel_stream(access, layout, argument_of(letters, name), lane), function
+            )
         packed, strides = self._packed(equation, access, name, lane, divided(equation, ranges))
-        read = Stream(place_of(letters, packed), strides, 0, True, "float", access.array)
+        read = Stream(argument_of(letters, packed), strides, 0, True, "float", access.array)
         return Factor(read, function, given=True)
 
     def _packed(
         self,
         equation: Contraction,
         access: Access,
-        name: str,
+        name: ArrayKey,
         lane: str,
         grouped: frozenset[str],
-    ) -> tuple[str, tuple[tuple[str, int], ...]]:
+    ) -> tuple[ArrayKey, tuple[tuple[str, int], ...]]:
         """A parameter with its lanes innermost: its buffer, and how its indices move it."""
         shape = equation.shape_of[access.array]
         names = [p.plain or "" for p in access.positions]
@@ -378,8 +384,8 @@ class _Builder:
             apart[names.index(lane)],
             tuple((size, step, padded) for _, size, step, padded in rest),
         )
-        packed = f"packed {name} by {lane}"
-        self._pack(kernel, packed, name, name)
+        packed = ArrayKey("packed", name.array, f"by {lane}")
+        self._pack(kernel, packed, name, name.array)
         strides: list[tuple[str, int]] = [(lane, kernel.row)]
         step = LANES * 4
         for n, _, _, padded in reversed(rest):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,14 +12,16 @@ import numpy as np
 from ...equation.scalar import evaluate
 from ..base import Computed, Finished, Stepped, Trainer
 from ..batch import Arrays, Batch
-from .context import Assembled, address, aligned, assembled
 from .frame import Slot
 from .kernels.base import Kernel
 from .kernels.squares import SumSquares
 from .kernels.update import SumGroups, Update, folded
-from .listing import ListedCall, ListedPhase, Place
+from .keys import value
+from .loading import LoadedProgram, compiler_for, load_program
 from .options import Options, Setup
-from .running import Loaded, compiler_for, load, stepped
+from .phases import Argument, FunctionCall, Phase, PhaseTable
+from .raw import address, aligned
+from .whole_step import compute_step
 
 if TYPE_CHECKING:
     from ...graph import Graph
@@ -76,7 +77,7 @@ class CPUTrainer(Trainer):
     ) -> None:
         self.setup, self.network, self.loss, self.optimizer = setup, network, loss, optimizer
         self._start = start or {}
-        self.loaded: Loaded | None = None
+        self.loaded: LoadedProgram | None = None
         self._before, self._remembered = optimizer.remembered(network)
         self._stored: dict[str, dict[str, np.ndarray]] = {}
         self._rule = optimizer.rule
@@ -84,11 +85,11 @@ class CPUTrainer(Trainer):
         self._scalar_values: dict[str, float] = {}
         self._assignments, self._scalars = folded(self._rule.assignments, names)
 
-    def _load(self, by_class: bool) -> Loaded:
+    def _load(self, by_class: bool) -> LoadedProgram:
         """Build and compile at the first step, when the kind of labels is known."""
         network, options = self.network, Options(training=True, backward=True)
         arrays = self.arrays()  # made first: what they are drawn in is gone when rows are reserved
-        loaded = load(self.setup, network, self.loss, options, by_class)
+        loaded = load_program(self.setup, network, self.loss, options, by_class)
         context = loaded.context
         context.fill(arrays)
         context.updated[:] = context.constants
@@ -99,10 +100,10 @@ class CPUTrainer(Trainer):
         )
         self._numbers = np.zeros(max(1, len(self._scalars)), np.float32)
         context.frame[Slot.SCALARS] = address(self._numbers)
-        chunks = sum(-(-(end - begin) // (4 * _CHUNK)) for begin, end, _ in _parts_of(loaded))
+        chunks = sum(r.chunks for r in _ranges_of(loaded))
         self._squares = np.zeros(chunks)
         context.frame[Slot.SQUARES] = address(self._squares)
-        self._whole: dict[int, tuple[Assembled, ...]] = {}
+        self._whole: dict[int, tuple[PhaseTable, ...]] = {}
         self.loaded = loaded
         for name, state in self._remembered.items():
             for place, kind in enumerate(self._rule.state):
@@ -121,10 +122,10 @@ class CPUTrainer(Trainer):
 
     def _state_of(self, name: str, place: int) -> np.ndarray:
         assert self.loaded is not None
-        buffer = self.loaded.listing.places[f"value {name}"]
-        return _part(self._now.state, buffer, place * self.loaded.context.length)
+        begin = place * self.loaded.context.length
+        return self.loaded.listing.places[value(name)].within(self._now.state, begin)
 
-    def _phases(self, loaded: Loaded) -> tuple[Assembled, ...]:
+    def _phases(self, loaded: LoadedProgram) -> tuple[PhaseTable, ...]:
         """The phases of a whole step: the program's, sums and update.
 
         In two parts where the rule reads the length of all gradients: that must be known before any
@@ -136,7 +137,7 @@ class CPUTrainer(Trainer):
             self._whole[groups] = (loaded.phases.grouped(groups, first), *rest)
         return self._whole[groups]
 
-    def _closing(self, loaded: Loaded) -> list[Assembled]:
+    def _closing(self, loaded: LoadedProgram) -> list[PhaseTable]:
         """What comes behind the program: sums and update, or sums and squares, and then the update.
 
         What has one gradient for the whole batch is not summed.
@@ -146,32 +147,31 @@ class CPUTrainer(Trainer):
         kernels: dict[str, Kernel] = {}
         before, behind, chunks = [], [], 0
 
-        def called(kernel: Kernel, *arguments: tuple[int, int]) -> ListedCall:
+        def call(kernel: Kernel, *arguments: Argument) -> FunctionCall:
             kernels[kernel.symbol] = kernel
-            return kernel.symbol, arguments
+            return FunctionCall(kernel.symbol, arguments)
 
-        for begin, end, shared in _parts_of(loaded):
-            length = (end - begin) // 4
+        for part in _ranges_of(loaded):
             update = Update(
                 self._assignments,
                 self._rule.state,
                 len(self._scalars),
                 loaded.context.length // 4,
-                clears=shared,
+                clears=part.grouped,
             )
-            gradients = (int(Slot.GRADIENTS_ALL), begin)
-            summed = [called(sums, gradients)] if shared else []
-            moved = called(update, *((int(field), begin) for field in _MOVED))
+            gradients = Argument(Slot.GRADIENTS_ALL, part.begin)
+            summed = [call(sums, gradients)] if part.grouped else []
+            moved = call(update, *(Argument(slot, part.begin) for slot in _MOVED))
             if self._rule.norm:
-                summed.append(called(squares, gradients, (int(Slot.SQUARES), 8 * chunks)))
-                before.append(ListedPhase("chunks", tuple(summed), length, _CHUNK))
+                summed.append(call(squares, gradients, Argument(Slot.SQUARES, 8 * chunks)))
+                before.append(Phase("chunks", summed, part.length, _CHUNK))
                 summed = []
-            behind.append(ListedPhase("chunks", (*summed, moved), length, _CHUNK))
-            chunks += -(-length // _CHUNK)
+            behind.append(Phase("chunks", [*summed, moved], part.length, _CHUNK))
+            chunks += part.chunks
         compiler = compiler_for(self.setup.target)
         pieces = [(s, s, partial(k.text, compiler.target)) for s, k in kernels.items()]
         addresses = dict(zip(kernels, compiler.addresses(pieces), strict=True))
-        return [assembled(phases, addresses) for phases in (before, behind) if phases]
+        return [PhaseTable.made(phases, addresses) for phases in (before, behind) if phases]
 
     def step(self, batch: Batch) -> Stepped:
         """See `Trainer.step`."""
@@ -210,21 +210,21 @@ class CPUTrainer(Trainer):
     def computed(self, batch: Batch) -> Computed:
         """See `Trainer.computed`; directly, so that nothing spreads over a tile."""
         direct = replace(self.setup, winograd="off")
-        return stepped(direct, self.network, batch, self.loss, self.arrays())
+        return compute_step(direct, self.network, batch, self.loss, self.arrays())
 
     def arrays(self) -> dict[str, np.ndarray]:
         """See `Trainer.arrays`."""
         if self.loaded is None:
             return {**self.network.parameters, **self.network.buffers, **self._start}
         places, now = self.loaded.listing.places, self._now
-        found = {n: _part(now.weights, places[f"value {n}"]) for n in self.network.parameters}
-        return found | {n: _part(now.constants, places[f"value {n}"]) for n in self.network.buffers}
+        found = {n: places[value(n)].within(now.weights) for n in self.network.parameters}
+        return found | {n: places[value(n)].within(now.constants) for n in self.network.buffers}
 
     def parameter(self, name: str) -> np.ndarray:
         """See `Trainer.parameter`."""
         if self.loaded is None:
             return self.arrays()[name]
-        return _part(self._now.weights, self.loaded.listing.places[f"value {name}"])
+        return self.loaded.listing.places[value(name)].within(self._now.weights)
 
     def store(self) -> None:
         """See `Trainer.store`."""
@@ -247,16 +247,31 @@ class CPUTrainer(Trainer):
         self.optimizer.remember(self.network, self._before + self._done, self._stored)
 
 
-def _parts_of(loaded: Loaded) -> Iterator[tuple[int, int, bool]]:
-    """The parameters in a row of bytes: from where to where, and whether groups share them."""
+class _Range(NamedTuple):
+    """Parameters in a row of bytes that are summed and moved alike.
+
+    Args:
+        begin: of the first.
+        end: behind the last.
+        grouped: whether each group of blocks has gradients of its own, to be summed.
+    """
+
+    begin: int
+    end: int
+    grouped: bool
+
+    @property
+    def length(self) -> int:
+        """How many numbers they are."""
+        return (self.end - self.begin) // 4
+
+    @property
+    def chunks(self) -> int:
+        """In how many pieces they are shared out."""
+        return -(-self.length // _CHUNK)
+
+
+def _ranges_of(loaded: LoadedProgram) -> list[_Range]:
     length, once = loaded.context.length, loaded.listing.at_once
-    for begin, end, shared in ((0, once, False), (once, length, True)):
-        if begin < end:
-            yield begin, end, shared
-
-
-def _part(row: np.ndarray, place: Place, begin: int = 0) -> np.ndarray:
-    """An array in a row of bytes."""
-    begin += place.offset
-    held = row[begin : begin + place.layout.size]
-    return held.view(np.float32).reshape(place.layout.shape)
+    both = (_Range(0, once, grouped=False), _Range(once, length, grouped=True))
+    return [part for part in both if part.length]

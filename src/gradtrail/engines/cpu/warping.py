@@ -8,16 +8,17 @@ from functools import partial
 import numpy as np
 
 from ...machine.forking import renewed
-from .context import Assembled, address, aligned, assembled, bits, check_places
+from .checks import check_places
 from .frame import SLOTS, Slot
 from .kernels.warp import Warp
-from .listing import ListedPhase
+from .loading import compiler_for
 from .options import Setup
+from .phases import FunctionCall, Phase, PhaseTable
 from .pool import pool_for
-from .running import compiler_for
+from .raw import address, aligned, bits, next_line
 from .target import LANES, Target
 
-__all__ = ["warped"]
+__all__ = ["warp_images"]
 
 _CHUNK = 4
 """How many images a thread takes at a time."""
@@ -42,7 +43,7 @@ class _Warper:
         piece = (symbol, symbol, partial(self.kernel.text, target))
         (self.address,) = compiler.addresses([piece])
         self.frame = np.zeros(SLOTS, np.int64)
-        stride = -(-4 * shape[0] * self.kernel.plane // 64) * 64
+        stride = next_line(4 * shape[0] * self.kernel.plane)
         self.scratch = aligned(threads * stride)
         self.frame[Slot.SCRATCH_ALL] = address(self.scratch)
         self.frame[Slot.SCRATCH_STRIDE] = stride
@@ -50,7 +51,7 @@ class _Warper:
         self.tables = np.zeros((2, count + LANES), np.int32)
         self.tables[:, :count] = np.indices(shape[1:]).reshape(2, count)
         self.frame[Slot.SHARED] = address(self.tables)
-        self._phases: dict[int, Assembled] = {}
+        self._phases: dict[int, PhaseTable] = {}
         renewed(self._free)
 
     def _free(self) -> None:
@@ -71,9 +72,8 @@ class _Warper:
             return
         check_places(places, count, len(source))
         if count not in self._phases:
-            call = (self.kernel.symbol, ())
-            phase = ListedPhase("chunks", (call,), count, _CHUNK)
-            self._phases[count] = assembled([phase], {self.kernel.symbol: self.address})
+            phase = Phase("chunks", [FunctionCall(self.kernel.symbol)], count, _CHUNK)
+            self._phases[count] = PhaseTable.made([phase], {self.kernel.symbol: self.address})
         with self._running:
             for field, array in (
                 (Slot.SAMPLES, source),
@@ -87,7 +87,7 @@ class _Warper:
             self.pool.run(self._phases[count], address(frame), self.threads)
 
 
-def warped(
+def warp_images(
     setup: Setup,
     source: np.ndarray,
     places: np.ndarray,

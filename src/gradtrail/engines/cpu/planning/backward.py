@@ -12,14 +12,14 @@ from ..contraction import Form, by_rows, goes_by_rows, nest_of
 from ..frame import Slot
 from ..kernels.base import NestKernel
 from ..kernels.lanes import SumLanes
-from ..kernels.zero import Zero
+from ..keys import ArrayKey, gradient, value
 from ..layout import Layout
 from ..nest import Epilogue
 from . import outer, winograd
 from .draft import Draft, Ending, products
 from .normalisation import normalise_back
 from .samples import put_down
-from .work import Sent, gradient, slopes, value
+from .work import Sent, slopes
 
 __all__ = ["backward"]
 
@@ -37,7 +37,7 @@ def backward(draft: Draft, sent: Sent) -> None:
         draft.written.add(gradient(receives))
         return
     does = f"backward towards {receives}"
-    sent = replace(sent, arrays={a: draft.held(b) for a, b in sent.arrays.items()})
+    sent = replace(sent, arrays={a: draft.held(key) for a, key in sent.arrays.items()})
     if sent.per_sample:
         put_down(draft, sent)
         return
@@ -47,29 +47,29 @@ def backward(draft: Draft, sent: Sent) -> None:
     endings: list[Ending] = []
     targets, through = [gradient(receives)], work.absorbed.get(sent.key)
     while through is not None:
-        for function, buffer in slopes(through):
-            endings.append(Ending(Epilogue("slope", function), *_met(draft, sent, buffer)))
+        for function, key in slopes(through):
+            endings.append(Ending(Epilogue("slope", function), *_met(draft, sent, key)))
         targets.append(gradient(through.receives))
         does += f", through {through.name}"
         through = work.absorbed.get(through.key)
     _towards_source(draft, sent, targets, does, endings)
 
 
-def _met(draft: Draft, sent: Sent, buffer: str) -> tuple[str, Access | None]:
-    """The buffer where a value is found that a slope follows from, and at which element.
+def _met(draft: Draft, sent: Sent, key: ArrayKey) -> tuple[ArrayKey, Access | None]:
+    """The array where a value is found that a slope follows from, and at which element.
 
     Of a map that was never stored, only its maxima: a pool sends something to these alone.
     """
-    pool = draft.work.only_maxima.get(buffer)
+    pool = draft.work.only_maxima.get(key)
     if pool is None:
-        return draft.held(buffer), None
+        return draft.held(key), None
     letter = "d" + pool.equation.target.array
     (term,) = sent.forms[0].terms
     return value(pool.output), next(f.access for f in term.factors if f.access.array == letter)
 
 
 def _towards_source(
-    draft: Draft, sent: Sent, targets: Sequence[str], does: str, endings: Sequence[Ending]
+    draft: Draft, sent: Sent, targets: Sequence[ArrayKey], does: str, endings: Sequence[Ending]
 ) -> None:
     """Store to the last of the targets; others may have added to one of them before."""
     first = not any(target in draft.written for target in targets)
@@ -110,10 +110,10 @@ def _weights(draft: Draft, sent: Sent, form: Form, does: str) -> None:
         return
     nest, letters, tiling = nest_of(form, draft.layouts(sent.arrays), draft.target, adds=True)
     lanes = stream(form.target, waiting, 0, f"acc {form.target.array}")
-    buffer = f"lanes {waiting.shape}"
-    memory.add(buffer, Slot.ARENA, waiting)
-    draft.call(Zero(waiting.size), (buffer,), name, does)
-    names = (buffer, *(sent.arrays[a] for a in letters[1:]))
+    key = ArrayKey("waiting", detail=str(waiting.shape))
+    memory.add(key, Slot.ARENA, waiting)
+    draft.zero(key, name, does)
+    names = (key, *(sent.arrays[a] for a in letters[1:]))
     kernel = NestKernel(by_rows(nest, replace(lanes, lanes=True)))
     draft.call(kernel, names, name, does, products(form), tiling.cycles)
-    draft.call(SumLanes(prod(shape)), (sent.arrays[form.target.array], buffer), name, does)
+    draft.call(SumLanes(prod(shape)), (sent.arrays[form.target.array], key), name, does)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..kernels.samples import GatherSamples, ScatterOutputs
+from ..keys import value
 from ..options import Options, Setup
 from ..program import Program
 from ..target import LANES
@@ -12,7 +13,7 @@ from .backward import backward
 from .draft import Draft
 from .forward import forward
 from .places import declare
-from .work import Work, value
+from .work import Work
 
 if TYPE_CHECKING:
     from ....graph import Graph
@@ -55,4 +56,4 @@ def build(
     several = sum(phase.kind == "blocks" and bool(phase.calls) for phase in draft.phases) > 1
     draft.memory.place(segmented=several)
     phases = [phase for phase in (*draft.phases, *draft.closing) if phase.calls]
-    return Program(phases, draft.memory, system, options, draft.constants)
+    return Program(phases, draft.memory, system.shapes, options, draft.constants)

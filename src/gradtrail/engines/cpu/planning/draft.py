@@ -13,12 +13,14 @@ from ..contraction import Form, nest_of, share_inside
 from ..frame import Slot
 from ..kernels.base import Kernel, NestKernel
 from ..kernels.zero import Zero
+from ..keys import ArrayKey, gradient
 from ..layout import Layout
-from ..memory import Memory
+from ..memory_plan import MemoryPlan
 from ..nest import Epilogue
-from ..program import Call, Phase
+from ..phases import Phase
+from ..program import KernelCall
 from .outer import at_once
-from .work import Work, gradient
+from .work import Work
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,12 +37,12 @@ class Ending(NamedTuple):
 
     Args:
         step: without its stream.
-        buffer: of its stream, where it has one.
+        array: of its stream, where it has one.
         at: the element that is met there; None for the one at the target's own place.
     """
 
     step: Epilogue
-    buffer: str | None = None
+    array: ArrayKey | None = None
     at: Access | None = None
 
 
@@ -57,14 +59,14 @@ class Draft:
         self.network, self.work, self.by_class = network, work, by_class
         self.target = work.setup.target
         self.layers: dict[str, Layer] = {s.name: s.layer for s in network.steps}
-        self.memory = Memory()
-        self.packing = Phase("each")
-        self.phases: list[Phase] = [self.packing, Phase("blocks")]
-        self.closing: list[Phase] = []
+        self.memory = MemoryPlan()
+        self.packing: Phase[KernelCall] = Phase("each")
+        self.phases: list[Phase[KernelCall]] = [self.packing, Phase("blocks")]
+        self.closing: list[Phase[KernelCall]] = []
         self.at_once = at_once(work)
-        self.constants: dict[str, np.ndarray] = {}
-        self.written: set[str] = set()
-        self.repeated: dict[str, Call] = {}
+        self.constants: dict[ArrayKey, np.ndarray] = {}
+        self.written: set[ArrayKey] = set()
+        self.repeated: dict[ArrayKey, KernelCall] = {}
         self._count = 0
 
     @property
@@ -75,19 +77,22 @@ class Draft:
     def call(
         self,
         kernel: Kernel,
-        arguments: Sequence[str],
+        arguments: Sequence[ArrayKey],
         layer: str,
         does: str,
         work: int = 0,
         cycles: float = 0.0,
     ) -> None:
         """A call for each block."""
-        for name in arguments:
-            self.memory.used(name, self._count, len(self.phases))
+        for key in arguments:
+            self.memory.used(key, self._count, len(self.phases))
         self._count += 1
-        self.phases[-1].calls.append(Call(kernel, tuple(arguments), layer, does, work, cycles))
+        call = KernelCall(kernel, tuple(arguments), layer, does, work, cycles)
+        self.phases[-1].calls.append(call)
 
-    def alone(self, kernel: Kernel, arguments: Sequence[str], layer: str, does: str) -> None:
+    def for_the_batch(
+        self, kernel: Kernel, arguments: Sequence[ArrayKey], layer: str, does: str
+    ) -> None:
         """A call for the whole batch, between two barriers."""
         self.phases.append(Phase("one"))
         self.call(kernel, arguments, layer, does)
@@ -98,111 +103,113 @@ class Draft:
         length: int,
         chunk: int,
         kernel: Kernel,
-        arguments: Sequence[str],
+        arguments: Sequence[ArrayKey],
         layer: str,
         does: str,
         work: int,
     ) -> None:
         """A call behind all others, whose `length` is shared out in pieces of `chunk`."""
-        phase = Phase("chunks", [Call(kernel, tuple(arguments), layer, does, work)], length, chunk)
-        self.closing.append(phase)
+        call = KernelCall(kernel, tuple(arguments), layer, does, work)
+        self.closing.append(Phase("chunks", [call], length, chunk))
 
-    def of_all_blocks(self, buffer: str) -> str:
+    def of_all_blocks(self, key: ArrayKey) -> ArrayKey:
         """What every block has to itself, from the first block's on."""
-        name, held = f"{buffer} of all blocks", self.memory[buffer]
-        self.memory.put(name, Slot.PARTIAL_ALL, held.layout, held.offset)
-        return name
+        return self._also(key, f"{key.detail} of all blocks", Slot.PARTIAL_ALL)
 
-    def in_first_group(self, parameter: str) -> str:
+    def in_first_group(self, parameter: str) -> ArrayKey:
         """A parameter's gradient in group 0, which no block has to itself."""
-        name, held = f"first {gradient(parameter)}", self.memory[gradient(parameter)]
-        self.memory.put(name, Slot.GRADIENTS_ALL, held.layout, held.offset)
-        return name
+        return self._also(gradient(parameter), "first group", Slot.GRADIENTS_ALL)
 
-    def pack(self, kernel: Kernel, arguments: Sequence[str], layer: str) -> None:
+    def _also(self, key: ArrayKey, detail: str, region: Slot) -> ArrayKey:
+        """The same place, counted from where another region begins."""
+        also, held = key._replace(detail=detail), self.memory[key]
+        self.memory.put(also, region, held.layout, held.offset)
+        return also
+
+    def pack(self, kernel: Kernel, arguments: Sequence[ArrayKey], layer: str) -> None:
         """A call before all others, once a step; large ones first, so that threads end together."""
-        self.packing.calls.append(Call(kernel, tuple(arguments), layer, "packing"))
+        self.packing.calls.append(KernelCall(kernel, tuple(arguments), layer, "packing"))
         self.packing.calls.sort(key=lambda call: -self.memory[call.arguments[0]].layout.size)
 
-    def scratch(self, size: int, begin: int = 0) -> str:
-        """A buffer of the thread's own, whose content lasts for one call."""
-        name = f"scratch {size} at {begin}"
-        if name not in self.memory:
-            self.memory.put(name, Slot.SCRATCH, Layout((-(-size // 4),), (), False), begin)
-        return name
+    def scratch(self, size: int, begin: int = 0) -> ArrayKey:
+        """An array of the thread's own, whose content lasts for one call."""
+        key = ArrayKey("scratch", detail=f"{size} at {begin}")
+        if key not in self.memory:
+            self.memory.put(key, Slot.SCRATCH, Layout((-(-size // 4),), (), False), begin)
+        return key
 
-    def held(self, buffer: str) -> str:
-        """The buffer where a value is found now.
+    def held(self, key: ArrayKey) -> ArrayKey:
+        """The array where a value is found now.
 
         A call in `repeated` is made again in a later phase, from what lies in memory anyway: two
         passes over memory less than to keep its result from the forward pass to the backward pass.
         """
-        made, phase = self.repeated.get(buffer), len(self.phases)
-        if made is None or phase in self.memory[buffer].root.phases:
-            return buffer
-        again = f"{buffer}, again in phase {phase}"
+        made, phase = self.repeated.get(key), len(self.phases)
+        if made is None or phase in self.memory[key].root.phases:
+            return key
+        again = key._replace(detail=f"again in phase {phase}")
         if again not in self.memory:
-            self.memory.add(again, Slot.ARENA, self.memory[buffer].layout)
+            self.memory.add(again, Slot.ARENA, self.memory[key].layout)
             self.call(made.kernel, (again, *made.arguments[1:]), made.layer, f"{made.does}, again")
         return again
 
-    def zero(self, buffer: str, layer: str, does: str) -> None:
-        """Set a buffer to zero."""
-        self.call(Zero(self.memory[buffer].layout.size), (buffer,), layer, does)
+    def zero(self, key: ArrayKey, layer: str, does: str) -> None:
+        """Set an array to zero."""
+        self.call(Zero(self.memory[key].layout.size), (key,), layer, does)
 
-    def shares(self, name: str) -> bool:
-        """Whether a buffer is another's memory under its own shape."""
-        return name in self.memory and self.memory[name].same is not None
+    def shares(self, key: ArrayKey) -> bool:
+        """Whether an array is another's memory under its own shape."""
+        return key in self.memory and self.memory[key].same is not None
 
-    def same(self, one: str, other: str) -> bool:
-        """Whether two buffers are one place."""
+    def same(self, one: ArrayKey, other: ArrayKey) -> bool:
+        """Whether two arrays are one place."""
         known = one in self.memory and other in self.memory
         return known and self.memory[one].root is self.memory[other].root
 
-    def layouts(self, arrays: Mapping[str, str]) -> dict[str, Layout]:
+    def layouts(self, arrays: Mapping[str, ArrayKey]) -> dict[str, Layout]:
         """Letter → layout."""
-        return {a: self.memory[b].layout for a, b in arrays.items()}
+        return {a: self.memory[key].layout for a, key in arrays.items()}
 
     def nest(
         self,
         form: Form,
-        arrays: Mapping[str, str],
+        arrays: Mapping[str, ArrayKey],
         layer: str,
         does: str,
         *,
         adds: bool,
         endings: Sequence[Ending] = (),
-        target: str | None = None,
+        target: ArrayKey | None = None,
     ) -> None:
         """A form as a nest.
 
         Args:
             form: the terms.
-            arrays: letter → buffer.
+            arrays: letter → array.
             layer: on whose behalf.
             does: what it is, in words.
             adds: whether to what is at the target.
             endings: what happens before storing.
-            target: the buffer stored to, instead of the target letter's.
+            target: the array stored to, instead of the target letter's.
         """
-        buffers = dict(arrays)
+        keys = dict(arrays)
         if target is not None:
-            buffers[form.target.array] = target
+            keys[form.target.array] = target
         letters = len(dict.fromkeys(a.array for t in form.terms for a in t.accesses))
         steps: list[Epilogue] = []
-        extra: list[str] = []
-        for step, buffer, at in endings:
-            if buffer is not None:
-                layout, written = self.memory[buffer].layout, buffer.split(" ", 1)[1]
-                beside = stream(at or form.target, layout, letters + len(extra), written)
+        extra: list[ArrayKey] = []
+        for step, key, at in endings:
+            if key is not None:
+                layout = self.memory[key].layout
+                beside = stream(at or form.target, layout, letters + len(extra), key.name)
                 step = replace(step, stream=beside)
-                extra.append(buffer)
+                extra.append(key)
             steps.append(step)
         nest, order, tiling = nest_of(
-            form, self.layouts(buffers), self.target, adds=adds, epilogue=tuple(steps)
+            form, self.layouts(keys), self.target, adds=adds, epilogue=tuple(steps)
         )
-        names = (*(buffers[a] for a in order), *extra)
-        self.call(NestKernel(nest), names, layer, does, products(form), tiling.cycles)
+        arguments = (*(keys[a] for a in order), *extra)
+        self.call(NestKernel(nest), arguments, layer, does, products(form), tiling.cycles)
 
 
 def products(form: Form) -> int:

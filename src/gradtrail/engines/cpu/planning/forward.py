@@ -19,12 +19,13 @@ from ..kernels.losses import CrossEntropyLoss, SquaredErrorLoss
 from ..kernels.masks import DrawMask
 from ..kernels.samples import GatherTargets
 from ..kernels.selection import select_kernel
+from ..keys import ArrayKey, gradient, value
 from ..layout import Layout
 from ..nest import Epilogue
 from . import winograd
 from .draft import Draft, Ending
 from .normalisation import normalise
-from .work import gradient, maxima, value
+from .work import maxima
 
 __all__ = ["NoDraws", "forward"]
 
@@ -108,14 +109,15 @@ def _lose(draft: Draft, node: Node, equation: LossEquation) -> None:
     """The targets, the loss, and the gradient it begins with."""
     memory, keep = draft.memory, draft.options.keep
     output, targets = value(node.inputs[0]), value(node.array_of[equation.labels])
-    memory.add("classes", Slot.ARENA, Layout((1,), (), True), kept=True)
+    classes = ArrayKey("classes")
+    memory.add(classes, Slot.ARENA, Layout((1,), (), True), lasting=True)
     factor = [value(node.array_of[equation.factor.array])] if equation.factor else []
     gather = GatherTargets(prod(memory[targets].layout.shape), draft.by_class, bool(factor))
-    draft.call(gather, (targets, "classes", *factor), node.name, "targets")
+    draft.call(gather, (targets, classes, *factor), node.name, "targets")
     received = gradient(node.inputs[0])
     grad = received if draft.options.backward and received in memory else None
     wanted = None if grad is None else memory[grad].layout
-    names = [output, targets, "classes"]
+    names = [output, targets, classes]
     kernel: Kernel
     if equation.probabilities is None:
         names += factor

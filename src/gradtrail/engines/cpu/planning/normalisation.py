@@ -16,10 +16,11 @@ from ..kernels.normalisation import (
     normalise_only,
 )
 from ..kernels.statistics import BlockStatistics, JoinStatistics
+from ..keys import ArrayKey, gradient, sample_share, value
 from ..layout import Layout
-from ..program import Call
+from ..program import KernelCall
 from .draft import Draft
-from .work import Sent, gradient, per_sample, value
+from .work import Sent
 
 __all__ = ["normalise", "normalise_back"]
 
@@ -29,7 +30,7 @@ def normalise(draft: Draft, node: Node, equation: Normalisation) -> None:
     memory, name = draft.memory, node.name
     source = value(node.inputs[0])
     layout = memory[source].layout
-    partial = _partial(draft, f"{name} forward", layout.shape[0], 3)
+    partial = _partial(draft, name, "forward", layout.shape[0], 3)
     draft.call(BlockStatistics(layout), (source, *partial), name, "statistics")
     statistics = [value(node.array_of[letter]) for letter in equation.saved[:3]]
     statistics.append(_rest(name))
@@ -43,14 +44,14 @@ def normalise(draft: Draft, node: Node, equation: Normalisation) -> None:
         float(equation.epsilon),
         layer.momentum if moves else None,
     )
-    updates = [b for r in running for b in (value(r), f"updated {r}")]
+    updates = [b for r in running for b in (value(r), ArrayKey("updated", r))]
     arguments = (*map(draft.of_all_blocks, partial), *statistics, *updates)
-    draft.alone(join, arguments, name, "statistics of the batch")
+    draft.for_the_batch(join, arguments, name, "statistics of the batch")
     _apply(draft, node, equation, source, statistics)
 
 
 def _apply(
-    draft: Draft, node: Node, equation: Normalisation, source: str, statistics: list[str]
+    draft: Draft, node: Node, equation: Normalisation, source: ArrayKey, statistics: list[ArrayKey]
 ) -> None:
     """Z from X and the statistics."""
     memory, name = draft.memory, node.name
@@ -73,7 +74,7 @@ def _apply(
     does = "forward" + "".join(f", with {n}" for n in along)
     draft.call(kernel, names, name, does)
     if addend is None and not draft.options.keep:
-        draft.repeated[target] = Call(kernel, tuple(names), name, does)
+        draft.repeated[target] = KernelCall(kernel, tuple(names), name, does)
     if draft.options.keep:
         kept = value(node.array_of[equation.normalised])
         bare = normalise_only(memory[kept].layout, memory[source].layout)
@@ -88,7 +89,7 @@ def normalise_back(draft: Draft, sent: Sent) -> None:
     dz, source = gradient(node.output), value(node.inputs[0])
     mean, _, inverse = (value(node.array_of[letter]) for letter in equation.saved[:3])
     statistics = (mean, _rest(name), inverse)
-    totals = [f"total {name} {i}" for i in range(2)]
+    totals = [ArrayKey("total", name, str(i)) for i in range(2)]
     if totals[0] not in memory:
         _sums(draft, node, equation, (dz, source, *statistics), totals)
     if sent.adjoint.operand != equation.source.array:
@@ -111,13 +112,13 @@ def _sums(
     draft: Draft,
     node: Node,
     equation: Normalisation,
-    reads: tuple[str, ...],
-    totals: list[str],
+    reads: tuple[ArrayKey, ...],
+    totals: list[ArrayKey],
 ) -> None:
     """Σ dZ and Σ dZ·U of the batch, which are dβ and dγ, too."""
     memory, name = draft.memory, node.name
     dz, source = (memory[b].layout for b in reads[:2])
-    partial = _partial(draft, f"{name} backward", source.shape[0])
+    partial = _partial(draft, name, "backward", source.shape[0], 2)
     apart = _apart(draft, node, equation, source.shape[0]) if draft.options.per_sample else []
     kernel = GradientSums(dz, source, lanes=bool(apart))
     draft.call(kernel, (*reads, *partial, *apart), name, "backward, sums")
@@ -127,29 +128,32 @@ def _sums(
     grads = [draft.in_first_group(node.array_of[a]) for a in wanted]
     join = JoinGradients(source.shape[0], equation.scale in wanted, equation.shift in wanted)
     arguments = (*map(draft.of_all_blocks, partial), *totals, *grads)
-    draft.alone(join, arguments, name, "backward, sums of the batch")
+    draft.for_the_batch(join, arguments, name, "backward, sums of the batch")
 
 
-def _apart(draft: Draft, node: Node, equation: Normalisation, channels: int) -> list[str]:
+def _apart(draft: Draft, node: Node, equation: Normalisation, channels: int) -> list[ArrayKey]:
     """Each sample's share of Σ dZ and of Σ dZ·U, which are those of dβ and dγ."""
     if equation.scale is None and equation.shift is None:
         return []
     found = []
     for letter, what in ((equation.shift, "shift"), (equation.scale, "scale")):
-        array = f"{node.name}, no {what}" if letter is None else node.array_of[letter]
-        draft.memory.add(per_sample(array), Slot.PARTIAL, Layout((channels,), (), True))
-        found.append(per_sample(array))
+        found.append(
+            ArrayKey("share", node.name, f"no {what}")
+            if letter is None
+            else sample_share(node.array_of[letter])
+        )
+        draft.memory.add(found[-1], Slot.PARTIAL, Layout((channels,), (), True))
     return found
 
 
-def _rest(norm: str) -> str:
-    """The buffer of what float32 leaves of the means."""
-    return f"rest {norm}"
+def _rest(norm: str) -> ArrayKey:
+    """What float32 leaves of the means."""
+    return ArrayKey("rest", norm)
 
 
-def _partial(draft: Draft, what: str, channels: int, count: int = 2) -> list[str]:
+def _partial(draft: Draft, norm: str, of: str, channels: int, count: int) -> list[ArrayKey]:
     """Some numbers per channel, for a block and for all of them."""
-    found = [f"partial {what} {i}" for i in range(count)]
-    for name in found:
-        draft.memory.add(name, Slot.PARTIAL, Layout((channels,), (), False))
+    found = [ArrayKey("partial", norm, f"{of} {i}") for i in range(count)]
+    for key in found:
+        draft.memory.add(key, Slot.PARTIAL, Layout((channels,), (), False))
     return found

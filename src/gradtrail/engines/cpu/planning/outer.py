@@ -15,6 +15,7 @@ from ....equation import Access
 from ..contraction import Form
 from ..frame import Slot
 from ..kernels.outer import BatchOuterProduct, Copied, OuterProduct, Transposed
+from ..keys import ArrayKey
 from ..layout import Layout
 from ..target import LANES, Target
 
@@ -79,13 +80,13 @@ def weigh(draft: Draft, sent: Sent, form: Form, does: str) -> None:
 
 
 def _put_down(
-    draft: Draft, sent: Sent, rows: str, columns: str, shape: tuple[int, ...], does: str
+    draft: Draft, sent: Sent, rows: ArrayKey, columns: ArrayKey, shape: tuple[int, ...], does: str
 ) -> None:
     """Every block puts down dZ and Xᵗ; what multiplies them follows behind all blocks."""
     outputs, features = shape
     memory, layout = draft.memory, Layout((outputs,), (), True)
     transposed = _transposed(draft, sent.name, columns, features, Slot.PARTIAL, does)
-    put = f"put down {rows}"
+    put = ArrayKey("copied", rows.array, rows.kind)
     if put not in memory:
         memory.add(put, Slot.PARTIAL, layout)
         draft.call(Copied(layout.size), (put, rows), sent.name, does)
@@ -99,17 +100,15 @@ def _put_down(
 
 
 def _transposed(
-    draft: Draft, layer: str, columns: str, features: int, field: Slot, does: str
-) -> str:
+    draft: Draft, layer: str, columns: ArrayKey, features: int, region: Slot, does: str
+) -> ArrayKey:
     """The layer's input with features as lanes, made once."""
-    name, memory = f"transposed {columns}", draft.memory
-    if field is not Slot.ARENA:
-        name = f"{name}, put down"
-    if name not in memory:
+    key = ArrayKey("transposed", columns.array, f"{columns.kind}, {region.name.lower()}")
+    if key not in draft.memory:
         kernel = Transposed(features)
-        memory.add(name, field, Layout((kernel.sixteens * LANES,), (), True))
-        draft.call(kernel, (name, columns), layer, does)
-    return name
+        draft.memory.add(key, region, Layout((kernel.sixteens * LANES,), (), True))
+        draft.call(kernel, (key, columns), layer, does)
+    return key
 
 
 def _tile(target: Target, outputs: int, columns: int) -> tuple[int, int]:

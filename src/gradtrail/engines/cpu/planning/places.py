@@ -1,4 +1,4 @@
-"""A buffer for every array of a step, with the halo that its readers need."""
+"""A place for every array of a step, with the halo that its readers need."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from ..addresses import lanes_of
 from ..contraction import Form
 from ..frame import Slot
 from ..kernels.selection import winner_element
+from ..keys import ArrayKey, gradient, value
 from ..layout import Layout, Margins
-from ..memory import next_line
+from ..raw import next_line
 from .draft import Draft
-from .work import Sent, copies, gradient, value
+from .work import Sent, copies
 
 __all__ = ["declare"]
 
 
 def declare(draft: Draft) -> None:
-    """Declare all buffers of the network's arrays."""
+    """Declare all arrays of the network."""
     margins = _margins(draft)
     _parameters(draft)
     work, memory, keep = draft.work, draft.memory, draft.options.keep
@@ -30,12 +31,12 @@ def declare(draft: Draft) -> None:
         lanes, where = _home(draft, name)
         made = name == work.system.input or name in work.system.producer
         layout = _layout(margins.get(value(name), ()), shape, lanes, spaced=made)
-        memory.add(value(name), where, layout, kept=keep)
+        memory.add(value(name), where, layout, lasting=keep)
     if draft.options.backward:
         for name in shapes:
             if name in work.wanted and name not in draft.network.parameters:
                 layout = _layout(margins.get(gradient(name), ()), shapes[name], True)
-                memory.add(gradient(name), Slot.ARENA, layout, kept=keep)
+                memory.add(gradient(name), Slot.ARENA, layout, lasting=keep)
     for node in work.system.nodes:
         if isinstance(node.equation, Selection):
             winner = memory[value(node.array_of[node.equation.winner])]
@@ -44,15 +45,15 @@ def declare(draft: Draft) -> None:
         _share(draft)
 
 
-def _margins(draft: Draft) -> dict[str, Margins]:
-    """How wide a halo every buffer needs."""
-    found: dict[str, Margins] = {}
+def _margins(draft: Draft) -> dict[ArrayKey, Margins]:
+    """How wide a halo every array needs."""
+    found: dict[ArrayKey, Margins] = {}
 
-    def widen(form: Form, arrays: dict[str, str]) -> None:
+    def widen(form: Form, arrays: dict[str, ArrayKey]) -> None:
         for letter, needed in form.margins().items():
-            buffer = arrays[letter]
-            before = found.get(buffer, ((0, 0),) * len(needed))
-            found[buffer] = tuple(
+            key = arrays[letter]
+            before = found.get(key, ((0, 0),) * len(needed))
+            found[key] = tuple(
                 (max(a, c), max(b, d)) for (a, b), (c, d) in zip(before, needed, strict=True)
             )
 
@@ -63,7 +64,7 @@ def _margins(draft: Draft) -> dict[str, Margins]:
         for form in sent.forms:
             widen(form, sent.arrays)
     for group in _one_place(draft.work.in_place):  # which needs one layout
-        needed = [found[name] for name in group if name in found]
+        needed = [found[key] for key in group if key in found]
         if needed:
             widest = tuple(
                 (max(a for a, _ in axis), max(b for _, b in axis))
@@ -73,9 +74,9 @@ def _margins(draft: Draft) -> dict[str, Margins]:
     return found
 
 
-def _one_place(in_place: Mapping[str, str]) -> Iterable[list[str]]:
-    """The buffers of gradients that share a place, together."""
-    groups: dict[str, list[str]] = {}
+def _one_place(in_place: Mapping[str, str]) -> Iterable[list[ArrayKey]]:
+    """The gradients that share a place, together."""
+    groups: dict[str, list[ArrayKey]] = {}
     for product, summed in in_place.items():
         while summed in in_place:
             summed = in_place[summed]
@@ -97,7 +98,7 @@ def _parameters(draft: Draft) -> None:
     for name, shape in draft.network.buffers.shapes.items():
         layout = Layout(tuple(shape), (), False)
         held = memory.add(value(name), Slot.CONSTANTS, layout)
-        memory.put(f"updated {name}", Slot.CONSTANTS_UPDATED, layout, held.offset)
+        memory.put(ArrayKey("updated", name), Slot.CONSTANTS_UPDATED, layout, held.offset)
 
 
 def _layout(margins: Margins, shape: tuple[int, ...], lanes: bool, spaced: bool = True) -> Layout:

@@ -13,22 +13,16 @@ from ..contraction import Form, by_rows, goes_by_rows, nest_of
 from ..frame import Slot
 from ..kernels.base import NestKernel
 from ..kernels.outer import Copied
-from ..kernels.zero import Zero
+from ..keys import ArrayKey, sample_share, share_factors
 from ..layout import Layout
 from .draft import products
 from .outer import letters
-from .work import per_sample
 
 if TYPE_CHECKING:
     from .draft import Draft
     from .work import Sent
 
-__all__ = ["factors", "put_down"]
-
-
-def factors(name: str) -> tuple[str, str]:
-    """The buffers of a linear weight's two factors, dZ and X."""
-    return f"{per_sample(name)}, dZ", f"{per_sample(name)}, X"
+__all__ = ["put_down"]
 
 
 def put_down(draft: Draft, sent: Sent) -> None:
@@ -36,18 +30,20 @@ def put_down(draft: Draft, sent: Sent) -> None:
     does = f"backward towards {sent.receives}, per sample"
     found = letters(sent.forms[0]) if len(sent.forms) == 1 else None
     if found is not None:
-        for name, letter in zip(factors(sent.receives), found, strict=True):
-            _copy(draft, sent, name, sent.arrays[letter], does)
+        for key, letter in zip(share_factors(sent.receives), found, strict=True):
+            _copy(draft, sent, key, sent.arrays[letter], does)
         return
     form, first = sent.forms[0], True
     shape = form.equation.shape_of[form.target.array][1:]
-    draft.memory.add(per_sample(sent.receives), Slot.PARTIAL, Layout(shape, (), True))
-    if len(sent.forms) == 1 and goes_by_rows(form, draft.memory[per_sample(sent.receives)].layout):
+    draft.memory.add(sample_share(sent.receives), Slot.PARTIAL, Layout(shape, (), True))
+    if len(sent.forms) == 1 and goes_by_rows(
+        form, draft.memory[sample_share(sent.receives)].layout
+    ):
         _by_rows(draft, sent, form, does)
         return
     for form in sent.forms:
         if first and not form.covers:
-            draft.zero(per_sample(sent.receives), sent.name, does)
+            draft.zero(sample_share(sent.receives), sent.name, does)
             first = False
         draft.nest(form, sent.arrays, sent.name, does, adds=not first or not form.sets)
         first = False
@@ -55,15 +51,15 @@ def put_down(draft: Draft, sent: Sent) -> None:
 
 def _by_rows(draft: Draft, sent: Sent, form: Form, does: str) -> None:
     """The nest whose accumulators wait in memory: here, where they are wanted."""
-    target = per_sample(sent.receives)
-    draft.call(Zero(draft.memory[target].layout.size), (target,), sent.name, does)
+    target = sample_share(sent.receives)
+    draft.zero(target, sent.name, does)
     nest, order, tiling = nest_of(form, draft.layouts(sent.arrays), draft.target, adds=True)
     kernel = NestKernel(by_rows(nest, nest.target))
     names = tuple(sent.arrays[a] for a in order)
     draft.call(kernel, names, sent.name, does, products(form), tiling.cycles)
 
 
-def _copy(draft: Draft, sent: Sent, name: str, buffer: str, does: str) -> None:
-    layout = draft.memory[buffer].layout
-    draft.memory.add(name, Slot.PARTIAL, Layout(layout.shape, (), True))
-    draft.call(Copied(layout.size), (name, buffer), sent.name, does)
+def _copy(draft: Draft, sent: Sent, key: ArrayKey, of: ArrayKey, does: str) -> None:
+    layout = draft.memory[of].layout
+    draft.memory.add(key, Slot.PARTIAL, Layout(layout.shape, (), True))
+    draft.call(Copied(layout.size), (key, of), sent.name, does)

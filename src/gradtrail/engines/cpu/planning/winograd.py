@@ -20,6 +20,7 @@ from ....equation.frozen import frozen
 from ..addresses import lanes_of
 from ..contraction import Form
 from ..frame import Slot
+from ..keys import ArrayKey
 from ..layout import Layout
 from ..nest import Stream
 from ..options import Setup
@@ -224,18 +225,18 @@ def by_place(layout: Layout, argument: int, names: str, start: tuple[int, int]) 
 def convolve(
     draft: Draft,
     plane: Plane,
-    arrays: Mapping[str, str],
+    arrays: Mapping[str, ArrayKey],
     layer: str,
     does: str,
     endings: Sequence[Ending],
-    target: str,
+    target: ArrayKey,
     *,
     adds: bool,
-    winner: str | None = None,
+    winner: ArrayKey | None = None,
 ) -> None:
     """A convolution, forward or turned; its weights are transformed once a step for both.
 
-    With the buffer of winners, the target gets the maxima of windows of 2 × 2.
+    With the array of winners, the target gets the maxima of windows of 2 × 2.
     """
     from ..winograd import Convolution, Tiles, turned
 
@@ -246,8 +247,8 @@ def convolve(
         height, width = height // 2 * 2, width // 2 * 2
     back = plane.kind == "turned"
 
-    def outputs(buffer: str, argument: int) -> Stream:
-        found = by_place(memory[buffer].layout, argument, "kyx", (0, 0))
+    def outputs(key: ArrayKey, argument: int) -> Stream:
+        found = by_place(memory[key].layout, argument, "kyx", (0, 0))
         return turned(found, height, width) if back else found
 
     source = by_place(memory[arrays[plane.source]].layout, 1, "cyx", plane.start)
@@ -256,8 +257,8 @@ def convolve(
     bias = None if plane.bias is None else 4
     numbers = itertools.count(4 if bias is None else 5)  # of the arguments beside
     steps = [
-        step if buffer is None else replace(step, stream=outputs(buffer, next(numbers)))
-        for step, buffer, _ in endings
+        step if key is None else replace(step, stream=outputs(key, next(numbers)))
+        for step, key, _ in endings
     ]
     kernel = Convolution(
         Tiles(plane.m, height, width, backwards=back),
@@ -275,14 +276,14 @@ def convolve(
     )
     packed = _packed(draft, kernel, arrays[plane.weights], layer)
     given = None if plane.bias is None else arrays[plane.bias]
-    beside = [name for name in (given, *(buffer for _, buffer, _ in endings), winner) if name]
+    beside = [key for key in (given, *(key for _, key, _ in endings), winner) if key]
     names = [target, arrays[plane.source], packed, draft.scratch(kernel.scratch_size), *beside]
     draft.call(kernel, names, layer, does, work, cycles(plane, draft.target))
 
 
-def _packed(draft: Draft, kernel: Convolution, weights: str, layer: str) -> str:
-    """The buffer of the transformed weights, filled once a step for all that read it."""
-    packed = f"packed {weights} {kernel.tiles.m}"
+def _packed(draft: Draft, kernel: Convolution, weights: ArrayKey, layer: str) -> ArrayKey:
+    """The transformed weights, filled once a step for all that read it."""
+    packed = ArrayKey("packed", weights.array, f"in tiles of {kernel.tiles.m}")
     if packed not in draft.memory:
         pack = replace(kernel.packed, everything=True)
         draft.memory.add(packed, Slot.PACKED, Layout((pack.size // 4,), (), False))
@@ -290,7 +291,9 @@ def _packed(draft: Draft, kernel: Convolution, weights: str, layer: str) -> str:
     return packed
 
 
-def weigh(draft: Draft, plane: Plane, arrays: Mapping[str, str], layer: str, does: str) -> None:
+def weigh(
+    draft: Draft, plane: Plane, arrays: Mapping[str, ArrayKey], layer: str, does: str
+) -> None:
     """A weight gradient: the transformed one, and what it stands for."""
     from ..winograd import STRIP, Tiles, WeightGradient
 

@@ -22,6 +22,7 @@ from ....equation.scalar import Function
 from ..activation import function_of, slope_of_value
 from ..contraction import Form, forms
 from ..kernels.selection import halves
+from ..keys import ArrayKey, gradient, sample_share, value
 from ..options import Options, Setup
 from .outer import letters
 from .winograd import Plane, choose
@@ -30,30 +31,13 @@ __all__ = [
     "Sent",
     "Work",
     "copies",
-    "gradient",
     "maxima",
-    "per_sample",
     "slopes",
-    "value",
 ]
 
 
-def value(name: str) -> str:
-    """The buffer of a value."""
-    return f"value {name}"
-
-
-def gradient(name: str) -> str:
-    """The buffer of a gradient."""
-    return f"gradient {name}"
-
-
-def per_sample(name: str) -> str:
-    """The buffer of each sample's gradients of a parameter."""
-    return f"per sample {name}"
-
-
-Key = tuple[str, str]
+SentKey = tuple[str, str]
+"""Who sends something back, and to which operand."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +47,7 @@ class Sent:
     Args:
         adjoint: node and operand.
         forms: the nests; none for a batch norm.
-        arrays: letter → buffer.
+        arrays: letter → array.
         slope: where every factor stands at the target's own place, the one term; else None.
         plane: the convolution that Winograd's algorithm computes, or None.
         per_sample: whether it is each sample's share that is computed, and not the sum.
@@ -71,7 +55,7 @@ class Sent:
 
     adjoint: Adjoint
     forms: tuple[Form, ...]
-    arrays: dict[str, str]
+    arrays: dict[str, ArrayKey]
     slope: Term | None = None
     plane: Plane | None = None
     per_sample: bool = False
@@ -87,7 +71,7 @@ class Sent:
         return self.adjoint.receives
 
     @property
-    def key(self) -> Key:
+    def key(self) -> SentKey:
         """Layer and operand."""
         return (self.name, self.adjoint.operand)
 
@@ -112,9 +96,7 @@ class Work:
                     self.planes[node.name] = plane
         self.wanted = self._wanted()
         self.sent = list(self._sent()) if options.backward else []
-        self.read_later = {
-            b for s in self.sent for b in s.arrays.values() if b.startswith("value ")
-        }
+        self.read_later = {k for s in self.sent for k in s.arrays.values() if k.kind == "value"}
         self.sums: dict[str, tuple[Node, str]] = {}
         self.pooled: dict[str, Node] = {}
         self.fused = {} if options.keep else self._fusions()
@@ -125,7 +107,7 @@ class Work:
                 self.received.setdefault(sent.receives, []).append(sent)
         self.in_place: dict[str, str] = {}
         self.absorbed = {} if options.keep else self._absorptions()
-        self.only_maxima: dict[str, Node] = {}
+        self.only_maxima: dict[ArrayKey, Node] = {}
         if not options.keep:
             self._pool()
 
@@ -159,7 +141,7 @@ class Work:
             arrays["d" + node.equation.target.array] = gradient(node.output)
             arrays["d" + adjoint.operand] = gradient(adjoint.receives)
             used = {a.array for t in equation.terms for a in t.accesses}
-            arrays = {a: b for a, b in arrays.items() if a in used}
+            arrays = {a: key for a, key in arrays.items() if a in used}
             if self.options.per_sample and adjoint.operand in node.parameters:
                 found.append(_share(adjoint, equation, arrays))
                 if not self.options.sums:
@@ -213,14 +195,14 @@ class Work:
         after = (*self.fused.values(), *self.pooled.values(), *(n for n, _ in self.sums.values()))
         return {node.name for node in after}
 
-    def _absorptions(self) -> dict[Key, Sent]:
+    def _absorptions(self) -> dict[SentKey, Sent]:
         """Slopes that are applied as a gradient is stored: by whom → the slope's adjoint.
 
         The last who adds to an activation's gradient multiplies it by the activation's slope, and
         by that of the activation before, and so on. Where others have added before, the gradient
         and all these products have one place (`in_place`).
         """
-        found: dict[Key, Sent] = {}
+        found: dict[SentKey, Sent] = {}
         for sent in self.sent:
             output = sent.adjoint.node.output
             if sent.slope is None or len(self.received[sent.receives]) != 1:
@@ -258,13 +240,13 @@ class Work:
         return any(slope is sent for slope in self.absorbed.values())
 
 
-def _share(adjoint: Adjoint, equation: Contraction, arrays: Mapping[str, str]) -> Sent:
+def _share(adjoint: Adjoint, equation: Contraction, arrays: Mapping[str, ArrayKey]) -> Sent:
     """Each sample's share of a parameter's gradient; of an outer product, what is multiplied."""
     several = forms(equation)
     if len(several) > 1 or letters(several[0]) is None:
         # rows outside, as in a sum over samples: halos instead of narrowed ranges
         several = tuple(replace(f, inside=False) for f in forms(shares(equation)))
-    target = {"d" + adjoint.operand: per_sample(adjoint.receives)}
+    target = {"d" + adjoint.operand: sample_share(adjoint.receives)}
     return Sent(adjoint, several, {**arrays, **target}, per_sample=True)
 
 
@@ -297,8 +279,8 @@ def _elementwise(equation: Contraction) -> Term | None:
     return term if alike and plain and len(term.factors) > 1 and term.scale.value == 1 else None
 
 
-def slopes(sent: Sent) -> list[tuple[Function | None, str]]:
-    """What multiplies a gradient that passes through: functions of buffers, or the buffers."""
+def slopes(sent: Sent) -> list[tuple[Function | None, ArrayKey]]:
+    """What multiplies a gradient that passes through: functions of arrays, or the arrays."""
     assert sent.slope is not None
     through = "d" + sent.adjoint.node.equation.target.array
     return [

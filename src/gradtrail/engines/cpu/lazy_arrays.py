@@ -13,11 +13,11 @@ from typing import final
 
 import numpy as np
 
-__all__ = ["Kept"]
+__all__ = ["LazyArrays"]
 
 
 @final
-class Kept(Mapping[str, np.ndarray]):
+class LazyArrays(Mapping[str, np.ndarray]):
     """Arrays by name; each is made once, when it is first asked for.
 
     Args:

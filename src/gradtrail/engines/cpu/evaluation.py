@@ -1,0 +1,51 @@
+"""What is asked of a network in evaluation: its outputs, or its loss and how often it is right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..base import Evaluated
+from ..batch import Batch, Samples
+from .frame import Slot
+from .loading import LoadedProgram, program_for, single_program_for
+from .options import Options, Setup
+from .raw import address
+
+if TYPE_CHECKING:
+    from ...graph import Graph
+
+__all__ = ["evaluate_batch", "predict_outputs"]
+
+_FEW = 3
+"""Up to how many samples are predicted one by one, with channels as lanes."""
+
+
+def predict_outputs(setup: Setup, network: Graph, x: np.ndarray) -> np.ndarray:
+    """See `Engine.predict`."""
+    loaded = single_program_for(setup, network) if len(x) <= _FEW else None
+    if loaded is None:
+        loaded = program_for(setup, network, None, Options(training=False, outputs=True))
+    samples = Samples(np.ascontiguousarray(x), np.zeros(len(x)), None, ())  # type: ignore[arg-type]
+    shape = loaded.listing.shapes[network.output_name][1:]
+    outputs = np.empty((len(x), *shape), np.float32)
+    with loaded.lock:
+        loaded.context.frame[Slot.OUTPUT] = address(outputs)
+        _run(loaded, network, Batch(samples, samples.places), labels=False)
+    return outputs
+
+
+def evaluate_batch(setup: Setup, network: Graph, batch: Batch) -> Evaluated:
+    """See `Engine.evaluate`."""
+    (_, by_class), loss = batch.samples.rows, batch.samples.loss
+    loaded = program_for(setup, network, loss, Options(training=False), by_class)
+    with loaded.lock:
+        _run(loaded, network, batch, labels=True)
+        return loaded.outcome(batch)
+
+
+def _run(loaded: LoadedProgram, network: Graph, batch: Batch, *, labels: bool) -> None:
+    loaded.fill({**network.parameters, **network.buffers})
+    loaded.feed(batch, labels=labels)
+    loaded.run()

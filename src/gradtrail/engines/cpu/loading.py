@@ -1,0 +1,169 @@
+"""Programs with their machine code and their memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+from weakref import ReferenceType, WeakKeyDictionary, ref
+
+import numpy as np
+
+from ...machine.forking import renewed
+from ..base import Evaluated
+from ..batch import Batch, Samples
+from .checks import check_places, check_targets
+from .compiler import Compiler
+from .context import Context
+from .frame import Slot
+from .listing import Listing, listing_for
+from .options import Options, Setup
+from .phases import PhaseTable
+from .pool import Pool, pool_for
+from .raw import address, bits
+from .target import Target
+
+if TYPE_CHECKING:
+    from ...graph import Graph
+    from ...layers import Loss
+    from .kernels.base import Kernel
+    from .program import Program
+
+__all__ = ["LoadedProgram", "compiler_for", "load_program", "program_for", "single_program_for"]
+
+_COMPILERS: dict[Target, Compiler] = {}
+_LOADED: WeakKeyDictionary[Graph, dict[tuple[object, ...], LoadedProgram | None]] = (
+    WeakKeyDictionary()
+)
+
+
+_NOWHERE = np.zeros(0, np.int64)
+
+
+def compiler_for(target: Target) -> Compiler:
+    """The process's compiler for a target."""
+    return _COMPILERS.setdefault(target, Compiler(target))
+
+
+class LoadedProgram:
+    """A program with its machine code and its memory.
+
+    Args:
+        listing: the program as numbers.
+        program: gives the program itself, where code must be written.
+        setup: on which processor, and by how many threads.
+    """
+
+    def __init__(self, listing: Listing, program: Callable[[], Program], setup: Setup) -> None:
+        self.listing, self.threads, target = listing, setup.threads, setup.target
+        self.context = Context(listing, setup.threads)
+        self.pool: Pool = pool_for(target)
+
+        known: dict[str, Kernel] = {}
+
+        def text(symbol: str) -> str:
+            if not known:
+                known.update((c.kernel.symbol, c.kernel) for c in program().calls)
+            return known[symbol].text(target)
+
+        pieces = [(s, s, partial(text, s)) for s in listing.symbols]
+        found = compiler_for(target).addresses(pieces)
+        addresses = dict(zip(listing.symbols, found, strict=True))
+        self.phases = PhaseTable.made(listing.phases, addresses)
+        self._grouped: dict[tuple[int, bool], PhaseTable] = {}
+        self._packed = False
+        self._samples: ReferenceType[Samples] | None = None
+        self._order, self._first = _NOWHERE, 0
+        renewed(self._free)
+
+    def _free(self) -> None:
+        self.lock = threading.RLock()
+
+    def feed(self, batch: Batch, *, labels: bool) -> None:
+        """Tell the frame about a batch.
+
+        Raises:
+            DataError: the batch has places that the samples do not; native code would not notice.
+        """
+        context, samples = self.context, batch.samples
+        check_places(batch.chosen, batch.end - batch.begin, len(samples))
+        if batch.end - batch.begin != context.count:
+            context.reserve(len(batch))
+        if self._samples is None or self._samples() is not samples:
+            self._take(samples, labels)
+        if batch.order is not self._order:
+            self._order = _NOWHERE  # should this be interrupted
+            self._first = address(batch.order)
+            self._order = batch.order
+        words = context.words
+        words[Slot.CHOSEN] = self._first + 8 * batch.begin
+        words[Slot.SEED] = (batch.seed & (1 << 64) - 1) - (batch.seed & 1 << 63) * 2
+        words[Slot.STEP] = batch.step
+        if labels and not samples.even:
+            words[Slot.TARGET_SCALE] = bits(batch.scale)
+
+    def _take(self, samples: Samples, labels: bool) -> None:
+        """Tell the frame where the samples lie."""
+        self._samples = None  # should this be interrupted
+        if labels:
+            check_targets(samples)
+        frame = self.context.frame
+        frame[Slot.SAMPLES] = address(samples.x)
+        if labels:
+            frame[Slot.TARGETS] = address(samples.rows[0])
+            frame[Slot.CLASSES] = 0 if samples.classes is None else address(samples.classes)
+            frame[Slot.TARGET_SCALE] = bits(1.0)
+        self._samples = ref(samples)  # the data are not kept beyond their use
+
+    def fill(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Copy parameters and running statistics in; where they are the same, they stay packed."""
+        packed, self._packed = self._packed, False  # should this be interrupted
+        changed = self.context.fill(arrays)
+        self._packed = packed and not changed
+
+    def run(self) -> None:
+        """Run all phases; those that pack the weights only where these have changed."""
+        key = self.context.groups, self._packed
+        if key not in self._grouped:
+            phases = self.phases.without("each") if self._packed else self.phases
+            self._grouped[key] = phases.grouped(self.context.groups)
+        self.pool.run(self._grouped[key], self.context.at, self.threads)
+        self._packed = True
+
+    def outcome(self, batch: Batch) -> Evaluated:
+        """Loss and right answers of the batch that ran."""
+        numbers = self.context.numbers
+        hits = None if batch.samples.classes is None else int(numbers[Slot.HITS])
+        return Evaluated(numbers[Slot.LOSS], hits)
+
+
+def load_program(
+    setup: Setup, network: Graph, loss: Loss | None, options: Options, by_class: bool = True
+) -> LoadedProgram:
+    """A network's program, compiled, with memory of its own."""
+    return LoadedProgram(*listing_for(setup, network, loss, options, by_class), setup)
+
+
+def program_for(
+    setup: Setup, network: Graph, loss: Loss | None, options: Options, by_class: bool = True
+) -> LoadedProgram:
+    """A network's program for a purpose, loaded at its first use."""
+    known, key = _LOADED.setdefault(network, {}), (setup, loss, options, by_class)
+    found = known.get(key)
+    if found is None:
+        found = known[key] = load_program(setup, network, loss, options, by_class)
+    return found
+
+
+def single_program_for(setup: Setup, network: Graph) -> LoadedProgram | None:
+    """A network's program for one sample at a time; None where it has none."""
+    known, key = _LOADED.setdefault(network, {}), (setup, "single")
+    if key not in known:
+        from .single import single
+
+        program = single(network, setup)
+        known[key] = None
+        if program is not None:
+            known[key] = LoadedProgram(Listing.of(program), lambda: program, setup)
+    return known[key]

@@ -1,0 +1,112 @@
+"""A step of which everything is kept, or each sample's gradients, in memory that is lent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..base import Computed
+from ..batch import Batch
+from ..sample_gradients import OuterShares, ParameterShares, SampleGradients, StoredShares
+from .context import Lent
+from .frame import Slot
+from .keys import gradient, sample_share, share_factors, value
+from .lazy_arrays import LazyArrays
+from .loading import LoadedProgram, program_for
+from .options import Options, Setup
+
+if TYPE_CHECKING:
+    from ...graph import Graph
+    from ...layers import Loss
+
+__all__ = ["compute_sample_gradients", "compute_step"]
+
+
+def compute_step(
+    setup: Setup,
+    network: Graph,
+    batch: Batch,
+    loss: Loss,
+    arrays: Mapping[str, np.ndarray],
+    training: bool = True,
+    backward: bool = True,
+    per_sample: bool = False,
+) -> Computed:
+    """Forward, loss and backward from the given parameters and buffers, everything kept."""
+    options = Options(training, backward, keep=True, per_sample=backward and per_sample)
+    loaded = program_for(setup, network, loss, options, batch.samples.rows[1])
+    with loaded.lock:
+        lent = _run(loaded, arrays, batch)
+        computed = _everything(network, loaded, batch, arrays, lent)
+        if options.per_sample:
+            return replace(computed, per_sample=_shares(network, loaded, lent))
+        return computed
+
+
+def compute_sample_gradients(
+    setup: Setup, network: Graph, batch: Batch, loss: Loss, training: bool
+) -> SampleGradients:
+    """See `Engine.per_sample`."""
+    options = Options(training, backward=True, per_sample=True)
+    loaded = program_for(setup, network, loss, options, batch.samples.rows[1])
+    with loaded.lock:
+        lent = _run(loaded, {**network.parameters, **network.buffers}, batch)
+        return _shares(network, loaded, lent)
+
+
+def _run(loaded: LoadedProgram, arrays: Mapping[str, np.ndarray], batch: Batch) -> Lent:
+    """Run a program, and borrow what it has written."""
+    context, options = loaded.context, loaded.listing.options
+    loaded.fill(arrays)
+    loaded.feed(batch, labels=True)
+    if options.keep and options.backward:
+        context.gradients[:] = 0
+    context.renew()
+    loaded.run()
+    return context.lend()
+
+
+def _shares(network: Graph, loaded: LoadedProgram, lent: Lent) -> SampleGradients:
+    """Each sample's gradients, where they lie."""
+    blocks_of, parts = loaded.context.blocks_of, dict[str, ParameterShares]()
+    for name in network.parameters:
+        if sample_share(name) in loaded.listing.places:
+            parts[name] = StoredShares(blocks_of(sample_share(name)))
+        else:
+            parts[name] = OuterShares(*map(blocks_of, share_factors(name)))
+    return SampleGradients(parts, loaded.context.count, lent)
+
+
+def _everything(
+    network: Graph,
+    loaded: LoadedProgram,
+    batch: Batch,
+    arrays: Mapping[str, np.ndarray],
+    lent: Lent,
+) -> Computed:
+    """All arrays of a step that was kept; those of samples are put in order when asked for."""
+    context, places, count = loaded.context, loaded.listing.places, len(batch)
+    values: dict[str, np.ndarray | Callable[[], np.ndarray]] = {
+        name: np.array(arrays[name]) for name in network.buffers
+    }
+    gradients: dict[str, np.ndarray | Callable[[], np.ndarray]] = {}
+    for name in loaded.listing.shapes:
+        if name == "loss":
+            values[name] = np.asarray(np.float32(loaded.outcome(batch).loss))
+        elif name in arrays:
+            values[name] = np.array(arrays[name])
+        elif places[value(name)].region is Slot.ARENA:
+            values[name] = context.samples_of(value(name), count, lent)
+        else:
+            values[name] = context.array(value(name)).copy()
+    if loaded.listing.options.backward:
+        for name in values:
+            if name in network.parameters:
+                gradients[name] = context.gradient(name)
+            elif gradient(name) in places:
+                gradients[name] = context.samples_of(gradient(name), count, lent)
+        gradients["loss"] = np.ones((), np.float32)
+    return Computed(LazyArrays(values), LazyArrays(gradients))
