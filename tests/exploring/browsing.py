@@ -73,6 +73,11 @@ def modules_page(browser: Any) -> Any:
 
 def load_step(tab: Any, session: Session) -> None:
     """Put a session's step into `window.step`."""
+    tab.evaluate(LOAD, step_as_text(session))
+
+
+def step_as_text(session: Session) -> str:
+    """A session's step as JSON: its description, and the bytes of its arrays."""
     arrays = []
     for side, name in arrays_by_side(session):
         held = session.trace.value if side == "value" else session.trace.grad
@@ -85,4 +90,4 @@ def load_step(tab: Any, session: Session) -> None:
                 "data": base64.b64encode(data.tobytes()).decode(),
             }
         )
-    tab.evaluate(LOAD, json.dumps({"description": describe_step(session), "arrays": arrays}))
+    return json.dumps({"description": describe_step(session), "arrays": arrays})

@@ -1,0 +1,29 @@
+// The step that Python has written down, what it says of it, and how numbers are compared.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { Arrays, arrayOf } from "gradtrail/step/arrays.js";
+import { Step } from "gradtrail/step/step.js";
+
+export const known = JSON.parse(readFileSync(process.env.GRADTRAIL_KNOWN, "utf-8"));
+
+const held = new Arrays();
+for (const { side, name, dtype, data } of known.step.arrays) {
+  const bytes = Uint8Array.from(Buffer.from(data, "base64"));
+  held.set(side, name, arrayOf(dtype, bytes.buffer, 0, bytes.length));
+}
+
+export const step = new Step(known.step.description, held);
+
+/** Both sides count in float64; a sum is compared relative to what is added. */
+export function close(got, expected, where, scale = 0) {
+  const allowed = 1e-11 * Math.max(Math.abs(expected), scale);
+  assert.ok(Math.abs(got - expected) <= allowed, `${where}: ${got} instead of ${expected}`);
+}
+
+/** Every element close, relative to the largest. */
+export function allClose(got, expected, where) {
+  assert.equal(got.length, expected.length, where);
+  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  got.forEach((value, place) => close(value, expected[place], `${where} ${place}`, largest));
+}

@@ -1,0 +1,194 @@
+"""The page's arithmetic without a browser: Node's own test runner, where there is one.
+
+Python writes down a step and what it says of it; `page/*.test.mjs` hold the page's modules to it.
+What Chromium is asked (`make browser`) is the same arithmetic on far more cells.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from exploring.browsing import PAGE, step_as_text
+
+import gradtrail as gt
+from gradtrail.equation import Access, Affine, Contraction
+from gradtrail.equation.codec import to_data
+from gradtrail.equation.scalar import Function, evaluate
+from gradtrail.exploring.session import Session
+from gradtrail.optimizers import Optimizer
+
+TESTS = sorted((Path(__file__).parent / "page").glob("*.test.mjs"))
+OLDEST = (20, 6)
+"""Node's version from which on modules can be found as the page finds them."""
+
+
+def node() -> str:
+    """Node, or a skipped test."""
+    found = shutil.which("node")
+    if found is None:
+        pytest.skip("Node is not installed")
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
+    if tuple(int(part) for part in said.lstrip("v").split(".")[:2]) < OLDEST:
+        pytest.skip(f"Node is {said.strip()}, older than {OLDEST}")
+    return found
+
+
+def step() -> gt.Trace:
+    """Windows with strides and padding, a maximum, a sum, statistics: small, and in float64."""
+    layers = [gt.Conv2d(3, 3, stride=2, padding=1, bias=False), gt.BatchNorm2d(), gt.GELU()]
+    layers += [gt.MaxPool2d(2)]
+    layers += [gt.Residual([gt.Conv2d(3, (1, 2), padding=(0, 1)), gt.AvgPool2d((1, 2), 1)])]
+    layers += [gt.ConvTranspose2d(2, 2, stride=2), gt.ReLU(), gt.Flatten(), gt.Linear(4)]
+    net = gt.Network((2, 9, 9), layers, seed=5, dtype=np.float64)
+    draw = np.random.Generator(np.random.PCG64(2))
+    return gt.trace(net, draw.standard_normal((5, 2, 9, 9)), [0, 1, 3, 2, 1], engine="reference")
+
+
+def cells(t: gt.Trace) -> Iterator[dict[str, Any]]:
+    """Two elements of each array, with everything that Python says of them."""
+    draw = np.random.Generator(np.random.PCG64(1))
+    for side, held in (("value", t.value), ("grad", t.grad)):
+        for name in held:
+            for _ in range(2):
+                index = tuple(int(draw.integers(size)) for size in held[name].shape)
+                yield {"side": side, "name": name, "index": index} | cell(held.terms(name, index))
+
+
+def cell(terms: gt.Terms) -> dict[str, Any]:
+    """An element by its products."""
+    rows = list(terms)
+    found: dict[str, Any] = {
+        "value": float(terms.value),
+        "length": len(terms),
+        "given": terms.given,
+        "nonzero": terms.nonzero,
+        "indices": terms.indices,
+        "magnitude": terms.magnitude,
+        "sum": terms.sum(),
+        "products": [row.product for row in rows],
+        "strongest": [{"number": row.number, "product": row.product} for row in terms.top(3)],
+        "window": sorted(
+            {
+                f"{f.side} {f.name} {','.join(map(str, f.index))}"
+                for row in rows
+                for f in row.factors
+            }
+        ),
+    }
+    if not terms.given:
+        found["equations"] = terms.equations()
+        if terms.indices:
+            shares = terms.by(terms.indices[0])
+            keys = [None if key < 0 else int(key) for key in shares.keys_array[:, 0]]
+            found["shares"] = list(zip(keys, shares.sums.tolist(), strict=True))
+    return found
+
+
+def positions() -> Iterator[dict[str, Any]]:
+    """Every position of the step's contractions, at one point each, with its bounds."""
+    draw = np.random.Generator(np.random.PCG64(4))
+    for equation in (node.equation for node in step().system.nodes):
+        if not isinstance(equation, Contraction):
+            continue
+        ranges = equation.range_of
+        for term in equation.terms:
+            for factor in (f for f in term.factors if isinstance(f, Access)):
+                for position in factor.positions:
+                    yield placed(position, ranges, draw)
+
+
+def placed(position: Affine, ranges: Any, draw: np.random.Generator) -> dict[str, Any]:
+    """A position by value."""
+    point = {name: int(draw.integers(ranges[name])) for name in position.names}
+    least, greatest = position.bounds(ranges)
+    return {
+        "position": to_data(position),
+        "index": position.plain,
+        "point": point,
+        "value": position.at(point),
+        "ranges": dict(ranges),
+        "least": least,
+        "greatest": greatest,
+    }
+
+
+def functions() -> Iterator[dict[str, Any]]:
+    """The activations and their slopes."""
+    x = [-3.0, -0.5, 0.0, 0.25, 2.0]
+    kinds = (gt.ReLU(), gt.LeakyReLU(0.1), gt.GELU(), gt.GELU(approximate="tanh"), gt.SiLU())
+    for layer in (*kinds, gt.Sigmoid(), gt.Tanh()):
+        equation = layer.declare((1, 1), training=True).equation
+        assert isinstance(equation, Contraction)
+        function = equation.terms[0].factors[0].function  # type: ignore[union-attr]
+        for one in (function, function.derivative):
+            assert isinstance(one, Function)
+            values = [float(evaluate(one.body, {"x": at})) for at in x]
+            yield {"name": one.name, "body": to_data(one.body), "x": x, "values": values}
+
+
+def updates() -> Iterator[dict[str, Any]]:
+    """Two steps of each optimizer on four weights."""
+    draw = np.random.Generator(np.random.PCG64(6))
+    kinds: tuple[Optimizer, ...] = (
+        gt.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+        gt.Adam(0.01, weight_decay=0.1),
+        gt.AdamW(0.02),
+    )
+    for optimizer in kinds:
+        net = gt.Network((4,), [gt.Linear(1, bias=False)], seed=2, dtype=np.float64)
+        weight = net.parameters["fc1.weight"].ravel().tolist()
+        gradients = draw.standard_normal((2, 1, 4))
+        for gradient in gradients:
+            optimizer.update(net, {"fc1.weight": gradient})
+        rule = optimizer.rule
+        yield {
+            "rule": {
+                "settings": optimizer.settings(),
+                "state": rule.state,
+                "assignments": [[name, to_data(e)] for name, e in rule.assignments],
+            },
+            "lr": optimizer.lr,
+            "weight": weight,
+            "gradients": gradients[:, 0].tolist(),
+            "expected": net.parameters["fc1.weight"].ravel().tolist(),
+        }
+
+
+def known() -> dict[str, Any]:
+    """All that the tests in Node are told."""
+    t = step()
+    made = [node.array_of[node.equation.target.array] for node in t.system.nodes]
+    made += [n.array_of[letter] for n in t.system.nodes for letter in n.equation.saved]
+    return {
+        "step": json.loads(step_as_text(Session(t))),
+        "cells": list(cells(t)),
+        "positions": list(positions()),
+        "functions": list(functions()),
+        "updates": list(updates()),
+        "made": made,
+    }
+
+
+def test_the_modules_say_what_python_says(tmp_path: Path) -> None:
+    found = node()
+    (tmp_path / "known.json").write_text(json.dumps(known()), encoding="utf-8")
+    set_up = (Path(__file__).parent / "page" / "resolve.mjs").as_uri()
+    ran = subprocess.run(
+        [found, "--import", set_up, "--test", *map(str, TESTS)],
+        env=os.environ | {"GRADTRAIL_PAGE": str(PAGE), "GRADTRAIL_KNOWN": f"{tmp_path}/known.json"},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    passed = re.search(r"^# pass (\d+)$", ran.stdout, re.M)
+    assert passed is not None, ran.stdout
+    assert int(passed[1]) >= 14
