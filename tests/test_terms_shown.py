@@ -107,3 +107,12 @@ def test_a_picture_of_what_is_not_finite(bad: tuple[float, str], tmp_path) -> No
 def test_a_picture_is_written_to_a_path(path) -> None:
     with pytest.raises(gt.ArgumentError, match="written to a path, such as 'a.png', got"):
         lenet().grad.terms("fc1.bias", (0,)).plot(path)
+
+
+def test_how_many_is_called_k_and_its_old_name_goes_on_for_a_version() -> None:
+    terms = lenet().grad.terms("conv1.weight", (2, 0, 1, 4))
+    assert terms.text(k=2) == terms.text(2)
+    with pytest.warns(gt.GradtrailWarning, match=r"text: rows= is called k= now.*write k=2"):
+        assert terms.text(rows=2) == terms.text(2)
+    with pytest.warns(gt.GradtrailWarning, match=r"to_dict: rows= is called k= now.*write k=1"):
+        assert len(terms.to_dict(rows=1)["rows"]) == 1

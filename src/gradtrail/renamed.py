@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from .errors import warn
 
-__all__ = ["keep_old_modules"]
+__all__ = ["keep_old_arguments", "keep_old_modules"]
+
+T = TypeVar("T", bound=Callable[..., Any])
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -38,3 +42,27 @@ def keep_old_modules() -> None:
     """Let old modules be imported from; as attributes of the package they are functions."""
     for old in _MODULES:
         sys.modules.setdefault(f"{_PACKAGE}.{old}", _OldModule(f"{_PACKAGE}.{old}"))
+
+
+def keep_old_arguments(**now: str) -> Callable[[T], T]:
+    """Let a function take arguments by what they were called.
+
+    Args:
+        now: old name → the name that it has now.
+    """
+
+    def keeping(function: T) -> T:
+        @wraps(function)
+        def called(*arguments: Any, **keywords: Any) -> Any:
+            for old in now.keys() & keywords:
+                new = now[old]
+                warn(
+                    f"{function.__name__}: {old}= is called {new}= now, and its old name goes with "
+                    f"the next version; write {new}={keywords[old]!r}"
+                )
+                keywords[new] = keywords.pop(old)
+            return function(*arguments, **keywords)
+
+        return cast(T, called)
+
+    return keeping

@@ -168,6 +168,10 @@ def test_mistakes_are_one_sentence() -> None:
     ):
         with pytest.raises(gt.GradtrailError, match=message):
             net.explore(*arguments, **settings)
+    with pytest.raises(gt.ArgumentError, match="explore has no argument 'sample'.*samples"):
+        net.explore(sample=3)
+    with pytest.raises(gt.ArgumentError, match="explore has no argument 'ports'.*port"):
+        session().trace.explore(ports=3)
     with pytest.raises(gt.ArgumentError, match="MeanSquaredError compares with numbers"):
         small(channels=2).explore(loss=gt.MeanSquaredError())
 

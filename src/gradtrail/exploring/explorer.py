@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .live import Live
     from .server import Server
 
-__all__ = ["Explorer", "explore_network", "explore_trace"]
+__all__ = ["Explorer", "explore_trace", "trace_samples"]
 
 LARGEST = 32 << 20
 """How many bytes a page in a notebook may have: more makes the notebook itself slow."""
@@ -244,19 +244,18 @@ def explore_trace(
     return explorer
 
 
-def explore_network(
+def trace_samples(
     network: Graph,
-    x: Any = None,
-    y: Any = None,
+    x: Any,
+    y: Any,
     *,
-    samples: int = 16,
-    loss: Loss | None = None,
-    training: bool = True,
-    seed: int = 0,
-    engine: str | Engine | None = None,
-    **settings: Any,
-) -> Explorer | Path:
-    """See `Network.explore`."""
+    samples: int,
+    loss: Loss | None,
+    training: bool,
+    seed: int,
+    engine: str | Engine | None,
+) -> Trace:
+    """The step that `Network.explore` shows: of the first samples, or of those that fit it."""
     positive("explore", samples=samples)
     loss = loss_for(loss)
     if (x is None) != (y is None):
@@ -267,8 +266,7 @@ def explore_network(
         x, y = network.checked(x), np.asarray(y)
         check_number(y, len(x))
         x, y = x[:samples], y[:samples]
-    traced = trace(network, x, y, loss=loss, training=training, seed=seed, engine=engine)
-    return explore_trace(traced, **settings)
+    return trace(network, x, y, loss=loss, training=training, seed=seed, engine=engine)
 
 
 def _interactive() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,14 @@ from ..layers import Loss
 from ..machine.pinned import pinned
 
 if TYPE_CHECKING:
+    from os import PathLike
     from pathlib import Path
 
     from ..engines import Engine
     from ..engines.explanation import Explanation
     from ..exploring import Explorer
     from ..fields.reach import Reach
+    from ..optimizers import Optimizer
     from ..plan.plan import Plan
 
 __all__ = ["Network"]
@@ -125,7 +127,25 @@ class Network(Graph):
 
         return engine_for(engine, self).explain(self, layer, loss_for(loss))
 
-    def explore(self, x: Any = None, y: Any = None, **settings: Any) -> Explorer | Path:
+    @written("network.explore(x, y, samples=16)")
+    def explore(
+        self,
+        x: Any = None,
+        y: Any = None,
+        *,
+        samples: int = 16,
+        loss: Loss | None = None,
+        training: bool = True,
+        seed: int = 0,
+        engine: str | Engine | None = None,
+        optimizer: Optimizer | None = None,
+        open: bool = True,
+        block: bool | None = None,
+        port: int = 0,
+        save: str | PathLike[str] | None = None,
+        numbers: Sequence[int] | None = None,
+        title: str = "",
+    ) -> Explorer | Path:
         """Open a page on which one learning step can be looked at, taken apart and changed.
 
         Args:
@@ -133,9 +153,18 @@ class Network(Graph):
                 network's size, where it takes them: one channel, at least 8 × 8, ten outputs or
                 more. Any other network gets normal noise with the label 0.
             y: their labels, with `x`.
-            settings: `samples`, how many of the samples are shown, by default the first 16; `loss`,
-                `training`, `seed` and `engine` as of `gt.trace`; and the arguments of
-                `Trace.explore`.
+            samples: how many of the samples are shown, the first ones.
+            loss: as of `gt.trace`, and so are `training`, `seed` and `engine`.
+            training: batch statistics and dropout; False for evaluation.
+            seed: what dropout's masks, and noise, follow from.
+            engine: None for the default, "cpu", "reference", or an engine object.
+            optimizer: as of `Trace.explore`, and so are all that follow.
+            open: whether the browser is opened.
+            block: whether to wait until Ctrl-C.
+            port: on 127.0.0.1; 0 for any that is free.
+            save: a file that the page is written to instead of serving it.
+            numbers: (N,) the samples' places in the data that they are from.
+            title: what the page is called.
 
         Returns:
             See `Trace.explore`. Nothing that is done on the page changes this network.
@@ -144,9 +173,21 @@ class Network(Graph):
             ArgumentError: a setting out of its range.
             DataError: samples or labels that do not fit.
         """
-        from ..exploring.explorer import explore_network
+        from ..exploring.explorer import explore_trace, trace_samples
 
-        return explore_network(self, x, y, **settings)
+        traced = trace_samples(
+            self, x, y, samples=samples, loss=loss, training=training, seed=seed, engine=engine
+        )
+        return explore_trace(
+            traced,
+            optimizer=optimizer,
+            open=open,
+            block=block,
+            port=port,
+            save=save,
+            numbers=numbers,
+            title=title,
+        )
 
     def _field_system(self, training: bool) -> System:
         """The equations for fields: in training batch norm needs a second sample to see one."""

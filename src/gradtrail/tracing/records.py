@@ -101,7 +101,7 @@ def _elements(operand: Operand, points: Points) -> list[str]:
     return repeated
 
 
-def terms_dict(terms: Terms, rows: int) -> dict[str, Any]:
+def terms_dict(terms: Terms, k: int) -> dict[str, Any]:
     """See `Terms.to_dict`; numbers that are not finite as text, since JSON has none."""
     return {
         "element": terms.element,
@@ -112,7 +112,7 @@ def terms_dict(terms: Terms, rows: int) -> dict[str, Any]:
         "nonzero": terms.nonzero,
         "equations": [] if terms.given else list(terms.equations()),
         **({"ways": {w: json_number(s) for w, s in terms.ways.items()}} if terms.ways else {}),
-        "rows": [_row_dict(row) for row in (terms.top(rows) if rows and len(terms) else ())],
+        "rows": [_row_dict(row) for row in (terms.top(k) if k and len(terms) else ())],
     }
 
 

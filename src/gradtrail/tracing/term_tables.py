@@ -20,7 +20,7 @@ __all__ = [
     "terms_table",
 ]
 
-_SHOWN = 10
+_SHOWN = 20
 
 
 def factor_text(factor: ProductFactor) -> str:
@@ -121,19 +121,19 @@ def _moving(terms: Terms) -> list[str]:
     ]
 
 
-def terms_table(terms: Terms, most: int = _SHOWN) -> Table:
+def terms_table(terms: Terms, k: int) -> Table:
     """A whole sum: its equations, its strongest rows, its totals."""
-    rows = terms.top(most) if most and len(terms) and not terms.given else ()
+    rows = terms.top(k) if k and len(terms) and not terms.given else ()
     table = products_table(terms, rows)
     below = total_lines(terms)
-    if len(terms) > most:
-        below[0] = f"the strongest {most} of {below[0]}"
+    if len(terms) > k:
+        below[0] = f"the strongest {k} of {below[0]}"
     return Table(legend(terms), table.heads, table.rows, below)
 
 
 def shares_table(shares: Shares) -> Table:
     """Partial sums, the strongest ones."""
-    shown = shares if len(shares) <= 2 * _SHOWN else shares.top(2 * _SHOWN)
+    shown = shares if len(shares) <= _SHOWN else shares.top(_SHOWN)
     whole = shares.whole
     magnitude = float(whole.magnitudes.sum())
     heads = [*(f">{n}" for n in shares.names), ">products", ">sum", ">of Σ|·|"]

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..checking.numbers import is_whole, positive
 from ..equation import Applied, Indicator, Selection, gather, text
+from ..renamed import keep_old_arguments
 from ..showing.tables import Shown, Table
 from .element import Side, element_text
 from .element_term import ArraySum, ElementTerm, Operand, function_values
@@ -350,28 +351,22 @@ class Terms(Shown):
         """The sums with the numbers of this element put in, one per layer."""
         return tuple(_equation_text(one, self.index) for one in self.sums)
 
-    def to_dict(self, rows: int = 10) -> dict[str, Any]:
-        """The sum and its strongest rows as JSON has them.
-
-        Args:
-            rows: how many.
-        """
+    @keep_old_arguments(rows="k")
+    def to_dict(self, k: int = 10) -> dict[str, Any]:
+        """The sum and its k strongest products as JSON has them."""
         from .records import terms_dict
 
-        return terms_dict(self, rows)
+        return terms_dict(self, k)
 
-    def text(self, rows: int = 10) -> str:
-        """The equations, the strongest rows and the totals, as text.
+    @keep_old_arguments(rows="k")
+    def text(self, k: int = 10) -> str:
+        """The equations, the k strongest products and the totals, as text."""
+        return self._table(k).text()
 
-        Args:
-            rows: how many.
-        """
-        return self._table(rows).text()
-
-    def _table(self, rows: int = 10) -> Table:
+    def _table(self, k: int = 10) -> Table:
         from .term_tables import terms_table
 
-        return terms_table(self, rows)
+        return terms_table(self, k)
 
 
 def _equation_text(one: ArraySum, index: tuple[int, ...]) -> str:

@@ -144,6 +144,7 @@ class Trace:
         name, index = self._step.name_and_index("value", name, index)
         return traced_projective_field(self._step, name, index, to)
 
+    @written("t.explore()")
     def explore(
         self,
         *,

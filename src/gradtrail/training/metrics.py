@@ -11,6 +11,7 @@ import numpy as np
 
 from ..checking.calls import written
 from ..errors import DataError
+from ..renamed import keep_old_arguments
 from ..showing.figures import figure, save_figure
 from ..showing.tables import Shown, Table
 from .classified import classified
@@ -92,11 +93,12 @@ class Confusion(Shown):
         """The harmonic mean of precision and recall, (K,); NaN where both are missing."""
         return _shares(2 * np.diagonal(self.matrix), self.support + self.matrix.sum(axis=0))
 
-    def most_confused(self, count: int = 5) -> list[tuple[str, str, int]]:
-        """The most frequent mistakes: what it is, what it is taken for, how often."""
+    @keep_old_arguments(count="k")
+    def most_confused(self, k: int = 5) -> list[tuple[str, str, int]]:
+        """The k most frequent mistakes: what it is, what it is taken for, how often."""
         wrong = self.matrix.copy()
         np.fill_diagonal(wrong, 0)
-        order = np.argsort(-wrong, axis=None, kind="stable")[:count]
+        order = np.argsort(-wrong, axis=None, kind="stable")[:k]
         places = (np.unravel_index(at, wrong.shape) for at in order)
         return [
             (self.classes[i], self.classes[j], int(wrong[i, j])) for i, j in places if wrong[i, j]
