@@ -17,7 +17,7 @@ import gradtrail as gt
 from gradtrail.network.architecture import network_from
 from gradtrail.network.saving import load_weights
 from gradtrail.storage.arrays import read_arrays
-from gradtrail.storage.files import at_most, read_json, write_bytes, write_json
+from gradtrail.storage.files import read_at_most, read_json, write_bytes, write_json
 
 
 def test_a_saved_network_comes_back(small, batch, tmp_path: Path) -> None:
@@ -282,13 +282,13 @@ def test_a_file_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "large"
     path.write_bytes(b"twelve bytes")
     with path.open("rb") as file:
-        assert at_most(file, 12) == b"twelve bytes"
+        assert read_at_most(file, 12) == b"twelve bytes"
     with path.open("rb") as file:
-        assert at_most(file, 11) is None
+        assert read_at_most(file, 11) is None
     os.truncate(path, 1 << 26)  # a hole, which takes no room on the disk
     tracemalloc.start()
     with path.open("rb") as file:
-        assert at_most(file, 1 << 25) is None
+        assert read_at_most(file, 1 << 25) is None
     taken = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert taken < 1 << 20
@@ -297,6 +297,6 @@ def test_a_file_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc")
 def test_a_file_whose_system_knows_no_size_is_read_whole() -> None:
     with open("/proc/self/status", "rb") as file:
-        assert (at_most(file, 1 << 20) or b"").endswith(b"\n")
+        assert (read_at_most(file, 1 << 20) or b"").endswith(b"\n")
     with open("/proc/self/status", "rb") as file:
-        assert at_most(file, 20) is None
+        assert read_at_most(file, 20) is None

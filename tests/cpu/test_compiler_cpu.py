@@ -9,8 +9,10 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,7 @@ from gradtrail.equation import Array, contraction, term
 from gradtrail.equation.frozen import frozen
 from gradtrail.errors import ArgumentError
 from gradtrail.layers.base import Declaration, Layer, Shape, elementwise
+from gradtrail.storage.files import write_whole
 
 from .targets import PRESETS
 
@@ -286,14 +289,20 @@ def test_a_folder_in_a_files_place(folder: Path) -> None:
 
 def test_a_full_disk_keeps_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a file is written before the disk is full, and is taken away again."""
-    write, begun = Path.write_bytes, []
+    begun = []
 
-    def fails(path: Path, content: bytes) -> int:
-        begun.append(write(path, content[: len(content) // 2]))
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    @contextmanager
+    def on_a_full_disk(path: Path, *, flush: bool) -> Iterator[SimpleNamespace]:
+        with write_whole(path, flush=flush) as file:
+
+            def write(content: bytes) -> None:
+                begun.append(file.write(content[: len(content) // 2]))
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+            yield SimpleNamespace(write=write)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", fails)
+        patch.setattr(cache, "write_whole", on_a_full_disk)
         assert [compiled(), compiled()] == [(1, 0), (1, 0)]
         assert planned()[1] == 1
     assert len(begun) in (3, 5)  # two objects, where there are images two images, and a listing

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FileError
+from ..storage.files import open_file, read_at_most
 from .digits import Pair, Split
 from .pixels import unit
 from .sets import ARCHIVE, CIFAR_FILES
@@ -82,19 +83,19 @@ def read_cifar(place: Path) -> Split:
     found = find_cifar(place)
     if not found:
         raise FileError(f"{place} holds neither {CIFAR_FILES[0]} and its like nor {ARCHIVE}")
-    contents = _unpacked(found[0]) if len(found) == 1 else {p.name: _bytes(p) for p in found}
+    contents = _unpacked(found[0]) if len(found) == 1 else {p.name: _content(p) for p in found}
     named = {name: (found[0] if len(found) == 1 else found[0].parent) / name for name in contents}
     parts = [_records(named[name], contents.pop(name)) for name in CIFAR_FILES]
     return Split(_pair(parts[:-1]), _pair(parts[-1:]))
 
 
-def _bytes(path: Path) -> bytes:
-    """A file's content, one byte above the limit at most."""
-    try:
-        with path.open("rb") as file:
-            return file.read(min(os.fstat(file.fileno()).st_size, _LIMIT) + 1)
-    except OSError as cause:
-        raise FileError(f"cannot read {path}: {cause.strerror or cause}") from cause
+def _content(path: Path) -> bytes:
+    """A file's bytes."""
+    with open_file(path) as file:
+        content = read_at_most(file, _LIMIT)
+    if content is None:
+        raise _no_records(path, _LIMIT + 1)  # or more, which nobody counts
+    return content
 
 
 class _Bounded(io.RawIOBase):
@@ -140,13 +141,17 @@ def _unpacked(path: Path) -> dict[str, bytes]:
     return contents
 
 
+def _no_records(path: Path, size: int) -> FileError:
+    return FileError(
+        f"{path}: expected records of {_RECORD:,} bytes, a label and 3 × 32 × 32 pixels, got "
+        f"{size:,} bytes; fetch it again"
+    )
+
+
 def _records(path: Path, content: bytes) -> tuple[np.ndarray, np.ndarray]:
     """Pixels uint8 (N, 3, 32, 32) and labels uint8 (N,) of one file."""
-    if not content or len(content) % _RECORD or len(content) > _LIMIT:
-        raise FileError(
-            f"{path}: expected records of {_RECORD:,} bytes, a label and 3 × 32 × 32 pixels, got "
-            f"{len(content):,} bytes; fetch it again"
-        )
+    if not content or len(content) % _RECORD:
+        raise _no_records(path, len(content))
     records = np.frombuffer(content, dtype=np.uint8).reshape(-1, _RECORD)
     labels = records[:, 0]
     if labels.max() > 9:

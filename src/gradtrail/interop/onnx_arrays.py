@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileError
-from ..storage.files import opened
+from ..storage.files import open_file
 from .reasons import Beyond, Refused
 
 __all__ = ["Arrays", "DTYPES", "MOST_AXES", "MOST_BYTES", "REMEDY", "called", "text"]
@@ -106,7 +106,7 @@ class Arrays:
         location, offset, length = _place(tensor, where)
         path = self._path(location, where)
         try:
-            with opened(path) as file:
+            with open_file(path) as file:
                 there = os.fstat(file.fileno()).st_size
                 length = there - offset if length is None else length
                 if offset > there or offset + length > there:

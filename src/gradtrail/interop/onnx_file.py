@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileError
-from ..storage.files import at_most, opened
+from ..storage.files import open_file, read_at_most
 from ..storage.foreign_files import reader_of
 from .graph import MOST_NODES
 from .onnx_arrays import DTYPES, MOST_BYTES, REMEDY, Arrays, called, text
@@ -170,8 +170,8 @@ def _classes(model: Any) -> tuple[str, ...] | None:
 
 def _content(path: Path) -> bytes:
     """The file's bytes, at most as many as are taken."""
-    with opened(path) as file:
-        content = at_most(file, MOST_BYTES)
+    with open_file(path) as file:
+        content = read_at_most(file, MOST_BYTES)
     if content is None:
         raise FileError(f"{path} is larger than 1 GiB, which is the most that is taken")
     return content

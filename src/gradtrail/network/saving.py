@@ -14,7 +14,7 @@ from ..checking.calls import checked_path, is_of_torch, written
 from ..errors import ArgumentError, FileError, ShapeError
 from ..graph import Graph
 from ..storage.arrays import read_arrays
-from ..storage.files import naming, write_bytes
+from ..storage.files import file_errors, write_bytes
 from ..storage.foreign_files import reader_of
 from ..streams import Drawn
 from .architecture import network_from
@@ -70,7 +70,7 @@ def load(path: str | os.PathLike[str]) -> Network:
     """
     hint = "; gt.from_torch(module, input_shape) takes a PyTorch module"
     source = checked_path("load", path, hint if is_of_torch(path) else "")
-    with naming("read", source):
+    with file_errors("read", source):
         if source.is_dir():
             source = source / WEIGHTS
             if not source.exists():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import DataError, FileError, typed
 from ..storage.arrays import read_arrays
-from ..storage.files import at_most, opened, write_bytes
+from ..storage.files import open_file, read_at_most, write_bytes
 from ..training import History
 
 __all__ = ["HISTORY", "load_history", "save_history"]
@@ -57,8 +57,8 @@ def _earlier(path: Path) -> History:
     Raises:
         FileError: it is too large, or no history.
     """
-    with opened(path) as file:
-        content = at_most(file, _MOST)
+    with open_file(path) as file:
+        content = read_at_most(file, _MOST)
     if content is None:
         raise FileError(
             f"{path} is larger than {_MOST >> 20} MiB; gradtrail train --resume "

@@ -26,7 +26,7 @@ from ..graph.description import layer_from
 from ..layers import CrossEntropy
 from ..machine.folders import located
 from ..optimizers import SGD, Adam, AdamW, Optimizer
-from ..storage.files import at_most, naming
+from ..storage.files import file_errors, read_at_most
 from ..training import Constant, Cosine, EarlyStopping, OneCycle, Schedule, Step
 from ..training.course import Course
 from .parts import (
@@ -239,8 +239,8 @@ def tables_of(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _read(path: FilePath) -> str:
-    with naming("read", path), path.open("rb") as file:
-        content = at_most(file, _LIMIT)
+    with file_errors("read", path), path.open("rb") as file:
+        content = read_at_most(file, _LIMIT)
     if content is None:
         raise FileError(f"{path} is larger than 1 MiB; no recipe is that long")
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..data.bad_files import BadFilesError
 from ..errors import DataError, NonFiniteError, typed
 from ..network.saving import WEIGHTS, save_network
-from ..storage.files import alone, sweep, write_bytes, write_json
+from ..storage.files import delete_unfinished, lock_file, write_bytes, write_json
 from ..training import Confusion, History, Observer
 from ..training.loop import prepare
 from ..training.metrics import confusion
@@ -26,7 +26,7 @@ from .run_folder import CHECKPOINTS, FAILED, METRICS, RECIPE, START, Run, check_
 __all__ = ["Outcome", "resume", "start"]
 
 _TRAINS = "is training by"
-"""What a process does with a recipe that it holds, in the words of `alone`."""
+"""What a process does with a recipe that it holds, in the words of `lock_file`."""
 
 Ready = Callable[[Prepared, Training], None]
 """What is called when a training is about to begin, with its recipe and with itself."""
@@ -82,7 +82,7 @@ def start(
             resolved = _own_start(resolved, work, folder)
             work = replace(work, recipe=resolved)
         write_bytes(folder / RECIPE, resolved.to_toml(version).encode())
-        with alone(folder / RECIPE, _TRAINS):
+        with lock_file(folder / RECIPE, _TRAINS):
             training = _training(work, folder, observers, resuming=False)
             return _run(work, folder, training, ready)
 
@@ -111,7 +111,7 @@ def resume(
     run = Run.at(folder)
     path = run.folder / RECIPE
     with ExitStack() as locks:
-        locks.enter_context(alone(path, _TRAINS))
+        locks.enter_context(lock_file(path, _TRAINS))
         recipe = run.recipe
         table = recipe.training
         table = table if threads is None else replace(table, threads=threads)
@@ -119,11 +119,11 @@ def resume(
         work = _same_images(replace(recipe, training=table), path)
         for place in (run.folder, run.folder / CHECKPOINTS):
             if place.is_dir():
-                sweep(place)
+                delete_unfinished(place)
         training = _training(work, run.folder, observers, resuming=True)
         if epochs is not None and epochs != recipe.training.epochs:
             _write_epochs(path, recipe, epochs)
-            locks.enter_context(alone(path, _TRAINS))  # it is another file now
+            locks.enter_context(lock_file(path, _TRAINS))  # it is another file now
         return _run(work, run.folder, training, ready)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FileError
-from .files import opened
+from .files import open_file
 from .foreign_files import reader_of
 
 __all__ = ["read_arrays"]
@@ -29,7 +29,7 @@ def read_arrays(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]
     """
     from safetensors import SafetensorError, safe_open
 
-    with opened(source) as file:  # whatever hinders reading is told in the system's words
+    with open_file(source) as file:  # whatever hinders reading is told in the system's words
         length = file.read(8)
         if not length:
             raise FileError(f"cannot read {source}: it is empty")

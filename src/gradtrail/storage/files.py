@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,16 +15,17 @@ from typing import Any, BinaryIO
 from ..errors import FileError
 
 __all__ = [
-    "alone",
-    "at_most",
     "check_writable",
+    "delete_unfinished",
+    "file_errors",
     "free_name",
-    "naming",
-    "opened",
+    "lock_file",
+    "open_file",
+    "read_at_most",
     "read_json",
-    "sweep",
     "write_bytes",
     "write_json",
+    "write_whole",
 ]
 
 _JSON_LIMIT = 16 << 20
@@ -32,7 +33,7 @@ _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}")
 
 
 @contextmanager
-def naming(action: str, path: Path) -> Iterator[None]:
+def file_errors(action: str, path: Path) -> Iterator[None]:
     """Turn the system's errors into one that names the file; one of ours stays as it is.
 
     Args:
@@ -51,14 +52,14 @@ def naming(action: str, path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def open_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A file for reading; what may never end, such as a pipe, is none.
 
     Raises:
         FileError: it is missing, no file, or cannot be read, in here too; in the system's words.
     """
     source = Path(path)
-    with naming("read", source):
+    with file_errors("read", source):
         try:
             mode = source.stat().st_mode
         except FileNotFoundError:
@@ -70,7 +71,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield file
 
 
-def at_most(file: BinaryIO, limit: int) -> bytes | None:
+def read_at_most(file: BinaryIO, limit: int) -> bytes | None:
     """All bytes of a file; None where they are more than `limit`, which are not read then.
 
     Room is made for those that are there alone: Python would make it for all that is asked for,
@@ -110,7 +111,7 @@ def _check_folder(target: Path, folder: Path) -> None:
         raise FileError(f"cannot write {target}: {folder} is no folder")
     from tempfile import TemporaryFile  # which brings random, and that sha512
 
-    with naming("write", target):
+    with file_errors("write", target):
         TemporaryFile(dir=folder).close()
 
 
@@ -129,7 +130,7 @@ def free_name(path: Path, endings: Sequence[str] = ()) -> Path:
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file under a temporary name, flush it, and rename it into place.
+    """Write a file, whole or not at all.
 
     Raises:
         FileError: the file cannot be written; an older one stays as it was.
@@ -137,22 +138,38 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     target = Path(path)
     if target.exists() and not target.is_file():
         raise FileError(f"cannot write {target}: it is there, and no file")
-    with naming("write", target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.urandom(8).hex()}")
-        try:
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    with file_errors("write", target), write_whole(target) as file:
+        file.write(content)
 
 
 @contextmanager
-def alone(path: str | os.PathLike[str], what: str) -> Iterator[None]:
+def write_whole(target: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
+    """A file to write, under a temporary name until it is whole: then it takes its place.
+
+    Args:
+        target: the place; folders that are not there are made.
+        flush: whether it must have reached the disk by then.
+
+    Raises:
+        OSError: it cannot be written; an older one stays as it was, as after any error in here.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.urandom(8).hex()}")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            if flush:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def lock_file(path: str | os.PathLike[str], what: str) -> Iterator[None]:
     """Let no second process do the same with a file at the same time.
 
     Where the system has no such locks, nothing is locked.
@@ -169,7 +186,7 @@ def alone(path: str | os.PathLike[str], what: str) -> Iterator[None]:
     except ImportError:
         yield
         return
-    with naming("read", Path(path)):
+    with file_errors("read", Path(path)):
         file = Path(path).open("rb")  # noqa: SIM115, only its own errors are named so
     with file:
         try:
@@ -179,9 +196,9 @@ def alone(path: str | os.PathLike[str], what: str) -> Iterator[None]:
         yield
 
 
-def sweep(folder: str | os.PathLike[str]) -> None:
-    """Delete what `write_bytes` left in a folder when its process was killed in the middle."""
-    with naming("read", Path(folder)):
+def delete_unfinished(folder: str | os.PathLike[str]) -> None:
+    """Delete what `write_whole` left in a folder when its process was killed in the middle."""
+    with file_errors("read", Path(folder)):
         for path in Path(folder).glob(".*"):
             if _TEMPORARY.fullmatch(path.name):
                 path.unlink(missing_ok=True)
@@ -200,8 +217,8 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         FileError: it is missing, too large, or not JSON.
     """
     source = Path(path)
-    with opened(source) as file:
-        content = at_most(file, _JSON_LIMIT)
+    with open_file(source) as file:
+        content = read_at_most(file, _JSON_LIMIT)
     if content is None:
         raise FileError(f"{source} is larger than 16 MiB; no settings are that long")
     try:

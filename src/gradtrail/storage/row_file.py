@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from .files import naming
+from .files import file_errors
 
 __all__ = ["RowFile"]
 
@@ -90,7 +90,7 @@ class RowFile:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """One error that names the file, after which nothing more is written."""
-        with naming("write", self.path):
+        with file_errors("write", self.path):
             try:
                 yield
             except OSError:

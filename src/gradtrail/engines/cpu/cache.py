@@ -1,8 +1,7 @@
 """Files that only save time: found by a key, checked, and made anew where anything is wrong.
 
-A file is written under a temporary name and renamed into place, so that nobody reads half of one,
-and begins with a checksum of its name and its content. A full disk or a read-only folder keeps
-nothing.
+A file is written whole or not at all, and begins with a checksum of its name and its content. A
+full disk or a read-only folder keeps nothing.
 
 `GRADTRAIL_CACHE` names the folder; empty, nothing is kept.
 """
@@ -12,11 +11,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import stat
 from functools import cache
 from pathlib import Path
 
+from ...errors import FileError
 from ...machine.folders import expanded, user_cache
+from ...storage.files import open_file, read_at_most, write_whole
 
 __all__ = ["cache_folder", "read", "stored_path", "write"]
 
@@ -41,15 +41,14 @@ def stored_path(key: str, suffix: str) -> Path | None:
 
 def read(path: Path | None) -> bytes | None:
     """What was written there; None where there is nothing, or it is damaged."""
-    try:
-        # a pipe or a device could be read for ever
-        if path is None or not stat.S_ISREG(path.stat().st_mode):
-            return None
-        with path.open("rb") as file:
-            content = file.read(min(os.fstat(file.fileno()).st_size, _LIMIT) + 1)
-    except OSError:
+    if path is None:
         return None
-    if len(content) > _LIMIT:
+    try:
+        with open_file(path) as file:
+            content = read_at_most(file, _LIMIT)
+    except FileError:
+        return None
+    if content is None:
         return None
     checksum, kept = content[:32], content[32:]
     return kept if kept and _checksum(path, kept) == checksum else None
@@ -64,11 +63,5 @@ def write(path: Path | None, content: bytes) -> None:
     """Keep `content`, if that can be done."""
     if path is None:
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(_checksum(path, content) + content)
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with contextlib.suppress(OSError), write_whole(path, flush=False) as file:
+        file.write(_checksum(path, content) + content)
