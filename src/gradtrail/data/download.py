@@ -1,21 +1,22 @@
 """Downloads: checked, taken up again where they broke off, from one mirror after another.
 
-pooch keeps the files and compares their checksums; the bytes are brought here. What has come so
-far lies beside the target as `<name>.part`, and the next try asks the server for the rest.
+What has come so far lies beside the target as `<name>.part`, packed as it came, and the next try
+asks the server for the rest. The target appears when its checksum is right.
 """
 
 from __future__ import annotations
 
 import gzip
-import logging
+import hashlib
 import os
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import FileError
+from ..storage.files import lock_file, write_whole
 from .progress import Progress
 from .sets import Remote
 
@@ -63,11 +64,13 @@ def fetch(remote: Remote, folder: Path) -> Path:
         FileError: no mirror gave the file whole, or it cannot be written; the message has each
             mirror's reason. What had come of it stays for the next time.
     """
-    part = folder / f"{remote.name}.part"
+    target, lock = folder / remote.name, folder / f"{remote.name}.lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder / f"{remote.name}.lock"), _without_log():
-            return _from_mirrors(remote, folder, part)
+        lock.touch()  # and stays: to delete it would let a third process in beside a second
+        with lock_file(lock):
+            if not _is_whole(target, remote):
+                _from_mirrors(remote, target)
     except FileError:
         raise
     except OSError as cause:
@@ -75,11 +78,28 @@ def fetch(remote: Remote, folder: Path) -> Path:
             f"cannot write {remote.name} into {folder}: {cause.strerror or cause}; make room there "
             "or choose another cache folder with XDG_CACHE_HOME"
         ) from cause
+    return target
 
 
-def _from_mirrors(remote: Remote, folder: Path, part: Path) -> Path:
-    import pooch
+def _is_whole(target: Path, remote: Remote) -> bool:
+    """Whether the file is there with the right checksum."""
+    if not target.exists():
+        return False
+    with target.open("rb") as file:
+        return hashlib.file_digest(file, partial(_hash, remote)).hexdigest() == _digest(remote)
 
+
+def _hash(remote: Remote) -> hashlib._Hash:
+    return hashlib.new(remote.checksum.partition(":")[0], usedforsecurity=False)
+
+
+def _digest(remote: Remote) -> str:
+    return remote.checksum.partition(":")[2]
+
+
+def _from_mirrors(remote: Remote, target: Path) -> None:
+    """Bring the file from the first mirror that gives it whole."""
+    part = target.with_name(f"{remote.name}.part")
     mirrors, reasons = list(remote.urls), dict[str, str]()
     for _ in range(_TRIES):
         if not mirrors:
@@ -87,105 +107,96 @@ def _from_mirrors(remote: Remote, folder: Path, part: Path) -> Path:
         url = mirrors.pop(0)
         started = part.exists()
         try:
-            kept = pooch.retrieve(
-                url, remote.checksum, remote.name, folder, downloader=_Resuming(remote, part)
-            )
-            part.unlink(missing_ok=True)
-            return Path(kept)
+            _gather(remote, url, part)
+            _unpack(remote, part, target)
+            return
         except _CutError as cut:
             reasons[url] = str(cut)
             mirrors.append(url)
         except _RefusedError as refused:
             reasons[url] = str(refused)
-        except (_DamagedError, ValueError) as wrong:  # pooch's word for a wrong checksum
-            part.unlink(missing_ok=True)
-            reasons[url] = (
-                str(wrong)
-                if isinstance(wrong, _DamagedError)
-                else f"what came has not the checksum {remote.checksum}, and was deleted"
-            )
+        except _DamagedError as damaged:
+            part.unlink()
+            reasons[url] = str(damaged)
             if started:  # the beginning may be to blame, which another mirror or version gave
                 mirrors.insert(0, url)
-    told = "; ".join(f"{url}: {reason}" for url, reason in reasons.items())
-    raise FileError(f"{remote.name} could not be downloaded ({told})")
+    each = "; ".join(f"{url}: {reason}" for url, reason in reasons.items())
+    raise FileError(f"{remote.name} could not be downloaded ({each})")
 
 
-class _Resuming:
-    """What pooch calls to bring one file.
+def _unpack(remote: Remote, part: Path, target: Path) -> None:
+    """Put what came in its place, and its part away."""
+    digest, left = _hash(remote), remote.limit
+    with (gzip.open if remote.packed else open)(part, "rb") as content, write_whole(target) as file:
+        while chunk := _piece(content.read, left + 1):
+            left -= len(chunk)
+            if left < 0:
+                raise _DamagedError("what came unpacks to more than the file has")
+            digest.update(chunk)
+            file.write(chunk)
+        if digest.hexdigest() != _digest(remote):
+            raise _DamagedError(
+                f"what came has not the checksum {remote.checksum}, and was deleted"
+            )
+    part.unlink()
 
-    Args:
-        remote: the file.
-        part: where its bytes are gathered, packed as they come.
+
+def _piece(read: Callable[[int], bytes], most: int) -> bytes:
+    try:
+        return read(min(_CHUNK, most))
+    except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
+        message = f"what came is no whole gzip file ({cause}), and was deleted"
+        raise _DamagedError(message) from cause
+
+
+def _gather(remote: Remote, url: str, part: Path) -> None:
+    """Bring what is missing of the part.
+
+    Raises:
+        _CutError, _RefusedError, _DamagedError: it did not come, or not whole.
+        OSError: it cannot be written.
     """
+    import requests
 
-    def __init__(self, remote: Remote, part: Path) -> None:
-        self.remote, self.part = remote, part
+    have = part.stat().st_size if part.exists() else 0
+    # gzip would be undone on the way, and a range counts the bytes as they are stored
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    try:
+        response = requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT)
+    except requests.RequestException as cause:
+        raise _RefusedError(_reason(cause)) from cause
+    with response:
+        if response.status_code == 416:
+            if response.headers.get("Content-Range") == f"bytes */{have}":
+                return  # all of it is here
+            part.unlink()
+            raise _CutError("the server has no such range; starting anew")
+        if response.status_code not in (200, 206):
+            raise _RefusedError(f"HTTP {response.status_code} {response.reason}".rstrip())
+        _append(remote, url, response, part, have)
 
-    def __call__(self, url: str, output_file: str, pooch: object) -> None:
-        """Bring the file from `url` and put it, unpacked, where pooch wants it.
 
-        Raises:
-            _CutError, _RefusedError, _DamagedError: it did not come, or not whole.
-            OSError: it cannot be written.
-        """
-        self._gather(url)
-        if not self.remote.packed:
-            os.replace(self.part, output_file)
-            return
-        try:
-            with gzip.open(self.part) as packed, open(output_file, "wb") as unpacked:
-                left = self.remote.limit
-                while chunk := packed.read(min(_CHUNK, left + 1)):
-                    left -= len(chunk)
-                    if left < 0:
-                        raise _DamagedError("what came unpacks to more than the file has")
-                    unpacked.write(chunk)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
-            message = f"what came is no whole gzip file ({cause}), and was deleted"
-            raise _DamagedError(message) from cause
-
-    def _gather(self, url: str) -> None:
-        """Bring what is missing of the part."""
-        import requests
-
-        have = self.part.stat().st_size if self.part.exists() else 0
-        # gzip would be undone on the way, and a range counts the bytes as they are stored
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-        try:
-            response = requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT)
-        except requests.RequestException as cause:
-            raise _RefusedError(_reason(cause)) from cause
-        with response:
-            if response.status_code == 416:
-                if response.headers.get("Content-Range") == f"bytes */{have}":
-                    return  # all of it is here
-                self.part.unlink()
-                raise _CutError("the server has no such range; starting anew")
-            if response.status_code not in (200, 206):
-                raise _RefusedError(f"HTTP {response.status_code} {response.reason}".rstrip())
-            self._append(url, response, have)
-
-    def _append(self, url: str, response: requests.Response, have: int) -> None:
-        """Write what the response brings behind what is there."""
-        begins, total = _span(response)
-        if begins != have:
-            if begins:
-                raise _RefusedError(f"bytes from {have:,} on were wanted, {begins:,} came")
-            have = 0  # a server that ignores ranges sends everything
-        came = have
-        with (
-            self.part.open("ab" if have else "wb") as file,
-            Progress(f"downloading {self.remote.name} from {url}", total, "bytes") as progress,
-        ):
-            for chunk in _pieces(response):
-                came += len(chunk)
-                if came > self.remote.limit:
-                    raise _DamagedError(f"more than {self.remote.limit:,} bytes came")
-                file.write(chunk)
-                progress.to(came, total)
-        if total is not None and came < total:
-            message = f"the connection ended after {came:,} of {total:,} bytes"
-            raise _CutError(message) if came > have else _RefusedError(message)
+def _append(remote: Remote, url: str, response: requests.Response, part: Path, have: int) -> None:
+    """Write what the response brings behind what is there."""
+    begins, total = _span(response)
+    if begins != have:
+        if begins:
+            raise _RefusedError(f"bytes from {have:,} on were wanted, {begins:,} came")
+        have = 0  # a server that ignores ranges sends everything
+    came = have
+    with (
+        part.open("ab" if have else "wb") as file,
+        Progress(f"downloading {remote.name} from {url}", total, "bytes") as progress,
+    ):
+        for chunk in _pieces(response):
+            came += len(chunk)
+            if came > remote.limit:
+                raise _DamagedError(f"more than {remote.limit:,} bytes came")
+            file.write(chunk)
+            progress.to(came, total)
+    if total is not None and came < total:
+        message = f"the connection ended after {came:,} of {total:,} bytes"
+        raise _CutError(message) if came > have else _RefusedError(message)
 
 
 def _span(response: requests.Response) -> tuple[int, int | None]:
@@ -229,33 +240,3 @@ def _reason(cause: BaseException) -> str:
     if isinstance(cause, requests.ConnectionError):
         return "no connection"
     return f"no answer that can be read ({type(cause).__name__})"
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Only one process brings a file at a time; where there are no such locks, the checksum tells.
-
-    The lock's file stays: to delete it would let a third process in beside a second.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    with lock.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
-def _without_log() -> Iterator[None]:
-    """Pooch announces each download; here that is the progress's part."""
-    import pooch
-
-    logger = pooch.get_logger()
-    before = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)

@@ -169,14 +169,14 @@ def write_whole(target: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def lock_file(path: str | os.PathLike[str], what: str) -> Iterator[None]:
+def lock_file(path: str | os.PathLike[str], what: str | None = None) -> Iterator[None]:
     """Let no second process do the same with a file at the same time.
 
     Where the system has no such locks, nothing is locked.
 
     Args:
         path: of a file that stays where it is meanwhile.
-        what: what happens, as a clause: `is training by`.
+        what: what happens, as a clause: `is training by`; None to wait for another process.
 
     Raises:
         FileError: another process is at it, or the file is not there.
@@ -190,8 +190,10 @@ def lock_file(path: str | os.PathLike[str], what: str) -> Iterator[None]:
         file = Path(path).open("rb")  # noqa: SIM115, only its own errors are named so
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if what else 0))
         except OSError as cause:
+            if what is None:
+                raise
             raise FileError(f"another process {what} {path}; wait for it, or end it") from cause
         yield
 
