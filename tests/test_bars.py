@@ -8,7 +8,8 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.showing import bars
-from gradtrail.showing.bars import Bar, Line, duration
+from gradtrail.showing.bars import Bar, Line
+from gradtrail.showing.numbers import duration_text
 from gradtrail.training import progress
 from gradtrail.training.observers import Seen
 
@@ -76,7 +77,7 @@ def test_an_epochs_line_is_broken_between_its_figures() -> None:
 
 
 def test_durations() -> None:
-    texts = [duration(s) for s in (0.4, 12, 99, 100, 5999, 7_500)]
+    texts = [duration_text(s) for s in (0.4, 12, 99, 100, 5999, 7_500)]
     assert texts == ["0 s", "12 s", "99 s", "2 min", "1 h 40 min", "2 h 5 min"]
 
 

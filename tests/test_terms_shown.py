@@ -8,7 +8,7 @@ from tails import beginning
 from traces import lenet, spoiled
 
 import gradtrail as gt
-from gradtrail.showing.tables import percent_text
+from gradtrail.showing.numbers import percent_text
 from gradtrail.tracing.term_tables import cancellation_text
 
 

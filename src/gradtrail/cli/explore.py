@@ -16,6 +16,7 @@ from ..optimizers import Optimizer
 from ..runs import Run
 from ..runs.opening import arrays_of, labels_of
 from ..runs.run_folder import RECIPE
+from ..showing.numbers import megabytes_text
 from ..training import Observer
 from .asked import Asked, of_data
 from .common import one_error, said
@@ -80,7 +81,7 @@ def explore_command(
         if save is not None:
             written = explorer.save(save)
             few = "; with fewer --samples it opens sooner" if written > _LARGE else ""
-            said(f"page of {written / 1e6:.1f} MB written to {save}{few}")
+            said(f"page of {megabytes_text(written)} written to {save}{few}")
             return
         _open(explorer, not no_browser)
         said("Ctrl-C ends it")

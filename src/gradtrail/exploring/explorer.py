@@ -17,6 +17,7 @@ from ..layers.class_labels import check_number
 from ..layers.losses import loss_for
 from ..machine.forking import renewed
 from ..showing.notebook import in_notebook, shell, tell
+from ..showing.numbers import megabytes_text
 from ..storage.files import write_bytes
 from ..tracing.trace import Trace, trace
 from .default_samples import usual_samples
@@ -181,7 +182,7 @@ class Explorer:
         page = saved_page(self.session).html
         if len(page) > LARGEST:
             raise DataError(
-                f"this page would add {_megabytes(len(page))} to the notebook; explore fewer "
+                f"this page would add {megabytes_text(len(page))} to the notebook; explore fewer "
                 "samples, open() it in the browser, or save() it"
             )
         return page
@@ -272,7 +273,3 @@ def trace_samples(
 def _interactive() -> bool:
     """Whether a person types line by line, so that the page need not keep the program alive."""
     return hasattr(sys, "ps1") or bool(sys.flags.interactive) or shell() is not None
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import escaped
 from ..showing.figures import figure, save_figure, show_image
-from ..showing.tables import ranges_text
+from ..showing.numbers import ranges_text
+from ..showing.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,16 +78,14 @@ def _along(reach: Reach, name: str) -> str:
 
 def reach_html(reach: Reach) -> str:
     """The sentence, and a table of the positions on each axis."""
-    lines = "".join(f"<p>{escaped(line)}</p>" for line in reach_text(reach).splitlines())
     names = reach.axes or [f"axis {axis}" for axis in range(len(reach.shape))]
-    rows = "".join(
-        f"<tr><td>{name}</td><td>{escaped(ranges_text(reach.along(axis)))}</td>"
-        f'<td style="text-align:right">{len(reach.along(axis)):,} of {size:,}</td></tr>'
-        for axis, (name, size) in enumerate(zip(names, reach.shape, strict=True))
-    )
-    head = "<tr><th>axis</th><th>positions</th><th>how many</th></tr>"
-    table = f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
-    return f"<div>{lines}{table if len(reach) and rows else ''}</div>"
+    along = [reach.along(axis) for axis in range(len(reach.shape))]
+    rows = [
+        (name, ranges_text(positions), f"{len(positions):,} of {size:,}")
+        for name, positions, size in zip(names, along, reach.shape, strict=True)
+    ]
+    heads = ("axis", "positions", ">how many")
+    return Table(reach_text(reach).splitlines(), heads, rows if len(reach) else ()).html()
 
 
 def reach_picture(reach: Reach, path: str | Path | None) -> Figure:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import escaped
-from ..showing.table_text import page_width, table_lines, wrap
-from ..showing.tables import ranges_text
+from ..showing.numbers import bytes_text, count_text, ranges_text
+from ..showing.table_text import page_width, wrap
+from ..showing.tables import Table
 
 if TYPE_CHECKING:
     from .plan import Plan, PlanRow
@@ -48,10 +48,10 @@ def plan_text(plan: Plan, width: int | None = None) -> str:
         below = [_sum(plan), *below]
     if shown < 4:
         rows = [_under(cells) for cells in rows]
-    feet = totals[:shown] if shown > 4 else ()
-    table = table_lines(heads[:shown], [cells[:shown] for cells in rows], columns, feet)
+    foot = totals[:shown] if shown > 4 else ()
     told = [line for text in below for line in wrap(text, columns)]
-    return "\n".join([_title(plan), "", *table, *([""] if told else []), *told])
+    above, below = (_title(plan), ""), [""] * bool(told) + told
+    return Table(above, heads[:shown], [r[:shown] for r in rows], below, foot).text(columns)
 
 
 def _narrow(cells: tuple[str, ...]) -> tuple[str, ...]:
@@ -83,18 +83,8 @@ def _sum(plan: Plan) -> str:
 
 def plan_html(plan: Plan) -> str:
     """The table as HTML without scripts or styles from elsewhere."""
-    head = "".join(f"<th>{escaped(h.lstrip('>'))}</th>" for h in _HEAD)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escaped(c)}</td>" for c in _cells(row)) + "</tr>"
-        for row in plan.rows
-    )
-    foot = "".join(f"<th>{escaped(c)}</th>" for c in _totals(plan))
-    notes = "".join(f"<li>{escaped(note)}</li>" for note in _notes(plan))
-    return (
-        f"<table><caption>{escaped(_title(plan))}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{body}</tbody><tfoot><tr>{foot}</tr></tfoot></table>"
-        + (f"<ul>{notes}</ul>" if notes else "")
-    )
+    rows = [_cells(row) for row in plan.rows]
+    return Table((_title(plan),), _HEAD, rows, _notes(plan), _totals(plan)).html()
 
 
 def _title(plan: Plan) -> str:
@@ -116,9 +106,9 @@ def _cells(row: PlanRow) -> tuple[str, ...]:
         how,
         parameters,
         f"{row.parameter_count:,}" if row.parameter_count else "",
-        _count(row.multiply_adds) if row.multiply_adds else "",
-        _bytes(row.activation_bytes),
-        _bytes(row.gradient_bytes),
+        count_text(row.multiply_adds) if row.multiply_adds else "",
+        bytes_text(row.activation_bytes),
+        bytes_text(row.gradient_bytes),
         fields,
     )
 
@@ -127,9 +117,9 @@ def _totals(plan: Plan) -> tuple[str, ...]:
     """The last row."""
     counts = (
         f"{plan.parameter_count:,}",
-        _count(plan.multiply_adds),
-        _bytes(plan.activation_bytes),
-        _bytes(plan.gradient_bytes),
+        count_text(plan.multiply_adds),
+        bytes_text(plan.activation_bytes),
+        bytes_text(plan.gradient_bytes),
     )
     return ("", "total", "", "", "", "", *counts, "")
 
@@ -154,19 +144,3 @@ def _notes(plan: Plan) -> list[str]:
 
 def _shape(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape))
-
-
-def _count(number: int) -> str:
-    return _scaled(number, 1000, ("", "k", "M", "G", "T"))
-
-
-def _bytes(number: int) -> str:
-    return _scaled(number, 1024, ("B", "KiB", "MiB", "GiB", "TiB"))
-
-
-def _scaled(number: int, base: int, units: Sequence[str]) -> str:
-    value, place = float(number), 0
-    while value >= base and place < len(units) - 1:
-        value, place = value / base, place + 1
-    digits = f"{value:.0f}" if place == 0 else f"{value:.3g}" if value < 1000 else f"{value:.0f}"
-    return f"{digits} {units[place]}".strip()

@@ -20,6 +20,7 @@ from ..network import Network
 from ..runs import Run
 from ..runs.opening import arrays_of, labels_of
 from ..runs.run_folder import RECIPE
+from ..showing.tables import Table
 from ..storage.files import check_writable, write_bytes
 from ..tracing.influence import RankedSample, influence
 from ..tracing.trace import trace
@@ -160,20 +161,14 @@ def _epochs(history: History) -> str:
     known = {name: values for name, values in columns.items() if values}
 
     def cell(name: str, value: float) -> str:
-        text = f"{value:.2%}" if "accuracy" in name else f"{value:.4g}"
-        return f'<td class="number">{text}</td>'
+        return f"{value:.2%}" if "accuracy" in name else f"{value:.4g}"
 
-    heads = "".join(f'<th class="number">{escaped(name)}</th>' for name in ("epoch", *known))
-    rows = "".join(
-        f'<tr><td class="number">{at + 1}</td>'
-        + "".join(cell(name, values[at]) for name, values in known.items())
-        + "</tr>"
+    rows = [
+        (f"{at + 1}", *(cell(name, values[at]) for name, values in known.items()))
         for at in range(history.epochs)
-    )
-    return (
-        "<details><summary>every epoch</summary>"
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></details>"
-    )
+    ]
+    table = Table((), (">epoch", *(f">{name}" for name in known)), rows).html()
+    return f"<details><summary>every epoch</summary>{table}</details>"
 
 
 def _matrix(found: Confusion) -> str:

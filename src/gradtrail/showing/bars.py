@@ -16,8 +16,9 @@ from typing import Any, final
 
 from ..errors import escaped
 from .notebook import CellOutput, in_notebook, is_terminal, tell
+from .numbers import duration_text
 
-__all__ = ["Bar", "Line", "bar", "duration", "fold_parts", "showing"]
+__all__ = ["Bar", "Line", "bar", "fold_parts", "showing"]
 
 _WIDEST, _NARROWEST = 24, 10
 """Characters of the bar."""
@@ -104,7 +105,7 @@ class Bar:
         since, first = self._begun = self._begun or (now, done)
         share, left = (done / total if total else None), ""
         if total and done > first:
-            left = f"{duration((now - since) * (total - done) / (done - first))} left"
+            left = f"{duration_text((now - since) * (total - done) / (done - first))} left"
         self._last, self._head, self._share = now, head, 1.0 if share is None else share
         self._surface.show(Line(head, share, left, parts))
 
@@ -120,7 +121,7 @@ class Bar:
         """The end: the bar goes; in a notebook its line says how long it took."""
         now = self._clock()
         took = now - (now if self._opened is None else self._opened)
-        self._surface.close(Line(self._head, self._share, duration(took)))
+        self._surface.close(Line(self._head, self._share, duration_text(took)))
 
 
 def bar() -> Bar | None:
@@ -150,14 +151,6 @@ def fold_parts(parts: Sequence[str], width: int) -> list[str]:
         else:
             lines.append(f"  {part}")
     return lines
-
-
-def duration(seconds: float) -> str:
-    """`12 s`, `3 min`, `1 h 5 min`."""
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
 class _Surface(ABC):

@@ -12,7 +12,7 @@ import numpy as np
 from ..equation import Adjoint, Applied, Selection
 from ..equation import Factor as EquationFactor
 from ..equation import Loss as LossEquation
-from ..showing.tables import number_text
+from ..showing.numbers import number_text
 from .element import Element, element_text
 from .traced_step import TracedStep
 

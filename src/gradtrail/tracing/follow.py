@@ -15,7 +15,8 @@ import numpy as np
 
 from ..checking.numbers import is_whole, positive
 from ..errors import ArgumentError, unknown
-from ..showing.tables import Table, number_text, percent_text
+from ..showing.numbers import number_text, percent_text
+from ..showing.tables import Table
 from .element import Side, element_text, example_element
 from .hops import Hop, end_hop, hop, start_hop
 from .path_search import PathSearch

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..equation import Loss as LossEquation
 from ..equation import Node, Normalisation, Selection
-from ..showing.tables import number_text
+from ..showing.numbers import number_text
 from .element import Side, element_text
 from .element_term import ElementTerm
 from .path_search import Link

@@ -30,7 +30,8 @@ from ..layers import Loss
 from ..layers.losses import log_softmax, loss_for
 from ..showing.bars import Bar, showing
 from ..showing.figures import figure, save_figure, show_image
-from ..showing.tables import Shown, Table, number_text
+from ..showing.numbers import number_text
+from ..showing.tables import Shown, Table
 from .labelled_data import LabelledData
 from .records import json_number
 

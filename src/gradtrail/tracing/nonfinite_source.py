@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..showing.tables import number_text
+from ..showing.numbers import number_text
 from .element import Element, Side, element_text
 from .term_tables import product_text
 from .terms import Terms

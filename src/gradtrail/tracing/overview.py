@@ -10,7 +10,8 @@ import numpy as np
 
 from ..arrays.contraction import windows
 from ..equation import Applied, Contraction, Node, Selection
-from ..showing.tables import Shown, Table, number_text, percent_text, ranges_text
+from ..showing.numbers import number_text, percent_text, ranges_text
+from ..showing.tables import Shown, Table
 from .element import element_text
 from .element_term import function_values
 from .records import json_number

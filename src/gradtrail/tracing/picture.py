@@ -9,7 +9,7 @@ import numpy as np
 
 from ..fields.axis_field import system_fields
 from ..showing.figures import figure, save_figure, show_image
-from ..showing.tables import number_text, percent_text
+from ..showing.numbers import number_text, percent_text
 from .element_term import ElementTerm, Operand
 from .index_points import BLOCK
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..showing.tables import Table, number_text, percent_text
+from ..showing.numbers import number_text, percent_text
+from ..showing.tables import Table
 
 if TYPE_CHECKING:
     from .shares import Shares

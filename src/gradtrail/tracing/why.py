@@ -16,7 +16,7 @@ import numpy as np
 
 from ..equation import Applied, Normalisation
 from ..equation import Loss as LossEquation
-from ..showing.tables import number_text, percent_text
+from ..showing.numbers import number_text, percent_text
 from .clauses import Closed
 from .closing import closed_paths
 from .element import Element, Side

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..engines import Batch
 from ..errors import warn
-from ..showing.tables import number_text
+from ..showing.numbers import number_text
 from ..tracing.overview import dead
 from ..tracing.traced_step import TracedStep
 from .foretold import can_look

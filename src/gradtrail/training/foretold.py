@@ -10,7 +10,7 @@ from ..data.images import Images
 from ..errors import NoRoomError
 from ..machine.memory import Room, rooms
 from ..optimizers import SGD
-from ..showing.tables import percent_text
+from ..showing.numbers import percent_text
 
 if TYPE_CHECKING:
     from ..engines import Engine

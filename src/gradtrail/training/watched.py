@@ -15,7 +15,8 @@ import numpy as np
 from ..checking.calls import checked_path, written
 from ..errors import DataError, FileError
 from ..showing.figures import figure, save_figure
-from ..showing.tables import Shown, Table, number_text
+from ..showing.numbers import number_text
+from ..showing.tables import Shown, Table
 from ..storage.arrays import read_arrays
 from ..storage.files import write_bytes
 
