@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.checking.calls import told, written
+from gradtrail.checking.calls import call_example, in_short
 
 X = np.linspace(0, 1, 8 * 3 * 36, dtype=np.float32).reshape(8, 3, 6, 6)
 Y = np.arange(8) % 2
@@ -263,7 +263,7 @@ def test_names_of_other_libraries_are_named(name: str, words: str) -> None:
 
 
 def test_an_error_inside_a_function_stays_what_it_is() -> None:
-    @written("gt.wrong(1)")
+    @call_example("gt.wrong(1)")
     def wrong(number: int) -> int:
         return number + "a"  # type: ignore[operator]
 
@@ -287,4 +287,4 @@ def test_an_error_inside_a_function_stays_what_it_is() -> None:
     ],
 )
 def test_what_came_is_told_in_few_words(value: Any, words: str) -> None:
-    assert told(value) == words
+    assert in_short(value) == words

@@ -35,7 +35,7 @@ from gradtrail.engines.cpu.pool import pool_for
 from gradtrail.engines.cpu.target import host
 from gradtrail.equation import System
 from gradtrail.machine import forking
-from gradtrail.machine.forking import _RENEWALS, renewed
+from gradtrail.machine.forking import _RENEWALS, renew_in_forks
 from gradtrail.training.reading import pixels_ahead
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -241,17 +241,17 @@ MAKERS = ("Lock", "RLock", "Condition", "Event", "Semaphore", "Queue", "ThreadPo
 ELSEWHERE = {
     ("data/store.py", "_submitted"),  # what `_begin` takes away in a child
     ("exploring/server.py", "__init__"),  # waited for by whoever makes it, and no longer
-    ("machine/forking.py", "held_over_forks"),
+    ("machine/forking.py", "lock_over_forks"),
     ("machine/forking.py", "_free_cached_properties"),
 }
 """Functions that may make a lock although nobody calls them in a forked process."""
 
 
 def made_once(path: Path) -> list[str]:
-    """What of this kind a module makes outside of what `renewed` calls."""
+    """What of this kind a module makes outside of what `renew_in_forks` calls."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    renewed = {_last(a) for c in calls if _last(c.func) == "renewed" for a in c.args}
+    renewed = {_last(a) for c in calls if _last(c.func) == "renew_in_forks" for a in c.args}
     name = path.relative_to(PACKAGE).as_posix()
     for function in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)):
         if function.name in renewed or (name, function.name) in ELSEWHERE:
@@ -272,7 +272,7 @@ def _last(node: ast.AST) -> str:
 def test_what_is_renewed_does_not_outlive_its_object() -> None:
     class Owner:
         def __init__(self) -> None:
-            renewed(self.begin)
+            renew_in_forks(self.begin)
 
         def begin(self) -> None:
             self.began = True

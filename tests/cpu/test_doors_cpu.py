@@ -183,12 +183,12 @@ def test_without_a_home_a_download_says_what_is_missing(
 def test_a_home_stands_for_the_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert homes.expanded("~/code") == Path("/home/ada/code")
+    assert homes.expand_home("~/code") == Path("/home/ada/code")
     assert homes.user_cache() == Path("/home/ada/.cache")
     monkeypatch.setenv("HOME", "")
     assert homes.user_cache() is None
-    assert homes.expanded("~nobody-of-this-name/x") is None
-    assert homes.expanded("plain/x") == Path("plain/x")
+    assert homes.expand_home("~nobody-of-this-name/x") is None
+    assert homes.expand_home("plain/x") == Path("plain/x")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 import gradtrail as gt
 from gradtrail.engines import engine_for
 from gradtrail.errors import NoRoomError
-from gradtrail.machine.memory import Room, rooms
+from gradtrail.machine.free_memory import Room, rooms
 from gradtrail.training import foretold
 
 from .common import ENGINES, Held, data, network, pixels, trained

@@ -27,9 +27,9 @@ __all__ = [
     "checked_path",
     "is_of_torch",
     "misfit",
-    "told",
+    "in_short",
     "unknown_argument",
-    "written",
+    "call_example",
 ]
 
 T = TypeVar("T", bound=Callable[..., Any])
@@ -43,7 +43,7 @@ class AnyNetwork:
     """What counts as a network where one is needed; `graph` says what it is."""
 
 
-def written(example: str) -> Callable[[T], T]:
+def call_example(example: str) -> Callable[[T], T]:
     """Let a public function, method or class explain a call that does not fit it.
 
     Where a function's first argument is called `network`, that must be one.
@@ -161,7 +161,7 @@ def checked_network(name: str, network: Any, example: str) -> None:
     elif isinstance(network, str | PathLike):
         hint = "gt.load(path) opens a saved one; "
     raise ArgumentError(
-        f"{name}: network must be a Network, got {told(network)}; {hint}write {example}"
+        f"{name}: network must be a Network, got {in_short(network)}; {hint}write {example}"
     )
 
 
@@ -189,7 +189,7 @@ def checked_path(name: str, path: Any, hint: str = "") -> Path:
         ArgumentError: it is none, is empty, or holds what no path can.
     """
     if not isinstance(path, str | PathLike):
-        raise ArgumentError(f"{name}: path must be a folder or a file, got {told(path)}{hint}")
+        raise ArgumentError(f"{name}: path must be a folder or a file, got {in_short(path)}{hint}")
     check_spelling(name, path)
     return Path(path)
 
@@ -217,7 +217,7 @@ def is_of_torch(value: Any) -> bool:
     return any(base.__module__ == "torch.nn.modules.module" for base in kind.__mro__)
 
 
-def told(value: Any) -> str:
+def in_short(value: Any) -> str:
     """What came, in few words: its numbers or weights would fill the page."""
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple):

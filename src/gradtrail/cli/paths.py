@@ -13,7 +13,7 @@ from typing import Any, final
 import click
 
 from ..errors import ArgumentError, FileError
-from ..machine.folders import located
+from ..machine.folders import locate
 from ..showing.figures import endings
 from ..storage.files import check_writable, free_name
 
@@ -58,7 +58,7 @@ def _located(kind: click.ParamType[Any], given: Any, param: Any, ctx: Any) -> Pa
     if given == "":
         kind.fail("it is empty; '.' is the working folder", param, ctx)
     try:
-        return located(given)
+        return locate(given)
     except FileError as cause:
         kind.fail(str(cause), param, ctx)
 

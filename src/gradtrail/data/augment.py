@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..checking.numbers import is_real, is_whole
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
@@ -41,7 +41,7 @@ class Moved(NamedTuple):
 
 
 @final
-@written("gt.Augment(flip=0.5)")
+@call_example("gt.Augment(flip=0.5)")
 @frozen
 class Augment:
     """How images are changed at random in training; what comes in from outside is 0.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 
 __all__ = ["Split", "digits"]
 
@@ -36,7 +36,7 @@ def _images() -> Pair:
         return stored["images"], stored["labels"]
 
 
-@written("gt.data.digits()")
+@call_example("gt.data.digits()")
 def digits() -> Split:
     """The digits, pixels from 0 to 1, split so that every class is in both parts alike.
 

@@ -9,9 +9,9 @@ from typing import final
 
 import numpy as np
 
-from ..checking.calls import checked_path, written
+from ..checking.calls import call_example, checked_path
 from ..errors import ArgumentError, FileError, warn
-from ..machine.folders import located
+from ..machine.folders import locate
 from .bad_files import Judge
 from .decode import Fit, Header, Target, UnreadableError, decoded, quiet
 from .folder_options import Asked, Bad
@@ -29,7 +29,7 @@ _USUAL = (64, 64)
 
 
 @final
-@written("gt.data.ImageFolder(path, size=64)")
+@call_example("gt.data.ImageFolder(path, size=64)")
 class ImageFolder(Images):
     """Images in a folder with a folder for each class: PNG, JPEG, BMP, TIFF and WebP.
 
@@ -89,7 +89,7 @@ class ImageFolder(Images):
     ) -> None:
         asked = Asked(size, channels, fit, bad, memory, threads, classes, white)
         if asked.classes is None:
-            no_parts(located(checked_path("ImageFolder", path)))
+            no_parts(locate(checked_path("ImageFolder", path)))
         self._open(checked_path("ImageFolder", path), asked, None)
         for note in self.notes:
             warn(note)
@@ -111,7 +111,7 @@ class ImageFolder(Images):
 
     def _open(self, path: Path, asked: Asked, usual: tuple[int, int, int] | None) -> None:
         """List the files, look at their headers where they are needed, and decode all once."""
-        self._root = located(path)
+        self._root = locate(path)
         names = None if asked.classes is None else tuple(asked.classes)
         found, pool = listed(self._root, names), Pool(asked.threads)
         judge = Judge(self._root, found, asked.bad)
@@ -216,7 +216,7 @@ def _differing(
     )
 
 
-@written("gt.data.read_image(path, network.input_shape)")
+@call_example("gt.data.read_image(path, network.input_shape)")
 def read_image(
     path: str | os.PathLike[str],
     shape: tuple[int, int, int],
@@ -238,7 +238,7 @@ def read_image(
         ArgumentError: another shape or fit.
         FileError: it cannot be read; the message says why.
     """
-    source = located(checked_path("read_image", path))
+    source = locate(checked_path("read_image", path))
     if not isinstance(shape, tuple) or len(shape) != 3:
         raise ArgumentError(f"read_image: shape must be (C, H, W), got {shape!r}")
     size = Asked(shape[1:], shape[0], fit, white=white).pair

@@ -15,7 +15,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..errors import ArgumentError, DataError
 from .axes import told_if_last
 from .digits import Pair
@@ -320,7 +320,7 @@ class _Subset(Images):
 
 
 @final
-@written("gt.data.ArrayImages(x, y)")
+@call_example("gt.data.ArrayImages(x, y)")
 class ArrayImages(Images):
     """Images that are in memory already.
 

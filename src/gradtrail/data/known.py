@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..errors import ArgumentError, FileError, UnknownNameError, unknown
-from ..machine.folders import located, user_cache
+from ..machine.folders import locate, user_cache
 from .cifar import find_cifar, read_cifar
 from .digits import Pair, Split, digits
 from .idx import find_file, find_idx, read_pair
@@ -25,7 +25,7 @@ NAMES = ("digits", *SETS)
 _SIZE = 28  # rows and columns of MNIST and Fashion-MNIST
 
 
-@written('gt.data.load("mnist")')
+@call_example('gt.data.load("mnist")')
 def load(name: str, path: str | os.PathLike[str] | None = None, *, download: bool = True) -> Split:
     """A data set by name, with its own split.
 
@@ -110,7 +110,7 @@ def _places(known: KnownSet, path: str | os.PathLike[str] | None) -> Iterator[Pa
     """Where to look, in order; the more specific folder first."""
     given = (os.environ.get("GRADTRAIL_DATA") or None) if path is None else os.fspath(path)
     if given is not None:
-        folder = located(given)
+        folder = locate(given)
         yield from (folder / known.name, folder)
     if path is None:
         if known.system is not None:

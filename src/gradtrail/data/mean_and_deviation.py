@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..errors import DataError, indexed, warn
 from .axes import told_if_last
 from .constant import counts_of_levels, least_of_levels, least_of_pixels
@@ -20,7 +20,7 @@ _BLOCK = 1 << 20
 _COLOURS = ("red", "green", "blue")
 
 
-@written("gt.data.channel_statistics(x)")
+@call_example("gt.data.channel_statistics(x)")
 def channel_statistics(data: np.ndarray | Images) -> tuple[np.ndarray, np.ndarray]:
     """What `(x − mean) / std` takes to give every channel mean 0 and standard deviation 1.
 

@@ -10,7 +10,7 @@ from functools import cache
 from types import ModuleType
 from typing import IO, TYPE_CHECKING
 
-from ..machine.forking import renewed
+from ..machine.forking import renew_in_forks
 from .unreadable import UnreadableError
 
 if TYPE_CHECKING:
@@ -164,4 +164,4 @@ def _alone() -> None:
         _filter = None
 
 
-renewed(_alone)
+renew_in_forks(_alone)

@@ -8,9 +8,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..checking.calls import checked_path, unknown_argument, written
+from ..checking.calls import call_example, checked_path, unknown_argument
 from ..errors import ArgumentError, FileError, warn
-from ..machine.folders import located
+from ..machine.folders import locate
 from ..storage.foreign_files import reader_of
 from .cifar import CIFAR_CLASSES, find_cifar, is_archive, read_cifar
 from .dataset import DataSet
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["read", "recognised"]
 
 
-@written("gt.data.read(path)")
+@call_example("gt.data.read(path)")
 def read(
     path: str | os.PathLike[str],
     *,
@@ -85,7 +85,7 @@ def recognised(
     classes = names_of(classes)
     arrays = isinstance(path, tuple) or hasattr(path, "shape")
     hint = "; samples and labels that are arrays are passed on as they are, as (x, y)"
-    source = located(checked_path("read", path, hint if arrays else ""))
+    source = locate(checked_path("read", path, hint if arrays else ""))
     known = [f.name for f in fields(Asked)]
     for argument in images.keys() - known:
         raise ArgumentError(unknown_argument("read", argument, ["channels_last", *known]))

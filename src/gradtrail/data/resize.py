@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.calls import told, written
+from ..checking.calls import call_example, in_short
 from ..checking.numbers import positive
 from ..errors import DataError
 
 __all__ = ["enlarged"]
 
 
-@written("gt.data.enlarged(x, 32, 32)")
+@call_example("gt.data.enlarged(x, 32, 32)")
 def enlarged(x: np.ndarray, height: int, width: int | None = None) -> np.ndarray:
     """Images at least as large as before.
 
@@ -33,7 +33,8 @@ def enlarged(x: np.ndarray, height: int, width: int | None = None) -> np.ndarray
     positive("enlarged", height=height, width=width)
     if getattr(x, "ndim", None) != 4 or x.shape[2] > height or x.shape[3] > width:
         raise DataError(
-            f"enlarged takes images (N, C, H, W) no larger than {height} × {width}, got {told(x)}"
+            f"enlarged takes images (N, C, H, W) no larger than {height} × {width}, got "
+            f"{in_short(x)}"
         )
     rows, columns = _weights(x.shape[2], height), _weights(x.shape[3], width)
     resized = np.einsum("nchw,yh,xw->ncyx", x, rows, columns, optimize=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..checking.numbers import is_real, whole_number
 from ..errors import ArgumentError, DataError
 from .digits import Split
@@ -13,7 +13,7 @@ from .digits import Split
 __all__ = ["held_out", "labels_of", "split"]
 
 
-@written("gt.data.split(x, y, 0.2)")
+@call_example("gt.data.split(x, y, 0.2)")
 def split(x: np.ndarray, y: ArrayLike, share: float, seed: int = 0) -> Split:
     """Samples in two parts, so that every class is in both alike.
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, final
 import numpy as np
 
 from ..errors import DataError
-from ..machine.forking import renewed
+from ..machine.forking import renew_in_forks
 from .decode import Header, Target, UnreadableError, decoded, examined, header, quiet
 from .holding import NO_DEPTH
 from .progress import Progress
@@ -40,7 +40,7 @@ class Pool:
     def __init__(self, threads: int | None) -> None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         self.threads = threads or cores or 1
-        renewed(self._begin)
+        renew_in_forks(self._begin)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checking.samples import as_array
+from ..checking.input_samples import as_array
 from ..errors import DataError
-from ..machine.pinned import pinned
+from ..machine.pinning import pin
 
 if TYPE_CHECKING:
     from ..graph import Graph
@@ -42,7 +42,7 @@ class Samples:
 
     def __init__(self, x: np.ndarray, y: np.ndarray, loss: Loss, outputs: tuple[int, ...]) -> None:
         self.x, self.y, self.loss, self.outputs = x, y, loss, outputs
-        self._pinned = pinned(x)
+        self._pinned = pin(x)
 
     @classmethod
     def of(cls, network: Graph, data: Any, loss: Loss, name: str = "data") -> Samples:

@@ -15,7 +15,7 @@ from ..checking.numbers import flags, positive
 from ..errors import ArgumentError, DataError, MissingPackageError, escaped
 from ..layers.class_labels import check_number
 from ..layers.losses import loss_for
-from ..machine.forking import renewed
+from ..machine.forking import renew_in_forks
 from ..showing.notebook import in_notebook, shell, tell
 from ..showing.numbers import megabytes_text
 from ..storage.files import write_bytes
@@ -55,7 +55,7 @@ class Explorer:
         self._server: Server | None = None
         self._widget: Any = None
         self._shown = -1
-        renewed(self._open)
+        renew_in_forks(self._open)
 
     def _open(self) -> None:
         self._closed = threading.Event()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import warn
-from ..machine.forking import renewed
+from ..machine.forking import renew_in_forks
 from ..tracing.trace import trace
 from ..training import History, Observer, Seen
 from .health import health
@@ -92,7 +92,7 @@ class Live(Observer):
         self._asked = -np.inf  # when the page asked last
         self._last, self._cost, self._answered = self._since, 0.0, 0.0  # of the last look
         self._health: list[dict[str, Any]] = []
-        renewed(self._free)
+        renew_in_forks(self._free)
         self._waiting: dict[str, np.ndarray] | None = None
         self._busy = self._closed = False
         self._thread: threading.Thread | None = None

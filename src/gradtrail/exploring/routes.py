@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from ..checking.numbers import is_whole
 from ..errors import ArgumentError, GradtrailError
-from ..machine.forking import renewed
+from ..machine.forking import renew_in_forks
 from .document import Document, saved_page
 from .naming import attachment, file_name
 from .packing import as_sent, json_bytes, pack
@@ -78,7 +78,7 @@ class Routes:
     ) -> None:
         self.session, self.document, self.files, self.live = session, document, files, live
         self.seconds = 0.0
-        renewed(self._free)
+        renew_in_forks(self._free)
 
     def _free(self) -> None:
         self._counting = threading.Lock()

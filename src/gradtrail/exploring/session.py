@@ -16,7 +16,7 @@ import numpy as np
 
 from ..checking.numbers import is_whole
 from ..errors import ArgumentError, DataError, UnknownNameError, indexed, unknown
-from ..machine.forking import renewed
+from ..machine.forking import renew_in_forks
 from ..optimizers import SGD, Optimizer
 from ..tracing.element import Side
 from ..tracing.records import json_number
@@ -80,7 +80,7 @@ class Session:
         fill_network(self.network, traced.value)
         self.loss, self.training, self.seed = origin.loss, origin.training, origin.seed
         self.engine, self._optimizer = origin.engine, optimizer
-        renewed(self._free)
+        renew_in_forks(self._free)
         self.following: bool | None = None
         self._latest: Mapping[str, np.ndarray] | None = None
         self._first: tuple[Trace, Mapping[str, np.ndarray]] = traced, self._arrays()

@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..machine.packages import needed
+from ..machine.packages import optional_package
 
 __all__ = ["frame", "widget_class"]
 
@@ -30,8 +30,8 @@ def widget_class() -> Any:
     Raises:
         MissingPackageError: anywidget is not there.
     """
-    base: Any = needed("anywidget", "the explorer as a widget").AnyWidget
-    traitlets: Any = needed("traitlets", "the explorer as a widget", "anywidget")
+    base: Any = optional_package("anywidget", "the explorer as a widget").AnyWidget
+    traitlets: Any = optional_package("traitlets", "the explorer as a widget", "anywidget")
 
     class ExplorerWidget(base):  # type: ignore[misc]
         _esm = _MODULE.read_text(encoding="utf-8")

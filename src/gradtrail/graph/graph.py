@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..checking.calls import AnyNetwork, asked_inside, told
+from ..checking.calls import AnyNetwork, asked_inside, in_short
+from ..checking.input_samples import checked_samples, looks_last
 from ..checking.numbers import is_whole, whole_number
-from ..checking.samples import checked_samples, looks_last
 from ..equation import Normalisation, System
 from ..errors import ArgumentError, DataError, ShapeError, warn
 from ..layers import Declaration, Loss
@@ -275,7 +275,7 @@ def _sample_shape(input_shape: Any) -> tuple[int, ...]:
     if not all(is_whole(s, 1) for s in shape) or not 1 <= len(shape) <= 4:
         raise ArgumentError(
             "Network: input_shape is one sample's (channels, height, width) or (features,), whole "
-            f"numbers ≥ 1 and without the batch, got {told(input_shape)}"
+            f"numbers ≥ 1 and without the batch, got {in_short(input_shape)}"
         )
     if prod(shape) > LARGEST:
         raise ArgumentError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checking.samples import as_array
+from ..checking.input_samples import as_array
 from ..errors import DataError, ShapeError, UnknownNameError, unknown
 
 __all__ = ["NamedArrays"]

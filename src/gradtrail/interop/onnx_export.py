@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checking.calls import check_spelling, told, written
+from ..checking.calls import call_example, check_spelling, in_short
 from ..errors import ArgumentError, FileError
 from ..layers import (
     GELU,
@@ -41,7 +41,7 @@ from ..layers import (
 from ..layers.branches import Add, Join
 from ..layers.steps import Step
 from ..layers.windows import Windows
-from ..machine.packages import needed
+from ..machine.packages import optional_package
 from ..network import Network
 from ..storage.files import write_bytes
 from .onnx_file import CLASSES
@@ -56,7 +56,7 @@ _GELU = 20  # the first operator set that has one
 _MOST_BYTES = (1 << 31) - 1  # what a protocol buffer can hold
 
 
-@written('gt.to_onnx(network, "model.onnx")')
+@call_example('gt.to_onnx(network, "model.onnx")')
 def to_onnx(network: Network, path: str | os.PathLike[str], *, opset: int = OPSET) -> None:
     """Write what a network computes in evaluation as an ONNX file.
 
@@ -73,9 +73,9 @@ def to_onnx(network: Network, path: str | os.PathLike[str], *, opset: int = OPSE
         ArgumentError: ONNX is missing or older than the operators, no path, or no such version.
         FileError: the file cannot be written, or would exceed the 2 GiB that ONNX allows.
     """
-    onnx = needed("onnx", "to_onnx")
+    onnx = optional_package("onnx", "to_onnx")
     if not isinstance(path, str | os.PathLike):
-        raise ArgumentError(f"to_onnx: path must be a file to write, got {told(path)}")
+        raise ArgumentError(f"to_onnx: path must be a file to write, got {in_short(path)}")
     check_spelling("to_onnx", path)
     if not isinstance(opset, int) or opset not in OPSETS:
         raise ArgumentError(

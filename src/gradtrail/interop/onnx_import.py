@@ -9,9 +9,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from ..checking.calls import check_spelling, told, written
+from ..checking.calls import call_example, check_spelling, in_short
 from ..errors import ArgumentError, FileError, GradtrailError, ShapeError
-from ..machine.packages import needed
+from ..machine.packages import optional_package
 from ..network import Network
 from .building import Builder
 from .onnx_file import Model, Operation, read_model
@@ -34,7 +34,7 @@ _SHAPE_KEEPING = frozenset(_NAMES.split())
 """Operators, those without a layer among them, that give the shape of their largest input."""
 
 
-@written('gt.from_onnx("model.onnx")')
+@call_example('gt.from_onnx("model.onnx")')
 def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None = None) -> Network:
     """The network in an ONNX file, with its weights and running statistics.
 
@@ -62,9 +62,9 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     Example:
         >>> net = gt.from_onnx("model.onnx")
     """
-    onnx = needed("onnx", "from_onnx")
+    onnx = optional_package("onnx", "from_onnx")
     if not isinstance(path, str | os.PathLike):
-        raise ArgumentError(f"from_onnx: path must be a file, got {told(path)}")
+        raise ArgumentError(f"from_onnx: path must be a file, got {in_short(path)}")
     check_spelling("from_onnx", path)
     given = None if input_shape is None else Builder(input_shape).input.shape
     reasons = Reasons()

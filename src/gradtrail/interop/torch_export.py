@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..layers import (
@@ -37,7 +37,7 @@ from ..layers import (
 )
 from ..layers.branches import Add, Join
 from ..layers.steps import Step
-from ..machine.packages import needed
+from ..machine.packages import optional_package
 from ..network import Network
 
 __all__ = ["Call", "INPUT", "Made", "TAKEN", "calls_of", "to_torch"]
@@ -75,7 +75,7 @@ class Call:
     name: str | None = None
 
 
-@written("gt.to_torch(network)")
+@call_example("gt.to_torch(network)")
 def to_torch(network: Network, *, like: Any = None) -> Any:
     """The network as a `torch.nn.Module` with copies of its weights and running statistics.
 
@@ -102,8 +102,8 @@ def to_torch(network: Network, *, like: Any = None) -> Any:
         from .torch_like import filled_like
 
         return filled_like(network, like)
-    torch = needed("torch", "to_torch")
-    fx = needed("torch.fx", "to_torch")
+    torch = optional_package("torch", "to_torch")
+    fx = optional_package("torch.fx", "to_torch")
     made, calls = calls_of(network)
     root = torch.nn.Module()
     for name, module in made.items():

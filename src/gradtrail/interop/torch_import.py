@@ -9,10 +9,10 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..checking.calls import is_of_torch, told, written
-from ..checking.samples import shape_meant
+from ..checking.calls import call_example, in_short, is_of_torch
+from ..checking.input_samples import shape_meant
 from ..errors import ArgumentError, warn
-from ..machine.packages import needed
+from ..machine.packages import optional_package
 from ..network import Network
 from .building import Builder
 from .reasons import Refused
@@ -28,7 +28,7 @@ _BY_MODE = ("BatchNorm2d", "Dropout")  # which compute otherwise in training
 _MOST_SHOWN = 4
 
 
-@written("gt.from_torch(module, (channels, height, width))")
+@call_example("gt.from_torch(module, (channels, height, width))")
 def from_torch(module: Any, input_shape: Sequence[int], *, frozen: str = "warn") -> Network:
     """The network that a PyTorch module is, with copies of its weights and running statistics.
 
@@ -62,7 +62,7 @@ def from_torch(module: Any, input_shape: Sequence[int], *, frozen: str = "warn")
     if frozen not in _FROZEN:
         raise ArgumentError(f"from_torch: frozen is one of {', '.join(_FROZEN)}, got {frozen!r}")
     found = imported(module, input_shape, "from_torch")
-    told = " and ".join(_frozen(whole(module, needed("torch", "from_torch")), found))
+    told = " and ".join(_frozen(whole(module, optional_package("torch", "from_torch")), found))
     if told and frozen == "refuse":
         raise ArgumentError(f"from_torch: {told}; a network here trains all of its layers")
     if told and frozen == "warn":
@@ -84,7 +84,7 @@ def imported(module: Any, input_shape: Sequence[int], caller: str) -> Imported:
     Raises:
         ArgumentError: see `from_torch`.
     """
-    torch, fx = needed("torch", caller), needed("torch.fx", caller)
+    torch, fx = optional_package("torch", caller), optional_package("torch.fx", caller)
     _check_module(module, caller, torch)
     builder = Builder(input_shape, tells_trained=True)
     try:
@@ -110,7 +110,7 @@ def _check_module(module: Any, caller: str, torch: Any) -> None:
         hint = "; make the module, and give it these weights by its load_state_dict"
     elif isinstance(module, str | os.PathLike):
         hint = "; load the file with PyTorch, and pass the module"
-    raise ArgumentError(f"{caller}: needs a torch.nn.Module, got {told(module)}{hint}")
+    raise ArgumentError(f"{caller}: needs a torch.nn.Module, got {in_short(module)}{hint}")
 
 
 def _imported(given: Any, builder: Builder, torch: Any, fx: Any) -> Imported:

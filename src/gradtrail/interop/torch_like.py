@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..graph.difference import difference
-from ..machine.packages import needed
+from ..machine.packages import optional_package
 from ..network import Network
 from .torch_import import imported
 from .torch_tracing import copied, whole
@@ -28,7 +28,7 @@ def filled_like(network: Network, module: Any) -> Any:
     Raises:
         ArgumentError: it is another network; the first layer that differs is named.
     """
-    torch = needed("torch", "to_torch")
+    torch = optional_package("torch", "to_torch")
     found = imported(module, network.input_shape, "to_torch")
     apart = difference(found.network, network, named=False)
     if apart is not None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import GradtrailError
-from ..machine.packages import needed
+from ..machine.packages import optional_package
 from ..network import Network
 from .building import Builder
 from .reasons import LOST, Refused
@@ -359,7 +359,7 @@ def _part(b: Builder, input: Any, at: Any) -> Any:
 def _found(torch: Any, path: str) -> Any:
     """A function by its path; the path itself where this PyTorch has none."""
     package, *names = path.split(".")
-    thing: Any = torch if package == "torch" else needed(package, "from_torch")
+    thing: Any = torch if package == "torch" else optional_package(package, "from_torch")
     for name in names:
         thing = getattr(thing, name, None)
     return thing if thing is not None else path

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..machine.packages import needed
+from ..machine.packages import optional_package
 from .reasons import Refused
 from .values import Shape
 
@@ -34,7 +34,7 @@ def shapes_of(module: Any, graph: Any, shape: Shape, torch: Any) -> Mapping[Any,
     found: dict[Any, Shape] = {}
     unknown = object()
 
-    class Shapes(needed("torch.fx", "from_torch").Interpreter):  # type: ignore[misc]
+    class Shapes(optional_package("torch.fx", "from_torch").Interpreter):  # type: ignore[misc]
         def run_node(self, node: Any) -> Any:
             if any(self.env[source] is unknown for source in node.all_input_nodes):
                 return unknown
@@ -69,7 +69,7 @@ def values_of(
     """
     found: dict[Any, np.ndarray] = {}
 
-    class Values(needed("torch.fx", "from_torch").Interpreter):  # type: ignore[misc]
+    class Values(optional_package("torch.fx", "from_torch").Interpreter):  # type: ignore[misc]
         def run_node(self, node: Any) -> Any:
             if node.target is torch.nn.functional.dropout:
                 given = self.env[node.args[0]]

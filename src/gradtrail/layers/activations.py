@@ -7,7 +7,7 @@ from abc import abstractmethod
 from dataclasses import field
 from typing import ClassVar, final
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..checking.numbers import is_finite
 from ..equation import Applied, Array, contraction, term
 from ..equation.frozen import frozen
@@ -38,7 +38,7 @@ class Activation(Layer):
 
 
 @final
-@written("gt.ReLU()")
+@call_example("gt.ReLU()")
 @frozen
 class ReLU(Activation):
     """The positive part: max(x, 0).
@@ -66,7 +66,7 @@ class ReLU(Activation):
 
 
 @final
-@written("gt.LeakyReLU()")
+@call_example("gt.LeakyReLU()")
 @frozen
 class LeakyReLU(Activation):
     """x above 0, negative_slope·x elsewhere.
@@ -107,7 +107,7 @@ class LeakyReLU(Activation):
 
 
 @final
-@written("gt.Sigmoid()")
+@call_example("gt.Sigmoid()")
 @frozen
 class Sigmoid(Activation):
     """The logistic function 1/(1 + exp(−x)).
@@ -133,7 +133,7 @@ class Sigmoid(Activation):
 
 
 @final
-@written("gt.Tanh()")
+@call_example("gt.Tanh()")
 @frozen
 class Tanh(Activation):
     """The hyperbolic tangent.
@@ -159,7 +159,7 @@ class Tanh(Activation):
 
 
 @final
-@written("gt.GELU()")
+@call_example("gt.GELU()")
 @frozen
 class GELU(Activation):
     """x·Φ(x), with the standard normal distribution's Φ.
@@ -201,7 +201,7 @@ class GELU(Activation):
 
 
 @final
-@written("gt.SiLU()")
+@call_example("gt.SiLU()")
 @frozen
 class SiLU(Activation):
     """x·sigmoid(x), also called swish.

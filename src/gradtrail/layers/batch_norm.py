@@ -9,7 +9,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..checking.numbers import is_finite
 from ..equation import (
     Access,
@@ -33,7 +33,7 @@ X, Z, γ, β, μ, v = map(Array, "XZγβμv")
 
 
 @final
-@written("gt.BatchNorm2d()")
+@call_example("gt.BatchNorm2d()")
 @frozen
 class BatchNorm2d(Layer):
     """Normalises each channel over samples and positions.

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import field
 from typing import Any, ClassVar, Protocol, final
 
-from ..checking.calls import is_of_torch, told, written
+from ..checking.calls import call_example, in_short, is_of_torch
 from ..equation import Array, Number, contraction, index, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
@@ -40,7 +40,7 @@ class Branches(Protocol):
 
 
 @final
-@written("gt.Residual([layer, …])")
+@call_example("gt.Residual([layer, …])")
 @frozen
 class Residual:
     """A body with a way around it; the two are added.
@@ -104,7 +104,7 @@ class Residual:
 
 
 @final
-@written("gt.Concat([layer, …], [layer, …])")
+@call_example("gt.Concat([layer, …], [layer, …])")
 @frozen
 class Concat:
     """Branches side by side, their channels one after another.
@@ -178,16 +178,16 @@ def _came(thing: object) -> str:
         return f"{thing!r} (call it: write its brackets)"
     if is_of_torch(thing):
         return (
-            f"{told(thing)} of PyTorch; write the layer that gt has under its name, or have the "
-            "whole module made a network by gt.from_torch(module, input_shape)"
+            f"{in_short(thing)} of PyTorch; write the layer that gt has under its name, or have "
+            "the whole module made a network by gt.from_torch(module, input_shape)"
         )
     if isinstance(thing, Loss):
         return f"{thing!r}, a loss; it is given to gt.train(loss=…)"
     if isinstance(thing, str):
         return f"{thing!r}; layers are objects such as gt.ReLU()"
     if isinstance(thing, list | tuple):
-        return f"{told(thing)}; write its layers among the others"
-    return told(thing) + ("; write list(…) around it" if isinstance(thing, Iterator) else "")
+        return f"{in_short(thing)}; write its layers among the others"
+    return in_short(thing) + ("; write list(…) around it" if isinstance(thing, Iterator) else "")
 
 
 @final

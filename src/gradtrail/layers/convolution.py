@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import ClassVar, final
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..equation import Array, contraction, index, term
 from ..equation.frozen import frozen
 from .base import Declaration, Shape, channels_of
@@ -52,7 +52,7 @@ class Convolution(Kernels):
 
 
 @final
-@written("gt.Conv2d(16, 3, padding=1)")
+@call_example("gt.Conv2d(16, 3, padding=1)")
 @frozen
 class Conv2d(Convolution):
     """A convolution over two spatial axes (cross-correlation: the kernel is not flipped).

@@ -9,7 +9,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..checking.numbers import is_real
 from ..equation import Array, Equation, contraction, term
 from ..equation.frozen import frozen
@@ -22,7 +22,7 @@ X, Z, M = Array("X"), Array("Z"), Array("M")
 
 
 @final
-@written("gt.Dropout(0.5)")
+@call_example("gt.Dropout(0.5)")
 @frozen
 class Dropout(Layer):
     """Sets elements to zero at random in training; hands everything on in evaluation.

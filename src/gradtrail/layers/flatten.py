@@ -6,7 +6,7 @@ from dataclasses import field
 from math import prod
 from typing import ClassVar, final
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..equation import Affine, Array, Number, contraction, index, term
 from ..equation.frozen import frozen
 from .base import Declaration, Layer, Shape
@@ -19,7 +19,7 @@ _AXES = {2: "f", 3: "cw", 4: "chw", 5: "cthw"}
 
 
 @final
-@written("gt.Flatten()")
+@call_example("gt.Flatten()")
 @frozen
 class Flatten(Layer):
     """Lays out each sample as one row: index f stands for (c, h, w).

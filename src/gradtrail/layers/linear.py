@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import ClassVar, final
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..checking.numbers import positive
 from ..equation import Array, contraction, indices, term
 from ..equation.frozen import frozen
@@ -18,7 +18,7 @@ X, W, b, Z = Array("X"), Array("W"), Array("b"), Array("Z")
 
 
 @final
-@written("gt.Linear(10)")
+@call_example("gt.Linear(10)")
 @frozen
 class Linear(Layer):
     """A fully connected layer: every output sums every input feature.

@@ -10,7 +10,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..checking.numbers import is_real
 from ..equation import Access, Array, indices, loss
 from ..equation.frozen import frozen
@@ -95,7 +95,7 @@ class Loss(ABC):
 
 
 @final
-@written("gt.CrossEntropy(label_smoothing=0.1)")
+@call_example("gt.CrossEntropy(label_smoothing=0.1)")
 @frozen
 class CrossEntropy(Loss):
     """Softmax with cross-entropy, the mean over the batch, by log-sum-exp.
@@ -240,7 +240,7 @@ class CrossEntropy(Loss):
 
 
 @final
-@written("gt.MeanSquaredError()")
+@call_example("gt.MeanSquaredError()")
 @frozen
 class MeanSquaredError(Loss):
     """The squared difference, the mean over the batch and all outputs.

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..checking.numbers import is_finite
 from ..equation import Array, Equation, contraction, term
 from ..equation.frozen import frozen
@@ -24,7 +24,7 @@ _LEAST = 1e-38
 
 
 @final
-@written("gt.Normalize(mean, std)")
+@call_example("gt.Normalize(mean, std)")
 @frozen
 class Normalize(Layer):
     """Takes each channel's mean off and divides by its standard deviation; both are given.

@@ -9,7 +9,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..equation import Array, Equation, contraction, count, index, indices, selection, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
@@ -92,7 +92,7 @@ class MaxPool(Pool):
 
 
 @final
-@written("gt.MaxPool2d(2)")
+@call_example("gt.MaxPool2d(2)")
 @frozen
 class MaxPool2d(MaxPool):
     """The maximum of each window of each channel.
@@ -163,7 +163,7 @@ class AvgPool(Pool):
 
 
 @final
-@written("gt.AvgPool2d(2)")
+@call_example("gt.AvgPool2d(2)")
 @frozen
 class AvgPool2d(AvgPool):
     """The mean of each window of each channel.
@@ -195,7 +195,7 @@ class AvgPool2d(AvgPool):
 
 
 @final
-@written("gt.GlobalAvgPool2d()")
+@call_example("gt.GlobalAvgPool2d()")
 @frozen
 class GlobalAvgPool2d(Layer):
     """The mean of each channel's whole map.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import ClassVar, final
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..equation import Array, contraction, index, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
@@ -68,7 +68,7 @@ class TransposedConvolution(Kernels):
 
 
 @final
-@written("gt.ConvTranspose2d(16, 2, stride=2)")
+@call_example("gt.ConvTranspose2d(16, 2, stride=2)")
 @frozen
 class ConvTranspose2d(TransposedConvolution):
     """A transposed convolution over two spatial axes: the adjoint of `Conv2d` as a layer.

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from ..errors import FileError
 
-__all__ = ["expanded", "located", "user_cache"]
+__all__ = ["expand_home", "locate", "user_cache"]
 
 
-def expanded(path: str | os.PathLike[str]) -> Path | None:
+def expand_home(path: str | os.PathLike[str]) -> Path | None:
     """A path with `~` and `~name` as the folders they stand for; None where they are not known."""
     given = os.fspath(path)
     found = os.path.expanduser(given)
@@ -22,13 +22,13 @@ def expanded(path: str | os.PathLike[str]) -> Path | None:
     return None if unknown else Path(found)
 
 
-def located(path: str | os.PathLike[str]) -> Path:
+def locate(path: str | os.PathLike[str]) -> Path:
     """A path that somebody gave, with `~` and `~name` as the folders they stand for.
 
     Raises:
         FileError: it is not known which these are.
     """
-    found = expanded(path)
+    found = expand_home(path)
     if found is None:
         home = Path(path).parts[0]
         raise FileError(
@@ -44,4 +44,4 @@ def user_cache() -> Path | None:
     Source: XDG Base Directory Specification: a path that is not absolute is ignored.
     """
     named = os.environ.get("XDG_CACHE_HOME", "")
-    return Path(named) if os.path.isabs(named) else expanded("~/.cache")
+    return Path(named) if os.path.isabs(named) else expand_home("~/.cache")

@@ -2,10 +2,10 @@
 
 A fork copies all of the memory and one thread. A lock that another thread held at that moment stays
 locked in the child for ever, and what that thread was about to do is done by nobody. So whoever
-holds locks, threads or what is said of them makes them in a method and hands it to `renewed`: it is
-called at once, and again in every forked child. What belongs to a library that knows nothing of
-forks is guarded by a lock from `held_over_forks` instead: a fork waits until nobody is inside. And
-it waits while another thread imports, as long as it is for us.
+holds locks, threads or what is said of them makes them in a method and hands it to
+`renew_in_forks`: it is called at once, and again in every forked child. What belongs to a library
+that knows nothing of forks is guarded by a lock from `lock_over_forks` instead: a fork waits until
+nobody is inside. And it waits while another thread imports, as long as it is for us.
 
 Systems without fork never call any of this.
 """
@@ -22,7 +22,7 @@ from functools import cached_property
 from types import FrameType, MethodType
 from weakref import finalize, ref
 
-__all__ = ["held_over_forks", "renewed"]
+__all__ = ["lock_over_forks", "renew_in_forks"]
 
 _PATIENCE = 30.0
 """Seconds that a fork waits for a library at most."""
@@ -34,7 +34,7 @@ _MINE = threading.local()
 """The guards that a thread holds while it forks."""
 
 
-def renewed(renewal: Callable[[], object]) -> None:
+def renew_in_forks(renewal: Callable[[], object]) -> None:
     """Call a function or a method now, and in every forked child as long as its object lives.
 
     Args:
@@ -60,7 +60,7 @@ def _weakly(method: MethodType) -> Callable[[], object]:
     return renewal
 
 
-def held_over_forks() -> threading.RLock:
+def lock_over_forks() -> threading.RLock:
     """A lock that nobody else holds at the moment of a fork, so that it guards whole steps."""
     made = threading.RLock()
     _GUARDS.append(made)

@@ -7,10 +7,12 @@ from typing import Any
 
 from ..errors import MissingPackageError
 
-__all__ = ["needed"]
+__all__ = ["optional_package"]
 
 
-def needed(package: str, where: str, install: str | None = None, otherwise: str = "") -> Any:
+def optional_package(
+    package: str, where: str, install: str | None = None, otherwise: str = ""
+) -> Any:
     """A package that gradtrail does without until somebody asks for it.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..equation.frozen import frozen
 from ..errors import UnknownNameError, unknown
 from ..graph.description import arguments_from
@@ -70,7 +70,7 @@ def network_from(data: Any) -> Network:
     return Network(**arguments_from(data))
 
 
-@written('gt.architecture("lenet5")')
+@call_example('gt.architecture("lenet5")')
 def architecture(name: str) -> Architecture:
     """The architecture called `name`.
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..checking.numbers import positive
 from ..equation import System
 from ..errors import ArgumentError
 from ..graph import Graph
 from ..layers import Loss
-from ..machine.pinned import pinned
+from ..machine.pinning import pin
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Network"]
 
 
-@written("gt.Network(input_shape, [layer, …])")
+@call_example("gt.Network(input_shape, [layer, …])")
 class Network(Graph):
     """Layers with their parameters.
 
@@ -50,7 +50,7 @@ class Network(Graph):
         (8, 1, 3, 3)
     """
 
-    @written("network.plan(batch_size=64)")
+    @call_example("network.plan(batch_size=64)")
     def plan(self, batch_size: int = 1) -> Plan:
         """Every shape and how it arose, parameters, multiply–adds, memory and receptive fields.
 
@@ -68,7 +68,7 @@ class Network(Graph):
         declared = self.declarations(int(batch_size), training=True)
         return make_plan(self.outline, declared, int(batch_size))
 
-    @written("network.predict(x)")
+    @call_example("network.predict(x)")
     def predict(
         self, x: Any, *, batch_size: int = 256, engine: str | Engine | None = None
     ) -> np.ndarray:
@@ -103,9 +103,9 @@ class Network(Graph):
             x.check_shape(self.input_shape, "x")
             return lambda begin, end: x.numbers(begin, end).astype(self.dtype, copy=False)
         samples = self.checked(x).view()
-        return partial(_some, samples, pinned(samples))
+        return partial(_some, samples, pin(samples))
 
-    @written('network.explain("conv1")')
+    @call_example('network.explain("conv1")')
     def explain(
         self, layer: str, *, loss: Loss | None = None, engine: str | Engine | None = None
     ) -> Explanation:
@@ -127,7 +127,7 @@ class Network(Graph):
 
         return engine_for(engine, self).explain(self, layer, loss_for(loss))
 
-    @written("network.explore(x, y, samples=16)")
+    @call_example("network.explore(x, y, samples=16)")
     def explore(
         self,
         x: Any = None,
@@ -193,7 +193,7 @@ class Network(Graph):
         """The equations for fields: in training batch norm needs a second sample to see one."""
         return self.system(2 if training else 1, training=training)
 
-    @written('network.receptive_field("conv1", (y, x))')
+    @call_example('network.receptive_field("conv1", (y, x))')
     def receptive_field(
         self, layer: str, position: Any, *, of: str = "input", training: bool = False
     ) -> Reach:
@@ -223,7 +223,7 @@ class Network(Graph):
 
         return receptive_field(self._field_system(training), layer, position, of)
 
-    @written('network.projective_field("input", (y, x))')
+    @call_example('network.projective_field("input", (y, x))')
     def projective_field(
         self, layer: str, position: Any, *, to: str | None = None, training: bool = False
     ) -> Reach:
@@ -253,7 +253,7 @@ class Network(Graph):
         end = self.output_name if to is None else to
         return projective_field(self._field_system(training), layer, position, end)
 
-    @written('network.save("net.safetensors")')
+    @call_example('network.save("net.safetensors")')
     def save(self, path: Any) -> None:
         """Write weights, running statistics and architecture as one safetensors file.
 

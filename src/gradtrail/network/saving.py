@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checking.calls import checked_path, is_of_torch, written
+from ..checking.calls import call_example, checked_path, is_of_torch
 from ..errors import ArgumentError, FileError, ShapeError
 from ..graph import Graph
 from ..storage.arrays import read_arrays
@@ -58,7 +58,7 @@ def save_network(network: Graph, path: str | os.PathLike[str]) -> None:
     write_bytes(path, content)
 
 
-@written('gt.load("run")')
+@call_example('gt.load("run")')
 def load(path: str | os.PathLike[str]) -> Network:
     """The network in a run's folder or in a file that `Network.save` wrote.
 

@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..arrays.functions import OPERATIONS
-from ..checking.calls import told, written
+from ..checking.calls import call_example, in_short
 from ..equation.frozen import frozen
 from ..equation.scalar import Expression, Variable, evaluate, sqrt
 from ..errors import ArgumentError, ShapeError, UnknownNameError
@@ -162,7 +162,7 @@ class _Memory:
         self.arrays: dict[str, dict[str, np.ndarray]] = {}
 
 
-@written("gt.SGD(0.1, momentum=0.9)")
+@call_example("gt.SGD(0.1, momentum=0.9)")
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum and Nesterov's variant.
 
@@ -211,7 +211,7 @@ class SGD(Optimizer):
         return {"lr": self.lr, "momentum": self.momentum, "weight_decay": self.weight_decay}
 
 
-@written("gt.Adam(0.001)")
+@call_example("gt.Adam(0.001)")
 class Adam(Optimizer):
     """Steps scaled by running means of the gradient and of its square.
 
@@ -280,7 +280,7 @@ class Adam(Optimizer):
         }
 
 
-@written("gt.AdamW(0.001)")
+@call_example("gt.AdamW(0.001)")
 class AdamW(Adam):
     """Adam with weight decay apart from the gradient.
 
@@ -337,5 +337,5 @@ def _check(kind: str, *, above: Mapping[str, Any], least: Mapping[str, Any]) -> 
                 hint = f"; the network is given to gt.train, so write gt.{kind}(0.1)"
             raise ArgumentError(
                 f"{kind}: {name} must be a finite number {'≥ 0' if name in least else 'above 0'}, "
-                f"got {told(value)}{hint}"
+                f"got {in_short(value)}{hint}"
             )

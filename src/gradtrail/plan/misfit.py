@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..checking.samples import shape_meant
+from ..checking.input_samples import shape_meant
 from ..equation import Equation, explain_size
 from ..errors import ShapeError
 from ..layers import Declaration, Flatten

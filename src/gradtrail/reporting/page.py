@@ -15,7 +15,7 @@ from ..data.folder_options import Bad
 from ..data.progress import Progress
 from ..engines import engine_for
 from ..errors import FileError, escaped
-from ..machine.packages import needed
+from ..machine.packages import optional_package
 from ..network import Network
 from ..runs import Run
 from ..runs.opening import arrays_of, labels_of
@@ -72,7 +72,7 @@ def report(folder: Path, *, bad: Bad | None = None, progress: bool = False) -> s
         FileError: there is no finished run, or its data are not there.
         MissingPackageError: matplotlib is not there.
     """
-    needed("matplotlib", "a report")  # before the work that it would end
+    optional_package("matplotlib", "a report")  # before the work that it would end
     run = Run.at(folder, bad)
     network, held, history = run.network, run.data.held, run.history  # in the order of complaints
     if held is None:

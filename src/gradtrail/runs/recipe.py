@@ -24,7 +24,7 @@ from ..data.augment import Augment
 from ..errors import ArgumentError, FileError, GradtrailError
 from ..graph.description import layer_from
 from ..layers import CrossEntropy
-from ..machine.folders import located
+from ..machine.folders import locate
 from ..optimizers import SGD, Adam, AdamW, Optimizer
 from ..storage.files import file_errors, read_at_most
 from ..training import Constant, Cosine, EarlyStopping, OneCycle, Schedule, Step
@@ -292,7 +292,7 @@ def _absolute(recipe: Recipe, folder: FilePath, named: Mapping[Path, str]) -> Re
 
     def seen(table: Any, name: str, *keys: str) -> Any:
         given = {
-            key: str(folder / located(value))
+            key: str(folder / locate(value))
             for key in keys
             if (value := getattr(table, key)) is not None and (name, key) not in named
         }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from ..errors import ArgumentError, FileError
-from ..machine.packages import needed
+from ..machine.packages import optional_package
 from .notebook import after_cell, display, in_notebook
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def endings() -> list[str]:
     Raises:
         MissingPackageError: matplotlib is not there.
     """
-    drawing = needed("matplotlib.backend_bases", "a picture").FigureCanvasBase
+    drawing = optional_package("matplotlib.backend_bases", "a picture").FigureCanvasBase
     known = {f".{ending}" for ending in drawing.get_supported_filetypes()}
     return [*_USUAL, *sorted(known.difference(_USUAL))]
 
@@ -40,7 +40,7 @@ def figure(width: float, height: float) -> Figure:
     Raises:
         MissingPackageError: matplotlib is not there.
     """
-    made: Figure = needed("matplotlib.figure", "a picture").Figure(
+    made: Figure = optional_package("matplotlib.figure", "a picture").Figure(
         figsize=(width, height), layout="constrained"
     )
     return made

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..checking.numbers import positive, whole_number
 from ..engines import Batch, Engine, engine_for
 from ..equation import System
@@ -91,7 +91,7 @@ class ElementCheck:
     kink: str = ""
 
 
-@written("gt.check_gradients(network, x, y)")
+@call_example("gt.check_gradients(network, x, y)")
 @frozen
 class GradientReport:
     """What was compared, all of it within the tolerance.
@@ -124,7 +124,7 @@ class GradientReport:
         return str(self)
 
 
-@written("gt.check_gradients(network, x, y)")
+@call_example("gt.check_gradients(network, x, y)")
 def check_gradients(
     network: Graph,
     x: Any,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..checking.numbers import positive
 from ..engines import Engine, SampleGradients, engine_for
 from ..equation import Loss as LossEquation
@@ -82,7 +82,7 @@ class RankedSample:
         return self.label_name or label, self.predicted_name or predicted
 
 
-@written("gt.influence(network, (x, y))")
+@call_example("gt.influence(network, (x, y))")
 class Influence(Shown):
     """What every sample of the data does to a network; prints as a table of the first.
 
@@ -226,7 +226,7 @@ class Influence(Shown):
         return save_figure(drawn, path)
 
 
-@written("gt.influence(network, (x, y))")
+@call_example("gt.influence(network, (x, y))")
 def influence(
     network: Graph,
     data: Any,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..machine.packages import needed
+from ..machine.packages import optional_package
 from .element import element_text
 from .element_term import ElementTerm, Operand
 from .index_points import Points
@@ -148,6 +148,6 @@ def data_frame(array: np.ndarray) -> DataFrame:
     Raises:
         MissingPackageError: pandas is not there.
     """
-    pandas = needed("pandas", "to_pandas", otherwise="to_numpy gives the same without it")
+    pandas = optional_package("pandas", "to_pandas", otherwise="to_numpy gives the same without it")
     found: DataFrame = pandas.DataFrame.from_records(array)
     return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..engines import SampleGradients
 from ..equation import Equation
 from ..errors import ArgumentError
@@ -54,7 +54,7 @@ class SideArrays(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(self._names)
 
-    @written('t.grad.terms("conv1.weight", (2, 0, 1, 1))')
+    @call_example('t.grad.terms("conv1.weight", (2, 0, 1, 1))')
     def terms(self, name: str, index: Any = ()) -> Terms:
         """Every product that makes up one element.
 
@@ -73,7 +73,7 @@ class SideArrays(Mapping[str, np.ndarray]):
 
         return Terms(self._step, self.side, *self._step.name_and_index(self.side, name, index))
 
-    @written('t.grad.why("conv1.weight", (2, 0, 1, 1))')
+    @call_example('t.grad.why("conv1.weight", (2, 0, 1, 1))')
     def why(self, name: str, index: Any = ()) -> Answer:
         """Why one element is what it is: what dominates it, or what made it zero or not finite.
 
@@ -110,7 +110,7 @@ class Values(SideArrays):
 
     side = "value"
 
-    @written('t.value.follow("input", (0, 0, 11, 15))')
+    @call_example('t.value.follow("input", (0, 0, 11, 15))')
     def follow(self, name: str, index: Any = (), k: int = 5, to: PathEnd = None) -> Paths:
         """The strongest paths from one element on to the network's outputs.
 
@@ -169,7 +169,7 @@ class Gradients(SideArrays):
             raise ArgumentError("this trace has no gradients per sample; pass per_sample=True")
         return self._step.per_sample
 
-    @written('t.grad.follow("conv1.weight", (2, 0, 1, 1))')
+    @call_example('t.grad.follow("conv1.weight", (2, 0, 1, 1))')
     def follow(self, name: str, index: Any = (), k: int = 5, row: int | None = None) -> Paths:
         """The strongest paths from the loss down to one element.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..checking.numbers import flags, whole_number
 from ..engines import Batch, Engine, engine_for
 from ..equation import System
@@ -144,7 +144,7 @@ class Trace:
         name, index = self._step.name_and_index("value", name, index)
         return traced_projective_field(self._step, name, index, to)
 
-    @written("t.explore()")
+    @call_example("t.explore()")
     def explore(
         self,
         *,
@@ -204,7 +204,7 @@ class Trace:
         return Table((repr(self),), ("name", "shape", "layer", "gradient"), rows).html()
 
 
-@written("gt.trace(network, x, y)")
+@call_example("gt.trace(network, x, y)")
 def trace(
     network: Graph,
     x: Any,

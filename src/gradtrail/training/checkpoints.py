@@ -18,7 +18,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ..checking.calls import check_spelling, written
+from ..checking.calls import call_example, check_spelling
 from ..checking.numbers import positive
 from ..errors import ArgumentError, DataError, FileError
 from ..storage.arrays import read_arrays
@@ -58,7 +58,7 @@ class Found:
 
 
 @final
-@written('gt.Checkpoints("kept")')
+@call_example('gt.Checkpoints("kept")')
 @dataclass(frozen=True)
 class Checkpoints:
     """Where and how often a training is kept.

@@ -16,7 +16,7 @@ from ..data.images import Images
 from ..engines import Batch, Engine, Samples
 from ..engines.batch import check_mass, copied_labels
 from ..errors import DataError
-from ..machine.pinned import pinned
+from ..machine.pinning import pin
 from ..streams import Drawn, stream
 from .identity import of_arrays, of_images, of_some_images
 from .reading import pixels_ahead
@@ -136,7 +136,7 @@ class Staged(Feed):
         mixup: float,
     ) -> None:
         self.network, self.source, self.y, self.loss = network, source, y, loss
-        self._pinned = pinned(source) if isinstance(source, np.ndarray) else ()
+        self._pinned = pin(source) if isinstance(source, np.ndarray) else ()
         self.engine, self.augment, self.mixup = engine, augment, mixup
         self.outputs = network.system(1, loss=loss).shapes[network.output_name][1:]
         self.rows, self.by_class = loss.rows(y, (len(y), *self.outputs))

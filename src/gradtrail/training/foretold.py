@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..data.images import Images
 from ..errors import NoRoomError
-from ..machine.memory import Room, rooms
+from ..machine.free_memory import Room, rooms
 from ..optimizers import SGD
 from ..showing.numbers import percent_text
 

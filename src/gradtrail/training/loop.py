@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..checking.numbers import flags, positive
 from ..data.augment import Augment
 from ..engines import engine_for
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate", "prepare", "train"]
 
 
-@written("gt.train(network, (x, y), epochs=3)")
+@call_example("gt.train(network, (x, y), epochs=3)")
 def train(
     network: Graph,
     data: Any,
@@ -249,7 +249,7 @@ def _check_measure(stopping: EarlyStopping, loss: Loss, feed: Feed, held_out: Fe
         )
 
 
-@written("gt.evaluate(network, (x, y))")
+@call_example("gt.evaluate(network, (x, y))")
 def evaluate(
     network: Graph,
     data: Any,

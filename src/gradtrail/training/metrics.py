@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..errors import DataError
 from ..renamed import keep_old_arguments
 from ..showing.figures import figure, save_figure
@@ -29,7 +29,7 @@ _DRAWN = 24
 
 
 @final
-@written("gt.confusion(network, (x, y))")
+@call_example("gt.confusion(network, (x, y))")
 @dataclass(frozen=True, repr=False)
 class Confusion(Shown):
     """A confusion matrix; prints as a table of its classes.
@@ -166,7 +166,7 @@ def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
 
 
-@written("gt.confusion(network, (x, y))")
+@call_example("gt.confusion(network, (x, y))")
 def confusion(
     network: Graph,
     data: Any,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..showing.tables import Shown, Table
 from ..storage.files import write_bytes
 from .classified import classified
@@ -107,7 +107,7 @@ class Mistakes(Shown):
         return Table((told + more,), heads, rows)
 
 
-@written("mistakes(network, (x, y))")
+@call_example("mistakes(network, (x, y))")
 def mistakes(
     network: Graph,
     data: Any,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..data.images import Images
-from ..machine.forking import renewed
+from ..machine.forking import renew_in_forks
 
 __all__ = ["pixels_ahead"]
 
@@ -72,7 +72,7 @@ class _Reader:
 
     def __init__(self, source: Images, parts: Sequence[np.ndarray]) -> None:
         self.source, self.parts = source, parts
-        renewed(self._begin)
+        renew_in_forks(self._begin)
         self._thread = threading.Thread(target=self._run, name="gradtrail-reader", daemon=True)
 
     def _begin(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import field
 from itertools import pairwise
 from typing import Any, final
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..checking.numbers import is_real
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
@@ -47,7 +47,7 @@ class Schedule(ABC):
 
 
 @final
-@written("gt.Constant(warm_up=0.1)")
+@call_example("gt.Constant(warm_up=0.1)")
 @frozen
 class Constant(Schedule):
     """The optimiser's learning rate throughout, after a straight warm-up.
@@ -70,7 +70,7 @@ class Constant(Schedule):
 
 
 @final
-@written("gt.Step((0.5, 0.75))")
+@call_example("gt.Step((0.5, 0.75))")
 @frozen
 class Step(Schedule):
     """The optimiser's learning rate, multiplied by `gamma` at certain points of the training.
@@ -110,7 +110,7 @@ class Step(Schedule):
 
 
 @final
-@written("gt.OneCycle()")
+@call_example("gt.OneCycle()")
 @frozen
 class OneCycle(Schedule):
     """Straight up to the optimiser's learning rate, then straight down to 0.
@@ -136,7 +136,7 @@ class OneCycle(Schedule):
 
 
 @final
-@written("gt.Cosine()")
+@call_example("gt.Cosine()")
 @frozen
 class Cosine(Schedule):
     """Half a cosine from the optimiser's learning rate down to 0, after a straight warm-up.

@@ -9,7 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
-from ..checking.calls import written
+from ..checking.calls import call_example
 from ..checking.numbers import flags, is_real, positive
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
@@ -22,7 +22,7 @@ _MEASURES = ("validation_loss", "validation_accuracy", "loss", "accuracy")
 
 
 @final
-@written("gt.EarlyStopping(patience=5)")
+@call_example("gt.EarlyStopping(patience=5)")
 @frozen
 class EarlyStopping:
     """When to stop, and which weights to keep.

@@ -17,7 +17,7 @@ from struct import unpack
 from typing import TYPE_CHECKING, Any, final
 
 from ..errors import FileError, warn
-from ..machine.packages import needed
+from ..machine.packages import optional_package
 from ..storage.row_file import RowFile
 from .logs import EVERY, Log, Row
 
@@ -70,7 +70,7 @@ class TensorBoardLog(Log):
     def __init__(self, folder: str | os.PathLike[str], *, every: int = EVERY) -> None:
         super().__init__(folder, every=every)
         events, summaries, records, messages = (
-            needed(name, "TensorBoardLog")
+            optional_package(name, "TensorBoardLog")
             for name in (
                 *("tensorboard.compat.proto.event_pb2", "tensorboard.compat.proto.summary_pb2"),
                 *("tensorboard.summary.writer.record_writer", "google.protobuf.message"),

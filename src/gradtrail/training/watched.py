@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checking.calls import checked_path, written
+from ..checking.calls import call_example, checked_path
 from ..errors import DataError, FileError
 from ..showing.figures import figure, save_figure
 from ..showing.numbers import number_text
@@ -50,7 +50,7 @@ FIELDS = ("steps", "weight", "gradient", "update", "samples", "shares")
 _SHOWN = 12
 
 
-@written("gt.load_watched(run)")
+@call_example("gt.load_watched(run)")
 @dataclass(frozen=True, repr=False)
 class Watched(Shown):
     """One weight in the course of a training; prints as a table.
@@ -219,7 +219,7 @@ def save_watched(path: str | os.PathLike[str], watched: Mapping[str, Watched]) -
     write_bytes(path, save(watched_arrays(watched), metadata))
 
 
-@written("gt.load_watched(run)")
+@call_example("gt.load_watched(run)")
 def load_watched(path: str | os.PathLike[str]) -> dict[str, Watched]:
     """What was watched in a run, by element.
 

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from ...errors import FileError
-from ...machine.folders import expanded, user_cache
+from ...machine.folders import expand_home, user_cache
 from ...storage.files import open_file, read_at_most, write_whole
 
 __all__ = ["cache_folder", "read", "stored_path", "write"]
@@ -28,7 +28,7 @@ def cache_folder() -> Path | None:
     """Where files are kept; None where nowhere."""
     named = os.environ.get("GRADTRAIL_CACHE")
     if named is not None:
-        return expanded(named) if named else None
+        return expand_home(named) if named else None
     base = user_cache()
     return None if base is None else base / "gradtrail" / "code"
 

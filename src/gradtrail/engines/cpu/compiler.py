@@ -17,7 +17,7 @@ from typing import Any
 
 import llvmlite
 
-from ...machine.forking import renewed
+from ...machine.forking import renew_in_forks
 from .cache import read, stored_path, write
 from .image import Image, Mapped, linked
 from .llvm import INSIDE, library
@@ -74,7 +74,7 @@ class Compiler:
         self.found = 0
         self._addresses: dict[tuple[str, str], int] = {}
         self._kept: list[Any] = []
-        renewed(self._free)
+        renew_in_forks(self._free)
 
     def _free(self) -> None:
         self._lock = threading.Lock()

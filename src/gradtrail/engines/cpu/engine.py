@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ...checking.calls import written
+from ...checking.calls import call_example
 from ...checking.numbers import whole_number
 from ...equation.frozen import frozen
 from ...errors import ArgumentError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["CPU"]
 
 
-@written("gt.CPU(threads=2)")
+@call_example("gt.CPU(threads=2)")
 @frozen
 class CPU(Engine):
     """Equations as machine code, for any network of float32.

@@ -10,7 +10,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
 
-from ...machine.forking import renewed
+from ...machine.forking import renew_in_forks
 from ..base import Evaluated
 from ..batch import Batch, Samples
 from .checks import check_places, check_targets
@@ -75,7 +75,7 @@ class LoadedProgram:
         self._packed = False
         self._samples: ReferenceType[Samples] | None = None
         self._order, self._first = _NOWHERE, 0
-        renewed(self._free)
+        renew_in_forks(self._free)
 
     def _free(self) -> None:
         self.lock = threading.RLock()

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...errors import ArgumentError, warn
-from ...machine.forking import renewed
+from ...machine.forking import renew_in_forks
 from .compiler import Compiler
 from .driver import CONTROL, Control, driver_text
 from .phases import PhaseTable
@@ -72,7 +72,7 @@ class Pool:
         self._words = self._control.data
         self._address = address(self._control)
         self._refused = 0.0
-        renewed(self._begin)
+        renew_in_forks(self._begin)
         atexit.register(self.close)
 
     def _begin(self) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from ...machine.forking import renewed
+from ...machine.forking import renew_in_forks
 from .checks import check_places
 from .frame import SLOTS, Slot
 from .kernels.warp import Warp
@@ -52,7 +52,7 @@ class _Warper:
         self.tables[:, :count] = np.indices(shape[1:]).reshape(2, count)
         self.frame[Slot.SHARED] = address(self.tables)
         self._phases: dict[int, PhaseTable] = {}
-        renewed(self._free)
+        renew_in_forks(self._free)
 
     def _free(self) -> None:
         self._running = threading.Lock()

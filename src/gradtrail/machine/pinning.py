@@ -6,10 +6,10 @@ from weakref import ReferenceType, ref
 
 import numpy as np
 
-__all__ = ["pinned"]
+__all__ = ["pin"]
 
 
-def pinned(array: np.ndarray) -> tuple[ReferenceType[np.ndarray], ...]:
+def pin(array: np.ndarray) -> tuple[ReferenceType[np.ndarray], ...]:
     """Keep an array's memory where it is for as long as the answer is kept.
 
     `array.resize(shape, refcheck=False)` gives memory back whoever reads it, in another thread or a
