@@ -6,6 +6,7 @@ import ast
 import contextlib
 import io
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,12 @@ TRANSLATIONS = {  # each with its original
 }
 NEEDS = {"docs/interop.md": ("torch", "onnx", "onnxruntime")}  # packages that may be missing
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
+QUOTED = re.compile(r"^```\w+ ([\w./]+)\n(.*?)^```$", re.S | re.M)  # from a file, not to be run
 
 
 def blocks(path: Path) -> list[tuple[str, str]]:
-    """(language, content) of each fenced block in order."""
-    return FENCED.findall(path.read_text(encoding="utf-8"))
+    """(language, content) of each fenced block in order, but of what is quoted from a file."""
+    return FENCED.findall(QUOTED.sub("", path.read_text(encoding="utf-8")))
 
 
 def without_comments(language: str, content: str) -> str:
@@ -81,6 +83,31 @@ def test_code_runs_and_prints_what_is_shown(
             else:
                 assert content.strip() == printed.strip()
             printed = ""
+
+
+def stands_in(quoted: str, file: str) -> bool:
+    """Whether lines stand in a file as they are, whatever they are indented by there."""
+    wanted = textwrap.dedent(quoted).splitlines()
+    lines = file.splitlines()
+    return any(
+        textwrap.dedent("\n".join(lines[at : at + len(wanted)])).splitlines() == wanted
+        for at in range(len(lines))
+    )
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_what_is_quoted_stands_in_its_file(path: Path) -> None:
+    for file, content in QUOTED.findall(path.read_text(encoding="utf-8")):
+        code = (ROOT / "src" / "gradtrail" / file).read_text(encoding="utf-8")
+        assert stands_in(content, code), f"{file} has no longer\n{content}"
+
+
+def test_a_quotation_that_has_changed_is_seen() -> None:
+    code = "def f(x):\n    y = x\n    return y\n"
+    assert stands_in("y = x\nreturn y\n", code)
+    assert not stands_in("y = x\nreturn x\n", code)
+    internals = (ROOT / "docs" / "internals.md").read_text(encoding="utf-8")
+    assert QUOTED.findall(internals)
 
 
 def test_documents_with_needs_are_there() -> None:
