@@ -12,6 +12,7 @@ from tails import beginning
 import gradtrail as gt
 from gradtrail.equation import Normalisation
 from gradtrail.fields.reach import Reach
+from gradtrail.showing.axis_names import name_axis, place_names, size_names
 
 
 def test_evaluation_hands_on() -> None:
@@ -242,3 +243,18 @@ def test_the_ties_through_batch_norm_are_the_steps() -> None:
     one = net.receptive_field("conv2", (0, 1, 1), training=True)
     both = t.receptive_field("conv2", (0, 0, 1, 1))
     assert np.array_equal(both.mask(), np.stack([one.mask()] * 2))
+
+
+@pytest.mark.parametrize(
+    ("axes", "places", "sizes"),
+    [
+        (1, ("samples",), ("samples",)),
+        (2, ("samples", "features"), ("samples", "features")),
+        (3, ("samples", "channels", "positions"), ("samples", "channels", "length")),
+        (4, ("samples", "channels", "rows", "columns"), ("samples", "channels", "height", "width")),
+    ],
+)
+def test_what_axes_are_called(axes: int, places: tuple[str, ...], sizes: tuple[str, ...]) -> None:
+    assert (place_names(axes), size_names(axes)) == (places, sizes)
+    assert place_names(5)[2:] == ("planes", "rows", "columns")
+    assert name_axis("too few along axis 3 of X", 3, 5) == "too few along height"

@@ -22,6 +22,7 @@ from ..checking.numbers import is_whole
 from ..equation import Normalisation, Region, System
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, UnknownNameError, unknown
+from ..showing.axis_names import place_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +40,6 @@ __all__ = [
 
 FieldDirection = Literal["receptive", "projective"]
 
-_SPATIAL = ("planes", "rows", "columns")
 _TOGETHER = "batch norm in training: the same elements of every other sample take part, too"
 
 
@@ -58,7 +58,7 @@ class Reach:
         shape: its shape: (C, H, W) or (features,), a parameter's own, and of a trace with the
             samples first.
         axes: the names of its axes: channels, rows, columns; features; of a trace with samples
-            first; of a parameter none.
+            first; of a parameter none. Along a sequence stand positions.
         region: the elements, as boxes that do not overlap.
         notes: what else there is to know, a line each.
         image: what the elements lie in, for pictures; None for nothing.
@@ -223,10 +223,7 @@ def _boxes(mask: np.ndarray) -> Iterator[tuple[tuple[int, ...], ...]]:
 
 def axes_of(system: System, array: str) -> tuple[str, ...]:
     """What the axes of an array are called, the samples' among them; a parameter's not at all."""
-    rank = len(system.shapes[array])
-    if rank == 0 or array in system.parameters:
-        return ()
-    return ("samples", "features") if rank == 2 else ("samples", "channels", *_SPATIAL[5 - rank :])
+    return () if array in system.parameters else place_names(len(system.shapes[array]))
 
 
 def array_called(system: System, name: Any) -> str:

@@ -13,6 +13,7 @@ from ..errors import ArgumentError, ShapeError
 from ..layers import AvgPool2d, Concat, Conv2d, Flatten, Layer, MaxPool2d, Residual
 from ..layers.branches import Add
 from ..network import Network
+from ..showing.axis_names import name_axis
 from .reasons import Beyond, Reasons, Refused
 from .series import INPUT, Chain, Fork, chain_of, needed_for
 from .values import Shape, Tensor, Weights
@@ -296,8 +297,5 @@ def _dtype(arrays: Sequence[Weights], otherwise: np.dtype[Any]) -> np.dtype[Any]
 
 def _misfit(kind: str, cause: ShapeError) -> str:
     """Why a layer does not fit, with the axis in words."""
-    clause = cause.cause
-    if cause.axis is not None:
-        axes = ("samples", "channels", "height", "width")
-        clause = clause.replace(f"axis {cause.axis} of X", axes[cause.axis])
+    clause = name_axis(cause.cause, cause.axis)
     return f"{kind}{':' if clause.startswith(('a ', 'the ')) else ''} {clause}"

@@ -12,6 +12,7 @@ import numpy as np
 from ..equation import Affine, Equation, index
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
+from ..showing.axis_names import size_names
 from ..streams import philox
 from .initialization import INITIALIZATIONS
 
@@ -241,8 +242,8 @@ def channels_of(layer: Layer, shape: Shape, rank: int, of: str = "in_channels") 
         ShapeError: the input has not `rank` spatial axes, or other channels than told.
     """
     if len(shape) != rank + 2:
-        axes = ("channels", "height", "width") if rank == 2 else ("channels", f"{rank} axes")
-        raise ShapeError(f"expects a sample of ({', '.join(axes)}) but gets {times(shape[1:])}")
+        axes = ", ".join(size_names(rank + 2)[1:])
+        raise ShapeError(f"expects a sample of ({axes}) but gets {times(shape[1:])}")
     channels, told, groups = shape[1], getattr(layer, of, None), getattr(layer, "groups", 1)
     if told not in (None, channels):
         raise ShapeError(

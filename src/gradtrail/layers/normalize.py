@@ -13,6 +13,7 @@ from ..checking.numbers import is_finite
 from ..equation import Array, Equation, contraction, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
+from ..showing.axis_names import size_names
 from .base import Declaration, Draws, Layer, Shape, canonical, elementwise
 
 __all__ = ["Normalize"]
@@ -67,7 +68,7 @@ class Normalize(Layer):
         for name in ("mean", "std"):
             given = getattr(self, name)
             if isinstance(given, tuple) and len(given) != shape[1]:
-                what = "channels" if len(shape) > 2 else "features"
+                what = size_names(len(shape))[1]
                 raise ShapeError(
                     f"has a {name} for each of {len(given)} {what} but gets {shape[1]}",
                     f"Give {shape[1]} numbers, or one for all",

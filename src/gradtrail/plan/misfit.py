@@ -9,6 +9,7 @@ from ..equation import Equation, explain_size
 from ..errors import ShapeError
 from ..layers import Declaration, Flatten
 from ..layers.steps import Step
+from ..showing.axis_names import name_axis
 from .plan import Outline, Shape, make_plan
 
 __all__ = ["misfit_error"]
@@ -24,11 +25,12 @@ def misfit_error(
     """The error for a layer that does not fit: the plan down to it, then one sentence."""
     numbers = {s.output: (place, s) for place, s in enumerate(outline.steps, 1)}
     place, _ = numbers[step.output]
-    because = cause.cause
-    if cause.axis is not None:
-        axes = ("samples", "channels", "height", "width")
-        because = because.replace(f"axis {cause.axis} of X", axes[cause.axis])
     source = step.sources[0]
+    shape = outline.input_shape
+    if source in numbers:
+        read = declared[numbers[source][1].name].equation
+        shape = read.shape_of[read.target.array][1:]
+    because = name_axis(cause.cause, cause.axis, len(shape) + 1)
     remedy = cause.remedy
     if len(step.sources) > 1:
         pass  # the cause speaks of each branch by itself

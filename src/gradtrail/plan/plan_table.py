@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..showing.axis_names import place_names
 from ..showing.numbers import bytes_text, count_text, ranges_text
 from ..showing.table_text import page_width, wrap
 from ..showing.tables import Table
@@ -129,9 +130,7 @@ def _notes(plan: Plan) -> list[str]:
     notes = []
     for row in plan.rows:
         for source, axes in zip(row.sources, row.never_read, strict=True):
-            names = (
-                ("channels", "rows", "columns") if len(axes) == 3 else ("positions",) * len(axes)
-            )
+            names = place_names(len(axes) + 1)[1:]
             parts = [
                 f"{name} {ranges_text(lost)}"
                 for name, lost in zip(names, axes, strict=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..equation import Loss as LossEquation
 from ..equation import Node, Normalisation, Selection
+from ..showing.axis_names import place_names
 from ..showing.numbers import number_text
 from .element import Side, element_text
 from .element_term import ElementTerm
@@ -19,12 +20,6 @@ from .traced_step import TracedStep
 
 __all__ = ["Hop", "end_hop", "hop", "start_hop"]
 
-_AXES = {
-    2: ("sample", "feature"),
-    3: ("sample", "channel", "position"),
-    4: ("sample", "channel", "row", "column"),
-    5: ("sample", "channel", "depth", "row", "column"),
-}
 _WAYS = ("directly", "through the mean", "through the variance")
 
 
@@ -198,18 +193,23 @@ def _renumbered(read: tuple[int, ...], made: tuple[int, ...]) -> str:
     if len(read) != len(made):
         return f"{_place(made[1:], made)} is {_place(read[1:], read)}"
     differs = next(axis for axis, (a, b) in enumerate(zip(read, made, strict=True)) if a != b)
-    names = _AXES.get(len(read), ())
+    names = _axes(len(read))
     name = names[differs] if differs < len(names) else f"axis {differs}"
     return f"{name} {made[differs]} is {name} {read[differs]} of what is joined"
 
 
 def _place(positions: Sequence[int], of: Sequence[int] | None = None) -> str:
     """Positions with the names of their axes: the last axes of an element's index."""
-    names = _AXES.get(len(positions if of is None else of), ())
+    names = _axes(len(positions if of is None else of))
     if not names:
         return _at(positions)
     shown = names[len(names) - len(positions) :]
     return ", ".join(f"{n} {p}" for n, p in zip(shown, positions, strict=True))
+
+
+def _axes(count: int) -> list[str]:
+    """What a place along each axis of an array is called; of one row, nothing."""
+    return [name.removesuffix("s") for name in place_names(count)] if count > 1 else []
 
 
 def _at(positions: Sequence[int]) -> str:
