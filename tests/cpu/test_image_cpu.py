@@ -49,7 +49,7 @@ def image(folder: Path) -> Path:
 
 
 def test_an_image_holds_every_function_and_a_slot_for_each_of_the_c_librarys() -> None:
-    texts = [driver_text(), *(k.text(host()) for k in KERNELS)]
+    texts = [driver_text(host()), *(k.text(host()) for k in KERNELS)]
     made = linked(objects(*texts))
     assert made is not None
     wanted = {"run_step", "run_worker", *(k.symbol for k in KERNELS)}
@@ -121,7 +121,7 @@ STRANGE: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("strange", STRANGE)
 def test_what_is_not_understood_is_left_to_llvm(strange: str) -> None:
-    (content,) = objects(driver_text())
+    (content,) = objects(driver_text(host()))
     assert linked([content]) is not None
     assert linked([STRANGE[strange](content)]) is None
 

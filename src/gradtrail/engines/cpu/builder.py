@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from .target import Target
 
-__all__ = ["Carried", "Code", "F", "I", "P", "Value"]
+__all__ = ["Carried", "Code", "F", "I", "P", "Value", "module"]
 
 F, I, P = "float", "i64", "ptr"
 
@@ -48,7 +48,7 @@ class Value:
 
 
 class Carried:
-    """The values that a loop hands from one round to the next.
+    """The values that a loop hands from one round to the next, or that a condition changes.
 
     Inside the loop, `now` are the round's values; set `next` before the loop's end. Behind the
     loop, `now` are the final ones.
@@ -59,26 +59,37 @@ class Carried:
         self.next: list[Value] = []
 
 
+_ARGUMENTS = Value("%args", P), Value("%frame", P)
+"""What a kernel is called with: where its arrays lie, and the frame."""
+
+
 class Code:
-    """One function `void name(ptr args, ptr frame)` being written.
+    """One function being written, by default a kernel's `void name(ptr args, ptr frame)`.
 
     Args:
         name: the function's.
         target: the processor.
+        parameters: what it is called with.
+        internal: whether only its own module calls it.
     """
 
-    def __init__(self, name: str, target: Target, signature: str = "ptr %args, ptr %frame") -> None:
+    def __init__(
+        self,
+        name: str,
+        target: Target,
+        parameters: Sequence[Value] = _ARGUMENTS,
+        *,
+        internal: bool = False,
+    ) -> None:
         self.name, self.target = name, target
         self.width = target.width
-        self.signature = signature
+        self.signature = ", ".join(map(str, parameters))
+        self.declared: dict[str, str] = {}
+        self._linkage = "internal " if internal else ""
         self._lines: list[str] = ["entry:"]
         self._count = 0
         self._block = "entry"
-        self._declared: dict[str, str] = {}
-        self.attributes = (
-            f'"prefer-vector-width"="512" "target-cpu"="{target.cpu}" '
-            f'"target-features"="{target.features}" nounwind'
-        )
+        self._result = Value("", "void")
 
     def vector(self, element: str = F) -> str:
         """The type of a register full of elements."""
@@ -87,13 +98,20 @@ class Code:
     # -- text ------------------------------------------------------------------------------
 
     def text(self) -> str:
-        """The module in LLVM's textual form."""
-        declared = "\n".join(self._declared.values())
-        body = "\n".join(self._lines)
+        """The module of this function alone, in LLVM's textual form."""
+        return module([self])
+
+    def definition(self) -> str:
+        """The function in LLVM's textual form."""
+        body, result = "\n".join(self._lines), self._result
         return (
-            f"{declared}\n\ndefine void @{self.name}({self.signature}) #0 {{\n{body}\n"
-            f"  ret void\n}}\n\nattributes #0 = {{ {self.attributes} }}\n"
+            f"define {self._linkage}{result.type} @{self.name}({self.signature}) #0 {{\n{body}\n"
+            f"  ret {str(result).rstrip()}\n}}\n"
         )
+
+    def give(self, value: Value) -> None:
+        """What the function returns at its end."""
+        self._result = value
 
     def emit(self, line: str) -> None:
         """Add a line as it is."""
@@ -119,12 +137,16 @@ class Code:
     def call(self, result: str, function: str, *arguments: Value) -> Value:
         """Call an intrinsic or another function, declared at its first use."""
         types = ", ".join(a.type for a in arguments)
-        self._declared.setdefault(function, f"declare {result} @{function}({types})")
+        self.declared.setdefault(function, f"declare {result} @{function}({types})")
         written = ", ".join(map(str, arguments))
         if result == "void":
             self.emit(f"call void @{function}({written})")
             return Value("", "void")
         return self.new(result, f"call {result} @{function}({written})")
+
+    def call_at(self, function: Value, *arguments: Value) -> None:
+        """Call a function by its address; it returns nothing."""
+        self.emit(f"call void {function.name}({', '.join(map(str, arguments))})")
 
     # -- loops -----------------------------------------------------------------------------
 
@@ -159,46 +181,87 @@ class Code:
             self.emit(f"br i1 {some.name}, label %{head}, label %{done}")
         else:
             self.emit(f"br label %{head}")
-        self.block(head)
-        spot = len(self._lines)
         self._count += 1
         counter = Value(f"%{stem}{self._count}", I)
-        begun = list(state.now)
-        phis = [self._named(v.type) for v in begun]
-        state.now = list(phis)
-        yield counter
-        following = self.new(I, f"add {counter}, {step}")
-        more = self.new("i1", f"icmp slt {following}, {end.name}")
-        last = self._block
-        after = list(state.next)
-        self.emit(f"br i1 {more.name}, label %{head}, label %{done}")
-        heads = [
-            f"  {counter.name} = phi i64 [ {first.name}, %{before} ], [ {following.name}, %{last} ]"
-        ]
-        for phi, begin, end_value in zip(phis, begun, after, strict=True):
-            heads.append(
-                f"  {phi.name} = phi {phi.type} [ {begin.name}, %{before} ], "
-                f"[ {end_value.name}, %{last} ]"
-            )
-        self._lines[spot:spot] = heads
+        begun, after = list(state.now), list[Value]()
+        state.now = [self._named(v.type) for v in begun]
+        with self._rounds(head, [first, *begun], [counter, *state.now], after):
+            yield counter
+            following = self.new(I, f"add {counter}, {step}")
+            more = self.new("i1", f"icmp slt {following}, {end.name}")
+            after += [following, *state.next]
+            last = self._block
+            self.emit(f"br i1 {more.name}, label %{head}, label %{done}")
         self.block(done)
+        state.now = after[1:]
         if dynamic:
-            state.now = [
-                self.new(a.type, f"phi {a.type} [ {b.name}, %{before} ], [ {a.name}, %{last} ]")
-                for a, b in zip(after, begun, strict=True)
-            ]
-        else:
-            state.now = after
+            state.now = self._either(begun, before, state.now, last)
 
     @contextmanager
-    def when(self, condition: Value) -> Iterator[None]:
-        """Code that runs only where a truth value holds; it hands nothing on but memory."""
+    def endless(self, stem: str, carried: Carried) -> Iterator[str]:
+        """A loop that ends only by `go_on`, which is to be given what this gives.
+
+        Behind it, `carried.now` are the values of the round in which it ended.
+        """
+        head, done = self.label(stem), self.label("done")
+        self.emit(f"br label %{head}")
+        begun, after = list(carried.now), list[Value]()
+        phis = [self._named(v.type) for v in begun]
+        carried.now = list(phis)
+        with self._rounds(head, begun, phis, after):
+            yield done
+            after += carried.next
+            self.emit(f"br label %{head}")
+        carried.now = phis
+        self.block(done)
+
+    def go_on(self, condition: Value, end: str) -> None:
+        """Go on with a round of an endless loop only where a condition holds; else end the loop."""
+        on = self.label("on")
+        self.emit(f"br {condition}, label %{on}, label %{end}")
+        self.block(on)
+
+    @contextmanager
+    def _rounds(
+        self, head: str, begun: list[Value], phis: list[Value], after: list[Value]
+    ) -> Iterator[None]:
+        """The block a loop comes back to: `phis` are `begun` first, then what `after` holds."""
+        before = self._block
+        self.block(head)
+        spot = len(self._lines)
+        yield
+        self._lines[spot:spot] = [
+            f"  {phi.name} = {_phi(phi.type, (first, before), (following, self._block))}"
+            for phi, first, following in zip(phis, begun, after, strict=True)
+        ]
+
+    @contextmanager
+    def when(self, condition: Value, carried: Carried | None = None) -> Iterator[None]:
+        """Code that runs only where a truth value holds.
+
+        Args:
+            condition: the truth value.
+            carried: the values that it changes.
+        """
         inside, done = self.label("then"), self.label("end")
+        before = self._block
         self.emit(f"br {condition}, label %{inside}, label %{done}")
         self.block(inside)
         yield
+        last = self._block
         self.emit(f"br label %{done}")
         self.block(done)
+        if carried is not None:
+            carried.now = self._either(carried.now, before, carried.next, last)
+
+    def _either(
+        self, ones: Sequence[Value], before: str, others: Sequence[Value], last: str
+    ) -> list[Value]:
+        """Values that depend on which block one comes from, `before` or `last`."""
+        return [
+            self.new(b.type, _phi(b.type, (a, before), (b, last)))
+            for a, b in zip(ones, others, strict=True)
+        ]
 
     def _named(self, type: str) -> Value:
         self._count += 1
@@ -371,21 +434,22 @@ class Code:
 
     def as_whole(self, a: Value) -> Value:
         """The bits of a float32 as i32."""
-        return self._cast("bitcast", a, "i32")
+        return self.cast("bitcast", a, "i32")
 
     def as_float(self, a: Value) -> Value:
         """Bits as float32."""
-        return self._cast("bitcast", a, F)
+        return self.cast("bitcast", a, F)
 
     def to_whole(self, a: Value) -> Value:
         """A float32 without its fraction, as i32."""
-        return self._cast("fptosi", a, "i32")
+        return self.cast("fptosi", a, "i32")
 
     def to_float(self, a: Value) -> Value:
         """An i32 as float32."""
-        return self._cast("sitofp", a, F)
+        return self.cast("sitofp", a, F)
 
-    def _cast(self, how: str, a: Value, element: str) -> Value:
+    def cast(self, how: str, a: Value, element: str) -> Value:
+        """A conversion such as `trunc` or `fpext` to another element, of every lane."""
         type = f"<{_length(a.type)} x {element}>" if "<" in a.type else element
         return self.new(type, f"{how} {a} to {type}")
 
@@ -419,6 +483,23 @@ class Code:
             high = self.shuffle(total, total, range(half, width))
             total, width = self.add(low, high), half
         return self.new(_element(total.type), f"extractelement {total}, i64 0")
+
+
+def module(functions: Sequence[Code]) -> str:
+    """Functions that may call each other, in LLVM's textual form; all are for one target."""
+    own = {function.name for function in functions}
+    declared = {n: d for f in functions for n, d in f.declared.items() if n not in own}
+    written, target = "\n".join(f.definition() for f in functions), functions[0].target
+    return (
+        "\n".join(declared.values())
+        + f'\n\n{written}\nattributes #0 = {{ "prefer-vector-width"="512" '
+        f'"target-cpu"="{target.cpu}" "target-features"="{target.features}" nounwind }}\n'
+    )
+
+
+def _phi(type: str, *sources: tuple[Value, str]) -> str:
+    """The value that belongs to the block that one comes from."""
+    return f"phi {type} " + ", ".join(f"[ {value.name}, %{block} ]" for value, block in sources)
 
 
 def _element(type: str) -> str:

@@ -20,8 +20,12 @@ from __future__ import annotations
 import platform
 import sys
 from enum import IntEnum
+from typing import NamedTuple
 
+from .atomics import atomic_add, atomic_load, atomic_store, compare_exchange
+from .builder import Carried, Code, F, I, P, Value, module
 from .frame import SLOTS, Slot
+from .target import Target
 
 __all__ = [
     "ARGUMENTS",
@@ -30,6 +34,7 @@ __all__ = [
     "Control",
     "KINDS",
     "PHASE",
+    "PhaseRow",
     "TASKS",
     "THREADS",
     "driver_text",
@@ -41,18 +46,49 @@ ARGUMENTS = 12
 CALL = 2 + 2 * ARGUMENTS
 """A kernel call in 8-byte words: function, number of arguments, each one's base and offset."""
 
-PHASE = 7
-"""A phase in words: kind (see KINDS), calls, number of calls, tasks, length, chunk, and whether the
-last task is handed out first."""
+
+class PhaseRow(NamedTuple):
+    """A phase in the driver's words.
+
+    Args:
+        kind: its number in KINDS.
+        calls: where they lie.
+        number: how many there are.
+        tasks: how many there are; of blocks, as many as there are groups of them.
+        length: of what the chunks divide.
+        chunk: how much of it one task takes.
+        backwards: whether the last task is handed out first.
+    """
+
+    kind: int
+    calls: int
+    number: int
+    tasks: int
+    length: int
+    chunk: int
+    backwards: int
+
+
+PHASE = len(PhaseRow._fields)
+"""Words of a phase."""
 
 KINDS = {"blocks": 0, "one": 1, "chunks": 1, "each": 2}
 """Kinds of phases; a single task is a chunk."""
 
-THREADS = 1024
-"""How many threads there may be at most: what ten bits of a ticket count."""
+_TASK_BITS, _THREAD_BITS = 17, 10
+"""Of a ticket, for a number of tasks, of which it holds two, and for a thread."""
 
-TASKS = (1 << 17) - 1
-"""How many tasks a phase may have: what seventeen bits of a ticket count."""
+THREADS = 1 << _THREAD_BITS
+"""How many threads there may be at most: what a ticket counts."""
+
+TASKS = (1 << _TASK_BITS) - 1
+"""How many tasks a phase may have: what a ticket counts."""
+
+_SPINS = 2000
+"""How often the caller's thread looks for the end of a phase before it lets others run."""
+
+_LOOKS = 64
+"""After how many looks in vain a thread lets others run."""
 
 
 class Control(IntEnum):
@@ -70,407 +106,287 @@ class Control(IntEnum):
 CONTROL = Control.TICKETS + 8 * THREADS
 """Words of the record."""
 
+_CONTROL, _PHASE, _FRAME = Value("%control", P), Value("%phase", P), Value("%frame", P)
+_WORKER, _COUNT = Value("%worker", I), Value("%count", I)
 
-def _field(name: Slot, frame: str = "%frame", type: str = "i64") -> tuple[str, str]:
-    """Two lines that load a field into `%<name>`."""
-    low = name.name.lower()
-    return (
-        f"  %{low}.p = getelementptr i64, ptr {frame}, i64 {int(name)}",
-        f"  %{low} = load {type}, ptr %{low}.p",
+
+def driver_text(target: Target) -> str:
+    """The driver's module, with `run_step` for the caller and `run_worker` for other threads."""
+    return module([f(target) for f in (_run_calls, _run_task, _take, _run_step, _run_worker)])
+
+
+def _word(code: Code, base: Value, number: int) -> Value:
+    """The address of a word of a record."""
+    return code.at(base, 8 * number)
+
+
+def _of_phase(code: Code, phase: Value, name: str, type: str = I) -> Value:
+    """What a phase says."""
+    return code.load(_word(code, phase, PhaseRow._fields.index(name)), type)
+
+
+# -- tasks -------------------------------------------------------------------------------------
+
+
+def _run_calls(target: Target) -> Code:
+    """Every call of a list, its arguments made from the frame's bases."""
+    calls = Value("%calls", P)
+    code = Code("run_calls", target, (calls, _COUNT, _FRAME), internal=True)
+    arguments = code.new(P, f"alloca [{ARGUMENTS} x ptr], align 64")
+    with code.loop("i", _COUNT) as i:
+        call = code.at(calls, i, 8 * CALL)
+        function, number = code.load(call, P), code.load(_word(code, call, 1), I)
+        with code.loop("a", number) as a:
+            pair = code.at(_word(code, call, 2), a, 16)
+            base = code.load(code.at(_FRAME, code.load(pair, I), 8), P)
+            offset = code.load(_word(code, pair, 1), I)
+            code.store(code.at(base, offset), code.at(arguments, a, 8))
+        code.call_at(function, arguments, _FRAME)
+    return code
+
+
+def _run_task(target: Target) -> Code:
+    """One task of a phase, with a frame of its own."""
+    task = Value("%task", I)
+    code = Code("run_task", target, (_PHASE, _FRAME, task, _WORKER), internal=True)
+    frame = code.new(P, f"alloca [{SLOTS} x i64], align 64")
+    size, volatile = code.index(8 * SLOTS), Value("false", "i1")
+    code.call("void", "llvm.memcpy.p0.p0.i64", frame, _FRAME, size, volatile)
+    _put_own(code, frame, Slot.SCRATCH, _WORKER)
+    kind = _of_phase(code, _PHASE, "kind")
+    for name, write in (("blocks", _blocks), ("chunks", _chunk), ("each", _single_call)):
+        with code.when(code.compare("eq", kind, code.index(KINDS[name]))):
+            write(code, frame, task)
+    return code
+
+
+def _put(code: Code, frame: Value, slot: Slot, value: Value) -> None:
+    """Set a slot of a task's frame."""
+    code.store(value, _word(code, frame, slot))
+
+
+_OWN = {
+    Slot.SCRATCH: (Slot.SCRATCH_ALL, Slot.SCRATCH_STRIDE),
+    Slot.GRADIENTS: (Slot.GRADIENTS_ALL, Slot.GRADIENTS_STRIDE),
+    Slot.ARENA: (Slot.ARENAS, Slot.ARENA_STRIDE),
+    Slot.PARTIAL: (Slot.PARTIAL_ALL, Slot.PARTIAL_STRIDE),
+}
+"""Memory of which there are several pieces: where all begin, how far one lies from the next."""
+
+
+def _put_own(code: Code, frame: Value, slot: Slot, number: Value) -> None:
+    """Give a task's frame the piece with a number."""
+    begin, stride = map(code.frame, _OWN[slot])
+    _put(code, frame, slot, code.add_index(begin, code.mul_index(number, stride)))
+
+
+def _call_all(code: Code, frame: Value) -> None:
+    """All calls of the phase."""
+    calls = _of_phase(code, _PHASE, "calls", P)
+    number = _of_phase(code, _PHASE, "number")
+    code.call("void", "run_calls", calls, number, frame)
+
+
+def _single_call(code: Code, frame: Value, task: Value) -> None:
+    """A task of a phase in which every call is one."""
+    calls = _of_phase(code, _PHASE, "calls", P)
+    code.call("void", "run_calls", code.at(calls, task, 8 * CALL), code.index(1), frame)
+
+
+def _chunk(code: Code, frame: Value, task: Value) -> None:
+    """A task of a phase of chunks: a range of numbers."""
+    length, chunk = (_of_phase(code, _PHASE, name) for name in ("length", "chunk"))
+    start = code.mul_index(task, chunk)
+    _put(code, frame, Slot.START, start)
+    _put(code, frame, Slot.STOP, code.least(code.add_index(start, chunk), length))
+    _call_all(code, frame)
+
+
+def _blocks(code: Code, frame: Value, task: Value) -> None:
+    """A task of a phase of blocks: consecutive ones, each through all calls."""
+    _put_own(code, frame, Slot.GRADIENTS, task)
+    tasks, blocks = _of_phase(code, _PHASE, "tasks"), code.frame(Slot.BLOCKS)
+    first, last = (
+        code.bits("udiv", code.mul_index(number, blocks), tasks)
+        for number in (task, code.add_index(task, 1))
     )
+    per_block, count = code.frame(Slot.PER_BLOCK), code.frame(Slot.COUNT)
+    apart = code.compare("ne", code.frame(Slot.ARENA_PER_BLOCK), code.index(0))
+    with code.loop("b", last, first) as b:
+        _put_own(code, frame, Slot.ARENA, code.select(apart, b, _WORKER))
+        _put_own(code, frame, Slot.PARTIAL, b)
+        begin = code.mul_index(b, per_block)
+        _put(code, frame, Slot.FIRST, begin)
+        _put(code, frame, Slot.VALID, code.least(code.sub_index(count, begin), per_block))
+        _put(code, frame, Slot.BLOCK, b)
+        _call_all(code, frame)
 
 
-def _loads(*names: Slot) -> str:
-    return "\n".join(line for name in names for line in _field(name, "%frame0"))
+# -- tickets -----------------------------------------------------------------------------------
 
 
-def _put(name: Slot, value: str) -> str:
-    low = name.name.lower() + ".to"
-    return (
-        f"  %{low} = getelementptr i64, ptr %frame, i64 {int(name)}\n"
-        f"  store i64 {value}, ptr %{low}"
+def _ticket_of(code: Code, thread: Value) -> Value:
+    """Where a thread's ticket lies."""
+    return code.at(_word(code, _CONTROL, Control.TICKETS), thread, 64)
+
+
+def _first_task(code: Code, thread: Value, tasks: Value, threads: Value) -> Value:
+    """The first task of a thread's share: ⌈thread·tasks / threads⌉."""
+    product = code.mul_index(thread, tasks)
+    return code.bits("udiv", code.sub_index(code.add_index(product, threads), 1), threads)
+
+
+def _part(code: Code, ticket: Value, low: int, mask: int) -> Value:
+    """A number in a ticket, from its bit `low` on."""
+    return code.bits("and", code.bits("lshr", ticket, code.index(low)), code.index(mask))
+
+
+def _deal(code: Code, tasks: Value, wanted: Value) -> None:
+    """Give every thread a ticket for its share of a phase's tasks."""
+    threads = code.add_index(wanted, 1)
+    with code.loop("thread", threads) as thread:
+        first = _first_task(code, thread, tasks, threads)
+        end = _first_task(code, code.add_index(thread, 1), tasks, threads)
+        place = _ticket_of(code, thread)
+        phase_bit = 2 * _TASK_BITS + _THREAD_BITS
+        number = code.bits("lshr", atomic_load(code, place), code.index(phase_bit))
+        ticket = code.bits("shl", code.add_index(number, 1), code.index(phase_bit))
+        for value, low in ((wanted, 2 * _TASK_BITS), (end, _TASK_BITS), (first, 0)):
+            ticket = code.bits("or", ticket, code.bits("shl", value, code.index(low)))
+        atomic_store(code, ticket, place)
+
+
+def _take(target: Target) -> Code:
+    """Tasks of the present phase, first of one's own share, until none is left.
+
+    Returns whether there was one.
+    """
+    code = Code("take", target, (_CONTROL, _WORKER), internal=True)
+    wanted = atomic_load(code, _word(code, _CONTROL, Control.WANTED))
+    threads = code.add_index(wanted, 1)
+    some = Carried([Value("false", "i1")])
+    with code.loop("turn", threads, carried=some) as turn:
+        whose = code.bits("urem", code.add_index(_WORKER, turn), threads)
+        place = _ticket_of(code, whose)
+        found = Carried(some.now)
+        with code.endless("look", found) as shut:
+            ticket = atomic_load(code, place)
+            following, end = (_part(code, ticket, at, TASKS) for at in (0, _TASK_BITS))
+            highest = _part(code, ticket, 2 * _TASK_BITS, THREADS - 1)
+            left = code.compare("ult", following, end)
+            code.go_on(code.both(left, code.compare("ule", _WORKER, highest)), shut)
+            won = compare_exchange(code, place, ticket, code.add_index(ticket, 1))
+            with code.when(won):
+                _run_taken(code, whose, highest, (following, end))
+            found.next = [code.bits("or", found.now[0], won)]
+        some.next = found.now
+    code.give(some.now[0])
+    return code
+
+
+def _run_taken(code: Code, whose: Value, highest: Value, share: tuple[Value, Value]) -> None:
+    """Run a task of a share that goes from … to …, its first one, or its last one backwards."""
+    following, end = share
+    phase, frame = (
+        code.load(_word(code, _CONTROL, word), P) for word in (Control.PHASE, Control.FRAME)
     )
+    back, tasks = (_of_phase(code, phase, name) for name in ("backwards", "tasks"))
+    first = _first_task(code, whose, tasks, code.add_index(highest, 1))
+    mirrored = code.sub_index(code.sub_index(code.add_index(first, end), 1), following)
+    backwards = code.compare("ne", back, code.index(0))
+    task = code.select(backwards, mirrored, following)
+    code.call("void", "run_task", phase, frame, task, _WORKER)
+    atomic_add(code, _word(code, _CONTROL, Control.DONE), 1)
 
 
-def _pause() -> str:
+# -- steps -------------------------------------------------------------------------------------
+
+
+def _run_step(target: Target) -> Code:
+    """All phases, by the caller's thread and whoever else takes tasks."""
+    phases = Value("%phases", P)
+    code = Code("run_step", target, (_CONTROL, phases, _COUNT, _FRAME))
+    running, done = (_word(code, _CONTROL, word) for word in (Control.RUNNING, Control.DONE))
+    atomic_store(code, 1, running)
+    _put(code, _FRAME, Slot.FLAGGED, code.index(0))
+    code.store(_FRAME, _word(code, _CONTROL, Control.FRAME))
+    wanted = atomic_load(code, _word(code, _CONTROL, Control.WANTED))
+    with code.loop("p", _COUNT) as p:
+        phase = code.at(phases, p, 8 * PHASE)
+        tasks = _of_phase(code, phase, "tasks")
+        code.store(phase, _word(code, _CONTROL, Control.PHASE))
+        atomic_store(code, 0, done)
+        _deal(code, tasks, wanted)
+        code.call("i1", "take", _CONTROL, code.index(0))
+        _wait(code, done, tasks)
+    atomic_store(code, 0, running)
+    _answer(code)
+    return code
+
+
+def _wait(code: Code, done: Value, tasks: Value) -> None:
+    """Until all tasks of a phase are finished."""
+    spins = Carried([code.index(0)])
+    with code.endless("wait", spins) as over:
+        code.go_on(code.compare("slt", atomic_load(code, done), tasks), over)
+        _pause(code)
+        with code.when(code.compare("ugt", spins.now[0], code.index(_SPINS))):
+            _let_others_run(code)
+        spins.next = [code.add_index(spins.now[0], 1)]
+
+
+def _answer(code: Code) -> None:
+    """The sums of what the blocks gave, in their order."""
+    result = code.frame(Slot.RESULT, P)
+    sums = Carried([Value("0.0", "double")] * 2)  # of the losses, of the right answers
+    with code.loop("b", code.frame(Slot.BLOCKS), carried=sums) as b:
+        own = code.at(result, b, 8)
+        numbers = [code.load(place, F) for place in (own, code.at(own, 4))]
+        sums.next = [
+            code.add(total, code.cast("fpext", number, "double"))
+            for total, number in zip(sums.now, numbers, strict=True)
+        ]
+    for slot, total in zip((Slot.LOSS, Slot.HITS), sums.now, strict=True):
+        _put(code, _FRAME, slot, total)
+
+
+def _run_worker(target: Target) -> Code:
+    """Another thread: it takes tasks, and returns when told to, or as its patience ends.
+
+    Its patience is so many looks in vain between steps.
+    """
+    patience = Value("%patience", I)
+    code = Code("run_worker", target, (_CONTROL, _WORKER, patience))
+    none = code.index(0)
+    looks = Carried([none, none])  # in vain, and those of them between steps
+    with code.endless("look", looks) as end:
+        wanted = atomic_load(code, _word(code, _CONTROL, Control.WANTED))
+        code.go_on(code.compare("sle", _WORKER, wanted), end)
+        took = code.call("i1", "take", _CONTROL, _WORKER)
+        more = Carried([none, none])
+        with code.when(code.compare("eq", took, Value("false", "i1")), more):
+            stop = atomic_load(code, _word(code, _CONTROL, Control.STOP))
+            running = atomic_load(code, _word(code, _CONTROL, Control.RUNNING))
+            all_looks, idle = (code.add_index(number, 1) for number in looks.now)
+            idle = code.select(code.compare("eq", running, none), idle, none)
+            patient = code.compare("ule", idle, patience)
+            code.go_on(code.both(code.compare("eq", stop, none), patient), end)
+            _pause(code)
+            rare = code.bits("and", all_looks, code.index(_LOOKS - 1))
+            with code.when(code.compare("eq", rare, none)):
+                _let_others_run(code)
+            more.next = [all_looks, idle]
+        looks.next = more.now
+    return code
+
+
+def _pause(code: Code) -> None:
+    """A moment in which a processor does nothing."""
     machine = platform.machine()
     word = {"x86_64": "pause", "AMD64": "pause", "aarch64": "yield", "arm64": "yield"}.get(machine)
-    return f'call void asm sideeffect "{word}", ""()' if word else "fence seq_cst"
+    code.emit(f'call void asm sideeffect "{word}", ""()' if word else "fence seq_cst")
 
 
-def driver_text() -> str:
-    """The driver's module."""
-    yielding = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
-    return _TEXT.format(
-        call=CALL,
-        phase=PHASE,
-        tasks=TASKS,
-        threads=THREADS - 1,
-        control=Control,
-        answer=Slot,
-        arguments=ARGUMENTS,
-        fields=SLOTS,
-        bytes=8 * SLOTS,
-        pause=_pause(),
-        yielding=yielding,
-        loads=_loads(
-            Slot.BLOCKS,
-            Slot.COUNT,
-            Slot.ARENAS,
-            Slot.ARENA_STRIDE,
-            Slot.ARENA_PER_BLOCK,
-            Slot.GRADIENTS_ALL,
-            Slot.GRADIENTS_STRIDE,
-            Slot.PARTIAL_ALL,
-            Slot.PARTIAL_STRIDE,
-            Slot.SCRATCH_ALL,
-            Slot.SCRATCH_STRIDE,
-            Slot.PER_BLOCK,
-        ),
-        put_scratch=_put(Slot.SCRATCH, "%scratch.at"),
-        put_gradients=_put(Slot.GRADIENTS, "%gradients.at"),
-        put_arena=_put(Slot.ARENA, "%arena.at"),
-        put_partial=_put(Slot.PARTIAL, "%partial.at"),
-        put_first=_put(Slot.FIRST, "%first"),
-        put_valid=_put(Slot.VALID, "%valid"),
-        put_block=_put(Slot.BLOCK, "%b"),
-        put_start=_put(Slot.START, "%start"),
-        put_stop=_put(Slot.STOP, "%stop"),
-    )
-
-
-_TEXT = """
-declare i64 @llvm.smin.i64(i64, i64)
-declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
-declare i32 @{yielding}()
-
-; every call of a list, its arguments made from the frame's bases
-define internal void @run_calls(ptr %calls, i64 %count, ptr %frame) {{
-entry:
-  %args = alloca [{arguments} x ptr], align 64
-  %none = icmp eq i64 %count, 0
-  br i1 %none, label %done, label %call
-call:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %called ]
-  %at = getelementptr [{call} x i64], ptr %calls, i64 %i
-  %function = load ptr, ptr %at
-  %number.p = getelementptr i64, ptr %at, i64 1
-  %number = load i64, ptr %number.p
-  %bare = icmp eq i64 %number, 0
-  br i1 %bare, label %run, label %argument
-argument:
-  %a = phi i64 [ 0, %call ], [ %a.next, %argument ]
-  %pair = shl i64 %a, 1
-  %place = add i64 %pair, 2
-  %base.p = getelementptr i64, ptr %at, i64 %place
-  %base = load i64, ptr %base.p
-  %offset.p = getelementptr i64, ptr %base.p, i64 1
-  %offset = load i64, ptr %offset.p
-  %field.p = getelementptr ptr, ptr %frame, i64 %base
-  %field = load ptr, ptr %field.p
-  %address = getelementptr i8, ptr %field, i64 %offset
-  %slot = getelementptr ptr, ptr %args, i64 %a
-  store ptr %address, ptr %slot
-  %a.next = add i64 %a, 1
-  %a.more = icmp slt i64 %a.next, %number
-  br i1 %a.more, label %argument, label %run
-run:
-  call void %function(ptr %args, ptr %frame)
-  br label %called
-called:
-  %i.next = add i64 %i, 1
-  %i.more = icmp slt i64 %i.next, %count
-  br i1 %i.more, label %call, label %done
-done:
-  ret void
-}}
-
-; one task of a phase, with a frame of its own
-define internal void @run_task(ptr %phase, ptr %frame0, i64 %task, i64 %worker) {{
-entry:
-  %frame = alloca [{fields} x i64], align 64
-  call void @llvm.memcpy.p0.p0.i64(ptr %frame, ptr %frame0, i64 {bytes}, i1 false)
-  %kind = load i64, ptr %phase
-  %calls.p = getelementptr i64, ptr %phase, i64 1
-  %calls = load ptr, ptr %calls.p
-  %count.p1 = getelementptr i64, ptr %phase, i64 2
-  %number = load i64, ptr %count.p1
-  %tasks.p = getelementptr i64, ptr %phase, i64 3
-  %tasks = load i64, ptr %tasks.p
-{loads}
-  %scratch.o = mul i64 %worker, %scratch_stride
-  %scratch.at = add i64 %scratch_all, %scratch.o
-{put_scratch}
-  switch i64 %kind, label %group [ i64 1, label %chunk
-                                 i64 2, label %each ]
-each:
-  %mine = getelementptr [{call} x i64], ptr %calls, i64 %task
-  call void @run_calls(ptr %mine, i64 1, ptr %frame)
-  ret void
-chunk:
-  %length.p = getelementptr i64, ptr %phase, i64 4
-  %length = load i64, ptr %length.p
-  %size.p = getelementptr i64, ptr %phase, i64 5
-  %size = load i64, ptr %size.p
-  %start = mul i64 %task, %size
-  %stop.u = add i64 %start, %size
-  %stop = call i64 @llvm.smin.i64(i64 %stop.u, i64 %length)
-{put_start}
-{put_stop}
-  call void @run_calls(ptr %calls, i64 %number, ptr %frame)
-  ret void
-group:
-  %gradients.o = mul i64 %task, %gradients_stride
-  %gradients.at = add i64 %gradients_all, %gradients.o
-{put_gradients}
-  %low.m = mul i64 %task, %blocks
-  %low = udiv i64 %low.m, %tasks
-  %task.next = add i64 %task, 1
-  %high.m = mul i64 %task.next, %blocks
-  %high = udiv i64 %high.m, %tasks
-  %own.arena = icmp ne i64 %arena_per_block, 0
-  %some = icmp slt i64 %low, %high
-  br i1 %some, label %block, label %done
-block:
-  %b = phi i64 [ %low, %group ], [ %b.next, %block ]
-  %slot = select i1 %own.arena, i64 %b, i64 %worker
-  %arena.o = mul i64 %slot, %arena_stride
-  %arena.at = add i64 %arenas, %arena.o
-{put_arena}
-  %partial.o = mul i64 %b, %partial_stride
-  %partial.at = add i64 %partial_all, %partial.o
-{put_partial}
-  %first = mul i64 %b, %per_block
-  %left = sub i64 %count, %first
-  %valid = call i64 @llvm.smin.i64(i64 %left, i64 %per_block)
-{put_first}
-{put_valid}
-{put_block}
-  call void @run_calls(ptr %calls, i64 %number, ptr %frame)
-  %b.next = add i64 %b, 1
-  %b.more = icmp slt i64 %b.next, %high
-  br i1 %b.more, label %block, label %done
-done:
-  ret void
-}}
-
-; the first task of a thread's share
-define internal i64 @share(i64 %thread, i64 %tasks, i64 %threads) alwaysinline {{
-  %product = mul i64 %thread, %tasks
-  %more = add i64 %product, %threads
-  %rounded = sub i64 %more, 1
-  %first = udiv i64 %rounded, %threads
-  ret i64 %first
-}}
-
-; take tasks of the present phase, first of one's own share, until none is left; whether there was
-; one
-define internal i1 @take(ptr %control, i64 %worker) {{
-entry:
-  %wanted.p = getelementptr i64, ptr %control, i64 {control.WANTED}
-  %done.p = getelementptr i64, ptr %control, i64 {control.DONE}
-  %phase.p = getelementptr i64, ptr %control, i64 {control.PHASE}
-  %frame.p = getelementptr i64, ptr %control, i64 {control.FRAME}
-  %wanted = load atomic i64, ptr %wanted.p acquire, align 8
-  %threads = add i64 %wanted, 1
-  br label %turn
-turn:
-  %turns = phi i64 [ 0, %entry ], [ %turns.next, %shut ]
-  %before.any = phi i1 [ false, %entry ], [ %any, %shut ]
-  %whose.sum = add i64 %worker, %turns
-  %whose = urem i64 %whose.sum, %threads
-  %line = shl i64 %whose, 3
-  %place = add i64 %line, {control.TICKETS}
-  %ticket.p = getelementptr i64, ptr %control, i64 %place
-  br label %look
-look:
-  %any = phi i1 [ %before.any, %turn ], [ %any, %lost ], [ true, %ran ]
-  %ticket = load atomic i64, ptr %ticket.p acquire, align 8
-  %next = and i64 %ticket, {tasks}
-  %limit.s = lshr i64 %ticket, 17
-  %limit = and i64 %limit.s, {tasks}
-  %left = icmp ult i64 %next, %limit
-  %highest.s = lshr i64 %ticket, 34
-  %highest = and i64 %highest.s, {threads}
-  %admitted = icmp ule i64 %worker, %highest
-  %open = and i1 %left, %admitted
-  br i1 %open, label %claim, label %shut
-claim:
-  %advanced = add i64 %ticket, 1
-  %pair = cmpxchg ptr %ticket.p, i64 %ticket, i64 %advanced acq_rel acquire
-  %won = extractvalue {{ i64, i1 }} %pair, 1
-  br i1 %won, label %ran, label %lost
-lost:
-  br label %look
-ran:
-  %phase = load ptr, ptr %phase.p
-  %frame = load ptr, ptr %frame.p
-  %back.p = getelementptr i64, ptr %phase, i64 6
-  %back.word = load i64, ptr %back.p
-  %back = icmp ne i64 %back.word, 0
-  %tasks.p = getelementptr i64, ptr %phase, i64 3
-  %tasks = load i64, ptr %tasks.p
-  %sharing = add i64 %highest, 1
-  %first = call i64 @share(i64 %whose, i64 %tasks, i64 %sharing)
-  %ends = add i64 %first, %limit
-  %last = sub i64 %ends, 1
-  %mirrored = sub i64 %last, %next
-  %task = select i1 %back, i64 %mirrored, i64 %next
-  call void @run_task(ptr %phase, ptr %frame, i64 %task, i64 %worker)
-  %before = atomicrmw add ptr %done.p, i64 1 acq_rel
-  br label %look
-shut:
-  %turns.next = add i64 %turns, 1
-  %others = icmp ult i64 %turns.next, %threads
-  br i1 %others, label %turn, label %leave
-leave:
-  ret i1 %any
-}}
-
-; all phases, by the caller's thread and whoever else takes tasks
-define void @run_step(ptr %control, ptr %phases, i64 %count, ptr %frame) {{
-entry:
-  %running.p = getelementptr i64, ptr %control, i64 {control.RUNNING}
-  store atomic i64 1, ptr %running.p release, align 8
-  %flagged.p = getelementptr i64, ptr %frame, i64 {answer.FLAGGED}
-  store i64 0, ptr %flagged.p
-  %done.p = getelementptr i64, ptr %control, i64 {control.DONE}
-  %phase.p = getelementptr i64, ptr %control, i64 {control.PHASE}
-  %frame.p = getelementptr i64, ptr %control, i64 {control.FRAME}
-  store ptr %frame, ptr %frame.p
-  %wanted.p = getelementptr i64, ptr %control, i64 {control.WANTED}
-  %wanted = load atomic i64, ptr %wanted.p acquire, align 8
-  %threads = add i64 %wanted, 1
-  br label %phase
-phase:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %after ]
-  %at = getelementptr [{phase} x i64], ptr %phases, i64 %i
-  %tasks.p = getelementptr i64, ptr %at, i64 3
-  %tasks = load i64, ptr %tasks.p
-  store ptr %at, ptr %phase.p
-  store atomic i64 0, ptr %done.p release, align 8
-  br label %deal
-deal:
-  %thread = phi i64 [ 0, %phase ], [ %thread.next, %deal ]
-  %thread.next = add i64 %thread, 1
-  %first = call i64 @share(i64 %thread, i64 %tasks, i64 %threads)
-  %past = call i64 @share(i64 %thread.next, i64 %tasks, i64 %threads)
-  %line = shl i64 %thread, 3
-  %place = add i64 %line, {control.TICKETS}
-  %ticket.p = getelementptr i64, ptr %control, i64 %place
-  %old = load atomic i64, ptr %ticket.p acquire, align 8
-  %number = lshr i64 %old, 44
-  %number.next = add i64 %number, 1
-  %number.high = shl i64 %number.next, 44
-  %highest = shl i64 %wanted, 34
-  %high = or i64 %number.high, %highest
-  %middle = shl i64 %past, 17
-  %low = or i64 %middle, %first
-  %ticket = or i64 %high, %low
-  store atomic i64 %ticket, ptr %ticket.p release, align 8
-  %deals = icmp ult i64 %thread.next, %threads
-  br i1 %deals, label %deal, label %dealt
-dealt:
-  %took = call i1 @take(ptr %control, i64 0)
-  br label %wait
-wait:
-  %spins = phi i64 [ 0, %dealt ], [ %spins.next, %again ]
-  %done = load atomic i64, ptr %done.p acquire, align 8
-  %all = icmp sge i64 %done, %tasks
-  br i1 %all, label %after, label %spin
-spin:
-  {pause}
-  %spins.next = add i64 %spins, 1
-  %long = icmp ugt i64 %spins, 2000
-  br i1 %long, label %rest, label %again
-rest:
-  %ignored = call i32 @{yielding}()
-  br label %again
-again:
-  br label %wait
-after:
-  %i.next = add i64 %i, 1
-  %more = icmp slt i64 %i.next, %count
-  br i1 %more, label %phase, label %end
-end:
-  store atomic i64 0, ptr %running.p release, align 8
-  call void @answer(ptr %frame)
-  ret void
-}}
-
-; the sums of what the blocks gave, in their order
-define internal void @answer(ptr %frame) {{
-entry:
-  %blocks.p = getelementptr i64, ptr %frame, i64 {answer.BLOCKS}
-  %blocks = load i64, ptr %blocks.p
-  %result.p = getelementptr ptr, ptr %frame, i64 {answer.RESULT}
-  %result = load ptr, ptr %result.p
-  br label %look
-look:
-  %b = phi i64 [ 0, %entry ], [ %b.next, %block ]
-  %loss = phi double [ 0.0, %entry ], [ %loss.next, %block ]
-  %hits = phi double [ 0.0, %entry ], [ %hits.next, %block ]
-  %more = icmp slt i64 %b, %blocks
-  br i1 %more, label %block, label %done
-block:
-  %share.p = getelementptr [2 x float], ptr %result, i64 %b
-  %share = load float, ptr %share.p
-  %hit.p = getelementptr float, ptr %share.p, i64 1
-  %hit = load float, ptr %hit.p
-  %share.wide = fpext float %share to double
-  %hit.wide = fpext float %hit to double
-  %loss.next = fadd double %loss, %share.wide
-  %hits.next = fadd double %hits, %hit.wide
-  %b.next = add i64 %b, 1
-  br label %look
-done:
-  %loss.p = getelementptr i64, ptr %frame, i64 {answer.LOSS}
-  store double %loss, ptr %loss.p
-  %hits.p = getelementptr i64, ptr %frame, i64 {answer.HITS}
-  store double %hits, ptr %hits.p
-  ret void
-}}
-
-; another thread: take tasks, and return after so many looks in vain between steps, or when told to
-define void @run_worker(ptr %control, i64 %worker, i64 %patience) {{
-entry:
-  %stop.p = getelementptr i64, ptr %control, i64 {control.STOP}
-  %wanted.p = getelementptr i64, ptr %control, i64 {control.WANTED}
-  %running.p = getelementptr i64, ptr %control, i64 {control.RUNNING}
-  br label %look
-look:
-  %looks = phi i64 [ 0, %entry ], [ %looks.next, %again ], [ 0, %worked ]
-  %idle = phi i64 [ 0, %entry ], [ %idle.next, %again ], [ 0, %worked ]
-  %wanted = load atomic i64, ptr %wanted.p acquire, align 8
-  %spare = icmp sgt i64 %worker, %wanted
-  br i1 %spare, label %end, label %try
-try:
-  %took = call i1 @take(ptr %control, i64 %worker)
-  br i1 %took, label %worked, label %nothing
-worked:
-  br label %look
-nothing:
-  %stop = load atomic i64, ptr %stop.p acquire, align 8
-  %told = icmp ne i64 %stop, 0
-  %looks.next = add i64 %looks, 1
-  %running = load atomic i64, ptr %running.p acquire, align 8
-  %between = icmp eq i64 %running, 0
-  %idle.more = add i64 %idle, 1
-  %idle.next = select i1 %between, i64 %idle.more, i64 0
-  %tired = icmp ugt i64 %idle.next, %patience
-  %leave = or i1 %told, %tired
-  br i1 %leave, label %end, label %spin
-spin:
-  {pause}
-  %rare = and i64 %looks.next, 63
-  %yielding = icmp eq i64 %rare, 0
-  br i1 %yielding, label %rest, label %again
-rest:
-  %ignored = call i32 @{yielding}()
-  br label %again
-again:
-  br label %look
-end:
-  ret void
-}}
-"""
+def _let_others_run(code: Code) -> None:
+    """Ask the system to."""
+    code.call("i32", "SwitchToThread" if sys.platform == "win32" else "sched_yield")

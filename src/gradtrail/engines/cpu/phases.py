@@ -8,10 +8,10 @@ from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from .driver import CALL, KINDS, PHASE, TASKS
+from .driver import CALL, KINDS, PHASE, TASKS, PhaseRow
 from .raw import address
 
-__all__ = ["Argument", "FunctionCall", "Phase", "PhaseRow", "PhaseTable"]
+__all__ = ["Argument", "FunctionCall", "Phase", "PhaseTable"]
 
 Call = TypeVar("Call")
 
@@ -46,28 +46,6 @@ class FunctionCall(NamedTuple):
 
     symbol: str
     arguments: tuple[Argument, ...] = ()
-
-
-class PhaseRow(NamedTuple):
-    """A phase in the driver's words; see `driver.PHASE`.
-
-    Args:
-        kind: the number of its kind.
-        calls: where they lie.
-        number: how many there are.
-        tasks: how many there are; of blocks, as many as there are groups of them.
-        length: of what the chunks divide.
-        chunk: how much of it one task takes.
-        backwards: whether the last task is handed out first.
-    """
-
-    kind: int
-    calls: int
-    number: int
-    tasks: int
-    length: int
-    chunk: int
-    backwards: int
 
 
 _KIND, _TASKS = (PhaseRow._fields.index(name) for name in ("kind", "tasks"))

@@ -11,6 +11,7 @@ import ctypes
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -58,9 +59,9 @@ class Pool:
                 "GRADTRAIL_CPU and GRADTRAIL_CPU_FEATURES. Such code can be looked at with "
                 "net.explain"
             )
-        compiler = Compiler(target)
+        compiler, text = Compiler(target), partial(driver_text, target)
         step, worker = compiler.addresses(
-            [("run_step", "driver", driver_text), ("run_worker", "driver", driver_text)]
+            [("run_step", "driver", text), ("run_worker", "driver", text)]
         )
         pointer, word = ctypes.c_void_p, ctypes.c_int64
         self._step = ctypes.CFUNCTYPE(None, pointer, pointer, word, pointer)(step)
