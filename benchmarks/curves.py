@@ -106,7 +106,7 @@ def by_gradtrail(data: Data, threads: int, options: Mapping[str, Any], settings:
         batch_size=settings.batch_size, shuffle=False, engine=runs, progress=False,
     )  # fmt: skip
     found = gt.evaluate(network, data[1], engine=runs)
-    return Curve(history.losses, found["accuracy"])
+    return Curve(history.step_losses, found["accuracy"])
 
 
 def by_pytorch(data: Data, threads: int, settings: Curves, *, channels_last: bool) -> Curve:

@@ -115,7 +115,7 @@ def test_speed_after_a_resume_is_that_of_the_steps_since(monkeypatch: Any) -> No
     monkeypatch.setattr(progress, "bar", lambda: Bar(kept, lambda: now))
     monkeypatch.setattr(progress.time, "perf_counter", lambda: now)
     shown = progress.Progress()
-    shown.begin(gt.History(losses=[1.0] * 50), 2, 100)
+    shown.begin(gt.History(step_losses=[1.0] * 50), 2, 100)
     now += 1
     shown.step(Seen(51, 1, 51, 0.5, 0.1, 51 * 32, 0.5))
     now += 2
@@ -171,7 +171,7 @@ def test_what_is_counted_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_loss_beyond_all_measure_is_written_in_short(capsys: Any) -> None:
     shown = progress.Progress()
-    history = gt.History(losses=[1.0], loss=[1.1237810079e29], validation_loss=[999999.5])
+    history = gt.History(step_losses=[1.0], loss=[1.1237810079e29], validation_loss=[999999.5])
     history.seconds.append(0.25)
     shown.epoch(history)
     assert capsys.readouterr().err == (

@@ -87,7 +87,7 @@ def test_a_saved_run_trains_on(tiny: Path, tmp_path: Path) -> None:
     chosen = stream(0, "order", 1).permutation(len(x))[:32]  # the second epoch of its life
     history = Run(tmp_path / "b").history
     expected = gt.trace(gt.load(tmp_path / "a"), x[chosen], y[chosen]).loss
-    assert history.losses[0] == pytest.approx(expected, rel=1e-6)
+    assert history.step_losses[0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_runs_are_numbered_and_never_overwritten(tiny: Path, tmp_path: Path, monkeypatch) -> None:
@@ -125,7 +125,7 @@ def test_data_from_files(tmp_path: Path, data: str) -> None:
     (x, y), _ = gt.data.load(data, files)
     order = stream(0, "order", 0).permutation(len(x))
     expected = gt.trace(gt.architecture("lenet-short").network(seed=0), x[order], y[order]).loss
-    assert history.losses[0] == pytest.approx(expected, rel=1e-4)
+    assert history.step_losses[0] == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_folder_that_was_found_is_recorded(

@@ -137,7 +137,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(photos: Path, tmp_path: Path) ->
     run("train", "--resume", killed, "--quiet")
     weights = [(out / "weights.safetensors").read_bytes() for out in (whole, killed)]
     assert weights[0] == weights[1]
-    assert Run(killed).history.losses == Run(whole).history.losses
+    assert Run(killed).history.step_losses == Run(whole).history.step_losses
 
 
 def test_a_command_ends_without_words_of_the_interpreter(tmp_path: Path) -> None:

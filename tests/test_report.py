@@ -151,7 +151,7 @@ def test_the_curves_have_whole_epochs_and_the_pages_colours(page: str) -> None:
         assert not re.search(r"#0[1-5]0[1-5]0[1-5]", svg)
         assert "var(--soft)" in svg
     history = gt.History()
-    history.losses, history.loss = [2.0 - step / 8 for step in range(12)], [1.8, 1.3, 0.8]
+    history.step_losses, history.loss = [2.0 - step / 8 for step in range(12)], [1.8, 1.3, 0.8]
     history.accuracy, history.seconds = [0.5, 0.75, 1.0], [0.1] * 3
     assert len(curves(history, 4)) == 2  # an earlier version's, which noted no rates
     history.rates = [0.1] * 12

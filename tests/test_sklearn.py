@@ -171,7 +171,7 @@ def test_fit_is_the_library_s_training(digits) -> None:
         progress=False,
         **settings,
     )
-    assert clf.history_.losses == pytest.approx(history.losses, rel=1e-5)
+    assert clf.history_.step_losses == pytest.approx(history.step_losses, rel=1e-5)
     assert clf.loss_curve_ == clf.history_.loss
     assert clf.n_iter_ == 3
     outputs = net.predict(((X - X.mean()) / X.std()).reshape(-1, 1, 8, 8))
@@ -225,7 +225,7 @@ def test_images_are_augmented_where_that_is_asked_for(digits) -> None:
     plain, moved = (
         clone(quick(epochs=2, augment=a)).fit(X, y) for a in (None, gt.Augment(crop=1, rotation=9))
     )
-    assert plain.history_.losses[0] != moved.history_.losses[0]
+    assert plain.history_.step_losses[0] != moved.history_.step_losses[0]
     assert moved.get_params()["augment"] == gt.Augment(crop=1, rotation=9)
     with pytest.raises(gt.DataError, match="augmentation moves images"):
         quick(augment=gt.Augment(crop=1), input_shape=(64,)).fit(X, y)
@@ -272,7 +272,7 @@ def test_partial_fit_goes_on(digits) -> None:
     assert clf.network_ is network
     assert clf.standardization_.mean is mean
     assert clf.n_iter_ == len(clf.loss_curve_) == 7
-    assert clf.history_.steps == len(clf.history_.losses) == 3 * 16 + 4 * 47
+    assert clf.history_.steps == len(clf.history_.step_losses) == 3 * 16 + 4 * 47
     assert clf.score(X[1500:], y[1500:]) > max(0.85, score)
     assert clf.fit(X[:50], y[:50]).network_ is not network
 

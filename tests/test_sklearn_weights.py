@@ -78,7 +78,7 @@ def test_weights_and_class_weights_are_multiplied() -> None:
     order = np.random.Generator(np.random.PCG64(0)).permutation(40)
     t = gt.trace(first, model.samples(x[order]), labels[order], loss=WeightedCrossEntropy())
     whole = learner(class_weight={"cat": 1.0, "dog": 2.0, "fox": 0.5}, batch_size=40)
-    assert whole.fit(x, y, sample_weight=weights).history_.losses[0] == pytest.approx(t.loss)
+    assert whole.fit(x, y, sample_weight=weights).history_.step_losses[0] == pytest.approx(t.loss)
 
 
 @pytest.mark.parametrize("engine", KINDS)
@@ -97,7 +97,7 @@ def test_the_loss_and_its_gradient_by_hand(engine: str) -> None:
     history = gt.train(
         net, (x, y), loss=WeightedCrossEntropy(), epochs=1, engine=engine, progress=False
     )
-    assert history.losses == pytest.approx([loss], rel=1e-6)
+    assert history.step_losses == pytest.approx([loss], rel=1e-6)
     gt.check_gradients(net, x, y, loss=WeightedCrossEntropy(), engine=engine)
 
 
@@ -165,7 +165,7 @@ def test_the_first_loss_of_a_regressor_by_hand() -> None:
     z = first.predict(model.samples(x))[:, 0]
     squares = (z - (y - 2.25) / np.sqrt(19 / 16)) ** 2
     expected = (squares * [0.75, 1.5, 0.75]).sum() / 3
-    assert model.history_.losses == pytest.approx([expected], rel=1e-5)
+    assert model.history_.step_losses == pytest.approx([expected], rel=1e-5)
 
 
 def test_a_regressors_partial_fit_takes_them_as_they_are() -> None:
@@ -178,7 +178,7 @@ def test_a_regressors_partial_fit_takes_them_as_they_are() -> None:
         many.partial_fit(x[at], y[at], sample_weight=np.full(20, 2.0))
     assert np.array_equal(one.predict(x), other.predict(x))
     plain = regressor(optimizer="sgd").partial_fit(x[:20], y[:20])
-    assert many.history_.losses[0] == pytest.approx(2 * plain.history_.losses[0], rel=1e-6)
+    assert many.history_.step_losses[0] == pytest.approx(2 * plain.history_.step_losses[0], rel=1e-6)
 
 
 def test_the_squared_error_by_hand_on_the_way() -> None:

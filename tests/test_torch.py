@@ -113,8 +113,8 @@ def test_ten_steps_follow_pytorchs_losses(name: str, optimizer: str) -> None:
         network, (x, y), optimizer=chosen, batch_size=4, shuffle=False, engine="reference",
         progress=False,
     )  # fmt: skip
-    assert len(history.losses) == 10
-    assert_close(np.array(history.losses), np.array(expected), 1e-9, "losses")
+    assert len(history.step_losses) == 10
+    assert_close(np.array(history.step_losses), np.array(expected), 1e-9, "losses")
     for parameter in network.parameters:
         assert_close(
             network.parameters[parameter], held[parameter].detach().numpy(), 1e-8, parameter
@@ -132,7 +132,7 @@ def test_float32_networks_train_in_float64_and_round_once() -> None:
     settings = {"batch_size": 4, "engine": "reference", "progress": False}
     first = gt.train(network, (x, y), optimizer=gt.SGD(0.1), **settings)
     second = gt.train(twin, (x.astype(float), y), optimizer=gt.SGD(0.1), **settings)
-    assert first.losses == second.losses
+    assert first.step_losses == second.step_losses
     for name in network.parameters:
         assert network.parameters[name].dtype == np.float32
         np.testing.assert_array_equal(

@@ -46,7 +46,7 @@ def test_it_learns_and_says_so() -> None:
 def test_the_epochs_loss_weighs_the_last_batch_by_its_size() -> None:
     history = trained(network())
     sizes = [16] * 5 + [10]
-    assert history.loss[0] == pytest.approx(np.average(history.losses, weights=sizes), rel=1e-12)
+    assert history.loss[0] == pytest.approx(np.average(history.step_losses, weights=sizes), rel=1e-12)
 
 
 def test_the_same_seed_gives_the_same_training_bit_for_bit() -> None:
@@ -54,7 +54,7 @@ def test_the_same_seed_gives_the_same_training_bit_for_bit() -> None:
     histories = [
         trained(net, epochs=2, threads=t, seed=5) for net, t in zip(nets, (1, 2, None), strict=True)
     ]
-    assert histories[0].losses == histories[1].losses == histories[2].losses
+    assert histories[0].step_losses == histories[1].step_losses == histories[2].step_losses
     for name in (*nets[0].parameters, *nets[0].buffers):
         arrays = [{**net.parameters, **net.buffers}[name] for net in nets]
         np.testing.assert_array_equal(arrays[0], arrays[1])
@@ -62,7 +62,7 @@ def test_the_same_seed_gives_the_same_training_bit_for_bit() -> None:
 
 
 def test_another_seed_gives_another_training_and_another_network() -> None:
-    assert trained(network(), seed=1).losses != trained(network(), seed=2).losses
+    assert trained(network(), seed=1).step_losses != trained(network(), seed=2).step_losses
     first, second = network(1).parameters["conv1.weight"], network(2).parameters["conv1.weight"]
     assert not np.array_equal(first, second)
 
@@ -70,7 +70,7 @@ def test_another_seed_gives_another_training_and_another_network() -> None:
 def test_epochs_differ_in_order_unless_told_not_to() -> None:
     net = gt.Network((1, 4, 4), [gt.Flatten(), gt.Linear(4)])
     tiny = {"optimizer": gt.SGD(1e-12), "epochs": 2, "batch_size": 30}
-    shuffled, still = trained(net, **tiny).losses, trained(net, shuffle=False, **tiny).losses
+    shuffled, still = trained(net, **tiny).step_losses, trained(net, shuffle=False, **tiny).step_losses
     assert shuffled[:3] != pytest.approx(shuffled[3:], rel=1e-6)
     assert still[:3] == pytest.approx(still[3:], rel=1e-6)
 
@@ -94,7 +94,7 @@ def test_one_hot_labels_train_like_class_numbers() -> None:
     x, y = points()
     first = gt.train(network(), (x, y), progress=False)
     second = gt.train(network(), (x, np.eye(4)[y]), progress=False)
-    assert first.losses == second.losses
+    assert first.step_losses == second.step_losses
     assert first.accuracy == second.accuracy
 
 
@@ -135,8 +135,8 @@ def test_predictions_do_not_depend_on_the_batch_size() -> None:
 
 @pytest.mark.parametrize("optimizer", [gt.SGD(0.1, 0.9), gt.Adam(), gt.AdamW()])
 def test_an_optimizer_remembers_each_network_by_itself(optimizer: Optimizer) -> None:
-    first = trained(network(), optimizer=optimizer).losses
-    second = trained(network(), optimizer=optimizer).losses
+    first = trained(network(), optimizer=optimizer).step_losses
+    second = trained(network(), optimizer=optimizer).step_losses
     assert first == second
     assert eval(repr(optimizer), vars(gt)).settings() == optimizer.settings()
 
@@ -207,7 +207,7 @@ def test_ctrl_c_returns_the_state_of_the_last_finished_step() -> None:
         batch = Batch.of(stepped, stepped.checked(x[chosen]), y[chosen], loss, 0, step)
         losses.append(trainer.step(batch).loss)
     trainer.store()
-    assert history.losses == losses
+    assert history.step_losses == losses
     for name, array in {**stepped.parameters, **stepped.buffers}.items():
         np.testing.assert_array_equal({**stopped.parameters, **stopped.buffers}[name], array)
 

@@ -35,7 +35,7 @@ def test_what_is_kept_is_what_happened(engine: str) -> None:
     plain, alone = trained(engine, [])
     for name in net.parameters:
         np.testing.assert_array_equal(net.parameters[name], plain.parameters[name])
-    assert history.losses == alone.losses
+    assert history.step_losses == alone.step_losses
     assert list(history.watched) == ELEMENTS
     for element, name, index in zip(
         ELEMENTS, ("conv1.weight", "fc1.bias"), ((1, 0, 2, 1), (3,)), strict=True

@@ -127,7 +127,7 @@ class FileError(GradtrailError, ValueError, OSError):
         return self._of_the_system.strerror
 
     @property
-    def filename(self) -> Any:  # type: ignore[override]
+    def filename(self) -> Any:
         """The path that the system was asked for."""
         return self._of_the_system.filename
 

@@ -1,9 +1,15 @@
-"""What was called otherwise: old names give what they meant, with a warning, for one version."""
+"""What was called otherwise: old names give what they meant, with a warning, for one version.
+
+Every former name stands in one of the tables here, beside its present one. What they say is read
+where the name is: in the package's own `__getattr__`, by `former_attributes` above a class, and where
+recipes and checkpoints are read. What a function's arguments were called stands above it, as
+`keep_old_arguments`.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from importlib import import_module
 from types import ModuleType
@@ -11,14 +17,40 @@ from typing import Any, TypeVar, cast
 
 from .errors import warn
 
-__all__ = ["keep_old_arguments", "keep_old_modules"]
-
-T = TypeVar("T", bound=Callable[..., Any])
+__all__ = [
+    "RECIPE_WORDS",
+    "SCHEDULES",
+    "former_attributes",
+    "former_name",
+    "keep_old_arguments",
+    "keep_old_modules",
+]
 
 _PACKAGE = __name__.partition(".")[0]
 
+C = TypeVar("C", bound=type)
+T = TypeVar("T", bound=Callable[..., Any])
+
 _MODULES = {"explore": "exploring", "files": "network", "trace": "tracing", "train": "training"}
 """Where what these held is now; the rest of it is the package's own."""
+
+_NAMES = {
+    **{name: f"schedules.{name}" for name in ("Constant", "Cosine", "OneCycle")},
+    "Step": "schedules.StepDecay",
+}
+"""Of the package itself, `gt.Step`."""
+
+_ATTRIBUTES = {"History": {"losses": "step_losses"}}
+"""Of objects, by their class."""
+
+RECIPE_WORDS: Mapping[tuple[str, ...], str] = {
+    ("augmentation",): "augment",
+    ("loss", "class_weights"): "weight",
+}
+"""Of tables and keys in a recipe, by where they stand."""
+
+SCHEDULES = {"Step": "StepDecay"}
+"""Of a schedule's type, in recipes and checkpoints."""
 
 
 class _OldModule(ModuleType):
@@ -27,21 +59,57 @@ class _OldModule(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        present = _NAMES.get(name, name)
         for place in (f"{_PACKAGE}.{_MODULES[self.__name__.rpartition('.')[2]]}", _PACKAGE):
-            found = getattr(import_module(place), name, None)
+            found = _found(place, present)
             if found is not None:
+                module, _, own = f"{place}.{present}".rpartition(".")
                 warn(
-                    f"{self.__name__} is {place} now, and its old name goes with the next version; "
-                    f"write from {place} import {name}"
+                    f"{self.__name__} is {module} now, and its old name goes with the next "
+                    f"version; write from {module} import {own}"
                 )
                 return found
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+
+
+def _found(place: str, dotted: str) -> Any:
+    """What a module has under a name with dots; None where it has nothing."""
+    found: Any = import_module(place)
+    for name in dotted.split("."):
+        found = getattr(found, name, None)
+    return found
 
 
 def keep_old_modules() -> None:
     """Let old modules be imported from; as attributes of the package they are functions."""
     for old in _MODULES:
         sys.modules.setdefault(f"{_PACKAGE}.{old}", _OldModule(f"{_PACKAGE}.{old}"))
+
+
+def former_name(name: str) -> Any:
+    """What the package had under a former name; None where it had nothing."""
+    present = _NAMES.get(name)
+    if present is None:
+        return None
+    _tell(f"{_PACKAGE}.{name}", f"{_PACKAGE}.{present}")
+    return _found(_PACKAGE, present)
+
+
+def former_attributes(kind: C) -> C:
+    """A class that takes and has some attributes by their former names, too."""
+    words = _ATTRIBUTES[kind.__name__]
+    for old, new in words.items():
+        setattr(kind, old, _former_attribute(kind.__name__, old, new))
+    kind.__init__ = keep_old_arguments(**words)(kind.__init__)  # type: ignore[misc]
+    return kind
+
+
+def _former_attribute(kind: str, old: str, new: str) -> property:
+    def get(held: Any) -> Any:
+        _tell(f"{kind}.{old}", f"{kind}.{new}")
+        return getattr(held, new)
+
+    return property(get, doc=f"The former name of `{new}`.")
 
 
 def keep_old_arguments(**now: str) -> Callable[[T], T]:
@@ -52,12 +120,14 @@ def keep_old_arguments(**now: str) -> Callable[[T], T]:
     """
 
     def keeping(function: T) -> T:
+        name = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+
         @wraps(function)
         def called(*arguments: Any, **keywords: Any) -> Any:
             for old in now.keys() & keywords:
                 new = now[old]
                 warn(
-                    f"{function.__name__}: {old}= is called {new}= now, and its old name goes with "
+                    f"{name}: {old}= is called {new}= now, and its old name goes with "
                     f"the next version; write {new}={keywords[old]!r}"
                 )
                 keywords[new] = keywords.pop(old)
@@ -66,3 +136,7 @@ def keep_old_arguments(**now: str) -> Callable[[T], T]:
         return cast(T, called)
 
     return keeping
+
+
+def _tell(old: str, new: str) -> None:
+    warn(f"{old} is {new} now, and its old name goes with the next version")

@@ -51,7 +51,7 @@ def test_weights_of_one_are_the_plain_loss_bit_by_bit() -> None:
     for loss, labels in ((gt.MeanSquaredError(), y[:, :-1]), (LOSS, np.c_[y[:, :-1], np.ones(40)])):
         net = learner()
         done = gt.train(net, (x, labels), loss=loss, epochs=2, batch_size=16, progress=False)
-        found.append((done.losses, net.parameters["conv1.weight"].tobytes()))
+        found.append((done.step_losses, net.parameters["conv1.weight"].tobytes()))
     assert found[0] == found[1]
 
 
@@ -71,7 +71,7 @@ def test_trainings_are_the_references(settings: dict[str, Any]) -> None:
             progress=False,
             **settings,
         )
-        losses.append([*done.losses, *done.validation_loss])
+        losses.append([*done.step_losses, *done.validation_loss])
     assert_close(np.array(losses[0]), np.array(losses[1]), FLOAT32)
 
 

@@ -98,7 +98,7 @@ def test_threads_and_repetition_change_no_bit(convolved: tuple[str, str]) -> Non
     expected, history = trained(NETWORKS[kind](), engine, 1)
     for threads in (1, 2, 3, 4):
         found, again = trained(NETWORKS[kind](), engine, threads)
-        assert again.losses == history.losses
+        assert again.step_losses == history.step_losses
         assert_same_bits(found, expected)
 
 
@@ -149,7 +149,7 @@ def test_ten_steps_follow_the_reference(following: tuple[str, str]) -> None:
     expected, reference = trained(
         NETWORKS[kind](), "reference", optimizer=OPTIMIZERS[rule](), **settings
     )
-    np.testing.assert_allclose(history.losses[:10], reference.losses[:10], rtol=2e-4)
+    np.testing.assert_allclose(history.step_losses[:10], reference.step_losses[:10], rtol=2e-4)
     for name, array in found.items():
         scale = np.abs(expected[name]).max()
         assert np.abs(array - expected[name]).max() < 5e-3 * scale, name
@@ -284,7 +284,7 @@ def test_an_interruption_as_all_is_put_back_loses_nothing(
     history = two_epochs(net, engine)
     assert history.interrupted
     assert history.epochs == 2
-    np.testing.assert_allclose(history.losses, whole.losses, rtol=1e-4)
+    np.testing.assert_allclose(history.step_losses, whole.step_losses, rtol=1e-4)
     assert len(calls) == 4
 
 
@@ -313,7 +313,7 @@ def test_an_interruption_as_a_step_ends_loses_no_loss(
     net = lenet()
     history = two_epochs(net, engine)
     assert history.interrupted
-    np.testing.assert_allclose(history.losses, whole.losses[:4], rtol=1e-4)
+    np.testing.assert_allclose(history.step_losses, whole.step_losses[:4], rtol=1e-4)
     monkeypatch.undo()
     if engine == "cpu":
         assert_same_bits(replayed(4, 50), dict(net.parameters))

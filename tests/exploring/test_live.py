@@ -37,7 +37,7 @@ def test_a_training_that_is_followed_comes_to_the_same_bytes(
         assert live.settle()
         live.close()
     assert len(versions) > 10
-    assert history.losses == expected.losses
+    assert history.step_losses == expected.step_losses
     assert bits(followed.network) == bits(alone.network)
 
 
@@ -113,7 +113,7 @@ def test_what_the_page_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         assert status["epoch"] == seen.epoch
         assert status["rate"] == seen.rate
         first = max(0, seen.step - 2)
-        expected = [(s + 1, history.losses[s]) for s in range(first, seen.step)]
+        expected = [(s + 1, history.step_losses[s]) for s in range(first, seen.step)]
         assert status["losses"] == expected
         assert len(status["history"]["loss"]) == seen.epoch - 1
     after = live.status(3)

@@ -62,7 +62,7 @@ def test_the_step_is_kept_and_ends_so_again(folder: Path) -> None:
     assert failed.x.shape == (100, 1, 8, 8)
     assert failed.y.shape == (100, 10)
     assert failed.y.sum(axis=1) == pytest.approx(1)
-    assert len(Run(folder).history.losses) == failed.step - 1
+    assert len(Run(folder).history.step_losses) == failed.step - 1
     t = gt.trace(network, failed.x, failed.y, seed=3, step=failed.draw, engine="cpu")
     assert not all(np.isfinite(a).all() for a in (*t.value.values(), *t.grad.values()))
     order = stream(3, "order", 0).permutation(len(Run(folder).data.train[1]))

@@ -32,7 +32,7 @@ def test_a_run_that_is_over_takes_more_epochs(recipe: Path, tmp_path: Path) -> N
     assert (out / "recipe.toml").read_text() == before.replace("epochs = 2", "epochs = 4", 1)
     run("train", str(recipe), "--epochs", "4", "--out", str(whole), "--quiet")
     assert weights(out) == weights(whole)
-    assert Run(out).history.losses == Run(whole).history.losses
+    assert Run(out).history.step_losses == Run(whole).history.step_losses
     assert run("train", "--resume", str(out)).exit_code == 0
     less = run("train", "--resume", str(out), "--epochs", "3")
     assert less.exit_code == 2

@@ -47,24 +47,24 @@ CHANGES: dict[str, Callable[[np.ndarray], object]] = {
 def test_labels_changed_in_place_change_nothing(
     engine: str, change: str, settings: dict[str, Any]
 ) -> None:
-    expected = trained(plain(), engine=engine, **settings).losses
+    expected = trained(plain(), engine=engine, **settings).step_losses
     x, y = data()
     meddling = Meddling(lambda: CHANGES[change](y))
     loss = gt.CrossEntropy(weight=(1.0, 2.0, 3.0))
-    assert trained(plain(), (x, y), engine=engine, log=[meddling], **settings).losses == expected
-    weighted = trained(plain(), data(), engine=engine, loss=loss, **settings).losses
+    assert trained(plain(), (x, y), engine=engine, log=[meddling], **settings).step_losses == expected
+    weighted = trained(plain(), data(), engine=engine, loss=loss, **settings).step_losses
     x, y = data()
     meddling = Meddling(lambda: CHANGES[change](y))
-    found = trained(plain(), (x, y), engine=engine, loss=loss, log=[meddling], **settings).losses
+    found = trained(plain(), (x, y), engine=engine, loss=loss, log=[meddling], **settings).step_losses
     assert found == weighted
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_labels_of_images_changed_in_place_change_nothing(engine: str) -> None:
-    expected = trained(plain(), Held(*pixels()), engine=engine).losses
+    expected = trained(plain(), Held(*pixels()), engine=engine).step_losses
     x, y = pixels()
     meddling = Meddling(lambda: y.__setitem__(slice(None), 10**6))
-    assert trained(plain(), Held(x, y), engine=engine, log=[meddling]).losses == expected
+    assert trained(plain(), Held(x, y), engine=engine, log=[meddling]).step_losses == expected
 
 
 class Foreign:
@@ -85,10 +85,10 @@ class Foreign:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_labels_of_another_package_are_copied_without_a_warning(engine: str) -> None:
     x, y = data()
-    expected = trained(plain(), (x, y.copy()), engine=engine).losses
+    expected = trained(plain(), (x, y.copy()), engine=engine).step_losses
     meddling = Meddling(lambda: y.fill(10**6))
     given = Foreign(x), Foreign(y)
-    assert trained(plain(), given, engine=engine, log=[meddling]).losses == expected
+    assert trained(plain(), given, engine=engine, log=[meddling]).step_losses == expected
 
 
 def test_an_array_that_does_not_hand_itself_over_is_told() -> None:
@@ -105,19 +105,19 @@ def test_numbers_as_targets_changed_in_place_change_nothing(engine: str) -> None
     x, _ = data()
     y = np.linspace(-1, 1, 2 * len(x)).reshape(-1, 2).copy()
     common = {"engine": engine, "loss": gt.MeanSquaredError()}
-    expected = trained(plain(outputs=2), (x, y.copy()), **common).losses
+    expected = trained(plain(outputs=2), (x, y.copy()), **common).step_losses
     meddling = Meddling(lambda: short(y))
-    found = trained(plain(outputs=2), (x, y), log=[meddling], **common).losses
+    found = trained(plain(outputs=2), (x, y), log=[meddling], **common).step_losses
     assert found == expected
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_samples_of_another_shape_meanwhile_are_read_as_before(engine: str) -> None:
     """Their values are read where they lie, their shape is not."""
-    expected = trained(plain(), engine=engine).losses
+    expected = trained(plain(), engine=engine).step_losses
     x, y = data()
     meddling = Meddling(lambda: setattr(x, "shape", (5, 10 * SHAPE[0], *SHAPE[1:])))
-    assert trained(plain(), (x, y), engine=engine, log=[meddling]).losses == expected
+    assert trained(plain(), (x, y), engine=engine, log=[meddling]).step_losses == expected
 
 
 @pytest.mark.parametrize("checked", [True, False])

@@ -14,7 +14,7 @@ import pytest
 import gradtrail as gt
 from gradtrail.errors import GradtrailWarning
 from gradtrail.training.checkpoints import read
-from gradtrail.training.history import FIGURES
+from gradtrail.training.history import FIGURES, in_files
 
 from .common import Held, arrays_of, assert_same_bits, data, network, pixels, plain, trained
 
@@ -84,7 +84,7 @@ def test_keeping_changes_no_bit(tmp_path: Path) -> None:
     alone, net = network(), network()
     history = trained(alone, **SETTINGS)
     found = trained(net, checkpoints=gt.Checkpoints(tmp_path, steps=1), **SETTINGS)
-    assert found.losses == history.losses
+    assert found.step_losses == history.step_losses
     assert_same_bits(arrays_of(net), arrays_of(alone))
 
 
@@ -102,7 +102,7 @@ def test_other_tools_read_them(tmp_path: Path) -> None:
     expected = {f"value/{n}" for n in (*net.parameters, *net.buffers)}
     expected |= {f"state/{k}/{n}" for n in net.parameters for k in ("mean", "square", "average")}
     expected |= {f"statistics/{n}" for n in net.buffers}
-    expected |= {f"history/{n}" for n in FIGURES}
+    expected |= {f"history/{in_files(n)}" for n in FIGURES}
     assert arrays.keys() == expected
     assert arrays["value/conv1.weight"].shape == (4, 2, 3, 3)
     assert arrays["value/conv1.weight"].dtype == np.float32
@@ -141,7 +141,7 @@ def test_the_one_before_a_damaged_one_is_taken(damage: str, tmp_path: Path) -> N
     assert str(newest) in str(one.message)
     assert str(one.message).endswith("checkpoint-00000008.safetensors is taken")
     alone = network()
-    assert history.losses == trained(alone, **SETTINGS).losses
+    assert history.step_losses == trained(alone, **SETTINGS).step_losses
     assert_same_bits(arrays_of(net), arrays_of(alone))
     assert steps_in(tmp_path) == [8, 12]
     read(newest)  # it was written anew
@@ -250,7 +250,7 @@ def test_a_full_disk_leaves_what_was_there(
     for path in tmp_path.iterdir():
         read(path)
     _, history = resumed(tmp_path, checkpoints={"steps": 2})
-    assert history.losses == trained(network(), **SETTINGS).losses
+    assert history.step_losses == trained(network(), **SETTINGS).step_losses
 
 
 def test_a_disk_that_takes_half_leaves_nothing_half(

@@ -144,7 +144,7 @@ def test_threads_change_no_bit_of_anything() -> None:
     for threads in (1, 2, 3):
         net = network()
         history = trained(net, threads=threads, batch_size=40, **EVERYTHING)
-        results.append((history.losses, arrays_of(net)))
+        results.append((history.step_losses, arrays_of(net)))
     for losses, arrays in results[1:]:
         assert losses == results[0][0]
         assert_same_bits(arrays, results[0][1])
@@ -258,7 +258,7 @@ def test_averages_are_the_explicit_mean_statistics_included(engine: str, decay: 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_averaging_changes_no_step(engine: str) -> None:
-    losses = [trained(network(), engine=engine, average=a).losses for a in (None, 0.9)]
+    losses = [trained(network(), engine=engine, average=a).step_losses for a in (None, 0.9)]
     assert losses[0] == losses[1]
 
 
@@ -290,10 +290,10 @@ def test_training_again_begins_new_averages_and_keeps_the_momentum(engine: str) 
     other.remember(twin, *optimizer.remembered(net))
     again = trained(net, engine=engine, optimizer=optimizer, clip_value=0.1)
     expected = trained(twin, engine=engine, optimizer=other, clip_value=0.1)
-    assert again.losses == expected.losses != first.losses
+    assert again.step_losses == expected.step_losses != first.step_losses
     assert optimizer.remembered(net)[0] == 16
     third = trained(net, engine=engine, optimizer=optimizer, average=0.5, epochs=1)
-    assert third.losses == trained(twin, engine=engine, optimizer=other, epochs=1).losses
+    assert third.step_losses == trained(twin, engine=engine, optimizer=other, epochs=1).step_losses
 
 
 # -- what is not finite ----------------------------------------------------------------------------

@@ -40,10 +40,10 @@ def test_three_trainings_of_an_epoch_are_one_of_three(
     """Order, shifts, mixing and dropout's masks; bit by bit where an engine keeps float32."""
     whole, parts = network(), network()
     common = {"engine": engine, **settings}
-    expected = trained(whole, epochs=3, optimizer=gt.Adam(0.01), **common).losses
+    expected = trained(whole, epochs=3, optimizer=gt.Adam(0.01), **common).step_losses
     optimizer, losses = gt.Adam(0.01), []
     for _ in range(3):
-        losses += trained(parts, epochs=1, optimizer=optimizer, **common).losses
+        losses += trained(parts, epochs=1, optimizer=optimizer, **common).step_losses
     if engine == "cpu":
         assert losses == expected
         assert_same_bits(arrays_of(parts), arrays_of(whole))
@@ -58,7 +58,7 @@ def test_each_call_has_an_order_of_its_own() -> None:
         order = stream(5, "order", epoch).permutation(6)
         expected = [gt.trace(net, x[[i]], y[[i]]).loss for i in order]
         settings = {"optimizer": gt.SGD(1e-30), "batch_size": 1, "epochs": 1}
-        losses = trained(net, (x, y), **settings).losses
+        losses = trained(net, (x, y), **settings).step_losses
         assert losses == pytest.approx(expected)
         found += losses
         assert net.drawn == (epoch + 1, 6 * (epoch + 1))
@@ -68,13 +68,13 @@ def test_each_call_has_an_order_of_its_own() -> None:
 
 def test_the_same_seed_is_the_same_training_of_a_new_network() -> None:
     """Whatever was trained before it in this process."""
-    losses = [trained(network()).losses for _ in range(2)]
+    losses = [trained(network()).step_losses for _ in range(2)]
     assert losses[0] == losses[1]
     net = network()
-    first = trained(net, optimizer=gt.SGD(1e-30)).losses
-    assert trained(net, optimizer=gt.SGD(1e-30)).losses != first
+    first = trained(net, optimizer=gt.SGD(1e-30)).step_losses
+    assert trained(net, optimizer=gt.SGD(1e-30)).step_losses != first
     net.drawn = (0, 0)
-    again = trained(net, optimizer=gt.SGD(1e-30)).losses
+    again = trained(net, optimizer=gt.SGD(1e-30)).step_losses
     assert np.allclose(again, first, rtol=1e-6)
 
 
@@ -105,7 +105,7 @@ def test_whatever_keeps_a_network_keeps_how_far_it_has_drawn(kept: Any, tmp_path
     trained(net, epochs=1)
     other = kept(net, tmp_path)
     assert other.drawn == net.drawn == (1, 4)
-    assert trained(other).losses == trained(net).losses
+    assert trained(other).step_losses == trained(net).step_losses
     assert_same_bits(arrays_of(other), arrays_of(net))
 
 
@@ -123,13 +123,13 @@ def test_a_resumed_training_draws_as_the_one_that_nothing_stopped(
     whole = network()
     trained(whole, engine=engine, epochs=1)
     start = copy.deepcopy(whole)
-    expected = trained(whole, engine=engine).losses
+    expected = trained(whole, engine=engine).step_losses
     for at, other in enumerate((network(), start)):
         stopped = copy.deepcopy(start)
         common = {"engine": engine, "checkpoints": gt.Checkpoints(tmp_path / str(at))}
         trained(stopped, log=[Stopping(6)], **common)
         goes_on = stopped if at else other
-        assert trained(goes_on, resume=True, **common).losses == expected
+        assert trained(goes_on, resume=True, **common).step_losses == expected
         assert goes_on.drawn == whole.drawn == (3, 12)
         assert_same_bits(arrays_of(goes_on), arrays_of(whole))
 

@@ -25,7 +25,7 @@ def test_only_whole_batches_are_steps(engine: str, given: object) -> None:
     for epoch in range(2):
         order = stream(5, "order", epoch).permutation(50)[:48]
         expected = [gt.trace(net, x[o], y[o]).loss for o in order.reshape(3, 16)]
-        assert history.losses[3 * epoch : 3 * epoch + 3] == pytest.approx(expected, rel=1e-5)
+        assert history.step_losses[3 * epoch : 3 * epoch + 3] == pytest.approx(expected, rel=1e-5)
         assert history.loss[epoch] == pytest.approx(np.mean(expected), rel=1e-5)
 
 
@@ -39,12 +39,12 @@ def test_a_last_batch_of_one_sample_may_be_left_out() -> None:
 
 
 def test_a_resumed_training_leaves_out_the_same(tmp_path) -> None:
-    expected = trained(network(), drop_last=True, epochs=3).losses
+    expected = trained(network(), drop_last=True, epochs=3).step_losses
     common = {"checkpoints": gt.Checkpoints(tmp_path), "drop_last": True, "epochs": 3}
     trained(network(), **common)
     with pytest.raises(ArgumentError, match="drop_last: True, not None"):
         trained(network(), **common | {"drop_last": False, "resume": True})
-    assert trained(network(), resume=True, **common).losses == expected
+    assert trained(network(), resume=True, **common).step_losses == expected
 
 
 def test_what_leaves_nothing_is_refused() -> None:

@@ -65,7 +65,7 @@ def test_images_train_like_arrays_bit_for_bit(settings: dict[str, object], engin
         net = network()
         results.append((trained(net, given, **common), arrays_of(net)))
     for history, arrays in results[1:]:
-        assert history.losses == results[0][0].losses
+        assert history.step_losses == results[0][0].step_losses
         assert history.accuracy == results[0][0].accuracy
         assert history.validation_loss == results[0][0].validation_loss
         assert_same_bits(arrays, results[0][1])
@@ -95,14 +95,14 @@ def test_images_in_any_memory_order_are_read_right() -> None:
             return last.transpose(0, 3, 1, 2)
 
     losses = [
-        trained(network(), kind(*pixels()), augment=MOVED).losses for kind in (Held, Transposed)
+        trained(network(), kind(*pixels()), augment=MOVED).step_losses for kind in (Held, Transposed)
     ]
     assert losses[0] == losses[1]
 
 
 def test_what_is_not_moved_is_read_where_it_lies() -> None:
     """No staging: the same bits as with an augmentation that does nothing."""
-    losses = [trained(network(), augment=a).losses for a in (None, gt.Augment())]
+    losses = [trained(network(), augment=a).step_losses for a in (None, gt.Augment())]
     assert losses[0] == losses[1]
 
 
@@ -112,7 +112,7 @@ def test_augmentation_that_moves_nothing_far_is_exact(engine: str) -> None:
     x, y = data()
     mirrored = trained(network(), (x[..., ::-1].copy(), y), engine=engine)
     found = trained(network(), (x, y), engine=engine, augment=gt.Augment(flip=1.0))
-    assert found.losses == mirrored.losses
+    assert found.step_losses == mirrored.step_losses
 
 
 def test_every_epoch_is_moved_otherwise_and_any_batch_size_alike() -> None:
@@ -139,7 +139,7 @@ def test_batches_of_one_and_of_everything(size: int, engine: str) -> None:
     settings = {"batch_size": size, "engine": engine, "epochs": 1, "augment": MOVED, "mixup": 0.2}
     history = trained(plain(), Held(*pixels()), **settings)
     assert history.steps == -(-50 // size)
-    assert history.losses == trained(plain(), data(), **settings).losses
+    assert history.step_losses == trained(plain(), data(), **settings).step_losses
 
 
 # -- mixup and losses --------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def test_a_mixed_step_has_the_loss_of_its_mixed_samples(loss: gt.CrossEntropy, e
         order = stream(5, "order", step // 4).permutation(50)
         x, y, _ = mixed_by_hand(5, step, order[16 * (step % 4) :][:16], 0.7)
         expected = gt.trace(plain(), x, y, loss=loss, engine="reference").loss
-        assert history.losses[step] == pytest.approx(expected, rel=1e-5)
+        assert history.step_losses[step] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -204,7 +204,7 @@ def test_moved_samples_count_by_their_classes(loss: gt.CrossEntropy, engine: str
     flip = gt.Augment(flip=1.0)
     found = trained(network(), (x, y), loss=loss, augment=flip, engine=engine)
     expected = trained(network(), (x[..., ::-1].copy(), y), loss=loss, engine=engine)
-    assert found.losses == expected.losses
+    assert found.step_losses == expected.step_losses
     assert found.loss == expected.loss
 
 
@@ -216,7 +216,7 @@ def test_numbers_are_learned_from_moved_and_from_mixed_images(outputs: int, engi
     settings = {"loss": loss, "optimizer": gt.SGD(1e-12), "engine": engine}
     moved = trained(plain(outputs=outputs), (x, y), augment=gt.Augment(flip=1.0), **settings)
     still = trained(plain(outputs=outputs), (x[..., ::-1].copy(), y), **settings)
-    assert moved.losses == still.losses
+    assert moved.step_losses == still.step_losses
     assert moved.accuracy == []
     mixed = trained(plain(outputs=outputs), (x, y), mixup=0.5, **settings)
     for step in range(8):
@@ -227,7 +227,7 @@ def test_numbers_are_learned_from_moved_and_from_mixed_images(outputs: int, engi
         other = draw.permutation(len(order))
         target = share * y[order] + (1 - share) * y[order][other]
         expected = gt.trace(plain(outputs=outputs), inputs, target, loss=loss, engine="reference")
-        assert mixed.losses[step] == pytest.approx(expected.loss, rel=1e-5)
+        assert mixed.step_losses[step] == pytest.approx(expected.loss, rel=1e-5)
 
 
 @pytest.mark.parametrize("settings", [{"augment": MOVED}, {"mixup": 0.3}], ids=str)
@@ -239,7 +239,7 @@ def test_one_hot_labels_train_like_class_numbers(engine: str, settings: dict) ->
         for labels in (y, np.eye(CLASSES)[y], np.eye(CLASSES, dtype=np.uint8)[y], y.astype(">i2"))
     ]
     for history in histories[1:]:
-        assert history.losses == histories[0].losses
+        assert history.step_losses == histories[0].step_losses
         assert history.accuracy == histories[0].accuracy
 
 
@@ -251,7 +251,7 @@ def test_truth_values_are_classes_0_and_1(settings: dict, loss: gt.CrossEntropy)
         trained(plain(outputs=2), (x, labels), loss=loss, **settings)
         for labels in (y > 0, (y > 0).astype(int))
     ]
-    assert found[0].losses == found[1].losses
+    assert found[0].step_losses == found[1].step_losses
     assert found[0].accuracy == found[1].accuracy
 
 
@@ -259,8 +259,8 @@ def test_a_network_of_float64_takes_moved_images_too() -> None:
     """They are float32, since pixels have no more digits than that."""
     net = plain(dtype=np.float64)
     history = trained(net, augment=MOVED, mixup=0.2)
-    assert history.losses == trained(plain(dtype=np.float64), Held(*pixels()), augment=MOVED,
-                                     mixup=0.2).losses  # fmt: skip
+    assert history.step_losses == trained(plain(dtype=np.float64), Held(*pixels()), augment=MOVED,
+                                     mixup=0.2).step_losses  # fmt: skip
 
 
 # -- what goes wrong ---------------------------------------------------------------------------

@@ -173,7 +173,7 @@ def test_more_epochs_are_as_if_there_had_always_been_so_many(
     net = network()
     history = trained(net, epochs=5, checkpoints=kept, resume=True, **settings)
     alone = network()
-    assert history.losses == trained(alone, epochs=5, **settings).losses
+    assert history.step_losses == trained(alone, epochs=5, **settings).step_losses
     assert_same_bits(arrays_of(net), arrays_of(alone))
     assert read(tmp_path / "checkpoint-00000020.safetensors").about["course"]["epochs"] == 5
     again = network()
@@ -198,7 +198,7 @@ def test_fewer_epochs_end_sooner_unless_they_are_over(tmp_path: Path) -> None:
         trained(plain(), epochs=1, checkpoints=kept, optimizer=gt.SGD(0.1), resume=True)
     history = trained(plain(), epochs=2, checkpoints=kept, optimizer=gt.SGD(0.1), resume=True)
     assert history.steps == 8
-    assert history.losses == trained(plain(), epochs=2, optimizer=gt.SGD(0.1)).losses
+    assert history.step_losses == trained(plain(), epochs=2, optimizer=gt.SGD(0.1)).step_losses
 
 
 SCHEDULES: list[tuple[Any, list[float], str]] = [
@@ -283,5 +283,5 @@ def test_the_first_format_is_gone_on_with(given: Any, tmp_path: Path) -> None:
 
     recrafted(path, older, fewer)
     found = trained(plain(), source, epochs=3, checkpoints=kept, resume=True)
-    assert found.losses == trained(plain(), source, epochs=3).losses
+    assert found.step_losses == trained(plain(), source, epochs=3).step_losses
     assert len(found.loss) == 3

@@ -57,8 +57,8 @@ def test_its_curves_stand_at_the_epochs(tmp_path: Path) -> None:
     steps, smooth, held = loss.lines
     places = [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5]
     np.testing.assert_allclose(steps.get_xdata(), places)
-    np.testing.assert_allclose(steps.get_ydata(), history.losses)
-    np.testing.assert_allclose(smooth.get_ydata(), history.losses)  # too few to be averaged
+    np.testing.assert_allclose(steps.get_ydata(), history.step_losses)
+    np.testing.assert_allclose(smooth.get_ydata(), history.step_losses)  # too few to be averaged
     assert (list(held.get_xdata()), list(held.get_ydata())) == ([1, 2], [1.5, 0.75])
     assert [list(line.get_ydata()) for line in accuracy.lines] == [[0.25, 0.75], [0.5, 1.0]]
     (drawn,) = rate.lines

@@ -74,7 +74,7 @@ def test_seen_accuracy_and_rate_are_the_steps() -> None:
     """What rows are made of, held to arithmetic once."""
     seeing = Seeing()
     history = trained(plain(), log=[seeing], optimizer=gt.SGD(0.1), schedule=gt.OneCycle())
-    assert [s.loss for s in seeing.found] == history.losses
+    assert [s.loss for s in seeing.found] == history.step_losses
     assert [s.place for s in seeing.found] == [1, 2, 3, 4] * 2
     assert [s.samples for s in seeing.found] == [16, 32, 48, 50] * 2
     assert seeing.found[3].accuracy == history.accuracy[0]
@@ -143,7 +143,7 @@ def test_rows_are_written_within_a_second_and_behind_every_epoch(
     log.begin(history, 2, 10)
     for step in range(1, 8):
         clock[0] += 0.3
-        history.losses.append(0.5)
+        history.step_losses.append(0.5)
         log.step(Seen(step, 1, step, 0.5, 0.1, 16 * step, 0.25))
     assert steps_written() == [1, 2, 3, 4]  # 1.2 s; at 2.1 s it is 0.9 s since
     clock[0] += 0.2

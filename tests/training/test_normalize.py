@@ -47,7 +47,7 @@ def test_training_behind_it_is_training_on_normalised_images(engine: str) -> Non
     settings = {"engine": engine, "optimizer": gt.SGD(0.05)}
     one = trained(inside, (x, y), **settings)
     other = trained(outside, (by_hand(x, MEAN, STD).astype(np.float32), y), **settings)
-    assert_close(np.array(one.losses), np.array(other.losses), FLOAT32, "losses")
+    assert_close(np.array(one.step_losses), np.array(other.step_losses), FLOAT32, "losses")
     assert inside.parameters.keys() == outside.parameters.keys()
     for name in inside.parameters:
         assert_close(inside.parameters[name], outside.parameters[name], FLOAT32, name)

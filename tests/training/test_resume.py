@@ -360,7 +360,7 @@ def test_another_element_is_watched_from_where_it_begins(tmp_path: Path) -> None
     with pytest.warns(gt.GradtrailWarning, match=r"conv1.weight\[2,1,0,2\] is watched from step 9"):
         history = run.go()
     expected = whole(lambda: settings(watch=ELEMENTS), "both")[1]
-    assert history.losses == expected.losses
+    assert history.step_losses == expected.step_losses
     assert history.watched[ELEMENTS[0]].steps.tolist() == [*range(9, 16)]
     assert history.watched[ELEMENTS[1]].steps.tolist() == [*range(6, 16)]
     for element in ELEMENTS:

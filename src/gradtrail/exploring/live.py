@@ -232,7 +232,7 @@ class Live(Observer):
             "epochs": self._epochs,
             "seconds": ended - self._since,
             "rate": self._rate(),
-            "losses": _thinned(history.losses, after),
+            "losses": _thinned(history.step_losses, after),
             "history": {name: list(getattr(history, name)) for name in _FIGURES},
             "health": self._health,
             "version": session.version,

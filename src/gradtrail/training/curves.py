@@ -56,7 +56,7 @@ def curves(
             axes.plot(epochs, values, "o-", color=own.held, label="held out", **whole)
 
     def loss(axes: Axes) -> None:
-        losses = np.array(history.losses)
+        losses = np.array(history.step_losses)
         width = min(_SMOOTH, max(1, len(losses) // 10))
         smooth = np.convolve(losses, np.ones(width) / width, "valid")
         middle = places[(width - 1) // 2 :][: len(smooth)]

@@ -46,7 +46,7 @@ def warn_if_nothing_learned(training: Training, batch: Batch) -> None:
         training: behind its first epoch.
         batch: its last one.
     """
-    losses, feed = training.history.losses, training.feed
+    losses, feed = training.history.step_losses, training.feed
     if len(losses) < _STEPS:
         return
     loss = training.course.loss

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError, DataError
+from ..renamed import former_attributes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
     from .watched import Watched
 
-__all__ = ["EPOCH_FIGURES", "FIGURES", "History"]
+__all__ = ["EPOCH_FIGURES", "FIGURES", "History", "in_files"]
 
-_PER_STEP = ("losses", "rates")
+_PER_STEP = ("step_losses", "rates")
 
 _LATER = ("rates", "ends")
 """Those that earlier versions did not note."""
@@ -31,15 +32,19 @@ EPOCH_FIGURES = ("loss", "accuracy", "validation_loss", "validation_accuracy", "
 FIGURES = (*_PER_STEP, *EPOCH_FIGURES)
 """The lists of a history."""
 
+_IN_FILES = {"step_losses": "losses"}
+"""What files call otherwise than a history does."""
+
 _FACTS = ("interrupted", "stopped", "best")
 
 
+@former_attributes
 @dataclass(repr=False)
 class History:
     """Plain lists, one entry per step or per epoch.
 
     Args:
-        losses: the loss of every step, before its update.
+        step_losses: the loss of every step, before its update.
         loss: per epoch, the mean over its samples.
         accuracy: per epoch, the share of samples whose greatest output was their class, as they
             were met in training; empty without classes.
@@ -55,7 +60,7 @@ class History:
         ends: per epoch, how many steps were done at its end; likewise.
     """
 
-    losses: list[float] = field(default_factory=list)
+    step_losses: list[float] = field(default_factory=list)
     loss: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
@@ -76,7 +81,7 @@ class History:
     @property
     def steps(self) -> int:
         """How many steps were finished."""
-        return len(self.losses)
+        return len(self.step_losses)
 
     def keep(self, steps: int, epochs: int) -> None:
         """Forget what was noted of steps and epochs beyond so many."""
@@ -85,9 +90,9 @@ class History:
 
     def note(self, loss: float, rate: float) -> None:
         """A step is done; its rate is kept where those of all steps before are."""
-        if len(self.rates) == len(self.losses):
+        if len(self.rates) == len(self.step_losses):
             self.rates.append(rate)
-        self.losses.append(loss)
+        self.step_losses.append(loss)
 
     def close(self, found: Mapping[str, float], seconds: float) -> None:
         """An epoch is over.
@@ -107,18 +112,18 @@ class History:
         lists = {name: getattr(self, name) + getattr(after, name) for name in FIGURES}
         lists["ends"] = self.ends + [self.steps + end for end in after.ends]
         for name in _LATER:
-            whole = lists["losses" if name in _PER_STEP else "loss"]
+            whole = lists["step_losses" if name in _PER_STEP else "loss"]
             if len(lists[name]) < len(whole):
                 lists[name] = []
         return History(**lists, **after.facts())
 
     def to_dict(self) -> dict[str, Any]:
         """The history as JSON, without what was watched."""
-        return {name: getattr(self, name) for name in (*FIGURES, *_FACTS)}
+        return {in_files(name): getattr(self, name) for name in (*FIGURES, *_FACTS)}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All figures, float64 (T,) per step and (E,) per epoch, by their names here."""
-        return {name: np.array(getattr(self, name), np.float64) for name in FIGURES}
+        """All figures, float64 (T,) per step and (E,) per epoch, by their names in files."""
+        return {in_files(name): np.array(getattr(self, name), np.float64) for name in FIGURES}
 
     def facts(self) -> dict[str, Any]:
         """What is no list, as JSON."""
@@ -132,8 +137,9 @@ class History:
             DataError: one of them is missing, or is no figures or facts of a history.
         """
         arrays = {**{name: np.zeros(0) for name in _LATER}, **arrays}
-        if arrays.keys() != set(FIGURES):
-            raise DataError(f"its arrays are {_listed(arrays)}, but must be {_listed(FIGURES)}")
+        wanted = {*map(in_files, FIGURES)}
+        if arrays.keys() != wanted:
+            raise DataError(f"its arrays are {_listed(arrays)}, but must be {_listed(wanted)}")
         for name, array in arrays.items():
             if array.dtype != np.float64 or array.ndim != 1:
                 raise DataError(f"{name} is {array.dtype} {array.shape}, but must be float64 (n,)")
@@ -150,11 +156,13 @@ class History:
         Raises:
             DataError: something else than lists of numbers, of other lengths, or other names.
         """
-        if not isinstance(data, Mapping) or not data.keys() <= {*FIGURES, *_FACTS}:
+        known = {in_files(name): name for name in (*FIGURES, *_FACTS)}
+        if not isinstance(data, Mapping) or not data.keys() <= known.keys():
             raise DataError("it has other entries than a history")
-        history = cls(**data)
+        history = cls(**{known[name]: value for name, value in data.items()})
         epochs, steps = (
-            len(held) if isinstance(held, list) else -1 for held in (history.loss, history.losses)
+            len(held) if isinstance(held, list) else -1
+            for held in (history.loss, history.step_losses)
         )
         for name in (*FIGURES, *_FACTS):
             value = getattr(history, name)
@@ -168,7 +176,7 @@ class History:
                 good = good and (not value or len(value) == length)
                 good = good and (name != "ends" or _ascending(value, steps))
             if not good:
-                raise DataError(f"{name} is {reprlib.repr(value)}")
+                raise DataError(f"{in_files(name)} is {reprlib.repr(value)}")
         return history
 
     def plot(self, path: str | Path | None = None) -> Figure:
@@ -185,7 +193,7 @@ class History:
             MissingPackageError: matplotlib is not there.
             FileError: the file cannot be written.
         """
-        if not self.losses:
+        if not self.step_losses:
             raise ArgumentError("the history has no step, so there is nothing to draw")
         from ..showing.figures import save_figure
         from .curves import drawn
@@ -203,6 +211,11 @@ class History:
 
     def __repr__(self) -> str:
         return str(self)
+
+
+def in_files(name: str) -> str:
+    """What a list of a history is called in files."""
+    return _IN_FILES.get(name, name)
 
 
 def _ascending(ends: list[Any], steps: int) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import DataError, FileError
 from ..optimizers.composed import AVERAGE
+from .history import in_files
 from .provenance import UNKNOWN
 from .stopping import Best
 from .training import Position
@@ -144,7 +145,7 @@ def _history(
     feed, held_out = feeds
     held = held_out is not None
     wanted = {
-        "losses": at.steps,
+        "step_losses": at.steps,
         "loss": at.epoch,
         "seconds": at.epoch,
         "accuracy": at.epoch if _classes(course, feed) else 0,
@@ -153,7 +154,7 @@ def _history(
     }
     for name, count in wanted.items():
         values = getattr(history, name)
-        _whole(f"the number of history/{name}", len(values), count, count)
+        _whole(f"the number of history/{in_files(name)}", len(values), count, count)
         shares = name.endswith("accuracy")
         if (shares or name == "seconds") and values:
             _finite(f"history/{name}", min(values))

@@ -233,7 +233,7 @@ class Training:
     def _seen(self, at: Position) -> Seen:
         """The last step, as observers are told of it."""
         accuracy = None if at.correct is None else at.correct / at.seen
-        loss, rate = self.history.losses[-1], self.optimizer.lr
+        loss, rate = self.history.step_losses[-1], self.optimizer.lr
         return Seen(at.steps, at.epoch + 1, at.place, loss, rate, at.seen, accuracy)
 
     def _close_epoch(self) -> None:
