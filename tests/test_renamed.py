@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 
 import gradtrail as gt
+from gradtrail import schedules
 
 
 def test_a_history_has_its_losses_under_their_former_name() -> None:
     history = gt.History([0.5, 0.25])
-    with pytest.warns(gt.GradtrailWarning, match=r"History\.losses is History\.step_losses") as said:
+    with pytest.warns(
+        gt.GradtrailWarning, match=r"History\.losses is History\.step_losses"
+    ) as said:
         assert history.losses is history.step_losses
     assert len(said) == 1
     assert said[0].filename == __file__
@@ -21,3 +26,32 @@ def test_a_history_takes_its_losses_under_their_former_name() -> None:
     assert (history.step_losses, len(said)) == ([0.5], 1)
     assert history.to_dict()["losses"] == [0.5]  # files keep their columns
     assert gt.History.from_dict(history.to_dict()) == history
+
+
+FORMER = {
+    "Constant": schedules.Constant,
+    "Cosine": schedules.Cosine,
+    "OneCycle": schedules.OneCycle,
+    "Step": schedules.StepDecay,
+}
+
+
+@pytest.mark.parametrize("name", FORMER)
+def test_a_schedule_has_its_former_name(name: str) -> None:
+    present = rf"gradtrail\.schedules\.{FORMER[name].__name__}"
+    with pytest.warns(gt.GradtrailWarning, match=f"gradtrail.{name} is {present} now") as said:
+        assert getattr(gt, name) is FORMER[name]
+    assert len(said) == 1
+    assert said[0].filename == __file__
+    train = importlib.import_module("gradtrail.train")
+    with pytest.warns(
+        gt.GradtrailWarning, match=f"from gradtrail.*schedules import {FORMER[name].__name__}"
+    ) as said:
+        assert getattr(train, name) is FORMER[name]
+    assert len(said) == 1
+
+
+def test_present_names_say_nothing() -> None:
+    assert gt.schedules is schedules
+    assert not hasattr(gt, "Steps")
+    assert {"Step", "Cosine"}.isdisjoint(gt.__all__)

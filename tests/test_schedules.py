@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.training import Schedule
+from gradtrail import schedules
+from gradtrail.training import Observer, Schedule, Seen
 
 
 def data() -> tuple[np.ndarray, np.ndarray]:
@@ -15,20 +16,20 @@ def data() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_one_cycle_goes_straight_up_and_straight_down() -> None:
-    schedule = gt.OneCycle(warm_up=0.2)
+    schedule = schedules.OneCycle(warm_up=0.2)
     found = [schedule.factor(p) for p in (0, 0.1, 0.2, 0.6, 1)]
     assert found == pytest.approx([0, 0.5, 1, 0.5, 0])
-    assert gt.OneCycle(warm_up=0).factor(0) == 1
+    assert schedules.OneCycle(warm_up=0).factor(0) == 1
 
 
 def test_cosine_is_half_a_cosine_after_the_warm_up() -> None:
-    schedule = gt.Cosine(warm_up=0.5)
+    schedule = schedules.Cosine(warm_up=0.5)
     found = [schedule.factor(p) for p in (0, 0.25, 0.5, 0.75, 1)]
     assert found == pytest.approx([0, 0.5, 1, 0.5, 0])
-    assert gt.Cosine().factor(1 / 3) == pytest.approx(0.75)
+    assert schedules.Cosine().factor(1 / 3) == pytest.approx(0.75)
 
 
-@pytest.mark.parametrize("kind", [gt.OneCycle, gt.Cosine])
+@pytest.mark.parametrize("kind", [schedules.OneCycle, schedules.Cosine])
 @pytest.mark.parametrize("warm_up", [-0.1, 1, 2])
 def test_a_warm_up_out_of_range_is_refused(kind: type[Schedule], warm_up: float) -> None:
     with pytest.raises(gt.ArgumentError, match=f"{kind.__name__}: warm_up .* got {warm_up}"):
@@ -36,10 +37,10 @@ def test_a_warm_up_out_of_range_is_refused(kind: type[Schedule], warm_up: float)
 
 
 @pytest.mark.parametrize("engine", ["cpu", "reference"])
-def test_every_step_has_its_rate_and_the_optimizer_gets_its_own_back(engine: str) -> None:
+def test_every_step_has_its_rate_and_the_optimizer_keeps_its_own(engine: str) -> None:
     """With one weight vector and plain SGD, each step's rate shows in the change it makes."""
     net = gt.Network((3,), [gt.Linear(2, bias=False)], seed=0)
-    optimizer, schedule = gt.SGD(0.5), gt.OneCycle(warm_up=0.5)
+    optimizer, schedule = gt.SGD(0.5), schedules.OneCycle(warm_up=0.5)
     scheduled = gt.Network((3,), [gt.Linear(2, bias=False)], seed=0)
     common = {"epochs": 1, "batch_size": 10, "shuffle": False, "engine": engine}
     gt.train(scheduled, data(), optimizer=optimizer, schedule=schedule, progress=False, **common)
@@ -54,7 +55,26 @@ def test_every_step_has_its_rate_and_the_optimizer_gets_its_own_back(engine: str
     assert optimizer.lr == 0.5
 
 
-def test_the_rate_is_given_back_after_an_error() -> None:
+@pytest.mark.parametrize("extra", [{}, {"clip_norm": 1.0, "average": 0.9}], ids=["plain", "more"])
+def test_the_caller_s_optimizer_keeps_its_rate_meanwhile(extra: dict[str, float]) -> None:
+    """Its memory is its own, too: another training goes on with it."""
+    optimizer, found = gt.Adam(0.5), []
+
+    class Looking(Observer):
+        def step(self, seen: Seen) -> None:
+            found.append((optimizer.lr, round(seen.rate, 6)))
+
+    net = gt.Network((3,), [gt.Linear(2)], seed=0)
+    common = {"optimizer": optimizer, "schedule": schedules.Cosine(), "batch_size": 10, **extra}
+    gt.train(net, data(), log=[Looking()], progress=False, **common)
+    assert found == [(0.5, 0.480970), (0.5, 0.345671), (0.5, 0.154329), (0.5, 0.019030)]
+    assert optimizer.remembered(net)[0] == 4
+    gt.train(net, data(), progress=False, **common)
+    steps, arrays = optimizer.remembered(net)
+    assert (steps, set(arrays["fc1.weight"])) == (8, {"mean", "square"})
+
+
+def test_the_rate_is_the_same_after_an_error() -> None:
     optimizer, (x, y) = gt.SGD(0.5), data()
     x[13, 0] = np.nan
     with pytest.raises(gt.NonFiniteError, match=r"step 1: input\[13,0\], sample 13 is nan"):
@@ -62,7 +82,7 @@ def test_the_rate_is_given_back_after_an_error() -> None:
             gt.Network((3,), [gt.Linear(2)]),
             (x, y),
             optimizer=optimizer,
-            schedule=gt.Cosine(),
+            schedule=schedules.Cosine(),
             shuffle=False,
             progress=False,
         )
@@ -70,9 +90,11 @@ def test_the_rate_is_given_back_after_an_error() -> None:
 
 
 def test_settings_are_json() -> None:
-    assert gt.OneCycle().settings() == {"type": "OneCycle", "warm_up": 0.25}
+    assert schedules.OneCycle().settings() == {"type": "OneCycle", "warm_up": 0.25}
 
 
 def test_what_is_no_schedule_is_refused() -> None:
-    with pytest.raises(gt.ArgumentError, match="schedule must be an object such as gt.OneCycle"):
+    with pytest.raises(
+        gt.ArgumentError, match="schedule must be an object such as gt.schedules.One"
+    ):
         gt.train(gt.Network((3,), [gt.Linear(2)]), data(), schedule="one-cycle", progress=False)

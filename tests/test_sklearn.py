@@ -167,7 +167,7 @@ def test_fit_is_the_library_s_training(digits) -> None:
         (((X - X.mean()) / X.std()).reshape(-1, 1, 8, 8), y),
         loss=gt.CrossEntropy(weight=tuple(weights.values())),
         optimizer=gt.AdamW(0.01, weight_decay=0.3),
-        schedule=gt.Cosine(),
+        schedule=gt.schedules.Cosine(),
         progress=False,
         **settings,
     )

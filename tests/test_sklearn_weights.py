@@ -178,7 +178,9 @@ def test_a_regressors_partial_fit_takes_them_as_they_are() -> None:
         many.partial_fit(x[at], y[at], sample_weight=np.full(20, 2.0))
     assert np.array_equal(one.predict(x), other.predict(x))
     plain = regressor(optimizer="sgd").partial_fit(x[:20], y[:20])
-    assert many.history_.step_losses[0] == pytest.approx(2 * plain.history_.step_losses[0], rel=1e-6)
+    assert many.history_.step_losses[0] == pytest.approx(
+        2 * plain.history_.step_losses[0], rel=1e-6
+    )
 
 
 def test_the_squared_error_by_hand_on_the_way() -> None:

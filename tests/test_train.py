@@ -46,7 +46,9 @@ def test_it_learns_and_says_so() -> None:
 def test_the_epochs_loss_weighs_the_last_batch_by_its_size() -> None:
     history = trained(network())
     sizes = [16] * 5 + [10]
-    assert history.loss[0] == pytest.approx(np.average(history.step_losses, weights=sizes), rel=1e-12)
+    assert history.loss[0] == pytest.approx(
+        np.average(history.step_losses, weights=sizes), rel=1e-12
+    )
 
 
 def test_the_same_seed_gives_the_same_training_bit_for_bit() -> None:
@@ -70,7 +72,10 @@ def test_another_seed_gives_another_training_and_another_network() -> None:
 def test_epochs_differ_in_order_unless_told_not_to() -> None:
     net = gt.Network((1, 4, 4), [gt.Flatten(), gt.Linear(4)])
     tiny = {"optimizer": gt.SGD(1e-12), "epochs": 2, "batch_size": 30}
-    shuffled, still = trained(net, **tiny).step_losses, trained(net, shuffle=False, **tiny).step_losses
+    shuffled, still = (
+        trained(net, **tiny).step_losses,
+        trained(net, shuffle=False, **tiny).step_losses,
+    )
     assert shuffled[:3] != pytest.approx(shuffled[3:], rel=1e-6)
     assert still[:3] == pytest.approx(still[3:], rel=1e-6)
 

@@ -46,9 +46,9 @@ from .layers import (
 from .machine.first_use import at_first_use
 from .network import Network
 from .optimizers import SGD, Adam, AdamW
-from .renamed import keep_old_modules
+from .renamed import keep_old_modules, with_former_names
 from .tracing.trace import Trace, trace
-from .training import Constant, Cosine, EarlyStopping, History, OneCycle, Step, evaluate, train
+from .training import EarlyStopping, History, evaluate, schedules, train
 from .version import VERSION
 
 if TYPE_CHECKING:
@@ -73,10 +73,8 @@ __all__ = [
     "Checkpoints",
     "Concat",
     "Confusion",
-    "Constant",
     "Conv2d",
     "ConvTranspose2d",
-    "Cosine",
     "CrossEntropy",
     "DataError",
     "Dropout",
@@ -101,7 +99,6 @@ __all__ = [
     "NoRoomError",
     "NonFiniteError",
     "Normalize",
-    "OneCycle",
     "ReLU",
     "Reference",
     "Residual",
@@ -109,7 +106,6 @@ __all__ = [
     "ShapeError",
     "SiLU",
     "Sigmoid",
-    "Step",
     "Tanh",
     "Trace",
     "UnknownNameError",
@@ -126,6 +122,7 @@ __all__ = [
     "load",
     "load_watched",
     "load_weights",
+    "schedules",
     "to_onnx",
     "to_torch",
     "trace",
@@ -143,7 +140,7 @@ def _instead(name: str) -> str:
     return f"; write {instead}" if instead else ""
 
 
-__getattr__, __dir__ = at_first_use(
+_find, __dir__ = at_first_use(
     __name__,
     {
         "Reference": "engines",
@@ -158,6 +155,6 @@ __getattr__, __dir__ = at_first_use(
     },
     _instead,
 )
-
+__getattr__ = with_former_names(_find)
 
 keep_old_modules()

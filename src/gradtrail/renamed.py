@@ -21,9 +21,9 @@ __all__ = [
     "RECIPE_WORDS",
     "SCHEDULES",
     "former_attributes",
-    "former_name",
     "keep_old_arguments",
     "keep_old_modules",
+    "with_former_names",
 ]
 
 _PACKAGE = __name__.partition(".")[0]
@@ -86,13 +86,16 @@ def keep_old_modules() -> None:
         sys.modules.setdefault(f"{_PACKAGE}.{old}", _OldModule(f"{_PACKAGE}.{old}"))
 
 
-def former_name(name: str) -> Any:
-    """What the package had under a former name; None where it had nothing."""
-    present = _NAMES.get(name)
-    if present is None:
-        return None
-    _tell(f"{_PACKAGE}.{name}", f"{_PACKAGE}.{present}")
-    return _found(_PACKAGE, present)
+def with_former_names(find: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The package's `__getattr__`, which gives what had a former name, too."""
+
+    def find_both(name: str) -> Any:
+        if name not in _NAMES:
+            return find(name)
+        _tell(f"{_PACKAGE}.{name}", f"{_PACKAGE}.{_NAMES[name]}")
+        return _found(_PACKAGE, _NAMES[name])
+
+    return find_both
 
 
 def former_attributes(kind: C) -> C:

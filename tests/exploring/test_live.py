@@ -100,7 +100,7 @@ def test_a_resumed_trainings_own_weights_are_shown(tmp_path: Path) -> None:
 def test_what_the_page_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     live, told = Live(), []
     asking = Asking(lambda seen: told.append((seen, live.status(max(0, seen.step - 2)))))
-    followed = training([live, asking], epochs=2, schedule=gt.Cosine())
+    followed = training([live, asking], epochs=2, schedule=gt.schedules.Cosine())
     live.watch(followed, session_of(followed, *data(16), title="run"))
     before = live.status()
     assert (before["running"], before["step"], before["losses"]) == (True, 0, [])  # it will run

@@ -54,7 +54,7 @@ TRAININGS: dict[str, Callable[[], dict[str, Any]]] = {
         "validation": floats(6),
         "average": 0.9,
         "stopping": gt.EarlyStopping(2),
-        "schedule": gt.OneCycle(),
+        "schedule": gt.schedules.OneCycle(),
         "watch": ["conv1.weight[0,0,1,2]"],
     },
     "weights of classes": lambda: {

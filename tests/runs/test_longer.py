@@ -55,7 +55,7 @@ def test_a_schedule_that_gets_longer_is_said_and_noted(recipe: Path, tmp_path: P
     assert history.ends == [19, 38, 57, 76]
     # the first two epochs keep the rates of their own course: OneCycle over 38 steps, then over 76
     first, longer = (
-        [0.01 * gt.OneCycle().factor((step + 0.5) / steps) for step in range(76)]
+        [0.01 * gt.schedules.OneCycle().factor((step + 0.5) / steps) for step in range(76)]
         for steps in (38, 76)
     )
     assert history.rates == [*first[:38], *longer[38:]]

@@ -78,7 +78,7 @@ def test_a_full_recipe_becomes_objects(tmp_path: Path) -> None:
     course = recipe.course()
     assert recipe.data.validation == 0.25
     assert course.optimizer.settings() == gt.SGD(0.1, momentum=0.9).settings()
-    assert course.schedule == gt.Step((0.5, 0.75), warm_up=0.1)
+    assert course.schedule == gt.schedules.StepDecay((0.5, 0.75), warm_up=0.1)
     assert course.augment == gt.Augment(crop=1, rotation=5)
     assert course.stopping == gt.EarlyStopping(2, measure="validation_accuracy")
     assert (course.epochs, course.batch_size, course.seed) == (4, 100, 5)

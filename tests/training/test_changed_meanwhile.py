@@ -51,11 +51,15 @@ def test_labels_changed_in_place_change_nothing(
     x, y = data()
     meddling = Meddling(lambda: CHANGES[change](y))
     loss = gt.CrossEntropy(weight=(1.0, 2.0, 3.0))
-    assert trained(plain(), (x, y), engine=engine, log=[meddling], **settings).step_losses == expected
+    assert (
+        trained(plain(), (x, y), engine=engine, log=[meddling], **settings).step_losses == expected
+    )
     weighted = trained(plain(), data(), engine=engine, loss=loss, **settings).step_losses
     x, y = data()
     meddling = Meddling(lambda: CHANGES[change](y))
-    found = trained(plain(), (x, y), engine=engine, loss=loss, log=[meddling], **settings).step_losses
+    found = trained(
+        plain(), (x, y), engine=engine, loss=loss, log=[meddling], **settings
+    ).step_losses
     assert found == weighted
 
 

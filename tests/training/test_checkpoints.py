@@ -344,7 +344,7 @@ OTHERS = {
     r"optimizer.lr: 0.001, not 0.01": {"optimizer": gt.Adam(0.01)},
     r"optimizer.type: 'Adam', not 'SGD'": {"optimizer": gt.SGD(0.01)},
     r"optimizer.betas: \[0.9, 0.999\], not \[0.8": {"optimizer": gt.Adam(betas=(0.8, 0.999))},
-    r"schedule: None, not \{'type': 'Cosine'": {"schedule": gt.Cosine()},
+    r"schedule: None, not \{'type': 'Cosine'": {"schedule": gt.schedules.Cosine()},
     r"augment.flip: 0.5, not 0.4": {"augment": gt.Augment(flip=0.4)},
     r"augment.crop: None, not 1": {"augment": gt.Augment(flip=0.5, crop=1)},
     r"augment: \{'flip': 0.5\}, not None": {"augment": None},

@@ -95,7 +95,8 @@ def test_images_in_any_memory_order_are_read_right() -> None:
             return last.transpose(0, 3, 1, 2)
 
     losses = [
-        trained(network(), kind(*pixels()), augment=MOVED).step_losses for kind in (Held, Transposed)
+        trained(network(), kind(*pixels()), augment=MOVED).step_losses
+        for kind in (Held, Transposed)
     ]
     assert losses[0] == losses[1]
 

@@ -11,6 +11,7 @@ import pytest
 from fuzz.crafted import recrafted
 
 import gradtrail as gt
+from gradtrail import schedules
 from gradtrail.data import ArrayImages, ImageFolder
 from gradtrail.engines import engine_for
 from gradtrail.layers.losses import loss_for
@@ -163,9 +164,9 @@ class Rates(Observer):
         self.rates.append(seen.rate)
 
 
-@pytest.mark.parametrize("schedule", [None, gt.Constant()], ids=str)
+@pytest.mark.parametrize("schedule", [None, schedules.Constant()], ids=str)
 def test_more_epochs_are_as_if_there_had_always_been_so_many(
-    schedule: gt.Constant | None, tmp_path: Path
+    schedule: schedules.Constant | None, tmp_path: Path
 ) -> None:
     settings: dict[str, Any] = {"schedule": schedule, "average": 0.9, "augment": gt.Augment(crop=1)}
     kept, net = gt.Checkpoints(tmp_path), network()
@@ -203,9 +204,9 @@ def test_fewer_epochs_end_sooner_unless_they_are_over(tmp_path: Path) -> None:
 
 SCHEDULES: list[tuple[Any, list[float], str]] = [
     # two epochs of four steps, and then four of them: the second half of the longer course
-    (gt.OneCycle(warm_up=0.0), [0.46875, 0.40625], "0.469 of the full one, behind 0.0625"),
-    (gt.Cosine(), [0.45099142, 0.35485766], "0.451 of the full one, behind 0.00961"),
-    (gt.Step((0.5, 0.75), 0.1), [0.1, 0.1], "0.1 of the full one, behind 0.01"),
+    (schedules.OneCycle(warm_up=0.0), [0.46875, 0.40625], "0.469 of the full one, behind 0.0625"),
+    (schedules.Cosine(), [0.45099142, 0.35485766], "0.451 of the full one, behind 0.00961"),
+    (schedules.StepDecay((0.5, 0.75), 0.1), [0.1, 0.1], "0.1 of the full one, behind 0.01"),
 ]
 
 

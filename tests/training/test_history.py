@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
+from gradtrail import schedules
 from gradtrail.training.curves import curves
 
 
@@ -32,7 +33,9 @@ def test_a_training_notes_its_rates_and_the_ends_of_its_epochs() -> None:
     settings = {"batch_size": 2, "epochs": 2, "progress": False}
     plain = gt.train(network, data, optimizer=gt.SGD(0.25), **settings)
     assert (plain.rates, plain.ends) == ([0.25] * 6, [3, 6])
-    falling = gt.train(network, data, optimizer=gt.SGD(0.25), schedule=gt.Cosine(), **settings)
+    falling = gt.train(
+        network, data, optimizer=gt.SGD(0.25), schedule=schedules.Cosine(), **settings
+    )
     middles = (np.arange(6) + 0.5) / 6
     np.testing.assert_allclose(falling.rates, 0.125 * (1 + np.cos(np.pi * middles)), rtol=1e-12)
     both = plain.followed_by(falling)

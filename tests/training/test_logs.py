@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
+from gradtrail import schedules
 from gradtrail.storage import row_file as module
 from gradtrail.training import CSVLog, JSONLinesLog, Observer, Seen, TensorBoardLog
 
@@ -73,12 +74,12 @@ def test_rows_are_the_history(every: int, engine: str, tmp_path: Path) -> None:
 def test_seen_accuracy_and_rate_are_the_steps() -> None:
     """What rows are made of, held to arithmetic once."""
     seeing = Seeing()
-    history = trained(plain(), log=[seeing], optimizer=gt.SGD(0.1), schedule=gt.OneCycle())
+    history = trained(plain(), log=[seeing], optimizer=gt.SGD(0.1), schedule=schedules.OneCycle())
     assert [s.loss for s in seeing.found] == history.step_losses
     assert [s.place for s in seeing.found] == [1, 2, 3, 4] * 2
     assert [s.samples for s in seeing.found] == [16, 32, 48, 50] * 2
     assert seeing.found[3].accuracy == history.accuracy[0]
-    factors = [gt.OneCycle().factor((s + 0.5) / 8) for s in range(8)]
+    factors = [schedules.OneCycle().factor((s + 0.5) / 8) for s in range(8)]
     assert [s.rate for s in seeing.found] == pytest.approx([0.1 * f for f in factors])
 
 

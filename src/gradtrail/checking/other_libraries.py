@@ -83,8 +83,8 @@ _ARGUMENTS: Mapping[tuple[str, ...], Mapping[str, str]] = {
         "folder": "leave it out; gt.EarlyStopping keeps the best epoch's weights",
     },
     ("T_max", "step_size", "gamma", "total_steps", "epochs"): {
-        "warm_up": "a schedule runs over the whole training, in shares of it: gt.Cosine(), "
-        "gt.Step((0.5, 0.75))",
+        "warm_up": "a schedule runs over the whole training, in shares of it: "
+        "gt.schedules.Cosine(), gt.schedules.StepDecay((0.5, 0.75))",
     },
     ("hflip", "horizontal_flip", "flip_left_right"): {"flip": "flip=0.5"},
     ("rotate", "degrees", "rotation_range"): {"rotation": "rotation=10"},
@@ -139,9 +139,9 @@ _NAMES: Mapping[tuple[str, ...], str] = {
     ("predict",): "network.predict(x)",
     ("save",): "network.save(path)",
     ("load_model", "load_network"): "gt.load(path)",
-    ("CosineAnnealingLR", "CosineSchedule"): "gt.Cosine()",
-    ("OneCycleLR",): "gt.OneCycle()",
-    ("StepLR", "MultiStepLR"): "gt.Step((0.5, 0.75))",
+    ("CosineAnnealingLR", "CosineSchedule"): "gt.schedules.Cosine()",
+    ("OneCycleLR",): "gt.schedules.OneCycle()",
+    ("StepLR", "MultiStepLR"): "gt.schedules.StepDecay((0.5, 0.75))",
     ("confusion_matrix", "classification_report"): "gt.confusion(network, (x, y))",
     ("read", "read_image", "ImageFolder", "ArrayImages", "digits", "split"): "gt.data.{name}",
     ("train_test_split",): "gt.data.split(x, y, 0.2)",

@@ -13,8 +13,9 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import copy
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -133,6 +134,12 @@ class Optimizer(ABC):
         memory = self._memories.setdefault(network, _Memory())
         memory.step = step
         memory.arrays = {name: dict(state) for name, state in arrays.items()}
+
+    def at_a_rate_of_its_own(self) -> Self:
+        """The same optimiser with the same memory, whose learning rate may change by itself."""
+        other = copy(self)
+        other._memories = self._memories
+        return other
 
     def settings(self) -> dict[str, Any]:
         """The optimiser as JSON: its type and its arguments."""

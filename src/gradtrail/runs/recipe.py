@@ -27,8 +27,9 @@ from ..layers import CrossEntropy
 from ..machine.folders import locate
 from ..optimizers import SGD, Adam, AdamW, Optimizer
 from ..storage.files import file_errors, read_at_most
-from ..training import Constant, Cosine, EarlyStopping, OneCycle, Schedule, Step
+from ..training import EarlyStopping
 from ..training.course import Course
+from ..training.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay
 from .parts import (
     CheckpointTable,
     DataTable,
@@ -47,7 +48,7 @@ _LIMIT = 1 << 20
 
 OPTIMIZERS: Mapping[str, type[Optimizer]] = {k.__name__: k for k in (SGD, Adam, AdamW)}
 SCHEDULES: Mapping[str, type[Schedule]] = {
-    k.__name__: k for k in (Constant, Step, Cosine, OneCycle)
+    k.__name__: k for k in (Constant, StepDecay, Cosine, OneCycle)
 }
 
 _TABLES: Mapping[str, type] = {

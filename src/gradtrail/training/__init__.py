@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..machine.first_use import at_first_use
+from . import schedules
 from .history import History
 from .loop import evaluate, train
 from .observers import Observer, Seen
-from .schedules import Constant, Cosine, OneCycle, Schedule, Step
+from .schedules import Schedule
 from .stopping import EarlyStopping
 
 if TYPE_CHECKING:
@@ -23,23 +24,20 @@ __all__ = [
     "CSVLog",
     "Checkpoints",
     "Confusion",
-    "Constant",
-    "Cosine",
     "EarlyStopping",
     "History",
     "JSONLinesLog",
     "Mistakes",
     "Observer",
-    "OneCycle",
     "Schedule",
     "Seen",
-    "Step",
     "TensorBoardLog",
     "Watched",
     "confusion",
     "evaluate",
     "load_watched",
     "mistakes",
+    "schedules",
     "train",
 ]
 

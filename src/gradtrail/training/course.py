@@ -54,7 +54,7 @@ class Course:
         object.__setattr__(self, "seed", whole_number("train: seed", self.seed, 0))
         kinds = {
             "optimizer": (Optimizer, "gt.Adam()"),
-            "schedule": (Schedule, "gt.OneCycle()"),
+            "schedule": (Schedule, "gt.schedules.OneCycle()"),
             "augment": (Augment, "gt.Augment(flip=0.5)"),
             "stopping": (EarlyStopping, "gt.EarlyStopping(5)"),
         }
@@ -72,11 +72,13 @@ class Course:
             raise ArgumentError("train: clip_norm and clip_value exclude each other; give one")
 
     def composed(self) -> Optimizer:
-        """The optimiser with what is around it."""
+        """The optimiser with what is around it; a schedule changes the rate of this one alone."""
+        scheduled = self.schedule is not None
+        inner = self.optimizer.at_a_rate_of_its_own() if scheduled else self.optimizer
         if self.clip_norm is None and self.clip_value is None and self.average is None:
-            return self.optimizer
+            return inner
         return Composed(
-            self.optimizer,
+            inner,
             clip_norm=self.clip_norm,
             clip_value=self.clip_value,
             decay=self.average,

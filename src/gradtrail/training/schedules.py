@@ -14,7 +14,7 @@ from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..layers.base import plain
 
-__all__ = ["Constant", "Cosine", "OneCycle", "Schedule", "Step"]
+__all__ = ["Constant", "Cosine", "OneCycle", "Schedule", "StepDecay"]
 
 
 class Schedule(ABC):
@@ -47,7 +47,7 @@ class Schedule(ABC):
 
 
 @final
-@call_example("gt.Constant(warm_up=0.1)")
+@call_example("gt.schedules.Constant(warm_up=0.1)")
 @frozen
 class Constant(Schedule):
     """The optimiser's learning rate throughout, after a straight warm-up.
@@ -70,9 +70,9 @@ class Constant(Schedule):
 
 
 @final
-@call_example("gt.Step((0.5, 0.75))")
+@call_example("gt.schedules.StepDecay((0.5, 0.75))")
 @frozen
-class Step(Schedule):
+class StepDecay(Schedule):
     """The optimiser's learning rate, multiplied by `gamma` at certain points of the training.
 
     Args:
@@ -91,17 +91,19 @@ class Step(Schedule):
     warm_up: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
-        _check("Step", self.warm_up)
+        _check("StepDecay", self.warm_up)
         at = tuple(self.at) if isinstance(self.at, list | tuple) else (self.at,)
         object.__setattr__(self, "at", at)
         bounds = (self.warm_up, *at, 1)
         if not all(is_real(share) for share in at) or not all(a < b for a, b in pairwise(bounds)):
             raise ArgumentError(
-                "Step: at must be rising shares of the training above 0 (and warm_up) and below 1, "
-                f"got {self.at!r}"
+                "StepDecay: at must be rising shares of the training above 0 (and warm_up) and "
+                f"below 1, got {self.at!r}"
             )
         if not is_real(self.gamma) or not 0 < self.gamma <= 1:
-            raise ArgumentError(f"Step: gamma must be above 0 and at most 1, got {self.gamma!r}")
+            raise ArgumentError(
+                f"StepDecay: gamma must be above 0 and at most 1, got {self.gamma!r}"
+            )
 
     def course(self, progress: float) -> float:
         """See `Schedule.course`."""
@@ -110,7 +112,7 @@ class Step(Schedule):
 
 
 @final
-@call_example("gt.OneCycle()")
+@call_example("gt.schedules.OneCycle()")
 @frozen
 class OneCycle(Schedule):
     """Straight up to the optimiser's learning rate, then straight down to 0.
@@ -136,7 +138,7 @@ class OneCycle(Schedule):
 
 
 @final
-@call_example("gt.Cosine()")
+@call_example("gt.schedules.Cosine()")
 @frozen
 class Cosine(Schedule):
     """Half a cosine from the optimiser's learning rate down to 0, after a straight warm-up.

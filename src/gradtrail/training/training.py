@@ -311,11 +311,10 @@ class Training:
         return Drawn(before.epochs + begun, before.steps + at.steps)
 
     def _end(self) -> None:
-        """The rate as it was, the weights as they are; Ctrl-C in the middle comes too late."""
+        """The weights as they are; Ctrl-C in the middle comes too late."""
         self.network.drawn = self._draws_done()
         for _ in range(2):
             try:
-                self.optimizer.lr = self.rate
                 self.show()
                 if self.over and not self.history.interrupted:
                     self._write(self.best.arrays)

@@ -20,7 +20,8 @@ from ...engines import engine_for
 from ...errors import DataError
 from ...layers import Loss, Normalize
 from ...network import Network
-from ...training import EarlyStopping, History, Schedule, train
+from ...training import EarlyStopping, History, train
+from ...training.schedules import Schedule
 from .architectures import layers_for
 from .settings import epochs_for, optimizer_for, schedule_for, threads_for
 from .shapes import rows_of, sample_shape

@@ -46,7 +46,7 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
         momentum: of "sgd", Nesterov's; at least 0.
         weight_decay: at least 0; None for 0.3 with "adamw", else 0.
         schedule: how the learning rate changes: "one-cycle", "cosine", "step", "constant", or an
-            object such as `gt.Cosine(warm_up=0.1)`.
+            object such as `gt.schedules.Cosine(warm_up=0.1)`.
         shuffle: whether each epoch has an order of its own.
         augment: how images are changed at random each time they are seen, such as
             `gt.Augment(crop=1, rotation=10)`; None for not.

@@ -10,7 +10,7 @@ from ...checking.numbers import positive
 from ...engines import CPU
 from ...errors import ArgumentError
 from ...optimizers import SGD, Adam, AdamW, Optimizer
-from ...training import Cosine, OneCycle, Schedule, Step
+from ...training.schedules import Cosine, OneCycle, Schedule, StepDecay
 
 __all__ = ["epochs_for", "optimizer_for", "schedule_for", "threads_for"]
 
@@ -53,13 +53,14 @@ def schedule_for(schedule: Any) -> Schedule | None:
     Raises:
         ArgumentError: neither.
     """
-    named = {"constant": None, "step": Step(), "cosine": Cosine(), "one-cycle": OneCycle()}
+    named = {"constant": None, "step": StepDecay(), "cosine": Cosine(), "one-cycle": OneCycle()}
     if isinstance(schedule, str) and schedule in named:
         return named[schedule]
     if schedule is not None and not isinstance(schedule, Schedule):
         known = ", ".join(f'"{n}"' for n in named)
         raise ArgumentError(
-            f"schedule must be one of {known}, or an object such as gt.OneCycle(), got {schedule!r}"
+            f"schedule must be one of {known}, or an object such as gt.schedules.OneCycle(), "
+            f"got {schedule!r}"
         )
     return schedule
 
