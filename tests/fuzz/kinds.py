@@ -169,9 +169,9 @@ mixup = 0.2
 type = "SGD"
 lr = 0.1
 [schedule]
-type = "Step"
+type = "StepDecay"
 at = [0.5, 0.75]
-[augmentation]
+[augment]
 flip = 0.5
 [stopping]
 patience = 2

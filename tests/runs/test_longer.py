@@ -22,7 +22,7 @@ def recipe(tmp_path: Path) -> Path:
 
 def test_a_run_that_is_over_takes_more_epochs(recipe: Path, tmp_path: Path) -> None:
     """Without a schedule as if there had been so many from the start; its recipe says them."""
-    plain = RECIPE[: RECIPE.index("[schedule]")] + RECIPE[RECIPE.index("[augmentation]") :]
+    plain = RECIPE[: RECIPE.index("[schedule]")] + RECIPE[RECIPE.index("[augment]") :]
     recipe.write_text(plain.replace("patience = 3", "patience = 30"))
     out, whole = tmp_path / "run", tmp_path / "whole"
     run("train", str(recipe), "--epochs", "2", "--out", str(out), "--quiet")

@@ -32,7 +32,7 @@ batch_size = 40
 LOSSES = {
     "smoothed": ("label_smoothing = 0.25", gt.CrossEntropy(label_smoothing=0.25)),
     "weighted": (
-        "class_weights = [4, 1, 1, 1, 1, 1, 1, 1, 1, 0.5]",
+        "weight = [4, 1, 1, 1, 1, 1, 1, 1, 1, 0.5]",
         gt.CrossEntropy(weight=(4, 1, 1, 1, 1, 1, 1, 1, 1, 0.5)),
     ),
 }

@@ -38,7 +38,7 @@ watch = ["fc1.bias[3]"]
 
 [loss]
 label_smoothing = 0.1
-class_weights = "balanced"
+weight = "balanced"
 
 [optimizer]
 type = "sgd"
@@ -46,11 +46,11 @@ lr = 0.1
 momentum = 0.9
 
 [schedule]
-type = "step"
+type = "step-decay"
 at = [0.5, 0.75]
 warm_up = 0.1
 
-[augmentation]
+[augment]
 crop = 1
 rotation = 5
 
@@ -154,11 +154,11 @@ WRONG = {
         MINIMAL + "[training]\nclip_norm = 1\nclip_value = 1",
         "line 6, training.clip_norm: train: clip_norm and clip_value exclude each other",
     ),
-    "augmentation": (
-        MINIMAL + "[augmentation]\nflip = 2.0",
-        "line 6, augmentation.flip: Augment: flip must lie between 0 and 1, got 2.0",
+    "augment": (
+        MINIMAL + "[augment]\nflip = 2.0",
+        "line 6, augment.flip: Augment: flip must lie between 0 and 1, got 2.0",
     ),
-    "weights": (MINIMAL + "[loss]\nclass_weights = 'even'", "line 6, loss.class_weights: class"),
+    "weights": (MINIMAL + "[loss]\nweight = 'even'", "line 6, loss.weight: weight must"),
     "engine": (MINIMAL + "[training]\nengine = 'gpu'", "line 6, training.engine: engine must be"),
     "syntax": (MINIMAL + "[training\n", "is not TOML: "),
     "list": ("model = 3\n" + "[data]\nname = 'digits'", "line 1, model: must be a table, got 3"),

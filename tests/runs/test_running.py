@@ -39,7 +39,7 @@ average = 0.99
 mixup = 0.2
 
 [loss]
-class_weights = "balanced"
+weight = "balanced"
 
 [optimizer]
 type = "AdamW"
@@ -48,7 +48,7 @@ lr = 0.01
 [schedule]
 type = "OneCycle"
 
-[augmentation]
+[augment]
 crop = 1
 rotation = 10
 
@@ -82,7 +82,7 @@ def test_a_run_is_repeated_from_its_own_recipe(recipe: Path, tmp_path: Path) -> 
     x, y = Run(first).data.train
     assert resolved.model.mean == pytest.approx([x.mean()], rel=1e-5)
     counts = np.bincount(y)
-    assert resolved.loss.class_weights == pytest.approx(len(y) / 10 / counts)
+    assert resolved.loss.weight == pytest.approx(len(y) / 10 / counts)
     assert resolved.data.classes == tuple("0123456789")
 
 

@@ -85,11 +85,14 @@ def one_error(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _told(otherwise: Callable[..., None]) -> Callable[..., None]:
-    """Shows gradtrail's warnings as a sentence, and others as they were shown before."""
+    """Shows gradtrail's warnings as a sentence, each once, and others as they were shown before."""
+    told: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
         if issubclass(category, GradtrailWarning):
-            said(f"gradtrail: {message}", err=True)
+            if str(message) not in told:
+                said(f"gradtrail: {message}", err=True)
+            told.add(str(message))
         else:
             otherwise(message, category, *where)
 

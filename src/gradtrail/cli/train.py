@@ -34,7 +34,12 @@ __all__ = ["train_command"]
 Changes = dict[tuple[str | int, ...], tuple[str, Any]]
 
 _RATES = {"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3}
-_SCHEDULES = ("constant", "step", "one-cycle", "cosine")
+_SCHEDULES = {
+    "constant": "Constant",
+    "step": "StepDecay",
+    "one-cycle": "OneCycle",
+    "cosine": "Cosine",
+}
 _LOGS = ("csv", "jsonl", "tensorboard")
 
 
@@ -99,7 +104,7 @@ def _usually(table: str, key: str) -> str:
 )
 @click.option(
     "--schedule",
-    type=click.Choice(_SCHEDULES),
+    type=click.Choice(list(_SCHEDULES)),
     show_default=_usually("schedule", "type"),
     help="How the learning rate changes in the course of the training.",
 )
@@ -291,7 +296,7 @@ def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any]) -> C
     for name in given.get("log", ()):
         found["log", name] = "--log", True
     if "schedule" in given:
-        found["schedule",] = "--schedule", {"type": given["schedule"]}
+        found["schedule",] = "--schedule", {"type": _SCHEDULES[given["schedule"]]}
     return found | _optimizer_changes(given, base)
 
 

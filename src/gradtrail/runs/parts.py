@@ -162,21 +162,21 @@ class LossTable:
 
     Args:
         label_smoothing: how much of each target is spread evenly over the classes, 0 to 1.
-        class_weights: one per class, or "balanced": inversely to how often the classes are there.
+        weight: one per class, or "balanced": inversely to how often the classes are there.
     """
 
     label_smoothing: float = 0.0
-    class_weights: str | tuple[float, ...] | None = None
+    weight: str | tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        listed = self.class_weights if isinstance(self.class_weights, tuple) else None
-        if isinstance(self.class_weights, str):
-            _one_of("class_weights", self.class_weights, ("balanced",))
-        CrossEntropy(label_smoothing=self.label_smoothing)
-        try:
-            CrossEntropy(weight=listed)
-        except ArgumentError as cause:
-            raise ArgumentError(f"class_weights: {cause}") from None
+        if isinstance(self.weight, str):
+            _one_of("weight", self.weight, ("balanced",))
+        self.made()
+
+    def made(self) -> CrossEntropy:
+        """The loss; weights that are to be balanced are those of the data, which come later."""
+        listed = self.weight if isinstance(self.weight, tuple) else None
+        return CrossEntropy(label_smoothing=self.label_smoothing, weight=listed)
 
 
 @dataclass(frozen=True)

@@ -254,9 +254,9 @@ def _statistics(model: ModelTable, data: Opened) -> Normalize | None:
 
 def _weighted(loss: LossTable, data: Opened) -> LossTable:
     """Class weights as numbers: "balanced" gives each class the same weight in all."""
-    if loss.class_weights != "balanced":
+    if loss.weight != "balanced":
         return loss
     counts = np.bincount(labels_of(data.train), minlength=len(data.classes))
     present = counts > 0
     weights = np.where(present, counts.sum() / (present.sum() * np.maximum(counts, 1)), 0.0)
-    return replace(loss, class_weights=tuple(map(float, weights)))
+    return replace(loss, weight=tuple(map(float, weights)))

@@ -5,7 +5,7 @@
     [training]       epochs, batches, seed, clipping, averages, mixup
     [loss]           label smoothing, class weights
     [optimizer]      type and arguments            [schedule]    likewise
-    [augmentation]   how images are moved          [stopping]    when to end early
+    [augment]        how images are moved          [stopping]    when to end early
     [checkpoints]    how often, how many           [log]         which logs are written
 
 A recipe is checked whole before anything runs: all mistakes are named at once, by key and line.
@@ -21,11 +21,11 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from ..data.augment import Augment
-from ..errors import ArgumentError, FileError, GradtrailError
+from ..errors import ArgumentError, FileError, GradtrailError, warn
 from ..graph.description import layer_from
-from ..layers import CrossEntropy
 from ..machine.folders import locate
 from ..optimizers import SGD, Adam, AdamW, Optimizer
+from ..renamed import RECIPE_WORDS, SCHEDULES
 from ..storage.files import file_errors, read_at_most
 from ..training import EarlyStopping
 from ..training.course import Course
@@ -40,14 +40,14 @@ from .parts import (
     written,
 )
 from .positions import Path, lines_of
-from .sections import Mistakes, built, choice
+from .sections import Mistakes, bare, built, choice
 
-__all__ = ["OPTIMIZERS", "Recipe", "SCHEDULES", "read_recipe", "recipe_from", "tables_of"]
+__all__ = ["OPTIMIZERS", "Recipe", "read_recipe", "recipe_from", "tables_of"]
 
 _LIMIT = 1 << 20
 
 OPTIMIZERS: Mapping[str, type[Optimizer]] = {k.__name__: k for k in (SGD, Adam, AdamW)}
-SCHEDULES: Mapping[str, type[Schedule]] = {
+_SCHEDULES: Mapping[str, type[Schedule]] = {
     k.__name__: k for k in (Constant, StepDecay, Cosine, OneCycle)
 }
 
@@ -56,7 +56,7 @@ _TABLES: Mapping[str, type] = {
     "model": ModelTable,
     "training": TrainingTable,
     "loss": LossTable,
-    "augmentation": Augment,
+    "augment": Augment,
     "stopping": EarlyStopping,
     "checkpoints": CheckpointTable,
     "log": LogTable,
@@ -74,7 +74,7 @@ class Recipe:
         loss: its settings.
         optimizer: the update rule.
         schedule: of the learning rate; None for a constant one.
-        augmentation: how images are moved; None for not.
+        augment: how images are moved; None for not.
         stopping: when to end early; None for never.
         checkpoints: how often the training is kept.
         log: which logs are written.
@@ -86,7 +86,7 @@ class Recipe:
     loss: LossTable = field(default_factory=LossTable)
     optimizer: Optimizer = field(default_factory=lambda: Adam(2e-3))
     schedule: Schedule | None = None
-    augmentation: Augment | None = None
+    augment: Augment | None = None
     stopping: EarlyStopping | None = None
     checkpoints: CheckpointTable = field(default_factory=CheckpointTable)
     log: LogTable = field(default_factory=LogTable)
@@ -97,20 +97,16 @@ class Recipe:
         Raises:
             ArgumentError: settings that exclude each other.
         """
-        weights, t = self.loss.class_weights, self.training
-        loss = CrossEntropy(
-            label_smoothing=self.loss.label_smoothing,
-            weight=weights if isinstance(weights, tuple) else None,
-        )
+        t = self.training
         return Course(
-            loss,
-            self.optimizer,
-            self.schedule,
+            loss=self.loss.made(),
+            optimizer=self.optimizer,
+            schedule=self.schedule,
             epochs=t.epochs,
             batch_size=t.batch_size,
             shuffle=t.shuffle,
             drop_last=t.drop_last,
-            augment=self.augmentation,
+            augment=self.augment,
             mixup=t.mixup,
             clip_norm=t.clip_norm,
             clip_value=t.clip_value,
@@ -125,7 +121,7 @@ class Recipe:
         if "layers" in found["model"]:  # tables stand behind what is none
             found["model"]["layers"] = found["model"].pop("layers")
         found |= {n: written(getattr(self, n)) for n in ("training", "loss")}
-        for name in ("optimizer", "schedule", "augmentation", "stopping"):
+        for name in ("optimizer", "schedule", "augment", "stopping"):
             part = getattr(self, name)
             if part is not None:
                 found[name] = part.settings()
@@ -155,7 +151,7 @@ def recipe_from(data: Mapping[str, Any], mistakes: Mistakes) -> Recipe | None:
         if name == "gradtrail":
             continue
         if name in ("optimizer", "schedule"):
-            kinds: Mapping[str, Any] = OPTIMIZERS if name == "optimizer" else SCHEDULES
+            kinds: Mapping[str, Any] = OPTIMIZERS if name == "optimizer" else _SCHEDULES
             kind = choice(kinds, table, path, mistakes, default=None)
             if kind is not None:
                 parts[name] = built(kind, table, path, mistakes, skip=("type",))
@@ -219,6 +215,7 @@ def read_recipe(
         data = tomllib.loads(text) if path is not None else _copied(base or {})
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as cause:
         raise FileError(f"{where} is not TOML: {cause}") from None
+    lines = _in_present_words(data, lines_of(text), where)
     named: dict[Path, str] = {}
     for keys, (name, value) in (changes or {}).items():
         _change(data, keys, value)
@@ -226,8 +223,39 @@ def read_recipe(
     mistakes = Mistakes()
     recipe = recipe_from(data, mistakes)
     if recipe is None:
-        raise FileError(_told(where, mistakes, lines_of(text), named))
+        raise FileError(_told(where, mistakes, lines, named))
     return recipe if path is None else _absolute(recipe, FilePath(path).absolute().parent, named)
+
+
+def _in_present_words(data: dict[str, Any], lines: dict[Path, int], where: str) -> dict[Path, int]:
+    """Put a recipe's former words as they are now, in place, and say which; its lines likewise."""
+    told: list[str] = []
+
+    def tell(path: Path, old: str, new: str) -> None:
+        line = f"line {lines[path]}: " if path in lines else ""
+        told.append(f"{line}{old} is {new} now")
+
+    for path, new in RECIPE_WORDS.items():
+        *tables, old = path
+        held: Any = data
+        for name in tables:
+            held = held.get(name) if isinstance(held, dict) else None
+        if isinstance(held, dict) and old in held and new not in held:
+            tell(path, *((old, new) if tables else (f"[{old}]", f"[{new}]")))
+            entries = {new if key == old else key: value for key, value in held.items()}
+            held.clear()
+            held.update(entries)
+            count, present = len(path), (*tables, new)
+            lines = {present + p[count:] if p[:count] == path else p: n for p, n in lines.items()}
+    schedule = data.get("schedule")
+    kind = schedule.get("type") if isinstance(schedule, dict) else None
+    for old, new in SCHEDULES.items():
+        if isinstance(schedule, dict) and isinstance(kind, str) and bare(kind) == bare(old):
+            tell(("schedule", "type"), kind, new)
+            schedule["type"] = new
+    if told:
+        warn(f"{where}, {'; '.join(told)}; the former words go with the next version")
+    return lines
 
 
 def tables_of(path: str | os.PathLike[str]) -> dict[str, Any]:

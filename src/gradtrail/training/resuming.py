@@ -9,6 +9,7 @@ from ..errors import ArgumentError, GradtrailError, warn
 from ..graph import Graph
 from ..graph.description import arguments_from
 from ..graph.difference import difference
+from ..renamed import SCHEDULES
 from .checkpoints import Checkpoints, Found
 from .inspection import inspect
 from .provenance import parted, provenance
@@ -97,6 +98,9 @@ def _same(
     kept = about["course"]
     if isinstance(kept, dict) and "epochs" in kept:
         settings["epochs"] = kept["epochs"]
+    schedule = kept.get("schedule") if isinstance(kept, dict) else None
+    if isinstance(schedule, dict) and isinstance(kind := schedule.get("type"), str):
+        schedule["type"] = SCHEDULES.get(kind, kind)
     identities = (f and f.identity(about["format"]) for f in feeds)
     for what, now in (
         ("course", settings),
