@@ -40,7 +40,7 @@ from .parts import (
     written,
 )
 from .positions import Path, lines_of
-from .sections import Mistakes, bare, built, choice
+from .sections import Mistakes, bare_name, built, choice
 
 __all__ = ["OPTIMIZERS", "Recipe", "read_recipe", "recipe_from", "tables_of"]
 
@@ -250,7 +250,11 @@ def _in_present_words(data: dict[str, Any], lines: dict[Path, int], where: str) 
     schedule = data.get("schedule")
     kind = schedule.get("type") if isinstance(schedule, dict) else None
     for old, new in SCHEDULES.items():
-        if isinstance(schedule, dict) and isinstance(kind, str) and bare(kind) == bare(old):
+        if (
+            isinstance(schedule, dict)
+            and isinstance(kind, str)
+            and bare_name(kind) == bare_name(old)
+        ):
             tell(("schedule", "type"), kind, new)
             schedule["type"] = new
     if told:

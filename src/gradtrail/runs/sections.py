@@ -13,7 +13,7 @@ from ..checking.numbers import is_real, is_whole
 from ..errors import GradtrailError, unknown
 from .positions import Path
 
-__all__ = ["Mistake", "Mistakes", "bare", "built", "choice", "keys_of"]
+__all__ = ["Mistake", "Mistakes", "bare_name", "built", "choice", "keys_of"]
 
 T = TypeVar("T")
 
@@ -114,14 +114,16 @@ def choice(
         mistakes.add(path, f"must be a table, got {table!r}")
     elif name is None:
         mistakes.add(path, f"needs the key 'type': {', '.join(kinds)}")
-    elif not isinstance(name, str) or bare(name) not in (known := {bare(k): k for k in kinds}):
+    elif not isinstance(name, str) or bare_name(name) not in (
+        known := {bare_name(k): k for k in kinds}
+    ):
         mistakes.add((*path, "type"), unknown("type", name, kinds))
     else:
-        return kinds[known[bare(name)]]
+        return kinds[known[bare_name(name)]]
     return None
 
 
-def bare(name: str) -> str:
+def bare_name(name: str) -> str:
     """`one-cycle` and `OneCycle` are one name."""
     return re.sub(r"[\W_]", "", name).lower()
 
