@@ -67,7 +67,7 @@ NO_FIT: dict[str, tuple[Callable[[], Any], str]] = {
     "no share": (lambda: g.data.split(X, Y), r"^split needs share; write gt.data.split\(x, y, 0.2"),
     "a slip of the pen": (lambda: g.train(NET, (X, Y), epoch=3), "did you mean epochs=$"),
     "nobody knows": (
-        lambda: g.Step(every=3),
+        lambda: g.schedules.StepDecay(every=3),
         "^Step has no argument 'every': it takes at, gamma, w",
     ),
     "Keras's filters": (lambda: g.Conv2d(filters=8, kernel_size=3), "write out_channels=$"),
@@ -105,7 +105,10 @@ NO_FIT: dict[str, tuple[Callable[[], Any], str]] = {
         r"^SGD: lr must be a finite number above 0, got a NamedArrays; the network is given to "
         r"gt.train, so write gt.SGD\(0.1\)$",
     ),
-    "PyTorch's schedule": (lambda: g.Cosine(T_max=10), "a schedule runs over the whole training"),
+    "PyTorch's schedule": (
+        lambda: g.schedules.Cosine(T_max=10),
+        "a schedule runs over the whole training",
+    ),
     "Keras's stopping": (
         lambda: g.EarlyStopping(monitor="val_loss"),
         'write measure="validation_los',
