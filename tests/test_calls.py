@@ -68,7 +68,7 @@ NO_FIT: dict[str, tuple[Callable[[], Any], str]] = {
     "a slip of the pen": (lambda: g.train(NET, (X, Y), epoch=3), "did you mean epochs=$"),
     "nobody knows": (
         lambda: g.schedules.StepDecay(every=3),
-        "^Step has no argument 'every': it takes at, gamma, w",
+        "^StepDecay has no argument 'every': it takes at, gamma, w",
     ),
     "Keras's filters": (lambda: g.Conv2d(filters=8, kernel_size=3), "write out_channels=$"),
     "Keras's units": (lambda: g.Linear(units=10), "write out_features=$"),

@@ -21,7 +21,9 @@ def test_a_history_has_its_losses_under_their_former_name() -> None:
 
 
 def test_a_history_takes_its_losses_under_their_former_name() -> None:
-    with pytest.warns(gt.GradtrailWarning, match=r"History\(losses=\) is step_losses= now") as said:
+    with pytest.warns(
+        gt.GradtrailWarning, match="History: losses= is called step_losses= now"
+    ) as said:
         history = gt.History(losses=[0.5], loss=[0.5])
     assert (history.step_losses, len(said)) == ([0.5], 1)
     assert history.to_dict()["losses"] == [0.5]  # files keep their columns

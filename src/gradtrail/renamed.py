@@ -1,8 +1,8 @@
 """What was called otherwise: old names give what they meant, with a warning, for one version.
 
 Every former name stands in one of the tables here, beside its present one. What they say is read
-where the name is: in the package's own `__getattr__`, by `former_attributes` above a class, and where
-recipes and checkpoints are read. What a function's arguments were called stands above it, as
+where the name is: in the package's own `__getattr__`, by `former_attributes` above a class, and
+where recipes and checkpoints are read. What a function's arguments were called stands above it, in
 `keep_old_arguments`.
 """
 
