@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 import gradtrail as gt
-from gradtrail.arrays.contraction import contract
+from gradtrail.arrays.einsum import contract
 from gradtrail.engines import Batch, Computed, Reference
 from gradtrail.equation import Normalisation
 

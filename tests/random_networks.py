@@ -29,12 +29,12 @@ import numpy as np
 from comparing import FLOAT32
 
 import gradtrail as gt
-from gradtrail.arrays.contraction import view
-from gradtrail.arrays.functions import OPERATIONS
+from gradtrail.arrays.einsum import view
+from gradtrail.arrays.operations import OPERATIONS
 from gradtrail.engines import Batch, Computed, Reference
 from gradtrail.engines.rounded import Rounded
 from gradtrail.equation import Applied, Contraction, Node, Selection, System
-from gradtrail.equation.scalar import evaluate, switches
+from gradtrail.equation.scalar import evaluate_scalar, switches
 
 Shape = tuple[int, ...]
 
@@ -147,7 +147,7 @@ def _gaps(node: Node, values: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
         for factor in (f for t in equation.terms for f in t.factors if isinstance(f, Applied)):
             operand = values[node.array_of[factor.access.array]]
             for switch in switches(factor.function.body):
-                argument = np.asarray(evaluate(switch, {"x": operand}, OPERATIONS))
+                argument = np.asarray(evaluate_scalar(switch, {"x": operand}, OPERATIONS))
                 yield argument / (FLOAT32 * _magnitude(operand))
 
 

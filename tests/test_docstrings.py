@@ -9,8 +9,8 @@ import pytest
 import gradtrail as gt
 from gradtrail.equation import Contraction, Equation, adjoint, gather, text
 from gradtrail.layers import Layer, Loss
-from gradtrail.layers.base import Declaration
-from gradtrail.layers.weighted import WeightedSquaredError
+from gradtrail.layers.layer import Declaration
+from gradtrail.layers.weighted_loss_functions import WeightedSquaredError
 
 S = (2, 4, 7, 6)
 

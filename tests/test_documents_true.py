@@ -14,8 +14,8 @@ from test_docs import DOCUMENTS, FENCED, ROOT, named
 import gradtrail as gt
 from gradtrail.arrays import functions as arrays
 from gradtrail.engines.cpu import functions
-from gradtrail.layers.base import Layer
-from gradtrail.layers.losses import Loss
+from gradtrail.layers.layer import Layer
+from gradtrail.layers.loss_functions import Loss
 
 SOURCE = ROOT / "src" / "gradtrail"
 READMES = sorted(SOURCE.rglob("README.md"))

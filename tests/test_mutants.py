@@ -13,7 +13,7 @@ from comparing import FLOAT64, assert_all_close
 from tails import beginning
 
 import gradtrail as gt
-from gradtrail.arrays.contraction import contract
+from gradtrail.arrays.einsum import contract
 from gradtrail.engines import Computed, Reference
 from gradtrail.equation import Adjoint, Affine, Contraction, Indicator, Number, Selection
 

@@ -13,9 +13,9 @@ import gradtrail as gt
 from gradtrail.engines import Reference
 from gradtrail.equation import text
 from gradtrail.equation.frozen import frozen
-from gradtrail.layers.convolution import Convolution
+from gradtrail.layers.conv import ConvNd
+from gradtrail.layers.conv_transpose import ConvTransposeNd
 from gradtrail.layers.pooling import AvgPool, MaxPool
-from gradtrail.layers.transposed import TransposedConvolution
 
 
 def of_rank(base: type, rank: int) -> type:
@@ -28,13 +28,13 @@ def of_rank(base: type, rank: int) -> type:
 
 @final
 @frozen
-class Conv1d(Convolution):
+class Conv1d(ConvNd):
     rank: ClassVar[int] = 1
 
 
 @final
 @frozen
-class Conv3d(Convolution):
+class Conv3d(ConvNd):
     rank: ClassVar[int] = 3
 
 
@@ -48,8 +48,8 @@ def test_the_equation_has_as_many_axes() -> None:
 
 
 LAYERS = {
-    "convolution": (Convolution, {"out_channels": 3, "kernel_size": 3, "stride": 2, "padding": 1}),
-    "transposed": (TransposedConvolution, {"out_channels": 2, "kernel_size": 3, "stride": 2}),
+    "convolution": (ConvNd, {"out_channels": 3, "kernel_size": 3, "stride": 2, "padding": 1}),
+    "transposed": (ConvTransposeNd, {"out_channels": 2, "kernel_size": 3, "stride": 2}),
     "max pool": (MaxPool, {"kernel_size": 3, "stride": 2, "padding": 1}),
     "average pool": (AvgPool, {"kernel_size": 3, "stride": 2, "padding": 1}),
 }

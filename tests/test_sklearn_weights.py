@@ -8,7 +8,7 @@ import pytest
 import gradtrail as gt
 from gradtrail.errors import DataError, ShapeError
 from gradtrail.interop.sklearn.standardization import Standardization
-from gradtrail.layers.weighted import WeightedCrossEntropy, WeightedSquaredError
+from gradtrail.layers.weighted_loss_functions import WeightedCrossEntropy, WeightedSquaredError
 from gradtrail.sklearn import CNNClassifier, CNNRegressor
 
 KINDS = ("cpu", "reference")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.layers.base import Draws
+from gradtrail.layers.layer import Draws
 from gradtrail.streams import philox
 
 # Random123's kat_vectors for philox4x32-10: counter, key, output.

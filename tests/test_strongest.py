@@ -10,9 +10,9 @@ from cases import CASES, Case, arrays
 from tails import beginning, firsts
 
 import gradtrail as gt
-from gradtrail.arrays.functions import OPERATIONS
+from gradtrail.arrays.operations import OPERATIONS
 from gradtrail.equation import Applied, Contraction, Indicator
-from gradtrail.equation.scalar import evaluate
+from gradtrail.equation.scalar import evaluate_scalar
 from gradtrail.tracing.product_sizes import absolute_sums, greatest_products
 
 POINTS = {"few": range(3_000), "many": range(3_000, 12_001)}
@@ -38,7 +38,7 @@ def greatest(equation: Contraction, held: dict[str, np.ndarray]) -> tuple[np.nda
     most, total = np.zeros(shape), np.zeros(shape)
     for term in equation.terms:
         applied = [
-            evaluate(f.function.body, {"x": held[f.access.array]}, OPERATIONS)
+            evaluate_scalar(f.function.body, {"x": held[f.access.array]}, OPERATIONS)
             if isinstance(f, Applied) else held[f.access.array]
             for f in term.factors
         ]  # fmt: skip

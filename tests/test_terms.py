@@ -12,7 +12,7 @@ from tails import beginning, firsts
 from traces import dense, lenet
 
 import gradtrail as gt
-from gradtrail.arrays.contraction import contract
+from gradtrail.arrays.einsum import contract
 from gradtrail.equation import Access, Contraction, Term
 from gradtrail.tracing import terms as terms_module
 from gradtrail.tracing.terms import Product, Terms

@@ -8,7 +8,7 @@ from cases import CASES, Case, ours, uniform
 from comparing import FLOAT64, assert_all_close, assert_close
 
 import gradtrail as gt
-from gradtrail.layers.weighted import WeightedSquaredError
+from gradtrail.layers.weighted_loss_functions import WeightedSquaredError
 
 torch = pytest.importorskip("torch")
 import torch_peer  # noqa: E402, not skipped: where PyTorch is, a broken peer is a failure

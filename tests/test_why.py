@@ -7,7 +7,7 @@ import pytest
 from traces import SHALLOW, engines, network, samples, zeros
 
 import gradtrail as gt
-from gradtrail.layers.weighted import WeightedSquaredError
+from gradtrail.layers.weighted_loss_functions import WeightedSquaredError
 from gradtrail.tracing.element import Element
 
 

@@ -30,7 +30,7 @@ from gradtrail.engines.cpu.target import LANES, Target, host, target_for
 from gradtrail.equation import Array, contraction, term
 from gradtrail.equation.frozen import frozen
 from gradtrail.errors import ArgumentError
-from gradtrail.layers.base import Declaration, Layer, Shape, elementwise
+from gradtrail.layers.layer import Declaration, Layer, Shape, elementwise
 from gradtrail.storage.files import write_whole
 
 from .targets import PRESETS

@@ -13,9 +13,9 @@ from gradtrail.engines import CPU, Batch, Reference
 from gradtrail.equation.frozen import frozen
 from gradtrail.errors import DataError
 from gradtrail.layers import Loss
-from gradtrail.layers.base import Declaration, Shape
-from gradtrail.layers.losses import squared_error
-from gradtrail.layers.weighted import WeightedSquaredError
+from gradtrail.layers.layer import Declaration, Shape
+from gradtrail.layers.loss_functions import squared_error
+from gradtrail.layers.weighted_loss_functions import WeightedSquaredError
 
 from .agreeing import assert_agree
 from .targets import presets_and_wide

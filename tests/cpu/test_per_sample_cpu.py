@@ -21,7 +21,7 @@ from gradtrail.engines.cpu.options import Options
 from gradtrail.engines.cpu.planning.build import build
 from gradtrail.equation import Array, Selection, contraction, term
 from gradtrail.equation.frozen import frozen
-from gradtrail.layers.base import Declaration, Layer, Parameter, Shape, elementwise
+from gradtrail.layers.layer import Declaration, Layer, Parameter, Shape, elementwise
 
 from .agreeing import assert_same_bits
 from .targets import loops_here, presets_and_wide

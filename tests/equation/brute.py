@@ -18,7 +18,7 @@ from gradtrail.equation import (
     Equation,
     Factor,
     Indicator,
-    Loss,
+    LossEquation,
     Normalisation,
     Selection,
     Term,
@@ -65,7 +65,7 @@ def forward(equation: Equation, arrays: Arrays) -> dict[str, Values]:
             return _select(equation, arrays)
         case Normalisation():
             return _normalise(equation, arrays)
-        case Loss():
+        case LossEquation():
             return _lose(equation, arrays)
     raise TypeError(equation)
 
@@ -105,7 +105,7 @@ def _normalise(equation: Normalisation, arrays: Arrays) -> dict[str, Values]:
     return {equation.result.array: result, **dict(saved)}
 
 
-def _lose(equation: Loss, arrays: Arrays) -> dict[str, Values]:
+def _lose(equation: LossEquation, arrays: Arrays) -> dict[str, Values]:
     source, labels = arrays[equation.source.array], arrays[equation.labels]
     if equation.probabilities is None:
         given = arrays[equation.weight] if equation.weight else None
@@ -168,7 +168,7 @@ def read(equation: Equation, operand: str) -> set[tuple[Element, Element]]:
         return pairs(Contraction(window, ranges=equation.ranges, shapes=equation.shapes), operand)
     targets = list(elements(equation.shape_of[equation.target.array]))
     sources = list(elements(equation.shape_of[operand]))
-    if isinstance(equation, Loss):
+    if isinstance(equation, LossEquation):
         return set(cartesian(targets, sources))
     axis = equation.result.names.index(equation.statistic.names[0])  # a channel stays by itself
     channel = 0 if len(equation.shape_of[operand]) == 1 else axis

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from gradtrail.equation import Contraction, Equation, Loss, adjoint, gather
+from gradtrail.equation import Contraction, Equation, LossEquation, adjoint, gather
 from gradtrail.layers import (
     GELU,
     AvgPool2d,
@@ -33,7 +33,7 @@ from gradtrail.layers import (
     Tanh,
 )
 from gradtrail.layers.branches import Add, Join
-from gradtrail.layers.losses import squared_error
+from gradtrail.layers.loss_functions import squared_error
 
 Test = TypeVar("Test", bound=Callable[..., None])
 
@@ -125,7 +125,7 @@ SOURCES: Mapping[str, tuple[str, ...]] = {n: d.sources for n, d in _DECLARED.ite
 
 def differentiable(equation: Equation) -> tuple[str, ...]:
     """The operands that an equation is differentiated after: of a loss, the prediction alone."""
-    return equation.operands[:1] if isinstance(equation, Loss) else equation.operands
+    return equation.operands[:1] if isinstance(equation, LossEquation) else equation.operands
 
 
 ADJOINTS: Mapping[str, Contraction] = {

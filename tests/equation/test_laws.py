@@ -15,7 +15,7 @@ from gradtrail.equation import (
     Array,
     Contraction,
     Equation,
-    Loss,
+    LossEquation,
     Number,
     Selection,
     Term,
@@ -133,7 +133,7 @@ SMOOTH = {
 def smooth(e: Equation) -> dict[str, dict]:
     """Random numbers away from 0; the targets of a sample sum to 1 unless it has a weight."""
     arrays = {a: {k: (held or 1) / 4 for k, held in v.items()} for a, v in draw(e).items()}
-    if isinstance(e, Loss) and e.probabilities and not e.weight:
+    if isinstance(e, LossEquation) and e.probabilities and not e.weight:
         labels = arrays[e.labels]
         last = e.shape_of[e.labels][1] - 1
         for n in range(e.shape_of[e.labels][0]):

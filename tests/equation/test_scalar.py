@@ -15,7 +15,7 @@ from gradtrail.equation.scalar import (
     Variable,
     derivative,
     erf,
-    evaluate,
+    evaluate_scalar,
     exp,
     log,
     maximum,
@@ -124,7 +124,7 @@ def test_a_nan_passes_a_slope_of_zero() -> None:
 def test_the_greater_of_two_is_a_nan_where_one_is() -> None:
     both = maximum(x, t)
     for one, other in ((math.nan, 1.0), (1.0, math.nan)):
-        assert math.isnan(evaluate(both, {"x": one, "t": other}))
+        assert math.isnan(evaluate_scalar(both, {"x": one, "t": other}))
 
 
 @pytest.mark.parametrize(
@@ -157,8 +157,8 @@ def test_a_derivative_carries_a_prime() -> None:
 
 def test_the_derivative_after_another_variable_holds_this_one_still() -> None:
     e = x * x * t
-    assert evaluate(derivative(e, "t"), {"x": 3, "t": 5}) == 9
-    assert evaluate(derivative(e, "x"), {"x": 3, "t": 5}) == 30
+    assert evaluate_scalar(derivative(e, "t"), {"x": 3, "t": 5}) == 9
+    assert evaluate_scalar(derivative(e, "x"), {"x": 3, "t": 5}) == 30
     assert derivative(e, "u") == Literal(0.0)
 
 

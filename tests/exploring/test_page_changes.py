@@ -12,7 +12,7 @@ from exploring.reading import CELLS, LAYERS, Page, again, close, number, shown
 import gradtrail as gt
 from gradtrail.exploring.explorer import Explorer
 from gradtrail.exploring.session import Session
-from gradtrail.layers.weighted import WeightedCrossEntropy, WeightedSquaredError
+from gradtrail.layers.weighted_loss_functions import WeightedCrossEntropy, WeightedSquaredError
 
 pytestmark = pytest.mark.browser
 

@@ -22,7 +22,7 @@ from exploring.browsing import PAGE, step_as_text
 import gradtrail as gt
 from gradtrail.equation import Access, Affine, Contraction
 from gradtrail.equation.codec import to_data
-from gradtrail.equation.scalar import Function, evaluate
+from gradtrail.equation.scalar import Function, evaluate_scalar
 from gradtrail.exploring.session import Session
 from gradtrail.optimizers import Optimizer
 
@@ -131,7 +131,7 @@ def functions() -> Iterator[dict[str, Any]]:
         function = equation.terms[0].factors[0].function  # type: ignore[union-attr]
         for one in (function, function.derivative):
             assert isinstance(one, Function)
-            values = [float(evaluate(one.body, {"x": at})) for at in x]
+            values = [float(evaluate_scalar(one.body, {"x": at})) for at in x]
             yield {"name": one.name, "body": to_data(one.body), "x": x, "values": values}
 
 

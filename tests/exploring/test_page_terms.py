@@ -14,7 +14,7 @@ from traces import network
 
 import gradtrail as gt
 from gradtrail.exploring.session import Session
-from gradtrail.layers.weighted import WeightedSquaredError
+from gradtrail.layers.weighted_loss_functions import WeightedSquaredError
 
 pytestmark = pytest.mark.browser
 

@@ -11,7 +11,7 @@ from tails import beginning
 
 import gradtrail as gt
 from gradtrail.interop.series import INPUT, Chain, Fork, chain_of, needed_for
-from gradtrail.interop.values import Refused
+from gradtrail.interop.values import Refusal
 
 
 def nested(sources: Sequence[tuple[int, ...]], end: int | None = None) -> Chain:
@@ -54,7 +54,7 @@ def test_branches_that_cross_are_refused_by_name() -> None:
     """a feeds b and c, d adds a and b, and the end adds c = f(b) and d."""
     sources = [(INPUT,), (0,), (1,), (0, 1), (2, 3)]
     sentence = "is read by branches that join at node 3 and at node 4, of which neither"
-    with pytest.raises(Refused, match=sentence) as caught:
+    with pytest.raises(Refusal, match=sentence) as caught:
         nested(sources)
     assert caught.value.where == "node 1"
 
@@ -67,7 +67,7 @@ def test_a_thousand_branches_in_a_row_but_not_within_each_other() -> None:
     within: list[tuple[int, ...]] = [(INPUT,)]
     for _ in range(1000):
         within += [(len(within) - 1,), (len(within), INPUT)]
-    with pytest.raises(Refused, match="lies in more than 50 branches within branches"):
+    with pytest.raises(Refusal, match="lies in more than 50 branches within branches"):
         nested(within)
 
 

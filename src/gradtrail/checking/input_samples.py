@@ -1,6 +1,6 @@
 """The boundary where samples come in: each usual mistake is recognised and named.
 
-Samples are (N, C, H, W); labels are checked by the loss (`layers/losses.py`).
+Samples are (N, C, H, W); labels are checked by the loss (`layers/loss_functions.py`).
 """
 
 from __future__ import annotations

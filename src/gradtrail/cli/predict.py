@@ -18,7 +18,7 @@ from ..data import read_image
 from ..data.decode import Fit
 from ..data.image_files import images_below
 from ..errors import ArgumentError, FileError
-from ..layers.losses import log_softmax
+from ..layers.loss_functions import log_softmax
 from ..network import Network
 from ..runs import Run
 from ..runs.opening import labels_of

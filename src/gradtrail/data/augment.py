@@ -17,7 +17,7 @@ from ..checking.calls import call_example
 from ..checking.numbers import is_real, is_whole
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from ..layers.base import plain
+from ..layers.layer import as_json
 from ..streams import stream
 
 __all__ = ["Augment", "Moved"]
@@ -144,7 +144,7 @@ class Augment:
 
     def settings(self) -> dict[str, Any]:
         """The arguments that are not 0, as JSON."""
-        named = {known.name: plain(getattr(self, known.name)) for known in fields(self)}
+        named = {known.name: as_json(getattr(self, known.name)) for known in fields(self)}
         return {name: value for name, value in named.items() if value}
 
 

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..arrays.contraction import contract, overlapping, windows
+from ..arrays.einsum import contract, overlapping, windows
 from ..equation import (
     Adjoint,
     Contraction,
     Equation,
+    LossEquation,
     Normalisation,
     Selection,
     System,
     per_sample,
 )
-from ..equation import Loss as LossEquation
 from ..errors import EquationError
-from ..layers.losses import log_softmax
+from ..layers.loss_functions import log_softmax
 from .base import Computed, Engine, Evaluated, Finished, Stepped, Trainer
 from .batch import Arrays, Batch
 from .sample_gradients import SampleGradients, StoredShares

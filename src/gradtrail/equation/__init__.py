@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..errors import warn
 from ..machine.first_use import at_first_use
 from .access import Access, Applied, Array, Factor, Indicator, Margin, Term, one_to_one, term
-from .adjoint import adjoint, gather, ways
+from .adjoints import adjoint, gather, ways
 from .affine import Affine, index, indices
-from .base import Equation, count
-from .build import contraction, loss, normalisation, selection
-from .kinds import Contraction, Loss, Normalisation, Selection
+from .constructors import contraction, loss, normalisation, selection
+from .equation import Equation, count
+from .kinds import Contraction, LossEquation, Normalisation, Selection
 from .number import Number
-from .per_sample import of_samples, per_sample
 from .region import Region, image, preimage, unread
+from .sample_adjoint import of_samples, per_sample
 from .sizes import explain_size
 from .sums import sum_of
 from .system import Adjoint, Node, System
@@ -33,7 +34,7 @@ __all__ = [
     "Equation",
     "Factor",
     "Indicator",
-    "Loss",
+    "LossEquation",
     "Margin",
     "Node",
     "Normalisation",
@@ -73,7 +74,7 @@ __all__ = [
 ]
 
 # Only those who write or read formulas need these; they are loaded at their first use.
-__getattr__, __dir__ = at_first_use(
+_find, __dir__ = at_first_use(
     __name__,
     {
         **dict.fromkeys(("dumps", "from_data", "loads", "to_data"), "codec"),
@@ -81,3 +82,10 @@ __getattr__, __dir__ = at_first_use(
         **dict.fromkeys(("latex", "mathml", "text"), "printing"),
     },
 )
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Loss":  # its old name, for one version
+        warn("gradtrail.equation.Loss is LossEquation now; its old name goes with the next version")
+        return LossEquation
+    return _find(name)

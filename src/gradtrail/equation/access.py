@@ -18,7 +18,7 @@ from itertools import product as cartesian
 
 from .affine import Affine, Ranges, index
 from .frozen import frozen
-from .number import ONE, Number, number
+from .number import ONE, Number, as_number
 from .scalar import Function
 
 __all__ = [
@@ -209,7 +209,7 @@ class Array:
 
 def term(target: Access, *factors: Factor, scale: Number | int = 1) -> Term:
     """A `Term` written in one line."""
-    return Term(target, factors, number(scale))
+    return Term(target, factors, as_number(scale))
 
 
 def one_to_one(t: Term, ranges: Mapping[str, int]) -> bool:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from .frozen import concise, frozen
-from .number import ONE, ZERO, Number, number
+from .number import ONE, ZERO, Number, as_number
 
 __all__ = ["Affine", "Ranges", "index", "indices"]
 
@@ -117,16 +117,16 @@ class Affine:
 
     def __mul__(self, factor: Number | int) -> Affine:
         _whole(self)
-        factor = number(factor)
+        factor = as_number(factor)
         if factor == ONE:
             return self
         return Affine(_ordered((n, c * factor) for n, c in self.terms), self.offset * factor)
 
     def __truediv__(self, divisor: Number | int) -> Affine:
         _whole(self)
-        if number(divisor).value < 1:
+        if as_number(divisor).value < 1:
             raise ValueError(f"a position is divided by a positive number, not by {divisor}")
-        return Affine(self.terms, self.offset, number(divisor))
+        return Affine(self.terms, self.offset, as_number(divisor))
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -143,7 +143,7 @@ def indices(names: str) -> tuple[Affine, ...]:
 
 
 def _affine(value: Affine | Number | int) -> Affine:
-    return value if isinstance(value, Affine) else Affine((), number(value))
+    return value if isinstance(value, Affine) else Affine((), as_number(value))
 
 
 def _constant(value: int | Fraction) -> Affine:

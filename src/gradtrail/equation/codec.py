@@ -1,6 +1,7 @@
 """Equations as JSON and back: what the page's interpreter and a saved run read.
 
-Every object is `{"type": <class>, <field>: …}`; tuples are lists, fractions `"1/64"`.
+Every object is `{"type": <class>, <field>: …}`, where `LossEquation` is written `Loss`; tuples are
+lists, fractions `"1/64"`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from . import access, affine, kinds, number, scalar, system
 __all__ = ["dumps", "from_data", "loads", "to_data"]
 
 _CLASSES: Mapping[str, type] = {
-    c.__name__: c
+    c.__name__.removesuffix("Equation"): c
     for c in (
         number.Number,
         affine.Affine,
@@ -35,7 +36,7 @@ _CLASSES: Mapping[str, type] = {
         kinds.Contraction,
         kinds.Selection,
         kinds.Normalisation,
-        kinds.Loss,
+        kinds.LossEquation,
         system.Node,
         system.Adjoint,
         system.System,
@@ -43,11 +44,14 @@ _CLASSES: Mapping[str, type] = {
 }
 
 
+_NAMES = {kind: name for name, kind in _CLASSES.items()}
+
+
 def to_data(thing: Any) -> Any:
     """An equation, or any part of one, as dictionaries, lists, strings and numbers."""
-    if is_dataclass(thing) and type(thing).__name__ in _CLASSES:
+    if is_dataclass(thing) and type(thing) in _NAMES:
         inside = {f.name: to_data(getattr(thing, f.name)) for f in fields(thing)}
-        return {"type": type(thing).__name__, **inside}
+        return {"type": _NAMES[type(thing)], **inside}
     if isinstance(thing, tuple):
         return [to_data(item) for item in thing]
     if isinstance(thing, Fraction):

@@ -4,9 +4,9 @@
                     in it pointwise (ReLU), with one bare factor reindex (flatten, concat)
     Selection       the first maximum over a window, and who won it
     Normalisation   batch norm: subtract the mean, divide by the deviation, scale and shift
-    Loss            softmax with cross-entropy, mean squared error
+    LossEquation    softmax with cross-entropy, mean squared error
 
-Whatever the kind, the adjoint towards any operand is a Contraction (see `adjoint.py`).
+Whatever the kind, the adjoint towards any operand is a Contraction (see `adjoints.py`).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Literal, Self
 from ..errors import EquationError
 from .access import Access, Applied, Term, unique
 from .affine import Affine, index
-from .base import Equation, Reading, count
+from .equation import Dependence, Equation, count
 from .frozen import frozen
 from .number import Number
 
-__all__ = ["Contraction", "Loss", "LossRule", "Normalisation", "Selection"]
+__all__ = ["Contraction", "LossEquation", "LossRule", "Normalisation", "Selection"]
 
 LossRule = Literal["softmax cross-entropy", "squared error"]
 
@@ -77,10 +77,10 @@ class Contraction(Equation):
         return ()
 
     @property
-    def reads(self) -> tuple[Reading, ...]:
+    def reads(self) -> tuple[Dependence, ...]:
         """Each term's target with each of its factors."""
         return tuple(
-            Reading(t.target, f.access, tuple(g.access for g in t.factors if g is not f))
+            Dependence(t.target, f.access, tuple(g.access for g in t.factors if g is not f))
             for t in self.terms
             for f in t.factors
         )
@@ -142,9 +142,9 @@ class Selection(Equation):
         return (self.winner,)
 
     @property
-    def reads(self) -> tuple[Reading, ...]:
+    def reads(self) -> tuple[Dependence, ...]:
         """The result with the source."""
-        return (Reading(self.result, self.source),)
+        return (Dependence(self.result, self.source),)
 
     @property
     def place(self) -> Affine:
@@ -231,12 +231,12 @@ class Normalisation(Equation):
         return (self.statistic.array, self.variance, self.inverse, self.normalised)
 
     @property
-    def reads(self) -> tuple[Reading, ...]:
+    def reads(self) -> tuple[Dependence, ...]:
         """Every element of the channel reads the whole channel."""
         elsewhere = {n: n + "′" for n in self.over}
         parameters = (self.statistic.to(letter) for letter in self.operands[1:])
         read = (self.source.rename(elsewhere), *parameters)
-        return tuple(Reading(self.result, access) for access in read)
+        return tuple(Dependence(self.result, access) for access in read)
 
     @cached_property
     def range_of(self) -> Mapping[str, int]:
@@ -255,7 +255,7 @@ class Normalisation(Equation):
 
 
 @frozen
-class Loss(Equation):
+class LossEquation(Equation):
     """The end of the forward pass: one number, whose own gradient is 1.
 
     `L = −(1/N)·Σ_{n,k} T[n,k]·log P[n,k]` with `P = softmax_k Z`, by log-sum-exp; or
@@ -322,11 +322,11 @@ class Loss(Equation):
         return tuple(letter for letter in (self.probabilities, self.weight) if letter)
 
     @property
-    def reads(self) -> tuple[Reading, ...]:
+    def reads(self) -> tuple[Dependence, ...]:
         """The loss reads every prediction, every label and every weight that is given."""
         given = (self.factor,) if self.factor else ()
         read = (self.source, self.source.to(self.labels), *given)
-        return tuple(Reading(self.result, access) for access in read)
+        return tuple(Dependence(self.result, access) for access in read)
 
     def _renamed(self, names: Mapping[str, str], ranges: tuple[tuple[str, int], ...]) -> Self:
         return replace(self, source=self.source.rename(names), ranges=ranges)

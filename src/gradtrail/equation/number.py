@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from .frozen import frozen
 
-__all__ = ["Number", "ONE", "ZERO", "number", "parts"]
+__all__ = ["Number", "ONE", "ZERO", "as_number", "parts"]
 
 
 _SIZE = re.compile(r"\|(\w+′*)\|")
@@ -70,20 +70,20 @@ class Number:
         return all(negative for negative, _ in parts(self.text(numbers)))
 
     def __add__(self, other: Number | int) -> Number:
-        other = number(other)
+        other = as_number(other)
         symbol = ""
         if self.symbol or other.symbol:
             symbol = _sum(*(n.text() for n in (self, other) if not n.vanishes()))
         return Number(self.value + other.value, symbol)
 
     def __sub__(self, other: Number | int) -> Number:
-        return self + -number(other)
+        return self + -as_number(other)
 
     def __neg__(self) -> Number:
         return Number(-self.value, _negated(self.symbol) if self.symbol else "")
 
     def __mul__(self, other: Number | int) -> Number:
-        other = number(other)
+        other = as_number(other)
         if other == Number(-1):
             return -self
         if ZERO in (self, other):
@@ -97,7 +97,7 @@ class Number:
     __rmul__ = __mul__
 
 
-def number(value: Number | int | Fraction) -> Number:
+def as_number(value: Number | int | Fraction) -> Number:
     """`value` as a `Number`."""
     return value if isinstance(value, Number) else Number(value)
 

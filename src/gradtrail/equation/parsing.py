@@ -17,9 +17,9 @@ from typing import Any
 
 from ..errors import EquationError, ShapeError
 from .access import Applied, Indicator, Margin, Term
-from .base import Equation
-from .build import contraction, loss, normalisation, selection
-from .kinds import Contraction, Loss, Normalisation, Selection
+from .constructors import contraction, loss, normalisation, selection
+from .equation import Equation
+from .kinds import Contraction, LossEquation, Normalisation, Selection
 from .number import Number
 from .printing import text
 from .reader import Reader
@@ -153,7 +153,7 @@ def _normalisation(
     )
 
 
-def _loss(reader: Reader, lines: list[str], shapes: Mapping[str, Sequence[int]]) -> Loss:
+def _loss(reader: Reader, lines: list[str], shapes: Mapping[str, Sequence[int]]) -> LossEquation:
     access = reader.alone
     share = r"(?:\(1/[^ ]+\)·)?Σ_\{[^}]*\} "
     if "²" in lines[0]:

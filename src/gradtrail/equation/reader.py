@@ -11,7 +11,7 @@ from typing import NoReturn
 from ..errors import EquationError
 from .access import Access, Applied, Factor, Indicator, Margin, Term
 from .affine import Affine, index
-from .number import ONE, Number, number
+from .number import ONE, Number, as_number
 from .printing import text
 from .scalar import Function
 
@@ -136,7 +136,7 @@ class Reader:
         if written in self.constants:
             return Number(self.constants[written], written)
         try:
-            return number(Fraction(written.replace("−", "-")))
+            return as_number(Fraction(written.replace("−", "-")))
         except ValueError:
             raise EquationError(f"the value of {written!r} is not among the constants") from None
 

@@ -16,7 +16,7 @@ from operator import mul
 from ..errors import EquationError
 from .access import Access
 from .affine import Affine, Ranges
-from .base import Equation, Reading
+from .equation import Dependence, Equation
 from .frozen import frozen
 
 __all__ = ["Region", "image", "preimage", "unread"]
@@ -127,7 +127,7 @@ def unread(equation: Equation, operand: str) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(sorted(set(range(n)) - set(read.axis(a)))) for a, n in enumerate(shape))
 
 
-def _reads_all(equation: Equation, read: Reading) -> bool:
+def _reads_all(equation: Equation, read: Dependence) -> bool:
     """Whether every element is surely read: bare indices over whole axes, nothing cropped."""
     shape, names = equation.shape_of[read.operand.array], [p.plain for p in read.operand.positions]
     whole = all(

@@ -20,7 +20,7 @@ __all__ = [
     "Variable",
     "derivative",
     "erf",
-    "evaluate",
+    "evaluate_scalar",
     "exp",
     "log",
     "maximum",
@@ -102,7 +102,7 @@ class Function:
 
     def __call__(self, x: float) -> float:
         """The value at `x`."""
-        return float(evaluate(self.body, {"x": x}))
+        return float(evaluate_scalar(self.body, {"x": x}))
 
     @property
     def derivative(self) -> Function:
@@ -194,7 +194,7 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
 """Each operation on Python floats; an engine brings the same names for its own arrays."""
 
 
-def evaluate(
+def evaluate_scalar(
     expression: Expression,
     variables: Mapping[str, Any],
     operations: Mapping[str, Callable[..., Any]] = OPERATIONS,
@@ -205,7 +205,7 @@ def evaluate(
     if isinstance(expression, Variable):
         return variables[expression.name]
     assert isinstance(expression, Call)
-    arguments = (evaluate(a, variables, operations) for a in expression.arguments)
+    arguments = (evaluate_scalar(a, variables, operations) for a in expression.arguments)
     return operations[expression.operation](*arguments)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .access import Access
-from .base import Equation
+from .equation import Equation
 from .infer import extent
 from .kinds import Contraction
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .access import Applied, Indicator, Term, unique
-from .base import Equation
-from .kinds import Contraction, Loss, Normalisation, Selection
+from .equation import Equation
+from .kinds import Contraction, LossEquation, Normalisation, Selection
 from .number import ONE
 from .scalar import Function, Variable, log, sqrt
 
@@ -45,7 +45,7 @@ def sum_of(equation: Equation, letter: str) -> Contraction | None:
         terms = (Term(equation.result, (won, equation.source)),)
     elif isinstance(equation, Normalisation):
         terms = _normalisation(equation, letter)
-    elif isinstance(equation, Loss) and letter == equation.result.array:
+    elif isinstance(equation, LossEquation) and letter == equation.result.array:
         terms = _loss(equation)
     if not terms:
         return None
@@ -85,7 +85,7 @@ def _normalisation(equation: Normalisation, letter: str) -> Sequence[Term]:
     return ()
 
 
-def _loss(equation: Loss) -> Sequence[Term]:
+def _loss(equation: LossEquation) -> Sequence[Term]:
     """The loss; the squared error multiplied out."""
     result, source, target = equation.result, equation.source, equation.source.to(equation.labels)
     share = equation.mean.reciprocal()

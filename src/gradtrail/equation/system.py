@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from ..errors import UnknownNameError
-from .adjoint import adjoint
-from .base import Equation
+from .adjoints import adjoint
+from .equation import Equation
 from .frozen import frozen
 from .kinds import Contraction
 from .region import Region, image, preimage

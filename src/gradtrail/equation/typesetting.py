@@ -16,11 +16,11 @@ __all__ = [
     "Enclosed",
     "Fraction",
     "Indexed",
-    "Layout",
+    "Formula",
     "Lines",
     "Power",
     "Root",
-    "Row",
+    "Pieces",
     "Sign",
     "Word",
     "to_latex",
@@ -45,10 +45,10 @@ class Sign:
 
 
 @dataclass(frozen=True)
-class Row:
+class Pieces:
     """Pieces one after another."""
 
-    pieces: tuple[Layout, ...]
+    pieces: tuple[Formula, ...]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Indexed:
     """An array element: `X[n,c,y+i]`, in formulas a subscript."""
 
     base: str
-    positions: tuple[Layout, ...]
+    positions: tuple[Formula, ...]
 
 
 @dataclass(frozen=True)
@@ -64,29 +64,29 @@ class Big:
     """A sum or a maximum with what it runs over: `Σ_{c,i,j}`."""
 
     symbol: str
-    over: tuple[Layout, ...]
+    over: tuple[Formula, ...]
 
 
 @dataclass(frozen=True)
 class Fraction:
     """A quotient: `(h+p−i)/s`."""
 
-    above: Layout
-    below: Layout
+    above: Formula
+    below: Formula
 
 
 @dataclass(frozen=True)
 class Root:
     """A square root."""
 
-    inside: Layout
+    inside: Formula
 
 
 @dataclass(frozen=True)
 class Power:
     """A power."""
 
-    base: Layout
+    base: Formula
     exponent: str
 
 
@@ -95,14 +95,14 @@ class Called:
     """A function of something: `relu(X[n])`."""
 
     function: str
-    argument: Layout
+    argument: Formula
 
 
 @dataclass(frozen=True)
 class Enclosed:
     """Something in brackets."""
 
-    inside: Layout
+    inside: Formula
     brackets: str = "()"
 
 
@@ -110,22 +110,22 @@ class Enclosed:
 class Lines:
     """Several equations below one another."""
 
-    rows: tuple[Layout, ...]
+    rows: tuple[Formula, ...]
 
 
-Layout = Word | Sign | Row | Indexed | Big | Fraction | Root | Power | Called | Enclosed | Lines
+Formula = Word | Sign | Pieces | Indexed | Big | Fraction | Root | Power | Called | Enclosed | Lines
 
 _SUPERSCRIPTS = {"2": "²"}
 
 
-def to_text(layout: Layout) -> str:
+def to_text(layout: Formula) -> str:
     """One line of Unicode per equation."""
     match layout:
         case Word(text):
             return text
         case Sign(text, spaced):
             return f" {text} " if spaced else text
-        case Row(pieces):
+        case Pieces(pieces):
             return "".join(map(to_text, pieces))
         case Indexed(base, positions):
             return f"{base}[{','.join(map(to_text, positions))}]" if positions else base
@@ -145,7 +145,7 @@ def to_text(layout: Layout) -> str:
             return "\n".join(map(to_text, rows))
 
 
-def _atom(layout: Layout) -> str:
+def _atom(layout: Formula) -> str:
     text = to_text(layout)
     whole = isinstance(layout, Word | Enclosed | Root) or text.isalnum()
     return text if whole else f"({text})"
@@ -158,7 +158,7 @@ _LATEX_LETTERS = {
 }  # fmt: skip
 
 
-def to_latex(layout: Layout) -> str:
+def to_latex(layout: Formula) -> str:
     """LaTeX for a display formula; several equations become an `aligned` block."""
     match layout:
         case Word(text):
@@ -166,7 +166,7 @@ def to_latex(layout: Layout) -> str:
         case Sign(text, spaced):
             sign = _LATEX_SIGNS.get(text, text)
             return f" {sign.strip()} " if spaced else sign
-        case Row(pieces):
+        case Pieces(pieces):
             return "".join(map(to_latex, pieces))
         case Indexed(base, positions):
             letter = _latex_word(base)
@@ -218,18 +218,18 @@ def _latex_word(text: str) -> str:
 _MATHML = 'xmlns="http://www.w3.org/1998/Math/MathML"'
 
 
-def to_mathml(layout: Layout) -> str:
+def to_mathml(layout: Formula) -> str:
     """A `<math>` element that browsers render without any script."""
     return f'<math {_MATHML} display="block">{_mathml(layout)}</math>'
 
 
-def _mathml(layout: Layout) -> str:
+def _mathml(layout: Formula) -> str:
     match layout:
         case Word(text):
             return _mathml_word(text)
         case Sign(text):
             return f"<mo>{escape(text)}</mo>"
-        case Row(pieces):
+        case Pieces(pieces):
             return f"<mrow>{''.join(map(_mathml, pieces))}</mrow>"
         case Indexed(base, positions):
             word = _mathml_word(base)
@@ -256,7 +256,7 @@ def _mathml(layout: Layout) -> str:
             return f"<mtable>{cells}</mtable>"
 
 
-def _mathml_list(pieces: Sequence[Layout]) -> str:
+def _mathml_list(pieces: Sequence[Formula]) -> str:
     return f"<mrow>{'<mo>,</mo>'.join(map(_mathml, pieces))}</mrow>"
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..equation import Equation, Node, gather, mathml
 from ..equation.codec import to_data
-from ..layers.weighted import WeightedCrossEntropy, WeightedSquaredError
+from ..layers.weighted_loss_functions import WeightedCrossEntropy, WeightedSquaredError
 from ..plan.plan import make_plan
 from ..tracing.element import Side
 from ..tracing.element_term import ArraySum

@@ -15,9 +15,9 @@ from ..checking.numbers import is_whole, whole_number
 from ..equation import Normalisation, System
 from ..errors import ArgumentError, DataError, ShapeError, warn
 from ..layers import Declaration, Loss
-from ..layers.base import Draws
 from ..layers.branches import chain
 from ..layers.initialization import initial
+from ..layers.layer import Draws
 from ..layers.steps import INPUT, flat
 from ..plan.misfit import misfit_error
 from ..plan.plan import Outline

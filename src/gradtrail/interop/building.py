@@ -26,8 +26,8 @@ from ..layers import (
 from ..layers.branches import Join
 from ..network import Network
 from .elementwise import Elementwise
-from .margins import Margins, checked_ceiling, fitting, neat, same_margins, wider
-from .reasons import LOST, Refused
+from .margins import Margins, add_margins, check_ceiling, collapse_axes, even_padding, same_margins
+from .refusals import UNKNOWN, Refusal
 from .values import BATCH, Padded, Reshaped, Softmax, Tensor, Value, Weights
 
 __all__ = ["Builder"]
@@ -53,11 +53,11 @@ class Builder(Elementwise):
             dtype: of a network without arrays, which would say it.
 
         Raises:
-            Refused: something was refused before, it is no value that the layers give, or no
+            Refusal: something was refused before, it is no value that the layers give, or no
                 network; all the reasons.
         """
         last = output.base if isinstance(output, Softmax) else output
-        if last is LOST:
+        if last is UNKNOWN:
             self.reasons.check()
         if not isinstance(last, Value):
             self.reasons.note("gives something that no layer computes", "the model")
@@ -83,14 +83,14 @@ class Builder(Elementwise):
         if not isinstance(margins, str):
             outer: Margins = x.margins if isinstance(x, Padded) else ((0, 0), (0, 0))
             x = self.tensor(x.base if isinstance(x, Padded) else x)
-            total = wider(outer, margins)
+            total = add_margins(outer, margins)
             padding = self._padding(x, kernel, stride, dilation, total)
         layer = Conv2d(
             weight.values.shape[0],
-            neat(kernel),
-            stride=neat(stride),
+            collapse_axes(kernel),
+            stride=collapse_axes(stride),
             padding=padding,
-            dilation=neat(dilation),
+            dilation=collapse_axes(dilation),
             groups=groups,
             bias=bias is not None,
         )
@@ -110,7 +110,7 @@ class Builder(Elementwise):
         keeping = same_margins(sizes, extents, (1, 1), odd_before=False)
         if set(stride) == {1} and margins == keeping and any(p != q for p, q in margins):
             return "same"
-        return fitting(sizes, extents, stride, margins)
+        return even_padding(sizes, extents, stride, margins)
 
     def transposed(
         self,
@@ -127,11 +127,11 @@ class Builder(Elementwise):
         """A transposed convolution: W (C, K/groups, R, S), b (K,) or None."""
         layer = ConvTranspose2d(
             weight.values.shape[1] * groups if len(_kernel(weight)) == 2 else 0,
-            neat(_kernel(weight)),
-            stride=neat(stride),
-            padding=neat(padding),
-            output_padding=neat(output_padding),
-            dilation=neat(dilation),
+            collapse_axes(_kernel(weight)),
+            stride=collapse_axes(stride),
+            padding=collapse_axes(padding),
+            output_padding=collapse_axes(output_padding),
+            dilation=collapse_axes(dilation),
             groups=groups,
             bias=bias is not None,
         )
@@ -140,7 +140,7 @@ class Builder(Elementwise):
     def linear(self, x: Any, weight: Any, bias: Any) -> Tensor:
         """A linear layer: W (K, F), b (K,) or None."""
         if not isinstance(weight, Weights) or weight.values.ndim != 2:
-            raise Refused("multiplies by something that is no matrix of weights")
+            raise Refusal("multiplies by something that is no matrix of weights")
         layer = Linear(weight.values.shape[0], bias=bias is not None)
         return self.layer(layer, x, weights=_with_bias(weight, bias))
 
@@ -167,8 +167,10 @@ class Builder(Elementwise):
         """A max pooling."""
         extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
         padding = self._pool_padding(x, extents, stride, margins, ceiling)
-        shown = None if tuple(stride) == tuple(kernel) else neat(stride)
-        return self.layer(MaxPool2d(neat(kernel), shown, padding, dilation=neat(dilation)), x)
+        shown = None if tuple(stride) == tuple(kernel) else collapse_axes(stride)
+        return self.layer(
+            MaxPool2d(collapse_axes(kernel), shown, padding, dilation=collapse_axes(dilation)), x
+        )
 
     def average_pool(
         self,
@@ -185,10 +187,10 @@ class Builder(Elementwise):
         Zeros around its maps become its own padding where it counts all of them.
         """
         if isinstance(x, Padded) and (counted or not any(map(any, margins))) and not ceiling:
-            x, margins, counted = x.base, wider(x.margins, margins), True
+            x, margins, counted = x.base, add_margins(x.margins, margins), True
         padding = self._pool_padding(x, kernel, stride, margins, ceiling)
-        shown = None if tuple(stride) == tuple(kernel) else neat(stride)
-        layer = AvgPool2d(neat(kernel), shown, padding, count_include_pad=counted)
+        shown = None if tuple(stride) == tuple(kernel) else collapse_axes(stride)
+        layer = AvgPool2d(collapse_axes(kernel), shown, padding, count_include_pad=counted)
         return self.layer(layer, x)
 
     def _pool_padding(
@@ -200,16 +202,16 @@ class Builder(Elementwise):
         ceiling: bool,
     ) -> Any:
         sizes = self.maps(x)
-        padding = fitting(sizes, extents, stride, margins)
+        padding = even_padding(sizes, extents, stride, margins)
         if ceiling:
-            checked_ceiling(sizes, extents, stride, [before for before, _ in margins])
+            check_ceiling(sizes, extents, stride, [before for before, _ in margins])
         return padding
 
     def padded(self, x: Any, margins: Margins) -> Any:
         """Zeros around maps, which wait for a layer that takes them over; none are not there."""
         self.maps(x)
         if isinstance(x, Padded):
-            x, margins = x.base, wider(x.margins, margins)
+            x, margins = x.base, add_margins(x.margins, margins)
         return Padded(self.tensor(x), margins, self.where) if any(map(any, margins)) else x
 
     def average(self, x: Any, *, keep: bool) -> Any:
@@ -220,7 +222,7 @@ class Builder(Elementwise):
         if not keep:
             return self.layer(GlobalAvgPool2d(), x)
         source = self.tensor(x)
-        pooled = self.layer(AvgPool2d(neat(self.maps(source))), source)
+        pooled = self.layer(AvgPool2d(collapse_axes(self.maps(source))), source)
         self.averages[pooled.node] = source
         return pooled
 
@@ -232,7 +234,7 @@ class Builder(Elementwise):
         if looked_at and counted == {2} and shape[0] == x.base.shape[0] and not keep:
             return self.layer(GlobalAvgPool2d(), x.base)
         if len(shape) != 3 or counted != {2, 3}:
-            raise Refused(f"takes the mean over axes {sorted(counted)}; only 2 and 3 are a layer")
+            raise Refusal(f"takes the mean over axes {sorted(counted)}; only 2 and 3 are a layer")
         return self.average(x, keep=keep)
 
     # -- shapes -----------------------------------------------------------------------------------
@@ -247,7 +249,7 @@ class Builder(Elementwise):
         """Height and width of the maps."""
         shape = self.shape(x)
         if len(shape) != 3:
-            raise Refused(f"expects samples of (channels, height, width) but gets {shape}")
+            raise Refusal(f"expects samples of (channels, height, width) but gets {shape}")
         return shape[1], shape[2]
 
     def flatten(self, x: Any) -> Any:
@@ -279,7 +281,7 @@ class Builder(Elementwise):
         whole = first in (BATCH, declared_batch, -1) and open_ <= (first != -1)
         if not known or not whole or prod(rest) != count or any(size < 1 for size in rest):
             shown = ", ".join("N" if size == BATCH else str(size) for size in target)
-            raise Refused(
+            raise Refusal(
                 f"views samples of {self.shape(x)} as ({shown}); the samples must stay apart: "
                 f"(N, {count})"
             )
@@ -300,7 +302,7 @@ class Builder(Elementwise):
         shape = self.shape(x)
         gone = {axis % (len(shape) + 1) for axis in axes}
         if 0 in gone or any(shape[axis - 1] != 1 for axis in gone):
-            raise Refused(f"squeezes axes {sorted(gone)} of samples of {shape}")
+            raise Refusal(f"squeezes axes {sorted(gone)} of samples of {shape}")
         return self.reshaped(x, tuple(s for i, s in enumerate(shape, 1) if i not in gone))
 
     # -- branches and the end ---------------------------------------------------------------------
@@ -313,7 +315,7 @@ class Builder(Elementwise):
         """
         read = [self.tensor(value) for value in values]
         if not read or axis % (len(read[0].shape) + 1) != 1:
-            raise Refused(f"joins along axis {axis}; only axis 1, the channels, is a layer")
+            raise Refusal(f"joins along axis {axis}; only axis 1, the channels, is a layer")
         while (earlier := self._joined(tuple(value.node for value in read))) is not None:
             begun = len(self.graph.nodes[earlier.node].sources)
             read = [earlier, *read[begun:]]
@@ -330,7 +332,7 @@ class Builder(Elementwise):
         """A softmax or its logarithm over the classes."""
         shape = self.shape(x)
         if axis is not None and axis % (len(shape) + 1) != 1:
-            raise Refused(
+            raise Refusal(
                 f"is a softmax over axis {axis}; only axis 1, the classes, can be left out"
             )
         return Softmax(x, self.where)
@@ -339,7 +341,7 @@ class Builder(Elementwise):
 def _kernel(weight: Any) -> tuple[int, ...]:
     """The kernel size of weights with four axes."""
     if not isinstance(weight, Weights) or weight.values.ndim != 4:
-        raise Refused("convolves with something that is no array of weights with 4 axes")
+        raise Refusal("convolves with something that is no array of weights with 4 axes")
     return weight.values.shape[2:]
 
 
@@ -348,5 +350,5 @@ def _with_bias(weight: Weights, bias: Any) -> dict[str, Weights]:
     if bias is None:
         return {"weight": weight}
     if not isinstance(bias, Weights):
-        raise Refused("adds a bias that is no array of the model")
+        raise Refusal("adds a bias that is no array of the model")
     return {"weight": weight, "bias": bias}

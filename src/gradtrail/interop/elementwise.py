@@ -11,9 +11,9 @@ import numpy as np
 from ..layers import Conv2d, ConvTranspose2d, Dropout, Layer, Linear, Normalize
 from ..layers.activations import Activation
 from ..layers.branches import Add
-from .graph import Graph
-from .pointwise import BINARY, GRID, UNARY, applied, layer_of, shortest
-from .reasons import LOST, Beyond, Lost, Reasons, Refused
+from .layer_graph import LayerGraph
+from .pointwise import BINARY, GRID, UNARY, activation_values, layer_of, shortest_decimal
+from .refusals import UNKNOWN, LimitReached, Refusal, Refusals, Unknown
 from .values import Padded, Pointwise, Reshaped, Shape, Softmax, Tensor, Value, Weights
 
 __all__ = ["Elementwise"]
@@ -35,12 +35,12 @@ class Elementwise:
     def __init__(
         self,
         input_shape: Sequence[int],
-        reasons: Reasons | None = None,
+        reasons: Refusals | None = None,
         *,
         tells_trained: bool = False,
     ) -> None:
-        self.graph = Graph(input_shape)
-        self.reasons = Reasons() if reasons is None else reasons
+        self.graph = LayerGraph(input_shape)
+        self.reasons = Refusals() if reasons is None else reasons
         self.tells_trained = tells_trained
         self.input = self.graph.input
         self.averages: dict[int, Tensor] = {}
@@ -80,16 +80,16 @@ class Elementwise:
         If no layer gives this value, that is noted, and a stand-in has its shape.
 
         Raises:
-            Refused: it is no value at all.
+            Refusal: it is no value at all.
         """
         if isinstance(value, Tensor):
             return value
         if not isinstance(value, Value):
-            raise Refused(f"reads {value!r:.60} where a layer's output is needed")
+            raise Refusal(f"reads {value!r:.60} where a layer's output is needed")
         if value not in self._made:
             try:
                 self._made[value] = self._settled(value)
-            except Refused as cause:
+            except Refusal as cause:
                 self.reasons.note(cause, value.where)
                 self._made[value] = self._standing_in([value], value.shape)
         return self._made[value]
@@ -100,7 +100,7 @@ class Elementwise:
             return value.base
         return value if isinstance(value, Tensor) else self._made.get(value)
 
-    def stand_in(self, sources: Iterable[Any], shape: Shape | None) -> Tensor | Lost:
+    def stand_in(self, sources: Iterable[Any], shape: Shape | None) -> Tensor | Unknown:
         """What a refused node would have given, so that what reads it can be looked at, too.
 
         Args:
@@ -109,7 +109,7 @@ class Elementwise:
         """
         read = [source for source in sources if isinstance(source, Value)]
         known = shape is not None and all(size > 0 for size in shape)
-        return self._standing_in(read, tuple(shape)) if known and shape else LOST
+        return self._standing_in(read, tuple(shape)) if known and shape else UNKNOWN
 
     def _standing_in(self, sources: Sequence[Value], shape: Shape) -> Tensor:
         read: list[Tensor] = []
@@ -123,14 +123,14 @@ class Elementwise:
         """The layer that a value turns out to be."""
         match value:
             case Padded():
-                raise Refused(
+                raise Refusal(
                     "pads with zeros, which only a convolution behind it, or an average pooling "
                     "that counts them, could take over"
                 )
             case Reshaped():
-                raise Refused(f"gives samples of shape {value.shape}, which no layer takes")
+                raise Refusal(f"gives samples of shape {value.shape}, which no layer takes")
             case Softmax():
-                raise Refused(
+                raise Refusal(
                     "is a softmax inside the network; only the last one can be left out, since "
                     "gt.CrossEntropy includes it"
                 )
@@ -152,7 +152,7 @@ class Elementwise:
             return self._shifted(value, *value.affine)
         if value.outer is not None:
             return made(value.outer[0], *value.outer[1])
-        raise Refused(
+        raise Refusal(
             "computes a function of each element that no layer here computes", value.where
         )
 
@@ -161,7 +161,7 @@ class Elementwise:
         if (std == 1).all() and (mean == 0).all():
             return value.base
         if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
-            raise Refused("scales by numbers that are not all finite and above 0", value.where)
+            raise Refusal("scales by numbers that are not all finite and above 0", value.where)
         if not self.tells_trained and self._biasless(value.base) and (std == 1).all():
             dtype = self.graph.nodes[value.base.node].weights["weight"].values.dtype
             shift = np.broadcast_to(-mean, value.base.shape[:1]).astype(dtype)
@@ -174,7 +174,7 @@ class Elementwise:
     def activation(self, layer: Activation, x: Any) -> Pointwise:
         """An activation; it may be part of another one, such as x·sigmoid(x)."""
         inner = self._function(x)
-        curve = None if inner.curve is None else applied(layer, inner.curve)
+        curve = None if inner.curve is None else activation_values(layer, inner.curve)
         read = inner.base if inner.curve is GRID else inner
         return Pointwise(inner.base, curve, None, (layer, (read,)), self.name, self.where)
 
@@ -193,7 +193,7 @@ class Elementwise:
         if not isinstance(x, Value):
             constant = np.asarray(_numbers(x), np.float64)
             if constant.size > _MOST_DECIMALS:
-                raise Refused(f"computes with {constant.size:,} constants")
+                raise Refusal(f"computes with {constant.size:,} constants")
             with np.errstate(all="ignore"):
                 return self.spent(UNARY[name](constant))
         inner = self._function(x)
@@ -216,7 +216,7 @@ class Elementwise:
         pair = self._together(a, b)
         if pair is None:
             if name != "add":
-                raise Refused(f"combines two layers' outputs by {name!r}; only sums are a layer")
+                raise Refusal(f"combines two layers' outputs by {name!r}; only sums are a layer")
             return self.layer(Add(), a, b)
         first, second = pair
         curve = None
@@ -230,7 +230,7 @@ class Elementwise:
         """Arithmetic of constants that have one shape, or of which one is a number."""
         shapes = [np.shape(x) for x in (a, b) if np.size(x) > 1]
         if len(set(shapes)) > 1:
-            raise Refused(f"computes with constants of shapes {shapes[0]} and {shapes[1]}")
+            raise Refusal(f"computes with constants of shapes {shapes[0]} and {shapes[1]}")
         with np.errstate(all="ignore"):
             return self.spent(np.asarray(BINARY[name](a, b)))
 
@@ -243,11 +243,11 @@ class Elementwise:
         """Count the bytes of what is computed from arrays.
 
         Raises:
-            Refused: there are too many, and nothing is read any more.
+            Refusal: there are too many, and nothing is read any more.
         """
         self._bytes += size
         if self._bytes > _MOST_BYTES:
-            raise Beyond("computes more constants than fit into 1 GiB")
+            raise LimitReached("computes more constants than fit into 1 GiB")
 
     def _together(self, a: Any, b: Any) -> tuple[Pointwise, Pointwise] | None:
         """Both as functions of one thing, if they are."""
@@ -285,7 +285,7 @@ class Elementwise:
         channels = inner.base.shape[0]
         is_bias = name == "add" and inner.curve is GRID and self._biasless(inner.base)
         if not is_bias or _by_channel(given, inner.base.shape).size != channels:
-            raise Refused(
+            raise Refusal(
                 f"computes with the parameter {given.name!r}, and no layer here trains such a one"
             )
         return self._biased(inner.base, replace(given, values=given.values.reshape(channels)))
@@ -332,7 +332,7 @@ def _numbers(x: Any) -> Any:
         return x.values
     known = isinstance(x, int | float | np.ndarray | np.generic) and not isinstance(x, bool)
     if not known or np.asarray(x).dtype.kind not in "fi":
-        raise Refused(f"computes with {x!r:.60}, which is no number")
+        raise Refusal(f"computes with {x!r:.60}, which is no number")
     return x
 
 
@@ -343,13 +343,13 @@ def _by_channel(x: Any, shape: tuple[int, ...]) -> np.ndarray:
     channels = tuple(size if axis == 1 else 1 for axis, size in enumerate(axes))
     alike = len(axes) == len(shape) + 1 and channels == axes and array.size == shape[0]
     if array.size != 1 and not alike:
-        raise Refused(
+        raise Refusal(
             f"computes with constants of shape {array.shape} where samples have {shape}; one "
             "number, or one for each channel, is a layer"
         )
     numbers = array.reshape(-1)
     if array.dtype == np.float32 and array.size <= _MOST_DECIMALS:
-        numbers = np.array([shortest(number) for number in numbers])
+        numbers = np.array([shortest_decimal(number) for number in numbers])
     return numbers.astype(np.float64).reshape(() if array.size == 1 else -1)
 
 

@@ -8,24 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .reasons import Refused
+from .refusals import Refusal
 
-__all__ = ["Margins", "checked_ceiling", "fitting", "neat", "same_margins", "wider"]
+__all__ = [
+    "Margins",
+    "check_ceiling",
+    "even_padding",
+    "collapse_axes",
+    "same_margins",
+    "add_margins",
+]
 
 Margins = tuple[tuple[int, int], ...]
 
 
-def neat(values: Sequence[int]) -> int | tuple[int, ...]:
+def collapse_axes(values: Sequence[int]) -> int | tuple[int, ...]:
     """One number where all axes agree."""
     return values[0] if len(set(values)) == 1 else tuple(values)
 
 
-def wider(outer: Margins, inner: Margins) -> Margins:
+def add_margins(outer: Margins, inner: Margins) -> Margins:
     """The margins of a window that pads what has been padded."""
     return tuple((p + a, q + b) for (p, q), (a, b) in zip(outer, inner, strict=True))
 
 
-def fitting(
+def even_padding(
     sizes: Sequence[int], extents: Sequence[int], strides: Sequence[int], margins: Margins
 ) -> int | tuple[int, ...]:
     """The padding before each axis, if as much behind gives the same windows.
@@ -33,18 +40,18 @@ def fitting(
     How much lies behind does not matter as long as no further window fits into it.
 
     Raises:
-        Refused: it does matter, or there is a stride below 1.
+        Refusal: it does matter, or there is a stride below 1.
     """
     for size, extent, stride, (p, q) in zip(sizes, extents, strides, margins, strict=True):
         if stride < 1:
-            raise Refused(f"has a stride of {stride}")
+            raise Refusal(f"has a stride of {stride}")
         windows, usual = ((size + p + e - extent) // stride + 1 for e in (q, p))
         if windows != usual:
-            raise Refused(
+            raise Refusal(
                 f"pads {p} before and {q} behind, which makes {windows} windows of {size}; the "
                 f"layers here pad alike on both sides, which makes {usual}"
             )
-    return neat([before for before, _ in margins])
+    return collapse_axes([before for before, _ in margins])
 
 
 def same_margins(
@@ -59,7 +66,7 @@ def same_margins(
     return tuple(found)
 
 
-def checked_ceiling(
+def check_ceiling(
     sizes: Sequence[int], extents: Sequence[int], strides: Sequence[int], padding: Sequence[int]
 ) -> None:
     """Check that rounding the number of windows up makes none that rounding down leaves out.
@@ -67,13 +74,13 @@ def checked_ceiling(
     A window that would begin in the padding behind is not made in any case.
 
     Raises:
-        Refused: it makes one more.
+        Refusal: it makes one more.
     """
     for size, extent, stride, p in zip(sizes, extents, strides, padding, strict=True):
         room = size + 2 * p - extent
         last = -(-room // stride) * stride
         if room % stride and last < size + p:
-            raise Refused(
+            raise Refusal(
                 f"has ceil_mode=True, which makes {room // stride + 2} windows of {size}; the "
                 f"layers here make {room // stride + 1} and leave the remainder out"
             )

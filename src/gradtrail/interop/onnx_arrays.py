@@ -22,9 +22,9 @@ import numpy as np
 
 from ..errors import FileError
 from ..storage.files import open_file
-from .reasons import Beyond, Refused
+from .refusals import LimitReached, Refusal
 
-__all__ = ["Arrays", "DTYPES", "MOST_AXES", "MOST_BYTES", "REMEDY", "called", "text"]
+__all__ = ["Arrays", "DTYPES", "MOST_AXES", "MOST_BYTES", "REMEDY", "dtype_name", "checked_name"]
 
 MOST_BYTES = 1 << 30
 """Of the model's file, and of all arrays beside it."""
@@ -77,27 +77,27 @@ class Arrays:
             where: what it is called in messages.
 
         Raises:
-            Refused: its shape and its bytes do not agree, or it lies where nothing is read.
+            Refusal: its shape and its bytes do not agree, or it lies where nothing is read.
         """
         dtype, shape = _announced(tensor, where)
         numbers = getattr(tensor, _FIELDS[tensor.data_type])
         beside = tensor.data_location == _EXTERNAL
         if sum((bool(tensor.raw_data), beside, len(numbers) > 0)) > 1:
-            raise Refused("holds its numbers twice", where)
+            raise Refusal("holds its numbers twice", where)
         if tensor.external_data and not beside:
-            raise Refused("does not say whether it lies in the file or beside it", where)
+            raise Refusal("does not say whether it lies in the file or beside it", where)
         raw = tensor.raw_data
         if beside:
             raw = self._beside(tensor, dtype.itemsize * prod(shape), where)
         held = len(raw) / dtype.itemsize if raw else len(numbers)
         if held != prod(shape):
-            raise Refused(
+            raise Refusal(
                 f"announces {' × '.join(map(str, shape))} = {prod(shape):,} numbers, but {held:,g} "
                 "follow",
                 where,
             )
         if len(numbers) and dtype == np.float16:
-            raise Refused("holds numbers of float16", where)
+            raise Refusal("holds numbers of float16", where)
         found = np.frombuffer(raw, dtype) if raw else np.fromiter(numbers, dtype, len(numbers))
         return found.reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
@@ -110,7 +110,7 @@ class Arrays:
                 there = os.fstat(file.fileno()).st_size
                 length = there - offset if length is None else length
                 if offset > there or offset + length > there:
-                    raise Refused(
+                    raise Refusal(
                         f"lies at byte {offset:,} of {location!r:.100} and behind, up to byte "
                         f"{offset + max(length, 0):,}, and there are {there:,}; copy both files "
                         "anew, or export the model again",
@@ -121,35 +121,35 @@ class Arrays:
                     file.seek(offset)
                     return file.read(length)
         except FileError as cause:
-            raise Refused(f"lies in another file: {cause}; {_REMEDY}", where) from cause
-        raise Refused(f"needs {needed:,} bytes, but has {length:,} of {location!r:.100}", where)
+            raise Refusal(f"lies in another file: {cause}; {_REMEDY}", where) from cause
+        raise Refusal(f"needs {needed:,} bytes, but has {length:,} of {location!r:.100}", where)
 
     def _counted(self, length: int, where: str) -> None:
         self._taken += length
         if self._taken > MOST_BYTES:
-            raise Beyond("exceeds the 1 GiB that is taken of arrays beside a model", where)
+            raise LimitReached("exceeds the 1 GiB that is taken of arrays beside a model", where)
 
     def _path(self, location: str, where: str) -> Path:
         """A file within the model's folder, links followed.
 
         Raises:
-            Refused: it lies elsewhere; nothing has been opened.
+            Refusal: it lies elsewhere; nothing has been opened.
         """
         parts = PurePosixPath(location).parts
         plain = 0 < len(location) <= _LONGEST_PATH and not re.search(r"[\x00-\x1f\\:]", location)
         if not plain or location.startswith("/") or ".." in parts or not parts:
-            raise Refused(
+            raise Refusal(
                 f"lies in {location!r:.100}, and only files in the model's own folder are opened",
                 where,
             )
         try:
             inside, path = self.folder.resolve(), self.folder.joinpath(*parts).resolve()
         except (OSError, RuntimeError) as cause:  # links that lead to each other
-            raise Refused(
+            raise Refusal(
                 f"lies in {location!r:.100}, which leads nowhere: {cause}", where
             ) from cause
         if not path.is_relative_to(inside):
-            raise Refused(
+            raise Refusal(
                 f"lies in {location!r:.100}, a link that leads out of the model's folder; put the "
                 "file itself there",
                 where,
@@ -161,13 +161,13 @@ def _announced(tensor: Any, where: str) -> tuple[np.dtype[Any], tuple[int, ...]]
     """An array's dtype and shape, as far as they can be."""
     dtype, shape = DTYPES.get(tensor.data_type), tuple(tensor.dims)
     if dtype is None:
-        raise Refused(f"holds numbers of {called(tensor, tensor.data_type)}; {REMEDY}", where)
+        raise Refusal(f"holds numbers of {dtype_name(tensor, tensor.data_type)}; {REMEDY}", where)
     if len(shape) > MOST_AXES or any(size < 0 for size in shape):
-        raise Refused(f"says that its shape is {shape!r:.80}", where)
+        raise Refusal(f"says that its shape is {shape!r:.80}", where)
     return dtype, shape
 
 
-def called(message: Any, number: int) -> str:
+def dtype_name(message: Any, number: int) -> str:
     """A dtype as ONNX calls it, such as `bfloat16`.
 
     Args:
@@ -184,25 +184,25 @@ def _place(tensor: Any, where: str) -> tuple[str, int, int | None]:
     """Path, offset and length of an array beside the model; no length is all that is left."""
     told: dict[str, str] = {}
     for entry in tensor.external_data:
-        key = text(entry.key)
+        key = checked_name(entry.key)
         if key in told:
-            raise Refused(f"names its {key!r:.40} twice", where)
-        told[key] = text(entry.value)
+            raise Refusal(f"names its {key!r:.40} twice", where)
+        told[key] = checked_name(entry.value)
     if "location" not in told:
-        raise Refused("lies in another file, but does not say in which", where)
+        raise Refusal("lies in another file, but does not say in which", where)
     for key in ("offset", "length"):
         if key in told and not _NUMBER.fullmatch(told[key]):
-            raise Refused(f"has {key}={told[key]!r:.40}, which is no number of bytes", where)
+            raise Refusal(f"has {key}={told[key]!r:.40}, which is no number of bytes", where)
     length = int(told["length"]) if "length" in told else None
     return told["location"], int(told.get("offset", "0")), length
 
 
-def text(name: Any) -> str:
+def checked_name(name: Any) -> str:
     """A name of the file, which protocol buffers hand over as bytes where it is no UTF-8.
 
     Raises:
-        Refused: it is none.
+        Refusal: it is none.
     """
     if not isinstance(name, str):
-        raise Refused(f"holds a name that is no text, {name!r:.80}")
+        raise Refusal(f"holds a name that is no text, {name!r:.80}")
     return name

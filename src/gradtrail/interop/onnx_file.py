@@ -19,10 +19,10 @@ import numpy as np
 from ..errors import FileError
 from ..storage.files import open_file, read_at_most
 from ..storage.foreign_files import reader_of
-from .graph import MOST_NODES
-from .onnx_arrays import DTYPES, MOST_BYTES, REMEDY, Arrays, called, text
-from .pointwise import shortest
-from .reasons import LOST, Lost, Reasons, Refused
+from .layer_graph import MOST_NODES
+from .onnx_arrays import DTYPES, MOST_BYTES, REMEDY, Arrays, checked_name, dtype_name
+from .pointwise import shortest_decimal
+from .refusals import UNKNOWN, Refusal, Refusals, Unknown
 from .values import Shape, Weights
 
 __all__ = ["CLASSES", "Model", "Operation", "read_model"]
@@ -82,7 +82,7 @@ class Model:
     """
 
     operations: Sequence[Operation]
-    arrays: Mapping[str, Weights | Lost]
+    arrays: Mapping[str, Weights | Unknown]
     shapes: Mapping[str, Shape]
     input: tuple[str, np.dtype[Any], tuple[int | None, ...]]
     output: str
@@ -90,7 +90,7 @@ class Model:
     classes: tuple[str, ...] | None = None
 
 
-def read_model(path: Path, onnx: Any, reasons: Reasons) -> Model:
+def read_model(path: Path, onnx: Any, reasons: Refusals) -> Model:
     """The model in a file.
 
     Args:
@@ -100,7 +100,7 @@ def read_model(path: Path, onnx: Any, reasons: Reasons) -> Model:
 
     Raises:
         FileError: no such file, too large, or no ONNX model.
-        Refused: something in it that is damaged or not taken; the place is named.
+        Refusal: something in it that is damaged or not taken; the place is named.
     """
     content = _content(path)
     decode_error = _decode_error()
@@ -116,7 +116,7 @@ def read_model(path: Path, onnx: Any, reasons: Reasons) -> Model:
     if not graph.node:
         raise FileError(f"{path} holds no ONNX graph with nodes; is it an ONNX file at all?")
     if len(graph.node) > 4 * MOST_NODES:
-        raise Refused(f"has {len(graph.node):,} nodes; at most {4 * MOST_NODES:,} are taken")
+        raise Refusal(f"has {len(graph.node):,} nodes; at most {4 * MOST_NODES:,} are taken")
     opset = _opset(model)
     if graph.sparse_initializer:
         reasons.note("holds sparse arrays, which are not taken", "the model")
@@ -132,14 +132,14 @@ def read_model(path: Path, onnx: Any, reasons: Reasons) -> Model:
     )
 
 
-def _initializers(graph: Any, arrays: Arrays, reasons: Reasons) -> dict[str, Weights | Lost]:
+def _initializers(graph: Any, arrays: Arrays, reasons: Refusals) -> dict[str, Weights | Unknown]:
     """The arrays that the graph begins with."""
-    held: dict[str, Weights | Lost] = {}
+    held: dict[str, Weights | Unknown] = {}
     for tensor in graph.initializer:
-        name = text(tensor.name)
+        name = checked_name(tensor.name)
         if name in held:
-            raise Refused(f"holds two arrays called {name!r:.80}")
-        held[name] = LOST
+            raise Refusal(f"holds two arrays called {name!r:.80}")
+        held[name] = UNKNOWN
         with reasons.noted(where := f"array {name!r:.80}", "array"):
             held[name] = Weights(name, arrays.array(tensor, where))
     return held
@@ -188,9 +188,9 @@ def _opset(model: Any) -> int:
     """The version of the standard operators."""
     versions = [entry.version for entry in model.opset_import if entry.domain in _DOMAINS]
     if not versions:
-        raise Refused("names no version of the standard operators")
+        raise Refusal("names no version of the standard operators")
     if max(versions) not in _OPSETS:
-        raise Refused(
+        raise Refusal(
             f"has operators of version {max(versions)}; versions {_OPSETS[0]} to {_OPSETS[-1]} are "
             "taken"
         )
@@ -198,7 +198,7 @@ def _opset(model: Any) -> int:
 
 
 def _input(
-    graph: Any, held: dict[str, Any], arrays: Any, reasons: Reasons
+    graph: Any, held: dict[str, Any], arrays: Any, reasons: Refusals
 ) -> tuple[str, np.dtype[Any], tuple[int | None, ...]]:
     """The one input that is no array of the file; further ones are refused, and lost.
 
@@ -208,49 +208,51 @@ def _input(
         arrays: the class of ONNX's arrays.
         reasons: to which is added that there are further ones.
     """
-    inputs = [entry for entry in graph.input if text(entry.name) not in held]
+    inputs = [entry for entry in graph.input if checked_name(entry.name) not in held]
     if not inputs:
-        raise Refused("has no input; a network takes one")
+        raise Refusal("has no input; a network takes one")
     if len(inputs) > 1:
         what = f"has {len(inputs)} inputs; a network takes one"
         if not held:  # as PyTorch's older exporter writes a model with export_params=False
             what += "; if the others are its weights, export the model with them"
         reasons.note(what, "the model")
-        held |= {entry.name: LOST for entry in inputs[1:]}
+        held |= {entry.name: UNKNOWN for entry in inputs[1:]}
     kind = inputs[0].type.tensor_type
     dtype = DTYPES.get(kind.elem_type)
     if dtype is None or dtype.kind != "f":
-        raise Refused(
+        raise Refusal(
             "takes something else than numbers of float32 or float64 as its input "
-            f"({called(arrays, kind.elem_type)}); {REMEDY}"
+            f"({dtype_name(arrays, kind.elem_type)}); {REMEDY}"
         )
     sizes = tuple(
         dim.dim_value if dim.WhichOneof("value") == "dim_value" else None for dim in kind.shape.dim
     )
     if any(size is not None and size < 0 for size in sizes):
-        raise Refused(f"says that its input has the shape {sizes}")
+        raise Refusal(f"says that its input has the shape {sizes}")
     return inputs[0].name, dtype, sizes
 
 
-def _output(graph: Any, reasons: Reasons) -> str:
+def _output(graph: Any, reasons: Refusals) -> str:
     if not graph.output:
-        raise Refused("has no output; a network gives one")
+        raise Refusal("has no output; a network gives one")
     if len(graph.output) > 1:
         reasons.note(f"has {len(graph.output)} outputs; a network gives one", "the model")
-    return text(graph.output[0].name)
+    return checked_name(graph.output[0].name)
 
 
 def _operation(node: Any, arrays: Arrays) -> Operation:
     """A node, with its attributes as Python has them."""
-    inputs, outputs = (tuple(map(text, names)) for names in (node.input, node.output))
-    made = Operation(text(node.op_type), text(node.name), inputs, outputs, {}, _module(node))
+    inputs, outputs = (tuple(map(checked_name, names)) for names in (node.input, node.output))
+    made = Operation(
+        checked_name(node.op_type), checked_name(node.name), inputs, outputs, {}, _module(node)
+    )
     try:
         if node.domain not in _DOMAINS:
-            raise Refused(
+            raise Refusal(
                 f"is of the domain {node.domain!r:.60}; only standard operators are taken"
             )
         return replace(made, attributes=_attributes(node, arrays))
-    except Refused as cause:
+    except Refusal as cause:
         return replace(made, fault=str(cause))
 
 
@@ -275,18 +277,18 @@ def _attributes(node: Any, arrays: Arrays) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     for entry in node.attribute:
         if entry.name in attributes:
-            raise Refused(f"has the attribute {entry.name!r:.60} twice")
-        attributes[text(entry.name)] = _attribute(entry, arrays)
+            raise Refusal(f"has the attribute {entry.name!r:.60} twice")
+        attributes[checked_name(entry.name)] = _attribute(entry, arrays)
     return attributes
 
 
 def _attribute(entry: Any, arrays: Arrays) -> Any:
     """An attribute's value: a number, a word, a list, an array."""
     if entry.ref_attr_name:
-        raise Refused(f"takes the attribute {entry.name!r:.60} from a function around it")
+        raise Refusal(f"takes the attribute {entry.name!r:.60} from a function around it")
     match entry.type:
         case 1:
-            return shortest(entry.f)
+            return shortest_decimal(entry.f)
         case 2:
             return int(entry.i)
         case 3:
@@ -294,10 +296,10 @@ def _attribute(entry: Any, arrays: Arrays) -> Any:
         case 4:
             try:
                 return arrays.array(entry.t, "")
-            except Refused as cause:
-                raise Refused(f"has an attribute {entry.name!r:.60} that {cause}") from cause
+            except Refusal as cause:
+                raise Refusal(f"has an attribute {entry.name!r:.60} that {cause}") from cause
         case 6:
-            return [shortest(number) for number in entry.floats]
+            return [shortest_decimal(number) for number in entry.floats]
         case 7:
             return [int(number) for number in entry.ints]
-    raise Refused(f"has the attribute {entry.name!r:.60} of a kind that is not taken")
+    raise Refusal(f"has the attribute {entry.name!r:.60} of a kind that is not taken")

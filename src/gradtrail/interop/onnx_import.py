@@ -17,7 +17,7 @@ from .building import Builder
 from .onnx_file import Model, Operation, read_model
 from .onnx_operators import OPERATORS, Converter
 from .onnx_view import View
-from .reasons import LOST, Reasons, Refused
+from .refusals import UNKNOWN, Refusal, Refusals
 from .values import Shape, Value
 
 __all__ = ["from_onnx"]
@@ -67,17 +67,17 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
         raise ArgumentError(f"from_onnx: path must be a file, got {in_short(path)}")
     check_spelling("from_onnx", path)
     given = None if input_shape is None else Builder(input_shape).input.shape
-    reasons = Reasons()
+    reasons = Refusals()
     try:
         with reasons.gathered():
             return _network(read_model(Path(path), onnx, reasons), given, reasons)
-    except Refused as cause:
+    except Refusal as cause:
         raise FileError(f"{path}: {cause.sentence}") from cause
     except (ArgumentError, ShapeError) as cause:
         raise FileError(f"{path}: {cause}") from cause
 
 
-def _network(model: Model, given: Shape | None, reasons: Reasons) -> Network:
+def _network(model: Model, given: Shape | None, reasons: Refusals) -> Network:
     """The network that a model computes."""
     name, dtype, (batch, *sizes) = model.input[0], model.input[1], model.input[2] or (None,)
     builder = _builder(sizes, given, reasons)
@@ -90,8 +90,8 @@ def _network(model: Model, given: Shape | None, reasons: Reasons) -> Network:
             _keep(operation, results, known)
     with reasons.noted():
         if model.output not in known:
-            raise Refused(f"has the output {model.output!r:.80}, which no node gives")
-    network = builder.network(known.get(model.output, LOST), dtype)
+            raise Refusal(f"has the output {model.output!r:.80}, which no node gives")
+    network = builder.network(known.get(model.output, UNKNOWN), dtype)
     if model.classes is not None and network.system(1).shapes[network.output_name][1:] == (
         len(model.classes),
     ):
@@ -118,24 +118,24 @@ def _called(operation: Operation) -> tuple[str | None, str | None]:
     return "_".join(path).replace(".", "_"), None
 
 
-def _builder(sizes: Sequence[int | None], given: Shape | None, reasons: Reasons) -> Builder:
+def _builder(sizes: Sequence[int | None], given: Shape | None, reasons: Refusals) -> Builder:
     """A builder for samples of the file's shape, open sizes filled from what is given."""
     if given is not None:
         fits = len(given) == len(sizes) and all(
             size in (None, 0, told) for size, told in zip(sizes, given, strict=True)
         )
         if sizes and not fits:
-            raise Refused(f"takes samples of {tuple(sizes)}, not of input_shape={given}")
+            raise Refusal(f"takes samples of {tuple(sizes)}, not of input_shape={given}")
         return Builder(given, reasons)
     if not sizes or not all(sizes):
-        raise Refused(
+        raise Refusal(
             f"leaves the shape of a sample open, {tuple(size or '?' for size in sizes)}; give "
             "input_shape=(channels, height, width)"
         )
     try:
         return Builder([size for size in sizes if size], reasons)
     except GradtrailError as cause:
-        raise Refused(str(cause)) from cause
+        raise Refusal(str(cause)) from cause
 
 
 def _given(builder: Builder, view: View, shapes: Mapping[str, Shape]) -> list[Any]:
@@ -150,15 +150,15 @@ def _given(builder: Builder, view: View, shapes: Mapping[str, Shape]) -> list[An
     """
     operation = view.operation
     read = [view.known.get(name) for name in operation.inputs]
-    lost = any(value is LOST for value in read)
+    lost = any(value is UNKNOWN for value in read)
     with builder.reasons.noted(operation.where, operation.operator):
         convert = OPERATORS.get(operation.operator)
         if operation.fault:
-            raise Refused(operation.fault)
+            raise Refusal(operation.fault)
         if convert is None:
-            raise Refused("has an operator for which there is no layer here")
+            raise Refusal("has an operator for which there is no layer here")
         if not operation.outputs or not operation.outputs[0]:
-            raise Refused("gives nothing that has a name")
+            raise Refusal("gives nothing that has a name")
         if not lost:
             return [_converted(builder, convert, view)]
     alike = not lost and operation.operator in _SHAPE_KEEPING
@@ -173,10 +173,10 @@ def _converted(builder: Builder, convert: Converter, view: View) -> Any:
     """What a node gives; whatever is wrong with it is a refusal."""
     try:
         result = convert(builder, view)
-    except Refused:
+    except Refusal:
         raise
     except GradtrailError as cause:
-        raise Refused(str(cause)) from cause
+        raise Refusal(str(cause)) from cause
     view.unasked()
     return result
 
@@ -185,10 +185,10 @@ def _keep(operation: Operation, results: Sequence[Any], known: dict[str, Any]) -
     """Note what a node gives, by name; outputs without a result must not be read.
 
     Raises:
-        Refused: another node gave it before.
+        Refusal: another node gave it before.
     """
     for name, result in zip(operation.outputs, results, strict=False):
         if name and name in known:
-            raise Refused(f"gives {name!r:.80} a second time", operation.where)
+            raise Refusal(f"gives {name!r:.80} a second time", operation.where)
         if name:
             known[name] = result

@@ -15,9 +15,10 @@ from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from ..layers.activations import Activation
 from .building import Builder
 from .margins import Margins, same_margins
-from .onnx_sizes import SIZES, computed
+from .onnx_sizes import SIZES, size_arithmetic
 from .onnx_view import View, are_sizes
-from .values import BATCH, Refused, Value, Weights
+from .refusals import Refusal
+from .values import BATCH, Value, Weights
 
 __all__ = ["Converter", "OPERATORS"]
 
@@ -37,7 +38,7 @@ def _margins(b: Builder, n: View, kernel: Sequence[int], stride: Any, dilation: 
     if rule == "VALID":
         return ((0, 0), (0, 0))
     if rule not in ("SAME_UPPER", "SAME_LOWER"):
-        raise Refused(f"has auto_pad={rule!r:.40}, which is no rule")
+        raise Refusal(f"has auto_pad={rule!r:.40}, which is no rule")
     extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
     sizes = b.maps(n.value(0))
     return same_margins(sizes, extents, stride, odd_before=rule == "SAME_LOWER")
@@ -47,13 +48,13 @@ def _kernel(n: View) -> tuple[int, ...]:
     """The kernel size, which the weights show and an attribute may repeat."""
     weight = n.weights(1)
     if weight.values.ndim != 4:
-        raise Refused(
+        raise Refusal(
             f"has weights with {weight.values.ndim} axes; only two spatial axes are taken"
         )
     kernel = tuple(weight.values.shape[2:])
     told = tuple(n.whole_numbers("kernel_shape", list(kernel), count=2, least=1))
     if told != kernel:
-        raise Refused(f"has kernel_shape={told}, but weights of shape {weight.values.shape}")
+        raise Refusal(f"has kernel_shape={told}, but weights of shape {weight.values.shape}")
     return kernel
 
 
@@ -76,7 +77,7 @@ def _conv_transpose(b: Builder, n: View) -> Any:
     """ONNX may crop less behind than before; that is output padding."""
     _kernel(n)
     if n.word("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or "output_shape" in n.attributes:
-        raise Refused("computes its padding from the output's shape; give it as numbers")
+        raise Refusal("computes its padding from the output's shape; give it as numbers")
     pads = n.whole_numbers("pads", [0, 0, 0, 0], count=4, least=0)
     extra = n.whole_numbers("output_padding", [0, 0], count=2, least=0)
     stride = n.whole_numbers("strides", [1, 1], count=2, least=1)
@@ -86,7 +87,7 @@ def _conv_transpose(b: Builder, n: View) -> Any:
     most = [max(pair) - 1 for pair in zip(stride, dilation, strict=True)]
     for p, q, fewer, m in zip(pads, behind, less, most, strict=False):
         if not 0 <= fewer <= m:
-            raise Refused(
+            raise Refusal(
                 f"has pads={pads} and output_padding={extra}, so that it crops {p} before and "
                 f"{'adds' if q < 0 else 'crops'} {abs(q)} behind; a layer here crops as much "
                 f"behind as before, or up to {m} less"
@@ -112,16 +113,16 @@ def _gemm(b: Builder, n: View) -> Any:
     alpha, beta = n.number("alpha", 1.0), n.number("beta", 1.0)
     across = n.flag("transB", False)
     if n.flag("transA", False):
-        raise Refused("multiplies by the samples transposed (transA=1)")
+        raise Refusal("multiplies by the samples transposed (transA=1)")
     weight, bias = n.weights(1), n.bias(2)
     if weight.values.ndim != 2:
-        raise Refused(f"multiplies by an array of shape {weight.values.shape}, not a matrix")
+        raise Refusal(f"multiplies by an array of shape {weight.values.shape}, not a matrix")
     matrix = weight.values if across else weight.values.T
     scaled = matrix if alpha == 1 else b.spent(matrix * matrix.dtype.type(alpha))
     weight = _changed(weight, scaled)
     if bias is not None:
         if bias.values.size not in (1, matrix.shape[0]):
-            raise Refused("adds something that is no bias")
+            raise Refusal("adds something that is no bias")
         row = np.broadcast_to(bias.values.reshape(-1), matrix.shape[:1])
         bias = _changed(bias, row if beta == 1 else row * row.dtype.type(beta))
     return b.linear(n.value(0), weight, bias)
@@ -130,7 +131,7 @@ def _gemm(b: Builder, n: View) -> Any:
 def _matmul(b: Builder, n: View) -> Any:
     weight = n.weights(1)
     if weight.values.ndim != 2:
-        raise Refused(f"multiplies by an array of shape {weight.values.shape}, not a matrix")
+        raise Refusal(f"multiplies by an array of shape {weight.values.shape}, not a matrix")
     return b.linear(n.value(0), _changed(weight, weight.values.T), None)
 
 
@@ -138,9 +139,9 @@ def _batch_normalization(b: Builder, n: View) -> Any:
     # until version 13 a norm that gives its statistics, too, is one in training
     tells = n.opset < 14 and any(n.operation.outputs[1:])
     if n.flag("training_mode", False) or tells:
-        raise Refused("normalises by the batch's statistics; export the model for evaluation")
+        raise Refusal("normalises by the batch's statistics; export the model for evaluation")
     if not n.flag("spatial", True):
-        raise Refused(
+        raise Refusal(
             "has statistics of its own for each position (spatial=0); the layers here have one "
             "for each channel"
         )
@@ -151,7 +152,7 @@ def _batch_normalization(b: Builder, n: View) -> Any:
         del weights["weight"], weights["bias"]  # how exporters write a norm without them
     kept = n.number("momentum", 0.9)
     if not 0 <= kept <= 1:
-        raise Refused(f"keeps {kept:g} of its running statistics (momentum), not from 0 to 1")
+        raise Refusal(f"keeps {kept:g} of its running statistics (momentum), not from 0 to 1")
     momentum = round(1 - kept, 7)
     return b.norm(n.value(0), weights, eps=n.number("epsilon", 1e-5), momentum=momentum)
 
@@ -181,7 +182,7 @@ def _max_pool(b: Builder, n: View) -> Any:
 def _average_pool(b: Builder, n: View) -> Any:
     kernel, stride, dilation = _windows(n)
     if dilation != [1, 1]:
-        raise Refused(f"has dilations={dilation}; an average pooling here has none")
+        raise Refusal(f"has dilations={dilation}; an average pooling here has none")
     margins = _margins(b, n, kernel, stride, dilation)
     counted = n.flag("count_include_pad", False) or not any(map(any, margins))
     ceiling = n.flag("ceil_mode", False)
@@ -199,7 +200,7 @@ def _reduce_mean(b: Builder, n: View) -> Any:
     axes = n.axes("axes", 1)
     n.flag("noop_with_empty_axes", False)
     if not axes:
-        raise Refused("takes the mean over everything, samples included")
+        raise Refusal("takes the mean over everything, samples included")
     return b.mean(n.value(0), axes, keep=n.flag("keepdims", True))
 
 
@@ -227,7 +228,7 @@ def _swish(b: Builder, n: View) -> Any:
 def _binary(name: str) -> Converter:
     def convert(b: Builder, n: View) -> Any:
         read = n.given(0), n.given(1)
-        return computed(n, name) if any(map(are_sizes, read)) else b.binary(name, *read)
+        return size_arithmetic(n, name) if any(map(are_sizes, read)) else b.binary(name, *read)
 
     return convert
 
@@ -257,7 +258,7 @@ def _dropout(b: Builder, n: View) -> Any:
     n.whole_number("seed", 0, least=None)
     training, p = n.optional(2), n.attribute_or_input("ratio", 1)
     if training is not None and (not isinstance(training, Weights) or training.values.any()):
-        raise Refused(
+        raise Refusal(
             "drops out in evaluation, too (training_mode); export the model for evaluation"
         )
     return b.dropout(n.value(0), 0.5 if p is None else n.single(p))
@@ -275,7 +276,7 @@ def _flatten(b: Builder, n: View) -> Any:
     axis = n.whole_number("axis", 1, least=None)
     x = n.value(0)
     if axis % (len(b.shape(x)) + 1) != 1:
-        raise Refused(f"flattens from axis {axis}; only 1 keeps the samples apart")
+        raise Refusal(f"flattens from axis {axis}; only 1 keeps the samples apart")
     return b.flatten(x)
 
 
@@ -288,10 +289,10 @@ def _pad(b: Builder, n: View) -> Any:
         pads = _spread(n.axes("axes", 3), pads)
     zeros = fill is None or n.single(fill) == 0
     if mode != "constant" or not zeros or len(pads) != 8 or any(pads[:2] + pads[4:6]):
-        raise Refused(f"pads by {pads} with mode={mode!r:.40}; only maps are, with zeros")
+        raise Refusal(f"pads by {pads} with mode={mode!r:.40}; only maps are, with zeros")
     margins = ((pads[2], pads[6]), (pads[3], pads[7]))
     if any(p < 0 for pair in margins for p in pair):
-        raise Refused(f"pads by {pads}, fewer than none")
+        raise Refusal(f"pads by {pads}, fewer than none")
     return b.padded(x, margins)
 
 
@@ -299,10 +300,10 @@ def _spread(axes: Sequence[int], pads: Sequence[int]) -> list[int]:
     """Pads of some axes as pads of all four."""
     found = [0] * 8
     if len(pads) != 2 * len(axes):
-        raise Refused(f"pads {len(axes)} axes by {len(pads)} numbers")
+        raise Refusal(f"pads {len(axes)} axes by {len(pads)} numbers")
     for place, axis in enumerate(axes):
         if not -4 <= axis < 4:
-            raise Refused(f"pads axis {axis}, which samples of two spatial axes do not have")
+            raise Refusal(f"pads axis {axis}, which samples of two spatial axes do not have")
         found[axis % 4], found[axis % 4 + 4] = pads[place], pads[place + len(axes)]
     return found
 
@@ -342,7 +343,7 @@ def _squeeze(b: Builder, n: View) -> Any:
         return SIZES["Squeeze"](b, n)
     axes = n.axes("axes", 1)
     if not axes:
-        raise Refused("squeezes every axis of size 1, and the batch may be one; name the axes")
+        raise Refusal("squeezes every axis of size 1, and the batch may be one; name the axes")
     return b.squeeze(n.value(0), axes)
 
 

@@ -15,9 +15,10 @@ import numpy as np
 from .building import Builder
 from .onnx_arrays import MOST_AXES, MOST_BYTES
 from .onnx_view import LONGEST, View
-from .values import BATCH, Refused, Value, Weights
+from .refusals import Refusal
+from .values import BATCH, Value, Weights
 
-__all__ = ["SIZES", "computed"]
+__all__ = ["SIZES", "size_arithmetic"]
 
 _DTYPES = {1: "float32", 6: "int32", 7: "int64", 11: "float64"}
 
@@ -30,15 +31,15 @@ def _of_sizes(compute: Callable[[View], np.ndarray]) -> Converter:
     @wraps(compute)
     def convert(b: Builder, n: View) -> np.ndarray:
         if n.count and isinstance(n.given(0), Value):
-            raise Refused("takes a part of the samples or exchanges axes, which no layer here does")
+            raise Refusal("takes a part of the samples or exchanges axes, which no layer here does")
         try:
             found = compute(n)
-        except Refused:
+        except Refusal:
             raise
         except (IndexError, TypeError, ValueError, OverflowError, MemoryError) as cause:
-            raise Refused(f"computes sizes that do not fit each other: {cause}") from cause
+            raise Refusal(f"computes sizes that do not fit each other: {cause}") from cause
         if found.size > LONGEST:
-            raise Refused(f"computes {found.size:,} sizes, more than any array has axes")
+            raise Refusal(f"computes {found.size:,} sizes, more than any array has axes")
         return found
 
     return convert
@@ -49,10 +50,10 @@ def _constant(b: Builder, n: View) -> Weights:
     n.asked.update(known)
     found = {name: n.attributes[name] for name in known if name in n.attributes}
     if len(found) != 1:
-        raise Refused("is a constant without a number, an array or a list of numbers")
+        raise Refusal("is a constant without a number, an array or a list of numbers")
     ((name, value),) = found.items()
     if isinstance(value, np.ndarray) != (name == "value") or isinstance(value, str):
-        raise Refused("is a constant of another kind than its name says")
+        raise Refusal("is a constant of another kind than its name says")
     dtype = None if name == "value" else np.float32 if "float" in name else np.int64
     return Weights(n.operation.outputs[0], np.asarray(value, dtype))
 
@@ -62,13 +63,13 @@ def _cast(b: Builder, n: View) -> Any:
     dtype, x = _DTYPES.get(n.whole_number("to", None, least=0)), n.given(0)
     n.whole_number("saturate", 1, least=0)
     if dtype is None:
-        raise Refused("casts to a dtype that is not taken")
+        raise Refusal("casts to a dtype that is not taken")
     if isinstance(x, Weights):
         if x.values.dtype.kind == "f" and dtype.startswith("int"):
-            raise Refused("casts numbers to whole numbers")
+            raise Refusal("casts numbers to whole numbers")
         return Weights(x.name, b.spent(x.values.astype(dtype)))
     if isinstance(x, Value) and dtype != n.dtype.name:
-        raise Refused(f"casts to {dtype}, and the network computes in {n.dtype.name}")
+        raise Refusal(f"casts to {dtype}, and the network computes in {n.dtype.name}")
     return x
 
 
@@ -79,7 +80,7 @@ def _cast_like(b: Builder, n: View) -> Any:
     dtype = like.values.dtype if isinstance(like, Weights) else n.dtype
     if isinstance(x, Weights) and not isinstance(like, np.ndarray):
         return Weights(x.name, b.spent(x.values.astype(dtype)))
-    raise Refused("casts something else than a constant to the dtype of something else")
+    raise Refusal("casts something else than a constant to the dtype of something else")
 
 
 def _repeated(b: Builder, array: np.ndarray, shape: list[Any]) -> np.ndarray:
@@ -92,18 +93,18 @@ def _repeated(b: Builder, array: np.ndarray, shape: list[Any]) -> np.ndarray:
     most = LONGEST if array.dtype == object else MOST_BYTES
     known = all(isinstance(size, int) and size >= 0 for size in shape)
     if len(shape) > MOST_AXES or not known or prod(shape) > most:
-        raise Refused(f"repeats a constant to the shape {shape!r:.60}")
+        raise Refusal(f"repeats a constant to the shape {shape!r:.60}")
     b.spend(prod(shape) * array.itemsize)
     try:
         return np.broadcast_to(array, np.broadcast_shapes(array.shape, tuple(shape)))
     except ValueError as cause:
-        raise Refused(f"repeats a constant of {array.shape} to {tuple(shape)}") from cause
+        raise Refusal(f"repeats a constant of {array.shape} to {tuple(shape)}") from cause
 
 
 def _expand(b: Builder, n: View) -> np.ndarray:
     x = n.given(0)
     if isinstance(x, Value):
-        raise Refused("repeats the samples, which no layer here does")
+        raise Refusal("repeats the samples, which no layer here does")
     return _repeated(b, x.values if isinstance(x, Weights) else x, n.axes("shape", 1))
 
 
@@ -111,7 +112,7 @@ def _constant_of_shape(b: Builder, n: View) -> np.ndarray:
     n.asked.add("value")
     value = n.attributes.get("value", np.zeros(1, np.float32))
     if not isinstance(value, np.ndarray) or value.size != 1 or value.dtype.kind not in "fi":
-        raise Refused("repeats something else than a number")
+        raise Refusal("repeats something else than a number")
     return _repeated(b, value.reshape(()), n.axes("shape", 0))
 
 
@@ -162,25 +163,25 @@ def _transpose(b: Builder, n: View) -> Any:
     n.asked.add("perm")
     x, order = n.given(0), n.attributes.get("perm", [1, 0])
     if isinstance(x, Value) or order not in ([1, 0], [0, 1]):
-        raise Refused("exchanges axes, which no layer here does")
+        raise Refusal("exchanges axes, which no layer here does")
     array = x.values if isinstance(x, Weights) else n.sizes(0)
     if array.ndim != 2:
-        raise Refused(f"exchanges axes of an array with {array.ndim}")
+        raise Refusal(f"exchanges axes of an array with {array.ndim}")
     turned = array.transpose(order)
     return Weights(x.name, turned) if isinstance(x, Weights) else turned
 
 
-def computed(n: View, name: str) -> np.ndarray:
+def size_arithmetic(n: View, name: str) -> np.ndarray:
     """Arithmetic with sizes: "add", "sub" or "mul"."""
     operations = {"add": np.add, "sub": np.subtract, "mul": np.multiply}
     if name not in operations or any(isinstance(n.given(place), Value) for place in (0, 1)):
-        raise Refused("computes with the samples' sizes")
+        raise Refusal("computes with the samples' sizes")
     try:
         return np.asarray(operations[name](n.sizes(0), n.sizes(1)), object)
-    except Refused:
+    except Refusal:
         raise
     except (TypeError, ValueError) as cause:
-        raise Refused("computes with the size of the batch, which may be any") from cause
+        raise Refusal("computes with the size of the batch, which may be any") from cause
 
 
 SIZES: Mapping[str, Converter] = {

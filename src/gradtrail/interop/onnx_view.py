@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .onnx_file import Operation
-from .values import Refused, Value, Weights
+from .refusals import Refusal
+from .values import Value, Weights
 
 __all__ = ["LONGEST", "View", "are_sizes"]
 
@@ -46,10 +47,10 @@ class View:
         """Check that there is no attribute that nobody asked for.
 
         Raises:
-            Refused: there is one, whose meaning would be lost.
+            Refusal: there is one, whose meaning would be lost.
         """
         for name in self.attributes.keys() - self.asked:
-            raise Refused(f"has the attribute {name!r:.60}, which is not known here")
+            raise Refusal(f"has the attribute {name!r:.60}, which is not known here")
 
     # -- inputs -----------------------------------------------------------------------------------
 
@@ -59,21 +60,21 @@ class View:
         if not name:
             return None
         if name not in self.known:
-            raise Refused(f"reads {name!r:.80}, which nothing before it gives")
+            raise Refusal(f"reads {name!r:.80}, which nothing before it gives")
         return self.known[name]
 
     def given(self, place: int) -> Any:
         """An input that must be there."""
         found = self.optional(place)
         if found is None:
-            raise Refused(f"lacks its input number {place + 1}")
+            raise Refusal(f"lacks its input number {place + 1}")
         return found
 
     def value(self, place: int) -> Any:
         """An input that depends on the samples."""
         found = self.given(place)
         if not isinstance(found, Value):
-            raise Refused(f"reads a constant as its input number {place + 1}, not the samples")
+            raise Refusal(f"reads a constant as its input number {place + 1}, not the samples")
         return found
 
     def weights(self, place: int) -> Weights:
@@ -82,7 +83,7 @@ class View:
         if self.computed(place):
             found = Weights(f"{self.operation.outputs[0]}, input {place + 1}", np.array(found))
         if not isinstance(found, Weights) or found.values.dtype.kind != "f":
-            raise Refused(f"has something else than an array of the file as input {place + 1}")
+            raise Refusal(f"has something else than an array of the file as input {place + 1}")
         return found
 
     def computed(self, place: int) -> bool:
@@ -105,11 +106,11 @@ class View:
         value = self.given(place)
         if isinstance(value, Weights):
             if value.values.dtype.kind != "i" or value.values.size > LONGEST:
-                raise Refused(f"needs a few whole numbers, not the array {value.name!r:.60}")
+                raise Refusal(f"needs a few whole numbers, not the array {value.name!r:.60}")
             return value.values.astype(object)
         if are_sizes(value):
             return np.asarray(value)
-        raise Refused("needs sizes that are known without the samples")
+        raise Refusal("needs sizes that are known without the samples")
 
     def integers(self, place: int) -> list[Any]:
         """The same as a list."""
@@ -119,7 +120,7 @@ class View:
         """One number."""
         number = value.values if isinstance(value, Weights) else np.asarray(value)
         if number.size != 1 or number.dtype.kind not in "fi":
-            raise Refused("needs one number where an array is")
+            raise Refusal("needs one number where an array is")
         return float(str(number.reshape(())[()]))  # float32 as its shortest decimal
 
     # -- attributes -------------------------------------------------------------------------------
@@ -128,7 +129,7 @@ class View:
         self.asked.add(name)
         found = self.attributes.get(name, default)
         if found is None:
-            raise Refused(f"lacks its attribute {name!r}")
+            raise Refusal(f"lacks its attribute {name!r}")
         return found
 
     def whole_numbers(
@@ -138,7 +139,7 @@ class View:
         found = self._attribute(name, default)
         whole = isinstance(found, list) and all(isinstance(n, int) for n in found)
         if not whole or len(found) != count or any(not least <= n < _LARGEST for n in found):
-            raise Refused(
+            raise Refusal(
                 f"has {name}={found!r:.60}, not {count} whole numbers from {least} on; only "
                 "two spatial axes are taken"
             )
@@ -149,28 +150,28 @@ class View:
         found = self._attribute(name, default)
         below = least is not None and isinstance(found, int) and found < least
         if not isinstance(found, int) or below or abs(found) >= _LARGEST:
-            raise Refused(f"has {name}={found!r:.60}, which is no such number")
+            raise Refusal(f"has {name}={found!r:.60}, which is no such number")
         return found
 
     def number(self, name: str, default: float) -> float:
         """An attribute of one finite number."""
         found = self._attribute(name, default)
         if not isinstance(found, int | float) or not math.isfinite(found):
-            raise Refused(f"has {name}={found!r:.60}, which is no finite number")
+            raise Refusal(f"has {name}={found!r:.60}, which is no finite number")
         return float(found)
 
     def flag(self, name: str, default: bool) -> bool:
         """An attribute that is 0 or 1."""
         found = self._attribute(name, int(default))
         if found not in (0, 1):
-            raise Refused(f"has {name}={found!r:.60}, which is neither 0 nor 1")
+            raise Refusal(f"has {name}={found!r:.60}, which is neither 0 nor 1")
         return bool(found)
 
     def word(self, name: str, default: str) -> str:
         """An attribute of text."""
         found = self._attribute(name, default)
         if not isinstance(found, str):
-            raise Refused(f"has {name}={found!r:.60}, which is no word")
+            raise Refusal(f"has {name}={found!r:.60}, which is no word")
         return found
 
     def attribute_or_input(self, name: str, place: int) -> Any:
@@ -185,7 +186,7 @@ class View:
         if found is None:
             found = [] if self.optional(place) is None else self.integers(place)
         if not isinstance(found, list) or not all(isinstance(n, int) for n in found):
-            raise Refused(f"has {name}={found!r:.60}, which are no whole numbers")
+            raise Refusal(f"has {name}={found!r:.60}, which are no whole numbers")
         return found
 
 

@@ -14,11 +14,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..equation.scalar import evaluate
+from ..equation.scalar import evaluate_scalar
 from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from ..layers.activations import Activation
 
-__all__ = ["BINARY", "GRID", "UNARY", "applied", "layer_of", "shortest"]
+__all__ = ["BINARY", "GRID", "UNARY", "activation_values", "layer_of", "shortest_decimal"]
 
 GRID = np.concatenate([np.linspace(-7.3, 7.9, 77), [-1.0, 0.0, 1.0]])
 """The points; uneven about 0, so that an even and an odd function differ."""
@@ -48,7 +48,7 @@ BINARY: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 }
 
 
-def applied(layer: Activation, x: np.ndarray) -> np.ndarray:
+def activation_values(layer: Activation, x: np.ndarray) -> np.ndarray:
     """A layer's values at x, (points,) float64; NaN where x is not finite or they overflow."""
     return _known(layer) if x is GRID else _applied(layer, x)
 
@@ -57,7 +57,7 @@ def _applied(layer: Activation, x: np.ndarray) -> np.ndarray:
     body, values = layer.function.body, np.full(x.shape, np.nan)
     for place in np.flatnonzero(np.isfinite(x)):
         with suppress(OverflowError):
-            values[place] = evaluate(body, {"x": float(x[place])})
+            values[place] = evaluate_scalar(body, {"x": float(x[place])})
     return values
 
 
@@ -76,7 +76,7 @@ def layer_of(curve: np.ndarray) -> Activation | None:
     slope = -float(curve[-3])  # at −1
     known: list[Activation] = [
         *(ReLU(), Sigmoid(), Tanh(), GELU(), GELU(approximate="tanh"), SiLU()),
-        *([LeakyReLU(shortest(slope))] if abs(slope) < 1 else []),
+        *([LeakyReLU(shortest_decimal(slope))] if abs(slope) < 1 else []),
     ]
     for layer in known:
         expected = _known(layer)
@@ -85,6 +85,6 @@ def layer_of(curve: np.ndarray) -> Activation | None:
     return None
 
 
-def shortest(number: float) -> float:
+def shortest_decimal(number: float) -> float:
     """The shortest decimal that is the same number in float32: 0.1, not 0.10000000149."""
     return float(str(np.float32(number)))

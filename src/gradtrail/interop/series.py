@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..equation.frozen import frozen
-from .values import Refused
+from .refusals import Refusal
 
 __all__ = ["Fork", "INPUT", "chain_of", "needed_for"]
 
@@ -55,18 +55,18 @@ def chain_of(sources: Sequence[tuple[int, ...]], end: int, where: Sequence[str])
         where: what each node is called in messages.
 
     Raises:
-        Refused: the graph is not series–parallel; the node is named.
+        Refusal: the graph is not series–parallel; the node is named.
     """
     dominators = _dominators(sources, needed_for(sources, end))
     joined_at: dict[int, int] = {}
 
     def chain(start: int, at: int, join: int, depth: int) -> Chain:
         if depth > _DEEPEST:
-            raise Refused(f"lies in more than {_DEEPEST} branches within branches", where[join])
+            raise Refusal(f"lies in more than {_DEEPEST} branches within branches", where[join])
         entries: list[int | Fork] = []
         while at != start:
             if at in joined_at:
-                raise Refused(
+                raise Refusal(
                     f"is read by branches that join at {where[join]} and at "
                     f"{where[joined_at[at]]}, of which neither lies within the other; only nested "
                     "branches can be written as Residual and Concat",

@@ -40,11 +40,11 @@ from ..layers.steps import Step
 from ..machine.packages import optional_package
 from ..network import Network
 
-__all__ = ["Call", "INPUT", "Made", "TAKEN", "calls_of", "to_torch"]
+__all__ = ["ForwardCall", "INPUT", "TorchModule", "TAKEN", "calls_of", "to_torch"]
 
 
 @frozen
-class Made:
+class TorchModule:
     """A module of `torch.nn` with its arguments.
 
     Args:
@@ -59,7 +59,7 @@ class Made:
 
 
 @frozen
-class Call:
+class ForwardCall:
     """One call in `forward`; among the arguments are other calls, and `input`.
 
     Args:
@@ -99,9 +99,9 @@ def to_torch(network: Network, *, like: Any = None) -> Any:
             `like` is another network; the first layer that differs is named.
     """
     if like is not None:
-        from .torch_like import filled_like
+        from .torch_like import fill_like
 
-        return filled_like(network, like)
+        return fill_like(network, like)
     torch = optional_package("torch", "to_torch")
     fx = optional_package("torch.fx", "to_torch")
     made, calls = calls_of(network)
@@ -124,7 +124,7 @@ def _without_counter(module: Any, state: Any, prefix: str, *others: Any) -> None
     state.pop(f"{prefix}num_batches_tracked", None)
 
 
-def _graph(calls: tuple[Call, ...], fx: Any, torch: Any) -> Any:
+def _graph(calls: tuple[ForwardCall, ...], fx: Any, torch: Any) -> Any:
     """The calls as a torch.fx graph."""
     import operator
 
@@ -134,7 +134,7 @@ def _graph(calls: tuple[Call, ...], fx: Any, torch: Any) -> Any:
     def node(argument: Any) -> Any:
         if isinstance(argument, list):
             return [node(entry) for entry in argument]
-        if not isinstance(argument, Call):
+        if not isinstance(argument, ForwardCall):
             return argument
         if argument.name in made:
             return made[argument.name]
@@ -158,16 +158,16 @@ def _graph(calls: tuple[Call, ...], fx: Any, torch: Any) -> Any:
 # -- what each layer is ---------------------------------------------------------------------------
 
 
-def calls_of(network: Network) -> tuple[Mapping[str, Made], tuple[Call, ...]]:
+def calls_of(network: Network) -> tuple[Mapping[str, TorchModule], tuple[ForwardCall, ...]]:
     """The modules by name, and the calls of forward in order.
 
     Raises:
         ArgumentError: a layer whose name a module cannot have, as `lambda` or `train`.
     """
     shapes = network.system(1).shapes
-    made: dict[str, Made] = {}
+    made: dict[str, TorchModule] = {}
     results: dict[str, Any] = {network.input_name: INPUT}
-    calls: list[Call] = []
+    calls: list[ForwardCall] = []
     for step in network.steps:
         if keyword.iskeyword(step.name) or step.name in TAKEN:
             raise ArgumentError(
@@ -201,15 +201,15 @@ TAKEN = frozenset({
 })  # fmt: skip
 """What modules have as attributes."""
 
-INPUT = Call("placeholder", "input", (), "input")
+INPUT = ForwardCall("placeholder", "input", (), "input")
 
 
-def _module(layer: Any, shape: tuple[int, ...]) -> Made | None:
+def _module(layer: Any, shape: tuple[int, ...]) -> TorchModule | None:
     """The module that a layer is, for samples of a shape; None for a line of its own."""
     first = shape[0]
     match layer:
         case Conv2d() | ConvTranspose2d():
-            return Made(
+            return TorchModule(
                 type(layer).__name__,
                 (first, layer.out_channels, layer.kernel_size),
                 _settings(
@@ -217,22 +217,24 @@ def _module(layer: Any, shape: tuple[int, ...]) -> Made | None:
                 ),
             )
         case Linear():
-            return Made("Linear", (first, layer.out_features), _settings(layer, "bias"))
+            return TorchModule("Linear", (first, layer.out_features), _settings(layer, "bias"))
         case MaxPool2d() | AvgPool2d():
             settings = _settings(layer, "stride", "padding", "dilation", "count_include_pad")
-            return Made(type(layer).__name__, (layer.kernel_size,), settings)
+            return TorchModule(type(layer).__name__, (layer.kernel_size,), settings)
         case GlobalAvgPool2d():
-            return Made("AdaptiveAvgPool2d", (1,))
+            return TorchModule("AdaptiveAvgPool2d", (1,))
         case BatchNorm2d():
-            return Made("BatchNorm2d", (first,), _settings(layer, "eps", "momentum", "affine"))
+            return TorchModule(
+                "BatchNorm2d", (first,), _settings(layer, "eps", "momentum", "affine")
+            )
         case Dropout():
-            return Made("Dropout", (layer.p,))
+            return TorchModule("Dropout", (layer.p,))
         case LeakyReLU():
-            return Made("LeakyReLU", (layer.negative_slope,))
+            return TorchModule("LeakyReLU", (layer.negative_slope,))
         case GELU():
-            return Made("GELU", (), _settings(layer, "approximate"))
+            return TorchModule("GELU", (), _settings(layer, "approximate"))
         case ReLU() | Sigmoid() | Tanh() | SiLU() | Flatten():
-            return Made(type(layer).__name__)
+            return TorchModule(type(layer).__name__)
         case Normalize() | Add() | Join():
             return None
     raise ArgumentError(f"PyTorch has no module for {layer.kind}")
@@ -244,31 +246,31 @@ def _settings(layer: Any, *names: str) -> tuple[tuple[str, Any], ...]:
     return tuple((name, getattr(layer, name)) for name in names if name in known)
 
 
-def _call(step: Step, sources: list[Any], shape: tuple[int, ...]) -> Call:
+def _call(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
     """How a layer is called in forward."""
     name = step.name
     match step.layer:
         case Add():
-            return Call("call_function", "operator.add", tuple(sources), name)
+            return ForwardCall("call_function", "operator.add", tuple(sources), name)
         case Join():
-            return Call("call_function", "torch.cat", (sources, 1), name)
+            return ForwardCall("call_function", "torch.cat", (sources, 1), name)
         case GlobalAvgPool2d():
-            pooled = Call("call_module", name, tuple(sources))
-            return Call("call_function", "torch.flatten", (pooled, 1), f"{name}_flat")
+            pooled = ForwardCall("call_module", name, tuple(sources))
+            return ForwardCall("call_function", "torch.flatten", (pooled, 1), f"{name}_flat")
         case Normalize():
             (source,) = sources
             mean, std = (
                 _constant(source, numbers, len(shape))
                 for numbers in (step.layer.mean, step.layer.std)
             )
-            centred = Call("call_function", "operator.sub", (source, mean))
-            return Call("call_function", "operator.truediv", (centred, std), name)
-    return Call("call_module", name, tuple(sources), name)
+            centred = ForwardCall("call_function", "operator.sub", (source, mean))
+            return ForwardCall("call_function", "operator.truediv", (centred, std), name)
+    return ForwardCall("call_module", name, tuple(sources), name)
 
 
-def _constant(source: Call, numbers: Any, rank: int) -> Any:
+def _constant(source: ForwardCall, numbers: Any, rank: int) -> Any:
     """A number, or numbers by channel as a tensor like `source`; no state of the module."""
     if isinstance(numbers, float):
         return numbers
-    tensor = Call("call_method", "new_tensor", (source, list(numbers)))
-    return Call("call_method", "reshape", (tensor, -1, *[1] * (rank - 1)))
+    tensor = ForwardCall("call_method", "new_tensor", (source, list(numbers)))
+    return ForwardCall("call_method", "reshape", (tensor, -1, *[1] * (rank - 1)))

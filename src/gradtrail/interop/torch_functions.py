@@ -15,7 +15,8 @@ import numpy as np
 from ..checking.numbers import is_whole
 from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from .building import Builder
-from .values import BATCH, Refused, Value
+from .refusals import Refusal
+from .values import BATCH, Value
 
 __all__ = ["ELEMENTWISE", "FUNCTIONS", "METHODS", "VIEWS", "pair"]
 
@@ -27,7 +28,7 @@ def pair(value: Any) -> tuple[int, int]:
     listed = tuple(value) if isinstance(value, Sequence) else (value, value)
     listed = listed * 2 if len(listed) == 1 else listed
     if len(listed) != 2 or not all(map(is_whole, listed)):
-        raise Refused(f"has {value!r} where one whole number or one for each axis is needed")
+        raise Refusal(f"has {value!r} where one whole number or one for each axis is needed")
     return listed
 
 
@@ -141,7 +142,7 @@ def _max_pool2d(
     return_indices: bool = False,
 ) -> Any:
     if return_indices:
-        raise Refused("returns the winners' indices (return_indices=True), which no layer reads")
+        raise Refusal("returns the winners' indices (return_indices=True), which no layer reads")
     kernel = pair(kernel_size)
     return b.maximum_pool(
         input,
@@ -165,7 +166,7 @@ def _avg_pool2d(
 ) -> Any:
     kernel = pair(kernel_size)
     if divisor_override not in (None, prod(kernel)):
-        raise Refused(f"divides by {divisor_override} (divisor_override) instead of {prod(kernel)}")
+        raise Refusal(f"divides by {divisor_override} (divisor_override) instead of {prod(kernel)}")
     return b.average_pool(
         input,
         kernel,
@@ -185,7 +186,7 @@ def _adaptive_avg_pool2d(b: Builder, input: Any, output_size: Any) -> Any:
     if asked == sizes:
         return input
     if any(a < 1 or s % a for a, s in zip(asked, sizes, strict=True)):
-        raise Refused(
+        raise Refusal(
             f"averages maps of {sizes[0]} × {sizes[1]} to {asked[0]} × {asked[1]}, for which "
             "windows of one size do not exist"
         )
@@ -200,7 +201,7 @@ def _pad(
 ) -> Any:
     margins = list(pad) + [0] * (4 - len(pad))
     if mode != "constant" or value not in (None, 0) or len(margins) != 4 or min(margins) < 0:
-        raise Refused(f"pads {pad} with mode={mode!r}, value={value}; only maps, with zeros")
+        raise Refusal(f"pads {pad} with mode={mode!r}, value={value}; only maps, with zeros")
     left, right, top, bottom = margins
     return b.padded(input, ((top, bottom), (left, right)))
 
@@ -213,7 +214,7 @@ def _flatten(b: Builder, input: Any, start_dim: int = 0, end_dim: int = -1) -> A
     rank = len(shape) + 1
     start, end = start_dim % rank, end_dim % rank
     if start == 0:
-        raise Refused("flattens the samples into each other; give start_dim=1")
+        raise Refusal("flattens the samples into each other; give start_dim=1")
     if start >= end:
         return input
     inner = prod(shape[start - 1 : end])
@@ -229,13 +230,13 @@ def _reshape(b: Builder, input: Any, *shape: Any) -> Any:
 
 def _squeeze(b: Builder, input: Any, dim: Any = None) -> Any:
     if dim is None:
-        raise Refused("squeezes every axis of size 1, and the batch may be one; name the axes")
+        raise Refusal("squeezes every axis of size 1, and the batch may be one; name the axes")
     return b.squeeze(input, dim if isinstance(dim, Sequence) else [dim])
 
 
 def _mean(b: Builder, input: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
     if dim is None:
-        raise Refused("takes the mean over everything, samples included")
+        raise Refusal("takes the mean over everything, samples included")
     return b.mean(input, dim if isinstance(dim, Sequence) else [dim], keep=keepdim)
 
 
@@ -246,7 +247,7 @@ def _cat(b: Builder, tensors: Sequence[Any], dim: int = 0, axis: int | None = No
 def _size(b: Builder, input: Any, dim: int | None = None) -> Any:
     sizes = (BATCH, *b.shape(input))
     if dim is not None and not -len(sizes) <= dim < len(sizes):
-        raise Refused(f"asks for axis {dim} of {len(sizes)}")
+        raise Refusal(f"asks for axis {dim} of {len(sizes)}")
     return sizes if dim is None else sizes[dim]
 
 
@@ -255,7 +256,7 @@ def _getattr(b: Builder, input: Any, name: str) -> Any:
         return _size(b, input)
     if name == "ndim":
         return len(b.shape(input)) + 1
-    raise Refused(f"reads the attribute {name!r} of a tensor")
+    raise Refusal(f"reads the attribute {name!r} of a tensor")
 
 
 def _dim(b: Builder, input: Any) -> int:
@@ -312,7 +313,7 @@ def _clamp(b: Builder, input: Any, min: Any = None, max: Any = None) -> Any:
 
 def _asserted(b: Builder, condition: Any, message: Any = None) -> None:
     if isinstance(condition, Value):
-        raise Refused("asserts something of the samples' values")
+        raise Refusal("asserts something of the samples' values")
 
 
 _SHARED: Mapping[str, Converter] = {  # in torch and as methods

@@ -15,13 +15,13 @@ from ..errors import ArgumentError, warn
 from ..machine.packages import optional_package
 from ..network import Network
 from .building import Builder
-from .reasons import Refused
-from .torch_comparing import compare
-from .torch_looking import look_over, owners_of
-from .torch_reading import Imported, Reading
-from .torch_tracing import copied, traced, undisturbed, whole
+from .refusals import Refusal
+from .torch_comparison import compare
+from .torch_fx import as_container, copy_module, isolation, trace_module
+from .torch_inspection import look_over, owners_of
+from .torch_reader import GraphReader, TorchImport
 
-__all__ = ["from_torch", "imported"]
+__all__ = ["from_torch", "import_module"]
 
 _FROZEN = ("warn", "train", "refuse")
 _BY_MODE = ("BatchNorm2d", "Dropout")  # which compute otherwise in training
@@ -61,8 +61,10 @@ def from_torch(module: Any, input_shape: Sequence[int], *, frozen: str = "warn")
     """
     if frozen not in _FROZEN:
         raise ArgumentError(f"from_torch: frozen is one of {', '.join(_FROZEN)}, got {frozen!r}")
-    found = imported(module, input_shape, "from_torch")
-    told = " and ".join(_frozen(whole(module, optional_package("torch", "from_torch")), found))
+    found = import_module(module, input_shape, "from_torch")
+    told = " and ".join(
+        _frozen(as_container(module, optional_package("torch", "from_torch")), found)
+    )
     if told and frozen == "refuse":
         raise ArgumentError(f"from_torch: {told}; a network here trains all of its layers")
     if told and frozen == "warn":
@@ -73,7 +75,7 @@ def from_torch(module: Any, input_shape: Sequence[int], *, frozen: str = "warn")
     return found.network
 
 
-def imported(module: Any, input_shape: Sequence[int], caller: str) -> Imported:
+def import_module(module: Any, input_shape: Sequence[int], caller: str) -> TorchImport:
     """The network that a module is, and where in the module its arrays are.
 
     Args:
@@ -88,9 +90,9 @@ def imported(module: Any, input_shape: Sequence[int], caller: str) -> Imported:
     _check_module(module, caller, torch)
     builder = Builder(input_shape, tells_trained=True)
     try:
-        with undisturbed(torch):
-            return _imported(whole(module, torch), builder, torch, fx)
-    except Refused as cause:
+        with isolation(torch):
+            return _imported(as_container(module, torch), builder, torch, fx)
+    except Refusal as cause:
         clauses = filter(None, (cause.sentence, shape_meant(builder.input.shape)))
         raise ArgumentError(f"{caller}: {'; '.join(clauses)}") from cause
 
@@ -113,22 +115,24 @@ def _check_module(module: Any, caller: str, torch: Any) -> None:
     raise ArgumentError(f"{caller}: needs a torch.nn.Module, got {in_short(module)}{hint}")
 
 
-def _imported(given: Any, builder: Builder, torch: Any, fx: Any) -> Imported:
+def _imported(given: Any, builder: Builder, torch: Any, fx: Any) -> TorchImport:
     """Look the module over, trace a copy, read the graph, compare."""
     refused = look_over(given, builder.reasons, torch)
     graph = None
     with builder.reasons.noted():
-        module = copied(given, torch)
-        graph = traced(module, given, fx, torch, builder.reasons)
+        module = copy_module(given, torch)
+        graph = trace_module(module, given, fx, torch, builder.reasons)
     if graph is None:
         raise builder.reasons.refusal()
     owners = owners_of(given)
-    found = Reading(module, graph, builder, refused=refused, owners=owners, torch=torch).imported()
-    compare(found, copied(given, torch), graph, torch)
+    found = GraphReader(
+        module, graph, builder, refused=refused, owners=owners, torch=torch
+    ).imported()
+    compare(found, copy_module(given, torch), graph, torch)
     return found
 
 
-def _frozen(module: Any, found: Imported) -> list[str]:
+def _frozen(module: Any, found: TorchImport) -> list[str]:
     """What the module does not train, as clauses."""
     trained = {name: parameter.requires_grad for name, parameter in module.named_parameters()}
     read = [found.arrays[name] for name in found.network.parameters]

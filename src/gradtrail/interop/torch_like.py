@@ -8,13 +8,13 @@ from ..errors import ArgumentError
 from ..graph.difference import difference
 from ..machine.packages import optional_package
 from ..network import Network
-from .torch_import import imported
-from .torch_tracing import copied, whole
+from .torch_fx import as_container, copy_module
+from .torch_import import import_module
 
-__all__ = ["filled_like"]
+__all__ = ["fill_like"]
 
 
-def filled_like(network: Network, module: Any) -> Any:
+def fill_like(network: Network, module: Any) -> Any:
     """A copy of a module with a network's weights and running statistics under its own names.
 
     The module is imported as `from_torch` imports it, comparison included; so where each array
@@ -29,13 +29,13 @@ def filled_like(network: Network, module: Any) -> Any:
         ArgumentError: it is another network; the first layer that differs is named.
     """
     torch = optional_package("torch", "to_torch")
-    found = imported(module, network.input_shape, "to_torch")
+    found = import_module(module, network.input_shape, "to_torch")
     apart = difference(found.network, network, named=False)
     if apart is not None:
         raise ArgumentError(f"to_torch: like is another network: {apart}")
     names = dict(zip((s.name for s in found.network.steps), network.steps, strict=True))
-    made = copied(module, torch)
-    parts = whole(made, torch)
+    made = copy_module(module, torch)
+    parts = as_container(made, torch)
     state = {**dict(parts.named_parameters()), **dict(parts.named_buffers())}
     held = {**network.parameters, **network.buffers}
     with torch.no_grad():

@@ -14,7 +14,7 @@ from typing import Any
 
 from .building import Builder
 
-__all__ = ["Memory"]
+__all__ = ["TensorMemory"]
 
 
 @dataclass(eq=False)
@@ -30,7 +30,7 @@ class _Held:
     writes: int = 0
 
 
-class Memory:
+class TensorMemory:
     """The tensors that were read so far, by their nodes.
 
     Args:

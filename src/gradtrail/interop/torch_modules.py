@@ -11,8 +11,9 @@ from typing import Any
 
 from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from .building import Builder
+from .refusals import Refusal
 from .torch_functions import FUNCTIONS
-from .values import Refused, Weights
+from .values import Weights
 
 __all__ = ["MODULES", "VIEWING", "converter_of"]
 
@@ -22,7 +23,7 @@ Converter = Callable[[Builder, Any, Any, Held], Any]
 
 def _zero_padded(module: Any) -> None:
     if module.padding_mode != "zeros":
-        raise Refused(f"has padding_mode={module.padding_mode!r}; only 'zeros' is a layer here")
+        raise Refusal(f"has padding_mode={module.padding_mode!r}; only 'zeros' is a layer here")
 
 
 def _conv2d(b: Builder, m: Any, x: Any, held: Held) -> Any:
@@ -44,9 +45,9 @@ def _linear(b: Builder, m: Any, x: Any, held: Held) -> Any:
 
 def _batch_norm2d(b: Builder, m: Any, x: Any, held: Held) -> Any:
     if not m.track_running_stats or m.running_mean is None:
-        raise Refused("keeps no running statistics (track_running_stats=False)")
+        raise Refusal("keeps no running statistics (track_running_stats=False)")
     if m.momentum is None:
-        raise Refused("has momentum=None, a mean over all batches; give it a number")
+        raise Refusal("has momentum=None, a mean over all batches; give it a number")
     names = ("weight", "bias", "running_mean", "running_var")
     weights = {name: array for name in names if (array := held(name)) is not None}
     return b.norm(x, weights, eps=m.eps, momentum=m.momentum)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..machine.packages import optional_package
-from .reasons import Refused
+from .refusals import Refusal
 from .values import Shape
 
 __all__ = ["SAMPLES", "default_of", "shapes_of", "values_of"]
@@ -90,7 +90,7 @@ def _arguments(module: Any, graph: Any, x: Any) -> list[Any]:
     _, *others = (node for node in graph.nodes if node.op == "placeholder")
     found: list[Any] = [None] * len(others)
     for place, node in enumerate(others):
-        with suppress(Refused):
+        with suppress(Refusal):
             found[place] = default_of(module, node)
     return [x, *found]
 
@@ -99,11 +99,11 @@ def default_of(module: Any, node: Any) -> Any:
     """The default of the argument of forward that a node stands for.
 
     Raises:
-        Refused: it has none.
+        Refusal: it has none.
     """
     parameters = inspect.signature(module.forward).parameters
     name = next((p for p in parameters if node.target in (p, f"{p}_1")), None)
     default = parameters[name].default if name else inspect.Parameter.empty
     if default is inspect.Parameter.empty:
-        raise Refused("is a second input; a network takes one")
+        raise Refusal("is a second input; a network takes one")
     return default

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..network import Network
-from .torch_export import INPUT, Call, Made, calls_of
+from .torch_export import INPUT, ForwardCall, TorchModule, calls_of
 
 __all__ = ["torch_source"]
 
@@ -73,7 +73,7 @@ def torch_source(network: Network, weights: str) -> str:
     )
 
 
-def _variables(calls: tuple[Call, ...]) -> Mapping[str | None, str]:
+def _variables(calls: tuple[ForwardCall, ...]) -> Mapping[str | None, str]:
     """A variable for each result: its name, unless the file means something else by it."""
     found: dict[str | None, str] = {INPUT.name: "x"}
     taken = {*_TAKEN, *(call.name for call in calls)}
@@ -86,7 +86,7 @@ def _variables(calls: tuple[Call, ...]) -> Mapping[str | None, str]:
     return found
 
 
-def _built(module: Made) -> str:
+def _built(module: TorchModule) -> str:
     """`nn.Conv2d(1, 16, 3, padding=1)`."""
     named = [f"{name}={value!r}" for name, value in module.keywords]
     return f"nn.{module.kind}({', '.join([*map(repr, module.arguments), *named])})"
@@ -96,7 +96,7 @@ def _written(argument: Any, names: Mapping[str | None, str], whole: bool = False
     """A call, or what stands in one; `whole` is a line's own call rather than its result."""
     if isinstance(argument, list):
         return f"[{', '.join(_written(entry, names) for entry in argument)}]"
-    if not isinstance(argument, Call):
+    if not isinstance(argument, ForwardCall):
         return repr(argument)
     if argument.name is not None and not whole:
         return names[argument.name]

@@ -16,16 +16,12 @@ import numpy as np
 from ..equation.frozen import frozen
 from ..layers import Layer
 from .margins import Margins
-from .reasons import LOST, Lost, Refused
 
 __all__ = [
     "BATCH",
-    "Batch",
-    "LOST",
-    "Lost",
+    "BatchSize",
     "Padded",
     "Pointwise",
-    "Refused",
     "Reshaped",
     "Shape",
     "Softmax",
@@ -39,11 +35,11 @@ Shape = tuple[int, ...]
 
 
 @frozen
-class Batch:
+class BatchSize:
     """The size of the batch, which no network knows."""
 
 
-BATCH: Final = Batch()
+BATCH: Final = BatchSize()
 
 
 @frozen

@@ -1,17 +1,17 @@
 """The layers and losses, one small file per kind. See README.md."""
 
 from .activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
-from .base import Buffer, Declaration, Layer, Parameter, Shape
 from .batch_norm import BatchNorm2d
 from .branches import Concat, Residual
-from .convolution import Conv2d
+from .conv import Conv2d
+from .conv_transpose import ConvTranspose2d
 from .dropout import Dropout
 from .flatten import Flatten
+from .layer import Buffer, Declaration, Layer, Parameter, Shape
 from .linear import Linear
-from .losses import CrossEntropy, Loss, MeanSquaredError
+from .loss_functions import CrossEntropy, Loss, MeanSquaredError
 from .normalize import Normalize
 from .pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
-from .transposed import ConvTranspose2d
 
 __all__ = [
     "AvgPool2d",

@@ -13,7 +13,7 @@ from ..equation import Applied, Array, contraction, term
 from ..equation.frozen import frozen
 from ..equation.scalar import Function, Variable, erf, maximum, scalar, sigmoid, tanh, where
 from ..errors import ArgumentError
-from .base import Declaration, Layer, Shape, elementwise
+from .layer import Declaration, Layer, Shape, elementwise
 
 __all__ = ["GELU", "LeakyReLU", "ReLU", "SiLU", "Sigmoid", "Tanh"]
 

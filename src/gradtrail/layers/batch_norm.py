@@ -25,7 +25,7 @@ from ..equation import (
 from ..equation.frozen import frozen
 from ..equation.scalar import Function, Variable, sqrt
 from ..errors import ArgumentError
-from .base import Buffer, Declaration, Layer, Parameter, Shape, canonical, channels_of, elementwise
+from .layer import Buffer, Declaration, Layer, Parameter, Shape, canonical, channels_of, elementwise
 
 __all__ = ["BatchNorm2d"]
 

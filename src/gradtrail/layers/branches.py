@@ -14,8 +14,8 @@ from ..checking.calls import call_example, in_short, is_of_torch
 from ..equation import Array, Number, contraction, index, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
-from .base import Declaration, Layer, Shape, elementwise, times
-from .losses import Loss
+from .layer import Declaration, Layer, Shape, elementwise, times
+from .loss_functions import Loss
 
 __all__ = ["Add", "Branches", "Concat", "Join", "Residual"]
 

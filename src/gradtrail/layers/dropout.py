@@ -14,7 +14,7 @@ from ..checking.numbers import is_real
 from ..equation import Array, Equation, contraction, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from .base import Declaration, Draws, Layer, Shape, canonical, elementwise
+from .layer import Declaration, Draws, Layer, Shape, canonical, elementwise
 
 __all__ = ["Dropout"]
 

@@ -9,7 +9,7 @@ from typing import ClassVar, final
 from ..checking.calls import call_example
 from ..equation import Affine, Array, Number, contraction, index, term
 from ..equation.frozen import frozen
-from .base import Declaration, Layer, Shape
+from .layer import Declaration, Layer, Shape
 
 __all__ = ["Flatten"]
 

@@ -10,7 +10,7 @@ from ..checking.numbers import positive
 from ..equation import Array, contraction, indices, term
 from ..equation.frozen import frozen
 from ..errors import ShapeError
-from .base import Declaration, Layer, Parameter, Shape, canonical, known_initialization, times
+from .layer import Declaration, Layer, Parameter, Shape, canonical, known_initialization, times
 
 __all__ = ["Linear"]
 

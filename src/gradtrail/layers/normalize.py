@@ -14,7 +14,7 @@ from ..equation import Array, Equation, contraction, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
 from ..showing.axis_names import size_names
-from .base import Declaration, Draws, Layer, Shape, canonical, elementwise
+from .layer import Declaration, Draws, Layer, Shape, canonical, elementwise
 
 __all__ = ["Normalize"]
 

@@ -13,7 +13,7 @@ from ..checking.calls import call_example
 from ..equation import Array, Equation, contraction, count, index, indices, selection, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from .base import Declaration, Draws, Layer, Shape, canonical, channels_of
+from .layer import Declaration, Draws, Layer, Shape, canonical, channels_of
 from .windows import PerAxis, Windows, padding_margins, per_axis
 
 __all__ = ["AvgPool2d", "GlobalAvgPool2d", "MaxPool2d"]
@@ -22,7 +22,7 @@ X, Z, a = Array("X"), Array("Z"), Array("a")
 
 
 @frozen
-class Pool(Layer):
+class PoolNd(Layer):
     """What pools with windows share; `rank` is the number of spatial axes."""
 
     prefix: ClassVar[str] = "pool"
@@ -65,7 +65,7 @@ class Pool(Layer):
 
 
 @frozen
-class MaxPool(Pool):
+class MaxPool(PoolNd):
     """What max pooling of every rank shares."""
 
     dilation: PerAxis = field(default=1, kw_only=True)
@@ -125,7 +125,7 @@ class MaxPool2d(MaxPool):
 
 
 @frozen
-class AvgPool(Pool):
+class AvgPool(PoolNd):
     """What average pooling of every rank shares."""
 
     count_include_pad: bool = field(default=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from .base import Layer
+from .layer import Layer
 
 __all__ = ["INPUT", "LOSS", "Step", "flat"]
 

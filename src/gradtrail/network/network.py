@@ -123,7 +123,7 @@ class Network(Graph):
             UnknownNameError: no layer is called so.
         """
         from ..engines import engine_for
-        from ..layers.losses import loss_for
+        from ..layers.loss_functions import loss_for
 
         return engine_for(engine, self).explain(self, layer, loss_for(loss))
 

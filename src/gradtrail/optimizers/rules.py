@@ -20,12 +20,12 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..arrays.functions import OPERATIONS
+from ..arrays.operations import OPERATIONS
 from ..checking.calls import call_example, in_short
 from ..equation.frozen import frozen
-from ..equation.scalar import Expression, Variable, evaluate, sqrt
+from ..equation.scalar import Expression, Variable, evaluate_scalar, sqrt
 from ..errors import ArgumentError, ShapeError, UnknownNameError
-from ..layers.base import plain
+from ..layers.layer import as_json
 
 if TYPE_CHECKING:
     from ..graph import Graph
@@ -114,7 +114,7 @@ class Optimizer(ABC):
             values |= {**scalars, "weight": weight}
             values["gradient"] = gradients[name].astype(weight.dtype)
             for assigned, expression in rule.assignments:
-                result = evaluate(expression, values, OPERATIONS)
+                result = evaluate_scalar(expression, values, OPERATIONS)
                 values[assigned] = np.asarray(result, dtype=weight.dtype)
             states[name] = {a: values[a] for a in ("weight", *rule.state)}
         # all is computed: from here on nothing can fail halfway
@@ -144,7 +144,7 @@ class Optimizer(ABC):
     def settings(self) -> dict[str, Any]:
         """The optimiser as JSON: its type and its arguments."""
         return {"type": type(self).__name__} | {
-            n: plain(getattr(self, n)) for n in self.settings_names
+            n: as_json(getattr(self, n)) for n in self.settings_names
         }
 
     def __getstate__(self) -> dict[str, Any]:

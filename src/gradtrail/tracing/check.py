@@ -26,7 +26,7 @@ from ..equation import System
 from ..equation.frozen import frozen
 from ..errors import GradientError, NonFiniteError, indexed
 from ..layers import Loss
-from ..layers.losses import loss_for
+from ..layers.loss_functions import loss_for
 from .kinks import first_switched, patterns
 from .layerwise import LayerCheck, check_layers
 from .nonfinite import all_finite, describe

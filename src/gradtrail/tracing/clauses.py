@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..equation import Adjoint, Applied, Selection
+from ..equation import Adjoint, Applied, LossEquation, Selection
 from ..equation import Factor as EquationFactor
-from ..equation import Loss as LossEquation
 from ..showing.numbers import number_text
 from .element import Element, element_text
 from .traced_step import TracedStep

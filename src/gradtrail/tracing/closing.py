@@ -12,11 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..arrays.contraction import contract, windows
+from ..arrays.einsum import contract, windows
 from ..equation import (
     Adjoint,
     Applied,
     Contraction,
+    LossEquation,
     Node,
     Normalisation,
     Selection,
@@ -24,7 +25,6 @@ from ..equation import (
     of_samples,
 )
 from ..equation import Factor as EquationFactor
-from ..equation import Loss as LossEquation
 from .clauses import (
     Closed,
     factor_clause,

@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from ..arrays.functions import OPERATIONS
+from ..arrays.operations import OPERATIONS
 from ..equation import Access, Applied, Contraction, Indicator, Node, Term, ways
 from ..equation import Factor as EquationFactor
-from ..equation.scalar import evaluate
+from ..equation.scalar import evaluate_scalar
 from .element import Side
 from .index_points import Block, Points
 
@@ -48,7 +48,7 @@ def function_values(factor: Applied, stored: np.ndarray) -> np.ndarray:
         float64, of the same shape.
     """
     with np.errstate(all="ignore"):
-        found = evaluate(factor.function.body, {"x": stored}, OPERATIONS)
+        found = evaluate_scalar(factor.function.body, {"x": stored}, OPERATIONS)
     return np.broadcast_to(np.asarray(found, np.float64), stored.shape)
 
 

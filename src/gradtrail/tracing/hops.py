@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..equation import Loss as LossEquation
-from ..equation import Node, Normalisation, Selection
+from ..equation import LossEquation, Node, Normalisation, Selection
 from ..showing.axis_names import place_names
 from ..showing.numbers import number_text
 from .element import Side, element_text

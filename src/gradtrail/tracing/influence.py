@@ -23,11 +23,11 @@ import numpy as np
 from ..checking.calls import call_example
 from ..checking.numbers import positive
 from ..engines import Engine, SampleGradients, engine_for
-from ..equation import Loss as LossEquation
+from ..equation import LossEquation
 from ..errors import ArgumentError, UnknownNameError, unknown
 from ..graph.class_names import class_names
 from ..layers import Loss
-from ..layers.losses import log_softmax, loss_for
+from ..layers.loss_functions import log_softmax, loss_for
 from ..showing.bars import Bar, showing
 from ..showing.figures import figure, save_figure, show_image
 from ..showing.numbers import number_text

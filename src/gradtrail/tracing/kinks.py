@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from ..arrays.contraction import contract
-from ..arrays.functions import OPERATIONS
+from ..arrays.einsum import contract
+from ..arrays.operations import OPERATIONS
 from ..equation import Applied, Contraction, Node, Selection, System, Term
-from ..equation.scalar import evaluate, switches
+from ..equation.scalar import evaluate_scalar, switches
 
 __all__ = ["elements_crossing", "first_switched", "patterns"]
 
@@ -40,7 +40,7 @@ def kink_sides(node: Node, values: Arrays) -> Iterator[tuple[str, np.ndarray]]:
             if isinstance(factor, Applied):
                 operand = values[node.array_of[factor.access.array]]
                 for switch in switches(factor.function.body):
-                    side = np.asarray(evaluate(switch, {"x": operand}, OPERATIONS)) > 0
+                    side = np.asarray(evaluate_scalar(switch, {"x": operand}, OPERATIONS)) > 0
                     yield factor.access.array, side
 
 

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 
-from ..arrays.contraction import windows
+from ..arrays.einsum import windows
 from ..equation import Applied, Contraction, Node, Selection
 from ..showing.numbers import number_text, percent_text, ranges_text
 from ..showing.tables import Shown, Table

@@ -17,7 +17,7 @@ from math import prod
 
 import numpy as np
 
-from ..arrays.contraction import contract
+from ..arrays.einsum import contract
 from ..equation import Contraction, Node, Normalisation, of_samples
 from .element_term import ElementTerm, Operand
 from .greatest import places_of_greatest

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.contraction import margins_of, overlapping, part_of, prepare, view
+from ..arrays.einsum import margins_of, overlapping, part_of, prepare, view
 from ..equation import Access, Contraction, Factor, Indicator, Term
 
 __all__ = ["absolute_sums", "greatest_products"]

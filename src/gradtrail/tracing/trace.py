@@ -13,7 +13,7 @@ from ..checking.numbers import flags, whole_number
 from ..engines import Batch, Engine, engine_for
 from ..equation import System
 from ..layers import Loss
-from ..layers.losses import loss_for
+from ..layers.loss_functions import loss_for
 from .sides import Gradients, Values
 
 # What answers a question is imported when the question is asked.

@@ -18,10 +18,10 @@ from functools import cached_property
 
 import numpy as np
 
-from ..arrays.contraction import contract
+from ..arrays.einsum import contract
 from ..equation import Contraction, Indicator, Node, Normalisation, Selection, Term, of_samples
 from ..equation import Factor as EquationFactor
-from ..equation.base import Reading
+from ..equation.equation import Dependence
 from ..fields.reach import FieldDirection, Reach, array_called, axes_of, check_order, region_of
 from .traced_step import TracedStep
 
@@ -139,7 +139,7 @@ class _Ways:
         found = [self._through(node, read, mask, forward) for read in reads]
         return np.asarray(np.logical_or.reduce(found))
 
-    def _through(self, node: Node, read: Reading, mask: np.ndarray, forward: bool) -> np.ndarray:
+    def _through(self, node: Node, read: Dependence, mask: np.ndarray, forward: bool) -> np.ndarray:
         """A mask carried by one product of an equation."""
         equation = node.equation
         start, end = (read.operand, read.target) if forward else (read.target, read.operand)

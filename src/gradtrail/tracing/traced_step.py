@@ -13,13 +13,23 @@ from functools import cached_property
 import numpy as np
 
 from ..engines import SampleGradients
-from ..equation import Access, Applied, Array, Contraction, Equation, System, Term, index, sum_of
+from ..equation import (
+    Access,
+    Applied,
+    Array,
+    Contraction,
+    Equation,
+    LossEquation,
+    System,
+    Term,
+    index,
+    sum_of,
+)
 from ..equation import Factor as EquationFactor
-from ..equation import Loss as LossEquation
 from ..equation.sums import LOG
 from ..errors import UnknownNameError, unknown
-from ..layers.base import times
-from ..layers.losses import log_softmax
+from ..layers.layer import times
+from ..layers.loss_functions import log_softmax
 from .element import Side, check_index, element_text, split_index
 from .element_term import ArraySum, ElementTerm, Operand
 from .index_points import points_of

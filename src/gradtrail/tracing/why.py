@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..equation import Applied, Normalisation
-from ..equation import Loss as LossEquation
+from ..equation import Applied, LossEquation, Normalisation
 from ..showing.numbers import number_text, percent_text
 from .clauses import Closed
 from .closing import closed_paths

@@ -13,7 +13,7 @@ from ..checking.numbers import positive
 from ..engines import Batch, engine_for
 from ..errors import NonFiniteError
 from ..graph.class_names import class_names
-from ..layers.losses import CrossEntropy, log_softmax
+from ..layers.loss_functions import CrossEntropy, log_softmax
 from .feed import feed_for
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from ..checking.numbers import flags, is_real, positive, whole_number
 from ..data.augment import Augment
 from ..errors import ArgumentError, DataError
 from ..layers import Loss
-from ..layers.base import plain
-from ..layers.losses import loss_for
+from ..layers.layer import as_json
+from ..layers.loss_functions import loss_for
 from ..optimizers import Adam, Optimizer
 from ..optimizers.composed import Composed
 from .schedules import Schedule
@@ -115,7 +115,7 @@ class Course:
         given = {n: getattr(self, n) for n in objects}
         settings = {n: None if o is None else o.settings() for n, o in given.items()}
         dropping = {"drop_last": True} if self.drop_last else {}  # older checkpoints have none
-        return {n: plain(getattr(self, n)) for n in numbers} | settings | dropping
+        return {n: as_json(getattr(self, n)) for n in numbers} | settings | dropping
 
 
 def _number(name: str, value: Any, least: float, below: float, *, above: bool = False) -> None:

@@ -14,7 +14,7 @@ from ..data.augment import Augment
 from ..engines import engine_for
 from ..errors import ArgumentError
 from ..layers import Loss
-from ..layers.losses import loss_for
+from ..layers.loss_functions import loss_for
 from ..optimizers import Adam, Optimizer
 from .history import History
 from .observers import Observer

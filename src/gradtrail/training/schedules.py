@@ -12,7 +12,7 @@ from ..checking.calls import call_example
 from ..checking.numbers import is_real
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from ..layers.base import plain
+from ..layers.layer import as_json
 
 __all__ = ["Constant", "Cosine", "OneCycle", "Schedule", "StepDecay"]
 
@@ -43,7 +43,7 @@ class Schedule(ABC):
     def settings(self) -> dict[str, Any]:
         """The schedule as JSON: its type and its arguments."""
         names = getattr(self, "__dataclass_fields__", {})
-        return {"type": type(self).__name__} | {n: plain(getattr(self, n)) for n in names}
+        return {"type": type(self).__name__} | {n: as_json(getattr(self, n)) for n in names}
 
 
 @final

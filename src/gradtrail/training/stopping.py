@@ -13,7 +13,7 @@ from ..checking.calls import call_example
 from ..checking.numbers import flags, is_real, positive
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from ..layers.base import plain
+from ..layers.layer import as_json
 from .history import History
 
 __all__ = ["Best", "EarlyStopping"]
@@ -74,7 +74,7 @@ class EarlyStopping:
     def settings(self) -> dict[str, Any]:
         """The arguments as JSON."""
         names = ("patience", "measure", "least", "keep_best")
-        return {name: plain(getattr(self, name)) for name in names}
+        return {name: as_json(getattr(self, name)) for name in names}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from ...equation import Loss as LossEquation
+from ...equation import LossEquation
 from ...errors import DataError
 from ..batch import Samples
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ...equation.scalar import evaluate
+from ...equation.scalar import evaluate_scalar
 from ..base import Computed, Finished, Stepped, Trainer
 from ..batch import Arrays, Batch
 from .frame import Slot
@@ -205,7 +205,7 @@ class CPUTrainer(Trainer):
         self._scalar_values = values
         with np.errstate(over="ignore"):  # what becomes infinite is found in the weights
             for place, expression in enumerate(self._scalars):
-                self._numbers[place] = evaluate(expression, values)
+                self._numbers[place] = evaluate_scalar(expression, values)
 
     def computed(self, batch: Batch) -> Computed:
         """See `Trainer.computed`; directly, so that nothing spreads over a tile."""

@@ -13,10 +13,10 @@ from sklearn.utils.validation import column_or_1d
 from ...data.augment import Augment
 from ...errors import ArgumentError, DataError
 from ...layers import CrossEntropy, Loss
-from ...layers.losses import log_softmax
-from ...layers.weighted import WeightedCrossEntropy
-from .base import CNNEstimator, Given
-from .shapes import refuse_maps, shape_of
+from ...layers.loss_functions import log_softmax
+from ...layers.weighted_loss_functions import WeightedCrossEntropy
+from .estimator import CNNEstimator, Given
+from .shapes import label_shape, refuse_maps
 
 __all__ = ["CNNClassifier"]
 
@@ -280,7 +280,7 @@ def _refuse_others(y: Any) -> None:
     Raises:
         DataError: it names what takes them.
     """
-    shape = shape_of(y)
+    shape = label_shape(y)
     refuse_maps(y, "a class for every position (segmentation)")
     if len(shape) == 2 and shape[1] > 1:
         raise DataError(

@@ -9,9 +9,9 @@ from sklearn.base import RegressorMixin
 
 from ...errors import DataError
 from ...layers import Loss, MeanSquaredError
-from ...layers.weighted import WeightedSquaredError
+from ...layers.weighted_loss_functions import WeightedSquaredError
 from ...network import Network
-from .base import CNNEstimator, Given
+from .estimator import CNNEstimator, Given
 from .shapes import refuse_maps
 from .standardization import Standardization
 

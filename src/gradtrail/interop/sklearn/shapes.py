@@ -11,9 +11,9 @@ import numpy as np
 from ...checking.numbers import is_whole
 from ...data.axes import channel_axis
 from ...errors import ArgumentError, DataError
-from ...layers.base import times
+from ...layers.layer import times
 
-__all__ = ["SMALLEST_SQUARE", "refuse_maps", "rows_of", "sample_shape", "shape_of"]
+__all__ = ["SMALLEST_SQUARE", "refuse_maps", "rows_of", "sample_shape", "label_shape"]
 
 SMALLEST_SQUARE = 8
 """The least side that rows of features are taken for a square image from."""
@@ -53,7 +53,7 @@ def rows_of(X: Any) -> tuple[Any, tuple[int, ...] | None]:
     return array.reshape(len(array), prod(shape)), shape
 
 
-def shape_of(y: Any) -> tuple[int, ...]:
+def label_shape(y: Any) -> tuple[int, ...]:
     """The shape of labels; () where their rows differ in length."""
     try:
         return tuple(getattr(y, "shape", None) or np.asarray(y).shape)
@@ -71,7 +71,7 @@ def refuse_maps(y: Any, what: str) -> None:
     Raises:
         DataError: they have more than two axes; it names what takes them.
     """
-    shape = shape_of(y)
+    shape = label_shape(y)
     if len(shape) > 2:
         raise DataError(
             f"y has shape {shape}, {what}, and an estimator takes one label for each sample, "

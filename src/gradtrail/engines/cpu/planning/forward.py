@@ -6,12 +6,11 @@ from math import prod
 
 import numpy as np
 
-from ....equation import Loss as LossEquation
-from ....equation import Node, Normalisation, Selection
+from ....equation import LossEquation, Node, Normalisation, Selection
 from ....equation.frozen import frozen
 from ....errors import ArgumentError
 from ....layers import Dropout
-from ....layers.base import Draws
+from ....layers.layer import Draws
 from ..activation import function_of
 from ..frame import Slot
 from ..kernels.base import Kernel

@@ -10,13 +10,13 @@ from ....equation import (
     Adjoint,
     Applied,
     Contraction,
+    LossEquation,
     Node,
     Normalisation,
     Selection,
     System,
     Term,
 )
-from ....equation import Loss as LossEquation
 from ....equation import per_sample as shares
 from ....equation.scalar import Function
 from ..activation import function_of, slope_of_value

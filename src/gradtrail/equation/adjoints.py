@@ -18,8 +18,8 @@ from dataclasses import replace
 from ..errors import EquationError
 from .access import Access, Applied, Factor, Indicator, Term
 from .affine import Affine, index
-from .base import Equation
-from .kinds import Contraction, Loss, Normalisation, Selection
+from .equation import Equation
+from .kinds import Contraction, LossEquation, Normalisation, Selection
 
 __all__ = ["adjoint", "gather", "ways"]
 
@@ -57,7 +57,7 @@ def adjoint(equation: Equation, operand: str) -> Contraction:
         return _contraction(equation, (Term(_d(equation.source), (won, dz)),))
     if isinstance(equation, Normalisation):
         return _contraction(equation, _normalisation(equation, operand))
-    assert isinstance(equation, Loss)
+    assert isinstance(equation, LossEquation)
     if operand == equation.labels:
         raise EquationError(f"{operand} holds the labels; the loss is not differentiated by it")
     if operand != equation.source.array:
@@ -111,7 +111,7 @@ def _normalisation(equation: Normalisation, operand: str) -> tuple[Term, ...]:
     )
 
 
-def _loss(equation: Loss) -> tuple[Term, ...]:
+def _loss(equation: LossEquation) -> tuple[Term, ...]:
     """(P − T)/N for the cross-entropy, 2·S·(Z − T)/M for the squared error."""
     dz, target = _d(equation.source), equation.source.to(equation.labels)
     mean = equation.mean

@@ -27,7 +27,7 @@ __all__ = [
     "channels_of",
     "elementwise",
     "known_initialization",
-    "plain",
+    "as_json",
     "times",
 ]
 
@@ -184,14 +184,14 @@ class Layer(ABC):
         for known in fields(self):  # type: ignore[arg-type]
             value = getattr(self, known.name)
             if known.default is MISSING or value != known.default:
-                given[known.name] = plain(value)
+                given[known.name] = as_json(value)
         return given
 
 
-def plain(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """A setting as JSON has it: NumPy's numbers as Python's, tuples as lists."""
     if isinstance(value, tuple | list):
-        return [plain(entry) for entry in value]
+        return [as_json(entry) for entry in value]
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -216,7 +216,7 @@ def canonical(layer: Layer, *flags: str) -> None:
         ArgumentError: a flag that is neither.
     """
     for known in fields(layer):  # type: ignore[arg-type]
-        value = plain(getattr(layer, known.name))
+        value = as_json(getattr(layer, known.name))
         value = tuple(value) if isinstance(value, list) else value
         object.__setattr__(layer, known.name, value)
         if known.name in flags and not isinstance(value, bool):

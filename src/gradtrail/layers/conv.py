@@ -8,8 +8,8 @@ from typing import ClassVar, final
 from ..checking.calls import call_example
 from ..equation import Array, contraction, index, term
 from ..equation.frozen import frozen
-from .base import Declaration, Shape, channels_of
-from .kernels import Kernels
+from .kernel_layer import KernelLayer
+from .layer import Declaration, Shape, channels_of
 from .windows import PerAxis, Windows, padding_margins
 
 __all__ = ["Conv2d"]
@@ -18,7 +18,7 @@ X, W, b, Z = Array("X"), Array("W"), Array("b"), Array("Z")
 
 
 @frozen
-class Convolution(Kernels):
+class ConvNd(KernelLayer):
     """What convolutions of every rank share."""
 
     prefix: ClassVar[str] = "conv"
@@ -26,7 +26,7 @@ class Convolution(Kernels):
     padding: PerAxis | str = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
-        Kernels.__post_init__(self)
+        KernelLayer.__post_init__(self)
         _ = self.windows
 
     @property
@@ -54,7 +54,7 @@ class Convolution(Kernels):
 @final
 @call_example("gt.Conv2d(16, 3, padding=1)")
 @frozen
-class Conv2d(Convolution):
+class Conv2d(ConvNd):
     """A convolution over two spatial axes (cross-correlation: the kernel is not flipped).
 
     Shapes: X (N, C, H, W), W (K, C/groups, R, S), b (K,), Z (N, K, H′, W′), with

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from .reasons import Reasons
+from .refusals import Refusals
 from .torch_modules import converter_of
 
-__all__ = ["arrays_of", "is_lazy", "look_over", "owners_of", "place_of"]
+__all__ = ["tensors_of", "is_lazy", "look_over", "owners_of", "storage_of"]
 
 _GLOBAL_HOOKS = (
     *("_global_forward_hooks", "_global_forward_pre_hooks"),
@@ -23,7 +23,7 @@ _GLOBAL_HOOKS = (
 """Where `torch.nn.modules.module` keeps the hooks of every module there is."""
 
 
-def look_over(module: Any, reasons: Reasons, torch: Any) -> list[str]:
+def look_over(module: Any, reasons: Refusals, torch: Any) -> list[str]:
     """Note what would make a module change, or compute otherwise, when it is called.
 
     Args:
@@ -32,7 +32,7 @@ def look_over(module: Any, reasons: Reasons, torch: Any) -> list[str]:
         torch: the package.
 
     Raises:
-        Refused: it is of a kind of which nothing else can be seen.
+        Refusal: it is of a kind of which nothing else can be seen.
 
     Returns:
         The paths of the modules that are refused for it.
@@ -128,7 +128,7 @@ def _exchanged(module: Any, whole: bool) -> Iterator[str]:
 # -- memory ---------------------------------------------------------------------------------------
 
 
-def arrays_of(module: Any) -> list[tuple[str, Any]]:
+def tensors_of(module: Any) -> list[tuple[str, Any]]:
     """All parameters and buffers with their paths, shared ones at each of them."""
     return [
         *module.named_parameters(remove_duplicate=False),
@@ -140,14 +140,14 @@ def owners_of(module: Any) -> Mapping[str, str]:
     """For the path of each array, the first path at which some of the same memory is found."""
     owners: dict[str, str] = {}
     kept: dict[Any, list[tuple[str, Any]]] = {}  # by storage
-    for path, array in arrays_of(module):
-        others = kept.setdefault(place_of(array), [])
+    for path, array in tensors_of(module):
+        others = kept.setdefault(storage_of(array), [])
         owners[path] = next((owners[p] for p, other in others if _overlap(array, other)), path)
         others.append((path, array))
     return owners
 
 
-def place_of(array: Any) -> Any:
+def storage_of(array: Any) -> Any:
     """What two tensors have in common that may share memory."""
     if array.is_meta or hasattr(array, "materialize") or not array.numel() or not _plain(array):
         return id(array)

@@ -14,10 +14,10 @@ from ..checking.numbers import positive
 from ..equation import Affine, Contraction, Number, index
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from .base import Declaration, Layer, Parameter, canonical, known_initialization
+from .layer import Declaration, Layer, Parameter, canonical, known_initialization
 from .windows import PerAxis, per_axis
 
-__all__ = ["Groups", "Kernels"]
+__all__ = ["Groups", "KernelLayer"]
 
 
 @frozen
@@ -36,7 +36,7 @@ class Groups:
 
 
 @frozen
-class Kernels(Layer):
+class KernelLayer(Layer):
     """A layer with one kernel per pair of channels; `rank` is the number of spatial axes."""
 
     rank: ClassVar[int]

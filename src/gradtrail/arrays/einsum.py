@@ -25,9 +25,9 @@ from ..equation import (
     Term,
     one_to_one,
 )
-from ..equation.scalar import evaluate
+from ..equation.scalar import evaluate_scalar
 from ..errors import EquationError
-from .functions import OPERATIONS
+from .operations import OPERATIONS
 
 __all__ = [
     "contract",
@@ -165,7 +165,7 @@ def prepare(
             f"{equation.shape_of[access.array]}"
         )
     if isinstance(factor, Applied):
-        applied = evaluate(factor.function.body, {"x": array}, OPERATIONS)
+        applied = evaluate_scalar(factor.function.body, {"x": array}, OPERATIONS)
         array = np.broadcast_to(np.asarray(applied), array.shape)
     margins = [access.margin(axis) for axis in range(array.ndim)]
     if any(margin != (0, 0) for margin in margins):

@@ -15,7 +15,7 @@ from .access import Access
 from .frozen import frozen
 from .number import Number
 
-__all__ = ["Equation", "Reading", "count"]
+__all__ = ["Equation", "Dependence", "count"]
 
 
 def count(names: tuple[str, ...], ranges: Mapping[str, int]) -> Number:
@@ -24,7 +24,7 @@ def count(names: tuple[str, ...], ranges: Mapping[str, int]) -> Number:
 
 
 @frozen
-class Reading:
+class Dependence:
     """A target element reads an operand's element, wherever the accesses beside exist, too."""
 
     target: Access
@@ -77,13 +77,13 @@ class Equation(ABC):
 
     @property
     @abstractmethod
-    def reads(self) -> tuple[Reading, ...]:
+    def reads(self) -> tuple[Dependence, ...]:
         """Which element of which operand each target element reads."""
 
     @property
     def kind(self) -> str:
         """The kind in the words of the design."""
-        return type(self).__name__.lower()
+        return type(self).__name__.removesuffix("Equation").lower()
 
     @cached_property
     def range_of(self) -> Mapping[str, int]:

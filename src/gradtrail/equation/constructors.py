@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .access import Access, Term
 from .infer import Shapes, Sizes, infer
-from .kinds import Contraction, Loss, LossRule, Normalisation, Selection
+from .kinds import Contraction, LossEquation, LossRule, Normalisation, Selection
 
 __all__ = ["contraction", "loss", "normalisation", "selection"]
 
@@ -71,15 +71,15 @@ def loss(
     probabilities: str | None = None,
     weight: str | None = None,
     shapes: Shapes,
-) -> Loss:
-    """A `Loss` whose ranges and shapes are inferred."""
+) -> LossEquation:
+    """A `LossEquation` whose ranges and shapes are inferred."""
     accesses = [result, source, source.to(labels)]
     if probabilities is not None:
         accesses.append(source.to(probabilities))
     if weight is not None:
         accesses.append(Access(weight, source.positions[:1]))
     found = infer(accesses, {}, shapes)
-    return Loss(
+    return LossEquation(
         rule,
         result,
         source,

@@ -15,16 +15,16 @@ from ..errors import GradtrailError
 from ..machine.packages import optional_package
 from ..network import Network
 from .building import Builder
-from .reasons import LOST, Refused
+from .refusals import UNKNOWN, Refusal
 from .torch_functions import ELEMENTWISE, FUNCTIONS, METHODS, VIEWS
-from .torch_looking import is_lazy
-from .torch_memory import Memory
+from .torch_fx import WRITES
+from .torch_inspection import is_lazy
+from .torch_memory import TensorMemory
 from .torch_modules import VIEWING, converter_of
 from .torch_running import default_of, shapes_of
-from .torch_tracing import WRITES
 from .values import Value, Weights
 
-__all__ = ["Imported", "Reading"]
+__all__ = ["TorchImport", "GraphReader"]
 
 
 _WRONG = (GradtrailError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -32,7 +32,7 @@ _WRONG = (GradtrailError, ArithmeticError, AttributeError, LookupError, TypeErro
 
 
 @dataclass(frozen=True, eq=False)
-class Imported:
+class TorchImport:
     """A network, and where in the module each of its parts came from.
 
     Args:
@@ -49,7 +49,7 @@ class Imported:
     places: Mapping[Any, str]
 
 
-class Reading:
+class GraphReader:
     """One reading of a traced graph.
 
     Args:
@@ -75,17 +75,17 @@ class Reading:
         self.module, self.graph, self.builder, self.torch = module, graph, builder, torch
         self.reasons = builder.reasons
         self.functions = {_found(torch, path): path for path in FUNCTIONS}
-        self.memory = Memory(builder)
+        self.memory = TensorMemory(builder)
         self.plain: dict[Any, Any] = {}  # sizes, constants, weights
         self.first: dict[Any, Value] = {}  # what each tensor held when it was made
         self.calls: dict[str, int] = {}
         self.read = False
 
-    def imported(self) -> Imported:
+    def imported(self) -> TorchImport:
         """The network that the graph gives.
 
         Raises:
-            Refused: with all the reasons.
+            Refusal: with all the reasons.
         """
         for node in self.graph.nodes:
             where = self._where(node)
@@ -97,16 +97,16 @@ class Reading:
             except _WRONG as cause:
                 self.reasons.note(cause, where, self._kind(node))
                 self._stand_in(node)
-        raise Refused("has no output")
+        raise Refusal("has no output")
 
-    def _end(self, node: Any) -> Imported:
+    def _end(self, node: Any) -> TorchImport:
         output = self._of(node.args[0])
         if isinstance(output, Sequence | Mapping):
             kind = type(output).__name__.removeprefix("immutable_")
             outputs = f"{len(output)} output{'s' * (len(output) != 1)}"
             clause = f"gives {outputs} in a {kind}, not one tensor"
             self.reasons.note(clause, self._where(node))
-            output = LOST
+            output = UNKNOWN
         wide = any(str(p.dtype) == "torch.float64" for p in self.module.parameters())
         network = self.builder.network(output, np.float64 if wide else np.float32)
         graph = self.builder.graph
@@ -120,7 +120,7 @@ class Reading:
             for node, value in self.first.items()
             if (made := self.builder.settled(value)) is not None and made.node in graph.placed
         }
-        return Imported(network, arrays, nodes, {node: self._where(node) for node in nodes})
+        return TorchImport(network, arrays, nodes, {node: self._where(node) for node in nodes})
 
     def _where(self, node: Any) -> str:
         """The node and the module it belongs to."""
@@ -157,7 +157,7 @@ class Reading:
             self.plain[node] = value
             return
         if node.meta.get("constant"):
-            raise Refused(
+            raise Refusal(
                 "computes without gradients (torch.no_grad), while every layer here hands them on"
             )
         self.first[node] = value
@@ -174,7 +174,7 @@ class Reading:
             shape = self.builder.shape(self.memory.value(written))
             self.memory.write(written, self.builder.stand_in(read, shape))
         given = self.builder.stand_in(read, self._shapes.get(node))
-        if given is LOST:
+        if given is UNKNOWN:
             self.plain[node] = given
         else:
             self.memory.keep(node, given)
@@ -209,18 +209,18 @@ class Reading:
         """What a function or method gives."""
         convert, called = self._converter(node)
         if convert is None:
-            raise Refused(f"calls {called}, for which there is no layer here")
+            raise Refusal(f"calls {called}, for which there is no layer here")
         signature = inspect.signature(convert)
         other = [name for name in node.kwargs if name not in signature.parameters]
         if other:
-            raise Refused(f"calls {called} with {other[0]}=, which no layer here takes over")
+            raise Refusal(f"calls {called} with {other[0]}=, which no layer here takes over")
         bound = signature.bind(self.builder, *node.args, **node.kwargs)
         source = next(iter([*bound.arguments.values()][1:]), None)
         if _writes(node) or bound.arguments.get("inplace"):
             self._written(node, source, convert, called, bound)
             return
         bound = signature.bind(self.builder, *self._of(node.args), **self._of(dict(node.kwargs)))
-        if _any_value(bound.args, (type(LOST),)):
+        if _any_value(bound.args, (type(UNKNOWN),)):
             self._stand_in(node)
             return
         result = convert(*bound.args, **bound.kwargs)
@@ -235,7 +235,7 @@ class Reading:
         if node.target is operator.getitem:
             return _part, "operator.getitem"
         if node.target is operator.setitem:
-            raise Refused("writes into a part of a tensor, which no layer here does")
+            raise Refusal("writes into a part of a tensor, which no layer here does")
         return FUNCTIONS.get(self.functions.get(node.target, "")), _named(node.target)
 
     def _written(self, node: Any, source: Any, convert: Any, called: str, bound: Any) -> None:
@@ -248,18 +248,18 @@ class Reading:
         if isinstance(held, int | float):  # Python makes a new number of `n += 1`
             self._give(node, convert(self.builder, *self._of(node.args)))
             return
-        if held is LOST:
+        if held is UNKNOWN:
             self._stand_in(node)
             return
         if source not in self.memory:
-            raise Refused(f"calls {called} on an array of the model, which would change it")
+            raise Refusal(f"calls {called} on an array of the model, which would change it")
         if convert not in ELEMENTWISE:
-            raise Refused(
+            raise Refusal(
                 f"calls {called}, which changes its input otherwise than element by element"
             )
         given = {name: self._of(value) for name, value in [*bound.arguments.items()][1:]}
         first, *others = given
-        if _any_value(given.values(), (type(LOST),)):
+        if _any_value(given.values(), (type(UNKNOWN),)):
             self._stand_in(node)
             return
         if any(_any_value([given[name]]) for name in others):
@@ -279,13 +279,13 @@ class Reading:
         module = self.module.get_submodule(node.target)
         convert = converter_of(module)
         if convert is None:
-            raise Refused("is a module for which there is no layer here")
+            raise Refusal("is a module for which there is no layer here")
         sources = [*node.args, *node.kwargs.values()]
         if len(sources) != 1:
-            raise Refused(f"is called with {len(sources)} arguments instead of one")
+            raise Refusal(f"is called with {len(sources)} arguments instead of one")
         (source,) = sources
         count = self.calls[node.target] = self.calls.get(node.target, -1) + 1
-        if self._of(source) is LOST or is_lazy(module):
+        if self._of(source) is UNKNOWN or is_lazy(module):
             self._stand_in(node)
             return
         name = node.target.replace(".", "_")
@@ -308,7 +308,7 @@ class Reading:
         elif path in self.refused:
             value = getattr(module, key)
         else:
-            raise Refused(f"computes its {key} instead of holding it as a parameter")
+            raise Refusal(f"computes its {key} instead of holding it as a parameter")
         return None if value is None else self._weights(value, f"{path}.{key}")
 
     def _array(self, path: str) -> Any:
@@ -316,7 +316,7 @@ class Reading:
         parent, _, name = path.rpartition(".")
         value = getattr(self.module.get_submodule(parent), name)
         if not isinstance(value, self.torch.Tensor):
-            raise Refused(f"reads {path!r}, which is no tensor")
+            raise Refusal(f"reads {path!r}, which is no tensor")
         if isinstance(value, self.torch.nn.Parameter):
             return self._weights(value, path)
         return self._copied(value, path)
@@ -328,11 +328,11 @@ class Reading:
     def _copied(self, value: Any, path: str) -> np.ndarray:
         """A tensor as an array of its own."""
         if value.is_meta or str(value.layout) != "torch.strided":
-            raise Refused(
+            raise Refusal(
                 f"holds no plain numbers in {path!r}: it is {value.layout} on {value.device}"
             )
         if str(value.dtype) not in ("torch.float32", "torch.float64"):
-            raise Refused(
+            raise Refusal(
                 f"holds {path!r} as {value.dtype}; make the model float32 or float64 first, as "
                 "with model.float()"
             )
@@ -353,7 +353,7 @@ def _writes(node: Any) -> bool:
 def _part(b: Builder, input: Any, at: Any) -> Any:
     if isinstance(input, np.ndarray):
         return input[at]
-    raise Refused("takes a part of a tensor by index, which no layer here does")
+    raise Refusal("takes a part of a tensor by index, which no layer here does")
 
 
 def _found(torch: Any, path: str) -> Any:
@@ -366,7 +366,7 @@ def _found(torch: Any, path: str) -> Any:
 
 
 def _any_value(
-    arguments: Any, kinds: tuple[Any, ...] = (Value, np.ndarray, Weights, type(LOST))
+    arguments: Any, kinds: tuple[Any, ...] = (Value, np.ndarray, Weights, type(UNKNOWN))
 ) -> bool:
     """Whether something of these kinds is among them, or within one of them."""
     return any(
@@ -383,7 +383,7 @@ def _plain(function: Any, arguments: Any, named: Any) -> Any:
         return function(*arguments, **named)
     if getattr(function, "__name__", "") == "_assert_is_none":
         return None
-    raise Refused(f"calls {_named(function)}, for which there is no layer here")
+    raise Refusal(f"calls {_named(function)}, for which there is no layer here")
 
 
 def _named(function: Any) -> str:

@@ -9,8 +9,8 @@ from ..checking.calls import call_example
 from ..equation import Array, contraction, index, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from .base import Declaration, Shape, channels_of
-from .kernels import Kernels
+from .kernel_layer import KernelLayer
+from .layer import Declaration, Shape, channels_of
 from .windows import PerAxis, Windows, padding_margins, per_axis
 
 __all__ = ["ConvTranspose2d"]
@@ -19,7 +19,7 @@ X, W, b, Z = Array("X"), Array("W"), Array("b"), Array("Z")
 
 
 @frozen
-class TransposedConvolution(Kernels):
+class ConvTransposeNd(KernelLayer):
     """What transposed convolutions of every rank share."""
 
     prefix: ClassVar[str] = "convt"
@@ -28,7 +28,7 @@ class TransposedConvolution(Kernels):
     output_padding: PerAxis = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
-        Kernels.__post_init__(self)
+        KernelLayer.__post_init__(self)
         window = self.windows
         for e, s, d in zip(self._extra(), window.stride, window.dilation, strict=True):
             if e >= max(s, d):
@@ -70,7 +70,7 @@ class TransposedConvolution(Kernels):
 @final
 @call_example("gt.ConvTranspose2d(16, 2, stride=2)")
 @frozen
-class ConvTranspose2d(TransposedConvolution):
+class ConvTranspose2d(ConvTransposeNd):
     """A transposed convolution over two spatial axes: the adjoint of `Conv2d` as a layer.
 
     Shapes: X (N, C, H, W), W (C, K/groups, R, S), b (K,), Z (N, K, H′, W′), with

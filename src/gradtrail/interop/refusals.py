@@ -2,8 +2,8 @@
 
 A reader that stopped at the first node it cannot take would have to be asked again and again. So a
 refusal is noted, a stand-in takes the refused node's place (`Elementwise.stand_in`), and reading
-goes on. What only follows from a refusal is none of the reasons: a node that reads `LOST`, a value
-of which not even the shape is known, is passed over.
+goes on. What only follows from a refusal is none of the reasons: a node that reads `UNKNOWN`, a
+value of which not even the shape is known, is passed over.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Final, final
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 
-__all__ = ["Beyond", "LOST", "Lost", "Reasons", "Refused"]
+__all__ = ["LimitReached", "UNKNOWN", "Unknown", "Refusals", "Refusal"]
 
 _MOST_SHOWN = 12
 
 
-class Refused(ArgumentError):  # noqa: N818, it becomes an error where a function is left
+class Refusal(ArgumentError):  # noqa: N818, it becomes an error where a function is left
     """Something that no layer here computes.
 
     Args:
@@ -46,19 +46,19 @@ class Refused(ArgumentError):  # noqa: N818, it becomes an error where a functio
 
 
 @final
-class Beyond(Refused):
+class LimitReached(Refusal):
     """A limit that is reached: reading on would take more time or memory than a model may."""
 
 
 @frozen
-class Lost:
+class Unknown:
     """What a refused node would have given, where nobody knows its shape."""
 
 
-LOST: Final = Lost()
+UNKNOWN: Final = Unknown()
 
 
-class Reasons:
+class Refusals:
     """All that was refused so far, in order, each once."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Reasons:
         return bool(self._found)
 
     def note(self, cause: Exception | str, where: str, kind: str = "") -> None:
-        """Add a reason; a `Refused` that names its own place belongs there.
+        """Add a reason; a `Refusal` that names its own place belongs there.
 
         Args:
             cause: why, without the place.
@@ -77,10 +77,10 @@ class Reasons:
             kind: its operator. What is refused for one reason at nodes of one kind is told once.
 
         Raises:
-            Refused: with all of them, if nothing can be read after this one.
+            Refusal: with all of them, if nothing can be read after this one.
         """
         self._found.setdefault((getattr(cause, "where", None) or where, str(cause)), kind)
-        if isinstance(cause, Beyond):
+        if isinstance(cause, LimitReached):
             raise self.refusal() from cause
 
     @contextmanager
@@ -88,7 +88,7 @@ class Reasons:
         """Note what is refused in here, and go on behind it."""
         try:
             yield
-        except Refused as cause:
+        except Refusal as cause:
             self.note(cause, where, kind)
 
     @contextmanager
@@ -96,7 +96,7 @@ class Reasons:
         """Whatever refusal ends this block, it comes with all reasons before it."""
         try:
             yield
-        except Refused as cause:
+        except Refusal as cause:
             if not cause.complete:
                 self.note(cause, "the model")
             raise self.refusal() from cause
@@ -105,12 +105,12 @@ class Reasons:
         """Go on only if nothing was refused.
 
         Raises:
-            Refused: with all reasons.
+            Refusal: with all reasons.
         """
         if self._found:
             raise self.refusal()
 
-    def refusal(self) -> Refused:
+    def refusal(self) -> Refusal:
         """All reasons as one: a sentence, or a line for each."""
         alike: dict[tuple[str, str], list[str]] = {}
         for (where, clause), kind in self._found.items():
@@ -121,8 +121,8 @@ class Reasons:
         ]
         if len(lines) == 1:
             (where, clause), *_ = self._found
-            return Refused(clause, where, lines[0])
+            return Refusal(clause, where, lines[0])
         hidden = len(lines) - _MOST_SHOWN
         shown = [*lines[:_MOST_SHOWN], f"and {hidden} more"] if hidden > 1 else lines
         head = f"{len(lines)} things in the model are no layer here:"
-        return Refused(head, None, "\n  ".join([head, *shown]))
+        return Refusal(head, None, "\n  ".join([head, *shown]))

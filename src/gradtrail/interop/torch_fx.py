@@ -18,16 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from .reasons import Reasons, Refused
-from .torch_looking import arrays_of, place_of
+from .refusals import Refusal, Refusals
+from .torch_inspection import storage_of, tensors_of
 from .torch_modules import converter_of
 
 __all__ = [
     "WRITES",
-    "copied",
-    "traced",
-    "undisturbed",
-    "whole",
+    "copy_module",
+    "trace_module",
+    "isolation",
+    "as_container",
 ]
 
 WRITES: dict[str, Any] = {
@@ -40,7 +40,7 @@ WRITES: dict[str, Any] = {
 """What Python calls for `a += b` and its kind, and for `a[i] = b`."""
 
 
-def whole(module: Any, torch: Any) -> Any:
+def as_container(module: Any, torch: Any) -> Any:
     """A module as one that has parts: without torch.compile's wrapping, a bare layer in a row."""
     module = getattr(module, "_orig_mod", module)
     if converter_of(module) is None:
@@ -53,11 +53,11 @@ def whole(module: Any, torch: Any) -> Any:
 # -- copies ---------------------------------------------------------------------------------------
 
 
-def copied(module: Any, torch: Any) -> Any:
+def copy_module(module: Any, torch: Any) -> Any:
     """A copy that may be run and changed, without hooks.
 
     Raises:
-        Refused: something in it cannot be copied.
+        Refusal: something in it cannot be copied.
     """
     known = {  # what a forward kept of its last call, which hangs in that call's graph
         id(value): value.detach().clone()
@@ -68,7 +68,7 @@ def copied(module: Any, torch: Any) -> Any:
     try:
         made = copy.deepcopy(module, known)
     except Exception as cause:  # whatever is kept in it
-        raise Refused(
+        raise Refusal(
             f"({type(module).__name__}) cannot be copied, and it is only read from a copy, so that "
             f"nothing changes it: {cause}"
         ) from cause
@@ -86,20 +86,20 @@ def _apart(module: Any, made: Any) -> None:
     """Check that nothing of a copy is the original's: a class may say how it is copied.
 
     Raises:
-        Refused: something is.
+        Refusal: something is.
     """
     clause = "is handed on by its own __deepcopy__, while an import only changes copies"
     theirs = {id(inner): path for path, inner in module.named_modules()}
     for inner in made.modules():
         if id(inner) in theirs:
-            raise Refused(clause, f"the module {theirs[id(inner)]!r} ({type(inner).__name__})")
-    held = {place_of(array) for _, array in arrays_of(module)}
-    for path, array in arrays_of(made):
-        if place_of(array) in held:
-            raise Refused(clause, f"the array {path!r}")
+            raise Refusal(clause, f"the module {theirs[id(inner)]!r} ({type(inner).__name__})")
+    held = {storage_of(array) for _, array in tensors_of(module)}
+    for path, array in tensors_of(made):
+        if storage_of(array) in held:
+            raise Refusal(clause, f"the array {path!r}")
 
 
-class Draws:
+class RandomStates:
     """The random numbers that others draw, as they are now: PyTorch's, NumPy's and Python's."""
 
     def __init__(self, torch: Any) -> None:
@@ -137,12 +137,12 @@ def _plain(state: Any) -> Any:
 
 
 @contextmanager
-def undisturbed(torch: Any) -> Iterator[None]:
+def isolation(torch: Any) -> Iterator[None]:
     """With gradients, on no accelerator's terms, and with no draw missing afterwards.
 
     On one thread: threads that wait for one another's small shares take longer than the work.
     """
-    draws, threads = Draws(torch), torch.get_num_threads()
+    draws, threads = RandomStates(torch), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with (
@@ -159,7 +159,7 @@ def undisturbed(torch: Any) -> Iterator[None]:
 # -- the graph ------------------------------------------------------------------------------------
 
 
-def traced(module: Any, given: Any, fx: Any, torch: Any, reasons: Reasons) -> Any:
+def trace_module(module: Any, given: Any, fx: Any, torch: Any, reasons: Refusals) -> Any:
     """A copy's graph as it computes in training; what it did beside computing is noted.
 
     Args:
@@ -173,17 +173,17 @@ def traced(module: Any, given: Any, fx: Any, torch: Any, reasons: Reasons) -> An
         The graph; a node that computes without gradients has `meta["constant"]`.
 
     Raises:
-        Refused: torch.fx cannot follow it.
+        Refusal: torch.fx cannot follow it.
     """
     for inner in module.modules():
         inner.training = True
     parameters = list(inspect.signature(module.forward).parameters.values())[1:]
     fixed = {p.name: p.default for p in parameters if p.default is not p.empty}
-    draws = Draws(torch)
+    draws = RandomStates(torch)
     try:
         graph = _tracer(fx, torch)().trace(module, concrete_args=fixed or None)
     except Exception as cause:  # whatever the model's own code raises
-        raise Refused(
+        raise Refusal(
             f"({type(module).__name__}) cannot be traced by torch.fx: {cause}"
             + ("; what is computed must not depend on the samples" * ("traced" in str(cause)))
         ) from cause
@@ -207,7 +207,7 @@ def _tracer(fx: Any, torch: Any) -> type[Any]:
     class Proxy(fx.Proxy):  # type: ignore[misc]
         def __setattr__(self, name: str, value: Any) -> None:
             if name not in ("node", "tracer"):
-                raise Refused(f"sets the attribute {name!r} of a tensor")
+                raise Refusal(f"sets the attribute {name!r} of a tensor")
             super().__setattr__(name, value)
 
     for name, function in WRITES.items():

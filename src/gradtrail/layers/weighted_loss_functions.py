@@ -13,9 +13,9 @@ import numpy as np
 
 from ..equation.frozen import frozen
 from ..errors import DataError, ShapeError
-from .base import Declaration, Shape, times
 from .class_labels import check_number, class_numbers
-from .losses import CrossEntropy, Loss, squared_error
+from .layer import Declaration, Shape, times
+from .loss_functions import CrossEntropy, Loss, squared_error
 
 __all__ = ["WeightedCrossEntropy", "WeightedSquaredError"]
 

@@ -16,8 +16,8 @@ import numpy as np
 from ..engines.reference import Reference, quietly
 from ..errors import indexed
 from ..network import Network
-from .reasons import Refused
-from .torch_reading import Imported
+from .refusals import Refusal
+from .torch_reader import TorchImport
 from .torch_running import SAMPLES, values_of
 
 __all__ = ["compare"]
@@ -32,7 +32,7 @@ _MANY = 300_000_000
 Arrays = Mapping[str, np.ndarray]
 
 
-def compare(imported: Imported, module: Any, graph: Any, torch: Any) -> None:
+def compare(imported: TorchImport, module: Any, graph: Any, torch: Any) -> None:
     """Check that a network computes what the module does, gradients included.
 
     Args:
@@ -42,7 +42,7 @@ def compare(imported: Imported, module: Any, graph: Any, torch: Any) -> None:
         torch: the package.
 
     Raises:
-        Refused: they part; the first node, or the parameter, where they do is named.
+        Refusal: they part; the first node, or the parameter, where they do is named.
     """
     network = imported.network
     draw = np.random.Generator(np.random.PCG64(0))
@@ -121,9 +121,9 @@ def _called(module: Any, x: np.ndarray, torch: Any) -> tuple[Any, Any]:
             module(torch.from_numpy(x.copy()))
         found = module(image.clone())  # which may be written over
     except Exception as cause:  # whatever the model's own code raises
-        raise Refused(f"cannot be called in evaluation, to compare it: {cause}") from cause
+        raise Refusal(f"cannot be called in evaluation, to compare it: {cause}") from cause
     if not isinstance(found, torch.Tensor):
-        raise Refused(f"gives a {type(found).__name__} in evaluation, not one tensor")
+        raise Refusal(f"gives a {type(found).__name__} in evaluation, not one tensor")
     return image, found
 
 
@@ -147,12 +147,12 @@ def _near(one: np.ndarray, other: np.ndarray, least: float = 0.0) -> bool:
 
 
 def _compare_gradients(
-    imported: Imported, module: Any, run: tuple[Any, Any, Any], ours: Arrays, torch: Any
+    imported: TorchImport, module: Any, run: tuple[Any, Any, Any], ours: Arrays, torch: Any
 ) -> None:
     """Check the gradients of the input and all parameters.
 
     Raises:
-        Refused: one differs; of several, the one nearest to the output.
+        Refusal: one differs; of several, the one nearest to the output.
     """
     image, output, cotangent = run
     names = [name for name in imported.network.parameters if name in imported.arrays]
@@ -172,7 +172,7 @@ def _compare_gradients(
     mine = [ours[name] for name in (imported.network.input_name, *names)]
     for place, one, other in reversed([*zip(places, mine, theirs, strict=True)]):
         if not _near(one.reshape(other.shape), other, least):
-            raise Refused(
+            raise Refusal(
                 f"gets another gradient from the module than from the network that was read: "
                 f"{_worst(other, one.reshape(other.shape))}",
                 place,
@@ -188,20 +188,20 @@ def _worst(theirs: np.ndarray, ours: np.ndarray) -> str:
 
 
 def _first_difference(
-    imported: Imported, module: Any, graph: Any, x: np.ndarray, ours: Arrays, torch: Any
-) -> Refused:
+    imported: TorchImport, module: Any, graph: Any, x: np.ndarray, ours: Arrays, torch: Any
+) -> Refusal:
     """Where the module and the network part."""
     theirs = values_of(module, graph, torch.from_numpy(x.copy()), imported.nodes, torch)
     for node, (name, shape) in imported.nodes.items():
         mine = ours[f"{name}.output"].reshape(len(x), *shape)
         if node in theirs and not _near(mine, theirs[node]):
-            return Refused(
+            return Refusal(
                 f"gives other numbers than layer {name!r}, as which it was read: "
                 f"{_worst(theirs[node], mine)}",
                 imported.places[node],
             )
     place = next(_departures(module, graph, x, theirs, torch), "the model")
-    return Refused(
+    return Refusal(
         "gives other numbers in evaluation than what torch.fx saw of it in training. The two may "
         "differ by dropout, batch norm and a last softmax; a call must not depend on earlier ones",
         place,

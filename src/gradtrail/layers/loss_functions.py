@@ -15,8 +15,8 @@ from ..checking.numbers import is_real
 from ..equation import Access, Array, indices, loss
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, DataError, ShapeError
-from .base import Declaration, Shape, elementwise, plain, times
 from .class_labels import check_number, class_numbers, probabilities
+from .layer import Declaration, Shape, as_json, elementwise, times
 
 __all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "log_softmax", "loss_for"]
 
@@ -90,7 +90,7 @@ class Loss(ABC):
     def settings(self) -> dict[str, Any]:
         """The loss as JSON: its type and its arguments."""
         fields = getattr(self, "__dataclass_fields__", {})
-        values = {name: plain(getattr(self, name)) for name in fields}
+        values = {name: as_json(getattr(self, name)) for name in fields}
         return {"type": type(self).__name__, **values}
 
 

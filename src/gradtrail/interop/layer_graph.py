@@ -14,11 +14,11 @@ from ..layers import AvgPool2d, Concat, Conv2d, Flatten, Layer, MaxPool2d, Resid
 from ..layers.branches import Add
 from ..network import Network
 from ..showing.axis_names import name_axis
-from .reasons import Beyond, Reasons, Refused
+from .refusals import Refusal
 from .series import INPUT, Chain, Fork, chain_of, needed_for
 from .values import Shape, Tensor, Weights
 
-__all__ = ["Graph", "Node"]
+__all__ = ["LayerGraph", "LayerNode"]
 
 MOST_NODES = 5000
 
@@ -30,7 +30,7 @@ _RESERVED = ("input", "loss")
 
 
 @dataclass(frozen=True, eq=False)
-class Node:
+class LayerNode:
     """One layer of the graph.
 
     Args:
@@ -50,7 +50,7 @@ class Node:
     where: str
 
 
-class Graph:
+class LayerGraph:
     """Layers in the order in which they were read, each behind its sources.
 
     Args:
@@ -62,7 +62,7 @@ class Graph:
 
     def __init__(self, input_shape: Sequence[int]) -> None:
         self.input = Tensor(INPUT, Network(input_shape, [Flatten()]).input_shape)
-        self.nodes: list[Node] = []
+        self.nodes: list[LayerNode] = []
         self.placed: dict[int, str] = {}
         """What the nodes that ended in the network are called there."""
 
@@ -77,22 +77,21 @@ class Graph:
         """Append a layer; its shapes are checked as a network checks them.
 
         Raises:
-            Refused: the layer does not fit, or its arrays have other shapes than it needs.
+            Refusal: the layer does not fit, or its arrays have other shapes than it needs.
         """
-        if len(self.nodes) >= MOST_NODES:
-            raise Beyond(f"comes after {MOST_NODES:,} layers, which is the most that is taken")
+        self._check_room()
         try:
             shapes = [(1, *source.shape) for source in sources]
             declaration = layer.declare(*shapes, training=True)
         except ShapeError as cause:
-            raise Refused(_misfit(layer.kind, cause), where) from cause
+            raise Refusal(_misfit(layer.kind, cause), where) from cause
         equation = declaration.equation
         wanted = {p.name: equation.shape_of[a] for a, p in declaration.parameters.items()}
         wanted |= {b.name: equation.shape_of[a] for a, b in layer.running.items()}
         for key in sorted(wanted.keys() | weights.keys()):
             got = weights[key].values.shape if key in weights else None
             if got != wanted.get(key):
-                raise Refused(
+                raise Refusal(
                     f"{layer.kind} takes a {key} of shape {wanted.get(key)}, but the model has "
                     f"{got}",
                     where,
@@ -100,32 +99,37 @@ class Graph:
         shape = equation.shape_of[equation.target.array][1:]
         largest = max(prod(shape), _padded(layer, sources[0].shape))
         if largest > _LARGEST:
-            raise Refused(
+            raise Refusal(
                 f"{layer.kind} needs an array of {largest:,} numbers for one sample, and at most "
                 f"{_LARGEST:,} are taken",
                 where,
             )
         nodes = tuple(source.node for source in sources)
-        self.nodes.append(Node(layer, nodes, shape, weights, name, where))
+        self.nodes.append(LayerNode(layer, nodes, shape, weights, name, where))
         return Tensor(len(self.nodes) - 1, shape)
 
     def stand_in(self, sources: Sequence[Tensor], shape: Shape, where: str) -> Tensor:
         """What a refused node would have given, so that what reads it can be looked at, too.
 
         Raises:
-            Refused: there are as many nodes as are taken.
+            Refusal: there are as many nodes as are taken.
         """
-        if len(self.nodes) >= MOST_NODES:
-            raise Beyond(f"comes after {MOST_NODES:,} layers, which is the most that is taken")
+        self._check_room()
         read = tuple(source.node for source in sources) or (INPUT,)
-        self.nodes.append(Node(None, read, shape, {}, None, where))
+        self.nodes.append(LayerNode(None, read, shape, {}, None, where))
         return Tensor(len(self.nodes) - 1, shape)
+
+    def _check_room(self) -> None:
+        if len(self.nodes) >= MOST_NODES:
+            raise LimitReached(
+                f"comes after {MOST_NODES:,} layers, which is the most that is taken"
+            )
 
     def output_of(self, node: int) -> Tensor:
         """What a node gives; the input for −1."""
         return Tensor(node, self.nodes[node].shape) if node >= 0 else self.input
 
-    def network(self, output: Tensor, dtype: np.dtype[Any], reasons: Reasons) -> Network:
+    def network(self, output: Tensor, dtype: np.dtype[Any], reasons: Refusals) -> Network:
         """The network that ends with `output`; what it does not need is left out.
 
         Args:
@@ -134,7 +138,7 @@ class Graph:
             reasons: what was refused so far, to which these are added.
 
         Raises:
-            Refused: there were reasons, or: no layers, branches that are not nested, weights used
+            Refusal: there were reasons, or: no layers, branches that are not nested, weights used
                 twice, mixed dtypes.
         """
         sources = [node.sources for node in self.nodes]
@@ -148,7 +152,7 @@ class Graph:
         chain: Chain = ()
         with reasons.noted():
             if output.node == INPUT:
-                raise Refused("hands its input on: there is no layer in it")
+                raise Refusal("hands its input on: there is no layer in it")
             chain = chain_of(sources, output.node, [node.where for node in self.nodes])
         reasons.check()
         return self._made(chain, dtype)
@@ -166,7 +170,7 @@ class Graph:
                 side[name] = weights.values
         return network
 
-    def _unshared(self, nodes: set[int], reasons: Reasons) -> None:
+    def _unshared(self, nodes: set[int], reasons: Refusals) -> None:
         """Note trained weights that stand in two layers: each would get a gradient of its own.
 
         In a file nothing is trained, and exporters write equal arrays once: there each gets a copy.
@@ -202,10 +206,10 @@ class Graph:
             try:
                 return Concat(*branches, name=name)
             except ArgumentError as cause:
-                raise Refused(str(cause), node.where) from cause
+                raise Refusal(str(cause), node.where) from cause
         body, around = branches if branches[0] else reversed(branches)
         if not body:
-            raise Refused("adds an array to itself, which no layer here does", node.where)
+            raise Refusal("adds an array to itself, which no layer here does", node.where)
         return Residual(body, around or None, name=name)
 
 
@@ -231,7 +235,7 @@ def _flat(chain: Chain) -> Iterator[int]:
             yield entry
 
 
-def _names(nodes: Sequence[Node]) -> list[str | None]:
+def _names(nodes: Sequence[LayerNode]) -> list[str | None]:
     """A name for each layer, None for the one it has anyway.
 
     What the model calls it comes first; a name for two goes to the first. The others are counted as
@@ -263,7 +267,7 @@ def _copied_within_reason(arrays: Sequence[Weights]) -> None:
     once = {id(_owner(held.values)): held.values.nbytes for held in arrays}
     copies = sum(held.values.nbytes for held in arrays) - sum(once.values())
     if copies > _MOST_COPIES:
-        raise Refused(
+        raise Refusal(
             f"shares arrays among layers, whose copies would need {copies:,} bytes; at most "
             f"{_MOST_COPIES:,} are taken"
         )
@@ -283,13 +287,13 @@ def _dtype(arrays: Sequence[Weights], otherwise: np.dtype[Any]) -> np.dtype[Any]
     for held in arrays:
         kinds.setdefault(held.values.dtype, held.name)
     if not kinds and otherwise not in (np.float32, np.float64):
-        raise Refused(f"computes in {otherwise}; make the model float32 or float64 first")
+        raise Refusal(f"computes in {otherwise}; make the model float32 or float64 first")
     for dtype, name in kinds.items():
         if dtype not in (np.float32, np.float64):
-            raise Refused(f"holds {name!r} as {dtype}; make the model float32 or float64 first")
+            raise Refusal(f"holds {name!r} as {dtype}; make the model float32 or float64 first")
     if len(kinds) > 1:
         (one, first), (other, second) = list(kinds.items())[:2]
-        raise Refused(
+        raise Refusal(
             f"holds {first!r} as {one} but {second!r} as {other}; make the model one dtype first"
         )
     return next(iter(kinds), otherwise).newbyteorder("=")
