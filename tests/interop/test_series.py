@@ -10,8 +10,8 @@ from random_networks import drawn_network
 from tails import beginning
 
 import gradtrail as gt
+from gradtrail.interop.refusals import Refusal
 from gradtrail.interop.series import INPUT, Chain, Fork, chain_of, needed_for
-from gradtrail.interop.values import Refusal
 
 
 def nested(sources: Sequence[tuple[int, ...]], end: int | None = None) -> Chain:

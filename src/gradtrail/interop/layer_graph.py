@@ -14,7 +14,7 @@ from ..layers import AvgPool2d, Concat, Conv2d, Flatten, Layer, MaxPool2d, Resid
 from ..layers.branches import Add
 from ..network import Network
 from ..showing.axis_names import name_axis
-from .refusals import Refusal
+from .refusals import LimitReached, Refusal, Refusals
 from .series import INPUT, Chain, Fork, chain_of, needed_for
 from .values import Shape, Tensor, Weights
 
