@@ -3,7 +3,9 @@
     python tests/fuzz/run.py --count 10000 --seed 0
     python tests/fuzz/run.py --count 10000 --crafted    # checkpoints, runs and recipes
 
-It runs in a process of its own, so that what it takes in memory can be measured. For every file:
+The files are shared out to as many processes as there are cores, or to `--processes`; which reads
+a file changes nothing. None does anything else, so that what it takes in memory can be measured.
+For every file:
 no other exception, less than 2 s, nothing left beside it, no process started, nothing unpickled, no
 connection made, nothing else written. At the end: how many files of each kind were refused and how
 many were read, the longest time, and how much memory was taken at most beyond the start.
@@ -16,12 +18,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import random
 import resource
 import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +38,7 @@ from fuzz.kinds import KINDS, Kind
 from gradtrail.engines.cpu.cache import cache_folder
 
 SECONDS, MEMORY = 2.0, 1 << 30
+CHUNK = 60  # files that a process takes at a time
 
 FORBIDDEN = {
     *("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen"),
@@ -64,14 +70,33 @@ class Watch:
                 self.seen.append(f"{arguments[0]} is opened for writing")
 
 
-def failure(kind: Kind, path: Path, watch: Watch) -> tuple[str | None, bool]:
-    """What went wrong with one file, and whether it was read."""
+def failure(kind: Kind, path: Path, watch: Watch) -> tuple[str | None, bool, float]:
+    """What went wrong with one file, whether it was read, and how long that took."""
     watch.seen.clear()
-    read, wrong, since = False, None, time.process_time()  # whatever else the machine does
+    wrong, result, seconds = timed(kind, path, watch)
+    if wrong is None and result is not REFUSED:
+        wrong = kind.wrong(path, result)
+    if wrong is None and seconds > SECONDS:  # the file's fault only if it takes as long again
+        seconds = min(seconds, timed(kind, path, watch)[2])
+        wrong = f"it took {seconds:.1f} s" if seconds > SECONDS else None
+    if wrong is None and watch.seen:
+        wrong = f"it did something else: {watch.seen[0]}"
+    beside = sorted(p.name for p in path.parent.iterdir() if p != path)
+    if wrong is None and beside:
+        wrong = f"it left {beside}"
+    return wrong, result is not REFUSED, seconds
+
+
+REFUSED = object()
+"""What stands for the result of a file that was not read."""
+
+
+def timed(kind: Kind, path: Path, watch: Watch) -> tuple[str | None, Any, float]:
+    """Read a file: what went wrong, the result, and the processor's seconds."""
+    result, wrong, since = REFUSED, None, time.thread_time()  # whatever else the machine does
     try:
         watch.active = True
         result = kind.read(path)
-        read = True
     except gt.GradtrailError as told:
         if not str(told).strip() or "Traceback" in str(told):
             wrong = f"an error that says nothing: {told!r}"
@@ -79,60 +104,117 @@ def failure(kind: Kind, path: Path, watch: Watch) -> tuple[str | None, bool]:
         wrong = traceback.format_exc(limit=-3)
     finally:
         watch.active = False
-    seconds = time.process_time() - since
-    if wrong is None and read:
-        wrong = kind.wrong(path, result)
-    if wrong is None and seconds > SECONDS:
-        wrong = f"it took {seconds:.1f} s"
-    if wrong is None and watch.seen:
-        wrong = f"it did something else: {watch.seen[0]}"
-    beside = sorted(p.name for p in path.parent.iterdir() if p != path)
-    if wrong is None and beside:
-        wrong = f"it left {beside}"
-    return wrong, read
+    return wrong, result, time.thread_time() - since
 
 
-def run(count: int, seed: int, keep: Path | None, crafted: bool = False) -> dict[str, Any]:
-    """All files; what was found."""
-    found: dict[str, Any] = {"failures": [], "longest": 0.0, "kinds": {}}
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made) / "files"
-        folder.mkdir()
-        watch = Watch(folder)
+class Reader:
+    """What reads files in one process, in a folder of its own.
+
+    Args:
+        crafted: whether crafted files are read, and not damaged ones.
+        seed: from which each file follows, together with its number.
+        keep: a folder for the files that fail, or None.
+    """
+
+    def __init__(self, crafted: bool, seed: int, keep: Path | None) -> None:
+        self.seed, self.keep = seed, keep
+        self.made = tempfile.TemporaryDirectory()
+        self.folder = Path(self.made.name) / "files"
+        self.folder.mkdir()
+        self.watch = Watch(self.folder)
         made_by = CRAFTED if crafted else KINDS
-        kinds = [kind for kind in (make() for make in made_by) if kind is not None]
-        for kind in kinds:
+        self.kinds = [kind for kind in (make() for make in made_by) if kind is not None]
+        for kind in self.kinds:
             for sample in kind.samples:
-                path = folder / kind.file
+                path = self.folder / kind.file
                 path.write_bytes(sample)
                 kind.read(path)  # imports and compiles what it does not later
-                wrong, read = failure(kind, path, watch)
+                wrong, read, _ = failure(kind, path, self.watch)
                 assert wrong is None, (kind.name, wrong)
                 assert read, kind.name
                 path.unlink()
-        before = peak()
-        for number in range(count):
-            kind = kinds[number % len(kinds)]
-            draw = random.Random(f"{seed} {number}")
-            path = folder / kind.file
+        self.before = peak()
+
+    def read(self, numbers: range) -> dict[str, Any]:
+        """Files by their numbers; what was found."""
+        found: dict[str, Any] = {"failures": [], "longest": 0.0, "kinds": {}}
+        for number in numbers:
+            kind = self.kinds[number % len(self.kinds)]
+            draw = random.Random(f"{self.seed} {number}")
+            path = self.folder / kind.file
             content = kind.damaged(draw)
             path.write_bytes(content)
-            since = time.process_time()
-            wrong, read = failure(kind, path, watch)
-            found["longest"] = max(found["longest"], time.process_time() - since)
+            wrong, read, seconds = failure(kind, path, self.watch)
+            found["longest"] = max(found["longest"], seconds)
             tally = found["kinds"].setdefault(kind.name, {"read": 0, "refused": 0})
             tally["read" if read else "refused"] += 1
             if wrong is not None:
-                found["failures"].append(f"{kind.name} {number}: {wrong}")
-                if keep is not None:
-                    keep.mkdir(parents=True, exist_ok=True)
-                    (keep / f"{number}-{kind.file}").write_bytes(content)
-            for left in folder.iterdir():
+                found["failures"].append([number, f"{kind.name} {number}: {wrong}"])
+                if self.keep is not None:
+                    self.keep.mkdir(parents=True, exist_ok=True)
+                    (self.keep / f"{number}-{kind.file}").write_bytes(content)
+            for left in self.folder.iterdir():
                 left.unlink()
-        found["memory"] = peak() - before
+        found["memory"] = peak() - self.before
+        return found
+
+
+_reader: Reader | None = None
+
+
+def start(*arguments: Any) -> None:
+    """Begin a process that reads."""
+    global _reader
+    _reader = Reader(*arguments)
+
+
+def read(numbers: range) -> dict[str, Any]:
+    """See `Reader.read`."""
+    assert _reader is not None
+    return _reader.read(numbers)
+
+
+def run(
+    count: int, seed: int, keep: Path | None, crafted: bool = False, processes: int = 1
+) -> dict[str, Any]:
+    """All files; what was found. The number of processes changes no file and no finding."""
+    parts = [range(at, min(at + CHUNK, count)) for at in range(0, count, CHUNK)]
+    if processes == 1:
+        return joined(shown(map(Reader(crafted, seed, keep).read, parts), count))
+    context = multiprocessing.get_context("spawn")  # each measures its own memory from its start
+    with context.Pool(processes, start, (crafted, seed, keep)) as pool:
+        return joined(shown(pool.imap_unordered(read, parts), count))
+
+
+def joined(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """What several processes have found as one."""
+    found: dict[str, Any] = {"failures": [], "longest": 0.0, "kinds": {}, "memory": 0}
+    kinds: dict[str, dict[str, int]] = {}
+    for part in parts:
+        found["failures"] += part["failures"]
+        for most in ("longest", "memory"):
+            found[most] = max(found[most], part[most])
+        for name, tally in part["kinds"].items():
+            total = kinds.setdefault(name, {"read": 0, "refused": 0})
+            for outcome, number in tally.items():
+                total[outcome] += number
+    found["kinds"] = dict(sorted(kinds.items()))
+    found["failures"] = [wrong for _, wrong in sorted(found["failures"])]
     if found["memory"] > MEMORY:
         found["failures"].append(f"{found['memory']:,} bytes of memory were taken")
     return found
+
+
+def shown(parts: Iterable[dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:
+    """The parts as they come; how far it is stands on the terminal."""
+    done = failures = 0
+    for part in parts:
+        done += sum(sum(tally.values()) for tally in part["kinds"].values())
+        failures += len(part["failures"])
+        if sys.stderr.isatty():
+            end = "\n" if done == count else ""
+            print(f"\r{done:,} of {count:,} files, {failures} wrong", end=end, file=sys.stderr)
+        yield part
 
 
 def peak() -> int:
@@ -147,8 +229,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="A folder for the files that fail.")
     parser.add_argument("--crafted", action="store_true", help="Crafted ones; see above.")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
-    found = run(given.count, given.seed, given.keep, given.crafted)
+    found = run(given.count, given.seed, given.keep, given.crafted, given.processes)
     print(json.dumps(found, indent=1))
     sys.exit(bool(found["failures"]))
 
