@@ -10,7 +10,7 @@ import gradtrail as gt
 from gradtrail.showing import bars
 from gradtrail.showing.bars import Bar, Line
 from gradtrail.showing.numbers import duration_text
-from gradtrail.training import progress
+from gradtrail.training import progress_line
 from gradtrail.training.observers import Seen
 
 PARTS = ("loss 0.1234", "accuracy 91.20%", "8,123 images/s", "rate 0.0125")
@@ -112,9 +112,9 @@ def test_speed_after_a_resume_is_that_of_the_steps_since(monkeypatch: Any) -> No
     """A training that goes on in the middle of an epoch sees no first step; each has its own."""
     now = 1e6
     kept = Kept()
-    monkeypatch.setattr(progress, "bar", lambda: Bar(kept, lambda: now))
-    monkeypatch.setattr(progress.time, "perf_counter", lambda: now)
-    shown = progress.Progress()
+    monkeypatch.setattr(progress_line, "bar", lambda: Bar(kept, lambda: now))
+    monkeypatch.setattr(progress_line.time, "perf_counter", lambda: now)
+    shown = progress_line.ProgressLine()
     shown.begin(gt.History(step_losses=[1.0] * 50), 2, 100)
     now += 1
     shown.step(Seen(51, 1, 51, 0.5, 0.1, 51 * 32, 0.5))
@@ -170,7 +170,7 @@ def test_what_is_counted_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_loss_beyond_all_measure_is_written_in_short(capsys: Any) -> None:
-    shown = progress.Progress()
+    shown = progress_line.ProgressLine()
     history = gt.History(step_losses=[1.0], loss=[1.1237810079e29], validation_loss=[999999.5])
     history.seconds.append(0.25)
     shown.epoch(history)

@@ -32,7 +32,7 @@ def traced(out: Path, numbers: np.ndarray, **settings) -> gt.Trace:
 
 
 def test_a_watched_run_keeps_what_was_watched(finished: Path) -> None:
-    from gradtrail.training.watched import load_watched
+    from gradtrail.training.watched_weights import load_watched
 
     watched = load_watched(finished)
     assert list(watched) == ["conv1.weight[1,0,2,1]", "fc1.bias[3]"]

@@ -36,7 +36,7 @@ from gradtrail.engines.cpu.target import host
 from gradtrail.equation import System
 from gradtrail.machine import forking
 from gradtrail.machine.forking import _RENEWALS, renew_in_forks
-from gradtrail.training.reading import pixels_ahead
+from gradtrail.training.read_ahead import pixels_ahead
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 

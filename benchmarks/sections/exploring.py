@@ -18,7 +18,7 @@ from gradtrail.exploring.live import Live, session_of
 from gradtrail.streams import Drawn
 from gradtrail.training import Observer
 from gradtrail.training.course import Course
-from gradtrail.training.loop import prepare
+from gradtrail.training.loop import prepare_training
 
 from ..child import ROOT
 from ..ours import engine
@@ -88,7 +88,9 @@ def _training(session: Session, workload: Workload, observers: list[Observer]) -
     optimizer = gt.SGD(TRAINING.lr, momentum=TRAINING.momentum)
     course = Course(optimizer=optimizer, epochs=1_000_000, batch_size=workload.batch_size)
     made = engine(session.threads, session.options)
-    return prepare(network, data, course, threads=session.threads, engine=made, observers=observers)
+    return prepare_training(
+        network, data, course, threads=session.threads, engine=made, observers=observers
+    )
 
 
 def _compare(session: Session, workload: Workload, table: Table, part: Part) -> None:

@@ -15,7 +15,7 @@ from gradtrail.data.store import Pool as Readers
 from gradtrail.engines.cpu import cache, pool, warping
 from gradtrail.engines.cpu.target import host, target_for
 from gradtrail.machine import folders as homes
-from gradtrail.training.reading import pixels_ahead
+from gradtrail.training.read_ahead import pixels_ahead
 
 
 class FewThreads(threading.Thread):

@@ -12,7 +12,7 @@ import gradtrail as gt
 from gradtrail.exploring import live as lives
 from gradtrail.training import Observer, Seen
 from gradtrail.training.course import Course
-from gradtrail.training.loop import prepare
+from gradtrail.training.loop import prepare_training
 from gradtrail.training.training import Training
 
 
@@ -33,7 +33,7 @@ def training(observers: list[Observer], **settings: Any) -> Training:
     course = Course(
         **{"optimizer": gt.SGD(0.1, momentum=0.9), "batch_size": 16, "seed": 5, **settings}
     )
-    return prepare(network(), data(), course, observers=observers, threads=2)
+    return prepare_training(network(), data(), course, observers=observers, threads=2)
 
 
 class Asking(Observer):

@@ -18,7 +18,7 @@ from gradtrail.exploring.health import health
 from gradtrail.exploring.live import POINTS, Live, session_of
 from gradtrail.training import Seen
 from gradtrail.training.course import Course
-from gradtrail.training.loop import prepare
+from gradtrail.training.loop import prepare_training
 
 
 def test_a_training_that_is_followed_comes_to_the_same_bytes(
@@ -88,9 +88,9 @@ def with_arrays(arrays: dict[str, np.ndarray]) -> gt.Network:
 def test_a_resumed_trainings_own_weights_are_shown(tmp_path: Path) -> None:
     checkpoints = gt.Checkpoints(tmp_path, steps=4)
     course = Course(optimizer=gt.SGD(0.1), batch_size=16, epochs=1)
-    first = prepare(network(), data(), course, checkpoints=checkpoints)
+    first = prepare_training(network(), data(), course, checkpoints=checkpoints)
     first.run()
-    again = prepare(network(), data(), course, checkpoints=checkpoints, resume=True)
+    again = prepare_training(network(), data(), course, checkpoints=checkpoints, resume=True)
     session = session_of(again, *data(4), title="run")
     np.testing.assert_array_equal(
         session.network.parameters["fc1.weight"], first.network.parameters["fc1.weight"]

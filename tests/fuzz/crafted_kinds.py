@@ -226,7 +226,7 @@ def earlier_history() -> Kind:
 def watched() -> Kind:
     with tempfile.TemporaryDirectory() as made:
         _, found = trained(Path(made), TRAININGS["everything"])
-        from gradtrail.training.watched import save_watched
+        from gradtrail.training.watched_weights import save_watched
 
         save_watched(Path(made) / "watch.safetensors", found.watched)
         content = (Path(made) / "watch.safetensors").read_bytes()

@@ -13,7 +13,7 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.errors import GradtrailWarning
-from gradtrail.training.checkpoints import read
+from gradtrail.training.checkpoints import read_checkpoint
 from gradtrail.training.history import FIGURES, in_files
 
 from .common import Held, arrays_of, assert_same_bits, data, network, pixels, plain, trained
@@ -108,7 +108,7 @@ def test_other_tools_read_them(tmp_path: Path) -> None:
     assert arrays["value/conv1.weight"].dtype == np.float32
     assert arrays["statistics/norm1.running_mean"].dtype == np.float64
     assert len(arrays["history/losses"]) == 12
-    about = read(path).about
+    about = read_checkpoint(path).about
     json.dumps(about, allow_nan=False)
     assert about["position"]["epoch"] == 3
     assert about["course"]["optimizer"]["lr"] == 0.01
@@ -144,7 +144,7 @@ def test_the_one_before_a_damaged_one_is_taken(damage: str, tmp_path: Path) -> N
     assert history.step_losses == trained(alone, **SETTINGS).step_losses
     assert_same_bits(arrays_of(net), arrays_of(alone))
     assert steps_in(tmp_path) == [8, 12]
-    read(newest)  # it was written anew
+    read_checkpoint(newest)  # it was written anew
 
 
 def test_damaged_ones_ahead_do_not_count_as_kept(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_damaged_ones_ahead_do_not_count_as_kept(tmp_path: Path) -> None:
     assert len(said) == 3
     assert steps_in(tmp_path) == [6, 7]
     for path in tmp_path.iterdir():
-        read(path)
+        read_checkpoint(path)
 
 
 def test_where_all_are_damaged_nothing_begins(tmp_path: Path) -> None:
@@ -188,12 +188,12 @@ def test_any_flipped_bit_is_seen(tmp_path: Path) -> None:
     trained(plain(), epochs=1, checkpoints=checkpoints)
     (path,) = (tmp_path / "kept").iterdir()
     content, draw = path.read_bytes(), np.random.Generator(np.random.PCG64(1))
-    assert read(path).about["position"]["epoch"] == 1
+    assert read_checkpoint(path).about["position"]["epoch"] == 1
     places = [*range(200), *draw.integers(200, len(content), 400).tolist()]
     for place in places:
         path.write_bytes(flipped(content, int(place), int(draw.integers(8))))
         with pytest.raises(gt.FileError, match=re.escape(str(path))):
-            read(path)
+            read_checkpoint(path)
 
 
 def test_files_of_other_names_are_left_alone(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_a_full_disk_leaves_what_was_there(
             trained(net, checkpoints=gt.Checkpoints(tmp_path, steps=2), **SETTINGS)
     assert steps_in(tmp_path) == [2, 4]
     for path in tmp_path.iterdir():
-        read(path)
+        read_checkpoint(path)
     _, history = resumed(tmp_path, checkpoints={"steps": 2})
     assert history.step_losses == trained(network(), **SETTINGS).step_losses
 

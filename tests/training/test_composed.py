@@ -13,7 +13,7 @@ import gradtrail as gt
 from gradtrail.optimizers.composed import Composed
 from gradtrail.training import Observer, Seen
 from gradtrail.training.course import Course
-from gradtrail.training.loop import prepare
+from gradtrail.training.loop import prepare_training
 from gradtrail.training.training import Training
 
 from .common import (
@@ -227,7 +227,7 @@ def one_by_one(engine: str) -> list[Arrays]:
     """Weights and statistics behind each step of `trained`, without averages."""
     net, keeping = network(), Keeping()
     course = Course(epochs=2, batch_size=16, seed=5, optimizer=gt.Adam(0.01))
-    keeping.training = prepare(
+    keeping.training = prepare_training(
         net, data(), course, threads=1, engine=engine, observers=[keeping]
     )  # fmt: skip
     keeping.training.run()

@@ -16,7 +16,7 @@ from gradtrail.data import ArrayImages, ImageFolder
 from gradtrail.engines import engine_for
 from gradtrail.layers.loss_functions import loss_for
 from gradtrail.training import Observer, Seen
-from gradtrail.training.checkpoints import read
+from gradtrail.training.checkpoints import read_checkpoint
 from gradtrail.training.feed import feed_for
 
 from .common import Held, arrays_of, assert_same_bits, data, network, pixels, plain, trained
@@ -176,7 +176,9 @@ def test_more_epochs_are_as_if_there_had_always_been_so_many(
     alone = network()
     assert history.step_losses == trained(alone, epochs=5, **settings).step_losses
     assert_same_bits(arrays_of(net), arrays_of(alone))
-    assert read(tmp_path / "checkpoint-00000020.safetensors").about["course"]["epochs"] == 5
+    assert (
+        read_checkpoint(tmp_path / "checkpoint-00000020.safetensors").about["course"]["epochs"] == 5
+    )
     again = network()
     trained(again, epochs=5, checkpoints=kept, resume=True, **settings)
     assert_same_bits(arrays_of(again), arrays_of(alone))
@@ -241,7 +243,7 @@ def test_a_checkpoint_says_who_wrote_it_and_what_is_not_promised(tmp_path: Path)
     kept = gt.Checkpoints(tmp_path, keep=1)
     trained(plain(), epochs=1, checkpoints=kept, engine=gt.CPU(target="baseline"))
     (path,) = tmp_path.iterdir()
-    written = read(path).about["written"]
+    written = read_checkpoint(path).about["written"]
     assert written["gradtrail"] == gt.__version__
     assert written["processor"] == gt.CPU(target="baseline").processor.cpu
     assert written["bits"].endswith("separate multiply-add")
@@ -266,7 +268,7 @@ def test_the_first_format_is_gone_on_with(given: Any, tmp_path: Path) -> None:
     kept = gt.Checkpoints(tmp_path, keep=1)
     trained(plain(), source, epochs=1, checkpoints=kept)
     (path,) = tmp_path.iterdir()
-    held = read(path)
+    held = read_checkpoint(path)
     figures = held.history().to_dict()
     for name in ("losses", "rates", "ends", "interrupted", "stopped"):
         del figures[name]

@@ -12,7 +12,7 @@ from tails import beginning
 
 import gradtrail as gt
 from gradtrail.engines import Batch, Engine, Stepped, Trainer, engine_for
-from gradtrail.training import Observer, Seen
+from gradtrail.training import Observer, Seen, watching_trainer
 from gradtrail.training.averaging import StatisticsAverage
 from gradtrail.training.training import Training
 
@@ -323,9 +323,8 @@ def test_what_was_watched_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Rows and numbers of steps, and which steps are watched after some were thinned out."""
-    from gradtrail.training import watching
 
-    monkeypatch.setattr(watching, "MOST", 6)
+    monkeypatch.setattr(watching_trainer, "MOST", 6)
     engine, number = stop
 
     def make() -> dict[str, object]:

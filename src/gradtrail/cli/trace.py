@@ -16,7 +16,7 @@ from ..tracing.element import Side, parse_element
 from ..tracing.influence import RANKINGS, influence
 from ..tracing.overview import Overview
 from ..tracing.trace import Trace, trace
-from ..training.watched import load_watched
+from ..training.watched_weights import load_watched
 from .asked import Asked, of_data, with_options
 from .common import one_error, said
 from .paths import PATH, Picture

@@ -21,7 +21,7 @@ from ..network.architecture import ARCHITECTURES
 from ..runs import Outcome, Prepared, names, read_recipe, resume, shipped, start, tables_of
 from ..runs.run_folder import RECIPE
 from ..training import Observer
-from ..training.progress import Progress
+from ..training.progress_line import ProgressLine
 from ..training.training import Training
 from ..version import VERSION
 from .asked import reading
@@ -207,7 +207,7 @@ def _train(
                 page.begin(work, training, title)
             asked.training = training
 
-        progress = Progress(not quiet)
+        progress = ProgressLine(not quiet)
         observers: list[Observer] = [progress]
         if page is not None:
             observers.append(page.observer)

@@ -26,7 +26,7 @@ from ..tracing.influence import RankedSample, influence
 from ..tracing.trace import trace
 from ..training import Confusion, History
 from ..training.metrics import confusion
-from ..training.misclassified import mistakes
+from ..training.mistaken_samples import mistakes
 from .pictures import as_pixels, curves, filters, picture
 from .style import PAGE, STYLE
 

@@ -12,11 +12,11 @@ from ..errors import DataError, NonFiniteError, typed
 from ..network.saving import WEIGHTS, save_network
 from ..storage.files import delete_unfinished, lock_file, write_bytes, write_json
 from ..training import Confusion, History, Observer
-from ..training.loop import prepare
+from ..training.loop import prepare_training
 from ..training.metrics import confusion
 from ..training.training import Training
-from ..training.watched import FILE as WATCH
-from ..training.watched import save_watched
+from ..training.watched_weights import FILE as WATCH
+from ..training.watched_weights import save_watched
 from .failed import keep_failed
 from .histories import save_history
 from .preparing import Prepared, prepared
@@ -172,7 +172,7 @@ def _training(
 ) -> Training:
     """The training, checked and ready to run."""
     recipe = work.recipe
-    return prepare(
+    return prepare_training(
         work.network,
         work.data.train,
         recipe.course(),

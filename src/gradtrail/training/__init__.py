@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from .checkpoints import Checkpoints
     from .logs import CSVLog, JSONLinesLog
     from .metrics import Confusion, confusion
-    from .misclassified import Mistakes, mistakes
+    from .mistaken_samples import Mistakes, mistakes
     from .tensorboard import TensorBoardLog
-    from .watched import Watched, load_watched
+    from .watched_weights import Watched, load_watched
 
 __all__ = [
     "CSVLog",
@@ -49,7 +49,7 @@ __getattr__, __dir__ = at_first_use(
         **dict.fromkeys(("CSVLog", "JSONLinesLog"), "logs"),
         "TensorBoardLog": "tensorboard",
         **dict.fromkeys(("Confusion", "confusion"), "metrics"),
-        **dict.fromkeys(("Mistakes", "mistakes"), "misclassified"),
-        **dict.fromkeys(("Watched", "load_watched"), "watched"),
+        **dict.fromkeys(("Mistakes", "mistakes"), "mistaken_samples"),
+        **dict.fromkeys(("Watched", "load_watched"), "watched_weights"),
     },
 )

@@ -13,8 +13,9 @@ import re
 import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
@@ -27,7 +28,10 @@ from .history import History
 from .provenance import UNKNOWN
 from .snapshot import Snapshot
 
-__all__ = ["Checkpoints", "Found"]
+if TYPE_CHECKING:
+    from .training import Training
+
+__all__ = ["CheckpointWriter", "Checkpoints", "NewestCheckpoint", "read_checkpoint"]
 
 _KEY, _FORMAT = "gradtrail checkpoint", 2
 _ABOUT = frozenset(
@@ -43,7 +47,7 @@ _NAME = re.compile(r"checkpoint-(\d{8,})\.safetensors")
 
 
 @dataclass(frozen=True)
-class Found:
+class NewestCheckpoint:
     """The newest checkpoint that is whole.
 
     Args:
@@ -129,7 +133,7 @@ class Checkpoints:
                 raise FileError(f"cannot delete {old}: {cause.strerror}") from cause
         return path
 
-    def newest(self) -> Found | None:
+    def newest(self) -> NewestCheckpoint | None:
         """The newest checkpoint that is whole; None where there is none at all.
 
         Raises:
@@ -138,7 +142,7 @@ class Checkpoints:
         damaged: list[str] = []
         for path in self._files():
             try:
-                return Found(path, read(path), tuple(damaged))
+                return NewestCheckpoint(path, read_checkpoint(path), tuple(damaged))
             except FileError as cause:
                 damaged.append(str(cause))
         if damaged:
@@ -171,7 +175,54 @@ class Checkpoints:
         return [path for _, path in sorted(found, key=lambda f: -int(f[0][1]))]
 
 
-def read(path: Path) -> Snapshot:
+class CheckpointWriter:
+    """Writes a training's checkpoints when they are due.
+
+    Args:
+        checkpoints: where and how often.
+        training: whose.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, training: Training) -> None:
+        self.checkpoints, self.training = checkpoints, training
+        self._last = training.position if training.position.steps else None
+
+    @cached_property
+    def _data(self) -> dict[str, Any]:
+        """What tells the training's data from others."""
+        held_out = self.training.held_out
+        return {
+            "data": self.training.feed.identity(),
+            "validation": None if held_out is None else held_out.identity(),
+        }
+
+    def due(self) -> None:
+        """Write one if it is time.
+
+        Raises:
+            FileError: it cannot be written.
+        """
+        at = self.training.position
+        if at.place == self.training.steps:
+            return  # the epoch's figures follow, and then its checkpoint
+        if self.checkpoints.due(at.epoch, at.place, at.steps) or self.training.over:
+            self.now()
+
+    def now(self) -> None:
+        """Write one, unless the last one is of this very moment.
+
+        Raises:
+            FileError: it cannot be written.
+        """
+        at = self.training.position
+        if at != self._last and at.steps:
+            for observer in self.training.observers:
+                observer.flush()
+            self.checkpoints.write(Snapshot.of(self.training, self._data))
+            self._last = at
+
+
+def read_checkpoint(path: Path) -> Snapshot:
     """A checkpoint, checked.
 
     Raises:

@@ -18,8 +18,8 @@ from ..engines.batch import check_mass, copied_labels
 from ..errors import DataError
 from ..machine.pinning import pin
 from ..streams import Drawn, stream
-from .identity import of_arrays, of_images, of_some_images
-from .reading import pixels_ahead
+from .fingerprints import of_arrays, of_images, of_some_images
+from .read_ahead import pixels_ahead
 
 if TYPE_CHECKING:
     from ..data.augment import Augment

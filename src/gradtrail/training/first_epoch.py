@@ -14,7 +14,7 @@ from ..errors import warn
 from ..showing.numbers import number_text
 from ..tracing.overview import dead
 from ..tracing.traced_step import TracedStep
-from .foretold import can_look
+from .memory_estimate import can_look
 
 if TYPE_CHECKING:
     from .training import Training

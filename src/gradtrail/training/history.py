@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from .watched import Watched
+    from .watched_weights import Watched
 
 __all__ = ["EPOCH_FIGURES", "FIGURES", "History", "in_files"]
 

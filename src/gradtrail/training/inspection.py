@@ -19,12 +19,12 @@ from .history import in_files
 from .provenance import UNKNOWN
 from .stopping import Best
 from .training import Position
-from .watched import check_watched
+from .watched_weights import check_watched
 
 if TYPE_CHECKING:
     from ..graph import Graph
     from ..optimizers import Optimizer
-    from .checkpoints import Found
+    from .checkpoints import NewestCheckpoint
     from .course import Course
     from .feed import Feed
     from .history import History
@@ -40,7 +40,7 @@ _HUGE = float(np.finfo(np.float64).max)
 
 
 def inspect(
-    found: Found,
+    found: NewestCheckpoint,
     network: Graph,
     course: Course,
     feeds: tuple[Feed, Feed | None],

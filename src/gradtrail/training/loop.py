@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .feed import Feed
     from .training import Training
 
-__all__ = ["evaluate", "prepare", "train"]
+__all__ = ["evaluate", "prepare_training", "train"]
 
 
 @call_example("gt.train(network, (x, y), epochs=3)")
@@ -80,7 +80,7 @@ def train(
         clip_norm: the greatest length of all gradients together; a longer one is shortened to it.
         clip_value: the greatest size of each element of the gradients, instead.
         average: how much of the weights' moving average each step leaves, such as 0.999. The
-            network is evaluated, and ends, with the averages of weights and running statistics.
+            network is mean_figures, and ends, with the averages of weights and running statistics.
         stopping: when to end before the last epoch, and which weights to keep.
         threads: how many the engine may use; None for all. It changes no result.
         seed: what order, dropout and augmentation follow from. The same seed gives the same
@@ -109,7 +109,7 @@ def train(
         NonFiniteError: a NaN or an infinity appeared; the network is as before that step.
     """
     from .course import Course
-    from .progress import Progress
+    from .progress_line import ProgressLine
 
     course = Course(
         loss=loss_for(loss),
@@ -128,7 +128,7 @@ def train(
         seed=seed,
     )
     flags("train", progress=progress, resume=resume)
-    training = prepare(
+    training = prepare_training(
         network,
         data,
         course,
@@ -136,14 +136,14 @@ def train(
         threads=threads,
         engine=engine,
         watch=watch,
-        observers=[Progress(progress), *_observers(log)],
+        observers=[ProgressLine(progress), *_observers(log)],
         checkpoints=checkpoints,
         resume=resume,
     )
     return training.run()
 
 
-def prepare(
+def prepare_training(
     network: Graph,
     data: Any,
     course: Course,
@@ -157,9 +157,8 @@ def prepare(
     resume: bool = False,
 ) -> Training:
     """A training that is checked and ready to run; see `train`."""
-    from .checkpoints import Checkpoints
-    from .foretold import check_memory
-    from .keeping import Keeping
+    from .checkpoints import Checkpoints, CheckpointWriter
+    from .memory_estimate import check_memory
     from .resuming import found_for
     from .training import Training
 
@@ -183,23 +182,22 @@ def prepare(
     trainer = runs.trainer(network, course.loss, optimizer, threads, start)
     watched = None
     if watch:
-        from .watching import HandingOver, watching
+        from .watching_trainer import watch_elements
 
-        trainer = watched = watching(trainer, network, course.loss, watch)
-        observers = [HandingOver(watched), *observers]
+        trainer = watched = watch_elements(trainer, network, course.loss, watch)
     training = Training(network, course, feed, held_out, runs, trainer, optimizer, observers)
     training.watching = watched
     if found is not None:
         found.snapshot.restore(training)
     if checkpoints is not None:
-        training.keeping = Keeping(checkpoints, training)
+        training.writer = CheckpointWriter(checkpoints, training)
     return training
 
 
 def _feeds(
     network: Graph, data: Any, validation: Any, course: Course, engine: Engine
 ) -> tuple[Feed, Feed | None]:
-    """What is learned from, and what is evaluated on after every epoch; both checked.
+    """What is learned from, and what is mean_figures on after every epoch; both checked.
 
     Raises:
         ArgumentError: early stopping looks at what there is not.
@@ -274,9 +272,9 @@ def evaluate(
         DataError: samples or labels that do not fit.
     """
     from .feed import feed_for
-    from .training import evaluated
+    from .training import mean_figures
 
     positive("evaluate", batch_size=batch_size)
     loss = loss_for(loss)
     runs = engine_for(engine, network)
-    return evaluated(network, feed_for(network, data, loss, runs), batch_size, runs)
+    return mean_figures(network, feed_for(network, data, loss, runs), batch_size, runs)

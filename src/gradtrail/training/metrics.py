@@ -14,7 +14,7 @@ from ..errors import DataError
 from ..renamed import keep_old_arguments
 from ..showing.figures import figure, save_figure
 from ..showing.tables import Shown, Table
-from .classified import classified
+from .predictions import predict_samples
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -195,5 +195,5 @@ def confusion(
         >>> confusion(net, (x, y)).matrix.sum(axis=1)
         array([1, 1])
     """
-    held = classified("confusion", network, data, classes, batch_size, engine)
+    held = predict_samples("confusion", network, data, classes, batch_size, engine)
     return Confusion.of(held.true, held.taken, held.classes)

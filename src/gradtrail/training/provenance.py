@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ..engines import Engine
 from ..version import VERSION
 
-__all__ = ["UNKNOWN", "parted", "provenance"]
+__all__ = ["UNKNOWN", "differing_bits", "provenance"]
 
 _NOT_PROMISED = (
     "the seconds; and the last bits of what follows, with another version of gradtrail or where "
@@ -36,7 +36,7 @@ def provenance(engine: Engine) -> dict[str, str]:
     }
 
 
-def parted(written: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+def differing_bits(written: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
     """What differs between two provenances so that the same bits are not promised, as clauses."""
     promise = "the training goes on, but not bit by bit as if nothing had stopped it"
     if written["gradtrail"] != now["gradtrail"]:

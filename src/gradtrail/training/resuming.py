@@ -10,9 +10,9 @@ from ..graph import Graph
 from ..graph.description import arguments_from
 from ..graph.difference import difference
 from ..renamed import SCHEDULES
-from .checkpoints import Checkpoints, Found
+from .checkpoints import Checkpoints, NewestCheckpoint
 from .inspection import inspect
-from .provenance import parted, provenance
+from .provenance import differing_bits, provenance
 from .schedules import Constant, Schedule
 from .stopping import Best
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .course import Course
     from .feed import Feed
 
-__all__ = ["differences", "found_for"]
+__all__ = ["setting_differences", "found_for"]
 
 _SHOWN = 200
 
@@ -36,7 +36,7 @@ def found_for(
     engine: Engine,
     optimizer: Optimizer,
     resume: bool,
-) -> Found | None:
+) -> NewestCheckpoint | None:
     """The checkpoint to go on from, every field of it checked; None where there is none.
 
     Args:
@@ -70,7 +70,7 @@ def found_for(
     _same(found, network, course, feeds, engine)
     inspect(found, network, course, feeds, optimizer)
     _longer(found, course, course.steps(len(feeds[0])))
-    for sentence in parted(found.snapshot.about["written"], provenance(engine)):
+    for sentence in differing_bits(found.snapshot.about["written"], provenance(engine)):
         warn(f"{found.path} {sentence}")
     return found
 
@@ -83,7 +83,7 @@ _OTHER_DATA = (
 
 
 def _same(
-    found: Found,
+    found: NewestCheckpoint,
     network: Graph,
     course: Course,
     feeds: tuple[Feed, Feed | None],
@@ -108,7 +108,7 @@ def _same(
         ("engine", engine.settings()),
         *zip(("data", "validation"), identities, strict=True),
     ):
-        for apart in differences(about[what], now, "" if what == "course" else what):
+        for apart in setting_differences(about[what], now, "" if what == "course" else what):
             layer = _layer(about[what], network) if what == "architecture" else None
             remedy = _OTHER_DATA if ".fingerprint" in apart else ""
             raise ArgumentError(f"{found.path} is of another training: {layer or apart}{remedy}")
@@ -122,12 +122,12 @@ def _layer(kept: Any, network: Graph) -> str | None:
         return None
 
 
-def differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
+def setting_differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
     """Where two settings as JSON differ: `optimizer.lr: 0.1, not 0.05`."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in [*one, *(k for k in other if k not in one)]:
             path = f"{where}.{key}" if where else key
-            yield from differences(one.get(key), other.get(key), path)
+            yield from setting_differences(one.get(key), other.get(key), path)
     elif one != other:
         yield f"{where}: {_shown(one)}, not {_shown(other)}"
 
@@ -141,7 +141,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _longer(found: Found, course: Course, steps: int) -> None:
+def _longer(found: NewestCheckpoint, course: Course, steps: int) -> None:
     """Whether a training can end with another epoch than was said before.
 
     Args:

@@ -52,7 +52,7 @@ class Snapshot:
         arrays |= {f"best/{name}": a for name, a in training.best.arrays.items()}
         watching, watched = training.watching, None
         if watching is not None:
-            from .watched import watched_arrays
+            from .watched_weights import watched_arrays
 
             kept = watching.watched()
             arrays |= {f"watched/{name}": a for name, a in watched_arrays(kept).items()}
@@ -123,11 +123,11 @@ class Snapshot:
         training.statistics.steps = position.steps if training.statistics.sums else 0
         kept = self.about["watched"]
         if training.watching is None and kept and kept["elements"]:
-            from .watching import tell_left
+            from .watching_trainer import tell_left
 
             tell_left(kept["elements"])
         elif training.watching is not None:
-            from .watched import watched_from
+            from .watched_weights import watched_from
 
             watched = watched_from(self.under("watched/"), kept["elements"]) if kept else {}
             every = kept["every"] if kept else 1

@@ -29,10 +29,10 @@ from .stopping import Best
 
 if TYPE_CHECKING:
     from ..graph import Graph
-    from .keeping import Keeping
-    from .watching import Watching
+    from .checkpoints import CheckpointWriter
+    from .watching_trainer import WatchingTrainer
 
-__all__ = ["Position", "Training", "evaluated"]
+__all__ = ["Position", "Training", "mean_figures"]
 
 _EVALUATED = 256
 """How many validation samples are computed at once."""
@@ -117,8 +117,8 @@ class Training:
         self.settings = course.settings()  # with the rate before any schedule
         running = list(network.buffers) if course.average is not None else []
         self.statistics = StatisticsAverage(running, course.average or 0.0)
-        self.keeping: Keeping | None = None
-        self.watching: Watching | None = None
+        self.writer: CheckpointWriter | None = None
+        self.watching: WatchingTrainer | None = None
         self.asked = False
         self.failed: Batch | None = None  # that of a step that was not finite
         self.judging = False  # whether that was in an evaluation
@@ -148,15 +148,15 @@ class Training:
             while not self.over:
                 self._epoch()
                 self._close_epoch()
-                if self.keeping is not None:
-                    self.keeping.due()
+                if self.writer is not None:
+                    self.writer.due()
             history.stopped = self.position.epoch < self.course.epochs
         except KeyboardInterrupt:
             history.interrupted = True
             self._catch_up()
             self._tell_rest()
-            if self.keeping is not None:
-                self.keeping.now()
+            if self.writer is not None:
+                self.writer.now()
         finally:
             self._end()
         return history
@@ -176,8 +176,8 @@ class Training:
                 if self.asked:
                     raise KeyboardInterrupt
                 self._step(batch, since)
-                if self.keeping is not None:
-                    self.keeping.due()
+                if self.writer is not None:
+                    self.writer.due()
                 since = time.perf_counter()
 
     def _step(self, batch: Batch, since: float) -> None:
@@ -242,7 +242,7 @@ class Training:
         self.show()
         found = at.figures()
         if self.held_out is not None:
-            held = evaluated(self.network, self.held_out, _EVALUATED, self.engine)
+            held = mean_figures(self.network, self.held_out, _EVALUATED, self.engine)
             if not np.isfinite(held["loss"]):
                 where = self._first_held_out(self.held_out)
                 raise NonFiniteError(
@@ -324,9 +324,11 @@ class Training:
         with ExitStack() as ending:  # one that fails keeps no other from its end
             for observer in reversed(self.observers):
                 ending.callback(observer.end, self.history)
+            if self.watching is not None:
+                self.history.watched = self.watching.watched()
 
 
-def evaluated(network: Graph, feed: Feed, size: int, engine: Engine) -> dict[str, float]:
+def mean_figures(network: Graph, feed: Feed, size: int, engine: Engine) -> dict[str, float]:
     """Loss and, where there are classes, accuracy over all samples in evaluation."""
     at = Position()
     with closing(feed.in_order(size)) as batches:

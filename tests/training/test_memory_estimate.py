@@ -14,14 +14,14 @@ import gradtrail as gt
 from gradtrail.engines import engine_for
 from gradtrail.errors import NoRoomError
 from gradtrail.machine.free_memory import Room, rooms
-from gradtrail.training import foretold
+from gradtrail.training import memory_estimate
 
 from .common import ENGINES, Held, data, network, pixels, trained
 
 
 def left(monkeypatch: pytest.MonkeyPatch, free: int, *, reserved: bool = False) -> None:
     limit = [Room(free, "the machine has", reserved)]
-    monkeypatch.setattr(foretold, "rooms", lambda: limit)
+    monkeypatch.setattr(memory_estimate, "rooms", lambda: limit)
 
 
 def wide() -> gt.Network:
@@ -80,7 +80,7 @@ print(sum(engine_for("cpu", net).memory(net, gt.CrossEntropy(), adam, 16).values
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_what_is_foretold_is_not_more_than_what_is_taken() -> None:
-    """6.1 million parameters: 246 MB are foretold, and a little more is taken."""
+    """6.1 million parameters: 246 MB are memory_estimate, and a little more is taken."""
     done = subprocess.run(
         [sys.executable, "-c", GROWTH], capture_output=True, text=True, check=True
     )
@@ -146,9 +146,9 @@ def test_a_warning_is_left_out_where_there_may_be_no_room_for_it(
     """102,003 parameters by 24 bytes, and 16 for each of 6,063 elements of 16 samples."""
     most = 102_003 * 24 + 6063 * 16 * 16
     left(monkeypatch, most)
-    assert foretold.can_look(wide(), 7)
+    assert memory_estimate.can_look(wide(), 7)
     left(monkeypatch, most - 1)
-    assert not foretold.can_look(wide(), 7)
+    assert not memory_estimate.can_look(wide(), 7)
 
 
 # -- what is refused ---------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def test_images_that_are_kept_count(monkeypatch: pytest.MonkeyPatch) -> None:
         trained(net, Files(), engine="cpu")
     left(monkeypatch, free + 50 * 60)
     assert trained(net, Files(), engine="cpu").steps == 8
-    monkeypatch.setattr(foretold, "_CODE", 0)
+    monkeypatch.setattr(memory_estimate, "_CODE", 0)
     left(monkeypatch, free, reserved=True)  # such memory is reserved already
     assert trained(network(), Files(), engine="cpu").steps == 8
 

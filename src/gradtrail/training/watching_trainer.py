@@ -19,14 +19,12 @@ from ..layers import Loss
 from ..tracing.element import element_text, example_element, parse_element
 from ..tracing.terms import Terms
 from ..tracing.traced_step import TracedStep
-from .observers import Observer
-from .watched import ELEMENTS, FIELDS, SAMPLES, Watched
+from .watched_weights import ELEMENTS, FIELDS, SAMPLES, Watched
 
 if TYPE_CHECKING:
     from ..graph import Graph
-    from .history import History
 
-__all__ = ["HandingOver", "MOST", "Watching", "tell_left", "watching"]
+__all__ = ["MOST", "WatchingTrainer", "tell_left", "watch_elements"]
 
 MOST = 4096
 """How many steps of an element are kept at most."""
@@ -96,7 +94,7 @@ class _Noted(NamedTuple):
     looked: list[_Looked]
 
 
-class Watching(Trainer):
+class WatchingTrainer(Trainer):
     """A trainer whose steps are watched.
 
     Args:
@@ -208,22 +206,9 @@ class Watching(Trainer):
         return {record.element: record.watched() for record in self.records}
 
 
-class HandingOver(Observer):
-    """Puts what was watched into the history when the training ends.
-
-    Args:
-        watching: the trainer that watched.
-    """
-
-    def __init__(self, watching: Watching) -> None:
-        self.watching = watching
-
-    def end(self, history: History) -> None:
-        """See `Observer.end`."""
-        history.watched = self.watching.watched()
-
-
-def watching(trainer: Trainer, network: Graph, loss: Loss, elements: Sequence[str]) -> Watching:
+def watch_elements(
+    trainer: Trainer, network: Graph, loss: Loss, elements: Sequence[str]
+) -> WatchingTrainer:
     """A trainer that watches these elements, at least one.
 
     Raises:
@@ -245,7 +230,7 @@ def watching(trainer: Trainer, network: Graph, loss: Loss, elements: Sequence[st
         if element in records:
             raise ArgumentError(f"train: {element} is watched twice")
         records[element] = _Record(element, name, index)
-    return Watching(trainer, network, loss, list(records.values()))
+    return WatchingTrainer(trainer, network, loss, list(records.values()))
 
 
 def tell_left(elements: Collection[str]) -> None:

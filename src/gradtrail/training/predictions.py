@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from ..engines import Engine
     from ..graph import Graph
 
-__all__ = ["Classified", "classified"]
+__all__ = ["Predictions", "predict_samples"]
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Classified:
+class Predictions:
     """The classes of M samples.
 
     Args:
@@ -41,14 +41,14 @@ class Classified:
     classes: tuple[str, ...]
 
 
-def classified(
+def predict_samples(
     what: str,
     network: Graph,
     data: Any,
     classes: Sequence[str] | None,
     batch_size: int,
     engine: str | Engine | None,
-) -> Classified:
+) -> Predictions:
     """What a network takes each sample for, in evaluation.
 
     Args:
@@ -79,7 +79,7 @@ def classified(
     true = loss.classes(feed.y)
     assert true is not None
     numbered = names or tuple(map(str, range(outputs)))
-    return Classified(true, np.concatenate(taken), np.concatenate(shares), numbered)
+    return Predictions(true, np.concatenate(taken), np.concatenate(shares), numbered)
 
 
 def _check_finite(outputs: np.ndarray, batch: Batch) -> None:

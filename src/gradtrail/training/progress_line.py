@@ -1,4 +1,4 @@
-"""Progress of a training: a live line in a terminal or a notebook, and a line per epoch."""
+"""ProgressLine of a training: a live line in a terminal or a notebook, and a line per epoch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .observers import Observer, Seen
 if TYPE_CHECKING:
     from .history import History
 
-__all__ = ["Progress"]
+__all__ = ["ProgressLine"]
 
 
 @final
-class Progress(Observer):
+class ProgressLine(Observer):
     """Shows on standard error, or in a notebook's output, how far a training is.
 
     Args:

@@ -14,7 +14,7 @@ import numpy as np
 from ..checking.calls import call_example
 from ..showing.tables import Shown, Table
 from ..storage.files import write_bytes
-from .classified import classified
+from .predictions import predict_samples
 
 if TYPE_CHECKING:
     from ..engines import Engine
@@ -126,7 +126,7 @@ def mistakes(
         >>> [m.sample for m in mistakes(net, (np.zeros((3, 1, 8, 8)), [0, 1, 1]))]
         [1, 2]
     """
-    held = classified("mistakes", network, data, classes, batch_size, engine)
+    held = predict_samples("mistakes", network, data, classes, batch_size, engine)
     wrong = np.flatnonzero(held.taken != held.true)
     wrong = wrong[np.argsort(-held.probabilities[wrong], kind="stable")]
     return Mistakes(
