@@ -89,6 +89,25 @@ def test_why_says_it_in_words(finished: Path) -> None:
     assert of_layer == run("why", str(finished), "dconv1.output[0,2,1,1]").output
 
 
+def test_why_in_another_language(finished: Path) -> None:
+    element = "dconv1.weight[2,0,1,1]"
+    answer = traced(finished, np.arange(32)).grad.why(element, language="ko")
+    shown = run("why", str(finished), element, "--language", "ko").output
+    assert shown.strip() == str(answer)
+    assert "개의 합입니다" in shown
+    told = json.loads(run("why", str(finished), element, "--language", "ko", "--json").output)
+    assert told["text"] == str(answer)
+    assert told["fact"] == answer.fact.to_dict()
+    unknown = run("why", str(finished), element, "--language", "fr")
+    assert unknown.exit_code == 2
+    assert "'fr' is not one of 'en', 'ko'" in unknown.output
+    without = run("why", str(finished), "--language", "ko")
+    assert without.exit_code == 2
+    assert without.output.startswith(
+        "gradtrail: --language is that of the sentence about an element"
+    )
+
+
 def test_why_without_an_element_gives_the_overview(finished: Path) -> None:
     t = traced(finished, np.arange(32))
     shown = run("why", str(finished)).output

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-WORDS = ROOT / "src" / "gradtrail" / "exploring" / "page" / "words"
+SOURCE = ROOT / "src" / "gradtrail"
+WORDS = SOURCE / "exploring" / "page" / "words"
 TEXTS = [
-    *(WORDS / name for name in ("ko.js", "why-ko.js")),
+    *(WORDS / "ko.js", SOURCE / "tracing" / "words" / "ko.json"),
     ROOT / "README.ko.md",
     *sorted((ROOT / "docs" / "ko").glob("*.md")),
 ]

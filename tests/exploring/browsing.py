@@ -6,10 +6,12 @@ import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import gradtrail
+from gradtrail.exploring.document import page_files
 from gradtrail.exploring.packing import as_sent
 from gradtrail.exploring.session import Session
 from gradtrail.exploring.step_description import arrays_by_side, describe_step
@@ -34,8 +36,10 @@ async (text) => {
 """
 
 
-def modules() -> list[str]:
-    return sorted(path.relative_to(PAGE).as_posix() for path in PAGE.rglob("*.js"))
+@cache
+def modules() -> dict[str, bytes]:
+    """The page's modules by their paths, with those that are made of the languages' files."""
+    return {name: text for name, text in page_files().items() if name.endswith(".js")}
 
 
 def import_map() -> str:
@@ -62,7 +66,7 @@ def modules_page(browser: Any) -> Any:
         if name == "":
             route.fulfill(content_type="text/html", body=empty)
         elif name in modules():
-            route.fulfill(content_type="text/javascript", body=(PAGE / name).read_bytes())
+            route.fulfill(content_type="text/javascript", body=modules()[name])
         else:
             route.abort()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradtrail as gt
 from gradtrail.exploring.explorer import Explorer
-from gradtrail.showing.tables import number_text as as_shown
+from gradtrail.showing.numbers import number_text as as_shown
 
 SAMPLES = 8
 

@@ -245,7 +245,7 @@ def test_a_narrow_page_is_usable(browser: Any, explorer: Explorer) -> None:
 def test_a_large_step_is_sent_in_slices(
     browser: Any, explorer: Explorer, traced: gt.Trace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a large network's: the page fetches what it shows, and nothing else."""
+    """As a large network's: the page fetches what it shows, and says it in its own language."""
     page = Page(browser, explorer.url)
     limit = "const WHOLE = 24e6"
     assert limit in served_js()
@@ -264,6 +264,11 @@ def test_a_large_step_is_sent_in_slices(
         held = traced.value if side == "value" else traced.grad
         assert close(page.value(), float(held[name][index]))
         assert page.why() == held.why(name, index).text
+    page.tab.locator('[data-name="language"]').select_option("ko")
+    for side, name, index in CELLS:
+        page.hover(side, name, index)
+        held = traced.value if side == "value" else traced.grad
+        assert page.why() == held.why(name, index, language="ko").text
     assert not any("api/all" in url for url in page.asked)
     assert any("api/rows" in url for url in page.asked)
     page.close()

@@ -1,4 +1,4 @@
-"""The page says of any cell what `why` says: the same sentence, cause, counts and elements."""
+"""The page finds of any cell what `why` finds, and says it alike."""
 
 from __future__ import annotations
 
@@ -24,20 +24,25 @@ from gradtrail.exploring.session import Session
 from gradtrail.tracing.clauses import CAUSES
 from gradtrail.tracing.index_points import BLOCK
 from gradtrail.tracing.records import json_number
+from gradtrail.tracing.wording import say
 
 pytestmark = pytest.mark.browser
 
 Cell = tuple[str, str, list[int]]
 
 ASK = """
-async (cells) => {
+async (asked) => {
   const { why } = await import("gradtrail/why/why.js");
-  const english = await import("gradtrail/words/why-en.js");
-  const korean = await import("gradtrail/words/why-ko.js");
-  const answers = cells.map(([side, name, index]) =>
-    [english, korean].map((say) => why(step, side, name, index, say)),
-  );
-  return JSON.stringify(answers, (key, held) => (key === "value" ? String(held) : held));
+  const { say } = await import("gradtrail/words/say.js");
+  const { wordsOf } = await import("gradtrail/words/words.js");
+  const texts = (fact) => ["en", "ko"].map((language) => say(fact, wordsOf(language).why));
+  const answers = JSON.parse(asked).map(([[side, name, index], fact]) => {
+    const found = why(step, side, name, index);
+    return { ...found, texts: texts(found.fact), known: texts(fact) };
+  });
+  const asPython = (held) => String(held).toLowerCase().replace("infinity", "inf");
+  const plain = (_, held) => (typeof held === "number" && !isFinite(held) ? asPython(held) : held);
+  return JSON.stringify(answers, plain);
 }
 """
 
@@ -138,6 +143,17 @@ def cells_of(t: gt.Trace, zeros: int, others: int) -> list[Cell]:
     return found
 
 
+def alike(one: Any, other: Any) -> bool:
+    """Whether two facts are the same, but for how the products were added up."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, float) and isinstance(other, int | float):
+        return bool(np.isclose(one, other, rtol=1e-9, atol=0))
+    return bool(one == other)
+
+
 def facts(text: str) -> tuple[set[str], set[str]]:
     """The names and the numbers in a sentence."""
     rest = NAME.sub(" ", text)
@@ -147,21 +163,20 @@ def facts(text: str) -> tuple[set[str], set[str]]:
 def check(tab: Any, t: gt.Trace, cells: Sequence[Cell]) -> set[str]:
     """Ask the page and Python about the same cells; the causes that occurred."""
     load_step(tab, Session(t))
-    causes = set()
-    asked = json.loads(tab.evaluate(ASK, cells))
-    for (side, name, index), answers in zip(cells, asked, strict=True):
-        known = (t.value if side == "value" else t.grad).why(name, tuple(index)).to_dict()
-        english, korean = answers
-        said = korean["text"]
-        for answer in answers:
-            answer["value"] = json_number(float(answer["value"]))
-        assert english == known
-        assert korean | {"text": ""} == known | {"text": ""}
-        assert re.search("[가-힣]", said), said
-        assert "undefined" not in said
-        assert facts(said) == facts(known["text"]), f"{said}\n{known['text']}"
-        causes.add(known["cause"])
-    return causes
+    known = [(t.value if s == "value" else t.grad).why(n, tuple(i)) for s, n, i in cells]
+    asked = [[cell, answer.fact.to_dict()] for cell, answer in zip(cells, known, strict=True)]
+    found = json.loads(tab.evaluate(ASK, json.dumps(asked)))
+    for answer, told in zip(known, found, strict=True):
+        english, korean = told.pop("texts")
+        assert [english, korean] == told.pop("known") == [answer.text, say(answer.fact, "ko")]
+        expected: dict[str, Any] = answer.to_dict()
+        assert alike(expected.pop("fact"), told.pop("fact"))
+        assert expected.pop("text") == english
+        assert told | {"value": json_number(float(told["value"]))} == expected
+        assert re.search("[가-힣]", korean), korean
+        assert "undefined" not in korean
+        assert facts(korean) == facts(english), f"{korean}\n{english}"
+    return {answer.cause for answer in known}
 
 
 def test_every_cause_is_told_as_in_python(tab: Any) -> None:
@@ -197,20 +212,25 @@ def test_of_very_many_products_the_same_one_is_named(tab: Any) -> None:
 def test_a_pixel_between_the_strides_of_a_transposed_convolution(tab: Any) -> None:
     net = network([gt.ConvTranspose2d(1, 1, stride=2, bias=False), gt.Flatten(), gt.Linear(2)])
     load_step(tab, Session(gt.trace(net, *samples(net))))
-    ((english, _),) = json.loads(tab.evaluate(ASK, [("value", "convt1.output", [0, 0, 1, 1])]))
-    assert english["cause"] == "no window"
-    assert english["text"] == "convt1.output[0,0,1,1] is 0: no window of convt1 reaches it."
+    cell, fact = ["value", "convt1.output", [0, 0, 1, 1]], {"kind": "given so"}
+    (found,) = json.loads(tab.evaluate(ASK, json.dumps([[cell, fact]])))
+    assert found["cause"] == "no window"
+    english, korean = found["texts"]
+    assert english == "convt1.output[0,0,1,1] is 0: no window of convt1 reaches it."
+    assert korean == (
+        "convt1.output[0,0,1,1]의 값은 0입니다. convt1 층의 어느 윈도우도 이 원소에 닿지 않습니다."
+    )
 
 
 def test_after_a_change_nothing_is_remembered(tab: Any) -> None:
     net = network(SHALLOW)
     net.parameters["conv1.bias"][1] = -100
     load_step(tab, Session(gt.trace(net, *samples(net))))
-    cells = [("grad", "conv1.weight", [1, 0, 1, 1])]
+    cell, fact = ["grad", "conv1.weight", [1, 0, 1, 1]], {"kind": "given so"}
     causes = []
     for _ in range(2):
-        ((english, _),) = json.loads(tab.evaluate(ASK, cells))
-        causes.append(english["cause"])
+        (found,) = json.loads(tab.evaluate(ASK, json.dumps([[cell, fact]])))
+        causes.append(found["cause"])
         tab.evaluate('() => { step.array("value", "conv1.output").fill(1); step.store.version++; }')
     assert causes[0] == "relu closed"
     assert causes[1] != "relu closed"

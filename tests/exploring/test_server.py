@@ -22,6 +22,8 @@ from gradtrail.exploring.document import page_files
 from gradtrail.exploring.naming import file_name
 from gradtrail.exploring.server import Server
 from gradtrail.exploring.session import Session
+from gradtrail.tracing.facts import fact_from
+from gradtrail.tracing.wording import say
 
 
 @pytest.fixture(scope="module")
@@ -298,6 +300,8 @@ def test_why_by_value(client: Client, shown: Session) -> None:
     answer = client.get("/api/why", **asked)
     expected = shown.trace.grad.why("conv1.weight", (2, 0, 1, 1)).to_dict()
     assert answer.json == json.loads(json.dumps(expected))
+    korean = shown.trace.grad.why("conv1.weight", (2, 0, 1, 1), language="ko")
+    assert say(fact_from(answer.json["fact"]), "ko") == korean.text
     loss = {"version": shown.version, "side": "value", "name": "loss", "index": ""}
     assert client.get("/api/why", **loss).json["element"] == "loss"
 

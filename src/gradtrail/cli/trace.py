@@ -16,6 +16,7 @@ from ..tracing.element import Side, parse_element
 from ..tracing.influence import RANKINGS, influence
 from ..tracing.overview import Overview
 from ..tracing.trace import Trace, trace
+from ..tracing.wording import LANGUAGES
 from ..training.watched_weights import load_watched
 from .asked import Asked, of_data, with_options
 from .common import one_error, said
@@ -167,8 +168,9 @@ def trace_command(
 @click.command("why", short_help="Say in words why a number of a step is what it is.")
 @_of_a_step
 @click.argument("element", required=False)
+@click.option("--language", type=click.Choice(LANGUAGES), help="Of the sentence about ELEMENT.")
 @one_error
-def why_command(element: str | None, as_json: bool, **chosen: Any) -> None:
+def why_command(element: str | None, language: str | None, as_json: bool, **chosen: Any) -> None:
     """Say in words why one number of a learning step of RUN is what it is.
 
     Without ELEMENT: what is tied, dead or vanishing in each layer. Where a NaN or an infinity ended
@@ -176,10 +178,15 @@ def why_command(element: str | None, as_json: bool, **chosen: Any) -> None:
 
     Example: gradtrail why runs/lenet5-1 "dconv1.weight[2,0,1,1]"
     """
+    if language is not None and element is None:
+        raise ArgumentError(
+            "--language is that of the sentence about an element; name one, such as "
+            '"dconv1.weight[2,0,1,1]"'
+        )
     step = _Step(**chosen)
     if element is not None:
         side, name, index = step.element(element)
-        answer = side.why(name, index)
+        answer = side.why(name, index, language=language or "en")
         if as_json:
             step.json(answer.to_dict())
         else:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..tracing.wording import LANGUAGES, words_in
 from .packing import as_sent, pack
 from .session import Session
 from .step_description import arrays_by_side, describe_step
@@ -43,9 +44,14 @@ class Document:
 
 
 def page_files() -> dict[str, bytes]:
-    """Every module and the style by their paths below page/; there are no others to be had."""
+    """Every module and the style by their paths below page/; there are no others to be had.
+
+    What `why` says is among them: a module for each language's file.
+    """
     paths = [*sorted(FOLDER.rglob("*.js")), *FOLDER.glob(STYLE)]
-    return {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in paths}
+    files = {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in paths}
+    said = {f"words/why-{one}.js": f"export default {words_in(one)}" for one in LANGUAGES}
+    return files | {name: text.encode() for name, text in said.items()}
 
 
 def served_page(title: str, files: Mapping[str, bytes]) -> Document:

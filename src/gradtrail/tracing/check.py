@@ -29,7 +29,7 @@ from ..layers import Loss
 from ..layers.loss_functions import loss_for
 from .kinks import first_switched, patterns
 from .layerwise import LayerCheck, check_layers
-from .nonfinite import all_finite, describe
+from .nonfinite import all_finite, nonfinite_message
 from .rounding import Bounds
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def check_gradients(
     reference = Reference()
     expected = reference.compute(network, batch, loss, training=training)
     if not all_finite(expected):
-        raise NonFiniteError(f"check_gradients: {describe(system, expected)}")
+        raise NonFiniteError(f"check_gradients: {nonfinite_message(system, expected)}")
     single = precision == "float32"
     bounds = Bounds.of(network, batch, loss, training, expected, bound, single)
     generator = np.random.Generator(np.random.PCG64(seed))

@@ -26,7 +26,7 @@ from ..equation import (
 )
 from ..equation import Factor as EquationFactor
 from .clauses import (
-    Closed,
+    Closure,
     factor_clause,
     lost_clause,
     saturated_clause,
@@ -41,7 +41,7 @@ from .traced_step import TracedStep
 __all__ = ["closed_paths"]
 
 
-def closed_paths(step: TracedStep, name: str, index: tuple[int, ...]) -> list[Closed]:
+def closed_paths(step: TracedStep, name: str, index: tuple[int, ...]) -> list[Closure]:
     """The causes, nearest the element first; none where something reaches the loss.
 
     Args:
@@ -69,14 +69,14 @@ class _Search:
         alone = between and not coupled and len(self.index) > 1
         return slice(self.index[0], self.index[0] + 1) if alone else slice(None)
 
-    def closed(self) -> list[Closed]:
+    def closed(self) -> list[Closure]:
         """Everything that stops something; empty where a path is open to the end."""
         sends: dict[str, list[Adjoint]] = {}
         for sent in self.step.system.backward:
             sends.setdefault(sent.node.name, []).append(sent)
-        found: list[Closed] = []
+        found: list[Closure] = []
         for node in self.step.system.nodes:
-            here: list[Closed] = []
+            here: list[Closure] = []
             for sent in sends[node.name]:
                 if sent.receives == self.name:
                     here += self._first(sent)
@@ -108,7 +108,7 @@ class _Search:
 
     # -- the element's own products -----------------------------------------------------------
 
-    def _first(self, sent: Adjoint) -> list[Closed]:
+    def _first(self, sent: Adjoint) -> list[Closure]:
         sums = [s for s in self.step.sums("grad", self.name) if s.equation is sent.equation]
         parts = [
             self.step.part(s, t, self.index) for s in sums for t in range(len(s.equation.terms))
@@ -119,7 +119,7 @@ class _Search:
             return self._loss(sent, self._only(self.index))
         if isinstance(sent.node.equation, Selection):
             return self._selection(sent, self._only(self.index))
-        found: list[Closed] = []
+        found: list[Closure] = []
         for part in filter(len, parts):
             found += self._walk(sent, part)
         return found
@@ -129,7 +129,7 @@ class _Search:
         mask[index] = True
         return mask[self.samples] if self.samples != slice(None) else mask
 
-    def _walk(self, sent: Adjoint, part: ElementTerm) -> Iterator[Closed]:
+    def _walk(self, sent: Adjoint, part: ElementTerm) -> Iterator[Closure]:
         """One part of the element: each of its products, factor by factor."""
         gradient = next(o for o in part.operands if o.side == "grad")
         values = [o for o in part.operands if o is not gradient]
@@ -155,7 +155,7 @@ class _Search:
 
     # -- whole masks ----------------------------------------------------------------------------
 
-    def _through(self, sent: Adjoint, mask: np.ndarray) -> list[Closed]:
+    def _through(self, sent: Adjoint, mask: np.ndarray) -> list[Closure]:
         """What becomes of a mask at one reader of its array."""
         equation = sent.node.equation
         if isinstance(equation, LossEquation):
@@ -167,7 +167,7 @@ class _Search:
             found += self._term(sent, term, mask)
         return found
 
-    def _uncovered(self, sent: Adjoint, mask: np.ndarray) -> list[Closed]:
+    def _uncovered(self, sent: Adjoint, mask: np.ndarray) -> list[Closure]:
         """Elements that the layer does not read at all."""
         equation = self._sized(sent.equation)
         read = np.zeros(mask.shape)
@@ -180,7 +180,7 @@ class _Search:
         place = self.example(sent.receives, lost)
         return [unread_clause(sent, int(lost.sum()), place.index)]
 
-    def _term(self, sent: Adjoint, term: Term, mask: np.ndarray) -> Iterator[Closed]:
+    def _term(self, sent: Adjoint, term: Term, mask: np.ndarray) -> Iterator[Closure]:
         """One term: which of its factors are 0 on the way, and what is reached behind them."""
         equation = self._sized(sent.equation)
         letter = "d" + sent.node.equation.target.array
@@ -240,7 +240,7 @@ class _Search:
 
     # -- particular layers ------------------------------------------------------------------------
 
-    def _selection(self, sent: Adjoint, mask: np.ndarray) -> list[Closed]:
+    def _selection(self, sent: Adjoint, mask: np.ndarray) -> list[Closure]:
         """A maximum: who won each window that the mask takes part in."""
         equation = sent.node.equation
         assert isinstance(equation, Selection)
@@ -264,7 +264,7 @@ class _Search:
                 found.append(lost_clause(self.step, sent, cause, count, tuple(at), place, asked))
         return found
 
-    def _loss(self, sent: Adjoint, mask: np.ndarray) -> list[Closed]:
+    def _loss(self, sent: Adjoint, mask: np.ndarray) -> list[Closure]:
         """The end: what comes back from the loss is 0, or a path was open."""
         delta = self.step.array("grad", sent.receives)[self.samples]
         if (delta[mask] != 0).any():

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..engines import Computed
     from ..equation import System
 
-__all__ = ["all_finite", "describe"]
+__all__ = ["all_finite", "nonfinite_message"]
 
 
 def all_finite(computed: Computed) -> bool:
@@ -21,7 +21,7 @@ def all_finite(computed: Computed) -> bool:
     return all(bool(np.isfinite(array).all()) for array in arrays)
 
 
-def describe(system: System, computed: Computed, samples: np.ndarray | None = None) -> str:
+def nonfinite_message(system: System, computed: Computed, samples: np.ndarray | None = None) -> str:
     """The first array, in the order of computation, that holds a NaN or an infinity.
 
     Args:

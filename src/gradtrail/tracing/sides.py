@@ -74,24 +74,26 @@ class SideArrays(Mapping[str, np.ndarray]):
         return Terms(self._step, self.side, *self._step.name_and_index(self.side, name, index))
 
     @call_example('t.grad.why("conv1.weight", (2, 0, 1, 1))')
-    def why(self, name: str, index: Any = ()) -> Answer:
+    def why(self, name: str, index: Any = (), language: str = "en") -> Answer:
         """Why one element is what it is: what dominates it, or what made it zero or not finite.
 
         Args:
             name: an array's, or a layer's for its output.
             index: which element, one whole number per axis.
+            language: what the answer prints in: `en` or `ko`.
 
         Returns:
             One or two sentences, and the cause by name.
 
         Raises:
-            UnknownNameError: no array or layer has this name.
+            UnknownNameError: no array or layer has this name, or there are no words in this
+                language.
             ArgumentError: an index that does not fit the array.
         """
         from .why import why
 
         name, index = self._step.name_and_index(self.side, name, index)
-        return why(self._step, self.side, self._step.array_name(self.side, name), index)
+        return why(self._step, self.side, self._step.array_name(self.side, name), index, language)
 
     def __repr__(self) -> str:
         shapes = self._step.system.shapes

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "cancellation_text",
+    "cancelled_share",
     "legend",
     "product_text",
     "products_table",
@@ -79,14 +80,20 @@ def total_lines(terms: Terms) -> list[str]:
 
 
 def cancellation_text(terms: Terms) -> str:
-    """`: 97 % cancel`, where products of both signs meet; 100 % only where nothing is left."""
+    """`: 97 % cancel`, where products of both signs meet."""
+    share = cancelled_share(terms)
+    return "" if share is None else f": {share} cancel"
+
+
+def cancelled_share(terms: Terms) -> str | None:
+    """`97 %`, where products of both signs meet; 100 % only where nothing is left."""
     left = 1 - min(1.0, abs(terms.sum()) / terms.magnitude)
     if left <= 5e-4:
-        return ""
+        return None
     if left < 0.995 or terms.sum() == 0:
-        return f": {percent_text(left)} cancel"
+        return percent_text(left)
     texts = (f"{100 * left:.{digits}f}" for digits in (1, 2, 3))
-    return f": {next((t for t in texts if float(t) < 100), '>99.999')} % cancel"
+    return f"{next((t for t in texts if float(t) < 100), '>99.999')} %"
 
 
 def products_table(terms: Terms, rows: Sequence[Product]) -> Table:

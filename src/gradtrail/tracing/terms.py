@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from ..checking.numbers import is_whole, positive
-from ..equation import Applied, Indicator, Selection, gather, text
+from ..equation import Applied, Indicator, gather, text
 from ..renamed import keep_old_arguments
 from ..showing.tables import Shown, Table
 from .element import Side, element_text
@@ -178,12 +178,10 @@ class Terms(Shown):
     @property
     def origin(self) -> str:
         """Where an element that is no sum is from: `was given; no layer computed it`."""
-        node = self.step.system.producer.get(self.name) if self.side == "value" else None
-        if node is None:
-            return "was given; no layer computed it"
-        if isinstance(node.equation, Selection):
-            return f"is no sum: it says which point of {node.name}'s window won, row by row"
-        return f"is no sum: it is the softmax of {node.inputs[0]}, made by {node.name}"
+        from .origins import origin_of
+        from .wording import say
+
+        return say(origin_of(self))
 
     @property
     def sums(self) -> tuple[ArraySum, ...]:

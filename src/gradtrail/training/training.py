@@ -18,7 +18,7 @@ from ..errors import NonFiniteError
 from ..optimizers import Optimizer
 from ..optimizers.composed import Composed
 from ..streams import Drawn, stream
-from ..tracing.nonfinite import describe
+from ..tracing.nonfinite import nonfinite_message
 from .averaging import StatisticsAverage
 from .course import Course
 from .feed import Feed
@@ -187,7 +187,7 @@ class Training:
         if not done.finite:
             self.failed = batch
             system = self.network.system(len(batch), training=True, loss=self.course.loss)
-            where = describe(system, self.trainer.computed(batch), batch.numbers)
+            where = nonfinite_message(system, self.trainer.computed(batch), batch.numbers)
             raise NonFiniteError(f"step {self.position.steps + 1}: {where}")
         self._note(done, batch, time.perf_counter() - since)
         self._tell()
@@ -267,7 +267,7 @@ class Training:
                     self.failed, self.judging = batch, True
                     found = self.engine.compute(self.network, batch, loss, training=False)
                     system = self.network.system(len(batch), training=False, loss=loss)
-                    return f": {describe(system, found, batch.numbers)}"
+                    return f": {nonfinite_message(system, found, batch.numbers)}"
         return "; look for NaN in the validation data, or lower the learning rate"
 
     def _set_rate(self) -> None:

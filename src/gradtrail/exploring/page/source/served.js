@@ -3,14 +3,10 @@
 import { sizeOf } from "gradtrail/equation/affine.js";
 import { Arrays, arrayOf, emptyArray } from "gradtrail/step/arrays.js";
 import { Step } from "gradtrail/step/step.js";
+import { plainNumber } from "gradtrail/words/say.js";
 
 /** Steps up to this size are fetched whole, so that every question is answered at once. */
 const WHOLE = 24e6;
-
-/** A number, where JSON has text for what it cannot write. */
-function plainNumber(value) {
-  return typeof value === "string" ? Number(value.replace("inf", "Infinity")) : value;
-}
 
 async function asked(path, options) {
   const answer = await fetch(path, options).catch(() => {
@@ -179,7 +175,7 @@ export class ServedSource extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** The sentence about an element, where the page has not all arrays to find it itself. */
+  /** What `why` finds of an element, where the page has not all arrays to find it itself. */
   async why(side, name, index) {
     const query = new URLSearchParams({ version: this.state.version, side, name, index: index.join(",") });
     return (await asked(`api/why?${query}`)).json();

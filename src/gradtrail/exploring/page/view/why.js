@@ -1,8 +1,9 @@
-// The sentence of `why` about an element: found in the page where it has all arrays, else asked for.
+// The sentence of `why` about an element: facts found in the page where it has all arrays, else asked for.
 
 import { h } from "gradtrail/view/dom.js";
 import { written } from "gradtrail/step/step.js";
 import { why } from "gradtrail/why/why.js";
+import { say } from "gradtrail/words/say.js";
 
 /** How long a pointer rests before a sentence is looked for that takes its time. */
 const REST = 140;
@@ -18,7 +19,7 @@ export class Why {
     const { side, name, index } = cell;
     const told = h("p.why", { "data-element": written(side, name, index) });
     const answer = () => {
-      if (model.source.complete) this.fill(told, why(model.step, side, name, index, model.words.why));
+      if (model.source.complete) this.fill(told, why(model.step, side, name, index));
       else
         model.source.why(side, name, index).then(
           (found) => this.fill(told, found),
@@ -34,10 +35,10 @@ export class Why {
     return told;
   }
 
-  fill(told, { text, cause, where }) {
+  fill(told, { fact, cause, where }) {
     told.dataset.cause = cause;
-    told.textContent = text;
-    for (const { side, name, index } of where ?? []) {
+    told.textContent = say(fact, this.model.words.why);
+    for (const { side, name, index } of where) {
       if (written(side, name, index) === told.dataset.element) continue;
       told.append(
         " ",

@@ -1,8 +1,8 @@
 // The causes of a zero: what stops a gradient, how often, and where.
 //
-// Each gives what one layer stops for one reason: {layer, cause, count, sentence, facts, example, last}. The
-// clause that says so is say[sentence](facts); `example` is one of the elements, and `last` tells whether
-// nothing gets past the layer.
+// Each gives what one layer stops for one reason, as {fact, example, last}: the fact's kind is the cause and
+// its count says how often; `example` is one of the elements, and `last` tells whether nothing gets past the
+// layer.
 
 import { accessOf, indexOf, positionAt, rangesOf } from "gradtrail/equation/affine.js";
 import { written } from "gradtrail/step/step.js";
@@ -10,23 +10,13 @@ import { written } from "gradtrail/step/step.js";
 const WHOLE = ["zero weights", "saturated", "no class weight", "no weight"];
 const HELPS = ["zero weights", "zero inputs"];
 
-/** Later in the answer: what only helps others, such as pixels that are 0 themselves. */
-export function trivial({ cause, last }) {
-  if (WHOLE.includes(cause) && last) return 0;
-  return HELPS.includes(cause) ? 2 : 1;
+/** Later in the answer is what only helps others, such as pixels that are 0 themselves. */
+export function rankOf({ fact, last }) {
+  if (WHOLE.includes(fact.kind) && last) return 0;
+  return HELPS.includes(fact.kind) ? 2 : 1;
 }
 
-function closed(sent, cause, count, [sentence, facts], name, index) {
-  return {
-    layer: sent.node.name,
-    cause,
-    count,
-    sentence,
-    facts,
-    example: { side: "value", name, index },
-    last: false,
-  };
-}
+const closure = (fact, name, index) => ({ fact, example: { side: "value", name, index }, last: false });
 
 /**
  * A maximum lost: which window, by which element, and to whom.
@@ -43,16 +33,16 @@ export function lostClause(step, sent, cause, count, window, place, asked) {
   const winner = step.at("value", sent.node.arrays[sent.node.equation.winner], window);
   const taker = pointAt(sent.node.equation, window, winner);
   const loser = pointAt(sent.node.equation, window, place);
-  const facts = {
-    tie: cause === "lost tie",
+  const fact = {
+    kind: cause,
     count,
-    window: window.slice(2),
-    pool: sent.node.name,
+    window: `(${window.slice(2).join(",")})`,
+    layer: sent.node.name,
     loser: asked !== null && loser.join() === asked.join() ? null : written("value", name, loser),
     winner: written("value", name, taker),
     value: step.at("value", name, taker),
   };
-  return closed(sent, cause, count, ["lost", facts], name, taker);
+  return closure(fact, name, taker);
 }
 
 /** The element of a pool's source at one point of a window. */
@@ -72,9 +62,8 @@ function pointAt(equation, window, place) {
  * error are the samples' own.
  */
 export function unweightedClause(sent, count, place, samples) {
-  const own = sent.node.equation.probabilities === null;
-  const said = ["unweighted", { sample: place.index[0], samples, own }];
-  return closed(sent, own ? "no weight" : "no class weight", count, said, place.name, place.index);
+  const kind = sent.node.equation.probabilities === null ? "no weight" : "no class weight";
+  return closure({ kind, count, sample: place.index[0], samples }, place.name, place.index);
 }
 
 /**
@@ -86,21 +75,23 @@ export function unweightedClause(sent, count, place, samples) {
  */
 export function saturatedClause(step, sent, count, index) {
   const { arrays, equation } = sent.node;
-  const held = arrays[equation.probabilities ?? equation.source.array];
-  const facts = {
-    softmax: equation.probabilities !== null,
+  const name = arrays[equation.probabilities ?? equation.source.array];
+  const fact = {
+    kind: "saturated",
     count,
-    held: written("value", held, index),
-    value: step.at("value", held, index),
+    softmax: equation.probabilities !== null,
+    element: written("value", name, index),
+    value: step.at("value", name, index),
     target: written("value", arrays[equation.labels], index),
   };
-  return closed(sent, "saturated", count, ["saturated", facts], held, index);
+  return closure(fact, name, index);
 }
 
 /** No window of the layer reads it. */
 export function unreadClause(sent, count, index) {
-  const facts = { layer: sent.node.name, count, place: written("value", sent.receives, index) };
-  return closed(sent, "no window", count, ["unread", facts], sent.receives, index);
+  const element = written("value", sent.receives, index);
+  const fact = { kind: "no window", count, layer: sent.node.name, element };
+  return closure(fact, sent.receives, index);
 }
 
 /**
@@ -116,27 +107,16 @@ export function factorClause(step, sent, factor, count, index, of) {
   const { node } = sent;
   const letter = accessOf(factor).array;
   const name = node.arrays[letter];
-  const facts = {
-    layer: node.name,
-    element: written("value", name, index),
-    value: step.at("value", name, index),
-    array: name,
-    count,
-    of,
-  };
-  const [cause, ...said] = told(step, node, factor, letter, facts);
-  return closed(sent, cause, count, said, name, index);
-}
-
-function told(step, node, factor, letter, facts) {
+  const about = { layer: node.name, element: written("value", name, index), count, of, every: count === of };
+  const closed = (kind, more) => closure({ kind, ...about, ...more }, name, index);
   if (factor.type === "Applied") {
     const relu = factor.function.name.startsWith("relu");
-    return [relu ? "relu closed" : "flat", "functionClosed", { ...facts, relu }];
+    return closed(relu ? "relu closed" : "flat", { value: step.at("value", name, index) });
   }
-  if (facts.array.endsWith(".mask")) return ["dropped", "dropped", facts];
+  if (name.endsWith(".mask")) return closed("dropped");
   if (node.parameters.includes(letter)) {
-    const every = step.array("value", facts.array).every((weight) => weight === 0);
-    return ["zero weights", "zeroWeights", { ...facts, every }];
+    const whole = step.array("value", name).every((weight) => weight === 0);
+    return closed("zero weights", { array: name, whole });
   }
-  return ["zero inputs", "zeroInputs", facts];
+  return closed("zero inputs");
 }

@@ -58,8 +58,8 @@ class Search {
       }
       const last = !this.reached.has(node.arrays[node.target]);
       const once = new Map();
-      for (const one of here.sort((a, b) => a.count - b.count))
-        once.set(`${one.cause} ${one.example.name}`, one);
+      for (const one of here.sort((a, b) => a.fact.count - b.fact.count))
+        once.set(`${one.fact.kind} ${one.example.name}`, one);
       for (const one of once.values()) found.push({ ...one, last });
     }
     return this.open ? [] : found;

@@ -1,4 +1,4 @@
-// Where a number is from: of what is no sum, and of what is not finite.
+// Where a number is from that no sum explains: what is given, and what is not finite.
 
 import { written } from "gradtrail/step/step.js";
 import { Terms } from "gradtrail/step/terms.js";
@@ -6,72 +6,66 @@ import { productText } from "gradtrail/why/tables.js";
 
 const GREATEST = (2 - 2 ** -23) * 2 ** 127;
 
-/** Where an element that is no sum is from: given, or made by a layer as a winner or a probability. */
-export function origin(terms) {
+/** Where an element that is no sum is from: given, or made as a winner or a probability. */
+export function originOf(terms) {
   const node = terms.side === "value" ? terms.step.producers.get(terms.name) : undefined;
-  if (node === undefined) return { from: "given" };
-  if (node.equation.type === "Selection") return { from: "winner", layer: node.name };
-  return { from: "softmax", layer: node.name, source: node.arrays[node.sources[0]] };
+  if (node === undefined) return { kind: "from outside" };
+  if (node.equation.type === "Selection") return { kind: "winner", layer: node.name };
+  return { kind: "softmax", source: node.arrays[node.sources[0]], layer: node.name };
 }
 
 /**
  * Where a NaN or an infinity comes from: the first element on the way, and what it was made of.
- * @returns {{text: string, where: object[]}} the sentence, and the elements on the way to the first one
+ * @returns {{fact: object, where: object[]}} the fact, and the elements on the way to the first one
  */
-export function originSentence(step, side, name, index, say) {
-  const way = [];
-  let here = { side, name, index };
-  let terms;
-  let made;
-  for (let following = here; following !== null && !way.some((one) => same(one, following));) {
-    here = following;
-    way.push(here);
-    terms = new Terms(step, here.side, here.name, here.index);
-    [following, made] = further(step, terms, say);
+export function nonfiniteSource(step, side, name, index) {
+  const way = [{ side, name, index }];
+  let terms = new Terms(step, side, name, index);
+  let made = madeOf(step, terms);
+  for (; made.kind === undefined; made = madeOf(step, terms)) {
+    way.push(made);
+    terms = new Terms(step, made.side, made.name, made.index);
   }
-  const layer = step.nodes.get(here.name.split(".")[0]);
-  const first = {
+  const node = step.nodes.get(terms.name.split(".")[0]);
+  const fact = {
+    kind: "not finite",
+    asked: way.length > 1 ? written(side, name, index) : null,
+    was: step.at(side, name, index),
     element: terms.element,
     value: terms.value,
-    layer: layer ? { name: layer.name, kind: layer.kind } : null,
-    sample: step.arrays.get(here.name).by_sample ? here.index[0] : null,
+    layer: node?.name ?? null,
+    type: node?.kind ?? null,
+    sample: step.arrays.get(terms.name).by_sample ? terms.index[0] : null,
     made,
   };
-  const asked = { element: written(side, name, index), value: step.at(side, name, index) };
-  return { text: say.notFinite({ asked: way.length > 1 ? asked : null, first }), where: way };
+  return { fact, where: way };
 }
 
-const same = (a, b) => written(a.side, a.name, a.index) === written(b.side, b.name, b.index);
-
-/** An operand that is not finite either; or none, and what the element was made of. */
-function further(step, terms, say) {
-  if (terms.given) return unsummed(step, terms, say);
+/** An operand that is not finite either; or the fact what the element was made of. */
+function madeOf(step, terms) {
+  if (terms.given) return unsummed(step, terms);
   const single = step.array(terms.side, terms.name) instanceof Float32Array;
   const most = single ? GREATEST : Number.MAX_VALUE;
   const start = terms.products.findIndex((product) => !(Math.abs(product) <= most));
-  if (start < 0) return [null, say.overflow({ products: terms.length, total: terms.sum })];
+  if (start < 0) return { kind: "overflow", products: terms.length, total: terms.sum };
   const row = terms.row(start);
-  const values = row.factors.filter((factor) => factor.side !== "grad");
-  const gradients = row.factors.filter((factor) => factor.side === "grad");
-  const wrong = [...values, ...gradients].find((factor) => !Number.isFinite(factor.stored));
-  if (wrong) return [{ side: wrong.side, name: wrong.name, index: wrong.index }, ""];
-  return [null, say.firstNotFinite({ product: productText(row) })];
+  const wrong = row.factors.filter((factor) => !Number.isFinite(factor.stored));
+  const first = wrong.find((factor) => factor.side !== "grad") ?? wrong[0];
+  if (first) return { side: first.side, name: first.name, index: first.index };
+  return { kind: "arises", product: productText(row) };
 }
 
 /** What was given, or is no sum: a softmax of its outputs. */
-function unsummed(step, terms, say) {
+function unsummed(step, terms) {
   const node = terms.side === "grad" ? undefined : step.producers.get(terms.name);
   if (node === undefined) {
     const trained = step.parameters.some(({ name }) => name === terms.name);
-    return [null, say.givenNotFinite({ trained })];
+    return { kind: trained ? "so before" : "given so" };
   }
   const source = node.arrays[node.sources[0]];
-  const shape = step.shape(source);
   const [sample] = terms.index;
-  for (let k = 0; k < shape[1]; k++) {
-    if (!Number.isFinite(step.at("value", source, [sample, k]))) {
-      return [{ side: "value", name: source, index: [sample, k] }, ""];
-    }
-  }
-  return [null, say.madeOfFinite({ source: written("value", source, [sample]) })];
+  const outputs = [...Array(step.shape(source)[1]).keys()];
+  const wrong = outputs.find((k) => !Number.isFinite(step.at("value", source, [sample, k])));
+  if (wrong !== undefined) return { side: "value", name: source, index: [sample, wrong] };
+  return { kind: "finite source", source: written("value", source, [sample]) };
 }

@@ -1,15 +1,18 @@
-// Why an element is what it is, in words: what dominates it, or what made it zero or not finite.
+// Why an element is what it is: what dominates it, or what made it zero or not finite.
 //
-// The facts are found here; `say` puts them into the sentences of a language (words/why-en.js, -ko.js).
+// What is found are facts, the same as `gradtrail.tracing.why` finds; words/say.js makes sentences of them.
 
 import { accessOf } from "gradtrail/equation/affine.js";
 import { written } from "gradtrail/step/step.js";
 import { Terms } from "gradtrail/step/terms.js";
-import { trivial } from "gradtrail/why/clauses.js";
+import { rankOf } from "gradtrail/why/clauses.js";
 import { closedPaths } from "gradtrail/why/closing.js";
-import { origin, originSentence } from "gradtrail/why/origin.js";
+import { nonfiniteSource, originOf } from "gradtrail/why/origin.js";
 import { cancelling, productText } from "gradtrail/why/tables.js";
-import { cancelled, handedOn, madeZero } from "gradtrail/why/zero.js";
+import { handedOn, lostInSum, madeZero } from "gradtrail/why/zero.js";
+
+/** Indices that say where in an array something lies; the first that vary are told. */
+const PLACES = [["y", "x"], ["h", "w"], ["y′", "x′"], ["c"], ["k"], ["f"]];
 
 /**
  * Why an element is what it is.
@@ -17,98 +20,87 @@ import { cancelled, handedOn, madeZero } from "gradtrail/why/zero.js";
  * @param {"value"|"grad"} side
  * @param {string} name the array's
  * @param {number[]} index which element
- * @param say the sentences of a language
- * @returns {{element: string, value: number, cause: string, text: string,
+ * @returns {{element: string, value: number, cause: string, fact: {kind: string},
  *     blocked: Object<string, number>, where: {side: string, name: string, index: number[]}[]}}
  *     `cause` is `sum` for a number that is not 0, `given`, `no sum`, `not finite`, or what made a zero;
  *     `blocked` how many products or positions each cause closes
  */
-export function why(step, side, name, index, say) {
+export function why(step, side, name, index) {
   const terms = new Terms(step, side, name, index);
-  const found = answerOf(terms, say);
-  const norm = normBehind(terms);
-  if (norm === null || found.cause === "not finite") return found;
-  return { ...found, text: `${found.text} ${say.takenOff({ norm, layer: terms.parts[0].sum.layer })}` };
+  const found = {
+    element: terms.element,
+    value: terms.value === 0 ? 0 : terms.value,
+    blocked: {},
+    where: [],
+    ...answerOf(terms),
+  };
+  const norms = normsBehind(terms);
+  if (norms.length === 0 || found.cause === "not finite") return found;
+  const { layer } = terms.parts[0].sum;
+  return { ...found, fact: { kind: "taken off", answer: found.fact, norms, layer } };
 }
 
-/** The batch norms that alone read what a bias was added to; null for anything else. */
-function normBehind({ step, side, name, parts }) {
-  if (side !== "grad" || parts.length !== 1 || step.arrays.get(name).role !== "parameter") return null;
+/** The batch norms that alone read what a bias was added to; none for anything else. */
+function normsBehind({ step, side, name, parts }) {
+  if (side !== "grad" || parts.length !== 1 || step.arrays.get(name).role !== "parameter") return [];
   const [{ sum, term }] = parts;
-  if (sum.given || term.factors.length !== 1 || term.target.positions.length !== 1) return null;
+  if (sum.given || term.factors.length !== 1 || term.target.positions.length !== 1) return [];
   const own = JSON.stringify(term.target.positions[0]);
-  if (own !== JSON.stringify(accessOf(term.factors[0]).positions[1])) return null; // the same for a channel
+  if (own !== JSON.stringify(accessOf(term.factors[0]).positions[1])) return []; // the same for a channel
   const maker = step.nodes.get(sum.layer);
   const output = maker.arrays[maker.target];
   const readers = step.description.nodes.filter(({ arrays, sources }) =>
     sources.some((letter) => arrays[letter] === output),
   );
-  if (readers.length === 0 || readers.some(({ equation }) => equation.type !== "Normalisation")) return null;
-  return readers.map((reader) => reader.name).join(" and ");
+  const alone = readers.every(({ equation }) => equation.type === "Normalisation");
+  return alone ? readers.map((reader) => reader.name) : [];
 }
 
-/** What there is to say of the element's products. */
-function answerOf(terms, say) {
-  const { step, side, name, index } = terms;
-  if (!Number.isFinite(terms.value)) {
-    const { text, where } = originSentence(step, side, name, index, say);
-    return answer(terms, terms.value, "not finite", text, {}, where);
-  }
+/** What there is to say of the element's products: the cause, the fact, and what belongs to it. */
+function answerOf(terms) {
+  const { step, side, name, index, element, value } = terms;
+  if (!Number.isFinite(value)) return { cause: "not finite", ...nonfiniteSource(step, side, name, index) };
   if (terms.given) {
     const cause = side === "value" && step.producers.has(name) ? "no sum" : "given";
-    const text = say.given({ element: terms.element, value: terms.value, ...origin(terms) });
-    return answer(terms, terms.value, cause, text);
+    return { cause, fact: { kind: "given", element, value, origin: originOf(terms) } };
   }
-  if (terms.value !== 0) return answer(terms, terms.value, "sum", dominance(terms, say));
-  if (terms.magnitude > 0) {
-    const { cause, text, blocked } = cancelled(terms, say);
-    return answer(terms, 0, cause, text, blocked);
-  }
-  if (side === "grad") return closed(terms, closedPaths(step, name, index), say);
-  return zeroValue(terms, say);
-}
-
-function answer(terms, value, cause, text, blocked = {}, where = []) {
-  return { element: terms.element, value, cause, text, blocked, where };
+  if (value !== 0) return { cause: "sum", fact: dominance(terms) };
+  if (terms.magnitude > 0) return lostInSum(terms);
+  if (side === "grad") return closed(terms, closedPaths(step, name, index));
+  return zeroValue(terms);
 }
 
 /** Every path from the loss is closed somewhere. */
-function closed(terms, found, say) {
-  if (found.length === 0) return lostOnTheWay(terms, say);
+function closed(terms, found) {
+  if (found.length === 0) return lostOnTheWay(terms);
   const blocked = {};
-  for (const one of found) blocked[one.cause] = (blocked[one.cause] ?? 0) + one.count;
-  const order = [...found].sort((a, b) => trivial(a) - trivial(b) || b.count - a.count);
-  const [{ cause, example }] = order;
+  for (const { fact } of found) blocked[fact.kind] = (blocked[fact.kind] ?? 0) + fact.count;
+  const order = [...found].sort((a, b) => rankOf(a) - rankOf(b) || b.fact.count - a.fact.count);
+  const [{ fact: first, example }] = order;
   let there = null;
-  if (cause === "zero inputs") {
-    const made = why(terms.step, example.side, example.name, example.index, say);
-    if (made.cause !== "given") there = made.text;
+  if (first.kind === "zero inputs") {
+    const made = why(terms.step, example.side, example.name, example.index);
+    if (made.cause !== "given") there = made.fact;
   }
-  const clauses = order.slice(0, 3).map((one) => say[one.sentence](one.facts));
-  const text = say.closed({ element: terms.element, clauses, more: order.length - clauses.length, there });
-  return answer(
-    terms,
-    0,
-    cause,
-    text,
-    blocked,
-    order.slice(0, 3).map((one) => one.example),
-  );
+  const told = order.slice(0, 3);
+  const clauses = told.map((one) => one.fact);
+  const fact = { kind: "closed", element: terms.element, clauses, more: order.length - told.length, there };
+  return { cause: first.kind, fact, blocked, where: told.map((one) => one.example) };
 }
 
 /** No path is closed: nearer to the loss, some sum of products that are not 0 is 0. */
-function lostOnTheWay(asked, say) {
+function lostOnTheWay(asked) {
+  const { element } = asked;
   let terms = asked;
   while (terms.magnitude === 0) {
     terms = firstOpen(terms);
     // smaller than any float64
-    if (terms === null) return answer(asked, 0, "underflow", say.tooSmall({ element: asked.element }));
+    if (terms === null) return { cause: "underflow", fact: { kind: "too small", element } };
   }
-  const { cause, text, blocked } = cancelled(terms, say);
-  const whole = say.madeOf({ element: asked.element, further: terms.element, made: text });
-  return answer(asked, 0, cause, whole, blocked, [
-    { side: terms.side, name: terms.name, index: terms.index },
-  ]);
+  const { fact: made, ...lost } = lostInSum(terms);
+  const { side, name, index } = terms;
+  const fact = { kind: "made of", element, further: terms.element, made };
+  return { ...lost, fact, where: [{ side, name, index }] };
 }
 
 /** The first gradient behind an element's open products from which a path leads to the loss. */
@@ -129,46 +121,43 @@ function firstOpen(terms) {
 }
 
 /** A value that is 0: the chain of what it was handed on from, down to what made it so. */
-function zeroValue(asked, say) {
+function zeroValue(asked) {
   const chain = [];
   let terms = asked;
-  for (let handed = handedOn(terms); handed !== null; handed = handedOn(terms)) {
-    chain.push(written(handed.side, handed.name, handed.index));
-    terms = new Terms(terms.step, handed.side, handed.name, handed.index);
+  for (let factor = handedOn(terms); factor !== null; factor = handedOn(terms)) {
+    chain.push(written(factor.side, factor.name, factor.index));
+    terms = new Terms(terms.step, factor.side, factor.name, factor.index);
   }
-  const made = madeZero(terms, say);
-  const text = say.zeroValue({ element: asked.element, chain, made: made.text });
-  return answer(asked, 0, made.cause, text, {}, made.where ? [made.where] : []);
+  const { cause, fact: made, where = [] } = madeZero(terms);
+  return { cause, fact: { kind: "zero value", element: asked.element, chain, made }, where };
 }
 
 /** A number that is not 0: how many products, how much cancels, what dominates. */
-function dominance(terms, say) {
-  const { element, value } = terms;
-  if (terms.length === 1) return say.single({ element, value, product: productText(terms.row(0)) });
+function dominance(terms) {
   const [row] = terms.top(1);
-  const facts = {
-    element,
-    value,
-    products: terms.length,
-    magnitude: terms.magnitude,
-    cancels: cancelling(terms),
-  };
-  return say.sum({ ...facts, ...strongest(terms), product: row.product, factors: productText(row) });
+  const about = { element: terms.element, value: terms.value, product: productText(row) };
+  if (terms.length === 1) return { kind: "one product", ...about };
+  const { length: products, magnitude } = terms;
+  const cancels = cancelling(terms);
+  return { kind: "sum", ...about, products, magnitude, cancels, strongest: row.product, ...strongest(terms) };
 }
 
 /** Which samples, positions or channels bring most. */
 function strongest(terms) {
   const groups = terms.parts.flatMap((part) => part.points.groups);
   const moving = new Set(groups.flatMap((group) => (group.length > 1 ? group.names : [])));
-  const has = (names) => names.every((name) => moving.has(name));
-  const sample = ["n", "n′"].find((name) => moving.has(name));
-  const samples = sample === undefined ? [] : greatest(terms.by(sample), 3);
-  const names = [["y", "x"], ["h", "w"], ["y′", "x′"], ["c"], ["k"], ["f"]].find(has);
-  if (names === undefined) return { samples, place: null };
-  const [best] = greatest(terms.by(...names), 1);
-  if (best === undefined) return { samples, place: null };
-  const share = best.sum / terms.magnitude;
-  return { samples, place: { names, keys: best.keys, sum: best.sum, share } };
+  const byName = ["n", "n′"].filter((name) => moving.has(name)).map((name) => terms.by(name));
+  const samples = byName.flatMap((shares) => greatest(shares, 3)).map(sampleShare);
+  const names = PLACES.find((indices) => indices.every((name) => moving.has(name)));
+  const [best] = names === undefined ? [] : greatest(terms.by(...names), 1);
+  return { samples, place: best === undefined ? null : placeShare(names, best, terms.magnitude) };
+}
+
+const sampleShare = ({ keys, sum }) => ({ kind: "sample share", sample: keys[0], sum });
+
+function placeShare([axis], { keys, sum }, magnitude) {
+  const place = keys.length > 1 ? `(${keys.join(",")})` : String(keys[0]);
+  return { kind: "place share", axis, place, sum, share: sum / magnitude };
 }
 
 /** The partial sums that are greatest in size, of products that have these indices. */

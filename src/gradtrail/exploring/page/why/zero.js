@@ -20,70 +20,64 @@ export function handedOn(terms) {
 
 /**
  * What made a value of 0, which was not handed on.
- * @returns {{cause: string, text: string, where?: object}} the cause, a clause, and an element
+ * @returns {{cause: string, fact: object, where?: object[]}} the cause, the fact, and elements to look at
  */
-export function madeZero(terms, say) {
-  if (terms.given) return { cause: "given", text: say.givenZero({ element: terms.element }) };
-  const node = terms.step.producers.get(terms.name);
-  if (node.equation.type === "Loss")
-    return { cause: "saturated", text: say.lossZero({ weighted: node.equation.weight !== null }) };
-  if (terms.length === 0) return { cause: "no window", text: say.unreachedZero({ layer: node.name }) };
-  const { factors, layer } = terms.row(0);
-  const [{ side, name, index, stored }] = factors;
-  const operand = terms.parts[0].operands[0];
-  if (terms.length === 1 && operand.kind === "Applied") {
-    const relu = operand.factor.function.name.startsWith("relu");
-    const text = say.functionZero({ layer, relu, input: written(side, name, index), value: stored });
-    return { cause: relu ? "relu closed" : "flat", text, where: { side, name, index } };
+export function madeZero(terms) {
+  if (terms.given) return { cause: "given", fact: { kind: "value given", element: terms.element } };
+  const { name: layer, equation } = terms.step.producers.get(terms.name);
+  if (equation.type === "Loss") {
+    return { cause: "saturated", fact: { kind: "value saturated", weighted: equation.weight !== null } };
   }
-  if (terms.magnitude > 0) return cancelled(terms, say);
-  return operandsZero(terms, say);
+  if (terms.length === 0) return { cause: "no window", fact: { kind: "value no window", layer } };
+  if (terms.length === 1 && terms.parts[0].operands[0].kind === "Applied") return functionZero(terms);
+  if (terms.magnitude > 0) return lostInSum(terms);
+  return operandsZero(terms);
+}
+
+/** A function of one element that is not 0 itself. */
+function functionZero(terms) {
+  const { factors, layer } = terms.row(0);
+  const [{ side, name, index, stored: value, called }] = factors;
+  const cause = called.startsWith("relu") ? "relu closed" : "flat";
+  const fact = { kind: `value ${cause}`, layer, element: written(side, name, index), value };
+  return { cause, fact, where: [{ side, name, index }] };
 }
 
 /** Which factors of a sum of zeros are 0: the mask, the weights, or what is read. */
-function operandsZero(terms, say) {
+function operandsZero(terms) {
   const widest = Math.max(...terms.parts.map((part) => part.operands.length));
   const parts = terms.parts.filter((part) => part.operands.length === widest);
   const count = parts.reduce((sum, part) => sum + part.length, 0);
   const { zeros, first } = zerosByKind(parts, terms.step);
   const { layer } = terms.parts[0].sum;
-  const where = (kind) => first.get(kind).element;
+  const at = (kind) => first.get(kind).element;
   if (zeros.get("mask")) {
-    const { side, name, index } = where("mask");
-    const text = say.droppedZero({ layer, mask: written(side, name, index) });
-    return { cause: "dropped", text, where: where("mask") };
+    const { side, name, index } = at("mask");
+    const fact = { kind: "value dropped", layer, element: written(side, name, index) };
+    return { cause: "dropped", fact, where: [at("mask")] };
   }
-  if (zeros.get("inputs") === count) {
-    return { cause: "zero inputs", text: say.inputsZero({ layer }), where: where("inputs") };
-  }
-  if (zeros.get("weights") === count) {
-    return { cause: "zero weights", text: say.weightsZero({ layer }), where: where("weights") };
-  }
+  const all = ["inputs", "weights"].find((kind) => zeros.get(kind) === count);
+  if (all) return { cause: `zero ${all}`, fact: { kind: `value zero ${all}`, layer }, where: [at(all)] };
   const kinds = [...zeros].filter(([, times]) => times > 0);
+  const factors = kinds.map(([what, times]) => ({ kind: "zero factors", count: times, what }));
   const [foremost] = [...first.values()].sort((a, b) => a.part - b.part || a.block - b.block);
-  return { cause: "zero products", text: say.productsZero({ count, kinds }), where: foremost.element };
+  const fact = { kind: "value zero products", count, factors };
+  return { cause: "zero products", fact, where: [foremost.element] };
 }
 
 /** Products that are not 0, and a sum that is. */
-export function cancelled(terms, say) {
+export function lostInSum(terms) {
   const { element, sum: total, magnitude, nonzero } = terms;
   const smallest = terms.step.array(terms.side, terms.name) instanceof Float32Array ? 2 ** -126 : 2 ** -1022;
   if (total !== 0 && magnitude < smallest) {
-    return { cause: "underflow", text: say.tooPrecise({ element, total }), blocked: {} };
+    return { cause: "underflow", fact: { kind: "underflow", element, total } };
   }
   if (Math.abs(total) > 0.5 * magnitude) {
     const flat = terms.parts.some((part) => part.operands.some((operand) => operand.kind === "Applied"));
-    return {
-      cause: flat ? "flat" : "underflow",
-      text: say.rounded({ element, nonzero, total }),
-      blocked: {},
-    };
+    return { cause: flat ? "flat" : "underflow", fact: { kind: "rounded", element, nonzero, total } };
   }
-  return {
-    cause: "cancelled",
-    text: say.cancelled({ element, nonzero, magnitude }),
-    blocked: { cancelled: nonzero },
-  };
+  const fact = { kind: "cancelled", element, nonzero, magnitude };
+  return { cause: "cancelled", fact, blocked: { cancelled: nonzero } };
 }
 
 /** How many factors of each kind are 0, and the first of them. */

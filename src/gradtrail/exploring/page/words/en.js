@@ -1,6 +1,6 @@
 // What the page says, in English.
 
-import * as why from "gradtrail/words/why-en.js";
+import why from "gradtrail/words/why-en.js";
 
 export const english = {
   why,

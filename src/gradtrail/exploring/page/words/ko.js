@@ -1,6 +1,6 @@
 // 페이지의 말, 한국어.
 
-import * as why from "gradtrail/words/why-ko.js";
+import why from "gradtrail/words/why-ko.js";
 
 export const korean = {
   why,

@@ -1,0 +1,135 @@
+"""What made a value 0: what it was handed on from, or which of its factors are 0."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..equation import Applied, LossEquation
+from .element import Element
+from .element_term import ElementTerm
+from .facts import Fact
+from .index_points import BLOCK
+from .terms import ProductFactor, Terms
+
+__all__ = ["Reason", "handed_on", "lost_in_sum", "made_zero"]
+
+_WINDOW = 4096
+"""How many elements a window has at most whose greatest is looked for one by one."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What made a zero a zero.
+
+    Args:
+        cause: one of `clauses.CAUSES`, or `given`.
+        fact: what completes "conv1.output[0,2,5,7] is 0: …", or says so itself.
+        where: elements to look at.
+        blocked: how many products the cause closes.
+    """
+
+    cause: str
+    fact: Fact
+    where: tuple[Element, ...] = ()
+    blocked: Mapping[str, int] = field(default_factory=dict)
+
+
+def lost_in_sum(terms: Terms) -> Reason:
+    """Products that are not 0, and a sum that is."""
+    element, total, nonzero = terms.element, terms.sum(), terms.nonzero
+    smallest = float(np.finfo(terms.step.array(terms.side, terms.name).dtype).tiny)
+    if total != 0 and terms.magnitude < smallest:
+        return Reason("underflow", Fact("underflow", element=element, total=total))
+    if abs(total) > 0.5 * terms.magnitude:
+        functions = (o.factor for part in terms.parts for o in part.operands)
+        flat = any(isinstance(factor, Applied) for factor in functions)
+        rounded = Fact("rounded", element=element, nonzero=nonzero, total=total)
+        return Reason("flat" if flat else "underflow", rounded)
+    cancelled = Fact("cancelled", element=element, nonzero=nonzero, magnitude=terms.magnitude)
+    return Reason("cancelled", cancelled, blocked={"cancelled": nonzero})
+
+
+def handed_on(terms: Terms) -> ProductFactor | None:
+    """The one element whose 0 this is: copied, the greatest of a window, or a function of it."""
+    if terms.given or len(terms) > _WINDOW:
+        return None
+    rows = [
+        row for row in terms if not any(f.function == "[·]" and f.value == 0 for f in row.factors)
+    ]
+    factors = [f for f in rows[0].factors if f.function != "[·]"] if len(rows) == 1 else []
+    return factors[0] if len(factors) == 1 and factors[0].stored == 0 else None
+
+
+def made_zero(terms: Terms) -> Reason:
+    """What made a value of 0, which was not handed on."""
+    if terms.given:
+        return Reason("given", Fact("value given", element=terms.element))
+    node = terms.step.system.producer[terms.name]
+    if isinstance(node.equation, LossEquation):
+        return Reason("saturated", Fact("value saturated", weighted=bool(node.equation.weight)))
+    if not len(terms):
+        return Reason("no window", Fact("value no window", layer=node.name))
+    if len(terms) == 1 and isinstance(terms.parts[0].operands[0].factor, Applied):
+        return _function_zero(terms)
+    if terms.magnitude > 0:
+        return lost_in_sum(terms)
+    return _operands_zero(terms)
+
+
+def _function_zero(terms: Terms) -> Reason:
+    """A function of one element that is not 0 itself."""
+    row = terms[0]
+    first = row.factors[0]
+    cause = "relu closed" if first.function.startswith("relu") else "flat"
+    fact = Fact(f"value {cause}", layer=row.layer, element=str(first), value=first.stored)
+    return Reason(cause, fact, (Element(first.side, first.name, first.index),))
+
+
+def _operands_zero(terms: Terms) -> Reason:
+    """Which factors of a sum of zeros are 0: the mask, the weights, or what is read."""
+    widest = max(len(part.operands) for part in terms.parts)
+    parts = [part for part in terms.parts if len(part.operands) == widest]
+    count = sum(map(len, parts))
+    zeros: dict[str, int] = {}
+    first: dict[str, Element] = {}
+    for kind, times, element in _zeros(parts, terms.step.system.parameters):
+        zeros[kind] = zeros.get(kind, 0) + times
+        if element is not None:
+            first.setdefault(kind, element)
+    layer = terms.parts[0].sum.layer
+    if zeros.get("mask"):
+        fact = Fact("value dropped", layer=layer, element=str(first["mask"]))
+        return Reason("dropped", fact, (first["mask"],))
+    for kind in ("inputs", "weights"):
+        if zeros.get(kind, 0) == count:
+            return Reason(f"zero {kind}", Fact(f"value zero {kind}", layer=layer), (first[kind],))
+    factors = tuple(Fact("zero factors", count=n, what=kind) for kind, n in zeros.items() if n)
+    fact = Fact("value zero products", count=count, factors=factors)
+    return Reason("zero products", fact, (next(iter(first.values())),))
+
+
+def _zeros(
+    parts: list[ElementTerm], parameters: Container[str]
+) -> Iterator[tuple[str, int, Element | None]]:
+    """In each block of products: what each operand is, how often it is 0, and where first."""
+    for part in parts:
+        for block in part.points.blocks(BLOCK):
+            sizes = tuple(s.stop - s.start for s in block)
+            for operand in part.operands:
+                zero = np.broadcast_to(operand.values(part.points, block) == 0, sizes)
+                element = None
+                if zero.any():
+                    at = part.points.start(block) + int(np.flatnonzero(zero)[0])
+                    place = operand.element(part.points.at(at))
+                    element = Element(operand.side, operand.name, place)
+                yield _kind(operand.name, parameters), int(zero.sum()), element
+
+
+def _kind(name: str, parameters: Container[str]) -> str:
+    """What an array is to the layer that reads it."""
+    if name.endswith(".mask"):
+        return "mask"
+    return "weights" if name in parameters else "inputs"
