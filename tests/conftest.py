@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.data import progress
+from gradtrail.data import task_progress
 
 # Machine code that tests compile is kept apart from the user's; processes side by side share it.
 if "PYTEST_XDIST_WORKER" not in os.environ:
@@ -19,7 +19,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     )
 os.environ.pop("COLUMNS", None)  # how wide tables are is for each test to say
 os.environ["GRADTRAIL_OFFLINE"] = "1"  # no test reaches out
-progress._clock = lambda: 0.0  # on a busy machine, too, nothing takes so long that it is told
+task_progress._clock = lambda: 0.0  # on a busy machine, too, nothing takes so long that it is told
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -152,12 +152,12 @@ def test_the_line_in_a_terminal_fits_it(
 
 
 def test_what_is_counted_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gradtrail.data import progress as reading
+    from gradtrail.data import task_progress as reading
 
     kept = Kept()
     monkeypatch.setattr(reading, "bar", lambda: Bar(kept, lambda: 0.0))
     for unit, total in (("images", 1000), ("parts", 8), ("bytes", 9_900_000), ("bytes", None)):
-        with reading.Progress("reading", total, unit) as shown:
+        with reading.TaskProgress("reading", total, unit) as shown:
             shown.to(2, total)
             if total is not None:
                 shown.to(total, total)

@@ -29,7 +29,7 @@ from tails import beginning
 
 import gradtrail as gt
 from gradtrail.data import pillow
-from gradtrail.data.store import Pool
+from gradtrail.data.store import FileThreads
 from gradtrail.engines.cpu import llvm, loading, warping
 from gradtrail.engines.cpu.pool import pool_for
 from gradtrail.engines.cpu.target import host
@@ -127,7 +127,7 @@ def test_forks_under_load_end_with_the_right_numbers(count: int) -> None:
 
 NET = network()
 SAMPLES = samples(20)
-FILES = Pool(2)
+FILES = FileThreads(2)
 
 
 def predict(channels: int = 3) -> None:

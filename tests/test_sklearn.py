@@ -19,7 +19,7 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import gradtrail as gt
-from gradtrail.data.splitting import held_out
+from gradtrail.data.splitting import held_out_mask
 from gradtrail.interop.sklearn.settings import threads_for
 from gradtrail.sklearn import CNNClassifier, CNNRegressor
 
@@ -207,7 +207,7 @@ def test_early_stopping_holds_some_of_every_class_out(digits) -> None:
     assert history.stopped
     assert history.best == np.argmin(history.validation_loss)
     assert clf.n_iter_ == history.best + 4
-    apart = held_out(y, 0.2, 0)
+    apart = held_out_mask(y, 0.2, 0)
     assert (np.bincount(y[apart]) > 0).all()
     kept = gt.evaluate(clf.network_, (clf.samples(X[apart]), y[apart]))
     assert kept["loss"] == pytest.approx(history.validation_loss[history.best], rel=1e-5)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.data.store import Pool as Readers
+from gradtrail.data.store import FileThreads as Readers
 from gradtrail.engines.cpu import cache, pool, warping
 from gradtrail.engines.cpu.target import host, target_for
 from gradtrail.machine import folders as homes

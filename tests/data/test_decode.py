@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 import gradtrail as gt
-from gradtrail.data.decode import Target, UnreadableError, decoded, header, quiet
+from gradtrail.data.decode import ImageSpec, UnreadableError, decode_image, quiet, read_header
 
 from .pictures import noise, saved, smooth
 
@@ -35,23 +35,27 @@ def over_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 def test_grey_and_colour_come_out_as_they_are(tmp_path: Path, ending: str) -> None:
     grey = saved(tmp_path / f"grey.{ending}", GREY)
     colour = saved(tmp_path / f"colour.{ending}", COLOUR)
-    np.testing.assert_array_equal(decoded(grey, Target((1, 6, 5), None)), GREY[None])
-    np.testing.assert_array_equal(decoded(grey, Target((3, 6, 5), None)), np.stack([GREY] * 3))
+    np.testing.assert_array_equal(decode_image(grey, ImageSpec((1, 6, 5), None)), GREY[None])
     np.testing.assert_array_equal(
-        decoded(colour, Target((3, 6, 5), None)), COLOUR.transpose(2, 0, 1)
+        decode_image(grey, ImageSpec((3, 6, 5), None)), np.stack([GREY] * 3)
     )
-    np.testing.assert_array_equal(decoded(colour, Target((1, 6, 5), None)), luma(COLOUR)[None])
-    assert (header(grey).size, header(grey).grey) == ((6, 5), True)
-    assert (header(colour).size, header(colour).grey) == ((6, 5), False)
+    np.testing.assert_array_equal(
+        decode_image(colour, ImageSpec((3, 6, 5), None)), COLOUR.transpose(2, 0, 1)
+    )
+    np.testing.assert_array_equal(
+        decode_image(colour, ImageSpec((1, 6, 5), None)), luma(COLOUR)[None]
+    )
+    assert (read_header(grey).size, read_header(grey).grey) == ((6, 5), True)
+    assert (read_header(colour).size, read_header(colour).grey) == ((6, 5), False)
 
 
 def test_jpeg_is_near_what_was_saved(tmp_path: Path) -> None:
     pixels = smooth(40, 30)
     path = saved(tmp_path / "a.jpg", pixels, quality=98, subsampling=0)
-    image = decoded(path, Target((3, 40, 30), None)).transpose(1, 2, 0)
+    image = decode_image(path, ImageSpec((3, 40, 30), None)).transpose(1, 2, 0)
     assert np.abs(image.astype(int) - pixels).max() <= 4
-    assert not header(path).grey
-    assert header(saved(tmp_path / "b.jpg", GREY)).grey
+    assert not read_header(path).grey
+    assert read_header(saved(tmp_path / "b.jpg", GREY)).grey
 
 
 def test_palettes(tmp_path: Path) -> None:
@@ -59,15 +63,15 @@ def test_palettes(tmp_path: Path) -> None:
         picture = Image.fromarray(COLOUR).quantize(16)
         expected = np.asarray(picture.convert("RGB"))
         picture.save(tmp_path / f"a.{ending}")
-        image = decoded(tmp_path / f"a.{ending}", Target((3, 6, 5), None))
+        image = decode_image(tmp_path / f"a.{ending}", ImageSpec((3, 6, 5), None))
         np.testing.assert_array_equal(image.transpose(1, 2, 0), expected)
-        assert not header(tmp_path / f"a.{ending}").grey
+        assert not read_header(tmp_path / f"a.{ending}").grey
     for ending in ("png", "tiff"):
         picture = Image.fromarray(GREY % 4).convert("P")
         picture.putpalette([level for k in range(4) for level in [60 * k] * 3])
         picture.save(tmp_path / f"grey.{ending}")
-        assert header(tmp_path / f"grey.{ending}").grey
-        image = decoded(tmp_path / f"grey.{ending}", Target((1, 6, 5), None))
+        assert read_header(tmp_path / f"grey.{ending}").grey
+        image = decode_image(tmp_path / f"grey.{ending}", ImageSpec((1, 6, 5), None))
         np.testing.assert_array_equal(image[0], GREY % 4 * 60)
 
 
@@ -75,14 +79,14 @@ def test_palettes(tmp_path: Path) -> None:
 def test_of_16_bits_the_higher_8_count(tmp_path: Path, ending: str) -> None:
     deep = GREY.astype(np.uint16) * 256 + noise(6, 5, seed=3)
     path = saved(tmp_path / f"a.{ending}", deep)
-    assert header(path).grey
-    np.testing.assert_array_equal(decoded(path, Target((1, 6, 5), None)), GREY[None])
+    assert read_header(path).grey
+    np.testing.assert_array_equal(decode_image(path, ImageSpec((1, 6, 5), None)), GREY[None])
     turned = tmp_path / f"turned.{ending}"
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(deep).save(turned, exif=exif)
     np.testing.assert_array_equal(
-        decoded(turned, Target((1, 5, 6), None)), np.rot90(GREY, -1)[None]
+        decode_image(turned, ImageSpec((1, 5, 6), None)), np.rot90(GREY, -1)[None]
     )
 
 
@@ -100,35 +104,35 @@ def test_colours_of_16_bits(tmp_path: Path) -> None:
         checksum = zlib.crc32(kind + data)
         content += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
     (tmp_path / "a.png").write_bytes(content)
-    image = decoded(tmp_path / "a.png", Target((3, 6, 5), None))
+    image = decode_image(tmp_path / "a.png", ImageSpec((3, 6, 5), None))
     np.testing.assert_array_equal(image.transpose(1, 2, 0), COLOUR)
 
 
 def test_one_bit(tmp_path: Path) -> None:
     for ending in ("png", "bmp", "tiff"):
         Image.fromarray(GREY > 99).save(tmp_path / f"a.{ending}")
-        assert header(tmp_path / f"a.{ending}").grey
-        image = decoded(tmp_path / f"a.{ending}", Target((1, 6, 5), None))
+        assert read_header(tmp_path / f"a.{ending}").grey
+        image = decode_image(tmp_path / f"a.{ending}", ImageSpec((1, 6, 5), None))
         np.testing.assert_array_equal(image[0], 255 * (GREY > 99))
 
 
 def test_transparency_lies_on_white(tmp_path: Path) -> None:
     alpha = noise(6, 5, seed=5)
     colour = saved(tmp_path / "rgba.png", np.dstack([COLOUR, alpha]))
-    image = decoded(colour, Target((3, 6, 5), None)).transpose(1, 2, 0)
+    image = decode_image(colour, ImageSpec((3, 6, 5), None)).transpose(1, 2, 0)
     assert np.abs(image - over_white(COLOUR, alpha)).max() <= 1
     grey = tmp_path / "la.png"
     Image.merge("LA", [Image.fromarray(GREY), Image.fromarray(alpha)]).save(grey)
-    assert header(grey).grey
-    image = decoded(grey, Target((1, 6, 5), None))[0]
+    assert read_header(grey).grey
+    image = decode_image(grey, ImageSpec((1, 6, 5), None))[0]
     assert np.abs(image - over_white(GREY[..., None], alpha)[..., 0]).max() <= 1
     keyed = tmp_path / "key.png"
     Image.fromarray(GREY).save(keyed, transparency=int(GREY[2, 3]))
     expected = np.where(GREY[2, 3] == GREY, 255, GREY)
-    np.testing.assert_array_equal(decoded(keyed, Target((1, 6, 5), None))[0], expected)
+    np.testing.assert_array_equal(decode_image(keyed, ImageSpec((1, 6, 5), None))[0], expected)
     picture = Image.fromarray(COLOUR).quantize(8)
     picture.save(tmp_path / "p.png", transparency=0)
-    image = decoded(tmp_path / "p.png", Target((3, 6, 5), None)).transpose(1, 2, 0)
+    image = decode_image(tmp_path / "p.png", ImageSpec((3, 6, 5), None)).transpose(1, 2, 0)
     clear = np.asarray(picture) == 0
     assert clear.any()
     assert (image[clear] == 255).all()
@@ -138,7 +142,7 @@ def test_cmyk(tmp_path: Path) -> None:
     picture = Image.new("CMYK", (5, 6), (0, 255, 255, 0))
     for ending in ("jpg", "tiff"):
         picture.save(tmp_path / f"a.{ending}")
-        image = decoded(tmp_path / f"a.{ending}", Target((3, 6, 5), None))
+        image = decode_image(tmp_path / f"a.{ending}", ImageSpec((3, 6, 5), None))
         assert np.abs(image.mean(axis=(1, 2)) - [255, 0, 0]).max() < 3
 
 
@@ -146,7 +150,7 @@ def test_cmyk(tmp_path: Path) -> None:
 def test_numbers_of_32_bits_are_refused(tmp_path: Path, mode: str) -> None:
     Image.fromarray(GREY).convert(mode).save(tmp_path / "a.tiff")
     with pytest.raises(UnreadableError, match="its pixels are 32-bit .*save it with 8 or 16 bits"):
-        decoded(tmp_path / "a.tiff", Target((1, 6, 5), None))
+        decode_image(tmp_path / "a.tiff", ImageSpec((1, 6, 5), None))
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "tiff"])
@@ -158,30 +162,30 @@ def test_images_are_turned_as_exif_asks(tmp_path: Path, ending: str, turn: int) 
     Image.fromarray(smooth(16, 24)).save(path, exif=exif)
     with Image.open(path) as opened:
         expected = np.asarray(ImageOps.exif_transpose(opened)).transpose(2, 0, 1)
-    assert header(path).size == expected.shape[1:] == ((16, 24) if turn < 5 else (24, 16))
-    np.testing.assert_array_equal(decoded(path, Target(expected.shape, None)), expected)
+    assert read_header(path).size == expected.shape[1:] == ((16, 24) if turn < 5 else (24, 16))
+    np.testing.assert_array_equal(decode_image(path, ImageSpec(expected.shape, None)), expected)
 
 
 def test_exif_that_is_damaged_spoils_no_pixels(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.jpg", smooth(8, 8), exif=b"Exif\0\0MM\0\x2a\xff\xff\xff\xff\xff\xff")
     with quiet():
-        assert header(path).size == (8, 8)
-        assert decoded(path, Target((3, 8, 8), None)).shape == (3, 8, 8)
+        assert read_header(path).size == (8, 8)
+        assert decode_image(path, ImageSpec((3, 8, 8), None)).shape == (3, 8, 8)
 
 
 def test_resize_takes_the_mean_of_what_shrinks(tmp_path: Path) -> None:
     stripes = np.tile(np.array([0, 255], np.uint8), (64, 32))
     path = saved(tmp_path / "a.png", stripes)
-    image = decoded(path, Target((1, 8, 8), "resize"))
+    image = decode_image(path, ImageSpec((1, 8, 8), "resize"))
     assert np.abs(image.astype(int) - 127.5).max() < 8
-    same = decoded(path, Target((1, 64, 64), "resize"))
+    same = decode_image(path, ImageSpec((1, 64, 64), "resize"))
     np.testing.assert_array_equal(same[0], stripes)
 
 
 @pytest.mark.parametrize(("height", "width"), [(20, 40), (40, 20), (7, 3), (1, 50), (50, 1)])
 def test_letterbox_keeps_proportions(tmp_path: Path, height: int, width: int) -> None:
     path = saved(tmp_path / "a.png", np.full((height, width), 200, np.uint8))
-    image = decoded(path, Target((1, 10, 12), "letterbox"))[0]
+    image = decode_image(path, ImageSpec((1, 10, 12), "letterbox"))[0]
     rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
     scale = min(10 / height, 12 / width)
     wanted = max(1, round(height * scale)), max(1, round(width * scale))
@@ -195,12 +199,12 @@ def test_crop_fills_and_cuts_both_ends(tmp_path: Path) -> None:
     pixels = np.zeros((10, 30), np.uint8)
     pixels[:, 10:20] = 250
     path = saved(tmp_path / "a.png", pixels)
-    assert (decoded(path, Target((1, 10, 10), "crop")) == 250).all()
-    assert (decoded(path, Target((1, 5, 5), "crop"))[0, :, 1:-1] == 250).all()
+    assert (decode_image(path, ImageSpec((1, 10, 10), "crop")) == 250).all()
+    assert (decode_image(path, ImageSpec((1, 5, 5), "crop"))[0, :, 1:-1] == 250).all()
     tall = saved(tmp_path / "b.png", np.ascontiguousarray(pixels.T))
-    assert (decoded(tall, Target((1, 10, 10), "crop")) == 250).all()
+    assert (decode_image(tall, ImageSpec((1, 10, 10), "crop")) == 250).all()
     line = saved(tmp_path / "c.png", np.full((1, 30_000), 9, np.uint8))
-    assert (decoded(line, Target((1, 500, 500), "crop")) == 9).all()
+    assert (decode_image(line, ImageSpec((1, 500, 500), "crop")) == 9).all()
 
 
 @pytest.mark.parametrize("fit", ["resize", "letterbox", "crop"])
@@ -216,9 +220,11 @@ def test_large_jpegs_are_drafted_without_a_difference_to_see(
     seen = pixels if turn == 1 else np.rot90(pixels, -1)
     whole = saved(tmp_path / "a.png", np.ascontiguousarray(seen))
     for shape in ((3, 32, 32), (3, 20, 50)):
-        image, expected = (decoded(p, Target(shape, fit)).astype(int) for p in (path, whole))
+        image, expected = (
+            decode_image(p, ImageSpec(shape, fit)).astype(int) for p in (path, whole)
+        )
         assert np.abs(image - expected).max() <= 6
-        np.testing.assert_array_equal(decoded(path, Target(shape, fit)), image)
+        np.testing.assert_array_equal(decode_image(path, ImageSpec(shape, fit)), image)
 
 
 def test_a_draft_leaves_twice_the_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,16 +232,16 @@ def test_a_draft_leaves_twice_the_target(tmp_path: Path, monkeypatch: pytest.Mon
 
     sizes = []
 
-    def noted(picture: Image.Image, target: Target) -> Image.Image:
+    def noted(picture: Image.Image, target: ImageSpec) -> Image.Image:
         sizes.append(picture.size)
-        return fitted(picture, target)
+        return fit_to(picture, target)
 
-    fitted = decode.fitted
-    monkeypatch.setattr(decode, "fitted", noted)
+    fit_to = decode.fit_to
+    monkeypatch.setattr(decode, "fit_to", noted)
     path = saved(tmp_path / "a.jpg", smooth(640, 1280))
     for shape, fit in (((3, 32, 32), "resize"), ((3, 32, 32), "letterbox"), ((3, 32, 32), "crop")):
-        decoded(path, Target(shape, fit))
-    decoded(path, Target((3, 320, 320), "resize"))
+        decode_image(path, ImageSpec(shape, fit))
+    decode_image(path, ImageSpec((3, 320, 320), "resize"))
     assert sizes == [(160, 80), (160, 80), (160, 80), (1280, 640)]
 
 
@@ -257,7 +263,7 @@ def test_what_is_refused(tmp_path: Path, name: str) -> None:
     content, reason = REFUSED[name]
     path = tmp_path / "a.png"
     path.write_bytes(content)
-    for attempt in (header, lambda path: decoded(path, Target((1, 4, 4), "resize"))):
+    for attempt in (read_header, lambda path: decode_image(path, ImageSpec((1, 4, 4), "resize"))):
         with quiet(), pytest.raises(UnreadableError, match=reason):
             attempt(path)
 
@@ -269,20 +275,20 @@ def test_sizes_above_the_limit_are_refused_by_the_header(
     path = tmp_path / "a.png"
     path.write_bytes(png_header(*size) + b"\0\0\0\0IDAT" + struct.pack(">I", zlib.crc32(b"IDAT")))
     with quiet(), pytest.raises(UnreadableError, match="it claims .* pixels"):
-        header(path)
+        read_header(path)
 
 
 def test_every_cut_and_every_flipped_bit_of_a_png_is_seen(tmp_path: Path) -> None:
     content = saved(tmp_path / "a.png", GREY).read_bytes()
-    target, path = Target((1, 6, 5), None), tmp_path / "b.png"
+    target, path = ImageSpec((1, 6, 5), None), tmp_path / "b.png"
     for length in range(len(content)):
         path.write_bytes(content[:length])
         with quiet(), pytest.raises(UnreadableError, match="."):
-            decoded(path, target)
+            decode_image(path, target)
     for place in range(len(content)):
         path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
         with quiet(), pytest.raises(UnreadableError, match="."):
-            decoded(path, target)
+            decode_image(path, target)
 
 
 def test_pillows_warnings_stay_inside_and_others_do_not(tmp_path: Path) -> None:
@@ -306,7 +312,7 @@ def test_read_image(tmp_path: Path) -> None:
     np.testing.assert_array_equal(x, COLOUR.transpose(2, 0, 1).astype(np.float32) / 255)
     small = gt.data.read_image(str(path), (1, 4, 4), "letterbox")
     np.testing.assert_array_equal(
-        small, decoded(path, Target((1, 4, 4), "letterbox")).astype(np.float32) / 255
+        small, decode_image(path, ImageSpec((1, 4, 4), "letterbox")).astype(np.float32) / 255
     )
     with pytest.raises(gt.FileError, match="cannot read .*none.png: No such file"):
         gt.data.read_image(tmp_path / "none.png", (1, 4, 4))

@@ -10,9 +10,9 @@ import pytest
 import tifffile
 
 import gradtrail as gt
-from gradtrail.data.decode import Target, UnreadableError, decoded, examined
-from gradtrail.data.holding import NO_DEPTH, told
-from gradtrail.data.levels import narrowed
+from gradtrail.data.decode import ImageSpec, UnreadableError, decode_image, examine_image
+from gradtrail.data.folder_notes import NO_DEPTH, folder_notes
+from gradtrail.data.levels import to_levels
 
 from .pictures import noise, saved
 from .png_files import GREY, GREY_ALPHA, RGB, RGBA, chunk, png
@@ -23,15 +23,15 @@ LEVELS = [[0, 128], [255, 255]]  # with 4095 for white: 2048 · 255/4095 is 127.
 
 def seen(path: Path, channels: int, white: int | None) -> np.ndarray:
     """(H, W, channels)."""
-    return decoded(path, Target((channels, 2, 2), None, white)).transpose(1, 2, 0)
+    return decode_image(path, ImageSpec((channels, 2, 2), None, white)).transpose(1, 2, 0)
 
 
 def test_a_number_for_white_by_value() -> None:
     numbers = np.array([0, 7, 8, 9, 100, 4095, 4096, 65535], np.uint16)
-    assert narrowed(numbers, 16).tolist() == [0, 0, 0, 0, 0, 15, 16, 255]
-    assert narrowed(numbers, 16, 4095).tolist() == [0, 0, 0, 1, 6, 255, 255, 255]
-    assert narrowed(numbers, 16, 65535).tolist() == [0, 0, 0, 0, 0, 16, 16, 255]
-    assert narrowed(numbers, 12).tolist()[:6] == [0, 0, 0, 0, 6, 255]
+    assert to_levels(numbers, 16).tolist() == [0, 0, 0, 0, 0, 15, 16, 255]
+    assert to_levels(numbers, 16, 4095).tolist() == [0, 0, 0, 1, 6, 255, 255, 255]
+    assert to_levels(numbers, 16, 65535).tolist() == [0, 0, 0, 0, 0, 16, 16, 255]
+    assert to_levels(numbers, 12).tolist()[:6] == [0, 0, 0, 0, 6, 255]
 
 
 @pytest.mark.parametrize("interlaced", [False, True])
@@ -44,7 +44,7 @@ def test_white_in_every_png_of_16_bits(tmp_path: Path, interlaced: bool) -> None
         path.write_bytes(png(numbers, 16, colour, interlaced=interlaced))
         found = seen(path, numbers.shape[-1], 4095)
         assert found[..., 0].tolist() == LEVELS
-        assert examined(path, Target((1, 2, 2), None)).highest in (5000, 0x13FF)
+        assert examine_image(path, ImageSpec((1, 2, 2), None)).highest in (5000, 0x13FF)
     assert found[..., 1].ravel().tolist() == wanted[0]
     assert found[..., 2].ravel().tolist() == wanted[1]
     # what is transparent is so by 16 bits
@@ -67,7 +67,7 @@ def test_white_in_every_tiff_of_16_bits(tmp_path: Path, order: str) -> None:
         options = {"byteorder": order, "compression": compression, "metadata": None}
         tifffile.imwrite(path, grey, photometric="minisblack", **options)
         assert seen(path, 1, 4095)[..., 0].tolist() == LEVELS
-        assert examined(path, Target((1, 2, 2), None)).highest == 5000
+        assert examine_image(path, ImageSpec((1, 2, 2), None)).highest == 5000
         tifffile.imwrite(path, grey, photometric="miniswhite", **options)
         assert seen(path, 1, 4095)[..., 0].tolist() == [[255, 127], [0, 0]]
         for planes in ("contig", "separate"):
@@ -85,21 +85,21 @@ def test_what_is_told_of_a_folder() -> None:
     root, paths = Path("d"), [Path("d/a/0.tif"), Path("d/a/1.tif"), Path("d/b/0.png")]
     none, one = np.zeros(3, bool), np.array([False, True, False])
     shallow = np.full(3, NO_DEPTH)
-    assert told(root, paths, shallow, none, None) == []
-    (note,) = told(root, paths, shallow, one, None)
+    assert folder_notes(root, paths, shallow, none, None) == []
+    (note,) = folder_notes(root, paths, shallow, one, None)
     assert note.startswith("1 of 3 images in d hold several pictures, such as d/a/1.tif: the first")
     for top, levels, white in ((4095, 16, 4095), (1000, 4, 1023), (16383, 64, 16383)):
-        (note,) = told(root, paths, np.array([top, 5, NO_DEPTH]), none, None)
+        (note,) = folder_notes(root, paths, np.array([top, 5, NO_DEPTH]), none, None)
         assert f"of the 2 images with 16 bits in d never exceed {top:,}" in note
         assert f"which leaves {levels} of 256 levels" in note
         assert note.endswith(f"pass white={white} (--white {white})")
     for top in (0, 16384, 65535):
-        assert told(root, paths, np.array([top, NO_DEPTH, NO_DEPTH]), none, None) == []
-    (note,) = told(root, paths, np.array([5000, 3, 2]), none, 4095)
+        assert folder_notes(root, paths, np.array([top, NO_DEPTH, NO_DEPTH]), none, None) == []
+    (note,) = folder_notes(root, paths, np.array([5000, 3, 2]), none, 4095)
     assert "go up to 5,000: all above white=4095 were taken for white" in note
-    (note,) = told(root, paths, shallow, none, 4095)
+    (note,) = folder_notes(root, paths, shallow, none, 4095)
     assert note == "no image in d has 16 bits, so white=4095 says nothing there"
-    assert told(root, paths, np.array([4095, 3, NO_DEPTH]), none, 4095) == []
+    assert folder_notes(root, paths, np.array([4095, 3, NO_DEPTH]), none, 4095) == []
 
 
 def twelve_bits(root: Path) -> Path:

@@ -354,13 +354,13 @@ def test_a_bar_in_a_terminal(
 ) -> None:
     import sys
 
-    from gradtrail.data.progress import Progress
+    from gradtrail.data.task_progress import TaskProgress
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("FORCE_COLOR", "1")
     for unit in ("images", "bytes"):
-        with Progress("reading", 10, unit) as progress:
+        with TaskProgress("reading", 10, unit) as progress:
             progress.to(5)
             progress.to(10, 10)
     written = capsys.readouterr().err

@@ -11,7 +11,14 @@ import pytest
 from PIL import Image
 
 import gradtrail as gt
-from gradtrail.data.decode import Target, UnreadableError, decoded, examined, header, quiet
+from gradtrail.data.decode import (
+    ImageSpec,
+    UnreadableError,
+    decode_image,
+    examine_image,
+    quiet,
+    read_header,
+)
 
 from .pictures import noise, saved, smooth
 
@@ -47,7 +54,7 @@ def bmp(
 def read(path: Path, content: bytes, channels: int = 1) -> list:
     """Of one channel the levels, of three the pixels, from the upper left."""
     path.write_bytes(content)
-    image = decoded(path, Target((channels, *header(path).size), None))
+    image = decode_image(path, ImageSpec((channels, *read_header(path).size), None))
     return image.ravel().tolist() if channels == 1 else image.reshape(3, -1).T.tolist()
 
 
@@ -59,7 +66,7 @@ def test_bmps_of_two_colours_have_the_bits_that_they_say(tmp_path: Path) -> None
     one = bmp(4, 2, 1, bytes([0b01100000, 0, 0, 0, 0b10110000, 0, 0, 0]), palette=BLACK_WHITE)
     for content in (eight, four, one):
         assert read(path, content) == [255, 0, 255, 255, 0, 255, 255, 0]
-        assert header(path).grey
+        assert read_header(path).grey
     swapped = bmp(4, 1, 1, bytes([0b01100000, 0, 0, 0]), palette=BLACK_WHITE[4:] + BLACK_WHITE[:4])
     assert read(path, swapped) == [255, 0, 0, 255]
 
@@ -69,12 +76,12 @@ def test_bmps_with_palettes(tmp_path: Path) -> None:
     greys = b"".join(bytes([n, n, n, 0]) for n in range(16))
     four = bmp(4, 1, 4, bytes([0x12, 0x3F, 0, 0]), palette=greys)
     assert read(path, four) == [1, 2, 3, 15]
-    assert header(path).grey
+    assert read_header(path).grey
     assert read(path, bmp(4, 1, 8, bytes([1, 2, 3, 15]), palette=greys)) == [1, 2, 3, 15]
     colours = b"".join(bytes([n, 2 * n, 3 * n, 0]) for n in range(16))
     expected = [[3, 2, 1], [6, 4, 2], [9, 6, 3], [45, 30, 15]]
     assert read(path, bmp(4, 1, 4, bytes([0x12, 0x3F, 0, 0]), palette=colours), 3) == expected
-    assert not header(path).grey
+    assert not read_header(path).grey
     runs = bytes([2, 3, 0, 0, 2, 5, 0, 0, 0, 1])
     expected = [[15, 10, 5]] * 2 + [[9, 6, 3]] * 2
     assert read(path, bmp(2, 2, 8, runs, palette=colours, packing=1), 3) == expected
@@ -105,16 +112,16 @@ def test_bmps_of_16_and_32_bits(tmp_path: Path) -> None:
 def test_jpegs_of_ink_and_of_12_bits(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     Image.new("CMYK", (8, 8), (0, 0, 0, 255)).save(path)
-    assert decoded(path, Target((1, 8, 8), None)).max() <= 2
+    assert decode_image(path, ImageSpec((1, 8, 8), None)).max() <= 2
     content = path.read_bytes()
     at = content.index(b"\xff\xee\x00\x0eAdobe")  # writers with the mark turn inks around
     path.write_bytes(content[:at] + content[at + 16 :])
     with quiet(), pytest.raises(UnreadableError, match="come without Adobe's mark"):
-        decoded(path, Target((1, 8, 8), None))
+        decode_image(path, ImageSpec((1, 8, 8), None))
     content = bytearray(saved(path, smooth(8, 8)).read_bytes())
     content[content.index(b"\xff\xc0") + 4] = 12
     path.write_bytes(content)
-    for attempt in (header, lambda path: decoded(path, Target((1, 8, 8), None))):
+    for attempt in (read_header, lambda path: decode_image(path, ImageSpec((1, 8, 8), None))):
         with quiet(), pytest.raises(UnreadableError, match="is a JPEG image .*12-bit layers"):
             attempt(path)
 
@@ -122,22 +129,22 @@ def test_jpegs_of_ink_and_of_12_bits(tmp_path: Path) -> None:
 def test_webp(tmp_path: Path) -> None:
     path, colours, alpha = tmp_path / "a.webp", noise(6, 5, 3), noise(6, 5, seed=5)
     saved(path, colours, lossless=True)
-    assert (header(path).size, header(path).grey) == ((6, 5), False)
+    assert (read_header(path).size, read_header(path).grey) == ((6, 5), False)
     np.testing.assert_array_equal(
-        decoded(path, Target((3, 6, 5), None)).transpose(1, 2, 0), colours
+        decode_image(path, ImageSpec((3, 6, 5), None)).transpose(1, 2, 0), colours
     )
     saved(path, np.dstack([colours, alpha]), lossless=True, exact=True)
-    shown = decoded(path, Target((3, 6, 5), None)).transpose(1, 2, 0)
+    shown = decode_image(path, ImageSpec((3, 6, 5), None)).transpose(1, 2, 0)
     part = alpha[..., None] / 255
     assert np.abs(shown - (colours * part + 255 * (1 - part))).max() <= 1
     saved(path, smooth(40, 30), quality=95)
-    image = decoded(path, Target((3, 40, 30), None)).transpose(1, 2, 0)
+    image = decode_image(path, ImageSpec((3, 40, 30), None)).transpose(1, 2, 0)
     assert np.abs(image.astype(int) - smooth(40, 30)).mean() < 4
     exif = Image.Exif()
     exif[0x0112] = 6
     saved(path, colours, lossless=True, exif=exif)
-    assert header(path).size == (5, 6)
-    turned = decoded(path, Target((3, 5, 6), None)).transpose(1, 2, 0)
+    assert read_header(path).size == (5, 6)
+    turned = decode_image(path, ImageSpec((3, 5, 6), None)).transpose(1, 2, 0)
     np.testing.assert_array_equal(turned, np.rot90(colours, -1))
 
 
@@ -145,7 +152,7 @@ def test_of_an_animated_webp_the_first_picture_counts(tmp_path: Path) -> None:
     path, first = tmp_path / "a.webp", noise(6, 5, 3)
     more = [Image.fromarray(first ^ 255), Image.fromarray(first ^ 15)]
     Image.fromarray(first).save(path, lossless=True, save_all=True, append_images=more)
-    found = examined(path, Target((3, 6, 5), None))
+    found = examine_image(path, ImageSpec((3, 6, 5), None))
     np.testing.assert_array_equal(found.pixels.transpose(1, 2, 0), first)
     assert found.several
 
@@ -161,7 +168,10 @@ def test_a_webp_too_large_is_refused_by_its_first_bytes(tmp_path: Path) -> None:
         b"VP8 " + struct.pack("<I", 10) + bytes(3) + b"\x9d\x01\x2a" + b"\xff\x3f" * 2 + bytes(8),
     ):
         path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(rest)) + b"WEBP" + rest)
-        for attempt in (header, lambda path: decoded(path, Target((3, 6, 5), "resize"))):
+        for attempt in (
+            read_header,
+            lambda path: decode_image(path, ImageSpec((3, 6, 5), "resize")),
+        ):
             with quiet(), pytest.raises(UnreadableError, match="it claims 16,383 × 16,383 pixels"):
                 attempt(path)
 
@@ -191,7 +201,7 @@ OTHERS = {
 def test_a_file_of_another_format_is_called_by_its_name(tmp_path: Path, what: str) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(OTHERS[what])
-    for attempt in (header, lambda path: decoded(path, Target((1, 4, 4), None))):
+    for attempt in (read_header, lambda path: decode_image(path, ImageSpec((1, 4, 4), None))):
         with (
             quiet(),
             pytest.raises(UnreadableError, match=f"^it is {what}.*; |^it is {what}.*, ") as told,
@@ -214,4 +224,4 @@ def test_a_damaged_beginning_is_said_of_its_format(tmp_path: Path, kind: str, en
         quiet(),
         pytest.raises(UnreadableError, match=f"^it is a {kind} image that cannot be read"),
     ):
-        header(path)
+        read_header(path)

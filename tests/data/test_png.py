@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gradtrail.data.decode import Target, UnreadableError, decoded, header, quiet
+from gradtrail.data.decode import ImageSpec, UnreadableError, decode_image, quiet, read_header
 
 from .png_files import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, chunk, png
 
@@ -37,7 +37,7 @@ def levels(numbers: np.ndarray, depth: int) -> np.ndarray:
 def read(path: Path, content: bytes, channels: int) -> np.ndarray:
     """(H, W, channels)."""
     path.write_bytes(content)
-    image = decoded(path, Target((channels, *header(path).size), None))
+    image = decode_image(path, ImageSpec((channels, *read_header(path).size), None))
     return image.transpose(1, 2, 0).astype(int)
 
 
@@ -58,7 +58,7 @@ def test_every_depth(tmp_path: Path, colour: int, interlaced: bool) -> None:
         channels = expected.shape[-1]
         found = read(path, png(numbers, depth, colour, before, interlaced=interlaced), channels)
         assert np.abs(found - expected).max() <= (1 if colour in (GREY_ALPHA, RGBA) else 0), depth
-        assert header(path).grey == (channels == 1)
+        assert read_header(path).grey == (channels == 1)
 
 
 @pytest.mark.parametrize("interlaced", [False, True])
@@ -136,7 +136,7 @@ def test_of_an_animation_the_first_picture_counts(tmp_path: Path) -> None:
     first, second = (Image.fromarray(drawn(8, 3).astype(np.uint8) ^ flip) for flip in (0, 255))
     path = tmp_path / "a.png"
     first.save(path, save_all=True, append_images=[second])
-    found = decoded(path, Target((3, 9, 7), None))
+    found = decode_image(path, ImageSpec((3, 9, 7), None))
     np.testing.assert_array_equal(found.transpose(1, 2, 0), np.asarray(first))
 
 

@@ -15,7 +15,14 @@ import pytest
 import tifffile
 from PIL import Image
 
-from gradtrail.data.decode import Target, UnreadableError, decoded, examined, header, quiet
+from gradtrail.data.decode import (
+    ImageSpec,
+    UnreadableError,
+    decode_image,
+    examine_image,
+    quiet,
+    read_header,
+)
 
 from .pictures import noise
 from .png_files import packed
@@ -83,11 +90,11 @@ def test_the_table(tmp_path: Path, bits: int, meaning: str) -> None:
         case = order, planes, packing
         if (bits, meaning) == (16, "grey, alpha") and not planes:
             with pytest.raises(UnreadableError, match="grey levels of 16 bits have transparency"):
-                decoded(path, Target((1, HEIGHT, WIDTH), None))
+                decode_image(path, ImageSpec((1, HEIGHT, WIDTH), None))
             continue
-        assert header(path).size == (HEIGHT, WIDTH), case
-        assert header(path).grey == (channels == 1), case
-        found = decoded(path, Target((channels, HEIGHT, WIDTH), None)).transpose(1, 2, 0)
+        assert read_header(path).size == (HEIGHT, WIDTH), case
+        assert read_header(path).grey == (channels == 1), case
+        found = decode_image(path, ImageSpec((channels, HEIGHT, WIDTH), None)).transpose(1, 2, 0)
         # transparency and inks are rounded; all else is exact
         near = 1 if meaning in ("grey, alpha", "RGBA", "CMYK") else 0
         assert np.abs(found - expected).max() <= near, case
@@ -105,7 +112,7 @@ def test_numbers_without_a_known_range_are_refused(tmp_path: Path, kind: str, or
         ("black is zero", "white is zero", "RGB"), ("plain", "deflate")
     ):
         written(path, np.zeros((4, 4, MEANINGS[meaning][1]), kind), meaning, order, False, packing)
-        for attempt in (header, lambda path: decoded(path, Target((1, 4, 4), None))):
+        for attempt in (read_header, lambda path: decode_image(path, ImageSpec((1, 4, 4), None))):
             with pytest.raises(UnreadableError, match=said):
                 attempt(path)
 
@@ -113,7 +120,7 @@ def test_numbers_without_a_known_range_are_refused(tmp_path: Path, kind: str, or
 def read(path: Path, content: bytes, channels: int = 1) -> list:
     """Of one channel the levels, of three the pixels, row by row."""
     path.write_bytes(content)
-    image = decoded(path, Target((channels, *header(path).size), None))
+    image = decode_image(path, ImageSpec((channels, *read_header(path).size), None))
     return image.ravel().tolist() if channels == 1 else image.reshape(3, -1).T.tolist()
 
 
@@ -126,7 +133,7 @@ def test_grey_of_12_bits(tmp_path: Path, order: str, deflated: bool) -> None:
     for photometric, expected in ((1, [0, 128, 255, 1, 0, 255]), (0, [255, 127, 0, 254, 255, 0])):
         tags = plain(2, 3, [12], photometric, pixels, t259=[8 if deflated else 1])
         assert read(path, tiff(tags, pixels, order)) == expected
-        assert header(path).grey
+        assert read_header(path).grey
 
 
 @pytest.mark.parametrize("order", "<>")
@@ -158,7 +165,7 @@ def test_bilevel_as_faxes_pack_it(tmp_path: Path) -> None:
     dots = noise(40, 50) > 99
     for packing in ("tiff_ccitt", "group3", "group4"):
         Image.fromarray(dots).save(tmp_path / "a.tiff", compression=packing)
-        found = decoded(tmp_path / "a.tiff", Target((1, 40, 50), None))[0]
+        found = decode_image(tmp_path / "a.tiff", ImageSpec((1, 40, 50), None))[0]
         np.testing.assert_array_equal(found, 255 * dots)
 
 
@@ -168,7 +175,7 @@ def test_other_packings(tmp_path: Path, packing: str) -> None:
     for pixels in (noise(20, 24), noise(20, 24, 3), deep):
         Image.fromarray(pixels).save(path, compression=packing)
         channels = 3 if pixels.ndim == 3 else 1
-        found = decoded(path, Target((channels, 20, 24), None)).transpose(1, 2, 0)
+        found = decode_image(path, ImageSpec((channels, 20, 24), None)).transpose(1, 2, 0)
         np.testing.assert_array_equal(
             found.squeeze(), pixels if pixels.dtype == np.uint8 else noise(20, 24)
         )
@@ -182,10 +189,10 @@ def test_palettes_of_16_and_of_8_bits(tmp_path: Path) -> None:
         table = [scale * n for band in (reds, greens, blues) for n in band + [0] * 252]
         tags = plain(2, 2, [8], 3, pixels, t320=table)
         assert read(path, tiff(tags, pixels), 3) == expected
-        assert not header(path).grey
+        assert not read_header(path).grey
     greys = plain(2, 2, [8], 3, pixels, t320=[257 * n for n in range(256)] * 3)
     assert read(path, tiff(greys, pixels)) == [0, 1, 2, 3]
-    assert header(path).grey
+    assert read_header(path).grey
     with pytest.raises(UnreadableError, match="its palette has 12 of 768 numbers"):
         read(path, tiff(plain(2, 2, [8], 3, pixels, t320=[1] * 12), pixels), 3)
 
@@ -224,7 +231,9 @@ def test_orientation(tmp_path: Path, turn: int, planes: bool) -> None:
         5: numbers.transpose(1, 0, 2), 6: np.rot90(numbers, -1),
         7: np.rot90(numbers, 2).transpose(1, 0, 2), 8: np.rot90(numbers),
     }[turn]  # fmt: skip
-    found = decoded(tmp_path / "a.tiff", Target((3, *header(tmp_path / "a.tiff").size), None))
+    found = decode_image(
+        tmp_path / "a.tiff", ImageSpec((3, *read_header(tmp_path / "a.tiff").size), None)
+    )
     np.testing.assert_array_equal(found.transpose(1, 2, 0), seen)
 
 
@@ -234,7 +243,7 @@ def test_big_tiffs(tmp_path: Path, order: str) -> None:
     tifffile.imwrite(
         tmp_path / "a.tiff", numbers, bigtiff=True, byteorder=order, photometric="minisblack"
     )
-    found = decoded(tmp_path / "a.tiff", Target((1, 4, 6), None))[0]
+    found = decode_image(tmp_path / "a.tiff", ImageSpec((1, 4, 6), None))[0]
     np.testing.assert_array_equal(found, noise(4, 6))
 
 
@@ -283,7 +292,7 @@ def test_what_is_refused_with_its_reason(tmp_path: Path, name: str) -> None:
     tags, reason = REFUSED[name]
     path = tmp_path / "a.tiff"
     path.write_bytes(tiff(tags, EIGHT))
-    for attempt in (header, lambda path: decoded(path, Target((3, 2, 2), None))):
+    for attempt in (read_header, lambda path: decode_image(path, ImageSpec((3, 2, 2), None))):
         with quiet(), pytest.raises(UnreadableError, match=reason):
             attempt(path)
 
@@ -296,6 +305,6 @@ def test_pages_are_counted_but_not_smaller_copies(tmp_path: Path) -> None:
         with tifffile.TiffWriter(path) as file:
             file.write(noise(4, 6), photometric="minisblack")
             file.write(second, photometric="minisblack", **options)
-        found = examined(path, Target((1, 4, 6), None))
+        found = examine_image(path, ImageSpec((1, 4, 6), None))
         np.testing.assert_array_equal(found.pixels[0], noise(4, 6))
         assert found.several is several

@@ -25,7 +25,7 @@ from gradtrail.cli.common import network_of
 from gradtrail.data import read_image
 from gradtrail.data.cifar import read_cifar
 from gradtrail.data.idx import read_idx
-from gradtrail.data.recognised import recognised
+from gradtrail.data.recognition import recognise
 from gradtrail.data.sets import ARCHIVE, CIFAR_FILES
 from gradtrail.network.architecture import network_from
 from gradtrail.runs import Recipe, read_recipe
@@ -240,7 +240,7 @@ def npz() -> Kind:
 
     plain = bytes_of(lambda path: np.savez(path, x=x, y=y), "data.npz")
     packed = bytes_of(lambda path: np.savez_compressed(path, x=x, y=y), "data.npz")
-    return Kind("npz", "data.npz", (plain, packed), recognised, wrong, sealed_zip)
+    return Kind("npz", "data.npz", (plain, packed), recognise, wrong, sealed_zip)
 
 
 def picture(ending: str, *ways: dict[str, Any]) -> Callable[[], Kind]:

@@ -15,7 +15,7 @@ import click
 
 from ..data.decode import FITS
 from ..data.known import NAMES
-from ..data.progress import silent
+from ..data.task_progress import silent
 from ..errors import ArgumentError, FileError, typed
 from ..network.architecture import ARCHITECTURES
 from ..runs import Outcome, Prepared, names, read_recipe, resume, shipped, start, tables_of

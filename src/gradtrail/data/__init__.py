@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..machine.first_use import at_first_use
-from .digits import Split, digits
+from .embedded_digits import Split, digits
 from .images import ArrayImages, Images
 from .resize import enlarged
 from .splitting import split
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .image_folder import ImageFolder, read_image
     from .known import load
     from .mean_and_deviation import channel_statistics
-    from .recognised import read
+    from .recognition import read
 
 __all__ = [
     "ArrayImages",
@@ -39,6 +39,6 @@ __getattr__, __dir__ = at_first_use(
         **dict.fromkeys(("ImageFolder", "read_image"), "image_folder"),
         "channel_statistics": "mean_and_deviation",
         "load": "known",
-        "read": "recognised",
+        "read": "recognition",
     },
 )

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
+from ..checking.arguments import is_real, is_whole
 from ..checking.calls import call_example
-from ..checking.numbers import is_real, is_whole
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..layers.layer import as_json

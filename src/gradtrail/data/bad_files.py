@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import DataError
 from .folder_options import Bad
-from .image_files import Listing
+from .image_files import ImageFiles
 from .images import About
 
 __all__ = ["BadFilesError", "Judge"]
@@ -43,7 +43,7 @@ class Judge:
         DataError: nothing of a class is left.
     """
 
-    def __init__(self, root: Path, found: Listing, bad: Bad) -> None:
+    def __init__(self, root: Path, found: ImageFiles, bad: Bad) -> None:
         self.root, self.found, self.bad = root, found, bad
         self.reasons: dict[int, str] = {}
         self.notes: list[str] = list(found.notes)

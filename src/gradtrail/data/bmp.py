@@ -8,8 +8,8 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from .levels import Header, Read
-from .pillow import opened
+from .levels import Header, StoredImage
+from .pillow import open_picture
 from .png import grey_palette
 from .unreadable import UnreadableError
 
@@ -33,9 +33,9 @@ def header(file: IO[bytes]) -> Header:
     start = file.read(_START)
     colours = _misread(start)
     if not colours:
-        picture = opened(file, "BMP")
+        picture = open_picture(file, "BMP")
         return Header(picture.size[::-1], picture.mode in ("1", "L") or grey_palette(picture))
-    picture = opened(io.BytesIO(_mended(start + file.read())), "BMP")
+    picture = open_picture(io.BytesIO(_mended(start + file.read())), "BMP")
     # the palette that Pillow is told of goes on behind the true one
     (size,) = struct.unpack_from("<I", start, 14)
     file.seek(14 + size)
@@ -43,21 +43,21 @@ def header(file: IO[bytes]) -> Header:
     return Header(picture.size[::-1], palette[::4] == palette[1::4] == palette[2::4])
 
 
-def read(content: bytes) -> Read:
+def read(content: bytes) -> StoredImage:
     """A file's image.
 
     Raises:
         UnreadableError: it is damaged, or too large.
     """
     misread = _misread(content[:_START])
-    picture: Picture = opened(io.BytesIO(_mended(content) if misread else content), "BMP")
+    picture: Picture = open_picture(io.BytesIO(_mended(content) if misread else content), "BMP")
     if misread and picture.mode != "P":
         raise UnreadableError("its palette cannot be told from grey levels; save it as PNG")
     picture.load()
     if picture.mode == "RGBA" and not np.asarray(picture.getchannel("A")).any():
         # many programs leave the fourth byte 0 and mean nothing by it
         picture = picture.convert("RGB")
-    return Read(picture)
+    return StoredImage(picture)
 
 
 def _mended(content: bytes) -> bytes:

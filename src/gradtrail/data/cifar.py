@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import FileError
 from ..storage.files import open_file, read_at_most
-from .digits import Pair, Split
+from .embedded_digits import Pair, Split
 from .pixels import unit
 from .sets import ARCHIVE, CIFAR_FILES
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .digits import Pair
+from .embedded_digits import Pair
 from .images import Images
 
 __all__ = ["DataSet", "Part"]

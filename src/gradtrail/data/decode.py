@@ -18,24 +18,24 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from . import bmp, png, tiff, webp
-from .fitting import FITS, Fit, Target, drafted, fitted
-from .levels import Header, Read
-from .pillow import exif_turn, opened, quiet, turned
-from .unreadable import ACCEPTED, START, UnreadableError, foreign
+from .image_spec import FITS, Fit, ImageSpec, draft, fit_to
+from .levels import Header, StoredImage
+from .pillow import exif_turn, open_picture, quiet, turn_picture
+from .unreadable import ACCEPTED, START, UnreadableError, foreign_format
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 __all__ = [
-    "Decoded",
+    "DecodedImage",
     "FITS",
     "Fit",
     "Header",
-    "Target",
+    "ImageSpec",
     "UnreadableError",
-    "decoded",
-    "examined",
-    "header",
+    "decode_image",
+    "examine_image",
+    "read_header",
     "quiet",
 ]
 
@@ -44,7 +44,7 @@ _JPEG = b"\xff\xd8\xff"
 
 
 @dataclass(frozen=True, eq=False)
-class Decoded:
+class DecodedImage:
     """An image as the target wants it, and what its file was found to hold.
 
     Args:
@@ -58,7 +58,7 @@ class Decoded:
     several: bool
 
 
-def header(path: Path) -> Header:
+def read_header(path: Path) -> Header:
     """A file's size and whether it is grey, with its pixels only where they are needed.
 
     Raises:
@@ -70,7 +70,7 @@ def header(path: Path) -> Header:
             return _format(file.read(START)).header(file)
 
 
-def decoded(path: Path, target: Target) -> np.ndarray:
+def decode_image(path: Path, target: ImageSpec) -> np.ndarray:
     """A file's image as the target wants it.
 
     Returns:
@@ -79,23 +79,23 @@ def decoded(path: Path, target: Target) -> np.ndarray:
     Raises:
         UnreadableError: it is no image, damaged, too large, or of another size without a fit.
     """
-    return examined(path, target).pixels
+    return examine_image(path, target).pixels
 
 
-def examined(path: Path, target: Target) -> Decoded:
-    """`decoded`, with what the file was found to hold.
+def examine_image(path: Path, target: ImageSpec) -> DecodedImage:
+    """`decode_image`, with what the file was found to hold.
 
     Raises:
-        UnreadableError: see `decoded`.
+        UnreadableError: see `decode_image`.
     """
     with _told():
         _measured(path)
         content = path.read_bytes()
         found = _format(content[:START]).read(content, target)
-        picture = turned(_channels(found.picture, target.shape[0]), found.turn)
-        pixels = np.asarray(fitted(picture, target))
+        picture = turn_picture(_channels(found.picture, target.shape[0]), found.turn)
+        pixels = np.asarray(fit_to(picture, target))
         pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-        return Decoded(pixels, found.highest, found.several)
+        return DecodedImage(pixels, found.highest, found.several)
 
 
 @dataclass(frozen=True)
@@ -103,28 +103,28 @@ class _Format:
     """How one format's files are read."""
 
     header: Callable[[IO[bytes]], Header]
-    read: Callable[[bytes, Target], Read]
+    read: Callable[[bytes, ImageSpec], StoredImage]
 
 
 def _jpeg_header(file: IO[bytes]) -> Header:
-    picture = opened(file, "JPEG")
+    picture = open_picture(file, "JPEG")
     width, height = picture.size
     if exif_turn(picture) >= 5:
         width, height = height, width
     return Header((height, width), picture.mode == "L")
 
 
-def _jpeg(content: bytes, target: Target) -> Read:
-    picture = opened(io.BytesIO(content), "JPEG")
+def _jpeg(content: bytes, target: ImageSpec) -> StoredImage:
+    picture = open_picture(io.BytesIO(content), "JPEG")
     if picture.mode == "CMYK" and "adobe" not in picture.info:
         raise UnreadableError(
             "its inks (CMYK) come without Adobe's mark, so that nobody can know whether 0 is all "
             "of an ink or none; save it in RGB"
         )
     turn = exif_turn(picture)
-    drafted(picture, turn, target)
+    draft(picture, turn, target)
     picture.load()
-    return Read(picture, turn)
+    return StoredImage(picture, turn)
 
 
 _PNG = _Format(png.header, lambda content, target: png.read(content, target.white))
@@ -140,7 +140,7 @@ def _format(start: bytes) -> _Format:
     Raises:
         UnreadableError: none that is read.
     """
-    what = foreign(start)
+    what = foreign_format(start)
     if what is not None:
         raise UnreadableError(what)
     if webp.is_webp(start):

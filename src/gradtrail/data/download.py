@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import FileError
 from ..storage.files import lock_file, write_whole
-from .progress import Progress
 from .sets import Remote
+from .task_progress import TaskProgress
 
 if TYPE_CHECKING:
     import requests
@@ -186,7 +186,7 @@ def _append(remote: Remote, url: str, response: requests.Response, part: Path, h
     came = have
     with (
         part.open("ab" if have else "wb") as file,
-        Progress(f"downloading {remote.name} from {url}", total, "bytes") as progress,
+        TaskProgress(f"downloading {remote.name} from {url}", total, "bytes") as progress,
     ):
         for chunk in _pieces(response):
             came += len(chunk)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
-from ..checking.numbers import is_whole, positive, whole_number
+from ..checking.arguments import is_whole, positive, whole_number
 from ..errors import ArgumentError
 from .decode import FITS, Fit
 
-__all__ = ["Asked", "Bad", "names_of", "pair_of", "white_of"]
+__all__ = ["FolderOptions", "Bad", "names_of", "rows_and_columns", "white_of"]
 
 Bad = Literal["refuse", "skip"]
 """What is done about files that cannot be read."""
@@ -20,7 +20,7 @@ _MAX = 1 << 26  # bytes of one decoded image
 
 @final
 @dataclass(frozen=True)
-class Asked:
+class FolderOptions:
     """The arguments of `ImageFolder`, which describes them.
 
     Raises:
@@ -59,7 +59,7 @@ class Asked:
         return self.size if isinstance(self.size, tuple) else None
 
 
-def pair_of(size: Any) -> tuple[int, int]:
+def rows_and_columns(size: Any) -> tuple[int, int]:
     """A size as rows and columns; one number is both.
 
     Raises:
@@ -82,7 +82,7 @@ def white_of(white: Any) -> int:
 
 def _bounded(size: Any) -> tuple[int, int]:
     """A size that an image can have."""
-    height, width = pair_of(size)
+    height, width = rows_and_columns(size)
     if min(height, width) < 1 or 3 * height * width > _MAX:
         raise ArgumentError(
             f"size must be from 1 × 1 to {_MAX:,} bytes in three channels, got {height} × {width}"

@@ -11,12 +11,12 @@ from ..errors import DataError, FileError, typed
 
 __all__ = [
     "ENDINGS",
-    "Listing",
+    "ImageFiles",
     "folders_in",
     "has_images",
     "images_below",
     "innermost",
-    "listed",
+    "list_images",
     "pictures",
 ]
 
@@ -48,7 +48,7 @@ _NAMED = 3  # folders in a message
 
 
 @dataclass(frozen=True)
-class Listing:
+class ImageFiles:
     """The images of a folder.
 
     Args:
@@ -66,7 +66,7 @@ class Listing:
     notes: tuple[str, ...] = ()
 
 
-def listed(root: Path, classes: Sequence[str] | None) -> Listing:
+def list_images(root: Path, classes: Sequence[str] | None) -> ImageFiles:
     """The images in the folders of a folder, one folder per class.
 
     Args:
@@ -106,7 +106,7 @@ def listed(root: Path, classes: Sequence[str] | None) -> Listing:
             )
         files += found
         labels += [names.index(folder.name)] * len(found)
-    return Listing(names, tuple(files), tuple(labels), tuple(bad), notes)
+    return ImageFiles(names, tuple(files), tuple(labels), tuple(bad), notes)
 
 
 def _looked_at(root: Path, folders: Sequence[Path]) -> tuple[str, ...]:

@@ -13,14 +13,14 @@ from ..checking.calls import call_example, checked_path
 from ..errors import ArgumentError, FileError, warn
 from ..machine.folders import locate
 from .bad_files import Judge
-from .decode import Fit, Header, Target, UnreadableError, decoded, quiet
-from .folder_options import Asked, Bad
-from .holding import told
-from .image_files import listed
+from .decode import Fit, Header, ImageSpec, UnreadableError, decode_image, quiet
+from .folder_notes import folder_notes
+from .folder_options import Bad, FolderOptions
+from .folder_parts import refuse_parts
+from .image_files import list_images
 from .images import About, Images
-from .parting import no_parts
 from .pixels import unit
-from .store import Pool, Store, headers
+from .store import FileThreads, Store, read_headers
 
 __all__ = ["ImageFolder", "read_image"]
 
@@ -87,16 +87,16 @@ class ImageFolder(Images):
         classes: Sequence[str] | None = None,
         white: int | None = None,
     ) -> None:
-        asked = Asked(size, channels, fit, bad, memory, threads, classes, white)
+        asked = FolderOptions(size, channels, fit, bad, memory, threads, classes, white)
         if asked.classes is None:
-            no_parts(locate(checked_path("ImageFolder", path)))
+            refuse_parts(locate(checked_path("ImageFolder", path)))
         self._open(checked_path("ImageFolder", path), asked, None)
         for note in self.notes:
             warn(note)
 
     @classmethod
-    def unsaid(
-        cls, path: Path, asked: Asked, usual: tuple[int, int, int] | None = None
+    def open_silently(
+        cls, path: Path, asked: FolderOptions, usual: tuple[int, int, int] | None = None
     ) -> ImageFolder:
         """The folder for those who say its notes themselves, or not.
 
@@ -109,22 +109,22 @@ class ImageFolder(Images):
         folder._open(path, asked, usual)
         return folder
 
-    def _open(self, path: Path, asked: Asked, usual: tuple[int, int, int] | None) -> None:
+    def _open(self, path: Path, asked: FolderOptions, usual: tuple[int, int, int] | None) -> None:
         """List the files, look at their headers where they are needed, and decode all once."""
         self._root = locate(path)
         names = None if asked.classes is None else tuple(asked.classes)
-        found, pool = listed(self._root, names), Pool(asked.threads)
+        found, pool = list_images(self._root, names), FileThreads(asked.threads)
         judge = Judge(self._root, found, asked.bad)
         shape, self._fitted = _shape(judge, asked, usual, pool)
         files = judge.good()
-        target = Target(shape, asked.fit if self._fitted else None, asked.white)
+        target = ImageSpec(shape, asked.fit if self._fitted else None, asked.white)
         self._store = Store([found.files[f] for f in files], target, asked.memory, pool)
         wrong = self._store.verify(f"reading {len(files):,} images in {self._root}")
         judge.drop({files[file]: reason for file, reason in wrong.items()})
         self._files = np.array([f for f in range(len(files)) if f not in wrong], dtype=np.int64)
         highest, several = (of[self._files] for of in (self._store.highest, self._store.several))
         paths = [found.files[files[f]] for f in self._files]
-        judge.notes += told(self._root, paths, highest, several, asked.white)
+        judge.notes += folder_notes(self._root, paths, highest, several, asked.white)
         self._about = judge.about(shape, asked.memory)
 
     def __repr__(self) -> str:
@@ -159,7 +159,7 @@ class ImageFolder(Images):
 
 
 def _shape(
-    judge: Judge, asked: Asked, usual: tuple[int, int, int] | None, pool: Pool
+    judge: Judge, asked: FolderOptions, usual: tuple[int, int, int] | None, pool: FileThreads
 ) -> tuple[tuple[int, int, int], bool]:
     """What images are to become, and whether they are to be fitted into it.
 
@@ -173,7 +173,7 @@ def _shape(
         return (channels, *size), True
     files, left = judge.found.files, judge.good()
     text = f"looking at {len(left):,} images in {judge.root}"
-    read = headers([files[file] for file in left], pool, text)
+    read = read_headers([files[file] for file in left], pool, text)
     judge.drop({left[at]: found for at, found in read.items() if isinstance(found, str)})
     known = {left[at]: found for at, found in read.items() if isinstance(found, Header)}
     if channels is None:
@@ -241,10 +241,10 @@ def read_image(
     source = locate(checked_path("read_image", path))
     if not isinstance(shape, tuple) or len(shape) != 3:
         raise ArgumentError(f"read_image: shape must be (C, H, W), got {shape!r}")
-    size = Asked(shape[1:], shape[0], fit, white=white).pair
+    size = FolderOptions(shape[1:], shape[0], fit, white=white).pair
     assert size is not None
     try:
         with quiet():
-            return unit(decoded(source, Target((shape[0], *size), fit, white)))
+            return unit(decode_image(source, ImageSpec((shape[0], *size), fit, white)))
     except UnreadableError as reason:
         raise FileError(f"cannot read {path}: {reason}") from reason

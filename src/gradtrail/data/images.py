@@ -17,10 +17,10 @@ from numpy.typing import ArrayLike
 
 from ..checking.calls import call_example
 from ..errors import ArgumentError, DataError
-from .axes import told_if_last
-from .digits import Pair
+from .channel_axis import warn_if_last
+from .embedded_digits import Pair
 from .pixels import unit
-from .splitting import held_out, labels_of
+from .splitting import held_out_mask, labels_from
 
 __all__ = ["About", "ArrayImages", "Images", "classes_of"]
 
@@ -263,7 +263,7 @@ class Images(ABC):
             ArgumentError: no share between 0 and 1, or a negative seed.
             DataError: every class has one image only, so that none can be held out.
         """
-        out = held_out(self.y, share, seed)
+        out = held_out_mask(self.y, share, seed)
         return self.subset(np.flatnonzero(~out)), self.subset(np.flatnonzero(out))
 
     @final
@@ -340,8 +340,8 @@ class ArrayImages(Images):
                 f"ArrayImages: x must be uint8 (M, C, H, W) with one image at least, got {got}; "
                 "samples of floats are arrays already, and can be passed on as (x, y)"
             )
-        told_if_last(x.shape, "ArrayImages: x")
-        labels = labels_of(y, len(x), "ArrayImages")
+        warn_if_last(x.shape, "ArrayImages: x")
+        labels = labels_from(y, len(x), "ArrayImages")
         labels.flags.writeable = False
         self._x = x
         self._about = About(x.shape[1:], labels, classes_of(labels, classes, "ArrayImages"))

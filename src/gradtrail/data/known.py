@@ -12,7 +12,7 @@ from ..checking.calls import call_example
 from ..errors import ArgumentError, FileError, UnknownNameError, unknown
 from ..machine.folders import locate, user_cache
 from .cifar import find_cifar, read_cifar
-from .digits import Pair, Split, digits
+from .embedded_digits import Pair, Split, digits
 from .idx import find_file, find_idx, read_pair
 from .pixels import unit
 from .sets import CIFAR, SETS, KnownSet

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageFile import ImageFile
 
-__all__ = ["Header", "Read", "highest", "merged", "narrowed", "numbers"]
+__all__ = [
+    "Header",
+    "StoredImage",
+    "highest_number",
+    "merge_bands",
+    "to_levels",
+    "numbers_of_16_bits",
+]
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Read:
+class StoredImage:
     """An image as it lies in its file.
 
     Args:
@@ -49,7 +56,7 @@ class Read:
     several: bool = False
 
 
-def narrowed(numbers: np.ndarray, bits: int, white: int | None = None) -> np.ndarray:
+def to_levels(numbers: np.ndarray, bits: int, white: int | None = None) -> np.ndarray:
     """Numbers of some bits as levels of 8.
 
     Args:
@@ -67,7 +74,7 @@ def narrowed(numbers: np.ndarray, bits: int, white: int | None = None) -> np.nda
     return ((np.minimum(wide, white) * 255 + white // 2) // white).astype(np.uint8)
 
 
-def highest(levels: np.ndarray) -> int:
+def highest_number(levels: np.ndarray) -> int:
     """The largest number that may be in a file of 16 bits.
 
     Args:
@@ -77,7 +84,7 @@ def highest(levels: np.ndarray) -> int:
     return top if levels.dtype.itemsize == 2 else top << 8 | 0xFF
 
 
-def merged(mode: str, bands: list[np.ndarray]) -> Picture:
+def merge_bands(mode: str, bands: list[np.ndarray]) -> Picture:
     """An image of its bands.
 
     Args:
@@ -90,7 +97,7 @@ def merged(mode: str, bands: list[np.ndarray]) -> Picture:
     return pictures[0] if mode == "L" else Image.merge(mode, pictures)
 
 
-def numbers(again: Callable[[], ImageFile]) -> np.ndarray:
+def numbers_of_16_bits(again: Callable[[], ImageFile]) -> np.ndarray:
     """Numbers of 16 bits in colours, of which Pillow gives the higher 8 alone.
 
     Its readers for the one order of bytes give the lower 8 of the other order, so that two

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..checking.calls import call_example
 from ..errors import DataError, indexed, warn
-from .axes import told_if_last
-from .constant import counts_of_levels, least_of_levels, least_of_pixels
+from .channel_axis import warn_if_last
+from .constant_channels import counts_of_levels, least_of_levels, least_of_pixels
 from .images import Images
 
 __all__ = ["channel_statistics"]
@@ -70,7 +70,7 @@ def _check(data: object) -> None:
             f"channel_statistics: an array of {data.dtype} {data.shape} holds no floats and no "
             "uint8 to average"
         )
-    told_if_last(data.shape, "channel_statistics: the array")
+    warn_if_last(data.shape, "channel_statistics: the array")
 
 
 def _of_bytes(

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageFile import ImageFile
 
-__all__ = ["bounded", "exif_turn", "opened", "quiet", "turned"]
+__all__ = ["check_size", "exif_turn", "open_picture", "quiet", "turn_picture"]
 
 _MAX_PIXELS = 1 << 26  # of one image: 8,192 × 8,192
 _MAX_SIDE = 1 << 15  # in between, resizing takes its rows in the new width
 _ORIENTATION = 0x0112  # EXIF's tag
 
 
-def bounded(height: int, width: int) -> None:
+def check_size(height: int, width: int) -> None:
     """An image of this size may be decoded.
 
     Raises:
@@ -39,7 +39,7 @@ def bounded(height: int, width: int) -> None:
         raise UnreadableError(f"it is damaged: it claims {height:,} × {width:,} pixels")
 
 
-def opened(file: IO[bytes], kind: str) -> ImageFile:
+def open_picture(file: IO[bytes], kind: str) -> ImageFile:
     """An image with its header read, and its size checked.
 
     Args:
@@ -59,7 +59,7 @@ def opened(file: IO[bytes], kind: str) -> ImageFile:
         if cause.errno is not None:
             raise
         raise UnreadableError(_why(file, kind)) from None
-    bounded(picture.size[1], picture.size[0])
+    check_size(picture.size[1], picture.size[0])
     return picture
 
 
@@ -110,7 +110,7 @@ def exif_turn(picture: Picture) -> int:
     return turn if isinstance(turn, int) and 1 <= turn <= 8 else 1
 
 
-def turned(picture: Picture, turn: int) -> Picture:
+def turn_picture(picture: Picture, turn: int) -> Picture:
     """An image as it is seen, when EXIF's orientation is `turn`."""
     if turn == 1:
         return picture

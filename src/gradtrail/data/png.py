@@ -16,8 +16,8 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from .levels import Header, Read, highest, merged, narrowed, numbers
-from .pillow import exif_turn, opened
+from .levels import Header, StoredImage, highest_number, merge_bands, numbers_of_16_bits, to_levels
+from .pillow import exif_turn, open_picture
 from .unreadable import UnreadableError
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def header(file: IO[bytes]) -> Header:
         UnreadableError: it is damaged, or too large.
     """
     chunks = _chunks(_passed(file))
-    picture = opened(file, "PNG")
+    picture = open_picture(file, "PNG")
     width, height = picture.size
     if chunks.turning and exif_turn(picture) >= 5:
         width, height = height, width
@@ -130,7 +130,7 @@ def grey_palette(picture: Picture) -> bool:
     return bool((levels == levels[:, :1]).all())
 
 
-def read(content: bytes, white: int | None) -> Read:
+def read(content: bytes, white: int | None) -> StoredImage:
     """A file's image.
 
     Args:
@@ -143,7 +143,7 @@ def read(content: bytes, white: int | None) -> Read:
     chunks = _chunks(_checked(content))
 
     def again() -> ImageFile:
-        return opened(io.BytesIO(content), "PNG")
+        return open_picture(io.BytesIO(content), "PNG")
 
     first = again()
     several = getattr(first, "n_frames", 1) > 1
@@ -155,10 +155,10 @@ def read(content: bytes, white: int | None) -> Read:
         deep = _deep(picture, again, chunks, exact)
         whole = _levels(deep, chunks, white)
         colours = deep[..., : 3 if chunks.colour in (_Colour.RGB, _Colour.RGBA) else 1]
-        return Read(whole, turn, highest(colours), several)
+        return StoredImage(whole, turn, highest_number(colours), several)
     if chunks.key is not None:
         picture = _over_white(picture, chunks)
-    return Read(picture, turn, None, several)
+    return StoredImage(picture, turn, None, several)
 
 
 def _deep(
@@ -173,7 +173,7 @@ def _deep(
         whole.tile = [tile._replace(args="RGBA") for tile in whole.tile]
         halves = np.asarray(whole).astype(np.uint16)
         return halves[..., ::2] << 8 | halves[..., 1::2]
-    return numbers(again) if exact else np.asarray(picture)
+    return numbers_of_16_bits(again) if exact else np.asarray(picture)
 
 
 def _levels(deep: np.ndarray, chunks: _Chunks, white: int | None) -> Picture:
@@ -183,13 +183,13 @@ def _levels(deep: np.ndarray, chunks: _Chunks, white: int | None) -> Picture:
         bands = list(np.moveaxis(deep, -1, 0))
     else:
         bands = [
-            narrowed(deep[..., band], 16, None if letter == "A" else white)
+            to_levels(deep[..., band], 16, None if letter == "A" else white)
             for band, letter in enumerate(mode)
         ]
     if chunks.key is not None:
         clear = (deep == np.array(chunks.key, deep.dtype)).all(axis=-1)
         bands = [np.where(clear, np.uint8(255), band) for band in bands]
-    return merged(mode, bands)
+    return merge_bands(mode, bands)
 
 
 def _over_white(picture: Picture, chunks: _Chunks) -> Picture:
@@ -202,4 +202,4 @@ def _over_white(picture: Picture, chunks: _Chunks) -> Picture:
     key = np.array(chunks.key) * (255 // ((1 << chunks.depth) - 1))
     clear = (levels == key).all(axis=-1, keepdims=True)
     bands = np.moveaxis(np.where(clear, np.uint8(255), levels), -1, 0)
-    return merged("L" if grey else "RGB", list(bands))
+    return merge_bands("L" if grey else "RGB", list(bands))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..checking.arguments import positive
 from ..checking.calls import call_example, in_short
-from ..checking.numbers import positive
 from ..errors import DataError
 
 __all__ = ["enlarged"]

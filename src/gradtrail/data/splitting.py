@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checking.arguments import is_real, whole_number
 from ..checking.calls import call_example
-from ..checking.numbers import is_real, whole_number
 from ..errors import ArgumentError, DataError
-from .digits import Split
+from .embedded_digits import Split
 
-__all__ = ["held_out", "labels_of", "split"]
+__all__ = ["held_out_mask", "labels_from", "split"]
 
 
 @call_example("gt.data.split(x, y, 0.2)")
@@ -35,12 +35,12 @@ def split(x: np.ndarray, y: ArrayLike, share: float, seed: int = 0) -> Split:
     """
     if not isinstance(x, np.ndarray) or x.ndim == 0:
         raise DataError(f"split: x must be an array with a first axis N, got {type(x).__name__}")
-    labels = labels_of(y, len(x), "split")
-    out = held_out(labels, share, seed)
+    labels = labels_from(y, len(x), "split")
+    out = held_out_mask(labels, share, seed)
     return Split((x[~out], labels[~out]), (x[out], labels[out]))
 
 
-def held_out(y: np.ndarray, share: float, seed: int) -> np.ndarray:
+def held_out_mask(y: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Which samples `split` holds out.
 
     Args:
@@ -71,7 +71,7 @@ def held_out(y: np.ndarray, share: float, seed: int) -> np.ndarray:
     return out
 
 
-def labels_of(y: ArrayLike, count: int, who: str) -> np.ndarray:
+def labels_from(y: ArrayLike, count: int, who: str) -> np.ndarray:
     """Labels as int64.
 
     Args:

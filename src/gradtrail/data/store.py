@@ -17,11 +17,19 @@ import numpy as np
 
 from ..errors import DataError
 from ..machine.forking import renew_in_forks
-from .decode import Header, Target, UnreadableError, decoded, examined, header, quiet
-from .holding import NO_DEPTH
-from .progress import Progress
+from .decode import (
+    Header,
+    ImageSpec,
+    UnreadableError,
+    decode_image,
+    examine_image,
+    quiet,
+    read_header,
+)
+from .folder_notes import NO_DEPTH
+from .task_progress import TaskProgress
 
-__all__ = ["Pool", "Store", "headers"]
+__all__ = ["FileThreads", "Store", "read_headers"]
 
 _PATIENCE = 2.0  # seconds of work before progress is shown
 _TASK = 64  # files for one thread at a time, at most
@@ -30,7 +38,7 @@ T = TypeVar("T")
 
 
 @final
-class Pool:
+class FileThreads:
     """Threads that work on files; they start with the first work, and end with the pool.
 
     Args:
@@ -103,7 +111,7 @@ class Store:
 
     `checksums`, uint32 (F,), holds the CRC-32 of each image's pixels as `verify` found them; a file
     that gives others later has been changed, and is refused. `highest`, int64 (F,), and `several`,
-    bool (F,), hold what `verify` found of each file that `holding.told` speaks of.
+    bool (F,), hold what `verify` found of each file that `folder_notes` speaks of.
 
     A training reads every image once in an epoch, in another order each time. Then it does not
     matter which images are kept, and to keep the same ones is better than any rule of replacement.
@@ -115,7 +123,9 @@ class Store:
         pool: who decodes.
     """
 
-    def __init__(self, paths: Sequence[Path], target: Target, memory: int, pool: Pool) -> None:
+    def __init__(
+        self, paths: Sequence[Path], target: ImageSpec, memory: int, pool: FileThreads
+    ) -> None:
         self._paths, self._target, self._pool = paths, target, pool
         rows = min(len(paths), memory // int(np.prod(target.shape)))
         # no page of this is taken before an image is put there
@@ -158,7 +168,7 @@ class Store:
         """One image, kept if there is room."""
         path = self._paths[file]
         try:
-            image = np.ascontiguousarray(decoded(path, self._target))
+            image = np.ascontiguousarray(decode_image(path, self._target))
         except UnreadableError as reason:
             raise DataError(
                 f"{path} cannot be read any more: {reason}; restore it, or open the folder again"
@@ -190,7 +200,7 @@ class Store:
             bad = {}
             for file in files:
                 try:
-                    found = examined(self._paths[file], self._target)
+                    found = examine_image(self._paths[file], self._target)
                 except UnreadableError as reason:
                     bad[file] = str(reason)
                     continue
@@ -205,17 +215,17 @@ class Store:
 
 
 def _merged(
-    pool: Pool, count: int, work: Callable[[Sequence[int]], dict[int, Any]], text: str
+    pool: FileThreads, count: int, work: Callable[[Sequence[int]], dict[int, Any]], text: str
 ) -> dict[int, Any]:
     """What all threads found, in order."""
     found: dict[int, Any] = {}
-    with Progress(text, count, "images", _PATIENCE) as progress:
+    with TaskProgress(text, count, "images", _PATIENCE) as progress:
         for some in pool.over(count, work, progress.to):
             found |= some
     return dict(sorted(found.items()))
 
 
-def headers(paths: Sequence[Path], pool: Pool, text: str) -> dict[int, Header | str]:
+def read_headers(paths: Sequence[Path], pool: FileThreads, text: str) -> dict[int, Header | str]:
     """Each file's header, or the reason that it has none.
 
     Args:
@@ -228,7 +238,7 @@ def headers(paths: Sequence[Path], pool: Pool, text: str) -> dict[int, Header | 
         found: dict[int, Header | str] = {}
         for file in files:
             try:
-                found[file] = header(paths[file])
+                found[file] = read_header(paths[file])
             except UnreadableError as reason:
                 found[file] = str(reason)
         return found

@@ -17,10 +17,10 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from .levels import Header, Read, highest, merged, narrowed, numbers
-from .pillow import opened
-from .tiff_directory import Directory, Tag, directory, with_directory
-from .tiff_layout import JPEGS, Layout, Photometric, layout
+from .levels import Header, StoredImage, highest_number, merge_bands, numbers_of_16_bits, to_levels
+from .pillow import open_picture
+from .tiff_directory import Directory, Tag, read_directory, with_directory
+from .tiff_layout import JPEGS, Photometric, TiffLayout, layout_of
 from .unreadable import UnreadableError
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ def header(file: IO[bytes]) -> Header:
     Raises:
         UnreadableError: it is damaged, too large, or of pixels that are not read.
     """
-    found = layout(directory(file))
+    found = layout_of(read_directory(file))
     height, width = found.size
     return Header((width, height) if found.turn >= 5 else (height, width), found.grey)
 
 
-def read(content: bytes, white: int | None) -> Read:
+def read(content: bytes, white: int | None) -> StoredImage:
     """A file's first image.
 
     Args:
@@ -64,8 +64,8 @@ def read(content: bytes, white: int | None) -> Read:
         UnreadableError: it is damaged, too large, or of pixels that are not read.
     """
     file = io.BytesIO(content)
-    tags = directory(file)
-    found = layout(tags)
+    tags = read_directory(file)
+    found = layout_of(tags)
     several = _several(file, tags)
     if found.reversed and found.compression not in JPEGS:
         content = content.translate(_REVERSED)
@@ -76,38 +76,40 @@ def read(content: bytes, white: int | None) -> Read:
         picture, top = _merged(_bands(content, tags, found), found, white)
     else:
         picture = _in_its_mode(
-            opened(io.BytesIO(_as_pillow_reads(content, tags, found)), "TIFF"), found
+            open_picture(io.BytesIO(_as_pillow_reads(content, tags, found)), "TIFF"), found
         )
-        top = highest(np.asarray(picture)[..., :3]) if found.bits == 16 else None
+        top = highest_number(np.asarray(picture)[..., :3]) if found.bits == 16 else None
     if found.photometric == Photometric.WHITE_IS_ZERO:
         picture = _turned_around(picture)
-    return Read(picture, found.turn, top, several)
+    return StoredImage(picture, found.turn, top, several)
 
 
-def _bands(content: bytes, tags: Directory, found: Layout) -> list[np.ndarray]:
+def _bands(content: bytes, tags: Directory, found: TiffLayout) -> list[np.ndarray]:
     """The numbers of each band, uint8 or uint16 (H, W), where Pillow needs help with them."""
     if found.planar:
         return [_plane(content, tags, found, band) for band in range(len(found.mode))]
     if found.mode == "L":
         return [_opened_as(content, tags, found, {})]
     plain = _as_pillow_reads(content, tags, found)
-    return list(np.moveaxis(numbers(lambda: opened(io.BytesIO(plain), "TIFF")), -1, 0))
+    return list(
+        np.moveaxis(numbers_of_16_bits(lambda: open_picture(io.BytesIO(plain), "TIFF")), -1, 0)
+    )
 
 
 def _merged(
-    bands: list[np.ndarray], found: Layout, white: int | None
+    bands: list[np.ndarray], found: TiffLayout, white: int | None
 ) -> tuple[Picture, int | None]:
     """An image of 8 bits of its bands, and of 16 bits the largest number for a colour."""
     if found.bits <= 8:
-        return merged(found.mode, bands), None
+        return merge_bands(found.mode, bands), None
     colours = len(found.mode.rstrip("Aa"))
     whites = [white if found.bits == 16 else None] * colours + [None] * (len(bands) - colours)
-    levels = [narrowed(band, found.bits, w) for band, w in zip(bands, whites, strict=True)]
-    top = max(highest(band) for band in bands[:colours])
-    return merged(found.mode, levels), top if found.bits == 16 else None
+    levels = [to_levels(band, found.bits, w) for band, w in zip(bands, whites, strict=True)]
+    top = max(highest_number(band) for band in bands[:colours])
+    return merge_bands(found.mode, levels), top if found.bits == 16 else None
 
 
-def _plane(content: bytes, tags: Directory, found: Layout, band: int) -> np.ndarray:
+def _plane(content: bytes, tags: Directory, found: TiffLayout, band: int) -> np.ndarray:
     """One band (H, W) of an image whose bands lie one behind the other."""
     begin, end = band * found.pieces, (band + 1) * found.pieces
     places, lengths = (
@@ -120,7 +122,7 @@ def _plane(content: bytes, tags: Directory, found: Layout, band: int) -> np.ndar
 
 
 def _opened_as(
-    content: bytes, tags: Directory, found: Layout, changes: Mapping[Tag, tuple[int, ...]]
+    content: bytes, tags: Directory, found: TiffLayout, changes: Mapping[Tag, tuple[int, ...]]
 ) -> np.ndarray:
     """The numbers (H, W) of one band, uint8 or uint16, read as an image of grey levels."""
     alone = {
@@ -130,14 +132,14 @@ def _opened_as(
         **dict.fromkeys((Tag.EXTRA_SAMPLES, Tag.INK_SET), ()),
     }
     plain = _as_pillow_reads(content, tags, found, alone | dict(changes))
-    picture = opened(io.BytesIO(plain), "TIFF")
+    picture = open_picture(io.BytesIO(plain), "TIFF")
     return np.asarray(picture.convert("L") if found.bits < 8 else picture)
 
 
 def _as_pillow_reads(
     content: bytes,
     tags: Directory,
-    found: Layout,
+    found: TiffLayout,
     changes: Mapping[Tag, tuple[int, ...]] | None = None,
 ) -> bytes:
     """The file with the same pixels under a directory that Pillow reads right."""
@@ -155,12 +157,12 @@ def _as_pillow_reads(
     return with_directory(content, tags, told | dict(changes or {}), order)
 
 
-def _by_another_name(found: Layout) -> bool:
+def _by_another_name(found: TiffLayout) -> bool:
     """Whether Pillow gets the bands as those of another mode: not each version knows theirs."""
     return found.mode in _OTHER_NAMES and found.compression not in JPEGS and not found.planar
 
 
-def _in_its_mode(picture: Picture, found: Layout) -> Picture:
+def _in_its_mode(picture: Picture, found: TiffLayout) -> Picture:
     """An image decoded, whose bands mean what they mean in the file."""
     from PIL import Image
 
@@ -185,6 +187,6 @@ def _several(file: IO[bytes], tags: Directory) -> bool:
     if not tags.following:
         return False
     try:
-        return directory(file, tags.following).one(Tag.NEW_SUBFILE_TYPE, 0) & 0b101 == 0
+        return read_directory(file, tags.following).one(Tag.NEW_SUBFILE_TYPE, 0) & 0b101 == 0
     except UnreadableError:
         return False

@@ -18,7 +18,7 @@ from typing import IO
 
 from .unreadable import UnreadableError
 
-__all__ = ["Directory", "Tag", "directory", "with_directory"]
+__all__ = ["Directory", "Tag", "read_directory", "with_directory"]
 
 
 class Tag(IntEnum):
@@ -108,7 +108,7 @@ class Directory:
         return next(iter(self.whole(tag)), default)
 
 
-def directory(file: IO[bytes], at: int | None = None) -> Directory:
+def read_directory(file: IO[bytes], at: int | None = None) -> Directory:
     """Read a file's directory.
 
     Args:

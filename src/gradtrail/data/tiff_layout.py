@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from .pillow import bounded
+from .pillow import check_size
 from .tiff_directory import Directory, Tag
 from .unreadable import UnreadableError
 
-__all__ = ["JPEGS", "Layout", "Photometric", "layout"]
+__all__ = ["JPEGS", "TiffLayout", "Photometric", "layout_of"]
 
 
 class Photometric(IntEnum):
@@ -65,7 +65,7 @@ _SAVE = "save it with 8 or 16 bits"
 
 
 @dataclass(frozen=True)
-class Layout:
+class TiffLayout:
     """How an image's pixels lie.
 
     Args:
@@ -104,14 +104,14 @@ class Layout:
         return all([n >> 8 for n in band] == [n >> 8 for n in bands[0]] for band in bands)
 
 
-def layout(tags: Directory) -> Layout:
+def layout_of(tags: Directory) -> TiffLayout:
     """How the pixels lie that a directory tells of.
 
     Raises:
         UnreadableError: they are not read, or the directory contradicts itself.
     """
     size = tags.one(Tag.IMAGE_LENGTH, 0), tags.one(Tag.IMAGE_WIDTH, 0)
-    bounded(*size)
+    check_size(*size)
     if tags.one(Tag.NEW_SUBFILE_TYPE, 0) & 1:
         raise UnreadableError(
             "its first picture is a smaller copy of another one, as in a camera's raw file; save "
@@ -137,7 +137,7 @@ def layout(tags: Directory) -> Layout:
     _not_subsampled(tags, photometric, compression, planar)
     tiled = bool(tags.whole(Tag.TILE_OFFSETS)) and not tags.whole(Tag.STRIP_OFFSETS)
     turn = tags.one(Tag.ORIENTATION, 1)
-    return Layout(
+    return TiffLayout(
         size=size,
         turn=turn if 1 <= turn <= 8 else 1,
         bits=bits,
@@ -236,7 +236,7 @@ def _pieces(
     height, width = size
     if tiled:
         tile = tags.one(Tag.TILE_LENGTH, 0), tags.one(Tag.TILE_WIDTH, 0)
-        bounded(*tile)
+        check_size(*tile)
         pieces = -(-height // tile[0]) * -(-width // tile[1])
     else:
         rows = tags.one(Tag.ROWS_PER_STRIP, height)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["ACCEPTED", "START", "UnreadableError", "foreign"]
+__all__ = ["ACCEPTED", "START", "UnreadableError", "foreign_format"]
 
 ACCEPTED = "PNG, JPEG, BMP, TIFF or WebP"
-START = 512  # bytes of a file's beginning that `foreign` looks at, at most
+START = 512  # bytes of a file's beginning that `foreign_format` looks at, at most
 
 
 class UnreadableError(Exception):
@@ -63,7 +63,7 @@ _TEXTS: tuple[tuple[bytes, str], ...] = (
 )
 
 
-def foreign(start: bytes) -> str | None:
+def foreign_format(start: bytes) -> str | None:
     """What a file is that no decoder here reads, and what to do; None if that is not known.
 
     Args:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import io
 from typing import IO
 
-from .levels import Header, Read
-from .pillow import bounded, exif_turn, opened
+from .levels import Header, StoredImage
+from .pillow import check_size, exif_turn, open_picture
 
 __all__ = ["header", "is_webp", "read"]
 
@@ -33,22 +33,22 @@ def header(file: IO[bytes]) -> Header:
     """
     file.seek(0)
     _measured(file.read(_START))
-    picture = opened(file, "WEBP")
+    picture = open_picture(file, "WEBP")
     width, height = picture.size
     return Header((width, height) if exif_turn(picture) >= 5 else (height, width), grey=False)
 
 
-def read(content: bytes) -> Read:
+def read(content: bytes) -> StoredImage:
     """A file's image; of an animation the first one.
 
     Raises:
         UnreadableError: it is damaged, or too large.
     """
     _measured(content[:_START])
-    picture = opened(io.BytesIO(content), "WEBP")
+    picture = open_picture(io.BytesIO(content), "WEBP")
     several = getattr(picture, "n_frames", 1) > 1
     picture.load()
-    return Read(picture, exif_turn(picture), None, several)
+    return StoredImage(picture, exif_turn(picture), None, several)
 
 
 def _measured(start: bytes) -> None:
@@ -63,4 +63,4 @@ def _measured(start: bytes) -> None:
         width, height = (int.from_bytes(start[at : at + 2], "little") & 0x3FFF for at in (26, 28))
     else:
         return
-    bounded(height, width)
+    check_size(height, width)

@@ -23,7 +23,7 @@ from typing import final
 
 import numpy as np
 
-from ..checking.numbers import is_whole
+from ..checking.arguments import is_whole
 from ..errors import ArgumentError, UnknownNameError, unknown
 
 __all__ = ["OuterShares", "ParameterShares", "SampleGradients", "StoredShares"]

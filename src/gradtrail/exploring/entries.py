@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checking.numbers import is_whole
+from ..checking.arguments import is_whole
 from ..errors import ArgumentError
 
 __all__ = ["array_of_numbers", "finite_number", "is_place", "representable"]

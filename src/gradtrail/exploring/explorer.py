@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checking.numbers import flags, positive
+from ..checking.arguments import flags, positive
 from ..errors import ArgumentError, DataError, MissingPackageError, escaped
 from ..layers.class_labels import check_number
 from ..layers.loss_functions import loss_for

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..checking.numbers import is_whole
+from ..checking.arguments import is_whole
 from ..errors import ArgumentError, GradtrailError
 from ..machine.forking import renew_in_forks
 from .document import Document, saved_page

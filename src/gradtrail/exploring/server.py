@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from ..checking.numbers import whole_number
+from ..checking.arguments import whole_number
 from ..errors import ArgumentError
 from .connections import ACCEPTED, BoundedProtocol
 from .document import page_files, served_page

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checking.numbers import is_whole
+from ..checking.arguments import is_whole
 from ..errors import ArgumentError, DataError, UnknownNameError, indexed, unknown
 from ..machine.forking import renew_in_forks
 from ..optimizers import SGD, Optimizer

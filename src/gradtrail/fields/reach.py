@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..checking.numbers import is_whole
+from ..checking.arguments import is_whole
 from ..equation import Normalisation, Region, System
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, UnknownNameError, unknown

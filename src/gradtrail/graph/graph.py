@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..checking.arguments import is_whole, whole_number
 from ..checking.calls import AnyNetwork, asked_inside, in_short
 from ..checking.input_samples import checked_samples, looks_last
-from ..checking.numbers import is_whole, whole_number
 from ..equation import Normalisation, System
 from ..errors import ArgumentError, DataError, ShapeError, warn
 from ..layers import Declaration, Loss

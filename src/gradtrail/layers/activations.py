@@ -7,8 +7,8 @@ from abc import abstractmethod
 from dataclasses import field
 from typing import ClassVar, final
 
+from ..checking.arguments import is_finite
 from ..checking.calls import call_example
-from ..checking.numbers import is_finite
 from ..equation import Applied, Array, contraction, term
 from ..equation.frozen import frozen
 from ..equation.scalar import Function, Variable, erf, maximum, scalar, sigmoid, tanh, where

@@ -9,8 +9,8 @@ from typing import ClassVar, final
 
 import numpy as np
 
+from ..checking.arguments import is_finite
 from ..checking.calls import call_example
-from ..checking.numbers import is_finite
 from ..equation import (
     Access,
     Applied,

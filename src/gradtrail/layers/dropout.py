@@ -9,8 +9,8 @@ from typing import ClassVar, final
 
 import numpy as np
 
+from ..checking.arguments import is_real
 from ..checking.calls import call_example
-from ..checking.numbers import is_real
 from ..equation import Array, Equation, contraction, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError

@@ -10,7 +10,7 @@ from dataclasses import field
 from math import prod
 from typing import ClassVar
 
-from ..checking.numbers import positive
+from ..checking.arguments import positive
 from ..equation import Affine, Contraction, Number, index
 from ..equation.frozen import frozen
 from ..errors import ArgumentError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import field
 from typing import ClassVar, final
 
+from ..checking.arguments import positive
 from ..checking.calls import call_example
-from ..checking.numbers import positive
 from ..equation import Array, contraction, indices, term
 from ..equation.frozen import frozen
 from ..errors import ShapeError

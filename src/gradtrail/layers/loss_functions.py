@@ -10,8 +10,8 @@ from typing import Any, final
 
 import numpy as np
 
+from ..checking.arguments import is_real
 from ..checking.calls import call_example
-from ..checking.numbers import is_real
 from ..equation import Access, Array, indices, loss
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, DataError, ShapeError

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
+from ..checking.arguments import is_finite
 from ..checking.calls import call_example
-from ..checking.numbers import is_finite
 from ..equation import Array, Equation, contraction, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError

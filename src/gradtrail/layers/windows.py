@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..checking.numbers import is_whole
+from ..checking.arguments import is_whole
 from ..equation import Affine, Margin, Number, index
 from ..equation.frozen import frozen
 from ..errors import ArgumentError

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checking.arguments import positive
 from ..checking.calls import call_example
-from ..checking.numbers import positive
 from ..equation import System
 from ..errors import ArgumentError
 from ..graph import Graph

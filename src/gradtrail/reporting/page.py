@@ -12,7 +12,7 @@ from .. import layers as kinds
 from ..data import Images
 from ..data.dataset import Part
 from ..data.folder_options import Bad
-from ..data.progress import Progress
+from ..data.task_progress import TaskProgress
 from ..engines import engine_for
 from ..errors import FileError, escaped
 from ..machine.packages import optional_package
@@ -80,7 +80,7 @@ def report(folder: Path, *, bad: Bad | None = None, progress: bool = False) -> s
     if not history.steps:
         raise FileError(f"{folder}: its history has no step; nothing to report on")
     making, parts = _parts(run, network, held), []
-    with Progress(f"report of {run.folder.name}", len(making), "parts", shown=progress) as bar:
+    with TaskProgress(f"report of {run.folder.name}", len(making), "parts", shown=progress) as bar:
         for done, part in enumerate(making, 1):
             parts.append(part())
             bar.to(done)

@@ -10,12 +10,12 @@ import numpy as np
 from ..data import Images, enlarged, split
 from ..data import load as load_data
 from ..data.cifar import find_cifar
+from ..data.class_labels import rename_classes
 from ..data.dataset import DataSet, Part
 from ..data.idx import find_idx
 from ..data.known_classes import CLASSES
-from ..data.labels import renamed
 from ..data.pixels import unit
-from ..data.recognised import recognised
+from ..data.recognition import recognise
 from ..errors import DataError
 from .parts import DataTable
 
@@ -108,7 +108,7 @@ def _named(table: DataTable) -> Opened:
     train, test = (_sized(pair, table.pair) for pair in load_data(table.name, table.path))
     found = DataSet(table.name, train, None, test, CLASSES[table.name])
     if table.classes is not None:
-        found = renamed(found, table.classes, table.name)
+        found = rename_classes(found, table.classes, table.name)
     return Opened(found.train, None, found.test, found.classes or (), found.notes)
 
 
@@ -131,8 +131,8 @@ def _at(path: str, table: DataTable, classes: tuple[str, ...] | None) -> DataSet
     """What a path holds; the table's words on images are for folders of them."""
     folder = Path(path)
     if not folder.is_dir() or find_idx(folder) or find_cifar(folder):
-        return recognised(path, classes=classes, channels_last=table.channels_last)
-    return recognised(
+        return recognise(path, classes=classes, channels_last=table.channels_last)
+    return recognise(
         path,
         size=table.pair,
         channels=table.channels,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..checking.numbers import positive, whole_number
-from ..data.folder_options import names_of, pair_of, white_of
+from ..checking.arguments import positive, whole_number
+from ..data.folder_options import names_of, rows_and_columns, white_of
 from ..data.known import NAMES
 from ..engines import engine_for
 from ..errors import ArgumentError, unknown
@@ -84,7 +84,7 @@ class DataTable:
     @property
     def pair(self) -> tuple[int, int] | None:
         """The size as rows and columns."""
-        return None if self.size is None else pair_of(self.size)
+        return None if self.size is None else rows_and_columns(self.size)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ..checking.numbers import is_real, is_whole
+from ..checking.arguments import is_real, is_whole
 from ..errors import GradtrailError, unknown
 from .positions import Path
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checking.arguments import positive, whole_number
 from ..checking.calls import call_example
-from ..checking.numbers import positive, whole_number
 from ..engines import Batch, Engine, engine_for
 from ..equation import System
 from ..equation.frozen import frozen

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..checking.numbers import is_whole
+from ..checking.arguments import is_whole
 from ..errors import ArgumentError, UnknownNameError, indexed, unknown
 
 __all__ = [

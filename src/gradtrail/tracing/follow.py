@@ -13,7 +13,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from ..checking.numbers import is_whole, positive
+from ..checking.arguments import is_whole, positive
 from ..errors import ArgumentError, unknown
 from ..showing.numbers import number_text, percent_text
 from ..showing.tables import Table

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checking.arguments import positive
 from ..checking.calls import call_example
-from ..checking.numbers import positive
 from ..engines import Engine, SampleGradients, engine_for
 from ..equation import LossEquation
 from ..errors import ArgumentError, UnknownNameError, unknown

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checking.numbers import is_whole, positive
+from ..checking.arguments import is_whole, positive
 from ..errors import ArgumentError
 from ..showing.tables import Shown, Table
 from .element_term import ElementTerm

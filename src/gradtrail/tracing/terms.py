@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from ..checking.numbers import is_whole, positive
+from ..checking.arguments import is_whole, positive
 from ..equation import Applied, Indicator, gather, text
 from ..renamed import keep_old_arguments
 from ..showing.tables import Shown, Table

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checking.arguments import flags, whole_number
 from ..checking.calls import call_example
-from ..checking.numbers import flags, whole_number
 from ..engines import Batch, Engine, engine_for
 from ..equation import System
 from ..layers import Loss

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from ..checking.arguments import positive
 from ..checking.calls import call_example, check_spelling
-from ..checking.numbers import positive
 from ..errors import ArgumentError, DataError, FileError
 from ..storage.arrays import read_arrays
 from ..storage.files import write_bytes

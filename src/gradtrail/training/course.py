@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..checking.numbers import flags, is_real, positive, whole_number
+from ..checking.arguments import flags, is_real, positive, whole_number
 from ..data.augment import Augment
 from ..errors import ArgumentError, DataError
 from ..layers import Loss

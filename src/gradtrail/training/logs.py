@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from ..checking.numbers import positive
+from ..checking.arguments import positive
 from ..errors import ArgumentError, FileError
 from ..storage.files import write_bytes
 from ..storage.row_file import RowFile

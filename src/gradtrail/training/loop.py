@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..checking.arguments import flags, positive
 from ..checking.calls import call_example
-from ..checking.numbers import flags, positive
 from ..data.augment import Augment
 from ..engines import engine_for
 from ..errors import ArgumentError

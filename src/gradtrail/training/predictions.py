@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from ..checking.numbers import positive
+from ..checking.arguments import positive
 from ..engines import Batch, engine_for
 from ..errors import NonFiniteError
 from ..graph.class_names import class_names

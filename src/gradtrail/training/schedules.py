@@ -8,8 +8,8 @@ from dataclasses import field
 from itertools import pairwise
 from typing import Any, final
 
+from ..checking.arguments import is_real
 from ..checking.calls import call_example
-from ..checking.numbers import is_real
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..layers.layer import as_json

@@ -9,8 +9,8 @@ from typing import Any, final
 
 import numpy as np
 
+from ..checking.arguments import flags, is_real, positive
 from ..checking.calls import call_example
-from ..checking.numbers import flags, is_real, positive
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..layers.layer import as_json

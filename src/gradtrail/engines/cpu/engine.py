@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ...checking.arguments import whole_number
 from ...checking.calls import call_example
-from ...checking.numbers import whole_number
 from ...equation.frozen import frozen
 from ...errors import ArgumentError
 from ..base import Computed, Engine, Evaluated, Trainer

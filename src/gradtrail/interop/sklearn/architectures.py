@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...checking.numbers import positive
+from ...checking.arguments import positive
 from ...errors import ArgumentError
 from ...layers import Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
 from ...network import Network

@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ...data.augment import Augment
-from ...data.splitting import held_out
+from ...data.splitting import held_out_mask
 from ...engines import engine_for
 from ...errors import DataError
 from ...layers import Loss, Normalize
@@ -186,7 +186,7 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             DataError: too few samples for it.
         """
         groups = self._groups(y)
-        return held_out(groups, self.validation_fraction, 0)
+        return held_out_mask(groups, self.validation_fraction, 0)
 
     def _groups(self, y: np.ndarray) -> np.ndarray:
         """What a share of each is held out of, (N,) int64: all samples alike."""

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 from typing import Any
 
-from ...checking.numbers import positive
+from ...checking.arguments import positive
 from ...engines import CPU
 from ...errors import ArgumentError
 from ...optimizers import SGD, Adam, AdamW, Optimizer

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...checking.numbers import is_whole
-from ...data.axes import channel_axis
+from ...checking.arguments import is_whole
+from ...data.channel_axis import channel_axis
 from ...errors import ArgumentError, DataError
 from ...layers.layer import times
 

@@ -13,7 +13,7 @@ from typing import final
 
 import numpy as np
 
-from ...data.constant import least_of_pixels
+from ...data.constant_channels import least_of_pixels
 from ...errors import DataError, warn
 
 __all__ = ["Standardization"]

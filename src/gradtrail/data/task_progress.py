@@ -12,7 +12,7 @@ from typing import Literal
 from ..showing.bars import Bar, bar
 from ..showing.notebook import tell
 
-__all__ = ["Progress", "silent"]
+__all__ = ["TaskProgress", "silent"]
 
 
 _clock = time.monotonic
@@ -30,7 +30,7 @@ def silent() -> Iterator[None]:
         _SHOWN.reset(before)
 
 
-class Progress:
+class TaskProgress:
     """Shows how far a download, a folder's first reading or a report is; a context manager.
 
     Args:
@@ -56,7 +56,7 @@ class Progress:
         self._done, self._said = 0, False
         self._bar: Bar | None = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> TaskProgress:
         self.to(0)
         return self
 

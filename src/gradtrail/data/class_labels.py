@@ -10,12 +10,12 @@ import numpy as np
 from ..errors import DataError
 from .dataset import DataSet, Part
 
-__all__ = ["named", "ordered", "renamed"]
+__all__ = ["name_labels", "order_labels", "rename_classes"]
 
 _SHOWN = 5
 
 
-def named(found: DataSet, path: object) -> DataSet:
+def name_labels(found: DataSet, path: object) -> DataSet:
     """Arrays whose labels are understood: from 1, or from 0 with some that never come.
 
     Labels 1 … K, all of them and no other, count the classes "1" … "K".
@@ -49,7 +49,7 @@ def named(found: DataSet, path: object) -> DataSet:
     return replace(found, notes=(*found.notes, note))
 
 
-def ordered(found: DataSet, classes: Sequence[str], path: object) -> DataSet:
+def order_labels(found: DataSet, classes: Sequence[str], path: object) -> DataSet:
     """Arrays whose labels count these classes, wherever theirs have another order.
 
     Labels without names are the classes of that name, such as "7"; or else their places, from 0,
@@ -78,7 +78,7 @@ def ordered(found: DataSet, classes: Sequence[str], path: object) -> DataSet:
     return replace(_mapped(found, lambda y: order[np.searchsorted(present, y)]), classes=wanted)
 
 
-def renamed(found: DataSet, classes: Sequence[str], name: str) -> DataSet:
+def rename_classes(found: DataSet, classes: Sequence[str], name: str) -> DataSet:
     """A known set whose classes come in another order, or are called otherwise.
 
     Args:
@@ -97,14 +97,14 @@ def renamed(found: DataSet, classes: Sequence[str], name: str) -> DataSet:
             "labels"
         )
     if set(known) <= set(classes):
-        return ordered(found, classes, name)
+        return order_labels(found, classes, name)
     for label, own in enumerate(known):
         if own in classes and classes.index(own) != label:
             raise DataError(
                 f"{given}: {name} has {own!r} as label {label}, not {classes.index(own)}; name all "
                 "of its own classes in any order, or others in the order of its labels"
             )
-    return ordered(replace(found, classes=None), classes, name)
+    return order_labels(replace(found, classes=None), classes, name)
 
 
 def _placed(found: DataSet, classes: tuple[str, ...], present: np.ndarray, path: object) -> DataSet:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ..errors import warn
 
-__all__ = ["Axis", "channel_axis", "told_if_last"]
+__all__ = ["Axis", "channel_axis", "warn_if_last"]
 
 Axis = Literal["first", "last", "first, probably", "first or last", "none that can be told"]
 
@@ -30,7 +30,7 @@ def channel_axis(shape: tuple[int, ...]) -> Axis:
     return "none that can be told"
 
 
-def told_if_last(shape: tuple[int, ...], what: str) -> None:
+def warn_if_last(shape: tuple[int, ...], what: str) -> None:
     """Say that (N, C, H, W) looks like (N, H, W, C), where that is what is taken all the same."""
     _, first, rows, last = shape
     if last in _COLOURS and last < min(first, rows) and first not in _CHANNELS:

@@ -14,14 +14,14 @@ from .unreadable import UnreadableError
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = ["FITS", "Fit", "Target", "drafted", "fitted"]
+__all__ = ["FITS", "Fit", "ImageSpec", "draft", "fit_to"]
 
 Fit = Literal["resize", "letterbox", "crop"]
 FITS: tuple[Fit, ...] = ("resize", "letterbox", "crop")
 
 
 @dataclass(frozen=True)
-class Target:
+class ImageSpec:
     """What an image is to become.
 
     Args:
@@ -35,7 +35,7 @@ class Target:
     white: int | None = None
 
 
-def drafted(picture: Picture, turn: int, target: Target) -> None:
+def draft(picture: Picture, turn: int, target: ImageSpec) -> None:
     """Let a JPEG be decoded at a half, a quarter or an eighth, where twice the target remains.
 
     Args:
@@ -57,7 +57,7 @@ def drafted(picture: Picture, turn: int, target: Target) -> None:
     picture.draft(None, (wanted[0], wanted[1]))
 
 
-def fitted(picture: Picture, target: Target) -> Picture:
+def fit_to(picture: Picture, target: ImageSpec) -> Picture:
     """An image in the target's size.
 
     Raises:
@@ -85,7 +85,7 @@ def fitted(picture: Picture, target: Target) -> Picture:
     return canvas
 
 
-def _inside(size: tuple[float, float], target: Target) -> tuple[int, int]:
+def _inside(size: tuple[float, float], target: ImageSpec) -> tuple[int, int]:
     """The width and height that an image (width, height) fills after it is letterboxed."""
     height, width = target.shape[1:]
     across, down = width / size[0], height / size[1]
@@ -95,7 +95,7 @@ def _inside(size: tuple[float, float], target: Target) -> tuple[int, int]:
     return max(1, round(size[0] * down)), height
 
 
-def _centre(size: tuple[int, int], target: Target) -> tuple[float, float, float, float]:
+def _centre(size: tuple[int, int], target: ImageSpec) -> tuple[float, float, float, float]:
     """The box (left, top, right, bottom) that is left of an image (width, height) to be cropped."""
     height, width = target.shape[1:]
     scale = max(width / size[0], height / size[1])

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..errors import DataError, FileError, typed
 from .image_files import folders_in, has_images, images_below, innermost, pictures
 
-__all__ = ["PARTS", "Parts", "classes_within", "no_parts", "parts_of"]
+__all__ = ["PARTS", "Parts", "classes_within", "refuse_parts", "parts_of"]
 
 PARTS = ("train", "validation", "test")
 
@@ -92,7 +92,7 @@ def parts_of(root: Path) -> Parts:
     return Parts(found, tuple(notes))
 
 
-def no_parts(root: Path) -> None:
+def refuse_parts(root: Path) -> None:
     """Check that the folders of a folder are classes, as far as their names say.
 
     Raises:

@@ -13,18 +13,18 @@ from ..errors import ArgumentError, FileError, warn
 from ..machine.folders import locate
 from ..storage.foreign_files import reader_of
 from .cifar import CIFAR_CLASSES, find_cifar, is_archive, read_cifar
+from .class_labels import name_labels, order_labels
 from .dataset import DataSet
-from .folder_options import Asked, names_of
+from .folder_options import FolderOptions, names_of
+from .folder_parts import Parts, classes_within, parts_of
 from .idx import find_idx, read_pair
 from .image_files import folders_in, has_images
-from .labels import named, ordered
-from .parting import Parts, classes_within, parts_of
 from .pixels import unit
 
 if TYPE_CHECKING:
     from .image_folder import ImageFolder
 
-__all__ = ["read", "recognised"]
+__all__ = ["read", "recognise"]
 
 
 @call_example("gt.data.read(path)")
@@ -68,13 +68,13 @@ def read(
     Warns:
         GradtrailWarning: each of the notes.
     """
-    found = recognised(path, channels_last=channels_last, classes=classes, **images)
+    found = recognise(path, channels_last=channels_last, classes=classes, **images)
     for note in found.notes:
         warn(note)
     return found
 
 
-def recognised(
+def recognise(
     path: str | os.PathLike[str],
     *,
     channels_last: bool | None = None,
@@ -86,7 +86,7 @@ def recognised(
     arrays = isinstance(path, tuple) or hasattr(path, "shape")
     hint = "; samples and labels that are arrays are passed on as they are, as (x, y)"
     source = locate(checked_path("read", path, hint if arrays else ""))
-    known = [f.name for f in fields(Asked)]
+    known = [f.name for f in fields(FolderOptions)]
     for argument in images.keys() - known:
         raise ArgumentError(unknown_argument("read", argument, ["channels_last", *known]))
     if os.path.isfile(source):
@@ -103,7 +103,7 @@ def recognised(
         _only(source, "CIFAR-10", images)
         return _classed(_from_cifar(source), classes, source)
     if folders_in(source) or has_images(source):
-        return _from_folder(source, Asked(classes=classes, **images))
+        return _from_folder(source, FolderOptions(classes=classes, **images))
     raise FileError(
         f"{source} holds nothing that is known: expected a folder of images for each class, train "
         "and test with such folders, four IDX files, CIFAR-10's files, or the path of a .npz file"
@@ -120,7 +120,7 @@ def _only(source: Path, what: str, images: Mapping[str, Any]) -> None:
 
 def _classed(found: DataSet, classes: Sequence[str] | None, source: Path) -> DataSet:
     """Arrays with their labels understood, or in the order of given classes."""
-    return named(found, source) if classes is None else ordered(found, classes, source)
+    return name_labels(found, source) if classes is None else order_labels(found, classes, source)
 
 
 def _from_file(source: Path, channels_last: bool | None) -> DataSet:
@@ -129,16 +129,16 @@ def _from_file(source: Path, channels_last: bool | None) -> DataSet:
         begin = file.read(4)
     what = reader_of(source)
     if begin[:2] == b"PK" and (what is None or "gt.data.read(" in what):
-        from .arrays import read_arrays
+        from .array_sets import read_array_set
 
-        return read_arrays(source, channels_last)
+        return read_array_set(source, channels_last)
     if is_archive(source):
         return _from_cifar(source)
     ended = f": {what}" if what else ""
     raise FileError(f"{source} is neither a .npz file nor CIFAR-10's archive{ended}")
 
 
-def _from_folder(source: Path, asked: Asked) -> DataSet:
+def _from_folder(source: Path, asked: FolderOptions) -> DataSet:
     """Folders of images: parts of a data set, classes, or one folder that holds either."""
     from .image_folder import ImageFolder
 
@@ -151,11 +151,11 @@ def _from_folder(source: Path, asked: Asked) -> DataSet:
     if inner != source:
         found = _from_folder(inner, asked)
         return replace(found, notes=(*notes, *found.notes))
-    folder = ImageFolder.unsaid(source, asked)
+    folder = ImageFolder.open_silently(source, asked)
     return DataSet("a folder of images", folder, classes=folder.classes, notes=folder.notes)
 
 
-def _from_parts(parts: Parts, asked: Asked) -> DataSet:
+def _from_parts(parts: Parts, asked: FolderOptions) -> DataSet:
     """Each part as images; what is not given follows from the training part."""
     from .image_folder import ImageFolder
 
@@ -164,7 +164,7 @@ def _from_parts(parts: Parts, asked: Asked) -> DataSet:
     usual: tuple[int, int, int] | None = None
     for part, path in parts.folders.items():
         inner, told = classes_within(path, asked.classes or ())
-        folder = opened[part] = ImageFolder.unsaid(inner, asked, usual)
+        folder = opened[part] = ImageFolder.open_silently(inner, asked, usual)
         if part == "train":
             usual = folder.shape
             asked = replace(asked, classes=folder.classes)

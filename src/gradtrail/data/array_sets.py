@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError, indexed
-from .axes import channel_axis
+from .channel_axis import channel_axis
 from .dataset import DataSet, Part
 from .images import classes_of
 from .npz import read_npz
 from .pixels import unit
-from .splitting import labels_of
+from .splitting import labels_from
 
-__all__ = ["read_arrays"]
+__all__ = ["read_array_set"]
 
 _ARRAYS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "train": (
@@ -37,7 +37,7 @@ _UNLIKE = 32.0
 """How many times larger the numbers of one part are, of two that are hardly scaled alike."""
 
 
-def read_arrays(path: Path, channels_last: bool | None) -> DataSet:
+def read_array_set(path: Path, channels_last: bool | None) -> DataSet:
     """The data set in a `.npz` file; see `gradtrail.data.read`.
 
     Raises:
@@ -149,7 +149,7 @@ def _labels(path: Path, name: str, y: np.ndarray, count: int) -> np.ndarray:
             f"{path}: {name} has shape {y.shape}; save a class for each sample, such as "
             f"{name}.argmax(axis=1) if its rows mark one"
         )
-    return labels_of(y, count, f"{path}: {name}")
+    return labels_from(y, count, f"{path}: {name}")
 
 
 def _same_shape(path: Path, parts: Mapping[str, Part]) -> None:
