@@ -13,12 +13,12 @@ from ..errors import ArgumentError, FileError, warn
 from ..machine.folders import locate
 from ..storage.foreign_files import reader_of
 from .cifar import CIFAR_CLASSES, find_cifar, is_archive, read_cifar
-from .class_labels import name_labels, order_labels
 from .dataset import DataSet
 from .folder_options import FolderOptions, names_of
 from .folder_parts import Parts, classes_within, parts_of
 from .idx import find_idx, read_pair
 from .image_files import folders_in, has_images
+from .label_order import name_labels, order_labels
 from .pixels import unit
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import numpy as np
 from ..data import Images, enlarged, split
 from ..data import load as load_data
 from ..data.cifar import find_cifar
-from ..data.class_labels import rename_classes
 from ..data.dataset import DataSet, Part
 from ..data.idx import find_idx
 from ..data.known_classes import CLASSES
+from ..data.label_order import rename_classes
 from ..data.pixels import unit
 from ..data.recognition import recognise
 from ..errors import DataError
