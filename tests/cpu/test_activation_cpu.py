@@ -34,6 +34,7 @@ class Own(Activation):
 OWN = {
     "relu from −1 on": Function("relu", maximum(x, -1.0)),
     "relu of another variable's place": Function("relu", maximum(2 * x - 1, 0.0)),
+    "half of x": Function("relu", 0.5 * x),
     "twice a sigmoid": Function("sigmoid", 2 * sigmoid(x)),
     "a tanh of 3x": Function("tanh", tanh(3 * x)),
     "leaky the other way": Function("leaky_relu", where(x, 0.1 * x, x)),

@@ -221,12 +221,10 @@ def _by_sample(part: np.ndarray, layout: Layout, count: int, _: Lent) -> np.ndar
     """An array as it lies in each block's arena, (B, bytes), in the usual order: (count, …)."""
     kind = {"float": np.float32, "i8": np.uint8, "i32": np.int32}[layout.element]
     blocks = len(part)
-    if len(layout.held) > 1:  # without the padding of the first axis
-        rows = part.reshape(blocks, layout.held[0], layout.strides[0])
-        part = rows[:, :, : layout.held[1] * layout.strides[1]]
-    held = np.ascontiguousarray(part).view(kind).reshape(blocks, *layout.held, LANES)
-    margins = layout.margins or ((0, 0),) * len(layout.shape)
-    inside = tuple(slice(a, a + s) for (a, _), s in zip(margins, layout.shape, strict=True))
-    held = held[(slice(None), *inside)]
+    if len(layout.extents) > 1:  # without the padding of the first axis
+        rows = part.reshape(blocks, layout.extents[0], layout.strides[0])
+        part = rows[:, :, : layout.extents[1] * layout.strides[1]]
+    held = np.ascontiguousarray(part).view(kind).reshape(blocks, *layout.extents, LANES)
+    held = held[(slice(None), *layout.inside)]
     rows = np.moveaxis(held, -1, 1).reshape(blocks * LANES, *layout.shape)
     return np.ascontiguousarray(rows[:count])

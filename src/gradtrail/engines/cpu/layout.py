@@ -12,6 +12,7 @@ once and never written again, so a padded convolution needs no case for its edge
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from math import prod
 
@@ -45,19 +46,28 @@ class Layout:
     element: str = "float"
     spaced: bool = False
 
+    @property
+    def _axes(self) -> Iterator[tuple[int, tuple[int, int]]]:
+        """Each axis: its size, and the halo before and behind it."""
+        return zip(self.shape, self.margins or ((0, 0),) * len(self.shape), strict=True)
+
     @cached_property
-    def held(self) -> tuple[int, ...]:
+    def extents(self) -> tuple[int, ...]:
         """The sizes with the halo."""
-        margins = self.margins or ((0, 0),) * len(self.shape)
-        return tuple(s + a + b for s, (a, b) in zip(self.shape, margins, strict=True))
+        return tuple(size + before + behind for size, (before, behind) in self._axes)
+
+    @property
+    def inside(self) -> tuple[slice, ...]:
+        """What is no halo, of each axis."""
+        return tuple(slice(before, before + size) for size, (before, _) in self._axes)
 
     @cached_property
     def strides(self) -> tuple[int, ...]:
         """Bytes from one element of each axis to the next."""
         step = self._cell
         found = []
-        for axis, size in reversed(list(enumerate(self.held))):
-            if axis == 0 and self.spaced and len(self.held) > 1:
+        for axis, size in reversed(list(enumerate(self.extents))):
+            if axis == 0 and self.spaced and len(self.extents) > 1:
                 step += _LINE if step % (2 * _LINE) == 0 else 0
             found.append(step)
             step *= size
@@ -66,7 +76,7 @@ class Layout:
     @cached_property
     def size(self) -> int:
         """Bytes in all."""
-        return self.strides[0] * self.held[0] if self.held else self._cell
+        return self.strides[0] * self.extents[0] if self.extents else self._cell
 
     @property
     def _cell(self) -> int:
@@ -81,5 +91,4 @@ class Layout:
     @cached_property
     def origin(self) -> int:
         """Where the element lies whose positions are all 0."""
-        margins = self.margins or ((0, 0),) * len(self.shape)
-        return sum(a * s for (a, _), s in zip(margins, self.strides, strict=True))
+        return sum(part.start * step for part, step in zip(self.inside, self.strides, strict=True))

@@ -51,8 +51,9 @@ class Location(NamedTuple):
 
     def within(self, row: np.ndarray, begin: int = 0) -> np.ndarray:
         """The array in its region, a row of bytes of which the first `begin` are another's."""
-        begin += self.offset
-        return row[begin : begin + self.layout.size].view(np.float32).reshape(self.layout.shape)
+        begin, layout = begin + self.offset, self.layout
+        held = row[begin : begin + layout.size].view(np.float32).reshape(layout.extents)
+        return held[layout.inside]
 
 
 @dataclass(frozen=True)

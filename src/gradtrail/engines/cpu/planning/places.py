@@ -102,10 +102,8 @@ def _parameters(draft: Draft) -> None:
 
 
 def _layout(margins: Margins, shape: tuple[int, ...], lanes: bool, spaced: bool = True) -> Layout:
-    if not lanes:
-        return Layout(shape, (), False)
-    halo = any(a or b for a, b in margins)
-    return Layout(shape[1:], margins if halo else (), True, spaced=spaced)
+    halo = margins if any(a or b for a, b in margins) else ()
+    return Layout(shape[1:], halo, spaced=spaced) if lanes else Layout(shape, halo, False)
 
 
 def _home(draft: Draft, name: str) -> tuple[bool, Slot]:
