@@ -107,6 +107,17 @@ export function shapeOf(equation, letter) {
   return equation.shapes.find(([name]) => name === letter)[1];
 }
 
+/** The least and the greatest of some numbers, without NaN; infinite where there are none. */
+export function extentOf(numbers) {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const value of numbers) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return [low, high];
+}
+
 /** How many elements a shape has. */
 export function sizeOf(shape) {
   return shape.reduce((product, size) => product * size, 1);

@@ -9,18 +9,24 @@ function through(bytes, transformation) {
   return new Response(new Blob([bytes]).stream().pipeThrough(transformation)).arrayBuffer();
 }
 
+/** The header of what is packed, and where its arrays begin. */
+export function headed(buffer) {
+  const length = new DataView(buffer).getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  return { header, start: 4 + length };
+}
+
 /** What is packed: the description, and each array with its side, name and numbers. */
 export async function unpack(text) {
   const packed = Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0));
   const buffer = await through(packed, new DecompressionStream("gzip"));
-  const length = new DataView(buffer).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  const { header, start } = headed(buffer);
   const known = new Map(header.description.arrays.map((array) => [array.name, array]));
   const arrays = header.arrays.map(({ side, name, state, offset, bytes }) => {
     const { size, dtype, gradient_dtype: gradient } = known.get(name);
     const memory = bytes === 8 * size ? "f8" : "f4";
     const kind = { value: dtype, grad: gradient, memory }[side];
-    return { side, name, state, array: arrayOf(kind, buffer, 4 + length + offset, bytes) };
+    return { side, name, state, array: arrayOf(kind, buffer, start + offset, bytes) };
   });
   return { description: header.description, arrays };
 }

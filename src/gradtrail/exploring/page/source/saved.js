@@ -87,7 +87,7 @@ export class SavedSource extends EventTarget {
     return found;
   }
 
-  /** Make changes; see `gradtrail.explore.session.Session.apply`. */
+  /** Make changes; see `gradtrail.exploring.session.Session.apply`. */
   async change(changes) {
     for (const change of changes) {
       this.check(change);

@@ -1,6 +1,7 @@
 // A page with a server behind it: rows are fetched when they are needed, edits are computed there.
 
 import { sizeOf } from "gradtrail/equation/affine.js";
+import { headed } from "gradtrail/source/payload.js";
 import { Arrays, arrayOf, emptyArray } from "gradtrail/step/arrays.js";
 import { Step } from "gradtrail/step/step.js";
 import { plainNumber } from "gradtrail/words/say.js";
@@ -121,10 +122,9 @@ export class ServedSource extends EventTarget {
   /** Every number of a version, in one piece. */
   async everything(version) {
     const buffer = await (await asked(`api/all?${new URLSearchParams({ version })}`)).arrayBuffer();
-    const length = new DataView(buffer).getUint32(0, true);
-    const listed = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
-    return listed.map(({ side, name, dtype, offset, bytes }) => {
-      return { side, name, array: arrayOf(dtype, buffer, 4 + length + offset, bytes) };
+    const { header, start } = headed(buffer);
+    return header.map(({ side, name, dtype, offset, bytes }) => {
+      return { side, name, array: arrayOf(dtype, buffer, start + offset, bytes) };
     });
   }
 
@@ -136,7 +136,7 @@ export class ServedSource extends EventTarget {
     }
   }
 
-  /** Make changes; see `gradtrail.explore.session.Session.apply`. */
+  /** Make changes; see `gradtrail.exploring.session.Session.apply`. */
   async change(changes) {
     const headers = { "Content-Type": "application/json" };
     // an update goes from what is shown; if that is gone, what there is now is shown first

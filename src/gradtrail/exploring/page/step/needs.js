@@ -1,6 +1,6 @@
 // Which rows of which arrays an answer is computed from, so that only those are fetched.
 
-import { accessOf, affine } from "gradtrail/equation/affine.js";
+import { accessOf, affine, extentOf } from "gradtrail/equation/affine.js";
 
 /** Rows of one array along its first axis: { side, name, from, to }. */
 const rows = (side, name, from, to) => ({ side, name, from, to });
@@ -38,19 +38,9 @@ function span(access, shape, points) {
   let low = affine(position).offset;
   let high = low;
   for (const group of points.groups) {
-    const along = group.along(position);
-    low += Math.min(...extremes(along));
-    high += Math.max(...extremes(along));
+    const [least, most] = extentOf(group.along(position));
+    low += least;
+    high += most;
   }
   return [low, high + 1];
-}
-
-function extremes(numbers) {
-  let low = Infinity;
-  let high = -Infinity;
-  for (const value of numbers) {
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  return [low, high];
 }

@@ -6,7 +6,7 @@ import { compiled } from "gradtrail/equation/scalar.js";
 
 /**
  * Forward and loss.
- * @param description what `gradtrail.explore.describe` gives
+ * @param description what `gradtrail.exploring.step_description` gives
  * @param {Map<string, ArrayLike<number>>} values input, parameters and what is given; the rest is added
  */
 export function runForward(description, values) {

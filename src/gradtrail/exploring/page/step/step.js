@@ -133,7 +133,7 @@ export class Part {
 /** The sums of a learning step, over arrays that a store holds. */
 export class Step {
   /**
-   * @param description what `gradtrail.explore.describe` gives
+   * @param description what `gradtrail.exploring.step_description` gives
    * @param store whose `array(side, name)` is a typed array, laid out row by row
    */
   constructor(description, store) {

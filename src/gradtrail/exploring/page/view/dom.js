@@ -1,5 +1,7 @@
 // Elements written in one line, and what all parts of the page need of them.
 
+import { written } from "gradtrail/step/step.js";
+
 /**
  * An element with attributes and children.
  * @param {string} name the tag, with classes: "button.quiet"
@@ -16,6 +18,33 @@ export function h(name, attributes = {}, ...children) {
   }
   made.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
   return made;
+}
+
+/** A button; its name has its classes: "button.link". */
+export function button(name, onclick, label, attributes = {}) {
+  return h(name, { type: "button", onclick, ...attributes }, label);
+}
+
+/** A link that leads to an element of the step. */
+export function elementLink(model, cell, label = written(cell.side, cell.name, cell.index)) {
+  return button("button.link", () => model.follow(cell), label);
+}
+
+/** A row of a table: its head, and figures. */
+export function figuresRow(head, ...figures) {
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, ...[head].flat()),
+    ...figures.map((figure) => h("td.number", {}, figure)),
+  );
+}
+
+/** A part of the page, made for its model. */
+export class View extends HTMLElement {
+  static of(model, more = {}) {
+    return Object.assign(new this(), { model, ...more });
+  }
 }
 
 /** Give an element a text, unless it has it; the node that holds the text stays. */

@@ -1,7 +1,7 @@
 // <gt-draw>: a sheet to draw a sample on with mouse, pen or finger; the step follows while one draws.
 
 import { sizeOf } from "gradtrail/equation/affine.js";
-import { framed, h } from "gradtrail/view/dom.js";
+import { View, button, framed, h } from "gradtrail/view/dom.js";
 import { numbersOf } from "gradtrail/view/image.js";
 import { paintSample } from "gradtrail/view/samples.js";
 
@@ -10,9 +10,9 @@ const SHEET = 280;
 /** A stroke about as thick as those of digits: relatively thicker where there are few pixels. */
 const brushFor = ([, height, width]) => SHEET * (0.045 + 0.95 / Math.min(height, width));
 
-export class DrawView extends HTMLElement {
+export class DrawView extends View {
   static open(model, shape) {
-    const made = Object.assign(document.createElement("gt-draw"), { model, shape });
+    const made = this.of(model, { shape });
     document.querySelector("gt-explorer").append(made);
     made.dialog.showModal();
   }
@@ -42,17 +42,9 @@ export class DrawView extends HTMLElement {
       h(
         "div.buttons",
         {},
-        h("button", { type: "button", "data-name": "clear", onclick: () => this.clear() }, words.clear),
-        h(
-          "button",
-          { type: "button", "data-name": "start", onclick: () => this.present() },
-          words.startFromSample,
-        ),
-        h(
-          "button.main",
-          { type: "button", "data-name": "done", onclick: () => this.dialog.close() },
-          words.done,
-        ),
+        button("button", () => this.clear(), words.clear, { "data-name": "clear" }),
+        button("button", () => this.present(), words.startFromSample, { "data-name": "start" }),
+        button("button.main", () => this.dialog.close(), words.done, { "data-name": "done" }),
       ),
     );
     this.append(this.dialog);

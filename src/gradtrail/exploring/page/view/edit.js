@@ -1,5 +1,6 @@
 // Changing a weight or a pixel: a number, and a slider around it.
 
+import { extentOf } from "gradtrail/equation/affine.js";
 import { h } from "gradtrail/view/dom.js";
 
 export class EditView extends HTMLElement {
@@ -54,13 +55,9 @@ export class EditView extends HTMLElement {
 
   /** What the slider reaches: an image's range, or some way around a weight. */
   ends() {
-    const values = this.model.step.array("value", this.cell.name);
-    let [least, most] = [0, Math.abs(this.value)];
-    for (const value of values) {
-      least = Math.min(least, value);
-      most = Math.max(most, Math.abs(value));
-    }
-    if (this.role === "input" && least === 0) return [0, Math.max(1, most)];
+    const [low, high] = extentOf(this.model.step.array("value", this.cell.name));
+    const most = Math.max(Math.abs(this.value), -low, high);
+    if (this.role === "input" && low >= 0) return [0, Math.max(1, most)];
     return [-2 * most || -1, 2 * most || 1];
   }
 

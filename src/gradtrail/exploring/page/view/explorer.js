@@ -1,6 +1,6 @@
 // <gt-explorer>: the whole page.
 
-import { h } from "gradtrail/view/dom.js";
+import { button, h } from "gradtrail/view/dom.js";
 import { legend } from "gradtrail/view/colour.js";
 import { InspectorView } from "gradtrail/view/inspector.js";
 import { LiveView } from "gradtrail/view/live.js";
@@ -137,16 +137,10 @@ export class ExplorerView extends HTMLElement {
     const { model } = this;
     const { words, options } = model;
     const toggle = (key, name) =>
-      h(
-        "button",
-        {
-          type: "button",
-          "data-name": key,
-          "aria-pressed": String(options[key]),
-          onclick: () => model.set({ [key]: !options[key] }),
-        },
-        name,
-      );
+      button("button", () => model.set({ [key]: !options[key] }), name, {
+        "data-name": key,
+        "aria-pressed": String(options[key]),
+      });
     const language = h(
       "select",
       { "data-name": "language", "aria-label": words.language, onchange: () => this.speak(language.value) },
@@ -172,8 +166,8 @@ export class ExplorerView extends HTMLElement {
       toggle("closed", words.closed),
       zoom,
       language,
-      h("button", { type: "button", "data-name": "theme", onclick: () => this.turn() }, words.theme),
-      h("button", { type: "button", "data-name": "save", onclick: () => this.save() }, words.save),
+      button("button", () => this.turn(), words.theme, { "data-name": "theme" }),
+      button("button", () => this.save(), words.save, { "data-name": "save" }),
     );
     if (focused) this.toolbar.querySelector(`[data-name="${focused}"]`)?.focus();
   }

@@ -3,7 +3,7 @@
 import { formula, mathml, text } from "gradtrail/equation/printing.js";
 import { Terms } from "gradtrail/step/terms.js";
 import { written } from "gradtrail/step/step.js";
-import { formulaFrom, framed, h } from "gradtrail/view/dom.js";
+import { View, button, formulaFrom, framed, h } from "gradtrail/view/dom.js";
 import { EditView } from "gradtrail/view/edit.js";
 import { ProductsView } from "gradtrail/view/products.js";
 import { layerCard } from "gradtrail/view/layer-card.js";
@@ -14,11 +14,7 @@ import { count, number } from "gradtrail/words/number.js";
 
 const SLOTS = ["trail", "head", "compared", "formulas", "totals", "edit", "products"];
 
-export class InspectorView extends HTMLElement {
-  static of(model) {
-    return Object.assign(document.createElement("gt-inspector"), { model });
-  }
-
+export class InspectorView extends View {
   connectedCallback() {
     if (this.show) return;
     const { model } = this;
@@ -66,12 +62,8 @@ export class InspectorView extends HTMLElement {
     this.setAttribute("aria-label", model.words.inspector);
     this.classList.toggle("empty", !cell && !this.layer);
     this.classList.toggle("passing", Boolean(model.pointed));
-    if (this.layer) {
-      this.fill({ head: layerCard(model, this.layer) });
-      return;
-    }
-    if (!cell) {
-      this.fill({ head: this.nothing() });
+    if (this.layer || !cell) {
+      this.fill({ head: this.layer ? layerCard(model, this.layer) : this.nothing() });
       return;
     }
     const needs = model.needs(cell);
@@ -102,17 +94,17 @@ export class InspectorView extends HTMLElement {
   explain(cell) {
     const { model } = this;
     const { terms } = model.spot;
-    if (!terms.given) this.products.show(terms, model.isPinned(cell) ? 200 : 12);
     const pinned = model.isPinned(cell);
+    if (!terms.given) this.products.show(terms, pinned ? 200 : 12);
     const [first, second] = model.pins;
     const compared = pinned && second ? this.compared(first, second) : null;
     this.fill({
       trail: this.trail(),
       head: this.heading(cell, terms.value),
-      compared: compared ?? "",
+      compared,
       formulas: this.formulas(terms),
       totals: [this.totals(terms), this.why.element(cell)],
-      edit: EditView.for(model, cell, terms.value) ?? "",
+      edit: EditView.for(model, cell, terms.value),
       products: terms.given ? h("p.soft", {}, this.given(cell)) : this.products,
     });
   }
@@ -127,17 +119,11 @@ export class InspectorView extends HTMLElement {
       {},
       h("h2.element", { tabindex: "-1" }, name),
       h("output.value", {}, value === null ? "…" : number(value, 6)),
-      h(
-        "button.pin",
-        {
-          type: "button",
-          "data-key": "pin",
-          "aria-pressed": String(pinned),
-          title: words.pinHelp,
-          onclick: () => model.pin(cell),
-        },
-        pinned ? words.unpin : words.pin,
-      ),
+      button("button.pin", () => model.pin(cell), pinned ? words.unpin : words.pin, {
+        "data-key": "pin",
+        "aria-pressed": String(pinned),
+        title: words.pinHelp,
+      }),
     );
   }
 
@@ -149,14 +135,10 @@ export class InspectorView extends HTMLElement {
       h(
         "li",
         {},
-        h("button.link", { type: "button", onclick: () => model.back(place) }, written(side, name, index)),
+        button("button.link", () => model.back(place), written(side, name, index)),
       ),
     );
-    const back = h(
-      "button.back",
-      { type: "button", "data-key": "back", onclick: () => model.back() },
-      model.words.back,
-    );
+    const back = button("button.back", () => model.back(), model.words.back, { "data-key": "back" });
     return h("nav.trail", { "aria-label": model.words.trail }, back, h("ol", {}, ...steps));
   }
 

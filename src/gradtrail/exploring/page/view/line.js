@@ -2,7 +2,7 @@
 // there are others in every frame, and elements that stay cost the browser far less than new ones.
 
 import { css } from "gradtrail/view/colour.js";
-import { h, write } from "gradtrail/view/dom.js";
+import { button, h, write } from "gradtrail/view/dom.js";
 import { written } from "gradtrail/step/step.js";
 import { number, percent } from "gradtrail/words/number.js";
 
@@ -16,7 +16,7 @@ function labelOf({ letter, index, stored, called }) {
 /** A factor with its number; following it leads to where it came from. */
 class Factor {
   constructor(model) {
-    this.link = h("button.link", { type: "button", onclick: () => model.follow(this.cell) });
+    this.link = button("button.link", () => model.follow(this.cell), "");
     this.value = h("span");
     this.element = h("span.factor", {}, this.link, " ", this.value);
   }

@@ -1,6 +1,6 @@
 // <gt-live>: a training that is followed: its curves, and how large weights and gradients are.
 
-import { framed, h, sharp } from "gradtrail/view/dom.js";
+import { View, button, figuresRow, framed, h, sharp } from "gradtrail/view/dom.js";
 import { count, number, percent } from "gradtrail/words/number.js";
 
 const EVERY = 2000;
@@ -65,11 +65,7 @@ export function axisMarks(steps, epochs) {
   return { unit, marks };
 }
 
-export class LiveView extends HTMLElement {
-  static of(model) {
-    return Object.assign(document.createElement("gt-live"), { model });
-  }
-
+export class LiveView extends View {
   connectedCallback() {
     if (this.canvas) return;
     this.losses = [];
@@ -77,11 +73,8 @@ export class LiveView extends HTMLElement {
     this.canvas = h("canvas.curve", { role: "img" });
     this.facts = h("p.live-facts", { "aria-live": "off" });
     this.health = h("table.health");
-    this.follow = h("button", {
-      type: "button",
-      "data-name": "follow",
-      onclick: () => this.model.change({ kind: "follow" }),
-    });
+    const follow = () => this.model.change({ kind: "follow" });
+    this.follow = button("button", follow, "", { "data-name": "follow" });
     this.key = h("p.soft.live-key");
     this.append(
       h("div.live-curve", {}, this.facts, this.canvas, this.key, this.follow),
@@ -203,12 +196,10 @@ export class LiveView extends HTMLElement {
   table() {
     const { words } = this.model;
     const rows = this.told.health.map(({ layer, name, weight, gradient, dead }) =>
-      h(
-        "tr",
-        {},
-        h("th", { scope: "row" }, name ?? layer),
-        ...[weight, gradient].map((value) => h("td.number", {}, value === null ? "" : number(value, 3))),
-        h("td.number", {}, dead === null ? "" : percent(dead)),
+      figuresRow(
+        name ?? layer,
+        ...[weight, gradient].map((value) => (value === null ? "" : number(value, 3))),
+        dead === null ? "" : percent(dead),
       ),
     );
     const heads = [words.layer, words.weightRms, words.gradientRms, words.deadShare];

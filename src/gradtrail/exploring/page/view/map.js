@@ -1,8 +1,8 @@
 // <gt-map>: one array of the step as a picture of its cells, which can be pointed at and pinned.
 
-import { indexOf, placeOf, sizeOf } from "gradtrail/equation/affine.js";
+import { extentOf, indexOf, placeOf, sizeOf } from "gradtrail/equation/affine.js";
 import { closedColour, scale } from "gradtrail/view/colour.js";
-import { framed, h, sharp } from "gradtrail/view/dom.js";
+import { View, button, framed, h, sharp } from "gradtrail/view/dom.js";
 import { closing, contestOf, poolOf, winnersOf } from "gradtrail/view/marks.js";
 import { frameCell, spotlight } from "gradtrail/view/spotlight.js";
 import { named } from "gradtrail/step/step.js";
@@ -14,7 +14,7 @@ const FOLDED = 134;
 const FOLDED_LOW = 76;
 const UNFOLDED = 100000;
 
-export class MapView extends HTMLElement {
+export class MapView extends View {
   /**
    * @param model the page's
    * @param {"value"|"grad"|"change"} side
@@ -23,9 +23,7 @@ export class MapView extends HTMLElement {
    *   be, whether it is an image, whether it is folded early, and whether the layer goes without saying
    */
   static of(model, side, name, looks = {}) {
-    const made = document.createElement("gt-map");
-    Object.assign(made, { model, side, name, looks: { aim: 62, ...looks } });
-    return made;
+    return super.of(model, { side, name, looks: { aim: 62, ...looks } });
   }
 
   connectedCallback() {
@@ -49,7 +47,7 @@ export class MapView extends HTMLElement {
       onfocus: () => this.focused(),
       onblur: () => this.model.point(null),
     });
-    this.fold = h("button.fold", { type: "button", hidden: true, onclick: () => this.unfold() });
+    this.fold = button("button.fold", () => this.unfold(), "", { hidden: true });
     this.frame = h("div.map-frame", {}, this.picture, this.over);
     this.append(this.head, this.frame, this.fold);
     this.draw = framed(() => this.drawNow());
@@ -143,7 +141,7 @@ export class MapView extends HTMLElement {
     const values = model.step.array(this.side, this.name);
     const count = sizeOf(this.shape);
     if (this.ranged?.offset !== this.offset)
-      this.ranged = { offset: this.offset, ...this.range(values, count) };
+      this.ranged = { offset: this.offset, ...this.range(values.subarray(this.offset, this.offset + count)) };
     const { low, high } = this.ranged;
     this.limit = Math.max(Math.abs(low), Math.abs(high)); // NaN where there is no other number
     const colour = this.looks.grey ? scale(high, true, Math.min(0, low)) : scale(this.limit, false);
@@ -173,14 +171,8 @@ export class MapView extends HTMLElement {
     this.staged();
   }
 
-  range(values, count) {
-    let low = Infinity;
-    let high = -Infinity;
-    for (let i = this.offset; i < this.offset + count; i++) {
-      const value = values[i];
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
+  range(values) {
+    const [low, high] = extentOf(values);
     return low > high ? { low: NaN, high: NaN } : { low, high };
   }
 

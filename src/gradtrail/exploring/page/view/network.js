@@ -1,16 +1,12 @@
 // <gt-network>: every layer with its real arrays, in order. Forward runs down on the left, backward up
 // on the right, and between them stand the weights, where the two meet.
 
-import { h } from "gradtrail/view/dom.js";
+import { View, button, h } from "gradtrail/view/dom.js";
 import { MapView } from "gradtrail/view/map.js";
 
 const times = (shape) => (shape.length ? shape.join(" × ") : "1");
 
-export class NetworkView extends HTMLElement {
-  static of(model) {
-    return Object.assign(document.createElement("gt-network"), { model });
-  }
-
+export class NetworkView extends View {
   connectedCallback() {
     if (this.rows) return;
     const { description } = this.model;
@@ -63,7 +59,7 @@ export class NetworkView extends HTMLElement {
     return h(
       "div.label",
       {},
-      h("button.layer-name", { type: "button", onclick: () => this.model.describe(layer.name) }, layer.name),
+      button("button.layer-name", () => this.model.describe(layer.name), layer.name),
       h("span.kind", {}, layer.kind),
       h("span.shape", {}, times(layer.shape)),
       ...[...new Set(layer.how)].filter(Boolean).map((how) => h("span.how", {}, how)),

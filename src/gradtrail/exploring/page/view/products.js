@@ -1,22 +1,17 @@
 // <gt-products>: the products of one sum: where they lie, and in tabs each of them or their partial sums.
 
-import { h } from "gradtrail/view/dom.js";
+import { View, button, h } from "gradtrail/view/dom.js";
 import { RowsView } from "gradtrail/view/rows.js";
 import { SharesView } from "gradtrail/view/shares.js";
 
-export class ProductsView extends HTMLElement {
+export class ProductsView extends View {
   static of(model) {
-    const made = document.createElement("gt-products");
-    made.picture = SharesView.of(model);
+    const [rows, shares, picture] = [RowsView.of(model), SharesView.of(model), SharesView.of(model)];
+    const made = super.of(model, { tab: "rows", rows, shares, picture });
     made.tablist = h("div.tabs", { role: "tablist" });
     made.panel = h("div.panel", { role: "tabpanel", id: "tab-panel" });
     made.append(made.picture, made.tablist, made.panel);
-    return Object.assign(made, {
-      model,
-      tab: "rows",
-      rows: RowsView.of(model),
-      shares: SharesView.of(model),
-    });
+    return made;
   }
 
   /**
@@ -46,20 +41,14 @@ export class ProductsView extends HTMLElement {
     if (form === this.form) return;
     this.form = form;
     const buttons = tabs.map((key) =>
-      h(
-        "button",
-        {
-          type: "button",
-          role: "tab",
-          id: `tab-${key}`,
-          "aria-selected": String(key === this.tab),
-          "aria-controls": "tab-panel",
-          tabindex: key === this.tab ? "0" : "-1",
-          onclick: () => this.choose(key),
-          onkeydown: (event) => this.turned(event, tabs),
-        },
-        words.tabs[key],
-      ),
+      button("button", () => this.choose(key), words.tabs[key], {
+        role: "tab",
+        id: `tab-${key}`,
+        "aria-selected": String(key === this.tab),
+        "aria-controls": "tab-panel",
+        tabindex: key === this.tab ? "0" : "-1",
+        onkeydown: (event) => this.turned(event, tabs),
+      }),
     );
     this.tablist.setAttribute("aria-label", words.products);
     this.tablist.replaceChildren(...buttons);

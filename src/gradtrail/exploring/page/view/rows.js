@@ -1,14 +1,14 @@
 // <gt-rows>: the products of a sum as a table, strongest first or sorted by any column.
 
-import { h, write } from "gradtrail/view/dom.js";
+import { View, button, h, write } from "gradtrail/view/dom.js";
 import { Line } from "gradtrail/view/line.js";
 import { count } from "gradtrail/words/number.js";
 
 const STRONGEST = { by: "size", down: true };
 
-export class RowsView extends HTMLElement {
+export class RowsView extends View {
   static of(model) {
-    const made = document.createElement("gt-rows");
+    const made = super.of(model, { lines: [] });
     made.head = h("thead");
     made.body = h("tbody");
     made.scroll = h(
@@ -18,7 +18,7 @@ export class RowsView extends HTMLElement {
     );
     made.note = h("p.soft");
     made.append(made.scroll, made.note);
-    return Object.assign(made, { model, lines: [] });
+    return made;
   }
 
   /**
@@ -75,15 +75,8 @@ export class RowsView extends HTMLElement {
     const { by, down } = this.sorted;
     const state = by === key ? (down ? "descending" : "ascending") : "none";
     const mark = by === key ? (down ? " ▾" : " ▴") : "";
-    return h(
-      "th",
-      { scope: "col", "aria-sort": state },
-      h(
-        "button.link",
-        { type: "button", "data-key": `sort ${key}`, onclick: () => this.sort(key) },
-        name + mark,
-      ),
-    );
+    const link = button("button.link", () => this.sort(key), name + mark, { "data-key": `sort ${key}` });
+    return h("th", { scope: "col", "aria-sort": state }, link);
   }
 
   sort(key) {

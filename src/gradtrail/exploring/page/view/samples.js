@@ -1,18 +1,14 @@
 // <gt-samples>: the samples of the step: pick one, draw one, drop one in, change its label.
 
-import { sizeOf } from "gradtrail/equation/affine.js";
+import { extentOf, sizeOf } from "gradtrail/equation/affine.js";
 import { scale } from "gradtrail/view/colour.js";
-import { framed, h } from "gradtrail/view/dom.js";
+import { View, button, framed, h } from "gradtrail/view/dom.js";
 import { DrawView } from "gradtrail/view/draw.js";
 import { pixelsOf } from "gradtrail/view/image.js";
 import { logSoftmax } from "gradtrail/equation/forward.js";
 import { number, percent } from "gradtrail/words/number.js";
 
-export class SamplesView extends HTMLElement {
-  static of(model) {
-    return Object.assign(document.createElement("gt-samples"), { model });
-  }
-
+export class SamplesView extends View {
   connectedCallback() {
     if (this.list) return;
     const { model } = this;
@@ -85,16 +81,11 @@ export class SamplesView extends HTMLElement {
     this.tools.replaceChildren();
     if (this.pictured) {
       this.tools.append(
-        h(
-          "button",
-          { type: "button", "data-name": "draw", onclick: () => DrawView.open(model, this.shape) },
-          words.drawSample,
-        ),
-        h(
-          "button",
-          { type: "button", "data-name": "file", title: words.dropHelp, onclick: () => file.click() },
-          words.dropSample,
-        ),
+        button("button", () => DrawView.open(model, this.shape), words.drawSample, { "data-name": "draw" }),
+        button("button", () => file.click(), words.dropSample, {
+          "data-name": "file",
+          title: words.dropHelp,
+        }),
         file,
       );
     }
@@ -258,13 +249,8 @@ export function paintSample(canvas, values, shape) {
   const image = context.createImageData(width, height);
   const pixels = new Int32Array(image.data.buffer);
   const each = width * height;
-  let low = 0;
-  let high = 0;
-  for (const value of values) {
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  const grey = scale(high || 1, true, low);
+  const [low, high] = extentOf(values);
+  const grey = scale(Math.max(0, high) || 1, true, Math.min(0, low));
   for (let i = 0; i < each; i++) {
     if (shape.length === 3 && shape[0] === 3) {
       const [red, green, blue] = [0, 1, 2].map((c) => grey(values[c * each + i]) & 255);

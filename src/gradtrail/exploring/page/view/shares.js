@@ -1,7 +1,7 @@
 // <gt-shares>: partial sums of a sum: over positions as a picture, over samples or channels as bars.
 
 import { css, scale } from "gradtrail/view/colour.js";
-import { h, write } from "gradtrail/view/dom.js";
+import { View, button, h, write } from "gradtrail/view/dom.js";
 import { LAYER } from "gradtrail/step/terms.js";
 import { count, number, percent } from "gradtrail/words/number.js";
 
@@ -16,7 +16,7 @@ const SAMPLES = ["n", "n′"];
 const MOST = 14;
 const SIDE = 176;
 
-export class SharesView extends HTMLElement {
+export class SharesView extends View {
   /** The ways in which a sum can be split up: what each is called, and by which indices. */
   static ways(terms) {
     if (terms.length < 2) return [];
@@ -36,10 +36,6 @@ export class SharesView extends HTMLElement {
     return found;
   }
 
-  static of(model) {
-    return Object.assign(document.createElement("gt-shares"), { model });
-  }
-
   /**
    * @param terms the sum
    * @param way how it is split up, as `ways` has it
@@ -47,10 +43,7 @@ export class SharesView extends HTMLElement {
   show(terms, way) {
     Object.assign(this, { terms, way });
     const shares = terms.by(...way.names);
-    this.limit = shares.reduce(
-      (most, { sum }) => Math.max(most, Number.isFinite(sum) ? Math.abs(sum) : 0),
-      0,
-    );
+    this.limit = Math.max(0, ...shares.map(({ sum }) => Math.abs(sum)).filter(Number.isFinite));
     if (way.names.length === 2) this.picture(shares);
     else this.replaceChildren(this.bars(shares));
   }
@@ -122,9 +115,7 @@ export class SharesView extends HTMLElement {
       bar.style.background = css(sum, this.limit);
       const label = key === null ? words.rest : words.shareLabel(this.way.key, name, key);
       const chooses = this.way.key === "sample" && key !== null;
-      const head = chooses
-        ? h("button.link", { type: "button", onclick: () => this.model.choose(key) }, label)
-        : label;
+      const head = chooses ? button("button.link", () => this.model.choose(key), label) : label;
       const share = this.terms.magnitude ? percent(sum / this.terms.magnitude) : "";
       return h(
         "tr",

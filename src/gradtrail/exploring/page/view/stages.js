@@ -1,6 +1,6 @@
 // <gt-stages>: the four stages on one bar, to step through, play and stop.
 
-import { h } from "gradtrail/view/dom.js";
+import { View, button, h } from "gradtrail/view/dom.js";
 import { STAGES } from "gradtrail/view/sequence.js";
 import { named } from "gradtrail/step/step.js";
 import { UpdateView } from "gradtrail/view/update.js";
@@ -8,22 +8,17 @@ import { number } from "gradtrail/words/number.js";
 
 const PACE = 700;
 
-export class StagesView extends HTMLElement {
-  static of(model) {
-    return Object.assign(document.createElement("gt-stages"), { model });
-  }
-
+export class StagesView extends View {
   connectedCallback() {
     if (this.bar) return;
     const { model } = this;
-    const button = (name, text, work) =>
-      h("button.step", { type: "button", "data-name": name, onclick: work }, text);
+    const step = (name, text, work) => button("button.step", work, text, { "data-name": name });
     this.buttons = {
-      first: button("first", "«", () => this.move(0)),
-      previous: button("previous", "‹", () => this.move(model.at - 1)),
-      play: button("play", "▶", () => this.toggle()),
-      next: button("next", "›", () => this.move(model.at + 1)),
-      last: button("last", "»", () => this.move(model.sequence.length - 1)),
+      first: step("first", "«", () => this.move(0)),
+      previous: step("previous", "‹", () => this.move(model.at - 1)),
+      play: step("play", "▶", () => this.toggle()),
+      next: step("next", "›", () => this.move(model.at + 1)),
+      last: step("last", "»", () => this.move(model.sequence.length - 1)),
     };
     this.segments = STAGES.map((stage) => this.segment(stage));
     this.bar = h(

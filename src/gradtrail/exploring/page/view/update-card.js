@@ -1,8 +1,7 @@
 // What the update makes of one weight: the rule, the step's numbers in it, and what comes of it.
 
 import { scalarsOf } from "gradtrail/step/running.js";
-import { h } from "gradtrail/view/dom.js";
-import { written } from "gradtrail/step/step.js";
+import { elementLink, figuresRow, h } from "gradtrail/view/dom.js";
 import { number } from "gradtrail/words/number.js";
 
 const SIGNS = { add: "+", sub: "−", mul: "·", div: "/" };
@@ -59,16 +58,9 @@ export function updateCard(model, cell, heading) {
   const scalars = scalarsOf(description.optimizer, source.state.lr, source.state.steps + 1);
   const read = new Set(description.optimizer.assignments.flatMap(([, expression]) => namesIn(expression)));
   const numbers = Object.entries(scalars).filter(([key]) => read.has(key));
-  const scalarRows = numbers.map(([key, value]) =>
-    h("tr", {}, h("th", { scope: "row" }, LETTERS[key] ?? key), h("td.number", {}, number(value, 6))),
-  );
+  const scalarRows = numbers.map(([key, value]) => figuresRow(LETTERS[key] ?? key, number(value, 6)));
   const remembers = description.optimizer.state.map((key) => LETTERS[key] ?? key);
-  const link = (side) =>
-    h(
-      "button.link",
-      { type: "button", onclick: () => model.follow({ side, name, index }) },
-      written(side, name, index),
-    );
+  const linked = (letter, side) => [`${letter} `, elementLink(model, { side, name, index })];
   return [
     heading,
     h("p", {}, optimizerText(model)),
@@ -79,10 +71,10 @@ export function updateCard(model, cell, heading) {
       h(
         "tbody",
         {},
-        h("tr", {}, h("th", { scope: "row" }, "w ", link("value")), h("td.number", {}, number(weight, 6))),
-        h("tr", {}, h("th", { scope: "row" }, "g ", link("grad")), h("td.number", {}, number(gradient, 6))),
+        figuresRow(linked("w", "value"), number(weight, 6)),
+        figuresRow(linked("g", "grad"), number(gradient, 6)),
         ...scalarRows,
-        h("tr", {}, h("th", { scope: "row" }, words.after), h("td.number", {}, number(weight + change, 6))),
+        figuresRow(words.after, number(weight + change, 6)),
       ),
     ),
     h("p.soft", {}, words.updateHelp(number(source.state.lr))),

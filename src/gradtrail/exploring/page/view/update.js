@@ -1,14 +1,10 @@
 // <gt-update>: one step of the optimiser, and the loss before and after it.
 
-import { h } from "gradtrail/view/dom.js";
+import { View, button, h } from "gradtrail/view/dom.js";
 import { optimizerText } from "gradtrail/view/update-card.js";
 import { number } from "gradtrail/words/number.js";
 
-export class UpdateView extends HTMLElement {
-  static of(model) {
-    return Object.assign(document.createElement("gt-update"), { model });
-  }
-
+export class UpdateView extends View {
   connectedCallback() {
     if (this.built) return;
     this.built = true;
@@ -30,24 +26,12 @@ export class UpdateView extends HTMLElement {
       this.rate.value = String(source.state.lr); // what was refused does not stay
     };
     this.rate = h("input.rate", { type: "number", step: "any", min: "0", value: state.lr, onchange: change });
-    this.back = h(
-      "button",
-      { type: "button", "data-name": "reset", onclick: () => this.reset() },
-      words.reset,
-    );
+    this.back = button("button", () => this.reset(), words.reset, { "data-name": "reset" });
+    const apply = { "data-name": "apply", title: optimizerText(model) };
     this.told = h("span.before-after", { "aria-live": "polite" });
     this.replaceChildren(
       h("label", {}, `${words.rate} `, this.rate),
-      h(
-        "button.main",
-        {
-          type: "button",
-          "data-name": "apply",
-          title: optimizerText(model),
-          onclick: () => this.apply(),
-        },
-        words.applyUpdate,
-      ),
+      button("button.main", () => this.apply(), words.applyUpdate, apply),
       this.back,
       this.told,
     );

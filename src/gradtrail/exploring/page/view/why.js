@@ -1,6 +1,6 @@
 // The sentence of `why` about an element: facts found in the page where it has all arrays, else asked for.
 
-import { h } from "gradtrail/view/dom.js";
+import { button, h } from "gradtrail/view/dom.js";
 import { written } from "gradtrail/step/step.js";
 import { why } from "gradtrail/why/why.js";
 import { say } from "gradtrail/words/say.js";
@@ -42,9 +42,9 @@ export class Why {
       if (written(side, name, index) === told.dataset.element) continue;
       told.append(
         " ",
-        h(
+        button(
           "button.link.go",
-          { type: "button", onclick: () => this.model.follow({ side, name, index }) },
+          () => this.model.follow({ side, name, index }),
           `→ ${written(side, name, index)}`,
         ),
       );
