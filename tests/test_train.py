@@ -7,7 +7,7 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.engines import Batch, Reference
-from gradtrail.optimizers.rules import Optimizer
+from gradtrail.optimizers import Optimizer
 from gradtrail.streams import stream
 
 

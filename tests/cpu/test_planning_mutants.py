@@ -33,7 +33,7 @@ from gradtrail.engines.cpu.planning import (
 )
 from gradtrail.engines.cpu.planning.draft import Draft
 from gradtrail.equation.scalar import Variable
-from gradtrail.optimizers.rules import Optimizer, Rule
+from gradtrail.optimizers import Optimizer, Rule
 
 from .agreeing import assert_agree, assert_same_bits
 

@@ -20,7 +20,7 @@ from tails import beginning, searched
 
 from gradtrail.engines import CPU, Reference
 from gradtrail.equation.scalar import Variable
-from gradtrail.optimizers.rules import Optimizer, Rule
+from gradtrail.optimizers import Optimizer, Rule
 
 from .agreeing import assert_agree
 from .targets import loops_here

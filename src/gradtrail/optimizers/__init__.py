@@ -1,5 +1,7 @@
-"""Optimisers: update rules as expressions, as layers are equations."""
+"""Optimisers: update rules as expressions, as layers are equations. See README.md."""
 
-from .rules import SGD, Adam, AdamW, Optimizer, Rule
+from .adam import Adam, AdamW
+from .optimizer import Optimizer, Rule
+from .sgd import SGD
 
 __all__ = ["Adam", "AdamW", "Optimizer", "Rule", "SGD"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from ..equation.scalar import Expression, Literal, Variable, maximum, where
-from .rules import Optimizer, Rule
+from .optimizer import Optimizer, Rule
 
 if TYPE_CHECKING:
     from ..graph import Graph

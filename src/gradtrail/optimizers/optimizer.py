@@ -1,38 +1,30 @@
-"""Optimisers: an update rule as expressions over a weight, its gradient and what is remembered.
+"""What all update rules share: their base, and what they remember of each network.
 
-    SGD     v ← μ·v + g;  w ← w − lr·v           (Nesterov: w ← w − lr·(g + μ·v))
-    Adam    m ← β₁·m + (1 − β₁)·g;  v ← β₂·v + (1 − β₂)·g²;  w ← w − lr·m̂/(√v̂ + ε)
-    AdamW   w ← w − lr·λ·w, then Adam
-
-The rules and defaults are PyTorch's. An engine may compile the expressions; `apply` evaluates them
-in NumPy.
+An optimiser is expressions over a weight, its gradient and what is remembered. An engine may
+compile them; `apply` evaluates them in NumPy. Rules and defaults are PyTorch's.
 """
 
 from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import copy
-from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..arrays.operations import OPERATIONS
-from ..checking.calls import call_example, in_short
+from ..checking.calls import in_short
 from ..equation.frozen import frozen
-from ..equation.scalar import Expression, Variable, evaluate_scalar, sqrt
+from ..equation.scalar import Expression
 from ..errors import ArgumentError, ShapeError, UnknownNameError
-from ..layers.layer import as_json
 
 if TYPE_CHECKING:
     from ..graph import Graph
 
-__all__ = ["Adam", "AdamW", "Optimizer", "Rule", "SGD"]
-
-w, g, m, v = map(Variable, ("weight", "gradient", "mean", "square"))
+__all__ = ["Optimizer", "Rule", "check_settings"]
 
 
 @frozen
@@ -169,152 +161,6 @@ class _Memory:
         self.arrays: dict[str, dict[str, np.ndarray]] = {}
 
 
-@call_example("gt.SGD(0.1, momentum=0.9)")
-class SGD(Optimizer):
-    """Stochastic gradient descent, with momentum and Nesterov's variant.
-
-    Args:
-        lr: the learning rate, above 0.
-        momentum: μ, how much of the last step is kept; at least 0.
-        nesterov: whether to look ahead along the momentum.
-        weight_decay: λ, added to the gradient as λ·w; at least 0.
-
-    Raises:
-        ArgumentError: an argument out of its range.
-
-    Source: I. Sutskever et al., "On the importance of initialization and momentum" (2013).
-    """
-
-    settings_names = ("lr", "momentum", "nesterov", "weight_decay")
-
-    def __init__(
-        self,
-        lr: float,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__()
-        _check("SGD", above={"lr": lr}, least={"momentum": momentum, "weight_decay": weight_decay})
-        if nesterov and momentum == 0:
-            raise ArgumentError("SGD: nesterov=True looks ahead along the momentum; set momentum")
-        self.lr, self.momentum = lr, momentum
-        self.nesterov, self.weight_decay = nesterov, weight_decay
-
-    @property
-    def rule(self) -> Rule:
-        """See the class."""
-        lr, momentum = Variable("lr"), Variable("momentum")
-        slope: Expression = g + Variable("weight_decay") * w if self.weight_decay else g
-        if not self.momentum:
-            return Rule((), (("weight", w - lr * slope),))
-        velocity = Variable("velocity")
-        ahead: Expression = slope + momentum * velocity if self.nesterov else velocity
-        kept = ("velocity", momentum * velocity + slope)
-        return Rule(("velocity",), (kept, ("weight", w - lr * ahead)))
-
-    def scalars(self, step: int) -> Mapping[str, float]:
-        """See `Optimizer.scalars`."""
-        return {"lr": self.lr, "momentum": self.momentum, "weight_decay": self.weight_decay}
-
-
-@call_example("gt.Adam(0.001)")
-class Adam(Optimizer):
-    """Steps scaled by running means of the gradient and of its square.
-
-    Args:
-        lr: the learning rate, above 0.
-        betas: β₁ and β₂, at least 0 and below 1.
-        eps: ε, above 0.
-        weight_decay: λ, added to the gradient as λ·w; at least 0.
-
-    Raises:
-        ArgumentError: an argument out of its range.
-
-    Source: D. Kingma and J. Ba, "Adam" (2014), algorithm 1.
-    """
-
-    settings_names = ("lr", "betas", "eps", "weight_decay")
-    decoupled: ClassVar[bool] = False
-
-    def __init__(
-        self,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__()
-        kind = type(self).__name__
-        _check(kind, above={"lr": lr, "eps": eps}, least={"weight_decay": weight_decay})
-        two = isinstance(betas, Sequence) and len(betas) == 2
-        if not two or not all(isinstance(b, Real) and 0 <= b < 1 for b in betas):
-            raise ArgumentError(
-                f"{kind}: betas must be two numbers from 0 to below 1, got {betas!r}"
-            )
-        self.lr, self.eps, self.weight_decay = lr, eps, weight_decay
-        self.betas = (float(betas[0]), float(betas[1]))
-
-    @property
-    def rule(self) -> Rule:
-        """See the class."""
-        names = ("lr", "beta1", "beta2", "eps", "weight_decay", "bias1", "bias2")
-        lr, beta1, beta2, eps, decay, bias1, bias2 = map(Variable, names)
-        slope: Expression = g
-        assignments: list[tuple[str, Expression]] = []
-        if self.weight_decay and self.decoupled:
-            assignments.append(("weight", w - lr * decay * w))
-        elif self.weight_decay:
-            slope = g + decay * w
-        assignments += [
-            ("mean", beta1 * m + (1 - beta1) * slope),
-            ("square", beta2 * v + (1 - beta2) * (slope * slope)),
-            ("weight", w - (lr / bias1) * (m / (sqrt(v) / sqrt(bias2) + eps))),
-        ]
-        return Rule(("mean", "square"), tuple(assignments))
-
-    def scalars(self, step: int) -> Mapping[str, float]:
-        """See `Optimizer.scalars`; the biases of means that started at 0."""
-        beta1, beta2 = self.betas
-        return {
-            "lr": self.lr,
-            "beta1": beta1,
-            "beta2": beta2,
-            "eps": self.eps,
-            "weight_decay": self.weight_decay,
-            "bias1": 1 - beta1**step,
-            "bias2": 1 - beta2**step,
-        }
-
-
-@call_example("gt.AdamW(0.001)")
-class AdamW(Adam):
-    """Adam with weight decay apart from the gradient.
-
-    Args:
-        lr: the learning rate, above 0.
-        betas: β₁ and β₂, at least 0 and below 1.
-        eps: ε, above 0.
-        weight_decay: λ, taken off each weight as lr·λ·w; at least 0.
-
-    Raises:
-        ArgumentError: an argument out of its range.
-
-    Source: I. Loshchilov and F. Hutter, "Decoupled weight decay regularization" (2017), alg. 2.
-    """
-
-    decoupled: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-    ) -> None:
-        super().__init__(lr, betas, eps, weight_decay)
-
-
 def _square(gradient: np.ndarray) -> float:
     """The sum of the squares, in float64."""
     flat = gradient.astype(np.float64).ravel()
@@ -329,7 +175,17 @@ def _all(network: Graph, gradients: Mapping[str, Any]) -> list[str]:
     return list(network.parameters)
 
 
-def _check(kind: str, *, above: Mapping[str, Any], least: Mapping[str, Any]) -> None:
+def check_settings(kind: str, *, above: Mapping[str, Any], least: Mapping[str, Any]) -> None:
+    """See that settings are finite numbers.
+
+    Args:
+        kind: the optimiser.
+        above: those that must be above 0, by name.
+        least: those that may be 0.
+
+    Raises:
+        ArgumentError: one is not.
+    """
     for name, value in (above | least).items():  # type: ignore[operator]
         plain = value.item() if isinstance(value, np.number) else value
         good = (
