@@ -18,8 +18,9 @@ import numpy as np
 from ..arrays.operations import OPERATIONS
 from ..checking.calls import in_short
 from ..equation.frozen import frozen
-from ..equation.scalar import Expression
+from ..equation.scalar import Expression, evaluate_scalar
 from ..errors import ArgumentError, ShapeError, UnknownNameError
+from ..layers.layer import as_json
 
 if TYPE_CHECKING:
     from ..graph import Graph
