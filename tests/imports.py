@@ -63,6 +63,8 @@ def _of_file(name: str, path: Path, known: Mapping[str, Path], package: str) -> 
 def _imports(node: ast.AST, kind: Kind) -> Iterator[tuple[ast.Import | ast.ImportFrom, Kind]]:
     """The import statements below a node, with their kind."""
     for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            continue  # no import stands in an expression
         if isinstance(child, ast.Import | ast.ImportFrom):
             yield child, kind
         elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):

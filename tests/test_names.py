@@ -3,6 +3,7 @@
 import ast
 import importlib
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -68,6 +69,12 @@ def defined(files: dict[str, Path]) -> dict[str, set[str]]:
     return {name: where for name, where in found.items() if not name.startswith("_")}
 
 
+@cache
+def meanings() -> dict[str, set[str]]:
+    """The package's public classes and functions, with where they are defined."""
+    return defined(MODULES)
+
+
 def several(places: dict[str, set[str]]) -> dict[str, set[str]]:
     """Those that stand in more than one place."""
     return {name: where for name, where in places.items() if len(where) > 1}
@@ -83,13 +90,13 @@ def file_names(files: dict[str, Path]) -> dict[str, set[str]]:
 
 
 def test_no_public_name_has_two_meanings() -> None:
-    found = {k: v for k, v in several(defined(MODULES)).items() if k not in NOT_YET}
+    found = {k: v for k, v in several(meanings()).items() if k not in NOT_YET}
     assert {k: v for k, v in found.items() if not v <= ALLOWED.get(k, (set(), ""))[0]} == {}
 
 
 def test_few_names_are_allowed_twice_and_each_is_still_there() -> None:
     assert len(ALLOWED) <= 8
-    found = defined(MODULES)
+    found = meanings()
     for name, (where, _) in ALLOWED.items():
         assert where <= found[name], name
 

@@ -2,6 +2,7 @@
 
 import runpy
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ import gradtrail
 
 PACKAGE = Path(gradtrail.__file__).parent
 PICTURE = Path(__file__).parent.parent / "docs" / "pictures" / "rooms.py"
-FOUND = edges(PACKAGE)
 
 # Every room may import those above it. docs/design/house.md says what each is for.
 ROOMS = (
@@ -35,6 +35,12 @@ KNOWS = {
 HANDED_OVER = {
     ("tracing.trace", "exploring.explorer"): "`t.explore()` opens the page about a traced step",
 }
+
+
+@cache
+def found() -> tuple[Edge, ...]:
+    """All imports of the package."""
+    return tuple(edges(PACKAGE))
 
 
 def against(found: list[Edge]) -> list[Edge]:
@@ -68,24 +74,24 @@ def test_the_rooms_are_drawn_as_they_stand() -> None:
 
 
 def test_imports_flow_one_way() -> None:
-    assert len(FOUND) > 1000
-    assert {edge.kind for edge in FOUND} == {"import", "function", "type"}
-    assert against(FOUND) == []
+    assert len(found()) > 1000
+    assert {edge.kind for edge in found()} == {"import", "function", "type"}
+    assert against(found()) == []
 
 
 def test_no_circle_leaves_its_folder() -> None:
-    apart = [e for e in FOUND if e.importer and (e.importer, e.imported) not in HANDED_OVER]
+    apart = [e for e in found() if e.importer and (e.importer, e.imported) not in HANDED_OVER]
     wide = [c for c in circles(graph_of(apart)) if len({folder(name) for name in c}) > 1]
     assert wide == []
 
 
 def test_each_hand_over_is_still_there() -> None:
-    assert {(edge.importer, edge.imported) for edge in FOUND} >= set(HANDED_OVER)
+    assert {(edge.importer, edge.imported) for edge in found()} >= set(HANDED_OVER)
 
 
 @pytest.mark.parametrize("name", KNOWS)
 def test_the_lowest_rooms_know_hardly_anybody(name: str) -> None:
-    known = {room(e.imported) for e in FOUND if room(e.importer) == name} - {name}
+    known = {room(e.imported) for e in found() if room(e.importer) == name} - {name}
     assert known <= KNOWS[name]
 
 
