@@ -12,7 +12,10 @@ import pytest
 from PIL import Image, ImageOps
 
 import gradtrail as gt
-from gradtrail.data.decode import ImageSpec, UnreadableError, decode_image, quiet, read_header
+from gradtrail.data.decode import decode_image, read_header
+from gradtrail.data.image_spec import ImageSpec
+from gradtrail.data.pillow import quiet
+from gradtrail.data.unreadable import UnreadableError
 
 from .pictures import noise, saved, smooth
 
@@ -210,7 +213,7 @@ def test_crop_fills_and_cuts_both_ends(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fit", ["resize", "letterbox", "crop"])
 @pytest.mark.parametrize("turn", [1, 6])
 def test_large_jpegs_are_drafted_without_a_difference_to_see(
-    tmp_path: Path, fit: gt.data.decode.Fit, turn: int
+    tmp_path: Path, fit: gt.data.image_spec.Fit, turn: int
 ) -> None:
     """To decode at a part of the size gives nearly what resizing the whole gives."""
     pixels = smooth(600, 800)

@@ -10,9 +10,11 @@ import pytest
 import tifffile
 
 import gradtrail as gt
-from gradtrail.data.decode import ImageSpec, UnreadableError, decode_image, examine_image
+from gradtrail.data.decode import decode_image, examine_image
 from gradtrail.data.folder_notes import NO_DEPTH, folder_notes
+from gradtrail.data.image_spec import ImageSpec
 from gradtrail.data.levels import to_levels
+from gradtrail.data.unreadable import UnreadableError
 
 from .pictures import noise, saved
 from .png_files import GREY, GREY_ALPHA, RGB, RGBA, chunk, png

@@ -248,7 +248,7 @@ def test_sizes_and_channels_that_follow_from_the_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fit", ["resize", "letterbox", "crop"])
-def test_one_image_is_read_as_in_a_folder(tmp_path: Path, fit: gt.data.decode.Fit) -> None:
+def test_one_image_is_read_as_in_a_folder(tmp_path: Path, fit: gt.data.image_spec.Fit) -> None:
     for k in range(3):
         saved(tmp_path / f"{k % 2}" / f"{k}.jpg", noise(90, 120 + k, 3, seed=k))
     images = ImageFolder(tmp_path, size=(16, 20), fit=fit)

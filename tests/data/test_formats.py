@@ -11,14 +11,10 @@ import pytest
 from PIL import Image
 
 import gradtrail as gt
-from gradtrail.data.decode import (
-    ImageSpec,
-    UnreadableError,
-    decode_image,
-    examine_image,
-    quiet,
-    read_header,
-)
+from gradtrail.data.decode import decode_image, examine_image, read_header
+from gradtrail.data.image_spec import ImageSpec
+from gradtrail.data.pillow import quiet
+from gradtrail.data.unreadable import UnreadableError
 
 from .pictures import noise, saved, smooth
 

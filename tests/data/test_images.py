@@ -151,7 +151,7 @@ def test_a_channel_that_hardly_changes_is_as_good_as_constant() -> None:
     pixels = np.zeros((2, 2, 128, 128), np.uint8)
     pixels[:, 0] = noise(2, 128, 128)
     pixels[1, 1, 4, 5] = 1
-    for x in (pixels, gt.data.pixels.unit(pixels)):
+    for x in (pixels, gt.data.levels.unit(pixels)):
         with pytest.warns(gt.GradtrailWarning, match="channel 1 is 1.197e-07 in all images, or n"):
             std = channel_statistics(x)[1]
         assert std[0] == pytest.approx(pixels[:, 0].std() / 255, rel=1e-6)
@@ -164,7 +164,7 @@ def test_one_pixel_is_no_scale(level: int) -> None:
     pixels = noise(128, 3, 32, 32)
     pixels[:, 2] = 0
     pixels[3, 2, 4, 4] = level
-    for x in (pixels, gt.data.pixels.unit(pixels), pixels / 255.0, ArrayImages(pixels, [0] * 128)):
+    for x in (pixels, gt.data.levels.unit(pixels), pixels / 255.0, ArrayImages(pixels, [0] * 128)):
         with pytest.warns(gt.GradtrailWarning, match=r"channel 2 \(blue\) is .* set to 1"):
             assert channel_statistics(x)[1][2] == 1
 
@@ -173,7 +173,7 @@ def test_masks_and_small_measurements_keep_their_deviation() -> None:
     """Levels 0 and 1; all of an image that is faint; numbers between levels, which no byte was."""
     masks = np.zeros((4, 2, 8, 8), np.uint8)
     masks[:, 0, 3:], masks[:, 1, 0, :2] = 255, 1
-    for x in (masks, gt.data.pixels.unit(masks)):
+    for x in (masks, gt.data.levels.unit(masks)):
         expected = np.sqrt(31) / 32 / 255
         assert channel_statistics(x)[1][1] == pytest.approx(expected, rel=1e-6)
     faint = np.zeros((4, 1, 16, 16), np.uint8)

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gradtrail.data.decode import ImageSpec, UnreadableError, decode_image, quiet, read_header
+from gradtrail.data.decode import decode_image, read_header
+from gradtrail.data.image_spec import ImageSpec
+from gradtrail.data.pillow import quiet
+from gradtrail.data.unreadable import UnreadableError
 
 from .png_files import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, chunk, png
 

@@ -15,7 +15,7 @@ from PIL import Image
 import gradtrail as gt
 from gradtrail.cli import main
 from gradtrail.data import read_image
-from gradtrail.data.pixels import unit
+from gradtrail.data.levels import unit
 from gradtrail.runs import Run
 
 NAMES = ("zero", "one", "two")

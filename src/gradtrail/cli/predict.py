@@ -15,8 +15,8 @@ import click
 import numpy as np
 
 from ..data import read_image
-from ..data.decode import Fit
 from ..data.image_files import images_below
+from ..data.image_spec import Fit
 from ..errors import ArgumentError, FileError
 from ..layers.loss_functions import log_softmax
 from ..network import Network

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from ..data.decode import FITS
+from ..data.image_spec import FITS
 from ..data.known import NAMES
 from ..data.task_progress import silent
 from ..errors import ArgumentError, FileError, typed

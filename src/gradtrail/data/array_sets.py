@@ -14,8 +14,8 @@ from ..errors import DataError, indexed
 from .channel_axis import channel_axis
 from .dataset import DataSet, Part
 from .images import classes_of
+from .levels import unit
 from .npz import read_npz
-from .pixels import unit
 from .splitting import labels_from
 
 __all__ = ["read_array_set"]

@@ -3,52 +3,42 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from .levels import Header, StoredImage
-from .pillow import open_picture
-from .png import grey_palette
+from .image_format import Format, Header, StoredImage
+from .image_spec import ImageSpec
+from .pillow import has_grey_palette, header_of, open_picture
 from .unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = ["SIGNATURE", "header", "read"]
+__all__ = ["BMP"]
 
-SIGNATURE = b"BM"
 _START = 54  # bytes of the file's header and of the image's, as of Windows 3
 _USED = 46  # where the number of a palette's colours lies
 
 
-def header(file: IO[bytes]) -> Header:
-    """A file's size and whether it is grey.
-
-    Raises:
-        UnreadableError: it is damaged, or too large.
-    """
+def _header(file: IO[bytes]) -> Header:
     file.seek(0)
     start = file.read(_START)
     colours = _misread(start)
     if not colours:
         picture = open_picture(file, "BMP")
-        return Header(picture.size[::-1], picture.mode in ("1", "L") or grey_palette(picture))
+        return header_of(picture, grey=picture.mode in ("1", "L") or has_grey_palette(picture))
     picture = open_picture(io.BytesIO(_mended(start + file.read())), "BMP")
     # the palette that Pillow is told of goes on behind the true one
     (size,) = struct.unpack_from("<I", start, 14)
     file.seek(14 + size)
     palette = file.read(4 * colours)
-    return Header(picture.size[::-1], palette[::4] == palette[1::4] == palette[2::4])
+    return header_of(picture, grey=palette[::4] == palette[1::4] == palette[2::4])
 
 
-def read(content: bytes) -> StoredImage:
-    """A file's image.
-
-    Raises:
-        UnreadableError: it is damaged, or too large.
-    """
+def _read(content: bytes, spec: ImageSpec) -> StoredImage:
     misread = _misread(content[:_START])
     picture: Picture = open_picture(io.BytesIO(_mended(content) if misread else content), "BMP")
     if misread and picture.mode != "P":
@@ -78,3 +68,6 @@ def _misread(start: bytes) -> int:
     if size < 40 or not ((bits == 4 and used <= 16) or (bits == 8 and used == 2)):
         return 0
     return used or 16
+
+
+BMP = Format(re.compile(b"BM"), _header, _read)

@@ -17,15 +17,10 @@ import numpy as np
 from ..errors import FileError
 from ..storage.files import open_file, read_at_most
 from .embedded_digits import Pair, Split
-from .pixels import unit
+from .levels import unit
 from .sets import ARCHIVE, CIFAR_FILES
 
-__all__ = ["CIFAR_CLASSES", "find_cifar", "is_archive", "read_cifar"]
-
-CIFAR_CLASSES = (
-    *("airplane", "automobile", "bird", "cat", "deer"),
-    *("dog", "frog", "horse", "ship", "truck"),
-)
+__all__ = ["find_cifar", "is_archive", "read_cifar"]
 
 _INSIDE = "cifar-10-batches-bin"  # the archive's folder
 _SHAPE = (3, 32, 32)

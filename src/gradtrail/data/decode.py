@@ -7,45 +7,36 @@ words. C channels, H, W sizes.
 
 from __future__ import annotations
 
-import io
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import bmp, png, tiff, webp
-from .image_spec import FITS, Fit, ImageSpec, draft, fit_to
-from .levels import Header, StoredImage
-from .pillow import exif_turn, open_picture, quiet, turn_picture
+from .bmp import BMP
+from .image_format import Format, Header
+from .image_spec import ImageSpec, fit_to
+from .jpeg import JPEG
+from .pillow import turn_picture
+from .png import PNG
+from .tiff import TIFF
 from .unreadable import ACCEPTED, START, UnreadableError, foreign_format
+from .webp import WEBP
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = [
-    "DecodedImage",
-    "FITS",
-    "Fit",
-    "Header",
-    "ImageSpec",
-    "UnreadableError",
-    "decode_image",
-    "examine_image",
-    "read_header",
-    "quiet",
-]
+__all__ = ["DecodedImage", "decode_image", "examine_image", "read_header"]
 
 _MAX_BYTES = 1 << 29  # of one file: 2²⁶ pixels of four channels in 16 bits
-_JPEG = b"\xff\xd8\xff"
 
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
-    """An image as the target wants it, and what its file was found to hold.
+    """An image as it is wanted, and what its file was found to hold.
 
     Args:
         pixels: uint8 (C, H, W).
@@ -64,14 +55,14 @@ def read_header(path: Path) -> Header:
     Raises:
         UnreadableError: it is no image, or too large a one.
     """
-    with _told():
-        _measured(path)
+    with _one_reason():
+        _check_length(path)
         with path.open("rb") as file:
             return _format(file.read(START)).header(file)
 
 
-def decode_image(path: Path, target: ImageSpec) -> np.ndarray:
-    """A file's image as the target wants it.
+def decode_image(path: Path, spec: ImageSpec) -> np.ndarray:
+    """A file's image as it is wanted.
 
     Returns:
         uint8 (C, H, W).
@@ -79,62 +70,29 @@ def decode_image(path: Path, target: ImageSpec) -> np.ndarray:
     Raises:
         UnreadableError: it is no image, damaged, too large, or of another size without a fit.
     """
-    return examine_image(path, target).pixels
+    return examine_image(path, spec).pixels
 
 
-def examine_image(path: Path, target: ImageSpec) -> DecodedImage:
+def examine_image(path: Path, spec: ImageSpec) -> DecodedImage:
     """`decode_image`, with what the file was found to hold.
 
     Raises:
         UnreadableError: see `decode_image`.
     """
-    with _told():
-        _measured(path)
+    with _one_reason():
+        _check_length(path)
         content = path.read_bytes()
-        found = _format(content[:START]).read(content, target)
-        picture = turn_picture(_channels(found.picture, target.shape[0]), found.turn)
-        pixels = np.asarray(fit_to(picture, target))
+        found = _format(content[:START]).read(content, spec)
+        picture = turn_picture(_channels(found.picture, spec.shape[0]), found.turn)
+        pixels = np.asarray(fit_to(picture, spec))
         pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
         return DecodedImage(pixels, found.highest, found.several)
 
 
-@dataclass(frozen=True)
-class _Format:
-    """How one format's files are read."""
-
-    header: Callable[[IO[bytes]], Header]
-    read: Callable[[bytes, ImageSpec], StoredImage]
+_FORMATS = (PNG, JPEG, BMP, TIFF, WEBP)
 
 
-def _jpeg_header(file: IO[bytes]) -> Header:
-    picture = open_picture(file, "JPEG")
-    width, height = picture.size
-    if exif_turn(picture) >= 5:
-        width, height = height, width
-    return Header((height, width), picture.mode == "L")
-
-
-def _jpeg(content: bytes, target: ImageSpec) -> StoredImage:
-    picture = open_picture(io.BytesIO(content), "JPEG")
-    if picture.mode == "CMYK" and "adobe" not in picture.info:
-        raise UnreadableError(
-            "its inks (CMYK) come without Adobe's mark, so that nobody can know whether 0 is all "
-            "of an ink or none; save it in RGB"
-        )
-    turn = exif_turn(picture)
-    draft(picture, turn, target)
-    picture.load()
-    return StoredImage(picture, turn)
-
-
-_PNG = _Format(png.header, lambda content, target: png.read(content, target.white))
-_JPG = _Format(_jpeg_header, _jpeg)
-_BMP = _Format(bmp.header, lambda content, target: bmp.read(content))
-_TIFF = _Format(tiff.header, lambda content, target: tiff.read(content, target.white))
-_WEBP = _Format(webp.header, lambda content, target: webp.read(content))
-
-
-def _format(start: bytes) -> _Format:
+def _format(start: bytes) -> Format:
     """The format that a file begins as.
 
     Raises:
@@ -143,18 +101,14 @@ def _format(start: bytes) -> _Format:
     what = foreign_format(start)
     if what is not None:
         raise UnreadableError(what)
-    if webp.is_webp(start):
-        return _WEBP
-    known = {png.SIGNATURE: _PNG, _JPEG: _JPG, bmp.SIGNATURE: _BMP}
-    known |= dict.fromkeys(tiff.SIGNATURES, _TIFF)
-    for signature, found in known.items():
-        if start.startswith(signature):
-            return found
-    raise UnreadableError(f"it is no {ACCEPTED} image, or its beginning is damaged")
+    found = next((known for known in _FORMATS if known.beginning.match(start)), None)
+    if found is None:
+        raise UnreadableError(f"it is no {ACCEPTED} image, or its beginning is damaged")
+    return found
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _one_reason() -> Iterator[None]:
     """Whatever goes wrong in a decoder becomes one reason."""
     try:
         yield
@@ -178,7 +132,7 @@ def _short(reason: str) -> str:
     return " ".join(reason.split())[:200]
 
 
-def _measured(path: Path) -> None:
+def _check_length(path: Path) -> None:
     """Only a file of reasonable length is opened: a pipe or a device would not end."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):

@@ -8,7 +8,7 @@ from typing import Any, Literal, final
 
 from ..checking.arguments import is_whole, positive, whole_number
 from ..errors import ArgumentError
-from .decode import FITS, Fit
+from .image_spec import FITS, Fit
 
 __all__ = ["FolderOptions", "Bad", "names_of", "rows_and_columns", "white_of"]
 

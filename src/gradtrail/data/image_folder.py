@@ -13,14 +13,18 @@ from ..checking.calls import call_example, checked_path
 from ..errors import ArgumentError, FileError, warn
 from ..machine.folders import locate
 from .bad_files import Judge
-from .decode import Fit, Header, ImageSpec, UnreadableError, decode_image, quiet
+from .decode import decode_image
 from .folder_notes import folder_notes
 from .folder_options import Bad, FolderOptions
 from .folder_parts import refuse_parts
 from .image_files import list_images
+from .image_format import Header
+from .image_spec import Fit, ImageSpec
 from .images import About, Images
-from .pixels import unit
+from .levels import unit
+from .pillow import quiet
 from .store import FileThreads, Store, read_headers
+from .unreadable import UnreadableError
 
 __all__ = ["ImageFolder", "read_image"]
 

@@ -19,7 +19,7 @@ from ..checking.calls import call_example
 from ..errors import ArgumentError, DataError
 from .channel_axis import warn_if_last
 from .embedded_digits import Pair
-from .pixels import unit
+from .levels import unit
 from .splitting import held_out_mask, labels_from
 
 __all__ = ["About", "ArrayImages", "Images", "classes_of"]

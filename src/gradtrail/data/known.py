@@ -14,7 +14,7 @@ from ..machine.folders import locate, user_cache
 from .cifar import find_cifar, read_cifar
 from .embedded_digits import Pair, Split, digits
 from .idx import find_file, find_idx, read_pair
-from .pixels import unit
+from .levels import unit
 from .sets import CIFAR, SETS, KnownSet
 
 __all__ = ["NAMES", "folder_of", "load"]

@@ -1,4 +1,4 @@
-"""Numbers of a file's pixels as levels from 0 to 255, and what a file was found to hold.
+"""Numbers of a file's pixels as levels from 0 to 255, and these as numbers from 0 to 1.
 
 H, W rows and columns of one image, B bands of it.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,44 +15,21 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageFile import ImageFile
 
-__all__ = [
-    "Header",
-    "StoredImage",
-    "highest_number",
-    "merge_bands",
-    "to_levels",
-    "numbers_of_16_bits",
-]
+__all__ = ["highest_number", "merge_bands", "numbers_of_16_bits", "to_levels", "unit"]
 
 
-@dataclass(frozen=True)
-class Header:
-    """What a file says of itself, as the image is seen: turned as EXIF asks.
+def unit(pixels: np.ndarray) -> np.ndarray:
+    """Bytes divided by 255.
 
     Args:
-        size: rows and columns, (H, W).
-        grey: it has no colour: grey levels, or a palette of such.
+        pixels: uint8, of any shape.
+
+    Returns:
+        float32 of the same shape, 0 to 1. Whatever reads images gives this same number for a byte.
     """
-
-    size: tuple[int, int]
-    grey: bool
-
-
-@dataclass(frozen=True)
-class StoredImage:
-    """An image as it lies in its file.
-
-    Args:
-        picture: Pillow's, with 8 bits or fewer in a band.
-        turn: how it is to be turned, as EXIF counts it, 1 to 8.
-        highest: in a file of 16 bits, the largest number for a colour; None in others.
-        several: the file holds more pictures than this first one.
-    """
-
-    picture: Picture
-    turn: int = 1
-    highest: int | None = None
-    several: bool = False
+    x = pixels.astype(np.float32)
+    x /= 255
+    return x
 
 
 def to_levels(numbers: np.ndarray, bits: int, white: int | None = None) -> np.ndarray:

@@ -10,14 +10,25 @@ from functools import cache
 from types import ModuleType
 from typing import IO, TYPE_CHECKING
 
+import numpy as np
+
 from ..machine.forking import renew_in_forks
+from .image_format import Header
 from .unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageFile import ImageFile
 
-__all__ = ["check_size", "exif_turn", "open_picture", "quiet", "turn_picture"]
+__all__ = [
+    "check_size",
+    "exif_turn",
+    "has_grey_palette",
+    "header_of",
+    "open_picture",
+    "quiet",
+    "turn_picture",
+]
 
 _MAX_PIXELS = 1 << 26  # of one image: 8,192 × 8,192
 _MAX_SIDE = 1 << 15  # in between, resizing takes its rows in the new width
@@ -108,6 +119,21 @@ def exif_turn(picture: Picture) -> int:
     except Exception:  # damaged EXIF beside good pixels is common, and no reason to refuse them
         return 1
     return turn if isinstance(turn, int) and 1 <= turn <= 8 else 1
+
+
+def header_of(picture: Picture, *, grey: bool, turn: int = 1) -> Header:
+    """What an opened picture says of itself, when EXIF's orientation is `turn`."""
+    columns, rows = picture.size
+    return Header((columns, rows) if turn >= 5 else (rows, columns), grey)
+
+
+def has_grey_palette(picture: Picture) -> bool:
+    """Whether an image has a palette, and all its colours are grey."""
+    if picture.mode not in ("P", "PA"):
+        return False
+    picture.load()  # each format keeps a palette in its own order until then
+    levels = np.array(picture.getpalette("RGB")).reshape(-1, 3)
+    return bool((levels == levels[:, :1]).all())
 
 
 def turn_picture(picture: Picture, turn: int) -> Picture:

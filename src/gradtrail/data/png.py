@@ -8,6 +8,7 @@ Source: PNG Specification, Third Edition (W3C, 2025).
 from __future__ import annotations
 
 import io
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,17 +17,19 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from .levels import Header, StoredImage, highest_number, merge_bands, numbers_of_16_bits, to_levels
-from .pillow import exif_turn, open_picture
+from .image_format import Format, Header, StoredImage
+from .image_spec import ImageSpec
+from .levels import highest_number, merge_bands, numbers_of_16_bits, to_levels
+from .pillow import exif_turn, has_grey_palette, header_of, open_picture
 from .unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageFile import ImageFile
 
-__all__ = ["SIGNATURE", "grey_palette", "header", "read"]
+__all__ = ["PNG"]
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _START = 32  # bytes of a chunk's data that are looked at, at most
 _PIXELS = (b"IDAT", b"fdAT")
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
@@ -81,7 +84,7 @@ def _chunks(chunks: Iterable[tuple[bytes, bytes]]) -> _Chunks:
 
 def _passed(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
     """Each chunk, past the pixels to the end, reading what is small."""
-    file.seek(len(SIGNATURE))
+    file.seek(len(_SIGNATURE))
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
         length, kind = int.from_bytes(head[:4]), head[4:]
         start = file.read(min(length, _START)) if kind not in _PIXELS else b""
@@ -91,7 +94,7 @@ def _passed(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
 
 def _checked(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Each chunk, compared with its own checksum, which Pillow does not for pixels."""
-    at, view = len(SIGNATURE), memoryview(content)
+    at, view = len(_SIGNATURE), memoryview(content)
     while at < len(content):
         data, end = at + 8, at + 8 + int.from_bytes(view[at : at + 4])
         if end + 4 > len(content):
@@ -106,40 +109,14 @@ def _checked(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     raise UnreadableError("it is cut off")
 
 
-def header(file: IO[bytes]) -> Header:
-    """A file's size and whether it is grey, with its pixels only where they are needed.
-
-    Raises:
-        UnreadableError: it is damaged, or too large.
-    """
+def _header(file: IO[bytes]) -> Header:
     chunks = _chunks(_passed(file))
     picture = open_picture(file, "PNG")
-    width, height = picture.size
-    if chunks.turning and exif_turn(picture) >= 5:
-        width, height = height, width
-    grey = chunks.colour in (_Colour.GREY, _Colour.GREY_ALPHA)
-    return Header((height, width), grey or grey_palette(picture))
+    grey = chunks.colour in (_Colour.GREY, _Colour.GREY_ALPHA) or has_grey_palette(picture)
+    return header_of(picture, grey=grey, turn=exif_turn(picture) if chunks.turning else 1)
 
 
-def grey_palette(picture: Picture) -> bool:
-    """Whether an image has a palette, and all its colours are grey."""
-    if picture.mode not in ("P", "PA"):
-        return False
-    picture.load()  # each format keeps a palette in its own order until then
-    levels = np.array(picture.getpalette("RGB")).reshape(-1, 3)
-    return bool((levels == levels[:, :1]).all())
-
-
-def read(content: bytes, white: int | None) -> StoredImage:
-    """A file's image.
-
-    Args:
-        content: the file.
-        white: in files of 16 bits, the number that is white; None for 65,535.
-
-    Raises:
-        UnreadableError: it is damaged, or too large.
-    """
+def _read(content: bytes, spec: ImageSpec) -> StoredImage:
     chunks = _chunks(_checked(content))
 
     def again() -> ImageFile:
@@ -151,9 +128,9 @@ def read(content: bytes, white: int | None) -> StoredImage:
     picture: Picture = first
     turn = exif_turn(picture) if chunks.turning else 1
     if chunks.depth == 16 and chunks.colour != _Colour.PALETTE:
-        exact = white is not None or chunks.key is not None
+        exact = spec.white is not None or chunks.key is not None
         deep = _deep(picture, again, chunks, exact)
-        whole = _levels(deep, chunks, white)
+        whole = _levels(deep, chunks, spec.white)
         colours = deep[..., : 3 if chunks.colour in (_Colour.RGB, _Colour.RGBA) else 1]
         return StoredImage(whole, turn, highest_number(colours), several)
     if chunks.key is not None:
@@ -203,3 +180,6 @@ def _over_white(picture: Picture, chunks: _Chunks) -> Picture:
     clear = (levels == key).all(axis=-1, keepdims=True)
     bands = np.moveaxis(np.where(clear, np.uint8(255), levels), -1, 0)
     return merge_bands("L" if grey else "RGB", list(bands))
+
+
+PNG = Format(re.compile(re.escape(_SIGNATURE)), _header, _read)

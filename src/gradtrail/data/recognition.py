@@ -12,14 +12,15 @@ from ..checking.calls import call_example, checked_path, unknown_argument
 from ..errors import ArgumentError, FileError, warn
 from ..machine.folders import locate
 from ..storage.foreign_files import reader_of
-from .cifar import CIFAR_CLASSES, find_cifar, is_archive, read_cifar
+from .cifar import find_cifar, is_archive, read_cifar
 from .dataset import DataSet
 from .folder_options import FolderOptions, names_of
 from .folder_parts import Parts, classes_within, parts_of
 from .idx import find_idx, read_pair
 from .image_files import folders_in, has_images
 from .label_order import name_labels, order_labels
-from .pixels import unit
+from .levels import unit
+from .sets import CIFAR_CLASSES
 
 if TYPE_CHECKING:
     from .image_folder import ImageFolder

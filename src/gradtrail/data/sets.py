@@ -1,4 +1,4 @@
-"""The data sets that `load` knows: their files, where they are published, their checksums."""
+"""The data sets that `load` knows: classes, files, where they are published, their checksums."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ARCHIVE", "CIFAR", "CIFAR_FILES", "IDX_FILES", "KnownSet", "Remote", "SETS"]
+__all__ = [
+    "ARCHIVE",
+    "CIFAR",
+    "CIFAR_CLASSES",
+    "CIFAR_FILES",
+    "CLASSES",
+    "IDX_FILES",
+    "KnownSet",
+    "Remote",
+    "SETS",
+]
 
 IDX_FILES = (
     *("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -15,6 +25,21 @@ IDX_FILES = (
 ARCHIVE = "cifar-10-binary.tar.gz"
 CIFAR = "cifar10"
 CIFAR_FILES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
+CIFAR_CLASSES = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
+
+CLASSES: Mapping[str, tuple[str, ...]] = {
+    "digits": tuple("0123456789"),
+    "mnist": tuple("0123456789"),
+    "fashion-mnist": (
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    ),
+    CIFAR: CIFAR_CLASSES,
+}
+"""Of each set, in the order of their labels."""
 
 
 @dataclass(frozen=True)

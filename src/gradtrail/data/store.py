@@ -17,17 +17,13 @@ import numpy as np
 
 from ..errors import DataError
 from ..machine.forking import renew_in_forks
-from .decode import (
-    Header,
-    ImageSpec,
-    UnreadableError,
-    decode_image,
-    examine_image,
-    quiet,
-    read_header,
-)
+from .decode import decode_image, examine_image, read_header
 from .folder_notes import NO_DEPTH
+from .image_format import Header
+from .image_spec import ImageSpec
+from .pillow import quiet
 from .task_progress import TaskProgress
+from .unreadable import UnreadableError
 
 __all__ = ["FileThreads", "Store", "read_headers"]
 

@@ -12,12 +12,15 @@ Source: TIFF, Revision 6.0 (Adobe, 1992).
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from .levels import Header, StoredImage, highest_number, merge_bands, numbers_of_16_bits, to_levels
+from .image_format import Format, Header, StoredImage
+from .image_spec import ImageSpec
+from .levels import highest_number, merge_bands, numbers_of_16_bits, to_levels
 from .pillow import open_picture
 from .tiff_directory import Directory, Tag, read_directory, with_directory
 from .tiff_layout import JPEGS, Photometric, TiffLayout, layout_of
@@ -26,9 +29,7 @@ from .unreadable import UnreadableError
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = ["SIGNATURES", "header", "read"]
-
-SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+__all__ = ["TIFF"]
 
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 # seen to here, so that Pillow need not know
@@ -42,27 +43,16 @@ _OTHER_NAMES: Mapping[str, Mapping[Tag, tuple[int, ...]]] = {
 }
 
 
-def header(file: IO[bytes]) -> Header:
-    """A file's size and whether it is grey, by its directory alone.
-
-    Raises:
-        UnreadableError: it is damaged, too large, or of pixels that are not read.
-    """
+def _header(file: IO[bytes]) -> Header:
+    """By its directory alone."""
     found = layout_of(read_directory(file))
     height, width = found.size
     return Header((width, height) if found.turn >= 5 else (height, width), found.grey)
 
 
-def read(content: bytes, white: int | None) -> StoredImage:
-    """A file's first image.
-
-    Args:
-        content: the file.
-        white: in files of 16 bits, the number that is white; None for 65,535.
-
-    Raises:
-        UnreadableError: it is damaged, too large, or of pixels that are not read.
-    """
+def _read(content: bytes, spec: ImageSpec) -> StoredImage:
+    """The first image."""
+    white = spec.white
     file = io.BytesIO(content)
     tags = read_directory(file)
     found = layout_of(tags)
@@ -190,3 +180,6 @@ def _several(file: IO[bytes], tags: Directory) -> bool:
         return read_directory(file, tags.following).one(Tag.NEW_SUBFILE_TYPE, 0) & 0b101 == 0
     except UnreadableError:
         return False
+
+
+TIFF = Format(re.compile(rb"II[*+]\0|MM\0[*+]"), _header, _read)

@@ -6,52 +6,36 @@ Source: RFC 9649, WebP Image Format (2024).
 from __future__ import annotations
 
 import io
+import re
 from typing import IO
 
-from .levels import Header, StoredImage
-from .pillow import check_size, exif_turn, open_picture
+from .image_format import Format, Header, StoredImage
+from .image_spec import ImageSpec
+from .pillow import check_size, exif_turn, header_of, open_picture
 
-__all__ = ["header", "is_webp", "read"]
+__all__ = ["WEBP"]
 
 _START = 30
 
 
-def is_webp(start: bytes) -> bool:
-    """Whether a file begins as a WebP.
-
-    Args:
-        start: its first bytes.
-    """
-    return start[:4] == b"RIFF" and start[8:12] == b"WEBP"
-
-
-def header(file: IO[bytes]) -> Header:
-    """A file's size; WebP knows colours only.
-
-    Raises:
-        UnreadableError: it is damaged, or too large.
-    """
+def _header(file: IO[bytes]) -> Header:
+    """Without a look at the pixels: WebP knows colours only."""
     file.seek(0)
-    _measured(file.read(_START))
+    _check_claim(file.read(_START))
     picture = open_picture(file, "WEBP")
-    width, height = picture.size
-    return Header((width, height) if exif_turn(picture) >= 5 else (height, width), grey=False)
+    return header_of(picture, grey=False, turn=exif_turn(picture))
 
 
-def read(content: bytes) -> StoredImage:
-    """A file's image; of an animation the first one.
-
-    Raises:
-        UnreadableError: it is damaged, or too large.
-    """
-    _measured(content[:_START])
+def _read(content: bytes, spec: ImageSpec) -> StoredImage:
+    """Of an animation the first image."""
+    _check_claim(content[:_START])
     picture = open_picture(io.BytesIO(content), "WEBP")
     several = getattr(picture, "n_frames", 1) > 1
     picture.load()
     return StoredImage(picture, exif_turn(picture), None, several)
 
 
-def _measured(start: bytes) -> None:
+def _check_claim(start: bytes) -> None:
     """Refuse what is too large; a beginning that says no size is left to the decoder."""
     kind = start[12:16]
     if kind == b"VP8X" and len(start) >= 30:
@@ -64,3 +48,6 @@ def _measured(start: bytes) -> None:
     else:
         return
     check_size(height, width)
+
+
+WEBP = Format(re.compile(b"RIFF.{4}WEBP", re.DOTALL), _header, _read)

@@ -12,10 +12,10 @@ from ..data import load as load_data
 from ..data.cifar import find_cifar
 from ..data.dataset import DataSet, Part
 from ..data.idx import find_idx
-from ..data.known_classes import CLASSES
 from ..data.label_order import rename_classes
-from ..data.pixels import unit
+from ..data.levels import unit
 from ..data.recognition import recognise
+from ..data.sets import CLASSES
 from ..errors import DataError
 from .parts import DataTable
 
