@@ -6,7 +6,7 @@ array, then its numbers. Both the archive and the header make claims; neither is
 
 from __future__ import annotations
 
-import re
+import io
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib import format
 
 from ..errors import FileError
 
@@ -22,15 +23,9 @@ __all__ = ["read_npz"]
 
 _LIMIT = 1 << 32  # bytes of all arrays together, 4 at least for each number
 _MEMBERS = 64
-_HEADER_LIMIT = 10_000
+_START = 12 + 10_000  # bytes of a member that its header may take; NumPy takes no longer one
 _CHUNK = 1 << 22
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
-_LENGTHS = {b"\x01\x00": 2, b"\x02\x00": 4}  # bytes of the header's own length, by version
-_HEADER = re.compile(
-    r"\{'descr': (?P<descr>'[^']*'|\[.*\]), 'fortran_order': (?P<fortran>True|False), "
-    r"'shape': \((?P<shape>[\d, ]*)\), \} *\n"
-)
-_DESCR = re.compile(r"'[<>|=][biufU]\d{1,6}'")
 
 
 class _Claim(NamedTuple):
@@ -104,31 +99,27 @@ def _members(
 def _claim(path: Path, name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Claim:
     """An array's header, compared with what the archive says of its length."""
     with archive.open(info) as file:
-        magic = file.read(8)
-        width = _LENGTHS.get(magic[6:], 0) if magic[:6] == b"\x93NUMPY" else 0
-        length = int.from_bytes(file.read(width), "little")
-        text = file.read(length).decode("latin1") if 0 < length <= _HEADER_LIMIT else ""
-    header = _HEADER.fullmatch(text)
-    if header is None:
-        raise FileError(f"{path}: array {name!r} has no header that NumPy writes for plain arrays")
-    descr = header["descr"]
+        start = io.BytesIO(file.read(_START))
     try:
-        # no more than this pattern is made a type: what is described may be anything
-        dtype = np.dtype(descr.strip("'")) if _DESCR.fullmatch(descr) else None
-    except TypeError:
-        dtype = None
-    if dtype is None:
+        first = format.read_magic(start) == (1, 0)
+        read = format.read_array_header_1_0 if first else format.read_array_header_2_0
+        claim = _Claim(*read(start))
+        plain = all(type(size) is int and size >= 0 for size in claim.shape)
+    except Exception:  # whatever a text raises that is read as Python's literals
+        plain = False
+    if not plain:
+        raise FileError(f"{path}: array {name!r} has no header that NumPy writes for plain arrays")
+    if claim.dtype.kind not in "biufU":
+        descr = claim.dtype.str if claim.dtype.names is None else claim.dtype.descr
         raise FileError(
-            f"{path}: array {name!r} holds {descr[:60]}, which is neither numbers nor text; "
+            f"{path}: array {name!r} holds {descr!r:.60}, which is neither numbers nor text; "
             "Python's objects are never read, since a pickle is a program"
         )
-    shape = tuple(int(size) for size in header["shape"].replace(" ", "").split(",") if size)
-    claim = _Claim(shape, header["fortran"] == "True", dtype)
-    follow = info.file_size - (8 + width + length)
+    follow = info.file_size - start.tell()
     if follow != _size(claim):
         raise FileError(
-            f"{path}: array {name!r} claims {dtype} {shape}, {_size(claim):,} bytes, but "
-            f"{follow:,} follow its header; save it anew"
+            f"{path}: array {name!r} claims {claim.dtype} {claim.shape}, {_size(claim):,} bytes, "
+            f"but {follow:,} follow its header; save it anew"
         )
     return claim
 
