@@ -115,44 +115,28 @@ def scalar(value: Expression | float) -> Expression:
     return value if isinstance(value, Expression) else Literal(float(value))
 
 
-def exp(x: Expression) -> Expression:
-    """The exponential."""
-    return Call("exp", (x,))
+def _of_one(operation: str, meaning: str) -> Callable[[Expression], Expression]:
+    """A function of one number, which writes the call of an operation."""
+
+    def call(x: Expression) -> Expression:
+        return Call(operation, (x,))
+
+    call.__name__, call.__doc__ = operation, meaning
+    return call
 
 
-def log(x: Expression) -> Expression:
-    """The natural logarithm; −∞ at 0 and a NaN below."""
-    return Call("log", (x,))
-
-
-def sqrt(x: Expression) -> Expression:
-    """The square root."""
-    return Call("sqrt", (x,))
-
-
-def tanh(x: Expression) -> Expression:
-    """The hyperbolic tangent."""
-    return Call("tanh", (x,))
-
-
-def sigmoid(x: Expression) -> Expression:
-    """The logistic function 1/(1 + exp(−x)), without overflow."""
-    return Call("sigmoid", (x,))
-
-
-def erf(x: Expression) -> Expression:
-    """The error function."""
-    return Call("erf", (x,))
+exp = _of_one("exp", "The exponential.")
+log = _of_one("log", "The natural logarithm; −∞ at 0 and a NaN below.")
+sqrt = _of_one("sqrt", "The square root.")
+tanh = _of_one("tanh", "The hyperbolic tangent.")
+sigmoid = _of_one("sigmoid", "The logistic function 1/(1 + exp(−x)), without overflow.")
+erf = _of_one("erf", "The error function.")
+step = _of_one("step", "0 where x ≤ 0 and 1 elsewhere: the slope of max(x, 0), 0 at 0.")
 
 
 def maximum(x: Expression | float, y: Expression | float) -> Expression:
     """The greater of the two; a NaN wins."""
     return Call("max", (scalar(x), scalar(y)))
-
-
-def step(x: Expression) -> Expression:
-    """0 where x ≤ 0 and 1 elsewhere: the slope of max(x, 0), 0 at 0."""
-    return Call("step", (x,))
 
 
 def where(

@@ -8,6 +8,7 @@ one sample; axes are counted with the batch, as in the foreign graph.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -24,13 +25,14 @@ from ..layers import (
     MaxPool2d,
 )
 from ..layers.branches import Join
+from ..layers.windows import Windows
 from ..network import Network
 from .elementwise import Elementwise
 from .margins import Margins, add_margins, check_ceiling, collapse_axes, even_padding, same_margins
 from .refusals import UNKNOWN, Refusal
 from .values import BATCH, Padded, Reshaped, Softmax, Tensor, Value, Weights
 
-__all__ = ["Builder"]
+__all__ = ["Builder", "kernel_of"]
 
 
 class Builder(Elementwise):
@@ -67,50 +69,33 @@ class Builder(Elementwise):
     # -- layers with weights ----------------------------------------------------------------------
 
     def convolution(
-        self,
-        x: Any,
-        weight: Any,
-        bias: Any,
-        *,
-        stride: Sequence[int],
-        margins: Margins | str,
-        dilation: Sequence[int],
-        groups: int,
+        self, x: Any, weight: Any, bias: Any, windows: Windows, *, groups: int, same: bool = False
     ) -> Tensor:
-        """A convolution: W (K, C/groups, R, S), b (K,) or None; `margins` may be "same"."""
-        kernel = _kernel(weight)
+        """A convolution: W (K, C/groups, R, S), b (K,) or None; `same` is told by that word."""
         padding: Any = "same"
-        if not isinstance(margins, str):
-            outer: Margins = x.margins if isinstance(x, Padded) else ((0, 0), (0, 0))
-            x = self.tensor(x.base if isinstance(x, Padded) else x)
-            total = add_margins(outer, margins)
-            padding = self._padding(x, kernel, stride, dilation, total)
+        if not same:
+            if isinstance(x, Padded):
+                x, windows = x.base, _widened(windows, x.margins)
+            x = self.tensor(x)
+            padding = self._padding(x, windows)
         layer = Conv2d(
             weight.values.shape[0],
-            collapse_axes(kernel),
-            stride=collapse_axes(stride),
+            collapse_axes(windows.kernel),
+            stride=collapse_axes(windows.stride),
             padding=padding,
-            dilation=collapse_axes(dilation),
+            dilation=collapse_axes(windows.dilation),
             groups=groups,
             bias=bias is not None,
         )
         return self.layer(layer, x, weights=_with_bias(weight, bias))
 
-    def _padding(
-        self,
-        x: Tensor,
-        kernel: Sequence[int],
-        stride: Sequence[int],
-        dilation: Sequence[int],
-        margins: Margins,
-    ) -> Any:
+    def _padding(self, x: Tensor, windows: Windows) -> Any:
         """The margins as a convolution here takes them."""
-        extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-        sizes = self.maps(x)
-        keeping = same_margins(sizes, extents, (1, 1), odd_before=False)
-        if set(stride) == {1} and margins == keeping and any(p != q for p, q in margins):
+        sizes, margins = self.maps(x), windows.margins
+        keeping = same_margins(sizes, windows.extents, (1, 1), odd_before=False)
+        if set(windows.stride) == {1} and margins == keeping and any(p != q for p, q in margins):
             return "same"
-        return even_padding(sizes, extents, stride, margins)
+        return even_padding(sizes, windows)
 
     def transposed(
         self,
@@ -125,9 +110,10 @@ class Builder(Elementwise):
         groups: int,
     ) -> Tensor:
         """A transposed convolution: W (C, K/groups, R, S), b (K,) or None."""
+        kernel = kernel_of(weight)
         layer = ConvTranspose2d(
-            weight.values.shape[1] * groups if len(_kernel(weight)) == 2 else 0,
-            collapse_axes(_kernel(weight)),
+            weight.values.shape[1] * groups,
+            collapse_axes(kernel),
             stride=collapse_axes(stride),
             padding=collapse_axes(padding),
             output_padding=collapse_axes(output_padding),
@@ -154,58 +140,30 @@ class Builder(Elementwise):
 
     # -- pooling ----------------------------------------------------------------------------------
 
-    def maximum_pool(
-        self,
-        x: Any,
-        kernel: Sequence[int],
-        *,
-        stride: Sequence[int],
-        margins: Margins,
-        dilation: Sequence[int],
-        ceiling: bool,
-    ) -> Tensor:
+    def maximum_pool(self, x: Any, windows: Windows, *, ceiling: bool) -> Tensor:
         """A max pooling."""
-        extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-        padding = self._pool_padding(x, extents, stride, margins, ceiling)
-        shown = None if tuple(stride) == tuple(kernel) else collapse_axes(stride)
-        return self.layer(
-            MaxPool2d(collapse_axes(kernel), shown, padding, dilation=collapse_axes(dilation)), x
-        )
+        sizes = self._pool_sizes(x, windows, ceiling)
+        return self.layer(MaxPool2d(*sizes, dilation=collapse_axes(windows.dilation)), x)
 
-    def average_pool(
-        self,
-        x: Any,
-        kernel: Sequence[int],
-        *,
-        stride: Sequence[int],
-        margins: Margins,
-        ceiling: bool,
-        counted: bool,
-    ) -> Tensor:
+    def average_pool(self, x: Any, windows: Windows, *, ceiling: bool, counted: bool) -> Tensor:
         """An average pooling; `counted` is whether the padding's zeros are.
 
         Zeros around its maps become its own padding where it counts all of them.
         """
-        if isinstance(x, Padded) and (counted or not any(map(any, margins))) and not ceiling:
-            x, margins, counted = x.base, add_margins(x.margins, margins), True
-        padding = self._pool_padding(x, kernel, stride, margins, ceiling)
-        shown = None if tuple(stride) == tuple(kernel) else collapse_axes(stride)
-        layer = AvgPool2d(collapse_axes(kernel), shown, padding, count_include_pad=counted)
-        return self.layer(layer, x)
+        takes_over = counted or not any(map(any, windows.margins))
+        if isinstance(x, Padded) and takes_over and not ceiling:
+            x, windows, counted = x.base, _widened(windows, x.margins), True
+        sizes = self._pool_sizes(x, windows, ceiling)
+        return self.layer(AvgPool2d(*sizes, count_include_pad=counted), x)
 
-    def _pool_padding(
-        self,
-        x: Any,
-        extents: Sequence[int],
-        stride: Sequence[int],
-        margins: Margins,
-        ceiling: bool,
-    ) -> Any:
+    def _pool_sizes(self, x: Any, windows: Windows, ceiling: bool) -> tuple[Any, Any, Any]:
+        """Kernel size, stride and padding as a pooling here takes them."""
         sizes = self.maps(x)
-        padding = even_padding(sizes, extents, stride, margins)
+        padding = even_padding(sizes, windows)
         if ceiling:
-            check_ceiling(sizes, extents, stride, [before for before, _ in margins])
-        return padding
+            check_ceiling(sizes, windows)
+        stride = None if windows.stride == windows.kernel else collapse_axes(windows.stride)
+        return collapse_axes(windows.kernel), stride, padding
 
     def padded(self, x: Any, margins: Margins) -> Any:
         """Zeros around maps, which wait for a layer that takes them over; none are not there."""
@@ -338,7 +296,12 @@ class Builder(Elementwise):
         return Softmax(x, self.where)
 
 
-def _kernel(weight: Any) -> tuple[int, ...]:
+def _widened(windows: Windows, outer: Margins) -> Windows:
+    """Windows that slide over what has been padded before."""
+    return replace(windows, margins=add_margins(outer, windows.margins))
+
+
+def kernel_of(weight: Any) -> tuple[int, ...]:
     """The kernel size of weights with four axes."""
     if not isinstance(weight, Weights) or weight.values.ndim != 4:
         raise Refusal("convolves with something that is no array of weights with 4 axes")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..layers.windows import Windows
 from .refusals import Refusal
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 Margins = tuple[tuple[int, int], ...]
+"""For each axis, how many zeros before and behind."""
 
 
 def collapse_axes(values: Sequence[int]) -> int | tuple[int, ...]:
@@ -32,9 +34,7 @@ def add_margins(outer: Margins, inner: Margins) -> Margins:
     return tuple((p + a, q + b) for (p, q), (a, b) in zip(outer, inner, strict=True))
 
 
-def even_padding(
-    sizes: Sequence[int], extents: Sequence[int], strides: Sequence[int], margins: Margins
-) -> int | tuple[int, ...]:
+def even_padding(sizes: Sequence[int], windows: Windows) -> int | tuple[int, ...]:
     """The padding before each axis, if as much behind gives the same windows.
 
     How much lies behind does not matter as long as no further window fits into it.
@@ -42,16 +42,17 @@ def even_padding(
     Raises:
         Refusal: it does matter, or there is a stride below 1.
     """
-    for size, extent, stride, (p, q) in zip(sizes, extents, strides, margins, strict=True):
+    axes = zip(sizes, windows.extents, windows.stride, windows.margins, strict=True)
+    for size, extent, stride, (p, q) in axes:
         if stride < 1:
             raise Refusal(f"has a stride of {stride}")
-        windows, usual = ((size + p + e - extent) // stride + 1 for e in (q, p))
-        if windows != usual:
+        made, usual = ((size + p + e - extent) // stride + 1 for e in (q, p))
+        if made != usual:
             raise Refusal(
-                f"pads {p} before and {q} behind, which makes {windows} windows of {size}; the "
+                f"pads {p} before and {q} behind, which makes {made} windows of {size}; the "
                 f"layers here pad alike on both sides, which makes {usual}"
             )
-    return collapse_axes([before for before, _ in margins])
+    return collapse_axes([before for before, _ in windows.margins])
 
 
 def same_margins(
@@ -66,9 +67,7 @@ def same_margins(
     return tuple(found)
 
 
-def check_ceiling(
-    sizes: Sequence[int], extents: Sequence[int], strides: Sequence[int], padding: Sequence[int]
-) -> None:
+def check_ceiling(sizes: Sequence[int], windows: Windows) -> None:
     """Check that rounding the number of windows up makes none that rounding down leaves out.
 
     A window that would begin in the padding behind is not made in any case.
@@ -76,7 +75,8 @@ def check_ceiling(
     Raises:
         Refusal: it makes one more.
     """
-    for size, extent, stride, p in zip(sizes, extents, strides, padding, strict=True):
+    axes = zip(sizes, windows.extents, windows.stride, windows.margins, strict=True)
+    for size, extent, stride, (p, _) in axes:
         room = size + 2 * p - extent
         last = -(-room // stride) * stride
         if room % stride and last < size + p:

@@ -7,12 +7,14 @@ as they are asked for. An attribute that a converter does not ask for is refused
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
 from ..layers.activations import Activation
+from ..layers.windows import Windows
 from .building import Builder
 from .margins import Margins, same_margins
 from .onnx_sizes import SIZES, size_arithmetic
@@ -29,8 +31,18 @@ Converter = Callable[[Builder, View], Any]
 # -- layers with weights --------------------------------------------------------------------------
 
 
-def _margins(b: Builder, n: View, kernel: Sequence[int], stride: Any, dilation: Any) -> Margins:
-    """The padding of a window, given or by a rule."""
+def _windows(b: Builder, n: View, kernel: Sequence[int] | None = None) -> Windows:
+    """A node's windows; without a kernel, its size is an attribute."""
+    if kernel is None:
+        kernel = n.whole_numbers("kernel_shape", None, count=2, least=1)
+    stride = n.whole_numbers("strides", [1, 1], count=2, least=1)
+    dilation = n.whole_numbers("dilations", [1, 1], count=2, least=1)
+    flush = Windows(tuple(kernel), tuple(stride), ((0, 0), (0, 0)), tuple(dilation))
+    return replace(flush, margins=_margins(b, n, flush))
+
+
+def _margins(b: Builder, n: View, windows: Windows) -> Margins:
+    """The padding of windows, given or by a rule."""
     rule = n.word("auto_pad", "NOTSET")
     pads = n.whole_numbers("pads", [0, 0, 0, 0], count=4, least=0)
     if rule == "NOTSET":
@@ -39,9 +51,8 @@ def _margins(b: Builder, n: View, kernel: Sequence[int], stride: Any, dilation: 
         return ((0, 0), (0, 0))
     if rule not in ("SAME_UPPER", "SAME_LOWER"):
         raise Refusal(f"has auto_pad={rule!r:.40}, which is no rule")
-    extents = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    sizes = b.maps(n.value(0))
-    return same_margins(sizes, extents, stride, odd_before=rule == "SAME_LOWER")
+    sizes, before = b.maps(n.value(0)), rule == "SAME_LOWER"
+    return same_margins(sizes, windows.extents, windows.stride, odd_before=before)
 
 
 def _kernel(n: View) -> tuple[int, ...]:
@@ -59,18 +70,8 @@ def _kernel(n: View) -> tuple[int, ...]:
 
 
 def _conv(b: Builder, n: View) -> Any:
-    kernel = _kernel(n)
-    stride = n.whole_numbers("strides", [1, 1], count=2, least=1)
-    dilation = n.whole_numbers("dilations", [1, 1], count=2, least=1)
-    return b.convolution(
-        n.value(0),
-        n.weights(1),
-        n.bias(2),
-        stride=stride,
-        margins=_margins(b, n, kernel, stride, dilation),
-        dilation=dilation,
-        groups=n.whole_number("group", 1, least=1),
-    )
+    windows, groups = _windows(b, n, _kernel(n)), n.whole_number("group", 1, least=1)
+    return b.convolution(n.value(0), n.weights(1), n.bias(2), windows, groups=groups)
 
 
 def _conv_transpose(b: Builder, n: View) -> Any:
@@ -160,35 +161,18 @@ def _batch_normalization(b: Builder, n: View) -> Any:
 # -- pooling --------------------------------------------------------------------------------------
 
 
-def _windows(n: View) -> tuple[list[int], list[int], list[int]]:
-    kernel = n.whole_numbers("kernel_shape", None, count=2, least=1)
-    stride = n.whole_numbers("strides", [1, 1], count=2, least=1)
-    return kernel, stride, n.whole_numbers("dilations", [1, 1], count=2, least=1)
-
-
 def _max_pool(b: Builder, n: View) -> Any:
     n.whole_number("storage_order", 0, least=0)  # of the winners' indices, which are refused
-    kernel, stride, dilation = _windows(n)
-    return b.maximum_pool(
-        n.value(0),
-        kernel,
-        stride=stride,
-        margins=_margins(b, n, kernel, stride, dilation),
-        dilation=dilation,
-        ceiling=n.flag("ceil_mode", False),
-    )
+    return b.maximum_pool(n.value(0), _windows(b, n), ceiling=n.flag("ceil_mode", False))
 
 
 def _average_pool(b: Builder, n: View) -> Any:
-    kernel, stride, dilation = _windows(n)
-    if dilation != [1, 1]:
-        raise Refusal(f"has dilations={dilation}; an average pooling here has none")
-    margins = _margins(b, n, kernel, stride, dilation)
-    counted = n.flag("count_include_pad", False) or not any(map(any, margins))
+    windows = _windows(b, n)
+    if windows.dilation != (1, 1):
+        raise Refusal(f"has dilations={[*windows.dilation]}; an average pooling here has none")
+    counted = n.flag("count_include_pad", False) or not any(map(any, windows.margins))
     ceiling = n.flag("ceil_mode", False)
-    return b.average_pool(
-        n.value(0), kernel, stride=stride, margins=margins, ceiling=ceiling, counted=counted
-    )
+    return b.average_pool(n.value(0), windows, ceiling=ceiling, counted=counted)
 
 
 def _global_average(b: Builder, n: View) -> Any:
@@ -207,16 +191,8 @@ def _reduce_mean(b: Builder, n: View) -> Any:
 # -- activations and arithmetic -------------------------------------------------------------------
 
 
-def _activation(layer: Activation) -> Converter:
-    return lambda b, n: b.activation(layer, n.value(0))
-
-
-def _leaky_relu(b: Builder, n: View) -> Any:
-    return b.activation(LeakyReLU(n.number("alpha", 0.01)), n.value(0))
-
-
-def _gelu(b: Builder, n: View) -> Any:
-    return b.activation(GELU(approximate=n.word("approximate", "none")), n.value(0))
+def _activation(layer: Callable[[View], Activation]) -> Converter:
+    return lambda b, n: b.activation(layer(n), n.value(0))
 
 
 def _swish(b: Builder, n: View) -> Any:
@@ -362,11 +338,11 @@ OPERATORS: Mapping[str, Converter] = {
     "Erf": _unary("erf"),
     "Exp": _unary("exp"),
     "Flatten": _flatten,
-    "Gelu": _gelu,
+    "Gelu": _activation(lambda n: GELU(approximate=n.word("approximate", "none"))),
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average,
     "Identity": _identity,
-    "LeakyRelu": _leaky_relu,
+    "LeakyRelu": _activation(lambda n: LeakyReLU(n.number("alpha", 0.01))),
     "LogSoftmax": _softmax,
     "MatMul": _matmul,
     "Max": _several("max"),
@@ -378,15 +354,15 @@ OPERATORS: Mapping[str, Converter] = {
     "Pow": _binary("pow"),
     "Reciprocal": _unary("reciprocal"),
     "ReduceMean": _reduce_mean,
-    "Relu": _activation(ReLU()),
+    "Relu": _activation(lambda n: ReLU()),
     "Reshape": _reshape,
-    "Sigmoid": _activation(Sigmoid()),
+    "Sigmoid": _activation(lambda n: Sigmoid()),
     "Softmax": _softmax,
     "Sqrt": _unary("sqrt"),
     "Squeeze": _squeeze,
     "Sub": _binary("sub"),
     "Sum": _several("add"),
     "Swish": _swish,
-    "Tanh": _activation(Tanh()),
+    "Tanh": _activation(lambda n: Tanh()),
 }
 """By name."""

@@ -14,7 +14,8 @@ import numpy as np
 
 from ..checking.arguments import is_whole
 from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
-from .building import Builder
+from ..layers.windows import Windows
+from .building import Builder, kernel_of
 from .refusals import Refusal
 from .values import BATCH, Value
 
@@ -32,36 +33,26 @@ def pair(value: Any) -> tuple[int, int]:
     return listed
 
 
-def _alike(values: tuple[int, int]) -> tuple[tuple[int, int], ...]:
-    """The same margin before and behind."""
-    return tuple((p, p) for p in values)
+def _windows(kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> Windows:
+    """Windows as PyTorch's functions are told them; without a stride they lie side by side."""
+    size = pair(kernel)
+    step = pair(stride) if stride not in (None, (), []) else size
+    return Windows(size, step, tuple((p, p) for p in pair(padding)), pair(dilation))
 
 
 # -- activations ----------------------------------------------------------------------------------
 
 
-def _relu(b: Builder, input: Any, inplace: bool = False) -> Any:
-    return b.activation(ReLU(), input)
-
-
-def _leaky_relu(b: Builder, input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
-    return b.activation(LeakyReLU(negative_slope), input)
-
-
-def _sigmoid(b: Builder, input: Any) -> Any:
-    return b.activation(Sigmoid(), input)
-
-
-def _tanh(b: Builder, input: Any) -> Any:
-    return b.activation(Tanh(), input)
-
-
-def _gelu(b: Builder, input: Any, approximate: str = "none") -> Any:
-    return b.activation(GELU(approximate=approximate), input)
-
-
-def _silu(b: Builder, input: Any, inplace: bool = False) -> Any:
-    return b.activation(SiLU(), input)
+_ACTIVATIONS: Mapping[str, Converter] = {
+    "relu": lambda b, input, inplace=False: b.activation(ReLU(), input),
+    "leaky_relu": lambda b, input, negative_slope=0.01, inplace=False: b.activation(
+        LeakyReLU(negative_slope), input
+    ),
+    "sigmoid": lambda b, input: b.activation(Sigmoid(), input),
+    "tanh": lambda b, input: b.activation(Tanh(), input),
+    "gelu": lambda b, input, approximate="none": b.activation(GELU(approximate=approximate), input),
+    "silu": lambda b, input, inplace=False: b.activation(SiLU(), input),
+}
 
 
 def _dropout(
@@ -89,19 +80,10 @@ def _conv2d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Any:
-    if padding == "same":
-        margins: Any = "same"
-    else:
-        margins = _alike(pair(0 if padding == "valid" else padding))
-    return b.convolution(
-        input,
-        weight,
-        bias,
-        stride=pair(stride),
-        margins=margins,
-        dilation=pair(dilation),
-        groups=groups,
-    )
+    same = padding == "same"
+    margin = 0 if padding in ("same", "valid") else padding
+    windows = _windows(kernel_of(weight), stride, margin, dilation)
+    return b.convolution(input, weight, bias, windows, groups=groups, same=same)
 
 
 def _conv_transpose2d(
@@ -143,15 +125,8 @@ def _max_pool2d(
 ) -> Any:
     if return_indices:
         raise Refusal("returns the winners' indices (return_indices=True), which no layer reads")
-    kernel = pair(kernel_size)
-    return b.maximum_pool(
-        input,
-        kernel,
-        stride=pair(stride) if stride not in (None, (), []) else kernel,
-        margins=_alike(pair(padding)),
-        dilation=pair(dilation),
-        ceiling=ceil_mode,
-    )
+    windows = _windows(kernel_size, stride, padding, dilation)
+    return b.maximum_pool(input, windows, ceiling=ceil_mode)
 
 
 def _avg_pool2d(
@@ -164,17 +139,10 @@ def _avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Any:
-    kernel = pair(kernel_size)
-    if divisor_override not in (None, prod(kernel)):
-        raise Refusal(f"divides by {divisor_override} (divisor_override) instead of {prod(kernel)}")
-    return b.average_pool(
-        input,
-        kernel,
-        stride=pair(stride) if stride not in (None, (), []) else kernel,
-        margins=_alike(pair(padding)),
-        ceiling=ceil_mode,
-        counted=count_include_pad,
-    )
+    windows = _windows(kernel_size, stride, padding)
+    if divisor_override not in (None, count := prod(windows.kernel)):
+        raise Refusal(f"divides by {divisor_override} (divisor_override) instead of {count}")
+    return b.average_pool(input, windows, ceiling=ceil_mode, counted=count_include_pad)
 
 
 def _adaptive_avg_pool2d(b: Builder, input: Any, output_size: Any) -> Any:
@@ -191,9 +159,7 @@ def _adaptive_avg_pool2d(b: Builder, input: Any, output_size: Any) -> Any:
             "windows of one size do not exist"
         )
     kernel = pair(tuple(s // a for a, s in zip(asked, sizes, strict=True)))
-    return b.average_pool(
-        input, kernel, stride=kernel, margins=((0, 0), (0, 0)), ceiling=False, counted=True
-    )
+    return b.average_pool(input, _windows(kernel, None, 0), ceiling=False, counted=True)
 
 
 def _pad(
@@ -259,15 +225,11 @@ def _getattr(b: Builder, input: Any, name: str) -> Any:
     raise Refusal(f"reads the attribute {name!r} of a tensor")
 
 
-def _dim(b: Builder, input: Any) -> int:
-    return len(b.shape(input)) + 1
-
-
 def _contiguous(b: Builder, input: Any) -> Any:
     return input
 
 
-def _clone(b: Builder, input: Any) -> Any:
+def _clone(b: Builder, input: Any) -> Any:  # what _contiguous gives, in memory of its own
     return input
 
 
@@ -317,7 +279,7 @@ def _asserted(b: Builder, condition: Any, message: Any = None) -> None:
 
 
 _SHARED: Mapping[str, Converter] = {  # in torch and as methods
-    "relu": _relu, "sigmoid": _sigmoid, "tanh": _tanh,
+    **{name: _ACTIVATIONS[name] for name in ("relu", "sigmoid", "tanh")},
     "softmax": _softmax, "log_softmax": _softmax,
     "flatten": _flatten, "reshape": _reshape, "squeeze": _squeeze, "mean": _mean,
     "add": _scaled("add"), "sub": _scaled("sub"), "subtract": _scaled("sub"),
@@ -332,8 +294,8 @@ _SHARED: Mapping[str, Converter] = {  # in torch and as methods
 
 METHODS: Mapping[str, Converter] = {
     **_SHARED,
-    "view": _reshape, "size": _size, "dim": _dim, "contiguous": _contiguous,
-    "new_tensor": _new_tensor,
+    "view": _reshape, "contiguous": _contiguous, "new_tensor": _new_tensor,
+    "size": _size, "dim": lambda b, input: _getattr(b, input, "ndim"),
 }  # fmt: skip
 """By the name of the method; one behind which an underscore stands writes over its input."""
 
@@ -341,8 +303,7 @@ VIEWS = frozenset({_contiguous, _flatten, _reshape, _squeeze})
 """What gives a view of its input, or the input itself, rather than a tensor of its own."""
 
 _FUNCTIONAL: Mapping[str, Converter] = {
-    "relu": _relu, "leaky_relu": _leaky_relu, "sigmoid": _sigmoid, "tanh": _tanh,
-    "gelu": _gelu, "silu": _silu, "softmax": _softmax, "log_softmax": _softmax,
+    **_ACTIVATIONS, "softmax": _softmax, "log_softmax": _softmax,
     "dropout": _dropout, "linear": _linear,
     "conv2d": _conv2d, "conv_transpose2d": _conv_transpose2d,
     "max_pool2d": _max_pool2d, "avg_pool2d": _avg_pool2d,
@@ -360,7 +321,7 @@ ELEMENTWISE = frozenset({
         "softmax", "log_softmax", "flatten", "reshape", "squeeze", "mean",
         "maximum", "minimum", "clone",
     )),
-    *_OPERATORS.values(), _leaky_relu, _silu, _dropout,
+    *_OPERATORS.values(), _ACTIVATIONS["leaky_relu"], _ACTIVATIONS["silu"], _dropout,
 })  # fmt: skip
 """What can be written over its input."""
 
@@ -373,7 +334,7 @@ FUNCTIONS: Mapping[str, Converter] = {
     **{f"operator.{name}": convert for name, convert in _OPERATORS.items()},
     **{f"operator.i{name}": convert for name, convert in _OPERATORS.items()},
     **{f"torch.{name}_": c for name, c in _SHARED.items() if c in ELEMENTWISE},
-    "torch.nn.functional.leaky_relu_": _leaky_relu,
+    "torch.nn.functional.leaky_relu_": _ACTIVATIONS["leaky_relu"],
     "operator.neg": _unary("neg"),
     "builtins.getattr": _getattr,
 }  # fmt: skip

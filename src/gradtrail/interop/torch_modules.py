@@ -6,10 +6,10 @@ Modules are known by the name of their class; no PyTorch is imported.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from .building import Builder
 from .refusals import Refusal
 from .torch_functions import FUNCTIONS
@@ -21,26 +21,19 @@ Held = Callable[[str], Weights | None]
 Converter = Callable[[Builder, Any, Any, Held], Any]
 
 
-def _zero_padded(module: Any) -> None:
-    if module.padding_mode != "zeros":
-        raise Refusal(f"has padding_mode={module.padding_mode!r}; only 'zeros' is a layer here")
+def _like(function: str) -> Converter:
+    """A module that calls a function of `torch.nn.functional` with attributes of the same names."""
+    convert = FUNCTIONS[f"torch.nn.functional.{function}"]
+    _, _, *names = inspect.signature(convert).parameters
 
+    def converter(b: Builder, m: Any, x: Any, held: Held) -> Any:
+        if getattr(m, "padding_mode", "zeros") != "zeros":
+            raise Refusal(f"has padding_mode={m.padding_mode!r}; only 'zeros' is a layer here")
+        arrays = {name: held(name) for name in names if name in ("weight", "bias")}
+        others = {n: getattr(m, n) for n in names if n not in arrays and hasattr(m, n)}
+        return convert(b, x, **arrays, **others)
 
-def _conv2d(b: Builder, m: Any, x: Any, held: Held) -> Any:
-    _zero_padded(m)
-    convert = FUNCTIONS["torch.nn.functional.conv2d"]
-    return convert(b, x, held("weight"), held("bias"), m.stride, m.padding, m.dilation, m.groups)
-
-
-def _conv_transpose2d(b: Builder, m: Any, x: Any, held: Held) -> Any:
-    _zero_padded(m)
-    convert = FUNCTIONS["torch.nn.functional.conv_transpose2d"]
-    sizes = m.stride, m.padding, m.output_padding, m.groups, m.dilation
-    return convert(b, x, held("weight"), held("bias"), *sizes)
-
-
-def _linear(b: Builder, m: Any, x: Any, held: Held) -> Any:
-    return b.linear(x, held("weight"), held("bias"))
+    return converter
 
 
 def _batch_norm2d(b: Builder, m: Any, x: Any, held: Held) -> Any:
@@ -51,22 +44,6 @@ def _batch_norm2d(b: Builder, m: Any, x: Any, held: Held) -> Any:
     names = ("weight", "bias", "running_mean", "running_var")
     weights = {name: array for name in names if (array := held(name)) is not None}
     return b.norm(x, weights, eps=m.eps, momentum=m.momentum)
-
-
-def _max_pool2d(b: Builder, m: Any, x: Any, held: Held) -> Any:
-    convert = FUNCTIONS["torch.nn.functional.max_pool2d"]
-    sizes = m.kernel_size, m.stride, m.padding, m.dilation
-    return convert(b, x, *sizes, m.ceil_mode, m.return_indices)
-
-
-def _avg_pool2d(b: Builder, m: Any, x: Any, held: Held) -> Any:
-    convert = FUNCTIONS["torch.nn.functional.avg_pool2d"]
-    sizes = m.kernel_size, m.stride, m.padding, m.ceil_mode
-    return convert(b, x, *sizes, m.count_include_pad, m.divisor_override)
-
-
-def _adaptive_avg_pool2d(b: Builder, m: Any, x: Any, held: Held) -> Any:
-    return FUNCTIONS["torch.nn.functional.adaptive_avg_pool2d"](b, x, m.output_size)
 
 
 def _flatten(b: Builder, m: Any, x: Any, held: Held) -> Any:
@@ -80,30 +57,26 @@ def _identity(b: Builder, m: Any, x: Any, held: Held) -> Any:
     return x
 
 
-def _zero_pad2d(b: Builder, m: Any, x: Any, held: Held) -> Any:
-    return FUNCTIONS["torch.nn.functional.pad"](b, x, m.padding)
-
-
 MODULES: Mapping[str, Converter] = {
-    "AdaptiveAvgPool2d": _adaptive_avg_pool2d,
-    "AvgPool2d": _avg_pool2d,
+    "AdaptiveAvgPool2d": _like("adaptive_avg_pool2d"),
+    "AvgPool2d": _like("avg_pool2d"),
     "BatchNorm2d": _batch_norm2d,
-    "Conv2d": _conv2d,
-    "ConvTranspose2d": _conv_transpose2d,
+    "Conv2d": _like("conv2d"),
+    "ConvTranspose2d": _like("conv_transpose2d"),
     "Dropout": lambda b, m, x, held: b.dropout(x, m.p),
     "Flatten": _flatten,
-    "GELU": lambda b, m, x, held: b.activation(GELU(approximate=m.approximate), x),
+    "GELU": _like("gelu"),
     "Identity": _identity,
-    "LeakyReLU": lambda b, m, x, held: b.activation(LeakyReLU(m.negative_slope), x),
-    "Linear": _linear,
-    "LogSoftmax": lambda b, m, x, held: b.softmax(x, m.dim),
-    "MaxPool2d": _max_pool2d,
-    "ReLU": lambda b, m, x, held: b.activation(ReLU(), x),
-    "SiLU": lambda b, m, x, held: b.activation(SiLU(), x),
-    "Sigmoid": lambda b, m, x, held: b.activation(Sigmoid(), x),
-    "Softmax": lambda b, m, x, held: b.softmax(x, m.dim),
-    "Tanh": lambda b, m, x, held: b.activation(Tanh(), x),
-    "ZeroPad2d": _zero_pad2d,
+    "LeakyReLU": _like("leaky_relu"),
+    "Linear": _like("linear"),
+    "LogSoftmax": _like("log_softmax"),
+    "MaxPool2d": _like("max_pool2d"),
+    "ReLU": _like("relu"),
+    "SiLU": _like("silu"),
+    "Sigmoid": _like("sigmoid"),
+    "Softmax": _like("softmax"),
+    "Tanh": _like("tanh"),
+    "ZeroPad2d": lambda b, m, x, held: FUNCTIONS["torch.nn.functional.pad"](b, x, m.padding),
 }
 """By the name of the class in `torch.nn`."""
 

@@ -48,6 +48,11 @@ class Windows:
         return len(self.kernel)
 
     @property
+    def extents(self) -> tuple[int, ...]:
+        """How many positions one window spans: d·(R − 1) + 1."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """The names of the window positions: y, x."""
         return OUTPUTS[3 - self.rank :]

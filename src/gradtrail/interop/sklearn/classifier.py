@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self, final
 
 import numpy as np
@@ -10,7 +11,6 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import column_or_1d
 
-from ...data.augment import Augment
 from ...errors import ArgumentError, DataError
 from ...layers import CrossEntropy, Loss
 from ...layers.loss_functions import log_softmax
@@ -22,6 +22,7 @@ __all__ = ["CNNClassifier"]
 
 
 @final
+@dataclass(eq=False, repr=False)
 class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
     """A convolutional network that is trained by the cross-entropy and tells classes.
 
@@ -82,52 +83,7 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
     _drops: ClassVar[bool] = True
     _labels: ClassVar[dict[str, Any]] = {}
 
-    def __init__(
-        self,
-        layers: Any = None,
-        *,
-        width: int = 32,
-        input_shape: Any = None,
-        epochs: int | None = None,
-        batch_size: int = 32,
-        lr: float | None = None,
-        optimizer: str = "adamw",
-        momentum: float = 0.9,
-        weight_decay: float | None = None,
-        schedule: Any = "one-cycle",
-        shuffle: bool = True,
-        augment: Augment | None = None,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        class_weight: Any = None,
-        threads: int | None = None,
-        engine: Any = None,
-        random_state: Any = None,
-        verbose: bool = False,
-    ) -> None:
-        super().__init__(
-            layers,
-            width=width,
-            input_shape=input_shape,
-            epochs=epochs,
-            batch_size=batch_size,
-            lr=lr,
-            optimizer=optimizer,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            schedule=schedule,
-            shuffle=shuffle,
-            augment=augment,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            threads=threads,
-            engine=engine,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.class_weight = class_weight
+    class_weight: Any = field(default=None, kw_only=True)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train a new network.

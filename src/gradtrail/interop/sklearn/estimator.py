@@ -7,6 +7,7 @@ them, and what is learned has a name that ends in `_`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -78,6 +79,7 @@ def weights_of(sample_weight: Any, rows: np.ndarray) -> np.ndarray | None:
     return weights
 
 
+@dataclass(eq=False, repr=False)
 class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     """The base of the estimators; see `CNNClassifier` for the arguments."""
 
@@ -87,48 +89,26 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     _labels: ClassVar[dict[str, Any]]
     """How scikit-learn checks labels."""
 
-    def __init__(
-        self,
-        layers: Any = None,
-        *,
-        width: int = 32,
-        input_shape: Any = None,
-        epochs: int | None = None,
-        batch_size: int = 32,
-        lr: float | None = None,
-        optimizer: str = "adamw",
-        momentum: float = 0.9,
-        weight_decay: float | None = None,
-        schedule: Any = "one-cycle",
-        shuffle: bool = True,
-        augment: Augment | None = None,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        threads: int | None = None,
-        engine: Any = None,
-        random_state: Any = None,
-        verbose: bool = False,
-    ) -> None:
-        self.layers = layers
-        self.width = width
-        self.input_shape = input_shape
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.optimizer = optimizer
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.shuffle = shuffle
-        self.augment = augment
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.threads = threads
-        self.engine = engine
-        self.random_state = random_state
-        self.verbose = verbose
+    layers: Any = None
+    _: KW_ONLY
+    width: int = 32
+    input_shape: Any = None
+    epochs: int | None = None
+    batch_size: int = 32
+    lr: float | None = None
+    optimizer: str = "adamw"
+    momentum: float = 0.9
+    weight_decay: float | None = None
+    schedule: Any = "one-cycle"
+    shuffle: bool = True
+    augment: Augment | None = None
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    n_iter_no_change: int = 10
+    threads: int | None = None
+    engine: Any = None
+    random_state: Any = None
+    verbose: bool = False
 
     @abstractmethod
     def _learn_targets(self, y: np.ndarray, weights: np.ndarray | None, classes: Any = None) -> int:
