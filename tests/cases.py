@@ -15,6 +15,7 @@ import numpy as np
 
 import gradtrail as gt
 from gradtrail.engines import Reference
+from gradtrail.graph.step_arrays import given_arrays
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,12 @@ def ours(case: Case, engine: Reference | None = None) -> dict[str, np.ndarray]:
     engine = engine or Reference()
     network, size = made.network, len(made.x)
     system = network.system(size, training=case.training)
-    values = {"input": made.x, **network.parameters, **network.buffers, **network.given(system)}
+    values = {
+        "input": made.x,
+        **network.parameters,
+        **network.buffers,
+        **given_arrays(network, system),
+    }
     values = engine.run(system, values)
     gradients = engine.gradients(system, values, {network.output_name: made.upstream})
     found = {"output": values[network.output_name], "dX": gradients["input"]}

@@ -15,6 +15,7 @@ import numpy as np
 import gradtrail as gt
 from gradtrail.engines.reference import forward
 from gradtrail.equation import Node, Selection, System
+from gradtrail.graph.step_arrays import given_arrays
 
 Element = tuple[int, ...]
 Masks = dict[str, np.ndarray]
@@ -29,7 +30,7 @@ def spread(net: gt.Network, start: str, elements: Sequence[Sequence[Element]]) -
     system = net.system(len(elements))
     draw = np.random.Generator(np.random.PCG64(3))
     sample = draw.uniform(0.1, 1, net.input_shape)
-    values: dict[str, np.ndarray] = {**net.parameters, **net.buffers, **net.given(system)}
+    values: dict[str, np.ndarray] = {**net.parameters, **net.buffers, **given_arrays(net, system)}
     values = {name: np.asarray(array, np.float64) for name, array in values.items()}
     values[system.input] = np.broadcast_to(sample, (len(elements), *sample.shape)).copy()
     places = [(n, *at) for n, some in enumerate(elements) for at in some]

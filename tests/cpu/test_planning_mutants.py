@@ -33,6 +33,7 @@ from gradtrail.engines.cpu.planning import (
 )
 from gradtrail.engines.cpu.planning.draft import Draft
 from gradtrail.equation.scalar import Variable
+from gradtrail.graph.step_arrays import running_statistics
 from gradtrail.optimizers import Optimizer, Rule
 
 from .agreeing import assert_agree, assert_same_bits
@@ -81,7 +82,7 @@ def compare(engine: CPU) -> None:
     buffers = {name: array.astype(np.float64) for name, array in net.buffers.items()}
     for _ in range(2):  # the second finds in memory what the first has left there
         trainer.step(step)
-        buffers = net.running_after(system, expected.values, buffers)
+        buffers = running_statistics(net, system, expected.values, buffers)
     trainer.store()
     _, remembered = optimizer.remembered(net)
     gradients = {name: state["last"] for name, state in remembered.items()}

@@ -20,6 +20,7 @@ from tails import beginning, searched
 
 from gradtrail.engines import CPU, Reference
 from gradtrail.equation.scalar import Variable
+from gradtrail.graph.step_arrays import running_statistics
 from gradtrail.optimizers import Optimizer, Rule
 
 from .agreeing import assert_agree
@@ -87,7 +88,7 @@ def training_agrees(net: Drawn, engine: CPU) -> None:
     gradients = {name: expected.gradients[name] for name in network.parameters}
     assert_all_close(dict(network.parameters), gradients, FLOAT32)
     system = network.system(len(net.batch), training=True, loss=net.loss)
-    statistics = network.running_after(system, expected.values, before)
+    statistics = running_statistics(network, system, expected.values, before)
     assert_all_close(dict(network.buffers), statistics, FLOAT32)
 
 

@@ -27,6 +27,7 @@ from ..equation import (
     per_sample,
 )
 from ..errors import EquationError
+from ..graph.step_arrays import given_arrays, running_statistics, target_arrays
 from ..layers.loss_functions import log_softmax
 from .base import Computed, Engine, Evaluated, Finished, Stepped, Trainer
 from .batch import Arrays, Batch
@@ -167,7 +168,7 @@ class Reference(Engine):
         """See `Engine.predict`."""
         system = network.system(len(x))
         values = {network.input_name: x.astype(np.float64)} | _network_arrays(network)
-        values |= network.given(system)
+        values |= given_arrays(network, system)
         with quietly():
             return self.run(system, values)[system.nodes[-1].output]
 
@@ -211,8 +212,8 @@ class Reference(Engine):
         """Forward, loss and backward from the given parameters and buffers."""
         system = network.system(len(batch.x), training=training, loss=loss)
         values = {network.input_name: batch.x.astype(np.float64), **arrays}
-        values |= network.given(system, seed=batch.seed, step=batch.step)
-        values |= network.targets(system, batch.targets)
+        values |= given_arrays(network, system, seed=batch.seed, step=batch.step)
+        values |= target_arrays(system, batch.targets)
         with quietly():
             values = self.run(system, values)
             start = {system.nodes[-1].output: np.ones(())}
@@ -355,7 +356,7 @@ class _ReferenceTrainer(Trainer):
             self.optimizer.apply(self.network, weights, gradients)
             system = self.network.system(len(batch.x), training=True, loss=self.loss)
             with np.errstate(all="ignore"):
-                running = self.network.running_after(system, computed.values, self.held)
+                running = running_statistics(self.network, system, computed.values, self.held)
             changed = weights | running
             largest = np.finfo(self.network.dtype).max
             finite = all(bool((np.abs(a) <= largest).all()) for a in changed.values())

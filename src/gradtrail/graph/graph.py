@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
-from math import prod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..checking.arguments import is_whole, whole_number
-from ..checking.calls import AnyNetwork, asked_inside, in_short
+from ..checking.arguments import whole_number
+from ..checking.calls import AnyNetwork, asked_inside
 from ..checking.input_samples import checked_samples, looks_last
-from ..equation import Normalisation, System
-from ..errors import ArgumentError, DataError, ShapeError, warn
+from ..equation import System
+from ..errors import ArgumentError, ShapeError, warn
 from ..layers import Declaration, Loss
 from ..layers.branches import chain
-from ..layers.initialization import initial
-from ..layers.layer import Draws
 from ..layers.steps import INPUT, flat
 from ..plan.misfit import misfit_error
 from ..plan.plan import Outline
 from ..streams import Drawn
-from .named_arrays import NamedArrays
-from .nodes import LARGEST, check_bounded, layer_node, loss_node
+from .named_arrays import declared_buffers, declared_parameters
+from .nodes import check_bounded, check_counts, checked_shape, layer_node, loss_node
 
 __all__ = ["Graph"]
 
@@ -44,8 +40,8 @@ class Graph(AnyNetwork):
         seed: int = 0,
         dtype: Any = np.float32,
     ) -> None:
-        self.input_shape = _sample_shape(input_shape)
-        _tell_if_last(self.input_shape)
+        self.input_shape = checked_shape(input_shape)
+        _warn_if_last(self.input_shape)
         self.layers = chain("Network", layers)
         if not self.layers:
             raise ArgumentError("Network: needs at least one layer, got none")
@@ -61,8 +57,9 @@ class Graph(AnyNetwork):
         self.steps = flat(self.layers)
         self.output_name = self.steps[-1].output
         self._systems: dict[Any, System] = {}
-        self._layers = tuple(step.layer for step in self.steps)
-        self._declare_arrays(self.declarations(batch_size=1, training=True))
+        declared = self.declarations(batch_size=1, training=True)
+        self.parameters = declared_parameters(self.steps, declared, self.dtype, self.seed)
+        self.buffers = declared_buffers(self.steps, declared, self.dtype)
 
     @property
     def outline(self) -> Outline:
@@ -115,26 +112,6 @@ class Graph(AnyNetwork):
             )
         self._drawn = drawn
 
-    def _declare_arrays(self, declared: Mapping[str, Declaration]) -> None:
-        """Name all parameters and buffers; nothing is allocated."""
-        shapes: dict[str, tuple[int, ...]] = {}
-        made: dict[str, tuple[Any, ...]] = {}
-        running: dict[str, tuple[int, ...]] = {}
-        starts: dict[str, float] = {}
-        for step in self.steps:
-            declaration = declared[step.name]
-            for letter, parameter in declaration.parameters.items():
-                name = f"{step.name}.{parameter.name}"
-                shapes[name] = declaration.equation.shape_of[letter]
-                fans = (parameter.fan_in, parameter.fan_out)
-                made[name] = (parameter.initialization, shapes[name], *fans, self.seed, len(made))
-            for letter, buffer in step.layer.running.items():
-                name = f"{step.name}.{buffer.name}"
-                running[name] = declaration.equation.shape_of[letter]
-                starts[name] = buffer.initial
-        self.parameters = NamedArrays(shapes, self.dtype, partial(_drawn, made), "parameter")
-        self.buffers = NamedArrays(running, self.dtype, partial(_filled, starts), "buffer")
-
     def declarations(self, batch_size: int, *, training: bool) -> dict[str, Declaration]:
         """Each layer's declaration for a batch of this size, by layer name.
 
@@ -175,70 +152,14 @@ class Graph(AnyNetwork):
     def _system(self, batch_size: int, training: bool, loss: Loss | None) -> System:
         declared = self.declarations(batch_size, training=training)
         nodes = [layer_node(step, declared[step.name]) for step in self.steps]
-        for node in nodes:
-            if isinstance(node.equation, Normalisation) and node.equation.count.integer == 1:
-                raise DataError(
-                    f"layer '{node.name}' ({node.kind}) normalises over samples and positions, but "
-                    "a batch of 1 sample has 1 position there; choose a batch_size that leaves at "
-                    "least 2 samples to every batch"
-                )
+        check_counts(nodes)
         if loss is not None:
-            equation = nodes[-1].equation
-            prediction = equation.shape_of[equation.target.array]
-            try:
-                declaration = loss.declare(prediction)
-            except ShapeError as cause:
-                kind = type(loss).__name__
-                last = f"layer {len(nodes)} '{nodes[-1].name}'"
-                raise ShapeError(
-                    f"loss ({kind}): {cause.cause} from {last}", cause.remedy
-                ) from None
-            nodes.append(loss_node(type(loss).__name__, declaration, self.output_name))
+            nodes.append(loss_node(loss, nodes[-1], len(nodes)))
         return System(tuple(nodes))
 
     def checked(self, x: Any, name: str = "x") -> np.ndarray:
         """`x` as samples of this network; see `samples.checked_samples`."""
         return checked_samples(x, self.input_shape, self.dtype, name=name)
-
-    def given(self, system: System, *, seed: int = 0, step: int = 0) -> dict[str, np.ndarray]:
-        """The arrays that are neither computed nor trained: dropout's masks and constants."""
-        found: dict[str, np.ndarray] = {}
-        for place, (node, layer) in enumerate(zip(system.nodes, self._layers, strict=False)):
-            arrays = layer.given(node.equation, Draws(seed, step, place))
-            found |= {node.array_of[letter]: array for letter, array in arrays.items()}
-        return found
-
-    def targets(self, system: System, targets: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The loss's given arrays under their names: `loss.target`."""
-        letters = system.nodes[-1].array_of
-        return {letters[letter]: array for letter, array in targets.items()}
-
-    def running_after(
-        self,
-        system: System,
-        values: Mapping[str, np.ndarray],
-        before: Mapping[str, np.ndarray],
-    ) -> dict[str, np.ndarray]:
-        """The running statistics after a training step, under their names.
-
-        Args:
-            system: the equations of the step.
-            values: the arrays of the step.
-            before: the running statistics before it.
-        """
-        found: dict[str, np.ndarray] = {}
-        for node, layer in zip(system.nodes, self._layers, strict=False):
-            if not layer.running:
-                continue
-            names = {a: f"{node.name}.{buffer.name}" for a, buffer in layer.running.items()}
-            source = values[node.inputs[0]]
-            after = layer.running_after(
-                source.size // source.shape[1],
-                {a: values[node.array_of[a]] for a in names},
-                {a: before[name] for a, name in names.items()},
-            )
-            found |= {names[letter]: array for letter, array in after.items()}
-        return found
 
     def architecture(self) -> dict[str, Any]:
         """Input shape, dtype and layers as JSON; see `from_architecture`."""
@@ -257,35 +178,7 @@ class Graph(AnyNetwork):
         return f"Network({self.input_shape}, [\n{inside}], seed={self.seed})"
 
 
-def _drawn(made: Mapping[str, tuple[Any, ...]], name: str) -> np.ndarray:
-    """A parameter's starting values."""
-    return initial(*made[name])
-
-
-def _filled(starts: Mapping[str, float], name: str) -> float:
-    """A running statistic's starting value."""
-    return starts[name]
-
-
-def _sample_shape(input_shape: Any) -> tuple[int, ...]:
-    """The shape of one sample, checked."""
-    if isinstance(input_shape, np.ndarray) and input_shape.ndim == 1 and len(input_shape) <= 4:
-        input_shape = input_shape.tolist()
-    shape = tuple(input_shape) if isinstance(input_shape, Sequence) else (input_shape,)
-    if not all(is_whole(s, 1) for s in shape) or not 1 <= len(shape) <= 4:
-        raise ArgumentError(
-            "Network: input_shape is one sample's (channels, height, width) or (features,), whole "
-            f"numbers ≥ 1 and without the batch, got {in_short(input_shape)}"
-        )
-    if prod(shape) > LARGEST:
-        raise ArgumentError(
-            f"Network: one sample of {shape} has {prod(shape):,} numbers; at most {LARGEST:,} are "
-            "taken, more would not fit into memory"
-        )
-    return tuple(int(s) for s in shape)
-
-
-def _tell_if_last(shape: tuple[int, ...]) -> None:
+def _warn_if_last(shape: tuple[int, ...]) -> None:
     """Say that a shape looks like (height, width, channels), where a person wrote it.
 
     A network that a file, a model of another library or images gave its shape is told of nothing.

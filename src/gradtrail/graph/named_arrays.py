@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..checking.input_samples import as_array
 from ..errors import DataError, ShapeError, UnknownNameError, unknown
+from ..layers import Declaration
+from ..layers.initialization import initial
+from ..layers.steps import Step
 
-__all__ = ["NamedArrays"]
+__all__ = ["NamedArrays", "declared_buffers", "declared_parameters"]
 
 
 class NamedArrays(MutableMapping[str, np.ndarray]):
@@ -69,3 +73,38 @@ class NamedArrays(MutableMapping[str, np.ndarray]):
     def __repr__(self) -> str:
         inside = ", ".join(f"{name} {shape}" for name, shape in self.shapes.items())
         return f"{{{inside}}}"
+
+
+def declared_parameters(
+    steps: Sequence[Step], declared: Mapping[str, Declaration], dtype: np.dtype[Any], seed: int
+) -> NamedArrays:
+    """The parameters that the layers declare; each is drawn when it is first asked for."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    starts: dict[str, tuple[Any, ...]] = {}
+    for step in steps:
+        declaration = declared[step.name]
+        for letter, parameter in declaration.parameters.items():
+            name = f"{step.name}.{parameter.name}"
+            shape = shapes[name] = declaration.equation.shape_of[letter]
+            fans = (parameter.fan_in, parameter.fan_out)
+            starts[name] = (parameter.initialization, shape, *fans, seed, len(starts))
+    return NamedArrays(shapes, dtype, partial(_drawn, starts), "parameter")
+
+
+def declared_buffers(
+    steps: Sequence[Step], declared: Mapping[str, Declaration], dtype: np.dtype[Any]
+) -> NamedArrays:
+    """The running statistics that the layers keep."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    starts: dict[str, float] = {}
+    for step in steps:
+        for letter, buffer in step.layer.running.items():
+            name = f"{step.name}.{buffer.name}"
+            shapes[name] = declared[step.name].equation.shape_of[letter]
+            starts[name] = buffer.initial
+    return NamedArrays(shapes, dtype, starts.__getitem__, "buffer")
+
+
+def _drawn(starts: Mapping[str, tuple[Any, ...]], name: str) -> np.ndarray:
+    """A parameter's starting values; no closure, so that networks can be pickled."""
+    return initial(*starts[name])

@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
+from typing import Any
 
-from ..equation import Access, Node
-from ..errors import ShapeError
-from ..layers import Declaration
+import numpy as np
+
+from ..checking.arguments import is_whole
+from ..checking.calls import in_short
+from ..equation import Access, Node, Normalisation
+from ..errors import ArgumentError, DataError, ShapeError
+from ..layers import Declaration, Loss
 from ..layers.steps import LOSS, Step
 
-__all__ = ["LARGEST", "check_bounded", "layer_node", "loss_node"]
+__all__ = ["LARGEST", "check_bounded", "check_counts", "checked_shape", "layer_node", "loss_node"]
 
 LARGEST = 1 << 28
 """The most numbers that one array has for one sample."""
+
+
+def checked_shape(input_shape: Any) -> tuple[int, ...]:
+    """The shape of one sample, checked.
+
+    Raises:
+        ArgumentError: it is none, or no memory would hold such samples.
+    """
+    if isinstance(input_shape, np.ndarray) and input_shape.ndim == 1 and len(input_shape) <= 4:
+        input_shape = input_shape.tolist()
+    shape = tuple(input_shape) if isinstance(input_shape, Sequence) else (input_shape,)
+    if not all(is_whole(s, 1) for s in shape) or not 1 <= len(shape) <= 4:
+        raise ArgumentError(
+            "Network: input_shape is one sample's (channels, height, width) or (features,), whole "
+            f"numbers ≥ 1 and without the batch, got {in_short(input_shape)}"
+        )
+    if prod(shape) > LARGEST:
+        raise ArgumentError(
+            f"Network: one sample of {shape} has {prod(shape):,} numbers; at most {LARGEST:,} are "
+            "taken, more would not fit into memory"
+        )
+    return tuple(int(s) for s in shape)
 
 
 def layer_node(step: Step, declaration: Declaration) -> Node:
@@ -34,14 +62,44 @@ def layer_node(step: Step, declaration: Declaration) -> Node:
     )
 
 
-def loss_node(kind: str, declaration: Declaration, prediction: str) -> Node:
-    """The loss, which is called just `loss`."""
+def loss_node(loss: Loss, last: Node, number: int) -> Node:
+    """The loss, which is called just `loss`.
+
+    Args:
+        loss: its settings.
+        last: the node whose output it reads.
+        number: of that node's layer.
+
+    Raises:
+        ShapeError: the outputs are not what the loss compares.
+    """
+    kind = type(loss).__name__
+    try:
+        declaration = loss.declare(last.equation.shape_of[last.equation.target.array])
+    except ShapeError as cause:
+        place = f"layer {number} '{last.name}'"
+        raise ShapeError(f"loss ({kind}): {cause.cause} from {place}", cause.remedy) from None
     equation = declaration.equation
     named = {**declaration.given, **declaration.saved}
-    tied = {declaration.sources[0]: prediction}
+    tied = {declaration.sources[0]: last.output}
     tied |= {letter: f"{LOSS}.{name}" for letter, name in named.items()}
     tied[equation.target.array] = LOSS
     return Node(LOSS, kind, equation, tuple(tied.items()), declaration.sources)
+
+
+def check_counts(nodes: Sequence[Node]) -> None:
+    """Refuse a batch norm that would take its statistics over a single number.
+
+    Raises:
+        DataError: there is one, which is named.
+    """
+    for node in nodes:
+        if isinstance(node.equation, Normalisation) and node.equation.count.integer == 1:
+            raise DataError(
+                f"layer '{node.name}' ({node.kind}) normalises over samples and positions, but "
+                "a batch of 1 sample has 1 position there; choose a batch_size that leaves at "
+                "least 2 samples to every batch"
+            )
 
 
 def check_bounded(declaration: Declaration) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..engines.reference import Reference, quietly
 from ..errors import indexed
+from ..graph.step_arrays import given_arrays
 from ..network import Network
 from .refusals import Refusal
 from .torch_reader import TorchImport
@@ -100,7 +101,7 @@ def _computed(
     """All values of the network, and what gives all gradients for one of the output."""
     engine = Reference()
     system = network.system(len(x))
-    given = {**arrays, network.input_name: x, **network.given(system)}
+    given = {**arrays, network.input_name: x, **given_arrays(network, system)}
     with quietly():
         values = engine.run(system, given)
 
