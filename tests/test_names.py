@@ -22,28 +22,18 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
 
 # Names that are told apart next; this set only shrinks.
 NOT_YET = {
-    *("Answer", "Batch", "Call", "Convolution", "Draws", "Graph", "Held"),
-    *("Loss", "Mistake", "Mistakes", "Node", "Reading"),
-    *("Schedule", "Step", "arrays_of", "curves", "differences", "evaluate", "exp"),
-    *("forward", "log", "next_line", "prepare", "read"),
-    *("shape_of", "stream", "text", "weigh"),
+    *("Answer", "Held", "Mistake", "Mistakes", "Schedule"),
+    *("curves", "exp", "log", "read", "stream"),
 }
 
 # Files that may have one name in several folders, each with its reason.
 ALLOWED_FILES = {
-    "base.py": "what all files of its folder share; nobody looks for it by its name",
-    "outer.py": "a kernel, and the planning of its calls",
-    "samples.py": "a kernel, and the planning of its calls",
-    "normalisation.py": "a kernel, and the planning of its calls",
     "plan.py": "the command line has one file per command, by the command's name",
     "recipe.py": "the command line has one file per command, by the command's name",
     "trace.py": "the command line has one file per command, by the command's name",
 }
 
-FILES_NOT_YET = {
-    *("build.py", "contraction.py", "convolution.py", "functions.py", "graph.py"),
-    *("losses.py", "warp.py"),
-}
+FILES_NOT_YET: set[str] = set()
 
 SHADOWED_NOT_YET = {"runs.shipped"}
 

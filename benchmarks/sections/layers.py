@@ -20,7 +20,7 @@ from gradtrail.engines.cpu.driver import CALL, KINDS, PHASE
 from gradtrail.engines.cpu.kernels.base import Kernel, NestKernel
 from gradtrail.engines.cpu.options import Options
 from gradtrail.engines.cpu.phases import PhaseTable
-from gradtrail.engines.cpu.planning.build import build
+from gradtrail.engines.cpu.planning.planner import plan_program
 
 from ..counting import FORWARD, direct, pass_of, towards
 from ..ours import Learner
@@ -108,7 +108,7 @@ def _calls(trainer: Any) -> list[_Timed]:
     """Every native call of the last step, as a phase of its own; the update last."""
     loaded, found = trainer.loaded, list[_Timed]()
     options = Options(training=True, backward=True)
-    program = build(trainer.network, trainer.loss, options, trainer.setup)
+    program = plan_program(trainer.network, trainer.loss, options, trainer.setup)
     whole = np.concatenate([part.rows for part in trainer._phases(loaded)])
     for phase, row in zip(program.phases, whole, strict=False):
         for place, call in enumerate(phase.calls):

@@ -24,7 +24,7 @@ from gradtrail.engines.cpu.compiler import Compiler
 from gradtrail.engines.cpu.kernels.lanes import SumLanes
 from gradtrail.engines.cpu.listing import Listing, listing_for
 from gradtrail.engines.cpu.options import Options
-from gradtrail.engines.cpu.planning.build import build
+from gradtrail.engines.cpu.planning.planner import plan_program
 from gradtrail.engines.cpu.program import Program
 from gradtrail.engines.cpu.target import LANES, Target, host, target_for
 from gradtrail.equation import Array, contraction, term
@@ -103,11 +103,11 @@ def planned(layers: gt.Network | None = None, **options: bool) -> tuple[Listing,
     built: list[Program] = []
 
     def build_it(*arguments: Any) -> Program:
-        built.append(build(*arguments))
+        built.append(plan_program(*arguments))
         return built[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gradtrail.engines.cpu.planning.build.build", build_it)
+        patch.setattr("gradtrail.engines.cpu.planning.planner.plan_program", build_it)
         listing, _ = listing_for(setup, net, loss, wanted)
     return listing, len(built)
 

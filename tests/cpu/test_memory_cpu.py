@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 from weakref import ref
 
 import numpy as np
 import pytest
+from cases import CASES
 from tails import beginning
 
 import gradtrail as gt
@@ -15,11 +17,12 @@ from gradtrail.engines import CPU, Batch, Samples
 from gradtrail.engines.cpu import loading
 from gradtrail.engines.cpu.context import Context
 from gradtrail.engines.cpu.frame import Slot
-from gradtrail.engines.cpu.keys import gradient, value
+from gradtrail.engines.cpu.kernels.base import NestKernel
+from gradtrail.engines.cpu.keys import ArrayKey, gradient, value
 from gradtrail.engines.cpu.loading import LoadedProgram, load_program
 from gradtrail.engines.cpu.memory_plan import Allocation
 from gradtrail.engines.cpu.options import Options
-from gradtrail.engines.cpu.planning.build import build
+from gradtrail.engines.cpu.planning.planner import plan_program
 from gradtrail.engines.cpu.program import Program
 
 NETWORKS = {
@@ -48,7 +51,7 @@ OPTIONS = {
 def program(kind: str, purpose: str) -> Program:
     """Planned once for all that look at it."""
     net = NETWORKS[kind]()
-    return build(net, gt.CrossEntropy(), OPTIONS[purpose], CPU(target="avx2").setup)
+    return plan_program(net, gt.CrossEntropy(), OPTIONS[purpose], CPU(target="avx2").setup)
 
 
 PLANNED = (Slot.ARENA, Slot.SCRATCH)
@@ -58,6 +61,43 @@ def roots(made: Program) -> list[Allocation]:
     """Every place in the arena and in a thread's memory once."""
     found = {id(b.root): b.root for b in made.memory.arrays.values()}
     return [b for b in found.values() if b.region in PLANNED and b.place is not None]
+
+
+def read(program: Program) -> Iterator[tuple[ArrayKey, range]]:
+    """What the nests read that narrow no range, and from which byte to which."""
+    for call in program.calls:
+        if not isinstance(call.kernel, NestKernel) or call.kernel.nest.clips:
+            continue
+        nest = call.kernel.nest
+        last = {name: size - 1 for name, size in nest.ranges}
+        streams = [f.stream for s in nest.sums for f in s.factors]
+        streams += [f.less for s in nest.sums for f in s.factors if f.less is not None]
+        streams += [e.stream for e in nest.epilogue if e.stream is not None]
+        for one in streams:
+            ends = [sorted((0, stride * last[name])) for name, stride in one.strides]
+            low, high = (
+                (one.offset + sum(end) for end in zip(*ends, strict=True))
+                if ends
+                else (one.offset, one.offset)
+            )
+            cell = (1 if one.element == "i8" else 4) * (16 if one.lanes else 1)
+            yield call.arguments[one.argument], range(low, high + cell)
+
+
+def test_what_a_nest_reads_lies_in_its_array() -> None:
+    """Where it reads beyond the elements, there is a halo of zeros and nothing else."""
+    cut = [gt.Conv2d(3, 1), gt.AvgPool2d(3, 1, 1, count_include_pad=False)]
+    several = [NETWORKS["branches"](), gt.Network((2, 14, 18), cut)]
+    alone = [gt.Network(case.shape[1:], [case.layer]) for case in CASES]
+    jobs = [(net, "training") for net in several]
+    jobs += [(net, "kept per sample") for net in (*several, *alone)]
+    seen, setup = 0, CPU(target="avx2").setup
+    for net, purpose in jobs:
+        made = plan_program(net, gt.MeanSquaredError(), OPTIONS[purpose], setup, False)
+        for key, span in read(made):
+            assert 0 <= span.start < span.stop <= made.memory[key].layout.size, (str(net), key)
+            seen += 1
+    assert seen > 200
 
 
 def for_a_call(buffer: Allocation) -> bool:

@@ -11,8 +11,8 @@ import gradtrail as gt
 from gradtrail.engines import CPU, Batch, Samples, Trainer, engine_for
 from gradtrail.engines.cpu import cache
 from gradtrail.engines.cpu.options import Options
-from gradtrail.engines.cpu.planning import outer
-from gradtrail.engines.cpu.planning.build import build
+from gradtrail.engines.cpu.planning import linear_weights
+from gradtrail.engines.cpu.planning.planner import plan_program
 
 from .agreeing import assert_agree, assert_same_bits
 from .targets import FUSED, over, runs_here
@@ -35,7 +35,7 @@ def samples(net: gt.Network, count: int) -> Samples:
 def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[bool]:
     """Small layers are summed block by block; here also as if they were large."""
     found = request.param == "at once"
-    monkeypatch.setattr(outer, "_NEAR", 4 if found else 1 << 40)
+    monkeypatch.setattr(linear_weights, "_NEAR", 4 if found else 1 << 40)
     monkeypatch.setenv("GRADTRAIL_CACHE", "")  # a program on disk was planned with another limit
     cache.cache_folder.cache_clear()
     yield found
@@ -49,7 +49,9 @@ def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def test_it_is_the_references(shape: tuple[int, int], target: str, at_once: bool) -> None:
     net = network(*shape)
     engine = CPU(2, target=target)
-    planned = build(net, gt.CrossEntropy(), Options(training=True, backward=True), engine.setup)
+    planned = plan_program(
+        net, gt.CrossEntropy(), Options(training=True, backward=True), engine.setup
+    )
     assert (planned.memory.at_once > 0) == at_once
     for count in (1, 16, 70):
         batch = Batch(data := samples(net, count), data.places)

@@ -18,7 +18,7 @@ import gradtrail as gt
 from gradtrail.engines import CPU, Batch, Reference, SampleGradients
 from gradtrail.engines.cpu.kernels.base import NestKernel
 from gradtrail.engines.cpu.options import Options
-from gradtrail.engines.cpu.planning.build import build
+from gradtrail.engines.cpu.planning.planner import plan_program
 from gradtrail.equation import Array, Selection, contraction, term
 from gradtrail.equation.frozen import frozen
 from gradtrail.layers.layer import Declaration, Layer, Parameter, Shape, elementwise
@@ -218,7 +218,7 @@ def test_a_sample_that_is_not_a_number_leaves_the_others_alone() -> None:
 
 def test_linear_weights_are_not_computed_and_convolutions_go_directly() -> None:
     options = Options(training=True, backward=True, per_sample=True)
-    program = build(named("mnist-cnn"), gt.CrossEntropy(), options, CPU(1).setup)
+    program = plan_program(named("mnist-cnn"), gt.CrossEntropy(), options, CPU(1).setup)
     kernels = {
         (call.layer, type(call.kernel).__name__)
         for call in program.calls

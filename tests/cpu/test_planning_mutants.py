@@ -24,11 +24,11 @@ from gradtrail.engines.cpu.kernels.base import NestKernel
 from gradtrail.engines.cpu.memory_plan import MemoryPlan
 from gradtrail.engines.cpu.planning import (
     backward,
-    build,
+    batch_norms,
     draft,
     forward,
-    normalisation,
     places,
+    planner,
     work,
 )
 from gradtrail.engines.cpu.planning.draft import Draft
@@ -157,7 +157,7 @@ def calls(change: Callable[[list[Any]], list[Any]]) -> Callable[[Patch], None]:
                 phase.calls = change(phase.calls)
         return program
 
-    return changed(build, "build", rewrite)
+    return changed(planner, "plan_program", rewrite)
 
 
 def twice(found: list[Any]) -> list[Any]:
@@ -189,13 +189,13 @@ def short_lived(patch: Patch) -> None:
 
 def first_only(patch: Patch) -> None:
     """Who adds to a gradient does not know that others have added before."""
-    right = backward.backward
+    right = backward.plan_backward
 
     def wrong(of: Draft, sent: Any) -> None:
         of.written.clear()
         right(of, sent)
 
-    patch.setattr(build, "backward", wrong)
+    patch.setattr(planner, "plan_backward", wrong)
 
 
 class Unmasked(losses.CrossEntropyLoss):
@@ -229,7 +229,7 @@ MUTANTS: dict[str, Callable[[Patch], None]] = {
     "a pool's winner off by one": nests(factors(later)),
     "a slope left out": nests(lambda nest: replace(nest, epilogue=())),
     "a count one too high": lambda patch: patch.setattr(
-        normalisation, "JoinStatistics", miscounted(normalisation.JoinStatistics)
+        batch_norms, "JoinStatistics", miscounted(batch_norms.JoinStatistics)
     ),
     "a gradient added twice": calls(twice),
     "lanes that are not summed": calls(unsummed),

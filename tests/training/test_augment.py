@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.engines.warp import warp
+from gradtrail.engines.bilinear import warp
 
 SIZE = (9, 7)
 MIDDLE = (4.0, 3.0)

@@ -10,7 +10,7 @@ from comparing import assert_close
 from cpu.targets import PRESETS, runs_here
 
 import gradtrail as gt
-from gradtrail.engines.warp import warp
+from gradtrail.engines.bilinear import warp
 
 RUNNABLE = [name for name in PRESETS if runs_here(name)]
 
@@ -52,7 +52,7 @@ def hat(t: float) -> float:
 def brute(
     source: np.ndarray, places: np.ndarray, maps: np.ndarray, boxes: np.ndarray, divisor: float
 ) -> np.ndarray:
-    """The equation of engines/warp.py, pixel by pixel over the whole old image, in float64."""
+    """The equation of engines/bilinear.py, pixel by pixel over the whole old image, in float64."""
     channels, height, width = source.shape[1:]
     out = np.zeros((len(places), channels, height, width))
     for n, c, y, x in itertools.product(*map(range, out.shape)):

@@ -1,7 +1,7 @@
 """Augmentation: every time an image is seen, a little elsewhere, turned, mirrored or covered.
 
 What is drawn for an image is one affine map from the new image's pixels to the old one's, and one
-box that is covered. An engine does the rest (`engines/warp.py`), so that it costs little.
+box that is covered. An engine does the rest (`engines/bilinear.py`), so that it costs little.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..machine.first_use import at_first_use
-from .base import Computed, Engine, Evaluated, Finished, Stepped, Trainer
 from .batch import Batch, Samples
 from .cpu import CPU
+from .interface import Computed, Engine, Evaluated, Finished, Stepped, Trainer
 
 if TYPE_CHECKING:
     from ..graph import Graph

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..graph import Graph
-from .base import Engine
+from .interface import Engine
 
 __all__ = ["predict"]
 

@@ -29,8 +29,8 @@ from ..equation import (
 from ..errors import EquationError
 from ..graph.step_arrays import given_arrays, running_statistics, target_arrays
 from ..layers.loss_functions import log_softmax
-from .base import Computed, Engine, Evaluated, Finished, Stepped, Trainer
 from .batch import Arrays, Batch
+from .interface import Computed, Engine, Evaluated, Finished, Stepped, Trainer
 from .sample_gradients import SampleGradients, StoredShares
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from ...checking.arguments import whole_number
 from ...checking.calls import call_example
 from ...equation.frozen import frozen
 from ...errors import ArgumentError
-from ..base import Computed, Engine, Evaluated, Trainer
 from ..batch import Arrays, Batch
+from ..interface import Computed, Engine, Evaluated, Trainer
 from .driver import THREADS
 from .options import WINOGRAD, Setup
 from .target import Target, host, target_for

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..base import Evaluated
 from ..batch import Batch, Samples
+from ..interface import Evaluated
 from .frame import Slot
 from .loading import LoadedProgram, program_for, single_program_for
 from .options import Options, Setup

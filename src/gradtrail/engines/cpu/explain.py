@@ -9,7 +9,7 @@ from ..explanation import ExplainedCall, Explanation, equation_lines, layer_equa
 from .compiler import assembly
 from .kernels.base import Kernel, NestKernel
 from .options import Options, Setup
-from .planning.build import build
+from .planning.planner import plan_program
 from .program import KernelCall
 from .target import Target
 
@@ -24,7 +24,7 @@ def explain_layer(setup: Setup, network: Graph, layer: str, loss: Loss) -> Expla
     """The calls on behalf of a layer in a training step."""
     system = network.system(16, training=True, loss=loss)
     node, sent = layer_equations(system, layer)
-    program = build(network, loss, Options(training=True, backward=True), setup)
+    program = plan_program(network, loss, Options(training=True, backward=True), setup)
     calls = tuple(
         _call(call, setup.target)
         for call in program.calls

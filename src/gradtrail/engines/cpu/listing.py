@@ -53,7 +53,7 @@ class Location(NamedTuple):
         """The array in its region, a row of bytes of which the first `begin` are another's."""
         begin, layout = begin + self.offset, self.layout
         held = row[begin : begin + layout.size].view(np.float32).reshape(layout.extents)
-        return held[layout.inside]
+        return held[layout.inside] if layout.margins else held
 
 
 @dataclass(frozen=True)
@@ -144,9 +144,9 @@ def listing_for(
 
     @cache
     def program() -> Program:
-        from .planning.build import build
+        from .planning.planner import plan_program
 
-        return build(network, loss, options, setup, by_class)
+        return plan_program(network, loss, options, setup, by_class)
 
     key = "\0".join(
         [

@@ -11,8 +11,8 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 import numpy as np
 
 from ...machine.forking import renew_in_forks
-from ..base import Evaluated
 from ..batch import Batch, Samples
+from ..interface import Evaluated
 from .checks import check_places, check_targets
 from .compiler import Compiler
 from .context import Context

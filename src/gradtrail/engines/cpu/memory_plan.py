@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from .frame import Slot
 from .keys import ArrayKey
 from .layout import Layout
+from .raw import next_line
 
-__all__ = ["Allocation", "MemoryPlan", "next_line"]
-
-_ALIGN = 64
+__all__ = ["Allocation", "MemoryPlan"]
 
 
 @dataclass
@@ -132,8 +131,3 @@ class MemoryPlan:
         begin = next_line(self.sizes.get(region, 0))
         self.sizes[region] = begin + next_line(size)
         return begin
-
-
-def next_line(place: int) -> int:
-    """The next place where a cache line begins."""
-    return -(-place // _ALIGN) * _ALIGN

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...equation.scalar import evaluate_scalar
-from ..base import Computed, Finished, Stepped, Trainer
 from ..batch import Arrays, Batch
+from ..interface import Computed, Finished, Stepped, Trainer
 from .frame import Slot
 from .kernels.base import Kernel
 from .kernels.squares import SumSquares

@@ -66,7 +66,7 @@ class _Warper:
         divisor: float,
         out: np.ndarray,
     ) -> None:
-        """See `engines.warp.warp`."""
+        """See `engines.bilinear.warp`."""
         count, frame = len(places), self.frame
         if not count:
             return
@@ -96,7 +96,7 @@ def warp_images(
     divisor: float,
     out: np.ndarray,
 ) -> None:
-    """See `engines.warp.warp`; all arrays are C-contiguous."""
+    """See `engines.bilinear.warp`; all arrays are C-contiguous."""
     element = {"float32": "float", "uint8": "i8"}[str(source.dtype)]
     key = (setup.target, source.shape[1:], element, setup.threads)
     if key not in _WARPERS:

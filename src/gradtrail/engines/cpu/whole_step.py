@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..base import Computed
 from ..batch import Batch
+from ..interface import Computed
 from ..sample_gradients import OuterShares, ParameterShares, SampleGradients, StoredShares
 from .context import Lent
 from .frame import Slot

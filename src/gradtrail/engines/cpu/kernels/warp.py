@@ -1,4 +1,4 @@
-"""Images moved by affine maps as machine code; `engines/warp.py` is the same in NumPy.
+"""Images moved by affine maps as machine code; `engines/bilinear.py` is the same in NumPy.
 
 An image is copied into a frame of zeros first: a position outside, brought to the frame's edge,
 reads zeros there, so no element is asked whether it is inside.

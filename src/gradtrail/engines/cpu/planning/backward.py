@@ -15,16 +15,16 @@ from ..kernels.lanes import SumLanes
 from ..keys import ArrayKey, gradient, value
 from ..layout import Layout
 from ..nest import Epilogue
-from . import outer, winograd
+from . import linear_weights, winograd
+from .batch_norms import normalise_back
 from .draft import Draft, Ending, products
-from .normalisation import normalise_back
-from .samples import put_down
+from .sample_shares import put_down
 from .work import Sent, slopes
 
-__all__ = ["backward"]
+__all__ = ["plan_backward"]
 
 
-def backward(draft: Draft, sent: Sent) -> None:
+def plan_backward(draft: Draft, sent: Sent) -> None:
     """The calls of an adjoint."""
     node, receives, work = sent.adjoint.node, sent.receives, draft.work
     if work.absorbs(sent):
@@ -76,7 +76,7 @@ def _towards_source(
     draft.written.update(targets)
     target = targets[-1]
     if sent.plane is not None:
-        winograd.convolve(
+        winograd.plan_convolution(
             draft, sent.plane, sent.arrays, sent.name, does, endings, target, adds=not first
         )
         return
@@ -91,13 +91,13 @@ def _towards_source(
 
 def _towards_parameter(draft: Draft, sent: Sent, does: str) -> None:
     if sent.plane is not None:
-        winograd.weigh(draft, sent.plane, sent.arrays, sent.name, does)
+        winograd.plan_weights(draft, sent.plane, sent.arrays, sent.name, does)
         return
     for form in sent.forms:
-        if outer.letters(form) is None:
+        if linear_weights.letters(form) is None:
             _weights(draft, sent, form, does)
         else:
-            outer.weigh(draft, sent, form, does)
+            linear_weights.plan_outer_product(draft, sent, form, does)
 
 
 def _weights(draft: Draft, sent: Sent, form: Form, does: str) -> None:

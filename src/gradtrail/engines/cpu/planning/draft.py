@@ -19,7 +19,7 @@ from ..memory_plan import MemoryPlan
 from ..nest import Epilogue
 from ..phases import Phase
 from ..program import KernelCall
-from .outer import at_once
+from .linear_weights import at_once
 from .work import Work
 
 if TYPE_CHECKING:

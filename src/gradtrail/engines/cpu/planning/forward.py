@@ -22,14 +22,14 @@ from ..keys import ArrayKey, gradient, value
 from ..layout import Layout
 from ..nest import Epilogue
 from . import winograd
+from .batch_norms import normalise
 from .draft import Draft, Ending
-from .normalisation import normalise
 from .work import maxima
 
-__all__ = ["NoDraws", "forward"]
+__all__ = ["NoDraws", "plan_forward"]
 
 
-def forward(draft: Draft, place: int, node: Node) -> None:
+def plan_forward(draft: Draft, place: int, node: Node) -> None:
     """The calls of a node.
 
     Args:
@@ -93,7 +93,7 @@ def _contract(draft: Draft, node: Node) -> None:
         if pool is not None:
             output, winner = (value(name) for name in maxima(pool))
             does += f", with {pool.name}"
-        winograd.convolve(
+        winograd.plan_convolution(
             draft, plane, arrays, node.name, does, endings, output, adds=False, winner=winner
         )
         return

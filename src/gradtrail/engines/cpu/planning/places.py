@@ -102,8 +102,11 @@ def _parameters(draft: Draft) -> None:
 
 
 def _layout(margins: Margins, shape: tuple[int, ...], lanes: bool, spaced: bool = True) -> Layout:
+    """With a halo where somebody reads beyond the elements, be they samples' or given once."""
     halo = margins if any(a or b for a, b in margins) else ()
-    return Layout(shape[1:], halo, spaced=spaced) if lanes else Layout(shape, halo, False)
+    if not lanes:
+        return Layout(shape, halo, False)
+    return Layout(shape[1:], halo, True, spaced=spaced)
 
 
 def _home(draft: Draft, name: str) -> tuple[bool, Slot]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..winograd import Convolution
     from .draft import Draft, Ending
 
-__all__ = ["Plane", "by_place", "choose", "convolve", "cycles", "weigh"]
+__all__ = ["Plane", "by_place", "choose", "plan_convolution", "cycles", "plan_weights"]
 
 
 @frozen
@@ -222,7 +222,7 @@ def by_place(layout: Layout, argument: int, names: str, start: tuple[int, int]) 
     return Stream(argument, strides, offset, True, layout.element)
 
 
-def convolve(
+def plan_convolution(
     draft: Draft,
     plane: Plane,
     arrays: Mapping[str, ArrayKey],
@@ -291,7 +291,7 @@ def _packed(draft: Draft, kernel: Convolution, weights: ArrayKey, layer: str) ->
     return packed
 
 
-def weigh(
+def plan_weights(
     draft: Draft, plane: Plane, arrays: Mapping[str, ArrayKey], layer: str, does: str
 ) -> None:
     """A weight gradient: the transformed one, and what it stands for."""

@@ -24,7 +24,7 @@ from ..contraction import Form, forms
 from ..kernels.selection import halves
 from ..keys import ArrayKey, gradient, sample_share, value
 from ..options import Options, Setup
-from .outer import letters
+from .linear_weights import letters
 from .winograd import Plane, choose
 
 __all__ = [

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .draft import Draft
     from .work import Sent, Work
 
-__all__ = ["at_once", "letters", "weigh"]
+__all__ = ["at_once", "letters", "plan_outer_product"]
 
 _NEAR = 1 << 20
 """How many bytes of weights may stay near while a block goes through a network."""
@@ -61,7 +61,7 @@ def at_once(work: Work) -> frozenset[str]:
     )
 
 
-def weigh(draft: Draft, sent: Sent, form: Form, does: str) -> None:
+def plan_outer_product(draft: Draft, sent: Sent, form: Form, does: str) -> None:
     """The calls of such a gradient; its input is transposed once."""
     found = letters(form)
     assert found is not None

@@ -9,9 +9,9 @@ from ..keys import value
 from ..options import Options, Setup
 from ..program import Program
 from ..target import LANES
-from .backward import backward
+from .backward import plan_backward
 from .draft import Draft
-from .forward import forward
+from .forward import plan_forward
 from .places import declare
 from .work import Work
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from ....graph import Graph
     from ....layers import Loss
 
-__all__ = ["build"]
+__all__ = ["plan_program"]
 
 
-def build(
+def plan_program(
     network: Graph,
     loss: Loss | None,
     options: Options,
@@ -47,12 +47,12 @@ def build(
     along = work.along
     for place, node in enumerate(system.nodes):
         if node.name not in along:
-            forward(draft, place, node)
+            plan_forward(draft, place, node)
     if options.outputs:
         output = value(network.output_name)
         draft.call(ScatterOutputs(draft.memory[output].layout), (output,), "output", "forward")
     for sent in work.sent:
-        backward(draft, sent)
+        plan_backward(draft, sent)
     several = sum(phase.kind == "blocks" and bool(phase.calls) for phase in draft.phases) > 1
     draft.memory.place(segmented=several)
     phases = [phase for phase in (*draft.phases, *draft.closing) if phase.calls]

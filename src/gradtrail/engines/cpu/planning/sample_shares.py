@@ -16,7 +16,7 @@ from ..kernels.outer import Copied
 from ..keys import ArrayKey, sample_share, share_factors
 from ..layout import Layout
 from .draft import products
-from .outer import letters
+from .linear_weights import letters
 
 if TYPE_CHECKING:
     from .draft import Draft

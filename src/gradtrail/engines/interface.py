@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from .batch import Arrays, Batch
-from .warp import warp
+from .bilinear import warp
 
 if TYPE_CHECKING:
     from ..graph import Graph
@@ -183,7 +183,7 @@ class Engine(ABC):
         divisor: float,
         out: np.ndarray,
     ) -> None:
-        """Write images, moved by affine maps, into `out`; see `engines.warp.warp`."""
+        """Write images, moved by affine maps, into `out`; see `engines.bilinear.warp`."""
         warp(source, places, maps, boxes, divisor, out)
 
     @abstractmethod
