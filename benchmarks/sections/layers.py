@@ -17,7 +17,7 @@ import numpy as np
 
 from gradtrail import Network
 from gradtrail.engines.cpu.driver import CALL, KINDS, PHASE
-from gradtrail.engines.cpu.kernels.base import Kernel, NestKernel
+from gradtrail.engines.cpu.kernels.kernel import Kernel, NestKernel
 from gradtrail.engines.cpu.options import Options
 from gradtrail.engines.cpu.phases import PhaseTable
 from gradtrail.engines.cpu.planning.planner import plan_program

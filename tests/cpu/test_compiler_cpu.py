@@ -262,8 +262,8 @@ def test_a_listing_in_anothers_place_is_made_anew(folder: Path) -> None:
 def test_a_listing_of_another_format_is_made_anew(folder: Path, content: bytes) -> None:
     planned()
     (path,) = files(folder)
-    cache.write(path, content)
-    assert cache.read(path) == content
+    cache.write_stored(path, content)
+    assert cache.read_stored(path) == content
     assert planned()[1] == 1
     assert planned()[1] == 0
 
@@ -367,7 +367,7 @@ def test_two_processes_at_once_on_one_empty_folder(tmp_path: Path) -> None:
     found = files(tmp_path)
     assert {p.suffix for p in found} - {".image", ".processor"} == {".json", ".o"}
     assert not [p for p in found if p.name.startswith(".")]
-    assert all(cache.read(p) for p in found)
+    assert all(cache.read_stored(p) for p in found)
 
 
 def test_a_process_without_a_folder_leaves_nothing(tmp_path: Path) -> None:

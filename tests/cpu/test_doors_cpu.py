@@ -136,9 +136,9 @@ def test_what_is_no_file_in_the_code_cache_is_passed_over(tmp_path: Path, obstac
     path = tmp_path / "ab" / "cdef.o"
     path.parent.mkdir()
     obstacle(path)
-    assert cache.read(path) is None
-    cache.write(path, b"made anew")
-    assert cache.read(path) == (None if obstacle is folder else b"made anew")
+    assert cache.read_stored(path) is None
+    cache.write_stored(path, b"made anew")
+    assert cache.read_stored(path) == (None if obstacle is folder else b"made anew")
     assert [p.name for p in path.parent.iterdir()] == ["cdef.o"]
 
 

@@ -17,11 +17,11 @@ from gradtrail import Dropout
 from gradtrail.engines.cpu.builder import Code
 from gradtrail.engines.cpu.compiler import Compiler
 from gradtrail.engines.cpu.frame import SLOTS, Slot
-from gradtrail.engines.cpu.functions import OPERATIONS, compiled, log
-from gradtrail.engines.cpu.kernels.base import Kernel
+from gradtrail.engines.cpu.kernels.kernel import Kernel
 from gradtrail.engines.cpu.kernels.masks import DrawMask
 from gradtrail.engines.cpu.layout import Layout
 from gradtrail.engines.cpu.target import LANES
+from gradtrail.engines.cpu.vector_math import OPERATIONS, compile_expression, vector_log
 from gradtrail.equation.frozen import frozen
 from gradtrail.equation.scalar import OPERATIONS as SCALAR
 from gradtrail.equation.scalar import Expression, Literal, Variable, maximum
@@ -48,7 +48,7 @@ class Apply(Kernel):
         return []
 
     def write(self, code: Code) -> None:
-        function = {**OPERATIONS, "log of normal numbers": log}[self.operation]
+        function = {**OPERATIONS, "log of normal numbers": vector_log}[self.operation]
         with code.loop("e", self.count // code.width) as e:
             place = [code.at(code.argument(a), e, 4 * code.width) for a in range(1 + self.operands)]
             code.store(function(code, *map(code.load, place[1:])), place[0])
@@ -67,7 +67,7 @@ class Evaluate(Kernel):
     def write(self, code: Code) -> None:
         with code.loop("e", self.count // code.width) as e:
             to, source = (code.at(code.argument(a), e, 4 * code.width) for a in range(2))
-            code.store(compiled(code, self.expression, {"x": code.load(source)}), to)
+            code.store(compile_expression(code, self.expression, {"x": code.load(source)}), to)
 
 
 @cache

@@ -15,7 +15,7 @@ import gradtrail as gt
 from gradtrail.engines.cpu import cache, compiler, target
 from gradtrail.engines.cpu.compiler import Compiler
 from gradtrail.engines.cpu.driver import driver_text
-from gradtrail.engines.cpu.image import Image, linked
+from gradtrail.engines.cpu.image import Image, link_objects
 from gradtrail.engines.cpu.kernels.lanes import SumLanes
 from gradtrail.engines.cpu.target import host
 
@@ -50,7 +50,7 @@ def image(folder: Path) -> Path:
 
 def test_an_image_holds_every_function_and_a_slot_for_each_of_the_c_librarys() -> None:
     texts = [driver_text(host()), *(k.text(host()) for k in KERNELS)]
-    made = linked(objects(*texts))
+    made = link_objects(objects(*texts))
     assert made is not None
     wanted = {"run_step", "run_worker", *(k.symbol for k in KERNELS)}
     assert wanted <= made.symbols.keys()
@@ -63,8 +63,8 @@ def test_an_image_holds_every_function_and_a_slot_for_each_of_the_c_librarys() -
 def test_an_image_computes_what_llvms_loader_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Constants lie in sections of their own, so a wrong distance shows in the numbers."""
     found = []
-    for link in (linked, lambda objects: None):
-        monkeypatch.setattr(compiler, "linked", link)
+    for link in (link_objects, lambda objects: None):
+        monkeypatch.setattr(compiler, "link_objects", link)
         for _ in kept_in("", monkeypatch):
             process = Compiler(host())
             monkeypatch.setattr(
@@ -122,8 +122,8 @@ STRANGE: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("strange", STRANGE)
 def test_what_is_not_understood_is_left_to_llvm(strange: str) -> None:
     (content,) = objects(driver_text(host()))
-    assert linked([content]) is not None
-    assert linked([STRANGE[strange](content)]) is None
+    assert link_objects([content]) is not None
+    assert link_objects([STRANGE[strange](content)]) is None
 
 
 # -- kept on disk ------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def test_an_image_of_another_format_is_made_anew(folder: Path, content: bytes) -
     compiled()
     path = image(folder)
     whole = path.read_bytes()
-    cache.write(path, content)
+    cache.write_stored(path, content)
     assert compiled() == (0, 1)
     assert path.read_bytes() == whole
 
@@ -160,7 +160,7 @@ def test_an_image_without_the_function_is_made_anew(folder: Path) -> None:
     compiled()
     path = image(folder)
     whole = path.read_bytes()
-    cache.write(path, Image(b"\xc3", {"another": 0}, {}).to_bytes())
+    cache.write_stored(path, Image(b"\xc3", {"another": 0}, {}).to_bytes())
     assert compiled() == (0, 1)
     assert path.read_bytes() == whole
 

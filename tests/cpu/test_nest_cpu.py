@@ -17,9 +17,9 @@ import pytest
 
 from gradtrail.engines.cpu.compiler import Compiler
 from gradtrail.engines.cpu.frame import SLOTS
-from gradtrail.engines.cpu.kernels.base import Kernel, NestKernel
+from gradtrail.engines.cpu.kernels.kernel import Kernel, NestKernel
 from gradtrail.engines.cpu.kernels.lanes import SumLanes
-from gradtrail.engines.cpu.nest import PART, Clip, Factor, Nest, Schedule, Stream, Sum
+from gradtrail.engines.cpu.nest import PART, Clip, Factor, LoopSchedule, Nest, Stream, Sum
 from gradtrail.engines.cpu.target import LANES
 from gradtrail.equation.scalar import Function, Literal, Variable, maximum
 
@@ -112,7 +112,7 @@ def convolution() -> tuple[Nest, list[np.ndarray]]:
     )
     result = Stream(0, (("k", X * 64), ("x", 64)))
     ranges = (("k", K), ("x", X), ("c", C), ("j", J))
-    return Nest(result, terms, ranges, Schedule(("k", "x", PART))), [source, weights, bias]
+    return Nest(result, terms, ranges, LoopSchedule(("k", "x", PART))), [source, weights, bias]
 
 
 def convolved(name: str, adds: bool = False, **changes: object) -> np.ndarray:
@@ -199,7 +199,7 @@ def placing(s: int, d: int, constant: int, **changes: object) -> Nest:
         Stream(0, (("y", 64 * s), ("i", 64 * d)), 64 * constant),
         (Sum((Factor(Stream(1, (("i", 4),), lanes=False)), Factor(Stream(2, (("y", 64),))))),),
         (("y", Y), ("i", I)),
-        Schedule(**{"outer": ("i", "y", PART), "rest": "shorter", **changes}),
+        LoopSchedule(**{"outer": ("i", "y", PART), "rest": "shorter", **changes}),
         adds=True,
         clips=(Clip("y", s, (("i", d),), constant, SIZE),),
     )
@@ -212,7 +212,7 @@ def gathering(s: int, d: int, constant: int, **changes: object) -> Nest:
         Stream(0, (("i", 64),)),
         (Sum((Factor(Stream(1, (("y", 4),), lanes=False)), Factor(moving)), ("y",)),),
         (("y", Y), ("i", I)),
-        Schedule(**{"outer": ("i", PART), **changes}),
+        LoopSchedule(**{"outer": ("i", PART), **changes}),
         clips=(Clip("y", s, (("i", d),), constant, SIZE),),
     )
 
@@ -306,7 +306,7 @@ def test_lanes_are_summed_in_halves(name: str, adds: bool) -> None:
     term = Sum((Factor(stream(1, source, "k")),))
     parts = (PART, target_named(name).parts)
     for tile in ((parts,), (("k", 2), parts), (("k", K), parts)):
-        schedule = Schedule(("k", PART), tile, rest="shorter")
+        schedule = LoopSchedule(("k", PART), tile, rest="shorter")
         result = Stream(0, (("k", 4),), lanes=False)
         nest = Nest(result, (term,), (("k", K),), schedule, adds, over_lanes=True)
         target = target_array(before)
@@ -357,7 +357,7 @@ def test_a_gate_that_is_closed_lets_no_nan_through(name: str, element: str) -> N
     terms = (Sum((gate, Factor(stream(2, source, "yi"))), ("i",)),)
     expected = np.take_along_axis(source, winner[:, None], axis=1)[:, 0]
     for changes in ({}, {"unrolled": ("i",)}, {"tile": (("y", 2),)}):
-        schedule = Schedule(**{"outer": ("y", PART), **changes})
+        schedule = LoopSchedule(**{"outer": ("y", PART), **changes})
         nest = Nest(Stream(0, (("y", 64),)), terms, (("y", Y), ("i", I)), schedule)
         target = target_array(np.full((Y, LANES), np.nan))
         run(name, NestKernel(nest), [target, held, source])
@@ -374,7 +374,7 @@ def test_a_slope_of_0_lets_no_nan_through(name: str, function: Function) -> None
     source[slopes <= 0] = np.nan
     source[1] = np.nan
     factors = Factor(stream(1, slopes, "y"), function.derivative), Factor(stream(2, source, "y"))
-    nest = Nest(Stream(0, (("y", 64),)), (Sum(factors),), (("y", Y),), Schedule(("y", PART)))
+    nest = Nest(Stream(0, (("y", 64),)), (Sum(factors),), (("y", Y),), LoopSchedule(("y", PART)))
     target = target_array(np.full((Y, LANES), UNTOUCHED))
     run(name, NestKernel(nest), [target, slopes, source])
     slope = 1.0 if function is RELU else 2 * slopes

@@ -18,7 +18,7 @@ import pytest
 import gradtrail as gt
 from gradtrail.engines.cpu.compiler import Compiler
 from gradtrail.engines.cpu.frame import SLOTS, Slot
-from gradtrail.engines.cpu.kernels.base import Kernel
+from gradtrail.engines.cpu.kernels.kernel import Kernel
 from gradtrail.engines.cpu.layout import Layout
 from gradtrail.engines.cpu.nest import Epilogue, Stream
 from gradtrail.engines.cpu.planning import winograd
@@ -251,7 +251,7 @@ def test_towards_weights_by_rounds(
     name: str, m: int, near: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same bits as with all of dU before it is added to dW."""
-    monkeypatch.setattr(gradient, "near_sixteens", lambda *_: near)
+    monkeypatch.setattr(gradient, "nearby_sixteens", lambda *_: near)
     C, K, H, W = 5, 37, m + 1, 2 * m
     x, dz, before = drawn(1, C, H + 2, W + 2, LANES), drawn(2, K, H, W, LANES), drawn(3, K, C, 3, 3)
     streams = stream(0, x, "cyx", 0), stream(1, dz, "kyx", 0)

@@ -6,7 +6,7 @@ from ...equation import Access, Affine, Equation
 from .layout import Layout, Margins
 from .nest import Stream
 
-__all__ = ["SAMPLE", "bare", "lanes_of", "reach", "stream"]
+__all__ = ["SAMPLE", "bare", "lanes_of", "reach", "access_stream"]
 
 SAMPLE = "n"
 """The index that runs over samples, by the layers' convention."""
@@ -33,7 +33,7 @@ def reach(equation: Equation, access: Access) -> Margins:
     return tuple(found)
 
 
-def stream(access: Access, layout: Layout, argument: int, written: str = "") -> Stream:
+def access_stream(access: Access, layout: Layout, argument: int, written: str = "") -> Stream:
     """The addresses that an access goes through."""
     strides: dict[str, int] = {}
     offset = layout.origin

@@ -18,7 +18,7 @@ from ...errors import FileError
 from ...machine.folders import expand_home, user_cache
 from ...storage.files import open_file, read_at_most, write_whole
 
-__all__ = ["cache_folder", "read", "stored_path", "write"]
+__all__ = ["cache_folder", "read_stored", "stored_path", "write_stored"]
 
 _LIMIT = 64 << 20
 
@@ -39,7 +39,7 @@ def stored_path(key: str, suffix: str) -> Path | None:
     return None if folder is None else folder / key[:2] / f"{key[2:40]}.{suffix}"
 
 
-def read(path: Path | None) -> bytes | None:
+def read_stored(path: Path | None) -> bytes | None:
     """What was written there; None where there is nothing, or it is damaged."""
     if path is None:
         return None
@@ -59,7 +59,7 @@ def _checksum(path: Path, content: bytes) -> bytes:
     return hashlib.sha256(f"{path.parent.name}/{path.name}".encode() + b"\0" + content).digest()
 
 
-def write(path: Path | None, content: bytes) -> None:
+def write_stored(path: Path | None, content: bytes) -> None:
     """Keep `content`, if that can be done."""
     if path is None:
         return

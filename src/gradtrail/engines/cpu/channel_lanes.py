@@ -10,7 +10,7 @@ from .addresses import lanes_of
 from .kernels.channels import ToRow
 from .keys import ArrayKey
 from .layout import Layout
-from .nest import PART, Epilogue, Nest, Schedule, Stream, Sum
+from .nest import PART, Epilogue, LoopSchedule, Nest, Stream, Sum
 from .target import Target
 from .tiling import Reading, choose_tile
 
@@ -22,7 +22,7 @@ __all__ = [
     "divided",
     "flattens",
     "grouped_names",
-    "scheduled",
+    "schedule_nest",
     "winner_of",
 ]
 
@@ -92,7 +92,7 @@ def flattens(node: Node) -> bool:
     return len(equation.target.positions) == 2 and len(equation.terms) == 1
 
 
-def scheduled(
+def schedule_nest(
     target: Target,
     stored: Stream,
     sums: tuple[Sum, ...],
@@ -124,5 +124,5 @@ def scheduled(
             break
         body *= ranges[n]
         unrolled.append(n)
-    schedule = Schedule((*shown, PART), tile, tuple(unrolled))
+    schedule = LoopSchedule((*shown, PART), tile, tuple(unrolled))
     return Nest(stored, sums, tuple(ranges.items()), schedule, epilogue=epilogue)

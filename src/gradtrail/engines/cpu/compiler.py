@@ -18,8 +18,8 @@ from typing import Any
 import llvmlite
 
 from ...machine.forking import renew_in_forks
-from .cache import read, stored_path, write
-from .image import Image, Mapped, linked
+from .cache import read_stored, stored_path, write_stored
+from .image import Image, Mapped, link_objects
 from .llvm import INSIDE, library
 from .target import Target
 
@@ -95,10 +95,10 @@ class Compiler:
         mapped = self._found(path, pieces)
         if mapped is None:
             objects = self._objects(pieces)
-            image = linked(objects)
+            image = link_objects(objects)
             mapped = None if image is None else image.mapped()
             if image is not None and mapped is not None:
-                write(path, image.to_bytes())
+                write_stored(path, image.to_bytes())
         found = self._by_llvm(pieces, objects) if mapped is None else mapped.addresses
         self._kept.append(mapped)
         for name, description, _ in pieces:
@@ -108,7 +108,7 @@ class Compiler:
 
     def _found(self, path: Path | None, pieces: Sequence[Piece]) -> Mapped | None:
         """All functions from their image, without LLVM; None where there is none."""
-        content = read(path)
+        content = read_stored(path)
         image = None if content is None else Image.from_bytes(content)
         if image is None or not all(name in image.symbols for name, _, _ in pieces):
             return None
@@ -137,7 +137,7 @@ class Compiler:
 
     def _object(self, version: str, description: str, text: Callable[[], str]) -> bytes:
         path = self._path("o", version, description)
-        stored = read(path)
+        stored = read_stored(path)
         if stored is not None:
             self.found += 1
             return stored
@@ -145,7 +145,7 @@ class Compiler:
         written = text()
         with INSIDE:
             made = bytes(_machine(self.target).emit_object(_parsed(written)))
-        write(path, made)
+        write_stored(path, made)
         return made
 
     def _path(self, kind: str, *follows_from: str) -> Path | None:

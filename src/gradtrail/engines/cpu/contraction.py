@@ -30,9 +30,9 @@ from ...equation import (
 )
 from ...equation import Factor as EquationFactor
 from ...equation.frozen import frozen
-from .addresses import SAMPLE, bare, lanes_of, reach, stream
+from .addresses import SAMPLE, access_stream, bare, lanes_of, reach
 from .layout import Layout, Margins
-from .nest import PART, Clip, Epilogue, Factor, Nest, Schedule, Stream, Sum, differences
+from .nest import PART, Clip, Epilogue, Factor, LoopSchedule, Nest, Stream, Sum, differences
 from .target import Target
 from .tiling import Reading, Tiling, choose_tile
 
@@ -43,7 +43,7 @@ __all__ = [
     "goes_by_rows",
     "nest_of",
     "share_inside",
-    "solved",
+    "solve",
     "sum_order",
 ]
 
@@ -104,7 +104,7 @@ class Form:
         return {n: self.equation.range_of[n] for n in names}
 
 
-def solved(equation: Contraction) -> Contraction:
+def solve(equation: Contraction) -> Contraction:
     """The equation solved for the target's own positions, where that leaves no quotient."""
     gathered = gather(equation)
     quotients = any(
@@ -115,7 +115,7 @@ def solved(equation: Contraction) -> Contraction:
 
 def forms(equation: Contraction) -> tuple[Form, ...]:
     """One form per target access, in the order of the terms."""
-    equation = solved(equation)
+    equation = solve(equation)
     grouped: dict[Access, list[Term]] = {}
     for term in equation.terms:
         grouped.setdefault(term.target, []).append(term)
@@ -197,7 +197,7 @@ def nest_of(
     def read(factor: EquationFactor) -> Factor:
         access = factor.access
         written = _text(factor)
-        found = stream(access, layouts[access.array], place[access.array], written)
+        found = access_stream(access, layouts[access.array], place[access.array], written)
         if isinstance(factor, Applied):
             return Factor(found, factor.function)
         if isinstance(factor, Indicator):
@@ -217,7 +217,7 @@ def nest_of(
     sums = sums if form.over_lanes else differences(sums)
     schedule, tiling = _schedule(form, shown, sums, target, adds)
     nest = Nest(
-        stream(form.target, layouts[form.target.array], 0, _text(form.target)),
+        access_stream(form.target, layouts[form.target.array], 0, _text(form.target)),
         sums,
         tuple(form.ranges.items()),
         schedule,
@@ -301,7 +301,7 @@ def _moved(form: Form, names: Sequence[str]) -> str:
 
 def _schedule(
     form: Form, shown: list[str], sums: Sequence[Sum], target: Target, adds: bool
-) -> tuple[Schedule, Tiling]:
+) -> tuple[LoopSchedule, Tiling]:
     """Order of loops and tile."""
     main = max(sums, key=lambda s: prod([form.ranges[n] for n in s.summed]) * (1 + len(s.factors)))
     composed = [p for p in bare(form.target) if p.plain is None]
@@ -322,7 +322,7 @@ def _schedule(
     overlap = not adds and not form.over_lanes
     tiling = choose_tile(target, readings, tileable, rounds, overlap)
     tile = (*((n, size) for n, size in tiling.tile if size > 1), (PART, target.parts))
-    schedule = Schedule(
+    schedule = LoopSchedule(
         (*order, PART),
         tile,
         _unrolled(form, main, dict(tile)),

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 from ...equation.scalar import Call, Function
 from .builder import Code, Value
-from .functions import compiled
 from .nest import Epilogue, Stream
+from .vector_math import compile_expression
 
-__all__ = ["finished", "is_unit"]
+__all__ = ["write_epilogue", "is_unit"]
 
 
-def finished(
+def write_epilogue(
     code: Code, steps: Sequence[Epilogue], value: Value, place: Callable[[Stream], Value]
 ) -> Value:
     """The value after all steps; what they keep is stored.
@@ -26,7 +26,7 @@ def finished(
     for step in steps:
         if step.kind == "apply":
             assert step.function is not None
-            value = compiled(code, step.function.body, {"x": value})
+            value = compile_expression(code, step.function.body, {"x": value})
             continue
         assert step.stream is not None
         if step.kind == "keep":
@@ -41,7 +41,7 @@ def finished(
 def _sloped(code: Code, step: Epilogue, value: Value, at: Value) -> Value:
     """The value times the slope there; where that is 0, even a NaN becomes 0."""
     function = step.function
-    slope = at if function is None else compiled(code, function.body, {"x": at})
+    slope = at if function is None else compile_expression(code, function.body, {"x": at})
     absent = code.compare("oeq", slope, code.number(0.0))
     scaled = value if is_unit(function) else code.mul(slope, value)
     return code.select(absent, code.number(0.0), scaled)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..explanation import ExplainedCall, Explanation, equation_lines, layer_equations
 from .compiler import assembly
-from .kernels.base import Kernel, NestKernel
+from .kernels.kernel import Kernel, NestKernel
 from .options import Options, Setup
 from .planning.planner import plan_program
 from .program import KernelCall

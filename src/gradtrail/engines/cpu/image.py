@@ -23,7 +23,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Image", "Mapped", "linked"]
+__all__ = ["Image", "Mapped", "link_objects"]
 
 _FORMAT = 1
 _HEADER, _SECTION, _SYMBOL, _RELOCATION = "<16xHHIQQQIHHHHHH", "<IIQQQQIIQQ", "<IBBHQQ", "<QQq"
@@ -106,7 +106,7 @@ def _mapped(image: Image) -> Mapped | None:
     return Mapped(memory, {name: base + at for name, at in image.symbols.items()})
 
 
-def linked(objects: Sequence[bytes]) -> Image | None:
+def link_objects(objects: Sequence[bytes]) -> Image | None:
     """One image of several objects; None where something in them is not understood."""
     if os.name != "posix" or sys.platform == "darwin" or platform.machine() != "x86_64":
         return None

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .cache import read, stored_path, write
+from .cache import read_stored, stored_path, write_stored
 from .frame import Slot
 from .keys import ArrayKey
 from .layout import Layout
@@ -159,11 +159,11 @@ def listing_for(
     path = None
     if all(map(_of_ours, (*(step.layer for step in network.steps), loss))):
         path = stored_path(hashlib.sha256(key.encode()).hexdigest(), "json")
-    content = read(path)
+    content = read_stored(path)
     found = None if content is None else _from_json(content, options)
     if found is None:
         found = Listing.of(program())
-        write(path, _to_json(found))
+        write_stored(path, _to_json(found))
     return found, program
 
 

@@ -27,7 +27,7 @@ from .target import Target
 if TYPE_CHECKING:
     from ...graph import Graph
     from ...layers import Loss
-    from .kernels.base import Kernel
+    from .kernels.kernel import Kernel
     from .program import Program
 
 __all__ = ["LoadedProgram", "compiler_for", "load_program", "program_for", "single_program_for"]

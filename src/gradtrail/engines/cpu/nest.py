@@ -1,8 +1,8 @@
 """Loop nests: sums of products over index ranges, with a schedule. `writing.py` makes code of them.
 
 A `Nest` knows nothing of layers. Its accesses are byte addresses affine in the indices (`Stream`);
-its `Schedule` says which indices are outer loops, which make up the tile of accumulators that stays
-in registers, and in which order the summed ones run:
+its `LoopSchedule` says which indices are outer loops, which make up the tile of accumulators that
+stays in registers, and in which order the summed ones run:
 
     for y:                              outer
         for k by 3, for x by 2:         the tile, 3·2 accumulators
@@ -30,7 +30,7 @@ __all__ = [
     "Factor",
     "Nest",
     "PART",
-    "Schedule",
+    "LoopSchedule",
     "Stream",
     "Sum",
     "differences",
@@ -159,7 +159,7 @@ class Clip:
 
 
 @frozen
-class Schedule:
+class LoopSchedule:
     """How a nest runs.
 
     Args:
@@ -196,7 +196,7 @@ class Nest:
     target: Stream
     sums: tuple[Sum, ...]
     ranges: tuple[tuple[str, int], ...]
-    schedule: Schedule
+    schedule: LoopSchedule
     adds: bool = False
     over_lanes: bool = False
     epilogue: tuple[Epilogue, ...] = ()

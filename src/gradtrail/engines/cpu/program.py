@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .kernels.base import Kernel
+from .kernels.kernel import Kernel
 from .keys import ArrayKey
 from .memory_plan import MemoryPlan
 from .options import Options

@@ -31,13 +31,13 @@ from .channel_lanes import (
     divided,
     flattens,
     grouped_names,
-    scheduled,
+    schedule_nest,
     winner_of,
 )
-from .contraction import forms, solved, sum_order
+from .contraction import forms, solve, sum_order
 from .frame import Slot
-from .kernels.base import Kernel, NestKernel
 from .kernels.channels import CopySample, PackChannels
+from .kernels.kernel import Kernel, NestKernel
 from .kernels.selection import select_kernel
 from .keys import ArrayKey, value
 from .layout import Layout, Margins
@@ -105,7 +105,7 @@ class _Builder:
             equation = node.equation
             if not isinstance(equation, Contraction):
                 continue
-            equation = solved(equation)
+            equation = solve(equation)
             for access in equation.accesses:
                 if not lanes_of(access) or access.array not in node.sources:
                     continue
@@ -236,7 +236,7 @@ class _Builder:
 
     def _convolve(self, node: Node, plane: Plane) -> None:
         """A convolution by Winograd's algorithm."""
-        from .winograd import Convolution, ConvolutionAlone, Tiles
+        from .winograd import Convolution, SampleConvolution, Tiles
 
         source, weights = (value(node.array_of[a]) for a in (plane.source, plane.weights))
         if plane.kind != "forward" or not self._has_lanes(node.array_of[plane.source]):
@@ -255,7 +255,7 @@ class _Builder:
             None if plane.bias is None else 4,
             epilogue=epilogue,
         )
-        kernel = ConvolutionAlone(of, c, k)
+        kernel = SampleConvolution(of, c, k)
         packed = ArrayKey("packed", weights.array, f"in tiles of {plane.m}")
         scratch = ArrayKey("scratch", detail=str(kernel.scratch_size))
         self._pack(kernel.packed, packed, weights, node.name)
@@ -283,7 +283,7 @@ class _Builder:
             self._convolve(node, self.planes[node.name])
             return
         several = forms(equation)
-        equation = solved(equation)
+        equation = solve(equation)
         targets = {t.target for t in equation.terms}
         target = equation.terms[0].target
         if len(targets) != 1 or not all(p.plain for p in target.positions):
@@ -307,7 +307,7 @@ class _Builder:
         for n in dict.fromkeys(n for t in equation.terms for n in t.names if n != "n"):
             ranges.setdefault(n, equation.range_of[n])
         stored = channel_stream(target, layout, 0, lane)
-        nest = scheduled(self.target, stored, differences(sums), ranges, target, epilogue)
+        nest = schedule_nest(self.target, stored, differences(sums), ranges, target, epilogue)
         work = prod(equation.range_of[n] for n in equation.terms[-1].names)
         self._call(NestKernel(nest), tuple(letters), node.name, work)
 

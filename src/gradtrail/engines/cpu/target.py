@@ -17,7 +17,7 @@ import llvmlite
 
 from ...equation.frozen import frozen
 from ...errors import ArgumentError
-from .cache import read, stored_path, write
+from .cache import read_stored, stored_path, write_stored
 from .llvm import INSIDE
 
 __all__ = ["LANES", "Target", "host", "runnable", "target_for"]
@@ -91,7 +91,7 @@ def _detected() -> tuple[str, str]:
     told = _told()
     key = hashlib.sha256("\0".join((llvmlite.__version__, told)).encode()).hexdigest()
     path = stored_path(key, "processor") if told else None
-    kept = read(path)
+    kept = read_stored(path)
     if kept is not None and kept.count(b"\n") == 1:
         name, features = kept.decode().split("\n")
         return name, features
@@ -99,7 +99,7 @@ def _detected() -> tuple[str, str]:
         import llvmlite.binding as llvm
 
         found = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    write(path, "\n".join(found).encode())
+    write_stored(path, "\n".join(found).encode())
     return found
 
 

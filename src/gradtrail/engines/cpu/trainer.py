@@ -13,9 +13,9 @@ from ...equation.scalar import evaluate_scalar
 from ..batch import Arrays, Batch
 from ..interface import Computed, Finished, Stepped, Trainer
 from .frame import Slot
-from .kernels.base import Kernel
+from .kernels.kernel import Kernel
 from .kernels.squares import SumSquares
-from .kernels.update import SumGroups, Update, folded
+from .kernels.update import SumGroups, Update, fold_scalars
 from .keys import value
 from .loading import LoadedProgram, compiler_for, load_program
 from .options import Options, Setup
@@ -83,7 +83,7 @@ class CPUTrainer(Trainer):
         self._rule = optimizer.rule
         names = frozenset(("weight", "gradient", *self._rule.state))
         self._scalar_values: dict[str, float] = {}
-        self._assignments, self._scalars = folded(self._rule.assignments, names)
+        self._assignments, self._scalars = fold_scalars(self._rule.assignments, names)
 
     def _load(self, by_class: bool) -> LoadedProgram:
         """Build and compile at the first step, when the kind of labels is known."""

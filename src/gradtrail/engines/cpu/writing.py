@@ -7,9 +7,9 @@ from itertools import product as cartesian
 from math import prod
 
 from .builder import Carried, Code, F, I, Value
-from .epilogue import finished, is_unit
-from .functions import compiled
+from .epilogue import is_unit, write_epilogue
 from .nest import PART, Factor, Nest, Stream, Sum
+from .vector_math import compile_expression
 
 __all__ = ["write_nest"]
 
@@ -316,7 +316,7 @@ class _Writer:
         if factor.less is not None:
             value = self.code.sub(value, self._lanes(factor.less, point))
         if factor.function is not None:
-            value = compiled(self.code, factor.function.body, {"x": value})
+            value = compile_expression(self.code, factor.function.body, {"x": value})
         return value
 
     def _lanes(self, stream: Stream, point: Point) -> Value:
@@ -333,7 +333,7 @@ class _Writer:
 
     def _finish(self, point: Point, value: Value) -> None:
         code, target = self.code, self.nest.target
-        value = finished(code, self.nest.epilogue, value, lambda s: self._place(s, point))
+        value = write_epilogue(code, self.nest.epilogue, value, lambda s: self._place(s, point))
         code.store(value, self._place(target, point))
 
     def _stride(self, stream: Stream, name: str) -> int:

@@ -8,7 +8,7 @@ from ....equation.frozen import frozen
 from ..builder import Code, F, P, Value
 from ..frame import Slot
 from ..target import LANES
-from .base import Kernel
+from .kernel import Kernel
 
 __all__ = ["CopySample", "PackChannels", "ToRow"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ....equation.frozen import frozen
 from ..builder import Code, Value
 from ..target import LANES
-from .base import Kernel
+from .kernel import Kernel
 
 __all__ = ["SumLanes"]
 

@@ -9,9 +9,9 @@ from math import prod
 from ....equation.frozen import frozen
 from ..builder import Carried, Code, F, P, Value
 from ..frame import Slot
-from ..functions import exp, log
 from ..layout import Layout
-from .base import Kernel
+from ..vector_math import vector_exp, vector_log
+from .kernel import Kernel
 from .walking import lane_mask, number_field, walk
 
 __all__ = ["CrossEntropyLoss", "SquaredErrorLoss"]
@@ -83,8 +83,8 @@ class CrossEntropyLoss(Kernel):
         total = Carried([code.number(0.0)])
         with code.loop("k", classes, carried=total) as k:
             shifted = code.sub(code.load(code.at(z, k, stride)), greatest)
-            total.next = [code.add(total.now[0], exp(code, shifted))]
-        logarithm = log(code, total.now[0])
+            total.next = [code.add(total.now[0], vector_exp(code, shifted))]
+        logarithm = vector_log(code, total.now[0])
         share = Carried([code.number(0.0), code.number(0.0)])
         zero = code.number(0.0)
         with code.loop("k", classes, carried=share) as k:
@@ -140,7 +140,7 @@ class CrossEntropyLoss(Kernel):
         stride, t_stride = self.output.strides[0], self.targets.strides[0]
         with code.loop("k", self.output.shape[0]) as k:
             value = code.sub(code.load(code.at(places[0], k, stride)), greatest)
-            probability = exp(code, code.sub(value, logarithm))
+            probability = vector_exp(code, code.sub(value, logarithm))
             if p is not None and self.probabilities is not None:
                 code.store(probability, code.at(p, k, self.probabilities.strides[0]))
             if dz is not None and self.gradient is not None:

@@ -12,7 +12,7 @@ from ..builder import Code, Value
 from ..frame import Slot
 from ..layout import Layout
 from ..target import LANES
-from .base import Kernel
+from .kernel import Kernel
 
 __all__ = ["DrawMask"]
 

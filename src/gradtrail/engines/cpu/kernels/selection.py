@@ -9,11 +9,11 @@ from math import prod
 
 from ....equation import Access, Selection
 from ....equation.frozen import frozen
-from ..addresses import bare, reach, stream
+from ..addresses import access_stream, bare, reach
 from ..builder import Carried, Code, Value
 from ..layout import Layout
 from ..nest import Stream
-from .base import Kernel
+from .kernel import Kernel
 
 __all__ = ["Select", "first_maximum", "halves", "select_kernel", "winner_element"]
 
@@ -195,7 +195,7 @@ def select_kernel(equation: Selection, layouts: dict[str, Layout]) -> Select:
     """The kernel of a selection; arguments: target, source, winner."""
     winner: Access = equation.result.to(equation.winner)
     target, source, won = (
-        stream(access, layouts[access.array], place)
+        access_stream(access, layouts[access.array], place)
         for place, access in enumerate((equation.result, equation.source, winner))
     )
     shape = equation.shape_of[equation.source.array][1:]

@@ -10,7 +10,7 @@ from ....equation.frozen import frozen
 from ..builder import Carried, Code, Value
 from ..frame import Slot
 from ..target import LANES
-from .base import Kernel
+from .kernel import Kernel
 
 __all__ = ["SumSquares"]
 

@@ -17,8 +17,8 @@ from ..builder import Carried, Code, F, I, Value
 from ..frame import Slot
 from ..layout import Layout
 from ..target import LANES
-from .base import Kernel
 from .finite import flag_unless_finite
+from .kernel import Kernel
 from .walking import lane_mask
 
 __all__ = [

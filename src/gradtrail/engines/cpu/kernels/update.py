@@ -12,14 +12,14 @@ from ....equation.frozen import frozen
 from ....equation.scalar import Call, Expression, Literal, Variable
 from ..builder import Code, P, Value
 from ..frame import Slot
-from ..functions import compiled
-from .base import Kernel
+from ..vector_math import compile_expression
 from .finite import flag_unless_finite
+from .kernel import Kernel
 
-__all__ = ["SumGroups", "Update", "folded"]
+__all__ = ["SumGroups", "Update", "fold_scalars"]
 
 
-def folded(
+def fold_scalars(
     assignments: tuple[tuple[str, Expression], ...], arrays: frozenset[str]
 ) -> tuple[tuple[tuple[str, Expression], ...], tuple[Expression, ...]]:
     """A rule with everything that holds for a whole step taken out.
@@ -104,7 +104,7 @@ class Update(Kernel):
     """The optimiser's rule. Arguments: weights, gradients, new weights, state, new state.
 
     Args:
-        assignments: the rule's, folded.
+        assignments: the rule's, from `fold_scalars`.
         state: the names of what is remembered; their arrays lie one after another.
         scalars: how many numbers the step gives.
         length: of each array, in numbers.
@@ -138,7 +138,7 @@ class Update(Kernel):
                 code.store(code.number(0.0), code.at(gradients, offset))
             checked = [values["gradient"]]
             for name, expression in self.assignments:
-                values[name] = compiled(code, expression, values)
+                values[name] = compile_expression(code, expression, values)
             code.store(values["weight"], code.at(new_weights, offset))
             checked.append(values["weight"])
             for place, name in enumerate(self.state):

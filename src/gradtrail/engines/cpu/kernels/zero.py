@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ....equation.frozen import frozen
 from ..builder import Code
-from .base import Kernel
+from .kernel import Kernel
 
 __all__ = ["Zero"]
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from math import prod
 
 from ....equation import Access, Normalisation
-from ..addresses import stream
+from ..addresses import access_stream
 from ..contraction import Form, by_rows, goes_by_rows, nest_of
 from ..frame import Slot
-from ..kernels.base import NestKernel
+from ..kernels.kernel import NestKernel
 from ..kernels.lanes import SumLanes
 from ..keys import ArrayKey, gradient, value
 from ..layout import Layout
@@ -109,7 +109,7 @@ def _weights(draft: Draft, sent: Sent, form: Form, does: str) -> None:
         draft.nest(form, sent.arrays, name, does, adds=True)
         return
     nest, letters, tiling = nest_of(form, draft.layouts(sent.arrays), draft.target, adds=True)
-    lanes = stream(form.target, waiting, 0, f"acc {form.target.array}")
+    lanes = access_stream(form.target, waiting, 0, f"acc {form.target.array}")
     key = ArrayKey("waiting", detail=str(waiting.shape))
     memory.add(key, Slot.ARENA, waiting)
     draft.zero(key, name, does)

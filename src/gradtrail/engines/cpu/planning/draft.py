@@ -8,10 +8,10 @@ from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....equation import Access
-from ..addresses import stream
+from ..addresses import access_stream
 from ..contraction import Form, nest_of, share_inside
 from ..frame import Slot
-from ..kernels.base import Kernel, NestKernel
+from ..kernels.kernel import Kernel, NestKernel
 from ..kernels.zero import Zero
 from ..keys import ArrayKey, gradient
 from ..layout import Layout
@@ -201,7 +201,7 @@ class Draft:
         for step, key, at in endings:
             if key is not None:
                 layout = self.memory[key].layout
-                beside = stream(at or form.target, layout, letters + len(extra), key.name)
+                beside = access_stream(at or form.target, layout, letters + len(extra), key.name)
                 step = replace(step, stream=beside)
                 extra.append(key)
             steps.append(step)

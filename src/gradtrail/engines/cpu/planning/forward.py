@@ -13,10 +13,10 @@ from ....layers import Dropout
 from ....layers.layer import Draws
 from ..activation import function_of
 from ..frame import Slot
-from ..kernels.base import Kernel
+from ..kernels.gathering import GatherTargets
+from ..kernels.kernel import Kernel
 from ..kernels.losses import CrossEntropyLoss, SquaredErrorLoss
 from ..kernels.masks import DrawMask
-from ..kernels.samples import GatherTargets
 from ..kernels.selection import select_kernel
 from ..keys import ArrayKey, gradient, value
 from ..layout import Layout

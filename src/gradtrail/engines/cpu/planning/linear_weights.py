@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ....equation import Access
 from ..contraction import Form
 from ..frame import Slot
-from ..kernels.outer import BatchOuterProduct, Copied, OuterProduct, Transposed
+from ..kernels.outer_product import BatchOuterProduct, Copied, OuterProduct, Transposed
 from ..keys import ArrayKey
 from ..layout import Layout
 from ..target import LANES, Target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..kernels.samples import GatherSamples, ScatterOutputs
+from ..kernels.gathering import GatherSamples, ScatterOutputs
 from ..keys import value
 from ..options import Options, Setup
 from ..program import Program

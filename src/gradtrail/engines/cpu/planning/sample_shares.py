@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from ..contraction import Form, by_rows, goes_by_rows, nest_of
 from ..frame import Slot
-from ..kernels.base import NestKernel
-from ..kernels.outer import Copied
+from ..kernels.kernel import NestKernel
+from ..kernels.outer_product import Copied
 from ..keys import ArrayKey, sample_share, share_factors
 from ..layout import Layout
 from .draft import products

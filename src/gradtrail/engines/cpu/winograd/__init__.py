@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from .alone import ConvolutionAlone
 from .blocking import STRIP, estimated_cycles
 from .convolution import Convolution
 from .gradient import WeightGradient
+from .single_sample import SampleConvolution
 from .tiles import Tiles, turned
 from .weights import PackWeights, UnpackGradient
 
 __all__ = [
     "Convolution",
-    "ConvolutionAlone",
+    "SampleConvolution",
     "PackWeights",
     "STRIP",
     "Tiles",

@@ -9,11 +9,11 @@ from .tiles import Tiles
 __all__ = [
     "GRADIENT_STRIP",
     "GROUP",
-    "Held",
+    "RegisterTile",
     "STRIP",
-    "channels_for",
+    "channel_tile",
     "estimated_cycles",
-    "held_for",
+    "register_tile",
 ]
 
 GROUP = 4
@@ -35,7 +35,7 @@ _NEAR = 5 << 19
 
 
 @frozen
-class Held:
+class RegisterTile:
     """How many output channels and tiles a product of the convolution accumulates at once."""
 
     channels: int
@@ -47,19 +47,19 @@ def _accumulators(target: Target) -> int:
     return target.registers // 2
 
 
-def held_for(target: Target) -> Held:
+def register_tile(target: Target) -> RegisterTile:
     """What a product of the convolution accumulates at once on a processor."""
     lines = _accumulators(target) // target.parts
     channels = min(GROUP, lines)
-    return Held(channels, lines // channels)
+    return RegisterTile(channels, lines // channels)
 
 
-def near_sixteens(alpha: int, in_channels: int) -> int:
+def nearby_sixteens(alpha: int, in_channels: int) -> int:
     """How often sixteen output channels of dU stay near."""
     return max(1, _NEAR // (alpha**2 * in_channels * 64))
 
 
-def channels_for(target: Target, in_channels: int) -> int:
+def channel_tile(target: Target, in_channels: int) -> int:
     """How many input channels the weight gradient accumulates at once, in groups of equal size."""
     groups = -(-in_channels // (_accumulators(target) // target.parts))
     return -(-in_channels // groups)

@@ -24,11 +24,11 @@ from functools import cached_property
 
 from ....equation.frozen import frozen
 from ..builder import Carried, Code, Value
-from ..epilogue import finished
-from ..kernels.base import Kernel
+from ..epilogue import write_epilogue
+from ..kernels.kernel import Kernel
 from ..kernels.selection import first_maximum
 from ..nest import Epilogue, Stream, epilogue_line
-from .blocking import GROUP, STRIP, held_for
+from .blocking import GROUP, STRIP, register_tile
 from .matrix import multiply
 from .points import transforms
 from .tiles import (
@@ -136,7 +136,7 @@ class Writer:
         self.code, self.kernel, self.tiles = code, kernel, kernel.tiles
         point_v, point_m = kernel._sizes
         alpha = self.tiles.alpha
-        held = self.held = held_for(code.target)
+        held = self.held = register_tile(code.target)
         scratch = code.argument(kernel.scratch)
         channel = held.tiles * LINE
         self.v = Transformed(scratch, point_v, kernel.in_channels * channel, channel, held.tiles)
@@ -315,7 +315,9 @@ class Writer:
         assert kernel.winner is not None
         for place, j in enumerate(range(0, self.tiles.m, size)):
             four = [row[j + c] for row in rows for c in range(size)]
-            values = [finished(code, kernel.epilogue, value, lines.__getitem__) for value in four]
+            values = [
+                write_epilogue(code, kernel.epilogue, value, lines.__getitem__) for value in four
+            ]
             best, number = first_maximum(code, values, kernel.winner.element)
             for stream, value in ((kernel.target, best), (kernel.winner, number)):
                 code.store(value, code.at(lines[stream], place * stream.stride("x", 0)))
@@ -343,4 +345,4 @@ class Writer:
         target = at(kernel.target)
         if kernel.adds:
             value = code.add(code.load(target), value)
-        code.store(finished(code, kernel.epilogue, value, at), target)
+        code.store(write_epilogue(code, kernel.epilogue, value, at), target)

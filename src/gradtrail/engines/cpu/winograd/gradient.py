@@ -24,11 +24,11 @@ from functools import cached_property
 
 from ....equation.frozen import frozen
 from ..builder import Carried, Code, Value
-from ..kernels.base import Kernel
-from ..kernels.samples import transpose
+from ..kernels.gathering import transpose
+from ..kernels.kernel import Kernel
 from ..nest import Stream
 from ..target import LANES
-from .blocking import GRADIENT_STRIP, channels_for, near_sixteens
+from .blocking import GRADIENT_STRIP, channel_tile, nearby_sixteens
 from .matrix import multiply_both, square
 from .points import transforms, transposed
 from .tiles import LINE, Place, Tiles, Transformed, each_part, spaced, transform_input
@@ -53,8 +53,8 @@ class WeightGradient(Kernel):
         result: argument: dU as `UnpackGradient` lays it out.
         scratch: argument: `scratch_size` bytes.
         adds: whether to what is in dU.
-        unpacked: argument: dW, where dU is added to it here, so many k at a time as `near_sixteens`
-            says; one strip must hold all tiles.
+        unpacked: argument: dW, where dU is added to it here, so many k at a time as
+            `nearby_sixteens` says; one strip must hold all tiles.
         strip: how many tiles are transformed at a time; the sums are added strip by strip.
     """
 
@@ -75,7 +75,7 @@ class WeightGradient(Kernel):
         whole = UnpackGradient(self.tiles.m, self.out_channels, self.in_channels)
         if self.unpacked is None:
             return whole
-        near = near_sixteens(self.tiles.alpha, self.in_channels)
+        near = nearby_sixteens(self.tiles.alpha, self.in_channels)
         return replace(whole, out_channels=min(near * LANES, self.out_channels))
 
     @property
@@ -136,7 +136,7 @@ class _Writer:
         self.d = code.at(scratch, points * point_v)
         self.square = code.at(self.d, points * point_d)
         self.vain = code.at(self.square, self.tiles.m**2 * _SQUARE)
-        self.held = channels_for(code.target, kernel.in_channels)
+        self.held = channel_tile(code.target, kernel.in_channels)
         self.dz = code.at(code.argument(kernel.gradient.argument), kernel.gradient.offset)
 
     def run(self) -> None:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from ....equation.frozen import frozen
 from ..builder import Code, F, Value
 from ..frame import Slot
-from ..kernels.base import Kernel
+from ..kernels.kernel import Kernel
 from ..target import LANES
 from .blocking import GROUP
 from .matrix import multiply_both, square

@@ -14,8 +14,8 @@ from ....equation.frozen import frozen
 from ..builder import Carried, Code, Value
 from ..frame import Slot
 from ..target import LANES, Target
-from .base import Kernel
-from .samples import transpose
+from .gathering import transpose
+from .kernel import Kernel
 
 __all__ = ["BatchOuterProduct", "Copied", "OuterProduct", "Transposed"]
 

@@ -9,7 +9,7 @@ from ..builder import Code, F, I, P, Value
 from ..frame import Slot
 from ..layout import Layout
 from ..target import LANES
-from .base import Kernel
+from .kernel import Kernel
 
 __all__ = ["GatherSamples", "GatherTargets", "ScatterOutputs", "transpose"]
 

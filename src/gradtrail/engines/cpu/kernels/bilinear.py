@@ -10,7 +10,7 @@ from ....equation.frozen import frozen
 from ..builder import Code, F, P, Value
 from ..frame import Slot
 from ..target import LANES
-from .base import Kernel
+from .kernel import Kernel
 from .walking import number_field
 
 __all__ = ["Warp"]

@@ -15,17 +15,17 @@ from dataclasses import replace
 
 from ....equation.frozen import frozen
 from ..builder import Carried, Code, Value
-from ..kernels.base import Kernel
+from ..kernels.kernel import Kernel
 from ..target import LANES
 from .convolution import Convolution, Writer
 from .tiles import LINE
 from .weights import PackWeights
 
-__all__ = ["ConvolutionAlone"]
+__all__ = ["SampleConvolution"]
 
 
 @frozen
-class ConvolutionAlone(Kernel):
+class SampleConvolution(Kernel):
     """Arguments as those of `Convolution`; the bias has as many numbers as the target has lanes.
 
     Args:
@@ -67,7 +67,7 @@ class ConvolutionAlone(Kernel):
 class _Writer(Writer):
     """A convolution of one sample being written."""
 
-    def __init__(self, code: Code, alone: ConvolutionAlone) -> None:
+    def __init__(self, code: Code, alone: SampleConvolution) -> None:
         super().__init__(code, alone.of)
         self.alone = alone
         self.v = replace(self.v, tile=alone.of.in_channels * LINE, channel=LINE, group=1)

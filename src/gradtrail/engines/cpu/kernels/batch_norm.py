@@ -18,10 +18,10 @@ from ....equation.frozen import frozen
 from ....equation.scalar import Function
 from ..builder import Carried, Code, F, I, Value
 from ..frame import Slot
-from ..functions import compiled
 from ..layout import Layout
 from ..target import LANES
-from .base import Kernel
+from ..vector_math import compile_expression
+from .kernel import Kernel
 from .statistics import double, masked, narrow, sum_places, wide
 from .walking import lane_mask, walk
 
@@ -96,7 +96,7 @@ class Normalise(Kernel):
                     if self.addend is not None:
                         z = code.add(z, code.load(here[2]))
                     if self.function is not None:
-                        z = compiled(code, self.function.body, {"x": z})
+                        z = compile_expression(code, self.function.body, {"x": z})
                     code.store(z, here[0])
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from ...equation.scalar import Call, Expression, Literal, Variable
 from .builder import Code, Value
 
-__all__ = ["compiled", "exp", "log"]
+__all__ = ["compile_expression", "vector_exp", "vector_log"]
 
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4
 
@@ -28,7 +28,7 @@ def _polynomial(code: Code, x: Value, coefficients: list[float]) -> Value:
     return total
 
 
-def exp(code: Code, x: Value) -> Value:
+def vector_exp(code: Code, x: Value) -> Value:
     """exp(x) to about 1 unit in the last place; 0 and ∞ beyond the range, a NaN stays one."""
     high, low = code.number(89.0), code.number(-104.0)
     held = code.select(code.compare("ogt", x, high), high, x)
@@ -61,7 +61,7 @@ def _power(code: Code, k: Value) -> Value:
     return code.as_float(code.bits("shl", biased, code.whole(23)))
 
 
-def log(code: Code, x: Value) -> Value:
+def vector_log(code: Code, x: Value) -> Value:
     """log(x) for normal positive x, to about 1 unit in the last place; ∞ and NaN stay."""
     bits = code.as_whole(x)
     k = code.bits("ashr", code.bits("sub", bits, code.whole(0x3F3504F3)), code.whole(23))  # √½
@@ -92,7 +92,7 @@ _NORMAL = 2.0**-126
 def _log(code: Code, x: Value) -> Value:
     """log(x) for every x: −∞ at 0, a NaN below."""
     small = code.compare("olt", x, code.number(_NORMAL))
-    found = log(code, code.select(small, code.mul(x, code.number(2.0**23)), x))
+    found = vector_log(code, code.select(small, code.mul(x, code.number(2.0**23)), x))
     found = code.sub(found, code.select(small, code.number(23 * math.log(2)), code.number(0.0)))
     zero = code.compare("oeq", x, code.number(0.0))
     found = code.select(zero, code.number(-math.inf), found)
@@ -106,7 +106,7 @@ def _absolute(code: Code, x: Value) -> Value:
 def _sigmoid(code: Code, x: Value) -> Value:
     """1/(1 + exp(−x)), from exp(−|x|), which does not overflow."""
     one = code.number(1.0)
-    decay = exp(code, code.negative(_absolute(code, x)))
+    decay = vector_exp(code, code.negative(_absolute(code, x)))
     below = code.add(one, decay)
     positive = code.compare("oge", x, code.number(0.0))
     return code.div(code.select(positive, one, decay), below)
@@ -116,7 +116,7 @@ def _tanh(code: Code, x: Value) -> Value:
     """tanh: near 0 an odd polynomial, elsewhere (1 − e)/(1 + e) with e = exp(−2|x|)."""
     size = _absolute(code, x)
     one = code.number(1.0)
-    decay = exp(code, code.mul(size, code.number(-2.0)))
+    decay = vector_exp(code, code.mul(size, code.number(-2.0)))
     far = code.div(code.sub(one, decay), code.add(one, decay))
     far = code.copysign(far, x)
     square = code.mul(x, x)
@@ -149,7 +149,7 @@ def _erf(code: Code, x: Value) -> Value:
     held = code.select(code.compare("ogt", size, code.number(4.0)), code.number(4.0), size)
     t = code.div(code.number(1.0), code.fma(held, code.number(0.3275911), code.number(1.0)))
     p = _polynomial(code, t, _ERFC)
-    tail = code.mul(code.mul(p, t), exp(code, code.negative(code.mul(held, held))))
+    tail = code.mul(code.mul(p, t), vector_exp(code, code.negative(code.mul(held, held))))
     far = code.sub(code.number(1.0), tail)
     far = code.copysign(far, x)
     return code.select(code.compare("olt", size, code.number(1.0)), near, far)
@@ -177,7 +177,7 @@ OPERATIONS: Mapping[str, Callable[..., Value]] = {
     "sub": Code.sub,
     "mul": Code.mul,
     "div": Code.div,
-    "exp": exp,
+    "exp": vector_exp,
     "log": _log,
     "sqrt": Code.sqrt,
     "tanh": _tanh,
@@ -190,7 +190,7 @@ OPERATIONS: Mapping[str, Callable[..., Value]] = {
 """The operations of `equation.scalar` on sixteen numbers."""
 
 
-def compiled(code: Code, expression: Expression, variables: Mapping[str, Value]) -> Value:
+def compile_expression(code: Code, expression: Expression, variables: Mapping[str, Value]) -> Value:
     """The value of an expression, equal parts computed once."""
     known: dict[Expression, Value] = {}
 
