@@ -8,7 +8,7 @@ from typing import Any
 from ....equation import Node, Normalisation
 from ..activation import function_of
 from ..frame import Slot
-from ..kernels.batch_norm import (
+from ..kernels.batch_norm_kernels import (
     GradientSums,
     JoinGradients,
     Normalise,
