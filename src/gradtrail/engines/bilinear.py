@@ -5,7 +5,7 @@
 
 so a new pixel lies between at most four old ones and takes their mean, weighted by nearness; what
 is outside counts as 0, and so does what a box covers. This is the plain version; the CPU engine has
-the same as machine code (`cpu/kernels/bilinear.py`).
+the same as machine code (`cpu/kernels/warp.py`).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import numpy as np
 from ...machine.forking import renew_in_forks
 from .checks import check_places
 from .frame import SLOTS, Slot
-from .kernels.bilinear import Warp
+from .kernels.warp import Warp
 from .loading import compiler_for
 from .options import Setup
 from .phases import FunctionCall, Phase, PhaseTable
