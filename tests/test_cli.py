@@ -153,7 +153,7 @@ def test_the_digits_keep_their_defaults(tmp_path: Path, monkeypatch: pytest.Monk
         recipe.update(recipe_of(out))
         raise gt.DataError("stopped here")
 
-    monkeypatch.setattr("gradtrail.runs.running.prepare_training", stopped)
+    monkeypatch.setattr("gradtrail.runs.lifecycle.prepare_training", stopped)
     assert "stopped here" in run("train", "--out", str(out)).output
     assert not out.exists()  # so that the same command can be given again
     assert recipe["data"]["name"] == "digits"

@@ -394,7 +394,7 @@ def test_the_command_line_shows_a_warning_as_one_line() -> None:
     import click
     from click.testing import CliRunner
 
-    from gradtrail.cli.common import one_error
+    from gradtrail.cli.messages import one_error
     from gradtrail.errors import warn
 
     @click.command()

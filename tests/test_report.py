@@ -15,8 +15,8 @@ from click.testing import CliRunner
 import gradtrail as gt
 from gradtrail.cli import main
 from gradtrail.reporting import report
-from gradtrail.reporting.page import _hardest
 from gradtrail.reporting.pictures import as_pixels, curves, filters
+from gradtrail.reporting.report_page import _hardest
 from gradtrail.runs import Run
 
 

@@ -17,9 +17,9 @@ from safetensors.numpy import save
 
 import gradtrail as gt
 from gradtrail.data import ArrayImages
-from gradtrail.runs import prepared, read_recipe
-from gradtrail.runs.failed import failed_in
-from gradtrail.runs.histories import load_history, save_history
+from gradtrail.runs import prepare_run, read_recipe
+from gradtrail.runs.failed_step import load_failed_step
+from gradtrail.runs.history_file import load_history, save_history
 from gradtrail.training import Observer, Seen
 from gradtrail.training.history import EPOCH_FIGURES
 
@@ -252,7 +252,7 @@ def failed() -> Kind:
     content = save(arrays, {key: json.dumps(told)})
 
     def read(path: Path) -> Any:
-        return failed_in(path.parent)
+        return load_failed_step(path.parent)
 
     return Kind("failed step", "failed.safetensors", (content,), read, sound, held(key), 1.0)
 
@@ -274,7 +274,7 @@ def recipe() -> Kind:
         found = read_recipe(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", gt.GradtrailWarning)
-            return found, prepared(found)
+            return found, prepare_run(found)
 
     def wrong(path: Path, found: Any) -> str | None:
         recipe, work = found

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import gradtrail as gt
-from gradtrail.cli.common import network_of
+from gradtrail.cli.word_meanings import network_of
 from gradtrail.data import read_image
 from gradtrail.data.cifar import read_cifar
 from gradtrail.data.idx import read_idx

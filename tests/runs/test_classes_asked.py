@@ -12,8 +12,8 @@ from commands import run
 from PIL import Image
 
 import gradtrail as gt
-from gradtrail.runs import Opened, Run, open_data
-from gradtrail.runs.parts import DataTable
+from gradtrail.runs import RecipeData, Run, read_data
+from gradtrail.runs.recipe_tables import DataTable
 
 RECIPE = """[model]
 layers = [{type = "GlobalAvgPool2d"}, {type = "Flatten"}, {type = "Linear", out_features = 2}]
@@ -159,8 +159,8 @@ def test_a_network_with_names_is_trained_on_in_its_order(bare: Path) -> None:
 
 
 def test_the_names_of_a_known_set_in_another_order_or_others() -> None:
-    def opened(*classes: str) -> Opened:
-        return open_data(DataTable("digits", classes=classes or None))
+    def opened(*classes: str) -> RecipeData:
+        return read_data(DataTable("digits", classes=classes or None))
 
     y = opened().train[1]
     backwards = opened(*"9876543210")

@@ -14,7 +14,7 @@ import gradtrail as gt
 from gradtrail.cli import main
 from gradtrail.errors import FileError, NonFiniteError
 from gradtrail.runs import Run, read_recipe, start
-from gradtrail.runs.failed import failed_in
+from gradtrail.runs.failed_step import load_failed_step
 from gradtrail.streams import stream
 
 RECIPE = """
@@ -56,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_step_is_kept_and_ends_so_again(folder: Path) -> None:
     """Mixed, and with its own masks: the weights before it, not their averages."""
-    failed, network = failed_in(folder), Run(folder).network
+    failed, network = load_failed_step(folder), Run(folder).network
     assert failed is not None
     assert (failed.epoch, failed.seed, failed.draw) == (1, 3, failed.step - 1)
     assert failed.x.shape == (100, 1, 8, 8)
@@ -71,7 +71,7 @@ def test_the_step_is_kept_and_ends_so_again(folder: Path) -> None:
 
 
 def test_why_looks_at_that_step(folder: Path) -> None:
-    failed = failed_in(folder)
+    failed = load_failed_step(folder)
     assert failed is not None
     told = run("why", str(folder))
     assert told.exit_code == 0
@@ -96,7 +96,7 @@ def test_a_training_that_goes_on_forgets_it(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(RECIPE.replace("1e25", "1e-3"))
     recipe = read_recipe(tmp_path / "recipe.toml")
     start(recipe, tmp_path / "run", "0")
-    assert failed_in(tmp_path / "run") is None
+    assert load_failed_step(tmp_path / "run") is None
 
 
 def test_an_infinite_validation_loss_leaves_a_folder_too(
@@ -108,7 +108,7 @@ def test_an_infinite_validation_loss_leaves_a_folder_too(
     monkeypatch.setattr(module, "evaluated", lambda *_: found)
     with pytest.raises(NonFiniteError, match="epoch 1: the validation loss is nan.*gradtrail why"):
         start(read_recipe(tmp_path / "recipe.toml"), tmp_path / "run", "0")
-    assert failed_in(tmp_path / "run") is None
+    assert load_failed_step(tmp_path / "run") is None
     assert run("why", str(tmp_path / "run")).exit_code == 0
 
 
@@ -117,7 +117,7 @@ def test_an_infinite_validation_loss_is_asked_where_it_arose(tmp_path: Path) -> 
     (tmp_path / "recipe.toml").write_text(RECIPE.replace("size = 100", "size = 2000"))
     with pytest.raises(NonFiniteError, match=r"epoch 1: the validation loss is \w+: \S+") as told:
         start(read_recipe(tmp_path / "recipe.toml"), tmp_path / "run", "0")
-    failed = failed_in(tmp_path / "run")
+    failed = load_failed_step(tmp_path / "run")
     assert failed is not None
     assert (failed.judging, failed.step, len(failed.x)) == (True, 1, 355)
     assert str(told.value).startswith(failed.message)
@@ -142,4 +142,4 @@ def test_a_damaged_file_is_one_error(folder: Path, tmp_path: Path, old: bytes, n
     assert old in content
     (tmp_path / "failed.safetensors").write_bytes(content.replace(old, new))
     with pytest.raises(FileError, match=r"failed\.safetensors"):
-        failed_in(tmp_path)
+        load_failed_step(tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import gradtrail as gt
-from gradtrail.runs import Run, prepared, read_recipe, shipped
+from gradtrail.runs import Run, prepare_run, read_recipe, shipped_tables
 
 from .test_running import RECIPE, folder, run, weights
 
@@ -93,7 +93,7 @@ def test_a_recipe_that_comes_along_is_printed(tmp_path: Path) -> None:
     assert "ResNet-20 on CIFAR-10" in listed
     path = tmp_path / "mine.toml"
     path.write_text(run("recipe", "digits").output)
-    assert read_recipe(path).to_dict() == read_recipe(None, base=shipped("digits")).to_dict()
+    assert read_recipe(path).to_dict() == read_recipe(None, base=shipped_tables("digits")).to_dict()
     done = run("recipe", "mnist-bst")
     assert done.exit_code == 2
     assert "no recipe is called 'mnist-bst'; did you mean: mnist-best" in done.output
@@ -102,7 +102,7 @@ def test_a_recipe_that_comes_along_is_printed(tmp_path: Path) -> None:
 def test_outputs_beyond_counting_are_no_classes(recipe: Path) -> None:
     recipe.write_text(RECIPE.replace("out_features = 10", f"out_features = {1 << 24}"))
     with pytest.raises(gt.ShapeError, match="gives 16777216 outputs, but the data have 10"):
-        prepared(read_recipe(recipe))
+        prepare_run(read_recipe(recipe))
 
 
 def test_a_rate_that_no_float_holds_is_refused() -> None:

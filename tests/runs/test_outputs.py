@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 import gradtrail as gt
 from gradtrail.cli import main
-from gradtrail.cli.paths import Output
+from gradtrail.cli.path_types import Output
 from gradtrail.runs import shipped_text
 from gradtrail.storage.files import free_name
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import gradtrail as gt
 from gradtrail.cli import main
-from gradtrail.reporting.page import _hardest
+from gradtrail.reporting.report_page import _hardest
 from gradtrail.runs import Run
 
 LAYERS = """

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import gradtrail as gt
-from gradtrail.runs import Recipe, names, read_recipe, shipped, shipped_text
-from gradtrail.runs.positions import lines_of
+from gradtrail.runs import Recipe, read_recipe, shipped_names, shipped_tables, shipped_text
+from gradtrail.runs.toml_lines import lines_of
 
 FULL = """
 [data]
@@ -99,9 +99,9 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert read_recipe(again).to_dict() == recipe.to_dict()
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", shipped_names())
 def test_the_recipes_that_come_along_are_sound(name: str) -> None:
-    base = shipped(name)
+    base = shipped_tables(name)
     changes = {} if "name" in base["data"] else {("data", "path"): ("--data", "here")}
     assert isinstance(read_recipe(None, changes, base), Recipe)
 
@@ -271,6 +271,6 @@ d = 1'''
 def test_a_recipe_s_first_line_has_the_accuracy_of_the_docs() -> None:
     page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
     measured = dict(re.findall(r"^\| `([\w-]+)` \|.*\| ([\d.]+ %) \|", page, re.M))
-    told = {n: re.findall(r"[\d.]+ %", shipped_text(n).partition("\n")[0]) for n in names()}
+    told = {n: re.findall(r"[\d.]+ %", shipped_text(n).partition("\n")[0]) for n in shipped_names()}
     assert {name: figures[0] for name, figures in told.items() if figures} == measured
     assert measured["digits"] == "99.7 %"

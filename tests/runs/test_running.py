@@ -18,7 +18,7 @@ from commands import run
 from tails import beginning
 
 import gradtrail as gt
-from gradtrail.runs import Run, prepared, read_recipe, start
+from gradtrail.runs import Run, prepare_run, read_recipe, start
 
 RECIPE = """
 [data]
@@ -139,7 +139,7 @@ def test_other_data_are_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.Mon
     x = x.copy()
     x[3, 0, 0, 0] += 0.5
     monkeypatch.setattr(
-        "gradtrail.runs.opening.load_data", lambda name, path: gt.data.Split((x, y), test)
+        "gradtrail.runs.recipe_data.load_data", lambda name, path: gt.data.Split((x, y), test)
     )
     done = run("train", "--resume", str(out))
     assert done.exit_code == 2
@@ -147,7 +147,7 @@ def test_other_data_are_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_held_out_share_is_of_the_training_images(recipe: Path) -> None:
-    work = prepared(read_recipe(recipe, {("data", "validation"): ("--validation", 0.25)}))
+    work = prepare_run(read_recipe(recipe, {("data", "validation"): ("--validation", 0.25)}))
     train, held = work.data.train, work.data.validation
     x, y = gt.data.digits().train
     assert len(train[1]) + len(held[1]) == len(y)
@@ -155,7 +155,7 @@ def test_a_held_out_share_is_of_the_training_images(recipe: Path) -> None:
     assert work.data.test is not None
     together = np.concatenate([train[0], held[0]])
     assert {image.tobytes() for image in together} == {image.tobytes() for image in x}
-    again = prepared(read_recipe(recipe, {("data", "validation"): ("--validation", 0.25)}))
+    again = prepare_run(read_recipe(recipe, {("data", "validation"): ("--validation", 0.25)}))
     np.testing.assert_array_equal(held[0], again.data.validation[0])
 
 

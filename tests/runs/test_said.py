@@ -17,7 +17,7 @@ from PIL import Image
 
 import gradtrail as gt
 from gradtrail.cli import main
-from gradtrail.runs import Run, prepared, read_recipe, shipped
+from gradtrail.runs import Run, prepare_run, read_recipe, shipped_tables
 
 
 def run(*arguments: object) -> Result:
@@ -102,7 +102,7 @@ def test_sizes_that_are_none(photos: Path, written: str) -> None:
 def test_a_recipe_takes_one_number_for_both(photos: Path, tiny: Path, tmp_path: Path) -> None:
     text = tiny.read_text().replace('"photos"', f'"{photos}"\nsize = 12')
     (tmp_path / "recipe.toml").write_text(text)
-    assert prepared(read_recipe(tmp_path / "recipe.toml")).data.shape == (3, 12, 12)
+    assert prepare_run(read_recipe(tmp_path / "recipe.toml")).data.shape == (3, 12, 12)
     for size in ("true", '"12"', "[1, 2, 3]", "0"):
         (tmp_path / "recipe.toml").write_text(text.replace("= 12", f"= {size}"))
         with pytest.raises(gt.FileError, match=r"line 3, data.size: "):
@@ -128,14 +128,15 @@ def test_images_in_colour_for_a_network_of_grey_ones(photos: Path, tmp_path: Pat
     written = f'[model]\nfile = "net.safetensors"\n[data]\npath = "{photos}"\n{advice}\n'
     (tmp_path / "recipe.toml").write_text(written)
     with pytest.warns(gt.GradtrailWarning, match="the images are brought to 8 × 9"):
-        assert prepared(read_recipe(tmp_path / "recipe.toml")).data.shape == (1, 8, 9)
+        assert prepare_run(read_recipe(tmp_path / "recipe.toml")).data.shape == (1, 8, 9)
 
 
 def test_a_size_that_a_network_is_too_deep_for_is_not_what_files_have(photos: Path) -> None:
     changes = {("data", "path"): ("--data", str(photos)), ("data", "size"): ("--size", [5, 5])}
     told = "images-cnn is too deep for 5 × 5 pixels: the images are brought to 64 × 64 instead"
     with pytest.warns(gt.GradtrailWarning, match=told):
-        assert prepared(read_recipe(None, changes, shipped("images"))).data.shape == (3, 64, 64)
+        work = prepare_run(read_recipe(None, changes, shipped_tables("images")))
+    assert work.data.shape == (3, 64, 64)
 
 
 def test_notes_are_said_once_and_not_at_all_if_quiet(tiny: Path, tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ def test_a_constant_channel_does_not_drown_the_others(tiny: Path, tmp_path: Path
                 saved(photos / part / name / f"{number}.png", pixels)
     recipe = read_recipe(tiny, {("data", "path"): ("data", str(photos))})
     with pytest.warns(gt.GradtrailWarning, match=r"channel 2 \(blue\) is 0 in all images") as told:
-        work = prepared(recipe)
+        work = prepare_run(recipe)
     assert len(told) == 1
     assert work.recipe.model.std[2] == 1
     gt.train(work.network, work.data.train, epochs=20, batch_size=4, seed=0, progress=False,

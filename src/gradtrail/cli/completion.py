@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from .common import one_error
+from .messages import one_error
 
 __all__ = ["completion_command"]
 

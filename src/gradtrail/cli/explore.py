@@ -14,19 +14,19 @@ import numpy as np
 from ..data.known import NAMES
 from ..optimizers import Optimizer
 from ..runs import Run
-from ..runs.opening import arrays_of, labels_of
+from ..runs.recipe_data import part_arrays, part_labels
 from ..runs.run_folder import RECIPE
 from ..showing.numbers import megabytes_text
 from ..training import Observer
-from .asked import Asked, of_data
-from .common import one_error, said
-from .paths import HTML
-from .run import batch_of, network_at
+from .data_options import DataChoice, data_arguments
+from .messages import one_error, said
+from .path_types import HTML
+from .run_data import network_at, samples_of
 
 if TYPE_CHECKING:
     from ..exploring.explorer import Explorer
     from ..exploring.session import Session
-    from ..runs import Prepared
+    from ..runs import RunInputs
     from ..training.training import Training
 
 __all__ = ["Following", "explore_command", "following"]
@@ -39,7 +39,7 @@ _LARGE = 32 << 20
 
 
 @click.command("explore", short_help="Open a page about one learning step of a run.")
-@of_data(None)
+@data_arguments(None)
 @click.option(
     "--samples",
     show_default=f"the first {_SHOWN}",
@@ -64,7 +64,12 @@ _LARGE = 32 << 20
 @click.option("--no-browser", is_flag=True, help="Print the page's address, and open nothing.")
 @one_error
 def explore_command(
-    asked: Asked, save: Path | None, overwrite: bool, port: int, no_browser: bool, **chosen: Any
+    choice: DataChoice,
+    save: Path | None,
+    overwrite: bool,
+    port: int,
+    no_browser: bool,
+    **chosen: Any,
 ) -> None:
     """Open a page about one learning step of RUN: every value, every gradient, all of their sums.
 
@@ -77,7 +82,7 @@ def explore_command(
     """
     from ..exploring.explorer import Explorer
 
-    with Explorer(_session(asked, **chosen), port=port) as explorer:
+    with Explorer(_session(choice, **chosen), port=port) as explorer:
         if save is not None:
             written = explorer.save(save)
             few = "; with fewer --samples it opens sooner" if written > _LARGE else ""
@@ -89,7 +94,7 @@ def explore_command(
 
 
 def _session(
-    asked: Asked,
+    choice: DataChoice,
     samples: str | None,
     evaluation: bool,
     seed: int,
@@ -105,14 +110,14 @@ def _session(
     from ..exploring.session import Session
     from ..tracing.trace import trace
 
-    folder = asked.folder
+    folder = choice.folder
     optimizer: Optimizer | None = None
-    title = asked.run.resolve().stem
+    title = choice.run.resolve().stem
     if (folder / RECIPE).exists():
         optimizer, title = Run(folder).recipe.course().optimizer, folder.resolve().name
-    elif asked.data is None and takes_digits(network_at(asked.run)):
-        asked = replace(asked, data=NAMES[0])
-    picked = batch_of(asked, samples, first=_SHOWN)
+    elif choice.data is None and takes_digits(network_at(choice.run)):
+        choice = replace(choice, data=NAMES[0])
+    picked = samples_of(choice, samples, first=_SHOWN)
     network, x, y, loss = picked.network, picked.x, picked.y, picked.loss
     traced = trace(network, x, y, loss=loss, training=not evaluation, seed=seed, engine=engine)
     numbers = picked.numbers.tolist()
@@ -145,7 +150,7 @@ class Following:
         """Who is to hear of the training."""
         return self._live
 
-    def begin(self, work: Prepared, training: Training, title: str) -> None:
+    def begin(self, work: RunInputs, training: Training, title: str) -> None:
         """Show a training that begins soon: its first samples, and how far it is.
 
         Args:
@@ -156,8 +161,8 @@ class Following:
         from ..exploring.explorer import Explorer
         from ..exploring.live import session_of
 
-        places = np.arange(min(_SHOWN, len(labels_of(work.data.train))))
-        session = session_of(training, *arrays_of(work.data.train, places), title)
+        places = np.arange(min(_SHOWN, len(part_labels(work.data.train))))
+        session = session_of(training, *part_arrays(work.data.train, places), title)
         self._explorer = Explorer(session, port=self._port, live=self._live)
         self._live.watch(training, session, self._explorer.seconds)
         _open(self._explorer, self._browser)

@@ -10,8 +10,9 @@ from ..errors import ArgumentError
 from ..network import Network
 from ..network.saving import save_network
 from ..storage.files import check_writable, write_bytes
-from .common import network_of, one_error, said, words
-from .paths import PATH, WORD, check_ending, check_taken
+from .messages import one_error, said
+from .path_types import PATH, WORD, check_ending, check_taken
+from .word_meanings import network_of, words
 
 __all__ = ["export_command"]
 

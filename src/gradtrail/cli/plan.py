@@ -7,8 +7,9 @@ import json
 import click
 
 from ..network.architecture import ARCHITECTURES
-from .common import network_of, one_error, shape_of, words
-from .paths import WORD
+from .messages import one_error
+from .path_types import WORD
+from .word_meanings import network_of, shape_from, words
 
 __all__ = ["plan_command"]
 
@@ -29,7 +30,7 @@ def plan_command(model: str, batch_size: int, input_shape: str | None, as_json: 
 
     Example: gradtrail plan lenet5 --batch-size 64
     """
-    shape = None if input_shape is None else shape_of(input_shape)
+    shape = None if input_shape is None else shape_from(input_shape)
     network = network_of(model, shape, 0)
     plan = network.plan(batch_size)
     click.echo(json.dumps(plan.to_dict(), indent=2, ensure_ascii=False) if as_json else str(plan))

@@ -21,14 +21,14 @@ from ..errors import ArgumentError, FileError
 from ..layers.loss_functions import log_softmax
 from ..network import Network
 from ..runs import Run
-from ..runs.opening import labels_of
+from ..runs.recipe_data import part_labels
 from ..runs.run_folder import RECIPE
 from ..showing.tables import Table
 from ..training import confusion, mistakes
-from .asked import Asked, of_data
-from .common import one_error, said
-from .paths import PATH, Output, Picture
-from .run import Held, network_at, pair_of
+from .data_options import DataChoice, data_arguments
+from .messages import one_error, said
+from .path_types import PATH, OutputPath, Picture
+from .run_data import RunData, network_at, run_data_of
 
 __all__ = ["evaluate_command", "predict_command"]
 
@@ -36,7 +36,7 @@ _FORMS = ("table", "csv", "json")
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """What a network takes an image for.
 
     Args:
@@ -108,11 +108,11 @@ _BLOCK = 256
 
 def _answers(
     network: Network, files: list[Path], fit: Fit, white: int | None, engine: str | None
-) -> tuple[list[Answer], list[str]]:
+) -> tuple[list[Prediction], list[str]]:
     """What each image is taken for, and why some could not be read."""
     outputs = network.plan().rows[-1].output_shape[0]
     classes = network.classes or tuple(map(str, range(outputs)))
-    answers: list[Answer] = []
+    answers: list[Prediction] = []
     failed: list[str] = []
     channels, height, width = network.input_shape
     for at in range(0, len(files), _BLOCK):
@@ -127,13 +127,13 @@ def _answers(
             found = np.exp(log_softmax(network.predict(np.stack(read), engine=engine)))
             for name, shares in zip(named, found, strict=True):
                 if np.isfinite(shares).all():
-                    answers.append(Answer(name, shares, classes))
+                    answers.append(Prediction(name, shares, classes))
                 else:
                     failed.append(f"{name}: the network gives a NaN or an infinity for it")
     return answers, failed
 
 
-def _shown(answers: list[Answer], top: int, form: str) -> str:
+def _shown(answers: list[Prediction], top: int, form: str) -> str:
     """All answers as a table, as CSV or as JSON."""
     if form == "json":
         data = [
@@ -164,18 +164,18 @@ def _shown(answers: list[Answer], top: int, form: str) -> str:
 
 
 @click.command("evaluate", short_help="Print how often a run's network is right.")
-@of_data(None)
+@data_arguments(None)
 @click.option("--engine", help="What computes: cpu or reference.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--plot", type=Picture(), help="Also draw the matrix into a file.")
 @click.option(
     "--wrong",
-    type=Output(".csv"),
+    type=OutputPath(".csv"),
     help="Also list what is taken for another class in a CSV file, the surest mistakes first.",
 )
 @one_error
 def evaluate_command(
-    asked: Asked, engine: str | None, as_json: bool, plot: Path | None, wrong: Path | None
+    choice: DataChoice, engine: str | None, as_json: bool, plot: Path | None, wrong: Path | None
 ) -> None:
     """Print how often RUN's network is right, and which classes it takes for which.
 
@@ -183,7 +183,7 @@ def evaluate_command(
 
     Example: gradtrail evaluate runs/images-cnn-1 --wrong wrong.csv
     """
-    held = pair_of(asked)
+    held = run_data_of(choice)
     found = confusion(held.network, held.pair, classes=held.network.classes, engine=engine)
     if as_json:
         learned = {"trained_on": held.learned} if held.learned else {}
@@ -199,11 +199,11 @@ def evaluate_command(
         said(f"{len(listed):,} mistakes listed in {wrong}", err=as_json)
 
 
-def _learned(held: Held) -> str:
+def _learned(held: RunData) -> str:
     """That images which a network was trained on are no trial of it."""
     if not held.learned:
         return ""
-    total = len(labels_of(held.pair))
+    total = len(part_labels(held.pair))
     which = "all of them" if held.learned == total else f"{held.learned:,} of these {total:,}"
     told = f"the network was trained on {which}"
     return f"; {told}, so that this says little about others"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import click
 
-from ..runs import names, shipped_text
+from ..runs import shipped_names, shipped_text
 from ..showing.tables import Table
-from .common import one_error, words
+from .messages import one_error
+from .word_meanings import words
 
 __all__ = ["recipe_command"]
 
 
 @click.command("recipe", short_help="Print a recipe that comes along, or list them all.")
-@click.argument("name", required=False, shell_complete=words(names))
+@click.argument("name", required=False, shell_complete=words(shipped_names))
 @one_error
 def recipe_command(name: str | None) -> None:
     """Print the recipe NAME that comes with gradtrail, or list all of them.
@@ -23,7 +24,7 @@ def recipe_command(name: str | None) -> None:
     Example: gradtrail recipe mnist-best > recipe.toml
     """
     if name is None:
-        firsts = {n: shipped_text(n).partition("\n")[0].lstrip("# ") for n in names()}
+        firsts = {n: shipped_text(n).partition("\n")[0].lstrip("# ") for n in shipped_names()}
         click.echo(Table((), ("recipe", "what"), list(firsts.items())).text())
     else:
         click.echo(shipped_text(name), nl=False)

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from ..data.folder_options import Bad
-from .asked import BAD
-from .common import one_error, said
-from .paths import HTML, PATH
+from .data_options import BAD
+from .messages import one_error, said
+from .path_types import HTML, PATH
 
 __all__ = ["report_command"]
 

@@ -11,17 +11,17 @@ import click
 
 from ..errors import ArgumentError, FileError, UnknownNameError, unknown
 from ..runs import Run
-from ..runs.failed import Failed, failed_in
+from ..runs.failed_step import FailedStep, load_failed_step
 from ..tracing.element import Side, parse_element
 from ..tracing.influence import RANKINGS, influence
 from ..tracing.overview import Overview
 from ..tracing.trace import Trace, trace
 from ..tracing.wording import LANGUAGES
 from ..training.watched_weights import load_watched
-from .asked import Asked, of_data, with_options
-from .common import one_error, said
-from .paths import PATH, Picture
-from .run import Chosen, batch_of, network_at, pair_of
+from .data_options import DataChoice, data_arguments, with_options
+from .messages import one_error, said
+from .path_types import PATH, Picture
+from .run_data import ChosenSamples, network_at, run_data_of, samples_of
 
 __all__ = ["follow_command", "influence_command", "trace_command", "watch_command", "why_command"]
 
@@ -36,7 +36,7 @@ _ANSWER = (
 
 def _of_images(command: F) -> F:
     """The options that choose a run and its data."""
-    return of_data("train")(with_options(command, _ANSWER))
+    return data_arguments("train")(with_options(command, _ANSWER))
 
 
 def _of_a_step(command: F) -> F:
@@ -54,7 +54,7 @@ def _of_a_step(command: F) -> F:
         ),
         click.option("--seed", type=click.IntRange(0), default=0, help="Of dropout's masks."),
     )
-    return of_data("train")(with_options(command, (*batch, *_ANSWER)))
+    return data_arguments("train")(with_options(command, (*batch, *_ANSWER)))
 
 
 class _Step:
@@ -63,24 +63,24 @@ class _Step:
     Where the run ended at a step that was not finite, that is the step, unless another is chosen.
     """
 
-    failed: Failed | None
-    chosen: Chosen
+    failed: FailedStep | None
+    chosen: ChosenSamples
     trace: Trace
 
     def __init__(
         self,
-        asked: Asked,
+        choice: DataChoice,
         samples: str | None,
         evaluation: bool,
         seed: int,
         engine: str | None,
     ) -> None:
-        chosen = asked.split != "train" or evaluation or seed or asked.others or samples
-        self.failed = None if chosen else failed_in(asked.folder)
+        chosen = choice.split != "train" or evaluation or seed or choice.others or samples
+        self.failed = None if chosen else load_failed_step(choice.folder)
         if self.failed is not None:
-            self.chosen, self.trace = _failed_step(asked.run, self.failed, engine)
+            self.chosen, self.trace = _failed_step(choice.run, self.failed, engine)
             return
-        self.chosen = batch_of(asked, samples)
+        self.chosen = samples_of(choice, samples)
         network, x, y, loss = (getattr(self.chosen, n) for n in ("network", "x", "y", "loss"))
         self.trace = trace(
             network, x, y, loss=loss, training=not evaluation, seed=seed, engine=engine
@@ -108,7 +108,7 @@ class _Step:
         return f"samples 0, 1, … are {shown} of the data"
 
 
-def _failed_step(run: Path, failed: Failed, engine: str | None) -> tuple[Chosen, Trace]:
+def _failed_step(run: Path, failed: FailedStep, engine: str | None) -> tuple[ChosenSamples, Trace]:
     """The step at which a run ended, with the run's own loss."""
     network, loss = network_at(run), Run.at(run).recipe.course().loss
     traced = trace(
@@ -121,7 +121,7 @@ def _failed_step(run: Path, failed: Failed, engine: str | None) -> tuple[Chosen,
         step=failed.draw,
         engine=engine,
     )
-    return Chosen(network, failed.x, failed.y, failed.numbers, loss), traced
+    return ChosenSamples(network, failed.x, failed.y, failed.numbers, loss), traced
 
 
 def _print(data: Any) -> None:
@@ -249,7 +249,7 @@ def follow_command(element: str, count: int, as_json: bool, **chosen: Any) -> No
 @click.option("--plot", type=Picture(), help="Also draw the images into a file.")
 @one_error
 def influence_command(
-    asked: Asked,
+    choice: DataChoice,
     engine: str | None,
     as_json: bool,
     part: str,
@@ -261,7 +261,7 @@ def influence_command(
 
     Example: gradtrail influence runs/lenet5-1 --top 40 --plot suspects.png
     """
-    held = pair_of(asked)
+    held = run_data_of(choice)
     network, pair, loss = held.network, held.pair, held.loss
     found = influence(network, pair, of=part, loss=loss, engine=engine, progress=not as_json)
     if as_json:

@@ -18,16 +18,26 @@ from ..data.known import NAMES
 from ..data.task_progress import silent
 from ..errors import ArgumentError, FileError, typed
 from ..network.architecture import ARCHITECTURES
-from ..runs import Outcome, Prepared, names, read_recipe, resume, shipped, start, tables_of
+from ..runs import (
+    Outcome,
+    RunInputs,
+    read_recipe,
+    resume,
+    shipped_names,
+    shipped_tables,
+    start,
+    tables_of,
+)
 from ..runs.run_folder import RECIPE
 from ..training import Observer
 from ..training.progress_line import ProgressLine
 from ..training.training import Training
 from ..version import VERSION
-from .asked import reading
-from .common import STOPPED, is_data_name, is_model_file, one_error, said, size_of, words
+from .data_options import reading_options
 from .explore import Following, following
-from .paths import PATH, WORD, is_path
+from .messages import STOPPED, one_error, said
+from .path_types import PATH, WORD, is_path
+from .word_meanings import is_data_name, is_model_file, size_from, words
 
 __all__ = ["train_command"]
 
@@ -53,13 +63,13 @@ def _usually(table: str, key: str) -> str:
     """What the data's recipes say, for the help: `12 for digits, 2 for mnist and fashion-mnist`."""
     found: dict[str, list[str]] = {}
     for name in (*NAMES, "images"):
-        value = shipped(name).get(table, {}).get(key, "constant")
+        value = shipped_tables(name).get(table, {}).get(key, "constant")
         found.setdefault(str(value), []).append(name)
     return ", ".join(f"{value} for {' and '.join(names)}" for value, names in found.items())
 
 
 @click.command("train")
-@click.argument("recipe", required=False, type=WORD, shell_complete=words(names))
+@click.argument("recipe", required=False, type=WORD, shell_complete=words(shipped_names))
 @click.option(
     "--model",
     type=WORD,
@@ -86,7 +96,7 @@ def _usually(table: str, key: str) -> str:
     help="Rows and columns that images in a folder are brought to, such as 64 or 48,64.",
 )
 @click.option("--fit", type=click.Choice(FITS), help="How they are brought to it.")
-@reading
+@reading_options
 @click.option("--validation", type=float, help="The share of the training images that is held out.")
 @click.option("--epochs", type=click.IntRange(1), show_default=_usually("training", "epochs"))
 @click.option(
@@ -197,7 +207,7 @@ def _train(
     since = time.perf_counter()
     with _asked_once() as asked, silent() if quiet else nullcontext():
 
-        def ready(work: Prepared, training: Training) -> None:
+        def ready(work: RunInputs, training: Training) -> None:
             progress.held_out = work.data.shown
             if not training.over:
                 say(f"{work.network.plan(work.recipe.training.batch_size)}\n")
@@ -248,7 +258,7 @@ def _recipe(recipe: str | None, given: dict[str, Any]) -> Any:
     if is_file:
         assert recipe is not None
         return read_recipe(recipe, _changes(given, data, tables_of(recipe)))
-    if recipe is not None and recipe not in names() and is_path(recipe):
+    if recipe is not None and recipe not in shipped_names() and is_path(recipe):
         if not Path(recipe).exists():
             raise FileError(f"cannot read {recipe}: there is no such file")
         raise ArgumentError(
@@ -256,7 +266,7 @@ def _recipe(recipe: str | None, given: dict[str, Any]) -> Any:
             "it holds"
         )
     usual = "digits" if data is None else data if is_data_name(data) else "images"
-    base = shipped(recipe or usual)
+    base = shipped_tables(recipe or usual)
     return read_recipe(None, _changes(given, data, base), base)
 
 
@@ -280,7 +290,7 @@ def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any]) -> C
             found["model", "normalize"] = "--model", None
         found["model", "file" if file else "architecture"] = "--model", model
     if "size" in given:
-        found["data", "size"] = "--size", size_of(given.pop("size"))
+        found["data", "size"] = "--size", size_from(given.pop("size"))
     tables = {
         "data": ("fit", "white", "bad", "validation", "channels_last", "classes"),
         "training": ("epochs", "batch_size", "seed", "engine", "threads", "watch"),
@@ -355,7 +365,7 @@ def _over(done: Outcome) -> str:
     )
 
 
-class _Asked:
+class _Listener:
     """Who is asked to stop at the first Ctrl-C; nobody until a training is ready."""
 
     training: Training | None = None
@@ -363,13 +373,13 @@ class _Asked:
 
 
 @contextmanager
-def _asked_once() -> Iterator[_Asked]:
+def _asked_once() -> Iterator[_Listener]:
     """The first Ctrl-C ends the training behind its present step; every later one does nothing.
 
     Before there is a training it ends the command at once. Nothing is raised in the middle of a
     step, so nothing can swallow it.
     """
-    asked = _Asked()
+    asked = _Listener()
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return

@@ -19,7 +19,7 @@ from ..training.curves import curves as drawn_over
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["curves", "filters", "picture"]
+__all__ = ["curve_pictures", "filters", "picture"]
 
 _INK, _SOFT, _TRAINED, _HELD, _FAINT = "#010101", "#020202", "#030303", "#040404", "#050505"
 _COLOURS = {
@@ -73,7 +73,7 @@ def filters(weight: np.ndarray) -> list[str]:
     return [picture(p, f"filter {k}", 48) for k, p in enumerate(pixels)]
 
 
-def curves(history: History, steps_per_epoch: int) -> list[str]:
+def curve_pictures(history: History, steps_per_epoch: int) -> list[str]:
     """Loss, accuracy and learning rate over the epochs, an SVG each, as far as they are known.
 
     The colours are the page's own names for them, so they follow a dark page.

@@ -1,24 +1,24 @@
 """Recipes and the runs that come of them. See README.md."""
 
-from .opening import Opened, open_data
-from .preparing import Prepared, prepared
+from .lifecycle import Outcome, resume, start
 from .recipe import Recipe, read_recipe, tables_of
+from .recipe_data import RecipeData, read_data
 from .run_folder import Run
-from .running import Outcome, resume, start
-from .shipped import names, shipped, shipped_text
+from .run_inputs import RunInputs, prepare_run
+from .shipped import shipped_names, shipped_tables, shipped_text
 
 __all__ = [
-    "Opened",
+    "RecipeData",
     "Outcome",
-    "Prepared",
+    "RunInputs",
     "Recipe",
     "Run",
-    "names",
-    "open_data",
-    "prepared",
+    "read_data",
+    "prepare_run",
     "read_recipe",
     "resume",
-    "shipped",
+    "shipped_names",
+    "shipped_tables",
     "shipped_text",
     "start",
     "tables_of",

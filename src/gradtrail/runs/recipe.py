@@ -6,9 +6,9 @@
     [loss]           label smoothing, class weights
     [optimizer]      type and arguments            [schedule]    likewise
     [augment]        how images are moved          [stopping]    when to end early
-    [checkpoints]    how often, how many           [log]         which logs are written
+    [checkpoints]    how often, how many           [log]         which logs are as_table
 
-A recipe is checked whole before anything runs: all mistakes are named at once, by key and line.
+A recipe is checked whole before anything runs: all faults are named at once, by key and line.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from ..storage.files import file_errors, read_at_most
 from ..training import EarlyStopping
 from ..training.course import Course
 from ..training.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay
-from .parts import (
+from .recipe_tables import (
     CheckpointTable,
     DataTable,
     LogTable,
     LossTable,
     ModelTable,
     TrainingTable,
-    written,
+    as_table,
 )
-from .positions import Path, lines_of
-from .sections import Mistakes, bare_name, built, choice
+from .table_reader import Faults, bare_name, built, choice
+from .toml_lines import Path, lines_of
 
 __all__ = ["OPTIMIZERS", "Recipe", "read_recipe", "recipe_from", "tables_of"]
 
@@ -77,7 +77,7 @@ class Recipe:
         augment: how images are moved; None for not.
         stopping: when to end early; None for never.
         checkpoints: how often the training is kept.
-        log: which logs are written.
+        log: which logs are as_table.
     """
 
     data: DataTable
@@ -117,15 +117,15 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as its file has it."""
-        found: dict[str, Any] = {n: written(getattr(self, n)) for n in ("data", "model")}
+        found: dict[str, Any] = {n: as_table(getattr(self, n)) for n in ("data", "model")}
         if "layers" in found["model"]:  # tables stand behind what is none
             found["model"]["layers"] = found["model"].pop("layers")
-        found |= {n: written(getattr(self, n)) for n in ("training", "loss")}
+        found |= {n: as_table(getattr(self, n)) for n in ("training", "loss")}
         for name in ("optimizer", "schedule", "augment", "stopping"):
             part = getattr(self, name)
             if part is not None:
                 found[name] = part.settings()
-        return found | {n: written(getattr(self, n)) for n in ("checkpoints", "log")}
+        return found | {n: as_table(getattr(self, n)) for n in ("checkpoints", "log")}
 
     def to_toml(self, version: str) -> str:
         """The recipe as text.
@@ -138,12 +138,12 @@ class Recipe:
         return dumps({"gradtrail": version} | self.to_dict())
 
 
-def recipe_from(data: Mapping[str, Any], mistakes: Mistakes) -> Recipe | None:
+def recipe_from(data: Mapping[str, Any], faults: Faults) -> Recipe | None:
     """The recipe that a file's content describes; None where something is wrong with it.
 
     Args:
         data: tables by name.
-        mistakes: what is wrong is added to these.
+        faults: what is wrong is added to these.
     """
     parts: dict[str, Any] = {}
     for name, table in data.items():
@@ -152,36 +152,36 @@ def recipe_from(data: Mapping[str, Any], mistakes: Mistakes) -> Recipe | None:
             continue
         if name in ("optimizer", "schedule"):
             kinds: Mapping[str, Any] = OPTIMIZERS if name == "optimizer" else _SCHEDULES
-            kind = choice(kinds, table, path, mistakes, default=None)
+            kind = choice(kinds, table, path, faults, default=None)
             if kind is not None:
-                parts[name] = built(kind, table, path, mistakes, skip=("type",))
+                parts[name] = built(kind, table, path, faults, skip=("type",))
         elif name in _TABLES:
-            parts[name] = built(_TABLES[name], table, path, mistakes)
+            parts[name] = built(_TABLES[name], table, path, faults)
         else:
             known = ", ".join([*_TABLES, "optimizer", "schedule"])
-            mistakes.add(path, f"is no table of a recipe; there are: {known}")
+            faults.add(path, f"is no table of a recipe; there are: {known}")
     for name in ("data", "model"):
         if name not in data:
-            mistakes.add((), f"a recipe needs a table [{name}]")
+            faults.add((), f"a recipe needs a table [{name}]")
     if isinstance(model := parts.get("model"), ModelTable) and model.layers is not None:
-        _check_layers(model.layers, mistakes)
-    if mistakes:
+        _check_layers(model.layers, faults)
+    if faults:
         return None
     recipe = Recipe(**{name: part for name, part in parts.items() if part is not None})
-    _check_together(recipe, mistakes)
-    return None if mistakes else recipe
+    _check_together(recipe, faults)
+    return None if faults else recipe
 
 
-def _check_layers(layers: list[dict[str, Any]], mistakes: Mistakes) -> None:
+def _check_layers(layers: list[dict[str, Any]], faults: Faults) -> None:
     """Each layer by itself; whether they fit together, the data's shape decides."""
     for place, entry in enumerate(layers):
         try:
             layer_from(entry, f"layer {place}")
         except GradtrailError as cause:
-            mistakes.add(("model", "layers", place), str(cause))
+            faults.add(("model", "layers", place), str(cause))
 
 
-def _check_together(recipe: Recipe, mistakes: Mistakes) -> None:
+def _check_together(recipe: Recipe, faults: Faults) -> None:
     """What several tables say between them."""
     try:
         recipe.course()
@@ -189,7 +189,7 @@ def _check_together(recipe: Recipe, mistakes: Mistakes) -> None:
         told = str(cause)
         table = next((t for t in ("training", "stopping", "loss") if t in told), "training")
         names = [n for n in vars(recipe.training) if n in told]
-        mistakes.add((table, names[0]) if names else (table,), told)
+        faults.add((table, names[0]) if names else (table,), told)
 
 
 def read_recipe(
@@ -220,10 +220,10 @@ def read_recipe(
     for keys, (name, value) in (changes or {}).items():
         _change(data, keys, value)
         named[keys] = name
-    mistakes = Mistakes()
-    recipe = recipe_from(data, mistakes)
+    faults = Faults()
+    recipe = recipe_from(data, faults)
     if recipe is None:
-        raise FileError(_told(where, mistakes, lines, named))
+        raise FileError(_told(where, faults, lines, named))
     return recipe if path is None else _absolute(recipe, FilePath(path).absolute().parent, named)
 
 
@@ -300,14 +300,12 @@ def _change(data: dict[str, Any], keys: Path, value: Any) -> None:
         at[last] = value
 
 
-def _told(
-    where: str, mistakes: Mistakes, lines: Mapping[Path, int], named: Mapping[Path, str]
-) -> str:
-    """All mistakes, each with its place."""
-    told = [f"{_place(m.path, lines, named)}{m.what}" for m in mistakes]
+def _told(where: str, faults: Faults, lines: Mapping[Path, int], named: Mapping[Path, str]) -> str:
+    """All faults, each with its place."""
+    told = [f"{_place(m.path, lines, named)}{m.what}" for m in faults]
     if len(told) == 1:
         return told[0] if told[0].startswith("--") else f"{where}, {told[0]}"
-    return f"{where} has {len(told)} mistakes:" + "".join(f"\n  {line}" for line in told)
+    return f"{where} has {len(told)} faults:" + "".join(f"\n  {line}" for line in told)
 
 
 def _place(path: Path, lines: Mapping[Path, int], named: Mapping[Path, str]) -> str:

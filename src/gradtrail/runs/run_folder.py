@@ -26,9 +26,9 @@ from ..network import Network
 from ..network.saving import WEIGHTS, load
 from ..storage.files import check_writable
 from ..training import History
-from .histories import load_history
-from .opening import Opened, open_data
+from .history_file import load_history
 from .recipe import Recipe, read_recipe
+from .recipe_data import RecipeData, read_data
 
 __all__ = ["CHECKPOINTS", "FAILED", "METRICS", "RECIPE", "Run", "START", "run_folder"]
 
@@ -91,7 +91,7 @@ class Run:
         return load(self.folder)
 
     @cached_property
-    def data(self) -> Opened:
+    def data(self) -> RecipeData:
         """The data that it was trained on.
 
         Raises:
@@ -101,8 +101,8 @@ class Run:
             GradtrailWarning: each of the notes, where they are read otherwise than for the run.
         """
         if self.bad is None:
-            return open_data(self.recipe.data)
-        found = open_data(replace(self.recipe.data, bad=self.bad))
+            return read_data(self.recipe.data)
+        found = read_data(replace(self.recipe.data, bad=self.bad))
         for note in found.notes:
             warn(note)
         return found

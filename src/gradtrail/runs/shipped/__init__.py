@@ -8,16 +8,16 @@ from typing import Any
 
 from ...errors import UnknownNameError, unknown
 
-__all__ = ["names", "shipped", "shipped_text"]
+__all__ = ["shipped_names", "shipped_tables", "shipped_text"]
 
 
-def names() -> list[str]:
+def shipped_names() -> list[str]:
     """What they are called."""
     found = (path.name for path in files(__name__).iterdir())
     return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
 
 
-def shipped(name: str) -> dict[str, Any]:
+def shipped_tables(name: str) -> dict[str, Any]:
     """A recipe's tables.
 
     Raises:
@@ -32,6 +32,6 @@ def shipped_text(name: str) -> str:
     Raises:
         UnknownNameError: none is called so.
     """
-    if name not in names():
-        raise UnknownNameError(unknown("recipe", name, names()))
+    if name not in shipped_names():
+        raise UnknownNameError(unknown("recipe", name, shipped_names()))
     return files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")

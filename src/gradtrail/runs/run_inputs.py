@@ -18,18 +18,18 @@ from ..network import Network
 from ..network.architecture import architecture, network_from
 from ..network.saving import load, load_weights
 from ..storage.files import read_json
-from .opening import Opened, labels_of, open_data
-from .parts import DataTable, LossTable, ModelTable
 from .recipe import Recipe
+from .recipe_data import RecipeData, part_labels, read_data
+from .recipe_tables import DataTable, LossTable, ModelTable
 
-__all__ = ["Prepared", "network_from_file", "prepared"]
+__all__ = ["RunInputs", "network_from_file", "prepare_run"]
 
 _NAMED = 1 << 20
 """So many outputs at most get numbers as names."""
 
 
 @dataclass(frozen=True)
-class Prepared:
+class RunInputs:
     """All that a training works on.
 
     Args:
@@ -40,12 +40,12 @@ class Prepared:
     """
 
     recipe: Recipe
-    data: Opened
+    data: RecipeData
     network: Network
     notes: tuple[str, ...]
 
 
-def prepared(recipe: Recipe, *, said: bool = False) -> Prepared:
+def prepare_run(recipe: Recipe, *, said: bool = False) -> RunInputs:
     """Data and network of a recipe, and the recipe with what was found.
 
     Args:
@@ -69,7 +69,7 @@ def prepared(recipe: Recipe, *, said: bool = False) -> Prepared:
     if wanted != data.shape:
         notes.append(_resized(model, data, wanted))
         table = replace(table, size=(wanted[1], wanted[2]))
-        data = open_data(table)
+        data = read_data(table)
     model, network = (model, saved) if saved is not None else _fresh(model, data)
     data = _matching(network, data)
     if names and names != data.classes:
@@ -81,17 +81,17 @@ def prepared(recipe: Recipe, *, said: bool = False) -> Prepared:
     resolved = replace(recipe, data=table, model=model, loss=_weighted(recipe.loss, data))
     for note in () if said else (*data.notes, *notes):
         warn(note)
-    return Prepared(resolved, data, network, (*data.notes, *notes))
+    return RunInputs(resolved, data, network, (*data.notes, *notes))
 
 
-def _ordered(table: DataTable, names: tuple[str, ...]) -> tuple[DataTable, Opened]:
+def _ordered(table: DataTable, names: tuple[str, ...]) -> tuple[DataTable, RecipeData]:
     """The data, with their classes in the order of a saved network's where these are the same."""
-    data = open_data(table)
+    data = read_data(table)
     same = table.classes is None and set(names) == set(data.classes)
     if not same or names == data.classes:
         return table, data
     table = replace(table, classes=names)
-    return table, open_data(table)
+    return table, read_data(table)
 
 
 def _some(classes: tuple[str, ...]) -> str:
@@ -99,7 +99,7 @@ def _some(classes: tuple[str, ...]) -> str:
     return ", ".join(classes[:5]) + (", …" if len(classes) > 5 else "")
 
 
-def _resized(model: ModelTable, data: Opened, wanted: tuple[int, ...]) -> str:
+def _resized(model: ModelTable, data: RecipeData, wanted: tuple[int, ...]) -> str:
     """The note about images that a network takes in another size."""
     size, other = (f"{shape[1]} × {shape[2]}" for shape in (data.shape, wanted))
     files = isinstance(data.train, Images)  # which may have any size, whatever is asked for
@@ -111,7 +111,7 @@ def _resized(model: ModelTable, data: Opened, wanted: tuple[int, ...]) -> str:
     return f"the images are enlarged from {size} to {other}, which {model.file} takes"
 
 
-def _matching(network: Network, data: Opened) -> Opened:
+def _matching(network: Network, data: RecipeData) -> RecipeData:
     """The data with a class for every output; classes that are numbers may be fewer.
 
     Raises:
@@ -141,7 +141,7 @@ def _located(table: DataTable) -> DataTable:
     return replace(table, path=next(absolute), test=next(absolute))
 
 
-def _check_stopping(recipe: Recipe, data: Opened) -> None:
+def _check_stopping(recipe: Recipe, data: RecipeData) -> None:
     """Whether early stopping looks at other images than those that the result is judged by.
 
     Raises:
@@ -186,7 +186,7 @@ def network_from_file(
         raise FileError(f"{path}: {cause}") from cause
 
 
-def _wanted(model: ModelTable, saved: Network | None, data: Opened) -> tuple[int, ...]:
+def _wanted(model: ModelTable, saved: Network | None, data: RecipeData) -> tuple[int, ...]:
     """The shape that images must have for a network.
 
     Raises:
@@ -218,7 +218,7 @@ def _wanted(model: ModelTable, saved: Network | None, data: Opened) -> tuple[int
     return wanted
 
 
-def _fresh(model: ModelTable, data: Opened) -> tuple[ModelTable, Network]:
+def _fresh(model: ModelTable, data: RecipeData) -> tuple[ModelTable, Network]:
     """A new network, with a file's weights if there is one; its table with the statistics."""
     normalize = _statistics(model, data)
     first = [] if normalize is None else [normalize]
@@ -239,7 +239,7 @@ def _layers(model: ModelTable, classes: int) -> list[Any]:
     return [layer_from(entry, f"layer {place}") for place, entry in enumerate(model.layers)]
 
 
-def _statistics(model: ModelTable, data: Opened) -> Normalize | None:
+def _statistics(model: ModelTable, data: RecipeData) -> Normalize | None:
     """The layer that normalises images, by what is given or found; None where none is wanted."""
     if not model.normalize:
         return None
@@ -252,11 +252,11 @@ def _statistics(model: ModelTable, data: Opened) -> Normalize | None:
     return Normalize(tuple(mean.tolist()), tuple(std.tolist()))
 
 
-def _weighted(loss: LossTable, data: Opened) -> LossTable:
+def _weighted(loss: LossTable, data: RecipeData) -> LossTable:
     """Class weights as numbers: "balanced" gives each class the same weight in all."""
     if loss.weight != "balanced":
         return loss
-    counts = np.bincount(labels_of(data.train), minlength=len(data.classes))
+    counts = np.bincount(part_labels(data.train), minlength=len(data.classes))
     present = counts > 0
     weights = np.where(present, counts.sum() / (present.sum() * np.maximum(counts, 1)), 0.0)
     return replace(loss, weight=tuple(map(float, weights)))

@@ -17,9 +17,9 @@ from ..data.levels import unit
 from ..data.recognition import recognise
 from ..data.sets import CLASSES
 from ..errors import DataError
-from .parts import DataTable
+from .recipe_tables import DataTable
 
-__all__ = ["Opened", "arrays_of", "labels_of", "open_data"]
+__all__ = ["RecipeData", "part_arrays", "part_labels", "read_data"]
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ _CLASSES = 1000
 """So many classes may be counted by any number of samples."""
 
 
-class Opened(NamedTuple):
+class RecipeData(NamedTuple):
     """A recipe's data.
 
     Args:
@@ -61,7 +61,7 @@ class Opened(NamedTuple):
         return self.validation if self.test is None else self.test
 
 
-def arrays_of(pair: Part, places: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def part_arrays(pair: Part, places: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Samples (n, C, H, W) from 0 to 1 and their labels, all of them or those at some places."""
     if isinstance(pair, Images):
         chosen = np.arange(len(pair)) if places is None else places
@@ -69,12 +69,12 @@ def arrays_of(pair: Part, places: np.ndarray | None = None) -> tuple[np.ndarray,
     return pair if places is None else (pair[0][places], pair[1][places])
 
 
-def labels_of(pair: Part) -> np.ndarray:
+def part_labels(pair: Part) -> np.ndarray:
     """The class numbers, (M,) int64."""
     return pair.y if isinstance(pair, Images) else pair[1]
 
 
-def open_data(table: DataTable) -> Opened:
+def read_data(table: DataTable) -> RecipeData:
     """The images of a recipe.
 
     Args:
@@ -98,7 +98,7 @@ def open_data(table: DataTable) -> Opened:
     return found._replace(validation=found.test)
 
 
-def _named(table: DataTable) -> Opened:
+def _named(table: DataTable) -> RecipeData:
     """A data set that gradtrail knows.
 
     Raises:
@@ -109,10 +109,10 @@ def _named(table: DataTable) -> Opened:
     found = DataSet(table.name, train, None, test, CLASSES[table.name])
     if table.classes is not None:
         found = rename_classes(found, table.classes, table.name)
-    return Opened(found.train, None, found.test, found.classes or (), found.notes)
+    return RecipeData(found.train, None, found.test, found.classes or (), found.notes)
 
 
-def _read(table: DataTable) -> Opened:
+def _read(table: DataTable) -> RecipeData:
     """What a path holds."""
     assert table.path is not None
     found = _at(table.path, table, table.classes)
@@ -124,7 +124,7 @@ def _read(table: DataTable) -> Opened:
     parts = (found.train, found.validation, test)
     train, validation, test = (_sized(part, table.pair) for part in parts)
     assert train is not None
-    return Opened(train, validation, test, classes, notes)
+    return RecipeData(train, validation, test, classes, notes)
 
 
 def _at(path: str, table: DataTable, classes: tuple[str, ...] | None) -> DataSet:
@@ -151,7 +151,7 @@ def _numbered(found: DataSet, path: str) -> tuple[str, ...]:
     Raises:
         DataError: numbers that are hardly classes.
     """
-    parts = [labels_of(p) for p in (found.train, found.validation, found.test) if p is not None]
+    parts = [part_labels(p) for p in (found.train, found.validation, found.test) if p is not None]
     highest, count = max(int(y.max()) for y in parts), sum(map(len, parts))
     if highest >= max(count, _CLASSES):
         raise DataError(

@@ -18,7 +18,7 @@ from ..errors import FileError, escaped
 from ..machine.packages import optional_package
 from ..network import Network
 from ..runs import Run
-from ..runs.opening import arrays_of, labels_of
+from ..runs.recipe_data import part_arrays, part_labels
 from ..runs.run_folder import RECIPE
 from ..showing.tables import Table
 from ..storage.files import check_writable, write_bytes
@@ -27,7 +27,7 @@ from ..tracing.trace import trace
 from ..training import Confusion, History
 from ..training.metrics import confusion
 from ..training.mistaken_samples import mistakes
-from .pictures import as_pixels, curves, filters, picture
+from .pictures import as_pixels, curve_pictures, filters, picture
 from .style import PAGE, STYLE
 
 __all__ = ["report", "write_report"]
@@ -145,8 +145,8 @@ def _head(run: Run, found: Confusion, judged: str) -> str:
 
 def _curves(run: Run, history: History) -> str:
     """Loss, accuracy and learning rate over the training."""
-    per_epoch = run.recipe.course().steps(len(labels_of(run.data.train)))
-    return f'<div class="curves">{"".join(curves(history, per_epoch))}</div>'
+    per_epoch = run.recipe.course().steps(len(part_labels(run.data.train)))
+    return f'<div class="curves">{"".join(curve_pictures(history, per_epoch))}</div>'
 
 
 def _epochs(history: History) -> str:
@@ -220,7 +220,7 @@ def _mistakes(network: Network, held: Part, classes: tuple[str, ...]) -> list[st
     if not found:
         return [_paragraph("There are none.")]
     worst = found.samples[:_MISTAKES]
-    x, _ = arrays_of(held, worst)
+    x, _ = part_arrays(held, worst)
     told = (
         f"{m.label}, taken for {m.taken} ({m.probability:.0%}); {_called(held, m.sample)}"
         for m in found
@@ -245,9 +245,9 @@ def _filters(network: Network) -> list[str]:
 
 def _health(network: Network, train: Part, loss: kinds.Loss, run: Run) -> list[str]:
     """What `t.vanishing`, `t.dead` and `t.ties` say of a batch of training images."""
-    size = min(run.recipe.training.batch_size, len(labels_of(train)))
-    places = np.linspace(0, len(labels_of(train)) - 1, size).astype(np.int64)
-    t = trace(network, *arrays_of(train, places), loss=loss)
+    size = min(run.recipe.training.batch_size, len(part_labels(train)))
+    places = np.linspace(0, len(part_labels(train)) - 1, size).astype(np.int64)
+    t = trace(network, *part_arrays(train, places), loss=loss)
     above = f"One step of {size} training images, spread over the data, at the trained weights."
     parts = [_paragraph(above)]
     for title, overview in (
@@ -265,10 +265,10 @@ def _hardest(network: Network, train: Part, run: Run) -> list[str]:
     Returns:
         The title and what stands below.
     """
-    count = len(labels_of(train))
+    count = len(part_labels(train))
     most = max(1, min(count, _RANKED, _MEMORY // (4 * prod(network.input_shape))))
     places = np.linspace(0, count - 1, most).astype(np.int64)
-    x, y = arrays_of(train, places)
+    x, y = part_arrays(train, places)
     runs, loss = engine_for(run.recipe.training.engine, network), run.recipe.course().loss
     ranked = influence(network, (x, y), loss=loss, engine=runs).top(len(x))
     names = network.classes or tuple(map(str, range(max(y) + 1)))

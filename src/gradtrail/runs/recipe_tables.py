@@ -23,7 +23,7 @@ __all__ = [
     "LossTable",
     "ModelTable",
     "TrainingTable",
-    "written",
+    "as_table",
 ]
 
 
@@ -197,7 +197,7 @@ class CheckpointTable:
 
 @dataclass(frozen=True)
 class LogTable:
-    """[log]: which logs are written into the run's folder.
+    """[log]: which logs are as_table into the run's folder.
 
     Args:
         csv: whether `log.csv` is.
@@ -210,7 +210,7 @@ class LogTable:
     tensorboard: bool = False
 
 
-def written(table: Any) -> dict[str, Any]:
+def as_table(table: Any) -> dict[str, Any]:
     """A table as a recipe has it: what is not None, tuples as lists."""
     found = {}
     for known in fields(table):

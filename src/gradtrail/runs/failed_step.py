@@ -21,17 +21,17 @@ from ..network.saving import WEIGHTS, save_network
 from ..storage.arrays import read_arrays
 from ..storage.files import write_bytes
 from ..training.training import Training
-from .histories import save_history
+from .history_file import save_history
 from .run_folder import FAILED
 
-__all__ = ["Failed", "failed_in", "keep_failed"]
+__all__ = ["FailedStep", "load_failed_step", "save_failed_step"]
 
 _KEY, _FORMAT = "gradtrail failed step", 1
 _NUMBERS = ("epoch", "step", "draw", "seed")
 
 
 @dataclass(frozen=True)
-class Failed:
+class FailedStep:
     """The step at which a training ended.
 
     Args:
@@ -61,7 +61,7 @@ class Failed:
         return {n: getattr(self, n) for n in ("message", *_NUMBERS, "judging")}
 
 
-def keep_failed(folder: Path, training: Training, message: str) -> None:
+def save_failed_step(folder: Path, training: Training, message: str) -> None:
     """Keep network, history and batch of a training that has met a NaN or an infinity.
 
     Args:
@@ -89,7 +89,7 @@ def keep_failed(folder: Path, training: Training, message: str) -> None:
     write_bytes(folder / FAILED, save(arrays, {_KEY: json.dumps(told, ensure_ascii=False)}))
 
 
-def failed_in(folder: Path) -> Failed | None:
+def load_failed_step(folder: Path) -> FailedStep | None:
     """The step at which a run's training ended; None where none was kept.
 
     Raises:
@@ -106,7 +106,7 @@ def failed_in(folder: Path) -> Failed | None:
         raise FileError(f"{path} is damaged, or no step that was kept: {cause!r}") from cause
 
 
-def _checked(told: Any, arrays: Mapping[str, np.ndarray]) -> Failed:
+def _checked(told: Any, arrays: Mapping[str, np.ndarray]) -> FailedStep:
     """What a file holds; anything else is a `ValueError` or a `KeyError`."""
     epoch, step, draw, seed = numbers = [told[name] for name in _NUMBERS]
     if told["format"] != _FORMAT or not isinstance(told["message"], str):
@@ -119,4 +119,4 @@ def _checked(told: Any, arrays: Mapping[str, np.ndarray]) -> Failed:
     judging = told.get("judging", False)
     if type(judging) is not bool:
         raise ValueError(f"judging is {judging!r}")
-    return Failed(told["message"], epoch, step, draw, seed, x, y, places, judging)
+    return FailedStep(told["message"], epoch, step, draw, seed, x, y, places, judging)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,14 +12,14 @@ import click
 
 from ..data.folder_options import Bad
 from ..data.known import NAMES
-from .common import words
-from .paths import PATH, WORD
+from .path_types import PATH, WORD
+from .word_meanings import words
 
 __all__ = [
-    "Asked",
+    "DataChoice",
     "BAD",
-    "of_data",
-    "reading",
+    "data_arguments",
+    "reading_options",
     "with_options",
 ]
 
@@ -74,8 +74,11 @@ _READING = (
 )
 
 
+_READ_BY = ("bad", "white", "channels_last", "classes")
+
+
 @dataclass(frozen=True)
-class Asked:
+class DataChoice:
     """What a command says of a run and its data.
 
     Args:
@@ -106,12 +109,7 @@ class Asked:
     @property
     def reading(self) -> dict[str, Any]:
         """How images are to be read otherwise than the run says."""
-        said = {
-            "bad": self.bad,
-            "white": self.white,
-            "channels_last": self.channels_last,
-            "classes": self.classes,
-        }
+        said = {name: getattr(self, name) for name in _READ_BY}
         return {name: value for name, value in said.items() if value is not None}
 
     @property
@@ -127,13 +125,13 @@ def with_options(command: F, options: Iterable[Callable[[F], F]]) -> F:
     return command
 
 
-def reading(command: F) -> F:
+def reading_options(command: F) -> F:
     """The options on how images are read; messages about images name them."""
     return with_options(command, _READING)
 
 
-def of_data(split: str | None) -> Callable[[F], F]:
-    """The argument and the options that say which data a command is about, given to it as `asked`.
+def data_arguments(split: str | None) -> Callable[[F], F]:
+    """The argument and the options that say which data a command is about, as `choice`.
 
     Args:
         split: the usual part; None for what the network is best judged by.
@@ -159,19 +157,9 @@ def of_data(split: str | None) -> Callable[[F], F]:
 
     def decorate(command: F) -> F:
         @wraps(command)
-        def packed(
-            run: Path,
-            data: str | None,
-            data_path: Path | None,
-            split: str | None,
-            bad: Bad | None,
-            white: int | None,
-            channels_last: bool | None,
-            classes: tuple[str, ...] | None,
-            **others: Any,
-        ) -> None:
-            asked = Asked(run, data, data_path, split, bad, white, channels_last, classes)
-            command(asked=asked, **others)
+        def packed(**options: Any) -> None:
+            own = {field.name: options.pop(field.name) for field in fields(DataChoice)}
+            command(choice=DataChoice(**own), **options)
 
         return with_options(packed, options)  # type: ignore[return-value]
 

@@ -17,18 +17,18 @@ from ..training.metrics import confusion
 from ..training.training import Training
 from ..training.watched_weights import FILE as WATCH
 from ..training.watched_weights import save_watched
-from .failed import keep_failed
-from .histories import save_history
-from .preparing import Prepared, prepared
+from .failed_step import save_failed_step
+from .history_file import save_history
 from .recipe import Recipe
 from .run_folder import CHECKPOINTS, FAILED, METRICS, RECIPE, START, Run, check_vacant, run_folder
+from .run_inputs import RunInputs, prepare_run
 
 __all__ = ["Outcome", "resume", "start"]
 
 _TRAINS = "is training by"
 """What a process does with a recipe that it holds, in the words of `lock_file`."""
 
-Ready = Callable[[Prepared, Training], None]
+Ready = Callable[[RunInputs, Training], None]
 """What is called when a training is about to begin, with its recipe and with itself."""
 
 
@@ -75,7 +75,7 @@ def start(
         KeyboardInterrupt: Ctrl-C came before the first step.
     """
     check_vacant(out)
-    work = prepared(recipe)
+    work = prepare_run(recipe)
     with run_folder(out, recipe.model.title) as folder:
         resolved = work.recipe
         if resolved.model.file is not None or resolved.model.weights is not None:
@@ -127,14 +127,14 @@ def resume(
         return _run(work, run.folder, training, ready)
 
 
-def _same_images(recipe: Recipe, path: Path) -> Prepared:
+def _same_images(recipe: Recipe, path: Path) -> RunInputs:
     """What a run that goes on works on, which are all the images that it began with.
 
     Raises:
         DataError: some cannot be read any more.
     """
     try:
-        return prepared(recipe, said=True)
+        return prepare_run(recipe, said=True)
     except BadFilesError as error:
         raise DataError(
             f"{error.cause}; a run goes on with the same images as before: bring back those that "
@@ -158,7 +158,7 @@ def _write_epochs(path: Path, recipe: Recipe, epochs: int) -> None:
     write_bytes(path, tomlkit.dumps(document).encode())
 
 
-def _own_start(recipe: Recipe, work: Prepared, folder: Path) -> Recipe:
+def _own_start(recipe: Recipe, work: RunInputs, folder: Path) -> Recipe:
     """A recipe that does not depend on another run's files."""
     save_network(work.network, folder / START)
     layers = work.network.architecture()["layers"]
@@ -168,7 +168,7 @@ def _own_start(recipe: Recipe, work: Prepared, folder: Path) -> Recipe:
 
 
 def _training(
-    work: Prepared, folder: Path, observers: Sequence[Observer], *, resuming: bool
+    work: RunInputs, folder: Path, observers: Sequence[Observer], *, resuming: bool
 ) -> Training:
     """The training, checked and ready to run."""
     recipe = work.recipe
@@ -186,7 +186,7 @@ def _training(
     )
 
 
-def _run(work: Prepared, folder: Path, training: Training, ready: Ready | None) -> Outcome:
+def _run(work: RunInputs, folder: Path, training: Training, ready: Ready | None) -> Outcome:
     """Train, and write what came of it."""
     recipe, network, data, over = work.recipe, work.network, work.data, training.over
     if ready is not None:
@@ -195,7 +195,7 @@ def _run(work: Prepared, folder: Path, training: Training, ready: Ready | None) 
     try:
         history = training.run()
     except NonFiniteError as cause:
-        keep_failed(folder, training, str(cause))
+        save_failed_step(folder, training, str(cause))
         raise NonFiniteError(
             f"{cause}. {folder} keeps the network as it was before: gradtrail why {typed(folder)} "
             "looks at that step"

@@ -19,7 +19,7 @@ from ..storage.files import check_writable, free_name
 
 __all__ = [
     "HTML",
-    "Output",
+    "OutputPath",
     "PATH",
     "Picture",
     "WORD",
@@ -66,7 +66,7 @@ def _located(kind: click.ParamType[Any], given: Any, param: Any, ctx: Any) -> Pa
 PATH, WORD = _Path(), _Word()
 
 
-class Output(_Path):
+class OutputPath(_Path):
     """A file that a command writes.
 
     Args:
@@ -87,15 +87,15 @@ class Output(_Path):
 
 
 @final
-class Picture(Output):
+class Picture(OutputPath):
     """A picture that matplotlib draws."""
 
     def endings(self) -> Collection[str]:
-        """See `Output`."""
+        """See `OutputPath`."""
         return endings()
 
 
-HTML = Output(".html", ".htm")
+HTML = OutputPath(".html", ".htm")
 
 
 def check_outputs(context: click.Context) -> None:
@@ -111,7 +111,7 @@ def check_outputs(context: click.Context) -> None:
     """
     for option in context.command.params:
         path = context.params.get(option.name or "")
-        if isinstance(option.type, Output) and path is not None:
+        if isinstance(option.type, OutputPath) and path is not None:
             check_ending(option.opts[0], path, option.type.endings())
             if context.params.get("overwrite") is False:
                 check_taken(option.opts[0], path)

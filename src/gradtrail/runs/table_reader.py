@@ -11,14 +11,14 @@ from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_ty
 
 from ..checking.arguments import is_real, is_whole
 from ..errors import GradtrailError, unknown
-from .positions import Path
+from .toml_lines import Path
 
-__all__ = ["Mistake", "Mistakes", "bare_name", "built", "choice", "keys_of"]
+__all__ = ["Fault", "Faults", "bare_name", "built", "choice", "keys_of"]
 
 T = TypeVar("T")
 
 
-class Mistake(NamedTuple):
+class Fault(NamedTuple):
     """One thing that is wrong.
 
     Args:
@@ -30,12 +30,12 @@ class Mistake(NamedTuple):
     what: str
 
 
-class Mistakes(list[Mistake]):
+class Faults(list[Fault]):
     """What is wrong with a recipe, in the order it was met."""
 
     def add(self, path: Path, what: str) -> None:
         """Note one."""
-        self.append(Mistake(path, what))
+        self.append(Fault(path, what))
 
 
 def keys_of(kind: Callable[..., Any]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def keys_of(kind: Callable[..., Any]) -> dict[str, Any]:
 
 
 def built(
-    kind: Callable[..., T], table: Any, path: Path, mistakes: Mistakes, *, skip: Sequence[str] = ()
+    kind: Callable[..., T], table: Any, path: Path, faults: Faults, *, skip: Sequence[str] = ()
 ) -> T | None:
     """The object that a table describes; None where something is wrong with it.
 
@@ -57,23 +57,23 @@ def built(
         kind: what makes it, with the table's values by name.
         table: the table.
         path: where it stands.
-        mistakes: what is wrong is added to these.
+        faults: what is wrong is added to these.
         skip: keys of the table that are for others.
     """
     if not isinstance(table, Mapping):
-        mistakes.add(path, f"must be a table, got {table!r}")
+        faults.add(path, f"must be a table, got {table!r}")
         return None
-    known, before = keys_of(kind), len(mistakes)
+    known, before = keys_of(kind), len(faults)
     settings = {key: value for key, value in table.items() if key not in skip}
     for key, value in settings.items():
         if key not in known:
-            mistakes.add((*path, key), unknown("key", key, [*known, *skip]))
+            faults.add((*path, key), unknown("key", key, [*known, *skip]))
         elif not _fits(value, known[key]):
-            mistakes.add((*path, key), f"must be {_written(known[key])}, got {value!r:.60}")
+            faults.add((*path, key), f"must be {_written(known[key])}, got {value!r:.60}")
     for name in _needed(kind):
         if name not in settings:
-            mistakes.add(path, f"needs the key {name!r}")
-    if len(mistakes) > before:
+            faults.add(path, f"needs the key {name!r}")
+    if len(faults) > before:
         return None
     given = {key: _plain(value, known[key]) for key, value in settings.items()}
     try:
@@ -82,7 +82,7 @@ def built(
         found = [str(cause), *_alone(kind, given)]
     for told in dict.fromkeys(found):
         key = next((k for k in settings if re.search(rf"\b{re.escape(k)}\b", told)), None)
-        mistakes.add(path if key is None else (*path, key), told.removeprefix(f"{key}: "))
+        faults.add(path if key is None else (*path, key), told.removeprefix(f"{key}: "))
     return None
 
 
@@ -98,7 +98,7 @@ def _alone(kind: Callable[..., Any], given: Mapping[str, Any]) -> Iterator[str]:
 
 
 def choice(
-    kinds: Mapping[str, T], table: Any, path: Path, mistakes: Mistakes, *, default: str | None
+    kinds: Mapping[str, T], table: Any, path: Path, faults: Faults, *, default: str | None
 ) -> T | None:
     """What a table's `type` names; None where it names nothing that there is.
 
@@ -106,18 +106,18 @@ def choice(
         kinds: by name.
         table: the table.
         path: where it stands.
-        mistakes: what is wrong is added to these.
+        faults: what is wrong is added to these.
         default: the name where there is no `type`; None if one is needed.
     """
     name = table.get("type", default) if isinstance(table, Mapping) else None
     if not isinstance(table, Mapping):
-        mistakes.add(path, f"must be a table, got {table!r}")
+        faults.add(path, f"must be a table, got {table!r}")
     elif name is None:
-        mistakes.add(path, f"needs the key 'type': {', '.join(kinds)}")
+        faults.add(path, f"needs the key 'type': {', '.join(kinds)}")
     elif not isinstance(name, str) or bare_name(name) not in (
         known := {bare_name(k): k for k in kinds}
     ):
-        mistakes.add((*path, "type"), unknown("type", name, kinds))
+        faults.add((*path, "type"), unknown("type", name, kinds))
     else:
         return kinds[known[bare_name(name)]]
     return None

@@ -15,22 +15,22 @@ from ..errors import ArgumentError, FileError, warn
 from ..layers import CrossEntropy, Loss
 from ..network import Network
 from ..network.saving import load
-from ..runs import Run, open_data
-from ..runs.opening import Opened, arrays_of, labels_of
-from ..runs.parts import DataTable
-from ..runs.preparing import network_from_file
+from ..runs import Run, read_data
+from ..runs.recipe_data import RecipeData, part_arrays, part_labels
+from ..runs.recipe_tables import DataTable
 from ..runs.run_folder import RECIPE
-from .asked import Asked
-from .common import is_data_name
+from ..runs.run_inputs import network_from_file
+from .data_options import DataChoice
+from .word_meanings import is_data_name
 
-__all__ = ["Chosen", "Held", "batch_of", "network_at", "pair_of"]
+__all__ = ["ChosenSamples", "RunData", "samples_of", "network_at", "run_data_of"]
 
 _PARTS = ("test", "validation", "train")
 """The parts of data, first what a network is best judged by."""
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenSamples:
     """Samples of a run's data.
 
     Args:
@@ -49,7 +49,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Held:
+class RunData:
     """A network with data for it.
 
     Args:
@@ -71,78 +71,78 @@ class Held:
     learned: int = 0
 
 
-def pair_of(asked: Asked) -> Held:
+def run_data_of(choice: DataChoice) -> RunData:
     """A run's network and its samples, not yet read where they are images in files.
 
     Args:
-        asked: which.
+        choice: which.
 
     Raises:
         ArgumentError: classes that are not the network's, or not as many as it has outputs.
         FileError: the folder holds no run, or the data are not there.
     """
-    network = network_at(asked.run)
-    _name(network, asked)
-    recipe = Run(asked.folder).recipe if (asked.folder / RECIPE).exists() else None
-    if recipe is None and asked.data is None:
+    network = network_at(choice.run)
+    _name(network, choice)
+    recipe = Run(choice.folder).recipe if (choice.folder / RECIPE).exists() else None
+    if recipe is None and choice.data is None:
         raise FileError(
-            f"{asked.folder} has no {RECIPE} that names its data; name them with --data"
+            f"{choice.folder} has no {RECIPE} that names its data; name them with --data"
         )
     own = None if recipe is None else recipe.data
-    table = replace(_table(asked, network, own), **asked.reading)
-    opened = open_data(table)
-    for note in opened.notes if asked.data is not None or asked.reading else ():
+    table = replace(_table(choice, network, own), **choice.reading)
+    opened = read_data(table)
+    for note in opened.notes if choice.data is not None or choice.reading else ():
         warn(note)
-    split = asked.split or next(n for n in _PARTS if getattr(opened, n) is not None)
+    split = choice.split or next(n for n in _PARTS if getattr(opened, n) is not None)
     pair = getattr(opened, split)
     if pair is None:
         raise FileError(f"there are no {split} images in these data")
     size = 64 if recipe is None else recipe.training.batch_size
     loss = CrossEntropy() if recipe is None else recipe.course().loss
     named = own is not None and own.name is not None
-    other = asked.data is not None or (asked.data_path is not None and not named)
-    if other and asked.split is None and split == "train":  # the only part that there is
-        split, told = "all", f"all images of {asked.data or asked.data_path}"
+    other = choice.data is not None or (choice.data_path is not None and not named)
+    if other and choice.split is None and split == "train":  # the only part that there is
+        split, told = "all", f"all images of {choice.data or choice.data_path}"
     else:
         split = opened.shown if split == "validation" else split
         told = f"the {split} images"
-    trained = replace(own, **asked.reading) if own is not None and other else None
+    trained = replace(own, **choice.reading) if own is not None and other else None
     learned = 0 if trained is None else _learned(trained, table, opened, pair)
-    return Held(network, pair, split, size, told, loss, learned)
+    return RunData(network, pair, split, size, told, loss, learned)
 
 
-def _name(network: Network, asked: Asked) -> None:
+def _name(network: Network, choice: DataChoice) -> None:
     """Give a network the names that were said for its outputs, if it has none but numbers.
 
     Raises:
         ArgumentError: it has others, or these are not as many as its outputs.
     """
-    names, own = asked.classes, network.classes
+    names, own = choice.classes, network.classes
     if names is None or names == own:
         return
     numbers = own is None or own == tuple(map(str, range(len(own))))
     if own is not None and not (numbers and set(names).isdisjoint(own)):
         raise ArgumentError(
-            f"--classes: {asked.run} calls its outputs {', '.join(own)} and the images are read in "
-            "that order; leave --classes out"
+            f"--classes: {choice.run} calls its outputs {', '.join(own)} and the images are read "
+            "in that order; leave --classes out"
         )
     outputs = network.system(1).shapes[network.output_name][1:]
     if outputs != (len(names),):
         raise ArgumentError(
-            f"--classes: a name for each output is due; {asked.run} has "
+            f"--classes: a name for each output is due; {choice.run} has "
             f"{' × '.join(map(str, outputs))}, got {len(names)}: {', '.join(names)}"
         )
     network.classes = names
 
 
-def _table(asked: Asked, network: Network, own: DataTable | None) -> DataTable:
+def _table(choice: DataChoice, network: Network, own: DataTable | None) -> DataTable:
     """The data that are meant: the run's own, or others."""
-    if own is None or asked.data is not None:
-        return _other(network, own or DataTable(NAMES[0]), asked.data, asked.data_path)
-    return own if asked.data_path is None else replace(own, path=str(asked.data_path))
+    if own is None or choice.data is not None:
+        return _other(network, own or DataTable(NAMES[0]), choice.data, choice.data_path)
+    return own if choice.data_path is None else replace(own, path=str(choice.data_path))
 
 
-def _learned(own: DataTable, table: DataTable, opened: Opened, pair: Part) -> int:
+def _learned(own: DataTable, table: DataTable, opened: RecipeData, pair: Part) -> int:
     """How many of these samples the network was trained on, as far as their files tell.
 
     Args:
@@ -156,11 +156,11 @@ def _learned(own: DataTable, table: DataTable, opened: Opened, pair: Part) -> in
     ours, theirs = (Path(path).resolve() for path in (own.path, table.path))
     if ours != theirs and ours not in theirs.parents and theirs not in ours.parents:
         return 0
-    trained = open_data(own).train
+    trained = read_data(own).train
     if isinstance(pair, Images) and isinstance(trained, Images):
         files = {path.resolve() for path in trained.paths}
         return sum(path.resolve() in files for path in pair.paths)
-    return len(labels_of(trained)) if ours == theirs and pair is opened.train else 0
+    return len(part_labels(trained)) if ours == theirs and pair is opened.train else 0
 
 
 def network_at(run: Path) -> Network:
@@ -199,11 +199,11 @@ def _other(network: Network, own: DataTable, data: str | None, data_path: Path |
     )
 
 
-def batch_of(asked: Asked, samples: str | None, first: int | None = None) -> Chosen:
+def samples_of(choice: DataChoice, samples: str | None, first: int | None = None) -> ChosenSamples:
     """Some of a run's samples.
 
     Args:
-        asked: of which run, and of which data.
+        choice: of which run, and of which data.
         samples: such as `0-63` or `3,17`; None for the first ones.
         first: how many these are; None for a batch.
 
@@ -211,11 +211,11 @@ def batch_of(asked: Asked, samples: str | None, first: int | None = None) -> Cho
         FileError: the folder holds no run, or the data are not there.
         ArgumentError: samples that there are not.
     """
-    held = pair_of(asked)
-    count = len(labels_of(held.pair))
+    held = run_data_of(choice)
+    count = len(part_labels(held.pair))
     usual = np.arange(min(first or held.batch_size, count))
     numbers = usual if samples is None else _numbers(samples, count)
-    return Chosen(held.network, *arrays_of(held.pair, numbers), numbers, held.loss)
+    return ChosenSamples(held.network, *part_arrays(held.pair, numbers), numbers, held.loss)
 
 
 def _numbers(text: str, count: int) -> np.ndarray:
