@@ -15,7 +15,7 @@ from click.testing import CliRunner
 import gradtrail as gt
 from gradtrail.cli import main
 from gradtrail.reporting import report
-from gradtrail.reporting.pictures import as_pixels, curves, filters
+from gradtrail.reporting.pictures import as_pixels, curve_pictures, filters
 from gradtrail.reporting.report_page import _hardest
 from gradtrail.runs import Run
 
@@ -153,14 +153,14 @@ def test_the_curves_have_whole_epochs_and_the_pages_colours(page: str) -> None:
     history = gt.History()
     history.step_losses, history.loss = [2.0 - step / 8 for step in range(12)], [1.8, 1.3, 0.8]
     history.accuracy, history.seconds = [0.5, 0.75, 1.0], [0.1] * 3
-    assert len(curves(history, 4)) == 2  # an earlier version's, which noted no rates
+    assert len(curve_pictures(history, 4)) == 2  # an earlier version's, which noted no rates
     history.rates = [0.1] * 12
-    drawn = curves(history, 4)
+    drawn = curve_pictures(history, 4)
     ticks = [
         re.findall(r"<!-- (\d[^ ]*) -->", svg.partition("matplotlib.axis_2")[0]) for svg in drawn
     ]
     assert ticks == [["0", "1", "2", "3"]] * 3
-    assert drawn == curves(history, 4)
+    assert drawn == curve_pictures(history, 4)
 
 
 def test_the_confusion_is_that_of_the_test_images(page: str, run: Path) -> None:

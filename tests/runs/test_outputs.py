@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 import gradtrail as gt
 from gradtrail.cli import main
-from gradtrail.cli.path_types import Output
+from gradtrail.cli.path_types import OutputPath
 from gradtrail.runs import shipped_text
 from gradtrail.storage.files import free_name
 
@@ -45,13 +45,13 @@ def test_every_file_that_is_written_is_looked_at() -> None:
         for parameter in command.params
         if isinstance(parameter, click.Option)
         for option in parameter.opts
-        if option in ENDING and isinstance(parameter.type, Output)
+        if option in ENDING and isinstance(parameter.type, OutputPath)
     }
     assert found == set(PAIRS)
     others = {  # a folder, and a file whose ending --to says: with checks of their own, see below
         (name, "--out")
         for name, command in main.commands.items()
-        if any("--out" in p.opts and not isinstance(p.type, Output) for p in command.params)
+        if any("--out" in p.opts and not isinstance(p.type, OutputPath) for p in command.params)
     }
     assert others == {("train", "--out"), ("export", "--out")}
 
