@@ -1,11 +1,11 @@
 """From equations to calls: what there is to do, where the arrays lie, which kernel does what.
 
-build.py           the whole program
+planner.py         the whole program
 work.py            the forms of all nodes and adjoints, what is computed along with what
-places.py          a buffer for every array, with the halo that its readers need
+places.py          a place for every array, with the halo that its readers need
 draft.py           calls being collected, with what all of the rest share
-forward.py, backward.py, normalisation.py      one node's calls
-outer.py, samples.py                           sums over samples alone; each sample's shares
+forward.py, backward.py, batch_norms.py     one node's calls
+linear_weights.py, sample_shares.py         sums over samples alone; each sample's shares
 winograd.py        which convolutions are done by Winograd's algorithm, and their calls
 """
 
