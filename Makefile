@@ -7,6 +7,11 @@ BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
+# Collecting all tests takes longer than running some: those of a mark are looked for where it stands.
+LONG := grep -rlE --include='test_*.py' 'mark\.long|LONG|tails|targets' tests
+TORCH := grep -rlE --include='test_*.py' 'mark\.torch' tests
+BROWSER := grep -rlE --include='test_*.py' 'mark\.browser' tests
+
 .PHONY: demo test long lint torch browser pictures bench clean
 .DEFAULT_GOAL := demo
 
@@ -17,7 +22,7 @@ test: $(VENV)/installed-test  ## all tests that need no PyTorch
 	$(BIN)/python -m pytest -m "not long and not torch and not browser" -n auto --dist worksteal
 
 long: $(VENV)/installed-test  ## the long tails of those tests
-	$(BIN)/python -m pytest -m "long and not torch and not browser" -n auto --dist worksteal
+	$(BIN)/python -m pytest -m "long and not torch and not browser" -n auto --dist worksteal $$($(LONG))
 
 lint: $(VENV)/installed-dev  ## style and types
 	$(BIN)/ruff check .
@@ -25,11 +30,11 @@ lint: $(VENV)/installed-dev  ## style and types
 	$(BIN)/mypy
 
 torch: $(VENV)/installed-test  ## the comparisons with PyTorch, which must be in .venv
-	$(BIN)/python -m pytest -m torch -n auto --dist worksteal
+	$(BIN)/python -m pytest -m torch -n auto --dist worksteal $$($(TORCH))
 
 browser: $(VENV)/installed-browser  ## the pages in Chromium, which must be at /usr/bin/chromium
 	node $(VENV)/prettier/package/bin/prettier.cjs --check --log-level warn src/gradtrail/exploring/page
-	GRADTRAIL_AXE=$(VENV)/axe/package/axe.min.js $(BIN)/python -m pytest -m browser -n auto --dist loadfile
+	GRADTRAIL_AXE=$(VENV)/axe/package/axe.min.js $(BIN)/python -m pytest -m browser -n auto --dist loadfile $$($(BROWSER))
 
 pictures: $(VENV)/installed-browser  ## the pictures in docs/, from the code and the page themselves
 	$(BIN)/python docs/pictures/rooms.py
