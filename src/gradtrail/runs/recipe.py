@@ -8,7 +8,7 @@
     [augment]        how images are moved          [stopping]    when to end early
     [checkpoints]    how often, how many           [log]         which logs are as_table
 
-A recipe is checked whole before anything runs: all faults are named at once, by key and line.
+A recipe is checked whole before anything runs: all mistakes are named at once, by key and line.
 """
 
 from __future__ import annotations
@@ -301,11 +301,11 @@ def _change(data: dict[str, Any], keys: Path, value: Any) -> None:
 
 
 def _told(where: str, faults: Faults, lines: Mapping[Path, int], named: Mapping[Path, str]) -> str:
-    """All faults, each with its place."""
+    """All mistakes, each with its place."""
     told = [f"{_place(m.path, lines, named)}{m.what}" for m in faults]
     if len(told) == 1:
         return told[0] if told[0].startswith("--") else f"{where}, {told[0]}"
-    return f"{where} has {len(told)} faults:" + "".join(f"\n  {line}" for line in told)
+    return f"{where} has {len(told)} mistakes:" + "".join(f"\n  {line}" for line in told)
 
 
 def _place(path: Path, lines: Mapping[Path, int], named: Mapping[Path, str]) -> str:
