@@ -25,6 +25,7 @@ from gradtrail.equation.codec import to_data
 from gradtrail.equation.scalar import Function, evaluate_scalar
 from gradtrail.exploring.session import Session
 from gradtrail.optimizers import Optimizer
+from gradtrail.tracing.wording import say
 
 TESTS = sorted((Path(__file__).parent / "page").glob("*.test.mjs"))
 OLDEST = (20, 6)
@@ -49,8 +50,9 @@ def step() -> gt.Trace:
     layers += [gt.Residual([gt.Conv2d(3, (1, 2), padding=(0, 1)), gt.AvgPool2d((1, 2), 1)])]
     layers += [gt.ConvTranspose2d(2, 2, stride=2), gt.ReLU(), gt.Flatten(), gt.Linear(4)]
     net = gt.Network((2, 9, 9), layers, seed=5, dtype=np.float64)
-    draw = np.random.Generator(np.random.PCG64(2))
-    return gt.trace(net, draw.standard_normal((5, 2, 9, 9)), [0, 1, 3, 2, 1], engine="reference")
+    net.parameters["fc1.weight"][2] = 0
+    x = np.maximum(np.random.Generator(np.random.PCG64(2)).standard_normal((5, 2, 9, 9)), 0)
+    return gt.trace(net, x, [0, 1, 3, 2, 1], engine="reference")
 
 
 def cells(t: gt.Trace) -> Iterator[dict[str, Any]]:
@@ -91,6 +93,21 @@ def cell(terms: gt.Terms) -> dict[str, Any]:
             keys = [None if key < 0 else int(key) for key in shares.keys_array[:, 0]]
             found["shares"] = list(zip(keys, shares.sums.tolist(), strict=True))
     return found
+
+
+def answers(t: gt.Trace) -> Iterator[dict[str, Any]]:
+    """Why elements of each array are what they are: two that are 0, and two that are not."""
+    draw = np.random.Generator(np.random.PCG64(9))
+    for side, held in (("value", t.value), ("grad", t.grad)):
+        for name in held:
+            for zero in (True, False):
+                places = np.argwhere((held[name] == 0) == zero)
+                for place in draw.permutation(len(places))[:2]:
+                    index = tuple(int(i) for i in places[place])
+                    answer = held.why(name, index)
+                    found = answer.to_dict()
+                    texts = [found.pop("text"), say(answer.fact, "ko")]
+                    yield {"cell": [side, name, index], "answer": found, "texts": texts}
 
 
 def positions() -> Iterator[dict[str, Any]]:
@@ -168,7 +185,12 @@ def known() -> dict[str, Any]:
     t = step()
     made = [node.array_of[node.equation.target.array] for node in t.system.nodes]
     made += [n.array_of[letter] for n in t.system.nodes for letter in n.equation.saved]
+    asked = list(answers(t))
+    causes = sorted({one["answer"]["cause"] for one in asked})
+    assert len(causes) >= 6
     return {
+        "answers": asked,
+        "causes": causes,
         "step": json.loads(step_as_text(Session(t))),
         "cells": list(cells(t)),
         "positions": list(positions()),
@@ -191,4 +213,4 @@ def test_the_modules_say_what_python_says(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     passed = re.search(r"^# pass (\d+)$", ran.stdout, re.M)
     assert passed is not None, ran.stdout
-    assert int(passed[1]) >= 14
+    assert int(passed[1]) >= 17

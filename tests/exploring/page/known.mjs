@@ -27,3 +27,14 @@ export function allClose(got, expected, where) {
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   got.forEach((value, place) => close(value, expected[place], `${where} ${place}`, largest));
 }
+
+/** Whether two facts are the same, but for how the products were added up. */
+export function alike(one, other) {
+  if (typeof one === "number" && typeof other === "number") {
+    return Math.abs(one - other) <= 1e-9 * Math.abs(other);
+  }
+  if (typeof one !== "object" || one === null || other === null) return one === other;
+  const keys = Object.keys(one).sort();
+  if (keys.join() !== Object.keys(other).sort().join()) return false;
+  return keys.every((key) => alike(one[key], other[key]));
+}

@@ -1,0 +1,35 @@
+// Why an element is what it is: the facts that Python finds, and the sentences that it makes of them.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { why } from "gradtrail/why/why.js";
+import { say } from "gradtrail/words/say.js";
+import { wordsOf } from "gradtrail/words/words.js";
+import { alike, known, step } from "./known.mjs";
+
+test("every cause that Python finds", () => {
+  assert.ok(known.answers.length >= 60);
+  for (const { cell, answer } of known.answers) {
+    const found = why(step, ...cell);
+    assert.ok(alike(found, answer), `${JSON.stringify(found)} instead of ${JSON.stringify(answer)}`);
+  }
+  assert.deepEqual([...new Set(known.answers.map(({ answer }) => answer.cause))].sort(), known.causes);
+});
+
+test("the sentences of both languages", () => {
+  for (const { answer, texts } of known.answers) {
+    const said = ["en", "ko"].map((language) => say(answer.fact, wordsOf(language).why));
+    assert.deepEqual(said, texts);
+  }
+});
+
+test("a sentence by hand", () => {
+  const fact = { kind: "given", element: "input[0,3]", value: -0.5, origin: { kind: "from outside" } };
+  const said = "input[0,3] = −0.5 was given; no layer computed it.";
+  assert.equal(say(fact, wordsOf("en").why), said);
+  const winner = { ...fact, element: "pool1.winner[0,3]", value: 2, origin: { kind: "winner", layer: "pool1" } };
+  assert.equal(
+    say(winner, wordsOf("en").why),
+    "pool1.winner[0,3] = 2 is no sum: it says which point of pool1's window won, row by row.",
+  );
+});
