@@ -95,7 +95,7 @@ def lost_clause(
     place: int,
     asked: tuple[int, ...] | None,
 ) -> Closure:
-    """A maximum lost: which window, by which element, and to whom.
+    """A maximum lost, or a tie for one: in how many windows, by which element, and to whom.
 
     Args:
         step: the step.
@@ -151,14 +151,7 @@ def unweighted_clause(sent: Adjoint, count: int, place: Element, samples: int) -
 def saturated_clause(
     step: TracedStep, sent: Adjoint, count: int, index: tuple[int, ...]
 ) -> Closure:
-    """The prediction is the target to the last bit.
-
-    Args:
-        step: the step.
-        sent: the loss's adjoint.
-        count: how many outputs.
-        index: one of them.
-    """
+    """So many predictions are their targets to the last bit; one of them is at an index."""
     equation = sent.node.equation
     assert isinstance(equation, LossEquation)
     name = sent.node.array_of[equation.probabilities or equation.source.array]
@@ -188,16 +181,7 @@ def factor_clause(
     index: tuple[int, ...],
     of: int,
 ) -> Closure:
-    """A factor of 0.
-
-    Args:
-        step: the step.
-        sent: the layer's adjoint.
-        factor: which of its factors.
-        count: how often it is 0.
-        index: where, for example.
-        of: how many products or positions come so far.
-    """
+    """A factor that is 0 in so many of the products or positions that come so far."""
     node, letter = sent.node, factor.access.array
     place = Element("value", node.array_of[letter], index)
     array = step.array("value", place.name)

@@ -150,7 +150,7 @@ class _Search:
             reached[places[~shut]] = True
         mask = reached.reshape(gradient.array.shape)
         self._reach(gradient.name, mask[self.samples])
-        for which, (count, place) in stopped.items():
+        for which, (count, place) in sorted(stopped.items()):
             yield factor_clause(self.step, sent, values[which].factor, count, place, len(part))
 
     # -- whole masks ----------------------------------------------------------------------------
@@ -220,23 +220,13 @@ class _Search:
         self, equation: Contraction, term: Term, arrays: Mapping[str, np.ndarray]
     ) -> np.ndarray:
         """A term over masks; an array that is not given is all ones."""
-        shapes = dict(equation.shapes)
-        for access in term.accesses:
-            if access.array in arrays:
-                shapes[access.array] = arrays[access.array].shape
-        given = {
-            f.access.array: np.asarray(
-                arrays.get(f.access.array, np.ones(shapes[f.access.array])), np.float64
-            )
-            for f in term.factors
-        }
-        needed = {a.array for a in term.accesses}
-        one = Contraction(
-            (term,),
-            ranges=equation.ranges,
-            shapes=tuple((a, s) for a, s in shapes.items() if a in needed),
-        )
-        return contract(one, given)
+        shapes = dict(equation.shapes) | {letter: held.shape for letter, held in arrays.items()}
+        shapes = {access.array: shapes[access.array] for access in term.accesses}
+        letters = [factor.access.array for factor in term.factors]
+        ones = {letter: np.ones(shapes[letter]) for letter in letters if letter not in arrays}
+        given = ones | {letter: np.asarray(held, np.float64) for letter, held in arrays.items()}
+        one = Contraction((term,), ranges=equation.ranges, shapes=tuple(shapes.items()))
+        return contract(one, {letter: given[letter] for letter in letters})
 
     # -- particular layers ------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from ..equation import LossEquation, Node, Normalisation, Selection
 from ..showing.axis_names import place_names
@@ -14,6 +15,7 @@ from ..showing.numbers import number_text
 from .element import Side, element_text
 from .element_term import ElementTerm
 from .path_search import Link
+from .term_tables import operand_text
 from .terms import ProductFactor, factor_at
 from .traced_step import TracedStep
 
@@ -73,7 +75,7 @@ def hop(link: Link, side: Side) -> Hop:
     factors = tuple(factor_at(o, point) for o in part.operands if o is not part.gradient)
     operand = part.sum.arrays[part.term.target.array][1]
     name, index = (operand, part.element) if side == "grad" else (node.output, link.index)
-    text = _words(node, link, factors, point, operand)
+    text = _event_text(node, link, factors, point, operand)
     return Hop(
         node.name, node.kind, side, name, index, link.local, factors, part.scale, point, text
     )
@@ -81,7 +83,7 @@ def hop(link: Link, side: Side) -> Hop:
 
 def start_hop(name: str, index: tuple[int, ...], value: float) -> Hop:
     """The element that a path forwards starts from."""
-    text = _place(index) if name.count(".") == 0 or name.endswith(".output") else "the parameter"
+    text = _place(index) if "." not in name or name.endswith(".output") else "the parameter"
     return Hop("", "", "value", name, index, value, (), 1.0, {}, text)
 
 
@@ -93,28 +95,22 @@ def end_hop(step: TracedStep, name: str, index: tuple[int, ...], value: float) -
     parts = step.parts("grad", name, index)
     what = "class" if equation.probabilities is not None and len(index) == 2 else "output"
     place = f"sample {index[0]}, {what} {','.join(map(str, index[1:]))}"
-    factors: list[ProductFactor] = []
-    for part in parts:
-        factors += [factor_at(operand, part.points.at(0)) for operand in part.operands]
-    text = f"{place}: {_difference(parts)}"
-    scale = parts[0].scale
-    return Hop(node.name, node.kind, "grad", name, index, value, tuple(factors), scale, {}, text)
+    factors = [[factor_at(o, part.points.at(0)) for o in part.operands] for part in parts]
+    text = f"{place}: {_difference(factors, parts[0].term.scale.value)}"
+    made = tuple(factor for product in factors for factor in product)
+    return Hop(node.name, node.kind, "grad", name, index, value, made, parts[0].scale, {}, text)
 
 
-def _difference(parts: Sequence[ElementTerm]) -> str:
-    """The loss's adjoint with its numbers: `P − T = 0.021 − 1, · 1/64`."""
-    letters, numbers = [], []
-    for part in parts:
-        held = [factor_at(operand, part.points.at(0)) for operand in part.operands]
-        letters.append("·".join(factor.letter for factor in held))
-        numbers.append("·".join(number_text(factor.value) for factor in held))
-    scale = parts[0].term.scale.value
-    after = f"/{scale.denominator}" if scale.denominator != 1 else ""
+def _difference(products: Sequence[Sequence[ProductFactor]], scale: int | Fraction) -> str:
+    """The loss's adjoint with its numbers: `P − T = (0.021 − 1)/64`."""
+    letters = " − ".join("·".join(f.letter for f in product) for product in products)
+    numbers = " − ".join("·".join(number_text(f.value) for f in product) for product in products)
     before = f"{scale.numerator}·" if scale.numerator != 1 else ""
-    return f"{' − '.join(letters)} = {before}({' − '.join(numbers)}){after}"
+    after = f"/{scale.denominator}" if scale.denominator != 1 else ""
+    return f"{letters} = {before}({numbers}){after}"
 
 
-def _words(
+def _event_text(
     node: Node, link: Link, factors: Sequence[ProductFactor], point: Mapping[str, int], operand: str
 ) -> str:
     """What happens between an operand's element and the layer's output."""
@@ -123,18 +119,17 @@ def _words(
         return f"window at {_at(made[2:])}: the winner is {_place(read[2:], read)}"
     if isinstance(equation, Normalisation):
         if operand not in node.inputs:
-            return _listed(node, factors) or "added"
+            return _factors_text(node, factors) or "added"
         way = _WAYS[link.part.number]
         to = "" if read == made else f" between {_place(read)} and {_place(made)}"
-        return f"{way}{to}: {_listed(node, factors)}"
+        return f"{way}{to}: {_factors_text(node, factors)}"
     if equation.kind == "reindex":
-        return _renumbered(read, made)
+        return _renumbering_text(read, made)
     applied = [f for f in factors if f.function]
     if equation.kind == "pointwise" and applied:
         slope, held = applied[0].value, number_text(applied[0].stored)
-        return (
-            f"open, input {held}" if slope == 1 else f"slope {number_text(slope)} at input {held}"
-        )
+        opened = "open," if slope == 1 else f"slope {number_text(slope)} at"
+        return f"{opened} input {held}"
     return _contraction(node, link.part, factors, point)
 
 
@@ -152,8 +147,7 @@ def _contraction(
         said.append(f"one of {scale.denominator} in a mean")
     elif scale != 1:
         said.append(number_text(part.scale))
-    listed = _listed(node, factors)
-    return ": ".join([*(said or []), *([listed] if listed else [])]) or "added as it is"
+    return ": ".join(filter(None, (*said, _factors_text(node, factors)))) or "added as it is"
 
 
 def _window(node: Node, part: ElementTerm) -> tuple[list[str], list[str]] | None:
@@ -174,18 +168,17 @@ def _window(node: Node, part: ElementTerm) -> tuple[list[str], list[str]] | None
     return (list(at), list(offset)) if at else None
 
 
-def _listed(node: Node, factors: Sequence[ProductFactor]) -> str:
+def _factors_text(node: Node, factors: Sequence[ProductFactor]) -> str:
     """The factors by name: `weight[8,2,2,1]`, with their values where there are several."""
     said = []
     for factor in factors:
         element = element_text(factor.side, factor.name.removeprefix(node.name + "."), factor.index)
-        if factor.function:
-            element = f"{factor.function}({element} = {number_text(factor.stored)})"
-        said.append(f"{element} {number_text(factor.value)}" if len(factors) > 1 else element)
+        text = operand_text(factor, element)
+        said.append(f"{text} {number_text(factor.value)}" if len(factors) > 1 else text)
     return " · ".join(said)
 
 
-def _renumbered(read: tuple[int, ...], made: tuple[int, ...]) -> str:
+def _renumbering_text(read: tuple[int, ...], made: tuple[int, ...]) -> str:
     """One element under two indices: `feature 211 is channel 8, row 1, column 3`."""
     if read == made:
         return "as it is"

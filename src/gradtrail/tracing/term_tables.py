@@ -16,6 +16,7 @@ __all__ = [
     "cancellation_text",
     "cancelled_share",
     "legend",
+    "operand_text",
     "product_text",
     "products_table",
     "shares_table",
@@ -25,29 +26,25 @@ __all__ = [
 _SHOWN = 20
 
 
+def operand_text(factor: ProductFactor, element: str) -> str:
+    """A factor's element, in its function: `dZ[17,2]`, `relu′(X[0,2] = −0.31)`, `[A[0] = 1]`."""
+    held = f"{element} = {number_text(factor.stored)}"
+    if factor.function == "[·]":
+        return f"[{held}]"
+    return f"{factor.function}({held})" if factor.function else element
+
+
 def factor_text(factor: ProductFactor) -> str:
     """`dZ[17,2,5,7] −0.0123`, `relu′(X[0,2,5,7] = −0.31) 0`, `[A[0,2,2,3] = 1] 0`."""
     place = f"[{','.join(map(str, factor.index))}]" if factor.index else ""
-    element = f"{factor.letter}{place}"
-    if not factor.function:
-        return f"{element} {number_text(factor.value)}"
-    held = f"{element} = {number_text(factor.stored)}"
-    if factor.function == "[·]":
-        return f"[{held}] {number_text(factor.value)}"
-    return f"{factor.function}({held}) {number_text(factor.value)}"
+    return f"{operand_text(factor, factor.letter + place)} {number_text(factor.value)}"
 
 
 def product_text(row: Product) -> str:
     """A product in a sentence: `0.25 · dfc1.output[0,2] (0.3) · relu′(fc1.output[0,1] = 2) (1)`."""
-    told = [] if row.scale == 1 else [number_text(row.scale)]
-    for factor in row.factors:
-        element = str(factor)
-        if factor.function == "[·]":
-            element = f"[{factor} = {number_text(factor.stored)}]"
-        elif factor.function:
-            element = f"{factor.function}({factor} = {number_text(factor.stored)})"
-        told.append(f"{element} ({number_text(factor.value)})")
-    return " · ".join(told)
+    scale = [] if row.scale == 1 else [number_text(row.scale)]
+    factors = (f"{operand_text(f, str(f))} ({number_text(f.value)})" for f in row.factors)
+    return " · ".join([*scale, *factors])
 
 
 def legend(terms: Terms) -> list[str]:

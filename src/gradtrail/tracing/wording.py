@@ -65,7 +65,7 @@ def say(fact: Fact, language: str = "en") -> str:
         fact: with all that is inside it.
         language: one of `LANGUAGES`.
     """
-    return _plain(fact, _messages(language))
+    return _field_text(fact, _messages(language))
 
 
 def words_in(language: str) -> str:
@@ -75,10 +75,10 @@ def words_in(language: str) -> str:
 
 @cache
 def _messages(language: str) -> Mapping[str, _Message]:
-    return {kind: _parsed(text, 0)[0] for kind, text in json.loads(words_in(language)).items()}
+    return {kind: _parse(text, 0)[0] for kind, text in json.loads(words_in(language)).items()}
 
 
-def _parsed(text: str, at: int) -> tuple[_Message, int]:
+def _parse(text: str, at: int) -> tuple[_Message, int]:
     """The parts of a template from a place on, and the place of the brace that ends it."""
     parts: list[str | _Slot] = []
     while at < len(text) and text[at] != "}":
@@ -92,35 +92,35 @@ def _parsed(text: str, at: int) -> tuple[_Message, int]:
         while text[at] != "}":
             case = _CASE.match(text, at)
             assert case is not None, text[at:]
-            cases[case[1]], at = _parsed(text, case.end())
+            cases[case[1]], at = _parse(text, case.end())
             at += 1
         parts.append(_Slot(slot[1] == "@", slot[2], slot[3] or "", cases))
         at += 1
     return tuple(parts), at
 
 
-def _said(message: _Message, held: Mapping[str, Held], words: Mapping[str, _Message]) -> str:
-    return "".join(p if isinstance(p, str) else _filled(p, held, words) for p in message)
+def _text(message: _Message, held: Mapping[str, Held], words: Mapping[str, _Message]) -> str:
+    return "".join(p if isinstance(p, str) else _slot_text(p, held, words) for p in message)
 
 
-def _filled(slot: _Slot, held: Mapping[str, Held], words: Mapping[str, _Message]) -> str:
+def _slot_text(slot: _Slot, held: Mapping[str, Held], words: Mapping[str, _Message]) -> str:
     """What stands in a slot."""
     if slot.template:
-        return _said(words[f"@{slot.name}"], held, words)
+        return _text(words[f"@{slot.name}"], held, words)
     value = held[slot.name]
     if slot.style == "select":
         chosen = slot.cases.get(_key(value), slot.cases["other"])
-        return _said(chosen, held, words)
+        return _text(chosen, held, words)
     if slot.style == "list":
         assert isinstance(value, tuple)
-        return _said(slot.cases[""], held, words).join(_plain(one, words) for one in value)
-    return _NUMBERS[slot.style](value) if slot.style else _plain(value, words)
+        return _text(slot.cases[""], held, words).join(_field_text(one, words) for one in value)
+    return _NUMBERS[slot.style](value) if slot.style else _field_text(value, words)
 
 
-def _plain(value: Held, words: Mapping[str, _Message]) -> str:
+def _field_text(value: Held, words: Mapping[str, _Message]) -> str:
     """A field as it is, or a fact by its template."""
     if isinstance(value, Fact):
-        return _said(words[value.kind], dict(value.fields), words)
+        return _text(words[value.kind], dict(value.fields), words)
     return str(value)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..equation import Applied, LossEquation
 from .element import Element
-from .element_term import ElementTerm
+from .element_term import ElementTerm, Operand
 from .facts import Fact
 from .index_points import BLOCK
 from .terms import ProductFactor, Terms
@@ -95,10 +95,13 @@ def _operands_zero(terms: Terms) -> Reason:
     count = sum(map(len, parts))
     zeros: dict[str, int] = {}
     first: dict[str, Element] = {}
-    for kind, times, element in _zeros(parts, terms.step.system.parameters):
-        zeros[kind] = zeros.get(kind, 0) + times
-        if element is not None:
-            first.setdefault(kind, element)
+    for part in parts:
+        for operand in part.operands:
+            kind = _kind(operand.name, terms.step.system.parameters)
+            times, element = _zeros(part, operand)
+            zeros[kind] = zeros.get(kind, 0) + times
+            if element is not None:
+                first.setdefault(kind, element)
     layer = terms.parts[0].sum.layer
     if zeros.get("mask"):
         fact = Fact("value dropped", layer=layer, element=str(first["mask"]))
@@ -108,24 +111,20 @@ def _operands_zero(terms: Terms) -> Reason:
             return Reason(f"zero {kind}", Fact(f"value zero {kind}", layer=layer), (first[kind],))
     factors = tuple(Fact("zero factors", count=n, what=kind) for kind, n in zeros.items() if n)
     fact = Fact("value zero products", count=count, factors=factors)
-    return Reason("zero products", fact, (next(iter(first.values())),))
+    return Reason("zero products", fact, (next(first[kind] for kind in zeros if kind in first),))
 
 
-def _zeros(
-    parts: list[ElementTerm], parameters: Container[str]
-) -> Iterator[tuple[str, int, Element | None]]:
-    """In each block of products: what each operand is, how often it is 0, and where first."""
-    for part in parts:
-        for block in part.points.blocks(BLOCK):
-            sizes = tuple(s.stop - s.start for s in block)
-            for operand in part.operands:
-                zero = np.broadcast_to(operand.values(part.points, block) == 0, sizes)
-                element = None
-                if zero.any():
-                    at = part.points.start(block) + int(np.flatnonzero(zero)[0])
-                    place = operand.element(part.points.at(at))
-                    element = Element(operand.side, operand.name, place)
-                yield _kind(operand.name, parameters), int(zero.sum()), element
+def _zeros(part: ElementTerm, operand: Operand) -> tuple[int, Element | None]:
+    """In how many products an operand is 0, and where first."""
+    times, first = 0, None
+    for block in part.points.blocks(BLOCK):
+        sizes = tuple(s.stop - s.start for s in block)
+        zero = np.broadcast_to(operand.values(part.points, block) == 0, sizes)
+        if first is None and zero.any():
+            at = part.points.start(block) + int(np.flatnonzero(zero)[0])
+            first = Element(operand.side, operand.name, operand.element(part.points.at(at)))
+        times += int(zero.sum())
+    return times, first
 
 
 def _kind(name: str, parameters: Container[str]) -> str:

@@ -66,13 +66,7 @@ export function unweightedClause(sent, count, place, samples) {
   return closure({ kind, count, sample: place.index[0], samples }, place.name, place.index);
 }
 
-/**
- * The prediction is the target to the last bit.
- * @param step the step
- * @param sent the loss's adjoint
- * @param {number} count how many outputs
- * @param {number[]} index one of them
- */
+/** So many predictions are their targets to the last bit; one of them is at an index. */
 export function saturatedClause(step, sent, count, index) {
   const { arrays, equation } = sent.node;
   const name = arrays[equation.probabilities ?? equation.source.array];
@@ -94,15 +88,7 @@ export function unreadClause(sent, count, index) {
   return closure(fact, sent.receives, index);
 }
 
-/**
- * A factor of 0.
- * @param step the step
- * @param sent the layer's adjoint
- * @param factor which of its factors
- * @param {number} count how often it is 0
- * @param {number[]} index where, for example
- * @param {number} of how many products or positions come so far
- */
+/** A factor that is 0 in so many of the products or positions that come so far. */
 export function factorClause(step, sent, factor, count, index, of) {
   const { node } = sent;
   const letter = accessOf(factor).array;

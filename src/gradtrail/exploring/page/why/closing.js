@@ -6,7 +6,6 @@
 
 import { accessOf, indexOf, placeOf, plain, rangesOf, shapeOf, sizeOf } from "gradtrail/equation/affine.js";
 import { Part, placesOf } from "gradtrail/step/step.js";
-import { blockOf } from "gradtrail/why/blocks.js";
 import {
   factorClause,
   lostClause,
@@ -138,18 +137,16 @@ class Search {
         shut[i] = 1;
         if (count++ === 0) at = i;
       }
-      if (count) stopped.push({ operand, count, at, block: blockOf(part.points, at) });
+      if (count) stopped.push({ operand, count, at });
     }
     const held = new Uint8Array(gradient.array.length);
     const places = placesOf(gradient.access, gradient.shape, part.points);
     for (let i = 0; i < places.length; i++) if (!shut[i]) held[places[i]] = 1;
     this.reach(sent.node, { shape: this.sized(gradient.shape), held: this.ofSample(held, gradient.shape) });
-    return stopped
-      .sort((a, b) => a.block - b.block)
-      .map(({ operand, count, at }) => {
-        const { index } = operand.at(part.points.at(at));
-        return factorClause(this.step, sent, operand.factor, count, index, part.length);
-      });
+    return stopped.map(({ operand, count, at }) => {
+      const { index } = operand.at(part.points.at(at));
+      return factorClause(this.step, sent, operand.factor, count, index, part.length);
+    });
   }
 
   // -- whole masks ----------------------------------------------------------------------------
@@ -180,7 +177,7 @@ class Search {
   uncovered(sent, mask) {
     const read = coverage(sent.equation, mask.shape);
     if (read === null) return [];
-    const lost = { shape: mask.shape, held: mask.held.map((one, i) => (one && read[i] === 0 ? 1 : 0)) };
+    const lost = { shape: mask.shape, held: mask.held.map((one, i) => (read.held[i] ? 0 : one)) };
     if (!any(lost)) return [];
     return [unreadClause(sent, countOf(lost), this.example(sent.receives, lost).index)];
   }

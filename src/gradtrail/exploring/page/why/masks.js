@@ -67,7 +67,10 @@ function alike(a, b) {
  * @returns {{shape: number[], held: Uint8Array}}
  */
 export function behind(target, shape, factors, ranges) {
-  if (factors.every(({ access, mask }) => alike(access, target) && mask.shape.join() === shape.join())) {
+  if (
+    factors.length &&
+    factors.every(({ access, mask }) => alike(access, target) && mask.shape.join() === shape.join())
+  ) {
     const [{ mask: first }, ...others] = factors;
     if (others.length === 0) return first;
     const held = first.held.slice();
@@ -112,7 +115,7 @@ function added(target, factors, ranges, shape) {
   }));
   const terms = named.map(({ access }) => access);
   // With a 1 beside it, a factor alone is a product of two, which is walked fastest.
-  if (terms.length === 1) terms.push({ type: "Access", array: ONE, positions: [] });
+  while (terms.length < 2) terms.push({ type: "Access", array: ONE, positions: [] });
   const equation = {
     terms: [{ target, factors: terms, scale: { value: 1 } }],
     ranges: Object.entries(ranges),
@@ -179,49 +182,34 @@ const coverages = new WeakMap();
  * Which elements of an adjoint's target its layer reads at all.
  * @param equation the adjoint
  * @param {number[]} shape the target's, of all samples or one
- * @returns {Float64Array | null} 0 where no window leads; null where every element is read
+ * @returns {{shape: number[], held: Uint8Array} | null} 0 where no window leads; null where all are read
  */
 export function coverage(equation, shape) {
-  if (!coverages.has(equation)) {
-    const terms = equation.terms.map((term) => covered(term, equation));
-    coverages.set(equation, terms.some(({ held }) => !held.includes(0)) ? null : terms);
+  if (!coverages.has(equation)) coverages.set(equation, new Map());
+  const known = coverages.get(equation);
+  const key = shape.join();
+  if (!known.has(key)) {
+    const read = equation.terms.map((term) => covered(term, equation, shape)).reduce(both);
+    known.set(key, read.held.includes(0) ? read : null);
   }
-  const terms = coverages.get(equation);
-  if (terms === null) return null;
-  const total = new Float64Array(sizeOf(shape));
-  for (const { axes, ...mask } of terms) {
-    const whole = axes.reduce((held, axis) => spread(held, axis, shape[axis], shape[axis]), mask);
-    for (let i = 0; i < total.length; i++) total[i] += whole.held[i];
-  }
-  return total;
+  return known.get(key);
 }
 
-/** One term's: an index that never leads out of an array makes no difference, and is left away. */
-function covered(term, equation) {
+/** One term's: a position that never leaves its array makes no difference, and is left away. */
+function covered(term, equation, shape) {
   const ranges = rangesOf(equation);
-  const target = shapeOf(equation, term.target.array);
-  const axesOf = (access, chosen) =>
-    access.positions.flatMap((_, axis) => (chosen(access, axis) ? [axis] : []));
-  const leaves = (access, axis) => {
-    const [low, high] = bounds(access.positions[axis], ranges);
-    return low < 0 || high >= shapeOf(equation, access.array)[axis];
-  };
-  const accesses = term.factors.map(accessOf);
-  const decisive = [term.target, ...accesses].flatMap((access) =>
-    axesOf(access, leaves).flatMap((axis) => affine(access.positions[axis]).names),
-  );
-  const axes = axesOf(term.target, ({ positions }, axis) => {
-    const name = plain(positions[axis]);
-    const once = positions.filter((position) => affine(position).names.includes(name)).length === 1;
-    return name !== null && once && !decisive.includes(name) && ranges[name] === target[axis];
+  const factors = term.factors.map(accessOf).flatMap((access) => {
+    const whole = shapeOf(equation, access.array);
+    const stays = access.positions.flatMap((position, axis) => {
+      const [low, high] = bounds(position, ranges);
+      return low >= 0 && high < whole[axis] ? [axis] : [];
+    });
+    if (stays.length === whole.length) return [];
+    const left = whole.filter((_, axis) => !stays.includes(axis));
+    return {
+      access: without(access, stays),
+      mask: { shape: left, held: new Uint8Array(sizeOf(left)).fill(1) },
+    };
   });
-  const factors = accesses.flatMap((access) => {
-    const kept = axesOf(access, leaves);
-    if (kept.length === 0) return [];
-    const shape = kept.map((axis) => shapeOf(equation, access.array)[axis]);
-    const mask = { shape, held: new Uint8Array(sizeOf(shape)).fill(1) };
-    return { access: { ...access, positions: kept.map((axis) => access.positions[axis]) }, mask };
-  });
-  const shape = target.filter((_, axis) => !axes.includes(axis));
-  return { axes, shape, held: added(without(term.target, axes), factors, ranges, shape) };
+  return behind(term.target, shape, factors, ranges);
 }

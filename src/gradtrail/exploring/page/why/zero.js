@@ -1,7 +1,6 @@
 // What made a value 0: what it was handed on from, or which of its factors are 0.
 
 import { written } from "gradtrail/step/step.js";
-import { blockOf } from "gradtrail/why/blocks.js";
 
 /** How many elements a window has at most whose greatest is looked for one by one. */
 const WINDOW = 4096;
@@ -50,19 +49,19 @@ function operandsZero(terms) {
   const count = parts.reduce((sum, part) => sum + part.length, 0);
   const { zeros, first } = zerosByKind(parts, terms.step);
   const { layer } = terms.parts[0].sum;
-  const at = (kind) => first.get(kind).element;
   if (zeros.get("mask")) {
-    const { side, name, index } = at("mask");
+    const { side, name, index } = first.get("mask");
     const fact = { kind: "value dropped", layer, element: written(side, name, index) };
-    return { cause: "dropped", fact, where: [at("mask")] };
+    return { cause: "dropped", fact, where: [first.get("mask")] };
   }
   const all = ["inputs", "weights"].find((kind) => zeros.get(kind) === count);
-  if (all) return { cause: `zero ${all}`, fact: { kind: `value zero ${all}`, layer }, where: [at(all)] };
+  if (all) {
+    return { cause: `zero ${all}`, fact: { kind: `value zero ${all}`, layer }, where: [first.get(all)] };
+  }
   const kinds = [...zeros].filter(([, times]) => times > 0);
   const factors = kinds.map(([what, times]) => ({ kind: "zero factors", count: times, what }));
-  const [foremost] = [...first.values()].sort((a, b) => a.part - b.part || a.block - b.block);
   const fact = { kind: "value zero products", count, factors };
-  return { cause: "zero products", fact, where: [foremost.element] };
+  return { cause: "zero products", fact, where: [first.get(factors[0].what)] };
 }
 
 /** Products that are not 0, and a sum that is. */
@@ -82,26 +81,24 @@ export function lostInSum(terms) {
 
 /** How many factors of each kind are 0, and the first of them. */
 function zerosByKind(parts, step) {
-  const parameters = new Set(step.parameters.map(({ name }) => name));
   const zeros = new Map();
   const first = new Map();
-  parts.forEach((part, p) => {
-    for (const operand of part.operands) {
-      let kind = parameters.has(operand.name) ? "weights" : "inputs";
-      if (operand.name.endsWith(".mask")) kind = "mask";
-      const values = operand.values(part.points);
+  for (const { operands, points } of parts) {
+    for (const operand of operands) {
+      const kind = kindOf(operand.name, step);
+      const values = operand.values(points);
       const times = values.reduce((sum, value) => sum + (value === 0 ? 1 : 0), 0);
       zeros.set(kind, (zeros.get(kind) ?? 0) + times);
-      if (times === 0) continue;
-      const at = values.indexOf(0);
-      const block = blockOf(part.points, at);
-      const known = first.get(kind);
-      if (known && (known.part < p || known.block <= block)) continue;
-      const { index } = operand.at(part.points.at(at));
-      const element = { side: operand.side, name: operand.name, index };
-      if (known) Object.assign(known, { block, element });
-      else first.set(kind, { part: p, block, element });
+      if (times === 0 || first.has(kind)) continue;
+      const { index } = operand.at(points.at(values.indexOf(0)));
+      first.set(kind, { side: operand.side, name: operand.name, index });
     }
-  });
+  }
   return { zeros, first };
+}
+
+/** What an array is to the layer that reads it. */
+function kindOf(array, step) {
+  if (array.endsWith(".mask")) return "mask";
+  return step.parameters.some(({ name }) => name === array) ? "weights" : "inputs";
 }
