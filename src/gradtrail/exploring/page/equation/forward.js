@@ -1,16 +1,8 @@
 // One equation forward: its target and what it saves, by letter. All arrays are laid out row by row.
 
-import {
-  affine,
-  factorOf,
-  indexOf,
-  plain,
-  rangesOf,
-  shapeOf,
-  sizeOf,
-  stridesOf,
-} from "gradtrail/equation/affine.js";
+import { affine, shapeOf, sizeOf } from "gradtrail/equation/affine.js";
 import { contract } from "gradtrail/equation/contract.js";
+import { windowTable } from "gradtrail/equation/windows.js";
 
 /**
  * @param equation the JSON of any kind of equation
@@ -32,43 +24,20 @@ export function forward(equation, read) {
   }
 }
 
-/** Every point of some indices, row by row, as the values of those indices. */
-function points(sizes) {
-  const total = sizeOf(sizes);
-  return Array.from({ length: total }, (_, place) => indexOf(sizes, place));
-}
-
-/** What each point of some indices adds to each of an access's positions. */
-function shifts(access, names, ranges) {
-  const factors = access.positions.map((position) => names.map((name) => factorOf(position, name)));
-  const shift = (point) => factors.map((row) => row.reduce((sum, factor, i) => sum + factor * point[i], 0));
-  return points(names.map((name) => ranges[name])).map(shift);
-}
-
 /** The first maximum of each window; nothing outside the array takes part, and a NaN wins. */
 function select(equation, source) {
-  const ranges = rangesOf(equation);
-  const { result, source: read, over } = equation;
-  const shape = shapeOf(equation, read.array);
-  const strides = stridesOf(shape);
-  const start = read.positions.map((position) => affine(position).offset);
-  const corners = shifts(read, result.positions.map(plain), ranges);
-  const window = shifts(read, over, ranges);
-  const found = new Float64Array(corners.length);
-  const winner = new Float64Array(corners.length);
-  corners.forEach((corner, to) => {
+  const { table, points, size } = windowTable(equation);
+  const windows = table.length / points;
+  const total = (source.length / size) * windows;
+  const [found, winner] = [new Float64Array(total), new Float64Array(total)];
+  for (let to = 0; to < total; to++) {
+    const row = (to % windows) * points;
+    const start = Math.floor(to / windows) * size;
     let best = -1;
     let greatest = 0;
-    for (let which = 0; which < window.length; which++) {
-      let place = 0;
-      let inside = true;
-      for (let axis = 0; axis < shape.length; axis++) {
-        const at = start[axis] + corner[axis] + window[which][axis];
-        inside &&= at >= 0 && at < shape[axis];
-        place += at * strides[axis];
-      }
-      if (!inside) continue;
-      const value = source[place];
+    for (let which = 0; which < points; which++) {
+      if (table[row + which] < 0) continue;
+      const value = source[start + table[row + which]];
       if (best < 0 || value > greatest || (Number.isNaN(value) && !Number.isNaN(greatest))) {
         best = which;
         greatest = value;
@@ -76,8 +45,8 @@ function select(equation, source) {
     }
     found[to] = greatest;
     winner[to] = best;
-  });
-  return { [result.array]: found, [equation.winner]: winner };
+  }
+  return { [equation.result.array]: found, [equation.winner]: winner };
 }
 
 /** Batch norm, with the biased variance. */

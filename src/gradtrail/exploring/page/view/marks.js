@@ -1,18 +1,9 @@
 // What is drawn over the numbers: which elements are closed, who won a maximum, where there are ties.
 
-import {
-  accessOf,
-  affine,
-  bounds,
-  indexOf,
-  plain,
-  rangesOf,
-  shapeOf,
-  sizeOf,
-  stridesOf,
-} from "gradtrail/equation/affine.js";
+import { accessOf, rangesOf } from "gradtrail/equation/affine.js";
 import { placesOf } from "gradtrail/step/step.js";
 import { functionOf } from "gradtrail/equation/scalar.js";
+import { windowTable } from "gradtrail/equation/windows.js";
 
 /** The adjoint of a pointwise layer: its slope and what the slope is taken of; null for other layers. */
 function slopeOf(step, node) {
@@ -72,47 +63,16 @@ export function contestOf(model, { name, index }) {
  */
 export function winnersOf(step, node, sample) {
   const { equation } = node;
-  const { source, result, over } = equation;
+  const { table, points, size } = windowTable(equation);
   const ranges = rangesOf(equation);
-  const shape = shapeOf(equation, source.array);
-  const strides = stridesOf(shape);
-  const values = step.array("value", node.arrays[source.array]);
-  const winners = step.array("value", node.arrays[equation.winner]);
-  const size = over.map((name) => ranges[name]);
-  const window = Array.from({ length: sizeOf(size) }, (_, place) => indexOf(size, place));
-  const names = result.positions.map(plain);
-  const results = names.slice(1).map((name) => ranges[name]);
-  const each = sizeOf(results);
-  const winner = Array.from(winners.slice(sample * each, (sample + 1) * each));
-  const padded = source.positions.some(
-    (p, axis) => bounds(p, ranges)[0] < 0 || bounds(p, ranges)[1] >= shape[axis],
-  );
-  const factors = source.positions.map((p) => {
-    const { names: own, factors: by, offset } = affine(p);
-    return {
-      of: names.map((n) => by[own.indexOf(n)] ?? 0),
-      within: over.map((n) => by[own.indexOf(n)] ?? 0),
-      offset,
-    };
+  const array = (letter, each) =>
+    step.array("value", node.arrays[letter]).subarray(sample * each, (sample + 1) * each);
+  const values = array(equation.source.array, size);
+  const winner = Array.from(array(equation.winner, table.length / points));
+  const tied = winner.map((won, window) => {
+    const places = table.subarray(window * points, (window + 1) * points);
+    const best = values[places[won]];
+    return places.some((place, which) => which !== won && place >= 0 && values[place] === best);
   });
-  const placeAt = (point, inner) => {
-    let place = 0;
-    for (let axis = 0; axis < shape.length; axis++) {
-      let at = factors[axis].offset;
-      for (let i = 0; i < point.length; i++) at += factors[axis].of[i] * point[i];
-      for (let i = 0; i < inner.length; i++) at += factors[axis].within[i] * inner[i];
-      if (padded && (at < 0 || at >= shape[axis])) return -1;
-      place += at * strides[axis];
-    }
-    return place;
-  };
-  const tied = winner.map((won, to) => {
-    const point = [sample, ...indexOf(results, to)];
-    const best = values[placeAt(point, window[won])];
-    return window.some((inner, which) => {
-      const place = which === won ? -1 : placeAt(point, inner);
-      return place >= 0 && values[place] === best;
-    });
-  });
-  return { size, winner, tied };
+  return { size: equation.over.map((name) => ranges[name]), winner, tied };
 }

@@ -1,44 +1,7 @@
 // The windows of a maximum: who lost which of them.
 
-import {
-  affine,
-  factorOf,
-  indexOf,
-  plain,
-  rangesOf,
-  shapeOf,
-  sizeOf,
-  stridesOf,
-} from "gradtrail/equation/affine.js";
-
-const tables = new WeakMap();
-
-/** For each window of one sample, where its points lie in the source, row by row; −1 outside it. */
-function tableOf(equation) {
-  if (tables.has(equation)) return tables.get(equation);
-  const ranges = rangesOf(equation);
-  const { positions } = equation.source;
-  const shape = shapeOf(equation, equation.source.array).slice(1);
-  const strides = stridesOf(shape);
-  const own = equation.result.positions.map(plain).slice(1);
-  const names = [...own, ...equation.over];
-  const sizes = names.map((name) => ranges[name]);
-  const steps = shape.map((_, axis) => names.map((name) => factorOf(positions[axis + 1], name)));
-  const table = Int32Array.from({ length: sizeOf(sizes) }, (_, at) => {
-    const point = indexOf(sizes, at);
-    let place = 0;
-    for (let axis = 0; axis < shape.length; axis++) {
-      let position = affine(positions[axis + 1]).offset;
-      for (let i = 0; i < point.length; i++) position += steps[axis][i] * point[i];
-      if (position < 0 || position >= shape[axis]) return -1;
-      place += position * strides[axis];
-    }
-    return place;
-  });
-  const found = { table, points: sizeOf(equation.over.map((name) => ranges[name])), size: sizeOf(shape) };
-  tables.set(equation, found);
-  return found;
-}
+import { sizeOf } from "gradtrail/equation/affine.js";
+import { windowTable } from "gradtrail/equation/windows.js";
 
 /**
  * What becomes of a mask at a maximum.
@@ -50,7 +13,7 @@ function tableOf(equation) {
  *     tied
  */
 export function windowsOf(equation, held, shape) {
-  const { table, points, size } = tableOf(equation);
+  const { table, points, size } = windowTable(equation);
   const windows = table.length / points;
   const passed = new Float64Array(sizeOf(shape));
   const lost = [];

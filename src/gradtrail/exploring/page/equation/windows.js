@@ -1,0 +1,46 @@
+// The windows of a maximum as places in its source.
+
+import {
+  affine,
+  factorOf,
+  indexOf,
+  plain,
+  rangesOf,
+  shapeOf,
+  sizeOf,
+  stridesOf,
+} from "gradtrail/equation/affine.js";
+
+const tables = new WeakMap();
+
+/**
+ * Where the points of a maximum's windows lie.
+ * @param equation the Selection
+ * @returns {{table: Int32Array, points: number, size: number}} for each window of one sample the places of
+ *   its points in that sample of the source, −1 outside it; how many points a window has, and a sample
+ */
+export function windowTable(equation) {
+  if (tables.has(equation)) return tables.get(equation);
+  const ranges = rangesOf(equation);
+  const { positions } = equation.source;
+  const shape = shapeOf(equation, equation.source.array).slice(1);
+  const strides = stridesOf(shape);
+  const own = equation.result.positions.map(plain).slice(1);
+  const names = [...own, ...equation.over];
+  const sizes = names.map((name) => ranges[name]);
+  const steps = shape.map((_, axis) => names.map((name) => factorOf(positions[axis + 1], name)));
+  const table = Int32Array.from({ length: sizeOf(sizes) }, (_, at) => {
+    const point = indexOf(sizes, at);
+    let place = 0;
+    for (let axis = 0; axis < shape.length; axis++) {
+      let position = affine(positions[axis + 1]).offset;
+      for (let i = 0; i < point.length; i++) position += steps[axis][i] * point[i];
+      if (position < 0 || position >= shape[axis]) return -1;
+      place += position * strides[axis];
+    }
+    return place;
+  });
+  const found = { table, points: sizeOf(equation.over.map((name) => ranges[name])), size: sizeOf(shape) };
+  tables.set(equation, found);
+  return found;
+}
