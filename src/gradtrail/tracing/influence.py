@@ -83,6 +83,7 @@ class RankedSample:
 
 
 @call_example("gt.influence(network, (x, y))")
+@dataclass(frozen=True, eq=False, repr=False)
 class Influence(Shown):
     """What every sample of the data does to a network; prints as a table of the first.
 
@@ -98,21 +99,15 @@ class Influence(Shown):
         files: the samples' files; empty where they have none.
     """
 
-    def __init__(
-        self,
-        of: str,
-        samples: LabelledData,
-        outputs: np.ndarray,
-        surprise: np.ndarray,
-        pull: np.ndarray,
-        along: np.ndarray,
-        mean: float,
-        classes: Sequence[str] = (),
-        files: Sequence[str] = (),
-    ) -> None:
-        self.of, self.outputs, self._samples = of, outputs, samples
-        self.surprise, self.pull, self.along, self.mean = surprise, pull, along, mean
-        self.classes, self.files = tuple(classes), tuple(files)
+    of: str
+    samples: LabelledData
+    outputs: np.ndarray
+    surprise: np.ndarray
+    pull: np.ndarray
+    along: np.ndarray
+    mean: float
+    classes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.surprise)
@@ -149,7 +144,7 @@ class Influence(Shown):
         return tuple(map(self._ranked, self.ranking(by)[:k]))
 
     def _ranked(self, n: int) -> RankedSample:
-        classes = self._samples.classes
+        classes = self.samples.classes
         label = None if classes is None else int(classes[n])
         predicted = None if classes is None else int(self.outputs[n].argmax())
         surprise, pull, agreement = (
@@ -205,7 +200,7 @@ class Influence(Shown):
             ArgumentError: the samples are no images; MissingPackageError: matplotlib is not there.
             FileError: the file cannot be written.
         """
-        if len(self._samples.shape) != 4:
+        if len(self.samples.shape) != 4:
             raise ArgumentError("plot: the samples are no images of (channels, height, width)")
         if k > _DRAWN:
             raise ArgumentError(f"plot: at most {_DRAWN} images are drawn, got k={k}")
@@ -217,7 +212,7 @@ class Influence(Shown):
         for axes in panels:
             axes.set_axis_off()
         for axes, one in zip(panels, ranked, strict=False):
-            show_image(axes, self._samples.x(one.sample, one.sample + 1)[0])
+            show_image(axes, self.samples.x(one.sample, one.sample + 1)[0])
             label, predicted = one.told
             told = f"\n{label}, seen as {predicted}" if label else ""
             name = one.sample if one.file is None else _shortened(PurePath(one.file).name)
@@ -289,7 +284,8 @@ def influence(
     outputs = samples.predicted(network, batch_size, runs)
     surprise = _losses(network, samples, outputs)
     pull = np.sqrt(squares)
-    return Influence(of, samples, outputs, surprise, pull, along, float(size), called, files)
+    named = tuple(called), tuple(files)
+    return Influence(of, samples, outputs, surprise, pull, along, float(size), *named)
 
 
 def _files(data: Any, samples: LabelledData, files: Sequence[str] | None) -> list[str]:

@@ -22,6 +22,7 @@ __all__ = ["DeadLayer", "GradientLayer", "Overview", "TiedLayer", "dead", "ties"
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Overview(Shown, Sequence[T], Generic[T]):
     """One entry per layer; prints as a table.
 
@@ -32,14 +33,10 @@ class Overview(Shown, Sequence[T], Generic[T]):
         none: what is said where there is no entry.
     """
 
-    def __init__(
-        self,
-        entries: Sequence[T],
-        heads: Sequence[str],
-        cells: Callable[[T], Sequence[str]],
-        none: str,
-    ) -> None:
-        self._entries, self._heads, self._cells, self._none = tuple(entries), heads, cells, none
+    entries: tuple[T, ...]
+    heads: Sequence[str]
+    cells: Callable[[T], Sequence[str]]
+    none: str
 
     @overload
     def __getitem__(self, place: int) -> T: ...
@@ -48,18 +45,18 @@ class Overview(Shown, Sequence[T], Generic[T]):
     def __getitem__(self, place: slice) -> Sequence[T]: ...
 
     def __getitem__(self, place: int | slice) -> T | Sequence[T]:
-        return self._entries[place]
+        return self.entries[place]
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     def _table(self) -> Table:
-        above = () if self._entries else (self._none,)
-        return Table(above, self._heads, [self._cells(entry) for entry in self._entries])
+        above = () if self.entries else (self.none,)
+        return Table(above, self.heads, [self.cells(entry) for entry in self.entries])
 
     def to_dict(self) -> list[dict[str, Any]]:
         """The entries as JSON has them."""
-        listed = [asdict(entry) for entry in self._entries]  # type: ignore[call-overload]
+        listed = [asdict(entry) for entry in self.entries]  # type: ignore[call-overload]
         return [
             {name: json_number(v) if isinstance(v, float) else v for name, v in entry.items()}
             for entry in listed
@@ -149,7 +146,7 @@ def ties(step: TracedStep) -> Overview[TiedLayer]:
         return (entry.layer, *(f"{count:,}" for count in counts), share, place)
 
     heads = ("layer", ">windows", ">tied", ">of them at 0", ">share", "such as")
-    return Overview(found, heads, cells, "no layer takes maxima")
+    return Overview(tuple(found), heads, cells, "no layer takes maxima")
 
 
 def dead(step: TracedStep) -> Overview[DeadLayer]:
@@ -172,7 +169,7 @@ def dead(step: TracedStep) -> Overview[DeadLayer]:
         return (entry.layer, f"{entry.units:,}", f"{entry.dead:,}", whole, gone, share)
 
     heads = ("layer", ">units", ">dead", ">dead channels", "which", ">closed elements")
-    return Overview(found, heads, cells, "no activation can be closed")
+    return Overview(tuple(found), heads, cells, "no activation can be closed")
 
 
 def _slopes(step: TracedStep) -> Iterator[tuple[Node, np.ndarray]]:
@@ -220,7 +217,7 @@ def vanishing(step: TracedStep) -> Overview[GradientLayer]:
     heads = (
         "layer", ">rms of doutput", ">to the last", ">zeros", ">rms of dweight", ">to the weight",
     )  # fmt: skip
-    return Overview(found, heads, cells, "there is no layer")
+    return Overview(tuple(found), heads, cells, "there is no layer")
 
 
 def _size(array: np.ndarray) -> float:

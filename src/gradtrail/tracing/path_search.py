@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
 from math import prod
@@ -118,6 +118,7 @@ class _Spread:
         return np.where(inside, found, 0.0)
 
 
+@dataclass(frozen=True, eq=False)
 class PathSearch:
     """All ways from one element to an end.
 
@@ -130,18 +131,17 @@ class PathSearch:
         row: only the paths that begin with this product of the element's gradient.
     """
 
-    def __init__(
-        self,
-        step: TracedStep,
-        name: str,
-        index: tuple[int, ...],
-        end: str,
-        seed: np.ndarray,
-        row: int | None = None,
-    ) -> None:
-        self.step, self.name, self.index, self.end, self.seed = step, name, index, end, seed
-        self.nodes = _between(step, name, end)
-        self.row = row
+    step: TracedStep
+    name: str
+    index: tuple[int, ...]
+    end: str
+    seed: np.ndarray
+    row: int | None = None
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """The layers on the ways, in forward order."""
+        return self.step.nodes_between(self.name, self.end)
 
     @cached_property
     def samples(self) -> slice:
@@ -198,7 +198,7 @@ class PathSearch:
         """Those of the ways that end in one element."""
         seed = np.zeros_like(self.seed)
         seed[index] = self.seed[index]
-        return PathSearch(self.step, self.name, self.index, self.end, seed, self.row)
+        return replace(self, seed=seed)
 
     def magnitude(self) -> float:
         """Σ|products| of all paths."""
@@ -297,22 +297,6 @@ class PathSearch:
             if ahead.name == self.end:  # the bound is rounded, what it bounds is known
                 bound = float(_sizes(np.array(ahead.product * self.at_end(index))))
             yield bound, ahead
-
-
-def _between(step: TracedStep, name: str, end: str) -> tuple[Node, ...]:
-    """The nodes on the ways from one array to another, in forward order."""
-    reached, after = {name}, []
-    for node in step.system.nodes:
-        read = {node.array_of[letter] for letter in (*node.sources, *node.parameters)}
-        if read & reached and node.output != name:
-            reached.add(node.output)
-            after.append(node)
-    leading, between = {end}, []
-    for node in reversed(after):
-        if node.output in leading:
-            leading |= set(node.inputs)
-            between.append(node)
-    return tuple(reversed(between))
 
 
 def _sizes(products: np.ndarray) -> np.ndarray:

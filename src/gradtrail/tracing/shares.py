@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,34 +25,34 @@ Key = int | str | tuple[int | str, ...]
 LAYER = "layer"
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Shares(Shown, Mapping[Key, float]):
     """Partial sums by index values: `shares[17]`, `shares[3, 4]`; prints as a table.
 
     Args:
         element: what the sums add up to, as it is written.
         names: the indices.
-        keys: (G, len(names)) their values, ascending; −1 where a product has no such index.
+        keys_array: (G, len(names)) their values, ascending; −1 where a product has no such index.
         sums: (G,) float64.
         magnitudes: (G,) the sums of the sizes.
         counts: (G,) how many products.
         layers: the names behind the values of "layer".
-        whole: what these are some of; None for all there are.
+        chosen_of: what these are some of; None for all there are.
     """
 
-    def __init__(
-        self,
-        element: str,
-        names: tuple[str, ...],
-        keys: np.ndarray,
-        sums: np.ndarray,
-        magnitudes: np.ndarray,
-        counts: np.ndarray,
-        layers: tuple[str, ...] = (),
-        whole: Shares | None = None,
-    ) -> None:
-        self.element, self.names, self.keys_array, self.layers = element, names, keys, layers
-        self.sums, self.magnitudes, self.counts = sums, magnitudes, counts
-        self.whole: Shares = self if whole is None else whole
+    element: str
+    names: tuple[str, ...]
+    keys_array: np.ndarray
+    sums: np.ndarray
+    magnitudes: np.ndarray
+    counts: np.ndarray
+    layers: tuple[str, ...] = ()
+    chosen_of: Shares | None = None
+
+    @property
+    def whole(self) -> Shares:
+        """All partial sums, of which these are some or all."""
+        return self if self.chosen_of is None else self.chosen_of
 
     def values_of(self, row: int) -> tuple[int | str, ...]:
         """The values of all indices in one row."""
@@ -101,16 +102,8 @@ class Shares(Shown, Mapping[Key, float]):
         return self._chosen(np.flatnonzero((self.keys_array >= 0).all(axis=1)))
 
     def _chosen(self, rows: np.ndarray) -> Shares:
-        return Shares(
-            self.element,
-            self.names,
-            self.keys_array[rows],
-            self.sums[rows],
-            self.magnitudes[rows],
-            self.counts[rows],
-            self.layers,
-            self.whole,
-        )
+        columns = ("keys_array", "sums", "magnitudes", "counts")
+        return replace(self, chosen_of=self.whole, **{n: getattr(self, n)[rows] for n in columns})
 
     def dense(self) -> np.ndarray:
         """The sums as an array with one axis per index, 0 where there is no product.

@@ -95,8 +95,7 @@ class _Ways:
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
         """The layers on the ways, in forward order."""
-        nodes = self.step.system.nodes
-        return tuple(n for n in nodes if n.output in self.arrays and n.output != self.first)
+        return self.step.nodes_between(self.first, self.last)
 
     @cached_property
     def sample(self) -> int | None:

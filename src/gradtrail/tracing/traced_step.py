@@ -20,6 +20,7 @@ from ..equation import (
     Contraction,
     Equation,
     LossEquation,
+    Node,
     System,
     Term,
     index,
@@ -126,6 +127,18 @@ class TracedStep:
             ArgumentError: it does not fit the array.
         """
         return check_index(element_text(side, name), self.array(side, name).shape, element)
+
+    def nodes_between(self, first: str, last: str) -> tuple[Node, ...]:
+        """The layers on the ways from one array to another, in forward order.
+
+        Args:
+            first: any array; what no layer reads leads nowhere.
+            last: the output of a layer.
+        """
+        if first not in self.system.readers:
+            return ()
+        arrays = self.system.between(first, last)
+        return tuple(n for n in self.system.nodes if n.output in arrays and n.output != first)
 
     def sums(self, side: Side, name: str) -> tuple[ArraySum, ...]:
         """The sums that make up an array; their elements are added."""
