@@ -40,17 +40,6 @@ OUTSIDE = {
     "b0bc9faf": "the words of a hash",
 }
 
-# Folders whose READMEs are behind their files; this only shrinks.
-NOT_YET = {"data", "engines/cpu/winograd", "equation", "layers", "runs"}
-NOT_YET |= {"training", "tracing", "exploring", "interop", "reporting"}
-
-
-def each(paths: list[Path]) -> list[object]:
-    """Documents for a test; what is said to be behind may fail."""
-    behind = pytest.mark.xfail(reason="its owner brings it up to date", strict=False)
-    late = {SOURCE / folder / "README.md" for folder in NOT_YET}
-    return [pytest.param(p, id=named(p), marks=[behind] if p in late else []) for p in paths]
-
 
 @cache
 def files() -> frozenset[str]:
@@ -103,12 +92,12 @@ def dead(document: Path, known: frozenset[str], text: str) -> set[str]:
     return gone
 
 
-@pytest.mark.parametrize("path", each(EVERY))
+@pytest.mark.parametrize("path", EVERY, ids=named)
 def test_every_file_that_is_named_is_there(path: Path) -> None:
     assert dead(path, files(), path.read_text(encoding="utf-8")) == set()
 
 
-@pytest.mark.parametrize("path", each(TECHNICAL))
+@pytest.mark.parametrize("path", TECHNICAL, ids=named)
 def test_every_name_that_is_given_is_in_the_code(path: Path) -> None:
     text = FENCED.sub("", path.read_text(encoding="utf-8"))
     unknown = {
@@ -119,7 +108,7 @@ def test_every_name_that_is_given_is_in_the_code(path: Path) -> None:
     assert unknown == set()
 
 
-@pytest.mark.parametrize("path", each(READMES))
+@pytest.mark.parametrize("path", READMES, ids=named)
 def test_a_folders_readme_names_each_of_its_files(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     here = [p for p in path.parent.iterdir() if p.suffix in {".py", ".js"}]

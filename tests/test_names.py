@@ -20,22 +20,12 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "load": ({"data.known", "network.saving"}, "`gt.load` opens a network, `gt.data.load` a set"),
 }
 
-# Names that are told apart next; this set only shrinks.
-NOT_YET = {
-    *("Answer", "Mistake", "Mistakes", "curves"),
-}
-
 # Files that may have one name in several folders, each with its reason.
 ALLOWED_FILES = {
-    "bilinear.py": "the same in NumPy and in machine code",
     "plan.py": "the command line has one file per command, by the command's name",
     "recipe.py": "the command line has one file per command, by the command's name",
     "trace.py": "the command line has one file per command, by the command's name",
 }
-
-FILES_NOT_YET: set[str] = set()
-
-SHADOWED_NOT_YET = {"runs.shipped"}
 
 
 def defined(files: dict[str, Path]) -> dict[str, set[str]]:
@@ -69,7 +59,7 @@ def file_names(files: dict[str, Path]) -> dict[str, set[str]]:
 
 
 def test_no_public_name_has_two_meanings() -> None:
-    found = {k: v for k, v in several(meanings()).items() if k not in NOT_YET}
+    found = several(meanings())
     assert {k: v for k, v in found.items() if not v <= ALLOWED.get(k, (set(), ""))[0]} == {}
 
 
@@ -81,8 +71,8 @@ def test_few_names_are_allowed_twice_and_each_is_still_there() -> None:
 
 
 def test_no_two_files_are_mistaken_for_each_other() -> None:
-    found, allowed = several(file_names(MODULES)), ALLOWED_FILES.keys() | FILES_NOT_YET
-    assert {k: v for k, v in found.items() if k not in allowed} == {}
+    found = several(file_names(MODULES))
+    assert {k: v for k, v in found.items() if k not in ALLOWED_FILES} == {}
 
 
 def test_each_file_name_that_is_allowed_twice_is_still_there() -> None:
@@ -107,7 +97,7 @@ def modules_below(name: str) -> set[str]:
 def test_no_module_has_the_name_of_what_its_package_offers(name: str) -> None:
     """`import gradtrail.data.x as x` must give the module, whatever has been imported before."""
     package = importlib.import_module(f"gradtrail.{name}".rstrip("."))
-    assert set(shadowed(package, name, modules_below(name))) <= SHADOWED_NOT_YET
+    assert shadowed(package, name, modules_below(name)) == []
 
 
 def test_a_name_with_two_meanings_is_seen(tmp_path: Path) -> None:
