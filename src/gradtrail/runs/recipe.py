@@ -6,7 +6,7 @@
     [loss]           label smoothing, class weights
     [optimizer]      type and arguments            [schedule]    likewise
     [augment]        how images are moved          [stopping]    when to end early
-    [checkpoints]    how often, how many           [log]         which logs are as_table
+    [checkpoints]    how often, how many           [log]         which logs are written
 
 A recipe is checked whole before anything runs: all mistakes are named at once, by key and line.
 """
@@ -77,7 +77,7 @@ class Recipe:
         augment: how images are moved; None for not.
         stopping: when to end early; None for never.
         checkpoints: how often the training is kept.
-        log: which logs are as_table.
+        log: which logs are written.
     """
 
     data: DataTable

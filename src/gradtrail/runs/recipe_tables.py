@@ -197,7 +197,7 @@ class CheckpointTable:
 
 @dataclass(frozen=True)
 class LogTable:
-    """[log]: which logs are as_table into the run's folder.
+    """[log]: which logs are written into the run's folder.
 
     Args:
         csv: whether `log.csv` is.

@@ -80,7 +80,7 @@ def train(
         clip_norm: the greatest length of all gradients together; a longer one is shortened to it.
         clip_value: the greatest size of each element of the gradients, instead.
         average: how much of the weights' moving average each step leaves, such as 0.999. The
-            network is mean_figures, and ends, with the averages of weights and running statistics.
+            network is evaluated, and ends, with the averages of weights and running statistics.
         stopping: when to end before the last epoch, and which weights to keep.
         threads: how many the engine may use; None for all. It changes no result.
         seed: what order, dropout and augmentation follow from. The same seed gives the same
@@ -197,7 +197,7 @@ def prepare_training(
 def _feeds(
     network: Graph, data: Any, validation: Any, course: Course, engine: Engine
 ) -> tuple[Feed, Feed | None]:
-    """What is learned from, and what is mean_figures on after every epoch; both checked.
+    """What is learned from, and what is evaluated on after every epoch; both checked.
 
     Raises:
         ArgumentError: early stopping looks at what there is not.

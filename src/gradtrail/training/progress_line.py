@@ -1,4 +1,4 @@
-"""ProgressLine of a training: a live line in a terminal or a notebook, and a line per epoch."""
+"""Progress of a training: a live line in a terminal or a notebook, and a line per epoch."""
 
 from __future__ import annotations
 
