@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..checking.arguments import flags, is_real, positive, whole_number
 from ..data.augment import Augment
@@ -18,9 +18,11 @@ from .schedules import Schedule
 from .stopping import EarlyStopping
 
 if TYPE_CHECKING:
+    from ..engines import Engine
     from ..graph import Graph
+    from .feed import Feed
 
-__all__ = ["Course"]
+__all__ = ["Course", "Setup"]
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,26 @@ class Course:
         settings = {n: None if o is None else o.settings() for n, o in given.items()}
         dropping = {"drop_last": True} if self.drop_last else {}  # older checkpoints have none
         return {n: as_json(getattr(self, n)) for n in numbers} | settings | dropping
+
+
+class Setup(NamedTuple):
+    """What a training is made of.
+
+    Args:
+        network: whose parameters and running statistics are changed.
+        course: the settings.
+        feed: the data.
+        held_out: those to evaluate on after every epoch; None for none.
+        engine: what computes.
+        optimizer: the course's, composed.
+    """
+
+    network: Graph
+    course: Course
+    feed: Feed
+    held_out: Feed | None
+    engine: Engine
+    optimizer: Optimizer
 
 
 def _number(name: str, value: Any, least: float, below: float, *, above: bool = False) -> None:

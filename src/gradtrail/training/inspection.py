@@ -22,10 +22,8 @@ from .training import Position
 from .watched_weights import check_watched
 
 if TYPE_CHECKING:
-    from ..graph import Graph
-    from ..optimizers import Optimizer
     from .checkpoints import NewestCheckpoint
-    from .course import Course
+    from .course import Course, Setup
     from .feed import Feed
     from .history import History
     from .snapshot import Snapshot
@@ -39,34 +37,25 @@ _HUGE = float(np.finfo(np.float64).max)
 """What every finite number is below."""
 
 
-def inspect(
-    found: NewestCheckpoint,
-    network: Graph,
-    course: Course,
-    feeds: tuple[Feed, Feed | None],
-    optimizer: Optimizer,
-) -> None:
+def inspect(found: NewestCheckpoint, setup: Setup) -> None:
     """Check a checkpoint whose settings, network and data are those of the training.
 
     Args:
         found: the checkpoint.
-        network: that is trained.
-        course: the settings.
-        feeds: the data, and those to evaluate on.
-        optimizer: the course's, composed.
+        setup: of the training.
 
     Raises:
         FileError: a field or an array is missing, or holds what this training cannot have.
     """
     snapshot = found.snapshot
     try:
-        at = _position(snapshot, course, feeds[0])
+        at = _position(snapshot, setup.course, setup.feed)
         for drawn in snapshot.drawn():
             _whole("drawn", drawn, 0, _MOST)
         history = snapshot.history()
-        _history(history, at, course, feeds)
-        _arrays(snapshot, network, course, optimizer, history)
-        _watched(snapshot, at, len(feeds[0]))
+        _history(history, at, setup)
+        _arrays(snapshot, setup, history)
+        _watched(snapshot, at, len(setup.feed))
         written = snapshot.about["written"]
         _known("written", written, UNKNOWN)
         if not all(isinstance(value, str) for value in written.values()):
@@ -138,17 +127,15 @@ def _classes(course: Course, feed: Feed) -> bool:
     return course.loss.classes(feed.y[:1]) is not None
 
 
-def _history(
-    history: History, at: Position, course: Course, feeds: tuple[Feed, Feed | None]
-) -> None:
+def _history(history: History, at: Position, setup: Setup) -> None:
     """The figures of every step and every epoch that is over, and which epoch was the best."""
-    feed, held_out = feeds
+    course, held_out = setup.course, setup.held_out
     held = held_out is not None
     wanted = {
         "step_losses": at.steps,
         "loss": at.epoch,
         "seconds": at.epoch,
-        "accuracy": at.epoch if _classes(course, feed) else 0,
+        "accuracy": at.epoch if _classes(course, setup.feed) else 0,
         "validation_loss": at.epoch if held else 0,
         "validation_accuracy": at.epoch if held_out and _classes(course, held_out) else 0,
     }
@@ -164,14 +151,9 @@ def _history(
         raise DataError(f"best is {history.best!r}, but by the history it must be {best!r}")
 
 
-def _arrays(
-    snapshot: Snapshot,
-    network: Graph,
-    course: Course,
-    optimizer: Optimizer,
-    history: History,
-) -> None:
+def _arrays(snapshot: Snapshot, setup: Setup, history: History) -> None:
     """All arrays, none missing and none too many, in shape and type."""
+    network, course = setup.network, setup.course
     parameters, buffers = network.parameters.shapes, network.buffers.shapes
     whole: dict[str, tuple[int, ...]] = {**parameters, **buffers}
     kept = course.stopping is not None and course.stopping.keep_best and history.best is not None
@@ -183,7 +165,7 @@ def _arrays(
     remembered = {
         f"state/{kind}/{name}": shape
         for name, shape in parameters.items()
-        for kind in optimizer.rule.state
+        for kind in setup.optimizer.rule.state
     }
     given = {
         name: array

@@ -158,6 +158,7 @@ def prepare_training(
 ) -> Training:
     """A training that is checked and ready to run; see `train`."""
     from .checkpoints import Checkpoints, CheckpointWriter
+    from .course import Setup
     from .memory_estimate import check_memory
     from .resuming import found_for
     from .training import Training
@@ -173,8 +174,9 @@ def prepare_training(
     feed, held_out = _feeds(network, data, validation, course, runs)
     course.fits(network, len(feed))
     optimizer = course.composed()
-    check_memory(network, course, feed, held_out, runs, optimizer)
-    found = found_for(network, course, (feed, held_out), checkpoints, runs, optimizer, resume)
+    setup = Setup(network, course, feed, held_out, runs, optimizer)
+    check_memory(setup)
+    found = found_for(setup, checkpoints, resume)
     start = None
     if found is not None:
         start = found.snapshot.values()
@@ -185,7 +187,7 @@ def prepare_training(
         from .watching_trainer import watch_elements
 
         trainer = watched = watch_elements(trainer, network, course.loss, watch)
-    training = Training(network, course, feed, held_out, runs, trainer, optimizer, observers)
+    training = Training(setup, trainer, observers)
     training.watching = watched
     if found is not None:
         found.snapshot.restore(training)

@@ -15,8 +15,7 @@ from ..showing.numbers import percent_text
 if TYPE_CHECKING:
     from ..engines import Engine
     from ..graph import Graph
-    from ..optimizers import Optimizer
-    from .course import Course
+    from .course import Course, Setup
     from .feed import Feed
 
 __all__ = ["can_look", "check_memory"]
@@ -34,27 +33,13 @@ _LANES = 16
 """Samples that an engine may compute at once however few there are."""
 
 
-def check_memory(
-    network: Graph,
-    course: Course,
-    feed: Feed,
-    held_out: Feed | None,
-    engine: Engine,
-    optimizer: Optimizer,
-) -> None:
-    """Compare what a training needs at the least with what there is.
-
-    Args:
-        network: what is trained; none of its parameters is made.
-        course: the settings.
-        feed: the data.
-        held_out: those for validation, or None.
-        engine: what computes.
-        optimizer: the course's, composed.
+def check_memory(setup: Setup) -> None:
+    """Compare what a training needs at the least with what there is; no parameter is made.
 
     Raises:
         NoRoomError: it cannot fit; the message says what would.
     """
+    network, course, feed, held_out, engine, optimizer = setup
     left, samples = rooms(), min(course.batch_size, len(feed))
     code = 0 if "llvmlite.binding" in sys.modules else _CODE
     kept = sum(_cache(one) for one in (feed, held_out) if one is not None)

@@ -17,11 +17,7 @@ from .schedules import Constant, Schedule
 from .stopping import Best
 
 if TYPE_CHECKING:
-    from ..engines import Engine
-    from ..graph import Graph
-    from ..optimizers import Optimizer
-    from .course import Course
-    from .feed import Feed
+    from .course import Course, Setup
 
 __all__ = ["setting_differences", "found_for"]
 
@@ -29,23 +25,13 @@ _SHOWN = 200
 
 
 def found_for(
-    network: Graph,
-    course: Course,
-    feeds: tuple[Feed, Feed | None],
-    checkpoints: Checkpoints | None,
-    engine: Engine,
-    optimizer: Optimizer,
-    resume: bool,
+    setup: Setup, checkpoints: Checkpoints | None, resume: bool
 ) -> NewestCheckpoint | None:
     """The checkpoint to go on from, every field of it checked; None where there is none.
 
     Args:
-        network: that is trained.
-        course: the settings.
-        feeds: the data, and those to evaluate on.
+        setup: of the training.
         checkpoints: where they are kept; None for nowhere.
-        engine: what computes.
-        optimizer: the course's, composed.
         resume: whether it is gone on.
 
     Raises:
@@ -67,10 +53,10 @@ def found_for(
         return None
     for reason in found.damaged:
         warn(f"a newer checkpoint was passed over: {reason}; {found.path} is taken")
-    _same(found, network, course, feeds, engine)
-    inspect(found, network, course, feeds, optimizer)
-    _longer(found, course, course.steps(len(feeds[0])))
-    for sentence in differing_bits(found.snapshot.about["written"], provenance(engine)):
+    _same(found, setup)
+    inspect(found, setup)
+    _longer(found, setup.course, setup.course.steps(len(setup.feed)))
+    for sentence in differing_bits(found.snapshot.about["written"], provenance(setup.engine)):
         warn(f"{found.path} {sentence}")
     return found
 
@@ -82,34 +68,29 @@ _OTHER_DATA = (
 """What a checksum does not say."""
 
 
-def _same(
-    found: NewestCheckpoint,
-    network: Graph,
-    course: Course,
-    feeds: tuple[Feed, Feed | None],
-    engine: Engine,
-) -> None:
+def _same(found: NewestCheckpoint, setup: Setup) -> None:
     """Whether the same training made it; the number of epochs may be another.
 
     Raises:
         ArgumentError: it did not.
     """
-    about, settings = found.snapshot.about, course.settings()
+    about, settings = found.snapshot.about, setup.course.settings()
     kept = about["course"]
     if isinstance(kept, dict) and "epochs" in kept:
         settings["epochs"] = kept["epochs"]
     schedule = kept.get("schedule") if isinstance(kept, dict) else None
     if isinstance(schedule, dict) and isinstance(kind := schedule.get("type"), str):
         schedule["type"] = SCHEDULES.get(kind, kind)
+    feeds = setup.feed, setup.held_out
     identities = (f and f.identity(about["format"]) for f in feeds)
     for what, now in (
         ("course", settings),
-        ("architecture", network.architecture()),
-        ("engine", engine.settings()),
+        ("architecture", setup.network.architecture()),
+        ("engine", setup.engine.settings()),
         *zip(("data", "validation"), identities, strict=True),
     ):
         for apart in setting_differences(about[what], now, "" if what == "course" else what):
-            layer = _layer(about[what], network) if what == "architecture" else None
+            layer = _layer(about[what], setup.network) if what == "architecture" else None
             remedy = _OTHER_DATA if ".fingerprint" in apart else ""
             raise ArgumentError(f"{found.path} is of another training: {layer or apart}{remedy}")
 

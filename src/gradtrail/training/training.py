@@ -15,12 +15,11 @@ import numpy as np
 
 from ..engines import Batch, Engine, Evaluated, Stepped, Trainer
 from ..errors import NonFiniteError
-from ..optimizers import Optimizer
 from ..optimizers.composed import Composed
 from ..streams import Drawn, stream
 from ..tracing.nonfinite import nonfinite_message
 from .averaging import StatisticsAverage
-from .course import Course
+from .course import Setup
 from .feed import Feed
 from .first_epoch import warn_if_nothing_learned
 from .history import History
@@ -85,31 +84,16 @@ class Training:
     """A training in progress.
 
     Args:
-        network: whose parameters and running statistics are changed.
-        course: the settings.
-        feed: the data.
-        held_out: those to evaluate on after every epoch; None for none.
-        engine: what computes.
-        trainer: its training of this network.
-        optimizer: the course's, composed; the trainer's own.
+        setup: what it is made of.
+        trainer: the engine's training of its network, by its optimiser.
         observers: who are told.
     """
 
-    def __init__(
-        self,
-        network: Graph,
-        course: Course,
-        feed: Feed,
-        held_out: Feed | None,
-        engine: Engine,
-        trainer: Trainer,
-        optimizer: Optimizer,
-        observers: Sequence[Observer] = (),
-    ) -> None:
-        self.network, self.course, self.feed, self.held_out = network, course, feed, held_out
-        self.engine, self.trainer, self.optimizer = engine, trainer, optimizer
-        self.observers = tuple(observers)
-        self.steps = course.steps(len(feed))
+    def __init__(self, setup: Setup, trainer: Trainer, observers: Sequence[Observer] = ()) -> None:
+        network, course, self.feed, self.held_out, self.engine, optimizer = setup
+        self.network, self.course, self.optimizer = network, course, optimizer
+        self.trainer, self.observers = trainer, tuple(observers)
+        self.steps = course.steps(len(self.feed))
         self.start = self.position = Position()
         self.drawn = network.drawn  # when it began: its draws go on from there
         self.history = History()
