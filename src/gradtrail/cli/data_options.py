@@ -17,6 +17,9 @@ from .word_meanings import words
 
 __all__ = [
     "DataChoice",
+    "ENGINE",
+    "OF_A_STEP",
+    "AS_JSON",
     "BAD",
     "data_arguments",
     "reading_options",
@@ -24,6 +27,19 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+ENGINE = click.option("--engine", help="What computes: cpu or reference.")
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+OF_A_STEP = (
+    click.option(
+        "--evaluation",
+        is_flag=True,
+        help="Running statistics and no dropout, instead of a training step.",
+    ),
+    click.option("--seed", type=click.IntRange(0), default=0, help="Of dropout's masks."),
+)
 
 BAD = click.option(
     "--bad",

@@ -18,7 +18,7 @@ from ..runs.recipe_data import part_arrays, part_labels
 from ..runs.run_folder import RECIPE
 from ..showing.numbers import megabytes_text
 from ..training import Observer
-from .data_options import DataChoice, data_arguments
+from .data_options import ENGINE, OF_A_STEP, DataChoice, data_arguments
 from .messages import one_error, said
 from .path_types import HTML
 from .run_data import network_at, samples_of
@@ -45,13 +45,9 @@ _LARGE = 32 << 20
     show_default=f"the first {_SHOWN}",
     help="Which samples are shown, such as 0-15 or 3,17,40.",
 )
-@click.option(
-    "--evaluation",
-    is_flag=True,
-    help="Running statistics and no dropout, instead of a training step.",
-)
-@click.option("--seed", type=click.IntRange(0), default=0, help="Of dropout's masks.")
-@click.option("--engine", help="What computes: cpu or reference.")
+@OF_A_STEP[0]
+@OF_A_STEP[1]
+@ENGINE
 @click.option(
     "--save",
     type=HTML,

@@ -25,7 +25,7 @@ from ..runs.recipe_data import part_labels
 from ..runs.run_folder import RECIPE
 from ..showing.tables import Table
 from ..training import confusion, mistakes
-from .data_options import DataChoice, data_arguments
+from .data_options import AS_JSON, ENGINE, DataChoice, data_arguments
 from .messages import one_error, said
 from .path_types import PATH, OutputPath, Picture
 from .run_data import RunData, network_at, run_data_of
@@ -60,7 +60,7 @@ class Prediction:
 @click.argument("images", nargs=-1, required=True, type=PATH)
 @click.option("--top", type=click.IntRange(1), default=1, show_default=True, help="Classes.")
 @click.option("--format", "form", type=click.Choice(_FORMS), default="table", show_default=True)
-@click.option("--engine", help="What computes: cpu or reference.")
+@ENGINE
 @one_error
 def predict_command(
     run: Path, images: tuple[Path, ...], top: int, form: str, engine: str | None
@@ -165,8 +165,8 @@ def _shown(answers: list[Prediction], top: int, form: str) -> str:
 
 @click.command("evaluate", short_help="Print how often a run's network is right.")
 @data_arguments(None)
-@click.option("--engine", help="What computes: cpu or reference.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@ENGINE
+@AS_JSON
 @click.option("--plot", type=Picture(), help="Also draw the matrix into a file.")
 @click.option(
     "--wrong",

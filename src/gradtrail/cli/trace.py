@@ -18,7 +18,7 @@ from ..tracing.overview import Overview
 from ..tracing.trace import Trace, trace
 from ..tracing.wording import LANGUAGES
 from ..training.watched_weights import load_watched
-from .data_options import DataChoice, data_arguments, with_options
+from .data_options import AS_JSON, ENGINE, OF_A_STEP, DataChoice, data_arguments, with_options
 from .messages import one_error, said
 from .path_types import PATH, Picture
 from .run_data import ChosenSamples, network_at, run_data_of, samples_of
@@ -28,10 +28,7 @@ __all__ = ["follow_command", "influence_command", "trace_command", "watch_comman
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-_ANSWER = (
-    click.option("--engine", help="What computes: cpu or reference."),
-    click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-)
+_ANSWER = (ENGINE, AS_JSON)
 
 
 def _of_images(command: F) -> F:
@@ -41,20 +38,12 @@ def _of_images(command: F) -> F:
 
 def _of_a_step(command: F) -> F:
     """The options that choose the run's step."""
-    batch = (
-        click.option(
-            "--samples",
-            help="Which samples make the batch, such as 0-63 or 3,17,40; by default the first, as "
-            "many as a batch of the run has.",
-        ),
-        click.option(
-            "--evaluation",
-            is_flag=True,
-            help="Running statistics and no dropout, instead of a training step.",
-        ),
-        click.option("--seed", type=click.IntRange(0), default=0, help="Of dropout's masks."),
+    samples = click.option(
+        "--samples",
+        help="Which samples make the batch, such as 0-63 or 3,17,40; by default the first, as "
+        "many as a batch of the run has.",
     )
-    return data_arguments("train")(with_options(command, (*batch, *_ANSWER)))
+    return data_arguments("train")(with_options(command, (samples, *OF_A_STEP, *_ANSWER)))
 
 
 class _Step:
@@ -99,13 +88,13 @@ class _Step:
         failed = {} if self.failed is None else {"failed": self.failed.to_dict()}
         _print({**data, "samples": self.chosen.numbers.tolist(), **failed})
 
-    def note(self) -> str:
-        """Which samples 0, 1, … are, where that is not the same number."""
+    def say(self, text: str) -> None:
+        """Print an answer, and which samples 0, 1, … are, where that is not the same number."""
+        said(text)
         numbers = self.chosen.numbers
-        if list(numbers) == list(range(len(numbers))):
-            return ""
-        shown = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
-        return f"samples 0, 1, … are {shown} of the data"
+        if list(numbers) != list(range(len(numbers))):
+            shown = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
+            said(f"samples 0, 1, … are {shown} of the data")
 
 
 def _failed_step(run: Path, failed: FailedStep, engine: str | None) -> tuple[ChosenSamples, Trace]:
@@ -153,13 +142,11 @@ def trace_command(
         if as_json:
             step.json(terms.to_dict(0) | {"by": best.to_dict()})
         else:
-            said(str(best))
+            step.say(str(best))
     elif as_json:
         step.json(terms.to_dict(top))
     else:
-        said(terms.text(top))
-    if not as_json and step.note():
-        said(step.note())
+        step.say(terms.text(top))
     if plot is not None:
         terms.plot(plot)
         said(f"picture in {plot}", err=as_json)
@@ -190,9 +177,7 @@ def why_command(element: str | None, language: str | None, as_json: bool, **chos
         if as_json:
             step.json(answer.to_dict())
         else:
-            said(answer.text)
-            if step.note():
-                said(step.note())
+            step.say(answer.text)
         return
     t = step.trace
     overviews: dict[str, Overview[Any]] = {
@@ -226,10 +211,8 @@ def follow_command(element: str, count: int, as_json: bool, **chosen: Any) -> No
     paths = side.follow(name, index, k=count)
     if as_json:
         step.json(paths.to_dict())
-        return
-    said(str(paths))
-    if step.note():
-        said(step.note())
+    else:
+        step.say(str(paths))
 
 
 @click.command("influence", short_help="Rank a run's images by what they do to the network.")
@@ -276,7 +259,7 @@ def influence_command(
 @click.command("watch", short_help="Print what a run kept of its watched weights.")
 @click.argument("run", type=PATH)
 @click.argument("element", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@AS_JSON
 @click.option("--plot", type=Picture(), help="Also draw weight and gradient.")
 @one_error
 def watch_command(run: Path, element: str | None, as_json: bool, plot: Path | None) -> None:

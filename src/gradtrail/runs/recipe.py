@@ -97,22 +97,13 @@ class Recipe:
         Raises:
             ArgumentError: settings that exclude each other.
         """
-        t = self.training
         return Course(
             loss=self.loss.made(),
             optimizer=self.optimizer,
             schedule=self.schedule,
-            epochs=t.epochs,
-            batch_size=t.batch_size,
-            shuffle=t.shuffle,
-            drop_last=t.drop_last,
             augment=self.augment,
-            mixup=t.mixup,
-            clip_norm=t.clip_norm,
-            clip_value=t.clip_value,
-            average=t.average,
             stopping=self.stopping,
-            seed=t.seed,
+            **self.training.settings(),
         )
 
     def to_dict(self) -> dict[str, Any]:

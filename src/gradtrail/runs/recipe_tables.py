@@ -152,8 +152,12 @@ class TrainingTable:
         engine_for(self.engine)
         if self.threads is not None:
             positive("training", threads=self.threads)
+        Course(**self.settings())
+
+    def settings(self) -> dict[str, Any]:
+        """Those of the course; the others say how it is run."""
         apart = ("engine", "threads", "watch")
-        Course(**{f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart})
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,9 @@ def _sentence(
         f"{_size(needs['activations'])} for activations of {samples} samples",
     ]
     if needs["optimizer"]:
-        told.insert(2, f"{_size(needs['optimizer'])} for what {_kind(course)} remembers")
+        told.insert(
+            2, f"{_size(needs['optimizer'])} for what {type(course.optimizer).__name__} remembers"
+        )
     told += [f"{_size(kept)} for images that are kept"] if kept else []
     told += [f"{_size(needs['code'])} for code and threads"] if needs["code"] else []
     said = (
@@ -148,10 +150,6 @@ def _largest(network: Graph) -> tuple[str, float]:
         counts[layer] = counts.get(layer, 0) + prod(shape)
     layer = max(counts, key=lambda name: counts[name], default=network.steps[0].name)
     return layer, counts.get(layer, 0) / max(1, _count(network))
-
-
-def _kind(course: Course) -> str:
-    return type(course.optimizer).__name__
 
 
 def _size(number: int) -> str:
