@@ -69,7 +69,7 @@ def fetch(remote: Remote, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         lock.touch()  # and stays: to delete it would let a third process in beside a second
         with lock_file(lock):
-            if not _is_whole(target, remote):
+            if not (target.exists() and _is_whole(target, remote)):
                 _from_mirrors(remote, target)
     except FileError:
         raise
@@ -81,20 +81,12 @@ def fetch(remote: Remote, folder: Path) -> Path:
     return target
 
 
-def _is_whole(target: Path, remote: Remote) -> bool:
-    """Whether the file is there with the right checksum."""
-    if not target.exists():
-        return False
-    with target.open("rb") as file:
-        return hashlib.file_digest(file, partial(_hash, remote)).hexdigest() == _digest(remote)
-
-
-def _hash(remote: Remote) -> hashlib._Hash:
-    return hashlib.new(remote.checksum.partition(":")[0], usedforsecurity=False)
-
-
-def _digest(remote: Remote) -> str:
-    return remote.checksum.partition(":")[2]
+def _is_whole(path: Path, remote: Remote) -> bool:
+    """Whether a file has the right checksum."""
+    kind, _, digest = remote.checksum.partition(":")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, partial(hashlib.new, kind, usedforsecurity=False))
+    return found.hexdigest() == digest
 
 
 def _from_mirrors(remote: Remote, target: Path) -> None:
@@ -126,15 +118,15 @@ def _from_mirrors(remote: Remote, target: Path) -> None:
 
 def _unpack(remote: Remote, part: Path, target: Path) -> None:
     """Put what came in its place, and its part away."""
-    digest, left = _hash(remote), remote.limit
+    left = remote.limit
     with (gzip.open if remote.packed else open)(part, "rb") as content, write_whole(target) as file:
         while chunk := _piece(content.read, left + 1):
             left -= len(chunk)
             if left < 0:
                 raise _DamagedError("what came unpacks to more than the file has")
-            digest.update(chunk)
             file.write(chunk)
-        if digest.hexdigest() != _digest(remote):
+        file.flush()
+        if not _is_whole(Path(file.name), remote):
             raise _DamagedError(
                 f"what came has not the checksum {remote.checksum}, and was deleted"
             )

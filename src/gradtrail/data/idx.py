@@ -18,6 +18,7 @@ from typing import IO
 import numpy as np
 
 from ..errors import FileError
+from ..storage.files import file_errors
 from .sets import IDX_FILES
 
 __all__ = ["find_file", "find_idx", "read_idx", "read_pair"]
@@ -107,23 +108,20 @@ def read_idx(path: Path, axes: Mapping[str, int | None]) -> np.ndarray:
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     """The file's content, unpacked if it is gzipped; errors name the file."""
-    if not os.path.isfile(path):  # a pipe or a device would not end
+    if not os.path.isfile(path):
         raise FileError(f"cannot read {path}: there is no such file")
-    try:
-        with path.open("rb") as file:
-            gzipped = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            if gzipped:
-                with gzip.GzipFile(fileobj=file) as unpacked:
-                    yield unpacked  # type: ignore[misc]
-            else:
-                yield file
-    except FileError:
-        raise
-    except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
-        raise FileError(f"{path}: its gzip stream is damaged: {cause}; fetch it again") from cause
-    except OSError as cause:
-        raise FileError(f"cannot read {path}: {cause.strerror or cause}") from cause
+    with file_errors("read", path), path.open("rb") as file:
+        gzipped = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if not gzipped:
+            yield file
+            return
+        try:
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                yield unpacked  # type: ignore[misc]
+        except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
+            damage = f"its gzip stream is damaged: {cause}; fetch it again"
+            raise FileError(f"{path}: {damage}") from cause
 
 
 def _shape(path: Path, header: bytes, axes: Mapping[str, int | None]) -> tuple[int, ...]:

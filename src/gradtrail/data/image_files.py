@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DataError, FileError, typed
+from ..errors import DataError, typed
+from ..storage.files import file_errors
 
 __all__ = [
     "ENDINGS",
@@ -184,15 +185,12 @@ def has_images(folder: Path) -> bool:
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     """What is in a folder by name, without what is hidden."""
-    try:
-        with os.scandir(folder) as entries:
-            seen = [
-                entry
-                for entry in entries
-                if not entry.name.startswith(".") and entry.name not in _LEFT_BEHIND
-            ]
-    except OSError as cause:
-        raise FileError(f"cannot read the folder {folder}: {cause.strerror or cause}") from cause
+    with file_errors("read the folder", folder), os.scandir(folder) as entries:
+        seen = [
+            entry
+            for entry in entries
+            if not entry.name.startswith(".") and entry.name not in _LEFT_BEHIND
+        ]
     return sorted(seen, key=lambda entry: entry.name)
 
 
@@ -230,8 +228,6 @@ def images_below(folder: Path, root: Path | None = None) -> list[Path]:
 
 def _identity(folder: Path) -> tuple[int, int]:
     """The same for two paths to one folder."""
-    try:
+    with file_errors("read the folder", folder):
         status = folder.stat()
-    except OSError as cause:
-        raise FileError(f"cannot read the folder {folder}: {cause.strerror or cause}") from cause
     return status.st_dev, status.st_ino

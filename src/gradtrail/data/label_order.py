@@ -40,11 +40,10 @@ def name_labels(found: DataSet, path: object) -> DataSet:
     if len(present) == highest + 1:
         return found
     absent = np.setdiff1d(np.arange(min(highest, 1 << 16)), present)
-    listed = ", ".join(map(str, absent[:_SHOWN])) + (", …" if len(absent) > _SHOWN else "")
     note = (
-        f"{path}: no sample has the label {listed}, but labels go up to {highest}: a network gets "
-        f"{highest + 1:,} outputs for the {len(present):,} that there are; number them anew if "
-        "that is not meant"
+        f"{path}: no sample has the label {_first(absent)}, but labels go up to {highest}: a "
+        f"network gets {highest + 1:,} outputs for the {len(present):,} that there are; number "
+        "them anew if that is not meant"
     )
     return replace(found, notes=(*found.notes, note))
 
@@ -90,7 +89,7 @@ def rename_classes(found: DataSet, classes: Sequence[str], name: str) -> DataSet
         DataError: fewer names than classes, or some of its own in the places of others.
     """
     known = found.classes or ()
-    given = f"classes ({', '.join(classes[:_SHOWN])}{', …' if len(classes) > _SHOWN else ''})"
+    given = f"classes ({_first(classes)})"
     if len(classes) < len(known):
         raise DataError(
             f"{given}: {name} has {len(known)} classes; name all of them in the order of their "
@@ -117,10 +116,9 @@ def _placed(found: DataSet, classes: tuple[str, ...], present: np.ndarray, path:
         )
         return replace(_mapped(found, lambda y: y - 1), classes=classes, notes=(*found.notes, note))
     if highest >= count:
-        more = ", …" if count > _SHOWN else ""
         raise DataError(
             f"{path} has the label {highest}, but there are {count} classes, for labels 0 to "
-            f"{count - 1}: {', '.join(classes[:_SHOWN])}{more}"
+            f"{count - 1}: {_first(classes)}"
         )
     if lowest == 1 and highest == count - 1:
         note = (
@@ -138,11 +136,16 @@ def _never_learned(found: DataSet, path: object) -> tuple[str, ...]:
     strange = np.setdiff1d(_present(found), found.train[1])
     if not len(strange):
         return ()
-    listed = ", ".join(map(str, strange[:_SHOWN])) + (", …" if len(strange) > _SHOWN else "")
     return (
-        f"{path}: no training sample has the label {listed}, but samples of the other parts do: "
-        "nothing can be learned about it; look whether all parts count their classes alike",
+        f"{path}: no training sample has the label {_first(strange)}, but samples of the other "
+        "parts do: nothing can be learned about it; look whether all parts count their classes "
+        "alike",
     )
+
+
+def _first(items: Sequence[object] | np.ndarray) -> str:
+    """The first few of them, and whether there are more."""
+    return ", ".join(map(str, items[:_SHOWN])) + (", …" if len(items) > _SHOWN else "")
 
 
 def _present(found: DataSet) -> np.ndarray:

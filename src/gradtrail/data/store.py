@@ -192,33 +192,16 @@ class Store:
             the files that cannot be decoded, each with the reason.
         """
 
-        def work(files: Sequence[int]) -> dict[int, str]:
-            bad = {}
-            for file in files:
-                try:
-                    found = examine_image(self._paths[file], self._target)
-                except UnreadableError as reason:
-                    bad[file] = str(reason)
-                    continue
-                image = np.ascontiguousarray(found.pixels)
-                self.checksums[file] = zlib.crc32(image.data)
-                self.highest[file] = NO_DEPTH if found.highest is None else found.highest
-                self.several[file] = found.several
-                self._keep(file, image)
-            return bad
+        def look(file: int) -> None:
+            found = examine_image(self._paths[file], self._target)
+            image = np.ascontiguousarray(found.pixels)
+            self.checksums[file] = zlib.crc32(image.data)
+            self.highest[file] = NO_DEPTH if found.highest is None else found.highest
+            self.several[file] = found.several
+            self._keep(file, image)
 
-        return _merged(self._pool, len(self._paths), work, text)
-
-
-def _merged(
-    pool: FileThreads, count: int, work: Callable[[Sequence[int]], dict[int, Any]], text: str
-) -> dict[int, Any]:
-    """What all threads found, in order."""
-    found: dict[int, Any] = {}
-    with TaskProgress(text, count, "images", _PATIENCE) as progress:
-        for some in pool.over(count, work, progress.to):
-            found |= some
-    return dict(sorted(found.items()))
+        every = _each(self._pool, len(self._paths), look, text)
+        return {file: reason for file, reason in every.items() if reason is not None}
 
 
 def read_headers(paths: Sequence[Path], pool: FileThreads, text: str) -> dict[int, Header | str]:
@@ -229,14 +212,23 @@ def read_headers(paths: Sequence[Path], pool: FileThreads, text: str) -> dict[in
         pool: who reads them.
         text: what to say is being done, if it takes long.
     """
+    return _each(pool, len(paths), lambda file: read_header(paths[file]), text)
 
-    def work(files: Sequence[int]) -> dict[int, Header | str]:
-        found: dict[int, Header | str] = {}
+
+def _each(pool: FileThreads, count: int, look: Callable[[int], T], text: str) -> dict[int, T | str]:
+    """What all threads found of each file, in order; the reason where it cannot be read."""
+
+    def work(files: Sequence[int]) -> dict[int, T | str]:
+        some: dict[int, T | str] = {}
         for file in files:
             try:
-                found[file] = read_header(paths[file])
+                some[file] = look(file)
             except UnreadableError as reason:
-                found[file] = str(reason)
-        return found
+                some[file] = str(reason)
+        return some
 
-    return _merged(pool, len(paths), work, text)
+    found: dict[int, T | str] = {}
+    with TaskProgress(text, count, "images", _PATIENCE) as progress:
+        for some in pool.over(count, work, progress.to):
+            found |= some
+    return dict(sorted(found.items()))

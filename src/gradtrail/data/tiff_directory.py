@@ -119,14 +119,15 @@ def read_directory(file: IO[bytes], at: int | None = None) -> Directory:
         UnreadableError: it is cut off, or has more tags than make sense.
     """
     file.seek(0)
-    header = file.read(16)
+    header = file.read(4)
     order = _ORDERS[header[:2]]
     big = header[2:4] in (b"+\0", b"\0+")
     place, number, inside = (8, "Q", 8) if big else (4, "I", 4)
     if at is None:
-        (at,) = _unpacked(order + number, header[place : place + inside])
+        file.seek(place)
+        (at,) = _unpacked(file, order + number)
     file.seek(at)
-    (count,) = _unpacked(order + ("Q" if big else "H"), file.read(8 if big else 2))
+    (count,) = _unpacked(file, order + ("Q" if big else "H"))
     if count > _MAX_ENTRIES:
         raise UnreadableError(f"it is damaged: its directory claims {count:,} tags")
     width = 20 if big else 12
@@ -160,10 +161,9 @@ def _exactly(file: IO[bytes], size: int) -> bytes:
     return found
 
 
-def _unpacked(layout: str, raw: bytes) -> tuple[int, ...]:
-    if len(raw) < struct.calcsize(layout):
-        raise UnreadableError("it is cut off, or its directory is damaged")
-    return struct.unpack(layout, raw)
+def _unpacked(file: IO[bytes], numbers: str) -> tuple[int, ...]:
+    """The next numbers of a file, as `struct` names them."""
+    return struct.unpack(numbers, _exactly(file, struct.calcsize(numbers)))
 
 
 def with_directory(
