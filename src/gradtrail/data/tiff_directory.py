@@ -132,7 +132,7 @@ def read_directory(file: IO[bytes], at: int | None = None) -> Directory:
         raise UnreadableError(f"it is damaged: its directory claims {count:,} tags")
     width = 20 if big else 12
     table = _exactly(file, count * width)
-    (following,) = _unpacked(order + number, file.read(inside).ljust(inside, b"\0"))
+    (following,) = struct.unpack(order + number, file.read(inside).ljust(inside, b"\0"))
     entries: dict[Tag, tuple[int, bytes]] = {}
     for begin in range(0, len(table), width):
         tag, kind, length = struct.unpack_from(order + "HH" + number, table, begin)
