@@ -15,7 +15,7 @@ from exploring.asking import Client, nothing_left, session
 
 import gradtrail as gt
 from gradtrail.exploring.default_samples import takes_digits, usual_samples
-from gradtrail.exploring.explorer import Explorer, explore_trace
+from gradtrail.exploring.explorer import Explorer
 from gradtrail.showing.notebook import in_notebook
 
 
@@ -86,7 +86,7 @@ def test_a_script_waits_until_the_page_is_closed(
     assert printed.startswith("exploring at http://127.0.0.1:")
     assert "Ctrl-C ends it" in printed
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
-    with explore_trace(session().trace):  # type: ignore[union-attr]
+    with session().trace.explore():  # type: ignore[union-attr]
         assert len(waited) == 1
 
 

@@ -13,7 +13,7 @@ import pytest
 from exploring.asking import array_of, packed_in, session, unpacked
 
 import gradtrail as gt
-from gradtrail.exploring import page
+from gradtrail.exploring import document
 from gradtrail.exploring.document import page_files, payload, saved_page, served_page
 from gradtrail.exploring.session import Session
 from gradtrail.exploring.step_description import arrays_by_side, describe_step
@@ -150,7 +150,7 @@ def test_nothing_in_it_ends_what_it_stands_in(
     (tmp_path / "view" / "a.js").write_bytes("export const ü = 1;".encode())
     (tmp_path / "style.css").write_bytes(b'a::after { content: "</style><b>"; }\r\nb { top: 0; }')
     (tmp_path / "secret.txt").write_text("none of the page's")
-    monkeypatch.setattr(page, "FOLDER", tmp_path)
+    monkeypatch.setattr(document, "FOLDER", tmp_path)
     assert list(page_files()) == ["main.js", "view/a.js", "style.css"]
     html = saved_page(session("</title><script>alert(1)</script>")).html
     assert html.count("<script") == html.count("</script>") == 3

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +27,10 @@ if TYPE_CHECKING:
     from ..engines import Engine
     from ..graph import Graph
     from ..layers import Loss
-    from ..optimizers import Optimizer
     from .live import Live
     from .server import Server
 
-__all__ = ["Explorer", "explore_trace", "trace_samples"]
+__all__ = ["Explorer", "trace_samples"]
 
 LARGEST = 32 << 20
 """How many bytes a page in a notebook may have: more makes the notebook itself slow."""
@@ -82,6 +80,29 @@ class Explorer:
     def seconds(self) -> float:
         """Processor time that was spent on the page's questions."""
         return 0.0 if self._server is None else self._server.seconds
+
+    @classmethod
+    def of(cls, traced: Trace, *, port: int = 0, **settings: Any) -> Explorer:
+        """The page of a traced step; `settings` are those of `Session`."""
+        return cls(Session(traced, **settings), port=port)
+
+    def begin(
+        self, *, open: bool, block: bool | None, save: str | os.PathLike[str] | None
+    ) -> Explorer | Path:
+        """What `Trace.explore` does: write the page, or show it, and wait for its end."""
+        flags("explore", open=open, **({} if block is None else {"block": block}))
+        if save is not None:
+            self.save(save)
+            return Path(save)
+        if in_notebook():
+            return self
+        url = self.url
+        if open:
+            self.open()
+        if not _interactive() if block is None else block:
+            print(f"exploring at {url}\nCtrl-C ends it", flush=True)
+            self.wait()
+        return self
 
     def open(self) -> None:
         """Open the page in the browser; where there is none, its address is printed."""
@@ -211,38 +232,6 @@ class Explorer:
             return plain | {"text/html": self._repr_html_()}
         except DataError as cause:
             return plain | {"text/html": f"<p>{escaped(str(cause))}</p>"}
-
-
-def explore_trace(
-    traced: Trace,
-    *,
-    optimizer: Optimizer | None = None,
-    open: bool = True,
-    block: bool | None = None,
-    port: int = 0,
-    save: str | os.PathLike[str] | None = None,
-    numbers: Sequence[int] | None = None,
-    title: str = "",
-) -> Explorer | Path:
-    """See `Trace.explore`."""
-    flags("explore", open=open)
-    if block is not None:
-        flags("explore", block=block)
-    explorer = Explorer(
-        Session(traced, optimizer=optimizer, numbers=numbers, title=title), port=port
-    )
-    if save is not None:
-        explorer.save(save)
-        return Path(save)
-    if in_notebook():
-        return explorer
-    url = explorer.url
-    if open:
-        explorer.open()
-    if not _interactive() if block is None else block:
-        print(f"exploring at {url}\nCtrl-C ends it", flush=True)
-        explorer.wait()
-    return explorer
 
 
 def trace_samples(

@@ -74,25 +74,13 @@ def _layers(session: Session) -> list[dict[str, Any]]:
             "how": row.how,
             "multiply_adds": row.multiply_adds,
             "receptive_field": str(row.receptive_field[0].size) if row.receptive_field else "",
-            "formula": forward[row.name],
-            "adjoints": back[row.name],
         }
         for row, step in zip(plan.rows, session.network.steps, strict=True)
     ]
-    last = system.nodes[-1]
-    end: dict[str, Any] = {
-        "name": last.name,
-        "kind": last.kind,
-        "settings": repr(session.loss),
-        "sources": last.inputs,
-        "shape": [],
-        "how": [],
-        "multiply_adds": 0,
-        "receptive_field": "",
-        "formula": forward[last.name],
-        "adjoints": back[last.name],
-    }
-    return [*found, end]
+    last, nothing = system.nodes[-1], {"how": [], "multiply_adds": 0, "receptive_field": ""}
+    end = {"name": last.name, "kind": last.kind, "sources": last.inputs, "shape": []}
+    found.append(end | nothing | {"settings": repr(session.loss)})
+    return [one | {"formula": forward[one["name"]], "adjoints": back[one["name"]]} for one in found]
 
 
 def _node(node: Node) -> dict[str, Any]:
@@ -111,11 +99,9 @@ def _node(node: Node) -> dict[str, Any]:
 
 def _arrays(session: Session) -> list[dict[str, Any]]:
     """Every array in forward order: its shape, what it is, and whether it has a gradient."""
-    step, dtypes = session.trace.step, session.dtypes
-    grad = session.trace.grad
-    dtypes_of_gradients = {name: as_sent(grad[name]).dtype.str[1:] for name in grad}
-    system = step.system
-    gradients = set(step.names("grad"))
+    step, system = session.trace.step, session.trace.system
+    gradients = {n: as_sent(array).dtype.str[1:] for n, array in session.trace.grad.items()}
+    dtypes = session.dtypes
     return [
         {
             "name": name,
@@ -125,7 +111,7 @@ def _arrays(session: Session) -> list[dict[str, Any]]:
             "layer": name.partition(".")[0] if "." in name else name,
             "dtype": dtypes[name],
             "gradient": name in gradients,
-            "gradient_dtype": dtypes_of_gradients.get(name),
+            "gradient_dtype": gradients.get(name),
             "by_sample": name in system.by_sample,
         }
         for name in step.names("value")

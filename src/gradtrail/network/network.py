@@ -173,13 +173,12 @@ class Network(Graph):
             ArgumentError: a setting out of its range.
             DataError: samples or labels that do not fit.
         """
-        from ..exploring.explorer import explore_trace, trace_samples
+        from ..exploring.explorer import trace_samples
 
         traced = trace_samples(
             self, x, y, samples=samples, loss=loss, training=training, seed=seed, engine=engine
         )
-        return explore_trace(
-            traced,
+        return traced.explore(
             optimizer=optimizer,
             open=open,
             block=block,

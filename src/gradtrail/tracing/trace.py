@@ -179,18 +179,10 @@ class Trace:
             ArgumentError: a setting out of its range, or a port that is taken.
             FileError: the file cannot be written.
         """
-        from ..exploring.explorer import explore_trace
+        from ..exploring.explorer import Explorer
 
-        return explore_trace(
-            self,
-            optimizer=optimizer,
-            open=open,
-            block=block,
-            port=port,
-            save=save,
-            numbers=numbers,
-            title=title,
-        )
+        explorer = Explorer.of(self, optimizer=optimizer, numbers=numbers, title=title, port=port)
+        return explorer.begin(open=open, block=block, save=save)
 
     def __repr__(self) -> str:
         return f"Trace(loss={self.loss:.6g}, {len(self.value)} values, {len(self.grad)} gradients)"
