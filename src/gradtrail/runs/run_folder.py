@@ -24,7 +24,7 @@ from ..data.folder_options import Bad
 from ..errors import FileError, typed, warn
 from ..network import Network
 from ..network.saving import WEIGHTS, load
-from ..storage.files import check_writable
+from ..storage.files import check_writable, file_errors
 from ..training import History
 from .history_file import load_history
 from .recipe import Recipe, read_recipe
@@ -151,15 +151,11 @@ def run_folder(out: Path | None, title: str) -> Iterator[Path]:
         FileError: it holds something already, or cannot be made.
     """
     numbered = (Path("runs") / f"{title}-{number}" for number in count(1))
-    try:
+    with file_errors("make the folder", out or Path("runs")):
         folder = out or next(path for path in numbered if not path.exists())
         ours = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         check_vacant(folder)
-    except FileError:
-        raise
-    except OSError as cause:
-        raise FileError(f"cannot make the folder {out or 'runs'}: {cause.strerror}") from cause
     try:
         yield folder
     except BaseException:

@@ -12,6 +12,7 @@ import os
 import re
 import reprlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ from ..checking.arguments import positive
 from ..checking.calls import call_example, check_spelling
 from ..errors import ArgumentError, DataError, FileError
 from ..storage.arrays import read_arrays
-from ..storage.files import write_bytes
+from ..storage.files import file_errors, write_bytes
 from .history import History
 from .provenance import UNKNOWN
 from .snapshot import Snapshot
@@ -127,10 +128,8 @@ class Checkpoints:
             )
         here = files.index(path)
         for old in (*files[:here], *files[here + self.keep :]):
-            try:
+            with file_errors("delete", old):
                 old.unlink(missing_ok=True)
-            except OSError as cause:
-                raise FileError(f"cannot delete {old}: {cause.strerror}") from cause
         return path
 
     def newest(self) -> NewestCheckpoint | None:
@@ -165,13 +164,10 @@ class Checkpoints:
 
     def _files(self) -> list[Path]:
         """All of them, the newest first."""
-        folder = Path(self.folder)
-        try:
-            found = [(m, p) for p in folder.iterdir() if (m := _NAME.fullmatch(p.name))]
-        except FileNotFoundError:
-            return []
-        except OSError as cause:
-            raise FileError(f"cannot read the folder {folder}: {cause.strerror}") from cause
+        folder, files = Path(self.folder), list[Path]()
+        with file_errors("read the folder", folder), suppress(FileNotFoundError):
+            files = list(folder.iterdir())
+        found = [(m, p) for p in files if (m := _NAME.fullmatch(p.name))]
         return [path for _, path in sorted(found, key=lambda f: -int(f[0][1]))]
 
 

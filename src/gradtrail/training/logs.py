@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from ..checking.arguments import positive
 from ..errors import ArgumentError, FileError
-from ..storage.files import write_bytes
+from ..storage.files import file_errors, write_bytes
 from ..storage.row_file import RowFile
 from .observers import Observer, Seen
 
@@ -148,10 +148,8 @@ class _Lines(Log):
         Raises:
             FileError: it cannot be read, or another program wrote it.
         """
-        try:
+        with file_errors("read", self.path):
             content = self.path.read_bytes() if self.path.exists() else b""
-        except OSError as cause:
-            raise FileError(f"cannot read {self.path}: {cause.strerror or cause}") from cause
         if content and not content.startswith(self.first):
             raise FileError(
                 f"{self.path} is no log that {type(self).__name__} wrote, and is left as it is; "

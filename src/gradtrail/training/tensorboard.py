@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from ..errors import FileError, warn
 from ..machine.packages import optional_package
+from ..storage.files import file_errors
 from ..storage.row_file import RowFile
 from .logs import EVERY, Log, Row
 
@@ -108,12 +109,9 @@ class TensorBoardLog(Log):
         Raises:
             FileError: the folder cannot be read.
         """
-        try:
-            if not self.path.exists():
-                return []
-            return sorted(p for p in self.path.iterdir() if "tfevents" in p.name)
-        except OSError as cause:
-            raise FileError(f"cannot read the folder {self.path}: {cause.strerror}") from cause
+        with file_errors("read the folder", self.path):
+            files = self.path.iterdir() if self.path.exists() else ()
+            return sorted(path for path in files if "tfevents" in path.name)
 
     def _head(self, file: RowFile, steps: int) -> None:
         """What a file begins with; a TensorBoard that is open already forgets the steps beyond."""
@@ -165,18 +163,15 @@ def _records(path: Path) -> Iterator[bytes]:
     Raises:
         FileError: it cannot be read.
     """
-    try:
+    with file_errors("read", path), path.open("rb") as file:
         rest = path.stat().st_size
-        with path.open("rb") as file:
-            while rest >= _HEAD + _TAIL:
-                head = file.read(_HEAD)
-                length = unpack("<Q", head[:8])[0] + _TAIL
-                rest -= _HEAD + length
-                if rest < 0:
-                    return
-                yield head + file.read(length)
-    except OSError as cause:
-        raise FileError(f"cannot read {path}: {cause.strerror or cause}") from cause
+        while rest >= _HEAD + _TAIL:
+            head = file.read(_HEAD)
+            length = unpack("<Q", head[:8])[0] + _TAIL
+            rest -= _HEAD + length
+            if rest < 0:
+                return
+            yield head + file.read(length)
 
 
 def _remove(path: Path) -> None:

@@ -30,24 +30,11 @@ MOST = 4096
 """How many steps of an element are kept at most."""
 
 
-class _Looked(NamedTuple):
-    """What is known of an element before a step.
-
-    Args:
-        weight: the element.
-        gradient: its own.
-        samples: those that brought most, strongest first; −1 where there were fewer.
-        shares: what they brought.
-    """
-
-    weight: float
-    gradient: float
-    samples: list[int]
-    shares: list[float]
-
-
 class _Row(NamedTuple):
-    """One watched step: a row of the columns of `Watched`, called as they are."""
+    """One watched step: a row of the columns of `Watched`, called as they are.
+
+    What it brings (`update`) is 0 until it is made.
+    """
 
     steps: int
     weight: float
@@ -82,18 +69,6 @@ class _Record:
         return Watched(self.element, *arrays)
 
 
-class _Noted(NamedTuple):
-    """What is known of a step before it is made.
-
-    Args:
-        steps: how many there were before.
-        looked: at each element.
-    """
-
-    steps: int
-    looked: list[_Looked]
-
-
 class WatchingTrainer(Trainer):
     """A trainer whose steps are watched.
 
@@ -109,7 +84,7 @@ class WatchingTrainer(Trainer):
     ) -> None:
         self.inner, self.network, self.loss, self.records = inner, network, loss, records
         self.every, self._before = 1, 0
-        self._noted: _Noted | None = None
+        self._noted: list[_Row] = []
 
     @property
     def finished(self) -> Finished:  # type: ignore[override]
@@ -121,7 +96,7 @@ class WatchingTrainer(Trainer):
         self.settle()
         if self._count % self.every:
             return self.inner.step(batch)
-        self._noted = _Noted(self._count, self._looked_at(batch))
+        self._noted = self._looked_at(batch)
         done = self.inner.step(batch)
         self.settle()
         return done
@@ -133,19 +108,17 @@ class WatchingTrainer(Trainer):
 
     def settle(self) -> None:
         """Keep what was noted of the last step if that was made, though Ctrl-C came behind it."""
-        noted = self._noted
-        if noted is None or self._count == noted.steps:
+        if not self._noted or self._count == self._noted[0].steps:
             return
-        for record, was in zip(self.records, noted.looked, strict=True):
-            if record.last < noted.steps:
-                update = float(self.inner.parameter(record.name)[record.index]) - was.weight
-                row = _Row(noted.steps, was.weight, was.gradient, update, was.samples, was.shares)
-                record.rows.append(row)
+        for record, row in zip(self.records, self._noted, strict=True):
+            if record.last < row.steps:
+                update = float(self.inner.parameter(record.name)[record.index]) - row.weight
+                record.rows.append(row._replace(update=update))
         if max(len(record.rows) for record in self.records) >= MOST:
             self.every *= 2
             for record in self.records:
                 record.rows = [row for row in record.rows if row.steps % self.every == 0]
-        self._noted = None
+        self._noted = []
 
     def go_on(self, watched: Mapping[str, Watched], every: int, steps: int) -> None:
         """Begin where another training of the same network was.
@@ -168,7 +141,7 @@ class WatchingTrainer(Trainer):
             )
         tell_left(left)
 
-    def _looked_at(self, batch: Batch) -> list[_Looked]:
+    def _looked_at(self, batch: Batch) -> list[_Row]:
         """Each element before the step."""
         computed = self.inner.computed(batch)
         system = self.network.system(len(batch), training=True, loss=self.loss)
@@ -181,7 +154,7 @@ class WatchingTrainer(Trainer):
             lacking = SAMPLES - len(numbers)
             weight = float(self.inner.parameter(record.name)[record.index])
             samples, shares = [*numbers, *[-1] * lacking], [*best.sums, *[0.0] * lacking]
-            found.append(_Looked(weight, terms.value, samples, shares))
+            found.append(_Row(self._count, weight, terms.value, 0.0, samples, shares))
         return found
 
     def computed(self, batch: Batch) -> Computed:
