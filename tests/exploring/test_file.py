@@ -151,7 +151,8 @@ def test_nothing_in_it_ends_what_it_stands_in(
     (tmp_path / "style.css").write_bytes(b'a::after { content: "</style><b>"; }\r\nb { top: 0; }')
     (tmp_path / "secret.txt").write_text("none of the page's")
     monkeypatch.setattr(document, "FOLDER", tmp_path)
-    assert list(page_files()) == ["main.js", "view/a.js", "style.css"]
+    said = ["words/why-en.js", "words/why-ko.js"]
+    assert list(page_files()) == ["main.js", "view/a.js", "style.css", *said]
     html = saved_page(session("</title><script>alert(1)</script>")).html
     assert html.count("<script") == html.count("</script>") == 3
     assert html.count("</style>") == 1
