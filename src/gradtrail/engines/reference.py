@@ -270,9 +270,13 @@ class Reference(Engine):
         found = dict(values)
         for node in system.nodes:
             letters = {a: found[name] for a, name in node.arrays if name in found}
-            computed = forward(node.equation, letters)
+            computed = self.forward(node.equation, letters)
             found.update({node.array_of[letter]: array for letter, array in computed.items()})
         return found
+
+    def forward(self, equation: Equation, letters: Letters) -> dict[str, np.ndarray]:
+        """What one node computes and saves, by letter."""
+        return forward(equation, letters)
 
     def gradients(self, system: System, values: Arrays, start: Arrays) -> dict[str, np.ndarray]:
         """The gradients with respect to every output, parameter and the input.

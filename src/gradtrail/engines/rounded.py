@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..equation import Adjoint, System
+from ..equation import Adjoint, Equation
 from .batch import Arrays
-from .reference import Reference, forward
+from .reference import Reference
 
 __all__ = ["Rounded"]
 
@@ -33,15 +33,10 @@ class Rounded(Reference):
     def _off(self, array: np.ndarray) -> np.ndarray:
         return np.asarray(array * (1 + self._unit * self._draw.uniform(-1, 1, np.shape(array))))
 
-    def run(self, system: System, values: Arrays) -> dict[str, np.ndarray]:
-        """See `Reference.run`."""
-        found = dict(values)
-        for node in system.nodes:
-            letters = {a: found[name] for a, name in node.arrays if name in found}
-            for letter, array in forward(node.equation, letters).items():
-                whole = array.dtype.kind == "i"
-                found[node.array_of[letter]] = array if whole else self._off(array)
-        return found
+    def forward(self, equation: Equation, letters: Arrays) -> dict[str, np.ndarray]:
+        """See `Reference.forward`; winners are whole numbers, and stay."""
+        found = super().forward(equation, letters)
+        return {a: v if v.dtype.kind == "i" else self._off(v) for a, v in found.items()}
 
     def adjoint(self, sent: Adjoint, values: Arrays, gradients: Arrays) -> np.ndarray:
         """See `Reference.adjoint`."""

@@ -31,7 +31,7 @@ from ...equation import (
 from ...equation import Factor as EquationFactor
 from ...equation.frozen import frozen
 from .addresses import SAMPLE, access_stream, bare, lanes_of, reach
-from .layout import Layout, Margins
+from .layout import Layout, Margins, wider
 from .nest import PART, Clip, Epilogue, Factor, LoopSchedule, Nest, Stream, Sum, differences
 from .target import Target
 from .tiling import Reading, Tiling, choose_tile
@@ -91,10 +91,7 @@ class Form:
             for factor in term.factors:
                 letter, needed = factor.access.array, reach(self.equation, factor.access)
                 needed = ((0, 0),) * len(needed) if self.inside else needed
-                before = found.get(letter, ((0, 0),) * len(needed))
-                found[letter] = tuple(
-                    (max(a, c), max(b, d)) for (a, b), (c, d) in zip(before, needed, strict=True)
-                )
+                found[letter] = wider(found.get(letter), needed)
         return found
 
     @cached_property

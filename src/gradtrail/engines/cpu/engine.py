@@ -73,6 +73,14 @@ class CPU(Engine):
         """These settings on this machine, now."""
         return Setup(self.processor, self.winograd, self.threads or _available())
 
+    def _setup_for(self, network: Graph) -> Setup:
+        if network.dtype != np.float32:
+            raise ArgumentError(
+                f"the cpu engine computes in float32, but the network is {network.dtype}; pass "
+                'engine="reference", or make the network with dtype="float32"'
+            )
+        return self.setup
+
     def on(self, threads: int | None) -> CPU:
         """See `Engine.on`."""
         return self if threads is None else replace(self, threads=threads)
@@ -95,15 +103,13 @@ class CPU(Engine):
         """See `Engine.predict`."""
         from .evaluation import predict_outputs
 
-        _check(network)
-        return predict_outputs(self.setup, network, x)
+        return predict_outputs(self._setup_for(network), network, x)
 
     def evaluate(self, network: Graph, batch: Batch) -> Evaluated:
         """See `Engine.evaluate`."""
         from .evaluation import evaluate_batch
 
-        _check(network)
-        return evaluate_batch(self.setup, network, batch)
+        return evaluate_batch(self._setup_for(network), network, batch)
 
     def compute(
         self,
@@ -125,8 +131,7 @@ class CPU(Engine):
         """See `Engine.per_sample`."""
         from .whole_step import compute_sample_gradients
 
-        _check(network)
-        return compute_sample_gradients(self.setup, network, batch, loss, training)
+        return compute_sample_gradients(self._setup_for(network), network, batch, loss, training)
 
     def step(
         self,
@@ -141,9 +146,8 @@ class CPU(Engine):
         """Forward, loss and backward from the given parameters and buffers, everything kept."""
         from .whole_step import compute_step
 
-        _check(network)
         return compute_step(
-            self.setup, network, batch, loss, arrays, training, backward, per_sample
+            self._setup_for(network), network, batch, loss, arrays, training, backward, per_sample
         )
 
     def warp(
@@ -156,16 +160,15 @@ class CPU(Engine):
         out: np.ndarray,
     ) -> None:
         """See `Engine.warp`."""
-        from .warping import warp_images
+        from .warping import warper_for
 
-        warp_images(self.setup, source, places, maps, boxes, divisor, out)
+        warper_for(self.setup, source).run(source, places, maps, boxes, divisor, out)
 
     def explain(self, network: Graph, layer: str, loss: Loss) -> Explanation:
         """See `Engine.explain`."""
         from .explain import explain_layer
 
-        _check(network)
-        return explain_layer(self.setup, network, layer, loss)
+        return explain_layer(self._setup_for(network), network, layer, loss)
 
     def memory(
         self, network: Graph, loss: Loss, optimizer: Optimizer, samples: int
@@ -173,8 +176,7 @@ class CPU(Engine):
         """See `Engine.memory`."""
         from .need import bytes_needed
 
-        _check(network)
-        return bytes_needed(self.setup, network, loss, optimizer, samples)
+        return bytes_needed(self._setup_for(network), network, loss, optimizer, samples)
 
     def trainer(
         self,
@@ -187,16 +189,8 @@ class CPU(Engine):
         """See `Engine.trainer`."""
         from .trainer import CPUTrainer
 
-        _check(network)
-        return CPUTrainer(self.on(threads).setup, network, loss, optimizer, start)
-
-
-def _check(network: Graph) -> None:
-    if network.dtype != np.float32:
-        raise ArgumentError(
-            f"the cpu engine computes in float32, but the network is {network.dtype}; pass "
-            'engine="reference", or make the network with dtype="float32"'
-        )
+        setup = self.on(threads)._setup_for(network)
+        return CPUTrainer(setup, network, loss, optimizer, start)
 
 
 def _available() -> int:

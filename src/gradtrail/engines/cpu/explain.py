@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..explanation import ExplainedCall, Explanation, equation_lines, layer_equations
@@ -37,13 +38,15 @@ def _call(call: KernelCall, target: Target) -> ExplainedCall:
     kernel = call.kernel
     does = call.does if f" {call.layer}." in call.does else f"{call.layer}, {call.does}"
 
-    def ir() -> str:
-        return kernel.text(target)
-
-    def machine() -> str:
-        return assembly(kernel.text(target), target)
-
-    return ExplainedCall(does, _algorithm(kernel, call), kernel.lines(), call.work, ir, machine)
+    ir = partial(kernel.text, target)
+    return ExplainedCall(
+        does,
+        _algorithm(kernel, call),
+        kernel.lines(),
+        call.work,
+        ir,
+        lambda: assembly(ir(), target),
+    )
 
 
 def _algorithm(kernel: Kernel, call: KernelCall) -> str:

@@ -19,13 +19,19 @@ from math import prod
 from ...equation.frozen import frozen
 from .target import LANES
 
-__all__ = ["Layout", "Margins"]
+__all__ = ["Layout", "Margins", "wider"]
 
 _BYTES = {"float": 4, "i32": 4, "i8": 1}
 _LINE = 64
 
 Margins = tuple[tuple[int, int], ...]
 """Per axis, how far a halo reaches before and behind."""
+
+
+def wider(one: Margins | None, other: Margins) -> Margins:
+    """Margins that hold both; None is as narrow as can be."""
+    both = zip(one or other, other, strict=True)
+    return tuple((max(a, c), max(b, d)) for (a, b), (c, d) in both)
 
 
 @frozen

@@ -40,13 +40,14 @@ from .kernels.channels import CopySample, PackChannels
 from .kernels.kernel import Kernel, NestKernel
 from .kernels.selection import select_kernel
 from .keys import ArrayKey, value
-from .layout import Layout, Margins
+from .layout import Layout, Margins, wider
 from .memory_plan import MemoryPlan
 from .nest import Epilogue, Factor, Stream, Sum, differences
 from .options import Options, Setup
 from .phases import Phase
 from .planning.forward import NoDraws
 from .planning.winograd import Plane, by_place, choose
+from .planning.work import functions_behind
 from .program import KernelCall, Program
 from .target import LANES
 
@@ -110,21 +111,13 @@ class _Builder:
                 if not lanes_of(access) or access.array not in node.sources:
                     continue
                 name, needed = node.array_of[access.array], reach(equation, access)
-                before = found.get(name, ((0, 0),) * len(needed))
-                found[name] = tuple(
-                    (max(a, c), max(b, d)) for (a, b), (c, d) in zip(before, needed, strict=True)
-                )
+                found[name] = wider(found.get(name), needed)
         return found
 
     def _fused(self) -> dict[str, Node]:
         """Contractions with products whose result goes through one function: name → that node."""
         found: dict[str, Node] = {}
-        for node in self.system.nodes:
-            if function_of(node) is None:
-                continue
-            before = self.system.producer.get(node.inputs[0])
-            if before is None or len(self.system.readers[before.output]) != 1:
-                continue
+        for before, node in functions_behind(self.system):
             if isinstance(before.equation, Contraction) and before.equation.kind == "contraction":
                 found[before.name] = node
         return found

@@ -18,7 +18,7 @@ from .pool import pool_for
 from .raw import address, aligned, bits, next_line
 from .target import LANES, Target
 
-__all__ = ["warp_images"]
+__all__ = ["warper_for"]
 
 _CHUNK = 4
 """How many images a thread takes at a time."""
@@ -66,7 +66,7 @@ class _Warper:
         divisor: float,
         out: np.ndarray,
     ) -> None:
-        """See `engines.bilinear.warp`."""
+        """See `engines.bilinear.warp`; all arrays are C-contiguous."""
         count, frame = len(places), self.frame
         if not count:
             return
@@ -87,18 +87,10 @@ class _Warper:
             self.pool.run(self._phases[count], address(frame), self.threads)
 
 
-def warp_images(
-    setup: Setup,
-    source: np.ndarray,
-    places: np.ndarray,
-    maps: np.ndarray,
-    boxes: np.ndarray,
-    divisor: float,
-    out: np.ndarray,
-) -> None:
-    """See `engines.bilinear.warp`; all arrays are C-contiguous."""
+def warper_for(setup: Setup, source: np.ndarray) -> _Warper:
+    """What moves images of the source's shape and type."""
     element = {"float32": "float", "uint8": "i8"}[str(source.dtype)]
     key = (setup.target, source.shape[1:], element, setup.threads)
     if key not in _WARPERS:
         _WARPERS[key] = _Warper(*key)
-    _WARPERS[key].run(source, places, maps, boxes, divisor, out)
+    return _WARPERS[key]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from ..sample_gradients import OuterShares, ParameterShares, SampleGradients, St
 from .context import Lent
 from .frame import Slot
 from .keys import gradient, sample_share, share_factors, value
-from .lazy_arrays import LazyArrays
 from .loading import LoadedProgram, program_for
 from .options import Options, Setup
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from ...graph import Graph
     from ...layers import Loss
 
-__all__ = ["compute_sample_gradients", "compute_step"]
+__all__ = ["LazyArrays", "compute_sample_gradients", "compute_step"]
 
 
 def compute_step(
@@ -110,3 +109,35 @@ def _everything(
                 gradients[name] = context.samples_of(gradient(name), count, lent)
         gradients["loss"] = np.ones((), np.float32)
     return Computed(LazyArrays(values), LazyArrays(gradients))
+
+
+@final
+class LazyArrays(Mapping[str, np.ndarray]):
+    """Arrays by name; each is put in order once, when it is first asked for.
+
+    In memory sixteen samples stand side by side; an array in the usual order is a copy. A trace is
+    mostly asked for a few of its arrays, so the step's memory is kept as it is instead, and the
+    next step is given another. What makes an array holds that memory; once the last array is made,
+    nothing does.
+
+    Args:
+        arrays: each array, or what makes it.
+    """
+
+    def __init__(self, arrays: Mapping[str, np.ndarray | Callable[[], np.ndarray]]) -> None:
+        self._arrays = dict(arrays)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        held = self._arrays[name]
+        if not isinstance(held, np.ndarray):
+            held = self._arrays[name] = held()
+        return held
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)

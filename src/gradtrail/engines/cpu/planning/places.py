@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import reduce
 
 from ....equation import Normalisation, Selection
 from ..addresses import lanes_of
@@ -11,7 +12,7 @@ from ..contraction import Form
 from ..frame import Slot
 from ..kernels.selection import winner_element
 from ..keys import ArrayKey, gradient, value
-from ..layout import Layout, Margins
+from ..layout import Layout, Margins, wider
 from ..raw import next_line
 from .draft import Draft
 from .work import Sent, copies
@@ -51,11 +52,7 @@ def _margins(draft: Draft) -> dict[ArrayKey, Margins]:
 
     def widen(form: Form, arrays: dict[str, ArrayKey]) -> None:
         for letter, needed in form.margins().items():
-            key = arrays[letter]
-            before = found.get(key, ((0, 0),) * len(needed))
-            found[key] = tuple(
-                (max(a, c), max(b, d)) for (a, b), (c, d) in zip(before, needed, strict=True)
-            )
+            found[arrays[letter]] = wider(found.get(arrays[letter]), needed)
 
     for node in draft.work.system.nodes:
         for form in draft.work.forward.get(node.name, ()):
@@ -66,11 +63,7 @@ def _margins(draft: Draft) -> dict[ArrayKey, Margins]:
     for group in _one_place(draft.work.in_place):  # which needs one layout
         needed = [found[key] for key in group if key in found]
         if needed:
-            widest = tuple(
-                (max(a for a, _ in axis), max(b for _, b in axis))
-                for axis in zip(*needed, strict=True)
-            )
-            found |= dict.fromkeys(group, widest)
+            found |= dict.fromkeys(group, reduce(wider, needed))
     return found
 
 

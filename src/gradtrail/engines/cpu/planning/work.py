@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ....equation import (
@@ -31,6 +31,7 @@ __all__ = [
     "Sent",
     "Work",
     "copies",
+    "functions_behind",
     "maxima",
     "slopes",
 ]
@@ -157,12 +158,7 @@ class Work:
     def _fusions(self) -> dict[str, Node]:
         """Nodes that compute a function along with their own result: name → that function's."""
         found: dict[str, Node] = {}
-        for node in self.system.nodes:
-            if function_of(node) is None:
-                continue
-            before = self.system.producer.get(node.inputs[0])
-            if before is None or len(self.readers(before.output)) != 1:
-                continue
+        for before, node in functions_behind(self.system):
             if value(before.output) in self.read_later:
                 continue
             one = self.forward.get(before.name, ())
@@ -248,6 +244,15 @@ def _share(adjoint: Adjoint, equation: Contraction, arrays: Mapping[str, ArrayKe
         several = tuple(replace(f, inside=False) for f in forms(shares(equation)))
     target = {"d" + adjoint.operand: sample_share(adjoint.receives)}
     return Sent(adjoint, several, {**arrays, **target}, per_sample=True)
+
+
+def functions_behind(system: System) -> Iterator[tuple[Node, Node]]:
+    """Nodes that apply a function to what nobody else reads, each behind the one that made it."""
+    for node in system.nodes:
+        if function_of(node) is not None:
+            before = system.producer.get(node.inputs[0])
+            if before is not None and len(system.readers[before.output]) == 1:
+                yield before, node
 
 
 def maxima(pool: Node) -> tuple[str, str]:
