@@ -17,7 +17,7 @@ from ...errors import ArgumentError
 from ..batch import Arrays, Batch
 from ..interface import Computed, Engine, Evaluated, Trainer
 from .driver import THREADS
-from .options import WINOGRAD, Setup
+from .options import WINOGRAD, EngineSetup
 from .target import Target, host, target_for
 
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ class CPU(Engine):
         return host() if self.target is None else target_for(self.target)
 
     @property
-    def setup(self) -> Setup:
+    def setup(self) -> EngineSetup:
         """These settings on this machine, now."""
-        return Setup(self.processor, self.winograd, self.threads or _available())
+        return EngineSetup(self.processor, self.winograd, self.threads or _available())
 
-    def _setup_for(self, network: Graph) -> Setup:
+    def _setup_for(self, network: Graph) -> EngineSetup:
         if network.dtype != np.float32:
             raise ArgumentError(
                 f"the cpu engine computes in float32, but the network is {network.dtype}; pass "

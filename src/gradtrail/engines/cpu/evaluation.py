@@ -10,7 +10,7 @@ from ..batch import Batch, Samples
 from ..interface import Evaluated
 from .frame import Slot
 from .loading import LoadedProgram, program_for, single_program_for
-from .options import Options, Setup
+from .options import EngineSetup, Options
 from .raw import address
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _FEW = 3
 """Up to how many samples are predicted one by one, with channels as lanes."""
 
 
-def predict_outputs(setup: Setup, network: Graph, x: np.ndarray) -> np.ndarray:
+def predict_outputs(setup: EngineSetup, network: Graph, x: np.ndarray) -> np.ndarray:
     """See `Engine.predict`."""
     loaded = single_program_for(setup, network) if len(x) <= _FEW else None
     if loaded is None:
@@ -36,7 +36,7 @@ def predict_outputs(setup: Setup, network: Graph, x: np.ndarray) -> np.ndarray:
     return outputs
 
 
-def evaluate_batch(setup: Setup, network: Graph, batch: Batch) -> Evaluated:
+def evaluate_batch(setup: EngineSetup, network: Graph, batch: Batch) -> Evaluated:
     """See `Engine.evaluate`."""
     (_, by_class), loss = batch.samples.rows, batch.samples.loss
     loaded = program_for(setup, network, loss, Options(training=False), by_class)

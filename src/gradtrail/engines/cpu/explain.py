@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..explanation import ExplainedCall, Explanation, equation_lines, layer_equations
 from .compiler import assembly
 from .kernels.kernel import Kernel, NestKernel
-from .options import Options, Setup
+from .options import EngineSetup, Options
 from .planning.planner import plan_program
 from .program import KernelCall
 from .target import Target
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["explain_layer"]
 
 
-def explain_layer(setup: Setup, network: Graph, layer: str, loss: Loss) -> Explanation:
+def explain_layer(setup: EngineSetup, network: Graph, layer: str, loss: Loss) -> Explanation:
     """The calls on behalf of a layer in a training step."""
     system = network.system(16, training=True, loss=loss)
     node, sent = layer_equations(system, layer)

@@ -23,7 +23,7 @@ from .cache import read_stored, stored_path, write_stored
 from .frame import Slot
 from .keys import ArrayKey
 from .layout import Layout
-from .options import Options, Setup
+from .options import EngineSetup, Options
 from .phases import Argument, FunctionCall, Phase
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Listing:
 
 
 def listing_for(
-    setup: Setup, network: Graph, loss: Loss | None, options: Options, by_class: bool = True
+    setup: EngineSetup, network: Graph, loss: Loss | None, options: Options, by_class: bool = True
 ) -> tuple[Listing, Callable[[], Program]]:
     """The listing of a network's program, from disk where it is there.
 

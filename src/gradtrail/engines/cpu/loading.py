@@ -18,7 +18,7 @@ from .compiler import Compiler
 from .context import Context
 from .frame import Slot
 from .listing import Listing, listing_for
-from .options import Options, Setup
+from .options import EngineSetup, Options
 from .phases import PhaseTable
 from .pool import Pool, pool_for
 from .raw import address, bits
@@ -55,7 +55,9 @@ class LoadedProgram:
         setup: on which processor, and by how many threads.
     """
 
-    def __init__(self, listing: Listing, program: Callable[[], Program], setup: Setup) -> None:
+    def __init__(
+        self, listing: Listing, program: Callable[[], Program], setup: EngineSetup
+    ) -> None:
         self.listing, self.threads, target = listing, setup.threads, setup.target
         self.context = Context(listing, setup.threads)
         self.pool: Pool = pool_for(target)
@@ -139,14 +141,14 @@ class LoadedProgram:
 
 
 def load_program(
-    setup: Setup, network: Graph, loss: Loss | None, options: Options, by_class: bool = True
+    setup: EngineSetup, network: Graph, loss: Loss | None, options: Options, by_class: bool = True
 ) -> LoadedProgram:
     """A network's program, compiled, with memory of its own."""
     return LoadedProgram(*listing_for(setup, network, loss, options, by_class), setup)
 
 
 def program_for(
-    setup: Setup, network: Graph, loss: Loss | None, options: Options, by_class: bool = True
+    setup: EngineSetup, network: Graph, loss: Loss | None, options: Options, by_class: bool = True
 ) -> LoadedProgram:
     """A network's program for a purpose, loaded at its first use."""
     known, key = _LOADED.setdefault(network, {}), (setup, loss, options, by_class)
@@ -156,7 +158,7 @@ def program_for(
     return found
 
 
-def single_program_for(setup: Setup, network: Graph) -> LoadedProgram | None:
+def single_program_for(setup: EngineSetup, network: Graph) -> LoadedProgram | None:
     """A network's program for one sample at a time; None where it has none."""
     known, key = _LOADED.setdefault(network, {}), (setup, "single")
     if key not in known:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .context import GROUPS
 from .frame import Slot
 from .listing import listing_for
-from .options import Options, Setup
+from .options import EngineSetup, Options
 from .raw import padded
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = ["bytes_needed"]
 
 
 def bytes_needed(
-    setup: Setup, network: Graph, loss: Loss, optimizer: Optimizer, samples: int
+    setup: EngineSetup, network: Graph, loss: Loss, optimizer: Optimizer, samples: int
 ) -> dict[str, int]:
     """See `Engine.memory`.
 

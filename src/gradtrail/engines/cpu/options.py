@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...equation.frozen import frozen
 from .target import Target
 
-__all__ = ["Options", "Setup", "WINOGRAD"]
+__all__ = ["Options", "EngineSetup", "WINOGRAD"]
 
 WINOGRAD = ("auto", "off", "f2", "f4")
 """Which convolutions of 3 × 3 may go by Winograd's algorithm."""
@@ -39,7 +39,7 @@ class Options:
 
 
 @frozen
-class Setup:
+class EngineSetup:
     """How programs are made and run: the settings of `gt.CPU`, with nothing left open.
 
     Args:

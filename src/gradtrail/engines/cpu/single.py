@@ -43,7 +43,7 @@ from .keys import ArrayKey, value
 from .layout import Layout, Margins, wider
 from .memory_plan import MemoryPlan
 from .nest import Epilogue, Factor, Stream, Sum, differences
-from .options import Options, Setup
+from .options import EngineSetup, Options
 from .phases import Phase
 from .planning.forward import NoDraws
 from .planning.winograd import Plane, by_place, choose
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 __all__ = ["single"]
 
 
-def single(network: Graph, setup: Setup) -> Program | None:
+def single(network: Graph, setup: EngineSetup) -> Program | None:
     """The program of a network for one sample at a time, or None where it has none."""
     try:
         return _Builder(network, setup).program()
@@ -69,7 +69,7 @@ def single(network: Graph, setup: Setup) -> Program | None:
 class _Builder:
     """A program being built."""
 
-    def __init__(self, network: Graph, setup: Setup) -> None:
+    def __init__(self, network: Graph, setup: EngineSetup) -> None:
         self.network, self.target = network, setup.target
         self.system: System = network.system(1)
         self.memory = MemoryPlan()
@@ -83,7 +83,7 @@ class _Builder:
 
     # -- what the layers look like ---------------------------------------------------------
 
-    def _planes(self, setup: Setup) -> dict[str, Plane]:
+    def _planes(self, setup: EngineSetup) -> dict[str, Plane]:
         """The convolutions that a block of samples computes by Winograd's algorithm."""
         nodes = {n.name: n.equation for n in self.system.nodes}
         several = {n: forms(e) for n, e in nodes.items() if isinstance(e, Contraction)}

@@ -18,7 +18,7 @@ from .kernels.squares import SumSquares
 from .kernels.update import SumGroups, Update, fold_scalars
 from .keys import value
 from .loading import LoadedProgram, compiler_for, load_program
-from .options import Options, Setup
+from .options import EngineSetup, Options
 from .phases import Argument, FunctionCall, Phase, PhaseTable
 from .raw import address, aligned
 from .whole_step import compute_step
@@ -69,7 +69,7 @@ class CPUTrainer(Trainer):
 
     def __init__(
         self,
-        setup: Setup,
+        setup: EngineSetup,
         network: Graph,
         loss: Loss,
         optimizer: Optimizer,

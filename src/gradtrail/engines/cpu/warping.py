@@ -12,7 +12,7 @@ from .checks import check_places
 from .frame import SLOTS, Slot
 from .kernels.warp import Warp
 from .loading import compiler_for
-from .options import Setup
+from .options import EngineSetup
 from .phases import FunctionCall, Phase, PhaseTable
 from .pool import pool_for
 from .raw import address, aligned, bits, next_line
@@ -87,7 +87,7 @@ class _Warper:
             self.pool.run(self._phases[count], address(frame), self.threads)
 
 
-def warper_for(setup: Setup, source: np.ndarray) -> _Warper:
+def warper_for(setup: EngineSetup, source: np.ndarray) -> _Warper:
     """What moves images of the source's shape and type."""
     element = {"float32": "float", "uint8": "i8"}[str(source.dtype)]
     key = (setup.target, source.shape[1:], element, setup.threads)

@@ -15,7 +15,7 @@ from .context import Lent
 from .frame import Slot
 from .keys import gradient, sample_share, share_factors, value
 from .loading import LoadedProgram, program_for
-from .options import Options, Setup
+from .options import EngineSetup, Options
 
 if TYPE_CHECKING:
     from ...graph import Graph
@@ -25,7 +25,7 @@ __all__ = ["LazyArrays", "compute_sample_gradients", "compute_step"]
 
 
 def compute_step(
-    setup: Setup,
+    setup: EngineSetup,
     network: Graph,
     batch: Batch,
     loss: Loss,
@@ -46,7 +46,7 @@ def compute_step(
 
 
 def compute_sample_gradients(
-    setup: Setup, network: Graph, batch: Batch, loss: Loss, training: bool
+    setup: EngineSetup, network: Graph, batch: Batch, loss: Loss, training: bool
 ) -> SampleGradients:
     """See `Engine.per_sample`."""
     options = Options(training, backward=True, per_sample=True)

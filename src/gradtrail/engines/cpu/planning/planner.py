@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..kernels.gathering import GatherSamples, ScatterOutputs
 from ..keys import value
-from ..options import Options, Setup
+from ..options import EngineSetup, Options
 from ..program import Program
 from ..target import LANES
 from .backward import plan_backward
@@ -26,7 +26,7 @@ def plan_program(
     network: Graph,
     loss: Loss | None,
     options: Options,
-    setup: Setup,
+    setup: EngineSetup,
     by_class: bool = True,
 ) -> Program:
     """The program of a network.

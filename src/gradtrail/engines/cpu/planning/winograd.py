@@ -23,7 +23,7 @@ from ..frame import Slot
 from ..keys import ArrayKey
 from ..layout import Layout
 from ..nest import Stream
-from ..options import Setup
+from ..options import EngineSetup
 from ..target import Target
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Plane:
     m: int = 4
 
 
-def choose(several: Sequence[Form], setup: Setup) -> Plane | None:
+def choose(several: Sequence[Form], setup: EngineSetup) -> Plane | None:
     """The plane convolution that a form is, where Winograd's algorithm is to compute it."""
     if setup.winograd == "off" or len(several) != 1:
         return None

@@ -23,7 +23,7 @@ from ..activation import function_of, slope_of_value
 from ..contraction import Form, forms
 from ..kernels.selection import halves
 from ..keys import ArrayKey, gradient, sample_share, value
-from ..options import Options, Setup
+from ..options import EngineSetup, Options
 from .linear_weights import letters
 from .winograd import Plane, choose
 
@@ -86,7 +86,7 @@ class Work:
         setup: for which processor, and with which algorithms.
     """
 
-    def __init__(self, system: System, options: Options, setup: Setup) -> None:
+    def __init__(self, system: System, options: Options, setup: EngineSetup) -> None:
         self.system, self.options, self.setup = system, options, setup
         self.planes: dict[str, Plane] = {}
         self.forward: dict[str, tuple[Form, ...]] = {}
