@@ -29,14 +29,10 @@ from ..layers import (
     Flatten,
     GlobalAvgPool2d,
     Layer,
-    LeakyReLU,
     Linear,
     MaxPool2d,
     Normalize,
-    ReLU,
-    Sigmoid,
     SiLU,
-    Tanh,
 )
 from ..layers.branches import Add, Join
 from ..layers.steps import Step
@@ -44,6 +40,7 @@ from ..layers.windows import Windows
 from ..machine.packages import optional_package
 from ..network import Network
 from ..storage.files import write_bytes
+from .activations import ACTIVATIONS, KnownActivation
 from .onnx_file import CLASSES
 
 __all__ = ["OPSET", "OPSETS", "to_onnx"]
@@ -174,6 +171,9 @@ class _Writing:
         return output
 
 
+_Writer = Callable[[_Writing, Step], None]
+
+
 def _sizes(window: Windows) -> dict[str, Any]:
     """A window's settings as attributes."""
     before, behind = zip(*window.margins, strict=True)
@@ -297,43 +297,40 @@ def _normalize(w: _Writing, step: Step) -> None:
     w.node("Div", step, [centred, constants("std", layer.std)])
 
 
-def _simple(operator: str, **attributes: str) -> Callable[[_Writing, Step], None]:
-    """A layer that is one operator; attributes are taken from the layer's settings."""
+def _one_node(operator: str, **attributes: Any) -> _Writer:
+    """A layer that is one operator."""
 
     def write(w: _Writing, step: Step) -> None:
-        given = {theirs: getattr(step.layer, ours) for theirs, ours in attributes.items()}
+        w.node(operator, step, [*step.sources], **attributes)
+
+    return write
+
+
+def _activation(operator: str, known: KnownActivation) -> _Writer:
+    """An activation that is one operator, with its setting if it has one."""
+
+    def write(w: _Writing, step: Step) -> None:
+        given = {theirs: getattr(step.layer, ours) for ours, theirs in known.attributes.items()}
         w.node(operator, step, [*step.sources], **given)
 
     return write
 
 
-def _along_1(operator: str) -> Callable[[_Writing, Step], None]:
-    """A layer that is one operator along the channels."""
-
-    def write(w: _Writing, step: Step) -> None:
-        w.node(operator, step, [*step.sources], axis=1)
-
-    return write
-
-
-_WRITERS: Mapping[type[Layer], Callable[[_Writing, Step], None]] = {
-    Add: _simple("Add"),
+_WRITERS: Mapping[type[Layer], _Writer] = {
+    **{k.layer: _activation(k.operator, k) for k in ACTIVATIONS if k.operator},
+    Add: _one_node("Add"),
     AvgPool2d: _average_pool,
     BatchNorm2d: _norm,
     Conv2d: _conv,
     ConvTranspose2d: _conv_transpose,
     Dropout: _dropout,
-    Flatten: _along_1("Flatten"),
+    Flatten: _one_node("Flatten", axis=1),
     GELU: _gelu,
     GlobalAvgPool2d: _global_average,
-    Join: _along_1("Concat"),
-    LeakyReLU: _simple("LeakyRelu", alpha="negative_slope"),
+    Join: _one_node("Concat", axis=1),
     Linear: _linear,
     MaxPool2d: _max_pool,
     Normalize: _normalize,
-    ReLU: _simple("Relu"),
     SiLU: _silu,
-    Sigmoid: _simple("Sigmoid"),
-    Tanh: _simple("Tanh"),
 }
 """How each layer is written."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, Tanh
-from ..layers.activations import Activation
+from ..layers import Sigmoid
 from ..layers.windows import Windows
+from .activations import ACTIVATIONS, KnownActivation
 from .building import Builder
 from .margins import Margins, same_margins
 from .onnx_sizes import SIZES, size_arithmetic
@@ -191,8 +191,17 @@ def _reduce_mean(b: Builder, n: View) -> Any:
 # -- activations and arithmetic -------------------------------------------------------------------
 
 
-def _activation(layer: Callable[[View], Activation]) -> Converter:
-    return lambda b, n: b.activation(layer(n), n.value(0))
+def _activation(known: KnownActivation) -> Converter:
+    def convert(b: Builder, n: View) -> Any:
+        settings = {
+            name: n.word(known.attributes[name], default)
+            if isinstance(default, str)
+            else n.number(known.attributes[name], default)
+            for name, default in known.settings.items()
+        }
+        return b.activation(known.layer(**settings), n.value(0))
+
+    return convert
 
 
 def _swish(b: Builder, n: View) -> Any:
@@ -325,6 +334,7 @@ def _squeeze(b: Builder, n: View) -> Any:
 
 OPERATORS: Mapping[str, Converter] = {
     **SIZES,
+    **{known.operator: _activation(known) for known in ACTIVATIONS if known.operator},
     "Abs": _unary("abs"),
     "Add": _binary("add"),
     "AveragePool": _average_pool,
@@ -338,11 +348,9 @@ OPERATORS: Mapping[str, Converter] = {
     "Erf": _unary("erf"),
     "Exp": _unary("exp"),
     "Flatten": _flatten,
-    "Gelu": _activation(lambda n: GELU(approximate=n.word("approximate", "none"))),
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average,
     "Identity": _identity,
-    "LeakyRelu": _activation(lambda n: LeakyReLU(n.number("alpha", 0.01))),
     "LogSoftmax": _softmax,
     "MatMul": _matmul,
     "Max": _several("max"),
@@ -354,15 +362,12 @@ OPERATORS: Mapping[str, Converter] = {
     "Pow": _binary("pow"),
     "Reciprocal": _unary("reciprocal"),
     "ReduceMean": _reduce_mean,
-    "Relu": _activation(lambda n: ReLU()),
     "Reshape": _reshape,
-    "Sigmoid": _activation(lambda n: Sigmoid()),
     "Softmax": _softmax,
     "Sqrt": _unary("sqrt"),
     "Squeeze": _squeeze,
     "Sub": _binary("sub"),
     "Sum": _several("add"),
     "Swish": _swish,
-    "Tanh": _activation(lambda n: Tanh()),
 }
 """By name."""

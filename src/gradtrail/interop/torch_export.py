@@ -18,7 +18,6 @@ from ..checking.calls import call_example
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..layers import (
-    GELU,
     AvgPool2d,
     BatchNorm2d,
     Conv2d,
@@ -30,11 +29,8 @@ from ..layers import (
     Linear,
     MaxPool2d,
     Normalize,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Tanh,
 )
+from ..layers.activations import Activation
 from ..layers.branches import Add, Join
 from ..layers.steps import Step
 from ..machine.packages import optional_package
@@ -231,10 +227,8 @@ def _module(layer: Any, shape: tuple[int, ...]) -> TorchModule | None:
             return TorchModule("Dropout", (layer.p,))
         case LeakyReLU():
             return TorchModule("LeakyReLU", (layer.negative_slope,))
-        case GELU():
-            return TorchModule("GELU", (), _settings(layer, "approximate"))
-        case ReLU() | Sigmoid() | Tanh() | SiLU() | Flatten():
-            return TorchModule(type(layer).__name__)
+        case Activation() | Flatten():
+            return TorchModule(type(layer).__name__, (), _settings(layer, "approximate"))
         case Normalize() | Add() | Join():
             return None
     raise ArgumentError(f"PyTorch has no module for {layer.kind}")

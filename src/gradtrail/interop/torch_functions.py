@@ -7,14 +7,15 @@ functions are known by their paths.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, Signature
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..checking.arguments import is_whole
-from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from ..layers.windows import Windows
+from .activations import ACTIVATIONS, KnownActivation
 from .building import Builder, kernel_of
 from .refusals import Refusal
 from .values import BATCH, Value
@@ -43,16 +44,23 @@ def _windows(kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> Windo
 # -- activations ----------------------------------------------------------------------------------
 
 
-_ACTIVATIONS: Mapping[str, Converter] = {
-    "relu": lambda b, input, inplace=False: b.activation(ReLU(), input),
-    "leaky_relu": lambda b, input, negative_slope=0.01, inplace=False: b.activation(
-        LeakyReLU(negative_slope), input
-    ),
-    "sigmoid": lambda b, input: b.activation(Sigmoid(), input),
-    "tanh": lambda b, input: b.activation(Tanh(), input),
-    "gelu": lambda b, input, approximate="none": b.activation(GELU(approximate=approximate), input),
-    "silu": lambda b, input, inplace=False: b.activation(SiLU(), input),
-}
+def _activation(known: KnownActivation) -> Converter:
+    """The converter of an activation, with the arguments of PyTorch's function."""
+
+    def convert(b: Builder, input: Any, *given: Any, **named: Any) -> Any:
+        settings = dict(zip(known.settings, given, strict=False))
+        settings |= {name: value for name, value in named.items() if name in known.settings}
+        return b.activation(known.layer(**settings), input)
+
+    taken = {**known.settings, **({"inplace": False} if known.inplace else {})}
+    optional = [Parameter(n, _EITHER_WAY, default=default) for n, default in taken.items()]
+    needed = [Parameter(name, _EITHER_WAY) for name in ("b", "input")]
+    convert.__signature__ = Signature([*needed, *optional])  # type: ignore[attr-defined]
+    return convert
+
+
+_EITHER_WAY = Parameter.POSITIONAL_OR_KEYWORD
+_ACTIVATIONS = {known.function: _activation(known) for known in ACTIVATIONS}
 
 
 def _dropout(
@@ -321,7 +329,8 @@ ELEMENTWISE = frozenset({
         "softmax", "log_softmax", "flatten", "reshape", "squeeze", "mean",
         "maximum", "minimum", "clone",
     )),
-    *_OPERATORS.values(), _ACTIVATIONS["leaky_relu"], _ACTIVATIONS["silu"], _dropout,
+    *_OPERATORS.values(), _dropout,
+    *(_ACTIVATIONS[known.function] for known in ACTIVATIONS if known.inplace),
 })  # fmt: skip
 """What can be written over its input."""
 

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .activations import ACTIVATIONS
 from .building import Builder
 from .refusals import Refusal
 from .torch_functions import FUNCTIONS
@@ -58,6 +59,7 @@ def _identity(b: Builder, m: Any, x: Any, held: Held) -> Any:
 
 
 MODULES: Mapping[str, Converter] = {
+    **{known.layer.__name__: _like(known.function) for known in ACTIVATIONS},
     "AdaptiveAvgPool2d": _like("adaptive_avg_pool2d"),
     "AvgPool2d": _like("avg_pool2d"),
     "BatchNorm2d": _batch_norm2d,
@@ -65,17 +67,11 @@ MODULES: Mapping[str, Converter] = {
     "ConvTranspose2d": _like("conv_transpose2d"),
     "Dropout": lambda b, m, x, held: b.dropout(x, m.p),
     "Flatten": _flatten,
-    "GELU": _like("gelu"),
     "Identity": _identity,
-    "LeakyReLU": _like("leaky_relu"),
     "Linear": _like("linear"),
     "LogSoftmax": _like("log_softmax"),
     "MaxPool2d": _like("max_pool2d"),
-    "ReLU": _like("relu"),
-    "SiLU": _like("silu"),
-    "Sigmoid": _like("sigmoid"),
     "Softmax": _like("softmax"),
-    "Tanh": _like("tanh"),
     "ZeroPad2d": lambda b, m, x, held: FUNCTIONS["torch.nn.functional.pad"](b, x, m.padding),
 }
 """By the name of the class in `torch.nn`."""

@@ -85,29 +85,6 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
 
     class_weight: Any = field(default=None, kw_only=True)
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train a new network.
-
-        Args:
-            X: samples, (N, features), (N, H, W) or (N, C, H, W).
-            y: a label for each, see the class.
-            sample_weight: (N,) how much each sample counts in the loss and in the standardisation,
-                at least 0; None for all alike. They are divided by their mean, and multiplied with
-                the class weights. A sample of weight 0 is as if it were not there.
-
-        Returns:
-            The estimator itself. After Ctrl-C it holds the network as the last step left it, and
-            the interruption goes on to the caller.
-
-        Raises:
-            ArgumentError: an argument out of its range.
-            DataError: samples or labels that cannot be learned.
-            NonFiniteError: a NaN or an infinity appeared in the training.
-            ShapeError: layers that do not fit the samples.
-        """
-        _refuse_others(y)
-        return self._fit(X, y, sample_weight)
-
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One epoch over some samples at a constant learning rate, from where the network is.
 
@@ -128,7 +105,7 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
             ArgumentError: `class_weight="balanced"`, or classes other than at the first call.
             DataError: a label that is none of the classes.
         """
-        _refuse_others(y)
+        self._refuse(y)
         if isinstance(self.class_weight, str):
             raise ArgumentError(
                 f"partial_fit: class_weight={self.class_weight!r} needs all labels at once; pass "
@@ -175,6 +152,17 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> np.ndarray:
         """Each class's probability, (N, classes) float64, in the order of `classes_`."""
         return np.asarray(np.exp(self.predict_log_proba(X)))
+
+    def _refuse(self, y: Any) -> None:
+        """See `CNNEstimator._refuse`."""
+        shape = label_shape(y)
+        refuse_maps(y, "a class for every position (segmentation)")
+        if len(shape) == 2 and shape[1] > 1:
+            raise DataError(
+                f"y has shape {shape}: several tags for a sample (multi-label) have no loss of "
+                "their own yet; CNNRegressor brings each near 0 or 1, and one-hot rows are class "
+                "numbers by y.argmax(axis=1)"
+            )
 
     def _learn_targets(self, y: np.ndarray, weights: np.ndarray | None, classes: Any = None) -> int:
         """See `CNNEstimator._learn_targets`: the classes, and what they count."""
@@ -228,19 +216,3 @@ def _balanced(counts: np.ndarray) -> tuple[float, ...]:
     found = np.zeros(len(counts))
     found[there] = counts.sum() / (there.sum() * counts[there])
     return tuple(map(float, found))
-
-
-def _refuse_others(y: Any) -> None:
-    """Refuse several labels for each sample by the name of what they are.
-
-    Raises:
-        DataError: it names what takes them.
-    """
-    shape = label_shape(y)
-    refuse_maps(y, "a class for every position (segmentation)")
-    if len(shape) == 2 and shape[1] > 1:
-        raise DataError(
-            f"y has shape {shape}: several tags for a sample (multi-label) have no loss of "
-            "their own yet; CNNRegressor brings each near 0 or 1, and one-hot rows are class "
-            "numbers by y.argmax(axis=1)"
-        )

@@ -139,8 +139,36 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             weighted: whether the samples have weights.
         """
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train a new network; see `fit` of the estimators."""
+    @abstractmethod
+    def _refuse(self, y: Any) -> None:
+        """Refuse labels that the estimator does not take, by the name of what they are.
+
+        Raises:
+            DataError: it names what takes them.
+        """
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train a new network.
+
+        Args:
+            X: samples, (N, features), (N, H, W) or (N, C, H, W).
+            y: a label for each, see the class.
+            sample_weight: (N,) how much each sample counts in the loss and in the standardisation
+                of samples and targets, at least 0; None for all alike. They are divided by their
+                mean, and multiplied with class weights. A sample of weight 0 is as if it were not
+                there.
+
+        Returns:
+            The estimator itself. After Ctrl-C it holds the network as the last step left it, and
+            the interruption goes on to the caller.
+
+        Raises:
+            ArgumentError: an argument out of its range.
+            DataError: samples or labels that cannot be learned.
+            NonFiniteError: a NaN or an infinity appeared in the training.
+            ShapeError: layers that do not fit the samples.
+        """
+        self._refuse(y)
         rows, shape, y = self._taken(X, y, first=True)
         weights = weights_of(sample_weight, rows)
         if weights is not None:

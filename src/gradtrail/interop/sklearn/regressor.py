@@ -35,29 +35,6 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
     _drops: ClassVar[bool] = False
     _labels: ClassVar[dict[str, Any]] = {"multi_output": True, "y_numeric": True}
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train a new network.
-
-        Args:
-            X: samples, (N, features), (N, H, W) or (N, C, H, W).
-            y: a label for each, see the class.
-            sample_weight: (N,) how much each sample counts in the loss and in the standardisation
-                of samples and targets, at least 0; None for all alike. They are divided by their
-                mean. A sample of weight 0 is as if it were not there.
-
-        Returns:
-            The estimator itself. After Ctrl-C it holds the network as the last step left it, and
-            the interruption goes on to the caller.
-
-        Raises:
-            ArgumentError: an argument out of its range.
-            DataError: samples or labels that cannot be learned.
-            NonFiniteError: a NaN or an infinity appeared in the training.
-            ShapeError: layers that do not fit the samples.
-        """
-        refuse_maps(y, "numbers for every position")
-        return self._fit(X, y, sample_weight)
-
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """One epoch over some samples at a constant learning rate, from where the network is.
 
@@ -75,7 +52,7 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
         Raises:
             DataError: another number of targets than at the first call.
         """
-        refuse_maps(y, "numbers for every position")
+        self._refuse(y)
         return self._train_further(X, y, sample_weight=sample_weight)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -93,6 +70,10 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
         outputs = self._outputs(X)
         found = self.target_standardization_.undone(outputs)
         return found[:, 0] if self._single else found
+
+    def _refuse(self, y: Any) -> None:
+        """See `CNNEstimator._refuse`."""
+        refuse_maps(y, "numbers for every position")
 
     def _learn_targets(self, y: np.ndarray, weights: np.ndarray | None, classes: Any = None) -> int:
         """See `CNNEstimator._learn_targets`: the targets' number, means and deviations."""
