@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 __all__ = [
     "AnyNetwork",
     "asked_inside",
+    "call_example",
     "check_spelling",
     "checked_network",
     "checked_path",
+    "in_short",
     "is_of_torch",
     "misfit",
-    "in_short",
     "unknown_argument",
-    "call_example",
 ]
 
 T = TypeVar("T", bound=Callable[..., Any])

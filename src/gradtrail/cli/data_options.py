@@ -16,11 +16,11 @@ from .path_types import PATH, WORD
 from .word_meanings import words
 
 __all__ = [
+    "AS_JSON",
+    "BAD",
     "DataChoice",
     "ENGINE",
     "OF_A_STEP",
-    "AS_JSON",
-    "BAD",
     "data_arguments",
     "reading_options",
     "with_options",

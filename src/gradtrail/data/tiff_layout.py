@@ -14,7 +14,7 @@ from .pillow import check_size
 from .tiff_directory import Directory, Tag
 from .unreadable import UnreadableError
 
-__all__ = ["JPEGS", "TiffLayout", "Photometric", "layout_of"]
+__all__ = ["JPEGS", "Photometric", "TiffLayout", "layout_of"]
 
 
 class Photometric(IntEnum):

@@ -15,7 +15,7 @@ from .access import Access
 from .frozen import frozen
 from .number import Number
 
-__all__ = ["Equation", "Dependence", "count"]
+__all__ = ["Dependence", "Equation", "count"]
 
 
 def count(names: tuple[str, ...], ranges: Mapping[str, int]) -> Number:

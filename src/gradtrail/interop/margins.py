@@ -13,11 +13,11 @@ from .refusals import Refusal
 
 __all__ = [
     "Margins",
-    "check_ceiling",
-    "even_padding",
-    "collapse_axes",
-    "same_margins",
     "add_margins",
+    "check_ceiling",
+    "collapse_axes",
+    "even_padding",
+    "same_margins",
 ]
 
 Margins = tuple[tuple[int, int], ...]

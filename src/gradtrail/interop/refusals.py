@@ -15,7 +15,7 @@ from typing import Final, final
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 
-__all__ = ["LimitReached", "UNKNOWN", "Unknown", "Refusals", "Refusal"]
+__all__ = ["LimitReached", "Refusal", "Refusals", "UNKNOWN", "Unknown"]
 
 _MOST_SHOWN = 12
 

@@ -36,7 +36,7 @@ from ..layers.steps import Step
 from ..machine.packages import optional_package
 from ..network import Network
 
-__all__ = ["ForwardCall", "INPUT", "TorchModule", "TAKEN", "calls_of", "to_torch"]
+__all__ = ["ForwardCall", "INPUT", "TAKEN", "TorchModule", "calls_of", "to_torch"]
 
 
 @frozen

@@ -24,10 +24,10 @@ from .torch_modules import converter_of
 
 __all__ = [
     "WRITES",
-    "copy_module",
-    "trace_module",
-    "isolation",
     "as_container",
+    "copy_module",
+    "isolation",
+    "trace_module",
 ]
 
 WRITES: dict[str, Any] = {

@@ -14,7 +14,7 @@ import numpy as np
 from .refusals import Refusals
 from .torch_modules import converter_of
 
-__all__ = ["tensors_of", "is_lazy", "look_over", "owners_of", "storage_of"]
+__all__ = ["is_lazy", "look_over", "owners_of", "storage_of", "tensors_of"]
 
 _GLOBAL_HOOKS = (
     *("_global_forward_hooks", "_global_forward_pre_hooks"),

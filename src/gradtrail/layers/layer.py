@@ -23,11 +23,11 @@ __all__ = [
     "Layer",
     "Parameter",
     "Shape",
+    "as_json",
     "canonical",
     "channels_of",
     "elementwise",
     "known_initialization",
-    "as_json",
     "times",
 ]
 

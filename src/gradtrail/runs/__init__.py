@@ -8,13 +8,13 @@ from .run_inputs import RunInputs, prepare_run
 from .shipped import shipped_names, shipped_tables, shipped_text
 
 __all__ = [
-    "RecipeData",
     "Outcome",
-    "RunInputs",
     "Recipe",
+    "RecipeData",
     "Run",
-    "read_data",
+    "RunInputs",
     "prepare_run",
+    "read_data",
     "read_recipe",
     "resume",
     "shipped_names",

@@ -19,7 +19,7 @@ from .stopping import Best
 if TYPE_CHECKING:
     from .course import Course, Setup
 
-__all__ = ["setting_differences", "found_for"]
+__all__ = ["found_for", "setting_differences"]
 
 _SHOWN = 200
 

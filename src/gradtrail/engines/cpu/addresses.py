@@ -6,7 +6,7 @@ from ...equation import Access, Affine, Equation
 from .layout import Layout, Margins
 from .nest import Stream
 
-__all__ = ["SAMPLE", "bare", "lanes_of", "reach", "access_stream"]
+__all__ = ["SAMPLE", "access_stream", "bare", "lanes_of", "reach"]
 
 SAMPLE = "n"
 """The index that runs over samples, by the layers' convention."""

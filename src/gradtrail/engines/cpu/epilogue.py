@@ -9,7 +9,7 @@ from .builder import Code, Value
 from .nest import Epilogue, Stream
 from .vector_math import compile_expression
 
-__all__ = ["write_epilogue", "is_unit"]
+__all__ = ["is_unit", "write_epilogue"]
 
 
 def write_epilogue(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...equation.frozen import frozen
 from .target import Target
 
-__all__ = ["Options", "EngineSetup", "WINOGRAD"]
+__all__ = ["EngineSetup", "Options", "WINOGRAD"]
 
 WINOGRAD = ("auto", "off", "f2", "f4")
 """Which convolutions of 3 × 3 may go by Winograd's algorithm."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..winograd import Convolution
     from .draft import Draft, Ending
 
-__all__ = ["Plane", "by_place", "choose", "plan_convolution", "cycles", "plan_weights"]
+__all__ = ["Plane", "by_place", "choose", "cycles", "plan_convolution", "plan_weights"]
 
 
 @frozen

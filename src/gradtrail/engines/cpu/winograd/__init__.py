@@ -11,9 +11,9 @@ from .weights import PackWeights, UnpackGradient
 
 __all__ = [
     "Convolution",
-    "SampleConvolution",
     "PackWeights",
     "STRIP",
+    "SampleConvolution",
     "Tiles",
     "UnpackGradient",
     "WeightGradient",
