@@ -177,7 +177,7 @@ class Reader:
         margins = self.padding.get(text(access))
         return access if margins is None else Access(letter, access.positions, tuple(margins))
 
-    def alone(self, line: str) -> Access:
+    def left_side(self, line: str) -> Access:
         """The access that a line begins with."""
         self.open(line)
         return self.access()

@@ -40,7 +40,7 @@ from ..layers.windows import Windows
 from ..machine.packages import optional_package
 from ..network import Network
 from ..storage.files import write_bytes
-from .activations import ACTIVATIONS, KnownActivation
+from .known_activations import ACTIVATIONS, KnownActivation
 from .onnx_file import CLASSES
 
 __all__ = ["OPSET", "OPSETS", "to_onnx"]

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..layers import Sigmoid
 from ..layers.windows import Windows
-from .activations import ACTIVATIONS, KnownActivation
 from .building import Builder
+from .known_activations import ACTIVATIONS, KnownActivation
 from .margins import Margins, same_margins
 from .onnx_sizes import SIZES, size_arithmetic
 from .onnx_view import View, are_sizes

@@ -25,16 +25,17 @@ from ..layers import (
     Dropout,
     Flatten,
     GlobalAvgPool2d,
+    Layer,
     LeakyReLU,
     Linear,
     MaxPool2d,
     Normalize,
 )
-from ..layers.activations import Activation
 from ..layers.branches import Add, Join
 from ..layers.steps import Step
 from ..machine.packages import optional_package
 from ..network import Network
+from .known_activations import ACTIVATIONS
 
 __all__ = ["ForwardCall", "INPUT", "TAKEN", "TorchModule", "calls_of", "to_torch"]
 
@@ -200,38 +201,36 @@ TAKEN = frozenset({
 INPUT = ForwardCall("placeholder", "input", (), "input")
 
 
+_SLIDING = ("stride", "padding", "output_padding", "dilation")
+_KERNELS = ("inputs", "out_channels", "kernel_size"), (*_SLIDING, "groups", "bias")
+
+MADE: Mapping[type[Layer], tuple[tuple[str, ...], tuple[str, ...]]] = {
+    AvgPool2d: (("kernel_size",), ("stride", "padding", "count_include_pad")),
+    BatchNorm2d: (("inputs",), ("eps", "momentum", "affine")),
+    Conv2d: _KERNELS,
+    ConvTranspose2d: _KERNELS,
+    Dropout: (("p",), ()),
+    Flatten: ((), ()),
+    Linear: (("inputs", "out_features"), ("bias",)),
+    MaxPool2d: (("kernel_size",), ("stride", "padding", "dilation")),
+    **{known.layer: ((), tuple(known.settings)) for known in ACTIVATIONS},
+    LeakyReLU: (("negative_slope",), ()),
+}
+"""The arguments of the module of the layer's name, by position and, where they differ from their
+defaults, by name. They are called as here; `inputs` is how many channels or features come in."""
+
+
 def _module(layer: Any, shape: tuple[int, ...]) -> TorchModule | None:
     """The module that a layer is, for samples of a shape; None for a line of its own."""
-    first = shape[0]
-    match layer:
-        case Conv2d() | ConvTranspose2d():
-            return TorchModule(
-                type(layer).__name__,
-                (first, layer.out_channels, layer.kernel_size),
-                _settings(
-                    layer, "stride", "padding", "output_padding", "dilation", "groups", "bias"
-                ),
-            )
-        case Linear():
-            return TorchModule("Linear", (first, layer.out_features), _settings(layer, "bias"))
-        case MaxPool2d() | AvgPool2d():
-            settings = _settings(layer, "stride", "padding", "dilation", "count_include_pad")
-            return TorchModule(type(layer).__name__, (layer.kernel_size,), settings)
-        case GlobalAvgPool2d():
-            return TorchModule("AdaptiveAvgPool2d", (1,))
-        case BatchNorm2d():
-            return TorchModule(
-                "BatchNorm2d", (first,), _settings(layer, "eps", "momentum", "affine")
-            )
-        case Dropout():
-            return TorchModule("Dropout", (layer.p,))
-        case LeakyReLU():
-            return TorchModule("LeakyReLU", (layer.negative_slope,))
-        case Activation() | Flatten():
-            return TorchModule(type(layer).__name__, (), _settings(layer, "approximate"))
-        case Normalize() | Add() | Join():
-            return None
-    raise ArgumentError(f"PyTorch has no module for {layer.kind}")
+    if isinstance(layer, Normalize | Add | Join):
+        return None
+    if isinstance(layer, GlobalAvgPool2d):
+        return TorchModule("AdaptiveAvgPool2d", (1,))
+    if type(layer) not in MADE:
+        raise ArgumentError(f"PyTorch has no module for {layer.kind}")
+    by_position, by_name = MADE[type(layer)]
+    arguments = [shape[0] if name == "inputs" else getattr(layer, name) for name in by_position]
+    return TorchModule(type(layer).__name__, tuple(arguments), _settings(layer, *by_name))
 
 
 def _settings(layer: Any, *names: str) -> tuple[tuple[str, Any], ...]:

@@ -15,8 +15,8 @@ import numpy as np
 
 from ..checking.arguments import is_whole
 from ..layers.windows import Windows
-from .activations import ACTIVATIONS, KnownActivation
 from .building import Builder, kernel_of
+from .known_activations import ACTIVATIONS, KnownActivation
 from .refusals import Refusal
 from .values import BATCH, Value
 

@@ -10,8 +10,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .activations import ACTIVATIONS
 from .building import Builder
+from .known_activations import ACTIVATIONS
 from .refusals import Refusal
 from .torch_functions import FUNCTIONS
 from .values import Weights
