@@ -44,24 +44,11 @@ function addTerm(term, equation, read, target) {
     to: to.steps,
     factors: term.factors.map((factor) => prepared(factor, equation, read, names)),
   };
-  const offsets = nest.factors.map((factor) => factor.offset);
-  if (names.length === 0)
-    addProduct(
-      nest,
-      to.offset,
-      offsets,
-      nest.factors.map((factor) => factor.wanted),
-    );
-  else if (offsets.length === 2 && nest.factors.every((factor) => !factor.gate)) {
+  const [offsets, wanted] = ["offset", "wanted"].map((key) => nest.factors.map((factor) => factor[key]));
+  if (names.length === 0) addProduct(nest, to.offset, offsets, wanted);
+  else if (offsets.length === 2 && nest.factors.every((factor) => !factor.gate))
     walkTwo(nest, 0, to.offset, offsets[0], offsets[1]);
-  } else
-    walk(
-      nest,
-      0,
-      to.offset,
-      offsets,
-      nest.factors.map((factor) => factor.wanted),
-    );
+  else walk(nest, 0, to.offset, offsets, wanted);
 }
 
 /** The index with the longest range innermost. */
@@ -142,23 +129,9 @@ function walkTwo(nest, level, to, atA, atB) {
   let high = nest.sizes[level];
   if (nest.clips[level].length) [low, high] = cut(nest, level);
   const step = nest.to[level];
-  const [{ array: a, steps: stepsA }, { array: b, steps: stepsB }] = nest.factors;
-  const stepA = stepsA[level];
-  const stepB = stepsB[level];
+  const [stepA, stepB] = [nest.factors[0].steps[level], nest.factors[1].steps[level]];
   if (level === nest.sizes.length - 1) {
-    innermost(
-      nest.target,
-      to + low * step,
-      step,
-      nest.scale,
-      a,
-      atA + low * stepA,
-      stepA,
-      b,
-      atB + low * stepB,
-      stepB,
-      high - low,
-    );
+    innermost(nest, to + low * step, atA + low * stepA, atB + low * stepB, high - low);
     return;
   }
   for (let value = low; value < high; value++) {
@@ -167,7 +140,10 @@ function walkTwo(nest, level, to, atA, atB) {
   }
 }
 
-function innermost(target, to, step, scale, a, atA, stepA, b, atB, stepB, length) {
+function innermost({ target, scale, to: steps, factors }, to, atA, atB, length) {
+  const level = steps.length - 1;
+  const [step, stepA, stepB] = [steps[level], factors[0].steps[level], factors[1].steps[level]];
+  const [a, b] = [factors[0].array, factors[1].array];
   if (step === 0) {
     let total = 0;
     for (let i = 0; i < length; i++) total += a[atA + i * stepA] * b[atB + i * stepB];
