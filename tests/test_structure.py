@@ -69,7 +69,7 @@ def test_every_room_has_its_place() -> None:
 def test_the_rooms_are_drawn_as_they_stand() -> None:
     made = runpy.run_path(str(PICTURE))
     assert (*made["rooms"](), "__main__") == ROOMS  # as docs/design/house.md lists them
-    now = made["drawing"]() == PICTURE.with_suffix(".svg").read_text(encoding="utf-8")
+    now = made["drawing"](found()) == PICTURE.with_suffix(".svg").read_text(encoding="utf-8")
     assert now, "imports have changed: python docs/pictures/rooms.py draws them"
 
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 ROOT = Path(__file__).parent.parent.parent
 PICTURE = Path(__file__).parent / "rooms.svg"
+PACKAGE = ROOT / "src" / "gradtrail"
 sys.path.insert(0, str(ROOT / "tests"))
 
-from imports import edges, room  # noqa: E402
+from imports import Edge, edges, room  # noqa: E402
 
 CELL, EDGE, LETTER = 22, 16, 7.0  # pixels: a cell, the margin, a letter's width at most
 SIZES = ((1, 2.5), (4, 4.5), (10, 6.5), (30, 8.5))  # from so many imports: a dot of that radius
@@ -42,11 +44,11 @@ def rooms() -> dict[str, str]:
     return {name: re.split(r"[:;.]", holds)[0] for name, holds in rows}
 
 
-def dots(order: list[str]) -> Counter[tuple[int, int]]:
+def dots(order: list[str], found: Iterable[Edge]) -> Counter[tuple[int, int]]:
     """How many imports lead from one room to another, by their places."""
     place = {name: number for number, name in enumerate(order)}
     place["__main__"] = place["cli"]
-    pairs = [(room(e.importer), room(e.imported)) for e in edges(ROOT / "src" / "gradtrail")]
+    pairs = [(room(e.importer), room(e.imported)) for e in found]
     places = [(place[a], place[b]) for a, b in pairs if a and b]
     return Counter((a, b) for a, b in places if a != b)
 
@@ -61,10 +63,10 @@ def radius(count: int) -> float:
     return max(size for least, size in SIZES if count >= least)
 
 
-def drawing() -> str:
+def drawing(imports: Iterable[Edge]) -> str:
     """The picture as SVG."""
     held = rooms()
-    found = dots(list(held))
+    found = dots(list(held), imports)
     bottom = centre(len(held) - 1) + CELL // 2
     marks, lines, labels = [], [], []
     for at, (name, about) in enumerate(held.items()):
@@ -112,4 +114,4 @@ def legend(y: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(drawing(), encoding="utf-8")
+    PICTURE.write_text(drawing(edges(PACKAGE)), encoding="utf-8")
