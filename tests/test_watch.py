@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.training import watching_trainer as module
+from gradtrail.training import weight_watcher as module
 from gradtrail.training.watched_weights import FILE, load_watched, save_watched
 
 ELEMENTS = ["conv1.weight[1,0,2,1]", "fc1.bias[3]"]

@@ -12,7 +12,7 @@ from tails import beginning
 
 import gradtrail as gt
 from gradtrail.engines import Batch, Engine, Stepped, Trainer, engine_for
-from gradtrail.training import Observer, Seen, watching_trainer
+from gradtrail.training import Observer, Seen, weight_watcher
 from gradtrail.training.averaging import StatisticsAverage
 from gradtrail.training.training import Training
 
@@ -324,7 +324,7 @@ def test_what_was_watched_goes_on(
 ) -> None:
     """Rows and numbers of steps, and which steps are watched after some were thinned out."""
 
-    monkeypatch.setattr(watching_trainer, "MOST", 6)
+    monkeypatch.setattr(weight_watcher, "MOST", 6)
     engine, number = stop
 
     def make() -> dict[str, object]:

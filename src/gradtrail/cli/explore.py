@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from ..runs import RunInputs
     from ..training.training import Training
 
-__all__ = ["Following", "explore_command", "following"]
+__all__ = ["Following", "explore_command"]
 
 _SHOWN = 16
 """How many samples are shown where nobody says which."""
@@ -173,16 +171,3 @@ class Following:
         """Close the page."""
         if self._explorer is not None:
             self._explorer.close()
-
-
-@contextmanager
-def following(wanted: bool, browser: bool, port: int) -> Iterator[Following | None]:
-    """A page for a training, where one is wanted; closed at the end, however that comes."""
-    if not wanted:
-        yield None
-        return
-    page = Following(browser, port)
-    try:
-        yield page
-    finally:
-        page.close()

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from ..training.progress_line import ProgressLine
 from ..training.training import Training
 from ..version import VERSION
 from .data_options import reading_options
-from .explore import Following, following
+from .explore import Following
 from .messages import STOPPED, one_error, said
 from .path_types import PATH, WORD, is_path
 from .word_meanings import is_data_name, is_model_file, size_from, words
@@ -187,7 +187,8 @@ def train_command(
     for option, asked in (("--no-browser", no_browser), ("--port", port is not None)):
         if asked and not explore:
             raise ArgumentError(f"{option} is for the page of --explore")
-    with following(explore, not no_browser, port or 0) as page:
+    following = closing(Following(not no_browser, port or 0)) if explore else nullcontext()
+    with following as page:
         _train(recipe, resumed, out, given, say, quiet, page)
         if page is not None:
             with suppress(KeyboardInterrupt):  # the run is kept, wherever it comes

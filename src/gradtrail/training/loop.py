@@ -182,13 +182,11 @@ def prepare_training(
         start = found.snapshot.values()
         optimizer.remember(network, found.snapshot.about["updates"], found.snapshot.state())
     trainer = runs.trainer(network, course.loss, optimizer, threads, start)
-    watched = None
-    if watch:
-        from .watching_trainer import watch_elements
-
-        trainer = watched = watch_elements(trainer, network, course.loss, watch)
     training = Training(setup, trainer, observers)
-    training.watching = watched
+    if watch:
+        from .weight_watcher import watch_elements
+
+        training.watcher = watch_elements(trainer, network, course.loss, watch)
     if found is not None:
         found.snapshot.restore(training)
     if checkpoints is not None:

@@ -50,13 +50,13 @@ class Snapshot:
             arrays |= {f"state/{kind}/{name}": a for kind, a in state.items()}
         arrays |= {f"statistics/{name}": a for name, a in training.statistics.sums.items()}
         arrays |= {f"best/{name}": a for name, a in training.best.arrays.items()}
-        watching, watched = training.watching, None
-        if watching is not None:
+        watcher, watched = training.watcher, None
+        if watcher is not None:
             from .watched_weights import watched_arrays
 
-            kept = watching.watched()
+            kept = watcher.watched()
             arrays |= {f"watched/{name}": a for name, a in watched_arrays(kept).items()}
-            watched = {"every": watching.every, "elements": list(kept)}
+            watched = {"every": watcher.every, "elements": list(kept)}
         arrays |= {f"history/{name}": a for name, a in training.history.arrays().items()}
         about = {
             "position": training.position._asdict(),
@@ -122,16 +122,16 @@ class Snapshot:
         training.statistics.sums = self.under("statistics/")
         training.statistics.steps = position.steps if training.statistics.sums else 0
         kept = self.about["watched"]
-        if training.watching is None and kept and kept["elements"]:
-            from .watching_trainer import tell_left
+        if training.watcher is None and kept and kept["elements"]:
+            from .weight_watcher import tell_left
 
             tell_left(kept["elements"])
-        elif training.watching is not None:
+        elif training.watcher is not None:
             from .watched_weights import watched_from
 
             watched = watched_from(self.under("watched/"), kept["elements"]) if kept else {}
             every = kept["every"] if kept else 1
-            training.watching.go_on(watched, every, position.steps)
+            training.watcher.go_on(watched, every, position.steps)
 
     def under(self, prefix: str) -> dict[str, np.ndarray]:
         """The arrays whose names begin so, by the rest of their names."""

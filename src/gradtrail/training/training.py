@@ -29,7 +29,7 @@ from .stopping import Best
 if TYPE_CHECKING:
     from ..graph import Graph
     from .checkpoints import CheckpointWriter
-    from .watching_trainer import WatchingTrainer
+    from .weight_watcher import WeightWatcher
 
 __all__ = ["Position", "Training", "mean_figures"]
 
@@ -102,7 +102,7 @@ class Training:
         running = list(network.buffers) if course.average is not None else []
         self.statistics = StatisticsAverage(running, course.average or 0.0)
         self.writer: CheckpointWriter | None = None
-        self.watching: WatchingTrainer | None = None
+        self.watcher: WeightWatcher | None = None
         self.asked = False
         self.failed: Batch | None = None  # that of a step that was not finite
         self.judging = False  # whether that was in an evaluation
@@ -167,7 +167,11 @@ class Training:
     def _step(self, batch: Batch, since: float) -> None:
         self._set_rate()
         self._batch = batch
+        if self.watcher is not None:
+            self.watcher.look(batch)
         done = self.trainer.step(batch)
+        if self.watcher is not None:
+            self.watcher.settle()
         if not done.finite:
             self.failed = batch
             system = self.network.system(len(batch), training=True, loss=self.course.loss)
@@ -308,8 +312,8 @@ class Training:
         with ExitStack() as ending:  # one that fails keeps no other from its end
             for observer in reversed(self.observers):
                 ending.callback(observer.end, self.history)
-            if self.watching is not None:
-                self.history.watched = self.watching.watched()
+            if self.watcher is not None:
+                self.history.watched = self.watcher.watched()
 
 
 def mean_figures(network: Graph, feed: Feed, size: int, engine: Engine) -> dict[str, float]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..engines import Batch, Computed, Finished, Stepped, Trainer
+from ..engines import Batch, Trainer
 from ..errors import ArgumentError, warn
 from ..layers import Loss
 from ..tracing.element import element_text, example_element, parse_element
@@ -24,7 +24,7 @@ from .watched_weights import ELEMENTS, FIELDS, SAMPLES, Watched
 if TYPE_CHECKING:
     from ..graph import Graph
 
-__all__ = ["MOST", "WatchingTrainer", "tell_left", "watch_elements"]
+__all__ = ["MOST", "WeightWatcher", "tell_left", "watch_elements"]
 
 MOST = 4096
 """How many steps of an element are kept at most."""
@@ -69,42 +69,33 @@ class _Record:
         return Watched(self.element, *arrays)
 
 
-class WatchingTrainer(Trainer):
-    """A trainer whose steps are watched.
+class WeightWatcher:
+    """Looks at elements before and behind each step of a training.
 
     Args:
-        inner: what trains.
+        trainer: what trains.
         network: the network.
         loss: its loss.
         records: the elements.
     """
 
     def __init__(
-        self, inner: Trainer, network: Graph, loss: Loss, records: Sequence[_Record]
+        self, trainer: Trainer, network: Graph, loss: Loss, records: Sequence[_Record]
     ) -> None:
-        self.inner, self.network, self.loss, self.records = inner, network, loss, records
+        self.trainer, self.network, self.loss, self.records = trainer, network, loss, records
         self.every, self._before = 1, 0
         self._noted: list[_Row] = []
 
-    @property
-    def finished(self) -> Finished:  # type: ignore[override]
-        """See `Trainer`."""
-        return self.inner.finished
-
-    def step(self, batch: Batch) -> Stepped:
-        """See `Trainer.step`."""
+    def look(self, batch: Batch) -> None:
+        """Note each element before a step, if that is one to be watched."""
         self.settle()
-        if self._count % self.every:
-            return self.inner.step(batch)
-        self._noted = self._looked_at(batch)
-        done = self.inner.step(batch)
-        self.settle()
-        return done
+        if self._count % self.every == 0:
+            self._noted = self._looked_at(batch)
 
     @property
     def _count(self) -> int:
         """How many steps there were, those before a checkpoint among them."""
-        return self._before + self.inner.finished[0]
+        return self._before + self.trainer.finished[0]
 
     def settle(self) -> None:
         """Keep what was noted of the last step if that was made, though Ctrl-C came behind it."""
@@ -112,7 +103,7 @@ class WatchingTrainer(Trainer):
             return
         for record, row in zip(self.records, self._noted, strict=True):
             if record.last < row.steps:
-                update = float(self.inner.parameter(record.name)[record.index]) - row.weight
+                update = float(self.trainer.parameter(record.name)[record.index]) - row.weight
                 record.rows.append(row._replace(update=update))
         if max(len(record.rows) for record in self.records) >= MOST:
             self.every *= 2
@@ -143,7 +134,7 @@ class WatchingTrainer(Trainer):
 
     def _looked_at(self, batch: Batch) -> list[_Row]:
         """Each element before the step."""
-        computed = self.inner.computed(batch)
+        computed = self.trainer.computed(batch)
         system = self.network.system(len(batch), training=True, loss=self.loss)
         step = TracedStep(system, computed.values, computed.gradients)
         found = []
@@ -152,26 +143,10 @@ class WatchingTrainer(Trainer):
             best = terms.by("n").top(SAMPLES)
             numbers = [int(batch.numbers[n]) for n in best.keys_array[:, 0]]
             lacking = SAMPLES - len(numbers)
-            weight = float(self.inner.parameter(record.name)[record.index])
+            weight = float(self.trainer.parameter(record.name)[record.index])
             samples, shares = [*numbers, *[-1] * lacking], [*best.sums, *[0.0] * lacking]
             found.append(_Row(self._count, weight, terms.value, 0.0, samples, shares))
         return found
-
-    def computed(self, batch: Batch) -> Computed:
-        """See `Trainer.computed`."""
-        return self.inner.computed(batch)
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """See `Trainer.arrays`."""
-        return self.inner.arrays()
-
-    def parameter(self, name: str) -> np.ndarray:
-        """See `Trainer.parameter`."""
-        return self.inner.parameter(name)
-
-    def store(self) -> None:
-        """See `Trainer.store`."""
-        self.inner.store()
 
     def watched(self) -> dict[str, Watched]:
         """What was kept, by element."""
@@ -181,8 +156,8 @@ class WatchingTrainer(Trainer):
 
 def watch_elements(
     trainer: Trainer, network: Graph, loss: Loss, elements: Sequence[str]
-) -> WatchingTrainer:
-    """A trainer that watches these elements, at least one.
+) -> WeightWatcher:
+    """Who watches these elements, at least one.
 
     Raises:
         ArgumentError: an element that is no parameter's, one twice, or too many of them.
@@ -203,7 +178,7 @@ def watch_elements(
         if element in records:
             raise ArgumentError(f"train: {element} is watched twice")
         records[element] = _Record(element, name, index)
-    return WatchingTrainer(trainer, network, loss, list(records.values()))
+    return WeightWatcher(trainer, network, loss, list(records.values()))
 
 
 def tell_left(elements: Collection[str]) -> None:
