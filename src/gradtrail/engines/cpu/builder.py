@@ -95,6 +95,11 @@ class Code:
         """The type of a register full of elements."""
         return f"<{self.width} x {element}>"
 
+    @property
+    def parts(self) -> list[int]:
+        """Where each register of a place's sixteen lanes begins, in bytes."""
+        return [4 * self.width * part for part in range(self.target.parts)]
+
     # -- text ------------------------------------------------------------------------------
 
     def text(self) -> str:

@@ -12,18 +12,19 @@ The statistics are in statistics.py.
 
 from __future__ import annotations
 
+from itertools import count
 from math import prod
 
 from ....equation.frozen import frozen
 from ....equation.scalar import Function
-from ..builder import Carried, Code, F, I, Value
+from ..builder import Carried, Code, F, Value
 from ..frame import Slot
 from ..layout import Layout
 from ..target import LANES
 from ..vector_math import compile_expression
 from .kernel import Kernel
 from .statistics import double, masked, narrow, sum_places, wide
-from .walking import lane_mask, walk
+from .walking import each_channel, each_place, lane_mask
 
 __all__ = ["GradientSums", "JoinGradients", "Normalise", "NormaliseBack", "normalise_only"]
 
@@ -33,9 +34,9 @@ def _deviation(code: Code, x: Value, mean: tuple[Value, Value]) -> Value:
     return code.sub(code.sub(x, mean[0]), mean[1])
 
 
-def _one(code: Code, base: Value, index: Value | int, place: int = 0) -> Value:
+def _one(code: Code, argument: int, channel: Value) -> Value:
     """A channel's number in all lanes."""
-    return code.spread(code.at(code.at(base, index, 4), place))
+    return code.spread(code.at(code.argument(argument), channel, 4))
 
 
 @frozen
@@ -70,26 +71,17 @@ class Normalise(Kernel):
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
-        layouts = [self.target, self.source]
-        bases = [code.at(code.argument(i), lay.origin) for i, lay in enumerate(layouts)]
-        behind = 5
-        scale = shift = None
-        if self.scale:
-            scale, behind = code.argument(behind), behind + 1
-        if self.shift:
-            shift, behind = code.argument(behind), behind + 1
+        behind = count(5)
+        scale, shift = (next(behind) if there else None for there in (self.scale, self.shift))
+        arrays = {0: self.target, 1: self.source}
         if self.addend is not None:
-            layouts.append(self.addend)
-            bases.append(code.at(code.argument(behind), self.addend.origin))
-        with code.loop("c", self.target.shape[0]) as c:
-            channel = [code.at(b, c, lay.strides[0]) for b, lay in zip(bases, layouts, strict=True)]
-            m, r = _mean(code, 2, c), _one(code, code.argument(4), c)
-            g = None if scale is None else _one(code, scale, c)
-            h = None if shift is None else _one(code, shift, c)
-            arrays = list(zip(channel, layouts, strict=True))
-            with walk(code, self.target.shape, arrays, skip=1) as at:
-                for part in range(code.target.parts):
-                    here = [code.at(p, part * code.width * 4) for p in at]
+            arrays[next(behind)] = self.addend
+        with each_channel(code, arrays) as (c, channel):
+            m, r = _mean(code, 2, c), _one(code, 4, c)
+            g, h = (None if place is None else _one(code, place, c) for place in (scale, shift))
+            with each_place(code, channel) as at:
+                for offset in code.parts:
+                    here = [code.at(p, offset) for p in at]
                     u = code.mul(_deviation(code, code.load(here[1]), m), r)
                     z = u if g is None else code.mul(g, u)
                     z = z if h is None else code.add(z, h)
@@ -102,8 +94,7 @@ class Normalise(Kernel):
 
 def _mean(code: Code, argument: int, channel: Value) -> tuple[Value, Value]:
     """A channel's mean and its rest in all lanes, from two arguments."""
-    mean, rest = (_one(code, code.argument(argument + i), channel) for i in (0, 1))
-    return mean, rest
+    return _one(code, argument, channel), _one(code, argument + 1, channel)
 
 
 def normalise_only(target: Layout, source: Layout) -> Normalise:
@@ -137,16 +128,9 @@ class GradientSums(Kernel):
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
-        parts = code.target.parts
-        gradient = code.at(code.argument(0), self.gradient.origin)
-        source = code.at(code.argument(1), self.source.origin)
-        masks = [lane_mask(code, p) for p in range(parts)]
-        with code.loop("c", self.gradient.shape[0]) as c:
-            m, r = _mean(code, 2, c), _one(code, code.argument(4), c)
-            arrays = [
-                (code.at(gradient, c, self.gradient.strides[0]), self.gradient),
-                (code.at(source, c, self.source.strides[0]), self.source),
-            ]
+        masks = [lane_mask(code, part) for part in range(code.target.parts)]
+        with each_channel(code, {0: self.gradient, 1: self.source}) as (c, arrays):
+            m, r = _mean(code, 2, c), _one(code, 4, c)
 
             def first(total: Value, values: list[Value]) -> Value:
                 return code.add(total, values[0])
@@ -160,8 +144,8 @@ class GradientSums(Kernel):
                 totals = masked(code, masks, totals)
                 if self.lanes:
                     lanes = code.at(code.argument(place + 2), c, LANES * 4)
-                    for part, value in enumerate(totals):
-                        code.store(value, code.at(lanes, part * code.width * 4))
+                    for offset, value in zip(code.parts, totals, strict=True):
+                        code.store(value, code.at(lanes, offset))
                 whole = code.lanes_sum(totals)
                 code.store(whole, code.at(code.argument(place), c, 4))
 
@@ -187,7 +171,7 @@ class JoinGradients(Kernel):
         with code.loop("c", self.channels) as c:
             state = Carried([double(0.0), double(0.0)])
             with code.loop("b", blocks, carried=state) as b:
-                shift = code.new(I, f"mul {b}, {stride.name}")
+                shift = code.mul_index(b, stride)
                 state.next = [
                     code.add(v, wide(code, code.at(code.at(code.argument(p), c, 4), shift)))
                     for p, v in enumerate(state.now)
@@ -231,28 +215,22 @@ class NormaliseBack(Kernel):
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
-        layouts = (self.target, self.gradient, self.source)
-        bases = [code.at(code.argument(i), lay.origin) for i, lay in enumerate(layouts)]
-        parts = code.target.parts
-        masks = [lane_mask(code, p) for p in range(parts)]
-        samples = code.new(F, f"sitofp {code.frame(Slot.COUNT)} to {F}")
+        masks = [lane_mask(code, part) for part in range(code.target.parts)]
+        samples = code.to_float(code.frame(Slot.COUNT))
         places = float(prod(self.target.shape[1:]))
         share = code.splat(code.div(code.number(1.0, F), code.mul(samples, code.number(places, F))))
         zero = code.number(0.0)
-        with code.loop("c", self.target.shape[0]) as c:
-            m, r = _mean(code, 3, c), _one(code, code.argument(5), c)
-            mean_dz = code.mul(_one(code, code.argument(6), c), share)
-            mean_dzu = code.mul(_one(code, code.argument(7), c), share)
-            slope = code.mul(_one(code, code.argument(8), c), r) if self.scale else r
-            arrays = [
-                (code.at(b, c, lay.strides[0]), lay) for b, lay in zip(bases, layouts, strict=True)
-            ]
-            with walk(code, self.target.shape, arrays, skip=1) as at:
-                for part in range(parts):
-                    here = [code.at(p, part * code.width * 4) for p in at]
+        arrays = {0: self.target, 1: self.gradient, 2: self.source}
+        with each_channel(code, arrays) as (c, channel):
+            m, r = _mean(code, 3, c), _one(code, 5, c)
+            mean_dz, mean_dzu = (code.mul(_one(code, place, c), share) for place in (6, 7))
+            slope = code.mul(_one(code, 8, c), r) if self.scale else r
+            with each_place(code, channel) as at:
+                for mask, offset in zip(masks, code.parts, strict=True):
+                    here = [code.at(p, offset) for p in at]
                     u = code.mul(_deviation(code, code.load(here[2]), m), r)
                     inner = code.sub(code.sub(code.load(here[1]), mean_dz), code.mul(u, mean_dzu))
-                    dx = code.select(masks[part], code.mul(slope, inner), zero)
+                    dx = code.select(mask, code.mul(slope, inner), zero)
                     if self.adds:
                         dx = code.add(code.load(here[0]), dx)
                     code.store(dx, here[0])

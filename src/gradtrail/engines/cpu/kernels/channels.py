@@ -7,8 +7,9 @@ from math import prod
 from ....equation.frozen import frozen
 from ..builder import Code, F, P, Value
 from ..frame import Slot
-from ..target import LANES
+from ..target import LANES, lane_groups
 from .kernel import Kernel
+from .walking import row_strides, walk
 
 __all__ = ["CopySample", "PackChannels", "ToRow"]
 
@@ -35,16 +36,10 @@ class CopySample(Kernel):
         """See `Kernel.write`."""
         chosen = code.at(code.frame(Slot.CHOSEN, P), code.frame(Slot.FIRST), 8)
         row = code.at(code.frame(Slot.SAMPLES, P), code.load(chosen, "i64"), prod(self.shape) * 4)
-        self._axis(code, 0, code.at(code.argument(0), self.origin), row)
-
-    def _axis(self, code: Code, axis: int, target: Value, source: Value) -> None:
-        if axis == len(self.shape):
-            code.store(code.load(source, F), target)
-            return
-        step = prod(self.shape[axis + 1 :]) * 4
-        with code.loop(f"a{axis}", self.shape[axis]) as at:
-            moved = code.at(target, at, self.strides[axis])
-            self._axis(code, axis + 1, moved, code.at(source, at, step))
+        target = code.at(code.argument(0), self.origin)
+        arrays = (target, self.strides), (row, row_strides(self.shape))
+        with walk(code, self.shape, arrays) as (to, source):
+            code.store(code.load(source, F), to)
 
 
 @frozen
@@ -72,7 +67,7 @@ class PackChannels(Kernel):
     @property
     def size(self) -> int:
         """Bytes of all groups."""
-        return -(-self.channels // LANES) * self.row
+        return lane_groups(self.channels) * self.row
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
@@ -81,23 +76,16 @@ class PackChannels(Kernel):
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         packed, array = code.argument(0), code.argument(1)
-        groups = -(-self.channels // LANES)
-        for group in range(groups):
-            lanes = min(LANES, self.channels - group * LANES)
+        counts = [count for count, _, _ in self.rest]
+        apart = [4 * step for _, step, _ in self.rest]
+        steps = [LANES * step for step in row_strides([size for _, _, size in self.rest])]
+        for group in range(lane_groups(self.channels)):
             source = code.at(array, group * LANES * self.axis * 4)
-            self._axis(code, 0, code.at(packed, group * self.row), source, lanes)
-
-    def _axis(self, code: Code, axis: int, target: Value, source: Value, lanes: int) -> None:
-        if axis == len(self.rest):
-            for lane in range(lanes):
-                number = code.load(code.at(source, lane * self.axis * 4), F)
-                code.store(number, code.at(target, lane * 4))
-            return
-        count, apart, _ = self.rest[axis]
-        step = prod(size for _, _, size in self.rest[axis + 1 :]) * LANES * 4
-        with code.loop(f"a{axis}", count) as at:
-            moved = code.at(source, at, apart * 4)
-            self._axis(code, axis + 1, code.at(target, at, step), moved, lanes)
+            arrays = (source, apart), (code.at(packed, group * self.row), steps)
+            with walk(code, counts, arrays) as (read, to):
+                for lane in range(min(LANES, self.channels - group * LANES)):
+                    number = code.load(code.at(read, lane * self.axis * 4), F)
+                    code.store(number, code.at(to, lane * 4))
 
 
 @frozen
@@ -143,14 +131,7 @@ class ToRow(Kernel):
             self._lanes(code, code.at(row, whole * LANES * size * 4), moved, left)
 
     def _lanes(self, code: Code, row: Value, source: Value, lanes: int) -> None:
-        with code.loop("c", lanes) as c:
-            self._axis(code, 0, code.at(row, c, prod(self.places) * 4), code.at(source, c, 4))
-
-    def _axis(self, code: Code, axis: int, target: Value, source: Value) -> None:
-        if axis == len(self.places):
-            code.store(code.load(source, F), target)
-            return
-        step = prod(self.places[axis + 1 :]) * 4
-        with code.loop(f"a{axis}", self.places[axis]) as at:
-            moved = code.at(source, at, self.strides[axis])
-            self._axis(code, axis + 1, code.at(target, at, step), moved)
+        sizes = lanes, *self.places
+        arrays = (source, (4, *self.strides)), (row, row_strides(sizes))
+        with walk(code, sizes, arrays) as (read, to):
+            code.store(code.load(read, F), to)

@@ -10,6 +10,7 @@ from ..frame import Slot
 from ..layout import Layout
 from ..target import LANES
 from .kernel import Kernel
+from .walking import row_strides, walk
 
 __all__ = ["GatherSamples", "GatherTargets", "ScatterOutputs", "transpose"]
 
@@ -65,18 +66,13 @@ class GatherSamples(Kernel):
         size = prod(lay.shape) * 4
         rows = [code.at(samples, number, size) for number in _sample_numbers(code)]
         target = code.at(code.argument(0), lay.origin)
-        self._axis(code, 0, target, rows)
+        arrays = [*((row, row_strides(lay.shape)) for row in rows), (target, lay.strides)]
+        with walk(code, lay.shape[:-1], arrays) as (*moved, place):
+            self._row(code, place, moved)
 
-    def _axis(self, code: Code, axis: int, target: Value, rows: list[Value]) -> None:
+    def _row(self, code: Code, target: Value, rows: list[Value]) -> None:
+        """The innermost axis."""
         lay = self.layout
-        if axis < len(lay.shape) - 1:
-            step = prod(lay.shape[axis + 1 :]) * 4
-            offsets = code.argument(0)
-            _ = offsets
-            with code.loop(f"a{axis}", lay.shape[axis]) as at:
-                moved = [code.at(r, at, step) for r in rows]
-                self._axis(code, axis + 1, code.at(target, at, lay.strides[axis]), moved)
-            return
         length, width = lay.shape[-1], code.width
         if length >= width:
             whole = length // width * width
@@ -93,11 +89,11 @@ class GatherSamples(Kernel):
 
     def _square(self, code: Code, target: Value, rows: list[Value], at: Value) -> None:
         width, stride = code.width, self.layout.strides[-1]
-        for part in range(code.target.parts):
+        for part, offset in enumerate(code.parts):
             mine = rows[part * width : (part + 1) * width]
             read = [code.load(code.at(row, at, 4), align=4) for row in mine]
             for element, lanes in enumerate(transpose(code, read)):
-                code.store(lanes, code.at(target, element * stride + part * width * 4))
+                code.store(lanes, code.at(target, element * stride + offset))
 
 
 @frozen
@@ -181,13 +177,6 @@ class ScatterOutputs(Kernel):
         source = code.at(code.argument(0), lay.origin)
         with code.loop("lane", code.frame(Slot.VALID)) as lane:
             row = code.at(base, lane, prod(lay.shape) * 4)
-            self._axis(code, 0, row, code.at(source, lane, 4))
-
-    def _axis(self, code: Code, axis: int, target: Value, source: Value) -> None:
-        lay = self.layout
-        if axis == len(lay.shape):
-            code.store(code.load(source, F), target)
-            return
-        with code.loop(f"a{axis}", lay.shape[axis]) as at:
-            moved = code.at(target, at, prod(lay.shape[axis + 1 :]) * 4)
-            self._axis(code, axis + 1, moved, code.at(source, at, lay.strides[axis]))
+            arrays = (row, row_strides(lay.shape)), (code.at(source, lane, 4), lay.strides)
+            with walk(code, lay.shape, arrays) as (to, read):
+                code.store(code.load(read, F), to)

@@ -46,8 +46,7 @@ class SumLanes(Kernel):
             code.store(code.add(code.load(place, "float"), code.lanes_sum(parts)), place)
 
     def _parts(self, code: Code, place: Value) -> list[Value]:
-        step = code.width * 4
-        return [code.load(code.at(place, p * step)) for p in range(code.target.parts)]
+        return [code.load(code.at(place, offset)) for offset in code.parts]
 
     def _joined(self, code: Code, place: Value) -> Value:
         """One register left of an element's lanes."""

@@ -61,18 +61,15 @@ class CrossEntropyLoss(Kernel):
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
-        shares, rights = [], []
-        for part in range(code.target.parts):
-            share, right = self._part(code, part)
-            shares.append(share)
-            rights.append(right)
+        parts = [self._part(code, part) for part in range(code.target.parts)]
+        shares, rights = map(list, zip(*parts, strict=True))
         total = code.mul(code.lanes_sum(shares), code.frame(Slot.SHARE, F))
         _store_result(code, 0, code.sub(code.number(0.0, F), total))
         _store_result(code, 1, code.lanes_sum(rights))
 
     def _part(self, code: Code, part: int) -> tuple[Value, Value]:
         """One register of samples: the sum of T·log P, and 1 where the greatest is the class."""
-        offset = part * code.width * 4
+        offset = code.parts[part]
         z, t = (
             code.at(code.argument(i), lay.origin + offset)
             for i, lay in enumerate((self.output, self.targets))
@@ -126,7 +123,7 @@ class CrossEntropyLoss(Kernel):
         mass: Value,
     ) -> None:
         """P, S and dZ."""
-        offset, numbers = part * code.width * 4, itertools.count(3)
+        offset, numbers = code.parts[part], itertools.count(3)
         p, s, dz = (
             None if lay is None else code.at(code.argument(next(numbers)), lay.origin + offset)
             for lay in (self.probabilities, self.mass, self.gradient)
@@ -179,21 +176,21 @@ class SquaredErrorLoss(Kernel):
         """See `Kernel.write`."""
         layouts = [self.output, self.targets, *([self.gradient] if self.gradient else [])]
         numbers = (0, 1, 4 if self.weight else 3)
-        bases = [code.at(code.argument(numbers[i]), lay.origin) for i, lay in enumerate(layouts)]
+        arrays = [
+            (code.at(code.argument(place), lay.origin), lay.strides)
+            for place, lay in zip(numbers, layouts, strict=False)
+        ]
         share = code.mul(code.frame(Slot.SHARE, F), code.number(1.0 / prod(self.output.shape), F))
         twice = code.splat(code.mul(share, code.number(2.0, F)))
-        totals = []
-        for part in range(code.target.parts):
-            total = self._part(code, part, list(zip(bases, layouts, strict=True)), twice)
-            totals.append(total)
+        totals = [self._part(code, part, arrays, twice) for part in range(code.target.parts)]
         _store_result(code, 0, code.mul(code.lanes_sum(totals), share))
         _store_result(code, 1, code.number(math.nan, F))
 
     def _part(
-        self, code: Code, part: int, arrays: list[tuple[Value, Layout]], twice: Value
+        self, code: Code, part: int, arrays: list[tuple[Value, tuple[int, ...]]], twice: Value
     ) -> Value:
-        mask, zero = lane_mask(code, part), code.number(0.0)
-        offset = part * code.width * 4
+        """One register of samples: the sum of the squares."""
+        mask, zero, offset = lane_mask(code, part), code.number(0.0), code.parts[part]
         weight = None
         if self.weight is not None:
             weight = code.load(code.at(code.argument(3), self.weight.origin + offset))

@@ -40,9 +40,8 @@ class SumSquares(Kernel):
         with code.loop("p", code.frame(Slot.STOP), start, LANES, totals) as p:
             place = code.at(numbers, p, 4)
             totals.next = []
-            for part, total in enumerate(totals.now):
-                held = code.load(code.at(place, part * code.width * 4))
-                value = code.new(wide, f"fpext {held} to {wide}")
+            for offset, total in zip(code.parts, totals.now, strict=True):
+                value = code.cast("fpext", code.load(code.at(place, offset)), _WIDE)
                 totals.next.append(code.add(total, code.mul(value, value)))
-        chunk = code.new("i64", f"udiv {start}, {self.chunk}")
+        chunk = code.bits("udiv", start, code.index(self.chunk))
         code.store(code.lanes_sum(totals.now), code.at(code.argument(1), chunk, 8))

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from math import prod
 
 from ....equation.frozen import frozen
-from ..builder import Carried, Code, F, I, Value
+from ..builder import Carried, Code, F, Value
 from ..frame import Slot
 from ..layout import Layout
 from ..target import LANES
 from .finite import flag_unless_finite
 from .kernel import Kernel
-from .walking import lane_mask
+from .walking import each_channel, lane_mask
 
 __all__ = [
     "BlockStatistics",
@@ -53,13 +53,11 @@ class BlockStatistics(Kernel):
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
-        shape, parts = self.layout.shape, code.target.parts
-        source = code.at(code.argument(0), self.layout.origin)
-        masks = [lane_mask(code, p) for p in range(parts)]
-        valid = code.new(F, f"sitofp {code.frame(Slot.VALID)} to {F}")
+        shape = self.layout.shape
+        masks = [lane_mask(code, part) for part in range(code.target.parts)]
+        valid = code.to_float(code.frame(Slot.VALID))
         count = code.mul(valid, code.number(float(prod(shape[1:])), F))
-        with code.loop("c", shape[0]) as c:
-            channel = [(code.at(source, c, self.layout.strides[0]), self.layout)]
+        with each_channel(code, {0: self.layout}) as (c, channel):
             number = code.load(channel[0][0], F)
             first = code.splat(number)
 
@@ -114,13 +112,14 @@ class JoinStatistics(Kernel):
         with code.loop("c", self.channels) as c:
             start = Carried([double(0.0), double(0.0), double(0.0)])
             with code.loop("b", blocks, carried=start) as b:
-                shift = code.new(I, f"mul {b}, {stride.name}")
+                shift = code.mul_index(b, stride)
                 f, s, q = (
                     wide(code, code.at(code.at(code.argument(place), c, 4), shift))
                     for place in range(3)
                 )
                 left = code.sub_index(samples, code.mul_index(b, LANES))
-                here = _double_of(code, code.mul_index(code.least(left, LANES), self.places))
+                whole = code.mul_index(code.least(left, LANES), self.places)
+                here = code.cast("sitofp", whole, "double")
                 start.next = _joined(code, start.now, code.add(f, code.div(s, here)), q, here)
             count, mean, deviations = start.now
             self._store(code, c, count, mean, deviations)
@@ -129,7 +128,7 @@ class JoinStatistics(Kernel):
         variance = code.div(deviations, count)
         shifted = code.add(variance, double(self.epsilon))
         inverse = code.div(double(1.0), code.call("double", "llvm.sqrt.f64", shifted))
-        rounded = code.new("double", f"fpext {narrow(code, mean)} to double")
+        rounded = code.cast("fpext", narrow(code, mean), "double")
         rest = code.sub(mean, rounded)
         for place, value in ((3, mean), (4, variance), (5, inverse), (6, rest)):
             code.store(narrow(code, value), code.at(code.argument(place), c, 4))
@@ -214,7 +213,7 @@ def _summed(
         ]
         for number in range(count * parts):
             chain, part = divmod(number, parts)
-            offsets = (chain * each + part * code.width * 4 for each in strides)
+            offsets = (chain * each + code.parts[part] for each in strides)
             values = [code.load(code.at(*at)) for at in zip(places, offsets, strict=True)]
             found[number] = step(found[number], values)
         return found
@@ -239,15 +238,11 @@ def double(value: float) -> Value:
     return Value("0x" + struct.pack(">d", value).hex(), "double")
 
 
-def _double_of(code: Code, whole: Value) -> Value:
-    return code.new("double", f"sitofp {whole} to double")
-
-
 def wide(code: Code, address: Value) -> Value:
     """A number in memory as float64."""
-    return code.new("double", f"fpext {code.load(address, F)} to double")
+    return code.cast("fpext", code.load(address, F), "double")
 
 
 def narrow(code: Code, value: Value) -> Value:
     """A float64 rounded to float32."""
-    return code.new(F, f"fptrunc {value} to {F}")
+    return code.cast("fptrunc", value, F)

@@ -2,42 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from math import prod
 
 from ..builder import Code, F, Value
 from ..frame import Slot
 from ..layout import Layout
 
-__all__ = ["lane_mask", "number_field", "places", "walk"]
+__all__ = ["each_channel", "each_place", "lane_mask", "number_field", "row_strides", "walk"]
 
 
 @contextmanager
 def walk(
-    code: Code, shape: Sequence[int], arrays: Sequence[tuple[Value, Layout]], skip: int = 0
+    code: Code, sizes: Sequence[int], arrays: Sequence[tuple[Value, Sequence[int]]]
 ) -> Iterator[list[Value]]:
-    """Loops over the axes of `shape` from `skip` on; gives each array's address there.
+    """Loops over some axes; gives each array's address there.
 
     Args:
         code: being written.
-        shape: without the sample axis.
-        arrays: base address, which stands at the loops outside already, and layout.
-        skip: how many outer axes somebody else loops over.
+        sizes: of the axes.
+        arrays: the address of the first element, and bytes from one element of each axis to the
+            next.
     """
     places = [base for base, _ in arrays]
     with ExitStack() as opened:
-        for axis in range(skip, len(shape)):
-            at = opened.enter_context(code.loop(f"a{axis}", shape[axis]))
-            places = [
-                code.at(place, at, layout.strides[axis])
-                for place, (_, layout) in zip(places, arrays, strict=True)
-            ]
+        for axis, size in enumerate(sizes):
+            at = opened.enter_context(code.loop("a", size))
+            steps = [strides[axis] for _, strides in arrays]
+            places = [code.at(p, at, step) for p, step in zip(places, steps, strict=True)]
         yield places
 
 
-def places(code: Code, layouts: Sequence[Layout], first: int = 0) -> list[Value]:
-    """The addresses of the first element of arguments `first`, `first + 1`, …"""
-    return [code.at(code.argument(first + i), lay.origin) for i, lay in enumerate(layouts)]
+@contextmanager
+def each_channel(
+    code: Code, arguments: Mapping[int, Layout]
+) -> Iterator[tuple[Value, list[tuple[Value, Layout]]]]:
+    """A loop over the first axis; gives the channel, and each array's address there with layout.
+
+    Args:
+        code: being written.
+        arguments: which ones are arrays with sixteen lanes, and how these lie.
+    """
+    layouts = list(arguments.values())
+    bases = [code.at(code.argument(place), lay.origin) for place, lay in arguments.items()]
+    with code.loop("c", layouts[0].shape[0]) as c:
+        moved = (code.at(b, c, lay.strides[0]) for b, lay in zip(bases, layouts, strict=True))
+        yield c, list(zip(moved, layouts, strict=True))
+
+
+@contextmanager
+def each_place(code: Code, channel: Sequence[tuple[Value, Layout]]) -> Iterator[list[Value]]:
+    """Loops over the places of a channel; gives each array's address there."""
+    arrays = [(place, layout.strides[1:]) for place, layout in channel]
+    with walk(code, channel[0][1].shape[1:], arrays) as places:
+        yield places
+
+
+def row_strides(shape: Sequence[int]) -> list[int]:
+    """Bytes from one element of each axis to the next, where rows of float32 lie one by one."""
+    return [4 * prod(shape[axis + 1 :]) for axis in range(len(shape))]
 
 
 def lane_mask(code: Code, part: int) -> Value:
