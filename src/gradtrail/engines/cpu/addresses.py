@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ...equation import Access, Affine, Equation
 from .layout import Layout, Margins
 from .nest import Stream
 
-__all__ = ["SAMPLE", "access_stream", "bare", "lanes_of", "reach"]
+__all__ = ["SAMPLE", "access_stream", "bare", "lanes_of", "leaving", "reach"]
 
 SAMPLE = "n"
 """The index that runs over samples, by the layers' convention."""
@@ -22,15 +24,23 @@ def bare(access: Access) -> tuple[Affine, ...]:
     return access.positions[1:] if lanes_of(access) else access.positions
 
 
-def reach(equation: Equation, access: Access) -> Margins:
-    """How far an access goes beyond its array, before and behind each axis but the sample's."""
+def _axes(equation: Equation, access: Access) -> Iterator[tuple[Affine, int, tuple[int, int]]]:
+    """Each axis but the sample's: position, size, and how far the access goes beyond it."""
     shape = equation.shape_of[access.array]
     sizes = shape[1:] if lanes_of(access) else shape
-    found = []
     for position, size in zip(bare(access), sizes, strict=True):
         low, high = position.bounds(equation.range_of)
-        found.append((max(0, -low), max(0, high - size + 1)))
-    return tuple(found)
+        yield position, size, (max(0, -low), max(0, high - size + 1))
+
+
+def reach(equation: Equation, access: Access) -> Margins:
+    """How far an access goes beyond its array, before and behind each axis but the sample's."""
+    return tuple(margin for _, _, margin in _axes(equation, access))
+
+
+def leaving(equation: Equation, access: Access) -> list[tuple[Affine, int]]:
+    """The positions that go beyond the array, each with the size of its axis."""
+    return [(position, size) for position, size, beyond in _axes(equation, access) if any(beyond)]
 
 
 def access_stream(access: Access, layout: Layout, argument: int, written: str = "") -> Stream:

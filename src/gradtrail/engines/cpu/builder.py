@@ -17,7 +17,7 @@ The file is long because it is one class with a short method for every instructi
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -201,6 +201,22 @@ class Code:
         state.now = after[1:]
         if dynamic:
             state.now = self._either(begun, before, state.now, last)
+
+    def groups(self, stem: str, count: int, size: int, write: Callable[[Value, int], None]) -> None:
+        """Groups of `size`, and behind them what they leave of `count`.
+
+        Args:
+            stem: of the loop's name.
+            count: how many there are in all.
+            size: of a group.
+            write: writes the code of one, given its number and how many it has.
+        """
+        whole, left = divmod(count, size)
+        if whole:
+            with self.loop(stem, whole) as number:
+                write(number, size)
+        if left:
+            write(self.index(whole), left)
 
     @contextmanager
     def endless(self, stem: str, carried: Carried) -> Iterator[str]:
@@ -472,16 +488,21 @@ class Code:
         """a where the condition holds, else b."""
         return self.new(a.type, f"select {condition}, {a}, {b}")
 
+    def halve(self, values: Sequence[Value], count: int = 1) -> list[Value]:
+        """The sums of the first and of the second half, until so many are left."""
+        left = list(values)
+        while len(left) > count:
+            half = len(left) // 2
+            left = [self.add(a, b) for a, b in zip(left[:half], left[half:], strict=True)]
+        return left
+
     def lanes_sum(self, parts: Sequence[Value]) -> Value:
         """The sum of sixteen lanes, in a tree that is the same on every processor.
 
         Args:
             parts: the registers that hold them, in order.
         """
-        while len(parts) > 1:
-            half = len(parts) // 2
-            parts = [self.add(a, b) for a, b in zip(parts[:half], parts[half:], strict=True)]
-        total, width = parts[0], self.width
+        (total,), width = self.halve(parts), self.width
         while width > 1:
             half = width // 2
             low = self.shuffle(total, total, range(half))

@@ -12,7 +12,7 @@ from .keys import ArrayKey
 from .layout import Layout
 from .nest import PART, Epilogue, LoopSchedule, Nest, Stream, Sum
 from .target import Target
-from .tiling import Reading, choose_tile
+from .tiling import choose_tile, readings_of
 
 __all__ = [
     "UnsuitableError",
@@ -112,11 +112,10 @@ def schedule_nest(
     """
     shown = [n for n in result.names if n != "n"]
     main = max(sums, key=lambda s: len(s.summed))
-    readings = [
-        Reading(frozenset(n for n, _ in f.stream.strides), f.stream.lanes) for f in main.factors
-    ]
     rounds = prod([ranges[n] for n in main.summed])
-    tiling = choose_tile(target, readings, {n: ranges[n] for n in shown}, rounds, overlap=True)
+    tiling = choose_tile(
+        target, readings_of(main), {n: ranges[n] for n in shown}, rounds, overlap=True
+    )
     tile = (*((n, s) for n, s in tiling.tile if s > 1), (PART, target.parts))
     body, unrolled = prod(s for _, s in tile), []
     for n in reversed(main.summed):

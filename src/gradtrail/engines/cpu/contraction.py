@@ -30,11 +30,11 @@ from ...equation import (
 )
 from ...equation import Factor as EquationFactor
 from ...equation.frozen import frozen
-from .addresses import SAMPLE, access_stream, bare, lanes_of, reach
+from .addresses import SAMPLE, access_stream, bare, lanes_of, leaving, reach
 from .layout import Layout, Margins, wider
 from .nest import PART, Clip, Epilogue, Factor, LoopSchedule, Nest, Stream, Sum, differences
 from .target import Target
-from .tiling import Reading, Tiling, choose_tile
+from .tiling import Tiling, choose_tile, readings_of
 
 __all__ = [
     "Form",
@@ -155,15 +155,10 @@ def share_inside(form: Form) -> float:
 def _leaving(form: Form) -> list[tuple[Affine, int, str]]:
     """Positions of factors that leave their arrays, with the axis's size and the summed index."""
     found = []
-    summed = form.terms[0].summed
     for factor in form.terms[0].factors:
-        access = factor.access
-        shape = form.equation.shape_of[access.array]
-        sizes = shape[1:] if lanes_of(access) else shape
-        margins = reach(form.equation, access)
-        for position, size, margin in zip(bare(access), sizes, margins, strict=True):
-            moved = [n for n in position.names if n in summed]
-            if margin != (0, 0) and len(moved) == 1:
+        for position, size in leaving(form.equation, factor.access):
+            moved = [n for n in position.names if n in form.terms[0].summed]
+            if len(moved) == 1:
                 found.append((position, size, moved[0]))
     return found
 
@@ -271,24 +266,19 @@ def _text(factor: EquationFactor) -> str:
 
 def _clips(form: Form) -> tuple[Clip, ...]:
     """Where composed positions of the target leave it."""
-    found = []
-    shape = form.equation.shape_of[form.target.array]
-    sizes = shape[1:] if lanes_of(form.target) else shape
-    margins = reach(form.equation, form.target)
-    for position, size, margin in zip(bare(form.target), sizes, margins, strict=True):
-        if margin == (0, 0):
-            continue
-        moved = _moved(form, position.names)
-        others = tuple((n, c.integer) for n, c in position.terms if n != moved)
-        found.append(
-            Clip(moved, position.coefficient(moved), others, position.offset.integer, size)
-        )
+    narrowed = [(p, s, _moved(form, p.names)) for p, s in leaving(form.equation, form.target)]
     if form.inside:
-        for position, size, moved in _leaving(form):
-            others = tuple((n, c.integer) for n, c in position.terms if n != moved)
-            clip = Clip(moved, position.coefficient(moved), others, position.offset.integer, size)
-            found.append(clip)
-    return tuple(found)
+        narrowed += _leaving(form)
+    return tuple(
+        Clip(
+            moved,
+            position.coefficient(moved),
+            tuple((n, c.integer) for n, c in position.terms if n != moved),
+            position.offset.integer,
+            size,
+        )
+        for position, size, moved in narrowed
+    )
 
 
 def _moved(form: Form, names: Sequence[str]) -> str:
@@ -312,12 +302,9 @@ def _schedule(
     rest = [n for n in shown if n not in offsets]
     order = [*offsets, *_ordered(rest, main)]
     rounds = prod([form.ranges[n] for n in main.summed])
-    readings = [
-        Reading(frozenset(n for n, _ in f.stream.strides), f.stream.lanes) for f in main.factors
-    ]
     tileable = {n: form.ranges[n] for n in _tileable(order, offsets, main, form)}
     overlap = not adds and not form.over_lanes
-    tiling = choose_tile(target, readings, tileable, rounds, overlap)
+    tiling = choose_tile(target, readings_of(main), tileable, rounds, overlap)
     tile = (*((n, size) for n, size in tiling.tile if size > 1), (PART, target.parts))
     schedule = LoopSchedule(
         (*order, PART),

@@ -12,9 +12,10 @@ from itertools import product as cartesian
 from math import prod
 
 from ...equation.frozen import frozen
+from .nest import Sum
 from .target import Target
 
-__all__ = ["Reading", "Tiling", "choose_tile"]
+__all__ = ["Reading", "Tiling", "choose_tile", "readings_of"]
 
 _LATENCY = 4
 
@@ -28,6 +29,12 @@ class Reading:
 
     moves: frozenset[str]
     lanes: bool
+
+
+def readings_of(one: Sum) -> list[Reading]:
+    """What each product of a sum reads."""
+    streams = [factor.stream for factor in one.factors]
+    return [Reading(frozenset(name for name, _ in s.strides), s.lanes) for s in streams]
 
 
 @frozen

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import product as cartesian
 from math import prod
 
-from .builder import Carried, Code, F, I, Value
+from .builder import Carried, Code, F, Value
 from .epilogue import is_unit, write_epilogue
 from .nest import PART, Factor, Nest, Stream, Sum
 from .vector_math import compile_expression
@@ -47,28 +48,43 @@ class _Writer:
             self._body(tile)
             return
         name, *rest = left
-        step = tile.get(name, 1)
         start, stop = self._bounds(name)
-        saved = (dict(self.places), dict(self.bound), dict(self.hoisted))
         if name in self.nest.schedule.apart:
             for number in range(self.ranges[name]):
-                self._bind(name, self.code.index(number))
-                self._outer(rest, tile)
-                self._restore(saved)
-            return
-        if isinstance(stop, int) and isinstance(start, int):
+                with self._scope():
+                    self._bind(name, self.code.index(number))
+                    self._outer(rest, tile)
+        elif isinstance(stop, int) and isinstance(start, int):
+            step = tile.get(name, 1)
             whole = max(0, stop - start) // step * step
             if whole > 0:
-                with self.code.loop(name, start + whole, start, step) as at:
-                    self._bind(name, at)
-                    self._outer(rest, tile)
-            self._restore(saved)
+                self._loop(name, (start, start + whole), step, rest, tile)
             if start + whole < stop:
-                self._rest(name, start + whole, stop, rest, tile, step if whole else 0)
-                self._restore(saved)
-            return
-        self._dynamic(name, start, stop, rest, tile)
-        self._restore(saved)
+                with self._scope():
+                    self._rest(name, start + whole, stop, rest, tile, step if whole else 0)
+        else:
+            self._dynamic(name, start, stop, rest, tile)
+
+    def _loop(
+        self,
+        name: str,
+        bounds: tuple[int | Value, int | Value],
+        step: int,
+        left: list[str],
+        tile: dict[str, int],
+    ) -> None:
+        """A loop over an index, and what stands in it."""
+        start, stop = bounds
+        with self._scope(), self.code.loop(name, stop, start, step) as at:
+            self._bind(name, at)
+            self._outer(left, tile)
+
+    @contextmanager
+    def _scope(self) -> Iterator[None]:
+        """Behind it, addresses and indices are as before."""
+        before = dict(self.places), dict(self.bound), dict(self.hoisted)
+        yield
+        self.places, self.bound, self.hoisted = before
 
     def _rest(
         self, name: str, done: int, stop: int, left: list[str], tile: dict[str, int], step: int
@@ -90,30 +106,16 @@ class _Writer:
         tile: dict[str, int],
     ) -> None:
         """A loop whose bounds are found while running; the rest goes one by one."""
-        step = tile.get(name, 1)
-        saved = (dict(self.places), dict(self.bound), dict(self.hoisted))
+        step, code = tile.get(name, 1), self.code
         if step == 1:
-            with self.code.loop(name, stop, start) as at:
-                self._bind(name, at)
-                self._outer(left, tile)
+            self._loop(name, (start, stop), 1, left, tile)
             return
-        begin, end = self.code.index(start), self.code.index(stop)
-        code = self.code
+        begin, end = code.index(start), code.index(stop)
         length = code.greatest(code.sub_index(end, begin), 0)
-        short = code.new(I, f"urem {length}, {step}")
+        short = code.bits("urem", length, code.index(step))
         whole = code.sub_index(code.add_index(begin, length), short)
-        with code.loop(name, whole, begin, step) as at:
-            self._bind(name, at)
-            self._outer(left, tile)
-        self._restore(saved)
-        with code.loop(name, end, whole) as at:
-            self._bind(name, at)
-            self._outer(left, tile | {name: 1})
-
-    def _restore(
-        self, saved: tuple[dict[Stream, Value], dict[str, Value], dict[Factor, Value]]
-    ) -> None:
-        self.places, self.bound, self.hoisted = dict(saved[0]), dict(saved[1]), dict(saved[2])
+        self._loop(name, (begin, whole), step, left, tile)
+        self._loop(name, (whole, end), 1, left, tile | {name: 1})
 
     def _bind(self, name: str, at: Value) -> None:
         """Give an index its value: every stream moves along."""
@@ -193,10 +195,8 @@ class _Writer:
         loops = [n for n in one.summed if n not in self.nest.schedule.unrolled]
         flat = {n: self.ranges[n] for n in one.summed if n in self.nest.schedule.unrolled}
         bare = fresh and not self.nest.adds and not loops and prod(flat.values()) == 1
-        saved = (dict(self.places), dict(self.bound), dict(self.hoisted))
-        found = self._loops(loops, _points(flat), one, points, values, bare)
-        self._restore(saved)
-        return found
+        with self._scope():
+            return self._loops(loops, _points(flat), one, points, values, bare)
 
     def _loops(
         self,
@@ -216,11 +216,9 @@ class _Writer:
         start, stop = self._bounds(loops[0])
         if isinstance(start, int) and isinstance(stop, int) and start >= stop:
             return values  # nothing lies inside
-        with self.code.loop(loops[0], stop, start, carried=state) as at:
-            saved = (dict(self.places), dict(self.bound), dict(self.hoisted))
+        with self.code.loop(loops[0], stop, start, carried=state) as at, self._scope():
             self._bind(loops[0], at)
             state.next = self._loops(loops[1:], flat, one, points, state.now, bare)
-            self._restore(saved)
         return state.now
 
     def _products(

@@ -121,17 +121,13 @@ class ToRow(Kernel):
         else:
             row = code.argument(0)
         source = code.at(code.argument(1), self.origin)
-        whole, left = divmod(self.channels, LANES)
-        if whole:
-            with code.loop("g", whole) as group:
-                moved = code.at(source, group, self.block)
-                self._lanes(code, code.at(row, group, LANES * size * 4), moved, LANES)
-        if left:
-            moved = code.at(source, whole * self.block)
-            self._lanes(code, code.at(row, whole * LANES * size * 4), moved, left)
 
-    def _lanes(self, code: Code, row: Value, source: Value, lanes: int) -> None:
-        sizes = lanes, *self.places
-        arrays = (source, (4, *self.strides)), (row, row_strides(sizes))
-        with walk(code, sizes, arrays) as (read, to):
-            code.store(code.load(read, F), to)
+        def sixteen(group: Value, lanes: int) -> None:
+            sizes = lanes, *self.places
+            begin = code.at(source, group, self.block)
+            target = code.at(row, group, LANES * size * 4)
+            arrays = (begin, (4, *self.strides)), (target, row_strides(sizes))
+            with walk(code, sizes, arrays) as (read, to):
+                code.store(code.load(read, F), to)
+
+        code.groups("g", self.channels, LANES, sixteen)

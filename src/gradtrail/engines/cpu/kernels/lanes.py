@@ -50,11 +50,8 @@ class SumLanes(Kernel):
 
     def _joined(self, code: Code, place: Value) -> Value:
         """One register left of an element's lanes."""
-        parts = self._parts(code, place)
-        while len(parts) > 1:
-            half = len(parts) // 2
-            parts = [code.add(a, b) for a, b in zip(parts[:half], parts[half:], strict=True)]
-        return parts[0]
+        (joined,) = code.halve(self._parts(code, place))
+        return joined
 
 
 def _sums(code: Code, values: list[Value]) -> Value:

@@ -47,23 +47,21 @@ class DrawMask(Kernel):
         """See `Kernel.write`."""
         count = self.layout.size // (LANES * 4)
         target = code.argument(0)
-        whole = count // 4
-        if whole:
-            with code.loop("e", whole) as e:
-                self._four(code, e, code.at(target, e, 4 * LANES * 4), 4)
-        if count % 4:
-            at = code.at(target, whole * 4 * LANES * 4)
-            self._four(code, code.index(whole), at, count % 4)
+
+        def four(number: Value, elements: int) -> None:
+            self._four(code, number, code.at(target, number, 4 * LANES * 4), elements)
+
+        code.groups("e", count, 4, four)
 
     def _four(self, code: Code, element: Value, place: Value, count: int) -> None:
         """The words of four elements, for every register of lanes."""
         seed, step = code.frame(Slot.SEED), code.frame(Slot.STEP)
-        for part in range(code.target.parts):
+        for part, offset in enumerate(code.parts):
             words = self._words(code, element, part, seed, step)
             for at, word in enumerate(words[:count]):
                 dropped = code.compare("ult", word, code.whole(self.threshold))
                 value = code.select(dropped, code.number(0.0), code.number(self.kept))
-                code.store(value, code.at(place, at * LANES * 4 + part * code.width * 4))
+                code.store(value, code.at(place, at * LANES * 4 + offset))
 
     def _words(
         self, code: Code, element: Value, part: int, seed: Value, step: Value

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ....equation.frozen import frozen
 from ..builder import Carried, Code, Value
 from ..frame import Slot
-from ..target import LANES, Target
+from ..target import LANES, Target, lane_groups
 from .gathering import transpose
 from .kernel import Kernel
 
@@ -62,7 +62,7 @@ class Transposed(Kernel):
     @property
     def sixteens(self) -> int:
         """How often sixteen features are begun."""
-        return -(-self.features // LANES)
+        return lane_groups(self.features)
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
@@ -70,32 +70,23 @@ class Transposed(Kernel):
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
-        whole = self.features // LANES
         target, source = code.argument(0), code.argument(1)
-        if whole:
-            with code.loop("f", whole) as f:
-                self._square(code, code.at(target, f, 1024), code.at(source, f, 1024), LANES)
-        if self.features % LANES:
-            self._square(
-                code,
-                code.at(target, whole * 1024),
-                code.at(source, whole * 1024),
-                self.features % LANES,
-            )
+
+        def square(f: Value, rows: int) -> None:
+            self._square(code, code.at(target, f, 1024), code.at(source, f, 1024), rows)
+
+        code.groups("f", self.features, LANES, square)
 
     def _square(self, code: Code, target: Value, source: Value, rows: int) -> None:
-        width, parts = code.width, code.target.parts
-        for part in range(parts):  # of samples
-            for group in range(parts):  # of features
-                read = []
-                for row in range(width):
-                    f = group * width + row
-                    offset = f * LANES * 4 + part * width * 4
-                    inside = f < rows
-                    read.append(code.load(code.at(source, offset)) if inside else code.number(0.0))
-                for lane, value in enumerate(transpose(code, read)):
-                    offset = (part * width + lane) * LANES * 4 + group * width * 4
-                    code.store(value, code.at(target, offset))
+        line, width = LANES * 4, code.width
+        for part, samples in enumerate(code.parts):
+            for group, features in enumerate(code.parts):
+                read = [
+                    code.load(code.at(source, f * line + samples)) if f < rows else code.number(0.0)
+                    for f in range(group * width, (group + 1) * width)
+                ]
+                for lane, value in enumerate(transpose(code, read), part * width):
+                    code.store(value, code.at(target, lane * line + features))
 
 
 @frozen
@@ -127,41 +118,24 @@ class OuterProduct(Kernel):
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
-        whole = self.features // LANES
         dw, dz, x = (code.argument(i) for i in range(3))
-        if whole:
-            with code.loop("f", whole) as f:
-                place, source = code.at(dw, f, 64), code.at(x, f, 1024)
-                for part in range(0, code.target.parts, self.columns):
-                    self._rows(code, place, dz, source, part, None)
-        left = self.features % LANES
-        if left:
-            place, source = code.at(dw, whole * 64), code.at(x, whole * 1024)
-            for part in range(0, code.target.parts, self.columns):
-                if part * code.width < left:
-                    self._rows(code, place, dz, source, part, left)
+        row, step = self.features * 4, min(self.rows, self.outputs)
 
-    def _rows(
-        self, code: Code, dw: Value, dz: Value, x: Value, part: int, left: int | None
-    ) -> None:
-        step = min(self.rows, self.outputs)
-        whole = self.outputs // step * step
-        with code.loop("k", whole, 0, step) as k:
-            row = self.features * 4
-            self._tile(code, code.at(dw, k, row), code.at(dz, k, 64), x, part, step, left)
-        if whole < self.outputs:
-            self._tile(
-                code,
-                code.at(dw, whole * self.features * 4),
-                code.at(dz, whole * 64),
-                x,
-                part,
-                self.outputs - whole,
-                left,
-            )
+        def sixteen(f: Value, valid: int) -> None:
+            weights, source = code.at(dw, f, 64), code.at(x, f, 1024)
+            for part in range(0, code.target.parts, self.columns):
+                if part * code.width < valid:
+
+                    def tile(k: Value, rows: int, part: int = part) -> None:
+                        place, gradient = code.at(weights, k, step * row), code.at(dz, k, step * 64)
+                        self._tile(code, place, gradient, source, part, rows, valid)
+
+                    code.groups("k", self.outputs, step, tile)
+
+        code.groups("f", self.features, LANES, sixteen)
 
     def _tile(
-        self, code: Code, dw: Value, dz: Value, x: Value, part: int, rows: int, left: int | None
+        self, code: Code, dw: Value, dz: Value, x: Value, part: int, rows: int, valid: int
     ) -> None:
         """`rows` × `columns` accumulators over the sixteen samples."""
         width = code.width
@@ -173,7 +147,7 @@ class OuterProduct(Kernel):
             state.next = _samples(code, dz, x, n, rows, offsets, state.now)
         for (r, c), value in zip(points, state.now, strict=True):
             place = code.at(dw, r * self.features * 4 + c * width * 4)
-            _add(code, place, value, width if left is None else left - c * width)
+            _add(code, place, value, valid - c * width)
 
 
 @frozen
@@ -227,12 +201,12 @@ class BatchOuterProduct(Kernel):
         wide, row = self.columns * code.width, self.features * 4
         dw, dz, x = (code.argument(i) for i in range(3))
         dw, x = code.at(dw, f, wide * 4), code.at(x, f, wide * LANES * 4)
-        whole = self.outputs // self.rows * self.rows
-        with code.loop("k", whole, 0, self.rows) as k:
-            self._runs(code, code.at(dw, k, row), code.at(dz, k, 64), x, self.rows, valid)
-        if whole < self.outputs:
-            rows = self.outputs - whole
-            self._runs(code, code.at(dw, whole * row), code.at(dz, whole * 64), x, rows, valid)
+
+        def tile(k: Value, rows: int) -> None:
+            place, gradient = code.at(dw, k, self.rows * row), code.at(dz, k, self.rows * 64)
+            self._runs(code, place, gradient, x, rows, valid)
+
+        code.groups("k", self.outputs, self.rows, tile)
 
     def _runs(self, code: Code, dw: Value, dz: Value, x: Value, rows: int, valid: int) -> None:
         """A tile over all blocks, `_RUN` of them at a time."""

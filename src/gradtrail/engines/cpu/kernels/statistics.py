@@ -176,11 +176,7 @@ def sum_places(
     """
     parts = code.target.parts
     first = [code.number(0.0)] * (parts * _CHAINS)
-    totals = _summed(code, shape, arrays, first, step, 1)
-    while len(totals) > parts:
-        half = len(totals) // 2
-        totals = [code.add(a, b) for a, b in zip(totals[:half], totals[half:], strict=True)]
-    return totals
+    return code.halve(_summed(code, shape, arrays, first, step, 1), parts)
 
 
 _CHAINS = 4

@@ -192,20 +192,18 @@ class Writer:
     @property
     def _lines(self) -> list[int]:
         """Where in V each register of the tiles lies that are held at once."""
-        parts = [self.code.width * 4 * p for p in range(self.code.target.parts)]
-        return [t * LINE + part for t in range(self.held.tiles) for part in parts]
+        return [t * LINE + part for t in range(self.held.tiles) for part in self.code.parts]
 
     def _product(self, u: Value, v: Value, m: Value) -> None:
         """All accumulators that are held at once, over c."""
         code, held = self.code, self.held
         zeros = [code.number(0.0) for _ in range(held.channels * len(self._lines))]
         sums = self._over_rows(u, v, zeros) if self.kernel.exchanged else self._over(u, v, zeros)
-        parts = [code.width * 4 * p for p in range(code.target.parts)]
         places = [
             t * self._row + k * LINE + part
             for k in range(held.channels)
             for t in range(held.tiles)
-            for part in parts
+            for part in code.parts
         ]
         for place, value in zip(places, sums, strict=True):
             code.store(value, code.at(m, place))

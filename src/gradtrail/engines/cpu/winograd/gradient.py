@@ -27,7 +27,7 @@ from ..builder import Carried, Code, Value
 from ..kernels.gathering import transpose
 from ..kernels.kernel import Kernel
 from ..nest import Stream
-from ..target import LANES
+from ..target import LANES, lane_groups
 from .blocking import GRADIENT_STRIP, channel_tile, nearby_sixteens
 from .matrix import multiply_both, square
 from .points import transforms, transposed
@@ -81,7 +81,7 @@ class WeightGradient(Kernel):
     @property
     def _sixteens(self) -> int:
         """How often sixteen k are begun."""
-        return -(-self.out_channels // LANES)
+        return lane_groups(self.out_channels)
 
     @cached_property
     def _sizes(self) -> tuple[int, int]:
@@ -249,10 +249,6 @@ class _Writer:
                         before = code.select(fresh, code.number(0.0), before)
                     code.store(code.add(before, value), place)
 
-    def _parts(self) -> list[int]:
-        """Where in a line each register of it begins."""
-        return [self.code.width * 4 * part for part in range(self.code.target.parts)]
-
     def _places(self, panel: Value, first: Value) -> list[Value]:
         """Where in dU each accumulator belongs; those beyond the last channel, nowhere."""
         code, kernel = self.code, self.kernel
@@ -263,7 +259,7 @@ class _Writer:
             if kernel.in_channels % self.held:
                 there = code.compare("slt", c, code.index(kernel.in_channels))
                 place = code.select(there, place, self.vain)
-            found += [code.at(place, part) for part in self._parts()]
+            found += [code.at(place, part) for part in code.parts]
         return found
 
     def _product(self, d: Value, v: Value, count: Value) -> list[Value]:
@@ -271,7 +267,7 @@ class _Writer:
 
         Beyond the last channel it reads what is behind, and the sums are for nobody.
         """
-        code, kernel, parts = self.code, self.kernel, self._parts()
+        code, kernel, parts = self.code, self.kernel, self.code.parts
         state = Carried([code.number(0.0)] * (self.held * len(parts)))
         with code.loop("t", count, carried=state) as t:
             wide = code.at(d, t, kernel._sixteens * _SQUARE)

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
+from math import prod
 
 from ....equation.frozen import frozen
 from ....errors import ArgumentError
@@ -67,7 +68,7 @@ def transforms(m: int) -> Transforms:
     rows, weights = [], []
     for a in points:
         others = [b for b in points if b != a]
-        denominator = _product([a - b for b in others])
+        denominator = prod((a - b for b in others), start=Fraction(1))
         rows.append((*_with_roots(others), Fraction(0)))
         weights.append(tuple(a**i / denominator for i in range(3)))
     rows.append(_with_roots(points))  # infinity
@@ -89,10 +90,3 @@ def _with_roots(roots: Sequence[Fraction]) -> tuple[Fraction, ...]:
         shifted, scaled = [Fraction(0), *found], [*(root * c for c in found), Fraction(0)]
         found = [a - b for a, b in zip(shifted, scaled, strict=True)]
     return tuple(found)
-
-
-def _product(numbers: Sequence[Fraction]) -> Fraction:
-    total = Fraction(1)
-    for number in numbers:
-        total *= number
-    return total

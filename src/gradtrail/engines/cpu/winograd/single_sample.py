@@ -83,14 +83,14 @@ class _Writer(Writer):
 
     def _sixteen(self, u: Value, v: Value, m: Value) -> None:
         """Sixteen output channels of all tiles of a strip, over c."""
-        code, parts = self.code, self.code.target.parts
-        places = [(t, p * code.width * 4) for t in range(self.kernel.strip) for p in range(parts)]
+        code, tiles = self.code, range(self.kernel.strip)
+        places = [(t, part) for t in tiles for part in code.parts]
         state = Carried([code.number(0.0) for _ in places])
         with code.loop("c", self.alone.in_channels, carried=state) as c:
             wide, number = code.at(u, c, LANES * 4), code.at(v, c, 4)
-            weights = [code.load(code.at(wide, p * code.width * 4)) for p in range(parts)]
-            read = [code.spread(code.at(number, t * self.v.tile)) for t in range(self.kernel.strip)]
-            pairs = [(weights[p], read[t]) for t in range(self.kernel.strip) for p in range(parts)]
+            weights = [code.load(code.at(wide, part)) for part in code.parts]
+            read = [code.spread(code.at(number, t * self.v.tile)) for t in tiles]
+            pairs = [(w, x) for x in read for w in weights]
             state.next = [code.fma(w, x, a) for (w, x), a in zip(pairs, state.now, strict=True)]
         for (t, part), value in zip(places, state.now, strict=True):
             code.store(value, code.at(m, t * self._row + part))

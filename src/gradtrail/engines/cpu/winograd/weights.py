@@ -14,7 +14,7 @@ from ....equation.frozen import frozen
 from ..builder import Code, F, Value
 from ..frame import Slot
 from ..kernels.kernel import Kernel
-from ..target import LANES
+from ..target import LANES, lane_groups
 from .blocking import GROUP
 from .matrix import multiply_both, square
 from .points import transforms, transposed
@@ -49,7 +49,7 @@ class PackWeights(Kernel):
     @property
     def sixteens(self) -> int:
         """How often sixteen output channels are begun."""
-        return -(-self.out_channels // LANES)
+        return lane_groups(self.out_channels)
 
     @property
     def beside(self) -> int:
@@ -149,7 +149,7 @@ class UnpackGradient(Kernel):
     @property
     def sixteens(self) -> int:
         """How often sixteen output channels are begun."""
-        return -(-self.out_channels // LANES)
+        return lane_groups(self.out_channels)
 
     @property
     def panel(self) -> int:
