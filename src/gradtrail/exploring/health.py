@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..equation import Applied, Contraction, Normalisation, System
+from ..tracing.overview import root_mean_square
 from ..tracing.records import json_number
 from ..tracing.trace import Trace
 
@@ -34,8 +33,8 @@ def health(traced: Trace) -> list[dict[str, Any]]:
             {
                 "layer": layer,
                 "name": name,
-                "weight": _size(traced.value[name]),
-                "gradient": _size(traced.grad[name]),
+                "weight": json_number(root_mean_square(traced.value[name])),
+                "gradient": json_number(root_mean_square(traced.grad[name])),
                 "dead": None if activation is None else dead.get(activation),
             }
         )
@@ -54,8 +53,3 @@ def _activation(system: System, output: str) -> str | None:
     if not isinstance(equation, Contraction) or equation.kind != "pointwise":
         return None
     return node.name if isinstance(equation.terms[0].factors[0], Applied) else None
-
-
-def _size(array: np.ndarray) -> float | str | None:
-    """The root mean square."""
-    return json_number(float(np.sqrt(np.mean(np.square(array, dtype=np.float64)))))

@@ -17,7 +17,16 @@ from .element_term import function_values
 from .records import json_number
 from .traced_step import TracedStep
 
-__all__ = ["DeadLayer", "GradientLayer", "Overview", "TiedLayer", "dead", "ties", "vanishing"]
+__all__ = [
+    "DeadLayer",
+    "GradientLayer",
+    "Overview",
+    "TiedLayer",
+    "dead",
+    "root_mean_square",
+    "ties",
+    "vanishing",
+]
 
 T = TypeVar("T")
 
@@ -189,17 +198,17 @@ def _slopes(step: TracedStep) -> Iterator[tuple[Node, np.ndarray]]:
 def vanishing(step: TracedStep) -> Overview[GradientLayer]:
     """Every layer with the size of its gradients, first to last."""
     last = step.system.nodes[-1].inputs[0]
-    base = _size(step.array("grad", last))
+    base = root_mean_square(step.array("grad", last))
     found = []
     for node in step.system.nodes[:-1]:
         delta = step.array("grad", node.output)
-        size = _size(delta)
+        size = root_mean_square(delta)
         weight = update = None
         trained = [node.array_of[a] for a in node.parameters]
         name = next((n for n in trained if n.endswith(".weight")), None)
         if name is not None:
-            weight = _size(step.array("grad", name))
-            own = _size(step.array("value", name))
+            weight = root_mean_square(step.array("grad", name))
+            own = root_mean_square(step.array("value", name))
             update = weight / own if own else None
         zeros = float((delta == 0).mean())
         relative = size / base if base else 0.0
@@ -220,7 +229,7 @@ def vanishing(step: TracedStep) -> Overview[GradientLayer]:
     return Overview(tuple(found), heads, cells, "there is no layer")
 
 
-def _size(array: np.ndarray) -> float:
+def root_mean_square(array: np.ndarray) -> float:
     """The root mean square, in float64."""
     held = np.asarray(array, np.float64)
     return float(np.sqrt(np.mean(np.square(held)))) if held.size else 0.0
