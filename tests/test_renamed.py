@@ -53,6 +53,16 @@ def test_a_schedule_has_its_former_name(name: str) -> None:
     assert len(said) == 1
 
 
+def test_the_equation_of_a_loss_has_its_former_name() -> None:
+    present = r"gradtrail\.equation\.LossEquation"
+    with pytest.warns(gt.GradtrailWarning, match=f"equation.Loss is {present} now") as said:
+        assert gt.equation.Loss is gt.equation.LossEquation
+    assert len(said) == 1
+    assert said[0].filename == __file__
+    equation = gt.MeanSquaredError().declare((2, 3)).equation
+    assert (equation.kind, gt.equation.to_data(equation)["type"]) == ("loss", "Loss")
+
+
 def test_present_names_say_nothing() -> None:
     assert gt.schedules is schedules
     assert not hasattr(gt, "Steps")

@@ -25,7 +25,7 @@ ROOMS = (
 KNOWS = {
     "version": set[str](),
     "errors": set[str](),
-    "equation": {"errors", "machine"},
+    "equation": {"errors", "machine", "renamed"},
     "storage": {"errors"},
     "machine": {"errors"},
     "streams": set[str](),

@@ -40,6 +40,9 @@ _NAMES = {
 }
 """Of the package itself, `gt.Step`."""
 
+_NAMES_WITHIN = {f"{_PACKAGE}.equation": {"Loss": "LossEquation"}}
+"""Of packages within it."""
+
 _ATTRIBUTES = {"History": {"losses": "step_losses"}}
 """Of objects, by their class."""
 
@@ -86,14 +89,15 @@ def keep_old_modules() -> None:
         sys.modules.setdefault(f"{_PACKAGE}.{old}", _OldModule(f"{_PACKAGE}.{old}"))
 
 
-def with_former_names(find: Callable[[str], Any]) -> Callable[[str], Any]:
-    """The package's `__getattr__`, which gives what had a former name, too."""
+def with_former_names(find: Callable[[str], Any], package: str = _PACKAGE) -> Callable[[str], Any]:
+    """A package's `__getattr__`, which gives what had a former name, too."""
+    now = _NAMES_WITHIN.get(package, _NAMES)
 
     def find_both(name: str) -> Any:
-        if name not in _NAMES:
+        if name not in now:
             return find(name)
-        _tell(f"{_PACKAGE}.{name}", f"{_PACKAGE}.{_NAMES[name]}")
-        return _found(_PACKAGE, _NAMES[name])
+        _tell(f"{package}.{name}", f"{package}.{now[name]}")
+        return _found(package, now[name])
 
     return find_both
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..errors import warn
 from ..machine.first_use import at_first_use
+from ..renamed import with_former_names
 from .access import Access, Applied, Array, Factor, Indicator, Margin, Term, one_to_one, term
 from .adjoints import adjoint, gather, ways
 from .affine import Affine, index, indices
@@ -82,10 +82,4 @@ _find, __dir__ = at_first_use(
         **dict.fromkeys(("latex", "mathml", "text"), "printing"),
     },
 )
-
-
-def __getattr__(name: str) -> Any:
-    if name == "Loss":  # its old name, for one version
-        warn("gradtrail.equation.Loss is LossEquation now; its old name goes with the next version")
-        return LossEquation
-    return _find(name)
+__getattr__ = with_former_names(_find, __name__)

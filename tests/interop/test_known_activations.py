@@ -1,0 +1,31 @@
+"""Activations that other formats have: one row says all that is not the layer's own."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from gradtrail.interop.known_activations import ACTIVATIONS, KnownActivation
+from gradtrail.layers import GELU, activations
+from gradtrail.layers.activations import Activation
+
+
+def test_every_activation_has_a_row() -> None:
+    there = {getattr(activations, name) for name in activations.__all__}
+    assert {known.layer for known in ACTIVATIONS} == {k for k in there if issubclass(k, Activation)}
+    assert len(ACTIVATIONS) == 6
+
+
+@pytest.mark.parametrize("known", ACTIVATIONS, ids=lambda known: known.function)
+def test_a_row_names_each_setting_and_takes_pytorchs_arguments(known: KnownActivation) -> None:
+    assert known.operator is None or set(known.attributes) == set(known.settings)
+    nn = pytest.importorskip("torch").nn
+    taken = inspect.signature(getattr(nn, known.layer.__name__)).parameters
+    assert [*known.settings, *(["inplace"] if known.inplace else [])] == [*taken]
+    assert callable(getattr(nn.functional, known.function))
+
+
+def test_settings_are_the_layers_with_their_defaults() -> None:
+    (gelu,) = (known for known in ACTIVATIONS if known.layer is GELU)
+    assert gelu.settings == {"approximate": "none"}
