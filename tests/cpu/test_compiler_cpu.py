@@ -302,7 +302,7 @@ def test_a_full_disk_keeps_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch
             yield SimpleNamespace(write=write)
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache, "write_whole", on_a_full_disk)
+        patch.setattr("gradtrail.storage.files.write_whole", on_a_full_disk)
         assert [compiled(), compiled()] == [(1, 0), (1, 0)]
         assert planned()[1] == 1
     assert len(begun) in (3, 5)  # two objects, where there are images two images, and a listing

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import DataError, indexed, warn
 
-__all__ = ["as_array", "checked_samples", "looks_last", "shape_meant"]
+__all__ = ["as_array", "checked_samples", "looks_last", "shape_meant", "warn_if_last"]
 
 _CHANNELS, _SMALLEST = (1, 3, 4), 8
 _BRIGHT, _WHITE = 128, 255
@@ -28,6 +28,16 @@ def looks_last(shape: tuple[int, ...]) -> bool:
         return False
     first, rows, last = shape
     return last in _CHANNELS and min(first, rows) >= _SMALLEST
+
+
+def warn_if_last(shape: tuple[int, ...], what: str) -> None:
+    """Say that (N, C, H, W) looks like (N, H, W, C), where that is what is taken all the same."""
+    _, first, rows, last = shape
+    if last in (3, 4) and last < min(first, rows) and first not in (1, 3):
+        warn(
+            f"{what} has shape {shape} and was taken to be {first} channels of {rows} × {last}, as "
+            "(N, C, H, W); if the channels are last, pass x.transpose(0, 3, 1, 2)"
+        )
 
 
 def shape_meant(shape: tuple[int, ...]) -> str:

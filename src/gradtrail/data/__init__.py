@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..machine.first_use import at_first_use
-from .embedded_digits import Split, digits
 from .images import ArrayImages, Images
-from .resize import enlarged
-from .splitting import split
+from .splitting import Split, split
 
 if TYPE_CHECKING:
     from .dataset import DataSet
+    from .embedded_digits import digits
     from .image_folder import ImageFolder, read_image
     from .known import load
     from .mean_and_deviation import channel_statistics
     from .recognition import read
+    from .resize import enlarged
 
 __all__ = [
     "ArrayImages",
@@ -36,6 +36,8 @@ __getattr__, __dir__ = at_first_use(
     __name__,
     {
         "DataSet": "dataset",
+        "digits": "embedded_digits",
+        "enlarged": "resize",
         **dict.fromkeys(("ImageFolder", "read_image"), "image_folder"),
         "channel_statistics": "mean_and_deviation",
         "load": "known",

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..errors import warn
-
-__all__ = ["Axis", "channel_axis", "warn_if_last"]
+__all__ = ["Axis", "channel_axis"]
 
 Axis = Literal["first", "last", "first, probably", "first or last", "none that can be told"]
 
 _CHANNELS = (1, 3)
-_COLOURS = (3, 4)
 
 
 def channel_axis(shape: tuple[int, ...]) -> Axis:
@@ -28,13 +25,3 @@ def channel_axis(shape: tuple[int, ...]) -> Axis:
     if (rows == last != first) or first < min(rows, last):
         return "first, probably"
     return "none that can be told"
-
-
-def warn_if_last(shape: tuple[int, ...], what: str) -> None:
-    """Say that (N, C, H, W) looks like (N, H, W, C), where that is what is taken all the same."""
-    _, first, rows, last = shape
-    if last in _COLOURS and last < min(first, rows) and first not in _CHANNELS:
-        warn(
-            f"{what} has shape {shape} and was taken to be {first} channels of {rows} × {last}, as "
-            "(N, C, H, W); if the channels are last, pass x.transpose(0, 3, 1, 2)"
-        )

@@ -16,9 +16,9 @@ import numpy as np
 
 from ..errors import FileError
 from ..storage.files import open_file, read_at_most
-from .embedded_digits import Pair, Split
 from .levels import unit
 from .sets import ARCHIVE, CIFAR_FILES
+from .splitting import Pair, Split
 
 __all__ = ["find_cifar", "is_archive", "read_cifar"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .embedded_digits import Pair
 from .images import Images
+from .splitting import Pair
 
 __all__ = ["DataSet", "Part"]
 

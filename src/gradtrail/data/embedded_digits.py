@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 
 from ..checking.calls import call_example
+from .splitting import Pair, Split
 
-__all__ = ["Split", "digits"]
-
-Pair = tuple[np.ndarray, np.ndarray]
-
-
-class Split(NamedTuple):
-    """Samples with labels, for training and for testing.
-
-    Args:
-        train: x (N, C, H, W) float32 and y (N,) int64.
-        test: likewise.
-    """
-
-    train: Pair
-    test: Pair
+__all__ = ["digits"]
 
 
 @cache

@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..checking.calls import call_example
+from ..checking.input_samples import warn_if_last
 from ..errors import ArgumentError, DataError
-from .channel_axis import warn_if_last
-from .embedded_digits import Pair
 from .levels import unit
-from .splitting import held_out_mask, labels_from
+from .splitting import Pair, held_out_mask, labels_from
 
 __all__ = ["About", "ArrayImages", "Images", "classes_of"]
 

@@ -12,10 +12,11 @@ from ..checking.calls import call_example
 from ..errors import ArgumentError, FileError, UnknownNameError, unknown
 from ..machine.folders import locate, user_cache
 from .cifar import find_cifar, read_cifar
-from .embedded_digits import Pair, Split, digits
+from .embedded_digits import digits
 from .idx import find_file, find_idx, read_pair
 from .levels import unit
 from .sets import CIFAR, SETS, KnownSet
+from .splitting import Pair, Split
 
 __all__ = ["NAMES", "folder_of", "load"]
 

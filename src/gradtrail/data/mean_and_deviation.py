@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..checking.calls import call_example
+from ..checking.input_samples import warn_if_last
 from ..errors import DataError, indexed, warn
-from .channel_axis import warn_if_last
 from .constant_channels import counts_of_levels, least_of_levels, least_of_pixels
 from .images import Images
 

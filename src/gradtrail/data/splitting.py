@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..checking.arguments import is_real, whole_number
 from ..checking.calls import call_example
 from ..errors import ArgumentError, DataError
-from .embedded_digits import Split
 
-__all__ = ["held_out_mask", "labels_from", "split"]
+__all__ = ["Pair", "Split", "held_out_mask", "labels_from", "split"]
+
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+class Split(NamedTuple):
+    """Samples with labels, for training and for testing.
+
+    Args:
+        train: x (N, C, H, W) float32 and y (N,) int64.
+        test: likewise.
+    """
+
+    train: Pair
+    test: Pair
 
 
 @call_example("gt.data.split(x, y, 0.2)")

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from ...errors import FileError
 from ...machine.folders import expand_home, user_cache
-from ...storage.files import open_file, read_at_most, write_whole
 
 __all__ = ["cache_folder", "read_stored", "stored_path", "write_stored"]
 
@@ -43,6 +42,8 @@ def read_stored(path: Path | None) -> bytes | None:
     """What was written there; None where there is nothing, or it is damaged."""
     if path is None:
         return None
+    from ...storage.files import open_file, read_at_most  # by the first network, not by the import
+
     try:
         with open_file(path) as file:
             content = read_at_most(file, _LIMIT)
@@ -63,5 +64,7 @@ def write_stored(path: Path | None, content: bytes) -> None:
     """Keep `content`, if that can be done."""
     if path is None:
         return
+    from ...storage.files import write_whole
+
     with contextlib.suppress(OSError), write_whole(path, flush=False) as file:
         file.write(_checksum(path, content) + content)
