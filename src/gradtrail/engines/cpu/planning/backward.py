@@ -80,13 +80,7 @@ def _towards_source(
             draft, sent.plane, sent.arrays, sent.name, does, endings, target, adds=not first
         )
         return
-    for form in sent.forms:
-        if first and not form.covers:
-            draft.zero(target, sent.name, does)
-            first = False
-        adds = not first or not form.sets
-        draft.nest(form, sent.arrays, sent.name, does, adds=adds, endings=endings, target=target)
-        first = False
+    draft.nests(sent, does, target, first=first, endings=endings)
 
 
 def _towards_parameter(draft: Draft, sent: Sent, does: str) -> None:

@@ -20,7 +20,7 @@ from ..nest import Epilogue
 from ..phases import Phase
 from ..program import KernelCall
 from .linear_weights import at_once
-from .work import Work
+from .work import Sent, Work
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,18 +98,8 @@ class Draft:
         self.call(kernel, arguments, layer, does)
         self.phases.append(Phase("blocks"))
 
-    def behind(
-        self,
-        length: int,
-        chunk: int,
-        kernel: Kernel,
-        arguments: Sequence[ArrayKey],
-        layer: str,
-        does: str,
-        work: int,
-    ) -> None:
+    def behind(self, call: KernelCall, length: int, chunk: int) -> None:
         """A call behind all others, whose `length` is shared out in pieces of `chunk`."""
-        call = KernelCall(kernel, tuple(arguments), layer, does, work)
         self.closing.append(Phase("chunks", [call], length, chunk))
 
     def of_all_blocks(self, key: ArrayKey) -> ArrayKey:
@@ -169,6 +159,24 @@ class Draft:
     def layouts(self, arrays: Mapping[str, ArrayKey]) -> dict[str, Layout]:
         """Letter → layout."""
         return {a: self.memory[key].layout for a, key in arrays.items()}
+
+    def nests(
+        self,
+        sent: Sent,
+        does: str,
+        target: ArrayKey,
+        *,
+        first: bool = True,
+        endings: Sequence[Ending] = (),
+    ) -> None:
+        """An adjoint's forms, added up in the target; `first` where nobody has added there yet."""
+        for form in sent.forms:
+            if first and not form.covers:
+                self.zero(target, sent.name, does)
+                first = False
+            adds = not first or not form.sets
+            self.nest(form, sent.arrays, sent.name, does, adds=adds, endings=endings, target=target)
+            first = False
 
     def nest(
         self,

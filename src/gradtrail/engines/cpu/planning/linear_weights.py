@@ -17,6 +17,7 @@ from ..frame import Slot
 from ..kernels.outer_product import BatchOuterProduct, Copied, OuterProduct, Transposed
 from ..keys import ArrayKey
 from ..layout import Layout
+from ..program import KernelCall
 from ..target import LANES, Target
 
 if TYPE_CHECKING:
@@ -94,9 +95,9 @@ def _put_down(
         outputs, features, *_tile(draft.target, outputs, max(draft.target.parts, 2))
     )
     length = kernel.length(draft.target)
-    names = (draft.in_first_group(sent.receives), *map(draft.of_all_blocks, (put, transposed)))
-    work = outputs * features
-    draft.behind(length, max(1, length // _TASKS), kernel, names, sent.name, does, work)
+    keys = (draft.in_first_group(sent.receives), *map(draft.of_all_blocks, (put, transposed)))
+    call = KernelCall(kernel, keys, sent.name, does, outputs * features)
+    draft.behind(call, length, max(1, length // _TASKS))
 
 
 def _transposed(

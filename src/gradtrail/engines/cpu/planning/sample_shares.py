@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..contraction import Form, by_rows, goes_by_rows, nest_of
+from ..contraction import by_rows, goes_by_rows, nest_of
 from ..frame import Slot
 from ..kernels.kernel import NestKernel
 from ..kernels.outer_product import Copied
@@ -33,25 +33,13 @@ def put_down(draft: Draft, sent: Sent) -> None:
         for key, letter in zip(share_factors(sent.receives), found, strict=True):
             _copy(draft, sent, key, sent.arrays[letter], does)
         return
-    form, first = sent.forms[0], True
-    shape = form.equation.shape_of[form.target.array][1:]
-    draft.memory.add(sample_share(sent.receives), Slot.PARTIAL, Layout(shape, (), True))
-    if len(sent.forms) == 1 and goes_by_rows(
-        form, draft.memory[sample_share(sent.receives)].layout
-    ):
-        _by_rows(draft, sent, form, does)
+    form, target = sent.forms[0], sample_share(sent.receives)
+    layout = Layout(form.equation.shape_of[form.target.array][1:], (), True)
+    draft.memory.add(target, Slot.PARTIAL, layout)
+    if len(sent.forms) > 1 or not goes_by_rows(form, layout):
+        draft.nests(sent, does, target)
         return
-    for form in sent.forms:
-        if first and not form.covers:
-            draft.zero(sample_share(sent.receives), sent.name, does)
-            first = False
-        draft.nest(form, sent.arrays, sent.name, does, adds=not first or not form.sets)
-        first = False
-
-
-def _by_rows(draft: Draft, sent: Sent, form: Form, does: str) -> None:
-    """The nest whose accumulators wait in memory: here, where they are wanted."""
-    target = sample_share(sent.receives)
+    # accumulators wait in memory between rows: here, where they are wanted
     draft.zero(target, sent.name, does)
     nest, order, tiling = nest_of(form, draft.layouts(sent.arrays), draft.target, adds=True)
     kernel = NestKernel(by_rows(nest, nest.target))
