@@ -25,6 +25,7 @@ from typing import NamedTuple
 from .atomics import atomic_add, atomic_load, atomic_store, compare_exchange
 from .builder import Carried, Code, F, I, P, Value, module
 from .frame import SLOTS, Slot
+from .options import THREADS
 from .target import Target
 
 __all__ = [
@@ -36,7 +37,6 @@ __all__ = [
     "PHASE",
     "PhaseRow",
     "TASKS",
-    "THREADS",
     "driver_text",
 ]
 
@@ -75,11 +75,8 @@ PHASE = len(PhaseRow._fields)
 KINDS = {"blocks": 0, "one": 1, "chunks": 1, "each": 2}
 """Kinds of phases; a single task is a chunk."""
 
-_TASK_BITS, _THREAD_BITS = 17, 10
+_TASK_BITS, _THREAD_BITS = 17, THREADS.bit_length() - 1
 """Of a ticket, for a number of tasks, of which it holds two, and for a thread."""
-
-THREADS = 1 << _THREAD_BITS
-"""How many threads there may be at most: what a ticket counts."""
 
 TASKS = (1 << _TASK_BITS) - 1
 """How many tasks a phase may have: what a ticket counts."""

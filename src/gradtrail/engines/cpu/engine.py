@@ -16,8 +16,7 @@ from ...equation.frozen import frozen
 from ...errors import ArgumentError
 from ..batch import Arrays, Batch
 from ..interface import Computed, Engine, Evaluated, Trainer
-from .driver import THREADS
-from .options import WINOGRAD, EngineSetup
+from .options import THREADS, WINOGRAD, EngineSetup
 from .target import Target, host, target_for
 
 if TYPE_CHECKING:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from ...equation.frozen import frozen
 from .target import Target
 
-__all__ = ["EngineSetup", "Options", "WINOGRAD"]
+__all__ = ["EngineSetup", "Options", "THREADS", "WINOGRAD"]
+
+THREADS = 1024
+"""How many threads there may be at most: what ten bits of a ticket count; see driver.py."""
 
 WINOGRAD = ("auto", "off", "f2", "f4")
 """Which convolutions of 3 × 3 may go by Winograd's algorithm."""
