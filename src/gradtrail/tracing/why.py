@@ -25,7 +25,7 @@ from .term_tables import cancelled_share, product_text
 from .terms import Terms
 from .traced_step import TracedStep
 from .wording import LANGUAGES, say
-from .zero_values import handed_on, lost_in_sum, made_zero
+from .zero_values import reason_of_cancelling, reason_of_zero, source_of_zero
 
 __all__ = ["Answer", "why"]
 
@@ -136,7 +136,7 @@ def _answer(terms: Terms) -> Answer:
     if terms.value != 0:
         return Answer(element, terms.value, "sum", _dominance(terms))
     if terms.magnitude > 0:
-        lost = lost_in_sum(terms)
+        lost = reason_of_cancelling(terms)
         return Answer(element, 0.0, lost.cause, lost.fact, lost.blocked)
     if side == "grad":
         return _closed(terms, closed_paths(step, name, terms.index))
@@ -175,7 +175,7 @@ def _lost_on_the_way(terms: Terms) -> Answer:
         if further is None:  # smaller than any float64
             return Answer(asked, 0.0, "underflow", Fact("too small", element=asked))
         terms = further
-    lost = lost_in_sum(terms)
+    lost = reason_of_cancelling(terms)
     fact = Fact("made of", element=asked, further=terms.element, made=lost.fact)
     where = (Element(terms.side, terms.name, terms.index),)
     return Answer(asked, 0.0, lost.cause, fact, lost.blocked, where)
@@ -198,10 +198,10 @@ def _open(terms: Terms) -> Iterator[Terms]:
 def _zero_value(terms: Terms) -> Answer:
     """A value that is 0: the chain of what it was handed on from, down to what made it so."""
     asked, chain = terms.element, list[str]()
-    while (factor := handed_on(terms)) is not None:
+    while (factor := source_of_zero(terms)) is not None:
         chain.append(str(factor))
         terms = Terms(terms.step, factor.side, factor.name, factor.index)
-    made = made_zero(terms)
+    made = reason_of_zero(terms)
     fact = Fact("zero value", element=asked, chain=tuple(chain), made=made.fact)
     return Answer(asked, 0.0, made.cause, fact, where=made.where)
 

@@ -14,7 +14,7 @@ from .facts import Fact
 from .index_points import BLOCK
 from .terms import ProductFactor, Terms
 
-__all__ = ["Reason", "handed_on", "lost_in_sum", "made_zero"]
+__all__ = ["Reason", "source_of_zero", "reason_of_cancelling", "reason_of_zero"]
 
 _WINDOW = 4096
 """How many elements a window has at most whose greatest is looked for one by one."""
@@ -37,7 +37,7 @@ class Reason:
     blocked: Mapping[str, int] = field(default_factory=dict)
 
 
-def lost_in_sum(terms: Terms) -> Reason:
+def reason_of_cancelling(terms: Terms) -> Reason:
     """Products that are not 0, and a sum that is."""
     element, total, nonzero = terms.element, terms.sum(), terms.nonzero
     smallest = float(np.finfo(terms.step.array(terms.side, terms.name).dtype).tiny)
@@ -52,7 +52,7 @@ def lost_in_sum(terms: Terms) -> Reason:
     return Reason("cancelled", cancelled, blocked={"cancelled": nonzero})
 
 
-def handed_on(terms: Terms) -> ProductFactor | None:
+def source_of_zero(terms: Terms) -> ProductFactor | None:
     """The one element whose 0 this is: copied, the greatest of a window, or a function of it."""
     if terms.given or len(terms) > _WINDOW:
         return None
@@ -63,7 +63,7 @@ def handed_on(terms: Terms) -> ProductFactor | None:
     return factors[0] if len(factors) == 1 and factors[0].stored == 0 else None
 
 
-def made_zero(terms: Terms) -> Reason:
+def reason_of_zero(terms: Terms) -> Reason:
     """What made a value of 0, which was not handed on."""
     if terms.given:
         return Reason("given", Fact("value given", element=terms.element))
@@ -75,7 +75,7 @@ def made_zero(terms: Terms) -> Reason:
     if len(terms) == 1 and isinstance(terms.parts[0].operands[0].factor, Applied):
         return _function_zero(terms)
     if terms.magnitude > 0:
-        return lost_in_sum(terms)
+        return reason_of_cancelling(terms)
     return _operands_zero(terms)
 
 

@@ -9,7 +9,7 @@ import { rankOf } from "gradtrail/why/clauses.js";
 import { closedPaths } from "gradtrail/why/closing.js";
 import { nonfiniteSource, originOf } from "gradtrail/why/origin.js";
 import { cancelling, productText } from "gradtrail/why/tables.js";
-import { handedOn, lostInSum, madeZero } from "gradtrail/why/zero.js";
+import { sourceOfZero, reasonOfCancelling, reasonOfZero } from "gradtrail/why/zero.js";
 
 /** Indices that say where in an array something lies; the first that vary are told. */
 const PLACES = [["y", "x"], ["h", "w"], ["y′", "x′"], ["c"], ["k"], ["f"]];
@@ -65,7 +65,7 @@ function answerOf(terms) {
     return { cause, fact: { kind: "given", element, value, origin: originOf(terms) } };
   }
   if (value !== 0) return { cause: "sum", fact: dominance(terms) };
-  if (terms.magnitude > 0) return lostInSum(terms);
+  if (terms.magnitude > 0) return reasonOfCancelling(terms);
   if (side === "grad") return closed(terms, closedPaths(step, name, index));
   return zeroValue(terms);
 }
@@ -97,7 +97,7 @@ function lostOnTheWay(asked) {
     // smaller than any float64
     if (terms === null) return { cause: "underflow", fact: { kind: "too small", element } };
   }
-  const { fact: made, ...lost } = lostInSum(terms);
+  const { fact: made, ...lost } = reasonOfCancelling(terms);
   const { side, name, index } = terms;
   const fact = { kind: "made of", element, further: terms.element, made };
   return { ...lost, fact, where: [{ side, name, index }] };
@@ -124,11 +124,11 @@ function firstOpen(terms) {
 function zeroValue(asked) {
   const chain = [];
   let terms = asked;
-  for (let factor = handedOn(terms); factor !== null; factor = handedOn(terms)) {
+  for (let factor = sourceOfZero(terms); factor !== null; factor = sourceOfZero(terms)) {
     chain.push(written(factor.side, factor.name, factor.index));
     terms = new Terms(terms.step, factor.side, factor.name, factor.index);
   }
-  const { cause, fact: made, where = [] } = madeZero(terms);
+  const { cause, fact: made, where = [] } = reasonOfZero(terms);
   return { cause, fact: { kind: "zero value", element: asked.element, chain, made }, where };
 }
 

@@ -6,7 +6,7 @@ import { written } from "gradtrail/step/step.js";
 const WINDOW = 4096;
 
 /** The one element whose 0 this is: copied, the greatest of a window, or a function of it. */
-export function handedOn(terms) {
+export function sourceOfZero(terms) {
   if (terms.given || terms.length > WINDOW) return null;
   const rows = [];
   for (let number = 0; number < terms.length && rows.length < 2; number++) {
@@ -21,7 +21,7 @@ export function handedOn(terms) {
  * What made a value of 0, which was not handed on.
  * @returns {{cause: string, fact: object, where?: object[]}} the cause, the fact, and elements to look at
  */
-export function madeZero(terms) {
+export function reasonOfZero(terms) {
   if (terms.given) return { cause: "given", fact: { kind: "value given", element: terms.element } };
   const { name: layer, equation } = terms.step.producers.get(terms.name);
   if (equation.type === "Loss") {
@@ -29,7 +29,7 @@ export function madeZero(terms) {
   }
   if (terms.length === 0) return { cause: "no window", fact: { kind: "value no window", layer } };
   if (terms.length === 1 && terms.parts[0].operands[0].kind === "Applied") return functionZero(terms);
-  if (terms.magnitude > 0) return lostInSum(terms);
+  if (terms.magnitude > 0) return reasonOfCancelling(terms);
   return operandsZero(terms);
 }
 
@@ -65,7 +65,7 @@ function operandsZero(terms) {
 }
 
 /** Products that are not 0, and a sum that is. */
-export function lostInSum(terms) {
+export function reasonOfCancelling(terms) {
   const { element, sum: total, magnitude, nonzero } = terms;
   const smallest = terms.step.array(terms.side, terms.name) instanceof Float32Array ? 2 ** -126 : 2 ** -1022;
   if (total !== 0 && magnitude < smallest) {

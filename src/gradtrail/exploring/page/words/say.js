@@ -13,7 +13,7 @@ const NUMBERS = {
   percent: (value) => percent(plainNumber(value)),
 };
 
-const parsed = new WeakMap();
+const messages = new WeakMap();
 
 /**
  * A fact as a sentence, or as a part of one.
@@ -21,19 +21,20 @@ const parsed = new WeakMap();
  * @param {Object<string, string>} words the templates of a language
  */
 export function say(fact, words) {
-  if (!parsed.has(words)) parsed.set(words, new Map());
-  return said(messageOf(fact.kind, words), fact, words);
+  return textOf(messageOf(fact.kind, words), fact, words);
 }
 
-function messageOf(kind, words) {
-  const messages = parsed.get(words);
-  if (!messages.has(kind)) messages.set(kind, parse(words[kind], { at: 0 }));
-  return messages.get(kind);
+/** A template taken apart, once. */
+function messageOf(key, words) {
+  if (!messages.has(words)) messages.set(words, new Map());
+  const known = messages.get(words);
+  if (!known.has(key)) known.set(key, parse(words[key], { at: 0 }));
+  return known.get(key);
 }
 
 /** The parts of a template from a place on, which is moved to the brace that ends it. */
 function parse(text, place) {
-  const taken = (pattern) => {
+  const take = (pattern) => {
     pattern.lastIndex = place.at;
     const match = pattern.exec(text);
     if (match) place.at = pattern.lastIndex;
@@ -41,15 +42,15 @@ function parse(text, place) {
   };
   const parts = [];
   while (place.at < text.length && text[place.at] !== "}") {
-    const plain = taken(/[^{}]+/y);
+    const plain = take(/[^{}]+/y);
     if (plain) {
       parts.push(plain[0]);
       continue;
     }
-    const [, template, name, style] = taken(/\{(@?)([^,{}]+)(?:, (\w+))?(?:, )?/y);
+    const [, template, name, style] = take(/\{(@?)([^,{}]+)(?:, (\w+))?(?:, )?/y);
     const cases = { __proto__: null };
     while (text[place.at] !== "}") {
-      const [, key] = taken(/ ?(\w*) ?\{/y);
+      const [, key] = take(/ ?(\w*) ?\{/y);
       cases[key] = parse(text, place);
       place.at++;
     }
@@ -59,18 +60,18 @@ function parse(text, place) {
   return parts;
 }
 
-const said = (message, fact, words) =>
-  message.map((part) => (typeof part === "string" ? part : filled(part, fact, words))).join("");
+const textOf = (message, fact, words) =>
+  message.map((part) => (typeof part === "string" ? part : slotText(part, fact, words))).join("");
 
 /** What stands in a slot. */
-function filled({ template, name, style, cases }, fact, words) {
-  if (template) return said(messageOf(`@${name}`, words), fact, words);
+function slotText({ template, name, style, cases }, fact, words) {
+  if (template) return textOf(messageOf(`@${name}`, words), fact, words);
   const value = fact[name];
   if (style === "select") {
     const key = Array.isArray(value) ? value.length : value;
-    return said(cases[String(key)] ?? cases.other, fact, words);
+    return textOf(cases[String(key)] ?? cases.other, fact, words);
   }
   const plain = (one) => (typeof one === "object" ? say(one, words) : String(one));
-  if (style === "list") return value.map(plain).join(said(cases[""], fact, words));
+  if (style === "list") return value.map(plain).join(textOf(cases[""], fact, words));
   return style ? NUMBERS[style](value) : plain(value);
 }
