@@ -136,7 +136,7 @@ def _found(pattern: str, line: str) -> tuple[str, ...]:
 def _normalisation(
     reader: Reader, lines: list[str], shapes: Mapping[str, Sequence[int]], epsilon: float
 ) -> Normalisation:
-    access = reader.alone
+    access = reader.left_side
     result, scale, normalised, shift = _found(r"@ = (?:@·)?@(?: \+ @)?", lines[0])
     _, source, mean, inverse = _found(r"@ = \(@ − @\)·@", lines[1])
     _, variance = _found(r"@ = 1/√\(@ \+ ε\)", lines[2])
@@ -154,7 +154,7 @@ def _normalisation(
 
 
 def _loss(reader: Reader, lines: list[str], shapes: Mapping[str, Sequence[int]]) -> LossEquation:
-    access = reader.alone
+    access = reader.left_side
     share = r"(?:\(1/[^ ]+\)·)?Σ_\{[^}]*\} "
     if "²" in lines[0]:
         result, given, source, target = _found(rf"@ = {share}(?:@·)?\(@ − @\)²", lines[0])
