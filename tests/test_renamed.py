@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 
 import pytest
 
@@ -28,6 +29,16 @@ def test_a_history_takes_its_losses_under_their_former_name() -> None:
     assert (history.step_losses, len(said)) == ([0.5], 1)
     assert history.to_dict()["losses"] == [0.5]  # files keep their columns
     assert gt.History.from_dict(history.to_dict()) == history
+
+
+def test_a_history_that_an_earlier_version_pickled_is_whole() -> None:
+    """As an estimator of scikit-learn holds one."""
+    history = gt.History([0.5], [0.5], seconds=[1.0])
+    former = {("losses" if k == "step_losses" else k): v for k, v in vars(history).items()}
+    back = gt.History.__new__(gt.History)
+    back.__setstate__(former)
+    assert back == history == pickle.loads(pickle.dumps(history))
+    assert back.step_losses == [0.5]
 
 
 FORMER = {

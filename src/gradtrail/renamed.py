@@ -103,11 +103,16 @@ def with_former_names(find: Callable[[str], Any], package: str = _PACKAGE) -> Ca
 
 
 def former_attributes(kind: C) -> C:
-    """A class that takes and has some attributes by their former names, too."""
+    """A class that takes, has and is unpickled with some attributes by their former names, too."""
     words = _ATTRIBUTES[kind.__name__]
+
+    def set_state(held: Any, state: Mapping[str, Any]) -> None:
+        vars(held).update({words.get(name, name): value for name, value in state.items()})
+
     for old, new in words.items():
         setattr(kind, old, _former_attribute(kind.__name__, old, new))
     kind.__init__ = keep_old_arguments(**words)(kind.__init__)  # type: ignore[misc]
+    kind.__setstate__ = set_state  # type: ignore[attr-defined]
     return kind
 
 

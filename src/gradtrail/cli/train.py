@@ -206,7 +206,7 @@ def _train(
 ) -> None:
     """Train, and tell what came of it; see the command."""
     since = time.perf_counter()
-    with _asked_once() as asked, silent() if quiet else nullcontext():
+    with _one_ctrl_c() as listener, silent() if quiet else nullcontext():
 
         def ready(work: RunInputs, training: Training) -> None:
             progress.held_out = work.data.shown
@@ -216,7 +216,7 @@ def _train(
                 place = resumed or out
                 title = place.resolve().name if place else work.recipe.model.title
                 page.begin(work, training, title)
-            asked.training = training
+            listener.training = training
 
         progress = ProgressLine(not quiet)
         observers: list[Observer] = [progress]
@@ -374,25 +374,25 @@ class _Listener:
 
 
 @contextmanager
-def _asked_once() -> Iterator[_Listener]:
+def _one_ctrl_c() -> Iterator[_Listener]:
     """The first Ctrl-C ends the training behind its present step; every later one does nothing.
 
     Before there is a training it ends the command at once. Nothing is raised in the middle of a
     step, so nothing can swallow it.
     """
-    asked = _Listener()
+    listener = _Listener()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield listener
         return
 
     def first(number: int, frame: object) -> None:
-        if asked.training is None:
+        if listener.training is None:
             raise KeyboardInterrupt
-        asked.heard = True  # from here on the command ends, and nothing disturbs it
-        asked.training.ask_to_stop()
+        listener.heard = True  # from here on the command ends, and nothing disturbs it
+        listener.training.ask_to_stop()
 
     before = signal.signal(signal.SIGINT, first)
     try:
-        yield asked
+        yield listener
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN if asked.heard else before)
+        signal.signal(signal.SIGINT, signal.SIG_IGN if listener.heard else before)
