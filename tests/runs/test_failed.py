@@ -105,7 +105,7 @@ def test_an_infinite_validation_loss_leaves_a_folder_too(
     (tmp_path / "recipe.toml").write_text(RECIPE.replace("1e25", "1e-3"))
     found = {"loss": float("nan"), "accuracy": 0.0}
     module = sys.modules["gradtrail.training.training"]
-    monkeypatch.setattr(module, "evaluated", lambda *_: found)
+    monkeypatch.setattr(module, "mean_figures", lambda *_: found)
     with pytest.raises(NonFiniteError, match="epoch 1: the validation loss is nan.*gradtrail why"):
         start(read_recipe(tmp_path / "recipe.toml"), tmp_path / "run", "0")
     assert load_failed_step(tmp_path / "run") is None
