@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -30,6 +31,7 @@ OFFLINE = "GRADTRAIL_OFFLINE"
 
 _CHUNK = 1 << 16
 _TIMEOUT = (10.0, 30.0)  # seconds to connect, and between one piece and the next
+_RANGE = re.compile(r"bytes ([0-9]+)-[0-9]*(?:/([0-9]+))?")
 _TRIES = 20  # of all mirrors together; only a connection that brought bytes is tried again
 
 
@@ -194,12 +196,10 @@ def _append(remote: Remote, url: str, response: requests.Response, part: Path, h
 def _span(response: requests.Response) -> tuple[int, int | None]:
     """The place of the first byte that will come, and how many the whole file has, if known."""
     if response.status_code == 206:
-        unit, _, rest = response.headers.get("Content-Range", "").partition(" ")
-        span, _, total = rest.partition("/")
-        begins = span.partition("-")[0]
-        if unit != "bytes" or not begins.isdecimal():
+        told = _RANGE.match(response.headers.get("Content-Range", ""))
+        if told is None:
             raise _RefusedError("it sends a part of the file without saying which")
-        return int(begins), int(total) if total.isdecimal() else None
+        return int(told[1]), int(told[2]) if told[2] else None
     length = response.headers.get("Content-Length", "")
     return 0, int(length) if length.isdecimal() else None
 
