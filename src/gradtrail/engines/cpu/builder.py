@@ -376,6 +376,15 @@ class Code:
         """One float32 in all lanes."""
         return self.splat(self.load(address, F))
 
+    def spread_whole(self, number: Value, element: str = "i32") -> Value:
+        """The lower bits of a whole number in all lanes."""
+        return self.splat(self.cast("trunc", number, element))
+
+    def lane_numbers(self, first: int = 0) -> Value:
+        """A constant: `first`, `first` + 1, … as i32, lane by lane."""
+        numbers = ", ".join(f"i32 {first + lane}" for lane in range(self.width))
+        return Value(f"<{numbers}>", self.vector("i32"))
+
     def splat(self, scalar: Value) -> Value:
         """A scalar in all lanes."""
         wide = self.vector(scalar.type)

@@ -10,6 +10,7 @@ from weakref import ref
 import numpy as np
 
 from .frame import SLOTS, Slot
+from .kernels.update import join_pairs
 from .keys import ArrayKey, gradient, value
 from .layout import Layout
 from .listing import Listing
@@ -184,10 +185,7 @@ class Context:
         copies = 1 if place.offset < once else self.groups
         starts = (place.offset + group * step for group in range(copies))
         parts = [self.gradients[at : at + size].view(np.float32) for at in starts]
-        while len(parts) > 1:
-            pairs = [a + b for a, b in zip(parts[::2], parts[1::2], strict=False)]
-            parts = pairs + ([parts[-1]] if len(parts) % 2 else [])
-        return parts[0].reshape(place.layout.shape).copy()
+        return join_pairs(parts, np.add).reshape(place.layout.shape).copy()
 
     def samples_of(self, key: ArrayKey, count: int, lent: Lent) -> Callable[[], np.ndarray]:
         """What copies an array out of the arenas as they are now, (count, …).

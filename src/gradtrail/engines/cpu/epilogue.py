@@ -9,7 +9,7 @@ from .builder import Code, Value
 from .nest import Epilogue, Stream
 from .vector_math import compile_expression
 
-__all__ = ["is_unit", "write_epilogue"]
+__all__ = ["is_unit", "pass_through", "write_epilogue"]
 
 
 def write_epilogue(
@@ -39,9 +39,14 @@ def write_epilogue(
 
 
 def _sloped(code: Code, step: Epilogue, value: Value, at: Value) -> Value:
-    """The value times the slope there; where that is 0, even a NaN becomes 0."""
+    """The value times the slope there."""
     function = step.function
     slope = at if function is None else compile_expression(code, function.body, {"x": at})
+    return pass_through(code, function, slope, value)
+
+
+def pass_through(code: Code, function: Function | None, slope: Value, value: Value) -> Value:
+    """What a slope lets through of a value; where it is 0, even a NaN becomes 0."""
     absent = code.compare("oeq", slope, code.number(0.0))
     scaled = value if is_unit(function) else code.mul(slope, value)
     return code.select(absent, code.number(0.0), scaled)

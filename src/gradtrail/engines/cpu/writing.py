@@ -8,7 +8,7 @@ from itertools import product as cartesian
 from math import prod
 
 from .builder import Carried, Code, F, Value
-from .epilogue import is_unit, write_epilogue
+from .epilogue import pass_through, write_epilogue
 from .nest import PART, Factor, Nest, Stream, Sum
 from .vector_math import compile_expression
 
@@ -277,9 +277,7 @@ class _Writer:
                 total = code.select(code.compare("eq", held, wanted), total, code.number(0.0))
             else:
                 slope = self._factor(gate, point, known)
-                absent = code.compare("oeq", slope, code.number(0.0))
-                scaled = total if is_unit(gate.function) else code.mul(slope, total)
-                total = code.select(absent, code.number(0.0), scaled)
+                total = pass_through(code, gate.function, slope, total)
         return total if bare else code.add(value, total)
 
     def _wanted(self, gate: Factor, point: Point) -> Value:
@@ -297,8 +295,7 @@ class _Writer:
         if moving is None:
             return code.whole(constant, code.vector(gate.stream.element))
         total = code.add_index(moving, constant)
-        element = gate.stream.element
-        return code.splat(code.new(element, f"trunc {total} to {element}"))
+        return code.spread_whole(total, gate.stream.element)
 
     def _factor(self, factor: Factor, point: Point, known: dict[object, Value]) -> Value:
         if factor in self.hoisted:

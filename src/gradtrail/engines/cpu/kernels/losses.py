@@ -12,6 +12,7 @@ from ..frame import Slot
 from ..layout import Layout
 from ..vector_math import vector_exp, vector_log
 from .kernel import Kernel
+from .selection import better
 from .walking import lane_mask, number_field, walk
 
 __all__ = ["CrossEntropyLoss", "SquaredErrorLoss"]
@@ -103,14 +104,9 @@ class CrossEntropyLoss(Kernel):
             with code.loop("k", classes, 1, carried=state) as k:
                 value = code.load(code.at(z, k, stride))
                 best, place = state.now
-                better = code.both(
-                    code.compare("ugt", value, best), code.compare("ord", best, best)
-                )
-                number = code.splat(code.new("i32", f"trunc {k} to i32"))
-                state.next = [
-                    code.select(better, value, best),
-                    code.select(better, number, place),
-                ]
+                wins = better(code, value, best)
+                number = code.spread_whole(k)
+                state.next = [code.select(wins, value, best), code.select(wins, number, place)]
         return state.now[0], state.now[1]
 
     def _store(

@@ -67,22 +67,21 @@ class DrawMask(Kernel):
         self, code: Code, element: Value, part: int, seed: Value, step: Value
     ) -> list[Value]:
         """Philox's ten rounds."""
-        lanes = ", ".join(f"i32 {part * code.width + i}" for i in range(code.width))
-        first = _spread(code, code.frame(Slot.FIRST))
-        sample = code.bits("add", first, Value(f"<{lanes}>", code.vector("i32")))
-        counter = [_spread(code, element), sample, _spread(code, step), code.whole(self.layer)]
+        first = code.spread_whole(code.frame(Slot.FIRST))
+        sample = code.bits("add", first, code.lane_numbers(part * code.width))
+        counter = [
+            code.spread_whole(element),
+            sample,
+            code.spread_whole(step),
+            code.whole(self.layer),
+        ]
         high = code.new("i64", f"lshr {seed}, 32")
-        key = [_spread(code, seed), _spread(code, high)]
+        key = [code.spread_whole(seed), code.spread_whole(high)]
         for number in range(10):
             if number:
                 key = [code.bits("add", k, code.whole(w)) for k, w in zip(key, _WEYL, strict=True)]
             counter = _round(code, counter, key)
         return counter
-
-
-def _spread(code: Code, whole: Value) -> Value:
-    """The lower half of a 64-bit number in all lanes."""
-    return code.splat(code.new("i32", f"trunc {whole} to i32"))
 
 
 def _round(code: Code, counter: list[Value], key: list[Value]) -> list[Value]:
@@ -98,11 +97,8 @@ def _round(code: Code, counter: list[Value], key: list[Value]) -> list[Value]:
 
 def _product(code: Code, a: Value, multiplier: int) -> tuple[Value, Value]:
     """The upper and the lower half of a 64-bit product."""
-    wide, narrow = code.vector("i64"), code.vector("i32")
-    long = code.new(wide, f"zext {a} to {wide}")
+    wide = code.vector("i64")
+    long = code.cast("zext", a, "i64")
     product = code.bits("mul", long, code.whole(multiplier, wide))
     upper = code.bits("lshr", product, code.whole(32, wide))
-    return (
-        code.new(narrow, f"trunc {upper} to {narrow}"),
-        code.new(narrow, f"trunc {product} to {narrow}"),
-    )
+    return code.cast("trunc", upper, "i32"), code.cast("trunc", product, "i32")

@@ -15,7 +15,7 @@ from ..layout import Layout
 from ..nest import Stream
 from .kernel import Kernel
 
-__all__ = ["Select", "first_maximum", "halves", "select_kernel", "winner_element"]
+__all__ = ["Select", "better", "first_maximum", "halves", "select_kernel", "winner_element"]
 
 
 @frozen
@@ -128,10 +128,10 @@ class Select(Kernel):
         if not axes:
             best, won = state.now
             value = code.load(place)
-            better = _better(code, value, best)
+            wins = better(code, value, best)
             state.now = [
-                code.select(better, value, best),
-                code.select(better, self._numbered(code, number), won),
+                code.select(wins, value, best),
+                code.select(wins, self._numbered(code, number), won),
             ]
             return
         axis = axes[0]
@@ -143,8 +143,7 @@ class Select(Kernel):
             state.next = inner.now
 
     def _numbered(self, code: Code, number: Value) -> Value:
-        element = self.winner.element
-        return code.splat(code.new(element, f"trunc {number} to {element}"))
+        return code.spread_whole(number, self.winner.element)
 
     def _inside(self, code: Code, axis: Axis, bound: dict[str, Value]) -> tuple[Value, Value]:
         """The offsets from … to … whose position lies inside the array."""
@@ -156,7 +155,7 @@ class Select(Kernel):
         return code.greatest(low, 0), code.least(high, axis.window)
 
 
-def _better(code: Code, value: Value, best: Value) -> Value:
+def better(code: Code, value: Value, best: Value) -> Value:
     """Whether a value takes the place of the best so far: greater, or the first NaN."""
     return code.both(code.compare("ugt", value, best), code.compare("ord", best, best))
 
@@ -166,9 +165,9 @@ def first_maximum(code: Code, values: Iterable[Value], element: str) -> tuple[Va
     first, *others = values
     best, number = first, code.whole(0, code.vector(element))
     for at, value in enumerate(others, 1):
-        better = _better(code, value, best)
-        best = code.select(better, value, best)
-        number = code.select(better, code.whole(at, code.vector(element)), number)
+        wins = better(code, value, best)
+        best = code.select(wins, value, best)
+        number = code.select(wins, code.whole(at, code.vector(element)), number)
     return best, number
 
 

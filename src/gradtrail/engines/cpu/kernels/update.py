@@ -7,6 +7,7 @@ goes to new arrays; where anything is not finite a flag is set, and the new arra
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from ....equation.frozen import frozen
 from ....equation.scalar import Call, Expression, Literal, Variable
@@ -16,7 +17,10 @@ from ..vector_math import compile_expression
 from .finite import flag_unless_finite
 from .kernel import Kernel
 
-__all__ = ["SumGroups", "Update", "fold_scalars"]
+__all__ = ["SumGroups", "Update", "fold_scalars", "join_pairs"]
+
+
+_Part = TypeVar("_Part")
 
 
 def fold_scalars(
@@ -70,7 +74,9 @@ class SumGroups(Kernel):
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
-        return [f"for each parameter: dW = {_tree_text([f'dW{g}' for g in range(self.groups)])}"]
+        names = [f"dW{group}" for group in range(self.groups)]
+        tree = join_pairs(names, lambda a, b: f"({a} + {b})")
+        return [f"for each parameter: dW = {tree.removeprefix('(').removesuffix(')')}"]
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
@@ -81,10 +87,7 @@ class SumGroups(Kernel):
 
         def add(offset: Value) -> None:
             values = [code.load(code.at(b, offset)) for b in bases]
-            while len(values) > 1:
-                pairs = [code.add(a, b) for a, b in zip(values[::2], values[1::2], strict=False)]
-                values = pairs + ([values[-1]] if len(values) % 2 else [])
-            code.store(values[0], code.at(bases[0], offset))
+            code.store(join_pairs(values, code.add), code.at(bases[0], offset))
             for base in bases[1:]:  # for the next step
                 code.store(code.number(0.0), code.at(base, offset))
 
@@ -92,11 +95,12 @@ class SumGroups(Kernel):
             _each(code, add)
 
 
-def _tree_text(parts: list[str]) -> str:
+def join_pairs(parts: list[_Part], join: Callable[[_Part, _Part], _Part]) -> _Part:
+    """All parts as one, in a tree that their number alone determines: neighbours, then pairs."""
     while len(parts) > 1:
-        pairs = [f"({a} + {b})" for a, b in zip(parts[::2], parts[1::2], strict=False)]
+        pairs = [join(a, b) for a, b in zip(parts[::2], parts[1::2], strict=False)]
         parts = pairs + ([parts[-1]] if len(parts) % 2 else [])
-    return parts[0].removeprefix("(").removesuffix(")")
+    return parts[0]
 
 
 @frozen

@@ -66,9 +66,8 @@ def row_strides(shape: Sequence[int]) -> list[int]:
 
 def lane_mask(code: Code, part: int) -> Value:
     """Which lanes of register `part` hold a sample: truth values."""
-    valid = code.new("i32", f"trunc {code.frame(Slot.VALID)} to i32")
-    numbers = ", ".join(f"i32 {part * code.width + i}" for i in range(code.width))
-    return code.compare("slt", Value(f"<{numbers}>", code.vector("i32")), code.splat(valid))
+    valid = code.spread_whole(code.frame(Slot.VALID))
+    return code.compare("slt", code.lane_numbers(part * code.width), valid)
 
 
 def number_field(code: Code, field: Slot) -> Value:

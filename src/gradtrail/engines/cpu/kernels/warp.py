@@ -137,9 +137,7 @@ class Warp(Kernel):
 
 def _lanes(code: Code, start: Value) -> Value:
     """start, start + 1, …, in a register."""
-    numbers = ", ".join(f"i32 {i}" for i in range(code.width))
-    first = code.splat(code.new("i32", f"trunc {start} to i32"))
-    return code.bits("add", first, Value(f"<{numbers}>", code.vector("i32")))
+    return code.bits("add", code.spread_whole(start), code.lane_numbers())
 
 
 def _gather(code: Code, base: Value, places: Value) -> Value:

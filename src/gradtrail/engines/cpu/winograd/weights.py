@@ -9,6 +9,7 @@ The convolution that computes `dX` reads the same U (see `Convolution`).
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import final
 
 from ....equation.frozen import frozen
 from ..builder import Code, F, Value
@@ -26,30 +27,46 @@ _TAPS = 9
 
 
 @frozen
-class PackWeights(Kernel):
-    """Arguments: U, W (K, C, 3, 3). Sixteens of k from `START` to `STOP` of the frame, or all.
-
-    U is [α²][K/4][C][4] float32, K rounded up to sixteen and C to four. Each of the α² is `point`
-    bytes long, each [C][4] in it `group`. Or it is [α²][K/16][C][16], for lanes that are channels.
+class _OfSixteens(Kernel):
+    """A kernel that takes sixteen output channels at a time, from `START` to `STOP` of the frame.
 
     Args:
         m: outputs a side of a tile.
         out_channels: K.
         in_channels: C.
         everything: all sixteens, whatever the frame says.
-        lanes: whether sixteen output channels lie side by side, instead of four.
     """
 
     m: int
     out_channels: int
     in_channels: int
     everything: bool = False
-    lanes: bool = False
 
     @property
     def sixteens(self) -> int:
         """How often sixteen output channels are begun."""
         return lane_groups(self.out_channels)
+
+    def each(self, code: Code) -> AbstractContextManager[Value]:
+        """The loop over sixteens of output channels."""
+        if self.everything:
+            return code.loop("p", self.sixteens)
+        return code.loop("p", code.frame(Slot.STOP), code.frame(Slot.START))
+
+
+@final
+@frozen
+class PackWeights(_OfSixteens):
+    """Arguments: U, W (K, C, 3, 3). Sixteens of k from `START` to `STOP` of the frame, or all.
+
+    U is [α²][K/4][C][4] float32, K rounded up to sixteen and C to four. Each of the α² is `point`
+    bytes long, each [C][4] in it `group`. Or it is [α²][K/16][C][16], for lanes that are channels.
+
+    Args:
+        lanes: whether sixteen output channels lie side by side, instead of four.
+    """
+
+    lanes: bool = False
 
     @property
     def beside(self) -> int:
@@ -80,7 +97,7 @@ class PackWeights(Kernel):
         """See `Kernel.write`."""
         size = _TAPS * 4
         with (
-            _sixteens(code, self) as p,
+            self.each(code) as p,
             code.loop("part", code.target.parts) as part,
         ):
             first = code.add_index(code.mul_index(p, LANES), code.mul_index(part, code.width))
@@ -112,13 +129,6 @@ class PackWeights(Kernel):
                 code.store(four, code.at(target, point * self.point + group * self.group))
 
 
-def _sixteens(code: Code, kernel: PackWeights | UnpackGradient) -> AbstractContextManager[Value]:
-    """The loop over sixteens of output channels."""
-    if kernel.everything:
-        return code.loop("p", kernel.sixteens)
-    return code.loop("p", code.frame(Slot.STOP), code.frame(Slot.START))
-
-
 def _gathered(code: Code, places: list[Value]) -> Value:
     """A register of numbers from anywhere."""
     found = Value("poison", code.vector())
@@ -128,28 +138,13 @@ def _gathered(code: Code, places: list[Value]) -> Value:
     return found
 
 
+@final
 @frozen
-class UnpackGradient(Kernel):
+class UnpackGradient(_OfSixteens):
     """Arguments: dW (K, C, 3, 3), dU, scratch. Sixteens of k as in `PackWeights`.
 
     dU is [α²][K/16][C][16] float32, each of the α² `point` bytes long.
-
-    Args:
-        m: outputs a side of a tile.
-        out_channels: K.
-        in_channels: C.
-        everything: all sixteens, whatever the frame says.
     """
-
-    m: int
-    out_channels: int
-    in_channels: int
-    everything: bool = False
-
-    @property
-    def sixteens(self) -> int:
-        """How often sixteen output channels are begun."""
-        return lane_groups(self.out_channels)
 
     @property
     def panel(self) -> int:
@@ -178,7 +173,7 @@ class UnpackGradient(Kernel):
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         gradient, transformed, scratch = (code.argument(i) for i in range(3))
-        with _sixteens(code, self) as p:
+        with self.each(code) as p:
             panel = code.at(transformed, p, self.panel)
             self.add_sixteen(code, gradient, panel, scratch, p, self.out_channels)
 
