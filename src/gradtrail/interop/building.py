@@ -97,7 +97,7 @@ class Builder(Elementwise):
             return "same"
         return even_padding(sizes, windows)
 
-    def transposed(
+    def transposed_convolution(
         self,
         x: Any,
         weight: Any,
@@ -165,7 +165,7 @@ class Builder(Elementwise):
         stride = None if windows.stride == windows.kernel else collapse_axes(windows.stride)
         return collapse_axes(windows.kernel), stride, padding
 
-    def padded(self, x: Any, margins: Margins) -> Any:
+    def pad(self, x: Any, margins: Margins) -> Any:
         """Zeros around maps, which wait for a layer that takes them over; none are not there."""
         self.maps(x)
         if isinstance(x, Padded):
@@ -213,7 +213,7 @@ class Builder(Elementwise):
     def flatten(self, x: Any) -> Any:
         """Each sample as one row."""
         if isinstance(x, Reshaped):
-            return self.reshaped(x, (prod(x.shape),))
+            return self.view_as(x, (prod(x.shape),))
         source = self.tensor(x)
         if source.node in self.averages:
             name = self.graph.nodes[source.node].name or ""
@@ -243,9 +243,9 @@ class Builder(Elementwise):
                 f"views samples of {self.shape(x)} as ({shown}); the samples must stay apart: "
                 f"(N, {count})"
             )
-        return self.reshaped(x, tuple(rest))
+        return self.view_as(x, tuple(rest))
 
-    def reshaped(self, x: Any, shape: tuple[int, ...]) -> Any:
+    def view_as(self, x: Any, shape: tuple[int, ...]) -> Any:
         """A value in another shape with as many elements."""
         if isinstance(x, Reshaped):
             x = x.base
@@ -261,7 +261,7 @@ class Builder(Elementwise):
         gone = {axis % (len(shape) + 1) for axis in axes}
         if 0 in gone or any(shape[axis - 1] != 1 for axis in gone):
             raise Refusal(f"squeezes axes {sorted(gone)} of samples of {shape}")
-        return self.reshaped(x, tuple(s for i, s in enumerate(shape, 1) if i not in gone))
+        return self.view_as(x, tuple(s for i, s in enumerate(shape, 1) if i not in gone))
 
     # -- branches and the end ---------------------------------------------------------------------
 

@@ -94,7 +94,7 @@ class Elementwise:
                 self._made[value] = self._standing_in([value], value.shape)
         return self._made[value]
 
-    def settled(self, value: Value) -> Tensor | None:
+    def output_of_value(self, value: Value) -> Tensor | None:
         """The layer's output that a value is or is a view of, if it was ever needed as one."""
         if isinstance(value, Reshaped):
             return value.base

@@ -145,12 +145,12 @@ class LayerGraph:
         needed = needed_for(sources, output.node)
         self._unshared(needed, reasons)
         held = [w for at in sorted(needed) for w in self.nodes[at].weights.values()]
-        with reasons.noted():
+        with reasons.noting():
             _copied_within_reason(held)
-        with reasons.noted():
+        with reasons.noting():
             dtype = _dtype(held, dtype)
         chain: Chain = ()
-        with reasons.noted():
+        with reasons.noting():
             if output.node == INPUT:
                 raise Refusal("hands its input on: there is no layer in it")
             chain = chain_of(sources, output.node, [node.where for node in self.nodes])

@@ -117,8 +117,8 @@ class _Writing:
         graph = helper.make_graph(
             self.nodes,
             "network",
-            [self.described(network.input_name)],
-            [self.described(network.output_name)],
+            [self.description_of(network.input_name)],
+            [self.description_of(network.output_name)],
             self.arrays,
         )
         operators = [helper.make_opsetid("", self.opset)]
@@ -133,7 +133,7 @@ class _Writing:
             helper.set_model_props(model, {CLASSES: names})
         return model
 
-    def described(self, name: str) -> Any:
+    def description_of(self, name: str) -> Any:
         """An array's name, dtype and shape; the batch is N."""
         kind = self.helper.np_dtype_to_tensor_dtype(self.network.dtype)
         return self.helper.make_tensor_value_info(name, kind, ["N", *self.shapes[name][1:]])

@@ -140,7 +140,7 @@ def _initializers(graph: Any, arrays: Arrays, reasons: Refusals) -> dict[str, We
         if name in held:
             raise Refusal(f"holds two arrays called {name!r:.80}")
         held[name] = UNKNOWN
-        with reasons.noted(where := f"array {name!r:.80}", "array"):
+        with reasons.noting(where := f"array {name!r:.80}", "array"):
             held[name] = Weights(name, arrays.array(tensor, where))
     return held
 

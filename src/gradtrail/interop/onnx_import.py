@@ -69,7 +69,7 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     given = None if input_shape is None else Builder(input_shape).input.shape
     reasons = Refusals()
     try:
-        with reasons.gathered():
+        with reasons.gathering():
             return _network(read_model(Path(path), onnx, reasons), given, reasons)
     except Refusal as cause:
         raise FileError(f"{path}: {cause.sentence}") from cause
@@ -86,9 +86,9 @@ def _network(model: Model, given: Shape | None, reasons: Refusals) -> Network:
         builder.at(operation.where, *_called(operation))
         view = View(operation, known, model.opset, batch or None, dtype)
         results = _given(builder, view, model.shapes)
-        with reasons.noted():
+        with reasons.noting():
             _keep(operation, results, known)
-    with reasons.noted():
+    with reasons.noting():
         if model.output not in known:
             raise Refusal(f"has the output {model.output!r:.80}, which no node gives")
     network = builder.network(known.get(model.output, UNKNOWN), dtype)
@@ -151,7 +151,7 @@ def _given(builder: Builder, view: View, shapes: Mapping[str, Shape]) -> list[An
     operation = view.operation
     read = [view.known.get(name) for name in operation.inputs]
     lost = any(value is UNKNOWN for value in read)
-    with builder.reasons.noted(operation.where, operation.operator):
+    with builder.reasons.noting(operation.where, operation.operator):
         convert = OPERATORS.get(operation.operator)
         if operation.fault:
             raise Refusal(operation.fault)
@@ -177,7 +177,7 @@ def _converted(builder: Builder, convert: Converter, view: View) -> Any:
         raise
     except GradtrailError as cause:
         raise Refusal(str(cause)) from cause
-    view.unasked()
+    view.check_all_asked()
     return result
 
 

@@ -93,7 +93,7 @@ def _conv_transpose(b: Builder, n: View) -> Any:
                 f"{'adds' if q < 0 else 'crops'} {abs(q)} behind; a layer here crops as much "
                 f"behind as before, or up to {m} less"
             )
-    return b.transposed(
+    return b.transposed_convolution(
         n.value(0),
         n.weights(1),
         n.bias(2),
@@ -149,7 +149,7 @@ def _batch_normalization(b: Builder, n: View) -> Any:
     names = ("weight", "bias", "running_mean", "running_var")
     weights = {name: n.weights(place) for place, name in enumerate(names, 1)}
     scale, shift = (weights[name].values for name in ("weight", "bias"))
-    if n.computed(1) and n.computed(2) and (scale == 1).all() and not shift.any():
+    if n.is_computed(1) and n.is_computed(2) and (scale == 1).all() and not shift.any():
         del weights["weight"], weights["bias"]  # how exporters write a norm without them
     kept = n.number("momentum", 0.9)
     if not 0 <= kept <= 1:
@@ -278,7 +278,7 @@ def _pad(b: Builder, n: View) -> Any:
     margins = ((pads[2], pads[6]), (pads[3], pads[7]))
     if any(p < 0 for pair in margins for p in pair):
         raise Refusal(f"pads by {pads}, fewer than none")
-    return b.padded(x, margins)
+    return b.pad(x, margins)
 
 
 def _spread(axes: Sequence[int], pads: Sequence[int]) -> list[int]:

@@ -43,7 +43,7 @@ class View:
         self.count = len(operation.inputs)
         self.asked: set[str] = set()
 
-    def unasked(self) -> None:
+    def check_all_asked(self) -> None:
         """Check that there is no attribute that nobody asked for.
 
         Raises:
@@ -80,13 +80,13 @@ class View:
     def weights(self, place: int) -> Weights:
         """An input of floating point numbers: an array of the file, or a constant that is made."""
         found = self.given(place)
-        if self.computed(place):
+        if self.is_computed(place):
             found = Weights(f"{self.operation.outputs[0]}, input {place + 1}", np.array(found))
         if not isinstance(found, Weights) or found.values.dtype.kind != "f":
             raise Refusal(f"has something else than an array of the file as input {place + 1}")
         return found
 
-    def computed(self, place: int) -> bool:
+    def is_computed(self, place: int) -> bool:
         """Whether an input is a constant that the file's nodes make, and no array of the file."""
         found = self.optional(place)
         return isinstance(found, np.ndarray) and not are_sizes(found)
@@ -99,7 +99,7 @@ class View:
         if self.optional(place) is None:
             return None
         found = self.weights(place)
-        return found if found.values.any() or not self.computed(place) else None
+        return found if found.values.any() or not self.is_computed(place) else None
 
     def sizes(self, place: int) -> np.ndarray:
         """An input that holds whole numbers, as an array of objects: `BATCH` may be among them."""

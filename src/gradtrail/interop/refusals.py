@@ -84,7 +84,7 @@ class Refusals:
             raise self.refusal() from cause
 
     @contextmanager
-    def noted(self, where: str = "the model", kind: str = "") -> Iterator[None]:
+    def noting(self, where: str = "the model", kind: str = "") -> Iterator[None]:
         """Note what is refused in here, and go on behind it."""
         try:
             yield
@@ -92,7 +92,7 @@ class Refusals:
             self.note(cause, where, kind)
 
     @contextmanager
-    def gathered(self) -> Iterator[None]:
+    def gathering(self) -> Iterator[None]:
         """Whatever refusal ends this block, it comes with all reasons before it."""
         try:
             yield

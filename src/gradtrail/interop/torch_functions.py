@@ -105,7 +105,7 @@ def _conv_transpose2d(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Any:
-    return b.transposed(
+    return b.transposed_convolution(
         input,
         weight,
         bias,
@@ -177,7 +177,7 @@ def _pad(
     if mode != "constant" or value not in (None, 0) or len(margins) != 4 or min(margins) < 0:
         raise Refusal(f"pads {pad} with mode={mode!r}, value={value}; only maps, with zeros")
     left, right, top, bottom = margins
-    return b.padded(input, ((top, bottom), (left, right)))
+    return b.pad(input, ((top, bottom), (left, right)))
 
 
 # -- shapes ---------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def _flatten(b: Builder, input: Any, start_dim: int = 0, end_dim: int = -1) -> A
     if start >= end:
         return input
     inner = prod(shape[start - 1 : end])
-    return b.reshaped(input, (*shape[: start - 1], inner, *shape[end:]))
+    return b.view_as(input, (*shape[: start - 1], inner, *shape[end:]))
 
 
 def _reshape(b: Builder, input: Any, *shape: Any) -> Any:

@@ -119,7 +119,7 @@ def _imported(given: Any, builder: Builder, torch: Any, fx: Any) -> TorchImport:
     """Look the module over, trace a copy, read the graph, compare."""
     refused = look_over(given, builder.reasons, torch)
     graph = None
-    with builder.reasons.noted():
+    with builder.reasons.noting():
         module = copy_module(given, torch)
         graph = trace_module(module, given, fx, torch, builder.reasons)
     if graph is None:
@@ -127,7 +127,7 @@ def _imported(given: Any, builder: Builder, torch: Any, fx: Any) -> TorchImport:
     owners = owners_of(given)
     found = GraphReader(
         module, graph, builder, refused=refused, owners=owners, torch=torch
-    ).imported()
+    ).read_graph()
     compare(found, copy_module(given, torch), graph, torch)
     return found
 

@@ -64,7 +64,7 @@ class TensorMemory:
         held = self._held[node]
         writes, value = self._read[node]
         if writes != held.writes:
-            value = self._builder.reshaped(held.value, self._shape[node])
+            value = self._builder.view_as(held.value, self._shape[node])
             self._read[node] = (held.writes, value)
         return value
 

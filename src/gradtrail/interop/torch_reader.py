@@ -81,7 +81,7 @@ class GraphReader:
         self.calls: dict[str, int] = {}
         self.read = False
 
-    def imported(self) -> TorchImport:
+    def read_graph(self) -> TorchImport:
         """The network that the graph gives.
 
         Raises:
@@ -118,7 +118,8 @@ class GraphReader:
         nodes = {
             node: (graph.placed[made.node], self.builder.shape(value))
             for node, value in self.first.items()
-            if (made := self.builder.settled(value)) is not None and made.node in graph.placed
+            if (made := self.builder.output_of_value(value)) is not None
+            and made.node in graph.placed
         }
         return TorchImport(network, arrays, nodes, {node: self._where(node) for node in nodes})
 

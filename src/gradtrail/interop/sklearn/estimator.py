@@ -213,7 +213,7 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             DataError: samples unlike those that were fitted.
         """
         rows = self._known(X)
-        return self.standardization_.applied(rows)
+        return self.standardization_.apply(rows)
 
     def to_network(self) -> Network:
         """A network that takes samples as they are, to be saved or handed on.
@@ -295,7 +295,7 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     ) -> None:
         """Train the network for so many epochs, and note how it went."""
         pairs = [
-            None if p is None else (self.standardization_.applied(p.rows), self._weighed(p))
+            None if p is None else (self.standardization_.apply(p.rows), self._weighed(p))
             for p in (given, held)
         ]
         done = train(
@@ -346,7 +346,7 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         parts = []
         for at in range(0, len(rows), _AT_ONCE):
             part = rows[at : at + _AT_ONCE]
-            samples = self.standardization_.applied(part)
+            samples = self.standardization_.apply(part)
             if len(part) < _LEAST:
                 copies = np.repeat(samples[-1:], _LEAST - len(part), axis=0)
                 samples = np.concatenate([samples, copies])

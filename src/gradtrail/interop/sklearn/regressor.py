@@ -68,7 +68,7 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
             DataError: samples unlike those that were fitted.
         """
         outputs = self._outputs(X)
-        found = self.target_standardization_.undone(outputs)
+        found = self.target_standardization_.undo(outputs)
         return found[:, 0] if self._single else found
 
     def _refuse(self, y: Any) -> None:
@@ -94,7 +94,7 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
                 f"y has {rows.shape[1]} targets, but the network was made for {self.n_outputs_}; "
                 "fit a new estimator for other targets"
             )
-        return self.target_standardization_.applied(rows)
+        return self.target_standardization_.apply(rows)
 
     def _weighed(self, given: Given) -> np.ndarray:
         """See `CNNEstimator._weighed`: rows of targets and weight."""

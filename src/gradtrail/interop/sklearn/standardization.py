@@ -80,7 +80,7 @@ class Standardization:
             _tell_constant(np.flatnonzero(deviation <= least), what, mean, deviation > rounding)
         return cls(shape, mean, np.where(deviation <= least, 1.0, deviation))
 
-    def applied(self, rows: np.ndarray) -> np.ndarray:
+    def apply(self, rows: np.ndarray) -> np.ndarray:
         """Samples as the network takes them.
 
         Args:
@@ -108,7 +108,7 @@ class Standardization:
                 at += len(part)
         return made
 
-    def undone(self, rows: np.ndarray) -> np.ndarray:
+    def undo(self, rows: np.ndarray) -> np.ndarray:
         """Standardised rows (N, features) as they were, float64."""
         return np.asarray(rows.astype(np.float64) * self.deviation + self.mean)
 
