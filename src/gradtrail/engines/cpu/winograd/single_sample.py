@@ -67,14 +67,14 @@ class SampleConvolution(Kernel):
 class _Writer(Writer):
     """A convolution of one sample being written."""
 
-    def __init__(self, code: Code, alone: SampleConvolution) -> None:
-        super().__init__(code, alone.of)
-        self.alone = alone
-        self.v = replace(self.v, tile=alone.of.in_channels * LINE, channel=LINE, group=1)
+    def __init__(self, code: Code, single: SampleConvolution) -> None:
+        super().__init__(code, single.of)
+        self.single = single
+        self.v = replace(self.v, tile=single.of.in_channels * LINE, channel=LINE, group=1)
 
     def _products(self, count: Value) -> None:
         """M = U·V for every ξ; all tiles of a strip at once, whatever stands in those beyond."""
-        code, kernel, packed = self.code, self.kernel, self.alone.packed
+        code, kernel, packed = self.code, self.kernel, self.single.packed
         with code.loop("xi", self.tiles.alpha**2) as xi:
             u = code.at(code.argument(kernel.weights), xi, packed.point)
             v, m = code.at(self.v.base, xi, self.v.point), code.at(self.m, xi, self.point_m)
@@ -86,7 +86,7 @@ class _Writer(Writer):
         code, tiles = self.code, range(self.kernel.strip)
         places = [(t, part) for t in tiles for part in code.parts]
         state = Carried([code.number(0.0) for _ in places])
-        with code.loop("c", self.alone.in_channels, carried=state) as c:
+        with code.loop("c", self.single.in_channels, carried=state) as c:
             wide, number = code.at(u, c, LANES * 4), code.at(v, c, 4)
             weights = [code.load(code.at(wide, part)) for part in code.parts]
             read = [code.spread(code.at(number, t * self.v.tile)) for t in tiles]
