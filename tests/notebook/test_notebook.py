@@ -59,7 +59,7 @@ PRINTED = {
     "Gradients": "t.grad",
     "Answer": "t.grad.why('conv1.weight', (1, 0, 1, 1))",
     "Terms": "terms",
-    "Rows": "terms.top(3)",
+    "Products": "terms.top(3)",
     "Shares": "terms.by('n')",
     "Paths": "paths",
     "Path": "paths[0]",
@@ -70,7 +70,7 @@ PRINTED = {
 
 ELSEWHERE = {
     *("Shown", "SideArrays"),  # bases
-    *("Element", "Factor", "Field", "Hop"),  # words in a sentence, not objects to show
+    *("AxisField", "Element", "Hop", "ProductFactor"),  # words in a sentence, not objects to show
     "Explorer",  # a page: tests/exploring/test_widget.py
     *("CNNClassifier", "CNNEstimator", "CNNRegressor"),  # scikit-learn shows its estimators
 }
