@@ -29,27 +29,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = [
-    "ArgumentError",
-    "DataError",
-    "EquationError",
-    "FileError",
-    "GradientError",
-    "GradtrailError",
-    "GradtrailWarning",
-    "MissingPackageError",
-    "NoRoomError",
-    "NonFiniteError",
-    "ShapeError",
-    "UnknownNameError",
-    "escaped",
-    "indexed",
-    "typed",
-    "unknown",
-    "visible",
-    "warn",
-]
-
 _PACKAGE = str(Path(__file__).parent)
 
 _COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

@@ -17,15 +17,6 @@ from typing import Any, TypeVar, cast
 
 from .errors import warn
 
-__all__ = [
-    "RECIPE_WORDS",
-    "SCHEDULES",
-    "former_attributes",
-    "keep_old_arguments",
-    "keep_old_modules",
-    "with_former_names",
-]
-
 _PACKAGE = __name__.partition(".")[0]
 
 C = TypeVar("C", bound=type)

@@ -11,8 +11,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["Drawn", "Purpose", "philox", "stream"]
-
 Purpose = Literal["parameters", "order", "augmentation", "mixup"]
 
 _PURPOSES: dict[Purpose, int] = {"parameters": 0, "order": 1, "augmentation": 2, "mixup": 3}

@@ -1,5 +1,3 @@
 """Which version this is."""
 
-__all__ = ["VERSION"]
-
 VERSION = "0.1.0"

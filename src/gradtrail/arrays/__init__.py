@@ -1,3 +1,1 @@
 """Equations on NumPy's arrays: products over strided windows, and functions of numbers."""
-
-__all__: list[str] = []

@@ -29,16 +29,6 @@ from ..equation.scalar import evaluate_scalar
 from ..errors import EquationError
 from .operations import OPERATIONS
 
-__all__ = [
-    "contract",
-    "margins_of",
-    "overlapping",
-    "part_of",
-    "prepare",
-    "view",
-    "windows",
-]
-
 
 def contract(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """The target array of a contraction.

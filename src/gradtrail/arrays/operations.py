@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["OPERATIONS"]
-
 _erf64 = np.vectorize(math.erf, otypes=[np.float64])
 
 

@@ -5,5 +5,3 @@ arguments.py          numbers and flags
 input_samples.py      samples as a network takes them
 other_libraries.py    what other libraries call what is here
 """
-
-__all__: list[str] = []

@@ -10,8 +10,6 @@ import numpy as np
 
 from ..errors import ArgumentError
 
-__all__ = ["flags", "is_finite", "is_real", "is_whole", "positive", "whole_number"]
-
 
 def is_whole(value: object, least: float = -math.inf) -> TypeGuard[int]:
     """Whether a value is a whole number, and not below the least."""

@@ -19,19 +19,6 @@ if TYPE_CHECKING:
     from inspect import Parameter
     from types import FrameType
 
-__all__ = [
-    "AnyNetwork",
-    "asked_inside",
-    "call_example",
-    "check_spelling",
-    "checked_network",
-    "checked_path",
-    "in_short",
-    "is_of_torch",
-    "misfit",
-    "unknown_argument",
-]
-
 T = TypeVar("T", bound=Callable[..., Any])
 
 _PACKAGE = str(Path(__file__).parent.parent)
@@ -69,7 +56,7 @@ def _explaining(function: Any, name: str, example: str) -> Callable[..., Any]:
     def called(*arguments: Any, **keywords: Any) -> Any:
         if takes_network and (arguments or _NETWORK in keywords):
             network = arguments[0] if arguments else keywords[_NETWORK]
-            checked_network(name, network, example)
+            _checked_network(name, network, example)
         try:
             return function(*arguments, **keywords)
         except TypeError as cause:
@@ -142,7 +129,7 @@ def _needed(parameter: Parameter) -> bool:
     return parameter.default is parameter.empty and not several
 
 
-def checked_network(name: str, network: Any, example: str) -> None:
+def _checked_network(name: str, network: Any, example: str) -> None:
     """Refuse what is no network where one is needed.
 
     Args:

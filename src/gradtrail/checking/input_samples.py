@@ -13,8 +13,6 @@ import numpy as np
 
 from ..errors import DataError, indexed, warn
 
-__all__ = ["as_array", "checked_samples", "looks_last", "shape_meant", "warn_if_last"]
-
 _CHANNELS, _SMALLEST = (1, 3, 4), 8
 _BRIGHT, _WHITE = 128, 255
 

@@ -10,8 +10,6 @@ import difflib
 import re
 from collections.abc import Collection, Mapping
 
-__all__ = ["argument_for", "attribute_for", "name_for"]
-
 _ARGUMENTS: Mapping[tuple[str, ...], Mapping[str, str]] = {
     ("lr", "learning_rate", "max_lr", "momentum", "weight_decay"): {
         "lr": "lr=",

@@ -7,8 +7,6 @@ from click.shell_completion import get_completion_class
 
 from .messages import one_error
 
-__all__ = ["completion_command"]
-
 _SHELLS = ("bash", "zsh", "fish")
 
 

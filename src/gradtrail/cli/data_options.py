@@ -15,17 +15,6 @@ from ..data.known import NAMES
 from .path_types import PATH, WORD
 from .word_meanings import words
 
-__all__ = [
-    "AS_JSON",
-    "BAD",
-    "DataChoice",
-    "ENGINE",
-    "OF_A_STEP",
-    "data_arguments",
-    "reading_options",
-    "with_options",
-]
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 ENGINE = click.option("--engine", help="What computes: cpu or reference.")

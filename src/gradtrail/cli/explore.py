@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from ..runs import RunInputs
     from ..training.training import Training
 
-__all__ = ["Following", "explore_command"]
-
 _SHOWN = 16
 """How many samples are shown where nobody says which."""
 

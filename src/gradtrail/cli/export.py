@@ -14,8 +14,6 @@ from .messages import one_error, said
 from .path_types import PATH, WORD, check_ending, check_taken
 from .word_meanings import network_of, words
 
-__all__ = ["export_command"]
-
 _ENDINGS = {"onnx": ".onnx", "torch": ".py", "safetensors": ".safetensors"}
 
 

@@ -14,8 +14,6 @@ import click
 from ..errors import GradtrailError, GradtrailWarning, visible
 from .path_types import check_outputs
 
-__all__ = ["STOPPED", "one_error", "said"]
-
 STOPPED = 128 + signal.SIGINT
 
 

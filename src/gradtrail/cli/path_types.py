@@ -17,19 +17,6 @@ from ..machine.folders import locate
 from ..showing.figures import endings
 from ..storage.files import check_writable, free_name
 
-__all__ = [
-    "HTML",
-    "OutputPath",
-    "PATH",
-    "Picture",
-    "WORD",
-    "check_ending",
-    "check_outputs",
-    "check_taken",
-    "is_path",
-]
-
-
 _NAMED = 3  # endings in a message
 
 

@@ -11,8 +11,6 @@ from .messages import one_error
 from .path_types import WORD
 from .word_meanings import network_of, shape_from, words
 
-__all__ = ["plan_command"]
-
 
 @click.command("plan")
 @click.argument("model", type=WORD, shell_complete=words(lambda: ARCHITECTURES))

@@ -30,8 +30,6 @@ from .messages import one_error, said
 from .path_types import PATH, OutputPath, Picture
 from .run_data import RunData, network_at, run_data_of
 
-__all__ = ["evaluate_command", "predict_command"]
-
 _FORMS = ("table", "csv", "json")
 
 

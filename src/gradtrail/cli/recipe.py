@@ -9,8 +9,6 @@ from ..showing.tables import Table
 from .messages import one_error
 from .word_meanings import words
 
-__all__ = ["recipe_command"]
-
 
 @click.command("recipe", short_help="Print a recipe that comes along, or list them all.")
 @click.argument("name", required=False, shell_complete=words(shipped_names))

@@ -11,8 +11,6 @@ from .data_options import BAD
 from .messages import one_error, said
 from .path_types import HTML, PATH
 
-__all__ = ["report_command"]
-
 
 @click.command("report")
 @click.argument("run", type=PATH)

@@ -23,8 +23,6 @@ from ..runs.run_inputs import network_from_file
 from .data_options import DataChoice
 from .word_meanings import is_data_name
 
-__all__ = ["ChosenSamples", "RunData", "network_at", "run_data_of", "samples_of"]
-
 _PARTS = ("test", "validation", "train")
 """The parts of data, first what a network is best judged by."""
 

@@ -23,8 +23,6 @@ from .messages import one_error, said
 from .path_types import PATH, Picture
 from .run_data import ChosenSamples, network_at, run_data_of, samples_of
 
-__all__ = ["follow_command", "influence_command", "trace_command", "watch_command", "why_command"]
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 

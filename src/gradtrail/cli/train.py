@@ -39,8 +39,6 @@ from .messages import STOPPED, one_error, said
 from .path_types import PATH, WORD, is_path
 from .word_meanings import is_data_name, is_model_file, size_from, words
 
-__all__ = ["train_command"]
-
 Changes = dict[tuple[str | int, ...], tuple[str, Any]]
 
 _RATES = {"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3}

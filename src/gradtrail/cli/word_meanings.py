@@ -16,15 +16,6 @@ from ..network.architecture import ARCHITECTURES, architecture
 from ..runs.run_inputs import network_from_file
 from .path_types import is_path
 
-__all__ = [
-    "is_data_name",
-    "is_model_file",
-    "network_of",
-    "shape_from",
-    "size_from",
-    "words",
-]
-
 
 def words(known: Callable[[], Iterable[str]]) -> Any:
     """What a shell completes an argument to: these words, and files."""

@@ -18,8 +18,6 @@ from .levels import unit
 from .npz import read_npz
 from .splitting import labels_from
 
-__all__ = ["read_array_set"]
-
 _ARRAYS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "train": (
         *(("x", "y"), ("x_train", "y_train")),

@@ -20,8 +20,6 @@ from ..errors import ArgumentError
 from ..layers.layer import as_json
 from ..streams import stream
 
-__all__ = ["Augment", "Moved"]
-
 _BLOCK = 4096
 """For how many images numbers are drawn at a time."""
 

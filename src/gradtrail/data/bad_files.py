@@ -12,8 +12,6 @@ from .folder_options import Bad
 from .image_files import ImageFiles
 from .images import About
 
-__all__ = ["BadFilesError", "Judge"]
-
 _NAMED = 3  # bad files in a message
 
 

@@ -17,8 +17,6 @@ from .unreadable import UnreadableError
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = ["BMP"]
-
 _START = 54  # bytes of the file's header and of the image's, as of Windows 3
 _USED = 46  # where the number of a palette's colours lies
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["Axis", "channel_axis"]
-
 Axis = Literal["first", "last", "first, probably", "first or last", "none that can be told"]
 
 _CHANNELS = (1, 3)

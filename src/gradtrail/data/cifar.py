@@ -20,8 +20,6 @@ from .levels import unit
 from .sets import ARCHIVE, CIFAR_FILES
 from .splitting import Pair, Split
 
-__all__ = ["find_cifar", "is_archive", "read_cifar"]
-
 _INSIDE = "cifar-10-batches-bin"  # the archive's folder
 _SHAPE = (3, 32, 32)
 _RECORD = 1 + 3 * 32 * 32

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["counts_of_levels", "least_of_levels", "least_of_pixels"]
-
 _LEAST = 1e-4
 """The least deviation of a pixel from 0 to 1 that is one: 1/40 of a grey level."""
 

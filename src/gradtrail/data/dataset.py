@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from .images import Images
 from .splitting import Pair
 
-__all__ = ["DataSet", "Part"]
-
 Part = Pair | Images
 
 

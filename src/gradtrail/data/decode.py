@@ -29,8 +29,6 @@ from .webp import WEBP
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = ["DecodedImage", "decode_image", "examine_image", "read_header"]
-
 _MAX_BYTES = 1 << 29  # of one file: 2²⁶ pixels of four channels in 16 bits
 
 

@@ -24,8 +24,6 @@ from .task_progress import TaskProgress
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["OFFLINE", "fetch", "forbidden"]
-
 OFFLINE = "GRADTRAIL_OFFLINE"
 """The environment variable that forbids to download, unless it is empty or 0."""
 

@@ -10,8 +10,6 @@ import numpy as np
 from ..checking.calls import call_example
 from .splitting import Pair, Split
 
-__all__ = ["digits"]
-
 
 @cache
 def _images() -> Pair:

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["NO_DEPTH", "folder_notes"]
-
 NO_DEPTH = -1  # of a file that has no 16 bits
 _MANY = 1 << 14  # numbers of 16 bits below this leave fewer than 64 of 256 levels
 _WHITE = (1 << 16) - 1

@@ -10,8 +10,6 @@ from ..checking.arguments import is_whole, positive, whole_number
 from ..errors import ArgumentError
 from .image_spec import FITS, Fit
 
-__all__ = ["Bad", "FolderOptions", "names_of", "rows_and_columns", "white_of"]
-
 Bad = Literal["refuse", "skip"]
 """What is done about files that cannot be read."""
 

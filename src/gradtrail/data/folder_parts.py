@@ -14,8 +14,6 @@ from pathlib import Path
 from ..errors import DataError, FileError, typed
 from .image_files import folders_in, has_images, images_below, innermost, pictures
 
-__all__ = ["PARTS", "Parts", "classes_within", "parts_of", "refuse_parts"]
-
 PARTS = ("train", "validation", "test")
 
 _WORDS: Mapping[str, str] = {

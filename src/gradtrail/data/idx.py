@@ -21,8 +21,6 @@ from ..errors import FileError
 from ..storage.files import file_errors
 from .sets import IDX_FILES
 
-__all__ = ["find_file", "find_idx", "read_idx", "read_pair"]
-
 _LIMIT = 1 << 28  # numbers in one file; MNIST has 47 million
 _CHUNK = 1 << 20
 _UNSIGNED_BYTES = 0x0800  # the magic number is this plus the number of axes

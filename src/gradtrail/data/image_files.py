@@ -10,17 +10,6 @@ from pathlib import Path
 from ..errors import DataError, typed
 from ..storage.files import file_errors
 
-__all__ = [
-    "ENDINGS",
-    "ImageFiles",
-    "folders_in",
-    "has_images",
-    "images_below",
-    "innermost",
-    "list_images",
-    "pictures",
-]
-
 ENDINGS = frozenset((".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp"))
 """Of the files that are read, in small letters."""
 

@@ -26,8 +26,6 @@ from .pillow import quiet
 from .store import FileThreads, Store, read_headers
 from .unreadable import UnreadableError
 
-__all__ = ["ImageFolder", "read_image"]
-
 _USUAL = (64, 64)
 """Rows and columns of images that differ in size, where nobody says any."""
 

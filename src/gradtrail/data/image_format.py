@@ -12,8 +12,6 @@ from .image_spec import ImageSpec
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = ["Format", "Header", "StoredImage"]
-
 
 @final
 @dataclass(frozen=True)

@@ -14,8 +14,6 @@ from .unreadable import UnreadableError
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = ["FITS", "Fit", "ImageSpec", "draft", "fit_to"]
-
 Fit = Literal["resize", "letterbox", "crop"]
 FITS: tuple[Fit, ...] = ("resize", "letterbox", "crop")
 

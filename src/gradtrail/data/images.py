@@ -21,8 +21,6 @@ from ..errors import ArgumentError, DataError
 from .levels import unit
 from .splitting import Pair, held_out_mask, labels_from
 
-__all__ = ["About", "ArrayImages", "Images", "classes_of"]
-
 _BLOCK = 1024
 """How many images are read at once where all are."""
 

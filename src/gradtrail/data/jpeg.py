@@ -11,8 +11,6 @@ from .image_spec import ImageSpec, draft
 from .pillow import exif_turn, header_of, open_picture
 from .unreadable import UnreadableError
 
-__all__ = ["JPEG"]
-
 
 def _header(file: IO[bytes]) -> Header:
     picture = open_picture(file, "JPEG")

@@ -18,8 +18,6 @@ from .levels import unit
 from .sets import CIFAR, SETS, KnownSet
 from .splitting import Pair, Split
 
-__all__ = ["NAMES", "folder_of", "load"]
-
 NAMES = ("digits", *SETS)
 """What `load` knows."""
 

@@ -10,8 +10,6 @@ import numpy as np
 from ..errors import DataError
 from .dataset import DataSet, Part
 
-__all__ = ["name_labels", "order_labels", "rename_classes"]
-
 _SHOWN = 5
 
 

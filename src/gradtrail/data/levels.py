@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageFile import ImageFile
 
-__all__ = ["highest_number", "merge_bands", "numbers_of_16_bits", "to_levels", "unit"]
-
 
 def unit(pixels: np.ndarray) -> np.ndarray:
     """Bytes divided by 255.

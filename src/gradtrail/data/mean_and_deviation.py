@@ -12,8 +12,6 @@ from ..errors import DataError, indexed, warn
 from .constant_channels import counts_of_levels, least_of_levels, least_of_pixels
 from .images import Images
 
-__all__ = ["channel_statistics"]
-
 _BLOCK = 1 << 20
 """How many numbers are looked at at a time."""
 

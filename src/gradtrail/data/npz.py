@@ -19,8 +19,6 @@ from numpy.lib import format
 
 from ..errors import FileError
 
-__all__ = ["read_npz"]
-
 _LIMIT = 1 << 32  # bytes of all arrays together, 4 at least for each number
 _MEMBERS = 64
 _START = 12 + 10_000  # bytes of a member that its header may take; NumPy takes no longer one

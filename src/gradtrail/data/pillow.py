@@ -20,16 +20,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageFile import ImageFile
 
-__all__ = [
-    "check_size",
-    "exif_turn",
-    "has_grey_palette",
-    "header_of",
-    "open_picture",
-    "quiet",
-    "turn_picture",
-]
-
 _MAX_PIXELS = 1 << 26  # of one image: 8,192 × 8,192
 _MAX_SIDE = 1 << 15  # in between, resizing takes its rows in the new width
 _ORIENTATION = 0x0112  # EXIF's tag

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageFile import ImageFile
 
-__all__ = ["PNG"]
-
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _START = 32  # bytes of a chunk's data that are looked at, at most
 _PIXELS = (b"IDAT", b"fdAT")

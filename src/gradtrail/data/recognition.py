@@ -25,8 +25,6 @@ from .sets import CIFAR_CLASSES
 if TYPE_CHECKING:
     from .image_folder import ImageFolder
 
-__all__ = ["read", "recognise"]
-
 
 @call_example("gt.data.read(path)")
 def read(

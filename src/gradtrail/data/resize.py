@@ -8,8 +8,6 @@ from ..checking.arguments import positive
 from ..checking.calls import call_example, in_short
 from ..errors import DataError
 
-__all__ = ["enlarged"]
-
 
 @call_example("gt.data.enlarged(x, 32, 32)")
 def enlarged(x: np.ndarray, height: int, width: int | None = None) -> np.ndarray:

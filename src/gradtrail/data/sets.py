@@ -6,18 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = [
-    "ARCHIVE",
-    "CIFAR",
-    "CIFAR_CLASSES",
-    "CIFAR_FILES",
-    "CLASSES",
-    "IDX_FILES",
-    "KnownSet",
-    "Remote",
-    "SETS",
-]
-
 IDX_FILES = (
     *("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     *("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),

@@ -11,8 +11,6 @@ from ..checking.arguments import is_real, whole_number
 from ..checking.calls import call_example
 from ..errors import ArgumentError, DataError
 
-__all__ = ["Pair", "Split", "held_out_mask", "labels_from", "split"]
-
 Pair = tuple[np.ndarray, np.ndarray]
 
 

@@ -25,8 +25,6 @@ from .pillow import quiet
 from .task_progress import TaskProgress
 from .unreadable import UnreadableError
 
-__all__ = ["FileThreads", "Store", "read_headers"]
-
 _PATIENCE = 2.0  # seconds of work before progress is shown
 _TASK = 64  # files for one thread at a time, at most
 

@@ -12,9 +12,6 @@ from typing import Literal
 from ..showing.bars import Bar, bar
 from ..showing.notebook import tell
 
-__all__ = ["TaskProgress", "silent"]
-
-
 _clock = time.monotonic
 
 _SHOWN: ContextVar[bool] = ContextVar("shown", default=True)

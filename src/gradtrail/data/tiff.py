@@ -29,8 +29,6 @@ from .unreadable import UnreadableError
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = ["TIFF"]
-
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 # seen to here, so that Pillow need not know
 _LEFT_OUT = (

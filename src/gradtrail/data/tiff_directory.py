@@ -18,8 +18,6 @@ from typing import IO
 
 from .unreadable import UnreadableError
 
-__all__ = ["Directory", "Tag", "read_directory", "with_directory"]
-
 
 class Tag(IntEnum):
     """The tags that are looked at or passed on, by TIFF's names for them."""

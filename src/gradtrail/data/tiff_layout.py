@@ -14,8 +14,6 @@ from .pillow import check_size
 from .tiff_directory import Directory, Tag
 from .unreadable import UnreadableError
 
-__all__ = ["JPEGS", "Photometric", "TiffLayout", "layout_of"]
-
 
 class Photometric(IntEnum):
     """What a pixel's numbers mean."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["ACCEPTED", "START", "UnreadableError", "foreign_format"]
-
 ACCEPTED = "PNG, JPEG, BMP, TIFF or WebP"
 START = 512  # bytes of a file's beginning that `foreign_format` looks at, at most
 

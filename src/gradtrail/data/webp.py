@@ -13,8 +13,6 @@ from .image_format import Format, Header, StoredImage
 from .image_spec import ImageSpec
 from .pillow import check_size, exif_turn, header_of, open_picture
 
-__all__ = ["WEBP"]
-
 _START = 30
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ..graph import Graph
     from ..layers import Loss
 
-__all__ = ["Arrays", "Batch", "Samples", "check_mass", "contiguous_view", "copied_labels"]
-
 Arrays = Mapping[str, np.ndarray]
 """Arrays by name: `conv1.output`, `fc1.weight`, `loss.target`."""
 

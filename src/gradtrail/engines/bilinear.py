@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["warp"]
-
 
 def warp(
     source: np.ndarray,

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from ..equation import Adjoint, Node, System, text
 from ..errors import UnknownNameError, unknown
 
-__all__ = ["ExplainedCall", "Explanation", "layer_equations"]
-
 
 @dataclass(frozen=True)
 class ExplainedCall:

@@ -19,15 +19,6 @@ if TYPE_CHECKING:
     from .explanation import Explanation
     from .sample_gradients import SampleGradients
 
-__all__ = [
-    "Computed",
-    "Engine",
-    "Evaluated",
-    "Finished",
-    "Stepped",
-    "Trainer",
-]
-
 
 @dataclass(frozen=True)
 class Computed:

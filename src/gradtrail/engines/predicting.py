@@ -9,8 +9,6 @@ import numpy as np
 from ..graph import Graph
 from .interface import Engine
 
-__all__ = ["predict"]
-
 
 def predict(
     network: Graph,

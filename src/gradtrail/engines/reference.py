@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from ..optimizers import Optimizer
     from .explanation import Explanation
 
-__all__ = ["Reference", "forward", "quietly"]
-
 Letters = Mapping[str, np.ndarray]
 
 

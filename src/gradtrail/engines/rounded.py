@@ -10,8 +10,6 @@ from ..equation import Adjoint, Equation
 from .batch import Arrays
 from .reference import Reference
 
-__all__ = ["Rounded"]
-
 
 class Rounded(Reference):
     """The reference with every array that a layer gives or sends back off by a rounding.

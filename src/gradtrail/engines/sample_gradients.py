@@ -26,9 +26,6 @@ import numpy as np
 from ..checking.arguments import is_whole
 from ..errors import ArgumentError, UnknownNameError, unknown
 
-__all__ = ["OuterShares", "ParameterShares", "SampleGradients", "StoredShares"]
-
-
 _NEAR = 1 << 17
 """How many numbers are squared at a time, so that they stay in the caches."""
 

@@ -21,19 +21,6 @@ from .frozen import frozen
 from .number import ONE, Number, as_number
 from .scalar import Function
 
-__all__ = [
-    "Access",
-    "Applied",
-    "Array",
-    "Factor",
-    "Indicator",
-    "Margin",
-    "Term",
-    "one_to_one",
-    "term",
-    "unique",
-]
-
 Margin = tuple[int, int]
 """How many positions before and behind an axis an access may reach; nothing is read there."""
 

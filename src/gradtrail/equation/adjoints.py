@@ -21,8 +21,6 @@ from .affine import Affine, index
 from .equation import Equation
 from .kinds import Contraction, LossEquation, Normalisation, Selection
 
-__all__ = ["adjoint", "gather", "ways"]
-
 _PARTNERS = {"y": "h", "x": "w", "z": "t", "h": "y", "w": "x", "t": "z"}
 
 

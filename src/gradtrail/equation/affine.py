@@ -9,8 +9,6 @@ from functools import cached_property
 from .frozen import concise, frozen
 from .number import ONE, ZERO, Number, as_number
 
-__all__ = ["Affine", "Ranges", "index", "indices"]
-
 Ranges = Mapping[str, int]
 """How far each index runs: index `y` takes the values 0 … ranges["y"] − 1."""
 

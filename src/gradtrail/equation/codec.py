@@ -18,8 +18,6 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from ..errors import EquationError
 from . import access, affine, kinds, number, scalar, system
 
-__all__ = ["dumps", "from_data", "loads", "to_data"]
-
 _CLASSES: Mapping[str, type] = {
     c.__name__.removesuffix("Equation"): c
     for c in (

@@ -8,8 +8,6 @@ from .access import Access, Term
 from .infer import Shapes, Sizes, infer
 from .kinds import Contraction, LossEquation, LossRule, Normalisation, Selection
 
-__all__ = ["contraction", "loss", "normalisation", "selection"]
-
 
 def contraction(*terms: Term, ranges: Sizes, shapes: Shapes) -> Contraction:
     """A `Contraction` whose open ranges and shapes are inferred; see `infer`."""

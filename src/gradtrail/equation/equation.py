@@ -15,8 +15,6 @@ from .access import Access
 from .frozen import frozen
 from .number import Number
 
-__all__ = ["Dependence", "Equation", "count"]
-
 
 def count(names: tuple[str, ...], ranges: Mapping[str, int]) -> Number:
     """How many points several indices have together, written `|i|·|j|`."""

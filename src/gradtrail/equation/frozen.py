@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar, dataclass_transform
 
-__all__ = ["concise", "frozen"]
-
 T = TypeVar("T")
 
 

@@ -13,8 +13,6 @@ from .access import Access
 from .affine import Affine
 from .frozen import frozen
 
-__all__ = ["Inferred", "Shapes", "Sizes", "extent", "infer"]
-
 Shapes = Mapping[str, Sequence[int]]
 Sizes = Mapping[str, int]
 

@@ -23,8 +23,6 @@ from .equation import Dependence, Equation, count
 from .frozen import frozen
 from .number import Number
 
-__all__ = ["Contraction", "LossEquation", "LossRule", "Normalisation", "Selection"]
-
 LossRule = Literal["softmax cross-entropy", "squared error"]
 
 

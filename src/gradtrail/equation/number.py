@@ -8,9 +8,6 @@ from fractions import Fraction
 
 from .frozen import frozen
 
-__all__ = ["Number", "ONE", "ZERO", "as_number", "parts"]
-
-
 _SIZE = re.compile(r"\|(\w+′*)\|")
 
 

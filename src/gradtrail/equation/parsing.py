@@ -25,8 +25,6 @@ from .printing import text
 from .reader import Reader
 from .scalar import Function
 
-__all__ = ["context", "parse"]
-
 
 def parse(
     source: str,

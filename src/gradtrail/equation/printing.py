@@ -38,8 +38,6 @@ from .typesetting import (
     to_text,
 )
 
-__all__ = ["latex", "mathml", "text"]
-
 
 def text(
     equation: Equation | Access, *, numbers: bool = False, at: Mapping[str, int] | None = None

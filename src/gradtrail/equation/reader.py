@@ -15,8 +15,6 @@ from .number import ONE, Number, as_number
 from .printing import text
 from .scalar import Function
 
-__all__ = ["Reader"]
-
 _TOKEN = re.compile(
     r"\s*(?:(?P<over>(?:Σ|sum|max)_\{[^}]*\})"
     r"|(?P<word>\|\w+′*\||[^\W\d]\w*′*)"

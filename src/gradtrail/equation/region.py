@@ -19,8 +19,6 @@ from .affine import Affine, Ranges
 from .equation import Dependence, Equation
 from .frozen import frozen
 
-__all__ = ["Region", "image", "preimage", "unread"]
-
 Box = tuple[tuple[int, ...], ...]
 """Per axis the positions, ascending."""
 

@@ -16,8 +16,6 @@ from .access import unique
 from .affine import index
 from .kinds import Contraction
 
-__all__ = ["of_samples", "per_sample"]
-
 
 def of_samples(equation: Contraction, count: int, sample: str = "n") -> Contraction:
     """The same sums over so many samples, where samples do not meet otherwise.

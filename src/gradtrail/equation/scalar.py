@@ -12,27 +12,6 @@ from typing import Any
 
 from .frozen import frozen
 
-__all__ = [
-    "Call",
-    "Expression",
-    "Function",
-    "Literal",
-    "Variable",
-    "derivative",
-    "erf",
-    "evaluate_scalar",
-    "exp",
-    "log",
-    "maximum",
-    "scalar",
-    "sigmoid",
-    "sqrt",
-    "step",
-    "switches",
-    "tanh",
-    "where",
-]
-
 
 @frozen
 class Expression:

@@ -7,8 +7,6 @@ from .equation import Equation
 from .infer import extent
 from .kinds import Contraction
 
-__all__ = ["explain_size"]
-
 
 def explain_size(equation: Equation, axis: int) -> str:
     """How the size of one axis of the target arose.

@@ -21,8 +21,6 @@ from .kinds import Contraction, LossEquation, Normalisation, Selection
 from .number import ONE
 from .scalar import Function, Variable, log, sqrt
 
-__all__ = ["LOG", "sum_of"]
-
 LOG = Function("log", log(Variable("x")))
 """The logarithm, as the cross-entropy takes it of its probabilities."""
 

@@ -17,8 +17,6 @@ from .frozen import frozen
 from .kinds import Contraction
 from .region import Region, image, preimage
 
-__all__ = ["Adjoint", "Node", "System"]
-
 
 @frozen
 class Node:

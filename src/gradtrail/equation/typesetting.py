@@ -10,24 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-__all__ = [
-    "Big",
-    "Called",
-    "Enclosed",
-    "Formula",
-    "Fraction",
-    "Indexed",
-    "Lines",
-    "Pieces",
-    "Power",
-    "Root",
-    "Sign",
-    "Word",
-    "to_latex",
-    "to_mathml",
-    "to_text",
-]
-
 
 @dataclass(frozen=True)
 class Word:

@@ -14,8 +14,6 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["ACCEPTED", "BoundedProtocol", "CONNECTIONS", "REQUEST"]
-
 CONNECTIONS = 64
 """How many there are at once at most. A browser opens six to one host."""
 

@@ -9,8 +9,6 @@ from ..errors import ArgumentError
 from ..graph import Graph
 from ..layers import Loss
 
-__all__ = ["takes_digits", "usual_samples"]
-
 Pair = tuple[np.ndarray, np.ndarray]
 
 _CLASSES, _SIZE = 10, 8

@@ -22,8 +22,6 @@ from .packing import as_sent, pack
 from .session import Session
 from .step_description import arrays_by_side, describe_step
 
-__all__ = ["Document", "page_files", "payload", "saved_page", "served_page"]
-
 FOLDER = Path(__file__).parent / "page"
 MAIN, STYLE = "main.js", "style.css"
 

@@ -10,8 +10,6 @@ import numpy as np
 from ..checking.arguments import is_whole
 from ..errors import ArgumentError
 
-__all__ = ["array_of_numbers", "finite_number", "is_place", "representable"]
-
 
 def finite_number(value: object) -> float:
     """A finite number.

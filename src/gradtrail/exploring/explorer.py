@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from .live import Live
     from .server import Server
 
-__all__ = ["Explorer", "trace_samples"]
-
 LARGEST = 32 << 20
 """How many bytes a page in a notebook may have: more makes the notebook itself slow."""
 

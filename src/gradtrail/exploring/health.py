@@ -9,8 +9,6 @@ from ..tracing.overview import root_mean_square
 from ..tracing.records import json_number
 from ..tracing.trace import Trace
 
-__all__ = ["health"]
-
 
 def health(traced: Trace) -> list[dict[str, Any]]:
     """One entry for each parameter, in forward order.

@@ -27,8 +27,6 @@ from .session import Session, fill_network
 if TYPE_CHECKING:
     from ..training.training import Training
 
-__all__ = ["Live", "POINTS", "session_of"]
-
 POINTS = 400
 """How many points of the loss are told at once at most."""
 

@@ -6,8 +6,6 @@ import re
 import unicodedata
 from urllib.parse import quote
 
-__all__ = ["attachment", "file_name"]
-
 _LONGEST = 80
 """How many characters a name has at most."""
 

@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["as_sent", "json_bytes", "pack"]
-
 _ALIGNED = 8
 
 

@@ -32,8 +32,6 @@ from .step_description import arrays_by_side, describe_step
 if TYPE_CHECKING:
     from .live import Live
 
-__all__ = ["BODY", "Routes"]
-
 T = TypeVar("T")
 
 BODY = 8 << 20

@@ -21,8 +21,6 @@ from .session import Session
 if TYPE_CHECKING:
     from .live import Live
 
-__all__ = ["Server"]
-
 _ENDING = 5.0
 """Seconds that the thread is waited for at most."""
 

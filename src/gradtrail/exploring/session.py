@@ -28,8 +28,6 @@ from .packing import as_sent
 if TYPE_CHECKING:
     from ..graph import Graph
 
-__all__ = ["Session", "fill_network"]
-
 _RATE = 0.05
 """The learning rate where nobody says one."""
 

@@ -22,8 +22,6 @@ from .naming import file_name
 from .packing import as_sent
 from .session import Session
 
-__all__ = ["arrays_by_side", "describe_step"]
-
 
 def describe_step(session: Session) -> dict[str, Any]:
     """The step as JSON, without the arrays' numbers; `state` is what edits change."""

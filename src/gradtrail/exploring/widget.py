@@ -13,8 +13,6 @@ from typing import Any
 
 from ..machine.packages import optional_package
 
-__all__ = ["frame", "widget_class"]
-
 _MODULE = Path(__file__).with_name("widget.js")
 _SANDBOX = "allow-scripts allow-downloads"
 _HEIGHT = 760

@@ -3,5 +3,3 @@
 `axis_field.py` is the arithmetic of one axis, size, jump and offset, which the plan prints;
 `reach.py` has the exact elements, and `reach_view.py` writes and draws them.
 """
-
-__all__: list[str] = []

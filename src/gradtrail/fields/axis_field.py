@@ -19,8 +19,6 @@ from math import floor
 from ..equation import Access, Affine, Equation, Normalisation, System
 from ..equation.frozen import frozen
 
-__all__ = ["AxisField", "input_fields", "next_fields", "system_fields"]
-
 
 @frozen
 class AxisField:

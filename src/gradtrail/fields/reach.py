@@ -27,17 +27,6 @@ from ..showing.axis_names import place_names
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = [
-    "FieldDirection",
-    "Reach",
-    "array_called",
-    "axes_of",
-    "check_order",
-    "projective_field",
-    "receptive_field",
-    "region_of",
-]
-
 FieldDirection = Literal["receptive", "projective"]
 
 _TOGETHER = "batch norm in training: the same elements of every other sample take part, too"

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from .reach import Reach
 
-__all__ = ["reach_html", "reach_picture", "reach_text"]
-
 _SAMPLES = 4
 
 

@@ -10,8 +10,6 @@ from ..errors import ArgumentError, warn
 if TYPE_CHECKING:
     from .graph import Graph
 
-__all__ = ["class_names"]
-
 _SHOWN = 6
 
 

@@ -13,8 +13,6 @@ from .. import layers as available
 from ..errors import ArgumentError, unknown
 from ..layers import Concat, Layer, Residual
 
-__all__ = ["arguments_from", "layer_from"]
-
 _LAYERS: Mapping[str, type[Layer]] = {
     name: kind
     for name in available.__all__

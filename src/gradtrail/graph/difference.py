@@ -7,8 +7,6 @@ from dataclasses import fields
 from ..layers.steps import Step
 from .graph import Graph
 
-__all__ = ["difference"]
-
 
 def difference(one: Graph, other: Graph, *, named: bool = True) -> str | None:
     """Where one network is another than the other, as a clause about the first; None if nowhere.

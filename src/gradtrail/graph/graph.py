@@ -21,8 +21,6 @@ from ..streams import Drawn
 from .named_arrays import declared_buffers, declared_parameters
 from .nodes import check_bounded, check_counts, checked_shape, layer_node, loss_node
 
-__all__ = ["Graph"]
-
 
 class Graph(AnyNetwork):
     """Layers as a flat list of steps, their equations, and the arrays that these name.

@@ -14,8 +14,6 @@ from ..layers import Declaration
 from ..layers.initialization import initial
 from ..layers.steps import Step
 
-__all__ = ["NamedArrays", "declared_buffers", "declared_parameters"]
-
 
 class NamedArrays(MutableMapping[str, np.ndarray]):
     """Arrays by name in forward order; assigning copies the values in and keeps shape and dtype.

@@ -15,8 +15,6 @@ from ..errors import ArgumentError, DataError, ShapeError
 from ..layers import Declaration, Loss
 from ..layers.steps import LOSS, Step
 
-__all__ = ["LARGEST", "check_bounded", "check_counts", "checked_shape", "layer_node", "loss_node"]
-
 LARGEST = 1 << 28
 """The most numbers that one array has for one sample."""
 

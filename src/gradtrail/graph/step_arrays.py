@@ -13,8 +13,6 @@ from ..layers.layer import Draws
 if TYPE_CHECKING:
     from .graph import Graph
 
-__all__ = ["given_arrays", "running_statistics", "target_arrays"]
-
 Arrays = Mapping[str, np.ndarray]
 
 

@@ -32,8 +32,6 @@ from .margins import Margins, add_margins, check_ceiling, collapse_axes, even_pa
 from .refusals import UNKNOWN, Refusal
 from .values import BATCH, Padded, Reshaped, Softmax, Tensor, Value, Weights
 
-__all__ = ["Builder", "kernel_of"]
-
 
 class Builder(Elementwise):
     """A graph that grows node by node.

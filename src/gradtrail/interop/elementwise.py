@@ -16,8 +16,6 @@ from .pointwise import BINARY, GRID, UNARY, activation_values, layer_of, shortes
 from .refusals import UNKNOWN, LimitReached, Refusal, Refusals, Unknown
 from .values import Padded, Pointwise, Reshaped, Shape, Softmax, Tensor, Value, Weights
 
-__all__ = ["Elementwise"]
-
 _MOST_BYTES = 1 << 30
 _MOST_DECIMALS = 1 << 16
 

@@ -14,8 +14,6 @@ from ..equation.frozen import frozen
 from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from ..layers.activations import Activation
 
-__all__ = ["ACTIVATIONS", "KnownActivation"]
-
 
 @frozen
 class KnownActivation:

@@ -18,8 +18,6 @@ from .refusals import LimitReached, Refusal, Refusals
 from .series import INPUT, Chain, Fork, chain_of, needed_for
 from .values import Shape, Tensor, Weights
 
-__all__ = ["LayerGraph", "LayerNode"]
-
 MOST_NODES = 5000
 
 _LARGEST = 1 << 28  # as of a network's input

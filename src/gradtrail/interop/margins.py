@@ -11,15 +11,6 @@ from collections.abc import Sequence
 from ..layers.windows import Windows
 from .refusals import Refusal
 
-__all__ = [
-    "Margins",
-    "add_margins",
-    "check_ceiling",
-    "collapse_axes",
-    "even_padding",
-    "same_margins",
-]
-
 Margins = tuple[tuple[int, int], ...]
 """For each axis, how many zeros before and behind."""
 

@@ -24,8 +24,6 @@ from ..errors import FileError
 from ..storage.files import open_file
 from .refusals import LimitReached, Refusal
 
-__all__ = ["Arrays", "DTYPES", "MOST_AXES", "MOST_BYTES", "REMEDY", "checked_name", "dtype_name"]
-
 MOST_BYTES = 1 << 30
 """Of the model's file, and of all arrays beside it."""
 

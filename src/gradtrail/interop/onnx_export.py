@@ -43,8 +43,6 @@ from ..storage.files import write_bytes
 from .known_activations import ACTIVATIONS, KnownActivation
 from .onnx_file import CLASSES
 
-__all__ = ["OPSET", "OPSETS", "to_onnx"]
-
 OPSET = 20
 OPSETS = range(13, 29)
 """What can be written; the tests hold every one to ONNX's checker and to ONNX Runtime."""

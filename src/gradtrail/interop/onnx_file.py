@@ -25,8 +25,6 @@ from .pointwise import shortest_decimal
 from .refusals import UNKNOWN, Refusal, Refusals, Unknown
 from .values import Shape, Weights
 
-__all__ = ["CLASSES", "Model", "Operation", "read_model"]
-
 CLASSES = "gradtrail.classes"
 """The remark that holds the classes' names, as a list in JSON."""
 

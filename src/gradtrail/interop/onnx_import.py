@@ -20,8 +20,6 @@ from .onnx_view import View
 from .refusals import UNKNOWN, Refusal, Refusals
 from .values import Shape, Value
 
-__all__ = ["from_onnx"]
-
 _NAMES = (
     "Abs Add BatchNormalization Celu Clip Cos Div Dropout Elu Erf Exp Gelu GroupNormalization "
     "HardSigmoid HardSwish InstanceNormalization LRN LayerNormalization LeakyRelu Log LogSoftmax "

@@ -22,8 +22,6 @@ from .onnx_view import View, are_sizes
 from .refusals import Refusal
 from .values import BATCH, Value, Weights
 
-__all__ = ["Converter", "OPERATORS"]
-
 Converter = Callable[[Builder, View], Any]
 """From the builder and a node's `View` to what the node gives."""
 

@@ -18,8 +18,6 @@ from .onnx_view import LONGEST, View
 from .refusals import Refusal
 from .values import BATCH, Value, Weights
 
-__all__ = ["SIZES", "size_arithmetic"]
-
 _DTYPES = {1: "float32", 6: "int32", 7: "int64", 11: "float64"}
 
 Converter = Callable[[Builder, View], Any]

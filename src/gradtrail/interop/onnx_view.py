@@ -12,8 +12,6 @@ from .onnx_file import Operation
 from .refusals import Refusal
 from .values import Value, Weights
 
-__all__ = ["LONGEST", "View", "are_sizes"]
-
 _LARGEST = 1 << 31
 LONGEST = 64  # sizes and axes in one list
 

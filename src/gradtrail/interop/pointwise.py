@@ -18,8 +18,6 @@ from ..equation.scalar import evaluate_scalar
 from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from ..layers.activations import Activation
 
-__all__ = ["BINARY", "GRID", "UNARY", "activation_values", "layer_of", "shortest_decimal"]
-
 GRID = np.concatenate([np.linspace(-7.3, 7.9, 77), [-1.0, 0.0, 1.0]])
 """The points; uneven about 0, so that an even and an odd function differ."""
 

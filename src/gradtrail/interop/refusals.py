@@ -15,8 +15,6 @@ from typing import Final, final
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 
-__all__ = ["LimitReached", "Refusal", "Refusals", "UNKNOWN", "Unknown"]
-
 _MOST_SHOWN = 12
 
 

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from ..equation.frozen import frozen
 from .refusals import Refusal
 
-__all__ = ["Fork", "INPUT", "chain_of", "needed_for"]
-
 INPUT = -1
 _DEEPEST = 50  # branches within branches; Python's own stack ends at some hundred
 

@@ -21,8 +21,6 @@ from .refusals import Refusal
 from .torch_reader import TorchImport
 from .torch_running import SAMPLES, values_of
 
-__all__ = ["compare"]
-
 _NEAR = 1e-4
 """Relative to the largest number: constants written in float32, and a GELU told by its curve, are
 off by some 1e-6 and pass through many layers."""

@@ -37,8 +37,6 @@ from ..machine.packages import optional_package
 from ..network import Network
 from .known_activations import ACTIVATIONS
 
-__all__ = ["ForwardCall", "INPUT", "TAKEN", "TorchModule", "calls_of", "to_torch"]
-
 
 @frozen
 class TorchModule:

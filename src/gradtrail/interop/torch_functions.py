@@ -20,8 +20,6 @@ from .known_activations import ACTIVATIONS, KnownActivation
 from .refusals import Refusal
 from .values import BATCH, Value
 
-__all__ = ["ELEMENTWISE", "FUNCTIONS", "METHODS", "VIEWS", "pair"]
-
 Converter = Callable[..., Any]
 
 

@@ -22,14 +22,6 @@ from .refusals import Refusal, Refusals
 from .torch_inspection import storage_of, tensors_of
 from .torch_modules import converter_of
 
-__all__ = [
-    "WRITES",
-    "as_container",
-    "copy_module",
-    "isolation",
-    "trace_module",
-]
-
 WRITES: dict[str, Any] = {
     f"__{name}__": getattr(operator, name)
     for name in (

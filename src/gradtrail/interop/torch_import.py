@@ -21,8 +21,6 @@ from .torch_fx import as_container, copy_module, isolation, trace_module
 from .torch_inspection import look_over, owners_of
 from .torch_reader import GraphReader, TorchImport
 
-__all__ = ["from_torch", "import_module"]
-
 _FROZEN = ("warn", "train", "refuse")
 _BY_MODE = ("BatchNorm2d", "Dropout")  # which compute otherwise in training
 _MOST_SHOWN = 4

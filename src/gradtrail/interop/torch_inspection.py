@@ -14,8 +14,6 @@ import numpy as np
 from .refusals import Refusals
 from .torch_modules import converter_of
 
-__all__ = ["is_lazy", "look_over", "owners_of", "storage_of", "tensors_of"]
-
 _GLOBAL_HOOKS = (
     *("_global_forward_hooks", "_global_forward_pre_hooks"),
     *("_global_backward_hooks", "_global_backward_pre_hooks"),

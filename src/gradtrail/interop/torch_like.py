@@ -11,8 +11,6 @@ from ..network import Network
 from .torch_fx import as_container, copy_module
 from .torch_import import import_module
 
-__all__ = ["fill_like"]
-
 
 def fill_like(network: Network, module: Any) -> Any:
     """A copy of a module with a network's weights and running statistics under its own names.

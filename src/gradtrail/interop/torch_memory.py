@@ -14,8 +14,6 @@ from typing import Any
 
 from .building import Builder
 
-__all__ = ["TensorMemory"]
-
 
 @dataclass(eq=False)
 class _Held:

@@ -16,8 +16,6 @@ from .refusals import Refusal
 from .torch_functions import FUNCTIONS
 from .values import Weights
 
-__all__ = ["MODULES", "VIEWING", "converter_of"]
-
 Held = Callable[[str], Weights | None]
 Converter = Callable[[Builder, Any, Any, Held], Any]
 

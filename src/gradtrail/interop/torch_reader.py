@@ -24,9 +24,6 @@ from .torch_modules import VIEWING, converter_of
 from .torch_running import default_of, shapes_of
 from .values import Value, Weights
 
-__all__ = ["GraphReader", "TorchImport"]
-
-
 _WRONG = (GradtrailError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What a converter raises at arguments that are none for it."""
 

@@ -14,8 +14,6 @@ from ..machine.packages import optional_package
 from .refusals import Refusal
 from .values import Shape
 
-__all__ = ["SAMPLES", "default_of", "shapes_of", "values_of"]
-
 SAMPLES = 2
 """How many run: more than one, so that what mixes them is seen."""
 

@@ -10,8 +10,6 @@ import numpy as np
 from ..network import Network
 from .torch_export import INPUT, ForwardCall, TorchModule, calls_of
 
-__all__ = ["torch_source"]
-
 _SIGNS = {"operator.add": "+", "operator.sub": "-", "operator.truediv": "/"}
 _TAKEN = ("self", "torch", "nn", "x")
 

@@ -17,19 +17,6 @@ from ..equation.frozen import frozen
 from ..layers import Layer
 from .margins import Margins
 
-__all__ = [
-    "BATCH",
-    "BatchSize",
-    "Padded",
-    "Pointwise",
-    "Reshaped",
-    "Shape",
-    "Softmax",
-    "Tensor",
-    "Value",
-    "Weights",
-]
-
 Shape = tuple[int, ...]
 """Of one sample, without the batch."""
 

@@ -15,8 +15,6 @@ from ..equation.scalar import Function, Variable, erf, maximum, scalar, sigmoid,
 from ..errors import ArgumentError
 from .layer import Declaration, Layer, Shape, elementwise
 
-__all__ = ["GELU", "LeakyReLU", "ReLU", "SiLU", "Sigmoid", "Tanh"]
-
 X, Z = Array("X"), Array("Z")
 x = Variable("x")
 

@@ -27,8 +27,6 @@ from ..equation.scalar import Function, Variable, sqrt
 from ..errors import ArgumentError
 from .layer import Buffer, Declaration, Layer, Parameter, Shape, canonical, channels_of, elementwise
 
-__all__ = ["BatchNorm2d"]
-
 X, Z, γ, β, μ, v = map(Array, "XZγβμv")
 
 

@@ -17,8 +17,6 @@ from ..errors import ArgumentError, ShapeError
 from .layer import Declaration, Layer, Shape, elementwise, times
 from .loss_functions import Loss
 
-__all__ = ["Add", "Branches", "Concat", "Join", "Residual"]
-
 A, B, Z = Array("A"), Array("B"), Array("Z")
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXY"

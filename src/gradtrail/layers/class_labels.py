@@ -6,8 +6,6 @@ import numpy as np
 
 from ..errors import DataError
 
-__all__ = ["check_number", "class_numbers", "probabilities"]
-
 _TAGS = (
     "several tags for a sample (multi-label) have no loss of their own yet, and "
     "loss=MeanSquaredError() brings each output near 0 or 1"

@@ -13,8 +13,6 @@ from .kernel_layer import KernelLayer
 from .layer import Declaration, Shape, channels_of
 from .windows import PerAxis, Windows, padding_margins, per_axis
 
-__all__ = ["ConvTranspose2d"]
-
 X, W, b, Z = Array("X"), Array("W"), Array("b"), Array("Z")
 
 

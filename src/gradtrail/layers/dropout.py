@@ -16,8 +16,6 @@ from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from .layer import Declaration, Draws, Layer, Shape, canonical, elementwise
 
-__all__ = ["Dropout"]
-
 X, Z, M = Array("X"), Array("Z"), Array("M")
 
 

@@ -11,8 +11,6 @@ from ..equation import Affine, Array, Number, contraction, index, term
 from ..equation.frozen import frozen
 from .layer import Declaration, Layer, Shape
 
-__all__ = ["Flatten"]
-
 X, Z = Array("X"), Array("Z")
 
 _AXES = {2: "f", 3: "cw", 4: "chw", 5: "cthw"}

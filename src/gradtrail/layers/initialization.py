@@ -15,8 +15,6 @@ import numpy as np
 
 from ..streams import stream
 
-__all__ = ["INITIALIZATIONS", "initial"]
-
 if TYPE_CHECKING:  # NumPy's random numbers take time to import, and may never be drawn
     Draw = Callable[[np.random.Generator, tuple[int, ...], int, int], np.ndarray]
 

@@ -17,8 +17,6 @@ from ..errors import ArgumentError
 from .layer import Declaration, Layer, Parameter, canonical, known_initialization
 from .windows import PerAxis, per_axis
 
-__all__ = ["Groups", "KernelLayer"]
-
 
 @frozen
 class Groups:

@@ -16,21 +16,6 @@ from ..showing.axis_names import size_names
 from ..streams import philox
 from .initialization import INITIALIZATIONS
 
-__all__ = [
-    "Buffer",
-    "Declaration",
-    "Draws",
-    "Layer",
-    "Parameter",
-    "Shape",
-    "as_json",
-    "canonical",
-    "channels_of",
-    "elementwise",
-    "known_initialization",
-    "times",
-]
-
 Shape = tuple[int, ...]
 """An array's shape, samples first: (N, C, H, W) or (N, features)."""
 

@@ -12,8 +12,6 @@ from ..equation.frozen import frozen
 from ..errors import ShapeError
 from .layer import Declaration, Layer, Parameter, Shape, canonical, known_initialization, times
 
-__all__ = ["Linear"]
-
 X, W, b, Z = Array("X"), Array("W"), Array("b"), Array("Z")
 
 

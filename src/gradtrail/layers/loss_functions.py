@@ -18,8 +18,6 @@ from ..errors import ArgumentError, DataError, ShapeError
 from .class_labels import check_number, class_numbers, probabilities
 from .layer import Declaration, Shape, as_json, elementwise, times
 
-__all__ = ["CrossEntropy", "Loss", "MeanSquaredError", "log_softmax", "loss_for"]
-
 Z, L = Array("Z"), Access("L", ())
 
 

@@ -16,8 +16,6 @@ from ..errors import ArgumentError, ShapeError
 from ..showing.axis_names import size_names
 from .layer import Declaration, Draws, Layer, Shape, canonical, elementwise
 
-__all__ = ["Normalize"]
-
 X, Z, μ, s = map(Array, "XZμs")
 
 _LEAST = 1e-38

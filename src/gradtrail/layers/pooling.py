@@ -16,8 +16,6 @@ from ..errors import ArgumentError
 from .layer import Declaration, Draws, Layer, Shape, canonical, channels_of
 from .windows import PerAxis, Windows, padding_margins, per_axis
 
-__all__ = ["AvgPool2d", "GlobalAvgPool2d", "MaxPool2d"]
-
 X, Z, a = Array("X"), Array("Z"), Array("a")
 
 

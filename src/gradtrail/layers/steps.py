@@ -9,8 +9,6 @@ from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from .layer import Layer
 
-__all__ = ["INPUT", "LOSS", "Step", "flat"]
-
 INPUT, LOSS = "input", "loss"
 
 

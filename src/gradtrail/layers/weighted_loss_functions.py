@@ -17,8 +17,6 @@ from .class_labels import check_number, class_numbers
 from .layer import Declaration, Shape, times
 from .loss_functions import CrossEntropy, Loss, squared_error
 
-__all__ = ["WeightedCrossEntropy", "WeightedSquaredError"]
-
 
 @final
 @frozen

@@ -14,8 +14,6 @@ from ..equation import Affine, Margin, Number, index
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 
-__all__ = ["PerAxis", "Windows", "padding_margins", "per_axis"]
-
 PerAxis = int | tuple[int, ...]
 """One number for all spatial axes, or one per axis."""
 

@@ -7,5 +7,3 @@ pinning.py        arrays whose memory nobody gives back while machine code reads
 packages.py       packages that may be missing
 first_use.py      names of a package that are imported at their first use
 """
-
-__all__: list[str] = []

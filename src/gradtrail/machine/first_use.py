@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-__all__ = ["at_first_use"]
-
 
 def at_first_use(
     package: str, places: Mapping[str, str], hint: Callable[[str], str] = lambda name: ""

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from ..errors import FileError
 
-__all__ = ["expand_home", "locate", "user_cache"]
-
 
 def expand_home(path: str | os.PathLike[str]) -> Path | None:
     """A path with `~` and `~name` as the folders they stand for; None where they are not known."""

@@ -22,8 +22,6 @@ from functools import cached_property
 from types import FrameType, MethodType
 from weakref import finalize, ref
 
-__all__ = ["lock_over_forks", "renew_in_forks"]
-
 _PATIENCE = 30.0
 """Seconds that a fork waits for a library at most."""
 

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Room", "rooms"]
-
 
 class Room(NamedTuple):
     """Memory that is left.

@@ -7,8 +7,6 @@ from typing import Any
 
 from ..errors import MissingPackageError
 
-__all__ = ["optional_package"]
-
 
 def optional_package(
     package: str, where: str, install: str | None = None, otherwise: str = ""

@@ -6,8 +6,6 @@ from weakref import ReferenceType, ref
 
 import numpy as np
 
-__all__ = ["pin"]
-
 
 def pin(array: np.ndarray) -> tuple[ReferenceType[np.ndarray], ...]:
     """Keep an array's memory where it is for as long as the answer is kept.

@@ -22,13 +22,6 @@ from ..layers import (
 )
 from .network import Network
 
-__all__ = [
-    "ARCHITECTURES",
-    "Architecture",
-    "architecture",
-    "network_from",
-]
-
 
 @frozen
 class Architecture:

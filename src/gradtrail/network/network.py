@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from ..optimizers import Optimizer
     from ..plan.plan import Plan
 
-__all__ = ["Network"]
-
 
 @call_example("gt.Network(input_shape, [layer, …])")
 class Network(Graph):

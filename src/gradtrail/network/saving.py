@@ -20,8 +20,6 @@ from ..streams import Drawn
 from .architecture import network_from
 from .network import Network
 
-__all__ = ["WEIGHTS", "load", "load_weights", "save_network"]
-
 WEIGHTS = "weights.safetensors"
 _KEY, _FORMAT = "gradtrail", 1
 _OTHER_FORMATS = {

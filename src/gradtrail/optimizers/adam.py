@@ -15,8 +15,6 @@ from ..equation.scalar import Expression, Variable, sqrt
 from ..errors import ArgumentError
 from .optimizer import Optimizer, Rule, check_settings
 
-__all__ = ["Adam", "AdamW"]
-
 w, g, m, v = map(Variable, ("weight", "gradient", "mean", "square"))
 
 

@@ -16,8 +16,6 @@ from .optimizer import Optimizer, Rule
 if TYPE_CHECKING:
     from ..graph import Graph
 
-__all__ = ["AVERAGE", "Composed"]
-
 AVERAGE = "average"
 """The name of the averages among what a rule remembers."""
 

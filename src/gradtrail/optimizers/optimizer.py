@@ -25,8 +25,6 @@ from ..layers.layer import as_json
 if TYPE_CHECKING:
     from ..graph import Graph
 
-__all__ = ["Optimizer", "Rule", "check_settings"]
-
 
 @frozen
 class Rule:

@@ -12,8 +12,6 @@ from ..equation.scalar import Expression, Variable
 from ..errors import ArgumentError
 from .optimizer import Optimizer, Rule, check_settings
 
-__all__ = ["SGD"]
-
 w, g = Variable("weight"), Variable("gradient")
 
 

@@ -2,5 +2,3 @@
 
 `plan.py` makes it, `plan_table.py` writes it as a table, `misfit.py` is the error with it.
 """
-
-__all__: list[str] = []

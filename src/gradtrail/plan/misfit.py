@@ -12,8 +12,6 @@ from ..layers.steps import Step
 from ..showing.axis_names import name_axis
 from .plan import Outline, Shape, make_plan
 
-__all__ = ["misfit_error"]
-
 
 def misfit_error(
     outline: Outline,

@@ -15,8 +15,6 @@ from ..fields.axis_field import AxisField, input_fields, next_fields
 from ..layers import Declaration
 from ..layers.steps import INPUT, Step
 
-__all__ = ["Outline", "Plan", "PlanRow", "make_plan"]
-
 Shape = tuple[int, ...]
 
 

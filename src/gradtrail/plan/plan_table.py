@@ -13,8 +13,6 @@ from ..showing.tables import Table
 if TYPE_CHECKING:
     from .plan import Plan, PlanRow
 
-__all__ = ["plan_html", "plan_text"]
-
 _HEAD = (
     ">#", "layer", "kind", "input → output", "how it arose", "parameters", ">count",
     ">mult–adds", ">activations", ">gradients", "receptive field",

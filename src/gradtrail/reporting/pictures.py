@@ -19,8 +19,6 @@ from ..training.curves import curves as drawn_over
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["curve_pictures", "filters", "picture"]
-
 _INK, _SOFT, _TRAINED, _HELD, _FAINT = "#010101", "#020202", "#030303", "#040404", "#050505"
 _COLOURS = {
     **{_INK: "--ink", _SOFT: "--soft"},

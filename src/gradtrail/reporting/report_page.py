@@ -30,8 +30,6 @@ from ..training.mistaken_samples import mistakes
 from .pictures import as_pixels, curve_pictures, filters, picture
 from .style import PAGE, STYLE
 
-__all__ = ["report", "write_report"]
-
 _MISTAKES, _HARDEST = 40, 30
 """How many pictures are shown."""
 

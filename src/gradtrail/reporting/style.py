@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["PAGE", "STYLE"]
-
 PAGE = """<!doctype html>
 <html lang="en">
 <head>

@@ -24,8 +24,6 @@ from ..training.training import Training
 from .history_file import save_history
 from .run_folder import FAILED
 
-__all__ = ["FailedStep", "load_failed_step", "save_failed_step"]
-
 _KEY, _FORMAT = "gradtrail failed step", 1
 _NUMBERS = ("epoch", "step", "draw", "seed")
 

@@ -14,8 +14,6 @@ from ..storage.arrays import read_arrays
 from ..storage.files import open_file, read_at_most, write_bytes
 from ..training import History
 
-__all__ = ["HISTORY", "load_history", "save_history"]
-
 HISTORY, _EARLIER = "history.safetensors", "history.json"
 
 _MOST = 64 << 20

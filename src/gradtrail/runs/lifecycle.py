@@ -23,8 +23,6 @@ from .recipe import Recipe
 from .run_folder import CHECKPOINTS, FAILED, METRICS, RECIPE, START, Run, check_vacant, run_folder
 from .run_inputs import RunInputs, prepare_run
 
-__all__ = ["Outcome", "resume", "start"]
-
 _TRAINS = "is training by"
 """What a process does with a recipe that it holds, in the words of `lock_file`."""
 

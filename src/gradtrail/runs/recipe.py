@@ -42,8 +42,6 @@ from .recipe_tables import (
 from .table_reader import Faults, bare_name, built, choice
 from .toml_lines import Path, lines_of
 
-__all__ = ["OPTIMIZERS", "Recipe", "read_recipe", "recipe_from", "tables_of"]
-
 _LIMIT = 1 << 20
 
 OPTIMIZERS: Mapping[str, type[Optimizer]] = {k.__name__: k for k in (SGD, Adam, AdamW)}
@@ -129,7 +127,7 @@ class Recipe:
         return dumps({"gradtrail": version} | self.to_dict())
 
 
-def recipe_from(data: Mapping[str, Any], faults: Faults) -> Recipe | None:
+def _recipe_from(data: Mapping[str, Any], faults: Faults) -> Recipe | None:
     """The recipe that a file's content describes; None where something is wrong with it.
 
     Args:
@@ -212,7 +210,7 @@ def read_recipe(
         _change(data, keys, value)
         named[keys] = name
     faults = Faults()
-    recipe = recipe_from(data, faults)
+    recipe = _recipe_from(data, faults)
     if recipe is None:
         raise FileError(_told(where, faults, lines, named))
     return recipe if path is None else _absolute(recipe, FilePath(path).absolute().parent, named)

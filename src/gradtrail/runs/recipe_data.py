@@ -19,8 +19,6 @@ from ..data.sets import CLASSES
 from ..errors import DataError
 from .recipe_tables import DataTable
 
-__all__ = ["RecipeData", "part_arrays", "part_labels", "read_data"]
-
 T = TypeVar("T")
 
 _CLASSES = 1000

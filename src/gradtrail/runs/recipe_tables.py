@@ -16,16 +16,6 @@ from ..network.architecture import ARCHITECTURES
 from ..training.checkpoints import Checkpoints
 from ..training.course import Course
 
-__all__ = [
-    "CheckpointTable",
-    "DataTable",
-    "LogTable",
-    "LossTable",
-    "ModelTable",
-    "TrainingTable",
-    "as_table",
-]
-
 
 @dataclass(frozen=True)
 class DataTable:

@@ -30,8 +30,6 @@ from .history_file import load_history
 from .recipe import Recipe, read_recipe
 from .recipe_data import RecipeData, read_data
 
-__all__ = ["CHECKPOINTS", "FAILED", "METRICS", "RECIPE", "Run", "START", "run_folder"]
-
 RECIPE, START, CHECKPOINTS = "recipe.toml", "start.safetensors", "checkpoints"
 METRICS, FAILED = "metrics.json", "failed.safetensors"
 LOGS = ("log.csv", "log.jsonl", "tensorboard")

@@ -22,8 +22,6 @@ from .recipe import Recipe
 from .recipe_data import RecipeData, part_labels, read_data
 from .recipe_tables import DataTable, LossTable, ModelTable
 
-__all__ = ["RunInputs", "network_from_file", "prepare_run"]
-
 _NAMED = 1 << 20
 """So many outputs at most get numbers as names."""
 

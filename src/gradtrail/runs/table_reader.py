@@ -13,8 +13,6 @@ from ..checking.arguments import is_real, is_whole
 from ..errors import GradtrailError, unknown
 from .toml_lines import Path
 
-__all__ = ["Fault", "Faults", "bare_name", "built", "choice", "keys_of"]
-
 T = TypeVar("T")
 
 
@@ -38,7 +36,7 @@ class Faults(list[Fault]):
         self.append(Fault(path, what))
 
 
-def keys_of(kind: Callable[..., Any]) -> dict[str, Any]:
+def _keys_of(kind: Callable[..., Any]) -> dict[str, Any]:
     """The keys that a table of this kind may have, with their types."""
     hints = get_type_hints(kind.__init__ if inspect.isclass(kind) else kind)
     if inspect.isclass(kind) and is_dataclass(kind):
@@ -63,7 +61,7 @@ def built(
     if not isinstance(table, Mapping):
         faults.add(path, f"must be a table, got {table!r}")
         return None
-    known, before = keys_of(kind), len(faults)
+    known, before = _keys_of(kind), len(faults)
     settings = {key: value for key, value in table.items() if key not in skip}
     for key, value in settings.items():
         if key not in known:

@@ -9,8 +9,6 @@ import re
 import tomllib
 from collections.abc import Iterator
 
-__all__ = ["Path", "lines_of"]
-
 Path = tuple[str | int, ...]
 """Where a value stands: keys, and numbers within lists of tables."""
 

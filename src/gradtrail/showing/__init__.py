@@ -4,5 +4,3 @@
 numbers and axes stand in all of them; `figures.py` draws, `bars.py` is progress, and `notebook.py`
 knows where words for a person go.
 """
-
-__all__: list[str] = []

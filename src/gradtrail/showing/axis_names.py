@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["name_axis", "place_names", "size_names"]
-
 _FLAT = ("samples", "features")
 _SIZES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 _PLACES = {1: ("positions",), 2: ("rows", "columns"), 3: ("planes", "rows", "columns")}

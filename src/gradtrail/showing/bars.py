@@ -18,8 +18,6 @@ from ..errors import escaped
 from .notebook import CellOutput, in_notebook, is_terminal, tell
 from .numbers import duration_text
 
-__all__ = ["Bar", "Line", "bar", "fold_parts", "showing"]
-
 _WIDEST, _NARROWEST = 24, 10
 """Characters of the bar."""
 

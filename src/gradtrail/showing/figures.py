@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["endings", "figure", "save_figure", "show_image"]
-
 _USUAL = (".png", ".svg", ".pdf")
 
 

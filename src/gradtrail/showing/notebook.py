@@ -14,16 +14,6 @@ from typing import Any, TextIO, final
 
 from ..errors import visible
 
-__all__ = [
-    "CellOutput",
-    "after_cell",
-    "display",
-    "in_notebook",
-    "is_terminal",
-    "shell",
-    "tell",
-]
-
 
 def shell() -> Any:
     """IPython's shell, where it is running; or None."""

@@ -5,16 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = [
-    "bytes_text",
-    "count_text",
-    "duration_text",
-    "megabytes_text",
-    "number_text",
-    "percent_text",
-    "ranges_text",
-]
-
 
 def number_text(value: float, digits: int = 4) -> str:
     """A number as it stands in tables and sentences."""

@@ -17,8 +17,6 @@ from collections.abc import Iterator, Sequence
 from ..errors import visible
 from .notebook import is_terminal
 
-__all__ = ["page_width", "table_lines", "wrap"]
-
 _LEAST = 40
 """Narrower than that no page is taken to be."""
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from ..errors import escaped, visible
 from .table_text import page_width, table_lines
 
-__all__ = ["Shown", "Table"]
-
 _NO_TERMINAL = 160
 
 

@@ -5,5 +5,3 @@ row_file.py         a file that grows by whole rows
 arrays.py           arrays in safetensors, checked before memory is taken for them
 foreign_files.py    what a file is that was given in the wrong place, and what opens it
 """
-
-__all__: list[str] = []

@@ -12,8 +12,6 @@ from ..errors import FileError
 from .files import open_file
 from .foreign_files import reader_of
 
-__all__ = ["read_arrays"]
-
 _HEADER_LIMIT = 16 << 20
 _FLOATS = ("F16", "F32", "F64", "C64")  # safetensors' names
 _DTYPES = ("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", *_FLOATS)

@@ -14,20 +14,6 @@ from typing import Any, BinaryIO
 
 from ..errors import FileError
 
-__all__ = [
-    "check_writable",
-    "delete_unfinished",
-    "file_errors",
-    "free_name",
-    "lock_file",
-    "open_file",
-    "read_at_most",
-    "read_json",
-    "write_bytes",
-    "write_json",
-    "write_whole",
-]
-
 _JSON_LIMIT = 16 << 20
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}")
 

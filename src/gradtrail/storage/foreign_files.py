@@ -9,8 +9,6 @@ import os
 from itertools import islice
 from pathlib import Path
 
-__all__ = ["reader_of"]
-
 _START = 128
 _LISTED = 4096  # of a folder's entries
 

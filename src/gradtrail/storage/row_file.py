@@ -11,8 +11,6 @@ from pathlib import Path
 
 from .files import file_errors
 
-__all__ = ["RowFile"]
-
 _EVERY = 1.0
 """Seconds after which rows are written at the latest."""
 

@@ -1,3 +1,1 @@
 """Tracing: every number of a learning step asked where it came from. See README.md."""
-
-__all__: list[str] = []

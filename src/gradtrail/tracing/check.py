@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from ..engines import Computed, Reference
     from ..graph import Graph
 
-__all__ = ["ElementCheck", "GradientReport", "check_gradients"]
-
 Arrays = Mapping[str, np.ndarray]
 
 TOLERANCE = {"float64": 1e-6, "float32": 1e-4}

@@ -16,16 +16,6 @@ from .element import Element, element_text
 from .facts import Fact, Held
 from .traced_step import TracedStep
 
-__all__ = [
-    "CAUSES",
-    "Closure",
-    "factor_clause",
-    "lost_clause",
-    "saturated_clause",
-    "unread_clause",
-    "unweighted_clause",
-]
-
 CAUSES = (
     "relu closed",
     "flat",

@@ -38,8 +38,6 @@ from .element_term import ElementTerm, function_values
 from .index_points import BLOCK
 from .traced_step import TracedStep
 
-__all__ = ["closed_paths"]
-
 
 def closed_paths(step: TracedStep, name: str, index: tuple[int, ...]) -> list[Closure]:
     """The causes, nearest the element first; none where something reaches the loss.

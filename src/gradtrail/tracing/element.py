@@ -12,16 +12,6 @@ import numpy as np
 from ..checking.arguments import is_whole
 from ..errors import ArgumentError, UnknownNameError, indexed, unknown
 
-__all__ = [
-    "Element",
-    "Side",
-    "check_index",
-    "element_text",
-    "example_element",
-    "parse_element",
-    "split_index",
-]
-
 Side = Literal["value", "grad"]
 
 _WRITTEN = re.compile(r"\s*(d?)([^\W\d][\w.]*)\s*(?:\[([^\]]*)\])?\s*")

@@ -15,8 +15,6 @@ from ..equation.scalar import evaluate_scalar
 from .element import Side
 from .index_points import Block, Points
 
-__all__ = ["ArraySum", "ElementTerm", "Operand", "function_values"]
-
 
 @dataclass(frozen=True)
 class ArraySum:

@@ -15,8 +15,6 @@ from typing import Any, Union
 
 from .records import json_number
 
-__all__ = ["Fact", "Held", "fact_from"]
-
 Held = Union[str, int, float, bool, None, "Fact", tuple["Held", ...]]
 """What a field of a fact may be."""
 

@@ -24,8 +24,6 @@ from .records import json_number
 from .terms import Terms
 from .traced_step import TracedStep
 
-__all__ = ["Path", "Paths", "follow_gradient", "follow_value"]
-
 PathEnd = int | str | tuple[int, ...] | np.ndarray | None
 """Where paths forwards lead: a class, a layer's output, one of the outputs, or all outputs."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["places_of_greatest"]
-
 _CHUNK = 64
 
 

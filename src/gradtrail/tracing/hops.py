@@ -19,8 +19,6 @@ from .term_tables import operand_text
 from .terms import ProductFactor, factor_at
 from .traced_step import TracedStep
 
-__all__ = ["Hop", "end_hop", "hop", "start_hop"]
-
 _WAYS = ("directly", "through the mean", "through the variance")
 
 

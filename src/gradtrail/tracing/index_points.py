@@ -17,8 +17,6 @@ import numpy as np
 
 from ..equation import Access, Affine, Contraction, Term
 
-__all__ = ["BLOCK", "Block", "Group", "Points", "points_of"]
-
 BLOCK = 1 << 17
 """How many products are held at a time."""
 

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
     from ..graph import Graph
 
-__all__ = ["Influence", "RankedSample", "influence"]
-
 RANKINGS = ("surprise", "pull", "against")
 """What samples can be ranked by, most first; `against` is by the gradient's inner product with the
 mean gradient, most negative first."""

@@ -11,18 +11,16 @@ from ..arrays.operations import OPERATIONS
 from ..equation import Applied, Contraction, Node, Selection, System, Term
 from ..equation.scalar import evaluate_scalar, switches
 
-__all__ = ["elements_crossing", "first_switched", "patterns"]
-
 Arrays = Mapping[str, np.ndarray]
 
 
 def patterns(system: System, values: Arrays) -> dict[str, list[np.ndarray]]:
     """For every node with kinks, the arrays that change when an element changes sides."""
-    found = {n.name: [side for _, side in kink_sides(n, values)] for n in system.nodes}
+    found = {n.name: [side for _, side in _kink_sides(n, values)] for n in system.nodes}
     return {name: arrays for name, arrays in found.items() if arrays}
 
 
-def kink_sides(node: Node, values: Arrays) -> Iterator[tuple[str, np.ndarray]]:
+def _kink_sides(node: Node, values: Arrays) -> Iterator[tuple[str, np.ndarray]]:
     """Winners, and for each function with a kink on which side of it its argument is.
 
     Args:
@@ -69,7 +67,7 @@ def elements_crossing(node: Node, letter: str, one: Arrays, other: Arrays) -> np
     equation = node.equation
     found = np.zeros(equation.shape_of[letter], dtype=bool)
     for (source, first), (_, second) in zip(
-        kink_sides(node, one), kink_sides(node, other), strict=True
+        _kink_sides(node, one), _kink_sides(node, other), strict=True
     ):
         if source != letter:
             continue

@@ -17,8 +17,6 @@ from ..layers import Loss
 if TYPE_CHECKING:
     from ..graph import Graph
 
-__all__ = ["LabelledData"]
-
 
 class LabelledData:
     """Samples with their labels, checked.

@@ -19,8 +19,6 @@ from ..errors import GradientError, indexed
 from .kinks import elements_crossing
 from .rounding import Bounds
 
-__all__ = ["LayerCheck", "check_layers"]
-
 Arrays = Mapping[str, np.ndarray]
 
 _ROUNDS = 8

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from ..engines import Computed
     from ..equation import System
 
-__all__ = ["all_finite", "nonfinite_message"]
-
 
 def all_finite(computed: Computed) -> bool:
     """Whether no array of a step holds a NaN or an infinity."""

@@ -11,8 +11,6 @@ from .term_tables import product_text
 from .terms import Terms
 from .traced_step import TracedStep
 
-__all__ = ["nonfinite_source", "origin_of"]
-
 
 def origin_of(terms: Terms) -> Fact:
     """Where an element that is no sum is from: given, or made as a winner or a probability."""

@@ -17,17 +17,6 @@ from .element_term import function_values
 from .records import json_number
 from .traced_step import TracedStep
 
-__all__ = [
-    "DeadLayer",
-    "GradientLayer",
-    "Overview",
-    "TiedLayer",
-    "dead",
-    "root_mean_square",
-    "ties",
-    "vanishing",
-]
-
 T = TypeVar("T")
 
 

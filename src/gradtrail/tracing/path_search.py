@@ -25,8 +25,6 @@ from .index_points import BLOCK
 from .product_sizes import absolute_sums, greatest_products
 from .traced_step import TracedStep
 
-__all__ = ["Chain", "Link", "PathSearch"]
-
 _MOST = 1e150
 """What stands for infinity."""
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from .terms import Terms
 
-__all__ = ["terms_picture"]
-
 _SAMPLES = 4
 
 

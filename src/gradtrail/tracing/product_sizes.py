@@ -22,8 +22,6 @@ import numpy as np
 from ..arrays.einsum import margins_of, overlapping, part_of, prepare, view
 from ..equation import Access, Contraction, Factor, Indicator, Term
 
-__all__ = ["absolute_sums", "greatest_products"]
-
 _TILE = 1 << 18
 """Bytes of products held at a time: so that they stay in a core's second-level cache."""
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from .terms import Product, Terms
 
-__all__ = ["data_frame", "json_number", "products_array", "products_frame", "terms_dict"]
-
 
 def products_array(terms: Terms) -> np.ndarray:
     """See `Terms.to_numpy`."""

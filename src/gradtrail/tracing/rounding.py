@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ..graph import Graph
     from ..layers import Loss
 
-__all__ = ["Bounds"]
-
 Arrays = Mapping[str, np.ndarray]
 
 _RUNS = 3

@@ -17,8 +17,6 @@ from .records import json_number
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Shares", "shares_of"]
-
 Key = int | str | tuple[int | str, ...]
 """The value of the one index, or the values of several."""
 

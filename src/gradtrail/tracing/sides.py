@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from .traced_step import TracedStep
     from .why import Answer
 
-__all__ = ["Gradients", "SideArrays", "Values"]
-
 _LINE = 100
 """How many characters names may take in one line; more of them stand one in a line."""
 

@@ -12,17 +12,6 @@ if TYPE_CHECKING:
     from .shares import Shares
     from .terms import Product, ProductFactor, Terms
 
-__all__ = [
-    "cancellation_text",
-    "cancelled_share",
-    "legend",
-    "operand_text",
-    "product_text",
-    "products_table",
-    "shares_table",
-    "terms_table",
-]
-
 _SHOWN = 20
 
 
@@ -34,7 +23,7 @@ def operand_text(factor: ProductFactor, element: str) -> str:
     return f"{factor.function}({held})" if factor.function else element
 
 
-def factor_text(factor: ProductFactor) -> str:
+def _factor_text(factor: ProductFactor) -> str:
     """`dZ[17,2,5,7] −0.0123`, `relu′(X[0,2,5,7] = −0.31) 0`, `[A[0,2,2,3] = 1] 0`."""
     place = f"[{','.join(map(str, factor.index))}]" if factor.index else ""
     return f"{operand_text(factor, factor.letter + place)} {number_text(factor.value)}"
@@ -62,7 +51,7 @@ def legend(terms: Terms) -> list[str]:
     return lines
 
 
-def total_lines(terms: Terms) -> list[str]:
+def _total_lines(terms: Terms) -> list[str]:
     """What all products together are."""
     if terms.given:
         return [f"{terms.element} = {number_text(terms.value, 6)}"]
@@ -106,7 +95,7 @@ def products_table(terms: Terms, rows: Sequence[Product]) -> Table:
     for row in rows:
         line = [*([row.layer] if several else []), *([row.way] if leads else [])]
         line += [str(row.indices.get(n, "")) for n in shown]
-        line.append(" · ".join(map(factor_text, row.factors)))
+        line.append(" · ".join(map(_factor_text, row.factors)))
         line += [number_text(row.scale)] if scales else []
         share = row.product / terms.magnitude if terms.magnitude else 0.0
         cells.append([*line, number_text(row.product), percent_text(share)])
@@ -130,7 +119,7 @@ def terms_table(terms: Terms, k: int) -> Table:
     """A whole sum: its equations, its strongest rows, its totals."""
     rows = terms.top(k) if k and len(terms) and not terms.given else ()
     table = products_table(terms, rows)
-    below = total_lines(terms)
+    below = _total_lines(terms)
     if len(terms) > k:
         below[0] = f"the strongest {k} of {below[0]}"
     return Table(legend(terms), table.heads, table.rows, below)

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
-__all__ = ["Product", "ProductFactor", "Products", "Terms", "factor_at"]
-
 
 @dataclass(frozen=True)
 class ProductFactor:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from .overview import DeadLayer, GradientLayer, Overview, TiedLayer
     from .traced_step import TracedStep
 
-__all__ = ["Origin", "Trace", "trace"]
-
 
 @dataclass(frozen=True, eq=False)
 class Origin:

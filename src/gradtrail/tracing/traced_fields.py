@@ -25,8 +25,6 @@ from ..equation.equation import Dependence
 from ..fields.reach import FieldDirection, Reach, array_called, axes_of, check_order, region_of
 from .traced_step import TracedStep
 
-__all__ = ["traced_projective_field", "traced_receptive_field"]
-
 _FROM, _TO, _WON = "_from", "_to", "_won"  # letters that no equation has
 
 _STATISTICS = (

@@ -35,8 +35,6 @@ from .element import Side, check_index, element_text, split_index
 from .element_term import ArraySum, ElementTerm, Operand
 from .index_points import points_of
 
-__all__ = ["TracedStep", "is_gate", "is_logarithm"]
-
 _KIND = {"value": "value", "grad": "gradient"}
 
 

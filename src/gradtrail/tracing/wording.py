@@ -28,8 +28,6 @@ from typing import Any
 from ..showing.numbers import number_text, percent_text
 from .facts import Fact, Held
 
-__all__ = ["LANGUAGES", "say", "words_in"]
-
 LANGUAGES = ("en", "ko")
 """The languages that there are words in."""
 

@@ -14,8 +14,6 @@ from .facts import Fact
 from .index_points import BLOCK
 from .terms import ProductFactor, Terms
 
-__all__ = ["Reason", "reason_of_cancelling", "reason_of_zero", "source_of_zero"]
-
 _WINDOW = 4096
 """How many elements a window has at most whose greatest is looked for one by one."""
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-__all__ = ["StatisticsAverage"]
-
 
 class StatisticsAverage:
     """The same average over all steps as `Composed` takes of the weights, in float64.

@@ -32,8 +32,6 @@ from .snapshot import Snapshot
 if TYPE_CHECKING:
     from .training import Training
 
-__all__ = ["CheckpointWriter", "Checkpoints", "NewestCheckpoint", "read_checkpoint"]
-
 _KEY, _FORMAT = "gradtrail checkpoint", 2
 _ABOUT = frozenset(
     (

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ..graph import Graph
     from .feed import Feed
 
-__all__ = ["Course", "Setup"]
-
 
 @dataclass(frozen=True)
 class Course:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from .history import History
 
-__all__ = ["Colours", "curves", "drawn", "whole_epochs"]
-
 _SMOOTH = 60
 """Steps over which the loss is averaged at most."""
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ..graph import Graph
     from ..layers import Loss
 
-__all__ = ["Feed", "feed_for"]
-
 NOTHING = Drawn()
 """No draw yet."""
 

@@ -8,8 +8,6 @@ import numpy as np
 
 from ..data.images import Images
 
-__all__ = ["checksum", "of_arrays", "of_images", "of_some_images"]
-
 _LOOKED_AT = 512
 """How many images told that they are the same ones, before every image did."""
 

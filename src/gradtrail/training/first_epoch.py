@@ -19,8 +19,6 @@ from .memory_estimate import can_look
 if TYPE_CHECKING:
     from .training import Training
 
-__all__ = ["warn_if_nothing_learned"]
-
 _NEAR = 0.98
 """From this share of the loss of one answer for all on, nothing was learned."""
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from .watched_weights import Watched
 
-__all__ = ["EPOCH_FIGURES", "FIGURES", "History", "in_files"]
-
 _PER_STEP = ("step_losses", "rates")
 
 _LATER = ("rates", "ends")

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from .history import History
     from .snapshot import Snapshot
 
-__all__ = ["inspect"]
-
 _MOST = 1 << 53
 """How many epochs or updates there may be: each number until there is a float of its own."""
 

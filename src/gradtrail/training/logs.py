@@ -23,8 +23,6 @@ from .observers import Observer, Seen
 if TYPE_CHECKING:
     from .history import History
 
-__all__ = ["CSVLog", "EVERY", "JSONLinesLog", "Log", "Row"]
-
 EVERY = 10
 """By default a row for every tenth step: a step of LeNet-5 takes 0.8 ms, a row some µs."""
 

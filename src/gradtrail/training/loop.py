@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from .feed import Feed
     from .training import Training
 
-__all__ = ["evaluate", "prepare_training", "train"]
-
 
 @call_example("gt.train(network, (x, y), epochs=3)")
 def train(

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from .course import Course, Setup
     from .feed import Feed
 
-__all__ = ["can_look", "check_memory"]
-
 _PARAMETERS, _ACTIVATIONS = 160, 64
 """Bytes for each parameter and for each element of an output that no engine needs more than."""
 

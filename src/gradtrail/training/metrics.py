@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ..engines import Engine
     from ..graph import Graph
 
-__all__ = ["Confusion", "confusion"]
-
 _DRAWN = 24
 """Up to how many classes the numbers are written into the picture."""
 

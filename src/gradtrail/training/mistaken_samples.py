@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ..engines import Engine
     from ..graph import Graph
 
-__all__ = ["Mistake", "Mistakes", "mistakes"]
-
 _SHOWN = 20
 """Of how many a table tells."""
 

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from .history import History
 
-__all__ = ["Observer", "Seen"]
-
 
 class Seen(NamedTuple):
     """One finished step.

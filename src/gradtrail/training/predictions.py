@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ..engines import Engine
     from ..graph import Graph
 
-__all__ = ["Predictions", "predict_samples"]
-
 
 @final
 @dataclass(frozen=True, eq=False)

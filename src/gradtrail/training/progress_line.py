@@ -12,8 +12,6 @@ from .observers import Observer, Seen
 if TYPE_CHECKING:
     from .history import History
 
-__all__ = ["ProgressLine"]
-
 
 @final
 class ProgressLine(Observer):

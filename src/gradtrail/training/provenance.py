@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from ..engines import Engine
 from ..version import VERSION
 
-__all__ = ["UNKNOWN", "differing_bits", "provenance"]
-
 _NOT_PROMISED = (
     "the seconds; and the last bits of what follows, with another version of gradtrail or where "
     "'bits' is another"

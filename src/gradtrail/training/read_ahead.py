@@ -13,8 +13,6 @@ import numpy as np
 from ..data.images import Images
 from ..machine.forking import renew_in_forks
 
-__all__ = ["pixels_ahead"]
-
 _AHEAD = 3
 """How many batches are ready at most."""
 

@@ -19,8 +19,6 @@ from .stopping import Best
 if TYPE_CHECKING:
     from .course import Course, Setup
 
-__all__ = ["found_for", "setting_differences"]
-
 _SHOWN = 200
 
 
@@ -89,7 +87,7 @@ def _same(found: NewestCheckpoint, setup: Setup) -> None:
         ("engine", setup.engine.settings()),
         *zip(("data", "validation"), identities, strict=True),
     ):
-        for apart in setting_differences(about[what], now, "" if what == "course" else what):
+        for apart in _setting_differences(about[what], now, "" if what == "course" else what):
             layer = _layer(about[what], setup.network) if what == "architecture" else None
             remedy = _OTHER_DATA if ".fingerprint" in apart else ""
             raise ArgumentError(f"{found.path} is of another training: {layer or apart}{remedy}")
@@ -103,12 +101,12 @@ def _layer(kept: Any, network: Graph) -> str | None:
         return None
 
 
-def setting_differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
+def _setting_differences(one: Any, other: Any, where: str = "") -> Iterator[str]:
     """Where two settings as JSON differ: `optimizer.lr: 0.1, not 0.05`."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in [*one, *(k for k in other if k not in one)]:
             path = f"{where}.{key}" if where else key
-            yield from setting_differences(one.get(key), other.get(key), path)
+            yield from _setting_differences(one.get(key), other.get(key), path)
     elif one != other:
         yield f"{where}: {_shown(one)}, not {_shown(other)}"
 

@@ -20,8 +20,6 @@ from .provenance import provenance
 from .stopping import Best
 from .training import Position, Training
 
-__all__ = ["Snapshot"]
-
 
 @dataclass(frozen=True)
 class Snapshot:

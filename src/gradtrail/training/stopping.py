@@ -16,8 +16,6 @@ from ..errors import ArgumentError
 from ..layers.layer import as_json
 from .history import History
 
-__all__ = ["Best", "EarlyStopping"]
-
 _MEASURES = ("validation_loss", "validation_accuracy", "loss", "accuracy")
 
 

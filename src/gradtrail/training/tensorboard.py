@@ -25,8 +25,6 @@ from .logs import EVERY, Log, Row
 if TYPE_CHECKING:
     from .history import History
 
-__all__ = ["TensorBoardLog"]
-
 _TAGS = {
     "step": {"loss": "loss/step", "accuracy": "accuracy/step", "rate": "rate"},
     "epoch": {

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from .checkpoints import CheckpointWriter
     from .weight_watcher import WeightWatcher
 
-__all__ = ["Position", "Training", "mean_figures"]
-
 _EVALUATED = 256
 """How many validation samples are computed at once."""
 

@@ -23,19 +23,6 @@ from ..storage.files import write_bytes
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = [
-    "ELEMENTS",
-    "FIELDS",
-    "FILE",
-    "SAMPLES",
-    "Watched",
-    "check_watched",
-    "load_watched",
-    "save_watched",
-    "watched_arrays",
-    "watched_from",
-]
-
 FILE = "watch.safetensors"
 
 SAMPLES = 5

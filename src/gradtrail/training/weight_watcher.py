@@ -24,8 +24,6 @@ from .watched_weights import ELEMENTS, FIELDS, SAMPLES, Watched
 if TYPE_CHECKING:
     from ..graph import Graph
 
-__all__ = ["MOST", "WeightWatcher", "tell_left", "watch_elements"]
-
 MOST = 4096
 """How many steps of an element are kept at most."""
 

@@ -23,8 +23,6 @@ from ...equation.scalar import (
     where,
 )
 
-__all__ = ["function_of", "slope_of_value"]
-
 _X = Variable("x")
 
 

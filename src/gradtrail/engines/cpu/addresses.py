@@ -8,8 +8,6 @@ from ...equation import Access, Affine, Equation
 from .layout import Layout, Margins
 from .nest import Stream
 
-__all__ = ["SAMPLE", "access_stream", "bare", "lanes_of", "leaving", "reach"]
-
 SAMPLE = "n"
 """The index that runs over samples, by the layers' convention."""
 

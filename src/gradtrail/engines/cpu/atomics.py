@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from .builder import Code, I, Value
 
-__all__ = ["atomic_add", "atomic_load", "atomic_store", "compare_exchange"]
-
 
 def atomic_load(code: Code, address: Value) -> Value:
     """A word, and with it everything that was written before the word was."""

@@ -23,8 +23,6 @@ from dataclasses import dataclass
 
 from .target import Target
 
-__all__ = ["Carried", "Code", "F", "I", "P", "Value", "module"]
-
 F, I, P = "float", "i64", "ptr"
 
 _BYTES = {F: 4, "i32": 4, "i8": 1, I: 8, P: 8, "double": 8}

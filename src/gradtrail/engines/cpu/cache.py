@@ -17,8 +17,6 @@ from pathlib import Path
 from ...errors import FileError
 from ...machine.folders import expand_home, user_cache
 
-__all__ = ["cache_folder", "read_stored", "stored_path", "write_stored"]
-
 _LIMIT = 64 << 20
 
 

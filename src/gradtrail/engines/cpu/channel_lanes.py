@@ -14,19 +14,6 @@ from .nest import PART, Epilogue, LoopSchedule, Nest, Stream, Sum
 from .target import Target
 from .tiling import choose_tile, readings_of
 
-__all__ = [
-    "UnsuitableError",
-    "argument_of",
-    "as_row",
-    "channel_stream",
-    "divided",
-    "flattens",
-    "grouped_names",
-    "schedule_nest",
-    "winner_of",
-]
-
-
 _BODY = 320
 """How many multiply-adds of a register are written out one behind the other, at the most."""
 

@@ -10,8 +10,6 @@ from ...equation import LossEquation
 from ...errors import DataError
 from ..batch import Samples
 
-__all__ = ["check_places", "check_targets"]
-
 
 def check_places(places: np.ndarray, count: int, samples: int) -> None:
     """Look once, in front of native code, at what it follows without looking.

@@ -23,8 +23,6 @@ from .image import Image, Mapped, link_objects
 from .llvm import INSIDE, library
 from .target import Target
 
-__all__ = ["Compiler", "assembly"]
-
 
 @cache
 def _generator() -> bytes:

@@ -17,8 +17,6 @@ from .listing import Listing
 from .raw import address, aligned, bits, padded
 from .target import LANES
 
-__all__ = ["Context", "Lent"]
-
 GROUPS = 16
 """Into how many groups a batch's blocks are put at most. Each group's gradients are summed by
 themselves, so this number is part of what a result is, and independent of the threads."""

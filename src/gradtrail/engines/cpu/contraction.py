@@ -36,17 +36,6 @@ from .nest import PART, Clip, Epilogue, Factor, LoopSchedule, Nest, Stream, Sum,
 from .target import Target
 from .tiling import Tiling, choose_tile, readings_of
 
-__all__ = [
-    "Form",
-    "by_rows",
-    "forms",
-    "goes_by_rows",
-    "nest_of",
-    "share_inside",
-    "solve",
-    "sum_order",
-]
-
 
 @frozen
 class Form:

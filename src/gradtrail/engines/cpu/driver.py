@@ -28,18 +28,6 @@ from .frame import SLOTS, Slot
 from .options import THREADS
 from .target import Target
 
-__all__ = [
-    "ARGUMENTS",
-    "CALL",
-    "CONTROL",
-    "Control",
-    "KINDS",
-    "PHASE",
-    "PhaseRow",
-    "TASKS",
-    "driver_text",
-]
-
 ARGUMENTS = 12
 """How many arguments a kernel call may have."""
 

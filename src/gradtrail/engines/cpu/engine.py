@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ..explanation import Explanation
     from ..sample_gradients import SampleGradients
 
-__all__ = ["CPU"]
-
 
 @call_example("gt.CPU(threads=2)")
 @frozen

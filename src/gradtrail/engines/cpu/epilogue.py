@@ -9,8 +9,6 @@ from .builder import Code, Value
 from .nest import Epilogue, Stream
 from .vector_math import compile_expression
 
-__all__ = ["is_unit", "pass_through", "write_epilogue"]
-
 
 def write_epilogue(
     code: Code, steps: Sequence[Epilogue], value: Value, place: Callable[[Stream], Value]

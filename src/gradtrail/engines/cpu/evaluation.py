@@ -16,8 +16,6 @@ from .raw import address
 if TYPE_CHECKING:
     from ...graph import Graph
 
-__all__ = ["evaluate_batch", "predict_outputs"]
-
 _FEW = 3
 """Up to how many samples are predicted one by one, with channels as lanes."""
 

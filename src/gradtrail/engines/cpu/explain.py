@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ...graph import Graph
     from ...layers import Loss
 
-__all__ = ["explain_layer"]
-
 
 def explain_layer(setup: EngineSetup, network: Graph, layer: str, loss: Loss) -> Explanation:
     """The calls on behalf of a layer in a training step."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["SLOTS", "Slot"]
-
 
 class Slot(IntEnum):
     """The slots, by their place in the record."""

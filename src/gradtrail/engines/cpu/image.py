@@ -23,8 +23,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Image", "Mapped", "link_objects"]
-
 _FORMAT = 1
 _HEADER, _SECTION, _SYMBOL, _RELOCATION = "<16xHHIQQQIHHHHHH", "<IIQQQQIIQQ", "<IBBHQQ", "<QQq"
 _ELF64 = b"\x7fELF\x02\x01\x01"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-__all__ = ["ArrayKey", "Kind", "gradient", "sample_share", "share_factors", "value"]
-
 Kind = Literal[
     "value",  # of the forward pass: parameters, statistics, outputs
     "updated",  # running statistics after the step

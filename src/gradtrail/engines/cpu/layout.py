@@ -19,8 +19,6 @@ from math import prod
 from ...equation.frozen import frozen
 from .target import LANES
 
-__all__ = ["Layout", "Margins", "wider"]
-
 _BYTES = {"float": 4, "i32": 4, "i8": 1}
 _LINE = 64
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from ...layers import Loss
     from .program import Program
 
-__all__ = ["Listing", "Location", "listing_for"]
-
 _FORMAT = 1
 
 

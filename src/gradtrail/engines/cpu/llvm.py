@@ -7,8 +7,6 @@ from typing import Any
 
 from ...machine.forking import lock_over_forks
 
-__all__ = ["INSIDE", "library"]
-
 INSIDE = lock_over_forks()
 """Whoever is within LLVM holds this. The library has locks of its own, and a fork would leave them
 locked in the child, and half of a compilation in its memory."""

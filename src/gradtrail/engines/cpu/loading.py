@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from .kernels.kernel import Kernel
     from .program import Program
 
-__all__ = ["LoadedProgram", "compiler_for", "load_program", "program_for", "single_program_for"]
-
 _COMPILERS: dict[Target, Compiler] = {}
 _LOADED: WeakKeyDictionary[Graph, dict[tuple[object, ...], LoadedProgram | None]] = (
     WeakKeyDictionary()

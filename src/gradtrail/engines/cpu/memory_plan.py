@@ -18,8 +18,6 @@ from .keys import ArrayKey
 from .layout import Layout
 from .raw import next_line
 
-__all__ = ["Allocation", "MemoryPlan"]
-
 
 @dataclass
 class Allocation:

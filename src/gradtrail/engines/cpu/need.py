@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from ...layers import Loss
     from ...optimizers import Optimizer
 
-__all__ = ["bytes_needed"]
-
 
 def bytes_needed(
     setup: EngineSetup, network: Graph, loss: Loss, optimizer: Optimizer, samples: int

@@ -24,19 +24,6 @@ from dataclasses import replace
 from ...equation.frozen import frozen
 from ...equation.scalar import Function
 
-__all__ = [
-    "Clip",
-    "Epilogue",
-    "Factor",
-    "LoopSchedule",
-    "Nest",
-    "PART",
-    "Stream",
-    "Sum",
-    "differences",
-    "epilogue_line",
-]
-
 PART = "part"
 """The index of the registers that hold the 16 lanes."""
 

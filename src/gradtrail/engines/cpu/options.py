@@ -5,8 +5,6 @@ from __future__ import annotations
 from ...equation.frozen import frozen
 from .target import Target
 
-__all__ = ["EngineSetup", "Options", "THREADS", "WINOGRAD"]
-
 THREADS = 1024
 """How many threads there may be at most: what ten bits of a ticket count; see driver.py."""
 

@@ -11,8 +11,6 @@ import numpy as np
 from .driver import CALL, KINDS, PHASE, TASKS, PhaseRow
 from .raw import address
 
-__all__ = ["Argument", "FunctionCall", "Phase", "PhaseTable"]
-
 Call = TypeVar("Call")
 
 

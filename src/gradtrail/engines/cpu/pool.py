@@ -23,9 +23,6 @@ from .phases import PhaseTable
 from .raw import address
 from .target import Target, runnable
 
-__all__ = ["Pool", "pool_for"]
-
-
 _PATIENCE = 20_000
 """How many looks in vain, about a millisecond, before a thread goes to sleep."""
 

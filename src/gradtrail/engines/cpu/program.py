@@ -23,8 +23,6 @@ from .target import LANES
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["KernelCall", "Program"]
-
 
 @dataclass(frozen=True)
 class KernelCall:

@@ -6,8 +6,6 @@ import struct
 
 import numpy as np
 
-__all__ = ["address", "aligned", "bits", "next_line", "padded"]
-
 _LINE = 64
 
 

@@ -55,8 +55,6 @@ if TYPE_CHECKING:
     from ...graph import Graph
     from .winograd import PackWeights
 
-__all__ = ["single"]
-
 
 def single(network: Graph, setup: EngineSetup) -> Program | None:
     """The program of a network for one sample at a time, or None where it has none."""

@@ -20,8 +20,6 @@ from ...errors import ArgumentError
 from .cache import read_stored, stored_path, write_stored
 from .llvm import INSIDE
 
-__all__ = ["LANES", "Target", "host", "lane_groups", "runnable", "target_for"]
-
 LANES = 16
 """How many samples stand side by side: one AVX-512 register, two of AVX2, four of NEON."""
 

@@ -15,8 +15,6 @@ from ...equation.frozen import frozen
 from .nest import Sum
 from .target import Target
 
-__all__ = ["Reading", "Tiling", "choose_tile", "readings_of"]
-
 _LATENCY = 4
 
 _FARTHER = 0.1

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from ...layers import Loss
     from ...optimizers import Optimizer
 
-__all__ = ["CPUTrainer"]
-
 _CHUNK = 4096
 """How many parameters a thread updates at a time."""
 

@@ -15,8 +15,6 @@ from typing import Any
 from ...equation.scalar import Call, Expression, Literal, Variable
 from .builder import Code, Value
 
-__all__ = ["compile_expression", "vector_exp", "vector_log"]
-
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4
 
 

@@ -18,8 +18,6 @@ from .pool import pool_for
 from .raw import address, aligned, bits, next_line
 from .target import LANES, Target
 
-__all__ = ["warper_for"]
-
 _CHUNK = 4
 """How many images a thread takes at a time."""
 

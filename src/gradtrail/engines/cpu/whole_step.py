@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ...graph import Graph
     from ...layers import Loss
 
-__all__ = ["LazyArrays", "compute_sample_gradients", "compute_step"]
-
 
 def compute_step(
     setup: EngineSetup,

@@ -12,8 +12,6 @@ from .epilogue import pass_through, write_epilogue
 from .nest import PART, Factor, Nest, Stream, Sum
 from .vector_math import compile_expression
 
-__all__ = ["write_nest"]
-
 Point = dict[str, int]
 
 

@@ -11,8 +11,6 @@ from ...layers import Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
 from ...network import Network
 from ...network.architecture import architecture
 
-__all__ = ["layers_for"]
-
 _DROPPED = 0.5
 
 _LARGE = 16

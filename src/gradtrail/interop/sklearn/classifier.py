@@ -18,8 +18,6 @@ from ...layers.weighted_loss_functions import WeightedCrossEntropy
 from .estimator import CNNEstimator, Given
 from .shapes import label_shape, refuse_maps
 
-__all__ = ["CNNClassifier"]
-
 
 @final
 @dataclass(eq=False, repr=False)

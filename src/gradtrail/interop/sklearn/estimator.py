@@ -28,8 +28,6 @@ from .settings import epochs_for, optimizer_for, schedule_for, threads_for
 from .shapes import rows_of, sample_shape
 from .standardization import Standardization
 
-__all__ = ["CNNEstimator", "Given"]
-
 _AT_ONCE = 256
 """How many samples are predicted at a time."""
 
@@ -62,7 +60,7 @@ class Given(NamedTuple):
         return cls(rows[part], y[part], None if weights is None else weights[part])
 
 
-def weights_of(sample_weight: Any, rows: np.ndarray) -> np.ndarray | None:
+def _weights_of(sample_weight: Any, rows: np.ndarray) -> np.ndarray | None:
     """Weights as the caller gave them, (N,) float64; None where there are none.
 
     Raises:
@@ -170,7 +168,7 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """
         self._refuse(y)
         rows, shape, y = self._taken(X, y, first=True)
-        weights = weights_of(sample_weight, rows)
+        weights = _weights_of(sample_weight, rows)
         if weights is not None:
             weights = weights / weights[weights > 0].mean()
         outputs = self._learn_targets(y, weights)
@@ -327,7 +325,7 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """One epoch at a constant rate, from where the network is; weights count as they are."""
         first = not hasattr(self, "network_")
         rows, shape, y = self._taken(X, y, first=first)
-        weights = weights_of(sample_weight, rows)
+        weights = _weights_of(sample_weight, rows)
         outputs = self._learn_targets(y, weights, classes) if first else 0
         given = Given.of(rows, y, weights, slice(None) if weights is None else weights > 0)
         if first:

@@ -15,8 +15,6 @@ from .estimator import CNNEstimator, Given
 from .shapes import refuse_maps
 from .standardization import Standardization
 
-__all__ = ["CNNRegressor"]
-
 
 @final
 class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]

@@ -12,8 +12,6 @@ from ...errors import ArgumentError
 from ...optimizers import SGD, Adam, AdamW, Optimizer
 from ...training.schedules import Cosine, OneCycle, Schedule, StepDecay
 
-__all__ = ["epochs_for", "optimizer_for", "schedule_for", "threads_for"]
-
 RATES = {"sgd": 0.03, "adam": 0.003, "adamw": 0.003}
 """The learning rate of each optimiser where none is given."""
 

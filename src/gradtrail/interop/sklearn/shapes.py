@@ -13,8 +13,6 @@ from ...data.channel_axis import channel_axis
 from ...errors import ArgumentError, DataError
 from ...layers.layer import times
 
-__all__ = ["SMALLEST_SQUARE", "label_shape", "refuse_maps", "rows_of", "sample_shape"]
-
 SMALLEST_SQUARE = 8
 """The least side that rows of features are taken for a square image from."""
 

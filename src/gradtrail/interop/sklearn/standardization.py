@@ -16,8 +16,6 @@ import numpy as np
 from ...data.constant_channels import least_of_pixels
 from ...errors import DataError, warn
 
-__all__ = ["Standardization"]
-
 _AT_ONCE = 1 << 20
 """About how many numbers are held in float64 at a time."""
 

@@ -1,3 +1,1 @@
 """Kernels: what a program calls, each a frozen description that writes its own code."""
-
-__all__: list[str] = []

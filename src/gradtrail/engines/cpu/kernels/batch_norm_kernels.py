@@ -26,8 +26,6 @@ from .kernel import Kernel
 from .statistics import double, masked, narrow, sum_places, wide
 from .walking import each_channel, each_place, lane_mask
 
-__all__ = ["GradientSums", "JoinGradients", "Normalise", "NormaliseBack", "normalise_only"]
-
 
 def _deviation(code: Code, x: Value, mean: tuple[Value, Value]) -> Value:
     """X − μ, of a mean in two numbers: near it, the first difference is exact."""

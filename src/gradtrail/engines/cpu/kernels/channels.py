@@ -11,8 +11,6 @@ from ..target import LANES, lane_groups
 from .kernel import Kernel
 from .walking import row_strides, walk
 
-__all__ = ["CopySample", "PackChannels", "ToRow"]
-
 
 @frozen
 class CopySample(Kernel):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from ..builder import Code, P, Value
 from ..frame import Slot
 
-__all__ = ["flag_unless_finite"]
-
 
 def flag_unless_finite(code: Code, values: list[Value]) -> None:
     """Set the flag where a number is a NaN or an infinity.

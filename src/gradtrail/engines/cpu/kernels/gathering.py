@@ -12,8 +12,6 @@ from ..target import LANES
 from .kernel import Kernel
 from .walking import row_strides, walk
 
-__all__ = ["GatherSamples", "GatherTargets", "ScatterOutputs", "transpose"]
-
 
 def transpose(code: Code, rows: list[Value]) -> list[Value]:
     """A square of registers with rows and columns exchanged."""

@@ -12,8 +12,6 @@ from ..nest import Nest
 from ..target import Target
 from ..writing import write_nest
 
-__all__ = ["Kernel", "NestKernel"]
-
 
 @frozen
 class Kernel(ABC):

@@ -11,8 +11,6 @@ from ..builder import Code, Value
 from ..target import LANES
 from .kernel import Kernel
 
-__all__ = ["SumLanes"]
-
 
 @frozen
 class SumLanes(Kernel):

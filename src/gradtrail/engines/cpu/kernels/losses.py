@@ -15,8 +15,6 @@ from .kernel import Kernel
 from .selection import better
 from .walking import lane_mask, number_field, walk
 
-__all__ = ["CrossEntropyLoss", "SquaredErrorLoss"]
-
 
 def _store_result(code: Code, place: int, value: Value) -> None:
     """A block's number: RESULT is [block][2] float32."""

@@ -14,8 +14,6 @@ from ..layout import Layout
 from ..target import LANES
 from .kernel import Kernel
 
-__all__ = ["DrawMask"]
-
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 

@@ -17,8 +17,6 @@ from ..target import LANES, Target, lane_groups
 from .gathering import transpose
 from .kernel import Kernel
 
-__all__ = ["BatchOuterProduct", "Copied", "OuterProduct", "Transposed"]
-
 _RUN = 16
 """How many blocks are summed in registers before their sum is added to the others."""
 

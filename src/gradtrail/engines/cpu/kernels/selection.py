@@ -15,8 +15,6 @@ from ..layout import Layout
 from ..nest import Stream
 from .kernel import Kernel
 
-__all__ = ["Select", "better", "first_maximum", "halves", "select_kernel", "winner_element"]
-
 
 @frozen
 class Axis:

@@ -12,8 +12,6 @@ from ..frame import Slot
 from ..target import LANES
 from .kernel import Kernel
 
-__all__ = ["SumSquares"]
-
 _WIDE = "double"
 
 

@@ -21,16 +21,6 @@ from .finite import flag_unless_finite
 from .kernel import Kernel
 from .walking import each_channel, lane_mask
 
-__all__ = [
-    "BlockStatistics",
-    "JoinStatistics",
-    "double",
-    "masked",
-    "narrow",
-    "sum_places",
-    "wide",
-]
-
 
 @frozen
 class BlockStatistics(Kernel):

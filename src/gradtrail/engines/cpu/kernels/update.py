@@ -17,9 +17,6 @@ from ..vector_math import compile_expression
 from .finite import flag_unless_finite
 from .kernel import Kernel
 
-__all__ = ["SumGroups", "Update", "fold_scalars", "join_pairs"]
-
-
 _Part = TypeVar("_Part")
 
 

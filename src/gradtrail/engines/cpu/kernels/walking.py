@@ -10,8 +10,6 @@ from ..builder import Code, F, Value
 from ..frame import Slot
 from ..layout import Layout
 
-__all__ = ["each_channel", "each_place", "lane_mask", "number_field", "row_strides", "walk"]
-
 
 @contextmanager
 def walk(

@@ -13,8 +13,6 @@ from ..target import LANES
 from .kernel import Kernel
 from .walking import number_field
 
-__all__ = ["Warp"]
-
 
 @frozen
 class Warp(Kernel):

@@ -6,8 +6,6 @@ from ....equation.frozen import frozen
 from ..builder import Code
 from .kernel import Kernel
 
-__all__ = ["Zero"]
-
 
 @frozen
 class Zero(Kernel):

@@ -8,5 +8,3 @@ forward.py, backward.py, batch_norms.py     one node's calls
 linear_weights.py, sample_shares.py         sums over samples alone; each sample's shares
 winograd.py        which convolutions are done by Winograd's algorithm, and their calls
 """
-
-__all__: list[str] = []

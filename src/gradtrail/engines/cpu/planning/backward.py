@@ -21,8 +21,6 @@ from .draft import Draft, Ending, products
 from .sample_shares import put_down
 from .work import Sent, slopes
 
-__all__ = ["plan_backward"]
-
 
 def plan_backward(draft: Draft, sent: Sent) -> None:
     """The calls of an adjoint."""

@@ -22,8 +22,6 @@ from ..program import KernelCall
 from .draft import Draft
 from .work import Sent
 
-__all__ = ["normalise", "normalise_back"]
-
 
 def normalise(draft: Draft, node: Node, equation: Normalisation) -> None:
     """Statistics of the batch, then the normalised values."""

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from ....layers import Layer
     from ..options import Options
 
-__all__ = ["Draft", "Ending"]
-
 
 class Ending(NamedTuple):
     """A step before storing.

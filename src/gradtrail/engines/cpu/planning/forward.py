@@ -26,8 +26,6 @@ from .batch_norms import normalise
 from .draft import Draft, Ending
 from .work import maxima
 
-__all__ = ["NoDraws", "plan_forward"]
-
 
 def plan_forward(draft: Draft, place: int, node: Node) -> None:
     """The calls of a node.

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from .draft import Draft
     from .work import Sent, Work
 
-__all__ = ["at_once", "letters", "plan_outer_product"]
-
 _NEAR = 1 << 20
 """How many bytes of weights may stay near while a block goes through a network."""
 

@@ -17,8 +17,6 @@ from ..raw import next_line
 from .draft import Draft
 from .work import Sent, copies
 
-__all__ = ["declare"]
-
 
 def declare(draft: Draft) -> None:
     """Declare all arrays of the network."""

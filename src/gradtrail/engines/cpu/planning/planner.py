@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ....graph import Graph
     from ....layers import Loss
 
-__all__ = ["plan_program"]
-
 
 def plan_program(
     network: Graph,

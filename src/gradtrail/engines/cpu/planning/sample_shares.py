@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from .draft import Draft
     from .work import Sent
 
-__all__ = ["put_down"]
-
 
 def put_down(draft: Draft, sent: Sent) -> None:
     """The calls that put down the shares of a block's samples."""

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from ..winograd import Convolution
     from .draft import Draft, Ending
 
-__all__ = ["Plane", "by_place", "choose", "cycles", "plan_convolution", "plan_weights"]
-
 
 @frozen
 class Plane:

@@ -27,16 +27,6 @@ from ..options import EngineSetup, Options
 from .linear_weights import letters
 from .winograd import Plane, choose
 
-__all__ = [
-    "Sent",
-    "Work",
-    "copies",
-    "functions_behind",
-    "maxima",
-    "slopes",
-]
-
-
 SentKey = tuple[str, str]
 """Who sends something back, and to which operand."""
 

@@ -6,16 +6,6 @@ from ....equation.frozen import frozen
 from ..target import Target
 from .tiles import Tiles
 
-__all__ = [
-    "GRADIENT_STRIP",
-    "GROUP",
-    "RegisterTile",
-    "STRIP",
-    "channel_tile",
-    "estimated_cycles",
-    "register_tile",
-]
-
 GROUP = 4
 """How many output channels of U lie side by side: the most that a product of the convolution
 accumulates at once."""

@@ -43,8 +43,6 @@ from .tiles import (
 )
 from .weights import PackWeights
 
-__all__ = ["Convolution", "Writer"]
-
 
 @frozen
 class Convolution(Kernel):

@@ -34,8 +34,6 @@ from .points import transforms, transposed
 from .tiles import LINE, Place, Tiles, Transformed, each_part, spaced, transform_input
 from .weights import UnpackGradient
 
-__all__ = ["WeightGradient"]
-
 _SQUARE = LANES * LINE
 """Bytes of sixteen samples of sixteen channels."""
 

@@ -19,8 +19,6 @@ from ....equation.frozen import frozen
 from ..builder import Code, Value
 from .points import Matrix
 
-__all__ = ["multiply", "multiply_both", "square"]
-
 _Row = dict[int, Fraction]
 
 

@@ -23,8 +23,6 @@ from math import prod
 from ....equation.frozen import frozen
 from ....errors import ArgumentError
 
-__all__ = ["Matrix", "Transforms", "transforms", "transposed"]
-
 Matrix = tuple[tuple[Fraction, ...], ...]
 
 _HALF = Fraction(1, 2)

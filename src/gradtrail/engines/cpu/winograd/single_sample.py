@@ -21,8 +21,6 @@ from .convolution import Convolution, Writer
 from .tiles import LINE
 from .weights import PackWeights
 
-__all__ = ["SampleConvolution"]
-
 
 @frozen
 class SampleConvolution(Kernel):

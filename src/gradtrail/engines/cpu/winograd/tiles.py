@@ -18,18 +18,6 @@ from ..nest import Stream
 from .matrix import multiply_both, square
 from .points import transforms
 
-__all__ = [
-    "LINE",
-    "Place",
-    "Tiles",
-    "Transformed",
-    "each_part",
-    "prefetch",
-    "spaced",
-    "transform_input",
-    "turned",
-]
-
 LINE = 64
 """Bytes of sixteen lanes, which is also a cache line."""
 

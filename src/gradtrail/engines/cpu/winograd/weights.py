@@ -21,8 +21,6 @@ from .matrix import multiply_both, square
 from .points import transforms, transposed
 from .tiles import LINE, each_part, spaced
 
-__all__ = ["PackWeights", "UnpackGradient"]
-
 _TAPS = 9
 
 
