@@ -127,7 +127,8 @@ def test_it_is_what_a_run_on_the_sample_alone_gives(run: tuple[str, bool, int]) 
     net = named(kind)
     step, loss = away_from_kinks(net, count, training)
     got = CPU(2).per_sample(net, step, loss, training=training)
-    assert_all_close(got, alone(net, step, loss, training), CLOSE)
+    # vgg-small: seven layers, and sums of up to 2,304 terms, there and back
+    assert_all_close(got, alone(net, step, loss, training), 2 * CLOSE)
 
 
 @pytest.mark.parametrize("count", beginning(1, (17, 5)))

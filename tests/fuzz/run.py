@@ -114,12 +114,12 @@ class Reader:
         crafted: whether crafted files are read, and not damaged ones.
         seed: from which each file follows, together with its number.
         keep: a folder for the files that fail, or None.
+        below: the folder that this process makes its own in.
     """
 
-    def __init__(self, crafted: bool, seed: int, keep: Path | None) -> None:
+    def __init__(self, crafted: bool, seed: int, keep: Path | None, below: str) -> None:
         self.seed, self.keep = seed, keep
-        self.made = tempfile.TemporaryDirectory()
-        self.folder = Path(self.made.name) / "files"
+        self.folder = Path(tempfile.mkdtemp(dir=below)) / "files"
         self.folder.mkdir()
         self.watch = Watch(self.folder)
         made_by = CRAFTED if crafted else KINDS
@@ -179,11 +179,12 @@ def run(
 ) -> dict[str, Any]:
     """All files; what was found. The number of processes changes no file and no finding."""
     parts = [range(at, min(at + CHUNK, count)) for at in range(0, count, CHUNK)]
-    if processes == 1:
-        return joined(shown(map(Reader(crafted, seed, keep).read, parts), count))
-    context = multiprocessing.get_context("spawn")  # each measures its own memory from its start
-    with context.Pool(processes, start, (crafted, seed, keep)) as pool:
-        return joined(shown(pool.imap_unordered(read, parts), count))
+    with tempfile.TemporaryDirectory() as below:
+        if processes == 1:
+            return joined(shown(map(Reader(crafted, seed, keep, below).read, parts), count))
+        context = multiprocessing.get_context("spawn")  # each measures its own memory
+        with context.Pool(processes, start, (crafted, seed, keep, below)) as pool:
+            return joined(shown(pool.imap_unordered(read, parts), count))
 
 
 def joined(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
