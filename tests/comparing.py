@@ -26,19 +26,27 @@ roundings, of as many terms. No tolerance makes them smaller, so float32 has at 
 """
 
 
-def assert_close(got: np.ndarray, expected: np.ndarray, tolerance: float, name: str = "") -> None:
+def assert_close(
+    got: np.ndarray,
+    expected: np.ndarray,
+    tolerance: float,
+    name: str = "",
+    slices: float = 1.0,
+) -> None:
     """Equal shapes, and no element off by more than `tolerance` times what is expected near by.
 
     In a row of numbers that is the largest of all. In arrays of more axes it is the largest of its
     slice of the first axis, a sample or an output channel, and from three axes on of the second, a
     channel, whichever is less: so a channel that is a hundred thousand times smaller than the
-    others has to be right by itself.
+    others has to be right by itself. A slice may be off `slices` times as much as the whole array
+    by its own size, and never more than the whole array by its.
     """
     assert got.shape == expected.shape, f"{name}: shape {got.shape} instead of {expected.shape}"
     assert np.isfinite(got).all() == np.isfinite(expected).all(), f"{name}: not finite"
     difference = np.abs(got - expected)
     least = CANCELLED * max(tolerance, FLOAT32 if got.dtype == np.float32 else 0.0)
-    allowed = tolerance * np.maximum(near_by(expected, min(least / tolerance, 1.0)), 1e-30)
+    near = slices * near_by(expected, min(least / tolerance, 1.0))
+    allowed = tolerance * np.maximum(np.minimum(near, np.abs(expected).max(initial=0.0)), 1e-30)
     if not (difference <= allowed).all():
         worst = np.argmax(np.nan_to_num(difference / allowed, nan=np.inf))
         index = np.unravel_index(int(worst), got.shape)
@@ -67,9 +75,12 @@ def near_by(array: np.ndarray, least: float) -> np.ndarray:
 
 
 def assert_all_close(
-    got: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], tolerance: float
+    got: Mapping[str, np.ndarray],
+    expected: Mapping[str, np.ndarray],
+    tolerance: float,
+    slices: float = 1.0,
 ) -> None:
     """The same names, each close."""
     assert got.keys() == expected.keys()
     for name, array in got.items():
-        assert_close(array, expected[name], tolerance, name)
+        assert_close(array, expected[name], tolerance, name, slices)

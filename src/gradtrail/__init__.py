@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import data, equation
-from .data.augment import Augment
 from .engines import CPU
 from .errors import (
     ArgumentError,
@@ -45,20 +44,31 @@ from .layers import (
 )
 from .machine.first_use import at_first_use
 from .network import Network
-from .optimizers import SGD, Adam, AdamW
 from .renamed import keep_old_modules, with_former_names
-from .tracing.trace import Trace, trace
-from .training import EarlyStopping, History, evaluate, schedules, train
 from .version import VERSION
 
 if TYPE_CHECKING:
+    from .data.augment import Augment
     from .engines import Reference
     from .interop import from_onnx, from_torch, to_onnx, to_torch
     from .network.architecture import architecture
     from .network.saving import load, load_weights
+    from .optimizers import SGD, Adam, AdamW
     from .tracing.check import GradientReport, check_gradients
     from .tracing.influence import Influence, influence
-    from .training import Checkpoints, Confusion, Watched, confusion, load_watched
+    from .tracing.trace import Trace, trace
+    from .training import (
+        Checkpoints,
+        Confusion,
+        EarlyStopping,
+        History,
+        Watched,
+        confusion,
+        evaluate,
+        load_watched,
+        schedules,
+        train,
+    )
 
 __version__ = VERSION
 
@@ -140,18 +150,24 @@ def _instead(name: str) -> str:
     return f"; write {instead}" if instead else ""
 
 
+_TRAINING = (
+    *("Checkpoints", "Confusion", "EarlyStopping", "History", "Watched"),
+    *("confusion", "evaluate", "load_watched", "schedules", "train"),
+)
+
 _find, __dir__ = at_first_use(
     __name__,
     {
+        "Augment": "data.augment",
         "Reference": "engines",
         "architecture": "network.architecture",
+        **dict.fromkeys(("SGD", "Adam", "AdamW"), "optimizers"),
         **dict.fromkeys(("load", "load_weights"), "network.saving"),
         **dict.fromkeys(("from_onnx", "from_torch", "to_onnx", "to_torch"), "interop"),
+        **dict.fromkeys(("Trace", "trace"), "tracing.trace"),
         **dict.fromkeys(("GradientReport", "check_gradients"), "tracing.check"),
         **dict.fromkeys(("Influence", "influence"), "tracing.influence"),
-        **dict.fromkeys(
-            ("Checkpoints", "Confusion", "Watched", "confusion", "load_watched"), "training"
-        ),
+        **dict.fromkeys(_TRAINING, "training"),
     },
     _instead,
 )

@@ -1,4 +1,7 @@
-"""The server answers its own page and nobody else, by the values of the session."""
+"""The server answers its own page and nobody else, by the values of the session.
+
+The file is long because every door of one server is tried in one place.
+"""
 
 from __future__ import annotations
 

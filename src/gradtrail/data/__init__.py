@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..machine.first_use import at_first_use
-from .images import ArrayImages, Images
-from .splitting import Split, split
 
 if TYPE_CHECKING:
     from .dataset import DataSet
     from .embedded_digits import digits
     from .image_folder import ImageFolder, read_image
+    from .images import ArrayImages, Images
     from .known import load
     from .mean_and_deviation import channel_statistics
     from .recognition import read
     from .resize import enlarged
+    from .splitting import Split, split
 
 __all__ = [
     "ArrayImages",
@@ -38,7 +38,9 @@ __getattr__, __dir__ = at_first_use(
         "DataSet": "dataset",
         "digits": "embedded_digits",
         "enlarged": "resize",
+        **dict.fromkeys(("ArrayImages", "Images"), "images"),
         **dict.fromkeys(("ImageFolder", "read_image"), "image_folder"),
+        **dict.fromkeys(("Split", "split"), "splitting"),
         "channel_statistics": "mean_and_deviation",
         "load": "known",
         "read": "recognition",

@@ -22,7 +22,9 @@ def at_first_use(
     def find(name: str) -> Any:
         if name not in places:
             raise AttributeError(f"module {package!r} has no attribute {name!r}{hint(name)}")
-        return getattr(import_module(f"{package}.{places[name]}"), name)
+        found = getattr(import_module(f"{package}.{places[name]}"), name)
+        vars(sys.modules[package])[name] = found  # nobody asks here for it again
+        return found
 
     def names() -> list[str]:
         """With what has not been imported yet, so that completion offers it."""
