@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from own_layers import DOUBLED, POSITIVE, TURNED, traced
 from traces import SHALLOW, network, samples
 
 import gradtrail as gt
+from gradtrail.equation.scalar import Function
 
 
 def test_what_was_given() -> None:
@@ -111,3 +113,35 @@ def test_the_strongest_samples_are_those_that_there_are() -> None:
         best = shares.present().top(1)
         assert f"Most comes from sample {best.values_of(0)[0]} " in text
         assert "-1" not in text
+
+
+@pytest.mark.parametrize(
+    ("function", "cause", "value", "gradient"),
+    [
+        (DOUBLED, "flat", "own1 is flat there, its input", "own1 is flat, where"),
+        (POSITIVE, "relu closed", "own1 closes it, its input", "own1 is closed, where"),
+        (TURNED, "relu closed", "own1 closes it, its input", "own1 is closed, where"),
+    ],
+)
+def test_a_relu_is_what_computes_as_one_whatever_it_is_called(
+    function: Function, cause: str, value: str, gradient: str
+) -> None:
+    t = traced(function)
+    made = t.value.why("own1.output", (0, 2))
+    assert made.cause == cause
+    assert made.text == f"own1.output[0,2] is 0: {value} masked1.output[0,2] is −3."
+    sent = t.grad.why("masked1.output", (0, 2))
+    assert sent.cause == cause
+    assert sent.text == f"dmasked1.output[0,2] is 0: {gradient} masked1.output[0,2] is −3."
+
+
+def test_a_weight_that_is_called_mask_drops_nothing() -> None:
+    t = traced(POSITIVE)
+    made = t.value.why("masked1.output", (1, 0))
+    assert made.cause == "zero weights"
+    assert made.text == (
+        "masked1.output[1,0] is 0: all weights of masked1 that it is made with are 0."
+    )
+    sent = t.grad.why("fc1.output", (1, 0))
+    assert sent.cause == "zero weights"
+    assert "masked1.mask[0] is 0" in sent.text

@@ -23,6 +23,7 @@ from gradtrail.equation import (
     to_data,
 )
 from gradtrail.equation import scalar as functions
+from gradtrail.errors import EquationError
 
 from .brute import draw, evaluate, sampled
 from .samples import ADJOINTS, CONTRACTIONS, EQUATIONS, FORWARD, GATHERED, each
@@ -34,6 +35,20 @@ NAMES = {**vars(core), **vars(functions), "Fraction": Fraction}
 @each(EQUATIONS, "e")
 def test_the_text_reads_back(e: Equation) -> None:
     assert parse(text(e), **context(e)) == e
+
+
+def test_two_functions_of_one_name_are_refused() -> None:
+    x, n = functions.Variable("x"), core.index("n")
+    twice, thrice = (functions.Function("relu", by * functions.maximum(x, 0)) for by in (2, 3))
+    one, other = (core.Applied(f, core.Array("X")[n]) for f in (twice, thrice))
+    alike = core.contraction(core.term(core.Array("Z")[n], one, one), ranges={}, shapes={"X": (4,)})
+    assert parse(text(alike), **context(alike)) == alike
+    differing = core.contraction(
+        core.term(core.Array("Z")[n], one, other), ranges={}, shapes={"X": (4,)}
+    )
+    assert text(differing) == text(alike)
+    with pytest.raises(EquationError, match="two functions are called 'relu'"):
+        context(differing)
 
 
 @each(EQUATIONS, "e")

@@ -369,6 +369,27 @@ def test_a_norm_kept_in_evaluation_mode_is_said() -> None:
         gt.from_torch(nn.BatchNorm2d(2).eval(), (2, 3, 3))
 
 
+def test_a_module_is_what_it_computes_whatever_its_class_is_called() -> None:
+    class Norm(nn.BatchNorm2d):
+        """Called otherwise."""
+
+    class Dropout(nn.Module):
+        """Called as PyTorch's, and the same in both modes."""
+
+        def forward(self, x: Any) -> Any:
+            return x.tanh()
+
+    module = nn.Sequential(nn.Conv2d(1, 2, 1), Norm(2))
+    module[1].eval()
+    with pytest.warns(gt.GradtrailWarning, match="1 module is in evaluation mode .*: '1'"):
+        gt.from_torch(module, SHAPE)
+    module = nn.Sequential(nn.Conv2d(1, 2, 1), Dropout())
+    module[1].eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gt.from_torch(module, SHAPE)
+
+
 # -- all reasons ----------------------------------------------------------------------------------
 
 

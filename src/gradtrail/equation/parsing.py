@@ -82,14 +82,23 @@ def _parsed(
 
 
 def context(equation: Equation) -> dict[str, Any]:
-    """What `parse` needs beside the text to give this equation back."""
+    """What `parse` needs beside the text to give this equation back.
+
+    Raises:
+        EquationError: two of its functions have one name, so that its text does not say which.
+    """
     constants: dict[str, int | Fraction] = {}
     functions: dict[str, Function] = {}
     terms: tuple[Term, ...] = equation.terms if isinstance(equation, Contraction) else ()
     positions = [p for access in equation.accesses for p in access.positions]
     for factor in (f for t in terms for f in t.factors):
         if isinstance(factor, Applied):
-            functions[factor.function.name] = factor.function
+            applied = factor.function
+            if functions.setdefault(applied.name, applied) != applied:
+                raise EquationError(
+                    f"two functions are called {applied.name!r}, and text cannot tell them apart; "
+                    "give one of them another name"
+                )
         if isinstance(factor, Indicator):
             positions.append(factor.value)
     numbers: list[Number] = [t.scale for t in terms]

@@ -200,6 +200,11 @@ def switches(expression: Expression) -> tuple[Expression, ...]:
     return (first, *inner) if expression.operation in ("step", "where") else inner
 
 
+def is_rectifier(function: Function) -> bool:
+    """Whether a function is max(x, 0) or its derivative, whatever it is called."""
+    return function.body in _RECTIFIERS
+
+
 _ROOT_PI = math.sqrt(math.pi)
 
 # The slope of each operation with respect to each of its arguments.
@@ -243,3 +248,9 @@ def _multiply(x: Expression, y: Expression) -> Expression:
     if isinstance(x, Literal) and isinstance(y, Literal):
         return Literal(x.value * y.value)
     return Call("mul", (x, y))
+
+
+_X = Variable("x")
+_RECTIFIERS = tuple(
+    form for body in (maximum(_X, 0), maximum(0, _X)) for form in (body, derivative(body, "x"))
+)

@@ -17,7 +17,7 @@ from ..layers.weighted_loss_functions import WeightedCrossEntropy, WeightedSquar
 from ..plan.plan import make_plan
 from ..tracing.element import Side
 from ..tracing.element_term import ArraySum
-from ..tracing.traced_step import TracedStep, is_gate, is_logarithm
+from ..tracing.traced_step import is_gate, is_logarithm
 from .naming import file_name
 from .packing import as_sent
 from .session import Session
@@ -105,7 +105,7 @@ def _arrays(session: Session) -> list[dict[str, Any]]:
             "name": name,
             "shape": system.shapes[name],
             "size": prod(system.shapes[name]),
-            "role": _role(step, name),
+            "role": step.role(name),
             "layer": name.partition(".")[0] if "." in name else name,
             "dtype": dtypes[name],
             "gradient": name in gradients,
@@ -114,18 +114,6 @@ def _arrays(session: Session) -> list[dict[str, Any]]:
         }
         for name in step.names("value")
     ]
-
-
-def _role(step: TracedStep, name: str) -> str:
-    """`input`, `parameter`, `output`, `saved`, or `given` as labels, masks and statistics are."""
-    system = step.system
-    if name == system.input:
-        return "input"
-    if name in system.parameters:
-        return "parameter"
-    if name in system.producer:
-        return "output" if system.producer[name].output == name else "saved"
-    return "given"
 
 
 def _sum(one: ArraySum) -> dict[str, Any]:

@@ -19,10 +19,11 @@ from .refusals import Refusal
 from .torch_comparison import compare
 from .torch_fx import as_container, copy_module, isolation, trace_module
 from .torch_inspection import look_over, owners_of
+from .torch_modules import MODULES, converter_of
 from .torch_reader import GraphReader, TorchImport
 
 _FROZEN = ("warn", "train", "refuse")
-_BY_MODE = ("BatchNorm2d", "Dropout")  # which compute otherwise in training
+_BY_MODE = (MODULES["BatchNorm2d"], MODULES["Dropout"])  # which compute otherwise in training
 _MOST_SHOWN = 4
 
 
@@ -144,7 +145,7 @@ def _frozen(module: Any, found: TorchImport) -> list[str]:
     kept = [
         path
         for path, inner in module.named_modules()
-        if module.training and not inner.training and type(inner).__name__ in _BY_MODE
+        if module.training and not inner.training and converter_of(inner) in _BY_MODE
     ]
     if kept:
         clauses.append(

@@ -193,7 +193,16 @@ class GraphReader:
         elif node.op == "call_method" or _any_value(self._of([*node.args, *node.kwargs.values()])):
             self._operated(node)
         else:
-            self.plain[node] = _plain(node.target, self._of(node.args), self._of(node.kwargs))
+            self.plain[node] = self._plain(node.target, self._of(node.args), self._of(node.kwargs))
+
+    def _plain(self, function: Any, arguments: Any, named: Any) -> Any:
+        """A function of sizes alone."""
+        modules = ("_operator", "operator", "builtins", "math", "torch")
+        if getattr(function, "__module__", "") in modules:
+            return function(*arguments, **named)
+        if function == _found(self.torch, "torch.fx._symbolic_trace._assert_is_none"):
+            return None
+        raise Refusal(f"calls {_named(function)}, for which there is no layer here")
 
     def _argument(self, node: Any) -> Any:
         """The input; what else forward takes stays at its default."""
@@ -371,17 +380,6 @@ def _any_value(
         isinstance(one, kinds) or (isinstance(one, list | tuple) and _any_value(one, kinds))
         for one in arguments
     )
-
-
-def _plain(function: Any, arguments: Any, named: Any) -> Any:
-    """A function of sizes alone."""
-    if getattr(function, "__module__", "") in (
-        *("_operator", "operator", "builtins", "math", "torch"),
-    ):
-        return function(*arguments, **named)
-    if getattr(function, "__name__", "") == "_assert_is_none":
-        return None
-    raise Refusal(f"calls {_named(function)}, for which there is no layer here")
 
 
 def _named(function: Any) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..equation import Adjoint, Applied, LossEquation, Selection
 from ..equation import Factor as EquationFactor
+from ..equation.scalar import is_rectifier
 from .element import Element, element_text
 from .facts import Fact, Held
 from .traced_step import TracedStep
@@ -178,9 +179,9 @@ def factor_clause(
     about: dict[str, Held] = {"layer": node.name, "element": str(place)}
     about |= {"count": count, "of": of, "every": count == of}
     if isinstance(factor, Applied):
-        cause = "relu closed" if factor.function.name.startswith("relu") else "flat"
+        cause = "relu closed" if is_rectifier(factor.function) else "flat"
         return Closure(Fact(cause, value=float(array[index]), **about), place)
-    if place.name.endswith(".mask"):
+    if step.is_mask(place.name):
         return Closure(Fact("dropped", **about), place)
     if letter in node.parameters:
         whole = not array.any()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -34,6 +35,8 @@ from ..layers.loss_functions import log_softmax
 from .element import Side, check_index, element_text, split_index
 from .element_term import ArraySum, ElementTerm, Operand
 from .index_points import points_of
+
+ArrayRole = Literal["input", "parameter", "output", "saved", "given"]
 
 _KIND = {"value": "value", "grad": "gradient"}
 
@@ -99,6 +102,20 @@ class TracedStep:
     def outputs(self) -> Mapping[str, str]:
         """Layer → the name of its output."""
         return {node.name: node.output for node in self.system.nodes}
+
+    def role(self, name: str) -> ArrayRole:
+        """What an array is to the step; labels, masks and statistics are given."""
+        if name == self.system.input:
+            return "input"
+        if name in self.system.parameters:
+            return "parameter"
+        if name in self.system.producer:
+            return "output" if self.system.producer[name].output == name else "saved"
+        return "given"
+
+    def is_mask(self, name: str) -> bool:
+        """Whether a layer was given an array for every sample, as dropout is its mask."""
+        return self.role(name) == "given" and name in self.system.by_sample
 
     def array_name(self, side: Side, name: object) -> str:
         """The array that is asked about: its own name, or a layer's for its output.

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..equation import Applied, LossEquation
+from ..equation.scalar import Function, is_rectifier
 from .element import Element
 from .element_term import ElementTerm, Operand
 from .facts import Fact
 from .index_points import BLOCK
 from .terms import ProductFactor, Terms
+from .traced_step import TracedStep
 
 _WINDOW = 4096
 """How many elements a window has at most whose greatest is looked for one by one."""
@@ -70,18 +72,18 @@ def reason_of_zero(terms: Terms) -> Reason:
         return Reason("saturated", Fact("value saturated", weighted=bool(node.equation.weight)))
     if not len(terms):
         return Reason("no window", Fact("value no window", layer=node.name))
-    if len(terms) == 1 and isinstance(terms.parts[0].operands[0].factor, Applied):
-        return _function_zero(terms)
+    if len(terms) == 1 and isinstance(applied := terms.parts[0].operands[0].factor, Applied):
+        return _function_zero(terms, applied.function)
     if terms.magnitude > 0:
         return reason_of_cancelling(terms)
     return _operands_zero(terms)
 
 
-def _function_zero(terms: Terms) -> Reason:
+def _function_zero(terms: Terms, function: Function) -> Reason:
     """A function of one element that is not 0 itself."""
     row = terms[0]
     first = row.factors[0]
-    cause = "relu closed" if first.function.startswith("relu") else "flat"
+    cause = "relu closed" if is_rectifier(function) else "flat"
     fact = Fact(f"value {cause}", layer=row.layer, element=str(first), value=first.stored)
     return Reason(cause, fact, (Element(first.side, first.name, first.index),))
 
@@ -95,7 +97,7 @@ def _operands_zero(terms: Terms) -> Reason:
     first: dict[str, Element] = {}
     for part in parts:
         for operand in part.operands:
-            kind = _kind(operand.name, terms.step.system.parameters)
+            kind = _kind(operand.name, terms.step)
             times, element = _zeros(part, operand)
             zeros[kind] = zeros.get(kind, 0) + times
             if element is not None:
@@ -125,8 +127,8 @@ def _zeros(part: ElementTerm, operand: Operand) -> tuple[int, Element | None]:
     return times, first
 
 
-def _kind(name: str, parameters: Container[str]) -> str:
+def _kind(name: str, step: TracedStep) -> str:
     """What an array is to the layer that reads it."""
-    if name.endswith(".mask"):
+    if step.is_mask(name):
         return "mask"
-    return "weights" if name in parameters else "inputs"
+    return "weights" if name in step.system.parameters else "inputs"

@@ -7,13 +7,19 @@ import { Step } from "gradtrail/step/step.js";
 
 export const known = JSON.parse(readFileSync(process.env.GRADTRAIL_KNOWN, "utf-8"));
 
-const held = new Arrays();
-for (const { side, name, dtype, data } of known.step.arrays) {
-  const bytes = Uint8Array.from(Buffer.from(data, "base64"));
-  held.set(side, name, arrayOf(dtype, bytes.buffer, 0, bytes.length));
+function stepOf({ description, arrays }) {
+  const held = new Arrays();
+  for (const { side, name, dtype, data } of arrays) {
+    const bytes = Uint8Array.from(Buffer.from(data, "base64"));
+    held.set(side, name, arrayOf(dtype, bytes.buffer, 0, bytes.length));
+  }
+  return new Step(description, held);
 }
 
-export const step = new Step(known.step.description, held);
+export const step = stepOf(known.step);
+
+/** A step of layers as users write them, whose names are those of other functions. */
+export const own = stepOf(known.own.step);
 
 /** Both sides count in float64; a sum is compared relative to what is added. */
 export function close(got, expected, where, scale = 0) {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { why } from "gradtrail/why/why.js";
 import { say } from "gradtrail/words/say.js";
 import { wordsOf } from "gradtrail/words/words.js";
-import { alike, known, step } from "./known.mjs";
+import { alike, known, own, step } from "./known.mjs";
 
 test("every cause that Python finds", () => {
   assert.ok(known.answers.length >= 60);
@@ -14,6 +14,20 @@ test("every cause that Python finds", () => {
     assert.ok(alike(found, answer), `${JSON.stringify(found)} instead of ${JSON.stringify(answer)}`);
   }
   assert.deepEqual([...new Set(known.answers.map(({ answer }) => answer.cause))].sort(), known.causes);
+});
+
+test("a function is what it computes, and a mask what is drawn, whatever they are called", () => {
+  for (const { cell, answer } of known.own.answers) {
+    const { text, ...expected } = answer;
+    const found = why(own, ...cell);
+    assert.ok(alike(found, expected), `${JSON.stringify(found)} instead of ${JSON.stringify(answer)}`);
+    assert.equal(say(found.fact, wordsOf("en").why), text);
+  }
+  const causes = (side, name, index) => why(own, side, name, index).cause;
+  assert.equal(causes("value", "own1.output", [0, 2]), "flat");
+  assert.equal(causes("value", "masked1.output", [1, 0]), "zero weights");
+  const closed = "own2 is closed, where own1.output[0,2] is 0";
+  assert.ok(say(why(own, "grad", "own1.output", [0, 2]).fact, wordsOf("en").why).includes(closed));
 });
 
 test("the sentences of both languages", () => {

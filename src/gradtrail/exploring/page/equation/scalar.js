@@ -64,6 +64,17 @@ function called(operation, [first, second, third]) {
   return (variables) => operation(first(variables));
 }
 
+/** An expression as text, such as `max(x, 0)`. */
+function written({ type, value, name, operation, arguments: parts }) {
+  if (type === "Literal") return String(value);
+  return type === "Variable" ? name : `${operation}(${parts.map(written).join(", ")})`;
+}
+
+const RECTIFIERS = ["max(x, 0)", "max(0, x)", "step(x)", "sub(1, step(sub(0, x)))"];
+
+/** Whether a function is max(x, 0) or its derivative, whatever it is called. */
+export const isRectifier = ({ body }) => RECTIFIERS.includes(written(body));
+
 /** A named function of one number, `x`. */
 export function functionOf(body, single = false) {
   const whole = compiled(body, single);

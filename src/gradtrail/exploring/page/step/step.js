@@ -161,6 +161,12 @@ export class Step {
     return this.array(side, name)[placeOf(this.shape(name), index)];
   }
 
+  /** Whether a layer was given an array for every sample, as dropout is its mask. */
+  isMask(name) {
+    const { role, by_sample: bySample } = this.arrays.get(name);
+    return role === "given" && bySample;
+  }
+
   /** Whether an array has numbers on one side. */
   has(side, name) {
     const array = this.arrays.get(name);

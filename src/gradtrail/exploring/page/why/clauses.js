@@ -5,6 +5,7 @@
 // layer.
 
 import { accessOf, indexOf, positionAt, rangesOf } from "gradtrail/equation/affine.js";
+import { isRectifier } from "gradtrail/equation/scalar.js";
 import { written } from "gradtrail/step/step.js";
 
 const WHOLE = ["zero weights", "saturated", "no class weight", "no weight"];
@@ -96,10 +97,10 @@ export function factorClause(step, sent, factor, count, index, of) {
   const about = { layer: node.name, element: written("value", name, index), count, of, every: count === of };
   const closed = (kind, more) => closure({ kind, ...about, ...more }, name, index);
   if (factor.type === "Applied") {
-    const relu = factor.function.name.startsWith("relu");
-    return closed(relu ? "relu closed" : "flat", { value: step.at("value", name, index) });
+    const cause = isRectifier(factor.function) ? "relu closed" : "flat";
+    return closed(cause, { value: step.at("value", name, index) });
   }
-  if (name.endsWith(".mask")) return closed("dropped");
+  if (step.isMask(name)) return closed("dropped");
   if (node.parameters.includes(letter)) {
     const whole = step.array("value", name).every((weight) => weight === 0);
     return closed("zero weights", { array: name, whole });

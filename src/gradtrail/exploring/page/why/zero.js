@@ -1,5 +1,6 @@
 // What made a value 0: what it was handed on from, or which of its factors are 0.
 
+import { isRectifier } from "gradtrail/equation/scalar.js";
 import { written } from "gradtrail/step/step.js";
 
 /** How many elements a window has at most whose greatest is looked for one by one. */
@@ -28,16 +29,17 @@ export function reasonOfZero(terms) {
     return { cause: "saturated", fact: { kind: "value saturated", weighted: equation.weight !== null } };
   }
   if (terms.length === 0) return { cause: "no window", fact: { kind: "value no window", layer } };
-  if (terms.length === 1 && terms.parts[0].operands[0].kind === "Applied") return functionZero(terms);
+  const [{ kind, factor }] = terms.parts[0].operands;
+  if (terms.length === 1 && kind === "Applied") return functionZero(terms, factor.function);
   if (terms.magnitude > 0) return reasonOfCancelling(terms);
   return operandsZero(terms);
 }
 
 /** A function of one element that is not 0 itself. */
-function functionZero(terms) {
+function functionZero(terms, applied) {
   const { factors, layer } = terms.row(0);
-  const [{ side, name, index, stored: value, called }] = factors;
-  const cause = called.startsWith("relu") ? "relu closed" : "flat";
+  const [{ side, name, index, stored: value }] = factors;
+  const cause = isRectifier(applied) ? "relu closed" : "flat";
   const fact = { kind: `value ${cause}`, layer, element: written(side, name, index), value };
   return { cause, fact, where: [{ side, name, index }] };
 }
@@ -99,6 +101,6 @@ function zerosByKind(parts, step) {
 
 /** What an array is to the layer that reads it. */
 function kindOf(array, step) {
-  if (array.endsWith(".mask")) return "mask";
+  if (step.isMask(array)) return "mask";
   return step.parameters.some(({ name }) => name === array) ? "weights" : "inputs";
 }
