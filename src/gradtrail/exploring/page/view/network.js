@@ -78,7 +78,9 @@ export class NetworkView extends View {
     found.push(this.map("value", output));
     const rest = description.arrays.filter(
       ({ name, role, layer }) =>
-        layer === node.name && ["saved", "given"].includes(role) && name !== node.arrays[node.equation.winner],
+        layer === node.name &&
+        ["saved", "given"].includes(role) &&
+        name !== node.arrays[node.equation.winner],
     );
     for (const { name } of rest.filter((one) => step.shape(one.name).length)) {
       found.push(this.map("value", name, { aim: 40 }));
