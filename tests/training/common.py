@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import gradtrail as gt
-from gradtrail.data.images import About, Images
+from gradtrail.data.images import Images
 
 Arrays = dict[str, np.ndarray]
 Pair = tuple[np.ndarray, np.ndarray]
@@ -76,12 +76,8 @@ class Held(Images):
 
     def __init__(self, x: np.ndarray, y: np.ndarray, cached: int = 0) -> None:
         names = tuple("abcdefgh"[: int(y.max(initial=0)) + 1])
-        self.x, self._about = x, About(x.shape[1:], y, names)
-        self.reads, self._cached = 0, cached
-
-    @property
-    def about(self) -> About:
-        return self._about
+        super().__init__(x.shape[1:], y, names)
+        self.x, self.reads, self._cached = x, 0, cached
 
     def cached_among(self, places: np.ndarray) -> int:
         return min(self._cached, len(places))

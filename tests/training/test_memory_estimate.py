@@ -205,11 +205,8 @@ def test_images_that_are_kept_count(monkeypatch: pytest.MonkeyPatch) -> None:
         def __init__(self) -> None:
             super().__init__(*pixels())
             paths = tuple(Path(f"{i}.png") for i in range(50))
-            self._about = type(self._about)(
-                *(self.x.shape[1:], self._about.y, self._about.classes),
-                paths=paths,
-                memory=1 << 20,
-            )
+            about = self.x.shape[1:], self.y, self.classes
+            gt.data.Images.__init__(self, *about, paths, memory=1 << 20)
 
     net = network()
     free = sum(engine_for("cpu", net, 1).memory(net, gt.CrossEntropy(), gt.Adam(), 16).values())

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from ..errors import DataError
 from .folder_options import Bad
 from .image_files import ImageFiles
-from .images import About
 
 _NAMED = 3  # bad files in a message
 
@@ -73,24 +70,21 @@ class Judge:
                     f"{_first(skipped)}; mend them, or remove the class"
                 )
 
-    def about(self, shape: tuple[int, int, int], memory: int) -> About:
-        """What is known of the images that are left, when all have been decoded.
+    def conclude(self) -> None:
+        """Note what is left out and what is odd, when all files have been decoded.
 
         Raises:
-            DataError: there are bad ones, and they are to be refused.
+            BadFilesError: there are bad ones, and they are to be refused.
         """
-        files, skipped, classes = self.good(), self.skipped(), self.found.classes
+        skipped, classes = self.skipped(), self.found.classes
         if skipped and self.bad == "refuse":
             raise BadFilesError(f"{self._counted(skipped)} cannot be used: {_first(skipped)}")
-        y = np.array([self.found.labels[file] for file in files], dtype=np.int64)
-        y.flags.writeable = False
-        notes = list(self.notes)
         if skipped:
-            notes.append(f"{self._counted(skipped)} are left out: {_first(skipped)}")
+            self.notes.append(f"{self._counted(skipped)} are left out: {_first(skipped)}")
         if len(classes) == 1:
-            notes.append(f"{self.root} has one class only, {classes[0]!r}: nothing to tell apart")
-        paths = tuple(self.found.files[file] for file in files)
-        return About(shape, y, classes, paths, skipped, tuple(notes), memory)
+            self.notes.append(
+                f"{self.root} has one class only, {classes[0]!r}: nothing to tell apart"
+            )
 
     def _counted(self, skipped: Sequence[object]) -> str:
         total = len(self.found.files) + len(self.found.bad)

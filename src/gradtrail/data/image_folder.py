@@ -20,7 +20,7 @@ from .folder_parts import refuse_parts
 from .image_files import list_images
 from .image_format import Header
 from .image_spec import Fit, ImageSpec
-from .images import About, Images
+from .images import Images
 from .levels import unit
 from .pillow import quiet
 from .store import FileThreads, Store, read_headers
@@ -125,9 +125,14 @@ class ImageFolder(Images):
         judge.drop({files[file]: reason for file, reason in wrong.items()})
         self._files = np.array([f for f in range(len(files)) if f not in wrong], dtype=np.int64)
         highest, several = (of[self._files] for of in (self._store.highest, self._store.several))
-        paths = [found.files[files[f]] for f in self._files]
+        left = judge.good()
+        paths = tuple(found.files[file] for file in left)
         judge.notes += folder_notes(self._root, paths, highest, several, asked.white)
-        self._about = judge.about(shape, asked.memory)
+        judge.conclude()
+        y = np.array([found.labels[file] for file in left], dtype=np.int64)
+        y.flags.writeable = False
+        about = judge.skipped(), tuple(judge.notes), asked.memory
+        super().__init__(shape, y, found.classes, paths, *about)
 
     def __repr__(self) -> str:
         size = " × ".join(map(str, self.shape))
@@ -140,11 +145,6 @@ class ImageFolder(Images):
     def fitted(self) -> bool:
         """Whether images are brought to a size, instead of having it already."""
         return self._fitted
-
-    @property
-    def about(self) -> About:
-        """See `Images`."""
-        return self._about
 
     def cached_among(self, places: np.ndarray) -> int:
         """See `Images`."""

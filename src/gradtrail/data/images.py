@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -25,18 +25,18 @@ _BLOCK = 1024
 """How many images are read at once where all are."""
 
 
-@dataclass(frozen=True, eq=False)
-class About:
-    """What is known of images without reading them.
+@dataclass(frozen=True, eq=False, repr=False)
+class Images(ABC):
+    """M images with a class each, as bytes, in an order that never changes.
 
     Args:
         shape: of one image, (C, H, W).
-        y: each image's class, int64 (M,), read-only.
-        classes: their names, in the order of the labels.
+        y: each image's class, int64 (M,), read-only; `classes` has the names.
+        classes: the classes' names, in the order of their labels.
         paths: each image's file; empty where they come from no files.
         skipped: files that were left out, each with the reason.
-        notes: what a person should be told before a training, a sentence each.
-        memory: bytes that `Images.arrays` may take; None for any number.
+        notes: what a person should be told before a training, a sentence each; mostly none.
+        memory: bytes that `arrays` may take; None for any number.
     """
 
     shape: tuple[int, int, int]
@@ -46,15 +46,6 @@ class About:
     skipped: tuple[tuple[Path, str], ...] = ()
     notes: tuple[str, ...] = ()
     memory: int | None = None
-
-
-class Images(ABC):
-    """M images with a class each, as bytes, in an order that never changes."""
-
-    @property
-    @abstractmethod
-    def about(self) -> About:
-        """What is known of them without reading."""
 
     @abstractmethod
     def cached_among(self, places: np.ndarray) -> int:
@@ -97,42 +88,6 @@ class Images(ABC):
             DataError: a file has become unreadable.
         """
         return self.checksums_at(np.arange(len(self), dtype=np.int64))
-
-    @final
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Of one image: (C, H, W)."""
-        return self.about.shape
-
-    @final
-    @property
-    def y(self) -> np.ndarray:
-        """Each image's class, int64 (M,), read-only; `classes` has the names."""
-        return self.about.y
-
-    @final
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The classes' names, in the order of their labels."""
-        return self.about.classes
-
-    @final
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """Each image's file; empty where they come from no files."""
-        return self.about.paths
-
-    @final
-    @property
-    def skipped(self) -> tuple[tuple[Path, str], ...]:
-        """Files that were left out, each with the reason."""
-        return self.about.skipped
-
-    @final
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a person should be told before a training, a sentence each; mostly none."""
-        return self.about.notes
 
     @final
     @property
@@ -182,12 +137,11 @@ class Images(ABC):
             DataError: they would take more memory than they may, or a file has become unreadable.
         """
         needed = 4 * len(self) * int(np.prod(self.shape))
-        limit = self.about.memory
-        if limit is not None and needed > limit:
+        if self.memory is not None and needed > self.memory:
             size = " × ".join(map(str, self.shape))
             raise DataError(
                 f"{len(self):,} images of {size} take {needed:,} bytes as float32, more than "
-                f"memory={limit:,}; read them a few at a time, or pass a larger memory"
+                f"memory={self.memory:,}; read them a few at a time, or pass a larger memory"
             )
         x = np.empty((len(self), *self.shape), dtype=np.float32)
         for begin in range(0, len(self), _BLOCK):
@@ -289,19 +243,14 @@ class _Subset(Images):
     """
 
     def __init__(self, whole: Images, places: np.ndarray) -> None:
-        self._whole, self._places = whole, places
-        y, paths = whole.y[places], whole.paths
+        paths = tuple(whole.paths[place] for place in places) if whole.paths else ()
+        y, about = whole.y[places], (whole.skipped, whole.notes, whole.memory)
         y.flags.writeable = False
-        chosen = tuple(paths[place] for place in places) if paths else ()
-        self._about = replace(whole.about, y=y, paths=chosen)
+        super().__init__(whole.shape, y, whole.classes, paths, *about)
+        self._whole, self._places = whole, places
 
     def __repr__(self) -> str:
         return f"{len(self):,} images of {self._whole!r}"
-
-    @property
-    def about(self) -> About:
-        """See `Images`."""
-        return self._about
 
     def cached_among(self, places: np.ndarray) -> int:
         """See `Images`."""
@@ -340,16 +289,11 @@ class ArrayImages(Images):
         warn_if_last(x.shape, "ArrayImages: x")
         labels = labels_from(y, len(x), "ArrayImages")
         labels.flags.writeable = False
+        super().__init__(x.shape[1:], labels, classes_of(labels, classes, "ArrayImages"))
         self._x = x
-        self._about = About(x.shape[1:], labels, classes_of(labels, classes, "ArrayImages"))
 
     def __repr__(self) -> str:
         return f"ArrayImages({len(self):,} images of {' × '.join(map(str, self.shape))})"
-
-    @property
-    def about(self) -> About:
-        """See `Images`."""
-        return self._about
 
     def cached_among(self, places: np.ndarray) -> int:
         """All of them."""

@@ -90,10 +90,10 @@ def _count(network: Graph) -> int:
 def _cache(feed: Feed) -> int:
     """Bytes that images will still take in the course of an epoch, decoded and kept."""
     source = getattr(feed, "source", None)
-    if not isinstance(source, Images) or source.about.memory is None or not source.paths:
+    if not isinstance(source, Images) or source.memory is None or not source.paths:
         return 0
     missing = len(source) - source.cached
-    return min(missing * prod(source.shape), source.about.memory)
+    return min(missing * prod(source.shape), source.memory)
 
 
 def _sentence(
