@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import struct
 from typing import IO, TYPE_CHECKING
@@ -28,7 +27,7 @@ def _header(file: IO[bytes]) -> Header:
     if not colours:
         picture = open_picture(file, "BMP")
         return header_of(picture, grey=picture.mode in ("1", "L") or has_grey_palette(picture))
-    picture = open_picture(io.BytesIO(_mended(start + file.read())), "BMP")
+    picture = open_picture(_mended(start + file.read()), "BMP")
     # the palette that Pillow is told of goes on behind the true one
     (size,) = struct.unpack_from("<I", start, 14)
     file.seek(14 + size)
@@ -38,7 +37,7 @@ def _header(file: IO[bytes]) -> Header:
 
 def _read(content: bytes, spec: ImageSpec) -> StoredImage:
     misread = _misread(content[:_START])
-    picture: Picture = open_picture(io.BytesIO(_mended(content) if misread else content), "BMP")
+    picture: Picture = open_picture(_mended(content) if misread else content, "BMP")
     if misread and picture.mode != "P":
         raise UnreadableError("its palette cannot be told from grey levels; save it as PNG")
     picture.load()

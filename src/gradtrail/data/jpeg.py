@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from typing import IO
 
@@ -18,7 +17,7 @@ def _header(file: IO[bytes]) -> Header:
 
 
 def _read(content: bytes, spec: ImageSpec) -> StoredImage:
-    picture = open_picture(io.BytesIO(content), "JPEG")
+    picture = open_picture(content, "JPEG")
     if picture.mode == "CMYK" and "adobe" not in picture.info:
         raise UnreadableError(
             "its inks (CMYK) come without Adobe's mark, so that nobody can know whether 0 is all "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import warnings
 from collections.abc import Iterator
@@ -40,17 +41,18 @@ def check_size(height: int, width: int) -> None:
         raise UnreadableError(f"it is damaged: it claims {height:,} × {width:,} pixels")
 
 
-def open_picture(file: IO[bytes], kind: str) -> ImageFile:
+def open_picture(source: IO[bytes] | bytes, kind: str) -> ImageFile:
     """An image with its header read, and its size checked.
 
     Args:
-        file: with its place anywhere.
+        source: a file, with its place anywhere, or its content.
         kind: Pillow's name of the format that it begins as.
 
     Raises:
         UnreadableError: Pillow does not take it, or it is too large.
     """
     pillow = _pillow()
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
     file.seek(0)
     try:
         picture: ImageFile = pillow.open(file, formats=(kind,))

@@ -118,7 +118,7 @@ def _read(content: bytes, spec: ImageSpec) -> StoredImage:
     chunks = _chunks(_checked(content))
 
     def again() -> ImageFile:
-        return open_picture(io.BytesIO(content), "PNG")
+        return open_picture(content, "PNG")
 
     first = again()
     several = getattr(first, "n_frames", 1) > 1

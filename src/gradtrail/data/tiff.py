@@ -22,7 +22,7 @@ from .image_format import Format, Header, StoredImage
 from .image_spec import ImageSpec
 from .levels import highest_number, merge_bands, numbers_of_16_bits, to_levels
 from .pillow import open_picture
-from .tiff_directory import Directory, Tag, read_directory, with_directory
+from .tiff_directory import Changes, Directory, Tag, read_directory, with_directory
 from .tiff_layout import JPEGS, Photometric, TiffLayout, layout_of
 from .unreadable import UnreadableError
 
@@ -35,14 +35,13 @@ _LEFT_OUT = (
     Tag.NEW_SUBFILE_TYPE, Tag.ORIENTATION, Tag.PLANAR_CONFIGURATION, Tag.SAMPLE_FORMAT
 )  # fmt: skip
 
-_OTHER_NAMES: Mapping[str, Mapping[Tag, tuple[int, ...]]] = {
+_OTHER_NAMES: Mapping[str, Changes] = {
     "YCbCr": {Tag.PHOTOMETRIC_INTERPRETATION: (int(Photometric.RGB),)},
     "La": {Tag.EXTRA_SAMPLES: (2,)},
 }
 
 
 def _header(file: IO[bytes]) -> Header:
-    """By its directory alone."""
     found = layout_of(read_directory(file))
     height, width = found.size
     return Header((width, height) if found.turn >= 5 else (height, width), found.grey)
@@ -63,9 +62,7 @@ def _read(content: bytes, spec: ImageSpec) -> StoredImage:
     if found.planar or deep:
         picture, top = _merged(_bands(content, tags, found), found, white)
     else:
-        picture = _in_its_mode(
-            open_picture(io.BytesIO(_as_pillow_reads(content, tags, found)), "TIFF"), found
-        )
+        picture = _in_its_mode(open_picture(_plain(content, tags, found, {}), "TIFF"), found)
         top = highest_number(np.asarray(picture)[..., :3]) if found.bits == 16 else None
     if found.photometric == Photometric.WHITE_IS_ZERO:
         picture = _turned_around(picture)
@@ -77,11 +74,9 @@ def _bands(content: bytes, tags: Directory, found: TiffLayout) -> list[np.ndarra
     if found.planar:
         return [_plane(content, tags, found, band) for band in range(len(found.mode))]
     if found.mode == "L":
-        return [_opened_as(content, tags, found, {})]
-    plain = _as_pillow_reads(content, tags, found)
-    return list(
-        np.moveaxis(numbers_of_16_bits(lambda: open_picture(io.BytesIO(plain), "TIFF")), -1, 0)
-    )
+        return [_band(content, tags, found, {})]
+    plain = _plain(content, tags, found, {})
+    return list(np.moveaxis(numbers_of_16_bits(lambda: open_picture(plain, "TIFF")), -1, 0))
 
 
 def _merged(
@@ -100,18 +95,11 @@ def _merged(
 def _plane(content: bytes, tags: Directory, found: TiffLayout, band: int) -> np.ndarray:
     """One band (H, W) of an image whose bands lie one behind the other."""
     begin, end = band * found.pieces, (band + 1) * found.pieces
-    places, lengths = (
-        (Tag.TILE_OFFSETS, Tag.TILE_BYTE_COUNTS)
-        if found.tiled
-        else (Tag.STRIP_OFFSETS, Tag.STRIP_BYTE_COUNTS)
-    )
-    changes = {places: tags.whole(places)[begin:end], lengths: tags.whole(lengths)[begin:end]}
-    return _opened_as(content, tags, found, changes)
+    changes = {tag: tags.whole(tag)[begin:end] for tag in found.places}
+    return _band(content, tags, found, changes)
 
 
-def _opened_as(
-    content: bytes, tags: Directory, found: TiffLayout, changes: Mapping[Tag, tuple[int, ...]]
-) -> np.ndarray:
+def _band(content: bytes, tags: Directory, found: TiffLayout, changes: Changes) -> np.ndarray:
     """The numbers (H, W) of one band, uint8 or uint16, read as an image of grey levels."""
     alone = {
         Tag.BITS_PER_SAMPLE: (found.bits,),
@@ -119,17 +107,11 @@ def _opened_as(
         Tag.PHOTOMETRIC_INTERPRETATION: (int(Photometric.BLACK_IS_ZERO),),
         **dict.fromkeys((Tag.EXTRA_SAMPLES, Tag.INK_SET), ()),
     }
-    plain = _as_pillow_reads(content, tags, found, alone | dict(changes))
-    picture = open_picture(io.BytesIO(plain), "TIFF")
+    picture = open_picture(_plain(content, tags, found, alone | dict(changes)), "TIFF")
     return np.asarray(picture.convert("L") if found.bits < 8 else picture)
 
 
-def _as_pillow_reads(
-    content: bytes,
-    tags: Directory,
-    found: TiffLayout,
-    changes: Mapping[Tag, tuple[int, ...]] | None = None,
-) -> bytes:
+def _plain(content: bytes, tags: Directory, found: TiffLayout, changes: Changes) -> bytes:
     """The file with the same pixels under a directory that Pillow reads right."""
     told: dict[Tag, tuple[int, ...]] = dict.fromkeys(_LEFT_OUT, ())
     if _by_another_name(found):
@@ -142,7 +124,7 @@ def _as_pillow_reads(
         told[Tag.COLOR_MAP] = found.palette
     # 12 bits are packed alike in both orders, and Pillow knows but this one
     order = "<" if found.bits == 12 else tags.order
-    return with_directory(content, tags, told | dict(changes or {}), order)
+    return with_directory(content, tags, told | dict(changes), order)
 
 
 def _by_another_name(found: TiffLayout) -> bool:

@@ -61,6 +61,9 @@ class Tag(IntEnum):
     IMAGE_DEPTH = 32997  # of Silicon Graphics
 
 
+Changes = Mapping[Tag, tuple[int, ...]]
+"""Whole numbers of tags that are to be others; of none the tag goes."""
+
 _KNOWN = {tag.value: tag for tag in Tag}
 _WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}  # kinds of whole numbers
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 13: 4, 16: 8}  # in bytes
@@ -77,13 +80,11 @@ class Directory:
         order: of the bytes in a number, "<" or ">".
         entries: of each tag that is there, its kind, and its numbers' bytes in that order.
         following: the place of the next directory; 0 if there is none.
-        big: it is a BigTIFF.
     """
 
     order: str
     entries: Mapping[Tag, tuple[int, bytes]]
     following: int = 0
-    big: bool = False
 
     def whole(self, tag: Tag) -> tuple[int, ...]:
         """A tag's whole numbers; none if it is not there, or has others.
@@ -144,7 +145,7 @@ def read_directory(file: IO[bytes], at: int | None = None) -> Directory:
             file.seek(struct.unpack(order + number, value)[0])
             value = _exactly(file, size)
         entries[_KNOWN[tag]] = kind, value[:size]
-    return Directory(order, entries, following, big)
+    return Directory(order, entries, following)
 
 
 def _exactly(file: IO[bytes], size: int) -> bytes:
@@ -164,15 +165,13 @@ def _unpacked(file: IO[bytes], numbers: str) -> tuple[int, ...]:
     return struct.unpack(numbers, _exactly(file, struct.calcsize(numbers)))
 
 
-def with_directory(
-    content: bytes, old: Directory, changes: Mapping[Tag, tuple[int, ...]], order: str
-) -> bytes:
+def with_directory(content: bytes, old: Directory, changes: Changes, order: str) -> bytes:
     """A file with another directory for the same pixels, as a TIFF that is no BigTIFF.
 
     Args:
         content: the file, below 4 GiB.
         old: its directory.
-        changes: whole numbers of tags that are to be others; of none the tag goes.
+        changes: see `Changes`.
         order: of the bytes in the new directory's numbers; the pixels are not touched.
 
     Returns:

@@ -59,6 +59,8 @@ _UNREAD = {
     **{9: "JBIG", 34661: "JBIG", 34887: "LERC", 50002: "JPEG XL", 52546: "JPEG XL"},
     **{22610: "JPEG XR", 34934: "JPEG XR", 32809: "ThunderScan", 34676: "SGI LogLuv"},
 }
+_TILES = (Tag.TILE_OFFSETS, Tag.TILE_BYTE_COUNTS)
+_STRIPS = (Tag.STRIP_OFFSETS, Tag.STRIP_BYTE_COUNTS)
 _SAVE = "save it with 8 or 16 bits"
 
 
@@ -74,7 +76,7 @@ class TiffLayout:
         mode: Pillow's, for the bands that are read.
         compression: TIFF's number for how they are packed.
         planar: each band lies by itself.
-        tiled: in tiles, not in strips.
+        places: the tags for where its strips or tiles lie, and for how many bytes they have.
         pieces: strips or tiles of the image, or of one plane.
         reversed: the lowest bit of a byte is its first one.
         palette: the reds, then greens, then blues of 16 bits, where numbers stand for colours.
@@ -87,7 +89,7 @@ class TiffLayout:
     mode: str
     compression: int
     planar: bool
-    tiled: bool
+    places: tuple[Tag, Tag]
     pieces: int
     reversed: bool
     palette: tuple[int, ...] | None
@@ -143,7 +145,7 @@ def layout_of(tags: Directory) -> TiffLayout:
         mode=mode,
         compression=compression,
         planar=planar,
-        tiled=tiled,
+        places=_TILES if tiled else _STRIPS,
         pieces=_pieces(tags, size, tiled, samples if planar else 1, compression),
         reversed=tags.one(Tag.FILL_ORDER, 1) == 2,
         palette=_palette(tags, bits) if mode == "P" else None,

@@ -5,7 +5,6 @@ Source: RFC 9649, WebP Image Format (2024).
 
 from __future__ import annotations
 
-import io
 import re
 from typing import IO
 
@@ -27,7 +26,7 @@ def _header(file: IO[bytes]) -> Header:
 def _read(content: bytes, spec: ImageSpec) -> StoredImage:
     """Of an animation the first image."""
     _check_claim(content[:_START])
-    picture = open_picture(io.BytesIO(content), "WEBP")
+    picture = open_picture(content, "WEBP")
     several = getattr(picture, "n_frames", 1) > 1
     picture.load()
     return StoredImage(picture, exif_turn(picture), None, several)
