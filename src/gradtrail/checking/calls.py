@@ -130,16 +130,7 @@ def _needed(parameter: Parameter) -> bool:
 
 
 def _checked_network(name: str, network: Any, example: str) -> None:
-    """Refuse what is no network where one is needed.
-
-    Args:
-        name: the public function.
-        network: what came.
-        example: a call as it is written.
-
-    Raises:
-        ArgumentError: it is none; the message says how to come to one.
-    """
+    """Refuse what is no network where one is needed, and say how to come to one."""
     if isinstance(network, AnyNetwork):
         return
     hint = ""
@@ -212,14 +203,11 @@ def in_short(value: Any) -> str:
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if isinstance(value, str | PathLike | int | float | None):
-        return _short(repr(value))
+        plain = repr(value)
+        return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}…"
     kind = type(value).__name__
     article = "an" if kind[0] in "AEIOUaeiou" else "a"
     if isinstance(value, tuple | list | dict):
         plain = repr(value)
         return plain if len(plain) <= _LONGEST else f"{article} {kind} of {len(value)}"
     return f"{article} {kind}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -124,9 +124,7 @@ def as_array(x: Any, name: str, sample: tuple[int, ...] = ()) -> np.ndarray:
 
 def _is_file(path: Any) -> bool:
     """Whether something is a path: of a class of its own, to what is there, or with an ending."""
-    if isinstance(path, PathLike):
-        return True
-    return "." in path[-6:] or exists(path)
+    return isinstance(path, PathLike) or "." in path[-6:] or exists(path)
 
 
 def _of_paths(path: Any, several: bool, sample: tuple[int, ...]) -> str:
@@ -155,11 +153,7 @@ def _held(x: Any) -> str:
 
 
 def _pixels_or_numbers(array: np.ndarray, name: str) -> None:
-    """Refuse the integers that pictures are stored in; warn of others that look like pixels.
-
-    Raises:
-        DataError: unsigned integers of 8 or 16 bits.
-    """
+    """Refuse the integers that pictures are stored in; warn of others that look like pixels."""
     stored = array.dtype.kind == "u" and array.dtype.itemsize <= 2
     white = np.iinfo(array.dtype).max if stored else _WHITE
     divided, kept = f"{name} / np.float32({white})", f"np.asarray({name}, np.float32)"

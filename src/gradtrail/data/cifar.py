@@ -76,14 +76,14 @@ def read_cifar(place: Path) -> Split:
     found = find_cifar(place)
     if not found:
         raise FileError(f"{place} holds neither {CIFAR_FILES[0]} and its like nor {ARCHIVE}")
-    contents = _unpacked(found[0]) if len(found) == 1 else {p.name: _content(p) for p in found}
-    named = {name: (found[0] if len(found) == 1 else found[0].parent) / name for name in contents}
-    parts = [_records(named[name], contents.pop(name)) for name in CIFAR_FILES]
+    packed = len(found) == 1
+    contents = _unpacked(found[0]) if packed else {path.name: _content(path) for path in found}
+    folder = found[0] if packed else found[0].parent
+    parts = [_records(folder / name, contents.pop(name)) for name in CIFAR_FILES]
     return Split(_pair(parts[:-1]), _pair(parts[-1:]))
 
 
 def _content(path: Path) -> bytes:
-    """A file's bytes."""
     with open_file(path) as file:
         content = read_at_most(file, _LIMIT)
     if content is None:

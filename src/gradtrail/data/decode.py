@@ -91,11 +91,7 @@ _FORMATS = (PNG, JPEG, BMP, TIFF, WEBP)
 
 
 def _format(start: bytes) -> Format:
-    """The format that a file begins as.
-
-    Raises:
-        UnreadableError: none that is read.
-    """
+    """The format that a file begins as; one that is not read is refused."""
     what = foreign_format(start)
     if what is not None:
         raise UnreadableError(what)

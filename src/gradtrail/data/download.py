@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,25 +120,21 @@ def _unpack(remote: Remote, part: Path, target: Path) -> None:
     """Put what came in its place, and its part away."""
     left = remote.limit
     with (gzip.open if remote.packed else open)(part, "rb") as content, write_whole(target) as file:
-        while chunk := _piece(content.read, left + 1):
-            left -= len(chunk)
-            if left < 0:
-                raise _DamagedError("what came unpacks to more than the file has")
-            file.write(chunk)
+        try:
+            while chunk := content.read(min(_CHUNK, left + 1)):
+                left -= len(chunk)
+                if left < 0:
+                    raise _DamagedError("what came unpacks to more than the file has")
+                file.write(chunk)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
+            message = f"what came is no whole gzip file ({cause}), and was deleted"
+            raise _DamagedError(message) from cause
         file.flush()
         if not _is_whole(Path(file.name), remote):
             raise _DamagedError(
                 f"what came has not the checksum {remote.checksum}, and was deleted"
             )
     part.unlink()
-
-
-def _piece(read: Callable[[int], bytes], most: int) -> bytes:
-    try:
-        return read(min(_CHUNK, most))
-    except (EOFError, zlib.error, gzip.BadGzipFile) as cause:
-        message = f"what came is no whole gzip file ({cause}), and was deleted"
-        raise _DamagedError(message) from cause
 
 
 def _gather(remote: Remote, url: str, part: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataError, FileError, typed
-from .image_files import folders_in, has_images, images_below, innermost, pictures
+from .image_files import folders_in, images_below, innermost, pictures
 
 PARTS = ("train", "validation", "test")
 
@@ -58,7 +58,7 @@ def parts_of(root: Path) -> Parts:
     train = next((folder for folder, part in named.items() if part == "train"), None)
     if not named:
         _classes_indeed(root, folders)
-    if train is None or not folders_in(train) or (has_images(train) and beside):
+    if train is None or not folders_in(train) or (pictures(train) and beside):
         if named and not beside:
             raise DataError(_no_classes(root, named, train))
         return Parts({})
@@ -163,11 +163,7 @@ def _no_classes(root: Path, named: Mapping[Path, str], train: Path | None) -> st
 
 
 def _classes_indeed(root: Path, folders: Sequence[Path]) -> None:
-    """Check that folders whose names are no parts are no data sets with parts of their own.
-
-    Raises:
-        DataError: they are.
-    """
+    """Refuse folders whose names are no parts, but which are data sets with parts of their own."""
     if len(folders) < 2:
         return
     inside = [set(_named(folders_in(folder)).values()) for folder in folders]

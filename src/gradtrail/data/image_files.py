@@ -80,7 +80,7 @@ def list_images(root: Path, classes: Sequence[str] | None) -> ImageFiles:
                 "--classes)"
             )
     if not folders:
-        loose = "its images lie in no folder; " if has_images(root) else ""
+        loose = "its images lie in no folder; " if pictures(root) else ""
         raise DataError(
             f"{root} has no folders of images: {loose}put the images of each class into a folder "
             "with the class's name"
@@ -165,11 +165,6 @@ def folders_in(root: Path) -> list[Path]:
         FileError: it is no folder, or cannot be read.
     """
     return [root / entry.name for entry in _entries(root) if os.path.isdir(root / entry.name)]
-
-
-def has_images(folder: Path) -> bool:
-    """Whether images lie in a folder itself."""
-    return bool(pictures(folder))
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

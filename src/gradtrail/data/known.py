@@ -88,9 +88,10 @@ def folder_of(
     known, asked = SETS[name], download and path is None
     may = asked and not forbidden()
     places = list(_places(known, path))
+    find = find_cifar if name == CIFAR else find_idx
     for place in places:
         try:
-            if _there(known, place):
+            if find(place):
                 return place
         except FileError:  # some files only: a download that broke off goes on
             if not (may and place == _cache(name)):
@@ -123,15 +124,6 @@ def _cache(name: str) -> Path | None:
     """The set's folder in the user's cache; None where it is not known who the user is."""
     base = user_cache()
     return None if base is None else base / "gradtrail" / "data" / name
-
-
-def _there(known: KnownSet, place: Path) -> bool:
-    """Whether the set is there.
-
-    Raises:
-        FileError: some of its files are, and some are not.
-    """
-    return bool(find_cifar(place) if known.name == CIFAR else find_idx(place))
 
 
 def _downloaded(known: KnownSet) -> Path:

@@ -53,11 +53,7 @@ def channel_statistics(data: np.ndarray | Images) -> tuple[np.ndarray, np.ndarra
 
 
 def _check(data: object) -> None:
-    """Refuse what is no array of pixels.
-
-    Raises:
-        DataError: another type or number of axes, or no number.
-    """
+    """Refuse what is no array of pixels."""
     if not isinstance(data, np.ndarray) or data.ndim != 4 or data.dtype.kind not in "fu":
         got = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else type(data).__name__
         raise DataError(

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.lib import format
 
 from ..errors import FileError
+from ..storage.files import file_errors
 
 _LIMIT = 1 << 32  # bytes of all arrays together, 4 at least for each number
 _MEMBERS = 64
@@ -49,7 +50,7 @@ def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, np.ndarray]:
             have to be unpickled; the message names the file and the array.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with file_errors("read", path), zipfile.ZipFile(path) as archive:
             members = _members(path, archive, wanted)
             claims = {name: _claim(path, name, archive, info) for name, info in members.items()}
             total = sum(prod(c.shape) * max(4, c.dtype.itemsize) for c in claims.values())
@@ -68,8 +69,6 @@ def read_npz(path: Path, wanted: Iterable[str]) -> dict[str, np.ndarray]:
         raise FileError(f"{path} is no .npz, or a damaged one: {cause}") from cause
     except (ValueError, LookupError, RuntimeError) as cause:  # offsets that lead astray, encryption
         raise FileError(f"{path}: its list of arrays cannot be read: {cause}") from cause
-    except OSError as cause:
-        raise FileError(f"cannot read {path}: {cause.strerror or cause}") from cause
 
 
 def _members(

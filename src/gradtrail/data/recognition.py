@@ -17,7 +17,7 @@ from .dataset import DataSet
 from .folder_options import FolderOptions, names_of
 from .folder_parts import Parts, classes_within, parts_of
 from .idx import find_idx, read_pair
-from .image_files import folders_in, has_images
+from .image_files import folders_in, pictures
 from .label_order import name_labels, order_labels
 from .levels import unit
 from .sets import CIFAR_CLASSES
@@ -101,7 +101,7 @@ def recognise(
     if find_cifar(source):
         _only(source, "CIFAR-10", images)
         return _classed(_from_cifar(source), classes, source)
-    if folders_in(source) or has_images(source):
+    if folders_in(source) or pictures(source):
         return _from_folder(source, FolderOptions(classes=classes, **images))
     raise FileError(
         f"{source} holds nothing that is known: expected a folder of images for each class, train "

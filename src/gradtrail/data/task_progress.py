@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import TracebackType
 from typing import Literal
 
 from ..showing.bars import Bar, bar
@@ -57,12 +56,7 @@ class TaskProgress:
         self.to(0)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         if self._bar is not None:
             self._bar.close()
 
@@ -86,12 +80,8 @@ class TaskProgress:
 
     def _count(self) -> str:
         """`5 of 10 images`, `2 of 8 parts`, `3.1 MB of 9.9 MB`."""
-        of = "" if self.total is None else f" of {self._amount(self.total)}"
-        if self.unit == "bytes":
-            return f"{self._amount(self._done)}{of}"
-        return f"{self._done:,}{of} {self.unit}"
-
-    def _amount(self, number: int) -> str:
         from rich.filesize import decimal
 
-        return decimal(number) if self.unit == "bytes" else f"{number:,}"
+        amount, unit = (decimal, "") if self.unit == "bytes" else ("{:,}".format, f" {self.unit}")
+        of = "" if self.total is None else f" of {amount(self.total)}"
+        return f"{amount(self._done)}{of}{unit}"

@@ -86,11 +86,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if target.exists() and not target.is_file():
         raise FileError(f"cannot write {target}: it is there, and no file")
-    _check_folder(target, target.absolute().parent)
-
-
-def _check_folder(target: Path, folder: Path) -> None:
-    """Whether something new can be put into a folder, or into the first above that there is."""
+    folder = target.absolute().parent
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir():

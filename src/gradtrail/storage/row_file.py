@@ -92,13 +92,9 @@ class RowFile:
             try:
                 yield
             except OSError:
-                self._give_up()
+                file, self._file = getattr(self, "_file", None), None
+                if file is not None:
+                    with suppress(OSError):  # leave no half row, as far as that can be done
+                        file.truncate(self._end)
+                        file.close()
                 raise
-
-    def _give_up(self) -> None:
-        """Leave no half row, as far as that can be done."""
-        file, self._file = getattr(self, "_file", None), None
-        if file is not None:
-            with suppress(OSError):
-                file.truncate(self._end)
-                file.close()
