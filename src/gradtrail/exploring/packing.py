@@ -25,8 +25,8 @@ def pack(
     """Arrays as bytes, with a header.
 
     Args:
-        arrays: what each is called, as JSON, and its numbers as they are sent; where they lie is
-            added: `offset` and `bytes`.
+        arrays: what each is called, as JSON, and its numbers as they are sent; of what kind they
+            are and where they lie is added: `dtype`, `offset` and `bytes`.
         about: what else is in the header, beside the list `arrays`; None for that list alone.
     """
     listed: list[Mapping[str, Any]] = []
@@ -34,7 +34,8 @@ def pack(
     offset = 0
     for called, array in arrays:
         content = array.tobytes()
-        listed.append({**called, "offset": offset, "bytes": len(content)})
+        kind = array.dtype.str[1:]
+        listed.append({**called, "dtype": kind, "offset": offset, "bytes": len(content)})
         gap = -len(content) % _ALIGNED
         parts += [content, bytes(gap)]
         offset += len(content) + gap

@@ -138,10 +138,9 @@ class Routes:
                 *arrays_by_side(self.session),
                 *(("change", name) for name in self.session.changes),
             ]
-            arrays = [as_sent(self.session.array(side, name)) for side, name in listed]
             content = pack(
-                ({"side": side, "name": name, "dtype": array.dtype.str[1:]}, array)
-                for (side, name), array in zip(listed, arrays, strict=True)
+                ({"side": side, "name": name}, as_sent(self.session.array(side, name)))
+                for side, name in listed
             )
         return Response(content, media_type="application/octet-stream")
 

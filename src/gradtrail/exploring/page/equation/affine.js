@@ -2,6 +2,8 @@
 //
 // n, c, y, x, … are the equation's index names; a point gives each of them a value.
 
+import { once } from "gradtrail/equation/once.js";
+
 /** The value of an exact number: an integer, or a fraction written "1/64". */
 export function real(number) {
   const { value } = number;
@@ -10,24 +12,20 @@ export function real(number) {
   return above / below;
 }
 
-const known = new WeakMap();
+const numbersOf = once((position) => ({
+  names: position.terms.map(([name]) => name),
+  factors: position.terms.map(([, number]) => real(number)),
+  offset: real(position.offset),
+  divisor: real(position.divisor),
+}));
 
 /**
  * A position as plain numbers: Σ factors·names + offset, over divisor.
+ * @param position the JSON of one, or such numbers already
  * @returns {{names: string[], factors: number[], offset: number, divisor: number}}
  */
 export function affine(position) {
-  let found = known.get(position);
-  if (!found) {
-    found = {
-      names: position.terms.map(([name]) => name),
-      factors: position.terms.map(([, number]) => real(number)),
-      offset: real(position.offset),
-      divisor: real(position.divisor),
-    };
-    known.set(position, found);
-  }
-  return found;
+  return position.factors ? position : numbersOf(position);
 }
 
 /** How much one step of `name` moves a position (0 where the name does not occur). */
@@ -90,17 +88,8 @@ export function namesOfTerm(term) {
   return [...new Set(names)];
 }
 
-const ranges = new WeakMap();
-
 /** Index name → how many values it takes; of a normalisation, n′ runs as n does. */
-export function rangesOf(equation) {
-  let found = ranges.get(equation);
-  if (!found) {
-    found = Object.fromEntries(equation.ranges);
-    ranges.set(equation, found);
-  }
-  return found;
-}
+export const rangesOf = once((equation) => Object.fromEntries(equation.ranges));
 
 /** The shape of one of an equation's arrays. */
 export function shapeOf(equation, letter) {
@@ -130,6 +119,20 @@ export function stridesOf(shape) {
     strides[axis] = strides[axis + 1] * shape[axis + 1];
   }
   return strides;
+}
+
+/** Where an access leads in its array laid out row by row, as one position: Σ strides·positions. */
+export function placeAlong(access, shape) {
+  const strides = stridesOf(shape);
+  const summed = (part) =>
+    access.positions.reduce((sum, position, axis) => sum + strides[axis] * part(position), 0);
+  const names = namesOfAccess(access);
+  return {
+    names,
+    factors: names.map((name) => summed((position) => factorOf(position, name))),
+    offset: summed((position) => affine(position).offset),
+    divisor: 1,
+  };
 }
 
 /** Where an element lies in an array laid out row by row. */

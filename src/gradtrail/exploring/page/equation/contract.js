@@ -10,11 +10,11 @@ import {
   bounds,
   factorOf,
   namesOfTerm,
+  placeAlong,
   rangesOf,
   real,
   shapeOf,
   sizeOf,
-  stridesOf,
 } from "gradtrail/equation/affine.js";
 import { functionOf } from "gradtrail/equation/scalar.js";
 
@@ -34,14 +34,14 @@ export function contract(equation, read) {
 function addTerm(term, equation, read, target) {
   const ranges = rangesOf(equation);
   const names = ordered(namesOfTerm(term), ranges);
-  const to = placesOf(term.target, equation, names);
+  const to = placeAlong(term.target, shapeOf(equation, term.target.array));
   const nest = {
     sizes: names.map((name) => ranges[name]),
     clips: clipsOf(term, equation, names),
     values: new Int32Array(names.length),
     scale: real(term.scale),
     target,
-    to: to.steps,
+    to: names.map((name) => factorOf(to, name)),
     factors: term.factors.map((factor) => prepared(factor, equation, read, names)),
   };
   const [offsets, wanted] = ["offset", "wanted"].map((key) => nest.factors.map((factor) => factor[key]));
@@ -58,23 +58,10 @@ function ordered(names, ranges) {
   return [...names.slice(0, longest), ...names.slice(longest + 1), ...names.slice(longest, longest + 1)];
 }
 
-/** Where an access begins in its array, and how far each index moves it. */
-function placesOf(access, equation, names) {
-  const strides = stridesOf(shapeOf(equation, access.array));
-  const steps = names.map((name) =>
-    access.positions.reduce((sum, position, axis) => sum + strides[axis] * factorOf(position, name), 0),
-  );
-  const offset = access.positions.reduce(
-    (sum, position, axis) => sum + strides[axis] * affine(position).offset,
-    0,
-  );
-  return { steps, offset };
-}
-
 /** A factor: its array with its function applied; of a comparison, what the array must hold. */
 function prepared(factor, equation, read, names) {
   const access = accessOf(factor);
-  const { steps, offset } = placesOf(access, equation, names);
+  const place = placeAlong(access, shapeOf(equation, access.array));
   let array = read(access.array);
   if (factor.type === "Applied") {
     array = Float64Array.from(array, functionOf(factor.function.body, array instanceof Float32Array));
@@ -82,8 +69,8 @@ function prepared(factor, equation, read, names) {
   const compares = factor.type === "Indicator";
   return {
     array,
-    steps,
-    offset,
+    steps: names.map((name) => factorOf(place, name)),
+    offset: place.offset,
     gate: factor.type !== "Access",
     compares,
     wanted: compares ? affine(factor.value).offset : 0,

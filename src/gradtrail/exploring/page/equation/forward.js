@@ -53,7 +53,6 @@ function select(equation, source) {
 function normalise(equation, read) {
   const source = read(equation.source.array);
   const shape = shapeOf(equation, equation.source.array);
-  const letters = [equation.statistic.array, equation.variance, equation.inverse];
   const own = affine(equation.statistic.positions[0]).names[0];
   const axis = equation.source.positions.findIndex((position) => affine(position).names[0] === own);
   const channels = shape[axis];
@@ -74,9 +73,9 @@ function normalise(equation, read) {
   );
   return {
     [equation.result.array]: result,
-    [letters[0]]: mean,
-    [letters[1]]: variance,
-    [letters[2]]: inverse,
+    [equation.statistic.array]: mean,
+    [equation.variance]: variance,
+    [equation.inverse]: inverse,
     [equation.normalised]: normalised,
   };
 }

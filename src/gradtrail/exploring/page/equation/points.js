@@ -69,18 +69,14 @@ export class Points {
     return group !== undefined && new Set(group.column(name)).size > 1;
   }
 
-  /**
-   * One number per point: what the groups' rows add up to.
-   * @param {Float64Array[]} parts per group, what its rows add
-   * @param {number} offset what every point has
-   */
-  totals(parts, offset) {
+  /** A position, point after point. */
+  along(position) {
     const found = new Float64Array(this.length);
-    found[0] = offset;
+    found[0] = affine(position).offset;
     let filled = 1;
     // Group by group, from behind: each number becomes as many as the group has rows.
     this.sizes.forEach((size, axis) => {
-      const part = parts[axis];
+      const part = this.groups[axis].along(position);
       for (let done = filled - 1; done >= 0; done--) {
         const start = found[done];
         for (let row = size - 1; row >= 0; row--) found[done * size + row] = start + part[row];

@@ -4,14 +4,14 @@ import {
   affine,
   factorOf,
   indexOf,
+  placeOf,
   plain,
   rangesOf,
   shapeOf,
   sizeOf,
   stridesOf,
 } from "gradtrail/equation/affine.js";
-
-const tables = new WeakMap();
+import { once } from "gradtrail/equation/once.js";
 
 /**
  * Where the points of a maximum's windows lie.
@@ -19,8 +19,7 @@ const tables = new WeakMap();
  * @returns {{table: Int32Array, points: number, size: number}} for each window of one sample the places of
  *   its points in that sample of the source, −1 outside it; how many points a window has, and a sample
  */
-export function windowTable(equation) {
-  if (tables.has(equation)) return tables.get(equation);
+export const windowTable = once((equation) => {
   const ranges = rangesOf(equation);
   const { positions } = equation.source;
   const shape = shapeOf(equation, equation.source.array).slice(1);
@@ -40,7 +39,14 @@ export function windowTable(equation) {
     }
     return place;
   });
-  const found = { table, points: sizeOf(equation.over.map((name) => ranges[name])), size: sizeOf(shape) };
-  tables.set(equation, found);
-  return found;
+  return { table, points: sizeOf(equation.over.map((name) => ranges[name])), size: sizeOf(shape) };
+});
+
+/** The element of a maximum's source at one of a window's points, which lies inside it. */
+export function elementOfPoint(equation, [sample, ...window], point) {
+  const { table, points } = windowTable(equation);
+  const [shape, windows] = [equation.source, equation.result].map(({ array }) =>
+    shapeOf(equation, array).slice(1),
+  );
+  return [sample, ...indexOf(shape, table[placeOf(windows, window) * points + point])];
 }

@@ -1,43 +1,37 @@
 // The session inside a saved page: packed text that holds the description and all arrays.
 //
 // base64 of gzip of: 4 bytes with the header's length (little-endian), the header as JSON, then the
-// arrays one after the other. The header says where each of them begins.
+// arrays one after the other. The header says of what kind each is and where it begins.
 
-import { arrayOf } from "gradtrail/step/arrays.js";
+import { arrayOf, dtypeOf } from "gradtrail/step/arrays.js";
 
 function through(bytes, transformation) {
   return new Response(new Blob([bytes]).stream().pipeThrough(transformation)).arrayBuffer();
 }
 
-/** The header of what is packed, and where its arrays begin. */
-export function headed(buffer) {
+/** What is packed: the description, where there is one, and each array with its side, name and numbers. */
+export function unpackBytes(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
-  return { header, start: 4 + length };
-}
-
-/** What is packed: the description, and each array with its side, name and numbers. */
-export async function unpack(text) {
-  const packed = Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0));
-  const buffer = await through(packed, new DecompressionStream("gzip"));
-  const { header, start } = headed(buffer);
-  const known = new Map(header.description.arrays.map((array) => [array.name, array]));
-  const arrays = header.arrays.map(({ side, name, state, offset, bytes }) => {
-    const { size, dtype, gradient_dtype: gradient } = known.get(name);
-    const memory = bytes === 8 * size ? "f8" : "f4";
-    const kind = { value: dtype, grad: gradient, memory }[side];
-    return { side, name, state, array: arrayOf(kind, buffer, start + offset, bytes) };
+  const arrays = (header.arrays ?? header).map(({ side, name, state, dtype, offset, bytes }) => {
+    return { side, name, state, array: arrayOf(dtype, buffer, 4 + length + offset, bytes) };
   });
   return { description: header.description, arrays };
 }
 
+/** What is packed as text. */
+export async function unpack(text) {
+  const packed = Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0));
+  return unpackBytes(await through(packed, new DecompressionStream("gzip")));
+}
+
 const aligned = (length) => Math.ceil(length / 8) * 8;
 
-/** The inverse of `unpack`; arrays keep the kind that the description says. */
+/** The inverse of `unpack`. */
 export async function pack(description, arrays) {
   let offset = 0;
   const listed = arrays.map(({ side, name, state, array }) => {
-    const entry = { side, name, state, offset, bytes: array.byteLength };
+    const entry = { side, name, state, dtype: dtypeOf(array), offset, bytes: array.byteLength };
     offset = aligned(offset + array.byteLength);
     return entry;
   });

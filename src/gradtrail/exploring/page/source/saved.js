@@ -28,13 +28,11 @@ export class SavedSource extends EventTarget {
     return source;
   }
 
+  /** Whether everything that can be asked for is here already. */
+  complete = true;
+
   get description() {
     return this.step.description;
-  }
-
-  /** Whether everything that can be asked for is here already. */
-  get complete() {
-    return true;
   }
 
   /** The step as it was saved. */
@@ -203,8 +201,7 @@ export class SavedSource extends EventTarget {
     const arrays = [];
     for (const side of ["value", "grad"]) {
       for (const [name, array] of this.arrays.sides[side]) {
-        const { dtype, gradient_dtype: gradient } = this.step.arrays.get(name);
-        arrays.push({ side, name, array: keptAs(side === "value" ? dtype : gradient, array) });
+        arrays.push({ side, name, array: keptAs(this.step.dtype(side, name), array) });
       }
     }
     for (const [name, held] of this.memory) {

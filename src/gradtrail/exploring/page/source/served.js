@@ -1,7 +1,7 @@
 // A page with a server behind it: rows are fetched when they are needed, edits are computed there.
 
 import { sizeOf } from "gradtrail/equation/affine.js";
-import { headed } from "gradtrail/source/payload.js";
+import { unpackBytes } from "gradtrail/source/payload.js";
 import { Arrays, arrayOf, emptyArray } from "gradtrail/step/arrays.js";
 import { Step } from "gradtrail/step/step.js";
 import { plainNumber } from "gradtrail/words/say.js";
@@ -54,15 +54,15 @@ export class ServedSource extends EventTarget {
     );
   }
 
-  /** The state of another version; JSON writes NaN and the infinities as text. */
-  static numbers(state) {
-    return { ...state, loss: plainNumber(state.loss) };
+  /** Another version is shown from now on; JSON writes NaN and the infinities as text. */
+  turn(state) {
+    this.state = { ...state, loss: plainNumber(state.loss) };
+    this.arrays.version = state.version;
   }
 
   /** Begin with another version, of which nothing is here yet. */
   forget(state) {
-    this.state = ServedSource.numbers(state);
-    this.arrays.version = state.version;
+    this.turn(state);
     for (const side of ["value", "grad", "change"]) this.arrays.sides[side] = new Map();
     this.held = new Map();
     this.waiting = new Map();
@@ -72,12 +72,16 @@ export class ServedSource extends EventTarget {
   target(side, name) {
     let array = this.arrays.array(side, name);
     if (!array) {
-      const { size, dtype, gradient_dtype: gradient } = this.step.arrays.get(name);
-      array = emptyArray(side === "grad" ? gradient : dtype, size);
-      this.arrays.set(side, name, array);
-      this.held.set(`${side} ${name}`, new Uint8Array(Math.max(1, this.step.shape(name)[0] ?? 1)));
+      array = emptyArray(this.step.dtype(side, name), this.step.arrays.get(name).size);
+      this.hold(side, name, array, 0);
     }
     return array;
+  }
+
+  /** Hold an array, of which all rows are here (1) or none (0). */
+  hold(side, name, array, here) {
+    this.arrays.set(side, name, array);
+    this.held.set(`${side} ${name}`, new Uint8Array(Math.max(1, this.step.shape(name)[0] ?? 1)).fill(here));
   }
 
   /** Whether rows are here. */
@@ -112,8 +116,7 @@ export class ServedSource extends EventTarget {
     const query = new URLSearchParams({ version, side, name, from, to });
     const buffer = await (await asked(`api/rows?${query}`)).arrayBuffer();
     if (version !== this.state.version) return;
-    const { dtype, gradient_dtype: gradient } = this.step.arrays.get(name);
-    const rows = arrayOf(side === "grad" ? gradient : dtype, buffer, 0, buffer.byteLength);
+    const rows = arrayOf(this.step.dtype(side, name), buffer, 0, buffer.byteLength);
     const each = sizeOf(this.step.shape(name).slice(1));
     this.target(side, name).set(rows, from * each);
     this.held.get(`${side} ${name}`).fill(1, from, to);
@@ -122,18 +125,12 @@ export class ServedSource extends EventTarget {
   /** Every number of a version, in one piece. */
   async everything(version) {
     const buffer = await (await asked(`api/all?${new URLSearchParams({ version })}`)).arrayBuffer();
-    const { header, start } = headed(buffer);
-    return header.map(({ side, name, dtype, offset, bytes }) => {
-      return { side, name, array: arrayOf(dtype, buffer, start + offset, bytes) };
-    });
+    return unpackBytes(buffer).arrays;
   }
 
   /** Hold the numbers of a whole step. */
   take(arrays) {
-    for (const { side, name, array } of arrays) {
-      this.arrays.set(side, name, array);
-      this.held.set(`${side} ${name}`, new Uint8Array(Math.max(1, this.step.shape(name)[0] ?? 1)).fill(1));
-    }
+    for (const { side, name, array } of arrays) this.hold(side, name, array, 1);
   }
 
   /** Make changes; see `gradtrail.exploring.session.Session.apply`. */
@@ -168,8 +165,7 @@ export class ServedSource extends EventTarget {
         return;
       }
       if (state.version <= this.state.version) return; // another answer was quicker
-      this.state = ServedSource.numbers(state);
-      this.arrays.version = state.version;
+      this.turn(state);
       this.take(arrays);
     } else this.forget(state);
     this.dispatchEvent(new Event("change"));

@@ -13,6 +13,11 @@ export function arrayOf(dtype, buffer, offset, bytes) {
   return new Kind(buffer, offset, bytes / Kind.BYTES_PER_ELEMENT);
 }
 
+/** Of what kind an array is. */
+export function dtypeOf(array) {
+  return Object.keys(KINDS).find((dtype) => array instanceof KINDS[dtype]);
+}
+
 /** Numbers in the precision of a kind; the array itself where it has it. */
 export function keptAs(dtype, array) {
   const Kind = KINDS[dtype];

@@ -3,7 +3,7 @@
 // A gradient is one sum for each layer that reads its array; a value is the sum by which a layer made
 // it. What is given, or is no sum (winners, probabilities), is one product: the element itself.
 
-import { accessOf, affine, elementAt, placeOf, real, stridesOf } from "gradtrail/equation/affine.js";
+import { accessOf, elementAt, placeAlong, placeOf, positionAt, real } from "gradtrail/equation/affine.js";
 import { logSoftmax } from "gradtrail/equation/forward.js";
 import { pointsOf } from "gradtrail/equation/points.js";
 import { functionOf } from "gradtrail/equation/scalar.js";
@@ -22,17 +22,16 @@ export function written(side, name, index = []) {
 
 /** Where the elements that an access leads to lie in their array, point after point. */
 export function placesOf(access, shape, points) {
-  const strides = stridesOf(shape);
-  let offset = 0;
-  const parts = points.groups.map((group) => new Float64Array(group.length));
-  access.positions.forEach((position, axis) => {
-    offset += strides[axis] * affine(position).offset;
-    points.groups.forEach((group, g) => {
-      const along = group.along(position);
-      for (let row = 0; row < along.length; row++) parts[g][row] += strides[axis] * along[row];
-    });
-  });
-  return points.totals(parts, offset);
+  return points.along(placeAlong(access, shape));
+}
+
+/** What is multiplied where a factor reads a place; a comparison is told what must be there. */
+function multiplied(factor, array, logarithms) {
+  if (logarithms) return (place) => logarithms[place];
+  if (factor.type === "Indicator") return (place, wanted) => (array[place] === wanted ? 1 : 0);
+  if (factor.type === "Access") return (place) => array[place];
+  const apply = functionOf(factor.function.body, array instanceof Float32Array);
+  return (place) => apply(array[place]);
 }
 
 /** One factor of a part, with its array. */
@@ -51,43 +50,30 @@ export class Operand {
     this.array = step.array(this.side, this.name);
     this.gate = role.gate;
     this.kind = factor.type;
-    if (role.logarithm) this.apply = null;
-    else if (this.kind === "Applied") {
-      this.apply = functionOf(factor.function.body, this.array instanceof Float32Array);
-    }
-    this.result = role.logarithm ? step.logProbabilities : null;
+    this.multiplied = multiplied(factor, this.array, role.logarithm && step.logProbabilities);
   }
 
   /** What is multiplied, point after point. */
   values(points) {
     const places = placesOf(this.access, this.shape, points);
-    if (this.result) return places.map((place) => this.result[place]);
-    if (this.kind === "Indicator") {
-      const parts = points.groups.map((group) => group.along(this.factor.value));
-      const wanted = points.totals(parts, affine(this.factor.value).offset);
-      return places.map((place, i) => (this.array[place] === wanted[i] ? 1 : 0));
-    }
-    if (this.apply) return places.map((place) => this.apply(this.array[place]));
-    return places.map((place) => this.array[place]);
+    const wanted = this.kind === "Indicator" ? points.along(this.factor.value) : places;
+    return places.map((place, i) => this.multiplied(place, wanted[i]));
   }
 
   /** The factor at one point: which element it is, what is stored there, and what is multiplied. */
   at(point) {
     const index = elementAt(this.access, point);
     const place = placeOf(this.shape, index);
-    const stored = this.array[place];
-    let value = stored;
-    let called = "";
-    if (this.kind === "Applied") {
-      called = this.factor.function.name;
-      value = this.result ? this.result[place] : this.apply(stored);
-    } else if (this.kind === "Indicator") {
-      called = "[·]";
-      const { names, factors, offset } = affine(this.factor.value);
-      const wanted = names.reduce((sum, name, i) => sum + factors[i] * point[name], offset);
-      value = stored === wanted ? 1 : 0;
-    }
-    return { letter: this.access.array, side: this.side, name: this.name, index, stored, value, called };
+    const compares = this.kind === "Indicator";
+    return {
+      letter: this.access.array,
+      side: this.side,
+      name: this.name,
+      index,
+      stored: this.array[place],
+      value: this.multiplied(place, compares ? positionAt(this.factor.value, point) : 0),
+      called: compares ? "[·]" : (this.factor.function?.name ?? ""),
+    };
   }
 }
 
@@ -154,6 +140,12 @@ export class Step {
 
   shape(name) {
     return this.arrays.get(name).shape;
+  }
+
+  /** How an array's numbers are stored on one side: f4, f8 or i4. */
+  dtype(side, name) {
+    const { dtype, gradient_dtype: gradient } = this.arrays.get(name);
+    return side === "grad" ? gradient : dtype;
   }
 
   /** One element, as it is stored. */

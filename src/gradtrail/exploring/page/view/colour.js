@@ -2,29 +2,23 @@
 // told with every kind of colour vision; grey for images. The ends are the largest size that is shown.
 
 const STEPS = 256;
-const SCALES = {
-  light: {
-    low: [
-      [0, 60, 150],
-      [90, 155, 220],
-    ],
-    zero: [250, 250, 248],
-    high: [
-      [243, 165, 85],
-      [170, 70, 0],
-    ],
-  },
-  dark: {
-    low: [
-      [150, 205, 255],
-      [50, 115, 190],
-    ],
-    zero: [27, 31, 38],
-    high: [
-      [200, 105, 20],
-      [255, 195, 120],
-    ],
-  },
+
+/** The colours at −1, −½, 0, ½ and 1, between which others are mixed. */
+const STOPS = {
+  light: [
+    [0, 60, 150],
+    [90, 155, 220],
+    [250, 250, 248],
+    [243, 165, 85],
+    [170, 70, 0],
+  ],
+  dark: [
+    [150, 205, 255],
+    [50, 115, 190],
+    [27, 31, 38],
+    [200, 105, 20],
+    [255, 195, 120],
+  ],
 };
 const CLOSED = { light: [208, 210, 214], dark: [62, 67, 76] };
 const WRONG = [200, 0, 160];
@@ -34,29 +28,26 @@ export function theme() {
   return document.documentElement.dataset.theme ?? "light";
 }
 
-function mixed(from, to, share) {
-  return from.map((value, i) => Math.round(value + (to[i] - value) * share));
-}
-
-/** Between five colours: the far low, the near low, zero, the near high, the far high. */
-function diverging({ low, zero, high }, share) {
-  const stops = [low[0], low[1], zero, high[0], high[1]];
+/** The colour at a share from −1 to 1. */
+function diverging(stops, share) {
   const place = (share + 1) * 2;
   const before = Math.min(3, Math.floor(place));
-  return mixed(stops[before], stops[before + 1], place - before);
+  const [from, to] = stops.slice(before);
+  return from.map((value, i) => Math.round(value + (to[i] - value) * (place - before)));
 }
 
-const packed = ([red, green, blue]) => (255 << 24) | (blue << 16) | (green << 8) | red;
+/** Red, green and blue as a canvas has them. */
+export const packed = ([red, green, blue]) => (255 << 24) | (blue << 16) | (green << 8) | red;
 const tables = new Map();
 
-/** The colours of one scale, packed as a canvas has them: from −1 to 1, or from 0 to 1 for grey. */
+/** The packed colours of one scale: from −1 to 1, or from 0 to 1 for grey. */
 function table(name) {
   if (!tables.has(name)) {
     const colours = new Int32Array(2 * STEPS + 1);
     for (let i = 0; i < colours.length; i++) {
       const share = i / STEPS - 1;
       const grey = Math.round(255 * ((share + 1) / 2));
-      colours[i] = packed(name === "grey" ? [grey, grey, grey] : diverging(SCALES[name], share));
+      colours[i] = packed(name === "grey" ? [grey, grey, grey] : diverging(STOPS[name], share));
     }
     tables.set(name, colours);
   }
@@ -92,9 +83,7 @@ export function closedColour() {
 
 /** The colours as CSS writes them, for a legend: far low to far high. */
 export function legend() {
-  const { low, zero, high } = SCALES[theme()];
-  const css = ([red, green, blue]) => `rgb(${red} ${green} ${blue})`;
-  return [low[0], low[1], zero, high[0], high[1]].map(css);
+  return [-1, -0.5, 0, 0.5, 1].map((share) => css(share, 1));
 }
 
 /** One number's colour as CSS writes it. */

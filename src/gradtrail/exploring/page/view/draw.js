@@ -116,14 +116,7 @@ export class DrawView extends View {
       return;
     }
     this.busy = true;
-    const [, height, width] = this.shape;
-    const small = h("canvas", { width, height });
-    const context = small.getContext("2d", { willReadFrequently: true });
-    context.imageSmoothingQuality = "high";
-    context.fillStyle = "black";
-    context.fillRect(0, 0, width, height);
-    context.drawImage(this.ink, 0, 0, width, height);
-    const drawn = numbersOf(context, this.shape);
+    const drawn = numbersOf(this.ink, this.shape);
     const pixels = this.under ? drawn.map((ink, i) => ink + (1 - ink) * this.under[i]) : drawn;
     await this.model.change({ kind: "sample", n: this.model.sample, pixels });
     this.busy = false;

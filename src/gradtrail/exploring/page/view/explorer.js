@@ -1,7 +1,7 @@
 // <gt-explorer>: the whole page.
 
 import { button, h } from "gradtrail/view/dom.js";
-import { legend } from "gradtrail/view/colour.js";
+import { legend, theme } from "gradtrail/view/colour.js";
 import { InspectorView } from "gradtrail/view/inspector.js";
 import { LiveView } from "gradtrail/view/live.js";
 import { Model } from "gradtrail/view/model.js";
@@ -34,9 +34,8 @@ export class ExplorerView extends HTMLElement {
     this.model = model;
     model.change = (change) => this.change(change);
     model.fail = (error) => this.fail(error);
-    this.setTheme(
-      remembered("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"),
-    );
+    document.documentElement.dataset.theme =
+      remembered("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
     model.set({ language: remembered("language") ?? preferred() });
     this.message = h("div.message", { role: "status", hidden: true });
     this.toolbar = h("div.toolbar", { role: "group" });
@@ -104,10 +103,6 @@ export class ExplorerView extends HTMLElement {
   }
 
   // -- looks --------------------------------------------------------------------------------------
-
-  setTheme(theme) {
-    document.documentElement.dataset.theme = theme;
-  }
 
   label() {
     const { model } = this;
@@ -178,9 +173,9 @@ export class ExplorerView extends HTMLElement {
   }
 
   turn() {
-    const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
-    this.setTheme(theme);
-    remember("theme", theme);
+    const turned = theme() === "dark" ? "light" : "dark";
+    document.documentElement.dataset.theme = turned;
+    remember("theme", turned);
     this.model.tell("look");
   }
 

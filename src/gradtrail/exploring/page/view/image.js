@@ -3,8 +3,15 @@
 /** Luminance of red, green and blue, as the data sets are made grey. */
 const grey = (red, green, blue) => 0.299 * red + 0.587 * green + 0.114 * blue;
 
-/** The numbers of one sample, from 0 to 1, out of a canvas of its size. */
-export function numbersOf(context, [channels, height, width]) {
+/** A picture as the numbers of one sample, from 0 to 1: in its size, on black where it is transparent. */
+export function numbersOf(picture, [channels, height, width]) {
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width, height });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.imageSmoothingQuality = "high";
+  context.fillStyle = "black";
+  context.fillRect(0, 0, width, height);
+  context.drawImage(picture, 0, 0, width, height);
   const { data } = context.getImageData(0, 0, width, height);
   const each = height * width;
   const found = new Array(channels * each);
@@ -16,7 +23,7 @@ export function numbersOf(context, [channels, height, width]) {
   return found;
 }
 
-/** An image file brought to the shape of a sample, on black where it is transparent. */
+/** An image file brought to the shape of a sample. */
 export async function pixelsOf(file, shape) {
   const [, height, width] = shape;
   const picture = await createImageBitmap(file, {
@@ -24,12 +31,5 @@ export async function pixelsOf(file, shape) {
     resizeHeight: height,
     resizeQuality: "high",
   });
-  const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.fillStyle = "black";
-  context.fillRect(0, 0, width, height);
-  context.drawImage(picture, 0, 0, width, height);
-  return numbersOf(context, shape);
+  return numbersOf(picture, shape);
 }

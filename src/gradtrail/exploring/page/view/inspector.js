@@ -2,7 +2,7 @@
 
 import { formula, mathml, text } from "gradtrail/equation/printing.js";
 import { Terms } from "gradtrail/step/terms.js";
-import { written } from "gradtrail/step/step.js";
+import { named, written } from "gradtrail/step/step.js";
 import { View, button, formulaFrom, framed, h } from "gradtrail/view/dom.js";
 import { EditView } from "gradtrail/view/edit.js";
 import { ProductsView } from "gradtrail/view/products.js";
@@ -56,7 +56,7 @@ export class InspectorView extends View {
     (again ?? this.querySelector(".element"))?.focus({ preventScroll: true });
   }
 
-  async showCell() {
+  showCell() {
     const { model } = this;
     const { cell } = model;
     this.setAttribute("aria-label", model.words.inspector);
@@ -67,10 +67,8 @@ export class InspectorView extends View {
       return;
     }
     const needs = model.needs(cell);
-    if (!model.ready(needs)) {
+    if (!model.fetched(needs, this.show)) {
       this.fill({ head: [this.heading(cell, null), h("p.soft", {}, model.words.loading)] });
-      await model.source.load(needs).catch((error) => model.fail(error));
-      if (model.ready(needs)) this.show();
       return;
     }
     if (cell.side === "change")
@@ -178,7 +176,7 @@ export class InspectorView extends View {
   legend(sum) {
     const letters = Object.entries(sum.arrays).filter(([letter]) => sum.letters.includes(letter));
     const means = letters.map(([letter, [side, name]]) =>
-      h("span", {}, h("i", {}, letter), ` ${side === "grad" ? "d" : ""}${name}`),
+      h("span", {}, h("i", {}, letter), ` ${named(side, name)}`),
     );
     return h("div.legend", {}, ...means);
   }
@@ -225,14 +223,8 @@ export class InspectorView extends View {
     const { model } = this;
     const { words } = model;
     if ([first, second].some(({ side }) => side === "change")) return null;
-    if (![first, second].every((cell) => model.ready(model.needs(cell)))) {
-      const needs = [first, second].flatMap((cell) => model.needs(cell));
-      model.source.load(needs).then(
-        () => this.show(),
-        (error) => model.fail(error),
-      );
-      return null;
-    }
+    const needs = [first, second].flatMap((cell) => model.needs(cell));
+    if (!model.fetched(needs, this.show)) return null;
     const held = [first, second].map(({ side, name, index }) => new Terms(model.step, side, name, index));
     const cells = (work) => held.map((terms) => h("td", {}, work(terms)));
     const line = (name, work) => h("tr", {}, h("th", { scope: "row" }, name), ...cells(work));

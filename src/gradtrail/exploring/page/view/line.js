@@ -4,14 +4,8 @@
 import { css } from "gradtrail/view/colour.js";
 import { button, h, write } from "gradtrail/view/dom.js";
 import { written } from "gradtrail/step/step.js";
+import { factorText } from "gradtrail/why/tables.js";
 import { number, percent } from "gradtrail/words/number.js";
-
-/** How a factor is written: X[0,1,2], or relu′(X[0,1,2] = 0.4), or [X[0,1,2] = 3]. */
-function labelOf({ letter, index, stored, called }) {
-  const held = letter + (index.length ? `[${index.join(",")}]` : "");
-  if (called === "") return held;
-  return called === "[·]" ? `[${held} = ${number(stored)}]` : `${called}(${held} = ${number(stored)})`;
-}
 
 /** A factor with its number; following it leads to where it came from. */
 class Factor {
@@ -22,7 +16,7 @@ class Factor {
   }
 
   show(factor) {
-    const { side, name, index, value } = factor;
+    const { letter, side, name, index, value } = factor;
     const element = written(side, name, index);
     if (element !== this.link.dataset.element) {
       if (document.activeElement === this.link) this.link.blur(); // what had the keyboard is gone
@@ -30,7 +24,7 @@ class Factor {
       this.link.title = element;
     }
     this.cell = { side, name, index };
-    write(this.link, labelOf(factor));
+    write(this.link, factorText(written("value", letter, index), factor)); // relu′(X[0,1,2] = 0.4)
     write(this.value, number(value + 0));
   }
 }

@@ -120,6 +120,10 @@ export class LiveView extends View {
     return performance.now() - begun;
   }
 
+  get lastLoss() {
+    return this.losses.length ? number(this.losses.at(-1)[1]) : "—";
+  }
+
   drawNow() {
     const { told, model } = this;
     if (!told || this.over) return;
@@ -127,7 +131,7 @@ export class LiveView extends View {
     const accuracy = told.history.validation_accuracy?.at(-1);
     this.facts.textContent = words.liveFacts(
       told,
-      this.losses.length ? number(this.losses.at(-1)[1]) : "—",
+      this.lastLoss,
       accuracy === undefined ? null : percent(accuracy),
       told.rate === null ? "—" : number(told.rate),
       String(Math.round(told.seconds)),
@@ -187,10 +191,7 @@ export class LiveView extends View {
     line(smoothed(this.losses), 1.6, 1);
     context.fillStyle = style.getPropertyValue("--tie");
     for (const [step, loss] of held) context.fillRect(x(step) - 1.5, y(loss) - 1.5, 3, 3);
-    this.canvas.setAttribute(
-      "aria-label",
-      words.curveLabel(this.losses.length ? number(this.losses.at(-1)[1]) : "—", words.axes[unit]),
-    );
+    this.canvas.setAttribute("aria-label", words.curveLabel(this.lastLoss, words.axes[unit]));
   }
 
   table() {

@@ -88,7 +88,7 @@ export class MapView extends View {
   // -- drawing ------------------------------------------------------------------------------------
 
   /** Fetch what is shown, then draw it; what is out of sight waits. */
-  async drawNow() {
+  drawNow() {
     if (this.visible === false) {
       this.stale = true;
       return;
@@ -102,10 +102,8 @@ export class MapView extends View {
       const letters = [this.pool.equation.source.array, this.pool.equation.winner];
       needs.push(...letters.map((letter) => model.rows("value", this.pool.arrays[letter])));
     }
-    if (!model.ready(needs)) {
+    if (!model.fetched(needs, this.draw)) {
       if (this.ends === undefined) this.frame.dataset.state = "waiting"; // what was drawn stays meanwhile
-      await model.source.load(needs).catch((error) => model.fail(error));
-      if (model.ready(needs)) this.draw();
       return;
     }
     this.paint();
@@ -139,10 +137,7 @@ export class MapView extends View {
     const context = sharp(this.picture, tiles.width, tiles.height);
     sharp(this.over, tiles.width, tiles.height);
     const values = model.step.array(this.side, this.name);
-    const count = sizeOf(this.shape);
-    if (this.ranged?.offset !== this.offset)
-      this.ranged = { offset: this.offset, ...this.range(values.subarray(this.offset, this.offset + count)) };
-    const { low, high } = this.ranged;
+    const { low, high } = this.range(values);
     this.limit = Math.max(Math.abs(low), Math.abs(high)); // NaN where there is no other number
     const colour = this.looks.grey ? scale(high, true, Math.min(0, low)) : scale(this.limit, false);
     const { closed } = model.options;
@@ -171,9 +166,14 @@ export class MapView extends View {
     this.staged();
   }
 
+  /** The least and the greatest of what is drawn; NaN where there is no other number. */
   range(values) {
-    const [low, high] = extentOf(values);
-    return low > high ? { low: NaN, high: NaN } : { low, high };
+    const { offset } = this;
+    if (this.ranged?.offset !== offset) {
+      const [low, high] = extentOf(values.subarray(offset, offset + sizeOf(this.shape)));
+      this.ranged = low > high ? { offset, low: NaN, high: NaN } : { offset, low, high };
+    }
+    return this.ranged;
   }
 
   /** In each cell of a maximum, which point of its window won; a ring where others are as great. */
@@ -239,7 +239,8 @@ export class MapView extends View {
     if (read.length) spotlight(context, this.tiles, read, style, "--window");
     if (reached.length) spotlight(context, this.tiles, reached, style, "--reach");
     if (read.length) this.contest(context, cell, style);
-    for (const pin of pins) this.outline(context, pin, style, pin === cell);
+    for (const pin of pins)
+      frameCell(context, this.tiles, this.placeOfPin(pin), style, pin === cell ? "--cell" : "--pin");
   }
 
   /** The places that a mask has within what is drawn. */
@@ -278,16 +279,8 @@ export class MapView extends View {
   contest(context, cell, style) {
     const held = cell.side === "value" && this.side === "value" ? contestOf(this.model, cell) : null;
     if (!held || held.source !== this.name) return;
-    for (const place of held.ties) this.frameCell(context, place - this.offset, style, "--tie");
-    this.frameCell(context, held.winner - this.offset, style, "--cell");
-  }
-
-  outline(context, pin, style, main) {
-    this.frameCell(context, this.placeOfPin(pin), style, main ? "--cell" : "--pin");
-  }
-
-  frameCell(context, place, style, colour) {
-    if (place >= 0 && place < sizeOf(this.shape)) frameCell(context, this.tiles, place, style, colour);
+    for (const place of held.ties) frameCell(context, this.tiles, place - this.offset, style, "--tie");
+    frameCell(context, this.tiles, held.winner - this.offset, style, "--cell");
   }
 
   /** Come into sight where an element is shown that was followed. */

@@ -119,15 +119,17 @@ export class Model extends EventTarget {
 
   /** Pin an element, or let it go; a third one takes the place of the first. */
   pin(cell) {
-    if (this.isPinned(cell)) this.pins = this.pins.filter((pin) => !sameCell(pin, cell));
-    else this.pins = [...this.pins, cell].slice(-2);
-    this.trail = [];
-    this.pointed = null;
-    this.told();
+    this.keep(
+      this.isPinned(cell) ? this.pins.filter((pin) => !sameCell(pin, cell)) : [...this.pins, cell].slice(-2),
+    );
   }
 
   unpin() {
-    this.pins = [];
+    this.keep([]);
+  }
+
+  keep(pins) {
+    this.pins = pins;
     this.trail = [];
     this.pointed = null;
     this.told();
@@ -193,6 +195,16 @@ export class Model extends EventTarget {
 
   ready(needs) {
     return needs.every((need) => this.source.has(need));
+  }
+
+  /** Whether rows are here; where they are not, they are fetched, and `again` is called when they are. */
+  fetched(needs, again) {
+    if (this.ready(needs)) return true;
+    this.source
+      .load(needs)
+      .catch((error) => this.fail(error))
+      .then(() => this.ready(needs) && again());
+    return false;
   }
 
   // -- how it looks -------------------------------------------------------------------------------

@@ -72,31 +72,25 @@ export class NetworkView extends View {
 
   /** What a layer computes: its output, and what it keeps besides. */
   valuesOf(node, output) {
-    const { step, description } = this.model;
-    const found = [];
+    const { description } = this.model;
     if (!node) return [this.map("value", output, { grey: true, aim: 84 })];
-    found.push(this.map("value", output));
     const rest = description.arrays.filter(
-      ({ name, role, layer }) =>
+      ({ name, role, layer, shape }) =>
         layer === node.name &&
         ["saved", "given"].includes(role) &&
-        name !== node.arrays[node.equation.winner],
+        name !== node.arrays[node.equation.winner] &&
+        shape.length,
     );
-    for (const { name } of rest.filter((one) => step.shape(one.name).length)) {
-      found.push(this.map("value", name, { aim: 40 }));
-    }
-    return found;
+    return [this.map("value", output), ...rest.map(({ name }) => this.map("value", name, { aim: 40 }))];
   }
 
   /** The layer's weights, the gradient of each, and what the update would change. */
   weightsOf(node) {
     if (!node) return [];
-    return node.parameters.flatMap((letter) => {
-      const name = node.arrays[letter];
-      const looks = { aim: 20, low: true, short: true };
-      return [
-        h("div.parameter", {}, ...["value", "grad", "change"].map((side) => this.map(side, name, looks))),
-      ];
+    const looks = { aim: 20, low: true, short: true };
+    return node.parameters.map((letter) => {
+      const maps = ["value", "grad", "change"].map((side) => this.map(side, node.arrays[letter], looks));
+      return h("div.parameter", {}, ...maps);
     });
   }
 
@@ -105,8 +99,8 @@ export class NetworkView extends View {
     const { step } = this.model;
     const shapes = layer.sources.map((name) => times(step.shape(name).slice(1)));
     const before = this.querySelector(".layer:last-of-type")?.dataset.layer;
-    const others = layer.sources.map((name) => name.split(".")[0]).filter((name) => name !== before);
-    const from = others.length ? ` ← ${layer.sources.map((name) => name.split(".")[0]).join(", ")}` : "";
+    const makers = layer.sources.map((name) => name.split(".")[0]);
+    const from = makers.every((name) => name === before) ? "" : ` ← ${makers.join(", ")}`;
     return h(
       "div.edge",
       { "data-layer": layer.name },
@@ -117,10 +111,8 @@ export class NetworkView extends View {
 
   label() {
     const { words } = this.model;
-    const spans = [words.layer, words.forwardColumn, words.weightsColumn, words.backwardColumn].map((text) =>
-      h("span", {}, text),
-    );
-    this.caption.replaceChildren(...spans);
+    const heads = [words.layer, words.forwardColumn, words.weightsColumn, words.backwardColumn];
+    this.caption.replaceChildren(...heads.map((head) => h("span", {}, head)));
   }
 
   /** Mark the layer at which the stage is, and bring it into sight while stepping. */

@@ -1,7 +1,7 @@
 // <gt-samples>: the samples of the step: pick one, draw one, drop one in, change its label.
 
 import { extentOf, sizeOf } from "gradtrail/equation/affine.js";
-import { scale } from "gradtrail/view/colour.js";
+import { packed, scale } from "gradtrail/view/colour.js";
 import { View, button, framed, h } from "gradtrail/view/dom.js";
 import { DrawView } from "gradtrail/view/draw.js";
 import { pixelsOf } from "gradtrail/view/image.js";
@@ -144,18 +144,14 @@ export class SamplesView extends View {
 
   // -- what is drawn ------------------------------------------------------------------------------
 
-  async drawNow() {
+  drawNow() {
     const { model } = this;
-    const { source, description, step } = model;
+    const { description, step } = model;
     const last = description.nodes.at(-1);
     const arrays = [this.input, description.output, last.arrays[last.equation.labels]];
     if (description.loss.weighted) arrays.push(description.loss.weights);
     const needs = arrays.map((name) => ({ side: "value", name, from: 0, to: model.samples }));
-    if (!model.ready(needs)) {
-      await source.load(needs).catch((error) => model.fail(error));
-      if (model.ready(needs)) this.draw();
-      return;
-    }
+    if (!model.fetched(needs, this.draw)) return;
     const values = step.array("value", this.input);
     const each = sizeOf(this.shape);
     this.thumbs.forEach((thumb, n) => {
@@ -253,8 +249,7 @@ export function paintSample(canvas, values, shape) {
   const grey = scale(Math.max(0, high) || 1, true, Math.min(0, low));
   for (let i = 0; i < each; i++) {
     if (shape.length === 3 && shape[0] === 3) {
-      const [red, green, blue] = [0, 1, 2].map((c) => grey(values[c * each + i]) & 255);
-      pixels[i] = (255 << 24) | (blue << 16) | (green << 8) | red;
+      pixels[i] = packed([0, 1, 2].map((c) => grey(values[c * each + i]) & 255));
     } else pixels[i] = grey(values[i]);
   }
   context.putImageData(image, 0, 0);

@@ -45,7 +45,11 @@ export class StagesView extends View {
   segment(stage) {
     const places = this.model.sequence.flatMap((step, place) => (step.stage === stage ? [place] : []));
     const name = h("span.stage-name");
-    const dots = places.map((place) => h("span.dot", { onclick: (event) => this.jump(event, place) }));
+    const jump = (event, place) => {
+      event.stopPropagation();
+      this.move(place);
+    };
+    const dots = places.map((place) => h("span.dot", { onclick: (event) => jump(event, place) }));
     const element = h(
       "div.segment",
       { "data-stage": stage, onclick: () => this.move(places.at(-1) ?? this.model.at) },
@@ -54,11 +58,6 @@ export class StagesView extends View {
     );
     element.style.flexGrow = String(Math.max(3, Math.min(14, places.length)));
     return { stage, places, name, dots, element };
-  }
-
-  jump(event, place) {
-    event.stopPropagation();
-    this.move(place);
   }
 
   move(place) {

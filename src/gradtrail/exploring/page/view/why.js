@@ -1,6 +1,6 @@
 // The sentence of `why` about an element: facts found in the page where it has all arrays, else asked for.
 
-import { button, h } from "gradtrail/view/dom.js";
+import { elementLink, h } from "gradtrail/view/dom.js";
 import { written } from "gradtrail/step/step.js";
 import { why } from "gradtrail/why/why.js";
 import { say } from "gradtrail/words/say.js";
@@ -38,16 +38,9 @@ export class Why {
   fill(told, { fact, cause, where }) {
     told.dataset.cause = cause;
     told.textContent = say(fact, this.model.words.why);
-    for (const { side, name, index } of where) {
-      if (written(side, name, index) === told.dataset.element) continue;
-      told.append(
-        " ",
-        button(
-          "button.link.go",
-          () => this.model.follow({ side, name, index }),
-          `→ ${written(side, name, index)}`,
-        ),
-      );
+    for (const cell of where) {
+      const element = written(cell.side, cell.name, cell.index);
+      if (element !== told.dataset.element) told.append(" ", elementLink(this.model, cell, `→ ${element}`));
     }
   }
 }

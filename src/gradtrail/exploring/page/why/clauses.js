@@ -4,8 +4,9 @@
 // its count says how often; `example` is one of the elements, and `last` tells whether nothing gets past the
 // layer.
 
-import { accessOf, indexOf, positionAt, rangesOf } from "gradtrail/equation/affine.js";
+import { accessOf } from "gradtrail/equation/affine.js";
 import { isRectifier } from "gradtrail/equation/scalar.js";
+import { elementOfPoint } from "gradtrail/equation/windows.js";
 import { written } from "gradtrail/step/step.js";
 
 const WHOLE = ["zero weights", "saturated", "no class weight", "no weight"];
@@ -32,8 +33,8 @@ const closure = (fact, name, index) => ({ fact, example: { side: "value", name, 
 export function lostClause(step, sent, cause, count, window, place, asked) {
   const name = sent.receives;
   const winner = step.at("value", sent.node.arrays[sent.node.equation.winner], window);
-  const taker = pointAt(sent.node.equation, window, winner);
-  const loser = pointAt(sent.node.equation, window, place);
+  const taker = elementOfPoint(sent.node.equation, window, winner);
+  const loser = elementOfPoint(sent.node.equation, window, place);
   const fact = {
     kind: cause,
     count,
@@ -44,18 +45,6 @@ export function lostClause(step, sent, cause, count, window, place, asked) {
     value: step.at("value", name, taker),
   };
   return closure(fact, name, taker);
-}
-
-/** The element of a pool's source at one point of a window. */
-function pointAt(equation, window, place) {
-  const ranges = rangesOf(equation);
-  const offsets = indexOf(
-    equation.over.map((name) => ranges[name]),
-    place,
-  );
-  const names = [...equation.result.positions.map((position) => position.terms[0][0]), ...equation.over];
-  const point = Object.fromEntries([...window, ...offsets].map((value, i) => [names[i], value]));
-  return equation.source.positions.map((position) => positionAt(position, point));
 }
 
 /**

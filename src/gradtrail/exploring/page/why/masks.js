@@ -16,6 +16,7 @@ import {
   sizeOf,
 } from "gradtrail/equation/affine.js";
 import { contract } from "gradtrail/equation/contract.js";
+import { once } from "gradtrail/equation/once.js";
 
 const ONE = "1";
 
@@ -50,12 +51,11 @@ export function stoppedBy(nonzero, met) {
   return { count, of, at };
 }
 
-/** Whether two accesses lead to the same places of arrays of the same shape. */
-function alike(a, b) {
-  const [names, others] = [a.positions.map(plain), b.positions.map(plain)];
-  return (
-    names.length === others.length && names.every((name, axis) => name !== null && name === others[axis])
-  );
+/** Whether a mask's access and another lead to the same places of arrays of the same shape. */
+function alike({ access, mask }, target, shape) {
+  const [names, others] = [access, target].map(({ positions }) => positions.map(plain));
+  const same = names.every((name, axis) => name !== null && name === others[axis]);
+  return same && names.length === others.length && mask.shape.join() === shape.join();
 }
 
 /**
@@ -67,10 +67,7 @@ function alike(a, b) {
  * @returns {{shape: number[], held: Uint8Array}}
  */
 export function behind(target, shape, factors, ranges) {
-  if (
-    factors.length &&
-    factors.every(({ access, mask }) => alike(access, target) && mask.shape.join() === shape.join())
-  ) {
+  if (factors.length && factors.every((factor) => alike(factor, target, shape))) {
     const [{ mask: first }, ...others] = factors;
     if (others.length === 0) return first;
     const held = first.held.slice();
@@ -85,7 +82,7 @@ export function behind(target, shape, factors, ranges) {
 
 /** How often each element of an array is met by the points of one mask. */
 export function met(target, shape, factor, ranges) {
-  if (alike(factor.access, target) && factor.mask.shape.join() === shape.join()) return factor.mask;
+  if (alike(factor, target, shape)) return factor.mask;
   const { found, widen } = contracted(target, shape, [factor], ranges);
   return widen(found);
 }
@@ -176,7 +173,8 @@ function spread({ shape, held }, axis, length, size) {
   return { shape: longer, held: found };
 }
 
-const coverages = new WeakMap();
+/** What is known of an adjoint, by the target's shape. */
+const coveragesOf = once(() => new Map());
 
 /**
  * Which elements of an adjoint's target its layer reads at all.
@@ -185,8 +183,7 @@ const coverages = new WeakMap();
  * @returns {{shape: number[], held: Uint8Array} | null} 0 where no window leads; null where all are read
  */
 export function coverage(equation, shape) {
-  if (!coverages.has(equation)) coverages.set(equation, new Map());
-  const known = coverages.get(equation);
+  const known = coveragesOf(equation);
   const key = shape.join();
   if (!known.has(key)) {
     const read = equation.terms.map((term) => covered(term, equation, shape)).reduce(both);

@@ -3,14 +3,19 @@
 import { written } from "gradtrail/step/step.js";
 import { number, percent } from "gradtrail/words/number.js";
 
+/** An element as a factor: itself, what a function is taken of, or what is compared with an index. */
+export function factorText(element, { called, stored }) {
+  if (called === "") return element;
+  const held = `${element} = ${number(stored)}`;
+  return called === "[·]" ? `[${held}]` : `${called}(${held})`;
+}
+
 /** `0.25 · dfc1.output[0,2] (0.3) · relu′(fc1.output[0,1] = 2) (1)`. */
 export function productText(row) {
   const told = row.scale === 1 ? [] : [number(row.scale)];
-  for (const { side, name, index, stored, value, called } of row.factors) {
-    let element = written(side, name, index);
-    if (called === "[·]") element = `[${element} = ${number(stored)}]`;
-    else if (called) element = `${called}(${element} = ${number(stored)})`;
-    told.push(`${element} (${number(value)})`);
+  for (const factor of row.factors) {
+    const element = written(factor.side, factor.name, factor.index);
+    told.push(`${factorText(element, factor)} (${number(factor.value)})`);
   }
   return told.join(" · ");
 }
