@@ -12,11 +12,11 @@ import numpy as np
 
 from ..errors import DataError, indexed
 from .channel_axis import channel_axis
-from .dataset import DataSet, Part
+from .dataset import DataSet
 from .images import classes_of
 from .levels import unit
 from .npz import read_npz
-from .splitting import labels_from
+from .splitting import Pair, labels_from
 
 _ARRAYS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "train": (
@@ -45,7 +45,7 @@ def read_array_set(path: Path, channels_last: bool | None) -> DataSet:
     """
     known = [name for pairs in _ARRAYS.values() for pair in pairs for name in pair]
     arrays = read_npz(path, (*known, *_CLASSES))
-    parts: dict[str, Part] = {}
+    parts: dict[str, Pair] = {}
     notes: list[str] = []
     for part, pairs in _ARRAYS.items():
         for x, y in pairs:
@@ -150,8 +150,8 @@ def _labels(path: Path, name: str, y: np.ndarray, count: int) -> np.ndarray:
     return labels_from(y, count, f"{path}: {name}")
 
 
-def _same_shape(path: Path, parts: Mapping[str, Part]) -> None:
-    shapes = {part: images[0].shape[1:] for part, images in parts.items()}  # type: ignore[index]
+def _same_shape(path: Path, parts: Mapping[str, Pair]) -> None:
+    shapes = {part: x.shape[1:] for part, (x, _) in parts.items()}
     for part, shape in shapes.items():
         if shape != shapes["train"]:
             raise DataError(
@@ -160,9 +160,9 @@ def _same_shape(path: Path, parts: Mapping[str, Part]) -> None:
             )
 
 
-def _unlike(path: Path, parts: Mapping[str, Part]) -> list[str]:
+def _unlike(path: Path, parts: Mapping[str, Pair]) -> list[str]:
     """A note where one part is pixels from 0 to 1, and another has numbers up to 255."""
-    tops = {part: float(np.abs(images[0]).max()) for part, images in parts.items()}  # type: ignore[index]
+    tops = {part: float(np.abs(x).max()) for part, (x, _) in parts.items()}
     return [
         f"{path}: its numbers for {part} go up to {top:.4g}, and those for training up to "
         f"{tops['train']:.4g}: they were taken as they are; scale both alike"
@@ -172,7 +172,7 @@ def _unlike(path: Path, parts: Mapping[str, Part]) -> list[str]:
 
 
 def _classes(
-    path: Path, arrays: Mapping[str, np.ndarray], parts: Mapping[str, Part]
+    path: Path, arrays: Mapping[str, np.ndarray], parts: Mapping[str, Pair]
 ) -> tuple[str, ...] | None:
     """The classes' names, if the file has them."""
     stored = next((arrays[name] for name in _CLASSES if name in arrays), None)
@@ -180,5 +180,5 @@ def _classes(
         return None
     if stored.dtype.kind != "U" or stored.ndim != 1:
         raise DataError(f"{path}: classes must be text with one axis, got {stored.dtype}")
-    labels = np.concatenate([labels for _, labels in parts.values()])  # type: ignore[misc]
+    labels = np.concatenate([labels for _, labels in parts.values()])
     return classes_of(labels, stored.tolist(), str(path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import DataError
@@ -29,6 +29,9 @@ class BadFilesError(DataError):
 class Judge:
     """Keeps what is wrong with which file, and refuses the folder where it is to be refused.
 
+    `left` has the files that nothing is wrong with so far, each with its label; `skipped` the bad
+    ones by path, each with the reason; `notes` what a person should be told.
+
     Args:
         root: the folder.
         found: what is in it.
@@ -40,34 +43,26 @@ class Judge:
 
     def __init__(self, root: Path, found: ImageFiles, bad: Bad) -> None:
         self.root, self.found, self.bad = root, found, bad
-        self.reasons: dict[int, str] = {}
-        self.notes: list[str] = list(found.notes)
+        self.left = dict(found.labels)
+        self.skipped, self.notes = list(found.bad), list(found.notes)
         self.drop({})
 
-    def good(self) -> list[int]:
-        """The files that nothing is wrong with so far, as positions in `found.files`."""
-        return [file for file in range(len(self.found.files)) if file not in self.reasons]
-
-    def skipped(self) -> tuple[tuple[Path, str], ...]:
-        """All bad files by path, each with the reason."""
-        ours = [(self.found.files[file], reason) for file, reason in self.reasons.items()]
-        return tuple(sorted([*self.found.bad, *ours]))
-
-    def drop(self, reasons: Mapping[int, str]) -> None:
+    def drop(self, reasons: Mapping[Path, str]) -> None:
         """Say what else is wrong.
 
         Raises:
             DataError: nothing of a class is left.
         """
-        self.reasons |= reasons
-        skipped = self.skipped()
-        left = {self.found.labels[file] for file in self.good()}
-        for path, _ in skipped:
+        for path in reasons:
+            del self.left[path]
+        self.skipped = sorted([*self.skipped, *reasons.items()])
+        classes = set(self.left.values())
+        for path, _ in self.skipped:
             inside = path.relative_to(self.root).parts
-            if len(inside) > 1 and self.found.classes.index(inside[0]) not in left:
+            if len(inside) > 1 and self.found.classes.index(inside[0]) not in classes:
                 raise DataError(
                     f"class {inside[0]!r} in {self.root} has no image that can be used: "
-                    f"{_first(skipped)}; mend them, or remove the class"
+                    f"{self._first()}; mend them, or remove the class"
                 )
 
     def conclude(self) -> None:
@@ -76,23 +71,20 @@ class Judge:
         Raises:
             BadFilesError: there are bad ones, and they are to be refused.
         """
-        skipped, classes = self.skipped(), self.found.classes
-        if skipped and self.bad == "refuse":
-            raise BadFilesError(f"{self._counted(skipped)} cannot be used: {_first(skipped)}")
-        if skipped:
-            self.notes.append(f"{self._counted(skipped)} are left out: {_first(skipped)}")
+        count, classes = len(self.skipped), self.found.classes
+        if count:
+            total = count + len(self.left)
+            counted = f"{count:,} of {total:,} images in {self.root}"
+            if self.bad == "refuse":
+                raise BadFilesError(f"{counted} cannot be used: {self._first()}")
+            self.notes.append(f"{counted} are left out: {self._first()}")
         if len(classes) == 1:
             self.notes.append(
                 f"{self.root} has one class only, {classes[0]!r}: nothing to tell apart"
             )
 
-    def _counted(self, skipped: Sequence[object]) -> str:
-        total = len(self.found.files) + len(self.found.bad)
-        return f"{len(skipped):,} of {total:,} images in {self.root}"
-
-
-def _first(skipped: Sequence[tuple[Path, str]]) -> str:
-    """The first few bad files with their reasons, and how many more there are."""
-    told = [f"{path}: {reason}" for path, reason in skipped[:_NAMED]]
-    more = len(skipped) - len(told)
-    return "; ".join([*told, f"and {more:,} more"] if more else told)
+    def _first(self) -> str:
+        """The first few bad files with their reasons, and how many more there are."""
+        told = [f"{path}: {reason}" for path, reason in self.skipped[:_NAMED]]
+        more = len(self.skipped) - len(told)
+        return "; ".join([*told, f"and {more:,} more"] if more else told)

@@ -18,6 +18,7 @@ from typing import IO
 import numpy as np
 
 from ..errors import FileError
+from ..layers.layer import times
 from ..storage.files import file_errors
 from .sets import IDX_FILES
 
@@ -97,7 +98,7 @@ def read_idx(path: Path, axes: Mapping[str, int | None]) -> np.ndarray:
     if len(data) != wanted:
         follow = "more follow" if len(data) > wanted else f"only {len(data):,} follow"
         raise FileError(
-            f"{path}: data: the header announces {_product(shape)} = {wanted:,} bytes, but "
+            f"{path}: data: the header announces {times(shape)} = {wanted:,} bytes, but "
             f"{follow}; fetch the file again"
         )
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)
@@ -141,10 +142,6 @@ def _shape(path: Path, header: bytes, axes: Mapping[str, int | None]) -> tuple[i
             raise FileError(f"{path}: {axis}: expected {wanted or 'at least 1'}, got {size}")
     if prod(sizes) > _LIMIT:
         raise FileError(
-            f"{path}: {' × '.join(axes)}: {_product(sizes)} is above the limit of 2^28 numbers"
+            f"{path}: {' × '.join(axes)}: {times(tuple(sizes))} is above the limit of 2^28 numbers"
         )
     return tuple(sizes)
-
-
-def _product(sizes: tuple[int, ...] | list[int]) -> str:
-    return " × ".join(map(str, sizes))

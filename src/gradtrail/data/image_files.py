@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,15 +43,13 @@ class ImageFiles:
 
     Args:
         classes: the names, in the order of their labels.
-        files: all images, by class and then by path.
-        labels: each one's class, a position in `classes`.
+        labels: each image's class, a position in `classes`; by class and then by path.
         bad: files that cannot be used, each with the reason.
         notes: what a person should be told, a sentence each.
     """
 
     classes: tuple[str, ...]
-    files: tuple[Path, ...]
-    labels: tuple[int, ...]
+    labels: Mapping[Path, int]
     bad: tuple[tuple[Path, str], ...]
     notes: tuple[str, ...] = ()
 
@@ -85,8 +83,7 @@ def list_images(root: Path, classes: Sequence[str] | None) -> ImageFiles:
             f"{root} has no folders of images: {loose}put the images of each class into a folder "
             "with the class's name"
         )
-    files: list[Path] = []
-    labels: list[int] = []
+    labels: dict[Path, int] = {}
     bad = [(path, "it lies beside the classes' folders") for path in pictures(root)]
     for folder in sorted(folders, key=lambda folder: names.index(folder.name)):
         found = images_below(folder, root)
@@ -94,9 +91,8 @@ def list_images(root: Path, classes: Sequence[str] | None) -> ImageFiles:
             raise DataError(
                 f"{folder} has no images ({', '.join(sorted(ENDINGS))}); fill or remove it"
             )
-        files += found
-        labels += [names.index(folder.name)] * len(found)
-    return ImageFiles(names, tuple(files), tuple(labels), tuple(bad), notes)
+        labels |= dict.fromkeys(found, names.index(folder.name))
+    return ImageFiles(names, labels, tuple(bad), notes)
 
 
 def _looked_at(root: Path, folders: Sequence[Path]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..checking.calls import call_example, checked_path
 from ..errors import ArgumentError, FileError, warn
+from ..layers.layer import times
 from ..machine.folders import locate
 from .bad_files import Judge
 from .decode import decode_image
@@ -118,26 +119,25 @@ class ImageFolder(Images):
         found, pool = list_images(self._root, names), FileThreads(asked.threads)
         judge = Judge(self._root, found, asked.bad)
         shape, self._fitted = _shape(judge, asked, usual, pool)
-        files = judge.good()
+        files = list(judge.left)
         target = ImageSpec(shape, asked.fit if self._fitted else None, asked.white)
-        self._store = Store([found.files[f] for f in files], target, asked.memory, pool)
+        self._store = Store(files, target, asked.memory, pool)
         wrong = self._store.verify(f"reading {len(files):,} images in {self._root}")
-        judge.drop({files[file]: reason for file, reason in wrong.items()})
-        self._files = np.array([f for f in range(len(files)) if f not in wrong], dtype=np.int64)
+        judge.drop(wrong)
+        left = [number for number, path in enumerate(files) if path not in wrong]
+        self._files = np.array(left, dtype=np.int64)
         highest, several = (of[self._files] for of in (self._store.highest, self._store.several))
-        left = judge.good()
-        paths = tuple(found.files[file] for file in left)
+        paths = tuple(judge.left)
         judge.notes += folder_notes(self._root, paths, highest, several, asked.white)
         judge.conclude()
-        y = np.array([found.labels[file] for file in left], dtype=np.int64)
+        y = np.array([*judge.left.values()], dtype=np.int64)
         y.flags.writeable = False
-        about = judge.skipped(), tuple(judge.notes), asked.memory
+        about = tuple(judge.skipped), tuple(judge.notes), asked.memory
         super().__init__(shape, y, found.classes, paths, *about)
 
     def __repr__(self) -> str:
-        size = " × ".join(map(str, self.shape))
         return (
-            f"ImageFolder({str(self._root)!r}: {len(self):,} images of {size} in "
+            f"ImageFolder({str(self._root)!r}: {len(self):,} images of {times(self.shape)} in "
             f"{len(self.classes)} classes)"
         )
 
@@ -173,49 +173,37 @@ def _shape(
     size, channels = asked.pair, asked.channels
     if size is not None and channels is not None:
         return (channels, *size), True
-    files, left = judge.found.files, judge.good()
+    left = list(judge.left)
     text = f"looking at {len(left):,} images in {judge.root}"
-    read = read_headers([files[file] for file in left], pool, text)
-    judge.drop({left[at]: found for at, found in read.items() if isinstance(found, str)})
-    known = {left[at]: found for at, found in read.items() if isinstance(found, Header)}
+    read = read_headers(left, pool, text)
+    judge.drop({path: found for path, found in read.items() if isinstance(found, str)})
+    known = {path: found for path, found in read.items() if isinstance(found, Header)}
     if channels is None:
-        coloured = next((file for file, found in known.items() if not found.grey), None)
+        coloured = next((path for path, found in known.items() if not found.grey), None)
         channels = usual[0] if usual else 1 if coloured is None else 3
         if coloured is not None and channels == 1:
             judge.notes.append(
                 f"the training images are grey, and not all images in {judge.root} are, such as "
-                f"{files[coloured]}: their colours became grey levels; pass channels=3 to keep them"
+                f"{coloured}: their colours became grey levels; pass channels=3 to keep them"
             )
     if size is not None:
         return (channels, *size), True
     first = next(iter(known))
     own = usual[1:] if usual else known[first].size
-    other = next((file for file in known if known[file].size != own), None)
+    other = next((path for path in known if known[path].size != own), None)
     if other is None:
         return (channels, *own), False
     size = usual[1:] if usual else _USUAL
-    judge.notes.append(_differing(judge, known, usual and usual[1:], first, other))
-    return (channels, *size), True
-
-
-def _differing(
-    judge: Judge, known: dict[int, Header], usual: tuple[int, int] | None, first: int, other: int
-) -> str:
-    """The note about images that are brought to one size."""
-    files, height_width = judge.found.files, usual or _USUAL
-    size = " × ".join(map(str, height_width))
-    theirs = " × ".join(map(str, known[other].size))
-    otherwise = "pass size= (--size) for another, and fit= (--fit) for how"
-    if usual is not None:
-        return (
-            f"the images in {judge.root} are not all of the training images' size, such as "
-            f"{files[other]} with {theirs} pixels: they were brought to {size}; {otherwise}"
-        )
-    own = " × ".join(map(str, known[first].size))
-    return (
-        f"the images in {judge.root} differ in size, such as {files[first]} with {own} pixels and "
-        f"{files[other]} with {theirs}: all were brought to {size}; {otherwise}"
+    theirs = f"{other} with {times(known[other].size)}"
+    if usual:
+        what = f"are not all of the training images' size, such as {theirs} pixels: they were"
+    else:
+        what = f"differ in size, such as {first} with {times(own)} pixels and {theirs}: all were"
+    judge.notes.append(
+        f"the images in {judge.root} {what} brought to {times(size)}; pass size= (--size) for "
+        "another, and fit= (--fit) for how"
     )
+    return (channels, *size), True
 
 
 @call_example("gt.data.read_image(path, network.input_shape)")

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from ..checking.calls import call_example
 from ..checking.input_samples import warn_if_last
 from ..errors import ArgumentError, DataError
+from ..layers.layer import times
 from .levels import unit
 from .splitting import Pair, held_out_mask, labels_from
 
@@ -138,10 +139,10 @@ class Images(ABC):
         """
         needed = 4 * len(self) * int(np.prod(self.shape))
         if self.memory is not None and needed > self.memory:
-            size = " × ".join(map(str, self.shape))
             raise DataError(
-                f"{len(self):,} images of {size} take {needed:,} bytes as float32, more than "
-                f"memory={self.memory:,}; read them a few at a time, or pass a larger memory"
+                f"{len(self):,} images of {times(self.shape)} take {needed:,} bytes as float32, "
+                f"more than memory={self.memory:,}; read them a few at a time, or pass a larger "
+                "memory"
             )
         x = np.empty((len(self), *self.shape), dtype=np.float32)
         for begin in range(0, len(self), _BLOCK):
@@ -253,15 +254,12 @@ class _Subset(Images):
         return f"{len(self):,} images of {self._whole!r}"
 
     def cached_among(self, places: np.ndarray) -> int:
-        """See `Images`."""
         return self._whole.cached_among(self._places[places])
 
     def checksums_at(self, places: np.ndarray) -> np.ndarray:
-        """See `Images`."""
         return self._whole.checksums_at(self._places[places])
 
     def take(self, places: np.ndarray, out: np.ndarray) -> None:
-        """See `Images`."""
         self._whole.take(self._places[places], out)
 
 
@@ -293,7 +291,7 @@ class ArrayImages(Images):
         self._x = x
 
     def __repr__(self) -> str:
-        return f"ArrayImages({len(self):,} images of {' × '.join(map(str, self.shape))})"
+        return f"ArrayImages({len(self):,} images of {times(self.shape)})"
 
     def cached_among(self, places: np.ndarray) -> int:
         """All of them."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..checking.calls import call_example, checked_path, unknown_argument
 from ..errors import ArgumentError, FileError, warn
+from ..layers.layer import times
 from ..machine.folders import locate
 from ..storage.foreign_files import reader_of
 from .cifar import find_cifar, is_archive, read_cifar
@@ -178,7 +179,7 @@ def _from_idx(source: Path) -> DataSet:
     files = find_idx(source)
     (pixels, y), (test_pixels, y_test) = (read_pair(files[at], files[at + 1]) for at in (0, 2))
     if pixels.shape[1:] != test_pixels.shape[1:]:
-        ours, theirs = (" × ".join(map(str, p.shape[2:])) for p in (pixels, test_pixels))
+        ours, theirs = (times(p.shape[2:]) for p in (pixels, test_pixels))
         raise FileError(f"{files[2]}: its images have {theirs} pixels, those in {files[0]} {ours}")
     return DataSet("IDX files", (unit(pixels), y), test=(unit(test_pixels), y_test))
 

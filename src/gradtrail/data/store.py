@@ -180,7 +180,7 @@ class Store:
             self._kept[file] = image
             self._filled[file] = True  # last: another thread may look at any moment
 
-    def verify(self, text: str) -> dict[int, str]:
+    def verify(self, text: str) -> dict[Path, str]:
         """Decode every file once, which fills the memory too.
 
         Args:
@@ -198,11 +198,11 @@ class Store:
             self.several[file] = found.several
             self._keep(file, image)
 
-        every = _each(self._pool, len(self._paths), look, text)
-        return {file: reason for file, reason in every.items() if reason is not None}
+        every = _each(self._pool, self._paths, look, text)
+        return {path: reason for path, reason in every.items() if reason is not None}
 
 
-def read_headers(paths: Sequence[Path], pool: FileThreads, text: str) -> dict[int, Header | str]:
+def read_headers(paths: Sequence[Path], pool: FileThreads, text: str) -> dict[Path, Header | str]:
     """Each file's header, or the reason that it has none.
 
     Args:
@@ -210,10 +210,12 @@ def read_headers(paths: Sequence[Path], pool: FileThreads, text: str) -> dict[in
         pool: who reads them.
         text: what to say is being done, if it takes long.
     """
-    return _each(pool, len(paths), lambda file: read_header(paths[file]), text)
+    return _each(pool, paths, lambda file: read_header(paths[file]), text)
 
 
-def _each(pool: FileThreads, count: int, look: Callable[[int], T], text: str) -> dict[int, T | str]:
+def _each(
+    pool: FileThreads, paths: Sequence[Path], look: Callable[[int], T], text: str
+) -> dict[Path, T | str]:
     """What all threads found of each file, in order; the reason where it cannot be read."""
 
     def work(files: Sequence[int]) -> dict[int, T | str]:
@@ -226,7 +228,7 @@ def _each(pool: FileThreads, count: int, look: Callable[[int], T], text: str) ->
         return some
 
     found: dict[int, T | str] = {}
-    with TaskProgress(text, count, "images", _PATIENCE) as progress:
-        for some in pool.over(count, work, progress.to):
+    with TaskProgress(text, len(paths), "images", _PATIENCE) as progress:
+        for some in pool.over(len(paths), work, progress.to):
             found |= some
-    return dict(sorted(found.items()))
+    return {path: found[file] for file, path in enumerate(paths)}

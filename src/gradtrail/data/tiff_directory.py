@@ -87,23 +87,14 @@ class Directory:
     following: int = 0
 
     def whole(self, tag: Tag) -> tuple[int, ...]:
-        """A tag's whole numbers; none if it is not there, or has others.
-
-        Args:
-            tag: which one.
-        """
+        """A tag's whole numbers; none if it is not there, or has others."""
         kind, raw = self.entries.get(tag, (3, b""))
         if kind not in _WHOLE:
             return ()
         return struct.unpack(f"{self.order}{len(raw) // _WIDTHS[kind]}{_WHOLE[kind]}", raw)
 
     def one(self, tag: Tag, default: int) -> int:
-        """A tag's first whole number.
-
-        Args:
-            tag: which one.
-            default: what it is where it is not there.
-        """
+        """A tag's first whole number; the default where it is not there."""
         return next(iter(self.whole(tag)), default)
 
 
