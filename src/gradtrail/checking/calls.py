@@ -155,19 +155,20 @@ def asked_inside(file: str) -> bool:
     return frame is not None and frame.f_code.co_filename.startswith(_PACKAGE)
 
 
-def checked_path(name: str, path: Any, hint: str = "") -> Path:
+def checked_path(name: str, path: Any, hint: str = "", what: str = "a folder or a file") -> Path:
     """A path as the caller gave it.
 
     Args:
         name: the public function.
         path: what came.
         hint: what is said behind the refusal.
+        what: that the path has to be of.
 
     Raises:
         ArgumentError: it is none, is empty, or holds what no path can.
     """
     if not isinstance(path, str | PathLike):
-        raise ArgumentError(f"{name}: path must be a folder or a file, got {in_short(path)}{hint}")
+        raise ArgumentError(f"{name}: path must be {what}, got {in_short(path)}{hint}")
     check_spelling(name, path)
     return Path(path)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checking.calls import call_example, check_spelling, in_short
+from ..checking.calls import call_example, checked_path
 from ..errors import ArgumentError, FileError
 from ..layers import (
     GELU,
@@ -69,9 +69,7 @@ def to_onnx(network: Network, path: str | os.PathLike[str], *, opset: int = OPSE
         FileError: the file cannot be written, or would exceed the 2 GiB that ONNX allows.
     """
     onnx = optional_package("onnx", "to_onnx")
-    if not isinstance(path, str | os.PathLike):
-        raise ArgumentError(f"to_onnx: path must be a file to write, got {in_short(path)}")
-    check_spelling("to_onnx", path)
+    checked_path("to_onnx", path, what="a file to write")
     if not isinstance(opset, int) or opset not in OPSETS:
         raise ArgumentError(
             f"to_onnx: opset must be from {OPSETS[0]} to {OPSETS[-1]}, got {opset!r}"

@@ -6,10 +6,9 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from math import prod
-from pathlib import Path
 from typing import Any
 
-from ..checking.calls import call_example, check_spelling, in_short
+from ..checking.calls import call_example, checked_path
 from ..errors import ArgumentError, FileError, GradtrailError, ShapeError
 from ..machine.packages import optional_package
 from ..network import Network
@@ -61,14 +60,12 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
         >>> net = gt.from_onnx("model.onnx")
     """
     onnx = optional_package("onnx", "from_onnx")
-    if not isinstance(path, str | os.PathLike):
-        raise ArgumentError(f"from_onnx: path must be a file, got {in_short(path)}")
-    check_spelling("from_onnx", path)
+    source = checked_path("from_onnx", path, what="a file")
     given = None if input_shape is None else Builder(input_shape).input.shape
     reasons = Refusals()
     try:
         with reasons.gathering():
-            return _network(read_model(Path(path), onnx, reasons), given, reasons)
+            return _network(read_model(source, onnx, reasons), given, reasons)
     except Refusal as cause:
         raise FileError(f"{path}: {cause.sentence}") from cause
     except (ArgumentError, ShapeError) as cause:
