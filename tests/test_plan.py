@@ -13,7 +13,7 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.equation import Region
-from gradtrail.plan.plan_table import plan_html, plan_text
+from gradtrail.plan.plan_table import plan_table, plan_text
 
 
 def lenet() -> gt.Network:
@@ -133,7 +133,7 @@ def test_no_line_is_wider_than_asked_for() -> None:
 
 
 def test_the_table_as_html_is_escaped_and_complete() -> None:
-    html = plan_html(lenet().plan(64))
+    html = plan_table(lenet().plan(64)).html()
     assert html.count("<tr>") == 14
     assert "(28 + 2·2 − 5)/1 + 1 = 28" in html
     assert "<script" not in html

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ..equation import Adjoint, Node, System, text
 from ..errors import UnknownNameError, unknown
+from ..showing.shown import Printed
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class ExplainedCall:
     assembly: Callable[[], str] | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, repr=False)
-class Explanation:
+@dataclass(frozen=True)
+class Explanation(Printed):
     """What `net.explain` gives; printing it shows equations, schedules and loops.
 
     Args:
@@ -53,9 +54,6 @@ class Explanation:
             parts += ["", f"[{number}] {call.does}: {call.algorithm}{work}"]
             parts += [f"    {line}" for line in call.lines]
         return "\n".join(parts)
-
-    def __repr__(self) -> str:
-        return str(self)
 
     def ir(self, number: int = 0) -> str:
         """LLVM's text of call `number`; empty where the engine has none."""

@@ -23,9 +23,12 @@ from ..equation import Normalisation, Region, System
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, UnknownNameError, unknown
 from ..showing.axis_names import place_names
+from ..showing.shown import Shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from ..showing.tables import Table
 
 FieldDirection = Literal["receptive", "projective"]
 
@@ -33,7 +36,7 @@ _TOGETHER = "batch norm in training: the same elements of every other sample tak
 
 
 @frozen
-class Reach:
+class Reach(Shown):
     """The elements of one array that an element of another depends on, or that depend on it.
 
     It prints as a sentence; `len` counts the elements, `in` and iterating take indices.
@@ -145,18 +148,15 @@ class Reach:
 
         return reach_picture(self, path)
 
+    def _table(self) -> Table:
+        from .reach_view import reach_table
+
+        return reach_table(self)
+
     def __str__(self) -> str:
         from .reach_view import reach_text
 
         return reach_text(self)
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        from .reach_view import reach_html
-
-        return reach_html(self)
 
 
 def receptive_field(system: System, layer: str, position: Any, of: str) -> Reach:

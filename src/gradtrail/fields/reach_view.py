@@ -74,7 +74,7 @@ def _along(reach: Reach, name: str) -> str:
     return f"{name if len(positions) > 1 else name.removesuffix('s')} {ranges_text(positions)}"
 
 
-def reach_html(reach: Reach) -> str:
+def reach_table(reach: Reach) -> Table:
     """The sentence, and a table of the positions on each axis."""
     names = reach.axes or [f"axis {axis}" for axis in range(len(reach.shape))]
     along = [reach.along(axis) for axis in range(len(reach.shape))]
@@ -83,7 +83,7 @@ def reach_html(reach: Reach) -> str:
         for name, positions, size in zip(names, along, reach.shape, strict=True)
     ]
     heads = ("axis", "positions", ">how many")
-    return Table(reach_text(reach).splitlines(), heads, rows if len(reach) else ()).html()
+    return Table(reach_text(reach).splitlines(), heads, rows if len(reach) else ())
 
 
 def reach_picture(reach: Reach, path: str | Path | None) -> Figure:

@@ -15,7 +15,6 @@ from ..errors import ArgumentError, ShapeError, warn
 from ..layers import Declaration, Loss
 from ..layers.branches import chain
 from ..layers.steps import INPUT, flat
-from ..plan.misfit import misfit_error
 from ..plan.plan import Outline
 from ..streams import Drawn
 from .named_arrays import declared_buffers, declared_parameters
@@ -125,6 +124,8 @@ class Graph(AnyNetwork):
                 declaration = step.layer.declare(*sources, training=training)
                 check_bounded(declaration)
             except ShapeError as cause:
+                from ..plan.misfit import misfit_error  # most networks fit
+
                 raise misfit_error(self.outline, found, step, cause, batch_size) from None
             found[step.name] = declaration
             equation = declaration.equation

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from fractions import Fraction
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..equation import Contraction, Equation, Normalisation, Selection, explain_size, unread
 from ..equation.frozen import frozen
@@ -14,6 +14,10 @@ from ..errors import UnknownNameError, unknown
 from ..fields.axis_field import AxisField, input_fields, next_fields
 from ..layers import Declaration
 from ..layers.steps import INPUT, Step
+from ..showing.shown import Shown
+
+if TYPE_CHECKING:
+    from ..showing.tables import Table
 
 Shape = tuple[int, ...]
 
@@ -71,7 +75,7 @@ class PlanRow:
 
 
 @frozen
-class Plan:
+class Plan(Shown):
     """The rows and their totals. Prints as a table, in a notebook as HTML.
 
     Args:
@@ -132,18 +136,15 @@ class Plan:
         totals = ("parameter_count", "multiply_adds", "activation_bytes", "gradient_bytes")
         return data | {name: getattr(self, name) for name in totals}
 
+    def _table(self) -> Table:
+        from .plan_table import plan_table
+
+        return plan_table(self)
+
     def __str__(self) -> str:
         from .plan_table import plan_text
 
         return plan_text(self)
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        from .plan_table import plan_html
-
-        return plan_html(self)
 
 
 def make_plan(outline: Outline, declared: Mapping[str, Declaration], batch_size: int) -> Plan:

@@ -80,10 +80,10 @@ def _sum(plan: Plan) -> str:
     return f"total: {count} parameters, {adds} mult–adds, activations {kept}, gradients {gradients}"
 
 
-def plan_html(plan: Plan) -> str:
-    """The table as HTML without scripts or styles from elsewhere."""
+def plan_table(plan: Plan) -> Table:
+    """The table with all its columns, as a notebook shows it."""
     rows = [_cells(row) for row in plan.rows]
-    return Table((_title(plan),), _HEAD, rows, _notes(plan), _totals(plan)).html()
+    return Table((_title(plan),), _HEAD, rows, _notes(plan), _totals(plan))
 
 
 def _title(plan: Plan) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,23 +52,3 @@ class Table:
         styles = (' style="text-align:right"' * head.startswith(">") for head in self.heads)
         pairs = zip(styles, cells, strict=True)
         return f"<tr>{''.join(f'<{tag}{s}>{escaped(cell)}</{tag}>' for s, cell in pairs)}</tr>"
-
-
-class Shown(ABC):
-    """What prints as a table, and is one in a notebook.
-
-    A dataclass that is `Shown` takes `repr=False`, or it would print its fields.
-    """
-
-    @abstractmethod
-    def _table(self) -> Table:
-        """What is printed."""
-
-    def __str__(self) -> str:
-        return self._table().text()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        return self._table().html()

@@ -27,6 +27,7 @@ from ..equation.frozen import frozen
 from ..errors import GradientError, NonFiniteError, indexed
 from ..layers import Loss
 from ..layers.loss_functions import loss_for
+from ..showing.shown import Printed
 from .kinks import first_switched, patterns
 from .layerwise import LayerCheck, check_layers
 from .nonfinite import all_finite, nonfinite_message
@@ -91,7 +92,7 @@ class ElementCheck:
 
 @call_example("gt.check_gradients(network, x, y)")
 @frozen
-class GradientReport:
+class GradientReport(Printed):
     """What was compared, all of it within the tolerance.
 
     Args:
@@ -117,9 +118,6 @@ class GradientReport:
             f"{len(judged)} elements and {len(moved)} arrays agree with central differences "
             f"(largest difference {worst:.2g}); {len(self.kinks)} elements stand at a kink"
         )
-
-    def __repr__(self) -> str:
-        return str(self)
 
 
 @call_example("gt.check_gradients(network, x, y)")

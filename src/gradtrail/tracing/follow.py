@@ -16,6 +16,7 @@ import numpy as np
 from ..checking.arguments import is_whole, positive
 from ..errors import ArgumentError, unknown
 from ..showing.numbers import number_text, percent_text
+from ..showing.shown import Shown
 from ..showing.tables import Table
 from .element import Side, element_text, example_element
 from .hops import Hop, end_hop, hop, start_hop
@@ -65,8 +66,8 @@ class _Whole:
         return {}
 
 
-@dataclass(frozen=True, repr=False)
-class Path:
+@dataclass(frozen=True)
+class Path(Shown):
     """One path of products.
 
     Args:
@@ -101,20 +102,14 @@ class Path:
             "hops": [_plain(one) for one in self.hops],
         }
 
-    def _table(self, above: str) -> Table:
+    def _table(self, place: str = "", share: str = "") -> Table:
         heads = ("layer", "what happens", ">×", "to")
         rows = [(h.layer, h.text, number_text(h.local), h.element) for h in self.hops]
-        return Table((above,), heads, rows)
-
-    def __str__(self) -> str:
-        return self._table(f"product {number_text(self.product)}").text()
-
-    def __repr__(self) -> str:
-        return str(self)
+        return Table((f"{place}product {number_text(self.product)}{share}",), heads, rows)
 
 
-@dataclass(frozen=True, repr=False)
-class Paths:
+@dataclass(frozen=True)
+class Paths(Shown):
     """The strongest paths of one element, strongest first.
 
     Args:
@@ -190,17 +185,17 @@ class Paths:
             "paths": [path.to_dict() for path in self],
         }
 
-    def _head(self) -> list[str]:
+    def _table(self) -> Table:
         stored = f"{self.element} = {number_text(self.value, 6)}"
         if not len(self):
-            return [f"{stored}: no path whose product is not 0"]
+            return Table([f"{stored}: no path whose product is not 0"])
         shown = (
             "the strongest path is" if len(self) == 1 else f"the {len(self)} strongest paths are"
         )
         kept = _part(self.covers, f"Σ|paths| = {number_text(self.magnitude)}")
         if self.share is None:
-            return [stored, f"{shown} {kept}"]
-        return [stored, f"{shown} {_part(self.share, self._of)}, {kept}"]
+            return Table([stored, f"{shown} {kept}"])
+        return Table([stored, f"{shown} {_part(self.share, self._of)}, {kept}"])
 
     @property
     def _of(self) -> str:
@@ -209,25 +204,16 @@ class Paths:
         return "the gradient" if self.row is None else f"row {self.row}'s {number_text(self.total)}"
 
     def _tables(self) -> list[Table]:
-        tables = []
-        for place, path in enumerate(self, start=1):
+        tables = [self._table()]
+        for number, path in enumerate(self, start=1):
             share = "" if path.share is None else f", {_part(path.share, self._whose(path))}"
-            tables.append(path._table(f"path {place}: product {number_text(path.product)}{share}"))
+            tables.append(path._table(f"path {number}: ", share))
         return tables
 
     def _whose(self, path: Path) -> str:
         if self.side == "grad":
             return "the gradient" if self.row is None else f"row {self.row}"
         return f"what reaches {path.hops[-1].element}"
-
-    def __str__(self) -> str:
-        return "\n\n".join(["\n".join(self._head()), *(table.text() for table in self._tables())])
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        return Table(self._head()).html() + "".join(t.html() for t in self._tables())
 
 
 def _plain(one: Hop) -> dict[str, Any]:

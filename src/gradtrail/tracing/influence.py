@@ -31,7 +31,8 @@ from ..layers.loss_functions import log_softmax, loss_for
 from ..showing.bars import Bar, showing
 from ..showing.figures import figure, save_figure, show_image
 from ..showing.numbers import number_text
-from ..showing.tables import Shown, Table
+from ..showing.shown import Shown
+from ..showing.tables import Table
 from .labelled_data import LabelledData
 from .records import json_number
 
@@ -81,7 +82,7 @@ class RankedSample:
 
 
 @call_example("gt.influence(network, (x, y))")
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class Influence(Shown):
     """What every sample of the data does to a network; prints as a table of the first.
 

@@ -11,7 +11,8 @@ import numpy as np
 from ..arrays.einsum import windows
 from ..equation import Applied, Contraction, Node, Selection
 from ..showing.numbers import number_text, percent_text, ranges_text
-from ..showing.tables import Shown, Table
+from ..showing.shown import Shown
+from ..showing.tables import Table
 from .element import element_text
 from .element_term import function_values
 from .records import json_number
@@ -20,7 +21,7 @@ from .traced_step import TracedStep
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class Overview(Shown, Sequence[T], Generic[T]):
     """One entry per layer; prints as a table.
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..checking.arguments import is_whole, positive
 from ..errors import ArgumentError
-from ..showing.tables import Shown, Table
+from ..showing.shown import Shown
+from ..showing.tables import Table
 from .element_term import ElementTerm
 from .records import json_number
 
@@ -23,7 +24,7 @@ Key = int | str | tuple[int | str, ...]
 LAYER = "layer"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class Shares(Shown, Mapping[Key, float]):
     """Partial sums by index values: `shares[17]`, `shares[3, 4]`; prints as a table.
 

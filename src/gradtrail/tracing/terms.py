@@ -16,7 +16,8 @@ import numpy as np
 from ..checking.arguments import is_whole, positive
 from ..equation import Applied, Indicator, gather, text
 from ..renamed import keep_old_arguments
-from ..showing.tables import Shown, Table
+from ..showing.shown import Shown
+from ..showing.tables import Table
 from .element import Side, element_text
 from .element_term import ArraySum, ElementTerm, Operand, function_values
 from .greatest import places_of_greatest

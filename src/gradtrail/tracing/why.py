@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from ..equation import Normalisation
 from ..errors import UnknownNameError, unknown
+from ..showing.shown import Printed
 from .clauses import Closure
 from .closing import closed_paths
 from .element import Element, Side
@@ -32,7 +33,7 @@ _PLACES = (("y", "x"), ("h", "w"), ("y′", "x′"), ("c",), ("k",), ("f",))
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Printed):
     """What was asked, and the answer; prints as its sentences.
 
     Args:
@@ -64,9 +65,6 @@ class Answer:
         return say(self.fact, self.language)
 
     def __str__(self) -> str:
-        return self.text
-
-    def __repr__(self) -> str:
         return self.text
 
     def to_dict(self) -> dict[str, object]:

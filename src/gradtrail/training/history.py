@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DataError
 from ..renamed import former_attributes
+from ..showing.shown import Printed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,8 +38,8 @@ _FACTS = ("interrupted", "stopped", "best")
 
 
 @former_attributes
-@dataclass(repr=False)
-class History:
+@dataclass
+class History(Printed):
     """Plain lists, one entry per step or per epoch.
 
     Args:
@@ -206,9 +207,6 @@ class History:
         named |= {"validation accuracy": self.validation_accuracy}
         ends = ", ".join(f"{name} {values[-1]:.4f}" for name, values in named.items() if values)
         return f"History: {self.epochs} epochs, {self.steps} steps, {ends}"
-
-    def __repr__(self) -> str:
-        return str(self)
 
 
 def in_files(name: str) -> str:

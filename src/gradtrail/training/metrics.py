@@ -13,7 +13,8 @@ from ..checking.calls import call_example
 from ..errors import DataError
 from ..renamed import keep_old_arguments
 from ..showing.figures import figure, save_figure
-from ..showing.tables import Shown, Table
+from ..showing.shown import Shown
+from ..showing.tables import Table
 from .predictions import predict_samples
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _DRAWN = 24
 
 @final
 @call_example("gt.confusion(network, (x, y))")
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Confusion(Shown):
     """A confusion matrix; prints as a table of its classes.
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 import numpy as np
 
 from ..checking.calls import call_example
-from ..showing.tables import Shown, Table
+from ..showing.shown import Shown
+from ..showing.tables import Table
 from ..storage.files import write_bytes
 from .predictions import predict_samples
 
@@ -43,7 +44,7 @@ class Mistake(NamedTuple):
 
 
 @final
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Mistakes(Shown):
     """A network's mistakes, the surest first; prints as a table.
 

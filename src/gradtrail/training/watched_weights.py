@@ -16,7 +16,8 @@ from ..checking.calls import call_example, checked_path
 from ..errors import DataError, FileError
 from ..showing.figures import figure, save_figure
 from ..showing.numbers import number_text
-from ..showing.tables import Shown, Table
+from ..showing.shown import Shown
+from ..showing.tables import Table
 from ..storage.arrays import read_arrays
 from ..storage.files import write_bytes
 
@@ -38,7 +39,7 @@ _SHOWN = 12
 
 
 @call_example("gt.load_watched(run)")
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Watched(Shown):
     """One weight in the course of a training; prints as a table.
 
