@@ -100,8 +100,8 @@ def _lose(equation: LossEquation, arrays: Letters) -> dict[str, np.ndarray]:
     share = 1.0 / equation.mean.integer
     if equation.probabilities is None:
         squares = np.square(source - target)
-        if equation.factor is not None:
-            weight = _operand(equation, equation.factor.array, arrays)
+        for factor in equation.factors:
+            weight = _operand(equation, factor.array, arrays)
             squares *= weight.reshape(-1, *[1] * (source.ndim - 1))
         return {equation.result.array: np.asarray(share * squares.sum())}
     logarithms = log_softmax(source)

@@ -42,25 +42,20 @@ def adjoint(equation: Equation, operand: str) -> Contraction:
             f"{equation.target.array} does not read {operand}; it reads "
             f"{', '.join(equation.operands)}"
         )
-    if isinstance(equation, Contraction):
-        terms = tuple(one for t in equation.terms for one in _exchanged(t, operand))
-        if not terms:
-            raise EquationError(
-                f"{operand} says which element won; nothing is differentiated by it"
-            )
-        return _contraction(equation, terms)
-    if isinstance(equation, Selection):
-        won = Indicator(equation.target.to(equation.winner), equation.place)
-        dz = _d(equation.target)
-        return _contraction(equation, (Term(_d(equation.source), (won, dz)),))
-    if isinstance(equation, Normalisation):
-        return _contraction(equation, _normalisation(equation, operand))
-    assert isinstance(equation, LossEquation)
-    if operand == equation.labels:
-        raise EquationError(f"{operand} holds the labels; the loss is not differentiated by it")
-    if operand != equation.source.array:
-        raise EquationError(f"{operand} holds the weights; the loss is not differentiated by it")
-    return _contraction(equation, _loss(equation))
+    terms: tuple[Term, ...] = ()
+    match equation:
+        case Contraction():
+            terms = tuple(one for t in equation.terms for one in _exchanged(t, operand))
+        case Selection():
+            terms = (Term(_d(equation.source), (equation.won, _d(equation.result))),)
+        case Normalisation():
+            terms = _normalisation(equation, operand)
+        case LossEquation():
+            terms = _loss(equation, operand)
+    if not terms:
+        raise EquationError(f"{operand} says which element won; nothing is differentiated by it")
+    gradients = {"d" + letter: shape for letter, shape in equation.shapes}
+    return Contraction.of(terms, equation.range_of, {**gradients, **equation.shape_of})
 
 
 def _exchanged(t: Term, operand: str) -> Iterator[Term]:
@@ -97,11 +92,10 @@ def _normalisation(equation: Normalisation, operand: str) -> tuple[Term, ...]:
     if operand == equation.shift:
         return (Term(_d(equation.statistic.to(operand)), (dz,)),)
     dx = _d(equation.source)
-    inverse = equation.statistic.to(equation.inverse)
+    _, _, inverse = equation.statistics
     scale = (equation.statistic.to(equation.scale),) if equation.scale else ()
     share = -equation.count.reciprocal()
-    elsewhere = {n: n + "′" for n in equation.over}
-    others, there = dz.rename(elsewhere), normalised.rename(elsewhere)
+    others, there = dz.rename(equation.elsewhere), normalised.rename(equation.elsewhere)
     return (
         Term(dx, (*scale, inverse, dz)),
         Term(dx, (*scale, inverse, others), share),
@@ -109,36 +103,25 @@ def _normalisation(equation: Normalisation, operand: str) -> tuple[Term, ...]:
     )
 
 
-def _loss(equation: LossEquation) -> tuple[Term, ...]:
+def _loss(equation: LossEquation, operand: str) -> tuple[Term, ...]:
     """(P − T)/N for the cross-entropy, 2·S·(Z − T)/M for the squared error."""
-    dz, target = _d(equation.source), equation.source.to(equation.labels)
-    mean = equation.mean
+    if operand != equation.source.array:
+        held = "labels" if operand == equation.labels else "weights"
+        raise EquationError(f"{operand} holds the {held}; the loss is not differentiated by it")
+    dz, source, factors = _d(equation.source), equation.source, equation.factors
     if equation.probabilities is None:
-        share = mean.reciprocal(2)
-        given = (equation.factor,) if equation.factor else ()
-        return (Term(dz, (*given, equation.source), share), Term(dz, (*given, target), -share))
-    share = mean.reciprocal()
-    factors: tuple[Factor, ...] = (equation.source.to(equation.probabilities),)
-    if equation.weight is not None:
-        factors = (Access(equation.weight, equation.source.positions[:1]), *factors)
-    return (Term(dz, factors, share), Term(dz, (target,), -share))
+        share = equation.mean.reciprocal(2)
+        return (
+            Term(dz, (*factors, source), share),
+            Term(dz, (*factors, equation.label), -share),
+        )
+    share = equation.mean.reciprocal()
+    softmax = source.to(equation.probabilities)
+    return (Term(dz, (*equation.weights, softmax), share), Term(dz, (equation.label,), -share))
 
 
 def _d(access: Access) -> Access:
     return access.to("d" + access.array)
-
-
-def _contraction(equation: Equation, terms: tuple[Term, ...]) -> Contraction:
-    """Terms over the ranges and shapes of `equation`; `dA` has the shape of `A`."""
-    names = dict.fromkeys(n for t in terms for n in t.names)
-    ranges = [(n, equation.range_of[n]) for n in names]
-    shapes: dict[str, tuple[int, ...]] = {}
-    for t in terms:
-        for access in t.accesses:
-            letter = access.array
-            known = letter if letter in equation.shape_of else letter[1:]
-            shapes[letter] = equation.shape_of[known]
-    return Contraction(terms, ranges=tuple(ranges), shapes=tuple(shapes.items()))
 
 
 def gather(equation: Contraction) -> Contraction:

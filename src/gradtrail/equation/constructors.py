@@ -11,8 +11,7 @@ from .kinds import Contraction, LossEquation, LossRule, Normalisation, Selection
 
 def contraction(*terms: Term, ranges: Sizes, shapes: Shapes) -> Contraction:
     """A `Contraction` whose open ranges and shapes are inferred; see `infer`."""
-    found = infer([a for t in terms for a in t.accesses], ranges, shapes)
-    return Contraction(terms, ranges=found.ranges, shapes=found.shapes)
+    return Contraction(terms, **infer([a for t in terms for a in t.accesses], ranges, shapes))
 
 
 def selection(
@@ -26,7 +25,7 @@ def selection(
 ) -> Selection:
     """A `Selection` whose open ranges and shapes are inferred; see `infer`."""
     found = infer([result, source, result.to(winner)], ranges, shapes)
-    return Selection(result, source, tuple(over), winner, ranges=found.ranges, shapes=found.shapes)
+    return Selection(result, source, tuple(over), winner, **found)
 
 
 def normalisation(
@@ -45,19 +44,7 @@ def normalisation(
     per_channel = [p for p in (scale, shift, statistic.array, variance, inverse) if p is not None]
     accesses = [result, source, result.to(normalised), *map(statistic.to, per_channel)]
     found = infer(accesses, {}, shapes)
-    return Normalisation(
-        result,
-        source,
-        statistic,
-        epsilon,
-        scale,
-        shift,
-        variance,
-        inverse,
-        normalised,
-        ranges=found.ranges,
-        shapes=found.shapes,
-    )
+    return Normalisation(result, source, statistic, epsilon, scale, shift, *letters, **found)
 
 
 def loss(
@@ -77,13 +64,4 @@ def loss(
     if weight is not None:
         accesses.append(Access(weight, source.positions[:1]))
     found = infer(accesses, {}, shapes)
-    return LossEquation(
-        rule,
-        result,
-        source,
-        labels,
-        probabilities,
-        weight,
-        ranges=found.ranges,
-        shapes=found.shapes,
-    )
+    return LossEquation(rule, result, source, labels, probabilities, weight, **found)

@@ -11,7 +11,7 @@ from math import prod
 from typing import Self
 
 from ..errors import EquationError
-from .access import Access
+from .access import Access, unique
 from .frozen import frozen
 from .number import Number
 
@@ -55,28 +55,28 @@ class Equation(ABC):
 
     @property
     @abstractmethod
-    def target(self) -> Access:
-        """The access that the equation defines."""
-
-    @property
-    @abstractmethod
     def accesses(self) -> tuple[Access, ...]:
         """Every access that occurs, the target's first."""
 
     @property
     @abstractmethod
-    def operands(self) -> tuple[str, ...]:
-        """The letters that are read from elsewhere, in order of appearance."""
-
-    @property
-    @abstractmethod
-    def saved(self) -> tuple[str, ...]:
-        """The letters that the forward pass keeps besides the target."""
-
-    @property
-    @abstractmethod
     def reads(self) -> tuple[Dependence, ...]:
         """Which element of which operand each target element reads."""
+
+    @property
+    def target(self) -> Access:
+        """The access that the equation defines."""
+        return self.accesses[0]
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """The letters that are read from elsewhere, in order of appearance."""
+        return unique([read.operand.array for read in self.reads])
+
+    @property
+    def saved(self) -> tuple[str, ...]:
+        """The letters that the forward pass keeps besides the target."""
+        return ()
 
     @property
     def kind(self) -> str:

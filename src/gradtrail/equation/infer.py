@@ -7,18 +7,17 @@ its input; every other range and every other shape follows here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 from ..errors import EquationError, ShapeError
 from .access import Access
 from .affine import Affine
-from .frozen import frozen
 
 Shapes = Mapping[str, Sequence[int]]
 Sizes = Mapping[str, int]
 
 
-@frozen
-class Inferred:
+class Inferred(TypedDict):
     """Ranges and shapes as an equation takes them."""
 
     ranges: tuple[tuple[str, int], ...]
@@ -57,7 +56,10 @@ def infer(accesses: Sequence[Access], ranges: Sizes, shapes: Shapes) -> Inferred
         if access.array in shapes:
             _check_whole(access, given[access.array], known, ranges)
     order = dict.fromkeys(access.array for access in accesses)
-    return Inferred(tuple((n, known[n]) for n in names), tuple((a, given[a]) for a in order))
+    return {
+        "ranges": tuple((n, known[n]) for n in names),
+        "shapes": tuple((a, given[a]) for a in order),
+    }
 
 
 def _shapes_from(

@@ -11,16 +11,17 @@ Whatever the kind, the adjoint towards any operand is a Contraction (see `adjoin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Literal, Self
 
 from ..errors import EquationError
-from .access import Access, Applied, Term, unique
+from .access import Access, Applied, Indicator, Term, unique
 from .affine import Affine, index
 from .equation import Dependence, Equation, count
 from .frozen import frozen
+from .infer import Shapes, Sizes
 from .number import Number
 
 LossRule = Literal["softmax cross-entropy", "squared error"]
@@ -44,6 +45,17 @@ class Contraction(Equation):
             )
         Equation.__post_init__(self)
 
+    @classmethod
+    def of(cls, terms: Sequence[Term], ranges: Sizes, shapes: Shapes) -> Self:
+        """A contraction of terms; of ranges and shapes it has those that occur in them."""
+        names = unique([n for t in terms for n in t.names])
+        letters = unique([a.array for t in terms for a in t.accesses])
+        return cls(
+            tuple(terms),
+            ranges=tuple((n, ranges[n]) for n in names),
+            shapes=tuple((a, tuple(shapes[a])) for a in letters),
+        )
+
     @property
     def kind(self) -> str:
         """`pointwise`, `reindex`, or else `contraction`."""
@@ -55,24 +67,9 @@ class Contraction(Equation):
         return "reindex" if single and bare and apart else "contraction"
 
     @property
-    def target(self) -> Access:
-        """The first term's target."""
-        return self.terms[0].target
-
-    @property
     def accesses(self) -> tuple[Access, ...]:
         """The accesses of all terms."""
         return tuple(a for t in self.terms for a in t.accesses)
-
-    @property
-    def operands(self) -> tuple[str, ...]:
-        """The letters of all factors."""
-        return unique([f.access.array for t in self.terms for f in t.factors])
-
-    @property
-    def saved(self) -> tuple[str, ...]:
-        """Nothing: a contraction's operands are all its adjoints need."""
-        return ()
 
     @property
     def reads(self) -> tuple[Dependence, ...]:
@@ -120,19 +117,14 @@ class Selection(Equation):
             )
 
     @property
-    def target(self) -> Access:
-        """The result."""
-        return self.result
+    def won(self) -> Indicator:
+        """1 at the point of the window that won: `[A[n,c,y,x] = i·S+j]`."""
+        return Indicator(self.result.to(self.winner), self.place)
 
     @property
     def accesses(self) -> tuple[Access, ...]:
         """Result, source and winner."""
         return (self.result, self.source, self.result.to(self.winner))
-
-    @property
-    def operands(self) -> tuple[str, ...]:
-        """The source."""
-        return (self.source.array,)
 
     @property
     def saved(self) -> tuple[str, ...]:
@@ -193,11 +185,6 @@ class Normalisation(Equation):
     normalised: str
 
     @property
-    def target(self) -> Access:
-        """The result."""
-        return self.result
-
-    @property
     def over(self) -> tuple[str, ...]:
         """The indices that mean and variance run over."""
         return tuple(n for n in self.result.names if n not in self.statistic.names)
@@ -209,19 +196,20 @@ class Normalisation(Equation):
 
     @property
     def accesses(self) -> tuple[Access, ...]:
-        """Result, source, parameters and what is saved."""
-        of_channel = (*self.operands[1:], *self.saved[:3])
-        return (
-            self.result,
-            self.source,
-            self.result.to(self.normalised),
-            *(self.statistic.to(letter) for letter in of_channel),
-        )
+        """Result, source, normalised value, and what there is of each channel."""
+        whole = (self.result, self.source, self.result.to(self.normalised))
+        return (*whole, *self.parameters, *self.statistics)
 
     @property
-    def operands(self) -> tuple[str, ...]:
-        """The source, then scale and shift where there are any."""
-        return (self.source.array, *(p for p in (self.scale, self.shift) if p is not None))
+    def parameters(self) -> tuple[Access, ...]:
+        """Scale and shift, where there are any."""
+        return tuple(self.statistic.to(p) for p in (self.scale, self.shift) if p is not None)
+
+    @property
+    def statistics(self) -> tuple[Access, Access, Access]:
+        """Mean, variance and inverse deviation."""
+        mean = self.statistic
+        return (mean, mean.to(self.variance), mean.to(self.inverse))
 
     @property
     def saved(self) -> tuple[str, ...]:
@@ -231,16 +219,19 @@ class Normalisation(Equation):
     @property
     def reads(self) -> tuple[Dependence, ...]:
         """Every element of the channel reads the whole channel."""
-        elsewhere = {n: n + "′" for n in self.over}
-        parameters = (self.statistic.to(letter) for letter in self.operands[1:])
-        read = (self.source.rename(elsewhere), *parameters)
+        read = (self.source.rename(self.elsewhere), *self.parameters)
         return tuple(Dependence(self.result, access) for access in read)
+
+    @property
+    def elsewhere(self) -> Mapping[str, str]:
+        """`over`, with names for the same indices at another element of the channel: `n′`."""
+        return {n: n + "′" for n in self.over}
 
     @cached_property
     def range_of(self) -> Mapping[str, int]:
         """Index name → range; `n′` runs as `n` does."""
         ranges = dict(self.ranges)
-        return ranges | {n + "′": ranges[n] for n in self.over if n in ranges}
+        return ranges | {there: ranges[n] for n, there in self.elsewhere.items() if n in ranges}
 
     def _renamed(self, names: Mapping[str, str], ranges: tuple[tuple[str, int], ...]) -> Self:
         return replace(
@@ -277,11 +268,6 @@ class LossEquation(Equation):
     weight: str | None = None
 
     @property
-    def target(self) -> Access:
-        """The result."""
-        return self.result
-
-    @property
     def mean(self) -> Number:
         """What the sum is divided by: samples, or elements of the squared error."""
         if self.rule == "softmax cross-entropy":
@@ -289,41 +275,36 @@ class LossEquation(Equation):
         return count(self.source.names, self.range_of)
 
     @property
-    def factor(self) -> Access | None:
-        """The weight that is given for each sample, or None."""
-        if self.weight is None or self.rule == "softmax cross-entropy":
-            return None
-        return Access(self.weight, self.source.positions[:1])
+    def label(self) -> Access:
+        """The target of the prediction's element."""
+        return self.source.to(self.labels)
+
+    @property
+    def weights(self) -> tuple[Access, ...]:
+        """The weight of the prediction's sample, where there is one."""
+        return (Access(self.weight, self.source.positions[:1]),) if self.weight else ()
+
+    @property
+    def factors(self) -> tuple[Access, ...]:
+        """The weight where it is given, and so a factor of every product; not where it is saved."""
+        return self.weights if self.rule == "squared error" else ()
 
     @property
     def accesses(self) -> tuple[Access, ...]:
         """Result, source, labels, and what is saved or given for each sample."""
-        sample = Access(self.weight or "", self.source.positions[:1])
-        return (
-            self.result,
-            self.source,
-            self.source.to(self.labels),
-            *([self.source.to(self.probabilities)] if self.probabilities else []),
-            *([sample] if self.weight else []),
-        )
-
-    @property
-    def operands(self) -> tuple[str, ...]:
-        """The prediction, the labels, and weights that are given."""
-        return (self.source.array, self.labels, *([self.factor.array] if self.factor else []))
+        softmax = (self.source.to(self.probabilities),) if self.probabilities else ()
+        return (self.result, self.source, self.label, *softmax, *self.weights)
 
     @property
     def saved(self) -> tuple[str, ...]:
         """Probabilities and the sums of targets, where there are any."""
-        if self.factor is not None:
-            return ()
-        return tuple(letter for letter in (self.probabilities, self.weight) if letter)
+        own = () if self.factors else (self.probabilities, self.weight)
+        return tuple(letter for letter in own if letter)
 
     @property
     def reads(self) -> tuple[Dependence, ...]:
         """The loss reads every prediction, every label and every weight that is given."""
-        given = (self.factor,) if self.factor else ()
-        read = (self.source, self.source.to(self.labels), *given)
+        read = (self.source, self.label, *self.factors)
         return tuple(Dependence(self.result, access) for access in read)
 
     def _renamed(self, names: Mapping[str, str], ranges: tuple[tuple[str, int], ...]) -> Self:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import EquationError
-from .access import unique
 from .affine import index
 from .kinds import Contraction
 
@@ -74,7 +73,5 @@ def per_sample(equation: Contraction, sample: str = "n") -> Contraction:
         for t in equation.terms
     )
     letter, count = equation.target.array, equation.range_of[sample]
-    shapes = tuple((a, (count, *s) if a == letter else s) for a, s in equation.shapes)
-    names = unique([n for t in terms for n in t.names])
-    ranges = tuple((n, equation.range_of[n]) for n in names)
-    return Contraction(terms, ranges=ranges, shapes=shapes)
+    shapes = {**equation.shape_of, letter: (count, *equation.shape_of[letter])}
+    return Contraction.of(terms, equation.range_of, shapes)

@@ -13,9 +13,7 @@ a softmax are no sums.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from .access import Applied, Indicator, Term, unique
+from .access import Applied, Term
 from .equation import Equation
 from .kinds import Contraction, LossEquation, Normalisation, Selection
 from .number import ONE
@@ -35,31 +33,25 @@ def sum_of(equation: Equation, letter: str) -> Contraction | None:
     Returns:
         A contraction with this letter as its target; None for what is no sum.
     """
-    if isinstance(equation, Contraction):
-        return equation if letter == equation.target.array else None
-    terms: Sequence[Term] = ()
-    if isinstance(equation, Selection) and letter == equation.result.array:
-        won = Indicator(equation.result.to(equation.winner), equation.place)
-        terms = (Term(equation.result, (won, equation.source)),)
-    elif isinstance(equation, Normalisation):
-        terms = _normalisation(equation, letter)
-    elif isinstance(equation, LossEquation) and letter == equation.result.array:
-        terms = _loss(equation)
-    if not terms:
-        return None
-    names = unique([n for t in terms for n in t.names])
-    letters = unique([a.array for t in terms for a in t.accesses])
-    return Contraction(
-        tuple(terms),
-        ranges=tuple((n, equation.range_of[n]) for n in names),
-        shapes=tuple((a, equation.shape_of[a]) for a in letters),
-    )
+    is_target = letter == equation.target.array
+    terms: tuple[Term, ...] = ()
+    match equation:
+        case Contraction():
+            return equation if is_target else None
+        case Selection() if is_target:
+            terms = (Term(equation.result, (equation.won, equation.source)),)
+        case Normalisation():
+            terms = _normalisation(equation, letter)
+        case LossEquation() if is_target:
+            terms = _loss(equation)
+    return Contraction.of(terms, equation.range_of, equation.shape_of) if terms else None
 
 
-def _normalisation(equation: Normalisation, letter: str) -> Sequence[Term]:
+def _normalisation(equation: Normalisation, letter: str) -> tuple[Term, ...]:
     """Batch norm's result and what it saves."""
-    result, source, mean = equation.result, equation.source, equation.statistic
-    normalised, inverse = result.to(equation.normalised), mean.to(equation.inverse)
+    result, source = equation.result, equation.source
+    normalised = result.to(equation.normalised)
+    mean, variance, inverse = equation.statistics
     share = equation.count.reciprocal()
     if letter == result.array:
         scale = () if equation.scale is None else (mean.to(equation.scale),)
@@ -69,11 +61,10 @@ def _normalisation(equation: Normalisation, letter: str) -> Sequence[Term]:
         return (Term(normalised, (inverse, source)), Term(normalised, (inverse, mean), -ONE))
     if letter == equation.inverse:
         rsqrt = Function("rsqrt", 1 / sqrt(Variable("x") + equation.epsilon))
-        return (Term(inverse, (Applied(rsqrt, mean.to(equation.variance)),)),)
+        return (Term(inverse, (Applied(rsqrt, variance),)),)
     if letter == mean.array:
         return (Term(mean, (source,), share),)
     if letter == equation.variance:
-        variance = mean.to(letter)
         twice = -equation.count.reciprocal(2)
         return (
             Term(variance, (source, source), share),
@@ -83,17 +74,17 @@ def _normalisation(equation: Normalisation, letter: str) -> Sequence[Term]:
     return ()
 
 
-def _loss(equation: LossEquation) -> Sequence[Term]:
+def _loss(equation: LossEquation) -> tuple[Term, ...]:
     """The loss; the squared error multiplied out."""
-    result, source, target = equation.result, equation.source, equation.source.to(equation.labels)
+    result, source, target = equation.result, equation.source, equation.label
     share = equation.mean.reciprocal()
     if equation.probabilities is not None:
         log_probability = Applied(LOG, source.to(equation.probabilities))
         return (Term(result, (target, log_probability), -share),)
     twice = -equation.mean.reciprocal(2)
-    given = (equation.factor,) if equation.factor else ()
+    factors = equation.factors
     return (
-        Term(result, (*given, source, source), share),
-        Term(result, (*given, source, target), twice),
-        Term(result, (*given, target, target), share),
+        Term(result, (*factors, source, source), share),
+        Term(result, (*factors, source, target), twice),
+        Term(result, (*factors, target, target), share),
     )

@@ -54,7 +54,7 @@ class Loss(ABC):
         Returns:
             One row per class and True, or one per sample and False. `targets` of some of the
             samples are their rows times their `scale`. Where the equation has a factor for each
-            sample (`Loss.factor`), rows are flat, and end with it.
+            sample (`LossEquation.factors`), rows are flat, and end with it.
 
         Raises:
             DataError: labels that do not fit.

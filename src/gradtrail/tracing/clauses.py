@@ -134,7 +134,7 @@ def unweighted_clause(sent: Adjoint, count: int, place: Element, samples: int) -
     Weights of the squared error are the samples' own.
     """
     equation = sent.node.equation
-    own = isinstance(equation, LossEquation) and equation.factor is not None
+    own = isinstance(equation, LossEquation) and equation.factors
     cause = "no weight" if own else "no class weight"
     return Closure(Fact(cause, count=count, sample=place.index[0], samples=samples), place)
 

@@ -219,11 +219,10 @@ class _Search:
     ) -> np.ndarray:
         """A term over masks; an array that is not given is all ones."""
         shapes = dict(equation.shapes) | {letter: held.shape for letter, held in arrays.items()}
-        shapes = {access.array: shapes[access.array] for access in term.accesses}
         letters = [factor.access.array for factor in term.factors]
         ones = {letter: np.ones(shapes[letter]) for letter in letters if letter not in arrays}
         given = ones | {letter: np.asarray(held, np.float64) for letter, held in arrays.items()}
-        one = Contraction((term,), ranges=equation.ranges, shapes=tuple(shapes.items()))
+        one = Contraction.of([term], equation.range_of, shapes)
         return contract(one, {letter: given[letter] for letter in letters})
 
     # -- particular layers ------------------------------------------------------------------------

@@ -150,9 +150,7 @@ class _Ways:
             shape_of[_WON] = equation.shape_of[equation.winner]
             arrays[_WON] = self._winners(node.array_of[equation.winner])
         term = Term(end.to(_TO), tuple(factors))
-        ranges = {name: equation.range_of[name] for name in term.names}
-        shapes = {access.array: shape_of[access.array] for access in term.accesses}
-        carried = Contraction((term,), ranges=tuple(ranges.items()), shapes=tuple(shapes.items()))
+        carried = Contraction.of([term], equation.range_of, shape_of)
         if self.sample is not None:
             carried = of_samples(carried, 1)
         arrays |= {a.array: np.ones(carried.shape_of[a.array]) for a in beside}

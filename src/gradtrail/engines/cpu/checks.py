@@ -39,7 +39,7 @@ def check_targets(samples: Samples) -> None:
     (rows, by_class), classes = samples.rows, samples.classes
     count, row = len(rows) if by_class else len(samples), samples.outputs
     equation = samples.loss.declare((1, *row)).equation
-    if isinstance(equation, LossEquation) and equation.factor:
+    if isinstance(equation, LossEquation) and equation.factors:
         row = (prod(row) + 1,)
     if rows.shape != (count, *row) or (by_class and classes is None):
         raise DataError(

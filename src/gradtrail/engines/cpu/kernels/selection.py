@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import product as cartesian
 from math import prod
 
-from ....equation import Access, Selection
+from ....equation import Selection
 from ....equation.frozen import frozen
 from ..addresses import access_stream, bare, reach
 from ..builder import Carried, Code, Value
@@ -190,10 +190,9 @@ def winner_element(equation: Selection) -> str:
 
 def select_kernel(equation: Selection, layouts: dict[str, Layout]) -> Select:
     """The kernel of a selection; arguments: target, source, winner."""
-    winner: Access = equation.result.to(equation.winner)
     target, source, won = (
         access_stream(access, layouts[access.array], place)
-        for place, access in enumerate((equation.result, equation.source, winner))
+        for place, access in enumerate(equation.accesses)
     )
     shape = equation.shape_of[equation.source.array][1:]
     axes = []

@@ -108,7 +108,7 @@ def _lose(draft: Draft, node: Node, equation: LossEquation) -> None:
     output, targets = value(node.inputs[0]), value(node.array_of[equation.labels])
     classes = ArrayKey("classes")
     memory.add(classes, Slot.ARENA, Layout((1,), (), True), lasting=True)
-    factor = [value(node.array_of[equation.factor.array])] if equation.factor else []
+    factor = [value(node.array_of[access.array]) for access in equation.factors]
     gather = GatherTargets(prod(memory[targets].layout.shape), draft.by_class, bool(factor))
     draft.call(gather, (targets, classes, *factor), node.name, "targets")
     received = gradient(node.inputs[0])
