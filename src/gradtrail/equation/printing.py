@@ -10,9 +10,9 @@ stands for "where it divides evenly".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from fractions import Fraction as Rational
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
 
 from ..errors import EquationError
 from .access import Access, Applied, Factor, Indicator, Term, one_to_one
@@ -21,18 +21,34 @@ from .equation import Equation
 from .kinds import Contraction, LossEquation, Normalisation, Selection
 from .number import ONE, Number, parts
 from .typesetting import (
-    Big,
-    Called,
-    Enclosed,
+    ADDED,
+    ADDS,
+    BELOW,
+    BRACKETS,
+    CALL,
+    COMMA,
+    ELEMENT,
+    EQUALS,
+    EXP,
+    FRACTION,
+    FRACTION_OF_SUM,
+    LOG,
+    MAXIMUM,
+    MINUS,
+    PLUS,
+    ROOT,
+    SQUARE,
+    SQUARE_BRACKETS,
+    SUBTRACTED,
+    SUM,
+    TIMES,
+    WIDE_COMMA,
     Formula,
-    Fraction,
-    Indexed,
+    FunctionName,
     Lines,
-    Pieces,
-    Power,
-    Root,
-    Sign,
+    Series,
     Word,
+    row,
     to_latex,
     to_mathml,
     to_text,
@@ -49,206 +65,187 @@ def text(
         numbers: put in the values of strides, sizes and ranges.
         at: put in these values for indices; needs a contraction.
     """
-    return to_text(_layout(equation, _Style(numbers, at or {})))
+    return to_text(_Printer(numbers, at or {}).formula(equation))
 
 
 def latex(
     equation: Equation | Access, *, numbers: bool = False, at: Mapping[str, int] | None = None
 ) -> str:
     """LaTeX for a display formula; arguments as for `text`."""
-    return to_latex(_layout(equation, _Style(numbers, at or {})))
+    return to_latex(_Printer(numbers, at or {}).formula(equation))
 
 
 def mathml(
     equation: Equation | Access, *, numbers: bool = False, at: Mapping[str, int] | None = None
 ) -> str:
     """A `<math>` element; arguments as for `text`."""
-    return to_mathml(_layout(equation, _Style(numbers, at or {})))
+    return to_mathml(_Printer(numbers, at or {}).formula(equation))
 
 
 @dataclass(frozen=True)
-class _Style:
-    """Symbols or numbers, and what is put in for indices."""
+class _Printer:
+    """Equations as formulas, with symbols or numbers, and with values put in for indices."""
 
     numbers: bool
-    at: Mapping[str, int] = field(default_factory=dict)
+    at: Mapping[str, int]
 
-
-def _layout(equation: Equation | Access, style: _Style) -> Formula:
-    if style.at and not isinstance(equation, Contraction | Access):
-        raise EquationError(
-            f"numbers are put in for indices of a contraction, not a {equation.kind}"
-        )
-    match equation:
-        case Access():
-            return _access(equation.substitute(style.at), style)
-        case Contraction():
-            return _contraction(equation, style)
-        case Selection():
-            over = _over(equation.over, equation, style)
-            source = _access(equation.source, style)
-            return Pieces((_access(equation.result, style), _EQUALS, Big("max", over), source))
-        case Normalisation():
-            return _normalisation(equation, style)
-        case LossEquation():
-            return _loss(equation, style)
-    raise TypeError(f"{type(equation).__name__} is no equation")
-
-
-_EQUALS, _PLUS, _MINUS, _TIMES = (
-    Sign("=", spaced=True),
-    Sign("+", spaced=True),
-    Sign("−", spaced=True),
-    Sign("·"),
-)
-
-
-def _contraction(equation: Contraction, style: _Style) -> Formula:
-    """Terms with the same target on one line."""
-    groups: dict[Access, list[Term]] = {}
-    for t in equation.terms:
-        groups.setdefault(t.target, []).append(t)
-    rows = []
-    for place, (target, terms) in enumerate(groups.items()):
-        adds = not all(one_to_one(t, equation.range_of) for t in terms)
-        adds = adds or (place > 0 and equation.kind != "reindex")
-        sign = Sign("+=" if adds else "=", spaced=True)
-        sums: list[Formula] = [_access(target.substitute(style.at), style), sign]
-        for position, t in enumerate(terms):
-            negative = t.scale.is_negative(style.numbers)
-            if position or negative:
-                sums.append((_MINUS if negative else _PLUS) if position else Sign("−"))
-            sums.append(_product(t, equation, style, -t.scale if negative else t.scale))
-        rows.append(Pieces(tuple(sums)))
-    return rows[0] if len(rows) == 1 else Lines(tuple(rows))
-
-
-def _product(t: Term, equation: Contraction, style: _Style, scale: Number) -> Formula:
-    """`(1/N)·Σ_{c,i,j} W[k,c,i,j]·X[n,c,y+i,x+j]`."""
-    pieces: list[Formula] = []
-    if not scale.is_one(style.numbers):
-        pieces += [_scale(scale, style), _TIMES]
-    over = tuple(n for n in t.summed if n not in style.at)
-    if over:
-        pieces.append(Big("Σ", _over(over, equation, style)))
-    for place, factor in enumerate(t.substitute(style.at).factors):
-        pieces += [_TIMES] * (place > 0) + [_factor(factor, style)]
-    return Pieces(tuple(pieces))
-
-
-def _over(names: tuple[str, ...], equation: Equation, style: _Style) -> tuple[Formula, ...]:
-    """The indices a sum runs over, with their ranges when numbers are put in."""
-    if not style.numbers:
-        return tuple(map(Word, names))
-    return tuple(Pieces((Word(n), Sign("<"), Word(str(equation.range_of[n])))) for n in names)
-
-
-def _scale(scale: Number, style: _Style) -> Formula:
-    written = scale.text(style.numbers)
-    if style.numbers and isinstance(scale.value, Rational) and scale.value.denominator != 1:
-        return Enclosed(Word(written))
-    return Enclosed(Word(written)) if "/" in written or "+" in written else Word(written)
-
-
-def _factor(factor: Factor, style: _Style) -> Formula:
-    match factor:
-        case Access():
-            return _access(factor, style)
-        case Applied(function, access):
-            return Called(function.name, _access(access, style))
-        case Indicator(access, value):
-            equals = (_access(access, style), _EQUALS, _affine(value, style))
-            return Enclosed(Pieces(equals), "[]")
-
-
-def _access(access: Access, style: _Style) -> Formula:
-    return Indexed(access.array, tuple(_affine(p, style) for p in access.positions))
-
-
-def _affine(position: Affine, style: _Style) -> Formula:
-    """What is added first, then what is subtracted: `h+p−i·d`."""
-    signed = [(n, c, c.is_negative(style.numbers)) for n, c in position.terms]
-    pieces: list[tuple[bool, Formula]] = [
-        (negative, _monomial(n, -c if negative else c, style)) for n, c, negative in signed
-    ]
-    offset = position.offset
-    if not offset.vanishes(style.numbers) or not pieces:
-        summands = parts(offset.text(style.numbers))
-        pieces += [(negative, Word(piece)) for negative, piece in summands]
-    row: list[Formula] = []
-    for negative, piece in sorted(pieces, key=lambda pair: pair[0]):
-        if negative or row:
-            row.append(Sign("−" if negative else "+"))
-        row.append(piece)
-    whole = row[0] if len(row) == 1 else Pieces(tuple(row))
-    if position.divisor.is_one(style.numbers):
-        return whole
-    return Fraction(whole, Word(position.divisor.text(style.numbers)))
-
-
-def _monomial(name: str, coefficient: Number, style: _Style) -> Formula:
-    if coefficient.is_one(style.numbers):
-        return Word(name)
-    return Pieces((Word(name), _TIMES, Word(coefficient.text(style.numbers))))
-
-
-def _normalisation(equation: Normalisation, style: _Style) -> Formula:
-    """The result, the normalised value, the inverse deviation, and what the mean is taken over."""
-    statistic = equation.statistic
-    result = _access(equation.result, style)
-    normalised = _access(equation.result.to(equation.normalised), style)
-    scaled: list[Formula] = [result, _EQUALS]
-    if equation.scale is not None:
-        scaled += [_access(statistic.to(equation.scale), style), _TIMES]
-    scaled.append(normalised)
-    if equation.shift is not None:
-        scaled += [_PLUS, _access(statistic.to(equation.shift), style)]
-    inverse = _access(statistic.to(equation.inverse), style)
-    source, mean = _access(equation.source, style), _access(statistic, style)
-    variance = _access(statistic.to(equation.variance), style)
-    epsilon = Word(repr(equation.epsilon) if style.numbers else "ε")
-    over = Big("Σ", _over(equation.over, equation, style))
-    share = Word(equation.count.reciprocal().text(style.numbers))
-    centred = Enclosed(Pieces((source, _MINUS, mean)))
-    return Lines(
-        (
-            Pieces(tuple(scaled)),
-            Pieces((normalised, _EQUALS, centred, _TIMES, inverse)),
-            Pieces(
-                (inverse, _EQUALS, Fraction(Word("1"), Root(Pieces((variance, _PLUS, epsilon)))))
-            ),
-            Pieces((mean, _EQUALS, Enclosed(share), _TIMES, over, source)),
-            Pieces((variance, _EQUALS, Enclosed(share), _TIMES, over, Power(centred, "2"))),
-        )
-    )
-
-
-def _loss(equation: LossEquation, style: _Style) -> Formula:
-    """The loss, and for the cross-entropy the softmax in it."""
-    result, source = _access(equation.result, style), _access(equation.source, style)
-    target = _access(equation.source.to(equation.labels), style)
-    mean = equation.mean.reciprocal()
-    share = (_scale(mean, style), _TIMES) if mean != ONE else ()
-    over = Big("Σ", _over(equation.source.names, equation, style))
-    if equation.probabilities is None:
-        difference = Power(Enclosed(Pieces((source, _MINUS, target))), "2")
-        given = (_access(equation.factor, style), _TIMES) if equation.factor else ()
-        return Pieces((result, _EQUALS, *share, over, *given, difference))
-    softmax = _access(equation.source.to(equation.probabilities), style)
-    log = Pieces((Word("log"), Sign(" "), softmax))
-    classes = Big("Σ", _over(equation.source.names[1:], equation, style))
-    exponential = Pieces((Word("exp"), Sign(" "), source))
-    rows: list[Formula] = [
-        Pieces((result, _EQUALS, Sign("−"), *share, over, target, _TIMES, log)),
-        Pieces(
-            (
-                softmax,
-                _EQUALS,
-                Fraction(Enclosed(exponential), Enclosed(Pieces((classes, exponential)))),
+    def formula(self, equation: Equation | Access) -> Formula:
+        """Any kind of equation, or a single access."""
+        if self.at and not isinstance(equation, Contraction | Access):
+            raise EquationError(
+                f"numbers are put in for indices of a contraction, not a {equation.kind}"
             )
-        ),
-    ]
-    if equation.weight is not None:
-        weight = _access(Access(equation.weight, equation.source.positions[:1]), style)
-        rows.append(Pieces((weight, _EQUALS, classes, target)))
-    return Lines(tuple(rows))
+        match equation:
+            case Access():
+                return self.access(equation)
+            case Contraction():
+                return self.contraction(equation)
+            case Selection():
+                over = MAXIMUM(self.over(equation.over, equation))
+                source = self.access(equation.source)
+                return row(self.access(equation.result), EQUALS, over, source)
+            case Normalisation():
+                return self.normalisation(equation)
+            case LossEquation():
+                return self.loss(equation)
+        raise TypeError(f"{type(equation).__name__} is no equation")
+
+    def contraction(self, equation: Contraction) -> Formula:
+        """Terms with the same target on one line."""
+        groups: dict[Access, list[Term]] = {}
+        for t in equation.terms:
+            groups.setdefault(t.target, []).append(t)
+        rows = []
+        for place, (target, terms) in enumerate(groups.items()):
+            adds = not all(one_to_one(t, equation.range_of) for t in terms)
+            adds = adds or (place > 0 and equation.kind != "reindex")
+            products = (
+                (t.scale.is_negative(self.numbers), self.product(t, equation)) for t in terms
+            )
+            sums = _signed(products, ADDED, SUBTRACTED)
+            rows.append(row(self.access(target), ADDS if adds else EQUALS, *sums))
+        return rows[0] if len(rows) == 1 else Lines(tuple(rows))
+
+    def product(self, t: Term, equation: Contraction) -> Formula:
+        """`(1/N)·Σ_{c,i,j} W[k,c,i,j]·X[n,c,y+i,x+j]`, without a minus before it."""
+        scale = -t.scale if t.scale.is_negative(self.numbers) else t.scale
+        pieces: list[Formula] = [] if scale.is_one(self.numbers) else [self.scale(scale), TIMES]
+        over = tuple(n for n in t.summed if n not in self.at)
+        if over:
+            pieces.append(SUM(self.over(over, equation)))
+        for place, factor in enumerate(t.factors):
+            pieces += [TIMES] * (place > 0) + [self.factor(factor)]
+        return row(*pieces)
+
+    def over(self, names: tuple[str, ...], equation: Equation) -> Formula:
+        """The indices a sum runs over, with their ranges when numbers are put in."""
+        ranges = equation.range_of
+        with_ranges = (row(Word(n), BELOW, Word(str(ranges[n]))) for n in names)
+        return Series(COMMA, tuple(with_ranges if self.numbers else map(Word, names)))
+
+    def scale(self, scale: Number) -> Formula:
+        """A number before a product, in brackets where it is a quotient or a sum."""
+        written = scale.text(self.numbers)
+        quotient = self.numbers and Fraction(scale.value).denominator != 1
+        return BRACKETS(Word(written)) if quotient or {*"/+"} & {*written} else Word(written)
+
+    def factor(self, factor: Factor) -> Formula:
+        """An element, a function of one, or whether it holds a value."""
+        match factor:
+            case Access():
+                return self.access(factor)
+            case Applied(function, access):
+                return CALL(FunctionName(function.name), self.access(access))
+            case Indicator(access, value):
+                return SQUARE_BRACKETS(row(self.access(access), EQUALS, self.position(value)))
+
+    def access(self, access: Access) -> Formula:
+        """`X[n,c,y+i]`, in formulas with subscripts."""
+        letter = Word(access.array)
+        positions = tuple(map(self.position, access.positions))
+        return ELEMENT(letter, Series(WIDE_COMMA, positions)) if positions else letter
+
+    def position(self, position: Affine) -> Formula:
+        """What is added first, then what is subtracted: `h+p−i·d`."""
+        position = position.substitute(self.at)
+        summands: list[tuple[bool, Formula]] = []
+        for name, c in position.terms:
+            negative = c.is_negative(self.numbers)
+            summands.append((negative, self.monomial(name, -c if negative else c)))
+        if not position.offset.vanishes(self.numbers) or not summands:
+            offset = parts(position.offset.text(self.numbers))
+            summands += [(negative, Word(piece)) for negative, piece in offset]
+        pieces = _signed(sorted(summands, key=lambda summand: summand[0]), PLUS, MINUS)
+        whole = pieces[0] if len(pieces) == 1 else row(*pieces)
+        if position.divisor.is_one(self.numbers):
+            return whole
+        quotient = FRACTION_OF_SUM if isinstance(whole, Series) else FRACTION
+        return quotient(whole, Word(position.divisor.text(self.numbers)))
+
+    def monomial(self, name: str, coefficient: Number) -> Formula:
+        """`y·s`, or `y` alone."""
+        if coefficient.is_one(self.numbers):
+            return Word(name)
+        return row(Word(name), TIMES, Word(coefficient.text(self.numbers)))
+
+    def normalisation(self, equation: Normalisation) -> Formula:
+        """The result, the normalised value, the inverse deviation, and mean and variance."""
+        result, source = self.access(equation.result), self.access(equation.source)
+        normalised = self.access(equation.result.to(equation.normalised))
+        mean, variance, inverse = map(self.access, equation.statistics)
+        scaled: list[Formula] = [normalised]
+        if equation.scale is not None:
+            scaled[:0] = [self.access(equation.statistic.to(equation.scale)), TIMES]
+        if equation.shift is not None:
+            scaled += [ADDED, self.access(equation.statistic.to(equation.shift))]
+        epsilon = Word(repr(equation.epsilon) if self.numbers else "ε")
+        share = BRACKETS(Word(equation.count.reciprocal().text(self.numbers)))
+        over = SUM(self.over(equation.over, equation))
+        centred = BRACKETS(row(source, SUBTRACTED, mean))
+        deviation = ROOT(row(variance, ADDED, epsilon))
+        return Lines(
+            (
+                row(result, EQUALS, *scaled),
+                row(normalised, EQUALS, centred, TIMES, inverse),
+                row(inverse, EQUALS, FRACTION(Word("1"), deviation)),
+                row(mean, EQUALS, share, TIMES, over, source),
+                row(variance, EQUALS, share, TIMES, over, SQUARE(centred)),
+            )
+        )
+
+    def loss(self, equation: LossEquation) -> Formula:
+        """The loss, and for the cross-entropy the softmax in it."""
+        result, source, target = map(
+            self.access, (equation.result, equation.source, equation.label)
+        )
+        mean = equation.mean.reciprocal()
+        share = (self.scale(mean), TIMES) if mean != ONE else ()
+        over = SUM(self.over(equation.source.names, equation))
+        if equation.probabilities is None:
+            factors = [piece for f in equation.factors for piece in (self.access(f), TIMES)]
+            difference = SQUARE(BRACKETS(row(source, SUBTRACTED, target)))
+            return row(result, EQUALS, *share, over, *factors, difference)
+        softmax = self.access(equation.source.to(equation.probabilities))
+        classes = SUM(self.over(equation.source.names[1:], equation))
+        quotient = FRACTION(BRACKETS(EXP(source)), BRACKETS(row(classes, EXP(source))))
+        return Lines(
+            (
+                row(result, EQUALS, MINUS, *share, over, target, TIMES, LOG(softmax)),
+                row(softmax, EQUALS, quotient),
+                *(row(self.access(w), EQUALS, classes, target) for w in equation.weights),
+            )
+        )
+
+
+def _signed(
+    summands: Iterable[tuple[bool, Formula]], plus: Formula, minus: Formula
+) -> list[Formula]:
+    """The summands with their signs; True stands beside what is subtracted."""
+    pieces: list[Formula] = []
+    for negative, piece in summands:
+        if pieces:
+            pieces.append(minus if negative else plus)
+        elif negative:
+            pieces.append(MINUS)
+        pieces.append(piece)
+    return pieces
