@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from ..equation.scalar import Expression, Literal, Variable, maximum, where
-from .optimizer import Optimizer, Rule
+from .optimizer import Memory, Optimizer, Rule
 
 if TYPE_CHECKING:
     from ..graph import Graph
@@ -97,12 +97,13 @@ class Composed(Optimizer):
         given = {name: value for name, value in own.items() if value is not None}
         return {**self.optimizer.scalars(step), **given}
 
-    def remembered(self, network: Graph) -> tuple[int, Mapping[str, Mapping[str, np.ndarray]]]:
+    def remembered(self, network: Graph) -> Memory:
         """See `Optimizer.remembered`: the inner optimiser's arrays, and the averages."""
         step, inner = self.optimizer.remembered(network)
-        _, own = super().remembered(network)
+        own = super().remembered(network).arrays
         names = inner.keys() | own.keys()
-        return step, {name: {**inner.get(name, {}), **own.get(name, {})} for name in names}
+        arrays = {name: {**inner.get(name, {}), **own.get(name, {})} for name in names}
+        return Memory(step, arrays)
 
     def remember(
         self, network: Graph, step: int, arrays: Mapping[str, Mapping[str, np.ndarray]]
@@ -123,6 +124,6 @@ class Composed(Optimizer):
             steps: over how many steps, at least 1.
         """
         assert self.decay is not None
-        _, held = super().remembered(network)
+        held = super().remembered(network).arrays
         share = 1 - self.decay**steps
         return {name: state[AVERAGE] / share for name, state in held.items()}

@@ -10,7 +10,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import copy
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -42,6 +42,18 @@ class Rule:
     norm: bool = False
 
 
+class Memory(NamedTuple):
+    """What an optimiser remembers of one network.
+
+    Args:
+        step: how many steps the network was moved.
+        arrays: per parameter, those of the rule's state.
+    """
+
+    step: int
+    arrays: Mapping[str, Mapping[str, np.ndarray]]
+
+
 class Optimizer(ABC):
     """The base of the optimisers. What is remembered is kept per network."""
 
@@ -50,7 +62,7 @@ class Optimizer(ABC):
     lr: float
 
     def __init__(self) -> None:
-        self._memories: WeakKeyDictionary[Graph, _Memory] = WeakKeyDictionary()
+        self._memories: WeakKeyDictionary[Graph, Memory] = WeakKeyDictionary()
 
     @property
     @abstractmethod
@@ -72,7 +84,10 @@ class Optimizer(ABC):
             UnknownNameError: a parameter without gradient; nothing was changed.
             ShapeError: a gradient of another shape; nothing was changed.
         """
-        known = {name: np.asarray(gradients[name]) for name in _all(network, gradients)}
+        for name in network.parameters:
+            if name not in gradients:
+                raise UnknownNameError(f"no gradient is given for parameter {name!r}")
+        known = {name: np.asarray(gradients[name]) for name in network.parameters}
         for name, gradient in known.items():
             if gradient.shape != network.parameters[name].shape:
                 raise ShapeError(
@@ -113,18 +128,16 @@ class Optimizer(ABC):
             weight[...] = states[name].pop("weight")
         self.remember(network, step + 1, states)
 
-    def remembered(self, network: Graph) -> tuple[int, Mapping[str, Mapping[str, np.ndarray]]]:
+    def remembered(self, network: Graph) -> Memory:
         """How many steps a network was moved, and per parameter the arrays of the rule's state."""
-        memory = self._memories.get(network, _Memory())
-        return memory.step, memory.arrays
+        return self._memories.get(network, Memory(0, {}))
 
     def remember(
         self, network: Graph, step: int, arrays: Mapping[str, Mapping[str, np.ndarray]]
     ) -> None:
         """Go on from here: what `remembered` gave, or what an engine moved on by itself."""
-        memory = self._memories.setdefault(network, _Memory())
-        memory.step = step
-        memory.arrays = {name: dict(state) for name, state in arrays.items()}
+        held = {name: dict(state) for name, state in arrays.items()}
+        self._memories[network] = Memory(step, held)
 
     def at_a_rate_of_its_own(self) -> Self:
         """The same optimiser with the same memory, whose learning rate may change by itself."""
@@ -152,26 +165,10 @@ class Optimizer(ABC):
         return f"{type(self).__name__}({inside})"
 
 
-class _Memory:
-    """What an optimiser remembers of one network."""
-
-    def __init__(self) -> None:
-        self.step = 0
-        self.arrays: dict[str, dict[str, np.ndarray]] = {}
-
-
 def _square(gradient: np.ndarray) -> float:
     """The sum of the squares, in float64."""
     flat = gradient.astype(np.float64).ravel()
     return float(flat @ flat)
-
-
-def _all(network: Graph, gradients: Mapping[str, Any]) -> list[str]:
-    """The names of all parameters, each of which must have a gradient."""
-    for name in network.parameters:
-        if name not in gradients:
-            raise UnknownNameError(f"no gradient is given for parameter {name!r}")
-    return list(network.parameters)
 
 
 def check_settings(kind: str, *, above: Mapping[str, Any], least: Mapping[str, Any]) -> None:
