@@ -218,6 +218,11 @@ def test_a_function_with_two_words_stays_one_word_in_latex() -> None:
     assert r"leaky\_relu" in latex(FORWARD["leaky relu"])
 
 
+def test_each_prime_of_a_composed_symbol_stays_in_latex() -> None:
+    position = core.index("c") * core.Number(6, "H′·W′")
+    assert latex(Access("X", (position,))) == r"X_{c \cdot H' \cdot W'}"
+
+
 @pytest.mark.parametrize("numbers", [False, True])
 @each(EQUATIONS, "e")
 def test_mathml_is_well_formed(e: Equation, numbers: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
 from functools import cached_property
 
 from .frozen import concise, frozen
@@ -82,16 +81,14 @@ class Affine:
     def substitute(self, values: Mapping[str, Affine | int]) -> Affine:
         """This position with some indices replaced by other positions or by numbers."""
         if self.plain is not None and self.plain in values:
-            value = values[self.plain]
-            return value if isinstance(value, Affine) else _constant(value)
+            return _affine(values[self.plain])
         result = Affine((), self.offset)
         for name, coefficient in self.terms:
-            value = values.get(name, index(name))
-            result += (value if isinstance(value, Affine) else _constant(value)) * coefficient
+            result += _affine(values.get(name, index(name))) * coefficient
         if self.divisor == ONE:
             return result
         if not result.terms and result.offset.integer % self.divisor.integer == 0:
-            return _constant(result.offset.integer // self.divisor.integer)
+            return _affine(result.offset.integer // self.divisor.integer)
         return Affine(result.terms, result.offset, self.divisor)
 
     def rename(self, names: Mapping[str, str]) -> Affine:
@@ -142,10 +139,6 @@ def indices(names: str) -> tuple[Affine, ...]:
 
 def _affine(value: Affine | Number | int) -> Affine:
     return value if isinstance(value, Affine) else Affine((), as_number(value))
-
-
-def _constant(value: int | Fraction) -> Affine:
-    return Affine((), Number(value))
 
 
 def _whole(*positions: Affine) -> None:

@@ -54,9 +54,8 @@ def to_data(thing: Any) -> Any:
         return [to_data(item) for item in thing]
     if isinstance(thing, Fraction):
         return {"type": "Fraction", "value": f"{thing.numerator}/{thing.denominator}"}
-    if thing is None or isinstance(thing, str | int | bool):
-        return thing
-    if isinstance(thing, float) and math.isfinite(thing):
+    finite = isinstance(thing, float) and math.isfinite(thing)
+    if finite or thing is None or isinstance(thing, str | int):
         return thing
     raise EquationError(f"{thing!r} is no part of an equation")
 

@@ -73,6 +73,10 @@ class Equation(ABC):
         """The letters that are read from elsewhere, in order of appearance."""
         return unique([read.operand.array for read in self.reads])
 
+    def reads_of(self, operand: str) -> tuple[Dependence, ...]:
+        """Those of `reads` that read one operand."""
+        return tuple(read for read in self.reads if read.operand.array == operand)
+
     @property
     def saved(self) -> tuple[str, ...]:
         """The letters that the forward pass keeps besides the target."""

@@ -70,14 +70,16 @@ class Number:
         other = as_number(other)
         symbol = ""
         if self.symbol or other.symbol:
-            symbol = _sum(*(n.text() for n in (self, other) if not n.vanishes()))
+            written = [n.text() for n in (self, other) if not n.vanishes()]
+            symbol = _written([part for text in written for part in parts(text)])
         return Number(self.value + other.value, symbol)
 
     def __sub__(self, other: Number | int) -> Number:
         return self + -as_number(other)
 
     def __neg__(self) -> Number:
-        return Number(-self.value, _negated(self.symbol) if self.symbol else "")
+        summands = parts(self.symbol) if self.symbol else []
+        return Number(-self.value, _written([(not negative, part) for negative, part in summands]))
 
     def __mul__(self, other: Number | int) -> Number:
         other = as_number(other)
@@ -124,14 +126,6 @@ def _written(summands: Parts) -> str:
     ordered = sorted(summands, key=lambda part: part[0])
     text = "".join(("−" if negative else "+") + piece for negative, piece in ordered)
     return text.removeprefix("+")
-
-
-def _negated(symbol: str) -> str:
-    return _written([(not negative, piece) for negative, piece in parts(symbol)])
-
-
-def _sum(*symbols: str) -> str:
-    return _written([part for symbol in symbols for part in parts(symbol)])
 
 
 def _product(*symbols: str) -> str:

@@ -16,11 +16,10 @@ from fractions import Fraction
 from typing import Any
 
 from ..errors import EquationError, ShapeError
-from .access import Applied, Indicator, Margin, Term
+from .access import Applied, Indicator, Margin
 from .constructors import contraction, loss, normalisation, selection
 from .equation import Equation
-from .kinds import Contraction, LossEquation, Normalisation, Selection
-from .number import Number
+from .kinds import Contraction, LossEquation, LossRule, Normalisation, Selection
 from .printing import text
 from .reader import Reader
 from .scalar import Function
@@ -87,30 +86,27 @@ def context(equation: Equation) -> dict[str, Any]:
     Raises:
         EquationError: two of its functions have one name, so that its text does not say which.
     """
-    constants: dict[str, int | Fraction] = {}
-    functions: dict[str, Function] = {}
-    terms: tuple[Term, ...] = equation.terms if isinstance(equation, Contraction) else ()
+    terms = equation.terms if isinstance(equation, Contraction) else ()
+    factors = [f for t in terms for f in t.factors]
     positions = [p for access in equation.accesses for p in access.positions]
-    for factor in (f for t in terms for f in t.factors):
-        if isinstance(factor, Applied):
-            applied = factor.function
-            if functions.setdefault(applied.name, applied) != applied:
-                raise EquationError(
-                    f"two functions are called {applied.name!r}, and text cannot tell them apart; "
-                    "give one of them another name"
-                )
-        if isinstance(factor, Indicator):
-            positions.append(factor.value)
-    numbers: list[Number] = [t.scale for t in terms]
-    for position in positions:
-        numbers += position.numbers
-    for found in numbers:
-        constants[found.symbol] = found.value
-        constants[found.symbol.removeprefix("−")] = max(found.value, -found.value)
-    constants.pop("", None)
-    beside: dict[str, Any] = {"ranges": equation.range_of, "shapes": equation.shape_of}
-    beside |= {"constants": constants, "functions": functions}
-    beside["padding"] = {text(a): a.padding for a in equation.accesses if a.padding}
+    positions += [f.value for f in factors if isinstance(f, Indicator)]
+    numbers = [t.scale for t in terms] + [n for p in positions for n in p.numbers]
+    symbols = {n.symbol: n.value for n in numbers if n.symbol}
+    sizes = {symbol.removeprefix("−"): abs(value) for symbol, value in symbols.items()}
+    functions: dict[str, Function] = {}
+    for applied in (f.function for f in factors if isinstance(f, Applied)):
+        if functions.setdefault(applied.name, applied) != applied:
+            raise EquationError(
+                f"two functions are called {applied.name!r}, and text cannot tell them apart; "
+                "give one of them another name"
+            )
+    beside: dict[str, Any] = {
+        "ranges": equation.range_of,
+        "shapes": equation.shape_of,
+        "constants": symbols | sizes,
+        "functions": functions,
+        "padding": {text(a): a.padding for a in equation.accesses if a.padding},
+    }
     if isinstance(equation, Normalisation):
         beside["epsilon"] = equation.epsilon
     return beside
@@ -163,27 +159,23 @@ def _normalisation(
 def _loss(reader: Reader, lines: list[str], shapes: Mapping[str, Sequence[int]]) -> LossEquation:
     access = reader.left_side
     share = r"(?:\(1/[^ ]+\)·)?Σ_\{[^}]*\} "
-    if "²" in lines[0]:
-        result, given, source, target = _found(rf"@ = {share}(?:@·)?\(@ − @\)²", lines[0])
-        return loss(
-            "squared error",
-            access(result),
-            access(source),
-            access(target).array,
-            weight=access(given).array if given else None,
-            shapes=shapes,
-        )
-    result, target, softmax = _found(rf"@ = −{share}@·log @", lines[0])
-    if len(lines) < 2:
-        raise EquationError(f"the softmax P = … is missing below {lines[0].strip()!r}")
-    (_, source, _) = _found(r"@ = \(exp @\)/\(Σ_\{[^}]*\} exp @\)", lines[1])
-    weight = _found(r"@ = Σ_\{[^}]*\} @", lines[2])[0] if len(lines) > 2 else None
+    rule: LossRule = "squared error" if "²" in lines[0] else "softmax cross-entropy"
+    softmax, weight = "", ""
+    if rule == "squared error":
+        result, weight, source, target = _found(rf"@ = {share}(?:@·)?\(@ − @\)²", lines[0])
+    else:
+        result, target, softmax = _found(rf"@ = −{share}@·log @", lines[0])
+        if len(lines) < 2:
+            raise EquationError(f"the softmax P = … is missing below {lines[0].strip()!r}")
+        _, source, _ = _found(r"@ = \(exp @\)/\(Σ_\{[^}]*\} exp @\)", lines[1])
+        if len(lines) > 2:
+            weight, _ = _found(r"@ = Σ_\{[^}]*\} @", lines[2])
     return loss(
-        "softmax cross-entropy",
+        rule,
         access(result),
         access(source),
         access(target).array,
-        probabilities=access(softmax).array,
+        probabilities=access(softmax).array if softmax else None,
         weight=access(weight).array if weight else None,
         shapes=shapes,
     )

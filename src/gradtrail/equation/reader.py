@@ -218,33 +218,27 @@ class Reader:
                 self.fail("expected an index, a symbol or a number")
             if self.peek() != "·":
                 break
-            if not numbers and not names:
-                break
             self.take()
         if len(names) > 1:
             # a product of symbols without a value of their own, such as the H·W of c·H·W
             numbers, names = [*names[1:], *numbers], names[:1]
         joined = "·".join(numbers)
-        coefficient = self._number(joined, numbers) if numbers else ONE
-        return index(names[0]) * coefficient if names else Affine((), coefficient)
-
-    def _number(self, joined: str, parts: list[str]) -> Number:
         if joined in self.constants:
-            return Number(self.constants[joined], joined)
-        total = ONE
-        for part in parts:
-            if not part.isdigit() and part not in self.constants:
-                self.fail(f"the value of {joined} is not among the constants")
-            total = total * (
-                Number(int(part)) if part.isdigit() else Number(self.constants[part], part)
-            )
-        return total
+            numbers = [joined]
+        coefficient = ONE
+        for written in numbers:
+            coefficient = coefficient * self.number(written, joined)
+        return index(names[0]) * coefficient if names else Affine((), coefficient)
 
     def atom(self) -> Number:
         """One number or symbol."""
         token = self.take()
-        if token.isdigit():
-            return Number(int(token))
-        if token not in self.constants:
-            self.fail(f"the value of {token} is not among the constants")
-        return Number(self.constants[token], token)
+        return self.number(token, token)
+
+    def number(self, written: str, whole: str) -> Number:
+        """A number or a symbol, which must be known; it is a factor of the `whole` of a message."""
+        if written.isdigit():
+            return Number(int(written))
+        if written not in self.constants:
+            self.fail(f"the value of {whole} is not among the constants")
+        return Number(self.constants[written], written)

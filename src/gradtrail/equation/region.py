@@ -82,21 +82,19 @@ class Region:
 
 def preimage(equation: Equation, operand: str, region: Region) -> Region:
     """The elements of `operand` that the target elements in `region` read."""
-    found = Region()
     _inside(region, equation, equation.target.array)
-    for read in equation.reads:
-        if read.operand.array == operand:
-            found |= _carried(equation, read.target, read.operand, read.beside, region)
+    found = Region()
+    for read in equation.reads_of(operand):
+        found |= _carried(equation, read.target, read.operand, read.beside, region)
     return found
 
 
 def image(equation: Equation, operand: str, region: Region) -> Region:
     """The target elements that read an element of `operand` in `region`."""
-    found = Region()
     _inside(region, equation, operand)
-    for read in equation.reads:
-        if read.operand.array == operand:
-            found |= _carried(equation, read.operand, read.target, read.beside, region)
+    found = Region()
+    for read in equation.reads_of(operand):
+        found |= _carried(equation, read.operand, read.target, read.beside, region)
     return found
 
 
@@ -118,7 +116,7 @@ def unread(equation: Equation, operand: str) -> tuple[tuple[int, ...], ...]:
     some in between.
     """
     shape = equation.shape_of[operand]
-    if any(_reads_all(equation, read) for read in equation.reads if read.operand.array == operand):
+    if any(_reads_all(equation, read) for read in equation.reads_of(operand)):
         return ((),) * len(shape)
     whole = Region.whole(equation.shape_of[equation.target.array])
     read = preimage(equation, operand, whole)
@@ -249,14 +247,12 @@ def _line(condition: _Condition, shared: Sequence[str], ranges: Ranges) -> _Line
     position, divisor = condition.position, condition.position.divisor.integer
     steps = [position.coefficient(n) for n in shared]
     low = high = 0
-    for name in (n for n in position.names if n not in shared):
+    rest = [(low, high)]
+    for name in (*(n for n in position.names if n not in shared), *reversed(shared)):
         reach = position.coefficient(name) * (ranges[name] - 1)
         low, high = low + min(reach, 0), high + max(reach, 0)
-    rest = [(low, high)]
-    for name, step in zip(reversed(shared), reversed(steps), strict=True):
-        reach = step * (ranges[name] - 1)
-        low, high = low + min(reach, 0), high + max(reach, 0)
-        rest.insert(0, (low, high))
+        rest.append((low, high))
+    rest.reverse()  # first what all of them add, last nothing
     return steps, rest, min(condition.allowed) * divisor, max(condition.allowed) * divisor
 
 

@@ -49,6 +49,11 @@ class Node:
         return self.array_of[self.equation.target.array]
 
     @cached_property
+    def depends_on(self) -> Mapping[str, str]:
+        """Letter → array name, of sources and parameters: not of labels, masks, statistics."""
+        return {letter: self.array_of[letter] for letter in (*self.sources, *self.parameters)}
+
+    @cached_property
     def inputs(self) -> tuple[str, ...]:
         """The names of the arrays that come from elsewhere in the network."""
         return tuple(self.array_of[letter] for letter in self.sources)
@@ -124,8 +129,8 @@ class System:
         """Array name → the nodes that read it, each with the letter it reads it by."""
         found: dict[str, list[tuple[Node, str]]] = {}
         for node in self.nodes:
-            for letter in (*node.sources, *node.parameters):
-                found.setdefault(node.array_of[letter], []).append((node, letter))
+            for letter, array in node.depends_on.items():
+                found.setdefault(array, []).append((node, letter))
         return {name: tuple(nodes) for name, nodes in found.items()}
 
     @cached_property
@@ -152,11 +157,11 @@ class System:
         """
         behind, before = {self._known(first)}, {self._known(last)}
         for node in self.nodes:
-            if not behind.isdisjoint(node.array_of[a] for a in (*node.sources, *node.parameters)):
+            if not behind.isdisjoint(node.depends_on.values()):
                 behind.add(node.output)
         for node in reversed(self.nodes):
             if node.output in before:
-                before.update(node.array_of[a] for a in (*node.sources, *node.parameters))
+                before.update(node.depends_on.values())
         return frozenset(behind & before)
 
     def preimage(self, array: str, region: Region, of: str | None = None) -> Region:
@@ -179,8 +184,7 @@ class System:
             here = wanted.get(node.output)
             if here is None or node.output == start:
                 continue
-            for letter in (*node.sources, *node.parameters):
-                source = node.array_of[letter]
+            for letter, source in node.depends_on.items():
                 if source in ways:
                     read = preimage(node.equation, letter, here)
                     wanted[source] = wanted.get(source, Region()) | read
@@ -203,8 +207,7 @@ class System:
             if node.output == array or node.output not in ways:
                 continue
             found = Region()
-            for letter in (*node.sources, *node.parameters):
-                source = node.array_of[letter]
+            for letter, source in node.depends_on.items():
                 if source in reached:
                     found |= image(node.equation, letter, reached[source])
             reached[node.output] = found

@@ -110,8 +110,8 @@ class _Array:
             crossing = np.zeros(self.array.shape, dtype=bool)
             up, down = self._moved(direction, self.step), self._moved(direction, -self.step)
             for node, one, other in zip(self.nodes, up, down, strict=True):
-                for letter in (*node.sources, *node.parameters):
-                    if node.array_of[letter] == self.name:
+                for letter, array in node.depends_on.items():
+                    if array == self.name:
                         crossing |= elements_crossing(node, letter, one, other)
             if not crossing.any():
                 return direction

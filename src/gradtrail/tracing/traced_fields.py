@@ -105,8 +105,8 @@ class _Ways:
         """What depends on the element: a mask of the last array."""
         masks = {self.first: self._seed()}
         for node in self.nodes:
-            letters = [a for a in _letters(node) if node.array_of[a] in masks]
-            carried = [self._carried(node, a, masks[node.array_of[a]], True) for a in letters]
+            found = {a: masks[name] for a, name in node.depends_on.items() if name in masks}
+            carried = [self._carried(node, a, mask, True) for a, mask in found.items()]
             masks[node.output] = np.logical_or.reduce(carried)
         return masks[self.last]
 
@@ -114,8 +114,7 @@ class _Ways:
         """What the element depends on: a mask of the first array."""
         masks = {self.last: self._seed()}
         for node in reversed(self.nodes):
-            for letter in _letters(node):
-                source = node.array_of[letter]
+            for letter, source in node.depends_on.items():
                 if source in self.arrays:
                     found = self._carried(node, letter, masks[node.output], False)
                     masks[source] = masks[source] | found if source in masks else found
@@ -132,7 +131,7 @@ class _Ways:
 
     def _carried(self, node: Node, letter: str, mask: np.ndarray, forward: bool) -> np.ndarray:
         """A mask of an operand as one of the target, or the other way."""
-        reads = [r for r in node.equation.reads if r.operand.array == letter]
+        reads = node.equation.reads_of(letter)
         found = [self._through(node, read, mask, forward) for read in reads]
         return np.asarray(np.logical_or.reduce(found))
 
@@ -160,8 +159,3 @@ class _Ways:
         """Which point of each window won."""
         winners = self.step.array("value", name)
         return winners if self.sample is None else winners[[self.sample]]
-
-
-def _letters(node: Node) -> tuple[str, ...]:
-    """The letters that a field leads through: not masks, labels and statistics."""
-    return (*node.sources, *node.parameters)
