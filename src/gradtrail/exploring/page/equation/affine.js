@@ -44,17 +44,23 @@ export function positionAt(position, point) {
   return total % divisor === 0 ? total / divisor : null;
 }
 
+/** The least and the greatest that Σ factors·names comes to; `ends` gives an index's least and greatest. */
+export function extremes({ names, factors }, ends) {
+  let low = 0;
+  let high = 0;
+  names.forEach((name, i) => {
+    const [first, last] = ends(name);
+    low += Math.min(factors[i] * first, factors[i] * last);
+    high += Math.max(factors[i] * first, factors[i] * last);
+  });
+  return [low, high];
+}
+
 /** The least and the greatest position over all ranges, rounded inwards. */
 export function bounds(position, ranges) {
-  const { names, factors, offset, divisor } = affine(position);
-  let low = offset;
-  let high = offset;
-  for (let i = 0; i < names.length; i++) {
-    const reach = factors[i] * (ranges[names[i]] - 1);
-    if (reach < 0) low += reach;
-    else high += reach;
-  }
-  return [Math.ceil(low / divisor), Math.floor(high / divisor)];
+  const { offset, divisor } = affine(position);
+  const [low, high] = extremes(affine(position), (name) => [0, ranges[name] - 1]);
+  return [Math.ceil((offset + low) / divisor), Math.floor((offset + high) / divisor)];
 }
 
 /** The one index that a position consists of, or null. */

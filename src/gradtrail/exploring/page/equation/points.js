@@ -8,6 +8,7 @@ import {
   accessOf,
   affine,
   bounds,
+  extremes,
   indexOf,
   namesOfTerm,
   rangesOf,
@@ -163,16 +164,9 @@ function narrow(condition, name, values) {
 
 /** The least and greatest that some indices add to a condition. */
 function reach(condition, values, names) {
-  let low = 0;
-  let high = 0;
-  condition.names.forEach((name, place) => {
-    const held = values[name];
-    if (!names.includes(name)) return;
-    const ends = [condition.factors[place] * held[0], condition.factors[place] * held[held.length - 1]];
-    low += Math.min(...ends);
-    high += Math.max(...ends);
-  });
-  return [low, high];
+  return extremes(condition, (name) =>
+    names.includes(name) ? [values[name][0], values[name].at(-1)] : [0, 0],
+  );
 }
 
 function always(condition, values) {

@@ -68,16 +68,6 @@ export class ServedSource extends EventTarget {
     this.waiting = new Map();
   }
 
-  /** The array that rows are written into. */
-  target(side, name) {
-    let array = this.arrays.array(side, name);
-    if (!array) {
-      array = emptyArray(this.step.dtype(side, name), this.step.arrays.get(name).size);
-      this.hold(side, name, array, 0);
-    }
-    return array;
-  }
-
   /** Hold an array, of which all rows are here (1) or none (0). */
   hold(side, name, array, here) {
     this.arrays.set(side, name, array);
@@ -104,10 +94,8 @@ export class ServedSource extends EventTarget {
     const { side, name, from, to } = need;
     const key = `${version} ${side} ${name} ${from} ${to}`;
     if (!this.waiting.has(key)) {
-      this.waiting.set(
-        key,
-        this.fetchRows(need, version).finally(() => this.waiting.delete(key)),
-      );
+      const rows = this.fetchRows(need, version).finally(() => this.waiting.delete(key));
+      this.waiting.set(key, rows);
     }
     return this.waiting.get(key);
   }
@@ -116,9 +104,11 @@ export class ServedSource extends EventTarget {
     const query = new URLSearchParams({ version, side, name, from, to });
     const buffer = await (await asked(`api/rows?${query}`)).arrayBuffer();
     if (version !== this.state.version) return;
-    const rows = arrayOf(this.step.dtype(side, name), buffer, 0, buffer.byteLength);
-    const each = sizeOf(this.step.shape(name).slice(1));
-    this.target(side, name).set(rows, from * each);
+    const dtype = this.step.dtype(side, name);
+    const { size, shape } = this.step.arrays.get(name);
+    if (!this.arrays.array(side, name)) this.hold(side, name, emptyArray(dtype, size), 0);
+    const rows = arrayOf(dtype, buffer, 0, buffer.byteLength);
+    this.arrays.array(side, name).set(rows, from * sizeOf(shape.slice(1)));
     this.held.get(`${side} ${name}`).fill(1, from, to);
   }
 

@@ -30,14 +30,10 @@ export function elementLink(model, cell, label = written(cell.side, cell.name, c
   return button("button.link", () => model.follow(cell), label);
 }
 
-/** A row of a table: its head, and figures. */
+/** A row of a table: its head, and figures, or cells that are there already. */
 export function figuresRow(head, ...figures) {
-  return h(
-    "tr",
-    {},
-    h("th", { scope: "row" }, ...[head].flat()),
-    ...figures.map((figure) => h("td.number", {}, figure)),
-  );
+  const cells = figures.map((figure) => (figure instanceof Element ? figure : h("td.number", {}, figure)));
+  return h("tr", {}, h("th", { scope: "row" }, ...[head].flat()), ...cells);
 }
 
 /** A part of the page, made for its model. */
@@ -45,6 +41,13 @@ export class View extends HTMLElement {
   static of(model, more = {}) {
     return Object.assign(new this(), { model, ...more });
   }
+}
+
+/** Give an element its children, unless it has them; those that stay are not moved. */
+export function fill(element, ...children) {
+  const held = element.childNodes;
+  const same = held.length === children.length && children.every((child, i) => child === held[i]);
+  if (!same) element.replaceChildren(...children);
 }
 
 /** Give an element a text, unless it has it; the node that holds the text stays. */
@@ -77,6 +80,23 @@ export function framed(work) {
   return () => {
     if (waiting.size === 0) requestAnimationFrame(frame);
     waiting.add(work);
+  };
+}
+
+/** `work` done on one thing at a time; of what comes meanwhile, only the last is taken up. */
+export function oneByOne(work) {
+  let busy = false;
+  let waiting = null;
+  return async (...given) => {
+    waiting = given;
+    if (busy) return;
+    busy = true;
+    while (waiting) {
+      const next = waiting;
+      waiting = null;
+      await work(...next);
+    }
+    busy = false;
   };
 }
 

@@ -1,7 +1,7 @@
 // <gt-draw>: a sheet to draw a sample on with mouse, pen or finger; the step follows while one draws.
 
 import { sizeOf } from "gradtrail/equation/affine.js";
-import { View, button, framed, h } from "gradtrail/view/dom.js";
+import { View, button, framed, h, oneByOne } from "gradtrail/view/dom.js";
 import { numbersOf } from "gradtrail/view/image.js";
 import { paintSample } from "gradtrail/view/samples.js";
 
@@ -48,7 +48,7 @@ export class DrawView extends View {
       ),
     );
     this.append(this.dialog);
-    this.send = framed(() => this.sendNow());
+    this.send = framed(oneByOne(() => this.sendNow()));
     this.blank();
   }
 
@@ -109,21 +109,11 @@ export class DrawView extends View {
     this.send();
   }
 
-  /** Hand the sheet on as a sample; while one is being computed, the next waits. */
-  async sendNow() {
-    if (this.busy) {
-      this.again = true;
-      return;
-    }
-    this.busy = true;
+  /** Hand the sheet on as a sample. */
+  sendNow() {
     const drawn = numbersOf(this.ink, this.shape);
     const pixels = this.under ? drawn.map((ink, i) => ink + (1 - ink) * this.under[i]) : drawn;
-    await this.model.change({ kind: "sample", n: this.model.sample, pixels });
-    this.busy = false;
-    if (this.again) {
-      this.again = false;
-      this.send();
-    }
+    return this.model.change({ kind: "sample", n: this.model.sample, pixels });
   }
 }
 

@@ -1,7 +1,7 @@
 // Changing a weight or a pixel: a number, and a slider around it.
 
 import { extentOf } from "gradtrail/equation/affine.js";
-import { h } from "gradtrail/view/dom.js";
+import { h, oneByOne } from "gradtrail/view/dom.js";
 
 export class EditView extends HTMLElement {
   /** The form for an element that can be changed, where it is pinned; null for others. */
@@ -30,7 +30,8 @@ export class EditView extends HTMLElement {
     const { role, words } = this;
     const [low, high] = this.ends();
     const step = Number(((high - low) / 200).toPrecision(1));
-    const change = (event) => this.change(event.target.valueAsNumber);
+    const made = oneByOne((value) => this.change(value));
+    const change = ({ target }) => Number.isFinite(target.valueAsNumber) && made(target.valueAsNumber);
     this.field = h("input.field", {
       type: "number",
       step: "any",
@@ -69,20 +70,10 @@ export class EditView extends HTMLElement {
     if (document.activeElement !== this.field) this.field.value = this.shown;
   }
 
-  /** One change at a time; of those that come meanwhile the last is made. */
   async change(value) {
-    if (!Number.isFinite(value)) return;
-    this.wanted = value;
-    if (this.busy) return;
-    this.busy = true;
-    while (this.wanted !== undefined) {
-      const next = this.wanted;
-      this.wanted = undefined;
-      const { name, index } = this.cell;
-      const made = await this.model.change({ kind: "element", name, index, value: next });
-      if (!made) this.field.value = this.shown; // what was refused does not stay
-    }
-    this.busy = false;
+    const { name, index } = this.cell;
+    const made = await this.model.change({ kind: "element", name, index, value });
+    if (!made) this.field.value = this.shown; // what was refused does not stay
     this.follow();
   }
 }

@@ -3,7 +3,7 @@
 import { formula, mathml, text } from "gradtrail/equation/printing.js";
 import { Terms } from "gradtrail/step/terms.js";
 import { named, written } from "gradtrail/step/step.js";
-import { View, button, formulaFrom, framed, h } from "gradtrail/view/dom.js";
+import { View, button, figuresRow, fill, formulaFrom, framed, h } from "gradtrail/view/dom.js";
 import { EditView } from "gradtrail/view/edit.js";
 import { ProductsView } from "gradtrail/view/products.js";
 import { layerCard } from "gradtrail/view/layer-card.js";
@@ -40,9 +40,7 @@ export class InspectorView extends View {
   fill(parts) {
     for (const [name, slot] of Object.entries(this.slots)) {
       const wanted = [parts[name] ?? []].flat().filter((part) => part !== "");
-      const same =
-        wanted.length === slot.childNodes.length && wanted.every((part, i) => part === slot.childNodes[i]);
-      if (!same) slot.replaceChildren(...wanted);
+      fill(slot, ...wanted);
     }
   }
 
@@ -227,7 +225,7 @@ export class InspectorView extends View {
     if (!model.fetched(needs, this.show)) return null;
     const held = [first, second].map(({ side, name, index }) => new Terms(model.step, side, name, index));
     const cells = (work) => held.map((terms) => h("td", {}, work(terms)));
-    const line = (name, work) => h("tr", {}, h("th", { scope: "row" }, name), ...cells(work));
+    const line = (name, work) => figuresRow(name, ...cells(work));
     const ratio = held[0].value !== 0 ? number(held[1].value / held[0].value) : "—";
     return h(
       "table.compared",

@@ -1,6 +1,6 @@
 // A layer's equations, forward and backward, in symbols.
 
-import { formulaFrom, h } from "gradtrail/view/dom.js";
+import { figuresRow, formulaFrom, h } from "gradtrail/view/dom.js";
 import { count } from "gradtrail/words/number.js";
 
 /** What the inspector shows about a layer. */
@@ -13,13 +13,7 @@ export function layerCard(model, name) {
   }
   const node = step.nodes.get(name);
   const list = Object.entries(node.arrays).map(([letter, array]) =>
-    h(
-      "tr",
-      {},
-      h("th", { scope: "row" }, h("i", {}, letter)),
-      h("td", {}, array),
-      h("td.number", {}, step.shape(array).join(" × ") || "1"),
-    ),
+    figuresRow(h("i", {}, letter), h("td", {}, array), step.shape(array).join(" × ") || "1"),
   );
   const formulas = (title, markup) => [
     h("h3", {}, title),

@@ -59,7 +59,7 @@ export class NetworkView extends View {
     return h(
       "div.label",
       {},
-      button("button.layer-name", () => this.model.describe(layer.name), layer.name),
+      button("button.link.layer-name", () => this.model.describe(layer.name), layer.name),
       h("span.kind", {}, layer.kind),
       h("span.shape", {}, times(layer.shape)),
       ...[...new Set(layer.how)].filter(Boolean).map((how) => h("span.how", {}, how)),

@@ -1,6 +1,6 @@
 // <gt-products>: the products of one sum: where they lie, and in tabs each of them or their partial sums.
 
-import { View, button, h } from "gradtrail/view/dom.js";
+import { View, button, fill, h } from "gradtrail/view/dom.js";
 import { RowsView } from "gradtrail/view/rows.js";
 import { SharesView } from "gradtrail/view/shares.js";
 
@@ -27,8 +27,7 @@ export class ProductsView extends View {
     const way = ways.find(({ key }) => key === this.tab);
     if (way) this.shares.show(terms, way);
     else this.rows.show(terms, most);
-    const wanted = way ? this.shares : this.rows;
-    if (this.panel.firstChild !== wanted) this.panel.replaceChildren(wanted);
+    fill(this.panel, way ? this.shares : this.rows);
     const places = this.tab === "rows" ? ways.find(({ key }) => key === "position") : undefined;
     this.picture.hidden = !places;
     if (places) this.picture.show(terms, places);

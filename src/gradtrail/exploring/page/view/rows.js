@@ -1,6 +1,6 @@
 // <gt-rows>: the products of a sum as a table, strongest first or sorted by any column.
 
-import { View, button, h, write } from "gradtrail/view/dom.js";
+import { View, button, fill, h, write } from "gradtrail/view/dom.js";
 import { Line } from "gradtrail/view/line.js";
 import { count } from "gradtrail/words/number.js";
 
@@ -47,10 +47,7 @@ export class RowsView extends View {
       line.show(row, terms.magnitude, limit);
       return line;
     });
-    const elements = this.lines.map(({ element }) => element);
-    const same =
-      elements.length === this.body.rows.length && elements.every((e, i) => e === this.body.rows[i]);
-    if (!same) this.body.replaceChildren(...elements);
+    fill(this.body, ...this.lines.map(({ element }) => element));
     this.scroll.setAttribute("aria-label", words.products);
     write(
       this.note,

@@ -179,17 +179,15 @@ export class SamplesView extends View {
     button.setAttribute("aria-checked", String(chosen));
     button.tabIndex = chosen ? 0 : -1;
     const place = model.description.numbers[n];
-    const known = predicted !== null;
-    const right = !known || predicted[n] === labels[n];
-    const spoken = known
-      ? model.words.sampleLabel(n, place, this.name(labels[n]), this.name(predicted[n]))
-      : model.words.sample(n, place);
-    button.classList.toggle("wrong", !right);
-    label.textContent = !known
-      ? String(n)
-      : right
-        ? this.name(labels[n])
-        : `${this.name(labels[n])}→${this.name(predicted[n])}`;
+    let [shown, spoken, wrong] = [String(n), model.words.sample(n, place), false];
+    if (predicted !== null) {
+      const [own, found] = [labels, predicted].map((classes) => this.name(classes[n]));
+      wrong = predicted[n] !== labels[n];
+      shown = wrong ? `${own}→${found}` : own;
+      spoken = model.words.sampleLabel(n, place, own, found);
+    }
+    button.classList.toggle("wrong", wrong);
+    label.textContent = shown;
     button.setAttribute("aria-label", spoken);
     button.title = spoken;
   }

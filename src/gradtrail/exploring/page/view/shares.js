@@ -1,7 +1,7 @@
 // <gt-shares>: partial sums of a sum: over positions as a picture, over samples or channels as bars.
 
 import { css, scale } from "gradtrail/view/colour.js";
-import { View, button, h, write } from "gradtrail/view/dom.js";
+import { View, button, figuresRow, fill, h, write } from "gradtrail/view/dom.js";
 import { LAYER } from "gradtrail/step/terms.js";
 import { count, number, percent } from "gradtrail/words/number.js";
 
@@ -62,7 +62,7 @@ export class SharesView extends View {
   /** A picture over two indices, in the diverging colours. */
   picture(shares) {
     if (!this.figure) this.makeRoom();
-    if (this.firstChild !== this.figure) this.replaceChildren(this.figure);
+    fill(this, this.figure);
     const { canvas } = this;
     const [rows, columns] = [0, 1].map((axis) => Math.max(...shares.map(({ keys }) => keys[axis] ?? 0)) + 1);
     const cell = Math.max(1, Math.floor(SIDE / Math.max(rows, columns)));
@@ -117,13 +117,9 @@ export class SharesView extends View {
       const chooses = this.way.key === "sample" && key !== null;
       const head = chooses ? button("button.link", () => this.model.choose(key), label) : label;
       const share = this.terms.magnitude ? percent(sum / this.terms.magnitude) : "";
-      return h(
-        "tr",
-        { title: `${share} · Σ ${count(products)}` },
-        h("th", { scope: "row" }, head),
-        h("td.share-track", {}, bar),
-        h("td.number", {}, number(sum)),
-      );
+      const row = figuresRow(head, h("td.share-track", {}, bar), number(sum));
+      row.title = `${share} · Σ ${count(products)}`;
+      return row;
     });
     const note = shares.length > MOST ? h("p.soft", {}, words.shownOf(MOST, shares.length)) : "";
     return h("div", {}, h("table.shares", {}, h("tbody", {}, ...lines)), note);
