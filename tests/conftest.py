@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -26,6 +27,15 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/*.txt")
+
+
+def pytest_collection() -> None:
+    gc.disable()  # nine thousand tests are made, and all of them stay
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # nor is anything of them looked through again
+    gc.enable()
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from sources import tree
+
 Kind = Literal["import", "function", "type"]
 
 
@@ -53,7 +55,7 @@ def edges(package: Path) -> list[Edge]:
 
 def _of_file(name: str, path: Path, known: Mapping[str, Path], package: str) -> Iterator[Edge]:
     folder = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node, kind in _imports(ast.parse(path.read_text(encoding="utf-8")), "import"):
+    for node, kind in _imports(tree(path), "import"):
         for target in _targets(node, folder, package):
             while target and target not in known:  # a name in a module, not a module
                 target = target.rpartition(".")[0]

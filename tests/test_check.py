@@ -245,7 +245,7 @@ def nothing() -> tuple[gt.Network, np.ndarray, np.ndarray]:
 
 
 def test_images_of_nothing_but_0_are_no_mistake() -> None:
-    report = gt.check_gradients(*nothing(), engine="reference", elements=4)
+    report = gt.check_gradients(*nothing(), engine="reference", elements=2)
     (largest, *_) = (check for check in report.elements if check.array == "input")
     assert largest.kink == "the step"
     assert abs(largest.gradient) > 1e11
@@ -253,7 +253,7 @@ def test_images_of_nothing_but_0_are_no_mistake() -> None:
 
 def test_a_mistake_of_an_eighth_is_seen_in_images_of_nothing_but_0() -> None:
     with pytest.raises(gt.GradientError, match="array input, read by layer 'conv1'"):
-        gt.check_gradients(*nothing(), engine=Times("input", 1.125), elements=4)
+        gt.check_gradients(*nothing(), engine=Times("input", 1.125), elements=2)
 
 
 def test_a_mistake_is_seen_where_a_step_is_too_long() -> None:
@@ -261,7 +261,7 @@ def test_a_mistake_is_seen_where_a_step_is_too_long() -> None:
         gt.check_gradients(*far(1000.0), engine=Times("conv1.output", 1.001), elements=4)
 
 
-@pytest.mark.parametrize("number", beginning(2, searched(40)))
+@pytest.mark.parametrize("number", beginning(1, searched(40)))
 @pytest.mark.parametrize("engine", ["cpu", "reference"])
 def test_no_right_network_alarms(number: int, engine: str) -> None:
     net = drawn(number)

@@ -167,7 +167,9 @@ def test_influence_ranks_the_runs_images(finished: Path, tmp_path: Path) -> None
     ranking = gt.influence(network, (x_test, y_test)).ranking()
     assert [entry["sample"] for entry in told["ranking"]] == ranking[:20].tolist()
     picture = tmp_path / "i.png"
-    result = run("influence", str(finished), "--data", "digits", "--plot", str(picture))
+    result = run(
+        "influence", str(finished), "--split", "test", "--data", "digits", "--plot", str(picture)
+    )
     assert result.output.splitlines()[-1] == f"picture in {picture}"
     assert picture.exists()
 

@@ -59,11 +59,14 @@ def marked(path: Path) -> object:
     return pytest.param(path, id=named(path), marks=marks)
 
 
-@pytest.mark.parametrize("path", [marked(path) for path in DOCUMENTS])
+@pytest.mark.parametrize("path", [marked(p) for p in DOCUMENTS if named(p) not in TRANSLATIONS])
 def test_code_runs_and_prints_what_is_shown(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    """With --update-golden, what is shown is rewritten to what is printed."""
+    """With --update-golden, what is shown is rewritten to what is printed.
+
+    A translation has the code and the output of its original, by a test below.
+    """
     for package in NEEDS.get(named(path), ()):
         pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 from imports import modules
+from sources import tree
 
 import gradtrail
 
@@ -32,7 +33,7 @@ def defined(files: dict[str, Path]) -> dict[str, set[str]]:
     """The modules that define each public class or function at their top level."""
     found: dict[str, set[str]] = defaultdict(set)
     for module, path in files.items():
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in tree(path).body:
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 found[node.name].add(module)
     return {name: where for name, where in found.items() if not name.startswith("_")}

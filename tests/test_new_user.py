@@ -39,11 +39,11 @@ def run(*arguments: object) -> Result:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty photos of two kinds, as they come out of cameras and mails: none is like the next."""
+    """Photos of two kinds, as they come out of cameras and mails: none is like the next."""
     root, draw = tmp_path_factory.mktemp("first day") / "photos", np.random.default_rng(3)
     turned = Image.Exif()
     turned[0x0112] = 6  # a camera held upright
-    for n in range(40):
+    for n in range(24):
         kind, warm = ("sunset", True) if n % 2 else ("forest", False)
         (root / kind).mkdir(parents=True, exist_ok=True)
         height, width = draw.integers(70, 140, 2)
@@ -124,6 +124,7 @@ def test_the_commands_it_names_in_passing(
     assert said.get(command, "conv1.weight") in done.output
 
 
+@pytest.mark.long  # in runs/test_running.py one is killed always
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_killed_run_goes_on_to_the_same_bytes(photos: Path, tmp_path: Path) -> None:
     """Killed behind its first checkpoint, or not where it was over before we looked."""

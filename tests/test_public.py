@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from sources import nodes, tree
 
 import gradtrail as gt
 
@@ -44,7 +45,7 @@ def test_a_function_without_an_underscore_is_used_by_another_file() -> None:
         f"{path.name}: {node.name}"
         for path in files
         if "gradtrail" in path.parts[:-1]
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in tree(path).body
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
         if not any(node.name in found for other, found in words.items() if other != path)
     ]
@@ -116,7 +117,7 @@ def test_importing_needs_neither_torch_nor_onnx_nor_rich() -> None:
 def test_every_raises_has_a_match() -> None:
     bare = []
     for path in Path(__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path) if ".raises" in path.read_text(encoding="utf-8") else ():
             called = node.func if isinstance(node, ast.Call) else None
             raises = isinstance(called, ast.Attribute) and called.attr == "raises"
             if raises and not any(k.arg == "match" for k in node.keywords):
@@ -126,9 +127,7 @@ def test_every_raises_has_a_match() -> None:
 
 def test_layer_files_hold_no_backward_code() -> None:
     for path in (ROOT / "src" / "gradtrail" / "layers").glob("*.py"):
-        names = [
-            n.name for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef)
-        ]
+        names = [n.name for n in nodes(path) if isinstance(n, ast.FunctionDef)]
         assert not [n for n in names if "backward" in n or "grad" in n], path.name
 
 

@@ -192,9 +192,6 @@ def test_another_file_is_not_replaced(run: Path, tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "is there already; give --out another name or --overwrite" in result.output
     assert there.read_text() == "mine"
-    forced = ["report", str(run), "--out", str(there), "--overwrite"]
-    assert CliRunner().invoke(main, forced).exit_code == 0
-    assert there.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 def test_what_has_not_ended_has_no_report(run: Path, tmp_path: Path) -> None:
@@ -205,14 +202,20 @@ def test_what_has_not_ended_has_no_report(run: Path, tmp_path: Path) -> None:
         report(tmp_path)
 
 
-def test_classes_with_names_are_shown_escaped(run: Path, tmp_path: Path) -> None:
+def test_classes_with_names_are_shown_escaped_in_place_of_another_file(
+    run: Path, tmp_path: Path
+) -> None:
     network = gt.load(run)
     network.classes = ("<b>", *network.classes[1:])
     for path in run.iterdir():
         if path.is_file():
             (tmp_path / path.name).write_bytes(path.read_bytes())
     network.save(tmp_path / "weights.safetensors")
-    text = report(tmp_path)
+    (tmp_path / "report.html").write_text("mine")
+    forced = ["report", str(tmp_path), "--overwrite"]
+    assert CliRunner().invoke(main, forced).exit_code == 0
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>")
     assert "<b>" not in text
     assert "&lt;b&gt; taken for 1" in text
     assert Run(tmp_path).network.classes == network.classes

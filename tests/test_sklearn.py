@@ -81,8 +81,8 @@ def test_the_defaults_read_digits(digits) -> None:
 def test_a_search_in_two_processes(digits) -> None:
     """Its best estimator is the one that is fitted here, bit by bit."""
     X, y = digits[0][:400], digits[1][:400]
-    grid = {"cnnclassifier__lr": [1e-6, 0.01], "cnnclassifier__width": [4, 8]}
-    model = make_pipeline(MinMaxScaler(), quick(epochs=10))
+    grid = {"cnnclassifier__lr": [1e-6, 0.01]}
+    model = make_pipeline(MinMaxScaler(), quick(epochs=10, width=8))
     search = GridSearchCV(model, grid, cv=2, n_jobs=2).fit(X, y)
     assert search.best_params_["cnnclassifier__lr"] == 0.01
     assert search.best_score_ > 0.5 > search.cv_results_["mean_test_score"].min()

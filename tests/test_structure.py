@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from imports import Edge, circles, edges, graph_of, modules, room
+from sources import nodes
 
 import gradtrail
 
@@ -100,7 +101,7 @@ def test_the_equations_need_the_standard_library_only() -> None:
 
     names = set()
     for path in (PACKAGE / "equation").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.Import):
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:

@@ -37,7 +37,7 @@ from gradtrail.engines.cpu.winograd.points import transforms
 from gradtrail.equation.scalar import Function, Literal, Variable, maximum
 from gradtrail.errors import ArgumentError
 
-from .targets import FUSED, each_of, over, runs_here, target_named
+from .targets import FUSED, LONG, each_of, over, runs_here, target_named
 
 TOLERANCE = {2: 1e-6, 4: 3e-6}
 """m → root mean square error relative to the result's. Up to 3.2e-7 and 1.3e-6 were seen; with one
@@ -45,21 +45,29 @@ of the transforms' coefficients wrong it is above 1e-2."""
 
 UNTOUCHED = 7.0
 
-# C, K, H, W of the outputs, padding
+Shape = tuple[int, int, int, int, int]
+"""C, K, H, W of the outputs, padding."""
+
 SHAPES = [(3, 5, 7, 6, 1), (20, 17, 5, 9, 0)]
 MORE_SHAPES = [
     *((1, 1, 8, 8, 1), (5, 16, 26, 26, 0), (16, 20, 4, 4, 1)),
     *((20, 3, 6, 9, 2), (1, 64, 5, 5, 1), (64, 64, 8, 8, 1)),
 ]
 
-each_target_and_m = pytest.mark.parametrize(
-    ("m", "name"), over([2, 4], "avx512", "avx2", "baseline", *FUSED[2:])
+TARGETS = over([2, 4], "avx512", "avx2", "baseline", *FUSED[2:])
+LATER = [param for param in TARGETS if param.values[1] in ("avx2", "avx512")]
+each_target_and_m = pytest.mark.parametrize(("m", "name"), TARGETS)
+each_target_m_and_shapes = pytest.mark.parametrize(
+    ("m", "name", "shapes"),
+    [
+        *(pytest.param(*p.values, SHAPES, marks=p.marks, id=p.id) for p in TARGETS),
+        *(
+            pytest.param(*p.values, MORE_SHAPES, marks=(*p.marks, LONG), id=f"{p.id}-more")
+            for p in LATER
+        ),
+    ],
 )
 each_m = pytest.mark.parametrize("m", [2, 4])
-
-
-def shapes_for(name: str) -> list[tuple[int, int, int, int, int]]:
-    return SHAPES + (MORE_SHAPES if name in ("avx2", "avx512") else [])
 
 
 def aligned(*shape: int) -> np.ndarray:
@@ -192,16 +200,16 @@ def forward(
     return z, correlation(padded(x, p), weights) + bias[:, None, None, None]
 
 
-@each_target_and_m
-def test_forward(name: str, m: int) -> None:
-    for shape in shapes_for(name):
+@each_target_m_and_shapes
+def test_forward(name: str, m: int, shapes: list[Shape]) -> None:
+    for shape in shapes:
         assert_near(*forward(name, m, shape), m, shape)
 
 
-@each_target_and_m
-def test_towards_input(name: str, m: int) -> None:
+@each_target_m_and_shapes
+def test_towards_input(name: str, m: int, shapes: list[Shape]) -> None:
     """DX is the convolution of dZ with the kernels turned, with padding 2 − p; U is Z's."""
-    for C, K, H, W, p in shapes_for(name):
+    for C, K, H, W, p in shapes:
         height, width = H + 2 - 2 * p, W + 2 - 2 * p  # of X
         if min(height, width) < m:
             continue
@@ -268,9 +276,9 @@ def test_towards_weights_by_rounds(
     assert_near(parts, before + weight_gradient(x, dz), m, "dW")
 
 
-@each_target_and_m
-def test_towards_weights(name: str, m: int) -> None:
-    for shape in shapes_for(name):
+@each_target_m_and_shapes
+def test_towards_weights(name: str, m: int, shapes: list[Shape]) -> None:
+    for shape in shapes:
         assert_near(*towards_weights(name, m, shape), m, shape)
 
 

@@ -68,7 +68,7 @@ def test_many_threads_read_at_once(tmp_path: Path, kept: int) -> None:
 
     def reads(seed: int) -> None:
         draw = np.random.Generator(np.random.PCG64(seed))
-        for _ in range(10):
+        for _ in range(4):
             places = draw.integers(0, 300, 100)
             if not np.array_equal(images.read(places), whole[places]):
                 wrong.append(places)

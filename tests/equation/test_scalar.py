@@ -66,12 +66,12 @@ KINKS = (-0.6180339887498949, 0.0, 1.0, 1.618033988749895)
 """Where one of the functions above has no slope."""
 
 
-@pytest.mark.parametrize("f", FUNCTIONS.values(), ids=FUNCTIONS)
 @given(st.floats(-4, 4).filter(lambda at: min(abs(at - kink) for kink in KINKS) > 1e-3))
-def test_the_derivative_is_the_slope(f: Function, at: float) -> None:
+def test_the_derivative_is_the_slope(at: float) -> None:
     h = 1e-5
-    slope = (f(at + h) - f(at - h)) / (2 * h)
-    assert f.derivative(at) == pytest.approx(slope, rel=1e-6, abs=1e-8)
+    for name, f in FUNCTIONS.items():
+        slope = (f(at + h) - f(at - h)) / (2 * h)
+        assert f.derivative(at) == pytest.approx(slope, rel=1e-6, abs=1e-8), name
 
 
 def test_every_operation_is_among_the_functions_tested() -> None:

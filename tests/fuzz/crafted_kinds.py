@@ -8,6 +8,7 @@ import tempfile
 import tomllib
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -286,8 +287,11 @@ def recipe() -> Kind:
     return Kind("recipe", "recipe.toml", (RECIPE,), read, wrong, change, 1.0)
 
 
+CHECKPOINTS = tuple(cache(checkpoint(name)) for name in TRAININGS)
+"""Each trained once, although it stands twice below."""
+
 CRAFTED: tuple[Callable[[], Kind], ...] = (
-    *(checkpoint(name) for name in TRAININGS),
+    *CHECKPOINTS,
     *(recipe, weights, history, earlier_history, watched, failed),
-    *(checkpoint(name) for name in TRAININGS),  # most of the fields are theirs
+    *CHECKPOINTS,  # most of the fields are theirs
 )

@@ -35,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import gradtrail as gt
 from fuzz.crafted_kinds import CRAFTED
 from fuzz.kinds import KINDS, Kind
+from gradtrail.engines.cpu import llvm
 from gradtrail.engines.cpu.cache import cache_folder
 
 SECONDS, MEMORY = 2.0, 1 << 30
@@ -122,9 +123,11 @@ class Reader:
         self.folder = Path(tempfile.mkdtemp(dir=below)) / "files"
         self.folder.mkdir()
         self.watch = Watch(self.folder)
+        with llvm.INSIDE:
+            llvm.library()  # a file may ask for code that is not kept, and what is kept needs none
         made_by = CRAFTED if crafted else KINDS
         self.kinds = [kind for kind in (make() for make in made_by) if kind is not None]
-        for kind in self.kinds:
+        for kind in dict.fromkeys(self.kinds):
             for sample in kind.samples:
                 path = self.folder / kind.file
                 path.write_bytes(sample)
