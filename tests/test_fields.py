@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import random_networks
 from spreading import Element, followed, spread, taken, traced
-from tails import beginning
+from tails import beginning, searched
 
 import gradtrail as gt
 from gradtrail.engines.reference import forward
 from gradtrail.equation import System
 
-NETWORKS, ALWAYS = range(200), 8
+NETWORKS, ALWAYS = searched(120), 8
 
 STARTS = 150
 """How many elements of an array a NaN is put into, each by itself."""

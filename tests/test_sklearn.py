@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -27,6 +28,13 @@ SOON = {"epochs": 10, "lr": 0.03, "width": 8, "threads": 1}
 """With these an estimator learns as much as the checks ask for, in a tenth of the time."""
 
 
+NO_OTHER_BY_DEFAULT = re.compile(
+    "fit_idempotent|data_not_an_array|dtype_object|fit_check_is_fitted|n_features_in|"
+    "classifiers_classes|decision_proba_consistency"
+)
+"""Checks that take minutes with the default number of epochs, and ask nothing that it decides."""
+
+
 def with_tails() -> pytest.MarkDecorator:
     """All checks of classifiers that learn soon; of regressors, and of others as they are, later.
 
@@ -39,7 +47,10 @@ def with_tails() -> pytest.MarkDecorator:
     names, pairs = soon.args
     once = [pair for pair in pairs if not getattr(pair[1], "keywords", {})]
     first = [pair for pair in once if isinstance(pair[0], CNNClassifier)]
-    long = [pair for pair in (*once, *usual.args[1]) if pair not in first]
+    by_default = [
+        pair for pair in usual.args[1] if not NO_OTHER_BY_DEFAULT.search(pair[1].func.__name__)
+    ]
+    long = [pair for pair in (*once, *by_default) if pair not in first]
     params = [*first, *(pytest.param(*pair, marks=pytest.mark.long) for pair in long)]
     return pytest.mark.parametrize(names, params, ids=soon.kwargs["ids"])
 
