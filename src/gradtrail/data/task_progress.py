@@ -47,7 +47,7 @@ class TaskProgress:
         shown: bool = True,
     ) -> None:
         self.text, self.total, self.unit, self.patience = text, total, unit, patience
-        self._shown = shown
+        self._shown = shown and _SHOWN.get()
         self._since = _clock()
         self._done, self._said = 0, False
         self._bar: Bar | None = None
@@ -65,18 +65,12 @@ class TaskProgress:
         self._done, self.total = done, self.total if total is None else total
         if _clock() - self._since < self.patience:
             return
-        if not self._said:
-            self._said = True
-            self._begin()
+        if self._shown and not self._said:
+            self._said, self._bar = True, bar()
+            if self._bar is None:
+                tell(self.text)
         if self._bar is not None and (self._bar.due() or done == self.total):
             self._bar.show(self.text, done, self.total, self._count())
-
-    def _begin(self) -> None:
-        if not (self._shown and _SHOWN.get()):
-            return
-        self._bar = bar()
-        if self._bar is None:
-            tell(self.text)
 
     def _count(self) -> str:
         """`5 of 10 images`, `2 of 8 parts`, `3.1 MB of 9.9 MB`."""

@@ -54,7 +54,7 @@ def _read(content: bytes, spec: ImageSpec) -> StoredImage:
     tags = read_directory(file)
     found = layout_of(tags)
     several = _several(file, tags)
-    if found.reversed and found.compression not in JPEGS:
+    if found.reversed:
         content = content.translate(_REVERSED)
     if white is not None and found.bits == 16 and found.mode not in ("L", "LA", "RGB", "RGBA"):
         raise UnreadableError("a number for white says nothing of inks and weighted colours")
@@ -118,7 +118,7 @@ def _plain(content: bytes, tags: Directory, found: TiffLayout, changes: Changes)
         told |= _OTHER_NAMES[found.mode]
     if found.photometric == Photometric.WHITE_IS_ZERO:
         told[Tag.PHOTOMETRIC_INTERPRETATION] = (int(Photometric.BLACK_IS_ZERO),)
-    if found.reversed and found.compression not in JPEGS:
+    if found.reversed:
         told[Tag.FILL_ORDER] = ()
     if found.palette is not None:
         told[Tag.COLOR_MAP] = found.palette

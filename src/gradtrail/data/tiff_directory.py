@@ -112,9 +112,9 @@ def read_directory(file: IO[bytes], at: int | None = None) -> Directory:
     header = file.read(4)
     order = _ORDERS[header[:2]]
     big = header[2:4] in (b"+\0", b"\0+")
-    place, number, inside = (8, "Q", 8) if big else (4, "I", 4)
+    inside, number = (8, "Q") if big else (4, "I")  # bytes of a value that stands in the table
     if at is None:
-        file.seek(place)
+        file.seek(inside)
         (at,) = _unpacked(file, order + number)
     file.seek(at)
     (count,) = _unpacked(file, order + ("Q" if big else "H"))
@@ -140,11 +140,7 @@ def read_directory(file: IO[bytes], at: int | None = None) -> Directory:
 
 
 def _exactly(file: IO[bytes], size: int) -> bytes:
-    """So many bytes of a file.
-
-    Raises:
-        UnreadableError: it has fewer.
-    """
+    """So many bytes of a file; one that has fewer is refused."""
     found = file.read(size)
     if len(found) < size:
         raise UnreadableError("it is cut off, or its directory is damaged")

@@ -78,7 +78,7 @@ class TiffLayout:
         planar: each band lies by itself.
         places: the tags for where its strips or tiles lie, and for how many bytes they have.
         pieces: strips or tiles of the image, or of one plane.
-        reversed: the lowest bit of a byte is its first one.
+        reversed: the lowest bit of a byte is its first one, as in JPEGs it never is.
         palette: the reds, then greens, then blues of 16 bits, where numbers stand for colours.
     """
 
@@ -147,7 +147,7 @@ def layout_of(tags: Directory) -> TiffLayout:
         planar=planar,
         places=_TILES if tiled else _STRIPS,
         pieces=_pieces(tags, size, tiled, samples if planar else 1, compression),
-        reversed=tags.one(Tag.FILL_ORDER, 1) == 2,
+        reversed=tags.one(Tag.FILL_ORDER, 1) == 2 and compression not in JPEGS,
         palette=_palette(tags, bits) if mode == "P" else None,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 ACCEPTED = "PNG, JPEG, BMP, TIFF or WebP"
 START = 512  # bytes of a file's beginning that `foreign_format` looks at, at most
 
@@ -15,16 +17,12 @@ _FLOATS = "whose range nobody can know; save it as PNG"
 _CAMERA = "a camera's raw file, which is not read; develop it and save it as PNG or JPEG"
 
 # What a file begins with, what it is, and what to do.
-_BEGINNINGS = {
-    b"GIF87a": f"a GIF, {_PIXELS}",
-    b"GIF89a": f"a GIF, {_PIXELS}",
-    b"\0\0\0\x0cjP  \r\n\x87\n": f"a JPEG 2000 image, {_PIXELS}",
-    b"\xff\x4f\xff\x51": f"a JPEG 2000 image, {_PIXELS}",
-    b"\0\0\0\x0cJXL \r\n\x87\n": f"a JPEG XL image, {_PIXELS}",
-    b"\xff\x0a": f"a JPEG XL image, {_PIXELS}",
+_BEGINNINGS: Mapping[bytes | tuple[bytes, ...], str] = {
+    (b"GIF87a", b"GIF89a"): f"a GIF, {_PIXELS}",
+    (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"): f"a JPEG 2000 image, {_PIXELS}",
+    (b"\0\0\0\x0cJXL \r\n\x87\n", b"\xff\x0a"): f"a JPEG XL image, {_PIXELS}",
     b"II\xbc\x01": f"a JPEG XR image, {_PIXELS}",
-    b"II*\0\x10\0\0\0CR": _CAMERA,
-    b"FUJIFILMCCD-RAW": _CAMERA,
+    (b"II*\0\x10\0\0\0CR", b"FUJIFILMCCD-RAW"): _CAMERA,
     b"8BPS": "a Photoshop file, which is not read; export it as PNG",
     b"gimp xcf": "a GIMP file, which is not read; export it as PNG",
     b"\0\0\1\0": f"an icon (ICO), {_PIXELS}",
@@ -54,11 +52,10 @@ _BRANDS = {
     ),
     b"crx ": _CAMERA,
 }
-_TEXTS: tuple[tuple[bytes, str], ...] = (
-    (b"<svg", "an SVG drawing, which has no pixels; export it as PNG"),
-    (b"<!doctype html", "a web page, not an image; fetch the image again"),
-    (b"<html", "a web page, not an image; fetch the image again"),
-)
+_TEXTS: Mapping[bytes | tuple[bytes, ...], str] = {
+    b"<svg": "an SVG drawing, which has no pixels; export it as PNG",
+    (b"<!doctype html", b"<html"): "a web page, not an image; fetch the image again",
+}
 
 
 def foreign_format(start: bytes) -> str | None:
@@ -67,8 +64,9 @@ def foreign_format(start: bytes) -> str | None:
     Args:
         start: its first bytes, `START` of them if it has as many.
     """
-    if start.startswith(tuple(_BEGINNINGS)):
-        return next(f"it is {what}" for mark, what in _BEGINNINGS.items() if start.startswith(mark))
+    known = next((what for mark, what in _BEGINNINGS.items() if start.startswith(mark)), None)
+    if known is not None:
+        return f"it is {known}"
     if start[4:8] == b"ftyp":
         video = "a video (MP4 or QuickTime), not an image; save its pictures as PNG"
         return f"it is {_BRANDS.get(start[8:12], video)}"
@@ -79,4 +77,4 @@ def foreign_format(start: bytes) -> str | None:
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<?xml", b"<!--", b"<!doctype svg")) and b"<svg" in text:
         text = b"<svg"
-    return next((f"it is {what}" for mark, what in _TEXTS if text.startswith(mark)), None)
+    return next((f"it is {what}" for mark, what in _TEXTS.items() if text.startswith(mark)), None)

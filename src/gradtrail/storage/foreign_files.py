@@ -13,18 +13,18 @@ _START = 128
 _LISTED = 4096  # of a folder's entries
 
 _IMAGE = "an image, which gt.data.read_image(path, network.input_shape) reads"
+_LOADED = (
+    "which is never opened here; have PyTorch load it, and pass the module to "
+    "gt.from_torch(module, input_shape)"
+)
+_TORCH = f"a file of PyTorch, {_LOADED}"
 _KERAS = "a file of Keras or HDF5, which nothing here reads; export the model as ONNX"
 _MAGIC: dict[bytes, str] = {
     **dict.fromkeys((b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*"), _IMAGE),
     b"\x93NUMPY": "one NumPy array, which numpy.load(path) opens",
     b"\x89HDF\r\n\x1a\n": _KERAS,
-    b"\x80\x02": "a pickle, as old files of PyTorch are, which is never opened here; have PyTorch "
-    "load it, and pass the module to gt.from_torch(module, input_shape)",
+    b"\x80\x02": f"a pickle, as old files of PyTorch are, {_LOADED}",
 }
-_TORCH = (
-    "a file of PyTorch, which is never opened here; have PyTorch load it, and pass the module to "
-    "gt.from_torch(module, input_shape)"
-)
 _ZIPPED: tuple[tuple[str, str], ...] = (
     (".npy", "a .npz file of arrays, which gt.data.read(path) opens"),
     ("/data.pkl", _TORCH),
