@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -27,6 +28,16 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/*.txt")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file whose tests all have a mark that is not asked for is not read, and needs no import."""
+    unwanted = re.findall(r"\bnot (\w+)", config.option.markexpr)
+    if not unwanted or collection_path.suffix != ".py":
+        return None
+    text = collection_path.read_text(encoding="utf-8")
+    whole = re.search(r"^pytestmark = \[?pytest\.mark\.(\w+)", text, re.M)
+    return True if whole and whole[1] in unwanted else None
 
 
 def pytest_collection() -> None:
