@@ -17,7 +17,8 @@ import numpy as np
 
 from gradtrail import Network
 from gradtrail.engines.cpu.driver import CALL, KINDS, PHASE
-from gradtrail.engines.cpu.kernels.kernel import Kernel, NestKernel
+from gradtrail.engines.cpu.kernels.kernel import Kernel
+from gradtrail.engines.cpu.kernels.nest_kernel import NestKernel
 from gradtrail.engines.cpu.options import Options
 from gradtrail.engines.cpu.phases import PhaseTable
 from gradtrail.engines.cpu.planning.planner import plan_program

@@ -17,7 +17,7 @@ from gradtrail.engines import CPU, Batch, Samples
 from gradtrail.engines.cpu import loading
 from gradtrail.engines.cpu.context import Context
 from gradtrail.engines.cpu.frame import Slot
-from gradtrail.engines.cpu.kernels.kernel import NestKernel
+from gradtrail.engines.cpu.kernels.nest_kernel import NestKernel
 from gradtrail.engines.cpu.keys import ArrayKey, gradient, value
 from gradtrail.engines.cpu.loading import LoadedProgram, load_program
 from gradtrail.engines.cpu.memory_plan import Allocation

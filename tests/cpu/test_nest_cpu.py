@@ -17,8 +17,9 @@ import pytest
 
 from gradtrail.engines.cpu.compiler import Compiler
 from gradtrail.engines.cpu.frame import SLOTS
-from gradtrail.engines.cpu.kernels.kernel import Kernel, NestKernel
+from gradtrail.engines.cpu.kernels.kernel import Kernel
 from gradtrail.engines.cpu.kernels.lanes import SumLanes
+from gradtrail.engines.cpu.kernels.nest_kernel import NestKernel
 from gradtrail.engines.cpu.nest import PART, Clip, Factor, LoopSchedule, Nest, Stream, Sum
 from gradtrail.engines.cpu.target import LANES
 from gradtrail.equation.scalar import Function, Literal, Variable, maximum

@@ -16,7 +16,7 @@ from test_sample_gradients import LEARNING
 
 import gradtrail as gt
 from gradtrail.engines import CPU, Batch, Reference, SampleGradients
-from gradtrail.engines.cpu.kernels.kernel import NestKernel
+from gradtrail.engines.cpu.kernels.nest_kernel import NestKernel
 from gradtrail.engines.cpu.options import Options
 from gradtrail.engines.cpu.planning.planner import plan_program
 from gradtrail.equation import Array, Selection, contraction, term

@@ -21,7 +21,7 @@ from gradtrail.engines import CPU, Batch, Reference
 from gradtrail.engines.cpu import context
 from gradtrail.engines.cpu.contraction import nest_of
 from gradtrail.engines.cpu.kernels import losses
-from gradtrail.engines.cpu.kernels.kernel import NestKernel
+from gradtrail.engines.cpu.kernels.nest_kernel import NestKernel
 from gradtrail.engines.cpu.memory_plan import MemoryPlan
 from gradtrail.engines.cpu.planning import (
     backward,

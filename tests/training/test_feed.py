@@ -16,7 +16,8 @@ import gradtrail as gt
 from gradtrail.engines import Batch, Stepped, engine_for
 from gradtrail.streams import Drawn, stream
 from gradtrail.training import Observer, Seen
-from gradtrail.training.feed import Staged, feed_for
+from gradtrail.training.feed import feed_for
+from gradtrail.training.staged_feed import StagedFeed
 
 from .common import (
     CLASSES,
@@ -490,7 +491,7 @@ def test_a_staged_feed_says_what_it_is_of() -> None:
     others[9] = (others[9] + 1) % 3
     for given in ((x, y), (changed, y), (x, others), Held(*pixels()), Held(pixels()[0], others)):
         feed = feed_for(net, given, loss, runs, augment=MOVED)
-        assert isinstance(feed, Staged)
+        assert isinstance(feed, StagedFeed)
         found.append(feed.fingerprint())
     assert len(set(found)) == 5
     again = feed_for(net, (x.copy(), y.astype(">i8")), loss, runs)

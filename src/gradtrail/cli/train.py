@@ -216,8 +216,8 @@ def _train(
                 page.begin(work, training, title)
             listener.training = training
 
-        progress = ProgressLine(not quiet)
-        observers: list[Observer] = [progress]
+        progress = ProgressLine()
+        observers: list[Observer] = [] if quiet else [progress]
         if page is not None:
             observers.append(page.observer)
         if resumed is not None:
@@ -312,25 +312,18 @@ def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any]) -> C
 def _optimizer_changes(given: dict[str, Any], base: dict[str, Any]) -> Changes:
     """What --optimizer and --lr put in the place of a recipe's values."""
     found: Changes = {}
-    if "optimizer" in given and _kind(base) != given["optimizer"]:
-        found["optimizer",] = "--optimizer", _usual(given["optimizer"])
+    table = base.get("optimizer", {})
+    before = str(table.get("type")).lower() if isinstance(table, dict) else ""
+    kind = given.get("optimizer", before)
+    if kind != before:
+        moving = {"momentum": 0.9, "nesterov": True} if kind == "sgd" else {}
+        usual = {"type": kind, "lr": _RATES[kind], **moving}
+        found["optimizer",] = "--optimizer", usual
     if "lr" in given:
         if "optimizer" not in base and "optimizer" not in given:
             found["optimizer", "type"] = "--lr", "Adam"
         found["optimizer", "lr"] = "--lr", given["lr"]
     return found
-
-
-def _kind(base: dict[str, Any]) -> str:
-    """The optimiser that a recipe has, in small letters."""
-    table = base.get("optimizer", {})
-    return str(table.get("type")).lower() if isinstance(table, dict) else ""
-
-
-def _usual(optimizer: str) -> dict[str, Any]:
-    """An optimiser as one usually has it."""
-    moving = {"momentum": 0.9, "nesterov": True} if optimizer == "sgd" else {}
-    return {"type": optimizer, "lr": _RATES[optimizer], **moving}
 
 
 def _tell(done: Outcome, seconds: float, say: Any) -> None:

@@ -26,8 +26,7 @@ from ..errors import ArgumentError, DataError, FileError
 from ..storage.arrays import read_arrays
 from ..storage.files import file_errors, write_bytes
 from .history import History
-from .provenance import UNKNOWN
-from .snapshot import Snapshot
+from .snapshot import UNKNOWN, Snapshot
 
 if TYPE_CHECKING:
     from .training import Training

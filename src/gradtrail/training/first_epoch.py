@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 from ..engines import Batch
 from ..errors import warn
 from ..showing.numbers import number_text
-from ..tracing.overview import dead
-from ..tracing.traced_step import TracedStep
 from .memory_estimate import can_look
 
 if TYPE_CHECKING:
@@ -83,6 +81,9 @@ def _closed(training: Training, batch: Batch) -> list[str]:
 
     None where there may be no room to look: a training that fits does not end for a warning.
     """
+    from ..tracing.overview import dead
+    from ..tracing.traced_step import TracedStep
+
     end = min(batch.end, batch.begin + _LOOKED_AT)
     if not can_look(training.network, end - batch.begin):
         return []

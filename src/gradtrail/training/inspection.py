@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import DataError, FileError
 from ..optimizers.composed import AVERAGE
 from .history import in_files
-from .provenance import UNKNOWN
+from .snapshot import UNKNOWN
 from .stopping import Best
 from .training import Position
 from .watched_weights import check_watched
@@ -144,7 +144,7 @@ def _history(history: History, at: Position, setup: Setup) -> None:
         if (shares or name == "seconds") and values:
             _finite(f"history/{name}", min(values))
             _finite(f"history/{name}", max(values), 0.0, 1.0 if shares else _HUGE)
-    best = Best(course.stopping).replayed(history)
+    best = Best(course.stopping).best_of(history)
     if history.best != best:
         raise DataError(f"best is {history.best!r}, but by the history it must be {best!r}")
 
@@ -173,7 +173,12 @@ def _arrays(snapshot: Snapshot, setup: Setup, history: History) -> None:
     for name in sorted(given.keys() ^ (finite.keys() | remembered.keys())):
         raise DataError(f"array {name!r} " + ("is of no use" if name in given else "is missing"))
     for name, shape in {**finite, **remembered}.items():
-        _array(name, given[name], shape)
+        array = given[name]
+        if array.shape != shape or array.dtype not in (np.float32, np.float64):
+            raise DataError(
+                f"array {name!r} is {array.dtype} {array.shape}, but must be float32 or float64 "
+                f"{shape}"
+            )
     share = 1.0 if course.average is None else 1 - course.average**history.steps
     averages = [name for name in remembered if name.startswith(f"state/{AVERAGE}/")]
     for name in (*finite, *averages):
@@ -182,14 +187,6 @@ def _arrays(snapshot: Snapshot, setup: Setup, history: History) -> None:
             narrow = (given[name] / (share if averaged else 1.0)).astype(network.dtype)
         if not np.isfinite(narrow).all():
             raise DataError(f"array {name!r} has a NaN, an infinity or too large a number")
-
-
-def _array(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
-    """One array's shape and type."""
-    if array.shape != shape or array.dtype not in (np.float32, np.float64):
-        raise DataError(
-            f"array {name!r} is {array.dtype} {array.shape}, but must be float32 or float64 {shape}"
-        )
 
 
 def _watched(snapshot: Snapshot, at: Position, samples: int) -> None:

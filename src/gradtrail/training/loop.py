@@ -107,7 +107,6 @@ def train(
         NonFiniteError: a NaN or an infinity appeared; the network is as before that step.
     """
     from .course import Course
-    from .progress_line import ProgressLine
 
     course = Course(
         loss=loss_for(loss),
@@ -126,6 +125,11 @@ def train(
         seed=seed,
     )
     flags("train", progress=progress, resume=resume)
+    observers = _observers(log)
+    if progress:
+        from .progress_line import ProgressLine
+
+        observers = [ProgressLine(), *observers]
     training = prepare_training(
         network,
         data,
@@ -134,7 +138,7 @@ def train(
         threads=threads,
         engine=engine,
         watch=watch,
-        observers=[ProgressLine(progress), *_observers(log)],
+        observers=observers,
         checkpoints=checkpoints,
         resume=resume,
     )
@@ -155,27 +159,33 @@ def prepare_training(
     resume: bool = False,
 ) -> Training:
     """A training that is checked and ready to run; see `train`."""
-    from .checkpoints import Checkpoints, CheckpointWriter
     from .course import Setup
     from .memory_estimate import check_memory
-    from .resuming import found_for
     from .training import Training
 
     if threads is not None:
         positive("train", threads=threads)
-    if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
-        raise ArgumentError(
-            f'train: checkpoints must be an object such as gt.Checkpoints("kept"), got '
-            f"{checkpoints!r}"
-        )
+    if checkpoints is not None:
+        from .checkpoints import Checkpoints, CheckpointWriter
+
+        if not isinstance(checkpoints, Checkpoints):
+            raise ArgumentError(
+                f'train: checkpoints must be an object such as gt.Checkpoints("kept"), got '
+                f"{checkpoints!r}"
+            )
     runs = engine_for(engine, network, threads)
     feed, held_out = _feeds(network, data, validation, course, runs)
     course.fits(network, len(feed))
     optimizer = course.composed()
     setup = Setup(network, course, feed, held_out, runs, optimizer)
     check_memory(setup)
-    found = found_for(setup, checkpoints, resume)
-    start = None
+    start = found = None
+    if checkpoints is not None:
+        from .resuming import found_for
+
+        found = found_for(setup, checkpoints, resume)
+    elif resume:
+        raise ArgumentError("train: resume=True goes on from checkpoints; say where they are kept")
     if found is not None:
         start = found.snapshot.values()
         optimizer.remember(network, found.snapshot.about["updates"], found.snapshot.state())

@@ -6,7 +6,6 @@ import sys
 from math import prod
 from typing import TYPE_CHECKING
 
-from ..data.images import Images
 from ..errors import NoRoomError
 from ..machine.free_memory import Room, rooms
 from ..optimizers import SGD
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from ..engines import Engine
     from ..graph import Graph
     from .course import Course, Setup
-    from .feed import Feed
 
 _PARAMETERS, _ACTIVATIONS = 160, 64
 """Bytes for each parameter and for each element of an output that no engine needs more than."""
@@ -40,7 +38,7 @@ def check_memory(setup: Setup) -> None:
     network, course, feed, held_out, engine, optimizer = setup
     left, samples = rooms(), min(course.batch_size, len(feed))
     code = 0 if "llvmlite.binding" in sys.modules else _CODE
-    kept = sum(_cache(one) for one in (feed, held_out) if one is not None)
+    kept = sum(one.bytes_to_come for one in (feed, held_out) if one is not None)
     if _short(left, _most(network, samples), kept) is None:
         return  # by far: the engine need not be asked
 
@@ -85,15 +83,6 @@ def _most(
 
 def _count(network: Graph) -> int:
     return sum(map(prod, network.parameters.shapes.values()))
-
-
-def _cache(feed: Feed) -> int:
-    """Bytes that images will still take in the course of an epoch, decoded and kept."""
-    source = getattr(feed, "source", None)
-    if not isinstance(source, Images) or source.memory is None or not source.paths:
-        return 0
-    missing = len(source) - source.cached
-    return min(missing * prod(source.shape), source.memory)
 
 
 def _sentence(

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
@@ -15,7 +16,7 @@ from ..checking.calls import call_example
 from ..showing.shown import Shown
 from ..showing.tables import Table
 from ..storage.files import write_bytes
-from .predictions import predict_samples
+from .metrics import predict_samples
 
 if TYPE_CHECKING:
     from ..engines import Engine
@@ -90,20 +91,15 @@ class Mistakes(Shown):
         write_bytes(Path(path), held.getvalue().encode())
 
     def _table(self) -> Table:
-        heads = (">sample", "label", "taken for", ">probability", *(("file",) * bool(self.paths)))
+        heads = (">sample", "label", "taken for", ">probability", "file")
+        columns = len(heads) if self.paths else len(heads) - 1
         rows = [
-            (
-                str(m.sample),
-                m.label,
-                m.taken,
-                f"{m.probability:.2%}",
-                *((m.file,) if m.file else ()),
-            )
-            for m, _ in zip(self, range(_SHOWN), strict=False)
+            (str(m.sample), m.label, m.taken, f"{m.probability:.2%}", m.file)[:columns]
+            for m in islice(self, _SHOWN)
         ]
         told = f"{len(self):,} of {self.total:,} samples are wrong"
         more = f"; the surest {_SHOWN}:" if len(self) > _SHOWN else ""
-        return Table((told + more,), heads, rows)
+        return Table((told + more,), heads[:columns], rows)
 
 
 @call_example("mistakes(network, (x, y))")

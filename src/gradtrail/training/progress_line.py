@@ -17,14 +17,11 @@ if TYPE_CHECKING:
 class ProgressLine(Observer):
     """Shows on standard error, or in a notebook's output, how far a training is.
 
-    Args:
-        shown: False to stay silent.
-
     `held_out` is what the images are called that are evaluated after every epoch.
     """
 
-    def __init__(self, shown: bool = True) -> None:
-        self.shown, self.held_out = shown, "validation"
+    def __init__(self) -> None:
+        self.held_out = "validation"
         self._bar: Bar | None = None
         self._epochs = self._steps = 0
         self._epoch = self._first = 0
@@ -33,7 +30,7 @@ class ProgressLine(Observer):
     def begin(self, history: History, epochs: int, steps: int) -> None:
         """See `Observer.begin`."""
         self._epochs, self._steps = epochs, steps
-        self._bar = bar() if self.shown else None
+        self._bar = bar()
         if self._bar is not None:
             head = f"epoch {min(history.epochs + 1, epochs)}/{epochs}"
             self._bar.show(head, history.steps, epochs * steps)
@@ -59,8 +56,6 @@ class ProgressLine(Observer):
 
     def epoch(self, history: History) -> None:
         """See `Observer.epoch`: a line of figures."""
-        if not self.shown:
-            return
         parts = [f"epoch {history.epochs}/{self._epochs}", f"loss {_loss(history.loss[-1])}"]
         for name, values in (
             ("accuracy", history.accuracy),

@@ -12,8 +12,8 @@ from ..graph.difference import difference
 from ..renamed import SCHEDULES
 from .checkpoints import Checkpoints, NewestCheckpoint
 from .inspection import inspect
-from .provenance import differing_bits, provenance
 from .schedules import Constant, Schedule
+from .snapshot import differing_bits, provenance
 from .stopping import Best
 
 if TYPE_CHECKING:
@@ -22,14 +22,12 @@ if TYPE_CHECKING:
 _SHOWN = 200
 
 
-def found_for(
-    setup: Setup, checkpoints: Checkpoints | None, resume: bool
-) -> NewestCheckpoint | None:
+def found_for(setup: Setup, checkpoints: Checkpoints, resume: bool) -> NewestCheckpoint | None:
     """The checkpoint to go on from, every field of it checked; None where there is none.
 
     Args:
         setup: of the training.
-        checkpoints: where they are kept; None for nowhere.
+        checkpoints: where they are kept.
         resume: whether it is gone on.
 
     Raises:
@@ -37,12 +35,6 @@ def found_for(
             nobody asked for it.
         FileError: it holds what no training writes.
     """
-    if checkpoints is None:
-        if resume:
-            raise ArgumentError(
-                "train: resume=True goes on from checkpoints; say where they are kept"
-            )
-        return None
     if not resume:
         checkpoints.none_yet()
         return None

@@ -22,6 +22,13 @@ class Schedule(ABC):
 
     warm_up: float
 
+    def __post_init__(self) -> None:
+        if not is_real(self.warm_up) or not 0 <= self.warm_up < 1:
+            kind = type(self).__name__
+            raise ArgumentError(
+                f"{kind}: warm_up must be at least 0 and below 1, got {self.warm_up!r}"
+            )
+
     @abstractmethod
     def course(self, progress: float) -> float:
         """The factor behind the warm-up.
@@ -61,9 +68,6 @@ class Constant(Schedule):
 
     warm_up: float = field(default=0.0, kw_only=True)
 
-    def __post_init__(self) -> None:
-        _check("Constant", self.warm_up)
-
     def course(self, progress: float) -> float:
         """See `Schedule.course`."""
         return 1.0
@@ -91,7 +95,7 @@ class StepDecay(Schedule):
     warm_up: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
-        _check("StepDecay", self.warm_up)
+        super().__post_init__()
         at = tuple(self.at) if isinstance(self.at, list | tuple) else (self.at,)
         object.__setattr__(self, "at", at)
         bounds = (self.warm_up, *at, 1)
@@ -129,9 +133,6 @@ class OneCycle(Schedule):
 
     warm_up: float = field(default=0.25, kw_only=True)
 
-    def __post_init__(self) -> None:
-        _check("OneCycle", self.warm_up)
-
     def course(self, progress: float) -> float:
         """See `Schedule.course`."""
         return 1 - progress
@@ -154,14 +155,6 @@ class Cosine(Schedule):
 
     warm_up: float = field(default=0.0, kw_only=True)
 
-    def __post_init__(self) -> None:
-        _check("Cosine", self.warm_up)
-
     def course(self, progress: float) -> float:
         """See `Schedule.course`."""
         return 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def _check(kind: str, warm_up: float) -> None:
-    if not is_real(warm_up) or not 0 <= warm_up < 1:
-        raise ArgumentError(f"{kind}: warm_up must be at least 0 and below 1, got {warm_up!r}")

@@ -7,18 +7,30 @@ follows from the seed and the position.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import DataError
 from ..streams import Drawn
+from ..version import VERSION
 from .history import History
-from .provenance import provenance
 from .stopping import Best
 from .training import Position, Training
+from .watched_weights import tell_left, watched_arrays, watched_from
+
+if TYPE_CHECKING:
+    from ..engines import Engine
+
+_NOT_PROMISED = (
+    "the seconds; and the last bits of what follows, with another version of gradtrail or where "
+    "'bits' is another"
+)
+
+UNKNOWN: Mapping[str, str] = {"gradtrail": "0.1.0", "processor": "", "bits": "", "not_promised": ""}
+"""Of checkpoints whose format did not say it."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +62,6 @@ class Snapshot:
         arrays |= {f"best/{name}": a for name, a in training.best.arrays.items()}
         watcher, watched = training.watcher, None
         if watcher is not None:
-            from .watched_weights import watched_arrays
-
             kept = watcher.watched()
             arrays |= {f"watched/{name}": a for name, a in watched_arrays(kept).items()}
             watched = {"every": watcher.every, "elements": list(kept)}
@@ -121,12 +131,8 @@ class Snapshot:
         training.statistics.steps = position.steps if training.statistics.sums else 0
         kept = self.about["watched"]
         if training.watcher is None and kept and kept["elements"]:
-            from .weight_watcher import tell_left
-
             tell_left(kept["elements"])
         elif training.watcher is not None:
-            from .watched_weights import watched_from
-
             watched = watched_from(self.under("watched/"), kept["elements"]) if kept else {}
             every = kept["every"] if kept else 1
             training.watcher.go_on(watched, every, position.steps)
@@ -134,3 +140,34 @@ class Snapshot:
     def under(self, prefix: str) -> dict[str, np.ndarray]:
         """The arrays whose names begin so, by the rest of their names."""
         return {n.removeprefix(prefix): a for n, a in self.arrays.items() if n.startswith(prefix)}
+
+
+def provenance(engine: Engine) -> dict[str, str]:
+    """The version and the processor, as JSON.
+
+    Returns:
+        `gradtrail`, the version; `processor`; `bits`, on which processors the same bits follow;
+        `not_promised`, what may differ all the same.
+    """
+    processor, bits = engine.runs_on()
+    return {
+        "gradtrail": VERSION,
+        "processor": processor,
+        "bits": bits,
+        "not_promised": _NOT_PROMISED,
+    }
+
+
+def differing_bits(written: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    """What differs between two provenances so that the same bits are not promised, as clauses."""
+    promise = "the training goes on, but not bit by bit as if nothing had stopped it"
+    if written["gradtrail"] != now["gradtrail"]:
+        yield (
+            f"was written by gradtrail {written['gradtrail']}, and this is {now['gradtrail']}: "
+            f"{promise}"
+        )
+    elif written["bits"] and written["bits"] != now["bits"]:
+        yield (
+            f"was written on {written['processor']} ({written['bits']}), and this is "
+            f"{now['processor']} ({now['bits']}): {promise}"
+        )

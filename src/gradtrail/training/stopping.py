@@ -96,19 +96,14 @@ class Best:
             history: with its figures.
             arrays: the network's parameters and statistics, which are copied.
         """
-        if self.rule is None:
+        found = self.best_of(history)
+        if self.rule is None or found == self.epoch:
             return self
-        values = getattr(history, self.rule.measure)
-        last = len(values) - 1
-        if self.epoch is not None:
-            gain = self.rule.gain(values[last], values[self.epoch])
-            if not gain > self.rule.least:
-                return self
         kept = {name: array.copy() for name, array in arrays.items()} if self.rule.keep_best else {}
-        return Best(self.rule, last, kept)
+        return Best(self.rule, found, kept)
 
-    def replayed(self, history: History) -> int | None:
-        """Which epoch was the best of all that are over, as `after` finds it one by one."""
+    def best_of(self, history: History) -> int | None:
+        """Which epoch was the best of all that are over; each has to be better by `least`."""
         if self.rule is None:
             return None
         found: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checking.calls import call_example, checked_path
-from ..errors import DataError, FileError
+from ..errors import DataError, FileError, warn
 from ..showing.figures import figure, save_figure
 from ..showing.numbers import number_text
 from ..showing.shown import Shown
@@ -231,3 +231,14 @@ def load_watched(path: str | os.PathLike[str]) -> dict[str, Watched]:
     except (KeyError, TypeError, ValueError, RecursionError) as cause:
         raise FileError(f"{source} holds nothing that was watched: {cause}") from cause
     return watched_from(arrays, elements)
+
+
+def tell_left(elements: Collection[str]) -> None:
+    """Say that what was watched before is not any more."""
+    if elements:
+        was = "were" if len(elements) > 1 else "was"
+        warn(
+            f"{' and '.join(sorted(elements))} {was} watched before the checkpoint and no longer: "
+            "what was kept of that goes with the next checkpoint; name the element in watch= to "
+            "keep it"
+        )

@@ -8,7 +8,7 @@ forgotten and from then on every second step is watched, then every fourth, and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..layers import Loss
 from ..tracing.element import element_text, example_element, parse_element
 from ..tracing.terms import Terms
 from ..tracing.traced_step import TracedStep
-from .watched_weights import ELEMENTS, FIELDS, SAMPLES, Watched
+from .watched_weights import ELEMENTS, FIELDS, SAMPLES, Watched, tell_left
 
 if TYPE_CHECKING:
     from ..graph import Graph
@@ -125,8 +125,8 @@ class WeightWatcher:
         if begun and steps:
             are = "are" if len(begun) > 1 else "is"
             warn(
-                f"{_joined(begun)} {are} watched from step {steps:,} on: nothing was kept of the "
-                "steps before the checkpoint"
+                f"{' and '.join(sorted(begun))} {are} watched from step {steps:,} on: nothing was "
+                "kept of the steps before the checkpoint"
             )
         tell_left(left)
 
@@ -177,17 +177,3 @@ def watch_elements(
             raise ArgumentError(f"train: {element} is watched twice")
         records[element] = _Record(element, name, index)
     return WeightWatcher(trainer, network, loss, list(records.values()))
-
-
-def tell_left(elements: Collection[str]) -> None:
-    """Say that what was watched before is not any more."""
-    if elements:
-        was = "were" if len(elements) > 1 else "was"
-        warn(
-            f"{_joined(elements)} {was} watched before the checkpoint and no longer: what was "
-            "kept of that goes with the next checkpoint; name the element in watch= to keep it"
-        )
-
-
-def _joined(elements: Collection[str]) -> str:
-    return " and ".join(sorted(elements))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ..explanation import ExplainedCall, Explanation, equation_lines, layer_equations
 from .compiler import assembly
-from .kernels.kernel import Kernel, NestKernel
+from .kernels.kernel import Kernel
+from .kernels.nest_kernel import NestKernel
 from .options import EngineSetup, Options
 from .planning.planner import plan_program
 from .program import KernelCall

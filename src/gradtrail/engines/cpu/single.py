@@ -37,7 +37,8 @@ from .channel_lanes import (
 from .contraction import forms, solve, sum_order
 from .frame import Slot
 from .kernels.channels import CopySample, PackChannels
-from .kernels.kernel import Kernel, NestKernel
+from .kernels.kernel import Kernel
+from .kernels.nest_kernel import NestKernel
 from .kernels.selection import select_kernel
 from .keys import ArrayKey, value
 from .layout import Layout, Margins, wider

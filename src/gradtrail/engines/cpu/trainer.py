@@ -21,7 +21,6 @@ from .loading import LoadedProgram, compiler_for, load_program
 from .options import EngineSetup, Options
 from .phases import Argument, FunctionCall, Phase, PhaseTable
 from .raw import address, aligned
-from .whole_step import compute_step
 
 if TYPE_CHECKING:
     from ...graph import Graph
@@ -207,6 +206,8 @@ class CPUTrainer(Trainer):
 
     def computed(self, batch: Batch) -> Computed:
         """See `Trainer.computed`; directly, so that nothing spreads over a tile."""
+        from .whole_step import compute_step
+
         direct = replace(self.setup, winograd="off")
         return compute_step(direct, self.network, batch, self.loss, self.arrays())
 

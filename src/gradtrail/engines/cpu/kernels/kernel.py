@@ -8,9 +8,7 @@ from functools import cached_property
 
 from ....equation.frozen import frozen
 from ..builder import Code
-from ..nest import Nest
 from ..target import Target
-from ..writing import write_nest
 
 
 @frozen
@@ -43,18 +41,3 @@ class Kernel(ABC):
         code = Code(self.symbol, target)
         self.write(code)
         return code.text()
-
-
-@frozen
-class NestKernel(Kernel):
-    """A loop nest by itself."""
-
-    nest: Nest
-
-    def write(self, code: Code) -> None:
-        """See `Kernel.write`."""
-        write_nest(code, self.nest)
-
-    def lines(self) -> list[str]:
-        """See `Kernel.lines`."""
-        return self.nest.lines()

@@ -10,8 +10,8 @@ from ....equation import Access, Normalisation
 from ..addresses import access_stream
 from ..contraction import Form, by_rows, goes_by_rows, nest_of
 from ..frame import Slot
-from ..kernels.kernel import NestKernel
 from ..kernels.lanes import SumLanes
+from ..kernels.nest_kernel import NestKernel
 from ..keys import ArrayKey, gradient, value
 from ..layout import Layout
 from ..nest import Epilogue

@@ -11,7 +11,8 @@ from ....equation import Access
 from ..addresses import access_stream
 from ..contraction import Form, nest_of, share_inside
 from ..frame import Slot
-from ..kernels.kernel import Kernel, NestKernel
+from ..kernels.kernel import Kernel
+from ..kernels.nest_kernel import NestKernel
 from ..kernels.zero import Zero
 from ..keys import ArrayKey, gradient
 from ..layout import Layout

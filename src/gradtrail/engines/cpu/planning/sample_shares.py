@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..contraction import by_rows, goes_by_rows, nest_of
 from ..frame import Slot
-from ..kernels.kernel import NestKernel
+from ..kernels.nest_kernel import NestKernel
 from ..kernels.outer_product import Copied
 from ..keys import ArrayKey, sample_share, share_factors
 from ..layout import Layout
