@@ -100,7 +100,6 @@ def _session(
     """
     from ..exploring.default_samples import takes_digits
     from ..exploring.session import Session
-    from ..tracing.trace import trace
 
     folder = choice.folder
     optimizer: Optimizer | None = None
@@ -110,8 +109,7 @@ def _session(
     elif choice.data is None and takes_digits(network_at(choice.run)):
         choice = replace(choice, data=NAMES[0])
     picked = samples_of(choice, samples, first=_SHOWN)
-    network, x, y, loss = picked.network, picked.x, picked.y, picked.loss
-    traced = trace(network, x, y, loss=loss, training=not evaluation, seed=seed, engine=engine)
+    traced = picked.traced(evaluation=evaluation, seed=seed, engine=engine)
     numbers = picked.numbers.tolist()
     return Session(traced, optimizer=optimizer, numbers=numbers, title=title)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import warnings
@@ -20,6 +21,11 @@ STOPPED = 128 + signal.SIGINT
 def said(text: str, *, err: bool = False) -> None:
     """Print a sentence or a table; names in it tell a terminal nothing."""
     click.echo(visible(text), err=err)
+
+
+def print_json(data: Any) -> None:
+    """Print an answer as JSON."""
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
 def one_error(command: Callable[..., None]) -> Callable[..., None]:

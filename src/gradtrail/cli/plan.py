@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from ..network.architecture import ARCHITECTURES
-from .messages import one_error
+from .messages import one_error, print_json
 from .path_types import WORD
 from .word_meanings import network_of, shape_from, words
 
@@ -31,4 +29,7 @@ def plan_command(model: str, batch_size: int, input_shape: str | None, as_json: 
     shape = None if input_shape is None else shape_from(input_shape)
     network = network_of(model, shape, 0)
     plan = network.plan(batch_size)
-    click.echo(json.dumps(plan.to_dict(), indent=2, ensure_ascii=False) if as_json else str(plan))
+    if as_json:
+        print_json(plan.to_dict())
+    else:
+        click.echo(str(plan))

@@ -26,7 +26,7 @@ from ..runs.run_folder import RECIPE
 from ..showing.tables import Table
 from ..training import confusion, mistakes
 from .data_options import AS_JSON, ENGINE, DataChoice, data_arguments
-from .messages import one_error, said
+from .messages import one_error, print_json, said
 from .path_types import PATH, OutputPath, Picture
 from .run_data import RunData, network_at, run_data_of
 
@@ -186,7 +186,7 @@ def evaluate_command(
     if as_json:
         learned = {"trained_on": held.learned} if held.learned else {}
         told = {"images": held.split} | learned | found.to_dict()
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        print_json(told)
     else:
         said(f"{found}\non {held.told}{_learned(held)}")
     if plot is not None:

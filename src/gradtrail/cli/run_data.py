@@ -20,6 +20,7 @@ from ..runs.recipe_data import RecipeData, part_arrays, part_labels
 from ..runs.recipe_tables import DataTable
 from ..runs.run_folder import RECIPE
 from ..runs.run_inputs import network_from_file
+from ..tracing.trace import Trace, trace
 from .data_options import DataChoice
 from .word_meanings import is_data_name
 
@@ -44,6 +45,19 @@ class ChosenSamples:
     y: np.ndarray
     numbers: np.ndarray
     loss: Loss
+
+    def traced(self, *, evaluation: bool, seed: int, step: int = 0, engine: str | None) -> Trace:
+        """The learning step of these samples, or their evaluation; see `gradtrail.trace`."""
+        return trace(
+            self.network,
+            self.x,
+            self.y,
+            loss=self.loss,
+            training=not evaluation,
+            seed=seed,
+            step=step,
+            engine=engine,
+        )
 
 
 @dataclass(frozen=True)

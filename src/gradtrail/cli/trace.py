@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,11 +14,11 @@ from ..runs.failed_step import FailedStep, load_failed_step
 from ..tracing.element import Side, parse_element
 from ..tracing.influence import RANKINGS, influence
 from ..tracing.overview import Overview
-from ..tracing.trace import Trace, trace
+from ..tracing.trace import Trace
 from ..tracing.wording import LANGUAGES
 from ..training.watched_weights import load_watched
 from .data_options import AS_JSON, ENGINE, OF_A_STEP, DataChoice, data_arguments, with_options
-from .messages import one_error, said
+from .messages import one_error, print_json, said
 from .path_types import PATH, Picture
 from .run_data import ChosenSamples, network_at, run_data_of, samples_of
 
@@ -61,17 +60,18 @@ class _Step:
         evaluation: bool,
         seed: int,
         engine: str | None,
+        as_json: bool,
     ) -> None:
+        self.as_json = as_json
         chosen = choice.split != "train" or evaluation or seed or choice.others or samples
         self.failed = None if chosen else load_failed_step(choice.folder)
-        if self.failed is not None:
-            self.chosen, self.trace = _failed_step(choice.run, self.failed, engine)
-            return
-        self.chosen = samples_of(choice, samples)
-        network, x, y, loss = (getattr(self.chosen, n) for n in ("network", "x", "y", "loss"))
-        self.trace = trace(
-            network, x, y, loss=loss, training=not evaluation, seed=seed, engine=engine
-        )
+        step = 0
+        if self.failed is None:
+            self.chosen = samples_of(choice, samples)
+        else:
+            self.chosen = _samples_of_failed(choice.run, self.failed)
+            evaluation, seed, step = self.failed.judging, self.failed.seed, self.failed.draw
+        self.trace = self.chosen.traced(evaluation=evaluation, seed=seed, step=step, engine=engine)
 
     def element(self, text: str) -> tuple[Any, str, tuple[int, ...]]:
         """The trace's side, the array and the index of a written element."""
@@ -81,38 +81,35 @@ class _Step:
         side, name, index = parse_element(text, values, gradients, self.trace.system.shapes)
         return (self.trace.value if side == "value" else self.trace.grad), name, index
 
-    def json(self, data: Mapping[str, Any]) -> None:
-        """Print an answer as JSON, with the numbers of the samples in the data."""
-        failed = {} if self.failed is None else {"failed": self.failed.to_dict()}
-        _print({**data, "samples": self.chosen.numbers.tolist(), **failed})
+    def answer(self, data: Mapping[str, Any], text: str) -> None:
+        """Print an answer, and which samples 0, 1, … are, where that is not the same number.
 
-    def say(self, text: str) -> None:
-        """Print an answer, and which samples 0, 1, … are, where that is not the same number."""
-        said(text)
+        Args:
+            data: the answer as JSON, in which these numbers are always.
+            text: the answer in words.
+        """
         numbers = self.chosen.numbers
+        if self.as_json:
+            failed = {} if self.failed is None else {"failed": self.failed.to_dict()}
+            print_json({**data, "samples": numbers.tolist(), **failed})
+            return
+        said(text)
         if list(numbers) != list(range(len(numbers))):
             shown = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
             said(f"samples 0, 1, … are {shown} of the data")
 
 
-def _failed_step(run: Path, failed: FailedStep, engine: str | None) -> tuple[ChosenSamples, Trace]:
-    """The step at which a run ended, with the run's own loss."""
+def _samples_of_failed(run: Path, failed: FailedStep) -> ChosenSamples:
+    """Those of the step at which a run ended, with the run's own loss."""
     network, loss = network_at(run), Run.at(run).recipe.course().loss
-    traced = trace(
-        network,
-        failed.x,
-        failed.y,
-        loss=loss,
-        training=not failed.judging,
-        seed=failed.seed,
-        step=failed.draw,
-        engine=engine,
-    )
-    return ChosenSamples(network, failed.x, failed.y, failed.numbers, loss), traced
+    return ChosenSamples(network, failed.x, failed.y, failed.numbers, loss)
 
 
-def _print(data: Any) -> None:
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+def _draw(answer: Any, plot: Path | None, as_json: bool, **settings: Any) -> None:
+    """Draw an answer into a file, if that is asked for."""
+    if plot is not None:
+        answer.plot(plot, **settings)
+        said(f"picture in {plot}", err=as_json)
 
 
 @click.command("trace", short_help="Print every product behind one number of a step.")
@@ -123,7 +120,7 @@ def _print(data: Any) -> None:
 @click.option("--plot", type=Picture(), help="Also draw where they come from, into a file.")
 @one_error
 def trace_command(
-    element: str, top: int, names: str | None, plot: Path | None, as_json: bool, **chosen: Any
+    element: str, top: int, names: str | None, plot: Path | None, **chosen: Any
 ) -> None:
     """Print every product behind one number of a learning step of RUN.
 
@@ -137,17 +134,10 @@ def trace_command(
     if names is not None:
         shares = terms.by(*(part.strip() for part in names.split(",")))
         best = shares.top(top)
-        if as_json:
-            step.json(terms.to_dict(0) | {"by": best.to_dict()})
-        else:
-            step.say(str(best))
-    elif as_json:
-        step.json(terms.to_dict(top))
+        step.answer(terms.to_dict(0) | {"by": best.to_dict()}, str(best))
     else:
-        step.say(terms.text(top))
-    if plot is not None:
-        terms.plot(plot)
-        said(f"picture in {plot}", err=as_json)
+        step.answer(terms.to_dict(top), terms.text(top))
+    _draw(terms, plot, step.as_json)
 
 
 @click.command("why", short_help="Say in words why a number of a step is what it is.")
@@ -155,7 +145,7 @@ def trace_command(
 @click.argument("element", required=False)
 @click.option("--language", type=click.Choice(LANGUAGES), help="Of the sentence about ELEMENT.")
 @one_error
-def why_command(element: str | None, language: str | None, as_json: bool, **chosen: Any) -> None:
+def why_command(element: str | None, language: str | None, **chosen: Any) -> None:
     """Say in words why one number of a learning step of RUN is what it is.
 
     Without ELEMENT: what is tied, dead or vanishing in each layer. Where a NaN or an infinity ended
@@ -172,10 +162,7 @@ def why_command(element: str | None, language: str | None, as_json: bool, **chos
     if element is not None:
         side, name, index = step.element(element)
         answer = side.why(name, index, language=language or "en")
-        if as_json:
-            step.json(answer.to_dict())
-        else:
-            step.say(answer.text)
+        step.answer(answer.to_dict(), answer.text)
         return
     t = step.trace
     overviews: dict[str, Overview[Any]] = {
@@ -183,8 +170,8 @@ def why_command(element: str | None, language: str | None, as_json: bool, **chos
         "dead": t.dead(),
         "ties": t.ties(),
     }
-    if as_json:
-        step.json({name: overview.to_dict() for name, overview in overviews.items()})
+    if step.as_json:
+        step.answer({name: overview.to_dict() for name, overview in overviews.items()}, "")
         return
     if step.failed is not None:
         place = "" if step.failed.judging else f" in epoch {step.failed.epoch}"
@@ -197,7 +184,7 @@ def why_command(element: str | None, language: str | None, as_json: bool, **chos
 @click.argument("element")
 @click.option("-k", "count", type=click.IntRange(1), default=5, show_default=True, help="Paths.")
 @one_error
-def follow_command(element: str, count: int, as_json: bool, **chosen: Any) -> None:
+def follow_command(element: str, count: int, **chosen: Any) -> None:
     """Print the strongest paths between the loss and one number of a learning step of RUN.
 
     Of a gradient: from the loss down to it. Of a value, such as a pixel: from it to the outputs.
@@ -207,10 +194,7 @@ def follow_command(element: str, count: int, as_json: bool, **chosen: Any) -> No
     step = _Step(**chosen)
     side, name, index = step.element(element)
     paths = side.follow(name, index, k=count)
-    if as_json:
-        step.json(paths.to_dict())
-    else:
-        step.say(str(paths))
+    step.answer(paths.to_dict(), str(paths))
 
 
 @click.command("influence", short_help="Rank a run's images by what they do to the network.")
@@ -246,12 +230,10 @@ def influence_command(
     network, pair, loss = held.network, held.pair, held.loss
     found = influence(network, pair, of=part, loss=loss, engine=engine, progress=not as_json)
     if as_json:
-        _print(found.to_dict(top, by))
+        print_json(found.to_dict(top, by))
     else:
         said(found.text(top, by))
-    if plot is not None:
-        found.plot(plot, k=top, by=by)
-        said(f"picture in {plot}", err=as_json)
+    _draw(found, plot, as_json, k=top, by=by)
 
 
 @click.command("watch", short_help="Print what a run kept of its watched weights.")
@@ -273,11 +255,9 @@ def watch_command(run: Path, element: str | None, as_json: bool, plot: Path | No
             raise UnknownNameError(unknown("watched element", element, watched))
         watched = {element: watched[element]}
     if as_json:
-        _print([one.to_dict() for one in watched.values()])
+        print_json([one.to_dict() for one in watched.values()])
     else:
         said("\n\n".join(str(one) for one in watched.values()))
-    if plot is not None:
-        if len(watched) > 1:
-            raise ArgumentError(f"--plot draws one element; name one of {', '.join(watched)}")
-        next(iter(watched.values())).plot(plot)
-        said(f"picture in {plot}", err=as_json)
+    if plot is not None and len(watched) > 1:
+        raise ArgumentError(f"--plot draws one element; name one of {', '.join(watched)}")
+    _draw(next(iter(watched.values()), None), plot, as_json)

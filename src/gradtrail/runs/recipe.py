@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -37,7 +37,6 @@ from .recipe_tables import (
     LossTable,
     ModelTable,
     TrainingTable,
-    as_table,
 )
 from .table_reader import Faults, bare_name, built, choice
 from .toml_lines import Path, lines_of
@@ -48,6 +47,8 @@ OPTIMIZERS: Mapping[str, type[Optimizer]] = {k.__name__: k for k in (SGD, Adam, 
 _SCHEDULES: Mapping[str, type[Schedule]] = {
     k.__name__: k for k in (Constant, StepDecay, Cosine, OneCycle)
 }
+_CHOICES: Mapping[str, Mapping[str, Any]] = {"optimizer": OPTIMIZERS, "schedule": _SCHEDULES}
+"""Tables whose `type` says what they describe."""
 
 _TABLES: Mapping[str, type] = {
     "data": DataTable,
@@ -101,20 +102,16 @@ class Recipe:
             schedule=self.schedule,
             augment=self.augment,
             stopping=self.stopping,
-            **self.training.settings(),
+            **self.training.of_course(),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as its file has it."""
-        found: dict[str, Any] = {n: as_table(getattr(self, n)) for n in ("data", "model")}
+        parts = {known.name: getattr(self, known.name) for known in fields(self)}
+        found = {name: part.settings() for name, part in parts.items() if part is not None}
         if "layers" in found["model"]:  # tables stand behind what is none
             found["model"]["layers"] = found["model"].pop("layers")
-        found |= {n: as_table(getattr(self, n)) for n in ("training", "loss")}
-        for name in ("optimizer", "schedule", "augment", "stopping"):
-            part = getattr(self, name)
-            if part is not None:
-                found[name] = part.settings()
-        return found | {n: as_table(getattr(self, n)) for n in ("checkpoints", "log")}
+        return found
 
     def to_toml(self, version: str) -> str:
         """The recipe as text.
@@ -139,15 +136,14 @@ def _recipe_from(data: Mapping[str, Any], faults: Faults) -> Recipe | None:
         path: Path = (name,)
         if name == "gradtrail":
             continue
-        if name in ("optimizer", "schedule"):
-            kinds: Mapping[str, Any] = OPTIMIZERS if name == "optimizer" else _SCHEDULES
-            kind = choice(kinds, table, path, faults, default=None)
+        if name in _CHOICES:
+            kind = choice(_CHOICES[name], table, path, faults)
             if kind is not None:
                 parts[name] = built(kind, table, path, faults, skip=("type",))
         elif name in _TABLES:
             parts[name] = built(_TABLES[name], table, path, faults)
         else:
-            known = ", ".join([*_TABLES, "optimizer", "schedule"])
+            known = ", ".join([*_TABLES, *_CHOICES])
             faults.add(path, f"is no table of a recipe; there are: {known}")
     for name in ("data", "model"):
         if name not in data:

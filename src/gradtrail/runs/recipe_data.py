@@ -91,7 +91,8 @@ def read_data(table: DataTable) -> RecipeData:
         told = "the data have validation images of their own; none of the others are held out"
         return found._replace(notes=(*found.notes, *((told,) if table.validation else ())))
     if table.validation:
-        train, held = _held_out(found.train, table.validation)
+        whole, share = found.train, table.validation
+        train, held = whole.split(share) if isinstance(whole, Images) else split(*whole, share)
         return found._replace(train=train, validation=held)
     return found._replace(validation=found.test)
 
@@ -164,8 +165,3 @@ def _sized(part: T, size: tuple[int, int] | None) -> T:
     if not isinstance(part, tuple) or size is None or part[0].shape[2:] == tuple(size):
         return part
     return enlarged(part[0], *size), part[1]  # type: ignore[return-value]
-
-
-def _held_out(part: Part, share: float) -> tuple[Part, Part]:
-    """A share of every class apart."""
-    return part.split(share) if isinstance(part, Images) else split(*part, share)

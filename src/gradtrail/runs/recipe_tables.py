@@ -18,7 +18,21 @@ from ..training.course import Course
 
 
 @dataclass(frozen=True)
-class DataTable:
+class RecipeTable:
+    """The base of the tables: their fields are the keys."""
+
+    def settings(self) -> dict[str, Any]:
+        """The table as a recipe has it: what is not None, tuples as lists."""
+        values = {known.name: getattr(self, known.name) for known in fields(self)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+            if value is not None
+        }
+
+
+@dataclass(frozen=True)
+class DataTable(RecipeTable):
     """[data]: which images.
 
     Args:
@@ -78,7 +92,7 @@ class DataTable:
 
 
 @dataclass(frozen=True)
-class ModelTable:
+class ModelTable(RecipeTable):
     """[model]: which network; one of `architecture`, `file` and `layers`.
 
     Args:
@@ -122,7 +136,7 @@ class ModelTable:
 
 
 @dataclass(frozen=True)
-class TrainingTable:
+class TrainingTable(RecipeTable):
     """[training]: see `gradtrail.train`."""
 
     epochs: int = 1
@@ -142,16 +156,16 @@ class TrainingTable:
         engine_for(self.engine)
         if self.threads is not None:
             positive("training", threads=self.threads)
-        Course(**self.settings())
+        Course(**self.of_course())
 
-    def settings(self) -> dict[str, Any]:
+    def of_course(self) -> dict[str, Any]:
         """Those of the course; the others say how it is run."""
         apart = ("engine", "threads", "watch")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
 
 
 @dataclass(frozen=True)
-class LossTable:
+class LossTable(RecipeTable):
     """[loss]: the cross-entropy's settings.
 
     Args:
@@ -174,7 +188,7 @@ class LossTable:
 
 
 @dataclass(frozen=True)
-class CheckpointTable:
+class CheckpointTable(RecipeTable):
     """[checkpoints]: see `gradtrail.Checkpoints`."""
 
     epochs: int = 1
@@ -190,7 +204,7 @@ class CheckpointTable:
 
 
 @dataclass(frozen=True)
-class LogTable:
+class LogTable(RecipeTable):
     """[log]: which logs are written into the run's folder.
 
     Args:
@@ -202,16 +216,6 @@ class LogTable:
     csv: bool = False
     jsonl: bool = False
     tensorboard: bool = False
-
-
-def as_table(table: Any) -> dict[str, Any]:
-    """A table as a recipe has it: what is not None, tuples as lists."""
-    found = {}
-    for known in fields(table):
-        value = getattr(table, known.name)
-        if value is not None:
-            found[known.name] = list(value) if isinstance(value, tuple) else value
-    return found
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ..checking.arguments import is_real, is_whole
@@ -36,23 +36,19 @@ class Faults(list[Fault]):
         self.append(Fault(path, what))
 
 
-def _keys_of(kind: Callable[..., Any]) -> dict[str, Any]:
+def _keys_of(kind: type) -> dict[str, Any]:
     """The keys that a table of this kind may have, with their types."""
-    hints = get_type_hints(kind.__init__ if inspect.isclass(kind) else kind)
-    if inspect.isclass(kind) and is_dataclass(kind):
-        hints = get_type_hints(kind)
-        return {f.name: hints[f.name] for f in fields(kind) if f.init}
-    names = list(inspect.signature(kind).parameters)
-    return {name: hints.get(name, Any) for name in names}
+    hints = get_type_hints(kind if is_dataclass(kind) else kind.__init__)
+    return {name: hints.get(name, Any) for name in inspect.signature(kind).parameters}
 
 
 def built(
-    kind: Callable[..., T], table: Any, path: Path, faults: Faults, *, skip: Sequence[str] = ()
+    kind: type[T], table: Any, path: Path, faults: Faults, *, skip: Sequence[str] = ()
 ) -> T | None:
     """The object that a table describes; None where something is wrong with it.
 
     Args:
-        kind: what makes it, with the table's values by name.
+        kind: its class, whose arguments are the table's keys.
         table: the table.
         path: where it stands.
         faults: what is wrong is added to these.
@@ -73,7 +69,10 @@ def built(
             faults.add(path, f"needs the key {name!r}")
     if len(faults) > before:
         return None
-    given = {key: _plain(value, known[key]) for key, value in settings.items()}
+    given = {
+        key: tuple(value) if isinstance(value, list) and "tuple" in str(known[key]) else value
+        for key, value in settings.items()
+    }
     try:
         return kind(**given)
     except GradtrailError as cause:
@@ -84,7 +83,7 @@ def built(
     return None
 
 
-def _alone(kind: Callable[..., Any], given: Mapping[str, Any]) -> Iterator[str]:
+def _alone(kind: type, given: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with each value by itself, beside those that are needed."""
     needed = {key: given[key] for key in _needed(kind)}
     for key in given.keys() - needed.keys():
@@ -95,9 +94,7 @@ def _alone(kind: Callable[..., Any], given: Mapping[str, Any]) -> Iterator[str]:
                 yield str(cause)
 
 
-def choice(
-    kinds: Mapping[str, T], table: Any, path: Path, faults: Faults, *, default: str | None
-) -> T | None:
+def choice(kinds: Mapping[str, T], table: Any, path: Path, faults: Faults) -> T | None:
     """What a table's `type` names; None where it names nothing that there is.
 
     Args:
@@ -105,19 +102,16 @@ def choice(
         table: the table.
         path: where it stands.
         faults: what is wrong is added to these.
-        default: the name where there is no `type`; None if one is needed.
     """
-    name = table.get("type", default) if isinstance(table, Mapping) else None
+    known = {bare_name(name): kind for name, kind in kinds.items()}
     if not isinstance(table, Mapping):
         faults.add(path, f"must be a table, got {table!r}")
-    elif name is None:
+    elif (name := table.get("type")) is None:
         faults.add(path, f"needs the key 'type': {', '.join(kinds)}")
-    elif not isinstance(name, str) or bare_name(name) not in (
-        known := {bare_name(k): k for k in kinds}
-    ):
-        faults.add((*path, "type"), unknown("type", name, kinds))
+    elif isinstance(name, str) and bare_name(name) in known:
+        return known[bare_name(name)]
     else:
-        return kinds[known[bare_name(name)]]
+        faults.add((*path, "type"), unknown("type", name, kinds))
     return None
 
 
@@ -126,16 +120,10 @@ def bare_name(name: str) -> str:
     return re.sub(r"[\W_]", "", name).lower()
 
 
-def _needed(kind: Callable[..., Any]) -> list[str]:
+def _needed(kind: type) -> list[str]:
     """The keys that have no default."""
-    if inspect.isclass(kind) and is_dataclass(kind):
-        return [
-            f.name
-            for f in fields(kind)
-            if f.init and f.default is MISSING and f.default_factory is MISSING
-        ]
     parameters = inspect.signature(kind).parameters.values()
-    return [p.name for p in parameters if p.default is inspect.Parameter.empty]
+    return [p.name for p in parameters if p.default is p.empty]
 
 
 def _fits(value: Any, kind: Any) -> bool:
@@ -156,13 +144,6 @@ def _fits(value: Any, kind: Any) -> bool:
     if kind in (int, float):
         return is_whole(value) if kind is int else is_real(value)
     return isinstance(value, kind)
-
-
-def _plain(value: Any, kind: Any) -> Any:
-    """A value as the type has it: lists as tuples, where no list is asked for."""
-    if isinstance(value, list) and "tuple" in str(kind):
-        return tuple(value)
-    return value
 
 
 _NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}

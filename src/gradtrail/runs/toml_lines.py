@@ -34,10 +34,10 @@ def lines_of(text: str) -> dict[Path, int]:
             found.setdefault(whole, line)
             found[table] = line
         elif statement.startswith("["):
-            table = _within(_keys(statement[1 : _closing(statement)]), counts)
+            table = _within(_keys(_before("]", statement)[1:]), counts)
             found[table] = line
         else:
-            keys = table + _keys(statement[: _equals(statement)])
+            keys = table + _keys(_before("=", statement))
             for end in range(len(table) + 1, len(keys) + 1):
                 found.setdefault(keys[:end], line)
     return found
@@ -67,14 +67,9 @@ def _keys(dotted: str) -> Path:
     return tuple(parts)
 
 
-def _equals(statement: str) -> int:
-    """Where a key ends."""
-    return next(at for at, mark in _bare(statement) if mark == "=")
-
-
-def _closing(statement: str) -> int:
-    """Where a header ends."""
-    return next(at for at, mark in _bare(statement) if mark == "]")
+def _before(mark: str, statement: str) -> str:
+    """What stands before a mark: a key before `=`, a header before `]`."""
+    return statement[: next(at for at, found in _bare(statement) if found == mark)]
 
 
 def _bare(text: str) -> Iterator[tuple[int, str]]:
