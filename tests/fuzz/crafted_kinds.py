@@ -20,7 +20,7 @@ import gradtrail as gt
 from gradtrail.data import ArrayImages
 from gradtrail.runs import prepare_run, read_recipe
 from gradtrail.runs.failed_step import load_failed_step
-from gradtrail.runs.history_file import load_history, save_history
+from gradtrail.runs.run_folder import load_history, save_history
 from gradtrail.training import Observer, Seen
 from gradtrail.training.history import EPOCH_FIGURES
 

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import gradtrail as gt
-from gradtrail.runs.history_file import load_history, save_history
+from gradtrail.runs.run_folder import load_history, save_history
 from gradtrail.training.history import EPOCH_FIGURES, History
 
 FACTS = {"interrupted": False, "stopped": False, "best": None}

@@ -13,8 +13,7 @@ from tails import beginning
 import gradtrail as gt
 from gradtrail.engines import Batch, Engine, Stepped, Trainer, engine_for
 from gradtrail.training import Observer, Seen, weight_watcher
-from gradtrail.training.averaging import StatisticsAverage
-from gradtrail.training.training import Training
+from gradtrail.training.training import StatisticsAverage, Training
 
 from .common import (
     ENGINES,

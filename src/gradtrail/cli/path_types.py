@@ -6,7 +6,7 @@ A path to be written is looked at before any work, so that nothing is computed i
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, final
 
@@ -53,36 +53,23 @@ def _located(kind: click.ParamType[Any], given: Any, param: Any, ctx: Any) -> Pa
 PATH, WORD = _Path(), _Word()
 
 
+@final
 class OutputPath(_Path):
     """A file that a command writes.
 
     Args:
-        endings: of its name, such as `.html`.
+        endings: gives what its name may end in; a `MissingPackageError` where what writes it is not
+            installed.
     """
 
-    def __init__(self, *endings: str) -> None:
+    def __init__(self, endings: Callable[[], Collection[str]]) -> None:
         super().__init__()
-        self._endings = endings
-
-    def endings(self) -> Collection[str]:
-        """What its name may end in.
-
-        Raises:
-            MissingPackageError: what writes it is not installed.
-        """
-        return self._endings
+        self.endings = endings
 
 
-@final
-class Picture(OutputPath):
-    """A picture that matplotlib draws."""
-
-    def endings(self) -> Collection[str]:
-        """See `OutputPath`."""
-        return endings()
-
-
-HTML = OutputPath(".html", ".htm")
+HTML = OutputPath(lambda: (".html", ".htm"))
+CSV = OutputPath(lambda: (".csv",))
+PICTURE = OutputPath(endings)
 
 
 def check_outputs(context: click.Context) -> None:

@@ -27,7 +27,7 @@ from ..showing.tables import Table
 from ..training import confusion, mistakes
 from .data_options import AS_JSON, ENGINE, DataChoice, data_arguments
 from .messages import one_error, print_json, said
-from .path_types import PATH, OutputPath, Picture
+from .path_types import CSV, PATH, PICTURE
 from .run_data import RunData, network_at, run_data_of
 
 _FORMS = ("table", "csv", "json")
@@ -165,10 +165,10 @@ def _shown(answers: list[Prediction], top: int, form: str) -> str:
 @data_arguments(None)
 @ENGINE
 @AS_JSON
-@click.option("--plot", type=Picture(), help="Also draw the matrix into a file.")
+@click.option("--plot", type=PICTURE, help="Also draw the matrix into a file.")
 @click.option(
     "--wrong",
-    type=OutputPath(".csv"),
+    type=CSV,
     help="Also list what is taken for another class in a CSV file, the surest mistakes first.",
 )
 @one_error

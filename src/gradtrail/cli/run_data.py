@@ -148,10 +148,30 @@ def _name(network: Network, choice: DataChoice) -> None:
 
 
 def _table(choice: DataChoice, network: Network, own: DataTable | None) -> DataTable:
-    """The data that are meant: the run's own, or others."""
-    if own is None or choice.data is not None:
-        return _other(network, own or DataTable(NAMES[0]), choice.data, choice.data_path)
-    return own if choice.data_path is None else replace(own, path=str(choice.data_path))
+    """The data that are meant: the run's own, or others, brought to a size as these were.
+
+    Raises:
+        ArgumentError: neither a data set's name nor a path.
+    """
+    data, data_path = choice.data, choice.data_path
+    if own is not None and data is None:
+        return own if data_path is None else replace(own, path=str(data_path))
+    own = own or DataTable(NAMES[0])
+    channels, *size = network.input_shape if len(network.input_shape) == 3 else (1,)
+    named = data is None or is_data_name(data)
+    path = data_path if named else data
+    return DataTable(
+        name=data if named else None,
+        path=None if path is None else str(path),
+        size=(size[0], size[1]) if size else None,
+        channels=channels if channels in (1, 3) else None,
+        channels_last=own.channels_last if path is not None and Path(path).is_file() else None,
+        fit=own.fit,
+        white=None if named else own.white,
+        bad=own.bad,
+        memory=own.memory,
+        classes=network.classes,
+    )
 
 
 def _learned(own: DataTable, table: DataTable, opened: RecipeData, pair: Part) -> int:
@@ -186,29 +206,6 @@ def network_at(run: Path) -> Network:
     if run.suffix == ".onnx":
         return network_from_file(run)
     return Run(run).network if (run / RECIPE).exists() else load(run)
-
-
-def _other(network: Network, own: DataTable, data: str | None, data_path: Path | None) -> DataTable:
-    """Other data than the run's, brought to the network's size as the run's own were.
-
-    Raises:
-        ArgumentError: neither a data set's name nor a path.
-    """
-    channels, *size = network.input_shape if len(network.input_shape) == 3 else (1,)
-    named = data is None or is_data_name(data)
-    path = data_path if named else data
-    return DataTable(
-        name=data if named else None,
-        path=None if path is None else str(path),
-        size=(size[0], size[1]) if size else None,
-        channels=channels if channels in (1, 3) else None,
-        channels_last=own.channels_last if path is not None and Path(path).is_file() else None,
-        fit=own.fit,
-        white=None if named else own.white,
-        bad=own.bad,
-        memory=own.memory,
-        classes=network.classes,
-    )
 
 
 def samples_of(choice: DataChoice, samples: str | None, first: int | None = None) -> ChosenSamples:

@@ -19,7 +19,7 @@ from ..tracing.wording import LANGUAGES
 from ..training.watched_weights import load_watched
 from .data_options import AS_JSON, ENGINE, OF_A_STEP, DataChoice, data_arguments, with_options
 from .messages import one_error, print_json, said
-from .path_types import PATH, Picture
+from .path_types import PATH, PICTURE
 from .run_data import ChosenSamples, network_at, run_data_of, samples_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -117,7 +117,7 @@ def _draw(answer: Any, plot: Path | None, as_json: bool, **settings: Any) -> Non
 @click.argument("element")
 @click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Rows.")
 @click.option("--by", "names", help="Partial sums by indices instead of rows: n, or y,x.")
-@click.option("--plot", type=Picture(), help="Also draw where they come from, into a file.")
+@click.option("--plot", type=PICTURE, help="Also draw where they come from, into a file.")
 @one_error
 def trace_command(
     element: str, top: int, names: str | None, plot: Path | None, **chosen: Any
@@ -211,7 +211,7 @@ def follow_command(element: str, count: int, **chosen: Any) -> None:
     "that point against the mean.",
 )
 @click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="Samples.")
-@click.option("--plot", type=Picture(), help="Also draw the images into a file.")
+@click.option("--plot", type=PICTURE, help="Also draw the images into a file.")
 @one_error
 def influence_command(
     choice: DataChoice,
@@ -240,7 +240,7 @@ def influence_command(
 @click.argument("run", type=PATH)
 @click.argument("element", required=False)
 @AS_JSON
-@click.option("--plot", type=Picture(), help="Also draw weight and gradient.")
+@click.option("--plot", type=PICTURE, help="Also draw weight and gradient.")
 @one_error
 def watch_command(run: Path, element: str | None, as_json: bool, plot: Path | None) -> None:
     """Print what RUN kept of the weights that were watched: see train --watch.

@@ -21,8 +21,7 @@ from ..network.saving import WEIGHTS, save_network
 from ..storage.arrays import read_arrays
 from ..storage.files import write_bytes
 from ..training.training import Training
-from .history_file import save_history
-from .run_folder import FAILED
+from .run_folder import FAILED, save_history
 
 _KEY, _FORMAT = "gradtrail failed step", 1
 _NUMBERS = ("epoch", "step", "draw", "seed")

@@ -18,9 +18,18 @@ from ..training.training import Training
 from ..training.watched_weights import FILE as WATCH
 from ..training.watched_weights import save_watched
 from .failed_step import save_failed_step
-from .history_file import save_history
 from .recipe import Recipe
-from .run_folder import CHECKPOINTS, FAILED, METRICS, RECIPE, START, Run, check_vacant, run_folder
+from .run_folder import (
+    CHECKPOINTS,
+    FAILED,
+    METRICS,
+    RECIPE,
+    START,
+    Run,
+    check_vacant,
+    run_folder,
+    save_history,
+)
 from .run_inputs import RunInputs, prepare_run
 
 _TRAINS = "is training by"

@@ -4,7 +4,7 @@ recipe.toml            resolved: the run can be repeated from it
 start.safetensors      the weights it began with, where they came from a file
 checkpoints/           the training's state, the last ones
 weights.safetensors    the trained network
-history.safetensors    every step's loss, every epoch's figures
+history.safetensors    every step's loss, every epoch's figures, eight bytes for each number
 metrics.json           the confusion matrix at the end, precision and recall
 failed.safetensors     the batch of a step that was not finite; the weights are those before it
 log.csv, log.jsonl, tensorboard/, watch.safetensors     where asked for
@@ -12,6 +12,7 @@ log.csv, log.jsonl, tensorboard/, watch.safetensors     where asked for
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,18 +22,23 @@ from itertools import count
 from pathlib import Path
 
 from ..data.folder_options import Bad
-from ..errors import FileError, typed, warn
+from ..errors import DataError, FileError, typed, warn
 from ..network import Network
 from ..network.saving import WEIGHTS, load
-from ..storage.files import check_writable, file_errors
+from ..storage.arrays import read_arrays
+from ..storage.files import check_writable, file_errors, open_file, read_at_most, write_bytes
 from ..training import History
-from .history_file import load_history
 from .recipe import Recipe, read_recipe
 from .recipe_data import RecipeData, read_data
 
 RECIPE, START, CHECKPOINTS = "recipe.toml", "start.safetensors", "checkpoints"
 METRICS, FAILED = "metrics.json", "failed.safetensors"
 LOGS = ("log.csv", "log.jsonl", "tensorboard")
+
+HISTORY, _EARLIER = "history.safetensors", "history.json"
+
+_MOST = 64 << 20
+"""Bytes of an earlier history: some 2.8 million steps."""
 
 
 @dataclass(frozen=True)
@@ -175,3 +181,53 @@ def _forget(folder: Path, ours: bool) -> None:
             path.unlink(missing_ok=True)
     if ours:
         folder.rmdir()
+
+
+def save_history(folder: Path, history: History) -> None:
+    """Write a run's history; one that an earlier version left goes.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    from safetensors.numpy import save
+
+    metadata = {"history": json.dumps(history.facts())}
+    write_bytes(folder / HISTORY, save(history.arrays(), metadata))
+    (folder / _EARLIER).unlink(missing_ok=True)
+
+
+def load_history(folder: Path) -> History:
+    """A run's history.
+
+    Raises:
+        FileError: it is missing or damaged.
+    """
+    path = folder / HISTORY
+    if not path.exists() and (folder / _EARLIER).exists():
+        return _earlier(folder / _EARLIER)
+    arrays, metadata = read_arrays(path)
+    try:
+        return History.from_arrays(arrays, json.loads(metadata["history"]))
+    except (KeyError, RecursionError, ValueError) as cause:
+        raise FileError(f"{path} is no history: {cause}") from None
+
+
+def _earlier(path: Path) -> History:
+    """What a version that wrote JSON left.
+
+    Raises:
+        FileError: it is too large, or no history.
+    """
+    with open_file(path) as file:
+        content = read_at_most(file, _MOST)
+    if content is None:
+        raise FileError(
+            f"{path} is larger than {_MOST >> 20} MiB; gradtrail train --resume "
+            f"{typed(path.parent)} writes {HISTORY} anew from the checkpoints"
+        )
+    try:
+        if content.count(b"[") + content.count(b"{") > 16:  # lists within lists grow in memory
+            raise DataError("it has other entries than a history")
+        return History.from_dict(json.loads(content))
+    except (RecursionError, ValueError) as cause:
+        raise FileError(f"{path} is no history: {cause}") from None

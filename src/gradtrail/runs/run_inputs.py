@@ -34,13 +34,11 @@ class RunInputs:
         recipe: resolved: what was found in the data is in it.
         data: the images.
         network: for them, with fresh parameters or those of a file.
-        notes: what a person should be told.
     """
 
     recipe: Recipe
     data: RecipeData
     network: Network
-    notes: tuple[str, ...]
 
 
 def prepare_run(recipe: Recipe, *, said: bool = False) -> RunInputs:
@@ -79,7 +77,7 @@ def prepare_run(recipe: Recipe, *, said: bool = False) -> RunInputs:
     resolved = replace(recipe, data=table, model=model, loss=_weighted(recipe.loss, data))
     for note in () if said else (*data.notes, *notes):
         warn(note)
-    return RunInputs(resolved, data, network, (*data.notes, *notes))
+    return RunInputs(resolved, data, network)
 
 
 def _ordered(table: DataTable, names: tuple[str, ...]) -> tuple[DataTable, RecipeData]:
@@ -101,12 +99,11 @@ def _resized(model: ModelTable, data: RecipeData, wanted: tuple[int, ...]) -> st
     """The note about images that a network takes in another size."""
     size, other = (f"{shape[1]} × {shape[2]}" for shape in (data.shape, wanted))
     files = isinstance(data.train, Images)  # which may have any size, whatever is asked for
-    if model.architecture is not None:
-        done = f"brought to {other} instead" if files else f"enlarged from {size} to {other}"
-        return f"{model.architecture} is too deep for {size} pixels: the images are {done}"
-    if files:
-        return f"the images are brought to {other}, which {model.file} takes"
-    return f"the images are enlarged from {size} to {other}, which {model.file} takes"
+    done = f"the images are {'brought' if files else f'enlarged from {size}'} to {other}"
+    if model.architecture is None:
+        return f"{done}, which {model.file} takes"
+    instead = " instead" if files else ""
+    return f"{model.architecture} is too deep for {size} pixels: {done}{instead}"
 
 
 def _matching(network: Network, data: RecipeData) -> RecipeData:

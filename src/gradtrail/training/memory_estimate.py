@@ -12,9 +12,8 @@ from ..optimizers import SGD
 from ..showing.numbers import percent_text
 
 if TYPE_CHECKING:
-    from ..engines import Engine
     from ..graph import Graph
-    from .course import Course, Setup
+    from .course import Setup
 
 _PARAMETERS, _ACTIVATIONS = 160, 64
 """Bytes for each parameter and for each element of an output that no engine needs more than."""
@@ -54,7 +53,7 @@ def check_memory(setup: Setup) -> None:
         smaller //= 2
     kept, code = (0, code) if short.reserved else (kept, 0)
     needs |= {"code": code}
-    raise NoRoomError(_sentence(network, course, engine, (needs, kept, samples), short, smaller))
+    raise NoRoomError(_sentence(setup, (needs, kept, samples), short, smaller))
 
 
 def _short(left: list[Room], need: int, kept: int, code: int = 0) -> Room | None:
@@ -86,24 +85,18 @@ def _count(network: Graph) -> int:
 
 
 def _sentence(
-    network: Graph,
-    course: Course,
-    engine: Engine,
-    needed: tuple[dict[str, int], int, int],
-    left: Room,
-    smaller: int,
+    setup: Setup, needed: tuple[dict[str, int], int, int], left: Room, smaller: int
 ) -> str:
     """What is needed, what there is, and what would fit."""
-    needs, kept, samples = needed
+    network, (needs, kept, samples) = setup.network, needed
     told = [
         f"{_size(needs['parameters'])} for {_count(network):,} parameters",
         f"{_size(needs['gradients'])} for gradients",
         f"{_size(needs['activations'])} for activations of {samples} samples",
     ]
     if needs["optimizer"]:
-        told.insert(
-            2, f"{_size(needs['optimizer'])} for what {type(course.optimizer).__name__} remembers"
-        )
+        kind = type(setup.course.optimizer).__name__
+        told.insert(2, f"{_size(needs['optimizer'])} for what {kind} remembers")
     told += [f"{_size(kept)} for images that are kept"] if kept else []
     told += [f"{_size(needs['code'])} for code and threads"] if needs["code"] else []
     said = (
@@ -118,15 +111,10 @@ def _sentence(
     )
     if len(network.input_shape) > 1:
         hint += " by smaller images, or by more pooling before it"
-    plainly = _plainly(network, course, engine, left, kept + needs["code"])
+    forgetful = setup.engine.memory(network, setup.course.loss, SGD(1.0), 1)
+    fits = sum(forgetful.values()) + kept + needs["code"] <= left.free
+    plainly = "; optimizer=gt.SGD(lr) with batch_size=1 would fit" if fits else ""
     return f"{said}; no batch_size would fit; {hint}{plainly}"
-
-
-def _plainly(network: Graph, course: Course, engine: Engine, left: Room, more: int) -> str:
-    """Whether it would fit with an optimiser that remembers nothing."""
-    needs = engine.memory(network, course.loss, SGD(1.0), 1)
-    fits = sum(needs.values()) + more <= left.free
-    return "; optimizer=gt.SGD(lr) with batch_size=1 would fit" if fits else ""
 
 
 def _largest(network: Graph) -> tuple[str, float]:

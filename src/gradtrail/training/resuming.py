@@ -1,25 +1,51 @@
-"""Which checkpoint a training goes on from: the newest that is whole, of this very training."""
+"""Which checkpoint a training goes on from: the newest that is whole, of this very training.
+
+Every field of it is checked against the training before anything of it is used: a digest shows
+damage, but anybody can write one. What is read here ends as places in memory, as divisors and as
+weights, so each number is held to what a training of these settings can have.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, GradtrailError, warn
+import numpy as np
+
+from ..errors import ArgumentError, DataError, FileError, GradtrailError, warn
 from ..graph import Graph
 from ..graph.description import arguments_from
 from ..graph.difference import difference
+from ..optimizers.composed import AVERAGE
 from ..renamed import SCHEDULES
 from .checkpoints import Checkpoints, NewestCheckpoint
-from .inspection import inspect
+from .history import History, in_files
 from .schedules import Constant, Schedule
-from .snapshot import differing_bits, provenance
+from .snapshot import UNKNOWN, Snapshot, differing_bits, provenance
 from .stopping import Best
+from .training import Position
+from .watched_weights import check_watched
 
 if TYPE_CHECKING:
     from .course import Course, Setup
+    from .feed import Feed
 
 _SHOWN = 200
+"""Letters of a setting in a message."""
+
+_OTHER_DATA = (
+    "; some sample, label, class or file's name is another, or their order: give what it began "
+    "with, or begin anew without resume"
+)
+"""What a checksum does not say."""
+
+_MOST = 1 << 53
+"""How many epochs or updates there may be: each number until there is a float of its own."""
+
+_HUGE = float(np.finfo(np.float64).max)
+"""What every finite number is below."""
 
 
 def found_for(setup: Setup, checkpoints: Checkpoints, resume: bool) -> NewestCheckpoint | None:
@@ -44,18 +70,11 @@ def found_for(setup: Setup, checkpoints: Checkpoints, resume: bool) -> NewestChe
     for reason in found.damaged:
         warn(f"a newer checkpoint was passed over: {reason}; {found.path} is taken")
     _same(found, setup)
-    inspect(found, setup)
-    _longer(found, setup.course, setup.course.steps(len(setup.feed)))
+    _inspect(found, setup)
+    _longer(found, setup)
     for sentence in differing_bits(found.snapshot.about["written"], provenance(setup.engine)):
         warn(f"{found.path} {sentence}")
     return found
-
-
-_OTHER_DATA = (
-    "; some sample, label, class or file's name is another, or their order: give what it began "
-    "with, or begin anew without resume"
-)
-"""What a checksum does not say."""
 
 
 def _same(found: NewestCheckpoint, setup: Setup) -> None:
@@ -112,17 +131,13 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _longer(found: NewestCheckpoint, course: Course, steps: int) -> None:
+def _longer(found: NewestCheckpoint, setup: Setup) -> None:
     """Whether a training can end with another epoch than was said before.
-
-    Args:
-        found: checked.
-        course: with the new number of epochs.
-        steps: of an epoch.
 
     Raises:
         ArgumentError: that epoch is over already, or the training has ended early.
     """
+    course, steps = setup.course, setup.course.steps(len(setup.feed))
     before, history = found.snapshot.about["course"]["epochs"], found.snapshot.history()
     if course.epochs == before:
         return
@@ -160,3 +175,170 @@ def _tell_rate(schedule: Schedule, done: int, before: int, now: int) -> None:
         f"steps now instead of {before:,}: the rate goes on at {comes:.3g} of the full one, behind "
         f"{was:.3g}. A training of as many epochs from the beginning would be another one"
     )
+
+
+def _inspect(found: NewestCheckpoint, setup: Setup) -> None:
+    """Check a checkpoint whose settings, network and data are those of the training.
+
+    Args:
+        found: the checkpoint.
+        setup: of the training.
+
+    Raises:
+        FileError: a field or an array is missing, or holds what this training cannot have.
+    """
+    snapshot = found.snapshot
+    try:
+        at = _position(snapshot, setup.course, setup.feed)
+        for drawn in snapshot.drawn():
+            _whole("drawn", drawn, 0, _MOST)
+        history = snapshot.history()
+        _history(history, at, setup)
+        _arrays(snapshot, setup, history)
+        _watched(snapshot, at, len(setup.feed))
+        written = snapshot.about["written"]
+        _known("written", written, UNKNOWN)
+        if not all(isinstance(value, str) for value in written.values()):
+            raise DataError("written must be texts")
+    except DataError as cause:
+        raise FileError(
+            f"{found.path} holds what this training cannot have written: {cause}; delete it, and "
+            "the one before it is taken"
+        ) from None
+
+
+def _whole(name: str, value: Any, least: int, most: int) -> int:
+    """A whole number within bounds."""
+    if type(value) is not int or not least <= value <= most:
+        bounds = f"from {least:,} to {most:,}" if least < most else f"{least:,}"
+        raise DataError(f"{name} is {reprlib.repr(value)}, but must be {bounds}")
+    return value
+
+
+def _finite(name: str, value: Any, least: float = 0.0, most: float = math.inf) -> float:
+    """A finite number within bounds."""
+    number = type(value) in (int, float) and abs(value) < _HUGE
+    if not number or not least <= value <= most:
+        raise DataError(
+            f"{name} is {reprlib.repr(value)}, but must be a finite number from {least:g} to "
+            f"{most:g}"
+        )
+    return float(value)
+
+
+def _known(name: str, table: Any, wanted: Iterable[str]) -> None:
+    """A table with these keys and no others."""
+    if not isinstance(table, dict) or table.keys() != set(wanted):
+        raise DataError(f"{name} must have the keys {', '.join(wanted)}")
+
+
+def _position(snapshot: Snapshot, course: Course, feed: Feed) -> Position:
+    """Where the training was: its place decides what native code reads."""
+    epochs = _whole("course.epochs", snapshot.about["course"]["epochs"], 1, _MOST)
+    _known("position", snapshot.about["position"], Position._fields)
+    at, steps, count = snapshot.position(), course.steps(len(feed)), len(feed)
+    epoch = _whole("position.epoch", at.epoch, 0, epochs)
+    place = _whole("position.place", at.place, 0, 0 if epoch == epochs else steps)
+    done = epoch * steps + place
+    _whole("position.steps", at.steps, done or 1, done)
+    _whole("updates", snapshot.about["updates"], done, _MOST)
+    seen = min(place * course.batch_size, count)
+    _whole("position.seen", at.seen, seen, seen)
+    if at.correct is not None or not place or _classes(course, feed):
+        _whole("position.correct", at.correct, 0, seen if _classes(course, feed) else 0)
+    longest = _HUGE if place else 0.0
+    _finite("position.seconds", at.seconds, 0.0, longest)
+    _finite("position.total", at.total, -longest, longest)
+    _finite("position.mass", at.mass, *_masses(course, feed, seen))
+    return at
+
+
+def _masses(course: Course, feed: Feed, seen: int) -> tuple[float, float]:
+    """Between which bounds the samples seen so far count, apart from rounding."""
+    if course.mixup or course.loss.even(feed.y):
+        return seen, seen
+    whole = course.loss.mass(feed.y)
+    slack = 1e-9 * whole
+    return (whole - slack if seen == len(feed) else 0.0), (whole + slack if seen else 0.0)
+
+
+def _classes(course: Course, feed: Feed) -> bool:
+    """Whether outputs are classes, so that right answers are counted."""
+    return course.loss.classes(feed.y[:1]) is not None
+
+
+def _history(history: History, at: Position, setup: Setup) -> None:
+    """The figures of every step and every epoch that is over, and which epoch was the best."""
+    course, held_out = setup.course, setup.held_out
+    held = held_out is not None
+    wanted = {
+        "step_losses": at.steps,
+        "loss": at.epoch,
+        "seconds": at.epoch,
+        "accuracy": at.epoch if _classes(course, setup.feed) else 0,
+        "validation_loss": at.epoch if held else 0,
+        "validation_accuracy": at.epoch if held_out and _classes(course, held_out) else 0,
+    }
+    for name, count in wanted.items():
+        values = getattr(history, name)
+        _whole(f"the number of history/{in_files(name)}", len(values), count, count)
+        shares = name.endswith("accuracy")
+        if (shares or name == "seconds") and values:
+            _finite(f"history/{name}", min(values))
+            _finite(f"history/{name}", max(values), 0.0, 1.0 if shares else _HUGE)
+    best = Best(course.stopping).best_of(history)
+    if history.best != best:
+        raise DataError(f"best is {history.best!r}, but by the history it must be {best!r}")
+
+
+def _arrays(snapshot: Snapshot, setup: Setup, history: History) -> None:
+    """All arrays, none missing and none too many, in shape and type."""
+    network, course = setup.network, setup.course
+    parameters, buffers = network.parameters.shapes, network.buffers.shapes
+    whole: dict[str, tuple[int, ...]] = {**parameters, **buffers}
+    kept = course.stopping is not None and course.stopping.keep_best and history.best is not None
+    finite = {
+        **{f"value/{name}": shape for name, shape in whole.items()},
+        **{f"best/{name}": shape for name, shape in whole.items() if kept},
+        **{f"statistics/{name}": s for name, s in buffers.items() if course.average is not None},
+    }
+    remembered = {
+        f"state/{kind}/{name}": shape
+        for name, shape in parameters.items()
+        for kind in setup.optimizer.rule.state
+    }
+    given = {
+        name: array
+        for name, array in snapshot.arrays.items()
+        if not name.startswith(("history/", "watched/"))
+    }
+    for name in sorted(given.keys() ^ (finite.keys() | remembered.keys())):
+        raise DataError(f"array {name!r} " + ("is of no use" if name in given else "is missing"))
+    for name, shape in {**finite, **remembered}.items():
+        array = given[name]
+        if array.shape != shape or array.dtype not in (np.float32, np.float64):
+            raise DataError(
+                f"array {name!r} is {array.dtype} {array.shape}, but must be float32 or float64 "
+                f"{shape}"
+            )
+    share = 1.0 if course.average is None else 1 - course.average**history.steps
+    averages = [name for name in remembered if name.startswith(f"state/{AVERAGE}/")]
+    for name in (*finite, *averages):
+        averaged = name.startswith((f"state/{AVERAGE}/", "statistics/"))
+        with np.errstate(over="ignore"):
+            narrow = (given[name] / (share if averaged else 1.0)).astype(network.dtype)
+        if not np.isfinite(narrow).all():
+            raise DataError(f"array {name!r} has a NaN, an infinity or too large a number")
+
+
+def _watched(snapshot: Snapshot, at: Position, samples: int) -> None:
+    """What was watched; elements that this training does not watch are looked at, too."""
+    kept: Mapping[str, Any] | None = snapshot.about["watched"]
+    arrays = snapshot.under("watched/")
+    if kept is None:
+        if arrays:
+            raise DataError("it holds what was watched, but names no element")
+        return
+    _known("watched", kept, ("every", "elements"))
+    every = _whole("watched.every", kept["every"], 1, _MOST)
+    check_watched(arrays, kept["elements"], at.steps, samples, every)

@@ -55,17 +55,17 @@ class Snapshot:
         """
         training.trainer.store()  # hands the optimiser's state over
         step, remembered = training.optimizer.remembered(training.network)
-        arrays = {f"value/{name}": a for name, a in training.trainer.arrays().items()}
-        for name, state in remembered.items():
-            arrays |= {f"state/{kind}/{name}": a for kind, a in state.items()}
-        arrays |= {f"statistics/{name}": a for name, a in training.statistics.sums.items()}
-        arrays |= {f"best/{name}": a for name, a in training.best.arrays.items()}
-        watcher, watched = training.watcher, None
-        if watcher is not None:
-            kept = watcher.watched()
-            arrays |= {f"watched/{name}": a for name, a in watched_arrays(kept).items()}
-            watched = {"every": watcher.every, "elements": list(kept)}
-        arrays |= {f"history/{name}": a for name, a in training.history.arrays().items()}
+        watcher = training.watcher
+        kept = {} if watcher is None else watcher.watched()
+        parts = {
+            "value": training.trainer.arrays(),
+            "state": {f"{k}/{name}": a for name, s in remembered.items() for k, a in s.items()},
+            "statistics": training.statistics.sums,
+            "best": training.best.arrays,
+            "watched": watched_arrays(kept),
+            "history": training.history.arrays(),
+        }
+        arrays = {f"{part}/{name}": a for part, held in parts.items() for name, a in held.items()}
         about = {
             "position": training.position._asdict(),
             "updates": step,
@@ -74,7 +74,7 @@ class Snapshot:
             "course": training.settings,
             "architecture": training.network.architecture(),
             "engine": training.engine.settings(),
-            "watched": watched,
+            "watched": watcher and {"every": watcher.every, "elements": list(kept)},
             "written": provenance(training.engine),
             **data,
         }
@@ -129,13 +129,12 @@ class Snapshot:
         training.best = Best(rule, best, self.under("best/"))
         training.statistics.sums = self.under("statistics/")
         training.statistics.steps = position.steps if training.statistics.sums else 0
-        kept = self.about["watched"]
-        if training.watcher is None and kept and kept["elements"]:
+        kept = self.about["watched"] or {"every": 1, "elements": []}
+        if training.watcher is None:
             tell_left(kept["elements"])
-        elif training.watcher is not None:
-            watched = watched_from(self.under("watched/"), kept["elements"]) if kept else {}
-            every = kept["every"] if kept else 1
-            training.watcher.go_on(watched, every, position.steps)
+        else:
+            watched = watched_from(self.under("watched/"), kept["elements"])
+            training.watcher.go_on(watched, kept["every"], position.steps)
 
     def under(self, prefix: str) -> dict[str, np.ndarray]:
         """The arrays whose names begin so, by the rest of their names."""

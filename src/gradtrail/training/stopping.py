@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, final
 
 import numpy as np
@@ -71,8 +71,7 @@ class EarlyStopping:
 
     def settings(self) -> dict[str, Any]:
         """The arguments as JSON."""
-        names = ("patience", "measure", "least", "keep_best")
-        return {name: as_json(getattr(self, name)) for name in names}
+        return {known.name: as_json(getattr(self, known.name)) for known in fields(self)}
 
 
 @dataclass(frozen=True)

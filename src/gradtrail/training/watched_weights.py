@@ -32,8 +32,12 @@ SAMPLES = 5
 ELEMENTS = 64
 """How many elements may be watched at once."""
 
-FIELDS = ("steps", "weight", "gradient", "update", "samples", "shares")
-"""What is kept of each step, by the names of `Watched`."""
+FIELDS: Mapping[str, tuple[type[np.generic], tuple[int, ...]]] = {
+    **{"steps": (np.int64, ())},
+    **dict.fromkeys(("weight", "gradient", "update"), (np.float64, ())),
+    **{"samples": (np.int64, (SAMPLES,)), "shares": (np.float64, (SAMPLES,))},
+}
+"""What is kept of each step, by the names of `Watched`, with type and shape."""
 
 _SHOWN = 12
 
@@ -167,8 +171,7 @@ def check_watched(
         known = {field: arrays[f"{place}.{field}"] for field in FIELDS}
         count = known["steps"].size
         for field, array in known.items():
-            kind = np.int64 if field in ("steps", "samples") else np.float64
-            shape = (count, SAMPLES) if field in ("samples", "shares") else (count,)
+            kind, shape = FIELDS[field][0], (count, *FIELDS[field][1])
             if array.dtype != kind or array.shape != shape:
                 raise DataError(
                     f"{field} of {element!r:.60} is {array.dtype} {array.shape}, but must be "

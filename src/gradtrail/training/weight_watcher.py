@@ -61,9 +61,10 @@ class _Record:
 
     def watched(self) -> Watched:
         columns = list(zip(*self.rows, strict=True)) or [()] * len(FIELDS)
-        kinds = (np.int64, float, float, float, np.int64, float)
-        arrays = [np.array(c, k) for c, k in zip(columns, kinds, strict=True)]
-        arrays[4:] = [a.reshape(-1, SAMPLES) for a in arrays[4:]]
+        arrays = (
+            np.array(column, kind).reshape(-1, *shape)
+            for column, (kind, shape) in zip(columns, FIELDS.values(), strict=True)
+        )
         return Watched(self.element, *arrays)
 
 
