@@ -280,7 +280,7 @@ def recipe() -> Kind:
     def wrong(path: Path, found: Any) -> str | None:
         recipe, work = found
         work.network.plan(2)
-        path.write_text(recipe.to_toml("0"), encoding="utf-8")
+        path.write_text(recipe.to_toml(), encoding="utf-8")
         again = read_recipe(path).to_dict()
         return None if again == recipe.to_dict() else "what is written is not what was read"
 

@@ -180,7 +180,7 @@ patience = 2
 
 def recipe() -> Kind:
     def wrong(path: Path, found: Recipe) -> str | None:
-        path.write_text(found.to_toml("0"), encoding="utf-8")
+        path.write_text(found.to_toml(), encoding="utf-8")
         again = read_recipe(path).to_dict()
         return None if again == found.to_dict() else "what is written is not what was read"
 

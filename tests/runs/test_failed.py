@@ -95,7 +95,7 @@ def test_other_samples_can_be_asked_instead(folder: Path) -> None:
 def test_a_training_that_goes_on_forgets_it(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(RECIPE.replace("1e25", "1e-3"))
     recipe = read_recipe(tmp_path / "recipe.toml")
-    start(recipe, tmp_path / "run", "0")
+    start(recipe, tmp_path / "run")
     assert load_failed_step(tmp_path / "run") is None
 
 
@@ -107,7 +107,7 @@ def test_an_infinite_validation_loss_leaves_a_folder_too(
     module = sys.modules["gradtrail.training.training"]
     monkeypatch.setattr(module, "mean_figures", lambda *_: found)
     with pytest.raises(NonFiniteError, match="epoch 1: the validation loss is nan.*gradtrail why"):
-        start(read_recipe(tmp_path / "recipe.toml"), tmp_path / "run", "0")
+        start(read_recipe(tmp_path / "recipe.toml"), tmp_path / "run")
     assert load_failed_step(tmp_path / "run") is None
     assert run("why", str(tmp_path / "run")).exit_code == 0
 
@@ -116,7 +116,7 @@ def test_an_infinite_validation_loss_is_asked_where_it_arose(tmp_path: Path) -> 
     """One finite step, and then a network that no image held out goes through."""
     (tmp_path / "recipe.toml").write_text(RECIPE.replace("size = 100", "size = 2000"))
     with pytest.raises(NonFiniteError, match=r"epoch 1: the validation loss is \w+: \S+") as told:
-        start(read_recipe(tmp_path / "recipe.toml"), tmp_path / "run", "0")
+        start(read_recipe(tmp_path / "recipe.toml"), tmp_path / "run")
     failed = load_failed_step(tmp_path / "run")
     assert failed is not None
     assert (failed.judging, failed.step, len(failed.x)) == (True, 1, 355)

@@ -162,7 +162,7 @@ def test_a_held_out_share_is_of_the_training_images(recipe: Path) -> None:
 def test_nothing_is_kept_of_a_training_that_cannot_begin(recipe: Path, tmp_path: Path) -> None:
     changed = read_recipe(recipe, {("training", "watch"): ("--watch", ["conv9.weight[0]"])})
     with pytest.raises(gt.UnknownNameError, match="conv9"):
-        start(changed, tmp_path / "run", "0")
+        start(changed, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -25,14 +25,6 @@ from .run_data import ChosenSamples, network_at, run_data_of, samples_of
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-_ANSWER = (ENGINE, AS_JSON)
-
-
-def _of_images(command: F) -> F:
-    """The options that choose a run and its data."""
-    return data_arguments("train")(with_options(command, _ANSWER))
-
-
 def _of_a_step(command: F) -> F:
     """The options that choose the run's step."""
     samples = click.option(
@@ -40,7 +32,7 @@ def _of_a_step(command: F) -> F:
         help="Which samples make the batch, such as 0-63 or 3,17,40; by default the first, as "
         "many as a batch of the run has.",
     )
-    return data_arguments("train")(with_options(command, (samples, *OF_A_STEP, *_ANSWER)))
+    return data_arguments("train")(with_options(command, (samples, *OF_A_STEP, ENGINE, AS_JSON)))
 
 
 class _Step:
@@ -198,7 +190,9 @@ def follow_command(element: str, count: int, **chosen: Any) -> None:
 
 
 @click.command("influence", short_help="Rank a run's images by what they do to the network.")
-@_of_images
+@data_arguments("train")
+@ENGINE
+@AS_JSON
 @click.option(
     "--of", "part", default="", help="A layer, a parameter or a filter such as conv1.weight[2]."
 )

@@ -32,7 +32,6 @@ from ..runs.run_folder import RECIPE
 from ..training import Observer
 from ..training.progress_line import ProgressLine
 from ..training.training import Training
-from ..version import VERSION
 from .data_options import reading_options
 from .explore import Following
 from .messages import STOPPED, one_error, said
@@ -180,14 +179,13 @@ def train_command(
 
     Example: gradtrail train --resume runs/lenet --epochs 20
     """
-    say = (lambda text: None) if quiet else said
     given = {name: value for name, value in options.items() if value not in (None, ())}
     for option, asked in (("--no-browser", no_browser), ("--port", port is not None)):
         if asked and not explore:
             raise ArgumentError(f"{option} is for the page of --explore")
     following = closing(Following(not no_browser, port or 0)) if explore else nullcontext()
     with following as page:
-        _train(recipe, resumed, out, given, say, quiet, page)
+        _train(recipe, resumed, out, given, quiet, page)
         if page is not None:
             with suppress(KeyboardInterrupt):  # the run is kept, wherever it comes
                 page.stay()
@@ -198,7 +196,6 @@ def _train(
     resumed: Path | None,
     out: Path | None,
     given: dict[str, Any],
-    say: Any,
     quiet: bool,
     page: Following | None,
 ) -> None:
@@ -208,8 +205,8 @@ def _train(
 
         def ready(work: RunInputs, training: Training) -> None:
             progress.held_out = work.data.shown
-            if not training.over:
-                say(f"{work.network.plan(work.recipe.training.batch_size)}\n")
+            if not training.over and not quiet:
+                said(f"{work.network.plan(work.recipe.training.batch_size)}\n")
             if page is not None:
                 place = resumed or out
                 title = place.resolve().name if place else work.recipe.model.title
@@ -225,8 +222,9 @@ def _train(
             done = resume(resumed, **given, observers=observers, ready=ready)
         else:
             chosen = _recipe(recipe, given)
-            done = start(chosen, out, VERSION, observers=observers, ready=ready)
-    _tell(done, time.perf_counter() - since, say)
+            done = start(chosen, out, observers=observers, ready=ready)
+    if not quiet:
+        _tell(done, time.perf_counter() - since)
     if done.history.interrupted:
         sys.exit(STOPPED)
 
@@ -326,19 +324,19 @@ def _optimizer_changes(given: dict[str, Any], base: dict[str, Any]) -> Changes:
     return found
 
 
-def _tell(done: Outcome, seconds: float, say: Any) -> None:
+def _tell(done: Outcome, seconds: float) -> None:
     """What came of it."""
     history = done.history
     if done.over:
-        say(_over(done))
+        said(_over(done))
     if done.confusion is not None:
         after = "" if done.over else f" after {seconds:.1f} s"
-        say(f"{done.judged_by} accuracy {done.confusion.accuracy:.2%}{after}")
+        said(f"{done.judged_by} accuracy {done.confusion.accuracy:.2%}{after}")
     if history.stopped and history.best is not None:
-        say(f"nothing became better any more: kept the weights of epoch {history.best + 1}")
-    say(f"run kept in {done.folder}" + (" (stopped early)" if history.interrupted else ""))
+        said(f"nothing became better any more: kept the weights of epoch {history.best + 1}")
+    said(f"run kept in {done.folder}" + (" (stopped early)" if history.interrupted else ""))
     if history.interrupted:
-        say(f"gradtrail train --resume {typed(done.folder)} goes on with it")
+        said(f"gradtrail train --resume {typed(done.folder)} goes on with it")
 
 
 def _over(done: Outcome) -> str:

@@ -61,14 +61,7 @@ def write_report(
 def report(folder: Path, *, bad: Bad | None = None, progress: bool = False) -> str:
     """The page of a run as HTML; it needs nothing from anywhere else.
 
-    Args:
-        folder: the run's.
-        bad: what is done about images that cannot be read any more; see `Run`.
-        progress: whether standard error says how far it is.
-
-    Raises:
-        FileError: there is no finished run, or its data are not there.
-        MissingPackageError: matplotlib is not there.
+    Arguments and errors are those of `write_report`.
     """
     optional_package("matplotlib", "a report")  # before the work that it would end
     run = Run.at(folder, bad)

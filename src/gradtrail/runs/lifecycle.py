@@ -62,7 +62,6 @@ class Outcome:
 def start(
     recipe: Recipe,
     out: Path | None,
-    version: str,
     *,
     observers: Sequence[Observer] = (),
     ready: Ready | None = None,
@@ -72,7 +71,6 @@ def start(
     Args:
         recipe: checked.
         out: the run's folder, new or empty; None for a numbered one under `runs`.
-        version: of gradtrail.
         observers: who are told.
         ready: what is called before the first step.
 
@@ -88,7 +86,7 @@ def start(
         if resolved.model.file is not None or resolved.model.weights is not None:
             resolved = _own_start(resolved, work, folder)
             work = replace(work, recipe=resolved)
-        write_bytes(folder / RECIPE, resolved.to_toml(version).encode())
+        write_bytes(folder / RECIPE, resolved.to_toml().encode())
         with lock_file(folder / RECIPE, _TRAINS):
             training = _training(work, folder, observers, resuming=False)
             return _run(work, folder, training, ready)

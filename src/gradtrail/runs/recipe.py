@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -30,6 +31,7 @@ from ..storage.files import file_errors, read_at_most
 from ..training import EarlyStopping
 from ..training.course import Course
 from ..training.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay
+from ..version import VERSION
 from .recipe_tables import (
     CheckpointTable,
     DataTable,
@@ -113,15 +115,11 @@ class Recipe:
             found["model"]["layers"] = found["model"].pop("layers")
         return found
 
-    def to_toml(self, version: str) -> str:
-        """The recipe as text.
-
-        Args:
-            version: of gradtrail.
-        """
+    def to_toml(self) -> str:
+        """The recipe as text, with gradtrail's version."""
         from tomlkit import dumps
 
-        return dumps({"gradtrail": version} | self.to_dict())
+        return dumps({"gradtrail": VERSION} | self.to_dict())
 
 
 def _recipe_from(data: Mapping[str, Any], faults: Faults) -> Recipe | None:
@@ -197,7 +195,7 @@ def read_recipe(
     text = "" if path is None else _read(FilePath(path))
     where = "the recipe" if path is None else os.fspath(path)
     try:
-        data = tomllib.loads(text) if path is not None else _copied(base or {})
+        data = tomllib.loads(text) if path is not None else deepcopy(dict(base or {}))
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as cause:
         raise FileError(f"{where} is not TOML: {cause}") from None
     lines = _in_present_words(data, lines_of(text), where)
@@ -265,10 +263,6 @@ def _read(path: FilePath) -> str:
         return content.decode()
     except UnicodeDecodeError as cause:
         raise FileError(f"{path} is not TOML: byte {cause.start} is not UTF-8") from cause
-
-
-def _copied(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: _copied(v) if isinstance(v, Mapping) else v for k, v in data.items()}
 
 
 def _change(data: dict[str, Any], keys: Path, value: Any) -> None:

@@ -36,7 +36,7 @@ class Faults(list[Fault]):
         self.append(Fault(path, what))
 
 
-def _keys_of(kind: type) -> dict[str, Any]:
+def _keys_of(kind: Any) -> dict[str, Any]:
     """The keys that a table of this kind may have, with their types."""
     hints = get_type_hints(kind if is_dataclass(kind) else kind.__init__)
     return {name: hints.get(name, Any) for name in inspect.signature(kind).parameters}

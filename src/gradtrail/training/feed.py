@@ -156,6 +156,6 @@ def feed_for(
     moves = augment is not None and augment.moves
     if isinstance(data, tuple | list) and not moves and not mixup:
         return ArrayFeed(Samples.of(network, data, loss, name))
-    from .staged_feed import staged_feed
+    from .staged_feed import StagedFeed
 
-    return staged_feed(network, data, loss, engine, augment, mixup, name)
+    return StagedFeed(network, data, loss, engine, augment, mixup, name)

@@ -201,18 +201,7 @@ def predict_samples(
 ) -> Predictions:
     """What a network takes each sample for, in evaluation.
 
-    Args:
-        what: the public function, for messages.
-        network: is not changed.
-        data: see `gradtrail.confusion`, as all that follow.
-        classes: their names.
-        batch_size: how many samples are computed at once.
-        engine: which computes.
-
-    Raises:
-        ArgumentError: not as many names as the network has outputs.
-        DataError: samples or labels that do not fit.
-        NonFiniteError: the network gives a NaN or an infinity.
+    Arguments and errors are those of `confusion`; `what` is the public function, for messages.
     """
     positive(what, batch_size=batch_size)
     loss, runs = CrossEntropy(), engine_for(engine, network)

@@ -32,33 +32,37 @@ _LOOKED_AT = 512
 
 @final
 class StagedFeed(Feed):
-    """Images that are prepared, a batch at a time.
+    """Images, or arrays that are moved or mixed, a batch at a time.
 
-    Args:
-        network: that they are for.
-        source: arrays, or images to be read.
-        y: their labels, checked.
-        loss: the loss.
-        engine: which moves them.
-        augment: how they are moved; None for not.
-        mixup: α of the Beta distribution that two samples are mixed by; 0 for not.
+    Arguments and errors are those of `feed_for`.
     """
 
     def __init__(
         self,
         network: Graph,
-        source: np.ndarray | Images,
-        y: np.ndarray,
+        data: Any,
         loss: Loss,
         engine: Engine,
         augment: Augment | None,
         mixup: float,
+        name: str,
     ) -> None:
-        self.network, self.source, self.y, self.loss = network, source, y, loss
-        self._pinned = pin(source) if isinstance(source, np.ndarray) else ()
+        if augment is not None and augment.moves and len(network.input_shape) != 3:
+            raise DataError(
+                "augmentation moves images (channels, height, width), but the network takes "
+                f"samples of {network.input_shape}; leave out augment"
+            )
+        self.source: np.ndarray | Images
+        if isinstance(data, Images):
+            self.source, self.y = data, _labels_of(network, data, loss, name)
+        else:
+            samples = Samples.of(network, data, loss, name)
+            self.source, self.y = np.ascontiguousarray(samples.x, np.float32), samples.y
+            self._pinned = pin(self.source)
+        self.network, self.loss = network, loss
         self.engine, self.augment, self.mixup = engine, augment, mixup
         self.outputs = network.system(1, loss=loss).shapes[network.output_name][1:]
-        self.rows, self.by_class = loss.rows(y, (len(y), *self.outputs))
+        self.rows, self.by_class = loss.rows(self.y, (len(self), *self.outputs))
         if mixup and self.by_class:
             self.rows, self.by_class = np.eye(self.outputs[0]), False
 
@@ -187,34 +191,6 @@ class _StagedBatch(Batch):
     def numbers(self) -> np.ndarray:
         """See `Batch.numbers`."""
         return self._numbers
-
-
-def staged_feed(
-    network: Graph,
-    data: Any,
-    loss: Loss,
-    engine: Engine,
-    augment: Augment | None,
-    mixup: float,
-    name: str,
-) -> StagedFeed:
-    """Images, or arrays that are moved or mixed; see `feed_for`.
-
-    Raises:
-        DataError: samples or labels that do not fit, or samples that are no images.
-    """
-    if augment is not None and augment.moves and len(network.input_shape) != 3:
-        raise DataError(
-            f"augmentation moves images (channels, height, width), but the network takes samples "
-            f"of {network.input_shape}; leave out augment"
-        )
-    source: np.ndarray | Images
-    if isinstance(data, Images):
-        source, y = data, _labels_of(network, data, loss, name)
-    else:
-        samples = Samples.of(network, data, loss, name)
-        source, y = np.ascontiguousarray(samples.x, np.float32), samples.y
-    return StagedFeed(network, source, y, loss, engine, augment, mixup)
 
 
 def _labels_of(network: Graph, images: Images, loss: Loss, name: str) -> np.ndarray:
