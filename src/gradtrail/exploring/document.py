@@ -15,10 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ..tracing.wording import LANGUAGES, words_in
-from .packing import as_sent, pack
+from .packing import pack
 from .session import Session
 from .step_description import arrays_by_side, describe_step
 
@@ -116,12 +114,9 @@ def payload(session: Session) -> bytes:
     What the optimiser remembers is among them, with its `state` named. The step is what a reset
     leads back to, and no training is followed any more.
     """
-    arrays: list[tuple[dict[str, str], np.ndarray]] = [
-        ({"side": side, "name": name}, as_sent(session.array(side, name)))
-        for side, name in arrays_by_side(session)
-    ]
+    arrays = session.arrays_of(arrays_by_side(session))
     arrays += [
-        ({"side": "memory", "name": name, "state": state}, as_sent(array))
+        ({"side": "memory", "name": name, "state": state}, array)
         for name, remembered in session.memory.items()
         for state, array in remembered.items()
     ]

@@ -25,16 +25,16 @@ def pack(
     """Arrays as bytes, with a header.
 
     Args:
-        arrays: what each is called, as JSON, and its numbers as they are sent; of what kind they
-            are and where they lie is added: `dtype`, `offset` and `bytes`.
+        arrays: what each is called, as JSON, and its numbers; of what kind they are sent and where
+            they lie is added: `dtype`, `offset` and `bytes`.
         about: what else is in the header, beside the list `arrays`; None for that list alone.
     """
     listed: list[Mapping[str, Any]] = []
     parts: list[bytes] = []
     offset = 0
     for called, array in arrays:
-        content = array.tobytes()
-        kind = array.dtype.str[1:]
+        sent = as_sent(array)
+        content, kind = sent.tobytes(), sent.dtype.str[1:]
         listed.append({**called, "dtype": kind, "offset": offset, "bytes": len(content)})
         gap = -len(content) % _ALIGNED
         parts += [content, bytes(gap)]

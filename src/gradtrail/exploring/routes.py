@@ -25,7 +25,7 @@ from ..errors import ArgumentError, GradtrailError
 from ..machine.forking import renew_in_forks
 from .document import Document, saved_page
 from .naming import attachment, file_name
-from .packing import as_sent, json_bytes, pack
+from .packing import json_bytes, pack
 from .session import Session
 from .step_description import arrays_by_side, describe_step
 
@@ -134,14 +134,8 @@ class Routes:
         """Every array at once, and what the next update would add."""
         with self.session.lock:
             self._check_asked(request)
-            listed = [
-                *arrays_by_side(self.session),
-                *(("change", name) for name in self.session.changes),
-            ]
-            content = pack(
-                ({"side": side, "name": name}, as_sent(self.session.array(side, name)))
-                for side, name in listed
-            )
+            changes = [("change", name) for name in self.session.changes]
+            content = pack(self.session.arrays_of([*arrays_by_side(self.session), *changes]))
         return Response(content, media_type="application/octet-stream")
 
     def _why(self, request: Request) -> Response:

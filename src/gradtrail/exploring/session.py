@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -173,6 +173,12 @@ class Session:
         if side not in sides:
             raise ArgumentError(f"an array is a value, a grad or a change, got {side!r}")
         return np.atleast_1d(sides[side][name])
+
+    def arrays_of(
+        self, asked: Iterable[tuple[str, str]]
+    ) -> list[tuple[dict[str, str], np.ndarray]]:
+        """Some arrays by side and name, as `packing.pack` takes them."""
+        return [({"side": side, "name": name}, self.array(side, name)) for side, name in asked]
 
     @property
     def changes(self) -> Mapping[str, np.ndarray]:

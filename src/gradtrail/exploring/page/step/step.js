@@ -177,22 +177,18 @@ export class Step {
     );
   }
 
-  /** Where an array is read: the sums, terms and factors, with what they make. */
-  readers(side, name) {
-    this.found ??= this.everyReader();
-    return this.found.get(`${side} ${name}`) ?? [];
-  }
-
+  /** Where each array is read: the sums, terms and accesses, with what they make. */
   everyReader() {
     const found = new Map();
     for (const [side, sums] of Object.entries(this.description.sums)) {
       for (const [name, list] of Object.entries(sums)) {
         for (const sum of list.filter((one) => !one.given)) {
           sum.equation.terms.forEach((term, number) => {
-            term.factors.forEach((factor, place) => {
-              const key = sum.arrays[accessOf(factor).array].join(" ");
+            term.factors.forEach((factor) => {
+              const access = accessOf(factor);
+              const key = sum.arrays[access.array].join(" ");
               if (!found.has(key)) found.set(key, []);
-              found.get(key).push({ side, name, sum, number, place });
+              found.get(key).push({ side, name, sum, number, access });
             });
           });
         }
@@ -203,24 +199,26 @@ export class Step {
 
   /** The products in which an element is a factor, one part for each place where it is read. */
   partsReading(side, name, element) {
-    return this.readers(side, name).map((reader) => {
-      const access = accessOf(reader.sum.equation.terms[reader.number].factors[reader.place]);
-      const part = new Part(this, reader.sum, reader.number, access, element);
+    this.readers ??= this.everyReader();
+    return (this.readers.get(`${side} ${name}`) ?? []).map((reader) => {
+      const part = new Part(this, reader.sum, reader.number, reader.access, element);
       return { side: reader.side, name: reader.name, part };
     });
   }
 
   /** The logarithms of the softmax from the outputs: what is stored of them is rounded. */
   get logProbabilities() {
-    const { output, nodes } = this.description;
-    const outputs = this.array("value", output);
-    if (this.logarithmsOf !== outputs || this.logarithmsAt !== this.store.version) {
-      const last = nodes[nodes.length - 1];
-      const classes = this.shape(last.arrays[last.sources[0]])[1];
-      this.logarithms = logSoftmax(outputs, classes);
-      this.logarithmsOf = outputs;
-      this.logarithmsAt = this.store.version;
+    const { output } = this.description;
+    return this.cached("logarithms", () => logSoftmax(this.array("value", output), this.shape(output)[1]));
+  }
+
+  /** What is computed from the present numbers, once while they are the same. */
+  cached(key, compute) {
+    if (this.cachedAt !== this.store.version) {
+      this.cachedAt = this.store.version;
+      this.cache = new Map();
     }
-    return this.logarithms;
+    if (!this.cache.has(key)) this.cache.set(key, compute());
+    return this.cache.get(key);
   }
 }

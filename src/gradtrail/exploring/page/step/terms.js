@@ -115,13 +115,7 @@ export class Terms {
 
   /** How large each product is; a NaN before all. */
   sizes() {
-    const found = new Float64Array(this.length);
-    const { products } = this;
-    for (let i = 0; i < found.length; i++) {
-      const size = Math.abs(products[i]);
-      found[i] = size === size ? size : Infinity;
-    }
-    return found;
+    return this.products.map((product) => (Number.isNaN(product) ? Infinity : Math.abs(product)));
   }
 
   /** The numbers of all rows, strongest first, and of equals the first. */

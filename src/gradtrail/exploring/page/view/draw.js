@@ -55,12 +55,12 @@ export class DrawView extends View {
   blank() {
     this.context.fillStyle = "black";
     this.context.fillRect(0, 0, SHEET, SHEET);
+    this.strokes.clearRect(0, 0, SHEET, SHEET);
   }
 
   clear() {
     this.under = null;
     this.blank();
-    this.strokes.clearRect(0, 0, SHEET, SHEET);
     this.send();
   }
 
@@ -75,7 +75,6 @@ export class DrawView extends View {
     this.blank();
     this.context.imageSmoothingEnabled = false;
     this.context.drawImage(small, 0, 0, SHEET, SHEET);
-    this.strokes.clearRect(0, 0, SHEET, SHEET);
   }
 
   at(event) {

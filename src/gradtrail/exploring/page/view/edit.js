@@ -1,9 +1,9 @@
 // Changing a weight or a pixel: a number, and a slider around it.
 
 import { extentOf } from "gradtrail/equation/affine.js";
-import { h, oneByOne } from "gradtrail/view/dom.js";
+import { View, h, oneByOne } from "gradtrail/view/dom.js";
 
-export class EditView extends HTMLElement {
+export class EditView extends View {
   /** The form for an element that can be changed, where it is pinned; null for others. */
   static for(model, cell, value) {
     const { role } = model.step.arrays.get(cell.name);
@@ -12,13 +12,7 @@ export class EditView extends HTMLElement {
     // the one that is being dragged stays, while everything around it changes
     const held = model.editing;
     if (held && held.cell === cell && held.words === model.words) return held;
-    model.editing = Object.assign(document.createElement("gt-edit"), {
-      model,
-      cell,
-      value,
-      role,
-      words: model.words,
-    });
+    model.editing = this.of(model, { cell, value, role, words: model.words });
     return model.editing;
   }
 

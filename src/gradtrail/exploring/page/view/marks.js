@@ -13,22 +13,17 @@ function slopeOf(step, node) {
   return applied ? { body: applied.function.body, name: node.arrays[accessOf(applied).array] } : null;
 }
 
-/** The pointwise layer that opens or closes the elements of an array: its own, or the one behind it. */
-function gateOf(step, side, name) {
-  const nodes = step.description.nodes;
-  const own = (node) =>
-    side === "value" ? node.arrays[node.target] === name : node.sources.some((a) => node.arrays[a] === name);
-  const readers = nodes.filter(own);
-  if (readers.length !== 1) return null;
-  return slopeOf(step, readers[0]);
-}
-
 /**
- * Where a function's slope is exactly 0, so that nothing comes back through it.
+ * Where the pointwise layer that makes a value, or alone reads what a gradient is of, has the slope 0, so
+ * that nothing comes back through it.
  * @returns {{name: string, shut: (value: number) => boolean} | null} the array that decides, and how
  */
 export function closing(step, side, name) {
-  const gate = side === "change" ? null : gateOf(step, side, name);
+  if (side === "change") return null;
+  const gates = step.description.nodes.filter(({ arrays, target, sources }) =>
+    side === "value" ? arrays[target] === name : sources.some((letter) => arrays[letter] === name),
+  );
+  const gate = gates.length === 1 ? slopeOf(step, gates[0]) : null;
   if (!gate) return null;
   const slope = functionOf(gate.body);
   return { name: gate.name, shut: (value) => slope(value) === 0 };

@@ -184,7 +184,7 @@ export class SamplesView extends View {
       const [own, found] = [labels, predicted].map((classes) => this.name(classes[n]));
       wrong = predicted[n] !== labels[n];
       shown = wrong ? `${own}→${found}` : own;
-      spoken = model.words.sampleLabel(n, place, own, found);
+      spoken = model.words.sampleLabel(spoken, own, found);
     }
     button.classList.toggle("wrong", wrong);
     label.textContent = shown;
@@ -203,9 +203,10 @@ export class SamplesView extends View {
       const classes = outputs.length / model.samples;
       const row = logSoftmax(outputs.subarray(model.sample * classes, (model.sample + 1) * classes), classes);
       const k = predicted[model.sample];
-      facts.push(h("span", {}, words.predicts(this.name(k), percent(Math.exp(row[k])))));
+      const right = predicted.filter((p, n) => p === labels[n]).length;
       facts.push(
-        h("span.soft", {}, words.rightOf(predicted.filter((p, n) => p === labels[n]).length, labels.length)),
+        h("span", {}, words.predicts(this.name(k), percent(Math.exp(row[k])))),
+        h("span.soft", {}, words.rightOf(right, labels.length)),
       );
       if (this.label) this.label.value = String(labels[model.sample]);
     }

@@ -8,26 +8,22 @@ export const STAGES = ["forward", "loss", "backward", "update"];
  */
 export function sequenceOf(description) {
   const { nodes, backward, input, arrays } = description;
-  const outputsOf = (node) =>
-    [node.target, ...node.saved].map((letter) => ({ side: "value", name: node.arrays[letter] }));
+  const filled = (side, node, letters) => letters.map((letter) => ({ side, name: node.arrays[letter] }));
   const given = arrays.filter((array) => ["input", "parameter", "given"].includes(array.role));
   const found = [
     { stage: "forward", layer: input, fills: given.map(({ name }) => ({ side: "value", name })) },
   ];
   nodes.forEach((node, place) => {
     const stage = place === nodes.length - 1 ? "loss" : "forward";
-    found.push({ stage, layer: node.name, fills: outputsOf(node) });
+    found.push({ stage, layer: node.name, fills: filled("value", node, [node.target, ...node.saved]) });
   });
-  const last = nodes.at(-1);
-  const start = [{ side: "grad", name: last.arrays[last.target] }];
   [...nodes].reverse().forEach((node, place) => {
-    const sent = backward.filter((one) => one.node === node.name).map((one) => node.arrays[one.operand]);
-    const fills = sent.map((name) => ({ side: "grad", name }));
-    found.push({ stage: "backward", layer: node.name, fills: place === 0 ? [...start, ...fills] : fills });
+    const sent = backward.filter((one) => one.node === node.name).map((one) => one.operand);
+    const letters = place === 0 ? [node.target, ...sent] : sent; // the gradient of the loss is there first
+    found.push({ stage: "backward", layer: node.name, fills: filled("grad", node, letters) });
   });
   for (const node of nodes.filter((one) => one.parameters.length)) {
-    const fills = node.parameters.map((letter) => ({ side: "change", name: node.arrays[letter] }));
-    found.push({ stage: "update", layer: node.name, fills });
+    found.push({ stage: "update", layer: node.name, fills: filled("change", node, node.parameters) });
   }
   return found;
 }

@@ -1,24 +1,12 @@
-// What was worked out for a step before, kept while its numbers are the same.
+// What was worked out for a step before, kept while its numbers are the same (`Step.cached`).
 //
 // The walks of two elements are mostly the same further on, and pointing moves from one to the next.
 
 import { functionOf } from "gradtrail/equation/scalar.js";
 
-const caches = new WeakMap();
-
-function cached(step, key, make) {
-  let cache = caches.get(step);
-  if (cache?.version !== step.store.version) {
-    cache = { version: step.store.version, held: new Map() };
-    caches.set(step, cache);
-  }
-  if (!cache.held.has(key)) cache.held.set(key, make());
-  return cache.held.get(key);
-}
-
 /** The adjoints by node, each with its node, the array that receives it, and its sum for that array. */
 export function adjointsOf(step) {
-  return cached(step, "adjoints", () => {
+  return step.cached("adjoints", () => {
     const found = new Map();
     const received = new Map();
     for (const { node: name, operand, equation } of step.description.backward) {
@@ -35,7 +23,7 @@ export function adjointsOf(step) {
 
 /** Where a factor is not 0, over the whole batch: 1, or else 0. */
 export function nonzeroOf(step, name, factor) {
-  return cached(step, factor, () => {
+  return step.cached(factor, () => {
     const array = step.array("value", name);
     const single = array instanceof Float32Array;
     const apply = factor.type === "Applied" ? functionOf(factor.function.body, single) : (value) => value;
@@ -47,14 +35,10 @@ export function nonzeroOf(step, name, factor) {
 
 /** What `make` gave for the last mask at an adjoint, if this is the same one. */
 export function remembered(step, sent, sample, mask, make) {
-  const last = cached(step, sent, () => ({}));
+  const last = step.cached(sent, () => ({}));
   const same = last.mask !== undefined && last.sample === sample && equal(last.mask.held, mask.held);
   if (!same) Object.assign(last, { sample, mask, result: make() });
   return last.result;
 }
 
-function equal(a, b) {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
-}
+const equal = (a, b) => a.length === b.length && a.every((one, i) => one === b[i]);

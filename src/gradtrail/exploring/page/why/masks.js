@@ -23,18 +23,11 @@ const ONE = "1";
 export const any = ({ held }) => held.includes(1);
 
 /** How many elements a mask has. */
-export function countOf({ held }) {
-  let count = 0;
-  for (let i = 0; i < held.length; i++) count += held[i];
-  return count;
-}
+export const countOf = ({ held }) => held.reduce((count, one) => count + one, 0);
 
 /** A mask of what is in either of two. */
 export function both(a, b) {
-  if (a === b) return a;
-  const held = new Uint8Array(a.held.length);
-  for (let i = 0; i < held.length; i++) held[i] = a.held[i] | b.held[i];
-  return { shape: a.shape, held };
+  return a === b ? a : { shape: a.shape, held: a.held.map((one, i) => one | b.held[i]) };
 }
 
 /** Of the points that come to a factor, how many there are, how many it stops, and the first place of these. */

@@ -31,8 +31,7 @@ export const english = {
   unfold: (first, last, all) => `${first}–${last} / ${all}`,
   samples: "Samples",
   sample: (n, number) => `Sample ${n}${n === number ? "" : `, number ${number} in the data`}`,
-  sampleLabel: (n, number, label, predicted) =>
-    `Sample ${n}${n === number ? "" : `, number ${number} in the data`}: label ${label}, predicted ${predicted}`,
+  sampleLabel: (sample, label, predicted) => `${sample}: label ${label}, predicted ${predicted}`,
   targets: { plain: "target", targets: "targets and weight", class: "class and weight" },
   drawSample: "Draw…",
   dropSample: "Image…",

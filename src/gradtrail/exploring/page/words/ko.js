@@ -32,8 +32,7 @@ export const korean = {
   unfold: (first, last, all) => `${first}–${last} / ${all}`,
   samples: "샘플",
   sample: (n, number) => `샘플 ${n}${n === number ? "" : `, 데이터의 ${number}번`}`,
-  sampleLabel: (n, number, label, predicted) =>
-    `샘플 ${n}${n === number ? "" : `, 데이터의 ${number}번`}: 정답 ${label}, 예측 ${predicted}`,
+  sampleLabel: (sample, label, predicted) => `${sample}: 정답 ${label}, 예측 ${predicted}`,
   targets: { plain: "목푯값", targets: "목푯값과 가중치", class: "클래스와 가중치" },
   drawSample: "그리기…",
   dropSample: "이미지…",
