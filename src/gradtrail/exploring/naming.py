@@ -20,7 +20,8 @@ def file_name(title: str) -> str:
     together.
     """
     text = unicodedata.normalize("NFC", title)
-    return _named("".join(c if _kept(c) else "-" for c in text))
+    plain = (c if c in "._" or unicodedata.category(c)[0] in "LMN" else "-" for c in text)
+    return _named("".join(plain))
 
 
 def attachment(name: str) -> str:
@@ -28,10 +29,6 @@ def attachment(name: str) -> str:
     plain = _named(re.sub(r"[^A-Za-z0-9._-]", "-", name.removesuffix(".html")))
     told = f'attachment; filename="{plain}"'
     return told if plain == name else f"{told}; filename*=UTF-8''{quote(name, safe='')}"
-
-
-def _kept(character: str) -> bool:
-    return character in "._-" or unicodedata.category(character)[0] in "LMN"
 
 
 def _named(text: str) -> str:

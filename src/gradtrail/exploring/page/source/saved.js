@@ -56,14 +56,9 @@ export class SavedSource extends EventTarget {
     this.arrays.version++;
     this.state.version = this.arrays.version;
     const { value, grad } = this.arrays.sides;
-    this.state.loss = value.get(this.lossName)[0];
+    [this.state.loss] = value.get(this.step.loss);
     this.arrays.sides.change = this.changes(value, grad);
     this.dispatchEvent(new Event("change"));
-  }
-
-  get lossName() {
-    const last = this.description.nodes.at(-1);
-    return last.arrays[last.target];
   }
 
   /** What the next update would add to each parameter. */
@@ -157,8 +152,7 @@ export class SavedSource extends EventTarget {
     labels[n] = label;
     const mass = labels.reduce((sum, k) => sum + masses[k], 0);
     const scale = mass ? labels.length / mass : 0;
-    const node = this.description.nodes.at(-1);
-    const target = values.get(node.arrays[node.equation.labels]);
+    const target = values.get(this.step.targets);
     labels.forEach((k, sample) =>
       rows[k].forEach((share, place) => (target[sample * rows[k].length + place] = scale * share)),
     );
@@ -166,7 +160,6 @@ export class SavedSource extends EventTarget {
 
   /** A row of numbers to compare with; the last one is the sample's weight, where samples have one. */
   retarget(values, n, row) {
-    const node = this.description.nodes.at(-1);
     const { labels, predicted } = this.state;
     const { weighted, weights } = this.description.loss;
     let compared = row;
@@ -178,7 +171,7 @@ export class SavedSource extends EventTarget {
       const outputs = sizeOf(this.step.shape(this.description.output).slice(1));
       compared = Array.from({ length: outputs }, (_, k) => (k === row[0] ? row[1] : 0));
     }
-    values.get(node.arrays[node.equation.labels]).set(compared, n * compared.length);
+    values.get(this.step.targets).set(compared, n * compared.length);
     if (predicted !== null) labels[n] = compared.indexOf(Math.max(...compared));
     else labels[n] = Array.isArray(labels[n]) ? row : row[0];
     if (weighted === "class") [labels[n]] = row;

@@ -132,6 +132,8 @@ export class Step {
       for (const letter of [node.target, ...node.saved]) this.producers.set(node.arrays[letter], node);
     }
     this.parameters = description.arrays.filter((array) => array.role === "parameter");
+    const { arrays, target, equation } = description.nodes.at(-1);
+    [this.loss, this.targets] = [arrays[target], arrays[equation.labels]]; // what they are called
   }
 
   array(side, name) {

@@ -1,6 +1,5 @@
 // <gt-draw>: a sheet to draw a sample on with mouse, pen or finger; the step follows while one draws.
 
-import { sizeOf } from "gradtrail/equation/affine.js";
 import { View, button, framed, h, oneByOne } from "gradtrail/view/dom.js";
 import { numbersOf } from "gradtrail/view/image.js";
 import { paintSample } from "gradtrail/view/samples.js";
@@ -67,9 +66,7 @@ export class DrawView extends View {
   /** Begin with the sample that is there: what is drawn lies over its own numbers. */
   present() {
     const [, height, width] = this.shape;
-    const each = sizeOf(this.shape);
-    const { step, description, sample } = this.model;
-    this.under = [...step.array("value", description.input).subarray(sample * each, (sample + 1) * each)];
+    this.under = [...this.model.part(this.model.description.input)];
     const small = h("canvas", { width, height });
     paintSample(small, this.under, this.shape);
     this.blank();

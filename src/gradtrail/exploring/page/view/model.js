@@ -95,6 +95,13 @@ export class Model extends EventTarget {
     return ofSample(this.step, side, name, this.sample);
   }
 
+  /** A sample's own values in an array. */
+  part(name, sample = this.sample) {
+    const array = this.step.array("value", name);
+    const each = array.length / this.samples;
+    return array.subarray(sample * each, (sample + 1) * each);
+  }
+
   /** The index in the whole array of an element of what is drawn. */
   whole(name, index) {
     return this.step.arrays.get(name).by_sample ? [this.sample, ...index] : index;
@@ -152,19 +159,15 @@ export class Model extends EventTarget {
   show(cell) {
     this.pins = [...this.pins.slice(0, -1).filter((pin) => !sameCell(pin, cell)), cell];
     this.pointed = null;
-    this.reveal(cell);
-    const sample = this.step.arrays.get(cell.name).by_sample ? cell.index[0] : this.sample;
+    const { side, name, index } = cell;
+    if (!this.shows(side, name)) this.go(this.filled.get(`${side} ${name}`)); // to where it is computed
+    const sample = this.step.arrays.get(name).by_sample ? index[0] : this.sample;
     if (sample !== this.sample) {
       this.sample = sample;
       this.tell("sample");
     }
     this.told();
     this.tell("shown");
-  }
-
-  /** Go on to the stage that computes an element, if it is not yet. */
-  reveal({ side, name }) {
-    if (!this.shows(side, name)) this.go(this.filled.get(`${side} ${name}`));
   }
 
   told() {

@@ -1,6 +1,6 @@
 // <gt-samples>: the samples of the step: pick one, draw one, drop one in, change its label.
 
-import { extentOf, sizeOf } from "gradtrail/equation/affine.js";
+import { extentOf } from "gradtrail/equation/affine.js";
 import { packed, scale } from "gradtrail/view/colour.js";
 import { View, button, framed, h } from "gradtrail/view/dom.js";
 import { DrawView } from "gradtrail/view/draw.js";
@@ -103,12 +103,8 @@ export class SamplesView extends View {
 
   /** The chosen sample's targets, a row of numbers; behind them its weight, where samples have one. */
   get row() {
-    const { source, step, description, sample, samples } = this.model;
-    const node = description.nodes.at(-1);
-    const held = step.array("value", node.arrays[node.equation.labels]);
-    if (!held) return [];
-    const each = held.length / samples;
-    const row = [...held.subarray(sample * each, (sample + 1) * each)];
+    const { source, step, description, sample } = this.model;
+    const row = [...this.model.part(step.targets)];
     const { weighted, weights } = description.loss;
     if (!weighted) return row;
     const weight = step.array("value", weights)[sample];
@@ -133,11 +129,10 @@ export class SamplesView extends View {
   labels() {
     const { model } = this;
     const { words, description } = model;
-    const names = description.classes ?? description.loss.rows.map((_, k) => String(k));
     this.label = h(
       "select",
       { onchange: () => model.change({ kind: "label", n: model.sample, label: Number(this.label.value) }) },
-      ...names.map((name, k) => h("option", { value: k }, name)),
+      ...description.loss.rows.map((_, k) => h("option", { value: k }, this.name(k))),
     );
     return h("label.label-select", {}, `${words.label} `, this.label);
   }
@@ -147,15 +142,12 @@ export class SamplesView extends View {
   drawNow() {
     const { model } = this;
     const { description, step } = model;
-    const last = description.nodes.at(-1);
-    const arrays = [this.input, description.output, last.arrays[last.equation.labels]];
+    const arrays = [this.input, description.output, step.targets];
     if (description.loss.weighted) arrays.push(description.loss.weights);
     const needs = arrays.map((name) => ({ side: "value", name, from: 0, to: model.samples }));
     if (!model.fetched(needs, this.draw)) return;
-    const values = step.array("value", this.input);
-    const each = sizeOf(this.shape);
     this.thumbs.forEach((thumb, n) => {
-      this.paint(thumb, values.subarray(n * each, (n + 1) * each));
+      this.paint(thumb, model.part(this.input, n));
       this.mark(n, thumb.button, thumb.label);
     });
     this.tell();
@@ -195,13 +187,12 @@ export class SamplesView extends View {
   /** The loss of the batch, and how the chosen sample's class does. */
   tell() {
     const { model } = this;
-    const { words, source, description, step } = model;
+    const { words, source, description } = model;
     const { labels, predicted, loss } = source.state;
     const facts = [h("span.loss", {}, words.lossIs(number(loss, 6)))];
     if (predicted !== null) {
-      const outputs = step.array("value", description.output);
-      const classes = outputs.length / model.samples;
-      const row = logSoftmax(outputs.subarray(model.sample * classes, (model.sample + 1) * classes), classes);
+      const outputs = model.part(description.output);
+      const row = logSoftmax(outputs, outputs.length);
       const k = predicted[model.sample];
       const right = predicted.filter((p, n) => p === labels[n]).length;
       facts.push(

@@ -113,8 +113,7 @@ export class StagesView extends View {
     if (event.key === ".") this.move(this.model.at + 1);
     else if (event.key === ",") this.move(this.model.at - 1);
     else if (event.key === "p") this.toggle();
-    else if (/^[1-4]$/.test(event.key))
-      this.move(this.segments[Number(event.key) - 1].places.at(-1) ?? this.model.at);
+    else if (/^[1-4]$/.test(event.key)) this.segments[Number(event.key) - 1].element.click();
   }
 
   // -- what it says -------------------------------------------------------------------------------

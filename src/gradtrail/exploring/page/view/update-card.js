@@ -4,7 +4,8 @@ import { scalarsOf } from "gradtrail/step/running.js";
 import { elementLink, figuresRow, h } from "gradtrail/view/dom.js";
 import { number } from "gradtrail/words/number.js";
 
-const SIGNS = { add: "+", sub: "−", mul: "·", div: "/" };
+/** How an operation is written, and how tightly it binds. */
+const SIGNS = { add: ["+", 1], sub: ["−", 1], mul: ["·", 2], div: ["/", 2] };
 const LETTERS = {
   weight: "w",
   gradient: "g",
@@ -19,17 +20,16 @@ const LETTERS = {
   bias1: "(1 − β₁ᵗ)",
   bias2: "(1 − β₂ᵗ)",
 };
-const RANK = { add: 1, sub: 1, mul: 2, div: 2 };
 
 /** An expression of the update rule as text. */
 function shown(expression, above = 0) {
   if (expression.type === "Literal") return String(expression.value).replace("-", "−");
   if (expression.type === "Variable") return LETTERS[expression.name] ?? expression.name;
-  const rank = RANK[expression.operation];
+  const [sign, rank] = SIGNS[expression.operation] ?? [];
   if (!rank) return `${expression.operation}(${expression.arguments.map((one) => shown(one)).join(", ")})`;
   const [left, right] = expression.arguments;
   const tight = expression.operation === "sub" || expression.operation === "div" ? rank + 0.5 : rank;
-  const text = `${shown(left, rank)} ${SIGNS[expression.operation]} ${shown(right, tight)}`;
+  const text = `${shown(left, rank)} ${sign} ${shown(right, tight)}`;
   return rank < above ? `(${text})` : text;
 }
 

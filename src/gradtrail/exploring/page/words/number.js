@@ -15,15 +15,14 @@ const LOOKED = 6;
 /** Whether the digits behind those that are kept could be exactly a half; few are, and all 60 take long. */
 const near = (longer) => /^50*$/.test(longer.replace(/e.*/, "").slice(-LOOKED));
 
-function exponential(value, digits) {
-  const text = value.toExponential(digits);
-  return near(value.toExponential(digits + LOOKED)) ? even(text, value.toExponential(60)) : text;
+/** What `write` gives with so many digits, rounded as Python does. */
+function rounded(write, digits) {
+  const text = write(digits);
+  return near(write(digits + LOOKED)) ? even(text, write(60)) : text;
 }
 
-function fixed(value, digits) {
-  const text = value.toFixed(digits);
-  return near(value.toFixed(digits + LOOKED)) ? even(text, value.toFixed(60)) : text;
-}
+const exponential = (value, digits) => rounded((count) => value.toExponential(count), digits);
+const fixed = (value, digits) => rounded((count) => value.toFixed(count), digits);
 
 /** `digits` significant digits, as Python's :.4g writes them, with a true minus. */
 export function number(value, digits = 4) {
