@@ -76,15 +76,8 @@ class Builder(Elementwise):
                 x, windows = x.base, _widened(windows, x.margins)
             x = self.tensor(x)
             padding = self._padding(x, windows)
-        layer = Conv2d(
-            weight.values.shape[0],
-            collapse_axes(windows.kernel),
-            stride=collapse_axes(windows.stride),
-            padding=padding,
-            dilation=collapse_axes(windows.dilation),
-            groups=groups,
-            bias=bias is not None,
-        )
+        settings = _kernel_settings(windows, groups, bias)
+        layer = Conv2d(weight.values.shape[0], padding=padding, **settings)
         return self.layer(layer, x, weights=_with_bias(weight, bias))
 
     def _padding(self, x: Tensor, windows: Windows) -> Any:
@@ -96,28 +89,14 @@ class Builder(Elementwise):
         return even_padding(sizes, windows)
 
     def transposed_convolution(
-        self,
-        x: Any,
-        weight: Any,
-        bias: Any,
-        *,
-        stride: Sequence[int],
-        padding: Sequence[int],
-        output_padding: Sequence[int],
-        dilation: Sequence[int],
-        groups: int,
+        self, x: Any, weight: Any, bias: Any, windows: Windows, *, groups: int
     ) -> Tensor:
-        """A transposed convolution: W (C, K/groups, R, S), b (K,) or None."""
-        kernel = kernel_of(weight)
+        """A transposed convolution: W (C, K/groups, R, S), b (K,) or None; margins are cropped."""
         layer = ConvTranspose2d(
             weight.values.shape[1] * groups,
-            collapse_axes(kernel),
-            stride=collapse_axes(stride),
-            padding=collapse_axes(padding),
-            output_padding=collapse_axes(output_padding),
-            dilation=collapse_axes(dilation),
-            groups=groups,
-            bias=bias is not None,
+            padding=collapse_axes([before for before, _ in windows.margins]),
+            output_padding=collapse_axes([before - behind for before, behind in windows.margins]),
+            **_kernel_settings(windows, groups, bias),
         )
         return self.layer(layer, x, weights=_with_bias(weight, bias))
 
@@ -297,6 +276,17 @@ class Builder(Elementwise):
 def _widened(windows: Windows, outer: Margins) -> Windows:
     """Windows that slide over what has been padded before."""
     return replace(windows, margins=add_margins(outer, windows.margins))
+
+
+def _kernel_settings(windows: Windows, groups: int, bias: Any) -> dict[str, Any]:
+    """What both kinds of convolution are told alike."""
+    return {
+        "kernel_size": collapse_axes(windows.kernel),
+        "stride": collapse_axes(windows.stride),
+        "dilation": collapse_axes(windows.dilation),
+        "groups": groups,
+        "bias": bias is not None,
+    }
 
 
 def kernel_of(weight: Any) -> tuple[int, ...]:

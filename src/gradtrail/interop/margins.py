@@ -20,6 +20,11 @@ def collapse_axes(values: Sequence[int]) -> int | tuple[int, ...]:
     return values[0] if len(set(values)) == 1 else tuple(values)
 
 
+def less_behind(margins: Margins, extra: Sequence[int]) -> Margins:
+    """What a transposed convolution crops: the output padding is cropped less behind."""
+    return tuple((p, q - e) for (p, q), e in zip(margins, extra, strict=True))
+
+
 def add_margins(outer: Margins, inner: Margins) -> Margins:
     """The margins of a window that pads what has been padded."""
     return tuple((p + a, q + b) for (p, q), (a, b) in zip(outer, inner, strict=True))

@@ -134,13 +134,11 @@ class _Writing:
         kind = self.helper.np_dtype_to_tensor_dtype(self.network.dtype)
         return self.helper.make_tensor_value_info(name, kind, ["N", *self.shapes[name][1:]])
 
-    def held(self, *names: str) -> list[str]:
-        """Put parameters and running statistics into the model, those that there are."""
-        both = {**self.network.parameters.shapes, **self.network.buffers.shapes}
-        for name in (there := [name for name in names if name in both]):
-            known = name in self.network.parameters
-            self.array(name, (self.network.parameters if known else self.network.buffers)[name])
-        return there
+    def held(self, step: Step, *keys: str) -> list[str]:
+        """Put a layer's parameters or running statistics into the model, those that there are."""
+        names = [f"{step.name}.{key}" for key in keys]
+        sides = (self.network.parameters, self.network.buffers)
+        return [self.array(name, side[name]) for name in names for side in sides if name in side]
 
     def array(self, name: str, values: np.ndarray) -> str:
         """Put an array into the model."""
@@ -180,51 +178,27 @@ def _sizes(window: Windows) -> dict[str, Any]:
     }
 
 
-def _conv(w: _Writing, step: Step) -> None:
-    layer: Any = step.layer
-    weights = w.held(f"{step.name}.weight", f"{step.name}.bias")
-    sizes = _sizes(layer.windows) | {"dilations": list(layer.windows.dilation)}
-    w.node("Conv", step, [*step.sources, *weights], group=layer.groups, **sizes)
+def _dilated(window: Windows) -> dict[str, Any]:
+    return _sizes(window) | {"dilations": list(window.dilation)}
 
 
-def _conv_transpose(w: _Writing, step: Step) -> None:
+def _conv_transpose(layer: Any) -> dict[str, Any]:
     """What the window crops behind is less by the output padding; ONNX takes the two apart.
 
     ONNX Runtime wants output padding below the stride, even with a dilation. Where it is not, less
     is cropped behind instead, as far as anything is cropped.
     """
-    layer: Any = step.layer
-    weights = w.held(f"{step.name}.weight", f"{step.name}.bias")
     window = layer.windows
     before, extra = [p for p, _ in window.margins], [p - q for p, q in window.margins]
     less = [
         min(p, e) if e >= s else 0 for p, e, s in zip(before, extra, window.stride, strict=True)
     ]
-    sizes: dict[str, Any] = {
-        "kernel_shape": list(window.kernel),
-        "strides": list(window.stride),
+    return {
+        **_dilated(window),
+        "group": layer.groups,
         "pads": [*before, *(p - a for p, a in zip(before, less, strict=True))],
-        "dilations": list(window.dilation),
         "output_padding": [e - a for e, a in zip(extra, less, strict=True)],
     }
-    w.node("ConvTranspose", step, [*step.sources, *weights], group=layer.groups, **sizes)
-
-
-def _linear(w: _Writing, step: Step) -> None:
-    weights = w.held(f"{step.name}.weight", f"{step.name}.bias")
-    w.node("Gemm", step, [*step.sources, *weights], transB=1)
-
-
-def _max_pool(w: _Writing, step: Step) -> None:
-    window = step.layer.windows  # type: ignore[attr-defined]
-    sizes = _sizes(window) | {"dilations": list(window.dilation)}
-    w.node("MaxPool", step, [*step.sources], **sizes)
-
-
-def _average_pool(w: _Writing, step: Step) -> None:
-    layer: Any = step.layer
-    counted = int(layer.count_include_pad)
-    w.node("AveragePool", step, [*step.sources], count_include_pad=counted, **_sizes(layer.windows))
 
 
 def _global_average(w: _Writing, step: Step) -> None:
@@ -235,12 +209,12 @@ def _global_average(w: _Writing, step: Step) -> None:
 def _norm(w: _Writing, step: Step) -> None:
     """ONNX wants a scale and a shift in any case, and counts momentum from the other end."""
     layer: Any = step.layer
-    affine = w.held(f"{step.name}.weight", f"{step.name}.bias")
+    affine = w.held(step, "weight", "bias")
     if not affine:
         channels = w.shapes[step.sources[0]][1]
         ones = np.ones(channels, w.network.dtype)
         affine = [w.array(f"{step.name}.ones", ones), w.array(f"{step.name}.zeros", 0 * ones)]
-    running = w.held(f"{step.name}.running_mean", f"{step.name}.running_var")
+    running = w.held(step, "running_mean", "running_var")
     settings = {"epsilon": layer.eps, "momentum": 1 - layer.momentum}
     w.node("BatchNormalization", step, [*step.sources, *affine, *running], **settings)
 
@@ -293,39 +267,43 @@ def _normalize(w: _Writing, step: Step) -> None:
     w.node("Div", step, [centred, constants("std", layer.std)])
 
 
-def _one_node(operator: str, **attributes: Any) -> _Writer:
-    """A layer that is one operator."""
+def _operator(
+    operator: str, attributes: Callable[[Any], Mapping[str, Any]] = lambda layer: {}
+) -> _Writer:
+    """A layer that is one operator, which reads its weight and bias behind its inputs."""
 
     def write(w: _Writing, step: Step) -> None:
-        w.node(operator, step, [*step.sources], **attributes)
+        inputs = [*step.sources, *w.held(step, "weight", "bias")]
+        w.node(operator, step, inputs, **attributes(step.layer))
 
     return write
 
 
 def _activation(operator: str, known: KnownActivation) -> _Writer:
     """An activation that is one operator, with its setting if it has one."""
-
-    def write(w: _Writing, step: Step) -> None:
-        given = {theirs: getattr(step.layer, ours) for ours, theirs in known.attributes.items()}
-        w.node(operator, step, [*step.sources], **given)
-
-    return write
+    names = known.attributes.items()
+    return _operator(
+        operator, lambda layer: {theirs: getattr(layer, ours) for ours, theirs in names}
+    )
 
 
 _WRITERS: Mapping[type[Layer], _Writer] = {
     **{k.layer: _activation(k.operator, k) for k in ACTIVATIONS if k.operator},
-    Add: _one_node("Add"),
-    AvgPool2d: _average_pool,
+    Add: _operator("Add"),
+    AvgPool2d: _operator(
+        "AveragePool",
+        lambda layer: {**_sizes(layer.windows), "count_include_pad": int(layer.count_include_pad)},
+    ),
     BatchNorm2d: _norm,
-    Conv2d: _conv,
-    ConvTranspose2d: _conv_transpose,
+    Conv2d: _operator("Conv", lambda layer: {**_dilated(layer.windows), "group": layer.groups}),
+    ConvTranspose2d: _operator("ConvTranspose", _conv_transpose),
     Dropout: _dropout,
-    Flatten: _one_node("Flatten", axis=1),
+    Flatten: _operator("Flatten", lambda layer: {"axis": 1}),
     GELU: _gelu,
     GlobalAvgPool2d: _global_average,
-    Join: _one_node("Concat", axis=1),
-    Linear: _linear,
-    MaxPool2d: _max_pool,
+    Join: _operator("Concat", lambda layer: {"axis": 1}),
+    Linear: _operator("Gemm", lambda layer: {"transB": 1}),
+    MaxPool2d: _operator("MaxPool", lambda layer: _dilated(layer.windows)),
     Normalize: _normalize,
     SiLU: _silu,
 }

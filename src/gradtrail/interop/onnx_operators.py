@@ -16,9 +16,10 @@ from ..layers import Sigmoid
 from ..layers.windows import Windows
 from .building import Builder
 from .known_activations import ACTIVATIONS, KnownActivation
-from .margins import Margins, same_margins
+from .margins import Margins, less_behind, same_margins
 from .onnx_sizes import SIZES, size_arithmetic
 from .onnx_view import View, are_sizes
+from .pointwise import UNARY
 from .refusals import Refusal
 from .values import BATCH, Value, Weights
 
@@ -74,33 +75,23 @@ def _conv(b: Builder, n: View) -> Any:
 
 def _conv_transpose(b: Builder, n: View) -> Any:
     """ONNX may crop less behind than before; that is output padding."""
-    _kernel(n)
+    kernel = _kernel(n)
     if n.word("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or "output_shape" in n.attributes:
         raise Refusal("computes its padding from the output's shape; give it as numbers")
     pads = n.whole_numbers("pads", [0, 0, 0, 0], count=4, least=0)
     extra = n.whole_numbers("output_padding", [0, 0], count=2, least=0)
-    stride = n.whole_numbers("strides", [1, 1], count=2, least=1)
-    dilation = n.whole_numbers("dilations", [1, 1], count=2, least=1)
-    behind = [q - e for q, e in zip(pads[2:], extra, strict=True)]
-    less = [p - q for p, q in zip(pads[:2], behind, strict=True)]
-    most = [max(pair) - 1 for pair in zip(stride, dilation, strict=True)]
-    for p, q, fewer, m in zip(pads, behind, less, most, strict=False):
-        if not 0 <= fewer <= m:
+    windows = _windows(b, n, kernel)
+    windows = replace(windows, margins=less_behind(windows.margins, extra))
+    for (p, q), *steps in zip(windows.margins, windows.stride, windows.dilation, strict=True):
+        most = max(steps) - 1
+        if not 0 <= p - q <= most:
             raise Refusal(
                 f"has pads={pads} and output_padding={extra}, so that it crops {p} before and "
                 f"{'adds' if q < 0 else 'crops'} {abs(q)} behind; a layer here crops as much "
-                f"behind as before, or up to {m} less"
+                f"behind as before, or up to {most} less"
             )
-    return b.transposed_convolution(
-        n.value(0),
-        n.weights(1),
-        n.bias(2),
-        stride=stride,
-        padding=pads[:2],
-        output_padding=less,
-        dilation=dilation,
-        groups=n.whole_number("group", 1, least=1),
-    )
+    groups = n.whole_number("group", 1, least=1)
+    return b.transposed_convolution(n.value(0), n.weights(1), n.bias(2), windows, groups=groups)
 
 
 def _changed(weights: Weights, values: np.ndarray) -> Weights:
@@ -333,18 +324,15 @@ def _squeeze(b: Builder, n: View) -> Any:
 OPERATORS: Mapping[str, Converter] = {
     **SIZES,
     **{known.operator: _activation(known) for known in ACTIVATIONS if known.operator},
-    "Abs": _unary("abs"),
-    "Add": _binary("add"),
+    **{name.capitalize(): _unary(name) for name in UNARY},
+    **{name.capitalize(): _binary(name) for name in ("add", "div", "mul", "pow", "sub")},
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_normalization,
     "Clip": _clip,
     "Concat": _concat,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
-    "Div": _binary("div"),
     "Dropout": _dropout,
-    "Erf": _unary("erf"),
-    "Exp": _unary("exp"),
     "Flatten": _flatten,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average,
@@ -354,17 +342,11 @@ OPERATORS: Mapping[str, Converter] = {
     "Max": _several("max"),
     "MaxPool": _max_pool,
     "Min": _several("min"),
-    "Mul": _binary("mul"),
-    "Neg": _unary("neg"),
     "Pad": _pad,
-    "Pow": _binary("pow"),
-    "Reciprocal": _unary("reciprocal"),
     "ReduceMean": _reduce_mean,
     "Reshape": _reshape,
     "Softmax": _softmax,
-    "Sqrt": _unary("sqrt"),
     "Squeeze": _squeeze,
-    "Sub": _binary("sub"),
     "Sum": _several("add"),
     "Swish": _swish,
 }

@@ -228,13 +228,9 @@ def _module(layer: Any, shape: tuple[int, ...]) -> TorchModule | None:
         raise ArgumentError(f"PyTorch has no module for {layer.kind}")
     by_position, by_name = MADE[type(layer)]
     arguments = [shape[0] if name == "inputs" else getattr(layer, name) for name in by_position]
-    return TorchModule(type(layer).__name__, tuple(arguments), _settings(layer, *by_name))
-
-
-def _settings(layer: Any, *names: str) -> tuple[tuple[str, Any], ...]:
-    """The arguments that differ from their defaults, which are PyTorch's."""
-    known = layer.settings()
-    return tuple((name, getattr(layer, name)) for name in names if name in known)
+    changed = layer.settings()  # what differs from the defaults, which are PyTorch's
+    keywords = tuple((name, getattr(layer, name)) for name in by_name if name in changed)
+    return TorchModule(type(layer).__name__, tuple(arguments), keywords)
 
 
 def _call(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:

@@ -7,6 +7,7 @@ functions are known by their paths.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from inspect import Parameter, Signature
 from math import prod
 from typing import Any
@@ -17,6 +18,8 @@ from ..checking.arguments import is_whole
 from ..layers.windows import Windows
 from .building import Builder, kernel_of
 from .known_activations import ACTIVATIONS, KnownActivation
+from .margins import less_behind
+from .pointwise import UNARY
 from .refusals import Refusal
 from .values import BATCH, Value
 
@@ -103,20 +106,9 @@ def _conv_transpose2d(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Any:
-    return b.transposed_convolution(
-        input,
-        weight,
-        bias,
-        stride=pair(stride),
-        padding=pair(padding),
-        output_padding=pair(output_padding),
-        dilation=pair(dilation),
-        groups=groups,
-    )
-
-
-def _linear(b: Builder, input: Any, weight: Any, bias: Any = None) -> Any:
-    return b.linear(input, weight, bias)
+    windows = _windows(kernel_of(weight), stride, padding, dilation)
+    cropped = replace(windows, margins=less_behind(windows.margins, pair(output_padding)))
+    return b.transposed_convolution(input, weight, bias, cropped, groups=groups)
 
 
 def _max_pool2d(
@@ -235,14 +227,6 @@ def _contiguous(b: Builder, input: Any) -> Any:
     return input
 
 
-def _clone(b: Builder, input: Any) -> Any:  # what _contiguous gives, in memory of its own
-    return input
-
-
-def _new_tensor(b: Builder, input: Any, data: Any) -> np.ndarray:
-    return np.asarray(data, np.float64)
-
-
 # -- arithmetic -----------------------------------------------------------------------------------
 
 
@@ -259,14 +243,6 @@ def _binary(name: str) -> Converter:
 
 def _pow(b: Builder, input: Any, exponent: Any) -> Any:
     return b.binary("pow", input, exponent)
-
-
-def _rsub(b: Builder, input: Any, other: Any) -> Any:
-    return b.binary("sub", other, input)
-
-
-def _square(b: Builder, input: Any) -> Any:
-    return b.binary("mul", input, input)
 
 
 def _unary(name: str) -> Converter:
@@ -292,15 +268,15 @@ _SHARED: Mapping[str, Converter] = {  # in torch and as methods
     "mul": _binary("mul"), "multiply": _binary("mul"),
     "div": _binary("div"), "divide": _binary("div"), "true_divide": _binary("div"),
     "maximum": _binary("max"), "minimum": _binary("min"),
-    "pow": _pow, "square": _square, "clamp": _clamp,
-    "erf": _unary("erf"), "exp": _unary("exp"), "neg": _unary("neg"), "sqrt": _unary("sqrt"),
-    "reciprocal": _unary("reciprocal"), "abs": _unary("abs"),
-    "clone": _clone,
+    "pow": _pow, "square": lambda b, input: b.binary("mul", input, input), "clamp": _clamp,
+    **{name: _unary(name) for name in UNARY},
+    "clone": lambda b, input: input,  # as _contiguous, in memory of its own
 }  # fmt: skip
 
 METHODS: Mapping[str, Converter] = {
     **_SHARED,
-    "view": _reshape, "contiguous": _contiguous, "new_tensor": _new_tensor,
+    "view": _reshape, "contiguous": _contiguous,
+    "new_tensor": lambda b, input, data: np.asarray(data, np.float64),
     "size": _size, "dim": lambda b, input: _getattr(b, input, "ndim"),
 }  # fmt: skip
 """By the name of the method; one behind which an underscore stands writes over its input."""
@@ -310,7 +286,8 @@ VIEWS = frozenset({_contiguous, _flatten, _reshape, _squeeze})
 
 _FUNCTIONAL: Mapping[str, Converter] = {
     **_ACTIVATIONS, "softmax": _softmax, "log_softmax": _softmax,
-    "dropout": _dropout, "linear": _linear,
+    "dropout": _dropout,
+    "linear": lambda b, input, weight, bias=None: b.linear(input, weight, bias),
     "conv2d": _conv2d, "conv_transpose2d": _conv_transpose2d,
     "max_pool2d": _max_pool2d, "avg_pool2d": _avg_pool2d,
     "adaptive_avg_pool2d": _adaptive_avg_pool2d, "pad": _pad,
@@ -337,7 +314,8 @@ FUNCTIONS: Mapping[str, Converter] = {
     **{f"torch.nn.functional.{name}": convert for name, convert in _FUNCTIONAL.items()},
     "torch.max_pool2d": _max_pool2d, "torch.conv2d": _conv2d,
     "torch.cat": _cat, "torch.concat": _cat, "torch.concatenate": _cat,
-    "torch.rsub": _rsub, "torch.special.erf": _unary("erf"), "torch._assert": _asserted,
+    "torch.rsub": lambda b, input, other: b.binary("sub", other, input),
+    "torch.special.erf": _unary("erf"), "torch._assert": _asserted,
     **{f"operator.{name}": convert for name, convert in _OPERATORS.items()},
     **{f"operator.i{name}": convert for name, convert in _OPERATORS.items()},
     **{f"torch.{name}_": c for name, c in _SHARED.items() if c in ELEMENTWISE},

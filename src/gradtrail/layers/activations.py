@@ -25,7 +25,7 @@ class Activation(Layer):
     @property
     @abstractmethod
     def function(self) -> Function:
-        """The function that is applied."""
+        """The function that is applied; a class attribute where it has no settings."""
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; any shape."""
@@ -54,13 +54,9 @@ class ReLU(Activation):
     """
 
     prefix: ClassVar[str] = "relu"
+    function: ClassVar[Function] = Function("relu", maximum(x, 0))
 
     name: str | None = field(default=None, kw_only=True)
-
-    @property
-    def function(self) -> Function:
-        """max(x, 0)."""
-        return Function("relu", maximum(x, 0))
 
 
 @final
@@ -121,13 +117,9 @@ class Sigmoid(Activation):
     """
 
     prefix: ClassVar[str] = "sigmoid"
+    function: ClassVar[Function] = Function("sigmoid", sigmoid(x))
 
     name: str | None = field(default=None, kw_only=True)
-
-    @property
-    def function(self) -> Function:
-        """1/(1 + exp(−x))."""
-        return Function("sigmoid", sigmoid(x))
 
 
 @final
@@ -147,13 +139,9 @@ class Tanh(Activation):
     """
 
     prefix: ClassVar[str] = "tanh"
+    function: ClassVar[Function] = Function("tanh", tanh(x))
 
     name: str | None = field(default=None, kw_only=True)
-
-    @property
-    def function(self) -> Function:
-        """tanh(x)."""
-        return Function("tanh", tanh(x))
 
 
 @final
@@ -217,10 +205,6 @@ class SiLU(Activation):
     """
 
     prefix: ClassVar[str] = "silu"
+    function: ClassVar[Function] = Function("silu", x * sigmoid(x))
 
     name: str | None = field(default=None, kw_only=True)
-
-    @property
-    def function(self) -> Function:
-        """x·sigmoid(x)."""
-        return Function("silu", x * sigmoid(x))

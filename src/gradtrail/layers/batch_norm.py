@@ -12,11 +12,9 @@ import numpy as np
 from ..checking.arguments import is_finite
 from ..checking.calls import call_example
 from ..equation import (
-    Access,
     Applied,
     Array,
     Contraction,
-    Factor,
     Normalisation,
     contraction,
     normalisation,
@@ -92,16 +90,12 @@ class BatchNorm2d(Layer):
         """See `Layer.declare`; the input is (N, C, H, W)."""
         (shape,) = sources
         channels_of(self, shape, self.rank, of="num_features")
-        parameters = {"γ": Parameter("weight", "ones"), "β": Parameter("bias")}
-        equation = self._training(shape) if training else self._evaluation(shape)
-        return Declaration(
-            equation,
-            parameters=parameters if self.affine else {},
-            buffers={} if training else self.running,
-            saved={"μ": "mean", "v": "variance", "r": "inverse_deviation", "U": "normalised"}
-            if training
-            else {},
-        )
+        both = {"γ": Parameter("weight", "ones"), "β": Parameter("bias")}
+        parameters = both if self.affine else {}
+        if not training:
+            return Declaration(self._evaluation(shape), parameters=parameters, buffers=self.running)
+        saved = {"μ": "mean", "v": "variance", "r": "inverse_deviation", "U": "normalised"}
+        return Declaration(self._training(shape), parameters=parameters, saved=saved)
 
     @property
     def running(self) -> dict[str, Buffer]:
@@ -130,13 +124,10 @@ class BatchNorm2d(Layer):
 
     def _evaluation(self, shape: Shape) -> Contraction:
         each = elementwise(shape)
-        c = each[1]
-        rsqrt = Function("rsqrt", 1 / sqrt(Variable("x") + self.eps))
-        inverse: tuple[Factor, ...] = (Applied(rsqrt, v[c]),)
-        shift: tuple[Access, ...] = ()
-        if self.affine:
-            inverse, shift = (γ[c], *inverse), (β[c],)
-        z = Z[each]
+        z, c = Z[each], each[1]
+        rsqrt = Applied(Function("rsqrt", 1 / sqrt(Variable("x") + self.eps)), v[c])
+        inverse = (γ[c], rsqrt) if self.affine else (rsqrt,)
         terms = [term(z, *inverse, X[each]), term(z, *inverse, μ[c], scale=-1)]
-        terms += [term(z, s) for s in shift]
+        if self.affine:
+            terms.append(term(z, β[c]))
         return contraction(*terms, ranges={}, shapes={"X": shape})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import field
-from typing import Any, ClassVar, Protocol, final
+from typing import Any, ClassVar, final
 
 from ..checking.calls import call_example, in_short, is_of_torch
 from ..equation import Array, Number, contraction, index, term
@@ -20,21 +20,6 @@ from .loss_functions import Loss
 A, B, Z = Array("A"), Array("B"), Array("Z")
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXY"
-
-
-class Branches(Protocol):
-    """Several chains of layers that start from the same input and are joined."""
-
-    @property
-    def branches(self) -> tuple[tuple[Any, ...], ...]:
-        """The chains; an empty one hands its input on."""
-
-    @property
-    def join(self) -> Layer:
-        """The layer that takes one input per chain."""
-
-    def settings(self) -> dict[str, Any]:
-        """The settings as JSON."""
 
 
 @final

@@ -228,8 +228,7 @@ class CrossEntropy(Loss):
             total = counts @ rows
         else:
             total = rows.sum(axis=0)
-        there = total[total > 0] / self.mass(labels)
-        return float(-(there * np.log(there / there.sum())).sum())
+        return entropy(total / self.mass(labels))
 
     def classes(self, labels: Any) -> np.ndarray | None:
         """See `Loss.classes`; of one-hot labels, the greatest."""
@@ -282,6 +281,12 @@ def squared_error(prediction: Shape, *, weighted: bool = False) -> Declaration:
     weight, each = "S" if weighted else None, elementwise(prediction)
     equation = loss("squared error", L, Z[each], "T", weight=weight, shapes=shapes)
     return Declaration(equation, ("Z",), given=given)
+
+
+def entropy(shares: np.ndarray) -> float:
+    """−Σ q·log(q/Σq) over the classes' shares q that are above 0: the least cross-entropy."""
+    there = shares[shares > 0]
+    return float(-(there * np.log(there / there.sum())).sum())
 
 
 def log_softmax(outputs: np.ndarray) -> np.ndarray:

@@ -45,7 +45,7 @@ class PoolNd(Layer):
         kernel = per_axis(self.kind, "kernel_size", self.kernel_size, self.rank)
         given = kernel if self.stride is None else self.stride
         stride = per_axis(self.kind, "stride", given, self.rank)
-        dilation = self._dilation()
+        dilation = per_axis(self.kind, "dilation", getattr(self, "dilation", 1), self.rank)
         if isinstance(self.padding, str):
             raise ArgumentError(f"{self.kind}: padding must be a number, got {self.padding!r}")
         margins = padding_margins(self.kind, self.padding, kernel, stride, dilation)
@@ -57,20 +57,12 @@ class PoolNd(Layer):
                 )
         return Windows(kernel, stride, margins, dilation, undilated=set(dilation) == {1})
 
-    def _dilation(self) -> tuple[int, ...]:
-        """One entry per axis; 1 where a pool has none."""
-        return (1,) * self.rank
-
 
 @frozen
 class MaxPool(PoolNd):
     """What max pooling of every rank shares."""
 
     dilation: PerAxis = field(default=1, kw_only=True)
-
-    def _dilation(self) -> tuple[int, ...]:
-        """One entry per axis."""
-        return per_axis(self.kind, "dilation", self.dilation, self.rank)
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; the input is (N, C, H, W)."""
@@ -137,15 +129,11 @@ class AvgPool(PoolNd):
         outputs = tuple(map(index, window.outputs))
         z = Z[n, c, *outputs]
         x = X[n, c, *window.positions(window.outputs)].padded(*window.margins)
-        if self.count_include_pad or not any(before for before, _ in window.margins):
-            share = count(window.offsets, window.ranges).reciprocal()
-            equation = contraction(
-                term(z, x, scale=share), ranges=window.ranges, shapes={"X": shape}
-            )
-            return Declaration(equation)
-        shared = term(z, a[outputs], x)
-        equation = contraction(shared, ranges=window.ranges, shapes={"X": shape})
-        return Declaration(equation, given={"a": "share"})
+        uneven = not self.count_include_pad and any(before for before, _ in window.margins)
+        share = count(window.offsets, window.ranges).reciprocal()
+        mean = term(z, a[outputs], x) if uneven else term(z, x, scale=share)
+        equation = contraction(mean, ranges=window.ranges, shapes={"X": shape})
+        return Declaration(equation, given={"a": "share"} if uneven else {})
 
     def given(self, equation: Equation, draws: Draws) -> Mapping[str, np.ndarray]:
         """`a[y,x]`: 1 over how many positions of the window lie inside the input."""

@@ -15,7 +15,7 @@ from ..equation.frozen import frozen
 from ..errors import DataError, ShapeError
 from .class_labels import check_number, class_numbers
 from .layer import Declaration, Shape, times
-from .loss_functions import CrossEntropy, Loss, squared_error
+from .loss_functions import CrossEntropy, Loss, entropy, squared_error
 
 
 @final
@@ -58,9 +58,7 @@ class WeightedCrossEntropy(Loss):
 
     def chance(self, labels: Any, prediction: Shape) -> float | None:
         """See `Loss.chance`."""
-        total = self.targets(labels, prediction)["T"].mean(axis=0)
-        there = total[total > 0]
-        return float(-(there * np.log(there / there.sum())).sum())
+        return entropy(self.targets(labels, prediction)["T"].mean(axis=0))
 
 
 @final
@@ -94,8 +92,7 @@ class WeightedSquaredError(Loss):
         Raises:
             DataError: no rows of targets and weight, or a weight that is negative or no number.
         """
-        samples, outputs = prediction
-        rows = _rows(labels, (samples, outputs + 1), f"{outputs} targets")
+        rows, _ = self.rows(labels, prediction)
         return {"T": rows[:, :-1].copy(), "S": rows[:, -1].copy()}
 
     def rows(self, labels: Any, prediction: Shape) -> tuple[np.ndarray, bool]:
