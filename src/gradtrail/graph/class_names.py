@@ -69,5 +69,4 @@ def _given(what: str, outputs: int, classes: Any) -> tuple[str, ...]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Some names, and that there are more."""
     return ", ".join(map(repr, names[:_SHOWN])) + (", …" if len(names) > _SHOWN else "")

@@ -43,21 +43,7 @@ def checked_shape(input_shape: Any) -> tuple[int, ...]:
 
 def layer_node(step: Step, declaration: Declaration) -> Node:
     """A layer's equation with its letters tied to array names."""
-    named: dict[str, str] = {}
-    for letters in (declaration.parameters, declaration.buffers):
-        named |= {letter: entry.name for letter, entry in letters.items()}
-    named |= {**declaration.given, **declaration.saved}
-    named[declaration.equation.target.array] = "output"
-    tied = dict(zip(declaration.sources, step.sources, strict=True))
-    tied |= {letter: f"{step.name}.{name}" for letter, name in named.items()}
-    return Node(
-        step.name,
-        step.layer.kind,
-        declaration.equation,
-        tuple(tied.items()),
-        declaration.sources,
-        tuple(declaration.parameters),
-    )
+    return _node(step.name, step.layer.kind, declaration, step.sources, step.output)
 
 
 def loss_node(loss: Loss, last: Node, number: int) -> Node:
@@ -77,12 +63,22 @@ def loss_node(loss: Loss, last: Node, number: int) -> Node:
     except ShapeError as cause:
         place = f"layer {number} '{last.name}'"
         raise ShapeError(f"loss ({kind}): {cause.cause} from {place}", cause.remedy) from None
-    equation = declaration.equation
-    named = {**declaration.given, **declaration.saved}
-    tied = {declaration.sources[0]: last.output}
-    tied |= {letter: f"{LOSS}.{name}" for letter, name in named.items()}
-    tied[equation.target.array] = LOSS
-    return Node(LOSS, kind, equation, tuple(tied.items()), declaration.sources)
+    return _node(LOSS, kind, declaration, (last.output,), LOSS)
+
+
+def _node(
+    name: str, kind: str, declaration: Declaration, sources: Sequence[str], target: str
+) -> Node:
+    """A declaration tied: to the arrays that are read, its own behind its name, and the target."""
+    named: dict[str, str] = {}
+    for letters in (declaration.parameters, declaration.buffers):
+        named |= {letter: entry.name for letter, entry in letters.items()}
+    named |= {**declaration.given, **declaration.saved}
+    tied = dict(zip(declaration.sources, sources, strict=True))
+    tied |= {letter: f"{name}.{array}" for letter, array in named.items()}
+    tied[declaration.equation.target.array] = target
+    equation, parameters = declaration.equation, tuple(declaration.parameters)
+    return Node(name, kind, equation, tuple(tied.items()), declaration.sources, parameters)
 
 
 def check_counts(nodes: Sequence[Node]) -> None:
@@ -100,6 +96,14 @@ def check_counts(nodes: Sequence[Node]) -> None:
             )
 
 
+def largest_array(declaration: Declaration) -> int:
+    """The most numbers of one sample in a layer's output or input, padding included."""
+    equation = declaration.equation
+    kept = {equation.target.array, *declaration.sources}
+    met = (equation.target, *(a for a in equation.accesses if a.array in kept))
+    return max(_padded(access, equation.shape_of[access.array]) for access in met)
+
+
 def check_bounded(declaration: Declaration) -> None:
     """Refuse an output or an input, with the padding that its accesses declare, beyond any memory.
 
@@ -108,10 +112,7 @@ def check_bounded(declaration: Declaration) -> None:
     Raises:
         ShapeError: it is so.
     """
-    equation = declaration.equation
-    kept = {equation.target.array, *declaration.sources}
-    met = (equation.target, *(a for a in equation.accesses if a.array in kept))
-    count = max(_padded(access, equation.shape_of[access.array]) for access in met)
+    count = largest_array(declaration)
     if count > LARGEST:
         numbers = f"{count:,}" if count < 10**15 else "more than 10¹⁵"
         raise ShapeError(

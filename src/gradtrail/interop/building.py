@@ -34,16 +34,7 @@ from .values import BATCH, Padded, Reshaped, Softmax, Tensor, Value, Weights
 
 
 class Builder(Elementwise):
-    """A graph that grows node by node.
-
-    Args:
-        input_shape: of one sample.
-        reasons: to which is added what is refused.
-        tells_trained: whether the foreign model tells what is trained.
-
-    Raises:
-        ArgumentError: it is no shape.
-    """
+    """A graph that grows node by node; args are those of `Elementwise`."""
 
     def network(self, output: Any, dtype: Any = np.float32) -> Network:
         """The network that ends with a value; a last softmax is left out.

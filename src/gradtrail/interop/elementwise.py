@@ -28,6 +28,9 @@ class Elementwise:
         reasons: to which is added what is refused.
         tells_trained: whether the foreign model tells what is trained. Where it does not, a
             constant that is added behind a layer without bias is taken for its bias.
+
+    Raises:
+        ArgumentError: it is no shape.
     """
 
     def __init__(
@@ -136,30 +139,22 @@ class Elementwise:
 
     def _arithmetic(self, value: Pointwise) -> Tensor:
         """The layer that arithmetic turns out to be."""
-
-        def made(layer: Layer, *sources: Any) -> Tensor:
-            read = [self.tensor(source) for source in sources]
-            return self.graph.add(layer, read, {}, value.name, value.where)
-
-        if value.outer and all(isinstance(source, Tensor) for source in value.outer[1]):
-            return made(value.outer[0], *value.outer[1])
-        found = None if value.curve is None else layer_of(value.curve)
-        if found is not None:
-            return made(found, value.base)
-        if value.affine is not None:
+        found = _whole(value)
+        if found is None and value.affine is not None:
             return self._shifted(value, *value.affine)
-        if value.outer is not None:
-            return made(value.outer[0], *value.outer[1])
-        raise Refusal(
-            "computes a function of each element that no layer here computes", value.where
-        )
+        found = found or value.outer
+        if found is None:
+            raise Refusal("computes a function of each element that no layer here computes")
+        layer, sources = found
+        read = [self.tensor(source) for source in sources]
+        return self.graph.add(layer, read, {}, value.name, value.where)
 
     def _shifted(self, value: Pointwise, mean: np.ndarray, std: np.ndarray) -> Tensor:
         """(x − mean)/std: nothing, a bias, or a normalisation."""
         if (std == 1).all() and (mean == 0).all():
             return value.base
         if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
-            raise Refusal("scales by numbers that are not all finite and above 0", value.where)
+            raise Refusal("scales by numbers that are not all finite and above 0")
         if not self.tells_trained and self._biasless(value.base) and (std == 1).all():
             dtype = self.graph.nodes[value.base.node].weights["weight"].values.dtype
             shift = np.broadcast_to(-mean, value.base.shape[:1]).astype(dtype)
@@ -175,12 +170,6 @@ class Elementwise:
         curve = None if inner.curve is None else activation_values(layer, inner.curve)
         read = inner.base if inner.curve is GRID else inner
         return Pointwise(inner.base, curve, None, (layer, (read,)), self.name, self.where)
-
-    def _whole(self, value: Pointwise) -> bool:
-        """Whether a layer computes it as it stands."""
-        if value.outer is not None and all(isinstance(s, Tensor) for s in value.outer[1]):
-            return True
-        return value.curve is not None and layer_of(value.curve) is not None
 
     def dropout(self, x: Any, p: float) -> Any:
         """A dropout; with p = 0 it is kept, as it changes nothing."""
@@ -201,7 +190,7 @@ class Elementwise:
 
     def _function(self, x: Any) -> Pointwise:
         """A value as a function of what it is computed from: itself, if a layer gives it."""
-        if isinstance(x, Pointwise) and not self._whole(x):
+        if isinstance(x, Pointwise) and _whole(x) is None:
             return x
         return self._identity(self.tensor(x))
 
@@ -300,6 +289,14 @@ class Elementwise:
         """Whether a layer that could have a bias gives it, and has none."""
         layer = self.graph.nodes[x.node].layer if x.node >= 0 else None
         return isinstance(layer, Conv2d | ConvTranspose2d | Linear) and not layer.bias
+
+
+def _whole(value: Pointwise) -> tuple[Layer, tuple[Any, ...]] | None:
+    """The layer that computes a value as it stands, and what it reads."""
+    if value.outer is not None and all(isinstance(read, Tensor) for read in value.outer[1]):
+        return value.outer
+    layer = None if value.curve is None else layer_of(value.curve)
+    return None if layer is None else (layer, (value.base,))
 
 
 def _owner(weights: Mapping[str, Weights]) -> str | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
-from ..layers import AvgPool2d, Concat, Conv2d, Flatten, Layer, MaxPool2d, Residual
+from ..graph.nodes import LARGEST, largest_array
+from ..layers import Concat, Flatten, Layer, Residual
 from ..layers.branches import Add
 from ..network import Network
 from ..showing.axis_names import name_axis
@@ -19,8 +19,6 @@ from .series import INPUT, Chain, Fork, chain_of, needed_for
 from .values import Shape, Tensor, Weights
 
 MOST_NODES = 5000
-
-_LARGEST = 1 << 28  # as of a network's input
 
 _MOST_COPIES = 1 << 30  # bytes
 
@@ -82,7 +80,7 @@ class LayerGraph:
             shapes = [(1, *source.shape) for source in sources]
             declaration = layer.declare(*shapes, training=True)
         except ShapeError as cause:
-            raise Refusal(_misfit(layer.kind, cause), where) from cause
+            raise Refusal(_misfit(layer.kind, cause)) from cause
         equation = declaration.equation
         wanted = {p.name: equation.shape_of[a] for a, p in declaration.parameters.items()}
         wanted |= {b.name: equation.shape_of[a] for a, b in layer.running.items()}
@@ -91,16 +89,14 @@ class LayerGraph:
             if got != wanted.get(key):
                 raise Refusal(
                     f"{layer.kind} takes a {key} of shape {wanted.get(key)}, but the model has "
-                    f"{got}",
-                    where,
+                    f"{got}"
                 )
         shape = equation.shape_of[equation.target.array][1:]
-        largest = max(prod(shape), _padded(layer, sources[0].shape))
-        if largest > _LARGEST:
+        largest = largest_array(declaration)
+        if largest > LARGEST:
             raise Refusal(
                 f"{layer.kind} needs an array of {largest:,} numbers for one sample, and at most "
-                f"{_LARGEST:,} are taken",
-                where,
+                f"{LARGEST:,} are taken"
             )
         nodes = tuple(source.node for source in sources)
         self.nodes.append(LayerNode(layer, nodes, shape, weights, name, where))
@@ -209,14 +205,6 @@ class LayerGraph:
         if not body:
             raise Refusal("adds an array to itself, which no layer here does", node.where)
         return Residual(body, around or None, name=name)
-
-
-def _padded(layer: Layer, shape: Shape) -> int:
-    """How many numbers a layer's input has with its padding."""
-    if not isinstance(layer, Conv2d | MaxPool2d | AvgPool2d):
-        return prod(shape)
-    margins = layer.windows.margins
-    return shape[0] * prod(s + p + q for s, (p, q) in zip(shape[1:], margins, strict=True))
 
 
 def _flat(chain: Chain) -> Iterator[int]:

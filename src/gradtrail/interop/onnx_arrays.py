@@ -48,10 +48,8 @@ REMEDY = "make the model float32 or float64 first"
 
 _FIELDS = {  # where numbers lie that are not raw
     1: "float_data",
-    6: "int32_data",
+    **dict.fromkeys((6, 9, 10), "int32_data"),
     7: "int64_data",
-    9: "int32_data",
-    10: "int32_data",
     11: "double_data",
 }
 
@@ -67,42 +65,40 @@ class Arrays:
         self.folder = folder
         self._taken = 0
 
-    def array(self, tensor: Any, where: str) -> np.ndarray:
+    def array(self, tensor: Any) -> np.ndarray:
         """One array, read-only.
 
         Args:
             tensor: ONNX's `TensorProto`.
-            where: what it is called in messages.
 
         Raises:
             Refusal: its shape and its bytes do not agree, or it lies where nothing is read.
         """
-        dtype, shape = _announced(tensor, where)
+        dtype, shape = _announced(tensor)
         numbers = getattr(tensor, _FIELDS[tensor.data_type])
         beside = tensor.data_location == _EXTERNAL
         if sum((bool(tensor.raw_data), beside, len(numbers) > 0)) > 1:
-            raise Refusal("holds its numbers twice", where)
+            raise Refusal("holds its numbers twice")
         if tensor.external_data and not beside:
-            raise Refusal("does not say whether it lies in the file or beside it", where)
+            raise Refusal("does not say whether it lies in the file or beside it")
         raw = tensor.raw_data
         if beside:
-            raw = self._beside(tensor, dtype.itemsize * prod(shape), where)
+            raw = self._beside(tensor, dtype.itemsize * prod(shape))
         held = len(raw) / dtype.itemsize if raw else len(numbers)
         if held != prod(shape):
             raise Refusal(
                 f"announces {' × '.join(map(str, shape))} = {prod(shape):,} numbers, but {held:,g} "
-                "follow",
-                where,
+                "follow"
             )
         if len(numbers) and dtype == np.float16:
-            raise Refusal("holds numbers of float16", where)
+            raise Refusal("holds numbers of float16")
         found = np.frombuffer(raw, dtype) if raw else np.fromiter(numbers, dtype, len(numbers))
         return found.reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
-    def _beside(self, tensor: Any, needed: int, where: str) -> bytes:
+    def _beside(self, tensor: Any, needed: int) -> bytes:
         """An array's bytes from a file in the model's folder, at most as many as are needed."""
-        location, offset, length = _place(tensor, where)
-        path = self._path(location, where)
+        location, offset, length = _place(tensor)
+        path = self._path(location)
         try:
             with open_file(path) as file:
                 there = os.fstat(file.fileno()).st_size
@@ -111,23 +107,22 @@ class Arrays:
                     raise Refusal(
                         f"lies at byte {offset:,} of {location!r:.100} and behind, up to byte "
                         f"{offset + max(length, 0):,}, and there are {there:,}; copy both files "
-                        "anew, or export the model again",
-                        where,
+                        "anew, or export the model again"
                     )
                 if length == needed:
-                    self._counted(length, where)
+                    self._counted(length)
                     file.seek(offset)
                     return file.read(length)
         except FileError as cause:
-            raise Refusal(f"lies in another file: {cause}; {_REMEDY}", where) from cause
-        raise Refusal(f"needs {needed:,} bytes, but has {length:,} of {location!r:.100}", where)
+            raise Refusal(f"lies in another file: {cause}; {_REMEDY}") from cause
+        raise Refusal(f"needs {needed:,} bytes, but has {length:,} of {location!r:.100}")
 
-    def _counted(self, length: int, where: str) -> None:
+    def _counted(self, length: int) -> None:
         self._taken += length
         if self._taken > MOST_BYTES:
-            raise LimitReached("exceeds the 1 GiB that is taken of arrays beside a model", where)
+            raise LimitReached("exceeds the 1 GiB that is taken of arrays beside a model")
 
-    def _path(self, location: str, where: str) -> Path:
+    def _path(self, location: str) -> Path:
         """A file within the model's folder, links followed.
 
         Raises:
@@ -137,31 +132,27 @@ class Arrays:
         plain = 0 < len(location) <= _LONGEST_PATH and not re.search(r"[\x00-\x1f\\:]", location)
         if not plain or location.startswith("/") or ".." in parts or not parts:
             raise Refusal(
-                f"lies in {location!r:.100}, and only files in the model's own folder are opened",
-                where,
+                f"lies in {location!r:.100}, and only files in the model's own folder are opened"
             )
         try:
             inside, path = self.folder.resolve(), self.folder.joinpath(*parts).resolve()
         except (OSError, RuntimeError) as cause:  # links that lead to each other
-            raise Refusal(
-                f"lies in {location!r:.100}, which leads nowhere: {cause}", where
-            ) from cause
+            raise Refusal(f"lies in {location!r:.100}, which leads nowhere: {cause}") from cause
         if not path.is_relative_to(inside):
             raise Refusal(
                 f"lies in {location!r:.100}, a link that leads out of the model's folder; put the "
-                "file itself there",
-                where,
+                "file itself there"
             )
         return path
 
 
-def _announced(tensor: Any, where: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def _announced(tensor: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """An array's dtype and shape, as far as they can be."""
     dtype, shape = DTYPES.get(tensor.data_type), tuple(tensor.dims)
     if dtype is None:
-        raise Refusal(f"holds numbers of {dtype_name(tensor, tensor.data_type)}; {REMEDY}", where)
+        raise Refusal(f"holds numbers of {dtype_name(tensor, tensor.data_type)}; {REMEDY}")
     if len(shape) > MOST_AXES or any(size < 0 for size in shape):
-        raise Refusal(f"says that its shape is {shape!r:.80}", where)
+        raise Refusal(f"says that its shape is {shape!r:.80}")
     return dtype, shape
 
 
@@ -178,19 +169,19 @@ def dtype_name(message: Any, number: int) -> str:
         return f"the unknown dtype number {number}"
 
 
-def _place(tensor: Any, where: str) -> tuple[str, int, int | None]:
+def _place(tensor: Any) -> tuple[str, int, int | None]:
     """Path, offset and length of an array beside the model; no length is all that is left."""
     told: dict[str, str] = {}
     for entry in tensor.external_data:
         key = checked_name(entry.key)
         if key in told:
-            raise Refusal(f"names its {key!r:.40} twice", where)
+            raise Refusal(f"names its {key!r:.40} twice")
         told[key] = checked_name(entry.value)
     if "location" not in told:
-        raise Refusal("lies in another file, but does not say in which", where)
+        raise Refusal("lies in another file, but does not say in which")
     for key in ("offset", "length"):
         if key in told and not _NUMBER.fullmatch(told[key]):
-            raise Refusal(f"has {key}={told[key]!r:.40}, which is no number of bytes", where)
+            raise Refusal(f"has {key}={told[key]!r:.40}, which is no number of bytes")
     length = int(told["length"]) if "length" in told else None
     return told["location"], int(told.get("offset", "0")), length
 

@@ -100,11 +100,12 @@ def read_model(path: Path, onnx: Any, reasons: Refusals) -> Model:
         FileError: no such file, too large, or no ONNX model.
         Refusal: something in it that is damaged or not taken; the place is named.
     """
+    from google.protobuf.message import DecodeError
+
     content = _content(path)
-    decode_error = _decode_error()
     try:
         model = onnx.ModelProto.FromString(content)
-    except decode_error as cause:
+    except DecodeError as cause:
         what = reader_of(path)
         if what is not None and "gt.from_onnx" not in what:
             raise FileError(f"cannot read {path}: not an ONNX file; {what}") from cause
@@ -138,8 +139,8 @@ def _initializers(graph: Any, arrays: Arrays, reasons: Refusals) -> dict[str, We
         if name in held:
             raise Refusal(f"holds two arrays called {name!r:.80}")
         held[name] = UNKNOWN
-        with reasons.noting(where := f"array {name!r:.80}", "array"):
-            held[name] = Weights(name, arrays.array(tensor, where))
+        with reasons.noting(f"array {name!r:.80}", "array"):
+            held[name] = Weights(name, arrays.array(tensor))
     return held
 
 
@@ -173,13 +174,6 @@ def _content(path: Path) -> bytes:
     if content is None:
         raise FileError(f"{path} is larger than 1 GiB, which is the most that is taken")
     return content
-
-
-def _decode_error() -> Any:
-    """What protocol buffers raise for bytes that are none."""
-    from google.protobuf.message import DecodeError
-
-    return DecodeError
 
 
 def _opset(model: Any) -> int:
@@ -293,7 +287,7 @@ def _attribute(entry: Any, arrays: Arrays) -> Any:
             return entry.s.decode("utf-8", "replace")
         case 4:
             try:
-                return arrays.array(entry.t, "")
+                return arrays.array(entry.t)
             except Refusal as cause:
                 raise Refusal(f"has an attribute {entry.name!r:.60} that {cause}") from cause
         case 6:

@@ -94,10 +94,6 @@ def _conv_transpose(b: Builder, n: View) -> Any:
     return b.transposed_convolution(n.value(0), n.weights(1), n.bias(2), windows, groups=groups)
 
 
-def _changed(weights: Weights, values: np.ndarray) -> Weights:
-    return Weights(weights.name, values)
-
-
 def _gemm(b: Builder, n: View) -> Any:
     """α·A·B + β·C, with A the samples."""
     alpha, beta = n.number("alpha", 1.0), n.number("beta", 1.0)
@@ -109,12 +105,12 @@ def _gemm(b: Builder, n: View) -> Any:
         raise Refusal(f"multiplies by an array of shape {weight.values.shape}, not a matrix")
     matrix = weight.values if across else weight.values.T
     scaled = matrix if alpha == 1 else b.spent(matrix * matrix.dtype.type(alpha))
-    weight = _changed(weight, scaled)
+    weight = Weights(weight.name, scaled)
     if bias is not None:
         if bias.values.size not in (1, matrix.shape[0]):
             raise Refusal("adds something that is no bias")
         row = np.broadcast_to(bias.values.reshape(-1), matrix.shape[:1])
-        bias = _changed(bias, row if beta == 1 else row * row.dtype.type(beta))
+        bias = Weights(bias.name, row if beta == 1 else row * row.dtype.type(beta))
     return b.linear(n.value(0), weight, bias)
 
 
@@ -122,7 +118,7 @@ def _matmul(b: Builder, n: View) -> Any:
     weight = n.weights(1)
     if weight.values.ndim != 2:
         raise Refusal(f"multiplies by an array of shape {weight.values.shape}, not a matrix")
-    return b.linear(n.value(0), _changed(weight, weight.values.T), None)
+    return b.linear(n.value(0), Weights(weight.name, weight.values.T), None)
 
 
 def _batch_normalization(b: Builder, n: View) -> Any:

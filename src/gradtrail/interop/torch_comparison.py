@@ -45,7 +45,8 @@ def compare(imported: TorchImport, module: Any, graph: Any, torch: Any) -> None:
     """
     network = imported.network
     draw = np.random.Generator(np.random.PCG64(0))
-    arrays = {name: _drawn(name, array.shape, draw) for name, array in _held(network).items()}
+    shapes = {**network.parameters.shapes, **network.buffers.shapes}
+    arrays = {name: _drawn(name, shape, draw) for name, shape in shapes.items()}
     module = _here(module, torch).double().eval()
     with torch.no_grad():
         for name, path in imported.arrays.items():
@@ -73,10 +74,6 @@ def _here(module: Any, torch: Any) -> Any:
     return module.cpu()
 
 
-def _held(network: Network) -> Arrays:
-    return {**network.parameters, **network.buffers}
-
-
 def _drawn(name: str, shape: tuple[int, ...], draw: np.random.Generator) -> np.ndarray:
     """An array of a size that neither blows up nor vanishes over many layers."""
     noise = draw.normal(size=shape)
@@ -88,7 +85,6 @@ def _drawn(name: str, shape: tuple[int, ...], draw: np.random.Generator) -> np.n
 
 
 def _at(module: Any, path: str) -> Any:
-    """A parameter or buffer."""
     parent, _, name = path.rpartition(".")
     return getattr(module.get_submodule(parent), name)
 
@@ -179,7 +175,6 @@ def _compare_gradients(
 
 
 def _worst(theirs: np.ndarray, ours: np.ndarray) -> str:
-    """The greatest difference."""
     with np.errstate(all="ignore"):
         apart = np.nan_to_num(np.abs(theirs - ours), nan=np.inf)
     at = np.unravel_index(apart.argmax(), apart.shape)

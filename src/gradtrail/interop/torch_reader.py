@@ -183,7 +183,6 @@ class GraphReader:
         return shapes_of(self.module, self.graph, self.builder.input.shape, self.torch)
 
     def _take(self, node: Any) -> None:
-        """Read one node."""
         if node.op == "placeholder":
             self._give(node, self._argument(node))
         elif node.op == "get_attr":
@@ -213,7 +212,6 @@ class GraphReader:
     # -- functions and methods --------------------------------------------------------------------
 
     def _operated(self, node: Any) -> None:
-        """What a function or method gives."""
         convert, called = self._converter(node)
         if convert is None:
             raise Refusal(f"calls {called}, for which there is no layer here")
@@ -282,7 +280,6 @@ class GraphReader:
     # -- modules and their arrays -----------------------------------------------------------------
 
     def _called(self, node: Any) -> None:
-        """What a module gives."""
         module = self.module.get_submodule(node.target)
         convert = converter_of(module)
         if convert is None:

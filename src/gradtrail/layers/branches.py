@@ -179,13 +179,9 @@ class Add(Layer):
     """The sum that ends a `Residual`."""
 
     prefix: ClassVar[str] = "add"
+    kind: ClassVar[str] = "Residual"
 
     name: str | None = field(default=None, kw_only=True)
-
-    @property
-    def kind(self) -> str:
-        """See `Layer.kind`."""
-        return "Residual"
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; two inputs of one shape."""
@@ -208,13 +204,9 @@ class Join(Layer):
     """The concatenation that ends a `Concat`."""
 
     prefix: ClassVar[str] = "concat"
+    kind: ClassVar[str] = "Concat"
 
     name: str | None = field(default=None, kw_only=True)
-
-    @property
-    def kind(self) -> str:
-        """See `Layer.kind`."""
-        return "Concat"
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; two or more inputs that differ in channels only."""

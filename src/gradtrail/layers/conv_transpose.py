@@ -42,8 +42,6 @@ class ConvTransposeNd(KernelLayer):
     @property
     def windows(self) -> Windows:
         """The settings, one entry per axis; the margins are what is cropped from the output."""
-        if isinstance(self.padding, str):
-            raise ArgumentError(f"{self.kind}: padding must be a number, got {self.padding!r}")
         kernel, stride, dilation = self.sizes()
         margins = padding_margins(self.kind, self.padding, kernel, stride, dilation)
         cropped = tuple((p, q - e) for (p, q), e in zip(margins, self._extra(), strict=True))

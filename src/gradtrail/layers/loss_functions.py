@@ -183,15 +183,11 @@ class CrossEntropy(Loss):
             target[np.arange(samples), classed] = 1.0
         else:
             target = probabilities(array, samples, classes)
-        smooth = self.label_smoothing
-        target = (1 - smooth) * target + smooth / classes
+        target = self._spread(target)
         if self.weight is None:
             return {"T": target}
-        weight = np.array(self.weight)
-        target = target * weight
         if counted:
-            total = float(weight[classed].sum())
-            target *= samples / total if total else 0.0  # nothing counts: nothing is learned
+            target *= self.scale(classed)
         return {"T": target, "S": target.sum(axis=1)}
 
     def rows(self, labels: Any, prediction: Shape) -> tuple[np.ndarray, bool]:
@@ -199,9 +195,13 @@ class CrossEntropy(Loss):
         array, classes = np.asarray(labels), prediction[1]
         if array.ndim != 1:
             return self.targets(labels, prediction)["T"], False
+        return self._spread(np.eye(classes)), True
+
+    def _spread(self, rows: np.ndarray) -> np.ndarray:
+        """One-hot rows, smoothed and times the class weights."""
         smooth = self.label_smoothing
-        table = (1 - smooth) * np.eye(classes) + smooth / classes
-        return (table if self.weight is None else table * np.array(self.weight)), True
+        spread: np.ndarray = (1 - smooth) * rows + smooth / rows.shape[1]
+        return spread if self.weight is None else spread * np.array(self.weight)
 
     def even(self, labels: Any) -> bool:
         """See `Loss.even`; not with class weights and class numbers."""
@@ -212,7 +212,7 @@ class CrossEntropy(Loss):
         if self.even(labels):
             return 1.0
         total = self.mass(labels)
-        return len(labels) / total if total else 0.0
+        return len(labels) / total if total else 0.0  # nothing counts: nothing is learned
 
     def mass(self, labels: Any) -> float:
         """See `Loss.mass`; with class weights and class numbers, the weights of the labels."""
@@ -228,7 +228,7 @@ class CrossEntropy(Loss):
             total = counts @ rows
         else:
             total = rows.sum(axis=0)
-        return entropy(total / self.mass(labels))
+        return entropy(total, self.mass(labels))
 
     def classes(self, labels: Any) -> np.ndarray | None:
         """See `Loss.classes`; of one-hot labels, the greatest."""
@@ -283,9 +283,9 @@ def squared_error(prediction: Shape, *, weighted: bool = False) -> Declaration:
     return Declaration(equation, ("Z",), given=given)
 
 
-def entropy(shares: np.ndarray) -> float:
-    """−Σ q·log(q/Σq) over the classes' shares q that are above 0: the least cross-entropy."""
-    there = shares[shares > 0]
+def entropy(counts: np.ndarray, among: float = 1.0) -> float:
+    """−Σ q·log(q/Σq) over the classes' shares q = counts/among, without those of 0."""
+    there = counts[counts > 0] / among
     return float(-(there * np.log(there / there.sum())).sum())
 
 

@@ -46,8 +46,6 @@ class PoolNd(Layer):
         given = kernel if self.stride is None else self.stride
         stride = per_axis(self.kind, "stride", given, self.rank)
         dilation = per_axis(self.kind, "dilation", getattr(self, "dilation", 1), self.rank)
-        if isinstance(self.padding, str):
-            raise ArgumentError(f"{self.kind}: padding must be a number, got {self.padding!r}")
         margins = padding_margins(self.kind, self.padding, kernel, stride, dilation)
         for (before, _), k in zip(margins, kernel, strict=True):
             if before > k // 2:

@@ -116,14 +116,18 @@ def padding_margins(
     kernel: tuple[int, ...],
     stride: tuple[int, ...],
     dilation: tuple[int, ...],
+    *,
+    words: bool = False,
 ) -> tuple[Margin, ...]:
-    """Padding before and behind per axis from a number, a sequence, "valid" or "same".
+    """Padding before and behind per axis: a number, a sequence, with `words` "valid" or "same".
 
     "same" keeps the size and puts the odd row or column behind, as PyTorch does.
 
     Raises:
         ArgumentError: another word, or "same" with a stride.
     """
+    if isinstance(padding, str) and not words:
+        raise ArgumentError(f"{layer}: padding must be a number, got {padding!r}")
     if padding == "valid":
         return ((0, 0),) * len(kernel)
     if padding == "same":

@@ -76,9 +76,10 @@ def load(path: str | os.PathLike[str]) -> Network:
                 raise FileError(f"{path} is a folder without {WEIGHTS}; {what}")
     arrays, metadata = read_arrays(source)
     if _KEY not in metadata:
+        some = ", ".join(map(repr, list(arrays)[:2])) or "none at all"
         raise FileError(
             f"{source} holds no gradtrail network: its metadata have no {_KEY!r}; of arrays alone, "
-            f"such as {_named(arrays)}, nobody can know the layers. Build the network, and "
+            f"such as {some}, nobody can know the layers. Build the network, and "
             "gt.load_weights(network, path) puts them in where they are called as in "
             "network.parameters"
         )
@@ -96,11 +97,6 @@ def load(path: str | os.PathLike[str]) -> Network:
         raise FileError(f"{source}: its architecture cannot be read: {cause}") from cause
     _fill(network, arrays, source)
     return network
-
-
-def _named(arrays: Mapping[str, np.ndarray]) -> str:
-    """Some names."""
-    return ", ".join(map(repr, list(arrays)[:2])) or "none at all"
 
 
 def load_weights(network: Network, path: str | os.PathLike[str]) -> None:

@@ -15,7 +15,7 @@ from ...errors import ArgumentError, DataError
 from ...layers import CrossEntropy, Loss
 from ...layers.loss_functions import log_softmax
 from ...layers.weighted_loss_functions import WeightedCrossEntropy
-from .estimator import CNNEstimator, Given
+from .estimator import CNNEstimator
 from .shapes import label_shape, refuse_maps
 
 
@@ -127,9 +127,7 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
         Raises:
             DataError: samples unlike those that were fitted.
         """
-        outputs = self._outputs(X)
-        found: np.ndarray = self.classes_[outputs.argmax(axis=1)]
-        return found
+        return np.asarray(self.classes_[self._outputs(X).argmax(axis=1)])
 
     def decision_function(self, X: Any) -> np.ndarray:
         """The network's outputs before the softmax.
@@ -152,7 +150,6 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
         return np.asarray(np.exp(self.predict_log_proba(X)))
 
     def _refuse(self, y: Any) -> None:
-        """See `CNNEstimator._refuse`."""
         shape = label_shape(y)
         refuse_maps(y, "a class for every position (segmentation)")
         if len(shape) == 2 and shape[1] > 1:
@@ -191,16 +188,11 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
         """See `CNNEstimator._groups`: the classes."""
         return np.asarray(self._targets(y), np.int64)
 
-    def _weighed(self, given: Given) -> np.ndarray:
-        """See `CNNEstimator._weighed`: rows of class number and weight."""
-        numbers = self._targets(given.y)
-        if given.weights is None:
-            return numbers
-        each = 1.0 if self._weights is None else np.array(self._weights)[numbers]
-        return np.column_stack([numbers.astype(np.float64), given.weights * each])
+    def _counts(self, targets: np.ndarray) -> Any:
+        """See `CNNEstimator._counts`: as its class does."""
+        return 1.0 if self._weights is None else np.array(self._weights)[targets]
 
     def _loss(self, *, weighted: bool) -> Loss:
-        """See `CNNEstimator._loss`."""
         return WeightedCrossEntropy() if weighted else CrossEntropy(weight=self._weights)
 
 

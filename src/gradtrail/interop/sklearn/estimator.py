@@ -54,10 +54,10 @@ class Given(NamedTuple):
     y: np.ndarray
     weights: np.ndarray | None
 
-    @classmethod
-    def of(cls, rows: np.ndarray, y: np.ndarray, weights: np.ndarray | None, part: Any) -> Given:
+    def part(self, chosen: Any) -> Given:
         """Some of the samples."""
-        return cls(rows[part], y[part], None if weights is None else weights[part])
+        weights = None if self.weights is None else self.weights[chosen]
+        return Given(self.rows[chosen], self.y[chosen], weights)
 
 
 def _weights_of(sample_weight: Any, rows: np.ndarray) -> np.ndarray | None:
@@ -172,27 +172,18 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         if weights is not None:
             weights = weights / weights[weights > 0].mean()
         outputs = self._learn_targets(y, weights)
+        given, held, stopping = Given(rows, y, weights), None, None
         if weights is not None:  # what does not count is as if it were not there
-            rows, y, weights = (a[weights > 0] for a in (rows, y, weights))
-        apart = self._apart(y) if self.early_stopping else np.zeros(len(rows), bool)
-        epochs = epochs_for(self.epochs, len(rows) - int(apart.sum()), self.batch_size)
+            given = given.part(weights > 0)
+        if self.early_stopping:
+            apart = held_out_mask(self._groups(given.y), self.validation_fraction, 0)
+            given, held = given.part(~apart), given.part(apart)
+            stopping = EarlyStopping(self.n_iter_no_change)
+        epochs = epochs_for(self.epochs, len(given.rows), self.batch_size)
         schedule = schedule_for(self.schedule)
-        stopping = EarlyStopping(self.n_iter_no_change) if self.early_stopping else None
-        given = [Given.of(rows, y, weights, part) for part in (~apart, apart)]
-        self._begin(given[0], shape, outputs)
-        held = given[1] if self.early_stopping else None
-        self._train(given[0], epochs, schedule, held, stopping)
+        self._begin(given, shape, outputs)
+        self._train(given, epochs, schedule, held, stopping)
         return self
-
-    def _apart(self, y: np.ndarray) -> np.ndarray:
-        """Which samples are held out for early stopping, (N,) bool; of every class its share.
-
-        Raises:
-            ArgumentError: a share that is none.
-            DataError: too few samples for it.
-        """
-        groups = self._groups(y)
-        return held_out_mask(groups, self.validation_fraction, 0)
 
     def _groups(self, y: np.ndarray) -> np.ndarray:
         """What a share of each is held out of, (N,) int64: all samples alike."""
@@ -227,12 +218,8 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         mean, deviation = (tuple(map(float, a)) for a in (learned.mean, learned.deviation))
         layers = [Normalize(mean, deviation), *trained.layers]
         network = Network(trained.input_shape, layers, seed=trained.seed)
-        for made, held in (
-            (network.parameters, trained.parameters),
-            (network.buffers, trained.buffers),
-        ):
-            for name in held:
-                made[name] = held[name]
+        network.parameters.update(trained.parameters)
+        network.buffers.update(trained.buffers)
         self._in_units(network)
         return network
 
@@ -327,15 +314,24 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         rows, shape, y = self._taken(X, y, first=first)
         weights = _weights_of(sample_weight, rows)
         outputs = self._learn_targets(y, weights, classes) if first else 0
-        given = Given.of(rows, y, weights, slice(None) if weights is None else weights > 0)
+        given = Given(rows, y, weights)
+        if weights is not None:
+            given = given.part(weights > 0)
         if first:
             self._begin(given, shape, outputs)
         self._train(given, 1, None)
         return self
 
     def _weighed(self, given: Given) -> np.ndarray:
-        """Labels as the loss compares them, with their weights where they have some."""
-        return self._targets(given.y)
+        """Labels as the loss compares them; with weights, rows that end with them."""
+        targets = self._targets(given.y)
+        if given.weights is None:
+            return targets
+        return np.column_stack([targets, given.weights * self._counts(targets)])
+
+    def _counts(self, targets: np.ndarray) -> Any:
+        """How much each target counts by what it is: all alike."""
+        return 1.0
 
     def _outputs(self, X: Any) -> np.ndarray:
         """What the network gives for samples, (N, outputs) float64; memory is bounded."""

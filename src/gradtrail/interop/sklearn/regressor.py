@@ -11,7 +11,7 @@ from ...errors import DataError
 from ...layers import Loss, MeanSquaredError
 from ...layers.weighted_loss_functions import WeightedSquaredError
 from ...network import Network
-from .estimator import CNNEstimator, Given
+from .estimator import CNNEstimator
 from .shapes import refuse_maps
 from .standardization import Standardization
 
@@ -65,12 +65,10 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
         Raises:
             DataError: samples unlike those that were fitted.
         """
-        outputs = self._outputs(X)
-        found = self.target_standardization_.undo(outputs)
+        found = self.target_standardization_.undo(self._outputs(X))
         return found[:, 0] if self._single else found
 
     def _refuse(self, y: Any) -> None:
-        """See `CNNEstimator._refuse`."""
         refuse_maps(y, "numbers for every position")
 
     def _learn_targets(self, y: np.ndarray, weights: np.ndarray | None, classes: Any = None) -> int:
@@ -94,13 +92,7 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
             )
         return self.target_standardization_.apply(rows)
 
-    def _weighed(self, given: Given) -> np.ndarray:
-        """See `CNNEstimator._weighed`: rows of targets and weight."""
-        targets = self._targets(given.y)
-        return targets if given.weights is None else np.column_stack([targets, given.weights])
-
     def _loss(self, *, weighted: bool) -> Loss:
-        """See `CNNEstimator._loss`."""
         return WeightedSquaredError() if weighted else MeanSquaredError()
 
     def _in_units(self, network: Network) -> None:
