@@ -159,7 +159,7 @@ class Elementwise:
             dtype = self.graph.nodes[value.base.node].weights["weight"].values.dtype
             shift = np.broadcast_to(-mean, value.base.shape[:1]).astype(dtype)
             return self._biased(value.base, Weights(f"{value.where}, bias", shift))
-        normalize = Normalize(*(_listed(numbers) for numbers in (mean, std)))
+        normalize = Normalize(mean.tolist(), std.tolist())
         return self.graph.add(normalize, [value.base], {}, value.name, value.where)
 
     # -- what is done element by element ----------------------------------------------------------
@@ -346,8 +346,3 @@ def _by_channel(x: Any, shape: tuple[int, ...]) -> np.ndarray:
     if array.dtype == np.float32 and array.size <= _MOST_DECIMALS:
         numbers = np.array([shortest_decimal(number) for number in numbers])
     return numbers.astype(np.float64).reshape(() if array.size == 1 else -1)
-
-
-def _listed(numbers: np.ndarray) -> Any:
-    """One number or a tuple."""
-    return float(numbers) if numbers.ndim == 0 else tuple(map(float, numbers))

@@ -127,10 +127,6 @@ def _gather(n: View) -> np.ndarray:
     return np.asarray(np.take(n.sizes(0), n.sizes(1).astype(np.int64), axis=axis), object)
 
 
-def _unsqueeze(n: View) -> np.ndarray:
-    return np.expand_dims(n.sizes(0), tuple(n.axes("axes", 1)))
-
-
 def _squeeze(n: View) -> np.ndarray:
     axes = n.axes("axes", 1)
     return np.squeeze(n.sizes(0), tuple(axes) if axes else None)
@@ -195,6 +191,6 @@ SIZES: Mapping[str, Converter] = {
     "Slice": _of_sizes(_slice),
     "Squeeze": _of_sizes(_squeeze),
     "Transpose": _transpose,
-    "Unsqueeze": _of_sizes(_unsqueeze),
+    "Unsqueeze": _of_sizes(lambda n: np.expand_dims(n.sizes(0), tuple(n.axes("axes", 1)))),
 }
 """By name."""

@@ -62,10 +62,6 @@ class Refusals:
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], str] = {}  # (where, clause): kind
 
-    def __bool__(self) -> bool:
-        """Whether there is any."""
-        return bool(self._found)
-
     def note(self, cause: Exception | str, where: str, kind: str = "") -> None:
         """Add a reason; a `Refusal` that names its own place belongs there.
 

@@ -9,6 +9,7 @@ normalisation of the input) is a line in `forward`.
 from __future__ import annotations
 
 import keyword
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -121,8 +122,6 @@ def _without_counter(module: Any, state: Any, prefix: str, *others: Any) -> None
 
 def _graph(calls: tuple[ForwardCall, ...], fx: Any, torch: Any) -> Any:
     """The calls as a torch.fx graph."""
-    import operator
-
     graph = fx.Graph()
     made: dict[str, Any] = {"input": graph.placeholder("input")}
 

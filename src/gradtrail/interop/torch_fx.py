@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .refusals import Refusal, Refusals
-from .torch_inspection import storage_of, tensors_of
+from .torch_inspection import HOOKS, storage_of, tensors_of
 from .torch_modules import converter_of
 
 WRITES: dict[str, Any] = {
@@ -66,11 +66,8 @@ def copy_module(module: Any, torch: Any) -> Any:
         ) from cause
     _apart(module, made)
     for inner in made.modules():
-        for hooks in (
-            *(inner._forward_hooks, inner._forward_pre_hooks),
-            *(inner._backward_hooks, inner._backward_pre_hooks),
-        ):
-            hooks.clear()
+        for name in HOOKS:
+            getattr(inner, f"_{name}").clear()
     return made
 
 

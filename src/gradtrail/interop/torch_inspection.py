@@ -14,11 +14,8 @@ import numpy as np
 from .refusals import Refusals
 from .torch_modules import converter_of
 
-_GLOBAL_HOOKS = (
-    *("_global_forward_hooks", "_global_forward_pre_hooks"),
-    *("_global_backward_hooks", "_global_backward_pre_hooks"),
-)
-"""Where `torch.nn.modules.module` keeps the hooks of every module there is."""
+HOOKS = ("forward_hooks", "forward_pre_hooks", "backward_hooks", "backward_pre_hooks")
+"""Where hooks are kept: a module's behind `_`, those of every module there is behind `_global_`."""
 
 
 def look_over(module: Any, reasons: Refusals, torch: Any) -> list[str]:
@@ -82,7 +79,7 @@ def _hooks(module: Any) -> Iterator[str]:
 
 
 def _hooks_of_all(torch: Any) -> Iterator[str]:
-    found = [getattr(torch.nn.modules.module, name, None) or {} for name in _GLOBAL_HOOKS]
+    found = [getattr(torch.nn.modules.module, f"_global_{name}", None) or {} for name in HOOKS]
     hooks = [hook for each in found for hook in each.values()]
     if hooks:
         yield (

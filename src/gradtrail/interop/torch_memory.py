@@ -39,7 +39,6 @@ class TensorMemory:
         self._builder = builder
         self._held: dict[Hashable, _Held] = {}
         self._read: dict[Hashable, tuple[int, Any]] = {}  # after which write, and what
-        self._shape: dict[Hashable, tuple[int, ...]] = {}
 
     def __contains__(self, node: Hashable) -> bool:
         return node in self._held
@@ -55,14 +54,13 @@ class TensorMemory:
     def _place(self, node: Hashable, held: _Held, value: Any) -> None:
         self._held[node] = held
         self._read[node] = (held.writes, value)
-        self._shape[node] = self._builder.shape(value)
 
     def value(self, node: Hashable) -> Any:
         """What a node's tensor holds now, in its own shape."""
         held = self._held[node]
         writes, value = self._read[node]
         if writes != held.writes:
-            value = self._builder.view_as(held.value, self._shape[node])
+            value = self._builder.view_as(held.value, self._builder.shape(value))
             self._read[node] = (held.writes, value)
         return value
 

@@ -267,11 +267,9 @@ class GraphReader:
         if _any_value(given.values(), (type(UNKNOWN),)):
             self._stand_in(node)
             return
-        if any(_any_value([given[name]]) for name in others):
-            self._give_written(node, source, convert(self.builder, **given))
-        else:
+        if not any(_any_value([given[name]]) for name in others):
             given[first] = self.memory.whole(source)
-            self._give_written(node, source, convert(self.builder, **given))
+        self._give_written(node, source, convert(self.builder, **given))
 
     def _give_written(self, node: Any, source: Any, value: Any) -> None:
         self.memory.write(source, value)

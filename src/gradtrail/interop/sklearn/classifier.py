@@ -127,7 +127,8 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
         Raises:
             DataError: samples unlike those that were fitted.
         """
-        return np.asarray(self.classes_[self._outputs(X).argmax(axis=1)])
+        outputs = self._outputs(X)  # which says where there is no network yet
+        return np.asarray(self.classes_[outputs.argmax(axis=1)])
 
     def decision_function(self, X: Any) -> np.ndarray:
         """The network's outputs before the softmax.

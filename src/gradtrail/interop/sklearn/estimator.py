@@ -236,8 +236,8 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """Samples and labels as the caller gave them, checked.
 
         Args:
-            X: samples.
-            y: labels.
+            X: see `fit`.
+            y: see `fit`.
             first: whether the estimator learns what samples look like, instead of knowing it.
 
         Returns:

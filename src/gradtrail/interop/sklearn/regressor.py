@@ -65,7 +65,8 @@ class CNNRegressor(RegressorMixin, CNNEstimator):  # type: ignore[misc]
         Raises:
             DataError: samples unlike those that were fitted.
         """
-        found = self.target_standardization_.undo(self._outputs(X))
+        outputs = self._outputs(X)  # which says where there is no network yet
+        found = self.target_standardization_.undo(outputs)
         return found[:, 0] if self._single else found
 
     def _refuse(self, y: Any) -> None:
