@@ -7,12 +7,13 @@ the result is added to a view of the target. Where several index points lead to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product as cartesian
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
+from numpy.typing import DTypeLike
 
 from ..equation import (
     Access,
@@ -20,7 +21,6 @@ from ..equation import (
     Contraction,
     Factor,
     Indicator,
-    Margin,
     Selection,
     Term,
     one_to_one,
@@ -43,22 +43,28 @@ def contract(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndar
     Raises:
         EquationError: an array of another shape than the equation's.
     """
-    shape = equation.shape_of[equation.target.array]
-    margins = margins_of(equation)
-    padded = np.zeros([size + sum(m) for size, m in zip(shape, margins, strict=True)])
+    padded, origin = padded_target(equation)
     for t in equation.terms:
-        _add(t, equation, arrays, padded, [before for before, _ in margins])
-    inside: tuple[Any, ...] = tuple(
-        slice(before, before + size) for (before, _), size in zip(margins, shape, strict=True)
-    )
-    return np.asarray(padded[(*inside, ...)], order="C")
+        _add(t, equation, arrays, padded, origin)
+    return np.asarray(inside(padded, origin, equation), order="C")
 
 
-def margins_of(equation: Contraction) -> list[Margin]:
-    """Per axis of the target, how far before and behind it any term's index points may lead."""
-    axes = range(len(equation.target.positions))
-    reached = [[t.target.margin(axis) for t in equation.terms] for axis in axes]
-    return [(max(m[0] for m in axis), max(0, *(m[1] for m in axis))) for axis in reached]
+def padded_target(
+    equation: Contraction, dtype: DTypeLike = np.float64
+) -> tuple[np.ndarray, list[int]]:
+    """Zeros wherever any term's index points may lead, and where element 0 stands among them."""
+    shape = equation.shape_of[equation.target.array]
+    margins = [[t.target.margin(axis) for t in equation.terms] for axis in range(len(shape))]
+    before = [max(m[0] for m in axis) for axis in margins]
+    behind = [max(0, *(m[1] for m in axis)) for axis in margins]
+    return np.zeros([sum(axis) for axis in zip(before, shape, behind, strict=True)], dtype), before
+
+
+def inside(padded: np.ndarray, origin: list[int], equation: Contraction) -> np.ndarray:
+    """The part of a padded target that is the target."""
+    shape = equation.shape_of[equation.target.array]
+    parts: list[Any] = [slice(at, at + size) for at, size in zip(origin, shape, strict=True)]
+    return np.asarray(padded[(*parts, ...)])
 
 
 def _add(
@@ -82,17 +88,24 @@ def _add(
         for names, part in _existing(t, parts):
             operands += [part, [letters[n] for n in names]]
             present.update(names)
-        kept = [n for n in shown if n in present]
+        kept = tuple(n for n in shown if n in present)
         products = np.einsum(*operands, [letters[n] for n in kept], optimize=len(t.factors) > 1)
-        place = tuple(slice(None) if n in present else None for n in shown)
         target_part = view(target, t.target, origin, shown, free, fixed)
-        target_part += float(t.scale.value) * products[place]
+        target_part += float(t.scale.value) * with_axes((kept, products), shown)
 
 
-Part = tuple[list[str], np.ndarray]
+NamedArray = tuple[tuple[str, ...], np.ndarray]
+"""Names of indices, and an array with one axis for each."""
 
 
-def _existing(t: Term, parts: list[Part]) -> list[Part]:
+def with_axes(part: NamedArray, names: Sequence[str]) -> np.ndarray:
+    """A part with one axis for each of `names`, of length 1 where it has none."""
+    own, array = part
+    array = array.transpose([own.index(n) for n in names if n in own])
+    return array[tuple(slice(None) if n in own else None for n in names)]
+
+
+def _existing(t: Term, parts: list[NamedArray]) -> list[NamedArray]:
     """The parts, with 0 wherever a factor beside them says that there is no product.
 
     Where another element won or a slope is 0 nothing is sent back, not even a NaN times 0.
@@ -106,9 +119,7 @@ def _existing(t: Term, parts: list[Part]) -> list[Part]:
             if gate_names == names:
                 part = np.where(gate == 0, 0.0, part)
             elif set(names) <= set(gate_names) and not np.isfinite(part).all():
-                order = [n for n in gate_names if n in names]
-                wide = np.transpose(part, [names.index(n) for n in order])
-                wide = wide[tuple(slice(None) if n in names else None for n in gate_names)]
+                wide = with_axes((names, part), gate_names)
                 names, part = gate_names, np.where(gate == 0, 0.0, wide)
         found.append((names, part))
     return found
@@ -169,7 +180,7 @@ def part_of(
     before: list[int],
     free: Mapping[str, int],
     fixed: Mapping[str, int],
-) -> tuple[list[str], np.ndarray]:
+) -> NamedArray:
     """A view of the factor with one axis per free index, and the names of those axes.
 
     Args:
@@ -179,31 +190,25 @@ def part_of(
         free: the indices that become axes, with their ranges.
         fixed: the values of all others.
     """
-    names = [n for n in factor.names if n in free]
-    if not isinstance(factor, Indicator):
-        return names, view(array, factor.access, before, names, free, fixed)
-    own = [n for n in factor.access.names if n in free]
+    own = tuple(n for n in factor.access.names if n in free)
     held = view(array, factor.access, before, own, free, fixed)
-    held = held[(..., *(None for n in names if n not in own))]
+    if not isinstance(factor, Indicator):
+        return own, held
+    names = tuple(n for n in factor.names if n in free)
     wanted: Any = factor.value.offset.integer
     for name, coefficient in factor.value.terms:
-        if name in fixed:
-            wanted = wanted + coefficient.integer * fixed[name]
-        else:
-            steps = coefficient.integer * np.arange(free[name])
-            place = names.index(name)
-            wanted = wanted + steps.reshape([-1 if a == place else 1 for a in range(len(names))])
-    order = [*own, *(n for n in names if n not in own)]
-    return names, (
-        np.moveaxis(held, range(held.ndim), [names.index(n) for n in order]) == wanted
-    ) * 1.0
+        values = (
+            fixed[name] if name in fixed else with_axes(((name,), np.arange(free[name])), names)
+        )
+        wanted = wanted + coefficient.integer * values
+    return names, (with_axes((own, held), names) == wanted) * 1.0
 
 
 def view(
     array: np.ndarray,
     access: Access,
     before: list[int],
-    names: list[str],
+    names: Sequence[str],
     free: Mapping[str, int],
     fixed: Mapping[str, int],
 ) -> np.ndarray:

@@ -19,7 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.einsum import margins_of, overlapping, part_of, prepare, view
+from ..arrays.einsum import (
+    NamedArray,
+    inside,
+    overlapping,
+    padded_target,
+    part_of,
+    prepare,
+    view,
+    with_axes,
+)
 from ..equation import Access, Contraction, Factor, Indicator, Term
 
 _TILE = 1 << 18
@@ -27,9 +36,6 @@ _TILE = 1 << 18
 
 _LANES = 16
 """How long the innermost axis should at least be."""
-
-NamedArray = tuple[tuple[str, ...], np.ndarray]
-"""Names of indices, and an array with one axis for each."""
 
 
 def absolute_sums(equation: Contraction, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -82,16 +88,10 @@ class _Rule:
 
 def _sizes(equation: Contraction, arrays: Mapping[str, np.ndarray], rule: _Rule) -> np.ndarray:
     """The target: its products' sizes put together."""
-    shape = equation.shape_of[equation.target.array]
-    margins = margins_of(equation)
-    padded = np.zeros([size + sum(m) for size, m in zip(shape, margins, strict=True)], rule.dtype)
-    origin = [before for before, _ in margins]
+    padded, origin = padded_target(equation, rule.dtype)
     for t in equation.terms:
         padded = _with(t, equation, arrays, padded, origin, rule)
-    inside: tuple[Any, ...] = tuple(
-        slice(before, before + size) for (before, _), size in zip(margins, shape, strict=True)
-    )
-    return np.ascontiguousarray(np.minimum(padded[(*inside, ...)], rule.most))
+    return np.ascontiguousarray(np.minimum(inside(padded, origin, equation), rule.most))
 
 
 def _with(
@@ -118,11 +118,11 @@ def _with(
         parts: list[NamedArray] = []
         for factor, array, before in prepared:
             names, part = part_of(factor, array, before, free, fixed)
-            parts.append((tuple(names), part.astype(rule.dtype, copy=False)))
+            parts.append((names, part.astype(rule.dtype, copy=False)))
         goal = view(target, t.target, origin, shown, free, fixed)
         order = sorted(range(goal.ndim), key=lambda axis: -abs(goal.strides[axis]))
-        names = [shown[axis] for axis in order]
-        rule.put(goal.transpose(order), names, _scaled(_reduced(parts, shown, rule), scale))
+        laid = [shown[axis] for axis in order]
+        rule.put(goal.transpose(order), laid, _scaled(_reduced(parts, shown, rule), scale))
     return target
 
 
@@ -171,7 +171,7 @@ def _reduced(parts: list[NamedArray], shown: Sequence[str], rule: _Rule) -> list
         host = next((i for i, other in enumerate(waiting) if set(names) <= set(other[0])), None)
         if over and host is not None:
             wider, into = waiting[host]
-            waiting[host] = wider, into * _aligned((names, array), wider)
+            waiting[host] = wider, into * with_axes((names, array), wider)
             continue
         others = {n for part in (*waiting, *done) for n in part[0]}
         alone = [n for n in over if n not in others]
@@ -197,13 +197,6 @@ def _scaled(parts: list[NamedArray], scale: float) -> list[NamedArray]:
     return [*parts[:place], (names, array * array.dtype.type(scale)), *parts[place + 1 :]]
 
 
-def _aligned(part: NamedArray, names: Sequence[str]) -> np.ndarray:
-    """A part with one axis for each of `names`, of length 1 where it has none."""
-    own, array = part
-    array = array.transpose([own.index(n) for n in names if n in own])
-    return array[tuple(slice(None) if n in own else None for n in names)]
-
-
 def _summed(goal: np.ndarray, shown: Sequence[str], parts: list[NamedArray]) -> None:
     """Add the parts' products to the target's elements."""
     present = {n for names, _ in parts for n in names}
@@ -211,7 +204,7 @@ def _summed(goal: np.ndarray, shown: Sequence[str], parts: list[NamedArray]) -> 
     ordered: list[NamedArray] = []
     for part in parts:  # in the order of memory, so that a product of matrices needs no copies
         names = tuple(n for n in (*over, *shown) if n in part[0])
-        ordered.append((names, _aligned(part, names)))
+        ordered.append((names, with_axes(part, names)))
     kept = tuple(n for n in shown if n in present)
     ordered.sort(key=lambda part: [kept.index(n) for n in part[0] if n in kept])
     if len(ordered) == 2 and sum(len(names) - len(over) for names, _ in ordered) == len(kept):
@@ -222,14 +215,14 @@ def _summed(goal: np.ndarray, shown: Sequence[str], parts: list[NamedArray]) -> 
         letters = {n: place for place, n in enumerate((*over, *shown))}
         operands = [x for names, array in ordered for x in (array, [letters[n] for n in names])]
         names, summed = kept, np.einsum(*operands, [letters[n] for n in kept])
-    goal += _aligned((names, np.asarray(summed)), shown)
+    goal += with_axes((names, np.asarray(summed)), shown)
 
 
 def _maximised(goal: np.ndarray, shown: Sequence[str], parts: list[NamedArray]) -> None:
     """Raise the target's elements to the parts' products."""
     over = tuple(dict.fromkeys(n for names, _ in parts for n in names if n not in shown))
     sizes = {n: size for names, array in parts for n, size in zip(names, array.shape, strict=True)}
-    operands = [_aligned(part, (*over, *shown)) for part in parts]
+    operands = [with_axes(part, (*over, *shown)) for part in parts]
     for block in _tiles(goal):
         into = goal[block]
         products, greatest = np.empty(into.shape, goal.dtype), np.zeros(into.shape, goal.dtype)
