@@ -115,13 +115,13 @@ def away_from_kinks(net: gt.Network, count: int, training: bool) -> tuple[Batch,
     return Batch.of(net, step.x[chosen], step.y[chosen], loss), loss
 
 
-ALONE = [("lenet5", True, 5), ("mnist-cnn", False, 5), ("a block", False, 5)]
-ALONE += [("vgg-small", True, 5), ("resnet20", False, 5), ("a block", False, 17)]
-ALONE += [("lenet5", True, 17), ("mnist-cnn", False, 17)]
+ALONE = [("lenet5", True, 5), ("a block", False, 5)]
+ALONE += [("mnist-cnn", False, 5), ("vgg-small", True, 5), ("resnet20", False, 5)]
+ALONE += [("a block", False, 17), ("lenet5", True, 17), ("mnist-cnn", False, 17)]
 ALONE += [("vgg-small", True, 17), ("resnet20", False, 17)]
 
 
-@pytest.mark.parametrize("run", beginning(3, ALONE), ids=str)
+@pytest.mark.parametrize("run", beginning(2, ALONE), ids=str)
 def test_it_is_what_a_run_on_the_sample_alone_gives(run: tuple[str, bool, int]) -> None:
     kind, training, count = run
     net = named(kind)
