@@ -57,7 +57,7 @@ class Learner:
         loss = gt.CrossEntropy()
         made = engine(task.threads, options)
         optimizer = gt.SGD(task.lr, momentum=task.momentum)
-        self.trainer: Any = made.trainer(task.network, loss, optimizer, task.threads)
+        self.trainer: Any = made.trainer(task.network, loss, optimizer)
         outputs = task.network.system(1).shapes[task.network.output_name][1:]
         samples = Samples(task.x, task.y, loss, outputs)
         self._samples, self._size = samples, task.batch_size

@@ -80,9 +80,7 @@ def test_steps_of_many_sizes_are_the_same_on_any_threads_and_processor(at_once: 
         for threads in (1, 3):
             net = network(67, 50, bias=False)
             engine = CPU(threads, target=name)
-            trainer: Trainer = engine.trainer(
-                net, gt.CrossEntropy(), gt.SGD(0.1, momentum=0.9), threads
-            )
+            trainer: Trainer = engine.trainer(net, gt.CrossEntropy(), gt.SGD(0.1, momentum=0.9))
             for count in (70, 300, 3, 16, 257):
                 data = samples(net, count)
                 assert trainer.step(Batch(data, data.places)).finite
@@ -98,7 +96,7 @@ def test_a_network_whose_parameters_are_all_summed_at_once(at_once: bool) -> Non
     theirs = gt.Network((40,), [gt.Linear(3, bias=False)], seed=1)
     data = samples(net, 50)
     for one, engine in ((net, CPU(2)), (theirs, engine_for("reference"))):
-        trainer = engine.trainer(one, gt.CrossEntropy(), gt.SGD(0.5), 2)
+        trainer = engine.trainer(one, gt.CrossEntropy(), gt.SGD(0.5))
         for _ in range(3):
             trainer.step(Batch(data, data.places))
         trainer.store()

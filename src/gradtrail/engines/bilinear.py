@@ -10,18 +10,14 @@ the same as machine code (`cpu/kernels/warp.py`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 
-def warp(
-    source: np.ndarray,
-    places: np.ndarray,
-    maps: np.ndarray,
-    boxes: np.ndarray,
-    divisor: float,
-    out: np.ndarray,
-) -> None:
-    """Write images, moved, into `out`.
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """Images, and where each of their pixels goes; all arrays are C-contiguous.
 
     Args:
         source: (M, C, H, W), float32 or uint8.
@@ -29,12 +25,22 @@ def warp(
         maps: (n, 2, 3) float32, from new pixels to old ones.
         boxes: (n, 4) int32, the rows and columns that are covered: first and behind the last.
         divisor: what every pixel is divided by.
-        out: (n, C, H, W) float32.
     """
-    height, width = source.shape[2:]
+
+    source: np.ndarray
+    places: np.ndarray
+    maps: np.ndarray
+    boxes: np.ndarray
+    divisor: float
+
+
+def warp(moves: Moves, out: np.ndarray) -> None:
+    """Write moved images into `out`, (n, C, H, W) float32."""
+    height, width = out.shape[2:]
     y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)
-    for image, place, (down, right), box in zip(out, places, maps, boxes, strict=True):
-        old = source[place].astype(np.float32) / np.float32(divisor)
+    chosen = zip(out, moves.places, moves.maps, moves.boxes, strict=True)
+    for image, place, (down, right), box in chosen:
+        old = moves.source[place].astype(np.float32) / np.float32(moves.divisor)
         py, px = (row[0] * y + row[1] * x + row[2] for row in (down, right))
         top, left = np.floor(py), np.floor(px)
         fall, run = py - top, px - left

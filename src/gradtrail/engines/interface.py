@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from .batch import Arrays, Batch
-from .bilinear import warp
+from .bilinear import Moves, warp
 
 if TYPE_CHECKING:
     from ..graph import Graph
@@ -18,6 +18,25 @@ if TYPE_CHECKING:
     from ..optimizers import Optimizer
     from .explanation import Explanation
     from .sample_gradients import SampleGradients
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much of a step is computed.
+
+    Args:
+        training: batch statistics and dropout, or evaluation.
+        backward: whether there are gradients.
+        per_sample: whether there are each sample's gradients, too; they need `backward`.
+    """
+
+    training: bool = True
+    backward: bool = True
+    per_sample: bool = False
+
+
+TRAINING = Extent()
+"""What a training's step computes."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +104,9 @@ class Trainer(ABC):
 
     finished: Finished = Finished(0, None)
 
+    def __init__(self, network: Graph, loss: Loss, optimizer: Optimizer) -> None:
+        self.network, self.loss, self.optimizer = network, loss, optimizer
+
     @abstractmethod
     def step(self, batch: Batch) -> Stepped:
         """Forward, loss, backward, update."""
@@ -97,13 +119,16 @@ class Trainer(ABC):
     def arrays(self) -> dict[str, np.ndarray]:
         """Parameters and running statistics as the engine has them, to be read before a step."""
 
-    @abstractmethod
     def parameter(self, name: str) -> np.ndarray:
         """A parameter as it is now, to be read before the next step."""
+        return self.arrays()[name]
 
-    @abstractmethod
     def store(self) -> None:
         """Write parameters and statistics back to the network."""
+        arrays = self.arrays()
+        for held in (self.network.parameters, self.network.buffers):
+            for name in held:
+                held[name] = arrays[name]
 
 
 class Engine(ABC):
@@ -137,7 +162,6 @@ class Engine(ABC):
     def predict(self, network: Graph, x: np.ndarray) -> np.ndarray:
         """The outputs of the last layer in evaluation, (N, …)."""
 
-    @abstractmethod
     def compute(
         self,
         network: Graph,
@@ -158,6 +182,14 @@ class Engine(ABC):
             backward: whether gradients are wanted.
             per_sample: whether each sample's gradients are wanted, too; they need `backward`.
         """
+        arrays = {**network.parameters, **network.buffers}
+        return self.step(network, batch, loss, arrays, Extent(training, backward, per_sample))
+
+    @abstractmethod
+    def step(
+        self, network: Graph, batch: Batch, loss: Loss, arrays: Arrays, extent: Extent = TRAINING
+    ) -> Computed:
+        """What `compute` gives, from other parameters and buffers than the network's."""
 
     @abstractmethod
     def per_sample(
@@ -165,17 +197,9 @@ class Engine(ABC):
     ) -> SampleGradients:
         """Each sample's gradients of all parameters; nothing else is kept, nothing changed."""
 
-    def warp(
-        self,
-        source: np.ndarray,
-        places: np.ndarray,
-        maps: np.ndarray,
-        boxes: np.ndarray,
-        divisor: float,
-        out: np.ndarray,
-    ) -> None:
-        """Write images, moved by affine maps, into `out`; see `engines.bilinear.warp`."""
-        warp(source, places, maps, boxes, divisor, out)
+    def warp(self, moves: Moves, out: np.ndarray) -> None:
+        """Write moved images into `out`, (n, C, H, W) float32."""
+        warp(moves, out)
 
     @abstractmethod
     def evaluate(self, network: Graph, batch: Batch) -> Evaluated:
@@ -208,12 +232,7 @@ class Engine(ABC):
 
     @abstractmethod
     def trainer(
-        self,
-        network: Graph,
-        loss: Loss,
-        optimizer: Optimizer,
-        threads: int | None = None,
-        start: Arrays | None = None,
+        self, network: Graph, loss: Loss, optimizer: Optimizer, start: Arrays | None = None
     ) -> Trainer:
         """A training of `network` that starts from its present parameters.
 
@@ -221,7 +240,6 @@ class Engine(ABC):
             network: what is trained.
             loss: what is made small.
             optimizer: how.
-            threads: how many may be used; None for the engine's own number.
             start: instead of the network's parameters and statistics, those that another trainer's
                 `arrays` gave. An engine may be more precise than the network.
         """

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cache
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -30,7 +29,7 @@ from ..errors import EquationError
 from ..graph.step_arrays import given_arrays, running_statistics, target_arrays
 from ..layers.loss_functions import log_softmax
 from .batch import Arrays, Batch
-from .interface import Computed, Engine, Evaluated, Finished, Stepped, Trainer
+from .interface import TRAINING, Computed, Engine, Evaluated, Extent, Finished, Stepped, Trainer
 from .sample_gradients import SampleGradients, StoredShares
 
 if TYPE_CHECKING:
@@ -165,30 +164,11 @@ class Reference(Engine):
     def predict(self, network: Graph, x: np.ndarray) -> np.ndarray:
         """See `Engine.predict`."""
         system = network.system(len(x))
-        values = {network.input_name: x.astype(np.float64)} | _network_arrays(network)
+        arrays = _wide({**network.parameters, **network.buffers})
+        values = {network.input_name: x.astype(np.float64)} | arrays
         values |= given_arrays(network, system)
         with quietly():
             return self.run(system, values)[system.nodes[-1].output]
-
-    def compute(
-        self,
-        network: Graph,
-        batch: Batch,
-        loss: Loss,
-        *,
-        training: bool,
-        backward: bool = True,
-        per_sample: bool = False,
-    ) -> Computed:
-        """See `Engine.compute`."""
-        arrays = _network_arrays(network)
-        computed = self.step(network, batch, loss, arrays, training, backward)
-        if not (backward and per_sample):
-            return computed
-        system = network.system(len(batch.x), training=training, loss=loss)
-        with quietly():
-            shares = self.shares(system, computed.values, computed.gradients, network.parameters)
-        return replace(computed, per_sample=shares)
 
     def per_sample(
         self, network: Graph, batch: Batch, loss: Loss, *, training: bool
@@ -199,24 +179,21 @@ class Reference(Engine):
         return computed.per_sample
 
     def step(
-        self,
-        network: Graph,
-        batch: Batch,
-        loss: Loss,
-        arrays: Arrays,
-        training: bool = True,
-        backward: bool = True,
+        self, network: Graph, batch: Batch, loss: Loss, arrays: Arrays, extent: Extent = TRAINING
     ) -> Computed:
-        """Forward, loss and backward from the given parameters and buffers."""
-        system = network.system(len(batch.x), training=training, loss=loss)
-        values = {network.input_name: batch.x.astype(np.float64), **arrays}
+        """See `Engine.step`."""
+        system = network.system(len(batch.x), training=extent.training, loss=loss)
+        values = {network.input_name: batch.x.astype(np.float64), **_wide(arrays)}
         values |= given_arrays(network, system, seed=batch.seed, step=batch.step)
         values |= target_arrays(system, batch.targets)
         with quietly():
             values = self.run(system, values)
             start = {system.nodes[-1].output: np.ones(())}
-            gradients = self.gradients(system, values, start) if backward else {}
-        return Computed(values, gradients)
+            gradients = self.gradients(system, values, start) if extent.backward else {}
+            if not (extent.backward and extent.per_sample):
+                return Computed(values, gradients)
+            shares = self.shares(system, values, gradients, network.parameters)
+        return Computed(values, gradients, shares)
 
     def evaluate(self, network: Graph, batch: Batch) -> Evaluated:
         """See `Engine.evaluate`."""
@@ -253,15 +230,10 @@ class Reference(Engine):
         }
 
     def trainer(
-        self,
-        network: Graph,
-        loss: Loss,
-        optimizer: Optimizer,
-        threads: int | None = None,
-        start: Arrays | None = None,
+        self, network: Graph, loss: Loss, optimizer: Optimizer, start: Arrays | None = None
     ) -> Trainer:
-        """See `Engine.trainer`; it runs on one thread whatever is asked."""
-        return _ReferenceTrainer(self, network, loss, optimizer, start)
+        """See `Engine.trainer`."""
+        return _ReferenceTrainer(self, network, loss, optimizer, start or {})
 
     def run(self, system: System, values: Arrays) -> dict[str, np.ndarray]:
         """All arrays of the forward pass, the given ones included."""
@@ -324,26 +296,21 @@ def _letters(sent: Adjoint, values: Arrays, gradients: Arrays) -> dict[str, np.n
     return letters
 
 
-def _network_arrays(network: Graph) -> dict[str, np.ndarray]:
-    """Parameters and buffers in float64."""
-    named = {**network.parameters, **network.buffers}
-    return {name: np.asarray(array, dtype=np.float64) for name, array in named.items()}
+def _wide(arrays: Arrays) -> dict[str, np.ndarray]:
+    """Arrays in float64."""
+    return {name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()}
 
 
 class _ReferenceTrainer(Trainer):
     """Keeps float64 parameters during a training and rounds once, when they are stored."""
 
     def __init__(
-        self,
-        engine: Reference,
-        network: Graph,
-        loss: Loss,
-        optimizer: Optimizer,
-        start: Arrays | None = None,
+        self, engine: Reference, network: Graph, loss: Loss, optimizer: Optimizer, start: Arrays
     ) -> None:
-        self.engine, self.network, self.loss, self.optimizer = engine, network, loss, optimizer
-        held = {k: v.copy() for k, v in _network_arrays(network).items()}
-        self.held = held | {k: v.astype(np.float64) for k, v in (start or {}).items()}
+        super().__init__(network, loss, optimizer)
+        self.engine = engine
+        held = {**network.parameters, **network.buffers, **start}
+        self.held = {name: array.astype(np.float64) for name, array in held.items()}
 
     def step(self, batch: Batch) -> Stepped:
         """See `Trainer.step`."""
@@ -374,16 +341,6 @@ class _ReferenceTrainer(Trainer):
     def arrays(self) -> dict[str, np.ndarray]:
         """See `Trainer.arrays`."""
         return self.held
-
-    def parameter(self, name: str) -> np.ndarray:
-        """See `Trainer.parameter`."""
-        return self.held[name]
-
-    def store(self) -> None:
-        """See `Trainer.store`."""
-        for name, array in self.held.items():
-            held: Any = self.network.parameters if name in self.network.parameters else None
-            (self.network.buffers if held is None else held)[name] = array
 
 
 def _correct(output: np.ndarray, batch: Batch) -> int | None:

@@ -189,7 +189,7 @@ def prepare_training(
     if found is not None:
         start = found.snapshot.values()
         optimizer.remember(network, found.snapshot.about["updates"], found.snapshot.state())
-    trainer = runs.trainer(network, course.loss, optimizer, threads, start)
+    trainer = runs.trainer(network, course.loss, optimizer, start)
     training = Training(setup, trainer, observers)
     if watch:
         from .weight_watcher import watch_elements

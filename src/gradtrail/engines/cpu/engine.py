@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +14,7 @@ from ...checking.calls import call_example
 from ...equation.frozen import frozen
 from ...errors import ArgumentError
 from ..batch import Arrays, Batch
-from ..interface import Computed, Engine, Evaluated, Trainer
+from ..interface import TRAINING, Computed, Engine, Evaluated, Extent, Trainer
 from .options import THREADS, WINOGRAD, EngineSetup
 from .target import Target, host, target_for
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from ...graph import Graph
     from ...layers import Loss
     from ...optimizers import Optimizer
+    from ..bilinear import Moves
     from ..explanation import Explanation
     from ..sample_gradients import SampleGradients
 
@@ -108,20 +108,6 @@ class CPU(Engine):
 
         return evaluate_batch(self._setup_for(network), network, batch)
 
-    def compute(
-        self,
-        network: Graph,
-        batch: Batch,
-        loss: Loss,
-        *,
-        training: bool,
-        backward: bool = True,
-        per_sample: bool = False,
-    ) -> Computed:
-        """See `Engine.compute`."""
-        arrays = {**network.parameters, **network.buffers}
-        return self.step(network, batch, loss, arrays, training, backward, per_sample)
-
     def per_sample(
         self, network: Graph, batch: Batch, loss: Loss, *, training: bool
     ) -> SampleGradients:
@@ -131,35 +117,18 @@ class CPU(Engine):
         return compute_sample_gradients(self._setup_for(network), network, batch, loss, training)
 
     def step(
-        self,
-        network: Graph,
-        batch: Batch,
-        loss: Loss,
-        arrays: Mapping[str, np.ndarray],
-        training: bool = True,
-        backward: bool = True,
-        per_sample: bool = False,
+        self, network: Graph, batch: Batch, loss: Loss, arrays: Arrays, extent: Extent = TRAINING
     ) -> Computed:
-        """Forward, loss and backward from the given parameters and buffers, everything kept."""
+        """See `Engine.step`."""
         from .whole_step import compute_step
 
-        return compute_step(
-            self._setup_for(network), network, batch, loss, arrays, training, backward, per_sample
-        )
+        return compute_step(self._setup_for(network), network, batch, loss, arrays, extent)
 
-    def warp(
-        self,
-        source: np.ndarray,
-        places: np.ndarray,
-        maps: np.ndarray,
-        boxes: np.ndarray,
-        divisor: float,
-        out: np.ndarray,
-    ) -> None:
+    def warp(self, moves: Moves, out: np.ndarray) -> None:
         """See `Engine.warp`."""
         from .warping import warper_for
 
-        warper_for(self.setup, source).run(source, places, maps, boxes, divisor, out)
+        warper_for(self.setup, moves.source).run(moves, out)
 
     def explain(self, network: Graph, layer: str, loss: Loss) -> Explanation:
         """See `Engine.explain`."""
@@ -176,18 +145,12 @@ class CPU(Engine):
         return bytes_needed(self._setup_for(network), network, loss, optimizer, samples)
 
     def trainer(
-        self,
-        network: Graph,
-        loss: Loss,
-        optimizer: Optimizer,
-        threads: int | None = None,
-        start: Arrays | None = None,
+        self, network: Graph, loss: Loss, optimizer: Optimizer, start: Arrays | None = None
     ) -> Trainer:
         """See `Engine.trainer`."""
         from .trainer import CPUTrainer
 
-        setup = self.on(threads)._setup_for(network)
-        return CPUTrainer(setup, network, loss, optimizer, start)
+        return CPUTrainer(self._setup_for(network), network, loss, optimizer, start or {})
 
 
 def _available() -> int:

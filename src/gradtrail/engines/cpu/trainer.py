@@ -11,7 +11,7 @@ import numpy as np
 
 from ...equation.scalar import evaluate_scalar
 from ..batch import Arrays, Batch
-from ..interface import Computed, Finished, Stepped, Trainer
+from ..interface import TRAINING, Computed, Finished, Stepped, Trainer
 from .frame import Slot
 from .kernels.kernel import Kernel
 from .kernels.squares import SumSquares
@@ -65,15 +65,10 @@ class CPUTrainer(Trainer):
     """
 
     def __init__(
-        self,
-        setup: EngineSetup,
-        network: Graph,
-        loss: Loss,
-        optimizer: Optimizer,
-        start: Arrays | None = None,
+        self, setup: EngineSetup, network: Graph, loss: Loss, optimizer: Optimizer, start: Arrays
     ) -> None:
-        self.setup, self.network, self.loss, self.optimizer = setup, network, loss, optimizer
-        self._start = start or {}
+        super().__init__(network, loss, optimizer)
+        self.setup, self._start = setup, start
         self.loaded: LoadedProgram | None = None
         self._before, self._remembered = optimizer.remembered(network)
         self._stored: dict[str, dict[str, np.ndarray]] = {}
@@ -209,7 +204,7 @@ class CPUTrainer(Trainer):
         from .whole_step import compute_step
 
         direct = replace(self.setup, winograd="off")
-        return compute_step(direct, self.network, batch, self.loss, self.arrays())
+        return compute_step(direct, self.network, batch, self.loss, self.arrays(), TRAINING)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """See `Trainer.arrays`."""
@@ -219,18 +214,9 @@ class CPUTrainer(Trainer):
         found = {n: places[value(n)].within(now.weights) for n in self.network.parameters}
         return found | {n: places[value(n)].within(now.constants) for n in self.network.buffers}
 
-    def parameter(self, name: str) -> np.ndarray:
-        """See `Trainer.parameter`."""
-        if self.loaded is None:
-            return self.arrays()[name]
-        return self.loaded.listing.places[value(name)].within(self._now.weights)
-
     def store(self) -> None:
-        """See `Trainer.store`."""
-        arrays = self.arrays()
-        for held in (self.network.parameters, self.network.buffers):
-            for name in held:
-                held[name] = arrays[name]
+        """See `Trainer.store`; the optimiser is given a copy of its state."""
+        super().store()
         if self.loaded is None:
             return
         kinds = self._rule.state

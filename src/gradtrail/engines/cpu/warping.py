@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from ...machine.forking import renew_in_forks
+from ..bilinear import Moves
 from .checks import check_places
 from .frame import SLOTS, Slot
 from .kernels.warp import Warp
@@ -55,33 +56,25 @@ class _Warper:
     def _free(self) -> None:
         self._running = threading.Lock()
 
-    def run(
-        self,
-        source: np.ndarray,
-        places: np.ndarray,
-        maps: np.ndarray,
-        boxes: np.ndarray,
-        divisor: float,
-        out: np.ndarray,
-    ) -> None:
-        """See `engines.bilinear.warp`; all arrays are C-contiguous."""
-        count, frame = len(places), self.frame
+    def run(self, moves: Moves, out: np.ndarray) -> None:
+        """See `engines.bilinear.warp`."""
+        count, frame = len(moves.places), self.frame
         if not count:
             return
-        check_places(places, count, len(source))
+        check_places(moves.places, count, len(moves.source))
         if count not in self._phases:
             phase = Phase("chunks", [FunctionCall(self.kernel.symbol)], count, _CHUNK)
             self._phases[count] = PhaseTable.made([phase], {self.kernel.symbol: self.address})
         with self._running:
             for field, array in (
-                (Slot.SAMPLES, source),
-                (Slot.CHOSEN, places),
-                (Slot.PARAMETERS, maps),
-                (Slot.CONSTANTS, boxes),
+                (Slot.SAMPLES, moves.source),
+                (Slot.CHOSEN, moves.places),
+                (Slot.PARAMETERS, moves.maps),
+                (Slot.CONSTANTS, moves.boxes),
                 (Slot.OUTPUT, out),
             ):
                 frame[field] = address(array)
-            frame[Slot.SHARE] = bits(divisor)
+            frame[Slot.SHARE] = bits(moves.divisor)
             self.pool.run(self._phases[count], address(frame), self.threads)
 
 

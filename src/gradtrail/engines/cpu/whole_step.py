@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from ..batch import Batch
-from ..interface import Computed
+from ..batch import Arrays, Batch
+from ..interface import Computed, Extent
 from ..sample_gradients import OuterShares, ParameterShares, SampleGradients, StoredShares
 from .context import Lent
 from .frame import Slot
@@ -23,17 +23,11 @@ if TYPE_CHECKING:
 
 
 def compute_step(
-    setup: EngineSetup,
-    network: Graph,
-    batch: Batch,
-    loss: Loss,
-    arrays: Mapping[str, np.ndarray],
-    training: bool = True,
-    backward: bool = True,
-    per_sample: bool = False,
+    setup: EngineSetup, network: Graph, batch: Batch, loss: Loss, arrays: Arrays, extent: Extent
 ) -> Computed:
-    """Forward, loss and backward from the given parameters and buffers, everything kept."""
-    options = Options(training, backward, keep=True, per_sample=backward and per_sample)
+    """See `Engine.step`."""
+    per_sample = extent.backward and extent.per_sample
+    options = Options(extent.training, extent.backward, keep=True, per_sample=per_sample)
     loaded = program_for(setup, network, loss, options, batch.samples.rows[1])
     with loaded.lock:
         lent = _run(loaded, arrays, batch)
@@ -54,7 +48,7 @@ def compute_sample_gradients(
         return _shares(network, loaded, lent)
 
 
-def _run(loaded: LoadedProgram, arrays: Mapping[str, np.ndarray], batch: Batch) -> Lent:
+def _run(loaded: LoadedProgram, arrays: Arrays, batch: Batch) -> Lent:
     """Run a program, and borrow what it has written."""
     context, options = loaded.context, loaded.listing.options
     loaded.fill(arrays)
@@ -78,11 +72,7 @@ def _shares(network: Graph, loaded: LoadedProgram, lent: Lent) -> SampleGradient
 
 
 def _everything(
-    network: Graph,
-    loaded: LoadedProgram,
-    batch: Batch,
-    arrays: Mapping[str, np.ndarray],
-    lent: Lent,
+    network: Graph, loaded: LoadedProgram, batch: Batch, arrays: Arrays, lent: Lent
 ) -> Computed:
     """All arrays of a step that was kept; those of samples are put in order when asked for."""
     context, places, count = loaded.context, loaded.listing.places, len(batch)
