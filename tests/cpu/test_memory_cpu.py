@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from weakref import ref
@@ -93,7 +94,8 @@ def test_what_a_nest_reads_lies_in_its_array() -> None:
     jobs += [(net, "kept per sample") for net in (*several, *alone)]
     seen, setup = 0, CPU(target="avx2").setup
     for net, purpose in jobs:
-        made = plan_program(net, gt.MeanSquaredError(), OPTIONS[purpose], setup, False)
+        options = replace(OPTIONS[purpose], by_class=False)
+        made = plan_program(net, gt.MeanSquaredError(), options, setup)
         for key, span in read(made):
             assert 0 <= span.start < span.stop <= made.memory[key].layout.size, (str(net), key)
             seen += 1
@@ -191,7 +193,7 @@ def loaded(kind: str, samples: int) -> tuple[LoadedProgram, Samples]:
     draw = np.random.Generator(np.random.PCG64(1))
     x = draw.random((samples, *net.input_shape), dtype=np.float32)
     data = Samples(x, draw.integers(0, outputs[0], samples), loss, outputs)
-    found = load_program(CPU(2).setup, net, loss, OPTIONS["training"], True)
+    found = load_program(CPU(2).setup, net, loss, OPTIONS["training"])
     found.context.fill(net.parameters)
     found.context.fill(net.buffers)
     found.feed(Batch(data, data.places), labels=True)

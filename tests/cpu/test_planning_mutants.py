@@ -121,7 +121,6 @@ def nests(change: Callable[[Any], Any]) -> Callable[[Patch], None]:
             return change(nest), letters, tiling
 
         patch.setattr(draft, "nest_of", planned)
-        patch.setattr(backward, "nest_of", planned)
 
     return wrong
 

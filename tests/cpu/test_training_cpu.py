@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -12,12 +13,17 @@ from tails import beginning
 import gradtrail as gt
 from gradtrail.engines import CPU, Batch, Samples, Stepped, Trainer, engine_for
 from gradtrail.engines.cpu.pool import Pool, pool_for
+from gradtrail.equation import Array, contraction, term
+from gradtrail.equation.frozen import frozen
+from gradtrail.layers.layer import Declaration, Layer, Shape, elementwise
 from gradtrail.streams import stream
 from gradtrail.training import Observer, Seen
 
 from .targets import FUSED, runs_here
 
 Arrays = dict[str, np.ndarray]
+
+X, Z = Array("X"), Array("Z")
 
 
 def lenet() -> gt.Network:
@@ -491,3 +497,29 @@ def test_slopes_in_a_row_whose_gradient_comes_from_several_sides(sent: tuple[str
     for name, array in net.parameters.items():
         moved, wanted = before[name] - array, expected.grad[name]
         np.testing.assert_allclose(moved, wanted, atol=4e-5 * np.abs(wanted).max() + 3e-7)
+
+
+@frozen
+class Mirrored(Layer):
+    """Z[n,c,y,x] = X[n,c,y,x] + 3·X[n,c,H−1−y,x]: each term alone reaches all of X."""
+
+    prefix: ClassVar[str] = "mirrored"
+
+    name: str | None = None
+
+    def declare(self, *sources: Shape, training: bool) -> Declaration:
+        (shape,) = sources
+        n, c, y, x = elementwise(shape)
+        back = term(Z[n, c, y, x], X[n, c, -1 * y + shape[2] - 1, x], scale=3)
+        here = term(Z[n, c, y, x], X[n, c, y, x])
+        return Declaration(contraction(here, back, ranges={}, shapes={"X": shape}))
+
+
+def test_the_first_of_several_terms_finds_nothing_from_the_step_before() -> None:
+    """Of a gradient that several forms add up, the first one stores where it reaches everything."""
+    net = gt.Network((1, 4, 1), [Mirrored()])
+    x, y = np.array([1, 2, 3, 4.0]).reshape(1, 1, 4, 1), np.zeros((1, 1, 4, 1))
+    for _ in range(3):
+        step = gt.trace(net, x, y, loss=gt.MeanSquaredError(), engine="cpu")
+        assert step.value["mirrored1.output"].ravel().tolist() == [13, 11, 9, 7]
+        assert step.grad["input"].ravel().tolist() == [17, 19, 21, 23]

@@ -36,8 +36,8 @@ def predict_outputs(setup: EngineSetup, network: Graph, x: np.ndarray) -> np.nda
 
 def evaluate_batch(setup: EngineSetup, network: Graph, batch: Batch) -> Evaluated:
     """See `Engine.evaluate`."""
-    (_, by_class), loss = batch.samples.rows, batch.samples.loss
-    loaded = program_for(setup, network, loss, Options(training=False), by_class)
+    options = Options(training=False, by_class=batch.samples.rows[1])
+    loaded = program_for(setup, network, batch.samples.loss, options)
     with loaded.lock:
         _run(loaded, network, batch, labels=True)
         return loaded.outcome(batch)

@@ -69,7 +69,22 @@ class Image:
 
     def mapped(self) -> Mapped | None:
         """The code in memory, executable; None where the system does not let it."""
-        return _mapped(self)
+        try:
+            library = ctypes.CDLL(None)
+            memory = mmap.mmap(-1, len(self.code))
+            memory.write(self.code)
+            for name, slot in self.slots.items():
+                function = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
+                memory[slot : slot + 8] = struct.pack("<Q", function)
+            base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+            whole = -(-len(self.code) // mmap.PAGESIZE) * mmap.PAGESIZE
+            protect = library.mprotect
+            protect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+            if protect(base, whole, mmap.PROT_READ | mmap.PROT_EXEC):
+                return None
+        except (OSError, AttributeError):
+            return None
+        return Mapped(memory, {name: base + at for name, at in self.symbols.items()})
 
 
 @dataclass(frozen=True)
@@ -83,25 +98,6 @@ class Mapped:
 
     memory: mmap.mmap
     addresses: Mapping[str, int]
-
-
-def _mapped(image: Image) -> Mapped | None:
-    try:
-        library = ctypes.CDLL(None)
-        memory = mmap.mmap(-1, len(image.code))
-        memory.write(image.code)
-        for name, slot in image.slots.items():
-            function = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
-            memory[slot : slot + 8] = struct.pack("<Q", function)
-        base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-        whole = -(-len(image.code) // mmap.PAGESIZE) * mmap.PAGESIZE
-        protect = library.mprotect
-        protect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-        if protect(base, whole, mmap.PROT_READ | mmap.PROT_EXEC):
-            return None
-    except (OSError, AttributeError):
-        return None
-    return Mapped(memory, {name: base + at for name, at in image.symbols.items()})
 
 
 def link_objects(objects: Sequence[bytes]) -> Image | None:

@@ -125,7 +125,7 @@ class Listing:
 
 
 def listing_for(
-    setup: EngineSetup, network: Graph, loss: Loss | None, options: Options, by_class: bool = True
+    setup: EngineSetup, network: Graph, loss: Loss | None, options: Options
 ) -> tuple[Listing, Callable[[], Program]]:
     """The listing of a network's program, from disk where it is there.
 
@@ -134,7 +134,6 @@ def listing_for(
         network: any.
         loss: at its end, or None.
         options: what the program is for.
-        by_class: whether the rows of the targets belong to classes.
 
     Returns:
         The listing; and what gives the program itself, for those who need more.
@@ -144,14 +143,14 @@ def listing_for(
     def program() -> Program:
         from .planning.planner import plan_program
 
-        return plan_program(network, loss, options, setup, by_class)
+        return plan_program(network, loss, options, setup)
 
     key = "\0".join(
         [
             _sources().hex(),
             json.dumps(network.architecture()),
             "" if loss is None else json.dumps(loss.settings()),
-            repr((options, by_class, setup.target, setup.winograd)),
+            repr((options, setup.target, setup.winograd)),
         ]
     )
     path = None

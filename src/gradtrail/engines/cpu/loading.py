@@ -139,20 +139,20 @@ class LoadedProgram:
 
 
 def load_program(
-    setup: EngineSetup, network: Graph, loss: Loss | None, options: Options, by_class: bool = True
+    setup: EngineSetup, network: Graph, loss: Loss | None, options: Options
 ) -> LoadedProgram:
     """A network's program, compiled, with memory of its own."""
-    return LoadedProgram(*listing_for(setup, network, loss, options, by_class), setup)
+    return LoadedProgram(*listing_for(setup, network, loss, options), setup)
 
 
 def program_for(
-    setup: EngineSetup, network: Graph, loss: Loss | None, options: Options, by_class: bool = True
+    setup: EngineSetup, network: Graph, loss: Loss | None, options: Options
 ) -> LoadedProgram:
     """A network's program for a purpose, loaded at its first use."""
-    known, key = _LOADED.setdefault(network, {}), (setup, loss, options, by_class)
+    known, key = _LOADED.setdefault(network, {}), (setup, loss, options)
     found = known.get(key)
     if found is None:
-        found = known[key] = load_program(setup, network, loss, options, by_class)
+        found = known[key] = load_program(setup, network, loss, options)
     return found
 
 

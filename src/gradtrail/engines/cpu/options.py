@@ -20,18 +20,18 @@ class Options:
         training: batch statistics and dropout, or evaluation.
         backward: whether there are gradients.
         keep: whether every array of the step is kept.
-        input_gradient: whether the input's gradient is wanted.
         outputs: whether the outputs are handed out as rows.
         per_sample: whether each sample's gradients of the parameters are kept; the batch's are
             summed only where `keep` asks for every array.
+        by_class: whether the rows of the targets belong to classes, or to samples.
     """
 
     training: bool
     backward: bool = False
     keep: bool = False
-    input_gradient: bool = False
     outputs: bool = False
     per_sample: bool = False
+    by_class: bool = True
 
     @property
     def sums(self) -> bool:

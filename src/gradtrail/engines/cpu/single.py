@@ -259,7 +259,7 @@ class _Builder:
             bias = value(node.array_of[plane.bias])
             names.append(ArrayKey("packed", bias.array, "by lanes"))
             self._pack(PackChannels(k, 1, ()), names[-1], bias, node.name)
-        self._call(kernel, tuple(names), node.name, height * width * c * k * 9)
+        self._call(kernel, tuple(names), node.name, plane.products)
 
     def _pack(
         self, kernel: PackChannels | PackWeights, packed: ArrayKey, array: ArrayKey, of: str

@@ -79,9 +79,9 @@ class CPUTrainer(Trainer):
 
     def _load(self, by_class: bool) -> LoadedProgram:
         """Build and compile at the first step, when the kind of labels is known."""
-        network, options = self.network, Options(training=True, backward=True)
+        options = Options(training=True, backward=True, by_class=by_class)
         arrays = self.arrays()  # made first: what they are drawn in is gone when rows are reserved
-        loaded = load_program(self.setup, network, self.loss, options, by_class)
+        loaded = load_program(self.setup, self.network, self.loss, options)
         context = loaded.context
         context.fill(arrays)
         context.updated[:] = context.constants

@@ -26,9 +26,14 @@ def compute_step(
     setup: EngineSetup, network: Graph, batch: Batch, loss: Loss, arrays: Arrays, extent: Extent
 ) -> Computed:
     """See `Engine.step`."""
-    per_sample = extent.backward and extent.per_sample
-    options = Options(extent.training, extent.backward, keep=True, per_sample=per_sample)
-    loaded = program_for(setup, network, loss, options, batch.samples.rows[1])
+    options = Options(
+        extent.training,
+        extent.backward,
+        keep=True,
+        per_sample=extent.backward and extent.per_sample,
+        by_class=batch.samples.rows[1],
+    )
+    loaded = program_for(setup, network, loss, options)
     with loaded.lock:
         lent = _run(loaded, arrays, batch)
         computed = _everything(network, loaded, batch, arrays, lent)
@@ -41,8 +46,9 @@ def compute_sample_gradients(
     setup: EngineSetup, network: Graph, batch: Batch, loss: Loss, training: bool
 ) -> SampleGradients:
     """See `Engine.per_sample`."""
-    options = Options(training, backward=True, per_sample=True)
-    loaded = program_for(setup, network, loss, options, batch.samples.rows[1])
+    by_class = batch.samples.rows[1]
+    options = Options(training, backward=True, per_sample=True, by_class=by_class)
+    loaded = program_for(setup, network, loss, options)
     with loaded.lock:
         lent = _run(loaded, {**network.parameters, **network.buffers}, batch)
         return _shares(network, loaded, lent)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
 from ....equation import Access, Normalisation
-from ..addresses import access_stream
-from ..contraction import Form, by_rows, goes_by_rows, nest_of
+from ..contraction import Form, goes_by_rows
 from ..frame import Slot
 from ..kernels.lanes import SumLanes
-from ..kernels.nest_kernel import NestKernel
 from ..keys import ArrayKey, gradient, value
 from ..layout import Layout
 from ..nest import Epilogue
 from . import linear_weights, winograd
 from .batch_norms import normalise_back
-from .draft import Draft, Ending, products
+from .draft import Draft, Ending, Job
 from .sample_shares import put_down
 from .work import Sent, slopes
 
@@ -34,23 +31,14 @@ def plan_backward(draft: Draft, sent: Sent) -> None:
     if handed_on and sent.key not in work.absorbed and not sent.per_sample:
         draft.written.add(gradient(receives))
         return
-    does = f"backward towards {receives}"
-    sent = replace(sent, arrays={a: draft.held(key) for a, key in sent.arrays.items()})
+    arrays = {a: draft.held(key) for a, key in sent.arrays.items()}
+    job = Job(arrays, sent.name, f"backward towards {receives}", gradient(receives))
     if sent.per_sample:
-        put_down(draft, sent)
-        return
-    if receives in draft.network.parameters:
-        _towards_parameter(draft, sent, does)
-        return
-    endings: list[Ending] = []
-    targets, through = [gradient(receives)], work.absorbed.get(sent.key)
-    while through is not None:
-        for function, key in slopes(through):
-            endings.append(Ending(Epilogue("slope", function), *_met(draft, sent, key)))
-        targets.append(gradient(through.receives))
-        does += f", through {through.name}"
-        through = work.absorbed.get(through.key)
-    _towards_source(draft, sent, targets, does, endings)
+        put_down(draft, job, sent)
+    elif receives in draft.network.parameters:
+        _towards_parameter(draft, job, sent)
+    else:
+        _towards_source(draft, job, sent)
 
 
 def _met(draft: Draft, sent: Sent, key: ArrayKey) -> tuple[ArrayKey, Access | None]:
@@ -66,46 +54,45 @@ def _met(draft: Draft, sent: Sent, key: ArrayKey) -> tuple[ArrayKey, Access | No
     return value(pool.output), next(f.access for f in term.factors if f.access.array == letter)
 
 
-def _towards_source(
-    draft: Draft, sent: Sent, targets: Sequence[ArrayKey], does: str, endings: Sequence[Ending]
-) -> None:
-    """Store to the last of the targets; others may have added to one of them before."""
+def _towards_source(draft: Draft, job: Job, sent: Sent) -> None:
+    """Through the slopes behind it to the last one's target; others may have added there before."""
+    endings: list[Ending] = []
+    targets, does, absorbed = [job.target], job.does, draft.work.absorbed
+    through = absorbed.get(sent.key)
+    while through is not None:
+        for function, key in slopes(through):
+            endings.append(Ending(Epilogue("slope", function), *_met(draft, sent, key)))
+        targets.append(gradient(through.receives))
+        does += f", through {through.name}"
+        through = absorbed.get(through.key)
     first = not any(target in draft.written for target in targets)
     draft.written.update(targets)
-    target = targets[-1]
+    job = replace(job, does=does, target=targets[-1], endings=tuple(endings))
     if sent.plane is not None:
-        winograd.plan_convolution(
-            draft, sent.plane, sent.arrays, sent.name, does, endings, target, adds=not first
-        )
-        return
-    draft.nests(sent, does, target, first=first, endings=endings)
+        winograd.plan_convolution(draft, job, sent.plane, adds=not first)
+    else:
+        draft.nests(job, sent.forms, first=first)
 
 
-def _towards_parameter(draft: Draft, sent: Sent, does: str) -> None:
+def _towards_parameter(draft: Draft, job: Job, sent: Sent) -> None:
     if sent.plane is not None:
-        winograd.plan_weights(draft, sent.plane, sent.arrays, sent.name, does)
+        winograd.plan_weights(draft, job, sent.plane)
         return
     for form in sent.forms:
         if linear_weights.letters(form) is None:
-            _weights(draft, sent, form, does)
+            _weights(draft, job, form)
         else:
-            linear_weights.plan_outer_product(draft, sent, form, does)
+            linear_weights.plan_outer_product(draft, job, form)
 
 
-def _weights(draft: Draft, sent: Sent, form: Form, does: str) -> None:
+def _weights(draft: Draft, job: Job, form: Form) -> None:
     """A weight gradient as a nest, row by row where its accumulators find room."""
-    name, memory = sent.name, draft.memory
     shape = form.equation.shape_of[form.target.array]
     waiting = Layout(shape, (), True)
     if not goes_by_rows(form, waiting):
-        draft.nest(form, sent.arrays, name, does, adds=True)
+        draft.nest(job, form, adds=True)
         return
-    nest, letters, tiling = nest_of(form, draft.layouts(sent.arrays), draft.target, adds=True)
-    lanes = access_stream(form.target, waiting, 0, f"acc {form.target.array}")
     key = ArrayKey("waiting", detail=str(waiting.shape))
-    memory.add(key, Slot.ARENA, waiting)
-    draft.zero(key, name, does)
-    names = (key, *(sent.arrays[a] for a in letters[1:]))
-    kernel = NestKernel(by_rows(nest, replace(lanes, lanes=True)))
-    draft.call(kernel, names, name, does, products(form), tiling.cycles)
-    draft.call(SumLanes(prod(shape)), (sent.arrays[form.target.array], key), name, does)
+    draft.memory.add(key, Slot.ARENA, waiting)
+    draft.nest_by_rows(replace(job, target=key), form)
+    draft.call(SumLanes(prod(shape)), (job.target, key), job.layer, job.does)

@@ -8,11 +8,13 @@ from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....equation import Access
+from ....equation.frozen import frozen
 from ..addresses import access_stream
-from ..contraction import Form, nest_of, share_inside
+from ..contraction import Form, by_rows, nest_of, share_inside
 from ..frame import Slot
 from ..kernels.kernel import Kernel
 from ..kernels.nest_kernel import NestKernel
+from ..kernels.outer_product import Copied
 from ..kernels.zero import Zero
 from ..keys import ArrayKey, gradient
 from ..layout import Layout
@@ -21,7 +23,7 @@ from ..nest import Epilogue
 from ..phases import Phase
 from ..program import KernelCall
 from .linear_weights import at_once
-from .work import Sent, Work
+from .work import Work
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,17 +47,35 @@ class Ending(NamedTuple):
     at: Access | None = None
 
 
+@frozen
+class Job:
+    """What the calls that make one array have in common.
+
+    Args:
+        arrays: letter → array.
+        layer: on whose behalf.
+        does: what it is, in words.
+        target: the array that is stored to.
+        endings: what happens before storing.
+    """
+
+    arrays: Mapping[str, ArrayKey]
+    layer: str
+    does: str
+    target: ArrayKey
+    endings: tuple[Ending, ...] = ()
+
+
 class Draft:
     """What is known and collected while a program is planned.
 
     Args:
         network: whose program it is.
         work: what there is to do.
-        by_class: whether the rows of the targets belong to classes, or to samples.
     """
 
-    def __init__(self, network: Graph, work: Work, by_class: bool) -> None:
-        self.network, self.work, self.by_class = network, work, by_class
+    def __init__(self, network: Graph, work: Work) -> None:
+        self.network, self.work = network, work
         self.target = work.setup.target
         self.layers: dict[str, Layer] = {s.name: s.layer for s in network.steps}
         self.memory = MemoryPlan()
@@ -142,9 +162,17 @@ class Draft:
             self.call(made.kernel, (again, *made.arguments[1:]), made.layer, f"{made.does}, again")
         return again
 
-    def zero(self, key: ArrayKey, layer: str, does: str) -> None:
-        """Set an array to zero."""
-        self.call(Zero(self.memory[key].layout.size), (key,), layer, does)
+    def zero(self, job: Job) -> None:
+        """Set the target to zero."""
+        zero = Zero(self.memory[job.target].layout.size)
+        self.call(zero, (job.target,), job.layer, job.does)
+
+    def copy(self, job: Job, to: ArrayKey, of: ArrayKey) -> None:
+        """Put down an array of each block, once, for when all blocks have been here."""
+        if to not in self.memory:
+            layout = self.memory[of].layout
+            self.memory.add(to, Slot.PARTIAL, Layout(layout.shape, (), True))
+            self.call(Copied(layout.size), (to, of), job.layer, job.does)
 
     def shares(self, key: ArrayKey) -> bool:
         """Whether an array is another's memory under its own shape."""
@@ -159,53 +187,25 @@ class Draft:
         """Letter → layout."""
         return {a: self.memory[key].layout for a, key in arrays.items()}
 
-    def nests(
-        self,
-        sent: Sent,
-        does: str,
-        target: ArrayKey,
-        *,
-        first: bool = True,
-        endings: Sequence[Ending] = (),
-    ) -> None:
-        """An adjoint's forms, added up in the target; `first` where nobody has added there yet."""
-        for form in sent.forms:
-            if first and not form.covers:
-                self.zero(target, sent.name, does)
-                first = False
-            adds = not first or not form.sets
-            self.nest(form, sent.arrays, sent.name, does, adds=adds, endings=endings, target=target)
-            first = False
+    def nests(self, job: Job, forms: Sequence[Form], *, first: bool = True) -> None:
+        """An adjoint's forms, added up in the target; `first` where nobody has added there yet.
 
-    def nest(
-        self,
-        form: Form,
-        arrays: Mapping[str, ArrayKey],
-        layer: str,
-        does: str,
-        *,
-        adds: bool,
-        endings: Sequence[Ending] = (),
-        target: ArrayKey | None = None,
-    ) -> None:
-        """A form as a nest.
-
-        Args:
-            form: the terms.
-            arrays: letter → array.
-            layer: on whose behalf.
-            does: what it is, in words.
-            adds: whether to what is at the target.
-            endings: what happens before storing.
-            target: the array stored to, instead of the target letter's.
+        The first form stores where it reaches every element, and so do all that stand side by side.
         """
-        keys = dict(arrays)
-        if target is not None:
-            keys[form.target.array] = target
+        for place, form in enumerate(forms):
+            if first and place == 0 and not form.covers:
+                self.zero(job)
+                first = False
+            stores = first and (place == 0 or form.sets)
+            self.nest(job, form, adds=not stores)
+
+    def nest(self, job: Job, form: Form, *, adds: bool) -> None:
+        """A form as a nest; `adds` to what is at the target."""
+        keys = {**job.arrays, form.target.array: job.target}
         letters = len(dict.fromkeys(a.array for t in form.terms for a in t.accesses))
         steps: list[Epilogue] = []
         extra: list[ArrayKey] = []
-        for step, key, at in endings:
+        for step, key, at in job.endings:
             if key is not None:
                 layout = self.memory[key].layout
                 beside = access_stream(at or form.target, layout, letters + len(extra), key.name)
@@ -216,10 +216,22 @@ class Draft:
             form, self.layouts(keys), self.target, adds=adds, epilogue=tuple(steps)
         )
         arguments = (*(keys[a] for a in order), *extra)
-        self.call(NestKernel(nest), arguments, layer, does, products(form), tiling.cycles)
+        kernel = NestKernel(nest)
+        self.call(kernel, arguments, job.layer, job.does, _products(form), tiling.cycles)
+
+    def nest_by_rows(self, job: Job, form: Form) -> None:
+        """A weight gradient, row by row: at the target its accumulators wait, lane by lane."""
+        self.zero(job)
+        keys = {**job.arrays, form.target.array: job.target}
+        nest, order, tiling = nest_of(form, self.layouts(keys), self.target, adds=True)
+        lanes = nest.target
+        if not lanes.lanes:
+            lanes = replace(lanes, lanes=True, written=f"acc {form.target.array}")
+        kernel, arguments = NestKernel(by_rows(nest, lanes)), [keys[a] for a in order]
+        self.call(kernel, arguments, job.layer, job.does, _products(form), tiling.cycles)
 
 
-def products(form: Form) -> int:
+def _products(form: Form) -> int:
     """Multiply–adds for one sample."""
     ranges = form.equation.range_of
     several = (t for t in form.terms if len(t.factors) > 1)

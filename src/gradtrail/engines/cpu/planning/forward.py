@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -23,7 +24,7 @@ from ..layout import Layout
 from ..nest import Epilogue
 from . import winograd
 from .batch_norms import normalise
-from .draft import Draft, Ending
+from .draft import Draft, Ending, Job
 from .work import maxima
 
 
@@ -80,26 +81,23 @@ class NoDraws(Draws):
 def _contract(draft: Draft, node: Node) -> None:
     arrays = {a: value(name) for a, name in node.arrays}
     after = draft.work.fused.get(node.name)
-    endings: list[Ending] = []
-    output, does = value(node.output), "forward"
+    job = Job(arrays, node.name, "forward", value(node.output))
     if after is not None:
-        endings = [Ending(Epilogue("apply", function_of(after)))]
-        output, does = value(after.output), f"forward, with {after.name}"
+        does, ending = f"forward, with {after.name}", Ending(Epilogue("apply", function_of(after)))
+        job = replace(job, does=does, target=value(after.output), endings=(ending,))
     plane = draft.work.planes.get(node.name)
     if plane is not None:
         pool, winner = draft.work.pooled.get(node.name), None
         if pool is not None:
             output, winner = (value(name) for name in maxima(pool))
-            does += f", with {pool.name}"
-        winograd.plan_convolution(
-            draft, plane, arrays, node.name, does, endings, output, adds=False, winner=winner
-        )
+            job = replace(job, does=f"{job.does}, with {pool.name}", target=output)
+        winograd.plan_convolution(draft, job, plane, adds=False, winner=winner)
         return
     for place, form in enumerate(draft.work.forward[node.name]):
         sets = form.sets or (place == 0 and form.covers)
         if place == 0 and not form.covers:
-            draft.zero(output, node.name, does)
-        draft.nest(form, arrays, node.name, does, adds=not sets, endings=endings, target=output)
+            draft.zero(job)
+        draft.nest(job, form, adds=not sets)
 
 
 def _lose(draft: Draft, node: Node, equation: LossEquation) -> None:
@@ -109,7 +107,7 @@ def _lose(draft: Draft, node: Node, equation: LossEquation) -> None:
     classes = ArrayKey("classes")
     memory.add(classes, Slot.ARENA, Layout((1,), (), True), lasting=True)
     factor = [value(node.array_of[access.array]) for access in equation.factors]
-    gather = GatherTargets(prod(memory[targets].layout.shape), draft.by_class, bool(factor))
+    gather = GatherTargets(prod(memory[targets].layout.shape), draft.options.by_class, bool(factor))
     draft.call(gather, (targets, classes, *factor), node.name, "targets")
     received = gradient(node.inputs[0])
     grad = received if draft.options.backward and received in memory else None

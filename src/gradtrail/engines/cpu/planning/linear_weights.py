@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 from ....equation import Access
 from ..contraction import Form
 from ..frame import Slot
-from ..kernels.outer_product import BatchOuterProduct, Copied, OuterProduct, Transposed
+from ..kernels.outer_product import BatchOuterProduct, OuterProduct, Transposed
 from ..keys import ArrayKey
 from ..layout import Layout
 from ..program import KernelCall
 from ..target import LANES, Target
 
 if TYPE_CHECKING:
-    from .draft import Draft
-    from .work import Sent, Work
+    from .draft import Draft, Job
+    from .work import Work
 
 _NEAR = 1 << 20
 """How many bytes of weights may stay near while a block goes through a network."""
@@ -60,53 +60,47 @@ def at_once(work: Work) -> frozenset[str]:
     )
 
 
-def plan_outer_product(draft: Draft, sent: Sent, form: Form, does: str) -> None:
+def plan_outer_product(draft: Draft, job: Job, form: Form) -> None:
     """The calls of such a gradient; its input is transposed once."""
     found = letters(form)
     assert found is not None
-    rows, columns = (sent.arrays[letter] for letter in found)
+    rows, columns = (job.arrays[letter] for letter in found)
     shape = form.equation.shape_of[form.target.array]
-    if sent.receives in draft.at_once:
-        _put_down(draft, sent, rows, columns, shape, does)
+    if job.target.array in draft.at_once:
+        _put_down(draft, job, rows, columns, shape)
         return
     outputs, features = shape
-    transposed = _transposed(draft, sent.name, columns, features, Slot.ARENA, does)
+    transposed = _transposed(draft, job, columns, features, Slot.ARENA)
     kernel = OuterProduct(
         outputs, features, *_tile(draft.target, outputs, min(draft.target.parts, 2))
     )
-    names = (sent.arrays[form.target.array], rows, transposed)
-    draft.call(kernel, names, sent.name, does, outputs * features)
+    draft.call(kernel, (job.target, rows, transposed), job.layer, job.does, outputs * features)
 
 
 def _put_down(
-    draft: Draft, sent: Sent, rows: ArrayKey, columns: ArrayKey, shape: tuple[int, ...], does: str
+    draft: Draft, job: Job, rows: ArrayKey, columns: ArrayKey, shape: tuple[int, ...]
 ) -> None:
     """Every block puts down dZ and Xᵗ; what multiplies them follows behind all blocks."""
     outputs, features = shape
-    memory, layout = draft.memory, Layout((outputs,), (), True)
-    transposed = _transposed(draft, sent.name, columns, features, Slot.PARTIAL, does)
+    transposed = _transposed(draft, job, columns, features, Slot.PARTIAL)
     put = ArrayKey("copied", rows.array, rows.kind)
-    if put not in memory:
-        memory.add(put, Slot.PARTIAL, layout)
-        draft.call(Copied(layout.size), (put, rows), sent.name, does)
+    draft.copy(job, put, rows)
     kernel = BatchOuterProduct(
         outputs, features, *_tile(draft.target, outputs, max(draft.target.parts, 2))
     )
     length = kernel.length(draft.target)
-    keys = (draft.in_first_group(sent.receives), *map(draft.of_all_blocks, (put, transposed)))
-    call = KernelCall(kernel, keys, sent.name, does, outputs * features)
+    keys = (draft.in_first_group(job.target.array), *map(draft.of_all_blocks, (put, transposed)))
+    call = KernelCall(kernel, keys, job.layer, job.does, outputs * features)
     draft.behind(call, length, max(1, length // _TASKS))
 
 
-def _transposed(
-    draft: Draft, layer: str, columns: ArrayKey, features: int, region: Slot, does: str
-) -> ArrayKey:
+def _transposed(draft: Draft, job: Job, columns: ArrayKey, features: int, region: Slot) -> ArrayKey:
     """The layer's input with features as lanes, made once."""
     key = ArrayKey("transposed", columns.array, f"{columns.kind}, {region.name.lower()}")
     if key not in draft.memory:
         kernel = Transposed(features)
         draft.memory.add(key, region, Layout((kernel.sixteens * LANES,), (), True))
-        draft.call(kernel, (key, columns), layer, does)
+        draft.call(kernel, (key, columns), job.layer, job.does)
     return key
 
 

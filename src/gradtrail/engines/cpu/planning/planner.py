@@ -21,11 +21,7 @@ if TYPE_CHECKING:
 
 
 def plan_program(
-    network: Graph,
-    loss: Loss | None,
-    options: Options,
-    setup: EngineSetup,
-    by_class: bool = True,
+    network: Graph, loss: Loss | None, options: Options, setup: EngineSetup
 ) -> Program:
     """The program of a network.
 
@@ -34,11 +30,10 @@ def plan_program(
         loss: at its end, or None.
         options: what the program is for.
         setup: for which processor, and with which algorithms.
-        by_class: whether the rows of the targets belong to classes, or to samples.
     """
     system = network.system(LANES, training=options.training, loss=loss)
     work = Work(system, options, setup)
-    draft = Draft(network, work, by_class)
+    draft = Draft(network, work)
     declare(draft)
     source = value(system.input)
     draft.call(GatherSamples(draft.memory[source].layout), (source,), "input", "forward")

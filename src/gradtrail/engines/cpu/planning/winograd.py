@@ -10,9 +10,9 @@ A form is a plane convolution where it reads a 3 × 3 window at stride 1 without
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from math import prod, sqrt
 from typing import TYPE_CHECKING
 
 from ....equation import Access, Term
@@ -28,7 +28,7 @@ from ..target import Target
 
 if TYPE_CHECKING:
     from ..winograd import Convolution
-    from .draft import Draft, Ending
+    from .draft import Draft, Job
 
 
 @frozen
@@ -37,7 +37,6 @@ class Plane:
 
     Args:
         kind: `forward`, `turned` or `weights`.
-        target: the letter of the target.
         weights: the letter of W; of a weight gradient, that of dZ.
         source: the letter of what is read by windows.
         bias: the letter of b, or None.
@@ -48,7 +47,6 @@ class Plane:
     """
 
     kind: str
-    target: str
     weights: str
     source: str
     bias: str | None
@@ -56,6 +54,11 @@ class Plane:
     size: tuple[int, int]
     start: tuple[int, int]
     m: int = 4
+
+    @property
+    def products(self) -> int:
+        """Multiply–adds for one sample, computed directly."""
+        return prod(self.size) * prod(self.channels) * 9
 
 
 def choose(several: Sequence[Form], setup: EngineSetup) -> Plane | None:
@@ -96,7 +99,7 @@ from 64 to 4,096 channels, of which it grows with the root."""
 def _deviation(plane: Plane) -> float:
     """The relative error that is to be expected; a weight gradient does not sum over channels."""
     summed = 1 if plane.kind == "weights" else plane.channels[0]
-    return _OF_TILES[plane.m] * math.sqrt(summed)
+    return _OF_TILES[plane.m] * sqrt(summed)
 
 
 def _direct_cycles(plane: Plane, target: Target) -> float:
@@ -104,8 +107,7 @@ def _direct_cycles(plane: Plane, target: Target) -> float:
 
     With one input channel there is little to sum, and the rows stay near.
     """
-    (c, k), (h, w) = plane.channels, plane.size
-    return h * w * c * k * 9 / target.rate * (2.0 if plane.kind == "weights" else 1.33)
+    return plane.products / target.rate * (2.0 if plane.kind == "weights" else 1.33)
 
 
 # -- recognition ------------------------------------------------------------------------------
@@ -146,7 +148,6 @@ def _convolution_plane(form: Form, term: Term, biases: Sequence[Term]) -> Plane 
     back = 2 if turned else 0
     return Plane(
         "turned" if turned else "forward",
-        term.target.array,
         weights.array,
         source.array,
         bias,
@@ -184,7 +185,6 @@ def _weights_plane(form: Form, term: Term) -> Plane | None:
     ranges = form.equation.range_of
     return Plane(
         "weights",
-        term.target.array,
         gradient.array,
         source.array,
         None,
@@ -221,16 +221,7 @@ def by_place(layout: Layout, argument: int, names: str, start: tuple[int, int]) 
 
 
 def plan_convolution(
-    draft: Draft,
-    plane: Plane,
-    arrays: Mapping[str, ArrayKey],
-    layer: str,
-    does: str,
-    endings: Sequence[Ending],
-    target: ArrayKey,
-    *,
-    adds: bool,
-    winner: ArrayKey | None = None,
+    draft: Draft, job: Job, plane: Plane, *, adds: bool, winner: ArrayKey | None = None
 ) -> None:
     """A convolution, forward or turned; its weights are transformed once a step for both.
 
@@ -238,9 +229,8 @@ def plan_convolution(
     """
     from ..winograd import Convolution, Tiles, turned
 
-    memory = draft.memory
+    memory, arrays = draft.memory, job.arrays
     (c, k), (height, width) = plane.channels, plane.size
-    work = height * width * c * k * 9
     if winner is not None:  # a last row or column of which no window is made
         height, width = height // 2 * 2, width // 2 * 2
     back = plane.kind == "turned"
@@ -256,14 +246,14 @@ def plan_convolution(
     numbers = itertools.count(4 if bias is None else 5)  # of the arguments beside
     steps = [
         step if key is None else replace(step, stream=outputs(key, next(numbers)))
-        for step, key, _ in endings
+        for step, key, _ in job.endings
     ]
     kernel = Convolution(
         Tiles(plane.m, height, width, backwards=back),
         c,
         k,
         source,
-        outputs(target, 0),
+        outputs(job.target, 0),
         2,
         3,
         bias,
@@ -272,11 +262,11 @@ def plan_convolution(
         exchanged=back,
         winner=None if winner is None else outputs(winner, next(numbers)),
     )
-    packed = _packed(draft, kernel, arrays[plane.weights], layer)
+    packed = _packed(draft, kernel, arrays[plane.weights], job.layer)
     given = None if plane.bias is None else arrays[plane.bias]
-    beside = [key for key in (given, *(key for _, key, _ in endings), winner) if key]
-    names = [target, arrays[plane.source], packed, draft.scratch(kernel.scratch_size), *beside]
-    draft.call(kernel, names, layer, does, work, cycles(plane, draft.target))
+    beside = [key for key in (given, *(key for _, key, _ in job.endings), winner) if key]
+    names = [job.target, arrays[plane.source], packed, draft.scratch(kernel.scratch_size), *beside]
+    draft.call(kernel, names, job.layer, job.does, plane.products, cycles(plane, draft.target))
 
 
 def _packed(draft: Draft, kernel: Convolution, weights: ArrayKey, layer: str) -> ArrayKey:
@@ -289,15 +279,13 @@ def _packed(draft: Draft, kernel: Convolution, weights: ArrayKey, layer: str) ->
     return packed
 
 
-def plan_weights(
-    draft: Draft, plane: Plane, arrays: Mapping[str, ArrayKey], layer: str, does: str
-) -> None:
+def plan_weights(draft: Draft, job: Job, plane: Plane) -> None:
     """A weight gradient: the transformed one, and what it stands for."""
     from ..winograd import STRIP, Tiles, WeightGradient
 
     memory = draft.memory
     c, k = plane.channels
-    source, dz = arrays[plane.source], arrays[plane.weights]
+    source, dz = job.arrays[plane.source], job.arrays[plane.weights]
     kernel = WeightGradient(
         Tiles(plane.m, *plane.size),
         c,
@@ -313,10 +301,9 @@ def plan_weights(
     unpack = replace(kernel.unpack, everything=True)
     begin = -(-max(kernel.scratch_size, unpack.scratch_size) // 64) * 64
     result = draft.scratch(unpack.size, begin)
-    work = plane.size[0] * plane.size[1] * c * k * 9
     names = [result, source, dz, draft.scratch(kernel.scratch_size)]
-    names += [arrays[plane.target]] if at_once else []
-    draft.call(kernel, names, layer, does, work, cycles(plane, draft.target))
+    names += [job.target] if at_once else []
+    draft.call(kernel, names, job.layer, job.does, plane.products, cycles(plane, draft.target))
     if not at_once:
-        names = [arrays[plane.target], result, draft.scratch(unpack.scratch_size)]
-        draft.call(unpack, names, layer, does)
+        names = [job.target, result, draft.scratch(unpack.scratch_size)]
+        draft.call(unpack, names, job.layer, job.does)

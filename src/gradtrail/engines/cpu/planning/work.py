@@ -108,8 +108,8 @@ class Work:
         return (several if plane is None else (replace(several[0], inside=False),)), plane
 
     def _wanted(self) -> set[str]:
-        """The arrays whose gradients lead to a parameter, or to the input where that is asked."""
-        found = {self.system.input} if self.options.input_gradient or self.options.keep else set()
+        """The arrays whose gradients lead to a parameter, or to the input where all is kept."""
+        found = {self.system.input} if self.options.keep else set()
         for node in self.system.nodes:
             if node.parameters or any(name in found for name in node.inputs):
                 found.add(node.output)

@@ -69,8 +69,7 @@ def estimated_cycles(
     """
     lanes = 16 if gradient else GROUP
     outputs = -(-out_channels // lanes) * lanes
-    rate = (1.0 if target.width == 16 else 2.0) * (1.0 if target.fma else 0.5) / target.parts
-    products = tiles.alpha**2 * (in_channels + 2) * outputs / rate * _OF_PRODUCTS
+    products = tiles.alpha**2 * (in_channels + 2) * outputs / target.rate * _OF_PRODUCTS
     lines_in, lines_out = 2 * tiles.alpha**2, tiles.alpha**2 + tiles.m**2
     per_line, per_turned = _PER_LINE[tiles.m]
     per_out = per_turned if gradient else per_line
