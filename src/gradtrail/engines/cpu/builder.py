@@ -324,17 +324,18 @@ class Code:
 
     def least(self, a: Value | int, b: Value | int) -> Value:
         """The lesser of two whole numbers."""
-        known = [self.index(v).constant for v in (a, b)]
-        if None not in known:
-            return self.index(min(v for v in known if v is not None))
-        return self.call(I, "llvm.smin.i64", self.index(a), self.index(b))
+        return self._extreme(min, a, b)
 
     def greatest(self, a: Value | int, b: Value | int) -> Value:
         """The greater of two whole numbers."""
-        known = [self.index(v).constant for v in (a, b)]
-        if None not in known:
-            return self.index(max(v for v in known if v is not None))
-        return self.call(I, "llvm.smax.i64", self.index(a), self.index(b))
+        return self._extreme(max, a, b)
+
+    def _extreme(self, which: Callable[..., int], a: Value | int, b: Value | int) -> Value:
+        one, other = self.index(a), self.index(b)
+        x, y = one.constant, other.constant
+        if x is not None and y is not None:
+            return self.index(which(x, y))
+        return self.call(I, f"llvm.s{which.__name__}.i64", one, other)
 
     def at(self, base: Value, index: Value | int, stride: int = 1) -> Value:
         """The address `base + index·stride`, in bytes."""

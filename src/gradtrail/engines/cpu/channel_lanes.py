@@ -12,7 +12,7 @@ from .keys import ArrayKey
 from .layout import Layout
 from .nest import PART, Epilogue, LoopSchedule, Nest, Stream, Sum
 from .target import Target
-from .tiling import choose_tile, readings_of
+from .tiling import TileCosts, readings_of
 
 _BODY = 320
 """How many multiply-adds of a register are written out one behind the other, at the most."""
@@ -41,11 +41,6 @@ def channel_stream(access: Access, layout: Layout, argument: int, lane: str) -> 
     return Stream(argument, tuple(strides.items()), offset, lanes, "float", access.array)
 
 
-def divided(equation: Contraction, ranges: dict[str, int]) -> frozenset[str]:
-    """The summed channels, whose index is split into a group of sixteen and the place in it."""
-    return frozenset(n for n in equation.range_of if n + "16" in ranges)
-
-
 def grouped_names(names: Iterable[str], ranges: dict[str, int]) -> list[tuple[str, ...]]:
     """Indices in order, each with its group before it."""
     return [(n + "16", n) if n + "16" in ranges else (n,) for n in names if n != "n"]
@@ -65,11 +60,6 @@ def as_row(shape: tuple[int, ...], layout: Layout, hands_out: bool = False) -> T
     channels, *places = shape
     block, *strides = layout.strides
     return ToRow(channels, tuple(places), tuple(strides), block, layout.origin, hands_out)
-
-
-def winner_of(layout: Layout) -> Layout:
-    """Where the winners of maxima go, a byte each."""
-    return Layout(layout.shape, (), True, "i8")
 
 
 def flattens(node: Node) -> bool:
@@ -100,9 +90,8 @@ def schedule_nest(
     shown = [n for n in result.names if n != "n"]
     main = max(sums, key=lambda s: len(s.summed))
     rounds = prod([ranges[n] for n in main.summed])
-    tiling = choose_tile(
-        target, readings_of(main), {n: ranges[n] for n in shown}, rounds, overlap=True
-    )
+    free = {n: ranges[n] for n in shown}
+    tiling = TileCosts(target, readings_of(main), free, rounds, overlap=True).cheapest()
     tile = (*((n, s) for n, s in tiling.tile if s > 1), (PART, target.parts))
     body, unrolled = prod(s for _, s in tile), []
     for n in reversed(main.summed):

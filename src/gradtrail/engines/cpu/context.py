@@ -22,6 +22,10 @@ GROUPS = 16
 themselves, so this number is part of what a result is, and independent of the threads."""
 
 
+_ONE_OF_A_KIND = (Slot.PARAMETERS, Slot.CONSTANTS, Slot.SHARED, Slot.PACKED)
+"""The regions of which there is one, whatever the batch and the threads."""
+
+
 class Lent:
     """As long as one of these lives, what it was given out for is not written again."""
 
@@ -60,10 +64,9 @@ class Context:
         self.at = address(self.frame)
         self.frame[Slot.FLAG] = self.at + 8 * Slot.FLAGGED
         size = listing.size
-        self.parameters = aligned(padded(size(Slot.PARAMETERS)))
-        self.constants = aligned(padded(size(Slot.CONSTANTS)))
-        self.shared = aligned(padded(size(Slot.SHARED)))
-        self.packed = aligned(padded(size(Slot.PACKED)))
+        self._regions = {slot: aligned(padded(size(slot))) for slot in _ONE_OF_A_KIND}
+        self.parameters = self._regions[Slot.PARAMETERS]
+        self.constants = self._regions[Slot.CONSTANTS]
         self.updated = aligned(len(self.constants))
         self.scratch = aligned(threads * padded(size(Slot.SCRATCH)))
         self._blocks = self._groups = 0
@@ -71,21 +74,10 @@ class Context:
         self._lent: Callable[[], Lent | None] = _nothing
         self._spare: Piece | None = None
         self.frame[Slot.PER_BLOCK] = listing.per_block
-        for field, array in (
-            (Slot.PARAMETERS, self.parameters),
-            (Slot.CONSTANTS, self.constants),
-            (Slot.SHARED, self.shared),
-            (Slot.PACKED, self.packed),
-            (Slot.CONSTANTS_UPDATED, self.updated),
-            (Slot.SCRATCH_ALL, self.scratch),
-        ):
+        beside = {Slot.CONSTANTS_UPDATED: self.updated, Slot.SCRATCH_ALL: self.scratch}
+        for field, array in (self._regions | beside).items():
             self.frame[field] = address(array)
         self.frame[Slot.SCRATCH_STRIDE] = padded(size(Slot.SCRATCH))
-        self._regions = {
-            Slot.PARAMETERS: self.parameters,
-            Slot.CONSTANTS: self.constants,
-            Slot.SHARED: self.shared,
-        }
         for key, values in listing.constants.items():
             self.array(key)[...] = values
 

@@ -34,7 +34,7 @@ from .addresses import SAMPLE, access_stream, bare, lanes_of, leaving, reach
 from .layout import Layout, Margins, wider
 from .nest import PART, Clip, Epilogue, Factor, LoopSchedule, Nest, Stream, Sum, differences
 from .target import Target
-from .tiling import Tiling, choose_tile, readings_of
+from .tiling import TileCosts, Tiling, readings_of
 
 
 @frozen
@@ -293,7 +293,7 @@ def _schedule(
     rounds = prod([form.ranges[n] for n in main.summed])
     tileable = {n: form.ranges[n] for n in _tileable(order, offsets, main, form)}
     overlap = not adds and not form.over_lanes
-    tiling = choose_tile(target, readings_of(main), tileable, rounds, overlap)
+    tiling = TileCosts(target, readings_of(main), tileable, rounds, overlap).cheapest()
     tile = (*((n, size) for n, size in tiling.tile if size > 1), (PART, target.parts))
     schedule = LoopSchedule(
         (*order, PART),

@@ -13,13 +13,11 @@ It takes chains and sums of the usual layers; `single` gives None for a network 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ...equation import Access, Applied, Contraction, Node, Selection, System
+from ...equation import Access, Applied, Contraction, Node, Selection
 from ...equation import Factor as EquationFactor
 from .activation import function_of
 from .addresses import lanes_of, reach
@@ -28,33 +26,28 @@ from .channel_lanes import (
     argument_of,
     as_row,
     channel_stream,
-    divided,
     flattens,
     grouped_names,
     schedule_nest,
-    winner_of,
 )
-from .contraction import forms, solve, sum_order
+from .contraction import sum_order
 from .frame import Slot
 from .kernels.channels import CopySample, PackChannels
-from .kernels.kernel import Kernel
 from .kernels.nest_kernel import NestKernel
 from .kernels.selection import select_kernel
 from .keys import ArrayKey, value
 from .layout import Layout, Margins, wider
-from .memory_plan import MemoryPlan
 from .nest import Epilogue, Factor, Stream, Sum, differences
 from .options import EngineSetup, Options
-from .phases import Phase
+from .planning.draft import Draft
 from .planning.forward import NoDraws
-from .planning.winograd import Plane, by_place, choose
-from .planning.work import functions_behind
-from .program import KernelCall, Program
+from .planning.winograd import Plane, by_place
+from .planning.work import Work, functions_behind
+from .program import Program
 from .target import LANES
 
 if TYPE_CHECKING:
     from ...graph import Graph
-    from .winograd import PackWeights
 
 
 def single(network: Graph, setup: EngineSetup) -> Program | None:
@@ -65,29 +58,37 @@ def single(network: Graph, setup: EngineSetup) -> Program | None:
         return None
 
 
+@dataclass(frozen=True)
+class _Sums:
+    """A contraction whose nest is being made.
+
+    Args:
+        node: whose equation it is.
+        equation: solved for its target.
+        lane: the index of the channels that are lanes.
+        letters: the nest's arguments so far.
+        ranges: of the indices so far; of a summed channel, in its group and of the groups.
+    """
+
+    node: Node
+    equation: Contraction
+    lane: str
+    letters: list[ArrayKey]
+    ranges: dict[str, int]
+
+
 class _Builder:
     """A program being built."""
 
     def __init__(self, network: Graph, setup: EngineSetup) -> None:
-        self.network, self.target = network, setup.target
-        self.system: System = network.system(1)
-        self.memory = MemoryPlan()
-        self.packing: Phase[KernelCall] = Phase("each")
-        self.blocks: Phase[KernelCall] = Phase("blocks")
-        self.count = 0
-        self.constants: dict[ArrayKey, np.ndarray] = {}
-        self.planes = self._planes(setup)
+        self.network, self.target, self.system = network, setup.target, network.system(1)
+        self.work = Work(self.system, Options(training=False, outputs=True), setup)
+        self.draft = Draft(network, self.work)
+        self.memory, self.planes = self.draft.memory, self.work.planes
         self.margins = self._margins()
         self.fused = self._fused()
 
     # -- what the layers look like ---------------------------------------------------------
-
-    def _planes(self, setup: EngineSetup) -> dict[str, Plane]:
-        """The convolutions that a block of samples computes by Winograd's algorithm."""
-        nodes = {n.name: n.equation for n in self.system.nodes}
-        several = {n: forms(e) for n, e in nodes.items() if isinstance(e, Contraction)}
-        found = {n: choose(s, setup) for n, s in several.items()}
-        return {name: plane for name, plane in found.items() if plane is not None}
 
     @property
     def _transformed(self) -> bool:
@@ -102,15 +103,11 @@ class _Builder:
         """The halo of every activation; maxima need none."""
         found: dict[str, Margins] = {}
         for node in self.system.nodes:
-            equation = node.equation
-            if not isinstance(equation, Contraction):
-                continue
-            equation = solve(equation)
-            for access in equation.accesses:
-                if not lanes_of(access) or access.array not in node.sources:
-                    continue
-                name, needed = node.array_of[access.array], reach(equation, access)
-                found[name] = wider(found.get(name), needed)
+            for form in self.work.forward.get(node.name, ())[:1]:
+                for access in form.equation.accesses:
+                    if lanes_of(access) and access.array in node.sources:
+                        name, needed = node.array_of[access.array], reach(form.equation, access)
+                        found[name] = wider(found.get(name), needed)
         return found
 
     def _fused(self) -> dict[str, Node]:
@@ -138,16 +135,7 @@ class _Builder:
             if node.name not in done:
                 self._node(place, node)
         self._output()
-        self.memory.place()
-        phases = [p for p in (self.packing, self.blocks) if p.calls]
-        options = Options(training=False, outputs=True)
-        return Program(phases, self.memory, self.system.shapes, options, self.constants, 1)
-
-    def _call(self, kernel: Kernel, names: tuple[ArrayKey, ...], layer: str, work: int = 0) -> None:
-        for name in names:
-            self.memory.used(name, self.count)
-        self.count += 1
-        self.blocks.calls.append(KernelCall(kernel, names, layer, "forward", work))
+        return self.draft.program(per_block=1)
 
     def _input(self) -> None:
         name = value(self.system.input)
@@ -158,7 +146,7 @@ class _Builder:
         layout = Layout(held, margins if any(m != (0, 0) for m in margins) else (), lanes)
         self.memory.add(name, Slot.ARENA, layout)
         strides = (4, *layout.strides[1:]) if lanes else layout.strides
-        self._call(CopySample(shape, strides, layout.origin), (name,), "input")
+        self.draft.call(CopySample(shape, strides, layout.origin), (name,), "input", "forward")
 
     def _activation(self, name: str) -> Layout:
         """The place of a layer's output, with channel lanes."""
@@ -174,14 +162,14 @@ class _Builder:
         name = self.network.output_name
         buffer = self.memory[value(name)]
         kernel = as_row(self.system.shapes[name][1:], buffer.layout, hands_out=True)
-        self._call(kernel, (value(name), value(name)), "output")
+        self.draft.call(kernel, (value(name), value(name)), "output", "forward")
 
     def _node(self, place: int, node: Node) -> None:
         layer = self.network.steps[place].layer
         for letter, array in layer.given(node.equation, NoDraws(0, 0, place)).items():
             name = value(node.array_of[letter])
             self.memory.add(name, Slot.CONSTANTS, Layout(array.shape, (), False))
-            self.constants[name] = array
+            self.draft.constants[name] = array
         if isinstance(node.equation, Selection):
             self._select(node, node.equation)
         elif not isinstance(node.equation, Contraction):
@@ -196,15 +184,17 @@ class _Builder:
         if not self._has_lanes(source):
             raise UnsuitableError
         target = self._activation(node.output)
-        layouts = {"X": self._activation(source), "Z": target, "A": winner_of(target)}
-        letters = (equation.source.array, equation.result.array, equation.winner)
-        layouts = dict(zip(letters, layouts.values(), strict=True))
+        layouts = {
+            equation.source.array: self._activation(source),
+            equation.result.array: target,
+            equation.winner: Layout(target.shape, (), True, "i8"),
+        }
         kernel = select_kernel(equation, layouts)
         outer = tuple((n, target.shape[0] if n == "c" else size) for n, size in kernel.outer)
         winner = ArrayKey("winner", node.name)
         self.memory.add(winner, Slot.ARENA, layouts[equation.winner])
         names = (value(node.output), value(source), winner)
-        self._call(replace(kernel, outer=outer), names, node.name)
+        self.draft.call(replace(kernel, outer=outer), names, node.name, "forward")
 
     def _flatten(self, node: Node) -> None:
         """Every number in one row; the features of a linear layer are read one by one."""
@@ -219,7 +209,7 @@ class _Builder:
             self.memory[value(node.output)].same = buffer
             return
         kernel = as_row(self.system.shapes[source][1:], buffer.layout)
-        self._call(kernel, (value(node.output), value(source)), node.name)
+        self.draft.call(kernel, (value(node.output), value(source)), node.name, "forward")
 
     def _has_lanes(self, name: str) -> bool:
         return self.memory[value(name)].layout.lanes
@@ -248,34 +238,19 @@ class _Builder:
             epilogue=epilogue,
         )
         kernel = SampleConvolution(of, c, k)
-        packed = ArrayKey("packed", weights.array, f"in tiles of {plane.m}")
-        scratch = ArrayKey("scratch", detail=str(kernel.scratch_size))
-        self._pack(kernel.packed, packed, weights, node.name)
-        if scratch not in self.memory:
-            layout = Layout((-(-kernel.scratch_size // 4),), (), False)
-            self.memory.put(scratch, Slot.SCRATCH, layout, 0)
-        names = [value(output), source, packed, scratch]
+        packed = self.draft.pack(kernel.packed, weights, f"in tiles of {plane.m}", node.name)
+        names = [value(output), source, packed, self.draft.scratch(kernel.scratch_size)]
         if plane.bias is not None:
             bias = value(node.array_of[plane.bias])
-            names.append(ArrayKey("packed", bias.array, "by lanes"))
-            self._pack(PackChannels(k, 1, ()), names[-1], bias, node.name)
-        self._call(kernel, tuple(names), node.name, plane.products)
-
-    def _pack(
-        self, kernel: PackChannels | PackWeights, packed: ArrayKey, array: ArrayKey, of: str
-    ) -> None:
-        """A call that packs an array, once for all that read it."""
-        if packed in self.memory:
-            return
-        self.memory.add(packed, Slot.PACKED, Layout((kernel.size // 4,), (), False))
-        self.packing.calls.append(KernelCall(kernel, (packed, array), of, "packing"))
+            names.append(self.draft.pack(PackChannels(k, 1, ()), bias, "by lanes", node.name))
+        self.draft.call(kernel, names, node.name, "forward", plane.products)
 
     def _contract(self, node: Node, equation: Contraction) -> None:
         if node.name in self.planes:
             self._convolve(node, self.planes[node.name])
             return
-        several = forms(equation)
-        equation = solve(equation)
+        form = self.work.forward[node.name][0]
+        equation = form.equation
         targets = {t.target for t in equation.terms}
         target = equation.terms[0].target
         if len(targets) != 1 or not all(p.plain for p in target.positions):
@@ -283,16 +258,14 @@ class _Builder:
         lane = target.positions[1].plain or ""
         output, epilogue = self._ending(node)
         layout = self._activation(output)
-        letters: list[ArrayKey] = [value(output)]
-        ranges: dict[str, int] = {lane: layout.shape[0]}
-        self._divide(node, equation, lane, ranges)
+        ranges = {lane: layout.shape[0]}
+        made = _Sums(node, equation, lane, [value(output)], ranges)
+        self._divide(made)
         sums = []
         for term in equation.terms:
-            factors = tuple(
-                self._factor(node, equation, f, lane, letters, ranges) for f in term.factors
-            )
+            factors = tuple(self._factor(made, f) for f in term.factors)
             shown = set(target.names)
-            order = sum_order(several[0], [n for n in term.names if n not in shown])
+            order = sum_order(form, [n for n in term.names if n not in shown])
             summed = [n for t in grouped_names(order, ranges) for n in t]
             scale = None if term.scale.value == 1 else float(term.scale.value)
             sums.append(Sum(factors, tuple(summed), scale))
@@ -301,7 +274,7 @@ class _Builder:
         stored = channel_stream(target, layout, 0, lane)
         nest = schedule_nest(self.target, stored, differences(sums), ranges, target, epilogue)
         work = prod(equation.range_of[n] for n in equation.terms[-1].names)
-        self._call(NestKernel(nest), tuple(letters), node.name, work)
+        self.draft.call(NestKernel(nest), made.letters, node.name, "forward", work)
 
     def _ending(self, node: Node) -> tuple[str, tuple[Epilogue, ...]]:
         """The array that a layer's sums go to, and the function that they go through before."""
@@ -310,60 +283,45 @@ class _Builder:
             return node.output, ()
         return after.output, (Epilogue("apply", function_of(after)),)
 
-    def _divide(self, node: Node, equation: Contraction, lane: str, ranges: dict[str, int]) -> None:
+    def _divide(self, made: _Sums) -> None:
         """Split summed channels' indices into a group of sixteen and the place in it."""
-        for term in equation.terms:
+        for term in made.equation.terms:
             for access in (f.access for f in term.factors):
-                name = value(node.array_of[access.array])
+                name = value(made.node.array_of[access.array])
                 if not lanes_of(access) or not self.memory[name].layout.lanes:
                     continue
                 channel = access.positions[1].plain
-                if channel not in (None, lane) and len(access.positions) > 2:
-                    size = equation.range_of[channel]
-                    ranges[channel] = min(size, LANES)
-                    ranges[channel + "16"] = -(-size // LANES)
+                if channel not in (None, made.lane) and len(access.positions) > 2:
+                    size = made.equation.range_of[channel]
+                    made.ranges[channel] = min(size, LANES)
+                    made.ranges[channel + "16"] = -(-size // LANES)
 
-    def _factor(
-        self,
-        node: Node,
-        equation: Contraction,
-        factor: EquationFactor,
-        lane: str,
-        letters: list[ArrayKey],
-        ranges: dict[str, int],
-    ) -> Factor:
+    def _factor(self, made: _Sums, factor: EquationFactor) -> Factor:
         """A factor's stream; parameters with the lane's index are packed."""
-        access = factor.access
-        name = value(node.array_of[access.array])
+        access, lane = factor.access, made.lane
+        name = value(made.node.array_of[access.array])
         function = factor.function if isinstance(factor, Applied) else None
-        if lanes_of(access):
-            layout = self.memory[name].layout
-            found = channel_stream(access, layout, argument_of(letters, name), lane)
-            channel = access.positions[1].plain
-            if channel is None or (channel == lane and not layout.lanes):
-                raise UnsuitableError
-            return Factor(found, function)
-        if any(p.plain is None for p in access.positions):
+        given = not lanes_of(access)
+        if given and any(p.plain is None for p in access.positions):
             raise UnsuitableError
-        if lane not in access.names:
-            layout = self.memory[name].layout
-            return Factor(
-                channel_stream(access, layout, argument_of(letters, name), lane), function
-            )
-        packed, strides = self._packed(equation, access, name, lane, divided(equation, ranges))
-        read = Stream(argument_of(letters, packed), strides, 0, True, "float", access.array)
-        return Factor(read, function, given=True)
+        if given and lane in access.names:
+            packed, strides = self._packed(made, access, name)
+            argument = argument_of(made.letters, packed)
+            read = Stream(argument, strides, 0, True, "float", access.array)
+            return Factor(read, function, given=True)
+        layout = self.memory[name].layout
+        channel = None if given else access.positions[1].plain
+        if not given and (channel is None or (channel == lane and not layout.lanes)):
+            raise UnsuitableError
+        argument = argument_of(made.letters, name)
+        return Factor(channel_stream(access, layout, argument, lane), function)
 
     def _packed(
-        self,
-        equation: Contraction,
-        access: Access,
-        name: ArrayKey,
-        lane: str,
-        grouped: frozenset[str],
+        self, made: _Sums, access: Access, name: ArrayKey
     ) -> tuple[ArrayKey, tuple[tuple[str, int], ...]]:
         """A parameter with its lanes innermost: its buffer, and how its indices move it."""
-        shape = equation.shape_of[access.array]
+        shape, lane = made.equation.shape_of[access.array], made.lane
+        grouped = {n for n in made.equation.range_of if n + "16" in made.ranges}
         names = [p.plain or "" for p in access.positions]
         apart = [prod(shape[i + 1 :]) for i in range(len(shape))]
         rest = [
@@ -376,8 +334,7 @@ class _Builder:
             apart[names.index(lane)],
             tuple((size, step, padded) for _, size, step, padded in rest),
         )
-        packed = ArrayKey("packed", name.array, f"by {lane}")
-        self._pack(kernel, packed, name, name.array)
+        packed = self.draft.pack(kernel, name, f"by {lane}", name.array)
         strides: list[tuple[str, int]] = [(lane, kernel.row)]
         step = LANES * 4
         for n, _, _, padded in reversed(rest):

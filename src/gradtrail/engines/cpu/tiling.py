@@ -8,6 +8,7 @@ choice changes the speed and no result.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product as cartesian
 from math import prod
 
@@ -48,14 +49,9 @@ class Tiling:
     cycles: float
 
 
-def choose_tile(
-    target: Target,
-    readings: Sequence[Reading],
-    free: Mapping[str, int],
-    rounds: int,
-    overlap: bool,
-) -> Tiling:
-    """The cheapest tile.
+@dataclass(frozen=True)
+class TileCosts:
+    """What tiles cost in a nest.
 
     Args:
         target: the processor.
@@ -64,17 +60,61 @@ def choose_tile(
         rounds: over how many products each accumulator sums.
         overlap: whether a rest is computed with a whole tile, or with a shorter one.
     """
-    best: Tiling | None = None
-    for tile in _tiles(dict(free), _held(target) // target.parts):
-        sizes = tile.values()
-        held = prod(sizes) * target.parts
-        if held + _alive(target, readings, tile) > target.registers and held > target.parts:
-            continue
-        cycles = _all_rounds(target, readings, tile, free, rounds, overlap)
-        if best is None or cycles < best.cycles * 0.999:
-            best = Tiling(tuple(tile.items()), cycles)
-    assert best is not None  # the tile of single values always fits
-    return best
+
+    target: Target
+    readings: Sequence[Reading]
+    free: Mapping[str, int]
+    rounds: int
+    overlap: bool
+
+    def cheapest(self) -> Tiling:
+        """The tile to take."""
+        best: Tiling | None = None
+        registers, parts = self.target.registers, self.target.parts
+        for tile in _tiles(dict(self.free), _held(self.target) // parts):
+            held = prod(tile.values()) * parts
+            if held + self._alive(tile) > registers and held > parts:
+                continue
+            cycles = self._all_rounds(tile)
+            if best is None or cycles < best.cycles * 0.999:
+                best = Tiling(tuple(tile.items()), cycles)
+        assert best is not None  # the tile of single values always fits
+        return best
+
+    def _alive(self, tile: Mapping[str, int]) -> int:
+        """Registers that hold what has been read."""
+        wide = [_count(r, tile) for r in self.readings if r.lanes]
+        return min(wide, default=0) * self.target.parts + 1
+
+    def _round(self, tile: Mapping[str, int]) -> float:
+        """Cycles for one product of every accumulator."""
+        target = self.target
+        held = prod(tile.values()) * target.parts
+        wide = sum(_count(r, tile) * target.parts for r in self.readings if r.lanes)
+        loads = wide + sum(_count(r, tile) for r in self.readings if not r.lanes)
+        per_cycle = 1.0 if target.width == 16 else 2.0
+        if target.width == 16:  # a number spread to all lanes rides along with the product
+            loads = wide
+        busy = max(held / (target.rate * target.parts), loads / per_cycle * 1.1, _LATENCY * 1.02)
+        return busy + _FARTHER * wide
+
+    def _all_rounds(self, tile: Mapping[str, int]) -> float:
+        """Cycles of the whole nest."""
+        total = 0.0
+        parts = []
+        for name, size in self.free.items():
+            step = tile[name]
+            whole, left = divmod(size, step)
+            entries = [(step, whole)] if whole else []
+            if left:
+                entries.append((step if self.overlap and whole else left, 1))
+            parts.append(entries)
+        for entry in cartesian(*parts):
+            held = dict(zip(self.free, (n for n, _ in entry), strict=True))
+            times = prod(count for _, count in entry)
+            beside = 6 + 0.7 * prod(held.values()) * self.target.parts  # starting and storing
+            total += times * (self.rounds * self._round(held) + beside)
+        return total
 
 
 def _tiles(free: dict[str, int], most: int) -> Iterator[dict[str, int]]:
@@ -94,48 +134,5 @@ def _held(target: Target) -> int:
     return target.registers - (7 if target.registers >= 32 else 4)
 
 
-def _alive(target: Target, readings: Sequence[Reading], tile: Mapping[str, int]) -> int:
-    """Registers that hold what has been read."""
-    wide = [_count(r, tile) for r in readings if r.lanes]
-    return min(wide, default=0) * target.parts + 1
-
-
 def _count(reading: Reading, tile: Mapping[str, int]) -> int:
     return prod(n for name, n in tile.items() if name in reading.moves)
-
-
-def _round(target: Target, readings: Sequence[Reading], tile: Mapping[str, int]) -> float:
-    """Cycles for one product of every accumulator."""
-    held = prod(tile.values()) * target.parts
-    wide = sum(_count(r, tile) * target.parts for r in readings if r.lanes)
-    loads = wide + sum(_count(r, tile) for r in readings if not r.lanes)
-    per_cycle = 1.0 if target.width == 16 else 2.0
-    if target.width == 16:  # a number spread to all lanes rides along with the product
-        loads = wide
-    busy = max(held / (target.rate * target.parts), loads / per_cycle * 1.1, _LATENCY * 1.02)
-    return busy + _FARTHER * wide
-
-
-def _all_rounds(
-    target: Target,
-    readings: Sequence[Reading],
-    tile: Mapping[str, int],
-    free: Mapping[str, int],
-    rounds: int,
-    overlap: bool,
-) -> float:
-    total = 0.0
-    parts = []
-    for name, size in free.items():
-        step = tile[name]
-        whole, left = divmod(size, step)
-        entries = [(step, whole)] if whole else []
-        if left:
-            entries.append((step if overlap and whole else left, 1))
-        parts.append(entries)
-    for entry in cartesian(*parts):
-        held = dict(zip(free, (n for n, _ in entry), strict=True))
-        times = prod(count for _, count in entry)
-        beside = 6 + 0.7 * prod(held.values()) * target.parts  # starting and storing
-        total += times * (rounds * _round(target, readings, held) + beside)
-    return total

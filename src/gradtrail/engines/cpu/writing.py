@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import product as cartesian
 from math import prod
 
@@ -14,10 +15,30 @@ from .vector_math import compile_expression
 
 Point = dict[str, int]
 
+Bounds = tuple[int | Value, int | Value]
+"""From where to where an index runs."""
+
 
 def write_nest(code: Code, nest: Nest) -> None:
     """Write the code of a nest."""
     _Writer(code, nest).run()
+
+
+@dataclass(frozen=True)
+class _Adding:
+    """A sum while it is added to the accumulators of a tile.
+
+    Args:
+        one: the sum.
+        points: of the accumulators.
+        offsets: those of the summed indices that are written out, one after another.
+        bare: whether its only product is all that there is: nothing stands in the accumulators.
+    """
+
+    one: Sum
+    points: list[Point]
+    offsets: list[Point]
+    bare: bool
 
 
 class _Writer:
@@ -61,15 +82,10 @@ class _Writer:
                 with self._scope():
                     self._rest(name, start + whole, stop, rest, tile, step if whole else 0)
         else:
-            self._dynamic(name, start, stop, rest, tile)
+            self._dynamic(name, (start, stop), rest, tile)
 
     def _loop(
-        self,
-        name: str,
-        bounds: tuple[int | Value, int | Value],
-        step: int,
-        left: list[str],
-        tile: dict[str, int],
+        self, name: str, bounds: Bounds, step: int, left: list[str], tile: dict[str, int]
     ) -> None:
         """A loop over an index, and what stands in it."""
         start, stop = bounds
@@ -95,20 +111,13 @@ class _Writer:
         self._bind(name, self.code.index(done))
         self._outer(left, tile | {name: stop - done})
 
-    def _dynamic(
-        self,
-        name: str,
-        start: int | Value,
-        stop: int | Value,
-        left: list[str],
-        tile: dict[str, int],
-    ) -> None:
+    def _dynamic(self, name: str, bounds: Bounds, left: list[str], tile: dict[str, int]) -> None:
         """A loop whose bounds are found while running; the rest goes one by one."""
         step, code = tile.get(name, 1), self.code
         if step == 1:
-            self._loop(name, (start, stop), 1, left, tile)
+            self._loop(name, bounds, 1, left, tile)
             return
-        begin, end = code.index(start), code.index(stop)
+        begin, end = map(code.index, bounds)
         length = code.greatest(code.sub_index(end, begin), 0)
         short = code.bits("urem", length, code.index(step))
         whole = code.sub_index(code.add_index(begin, length), short)
@@ -123,7 +132,7 @@ class _Writer:
             if stride:
                 self.places[stream] = self.code.at(place, at, stride)
 
-    def _bounds(self, name: str) -> tuple[int | Value, int | Value]:
+    def _bounds(self, name: str) -> Bounds:
         """From where to where an index runs, given the loops around it."""
         start: int | Value = 0
         stop: int | Value = self.ranges[name]
@@ -194,21 +203,13 @@ class _Writer:
         flat = {n: self.ranges[n] for n in one.summed if n in self.nest.schedule.unrolled}
         bare = fresh and not self.nest.adds and not loops and prod(flat.values()) == 1
         with self._scope():
-            return self._loops(loops, _points(flat), one, points, values, bare)
+            return self._loops(loops, _Adding(one, points, _points(flat), bare), values)
 
-    def _loops(
-        self,
-        loops: list[str],
-        flat: list[Point],
-        one: Sum,
-        points: list[Point],
-        values: list[Value],
-        bare: bool,
-    ) -> list[Value]:
+    def _loops(self, loops: list[str], adding: _Adding, values: list[Value]) -> list[Value]:
         """The loops of a sum, with the accumulators handed from round to round."""
         if not loops:
-            for offsets in flat:
-                values = self._products(one, points, values, offsets, bare)
+            for offsets in adding.offsets:
+                values = self._products(adding, offsets, values)
             return values
         state = Carried(values)
         start, stop = self._bounds(loops[0])
@@ -216,28 +217,21 @@ class _Writer:
             return values  # nothing lies inside
         with self.code.loop(loops[0], stop, start, carried=state) as at, self._scope():
             self._bind(loops[0], at)
-            state.next = self._loops(loops[1:], flat, one, points, state.now, bare)
+            state.next = self._loops(loops[1:], adding, state.now)
         return state.now
 
-    def _products(
-        self,
-        one: Sum,
-        points: list[Point],
-        values: list[Value],
-        offsets: Point,
-        bare: bool,
-    ) -> list[Value]:
+    def _products(self, adding: _Adding, offsets: Point, values: list[Value]) -> list[Value]:
         """One product for every accumulator; what several of them read is read once."""
         known: dict[object, Value] = {}
         return [
-            self._product(one, p | offsets, value, known, bare)
-            for p, value in zip(points, values, strict=True)
+            self._product(adding, p | offsets, value, known)
+            for p, value in zip(adding.points, values, strict=True)
         ]
 
     def _product(
-        self, one: Sum, point: Point, value: Value, known: dict[object, Value], bare: bool
+        self, adding: _Adding, point: Point, value: Value, known: dict[object, Value]
     ) -> Value:
-        code = self.code
+        code, one, bare = self.code, adding.one, adding.bare
         several = len(one.factors) > 1
         gates = [f for f in one.factors if f.equals is not None or (several and _gating(f))]
         plain = [f for f in one.factors if f not in gates]
@@ -245,7 +239,8 @@ class _Writer:
         if one.scale is not None:
             read.append(code.number(one.scale))
         if gates:
-            return self._gated(gates, read, point, value, known, bare)
+            total = self._gated(gates, read, point, known)
+            return total if bare else code.add(value, total)
         if not read:
             read = [code.number(1.0)]
         while len(read) > 2 or (len(read) == 2 and bare):
@@ -255,13 +250,7 @@ class _Writer:
         return code.fma(read[0], read[1], value) if len(read) == 2 else code.add(value, read[0])
 
     def _gated(
-        self,
-        gates: list[Factor],
-        read: list[Value],
-        point: Point,
-        value: Value,
-        known: dict[object, Value],
-        bare: bool,
+        self, gates: list[Factor], read: list[Value], point: Point, known: dict[object, Value]
     ) -> Value:
         """Where a gate is closed there is no product, not even of a NaN with 0."""
         code = self.code
@@ -276,7 +265,7 @@ class _Writer:
             else:
                 slope = self._factor(gate, point, known)
                 total = pass_through(code, gate.function, slope, total)
-        return total if bare else code.add(value, total)
+        return total
 
     def _wanted(self, gate: Factor, point: Point) -> Value:
         """What a gate compares with, in the stream's type."""

@@ -88,8 +88,8 @@ class Transposed(Kernel):
 
 
 @frozen
-class OuterProduct(Kernel):
-    """Arguments: dW [K][F], dZ [K][16 samples], Xᵗ [F/16][16 samples][16 features].
+class _TiledProduct(Kernel):
+    """A product in tiles of rows and columns.
 
     Args:
         outputs: K.
@@ -102,6 +102,11 @@ class OuterProduct(Kernel):
     features: int
     rows: int
     columns: int
+
+
+@frozen
+class OuterProduct(_TiledProduct):
+    """Arguments: dW [K][F], dZ [K][16 samples], Xᵗ [F/16][16 samples][16 features]."""
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
@@ -149,23 +154,12 @@ class OuterProduct(Kernel):
 
 
 @frozen
-class BatchOuterProduct(Kernel):
+class BatchOuterProduct(_TiledProduct):
     """dW of all blocks at once, for the tiles of features from `START` to `STOP` of the frame.
 
     Arguments: dW [K][F], and dZ and Xᵗ of the first block, as in `OuterProduct`; the other blocks'
-    lie `PARTIAL_STRIDE` bytes apart.
-
-    Args:
-        outputs: K.
-        features: F.
-        rows: how many k are held at once.
-        columns: how many registers of features are held at once; those of whole sixteens.
+    lie `PARTIAL_STRIDE` bytes apart. The columns are registers of whole sixteens.
     """
-
-    outputs: int
-    features: int
-    rows: int
-    columns: int
 
     def length(self, target: Target) -> int:
         """How many tiles of features there are."""

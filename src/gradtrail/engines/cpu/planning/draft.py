@@ -21,7 +21,8 @@ from ..layout import Layout
 from ..memory_plan import MemoryPlan
 from ..nest import Epilogue
 from ..phases import Phase
-from ..program import KernelCall
+from ..program import KernelCall, Program
+from ..target import LANES
 from .linear_weights import at_once
 from .work import Work
 
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
     from ....graph import Graph
     from ....layers import Layer
+    from ..kernels.channels import PackChannels
     from ..options import Options
+    from ..winograd import PackWeights
 
 
 class Ending(NamedTuple):
@@ -135,10 +138,27 @@ class Draft:
         self.memory.put(also, region, held.layout, held.offset)
         return also
 
-    def pack(self, kernel: Kernel, arguments: Sequence[ArrayKey], layer: str) -> None:
-        """A call before all others, once a step; large ones first, so that threads end together."""
-        self.packing.calls.append(KernelCall(kernel, tuple(arguments), layer, "packing"))
-        self.packing.calls.sort(key=lambda call: -self.memory[call.arguments[0]].layout.size)
+    def pack(
+        self, kernel: PackChannels | PackWeights, of: ArrayKey, how: str, layer: str
+    ) -> ArrayKey:
+        """What an array is packed to before all calls, once a step for all that read it.
+
+        Large ones come first, so that threads end together.
+        """
+        packed = ArrayKey("packed", of.array, how)
+        if packed not in self.memory:
+            self.memory.add(packed, Slot.PACKED, Layout((kernel.size // 4,), (), False))
+            self.packing.calls.append(KernelCall(kernel, (packed, of), layer, "packing"))
+            self.packing.calls.sort(key=lambda call: -self.memory[call.arguments[0]].layout.size)
+        return packed
+
+    def program(self, per_block: int = LANES) -> Program:
+        """All that is planned, every array in its place."""
+        several = sum(phase.kind == "blocks" and bool(phase.calls) for phase in self.phases) > 1
+        self.memory.place(segmented=several)
+        phases = [phase for phase in (*self.phases, *self.closing) if phase.calls]
+        shapes = self.work.system.shapes
+        return Program(phases, self.memory, shapes, self.options, self.constants, per_block)
 
     def scratch(self, size: int, begin: int = 0) -> ArrayKey:
         """An array of the thread's own, whose content lasts for one call."""

@@ -46,7 +46,4 @@ def plan_program(
         draft.call(ScatterOutputs(draft.memory[output].layout), (output,), "output", "forward")
     for sent in work.sent:
         plan_backward(draft, sent)
-    several = sum(phase.kind == "blocks" and bool(phase.calls) for phase in draft.phases) > 1
-    draft.memory.place(segmented=several)
-    phases = [phase for phase in (*draft.phases, *draft.closing) if phase.calls]
-    return Program(phases, draft.memory, system.shapes, options, draft.constants)
+    return draft.program()

@@ -19,7 +19,6 @@ from ....equation import Access, Term
 from ....equation.frozen import frozen
 from ..addresses import lanes_of
 from ..contraction import Form
-from ..frame import Slot
 from ..keys import ArrayKey
 from ..layout import Layout
 from ..nest import Stream
@@ -27,7 +26,6 @@ from ..options import EngineSetup
 from ..target import Target
 
 if TYPE_CHECKING:
-    from ..winograd import Convolution
     from .draft import Draft, Job
 
 
@@ -262,21 +260,12 @@ def plan_convolution(
         exchanged=back,
         winner=None if winner is None else outputs(winner, next(numbers)),
     )
-    packed = _packed(draft, kernel, arrays[plane.weights], job.layer)
+    pack = replace(kernel.packed, everything=True)
+    packed = draft.pack(pack, arrays[plane.weights], f"in tiles of {plane.m}", job.layer)
     given = None if plane.bias is None else arrays[plane.bias]
     beside = [key for key in (given, *(key for _, key, _ in job.endings), winner) if key]
     names = [job.target, arrays[plane.source], packed, draft.scratch(kernel.scratch_size), *beside]
     draft.call(kernel, names, job.layer, job.does, plane.products, cycles(plane, draft.target))
-
-
-def _packed(draft: Draft, kernel: Convolution, weights: ArrayKey, layer: str) -> ArrayKey:
-    """The transformed weights, filled once a step for all that read it."""
-    packed = ArrayKey("packed", weights.array, f"in tiles of {kernel.tiles.m}")
-    if packed not in draft.memory:
-        pack = replace(kernel.packed, everything=True)
-        draft.memory.add(packed, Slot.PACKED, Layout((pack.size // 4,), (), False))
-        draft.pack(pack, (packed, weights), layer)
-    return packed
 
 
 def plan_weights(draft: Draft, job: Job, plane: Plane) -> None:

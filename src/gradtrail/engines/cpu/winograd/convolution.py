@@ -25,34 +25,20 @@ from functools import cached_property
 from ....equation.frozen import frozen
 from ..builder import Carried, Code, Value
 from ..epilogue import write_epilogue
-from ..kernels.kernel import Kernel
 from ..kernels.selection import first_maximum
 from ..nest import Epilogue, Stream, epilogue_line
 from .blocking import GROUP, STRIP, register_tile
 from .matrix import multiply
 from .points import transforms
-from .tiles import (
-    LINE,
-    Place,
-    Tiles,
-    Transformed,
-    each_part,
-    prefetch,
-    spaced,
-    transform_input,
-)
+from .tiles import LINE, Place, StripKernel, Transformed, each_part, prefetch, spaced
 from .weights import PackWeights
 
 
 @frozen
-class Convolution(Kernel):
+class Convolution(StripKernel):
     """Arguments are numbered by the fields that say `argument`.
 
     Args:
-        tiles: the plane of outputs.
-        in_channels: C.
-        out_channels: K.
-        source: X over `c`, `y`, `x`: the element that output (y, x) meets with offset (0, 0).
         target: Z over `k`, `y`, `x`.
         weights: argument: U as `packed` lays it out.
         scratch: argument: `scratch_size` bytes.
@@ -66,10 +52,6 @@ class Convolution(Kernel):
         strip: how many tiles are transformed at a time.
     """
 
-    tiles: Tiles
-    in_channels: int
-    out_channels: int
-    source: Stream
     target: Stream
     weights: int
     scratch: int
@@ -102,11 +84,6 @@ class Convolution(Kernel):
         """Bytes of scratch: V, M, a half transformed tile, and a line that is written in vain."""
         alpha, m = self.tiles.alpha, self.tiles.m
         return alpha * alpha * sum(self._sizes) + alpha * m * LINE + LINE
-
-    @property
-    def algorithm(self) -> str:
-        """See `Kernel.algorithm`."""
-        return self.tiles.algorithm
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
@@ -148,12 +125,9 @@ class Writer:
 
     def run(self) -> None:
         """All strips."""
-        code, kernel = self.code, self.kernel
-        with code.loop("s", self.tiles.count, 0, kernel.strip) as s:
-            count = code.least(code.sub_index(self.tiles.count, s), kernel.strip)
-            transform_input(code, self.tiles, kernel.source, kernel.in_channels, (s, count), self.v)
+        with self.kernel.strips(self.code, self.kernel.strip, self.v) as (first, count):
             self._products(count)
-            self._outputs(s, count)
+            self._outputs(first, count)
 
     # -- products --------------------------------------------------------------------------
 

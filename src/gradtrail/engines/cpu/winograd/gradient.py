@@ -25,13 +25,12 @@ from functools import cached_property
 from ....equation.frozen import frozen
 from ..builder import Carried, Code, Value
 from ..kernels.gathering import transpose
-from ..kernels.kernel import Kernel
 from ..nest import Stream
 from ..target import LANES, lane_groups
 from .blocking import GRADIENT_STRIP, channel_tile, nearby_sixteens
 from .matrix import multiply_both, square
 from .points import transforms, transposed
-from .tiles import LINE, Place, Tiles, Transformed, each_part, spaced, transform_input
+from .tiles import LINE, Place, StripKernel, Transformed, each_part, spaced
 from .weights import UnpackGradient
 
 _SQUARE = LANES * LINE
@@ -39,14 +38,10 @@ _SQUARE = LANES * LINE
 
 
 @frozen
-class WeightGradient(Kernel):
+class WeightGradient(StripKernel):
     """Arguments are numbered by the fields that say `argument`.
 
     Args:
-        tiles: the plane of outputs.
-        in_channels: C.
-        out_channels: K.
-        source: X over `c`, `y`, `x`: the element that output (y, x) meets with offset (0, 0).
         gradient: dZ over `k`, `y`, `x`.
         result: argument: dU as `UnpackGradient` lays it out.
         scratch: argument: `scratch_size` bytes.
@@ -56,10 +51,6 @@ class WeightGradient(Kernel):
         strip: how many tiles are transformed at a time; the sums are added strip by strip.
     """
 
-    tiles: Tiles
-    in_channels: int
-    out_channels: int
-    source: Stream
     gradient: Stream
     result: int
     scratch: int
@@ -93,11 +84,6 @@ class WeightGradient(Kernel):
     def scratch_size(self) -> int:
         """Bytes of scratch: V, D, a tile of dZ transposed, and a line that is written in vain."""
         return self.tiles.alpha**2 * sum(self._sizes) + self.tiles.m**2 * _SQUARE + LINE
-
-    @property
-    def algorithm(self) -> str:
-        """See `Kernel.algorithm`."""
-        return self.tiles.algorithm
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
@@ -140,14 +126,12 @@ class _Writer:
     def run(self) -> None:
         """All strips."""
         code, kernel = self.code, self.kernel
-        with code.loop("s", self.tiles.count, 0, kernel.strip) as s:
-            count = code.least(code.sub_index(self.tiles.count, s), kernel.strip)
-            transform_input(code, self.tiles, kernel.source, kernel.in_channels, (s, count), self.v)
-            self._transform_gradient(s, count)
+        with kernel.strips(code, kernel.strip, self.v) as (first, count):
+            self._transform_gradient(first, count)
             if kernel.unpacked is None:
-                self._products(s, count, code.index(0), code.index(kernel._sixteens))
+                self._products(first, count, code.index(0), code.index(kernel._sixteens))
             else:
-                self._unpacked(s, count, code.argument(kernel.unpacked))
+                self._unpacked(first, count, code.argument(kernel.unpacked))
 
     # -- D ---------------------------------------------------------------------------------
 

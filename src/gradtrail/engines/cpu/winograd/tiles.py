@@ -14,6 +14,7 @@ from dataclasses import replace
 from ....equation.frozen import frozen
 from ....errors import ArgumentError
 from ..builder import Code, Value
+from ..kernels.kernel import Kernel
 from ..nest import Stream
 from .matrix import multiply_both, square
 from .points import transforms
@@ -102,11 +103,6 @@ class Tiles:
             )
 
     @property
-    def algorithm(self) -> str:
-        """Its name."""
-        return f"Winograd F({self.m}×{self.m}, 3×3)"
-
-    @property
     def alpha(self) -> int:
         """How many neighbours a tile reads in each direction."""
         return self.m + 2
@@ -183,38 +179,57 @@ class Transformed:
         return code.at(code.at(self.base, row, self.tile), within, LINE)
 
 
-def transform_input(
-    code: Code,
-    tiles: Tiles,
-    source: Stream,
-    channels: int,
-    strip: tuple[Value, Value],
-    result: Transformed,
-) -> None:
-    """V[ξ] = Bᵀ·X·B for every tile of a strip and every channel.
+@frozen
+class StripKernel(Kernel):
+    """A kernel that goes through a plane strip by strip, and first transforms what the tiles read.
 
     Args:
-        code: being written.
-        tiles: the plane.
-        source: X, over `c`, `y` and `x`: what output (y, x) reads first.
-        channels: C.
-        strip: the first tile and how many.
-        result: where they go.
+        tiles: the plane of outputs.
+        in_channels: C.
+        out_channels: K.
+        source: X over `c`, `y`, `x`: the element that output (y, x) meets with offset (0, 0).
     """
-    first, count = strip
-    base = code.at(code.argument(source.argument), source.offset)
-    matrix, alpha = transforms(tiles.m).input, tiles.alpha
-    row, column = (source.stride(n, code.width) for n in "yx")
-    with code.loop("t", count) as t:
-        place = tiles.place(code, code.add_index(first, t))
-        corner = code.at(code.at(base, place.y, row), place.x, column)
-        target = result.at(code, t)
-        with code.loop("c", channels) as c:
-            x = code.at(corner, c, source.stride("c", code.width))
-            prefetch(code, code.at(x, source.stride("c", code.width)), (alpha, row), column)
-            v = code.at(target, c, result.channel)
-            with each_part(code) as offset:
-                read, write = code.at(x, offset), code.at(v, offset)
-                found = multiply_both(code, matrix, square(code, read, row, column))
-                for point, value in enumerate(found):
-                    code.store(value, code.at(write, point * result.point))
+
+    tiles: Tiles
+    in_channels: int
+    out_channels: int
+    source: Stream
+
+    @property
+    def algorithm(self) -> str:
+        """See `Kernel.algorithm`."""
+        return f"Winograd F({self.tiles.m}×{self.tiles.m}, 3×3)"
+
+    @contextmanager
+    def strips(self, code: Code, size: int, v: Transformed) -> Iterator[tuple[Value, Value]]:
+        """A loop over strips of so many tiles, each transformed; gives the first tile and how many.
+
+        Args:
+            code: being written.
+            size: of a strip.
+            v: where the transformed tiles go.
+        """
+        with code.loop("s", self.tiles.count, 0, size) as s:
+            count = code.least(code.sub_index(self.tiles.count, s), size)
+            self._transform_input(code, s, count, v)
+            yield s, count
+
+    def _transform_input(self, code: Code, first: Value, count: Value, v: Transformed) -> None:
+        """V[ξ] = Bᵀ·X·B for every tile of a strip and every channel."""
+        source, tiles = self.source, self.tiles
+        base = code.at(code.argument(source.argument), source.offset)
+        matrix, alpha = transforms(tiles.m).input, tiles.alpha
+        channel, row, column = (source.stride(n, code.width) for n in "cyx")
+        with code.loop("t", count) as t:
+            place = tiles.place(code, code.add_index(first, t))
+            corner = code.at(code.at(base, place.y, row), place.x, column)
+            target = v.at(code, t)
+            with code.loop("c", self.in_channels) as c:
+                x = code.at(corner, c, channel)
+                prefetch(code, code.at(x, channel), (alpha, row), column)
+                to = code.at(target, c, v.channel)
+                with each_part(code) as offset:
+                    read, write = code.at(x, offset), code.at(to, offset)
+                    found = multiply_both(code, matrix, square(code, read, row, column))
+                    for point, value in enumerate(found):
+                        code.store(value, code.at(write, point * v.point))
