@@ -30,6 +30,15 @@ def cache_folder() -> Path | None:
     return None if base is None else base / "gradtrail" / "code"
 
 
+@cache
+def source_digest(*folders: Path) -> bytes:
+    """Of all Python files in some folders: what follows from them is found while none changes."""
+    digest = hashlib.sha256()
+    for path in sorted(p for folder in folders for p in folder.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.digest()
+
+
 def stored_path(key: str, suffix: str) -> Path | None:
     """The file of a key, a hexadecimal digest; None where nothing is kept."""
     folder = cache_folder()

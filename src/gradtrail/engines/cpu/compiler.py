@@ -11,26 +11,19 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import llvmlite
 
 from ...machine.forking import renew_in_forks
-from .cache import read_stored, stored_path, write_stored
+from .cache import read_stored, source_digest, stored_path, write_stored
 from .image import Image, Mapped, link_objects
 from .llvm import INSIDE, library
 from .target import Target
 
-
-@cache
-def _generator() -> bytes:
-    """A digest of the code generator itself: other text, other objects."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.digest()
+_GENERATOR = Path(__file__).parent
+"""The code generator's text: other text, other objects."""
 
 
 def _machine(target: Target) -> Any:
@@ -148,5 +141,5 @@ class Compiler:
 
     def _path(self, kind: str, *follows_from: str) -> Path | None:
         parts = (llvmlite.__version__, self.target.cpu, self.target.features, *follows_from)
-        key = hashlib.sha256(_generator() + "\0".join(parts).encode()).hexdigest()
+        key = hashlib.sha256(source_digest(_GENERATOR) + "\0".join(parts).encode()).hexdigest()
         return stored_path(key, kind)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .cache import read_stored, stored_path, write_stored
+from .cache import read_stored, source_digest, stored_path, write_stored
 from .frame import Slot
 from .keys import ArrayKey
 from .layout import Layout
@@ -147,7 +147,7 @@ def listing_for(
 
     key = "\0".join(
         [
-            _sources().hex(),
+            source_digest(*_SOURCES).hex(),
             json.dumps(network.architecture()),
             "" if loss is None else json.dumps(loss.settings()),
             repr((options, setup.target, setup.winograd)),
@@ -172,15 +172,10 @@ def _of_ours(part: object) -> bool:
 _PACKAGE = __name__.partition(".")[0]
 
 
-@cache
-def _sources() -> bytes:
-    """A digest of all that a listing follows from: the engine, the equations, the graph."""
-    digest = hashlib.sha256()
-    root = Path(__file__).parent.parent.parent
-    folders = ("engines/cpu", "equation", "graph", "layers")
-    for path in sorted(p for f in folders for p in (root / f).rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.digest()
+_SOURCES = tuple(
+    Path(__file__).parents[2] / folder for folder in ("engines/cpu", "equation", "graph", "layers")
+)
+"""All that a listing follows from."""
 
 
 def _to_json(listing: Listing) -> bytes:

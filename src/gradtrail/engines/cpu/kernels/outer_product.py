@@ -25,27 +25,6 @@ _UNROLLED = 4
 
 
 @frozen
-class Copied(Kernel):
-    """An array as it is, elsewhere. Arguments: target, source.
-
-    Args:
-        size: in bytes, of whole lines.
-    """
-
-    size: int
-
-    def lines(self) -> list[str]:
-        """See `Kernel.lines`."""
-        return ["put down as it is, for when all blocks have been here"]
-
-    def write(self, code: Code) -> None:
-        """See `Kernel.write`."""
-        target, source = code.argument(0), code.argument(1)
-        with code.loop("p", self.size, 0, code.width * 4) as p:
-            code.store(code.load(code.at(source, p)), code.at(target, p))
-
-
-@frozen
 class Transposed(Kernel):
     """X [F][16 samples] as [F/16][16 samples][16 features]; what is missing is 0.
 

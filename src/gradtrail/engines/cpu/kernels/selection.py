@@ -29,6 +29,10 @@ class Axis:
     window: int
 
 
+_Cut = tuple[Axis, Value, Value]
+"""An axis of a window, and from which offset to which it lies inside the array."""
+
+
 @frozen
 class Select(Kernel):
     """The maximum of each window and the winner's number.
@@ -104,26 +108,19 @@ class Select(Kernel):
 
     def _cut(self, code: Code, source: Value, bound: dict[str, Value]) -> tuple[Value, Value]:
         """A window of which only what lies inside is compared."""
-        lows, highs = zip(*(self._inside(code, a, bound) for a in self.axes), strict=True)
+        window = [(axis, *self._inside(code, axis, bound)) for axis in self.axes]
         first = code.index(0)
-        for axis, low in zip(self.axes, lows, strict=True):
+        for axis, low, _ in window:
             first = code.add_index(code.mul_index(first, axis.window), low)
         state = Carried([code.number(-math.inf), self._numbered(code, first)])
-        self._compare(code, list(self.axes), list(lows), list(highs), source, code.index(0), state)
+        self._compare(code, window, source, code.index(0), state)
         return state.now[0], state.now[1]
 
     def _compare(
-        self,
-        code: Code,
-        axes: list[Axis],
-        lows: list[Value],
-        highs: list[Value],
-        place: Value,
-        number: Value,
-        state: Carried,
+        self, code: Code, window: list[_Cut], place: Value, number: Value, state: Carried
     ) -> None:
         """The loops over the window, with best and winner handed on."""
-        if not axes:
+        if not window:
             best, won = state.now
             value = code.load(place)
             wins = better(code, value, best)
@@ -132,12 +129,12 @@ class Select(Kernel):
                 code.select(wins, self._numbered(code, number), won),
             ]
             return
-        axis = axes[0]
-        with code.loop(axis.offset, highs[0], lows[0], carried=state) as at:
+        (axis, low, high), *rest = window
+        with code.loop(axis.offset, high, low, carried=state) as at:
             moved = code.at(place, at, self.source.stride(axis.offset, code.width))
             counted = code.add_index(code.mul_index(number, axis.window), at)
             inner = Carried(state.now)
-            self._compare(code, axes[1:], lows[1:], highs[1:], moved, counted, inner)
+            self._compare(code, rest, moved, counted, inner)
             state.next = inner.now
 
     def _numbered(self, code: Code, number: Value) -> Value:

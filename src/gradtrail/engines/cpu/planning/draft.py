@@ -12,10 +12,9 @@ from ....equation.frozen import frozen
 from ..addresses import access_stream
 from ..contraction import Form, by_rows, nest_of, share_inside
 from ..frame import Slot
+from ..kernels.filling import Copied, Zero
 from ..kernels.kernel import Kernel
 from ..kernels.nest_kernel import NestKernel
-from ..kernels.outer_product import Copied
-from ..kernels.zero import Zero
 from ..keys import ArrayKey, gradient
 from ..layout import Layout
 from ..memory_plan import MemoryPlan

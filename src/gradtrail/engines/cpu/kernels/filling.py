@@ -1,4 +1,4 @@
-"""Sets an array to zero before products are added to it place by place."""
+"""Arrays filled as a whole: with zeros, for products to be added to them, or with another's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .kernel import Kernel
 
 @frozen
 class Zero(Kernel):
-    """Argument: the array.
+    """An array set to zero. Argument: the array.
 
     Args:
         size: in bytes, halo included.
@@ -30,3 +30,24 @@ class Zero(Kernel):
             return
         with code.loop("p", self.size, 0, step) as p:
             code.store(code.number(0.0), code.at(target, p))
+
+
+@frozen
+class Copied(Kernel):
+    """An array as it is, elsewhere. Arguments: target, source.
+
+    Args:
+        size: in bytes, of whole lines.
+    """
+
+    size: int
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        return ["put down as it is, for when all blocks have been here"]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        target, source = code.argument(0), code.argument(1)
+        with code.loop("p", self.size, 0, code.width * 4) as p:
+            code.store(code.load(code.at(source, p)), code.at(target, p))
