@@ -106,6 +106,23 @@ def test_importing_brings_numpy_and_little_more() -> None:
     assert "llvmlite.binding" not in new
 
 
+def test_a_step_imports_only_what_it_is_asked_for() -> None:
+    """No checkpoints, images, traces, bars or tables; and no nests where code is there already."""
+    late = {f"gradtrail.training.{name}" for name in ("checkpoints", "resuming", "staged_feed")}
+    late |= {"gradtrail.data.images", "gradtrail.tracing.overview", "gradtrail.tracing.traced_step"}
+    late |= {"gradtrail.showing.bars", "gradtrail.showing.tables"}
+    late |= {f"gradtrail.engines.cpu.{name}" for name in ("nest", "writing", "planning")}
+    code = (
+        "import sys, gradtrail as gt, numpy as np, gradtrail.engines.cpu.trainer\n"
+        "net = gt.Network((1, 2, 2), [gt.Flatten(), gt.Linear(2)])\n"
+        "data = np.ones((2, 1, 2, 2)), [0, 1]\n"
+        "history = gt.train(net, data, engine='reference', progress=False)\n"
+        f"print(history.steps, sorted({late} & sys.modules.keys()))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert found.stdout.strip() == "1 []"
+
+
 def test_importing_needs_neither_torch_nor_onnx_nor_rich() -> None:
     late = {"torch", "onnx", "rich", "click", "gradtrail.interop", "gradtrail.showing.tables"}
     late |= {"html", "random", "shutil", "tempfile"}
