@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,12 +32,20 @@ def samples(net: gt.Network, count: int) -> Samples:
     return Samples(x, draw.integers(0, 3, count), gt.CrossEntropy(), (3,))
 
 
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where compiled code is kept, a folder for each limit: a program says nothing of its own."""
+    return tmp_path_factory.mktemp("code")
+
+
 @pytest.fixture(params=["block by block", "at once"])
-def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[bool]:
+def at_once(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, code: Path
+) -> Iterator[bool]:
     """Small layers are summed block by block; here also as if they were large."""
     found = request.param == "at once"
     monkeypatch.setattr(linear_weights, "_NEAR", 4 if found else 1 << 40)
-    monkeypatch.setenv("GRADTRAIL_CACHE", "")  # a program on disk was planned with another limit
+    monkeypatch.setenv("GRADTRAIL_CACHE", str(code / request.param))
     cache.cache_folder.cache_clear()
     yield found
     monkeypatch.undo()

@@ -1,7 +1,7 @@
 """From LLVM's text to machine code, kept on disk.
 
 A compiled object is found again by what it was made from: the kernel's description, the text of the
-code generator, LLVM's version, the processor's name and features. Equal description and equal
+code generator, LLVM's version, and the target, its registers included. Equal description and equal
 generator make equal IR, so no IR has to be written to find an object. The objects of a program are
 kept once more as one image, and a program whose image is there needs no LLVM at all.
 """
@@ -140,6 +140,6 @@ class Compiler:
         return made
 
     def _path(self, kind: str, *follows_from: str) -> Path | None:
-        parts = (llvmlite.__version__, self.target.cpu, self.target.features, *follows_from)
+        parts = (llvmlite.__version__, repr(self.target), *follows_from)
         key = hashlib.sha256(source_digest(_GENERATOR) + "\0".join(parts).encode()).hexdigest()
         return stored_path(key, kind)
