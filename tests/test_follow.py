@@ -203,7 +203,7 @@ def test_the_bound_beyond_an_element_is_the_greatest_path_from_it(name: str) -> 
     t = small(name)
     end, seed = ends(t), t.grad[ends(t)]
     for array, index in some_elements(t, 2):
-        ways = PathSearch(t._step, "input", (0,) * t.value["input"].ndim, end, seed)
+        ways = PathSearch(t.step, "input", (0,) * t.value["input"].ndim, end, seed)
         if array in ways._strengths.arrays and index[0] in range(seed.shape[0])[ways.samples]:
             listed = [abs(product) for product, _ in every(t, array, index, seed)]
             place = np.ravel_multi_index(index, t.grad[array].shape)
@@ -308,7 +308,7 @@ def test_a_path_of_lenet_multiplies_up_from_stored_elements() -> None:
 
 def test_float32_finds_what_float64_finds() -> None:
     t = lenet()
-    step, end = t._step, ends(t)
+    step, end = t.step, ends(t)
     wide = TracedStep(
         t.system,
         {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in step.values.items()},

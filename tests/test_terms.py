@@ -14,7 +14,7 @@ from traces import dense, lenet
 import gradtrail as gt
 from gradtrail.arrays.einsum import contract
 from gradtrail.equation import Access, Contraction, Term
-from gradtrail.tracing import terms as terms_module
+from gradtrail.tracing import index_points
 from gradtrail.tracing.terms import Product, Terms
 
 ELEMENTS = 2000
@@ -166,7 +166,7 @@ def test_blocks_do_not_change_what_is_found(monkeypatch) -> None:
     terms = lenet().grad.terms("conv1.weight", (2, 0, 1, 4))
     whole = (terms.sum(), terms.magnitude, terms.nonzero, terms.top(5)[:], terms.by("y", "x").sums)
     for most in (1, 7, 100, 5000):
-        monkeypatch.setattr(terms_module, "BLOCK", most)
+        monkeypatch.setattr(index_points, "BLOCK", most)
         again = lenet().grad.terms("conv1.weight", (2, 0, 1, 4))
         if most < 100:  # rows by the thousand: a small one instead
             again = lenet().grad.terms("fc1.weight", (3, 5))

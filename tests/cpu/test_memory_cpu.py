@@ -331,13 +331,13 @@ def test_what_prints_a_trace_makes_no_array() -> None:
 
 def _waiting(t: gt.Trace) -> np.ndarray:
     """The memory that an array which nobody has read yet is to be made from."""
-    part: np.ndarray = t._step.values._arrays["conv1.output"].args[0]
+    part: np.ndarray = t.step.values._arrays["conv1.output"].args[0]
     return part
 
 
 def _made(t: gt.Trace) -> int:
     """How many arrays have been made."""
-    held = (*t._step.values._arrays.values(), *t._step.gradients._arrays.values())
+    held = (*t.step.values._arrays.values(), *t._step.gradients._arrays.values())
     return sum(isinstance(array, np.ndarray) for array in held)
 
 

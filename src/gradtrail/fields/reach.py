@@ -1,7 +1,7 @@
 """Receptive and projective fields: which elements an element depends on, and which depend on it.
 
-    receptive_field(net, "conv2", (5, 7))    what of the input conv2 sees at row 5, column 7
-    projective_field(net, "input", (9, 9))   which outputs that pixel reaches
+    net.receptive_field("conv2", (5, 7))    what of the input conv2 sees at row 5, column 7
+    net.projective_field("input", (9, 9))   which outputs that pixel reaches
 
 Both are exact through strides, padding, dilation, groups and branches: they are the regions that
 `System.preimage` and `System.image` give. What counts is the structure: a weight of 0 and a
@@ -24,11 +24,11 @@ from ..equation.frozen import frozen
 from ..errors import ArgumentError, UnknownNameError, unknown
 from ..showing.axis_names import place_names
 from ..showing.shown import Shown
+from ..showing.tables import Table
+from .reach_view import reach_picture, reach_table, reach_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from ..showing.tables import Table
 
 FieldDirection = Literal["receptive", "projective"]
 
@@ -144,49 +144,37 @@ class Reach(Shown):
             MissingPackageError: matplotlib is not there.
             FileError: the file cannot be written.
         """
-        from .reach_view import reach_picture
-
         return reach_picture(self, path)
 
     def _table(self) -> Table:
-        from .reach_view import reach_table
-
         return reach_table(self)
 
     def __str__(self) -> str:
-        from .reach_view import reach_text
-
         return reach_text(self)
 
 
-def receptive_field(system: System, layer: str, position: Any, of: str) -> Reach:
-    """See `Network.receptive_field`."""
-    return _structural("receptive", system, layer, position, of)
-
-
-def projective_field(system: System, layer: str, position: Any, to: str) -> Reach:
-    """See `Network.projective_field`."""
-    return _structural("projective", system, layer, position, to)
-
-
-def _structural(
+def structural_field(
     direction: FieldDirection, system: System, name: str, position: Any, other: str
 ) -> Reach:
-    """A field of one sample, whatever its numbers are."""
+    """A field of one sample, whatever its numbers are.
+
+    Args:
+        direction: as of `Network.receptive_field` or of `Network.projective_field`.
+        system: the equations.
+        name: the layer or array that is asked about.
+        position: which element of it.
+        other: whose elements are meant.
+    """
     asked, array = array_called(system, name), array_called(system, other)
-    check_order(direction, system, asked, array)
+    ways = system.between(*field_ends(direction, system, asked, array))
     at = _checked(system, asked, position)
-    start = _placed(system, asked, at)
-    if direction == "receptive":
-        region = system.preimage(asked, start, of=array)
-    else:
-        region = system.image(asked, start, of=array)
+    carried = system.preimage if direction == "receptive" else system.image
+    region = carried(asked, _placed(system, asked, at), of=array)
     shape, axes = system.shapes[array], axes_of(system, array)
     if array not in system.parameters:
         # the other samples' elements are among this sample's: what ties them reads this one, too
         region = Region(tuple(box[1:] for box in region.boxes))
         shape, axes = shape[1:], axes[1:]
-    ways = system.between(*((array, asked) if direction == "receptive" else (asked, array)))
     tied = [n for n in system.nodes if n.output in ways and isinstance(n.equation, Normalisation)]
     notes = (_TOGETHER,) if tied else ()
     mask = Reach(direction, asked, at, array, shape, axes, region).mask()
@@ -231,30 +219,28 @@ def array_called(system: System, name: Any) -> str:
     return layers[name]
 
 
-def check_order(direction: FieldDirection, system: System, asked: str, array: str) -> None:
-    """Refuse a field between arrays of which the wrong one depends on the other, or neither.
+def field_ends(
+    direction: FieldDirection, system: System, asked: str, array: str
+) -> tuple[str, str]:
+    """The arrays that a field's ways begin with and end in.
 
     Raises:
-        ArgumentError: with the arrays that there is a field of.
+        ArgumentError: the wrong one depends on the other, or neither; with the arrays that there is
+            a field of.
     """
     first, last = (array, asked) if direction == "receptive" else (asked, array)
     if first != last and system.between(first, last):
-        return
-    named = [system.input, *(node.output for node in system.nodes)]
+        return first, last
+    named = [n for n in (system.input, *(node.output for node in system.nodes)) if n != asked]
     if direction == "receptive":
-        known = [n for n in named if n != asked and system.between(n, asked)]
-        choose = f"of= takes what lies before it: {_listed(known)}"
+        known = [n for n in named if system.between(n, asked)]
+        choose = "of= takes what lies before it"
     else:
-        known = [n for n in named if n != asked and system.between(asked, n)]
-        choose = f"to= takes what lies behind {asked}: {_listed(known)}"
+        known = [n for n in named if system.between(asked, n)]
+        choose = f"to= takes what lies behind {asked}"
+    listed = (", ".join(known[:6]) or "nothing") + (", …" if len(known) > 6 else "")
     cause = "is itself no field of" if first == last else "does not depend on"
-    raise ArgumentError(f"{last} {cause} {first}; {choose}")
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Some names, or that there are none."""
-    shown = ", ".join(names[:6]) or "nothing"
-    return shown + (", …" if len(names) > 6 else "")
+    raise ArgumentError(f"{last} {cause} {first}; {choose}: {listed}")
 
 
 def _checked(system: System, array: str, position: Any) -> tuple[int, ...]:

@@ -216,9 +216,10 @@ class Network(Graph):
             >>> net.receptive_field("conv2", (1, 3), of="pool1").rows
             (1, 2, 3, 4, 5)
         """
-        from ..fields.reach import receptive_field
+        from ..fields.reach import structural_field
 
-        return receptive_field(self._field_system(training), layer, position, of)
+        system = self._field_system(training)
+        return structural_field("receptive", system, layer, position, of)
 
     @call_example('network.projective_field("input", (y, x))')
     def projective_field(
@@ -245,10 +246,11 @@ class Network(Graph):
             >>> net.projective_field("input", (0, 9), to="conv1").columns
             (5, 6, 7, 8, 9)
         """
-        from ..fields.reach import projective_field
+        from ..fields.reach import structural_field
 
         end = self.output_name if to is None else to
-        return projective_field(self._field_system(training), layer, position, end)
+        system = self._field_system(training)
+        return structural_field("projective", system, layer, position, end)
 
     @call_example('network.save("net.safetensors")')
     def save(self, path: Any) -> None:

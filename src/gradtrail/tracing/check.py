@@ -13,18 +13,22 @@ function would be right in vain.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..checking.arguments import positive, whole_number
 from ..checking.calls import call_example
-from ..engines import Batch, Engine, engine_for
+from ..engines import Batch, Computed, Engine, engine_for
+from ..engines.batch import Arrays
+from ..engines.reference import Reference, quietly
+from ..engines.rounded import Rounded
 from ..equation import System
 from ..equation.frozen import frozen
 from ..errors import GradientError, NonFiniteError, indexed
+from ..graph import Graph
 from ..layers import Loss
 from ..layers.loss_functions import loss_for
 from ..showing.shown import Printed
@@ -32,12 +36,6 @@ from .kinks import first_switched, patterns
 from .layerwise import LayerCheck, check_layers
 from .nonfinite import all_finite, nonfinite_message
 from .rounding import Bounds
-
-if TYPE_CHECKING:
-    from ..engines import Computed, Reference
-    from ..graph import Graph
-
-Arrays = Mapping[str, np.ndarray]
 
 TOLERANCE = {"float64": 1e-6, "float32": 1e-4}
 """The largest difference allowed, relative to the largest gradient of the same array.
@@ -51,6 +49,9 @@ STEP = "the step"
 """Why an element is not judged whose central difference is another with a quarter of the step, or a
 quarter of that, by as much as the gradient is off: too curved there, or nothing but rounding."""
 
+
+_RUNS = 3
+"""How many times a step of float32 is computed with roundings at random."""
 
 _QUARTERS = 4
 """How often a step is quartered: with 4e-8 rounding makes 1e-9 of a loss of 1."""
@@ -163,14 +164,15 @@ def check_gradients(
     computed = runs.compute(network, batch, loss, training=training)
     precision = str(np.asarray(computed.gradients[system.nodes[-1].inputs[0]]).dtype)
     bound = TOLERANCE[precision] if tolerance is None else tolerance
-    from ..engines.reference import Reference, quietly  # not everybody checks gradients
-
     reference = Reference()
     expected = reference.compute(network, batch, loss, training=training)
     if not all_finite(expected):
         raise NonFiniteError(f"check_gradients: {nonfinite_message(system, expected)}")
-    single = precision == "float32"
-    bounds = Bounds.of(network, batch, loss, training, expected, bound, single)
+    rounded = (
+        Rounded(run).compute(network, batch, loss, training=training)
+        for run in range(_RUNS if precision == "float32" else 0)
+    )
+    bounds = Bounds.of(expected, rounded, bound)
     generator = np.random.Generator(np.random.PCG64(seed))
     ends = _Ends(reference, system, expected.values, computed, generator, elements, bounds)
     with quietly():
@@ -195,17 +197,12 @@ class _Ends:
         elements: int,
         bounds: Bounds,
     ) -> None:
-        self.reference, self.system, self.values = reference, system, values
+        self.reference, self.system = reference, system
         self.gradients, self.generator = computed.gradients, generator
         self.elements, self.bounds = elements, bounds
         trained = [n.array_of[a] for n in system.nodes for a in n.parameters]
         self.names = [name for name in (*trained, system.input) if name in self.gradients]
-        made = {
-            name
-            for n in system.nodes
-            for name in (n.output, *map(n.array_of.get, n.equation.saved))
-        }
-        self.given = {name: array for name, array in values.items() if name not in made}
+        self.given = {n: array for n, array in values.items() if n not in system.producer}
         self.rounding = float(np.finfo(np.float64).eps * max(1.0, abs(float(values["loss"]))))
         self.pattern = patterns(system, values)
         self.apart = first_switched(self.pattern, patterns(system, computed.values))

@@ -33,9 +33,8 @@ from .clauses import (
     unread_clause,
     unweighted_clause,
 )
-from .element import Element, Side
+from .element import Element
 from .element_term import ElementTerm, function_values
-from .index_points import BLOCK
 from .traced_step import TracedStep
 
 
@@ -96,21 +95,19 @@ class _Search:
         array = self.step.array("value", name)
         return array[self.samples] if by_sample else array
 
-    def example(self, name: str, mask: np.ndarray, side: Side = "value") -> Element:
+    def example(self, name: str, mask: np.ndarray) -> Element:
         """The first element of a mask, its sample counted in the whole batch."""
         index = tuple(int(i) for i in np.argwhere(mask)[0])
         begin = self.samples.start or 0
         whole = self.step.array("value", name).shape
         shifted = len(whole) > 0 and mask.shape[0] != whole[0]
-        return Element(side, name, (index[0] + begin, *index[1:]) if shifted else index)
+        return Element("value", name, (index[0] + begin, *index[1:]) if shifted else index)
 
     # -- the element's own products -----------------------------------------------------------
 
     def _first(self, sent: Adjoint) -> list[Closure]:
-        sums = [s for s in self.step.sums("grad", self.name) if s.equation is sent.equation]
-        parts = [
-            self.step.part(s, t, self.index) for s in sums for t in range(len(s.equation.terms))
-        ]
+        parts = self.step.parts("grad", self.name, self.index)
+        parts = tuple(part for part in parts if part.sum.equation is sent.equation)
         if not any(map(len, parts)):
             return [unread_clause(sent, 1, self.index)]
         if isinstance(sent.node.equation, LossEquation):
@@ -133,11 +130,11 @@ class _Search:
         values = [o for o in part.operands if o is not gradient]
         reached = np.zeros(gradient.array.size, bool)
         stopped: dict[int, tuple[int, tuple[int, ...]]] = {}
-        for block in part.points.blocks(BLOCK):
+        for block in part.points.blocks():
             sizes = tuple(s.stop - s.start for s in block)
             shut = np.zeros(sizes, bool)
             for which, operand in enumerate(values):
-                zero = np.broadcast_to(operand.values(part.points, block) == 0, sizes) & ~shut
+                zero = operand.zeros(part.points, block) & ~shut
                 if zero.any():
                     at = part.points.start(block) + int(np.flatnonzero(zero)[0])
                     place = operand.element(part.points.at(at))

@@ -131,36 +131,3 @@ def _example_like(
     usual = [name for name in known if "." in name] or known
     name = max(meant, key=len) if meant else usual[0]
     return example_element(name, shapes[name])
-
-
-def split_index(
-    name: str,
-    index: object,
-    side: Side,
-    there: Collection[str],
-    gradients: Collection[str],
-    shapes: Mapping[str, Sequence[int]],
-) -> tuple[str, object]:
-    """An array and an index, which may be written as one.
-
-    Args:
-        name: the array's or the layer's, or with its index, such as `conv1.weight[2,0,1,1]`; a
-            gradient may have its d.
-        index: which element; () where the name has it.
-        side: where it is asked.
-        there: the names on that side.
-        gradients: the names of the arrays that have gradients.
-        shapes: of all arrays.
-
-    Raises:
-        ArgumentError: an index twice, a gradient asked of the values, or no element.
-        UnknownNameError: there is no such array on this side.
-    """
-    if not (isinstance(name, str) and "[" in name):
-        return name, index
-    if not isinstance(index, tuple) or index:
-        raise ArgumentError(f"{name} has its index already; leave out {index!r}")
-    found, array, place = parse_element(name, there, gradients, shapes)
-    if (found, side) == ("grad", "value"):
-        raise ArgumentError(f"{name} is a gradient; ask t.grad for it")
-    return array, place

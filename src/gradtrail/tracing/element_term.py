@@ -103,6 +103,11 @@ class Operand:
             return function_values(self.factor, stored)
         return stored.astype(np.float64)
 
+    def zeros(self, points: Points, block: Block) -> np.ndarray:
+        """Where what is multiplied is 0, one axis per group."""
+        sizes = tuple(s.stop - s.start for s in block)
+        return np.broadcast_to(self.values(points, block) == 0, sizes)
+
     def element(self, point: Mapping[str, int]) -> tuple[int, ...]:
         """The index that is read at a point."""
         found = self.access.at(point)

@@ -58,7 +58,7 @@ def _to_data(value: Held) -> Any:
         return value.to_dict()
     if isinstance(value, tuple):
         return [_to_data(one) for one in value]
-    return json_number(value) if isinstance(value, float) else value
+    return json_number(value)
 
 
 def _from_data(value: Any) -> Held:

@@ -21,7 +21,7 @@ from ..showing.tables import Table
 from .element import Side, element_text, example_element
 from .hops import Hop, end_hop, hop, start_hop
 from .path_search import PathSearch
-from .records import json_number
+from .records import json_data, json_number
 from .terms import Terms
 from .traced_step import TracedStep
 
@@ -99,7 +99,7 @@ class Path(Shown):
             "share": json_number(self.share),
             "weight": json_number(self.weight),
             "end": list(self.end),
-            "hops": [_plain(one) for one in self.hops],
+            "hops": json_data(self.hops),
         }
 
     def _table(self, place: str = "", share: str = "") -> Table:
@@ -214,20 +214,6 @@ class Paths(Shown):
         if self.side == "grad":
             return "the gradient" if self.row is None else f"row {self.row}"
         return f"what reaches {path.hops[-1].element}"
-
-
-def _plain(one: Hop) -> dict[str, Any]:
-    """A step as plain data."""
-    factors = [
-        {"letter": f.letter, "side": f.side, "name": f.name, "index": list(f.index),
-         "stored": json_number(f.stored), "value": json_number(f.value), "function": f.function}
-        for f in one.factors
-    ]  # fmt: skip
-    return {
-        "layer": one.layer, "kind": one.kind, "side": one.side, "name": one.name,
-        "index": list(one.index), "local": json_number(one.local), "scale": one.scale,
-        "indices": dict(one.indices), "factors": factors, "text": one.text,
-    }  # fmt: skip
 
 
 def _part(share: float, of: str) -> str:

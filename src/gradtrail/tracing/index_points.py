@@ -63,11 +63,6 @@ class Points:
         """How many rows each group has."""
         return tuple(map(len, self.groups))
 
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Every index."""
-        return tuple(n for group in self.groups for n in group.names)
-
     def at(self, number: int) -> dict[str, int]:
         """The values of all indices at one point, counted from 0."""
         rows = np.unravel_index(number, self.sizes)
@@ -77,14 +72,14 @@ class Points:
             for name, value in zip(group.names, group.values[row], strict=True)
         }
 
-    def blocks(self, most: int) -> Iterator[Block]:
-        """All points in order, in blocks of at most `most`."""
-        split = next(a for a in range(len(self.sizes) + 1) if prod(self.sizes[a:]) <= most)
+    def blocks(self) -> Iterator[Block]:
+        """All points in order, in blocks of at most `BLOCK`."""
+        split = next(a for a in range(len(self.sizes) + 1) if prod(self.sizes[a:]) <= BLOCK)
         if split == 0:
             yield tuple(slice(0, size) for size in self.sizes)
             return
         inner = prod(self.sizes[split:])
-        step = max(1, most // max(inner, 1))
+        step = max(1, BLOCK // max(inner, 1))
         for outer in np.ndindex(*self.sizes[: split - 1]):
             for begin in range(0, self.sizes[split - 1], step):
                 end = min(begin + step, self.sizes[split - 1])

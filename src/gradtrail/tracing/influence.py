@@ -23,23 +23,23 @@ import numpy as np
 from ..checking.arguments import positive
 from ..checking.calls import call_example
 from ..engines import Engine, SampleGradients, engine_for
+from ..engines.predicting import predict
 from ..equation import LossEquation
 from ..errors import ArgumentError, UnknownNameError, unknown
+from ..graph import Graph
 from ..graph.class_names import class_names
 from ..layers import Loss
 from ..layers.loss_functions import log_softmax, loss_for
-from ..showing.bars import Bar, showing
+from ..showing.bars import showing
 from ..showing.figures import figure, save_figure, show_image
 from ..showing.numbers import number_text
 from ..showing.shown import Shown
 from ..showing.tables import Table
 from .labelled_data import LabelledData
-from .records import json_number
+from .records import json_data
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from ..graph import Graph
 
 RANKINGS = ("surprise", "pull", "against")
 """What samples can be ranked by, most first; `against` is by the gradient's inner product with the
@@ -178,12 +178,8 @@ class Influence(Shown):
 
     def to_dict(self, k: int = _SHOWN, by: str = "surprise") -> dict[str, Any]:
         """The first k of a ranking as JSON has them."""
-        return {"of": self.of, "samples": len(self), "by": by} | {
-            "ranking": [
-                {n: json_number(v) if isinstance(v, float) else v for n, v in vars(ranked).items()}
-                for ranked in self.top(k, by)
-            ]
-        }
+        ranking = json_data(self.top(k, by))
+        return {"of": self.of, "samples": len(self), "by": by, "ranking": ranking}
 
     def plot(
         self, path: str | Path | None = None, *, k: int = _SHOWN, by: str = "surprise"
@@ -214,7 +210,9 @@ class Influence(Shown):
             show_image(axes, self.samples.x(one.sample, one.sample + 1)[0])
             label, predicted = one.told
             told = f"\n{label}, seen as {predicted}" if label else ""
-            name = one.sample if one.file is None else _shortened(PurePath(one.file).name)
+            name = str(one.sample) if one.file is None else PurePath(one.file).name
+            if len(name) > _NAME:
+                name = f"{name[: _NAME // 2]}…{name[-(_NAME // 2) :]}"
             axes.set_title(f"{name}{told}", size=7)
         drawn.suptitle(f"by {by}" + (f", on {self.of}" if self.of else ""), size=9)
         return save_figure(drawn, path)
@@ -267,10 +265,13 @@ def influence(
     with showing(progress) as shown:
 
         def gradients(what: str, before: int) -> Iterator[tuple[slice, SampleGradients]]:
-            """Which samples, and their gradients."""
-            for here in _batches(len(samples), batch_size, what, shown, before):
-                batch = samples.share(here.start, here.stop)
-                yield here, runs.per_sample(network, batch, loss, training=False)
+            """Which samples, and their gradients; the bar counts both times through the data."""
+            for begin in range(0, len(samples), batch_size):
+                end = min(begin + batch_size, len(samples))
+                batch = samples.share(begin, end)
+                yield slice(begin, end), runs.per_sample(network, batch, loss, training=False)
+                if shown is not None:
+                    shown.show(what, before + end, 2 * len(samples))
 
         mean = {name: np.zeros(network.parameters.shapes[name]) for name in names}
         for _, part in gradients("mean gradient", 0):
@@ -280,7 +281,7 @@ def influence(
         squares, along = _beside(mean, gradients("each sample", len(samples)), len(samples), place)
     within = () if place is None else (place,)
     size = np.linalg.norm(np.concatenate([mean[n][within].ravel() for n in names]))
-    outputs = samples.predicted(network, batch_size, runs)
+    outputs = predict(network, samples.x, len(samples), batch_size, runs)
     surprise = _losses(network, samples, outputs)
     pull = np.sqrt(squares)
     named = tuple(called), tuple(files)
@@ -298,11 +299,6 @@ def _files(data: Any, samples: LabelledData, files: Sequence[str] | None) -> lis
         count = "one file is" if isinstance(files, str) else f"{len(files)} files are"
         raise ArgumentError(f"influence: {count} named for {len(samples)} samples")
     return [str(name) for name in files]
-
-
-def _shortened(name: str) -> str:
-    """A file's name as it fits under a small picture."""
-    return name if len(name) <= _NAME else f"{name[: _NAME // 2]}…{name[-(_NAME // 2) :]}"
 
 
 def _beside(
@@ -355,14 +351,6 @@ def _chosen(network: Graph, of: str) -> tuple[list[str], int | None]:
         what = what if name in shapes else f"{name} is a layer; name its weight"
         raise ArgumentError(f"influence: {what}; got {of!r}")
     return names, None if place is None else place % size
-
-
-def _batches(count: int, size: int, what: str, shown: Bar | None, before: int) -> Iterator[slice]:
-    """Where each batch begins and ends; the bar counts both times through the data."""
-    for begin in range(0, count, size):
-        yield slice(begin, min(begin + size, count))
-        if shown is not None:
-            shown.show(what, before + min(begin + size, count), 2 * count)
 
 
 def _losses(network: Graph, samples: LabelledData, outputs: np.ndarray) -> np.ndarray:

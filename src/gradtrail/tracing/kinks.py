@@ -8,10 +8,9 @@ import numpy as np
 
 from ..arrays.einsum import contract
 from ..arrays.operations import OPERATIONS
+from ..engines.batch import Arrays
 from ..equation import Applied, Contraction, Node, Selection, System, Term
 from ..equation.scalar import evaluate_scalar, switches
-
-Arrays = Mapping[str, np.ndarray]
 
 
 def patterns(system: System, values: Arrays) -> dict[str, list[np.ndarray]]:

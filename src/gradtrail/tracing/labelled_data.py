@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..data.images import Images
-from ..engines import Batch, Engine, Samples
+from ..engines import Batch, Samples
 from ..engines.batch import check_mass, contiguous_view, copied_labels
-from ..engines.predicting import predict
+from ..graph import Graph
 from ..layers import Loss
-
-if TYPE_CHECKING:
-    from ..graph import Graph
 
 
 class LabelledData:
@@ -58,10 +55,6 @@ class LabelledData:
         if isinstance(self._source, Images):
             return self._source.numbers(begin, end).astype(self._dtype, copy=False)
         return self._source[begin:end]
-
-    def predicted(self, network: Graph, size: int, engine: Engine) -> np.ndarray:
-        """What the network gives for all of them, `size` at once: (N, …)."""
-        return predict(network, self.x, len(self), size, engine)
 
     def share(self, begin: int, end: int) -> Batch:
         """Some of them as a batch, weighted as they are in the loss of all the data."""

@@ -8,18 +8,17 @@ movement would cross a kink stay where they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
+from ..engines.batch import Arrays
 from ..engines.reference import forward
 from ..equation import Selection, System
 from ..equation.frozen import frozen
 from ..errors import GradientError, indexed
 from .kinks import elements_crossing
 from .rounding import Bounds
-
-Arrays = Mapping[str, np.ndarray]
 
 _ROUNDS = 8
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from ..engines import Computed
+from ..equation import System
 from ..errors import indexed
-
-if TYPE_CHECKING:
-    from ..engines import Computed
-    from ..equation import System
 
 
 def all_finite(computed: Computed) -> bool:

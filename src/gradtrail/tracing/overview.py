@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
@@ -15,7 +15,7 @@ from ..showing.shown import Shown
 from ..showing.tables import Table
 from .element import element_text
 from .element_term import function_values
-from .records import json_number
+from .records import json_data
 from .traced_step import TracedStep
 
 T = TypeVar("T")
@@ -55,11 +55,7 @@ class Overview(Shown, Sequence[T], Generic[T]):
 
     def to_dict(self) -> list[dict[str, Any]]:
         """The entries as JSON has them."""
-        listed = [asdict(entry) for entry in self.entries]  # type: ignore[call-overload]
-        return [
-            {name: json_number(v) if isinstance(v, float) else v for name, v in entry.items()}
-            for entry in listed
-        ]
+        return [json_data(entry) for entry in self.entries]
 
 
 @dataclass(frozen=True)

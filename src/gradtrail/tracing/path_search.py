@@ -21,7 +21,6 @@ from ..arrays.einsum import contract
 from ..equation import Contraction, Node, Normalisation, of_samples
 from .element_term import ElementTerm, Operand
 from .greatest import places_of_greatest
-from .index_points import BLOCK
 from .product_sizes import absolute_sums, greatest_products
 from .traced_step import TracedStep
 
@@ -53,27 +52,24 @@ class Link:
 
 @dataclass(frozen=True)
 class Chain:
-    """A path.
+    """A path, or how one may begin.
 
     Args:
-        links: from the element to the end.
-        index: where it ends.
-        product: of all the links and of what stands at the end.
+        name: the array that it has come to.
+        index: to which element.
+        product: of all the links, and at the end of what stands there.
+        links: from the element on.
     """
-
-    links: tuple[Link, ...]
-    index: tuple[int, ...]
-    product: float
-
-
-@dataclass(frozen=True)
-class _Beginning:
-    """How a path may begin: it has come to one element of one array."""
 
     name: str
     index: tuple[int, ...]
     product: float
-    links: tuple[Link, ...]
+    links: tuple[Link, ...] = ()
+
+    @property
+    def places(self) -> tuple[tuple[str, int, int], ...]:
+        """What orders paths that are equally strong."""
+        return tuple((one.part.sum.layer, one.part.number, one.number) for one in self.links)
 
 
 @dataclass(frozen=True)
@@ -146,25 +142,20 @@ class PathSearch:
         """The samples that paths can lie in: one, where samples are apart and one is meant."""
         apart = not any(isinstance(node.equation, Normalisation) for node in self.nodes)
         size = self.seed.shape[0]
-        if apart and self.index and self._of_samples:
+        if apart and self.index and self.step.role(self.name) not in ("parameter", "given"):
             return slice(self.index[0], self.index[0] + 1)
         if apart:
             held = np.flatnonzero(self.seed.reshape(size, -1).any(axis=1))
             return slice(int(held[0]), int(held[-1]) + 1) if len(held) else slice(0, 1)
         return slice(0, size)
 
-    @property
-    def _of_samples(self) -> bool:
-        system = self.step.system
-        return self.name == system.input or self.name in system.producer
-
     def best(self, k: int) -> list[Chain]:
         """The k paths whose |product| is greatest, greatest first; fewer where there are fewer."""
-        start = _Beginning(self.name, self.index, 1.0, ())
+        start = Chain(self.name, self.index, 1.0)
         order = count()
         found: list[Chain] = []
         sizes: list[float] = []
-        waiting: list[tuple[float, int, int, _Beginning]] = [(-_MOST, 0, next(order), start)]
+        waiting: list[tuple[float, int, int, Chain]] = [(-_MOST, 0, next(order), start)]
         later = 0
         while waiting:
             bound, _, _, head = heapq.heappop(waiting)
@@ -174,13 +165,13 @@ class PathSearch:
                 if -bound * (1 + self._slack) < kth or later > _LATER * (1 + k):
                     break
             if head.name == self.end:
-                found.append(Chain(head.links, head.index, head.product * self.at_end(head.index)))
+                found.append(replace(head, product=head.product * self.at_end(head.index)))
                 sizes.append(float(_sizes(np.array(found[-1].product))))
                 continue
             for size, ahead in self._onwards(head, k):
                 heapq.heappush(waiting, (-size, -len(ahead.links), next(order), ahead))
         found = [one for one in found if one.product != 0]
-        return sorted(found, key=lambda f: (-float(_sizes(np.array(f.product))), _places(f)))[:k]
+        return sorted(found, key=lambda f: (-float(_sizes(np.array(f.product))), f.places))[:k]
 
     def at_end(self, index: tuple[int, ...]) -> float:
         """What stands at the end of a path that ends there."""
@@ -266,7 +257,7 @@ class PathSearch:
             if handed is None or part.sum.node not in self.nodes or not len(part):
                 continue
             if only is None:
-                blocks = part.points.blocks(BLOCK)
+                blocks = part.points.blocks()
             elif at <= only < before:
                 rows = np.unravel_index(only - at, part.points.sizes)
                 blocks = iter([tuple(slice(int(row), int(row) + 1) for row in rows)])
@@ -277,7 +268,7 @@ class PathSearch:
                 places = np.broadcast_to(handed.places(part.points, block), local.shape)
                 yield _Rows(part, handed, part.points.start(block), local.ravel(), places.ravel())
 
-    def _onwards(self, head: _Beginning, k: int) -> Iterator[tuple[float, _Beginning]]:
+    def _onwards(self, head: Chain, k: int) -> Iterator[tuple[float, Chain]]:
         """The k best ways to go on from an element, each with its bound."""
         chosen: list[tuple[float, int, _Rows]] = []
         for rows in self._rows(head.name, head.index):
@@ -290,7 +281,7 @@ class PathSearch:
             local, number = float(rows.local[at]), rows.start + at
             index = rows.handed.element(rows.part.points.at(number))
             links = (*head.links, Link(rows.part, number, local, index))
-            ahead = _Beginning(rows.handed.name, index, head.product * local, links)
+            ahead = Chain(rows.handed.name, index, head.product * local, links)
             bound = float(_sizes(np.array(head.product))) * size
             if ahead.name == self.end:  # the bound is rounded, what it bounds is known
                 bound = float(_sizes(np.array(ahead.product * self.at_end(index))))
@@ -309,8 +300,3 @@ def _leading(sizes: np.ndarray, k: int, slack: float) -> np.ndarray:
     least = sizes[first[-1]] * (1 - slack) if len(first) == k else 0.0
     chosen = np.flatnonzero(sizes >= least if least > 0 else sizes)
     return chosen[np.argsort(-sizes[chosen], kind="stable")][: 4 * k + 16]
-
-
-def _places(found: Chain) -> tuple[tuple[str, int, int], ...]:
-    """What orders paths that are equally strong."""
-    return tuple((one.part.sum.layer, one.part.number, one.number) for one in found.links)

@@ -11,7 +11,6 @@ from ..fields.axis_field import system_fields
 from ..showing.figures import figure, save_figure, show_image
 from ..showing.numbers import number_text, percent_text
 from .element_term import ElementTerm, Operand
-from .index_points import BLOCK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +71,7 @@ def _maps(terms: Terms) -> tuple[str, np.ndarray] | None:
     maps = np.zeros((shape[0], *shape[2:]))
     for part, operand in held:
         positions = operand.access.positions
-        for block in part.points.blocks(BLOCK):
+        for block in part.points.blocks():
             places = []
             for position in (positions[0], *positions[2:]):
                 along = [group.along(position) for group in part.points.groups]

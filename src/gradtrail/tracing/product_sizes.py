@@ -164,7 +164,7 @@ def _reduced(parts: list[NamedArray], shown: Sequence[str], rule: _Rule) -> list
     A part whose indices another has, too, is multiplied into it, and what stands in one part alone
     is put together at once.
     """
-    waiting, done = sorted(parts, key=_axes), list[NamedArray]()
+    waiting, done = sorted(parts, key=lambda part: len(part[0])), list[NamedArray]()
     while waiting:
         names, array = waiting.pop(0)
         over = [n for n in names if n not in shown]
@@ -180,12 +180,9 @@ def _reduced(parts: list[NamedArray], shown: Sequence[str], rule: _Rule) -> list
             continue
         array = rule.together.reduce(array, axis=tuple(names.index(n) for n in alone))
         left = tuple(n for n in names if n not in alone)
-        waiting, done = sorted([*waiting, *done, (left, array)], key=_axes), []
+        rest = [*waiting, *done, (left, array)]
+        waiting, done = sorted(rest, key=lambda part: len(part[0])), []
     return done
-
-
-def _axes(part: NamedArray) -> int:
-    return len(part[0])
 
 
 def _scaled(parts: list[NamedArray], scale: float) -> list[NamedArray]:

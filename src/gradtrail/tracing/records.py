@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,12 +31,9 @@ def products_array(terms: Terms) -> np.ndarray:
         found[name] = -1
     for name in columns:
         found[name] = np.nan
-    start = 0
-    for part in terms.parts:
-        rows = found[start : start + len(part)]
-        start += len(part)
+    for part, start in zip(terms.parts, terms.starts, strict=True):
         if len(part):
-            _fill(part, rows)
+            _fill(part, found[start : start + len(part)])
     return found
 
 
@@ -73,11 +73,9 @@ def products_frame(terms: Terms) -> DataFrame:
     elements: dict[str, list[str]] = {
         f"{letter} is": [""] * len(terms) for letter in _columns(terms)
     }
-    start = 0
-    for part in terms.parts:
+    for part, start in zip(terms.parts, terms.starts, strict=True):
         for letter, operand in zip(_letters(part), part.operands, strict=True):
             elements[f"{letter} is"][start : start + len(part)] = _elements(operand, part.points)
-        start += len(part)
     return frame.assign(**elements)
 
 
@@ -101,43 +99,48 @@ def _elements(operand: Operand, points: Points) -> list[str]:
 
 def terms_dict(terms: Terms, k: int) -> dict[str, Any]:
     """See `Terms.to_dict`; numbers that are not finite as text, since JSON has none."""
-    return {
-        "element": terms.element,
-        "stored": json_number(terms.value),
-        "sum": json_number(terms.sum()),
-        "magnitude": json_number(terms.magnitude),
-        "products": len(terms),
-        "nonzero": terms.nonzero,
-        "equations": [] if terms.given else list(terms.equations()),
-        **({"ways": {w: json_number(s) for w, s in terms.ways.items()}} if terms.ways else {}),
-        "rows": [_row_dict(row) for row in (terms.top(k) if k and len(terms) else ())],
-    }
+    found: dict[str, Any] = json_data(
+        {
+            "element": terms.element,
+            "stored": terms.value,
+            "sum": terms.sum(),
+            "magnitude": terms.magnitude,
+            "products": len(terms),
+            "nonzero": terms.nonzero,
+            "equations": () if terms.given else terms.equations(),
+            **({"ways": terms.ways} if terms.ways else {}),
+            "rows": [_row_dict(row) for row in (terms.top(k) if k and len(terms) else ())],
+        }
+    )
+    return found
 
 
 def _row_dict(row: Product) -> dict[str, Any]:
-    factors = [
-        {
-            "element": str(f),
-            "letter": f.letter,
-            "function": f.function,
-            "stored": json_number(f.stored),
-            "value": json_number(f.value),
-        }
-        for f in row.factors
-    ]
+    told = ("letter", "function", "stored", "value")
     return {
         "layer": row.layer,
-        "indices": dict(row.indices),
-        "factors": factors,
+        "indices": row.indices,
+        "factors": [{"element": str(f)} | {n: getattr(f, n) for n in told} for f in row.factors],
         "scale": row.scale,
-        "product": json_number(row.product),
+        "product": row.product,
         **({"way": row.way} if row.way else {}),
     }
 
 
-def json_number(value: float | None) -> float | str | None:
-    """A number as JSON has it, which knows neither NaN nor infinity; None stays."""
-    return value if value is None or np.isfinite(value) else str(value)
+def json_data(value: Any) -> Any:
+    """Something as JSON has it: dataclasses by their fields, and what is not finite as text."""
+    if is_dataclass(value):
+        return {known.name: json_data(getattr(value, known.name)) for known in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: json_data(one) for name, one in value.items()}
+    return (
+        [json_data(one) for one in value] if isinstance(value, tuple | list) else json_number(value)
+    )
+
+
+def json_number(value: Any) -> Any:
+    """A number as JSON has it, which knows neither NaN nor infinity; all else stays."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def data_frame(array: np.ndarray) -> DataFrame:

@@ -9,22 +9,13 @@ the reference engine computes it again with every array rounded at random.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from ..engines import Computed
+from ..engines.batch import Arrays
 from ..equation.frozen import frozen
-
-if TYPE_CHECKING:
-    from ..engines import Batch, Computed
-    from ..graph import Graph
-    from ..layers import Loss
-
-Arrays = Mapping[str, np.ndarray]
-
-_RUNS = 3
-"""How many times the step is rounded: one alone may happen to be nearly right."""
 
 _WITHIN = 30.0
 """What the roundings within a sum of a thousand terms make of one rounding behind it: √1,000."""
@@ -56,35 +47,20 @@ class Bounds:
     gradients: Mapping[str, tuple[float, float]]
 
     @classmethod
-    def of(
-        cls,
-        network: Graph,
-        batch: Batch,
-        loss: Loss,
-        training: bool,
-        expected: Computed,
-        tolerance: float,
-        single: bool,
-    ) -> Bounds:
+    def of(cls, expected: Computed, rounded: Iterable[Computed], tolerance: float) -> Bounds:
         """The bounds of a step that the reference has computed.
 
         Args:
-            network: of the step.
-            batch: its samples.
-            loss: at its end.
-            training: whether it is one of training.
             expected: all its values and gradients in float64.
+            rounded: the same, rounded at random, a few times; one alone may happen to be nearly
+                right. None where the engine computes in float64, too.
             tolerance: relative.
-            single: whether the engine computes in float32.
         """
-        from ..engines.rounded import Rounded  # not everybody checks gradients
-
         values: dict[str, tuple[float, float]] = {}
         gradients: dict[str, tuple[float, float]] = {}
-        for seed in range(_RUNS if single else 0):
-            rounded = Rounded(seed).compute(network, batch, loss, training=training)
-            _farther(values, rounded.values, expected.values)
-            _farther(gradients, rounded.gradients, expected.gradients)
+        for computed in rounded:
+            _farther(values, computed.values, expected.values)
+            _farther(gradients, computed.gradients, expected.gradients)
         sizes = (np.abs(a).max(initial=0.0) for n, a in expected.gradients.items() if n != "loss")
         largest = float(max(sizes, default=0.0))
         return cls(tolerance, largest, float(expected.values["loss"]), values, gradients)

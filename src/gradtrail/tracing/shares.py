@@ -13,7 +13,8 @@ from ..errors import ArgumentError
 from ..showing.shown import Shown
 from ..showing.tables import Table
 from .element_term import ElementTerm
-from .records import json_number
+from .records import data_frame, json_number
+from .term_tables import shares_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -62,16 +63,11 @@ class Shares(Shown, Mapping[Key, float]):
 
     def __getitem__(self, key: Key) -> float:
         wanted = key if isinstance(key, tuple) else (key,)
-        for row in self._rows(wanted):
-            return float(self.sums[row])
+        numbers = [self._number(n, v) for n, v in zip(self.names, wanted, strict=False)]
+        if len(wanted) == len(self.names) and None not in numbers:
+            for row in np.flatnonzero((self.keys_array == numbers).all(axis=1)):
+                return float(self.sums[row])
         raise KeyError(key)
-
-    def _rows(self, values: tuple[int | str, ...]) -> Iterator[int]:
-        """The row with these values, if there is one."""
-        if len(values) == len(self.names):
-            numbers = [self._number(n, v) for n, v in zip(self.names, values, strict=True)]
-            if None not in numbers:
-                yield from map(int, np.flatnonzero((self.keys_array == numbers).all(axis=1)))
 
     def _number(self, name: str, value: object) -> int | None:
         """How an index's value stands among the keys; None for what is no value of it."""
@@ -144,13 +140,9 @@ class Shares(Shown, Mapping[Key, float]):
 
     def to_pandas(self) -> DataFrame:
         """The same as a data frame."""
-        from .records import data_frame
-
         return data_frame(self.to_numpy())
 
     def _table(self) -> Table:
-        from .term_tables import shares_table
-
         return shares_table(self)
 
 
@@ -159,7 +151,6 @@ def shares_of(
     names: Sequence[str],
     known: Sequence[str],
     element: str,
-    most: int,
 ) -> Shares:
     """Partial sums of several parts.
 
@@ -168,7 +159,6 @@ def shares_of(
         names: which indices.
         known: the indices there are.
         element: what they make up.
-        most: how many products are held at a time.
     """
     if not names:
         raise ArgumentError(f"by: name at least one of {', '.join((*known, LAYER))}")
@@ -181,7 +171,7 @@ def shares_of(
         if list(names).count(name) > 1:
             raise ArgumentError(f"by: {name!r} is named twice")
     layers = tuple(dict.fromkeys(part.sum.layer for part in parts))
-    found = [_of_part(part, names, layers, most) for part in parts if len(part)]
+    found = [_of_part(part, names, layers) for part in parts if len(part)]
     empty = np.zeros((0, len(names)), np.int64)
     keys = np.concatenate([empty, *(f[0] for f in found)])
     columns = np.concatenate([np.zeros((3, 0)), *(f[1] for f in found)], axis=1)
@@ -191,7 +181,7 @@ def shares_of(
 
 
 def _of_part(
-    part: ElementTerm, names: Sequence[str], layers: Sequence[str], most: int
+    part: ElementTerm, names: Sequence[str], layers: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Keys (M, names) and sums, magnitudes and counts (3, M), keys not yet distinct."""
     groups = part.points.groups
@@ -200,7 +190,7 @@ def _of_part(
     sizes = [part.points.sizes[axis] for axis in kept]
     sums, magnitudes = np.zeros(sizes), np.zeros(sizes)
     with np.errstate(all="ignore"):
-        for block in part.points.blocks(most):
+        for block in part.points.blocks():
             products = part.products(block)
             place = tuple(block[axis] for axis in kept)
             sums[place] += products.sum(axis=rest)

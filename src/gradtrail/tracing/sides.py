@@ -11,13 +11,14 @@ from ..checking.calls import call_example
 from ..engines import SampleGradients
 from ..equation import Equation
 from ..errors import ArgumentError
+from ..showing.tables import Table
+from .traced_step import TracedStep
 
 # What answers a question is imported when the question is asked.
 if TYPE_CHECKING:
     from .element import Side
     from .follow import PathEnd, Paths
     from .terms import Terms
-    from .traced_step import TracedStep
     from .why import Answer
 
 _LINE = 100
@@ -91,7 +92,7 @@ class SideArrays(Mapping[str, np.ndarray]):
         from .why import why
 
         name, index = self._step.name_and_index(self.side, name, index)
-        return why(self._step, self.side, self._step.array_name(self.side, name), index, language)
+        return why(self._step, self.side, name, index, language)
 
     def __repr__(self) -> str:
         shapes = self._step.system.shapes
@@ -100,8 +101,6 @@ class SideArrays(Mapping[str, np.ndarray]):
         return line if len(line) <= _LINE else "{" + ",\n ".join(texts) + "}"
 
     def _repr_html_(self) -> str:
-        from ..showing.tables import Table
-
         return Table((), ("name", "shape", "layer"), self._step.array_rows(self.side)).html()
 
 

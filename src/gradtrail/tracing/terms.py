@@ -6,9 +6,11 @@ no more memory than one block, and is added up in float64.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -18,11 +20,13 @@ from ..equation import Applied, Indicator, gather, text
 from ..renamed import keep_old_arguments
 from ..showing.shown import Shown
 from ..showing.tables import Table
-from .element import Side, element_text
+from .element import Element, Side, element_text
 from .element_term import ArraySum, ElementTerm, Operand, function_values
 from .greatest import places_of_greatest
-from .index_points import BLOCK
+from .picture import terms_picture
+from .records import products_array, products_frame, terms_dict
 from .shares import Shares, shares_of
+from .term_tables import products_table, terms_table
 from .traced_step import TracedStep
 
 if TYPE_CHECKING:
@@ -33,14 +37,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ProductFactor:
-    """One factor of a product.
+class ProductFactor(Element):
+    """One factor of a product: an element, and what is multiplied.
 
     Args:
         letter: what the equation calls the array: `dZ`, `X`.
-        side: whether it is an element of a value or of a gradient.
-        name: the array's name.
-        index: which element.
         stored: what the array holds there.
         value: what is multiplied: `stored`, a function of it (`relu′`), or 1 and 0 for whether it
             is the winner.
@@ -48,15 +49,9 @@ class ProductFactor:
     """
 
     letter: str
-    side: Side
-    name: str
-    index: tuple[int, ...]
     stored: float
     value: float
     function: str = ""
-
-    def __str__(self) -> str:
-        return element_text(self.side, self.name, self.index)
 
 
 @dataclass(frozen=True)
@@ -111,8 +106,6 @@ class Products(Shown, Sequence[Product]):
         return len(self._rows)
 
     def _table(self) -> Table:
-        from .term_tables import products_table
-
         return products_table(self.terms, self._rows)
 
 
@@ -129,9 +122,8 @@ def factor_at(operand: Operand, point: Mapping[str, int]) -> ProductFactor:
             value = float(function_values(factor, operand.array[index]))
     elif isinstance(factor, Indicator):
         function, value = "[·]", float(stored == factor.value.at(point))
-    return ProductFactor(
-        operand.access.array, operand.side, operand.name, index, stored, value, function
-    )
+    letter = operand.access.array
+    return ProductFactor(operand.side, operand.name, index, letter, stored, value, function)
 
 
 @dataclass(frozen=True)
@@ -162,7 +154,7 @@ class Terms(Shown):
         self.index = step.element(side, self.name, index)
         self.value = float(step.array(side, self.name)[self.index])
         self.parts: tuple[ElementTerm, ...] = step.parts(side, self.name, self.index)
-        self._starts = np.cumsum([0, *map(len, self.parts)])
+        *self.starts, self._count = accumulate(map(len, self.parts), initial=0)
 
     @property
     def element(self) -> str:
@@ -193,7 +185,7 @@ class Terms(Shown):
         return tuple(dict.fromkeys(n for part in self.parts for n in part.term.names))
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return self._count
 
     @overload
     def __getitem__(self, place: int) -> Product: ...
@@ -214,9 +206,9 @@ class Terms(Shown):
         return (self._row(i) for i in range(len(self)))
 
     def _row(self, number: int) -> Product:
-        place = int(np.searchsorted(self._starts, number, side="right")) - 1
-        part, at = self.parts[place], number - int(self._starts[place])
-        point = part.points.at(at)
+        place = bisect_right(self.starts, number) - 1
+        part = self.parts[place]
+        point = part.points.at(number - self.starts[place])
         factors = tuple(factor_at(operand, point) for operand in part.operands)
         product = part.scale
         for factor in factors:
@@ -244,10 +236,10 @@ class Terms(Shown):
 
         A block has one axis per group of indices; as one row, it is in the order of the rows.
         """
-        for part, start in zip(self.parts, self._starts, strict=False):
+        for part, start in zip(self.parts, self.starts, strict=True):
             if len(part):
-                for block in part.points.blocks(BLOCK):
-                    yield int(start) + part.points.start(block), part.products(block)
+                for block in part.points.blocks():
+                    yield start + part.points.start(block), part.products(block)
 
     def sum(self) -> float:
         """The sum of all products, in float64."""
@@ -276,7 +268,7 @@ class Terms(Shown):
         """
         found: dict[str, float] = {}
         for part in (p for p in self.parts if p.way):
-            blocks = part.points.blocks(BLOCK) if len(part) else ()
+            blocks = part.points.blocks() if len(part) else ()
             with np.errstate(all="ignore"):
                 total = sum(float(part.products(block).sum()) for block in blocks)
             found[part.way] = found.get(part.way, 0.0) + total
@@ -309,21 +301,17 @@ class Terms(Shown):
         Raises:
             ArgumentError: a name that is no index of these terms, or one that stands twice.
         """
-        return shares_of(self.parts, names, self.indices, self.element, BLOCK)
+        return shares_of(self.parts, names, self.indices, self.element)
 
     def to_numpy(self) -> np.ndarray:
         """All rows as a structured array: the indices, the factors' values, the scale, the product.
 
         An index or a factor that a row has not is −1 or NaN.
         """
-        from .records import products_array
-
         return products_array(self)
 
     def to_pandas(self) -> DataFrame:
         """All rows as a data frame: as `to_numpy`, with the element that each factor is."""
-        from .records import products_frame
-
         return products_frame(self)
 
     def plot(self, path: str | Path | None = None) -> Figure:
@@ -340,8 +328,6 @@ class Terms(Shown):
             ArgumentError: matplotlib is not there, or `path` is no path.
             FileError: the file cannot be written.
         """
-        from .picture import terms_picture
-
         return terms_picture(self, path)
 
     def equations(self) -> tuple[str, ...]:
@@ -351,8 +337,6 @@ class Terms(Shown):
     @keep_old_arguments(rows="k")
     def to_dict(self, k: int = 10) -> dict[str, Any]:
         """The sum and its k strongest products as JSON has them."""
-        from .records import terms_dict
-
         return terms_dict(self, k)
 
     @keep_old_arguments(rows="k")
@@ -361,8 +345,6 @@ class Terms(Shown):
         return self._table(k).text()
 
     def _table(self, k: int = 10) -> Table:
-        from .term_tables import terms_table
-
         return terms_table(self, k)
 
 

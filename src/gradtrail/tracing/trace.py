@@ -14,7 +14,10 @@ from ..engines import Batch, Engine, engine_for
 from ..equation import System
 from ..layers import Loss
 from ..layers.loss_functions import loss_for
+from ..showing.tables import Table
+from .overview import DeadLayer, GradientLayer, Overview, TiedLayer, dead, ties, vanishing
 from .sides import Gradients, Values
+from .traced_step import TracedStep
 
 # What answers a question is imported when the question is asked.
 if TYPE_CHECKING:
@@ -25,8 +28,6 @@ if TYPE_CHECKING:
     from ..fields.reach import Reach
     from ..graph import Graph
     from ..optimizers import Optimizer
-    from .overview import DeadLayer, GradientLayer, Overview, TiedLayer
-    from .traced_step import TracedStep
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,36 +63,25 @@ class Trace:
     """
 
     def __init__(self, loss: float, step: TracedStep, origin: Origin) -> None:
-        self.loss, self._step, self.origin = loss, step, origin
+        self.loss, self.step, self.origin = loss, step, origin
         self.value, self.grad = Values(step), Gradients(step)
 
     @property
     def system(self) -> System:
         """The equations of the step."""
-        return self._step.system
-
-    @property
-    def step(self) -> TracedStep:
-        """The sums that the step consists of."""
-        return self._step
+        return self.step.system
 
     def ties(self) -> Overview[TiedLayer]:
         """Each layer that takes maxima: windows in which several elements are the greatest."""
-        from .overview import ties
-
-        return ties(self._step)
+        return ties(self.step)
 
     def dead(self) -> Overview[DeadLayer]:
         """Each activation that can be closed: units that are so for the whole batch."""
-        from .overview import dead
-
-        return dead(self._step)
+        return dead(self.step)
 
     def vanishing(self) -> Overview[GradientLayer]:
         """Each layer: how large its gradients are, beside the last layer's and its weights."""
-        from .overview import vanishing
-
-        return vanishing(self._step)
+        return vanishing(self.step)
 
     def receptive_field(self, name: str, index: Any = (), *, of: str = "input") -> Reach:
         """The elements that an element was made of in this step.
@@ -117,10 +107,10 @@ class Trace:
             pool1 at (3, 0, 2, 2) sees conv1 row 5, column 4 of channel 0 in sample 3: 1 element
             through each max pooling only by the element that won
         """
-        from .traced_fields import traced_receptive_field
+        from .traced_fields import traced_field
 
-        name, index = self._step.name_and_index("value", name, index)
-        return traced_receptive_field(self._step, name, index, of)
+        name, index = self.step.name_and_index("value", name, index)
+        return traced_field("receptive", self.step, name, index, of)
 
     def projective_field(self, name: str, index: Any = (), *, to: str | None = None) -> Reach:
         """The elements that an element had a part in: the other direction.
@@ -137,10 +127,11 @@ class Trace:
             UnknownNameError: no layer or array is called so.
             ArgumentError: an index that does not fit, or `to` not behind the array.
         """
-        from .traced_fields import traced_projective_field
+        from .traced_fields import traced_field
 
-        name, index = self._step.name_and_index("value", name, index)
-        return traced_projective_field(self._step, name, index, to)
+        name, index = self.step.name_and_index("value", name, index)
+        end = self.system.nodes[-1].inputs[0] if to is None else to
+        return traced_field("projective", self.step, name, index, end)
 
     @call_example("t.explore()")
     def explore(
@@ -186,10 +177,8 @@ class Trace:
         return f"Trace(loss={self.loss:.6g}, {len(self.value)} values, {len(self.grad)} gradients)"
 
     def _repr_html_(self) -> str:
-        from ..showing.tables import Table
-
-        gradients = set(self._step.names("grad"))
-        listed = self._step.array_rows("value")
+        gradients = set(self.step.names("grad"))
+        listed = self.step.array_rows("value")
         rows = [(*row, "yes" if row[0] in gradients else "") for row in listed]
         return Table((repr(self),), ("name", "shape", "layer", "gradient"), rows).html()
 
@@ -231,8 +220,6 @@ def trace(
         ArgumentError: no network, or a flag that is neither True nor False.
         DataError: samples or labels that do not fit.
     """
-    from .traced_step import TracedStep
-
     flags("trace", training=training, per_sample=per_sample)
     loss = loss_for(loss)
     samples, seed = network.checked(x), whole_number("trace: seed", seed, 0)

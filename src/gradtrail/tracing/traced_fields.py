@@ -22,7 +22,7 @@ from ..arrays.einsum import contract
 from ..equation import Contraction, Indicator, Node, Normalisation, Selection, Term, of_samples
 from ..equation import Factor as EquationFactor
 from ..equation.equation import Dependence
-from ..fields.reach import FieldDirection, Reach, array_called, axes_of, check_order, region_of
+from ..fields.reach import FieldDirection, Reach, array_called, axes_of, field_ends, region_of
 from .traced_step import TracedStep
 
 _FROM, _TO, _WON = "_from", "_to", "_won"  # letters that no equation has
@@ -34,25 +34,21 @@ _STATISTICS = (
 _WINNERS = "through each max pooling only by the element that won"
 
 
-def traced_receptive_field(step: TracedStep, name: str, index: object, of: str) -> Reach:
-    """See `Trace.receptive_field`."""
-    return _followed("receptive", step, name, index, of)
-
-
-def traced_projective_field(step: TracedStep, name: str, index: object, to: str | None) -> Reach:
-    """See `Trace.projective_field`."""
-    (prediction, *_) = step.system.nodes[-1].inputs
-    return _followed("projective", step, name, index, prediction if to is None else to)
-
-
-def _followed(
+def traced_field(
     direction: FieldDirection, step: TracedStep, name: str, index: object, other: str
 ) -> Reach:
-    """What is asked, checked, and followed."""
+    """A field of one step; see `Trace.receptive_field` and `Trace.projective_field`.
+
+    Args:
+        direction: which of them.
+        step: the step.
+        name: the layer or array that is asked about.
+        index: which element of it.
+        other: whose elements are meant.
+    """
     asked, array = array_called(step.system, name), array_called(step.system, other)
-    check_order(direction, step.system, asked, array)
+    first, last = field_ends(direction, step.system, asked, array)
     element = step.element("value", asked, index)
-    first, last = (array, asked) if direction == "receptive" else (asked, array)
     ways = _Ways(step, first, last, asked, element)
     found = ways.back() if direction == "receptive" else ways.ahead()
     shape, axes = step.array("value", array).shape, axes_of(step.system, array)
@@ -86,11 +82,6 @@ class _Ways:
     element: tuple[int, ...]
 
     @cached_property
-    def arrays(self) -> frozenset[str]:
-        """The arrays on the ways."""
-        return self.step.system.between(self.first, self.last)
-
-    @cached_property
     def nodes(self) -> tuple[Node, ...]:
         """The layers on the ways, in forward order."""
         return self.step.nodes_between(self.first, self.last)
@@ -112,10 +103,10 @@ class _Ways:
 
     def back(self) -> np.ndarray:
         """What the element depends on: a mask of the first array."""
-        masks = {self.last: self._seed()}
+        masks, arrays = {self.last: self._seed()}, self.step.system.between(self.first, self.last)
         for node in reversed(self.nodes):
             for letter, source in node.depends_on.items():
-                if source in self.arrays:
+                if source in arrays:
                     found = self._carried(node, letter, masks[node.output], False)
                     masks[source] = masks[source] | found if source in masks else found
         return masks[self.first]
@@ -147,15 +138,11 @@ class _Ways:
         if isinstance(equation, Selection):
             factors.append(Indicator(equation.result.to(_WON), equation.place))
             shape_of[_WON] = equation.shape_of[equation.winner]
-            arrays[_WON] = self._winners(node.array_of[equation.winner])
+            winners = self.step.array("value", node.array_of[equation.winner])
+            arrays[_WON] = winners if self.sample is None else winners[[self.sample]]
         term = Term(end.to(_TO), tuple(factors))
         carried = Contraction.of([term], equation.range_of, shape_of)
         if self.sample is not None:
             carried = of_samples(carried, 1)
         arrays |= {a.array: np.ones(carried.shape_of[a.array]) for a in beside}
         return np.asarray(contract(carried, arrays) != 0)
-
-    def _winners(self, name: str) -> np.ndarray:
-        """Which point of each window won."""
-        winners = self.step.array("value", name)
-        return winners if self.sample is None else winners[[self.sample]]

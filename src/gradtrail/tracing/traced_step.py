@@ -19,7 +19,6 @@ from ..equation import (
     Applied,
     Array,
     Contraction,
-    Equation,
     LossEquation,
     Node,
     System,
@@ -29,10 +28,10 @@ from ..equation import (
 )
 from ..equation import Factor as EquationFactor
 from ..equation.sums import LOG
-from ..errors import UnknownNameError, unknown
+from ..errors import ArgumentError, UnknownNameError, unknown
 from ..layers.layer import times
 from ..layers.loss_functions import log_softmax
-from .element import Side, check_index, element_text, split_index
+from .element import Side, check_index, element_text, parse_element
 from .element_term import ArraySum, ElementTerm, Operand
 from .index_points import points_of
 
@@ -131,9 +130,27 @@ class TracedStep:
         raise UnknownNameError(unknown(_KIND[side], name, [*arrays, *self.outputs]))
 
     def name_and_index(self, side: Side, name: str, index: object) -> tuple[str, object]:
-        """The array and the index that are asked about on one side; see `split_index`."""
+        """The array and the index that are asked about, which may be written as one.
+
+        Args:
+            side: where it is asked.
+            name: the array's or the layer's, or with its index, such as `conv1.weight[2,0,1,1]`; a
+                gradient may have its d.
+            index: which element; () where the name has it.
+
+        Raises:
+            ArgumentError: an index twice, a gradient asked of the values, or no element.
+            UnknownNameError: there is no such array on this side.
+        """
+        if not (isinstance(name, str) and "[" in name):
+            return name, index
+        if not isinstance(index, tuple) or index:
+            raise ArgumentError(f"{name} has its index already; leave out {index!r}")
         there, gradients = ([*self._side(s), *self.outputs] for s in (side, "grad"))
-        return split_index(name, index, side, there, gradients, self.system.shapes)
+        found, array, place = parse_element(name, there, gradients, self.system.shapes)
+        if (found, side) == ("grad", "value"):
+            raise ArgumentError(f"{name} is a gradient; ask t.grad for it")
+        return array, place
 
     def element(self, side: Side, name: str, element: object) -> tuple[int, ...]:
         """An index, checked; negative positions count from the end.
@@ -178,7 +195,8 @@ class TracedStep:
         node = self.system.producer.get(name)
         if node is None:
             return ()
-        letter = next(a for a, n in node.arrays if n == name and a in _made(node.equation))
+        made = (node.equation.target.array, *node.equation.saved)
+        letter = next(a for a in made if node.array_of[a] == name)
         equation = sum_of(node.equation, letter)
         if equation is None:
             return ()
@@ -186,19 +204,14 @@ class TracedStep:
         return (ArraySum(node.name, equation, arrays, node),)
 
     def parts(self, side: Side, name: str, element: tuple[int, ...]) -> tuple[ElementTerm, ...]:
-        """All products that make up one element."""
-        return tuple(
-            self.part(one, number, element)
-            for one in self.sums(side, name)
-            for number in range(len(one.equation.terms))
-        )
-
-    def part(self, one: ArraySum, number: int, element: tuple[int, ...]) -> ElementTerm:
-        """The products of one term that make up one element."""
-        term = one.equation.terms[number]
-        points = points_of(term, one.equation, element)
-        operands = tuple(self._operand(one, factor) for factor in term.factors)
-        return ElementTerm(element, one, number, term, points, operands)
+        """All products that make up one element, of each term of each sum."""
+        found = []
+        for one in self.sums(side, name):
+            for number, term in enumerate(one.equation.terms):
+                points = points_of(term, one.equation, element)
+                operands = tuple(self._operand(one, factor) for factor in term.factors)
+                found.append(ElementTerm(element, one, number, term, points, operands))
+        return tuple(found)
 
     def _operand(self, one: ArraySum, factor: EquationFactor) -> Operand:
         side, name = one.arrays[factor.access.array]
@@ -235,11 +248,6 @@ def _weighs(one: ArraySum, factor: EquationFactor) -> bool:
         return False
     own = one.equation.target.array == equation.result.array
     return own and factor.access.array == equation.labels
-
-
-def _made(equation: Equation) -> tuple[str, ...]:
-    """The letters that a forward pass computes."""
-    return (equation.target.array, *equation.saved)
 
 
 def _given(side: Side, name: str, shape: tuple[int, ...]) -> ArraySum:

@@ -21,7 +21,7 @@ from .closing import closed_paths
 from .element import Element, Side
 from .facts import Fact, Held
 from .origins import nonfinite_source, origin_of
-from .records import json_number
+from .records import json_data, json_number
 from .term_tables import cancelled_share, product_text
 from .terms import Terms
 from .traced_step import TracedStep
@@ -69,7 +69,6 @@ class Answer(Printed):
 
     def to_dict(self) -> dict[str, object]:
         """The answer as JSON has it."""
-        where = [{"side": e.side, "name": e.name, "index": list(e.index)} for e in self.where]
         return {
             "element": self.element,
             "value": json_number(self.value),
@@ -77,7 +76,7 @@ class Answer(Printed):
             "text": self.text,
             "fact": self.fact.to_dict(),
             "blocked": dict(self.blocked),
-            "where": where,
+            "where": json_data(self.where),
         }
 
 

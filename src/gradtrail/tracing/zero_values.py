@@ -12,7 +12,6 @@ from ..equation.scalar import Function, is_rectifier
 from .element import Element
 from .element_term import ElementTerm, Operand
 from .facts import Fact
-from .index_points import BLOCK
 from .terms import ProductFactor, Terms
 from .traced_step import TracedStep
 
@@ -117,9 +116,8 @@ def _operands_zero(terms: Terms) -> Reason:
 def _zeros(part: ElementTerm, operand: Operand) -> tuple[int, Element | None]:
     """In how many products an operand is 0, and where first."""
     times, first = 0, None
-    for block in part.points.blocks(BLOCK):
-        sizes = tuple(s.stop - s.start for s in block)
-        zero = np.broadcast_to(operand.values(part.points, block) == 0, sizes)
+    for block in part.points.blocks():
+        zero = operand.zeros(part.points, block)
         if first is None and zero.any():
             at = part.points.start(block) + int(np.flatnonzero(zero)[0])
             first = Element(operand.side, operand.name, operand.element(part.points.at(at)))
