@@ -247,17 +247,7 @@ def test_a_large_step_is_sent_in_slices(
 ) -> None:
     """As a large network's: the page fetches what it shows, and says it in its own language."""
     page = Page(browser, explorer.url)
-    limit = "const WHOLE = 24e6"
-    assert limit in served_js()
-    sliced = served_js().replace(limit, "const WHOLE = 0")
-    page.context.route(
-        "**/page/source/served.js",
-        lambda route: route.fulfill(content_type="text/javascript", body=sliced),
-    )
-    page.asked.clear()
-    page.tab.reload()
-    page.tab.wait_for_selector("gt-explorer.ready")
-    page.tab.wait_for_timeout(300)
+    send_in_slices(page)
     for side, name, index in CELLS:
         page.hover(side, name, index)
         page.until("document.querySelector('.worked, .slot-products .soft')")
@@ -273,6 +263,44 @@ def test_a_large_step_is_sent_in_slices(
     assert any("api/rows" in url for url in page.asked)
     page.close()
     assert page.complaints == []
+
+
+def test_a_gradient_is_drawn_closed_by_values_that_come_late(
+    browser: Any, explorer: Explorer
+) -> None:
+    """Of a large step, whichever rows come first: the ReLU's input decides, and is waited for."""
+    picture = "(map) => map.picture.toDataURL()"
+    page = Page(browser, explorer.url)
+    whole = page.map("grad", "norm1.output").evaluate(picture)
+
+    def late(route: Any) -> None:
+        page.tab.wait_for_timeout(500)
+        route.continue_()
+
+    page.context.route(
+        lambda url: "api/rows" in url and "side=value" in url and "norm1.output" in url, late
+    )
+    send_in_slices(page)
+    page.tab.wait_for_timeout(1000)
+    assert any("side=value&name=norm1.output" in url for url in page.asked)
+    assert page.map("grad", "norm1.output").evaluate(picture) == whole
+    page.close()
+    assert page.complaints == []
+
+
+def send_in_slices(page: Page) -> None:
+    """Reload a page that takes every step for a large one."""
+    limit = "const WHOLE = 24e6"
+    assert limit in served_js()
+    sliced = served_js().replace(limit, "const WHOLE = 0")
+    page.context.route(
+        "**/page/source/served.js",
+        lambda route: route.fulfill(content_type="text/javascript", body=sliced),
+    )
+    page.asked.clear()
+    page.tab.reload()
+    page.tab.wait_for_selector("gt-explorer.ready")
+    page.tab.wait_for_timeout(300)
 
 
 def served_js() -> str:

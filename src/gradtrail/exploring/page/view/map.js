@@ -97,7 +97,7 @@ export class MapView extends View {
     this.place();
     const { model } = this;
     const needs = [model.rows(this.side, this.name)];
-    if (this.closing && this.closing.name !== this.name) needs.push(model.rows("value", this.closing.name));
+    if (this.closing) needs.push(model.rows("value", this.closing.name));
     if (this.pool) {
       const letters = [this.pool.equation.source.array, this.pool.equation.winner];
       needs.push(...letters.map((letter) => model.rows("value", this.pool.arrays[letter])));
