@@ -15,30 +15,14 @@ import numpy as np
 
 from ..machine.forking import renew_in_forks
 from .image_format import Header
+from .image_limits import MAX_PIXELS, check_size
 from .unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageFile import ImageFile
 
-_MAX_PIXELS = 1 << 26  # of one image: 8,192 × 8,192
-_MAX_SIDE = 1 << 15  # in between, resizing takes its rows in the new width
 _ORIENTATION = 0x0112  # EXIF's tag
-
-
-def check_size(height: int, width: int) -> None:
-    """An image of this size may be decoded.
-
-    Raises:
-        UnreadableError: it may not.
-    """
-    if width * height > _MAX_PIXELS or max(width, height) > _MAX_SIDE:
-        raise UnreadableError(
-            f"it claims {height:,} × {width:,} pixels, above the limit of {_MAX_PIXELS:,} or of "
-            f"{_MAX_SIDE:,} in one direction"
-        )
-    if min(width, height) < 1:
-        raise UnreadableError(f"it is damaged: it claims {height:,} × {width:,} pixels")
 
 
 def open_picture(source: IO[bytes] | bytes, kind: str) -> ImageFile:
@@ -57,7 +41,7 @@ def open_picture(source: IO[bytes] | bytes, kind: str) -> ImageFile:
     try:
         picture: ImageFile = pillow.open(file, formats=(kind,))
     except pillow.DecompressionBombError:
-        raise UnreadableError(f"it claims more than {_MAX_PIXELS:,} pixels") from None
+        raise UnreadableError(f"it claims more than {MAX_PIXELS:,} pixels") from None
     except OSError as cause:  # Pillow's own for what it cannot identify is one
         if cause.errno is not None:
             raise

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from .pillow import check_size
+from .image_limits import check_size
 from .tiff_directory import Directory, Tag
 from .unreadable import UnreadableError
 

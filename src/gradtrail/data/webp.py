@@ -9,8 +9,9 @@ import re
 from typing import IO
 
 from .image_format import Format, Header, StoredImage
+from .image_limits import check_size
 from .image_spec import ImageSpec
-from .pillow import check_size, exif_turn, header_of, open_picture
+from .pillow import exif_turn, header_of, open_picture
 
 _START = 30
 

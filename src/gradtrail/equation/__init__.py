@@ -16,7 +16,7 @@ from .number import Number
 from .region import Region, image, preimage, unread
 from .sample_adjoint import of_samples, per_sample
 from .sizes import explain_size
-from .sums import sum_of
+from .sum_of_products import sum_of
 from .system import Adjoint, Node, System
 
 if TYPE_CHECKING:

@@ -76,6 +76,7 @@ class MaxPool(PoolNd):
             ranges=window.ranges,
             shapes={"X": shape},
         )
+        # engines choose the winner: `cpu/kernels/max_pool.py`, and `argmax` in `reference.py`
         return Declaration(equation, saved={"A": "winner"})
 
 

@@ -27,7 +27,7 @@ from ..equation import (
     sum_of,
 )
 from ..equation import Factor as EquationFactor
-from ..equation.sums import LOG
+from ..equation.sum_of_products import LOG
 from ..errors import ArgumentError, UnknownNameError, unknown
 from ..layers.layer import times
 from ..layers.loss_functions import log_softmax

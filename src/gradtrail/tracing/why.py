@@ -17,7 +17,7 @@ from ..equation import Normalisation
 from ..errors import UnknownNameError, unknown
 from ..showing.shown import Printed
 from .clauses import Closure
-from .closing import closed_paths
+from .closed_paths import closed_paths
 from .element import Element, Side
 from .facts import Fact, Held
 from .origins import nonfinite_source, origin_of

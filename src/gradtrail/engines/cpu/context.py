@@ -10,7 +10,7 @@ from weakref import ref
 import numpy as np
 
 from .frame import SLOTS, Slot
-from .kernels.update import join_pairs
+from .kernels.group_sums import join_pairs
 from .keys import ArrayKey, gradient, value
 from .layout import Layout
 from .listing import Listing

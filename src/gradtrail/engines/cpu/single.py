@@ -33,8 +33,8 @@ from .channel_lanes import (
 from .contraction import sum_order
 from .frame import Slot
 from .kernels.channels import CopySample, PackChannels
+from .kernels.max_pool import select_kernel
 from .kernels.nest_kernel import NestKernel
-from .kernels.selection import select_kernel
 from .keys import ArrayKey, value
 from .layout import Layout, Margins, wider
 from .nest import Epilogue, Factor, Stream, Sum, differences

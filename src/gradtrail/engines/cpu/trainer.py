@@ -13,9 +13,10 @@ from ...equation.scalar import evaluate_scalar
 from ..batch import Arrays, Batch
 from ..interface import TRAINING, Computed, Finished, Stepped, Trainer
 from .frame import Slot
+from .kernels.group_sums import SumGroups
 from .kernels.kernel import Kernel
 from .kernels.squares import SumSquares
-from .kernels.update import SumGroups, Update, fold_scalars
+from .kernels.update import Update, fold_scalars
 from .keys import value
 from .loading import LoadedProgram, compiler_for, load_program
 from .options import EngineSetup, Options

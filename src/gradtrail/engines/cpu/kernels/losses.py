@@ -12,7 +12,7 @@ from ..frame import Slot
 from ..layout import Layout
 from ..vector_math import vector_exp, vector_log
 from .kernel import Kernel
-from .selection import better
+from .max_pool import better
 from .walking import lane_mask, number_field, walk
 
 

@@ -1,13 +1,10 @@
-"""The end of a step: the groups' gradients added, and every weight moved by the optimiser's rule.
+"""The end of a step: every weight moved by the optimiser's rule.
 
-The sums of the groups are added as a tree that their number alone determines. What the rule changes
-goes to new arrays; where anything is not finite a flag is set, and the new arrays are not used.
+What the rule changes goes to new arrays; where anything is not finite a flag is set, and the new
+arrays are not used.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import TypeVar
 
 from ....equation.frozen import frozen
 from ....equation.scalar import Call, Expression, Literal, Variable
@@ -16,8 +13,7 @@ from ..frame import Slot
 from ..vector_math import compile_expression
 from .finite import flag_unless_finite
 from .kernel import Kernel
-
-_Part = TypeVar("_Part")
+from .walking import each_of_chunk
 
 
 def fold_scalars(
@@ -51,53 +47,6 @@ def fold_scalars(
 
     changed = tuple((name, fold(expression)) for name, expression in assignments)
     return changed, tuple(scalars)
-
-
-def _each(code: Code, step: Callable[[Value], None]) -> None:
-    """Over the chunk's numbers, a register at a time; gives the offset in bytes."""
-    with code.loop("p", code.frame(Slot.STOP), code.frame(Slot.START), code.width) as p:
-        step(code.mul_index(p, 4))
-
-
-@frozen
-class SumGroups(Kernel):
-    """Adds the groups' gradients into the first group's. Argument: the gradients of group 0.
-
-    Args:
-        groups: how many.
-    """
-
-    groups: int
-
-    def lines(self) -> list[str]:
-        """See `Kernel.lines`."""
-        names = [f"dW{group}" for group in range(self.groups)]
-        tree = join_pairs(names, lambda a, b: f"({a} + {b})")
-        return [f"for each parameter: dW = {tree.removeprefix('(').removesuffix(')')}"]
-
-    def write(self, code: Code) -> None:
-        """See `Kernel.write`."""
-        stride = code.frame(Slot.GRADIENTS_STRIDE)
-        bases = [code.argument(0)]
-        for _ in range(self.groups - 1):
-            bases.append(code.at(bases[-1], stride))
-
-        def add(offset: Value) -> None:
-            values = [code.load(code.at(b, offset)) for b in bases]
-            code.store(join_pairs(values, code.add), code.at(bases[0], offset))
-            for base in bases[1:]:  # for the next step
-                code.store(code.number(0.0), code.at(base, offset))
-
-        if self.groups > 1:
-            _each(code, add)
-
-
-def join_pairs(parts: list[_Part], join: Callable[[_Part, _Part], _Part]) -> _Part:
-    """All parts as one, in a tree that their number alone determines: neighbours, then pairs."""
-    while len(parts) > 1:
-        pairs = [join(a, b) for a, b in zip(parts[::2], parts[1::2], strict=False)]
-        parts = pairs + ([parts[-1]] if len(parts) % 2 else [])
-    return parts[0]
 
 
 @frozen
@@ -147,4 +96,4 @@ class Update(Kernel):
                 checked.append(values[name])
             flag_unless_finite(code, checked)
 
-        _each(code, move)
+        each_of_chunk(code, move)

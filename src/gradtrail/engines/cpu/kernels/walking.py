@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from math import prod
 
@@ -71,3 +71,9 @@ def lane_mask(code: Code, part: int) -> Value:
 def number_field(code: Code, field: Slot) -> Value:
     """A float32 field in all lanes."""
     return code.splat(code.frame(field, F))
+
+
+def each_of_chunk(code: Code, step: Callable[[Value], None]) -> None:
+    """Over the chunk's numbers, a register at a time; gives the offset in bytes."""
+    with code.loop("p", code.frame(Slot.STOP), code.frame(Slot.START), code.width) as p:
+        step(code.mul_index(p, 4))

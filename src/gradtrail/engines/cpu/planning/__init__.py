@@ -5,6 +5,6 @@ work.py            the forms of all nodes and adjoints, what is computed along w
 places.py          a place for every array, with the halo that its readers need
 draft.py           calls being collected, with what all of the rest share
 forward.py, backward.py, batch_norms.py     one node's calls
-linear_weights.py, sample_shares.py         sums over samples alone; each sample's shares
+linear_weights.py, per_sample.py            sums over samples alone; each sample's shares
 winograd.py        which convolutions are done by Winograd's algorithm, and their calls
 """

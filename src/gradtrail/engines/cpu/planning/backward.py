@@ -15,7 +15,7 @@ from ..nest import Epilogue
 from . import linear_weights, winograd
 from .batch_norms import normalise_back
 from .draft import Draft, Ending, Job
-from .sample_shares import put_down
+from .per_sample import put_down
 from .work import Sent, slopes
 
 

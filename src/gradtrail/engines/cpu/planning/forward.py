@@ -18,7 +18,7 @@ from ..kernels.gathering import GatherTargets
 from ..kernels.kernel import Kernel
 from ..kernels.losses import CrossEntropyLoss, SquaredErrorLoss
 from ..kernels.masks import DrawMask
-from ..kernels.selection import select_kernel
+from ..kernels.max_pool import select_kernel
 from ..keys import ArrayKey, gradient, value
 from ..layout import Layout
 from ..nest import Epilogue

@@ -10,7 +10,7 @@ from ....equation import Normalisation, Selection
 from ..addresses import lanes_of
 from ..contraction import Form
 from ..frame import Slot
-from ..kernels.selection import winner_element
+from ..kernels.max_pool import winner_element
 from ..keys import ArrayKey, gradient, value
 from ..layout import Layout, Margins, wider
 from ..raw import next_line

@@ -21,7 +21,7 @@ from ....equation import per_sample as shares
 from ....equation.scalar import Function
 from ..activation import function_of, slope_of_value
 from ..contraction import Form, forms
-from ..kernels.selection import halves
+from ..kernels.max_pool import halves
 from ..keys import ArrayKey, gradient, sample_share, value
 from ..options import EngineSetup, Options
 from .linear_weights import letters

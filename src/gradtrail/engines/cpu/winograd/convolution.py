@@ -25,7 +25,7 @@ from functools import cached_property
 from ....equation.frozen import frozen
 from ..builder import Carried, Code, Value
 from ..epilogue import write_epilogue
-from ..kernels.selection import first_maximum
+from ..kernels.max_pool import first_maximum
 from ..nest import Epilogue, Stream, epilogue_line
 from .blocking import GROUP, STRIP, register_tile
 from .matrix import multiply
