@@ -57,7 +57,11 @@ export class Operand {
   values(points) {
     const places = placesOf(this.access, this.shape, points);
     const wanted = this.kind === "Indicator" ? points.along(this.factor.value) : places;
-    return places.map((place, i) => this.multiplied(place, wanted[i]));
+    const { multiplied } = this;
+    const found = new Float64Array(places.length);
+    // A loop: a sum may have a million points, and `map` takes several times as long.
+    for (let i = 0; i < found.length; i++) found[i] = multiplied(places[i], wanted[i]);
+    return found;
   }
 
   /** The factor at one point: which element it is, what is stored there, and what is multiplied. */

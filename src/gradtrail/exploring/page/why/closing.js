@@ -177,7 +177,8 @@ class Search {
   uncovered(sent, mask) {
     const read = coverage(sent.equation, mask.shape);
     if (read === null) return [];
-    const lost = { shape: mask.shape, held: mask.held.map((one, i) => (read.held[i] ? 0 : one)) };
+    const lost = { shape: mask.shape, held: mask.held.slice() };
+    for (let i = 0; i < read.held.length; i++) if (read.held[i]) lost.held[i] = 0;
     if (!any(lost)) return [];
     return [unreadClause(sent, countOf(lost), this.example(sent.receives, lost).index)];
   }

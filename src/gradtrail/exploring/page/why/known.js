@@ -41,4 +41,9 @@ export function remembered(step, sent, sample, mask, make) {
   return last.result;
 }
 
-const equal = (a, b) => a.length === b.length && a.every((one, i) => one === b[i]);
+/** Whether two masks hold the same: a loop, as in masks.js, for `every` takes ten times as long. */
+function equal(a, b) {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

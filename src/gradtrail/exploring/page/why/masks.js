@@ -4,6 +4,10 @@
 // which points exist, not what is multiplied there. So an index that stands in one place alone, such as c
 // in dZ[n,k,y,x] ← dX[n,c,y+i,x+j], is summed or spread at once, and a convolution costs as much as its
 // windows, whatever its channels.
+//
+// Masks have a number for each element of a batch, and every layer of a walk goes over some while the
+// pointer moves. So their elements are walked in plain loops: reduce, map and every call a function for each
+// and take three to ten times as long.
 
 import {
   accessOf,
@@ -23,11 +27,18 @@ const ONE = "1";
 export const any = ({ held }) => held.includes(1);
 
 /** How many elements a mask has. */
-export const countOf = ({ held }) => held.reduce((count, one) => count + one, 0);
+export function countOf({ held }) {
+  let count = 0;
+  for (let i = 0; i < held.length; i++) count += held[i];
+  return count;
+}
 
 /** A mask of what is in either of two. */
 export function both(a, b) {
-  return a === b ? a : { shape: a.shape, held: a.held.map((one, i) => one | b.held[i]) };
+  if (a === b) return a;
+  const held = new Uint8Array(a.held.length);
+  for (let i = 0; i < held.length; i++) held[i] = a.held[i] | b.held[i];
+  return { shape: a.shape, held };
 }
 
 /** Of the points that come to a factor, how many there are, how many it stops, and the first place of these. */
