@@ -189,8 +189,8 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
         """See `CNNEstimator._groups`: the classes."""
         return np.asarray(self._targets(y), np.int64)
 
-    def _counts(self, targets: np.ndarray) -> Any:
-        """See `CNNEstimator._counts`: as its class does."""
+    def _target_weights(self, targets: np.ndarray) -> np.ndarray | float:
+        """See `CNNEstimator._target_weights`: that of its class."""
         return 1.0 if self._weights is None else np.array(self._weights)[targets]
 
     def _loss(self, *, weighted: bool) -> Loss:

@@ -327,10 +327,10 @@ class CNNEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         targets = self._targets(given.y)
         if given.weights is None:
             return targets
-        return np.column_stack([targets, given.weights * self._counts(targets)])
+        return np.column_stack([targets, given.weights * self._target_weights(targets)])
 
-    def _counts(self, targets: np.ndarray) -> Any:
-        """How much each target counts by what it is: all alike."""
+    def _target_weights(self, targets: np.ndarray) -> np.ndarray | float:
+        """The weight of each target (N,) by what it is, or one weight of all: they are alike."""
         return 1.0
 
     def _outputs(self, X: Any) -> np.ndarray:
