@@ -156,6 +156,11 @@ SPELLINGS: dict[str, tuple[Any, list[Any]]] = {
                     output_padding=[1, 0])], {"w": drawn(3, 4, 3, 3), "b": B}),
         [gt.ConvTranspose2d(4, 3, stride=2, padding=1, output_padding=(1, 0))],
     ),
+    "transposed-valid": (
+        model([node("ConvTranspose", "x w", "y", auto_pad="VALID", strides=[2, 2],
+                    output_padding=[1, 0])], {"w": drawn(3, 4, 3, 3)}),
+        [gt.ConvTranspose2d(4, 3, stride=2, output_padding=(1, 0), bias=False)],
+    ),
     "transposed-uneven": (
         model([node("ConvTranspose", "x w", "y", strides=[2, 2], pads=[1, 1, 0, 0])],
               {"w": drawn(3, 4, 3, 3)}),
@@ -197,6 +202,10 @@ SPELLINGS: dict[str, tuple[Any, list[Any]]] = {
     "max-pool-same": (
         model([node("MaxPool", "x", "y", kernel_shape=[3, 3], auto_pad="SAME_UPPER")]),
         [gt.MaxPool2d(3, 1, 1)],
+    ),
+    "max-pool-valid-beside-pads": (
+        model([node("MaxPool", "x", "y", kernel_shape=[3, 3], auto_pad="VALID", pads=[1] * 4)]),
+        [gt.MaxPool2d(3, 1)],
     ),
     "max-pool-ceiling-without-effect": (
         model([node("MaxPool", "x", "y", kernel_shape=[2, 3], strides=[2, 3], ceil_mode=1)]),

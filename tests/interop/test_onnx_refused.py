@@ -144,6 +144,15 @@ REFUSED: dict[str, tuple[Any, str]] = {
               dict.fromkeys("gbmv", B[:3])),
         r"keeps 1.5 of its running statistics \(momentum\), not from 0 to 1",
     ),
+    "pads beside a rule": (
+        conv(auto_pad="SAME_UPPER", pads=[1, 1, 1, 1]),
+        r"has auto_pad='SAME_UPPER' and pads=\[1, 1, 1, 1\]; the format allows one of them",
+    ),
+    "pads beside a rule, transposed": (
+        model([node("ConvTranspose", "x w", "y", auto_pad="VALID", pads=[1, 1, 1, 1])],
+              {"w": drawn(3, 4, 3, 3)}),
+        r"has auto_pad='VALID' and pads=\[1, 1, 1, 1\]; the format allows one of them",
+    ),
     "crops more behind": (
         model([node("ConvTranspose", "x w", "y", pads=[0, 1, 1, 1])], {"w": drawn(3, 4, 3, 3)}),
         r"has pads=\[0, 1, 1, 1\] and output_padding=\[0, 0\], so that it crops 0 before and "

@@ -20,7 +20,7 @@ def collapse_axes(values: Sequence[int]) -> int | tuple[int, ...]:
     return values[0] if len(set(values)) == 1 else tuple(values)
 
 
-def less_behind(margins: Margins, extra: Sequence[int]) -> Margins:
+def cropped_margins(margins: Margins, extra: Sequence[int]) -> Margins:
     """What a transposed convolution crops: the output padding is cropped less behind."""
     return tuple((p, q - e) for (p, q), e in zip(margins, extra, strict=True))
 

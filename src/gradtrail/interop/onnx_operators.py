@@ -16,10 +16,9 @@ from ..layers import Sigmoid
 from ..layers.windows import Windows
 from .building import Builder
 from .known_activations import ACTIVATIONS, KnownActivation
-from .margins import Margins, less_behind, same_margins
+from .margins import Margins, cropped_margins, same_margins
 from .onnx_sizes import SIZES, size_arithmetic
 from .onnx_view import View, are_sizes
-from .pointwise import UNARY
 from .refusals import Refusal
 from .values import BATCH, Value, Weights
 
@@ -68,20 +67,31 @@ def _kernel(n: View) -> tuple[int, ...]:
     return kernel
 
 
+def _convolution_windows(b: Builder, n: View) -> Windows:
+    """A convolution's windows; pads beside a rule that gives others are no convolution's.
+
+    The format excludes both. Runtimes refuse such a convolution; of a pool they ignore the pads.
+    """
+    rule = n.word("auto_pad", "NOTSET")
+    pads = n.whole_numbers("pads", [0, 0, 0, 0], count=4, least=0)
+    if rule != "NOTSET" and any(pads):
+        raise Refusal(f"has auto_pad={rule!r:.40} and pads={pads}; the format allows one of them")
+    return _windows(b, n, _kernel(n))
+
+
 def _conv(b: Builder, n: View) -> Any:
-    windows, groups = _windows(b, n, _kernel(n)), n.whole_number("group", 1, least=1)
+    windows, groups = _convolution_windows(b, n), n.whole_number("group", 1, least=1)
     return b.convolution(n.value(0), n.weights(1), n.bias(2), windows, groups=groups)
 
 
 def _conv_transpose(b: Builder, n: View) -> Any:
     """ONNX may crop less behind than before; that is output padding."""
-    kernel = _kernel(n)
     if n.word("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or "output_shape" in n.attributes:
         raise Refusal("computes its padding from the output's shape; give it as numbers")
     pads = n.whole_numbers("pads", [0, 0, 0, 0], count=4, least=0)
     extra = n.whole_numbers("output_padding", [0, 0], count=2, least=0)
-    windows = _windows(b, n, kernel)
-    windows = replace(windows, margins=less_behind(windows.margins, extra))
+    windows = _convolution_windows(b, n)
+    windows = replace(windows, margins=cropped_margins(windows.margins, extra))
     for (p, q), *steps in zip(windows.margins, windows.stride, windows.dilation, strict=True):
         most = max(steps) - 1
         if not 0 <= p - q <= most:
@@ -204,7 +214,10 @@ def _binary(name: str) -> Converter:
 
 
 def _unary(name: str) -> Converter:
-    return lambda b, n: b.unary(name, n.given(0))
+    def convert(b: Builder, n: View) -> Any:
+        return b.unary(name, n.given(0))
+
+    return convert
 
 
 def _several(name: str) -> Converter:
@@ -320,15 +333,18 @@ def _squeeze(b: Builder, n: View) -> Any:
 OPERATORS: Mapping[str, Converter] = {
     **SIZES,
     **{known.operator: _activation(known) for known in ACTIVATIONS if known.operator},
-    **{name.capitalize(): _unary(name) for name in UNARY},
-    **{name.capitalize(): _binary(name) for name in ("add", "div", "mul", "pow", "sub")},
+    "Abs": _unary("abs"),
+    "Add": _binary("add"),
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_normalization,
     "Clip": _clip,
     "Concat": _concat,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
+    "Div": _binary("div"),
     "Dropout": _dropout,
+    "Erf": _unary("erf"),
+    "Exp": _unary("exp"),
     "Flatten": _flatten,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average,
@@ -338,11 +354,17 @@ OPERATORS: Mapping[str, Converter] = {
     "Max": _several("max"),
     "MaxPool": _max_pool,
     "Min": _several("min"),
+    "Mul": _binary("mul"),
+    "Neg": _unary("neg"),
     "Pad": _pad,
+    "Pow": _binary("pow"),
+    "Reciprocal": _unary("reciprocal"),
     "ReduceMean": _reduce_mean,
     "Reshape": _reshape,
     "Softmax": _softmax,
+    "Sqrt": _unary("sqrt"),
     "Squeeze": _squeeze,
+    "Sub": _binary("sub"),
     "Sum": _several("add"),
     "Swish": _swish,
 }

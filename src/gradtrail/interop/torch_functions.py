@@ -18,7 +18,7 @@ from ..checking.arguments import is_whole
 from ..layers.windows import Windows
 from .building import Builder, kernel_of
 from .known_activations import ACTIVATIONS, KnownActivation
-from .margins import less_behind
+from .margins import cropped_margins
 from .pointwise import UNARY
 from .refusals import Refusal
 from .values import BATCH, Value
@@ -79,6 +79,10 @@ def _softmax(
 # -- layers with weights, and pools ---------------------------------------------------------------
 
 
+def _linear(b: Builder, input: Any, weight: Any, bias: Any = None) -> Any:
+    return b.linear(input, weight, bias)
+
+
 def _conv2d(
     b: Builder,
     input: Any,
@@ -107,7 +111,7 @@ def _conv_transpose2d(
     dilation: Any = 1,
 ) -> Any:
     windows = _windows(kernel_of(weight), stride, padding, dilation)
-    cropped = replace(windows, margins=less_behind(windows.margins, pair(output_padding)))
+    cropped = replace(windows, margins=cropped_margins(windows.margins, pair(output_padding)))
     return b.transposed_convolution(input, weight, bias, cropped, groups=groups)
 
 
@@ -223,8 +227,21 @@ def _getattr(b: Builder, input: Any, name: str) -> Any:
     raise Refusal(f"reads the attribute {name!r} of a tensor")
 
 
+def _dim(b: Builder, input: Any) -> Any:
+    return _getattr(b, input, "ndim")
+
+
 def _contiguous(b: Builder, input: Any) -> Any:
     return input
+
+
+def _clone(b: Builder, input: Any) -> Any:
+    """As `_contiguous`, in memory of its own, so that it is none of `VIEWS`."""
+    return input
+
+
+def _new_tensor(b: Builder, input: Any, data: Any) -> Any:
+    return np.asarray(data, np.float64)
 
 
 # -- arithmetic -----------------------------------------------------------------------------------
@@ -238,7 +255,18 @@ def _scaled(name: str) -> Converter:
 
 
 def _binary(name: str) -> Converter:
-    return lambda b, input, other: b.binary(name, input, other)
+    def convert(b: Builder, input: Any, other: Any) -> Any:
+        return b.binary(name, input, other)
+
+    return convert
+
+
+def _rsub(b: Builder, input: Any, other: Any) -> Any:
+    return b.binary("sub", other, input)
+
+
+def _square(b: Builder, input: Any) -> Any:
+    return b.binary("mul", input, input)
 
 
 def _pow(b: Builder, input: Any, exponent: Any) -> Any:
@@ -246,7 +274,10 @@ def _pow(b: Builder, input: Any, exponent: Any) -> Any:
 
 
 def _unary(name: str) -> Converter:
-    return lambda b, input: b.unary(name, input)
+    def convert(b: Builder, input: Any) -> Any:
+        return b.unary(name, input)
+
+    return convert
 
 
 def _clamp(b: Builder, input: Any, min: Any = None, max: Any = None) -> Any:
@@ -268,16 +299,15 @@ _SHARED: Mapping[str, Converter] = {  # in torch and as methods
     "mul": _binary("mul"), "multiply": _binary("mul"),
     "div": _binary("div"), "divide": _binary("div"), "true_divide": _binary("div"),
     "maximum": _binary("max"), "minimum": _binary("min"),
-    "pow": _pow, "square": lambda b, input: b.binary("mul", input, input), "clamp": _clamp,
+    "pow": _pow, "square": _square, "clamp": _clamp,
     **{name: _unary(name) for name in UNARY},
-    "clone": lambda b, input: input,  # as _contiguous, in memory of its own
+    "clone": _clone,
 }  # fmt: skip
 
 METHODS: Mapping[str, Converter] = {
     **_SHARED,
-    "view": _reshape, "contiguous": _contiguous,
-    "new_tensor": lambda b, input, data: np.asarray(data, np.float64),
-    "size": _size, "dim": lambda b, input: _getattr(b, input, "ndim"),
+    "view": _reshape, "contiguous": _contiguous, "new_tensor": _new_tensor,
+    "size": _size, "dim": _dim,
 }  # fmt: skip
 """By the name of the method; one behind which an underscore stands writes over its input."""
 
@@ -287,7 +317,7 @@ VIEWS = frozenset({_contiguous, _flatten, _reshape, _squeeze})
 _FUNCTIONAL: Mapping[str, Converter] = {
     **_ACTIVATIONS, "softmax": _softmax, "log_softmax": _softmax,
     "dropout": _dropout,
-    "linear": lambda b, input, weight, bias=None: b.linear(input, weight, bias),
+    "linear": _linear,
     "conv2d": _conv2d, "conv_transpose2d": _conv_transpose2d,
     "max_pool2d": _max_pool2d, "avg_pool2d": _avg_pool2d,
     "adaptive_avg_pool2d": _adaptive_avg_pool2d, "pad": _pad,
@@ -314,7 +344,7 @@ FUNCTIONS: Mapping[str, Converter] = {
     **{f"torch.nn.functional.{name}": convert for name, convert in _FUNCTIONAL.items()},
     "torch.max_pool2d": _max_pool2d, "torch.conv2d": _conv2d,
     "torch.cat": _cat, "torch.concat": _cat, "torch.concatenate": _cat,
-    "torch.rsub": lambda b, input, other: b.binary("sub", other, input),
+    "torch.rsub": _rsub,
     "torch.special.erf": _unary("erf"), "torch._assert": _asserted,
     **{f"operator.{name}": convert for name, convert in _OPERATORS.items()},
     **{f"operator.i{name}": convert for name, convert in _OPERATORS.items()},
