@@ -523,3 +523,16 @@ def test_the_first_of_several_terms_finds_nothing_from_the_step_before() -> None
         step = gt.trace(net, x, y, loss=gt.MeanSquaredError(), engine="cpu")
         assert step.value["mirrored1.output"].ravel().tolist() == [13, 11, 9, 7]
         assert step.grad["input"].ravel().tolist() == [17, 19, 21, 23]
+
+
+def test_one_parameter_is_read_without_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, loss, (x, y) = lenet(), gt.CrossEntropy(), data()
+    trainer = CPU().trainer(net, loss, gt.Adam())
+    assert trainer.parameter("fc1.weight") is net.parameters["fc1.weight"]
+    for step in range(2):  # each writes the other side
+        trainer.step(Batch(Samples(x, y, loss, (10,)), np.arange(8), 1, step))
+        expected = {name: array.copy() for name, array in trainer.arrays().items()}
+        with monkeypatch.context() as patch:
+            patch.setattr(type(trainer), "arrays", None)
+            for name in net.parameters:
+                np.testing.assert_array_equal(trainer.parameter(name), expected[name])

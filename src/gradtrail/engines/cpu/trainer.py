@@ -215,6 +215,12 @@ class CPUTrainer(Trainer):
         found = {n: places[value(n)].within(now.weights) for n in self.network.parameters}
         return found | {n: places[value(n)].within(now.constants) for n in self.network.buffers}
 
+    def parameter(self, name: str) -> np.ndarray:
+        """See `Trainer.parameter`; a view of one array, without one of every other."""
+        if self.loaded is None:
+            return super().parameter(name)
+        return self.loaded.listing.places[value(name)].within(self._now.weights)
+
     def store(self) -> None:
         """See `Trainer.store`; the optimiser is given a copy of its state."""
         super().store()
