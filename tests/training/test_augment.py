@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.engines.bilinear import Moves, warp
+from gradtrail.engines.bilinear import WarpInput, warp
 
 SIZE = (9, 7)
 MIDDLE = (4.0, 3.0)
@@ -24,7 +24,7 @@ def applied(image: np.ndarray, augment: gt.Augment, count: int = 60) -> np.ndarr
     """An image as it is seen so many times."""
     maps, boxes = augment.drawn(0, count, image.shape[1:], 0, 0)
     out = np.empty((count, *image.shape), np.float32)
-    warp(Moves(image[None], np.zeros(count, np.int64), maps, boxes, 1.0), out)
+    warp(WarpInput(image[None], np.zeros(count, np.int64), maps, boxes, 1.0), out)
     return out
 
 
@@ -206,7 +206,7 @@ def test_half_a_turn_either_way_is_both_mirrors() -> None:
     draws[:, 2] = 0, np.nextafter(1, 0)
     maps, boxes = gt.Augment(rotation=180).moved(draws, SIZE)
     out = np.empty((2, 1, *SIZE), np.float32)
-    warp(Moves(image[None], np.zeros(2, np.int64), maps, boxes, 1.0), out)
+    warp(WarpInput(image[None], np.zeros(2, np.int64), maps, boxes, 1.0), out)
     np.testing.assert_allclose(out[0], image[:, ::-1, ::-1], atol=2e-5)
     np.testing.assert_allclose(out[1], image[:, ::-1, ::-1], atol=2e-5)
 

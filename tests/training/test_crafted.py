@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 
 import gradtrail as gt
 from gradtrail.engines import Batch, Samples, engine_for
+from gradtrail.engines.bilinear import WarpInput
 from gradtrail.layers.loss_functions import loss_for
 from gradtrail.training import JSONLinesLog
 
@@ -256,7 +257,7 @@ def test_images_are_moved_from_places_that_are_there() -> None:
     source, out = np.zeros((5, 2, 6, 5), np.uint8), np.zeros((2, 2, 6, 5), np.float32)
     maps, boxes = gt.Augment(crop=1).drawn(0, 2, (6, 5), 0, 0)
     with pytest.raises(gt.DataError, match="a batch has place 5, but samples go from 0 to 4"):
-        engine_for("cpu").warp(source, np.array([0, 5]), maps, boxes, 255.0, out)
+        engine_for("cpu").warp(WarpInput(source, np.array([0, 5]), maps, boxes, 255.0), out)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from comparing import assert_close
 from cpu.targets import PRESETS, runs_here
 
 import gradtrail as gt
-from gradtrail.engines.bilinear import Moves, warp
+from gradtrail.engines.bilinear import WarpInput, warp
 
 RUNNABLE = [name for name in PRESETS if runs_here(name)]
 
@@ -68,7 +68,7 @@ def brute(
 
 def numpys(source: np.ndarray, places: np.ndarray, *moved: np.ndarray, divisor: float = 1.0):
     out = np.full((len(places), *source.shape[1:]), np.nan, np.float32)
-    warp(Moves(source, places, *moved, divisor), out)
+    warp(WarpInput(source, places, *moved, divisor), out)
     return out
 
 
@@ -109,7 +109,7 @@ def test_machine_code_gives_numpys_bits_and_writes_nothing_else(
         for threads in (1, 2, 3):
             held, out = guarded((count, *shape))
             engine = gt.CPU(threads, target=target)
-            engine.warp(Moves(source, places, maps, boxes, divisor), out)
+            engine.warp(WarpInput(source, places, maps, boxes, divisor), out)
             assert out.tobytes() == expected.tobytes()
             assert (held[:64] == -77).all()
             assert (held[-64:] == -77).all()
@@ -127,7 +127,7 @@ def test_what_is_exact_by_construction(kind: str, engine: gt.CPU | gt.Reference)
     def moved(map_: list[list[float]], box: tuple[int, ...] = NOTHING) -> np.ndarray:
         out = np.empty((1, *shape), np.float32)
         maps, boxes = np.array([map_], np.float32), np.array([box], np.int32)
-        engine.warp(Moves(source, np.zeros(1, np.int64), maps, boxes, 3.0), out)
+        engine.warp(WarpInput(source, np.zeros(1, np.int64), maps, boxes, 3.0), out)
         return out[0]
 
     np.testing.assert_array_equal(moved([[1, 0, 0], [0, 1, 0]]), plain)
@@ -159,7 +159,7 @@ def test_images_of_one_shape_come_from_several_threads_at_once() -> None:
     def work(number: int) -> None:
         for _ in range(10):
             out = np.empty((40, 1, 12, 12), np.float32)
-            gt.CPU(2).warp(Moves(source, places, maps, boxes, 1.0), out)
+            gt.CPU(2).warp(WarpInput(source, places, maps, boxes, 1.0), out)
             found[number] = out
 
     workers = [threading.Thread(target=work, args=(i,)) for i in range(3)]
@@ -175,5 +175,5 @@ def test_no_image_is_no_work() -> None:
     for engine in (gt.CPU(), gt.Reference()):
         nothing = np.empty((0, 1, 3, 3), np.float32)
         maps, boxes = np.empty((0, 2, 3), np.float32), np.empty((0, 4), np.int32)
-        none = Moves(images("uint8", 2, (1, 3, 3)), np.empty(0, np.int64), maps, boxes, 1.0)
+        none = WarpInput(images("uint8", 2, (1, 3, 3)), np.empty(0, np.int64), maps, boxes, 1.0)
         engine.warp(none, nothing)

@@ -16,8 +16,8 @@ import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
-class Moves:
-    """Images, and where each of their pixels goes; all arrays are C-contiguous.
+class WarpInput:
+    """Images, and where each new pixel comes from; all arrays are C-contiguous.
 
     Args:
         source: (M, C, H, W), float32 or uint8.
@@ -34,13 +34,13 @@ class Moves:
     divisor: float
 
 
-def warp(moves: Moves, out: np.ndarray) -> None:
+def warp(inputs: WarpInput, out: np.ndarray) -> None:
     """Write moved images into `out`, (n, C, H, W) float32."""
     height, width = out.shape[2:]
     y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)
-    chosen = zip(out, moves.places, moves.maps, moves.boxes, strict=True)
+    chosen = zip(out, inputs.places, inputs.maps, inputs.boxes, strict=True)
     for image, place, (down, right), box in chosen:
-        old = moves.source[place].astype(np.float32) / np.float32(moves.divisor)
+        old = inputs.source[place].astype(np.float32) / np.float32(inputs.divisor)
         py, px = (row[0] * y + row[1] * x + row[2] for row in (down, right))
         top, left = np.floor(py), np.floor(px)
         fall, run = py - top, px - left

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from .batch import Arrays, Batch
-from .bilinear import Moves, warp
+from .bilinear import WarpInput, warp
 
 if TYPE_CHECKING:
     from ..graph import Graph
@@ -197,9 +197,9 @@ class Engine(ABC):
     ) -> SampleGradients:
         """Each sample's gradients of all parameters; nothing else is kept, nothing changed."""
 
-    def warp(self, moves: Moves, out: np.ndarray) -> None:
+    def warp(self, inputs: WarpInput, out: np.ndarray) -> None:
         """Write moved images into `out`, (n, C, H, W) float32."""
-        warp(moves, out)
+        warp(inputs, out)
 
     @abstractmethod
     def evaluate(self, network: Graph, batch: Batch) -> Evaluated:

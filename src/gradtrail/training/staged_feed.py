@@ -15,7 +15,7 @@ import numpy as np
 from ..data.images import Images
 from ..engines import Batch, Engine, Samples
 from ..engines.batch import check_mass, copied_labels
-from ..engines.bilinear import Moves
+from ..engines.bilinear import WarpInput
 from ..errors import DataError
 from ..machine.pinning import pin
 from ..streams import stream
@@ -88,7 +88,7 @@ class StagedFeed(Feed):
             height, width = out.shape[2:]
             end, number = begin + len(out), epoch.drawn.epochs
             moved = self.augment.drawn(begin, end, (height, width), epoch.seed, number)
-            self.engine.warp(Moves(pixels, chosen, *moved, divisor), out)
+            self.engine.warp(WarpInput(pixels, chosen, *moved, divisor), out)
         else:
             np.divide(pixels[chosen], np.float32(divisor), out=out, dtype=np.float32)
 

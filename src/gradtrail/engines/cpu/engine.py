@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ...graph import Graph
     from ...layers import Loss
     from ...optimizers import Optimizer
-    from ..bilinear import Moves
+    from ..bilinear import WarpInput
     from ..explanation import Explanation
     from ..sample_gradients import SampleGradients
 
@@ -124,11 +124,11 @@ class CPU(Engine):
 
         return compute_step(self._setup_for(network), network, batch, loss, arrays, extent)
 
-    def warp(self, moves: Moves, out: np.ndarray) -> None:
+    def warp(self, inputs: WarpInput, out: np.ndarray) -> None:
         """See `Engine.warp`."""
         from .warping import warper_for
 
-        warper_for(self.setup, moves.source).run(moves, out)
+        warper_for(self.setup, inputs.source).run(inputs, out)
 
     def explain(self, network: Graph, layer: str, loss: Loss) -> Explanation:
         """See `Engine.explain`."""

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from ...machine.forking import renew_in_forks
-from ..bilinear import Moves
+from ..bilinear import WarpInput
 from .checks import check_places
 from .frame import SLOTS, Slot
 from .kernels.warp import Warp
@@ -56,25 +56,25 @@ class _Warper:
     def _free(self) -> None:
         self._running = threading.Lock()
 
-    def run(self, moves: Moves, out: np.ndarray) -> None:
+    def run(self, inputs: WarpInput, out: np.ndarray) -> None:
         """See `engines.bilinear.warp`."""
-        count, frame = len(moves.places), self.frame
+        count, frame = len(inputs.places), self.frame
         if not count:
             return
-        check_places(moves.places, count, len(moves.source))
+        check_places(inputs.places, count, len(inputs.source))
         if count not in self._phases:
             phase = Phase("chunks", [FunctionCall(self.kernel.symbol)], count, _CHUNK)
             self._phases[count] = PhaseTable.made([phase], {self.kernel.symbol: self.address})
         with self._running:
             for field, array in (
-                (Slot.SAMPLES, moves.source),
-                (Slot.CHOSEN, moves.places),
-                (Slot.PARAMETERS, moves.maps),
-                (Slot.CONSTANTS, moves.boxes),
+                (Slot.SAMPLES, inputs.source),
+                (Slot.CHOSEN, inputs.places),
+                (Slot.PARAMETERS, inputs.maps),
+                (Slot.CONSTANTS, inputs.boxes),
                 (Slot.OUTPUT, out),
             ):
                 frame[field] = address(array)
-            frame[Slot.SHARE] = bits(moves.divisor)
+            frame[Slot.SHARE] = bits(inputs.divisor)
             self.pool.run(self._phases[count], address(frame), self.threads)
 
 
