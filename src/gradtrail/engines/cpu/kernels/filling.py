@@ -33,7 +33,7 @@ class Zero(Kernel):
 
 
 @frozen
-class Copied(Kernel):
+class Copy(Kernel):
     """An array as it is, elsewhere. Arguments: target, source.
 
     Args:
