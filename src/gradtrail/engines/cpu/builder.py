@@ -324,18 +324,19 @@ class Code:
 
     def least(self, a: Value | int, b: Value | int) -> Value:
         """The lesser of two whole numbers."""
-        return self._extreme(min, a, b)
+        return self._extreme("smin", a, b)
 
     def greatest(self, a: Value | int, b: Value | int) -> Value:
         """The greater of two whole numbers."""
-        return self._extreme(max, a, b)
+        return self._extreme("smax", a, b)
 
-    def _extreme(self, which: Callable[..., int], a: Value | int, b: Value | int) -> Value:
+    def _extreme(self, which: str, a: Value | int, b: Value | int) -> Value:
+        """LLVM's `smin` or `smax` of two whole numbers; of two that are known, the number."""
         one, other = self.index(a), self.index(b)
         x, y = one.constant, other.constant
         if x is not None and y is not None:
-            return self.index(which(x, y))
-        return self.call(I, f"llvm.s{which.__name__}.i64", one, other)
+            return self.index({"smin": min, "smax": max}[which](x, y))
+        return self.call(I, f"llvm.{which}.i64", one, other)
 
     def at(self, base: Value, index: Value | int, stride: int = 1) -> Value:
         """The address `base + index·stride`, in bytes."""

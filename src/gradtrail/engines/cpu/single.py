@@ -58,9 +58,9 @@ def single(network: Graph, setup: EngineSetup) -> Program | None:
         return None
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """A contraction whose nest is being made.
+@dataclass
+class _NestInputs:
+    """What a contraction's nest is made of; arguments and ranges grow factor by factor.
 
     Args:
         node: whose equation it is.
@@ -103,11 +103,14 @@ class _Builder:
         """The halo of every activation; maxima need none."""
         found: dict[str, Margins] = {}
         for node in self.system.nodes:
-            for form in self.work.forward.get(node.name, ())[:1]:
-                for access in form.equation.accesses:
-                    if lanes_of(access) and access.array in node.sources:
-                        name, needed = node.array_of[access.array], reach(form.equation, access)
-                        found[name] = wider(found.get(name), needed)
+            forms = self.work.forward.get(node.name)
+            if not forms:
+                continue
+            equation = forms[0].equation
+            for access in equation.accesses:
+                if lanes_of(access) and access.array in node.sources:
+                    name = node.array_of[access.array]
+                    found[name] = wider(found.get(name), reach(equation, access))
         return found
 
     def _fused(self) -> dict[str, Node]:
@@ -259,11 +262,11 @@ class _Builder:
         output, epilogue = self._ending(node)
         layout = self._activation(output)
         ranges = {lane: layout.shape[0]}
-        made = _Sums(node, equation, lane, [value(output)], ranges)
-        self._divide(made)
+        inputs = _NestInputs(node, equation, lane, [value(output)], ranges)
+        self._divide(inputs)
         sums = []
         for term in equation.terms:
-            factors = tuple(self._factor(made, f) for f in term.factors)
+            factors = tuple(self._factor(inputs, f) for f in term.factors)
             shown = set(target.names)
             order = sum_order(form, [n for n in term.names if n not in shown])
             summed = [n for t in grouped_names(order, ranges) for n in t]
@@ -274,7 +277,7 @@ class _Builder:
         stored = channel_stream(target, layout, 0, lane)
         nest = schedule_nest(self.target, stored, differences(sums), ranges, target, epilogue)
         work = prod(equation.range_of[n] for n in equation.terms[-1].names)
-        self.draft.call(NestKernel(nest), made.letters, node.name, "forward", work)
+        self.draft.call(NestKernel(nest), inputs.letters, node.name, "forward", work)
 
     def _ending(self, node: Node) -> tuple[str, tuple[Epilogue, ...]]:
         """The array that a layer's sums go to, and the function that they go through before."""
@@ -283,45 +286,45 @@ class _Builder:
             return node.output, ()
         return after.output, (Epilogue("apply", function_of(after)),)
 
-    def _divide(self, made: _Sums) -> None:
+    def _divide(self, inputs: _NestInputs) -> None:
         """Split summed channels' indices into a group of sixteen and the place in it."""
-        for term in made.equation.terms:
+        for term in inputs.equation.terms:
             for access in (f.access for f in term.factors):
-                name = value(made.node.array_of[access.array])
+                name = value(inputs.node.array_of[access.array])
                 if not lanes_of(access) or not self.memory[name].layout.lanes:
                     continue
                 channel = access.positions[1].plain
-                if channel not in (None, made.lane) and len(access.positions) > 2:
-                    size = made.equation.range_of[channel]
-                    made.ranges[channel] = min(size, LANES)
-                    made.ranges[channel + "16"] = -(-size // LANES)
+                if channel not in (None, inputs.lane) and len(access.positions) > 2:
+                    size = inputs.equation.range_of[channel]
+                    inputs.ranges[channel] = min(size, LANES)
+                    inputs.ranges[channel + "16"] = -(-size // LANES)
 
-    def _factor(self, made: _Sums, factor: EquationFactor) -> Factor:
+    def _factor(self, inputs: _NestInputs, factor: EquationFactor) -> Factor:
         """A factor's stream; parameters with the lane's index are packed."""
-        access, lane = factor.access, made.lane
-        name = value(made.node.array_of[access.array])
+        access, lane = factor.access, inputs.lane
+        name = value(inputs.node.array_of[access.array])
         function = factor.function if isinstance(factor, Applied) else None
         given = not lanes_of(access)
         if given and any(p.plain is None for p in access.positions):
             raise UnsuitableError
         if given and lane in access.names:
-            packed, strides = self._packed(made, access, name)
-            argument = argument_of(made.letters, packed)
+            packed, strides = self._packed(inputs, access, name)
+            argument = argument_of(inputs.letters, packed)
             read = Stream(argument, strides, 0, True, "float", access.array)
             return Factor(read, function, given=True)
         layout = self.memory[name].layout
         channel = None if given else access.positions[1].plain
         if not given and (channel is None or (channel == lane and not layout.lanes)):
             raise UnsuitableError
-        argument = argument_of(made.letters, name)
+        argument = argument_of(inputs.letters, name)
         return Factor(channel_stream(access, layout, argument, lane), function)
 
     def _packed(
-        self, made: _Sums, access: Access, name: ArrayKey
+        self, inputs: _NestInputs, access: Access, name: ArrayKey
     ) -> tuple[ArrayKey, tuple[tuple[str, int], ...]]:
         """A parameter with its lanes innermost: its buffer, and how its indices move it."""
-        shape, lane = made.equation.shape_of[access.array], made.lane
-        grouped = {n for n in made.equation.range_of if n + "16" in made.ranges}
+        shape, lane = inputs.equation.shape_of[access.array], inputs.lane
+        grouped = {n for n in inputs.equation.range_of if n + "16" in inputs.ranges}
         names = [p.plain or "" for p in access.positions]
         apart = [prod(shape[i + 1 :]) for i in range(len(shape))]
         rest = [

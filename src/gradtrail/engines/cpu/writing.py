@@ -25,17 +25,17 @@ def write_nest(code: Code, nest: Nest) -> None:
 
 
 @dataclass(frozen=True)
-class _Adding:
+class _TileSum:
     """A sum while it is added to the accumulators of a tile.
 
     Args:
-        one: the sum.
+        sum: the sum.
         points: of the accumulators.
         offsets: those of the summed indices that are written out, one after another.
         bare: whether its only product is all that there is: nothing stands in the accumulators.
     """
 
-    one: Sum
+    sum: Sum
     points: list[Point]
     offsets: list[Point]
     bare: bool
@@ -203,13 +203,13 @@ class _Writer:
         flat = {n: self.ranges[n] for n in one.summed if n in self.nest.schedule.unrolled}
         bare = fresh and not self.nest.adds and not loops and prod(flat.values()) == 1
         with self._scope():
-            return self._loops(loops, _Adding(one, points, _points(flat), bare), values)
+            return self._loops(loops, _TileSum(one, points, _points(flat), bare), values)
 
-    def _loops(self, loops: list[str], adding: _Adding, values: list[Value]) -> list[Value]:
+    def _loops(self, loops: list[str], tile_sum: _TileSum, values: list[Value]) -> list[Value]:
         """The loops of a sum, with the accumulators handed from round to round."""
         if not loops:
-            for offsets in adding.offsets:
-                values = self._products(adding, offsets, values)
+            for offsets in tile_sum.offsets:
+                values = self._products(tile_sum, offsets, values)
             return values
         state = Carried(values)
         start, stop = self._bounds(loops[0])
@@ -217,21 +217,21 @@ class _Writer:
             return values  # nothing lies inside
         with self.code.loop(loops[0], stop, start, carried=state) as at, self._scope():
             self._bind(loops[0], at)
-            state.next = self._loops(loops[1:], adding, state.now)
+            state.next = self._loops(loops[1:], tile_sum, state.now)
         return state.now
 
-    def _products(self, adding: _Adding, offsets: Point, values: list[Value]) -> list[Value]:
+    def _products(self, tile_sum: _TileSum, offsets: Point, values: list[Value]) -> list[Value]:
         """One product for every accumulator; what several of them read is read once."""
         known: dict[object, Value] = {}
         return [
-            self._product(adding, p | offsets, value, known)
-            for p, value in zip(adding.points, values, strict=True)
+            self._product(tile_sum, p | offsets, value, known)
+            for p, value in zip(tile_sum.points, values, strict=True)
         ]
 
     def _product(
-        self, adding: _Adding, point: Point, value: Value, known: dict[object, Value]
+        self, tile_sum: _TileSum, point: Point, value: Value, known: dict[object, Value]
     ) -> Value:
-        code, one, bare = self.code, adding.one, adding.bare
+        code, one, bare = self.code, tile_sum.sum, tile_sum.bare
         several = len(one.factors) > 1
         gates = [f for f in one.factors if f.equals is not None or (several and _gating(f))]
         plain = [f for f in one.factors if f not in gates]
