@@ -11,7 +11,8 @@ from .kinds import Contraction, LossEquation, LossRule, Normalisation, Selection
 
 def contraction(*terms: Term, ranges: Sizes, shapes: Shapes) -> Contraction:
     """A `Contraction` whose open ranges and shapes are inferred; see `infer`."""
-    return Contraction(terms, **infer([a for t in terms for a in t.accesses], ranges, shapes))
+    found = infer([a for t in terms for a in t.accesses], ranges, shapes)
+    return Contraction(terms, ranges=found.ranges, shapes=found.shapes)
 
 
 def selection(
@@ -25,7 +26,7 @@ def selection(
 ) -> Selection:
     """A `Selection` whose open ranges and shapes are inferred; see `infer`."""
     found = infer([result, source, result.to(winner)], ranges, shapes)
-    return Selection(result, source, tuple(over), winner, **found)
+    return Selection(result, source, tuple(over), winner, ranges=found.ranges, shapes=found.shapes)
 
 
 def normalisation(
@@ -44,7 +45,19 @@ def normalisation(
     per_channel = [p for p in (scale, shift, statistic.array, variance, inverse) if p is not None]
     accesses = [result, source, result.to(normalised), *map(statistic.to, per_channel)]
     found = infer(accesses, {}, shapes)
-    return Normalisation(result, source, statistic, epsilon, scale, shift, *letters, **found)
+    return Normalisation(
+        result,
+        source,
+        statistic,
+        epsilon,
+        scale,
+        shift,
+        variance,
+        inverse,
+        normalised,
+        ranges=found.ranges,
+        shapes=found.shapes,
+    )
 
 
 def loss(
@@ -64,4 +77,13 @@ def loss(
     if weight is not None:
         accesses.append(Access(weight, source.positions[:1]))
     found = infer(accesses, {}, shapes)
-    return LossEquation(rule, result, source, labels, probabilities, weight, **found)
+    return LossEquation(
+        rule,
+        result,
+        source,
+        labels,
+        probabilities,
+        weight,
+        ranges=found.ranges,
+        shapes=found.shapes,
+    )

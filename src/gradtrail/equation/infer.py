@@ -7,17 +7,18 @@ its input; every other range and every other shape follows here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
 
 from ..errors import EquationError, ShapeError
 from .access import Access
 from .affine import Affine
+from .frozen import frozen
 
 Shapes = Mapping[str, Sequence[int]]
 Sizes = Mapping[str, int]
 
 
-class Inferred(TypedDict):
+@frozen
+class Inferred:
     """Ranges and shapes as an equation takes them."""
 
     ranges: tuple[tuple[str, int], ...]
@@ -56,10 +57,7 @@ def infer(accesses: Sequence[Access], ranges: Sizes, shapes: Shapes) -> Inferred
         if access.array in shapes:
             _check_whole(access, given[access.array], known, ranges)
     order = dict.fromkeys(access.array for access in accesses)
-    return {
-        "ranges": tuple((n, known[n]) for n in names),
-        "shapes": tuple((a, given[a]) for a in order),
-    }
+    return Inferred(tuple((n, known[n]) for n in names), tuple((a, given[a]) for a in order))
 
 
 def _shapes_from(

@@ -94,10 +94,10 @@ def context(equation: Equation) -> dict[str, Any]:
     symbols = {n.symbol: n.value for n in numbers if n.symbol}
     sizes = {symbol.removeprefix("−"): abs(value) for symbol, value in symbols.items()}
     functions: dict[str, Function] = {}
-    for applied in (f.function for f in factors if isinstance(f, Applied)):
-        if functions.setdefault(applied.name, applied) != applied:
+    for function in (f.function for f in factors if isinstance(f, Applied)):
+        if functions.setdefault(function.name, function) != function:
             raise EquationError(
-                f"two functions are called {applied.name!r}, and text cannot tell them apart; "
+                f"two functions are called {function.name!r}, and text cannot tell them apart; "
                 "give one of them another name"
             )
     beside: dict[str, Any] = {

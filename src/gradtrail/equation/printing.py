@@ -147,7 +147,8 @@ class _Printer:
         """A number before a product, in brackets where it is a quotient or a sum."""
         written = scale.text(self.numbers)
         quotient = self.numbers and Fraction(scale.value).denominator != 1
-        return BRACKETS(Word(written)) if quotient or {*"/+"} & {*written} else Word(written)
+        in_brackets = quotient or "/" in written or "+" in written
+        return BRACKETS(Word(written)) if in_brackets else Word(written)
 
     def factor(self, factor: Factor) -> Formula:
         """An element, a function of one, or whether it holds a value."""
@@ -193,9 +194,10 @@ class _Printer:
         result, source = self.access(equation.result), self.access(equation.source)
         normalised = self.access(equation.result.to(equation.normalised))
         mean, variance, inverse = map(self.access, equation.statistics)
-        scaled: list[Formula] = [normalised]
+        scaled: list[Formula] = []
         if equation.scale is not None:
-            scaled[:0] = [self.access(equation.statistic.to(equation.scale)), TIMES]
+            scaled += [self.access(equation.statistic.to(equation.scale)), TIMES]
+        scaled.append(normalised)
         if equation.shift is not None:
             scaled += [ADDED, self.access(equation.statistic.to(equation.shift))]
         epsilon = Word(repr(equation.epsilon) if self.numbers else "ε")

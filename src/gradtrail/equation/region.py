@@ -243,16 +243,27 @@ _Line = tuple[list[int], list[tuple[int, int]], int, int]
 
 
 def _line(condition: _Condition, shared: Sequence[str], ranges: Ranges) -> _Line:
-    """Per depth the coefficient and what the rest may add; the least and greatest total allowed."""
+    """Coefficients, what is still to be added at each depth, the least and greatest total allowed.
+
+    Args:
+        condition: on a position.
+        shared: the indices that are walked, outermost first.
+        ranges: of all indices.
+
+    Returns:
+        Per shared index its coefficient; per depth, from none of them having its value to all, the
+        least and the greatest that the other indices and the shared ones to come add.
+    """
     position, divisor = condition.position, condition.position.divisor.integer
     steps = [position.coefficient(n) for n in shared]
-    low = high = 0
+    reaches = {n: position.coefficient(n) * (ranges[n] - 1) for n in {*position.names, *shared}}
+    free = [reach for name, reach in reaches.items() if name not in shared]
+    low, high = sum(r for r in free if r < 0), sum(r for r in free if r > 0)
     rest = [(low, high)]
-    for name in (*(n for n in position.names if n not in shared), *reversed(shared)):
-        reach = position.coefficient(name) * (ranges[name] - 1)
-        low, high = low + min(reach, 0), high + max(reach, 0)
+    for name in reversed(shared):
+        low, high = low + min(reaches[name], 0), high + max(reaches[name], 0)
         rest.append((low, high))
-    rest.reverse()  # first what all of them add, last nothing
+    rest.reverse()  # first with all of the shared indices to come, last with none
     return steps, rest, min(condition.allowed) * divisor, max(condition.allowed) * divisor
 
 
