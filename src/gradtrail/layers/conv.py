@@ -31,8 +31,10 @@ class ConvNd(KernelLayer):
     def windows(self) -> Windows:
         """The settings, one entry per axis."""
         kernel, stride, dilation = self.sizes()
-        given = self.kind, self.padding, kernel, stride, dilation
-        return Windows(kernel, stride, padding_margins(*given, words=True), dilation)
+        margins = padding_margins(
+            self.kind, self.padding, kernel, stride, dilation, allow_names=True
+        )
+        return Windows(kernel, stride, margins, dilation)
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; the input is (N, C, H, W)."""

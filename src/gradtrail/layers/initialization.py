@@ -35,18 +35,25 @@ def _uniform(variance: Callable[[int, int], float]) -> Draw:
     return draw
 
 
-_VARIANCES: Mapping[str, Callable[[int, int], float]] = {
-    "he": lambda fan_in, fan_out: 2 / fan_in,
-    "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
-    "lecun": lambda fan_in, fan_out: 1 / fan_in,
-}
+def _he(fan_in: int, fan_out: int) -> float:
+    return 2 / fan_in
+
+
+def _glorot(fan_in: int, fan_out: int) -> float:
+    return 2 / (fan_in + fan_out)
+
+
+def _lecun(fan_in: int, fan_out: int) -> float:
+    return 1 / fan_in
+
 
 INITIALIZATIONS: Mapping[str, Draw] = {
-    **{
-        f"{author}_{name}": draw(variance)
-        for author, variance in _VARIANCES.items()
-        for name, draw in (("normal", _normal), ("uniform", _uniform))
-    },
+    "he_normal": _normal(_he),
+    "he_uniform": _uniform(_he),
+    "glorot_normal": _normal(_glorot),
+    "glorot_uniform": _uniform(_glorot),
+    "lecun_normal": _normal(_lecun),
+    "lecun_uniform": _uniform(_lecun),
     "zeros": lambda generator, shape, fan_in, fan_out: np.zeros(shape),
     "ones": lambda generator, shape, fan_in, fan_out: np.ones(shape),
 }

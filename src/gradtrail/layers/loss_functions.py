@@ -183,7 +183,7 @@ class CrossEntropy(Loss):
             target[np.arange(samples), classed] = 1.0
         else:
             target = probabilities(array, samples, classes)
-        target = self._spread(target)
+        target = self._smoothed_rows(target)
         if self.weight is None:
             return {"T": target}
         if counted:
@@ -195,13 +195,13 @@ class CrossEntropy(Loss):
         array, classes = np.asarray(labels), prediction[1]
         if array.ndim != 1:
             return self.targets(labels, prediction)["T"], False
-        return self._spread(np.eye(classes)), True
+        return self._smoothed_rows(np.eye(classes)), True
 
-    def _spread(self, rows: np.ndarray) -> np.ndarray:
+    def _smoothed_rows(self, rows: np.ndarray) -> np.ndarray:
         """One-hot rows, smoothed and times the class weights."""
         smooth = self.label_smoothing
-        spread: np.ndarray = (1 - smooth) * rows + smooth / rows.shape[1]
-        return spread if self.weight is None else spread * np.array(self.weight)
+        smoothed: np.ndarray = (1 - smooth) * rows + smooth / rows.shape[1]
+        return smoothed if self.weight is None else smoothed * np.array(self.weight)
 
     def even(self, labels: Any) -> bool:
         """See `Loss.even`; not with class weights and class numbers."""

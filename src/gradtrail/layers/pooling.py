@@ -45,7 +45,7 @@ class PoolNd(Layer):
         kernel = per_axis(self.kind, "kernel_size", self.kernel_size, self.rank)
         given = kernel if self.stride is None else self.stride
         stride = per_axis(self.kind, "stride", given, self.rank)
-        dilation = per_axis(self.kind, "dilation", getattr(self, "dilation", 1), self.rank)
+        dilation = self._dilation()
         margins = padding_margins(self.kind, self.padding, kernel, stride, dilation)
         for (before, _), k in zip(margins, kernel, strict=True):
             if before > k // 2:
@@ -55,12 +55,19 @@ class PoolNd(Layer):
                 )
         return Windows(kernel, stride, margins, dilation, undilated=set(dilation) == {1})
 
+    def _dilation(self) -> tuple[int, ...]:
+        """How far one offset lies from the next, one entry per axis; 1 where none can be chosen."""
+        return (1,) * self.rank
+
 
 @frozen
 class MaxPool(PoolNd):
     """What max pooling of every rank shares."""
 
     dilation: PerAxis = field(default=1, kw_only=True)
+
+    def _dilation(self) -> tuple[int, ...]:
+        return per_axis(self.kind, "dilation", self.dilation, self.rank)
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; the input is (N, C, H, W)."""

@@ -117,16 +117,17 @@ def padding_margins(
     stride: tuple[int, ...],
     dilation: tuple[int, ...],
     *,
-    words: bool = False,
+    allow_names: bool = False,
 ) -> tuple[Margin, ...]:
-    """Padding before and behind per axis: a number, a sequence, with `words` "valid" or "same".
+    """Padding before and behind per axis: a number, a sequence, or a name.
 
-    "same" keeps the size and puts the odd row or column behind, as PyTorch does.
+    With `allow_names`, "valid" is no padding, and "same" keeps the size and puts the odd row or
+    column behind, as PyTorch does.
 
     Raises:
         ArgumentError: another word, or "same" with a stride.
     """
-    if isinstance(padding, str) and not words:
+    if isinstance(padding, str) and not allow_names:
         raise ArgumentError(f"{layer}: padding must be a number, got {padding!r}")
     if padding == "valid":
         return ((0, 0),) * len(kernel)
