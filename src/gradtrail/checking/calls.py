@@ -162,7 +162,7 @@ def checked_path(name: str, path: Any, hint: str = "", what: str = "a folder or 
         name: the public function.
         path: what came.
         hint: what is said behind the refusal.
-        what: that the path has to be of.
+        what: what the path has to be, in the words of the refusal.
 
     Raises:
         ArgumentError: it is none, is empty, or holds what no path can.

@@ -133,9 +133,9 @@ def json_data(value: Any) -> Any:
         return {known.name: json_data(getattr(value, known.name)) for known in fields(value)}
     if isinstance(value, Mapping):
         return {name: json_data(one) for name, one in value.items()}
-    return (
-        [json_data(one) for one in value] if isinstance(value, tuple | list) else json_number(value)
-    )
+    if isinstance(value, tuple | list):
+        return [json_data(one) for one in value]
+    return json_number(value)
 
 
 def json_number(value: Any) -> Any:

@@ -53,7 +53,7 @@ class Bounds:
         Args:
             expected: all its values and gradients in float64.
             rounded: the same, rounded at random, a few times; one alone may happen to be nearly
-                right. None where the engine computes in float64, too.
+                right. Empty where the engine computes in float64, too.
             tolerance: relative.
         """
         values: dict[str, tuple[float, float]] = {}

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 class ProductFactor(Element):
     """One factor of a product: an element, and what is multiplied.
 
+    It is an `Element`, so that `str` writes it as any other; the element's fields come first.
+
     Args:
         letter: what the equation calls the array: `dZ`, `X`.
         stored: what the array holds there.
@@ -123,7 +125,15 @@ def factor_at(operand: Operand, point: Mapping[str, int]) -> ProductFactor:
     elif isinstance(factor, Indicator):
         function, value = "[·]", float(stored == factor.value.at(point))
     letter = operand.access.array
-    return ProductFactor(operand.side, operand.name, index, letter, stored, value, function)
+    return ProductFactor(
+        operand.side,
+        operand.name,
+        index,
+        letter=letter,
+        stored=stored,
+        value=value,
+        function=function,
+    )
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from .overview import DeadLayer, GradientLayer, Overview, TiedLayer, dead, ties,
 from .sides import Gradients, Values
 from .traced_step import TracedStep
 
-# What answers a question is imported when the question is asked.
+# For annotations alone: fields and the explorer are imported when they are asked for.
 if TYPE_CHECKING:
     import os
     from pathlib import Path
