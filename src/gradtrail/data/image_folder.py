@@ -132,8 +132,15 @@ class ImageFolder(Images):
         judge.conclude()
         y = np.array([*judge.left.values()], dtype=np.int64)
         y.flags.writeable = False
-        about = tuple(judge.skipped), tuple(judge.notes), asked.memory
-        super().__init__(shape, y, found.classes, paths, *about)
+        super().__init__(
+            shape,
+            y,
+            found.classes,
+            paths,
+            skipped=tuple(judge.skipped),
+            notes=tuple(judge.notes),
+            memory=asked.memory,
+        )
 
     def __repr__(self) -> str:
         return (

@@ -245,9 +245,17 @@ class _Subset(Images):
 
     def __init__(self, whole: Images, places: np.ndarray) -> None:
         paths = tuple(whole.paths[place] for place in places) if whole.paths else ()
-        y, about = whole.y[places], (whole.skipped, whole.notes, whole.memory)
+        y = whole.y[places]
         y.flags.writeable = False
-        super().__init__(whole.shape, y, whole.classes, paths, *about)
+        super().__init__(
+            whole.shape,
+            y,
+            whole.classes,
+            paths,
+            skipped=whole.skipped,
+            notes=whole.notes,
+            memory=whole.memory,
+        )
         self._whole, self._places = whole, places
 
     def __repr__(self) -> str:

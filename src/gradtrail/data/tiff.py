@@ -62,7 +62,8 @@ def _read(content: bytes, spec: ImageSpec) -> StoredImage:
     if found.planar or deep:
         picture, top = _merged(_bands(content, tags, found), found, white)
     else:
-        picture = _in_its_mode(open_picture(_plain(content, tags, found, {}), "TIFF"), found)
+        readable = _as_pillow_reads(content, tags, found, {})
+        picture = _in_its_mode(open_picture(readable, "TIFF"), found)
         top = highest_number(np.asarray(picture)[..., :3]) if found.bits == 16 else None
     if found.photometric == Photometric.WHITE_IS_ZERO:
         picture = _turned_around(picture)
@@ -75,8 +76,8 @@ def _bands(content: bytes, tags: Directory, found: TiffLayout) -> list[np.ndarra
         return [_plane(content, tags, found, band) for band in range(len(found.mode))]
     if found.mode == "L":
         return [_band(content, tags, found, {})]
-    plain = _plain(content, tags, found, {})
-    return list(np.moveaxis(numbers_of_16_bits(lambda: open_picture(plain, "TIFF")), -1, 0))
+    readable = _as_pillow_reads(content, tags, found, {})
+    return list(np.moveaxis(numbers_of_16_bits(lambda: open_picture(readable, "TIFF")), -1, 0))
 
 
 def _merged(
@@ -107,11 +108,11 @@ def _band(content: bytes, tags: Directory, found: TiffLayout, changes: Changes) 
         Tag.PHOTOMETRIC_INTERPRETATION: (int(Photometric.BLACK_IS_ZERO),),
         **dict.fromkeys((Tag.EXTRA_SAMPLES, Tag.INK_SET), ()),
     }
-    picture = open_picture(_plain(content, tags, found, alone | dict(changes)), "TIFF")
+    picture = open_picture(_as_pillow_reads(content, tags, found, alone | dict(changes)), "TIFF")
     return np.asarray(picture.convert("L") if found.bits < 8 else picture)
 
 
-def _plain(content: bytes, tags: Directory, found: TiffLayout, changes: Changes) -> bytes:
+def _as_pillow_reads(content: bytes, tags: Directory, found: TiffLayout, changes: Changes) -> bytes:
     """The file with the same pixels under a directory that Pillow reads right."""
     told: dict[Tag, tuple[int, ...]] = dict.fromkeys(_LEFT_OUT, ())
     if _by_another_name(found):

@@ -113,8 +113,9 @@ def read_directory(file: IO[bytes], at: int | None = None) -> Directory:
     order = _ORDERS[header[:2]]
     big = header[2:4] in (b"+\0", b"\0+")
     inside, number = (8, "Q") if big else (4, "I")  # bytes of a value that stands in the table
+    place = 8 if big else 4  # where the header says at which byte the first directory begins
     if at is None:
-        file.seek(inside)
+        file.seek(place)
         (at,) = _unpacked(file, order + number)
     file.seek(at)
     (count,) = _unpacked(file, order + ("Q" if big else "H"))
