@@ -73,6 +73,11 @@ class _Step:
         side, name, index = parse_element(text, values, gradients, self.trace.system.shapes)
         return (self.trace.value if side == "value" else self.trace.grad), name, index
 
+    def print_json(self, data: Mapping[str, Any]) -> None:
+        """Print an answer as JSON, with the numbers of the samples in the data."""
+        failed = {} if self.failed is None else {"failed": self.failed.to_dict()}
+        print_json({**data, "samples": self.chosen.numbers.tolist(), **failed})
+
     def answer(self, data: Mapping[str, Any], text: str) -> None:
         """Print an answer, and which samples 0, 1, … are, where that is not the same number.
 
@@ -80,12 +85,11 @@ class _Step:
             data: the answer as JSON, in which these numbers are always.
             text: the answer in words.
         """
-        numbers = self.chosen.numbers
         if self.as_json:
-            failed = {} if self.failed is None else {"failed": self.failed.to_dict()}
-            print_json({**data, "samples": numbers.tolist(), **failed})
+            self.print_json(data)
             return
         said(text)
+        numbers = self.chosen.numbers
         if list(numbers) != list(range(len(numbers))):
             shown = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
             said(f"samples 0, 1, … are {shown} of the data")
@@ -163,7 +167,7 @@ def why_command(element: str | None, language: str | None, **chosen: Any) -> Non
         "ties": t.ties(),
     }
     if step.as_json:
-        step.answer({name: overview.to_dict() for name, overview in overviews.items()}, "")
+        step.print_json({name: overview.to_dict() for name, overview in overviews.items()})
         return
     if step.failed is not None:
         place = "" if step.failed.judging else f" in epoch {step.failed.epoch}"

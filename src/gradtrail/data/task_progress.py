@@ -76,6 +76,9 @@ class TaskProgress:
         """`5 of 10 images`, `2 of 8 parts`, `3.1 MB of 9.9 MB`."""
         from rich.filesize import decimal
 
-        amount, unit = (decimal, "") if self.unit == "bytes" else ("{:,}".format, f" {self.unit}")
+        def amount(number: int) -> str:
+            return decimal(number) if self.unit == "bytes" else f"{number:,}"
+
         of = "" if self.total is None else f" of {amount(self.total)}"
+        unit = "" if self.unit == "bytes" else f" {self.unit}"  # sizes have theirs
         return f"{amount(self._done)}{of}{unit}"
