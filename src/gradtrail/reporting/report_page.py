@@ -38,12 +38,12 @@ _RANKED, _MEMORY = 20_000, 256 << 20
 
 
 def write_report(
-    run: Path, out: Path | None = None, *, bad: Bad | None = None, progress: bool = False
+    folder: Path, out: Path | None = None, *, bad: Bad | None = None, progress: bool = False
 ) -> Path:
     """Write the page of a run, by default as `report.html` in its folder.
 
     Args:
-        run: its folder.
+        folder: the run's.
         out: the file.
         bad: what is done about images that cannot be read any more; see `Run`.
         progress: whether standard error says how far it is.
@@ -52,16 +52,23 @@ def write_report(
         FileError: there is no finished run, its data are not there, or the page cannot be written.
         MissingPackageError: matplotlib is not there.
     """
-    path = out or Run.at(run).folder / "report.html"
+    path = out or Run.at(folder).folder / "report.html"
     check_writable(path)
-    write_bytes(path, report(run, bad=bad, progress=progress).encode())
+    write_bytes(path, report(folder, bad=bad, progress=progress).encode())
     return path
 
 
 def report(folder: Path, *, bad: Bad | None = None, progress: bool = False) -> str:
     """The page of a run as HTML; it needs nothing from anywhere else.
 
-    Arguments and errors are those of `write_report`.
+    Args:
+        folder: the run's.
+        bad: what is done about images that cannot be read any more; see `Run`.
+        progress: whether standard error says how far it is.
+
+    Raises:
+        FileError: there is no finished run, its data are not there, or nothing is to be told of.
+        MissingPackageError: matplotlib is not there.
     """
     optional_package("matplotlib", "a report")  # before the work that it would end
     run = Run.at(folder, bad)

@@ -104,7 +104,7 @@ class Recipe:
             schedule=self.schedule,
             augment=self.augment,
             stopping=self.stopping,
-            **self.training.of_course(),
+            **self.training.course_settings(),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -156,9 +156,9 @@ class TrainingTable(RecipeTable):
         engine_for(self.engine)
         if self.threads is not None:
             positive("training", threads=self.threads)
-        Course(**self.of_course())
+        Course(**self.course_settings())
 
-    def of_course(self) -> dict[str, Any]:
+    def course_settings(self) -> dict[str, Any]:
         """Those of the course; the others say how it is run."""
         apart = ("engine", "threads", "watch")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
