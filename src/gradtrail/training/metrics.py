@@ -1,29 +1,21 @@
-"""Which classes are taken for which: the confusion matrix, precision and recall of every class.
-
-Below it stands what `mistaken_samples.py` needs as well: what each sample is taken for.
-"""
+"""Which classes are taken for which: the confusion matrix, precision and recall of every class."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from ..checking.arguments import positive
 from ..checking.calls import call_example
-from ..engines import engine_for
-from ..errors import DataError, NonFiniteError
-from ..graph.class_names import class_names
-from ..layers.loss_functions import CrossEntropy, log_softmax
+from ..errors import DataError
 from ..renamed import keep_old_arguments
 from ..showing.figures import figure, save_figure
 from ..showing.shown import Shown
 from ..showing.tables import Table
-from .feed import feed_for
+from .predictions import predict_samples
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -171,59 +163,6 @@ class Confusion(Shown):
 def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """part / whole; NaN where the whole is 0."""
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """The classes of M samples.
-
-    Args:
-        true: (M,) int64, what they are.
-        taken: (M,) int64, what they are taken for.
-        probabilities: (M,) float64, that the network gives to these.
-        classes: the name of each of the network's outputs.
-    """
-
-    true: np.ndarray
-    taken: np.ndarray
-    probabilities: np.ndarray
-    classes: tuple[str, ...]
-
-
-def predict_samples(
-    what: str,
-    network: Graph,
-    data: Any,
-    classes: Sequence[str] | None,
-    batch_size: int,
-    engine: str | Engine | None,
-) -> Predictions:
-    """What a network takes each sample for, in evaluation.
-
-    Arguments and errors are those of `confusion`; `what` is the public function, for messages.
-    """
-    positive(what, batch_size=batch_size)
-    loss, runs = CrossEntropy(), engine_for(engine, network)
-    feed = feed_for(network, data, loss, runs)
-    outputs = network.system(1, loss=loss).shapes[network.output_name][1]
-    names = class_names(what, network, outputs, data, classes)
-    taken, shares = [], []
-    with closing(feed.in_order(batch_size)) as batches:
-        for batch in batches:
-            found = runs.predict(network, batch.x)
-            wrong = ~np.isfinite(found).all(axis=1)
-            if wrong.any():
-                raise NonFiniteError(
-                    "the network gives a NaN or an infinity for sample "
-                    f"{batch.numbers[wrong][0]}; look for one in its weights and in the samples"
-                )
-            taken.append(found.argmax(axis=1))
-            shares.append(np.exp(log_softmax(found.astype(np.float64)).max(axis=1)))
-    true = loss.classes(feed.y)
-    assert true is not None
-    numbered = names or tuple(map(str, range(outputs)))
-    return Predictions(true, np.concatenate(taken), np.concatenate(shares), numbered)
 
 
 @call_example("gt.confusion(network, (x, y))")

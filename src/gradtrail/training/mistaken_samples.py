@@ -16,7 +16,7 @@ from ..checking.calls import call_example
 from ..showing.shown import Shown
 from ..showing.tables import Table
 from ..storage.files import write_bytes
-from .metrics import predict_samples
+from .predictions import predict_samples
 
 if TYPE_CHECKING:
     from ..engines import Engine
