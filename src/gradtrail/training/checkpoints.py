@@ -26,7 +26,7 @@ from ..errors import ArgumentError, DataError, FileError
 from ..storage.arrays import read_arrays
 from ..storage.files import file_errors, write_bytes
 from .history import History
-from .snapshot import UNKNOWN, Snapshot
+from .snapshot import UNKNOWN_PROVENANCE, Snapshot
 
 if TYPE_CHECKING:
     from .training import Training
@@ -258,7 +258,7 @@ def _of_the_first_form(
         raise FileError(f"{path}: its history cannot be read: {cause}") from None
     grown = {f"history/{name}": array for name, array in history.arrays().items()}
     held = {name: value for name, value in about.items() if name != "history"}
-    return {**grown, **arrays}, {"drawn": [0, 0], **held, "written": dict(UNKNOWN)}
+    return {**grown, **arrays}, {"drawn": [0, 0], **held, "written": dict(UNKNOWN_PROVENANCE)}
 
 
 def _digest(about: str, arrays: Mapping[str, np.ndarray]) -> str:

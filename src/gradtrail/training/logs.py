@@ -186,7 +186,12 @@ class CSVLog(_Lines):
 class JSONLinesLog(_Lines):
     """An object in each line, with what there is of the names of `CSVLog`.
 
-    Arguments and errors are those of `CSVLog`.
+    Args:
+        path: of the file; one that is there is written over, or gone on with after a resume.
+        every: a row for each so-manieth step, at least 1.
+
+    Raises:
+        ArgumentError: an argument out of its range.
     """
 
     first = b'{"kind": "'

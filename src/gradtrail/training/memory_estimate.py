@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import NoRoomError
 from ..machine.free_memory import Room, rooms
@@ -26,6 +26,20 @@ _CODE = 250_000_000
 
 _LANES = 16
 """Samples that an engine may compute at once however few there are."""
+
+
+class _Need(NamedTuple):
+    """What a training takes at the least, in bytes.
+
+    Args:
+        parts: of "parameters", "gradients", "activations", "optimizer" and "code".
+        images: that are kept, as far as they are not in memory already.
+        samples: that are computed at once; a number, not bytes.
+    """
+
+    parts: dict[str, int]
+    images: int
+    samples: int
 
 
 def check_memory(setup: Setup) -> None:
@@ -52,8 +66,8 @@ def check_memory(setup: Setup) -> None:
     while smaller and _short(left, sum(needed(smaller).values()), kept, code) is not None:
         smaller //= 2
     kept, code = (0, code) if short.reserved else (kept, 0)
-    needs |= {"code": code}
-    raise NoRoomError(_sentence(setup, (needs, kept, samples), short, smaller))
+    need = _Need({**needs, "code": code}, kept, samples)
+    raise NoRoomError(_sentence(setup, need, short, smaller))
 
 
 def _short(left: list[Room], need: int, kept: int, code: int = 0) -> Room | None:
@@ -84,15 +98,13 @@ def _count(network: Graph) -> int:
     return sum(map(prod, network.parameters.shapes.values()))
 
 
-def _sentence(
-    setup: Setup, needed: tuple[dict[str, int], int, int], left: Room, smaller: int
-) -> str:
+def _sentence(setup: Setup, need: _Need, left: Room, smaller: int) -> str:
     """What is needed, what there is, and what would fit."""
-    network, (needs, kept, samples) = setup.network, needed
+    network, needs, kept = setup.network, need.parts, need.images
     told = [
         f"{_size(needs['parameters'])} for {_count(network):,} parameters",
         f"{_size(needs['gradients'])} for gradients",
-        f"{_size(needs['activations'])} for activations of {samples} samples",
+        f"{_size(needs['activations'])} for activations of {need.samples} samples",
     ]
     if needs["optimizer"]:
         kind = type(setup.course.optimizer).__name__
@@ -111,8 +123,8 @@ def _sentence(
     )
     if len(network.input_shape) > 1:
         hint += " by smaller images, or by more pooling before it"
-    forgetful = setup.engine.memory(network, setup.course.loss, SGD(1.0), 1)
-    fits = sum(forgetful.values()) + kept + needs["code"] <= left.free
+    bytes_with_sgd = setup.engine.memory(network, setup.course.loss, SGD(1.0), 1)
+    fits = sum(bytes_with_sgd.values()) + kept + needs["code"] <= left.free
     plainly = "; optimizer=gt.SGD(lr) with batch_size=1 would fit" if fits else ""
     return f"{said}; no batch_size would fit; {hint}{plainly}"
 

@@ -23,7 +23,7 @@ from ..renamed import SCHEDULES
 from .checkpoints import Checkpoints, NewestCheckpoint
 from .history import History, in_files
 from .schedules import Constant, Schedule
-from .snapshot import UNKNOWN, Snapshot, differing_bits, provenance
+from .snapshot import UNKNOWN_PROVENANCE, Snapshot, differing_bits, provenance
 from .stopping import Best
 from .training import Position
 from .watched_weights import check_watched
@@ -197,7 +197,7 @@ def _inspect(found: NewestCheckpoint, setup: Setup) -> None:
         _arrays(snapshot, setup, history)
         _watched(snapshot, at, len(setup.feed))
         written = snapshot.about["written"]
-        _known("written", written, UNKNOWN)
+        _known("written", written, UNKNOWN_PROVENANCE)
         if not all(isinstance(value, str) for value in written.values()):
             raise DataError("written must be texts")
     except DataError as cause:

@@ -29,7 +29,12 @@ _NOT_PROMISED = (
     "'bits' is another"
 )
 
-UNKNOWN: Mapping[str, str] = {"gradtrail": "0.1.0", "processor": "", "bits": "", "not_promised": ""}
+UNKNOWN_PROVENANCE: Mapping[str, str] = {
+    "gradtrail": "0.1.0",
+    "processor": "",
+    "bits": "",
+    "not_promised": "",
+}
 """Of checkpoints whose format did not say it."""
 
 
@@ -56,16 +61,20 @@ class Snapshot:
         training.trainer.store()  # hands the optimiser's state over
         step, remembered = training.optimizer.remembered(training.network)
         watcher = training.watcher
-        kept = {} if watcher is None else watcher.watched()
+        watched = {} if watcher is None else watcher.watched()
         parts = {
             "value": training.trainer.arrays(),
-            "state": {f"{k}/{name}": a for name, s in remembered.items() for k, a in s.items()},
+            "state": _state_arrays(remembered),
             "statistics": training.statistics.sums,
             "best": training.best.arrays,
-            "watched": watched_arrays(kept),
+            "watched": watched_arrays(watched),
             "history": training.history.arrays(),
         }
-        arrays = {f"{part}/{name}": a for part, held in parts.items() for name, a in held.items()}
+        arrays = {
+            f"{part}/{name}": array
+            for part, arrays_of_part in parts.items()
+            for name, array in arrays_of_part.items()
+        }
         about = {
             "position": training.position._asdict(),
             "updates": step,
@@ -74,7 +83,9 @@ class Snapshot:
             "course": training.settings,
             "architecture": training.network.architecture(),
             "engine": training.engine.settings(),
-            "watched": watcher and {"every": watcher.every, "elements": list(kept)},
+            "watched": None
+            if watcher is None
+            else {"every": watcher.every, "elements": list(watched)},
             "written": provenance(training.engine),
             **data,
         }
@@ -139,6 +150,17 @@ class Snapshot:
     def under(self, prefix: str) -> dict[str, np.ndarray]:
         """The arrays whose names begin so, by the rest of their names."""
         return {n.removeprefix(prefix): a for n, a in self.arrays.items() if n.startswith(prefix)}
+
+
+def _state_arrays(
+    remembered: Mapping[str, Mapping[str, np.ndarray]],
+) -> dict[str, np.ndarray]:
+    """What an optimiser remembers, parameter → kind → array, as `kind/parameter` → array."""
+    return {
+        f"{kind}/{parameter}": array
+        for parameter, arrays_by_kind in remembered.items()
+        for kind, array in arrays_by_kind.items()
+    }
 
 
 def provenance(engine: Engine) -> dict[str, str]:
