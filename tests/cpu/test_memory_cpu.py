@@ -337,7 +337,7 @@ def _waiting(t: gt.Trace) -> np.ndarray:
 
 def _made(t: gt.Trace) -> int:
     """How many arrays have been made."""
-    held = (*t.step.values._arrays.values(), *t._step.gradients._arrays.values())
+    held = (*t.step.values._arrays.values(), *t.step.gradients._arrays.values())
     return sum(isinstance(array, np.ndarray) for array in held)
 
 

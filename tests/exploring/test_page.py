@@ -242,6 +242,34 @@ def test_a_narrow_page_is_usable(browser: Any, explorer: Explorer) -> None:
     assert page.complaints == []
 
 
+def test_on_a_narrow_page_the_sheet_does_not_take_the_pointer(
+    browser: Any, explorer: Explorer
+) -> None:
+    """It comes up over the map that is pointed at, which stays pointed at and can be clicked."""
+    page = Page(browser, explorer.url, viewport={"width": 400, "height": 800})
+    page.map("value", "conv1.output").evaluate("(map) => map.scrollIntoView({ block: 'end' })")
+    _, at = page.spot("value", "conv1.output", (0, 2, 3, 4))
+    box = page.map("value", "conv1.output").locator(".map-over").bounding_box()
+    x, y = box["x"] + at["x"], box["y"] + at["y"]
+    inspector = page.tab.locator("gt-inspector")
+    page.tab.mouse.move(x, y)
+    inspector.wait_for(state="visible")
+    assert inspector.bounding_box()["y"] < y  # the sheet lies over the element
+    page.tab.mouse.move(x + 0.5, y)
+    page.settle()
+    assert page.element() == "conv1.output[0,2,3,4]"
+    page.tab.mouse.down()
+    page.tab.mouse.up()
+    page.settle()
+    pinned = "document.querySelector('gt-explorer').model.pins.map(({ index }) => index.join())"
+    assert page.tab.evaluate(pinned) == ["0,2,3,4"]
+    page.tab.mouse.move(2, 2)
+    page.settle()
+    assert page.element() == "conv1.output[0,2,3,4]"
+    page.close()
+    assert page.complaints == []
+
+
 def test_a_large_step_is_sent_in_slices(
     browser: Any, explorer: Explorer, traced: gt.Trace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,7 @@ export class InspectorView extends View {
     this.setAttribute("aria-label", model.words.inspector);
     this.classList.toggle("empty", !cell && !this.layer);
     this.classList.toggle("passing", Boolean(model.pointed));
+    this.classList.toggle("unpinned", !model.pins.length && !this.layer);
     if (this.layer || !cell) {
       this.fill({ head: this.layer ? layerCard(model, this.layer) : this.nothing() });
       return;
