@@ -113,7 +113,17 @@ def mistakes(
 ) -> Mistakes:
     """The samples that a network takes for another class, in evaluation.
 
-    Arguments and errors are those of `gt.confusion`.
+    Args:
+        network: is not changed.
+        data: samples and labels, or `gt.data.Images` such as a folder.
+        classes: their names; by default the network's, or those of the images, or numbers.
+        batch_size: how many samples are computed at once.
+        engine: None for the default, "cpu", "reference", or an engine object.
+
+    Raises:
+        ArgumentError: not as many names as the network has outputs.
+        DataError: samples or labels that do not fit.
+        NonFiniteError: the network gives a NaN or an infinity.
 
     Example:
         >>> net = Network((1, 8, 8), [Flatten(), Linear(2)])
