@@ -225,7 +225,7 @@ def test_linear_weights_are_not_computed_and_convolutions_go_directly() -> None:
         for call in program.calls
         if call.does.endswith("weight, per sample")
     }
-    assert {"Copy"} == {kernel for layer, kernel in kernels if layer.startswith("fc")}
+    assert {"Copied"} == {kernel for layer, kernel in kernels if layer.startswith("fc")}
     assert ("conv2", "NestKernel") in kernels
     nests = [c.kernel.nest for c in program.calls if isinstance(c.kernel, NestKernel)]
     assert not any(nest.over_lanes for nest in nests)  # nothing is added up over samples

@@ -33,7 +33,7 @@ class Zero(Kernel):
 
 
 @frozen
-class Copy(Kernel):
+class Copied(Kernel):
     """An array as it is, elsewhere. Arguments: target, source.
 
     Args:

@@ -25,7 +25,7 @@ _UNROLLED = 4
 
 
 @frozen
-class Transpose(Kernel):
+class Transposed(Kernel):
     """X [F][16 samples] as [F/16][16 samples][16 features]; what is missing is 0.
 
     Arguments: target, source.

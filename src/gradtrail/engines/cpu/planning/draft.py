@@ -12,7 +12,7 @@ from ....equation.frozen import frozen
 from ..addresses import access_stream
 from ..contraction import Form, by_rows, nest_of, share_inside
 from ..frame import Slot
-from ..kernels.filling import Copy, Zero
+from ..kernels.filling import Copied, Zero
 from ..kernels.kernel import Kernel
 from ..kernels.nest_kernel import NestKernel
 from ..keys import ArrayKey, gradient
@@ -191,7 +191,7 @@ class Draft:
         if to not in self.memory:
             layout = self.memory[of].layout
             self.memory.add(to, Slot.PARTIAL, Layout(layout.shape, (), True))
-            self.call(Copy(layout.size), (to, of), job.layer, job.does)
+            self.call(Copied(layout.size), (to, of), job.layer, job.does)
 
     def shares(self, key: ArrayKey) -> bool:
         """Whether an array is another's memory under its own shape."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ....equation import Access
 from ..contraction import Form
 from ..frame import Slot
-from ..kernels.outer_product import BatchOuterProduct, OuterProduct, Transpose
+from ..kernels.outer_product import BatchOuterProduct, OuterProduct, Transposed
 from ..keys import ArrayKey
 from ..layout import Layout
 from ..program import KernelCall
@@ -98,7 +98,7 @@ def _transposed(draft: Draft, job: Job, columns: ArrayKey, features: int, region
     """The layer's input with features as lanes, made once."""
     key = ArrayKey("transposed", columns.array, f"{columns.kind}, {region.name.lower()}")
     if key not in draft.memory:
-        kernel = Transpose(features)
+        kernel = Transposed(features)
         draft.memory.add(key, region, Layout((kernel.sixteens * LANES,), (), True))
         draft.call(kernel, (key, columns), job.layer, job.does)
     return key
