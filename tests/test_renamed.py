@@ -8,7 +8,8 @@ import pickle
 import pytest
 
 import gradtrail as gt
-from gradtrail import schedules
+from gradtrail import exploring, schedules
+from gradtrail.layers import layer
 
 
 def test_a_history_has_its_losses_under_their_former_name() -> None:
@@ -72,6 +73,38 @@ def test_the_equation_of_a_loss_has_its_former_name() -> None:
     assert said[0].filename == __file__
     equation = gt.MeanSquaredError().declare((2, 3)).equation
     assert (equation.kind, gt.equation.to_data(equation)["type"]) == ("loss", "Loss")
+
+
+@pytest.mark.parametrize("name", ["trace", "influence"])
+def test_a_former_module_gives_the_function_and_not_the_file_of_its_name(name: str) -> None:
+    importlib.import_module(f"gradtrail.tracing.{name}")  # as the first use of the function does
+    with pytest.warns(gt.GradtrailWarning, match=f"write from gradtrail import {name}$"):
+        assert getattr(importlib.import_module("gradtrail.trace"), name) is getattr(gt, name)
+
+
+def test_former_places_of_layers_and_optimizers_are_known() -> None:
+    base = importlib.import_module("gradtrail.layers.base")
+    with pytest.warns(gt.GradtrailWarning, match="write from gradtrail.layers import Layer"):
+        assert base.Layer is gt.layers.Layer
+    with pytest.warns(gt.GradtrailWarning, match="write from gradtrail.layers.layer import elem"):
+        assert base.elementwise is layer.elementwise
+    with pytest.warns(gt.GradtrailWarning, match="write from gradtrail.optimizers import Optim"):
+        assert importlib.import_module("gradtrail.train").Optimizer is gt.optimizers.Optimizer
+
+
+def test_former_modules_are_attributes_and_can_be_imported_whole() -> None:
+    with pytest.warns(gt.GradtrailWarning, match="write from gradtrail import load_weights$"):
+        assert gt.files.load_weights is gt.load_weights
+    with pytest.warns(gt.GradtrailWarning, match="write from gradtrail.exploring import Expl"):
+        assert gt.explore.Explorer is exploring.Explorer
+    assert {"CSVLog", "Optimizer"} <= set(importlib.import_module("gradtrail.train").__all__)
+
+
+def test_a_former_argument_is_not_printed_at_length_nor_given_twice() -> None:
+    with pytest.warns(gt.GradtrailWarning, match=r"losses= .* write step_losses=\[0, 1, .{,30}\]$"):
+        gt.History(losses=[*range(20_000)], loss=[])
+    with pytest.raises(gt.ArgumentError, match="losses= is the former name of step_losses=; give"):
+        gt.History(losses=[1.0], step_losses=[1.0])
 
 
 def test_present_names_say_nothing() -> None:

@@ -74,6 +74,32 @@ def test_the_caller_s_optimizer_keeps_its_rate_meanwhile(extra: dict[str, float]
     assert (steps, set(arrays["fc1.weight"])) == (8, {"mean", "square"})
 
 
+@pytest.mark.parametrize("extra", [{}, {"clip_norm": 1.0}], ids=["plain", "more"])
+@pytest.mark.parametrize(("name", "value"), [("momentum", 0.1), ("weight_decay", 0.2)])
+def test_what_an_observer_sets_counts_under_a_schedule_too(
+    name: str, value: float, extra: dict[str, float]
+) -> None:
+    """As without one: a constant rate leads to the same weights, and other settings to others."""
+
+    def trained(schedule: Schedule | None, changed: bool) -> np.ndarray:
+        optimizer = gt.SGD(0.1, momentum=0.9, weight_decay=0.1)
+
+        class Setting(Observer):
+            def epoch(self, history: gt.History) -> None:
+                if changed:
+                    setattr(optimizer, name, value)
+
+        net = gt.Network((3,), [gt.Linear(2)], seed=0)
+        log = [Setting()]
+        common = {"epochs": 3, "batch_size": 10, "progress": False, **extra}
+        gt.train(net, data(), optimizer=optimizer, schedule=schedule, log=log, **common)
+        return net.parameters["fc1.weight"]
+
+    constant = trained(schedules.Constant(), True)
+    assert np.array_equal(constant, trained(None, True))
+    assert not np.array_equal(constant, trained(None, False))
+
+
 def test_the_rate_is_the_same_after_an_error() -> None:
     optimizer, (x, y) = gt.SGD(0.5), data()
     x[13, 0] = np.nan

@@ -12,17 +12,24 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
 from importlib import import_module
+from reprlib import repr as shortened
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
-from .errors import warn
+from .errors import ArgumentError, warn
 
 _PACKAGE = __name__.partition(".")[0]
 
 C = TypeVar("C", bound=type)
 T = TypeVar("T", bound=Callable[..., Any])
 
-_MODULES = {"explore": "exploring", "files": "network", "trace": "tracing", "train": "training"}
+_MODULES = {
+    "explore": ("exploring",),
+    "files": ("network",),
+    "layers.base": ("layers", "layers.layer"),
+    "trace": ("tracing",),
+    "train": ("training", "optimizers"),
+}
 """Where what these held is now; the rest of it is the package's own."""
 
 _NAMES = {
@@ -51,12 +58,15 @@ class _OldModule(ModuleType):
     """A module by its old name: `from gradtrail.train import CSVLog`."""
 
     def __getattr__(self, name: str) -> Any:
+        held = _MODULES[self.__name__.removeprefix(f"{_PACKAGE}.")]
+        if name == "__all__":
+            return [name for place in held for name in import_module(f"{_PACKAGE}.{place}").__all__]
         if name.startswith("__"):
             raise AttributeError(name)
         present = _NAMES.get(name, name)
-        for place in (f"{_PACKAGE}.{_MODULES[self.__name__.rpartition('.')[2]]}", _PACKAGE):
+        for place in (*(f"{_PACKAGE}.{one}" for one in held), _PACKAGE):
             found = _found(place, present)
-            if found is not None:
+            if found is not None and not isinstance(found, ModuleType):  # `trace.py` in `tracing`
                 module, _, own = f"{place}.{present}".rpartition(".")
                 warn(
                     f"{self.__name__} is {module} now, and its old name goes with the next "
@@ -85,6 +95,9 @@ def with_former_names(find: Callable[[str], Any], package: str = _PACKAGE) -> Ca
     now = _NAMES_WITHIN.get(package, _NAMES)
 
     def find_both(name: str) -> Any:
+        old = sys.modules.get(f"{package}.{name}")
+        if isinstance(old, _OldModule) and name not in sys.modules[package].__all__:
+            return old
         if name not in now:
             return find(name)
         _tell(f"{package}.{name}", f"{package}.{now[name]}")
@@ -129,9 +142,11 @@ def keep_old_arguments(**now: str) -> Callable[[T], T]:
         def called(*arguments: Any, **keywords: Any) -> Any:
             for old in now.keys() & keywords:
                 new = now[old]
+                if new in keywords:
+                    raise ArgumentError(f"{name}: {old}= is the former name of {new}=; give one")
                 warn(
                     f"{name}: {old}= is called {new}= now, and its old name goes with "
-                    f"the next version; write {new}={keywords[old]!r}"
+                    f"the next version; write {new}={shortened(keywords[old])}"
                 )
                 keywords[new] = keywords.pop(old)
             return function(*arguments, **keywords)

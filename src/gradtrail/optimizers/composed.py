@@ -70,6 +70,10 @@ class Composed(Optimizer):
     def lr(self, rate: float) -> None:
         self.optimizer.lr = rate
 
+    def take_settings(self, other: Optimizer) -> None:
+        """Those of the optimiser inside."""
+        self.optimizer.take_settings(other)
+
     @property
     def rule(self) -> Rule:
         """See the class."""

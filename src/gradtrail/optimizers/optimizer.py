@@ -145,6 +145,12 @@ class Optimizer(ABC):
         other._memories = self._memories
         return other
 
+    def take_settings(self, other: Optimizer) -> None:
+        """Have the settings that another of the same kind has now, but for the learning rate."""
+        for name in other.settings_names:
+            if name != "lr":
+                setattr(self, name, getattr(other, name))
+
     def settings(self) -> dict[str, Any]:
         """The optimiser as JSON: its type and its arguments."""
         return {"type": type(self).__name__} | {

@@ -295,6 +295,7 @@ class Training:
         schedule = self.course.schedule
         if schedule is not None:
             progress = (self.position.steps + 0.5) / (self.course.epochs * self.steps)
+            self.optimizer.take_settings(self.course.optimizer)  # which an observer may change
             self.optimizer.lr = self.rate * schedule.factor(progress)
 
     def order(self, epoch: int) -> np.ndarray:
