@@ -71,16 +71,20 @@ def presets_and_wide() -> list[pytest.param]:
     ]
 
 
-def over(cases: Iterable[object], *names: str, always: int = 1) -> list[pytest.param]:
+def over(
+    cases: Iterable[object], *names: str, always: int = 1, best_always: int | None = None
+) -> list[pytest.param]:
     """Parameters (case, target): every case for the best target of those that run here.
 
-    The other targets have the first so many cases always; with the rest they are a long tail.
+    The other targets have the first so many cases always; with the rest they are a long tail. So
+    has the best one where `best_always` says how many are no tail.
     """
     best = next((name for name in names if runs_here(name)), names[-1])
     found = []
     for at, case in enumerate(cases):
         for param in each_of(*names):
-            marks = param.marks if param.id == best or at < always else (*param.marks, LONG)
+            count = best_always if param.id == best else always
+            marks = param.marks if count is None or at < count else (*param.marks, LONG)
             found.append(pytest.param(case, *param.values, marks=marks, id=f"{case}-{param.id}"))
     return found
 

@@ -53,7 +53,9 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize(("named", "target"), over(NETWORKS, "avx512", "avx2", "wide", "baseline"))
+@pytest.mark.parametrize(
+    ("named", "target"), over(NETWORKS, "avx512", "avx2", "wide", "baseline", best_always=6)
+)
 def test_a_sample_alone_has_the_bits_that_it_has_among_others(named: str, target: str) -> None:
     shape, layers = NETWORKS[named]
     net = filled(gt.Network(shape, layers, seed=1))
