@@ -72,3 +72,20 @@ def traced(*applied: Function) -> gt.Trace:
     net.parameters["masked1.mask"] = [0.0, 1.0, 1.0]
     net.parameters["fc2.weight"] = [[1.0, 2.0, 3.0], [-1.0, 1.0, 2.0]]
     return gt.trace(net, [[1.0, 1.0, -3.0], [1.0, 4.0, 2.0]], [0, 1], engine="reference")
+
+
+@final
+@frozen
+class Mirrored(Layer):
+    """Z[n,c,y,x] = X[n,c,y,x] + 3·X[n,c,H−1−y,x]: each term alone reaches all of X."""
+
+    prefix: ClassVar[str] = "mirrored"
+
+    name: str | None = None
+
+    def declare(self, *sources: Shape, training: bool) -> Declaration:
+        (shape,) = sources
+        n, c, y, x = elementwise(shape)
+        back = term(Z[n, c, y, x], X[n, c, -1 * y + shape[2] - 1, x], scale=3)
+        here = term(Z[n, c, y, x], X[n, c, y, x])
+        return Declaration(contraction(here, back, ranges={}, shapes={"X": shape}))

@@ -1,29 +1,27 @@
-"""Trainings on the CPU engine: the same bits whatever the threads, and the reference's course."""
+"""Trainings on the CPU engine: the same bits whatever the threads, and the reference's course.
+
+The file is long because each way in which parts of a step are computed together has its training.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
-from typing import ClassVar
 
 import numpy as np
 import pytest
+from own_layers import Mirrored
 from tails import beginning
 
 import gradtrail as gt
 from gradtrail.engines import CPU, Batch, Samples, Stepped, Trainer, engine_for
 from gradtrail.engines.cpu.pool import Pool, pool_for
-from gradtrail.equation import Array, contraction, term
-from gradtrail.equation.frozen import frozen
-from gradtrail.layers.layer import Declaration, Layer, Shape, elementwise
 from gradtrail.streams import stream
 from gradtrail.training import Observer, Seen
 
 from .targets import FUSED, runs_here
 
 Arrays = dict[str, np.ndarray]
-
-X, Z = Array("X"), Array("Z")
 
 
 def lenet() -> gt.Network:
@@ -497,22 +495,6 @@ def test_slopes_in_a_row_whose_gradient_comes_from_several_sides(sent: tuple[str
     for name, array in net.parameters.items():
         moved, wanted = before[name] - array, expected.grad[name]
         np.testing.assert_allclose(moved, wanted, atol=4e-5 * np.abs(wanted).max() + 3e-7)
-
-
-@frozen
-class Mirrored(Layer):
-    """Z[n,c,y,x] = X[n,c,y,x] + 3·X[n,c,H−1−y,x]: each term alone reaches all of X."""
-
-    prefix: ClassVar[str] = "mirrored"
-
-    name: str | None = None
-
-    def declare(self, *sources: Shape, training: bool) -> Declaration:
-        (shape,) = sources
-        n, c, y, x = elementwise(shape)
-        back = term(Z[n, c, y, x], X[n, c, -1 * y + shape[2] - 1, x], scale=3)
-        here = term(Z[n, c, y, x], X[n, c, y, x])
-        return Declaration(contraction(here, back, ranges={}, shapes={"X": shape}))
 
 
 def test_the_first_of_several_terms_finds_nothing_from_the_step_before() -> None:
