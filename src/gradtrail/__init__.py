@@ -42,6 +42,7 @@ from .layers import (
     SiLU,
     Tanh,
 )
+from .layers import LATE as _LATE_LAYERS
 from .machine.first_use import at_first_use
 from .network import Network
 from .renamed import keep_old_modules, with_former_names
@@ -158,6 +159,7 @@ _TRAINING = (
 _find, __dir__ = at_first_use(
     __name__,
     {
+        **dict.fromkeys(_LATE_LAYERS, "layers"),
         "Augment": "data.augment",
         "Reference": "engines",
         "architecture": "network.architecture",

@@ -13,14 +13,6 @@ from .. import layers as available
 from ..errors import ArgumentError, unknown
 from ..layers import Concat, Layer, Residual
 
-_LAYERS: Mapping[str, type[Layer]] = {
-    name: kind
-    for name in available.__all__
-    if isinstance(kind := getattr(available, name), type)
-    and issubclass(kind, Layer)
-    and kind is not Layer
-}
-
 
 def arguments_from(data: Any) -> dict[str, Any]:
     """What a network is made of that JSON describes, as the arguments of `Network`.
@@ -84,14 +76,23 @@ def layer_from(data: Any, where: str) -> Any:
             raise ArgumentError(f"{where}.branches must be a list of lists, got {branches!r}")
         chains = [_chain(b, f"{where}.branches[{i}]") for i, b in enumerate(branches)]
         return Concat(*chains, name=settings.get("name"))
-    if kind not in _LAYERS:
-        raise ArgumentError(f"{where}: {unknown('layer', kind, [*_LAYERS, 'Residual', 'Concat'])}")
-    _known(settings, [f.name for f in fields(_LAYERS[kind])], where, kind)  # type: ignore[arg-type]
+    made = _layer_class(kind)
+    if made is None:
+        named = [name for name in available.__all__ if _layer_class(name)]
+        raise ArgumentError(f"{where}: {unknown('layer', kind, [*named, 'Residual', 'Concat'])}")
+    _known(settings, [f.name for f in fields(made)], where, kind)  # type: ignore[arg-type]
     arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
     try:
-        return _LAYERS[kind](**arguments)
+        return made(**arguments)
     except (ArgumentError, TypeError) as cause:
         raise ArgumentError(f"{where}: {cause}") from cause
+
+
+def _layer_class(name: str) -> type[Layer] | None:
+    """The class of layers that is called so, if one is."""
+    found = getattr(available, name) if name in available.__all__ else None
+    is_layer = isinstance(found, type) and issubclass(found, Layer) and found is not Layer
+    return found if is_layer else None
 
 
 def _known(settings: Mapping[str, Any], known: Any, where: str, kind: str) -> None:

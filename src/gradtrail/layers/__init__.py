@@ -1,5 +1,10 @@
 """The layers and losses, one small file per kind. See README.md."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..machine.first_use import at_first_use
 from .activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from .batch_norm import BatchNorm2d
 from .branches import Concat, Residual
@@ -41,3 +46,9 @@ __all__ = [
     "Sigmoid",
     "Tanh",
 ]
+
+LATE: Mapping[str, str] = {}
+"""Layers that most networks do not have, with the modules of this folder that they are in: those
+are imported when they are first asked for."""
+
+__getattr__, __dir__ = at_first_use(__name__, LATE)
