@@ -25,6 +25,7 @@ from gradtrail.equation import Access, Affine, Contraction
 from gradtrail.equation.codec import to_data
 from gradtrail.equation.scalar import Function, evaluate_scalar
 from gradtrail.exploring.session import Session
+from gradtrail.exploring.step_description import described_optimizer
 from gradtrail.optimizers import Optimizer
 from gradtrail.tracing.wording import say
 
@@ -168,6 +169,7 @@ def updates() -> Iterator[dict[str, Any]]:
         gt.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
         gt.Adam(0.01, weight_decay=0.1),
         gt.AdamW(0.02),
+        gt.SGD(0.1, groups={"fc*": {"lr": 0.02, "momentum": 0.5}}),
     )
     for optimizer in kinds:
         net = gt.Network((4,), [gt.Linear(1, bias=False)], seed=2, dtype=np.float64)
@@ -175,13 +177,9 @@ def updates() -> Iterator[dict[str, Any]]:
         gradients = draw.standard_normal((2, 1, 4))
         for gradient in gradients:
             optimizer.update(net, {"fc1.weight": gradient})
-        rule = optimizer.rule
         yield {
-            "rule": {
-                "settings": optimizer.settings(),
-                "state": rule.state,
-                "assignments": [[name, to_data(e)] for name, e in rule.assignments],
-            },
+            "optimizer": described_optimizer(optimizer, net),
+            "name": "fc1.weight",
             "lr": optimizer.lr,
             "weight": weight,
             "gradients": gradients[:, 0].tolist(),

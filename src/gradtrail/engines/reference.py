@@ -225,7 +225,12 @@ class Reference(Engine):
         return {
             "parameters": count * (network.dtype.itemsize + 24),
             "gradients": 16 * count,
-            "optimizer": 16 * count * len(optimizer.rule.state),
+            "optimizer": 16
+            * sum(
+                prod(network.parameters.shapes[name]) * len(optimizer.within(group).rule.state)
+                for group in optimizer.grouped(network)
+                for name in group.names
+            ),
             "activations": 16 * outputs + 8 * max(map(_between, equations)),
         }
 

@@ -13,7 +13,9 @@ import numpy as np
 
 from ..equation import Equation, Node, gather, mathml
 from ..equation.codec import to_data
+from ..graph import Graph
 from ..layers.weighted_loss_functions import WeightedCrossEntropy, WeightedSquaredError
+from ..optimizers import Optimizer
 from ..plan.plan import make_plan
 from ..tracing.element import Side
 from ..tracing.element_term import ArraySum
@@ -48,7 +50,7 @@ def describe_step(session: Session) -> dict[str, Any]:
             for side in ("value", "grad")
         },
         "loss": _loss(session),
-        "optimizer": _optimizer(session),
+        "optimizer": described_optimizer(session.optimizer, session.network),
         "state": session.state(),
     }
 
@@ -164,9 +166,17 @@ def _loss(session: Session) -> dict[str, Any]:
     return found
 
 
-def _optimizer(session: Session) -> dict[str, Any]:
-    """The update rule as expressions, which the page evaluates."""
-    optimizer = session.optimizer
+def described_optimizer(optimizer: Optimizer, network: Graph) -> dict[str, Any]:
+    """The update rules as expressions, which the page evaluates: the optimiser's, its groups'."""
+    groups = [
+        {"names": list(group.names), **_rule(optimizer.within(group))}
+        for group in optimizer.grouped(network)
+        if group.settings
+    ]
+    return {**_rule(optimizer), **({"groups": groups} if groups else {})}
+
+
+def _rule(optimizer: Optimizer) -> dict[str, Any]:
     rule = optimizer.rule
     return {
         "settings": optimizer.settings(),

@@ -13,7 +13,7 @@ from typing import ClassVar
 from ..checking.calls import call_example
 from ..equation.scalar import Expression, Variable, sqrt
 from ..errors import ArgumentError
-from .optimizer import Optimizer, Rule, check_settings
+from .optimizer import Groups, Optimizer, Rule, check_settings
 
 w, g, m, v = map(Variable, ("weight", "gradient", "mean", "square"))
 
@@ -27,6 +27,7 @@ class Adam(Optimizer):
         betas: β₁ and β₂, at least 0 and below 1.
         eps: ε, above 0.
         weight_decay: λ, added to the gradient as λ·w; at least 0.
+        groups: patterns over names with settings of their own; see `Optimizer.take_groups`.
 
     Raises:
         ArgumentError: an argument out of its range.
@@ -43,6 +44,8 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        *,
+        groups: Groups | None = None,
     ) -> None:
         super().__init__()
         kind = type(self).__name__
@@ -54,6 +57,7 @@ class Adam(Optimizer):
             )
         self.lr, self.eps, self.weight_decay = lr, eps, weight_decay
         self.betas = (float(betas[0]), float(betas[1]))
+        self.take_groups(groups)
 
     @property
     def rule(self) -> Rule:
@@ -96,6 +100,7 @@ class AdamW(Adam):
         betas: β₁ and β₂, at least 0 and below 1.
         eps: ε, above 0.
         weight_decay: λ, taken off each weight as lr·λ·w; at least 0.
+        groups: patterns over names with settings of their own; see `Optimizer.take_groups`.
 
     Raises:
         ArgumentError: an argument out of its range.
@@ -111,5 +116,7 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
+        *,
+        groups: Groups | None = None,
     ) -> None:
-        super().__init__(lr, betas, eps, weight_decay)
+        super().__init__(lr, betas, eps, weight_decay, groups=groups)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from ..equation.scalar import Expression, Literal, Variable, maximum, where
-from .optimizer import Memory, Optimizer, Rule
+from .optimizer import Memory, Optimizer, ParameterGroup, Rule
 
 if TYPE_CHECKING:
     from ..graph import Graph
@@ -69,6 +69,21 @@ class Composed(Optimizer):
     @lr.setter
     def lr(self, rate: float) -> None:
         self.optimizer.lr = rate
+
+    def grouped(self, network: Graph) -> tuple[ParameterGroup, ...]:
+        """Those of the optimiser inside."""
+        return self.optimizer.grouped(network)
+
+    def within(self, group: ParameterGroup) -> Optimizer:
+        """See `Optimizer.within`; what is around is the same for all."""
+        if not group.settings:
+            return self
+        return Composed(
+            self.optimizer.within(group),
+            clip_norm=self.clip_norm,
+            clip_value=self.clip_value,
+            decay=self.decay,
+        )
 
     def take_settings(self, other: Optimizer) -> None:
         """Those of the optimiser inside."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
@@ -17,9 +18,10 @@ import numpy as np
 
 from ..arrays.operations import OPERATIONS
 from ..checking.calls import in_short
+from ..checking.name_patterns import fits, fitting
 from ..equation.frozen import frozen
 from ..equation.scalar import Expression, evaluate_scalar
-from ..errors import ArgumentError, ShapeError, UnknownNameError
+from ..errors import ArgumentError, ShapeError, UnknownNameError, unknown
 from ..layers.layer import as_json
 
 if TYPE_CHECKING:
@@ -42,6 +44,22 @@ class Rule:
     norm: bool = False
 
 
+Groups = Mapping[str, Mapping[str, Any]]
+"""Patterns over the names of layers and arrays, each with the settings of what it means."""
+
+
+class ParameterGroup(NamedTuple):
+    """Parameters that are moved alike.
+
+    Args:
+        names: theirs, in forward order.
+        settings: what stands in the place of the optimiser's own settings, by name.
+    """
+
+    names: tuple[str, ...]
+    settings: Mapping[str, Any]
+
+
 class Memory(NamedTuple):
     """What an optimiser remembers of one network.
 
@@ -55,11 +73,18 @@ class Memory(NamedTuple):
 
 
 class Optimizer(ABC):
-    """The base of the optimisers. What is remembered is kept per network."""
+    """The base of the optimisers. What is remembered is kept per network.
+
+    An optimiser may have groups: parameters, chosen by patterns over names, with settings of their
+    own. `lr` is the rate of all others; where it changes, the groups' rates change in proportion.
+    """
 
     settings_names: ClassVar[tuple[str, ...]]
 
     lr: float
+    groups: Groups = MappingProxyType({})
+    _rate_beside: float
+    """The learning rate beside which the groups' rates were given."""
 
     def __init__(self) -> None:
         self._memories: WeakKeyDictionary[Graph, Memory] = WeakKeyDictionary()
@@ -72,6 +97,81 @@ class Optimizer(ABC):
     @abstractmethod
     def scalars(self, step: int) -> Mapping[str, float]:
         """The numbers of one step, the first being 1, that the rule's expressions name."""
+
+    def take_groups(self, groups: Groups | None) -> None:
+        """Have groups; at the end of an optimiser's `__init__`.
+
+        Args:
+            groups: pattern → settings, later ones before earlier ones; None for no groups.
+
+        Raises:
+            ArgumentError: a setting that the optimiser has not, or out of its range.
+        """
+        kind = type(self).__name__
+        if groups is not None and not (
+            isinstance(groups, Mapping)
+            and all(isinstance(p, str) and isinstance(s, Mapping) for p, s in groups.items())
+        ):
+            raise ArgumentError(
+                f'{kind}: groups are patterns with settings, such as {{"fc*": {{"lr": 0.1}}}}, '
+                f"got {in_short(groups)}"
+            )
+        self._rate_beside = self.lr
+        self.groups = {p: self._checked_group(p, s) for p, s in (groups or {}).items()}
+
+    def _checked_group(self, pattern: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A group's settings as the optimiser has its own."""
+        where = f"{type(self).__name__}: groups[{pattern!r}]"
+        for name in settings:
+            if name not in self.settings_names:
+                raise ArgumentError(f"{where}: {unknown('setting', name, self.settings_names)}")
+        made = self._with(settings, where)
+        return {name: getattr(made, name) for name in settings}
+
+    def _with(self, settings: Mapping[str, Any], where: str) -> Self:
+        """The same optimiser with other settings and without groups, checked."""
+        own = {name: getattr(self, name) for name in self.settings_names}
+        try:
+            return type(self)(**(own | dict(settings)))
+        except ArgumentError as cause:
+            raise ArgumentError(f"{where}: {cause}") from None
+
+    def grouped(self, network: Graph) -> tuple[ParameterGroup, ...]:
+        """A network's parameters by the settings that they are moved with.
+
+        Raises:
+            ArgumentError: settings of several groups that do not go together.
+            UnknownNameError: a group's pattern fits no parameter of the network.
+        """
+        names = list(network.parameters)
+        kind = type(self).__name__
+        for pattern in self.groups:
+            fitting(f"{kind}: groups", pattern, names)
+        found: dict[str, tuple[list[str], dict[str, Any]]] = {}
+        for name in names:
+            settings: dict[str, Any] = {}
+            for pattern, given in self.groups.items():
+                if fits(pattern, name):
+                    settings |= given
+            key = repr(sorted(settings.items()))
+            if key not in found and settings:
+                self._with(settings, f"{kind}: groups for {name!r}")
+            found.setdefault(key, ([], settings))[0].append(name)
+        return tuple(
+            ParameterGroup(tuple(members), settings) for members, settings in found.values()
+        )
+
+    def within(self, group: ParameterGroup) -> Optimizer:
+        """The optimiser as it moves the parameters of a group now."""
+        if not group.settings:
+            return self
+        other = self.at_a_rate_of_its_own()
+        other.groups = {}
+        for name, value in group.settings.items():
+            setattr(other, name, value)
+        if "lr" in group.settings:
+            other.lr = group.settings["lr"] * (self.lr / self._rate_beside)
+        return other
 
     def update(self, network: Graph, gradients: Mapping[str, Any]) -> None:
         """Change the network's parameters by one step.
@@ -108,21 +208,19 @@ class Optimizer(ABC):
         What leaves their dtype's range becomes ∞ without NumPy's warnings, as on the CPU engine.
         """
         step, held = self.remembered(network)
-        rule, scalars = self.rule, dict(self.scalars(step + 1))
-        if rule.norm:
-            scalars["norm"] = float(np.sqrt(sum(_square(gradients[name]) for name in weights)))
+        norm = None
         states: dict[str, dict[str, np.ndarray]] = {}
-        for name, weight in weights.items():
-            before = held.get(name, {})
-            values: dict[str, Any] = {
-                a: before.get(a, np.zeros(weight.shape, weight.dtype)) for a in rule.state
-            }
-            values |= {**scalars, "weight": weight}
-            values["gradient"] = gradients[name].astype(weight.dtype)
-            for assigned, expression in rule.assignments:
-                result = evaluate_scalar(expression, values, OPERATIONS)
-                values[assigned] = np.asarray(result, dtype=weight.dtype)
-            states[name] = {a: values[a] for a in ("weight", *rule.state)}
+        for group in self.grouped(network):
+            part = self.within(group)
+            rule, scalars = part.rule, dict(part.scalars(step + 1))
+            if rule.norm:
+                norm = _length(gradients[name] for name in weights) if norm is None else norm
+                scalars["norm"] = norm
+            for name in group.names:
+                if name in weights:
+                    states[name] = _moved(
+                        rule, scalars, weights[name], gradients[name], held.get(name, {})
+                    )
         # all is computed: from here on nothing can fail halfway
         for name, weight in weights.items():
             weight[...] = states[name].pop("weight")
@@ -147,14 +245,23 @@ class Optimizer(ABC):
 
     def take_settings(self, other: Optimizer) -> None:
         """Have the settings that another of the same kind has now, but for the learning rate."""
-        for name in other.settings_names:
+        for name in (*other.settings_names, "groups"):
             if name != "lr":
                 setattr(self, name, getattr(other, name))
 
     def settings(self) -> dict[str, Any]:
-        """The optimiser as JSON: its type and its arguments."""
-        return {"type": type(self).__name__} | {
+        """The optimiser as JSON: its type and its arguments, groups where there are some."""
+        found = {"type": type(self).__name__} | {
             n: as_json(getattr(self, n)) for n in self.settings_names
+        }
+        return found | ({"groups": self._groups_now()} if self.groups else {})
+
+    def _groups_now(self) -> dict[str, dict[str, Any]]:
+        """The groups with their present rates, as JSON."""
+        now = {p: self.within(ParameterGroup((), settings)) for p, settings in self.groups.items()}
+        return {
+            p: {n: as_json(getattr(now[p], n)) for n in settings}
+            for p, settings in self.groups.items()
         }
 
     def __getstate__(self) -> dict[str, Any]:
@@ -167,8 +274,33 @@ class Optimizer(ABC):
         self._memories = WeakKeyDictionary()
 
     def __repr__(self) -> str:
-        inside = ", ".join(f"{n}={getattr(self, n)!r}" for n in self.settings_names)
+        shown = {n: getattr(self, n) for n in self.settings_names}
+        shown |= {"groups": self._groups_now()} if self.groups else {}
+        inside = ", ".join(f"{n}={value!r}" for n, value in shown.items())
         return f"{type(self).__name__}({inside})"
+
+
+def _moved(
+    rule: Rule,
+    scalars: Mapping[str, float],
+    weight: np.ndarray,
+    gradient: np.ndarray,
+    before: Mapping[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """A weight and its state behind a step, as new arrays."""
+    values: dict[str, Any] = {
+        a: before.get(a, np.zeros(weight.shape, weight.dtype)) for a in rule.state
+    }
+    values |= {**scalars, "weight": weight, "gradient": gradient.astype(weight.dtype)}
+    for assigned, expression in rule.assignments:
+        result = evaluate_scalar(expression, values, OPERATIONS)
+        values[assigned] = np.asarray(result, dtype=weight.dtype)
+    return {a: values[a] for a in ("weight", *rule.state)}
+
+
+def _length(gradients: Iterable[np.ndarray]) -> float:
+    """Of all gradients together."""
+    return float(np.sqrt(sum(map(_square, gradients))))
 
 
 def _square(gradient: np.ndarray) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from ..checking.calls import call_example
 from ..equation.scalar import Expression, Variable
 from ..errors import ArgumentError
-from .optimizer import Optimizer, Rule, check_settings
+from .optimizer import Groups, Optimizer, Rule, check_settings
 
 w, g = Variable("weight"), Variable("gradient")
 
@@ -24,6 +24,7 @@ class SGD(Optimizer):
         momentum: μ, how much of the last step is kept; at least 0.
         nesterov: whether to look ahead along the momentum.
         weight_decay: λ, added to the gradient as λ·w; at least 0.
+        groups: patterns over names with settings of their own; see `Optimizer.take_groups`.
 
     Raises:
         ArgumentError: an argument out of its range.
@@ -39,6 +40,8 @@ class SGD(Optimizer):
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
+        *,
+        groups: Groups | None = None,
     ) -> None:
         super().__init__()
         check_settings(
@@ -48,6 +51,7 @@ class SGD(Optimizer):
             raise ArgumentError("SGD: nesterov=True looks ahead along the momentum; set momentum")
         self.lr, self.momentum = lr, momentum
         self.nesterov, self.weight_decay = nesterov, weight_decay
+        self.take_groups(groups)
 
     @property
     def rule(self) -> Rule:

@@ -303,9 +303,10 @@ def _arrays(snapshot: Snapshot, setup: Setup, history: History) -> None:
         **{f"statistics/{name}": s for name, s in buffers.items() if course.average is not None},
     }
     remembered = {
-        f"state/{kind}/{name}": shape
-        for name, shape in parameters.items()
-        for kind in setup.optimizer.rule.state
+        f"state/{kind}/{name}": parameters[name]
+        for group in setup.optimizer.grouped(network)
+        for name in group.names
+        for kind in setup.optimizer.within(group).rule.state
     }
     given = {
         name: array

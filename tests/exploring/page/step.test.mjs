@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { indexOf } from "gradtrail/equation/affine.js";
 import { ofElement, ofSample, whole } from "gradtrail/step/needs.js";
 import { reachOf, windowOf } from "gradtrail/step/reach.js";
-import { runBackward, runForward, scalarsOf, updated } from "gradtrail/step/running.js";
+import { ruleOf, runBackward, runForward, scalarsOf, updated } from "gradtrail/step/running.js";
 import { Terms } from "gradtrail/step/terms.js";
 import { allClose, close, known, step } from "./known.mjs";
 
@@ -95,11 +95,12 @@ test("forward and backward from the input and the parameters", () => {
 
 test("two steps of each optimizer", () => {
   assert.ok(known.updates.length >= 3);
-  for (const { rule, lr, weight, gradients, expected } of known.updates) {
+  for (const { optimizer, name, lr, weight, gradients, expected } of known.updates) {
+    const { rule, rate } = ruleOf(optimizer, name, lr);
     const memory = {};
     let now = weight;
     gradients.forEach((gradient, at) => {
-      now = updated(rule, scalarsOf(rule, lr, at + 1), now, gradient, memory);
+      now = updated(rule, scalarsOf(rule, rate, at + 1), now, gradient, memory);
     });
     now.forEach((value, place) => close(value, expected[place], JSON.stringify(rule.settings)));
   }

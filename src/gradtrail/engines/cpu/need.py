@@ -25,6 +25,7 @@ def bytes_needed(
     A step reads one side of weights and of the optimiser's state and writes the other; the network
     has the weights once more, and the optimiser is handed a copy of its state at every epoch's end.
     """
+    rules = [optimizer.within(group).rule for group in optimizer.grouped(network)]
     listing, _ = listing_for(setup, network, loss, Options(training=True, backward=True))
     row = padded(listing.size(Slot.PARAMETERS))
     blocks = -(-samples // listing.per_block)
@@ -36,6 +37,6 @@ def bytes_needed(
     return {
         "parameters": own + 2 * row + padded(listing.size(Slot.PACKED)),
         "gradients": listing.at_once + groups * (row - listing.at_once),
-        "optimizer": 3 * len(optimizer.rule.state) * row,
+        "optimizer": 3 * max(len(rule.state) for rule in rules) * row,
         "activations": arenas + scratch,
     }

@@ -24,6 +24,8 @@ class Options:
         per_sample: whether each sample's gradients of the parameters are kept; the batch's are
             summed only where `keep` asks for every array.
         by_class: whether the rows of the targets belong to classes, or to samples.
+        parts: the parameters that are moved alike, part by part, each in a row of its own; () for
+            all of them in one.
     """
 
     training: bool
@@ -32,6 +34,7 @@ class Options:
     outputs: bool = False
     per_sample: bool = False
     by_class: bool = True
+    parts: tuple[tuple[str, ...], ...] = ()
 
     @property
     def sums(self) -> bool:

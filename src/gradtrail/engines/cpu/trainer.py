@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ...equation.scalar import evaluate_scalar
+from ...equation.scalar import Expression, evaluate_scalar
+from ...optimizers.optimizer import Optimizer, ParameterGroup, Rule
 from ..batch import Arrays, Batch
 from ..interface import TRAINING, Computed, Finished, Stepped, Trainer
 from .frame import Slot
@@ -21,12 +22,11 @@ from .keys import value
 from .loading import LoadedProgram, compiler_for, load_program
 from .options import EngineSetup, Options
 from .phases import Argument, FunctionCall, Phase, PhaseTable
-from .raw import address, aligned
+from .raw import address, aligned, next_line
 
 if TYPE_CHECKING:
     from ...graph import Graph
     from ...layers import Loss
-    from ...optimizers import Optimizer
 
 _CHUNK = 4096
 """How many parameters a thread updates at a time."""
@@ -73,33 +73,35 @@ class CPUTrainer(Trainer):
         self.loaded: LoadedProgram | None = None
         self._before, self._remembered = optimizer.remembered(network)
         self._stored: dict[str, dict[str, np.ndarray]] = {}
-        self._rule = optimizer.rule
-        names = frozenset(("weight", "gradient", *self._rule.state))
-        self._scalar_values: dict[str, float] = {}
-        self._assignments, self._scalars = fold_scalars(self._rule.assignments, names)
+        self._parts = _parts_of(optimizer, network)
+        self._kinds = {name: part.rule.state for part in self._parts for name in part.group.names}
+        self._scalar_values: list[dict[str, float]] = []
 
     def _load(self, by_class: bool) -> LoadedProgram:
         """Build and compile at the first step, when the kind of labels is known."""
-        options = Options(training=True, backward=True, by_class=by_class)
+        apart = tuple(part.group.names for part in self._parts) if len(self._parts) > 1 else ()
+        options = Options(training=True, backward=True, by_class=by_class, parts=apart)
         arrays = self.arrays()  # made first: what they are drawn in is gone when rows are reserved
         loaded = load_program(self.setup, self.network, self.loss, options)
         context = loaded.context
         context.fill(arrays)
         context.updated[:] = context.constants
-        length, states = context.length, len(self._rule.state)
+        length, states = context.length, max(len(part.rule.state) for part in self._parts)
         self._sides = (
             _Side.of(context.parameters, aligned(states * length), context.constants),
             _Side.of(aligned(length), aligned(states * length), context.updated),
         )
-        self._numbers = np.zeros(max(1, len(self._scalars)), np.float32)
+        count = sum(len(part.scalars) for part in self._parts)
+        self._numbers = np.zeros(max(1, count), np.float32)
         context.frame[Slot.SCALARS] = address(self._numbers)
-        chunks = sum(r.chunks for r in _ranges_of(loaded))
+        self._ranges = _ranges_of(loaded, self._parts)
+        chunks = sum(r.chunks for r in self._ranges)
         self._squares = np.zeros(chunks)
         context.frame[Slot.SQUARES] = address(self._squares)
         self._whole: dict[int, tuple[PhaseTable, ...]] = {}
         self.loaded = loaded
         for name, state in self._remembered.items():
-            for place, kind in enumerate(self._rule.state):
+            for place, kind in enumerate(self._kinds.get(name, ())):
                 if kind in state:
                     self._state_of(name, place)[...] = state[kind]
         return loaded
@@ -144,18 +146,19 @@ class CPUTrainer(Trainer):
             kernels[kernel.symbol] = kernel
             return FunctionCall(kernel.symbol, arguments)
 
-        for part in _ranges_of(loaded):
+        for part in self._ranges:
             update = Update(
-                self._assignments,
-                self._rule.state,
-                len(self._scalars),
+                part.moved.assignments,
+                part.moved.rule.state,
+                len(part.moved.scalars),
                 loaded.context.length // 4,
                 clears=part.grouped,
+                first=part.moved.first,
             )
             gradients = Argument(Slot.GRADIENTS_ALL, part.begin)
             summed = [call(sums, gradients)] if part.grouped else []
             moved = call(update, *(Argument(slot, part.begin) for slot in _MOVED))
-            if self._rule.norm:
+            if self._norm:
                 summed.append(call(squares, gradients, Argument(Slot.SQUARES, 8 * chunks)))
                 before.append(Phase("chunks", summed, part.length, _CHUNK))
                 summed = []
@@ -188,17 +191,26 @@ class CPUTrainer(Trainer):
             self.finished = Finished(self._done + 1, done)
         return done
 
+    @property
+    def _norm(self) -> bool:
+        """Whether the update reads the length of all gradients."""
+        return any(part.rule.norm for part in self._parts)
+
     def _set_scalars(self) -> None:
         """The numbers of the step that the update reads."""
-        values = dict(self.optimizer.scalars(self._before + self._done + 1))
-        if self._rule.norm:
-            values["norm"] = math.sqrt(self._squares.sum())
+        step = self._before + self._done + 1
+        values = [dict(self.optimizer.within(p.group).scalars(step)) for p in self._parts]
+        if self._norm:
+            norm = math.sqrt(self._squares.sum())
+            for of_part in values:
+                of_part["norm"] = norm
         if values == self._scalar_values:
             return
         self._scalar_values = values
         with np.errstate(over="ignore"):  # what becomes infinite is found in the weights
-            for place, expression in enumerate(self._scalars):
-                self._numbers[place] = evaluate_scalar(expression, values)
+            for part, of_part in zip(self._parts, values, strict=True):
+                for place, expression in enumerate(part.scalars, part.first):
+                    self._numbers[place] = evaluate_scalar(expression, of_part)
 
     def computed(self, batch: Batch) -> Computed:
         """See `Trainer.computed`; directly, so that nothing spreads over a tile."""
@@ -226,17 +238,47 @@ class CPUTrainer(Trainer):
         super().store()
         if self.loaded is None:
             return
-        kinds = self._rule.state
         if not self._stored:
             self._stored = {
                 name: {k: self._state_of(name, i).copy() for i, k in enumerate(kinds)}
-                for name in self.network.parameters
+                for name, kinds in self._kinds.items()
             }
         else:  # in place, since a second copy beside the first may not fit
             for name, state in self._stored.items():
-                for i, k in enumerate(kinds):
+                for i, k in enumerate(self._kinds[name]):
                     state[k][...] = self._state_of(name, i)
         self.optimizer.remember(self.network, self._before + self._done, self._stored)
+
+
+class _Part(NamedTuple):
+    """Parameters that are moved alike, and how.
+
+    Args:
+        group: they.
+        rule: the optimiser's for them.
+        assignments: the rule's, without what holds for a whole step.
+        scalars: what does, to be evaluated once a step.
+        first: how many of these the parts before have.
+    """
+
+    group: ParameterGroup
+    rule: Rule
+    assignments: tuple[tuple[str, Expression], ...]
+    scalars: tuple[Expression, ...]
+    first: int
+
+
+def _parts_of(optimizer: Optimizer, network: Graph) -> list[_Part]:
+    """A network's parameters by how they are moved."""
+    found: list[_Part] = []
+    first = 0
+    for group in optimizer.grouped(network):
+        rule = optimizer.within(group).rule
+        names = frozenset(("weight", "gradient", *rule.state))
+        assignments, scalars = fold_scalars(rule.assignments, names)
+        found.append(_Part(group, rule, assignments, scalars, first))
+        first += len(scalars)
+    return found
 
 
 class _Range(NamedTuple):
@@ -246,11 +288,13 @@ class _Range(NamedTuple):
         begin: of the first.
         end: behind the last.
         grouped: whether each group of blocks has gradients of its own, to be summed.
+        moved: the part that they are of.
     """
 
     begin: int
     end: int
     grouped: bool
+    moved: _Part
 
     @property
     def length(self) -> int:
@@ -263,7 +307,18 @@ class _Range(NamedTuple):
         return -(-self.length // _CHUNK)
 
 
-def _ranges_of(loaded: LoadedProgram) -> list[_Range]:
+def _ranges_of(loaded: LoadedProgram, parts: list[_Part]) -> list[_Range]:
+    """The ranges of the parameters' row: of each part those that are summed at once, and others."""
     length, once = loaded.context.length, loaded.listing.at_once
-    both = (_Range(0, once, grouped=False), _Range(once, length, grouped=True))
-    return [part for part in both if part.length]
+    if len(parts) == 1:
+        both = ((0, once, False), (once, length, True))
+        return [_Range(*r, parts[0]) for r in both if r[1] > r[0]]
+    found = []
+    for grouped in (False, True):
+        for part in parts:
+            places = [loaded.listing.places[value(name)] for name in part.group.names]
+            mine = [p for p in places if (p.offset >= once) is grouped]
+            if mine:
+                end = next_line(max(p.offset + p.layout.size for p in mine))
+                found.append(_Range(min(p.offset for p in mine), end, grouped, part))
+    return found

@@ -59,6 +59,7 @@ class Update(Kernel):
         scalars: how many numbers the step gives.
         length: of each array, in numbers.
         clears: whether the gradients are set to zero, for the blocks of the next step to add to.
+        first: how many of the step's numbers come before these: those of other parameters.
     """
 
     assignments: tuple[tuple[str, Expression], ...]
@@ -66,6 +67,7 @@ class Update(Kernel):
     scalars: int
     length: int
     clears: bool = True
+    first: int = 0
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
@@ -74,7 +76,9 @@ class Update(Kernel):
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         held = code.frame(Slot.SCALARS, P)
-        known = {f"s{i}": code.spread(code.at(held, 4 * i)) for i in range(self.scalars)}
+        known = {
+            f"s{i}": code.spread(code.at(held, 4 * (self.first + i))) for i in range(self.scalars)
+        }
         weights, gradients, new_weights, state, new_state = (code.argument(i) for i in range(5))
         size = self.length * 4
 

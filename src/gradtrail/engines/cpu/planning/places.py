@@ -76,16 +76,24 @@ def _one_place(in_place: Mapping[str, str]) -> Iterable[list[ArrayKey]]:
 
 
 def _parameters(draft: Draft) -> None:
-    """Parameters and their gradients in rows of equal places; running statistics."""
+    """Parameters and their gradients in rows of equal places; running statistics.
+
+    First those that are summed at once, part by part; then the others, likewise. A part begins on a
+    line, since whole registers are moved.
+    """
     memory, shapes, at = draft.memory, draft.network.parameters.shapes, 0
-    first = [name for name in shapes if name in draft.at_once]
-    for name in (*first, *(name for name in shapes if name not in draft.at_once)):
-        layout = Layout(tuple(shapes[name]), (), False)
-        memory.put(value(name), Slot.PARAMETERS, layout, at)
-        memory.put(gradient(name), Slot.GRADIENTS, layout, at)
-        at += layout.size
-        if name in draft.at_once:
-            at = memory.at_once = next_line(at)
+    parts = draft.options.parts or (tuple(shapes),)
+    for once in (True, False):
+        for part in parts:
+            at = next_line(at) if draft.options.parts else at
+            for name in part:
+                if (name in draft.at_once) is once:
+                    layout = Layout(tuple(shapes[name]), (), False)
+                    memory.put(value(name), Slot.PARAMETERS, layout, at)
+                    memory.put(gradient(name), Slot.GRADIENTS, layout, at)
+                    at += layout.size
+                    if once:
+                        at = memory.at_once = next_line(at)
     for name, shape in draft.network.buffers.shapes.items():
         layout = Layout(tuple(shape), (), False)
         held = memory.add(value(name), Slot.CONSTANTS, layout)

@@ -2,7 +2,7 @@
 
 import { placeOf, sizeOf } from "gradtrail/equation/affine.js";
 import { Arrays, keptAs } from "gradtrail/step/arrays.js";
-import { runBackward, runForward, scalarsOf, updated } from "gradtrail/step/running.js";
+import { ruleOf, runBackward, runForward, scalarsOf, updated } from "gradtrail/step/running.js";
 import { Step } from "gradtrail/step/step.js";
 import { pack, unpack } from "gradtrail/source/payload.js";
 
@@ -64,13 +64,14 @@ export class SavedSource extends EventTarget {
   /** What the next update would add to each parameter. */
   changes(values, gradients) {
     const { optimizer } = this.description;
-    const scalars = scalarsOf(optimizer, this.state.lr, this.state.steps + 1);
     const found = new Map();
     this.after = new Map();
     for (const { name } of this.step.parameters) {
       const memory = structuredClone(this.memory.get(name) ?? {});
       const weight = values.get(name);
-      const moved = updated(optimizer, scalars, weight, gradients.get(name), memory);
+      const { rule, rate } = ruleOf(optimizer, name, this.state.lr);
+      const scalars = scalarsOf(rule, rate, this.state.steps + 1);
+      const moved = updated(rule, scalars, weight, gradients.get(name), memory);
       this.after.set(name, { moved, memory });
       found.set(
         name,

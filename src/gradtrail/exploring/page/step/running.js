@@ -38,6 +38,13 @@ export function runBackward(description, values) {
   return gradients;
 }
 
+/** How a parameter is moved, and at which rate: by the optimiser itself, or as its group is. */
+export function ruleOf(optimizer, name, lr) {
+  const group = (optimizer.groups ?? []).find(({ names }) => names.includes(name));
+  if (!group) return { rule: optimizer, rate: lr };
+  return { rule: group, rate: group.settings.lr * (lr / optimizer.settings.lr) };
+}
+
 /** The numbers of one step, the first being 1, that an update rule's expressions name. */
 export function scalarsOf({ settings }, lr, step) {
   const { betas = [0, 0], momentum = 0, weight_decay: decay = 0, eps = 0 } = settings;

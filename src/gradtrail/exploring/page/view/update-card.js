@@ -1,6 +1,6 @@
 // What the update makes of one weight: the rule, the step's numbers in it, and what comes of it.
 
-import { scalarsOf } from "gradtrail/step/running.js";
+import { ruleOf, scalarsOf } from "gradtrail/step/running.js";
 import { elementLink, figuresRow, h } from "gradtrail/view/dom.js";
 import { number } from "gradtrail/words/number.js";
 
@@ -34,9 +34,10 @@ function shown(expression, above = 0) {
 }
 
 /** The optimiser as it is written in Python, with the rate that it has now. */
-export function optimizerText({ description, source }) {
-  const { type, ...settings } = description.optimizer.settings;
-  const shown = Object.entries({ ...settings, lr: source.state.lr });
+export function optimizerText({ description, source }, name = "") {
+  const { type } = description.optimizer.settings;
+  const { rule, rate } = ruleOf(description.optimizer, name, source.state.lr);
+  const shown = Object.entries({ ...rule.settings, lr: rate }).filter(([key]) => !["type", "groups"].includes(key));
   return `${type}(${shown.map(([key, value]) => `${key}=${[value].flat().join(", ")}`).join(", ")})`;
 }
 
@@ -52,18 +53,19 @@ export function updateCard(model, cell, heading) {
   const { name, index } = cell;
   const [weight, gradient] = ["value", "grad"].map((side) => step.at(side, name, index));
   const change = step.at("change", name, index);
-  const rules = description.optimizer.assignments.map(([target, expression]) =>
+  const { rule, rate } = ruleOf(description.optimizer, name, source.state.lr);
+  const rules = rule.assignments.map(([target, expression]) =>
     h("li", {}, h("code", {}, `${LETTERS[target] ?? target} ← ${shown(expression)}`)),
   );
-  const scalars = scalarsOf(description.optimizer, source.state.lr, source.state.steps + 1);
-  const read = new Set(description.optimizer.assignments.flatMap(([, expression]) => namesIn(expression)));
+  const scalars = scalarsOf(rule, rate, source.state.steps + 1);
+  const read = new Set(rule.assignments.flatMap(([, expression]) => namesIn(expression)));
   const numbers = Object.entries(scalars).filter(([key]) => read.has(key));
   const scalarRows = numbers.map(([key, value]) => figuresRow(LETTERS[key] ?? key, number(value, 6)));
-  const remembers = description.optimizer.state.map((key) => LETTERS[key] ?? key);
+  const remembers = rule.state.map((key) => LETTERS[key] ?? key);
   const linked = (letter, side) => [`${letter} `, elementLink(model, { side, name, index })];
   return [
     heading,
-    h("p", {}, optimizerText(model)),
+    h("p", {}, optimizerText(model, name)),
     h("ul.rules", {}, ...rules),
     h(
       "table.arrays",
@@ -77,7 +79,7 @@ export function updateCard(model, cell, heading) {
         figuresRow(words.after, number(weight + change, 6)),
       ),
     ),
-    h("p.soft", {}, words.updateHelp(number(source.state.lr))),
+    h("p.soft", {}, words.updateHelp(number(rate))),
     remembers.length ? h("p.soft", {}, words.remembers(remembers.join(", "))) : "",
   ];
 }
