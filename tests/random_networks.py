@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from comparing import FLOAT32
+from random_shapes import rearranged
 
 import gradtrail as gt
 from gradtrail.arrays.einsum import view
@@ -84,9 +85,14 @@ def drawn(number: int) -> Drawn:
     raise AssertionError("a count ends")
 
 
-def drawn_network(number: int) -> gt.Network:
-    """A network alone, of which nothing is compared in numbers."""
-    draw = Draws(np.random.Generator(np.random.PCG64([number, 1 << 20])))
+def drawn_network(number: int, exchanged: bool = False) -> gt.Network:
+    """A network alone, of which nothing is compared in numbers.
+
+    Args:
+        number: what it is drawn from.
+        exchanged: whether of layers alone that PyTorch's and ONNX's formats have a converter for.
+    """
+    draw = Draws(np.random.Generator(np.random.PCG64([number, 1 << 20])), exchanged)
     network, _ = _network(draw)
     _parameters(draw, network)
     return network
@@ -185,10 +191,11 @@ class Draws:
 
     Args:
         generator: of random numbers.
+        exchanged: see `drawn_network`.
     """
 
-    def __init__(self, generator: np.random.Generator) -> None:
-        self.generator = generator
+    def __init__(self, generator: np.random.Generator, exchanged: bool = False) -> None:
+        self.generator, self.exchanged = generator, exchanged
 
     def chance(self, probability: float) -> bool:
         return bool(self.generator.random() < probability)
@@ -212,23 +219,23 @@ def _network(draw: Draws) -> tuple[gt.Network, bool]:
     shape: Shape = (draw.one(1, 2, 3, 3, 4, 6, 16, 17), draw.whole(1, 12), draw.whole(1, 12))
     start, layers = shape, []
     for _ in range(draw.one(1, 1, 2, 2, 3, 3, 4, 5, 6)):
-        layer, shape = _fitting(draw, shape, _layer)
+        layer, shape = fitting(draw, shape, _layer)
         layers.append(layer)
         if len(shape) == 3 and draw.chance(0.25):  # slopes in a row, met from several sides
             layers += [
                 draw.one(_activation, _dropout)(draw, shape) for _ in range(draw.whole(1, 3))
             ]
-            layer, shape = _fitting(draw, shape, _branching)
+            layer, shape = fitting(draw, shape, _branching)
             layers.append(layer)
     classes = draw.chance(0.6)
     if classes and len(shape) == 3:
         layers.append(draw.one(gt.Flatten(), gt.Flatten(), gt.GlobalAvgPool2d()))
     if classes:
         layers.append(gt.Linear(draw.whole(2, 20), bias=draw.chance(0.8)))
-    return _built(start, layers, seed=draw.whole(0, 2**31)), classes
+    return built(start, layers, seed=draw.whole(0, 2**31)), classes
 
 
-def _fitting(draw: Draws, shape: Shape, drawn: Callable[..., Any]) -> tuple[Any, Shape]:
+def fitting(draw: Draws, shape: Shape, drawn: Callable[..., Any]) -> tuple[Any, Shape]:
     """A layer that fits behind a shape, and the shape behind it; the library tells what fits."""
     while True:
         try:
@@ -240,7 +247,7 @@ def _fitting(draw: Draws, shape: Shape, drawn: Callable[..., Any]) -> tuple[Any,
             return layer, after
 
 
-def _built(shape: Shape, layers: list[Any], seed: int = 0) -> gt.Network:
+def built(shape: Shape, layers: list[Any], seed: int = 0) -> gt.Network:
     """A network whose random shape may look like channels last."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", gt.GradtrailWarning)
@@ -248,7 +255,7 @@ def _built(shape: Shape, layers: list[Any], seed: int = 0) -> gt.Network:
 
 
 def _behind(shape: Shape, layer: Any) -> Shape:
-    net = _built(shape, [layer])
+    net = built(shape, [layer])
     equation = net.declarations(1, training=True)[net.steps[-1].name].equation
     return equation.shape_of[equation.target.array][1:]
 
@@ -264,6 +271,7 @@ def _layer(draw: Draws, shape: Shape) -> Any:
         *(_activation,) * 5,
         *(_max_pool, _max_pool, _average_pool, _average_pool),
         *(_norm, _norm, _dropout, _residual, _residual, _concat, _concat, _ending),
+        *(() if draw.exchanged else (rearranged,) * 4),
     )
     return draw.one(*kinds)(draw, shape)
 

@@ -72,11 +72,64 @@ def layer(
             return (x - mean) / std
         case gt.Flatten():
             return x.flatten(1)
+        case gt.Slice():
+            for axis, (start, stop, step) in slices(kind):
+                taken = range(*slice(start, stop, step).indices(x.shape[axis]))
+                x = x.index_select(axis, torch.tensor(list(taken)))
+            return x
+        case gt.Permute():
+            return x.permute(kind.dims)
+        case gt.Reshape():
+            return x.reshape(len(x), *np.atleast_1d(kind.shape).tolist())
+        case gt.PixelShuffle():
+            return pixel_shuffle(x, kind.upscale_factor)
+        case gt.PixelUnshuffle():
+            return pixel_unshuffle(x, kind.downscale_factor)
+        case gt.ChannelShuffle():
+            return F.channel_shuffle(x, kind.groups)
+        case gt.Mean():
+            return x.mean(kind.axes, kind.keepdim)
+        case gt.Pad():
+            padding = kind.padding
+            sides = padding if isinstance(padding, tuple) else (padding,) * (2 * x.ndim - 4)
+            value = {"value": kind.value} if kind.mode == "constant" else {}
+            return F.pad(x, sides, kind.mode, **value)
         case Add():
             return inputs[0] + inputs[1]
         case Join():
             return torch.cat(inputs, dim=1)
     raise TypeError(f"no peer for {kind!r}")
+
+
+def slices(kind: gt.Slice) -> list[tuple[int, tuple[Any, ...]]]:
+    """Each axis with its start, stop and step."""
+    axes = kind.axis if isinstance(kind.axis, tuple) else (kind.axis,)
+    bounds = (
+        b if isinstance(b, tuple) else (b,) * len(axes) for b in (kind.start, kind.stop, kind.step)
+    )
+    return [(axis, bound) for axis, *bound in zip(axes, *bounds, strict=True)]
+
+
+def pixel_shuffle(x: torch.Tensor, r: int) -> torch.Tensor:
+    """PyTorch's for any number of axes of places, which has it for two."""
+    if x.ndim == 4:
+        return F.pixel_shuffle(x, r)
+    rank = x.ndim - 2
+    apart = x.unflatten(1, (-1, *(r,) * rank))
+    order = [axis for at in range(rank) for axis in (2 + rank + at, 2 + at)]
+    sizes = [size * r for size in x.shape[2:]]
+    return apart.permute(0, 1, *order).reshape(len(x), -1, *sizes)
+
+
+def pixel_unshuffle(x: torch.Tensor, r: int) -> torch.Tensor:
+    """See `pixel_shuffle`."""
+    if x.ndim == 4:
+        return F.pixel_unshuffle(x, r)
+    rank = x.ndim - 2
+    for axis in range(rank):
+        x = x.unflatten(2 + 2 * axis, (-1, r))
+    offsets, places = ([2 + 2 * at + more for at in range(rank)] for more in (1, 0))
+    return x.permute(0, 1, *offsets, *places).flatten(1, 1 + rank)
 
 
 def run(network: Network, x: torch.Tensor, held: Tensors, training: bool) -> torch.Tensor:

@@ -52,6 +52,16 @@ if TYPE_CHECKING:
     from .data.augment import Augment
     from .engines import Reference
     from .interop import from_onnx, from_torch, to_onnx, to_torch
+    from .layers import (
+        ChannelShuffle,
+        Mean,
+        Pad,
+        Permute,
+        PixelShuffle,
+        PixelUnshuffle,
+        Reshape,
+        Slice,
+    )
     from .network.architecture import architecture
     from .network.saving import load, load_weights
     from .optimizers import SGD, Adam, AdamW
@@ -81,6 +91,7 @@ __all__ = [
     "AvgPool2d",
     "BatchNorm2d",
     "CPU",
+    "ChannelShuffle",
     "Checkpoints",
     "Concat",
     "Confusion",
@@ -104,19 +115,26 @@ __all__ = [
     "LeakyReLU",
     "Linear",
     "MaxPool2d",
+    "Mean",
     "MeanSquaredError",
     "MissingPackageError",
     "Network",
     "NoRoomError",
     "NonFiniteError",
     "Normalize",
+    "Pad",
+    "Permute",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "ReLU",
     "Reference",
+    "Reshape",
     "Residual",
     "SGD",
     "ShapeError",
     "SiLU",
     "Sigmoid",
+    "Slice",
     "Tanh",
     "Trace",
     "UnknownNameError",

@@ -17,7 +17,21 @@ TOLERANCE = 1e-5
 
 ARCHITECTURES = ("digits-cnn", "lenet5", "mnist-cnn", "resnet20", "vgg-small")
 
-IDS = [case.id for case in CASES]
+AWAITED = (
+    gt.ChannelShuffle,
+    gt.Mean,
+    gt.Pad,
+    gt.Permute,
+    gt.PixelShuffle,
+    gt.PixelUnshuffle,
+    gt.Reshape,
+    gt.Slice,
+)
+"""Layers that no format has a converter for yet."""
+
+EXCHANGED = [case for case in CASES if not isinstance(case.layer, AWAITED)]
+
+IDS = [case.id for case in EXCHANGED]
 
 
 def single(case: Case, dtype: Any = np.float32) -> gt.Network:

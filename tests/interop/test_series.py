@@ -85,7 +85,7 @@ def flat(chain: Sequence[Any]) -> list[int]:
 def test_random_networks_keep_their_order(block: int) -> None:
     """What a network lays out flat is found again as it was nested."""
     for number in range(20 * block, 20 * block + 20):
-        network = drawn_network(number)
+        network = drawn_network(number, exchanged=True)
         place = {step.output: at for at, step in enumerate(network.steps)} | {"input": INPUT}
         sources = [tuple(place[name] for name in step.sources) for step in network.steps]
         chain = nested(sources)

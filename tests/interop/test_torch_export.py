@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import CASES, Case
+from cases import Case
 from interchange import (
     ARCHITECTURES,
+    EXCHANGED,
     agree,
     filled,
     outputs,
@@ -35,7 +36,7 @@ F = torch.nn.functional
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:Using padding='same'")]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", EXCHANGED, ids=lambda case: case.id)
 def test_case(case: Case) -> None:
     network = single(case)
     module = gt.to_torch(network)
@@ -52,7 +53,7 @@ def test_case(case: Case) -> None:
 @pytest.mark.parametrize("block", range(10))
 def test_random_networks(block: int) -> None:
     for number in range(10 * block, 10 * block + 10):
-        network = drawn_network(number)
+        network = drawn_network(number, exchanged=True)
         module = gt.to_torch(network)
         x = samples(network)
         agree(torch_outputs(module, x), outputs(network, x))
@@ -208,7 +209,7 @@ def test_architectures_as_source(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("block", range(4))
 def test_random_networks_as_source(block: int, tmp_path: Path) -> None:
     for number in range(10 * block, 10 * block + 10):
-        network = drawn_network(number)
+        network = drawn_network(number, exchanged=True)
         x = samples(network)
         agree(torch_outputs(from_source(network, tmp_path), x), outputs(network, x))
 

@@ -37,9 +37,14 @@ def _strided(equation: Equation, access: Access, axis: int, name: str, size: int
     before, behind = access.margin(axis)
     length = equation.shape_of[access.array][axis]
     stride = position.coefficient(name)
+    if equation.kind == "reindex" and len(position.names) > 1:  # an axis taken apart into digits
+        whole = position.offset.integer == 0 and extent(position, name, known) == stride
+        return f"{length}/{stride} = {size}" if whole and length == size * stride else ""
     padding = ""
     if before or behind:
         padding = f" + 2·{before}" if before == behind else f" + {before} + {behind}"
+    if padding and equation.kind == "reindex" and stride == 1:
+        return f"{length}{padding} = {size}" if length + before + behind == size else ""
     offsets = [(n, position.coefficient(n)) for n in position.names if n != name]
     window = "1"
     if len(offsets) == 1:
@@ -60,6 +65,8 @@ def _composed(equation: Equation, target: Access, axis: int, size: int) -> str:
     Empty where the size was given and the positions do not reach all of it.
     """
     position, known = target.positions[axis], equation.range_of
+    if not position.names:
+        return ""
     before, behind = target.margin(axis)
     radix = 1
     for name, coefficient in reversed(position.terms):

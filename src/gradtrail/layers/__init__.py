@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ..machine.first_use import at_first_use
 from .activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
@@ -18,10 +19,17 @@ from .loss_functions import CrossEntropy, Loss, MeanSquaredError
 from .normalize import Normalize
 from .pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 
+if TYPE_CHECKING:
+    from .padding import Pad
+    from .rearranging import Permute, Reshape, Slice
+    from .reductions import Mean
+    from .shuffles import ChannelShuffle, PixelShuffle, PixelUnshuffle
+
 __all__ = [
     "AvgPool2d",
     "BatchNorm2d",
     "Buffer",
+    "ChannelShuffle",
     "Concat",
     "Conv2d",
     "ConvTranspose2d",
@@ -36,18 +44,34 @@ __all__ = [
     "Linear",
     "Loss",
     "MaxPool2d",
+    "Mean",
     "MeanSquaredError",
     "Normalize",
+    "Pad",
     "Parameter",
+    "Permute",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "ReLU",
+    "Reshape",
     "Residual",
     "Shape",
     "SiLU",
     "Sigmoid",
+    "Slice",
     "Tanh",
 ]
 
-LATE: Mapping[str, str] = {}
+LATE: Mapping[str, str] = {
+    "ChannelShuffle": "shuffles",
+    "Mean": "reductions",
+    "Pad": "padding",
+    "Permute": "rearranging",
+    "PixelShuffle": "shuffles",
+    "PixelUnshuffle": "shuffles",
+    "Reshape": "rearranging",
+    "Slice": "rearranging",
+}
 """Layers that most networks do not have, with the modules of this folder that they are in: those
 are imported when they are first asked for."""
 

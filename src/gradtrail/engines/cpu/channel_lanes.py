@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import prod
 
-from ...equation import Access, Contraction, Node
+from ...equation import Access, Affine, Contraction, Node
 from .addresses import lanes_of
 from .kernels.channels import ToRow
 from .keys import ArrayKey
@@ -62,11 +62,41 @@ def as_row(shape: tuple[int, ...], layout: Layout, hands_out: bool = False) -> T
     return ToRow(channels, tuple(places), tuple(strides), block, layout.origin, hands_out)
 
 
+def by_channels(access: Access, equation: Contraction, lane: str, layout: Layout) -> bool:
+    """Whether an activation's element has one channel for all lanes, or each lane its own.
+
+    Args:
+        access: of a sample's element.
+        equation: in which it stands.
+        lane: the index of the target's channel.
+        layout: of the activation.
+    """
+    channel, places = access.positions[1].plain, access.positions[2:]
+    if channel is None or any({channel, lane} & {*p.names} for p in places):
+        return False
+    whole = equation.range_of[channel] == equation.shape_of[access.array][1]
+    return whole and (channel != lane or layout.lanes)
+
+
 def flattens(node: Node) -> bool:
-    """Whether a layer lays out several axes as one."""
+    """Whether a layer lays out several axes as one, in their order and all of them."""
     equation = node.equation
     assert isinstance(equation, Contraction)
-    return len(equation.target.positions) == 2 and len(equation.terms) == 1
+    target, (term, *others) = equation.target, equation.terms
+    if len(target.positions) != 2 or others:
+        return False
+    (source,) = term.factors
+    row, step = Affine(), 1
+    shape = equation.shape_of[source.access.array]
+    for position, size in reversed([*zip(source.access.positions, shape, strict=True)][1:]):
+        row, step = row + position * step, step * size
+    places = (
+        {name: c.integer for name, c in p.terms if equation.range_of[name] > 1}
+        | {"": p.offset.integer}
+        for p in (row, target.positions[1])
+    )
+    here, there = places
+    return here == there and step == equation.shape_of[target.array][1]
 
 
 def schedule_nest(

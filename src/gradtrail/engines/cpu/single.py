@@ -25,6 +25,7 @@ from .channel_lanes import (
     UnsuitableError,
     argument_of,
     as_row,
+    by_channels,
     channel_stream,
     flattens,
     grouped_names,
@@ -313,8 +314,7 @@ class _Builder:
             read = Stream(argument, strides, 0, True, "float", access.array)
             return Factor(read, function, given=True)
         layout = self.memory[name].layout
-        channel = None if given else access.positions[1].plain
-        if not given and (channel is None or (channel == lane and not layout.lanes)):
+        if not given and not by_channels(access, inputs.equation, lane, layout):
             raise UnsuitableError
         argument = argument_of(inputs.letters, name)
         return Factor(channel_stream(access, layout, argument, lane), function)

@@ -299,13 +299,14 @@ def copies(several: Sequence[Form]) -> bool:
     )
 
 
-def _row_major(equation: Contraction, access: Access) -> dict[str, int]:
-    """How far one step of each index goes in the array as one row."""
-    step, found = 1, dict[str, int]()
+def _row_major(equation: Contraction, access: Access) -> tuple[int, int, dict[str, int]]:
+    """An array as one row: its length, where it begins, and how far one step of each index goes."""
+    step, start, found = 1, 0, dict[str, int]()
     shape = equation.shape_of[access.array]
     for position, size in zip(reversed(access.positions), reversed(shape), strict=True):
+        start += position.offset.integer * step
         for name, coefficient in position.terms:
             found[name] = found.get(name, 0) + coefficient.integer * step
         step *= size
     found.pop("n", None)
-    return {n: s for n, s in found.items() if equation.range_of[n] > 1}
+    return step, start, {n: s for n, s in found.items() if equation.range_of[n] > 1}
