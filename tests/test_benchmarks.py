@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -20,6 +21,7 @@ sys.path.append(str(Path(__file__).parent.parent))  # the benchmarks are no part
 
 from benchmarks import accuracy, mislabelled, peers, training
 from benchmarks.child import ChildError, peak_memory, result_of
+from benchmarks.conformance.outcome import apart, part_of, tried
 from benchmarks.counting import direct, forward_work, pass_of, step_work
 from benchmarks.curves import Curve, compare, window_means
 from benchmarks.mislabelled import found_first, with_wrong_labels
@@ -432,3 +434,65 @@ def test_a_side_that_computes_something_else_is_not_timed() -> None:
         "eager",
         "channels_last",
     ]
+
+
+# -- models of others -------------------------------------------------------------------------
+
+
+def test_outcomes_are_told_apart() -> None:
+    def refuse() -> float:
+        raise gt.ArgumentError("node 'a1' is no layer")
+
+    found = [
+        tried("Conv", "one", 1e-8, lambda: 1e-9),
+        tried("Conv", "two", 1e-8, lambda: 2e-8),
+        tried("Pad", "three", 1e-8, lambda: float("nan")),
+        tried("Pad", "four", 1e-8, refuse),
+    ]
+    assert [one.word for one in found] == ["right", "wrong", "wrong", "refused"]
+    part, passed = part_of("cases", found, None)
+    assert not passed
+    assert part.body[0] == "FAIL: of 4 cases 1 are right (25 %), 1 refused, 2 wrong."
+    assert "node '…' is no layer" in part.markdown()
+    assert part_of("cases", found[:1], 1.0)[1]
+    assert not part_of("cases", [found[0], found[3]], 0.6)[1]
+
+
+def test_arrays_are_apart_where_anything_is() -> None:
+    inf, nan = float("inf"), float("nan")
+    one = np.array([1.0, inf, nan, -4.0])
+    assert apart(one, one) == 0.0
+    assert apart(np.array([1.0, inf, nan, -3.0]), one) == 0.25
+    for other in ([1.0, -inf, nan, -4.0], [1.0, inf, 2.0, -4.0], [nan, inf, nan, -4.0], [1.0]):
+        assert apart(np.array(other), one) == inf
+
+
+@pytest.mark.torch
+def test_the_zoo_reads_and_compares(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    from benchmarks.zoo import comparison
+
+    class Gated(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, x: object) -> object:
+            return torch.fft.fft(x).real
+
+    def made(group: str, name: str) -> tuple[object, tuple[int, ...]]:
+        if name == "other":
+            return Gated(), (2, 5, 5)
+        layers = (torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.ReLU())
+        names = ("conv", "norm", "relu")
+        return torch.nn.Sequential(OrderedDict(zip(names, layers, strict=True))), (2, 5, 5)
+
+    monkeypatch.setattr(comparison, "made", made)
+    found = comparison.compared("classifiers", "small")
+    assert found.right, found
+    assert found.parameters == 63
+    assert 0 < found.outputs < 1e-12
+    assert 0 < found.gradients < 1e-12
+    assert found.rounded is not None
+    assert 0 < found.rounded < 1e-5
+    refused = comparison.compared("classifiers", "other")
+    assert not refused.right
+    assert not refused.wrong
+    assert "fft" in refused.refused
+    assert comparison.Compared("a", "", 1, 1e-9, float("nan")).wrong

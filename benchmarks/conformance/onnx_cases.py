@@ -1,0 +1,77 @@
+"""ONNX's own cases for its operators, through `gt.from_onnx`.
+
+A case is a model of one node (or, `expanded`, of the nodes that define it) with inputs and outputs.
+Its first input is the samples; the others, weights and settings, become arrays of the file.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import gradtrail as gt
+
+from .outcome import Outcome, apart, listed_names, tried
+
+__all__ = ["onnx_outcomes"]
+
+
+_NEAR = 1e-4
+"""The cases are in float32, and some are written down with four digits."""
+
+
+def onnx_outcomes() -> Iterator[Outcome]:
+    """Every case with samples of floating-point numbers, one after the other."""
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+        warnings.simplefilter("ignore")  # some of onnx's own cases overflow while they are made
+        from onnx.backend.test.case.node import collect_testcases
+
+        cases, wanted = collect_testcases(None), listed_names("onnx_operators")
+        operators = {_stem(c.name): c.model.graph.node[0].op_type for c in cases if _single(c)}
+        for case in cases:
+            kind = operators.get(_stem(case.name))
+            if kind in wanted and _floating(case):
+                path = Path(folder) / "case.onnx"
+                yield tried(kind, case.name, _NEAR, lambda: _compared(case, path))  # noqa: B023
+
+
+def _stem(name: str) -> str:
+    """A case's name without what tells that it is written out in other operators."""
+    return name.partition("_expanded")[0]
+
+
+def _single(case: Any) -> bool:
+    return len(case.model.graph.node) == 1 and "_expanded" not in case.name
+
+
+def _floating(case: Any) -> bool:
+    """Whether the first input is samples: floats with an axis of samples and one of features."""
+    inputs, outputs = case.data_sets[0]
+    arrays = [*inputs[:1], *outputs[:1]]
+    usual = len(arrays) == 2 and all(isinstance(a, np.ndarray) and a.ndim > 1 for a in arrays)
+    return usual and all(a.dtype in (np.float32, np.float64) and a.size for a in arrays)
+
+
+def _compared(case: Any, path: Path) -> float:
+    """How far the first output is from the case's."""
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.ModelProto()
+    model.CopyFrom(case.model)
+    inputs, outputs = case.data_sets[0]
+    first, *others = model.graph.input
+    for value, array in zip(others, inputs[1:], strict=True):
+        if array is not None:
+            model.graph.initializer.append(numpy_helper.from_array(np.asarray(array), value.name))
+            model.graph.input.remove(value)
+    path.write_bytes(model.SerializeToString())
+    network = gt.from_onnx(path)
+    given = network.predict(inputs[0], engine="reference")
+    assert first.name
+    return apart(np.asarray(given, np.float64), np.asarray(outputs[0], np.float64))

@@ -1,0 +1,1 @@
+"""`python -m benchmarks.zoo`: which networks of others are read, and how rightly."""

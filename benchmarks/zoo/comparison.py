@@ -1,0 +1,180 @@
+"""One definition: read, and compared with PyTorch in float64; then on the CPU engine.
+
+Both sides get the same samples, weights and running statistics, drawn so that nothing hides: no
+norm begins with zeros, no statistic is that of a fresh network.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import gradtrail as gt
+from gradtrail.network.architecture import network_from
+
+from .models import made
+
+__all__ = ["EXACT", "NEAR", "Compared", "compared"]
+
+EXACT = 1e-8
+"""How far an array may be from PyTorch's in float64, relative to its largest number."""
+
+NEAR = 1e-4
+"""The same for outputs of the CPU engine, in float32."""
+
+_NOTHING = 1e-9
+"""A gradient this small beside the largest is 0 in theory: a bias's in front of a batch norm."""
+
+_SAMPLES = 2
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What became of one definition.
+
+    Args:
+        name: the definition's.
+        refused: why it was not read; empty where it was.
+        parameters: how many numbers are trained.
+        outputs: the largest difference of outputs in float64, relative.
+        gradients: the largest of all gradients.
+        where: in which array that is.
+        rounded: of the CPU engine's outputs from those in float64, relative; None where it was
+            not asked.
+        seconds: for reading it.
+    """
+
+    name: str
+    refused: str = ""
+    parameters: int = 0
+    outputs: float = 0.0
+    gradients: float = 0.0
+    where: str = ""
+    rounded: float | None = None
+    seconds: float = 0.0
+
+    @property
+    def right(self) -> bool:
+        """Whether it was read and no number is wrong."""
+        return not self.refused and not self.wrong
+
+    @property
+    def wrong(self) -> bool:
+        """Whether a number is wrong; a refused one has none."""
+        apart = max(self.outputs, self.gradients)
+        return not self.refused and not (apart <= EXACT and (self.rounded or 0.0) <= NEAR)
+
+
+def compared(group: str, name: str, *, single: bool = True) -> Compared:
+    """Read a definition and compare.
+
+    Args:
+        group: see `models.GROUPS`.
+        name: see `models.GROUPS`.
+        single: whether it is also computed in float32 by the CPU engine.
+    """
+    import torch
+
+    torch.manual_seed(0)
+    torch.set_num_threads(2)
+    module, shape = made(group, name)
+    parameters = sum(p.numel() for p in module.parameters())
+    module = module.double()
+    _draw(module, torch)
+    begun = time.perf_counter()
+    try:
+        network = gt.from_torch(module, shape, frozen="train")
+    except gt.GradtrailError as cause:
+        return Compared(name, str(cause), parameters, seconds=time.perf_counter() - begun)
+    seconds = time.perf_counter() - begun
+    x = np.random.default_rng(1).normal(size=(_SAMPLES, *shape))
+    given, image, target = _by_torch(module, x, torch)
+    step = gt.trace(
+        network, x, target, loss=gt.MeanSquaredError(), training=False, engine="reference"
+    )
+    outputs = _apart(step.value[network.output_name], given)
+    gradients, where = _gradients_apart(network, step, module, image)
+    rounded = _rounded(network, x, step.value[network.output_name]) if single else None
+    return Compared(name, "", parameters, outputs, gradients, where, rounded, seconds)
+
+
+def _draw(module: Any, torch: Any) -> None:
+    """Weights and statistics that hide nothing, of a size that keeps signals alive."""
+    draw = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for path, array in [*module.named_parameters(), *module.named_buffers()]:
+            if not array.is_floating_point():
+                continue
+            noise = torch.randn(array.shape, generator=draw, dtype=array.dtype)
+            if path.endswith("running_var"):
+                array.copy_(torch.exp(0.3 * noise))
+            elif array.ndim > 1:
+                array.copy_(noise * (2 / max(1, array[0].numel())) ** 0.5)
+            elif path.endswith("running_mean") or array.ndim == 1:
+                array.copy_(0.3 * noise + float(path.endswith("weight")))
+
+
+def _by_torch(module: Any, x: np.ndarray, torch: Any) -> tuple[np.ndarray, Any, np.ndarray]:
+    """Outputs, the input with its gradient, and what the outputs are compared with."""
+    module.eval()
+    image = torch.from_numpy(x.copy()).requires_grad_()
+    output = _first(module(image))
+    target = np.random.default_rng(2).normal(size=tuple(output.shape))
+    scale = float(output.detach().abs().max()) or 1.0
+    loss = ((output - torch.from_numpy(target) * scale) ** 2).mean()
+    loss.backward()
+    return output.detach().numpy(), image, target * scale
+
+
+def _first(output: Any) -> Any:
+    """The first of several outputs."""
+    while isinstance(output, list | tuple | Mapping):
+        output = next(iter(output.values() if isinstance(output, Mapping) else output))
+    return output
+
+
+def _apart(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The largest difference, relative to the largest number."""
+    if ours.shape != theirs.shape or not np.isfinite(theirs).all():
+        return float("inf")
+    scale = np.abs(theirs).max(initial=0.0)
+    apart = np.abs(ours - theirs).max(initial=0.0)
+    return float(apart / scale) if scale else float(apart)
+
+
+def _gradients_apart(network: Any, step: Any, module: Any, image: Any) -> tuple[float, str]:
+    """The largest difference of a gradient, and in which array; of those that are not 0 in theory.
+
+    A layer's arrays are called as the module's, with dots as underscores.
+    """
+    theirs = {
+        f"{path.rpartition('.')[0].replace('.', '_')}.{path.rpartition('.')[2]}": p.grad.numpy()
+        for path, p in module.named_parameters()
+        if p.grad is not None
+    } | {"input": image.grad.numpy()}
+    largest = max(np.abs(g).max(initial=0.0) for g in theirs.values())
+    names = {*theirs} & {*step.grad}
+    if len(names) < len(network.parameters):
+        raise AssertionError(f"gradients of other names: {sorted({*network.parameters} - names)}")
+    worst, where = 0.0, ""
+    for name in sorted(names):
+        mine, other = step.grad[name], theirs[name]
+        if np.abs(other).max(initial=0.0) <= _NOTHING * largest >= np.abs(mine).max(initial=0.0):
+            continue
+        apart = _apart(mine.reshape(other.shape), other)
+        if not apart <= worst:
+            worst, where = apart, name
+    return worst, where
+
+
+def _rounded(network: Any, x: np.ndarray, wide: np.ndarray) -> float:
+    """How far the CPU engine's outputs are from those in float64."""
+    narrow = network_from({**network.architecture(), "dtype": "float32"})
+    for held, given in ((narrow.parameters, network.parameters), (narrow.buffers, network.buffers)):
+        for name in given:
+            held[name] = given[name]
+    return _apart(narrow.predict(x.astype(np.float32), engine="cpu"), wide)
