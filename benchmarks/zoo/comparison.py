@@ -65,8 +65,8 @@ class Compared:
     @property
     def wrong(self) -> bool:
         """Whether a number is wrong; a refused one has none."""
-        apart = max(self.outputs, self.gradients)
-        return not self.refused and not (apart <= EXACT and (self.rounded or 0.0) <= NEAR)
+        exact = self.outputs <= EXACT and self.gradients <= EXACT  # a NaN is not
+        return not self.refused and not (exact and (self.rounded is None or self.rounded <= NEAR))
 
 
 def compared(group: str, name: str, *, single: bool = True) -> Compared:
