@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from ..equation import Adjoint, Node, System, text
@@ -66,8 +66,15 @@ class Explanation(Printed):
         return made() if made else ""
 
 
-def layer_equations(system: System, layer: str) -> tuple[Node, tuple[Adjoint, ...]]:
-    """A layer's node and what it sends back.
+def layer_equations(
+    system: System, layer: str, trained: Collection[str] | None = None
+) -> tuple[Node, tuple[Adjoint, ...]]:
+    """A layer's node and what it sends back in a training.
+
+    Args:
+        system: the equations.
+        layer: its name.
+        trained: the parameters whose gradients are wanted; None for everything's.
 
     Raises:
         UnknownNameError: no layer is called so.
@@ -76,7 +83,8 @@ def layer_equations(system: System, layer: str) -> tuple[Node, tuple[Adjoint, ..
     if layer not in names:
         raise UnknownNameError(unknown("layer", layer, names))
     node = system.nodes[names.index(layer)]
-    return node, tuple(sent for sent in system.backward if sent.node.name == layer)
+    sums = system.backward if trained is None else system.backward_towards(trained)
+    return node, tuple(sent for sent in sums if sent.node.name == layer)
 
 
 def equation_lines(node: Node, sent: Sequence[Adjoint]) -> tuple[str, ...]:

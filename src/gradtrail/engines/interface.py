@@ -28,11 +28,13 @@ class Extent:
         training: batch statistics and dropout, or evaluation.
         backward: whether there are gradients.
         per_sample: whether there are each sample's gradients, too; they need `backward`.
+        towards: the arrays whose gradients are wanted; None for all. An engine may give more.
     """
 
     training: bool = True
     backward: bool = True
     per_sample: bool = False
+    towards: tuple[str, ...] | None = None
 
 
 TRAINING = Extent()

@@ -189,7 +189,8 @@ class Reference(Engine):
         with quietly():
             values = self.run(system, values)
             start = {system.nodes[-1].output: np.ones(())}
-            gradients = self.gradients(system, values, start) if extent.backward else {}
+            wanted = extent.towards
+            gradients = self.gradients(system, values, start, wanted) if extent.backward else {}
             if not (extent.backward and extent.per_sample):
                 return Computed(values, gradients)
             shares = self.shares(system, values, gradients, network.parameters)
@@ -206,7 +207,7 @@ class Reference(Engine):
         from .explanation import ExplainedCall, Explanation, equation_lines, layer_equations
 
         system = network.system(16, training=True, loss=loss)
-        node, sent = layer_equations(system, layer)
+        node, sent = layer_equations(system, layer, network.trained if network.frozen else None)
         does = ["forward", *(f"backward towards {s.receives}" for s in sent)]
         calls = tuple(ExplainedCall(d, "strided windows and einsum in float64", ()) for d in does)
         return Explanation(layer, "reference", equation_lines(node, sent), calls)
@@ -221,7 +222,8 @@ class Reference(Engine):
         count = sum(map(prod, network.parameters.shapes.values()))
         system = network.system(samples, training=True, loss=loss)
         outputs = sum(prod(system.shapes[step.output]) for step in network.steps)
-        equations = [n.equation for n in system.nodes] + [s.equation for s in system.backward]
+        sent = system.backward_towards(network.trained)
+        equations = [n.equation for n in system.nodes] + [s.equation for s in sent]
         return {
             "parameters": count * (network.dtype.itemsize + 24),
             "gradients": 16 * count,
@@ -253,16 +255,24 @@ class Reference(Engine):
         """What one node computes and saves, by letter."""
         return forward(equation, letters)
 
-    def gradients(self, system: System, values: Arrays, start: Arrays) -> dict[str, np.ndarray]:
+    def gradients(
+        self,
+        system: System,
+        values: Arrays,
+        start: Arrays,
+        wanted: Collection[str] | None = None,
+    ) -> dict[str, np.ndarray]:
         """The gradients with respect to every output, parameter and the input.
 
         Args:
             system: the equations.
             values: all arrays of the forward pass.
             start: the gradient that the backward pass begins with, that of the last output.
+            wanted: the arrays whose gradients are wanted; None for all.
         """
         found = dict(start)
-        for sent in system.backward:
+        sums = system.backward if wanted is None else system.backward_towards(wanted)
+        for sent in sums:
             share = self.adjoint(sent, values, found)
             name = sent.receives
             found[name] = found[name] + share if name in found else share
@@ -319,10 +329,11 @@ class _ReferenceTrainer(Trainer):
 
     def step(self, batch: Batch) -> Stepped:
         """See `Trainer.step`."""
-        computed = self.computed(batch)
+        towards = Extent(towards=self.network.trained) if self.network.frozen else TRAINING
+        computed = self.engine.step(self.network, batch, self.loss, self.held, towards)
         loss = float(computed.values["loss"])
         correct = _correct(computed.values[self.network.output_name], batch)
-        gradients = {name: computed.gradients[name] for name in self.network.parameters}
+        gradients = {name: computed.gradients[name] for name in self.network.trained}
         finite = bool(np.isfinite(loss)) and all(np.isfinite(g).all() for g in gradients.values())
         if finite:
             # on copies, so that an interruption leaves the weights of the last whole step

@@ -7,7 +7,7 @@ a gradient; where several nodes read an array, its gradient is the sum of what t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 
 from ..errors import UnknownNameError
@@ -136,10 +136,26 @@ class System:
     @cached_property
     def backward(self) -> tuple[Adjoint, ...]:
         """The adjoints in the order they are computed, towards parameters and sources."""
+        return self.backward_towards({self.input, *self.parameters, *self.shapes})
+
+    def backward_towards(self, wanted: Collection[str]) -> tuple[Adjoint, ...]:
+        """The adjoints that the gradients of some arrays follow from, and no others.
+
+        Args:
+            wanted: the names of arrays.
+
+        Returns:
+            In the order they are computed; nothing for what lies before all of these.
+        """
+        found = set(wanted)
+        for node in self.nodes:
+            if not found.isdisjoint(node.depends_on.values()):
+                found.add(node.output)
         return tuple(
             Adjoint(node, letter, adjoint(node.equation, letter))
             for node in reversed(self.nodes)
             for letter in (*node.parameters, *node.sources)
+            if node.array_of[letter] in found
         )
 
     def between(self, first: str, last: str) -> frozenset[str]:

@@ -173,7 +173,9 @@ def described_optimizer(optimizer: Optimizer, network: Graph) -> dict[str, Any]:
         for group in optimizer.grouped(network)
         if group.settings
     ]
-    return {**_rule(optimizer), **({"groups": groups} if groups else {})}
+    apart = {"groups": groups} if groups else {}
+    frozen = {"frozen": list(network.frozen)} if network.frozen else {}
+    return {**_rule(optimizer), **apart, **frozen}
 
 
 def _rule(optimizer: Optimizer) -> dict[str, Any]:

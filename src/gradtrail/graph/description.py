@@ -17,6 +17,8 @@ from ..layers import Concat, Layer, Residual
 def arguments_from(data: Any) -> dict[str, Any]:
     """What a network is made of that JSON describes, as the arguments of `Network`.
 
+    What is frozen, `frozen`, is none of them: the network is told when it is there.
+
     Args:
         data: what `Network.architecture` gives.
 
@@ -25,7 +27,7 @@ def arguments_from(data: Any) -> dict[str, Any]:
     """
     if not isinstance(data, dict) or not {"input_shape", "layers"} <= data.keys():
         raise ArgumentError('an architecture is {"input_shape": […], "layers": […]}')
-    surplus = data.keys() - {"input_shape", "layers", "dtype", "seed"}
+    surplus = data.keys() - {"input_shape", "layers", "dtype", "seed", "frozen"}
     if surplus:
         raise ArgumentError(f"an architecture has no key {sorted(surplus)[0]!r}")
     if not isinstance(data["input_shape"], list):

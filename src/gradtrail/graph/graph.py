@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..checking.arguments import whole_number
-from ..checking.calls import AnyNetwork, asked_inside
+from ..checking.calls import AnyNetwork, asked_inside, call_example
 from ..checking.input_samples import checked_samples, looks_last
 from ..equation import System
 from ..errors import ArgumentError, ShapeError, warn
 from ..layers import Declaration, Loss
 from ..layers.branches import chain
-from ..layers.steps import INPUT, flat
+from ..layers.steps import INPUT, Step, flat
 from ..plan.plan import Outline
 from ..streams import Drawn
+from .freezing import (
+    FrozenNames,
+    arrays_in_order,
+    as_listed,
+    listed_arrays,
+    meant_by,
+    told_freezing,
+)
 from .named_arrays import declared_buffers, declared_parameters
 from .nodes import check_bounded, check_counts, checked_shape, layer_node, loss_node
 
@@ -51,17 +60,24 @@ class Graph(AnyNetwork):
             raise ArgumentError(f"Network: dtype must be float32 or float64, got {dtype!r}")
         self._classes: tuple[str, ...] | None = None
         self._drawn = Drawn()
+        self._frozen: frozenset[str] = frozenset()
         self.steps = flat(self.layers)
         self.output_name = self.steps[-1].output
         self._systems: dict[Any, System] = {}
+        self._form = object()
         declared = self.declarations(batch_size=1, training=True)
         self.parameters = declared_parameters(self.steps, declared, self.dtype, self.seed)
         self.buffers = declared_buffers(self.steps, declared, self.dtype)
 
     @property
+    def form(self) -> object:
+        """Another object whenever the network's equations, or what is trained, become others."""
+        return self._form
+
+    @property
     def outline(self) -> Outline:
         """What the plan reads of it."""
-        return Outline(self.input_shape, self.steps, self.dtype.itemsize)
+        return Outline(self.input_shape, self.steps, self.dtype.itemsize, self._frozen)
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -109,6 +125,76 @@ class Graph(AnyNetwork):
             )
         self._drawn = drawn
 
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """The arrays that a training leaves as they are, running statistics among them.
+
+        They are saved, copied and pickled with the network.
+
+        Raises:
+            ArgumentError: when set, to other than names of layers and arrays.
+        """
+        return tuple(name for name in self._arrays if name in self._frozen)
+
+    @frozen.setter
+    def frozen(self, names: Sequence[str]) -> None:
+        self._freeze_only(listed_arrays(names, self._arrays, self.buffers))
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The parameters that a training changes, in forward order."""
+        return tuple(name for name in self.parameters if name not in self._frozen)
+
+    @call_example('network.freeze("conv*")')
+    def freeze(self, *patterns: str) -> FrozenNames:
+        """Let trainings leave some arrays as they are; nothing is computed for them.
+
+        A batch norm whose statistics are frozen keeps them, and normalises with them in training.
+
+        Args:
+            patterns: names of layers or arrays, or patterns over them such as `layer3_*`, `conv1.*`
+                and `*.bias`; none for all. The statistics of a layer are frozen together.
+
+        Returns:
+            The names of the arrays that were not frozen before; it prints as a sentence.
+
+        Raises:
+            UnknownNameError: a pattern fits no layer and no array; the message lists near names.
+
+        Example:
+            >>> net = Network((1, 8, 8), [Conv2d(8, 3), ReLU(), Flatten(), Linear(10)])
+            >>> net.freeze("conv*")
+            froze conv1; 2,890 of 2,970 parameters are trained
+        """
+        new = meant_by("freeze", patterns, self._arrays, self.buffers) - self._frozen
+        self._freeze_only(self._frozen | new)
+        return self._told("froze", new)
+
+    @call_example('network.unfreeze("conv*")')
+    def unfreeze(self, *patterns: str) -> FrozenNames:
+        """Let trainings change some arrays again; arguments, result and errors are `freeze`'s."""
+        new = meant_by("unfreeze", patterns, self._arrays, self.buffers) & self._frozen
+        self._freeze_only(self._frozen - new)
+        return self._told("unfroze", new)
+
+    @property
+    def _arrays(self) -> tuple[str, ...]:
+        return arrays_in_order(self.parameters, self.buffers)
+
+    def _freeze_only(self, names: frozenset[str]) -> None:
+        if names != self._frozen:
+            self._frozen = names
+            self._systems, self._form = {}, object()
+
+    def _told(self, did: str, names: Collection[str]) -> FrozenNames:
+        sizes = {name: prod(shape) for name, shape in self.parameters.shapes.items()}
+        return told_freezing(did, names, self._arrays, sizes, self._frozen)
+
+    def keeps_statistics(self, step: Step) -> bool:
+        """Whether a layer's running statistics are frozen, so that it takes them in training."""
+        running = step.layer.running.values()
+        return any(f"{step.name}.{buffer.name}" in self._frozen for buffer in running)
+
     def declarations(self, batch_size: int, *, training: bool) -> dict[str, Declaration]:
         """Each layer's declaration for a batch of this size, by layer name.
 
@@ -121,7 +207,8 @@ class Graph(AnyNetwork):
         for step in self.steps:
             sources = [shapes[name] for name in step.sources]
             try:
-                declaration = step.layer.declare(*sources, training=training)
+                learns = training and not self.keeps_statistics(step)
+                declaration = step.layer.declare(*sources, training=learns)
                 check_bounded(declaration)
             except ShapeError as cause:
                 from ..plan.misfit import misfit_error  # most networks fit
@@ -161,16 +248,23 @@ class Graph(AnyNetwork):
         return checked_samples(x, self.input_shape, self.dtype, name=name)
 
     def architecture(self) -> dict[str, Any]:
-        """Input shape, dtype and layers as JSON; see `from_architecture`."""
-        return {
+        """Input shape, dtype, layers and what is frozen as JSON; see `from_architecture`."""
+        found = {
             "input_shape": list(self.input_shape),
             "dtype": str(self.dtype),
             "layers": [layer.settings() for layer in self.layers],
         }
+        return found | ({"frozen": as_listed(self._frozen, self._arrays)} if self._frozen else {})
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the systems, which are made again when they are asked for."""
-        return {**vars(self), "_systems": {}}
+        return {name: held for name, held in vars(self).items() if name != "_form"} | {
+            "_systems": {}
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """As it was; a network of before has nothing frozen."""
+        vars(self).update({"_frozen": frozenset(), "_form": object()} | state)
 
     def __repr__(self) -> str:
         inside = "".join(f"    {layer!r},\n" for layer in self.layers)

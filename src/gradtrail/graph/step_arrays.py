@@ -55,7 +55,7 @@ def running_statistics(
     found: dict[str, np.ndarray] = {}
     for node, step in zip(system.nodes, network.steps, strict=False):
         names = {a: f"{node.name}.{buffer.name}" for a, buffer in step.layer.running.items()}
-        if not names:
+        if not names or network.keeps_statistics(step):
             continue
         source = values[node.inputs[0]]
         after = step.layer.running_after(

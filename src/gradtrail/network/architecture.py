@@ -60,7 +60,9 @@ def network_from(data: Any) -> Network:
         ArgumentError: a key that is missing, unknown or of the wrong type; it is named.
         ShapeError: layers that do not fit.
     """
-    return Network(**arguments_from(data))
+    network = Network(**arguments_from(data))
+    network.frozen = data.get("frozen", ())
+    return network
 
 
 @call_example('gt.architecture("lenet5")')

@@ -137,18 +137,17 @@ class Optimizer(ABC):
             raise ArgumentError(f"{where}: {cause}") from None
 
     def grouped(self, network: Graph) -> tuple[ParameterGroup, ...]:
-        """A network's parameters by the settings that they are moved with.
+        """The parameters that a network trains, by the settings that they are moved with.
 
         Raises:
             ArgumentError: settings of several groups that do not go together.
             UnknownNameError: a group's pattern fits no parameter of the network.
         """
-        names = list(network.parameters)
         kind = type(self).__name__
         for pattern in self.groups:
-            fitting(f"{kind}: groups", pattern, names)
+            fitting(f"{kind}: groups", pattern, network.parameters)
         found: dict[str, tuple[list[str], dict[str, Any]]] = {}
-        for name in names:
+        for name in network.trained:
             settings: dict[str, Any] = {}
             for pattern, given in self.groups.items():
                 if fits(pattern, name):
@@ -157,9 +156,8 @@ class Optimizer(ABC):
             if key not in found and settings:
                 self._with(settings, f"{kind}: groups for {name!r}")
             found.setdefault(key, ([], settings))[0].append(name)
-        return tuple(
-            ParameterGroup(tuple(members), settings) for members, settings in found.values()
-        )
+        members = found.values()
+        return tuple(ParameterGroup(tuple(names), settings) for names, settings in members)
 
     def within(self, group: ParameterGroup) -> Optimizer:
         """The optimiser as it moves the parameters of a group now."""
@@ -178,23 +176,24 @@ class Optimizer(ABC):
 
         Args:
             network: whose parameters are changed.
-            gradients: of every parameter by name, such as `t.grad`; further names are ignored.
+            gradients: of every parameter that is not frozen, by name, such as `t.grad`; further
+                names are ignored.
 
         Raises:
             UnknownNameError: a parameter without gradient; nothing was changed.
             ShapeError: a gradient of another shape; nothing was changed.
         """
-        for name in network.parameters:
+        for name in network.trained:
             if name not in gradients:
                 raise UnknownNameError(f"no gradient is given for parameter {name!r}")
-        known = {name: np.asarray(gradients[name]) for name in network.parameters}
+        known = {name: np.asarray(gradients[name]) for name in network.trained}
         for name, gradient in known.items():
             if gradient.shape != network.parameters[name].shape:
                 raise ShapeError(
                     f"the gradient of {name} has shape {gradient.shape}, but the parameter "
                     f"{network.parameters[name].shape}"
                 )
-        self.apply(network, network.parameters, known)
+        self.apply(network, {name: network.parameters[name] for name in known}, known)
 
     @np.errstate(all="ignore")
     def apply(
@@ -214,7 +213,8 @@ class Optimizer(ABC):
             part = self.within(group)
             rule, scalars = part.rule, dict(part.scalars(step + 1))
             if rule.norm:
-                norm = _length(gradients[name] for name in weights) if norm is None else norm
+                if norm is None:
+                    norm = _length(gradients[name] for name in network.trained)
                 scalars["norm"] = norm
             for name in group.names:
                 if name in weights:
@@ -222,8 +222,8 @@ class Optimizer(ABC):
                         rule, scalars, weights[name], gradients[name], held.get(name, {})
                     )
         # all is computed: from here on nothing can fail halfway
-        for name, weight in weights.items():
-            weight[...] = states[name].pop("weight")
+        for name, state in states.items():
+            weights[name][...] = state.pop("weight")
         self.remember(network, step + 1, states)
 
     def remembered(self, network: Graph) -> Memory:

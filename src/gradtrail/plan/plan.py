@@ -30,11 +30,13 @@ class Outline:
         input_shape: one sample's.
         steps: the layers in order.
         number_bytes: what one number takes, 4 or 8.
+        frozen: the names of the arrays that a training leaves as they are.
     """
 
     input_shape: Shape
     steps: tuple[Step, ...]
     number_bytes: int
+    frozen: frozenset[str] = frozenset()
 
 
 @frozen
@@ -51,9 +53,11 @@ class PlanRow:
         how: per output axis how its size arose, empty where it is handed on or chosen.
         parameters: (name, shape) of each.
         parameter_count: their elements.
+        frozen: the names of those that a training leaves as they are, running statistics included.
         multiply_adds: of the forward pass of the whole batch.
         activation_bytes: of the output and what is kept for the backward pass, whole batch.
-        gradient_bytes: of the output's gradient, whole batch.
+        gradient_bytes: of the output's gradient, whole batch; 0 where a training has none, since
+            nothing is trained at or before the layer.
         receptive_field: per spatial axis of the network's input.
         never_read: per source, per axis, the positions that no output reads.
     """
@@ -67,6 +71,7 @@ class PlanRow:
     how: tuple[str, ...]
     parameters: tuple[tuple[str, Shape], ...]
     parameter_count: int
+    frozen: tuple[str, ...]
     multiply_adds: int
     activation_bytes: int
     gradient_bytes: int
@@ -92,6 +97,16 @@ class Plan(Shown):
     def parameter_count(self) -> int:
         """The elements of all parameters."""
         return sum(row.parameter_count for row in self.rows)
+
+    @property
+    def trained_count(self) -> int:
+        """The elements of the parameters that a training changes."""
+        return sum(
+            prod(shape)
+            for row in self.rows
+            for name, shape in row.parameters
+            if name not in row.frozen
+        )
 
     @property
     def multiply_adds(self) -> int:
@@ -133,7 +148,13 @@ class Plan(Shown):
                 for key, value in field.items():
                     if isinstance(value, Fraction):
                         field[key] = float(value)
-        totals = ("parameter_count", "multiply_adds", "activation_bytes", "gradient_bytes")
+        totals = (
+            "parameter_count",
+            "trained_count",
+            "multiply_adds",
+            "activation_bytes",
+            "gradient_bytes",
+        )
         return data | {name: getattr(self, name) for name in totals}
 
     def _table(self) -> Table:
@@ -158,6 +179,7 @@ def make_plan(outline: Outline, declared: Mapping[str, Declaration], batch_size:
     fields = {INPUT: input_fields(outline.input_shape)}
     shapes = {INPUT: outline.input_shape}
     rows = []
+    trained: set[str] = set() if outline.frozen else {INPUT}
     for number, step in enumerate(outline.steps[: len(declared)], 1):
         declaration = declared[step.name]
         equation = declaration.equation
@@ -171,6 +193,10 @@ def make_plan(outline: Outline, declared: Mapping[str, Declaration], batch_size:
         fields[step.output] = next_fields(equation, here)
         shapes[step.output] = output[1:]
         named = [(p.name, equation.shape_of[a]) for a, p in declaration.parameters.items()]
+        held = [name for name, _ in named] + [b.name for b in step.layer.running.values()]
+        frozen = tuple(name for name in held if f"{step.name}.{name}" in outline.frozen)
+        if not trained.isdisjoint(step.sources) or any(name not in frozen for name, _ in named):
+            trained.add(step.output)
         bytes_each = outline.number_bytes
         kept = sum(_bytes(equation, letter, bytes_each) for letter in equation.saved)
         given = sum(bytes_each * prod(equation.shape_of[a]) for a in declaration.given)
@@ -185,9 +211,10 @@ def make_plan(outline: Outline, declared: Mapping[str, Declaration], batch_size:
                 tuple(explain_size(equation, axis) for axis in range(1, len(output))),
                 tuple(sorted(named, key=lambda pair: pair[0] != "weight")),
                 sum(prod(shape) for _, shape in named),
+                frozen,
                 multiply_adds(equation),
                 bytes_each * prod(output) + kept + given,
-                bytes_each * prod(output),
+                bytes_each * prod(output) if step.output in trained else 0,
                 fields[step.output],
                 tuple(unread(alone, letter)[1:] for letter in declaration.sources),
             )

@@ -100,7 +100,7 @@ def _cells(row: PlanRow) -> tuple[str, ...]:
     return (
         str(row.number),
         row.name,
-        row.kind,
+        _kind(row),
         f"{inputs} → {_shape(row.output_shape)}",
         how,
         parameters,
@@ -110,6 +110,14 @@ def _cells(row: PlanRow) -> tuple[str, ...]:
         bytes_text(row.gradient_bytes),
         fields,
     )
+
+
+def _kind(row: PlanRow) -> str:
+    """The layer's class, and what of it is frozen."""
+    if not row.frozen:
+        return row.kind
+    whole = all(name in row.frozen for name, _ in row.parameters)
+    return f"{row.kind}\nfrozen" if whole else f"{row.kind}\nfrozen: {', '.join(row.frozen)}"
 
 
 def _totals(plan: Plan) -> tuple[str, ...]:
@@ -124,8 +132,11 @@ def _totals(plan: Plan) -> tuple[str, ...]:
 
 
 def _notes(plan: Plan) -> list[str]:
-    """One line per layer that leaves rows or columns unread."""
+    """How much is trained where not all is; and each layer that leaves rows or columns unread."""
     notes = []
+    if any(row.frozen for row in plan.rows):
+        counts = f"{plan.trained_count:,} of {plan.parameter_count:,}"
+        notes.append(f"{counts} parameters are trained, the others are frozen")
     for row in plan.rows:
         for source, axes in zip(row.sources, row.never_read, strict=True):
             names = place_names(len(axes) + 1)[1:]

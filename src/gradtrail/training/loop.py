@@ -173,6 +173,11 @@ def prepare_training(
                 f'train: checkpoints must be an object such as gt.Checkpoints("kept"), got '
                 f"{checkpoints!r}"
             )
+    if network.frozen and not network.trained:
+        raise ArgumentError(
+            "train: every parameter of the network is frozen, so that nothing would change; "
+            'free some of them, as in network.unfreeze("fc*")'
+        )
     runs = engine_for(engine, network, threads)
     feed, held_out = _feeds(network, data, validation, course, runs)
     course.fits(network, len(feed))

@@ -300,7 +300,11 @@ def _arrays(snapshot: Snapshot, setup: Setup, history: History) -> None:
     finite = {
         **{f"value/{name}": shape for name, shape in whole.items()},
         **{f"best/{name}": shape for name, shape in whole.items() if kept},
-        **{f"statistics/{name}": s for name, s in buffers.items() if course.average is not None},
+        **{
+            f"statistics/{name}": shape
+            for name, shape in buffers.items()
+            if course.average is not None and name not in network.frozen
+        },
     }
     remembered = {
         f"state/{kind}/{name}": parameters[name]

@@ -131,7 +131,8 @@ class Training:
         self.history = History()
         self.best, self.rate = Best(course.stopping), optimizer.lr
         self.settings = course.settings()  # with the rate before any schedule
-        running = list(network.buffers) if course.average is not None else []
+        running = [n for n in network.buffers if n not in network.frozen]
+        running = running if course.average is not None else []
         self.statistics = StatisticsAverage(running, course.average or 0.0)
         self.writer: CheckpointWriter | None = None
         self.watcher: WeightWatcher | None = None

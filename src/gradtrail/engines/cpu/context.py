@@ -86,6 +86,11 @@ class Context:
         """Bytes of all parameters in a row."""
         return padded(self.listing.size(Slot.PARAMETERS))
 
+    @property
+    def row(self) -> int:
+        """Bytes of those that have gradients, which come first."""
+        return padded(self.listing.size(Slot.GRADIENTS))
+
     def reserve(self, samples: int) -> None:
         """Make room for a batch.
 
@@ -114,9 +119,9 @@ class Context:
         if options.backward and groups > self._groups:
             self._groups = 0
             once = self.listing.at_once
-            self.gradients = aligned(once + groups * (self.length - once))
+            self.gradients = aligned(once + groups * (self.row - once))
             self.frame[Slot.GRADIENTS_ALL] = address(self.gradients)
-            self.frame[Slot.GRADIENTS_STRIDE] = self.length - once
+            self.frame[Slot.GRADIENTS_STRIDE] = self.row - once
             self._groups = groups
         self.groups = groups
         self.result = np.zeros((blocks, 2), np.float32)
@@ -171,7 +176,7 @@ class Context:
     def gradient(self, name: str) -> np.ndarray:
         """A parameter's gradient, its groups added as a training adds them."""
         place, once = self.listing.places[gradient(name)], self.listing.at_once
-        size, step = place.layout.size, self.length - once
+        size, step = place.layout.size, self.row - once
         copies = 1 if place.offset < once else self.groups
         starts = (place.offset + group * step for group in range(copies))
         parts = [self.gradients[at : at + size].view(np.float32) for at in starts]

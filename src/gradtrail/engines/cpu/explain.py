@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def explain_layer(setup: EngineSetup, network: Graph, layer: str, loss: Loss) -> Explanation:
     """The calls on behalf of a layer in a training step."""
     system = network.system(16, training=True, loss=loss)
-    node, sent = layer_equations(system, layer)
+    node, sent = layer_equations(system, layer, network.trained if network.frozen else None)
     program = plan_program(network, loss, Options(training=True, backward=True), setup)
     calls = tuple(
         _call(call, setup.target)

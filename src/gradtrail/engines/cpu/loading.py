@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from .program import Program
 
 _COMPILERS: dict[Target, Compiler] = {}
-_LOADED: WeakKeyDictionary[Graph, dict[tuple[object, ...], LoadedProgram | None]] = (
-    WeakKeyDictionary()
-)
+_Programs = dict[tuple[object, ...], "LoadedProgram | None"]
+_LOADED: WeakKeyDictionary[Graph, tuple[object, _Programs]] = WeakKeyDictionary()
 
 
 _NOWHERE = np.zeros(0, np.int64)
@@ -145,11 +144,20 @@ def load_program(
     return LoadedProgram(*listing_for(setup, network, loss, options), setup)
 
 
+def _known_of(network: Graph) -> _Programs:
+    """A network's programs; none where it has another form than when they were made."""
+    form, known = _LOADED.get(network, (None, _Programs()))
+    if form is not network.form:
+        known = _Programs()
+        _LOADED[network] = network.form, known
+    return known
+
+
 def program_for(
     setup: EngineSetup, network: Graph, loss: Loss | None, options: Options
 ) -> LoadedProgram:
     """A network's program for a purpose, loaded at its first use."""
-    known, key = _LOADED.setdefault(network, {}), (setup, loss, options)
+    known, key = _known_of(network), (setup, loss, options)
     found = known.get(key)
     if found is None:
         found = known[key] = load_program(setup, network, loss, options)
@@ -158,7 +166,7 @@ def program_for(
 
 def single_program_for(setup: EngineSetup, network: Graph) -> LoadedProgram | None:
     """A network's program for one sample at a time; None where it has none."""
-    known, key = _LOADED.setdefault(network, {}), (setup, "single")
+    known, key = _known_of(network), (setup, "single")
     if key not in known:
         from .single import single
 

@@ -25,9 +25,12 @@ def bytes_needed(
     A step reads one side of weights and of the optimiser's state and writes the other; the network
     has the weights once more, and the optimiser is handed a copy of its state at every epoch's end.
     """
-    rules = [optimizer.within(group).rule for group in optimizer.grouped(network)]
-    listing, _ = listing_for(setup, network, loss, Options(training=True, backward=True))
-    row = padded(listing.size(Slot.PARAMETERS))
+    moved = optimizer.grouped(network)
+    rules = [optimizer.within(group).rule for group in moved]
+    parts = tuple(group.names for group in moved) if network.frozen else ()
+    options = Options(training=True, backward=True, parts=parts)
+    listing, _ = listing_for(setup, network, loss, options)
+    row, weights = padded(listing.size(Slot.GRADIENTS)), padded(listing.size(Slot.PARAMETERS))
     blocks = -(-samples // listing.per_block)
     groups, busy = min(blocks, GROUPS), min(blocks, setup.threads)
     arenas = (blocks if listing.segmented else busy) * padded(listing.size(Slot.ARENA))
@@ -35,7 +38,7 @@ def bytes_needed(
     scratch = setup.threads * padded(listing.size(Slot.SCRATCH))
     own = network.dtype.itemsize * sum(map(prod, network.parameters.shapes.values()))
     return {
-        "parameters": own + 2 * row + padded(listing.size(Slot.PACKED)),
+        "parameters": own + 2 * weights + padded(listing.size(Slot.PACKED)),
         "gradients": listing.at_once + groups * (row - listing.at_once),
         "optimizer": 3 * max(len(rule.state) for rule in rules) * row,
         "activations": arenas + scratch,

@@ -79,18 +79,20 @@ class CPUTrainer(Trainer):
 
     def _load(self, by_class: bool) -> LoadedProgram:
         """Build and compile at the first step, when the kind of labels is known."""
-        apart = tuple(part.group.names for part in self._parts) if len(self._parts) > 1 else ()
+        whole = len(self._parts) == 1 and not set(self.network.parameters) - self._kinds.keys()
+        apart = () if whole else tuple(part.group.names for part in self._parts)
         options = Options(training=True, backward=True, by_class=by_class, parts=apart)
         arrays = self.arrays()  # made first: what they are drawn in is gone when rows are reserved
         loaded = load_program(self.setup, self.network, self.loss, options)
         context = loaded.context
         context.fill(arrays)
         context.updated[:] = context.constants
-        length, states = context.length, max(len(part.rule.state) for part in self._parts)
+        length, states = context.row, max(len(part.rule.state) for part in self._parts)
         self._sides = (
             _Side.of(context.parameters, aligned(states * length), context.constants),
-            _Side.of(aligned(length), aligned(states * length), context.updated),
+            _Side.of(aligned(context.length), aligned(states * length), context.updated),
         )
+        self._sides[1].weights[:] = context.parameters  # what no step writes
         count = sum(len(part.scalars) for part in self._parts)
         self._numbers = np.zeros(max(1, count), np.float32)
         context.frame[Slot.SCALARS] = address(self._numbers)
@@ -117,7 +119,7 @@ class CPUTrainer(Trainer):
 
     def _state_of(self, name: str, place: int) -> np.ndarray:
         assert self.loaded is not None
-        begin = place * self.loaded.context.length
+        begin = place * self.loaded.context.row
         return self.loaded.listing.places[value(name)].within(self._now.state, begin)
 
     def _phases(self, loaded: LoadedProgram) -> tuple[PhaseTable, ...]:
@@ -151,7 +153,7 @@ class CPUTrainer(Trainer):
                 part.moved.assignments,
                 part.moved.rule.state,
                 len(part.moved.scalars),
-                loaded.context.length // 4,
+                loaded.context.row // 4,
                 clears=part.grouped,
                 first=part.moved.first,
             )
@@ -309,8 +311,8 @@ class _Range(NamedTuple):
 
 def _ranges_of(loaded: LoadedProgram, parts: list[_Part]) -> list[_Range]:
     """The ranges of the parameters' row: of each part those that are summed at once, and others."""
-    length, once = loaded.context.length, loaded.listing.at_once
-    if len(parts) == 1:
+    length, once = loaded.context.row, loaded.listing.at_once
+    if not loaded.listing.options.parts:
         both = ((0, once, False), (once, length, True))
         return [_Range(*r, parts[0]) for r in both if r[1] > r[0]]
     found = []

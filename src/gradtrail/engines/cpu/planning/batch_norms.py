@@ -122,7 +122,8 @@ def _sums(
     draft.call(kernel, (*reads, *partial, *apart), name, "backward, sums")
     for total in totals:
         memory.add(total, Slot.SHARED, Layout((source.shape[0],), (), False))
-    wanted = [a for a in (equation.scale, equation.shift) if a is not None and draft.options.sums]
+    learned = [a for a in node.parameters if node.array_of[a] in draft.work.towards]
+    wanted = [a for a in (equation.scale, equation.shift) if a in learned and draft.options.sums]
     grads = [draft.in_first_group(node.array_of[a]) for a in wanted]
     join = JoinGradients(source.shape[0], equation.scale in wanted, equation.shift in wanted)
     arguments = (*map(draft.of_all_blocks, partial), *totals, *grads)

@@ -78,6 +78,8 @@ def _one_place(in_place: Mapping[str, str]) -> Iterable[list[ArrayKey]]:
 def _parameters(draft: Draft) -> None:
     """Parameters and their gradients in rows of equal places; running statistics.
 
+    Behind them stand the parameters that belong to no part, which have no gradient.
+
     First those that are summed at once, part by part; then the others, likewise. A part begins on a
     line, since whole registers are moved.
     """
@@ -94,6 +96,11 @@ def _parameters(draft: Draft) -> None:
                     at += layout.size
                     if once:
                         at = memory.at_once = next_line(at)
+    for name, shape in shapes.items():
+        if value(name) not in memory:
+            layout = Layout(tuple(shape), (), False)
+            memory.put(value(name), Slot.PARAMETERS, layout, next_line(at))
+            at = next_line(at) + layout.size
     for name, shape in draft.network.buffers.shapes.items():
         layout = Layout(tuple(shape), (), False)
         held = memory.add(value(name), Slot.CONSTANTS, layout)

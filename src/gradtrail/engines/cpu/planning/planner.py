@@ -32,7 +32,7 @@ def plan_program(
         setup: for which processor, and with which algorithms.
     """
     system = network.system(LANES, training=options.training, loss=loss)
-    work = Work(system, options, setup)
+    work = Work(system, options, setup, network.trained)
     draft = Draft(network, work)
     declare(draft)
     source = value(system.input)

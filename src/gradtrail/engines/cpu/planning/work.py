@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ....equation import (
@@ -74,9 +74,17 @@ class Work:
         system: the equations, for a block of sixteen samples.
         options: what the step is for.
         setup: for which processor, and with which algorithms.
+        trained: the parameters that a training changes; None for all. Where everything is kept, or
+            each sample's share, all gradients are computed.
     """
 
-    def __init__(self, system: System, options: Options, setup: EngineSetup) -> None:
+    def __init__(
+        self,
+        system: System,
+        options: Options,
+        setup: EngineSetup,
+        trained: Collection[str] | None = None,
+    ) -> None:
         self.system, self.options, self.setup = system, options, setup
         self.planes: dict[str, Plane] = {}
         self.forward: dict[str, tuple[Form, ...]] = {}
@@ -85,6 +93,8 @@ class Work:
                 self.forward[node.name], plane = self._chosen(forms(node.equation))
                 if plane is not None:
                     self.planes[node.name] = plane
+        every = trained is None or options.keep or options.per_sample
+        self.towards = set(system.parameters if every or trained is None else trained)
         self.wanted = self._wanted()
         self.sent = list(self._sent()) if options.backward else []
         self.read_later = {k for s in self.sent for k in s.arrays.values() if k.kind == "value"}
@@ -111,17 +121,18 @@ class Work:
         """The arrays whose gradients lead to a parameter, or to the input where all is kept."""
         found = {self.system.input} if self.options.keep else set()
         for node in self.system.nodes:
-            if node.parameters or any(name in found for name in node.inputs):
+            learned = {node.array_of[letter] for letter in node.parameters} & self.towards
+            if learned or any(name in found for name in node.inputs):
                 found.add(node.output)
-            found |= {node.array_of[letter] for letter in node.parameters}
+            found |= learned
         return found
 
     def _sent(self) -> Sequence[Sent]:
         """The backward pass, without what nobody asks for."""
         found = []
-        for adjoint in self.system.backward:
+        for adjoint in self.system.backward_towards(self.wanted):
             node = adjoint.node
-            if adjoint.receives not in self.wanted or isinstance(node.equation, LossEquation):
+            if isinstance(node.equation, LossEquation):
                 continue
             if isinstance(node.equation, Normalisation):
                 arrays = {"X": value(node.inputs[0]), "dZ": gradient(node.output)}

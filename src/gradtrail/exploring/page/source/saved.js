@@ -69,6 +69,11 @@ export class SavedSource extends EventTarget {
     for (const { name } of this.step.parameters) {
       const memory = structuredClone(this.memory.get(name) ?? {});
       const weight = values.get(name);
+      if (optimizer.frozen?.includes(name)) {
+        this.after.set(name, { moved: weight, memory });
+        found.set(name, new Float64Array(weight.length));
+        continue;
+      }
       const { rule, rate } = ruleOf(optimizer, name, this.state.lr);
       const scalars = scalarsOf(rule, rate, this.state.steps + 1);
       const moved = updated(rule, scalars, weight, gradients.get(name), memory);
