@@ -13,6 +13,7 @@ from gradtrail.layers.layer import Declaration
 from gradtrail.layers.weighted_loss_functions import WeightedSquaredError
 
 S = (2, 4, 7, 6)
+L, V = (2, 4, 7), (2, 4, 6, 7, 6)
 
 # (class documented, declaration, operands without a gradient)
 Documented = tuple[Any, Declaration, tuple[str, ...]]
@@ -34,6 +35,23 @@ def loss(kind: Any) -> Documented:
 DOCUMENTED: dict[str, Documented] = {
     "conv2d": layer(gt.Conv2d(6, 3, stride=2, padding=1)),
     "convtranspose2d": layer(gt.ConvTranspose2d(6, 3, stride=2, padding=1)),
+    "conv1d": layer(gt.Conv1d(6, 3, stride=2, padding=1), L),
+    "convtranspose1d": layer(gt.ConvTranspose1d(6, 3, stride=2, padding=1), L),
+    "maxpool1d": layer(gt.MaxPool1d(3, 2, 1), L),
+    "avgpool1d": layer(gt.AvgPool1d(3, 2, 1), L),
+    "globalavgpool1d": layer(gt.GlobalAvgPool1d(), L),
+    "globalmaxpool1d": layer(gt.GlobalMaxPool1d(), L),
+    "conv3d": layer(gt.Conv3d(6, 3, stride=2, padding=1), V),
+    "convtranspose3d": layer(gt.ConvTranspose3d(6, 3, stride=2, padding=1), V),
+    "maxpool3d": layer(gt.MaxPool3d(3, 2, 1), V),
+    "avgpool3d": layer(gt.AvgPool3d(3, 2, 1), V),
+    "globalavgpool3d": layer(gt.GlobalAvgPool3d(), V),
+    "globalmaxpool3d": layer(gt.GlobalMaxPool3d(), V),
+    "globalmaxpool2d": layer(gt.GlobalMaxPool2d()),
+    "dropout1d": layer(gt.Dropout1d(), L),
+    "dropout2d": layer(gt.Dropout2d()),
+    "dropout3d": layer(gt.Dropout3d(), V),
+    "stochasticdepth": layer(gt.StochasticDepth()),
     "linear": layer(gt.Linear(3), (2, 5)),
     "maxpool2d": layer(gt.MaxPool2d(3, 2, 1)),
     "avgpool2d": layer(gt.AvgPool2d(3, 2, 1)),
@@ -65,6 +83,12 @@ DOCUMENTED: dict[str, Documented] = {
 FURTHER: dict[str, Documented] = {
     "conv2d with groups": layer(gt.Conv2d(6, 3, stride=2, padding=1, groups=2)),
     "avgpool2d uncounted": layer(gt.AvgPool2d(3, 2, 1, count_include_pad=False)),
+    "avgpool1d uncounted": layer(gt.AvgPool1d(3, 2, 1, count_include_pad=False), L),
+    "avgpool3d uncounted": layer(gt.AvgPool3d(3, 2, 1, count_include_pad=False), V),
+    "dropout1d in evaluation": layer(gt.Dropout1d(), L, training=False),
+    "dropout2d in evaluation": layer(gt.Dropout2d(), training=False),
+    "dropout3d in evaluation": layer(gt.Dropout3d(), V, training=False),
+    "stochasticdepth in evaluation": layer(gt.StochasticDepth(), training=False),
     "batchnorm2d in evaluation": layer(gt.BatchNorm2d(), training=False),
     "dropout in evaluation": layer(gt.Dropout(), training=False),
     "crossentropy with weights": loss(gt.CrossEntropy(weight=(1, 2, 3, 4, 5))),

@@ -88,7 +88,7 @@ def test_a_word_depends_on_its_place_alone() -> None:
     ],
 )
 def test_threshold(p: float, threshold: int) -> None:
-    found = gt.Dropout(p).threshold
+    found = gt.Dropout(p).draws["M"].threshold
     assert (found, type(found)) == (threshold, int)
 
 
@@ -109,7 +109,7 @@ def test_the_share_that_is_dropped() -> None:
     draws, count = Draws(0, 0, 0), 200_000
     words = draws.words(1, count)
     for p in (0.1, 0.5, 0.9):
-        share = (words < gt.Dropout(p).threshold).mean()
+        share = (words < gt.Dropout(p).draws["M"].threshold).mean()
         assert abs(share - p) < 4 * np.sqrt(p * (1 - p) / count)
 
 

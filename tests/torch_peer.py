@@ -11,7 +11,13 @@ from cases import Case, arrays
 from torch.nn import functional as F
 
 import gradtrail as gt
+from gradtrail.graph.step_arrays import given_arrays
 from gradtrail.layers.branches import Add, Join
+from gradtrail.layers.conv import ConvNd
+from gradtrail.layers.conv_transpose import ConvTransposeNd
+from gradtrail.layers.dropout import DropoutNd
+from gradtrail.layers.global_max_pooling import GlobalMaxPool
+from gradtrail.layers.pooling import AvgPool, GlobalAvgPool, MaxPool
 from gradtrail.network import Network
 
 Tensors = Mapping[str, torch.Tensor]
@@ -23,6 +29,19 @@ def tensors(
     return {name: torch.tensor(array, dtype=dtype) for name, array in arrays.items()}
 
 
+def in_pairs(padding: Any) -> bool:
+    """Whether it differs before and behind, which PyTorch's layers do not know."""
+    return isinstance(padding, tuple) and any(isinstance(p, tuple) for p in padding)
+
+
+def padded(kind: Any, x: torch.Tensor, value: float) -> tuple[torch.Tensor, Any]:
+    """An input with what PyTorch's layers cannot pad, and the padding that is left to them."""
+    if not in_pairs(kind.padding):
+        return x, kind.padding
+    sides = [side for margins in reversed(kind.windows.margins) for side in margins]
+    return F.pad(x, sides, value=value), 0
+
+
 def layer(
     kind: Any, name: str, inputs: list[torch.Tensor], held: Tensors, training: bool
 ) -> torch.Tensor:
@@ -30,21 +49,40 @@ def layer(
     w, b = held.get(f"{name}.weight"), held.get(f"{name}.bias")
     x = inputs[0]
     match kind:
-        case gt.Conv2d():
-            return F.conv2d(x, w, b, kind.stride, kind.padding, kind.dilation, kind.groups)
-        case gt.ConvTranspose2d():
-            return F.conv_transpose2d(
-                x, w, b, kind.stride, kind.padding, kind.output_padding, kind.groups, kind.dilation
-            )
+        case ConvNd():
+            x, padding = padded(kind, x, 0.0)
+            run = getattr(F, f"conv{kind.rank}d")
+            return run(x, w, b, kind.stride, padding, kind.dilation, kind.groups)
+        case ConvTransposeNd():
+            run = getattr(F, f"conv_transpose{kind.rank}d")
+            crop, extra = kind.padding, kind.output_padding
+            if not in_pairs(crop):
+                return run(x, w, b, kind.stride, crop, extra, kind.groups, kind.dilation)
+            y = run(x, w, b, kind.stride, 0, extra, kind.groups, kind.dilation)
+            for axis, (before, behind) in enumerate(kind.windows.margins, 2):
+                y = y.narrow(axis, before, y.shape[axis] - before - behind)
+            return y
         case gt.Linear():
             return F.linear(x, w, b)
-        case gt.MaxPool2d():
-            return F.max_pool2d(x, kind.kernel_size, kind.stride, kind.padding, kind.dilation)
-        case gt.AvgPool2d():
-            counted = kind.count_include_pad
-            return F.avg_pool2d(x, kind.kernel_size, kind.stride, kind.padding, False, counted)
-        case gt.GlobalAvgPool2d():
-            return F.adaptive_avg_pool2d(x, 1).flatten(1)
+        case MaxPool():
+            x, padding = padded(kind, x, -torch.inf)
+            run = getattr(F, f"max_pool{kind.rank}d")
+            return run(x, kind.kernel_size, kind.stride, padding, kind.dilation, kind.ceil_mode)
+        case AvgPool():
+            run = getattr(F, f"avg_pool{kind.rank}d")
+            if kind.divisor_override is not None:
+                divisor = (kind.count_include_pad, kind.divisor_override)
+                return run(x, kind.kernel_size, kind.stride, kind.padding, kind.ceil_mode, *divisor)
+            inside, _ = padded(kind, torch.ones_like(x), float(kind.count_include_pad))
+            x, padding = padded(kind, x, 0.0)
+            settings = kind.kernel_size, kind.stride, padding, kind.ceil_mode
+            if padding == kind.padding:
+                return run(x, *settings, kind.count_include_pad)
+            return run(x, *settings) / run(inside, *settings)
+        case GlobalAvgPool():
+            return x.flatten(2).mean(2)
+        case GlobalMaxPool():
+            return F.adaptive_max_pool1d(x.flatten(2), 1).flatten(1)
         case gt.ReLU():
             return F.relu(x)
         case gt.LeakyReLU():
@@ -60,10 +98,11 @@ def layer(
         case gt.BatchNorm2d():
             mean, var = held[f"{name}.running_mean"], held[f"{name}.running_var"]
             return F.batch_norm(x, mean, var, w, b, training, kind.momentum, kind.eps)
-        case gt.Dropout():
-            return (
-                F.dropout(x, kind.p, training=False) if not training else x * held[f"{name}.mask"]
-            )
+        case DropoutNd():
+            if not training:
+                return F.dropout(x, kind.p, training=False)
+            mask = held[f"{name}.mask"]
+            return x * mask.reshape(*mask.shape, *[1] * (x.ndim - mask.ndim))
         case gt.Normalize():
             mean, std = (
                 torch.tensor(given, dtype=x.dtype).reshape(-1, *[1] * (x.ndim - 2))
@@ -144,7 +183,14 @@ def run(network: Network, x: torch.Tensor, held: Tensors, training: bool) -> tor
 def theirs(case: Case) -> dict[str, np.ndarray]:
     """What PyTorch makes of a case in float64: output and gradients."""
     given = arrays(case)
-    held = tensors({**given.network.parameters, **given.network.buffers})
+    system = given.network.system(len(given.x), training=case.training)
+    held = tensors(
+        {
+            **given.network.parameters,
+            **given.network.buffers,
+            **given_arrays(given.network, system),
+        }
+    )
     for name in given.network.parameters:
         held[name].requires_grad_()
     x = torch.tensor(given.x, requires_grad=True)

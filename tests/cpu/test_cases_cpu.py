@@ -18,8 +18,9 @@ from .agreeing import assert_agree
 from .targets import presets_and_wide
 
 TARGETS = presets_and_wide()
-HALF = beginning(len(CASES[::2]), [*CASES[::2], *CASES[1::2]])
-"""Every second case, and then the others: neighbours are settings of one layer."""
+EVERY = -(-len(CASES) // 50)
+SPREAD = beginning(50, [case for first in range(EVERY) for case in CASES[first::EVERY]])
+"""Fifty cases spread over the table, and then the others: neighbours are settings of one layer."""
 
 PADDED = 19
 """A batch of one whole block of sixteen samples and one with three samples and thirteen lanes
@@ -45,7 +46,7 @@ def batch(case: Case, size: int) -> Batch:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("case", HALF, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", SPREAD, ids=lambda case: case.id)
 def test_values_and_gradients_are_the_references(case: Case, target: str) -> None:
     engine, loss = CPU(threads=1, target=target), gt.MeanSquaredError()
     for size in (case.shape[0], PADDED):
@@ -56,7 +57,7 @@ def test_values_and_gradients_are_the_references(case: Case, target: str) -> Non
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("case", HALF, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", SPREAD, ids=lambda case: case.id)
 def test_predictions_are_the_references(case: Case, target: str) -> None:
     net, x = network(case), batch(case, PADDED).x
     got = net.predict(x, engine=CPU(threads=1, target=target))

@@ -13,7 +13,6 @@ from functools import cache
 import numpy as np
 import pytest
 
-from gradtrail import Dropout
 from gradtrail.engines.cpu.builder import Code
 from gradtrail.engines.cpu.compiler import Compiler
 from gradtrail.engines.cpu.frame import SLOTS, Slot
@@ -25,6 +24,7 @@ from gradtrail.engines.cpu.vector_math import OPERATIONS, compile_expression, ve
 from gradtrail.equation.frozen import frozen
 from gradtrail.equation.scalar import OPERATIONS as SCALAR
 from gradtrail.equation.scalar import Expression, Literal, Variable, maximum
+from gradtrail.layers.layer import Draw
 from gradtrail.streams import philox
 
 from .agreeing import assert_same_bits
@@ -274,15 +274,16 @@ def test_masks_are_the_words_of_philox(
     name: str, seed: int, step: int, layer: int, first: int, p: float
 ) -> None:
     count = 4 * 9 + 3
-    dropout = Dropout(p)
+    draw = Draw.of(p, together=first == 16)  # then all lanes have the words of the batch's first
     mask = aligned(np.full((count + 1) * LANES, np.nan))
-    kernel = DrawMask(Layout((count,)), layer, dropout.threshold, 1 / (1 - p))
+    kernel = DrawMask(Layout((count,)), layer, draw)
     run(name, kernel, [mask], SEED=seed, STEP=step, FIRST=first)
 
     element, sample = np.arange(count)[:, None], first + np.arange(LANES)
+    sample = 0 * sample if draw.together else sample
     drawn = philox((seed & 0xFFFFFFFF, seed >> 32), (element // 4, sample, step, layer))
     words = np.take_along_axis(drawn, (element % 4)[..., None], axis=-1)[..., 0]
-    expected = np.where(words < dropout.threshold, 0, np.float32(1 / (1 - p)))
+    expected = np.where(words < draw.threshold, 0, np.float32(1 / (1 - p)))
     assert_equal(mask[: count * LANES].reshape(count, LANES), expected)
     assert np.isnan(mask[count * LANES :]).all()  # nothing is written behind
 
@@ -296,7 +297,7 @@ def test_a_word_at_the_threshold_is_kept(name: str) -> None:
         word = int(words[element, sample])
         for threshold in (word, word + 1):
             mask = aligned(np.zeros(8 * LANES))
-            kernel = DrawMask(Layout((8,)), 4, threshold, 2.0)
+            kernel = DrawMask(Layout((8,)), 4, Draw(threshold, 2.0))
             run(name, kernel, [mask], SEED=3, STEP=1)
             expected = np.where(words < threshold, 0, 2)
             assert_equal(mask.reshape(8, LANES), expected)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from .access import Access
+from collections.abc import Sequence
+
+from .access import Access, Margin
 from .equation import Equation
 from .infer import extent
 from .kinds import Contraction
 
 
-def explain_size(equation: Equation, axis: int) -> str:
-    """How the size of one axis of the target arose.
+def explain_size(equation: Equation, axis: int, asked: Sequence[Margin] = ()) -> str:
+    """How the size of one axis of the target arose; empty where it is just handed on or chosen.
 
-    Empty where the size is just handed on or chosen.
+    Args:
+        equation: any.
+        axis: of its target.
+        asked: padding of the last axes of what is read, where windows may reach beyond it: a
+            rest that the stride leaves is then rounded up.
     """
     size = equation.shape_of[equation.target.array][axis]
     name = equation.target.positions[axis].plain
@@ -19,7 +25,7 @@ def explain_size(equation: Equation, axis: int) -> str:
         for access in equation.accesses:
             for at, source in enumerate(access.positions):
                 if name in source.names and source.plain is None:
-                    return _strided(equation, access, at, name, size)
+                    return _strided(equation, access, at, name, asked)
     if not isinstance(equation, Contraction):
         return ""
     targets = list(dict.fromkeys(t.target for t in equation.terms))
@@ -31,15 +37,23 @@ def explain_size(equation: Equation, axis: int) -> str:
     return next((_composed(equation, t, axis, size) for t in composed), "")
 
 
-def _strided(equation: Equation, access: Access, axis: int, name: str, size: int) -> str:
+def _strided(
+    equation: Equation, access: Access, axis: int, name: str, asked: Sequence[Margin]
+) -> str:
     """A convolution's arithmetic: what fits into the padded axis, window by window."""
     position, known = access.positions[axis], equation.range_of
     before, behind = access.margin(axis)
-    length = equation.shape_of[access.array][axis]
-    stride = position.coefficient(name)
+    length, size = equation.shape_of[access.array][axis], known[name]
+    stride, spanned = position.coefficient(name), extent(position, name, known)
     if equation.kind == "reindex" and len(position.names) > 1:  # an axis taken apart into digits
-        whole = position.offset.integer == 0 and extent(position, name, known) == stride
+        whole = position.offset.integer == 0 and spanned == stride
         return f"{length}/{stride} = {size}" if whole and length == size * stride else ""
+    fitting, dropped = divmod(length + before + behind - spanned, stride)
+    if fitting + 1 != size:
+        return ""  # a range that was chosen, not inferred
+    opened, closed = ("⌊", "⌋") if dropped else ("", "")
+    if asked and asked[axis - len(access.positions)][1] < behind:
+        behind, opened, closed = asked[axis - len(access.positions)][1], "⌈", "⌉"
     padding = ""
     if before or behind:
         padding = f" + 2·{before}" if before == behind else f" + {before} + {behind}"
@@ -51,12 +65,9 @@ def _strided(equation: Equation, access: Access, axis: int, name: str, size: int
         ((offset, dilation),) = offsets
         window = str(known[offset]) if dilation == 1 else f"({dilation}·({known[offset]} − 1) + 1)"
     elif offsets:
-        window = str(extent(position, name, known))
-    fitting, dropped = divmod(length + before + behind - extent(position, name, known), stride)
-    if fitting + 1 != size:
-        return ""  # a range that was chosen, not inferred
+        window = str(spanned)
     fraction = f"({length}{padding} − {window})/{stride}"
-    return f"{fraction if not dropped else '⌊' + fraction + '⌋'} + 1 = {size}"
+    return f"{opened}{fraction}{closed} + 1 = {size}"
 
 
 def _composed(equation: Equation, target: Access, axis: int, size: int) -> str:

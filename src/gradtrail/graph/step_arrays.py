@@ -30,7 +30,13 @@ def given_arrays(
     found: dict[str, np.ndarray] = {}
     pairs = zip(system.nodes, network.steps, strict=False)  # the loss is none of the layers
     for place, (node, known) in enumerate(pairs):
-        arrays = known.layer.given(node.equation, Draws(seed, step, place))
+        draws, shapes = Draws(seed, step, place), node.equation.shape_of
+        arrays = {
+            letter: draw.array(shapes[letter], draws)
+            for letter, draw in known.layer.draws.items()
+            if letter in shapes  # in evaluation nothing is drawn
+        }
+        arrays |= known.layer.given(node.equation, draws)
         found |= {node.array_of[letter]: array for letter, array in arrays.items()}
     return found
 

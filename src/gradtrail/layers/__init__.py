@@ -20,30 +20,51 @@ from .normalize import Normalize
 from .pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 
 if TYPE_CHECKING:
+    from .channel_dropout import Dropout1d, Dropout2d, Dropout3d
+    from .global_max_pooling import GlobalMaxPool1d, GlobalMaxPool2d, GlobalMaxPool3d
     from .padding import Pad
     from .rearranging import Permute, Reshape, Slice
     from .reductions import Mean
+    from .sequences import AvgPool1d, Conv1d, ConvTranspose1d, GlobalAvgPool1d, MaxPool1d
     from .shuffles import ChannelShuffle, PixelShuffle, PixelUnshuffle
+    from .stochastic_depth import StochasticDepth
+    from .volumes import AvgPool3d, Conv3d, ConvTranspose3d, GlobalAvgPool3d, MaxPool3d
 
 __all__ = [
+    "AvgPool1d",
     "AvgPool2d",
+    "AvgPool3d",
     "BatchNorm2d",
     "Buffer",
     "ChannelShuffle",
     "Concat",
+    "Conv1d",
     "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
     "ConvTranspose2d",
+    "ConvTranspose3d",
     "CrossEntropy",
     "Declaration",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "Flatten",
     "GELU",
+    "GlobalAvgPool1d",
     "GlobalAvgPool2d",
+    "GlobalAvgPool3d",
+    "GlobalMaxPool1d",
+    "GlobalMaxPool2d",
+    "GlobalMaxPool3d",
     "Layer",
     "LeakyReLU",
     "Linear",
     "Loss",
+    "MaxPool1d",
     "MaxPool2d",
+    "MaxPool3d",
     "Mean",
     "MeanSquaredError",
     "Normalize",
@@ -59,11 +80,28 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Slice",
+    "StochasticDepth",
     "Tanh",
 ]
 
 LATE: Mapping[str, str] = {
+    "AvgPool1d": "sequences",
+    "AvgPool3d": "volumes",
     "ChannelShuffle": "shuffles",
+    "Conv1d": "sequences",
+    "Conv3d": "volumes",
+    "ConvTranspose1d": "sequences",
+    "ConvTranspose3d": "volumes",
+    "Dropout1d": "channel_dropout",
+    "Dropout2d": "channel_dropout",
+    "Dropout3d": "channel_dropout",
+    "GlobalAvgPool1d": "sequences",
+    "GlobalAvgPool3d": "volumes",
+    "GlobalMaxPool1d": "global_max_pooling",
+    "GlobalMaxPool2d": "global_max_pooling",
+    "GlobalMaxPool3d": "global_max_pooling",
+    "MaxPool1d": "sequences",
+    "MaxPool3d": "volumes",
     "Mean": "reductions",
     "Pad": "padding",
     "Permute": "rearranging",
@@ -71,6 +109,7 @@ LATE: Mapping[str, str] = {
     "PixelUnshuffle": "shuffles",
     "Reshape": "rearranging",
     "Slice": "rearranging",
+    "StochasticDepth": "stochastic_depth",
 }
 """Layers that most networks do not have, with the modules of this folder that they are in: those
 are imported when they are first asked for."""

@@ -10,7 +10,7 @@ from ..equation import Array, contraction, index, term
 from ..equation.frozen import frozen
 from .kernel_layer import KernelLayer
 from .layer import Declaration, Shape, channels_of
-from .windows import PerAxis, Windows, padding_margins
+from .windows import Padding, Windows, padding_margins
 
 X, W, b, Z = Array("X"), Array("W"), Array("b"), Array("Z")
 
@@ -21,7 +21,7 @@ class ConvNd(KernelLayer):
 
     prefix: ClassVar[str] = "conv"
 
-    padding: PerAxis | str = field(default=0, kw_only=True)
+    padding: Padding | str = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
         KernelLayer.__post_init__(self)
@@ -79,7 +79,8 @@ class Conv2d(ConvNd):
         out_channels: K, the number of kernels.
         kernel_size: R and S, one number or one per axis.
         stride: s, how far one window lies from the next.
-        padding: p, zeros on each side; "same" keeps the size (stride 1), "valid" is 0.
+        padding: p, zeros on each side, per axis a pair where these differ: ((1, 2), (0, 1)); "same"
+            keeps the size (stride 1), "valid" is 0.
         dilation: d, how far one kernel offset lies from the next.
         groups: into how many separate convolutions the channels are split; C for depthwise.
         bias: whether b is there.

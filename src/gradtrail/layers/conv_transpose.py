@@ -11,7 +11,7 @@ from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from .kernel_layer import KernelLayer
 from .layer import Declaration, Shape, channels_of
-from .windows import PerAxis, Windows, padding_margins, per_axis
+from .windows import Padding, PerAxis, Windows, padding_margins, per_axis
 
 X, W, b, Z = Array("X"), Array("W"), Array("b"), Array("Z")
 
@@ -22,7 +22,7 @@ class ConvTransposeNd(KernelLayer):
 
     prefix: ClassVar[str] = "convt"
 
-    padding: PerAxis = field(default=0, kw_only=True)
+    padding: Padding = field(default=0, kw_only=True)
     output_padding: PerAxis = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ class ConvTranspose2d(ConvTransposeNd):
         out_channels: K.
         kernel_size: R and S, one number or one per axis.
         stride: s, how far one input's kernel lies from the next.
-        padding: p, how much is cropped on each side.
+        padding: p, how much is cropped on each side, per axis a pair where these differ.
         output_padding: rows and columns added behind, smaller than stride or dilation.
         groups: into how many separate convolutions the channels are split.
         bias: whether b is there.

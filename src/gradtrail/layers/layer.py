@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import MISSING, field, fields
+from math import prod
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ..equation import Affine, Equation, index
+from ..equation import Affine, Equation, Margin, index
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
 from ..showing.axis_names import size_names
@@ -61,6 +62,8 @@ class Declaration:
         buffers: letters of running statistics that the equation reads.
         saved: letters the forward pass keeps → what they are called (`winner`).
         given: letters that are neither: masks drawn for the step, constants, labels → name.
+        asked: the padding of each spatial axis as it was asked for, where the last window may
+            reach beyond it (`ceil_mode`); else empty.
     """
 
     equation: Equation
@@ -69,6 +72,7 @@ class Declaration:
     buffers: Mapping[str, Buffer] = field(default_factory=dict)
     saved: Mapping[str, str] = field(default_factory=dict)
     given: Mapping[str, str] = field(default_factory=dict)
+    asked: tuple[Margin, ...] = ()
 
 
 @frozen
@@ -103,6 +107,46 @@ class Draws:
         block, sample = np.arange(blocks), np.arange(samples)[:, None]
         drawn = philox(key, (block, sample, self.step & word, self.layer))
         return drawn.reshape(samples, 4 * blocks)[:, :count]
+
+
+@frozen
+class Draw:
+    """What a given array is drawn as: one random word for each of its elements decides.
+
+    The axes are those that the array has in the equation: M[n,c,y,x] is drawn for every element,
+    M[n,c] once for each channel, M[n] once for each sample.
+
+    Args:
+        threshold: an element whose word is below it is 0.
+        kept: what it is otherwise.
+        together: whether all samples have the words of the batch's first.
+    """
+
+    threshold: int
+    kept: float
+    together: bool = False
+
+    @classmethod
+    def of(cls, p: float, *, together: bool = False) -> Self:
+        """0 with the probability p, to within 2⁻³², and else 1/(1 − p).
+
+        Args:
+            p: at least 0 and below 1; p·2³² is rounded (ties to even), and stays below 2³².
+            together: whether all samples have the words of the batch's first.
+        """
+        return cls(min(round(p * 2**32), 2**32 - 1), 1.0 / (1.0 - p), together)
+
+    def array(self, shape: Shape, draws: Draws) -> np.ndarray:
+        """The array for a step.
+
+        Args:
+            shape: its shape, samples first.
+            draws: the layer's words.
+        """
+        samples, *each = shape
+        words = draws.words(1 if self.together else samples, prod(each))
+        drawn = np.where(words < self.threshold, 0.0, self.kept)
+        return np.broadcast_to(drawn, (samples, prod(each))).reshape(shape)
 
 
 class Layer(ABC):
@@ -159,8 +203,18 @@ class Layer(ABC):
         """
         return before
 
+    @property
+    def draws(self) -> Mapping[str, Draw]:
+        """What is drawn at random for each step, by its letter; of the letters in `given` some."""
+        return {}
+
     def given(self, equation: Equation, draws: Draws) -> Mapping[str, np.ndarray]:
-        """The arrays behind the `given` letters: constants of the equation, and random masks."""
+        """The arrays behind the other `given` letters: constants of the equation.
+
+        Args:
+            equation: as declared.
+            draws: random words, for what no `Draw` says; the CPU engine takes those alone.
+        """
         return {}
 
     def settings(self) -> dict[str, Any]:
@@ -201,11 +255,15 @@ def canonical(layer: Layer, *flags: str) -> None:
         ArgumentError: a flag that is neither.
     """
     for known in fields(layer):  # type: ignore[arg-type]
-        value = as_json(getattr(layer, known.name))
-        value = tuple(value) if isinstance(value, list) else value
+        value = _tuples(as_json(getattr(layer, known.name)))
         object.__setattr__(layer, known.name, value)
         if known.name in flags and not isinstance(value, bool):
             raise ArgumentError(f"{layer.kind}: {known.name} must be True or False, got {value!r}")
+
+
+def _tuples(value: Any) -> Any:
+    """Lists as tuples, the lists in them too."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def known_initialization(layer: str, name: str) -> None:

@@ -17,6 +17,9 @@ from ..errors import ArgumentError
 PerAxis = int | tuple[int, ...]
 """One number for all spatial axes, or one per axis."""
 
+Padding = int | tuple[int | Margin, ...]
+"""One number for all sides; or one entry per axis, each a number or a pair (before, behind)."""
+
 OUTPUTS = ("z", "y", "x")
 OFFSETS = ("l", "i", "j")
 INPUTS = ("t", "h", "w")
@@ -121,6 +124,8 @@ def padding_margins(
 ) -> tuple[Margin, ...]:
     """Padding before and behind per axis: a number, a sequence, or a name.
 
+    An entry of the sequence may be a pair, before and behind.
+
     With `allow_names`, "valid" is no padding, and "same" keeps the size and puts the odd row or
     column behind, as PyTorch does.
 
@@ -143,4 +148,20 @@ def padding_margins(
         raise ArgumentError(
             f'{layer}: padding must be a number, "same" or "valid", got {padding!r}'
         )
-    return tuple((p, p) for p in per_axis(layer, "padding", padding, len(kernel), least=0))
+    return _sides(layer, padding, len(kernel))
+
+
+def _sides(layer: str, padding: object, rank: int) -> tuple[Margin, ...]:
+    """Before and behind per axis, of numbers and pairs."""
+    entries = padding if isinstance(padding, Sequence) else ()
+    if not any(isinstance(entry, Sequence) for entry in entries):
+        return tuple((p, p) for p in per_axis(layer, "padding", padding, rank, least=0))
+    pairs = [entry if isinstance(entry, Sequence) else (entry, entry) for entry in entries]
+    whole = all(len(pair) == 2 and all(is_whole(p, 0) for p in pair) for pair in pairs)
+    if not whole or len(pairs) != rank:
+        example = ", ".join(["(before, behind)"] * rank)
+        raise ArgumentError(
+            f"{layer}: padding with a pair needs {rank} entr{'ies' if rank > 1 else 'y'}, one per "
+            f"spatial axis, each a whole number ≥ 0 or two of them: ({example},), got {padding!r}"
+        )
+    return tuple((int(before), int(behind)) for before, behind in pairs)

@@ -39,8 +39,9 @@ def misfit_error(
             because += _layout(equation.shape_of[equation.operands[0]][1:])
         because += f" from layer {at} '{before.name}'"
         if not isinstance(before.layer, Flatten):
+            asked = declared[before.name].asked
             sizes = dict.fromkeys(
-                explain_size(equation, a) for a in range(len(equation.target.positions))
+                explain_size(equation, a, asked) for a in range(len(equation.target.positions))
             )
             arose = ", ".join(size for size in sizes if size)
             because += f", where {arose}" if arose else ""

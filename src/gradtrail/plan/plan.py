@@ -208,7 +208,10 @@ def make_plan(outline: Outline, declared: Mapping[str, Declaration], batch_size:
                 step.sources,
                 tuple(shapes[name] for name in step.sources),
                 output[1:],
-                tuple(explain_size(equation, axis) for axis in range(1, len(output))),
+                tuple(
+                    explain_size(equation, axis, declaration.asked)
+                    for axis in range(1, len(output))
+                ),
                 tuple(sorted(named, key=lambda pair: pair[0] != "weight")),
                 sum(prod(shape) for _, shape in named),
                 frozen,

@@ -1,4 +1,4 @@
-"""Dropout's masks, drawn where they are used: Philox4x32-10, a lane per sample.
+"""Random masks, drawn where they are used: Philox4x32-10, a lane per sample.
 
 The same numbers as `streams.philox`: they follow from seed, step, layer, sample and element alone.
 
@@ -8,6 +8,7 @@ Source: J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), 
 from __future__ import annotations
 
 from ....equation.frozen import frozen
+from ....layers.layer import Draw
 from ..builder import Code, Value
 from ..frame import Slot
 from ..layout import Layout
@@ -20,25 +21,24 @@ _WEYL = (0x9E3779B9, 0xBB67AE85)
 
 @frozen
 class DrawMask(Kernel):
-    """Argument: the mask. 1/(1 − p) where an element is kept, 0 where it is dropped.
+    """Argument: the mask. 0 where an element's word is below the threshold, or what is kept.
 
     Args:
         layout: of the mask, without a halo.
         layer: the layer's place in the network.
-        threshold: elements whose word is below it are dropped.
-        kept: 1/(1 − p).
+        draw: what is drawn.
     """
 
     layout: Layout
     layer: int
-    threshold: int
-    kept: float
+    draw: Draw
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
+        sample = "0" if self.draw.together else "sample"
         return [
-            "for each element e: word = philox(seed; e/4, sample, step, layer)[e mod 4]",
-            f"    M[e] = 0 if word < {self.threshold} else {self.kept:g}",
+            f"for each element e: word = philox(seed; e/4, {sample}, step, layer)[e mod 4]",
+            f"    M[e] = 0 if word < {self.draw.threshold} else {self.draw.kept:g}",
         ]
 
     def write(self, code: Code) -> None:
@@ -57,16 +57,18 @@ class DrawMask(Kernel):
         for part, offset in enumerate(code.parts):
             words = self._words(code, element, part, seed, step)
             for at, word in enumerate(words[:count]):
-                dropped = code.compare("ult", word, code.whole(self.threshold))
-                value = code.select(dropped, code.number(0.0), code.number(self.kept))
+                dropped = code.compare("ult", word, code.whole(self.draw.threshold))
+                value = code.select(dropped, code.number(0.0), code.number(self.draw.kept))
                 code.store(value, code.at(place, at * LANES * 4 + offset))
 
     def _words(
         self, code: Code, element: Value, part: int, seed: Value, step: Value
     ) -> list[Value]:
         """Philox's ten rounds."""
-        first = code.spread_whole(code.frame(Slot.FIRST))
-        sample = code.bits("add", first, code.lane_numbers(part * code.width))
+        sample = code.whole(0)
+        if not self.draw.together:
+            first = code.spread_whole(code.frame(Slot.FIRST))
+            sample = code.bits("add", first, code.lane_numbers(part * code.width))
         counter = [
             code.spread_whole(element),
             sample,

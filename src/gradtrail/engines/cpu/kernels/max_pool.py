@@ -18,9 +18,12 @@ from .kernel import Kernel
 
 @frozen
 class Axis:
-    """Where a window lies on one axis: position `place·stride + offset·dilation − before`."""
+    """Where a window lies on one axis: position `place·stride + offset·dilation − before`.
 
-    place: str
+    Where the window is the same everywhere on it, there is no place.
+    """
+
+    place: str | None
     offset: str
     stride: int
     dilation: int
@@ -142,7 +145,8 @@ class Select(Kernel):
 
     def _inside(self, code: Code, axis: Axis, bound: dict[str, Value]) -> tuple[Value, Value]:
         """The offsets from … to … whose position lies inside the array."""
-        start = code.add_index(code.mul_index(bound[axis.place], axis.stride), -axis.before)
+        place = code.index(0) if axis.place is None else bound[axis.place]
+        start = code.add_index(code.mul_index(place, axis.stride), -axis.before)
         d = axis.dilation
         low = code.new("i64", f"sdiv {code.sub_index(d - 1, start)}, {d}")
         room = code.sub_index(axis.size - 1, start)
@@ -194,15 +198,15 @@ def select_kernel(equation: Selection, layouts: dict[str, Layout]) -> Select:
     shape = equation.shape_of[equation.source.array][1:]
     axes = []
     for position, size in zip(bare(equation.source), shape, strict=True):
-        if position.plain:
+        offset = next((n for n in position.names if n in equation.over), None)
+        if offset is None:
             continue
-        offset = next(n for n in position.names if n in equation.over)
-        place_name = next(n for n in position.names if n not in equation.over)
+        place_name = next((n for n in position.names if n not in equation.over), None)
         axes.append(
             Axis(
                 place_name,
                 offset,
-                position.coefficient(place_name),
+                0 if place_name is None else position.coefficient(place_name),
                 position.coefficient(offset),
                 -position.offset.integer,
                 size,

@@ -10,7 +10,6 @@ import numpy as np
 from ....equation import LossEquation, Node, Normalisation, Selection
 from ....equation.frozen import frozen
 from ....errors import ArgumentError
-from ....layers import Dropout
 from ....layers.layer import Draws
 from ..activation import function_of
 from ..frame import Slot
@@ -56,14 +55,16 @@ def plan_forward(draft: Draft, place: int, node: Node) -> None:
 def _given(draft: Draft, place: int, node: Node) -> None:
     """Masks are drawn; other given arrays are constants."""
     layer = draft.layers.get(node.name)
-    if isinstance(layer, Dropout) and "M" in node.array_of:
-        name = value(node.array_of["M"])
-        layout = draft.memory[name].layout
-        kernel = DrawMask(layout, place, layer.threshold, 1.0 / (1.0 - layer.p))
-        draft.call(kernel, (name,), node.name, "forward")
-    elif layer is not None:
-        for letter, array in layer.given(node.equation, NoDraws(0, 0, place)).items():
-            draft.constants[value(node.array_of[letter])] = array
+    if layer is None:
+        return
+    for letter, draw in layer.draws.items():
+        if letter in node.array_of:
+            name = value(node.array_of[letter])
+            draft.call(
+                DrawMask(draft.memory[name].layout, place, draw), (name,), node.name, "forward"
+            )
+    for letter, array in layer.given(node.equation, NoDraws(0, 0, place)).items():
+        draft.constants[value(node.array_of[letter])] = array
 
 
 @frozen
@@ -73,8 +74,8 @@ class NoDraws(Draws):
     def words(self, samples: int, count: int) -> np.ndarray:
         """Refuse: an array drawn once would stay the same for all steps."""
         raise ArgumentError(
-            "the cpu engine draws random numbers for Dropout alone, but another layer asks for "
-            'some; pass engine="reference"'
+            "the cpu engine draws what a layer's `draws` names, but a layer asks for random words "
+            'in its `given`; declare a `Draw`, or pass engine="reference"'
         )
 
 
