@@ -36,8 +36,8 @@ OTHERS = {
     "layer 1 'conv1' (Conv2d) has kernel_size=3, not 5": exchanged(0, gt.Conv2d(4, 5, padding=2)),
     "layer 2 'relu1' (ReLU) is 'tanh1' (Tanh) in the other": exchanged(1, gt.Tanh()),
     "layer 2 'relu1' (ReLU) is 'act' (ReLU) in the other": exchanged(1, gt.ReLU(name="act")),
-    "layer 4 'add1' (Residual) is 'conv3' (Conv2d) in the other": wider(),
-    "layer 4 'add1' (Residual) is 'concat1' (Concat) in the other": exchanged(
+    "layer 4 'add1' (Add) is 'conv3' (Conv2d) in the other": wider(),
+    "layer 4 'add1' (Add) is 'concat1' (Concat) in the other": exchanged(
         2, gt.Concat([gt.Conv2d(4, 3, padding=1)], [])
     ),
     "it has the layer 'fc1' (Linear) behind the last": network(LAYERS[:-1]),

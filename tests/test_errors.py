@@ -69,11 +69,11 @@ MISFITS = {
     ),
     "residual": (
         [gt.Residual([gt.Conv2d(3, 3)])],
-        r"layer 2 'add1' \(Residual\): the body gives 3 × 26 × 26 but the shortcut 1 × 28 × 28",
+        r"'add1' \(Add\): what layer 1 'conv1' gives is 3 × 26 × 26 but the input is 1 × 28",
     ),
     "concat": (
         [gt.Concat([gt.Conv2d(3, 3)], [gt.ReLU()])],
-        r"branch 1 gives 3 × 26 × 26 but branch 2 1 × 28 × 28; only the channels may differ",
+        r"gives is 3 × 26 × 26 but what layer 2 'relu1' gives is 1 × 28 × 28; only the channels",
     ),
 }
 

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 import gradtrail as gt
 from gradtrail.graph.step_arrays import given_arrays
-from gradtrail.layers.branches import Add, Join
 from gradtrail.layers.conv import ConvNd
 from gradtrail.layers.conv_transpose import ConvTransposeNd
 from gradtrail.layers.dropout import DropoutNd
 from gradtrail.layers.global_max_pooling import GlobalMaxPool
+from gradtrail.layers.joins import Add, Join
 from gradtrail.layers.pooling import AvgPool, GlobalAvgPool, MaxPool
 from gradtrail.network import Network
 

@@ -32,7 +32,7 @@ from gradtrail.layers import (
     SiLU,
     Tanh,
 )
-from gradtrail.layers.branches import Add, Join
+from gradtrail.layers.joins import Add, Join
 from gradtrail.layers.loss_functions import squared_error
 
 Test = TypeVar("Test", bound=Callable[..., None])

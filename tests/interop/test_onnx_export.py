@@ -225,7 +225,7 @@ def test_what_would_not_fit_into_a_file(tmp_path: Path, monkeypatch: pytest.Monk
 def test_every_layer_can_be_written() -> None:
     from gradtrail import layers
     from gradtrail.interop.onnx_export import _WRITERS
-    from gradtrail.layers.branches import Add, Join
+    from gradtrail.layers.joins import Add, Join
 
     kinds = {kind for kind in vars(layers).values() if isinstance(kind, type)}
     known = {kind for kind in kinds if issubclass(kind, gt.layers.Layer)} - {gt.layers.Layer}

@@ -17,7 +17,7 @@ from ..checking.arguments import is_real, is_whole
 from ..checking.calls import call_example
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from ..layers.layer import as_json
+from ..layers.functional import as_json
 from ..streams import stream
 
 _BLOCK = 4096

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from .batch import Arrays, Batch
-from .bilinear import WarpInput, warp
 
 if TYPE_CHECKING:
     from ..graph import Graph
     from ..layers import Loss
     from ..optimizers import Optimizer
+    from .bilinear import WarpInput
     from .explanation import Explanation
     from .sample_gradients import SampleGradients
 
@@ -201,6 +201,8 @@ class Engine(ABC):
 
     def warp(self, inputs: WarpInput, out: np.ndarray) -> None:
         """Write moved images into `out`, (n, C, H, W) float32."""
+        from .bilinear import warp  # few trainings move images
+
         warp(inputs, out)
 
     @abstractmethod

@@ -1,17 +1,57 @@
-"""Networks as JSON, read.
+"""Networks as JSON, both ways: a list of layers, or a graph whose nodes name what they read.
 
 {"input_shape": [1, 28, 28], "layers": [{"type": "Conv2d", "out_channels": 6, …}, …]}
+{"inputs": {"input": [1, 28, 28]}, "outputs": {"output": "add1"}, "nodes": [
+    {"name": "conv1", "from": ["input"], "layer": {"type": "Conv2d", "out_channels": 1, …}},
+    {"name": "conv1_2", "from": ["conv1"], "layer": "conv1"},
+    {"name": "add1", "from": ["conv1_2", "input"], "layer": {"type": "Add"}}]}
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import layers as available
 from ..errors import ArgumentError, unknown
-from ..layers import Concat, Layer, Residual
+from ..layers import Concat, Input, Layer, Residual
+from ..layers.functional import GraphNode, called
+from ..layers.steps import Step
+from .construction import OUTPUT
+
+if TYPE_CHECKING:
+    from .graph import Graph
+
+T = TypeVar("T")
+
+_OUTPUT = ".output"
+_FORMS = ({"input_shape", "layers"}, {"inputs", "nodes", "outputs"})
+_JOINS = ("Add", "Join", "Multiply")
+
+
+def architecture_of(network: Graph) -> dict[str, Any]:
+    """A network as JSON, as `arguments_from` reads it."""
+    dtype = str(network.dtype)
+    if network.is_chain:
+        layers = [layer.settings() for layer in network.layers]
+        return {"input_shape": list(network.input_shape), "dtype": dtype, "layers": layers}
+    return {
+        "inputs": {name: list(shape) for name, shape in network.inputs.items()},
+        "dtype": dtype,
+        "nodes": [_node(step) for step in network.steps],
+        "outputs": {name: array.removesuffix(_OUTPUT) for name, array in network.outputs.items()},
+    }
+
+
+def _node(step: Step) -> dict[str, Any]:
+    """A step as JSON; where it shares its weights, its layer is the name of the step that has them.
+
+    Its own name stands in front, so that the layer's settings do not repeat it.
+    """
+    settings = {key: value for key, value in step.layer.settings().items() if key != "name"}
+    read = [source.removesuffix(_OUTPUT) for source in step.sources]
+    return {"name": step.name, "from": read, "layer": step.shares or settings}
 
 
 def arguments_from(data: Any) -> dict[str, Any]:
@@ -24,23 +64,97 @@ def arguments_from(data: Any) -> dict[str, Any]:
 
     Raises:
         ArgumentError: a key that is missing, unknown or of the wrong type; it is named.
+        ShapeError: layers of a graph that do not fit.
     """
-    if not isinstance(data, dict) or not {"input_shape", "layers"} <= data.keys():
-        raise ArgumentError('an architecture is {"input_shape": […], "layers": […]}')
-    surplus = data.keys() - {"input_shape", "layers", "dtype", "seed", "frozen"}
+    forms = [form for form in _FORMS if isinstance(data, dict) and form <= data.keys()]
+    if not forms:
+        raise ArgumentError(
+            'an architecture is {"input_shape": […], "layers": […]}, or {"inputs": {…}, "nodes": '
+            '[…], "outputs": {…}}'
+        )
+    surplus = data.keys() - forms[0] - {"dtype", "seed", "frozen"}
     if surplus:
         raise ArgumentError(f"an architecture has no key {sorted(surplus)[0]!r}")
-    if not isinstance(data["input_shape"], list):
-        raise ArgumentError(f"input_shape must be a list, got {data['input_shape']!r}")
     dtype = data.get("dtype", "float32")
     if dtype not in ("float32", "float64"):
         raise ArgumentError(f"dtype must be float32 or float64, got {dtype!r}")
+    if "nodes" in data:
+        inputs, outputs = _graph(data)
+    elif isinstance(data["input_shape"], list):
+        inputs, outputs = data["input_shape"], _chain(data["layers"], "layers")
+    else:
+        raise ArgumentError(f"input_shape must be a list, got {data['input_shape']!r}")
     return {
-        "input_shape": data["input_shape"],
-        "layers": _chain(data["layers"], "layers"),
+        "input_shape": inputs,
+        "layers": outputs,
         "seed": data.get("seed", 0),
         "dtype": dtype,
     }
+
+
+def _graph(data: Mapping[str, Any]) -> tuple[list[Input], Any]:
+    """The inputs and the outputs of a graph, as nodes."""
+    if not isinstance(data["inputs"], dict):
+        raise ArgumentError(f"inputs must be {{name: shape}}, got {data['inputs']!r}")
+    inputs = [
+        Input(tuple(shape) if isinstance(shape, list) else shape, name=name)
+        for name, shape in data["inputs"].items()
+    ]
+    known: dict[str, GraphNode] = dict(zip(data["inputs"], inputs, strict=True))
+    layers: dict[str, Layer] = {}
+    if not isinstance(data["nodes"], list):
+        raise ArgumentError(f"nodes must be a list, got {data['nodes']!r}")
+    for place, entry in enumerate(data["nodes"]):
+        where = f"nodes[{place}]"
+        if not isinstance(entry, dict) or entry.keys() != {"name", "from", "layer"}:
+            raise ArgumentError(
+                f'{where} must be {{"name": "conv1", "from": ["input"], "layer": {{…}}}}, got '
+                f"{entry!r}"
+            )
+        name, layer = entry["name"], entry["layer"]
+        if not isinstance(name, str) or name in known:
+            raise ArgumentError(f"{where}: name must be a word of its own, got {name!r}")
+        sources = [_looked_up(known, source, f"{where}.from") for source in _listed(entry, where)]
+        if isinstance(layer, str):
+            layers[name] = _looked_up(layers, layer, f"{where}.layer")
+        else:
+            layers[name] = _layer(layer, f"{where}.layer")
+        known[name] = called(layers[name], sources, name)
+    outputs = data["outputs"]
+    if not isinstance(outputs, dict) or not outputs:
+        raise ArgumentError(f"outputs must be {{name: node}}, got {outputs!r}")
+    ends = {key: _looked_up(known, node, "outputs") for key, node in outputs.items()}
+    return inputs, ends if list(ends) != [OUTPUT] else ends[OUTPUT]
+
+
+def _listed(entry: Mapping[str, Any], where: str) -> list[Any]:
+    """What a node reads, which must be a list."""
+    if not isinstance(entry["from"], list) or not entry["from"]:
+        raise ArgumentError(f"{where}.from must be a list of names, got {entry['from']!r}")
+    return entry["from"]
+
+
+def _looked_up(known: Mapping[str, T], name: Any, where: str) -> T:
+    """What a name stands for, among what came before it."""
+    if not isinstance(name, str) or name not in known:
+        raise ArgumentError(f"{where}: {unknown('node before it', name, known)}")
+    return known[name]
+
+
+def _layer(data: Any, where: str) -> Layer:
+    """One layer of a graph, which is no block."""
+    kind = data.get("type") if isinstance(data, dict) else None
+    if isinstance(kind, str) and kind in _JOINS:
+        from ..layers import joins
+
+        settings = {key: value for key, value in data.items() if key != "type"}
+        _known(settings, (), where, kind)
+        join: Layer = getattr(joins, kind)()
+        return join
+    found = layer_from(data, where)
+    if not isinstance(found, Layer):
+        raise ArgumentError(f"{where}: {kind} is made of several layers; write each as a node")
+    return found
 
 
 def _chain(data: Any, where: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields
 
 from ..layers.steps import Step
@@ -16,8 +17,8 @@ def difference(one: Graph, other: Graph, *, named: bool = True) -> str | None:
         other: a network.
         named: whether the layers' names count.
     """
-    if one.input_shape != other.input_shape:
-        return f"it takes samples of {one.input_shape}, not {other.input_shape}"
+    if list(one.inputs.values()) != list(other.inputs.values()):
+        return f"it takes samples of {_shapes(one)}, not {_shapes(other)}"
     for number, pair in enumerate(zip(one.steps, other.steps, strict=False), 1):
         apart = _layer_difference(pair, (one, other), named)
         if apart is not None:
@@ -26,6 +27,10 @@ def difference(one: Graph, other: Graph, *, named: bool = True) -> str | None:
         longer, has = (one, "has") if len(one.steps) > len(other.steps) else (other, "lacks")
         extra = longer.steps[min(len(one.steps), len(other.steps))]
         return f"it {has} the layer '{extra.name}' ({extra.layer.kind}) behind the last"
+    ends = [[_places(n)[array] for array in n.outputs.values()] for n in (one, other)]
+    if ends[0] != ends[1]:
+        mine, theirs = (_told(network.outputs.values()) for network in (one, other))
+        return f"it gives {mine}, not {theirs}"
     if one.dtype != other.dtype:
         return f"its numbers are {one.dtype}, not {other.dtype}"
     return None
@@ -42,9 +47,30 @@ def _layer_difference(
         mine, theirs = getattr(step.layer, field.name), getattr(wanted.layer, field.name)
         if field.name != "name" and mine != theirs:
             return f"has {field.name}={mine!r}, not {theirs!r}"
-    places = [[known.output for known in network.steps] for network in networks]
-    numbers, told = [], []
-    for outputs, one in zip(places, pair, strict=True):
-        numbers.append([outputs.index(s) if s in outputs else -1 for s in one.sources])
-        told.append(" and ".join(source.removesuffix(".output") for source in one.sources))
-    return None if numbers[0] == numbers[1] else f"reads {told[0]}, not {told[1]}"
+    places = [_places(network) for network in networks]
+    numbered = [*zip(places, pair, strict=True)]
+    reads = [[known[source] for source in one.sources] for known, one in numbered]
+    if reads[0] != reads[1]:
+        mine, theirs = (_told(one.sources) for one in pair)
+        return f"reads {mine}, not {theirs}"
+    owners = [known[f"{one.owner}.output"] for known, one in numbered]
+    if owners[0] != owners[1]:
+        mine, theirs = (one.shares and f"those of {one.shares}" for one in pair)
+        return f"uses {mine or 'weights of its own'}, not {theirs or 'weights of its own'}"
+    return None
+
+
+def _places(network: Graph) -> dict[str, int]:
+    """A number for each array: inputs below 0, outputs from 0 on."""
+    inputs = {name: -place for place, name in enumerate(network.inputs, 1)}
+    return inputs | {step.output: place for place, step in enumerate(network.steps)}
+
+
+def _told(arrays: Iterable[str]) -> str:
+    """Arrays in words, by the layers that they are of."""
+    return " and ".join(name.removesuffix(".output") for name in arrays)
+
+
+def _shapes(network: Graph) -> str:
+    """What samples a network takes, in words."""
+    return " and ".join(map(str, network.inputs.values()))

@@ -10,14 +10,16 @@ import numpy as np
 
 from ..checking.arguments import whole_number
 from ..checking.calls import AnyNetwork, asked_inside, call_example
-from ..checking.input_samples import checked_samples, looks_last
+from ..checking.input_samples import checked_samples
 from ..equation import System
-from ..errors import ArgumentError, ShapeError, warn
+from ..errors import ArgumentError, ShapeError
 from ..layers import Declaration, Loss
-from ..layers.branches import chain
-from ..layers.steps import INPUT, Step, flat
+from ..layers.bounds import check_bounded, checked_shape, warn_if_channels_last
+from ..layers.functional import GraphPart
+from ..layers.steps import INPUT, Step
 from ..plan.plan import Outline
 from ..streams import Drawn
+from .construction import OUTPUT, from_chain, from_nodes, is_node_form
 from .freezing import (
     FrozenNames,
     arrays_in_order,
@@ -27,7 +29,7 @@ from .freezing import (
     told_freezing,
 )
 from .named_arrays import declared_buffers, declared_parameters
-from .nodes import check_bounded, check_counts, checked_shape, layer_node, loss_node
+from .nodes import check_counts, layer_node, loss_node
 
 
 class Graph(AnyNetwork):
@@ -36,21 +38,21 @@ class Graph(AnyNetwork):
     Args and errors are those of `Network`, which is what users hold.
     """
 
-    input_name = INPUT
-
     def __init__(
         self,
-        input_shape: Sequence[int],
-        layers: Sequence[Any],
+        input_shape: Any,
+        layers: Any,
         *,
         seed: int = 0,
         dtype: Any = np.float32,
     ) -> None:
-        self.input_shape = checked_shape(input_shape)
-        _warn_if_last(self.input_shape)
-        self.layers = chain("Network", layers)
-        if not self.layers:
-            raise ArgumentError("Network: needs at least one layer, got none")
+        if is_node_form(input_shape, layers):
+            construction = from_nodes(input_shape, layers)
+        else:
+            shape = checked_shape("Network: input_shape", input_shape)
+            if not asked_inside(__file__):  # a person wrote it
+                warn_if_channels_last("Network: input_shape", shape)
+            construction = from_chain(shape, layers)
         self.seed = whole_number("Network: seed", seed, 0)
         try:
             self.dtype = np.dtype(dtype)
@@ -58,14 +60,14 @@ class Graph(AnyNetwork):
             self.dtype = np.dtype(object)
         if self.dtype not in (np.float32, np.float64):
             raise ArgumentError(f"Network: dtype must be float32 or float64, got {dtype!r}")
+        self.inputs, self.steps = dict(construction.wiring.inputs), construction.wiring.steps
+        self.outputs, self._chain = dict(construction.outputs), construction.chain
         self._classes: tuple[str, ...] | None = None
         self._drawn = Drawn()
         self._frozen: frozenset[str] = frozenset()
-        self.steps = flat(self.layers)
-        self.output_name = self.steps[-1].output
         self._systems: dict[Any, System] = {}
         self._form = object()
-        declared = self.declarations(batch_size=1, training=True)
+        declared = construction.wiring.declared
         self.parameters = declared_parameters(self.steps, declared, self.dtype, self.seed)
         self.buffers = declared_buffers(self.steps, declared, self.dtype)
 
@@ -75,9 +77,43 @@ class Graph(AnyNetwork):
         return self._form
 
     @property
+    def input_name(self) -> str:
+        """The name of the input's array."""
+        return next(iter(self.inputs))
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """One sample's shape."""
+        return self.inputs[self.input_name]
+
+    @property
+    def output_name(self) -> str:
+        """The name of the output's array."""
+        return next(iter(self.outputs.values()))
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether a list of layers says all of it."""
+        return self._chain is not None
+
+    @property
+    def layers(self) -> tuple[GraphPart, ...]:
+        """The list of layers that the network can be written as, `Residual` and `Concat` in it.
+
+        Raises:
+            ArgumentError: its graph cannot be written so; `steps` has its layers.
+        """
+        if self._chain is None:
+            raise ArgumentError(
+                "the network is a graph, which no list of layers says; network.steps has its "
+                "layers, each with the names of what it reads"
+            )
+        return self._chain
+
+    @property
     def outline(self) -> Outline:
         """What the plan reads of it."""
-        return Outline(self.input_shape, self.steps, self.dtype.itemsize, self._frozen)
+        return Outline(self.inputs, self.steps, self.dtype.itemsize, self._frozen)
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -193,7 +229,7 @@ class Graph(AnyNetwork):
     def keeps_statistics(self, step: Step) -> bool:
         """Whether a layer's running statistics are frozen, so that it takes them in training."""
         running = step.layer.running.values()
-        return any(f"{step.name}.{buffer.name}" in self._frozen for buffer in running)
+        return any(f"{step.owner}.{buffer.name}" in self._frozen for buffer in running)
 
     def declarations(self, batch_size: int, *, training: bool) -> dict[str, Declaration]:
         """Each layer's declaration for a batch of this size, by layer name.
@@ -202,7 +238,7 @@ class Graph(AnyNetwork):
             ShapeError: a layer that does not fit, or whose output no memory would hold; the
                 message holds the plan down to it.
         """
-        shapes = {INPUT: (batch_size, *self.input_shape)}
+        shapes = {name: (batch_size, *shape) for name, shape in self.inputs.items()}
         found: dict[str, Declaration] = {}
         for step in self.steps:
             sources = [shapes[name] for name in step.sources]
@@ -213,7 +249,7 @@ class Graph(AnyNetwork):
             except ShapeError as cause:
                 from ..plan.misfit import misfit_error  # most networks fit
 
-                raise misfit_error(self.outline, found, step, cause, batch_size) from None
+                raise misfit_error(self.outline, found, cause, batch_size) from None
             found[step.name] = declaration
             equation = declaration.equation
             shapes[step.output] = equation.shape_of[equation.target.array]
@@ -241,20 +277,18 @@ class Graph(AnyNetwork):
         check_counts(nodes)
         if loss is not None:
             nodes.append(loss_node(loss, nodes[-1], len(nodes)))
-        return System(tuple(nodes))
+        return System(tuple(nodes), self.input_name)
 
     def checked(self, x: Any, name: str = "x") -> np.ndarray:
         """`x` as samples of this network; see `samples.checked_samples`."""
         return checked_samples(x, self.input_shape, self.dtype, name=name)
 
     def architecture(self) -> dict[str, Any]:
-        """Input shape, dtype, layers and what is frozen as JSON; see `from_architecture`."""
-        found = {
-            "input_shape": list(self.input_shape),
-            "dtype": str(self.dtype),
-            "layers": [layer.settings() for layer in self.layers],
-        }
-        return found | ({"frozen": as_listed(self._frozen, self._arrays)} if self._frozen else {})
+        """Inputs, dtype, layers and what is frozen as JSON; see `from_architecture`."""
+        from .description import architecture_of  # few programs save one
+
+        frozen = {"frozen": as_listed(self._frozen, self._arrays)} if self._frozen else {}
+        return architecture_of(self) | frozen
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the systems, which are made again when they are asked for."""
@@ -263,23 +297,16 @@ class Graph(AnyNetwork):
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """As it was; a network of before has nothing frozen."""
+        """As it was; a network of before is a list of layers and has nothing frozen."""
+        if "inputs" not in state:
+            held = {"inputs": {INPUT: state.pop("input_shape")}, "_chain": state.pop("layers")}
+            state |= held | {"outputs": {OUTPUT: state.pop("output_name")}}
         vars(self).update({"_frozen": frozenset(), "_form": object()} | state)
 
     def __repr__(self) -> str:
-        inside = "".join(f"    {layer!r},\n" for layer in self.layers)
+        if self._chain is None:
+            from .written import functional_text  # most networks are lists
+
+            return functional_text(self)
+        inside = "".join(f"    {layer!r},\n" for layer in self._chain)
         return f"Network({self.input_shape}, [\n{inside}], seed={self.seed})"
-
-
-def _warn_if_last(shape: tuple[int, ...]) -> None:
-    """Say that a shape looks like (height, width, channels), where a person wrote it.
-
-    A network that a file, a model of another library or images gave its shape is told of nothing.
-    """
-    if looks_last(shape) and not asked_inside(__file__):
-        channels, height, width = shape
-        warn(
-            f"Network: input_shape {shape} is taken to be {channels} channels of {height} × "
-            f"{width}, (channels, height, width); if the channels are last, write "
-            f"{(width, channels, height)}, and pass x.transpose(0, 3, 1, 2)"
-        )

@@ -79,7 +79,7 @@ def declared_parameters(
     """The parameters that the layers declare; each is drawn when it is first asked for."""
     shapes: dict[str, tuple[int, ...]] = {}
     starts: dict[str, tuple[Any, ...]] = {}
-    for step in steps:
+    for step in (step for step in steps if step.shares is None):
         declaration = declared[step.name]
         for letter, parameter in declaration.parameters.items():
             name = f"{step.name}.{parameter.name}"
@@ -95,7 +95,7 @@ def declared_buffers(
     """The running statistics that the layers keep."""
     shapes: dict[str, tuple[int, ...]] = {}
     starts: dict[str, float] = {}
-    for step in steps:
+    for step in (step for step in steps if step.shares is None):
         for letter, buffer in step.layer.running.items():
             name = f"{step.name}.{buffer.name}"
             shapes[name] = declared[step.name].equation.shape_of[letter]

@@ -60,14 +60,14 @@ def running_statistics(
     """
     found: dict[str, np.ndarray] = {}
     for node, step in zip(system.nodes, network.steps, strict=False):
-        names = {a: f"{node.name}.{buffer.name}" for a, buffer in step.layer.running.items()}
+        names = {a: f"{step.owner}.{buffer.name}" for a, buffer in step.layer.running.items()}
         if not names or network.keeps_statistics(step):
             continue
         source = values[node.inputs[0]]
         after = step.layer.running_after(
             source.size // source.shape[1],
             {a: values[node.array_of[a]] for a in names},
-            {a: before[name] for a, name in names.items()},
+            {a: found.get(name, before[name]) for a, name in names.items()},
         )
         found |= {names[letter]: array for letter, array in after.items()}
     return found

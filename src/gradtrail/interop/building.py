@@ -24,7 +24,7 @@ from ..layers import (
     Linear,
     MaxPool2d,
 )
-from ..layers.branches import Join
+from ..layers.joins import Join
 from ..layers.windows import Windows
 from ..network import Network
 from .elementwise import Elementwise

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..layers import Conv2d, ConvTranspose2d, Dropout, Layer, Linear, Normalize
 from ..layers.activations import Activation
-from ..layers.branches import Add
+from ..layers.joins import Add
 from .layer_graph import LayerGraph
 from .pointwise import BINARY, GRID, UNARY, activation_values, layer_of, shortest_decimal
 from .refusals import UNKNOWN, LimitReached, Refusal, Refusals, Unknown

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError
-from ..graph.nodes import LARGEST, largest_array
 from ..layers import Concat, Flatten, Layer, Residual
-from ..layers.branches import Add
+from ..layers.bounds import LARGEST, largest_array
+from ..layers.joins import Add
 from ..network import Network
 from ..showing.axis_names import name_axis
 from .refusals import LimitReached, Refusal, Refusals

@@ -34,7 +34,7 @@ from ..layers import (
     Normalize,
     SiLU,
 )
-from ..layers.branches import Add, Join
+from ..layers.joins import Add, Join
 from ..layers.steps import Step
 from ..layers.windows import Windows
 from ..machine.packages import optional_package

@@ -32,7 +32,7 @@ from ..layers import (
     MaxPool2d,
     Normalize,
 )
-from ..layers.branches import Add, Join
+from ..layers.joins import Add, Join
 from ..layers.steps import Step
 from ..machine.packages import optional_package
 from ..network import Network

@@ -10,18 +10,20 @@ from .activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from .batch_norm import BatchNorm2d
 from .branches import Concat, Residual
 from .conv import Conv2d
-from .conv_transpose import ConvTranspose2d
 from .dropout import Dropout
 from .flatten import Flatten
+from .functional import Input
 from .layer import Buffer, Declaration, Layer, Parameter, Shape
 from .linear import Linear
 from .loss_functions import CrossEntropy, Loss, MeanSquaredError
-from .normalize import Normalize
 from .pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 
 if TYPE_CHECKING:
     from .channel_dropout import Dropout1d, Dropout2d, Dropout3d
+    from .conv_transpose import ConvTranspose2d
     from .global_max_pooling import GlobalMaxPool1d, GlobalMaxPool2d, GlobalMaxPool3d
+    from .joins import add, concat, multiply
+    from .normalize import Normalize
     from .padding import Pad
     from .rearranging import Permute, Reshape, Slice
     from .reductions import Mean
@@ -58,6 +60,7 @@ __all__ = [
     "GlobalMaxPool1d",
     "GlobalMaxPool2d",
     "GlobalMaxPool3d",
+    "Input",
     "Layer",
     "LeakyReLU",
     "Linear",
@@ -82,6 +85,9 @@ __all__ = [
     "Slice",
     "StochasticDepth",
     "Tanh",
+    "add",
+    "concat",
+    "multiply",
 ]
 
 LATE: Mapping[str, str] = {
@@ -110,6 +116,9 @@ LATE: Mapping[str, str] = {
     "Reshape": "rearranging",
     "Slice": "rearranging",
     "StochasticDepth": "stochastic_depth",
+    "ConvTranspose2d": "conv_transpose",
+    "Normalize": "normalize",
+    **dict.fromkeys(("add", "concat", "multiply"), "joins"),
 }
 """Layers that most networks do not have, with the modules of this folder that they are in: those
 are imported when they are first asked for."""

@@ -1,31 +1,24 @@
-"""Branches: a residual sum and a concatenation along channels.
-
-`Residual` and `Concat` hold lists of layers; a network lays them out flat and joins them with the
-layers `Add` and `Join`, whose equations are here.
-"""
+"""Branches: a residual sum and a concatenation along channels, as blocks of lists of layers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import field
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 from ..checking.calls import call_example, in_short, is_of_torch
-from ..equation import Array, Number, contraction, index, term
 from ..equation.frozen import frozen
-from ..errors import ArgumentError, ShapeError
-from .layer import Declaration, Layer, Shape, elementwise, times
+from ..errors import ArgumentError
+from .functional import Block, GraphNode, GraphPart, chained
 from .loss_functions import Loss
 
-A, B, Z = Array("A"), Array("B"), Array("Z")
-
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXY"
+_MOST = 25
 
 
 @final
 @call_example("gt.Residual([layer, …])")
 @frozen
-class Residual:
+class Residual(Block):
     """A body with a way around it; the two are added.
 
     Shapes: body and shortcut must give the same shape.
@@ -68,28 +61,19 @@ class Residual:
         if not self.body:
             raise ArgumentError("Residual: the body needs at least one layer, got none")
 
-    @property
-    def branches(self) -> tuple[tuple[Any, ...], ...]:
-        """Body and shortcut."""
-        return (self.body, self.shortcut or ())
+    def forward(self, *nodes: GraphNode) -> GraphNode:
+        """See `Block.forward`."""
+        from .joins import add
 
-    @property
-    def join(self) -> Layer:
-        """The sum."""
-        return Add(name=self.name)
-
-    def settings(self) -> dict[str, Any]:
-        """The settings as JSON."""
-        found: dict[str, Any] = {"type": "Residual", "body": [m.settings() for m in self.body]}
-        if self.shortcut:
-            found["shortcut"] = [m.settings() for m in self.shortcut]
-        return found | ({"name": self.name} if self.name else {})
+        (node,) = nodes
+        inside = chained(self.body, node)
+        return add(inside, chained(self.shortcut or (), node), name=self.name)
 
 
 @final
 @call_example("gt.Concat([layer, …], [layer, …])")
 @frozen
-class Concat:
+class Concat(Block):
     """Branches side by side, their channels one after another.
 
     Shapes: the branches may differ in channels only.
@@ -118,9 +102,9 @@ class Concat:
     def __init__(self, *branches: Sequence[Any], name: str | None = None) -> None:
         object.__setattr__(self, "branches", tuple(chain("Concat", b) for b in branches))
         object.__setattr__(self, "name", name)
-        if not 2 <= len(branches) <= len(_LETTERS):
+        if not 2 <= len(branches) <= _MOST:
             raise ArgumentError(
-                f"Concat: takes 2 to {len(_LETTERS)} lists of layers, got {len(branches)}; write "
+                f"Concat: takes 2 to {_MOST} lists of layers, got {len(branches)}; write "
                 "Concat([…], […])"
             )
 
@@ -128,15 +112,12 @@ class Concat:
         inside = ", ".join(repr(list(b)) for b in self.branches)
         return f"Concat({inside}{f', name={self.name!r}' if self.name else ''})"
 
-    @property
-    def join(self) -> Layer:
-        """The concatenation."""
-        return Join(name=self.name)
+    def forward(self, *nodes: GraphNode) -> GraphNode:
+        """See `Block.forward`."""
+        from .joins import concat
 
-    def settings(self) -> dict[str, Any]:
-        """The settings as JSON."""
-        inside = [[m.settings() for m in b] for b in self.branches]
-        return {"type": "Concat", "branches": inside} | ({"name": self.name} if self.name else {})
+        (node,) = nodes
+        return concat(*(chained(branch, node) for branch in self.branches), name=self.name)
 
 
 def chain(kind: str, layers: object) -> tuple[Any, ...]:
@@ -148,14 +129,14 @@ def chain(kind: str, layers: object) -> tuple[Any, ...]:
     if not isinstance(layers, Sequence) or isinstance(layers, str):
         raise ArgumentError(f"{kind}: expects a list of layers, got {_came(layers)}")
     for place, layer in enumerate(layers):
-        if not isinstance(layer, Layer | Residual | Concat):
+        if not isinstance(layer, GraphPart):
             raise ArgumentError(f"{kind}: entry {place} is not a layer but {_came(layer)}")
     return tuple(layers)
 
 
 def _came(thing: object) -> str:
     """What came instead of layers, and what to write."""
-    if isinstance(thing, Layer | Residual | Concat):
+    if isinstance(thing, GraphPart):
         return f"{thing!r}; put it in brackets, [{type(thing).__name__}(…)]"
     if isinstance(thing, type) and not is_of_torch(thing):
         return f"{thing!r} (call it: write its brackets)"
@@ -171,58 +152,3 @@ def _came(thing: object) -> str:
     if isinstance(thing, list | tuple):
         return f"{in_short(thing)}; write its layers among the others"
     return in_short(thing) + ("; write list(…) around it" if isinstance(thing, Iterator) else "")
-
-
-@final
-@frozen
-class Add(Layer):
-    """The sum that ends a `Residual`."""
-
-    prefix: ClassVar[str] = "add"
-    kind: ClassVar[str] = "Residual"
-
-    name: str | None = field(default=None, kw_only=True)
-
-    def declare(self, *sources: Shape, training: bool) -> Declaration:
-        """See `Layer.declare`; two inputs of one shape."""
-        first, second = sources
-        if first != second:
-            raise ShapeError(
-                f"the body gives {times(first[1:])} but the shortcut {times(second[1:])}",
-                f"Give the shortcut layers that end in {times(first[1:])}, such as "
-                f"shortcut=[Conv2d({first[1]}, 1, stride=…)]",
-            )
-        each = elementwise(first)
-        total = (term(Z[each], A[each]), term(Z[each], B[each]))
-        equation = contraction(*total, ranges={}, shapes={"A": first, "B": second})
-        return Declaration(equation, sources=("A", "B"))
-
-
-@final
-@frozen
-class Join(Layer):
-    """The concatenation that ends a `Concat`."""
-
-    prefix: ClassVar[str] = "concat"
-    kind: ClassVar[str] = "Concat"
-
-    name: str | None = field(default=None, kw_only=True)
-
-    def declare(self, *sources: Shape, training: bool) -> Declaration:
-        """See `Layer.declare`; two or more inputs that differ in channels only."""
-        letters = tuple(_LETTERS[: len(sources)])
-        terms, behind = [], 0
-        for place, (letter, shape) in enumerate(zip(letters, sources, strict=True), 1):
-            if shape[2:] != sources[0][2:] or len(shape) != len(sources[0]):
-                raise ShapeError(
-                    f"branch 1 gives {times(sources[0][1:])} but branch {place} "
-                    f"{times(shape[1:])}; only the channels may differ",
-                    "Change padding or stride so that the maps have one size",
-                )
-            n, _, *rest = elementwise(shape)
-            c = index(f"c{place}")
-            at = c + Number(behind, f"o{place}") if behind else c
-            terms.append(term(Z[n, at, *rest], Array(letter)[n, c, *rest]))
-            behind += shape[1]
-        shapes = dict(zip(letters, sources, strict=True))
-        return Declaration(contraction(*terms, ranges={}, shapes=shapes), sources=letters)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import MISSING, field, fields
+from dataclasses import field, fields
 from math import prod
 from typing import Any, ClassVar, Self
 
@@ -15,6 +15,7 @@ from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
 from ..showing.axis_names import size_names
 from ..streams import philox
+from .functional import GraphNode, GraphPart, apply, as_json
 from .initialization import INITIALIZATIONS
 
 Shape = tuple[int, ...]
@@ -149,13 +150,11 @@ class Draw:
         return np.broadcast_to(drawn, (samples, prod(each))).reshape(shape)
 
 
-class Layer(ABC):
+class Layer(GraphPart):
     """The base of all layers: frozen settings that `declare` an equation for an input shape."""
 
     prefix: ClassVar[str]
     """What names are counted by: `conv` makes conv1, conv2, …"""
-
-    name: str | None
 
     @property
     def kind(self) -> str:
@@ -185,6 +184,9 @@ class Layer(ABC):
         Raises:
             ShapeError: the layer does not fit these inputs; one clause, without the layer's name.
         """
+
+    def _applied(self, nodes: tuple[GraphNode, ...]) -> GraphNode:
+        return apply(self, nodes)
 
     @property
     def running(self) -> Mapping[str, Buffer]:
@@ -216,22 +218,6 @@ class Layer(ABC):
             draws: random words, for what no `Draw` says; the CPU engine takes those alone.
         """
         return {}
-
-    def settings(self) -> dict[str, Any]:
-        """The layer as JSON: its type and the arguments that differ from their defaults."""
-        given: dict[str, Any] = {"type": type(self).__name__}
-        for known in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, known.name)
-            if known.default is MISSING or value != known.default:
-                given[known.name] = as_json(value)
-        return given
-
-
-def as_json(value: Any) -> Any:
-    """A setting as JSON has it: NumPy's numbers as Python's, tuples as lists."""
-    if isinstance(value, tuple | list):
-        return [as_json(entry) for entry in value]
-    return value.item() if isinstance(value, np.generic) else value
 
 
 _SPATIAL = ("z", "y", "x")

@@ -16,7 +16,8 @@ from ..equation import Access, Array, indices, loss
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, DataError, ShapeError
 from .class_labels import check_number, class_numbers, probabilities
-from .layer import Declaration, Shape, as_json, elementwise, times
+from .functional import as_json
+from .layer import Declaration, Shape, elementwise, times
 
 Z, L = Array("Z"), Access("L", ())
 

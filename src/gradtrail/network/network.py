@@ -34,7 +34,9 @@ class Network(Graph):
 
     Args:
         input_shape: one sample without the batch axis: (channels, height, width) or (features,).
-        layers: the layers in order; branches are `Residual` and `Concat`.
+            For a graph what `gt.Input` gave.
+        layers: the layers in order; branches are `Residual` and `Concat`. For a graph the node
+            that it ends with; see docs/graphs.md.
         seed: what the parameters are drawn from. The same seed gives the same network.
         dtype: of the parameters, float32 or float64.
 

@@ -22,7 +22,7 @@ from ..checking.name_patterns import fits, fitting
 from ..equation.frozen import frozen
 from ..equation.scalar import Expression, evaluate_scalar
 from ..errors import ArgumentError, ShapeError, UnknownNameError, unknown
-from ..layers.layer import as_json
+from ..layers.functional import as_json
 
 if TYPE_CHECKING:
     from ..graph import Graph

@@ -8,30 +8,32 @@ from ..checking.input_samples import shape_meant
 from ..equation import Equation, explain_size
 from ..errors import ShapeError
 from ..layers import Declaration, Flatten
-from ..layers.steps import Step
+from ..layers.steps import INPUT, Step
 from ..showing.axis_names import name_axis
 from .plan import Outline, Shape, make_plan
 
 
 def misfit_error(
-    outline: Outline,
-    declared: Mapping[str, Declaration],
-    step: Step,
-    cause: ShapeError,
-    batch_size: int,
+    outline: Outline, declared: Mapping[str, Declaration], cause: ShapeError, batch_size: int
 ) -> ShapeError:
-    """The error for a layer that does not fit: the plan down to it, then one sentence."""
+    """The error for a layer that does not fit: the plan down to it, then one sentence.
+
+    Args:
+        outline: of the network; the first step without a declaration is the layer.
+        declared: the declarations of the layers before it.
+        cause: why it does not fit, in its own words.
+        batch_size: N.
+    """
     numbers = {s.output: (place, s) for place, s in enumerate(outline.steps, 1)}
-    place, _ = numbers[step.output]
+    place, step = numbers[outline.steps[len(declared)].output]
     source = step.sources[0]
-    shape = outline.input_shape
+    axes = len(outline.inputs.get(source, ()))
     if source in numbers:
-        read = declared[numbers[source][1].name].equation
-        shape = read.shape_of[read.target.array][1:]
-    because = name_axis(cause.cause, cause.axis, len(shape) + 1)
+        axes = len(declared[numbers[source][1].name].equation.target.positions) - 1
+    because = name_axis(cause.cause, cause.axis, axes + 1)
     remedy = cause.remedy
     if len(step.sources) > 1:
-        pass  # the cause speaks of each branch by itself
+        because = _each_named(because, step, numbers)
     elif source in numbers:
         at, before = numbers[source]
         equation = declared[before.name].equation
@@ -48,12 +50,26 @@ def misfit_error(
         else:
             remedy += _other_way(numbers, step, before, equation)
     else:
-        because += " from the input"
-        remedy = shape_meant(outline.input_shape) or remedy
+        because += f" from {_input(source)}"
+        remedy = shape_meant(outline.inputs[source]) or remedy
     ended = f". {remedy}." if remedy else "."
     sentence = f"layer {place} '{step.name}' ({step.layer.kind}): {because}{ended}"
     table = str(make_plan(outline, declared, batch_size)) + "\n\n" if declared else ""
     return ShapeError(f"{table}{sentence}")
+
+
+def _each_named(because: str, step: Step, numbers: Mapping[str, tuple[int, Step]]) -> str:
+    """A join's clause with its inputs called by the layers that they are from."""
+    for place, source in enumerate(step.sources, 1):
+        at, before = numbers.get(source, (0, None))
+        told = f"what layer {at} '{before.name}' gives" if before else _input(source)
+        because = because.replace(f"input {place} is", f"{told} is")
+    return because
+
+
+def _input(name: str) -> str:
+    """An input in words."""
+    return "the input" if name == INPUT else f"the input {name!r}"
 
 
 def _layout(shape: Shape) -> str:

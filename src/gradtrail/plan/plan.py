@@ -13,7 +13,7 @@ from ..equation.frozen import frozen
 from ..errors import UnknownNameError, unknown
 from ..fields.axis_field import AxisField, input_fields, next_fields
 from ..layers import Declaration
-from ..layers.steps import INPUT, Step
+from ..layers.steps import Step
 from ..showing.shown import Shown
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ class Outline:
     """What a plan is made of: a network's layers, before any array exists.
 
     Args:
-        input_shape: one sample's.
+        inputs: one sample's shapes, by the inputs' names.
         steps: the layers in order.
         number_bytes: what one number takes, 4 or 8.
         frozen: the names of the arrays that a training leaves as they are.
     """
 
-    input_shape: Shape
+    inputs: Mapping[str, Shape]
     steps: tuple[Step, ...]
     number_bytes: int
     frozen: frozenset[str] = frozenset()
@@ -52,7 +52,7 @@ class PlanRow:
         output_shape: what it gives.
         how: per output axis how its size arose, empty where it is handed on or chosen.
         parameters: (name, shape) of each.
-        parameter_count: their elements.
+        parameter_count: their elements; 0 where they are another layer's.
         frozen: the names of those that a training leaves as they are, running statistics included.
         multiply_adds: of the forward pass of the whole batch.
         activation_bytes: of the output and what is kept for the backward pass, whole batch.
@@ -60,6 +60,7 @@ class PlanRow:
             nothing is trained at or before the layer.
         receptive_field: per spatial axis of the network's input.
         never_read: per source, per axis, the positions that no output reads.
+        shares: the layer whose parameters it uses; None for its own.
     """
 
     number: int
@@ -77,6 +78,7 @@ class PlanRow:
     gradient_bytes: int
     receptive_field: tuple[AxisField, ...]
     never_read: tuple[tuple[tuple[int, ...], ...], ...]
+    shares: str | None = None
 
 
 @frozen
@@ -176,10 +178,10 @@ def make_plan(outline: Outline, declared: Mapping[str, Declaration], batch_size:
         declared: its layers' declarations by name; rows are made of those that are there.
         batch_size: N.
     """
-    fields = {INPUT: input_fields(outline.input_shape)}
-    shapes = {INPUT: outline.input_shape}
+    fields = {name: input_fields(shape) for name, shape in outline.inputs.items()}
+    shapes = dict(outline.inputs)
     rows = []
-    trained: set[str] = set() if outline.frozen else {INPUT}
+    trained: set[str] = set() if outline.frozen else {*outline.inputs}
     for number, step in enumerate(outline.steps[: len(declared)], 1):
         declaration = declared[step.name]
         equation = declaration.equation
@@ -194,7 +196,7 @@ def make_plan(outline: Outline, declared: Mapping[str, Declaration], batch_size:
         shapes[step.output] = output[1:]
         named = [(p.name, equation.shape_of[a]) for a, p in declaration.parameters.items()]
         held = [name for name, _ in named] + [b.name for b in step.layer.running.values()]
-        frozen = tuple(name for name in held if f"{step.name}.{name}" in outline.frozen)
+        frozen = tuple(name for name in held if f"{step.owner}.{name}" in outline.frozen)
         if not trained.isdisjoint(step.sources) or any(name not in frozen for name, _ in named):
             trained.add(step.output)
         bytes_each = outline.number_bytes
@@ -213,16 +215,18 @@ def make_plan(outline: Outline, declared: Mapping[str, Declaration], batch_size:
                     for axis in range(1, len(output))
                 ),
                 tuple(sorted(named, key=lambda pair: pair[0] != "weight")),
-                sum(prod(shape) for _, shape in named),
+                0 if step.shares else sum(prod(shape) for _, shape in named),
                 frozen,
                 multiply_adds(equation),
                 bytes_each * prod(output) + kept + given,
                 bytes_each * prod(output) if step.output in trained else 0,
                 fields[step.output],
                 tuple(unread(alone, letter)[1:] for letter in declaration.sources),
+                step.shares,
             )
         )
-    return Plan(outline.input_shape, batch_size, tuple(rows))
+    (input_shape,) = outline.inputs.values()
+    return Plan(input_shape, batch_size, tuple(rows))
 
 
 def multiply_adds(equation: Equation) -> int:

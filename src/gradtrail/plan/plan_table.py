@@ -96,6 +96,8 @@ def _cells(row: PlanRow) -> tuple[str, ...]:
     inputs = " and ".join(dict.fromkeys(_shape(s) for s in row.input_shapes))
     how = "\n".join(dict.fromkeys(h for h in row.how if h))
     parameters = "\n".join(f"{name} {_shape(shape)}" for name, shape in row.parameters)
+    if row.shares:
+        parameters = f"those of {row.shares}"
     fields = "\n".join(dict.fromkeys(str(f) for f in row.receptive_field))
     return (
         str(row.number),

@@ -10,7 +10,7 @@ from ..checking.arguments import flags, is_real, positive, whole_number
 from ..data.augment import Augment
 from ..errors import ArgumentError, DataError
 from ..layers import Loss
-from ..layers.layer import as_json
+from ..layers.functional import as_json
 from ..layers.loss_functions import loss_for
 from ..optimizers import Adam, Optimizer
 from ..optimizers.composed import Composed

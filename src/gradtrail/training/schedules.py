@@ -12,7 +12,7 @@ from ..checking.arguments import is_real
 from ..checking.calls import call_example
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from ..layers.layer import as_json
+from ..layers.functional import as_json
 
 __all__ = ["Constant", "Cosine", "OneCycle", "Schedule", "StepDecay"]
 

@@ -13,7 +13,7 @@ from ..checking.arguments import flags, is_real, positive
 from ..checking.calls import call_example
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from ..layers.layer import as_json
+from ..layers.functional import as_json
 from .history import History
 
 _MEASURES = ("validation_loss", "validation_accuracy", "loss", "accuracy")

@@ -35,14 +35,15 @@ def normalise(draft: Draft, node: Node, equation: Normalisation) -> None:
     memory.add(statistics[-1], Slot.SHARED, Layout((layout.shape[0],), (), False))
     layer: Any = draft.layers[name]
     moves = draft.options.backward and not draft.options.keep
-    running = [f"{name}.{b.name}" for b in layer.running.values()] if moves else []
+    owner = draft.owners[name]
+    running = [f"{owner}.{b.name}" for b in layer.running.values()] if moves else []
     join = JoinStatistics(
         layout.shape[0],
         prod(layout.shape[1:]),
         float(equation.epsilon),
         layer.momentum if moves else None,
     )
-    updates = [b for r in running for b in (value(r), ArrayKey("updated", r))]
+    updates = [b for r in running for b in (_now(draft, r), ArrayKey("updated", r))]
     arguments = (*map(draft.of_all_blocks, partial), *statistics, *updates)
     draft.for_the_batch(join, arguments, name, "statistics of the batch")
     _apply(draft, node, equation, source, statistics)
@@ -143,6 +144,13 @@ def _apart(draft: Draft, node: Node, equation: Normalisation, channels: int) -> 
         )
         draft.memory.add(found[-1], Slot.PARTIAL, Layout((channels,), (), True))
     return found
+
+
+def _now(draft: Draft, running: str) -> ArrayKey:
+    """Where a running statistic is: in a layer's second use, where its first one has moved it."""
+    again = running in draft.moved
+    draft.moved.add(running)
+    return ArrayKey("updated", running) if again else value(running)
 
 
 def _rest(norm: str) -> ArrayKey:

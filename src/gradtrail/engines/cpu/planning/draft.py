@@ -80,6 +80,8 @@ class Draft:
         self.network, self.work = network, work
         self.target = work.setup.target
         self.layers: dict[str, Layer] = {s.name: s.layer for s in network.steps}
+        self.owners = {step.name: step.owner for step in network.steps}
+        self.moved: set[str] = set()
         self.memory = MemoryPlan()
         self.packing: Phase[KernelCall] = Phase("each")
         self.phases: list[Phase[KernelCall]] = [self.packing, Phase("blocks")]

@@ -28,7 +28,7 @@ from ..epilogue import write_epilogue
 from ..kernels.max_pool import first_maximum
 from ..nest import Epilogue, Stream, epilogue_line
 from .blocking import GROUP, STRIP, register_tile
-from .matrix import multiply
+from .matrix import matrix_product
 from .points import transforms
 from .tiles import LINE, Place, StripKernel, Transformed, each_part, prefetch, spaced
 from .weights import PackWeights
@@ -254,7 +254,7 @@ class Writer:
         matrix, point = transforms(self.tiles.m).output, self.point_m
         for j in range(alpha):
             column = [code.load(code.at(m, (i * alpha + j) * point)) for i in range(alpha)]
-            for i, value in enumerate(multiply(code, matrix, column)):
+            for i, value in enumerate(matrix_product(code, matrix, column)):
                 code.store(value, code.at(self.half, (i * alpha + j) * code.width * 4))
 
     def _tile(self, place: Place, bias: Value | None, at: dict[Stream, Value]) -> None:
@@ -276,7 +276,7 @@ class Writer:
         code, alpha = self.code, self.tiles.alpha
         half = code.at(self.half, i, alpha * code.width * 4)
         row = [code.load(code.at(half, j * code.width * 4)) for j in range(alpha)]
-        found = multiply(code, transforms(self.tiles.m).output, row)
+        found = matrix_product(code, transforms(self.tiles.m).output, row)
         return list(found) if bias is None else [code.add(value, bias) for value in found]
 
     def _select(self, rows: list[list[Value]], lines: dict[Stream, Value]) -> None:

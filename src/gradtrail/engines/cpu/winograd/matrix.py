@@ -61,7 +61,7 @@ def _replaced(row: _Row, pair: tuple[int, int, Fraction], name: int) -> _Row:
     return {n: c for n, c in row.items() if n not in (i, j)} | {name: row[i]}
 
 
-def multiply(code: Code, matrix: Matrix, vector: Sequence[Value]) -> list[Value]:
+def matrix_product(code: Code, matrix: Matrix, vector: Sequence[Value]) -> list[Value]:
     """matrix · vector.
 
     Args:
@@ -88,9 +88,11 @@ def multiply_both(
             columns.
     """
     size = len(matrix[0])
-    columns = [multiply(code, matrix, [value(i, j) for i in range(size)]) for j in range(size)]
+    columns = [
+        matrix_product(code, matrix, [value(i, j) for i in range(size)]) for j in range(size)
+    ]
     for row in zip(*columns, strict=True):
-        yield from multiply(code, matrix, row)
+        yield from matrix_product(code, matrix, row)
 
 
 def square(code: Code, corner: Value, row: int, column: int) -> Callable[[int, int], Value]:
