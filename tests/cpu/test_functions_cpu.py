@@ -1,4 +1,4 @@
-"""The engine's own exp, log, tanh, sigmoid, erf, max, step and where against float64; its masks.
+"""The engine's own exp, log, tanh, sigmoid, erf, max, step, where, … against float64; its masks.
 
 Errors are measured in ulp, the distance between two neighbouring float32, where results are normal.
 """
@@ -215,6 +215,53 @@ def test_erf(name: str) -> None:
     assert applied(name, "erf", np.float32([-np.inf, 0, np.inf])).tolist() == [-1.0, 0.0, 1.0]
 
 
+@each_target
+def test_expm1_log1p_and_softplus(name: str) -> None:
+    """All digits near 0, where exp(x) − 1 has lost them."""
+    near = 10.0 ** grid(-30, -0.5)[::4]
+    x = np.concatenate([grid(-18, 12), grid(-1, 1), near, -near, spread()]).astype(np.float32)
+    for operation, ulp, function in (
+        ("expm1", 2, np.expm1),
+        ("log1p", 2, np.log1p),
+        ("softplus", 2.5, lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))),
+    ):
+        got, expected = applied(name, operation, x), in_float64(function, x)
+        with np.errstate(over="ignore"):
+            ends = np.abs(expected) > 1e38
+            np.testing.assert_allclose(got[ends], expected[ends].astype(np.float32), rtol=1e-6)
+        assert_within(x[~ends], got[~ends], expected[~ends], ulp=ulp, absolute=NORMAL)
+    zeros = np.float32([0.0, -0.0])
+    for operation in ("expm1", "log1p"):
+        assert np.signbit(applied(name, operation, zeros)).tolist() == [False, True]
+
+
+@each_target
+@pytest.mark.parametrize(
+    ("exponent", "ulp"), [(2, 1), (3, 2), (-1, 1), (0.5, 1), (-2.5, 4), (7, 5)]
+)
+def test_powers_by_products_and_roots(name: str, exponent: float, ulp: float) -> None:
+    x = np.concatenate([grid(-9, 9), spread()])
+    result = aligned(np.zeros(padded(x).size))
+    run(name, Evaluate(Variable("x") ** exponent, result.size), [result, padded(x)])
+    got, expected = result[: len(x)], in_float64(lambda x: x**exponent, x)
+    with np.errstate(over="ignore"):
+        there = np.isfinite(expected.astype(np.float32)) & (np.abs(expected) > 1e-20)
+    there &= np.abs(expected) < 1e20  # where no product on the way leaves the range
+    assert_within(x[there], got[there], expected[there], ulp=ulp)
+    above = x > -np.inf  # whose root is a NaN here, whatever the power
+    assert (np.isnan(got) == np.isnan(expected))[above].all()
+
+
+@each_target
+def test_other_powers_by_the_logarithm(name: str) -> None:
+    """To |c·log x| ulp."""
+    x = np.float32([0, 1e-3, 0.5, 1, 2, 700, np.inf, np.nan, -1])
+    result = aligned(np.zeros(LANES))
+    run(name, Evaluate(Variable("x") ** 1.3, LANES), [result, padded(x)])
+    expected = in_float64(lambda x: x**1.3, x)
+    np.testing.assert_allclose(result[: len(x)], expected, rtol=2e-6)
+
+
 def pairs() -> list[np.ndarray]:
     """Every pair of some numbers, and numbers at random."""
     some = np.float32([0, SMALLEST, -SMALLEST, 1, -1, 3e38, -3e38, np.inf, -np.inf, np.nan])
@@ -229,10 +276,13 @@ def assert_equal(got: np.ndarray, expected: Sequence[float]) -> None:
 
 @each_target
 def test_choices_are_those_of_scalar(name: str) -> None:
-    """`max`, `step` and `where` round nothing; a NaN is the greatest, and not above 0."""
+    """They round nothing; to `max` and `min` a NaN is the greatest and the least, not above 0."""
     x, y = pairs()
     z = np.roll(x, 7)
-    for operation, operands in (("max", (x, y)), ("step", (x,)), ("where", (x, y, z))):
+    choices = {"max": (x, y), "min": (x, y), "step": (x,), "where": (x, y, z)}
+    whole = np.append(x, np.float32([0.5, 1.5, 2.5, -0.5, -1.5, 8388609, -8388607.5]))
+    choices |= dict.fromkeys(("abs", "sign", "floor", "round"), (whole,))
+    for operation, operands in choices.items():
         expected = [SCALAR[operation](*map(float, each)) for each in zip(*operands, strict=True)]
         assert_equal(applied(name, operation, *operands), expected)
 
@@ -251,7 +301,7 @@ def test_same_bits_with_any_fused_target(name: str) -> None:
     if not runs_here("avx2"):
         pytest.skip("this machine lacks AVX2")
     x = np.concatenate([grid(-104, 89), grid(-2, 2), spread()])
-    for operation in ("exp", "log", "tanh", "sigmoid", "erf", "step"):
+    for operation in ("exp", "expm1", "log", "log1p", "softplus", "tanh", "sigmoid", "erf", "step"):
         ours, theirs = (applied(n, operation, x) for n in (name, "avx2"))
         for bits in (ours, theirs):
             bits[np.isnan(bits)] = np.nan

@@ -13,14 +13,23 @@ from gradtrail.equation.scalar import (
     Function,
     Literal,
     Variable,
+    absolute,
+    clipped,
     derivative,
     erf,
     evaluate_scalar,
     exp,
+    expm1,
+    floor,
     log,
+    log1p,
     maximum,
+    minimum,
+    nearest,
     scalar,
     sigmoid,
+    sign,
+    softplus,
     sqrt,
     step,
     tanh,
@@ -59,10 +68,21 @@ FUNCTIONS = LAYERS | {
         "maximum": maximum(x * x, x + 1),
         "step": step(x) * x,
         "where": where(x - 1, x * x, 3 * x),
+        "power": x**3 + (x * x + 1) ** 1.5,
+        "expm1": expm1(x / 2),
+        "log1p": log1p(x * x),
+        "softplus": softplus(3 * x),
+        "minimum": minimum(x * x, x + 1),
+        "clipped": clipped(x * x, 1, 3 - x),
+        "absolute": absolute(x) * x * x,
+        "signs": sign(x) + floor(2 * x + 0.1) + nearest(x + 0.1),
     }.items()
 }
 
-KINKS = (-0.6180339887498949, 0.0, 1.0, 1.618033988749895)
+KINKS = (
+    *(-2.302775637731995, -0.6180339887498949, 0.0, 1.0, 1.302775637731995, 1.618033988749895),
+    *(-1.0, *(k / 2 - 0.05 for k in range(-8, 10)), *(k + 0.4 for k in range(-5, 5))),
+)
 """Where one of the functions above has no slope."""
 
 
@@ -122,9 +142,17 @@ def test_a_nan_passes_a_slope_of_zero() -> None:
 
 
 def test_the_greater_of_two_is_a_nan_where_one_is() -> None:
-    both = maximum(x, t)
-    for one, other in ((math.nan, 1.0), (1.0, math.nan)):
-        assert math.isnan(evaluate_scalar(both, {"x": one, "t": other}))
+    for both in (maximum(x, t), minimum(x, t)):
+        for one, other in ((math.nan, 1.0), (1.0, math.nan)):
+            assert math.isnan(evaluate_scalar(both, {"x": one, "t": other}))
+
+
+def test_every_operation_on_a_nan_gives_one() -> None:
+    """But for `step` and `where`, which only ask whether a number is above 0."""
+    for name, operation in OPERATIONS.items():
+        if name not in ("step", "where"):
+            count = operation.__code__.co_argcount if hasattr(operation, "__code__") else 1
+            assert math.isnan(operation(*(math.nan, 2.0)[:count])), name
 
 
 @pytest.mark.parametrize(
@@ -135,6 +163,67 @@ def test_nothing_overflows_far_out(name: str, high: float, low: float) -> None:
     f = LAYERS[name]
     assert (f(1000), f(-1000)) == (high, low)
     assert (f.derivative(1000), f.derivative(-1000)) == (1 if high == 1000 else 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "at", "slope"),
+    [
+        (maximum(x, 1), 1, 0),
+        (maximum(1, x), 1, 1),
+        (minimum(x, 1), 1, 0),
+        (minimum(1, x), 1, 1),
+        (clipped(x, -1, 2), -1, 0),
+        (clipped(x, -1, 2), 2, 0),
+        (absolute(x), 0, 0),
+        (where(x, x, expm1(x)), 0, 1),
+        (where(x, expm1(x), x), -1e4, 1),
+        (x**2, 0, 0),
+        (x**0, 0, 0),
+        (x**2.5, 0, 0),
+    ],
+)
+def test_the_slope_at_a_kink_is_that_of_the_second(
+    body: Expression, at: float, slope: float
+) -> None:
+    assert Function("f", body).derivative(at) == slope
+
+
+FAR = {
+    "expm1": expm1(x),
+    "softplus": softplus(x),
+    "log1p": log1p(x),
+    "power": x**2,
+    "root": sqrt(x),
+    "inverse": 1 / x,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "value"),
+    [
+        *(("expm1", 1e4, math.inf), ("expm1", -1e4, -1), ("expm1", 1e-20, 1e-20)),
+        *(("softplus", 1e4, 1e4), ("softplus", -1e4, 0), ("softplus", 0, math.log(2))),
+        *(("log1p", -1, -math.inf), ("log1p", -2, math.nan), ("log1p", 1e-20, 1e-20)),
+        *(("power", 1e300, math.inf), ("root", -1, math.nan)),
+        *(("inverse", 0.0, math.inf), ("inverse", -0.0, -math.inf)),
+    ],
+)
+def test_nothing_is_raised_where_numbers_end(name: str, at: float, value: float) -> None:
+    assert Function(name, FAR[name])(at) == pytest.approx(value, nan_ok=True)
+
+
+def test_powers_of_0_and_of_numbers_below() -> None:
+    for exponent, at, value in (
+        *((3, -2.0, -8), (-1, 0.0, math.inf), (-1, -0.0, -math.inf), (-2, -0.0, math.inf)),
+        *((0.5, -1.0, math.nan), (3, -1e200, -math.inf), (2, -1e200, math.inf)),
+    ):
+        assert Function("power", x**exponent)(at) == pytest.approx(value, nan_ok=True)
+
+
+def test_ties_are_rounded_to_the_even_number() -> None:
+    whole = Function("round", nearest(x))
+    assert [whole(at) for at in (-1.5, -0.5, 0.5, 1.5, 2.5, 2.6)] == [-2, 0, 0, 2, 2, 3]
+    assert (whole(math.inf), Function("floor", floor(x))(-math.inf)) == (math.inf, -math.inf)
 
 
 def test_the_logarithm_at_zero_and_below() -> None:

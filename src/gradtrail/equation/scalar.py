@@ -1,7 +1,8 @@
 """Functions of single numbers as expressions, to evaluate, differentiate, print and compile.
 
 A pointwise layer names its function here once, and its derivative follows; an optimiser's update
-is a list of such expressions. The derivative of `max(x, 0)` at 0 is 0, and a NaN passes through.
+is a list of such expressions. A NaN passes through. Where two are compared and are equal, the slope
+is the second one's: that of `max(x, 0)` at 0 is 0, and that of `max(0, x)` is 1.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ class Expression:
 
     def __neg__(self) -> Expression:
         return _multiply(Literal(-1.0), self)
+
+    def __pow__(self, exponent: Expression | float) -> Expression:
+        return _power(self, scalar(exponent))
 
 
 @frozen
@@ -105,17 +109,34 @@ def _of_one(operation: str, meaning: str) -> Callable[[Expression], Expression]:
 
 
 exp = _of_one("exp", "The exponential.")
+expm1 = _of_one("expm1", "exp(x) − 1, with all its digits near 0.")
 log = _of_one("log", "The natural logarithm; −∞ at 0 and a NaN below.")
-sqrt = _of_one("sqrt", "The square root.")
+log1p = _of_one("log1p", "log(1 + x), with all its digits near 0.")
+sqrt = _of_one("sqrt", "The square root; a NaN below 0.")
 tanh = _of_one("tanh", "The hyperbolic tangent.")
 sigmoid = _of_one("sigmoid", "The logistic function 1/(1 + exp(−x)), without overflow.")
+softplus = _of_one("softplus", "log(1 + exp(x)), without overflow.")
 erf = _of_one("erf", "The error function.")
+absolute = _of_one("abs", "|x|; its slope at 0 is 0.")
+sign = _of_one("sign", "−1, 0 or 1; flat everywhere.")
+floor = _of_one("floor", "The greatest whole number that is not above x; flat everywhere.")
+nearest = _of_one("round", "The nearest whole number, ties to the even one; flat everywhere.")
 step = _of_one("step", "0 where x ≤ 0 and 1 elsewhere: the slope of max(x, 0), 0 at 0.")
 
 
 def maximum(x: Expression | float, y: Expression | float) -> Expression:
-    """The greater of the two; a NaN wins."""
+    """The greater of the two; a NaN wins. Where they are equal the slope is the second one's."""
     return Call("max", (scalar(x), scalar(y)))
+
+
+def minimum(x: Expression | float, y: Expression | float) -> Expression:
+    """The smaller of the two; a NaN wins. Where they are equal the slope is the second one's."""
+    return Call("min", (scalar(x), scalar(y)))
+
+
+def clipped(x: Expression, low: Expression | float, high: Expression | float) -> Expression:
+    """x within two bounds, flat at both, as a hard tanh is."""
+    return minimum(maximum(x, low), high)
 
 
 def where(
@@ -125,8 +146,34 @@ def where(
     return Call("where", (condition, scalar(positive), scalar(other)))
 
 
+def _divided(x: float, y: float) -> float:
+    if y != 0:
+        return x / y
+    return math.nan if x == 0 or math.isnan(x) else math.copysign(math.inf, x) * _signed(y)
+
+
+def _signed(x: float) -> float:
+    return math.copysign(1.0, x)
+
+
+def _growing(function: Callable[[float], float]) -> Callable[[float], float]:
+    """A function whose values beyond the greatest number are ∞."""
+
+    def held(x: float) -> float:
+        try:
+            return function(x)
+        except OverflowError:
+            return math.inf
+
+    return held
+
+
 def _sigmoid(x: float) -> float:
     return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))
+
+
+def _softplus(x: float) -> float:
+    return _maximum(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
 def _log(x: float) -> float:
@@ -135,22 +182,60 @@ def _log(x: float) -> float:
     return -math.inf if x == 0 else math.nan
 
 
+def _log1p(x: float) -> float:
+    if x > -1:
+        return math.log1p(x)
+    return -math.inf if x == -1 else math.nan
+
+
+def _sqrt(x: float) -> float:
+    return math.nan if x < 0 else math.sqrt(x)
+
+
+def _raised(x: float, exponent: float) -> float:
+    try:
+        return math.pow(x, exponent)
+    except OverflowError:
+        return -math.inf if x < 0 and exponent % 2 == 1 else math.inf
+    except ValueError:  # 0 to a negative power, or a root of what is below 0
+        if x != 0:
+            return math.nan
+        return _signed(x) * math.inf if exponent % 2 == 1 else math.inf
+
+
+def _whole(function: Callable[[float], int]) -> Callable[[float], float]:
+    return lambda x: float(function(x)) if math.isfinite(x) else x
+
+
 def _maximum(x: float, y: float) -> float:
     return x if x > y or math.isnan(x) else y
+
+
+def _minimum(x: float, y: float) -> float:
+    return x if x < y or math.isnan(x) else y
 
 
 OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "add": lambda x, y: x + y,
     "sub": lambda x, y: x - y,
     "mul": lambda x, y: x * y,
-    "div": lambda x, y: x / y,
-    "exp": math.exp,
+    "div": _divided,
+    "pow": _raised,
+    "exp": _growing(math.exp),
+    "expm1": _growing(math.expm1),
     "log": _log,
-    "sqrt": math.sqrt,
+    "log1p": _log1p,
+    "sqrt": _sqrt,
     "tanh": math.tanh,
     "sigmoid": _sigmoid,
+    "softplus": _softplus,
     "erf": math.erf,
+    "abs": abs,
+    "sign": lambda x: (x > 0) - (x < 0) if x == x else x,
+    "floor": _whole(math.floor),
+    "round": _whole(round),
     "max": _maximum,
+    "min": _minimum,
     "step": lambda x: 0.0 if x <= 0 else 1.0,
     "where": lambda condition, x, y: x if condition > 0 else y,
 }
@@ -180,11 +265,14 @@ def derivative(expression: Expression, name: str) -> Expression:
         return Literal(1.0 if expression.name == name else 0.0)
     assert isinstance(expression, Call)
     arguments = expression.arguments
+    if expression.operation == "where":  # what is not chosen may be infinite, and so its slope
+        condition, positive, other = arguments
+        return where(condition, derivative(positive, name), derivative(other, name))
     slopes = _SLOPES[expression.operation](*arguments)
     total: Expression = Literal(0.0)
     for slope, argument in zip(slopes, arguments, strict=True):
         inner = derivative(argument, name)
-        if inner != Literal(0.0):  # an argument without the variable adds nothing
+        if Literal(0.0) not in (slope, inner):  # what is flat, or lacks the variable, adds nothing
             total = total + slope * inner
     return total
 
@@ -195,9 +283,13 @@ def switches(expression: Expression) -> tuple[Expression, ...]:
         return ()
     inner = tuple(s for a in expression.arguments for s in switches(a))
     first = expression.arguments[0]
-    if expression.operation == "max":
+    if expression.operation in ("max", "min"):
         return (first - expression.arguments[1], *inner)
-    return (first, *inner) if expression.operation in ("step", "where") else inner
+    return (first, *inner) if expression.operation in _BENT else inner
+
+
+_BENT = ("abs", "sign", "step", "where")
+"""Operations with a kink or a jump where their first argument is 0."""
 
 
 def is_rectifier(function: Function) -> bool:
@@ -213,19 +305,23 @@ _SLOPES: Mapping[str, Callable[..., tuple[Expression, ...]]] = {
     "sub": lambda x, y: (Literal(1.0), Literal(-1.0)),
     "mul": lambda x, y: (y, x),
     "div": lambda x, y: (1 / y, -(x / (y * y))),
+    "pow": lambda x, y: (y * _power(x, y - 1), _power(x, y) * log(x)),
     "exp": lambda x: (exp(x),),
+    "expm1": lambda x: (exp(x),),
     "log": lambda x: (1 / x,),
+    "log1p": lambda x: (1 / (1 + x),),
     "sqrt": lambda x: (0.5 / sqrt(x),),
     "tanh": lambda x: (1 - tanh(x) * tanh(x),),
     "sigmoid": lambda x: (sigmoid(x) * (1 - sigmoid(x)),),
+    "softplus": lambda x: (sigmoid(x),),
     "erf": lambda x: (2 / _ROOT_PI * exp(-(x * x)),),
+    "abs": lambda x: (sign(x),),
+    "sign": lambda x: (Literal(0.0),),
+    "floor": lambda x: (Literal(0.0),),
+    "round": lambda x: (Literal(0.0),),
     "max": lambda x, y: (step(x - y), 1 - step(x - y)),
+    "min": lambda x, y: (step(y - x), 1 - step(y - x)),
     "step": lambda x: (Literal(0.0),),
-    "where": lambda condition, x, y: (
-        Literal(0.0),
-        where(condition, Literal(1.0), Literal(0.0)),
-        where(condition, Literal(0.0), Literal(1.0)),
-    ),
 }
 
 
@@ -239,7 +335,15 @@ def _add(x: Expression, y: Expression) -> Expression:
 
 
 def _subtract(x: Expression, y: Expression) -> Expression:
+    if isinstance(x, Literal) and isinstance(y, Literal):
+        return Literal(x.value - y.value)
     return x if y == Literal(0.0) else Call("sub", (x, y))
+
+
+def _power(x: Expression, y: Expression) -> Expression:
+    if y in (Literal(0.0), Literal(1.0)):
+        return x if y == Literal(1.0) else Literal(1.0)
+    return Call("pow", (x, y))
 
 
 def _multiply(x: Expression, y: Expression) -> Expression:

@@ -1,4 +1,4 @@
-"""Functions of sixteen numbers at once: exp, log, tanh, sigmoid, erf, from fused multiply-adds.
+"""Functions of sixteen numbers at once: exp, log, tanh, erf, …, from fused multiply-adds.
 
 Each is a reduction of its argument, a polynomial, and a reconstruction. No table and no library is
 read, so the bits are the same on every processor with a fused multiply-add. `OPERATIONS` gives them
@@ -31,21 +31,39 @@ def vector_exp(code: Code, x: Value) -> Value:
     high, low = code.number(89.0), code.number(-104.0)
     held = code.select(code.compare("ogt", x, high), high, x)
     held = code.select(code.compare("olt", held, low), low, held)
-    scaled = code.mul(held, code.number(1.44269504088896341))
-    rounded = code.rint(scaled)
-    r = code.fma(rounded, code.number(-_LN2_HIGH), held)
-    r = code.fma(rounded, code.number(-_LN2_LOW), r)
-    p = _polynomial(
-        code,
-        r,
-        [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 0.16666665459, 0.5],
-    )
+    rounded, r = _reduced(code, held)
+    p = _polynomial(code, r, _EXP)
     p = code.fma(p, code.mul(r, r), code.add(r, code.number(1.0)))
     # 2^k in two steps, so that results below the smallest normal number come out right
     k = code.to_whole(code.select(_number(code, rounded), rounded, code.number(0.0)))
     first = code.bits("ashr", k, code.whole(1))
     second = code.bits("sub", k, first)
     return code.mul(code.mul(p, _power(code, first)), _power(code, second))
+
+
+_EXP = [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 0.16666665459, 0.5]
+"""Of (exp(r) − 1 − r)/r², within half of log 2."""
+
+
+def _reduced(code: Code, x: Value) -> tuple[Value, Value]:
+    """x as k·log 2 + r with a whole k and |r| at most half of log 2."""
+    k = code.rint(code.mul(x, code.number(1.44269504088896341)))
+    r = code.fma(k, code.number(-_LN2_HIGH), x)
+    return k, code.fma(k, code.number(-_LN2_LOW), r)
+
+
+def _expm1(code: Code, x: Value) -> Value:
+    """exp(x) − 1 as 2^k·(exp(r) − 1) + (2^k − 1), and simply so where the 1 hardly counts."""
+    one, high, low = code.number(1.0), code.number(10.0), code.number(-30.0)
+    large = code.sub(vector_exp(code, x), one)
+    held = code.select(code.compare("ogt", x, high), high, x)
+    held = code.select(code.compare("olt", held, low), low, held)
+    rounded, r = _reduced(code, held)
+    p = code.fma(_polynomial(code, r, _EXP), code.mul(r, r), r)
+    k = code.to_whole(code.select(_number(code, rounded), rounded, code.number(0.0)))
+    scale = _power(code, k)
+    small = code.copysign(code.fma(scale, p, code.sub(scale, one)), x)  # −0 stays
+    return code.select(code.compare("ogt", x, high), large, small)
 
 
 def _number(code: Code, x: Value) -> Value:
@@ -97,8 +115,38 @@ def _log(code: Code, x: Value) -> Value:
     return code.select(code.compare("olt", x, code.number(0.0)), code.number(math.nan), found)
 
 
+def _log1p(code: Code, x: Value) -> Value:
+    """log(1 + x), with what the sum has rounded away added to its logarithm."""
+    one = code.number(1.0)
+    whole = code.add(x, one)
+    lost = code.div(code.sub(x, code.sub(whole, one)), whole)
+    found = _log(code, whole)
+    inside = code.compare("olt", code.absolute(found), code.number(math.inf))
+    found = code.select(inside, code.add(found, lost), found)
+    return code.select(code.compare("oeq", whole, one), x, found)
+
+
+def _softplus(code: Code, x: Value) -> Value:
+    """log(1 + exp(x)), from exp(−|x|), which does not overflow."""
+    decay = vector_exp(code, code.negative(_absolute(code, x)))
+    return code.add(_positive_part(code, x), _log1p(code, decay))
+
+
 def _absolute(code: Code, x: Value) -> Value:
     return code.absolute(x)
+
+
+def _sign(code: Code, x: Value) -> Value:
+    """−1 or 1; 0 and a NaN stay."""
+    zero = code.number(0.0)
+    apart = code.copysign(code.number(1.0), x)
+    return code.select(code.compare("one", x, zero), apart, x)
+
+
+def _floor(code: Code, x: Value) -> Value:
+    near = code.rint(x)
+    above = code.compare("ogt", near, x)
+    return code.select(above, code.sub(near, code.number(1.0)), near)
 
 
 def _sigmoid(code: Code, x: Value) -> Value:
@@ -162,6 +210,37 @@ def _maximum(code: Code, x: Value, y: Value) -> Value:
     return code.select(code.bits("or", keep, code.compare("uno", x, x)), x, y)
 
 
+def _minimum(code: Code, x: Value, y: Value) -> Value:
+    """The smaller; a NaN wins, the first one's before the second's."""
+    keep = code.both(code.compare("uge", y, x), code.compare("ord", y, y))
+    return code.select(code.bits("or", keep, code.compare("uno", x, x)), x, y)
+
+
+def _raised(code: Code, x: Value, exponent: Value) -> Value:
+    """x to a power that is known only while running: for positive x alone."""
+    return vector_exp(code, code.mul(exponent, _log(code, x)))
+
+
+def _raised_to(code: Code, x: Value, exponent: float) -> Value:
+    """x to a known power: by products and a root where halves of whole numbers allow it."""
+    size = abs(exponent)
+    if size % 0.5 or size > _PRODUCTS:
+        return _raised(code, x, code.number(exponent))
+    root = code.sqrt(x) if size % 1 else None
+    found, square, left = root, x, int(size)
+    while left:
+        if left % 2:
+            found = square if found is None else code.mul(found, square)
+        left //= 2
+        square = code.mul(square, square) if left else square
+    found = code.number(1.0) if found is None else found
+    return code.div(code.number(1.0), found) if exponent < 0 else found
+
+
+_PRODUCTS = 64
+"""The greatest power that is made of products."""
+
+
 def _step(code: Code, x: Value) -> Value:
     return code.select(code.compare("ole", x, code.number(0.0)), code.number(0.0), code.number(1.0))
 
@@ -175,13 +254,22 @@ OPERATIONS: Mapping[str, Callable[..., Value]] = {
     "sub": Code.sub,
     "mul": Code.mul,
     "div": Code.div,
+    "pow": _raised,
     "exp": vector_exp,
+    "expm1": _expm1,
     "log": _log,
+    "log1p": _log1p,
     "sqrt": Code.sqrt,
     "tanh": _tanh,
     "sigmoid": _sigmoid,
+    "softplus": _softplus,
     "erf": _erf,
+    "abs": _absolute,
+    "sign": _sign,
+    "floor": _floor,
+    "round": Code.rint,
     "max": _maximum,
+    "min": _minimum,
     "step": _step,
     "where": _where,
 }
@@ -201,6 +289,8 @@ def compile_expression(code: Code, expression: Expression, variables: Mapping[st
             assert isinstance(part, Call)
             if part.operation == "max" and part.arguments[1] == Literal(0.0):
                 known[part] = _positive_part(code, value(part.arguments[0]))
+            elif part.operation == "pow" and isinstance(power := part.arguments[1], Literal):
+                known[part] = _raised_to(code, value(part.arguments[0]), power.value)
             else:
                 arguments: list[Any] = [value(a) for a in part.arguments]
                 known[part] = OPERATIONS[part.operation](code, *arguments)

@@ -23,18 +23,39 @@ function sigmoid(x) {
   return x >= 0 ? 1 / (1 + decay) : decay / (1 + decay);
 }
 
+function softplus(x) {
+  return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+}
+
+/** The nearest whole number, ties to the even one. */
+function round(x) {
+  const below = Math.floor(x);
+  const rest = x - below;
+  if (rest !== 0.5) return rest < 0.5 ? below : Math.ceil(x);
+  return below % 2 === 0 ? below : below + 1;
+}
+
 const OPERATIONS = {
   add: (x, y) => x + y,
   sub: (x, y) => x - y,
   mul: (x, y) => x * y,
   div: (x, y) => x / y,
+  pow: Math.pow,
   exp: Math.exp,
+  expm1: Math.expm1,
   log: Math.log,
+  log1p: Math.log1p,
   sqrt: Math.sqrt,
   tanh: Math.tanh,
   sigmoid,
+  softplus,
   erf,
+  abs: Math.abs,
+  sign: Math.sign,
+  floor: Math.floor,
+  round,
   max: Math.max, // a NaN wins
+  min: Math.min,
   step: (x) => (x <= 0 ? 0 : 1),
   where: (condition, x, y) => (condition > 0 ? x : y),
 };
