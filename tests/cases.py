@@ -27,7 +27,8 @@ class Case:
         layer: the layer or branching.
         shape: of the input, samples first.
         training: training or evaluation.
-        values: `normal`, `ties` (few distinct values), `zeros`, or `relu` (half of them zero).
+        values: `normal`, `ties` (few distinct values), `zeros`, `relu` (half of them zero), or
+            `kinks` (halves of whole numbers from −8 to 8, where activations bend).
     """
 
     id: str
@@ -72,6 +73,8 @@ def arrays(case: Case) -> Arrays:
         x = np.zeros(case.shape)
     elif case.values == "relu":
         x = np.maximum(x, 0)
+    elif case.values == "kinks":
+        x = np.round(8 * x) / 2
     system = network.system(case.shape[0], training=case.training)
     return Arrays(network, x, uniform(draw, system.shapes[network.output_name]))
 
@@ -240,6 +243,28 @@ CASES: list[Case] = [
     Case("gelu", gt.GELU(), S),
     Case("gelu-tanh", gt.GELU(approximate="tanh"), S),
     Case("silu", gt.SiLU(), (3, 5)),
+    Case("relu6", gt.ReLU6(), S, values="kinks"),
+    Case(
+        "pieces",
+        gt.Concat(
+            *([gt.Hardtanh(-0.5, 2)], [gt.Hardsigmoid()], [gt.Hardswish()], [gt.Hardshrink()]),
+            *([gt.Softshrink(1)], [gt.Threshold(0.5, -2)]),
+        ),
+        (16, 2),
+        values="kinks",
+    ),
+    Case(
+        "smooth",
+        gt.Concat(
+            *([gt.ELU(0.7)], [gt.SELU()], [gt.CELU(0.5)], [gt.Mish()], [gt.Softplus()]),
+            *([gt.Softsign()], [gt.LogSigmoid()], [gt.Tanhshrink()]),
+        ),
+        (16, 2),
+        values="kinks",
+    ),
+    Case("prelu", gt.PReLU(), S, values="ties"),
+    Case("prelu-per-channel", gt.PReLU(3), S, values="ties"),
+    Case("pointwise", gt.Pointwise("x*sigmoid(1.702*x)"), (3, 5)),
     Case("batch-norm", gt.BatchNorm2d(), S),
     Case("batch-norm-bare", gt.BatchNorm2d(affine=False, eps=1e-3), S),
     Case("batch-norm-batch-1", gt.BatchNorm2d(), (1, 3, 3, 2)),

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from cases import Case, arrays
+from torch import nn
 from torch.nn import functional as F
 
 import gradtrail as gt
 from gradtrail.graph.step_arrays import given_arrays
+from gradtrail.layers.activations import Activation
 from gradtrail.layers.conv import ConvNd
 from gradtrail.layers.conv_transpose import ConvTransposeNd
 from gradtrail.layers.dropout import DropoutNd
@@ -95,6 +97,23 @@ def layer(
             return F.gelu(x, approximate=kind.approximate)
         case gt.SiLU():
             return F.silu(x)
+        case gt.MaxPool2d():
+            return F.max_pool2d(x, kind.kernel_size, kind.stride, kind.padding, kind.dilation)
+        case gt.AvgPool2d():
+            counted = kind.count_include_pad
+            return F.avg_pool2d(x, kind.kernel_size, kind.stride, kind.padding, False, counted)
+        case gt.GlobalAvgPool2d():
+            return F.adaptive_avg_pool2d(x, 1).flatten(1)
+        case gt.Hardsigmoid():  # PyTorch's own slope is 1/6 in float32
+            return F.relu6(x + 3) / 6
+        case Activation():
+            settings = {k: v for k, v in kind.settings().items() if k not in ("type", "name")}
+            return getattr(nn, type(kind).__name__)(**settings)(x)
+        case gt.PReLU():
+            return F.prelu(x, w)
+        case gt.Pointwise():
+            known = {name: getattr(torch, name) for name in ("sigmoid", "exp", "clip")}
+            return eval(kind.formula, known, dict(zip(kind.inputs, inputs, strict=True)))
         case gt.BatchNorm2d():
             mean, var = held[f"{name}.running_mean"], held[f"{name}.running_var"]
             return F.batch_norm(x, mean, var, w, b, training, kind.momentum, kind.eps)

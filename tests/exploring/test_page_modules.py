@@ -26,6 +26,8 @@ from gradtrail.equation.codec import to_data
 from gradtrail.equation.scalar import Function, evaluate_scalar
 from gradtrail.exploring.session import Session
 from gradtrail.exploring.step_description import described_optimizer
+from gradtrail.interop.known_activations import ACTIVATIONS
+from gradtrail.layers import Layer
 from gradtrail.optimizers import Optimizer
 from gradtrail.tracing.wording import say
 
@@ -149,10 +151,13 @@ def placed(position: Affine, ranges: Any, draw: np.random.Generator) -> dict[str
 
 
 def functions() -> Iterator[dict[str, Any]]:
-    """The activations and their slopes."""
-    x = [-3.0, -0.5, 0.0, 0.25, 2.0]
-    kinds = (gt.ReLU(), gt.LeakyReLU(0.1), gt.GELU(), gt.GELU(approximate="tanh"), gt.SiLU())
-    for layer in (*kinds, gt.Sigmoid(), gt.Tanh()):
+    """The activations and their slopes, and operations that none of them has."""
+    x = [-3.0, -0.5, 0.0, 0.25, 2.0, 7.0]
+    fixed = (known for known in ACTIVATIONS if known.layer is not gt.Threshold)
+    kinds: list[Layer] = [known.layer() for known in fixed]
+    kinds += [gt.GELU(approximate="tanh"), gt.Threshold(0.25, 1), gt.LeakyReLU(0.1)]
+    kinds += [gt.Pointwise("floor(x) + round(x + 0.5)*sign(x) + log1p(x*x) + (x*x + 1)**1.5")]
+    for layer in kinds:
         equation = layer.declare((1, 1), training=True).equation
         assert isinstance(equation, Contraction)
         function = equation.terms[0].factors[0].function  # type: ignore[union-attr]

@@ -53,6 +53,11 @@ REWRITTEN = {  # other words for the same layer: what the file says has lost the
     "conv-same-odd": gt.Conv2d(3, 3, padding=1),
     "conv-same-dilated": gt.Conv2d(3, (2, 3), padding=(1, 2), dilation=2),
     "conv-valid": gt.Conv2d(3, (3, 2)),
+    "pieces": gt.Concat(
+        *([gt.Hardtanh(-0.5, 2)], [gt.Hardsigmoid()], [gt.Hardswish()], [gt.Hardshrink()]),
+        [gt.Pointwise("x - min(1, max(-1, x))", name="softshrink1")],
+        [gt.Pointwise("x if x - 0.5 > 0 else (-2)", name="threshold1")],
+    ),
     "batch-norm-bare": gt.BatchNorm2d(eps=1e-3),
     "batch-norm-bare-evaluation": gt.BatchNorm2d(),
 }

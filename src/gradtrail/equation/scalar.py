@@ -257,6 +257,16 @@ def evaluate_scalar(
     return operations[expression.operation](*arguments)
 
 
+def substituted(expression: Expression, values: Mapping[str, Expression]) -> Expression:
+    """`expression` with other expressions in the places of some variables."""
+    if isinstance(expression, Variable):
+        return values.get(expression.name, expression)
+    if not isinstance(expression, Call):
+        return expression
+    arguments = tuple(substituted(a, values) for a in expression.arguments)
+    return Call(expression.operation, arguments)
+
+
 def derivative(expression: Expression, name: str) -> Expression:
     """The derivative of `expression` with respect to the variable `name`, by the chain rule."""
     if isinstance(expression, Literal):

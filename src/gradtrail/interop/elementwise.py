@@ -8,13 +8,36 @@ from typing import Any
 
 import numpy as np
 
-from ..layers import Conv2d, ConvTranspose2d, Dropout, Layer, Linear, Normalize
+from ..equation.scalar import Call, Literal, substituted, where
+from ..equation.scalar_text import LONGEST, scalar_to_text
+from ..layers import (
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Hardtanh,
+    Layer,
+    Linear,
+    Normalize,
+    Pointwise,
+    PReLU,
+    ReLU6,
+)
 from ..layers.activations import Activation
 from ..layers.joins import Add
+from .arithmetic import (
+    BINARY,
+    GRID,
+    UNARY,
+    X,
+    activation_values,
+    computed,
+    curve_of,
+    layer_of,
+    shortest_decimal,
+)
 from .layer_graph import LayerGraph
-from .pointwise import BINARY, GRID, UNARY, activation_values, layer_of, shortest_decimal
 from .refusals import UNKNOWN, LimitReached, Refusal, Refusals, Unknown
-from .values import Padded, Pointwise, Reshaped, Shape, Softmax, Tensor, Value, Weights
+from .values import Arithmetic, Padded, Reshaped, Shape, Softmax, Tensor, Value, Weights
 
 _MOST_BYTES = 1 << 30
 _MOST_DECIMALS = 1 << 16
@@ -120,7 +143,7 @@ class Elementwise:
             read.append(source)
         return self.graph.stand_in(read, shape, self.where)
 
-    def _settled(self, value: Pointwise | Padded | Reshaped | Softmax) -> Tensor:
+    def _settled(self, value: Arithmetic | Padded | Reshaped | Softmax) -> Tensor:
         """The layer that a value turns out to be."""
         match value:
             case Padded():
@@ -137,19 +160,23 @@ class Elementwise:
                 )
         return self._arithmetic(value)
 
-    def _arithmetic(self, value: Pointwise) -> Tensor:
+    def _arithmetic(self, value: Arithmetic) -> Tensor:
         """The layer that arithmetic turns out to be."""
         found = _whole(value)
         if found is None and value.affine is not None:
             return self._shifted(value, *value.affine)
         found = found or value.outer
+        if found is None and value.body is not None:
+            formula = scalar_to_text(value.body)
+            if len(formula) <= LONGEST:
+                found = Pointwise(formula), (value.base,)
         if found is None:
             raise Refusal("computes a function of each element that no layer here computes")
         layer, sources = found
         read = [self.tensor(source) for source in sources]
         return self.graph.add(layer, read, {}, value.name, value.where)
 
-    def _shifted(self, value: Pointwise, mean: np.ndarray, std: np.ndarray) -> Tensor:
+    def _shifted(self, value: Arithmetic, mean: np.ndarray, std: np.ndarray) -> Tensor:
         """(x − mean)/std: nothing, a bias, or a normalisation."""
         if (std == 1).all() and (mean == 0).all():
             return value.base
@@ -164,12 +191,21 @@ class Elementwise:
 
     # -- what is done element by element ----------------------------------------------------------
 
-    def activation(self, layer: Activation, x: Any) -> Pointwise:
+    def activation(self, layer: Activation, x: Any) -> Arithmetic:
         """An activation; it may be part of another one, such as x·sigmoid(x)."""
         inner = self._function(x)
         curve = None if inner.curve is None else activation_values(layer, inner.curve)
+        body = None if inner.body is None else substituted(layer.function.body, {"x": inner.body})
         read = inner.base if inner.curve is GRID else inner
-        return Pointwise(inner.base, curve, None, (layer, (read,)), self.name, self.where)
+        return Arithmetic(inner.base, curve, body, None, (layer, (read,)), self.name, self.where)
+
+    def prelu(self, x: Any, slopes: Any) -> Tensor:
+        """A PReLU: one slope, or one for each channel, which stand along the channels' axis."""
+        if not isinstance(slopes, Weights):
+            raise Refusal("has slopes that are no array of weights")
+        count = _by_channel(slopes, self.tensor(x).shape).size
+        held = replace(slopes, values=slopes.values.reshape(count))
+        return self.layer(PReLU(count), x, weights={"weight": held})
 
     def dropout(self, x: Any, p: float) -> Any:
         """A dropout; with p = 0 it is kept, as it changes nothing."""
@@ -181,16 +217,42 @@ class Elementwise:
             constant = np.asarray(_numbers(x), np.float64)
             if constant.size > _MOST_DECIMALS:
                 raise Refusal(f"computes with {constant.size:,} constants")
-            with np.errstate(all="ignore"):
-                return self.spent(UNARY[name](constant))
+            return self.spent(computed(name, constant))
         inner = self._function(x)
-        with np.errstate(all="ignore"):
-            curve = None if inner.curve is None else UNARY[name](inner.curve)
-        return Pointwise(inner.base, curve, None, None, self.name, self.where)
+        curve = None if inner.curve is None else computed(name, inner.curve)
+        body = None if inner.body is None else UNARY[name](inner.body)
+        return Arithmetic(inner.base, curve, body, None, None, self.name, self.where)
 
-    def _function(self, x: Any) -> Pointwise:
+    def clip(self, x: Any, low: Any, high: Any) -> Any:
+        """x within bounds, each a constant or None."""
+        bounds = [None if limit is None else np.asarray(_numbers(limit)) for limit in (low, high)]
+        if isinstance(x, Value) and all(b is not None and b.size == 1 for b in bounds):
+            least, most = (shortest_decimal(float(b.reshape(()))) for b in bounds if b is not None)
+            if -np.inf < least < most < np.inf:
+                hard = ReLU6() if (least, most) == (0, 6) else Hardtanh(least, most)
+                return self.activation(hard, x)
+        x = x if low is None else self.binary("max", low, x)
+        return x if high is None else self.binary("min", high, x)
+
+    def choose(self, condition: Any, positive: Any, other: Any) -> Arithmetic:
+        """`positive` where the condition is above 0, `other` elsewhere; all of one value."""
+        parts = [
+            self._function(x) if isinstance(x, Value) else Literal(_single(x))
+            for x in (condition, positive, other)
+        ]
+        base, *others = (part.base for part in parts if isinstance(part, Arithmetic))
+        one, two, three = (p.body if isinstance(p, Arithmetic) else p for p in parts)
+        if any(o != base for o in others) or one is None or two is None or three is None:
+            raise Refusal("chooses between what several layers give")
+        match one:  # a comparison, whose own choice is between 1 and 0
+            case Call("where", (compared, Literal(yes), Literal(no))) if {yes, no} == {0, 1}:
+                one, two, three = (compared, two, three) if yes else (compared, three, two)
+        body = where(one, two, three)
+        return Arithmetic(base, curve_of(body), body, None, None, self.name, self.where)
+
+    def _function(self, x: Any) -> Arithmetic:
         """A value as a function of what it is computed from: itself, if a layer gives it."""
-        if isinstance(x, Pointwise) and _whole(x) is None:
+        if isinstance(x, Arithmetic) and _whole(x) is None:
             return x
         return self._identity(self.tensor(x))
 
@@ -206,20 +268,20 @@ class Elementwise:
                 raise Refusal(f"combines two layers' outputs by {name!r}; only sums are a layer")
             return self.layer(Add(), a, b)
         first, second = pair
-        curve = None
+        curve, body = None, None
         if first.curve is not None and second.curve is not None:
-            with np.errstate(all="ignore"):
-                curve = BINARY[name](first.curve, second.curve)
+            curve = computed(name, first.curve, second.curve)
+        if first.body is not None and second.body is not None:
+            body = BINARY[name](first.body, second.body)
         outer = (Add(), (a, b)) if name == "add" else None
-        return Pointwise(first.base, curve, None, outer, self.name, self.where)
+        return Arithmetic(first.base, curve, body, None, outer, self.name, self.where)
 
     def _constants(self, name: str, a: Any, b: Any) -> np.ndarray:
         """Arithmetic of constants that have one shape, or of which one is a number."""
         shapes = [np.shape(x) for x in (a, b) if np.size(x) > 1]
         if len(set(shapes)) > 1:
             raise Refusal(f"computes with constants of shapes {shapes[0]} and {shapes[1]}")
-        with np.errstate(all="ignore"):
-            return self.spent(np.asarray(BINARY[name](a, b)))
+        return self.spent(computed(name, a, b))
 
     def spent(self, array: np.ndarray) -> np.ndarray:
         """An array that was computed from others; all together must not need much memory."""
@@ -236,38 +298,41 @@ class Elementwise:
         if self._bytes > _MOST_BYTES:
             raise LimitReached("computes more constants than fit into 1 GiB")
 
-    def _together(self, a: Any, b: Any) -> tuple[Pointwise, Pointwise] | None:
+    def _together(self, a: Any, b: Any) -> tuple[Arithmetic, Arithmetic] | None:
         """Both as functions of one thing, if they are."""
 
-        def views(x: Any) -> Iterator[Pointwise]:
-            made = self._made.get(x) if isinstance(x, Pointwise) else x
+        def views(x: Any) -> Iterator[Arithmetic]:
+            made = self._made.get(x) if isinstance(x, Arithmetic) else x
             if isinstance(made, Tensor):
                 yield self._identity(made)
-            if isinstance(x, Pointwise):
+            if isinstance(x, Arithmetic):
                 yield x
 
         pairs = ((first, second) for first in views(a) for second in views(b))
         return next((pair for pair in pairs if pair[0].base == pair[1].base), None)
 
-    def _identity(self, x: Tensor) -> Pointwise:
-        return Pointwise(x, GRID, (np.zeros(()), np.ones(())), None, self.name, self.where)
+    def _identity(self, x: Tensor) -> Arithmetic:
+        return Arithmetic(x, GRID, X, (np.zeros(()), np.ones(())), None, self.name, self.where)
 
-    def _with_constant(self, name: str, a: Any, b: Any) -> Pointwise | Tensor:
+    def _with_constant(self, name: str, a: Any, b: Any) -> Arithmetic | Tensor:
         """Arithmetic with constants: one number, or one for each channel."""
         first = not isinstance(a, Value)
         given, inner = (a, self._function(b)) if first else (b, self._function(a))
         if isinstance(given, Weights) and given.trained:
             return self._with_parameter(name, inner, given)
         constant = _by_channel(given, inner.base.shape)
-        curve = None
+        curve, body = None, None
         with np.errstate(all="ignore"):
             if inner.curve is not None and constant.ndim == 0:
                 pair = (constant, inner.curve) if first else (inner.curve, constant)
-                curve = BINARY[name](*pair)
+                curve = computed(name, *pair)
+            if inner.body is not None and constant.ndim == 0:
+                number = Literal(float(constant))
+                body = BINARY[name](*((number, inner.body) if first else (inner.body, number)))
             affine = inner.affine and _affine(name, *inner.affine, constant, first)
-        return Pointwise(inner.base, curve, affine, None, self.name, self.where)
+        return Arithmetic(inner.base, curve, body, affine, None, self.name, self.where)
 
-    def _with_parameter(self, name: str, inner: Pointwise, given: Weights) -> Tensor:
+    def _with_parameter(self, name: str, inner: Arithmetic, given: Weights) -> Tensor:
         """The bias of the layer before: of arithmetic with a parameter, only that is trained."""
         channels = inner.base.shape[0]
         is_bias = name == "add" and inner.curve is GRID and self._biasless(inner.base)
@@ -291,7 +356,7 @@ class Elementwise:
         return isinstance(layer, Conv2d | ConvTranspose2d | Linear) and not layer.bias
 
 
-def _whole(value: Pointwise) -> tuple[Layer, tuple[Any, ...]] | None:
+def _whole(value: Arithmetic) -> tuple[Layer, tuple[Any, ...]] | None:
     """The layer that computes a value as it stands, and what it reads."""
     if value.outer is not None and all(isinstance(read, Tensor) for read in value.outer[1]):
         return value.outer
@@ -329,6 +394,14 @@ def _numbers(x: Any) -> Any:
     if not known or np.asarray(x).dtype.kind not in "fi":
         raise Refusal(f"computes with {x!r:.60}, which is no number")
     return x
+
+
+def _single(x: Any) -> float:
+    """A constant that is one number."""
+    array = np.asarray(_numbers(x))
+    if array.size != 1:
+        raise Refusal(f"chooses between constants of shape {array.shape}; one number is a layer")
+    return shortest_decimal(float(array.reshape(())))
 
 
 def _by_channel(x: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,18 +1,18 @@
-"""Activations that PyTorch and ONNX have, too: one row each serves all four ways.
+"""Activations that PyTorch and ONNX have, too, as importers and exporters look for them.
 
-An activation has PyTorch's class name and argument names, so a row says only what cannot be read
-off the layer: the function in `torch.nn.functional`, and ONNX's operator.
+What an activation is called elsewhere stands in its class (`layers.activations.Elsewhere`); here is
+the table of all that have something there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, fields
+from dataclasses import fields
 from typing import Any
 
 from ..equation.frozen import frozen
-from ..layers import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
-from ..layers.activations import Activation
+from ..layers import piecewise_activations, smooth_activations
+from ..layers.activations import Activation, Elsewhere
 
 
 @frozen
@@ -21,17 +21,31 @@ class KnownActivation:
 
     Args:
         layer: what it is here; its class has the name of PyTorch's module.
-        function: in `torch.nn.functional`.
-        operator: ONNX's; None where it is written as several.
-        attributes: what ONNX calls its settings, by their names here.
-        inplace: whether the function takes `inplace`, and writes over its input.
+        there: what it is called in PyTorch and ONNX.
     """
 
     layer: type[Activation]
-    function: str
-    operator: str | None
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    inplace: bool = False
+    there: Elsewhere
+
+    @property
+    def function(self) -> str:
+        """In `torch.nn.functional`."""
+        return self.there.function
+
+    @property
+    def operator(self) -> str | None:
+        """ONNX's; None where it is written as several."""
+        return self.there.operator
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """What ONNX calls its settings, by their names here."""
+        return self.there.attributes
+
+    @property
+    def inplace(self) -> bool:
+        """Whether PyTorch's function takes `inplace`, and writes over its input."""
+        return self.there.inplace
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -39,14 +53,18 @@ class KnownActivation:
         known = fields(self.layer)  # type: ignore[arg-type]
         return {entry.name: entry.default for entry in known if entry.name != "name"}
 
+    def is_operator(self, layer: Activation, opset: int) -> bool:
+        """Whether a layer of this kind is one operator of ONNX in a set of operators."""
+        others = set(self.settings) - set(self.attributes)
+        plain = all(getattr(layer, name) == self.settings[name] for name in others)
+        return self.operator is not None and opset >= self.there.since and plain
 
-ACTIVATIONS = (
-    KnownActivation(GELU, "gelu", "Gelu", {"approximate": "approximate"}),
-    KnownActivation(
-        LeakyReLU, "leaky_relu", "LeakyRelu", {"negative_slope": "alpha"}, inplace=True
-    ),
-    KnownActivation(ReLU, "relu", "Relu", inplace=True),
-    KnownActivation(SiLU, "silu", None, inplace=True),
-    KnownActivation(Sigmoid, "sigmoid", "Sigmoid"),
-    KnownActivation(Tanh, "tanh", "Tanh"),
+
+_MODULES = (piecewise_activations, smooth_activations)  # whose classes exist by now
+
+ACTIVATIONS = tuple(
+    KnownActivation(kind, kind.elsewhere)
+    for kind in sorted(Activation.__subclasses__(), key=lambda kind: kind.__name__)
+    if kind.elsewhere is not None
 )
+"""All of them, by name."""

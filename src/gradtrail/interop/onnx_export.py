@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from math import pi
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ import numpy as np
 from ..checking.calls import call_example, checked_path
 from ..errors import ArgumentError, FileError
 from ..layers import (
-    GELU,
     AvgPool2d,
     BatchNorm2d,
     Conv2d,
@@ -32,7 +30,8 @@ from ..layers import (
     Linear,
     MaxPool2d,
     Normalize,
-    SiLU,
+    Pointwise,
+    PReLU,
 )
 from ..layers.joins import Add, Join
 from ..layers.steps import Step
@@ -41,13 +40,13 @@ from ..machine.packages import optional_package
 from ..network import Network
 from ..storage.files import write_bytes
 from .known_activations import ACTIVATIONS, KnownActivation
+from .onnx_expressions import write_expression
 from .onnx_file import CLASSES
 
 OPSET = 20
 OPSETS = range(13, 29)
 """What can be written; the tests hold every one to ONNX's checker and to ONNX Runtime."""
 
-_GELU = 20  # the first operator set that has one
 _MOST_BYTES = (1 << 31) - 1  # what a protocol buffer can hold
 
 
@@ -82,12 +81,12 @@ def to_onnx(network: Network, path: str | os.PathLike[str], *, opset: int = OPSE
     size = sum(array.nbytes for array in (*network.parameters.values(), *network.buffers.values()))
     if size > _MOST_BYTES - (1 << 24):
         raise FileError(f"cannot write {path}: {size:,} bytes of weights, and ONNX allows 2 GiB")
-    model = _Writing(network, onnx, opset).model()
+    model = Writing(network, onnx, opset).model()
     onnx.checker.check_model(model, full_check=True)
     write_bytes(path, model.SerializeToString(deterministic=True))
 
 
-class _Writing:
+class Writing:
     """One network on its way into a model.
 
     Args:
@@ -165,7 +164,7 @@ class _Writing:
         return output
 
 
-_Writer = Callable[[_Writing, Step], None]
+_Writer = Callable[[Writing, Step], None]
 
 
 def _sizes(window: Windows) -> dict[str, Any]:
@@ -201,12 +200,12 @@ def _conv_transpose(layer: Any) -> dict[str, Any]:
     }
 
 
-def _global_average(w: _Writing, step: Step) -> None:
+def _global_average(w: Writing, step: Step) -> None:
     pooled = w.node("GlobalAveragePool", step, [*step.sources], part="maps")
     w.node("Flatten", step, [pooled], axis=1)
 
 
-def _norm(w: _Writing, step: Step) -> None:
+def _norm(w: Writing, step: Step) -> None:
     """ONNX wants a scale and a shift in any case, and counts momentum from the other end."""
     layer: Any = step.layer
     affine = w.held(step, "weight", "bias")
@@ -219,41 +218,13 @@ def _norm(w: _Writing, step: Step) -> None:
     w.node("BatchNormalization", step, [*step.sources, *affine, *running], **settings)
 
 
-def _dropout(w: _Writing, step: Step) -> None:
+def _dropout(w: Writing, step: Step) -> None:
     """Without its input `training_mode` it hands on what it gets; p is there for whoever trains."""
     p = np.array(step.layer.p, np.float32)  # type: ignore[attr-defined]
     w.node("Dropout", step, [*step.sources, w.array(f"{step.name}.p", p)])
 
 
-def _silu(w: _Writing, step: Step) -> None:
-    (source,) = step.sources
-    share = w.node("Sigmoid", step, [source], part="sigmoid")
-    w.node("Mul", step, [source, share])
-
-
-def _gelu(w: _Writing, step: Step) -> None:
-    """x·Φ(x), or with tanh; written out where the operators have none."""
-    layer: Any = step.layer
-    (x,) = step.sources
-    if w.opset >= _GELU:
-        w.node("Gelu", step, [x], approximate=layer.approximate)
-        return
-
-    def part(operator: str, name: str, first: str, second: str | float) -> str:
-        if not isinstance(second, str):
-            second = w.array(f"{step.name}.{name}.by", np.array(second, w.network.dtype))
-        return w.node(operator, step, [first, second], part=name)
-
-    if layer.approximate == "tanh":
-        cube = part("Mul", "cube", part("Mul", "square", x, x), x)
-        bent = part("Add", "bent", x, part("Mul", "small", cube, 0.044715))
-        curve = w.node("Tanh", step, [part("Mul", "scaled", bent, (2 / pi) ** 0.5)], part="tanh")
-    else:
-        curve = w.node("Erf", step, [part("Mul", "scaled", x, 0.5**0.5)], part="erf")
-    w.node("Mul", step, [part("Mul", "half", x, 0.5), part("Add", "raised", curve, 1.0)])
-
-
-def _normalize(w: _Writing, step: Step) -> None:
+def _normalize(w: Writing, step: Step) -> None:
     layer: Any = step.layer
     (source,) = step.sources
     rank = len(w.shapes[source])
@@ -272,23 +243,43 @@ def _operator(
 ) -> _Writer:
     """A layer that is one operator, which reads its weight and bias behind its inputs."""
 
-    def write(w: _Writing, step: Step) -> None:
+    def write(w: Writing, step: Step) -> None:
         inputs = [*step.sources, *w.held(step, "weight", "bias")]
         w.node(operator, step, inputs, **attributes(step.layer))
 
     return write
 
 
-def _activation(operator: str, known: KnownActivation) -> _Writer:
-    """An activation that is one operator, with its setting if it has one."""
-    names = known.attributes.items()
-    return _operator(
-        operator, lambda layer: {theirs: getattr(layer, ours) for ours, theirs in names}
-    )
+def _activation(known: KnownActivation) -> _Writer:
+    """One operator with its settings, where there is one, else one for each operation."""
+
+    def write(w: Writing, step: Step) -> None:
+        layer: Any = step.layer
+        if known.operator is None or not known.is_operator(layer, w.opset):
+            write_expression(w, step, layer.function.body, {"x": step.sources[0]})
+            return
+        attributes = {theirs: getattr(layer, ours) for ours, theirs in known.attributes.items()}
+        attributes |= {name: value for name, (value, _) in known.there.fixed.items()}
+        w.node(known.operator, step, [*step.sources], **attributes)
+
+    return write
+
+
+def _pointwise(w: Writing, step: Step) -> None:
+    layer: Any = step.layer
+    write_expression(w, step, layer.body, dict(zip(layer.inputs, step.sources, strict=True)))
+
+
+def _prelu(w: Writing, step: Step) -> None:
+    """The slopes stand along the channels, as they do in the sample's shape."""
+    (source,) = step.sources
+    slopes = w.network.parameters[f"{step.name}.weight"]
+    shaped = slopes.reshape(-1, *[1] * (len(w.shapes[source]) - 2))
+    w.node("PRelu", step, [source, w.array(f"{step.name}.weight", shaped)])
 
 
 _WRITERS: Mapping[type[Layer], _Writer] = {
-    **{k.layer: _activation(k.operator, k) for k in ACTIVATIONS if k.operator},
+    **{known.layer: _activation(known) for known in ACTIVATIONS},
     Add: _operator("Add"),
     AvgPool2d: _operator(
         "AveragePool",
@@ -299,12 +290,12 @@ _WRITERS: Mapping[type[Layer], _Writer] = {
     ConvTranspose2d: _operator("ConvTranspose", _conv_transpose),
     Dropout: _dropout,
     Flatten: _operator("Flatten", lambda layer: {"axis": 1}),
-    GELU: _gelu,
     GlobalAvgPool2d: _global_average,
     Join: _operator("Concat", lambda layer: {"axis": 1}),
     Linear: _operator("Gemm", lambda layer: {"transB": 1}),
     MaxPool2d: _operator("MaxPool", lambda layer: _dilated(layer.windows)),
     Normalize: _normalize,
-    SiLU: _silu,
+    PReLU: _prelu,
+    Pointwise: _pointwise,
 }
 """How each layer is written."""

@@ -19,9 +19,9 @@ import numpy as np
 from ..errors import FileError
 from ..storage.files import open_file, read_at_most
 from ..storage.foreign_files import reader_of
+from .arithmetic import shortest_decimal
 from .layer_graph import MOST_NODES
 from .onnx_arrays import DTYPES, MOST_BYTES, REMEDY, Arrays, checked_name, dtype_name
-from .pointwise import shortest_decimal
 from .refusals import UNKNOWN, Refusal, Refusals, Unknown
 from .values import Shape, Weights
 

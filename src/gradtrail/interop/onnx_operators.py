@@ -6,14 +6,16 @@ as they are asked for. An attribute that a converter does not ask for is refused
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..layers import Sigmoid
+from ..layers import Pointwise, Sigmoid, Threshold
 from ..layers.windows import Windows
+from .arithmetic import UNARY
 from .building import Builder
 from .known_activations import ACTIVATIONS, KnownActivation
 from .margins import Margins, cropped_margins, same_margins
@@ -189,14 +191,36 @@ def _reduce_mean(b: Builder, n: View) -> Any:
 def _activation(known: KnownActivation) -> Converter:
     def convert(b: Builder, n: View) -> Any:
         settings = {
-            name: n.word(known.attributes[name], default)
-            if isinstance(default, str)
-            else n.number(known.attributes[name], default)
-            for name, default in known.settings.items()
+            name: n.word(theirs, default)
+            if isinstance(default := known.settings[name], str)
+            else n.number(theirs, default)
+            for name, theirs in known.attributes.items()
         }
-        return b.activation(known.layer(**settings), n.value(0))
+        fixed = {name: n.number(name, default) for name, (_, default) in known.there.fixed.items()}
+        if all(_near(fixed[name], value) for name, (value, _) in known.there.fixed.items()):
+            return b.activation(known.layer(**settings), n.value(0))
+        numbers = fixed | {known.attributes[name]: value for name, value in settings.items()}
+        formula = re.sub(r"\w+", lambda m: f"{numbers.get(m[0], m[0])}", known.there.general)
+        return b.layer(Pointwise(formula), n.value(0))
 
     return convert
+
+
+def _near(one: float, other: float) -> bool:
+    """Whether two numbers are one in float32."""
+    return abs(one - other) <= 1e-6 * abs(other)
+
+
+def _prelu(b: Builder, n: View) -> Any:
+    return b.prelu(n.value(0), n.weights(1))
+
+
+def _where(b: Builder, n: View) -> Any:
+    return b.choose(n.given(0), n.given(1), n.given(2))
+
+
+def _thresholded(b: Builder, n: View) -> Any:
+    return b.activation(Threshold(n.number("alpha", 1.0), 0.0), n.value(0))
 
 
 def _swish(b: Builder, n: View) -> Any:
@@ -232,9 +256,7 @@ def _several(name: str) -> Converter:
 
 def _clip(b: Builder, n: View) -> Any:
     low, high = (n.attribute_or_input(name, place) for place, name in enumerate(("min", "max"), 1))
-    x = n.given(0)
-    x = x if low is None else b.binary("max", x, low)
-    return x if high is None else b.binary("min", x, high)
+    return b.clip(n.given(0), low, high)
 
 
 def _dropout(b: Builder, n: View) -> Any:
@@ -333,7 +355,7 @@ def _squeeze(b: Builder, n: View) -> Any:
 OPERATORS: Mapping[str, Converter] = {
     **SIZES,
     **{known.operator: _activation(known) for known in ACTIVATIONS if known.operator},
-    "Abs": _unary("abs"),
+    **{name.title(): _unary(name) for name in UNARY if name not in ("expm1", "log1p")},
     "Add": _binary("add"),
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_normalization,
@@ -343,29 +365,31 @@ OPERATORS: Mapping[str, Converter] = {
     "ConvTranspose": _conv_transpose,
     "Div": _binary("div"),
     "Dropout": _dropout,
-    "Erf": _unary("erf"),
-    "Exp": _unary("exp"),
     "Flatten": _flatten,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average,
+    "Greater": _binary("gt"),
+    "GreaterOrEqual": _binary("ge"),
     "Identity": _identity,
+    "Less": _binary("lt"),
+    "LessOrEqual": _binary("le"),
     "LogSoftmax": _softmax,
     "MatMul": _matmul,
     "Max": _several("max"),
     "MaxPool": _max_pool,
+    "PRelu": _prelu,
+    "ThresholdedRelu": _thresholded,
     "Min": _several("min"),
     "Mul": _binary("mul"),
-    "Neg": _unary("neg"),
     "Pad": _pad,
     "Pow": _binary("pow"),
-    "Reciprocal": _unary("reciprocal"),
     "ReduceMean": _reduce_mean,
     "Reshape": _reshape,
     "Softmax": _softmax,
-    "Sqrt": _unary("sqrt"),
     "Squeeze": _squeeze,
     "Sub": _binary("sub"),
     "Sum": _several("add"),
     "Swish": _swish,
+    "Where": _where,
 }
 """By name."""

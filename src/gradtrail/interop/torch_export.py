@@ -11,6 +11,7 @@ from __future__ import annotations
 import keyword
 import operator
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -27,16 +28,19 @@ from ..layers import (
     Flatten,
     GlobalAvgPool2d,
     Layer,
-    LeakyReLU,
     Linear,
     MaxPool2d,
     Normalize,
+    Pointwise,
+    PReLU,
 )
 from ..layers.joins import Add, Join
 from ..layers.steps import Step
 from ..machine.packages import optional_package
 from ..network import Network
 from .known_activations import ACTIVATIONS
+from .torch_calls import ForwardCall
+from .torch_expressions import expression_call
 
 
 @frozen
@@ -52,23 +56,6 @@ class TorchModule:
     kind: str
     arguments: tuple[Any, ...] = ()
     keywords: tuple[tuple[str, Any], ...] = ()
-
-
-@frozen
-class ForwardCall:
-    """One call in `forward`; among the arguments are other calls, and `input`.
-
-    Args:
-        op: "call_module", "call_function" or "call_method", as in torch.fx.
-        target: the layer's name, `operator.add` or `torch.cat`, or the method.
-        arguments: by position.
-        name: what the result is called; None within another call.
-    """
-
-    op: str
-    target: str
-    arguments: tuple[Any, ...]
-    name: str | None = None
 
 
 @call_example("gt.to_torch(network)")
@@ -134,8 +121,8 @@ def _graph(calls: tuple[ForwardCall, ...], fx: Any, torch: Any) -> Any:
             return made[argument.name]
         target: Any = argument.target
         if argument.op == "call_function":
-            package, name = target.split(".")
-            target = getattr(torch if package == "torch" else operator, name)
+            package, *names = target.split(".")
+            target = reduce(getattr, names, torch if package == "torch" else operator)
         read = tuple(node(entry) for entry in argument.arguments)
         called = "self_" if argument.name == "self" else argument.name  # forward has a self
         result = graph.create_node(argument.op, target, read, name=called)
@@ -210,8 +197,12 @@ MADE: Mapping[type[Layer], tuple[tuple[str, ...], tuple[str, ...]]] = {
     Flatten: ((), ()),
     Linear: (("inputs", "out_features"), ("bias",)),
     MaxPool2d: (("kernel_size",), ("stride", "padding", "dilation")),
-    **{known.layer: ((), tuple(known.settings)) for known in ACTIVATIONS},
-    LeakyReLU: (("negative_slope",), ()),
+    **{
+        known.layer: (names, ()) if known.there.positional else ((), names)
+        for known in ACTIVATIONS
+        for names in [tuple(known.settings)]
+    },
+    PReLU: ((), ("num_parameters", "init")),
 }
 """The arguments of the module of the layer's name, by position and, where they differ from their
 defaults, by name. They are called as here; `inputs` is how many channels or features come in."""
@@ -219,7 +210,7 @@ defaults, by name. They are called as here; `inputs` is how many channels or fea
 
 def _module(layer: Any, shape: tuple[int, ...]) -> TorchModule | None:
     """The module that a layer is, for samples of a shape; None for a line of its own."""
-    if isinstance(layer, Normalize | Add | Join):
+    if isinstance(layer, Normalize | Pointwise | Add | Join):
         return None
     if isinstance(layer, GlobalAvgPool2d):
         return TorchModule("AdaptiveAvgPool2d", (1,))
@@ -240,6 +231,9 @@ def _call(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall
             return ForwardCall("call_function", "operator.add", tuple(sources), name)
         case Join():
             return ForwardCall("call_function", "torch.cat", (sources, 1), name)
+        case Pointwise():
+            inputs = dict(zip(step.layer.inputs, sources, strict=True))
+            return expression_call(step.layer.body, inputs, name)
         case GlobalAvgPool2d():
             pooled = ForwardCall("call_module", name, tuple(sources))
             return ForwardCall("call_function", "torch.flatten", (pooled, 1), f"{name}_flat")

@@ -16,12 +16,12 @@ import numpy as np
 
 from ..checking.arguments import is_whole
 from ..layers.windows import Windows
+from .arithmetic import UNARY
 from .building import Builder, kernel_of
 from .known_activations import ACTIVATIONS, KnownActivation
 from .margins import cropped_margins
-from .pointwise import UNARY
 from .refusals import Refusal
-from .values import BATCH, Value
+from .values import BATCH, Value, Weights
 
 Converter = Callable[..., Any]
 
@@ -74,6 +74,13 @@ def _softmax(
     b: Builder, input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Any:
     return b.softmax(input, dim)
+
+
+def _prelu(b: Builder, input: Any, weight: Any) -> Any:
+    if isinstance(weight, Weights):  # one for each channel, whatever else the samples have
+        along = [-1, *[1] * (len(b.shape(input)) - 1)]
+        weight = replace(weight, values=weight.values.reshape(along))
+    return b.prelu(input, weight)
 
 
 # -- layers with weights, and pools ---------------------------------------------------------------
@@ -281,9 +288,11 @@ def _unary(name: str) -> Converter:
 
 
 def _clamp(b: Builder, input: Any, min: Any = None, max: Any = None) -> Any:
-    for name, limit in (("max", min), ("min", max)):
-        input = input if limit is None else b.binary(name, input, limit)
-    return input
+    return b.clip(input, min, max)
+
+
+def _where(b: Builder, condition: Any, input: Any, other: Any) -> Any:
+    return b.choose(condition, input, other)
 
 
 def _asserted(b: Builder, condition: Any, message: Any = None) -> None:
@@ -299,7 +308,8 @@ _SHARED: Mapping[str, Converter] = {  # in torch and as methods
     "mul": _binary("mul"), "multiply": _binary("mul"),
     "div": _binary("div"), "divide": _binary("div"), "true_divide": _binary("div"),
     "maximum": _binary("max"), "minimum": _binary("min"),
-    "pow": _pow, "square": _square, "clamp": _clamp,
+    "pow": _pow, "square": _square, "clamp": _clamp, "clip": _clamp,
+    **{name: _binary(name) for name in ("gt", "ge", "lt", "le")},
     **{name: _unary(name) for name in UNARY},
     "clone": _clone,
 }  # fmt: skip
@@ -316,7 +326,7 @@ VIEWS = frozenset({_contiguous, _flatten, _reshape, _squeeze})
 
 _FUNCTIONAL: Mapping[str, Converter] = {
     **_ACTIVATIONS, "softmax": _softmax, "log_softmax": _softmax,
-    "dropout": _dropout,
+    "dropout": _dropout, "prelu": _prelu,
     "linear": _linear,
     "conv2d": _conv2d, "conv_transpose2d": _conv_transpose2d,
     "max_pool2d": _max_pool2d, "avg_pool2d": _avg_pool2d,
@@ -326,6 +336,7 @@ _FUNCTIONAL: Mapping[str, Converter] = {
 _OPERATORS: Mapping[str, Converter] = {
     "add": _binary("add"), "sub": _binary("sub"), "mul": _binary("mul"),
     "truediv": _binary("div"), "pow": _pow,
+    **{name: _binary(name) for name in ("gt", "ge", "lt", "le")},
 }  # fmt: skip
 """By Python's names; one before which an i stands writes over its first operand."""
 
@@ -344,7 +355,7 @@ FUNCTIONS: Mapping[str, Converter] = {
     **{f"torch.nn.functional.{name}": convert for name, convert in _FUNCTIONAL.items()},
     "torch.max_pool2d": _max_pool2d, "torch.conv2d": _conv2d,
     "torch.cat": _cat, "torch.concat": _cat, "torch.concatenate": _cat,
-    "torch.rsub": _rsub,
+    "torch.rsub": _rsub, "torch.where": _where,
     "torch.special.erf": _unary("erf"), "torch._assert": _asserted,
     **{f"operator.{name}": convert for name, convert in _OPERATORS.items()},
     **{f"operator.i{name}": convert for name, convert in _OPERATORS.items()},

@@ -69,6 +69,7 @@ MODULES: Mapping[str, Converter] = {
     "Linear": _like("linear"),
     "LogSoftmax": _like("log_softmax"),
     "MaxPool2d": _like("max_pool2d"),
+    "PReLU": _like("prelu"),
     "Softmax": _like("softmax"),
     "ZeroPad2d": lambda b, m, x, held: FUNCTIONS["torch.nn.functional.pad"](b, x, m.padding),
 }

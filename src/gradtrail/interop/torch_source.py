@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..network import Network
-from .torch_export import INPUT, ForwardCall, TorchModule, calls_of
+from .torch_calls import ForwardCall
+from .torch_export import INPUT, TorchModule, calls_of
 
-_SIGNS = {"operator.add": "+", "operator.sub": "-", "operator.truediv": "/"}
+_SIGNS = {
+    **{"operator.add": "+", "operator.sub": "-", "operator.mul": "*", "operator.truediv": "/"},
+    **{"operator.pow": "**", "operator.gt": ">", "operator.le": "<="},
+}
 _TAKEN = ("self", "torch", "nn", "x")
 
 _FILE = '''"""A network for samples of ({input}), with {parameters:,} parameters.

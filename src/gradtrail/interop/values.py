@@ -1,6 +1,6 @@
 """What flows along the edges of a foreign graph while it is read.
 
-Many things there are not layers yet. `Pointwise` is arithmetic on single numbers, which may turn
+Many things there are not layers yet. `Arithmetic` is arithmetic on single numbers, which may turn
 out to be a GELU or the normalisation of the input; `Padded` waits for a window, `Reshaped` for
 the axes to be one, `Softmax` for the end of the network. Sizes are numbers, and the batch's is
 `BATCH`.
@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..equation.frozen import frozen
+from ..equation.scalar import Expression
 from ..layers import Layer
 from .margins import Margins
 
@@ -58,12 +59,13 @@ class Weights:
 
 
 @dataclass(frozen=True, eq=False)
-class Pointwise:
+class Arithmetic:
     """A function of each element of `base` by itself.
 
     Args:
         base: what it is applied to.
-        curve: its values at `pointwise.GRID`, (points,) float64; None where it differs by channel.
+        curve: its values at `arithmetic.GRID`, (points,) float64; None where it differs by channel.
+        body: the function as an expression in x; None where it differs by channel.
         affine: (mean, std) if it is (x − mean)/std: numbers, or arrays (C,); else None.
         outer: the layer that computes it, and the values that the layer reads; None for arithmetic.
         name: what the layer is to be called, or None.
@@ -72,6 +74,7 @@ class Pointwise:
 
     base: Tensor
     curve: np.ndarray | None
+    body: Expression | None
     affine: tuple[np.ndarray, np.ndarray] | None
     outer: tuple[Layer, tuple[Any, ...]] | None
     name: str | None
@@ -138,4 +141,4 @@ class Softmax:
         return tuple(self.base.shape)
 
 
-Value = Tensor | Pointwise | Padded | Reshaped | Softmax
+Value = Tensor | Arithmetic | Padded | Reshaped | Softmax

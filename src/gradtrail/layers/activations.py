@@ -1,9 +1,15 @@
-"""Activations: a function of each element by itself; its slope is derived from the same line."""
+"""Activations: a function of each element by itself; its slope is derived from the same line.
+
+One class is all that there is to say of an activation: what it computes, its settings, and what
+PyTorch and ONNX call it. Importers and exporters read that here. Those that few networks have are
+in `piecewise_activations.py` and `smooth_activations.py`.
+"""
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import field
 from typing import ClassVar, final
 
@@ -19,8 +25,38 @@ X, Z = Array("X"), Array("Z")
 x = Variable("x")
 
 
+@frozen
+class Elsewhere:
+    """What an activation is called in PyTorch, beside its class, and in ONNX.
+
+    Args:
+        function: in `torch.nn.functional`.
+        operator: ONNX's; None where it is written as several.
+        since: the first set of operators that has it.
+        attributes: what ONNX calls its settings, by their names here. With other settings that
+            differ from their defaults it is written as several operators.
+        fixed: ONNX's attributes that must have a value for the operator to be this activation, with
+            that value and with the one that they have where a file says nothing.
+        general: what the operator computes with any `fixed`, as `gt.Pointwise` is told it.
+        inplace: whether PyTorch's function takes `inplace`, and writes over its input.
+        positional: whether PyTorch's class needs its settings by position.
+    """
+
+    function: str
+    operator: str | None = None
+    since: int = 1
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    general: str = ""
+    inplace: bool = False
+    positional: bool = False
+
+
 class Activation(Layer):
     """A layer `Z = f(X)`, element by element."""
+
+    elsewhere: ClassVar[Elsewhere | None] = None
+    """Its counterparts in PyTorch and ONNX; None where it has none."""
 
     @property
     @abstractmethod
@@ -33,6 +69,18 @@ class Activation(Layer):
         each = elementwise(shape)
         applied = term(Z[each], Applied(self.function, X[each]))
         return Declaration(contraction(applied, ranges={}, shapes={"X": shape}))
+
+
+def check_finite(layer: Layer, *settings: str) -> None:
+    """Refuse settings that are no finite numbers.
+
+    Raises:
+        ArgumentError: naming the first of them.
+    """
+    for setting in settings:
+        value = getattr(layer, setting)
+        if not is_finite(value):
+            raise ArgumentError(f"{layer.kind}: {setting} must be finite, got {value!r}")
 
 
 @final
@@ -54,6 +102,7 @@ class ReLU(Activation):
     """
 
     prefix: ClassVar[str] = "relu"
+    elsewhere: ClassVar[Elsewhere] = Elsewhere("relu", "Relu", inplace=True)
     function: ClassVar[Function] = Function("relu", maximum(x, 0))
 
     name: str | None = field(default=None, kw_only=True)
@@ -84,15 +133,19 @@ class LeakyReLU(Activation):
     """
 
     prefix: ClassVar[str] = "leakyrelu"
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "leaky_relu",
+        "LeakyRelu",
+        attributes={"negative_slope": "alpha"},
+        inplace=True,
+        positional=True,
+    )
 
     negative_slope: float = 0.01
     name: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not is_finite(self.negative_slope):
-            raise ArgumentError(
-                f"LeakyReLU: negative_slope must be finite, got {self.negative_slope!r}"
-            )
+        check_finite(self, "negative_slope")
 
     @property
     def function(self) -> Function:
@@ -117,6 +170,7 @@ class Sigmoid(Activation):
     """
 
     prefix: ClassVar[str] = "sigmoid"
+    elsewhere: ClassVar[Elsewhere] = Elsewhere("sigmoid", "Sigmoid")
     function: ClassVar[Function] = Function("sigmoid", sigmoid(x))
 
     name: str | None = field(default=None, kw_only=True)
@@ -139,6 +193,7 @@ class Tanh(Activation):
     """
 
     prefix: ClassVar[str] = "tanh"
+    elsewhere: ClassVar[Elsewhere] = Elsewhere("tanh", "Tanh")
     function: ClassVar[Function] = Function("tanh", tanh(x))
 
     name: str | None = field(default=None, kw_only=True)
@@ -167,6 +222,9 @@ class GELU(Activation):
     """
 
     prefix: ClassVar[str] = "gelu"
+    elsewhere: ClassVar[Elsewhere] = Elsewhere(
+        "gelu", "Gelu", since=20, attributes={"approximate": "approximate"}
+    )
 
     approximate: str = field(default="none", kw_only=True)
     name: str | None = field(default=None, kw_only=True)
@@ -205,6 +263,7 @@ class SiLU(Activation):
     """
 
     prefix: ClassVar[str] = "silu"
+    elsewhere: ClassVar[Elsewhere] = Elsewhere("silu", inplace=True)
     function: ClassVar[Function] = Function("silu", x * sigmoid(x))
 
     name: str | None = field(default=None, kw_only=True)

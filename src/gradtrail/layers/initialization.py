@@ -65,7 +65,7 @@ def initial(
     """The starting values of one parameter.
 
     Args:
-        name: one of `INITIALIZATIONS`.
+        name: one of `INITIALIZATIONS`, or a number as text: the value everywhere.
         shape: the parameter's shape.
         fan_in: how many products one output sums.
         fan_out: how many outputs one input reaches.
@@ -75,4 +75,6 @@ def initial(
     Returns:
         A float64 array of that shape.
     """
+    if name not in INITIALIZATIONS:
+        return np.full(shape, float(name))
     return INITIALIZATIONS[name](stream(seed, "parameters", order), shape, fan_in, fan_out)

@@ -28,7 +28,7 @@ class Parameter:
 
     Args:
         name: what it is called behind the layer's name: `weight`, `bias`.
-        initialization: a name from `INITIALIZATIONS`.
+        initialization: a name from `INITIALIZATIONS`, or a number as text.
         fan_in: how many products one output sums.
         fan_out: how many outputs one input reaches.
     """

@@ -221,7 +221,8 @@ def _maximised(goal: np.ndarray, shown: Sequence[str], parts: list[NamedArray]) 
     sizes = {n: size for names, array in parts for n, size in zip(names, array.shape, strict=True)}
     operands = [with_axes(part, (*over, *shown)) for part in parts]
     for block in _tiles(goal):
-        into = goal[block]
+        inside: tuple[Any, ...] = (*block, ...)  # of one element, too, an array
+        into = goal[inside]
         products, greatest = np.empty(into.shape, goal.dtype), np.zeros(into.shape, goal.dtype)
         tiled = [_tile(operand, len(over), block) for operand in operands]
         for values in np.ndindex(*(sizes[n] for n in over)):
