@@ -185,6 +185,11 @@ class Batch:
     def __len__(self) -> int:
         return self.end - self.begin
 
+    @property
+    def whole(self) -> Batch:
+        """The batch with its samples, where it holds features of theirs instead."""
+        return self
+
     @cached_property
     def chosen(self) -> np.ndarray:
         """The places of its samples."""

@@ -38,6 +38,9 @@ class Graph(AnyNetwork):
     Args and errors are those of `Network`, which is what users hold.
     """
 
+    first_place = 0
+    """The place of its first step in the network that it is a part of; its own draws go by it."""
+
     def __init__(
         self,
         input_shape: Any,
@@ -75,6 +78,11 @@ class Graph(AnyNetwork):
     def form(self) -> object:
         """Another object whenever the network's equations, or what is trained, become others."""
         return self._form
+
+    @property
+    def whole(self) -> Graph:
+        """The network that it is a part of: itself."""
+        return self
 
     @property
     def input_name(self) -> str:

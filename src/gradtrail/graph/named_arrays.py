@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -50,6 +50,13 @@ class NamedArrays(MutableMapping[str, np.ndarray]):
             self._arrays[name][...] = array
         else:  # nothing is drawn for what is written over
             self._arrays[name] = np.array(array, self._dtype, order="C")
+
+    def of_layers(self, layers: Collection[str]) -> NamedArrays:
+        """The arrays of some layers; each is one and the same here and there."""
+        shapes = {n: s for n, s in self.shapes.items() if n.rpartition(".")[0] in layers}
+        found = NamedArrays(shapes, self._dtype, self._make, self._what)
+        found._arrays = self._arrays
+        return found
 
     def _shape(self, name: str) -> tuple[int, ...]:
         if name not in self.shapes:

@@ -29,7 +29,7 @@ def given_arrays(
     """
     found: dict[str, np.ndarray] = {}
     pairs = zip(system.nodes, network.steps, strict=False)  # the loss is none of the layers
-    for place, (node, known) in enumerate(pairs):
+    for place, (node, known) in enumerate(pairs, network.first_place):
         draws, shapes = Draws(seed, step, place), node.equation.shape_of
         arrays = {
             letter: draw.array(shapes[letter], draws)

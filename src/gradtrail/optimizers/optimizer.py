@@ -145,7 +145,7 @@ class Optimizer(ABC):
         """
         kind = type(self).__name__
         for pattern in self.groups:
-            fitting(f"{kind}: groups", pattern, network.parameters)
+            fitting(f"{kind}: groups", pattern, network.whole.parameters)
         found: dict[str, tuple[list[str], dict[str, Any]]] = {}
         for name in network.trained:
             settings: dict[str, Any] = {}

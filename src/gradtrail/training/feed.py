@@ -51,9 +51,11 @@ class Feed(ABC):
 
     Args:
         y: the labels of all samples.
+        outputs: the shape of one sample's output.
     """
 
     y: np.ndarray
+    outputs: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.y)
@@ -108,7 +110,7 @@ class ArrayFeed(Feed):
     """
 
     def __init__(self, samples: Samples) -> None:
-        self.samples, self.y = samples, samples.y
+        self.samples, self.y, self.outputs = samples, samples.y, samples.outputs
 
     def _batches(self, epoch: Epoch) -> Generator[Batch, None, None]:
         for step, begin, end in epoch.parts():

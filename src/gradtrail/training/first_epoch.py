@@ -84,9 +84,10 @@ def _closed(training: Training, batch: Batch) -> list[str]:
     from ..tracing.overview import dead
     from ..tracing.traced_step import TracedStep
 
-    end = min(batch.end, batch.begin + _LOOKED_AT)
-    if not can_look(training.network, end - batch.begin):
+    if not can_look(training.network, min(len(batch), _LOOKED_AT)):
         return []
+    batch = batch.whole
+    end = min(batch.end, batch.begin + _LOOKED_AT)
     few = Batch(batch.samples, batch.order, batch.seed, batch.step, batch.begin, end)
     system = training.network.system(len(few), training=True, loss=training.course.loss)
     computed = training.trainer.computed(few)

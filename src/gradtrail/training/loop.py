@@ -23,10 +23,12 @@ from .stopping import EarlyStopping
 
 if TYPE_CHECKING:
     from ..engines import Engine
+    from ..engines.batch import Arrays
     from ..graph import Graph
     from .checkpoints import Checkpoints
-    from .course import Course
+    from .course import Course, Setup
     from .feed import Feed
+    from .kept_features import Kept
     from .training import Training
 
 
@@ -57,6 +59,7 @@ def train(
     log: Sequence[Observer] = (),
     checkpoints: Checkpoints | None = None,
     resume: bool = False,
+    cache_features: bool = True,
 ) -> History:
     """Train a network in place.
 
@@ -94,6 +97,8 @@ def train(
         resume: whether to go on from the newest of the checkpoints, bit by bit as if nothing had
             stopped it; where there is none, the training begins. `epochs` alone may be another
             number than before.
+        cache_features: whether the features of frozen first layers are computed once and kept, in
+            memory or on disk, where nothing moves or mixes the samples; the result is the same.
 
     Returns:
         The history. Stopped by Ctrl-C, it ends with the last finished step, and so does the
@@ -124,7 +129,7 @@ def train(
         stopping=stopping,
         seed=seed,
     )
-    flags("train", progress=progress, resume=resume)
+    flags("train", progress=progress, resume=resume, cache_features=cache_features)
     observers = _observers(log)
     if progress:
         from .progress_line import ProgressLine
@@ -141,6 +146,7 @@ def train(
         observers=observers,
         checkpoints=checkpoints,
         resume=resume,
+        cache_features=cache_features,
     )
     return training.run()
 
@@ -157,6 +163,7 @@ def prepare_training(
     observers: Sequence[Observer] = (),
     checkpoints: Checkpoints | None = None,
     resume: bool = False,
+    cache_features: bool = True,
 ) -> Training:
     """A training that is checked and ready to run; see `train`."""
     from .course import Setup
@@ -194,17 +201,38 @@ def prepare_training(
     if found is not None:
         start = found.snapshot.values()
         optimizer.remember(network, found.snapshot.about["updates"], found.snapshot.state())
-    trainer = runs.trainer(network, course.loss, optimizer, start)
-    training = Training(setup, trainer, observers)
+    kept = None
+    if cache_features and network.frozen and not watch:
+        kept = _kept(setup, start, 0 if found is None else found.snapshot.position().epoch)
+    if kept is None:
+        training = Training(setup, runs.trainer(network, course.loss, optimizer, start), observers)
+    else:
+        from .kept_features import HeadTrainer
+
+        setup = setup._replace(feed=kept.feed)
+        training = Training(setup, HeadTrainer(network, kept, setup, start), observers)
+        training.judged = kept.head, kept.held_out
     if watch:
         from .weight_watcher import watch_elements
 
-        training.watcher = watch_elements(trainer, network, course.loss, watch)
+        training.watcher = watch_elements(training.trainer, network, course.loss, watch)
     if found is not None:
         found.snapshot.restore(training)
     if checkpoints is not None:
         training.writer = CheckpointWriter(checkpoints, training)
     return training
+
+
+def _kept(setup: Setup, start: Arrays | None, epoch: int) -> Kept | None:
+    """The features of a frozen trunk, with the weights that the training begins with."""
+    from .kept_features import keep_features
+
+    network = setup.network
+    for held in (network.parameters, network.buffers):
+        for name in held:
+            if start is not None and name in network.frozen:
+                held[name] = start[name]
+    return keep_features(setup, setup.course.epochs - epoch)
 
 
 def _feeds(

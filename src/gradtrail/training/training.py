@@ -134,6 +134,7 @@ class Training:
         running = [n for n in network.buffers if n not in network.frozen]
         running = running if course.average is not None else []
         self.statistics = StatisticsAverage(running, course.average or 0.0)
+        self.judged = network, self.held_out  # or its head, and features
         self.writer: CheckpointWriter | None = None
         self.watcher: WeightWatcher | None = None
         self.asked = False
@@ -206,7 +207,7 @@ class Training:
         if self.watcher is not None:
             self.watcher.settle()
         if not done.finite:
-            self.failed = batch
+            self.failed = batch.whole
             system = self.network.system(len(batch), training=True, loss=self.course.loss)
             where = nonfinite_message(system, self.trainer.computed(batch), batch.numbers)
             raise NonFiniteError(f"step {self.position.steps + 1}: {where}")
@@ -262,8 +263,9 @@ class Training:
         at, history = self.position, self.history
         self.show()
         found = at.figures()
-        if self.held_out is not None:
-            held = mean_figures(self.network, self.held_out, _EVALUATED, self.engine)
+        network, held_out = self.judged
+        if self.held_out is not None and held_out is not None:
+            held = mean_figures(network, held_out, _EVALUATED, self.engine)
             if not np.isfinite(held["loss"]):
                 where = self._first_held_out(self.held_out)
                 raise NonFiniteError(

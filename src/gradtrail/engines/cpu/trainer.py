@@ -79,7 +79,7 @@ class CPUTrainer(Trainer):
 
     def _load(self, by_class: bool) -> LoadedProgram:
         """Build and compile at the first step, when the kind of labels is known."""
-        whole = len(self._parts) == 1 and not set(self.network.parameters) - self._kinds.keys()
+        whole = len(self._parts) == 1 and not self.network.whole.frozen
         apart = () if whole else tuple(part.group.names for part in self._parts)
         options = Options(training=True, backward=True, by_class=by_class, parts=apart)
         arrays = self.arrays()  # made first: what they are drawn in is gone when rows are reserved

@@ -38,7 +38,7 @@ def plan_program(
     source = value(system.input)
     draft.call(GatherSamples(draft.memory[source].layout), (source,), "input", "forward")
     along = work.along
-    for place, node in enumerate(system.nodes):
+    for place, node in enumerate(system.nodes, network.first_place):
         if node.name not in along:
             plan_forward(draft, place, node)
     if options.outputs:
