@@ -11,18 +11,20 @@ beside it; `context` collects it from an equation, so that
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 from ..errors import EquationError, ShapeError
-from .access import Applied, Indicator, Margin
+from .access import Access, Applied, Indicator, Margin
 from .constructors import contraction, loss, normalisation, selection
 from .equation import Equation
 from .kinds import Contraction, LossEquation, LossRule, Normalisation, Selection
 from .printing import text
 from .reader import Reader
 from .scalar import Function
+from .syntax import Over, WrittenElement, WrittenLine, line_of
+from .tokens import mistake
 
 
 def parse(
@@ -50,7 +52,7 @@ def parse(
         EquationError: the text is not an equation; the message shows the place.
         ShapeError: the ranges and shapes contradict each other.
     """
-    reader = Reader(source, constants or {}, functions or {}, padding or {})
+    reader = Reader(constants or {}, functions or {}, padding or {})
     lines = [line for line in source.splitlines() if line.strip()]
     if not lines:
         raise EquationError("an equation needs at least one line such as Z[n,k] = X[n,k]")
@@ -59,7 +61,7 @@ def parse(
     except (EquationError, ShapeError):
         raise
     except (ValueError, ZeroDivisionError) as cause:
-        raise EquationError(f"{cause} in {reader.text.strip()!r}") from cause
+        raise EquationError(f"{cause} in {source.strip()!r}") from cause
 
 
 def _parsed(
@@ -70,14 +72,34 @@ def _parsed(
     epsilon: float,
 ) -> Equation:
     """The equation of the kind that the lines look like."""
-    if "max_{" in lines[0]:
-        return _selection(reader, lines[0], ranges, shapes)
-    if "log " in lines[0] or "²" in lines[0]:
+    if "log " in lines[0] or ")²" in lines[0]:
         return _loss(reader, lines, shapes)
     if len(lines) == 5 and "√" in lines[2]:
         return _normalisation(reader, lines, shapes, epsilon)
-    terms = [t for line in lines for t in reader.line(line)]
+    several = len(lines) > 1
+    read = [line_of(line, place if several else 0) for place, line in enumerate(lines, 1)]
+    maximum = maximum_of(read[0])
+    if maximum is not None:
+        return _selection(reader, read[0], *maximum, ranges, shapes)
+    terms = [t for line in read for t in reader.terms(line)]
     return contraction(*terms, ranges=ranges, shapes=shapes)
+
+
+def maximum_of(line: WrittenLine) -> tuple[Over, WrittenElement] | None:
+    """The head and the element of a line that is a maximum; None of a sum.
+
+    Raises:
+        EquationError: it is a maximum of more than one element.
+    """
+    (first, *others) = line.value.products
+    head = first.pieces[0][1]
+    if not isinstance(head, Over) or head.symbol != "max":
+        return None
+    _, source = first.pieces[1]
+    if others or len(first.pieces) != 2 or first.negative or not isinstance(source, WrittenElement):
+        behind = others[0].place if others else first.pieces[-1][1].place
+        raise mistake("expected one element behind a maximum, and nothing more", behind)
+    return head, source
 
 
 def context(equation: Equation) -> dict[str, Any]:
@@ -113,20 +135,32 @@ def context(equation: Equation) -> dict[str, Any]:
 
 
 def _selection(
-    reader: Reader, line: str, ranges: Mapping[str, int], shapes: Mapping[str, Sequence[int]]
+    reader: Reader,
+    line: WrittenLine,
+    head: Over,
+    element: WrittenElement,
+    ranges: Mapping[str, int],
+    shapes: Mapping[str, Sequence[int]],
 ) -> Selection:
-    reader.open(line)
-    result = reader.access()
-    reader.take("=")
-    over = reader.over("max")
-    source = reader.access()
-    if reader.peek():
-        reader.fail("expected nothing more behind a maximum")
+    result, source, over = reader.access(line.target), reader.access(element), head.names
     if set(over) != set(source.names) - set(result.names):
-        reader.fail(f"max runs over {', '.join(over)}, not over what {result.array} leaves open")
-    known = {result.array, source.array}
-    winner = next((a for a in shapes if a not in known), "A")
+        listed = ", ".join(over)
+        raise mistake(
+            f"max runs over {listed}, not over what {result.array} leaves open", head.place
+        )
+    winner = winner_of({result.array, source.array}, shapes)
     return selection(result, source, over=over, winner=winner, ranges=ranges, shapes=shapes)
+
+
+def winner_of(taken: Iterable[str], shapes: Iterable[str] = ()) -> str:
+    """A letter for the array of a maximum's winners, `A` where that is not taken.
+
+    Args:
+        taken: the letters of result and source.
+        shapes: further letters that are known, of which one is the winner's.
+    """
+    free: list[str] = [letter for letter in (*shapes, *"ABC") if letter not in set(taken)]
+    return free[0]
 
 
 def _found(pattern: str, line: str) -> tuple[str, ...]:
@@ -139,7 +173,10 @@ def _found(pattern: str, line: str) -> tuple[str, ...]:
 def _normalisation(
     reader: Reader, lines: list[str], shapes: Mapping[str, Sequence[int]], epsilon: float
 ) -> Normalisation:
-    access = reader.left_side
+
+    def access(written: str) -> Access:
+        return reader.access(line_of(f"{written} = {written}").target)
+
     result, scale, normalised, shift = _found(r"@ = (?:@·)?@(?: \+ @)?", lines[0])
     _, source, mean, inverse = _found(r"@ = \(@ − @\)·@", lines[1])
     _, variance = _found(r"@ = 1/√\(@ \+ ε\)", lines[2])
@@ -157,7 +194,10 @@ def _normalisation(
 
 
 def _loss(reader: Reader, lines: list[str], shapes: Mapping[str, Sequence[int]]) -> LossEquation:
-    access = reader.left_side
+
+    def access(written: str) -> Access:
+        return reader.access(line_of(f"{written} = {written}").target)
+
     share = r"(?:\(1/[^ ]+\)·)?Σ_\{[^}]*\} "
     rule: LossRule = "squared error" if "²" in lines[0] else "softmax cross-entropy"
     softmax, weight = "", ""
