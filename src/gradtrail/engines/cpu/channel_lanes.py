@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 
-from ...equation import Access, Affine, Contraction, Node
-from .addresses import lanes_of
+from ...equation import Access, Affine, Contraction, Node, Term
+from .addresses import bare, lanes_of
 from .kernels.channels import ToRow
 from .keys import ArrayKey
 from .layout import Layout
 from .nest import PART, Epilogue, LoopSchedule, Nest, Stream, Sum
-from .target import Target
+from .target import LANES, Target
 from .tiling import TileCosts, readings_of
 
 _BODY = 320
@@ -39,6 +39,49 @@ def channel_stream(access: Access, layout: Layout, argument: int, lane: str) -> 
             lanes = lanes or channel
             strides[name] = strides.get(name, 0) + coefficient.integer * stride
     return Stream(argument, tuple(strides.items()), offset, lanes, "float", access.array)
+
+
+def check_channels(
+    term: Term,
+    lane: str,
+    ranges: Mapping[str, int],
+    in_lanes: Sequence[bool],
+    sizes: Mapping[str, int],
+) -> None:
+    """Refuse a product whose channels are not where lanes can be, or that would add up beyond them.
+
+    What `by_channels` looks for in each activation by itself is not looked for here.
+
+    Args:
+        term: the product.
+        lane: the index of the channels of the target, which are its lanes.
+        ranges: of the indices; those that are split into groups of sixteen have `16` behind them.
+        in_lanes: of each factor whether its array has channel lanes.
+        sizes: of all indices.
+
+    Raises:
+        UnsuitableError: it is so.
+    """
+    packed: set[str] = set()
+    uneven: set[str] = set()
+    for factor, lies in zip(term.factors, in_lanes, strict=True):
+        access = factor.access
+        names = [n for p in bare(access) for n in p.names]
+        split = {n for n in names if n + "16" in ranges}
+        if lies:
+            channel = access.positions[1].plain
+            if channel != lane and channel not in term.summed:
+                raise UnsuitableError
+            uneven |= {n for n in split if sizes[n] % LANES}
+        elif lanes_of(access) or lane not in names:
+            if split or (lanes_of(access) and lane in names):
+                raise UnsuitableError  # which is read number by number, in one row
+        elif len(set(names)) < len(names):
+            raise UnsuitableError
+        elif isinstance(factor, Access):
+            packed |= split  # with zeros in the lanes beyond
+    if uneven - packed:
+        raise UnsuitableError
 
 
 def grouped_names(names: Iterable[str], ranges: dict[str, int]) -> list[tuple[str, ...]]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
 
-from ...equation import Access, Applied, Contraction, Node, Selection
+from ...equation import Access, Applied, Contraction, Node, Selection, Term
 from ...equation import Factor as EquationFactor
 from .activation import function_of
 from .addresses import lanes_of, reach
@@ -27,6 +27,7 @@ from .channel_lanes import (
     as_row,
     by_channels,
     channel_stream,
+    check_channels,
     flattens,
     grouped_names,
     schedule_nest,
@@ -185,8 +186,9 @@ class _Builder:
 
     def _select(self, node: Node, equation: Selection) -> None:
         source = node.inputs[0]
-        if not self._has_lanes(source):
-            raise UnsuitableError
+        same = equation.source.positions[1] == equation.result.positions[1]
+        if not self._has_lanes(source) or not same or equation.result.positions[1].plain is None:
+            raise UnsuitableError  # the channels are lanes, and stay what they are
         target = self._activation(node.output)
         layouts = {
             equation.source.array: self._activation(source),
@@ -194,7 +196,8 @@ class _Builder:
             equation.winner: Layout(target.shape, (), True, "i8"),
         }
         kernel = select_kernel(equation, layouts)
-        outer = tuple((n, target.shape[0] if n == "c" else size) for n, size in kernel.outer)
+        lane = equation.result.positions[1].plain
+        outer = tuple((n, target.shape[0] if n == lane else size) for n, size in kernel.outer)
         winner = ArrayKey("winner", node.name)
         self.memory.add(winner, Slot.ARENA, layouts[equation.winner])
         names = (value(node.output), value(source), winner)
@@ -217,6 +220,11 @@ class _Builder:
 
     def _has_lanes(self, name: str) -> bool:
         return self.memory[value(name)].layout.lanes
+
+    def _in_lanes(self, node: Node, term: Term) -> list[bool]:
+        """Which factors of a term lie in channel lanes."""
+        accesses = [f.access for f in term.factors]
+        return [lanes_of(a) and self._has_lanes(node.array_of[a.array]) for a in accesses]
 
     # -- contractions ----------------------------------------------------------------------
 
@@ -267,6 +275,7 @@ class _Builder:
         self._divide(inputs)
         sums = []
         for term in equation.terms:
+            check_channels(term, lane, inputs.ranges, self._in_lanes(node, term), equation.range_of)
             factors = tuple(self._factor(inputs, f) for f in term.factors)
             shown = set(target.names)
             order = sum_order(form, [n for n in term.names if n not in shown])

@@ -113,7 +113,7 @@ def _direct_cycles(plane: Plane, target: Target) -> float:
 
 def _plane(form: Form) -> Plane | None:
     """The plane convolution that a form is, or None."""
-    *biases, term = form.terms
+    *biases, term = sorted(form.terms, key=lambda t: len(t.factors))
     plain = len(term.factors) == 2 and all(isinstance(f, Access) for f in term.factors)
     if not plain or len(biases) > 1 or term.scale.value != 1 or not form.dense:
         return None
