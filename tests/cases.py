@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from formulas import FORMULAS
 
 import gradtrail as gt
 from gradtrail.engines import Reference
@@ -118,6 +119,12 @@ def _max(
 
 def _avg(id: str, shape: tuple[int, ...], *settings: Any, **named: Any) -> Case:
     return Case(f"avg-{id}", gt.AvgPool2d(*settings, **named), shape)
+
+
+def _formulas() -> list[Case]:
+    """Those of one input."""
+    alone = {name: f for name, f in FORMULAS.items() if len(f.inputs) == 1}
+    return [Case(f"equation-{name}", f.layer, f.shapes[0]) for name, f in alone.items()]
 
 
 S = (2, 3, 7, 6)
@@ -308,5 +315,6 @@ CASES: list[Case] = [
     Case("pad-cropping", gt.Pad((2, -1, -2, 0)), S),
     Case("pad-value", gt.Pad((1, 2, 0, 1), value=-0.75), S),
     Case("pad-value-cropping", gt.Pad((-1, 2, 1, 0, 0, 1), value=2.0), (2, 2, 3, 4)),
+    *_formulas(),
     Case("concat", gt.Concat([gt.Conv2d(2, 1)], [gt.MaxPool2d(3, 1, 1)], []), S),
 ]  # fmt: skip

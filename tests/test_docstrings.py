@@ -96,6 +96,7 @@ DOCUMENTED: dict[str, Documented] = {
     "residual": branches(gt.Residual, Add()),
     "concat": branches(gt.Concat, Join()),
     "multiply": branches(gt.multiply, Multiply()),
+    "equation": layer(gt.Equation("Z[n,c,y,x] = g[c]·X[n,c,y,x]")),
     "crossentropy": loss(gt.CrossEntropy()),
     "meansquarederror": loss(gt.MeanSquaredError()),
 }
@@ -183,4 +184,5 @@ def test_every_layer_and_loss_is_documented() -> None:
 
     exempt = {"Buffer", "Declaration", "Layer", "Loss", "Parameter", "Shape"}
     exempt |= {"Input", "add", "concat"}  # Residual and Concat have their equations
-    assert {kind.__name__ for kind, _, _ in DOCUMENTED.values()} == set(layers.__all__) - exempt
+    found = {kind.__name__.removesuffix("Layer") for kind, _, _ in DOCUMENTED.values()}
+    assert found == set(layers.__all__) - exempt

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from cases import Case, arrays
+from formulas import FORMULAS
 from torch import nn
 from torch.nn import functional as F
 
@@ -152,6 +153,10 @@ def layer(
             sides = padding if isinstance(padding, tuple) else (padding,) * (2 * x.ndim - 4)
             value = {"value": kind.value} if kind.mode == "constant" else {}
             return F.pad(x, sides, kind.mode, **value)
+        case gt.Equation():
+            own = {n.removeprefix(f"{name}."): a for n, a in held.items() if n.startswith(name)}
+            peer = next(f.peer for f in FORMULAS.values() if f.text == kind.text)
+            return peer(torch, own | dict(zip(kind.inputs, inputs, strict=True)))
         case Add():
             return inputs[0] + inputs[1]
         case Join():

@@ -19,6 +19,7 @@ ARCHITECTURES = ("digits-cnn", "lenet5", "mnist-cnn", "resnet20", "vgg-small")
 
 AWAITED = (
     gt.ChannelShuffle,
+    gt.Equation,
     gt.Mean,
     gt.Pad,
     gt.Permute,

@@ -21,6 +21,7 @@ from .pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 if TYPE_CHECKING:
     from .channel_dropout import Dropout1d, Dropout2d, Dropout3d
     from .conv_transpose import ConvTranspose2d
+    from .formula import Equation
     from .global_max_pooling import GlobalMaxPool1d, GlobalMaxPool2d, GlobalMaxPool3d
     from .joins import add, concat, multiply
     from .normalize import Normalize
@@ -75,6 +76,7 @@ __all__ = [
     "Dropout2d",
     "Dropout3d",
     "ELU",
+    "Equation",
     "Flatten",
     "GELU",
     "GlobalAvgPool1d",
@@ -154,6 +156,7 @@ LATE: Mapping[str, str] = {
     "LogSigmoid": "smooth_activations",
     "MaxPool1d": "sequences",
     "MaxPool3d": "volumes",
+    "Equation": "formula",
     "Mean": "reductions",
     "Mish": "smooth_activations",
     "Normalize": "normalize",

@@ -1,0 +1,192 @@
+"""What a layer's formula is held to: numbers within bounds, inputs that fit, each element once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product as cartesian
+from math import prod
+from typing import Any
+
+from ..checking.arguments import is_finite, is_whole
+from ..equation import Affine, Contraction, Selection, Term, one_to_one
+from ..equation.formula_words import SAMPLE, Written
+from ..equation.reader import fail
+from ..equation.syntax import Name, Over
+from ..errors import ArgumentError, EquationError, ShapeError
+from .bounds import LARGEST
+from .layer import Shape, times
+
+_MOST_PRODUCTS = 1 << 40
+"""How many products one term may have for one sample."""
+
+_LISTED = 1 << 16
+"""How many positions of an axis are listed, to see whether two lines meet there."""
+
+
+def checked_numbers(numbers: Mapping[str, Any]) -> dict[str, int | float]:
+    """The numbers given to a formula, as Python's.
+
+    Raises:
+        ArgumentError: one that is no number, or beyond all sizes.
+    """
+    found: dict[str, int | float] = {}
+    for name, value in numbers.items():
+        if not is_finite(value) or abs(value) > LARGEST:
+            raise ArgumentError(
+                f"Equation: {name} is given to the formula, and must be a number up to "
+                f"{LARGEST:,}, got {value!r}"
+            )
+        found[name] = int(value) if is_whole(value) else float(value)
+    return found
+
+
+def range_given(name: str, value: float, written: float) -> int:
+    """An index's range from a keyword, which agrees with the one in the text.
+
+    Raises:
+        EquationError: it is no whole number from 1, or the text says another.
+    """
+    if not is_whole(value, 1):
+        raise EquationError(
+            f"{name} is an index, and {name}=… how many values it takes, a whole number ≥ 1; "
+            f"got {value!r}"
+        )
+    if value != written:
+        raise EquationError(f"index {name} runs over {written} in the text, but {name}={value}")
+    return int(value)
+
+
+def check_shapes(found: Written, sources: Sequence[Shape]) -> dict[str, Shape]:
+    """The shapes of the inputs by letter.
+
+    Raises:
+        ShapeError: other inputs than the formula has, or of other numbers of axes.
+    """
+    letters = found.inputs
+    if len(sources) != len(letters):
+        raise ShapeError(
+            f"the formula has {len(letters)} input{'s' * (len(letters) != 1)}, "
+            f"{' and '.join(letters)}, but gets {len(sources)}",
+            "Call the layer with as many nodes",
+        )
+    axes = {e.letter: len(e.positions) for e in found.elements}
+    for letter, shape in zip(letters, sources, strict=True):
+        if len(shape) != axes[letter]:
+            raise ShapeError(
+                f"{letter} has {axes[letter]} positions in the formula, the sample's among them, "
+                f"but gets a sample of {times(shape[1:])}",
+                f"Write {letter} with {len(shape)} positions",
+            )
+    return dict(zip(letters, sources, strict=True))
+
+
+def bare_sizes(found: Written, shapes: Mapping[str, Shape]) -> dict[str, int]:
+    """The ranges of the indices that stand alone at an axis of an input: what |i| is."""
+    sizes: dict[str, int] = {}
+    for element in found.elements:
+        shape = shapes.get(element.letter, ())
+        for position, size in zip(element.positions, shape, strict=False):
+            if isinstance(position.alone, Name):
+                sizes.setdefault(position.alone.text, size)
+    return sizes
+
+
+def check_bounded_work(equation: Contraction | Selection, parameters: Sequence[str]) -> None:
+    """Refuse what no memory would hold and no machine compute.
+
+    Raises:
+        ShapeError: a parameter or a sum beyond the bounds.
+    """
+    for letter in parameters:
+        size = prod(equation.shape_of[letter])
+        if size > LARGEST:
+            raise ShapeError(f"{letter} would have {size:,} numbers; at most {LARGEST:,} are taken")
+    names = [tuple(equation.range_of)]
+    if isinstance(equation, Contraction):
+        names = [t.names for t in equation.terms]
+    most = max(prod(equation.range_of[n] for n in ns if n != SAMPLE) for ns in names)
+    if most > _MOST_PRODUCTS:
+        raise ShapeError(
+            f"a sum would have {most:,} products for one sample; at most {_MOST_PRODUCTS:,} are "
+            "taken",
+            "Give smaller ranges",
+        )
+
+
+def check_window(found: Written, over: Over, term: Term) -> None:
+    """A maximum is one line over a window: of each axis at most one index, and one place.
+
+    Raises:
+        EquationError: it is something else.
+    """
+    if len(found.lines) > 1:
+        fail("a maximum is a formula of one line", found.lines[1].target.place)
+    if sorted(over.names) != sorted(term.summed):
+        listed = ",".join(term.summed)
+        fail(
+            f"a maximum runs over what {found.target} leaves open, {listed or 'nothing'}",
+            over.place,
+        )
+    moved: list[str] = []
+    for position in term.factors[0].access.positions:
+        window = [n for n in position.names if n in term.summed]
+        forward = all(position.coefficient(n) > 0 for n in position.names)
+        if len(window) > 1 or len(position.names) - len(window) > 1 or not forward:
+            fail("a position under a maximum is one index plus one of the window's", over.place)
+        moved += window
+    if len(set(moved)) < len(moved) or not all(p.plain for p in term.target.positions):
+        fail(
+            "a maximum's window has an index of its own for each axis, and goes to one element",
+            over.place,
+        )
+
+
+def check_defined_once(
+    found: Written, terms: Sequence[Term], counts: Sequence[int], ranges: Mapping[str, int]
+) -> None:
+    """Where a line says =, no element gets more than its one sum; += adds.
+
+    Args:
+        found: the formula.
+        terms: of all lines, in order.
+        counts: how many of them each line has.
+        ranges: of all indices.
+
+    Raises:
+        ShapeError: two sums lead to one element.
+    """
+    targets: list[Term] = []
+    at = 0
+    for line, count in zip(found.lines, counts, strict=True):
+        term = terms[at]
+        at += count
+        if line.adds:
+            pass
+        elif not one_to_one(term, ranges):
+            raise ShapeError(
+                f"several values of {', '.join(term.target.names[1:])} lead to one element of "
+                f"{found.target}, which has one sum where the formula says =",
+                "Write += to add them up",
+            )
+        elif any(_meet(term, other, ranges) for other in targets):
+            raise ShapeError(
+                f"two lines lead to the same elements of {found.target}, each with =",
+                "Write += in the second, to add to what the first one gives",
+            )
+        targets.append(term)
+
+
+def _meet(one: Term, other: Term, ranges: Mapping[str, int]) -> bool:
+    """Whether two targets may have an element in common."""
+    pairs = zip(one.target.positions, other.target.positions, strict=True)
+    return all(_places(a, ranges) & _places(b, ranges) for a, b in pairs)
+
+
+def _places(position: Affine, ranges: Mapping[str, int]) -> set[int]:
+    """The places on an axis that a position reaches; all between them where there are many."""
+    if prod(ranges[n] for n in position.names) > _LISTED:
+        low, high = position.bounds(ranges)
+        return set(range(low, min(high, low + _LISTED) + 1))
+    points = cartesian(*(range(ranges[n]) for n in position.names))
+    values = (dict(zip(position.names, point, strict=True)) for point in points)
+    return {at for value in values if (at := position.at(value)) is not None}
