@@ -25,9 +25,9 @@ def layer(kind: Layer, *shapes: tuple[int, ...], training: bool = True) -> Docum
     return type(kind), declared, (*declared.given, *declared.buffers)
 
 
-def branches(kind: Any, join: Layer) -> Documented:
+def branches(kind: Any, join: Layer, *shapes: tuple[int, ...]) -> Documented:
     """A block, which says the equation of the layer that ends it."""
-    return kind, join.declare(S, S, training=True), ()
+    return kind, join.declare(*(shapes or (S, S)), training=True), ()
 
 
 def loss(kind: Any) -> Documented:
@@ -114,6 +114,7 @@ FURTHER: dict[str, Documented] = {
     "dropout in evaluation": layer(gt.Dropout(), training=False),
     "crossentropy with weights": loss(gt.CrossEntropy(weight=(1, 2, 3, 4, 5))),
     "squarederror with weights": loss(WeightedSquaredError()),
+    "multiply by a gate": branches(gt.multiply, Multiply(), S, S[:2]),
 }
 """Shown besides: for these the forward equation, or where that is shared the input's adjoint."""
 
@@ -145,11 +146,15 @@ def test_the_docstring_shows_forward_and_adjoints(name: str) -> None:
     assert [line for line in wanted if line not in present] == []
 
 
+def _source(kind: type) -> str:
+    return "Z" if issubclass(kind, Loss) else "X"
+
+
 @pytest.mark.parametrize("name", FURTHER)
 def test_the_docstring_shows_further_forms(name: str) -> None:
     kind, declared, _ = FURTHER[name]
     present = {line.strip() for line in kind.__doc__.splitlines()}
-    source = "Z" if issubclass(kind, Loss) else "X"
+    source = declared.equation.operands[-1] if kind is gt.multiply else _source(kind)
     forms = {text(declared.equation), text(adjoint(declared.equation, source))}
     assert forms & present
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -46,9 +47,12 @@ def write_expression(w: Writing, step: Step, body: Expression, inputs: Mapping[s
         inputs: variable → the array's name.
     """
     known: dict[Expression, str] = {}
+    count: Counter[str] = Counter()
 
     def node(operator: str, *arguments: str, last: bool = False) -> str:
-        part = "" if last else f"{operator.lower()}{len(w.nodes)}"
+        count[operator] += 1
+        number = count[operator] if count[operator] > 1 else ""
+        part = "" if last else f"{operator.lower()}{number}"
         return w.node(operator, step, [*arguments], part=part)
 
     def constant(value: float) -> str:

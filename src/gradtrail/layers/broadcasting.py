@@ -16,11 +16,20 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXY"
 """What several inputs of a layer are called, in order."""
 
 
-def met(shapes: Sequence[Shape]) -> tuple[Access, tuple[Access, ...]]:
+def nth(place: int) -> str:
+    """An input of a join in messages, counted from 1; a plan puts the layer's name instead."""
+    return f"input {place}"
+
+
+def met(
+    shapes: Sequence[Shape], rule: str = "sizes must be equal or 1", remedy: str = ""
+) -> tuple[Access, tuple[Access, ...]]:
     """The element of the result, and that of each input.
 
     Args:
         shapes: of the inputs, samples first.
+        rule: what is said of two that do not fit each other.
+        remedy: what to do then.
 
     Raises:
         ShapeError: two that do not fit each other.
@@ -29,14 +38,14 @@ def met(shapes: Sequence[Shape]) -> tuple[Access, tuple[Access, ...]]:
     whole = tuple(
         max(shape[axis] for shape in shapes if axis < len(shape)) for axis in range(len(widest))
     )
-    for place, shape in enumerate(shapes, 1):
-        if any(size not in (1, most) for size, most in zip(shape, whole, strict=False)):
-            other = next(p for p, s in enumerate(shapes, 1) if _differ(s, shape))
-            raise ShapeError(
-                f"input {min(place, other)} gives {times(shapes[min(place, other) - 1][1:])} but "
-                f"input {max(place, other)} {times(shapes[max(place, other) - 1][1:])}; sizes must "
-                "be equal or 1"
-            )
+    for one, first in enumerate(shapes, 1):
+        for other, second in enumerate(shapes[one:], one + 1):
+            if _differ(first, second):
+                raise ShapeError(
+                    f"{nth(one)} is {times(first[1:])} but {nth(other)} is {times(second[1:])}; "
+                    f"{rule}",
+                    remedy,
+                )
     each = elementwise(widest)
     letters = LETTERS if len(shapes) > 1 else "X"
     found = tuple(

@@ -8,13 +8,11 @@ from typing import ClassVar, final
 from ..equation import Array, Number, contraction, index, term
 from ..equation.frozen import frozen
 from ..errors import ShapeError
+from .broadcasting import LETTERS, met, nth
 from .functional import GraphNode
 from .layer import Declaration, Layer, Shape, elementwise, times
 
 Z = Array("Z")
-
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXY"
-"""What the arrays that are joined are called in the equations, in order."""
 
 
 def add(*nodes: GraphNode, name: str | None = None) -> GraphNode:
@@ -26,13 +24,13 @@ def add(*nodes: GraphNode, name: str | None = None) -> GraphNode:
 
     Raises:
         ArgumentError: fewer than two, or something that is no node.
-        ShapeError: their shapes differ.
+        ShapeError: sizes that are neither equal nor 1.
     """
     return Add(name=name)(*nodes)
 
 
 def multiply(*nodes: GraphNode, name: str | None = None) -> GraphNode:
-    """The product of two nodes of one shape, element by element; `a * b` is the same.
+    """The product of nodes, element by element; `a * b` is that of two.
 
     Forward:
         Z[n,c,y,x] = A[n,c,y,x]·B[n,c,y,x]
@@ -41,13 +39,20 @@ def multiply(*nodes: GraphNode, name: str | None = None) -> GraphNode:
         dA[n,c,y,x] = dZ[n,c,y,x]·B[n,c,y,x]
         dB[n,c,y,x] = A[n,c,y,x]·dZ[n,c,y,x]
 
+    A gate may stand still along some axes: (N, C) or (N, C, 1, 1) is a number for each channel,
+    (N, 1, H, W) one for each place.
+        Z[n,c,y,x] = A[n,c,y,x]·B[n,c]
+        dB[n,c] = Σ_{y,x} A[n,c,y,x]·dZ[n,c,y,x]
+
     Args:
-        *nodes: two.
+        *nodes: two or more.
         name: of the layer, instead of mul1, mul2, …
 
     Raises:
-        ArgumentError: not two, or something that is no node.
-        ShapeError: their shapes differ.
+        ArgumentError: fewer than two, or something that is no node.
+        ShapeError: sizes that are neither equal nor 1.
+
+    Source: J. Hu et al., "Squeeze-and-excitation networks" (2017), eq. 4.
     """
     return Multiply(name=name)(*nodes)
 
@@ -69,7 +74,7 @@ def concat(*nodes: GraphNode, name: str | None = None) -> GraphNode:
 @final
 @frozen
 class Add(Layer):
-    """The sum of arrays of one shape; see `add`.
+    """The sum of arrays, element by element; see `add`.
 
     Args:
         name: instead of add1, add2, …
@@ -81,48 +86,39 @@ class Add(Layer):
     name: str | None = field(default=None, kw_only=True)
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
-        """See `Layer.declare`; two or more inputs of one shape."""
-        first, letters = sources[0], tuple(LETTERS[: len(sources)])
-        for place, shape in enumerate(sources[1:], 2):
-            if shape != first:
-                raise ShapeError(
-                    f"{nth(1)} is {times(first[1:])} but {nth(place)} is {times(shape[1:])}; a sum "
-                    "needs one shape",
-                    "Give it layers that end in one shape, such as a "
-                    f"Conv2d({first[1]}, 1, stride=…) on the way that is to be another",
-                )
-        each = elementwise(first)
-        total = (term(Z[each], Array(letter)[each]) for letter in letters)
-        shapes = dict(zip(letters, sources, strict=True))
-        return Declaration(contraction(*total, ranges={}, shapes=shapes), sources=letters)
+        """See `Layer.declare`; two or more inputs that are equal or stand still along an axis."""
+        first = sources[0][1:]
+        result, summands = met(
+            sources,
+            "a sum needs one shape",
+            "Give it layers that end in one shape, such as a "
+            f"Conv2d({first[0]}, 1, stride=…) on the way that is to be another",
+        )
+        shapes = dict(zip(LETTERS, sources, strict=False))
+        total = (term(result, summand) for summand in summands)
+        return Declaration(contraction(*total, ranges={}, shapes=shapes), sources=tuple(shapes))
 
 
 @final
 @frozen
 class Multiply(Layer):
-    """The product of two arrays of one shape, element by element; see `multiply`.
+    """The product of arrays, element by element; see `multiply`.
 
     Args:
         name: instead of mul1, mul2, …
     """
 
     prefix: ClassVar[str] = "mul"
-    takes: ClassVar[tuple[int, int]] = (2, 2)
+    takes: ClassVar[tuple[int, int]] = (2, len(LETTERS))
 
     name: str | None = field(default=None, kw_only=True)
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
-        """See `Layer.declare`; two inputs of one shape."""
-        first, second = sources
-        if first != second:
-            raise ShapeError(
-                f"{nth(1)} is {times(first[1:])} but {nth(2)} is {times(second[1:])}; a product "
-                "element by element needs one shape"
-            )
-        each = elementwise(first)
-        product = term(Z[each], Array("A")[each], Array("B")[each])
-        equation = contraction(product, ranges={}, shapes={"A": first, "B": second})
-        return Declaration(equation, sources=("A", "B"))
+        """See `Layer.declare`; two or more inputs that are equal or stand still along an axis."""
+        result, factors = met(sources, "a product element by element needs one shape, or 1")
+        shapes = dict(zip(LETTERS, sources, strict=False))
+        product = contraction(term(result, *factors), ranges={}, shapes=shapes)
+        return Declaration(product, sources=tuple(shapes))
 
 
 @final
@@ -158,8 +154,3 @@ class Join(Layer):
             behind += shape[1]
         shapes = dict(zip(letters, sources, strict=True))
         return Declaration(contraction(*terms, ranges={}, shapes=shapes), sources=letters)
-
-
-def nth(place: int) -> str:
-    """An input of a join in messages, counted from 1; a plan puts the layer's name instead."""
-    return f"input {place}"

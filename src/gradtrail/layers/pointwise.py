@@ -70,6 +70,11 @@ class Pointwise(Layer):
             raise ArgumentError(f"Pointwise: takes {len(LETTERS)} inputs, got {len(self.inputs)}")
 
     @property
+    def takes(self) -> tuple[int, int]:  # type: ignore[override]
+        """As many nodes as there are names."""
+        return (len(self.inputs), len(self.inputs))
+
+    @property
     def body(self) -> Expression:
         """The formula as an expression."""
         return scalar_from_text(self.formula)
