@@ -138,6 +138,11 @@ class EquationLayer(Layer):
         sizes = {f"|{name}|": 1 for name in {*found.indices, *self._given}}
         self._terms({**sizes, **self._symbols})
 
+    @property
+    def takes(self) -> tuple[int, int]:  # type: ignore[override]  # the formula says how many
+        """As many nodes as the formula has inputs."""
+        return (len(self.inputs), len(self.inputs))
+
     @cached_property
     def written(self) -> Written:
         """The formula as a tree."""

@@ -52,7 +52,7 @@ def save_network(network: Graph, path: str | os.PathLike[str]) -> None:
     if any(network.drawn):
         header["drawn"] = list(network.drawn)
     metadata = {_KEY: json.dumps(header, ensure_ascii=False)}
-    content = save({n: np.ascontiguousarray(a) for n, a in arrays.items()}, metadata)
+    content = save({n: np.asarray(a, order="C") for n, a in arrays.items()}, metadata)
     write_bytes(path, content)
 
 

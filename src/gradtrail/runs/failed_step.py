@@ -82,7 +82,7 @@ def save_failed_step(folder: Path, training: Training, message: str) -> None:
     told = {"format": _FORMAT, "message": message, "epoch": at.epoch + 1, "step": step}
     told |= {"draw": batch.step, "seed": batch.seed, "judging": training.judging}
     arrays = {"x": batch.x, "y": batch.y, "numbers": batch.numbers}
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     write_bytes(folder / FAILED, save(arrays, {_KEY: json.dumps(told, ensure_ascii=False)}))
 
 

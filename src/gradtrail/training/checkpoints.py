@@ -114,7 +114,7 @@ class Checkpoints:
 
         steps = snapshot.about["position"]["steps"]
         path = Path(self.folder) / f"checkpoint-{steps:08d}.safetensors"
-        arrays = {name: np.ascontiguousarray(array) for name, array in snapshot.arrays.items()}
+        arrays = {name: np.asarray(array, order="C") for name, array in snapshot.arrays.items()}
         about = json.dumps({"format": _FORMAT, **snapshot.about}, ensure_ascii=False)
         held = json.dumps({"digest": _digest(about, arrays), "about": about}, ensure_ascii=False)
         write_bytes(path, save(arrays, {_KEY: held}))
