@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 import gradtrail as gt
 from gradtrail.network.architecture import network_from
-from gradtrail.network.saving import load_weights
+from gradtrail.network.foreign_weights import load_weights
 from gradtrail.storage.arrays import read_arrays
 from gradtrail.storage.files import read_at_most, read_json, write_bytes, write_json
 

@@ -102,7 +102,8 @@ if TYPE_CHECKING:
         multiply,
     )
     from .network.architecture import architecture
-    from .network.saving import load, load_weights
+    from .network.saving import load
+    from .network.foreign_weights import load_weights
     from .optimizers import SGD, Adam, AdamW
     from .tracing.check import GradientReport, check_gradients
     from .tracing.influence import Influence, influence
@@ -260,7 +261,8 @@ _find, __dir__ = at_first_use(
         "Reference": "engines",
         "architecture": "network.architecture",
         **dict.fromkeys(("SGD", "Adam", "AdamW"), "optimizers"),
-        **dict.fromkeys(("load", "load_weights"), "network.saving"),
+        "load": "network.saving",
+        "load_weights": "network.foreign_weights",
         **dict.fromkeys(("from_onnx", "from_torch", "to_onnx", "to_torch"), "interop"),
         **dict.fromkeys(("Trace", "trace"), "tracing.trace"),
         **dict.fromkeys(("GradientReport", "check_gradients"), "tracing.check"),

@@ -12,7 +12,7 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.errors import ArgumentError, FileError
-from gradtrail.network.saving import load_weights
+from gradtrail.network.foreign_weights import load_weights
 from gradtrail.streams import stream
 from gradtrail.training import Observer, Seen
 

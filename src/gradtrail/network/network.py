@@ -13,7 +13,7 @@ from ..checking.calls import call_example
 from ..equation import System
 from ..errors import ArgumentError
 from ..graph import Graph
-from ..layers import Loss
+from ..layers import Layer, Loss
 from ..machine.pinning import pin
 
 if TYPE_CHECKING:
@@ -265,6 +265,28 @@ class Network(Graph):
         from ..network.saving import save_network
 
         save_network(self, path)
+
+    @call_example("network.replace_head(gt.Linear(5))")
+    def replace_head(self, layer: Layer, name: str | None = None) -> None:
+        """Put a fresh layer in the place of the last one that has parameters, in this network.
+
+        All other layers keep their arrays, and what is frozen stays so; the new layer is trained.
+        The names of the classes are forgotten.
+
+        Args:
+            layer: such as `gt.Linear(5)`. It takes the old one's name, unless it has its own.
+            name: of the layer to replace, instead of the last.
+
+        Raises:
+            ArgumentError: no layer, or there is none to replace.
+            ShapeError: it does not fit there, or what is behind does not fit it; nothing was
+                changed.
+            UnknownNameError: no layer with parameters is called `name`.
+        """
+        from .heads import with_head
+
+        made = with_head(self, layer, name)
+        vars(self).update(vars(made))
 
     if not TYPE_CHECKING:  # so that a type checker still knows what there is
 

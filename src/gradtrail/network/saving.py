@@ -99,25 +99,7 @@ def load(path: str | os.PathLike[str]) -> Network:
     return network
 
 
-def load_weights(network: Network, path: str | os.PathLike[str]) -> None:
-    """Put a file's arrays into a network that has the same ones.
-
-    Where gradtrail wrote the file, the network's random draws go on from there, too.
-
-    Args:
-        network: whose parameters and running statistics are changed.
-        path: a safetensors file.
-
-    Raises:
-        FileError: it is missing, damaged, or its arrays are others; nothing was changed.
-    """
-    source = Path(path)
-    arrays, metadata = read_arrays(source)
-    _fill(network, arrays, source)
-    network.drawn = _drawn(metadata)
-
-
-def _drawn(metadata: Mapping[str, str]) -> Drawn:
+def drawn_of(metadata: Mapping[str, str]) -> Drawn:
     """How far the draws of a file's network are; from the start where it does not say."""
     try:
         return Drawn.of(json.loads(metadata[_KEY])["drawn"]) or Drawn()

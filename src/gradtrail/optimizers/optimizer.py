@@ -228,7 +228,14 @@ class Optimizer(ABC):
 
     def remembered(self, network: Graph) -> Memory:
         """How many steps a network was moved, and per parameter the arrays of the rule's state."""
-        return self._memories.get(network, Memory(0, {}))
+        memory = self._memories.get(network, Memory(0, {}))
+        shapes = network.parameters.shapes
+        arrays = {  # a head may be another by now
+            name: state
+            for name, state in memory.arrays.items()
+            if name in shapes and all(a.shape == shapes[name] for a in state.values())
+        }
+        return Memory(memory.step, arrays)
 
     def remember(
         self, network: Graph, step: int, arrays: Mapping[str, Mapping[str, np.ndarray]]
