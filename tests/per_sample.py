@@ -13,7 +13,6 @@ import numpy as np
 import gradtrail as gt
 from gradtrail.arrays.einsum import contract
 from gradtrail.engines import Batch, Computed, Reference
-from gradtrail.equation import Normalisation
 
 Arrays = dict[str, np.ndarray]
 
@@ -21,7 +20,7 @@ Arrays = dict[str, np.ndarray]
 def meet(net: gt.Network, loss: gt.Loss, training: bool) -> bool:
     """Whether a sample's gradient depends on the other samples."""
     nodes = net.system(4, training=training, loss=loss).nodes
-    return any(isinstance(node.equation, Normalisation) for node in nodes)
+    return any(node.equation.ties_samples for node in nodes)
 
 
 def alone(net: gt.Network, batch: Batch, loss: gt.Loss, training: bool) -> Arrays:

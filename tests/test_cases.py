@@ -48,4 +48,5 @@ def test_the_cases_cover_every_layer() -> None:
     kinds |= inside - {"Add", "EquationLayer", "Join"}
     exempt = {"Buffer", "CrossEntropy", "Declaration", "Layer", "Loss", "MeanSquaredError"}
     exempt |= {"Input", "Parameter", "Shape", "add", "concat", "multiply"}
-    assert kinds == set(layers.__all__) - exempt
+    several = {"MatMul"}  # of two inputs, which a case has not: see test_matmul.py
+    assert kinds == set(layers.__all__) - exempt - several

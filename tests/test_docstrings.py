@@ -82,6 +82,17 @@ DOCUMENTED: dict[str, Documented] = {
     "prelu": layer(gt.PReLU()),
     "pointwise": layer(gt.Pointwise("x*exp(x)")),
     "batchnorm2d": layer(gt.BatchNorm2d()),
+    "batchnorm1d": layer(gt.BatchNorm1d(), (2, 4, 7)),
+    "batchnorm3d": layer(gt.BatchNorm3d(), (2, 4, 3, 4, 5)),
+    "instancenorm1d": layer(gt.InstanceNorm1d(affine=True), (2, 4, 7)),
+    "instancenorm3d": layer(gt.InstanceNorm3d(affine=True), (2, 4, 3, 4, 5)),
+    "groupnorm": layer(gt.GroupNorm(2)),
+    "instancenorm2d": layer(gt.InstanceNorm2d(affine=True)),
+    "layernorm": layer(gt.LayerNorm()),
+    "rmsnorm": layer(gt.RMSNorm()),
+    "softmax": layer(gt.Softmax()),
+    "logsoftmax": layer(gt.LogSoftmax()),
+    "matmul": layer(gt.MatMul(), (2, 3, 4), (2, 4, 5)),
     "dropout": layer(gt.Dropout()),
     "normalize": layer(gt.Normalize(0.5, 0.25)),
     "flatten": layer(gt.Flatten()),
@@ -111,6 +122,8 @@ FURTHER: dict[str, Documented] = {
     "dropout3d in evaluation": layer(gt.Dropout3d(), V, training=False),
     "stochasticdepth in evaluation": layer(gt.StochasticDepth(), training=False),
     "batchnorm2d in evaluation": layer(gt.BatchNorm2d(), training=False),
+    "layernorm of channels": layer(gt.LayerNorm(axes=1)),
+    "matmul transposed": layer(gt.MatMul(transpose_b=True), (2, 3, 4, 5), (2, 3, 6, 5)),
     "dropout in evaluation": layer(gt.Dropout(), training=False),
     "crossentropy with weights": loss(gt.CrossEntropy(weight=(1, 2, 3, 4, 5))),
     "squarederror with weights": loss(WeightedSquaredError()),
@@ -154,7 +167,7 @@ def _source(kind: type) -> str:
 def test_the_docstring_shows_further_forms(name: str) -> None:
     kind, declared, _ = FURTHER[name]
     present = {line.strip() for line in kind.__doc__.splitlines()}
-    source = declared.equation.operands[-1] if kind is gt.multiply else _source(kind)
+    source = declared.equation.operands[-1] if kind in (gt.multiply, gt.MatMul) else _source(kind)
     forms = {text(declared.equation), text(adjoint(declared.equation, source))}
     assert forms & present
 

@@ -15,7 +15,16 @@ from tails import beginning
 import gradtrail as gt
 from gradtrail.arrays.einsum import contract
 from gradtrail.engines import Computed, Reference
-from gradtrail.equation import Adjoint, Affine, Contraction, Indicator, Number, Selection
+from gradtrail.equation import (
+    Adjoint,
+    Affine,
+    Contraction,
+    Equation,
+    Indicator,
+    Normalisation,
+    Number,
+    Selection,
+)
 
 FROZEN = Path(__file__).parent / "frozen" / "cases.npz"
 
@@ -41,6 +50,60 @@ def delta_mutant(kind: str, change: Callable[[np.ndarray], np.ndarray]) -> Mutan
         return right(sent, values, gradients)
 
     return Mutant(mistake)
+
+
+class WrongForward(Reference):
+    """The reference engine with a mistake in what a norm gives."""
+
+    def __init__(self, mistake: Callable) -> None:
+        self.mistake = mistake
+
+    def forward(self, equation: Equation, letters) -> dict[str, np.ndarray]:
+        found = super().forward(equation, letters)
+        if isinstance(equation, Normalisation):
+            found = self.mistake(equation, letters, found, super().forward)
+        return found
+
+
+def epsilon_outside(equation, letters, found, right):
+    """1/(√v + ε): what is added to the variance is added to its root."""
+    inverse = 1 / (np.sqrt(found[equation.statistic.array]) + equation.epsilon)
+    epsilon = 1 / np.square(inverse) - found[equation.statistic.array]
+    mean_of_it = float(np.mean(epsilon))  # the other arrays follow from it, near enough
+    return right(replace(equation, epsilon=mean_of_it), letters) | {equation.inverse: inverse}
+
+
+def whole_sample(equation, letters, found, right):
+    """Statistics over all of a sample, be there groups or not."""
+    statistic = replace(equation.statistic, positions=equation.source.positions[:1])
+    kept = [s.array for s in equation.statistics]
+    shapes = tuple((a, s[:1] if a in kept else s) for a, s in equation.shapes)
+    wrong = right(replace(equation, statistic=statistic, shapes=shapes), letters)
+    for letter in kept:
+        wide = wrong[letter].reshape(-1, *[1] * (found[letter].ndim - 1))
+        wrong[letter] = np.broadcast_to(wide, found[letter].shape)
+    return wrong
+
+
+def without_term(place: int) -> Callable:
+    """One of a norm's ways back is forgotten."""
+
+    def mistake(sent, values, gradients, right):
+        equation = sent.equation
+        if isinstance(sent.node.equation, Normalisation) and len(equation.terms) == 3:
+            terms = [t for at, t in enumerate(equation.terms) if at != place]
+            equation = Contraction.of(terms, equation.range_of, equation.shape_of)
+        return right(replace(sent, equation=equation), values, gradients)
+
+    return mistake
+
+
+def next_group(sent, values, gradients, right):
+    """The deviations of the group beside."""
+    if sent.node.kind == "GroupNorm":
+        name = sent.node.array_of[sent.node.equation.inverse]
+        values = {**values, name: np.ascontiguousarray(np.roll(values[name], 1, axis=1))}
+    return right(sent, values, gradients)
 
 
 def assigned(sent, values, gradients, right):
@@ -127,13 +190,18 @@ MUTANTS = {
     "stride forgotten": Mutant(unstrided),
     "all tied maxima taken": Mutant(all_ties),
     "first position for the winner": Mutant(no_winner),
+    "a norm's mean forgotten": Mutant(without_term(1)),
+    "a norm's variance forgotten": Mutant(without_term(2)),
+    "the group beside": Mutant(next_group),
+    "ε outside the root": WrongForward(epsilon_outside),
+    "statistics over too many axes": WrongForward(whole_sample),
 }
 
 
 def network(dtype: type = np.float64) -> gt.Network:
     """Square maps, so that a transposed delta still has the right shape; pools that overlap."""
     layers = [gt.Conv2d(4, 3, stride=2, padding=1), gt.ReLU(), gt.MaxPool2d(3, 1)]
-    layers += [gt.Conv2d(3, 2), gt.Tanh(), gt.Flatten(), gt.Linear(5)]
+    layers += [gt.Conv2d(4, 2), gt.GroupNorm(2, eps=0.5), gt.Tanh(), gt.Flatten(), gt.Linear(5)]
     made = gt.Network((2, 11, 11), layers, seed=1, dtype=dtype)
     made.parameters["conv1.bias"][0] = -100  # a dead channel: its windows are all zero, all tied
     return made
@@ -151,9 +219,12 @@ def test_the_right_backward_pass_is_confirmed() -> None:
     assert all(check.moved for check in report.layers)
 
 
+CAUGHT = r"array \w+(\.\w+)?(, read by| of) layer '\w+\d'"
+
+
 @pytest.mark.parametrize("name", MUTANTS)
 def test_check_gradients_catches(name: str) -> None:
-    with pytest.raises(gt.GradientError, match=r"array \w+(\.\w+)?, read by layer '\w+\d'"):
+    with pytest.raises(gt.GradientError, match=CAUGHT):
         gt.check_gradients(network(), *data(), engine=MUTANTS[name])
 
 
@@ -180,7 +251,7 @@ def test_the_right_backward_pass_is_confirmed_in_float32() -> None:
 @pytest.mark.parametrize("name", beginning(3, MUTANTS))
 def test_check_gradients_catches_in_float32(name: str) -> None:
     """What rounding may do is added to the tolerance; no mistake hides behind it."""
-    with pytest.raises(gt.GradientError, match=r"array \w+(\.\w+)?, read by layer '\w+\d'"):
+    with pytest.raises(gt.GradientError, match=CAUGHT):
         gt.check_gradients(network(np.float32), *data(), engine=Single(MUTANTS[name]))
 
 

@@ -115,7 +115,7 @@ def layer(
         case gt.Pointwise():
             known = {name: getattr(torch, name) for name in ("sigmoid", "exp", "clip")}
             return eval(kind.formula, known, dict(zip(kind.inputs, inputs, strict=True)))
-        case gt.BatchNorm2d():
+        case gt.BatchNorm1d() | gt.BatchNorm2d() | gt.BatchNorm3d():
             mean, var = held[f"{name}.running_mean"], held[f"{name}.running_var"]
             return F.batch_norm(x, mean, var, w, b, training, kind.momentum, kind.eps)
         case DropoutNd():
@@ -123,6 +123,18 @@ def layer(
                 return F.dropout(x, kind.p, training=False)
             mask = held[f"{name}.mask"]
             return x * mask.reshape(*mask.shape, *[1] * (x.ndim - mask.ndim))
+        case gt.InstanceNorm1d() | gt.InstanceNorm2d() | gt.InstanceNorm3d():
+            mean, var = held.get(f"{name}.running_mean"), held.get(f"{name}.running_var")
+            own = training or not kind.track_running_stats
+            return F.instance_norm(x, mean, var, w, b, own, kind.momentum, kind.eps)
+        case gt.GroupNorm():
+            return F.group_norm(x, kind.num_groups, w, b, kind.eps)
+        case gt.LayerNorm() | gt.RMSNorm():
+            return normalised_last(kind, x, w, b)
+        case gt.Softmax():
+            return F.softmax(x, kind.dim)
+        case gt.LogSoftmax():
+            return F.log_softmax(x, kind.dim)
         case gt.Normalize():
             mean, std = (
                 torch.tensor(given, dtype=x.dtype).reshape(-1, *[1] * (x.ndim - 2))
@@ -193,6 +205,20 @@ def pixel_unshuffle(x: torch.Tensor, r: int) -> torch.Tensor:
         x = x.unflatten(2 + 2 * axis, (-1, r))
     offsets, places = ([2 + 2 * at + more for at in range(rank)] for more in (1, 0))
     return x.permute(0, 1, *offsets, *places).flatten(1, 1 + rank)
+
+
+def normalised_last(kind: Any, x: torch.Tensor, w: Any, b: Any) -> torch.Tensor:
+    """A norm over any axes: PyTorch takes the last ones, so these are moved there and back."""
+    axes = range(1, x.ndim) if kind.axes is None else kind.axes
+    listed = sorted(a % x.ndim for a in (axes if not isinstance(axes, int) else (axes,)))
+    last = tuple(range(x.ndim - len(listed), x.ndim))
+    moved = x.movedim(listed, last)
+    shape = moved.shape[last[0] :]
+    if isinstance(kind, gt.RMSNorm):
+        made = F.rms_norm(moved, shape, w, kind.eps)
+    else:
+        made = F.layer_norm(moved, shape, w, b, kind.eps)
+    return made.movedim(last, listed)
 
 
 def run(network: Network, x: torch.Tensor, held: Tensors, training: bool) -> torch.Tensor:

@@ -70,11 +70,11 @@ def network() -> gt.Network:
     return gt.Network((2, 13, 11), layers, seed=4)
 
 
-def compare(engine: CPU) -> None:
+def compare(engine: CPU, net: gt.Network | None = None) -> None:
     """A step with everything kept, and a training's steps, which fuse and share memory."""
-    net, loss = network(), Own()
+    net, loss = net or network(), Own()
     draw = np.random.Generator(np.random.PCG64(8))
-    x = draw.random((SIZE, 2, 13, 11)) * 2 - 1
+    x = draw.random((SIZE, *net.input_shape)) * 2 - 1
     step = Batch.of(net, net.checked(x), np.arange(SIZE) * 7 % 4, loss)
     expected = Reference().compute(net, step, loss, training=True)
     assert_agree(engine.compute(net, step, loss, training=True), expected)

@@ -21,6 +21,7 @@ from gradtrail.equation import (
     LossEquation,
     Normalisation,
     Selection,
+    SoftmaxEquation,
     Term,
 )
 
@@ -65,6 +66,8 @@ def forward(equation: Equation, arrays: Arrays) -> dict[str, Values]:
             return _select(equation, arrays)
         case Normalisation():
             return _normalise(equation, arrays)
+        case SoftmaxEquation():
+            return _soften(equation, arrays)
         case LossEquation():
             return _lose(equation, arrays)
     raise TypeError(equation)
@@ -90,19 +93,34 @@ def _select(equation: Selection, arrays: Arrays) -> dict[str, Values]:
 def _normalise(equation: Normalisation, arrays: Arrays) -> dict[str, Values]:
     source, inverse = arrays[equation.source.array], Values()
     mean, variance, normalised, result = Values(), Values(), Values(), Values()
-    for channel in _points(equation, equation.statistic.names):
-        at = equation.statistic.at(channel)
-        inside = [equation.source.at(channel | p) for p in _points(equation, equation.over)]
-        mean[at] = math.fsum(source[e] for e in inside) / len(inside)
+    for kept in _points(equation, equation.statistic.names):
+        at = equation.statistic.at(kept)
+        points = [kept | p for p in _points(equation, equation.over)]
+        inside = [equation.source.at(p) for p in points]
+        mean[at] = math.fsum(source[e] for e in inside) / len(inside) if equation.mean else 0
         variance[at] = math.fsum((source[e] - mean[at]) ** 2 for e in inside) / len(inside)
         inverse[at] = 1 / math.sqrt(variance[at] + equation.epsilon)
-        scale = arrays[equation.scale][at] if equation.scale else 1
-        shift = arrays[equation.shift][at] if equation.shift else 0
-        for e in inside:
+        for point, e in zip(points, inside, strict=True):
             normalised[e] = (source[e] - mean[at]) * inverse[at]
-            result[e] = scale * normalised[e] + shift
-    saved = zip(equation.saved, (mean, variance, inverse, normalised), strict=True)
-    return {equation.result.array: result, **dict(saved)}
+            scale, shift = equation.scale, equation.shift
+            factor = arrays[scale.array][scale.at(point)] if scale else 1
+            result[e] = factor * normalised[e]
+            result[e] += arrays[shift.array][shift.at(point)] if shift else 0
+    found = {equation.statistic.array: variance, equation.inverse: inverse}
+    found |= {equation.mean: mean} if equation.mean else {}
+    return {equation.result.array: result, equation.normalised: normalised, **found}
+
+
+def _soften(equation: SoftmaxEquation, arrays: Arrays) -> dict[str, Values]:
+    source, result = arrays[equation.source.array], Values()
+    kept = [n for n in equation.result.names if n not in equation.along]
+    for point in _points(equation, kept):
+        inside = [equation.source.at(point | p) for p in _points(equation, equation.along)]
+        total = math.fsum(math.exp(source[e]) for e in inside)
+        for e in inside:
+            result[e] = math.exp(source[e]) / total
+            result[e] = math.log(result[e]) if equation.log else result[e]
+    return {equation.result.array: result}
 
 
 def _lose(equation: LossEquation, arrays: Arrays) -> dict[str, Values]:
@@ -170,9 +188,14 @@ def read(equation: Equation, operand: str) -> set[tuple[Element, Element]]:
     sources = list(elements(equation.shape_of[operand]))
     if isinstance(equation, LossEquation):
         return set(cartesian(targets, sources))
-    axis = equation.result.names.index(equation.statistic.names[0])  # a channel stays by itself
-    channel = 0 if len(equation.shape_of[operand]) == 1 else axis
-    return {(t, s) for t, s in cartesian(targets, sources) if t[axis] == s[channel]}
+    assert isinstance(equation, Normalisation | SoftmaxEquation)
+    others = list(_points(equation, equation.over)) if operand == "X" else [{}]
+    access = next(a for a in equation.accesses if a.array == operand)
+    return {
+        (equation.result.at(point), access.at(point | other))
+        for point in _points(equation, equation.result.names)
+        for other in others
+    }
 
 
 def preimage(together: Iterable[tuple[Element, Element]], targets: Iterable[Element]) -> set:

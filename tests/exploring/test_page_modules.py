@@ -52,7 +52,8 @@ def step() -> gt.Trace:
     layers = [gt.Conv2d(3, 3, stride=2, padding=1, bias=False), gt.BatchNorm2d(), gt.GELU()]
     layers += [gt.MaxPool2d(2)]
     layers += [gt.Residual([gt.Conv2d(3, (1, 2), padding=(0, 1)), gt.AvgPool2d((1, 2), 1)])]
-    layers += [gt.ConvTranspose2d(2, 2, stride=2), gt.ReLU(), gt.Flatten(), gt.Linear(4)]
+    layers += [gt.ConvTranspose2d(2, 2, stride=2), gt.GroupNorm(1), gt.ReLU(), gt.Softmax(-1)]
+    layers += [gt.Flatten(), gt.Linear(4)]
     net = gt.Network((2, 9, 9), layers, seed=5, dtype=np.float64)
     net.parameters["fc1.weight"][2] = 0
     x = np.maximum(np.random.Generator(np.random.PCG64(2)).standard_normal((5, 2, 9, 9)), 0)

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ..arrays.einsum import contract, overlapping, windows
+from ..arrays.einsum import contract, overlapping, part_of, view, windows, with_axes
 from ..equation import (
+    Access,
     Adjoint,
     Contraction,
     Equation,
     LossEquation,
     Normalisation,
     Selection,
+    SoftmaxEquation,
     System,
     per_sample,
 )
@@ -57,6 +59,8 @@ def forward(equation: Equation, arrays: Letters) -> dict[str, np.ndarray]:
             return _select(equation, arrays)
         case Normalisation():
             return _normalise(equation, arrays)
+        case SoftmaxEquation():
+            return _soften(equation, arrays)
         case LossEquation():
             return _lose(equation, arrays)
     raise TypeError(f"{type(equation).__name__} is no equation")
@@ -75,21 +79,60 @@ def _select(equation: Selection, arrays: Letters) -> dict[str, np.ndarray]:
 
 
 def _normalise(equation: Normalisation, arrays: Letters) -> dict[str, np.ndarray]:
-    """Batch norm with the biased variance."""
-    source = _operand(equation, equation.source.array, arrays)
-    names = equation.result.names
-    over = tuple(names.index(n) for n in equation.over)
-    mean, variance = source.mean(axis=over), source.var(axis=over)
+    """Normalised with the biased variance, or with the mean of the squares."""
+    source = _by_index(equation, equation.source, arrays)
+    over = _axes(equation)
+    centred, found = source, {}
+    if equation.mean is not None:
+        mean = source.mean(axis=over, keepdims=True)
+        centred, found[equation.mean] = source - mean, mean
+    variance = np.square(centred).mean(axis=over, keepdims=True)
     inverse = 1.0 / np.sqrt(variance + equation.epsilon)
-    wide = tuple(None if axis in over else slice(None) for axis in range(source.ndim))
-    normalised = (source - mean[wide]) * inverse[wide]
+    found |= {equation.statistic.array: variance, equation.inverse: inverse}
+    normalised = centred * inverse
     result = normalised
     if equation.scale is not None:
-        result = arrays[equation.scale][wide] * result
+        result = _by_index(equation, equation.scale, arrays) * result
     if equation.shift is not None:
-        result = result + arrays[equation.shift][wide]
-    saved = zip(equation.saved, (mean, variance, inverse, normalised), strict=True)
-    return {equation.result.array: result, **dict(saved)}
+        result = result + _by_index(equation, equation.shift, arrays)
+    shapes = equation.shape_of
+    made = {letter: array.reshape(shapes[letter]) for letter, array in found.items()}
+    for letter, array in ((equation.result.array, result), (equation.normalised, normalised)):
+        made[letter] = _by_position(equation, equation.result.to(letter), array)
+    return made
+
+
+def _soften(equation: SoftmaxEquation, arrays: Letters) -> dict[str, np.ndarray]:
+    """A softmax or its logarithm, the greatest number taken off first."""
+    source = _by_index(equation, equation.source, arrays)
+    over = _axes(equation)
+    below = source - source.max(axis=over, keepdims=True)
+    powers = np.exp(below)
+    total = powers.sum(axis=over, keepdims=True)
+    result = below - np.log(total) if equation.log else powers / total
+    return {equation.result.array: _by_position(equation, equation.result, result)}
+
+
+def _axes(equation: Normalisation | SoftmaxEquation) -> tuple[int, ...]:
+    """Which of the result's indices an element meets others along."""
+    return tuple(equation.result.names.index(n) for n in equation.over)
+
+
+def _by_index(
+    equation: Normalisation | SoftmaxEquation, access: Access, arrays: Letters
+) -> np.ndarray:
+    """An operand with one axis for each of the result's indices, of length 1 where it has none."""
+    array = _operand(equation, access.array, arrays)
+    part = part_of(access, array, [0] * array.ndim, equation.range_of, {})
+    return with_axes(part, equation.result.names)
+
+
+def _by_position(equation: Equation, access: Access, values: np.ndarray) -> np.ndarray:
+    """An array of which each element is written once, from one axis for each index."""
+    array = np.empty(equation.shape_of[access.array])
+    before, ranges = [0] * array.ndim, equation.range_of
+    view(array, access, before, access.names, ranges, {})[...] = values
+    return array
 
 
 def _lose(equation: LossEquation, arrays: Letters) -> dict[str, np.ndarray]:

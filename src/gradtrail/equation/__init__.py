@@ -9,10 +9,11 @@ from ..renamed import with_former_names
 from .access import Access, Applied, Array, Factor, Indicator, Margin, Term, one_to_one, term
 from .adjoints import adjoint, gather, ways
 from .affine import Affine, index, indices
-from .constructors import contraction, loss, normalisation, selection
+from .constructors import contraction, loss, normalisation, selection, softmax
 from .equation import Equation, count
-from .kinds import Contraction, LossEquation, Normalisation, Selection
+from .kinds import Contraction, LossEquation, Selection
 from .number import Number
+from .over_axes import Normalisation, SoftmaxEquation
 from .region import Region, image, preimage, unread
 from .sample_adjoint import of_samples, per_sample
 from .sizes import explain_size
@@ -41,6 +42,7 @@ __all__ = [
     "Number",
     "Region",
     "Selection",
+    "SoftmaxEquation",
     "System",
     "Term",
     "adjoint",
@@ -65,6 +67,7 @@ __all__ = [
     "per_sample",
     "preimage",
     "selection",
+    "softmax",
     "sum_of",
     "term",
     "text",

@@ -19,7 +19,9 @@ from ..errors import EquationError
 from .access import Access, Applied, Factor, Indicator, Term
 from .affine import Affine, index
 from .equation import Equation
-from .kinds import Contraction, LossEquation, Normalisation, Selection
+from .kinds import Contraction, LossEquation, Selection
+from .number import ONE
+from .over_axes import Normalisation, SoftmaxEquation
 
 _PARTNERS = {"y": "h", "x": "w", "z": "t", "h": "y", "w": "x", "t": "z"}
 
@@ -50,6 +52,8 @@ def adjoint(equation: Equation, operand: str) -> Contraction:
             terms = (Term(_d(equation.source), (equation.won, _d(equation.result))),)
         case Normalisation():
             terms = _normalisation(equation, operand)
+        case SoftmaxEquation():
+            terms = _softmax(equation)
         case LossEquation():
             terms = _loss(equation, operand)
     if not terms:
@@ -77,30 +81,45 @@ def ways(equation: Equation, operand: str) -> tuple[str, ...]:
         equation: a layer's.
         operand: the letter towards which its adjoint goes.
     """
-    through = isinstance(equation, Normalisation) and operand == equation.source.array
-    return ("directly", "by the mean", "by the variance") if through else ()
+    if isinstance(equation, SoftmaxEquation):
+        return ("directly", "by the sum")
+    if not isinstance(equation, Normalisation) or operand != equation.source.array:
+        return ()
+    centred = () if equation.mean is None else ("by the mean",)
+    return ("directly", *centred, "by the variance")
 
 
 def _normalisation(equation: Normalisation, operand: str) -> tuple[Term, ...]:
-    """Batch norm: the variance's and the mean's share leave through dγ and dβ.
-
-    Towards X the three terms are those of `ways`.
-    """
+    """Towards X the terms are those of `ways`; the mean's is there where there is a mean."""
     dz, normalised = _d(equation.result), equation.result.to(equation.normalised)
-    if operand == equation.scale:
-        return (Term(_d(equation.statistic.to(operand)), (dz, normalised)),)
-    if operand == equation.shift:
-        return (Term(_d(equation.statistic.to(operand)), (dz,)),)
-    dx = _d(equation.source)
-    _, _, inverse = equation.statistics
-    scale = (equation.statistic.to(equation.scale),) if equation.scale else ()
-    share = -equation.count.reciprocal()
-    others, there = dz.rename(equation.elsewhere), normalised.rename(equation.elsewhere)
+    if equation.scale is not None and operand == equation.scale.array:
+        return (Term(_d(equation.scale), (dz, normalised)),)
+    if equation.shift is not None and operand == equation.shift.array:
+        return (Term(_d(equation.shift), (dz,)),)
+    dx, inverse = _d(equation.source), equation.statistic.to(equation.inverse)
+    scale = () if equation.scale is None else (equation.scale,)
+    share, there = -equation.count.reciprocal(), equation.elsewhere
+    scale_there, dz_there, normalised_there = (
+        tuple(access.rename(there) for access in accesses)
+        for accesses in (scale, (dz,), (normalised,))
+    )
+    mean = Term(dx, (*scale_there, inverse, *dz_there), share)
+    variance = (*scale_there, inverse, normalised, *dz_there, *normalised_there)
     return (
         Term(dx, (*scale, inverse, dz)),
-        Term(dx, (*scale, inverse, others), share),
-        Term(dx, (*scale, inverse, normalised, others, there), share),
+        *(() if equation.mean is None else (mean,)),
+        Term(dx, variance, share),
     )
+
+
+def _softmax(equation: SoftmaxEquation) -> tuple[Term, ...]:
+    """dX = Z·dZ − Z·Σ Z′·dZ′, or of the logarithm dX = dZ − exp(Z)·Σ dZ′; read off the result."""
+    dx, dz, own = _d(equation.source), _d(equation.result), equation.probability
+    there = dz.rename(equation.elsewhere)
+    if equation.log:
+        return (Term(dx, (dz,)), Term(dx, (own, there), -ONE))
+    other = own.rename(equation.elsewhere)
+    return (Term(dx, (own, dz)), Term(dx, (own, other, there), -ONE))
 
 
 def _loss(equation: LossEquation, operand: str) -> tuple[Term, ...]:

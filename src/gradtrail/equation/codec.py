@@ -1,6 +1,7 @@
 """Equations as JSON and back: what the page's interpreter and a saved run read.
 
-Every object is `{"type": <class>, <field>: …}`, where `LossEquation` is written `Loss`; tuples are
+Every object is `{"type": <class>, <field>: …}`, where `LossEquation` is written `Loss` and
+`SoftmaxEquation` `Softmax`; tuples are
 lists, fractions `"1/64"`.
 """
 
@@ -16,7 +17,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ..errors import EquationError
-from . import access, affine, kinds, number, scalar, system
+from . import access, affine, kinds, number, over_axes, scalar, system
 
 _CLASSES: Mapping[str, type] = {
     c.__name__.removesuffix("Equation"): c
@@ -33,7 +34,8 @@ _CLASSES: Mapping[str, type] = {
         scalar.Function,
         kinds.Contraction,
         kinds.Selection,
-        kinds.Normalisation,
+        over_axes.Normalisation,
+        over_axes.SoftmaxEquation,
         kinds.LossEquation,
         system.Node,
         system.Adjoint,

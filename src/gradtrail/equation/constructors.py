@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from .access import Access, Term
 from .infer import Shapes, Sizes, infer
-from .kinds import Contraction, LossEquation, LossRule, Normalisation, Selection
+from .kinds import Contraction, LossEquation, LossRule, Selection
+from .over_axes import Normalisation, SoftmaxEquation
 
 
 def contraction(*terms: Term, ranges: Sizes, shapes: Shapes) -> Contraction:
@@ -35,16 +36,22 @@ def normalisation(
     statistic: Access,
     *,
     epsilon: float,
-    scale: str | None,
-    shift: str | None,
-    letters: tuple[str, str, str],
+    scale: Access | None,
+    shift: Access | None,
+    letters: tuple[str | None, str, str],
+    ranges: Sizes | None = None,
     shapes: Shapes,
 ) -> Normalisation:
-    """A `Normalisation` whose ranges and shapes are inferred; `letters` are v, r and U."""
-    variance, inverse, normalised = letters
-    per_channel = [p for p in (scale, shift, statistic.array, variance, inverse) if p is not None]
-    accesses = [result, source, result.to(normalised), *map(statistic.to, per_channel)]
-    found = infer(accesses, {}, shapes)
+    """A `Normalisation` whose ranges and shapes are inferred; see `infer`.
+
+    `letters` are those of the mean, or None without one, of 1/√(v + ε), and of what is normalised.
+    """
+    mean, inverse, normalised = letters
+    per_statistic = [s for s in (mean, statistic.array, inverse) if s is not None]
+    parameters = [p for p in (scale, shift) if p is not None]
+    accesses = [result, source, result.to(normalised), *parameters]
+    accesses += map(statistic.to, per_statistic)
+    found = infer(accesses, ranges or {}, shapes)
     return Normalisation(
         result,
         source,
@@ -52,11 +59,21 @@ def normalisation(
         epsilon,
         scale,
         shift,
-        variance,
+        mean,
         inverse,
         normalised,
         ranges=found.ranges,
         shapes=found.shapes,
+    )
+
+
+def softmax(
+    result: Access, source: Access, *, along: Sequence[str], log: bool = False, shapes: Shapes
+) -> SoftmaxEquation:
+    """A `SoftmaxEquation` whose ranges and shapes are inferred; see `infer`."""
+    found = infer([result, source], {}, shapes)
+    return SoftmaxEquation(
+        result, source, tuple(along), log, ranges=found.ranges, shapes=found.shapes
     )
 
 

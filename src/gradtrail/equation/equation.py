@@ -83,6 +83,11 @@ class Equation(ABC):
         return ()
 
     @property
+    def ties_samples(self) -> bool:
+        """Whether an element of the target meets elements of other samples than its own."""
+        return False
+
+    @property
     def kind(self) -> str:
         """The kind in the words of the design."""
         return type(self).__name__.removesuffix("Equation").lower()

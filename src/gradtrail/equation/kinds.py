@@ -3,8 +3,10 @@
     Contraction     sums of products: convolution, linear, average pooling, add; with a function
                     in it pointwise (ReLU), with one bare factor reindex (flatten, concat)
     Selection       the first maximum over a window, and who won it
-    Normalisation   batch norm: subtract the mean, divide by the deviation, scale and shift
     LossEquation    softmax with cross-entropy, mean squared error
+
+Those that weigh an element against others along some axes, normalisation and softmax, are in
+`over_axes.py`.
 
 Whatever the kind, the adjoint towards any operand is a Contraction (see `adjoints.py`).
 """
@@ -13,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Literal, Self
 
 from ..errors import EquationError
@@ -151,94 +152,6 @@ class Selection(Equation):
             result=self.result.rename(names),
             source=self.source.rename(names),
             over=tuple(names.get(n, n) for n in self.over),
-            ranges=ranges,
-        )
-
-
-@frozen
-class Normalisation(Equation):
-    """Batch norm: `Z = γ·U + β` with `U = (X − μ)·r`, `r = 1/√(v + ε)`, per channel.
-
-    The mean `μ` and the biased variance `v` are taken over the indices that the statistics'
-    access does not show.
-
-    Args:
-        result: the element that gets the normalised value.
-        source: the element normalised, at the same indices.
-        statistic: the access of the mean (`μ[c]`); variance, `r`, scale and shift have the same.
-        epsilon: what is added to the variance.
-        scale: the letter of the scale, or None without one.
-        shift: the letter of the shift, or None without one.
-        variance: the letter of the saved variance.
-        inverse: the letter of the saved 1/√(v + ε).
-        normalised: the letter of the saved U.
-    """
-
-    result: Access
-    source: Access
-    statistic: Access
-    epsilon: float
-    scale: str | None
-    shift: str | None
-    variance: str
-    inverse: str
-    normalised: str
-
-    @property
-    def over(self) -> tuple[str, ...]:
-        """The indices that mean and variance run over."""
-        return tuple(n for n in self.result.names if n not in self.statistic.names)
-
-    @property
-    def count(self) -> Number:
-        """How many elements one mean is taken over."""
-        return count(self.over, self.range_of)
-
-    @property
-    def accesses(self) -> tuple[Access, ...]:
-        """Result, source, normalised value, and what there is of each channel."""
-        whole = (self.result, self.source, self.result.to(self.normalised))
-        return (*whole, *self.parameters, *self.statistics)
-
-    @property
-    def parameters(self) -> tuple[Access, ...]:
-        """Scale and shift, where there are any."""
-        return tuple(self.statistic.to(p) for p in (self.scale, self.shift) if p is not None)
-
-    @property
-    def statistics(self) -> tuple[Access, Access, Access]:
-        """Mean, variance and inverse deviation."""
-        mean = self.statistic
-        return (mean, mean.to(self.variance), mean.to(self.inverse))
-
-    @property
-    def saved(self) -> tuple[str, ...]:
-        """Mean, variance, inverse deviation, normalised values."""
-        return (self.statistic.array, self.variance, self.inverse, self.normalised)
-
-    @property
-    def reads(self) -> tuple[Dependence, ...]:
-        """Every element of the channel reads the whole channel."""
-        read = (self.source.rename(self.elsewhere), *self.parameters)
-        return tuple(Dependence(self.result, access) for access in read)
-
-    @property
-    def elsewhere(self) -> Mapping[str, str]:
-        """`over`, with names for the same indices at another element of the channel: `n′`."""
-        return {n: n + "′" for n in self.over}
-
-    @cached_property
-    def range_of(self) -> Mapping[str, int]:
-        """Index name → range; `n′` runs as `n` does."""
-        ranges = dict(self.ranges)
-        return ranges | {there: ranges[n] for n, there in self.elsewhere.items() if n in ranges}
-
-    def _renamed(self, names: Mapping[str, str], ranges: tuple[tuple[str, int], ...]) -> Self:
-        return replace(
-            self,
-            result=self.result.rename(names),
-            source=self.source.rename(names),
-            statistic=self.statistic.rename(names),
             ranges=ranges,
         )
 

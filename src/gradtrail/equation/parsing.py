@@ -17,9 +17,10 @@ from typing import Any
 
 from ..errors import EquationError, ShapeError
 from .access import Access, Applied, Indicator, Margin
-from .constructors import contraction, loss, normalisation, selection
+from .constructors import contraction, loss, normalisation, selection, softmax
 from .equation import Equation
-from .kinds import Contraction, LossEquation, LossRule, Normalisation, Selection
+from .kinds import Contraction, LossEquation, LossRule, Selection
+from .over_axes import Normalisation, SoftmaxEquation
 from .printing import text
 from .reader import Reader
 from .scalar import Function
@@ -72,10 +73,13 @@ def _parsed(
     epsilon: float,
 ) -> Equation:
     """The equation of the kind that the lines look like."""
+    softened = _softmax(reader, lines, shapes)
+    if softened is not None:
+        return softened
     if "log " in lines[0] or ")²" in lines[0]:
         return _loss(reader, lines, shapes)
-    if len(lines) == 5 and "√" in lines[2]:
-        return _normalisation(reader, lines, shapes, epsilon)
+    if len(lines) in (4, 5) and "√" in lines[2]:
+        return _normalisation(reader, lines, ranges, shapes, epsilon)
     several = len(lines) > 1
     read = [line_of(line, place if several else 0) for place, line in enumerate(lines, 1)]
     maximum = maximum_of(read[0])
@@ -163,34 +167,70 @@ def winner_of(taken: Iterable[str], shapes: Iterable[str] = ()) -> str:
     return free[0]
 
 
-def _found(pattern: str, line: str) -> tuple[str, ...]:
+def _matched(pattern: str, line: str) -> tuple[str, ...] | None:
+    """What a line has at the groups of a pattern, in which `@` is an access; None if it differs."""
     match = re.fullmatch(pattern.replace("@", r"([^\W\d]\w*′*(?:\[[^\]]*\])?)"), line.strip())
-    if match is None:
+    return None if match is None else match.groups()
+
+
+def _found(pattern: str, line: str) -> tuple[str, ...]:
+    found = _matched(pattern, line)
+    if found is None:
         raise EquationError(f"cannot read {line.strip()!r}")
-    return match.groups()
+    return found
 
 
 def _normalisation(
-    reader: Reader, lines: list[str], shapes: Mapping[str, Sequence[int]], epsilon: float
+    reader: Reader,
+    lines: list[str],
+    ranges: Mapping[str, int],
+    shapes: Mapping[str, Sequence[int]],
+    epsilon: float,
 ) -> Normalisation:
 
     def access(written: str) -> Access:
         return reader.access(line_of(f"{written} = {written}").target)
 
     result, scale, normalised, shift = _found(r"@ = (?:@·)?@(?: \+ @)?", lines[0])
-    _, source, mean, inverse = _found(r"@ = \(@ − @\)·@", lines[1])
+    if len(lines) == 5:
+        _, source, mean, inverse = _found(r"@ = \(@ − @\)·@", lines[1])
+    else:
+        _, source, inverse = _found(r"@ = @·@", lines[1])
+        mean = ""
     _, variance = _found(r"@ = 1/√\(@ \+ ε\)", lines[2])
-    letters = tuple(access(a).array for a in (variance, inverse, normalised))
     return normalisation(
         access(result),
         access(source),
-        access(mean),
+        access(variance),
         epsilon=epsilon,
-        scale=access(scale).array if scale else None,
-        shift=access(shift).array if shift else None,
-        letters=(letters[0], letters[1], letters[2]),
+        scale=access(scale) if scale else None,
+        shift=access(shift) if shift else None,
+        letters=(
+            access(mean).array if mean else None,
+            access(inverse).array,
+            access(normalised).array,
+        ),
+        ranges=ranges,
         shapes=shapes,
     )
+
+
+def _softmax(
+    reader: Reader, lines: list[str], shapes: Mapping[str, Sequence[int]]
+) -> SoftmaxEquation | None:
+    """A softmax or its logarithm, where the line is written as one."""
+
+    def access(written: str) -> Access:
+        return reader.access(line_of(f"{written} = {written}").target)
+
+    over = r"Σ_\{([^}]*)\} exp"
+    for log, pattern in ((True, rf"@ = @ − log {over} @"), (False, rf"@ = \(exp @\)/\({over} @\)")):
+        found = _matched(pattern, lines[0])
+        if found is not None and len(lines) == 1:
+            result, source, along, _ = found
+            names = [name.partition("<")[0].strip() for name in along.split(",")]
+            return softmax(access(result), access(source), along=names, log=log, shapes=shapes)
+    return None
 
 
 def _loss(reader: Reader, lines: list[str], shapes: Mapping[str, Sequence[int]]) -> LossEquation:

@@ -18,8 +18,9 @@ from ..errors import EquationError
 from .access import Access, Applied, Factor, Indicator, Term, one_to_one
 from .affine import Affine
 from .equation import Equation
-from .kinds import Contraction, LossEquation, Normalisation, Selection
+from .kinds import Contraction, LossEquation, Selection
 from .number import ONE, Number, parts
+from .over_axes import Normalisation, SoftmaxEquation
 from .typesetting import (
     ADDED,
     ADDS,
@@ -106,6 +107,8 @@ class _Printer:
                 return row(self.access(equation.result), EQUALS, over, source)
             case Normalisation():
                 return self.normalisation(equation)
+            case SoftmaxEquation():
+                return self.softmax(equation)
             case LossEquation():
                 return self.loss(equation)
         raise TypeError(f"{type(equation).__name__} is no equation")
@@ -190,30 +193,39 @@ class _Printer:
         return row(Word(name), TIMES, Word(coefficient.text(self.numbers)))
 
     def normalisation(self, equation: Normalisation) -> Formula:
-        """The result, the normalised value, the inverse deviation, and mean and variance."""
+        """The result, the normalised value, the inverse deviation, and what there is of means."""
         result, source = self.access(equation.result), self.access(equation.source)
         normalised = self.access(equation.result.to(equation.normalised))
-        mean, variance, inverse = map(self.access, equation.statistics)
+        *mean, variance, inverse = map(self.access, equation.statistics)
         scaled: list[Formula] = []
         if equation.scale is not None:
-            scaled += [self.access(equation.statistic.to(equation.scale)), TIMES]
+            scaled += [self.access(equation.scale), TIMES]
         scaled.append(normalised)
         if equation.shift is not None:
-            scaled += [ADDED, self.access(equation.statistic.to(equation.shift))]
+            scaled += [ADDED, self.access(equation.shift)]
         epsilon = Word(repr(equation.epsilon) if self.numbers else "ε")
         share = BRACKETS(Word(equation.count.reciprocal().text(self.numbers)))
         over = SUM(self.over(equation.over, equation))
-        centred = BRACKETS(row(source, SUBTRACTED, mean))
+        centred = BRACKETS(row(source, SUBTRACTED, *mean)) if mean else source
         deviation = ROOT(row(variance, ADDED, epsilon))
+        means = (row(m, EQUALS, share, TIMES, over, source) for m in mean)
         return Lines(
             (
                 row(result, EQUALS, *scaled),
                 row(normalised, EQUALS, centred, TIMES, inverse),
                 row(inverse, EQUALS, FRACTION(Word("1"), deviation)),
-                row(mean, EQUALS, share, TIMES, over, source),
+                *means,
                 row(variance, EQUALS, share, TIMES, over, SQUARE(centred)),
             )
         )
+
+    def softmax(self, equation: SoftmaxEquation) -> Formula:
+        """A quotient of exponentials, or what its logarithm comes to."""
+        result, source = self.access(equation.result), self.access(equation.source)
+        total = row(SUM(self.over(equation.along, equation)), EXP(source))
+        if equation.log:
+            return row(result, EQUALS, source, SUBTRACTED, LOG(total))
+        return row(result, EQUALS, FRACTION(BRACKETS(EXP(source)), BRACKETS(total)))
 
     def loss(self, equation: LossEquation) -> Formula:
         """The loss, and for the cross-entropy the softmax in it."""

@@ -3,7 +3,7 @@
     contraction      itself
     selection        Z[n,c,y,x] = Σ_{i,j} [A[n,c,y,x] = i·S+j]·X[n,c,y·s+i,x·s+j]
     normalisation    Z = γ·U + β,  U = r·X − r·μ,  r = rsqrt(v),
-                     μ = (1/M)·Σ X,  v = (1/M)·Σ X·X − (2/M)·Σ X·μ + (1/M)·Σ μ·μ
+                     μ = (1/M)·Σ X,  v = (1/M)·Σ X·X − (2/M)·Σ X·μ + μ·μ
     loss             L = −(1/N)·Σ T·log P;  L = (1/M)·Σ Z·Z − (2/M)·Σ Z·T + (1/M)·Σ T·T, with
                      a factor S in each product where samples have weights
 
@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from .access import Applied, Term
 from .equation import Equation
-from .kinds import Contraction, LossEquation, Normalisation, Selection
+from .kinds import Contraction, LossEquation, Selection
 from .number import ONE
+from .over_axes import Normalisation
 from .scalar import Function, Variable, log, sqrt
 
 LOG = Function("log", log(Variable("x")))
@@ -48,29 +49,29 @@ def sum_of(equation: Equation, letter: str) -> Contraction | None:
 
 
 def _normalisation(equation: Normalisation, letter: str) -> tuple[Term, ...]:
-    """Batch norm's result and what it saves."""
-    result, source = equation.result, equation.source
+    """A normalisation's result and what it saves."""
+    result, source, mean = equation.result, equation.source, equation.centre
     normalised = result.to(equation.normalised)
-    mean, variance, inverse = equation.statistics
+    variance, inverse = equation.statistic, equation.statistic.to(equation.inverse)
     share = equation.count.reciprocal()
     if letter == result.array:
-        scale = () if equation.scale is None else (mean.to(equation.scale),)
-        shift = () if equation.shift is None else (Term(result, (mean.to(equation.shift),)),)
+        scale = () if equation.scale is None else (equation.scale,)
+        shift = () if equation.shift is None else (Term(result, (equation.shift,)),)
         return (Term(result, (*scale, normalised)), *shift)
     if letter == equation.normalised:
-        return (Term(normalised, (inverse, source)), Term(normalised, (inverse, mean), -ONE))
+        centre = () if mean is None else (Term(normalised, (inverse, mean), -ONE),)
+        return (Term(normalised, (inverse, source)), *centre)
     if letter == equation.inverse:
         rsqrt = Function("rsqrt", 1 / sqrt(Variable("x") + equation.epsilon))
         return (Term(inverse, (Applied(rsqrt, variance),)),)
-    if letter == mean.array:
-        return (Term(mean, (source,), share),)
-    if letter == equation.variance:
-        twice = -equation.count.reciprocal(2)
-        return (
-            Term(variance, (source, source), share),
-            Term(variance, (source, mean), twice),
-            Term(variance, (mean, mean)),
-        )
+    if letter == equation.mean:
+        return () if mean is None else (Term(mean, (source,), share),)
+    if letter == variance.array:
+        squares = Term(variance, (source, source), share)
+        if mean is None:
+            return (squares,)
+        twice = Term(variance, (source, mean), -equation.count.reciprocal(2))
+        return (squares, twice, Term(variance, (mean, mean)))
     return ()
 
 

@@ -7,7 +7,8 @@ branches with different jumps meet, the field is what all positions see together
 `System.preimage` gives the exact elements; this is their arithmetic.
 
 Batch norm is taken as what it is at each place, as in evaluation. In training its statistics read
-the whole batch, and so would every field behind it, which says nothing about a layer.
+the whole batch, and so would every field behind it, which says nothing about a layer. A norm of
+each sample by itself reads in evaluation, too, all that it takes its statistics over.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def next_fields(
         equation: a layer's.
         sources: for each source letter its fields and its shape without the batch axis.
     """
-    if isinstance(equation, Normalisation):
+    if isinstance(equation, Normalisation) and equation.ties_samples:
         return sources[equation.source.array][0]
     found: list[tuple[AxisField, ...]] = []
     for read in equation.reads:

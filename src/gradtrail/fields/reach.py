@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..checking.arguments import is_whole
-from ..equation import Normalisation, Region, System
+from ..equation import Region, System
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, UnknownNameError, unknown
 from ..showing.axis_names import place_names
@@ -175,7 +175,7 @@ def structural_field(
         # the other samples' elements are among this sample's: what ties them reads this one, too
         region = Region(tuple(box[1:] for box in region.boxes))
         shape, axes = shape[1:], axes[1:]
-    tied = [n for n in system.nodes if n.output in ways and isinstance(n.equation, Normalisation)]
+    tied = [n for n in system.nodes if n.output in ways and n.equation.ties_samples]
     notes = (_TOGETHER,) if tied else ()
     mask = Reach(direction, asked, at, array, shape, axes, region).mask()
     return Reach(direction, asked, at, array, shape, axes, region_of(mask), notes)

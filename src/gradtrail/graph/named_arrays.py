@@ -12,6 +12,7 @@ from ..checking.input_samples import as_array
 from ..errors import DataError, ShapeError, UnknownNameError, unknown
 from ..layers import Declaration
 from ..layers.initialization import initial
+from ..layers.layer import buffer_shape
 from ..layers.steps import Step
 
 
@@ -105,7 +106,7 @@ def declared_buffers(
     for step in (step for step in steps if step.shares is None):
         for letter, buffer in step.layer.running.items():
             name = f"{step.name}.{buffer.name}"
-            shapes[name] = declared[step.name].equation.shape_of[letter]
+            shapes[name] = buffer_shape(declared[step.name], letter)
             starts[name] = buffer.initial
     return NamedArrays(shapes, dtype, starts.__getitem__, "buffer")
 

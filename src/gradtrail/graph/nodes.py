@@ -55,13 +55,15 @@ def _node(
 
 
 def check_counts(nodes: Sequence[Node]) -> None:
-    """Refuse a batch norm that would take its statistics over a single number.
+    """Refuse a norm that would take a batch's statistics over a single number.
 
     Raises:
         DataError: there is one, which is named.
     """
     for node in nodes:
-        if isinstance(node.equation, Normalisation) and node.equation.count.integer == 1:
+        equation = node.equation
+        single = isinstance(equation, Normalisation) and equation.count.integer == 1
+        if single and equation.ties_samples:
             raise DataError(
                 f"layer '{node.name}' ({node.kind}) normalises over samples and positions, but "
                 "a batch of 1 sample has 1 position there; choose a batch_size that leaves at "

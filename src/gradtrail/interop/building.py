@@ -30,7 +30,7 @@ from ..network import Network
 from .elementwise import Elementwise
 from .margins import Margins, add_margins, check_ceiling, collapse_axes, even_padding, same_margins
 from .refusals import UNKNOWN, Refusal
-from .values import BATCH, Padded, Reshaped, Softmax, Tensor, Value, Weights
+from .values import BATCH, Padded, Reshaped, Softmaxed, Tensor, Value, Weights
 
 
 class Builder(Elementwise):
@@ -47,7 +47,7 @@ class Builder(Elementwise):
             Refusal: something was refused before, it is no value that the layers give, or no
                 network; all the reasons.
         """
-        last = output.base if isinstance(output, Softmax) else output
+        last = output.base if isinstance(output, Softmaxed) else output
         if last is UNKNOWN:
             self.reasons.check()
         if not isinstance(last, Value):
@@ -254,14 +254,14 @@ class Builder(Elementwise):
                 return self.graph.output_of(at)
         return None
 
-    def softmax(self, x: Any, axis: int | None) -> Softmax:
+    def softmax(self, x: Any, axis: int | None) -> Softmaxed:
         """A softmax or its logarithm over the classes."""
         shape = self.shape(x)
         if axis is not None and axis % (len(shape) + 1) != 1:
             raise Refusal(
                 f"is a softmax over axis {axis}; only axis 1, the classes, can be left out"
             )
-        return Softmax(x, self.where)
+        return Softmaxed(x, self.where)
 
 
 def _widened(windows: Windows, outer: Margins) -> Windows:

@@ -37,7 +37,7 @@ from .arithmetic import (
 )
 from .layer_graph import LayerGraph
 from .refusals import UNKNOWN, LimitReached, Refusal, Refusals, Unknown
-from .values import Arithmetic, Padded, Reshaped, Shape, Softmax, Tensor, Value, Weights
+from .values import Arithmetic, Padded, Reshaped, Shape, Softmaxed, Tensor, Value, Weights
 
 _MOST_BYTES = 1 << 30
 _MOST_DECIMALS = 1 << 16
@@ -143,7 +143,7 @@ class Elementwise:
             read.append(source)
         return self.graph.stand_in(read, shape, self.where)
 
-    def _settled(self, value: Arithmetic | Padded | Reshaped | Softmax) -> Tensor:
+    def _settled(self, value: Arithmetic | Padded | Reshaped | Softmaxed) -> Tensor:
         """The layer that a value turns out to be."""
         match value:
             case Padded():
@@ -153,7 +153,7 @@ class Elementwise:
                 )
             case Reshaped():
                 raise Refusal(f"gives samples of shape {value.shape}, which no layer takes")
-            case Softmax():
+            case Softmaxed():
                 raise Refusal(
                     "is a softmax inside the network; only the last one can be left out, since "
                     "gt.CrossEntropy includes it"

@@ -12,6 +12,7 @@ from ..errors import ArgumentError, ShapeError
 from ..layers import Concat, Flatten, Layer, Residual
 from ..layers.bounds import LARGEST, largest_array
 from ..layers.joins import Add
+from ..layers.layer import buffer_shape
 from ..network import Network
 from ..showing.axis_names import name_axis
 from .refusals import LimitReached, Refusal, Refusals
@@ -83,7 +84,7 @@ class LayerGraph:
             raise Refusal(_misfit(layer.kind, cause)) from cause
         equation = declaration.equation
         wanted = {p.name: equation.shape_of[a] for a, p in declaration.parameters.items()}
-        wanted |= {b.name: equation.shape_of[a] for a, b in layer.running.items()}
+        wanted |= {b.name: buffer_shape(declaration, a) for a, b in layer.running.items()}
         for key in sorted(wanted.keys() | weights.keys()):
             got = weights[key].values.shape if key in weights else None
             if got != wanted.get(key):

@@ -2,7 +2,7 @@
 
 Many things there are not layers yet. `Arithmetic` is arithmetic on single numbers, which may turn
 out to be a GELU or the normalisation of the input; `Padded` waits for a window, `Reshaped` for
-the axes to be one, `Softmax` for the end of the network. Sizes are numbers, and the batch's is
+the axes to be one, `Softmaxed` for the end of the network. Sizes are numbers, and the batch's is
 `BATCH`.
 """
 
@@ -124,7 +124,7 @@ class Reshaped:
 
 
 @dataclass(frozen=True, eq=False)
-class Softmax:
+class Softmaxed:
     """Probabilities, or their logarithms, at the end of the network.
 
     Args:
@@ -141,4 +141,4 @@ class Softmax:
         return tuple(self.base.shape)
 
 
-Value = Tensor | Arithmetic | Padded | Reshaped | Softmax
+Value = Tensor | Arithmetic | Padded | Reshaped | Softmaxed

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..machine.first_use import at_first_use
 from .activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
-from .batch_norm import BatchNorm2d
+from .batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from .branches import Concat, Residual
 from .conv import Conv2d
 from .dropout import Dropout
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from .conv_transpose import ConvTranspose2d
     from .formula import Equation
     from .global_max_pooling import GlobalMaxPool1d, GlobalMaxPool2d, GlobalMaxPool3d
+    from .instance_norm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
     from .joins import add, concat, multiply
+    from .matmul import MatMul
     from .normalize import Normalize
     from .padding import Pad
     from .piecewise_activations import (
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from .prelu import PReLU
     from .rearranging import Permute, Reshape, Slice
     from .reductions import Mean
+    from .sample_norms import GroupNorm, LayerNorm, RMSNorm
     from .sequences import AvgPool1d, Conv1d, ConvTranspose1d, GlobalAvgPool1d, MaxPool1d
     from .shuffles import ChannelShuffle, PixelShuffle, PixelUnshuffle
     from .smooth_activations import (
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
         Softsign,
         Tanhshrink,
     )
+    from .softmax import LogSoftmax, Softmax
     from .stochastic_depth import StochasticDepth
     from .volumes import AvgPool3d, Conv3d, ConvTranspose3d, GlobalAvgPool3d, MaxPool3d
 
@@ -58,7 +62,9 @@ __all__ = [
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
+    "BatchNorm1d",
     "BatchNorm2d",
+    "BatchNorm3d",
     "Buffer",
     "CELU",
     "ChannelShuffle",
@@ -85,16 +91,23 @@ __all__ = [
     "GlobalMaxPool1d",
     "GlobalMaxPool2d",
     "GlobalMaxPool3d",
+    "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "Input",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
+    "LogSoftmax",
     "Loss",
+    "MatMul",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
@@ -109,6 +122,7 @@ __all__ = [
     "PixelShuffle",
     "PixelUnshuffle",
     "Pointwise",
+    "RMSNorm",
     "ReLU",
     "ReLU6",
     "Reshape",
@@ -118,6 +132,7 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Slice",
+    "Softmax",
     "Softplus",
     "Softshrink",
     "Softsign",
@@ -131,6 +146,7 @@ __all__ = [
 ]
 
 LATE: Mapping[str, str] = {
+    **dict.fromkeys(("add", "concat", "multiply"), "joins"),
     "AvgPool1d": "sequences",
     "AvgPool3d": "volumes",
     "CELU": "smooth_activations",
@@ -144,19 +160,26 @@ LATE: Mapping[str, str] = {
     "Dropout2d": "channel_dropout",
     "Dropout3d": "channel_dropout",
     "ELU": "smooth_activations",
+    "Equation": "formula",
     "GlobalAvgPool1d": "sequences",
     "GlobalAvgPool3d": "volumes",
     "GlobalMaxPool1d": "global_max_pooling",
     "GlobalMaxPool2d": "global_max_pooling",
     "GlobalMaxPool3d": "global_max_pooling",
+    "GroupNorm": "sample_norms",
     "Hardshrink": "piecewise_activations",
     "Hardsigmoid": "piecewise_activations",
     "Hardswish": "piecewise_activations",
     "Hardtanh": "piecewise_activations",
+    "InstanceNorm1d": "instance_norm",
+    "InstanceNorm2d": "instance_norm",
+    "InstanceNorm3d": "instance_norm",
+    "LayerNorm": "sample_norms",
     "LogSigmoid": "smooth_activations",
+    "LogSoftmax": "softmax",
+    "MatMul": "matmul",
     "MaxPool1d": "sequences",
     "MaxPool3d": "volumes",
-    "Equation": "formula",
     "Mean": "reductions",
     "Mish": "smooth_activations",
     "Normalize": "normalize",
@@ -166,10 +189,12 @@ LATE: Mapping[str, str] = {
     "PixelShuffle": "shuffles",
     "PixelUnshuffle": "shuffles",
     "Pointwise": "pointwise",
+    "RMSNorm": "sample_norms",
     "ReLU6": "piecewise_activations",
     "Reshape": "rearranging",
     "SELU": "smooth_activations",
     "Slice": "rearranging",
+    "Softmax": "softmax",
     "Softplus": "smooth_activations",
     "Softshrink": "piecewise_activations",
     "Softsign": "smooth_activations",

@@ -220,6 +220,14 @@ class Layer(GraphPart):
         return {}
 
 
+def buffer_shape(declaration: Declaration, letter: str) -> Shape:
+    """The shape of the running statistic that follows an array: without samples, if it has any."""
+    equation = declaration.equation
+    followed = next(a for a in equation.accesses if a.array == letter)
+    shape = equation.shape_of[letter]
+    return shape[1:] if followed.positions[0].plain == "n" else shape
+
+
 _SPATIAL = ("z", "y", "x")
 
 

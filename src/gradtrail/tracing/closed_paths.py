@@ -19,7 +19,6 @@ from ..equation import (
     Contraction,
     LossEquation,
     Node,
-    Normalisation,
     Selection,
     Term,
     of_samples,
@@ -61,7 +60,7 @@ class _Search:
     def _samples(self) -> slice:
         """The one sample that the element lies in, or all."""
         nodes = self.step.system.nodes
-        coupled = any(isinstance(n.equation, Normalisation) for n in nodes)
+        coupled = any(n.equation.ties_samples for n in nodes)
         between = self.name == self.step.system.input or any(n.output == self.name for n in nodes)
         alone = between and not coupled and len(self.index) > 1
         return slice(self.index[0], self.index[0] + 1) if alone else slice(None)

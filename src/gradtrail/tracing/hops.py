@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ..equation import LossEquation, Node, Normalisation, Selection
+from ..equation import Contraction, LossEquation, Node, Selection
 from ..showing.axis_names import place_names
 from ..showing.numbers import number_text
 from .element import Side, element_text
@@ -18,8 +18,6 @@ from .path_search import Link
 from .term_tables import operand_text
 from .terms import ProductFactor, factor_at
 from .traced_step import TracedStep
-
-_WAYS = ("directly", "through the mean", "through the variance")
 
 
 @dataclass(frozen=True)
@@ -115,10 +113,10 @@ def _event_text(
     equation, read, made = node.equation, link.part.element, link.index
     if isinstance(equation, Selection):
         return f"window at {_at(made[2:])}: the winner is {_place(read[2:], read)}"
-    if isinstance(equation, Normalisation):
+    if not isinstance(equation, Contraction):
         if operand not in node.inputs:
             return _factors_text(node, factors) or "added"
-        way = _WAYS[link.part.number]
+        way = link.part.way.replace("by ", "through ")
         to = "" if read == made else f" between {_place(read)} and {_place(made)}"
         return f"{way}{to}: {_factors_text(node, factors)}"
     if equation.kind == "reindex":

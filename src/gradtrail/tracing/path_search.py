@@ -18,7 +18,7 @@ from math import prod
 import numpy as np
 
 from ..arrays.einsum import contract
-from ..equation import Contraction, Node, Normalisation, of_samples
+from ..equation import Contraction, Node, of_samples
 from .element_term import ElementTerm, Operand
 from .greatest import places_of_greatest
 from .product_sizes import absolute_sums, greatest_products
@@ -140,7 +140,7 @@ class PathSearch:
     @cached_property
     def samples(self) -> slice:
         """The samples that paths can lie in: one, where samples are apart and one is meant."""
-        apart = not any(isinstance(node.equation, Normalisation) for node in self.nodes)
+        apart = not any(node.equation.ties_samples for node in self.nodes)
         size = self.seed.shape[0]
         if apart and self.index and self.step.role(self.name) not in ("parameter", "given"):
             return slice(self.index[0], self.index[0] + 1)

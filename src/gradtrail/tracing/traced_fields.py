@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from ..arrays.einsum import contract
-from ..equation import Contraction, Indicator, Node, Normalisation, Selection, Term, of_samples
+from ..equation import Contraction, Indicator, Node, Selection, Term, of_samples
 from ..equation import Factor as EquationFactor
 from ..equation.equation import Dependence
 from ..fields.reach import FieldDirection, Reach, array_called, axes_of, field_ends, region_of
@@ -57,7 +57,7 @@ def traced_field(
         mask = np.zeros(shape, bool)
         mask[ways.sample] = found[0]
     chosen = any(isinstance(node.equation, Selection) for node in ways.nodes)
-    tied = any(isinstance(node.equation, Normalisation) for node in ways.nodes)
+    tied = any(node.equation.ties_samples for node in ways.nodes)
     notes = (*((_WINNERS,) if chosen else ()), *((_STATISTICS,) if tied else ()))
     image = step.array("value", array) if array == step.system.input else None
     return Reach(direction, asked, element, array, shape, axes, region_of(mask), notes, image)
@@ -89,7 +89,7 @@ class _Ways:
     @cached_property
     def sample(self) -> int | None:
         """The element's sample where it meets no other one, so that all masks are of this one."""
-        tied = any(isinstance(node.equation, Normalisation) for node in self.nodes)
+        tied = any(node.equation.ties_samples for node in self.nodes)
         return None if tied or not axes_of(self.step.system, self.asked) else self.element[0]
 
     def ahead(self) -> np.ndarray:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ..equation import Normalisation
+from ..equation import Equation, Normalisation
 from ..errors import UnknownNameError, unknown
 from ..showing.shown import Printed
 from .clauses import Closure
@@ -103,7 +103,7 @@ def why(step: TracedStep, side: Side, name: str, index: object, language: str = 
 
 
 def _norms_behind(terms: Terms) -> tuple[str, ...]:
-    """The batch norms that alone read what a bias was added to; none for anything else."""
+    """The norms that alone read what a bias was added to and take it off; else none."""
     system = terms.step.system
     if terms.side == "value" or terms.name not in system.parameters or len(terms.parts) != 1:
         return ()
@@ -114,8 +114,15 @@ def _norms_behind(terms: Terms) -> tuple[str, ...]:
     if positions[0] != factors[0].access.positions[1]:  # the same for a whole channel
         return ()
     readers = [n for n in system.nodes if node.output in n.inputs]
-    alone = all(isinstance(n.equation, Normalisation) for n in readers)
+    alone = all(_takes_off(n.equation) for n in readers)
     return tuple(n.name for n in readers) if alone else ()
+
+
+def _takes_off(equation: Equation) -> bool:
+    """Whether a mean is subtracted in which what is added to a whole channel is all there is."""
+    if not isinstance(equation, Normalisation) or equation.mean is None:
+        return False
+    return set(equation.source.positions[1].names) <= set(equation.statistic.names)
 
 
 def _answer(terms: Terms) -> Answer:

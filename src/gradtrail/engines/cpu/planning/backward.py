@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from ....equation import Access, Normalisation
+from ....equation import Access, Normalisation, SoftmaxEquation
 from ..contraction import Form, goes_by_rows
 from ..frame import Slot
 from ..kernels.lanes import SumLanes
@@ -16,6 +16,7 @@ from . import linear_weights, winograd
 from .batch_norms import normalise_back
 from .draft import Draft, Ending, Job
 from .per_sample import put_down
+from .sample_wise import normalise_samples_back, soften_back
 from .work import Sent, slopes
 
 
@@ -25,7 +26,10 @@ def plan_backward(draft: Draft, sent: Sent) -> None:
     if work.absorbs(sent):
         return
     if isinstance(node.equation, Normalisation):
-        normalise_back(draft, sent)
+        (normalise_back if node.equation.ties_samples else normalise_samples_back)(draft, sent)
+        return
+    if isinstance(node.equation, SoftmaxEquation):
+        soften_back(draft, sent)
         return
     handed_on = draft.same(gradient(receives), gradient(node.output))
     if handed_on and sent.key not in work.absorbed and not sent.per_sample:

@@ -57,7 +57,7 @@ def _apply(
     summed, addend = draft.work.sums.get(name, (node, None))
     after = draft.work.fused.get(summed.name)
     target = value(summed.output if after is None else after.output)
-    affine = [value(node.array_of[a]) for a in (equation.scale, equation.shift) if a is not None]
+    affine = [value(node.array_of[p.array]) for p in equation.parameters]
     kernel = Normalise(
         memory[target].layout,
         memory[source].layout,
@@ -101,7 +101,7 @@ def normalise_back(draft: Draft, sent: Sent) -> None:
         equation.scale is not None,
         target in draft.written,
     )
-    scale = [value(node.array_of[equation.scale])] if equation.scale else []
+    scale = [value(node.array_of[equation.scale.array])] if equation.scale else []
     names = (target, dz, source, *statistics, *totals, *scale)
     draft.call(kernel, names, name, f"backward towards {sent.receives}")
     draft.written.add(target)
@@ -124,8 +124,9 @@ def _sums(
     for total in totals:
         memory.add(total, Slot.SHARED, Layout((source.shape[0],), (), False))
     learned = [a for a in node.parameters if node.array_of[a] in draft.work.towards]
-    wanted = [a for a in (equation.scale, equation.shift) if a in learned and draft.options.sums]
-    grads = [draft.in_first_group(node.array_of[a]) for a in wanted]
+    kept = draft.options.sums
+    wanted = [p for p in equation.parameters if kept and p.array in learned]
+    grads = [draft.in_first_group(node.array_of[p.array]) for p in wanted]
     join = JoinGradients(source.shape[0], equation.scale in wanted, equation.shift in wanted)
     arguments = (*map(draft.of_all_blocks, partial), *totals, *grads)
     draft.for_the_batch(join, arguments, name, "backward, sums of the batch")
@@ -136,11 +137,11 @@ def _apart(draft: Draft, node: Node, equation: Normalisation, channels: int) -> 
     if equation.scale is None and equation.shift is None:
         return []
     found = []
-    for letter, what in ((equation.shift, "shift"), (equation.scale, "scale")):
+    for access, what in ((equation.shift, "shift"), (equation.scale, "scale")):
         found.append(
             ArrayKey("share", node.name, f"no {what}")
-            if letter is None
-            else sample_share(node.array_of[letter])
+            if access is None
+            else sample_share(node.array_of[access.array])
         )
         draft.memory.add(found[-1], Slot.PARTIAL, Layout((channels,), (), True))
     return found

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from ....equation import LossEquation, Node, Normalisation, Selection
+from ....equation import LossEquation, Node, Normalisation, Selection, SoftmaxEquation
 from ....equation.frozen import frozen
 from ....errors import ArgumentError
 from ....layers.layer import Draws
@@ -24,6 +24,7 @@ from ..nest import Epilogue
 from . import winograd
 from .batch_norms import normalise
 from .draft import Draft, Ending, Job
+from .sample_wise import normalise_samples, soften
 from .work import maxima
 
 
@@ -45,7 +46,9 @@ def plan_forward(draft: Draft, place: int, node: Node) -> None:
         kernel = select_kernel(equation, draft.layouts(arrays))
         draft.call(kernel, [arrays[a] for a in letters], node.name, "forward")
     elif isinstance(equation, Normalisation):
-        normalise(draft, node, equation)
+        (normalise if equation.ties_samples else normalise_samples)(draft, node, equation)
+    elif isinstance(equation, SoftmaxEquation):
+        soften(draft, node, equation)
     elif isinstance(equation, LossEquation):
         _lose(draft, node, equation)
     else:

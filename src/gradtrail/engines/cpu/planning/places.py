@@ -121,7 +121,9 @@ def _home(draft: Draft, name: str) -> tuple[bool, Slot]:
         for letter, array in node.arrays:
             if array != name:
                 continue
-            if isinstance(node.equation, Normalisation) and letter in node.equation.saved[:3]:
+            equation = node.equation
+            tied = isinstance(equation, Normalisation) and equation.ties_samples
+            if tied and letter in equation.saved[:3]:
                 return False, Slot.SHARED
             accesses = [a for a in node.equation.accesses if a.array == letter]
             lanes = letter in node.sources or any(map(lanes_of, accesses))

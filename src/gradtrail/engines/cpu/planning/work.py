@@ -14,6 +14,7 @@ from ....equation import (
     Node,
     Normalisation,
     Selection,
+    SoftmaxEquation,
     System,
     Term,
 )
@@ -37,7 +38,7 @@ class Sent:
 
     Args:
         adjoint: node and operand.
-        forms: the nests; none for a batch norm.
+        forms: the nests; none for a norm or a softmax.
         arrays: letter → array.
         slope: where every factor stands at the target's own place, the one term; else None.
         plane: the convolution that Winograd's algorithm computes, or None.
@@ -136,6 +137,10 @@ class Work:
                 continue
             if isinstance(node.equation, Normalisation):
                 arrays = {"X": value(node.inputs[0]), "dZ": gradient(node.output)}
+                found.append(Sent(adjoint, (), arrays))
+                continue
+            if isinstance(node.equation, SoftmaxEquation):
+                arrays = {"Z": value(node.output), "dZ": gradient(node.output)}
                 found.append(Sent(adjoint, (), arrays))
                 continue
             equation = slope_of_value(node, adjoint.equation)

@@ -1,7 +1,8 @@
 // One equation forward: its target and what it saves, by letter. All arrays are laid out row by row.
 
-import { affine, shapeOf, sizeOf } from "gradtrail/equation/affine.js";
+import { shapeOf } from "gradtrail/equation/affine.js";
 import { contract } from "gradtrail/equation/contract.js";
+import { normalise, soften } from "gradtrail/equation/over-axes.js";
 import { windowTable } from "gradtrail/equation/windows.js";
 
 /**
@@ -17,6 +18,8 @@ export function forward(equation, read) {
       return select(equation, read(equation.source.array));
     case "Normalisation":
       return normalise(equation, read);
+    case "Softmax":
+      return soften(equation, read);
     case "Loss":
       return equation.probabilities ? crossEntropy(equation, read) : squaredError(equation, read);
     default:
@@ -47,37 +50,6 @@ function select(equation, source) {
     winner[to] = best;
   }
   return { [equation.result.array]: found, [equation.winner]: winner };
-}
-
-/** Batch norm, with the biased variance. */
-function normalise(equation, read) {
-  const source = read(equation.source.array);
-  const shape = shapeOf(equation, equation.source.array);
-  const own = affine(equation.statistic.positions[0]).names[0];
-  const axis = equation.source.positions.findIndex((position) => affine(position).names[0] === own);
-  const channels = shape[axis];
-  const inner = sizeOf(shape.slice(axis + 1));
-  const channelOf = (place) => Math.floor(place / inner) % channels;
-  const count = source.length / channels;
-  const mean = new Float64Array(channels);
-  const variance = new Float64Array(channels);
-  for (let i = 0; i < source.length; i++) mean[channelOf(i)] += source[i] / count;
-  for (let i = 0; i < source.length; i++)
-    variance[channelOf(i)] += (source[i] - mean[channelOf(i)]) ** 2 / count;
-  const inverse = variance.map((v) => 1 / Math.sqrt(v + equation.epsilon));
-  const normalised = Float64Array.from(source, (x, i) => (x - mean[channelOf(i)]) * inverse[channelOf(i)]);
-  const scale = equation.scale && read(equation.scale);
-  const shift = equation.shift && read(equation.shift);
-  const result = normalised.map(
-    (u, i) => (scale ? scale[channelOf(i)] : 1) * u + (shift ? shift[channelOf(i)] : 0),
-  );
-  return {
-    [equation.result.array]: result,
-    [equation.statistic.array]: mean,
-    [equation.variance]: variance,
-    [equation.inverse]: inverse,
-    [equation.normalised]: normalised,
-  };
 }
 
 /** The logarithms of the softmax of each row, by log-sum-exp. */

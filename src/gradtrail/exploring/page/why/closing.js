@@ -5,6 +5,7 @@
 // goes on. Where nothing is left, the causes are known.
 
 import { accessOf, indexOf, placeOf, plain, rangesOf, shapeOf, sizeOf } from "gradtrail/equation/affine.js";
+import { tiesSamples } from "gradtrail/equation/over-axes.js";
 import { Part, placesOf } from "gradtrail/step/step.js";
 import {
   factorClause,
@@ -39,7 +40,7 @@ class Search {
   /** The one sample that the element lies in, or null for all. */
   onlySample() {
     const { nodes, input } = this.step.description;
-    const coupled = nodes.some((node) => node.equation.type === "Normalisation");
+    const coupled = nodes.some((node) => tiesSamples(node.equation));
     const between = this.name === input || nodes.some((node) => node.arrays[node.target] === this.name);
     return between && !coupled && this.index.length > 1 ? this.index[0] : null;
   }

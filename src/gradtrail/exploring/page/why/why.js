@@ -3,6 +3,7 @@
 // What is found are facts, the same as `gradtrail.tracing.why` finds; words/say.js makes sentences of them.
 
 import { accessOf } from "gradtrail/equation/affine.js";
+import { takesOff } from "gradtrail/equation/over-axes.js";
 import { written } from "gradtrail/step/step.js";
 import { Terms } from "gradtrail/step/terms.js";
 import { rankOf } from "gradtrail/why/clauses.js";
@@ -40,7 +41,7 @@ export function why(step, side, name, index) {
   return { ...found, fact: { kind: "taken off", answer: found.fact, norms, layer } };
 }
 
-/** The batch norms that alone read what a bias was added to; none for anything else. */
+/** The norms that alone read what a bias was added to and take it off; none for anything else. */
 function normsBehind({ step, side, name, parts }) {
   if (side !== "grad" || parts.length !== 1 || step.arrays.get(name).role !== "parameter") return [];
   const [{ sum, term }] = parts;
@@ -52,7 +53,7 @@ function normsBehind({ step, side, name, parts }) {
   const readers = step.description.nodes.filter(({ arrays, sources }) =>
     sources.some((letter) => arrays[letter] === output),
   );
-  const alone = readers.every(({ equation }) => equation.type === "Normalisation");
+  const alone = readers.every(({ equation }) => takesOff(equation));
   return alone ? readers.map((reader) => reader.name) : [];
 }
 
