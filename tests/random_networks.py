@@ -76,10 +76,16 @@ class Drawn:
         return json.dumps(told, ensure_ascii=False)
 
 
-def drawn(number: int) -> Drawn:
-    """The network of a number."""
+def drawn(number: int, make: Callable[[Draws], tuple[gt.Network, bool]] | None = None) -> Drawn:
+    """The network of a number.
+
+    Args:
+        number: what everything follows from.
+        make: draws a network, and whether it tells classes apart; None for layers over images.
+    """
     for attempt in count():
-        found = _attempt(number, Draws(np.random.Generator(np.random.PCG64([number, attempt]))))
+        draw = Draws(np.random.Generator(np.random.PCG64([number, attempt])))
+        found = _attempt(number, draw, make or _network)
         if found is not None:
             return found
     raise AssertionError("a count ends")
@@ -98,9 +104,11 @@ def drawn_network(number: int, exchanged: bool = False) -> gt.Network:
     return network
 
 
-def _attempt(number: int, draw: Draws) -> Drawn | None:
+def _attempt(
+    number: int, draw: Draws, make: Callable[[Draws], tuple[gt.Network, bool]]
+) -> Drawn | None:
     """One draw, or None where it cannot be compared."""
-    network, classes = _network(draw)
+    network, classes = make(draw)
     training = draw.chance(0.75)
     size = min(draw.whole(1, 70), LARGEST // _widest(network))
     if size == 0:

@@ -37,12 +37,26 @@ def in_pairs(padding: Any) -> bool:
     return isinstance(padding, tuple) and any(isinstance(p, tuple) for p in padding)
 
 
-def padded(kind: Any, x: torch.Tensor, value: float) -> tuple[torch.Tensor, Any]:
-    """An input with what PyTorch's layers cannot pad, and the padding that is left to them."""
-    if not in_pairs(kind.padding):
-        return x, kind.padding
-    sides = [side for margins in reversed(kind.windows.margins) for side in margins]
-    return F.pad(x, sides, value=value), 0
+def padded(x: torch.Tensor, margins: Any, value: float = 0.0) -> torch.Tensor:
+    """An input with so much before and behind each of its last axes."""
+    sides = [side for margin in reversed(margins) for side in margin]
+    return F.pad(x, sides, value=value)
+
+
+def averages(kind: AvgPool, x: torch.Tensor) -> torch.Tensor:
+    """Average pooling; where PyTorch has no such setting, sums over counts."""
+    run = getattr(F, f"avg_pool{kind.rank}d")
+    divisor = () if kind.divisor_override is None else (kind.divisor_override,)
+    asked, reached = kind.windows.margins, kind.reached(tuple(x.shape))
+    sizes = zip(x.shape[2:], kind.windows.kernel, strict=True)
+    wide = kind.rank == 3 and any(size < k for size, k in sizes)  # padded or not
+    if not in_pairs(kind.padding) and not (kind.rank == 1 and divisor) and not wide:
+        settings = kind.stride, kind.padding, kind.ceil_mode, kind.count_include_pad
+        return run(x, kind.kernel_size, *settings, *divisor)
+    beyond = [(0, more - side) for (_, more), (_, side) in zip(reached, asked, strict=True)]
+    counted = padded(padded(torch.ones_like(x), asked, float(kind.count_include_pad)), beyond)
+    sums, counts = (run(y, kind.kernel_size, kind.stride) for y in (padded(x, reached), counted))
+    return sums * (float(np.prod(kind.windows.kernel)) / divisor[0]) if divisor else sums / counts
 
 
 def layer(
@@ -53,7 +67,9 @@ def layer(
     x = inputs[0]
     match kind:
         case ConvNd():
-            x, padding = padded(kind, x, 0.0)
+            padding = kind.padding
+            if in_pairs(padding):
+                x, padding = padded(x, kind.windows.margins), 0
             run = getattr(F, f"conv{kind.rank}d")
             return run(x, w, b, kind.stride, padding, kind.dilation, kind.groups)
         case ConvTransposeNd():
@@ -61,27 +77,19 @@ def layer(
             crop, extra = kind.padding, kind.output_padding
             if not in_pairs(crop):
                 return run(x, w, b, kind.stride, crop, extra, kind.groups, kind.dilation)
-            y = run(x, w, b, kind.stride, 0, extra, kind.groups, kind.dilation)
-            for axis, (before, behind) in enumerate(kind.windows.margins, 2):
-                y = y.narrow(axis, before, y.shape[axis] - before - behind)
-            return y
+            y = run(x, w, None, kind.stride, 0, 0, kind.groups, kind.dilation)
+            y = padded(y, [(-before, -behind) for before, behind in kind.windows.margins])
+            return y if b is None else y + b.reshape(-1, *[1] * kind.rank)
         case gt.Linear():
             return F.linear(x, w, b)
         case MaxPool():
-            x, padding = padded(kind, x, -torch.inf)
-            run = getattr(F, f"max_pool{kind.rank}d")
-            return run(x, kind.kernel_size, kind.stride, padding, kind.dilation, kind.ceil_mode)
+            run, stride = getattr(F, f"max_pool{kind.rank}d"), kind.stride
+            if in_pairs(kind.padding):
+                x = padded(x, kind.reached(tuple(x.shape)), -torch.inf)
+                return run(x, kind.kernel_size, stride, 0, kind.dilation)
+            return run(x, kind.kernel_size, stride, kind.padding, kind.dilation, kind.ceil_mode)
         case AvgPool():
-            run = getattr(F, f"avg_pool{kind.rank}d")
-            if kind.divisor_override is not None:
-                divisor = (kind.count_include_pad, kind.divisor_override)
-                return run(x, kind.kernel_size, kind.stride, kind.padding, kind.ceil_mode, *divisor)
-            inside, _ = padded(kind, torch.ones_like(x), float(kind.count_include_pad))
-            x, padding = padded(kind, x, 0.0)
-            settings = kind.kernel_size, kind.stride, padding, kind.ceil_mode
-            if padding == kind.padding:
-                return run(x, *settings, kind.count_include_pad)
-            return run(x, *settings) / run(inside, *settings)
+            return averages(kind, x)
         case GlobalAvgPool():
             return x.flatten(2).mean(2)
         case GlobalMaxPool():

@@ -238,6 +238,11 @@ MUTANTS: dict[str, Callable[[Patch], None]] = {
     "another layer's mask": changed(
         forward, "DrawMask", lambda kernel: replace(kernel, layer=kernel.layer + 1)
     ),
+    "the first sample's mask for all": changed(
+        forward,
+        "DrawMask",
+        lambda kernel: replace(kernel, draw=replace(kernel.draw, together=True)),
+    ),
     "Winograd with kernels unturned": changed(work, "choose", unturned),
 }
 
