@@ -113,8 +113,8 @@ if TYPE_CHECKING:
         multiply,
     )
     from .network.architecture import architecture
-    from .network.saving import load
     from .network.foreign_weights import load_weights
+    from .network.saving import load
     from .optimizers import SGD, Adam, AdamW
     from .tracing.check import GradientReport, check_gradients
     from .tracing.influence import Influence, influence

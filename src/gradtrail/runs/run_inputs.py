@@ -16,8 +16,8 @@ from ..graph.description import layer_from
 from ..layers import Normalize
 from ..network import Network
 from ..network.architecture import architecture, network_from
-from ..network.saving import load
 from ..network.foreign_weights import load_weights
+from ..network.saving import load
 from ..storage.files import read_json
 from .recipe import Recipe
 from .recipe_data import RecipeData, part_labels, read_data
