@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -74,6 +75,10 @@ def _apply(
     draft.call(kernel, names, name, does)
     if addend is None and not draft.options.keep:
         draft.repeated[target] = KernelCall(kernel, tuple(names), name, does)
+        if after is not None and draft.work.keeps(node):
+            before = value(node.output)  # made for the first time where it is read
+            kernel = replace(kernel, target=memory[before].layout, function=None)
+            draft.repeated[before] = KernelCall(kernel, (before, *names[1:]), name, "forward")
     if draft.options.keep:
         kept = value(node.array_of[equation.normalised])
         bare = normalise_only(memory[kept].layout, memory[source].layout)

@@ -87,8 +87,11 @@ def _contract(draft: Draft, node: Node) -> None:
     after = draft.work.fused.get(node.name)
     job = Job(arrays, node.name, "forward", value(node.output))
     if after is not None:
-        does, ending = f"forward, with {after.name}", Ending(Epilogue("apply", function_of(after)))
-        job = replace(job, does=does, target=value(after.output), endings=(ending,))
+        endings = [Ending(Epilogue("apply", function_of(after)))]
+        if draft.work.keeps(node):
+            endings.insert(0, Ending(Epilogue("keep"), value(node.output)))
+        does, target = f"forward, with {after.name}", value(after.output)
+        job = replace(job, does=does, target=target, endings=tuple(endings))
     plane = draft.work.planes.get(node.name)
     if plane is not None:
         pool, winner = draft.work.pooled.get(node.name), None

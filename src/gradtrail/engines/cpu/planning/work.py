@@ -162,17 +162,24 @@ class Work:
         return self.system.readers.get(name, ())
 
     def _fusions(self) -> dict[str, Node]:
-        """Nodes that compute a function along with their own result: name → that function's."""
+        """Nodes that compute a function along with their own result: name → that function's.
+
+        Where the function's slope needs what it is applied to, that is stored as well.
+        """
         found: dict[str, Node] = {}
         for before, node in functions_behind(self.system):
-            if value(before.output) in self.read_later:
-                continue
+            if self.keeps(before) and _summands(before):
+                continue  # which a batch norm may add up
             one = self.forward.get(before.name, ())
             stores = len(one) == 1 and one[0].sets and before.equation.kind != "pointwise"
             stores = stores and not copies(one)  # which may be no call at all
             if stores or isinstance(before.equation, Normalisation):
                 found[before.name] = node
         return found
+
+    def keeps(self, node: Node) -> bool:
+        """Whether what a node makes is read in the backward pass."""
+        return value(node.output) in self.read_later
 
     def _sums(self) -> dict[str, tuple[Node, str]]:
         """Sums that a batch norm adds up as it stores: its name → the sum, and what is added."""
@@ -229,6 +236,8 @@ class Work:
             if plane is None or plane.kind != "forward" or len(readers) != 1:
                 continue
             ((pool, _),) = readers
+            if after is not None and self.keeps(node):
+                continue
             fits = min(plane.size) // 2 * 2 >= plane.m
             if not (fits and isinstance(pool.equation, Selection) and halves(pool.equation)):
                 continue
