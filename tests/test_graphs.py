@@ -244,7 +244,7 @@ WRONG = {
     "shapes": r"input 1 is 2 × 4 × 4 but input 2 is 2 × 6 × 6; a product element by element",
     "window": r"Conv2d\(2, 7\) on Input\(\(2, 6, 6\)\): a window of 7 does not fit into the 6",
     "no input": r"needs Input\(\(2, 6, 6\)\), which is not among the inputs",
-    "not needed": r"takes one input, got several",
+    "not needed": r"no output needs Input\(\(2, 6, 6\)\); leave it out",
     "no layer": r"the output is an input; call at least one layer on it",
     "not a node": r"outputs takes nodes, got a Conv2d; call it on a node first",
     "mixed": r"inputs are what gt\.Input\(shape\) gives, got 2",
@@ -274,3 +274,103 @@ def test_the_plan_counts_shared_weights_once() -> None:
     plan, net = crossing().plan(), crossing()
     assert plan.parameter_count == sum(array.size for array in net.parameters.values())
     assert "those of conv2" in str(plan)
+
+
+def siamese(dtype: Any = np.float32) -> gt.Network:
+    """Two images through the same layers, and numbers beside them."""
+    left, right = gt.Input((2, 6, 5), name="left"), gt.Input((2, 6, 5), name="right")
+    extra = gt.Input((3,), name="extra")
+    conv, fc = gt.Conv2d(3, 3), gt.Linear(4)
+    one, other = (fc(gt.Flatten()(gt.ReLU()(conv(node)))) for node in (left, right))
+    beside = gt.Tanh()(gt.Linear(4)(extra))
+    joined = gt.concat(one * other, other, beside)
+    return gt.Network([left, right, extra], gt.Linear(3)(joined), seed=2, dtype=dtype)
+
+
+def pairs(count: int = 19) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    draw = np.random.default_rng(3)
+    shapes = {"left": (2, 6, 5), "right": (2, 6, 5), "extra": (3,)}
+    x = {name: draw.normal(size=(count, *shape)) for name, shape in shapes.items()}
+    return x, np.arange(count) % 3
+
+
+@pytest.mark.parametrize("engine", ["reference", "cpu"])
+def test_several_inputs_are_predicted_traced_and_trained(engine: str) -> None:
+    x, y = pairs()
+    net, exact = siamese(), siamese(np.float64)
+    t = gt.trace(exact, x, y)
+    for name, array in x.items():
+        np.testing.assert_array_equal(t.value[name], array)
+    outputs = t.value["fc3.output"]
+    for given in (x, tuple(x.values()), {name: x[name] for name in reversed(x)}):
+        np.testing.assert_allclose(net.predict(given, engine=engine), outputs, atol=1e-5)
+    one = {name: array[:1] for name, array in x.items()}
+    np.testing.assert_allclose(net.predict(one, engine=engine), outputs[:1], atol=1e-5)
+    near = gt.trace(net, x, y, engine=engine)
+    for name in ("left", "right", "extra", "conv1.weight", "fc1.bias"):
+        np.testing.assert_allclose(near.grad[name], t.grad[name], atol=1e-6)
+    gt.train(
+        net, (x, y), validation=(x, y), epochs=2, batch_size=8, engine=engine, progress=False,
+        optimizer=gt.SGD(0.02),
+    )  # fmt: skip
+    gt.train(
+        exact, (x, y), epochs=2, batch_size=8, progress=False, optimizer=gt.SGD(0.02),
+    )  # fmt: skip
+    np.testing.assert_allclose(
+        net.parameters["conv1.weight"], exact.parameters["conv1.weight"], atol=1e-5
+    )
+
+
+def test_gradients_of_several_inputs_agree_with_differences() -> None:
+    x, y = pairs(3)
+    report = gt.check_gradients(siamese(np.float64), x, y)
+    assert {"left", "right", "extra"} <= {element.array for element in report.elements}
+
+
+def test_the_plan_tells_the_inputs_apart() -> None:
+    plan = siamese().plan()
+    assert plan["mul1"].fields_by_input[0][0] == "left"
+    assert [name for name, _ in plan["fc3"].fields_by_input] == ["left", "right", "extra"]
+    text = str(plan)
+    assert "left 2×6×5 and right 2×6×5 and extra 3 per sample" in text
+    assert "4 of fc1 and fc1_2 → 4" in text
+    assert "2×6×5 of right → 3×4×3" in text
+    assert "right: 3, jump 1, from 0" in text
+
+
+def test_fields_of_several_inputs() -> None:
+    net = siamese()
+    assert net.receptive_field("conv1_2", (1, 2), of="right").rows == (1, 2, 3)
+    with pytest.raises(gt.ArgumentError, match="conv1_2.output does not depend on left"):
+        net.receptive_field("conv1_2", (1, 2), of="left")
+    one = gt.Input((1, 4, 4), name="image")
+    named = gt.Network(one, gt.Conv2d(1, 3)(one))
+    assert named.receptive_field("conv1", (0, 0)).columns == (0, 1, 2)
+    assert named.predict(np.ones((2, 1, 4, 4))).shape == (2, 1, 2, 2)
+
+
+UNFIT = {
+    r"x lacks the input 'right'; the network takes left, right, extra": {"left": 1},
+    r"x must be \{name: array\} or 3 arrays in the order left, right, extra": [1, 2],
+    r"x: no input is called 'z'": {**pairs()[0], "z": 1},
+    r"got an array of shape \(19, 2, 6, 5\)": pairs()[0]["left"],
+    r"as many samples, got 19 of left, 19 of right, 2 of extra": {
+        **pairs()[0],
+        "extra": pairs()[0]["extra"][:2],
+    },
+    r"x\['extra'\] has shape \(19, 2\), but the network takes \(N, 3\)": {
+        **pairs()[0],
+        "extra": pairs()[0]["extra"][:, :2],
+    },
+}
+
+
+@pytest.mark.parametrize("sentence", UNFIT)
+def test_samples_that_do_not_fit_several_inputs(sentence: str) -> None:
+    with pytest.raises(gt.DataError, match=sentence):
+        siamese().predict(UNFIT[sentence])
+
+
+def test_several_inputs_have_no_one_shape() -> None:
+    with pytest.raises(gt.ArgumentError, match="several inputs, left, right, extra; network.input"):
+        _ = siamese().input_shape

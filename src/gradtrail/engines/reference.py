@@ -208,7 +208,7 @@ class Reference(Engine):
         """See `Engine.predict`."""
         system = network.system(len(x))
         arrays = _wide({**network.parameters, **network.buffers})
-        values = {network.input_name: x.astype(np.float64)} | arrays
+        values = network.by_input(x.astype(np.float64)) | arrays
         values |= given_arrays(network, system)
         with quietly():
             return self.run(system, values)[system.nodes[-1].output]
@@ -226,7 +226,7 @@ class Reference(Engine):
     ) -> Computed:
         """See `Engine.step`."""
         system = network.system(len(batch.x), training=extent.training, loss=loss)
-        values = {network.input_name: batch.x.astype(np.float64), **_wide(arrays)}
+        values = network.by_input(batch.x.astype(np.float64)) | _wide(arrays)
         values |= given_arrays(network, system, seed=batch.seed, step=batch.step)
         values |= target_arrays(system, batch.targets)
         with quietly():

@@ -85,11 +85,16 @@ class System:
 
     Args:
         nodes: each reads only the input, given arrays, and outputs of nodes before it.
-        input: the name of the network's input.
+        inputs: the names of the network's inputs.
     """
 
     nodes: tuple[Node, ...]
-    input: str = "input"
+    inputs: tuple[str, ...] = ("input",)
+
+    @property
+    def input(self) -> str:
+        """The name of the first input, or of the only one."""
+        return self.inputs[0]
 
     @cached_property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
@@ -136,7 +141,7 @@ class System:
     @cached_property
     def backward(self) -> tuple[Adjoint, ...]:
         """The adjoints in the order they are computed, towards parameters and sources."""
-        return self.backward_towards({self.input, *self.parameters, *self.shapes})
+        return self.backward_towards({*self.inputs, *self.parameters, *self.shapes})
 
     def backward_towards(self, wanted: Collection[str]) -> tuple[Adjoint, ...]:
         """The adjoints that the gradients of some arrays follow from, and no others.

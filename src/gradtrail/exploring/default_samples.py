@@ -17,9 +17,10 @@ _CLASSES, _SIZE = 10, 8
 def takes_digits(network: Graph) -> bool:
     """Whether the digits fit: images of one channel, at least 8 × 8, and ten outputs or more."""
     outputs = network.system(1).shapes[network.output_name][1:]
-    shape = network.input_shape
+    shape = network.sample_shape
     return (
-        len(shape) == 3
+        len(network.inputs) == 1
+        and len(shape) == 3
         and shape[0] == 1
         and min(shape[1:]) >= _SIZE
         and len(outputs) == 1
@@ -47,5 +48,5 @@ def usual_samples(network: Graph, count: int, loss: Loss, seed: int) -> Pair:
         raise ArgumentError(
             f"explore: {type(loss).__name__} compares with numbers, not with classes; pass x and y"
         )
-    drawn = np.random.default_rng(seed).standard_normal((count, *network.input_shape))
+    drawn = np.random.default_rng(seed).standard_normal((count, *network.sample_shape))
     return drawn.astype(network.dtype), labels

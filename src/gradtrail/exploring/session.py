@@ -305,7 +305,10 @@ class Session:
 
     def _set_element(self, change: Mapping[str, Any]) -> None:
         name, value = change.get("name"), finite_number(change.get("value"))
-        held: Mapping[str, np.ndarray] = {"input": self.x, **self.network.parameters}
+        held: Mapping[str, np.ndarray] = {
+            **self.network.by_input(self.x),
+            **self.network.parameters,
+        }
         if not isinstance(name, str) or name not in held:
             raise UnknownNameError(unknown("editable array", name, held))
         index: Any = change.get("index")
@@ -318,7 +321,8 @@ class Session:
 
     def _set_sample(self, change: Mapping[str, Any]) -> None:
         n = self._sample(change)
-        self.x[n] = array_of_numbers("a sample", change.get("pixels"), self.x[n])
+        drawn = self.network.by_input(self.x)[self.network.input_name]  # what the page draws on
+        drawn[n] = array_of_numbers("a sample", change.get("pixels"), drawn[n])
 
     def _set_label(self, change: Mapping[str, Any]) -> None:
         n, label = self._sample(change), change.get("label")

@@ -72,14 +72,19 @@ def next_fields(
     return tuple(_joined(fields, output) for fields in zip(*found, strict=True))
 
 
-def system_fields(system: System) -> Mapping[str, tuple[AxisField, ...]]:
-    """The fields of every array between the layers, by name."""
+def system_fields(system: System, of: str) -> Mapping[str, tuple[AxisField, ...]]:
+    """The fields of every array between the layers, by name.
+
+    Args:
+        system: the equations of a network.
+        of: the name of an input; arrays that do not depend on it have no field.
+    """
     shapes = system.shapes
-    found = {system.input: input_fields(shapes[system.input][1:])}
+    found = {of: input_fields(shapes[of][1:])}
     for node in system.nodes:
-        if len(shapes[node.output]) > 1:
+        if len(shapes[node.output]) > 1 and any(name in found for name in node.inputs):
             here = {a: node.array_of[a] for a in node.sources}
-            known = {a: (found[n], shapes[n][1:]) for a, n in here.items()}
+            known = {a: (found[n], shapes[n][1:]) for a, n in here.items() if n in found}
             found[node.output] = next_fields(node.equation, known)
     return found
 

@@ -210,7 +210,9 @@ def array_called(system: System, name: Any) -> str:
         UnknownNameError: no layer, input, output or parameter is called so.
     """
     layers = {node.name: node.output for node in system.nodes}
-    arrays = [system.input, *layers.values()]
+    if name == "input" and len(system.inputs) == 1:
+        return system.input  # whatever it is called
+    arrays = [*system.inputs, *layers.values()]
     arrays += [name for name in system.shapes if name in system.parameters]
     if name in arrays:
         return str(name)
@@ -231,7 +233,7 @@ def field_ends(
     first, last = (array, asked) if direction == "receptive" else (asked, array)
     if first != last and system.between(first, last):
         return first, last
-    named = [n for n in (system.input, *(node.output for node in system.nodes)) if n != asked]
+    named = [n for n in (*system.inputs, *(node.output for node in system.nodes)) if n != asked]
     if direction == "receptive":
         known = [n for n in named if system.between(n, asked)]
         choose = "of= takes what lies before it"

@@ -125,8 +125,6 @@ def _inputs(inputs: Any) -> list[Input]:
             )
     if len({id(node) for node in listed}) < len(listed):
         raise ArgumentError("Network: an input is listed twice")
-    if len(listed) > 1:
-        raise ArgumentError("Network: takes one input, got several")
     return listed
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -30,6 +30,7 @@ from .freezing import (
 )
 from .named_arrays import declared_buffers, declared_parameters
 from .nodes import check_counts, layer_node, loss_node
+from .packed_samples import packed, packed_shape, unpacked
 
 
 class Graph(AnyNetwork):
@@ -86,13 +87,27 @@ class Graph(AnyNetwork):
 
     @property
     def input_name(self) -> str:
-        """The name of the input's array."""
+        """The name of the input's array; of several the first."""
         return next(iter(self.inputs))
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """One sample's shape."""
+        """One sample's shape.
+
+        Raises:
+            ArgumentError: there are several inputs; `inputs` has the shape of each.
+        """
+        if len(self.inputs) > 1:
+            raise ArgumentError(
+                f"the network has several inputs, {', '.join(self.inputs)}; network.inputs has "
+                "the shape of each"
+            )
         return self.inputs[self.input_name]
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """One sample's shape as engines take it: of several inputs one row, side by side."""
+        return packed_shape(self.inputs)
 
     @property
     def output_name(self) -> str:
@@ -285,11 +300,21 @@ class Graph(AnyNetwork):
         check_counts(nodes)
         if loss is not None:
             nodes.append(loss_node(loss, nodes[-1], len(nodes)))
-        return System(tuple(nodes), self.input_name)
+        return System(tuple(nodes), tuple(self.inputs))
 
     def checked(self, x: Any, name: str = "x") -> np.ndarray:
-        """`x` as samples of this network; see `samples.checked_samples`."""
-        return checked_samples(x, self.input_shape, self.dtype, name=name)
+        """`x` as samples of this network, checked; of several inputs as rows.
+
+        Raises:
+            DataError: samples that do not fit.
+        """
+        if len(self.inputs) == 1 and not isinstance(x, Mapping):
+            return checked_samples(x, self.input_shape, self.dtype, name=name)
+        return packed(x, self.inputs, self.dtype, name).reshape(-1, *self.sample_shape)
+
+    def by_input(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """Samples as `checked` gives them, by the names of the inputs."""
+        return unpacked(x, self.inputs)
 
     def architecture(self) -> dict[str, Any]:
         """Inputs, dtype, layers and what is frozen as JSON; see `from_architecture`."""

@@ -75,7 +75,8 @@ class Network(Graph):
         """The outputs of the last layer, in evaluation (running statistics, no dropout).
 
         Args:
-            x: samples, (N, *input_shape), or `gt.data.Images` such as a folder.
+            x: samples, (N, *input_shape), or `gt.data.Images` such as a folder; of several inputs
+                a mapping by their names, or as many arrays in their order.
             batch_size: how many samples are computed at once; it changes memory, not results.
             engine: None for the default, "cpu", "reference", or an engine object.
 
@@ -89,10 +90,11 @@ class Network(Graph):
         from ..engines.predicting import predict
 
         positive("predict", batch_size=batch_size)
-        return predict(self, self._taken(x), len(x), int(batch_size), engine_for(engine, self))
+        taken, count = self._taken(x)
+        return predict(self, taken, count, int(batch_size), engine_for(engine, self))
 
-    def _taken(self, x: Any) -> Callable[[int, int], np.ndarray]:
-        """How to get at some of the samples, checked, as this network takes them.
+    def _taken(self, x: Any) -> tuple[Callable[[int, int], np.ndarray], int]:
+        """How to get at some of the samples, checked, as this network takes them; and how many.
 
         Raises:
             DataError: samples of another shape or without numbers.
@@ -101,9 +103,10 @@ class Network(Graph):
 
         if isinstance(x, Images):
             x.check_shape(self.input_shape, "x")
-            return lambda begin, end: x.numbers(begin, end).astype(self.dtype, copy=False)
+            kind = self.dtype
+            return (lambda begin, end: x.numbers(begin, end).astype(kind, copy=False)), len(x)
         samples = self.checked(x).view()
-        return partial(_some, samples, pin(samples))
+        return partial(_some, samples, pin(samples)), len(samples)
 
     @call_example('network.explain("conv1")')
     def explain(

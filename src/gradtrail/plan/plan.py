@@ -61,6 +61,8 @@ class PlanRow:
         receptive_field: per spatial axis of the network's input.
         never_read: per source, per axis, the positions that no output reads.
         shares: the layer whose parameters it uses; None for its own.
+        fields_by_input: of a network with several inputs, the receptive fields of each that the
+            layer depends on; `receptive_field` is the first of them.
     """
 
     number: int
@@ -79,6 +81,7 @@ class PlanRow:
     receptive_field: tuple[AxisField, ...]
     never_read: tuple[tuple[tuple[int, ...], ...], ...]
     shares: str | None = None
+    fields_by_input: tuple[tuple[str, tuple[AxisField, ...]], ...] = ()
 
 
 @frozen
@@ -86,14 +89,16 @@ class Plan(Shown):
     """The rows and their totals. Prints as a table, in a notebook as HTML.
 
     Args:
-        input_shape: one sample's.
+        input_shape: one sample's; of several inputs all numbers in a row.
         batch_size: N.
         rows: one per layer, in forward order.
+        inputs: (name, shape) of each input.
     """
 
     input_shape: Shape
     batch_size: int
     rows: tuple[PlanRow, ...]
+    inputs: tuple[tuple[str, Shape], ...] = ()
 
     @property
     def parameter_count(self) -> int:
@@ -146,7 +151,8 @@ class Plan(Shown):
         """The plan as dictionaries and lists, ready for JSON."""
         data = asdict(self)
         for row in data["rows"]:
-            for field in row["receptive_field"]:
+            told = [field for _, fields in row["fields_by_input"] for field in fields]
+            for field in (*row["receptive_field"], *told):
                 for key, value in field.items():
                     if isinstance(value, Fraction):
                         field[key] = float(value)
@@ -178,7 +184,7 @@ def make_plan(outline: Outline, declared: Mapping[str, Declaration], batch_size:
         declared: its layers' declarations by name; rows are made of those that are there.
         batch_size: N.
     """
-    fields = {name: input_fields(shape) for name, shape in outline.inputs.items()}
+    fields = {n: {n: input_fields(shape)} for n, shape in outline.inputs.items()}
     shapes = dict(outline.inputs)
     rows = []
     trained: set[str] = set() if outline.frozen else {*outline.inputs}
@@ -191,8 +197,12 @@ def make_plan(outline: Outline, declared: Mapping[str, Declaration], batch_size:
             ones = ((1, *shapes[name]) for name in step.sources)
             alone = step.layer.declare(*ones, training=True).equation
         sources = dict(zip(declaration.sources, step.sources, strict=True))
-        here = {letter: (fields[name], shapes[name]) for letter, name in sources.items()}
-        fields[step.output] = next_fields(equation, here)
+        seen = []
+        for of, known in fields.items():
+            here = {a: (known[n], shapes[n]) for a, n in sources.items() if n in known}
+            if here:
+                known[step.output] = next_fields(equation, here)
+                seen.append((of, known[step.output]))
         shapes[step.output] = output[1:]
         named = [(p.name, equation.shape_of[a]) for a, p in declaration.parameters.items()]
         held = [name for name, _ in named] + [b.name for b in step.layer.running.values()]
@@ -220,13 +230,15 @@ def make_plan(outline: Outline, declared: Mapping[str, Declaration], batch_size:
                 multiply_adds(equation),
                 bytes_each * prod(output) + kept + given,
                 bytes_each * prod(output) if step.output in trained else 0,
-                fields[step.output],
+                seen[0][1],
                 tuple(unread(alone, letter)[1:] for letter in declaration.sources),
                 step.shares,
+                tuple(seen) if len(outline.inputs) > 1 else (),
             )
         )
-    (input_shape,) = outline.inputs.values()
-    return Plan(input_shape, batch_size, tuple(rows))
+    inputs = tuple(outline.inputs.items())
+    input_shape = inputs[0][1] if len(inputs) == 1 else (sum(prod(s) for _, s in inputs),)
+    return Plan(input_shape, batch_size, tuple(rows), inputs)
 
 
 def multiply_adds(equation: Equation) -> int:

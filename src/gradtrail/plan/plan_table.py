@@ -39,7 +39,7 @@ def plan_text(plan: Plan, width: int | None = None) -> str:
     columns = page_width(_NO_TERMINAL) if width is None else width
     shown = next(count for least, count in _COLUMNS if columns >= least)
     heads: tuple[str, ...] = _HEAD
-    rows, totals = [_cells(row) for row in plan.rows], _totals(plan)
+    rows, totals = _all_cells(plan), _totals(plan)
     below = _notes(plan)
     if shown < len(_HEAD):
         heads, rows, totals = _NARROW, [_narrow(cells) for cells in rows], _narrow(totals)
@@ -82,23 +82,47 @@ def _sum(plan: Plan) -> str:
 
 def plan_table(plan: Plan) -> Table:
     """The table with all its columns, as a notebook shows it."""
-    rows = [_cells(row) for row in plan.rows]
+    rows = _all_cells(plan)
     return Table((_title(plan),), _HEAD, rows, _notes(plan), _totals(plan))
 
 
 def _title(plan: Plan) -> str:
     samples = f"{plan.batch_size} sample{'s' if plan.batch_size > 1 else ''}"
-    return f"{_shape(plan.input_shape)} per sample, {samples} per batch"
+    taken = _shape(plan.input_shape)
+    if len(plan.inputs) > 1:
+        taken = " and ".join(f"{name} {_shape(shape)}" for name, shape in plan.inputs)
+    return f"{taken} per sample, {samples} per batch"
 
 
-def _cells(row: PlanRow) -> tuple[str, ...]:
+def _all_cells(plan: Plan) -> list[tuple[str, ...]]:
+    """All rows' texts; each row is told what stands before it, which it need not name."""
+    ahead = [plan.inputs[0][0] if len(plan.inputs) == 1 else ""]
+    ahead += [f"{row.name}.output" for row in plan.rows]
+    return [_cells(row, before) for row, before in zip(plan.rows, ahead, strict=False)]
+
+
+def _read(row: PlanRow, before: str) -> str:
+    """What a layer reads: shapes, and where they are from unless it is from the row above alone."""
+    shapes = [_shape(shape) for shape in row.input_shapes]
+    if row.sources == (before,):
+        return shapes[0]
+    of = [source.removesuffix(".output") for source in row.sources]
+    if len({*shapes}) == 1:
+        return f"{shapes[0]} of {' and '.join(of)}"
+    return " and\n".join(f"{shape} of {name}" for shape, name in zip(shapes, of, strict=True))
+
+
+def _cells(row: PlanRow, before: str) -> tuple[str, ...]:
     """One row's texts, one per column."""
-    inputs = " and ".join(dict.fromkeys(_shape(s) for s in row.input_shapes))
+    inputs = _read(row, before)
     how = "\n".join(dict.fromkeys(h for h in row.how if h))
     parameters = "\n".join(f"{name} {_shape(shape)}" for name, shape in row.parameters)
     if row.shares:
         parameters = f"those of {row.shares}"
     fields = "\n".join(dict.fromkeys(str(f) for f in row.receptive_field))
+    if row.fields_by_input:
+        told = [(name, f) for name, seen in row.fields_by_input for f in seen]
+        fields = "\n".join(dict.fromkeys(f"{name}: {field}" for name, field in told))
     return (
         str(row.number),
         row.name,

@@ -264,7 +264,7 @@ def _hardest(network: Network, train: Part, run: Run) -> list[str]:
         The title and what stands below.
     """
     count = len(part_labels(train))
-    most = max(1, min(count, _RANKED, _MEMORY // (4 * prod(network.input_shape))))
+    most = max(1, min(count, _RANKED, _MEMORY // (4 * prod(network.sample_shape))))
     places = np.linspace(0, count - 1, most).astype(np.int64)
     x, y = part_arrays(train, places)
     runs, loss = engine_for(run.recipe.training.engine, network), run.recipe.course().loss

@@ -201,7 +201,7 @@ class _Ends:
         self.gradients, self.generator = computed.gradients, generator
         self.elements, self.bounds = elements, bounds
         trained = [n.array_of[a] for n in system.nodes for a in n.parameters]
-        self.names = [name for name in (*trained, system.input) if name in self.gradients]
+        self.names = [name for name in (*trained, *system.inputs) if name in self.gradients]
         self.given = {n: array for n, array in values.items() if n not in system.producer}
         self.rounding = float(np.finfo(np.float64).eps * max(1.0, abs(float(values["loss"]))))
         self.pattern = patterns(system, values)

@@ -61,7 +61,7 @@ class _Search:
         """The one sample that the element lies in, or all."""
         nodes = self.step.system.nodes
         coupled = any(n.equation.ties_samples for n in nodes)
-        between = self.name == self.step.system.input or any(n.output == self.name for n in nodes)
+        between = self.name in self.step.system.inputs or any(n.output == self.name for n in nodes)
         alone = between and not coupled and len(self.index) > 1
         return slice(self.index[0], self.index[0] + 1) if alone else slice(None)
 

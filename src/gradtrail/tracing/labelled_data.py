@@ -39,7 +39,7 @@ class LabelledData:
             self._source, self.y, self.outputs = samples.x, samples.y, samples.outputs
         self.targets = loss.targets(self.y, (len(self), *self.outputs))
         check_mass(self.y, loss, "data")
-        self.shape = (len(self), *network.input_shape)
+        self.shape = (len(self), *network.sample_shape)
         self.scale = 1.0 if loss.even(self.y) else loss.scale(self.y)
 
     def __len__(self) -> int:

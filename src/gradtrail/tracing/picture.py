@@ -35,7 +35,7 @@ def terms_picture(terms: Terms, path: str | Path | None) -> Figure:
     panels = np.atleast_1d(drawn.subplots(1, len(strongest), sharey=True))
     limit = float(size[strongest].max(where=finite[strongest], initial=0.0)) or 1.0
     shown: Any = None
-    images = terms.step.array("value", terms.step.system.input)
+    images = terms.step.array("value", _input(terms, name))
     for axes, n in zip(panels, strongest, strict=True):
         if images.ndim == 4:
             show_image(axes, images[n])
@@ -88,9 +88,15 @@ def _spatial(part: ElementTerm) -> Operand | None:
     return next(iter([*values, *maps]), None)
 
 
+def _input(terms: Terms, name: str) -> str:
+    """The input that a map lies over: of several the first that it depends on."""
+    system = terms.step.system
+    return next((n for n in system.inputs if n == name or system.between(n, name)), system.input)
+
+
 def _extent(terms: Terms, name: str, shape: tuple[int, ...]) -> tuple[float, ...]:
     """Where the map lies over the input: each place in the middle of what it sees."""
-    rows, columns = system_fields(terms.step.system)[name]
+    rows, columns = system_fields(terms.step.system, _input(terms, name))[name]
     found: list[float] = []
     for field, size in ((columns, shape[1]), (rows, shape[0])):
         jump = float(field.jump or 1)

@@ -59,7 +59,7 @@ def traced_field(
     chosen = any(isinstance(node.equation, Selection) for node in ways.nodes)
     tied = any(node.equation.ties_samples for node in ways.nodes)
     notes = (*((_WINNERS,) if chosen else ()), *((_STATISTICS,) if tied else ()))
-    image = step.array("value", array) if array == step.system.input else None
+    image = step.array("value", array) if array in step.system.inputs else None
     return Reach(direction, asked, element, array, shape, axes, region_of(mask), notes, image)
 
 

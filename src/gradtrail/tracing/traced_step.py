@@ -104,7 +104,7 @@ class TracedStep:
 
     def role(self, name: str) -> ArrayRole:
         """What an array is to the step; labels, masks and statistics are given."""
-        if name == self.system.input:
+        if name in self.system.inputs:
             return "input"
         if name in self.system.parameters:
             return "parameter"

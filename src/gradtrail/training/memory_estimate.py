@@ -90,7 +90,7 @@ def _most(
     lanes = -(-samples // _LANES) * _LANES
     shapes = network.system(lanes, training=True).shapes
     outputs = sum(prod(shapes[step.output]) for step in network.steps)
-    outputs += prod(shapes[network.input_name])
+    outputs += sum(prod(shapes[name]) for name in network.inputs)
     return parameter * _count(network) + element * outputs
 
 
@@ -121,7 +121,7 @@ def _sentence(setup: Setup, need: _Need, left: Room, smaller: int) -> str:
     hint = (
         f"layer '{layer}' has {percent_text(share)} of the parameters: make what it reads smaller"
     )
-    if len(network.input_shape) > 1:
+    if any(len(shape) > 1 for shape in network.inputs.values()):
         hint += " by smaller images, or by more pooling before it"
     bytes_with_sgd = setup.engine.memory(network, setup.course.loss, SGD(1.0), 1)
     fits = sum(bytes_with_sgd.values()) + kept + needs["code"] <= left.free

@@ -48,10 +48,10 @@ class StagedFeed(Feed):
         mixup: float,
         name: str,
     ) -> None:
-        if augment is not None and augment.moves and len(network.input_shape) != 3:
+        if augment is not None and augment.moves and len(network.sample_shape) != 3:
             raise DataError(
                 "augmentation moves images (channels, height, width), but the network takes "
-                f"samples of {network.input_shape}; leave out augment"
+                f"samples of {network.sample_shape}; leave out augment"
             )
         self.source: np.ndarray | Images
         if isinstance(data, Images):
@@ -127,7 +127,7 @@ class _Stage(Samples):
 
     def __init__(self, feed: StagedFeed, size: int) -> None:
         self.feed = feed
-        x = np.empty((size, *feed.network.input_shape), np.float32)
+        x = np.empty((size, *feed.network.sample_shape), np.float32)
         soft = bool(feed.mixup) and feed.y.ndim == 1 and feed.loss.classes(feed.y) is not None
         y = np.zeros((size, *feed.outputs)) if soft else feed.y[:size].copy()
         if feed.mixup and not soft:

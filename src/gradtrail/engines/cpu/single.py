@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from ...equation import Access, Applied, Contraction, Node, Selection, Term
 from ...equation import Factor as EquationFactor
+from ...graph.packed_samples import places_in_row
 from .activation import function_of
 from .addresses import lanes_of, reach
 from .channel_lanes import (
@@ -92,12 +93,11 @@ class _Builder:
 
     # -- what the layers look like ---------------------------------------------------------
 
-    @property
-    def _transformed(self) -> bool:
-        """Whether it is Winograd's algorithm that reads the input, sixteen channels at a time."""
-        readers = {node.name for node, _ in self.system.readers[self.system.input]}
+    def _transformed(self, name: str) -> bool:
+        """Whether it is Winograd's algorithm that reads an input, sixteen channels at a time."""
+        readers = {node.name for node, _ in self.system.readers[name]}
         by_planes = readers & self.planes.keys()
-        if by_planes and (by_planes != readers or self.network.input_shape[0] > LANES):
+        if by_planes and (by_planes != readers or self.network.inputs[name][0] > LANES):
             raise UnsuitableError  # what stands in the lanes beyond may be anything
         return bool(by_planes)
 
@@ -134,7 +134,8 @@ class _Builder:
             at += layout.size
         for name, shape in self.network.buffers.shapes.items():
             self.memory.add(value(name), Slot.CONSTANTS, Layout(tuple(shape), (), False))
-        self._input()
+        for name, shape, begin in places_in_row(self.network.inputs):
+            self._input(name, shape, begin)
         done = {node.name for node in self.fused.values()}
         for place, node in enumerate(self.system.nodes):
             if node.name not in done:
@@ -142,16 +143,16 @@ class _Builder:
         self._output()
         return self.draft.program(per_block=1)
 
-    def _input(self) -> None:
-        name = value(self.system.input)
-        shape = self.network.input_shape
-        margins = self.margins.get(self.system.input, ())[-len(shape) :]
-        lanes = self._transformed
+    def _input(self, name: str, shape: tuple[int, ...], begin: int) -> None:
+        margins = self.margins.get(name, ())[-len(shape) :]
+        lanes = self._transformed(name)
         held = (1, *shape[1:]) if lanes else shape
         layout = Layout(held, margins if any(m != (0, 0) for m in margins) else (), lanes)
-        self.memory.add(name, Slot.ARENA, layout)
+        self.memory.add(value(name), Slot.ARENA, layout)
         strides = (4, *layout.strides[1:]) if lanes else layout.strides
-        self.draft.call(CopySample(shape, strides, layout.origin), (name,), "input", "forward")
+        row = prod(self.network.sample_shape) if len(self.network.inputs) > 1 else 0
+        kernel = CopySample(shape, strides, layout.origin, row, begin)
+        self.draft.call(kernel, (value(name),), name, "forward")
 
     def _activation(self, name: str) -> Layout:
         """The place of a layer's output, with channel lanes."""

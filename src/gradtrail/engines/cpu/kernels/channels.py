@@ -20,11 +20,15 @@ class CopySample(Kernel):
         shape: of a sample.
         strides: bytes from one element of each axis to the next.
         origin: where the first element lies.
+        row: how many numbers a sample has, of all inputs; 0 where this is the only one.
+        begin: how many of them stand before this input's.
     """
 
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     origin: int
+    row: int = 0
+    begin: int = 0
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
@@ -33,7 +37,10 @@ class CopySample(Kernel):
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         chosen = code.at(code.frame(Slot.CHOSEN, P), code.frame(Slot.FIRST), 8)
-        row = code.at(code.frame(Slot.SAMPLES, P), code.load(chosen, "i64"), prod(self.shape) * 4)
+        size = (self.row or prod(self.shape)) * 4
+        row = code.at(code.frame(Slot.SAMPLES, P), code.load(chosen, "i64"), size)
+        if self.begin:
+            row = code.at(row, self.begin * 4)
         target = code.at(code.argument(0), self.origin)
         arrays = (target, self.strides), (row, row_strides(self.shape))
         with walk(code, self.shape, arrays) as (to, source):

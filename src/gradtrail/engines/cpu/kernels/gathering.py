@@ -46,9 +46,13 @@ class GatherSamples(Kernel):
 
     Args:
         layout: of the input.
+        row: how many numbers a sample has, of all inputs; 0 where this is the only one.
+        begin: how many of them stand before this input's.
     """
 
     layout: Layout
+    row: int = 0
+    begin: int = 0
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
@@ -61,8 +65,10 @@ class GatherSamples(Kernel):
         """See `Kernel.write`."""
         lay = self.layout
         samples = code.frame(Slot.SAMPLES, P)
-        size = prod(lay.shape) * 4
+        size = (self.row or prod(lay.shape)) * 4
         rows = [code.at(samples, number, size) for number in _sample_numbers(code)]
+        if self.begin:
+            rows = [code.at(row, self.begin * 4) for row in rows]
         target = code.at(code.argument(0), lay.origin)
         arrays = [*((row, row_strides(lay.shape)) for row in rows), (target, lay.strides)]
         with walk(code, lay.shape[:-1], arrays) as (*moved, place):

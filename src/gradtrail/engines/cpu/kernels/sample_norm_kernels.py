@@ -18,7 +18,7 @@ from ....equation.scalar import Function
 from ..builder import Carried, Code, Value
 from ..frame import Slot
 from ..vector_math import compile_expression
-from .along_axes import AlongAxes, Registers, LoopPoint
+from .along_axes import AlongAxes, LoopPoint, Registers
 from .finite import flag_unless_finite
 from .kernel import Kernel
 from .statistics import double, masked, narrow, wide

@@ -28,7 +28,7 @@ def declare(draft: Draft) -> None:
         if value(name) in memory or name == "loss":
             continue
         lanes, where = _home(draft, name)
-        made = name == work.system.input or name in work.system.producer
+        made = name in work.system.inputs or name in work.system.producer
         layout = _layout(margins.get(value(name), ()), shape, lanes, spaced=made)
         memory.add(value(name), where, layout, lasting=keep)
     if draft.options.backward:
@@ -156,7 +156,7 @@ def _hand_on(draft: Draft, sent: Sent) -> None:
     work, memory = draft.work, draft.memory
     ours, theirs = gradient(sent.receives), gradient(sent.adjoint.node.output)
     alone = len(work.received[sent.receives]) == 1 and sent.key not in work.absorbed
-    if not alone or not copies(sent.forms) or sent.receives == work.system.input:
+    if not alone or not copies(sent.forms) or sent.receives in work.system.inputs:
         return
     a, b = memory[ours], memory[theirs]
     if a.same is None and b.root is not a and a.layout == b.layout:

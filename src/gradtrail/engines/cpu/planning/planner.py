@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
+from ....graph.packed_samples import places_in_row
 from ..kernels.gathering import GatherSamples, ScatterOutputs
 from ..keys import value
 from ..options import EngineSetup, Options
@@ -35,8 +37,10 @@ def plan_program(
     work = Work(system, options, setup, network.trained)
     draft = Draft(network, work)
     declare(draft)
-    source = value(system.input)
-    draft.call(GatherSamples(draft.memory[source].layout), (source,), "input", "forward")
+    for name, _, begin in places_in_row(network.inputs):
+        row = prod(network.sample_shape) if len(network.inputs) > 1 else 0
+        gather = GatherSamples(draft.memory[value(name)].layout, row, begin)
+        draft.call(gather, (value(name),), name, "forward")
     along = work.along
     for place, node in enumerate(system.nodes, network.first_place):
         if node.name not in along:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -120,7 +121,7 @@ class Work:
 
     def _wanted(self) -> set[str]:
         """The arrays whose gradients lead to a parameter, or to the input where all is kept."""
-        found = {self.system.input} if self.options.keep else set()
+        found = {*self.system.inputs} if self.options.keep else set()
         for node in self.system.nodes:
             learned = {node.array_of[letter] for letter in node.parameters} & self.towards
             if learned or any(name in found for name in node.inputs):
@@ -209,12 +210,15 @@ class Work:
 
         The last who adds to an activation's gradient multiplies it by the activation's slope, and
         by that of the activation before, and so on. Where others have added before, the gradient
-        and all these products have one place (`in_place`).
+        and all these products have one place (`in_place`). What several read, as of a product of
+        two arrays, stays as it is.
         """
         found: dict[SentKey, Sent] = {}
+        reads = Counter(key for sent in self.sent for key in {*sent.arrays.values()})
         for sent in self.sent:
             output = sent.adjoint.node.output
-            if sent.slope is None or len(self.received[sent.receives]) != 1:
+            alone = reads[gradient(output)] == 1
+            if sent.slope is None or not alone or len(self.received[sent.receives]) != 1:
                 continue
             above = self.received.get(output, [])
             if above and len(above[-1].forms) == 1 and above[-1].forms[0].sets:
