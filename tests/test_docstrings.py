@@ -30,8 +30,8 @@ def branches(kind: Any, join: Layer, *shapes: tuple[int, ...]) -> Documented:
     return kind, join.declare(*(shapes or (S, S)), training=True), ()
 
 
-def loss(kind: Any) -> Documented:
-    return type(kind), kind.declare((3, 5)), ("T", "S")
+def loss(kind: Any, outputs: tuple[int, ...] = (3, 5)) -> Documented:
+    return type(kind), kind.declare(outputs), ("T", "S")
 
 
 DOCUMENTED: dict[str, Documented] = {
@@ -110,6 +110,14 @@ DOCUMENTED: dict[str, Documented] = {
     "equation": layer(gt.Equation("Z[n,c,y,x] = g[c]·X[n,c,y,x]")),
     "crossentropy": loss(gt.CrossEntropy()),
     "meansquarederror": loss(gt.MeanSquaredError()),
+    "l1": loss(gt.L1()),
+    "huber": loss(gt.Huber()),
+    "bcewithlogits": loss(gt.BCEWithLogits()),
+    "pointwiseloss": loss(gt.PointwiseLoss("(z − t)²")),
+    "focal": loss(gt.Focal()),
+    "binaryfocal": loss(gt.BinaryFocal()),
+    "dice": loss(gt.Dice(), (2, 3, 4)),
+    "binarydice": loss(gt.BinaryDice(), (2, 3, 4)),
 }
 
 FURTHER: dict[str, Documented] = {

@@ -186,6 +186,42 @@ def test_a_class_without_weight() -> None:
     assert "the class of sample 0 has the weight 0" in answer.text
 
 
+def test_positions_that_are_left_out() -> None:
+    net = gt.Network((2, 2, 2), [gt.Conv2d(3, 1)], seed=0)
+    x, y = (
+        np.cos(np.arange(16.0)).reshape(2, 2, 2, 2),
+        np.int64([[[9, 1], [2, 0]], [[9, 9], [9, 9]]]),
+    )
+    t = gt.trace(net, x.astype(np.float32), y, loss=gt.CrossEntropy(ignore_index=9))
+    answer = t.grad.why("conv1.output", (0, 1, 0, 0))
+    assert answer.cause == "left out"
+    assert "position (0,0) of sample 0 is left out of the loss" in answer.text
+    assert "all 4 positions" not in answer.text
+    assert t.grad.why("input", (1, 0, 1, 0)).cause == "left out"
+
+
+def test_a_loss_that_does_not_change() -> None:
+    """An absolute difference of 0 has the slope 0; a mask that is met by both overlaps too."""
+    x, y = np.float32([[1, 2], [3, -1]]), np.float64([[1, 0], [0, -1]])
+    t = gt.trace(gt.Network((2,), [gt.LeakyReLU(1.0)]), x, y, loss=gt.L1(), engine="reference")
+    answer = t.grad.why("leakyrelu1.output", (0, 0))
+    assert answer.cause == "level"
+    assert "does not change with leakyrelu1.output[0,0], which is 1" in answer.text
+    assert t.grad["input"].tolist() == [[0, 0.25], [0.25, 0]]
+    net, maps = gt.Network((1, 2, 2), [gt.Conv2d(2, 1)], seed=0), np.cos(np.arange(8.0))
+    masks = np.int64([[[0, 1], [1, 1]], [[0, 0], [1, 0]]])
+    t = gt.trace(net, maps.reshape(2, 1, 2, 2).astype(np.float32), masks, loss=gt.Dice())
+    gt.trace(net, maps.reshape(2, 1, 2, 2).astype(np.float32), masks, loss=gt.Focal(alpha=(1, 2)))
+    tags = np.eye(8)[:2].reshape(2, 2, 2, 2)
+    loss = gt.BCEWithLogits(pos_weight=(1, 3))
+    gt.trace(net, maps.reshape(2, 1, 2, 2).astype(np.float32), tags, loss=loss)
+    loss = gt.BinaryDice()
+    gt.trace(net, maps.reshape(2, 1, 2, 2).astype(np.float32), tags, loss=loss)
+    products = t.grad.terms("conv1.output", (1, 0, 0, 1))
+    assert [str(f) for row in products for f in row.factors] == ["loss.slopes[1,0,0,1]"]
+    assert products.sum() == pytest.approx(float(t.grad["conv1.output"][1, 0, 0, 1]))
+
+
 def test_a_sample_without_weight() -> None:
     """Of the squared error; a loss of 0 tells only of those that count."""
     net = gt.Network((2,), [gt.Linear(2)], seed=0)

@@ -46,7 +46,12 @@ RARE = [
 ]
 
 # What the order of the clauses follows from, and the layer of weights that are named themselves.
-UNSAID = {"no class weight": {"count"}, "no weight": {"count"}, "zero weights": {"layer"}}
+UNSAID = {
+    "no class weight": {"count"},
+    "left out": {"count"},
+    "no weight": {"count"},
+    "zero weights": {"layer"},
+}
 
 NODE = """
 import { readFileSync, writeSync } from "node:fs";

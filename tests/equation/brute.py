@@ -130,13 +130,14 @@ def _lose(equation: LossEquation, arrays: Arrays) -> dict[str, Values]:
         counts = {e: given[e[:1]] if given else 1 for e in source}
         squares = [counts[e] * (source[e] - labels[e]) ** 2 for e in source]
         return {equation.result.array: {(): sum(squares) / len(squares)}}
-    samples, classes = equation.shape_of[equation.source.array]
-    total = [math.fsum(math.exp(source[n, k]) for k in range(classes)) for n in range(samples)]
-    chances = {(n, k): math.exp(source[n, k]) / total[n] for n, k in source}
-    mean = -math.fsum(labels[e] * math.log(chances[e]) for e in source) / samples
+    classes = range(equation.shape_of[equation.source.array][1])
+    places = {(n, *p) for n, _, *p in source}  # a sample, or a position of one
+    total = {(n, *p): math.fsum(math.exp(source[n, k, *p]) for k in classes) for n, *p in places}
+    chances = {(n, k, *p): math.exp(source[n, k, *p]) / total[n, *p] for n, k, *p in source}
+    mean = -math.fsum(labels[e] * math.log(chances[e]) for e in source) / len(places)
     found = {equation.result.array: {(): mean}, equation.probabilities: chances}
     if equation.weight is not None:
-        sums = {(n,): sum(labels[n, k] for k in range(classes)) for n in range(samples)}
+        sums = {(n, *p): sum(labels[n, k, *p] for k in classes) for n, *p in places}
         found[equation.weight] = sums
     return found
 

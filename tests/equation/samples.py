@@ -129,6 +129,7 @@ LOSSES: Mapping[str, Equation] = {
     "cross-entropy": CrossEntropy().declare((3, 4)).equation,
     "cross-entropy of 1 sample": CrossEntropy().declare((1, 2)).equation,
     "cross-entropy weighted": CrossEntropy(weight=(1, 2, 3)).declare((2, 3)).equation,
+    "cross-entropy over maps": CrossEntropy(ignore_index=9).declare((2, 3, 2, 2)).equation,
     "squared error": MeanSquaredError().declare((2, 3)).equation,
     "squared error of maps": MeanSquaredError().declare(MAP).equation,
     "squared error weighted": squared_error((3, 2), weighted=True).equation,

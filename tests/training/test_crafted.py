@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 import gradtrail as gt
 from gradtrail.engines import Batch, Samples, engine_for
 from gradtrail.engines.bilinear import WarpInput
-from gradtrail.layers.loss_functions import loss_for
+from gradtrail.layers.cross_entropy import loss_for
 from gradtrail.training import JSONLinesLog
 
 from .common import arrays_of, assert_same_bits, data, network, plain, trained

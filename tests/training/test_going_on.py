@@ -14,7 +14,7 @@ import gradtrail as gt
 from gradtrail import schedules
 from gradtrail.data import ArrayImages, ImageFolder
 from gradtrail.engines import engine_for
-from gradtrail.layers.loss_functions import loss_for
+from gradtrail.layers.cross_entropy import loss_for
 from gradtrail.training import Observer, Seen
 from gradtrail.training.checkpoints import read_checkpoint
 from gradtrail.training.feed import feed_for

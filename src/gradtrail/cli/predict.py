@@ -14,11 +14,11 @@ from typing import cast
 import click
 import numpy as np
 
+from ..arrays.loss_values import log_softmax
 from ..data import read_image
 from ..data.image_files import images_below
 from ..data.image_spec import Fit
 from ..errors import ArgumentError, FileError
-from ..layers.loss_functions import log_softmax
 from ..network import Network
 from ..runs import Run
 from ..runs.recipe_data import part_labels

@@ -61,31 +61,49 @@ class Samples:
         try:
             x, y = network.checked(data[0]), copied_labels(data[1])
             prediction = network.system(1, loss=loss).shapes[network.output_name]
-            loss.targets(y, (len(x), *prediction[1:]))
+            loss.check(y, (len(x), *prediction[1:]))
         except DataError as cause:
             raise DataError(str(cause) if name == "data" else f"{name}: {cause}") from None
-        check_mass(y, loss, name)
-        return cls(contiguous_view(x), y, loss, prediction[1:])
+        samples = cls(contiguous_view(x), y, loss, prediction[1:])
+        check_mass(y, loss, samples.prediction, name)
+        return samples
+
+    @property
+    def prediction(self) -> tuple[int, ...]:
+        """The shape of all samples' outputs."""
+        return (len(self), *self.outputs)
 
     def __len__(self) -> int:
         return len(self.x)
 
     @cached_property
+    def mapped(self) -> bool:
+        """Whether there are classes of positions; their numbers are read batch by batch."""
+        return len(self.outputs) > 1 and self.classified
+
+    @cached_property
+    def classified(self) -> bool:
+        """Whether outputs are classes, so that they are right or wrong."""
+        return self.loss.classes(self.y[:1], (1, *self.outputs)) is not None
+
+    @cached_property
     def classes(self) -> np.ndarray | None:
-        """The class number of each sample, (M,) int64; None where there are no classes."""
-        found = self.loss.classes(self.y)
+        """The class number of each sample, (M,) int64; None where there are no such."""
+        if len(self.outputs) > 1:
+            return None
+        found = self.loss.classes(self.y, self.prediction)
         return None if found is None else np.ascontiguousarray(found, dtype=np.int64)
 
     @cached_property
     def rows(self) -> tuple[np.ndarray, bool]:
         """What the loss compares with, float32; one row per class (True) or per sample (False)."""
-        rows, by_class = self.loss.rows(self.y, (len(self), *self.outputs))
+        rows, by_class = self.loss.rows(self.y, self.prediction)
         return np.ascontiguousarray(rows, dtype=np.float32), by_class
 
     @cached_property
     def even(self) -> bool:
         """Whether every sample counts the same, see `Loss.even`."""
-        return self.loss.even(self.y)
+        return self.loss.even(self.y, self.prediction)
 
     @cached_property
     def places(self) -> np.ndarray:
@@ -133,14 +151,17 @@ def contiguous_view(x: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(x).view()
 
 
-def check_mass(labels: np.ndarray, loss: Loss, name: str) -> None:
+def check_mass(labels: np.ndarray, loss: Loss, prediction: tuple[int, ...], name: str) -> None:
     """Check that some of the labels count.
 
     Raises:
-        DataError: the classes of all of them have weight 0.
+        DataError: all of them are left out, or their classes have weight 0.
     """
-    if loss.mass(labels) == 0:
-        raise DataError(f"the classes of all labels in {name} have weight 0; nothing would count")
+    if loss.mass(labels, prediction) == 0:
+        raise DataError(
+            f"the classes of all labels in {name} have weight 0; nothing would count, as little as "
+            "of labels that are left out"
+        )
 
 
 class Batch:
@@ -178,7 +199,7 @@ class Batch:
         system = network.system(len(x), loss=loss)
         prediction = system.shapes[network.output_name]
         labels = copied_labels(y)
-        loss.targets(labels, prediction)
+        loss.check(labels, prediction)
         samples = Samples(contiguous_view(x), labels, loss, prediction[1:])
         return cls(samples, samples.places, seed, step)
 
@@ -213,20 +234,38 @@ class Batch:
     @cached_property
     def targets(self) -> Arrays:
         """The arrays behind the loss's given letters, from `Loss.targets`."""
-        return self.samples.loss.targets(self.y, (len(self), *self.samples.outputs))
+        return self.samples.loss.targets(self.y, self.prediction)
+
+    @property
+    def prediction(self) -> tuple[int, ...]:
+        """The shape of the outputs."""
+        return (len(self), *self.samples.outputs)
 
     @cached_property
     def classes(self) -> np.ndarray | None:
-        """The class number of each sample, (N,); None where there are no classes."""
+        """The class number of each sample (N,) or position (N, …); None where there are none."""
         known = self.samples.classes
-        return None if known is None else known[self.chosen]
+        if known is not None or not self.samples.classified:
+            return None if known is None else known[self.chosen]
+        return self.samples.loss.classes(self.y, self.prediction)
+
+    @property
+    def answers(self) -> int:
+        """How many outputs can be right or wrong: what an accuracy is taken over."""
+        if self.samples.even and not self.samples.mapped:
+            return len(self)
+        return self.samples.loss.answers(self.y, self.prediction)
 
     @property
     def mass(self) -> float:
         """How much the batch's mean loss counts beside other batches', from `Loss.mass`."""
-        return float(len(self)) if self.samples.even else self.samples.loss.mass(self.y)
+        if self.samples.even:
+            return float(len(self))
+        return self.samples.loss.mass(self.y, self.prediction)
 
     @property
     def scale(self) -> float:
         """What the samples' target rows are multiplied by in this batch, from `Loss.scale`."""
-        return 1.0 if self.samples.even else self.samples.loss.scale(self.y)
+        if self.samples.even:
+            return 1.0
+        return self.samples.loss.scale(self.y, self.prediction)

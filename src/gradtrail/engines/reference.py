@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..arrays.einsum import contract, overlapping, part_of, view, windows, with_axes
+from ..arrays.loss_values import lose
 from ..equation import (
     Access,
     Adjoint,
@@ -29,7 +30,6 @@ from ..equation import (
 )
 from ..errors import EquationError
 from ..graph.step_arrays import given_arrays, running_statistics, target_arrays
-from ..layers.loss_functions import log_softmax
 from .batch import Arrays, Batch
 from .interface import TRAINING, Computed, Engine, Evaluated, Extent, Finished, Stepped, Trainer
 from .sample_gradients import SampleGradients, StoredShares
@@ -136,23 +136,10 @@ def _by_position(equation: Equation, access: Access, values: np.ndarray) -> np.n
 
 
 def _lose(equation: LossEquation, arrays: Letters) -> dict[str, np.ndarray]:
-    """The loss; for the cross-entropy by log-sum-exp."""
-    source = _operand(equation, equation.source.array, arrays)
-    target = arrays[equation.labels]
-    share = 1.0 / equation.mean.integer
-    if equation.probabilities is None:
-        squares = np.square(source - target)
-        for factor in equation.factors:
-            weight = _operand(equation, factor.array, arrays)
-            squares *= weight.reshape(-1, *[1] * (source.ndim - 1))
-        return {equation.result.array: np.asarray(share * squares.sum())}
-    logarithms = log_softmax(source)
-    # a class without weight adds nothing, however improbable it is
-    summed = np.where(target == 0, 0.0, target * logarithms).sum()
-    return {
-        equation.result.array: np.asarray(0.0 - share * summed),
-        equation.probabilities: np.exp(logarithms),
-    }
+    """The loss; its operands and targets in float64."""
+    beside = (*equation.factors, *(access for _, access in equation.constants))
+    letters = (equation.source.array, equation.labels, *(access.array for access in beside))
+    return lose(equation, {letter: _operand(equation, letter, arrays) for letter in letters})
 
 
 def _between(equation: Equation) -> int:
@@ -228,7 +215,8 @@ class Reference(Engine):
         system = network.system(len(batch.x), training=extent.training, loss=loss)
         values = network.by_input(batch.x.astype(np.float64)) | _wide(arrays)
         values |= given_arrays(network, system, seed=batch.seed, step=batch.step)
-        values |= target_arrays(system, batch.targets)
+        given = loss.constants(batch.prediction)
+        values |= target_arrays(system, {**batch.targets, **given})
         with quietly():
             values = self.run(system, values)
             start = {system.nodes[-1].output: np.ones(())}

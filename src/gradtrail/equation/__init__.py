@@ -16,6 +16,7 @@ from .number import Number
 from .over_axes import Normalisation, SoftmaxEquation
 from .region import Region, image, preimage, unread
 from .sample_adjoint import of_samples, per_sample
+from .scalar import Penalty
 from .sizes import explain_size
 from .sum_of_products import sum_of
 from .system import Adjoint, Node, System
@@ -40,6 +41,7 @@ __all__ = [
     "Node",
     "Normalisation",
     "Number",
+    "Penalty",
     "Region",
     "Selection",
     "SoftmaxEquation",

@@ -123,11 +123,13 @@ def _softmax(equation: SoftmaxEquation) -> tuple[Term, ...]:
 
 
 def _loss(equation: LossEquation, operand: str) -> tuple[Term, ...]:
-    """(P − T)/N for the cross-entropy, 2·S·(Z − T)/M for the squared error."""
+    """(P − T)/N for the cross-entropy, 2·S·(Z − T)/M for the squared error; else D/M."""
     if operand != equation.source.array:
         held = "labels" if operand == equation.labels else "weights"
         raise EquationError(f"{operand} holds the {held}; the loss is not differentiated by it")
     dz, source, factors = _d(equation.source), equation.source, equation.factors
+    if equation.slopes is not None:
+        return (Term(dz, (source.to(equation.slopes),), equation.mean.reciprocal()),)
     if equation.probabilities is None:
         share = equation.mean.reciprocal(2)
         return (

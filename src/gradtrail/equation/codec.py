@@ -32,6 +32,7 @@ _CLASSES: Mapping[str, type] = {
         scalar.Variable,
         scalar.Call,
         scalar.Function,
+        scalar.Penalty,
         kinds.Contraction,
         kinds.Selection,
         over_axes.Normalisation,

@@ -6,8 +6,16 @@ from collections.abc import Sequence
 
 from .access import Access, Term
 from .infer import Shapes, Sizes, infer
-from .kinds import Contraction, LossEquation, LossRule, Selection
+from .kinds import (
+    Contraction,
+    LossEquation,
+    LossRule,
+    Selection,
+    element_positions,
+    weight_positions,
+)
 from .over_axes import Normalisation, SoftmaxEquation
+from .scalar import Penalty
 
 
 def contraction(*terms: Term, ranges: Sizes, shapes: Shapes) -> Contraction:
@@ -85,14 +93,20 @@ def loss(
     *,
     probabilities: str | None = None,
     weight: str | None = None,
+    penalty: Penalty | None = None,
+    elements: str | None = None,
+    slopes: str | None = None,
+    constants: tuple[tuple[str, Access], ...] = (),
+    smooth: float = 0.0,
     shapes: Shapes,
 ) -> LossEquation:
-    """A `LossEquation` whose ranges and shapes are inferred."""
-    accesses = [result, source, source.to(labels)]
-    if probabilities is not None:
-        accesses.append(source.to(probabilities))
+    """A `LossEquation` whose ranges and shapes are inferred; arguments as there."""
+    alike = [letter for letter in (labels, probabilities, slopes) if letter is not None]
+    accesses = [result, source, *map(source.to, alike), *(access for _, access in constants)]
+    if elements is not None:
+        accesses.append(Access(elements, element_positions(rule, source)))
     if weight is not None:
-        accesses.append(Access(weight, source.positions[:1]))
+        accesses.append(Access(weight, weight_positions(rule, source)))
     found = infer(accesses, {}, shapes)
     return LossEquation(
         rule,
@@ -101,6 +115,11 @@ def loss(
         labels,
         probabilities,
         weight,
+        penalty,
+        elements,
+        slopes,
+        constants,
+        smooth,
         ranges=found.ranges,
         shapes=found.shapes,
     )

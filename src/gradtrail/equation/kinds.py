@@ -3,7 +3,7 @@
     Contraction     sums of products: convolution, linear, average pooling, add; with a function
                     in it pointwise (ReLU), with one bare factor reindex (flatten, concat)
     Selection       the first maximum over a window, and who won it
-    LossEquation    softmax with cross-entropy, mean squared error
+    LossEquation    softmax with cross-entropy, mean squared error, penalties of elements, overlaps
 
 Those that weigh an element against others along some axes, normalisation and softmax, are in
 `over_axes.py`.
@@ -24,8 +24,16 @@ from .equation import Dependence, Equation, count
 from .frozen import frozen
 from .infer import Shapes, Sizes
 from .number import Number
+from .scalar import Penalty
 
-LossRule = Literal["softmax cross-entropy", "squared error"]
+LossRule = Literal[
+    "softmax cross-entropy",
+    "squared error",
+    "pointwise",
+    "softmax pointwise",
+    "softmax overlap",
+    "sigmoid overlap",
+]
 
 
 @frozen
@@ -156,21 +164,46 @@ class Selection(Equation):
         )
 
 
+def weight_positions(rule: LossRule, source: Access) -> tuple[Affine, ...]:
+    """Where a loss's weight stands: by sample, or of the cross-entropy by sample and position."""
+    samples, places = source.positions[:1], source.positions[2:]
+    return (*samples, *places) if rule == "softmax cross-entropy" else samples
+
+
+def element_positions(rule: LossRule, source: Access) -> tuple[Affine, ...]:
+    """Where that stands which a loss is the mean of: by sample and class alone for overlaps."""
+    return source.positions[:2] if rule.endswith("overlap") else source.positions
+
+
 @frozen
 class LossEquation(Equation):
     """The end of the forward pass: one number, whose own gradient is 1.
 
-    `L = −(1/N)·Σ_{n,k} T[n,k]·log P[n,k]` with `P = softmax_k Z`, by log-sum-exp; or
-    `L` is the mean of `(Z − T)²` over all elements, or of `S·(Z − T)²`.
+    softmax cross-entropy   L = −(1/N)·Σ_{n,k} T[n,k]·log P[n,k] with P = softmax_k Z, by log-sum-
+                            exp, over maps for every position and divided by their number
+    squared error           L is the mean of (Z − T)² over all elements, or of S·(Z − T)²
+    pointwise               L is the mean of E = penalty(Z, T, …), a scalar expression
+    softmax pointwise       the same of −T·φ(log P), the mean over samples and positions
+    … overlap               the mean over samples and classes of
+                            E = 1 − (2·Σ P·T + s)/(Σ P + Σ T + s), the sums over positions; P is
+                            the softmax or the sigmoid of Z
+
+    The last four save what each element adds, and how that changes with each prediction.
 
     Args:
-        rule: which of the two.
+        rule: which of them.
         result: the loss, an access without positions.
-        source: the prediction's element, samples on its first axis.
+        source: the prediction's element, samples on its first axis and classes on its second.
         labels: the letter of the array of targets, of the prediction's shape.
-        probabilities: the letter of the saved softmax; None for the squared error.
-        weight: the letter of a number for each sample, or None: the saved sum of its targets, where
-            that is not 1; of the squared error, whose targets hold none, a weight that is given.
+        probabilities: the letter of the saved softmax or sigmoid, or None.
+        weight: the letter of a number for each sample, or None: the saved sum of its targets (of
+            each position's, over maps), where that is not 1; of the squared error, whose targets
+            hold none, a weight that is given.
+        penalty: the expression, or None.
+        elements: the letter of what each element adds, or None.
+        slopes: the letter of its derivative along the prediction, or None.
+        constants: the penalty's further variables, each with what it stands for.
+        smooth: s, of an overlap.
     """
 
     rule: LossRule
@@ -179,13 +212,35 @@ class LossEquation(Equation):
     labels: str
     probabilities: str | None = None
     weight: str | None = None
+    penalty: Penalty | None = None
+    elements: str | None = None
+    slopes: str | None = None
+    constants: tuple[tuple[str, Access], ...] = ()
+    smooth: float = 0.0
 
     @property
     def mean(self) -> Number:
-        """What the sum is divided by: samples, or elements of the squared error."""
-        if self.rule == "softmax cross-entropy":
-            return Number(self.shape_of[self.source.array][0], "N")
-        return count(self.source.names, self.range_of)
+        """What the sum is divided by: samples and positions, elements, or samples and classes."""
+        if self.rule in ("squared error", "pointwise"):
+            return count(self.source.names, self.range_of)
+        if self.rule.endswith("overlap"):
+            return count(self.source.names[:2], self.range_of)
+        samples, _, *places = self.source.names
+        if not places:
+            return Number(self.range_of[samples], "N")
+        return count((samples, *places), self.range_of)
+
+    @property
+    def classed(self) -> bool:
+        """Whether the outputs of a sample or position stand for classes, of which one is right."""
+        return self.rule.startswith("softmax")
+
+    @property
+    def element(self) -> Access | None:
+        """What one element adds, where that is saved."""
+        if self.elements is None:
+            return None
+        return Access(self.elements, element_positions(self.rule, self.source))
 
     @property
     def label(self) -> Access:
@@ -194,8 +249,11 @@ class LossEquation(Equation):
 
     @property
     def weights(self) -> tuple[Access, ...]:
-        """The weight of the prediction's sample, where there is one."""
-        return (Access(self.weight, self.source.positions[:1]),) if self.weight else ()
+        """The weight of the prediction's sample or position, where there is one."""
+        if not self.weight:
+            return ()
+        own = weight_positions(self.rule, self.source)
+        return (Access(self.weight, own),)
 
     @property
     def factors(self) -> tuple[Access, ...]:
@@ -206,19 +264,26 @@ class LossEquation(Equation):
     def accesses(self) -> tuple[Access, ...]:
         """Result, source, labels, and what is saved or given for each sample."""
         softmax = (self.source.to(self.probabilities),) if self.probabilities else ()
-        return (self.result, self.source, self.label, *softmax, *self.weights)
+        slopes = (self.source.to(self.slopes),) if self.slopes else ()
+        own = (*softmax, *((self.element,) if self.element else ()), *slopes)
+        constants = (access for _, access in self.constants)
+        return (self.result, self.source, self.label, *own, *self.weights, *constants)
 
     @property
     def saved(self) -> tuple[str, ...]:
         """Probabilities and the sums of targets, where there are any."""
         own = () if self.factors else (self.probabilities, self.weight)
+        own = (*own, self.elements, self.slopes)
         return tuple(letter for letter in own if letter)
 
     @property
     def reads(self) -> tuple[Dependence, ...]:
         """The loss reads every prediction, every label and every weight that is given."""
-        read = (self.source, self.label, *self.factors)
+        constants = (access for _, access in self.constants)
+        read = (self.source, self.label, *self.factors, *constants)
         return tuple(Dependence(self.result, access) for access in read)
 
     def _renamed(self, names: Mapping[str, str], ranges: tuple[tuple[str, int], ...]) -> Self:
-        return replace(self, source=self.source.rename(names), ranges=ranges)
+        constants = tuple((variable, access.rename(names)) for variable, access in self.constants)
+        source = self.source.rename(names)
+        return replace(self, source=source, constants=constants, ranges=ranges)

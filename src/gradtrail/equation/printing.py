@@ -10,7 +10,7 @@ stands for "where it divides evenly".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -21,6 +21,7 @@ from .equation import Equation
 from .kinds import Contraction, LossEquation, Selection
 from .number import ONE, Number, parts
 from .over_axes import Normalisation, SoftmaxEquation
+from .scalar import Penalty
 from .typesetting import (
     ADDED,
     ADDS,
@@ -38,6 +39,7 @@ from .typesetting import (
     MINUS,
     PLUS,
     ROOT,
+    SPACED_COMMA,
     SQUARE,
     SQUARE_BRACKETS,
     SUBTRACTED,
@@ -235,13 +237,15 @@ class _Printer:
         mean = equation.mean.reciprocal()
         share = (self.scale(mean), TIMES) if mean != ONE else ()
         over = SUM(self.over(equation.source.names, equation))
+        if equation.element is not None:
+            return Lines(tuple(self.elements(equation, equation.element)))
         if equation.probabilities is None:
             factors = [piece for f in equation.factors for piece in (self.access(f), TIMES)]
             difference = SQUARE(BRACKETS(row(source, SUBTRACTED, target)))
             return row(result, EQUALS, *share, over, *factors, difference)
         softmax = self.access(equation.source.to(equation.probabilities))
-        classes = SUM(self.over(equation.source.names[1:], equation))
-        quotient = FRACTION(BRACKETS(EXP(source)), BRACKETS(row(classes, EXP(source))))
+        classes = SUM(self.over(equation.source.names[1:2], equation))
+        quotient = self.probability(equation)
         return Lines(
             (
                 row(result, EQUALS, MINUS, *share, over, target, TIMES, LOG(softmax)),
@@ -249,6 +253,48 @@ class _Printer:
                 *(row(self.access(w), EQUALS, classes, target) for w in equation.weights),
             )
         )
+
+    def elements(self, equation: LossEquation, element: Access) -> Iterator[Formula]:
+        """A loss that is the mean of what each element adds; then that, and what it is made of."""
+        over = SUM(self.over(element.names, equation))
+        share, added = self.scale(equation.mean.reciprocal()), self.access(element)
+        yield row(self.access(equation.result), EQUALS, share, TIMES, over, added)
+        if equation.penalty is not None:
+            yield row(added, EQUALS, self.penalty(equation, equation.penalty))
+        else:
+            yield row(added, EQUALS, self.overlap(equation))
+        if equation.probabilities is not None:
+            softmax = self.access(equation.source.to(equation.probabilities))
+            yield row(softmax, EQUALS, self.probability(equation))
+
+    def penalty(self, equation: LossEquation, penalty: Penalty) -> Formula:
+        """`huber(Z[n,k], T[n,k])`, of a softmax `T[n,k]·focal(log P[n,k])`."""
+        name, target = FunctionName(penalty.name), self.access(equation.label)
+        if equation.probabilities is not None:
+            softmax = self.access(equation.source.to(equation.probabilities))
+            return row(target, TIMES, CALL(name, LOG(softmax)))
+        constants = (self.access(access) for _, access in equation.constants)
+        return CALL(name, Series(SPACED_COMMA, (self.access(equation.source), target, *constants)))
+
+    def overlap(self, equation: LossEquation) -> Formula:
+        """`1 − (2·Σ_{y,x} P·T + s)/(Σ_{y,x} P + Σ_{y,x} T + s)`."""
+        assert equation.probabilities is not None
+        softmax = self.access(equation.source.to(equation.probabilities))
+        target = self.access(equation.label)
+        names = equation.source.names[2:]
+        over = (SUM(self.over(names, equation)),) if names else ()
+        smooth = Word(f"{equation.smooth:g}" if self.numbers else "s")
+        both = BRACKETS(row(Word("2"), TIMES, *over, softmax, TIMES, target, ADDED, smooth))
+        whole = BRACKETS(row(*over, softmax, ADDED, *over, target, ADDED, smooth))
+        return row(Word("1"), SUBTRACTED, FRACTION(both, whole))
+
+    def probability(self, equation: LossEquation) -> Formula:
+        """The softmax or the sigmoid of a prediction."""
+        source = self.access(equation.source)
+        if not equation.classed:
+            return CALL(FunctionName("sigmoid"), source)
+        classes = SUM(self.over(equation.source.names[1:2], equation))
+        return FRACTION(BRACKETS(EXP(source)), BRACKETS(row(classes, EXP(source))))
 
 
 def _signed(

@@ -93,6 +93,26 @@ class Function:
         return Function(self.name + "′", derivative(self.body, "x"))
 
 
+@frozen
+class Penalty:
+    """What one element adds to a loss: a named function of its prediction `z` and its target `t`.
+
+    Args:
+        name: what formulas call it (`huber`); its slope along z is `huber′`.
+        body: its value, in z, t and constants by name.
+        slope: its derivative along z.
+    """
+
+    name: str
+    body: Expression
+    slope: Expression
+
+    @classmethod
+    def of(cls, name: str, body: Expression) -> Penalty:
+        """A penalty with its slope, by the rules of `derivative`."""
+        return cls(name, body, derivative(body, "z"))
+
+
 def scalar(value: Expression | float) -> Expression:
     """`value` as an expression."""
     return value if isinstance(value, Expression) else Literal(float(value))

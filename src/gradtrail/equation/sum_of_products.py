@@ -4,7 +4,8 @@
     selection        Z[n,c,y,x] = Σ_{i,j} [A[n,c,y,x] = i·S+j]·X[n,c,y·s+i,x·s+j]
     normalisation    Z = γ·U + β,  U = r·X − r·μ,  r = rsqrt(v),
                      μ = (1/M)·Σ X,  v = (1/M)·Σ X·X − (2/M)·Σ X·μ + μ·μ
-    loss             L = −(1/N)·Σ T·log P;  L = (1/M)·Σ Z·Z − (2/M)·Σ Z·T + (1/M)·Σ T·T, with
+    loss             L = −(1/N)·Σ T·log P;  L = (1/M)·Σ E;
+                     L = (1/M)·Σ Z·Z − (2/M)·Σ Z·T + (1/M)·Σ T·T, with
                      a factor S in each product where samples have weights
 
 So an element of any of them can be asked for its terms, as a gradient can. A maximum's winner and
@@ -79,6 +80,8 @@ def _loss(equation: LossEquation) -> tuple[Term, ...]:
     """The loss; the squared error multiplied out."""
     result, source, target = equation.result, equation.source, equation.label
     share = equation.mean.reciprocal()
+    if equation.element is not None:
+        return (Term(result, (equation.element,), share),)
     if equation.probabilities is not None:
         log_probability = Applied(LOG, source.to(equation.probabilities))
         return (Term(result, (target, log_probability), -share),)

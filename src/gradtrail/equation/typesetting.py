@@ -79,6 +79,8 @@ EQUALS, ADDS = _sign(" = "), _sign(" += ", r" \mathrel{+}= ")
 # between the pieces of a series
 NOTHING, COMMA, WIDE_COMMA = Construct("", "", ""), _sign(","), _sign(",", r",\,")
 
+SPACED_COMMA = Construct(", ", r",\\ ", "<mo>,</mo>")
+
 ELEMENT = Construct("#1[#2]", "#1_{#2}", "<msub>#1#2</msub>")
 SUM = Construct("Σ_{#1} ", r"\sum_{#1} ", "<munder><mo>∑</mo>#1</munder>")
 MAXIMUM = Construct("max_{#1} ", r"\max_{#1} ", "<munder><mo>max</mo>#1</munder>")

@@ -44,9 +44,11 @@ def usual_samples(network: Graph, count: int, loss: Loss, seed: int) -> Pair:
         x, y = digits().test
         return enlarged(x[:count], *network.input_shape[1:]), y[:count]
     labels = np.zeros(count, np.int64)
-    if loss.classes(labels) is None:
+    outputs = network.system(1).shapes[network.output_name][1:]
+    if len(outputs) > 1 or loss.classes(labels, (count, *outputs)) is None:
         raise ArgumentError(
-            f"explore: {type(loss).__name__} compares with numbers, not with classes; pass x and y"
+            f"explore: {type(loss).__name__} compares with other labels than the "
+            "classes of samples; pass x and y"
         )
     drawn = np.random.default_rng(seed).standard_normal((count, *network.sample_shape))
     return drawn.astype(network.dtype), labels

@@ -13,7 +13,7 @@ import numpy as np
 from ..checking.arguments import flags, positive
 from ..errors import ArgumentError, DataError, MissingPackageError, escaped
 from ..layers.class_labels import check_number
-from ..layers.loss_functions import loss_for
+from ..layers.cross_entropy import loss_for
 from ..machine.forking import renew_in_forks
 from ..showing.notebook import in_notebook, shell, tell
 from ..showing.numbers import megabytes_text

@@ -220,7 +220,7 @@ class Session:
     def state(self) -> dict[str, Any]:
         """What changes with the step, as JSON."""
         outputs = self.trace.value[self.network.output_name]
-        classes = self.loss.classes(self.y)
+        classes = self.loss.classes(self.y, outputs.shape) if outputs.ndim == 2 else None
         return {
             "version": self.version,
             "loss": json_number(float(self.trace.loss)),
@@ -340,7 +340,8 @@ class Session:
 
     def _set_target(self, change: Mapping[str, Any]) -> None:
         n = self._sample(change)
-        if self.y.ndim == 1 and self.loss.classes(self.y) is not None:
+        outputs = self.trace.value[self.network.output_name].shape
+        if self.y.ndim == 1 and self.loss.classes(self.y, outputs) is not None:
             raise ArgumentError("the targets follow from class numbers here; change a label")
         targets = self.y.astype(self.y.dtype if self.y.dtype.kind == "f" else np.float64)
         targets[n] = array_of_numbers("a target", change.get("values"), np.asarray(targets[n]))

@@ -149,19 +149,22 @@ def _loss(session: Session) -> dict[str, Any]:
     """The loss, and what a changed label makes of its targets.
 
     `weighted` says what stands before the weight in a row that labels a sample: its `targets`, or
-    its `class`; `weights` is the array of the weights.
+    its `class`; `weights` is the array of the weights. `mapped` is there where every position has a
+    class.
     """
     outputs = session.trace.value[session.network.output_name].shape
     found: dict[str, Any] = {"settings": session.loss.settings()}
     if isinstance(session.loss, WeightedCrossEntropy | WeightedSquaredError):
-        by_class = session.loss.classes(session.y) is not None
+        by_class = isinstance(session.loss, WeightedCrossEntropy)
         found["weighted"] = "class" if by_class else "targets"
         found["weights"] = session.trace.step.system.nodes[-1].array_of["S"]
+    if len(outputs) > 2 and session.loss.classes(session.y, outputs) is not None:
+        found["mapped"] = True
     if session.y.ndim == 1 and session.y.dtype.kind in "biu" and len(outputs) == 2:
         every = np.arange(outputs[1])
         rows, by_class = session.loss.rows(every, (outputs[1], outputs[1]))
         if by_class:
-            masses = [session.loss.mass(np.array([k])) for k in every]
+            masses = [session.loss.mass(np.array([k]), (1, outputs[1])) for k in every]
             found |= {"rows": rows.tolist(), "masses": masses}
     return found
 

@@ -10,17 +10,20 @@ from .activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from .batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from .branches import Concat, Residual
 from .conv import Conv2d
+from .cross_entropy import CrossEntropy
 from .dropout import Dropout
 from .flatten import Flatten
 from .functional import Input
 from .layer import Buffer, Declaration, Layer, Parameter, Shape
 from .linear import Linear
-from .loss_functions import CrossEntropy, Loss, MeanSquaredError
+from .loss_functions import Loss, MeanSquaredError
 from .pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 
 if TYPE_CHECKING:
     from .channel_dropout import Dropout1d, Dropout2d, Dropout3d
+    from .class_losses import BinaryDice, BinaryFocal, Dice, Focal
     from .conv_transpose import ConvTranspose2d
+    from .element_losses import L1, BCEWithLogits, Huber, PointwiseLoss
     from .formula import Equation
     from .global_max_pooling import GlobalMaxPool1d, GlobalMaxPool2d, GlobalMaxPool3d
     from .instance_norm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
@@ -58,13 +61,17 @@ if TYPE_CHECKING:
     from .stochastic_depth import StochasticDepth
     from .volumes import AvgPool3d, Conv3d, ConvTranspose3d, GlobalAvgPool3d, MaxPool3d
 
+
 __all__ = [
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
+    "BCEWithLogits",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "BinaryDice",
+    "BinaryFocal",
     "Buffer",
     "CELU",
     "ChannelShuffle",
@@ -77,6 +84,7 @@ __all__ = [
     "ConvTranspose3d",
     "CrossEntropy",
     "Declaration",
+    "Dice",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -84,6 +92,7 @@ __all__ = [
     "ELU",
     "Equation",
     "Flatten",
+    "Focal",
     "GELU",
     "GlobalAvgPool1d",
     "GlobalAvgPool2d",
@@ -96,10 +105,12 @@ __all__ = [
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
+    "Huber",
     "Input",
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
+    "L1",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
@@ -122,6 +133,7 @@ __all__ = [
     "PixelShuffle",
     "PixelUnshuffle",
     "Pointwise",
+    "PointwiseLoss",
     "RMSNorm",
     "ReLU",
     "ReLU6",
@@ -146,9 +158,11 @@ __all__ = [
 ]
 
 LATE: Mapping[str, str] = {
-    **dict.fromkeys(("add", "concat", "multiply"), "joins"),
     "AvgPool1d": "sequences",
     "AvgPool3d": "volumes",
+    "BCEWithLogits": "element_losses",
+    "BinaryDice": "class_losses",
+    "BinaryFocal": "class_losses",
     "CELU": "smooth_activations",
     "ChannelShuffle": "shuffles",
     "Conv1d": "sequences",
@@ -156,11 +170,13 @@ LATE: Mapping[str, str] = {
     "ConvTranspose1d": "sequences",
     "ConvTranspose2d": "conv_transpose",
     "ConvTranspose3d": "volumes",
+    "Dice": "class_losses",
     "Dropout1d": "channel_dropout",
     "Dropout2d": "channel_dropout",
     "Dropout3d": "channel_dropout",
     "ELU": "smooth_activations",
     "Equation": "formula",
+    "Focal": "class_losses",
     "GlobalAvgPool1d": "sequences",
     "GlobalAvgPool3d": "volumes",
     "GlobalMaxPool1d": "global_max_pooling",
@@ -171,9 +187,11 @@ LATE: Mapping[str, str] = {
     "Hardsigmoid": "piecewise_activations",
     "Hardswish": "piecewise_activations",
     "Hardtanh": "piecewise_activations",
+    "Huber": "element_losses",
     "InstanceNorm1d": "instance_norm",
     "InstanceNorm2d": "instance_norm",
     "InstanceNorm3d": "instance_norm",
+    "L1": "element_losses",
     "LayerNorm": "sample_norms",
     "LogSigmoid": "smooth_activations",
     "LogSoftmax": "softmax",
@@ -189,6 +207,7 @@ LATE: Mapping[str, str] = {
     "PixelShuffle": "shuffles",
     "PixelUnshuffle": "shuffles",
     "Pointwise": "pointwise",
+    "PointwiseLoss": "element_losses",
     "RMSNorm": "sample_norms",
     "ReLU6": "piecewise_activations",
     "Reshape": "rearranging",

@@ -235,7 +235,12 @@ def elementwise(shape: Shape) -> tuple[Affine, ...]:
     """The indices of an array that is taken element by element: n,c,y,x or n,k."""
     if len(shape) == 2:
         return index("n"), index("k")
-    return index("n"), index("c"), *(index(name) for name in _SPATIAL[5 - len(shape) :])
+    return index("n"), index("c"), *spatial(len(shape) - 2)
+
+
+def spatial(rank: int) -> tuple[Affine, ...]:
+    """The indices of positions, of so many axes: (x), (y, x), (z, y, x)."""
+    return tuple(index(name) for name in _SPATIAL[3 - rank :])
 
 
 def canonical(layer: Layer, *flags: str) -> None:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import field
+from collections.abc import Mapping
 from typing import Any, final
 
 import numpy as np
 
-from ..checking.arguments import is_real
 from ..checking.calls import call_example
-from ..equation import Access, Array, indices, loss
+from ..equation import Access, Array, loss
 from ..equation.frozen import frozen
-from ..errors import ArgumentError, DataError, ShapeError
-from .class_labels import check_number, class_numbers, probabilities
+from ..errors import DataError
 from .functional import as_json
-from .layer import Declaration, Shape, elementwise, times
+from .layer import Declaration, Shape, elementwise
 
 Z, L = Array("Z"), Access("L", ())
 
@@ -49,6 +45,18 @@ class Loss(ABC):
             DataError: labels that do not fit: their number, type, range or shape.
         """
 
+    def check(self, labels: Any, prediction: Shape) -> None:
+        """See that labels fit, without making the targets of all of them where that can be.
+
+        Raises:
+            DataError: labels that do not fit.
+        """
+        self.targets(labels, prediction)
+
+    def constants(self, prediction: Shape) -> Mapping[str, np.ndarray]:
+        """The arrays behind those given letters that no label changes, such as class weights."""
+        return {}
+
     def rows(self, labels: Any, prediction: Shape) -> tuple[np.ndarray, bool]:
         """What `targets` is made of: rows that no batch changes.
 
@@ -62,20 +70,28 @@ class Loss(ABC):
         """
         return self.targets(labels, prediction)["T"], False
 
-    def scale(self, labels: Any) -> float:
+    def scale(self, labels: Any, prediction: Shape) -> float:
         """What the rows of these labels are multiplied by when they make up a batch."""
         return 1.0
 
-    def even(self, labels: Any) -> bool:
+    def even(self, labels: Any, prediction: Shape) -> bool:
         """Whether each of these labels counts the same: any n have the mass n and the scale 1."""
         mine = type(self)
         return mine.scale is Loss.scale and mine.mass is Loss.mass
 
-    def classes(self, labels: Any) -> np.ndarray | None:
-        """The class number of each sample, (N,); None where outputs are no classes."""
+    def classes(self, labels: Any, prediction: Shape) -> np.ndarray | None:
+        """The class numbers that outputs are to be greatest for; None where outputs are no classes.
+
+        Returns:
+            One of each sample, (N,), or of each of its positions, (N, …); −1 where none counts.
+        """
         return None
 
-    def mass(self, labels: Any) -> float:
+    def answers(self, labels: Any, prediction: Shape) -> int:
+        """How many of these classes count: what an accuracy is taken over."""
+        return len(labels)
+
+    def mass(self, labels: Any, prediction: Shape) -> float:
         """What the mean over these labels is divided by: how much it counts beside others."""
         return float(len(labels))
 
@@ -91,150 +107,6 @@ class Loss(ABC):
         fields = getattr(self, "__dataclass_fields__", {})
         values = {name: as_json(getattr(self, name)) for name in fields}
         return {"type": type(self).__name__, **values}
-
-
-@final
-@call_example("gt.CrossEntropy(label_smoothing=0.1)")
-@frozen
-class CrossEntropy(Loss):
-    """Softmax with cross-entropy, the mean over the batch, by log-sum-exp.
-
-    Shapes: Z, the targets T and the probabilities P (N, K); labels integers (N,) or one-hot (or
-    any probabilities) (N, K).
-
-    Forward:
-        L = −(1/N)·Σ_{n,k} T[n,k]·log P[n,k]
-        P[n,k] = (exp Z[n,k])/(Σ_{k} exp Z[n,k])
-
-    Adjoints:
-        dZ[n,k] = (1/N)·P[n,k] − (1/N)·T[n,k]
-
-    With class weights the sum S of a sample's targets is no longer 1:
-        dZ[n,k] = (1/N)·S[n]·P[n,k] − (1/N)·T[n,k]
-
-    T is one-hot, or (1 − label_smoothing)·one-hot + label_smoothing/K, times the class weights. As
-    in PyTorch, with integer labels the weighted mean divides by the weights of the labels' classes;
-    a batch in which those are all 0 has loss 0.
-
-    Args:
-        label_smoothing: how much of each target is spread evenly over the classes, 0 to 1.
-        weight: one weight per class, or None.
-
-    Raises:
-        ArgumentError: an argument out of its range.
-    """
-
-    label_smoothing: float = field(default=0.0, kw_only=True)
-    weight: tuple[float, ...] | None = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        if not is_real(self.label_smoothing) or not 0 <= self.label_smoothing <= 1:
-            raise ArgumentError(
-                "CrossEntropy: label_smoothing must lie between 0 and 1, got "
-                f"{self.label_smoothing!r}"
-            )
-        if self.weight is not None:
-            try:
-                listed: Sequence[float] = tuple(float(w) for w in self.weight)
-            except (TypeError, ValueError, OverflowError):
-                listed = ()
-            if not all(math.isfinite(w) and w >= 0 for w in listed) or not any(listed):
-                raise ArgumentError(
-                    "CrossEntropy: weight needs finite numbers ≥ 0, one of them above 0, got "
-                    f"{self.weight!r}"
-                )
-            object.__setattr__(self, "weight", listed)
-
-    def declare(self, prediction: Shape) -> Declaration:
-        """See `Loss.declare`; predictions are (N, K)."""
-        if len(prediction) != 2:
-            raise ShapeError(
-                f"compares K outputs per sample but gets {times(prediction[1:])}",
-                "End the network with Flatten() and Linear(number of classes). A class for every "
-                "position (segmentation) has no loss yet; numbers for every position are compared "
-                "by loss=MeanSquaredError()",
-            )
-        if self.weight is not None and len(self.weight) != prediction[1]:
-            raise ShapeError(
-                f"has {len(self.weight)} class weights but gets {prediction[1]} outputs",
-                "Give one weight per class",
-            )
-        n, k = indices("n k")
-        weighted = self.weight is not None
-        equation = loss(
-            "softmax cross-entropy",
-            L,
-            Z[n, k],
-            "T",
-            probabilities="P",
-            weight="S" if weighted else None,
-            shapes={"Z": prediction},
-        )
-        given = {"T": "target"} | ({"S": "weight"} if weighted else {})
-        return Declaration(equation, ("Z",), saved={"P": "probabilities"}, given=given)
-
-    def targets(self, labels: Any, prediction: Shape) -> Mapping[str, np.ndarray]:
-        """See `Loss.targets`; labels are integers (N,) or one-hot (N, K)."""
-        samples, classes = prediction
-        array = np.asarray(labels)
-        counted = array.ndim == 1 or (array.ndim == 2 and array.shape != prediction)
-        if counted:
-            classed = class_numbers(array, samples, classes)
-            target = np.zeros(prediction)
-            target[np.arange(samples), classed] = 1.0
-        else:
-            target = probabilities(array, samples, classes)
-        target = self._smoothed_rows(target)
-        if self.weight is None:
-            return {"T": target}
-        if counted:
-            target *= self.scale(classed)
-        return {"T": target, "S": target.sum(axis=1)}
-
-    def rows(self, labels: Any, prediction: Shape) -> tuple[np.ndarray, bool]:
-        """See `Loss.rows`; class numbers have one row per class."""
-        array, classes = np.asarray(labels), prediction[1]
-        if array.ndim != 1:
-            return self.targets(labels, prediction)["T"], False
-        return self._smoothed_rows(np.eye(classes)), True
-
-    def _smoothed_rows(self, rows: np.ndarray) -> np.ndarray:
-        """One-hot rows, smoothed and times the class weights."""
-        smooth = self.label_smoothing
-        smoothed: np.ndarray = (1 - smooth) * rows + smooth / rows.shape[1]
-        return smoothed if self.weight is None else smoothed * np.array(self.weight)
-
-    def even(self, labels: Any) -> bool:
-        """See `Loss.even`; not with class weights and class numbers."""
-        return self.weight is None or np.ndim(labels) > 1
-
-    def scale(self, labels: Any) -> float:
-        """See `Loss.scale`; with class weights and class numbers, samples over their weights."""
-        if self.even(labels):
-            return 1.0
-        total = self.mass(labels)
-        return len(labels) / total if total else 0.0  # nothing counts: nothing is learned
-
-    def mass(self, labels: Any) -> float:
-        """See `Loss.mass`; with class weights and class numbers, the weights of the labels."""
-        if self.even(labels):
-            return float(len(labels))
-        return float(np.array(self.weight)[np.asarray(labels).astype(np.int64)].sum())
-
-    def chance(self, labels: Any, prediction: Shape) -> float | None:
-        """See `Loss.chance`: the entropy of the classes as often as they are there."""
-        rows, by_class = self.rows(labels, prediction)
-        if by_class:
-            counts = np.bincount(np.asarray(labels).astype(np.int64), minlength=len(rows))
-            total = counts @ rows
-        else:
-            total = rows.sum(axis=0)
-        return entropy(total, self.mass(labels))
-
-    def classes(self, labels: Any) -> np.ndarray | None:
-        """See `Loss.classes`; of one-hot labels, the greatest."""
-        array = np.asarray(labels)
-        return array if array.ndim == 1 else array.argmax(axis=1)
 
 
 @final
@@ -258,6 +130,8 @@ class MeanSquaredError(Loss):
 
     def targets(self, labels: Any, prediction: Shape) -> Mapping[str, np.ndarray]:
         """See `Loss.targets`; targets have the prediction's shape, or (N,) for one output."""
+        from .class_labels import check_number  # only where there are labels
+
         array = np.asarray(labels)
         check_number(array, prediction[0])
         if array.dtype.kind not in "biuf":
@@ -282,28 +156,3 @@ def squared_error(prediction: Shape, *, weighted: bool = False) -> Declaration:
     weight, each = "S" if weighted else None, elementwise(prediction)
     equation = loss("squared error", L, Z[each], "T", weight=weight, shapes=shapes)
     return Declaration(equation, ("Z",), given=given)
-
-
-def entropy(counts: np.ndarray, among: float = 1.0) -> float:
-    """−Σ q·log(q/Σq) over the classes' shares q = counts/among, without those of 0."""
-    there = counts[counts > 0] / among
-    return float(-(there * np.log(there / there.sum())).sum())
-
-
-def log_softmax(outputs: np.ndarray) -> np.ndarray:
-    """The logarithms of the softmax over axis 1, by log-sum-exp; (N, K) as the outputs."""
-    shifted = outputs - outputs.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
-
-
-def loss_for(loss: Loss | None) -> Loss:
-    """The loss that a `loss=` argument means; None is the cross-entropy.
-
-    Raises:
-        ArgumentError: it is no loss.
-    """
-    if loss is None:
-        return CrossEntropy()
-    if not isinstance(loss, Loss):
-        raise ArgumentError(f"loss must be an object such as gt.CrossEntropy(), got {loss!r}")
-    return loss

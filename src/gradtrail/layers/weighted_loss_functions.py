@@ -14,8 +14,9 @@ import numpy as np
 from ..equation.frozen import frozen
 from ..errors import DataError, ShapeError
 from .class_labels import check_number, class_numbers
+from .cross_entropy import CrossEntropy, entropy
 from .layer import Declaration, Shape, times
-from .loss_functions import CrossEntropy, Loss, entropy, squared_error
+from .loss_functions import Loss, squared_error
 
 
 @final
@@ -29,7 +30,11 @@ class WeightedCrossEntropy(Loss):
 
     def declare(self, prediction: Shape) -> Declaration:
         """See `Loss.declare`; predictions are (N, K)."""
-        CrossEntropy().declare(prediction)  # which refuses what are no classes
+        if len(prediction) != 2:
+            raise ShapeError(
+                f"compares K outputs per sample but gets {times(prediction[1:])}",
+                "End the network with Flatten() and Linear(number of classes)",
+            )
         return CrossEntropy(weight=(1.0,) * prediction[1]).declare(prediction)
 
     def targets(self, labels: Any, prediction: Shape) -> Mapping[str, np.ndarray]:
@@ -47,12 +52,12 @@ class WeightedCrossEntropy(Loss):
                 f"the class number of sample {between[0]} is {rows[between[0], 0]:g}; class "
                 "numbers are whole"
             )
-        numbers = class_numbers(rows[:, 0].astype(np.int64), *prediction)
+        numbers = class_numbers(rows[:, 0].astype(np.int64), prediction)
         target = np.zeros(prediction)
         target[np.arange(len(rows)), numbers] = weights
         return {"T": target, "S": weights.copy()}
 
-    def classes(self, labels: Any) -> np.ndarray:
+    def classes(self, labels: Any, prediction: Shape) -> np.ndarray:
         """See `Loss.classes`."""
         return np.asarray(labels)[:, 0].astype(np.int64)
 

@@ -126,7 +126,7 @@ class Network(Graph):
             UnknownNameError: no layer is called so.
         """
         from ..engines import engine_for
-        from ..layers.loss_functions import loss_for
+        from ..layers.cross_entropy import loss_for
 
         return engine_for(engine, self).explain(self, layer, loss_for(loss))
 

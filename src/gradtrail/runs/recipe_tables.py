@@ -11,10 +11,11 @@ from ..data.folder_options import names_of, rows_and_columns, white_of
 from ..data.known import NAMES
 from ..engines import engine_for
 from ..errors import ArgumentError, unknown
-from ..layers import CrossEntropy
+from ..layers import CrossEntropy, Loss
 from ..network.architecture import ARCHITECTURES
 from ..training.checkpoints import Checkpoints
 from ..training.course import Course
+from .table_reader import bare_name
 
 
 @dataclass(frozen=True)
@@ -166,24 +167,41 @@ class TrainingTable(RecipeTable):
 
 @dataclass(frozen=True)
 class LossTable(RecipeTable):
-    """[loss]: the cross-entropy's settings.
+    """[loss]: the cross-entropy's settings, or those of the focal loss.
 
     Args:
         label_smoothing: how much of each target is spread evenly over the classes, 0 to 1.
         weight: one per class, or "balanced": inversely to how often the classes are there.
+        type: "CrossEntropy", as it is by default, or "Focal".
+        gamma: of the focal loss, how much less the easy counts.
     """
 
     label_smoothing: float = 0.0
     weight: str | tuple[float, ...] | None = None
+    type: str | None = None
+    gamma: float | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.weight, str):
             _one_of("weight", self.weight, ("balanced",))
+        known = {bare_name(kind): kind for kind in ("CrossEntropy", "Focal")}
+        if self.type is not None:
+            kind = known.get(bare_name(self.type), self.type)
+            object.__setattr__(self, "type", kind)
+            _one_of("type", kind, tuple(known.values()))
+        if self.type != "Focal" and self.gamma is not None:
+            raise ArgumentError('gamma is for the focal loss; set type = "Focal"')
+        if self.type == "Focal" and self.label_smoothing:
+            raise ArgumentError("label_smoothing is for the cross-entropy, not for the focal loss")
         self.made()
 
-    def made(self) -> CrossEntropy:
+    def made(self) -> Loss:
         """The loss; weights that are to be balanced are those of the data, which come later."""
         listed = self.weight if isinstance(self.weight, tuple) else None
+        if self.type == "Focal":
+            from ..layers import Focal  # few recipes ask for it
+
+            return Focal(2.0 if self.gamma is None else self.gamma, alpha=listed)
         return CrossEntropy(label_smoothing=self.label_smoothing, weight=listed)
 
 

@@ -30,7 +30,7 @@ from ..equation.frozen import frozen
 from ..errors import GradientError, NonFiniteError, indexed
 from ..graph import Graph
 from ..layers import Loss
-from ..layers.loss_functions import loss_for
+from ..layers.cross_entropy import loss_for
 from ..showing.shown import Printed
 from .kinks import first_switched, patterns
 from .layerwise import LayerCheck, check_layers

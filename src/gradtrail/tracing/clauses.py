@@ -24,21 +24,24 @@ CAUSES = (
     "lost tie",
     "no window",
     "saturated",
+    "level",
     "dropped",
     "zero weights",
     "zero inputs",
     "zero products",
     "no class weight",
     "no weight",
+    "left out",
     "cancelled",
     "underflow",
 )
 """Why something is zero: its ReLU was closed; another function is flat there; it lost a maximum, or
-a tie for one; no window reaches it; the softmax equals the target; dropout took it; the weights or
-what they are multiplied with are 0; its class has no weight, or its sample; products cancel; or
-they are too small for their precision."""
+a tie for one; no window reaches it; the softmax equals the target; the
+loss is level there; dropout took it; the weights or
+what they are multiplied with are 0; its class has no weight, or its sample; its positions are left
+out of the loss; products cancel; or they are too small for their precision."""
 
-_WHOLE = ("zero weights", "saturated", "no class weight", "no weight")
+_WHOLE = ("zero weights", "saturated", "level", "no class weight", "no weight", "left out")
 """What stops everything by itself where it is all that a layer does."""
 
 _HELPS = ("zero weights", "zero inputs")
@@ -131,12 +134,16 @@ def _point(sent: Adjoint, window: tuple[int, ...], place: int) -> tuple[int, ...
 def unweighted_clause(sent: Adjoint, count: int, place: Element, samples: int) -> Closure:
     """The loss does not count the class of the sample, or of all that are reached.
 
-    Weights of the squared error are the samples' own.
+    Weights of the squared error are the samples' own; over maps a position may be left out as well.
     """
     equation = sent.node.equation
     own = isinstance(equation, LossEquation) and equation.factors
-    cause = "no weight" if own else "no class weight"
-    return Closure(Fact(cause, count=count, sample=place.index[0], samples=samples), place)
+    sample, _, *position = place.index
+    about: dict[str, Held] = {"count": count, "sample": sample, "samples": samples}
+    if position and not own:
+        where = f"({','.join(map(str, position))})"
+        return Closure(Fact("left out", **about, position=where), place)
+    return Closure(Fact("no weight" if own else "no class weight", **about), place)
 
 
 def saturated_clause(
@@ -145,11 +152,12 @@ def saturated_clause(
     """So many predictions are their targets to the last bit; one of them is at an index."""
     equation = sent.node.equation
     assert isinstance(equation, LossEquation)
-    name = sent.node.array_of[equation.probabilities or equation.source.array]
+    level = equation.slopes is not None
+    name = sent.node.array_of[(None if level else equation.probabilities) or equation.source.array]
     fact = Fact(
-        "saturated",
+        "level" if level else "saturated",
         count=count,
-        softmax=equation.probabilities is not None,
+        **({} if level else {"softmax": equation.probabilities is not None}),
         element=element_text("value", name, index),
         value=float(step.array("value", name)[index]),
         target=element_text("value", sent.node.array_of[equation.labels], index),

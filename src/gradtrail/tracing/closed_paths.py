@@ -258,7 +258,8 @@ class _Search:
         place = self.example(name, mask)
         count = int(mask.sum())
         weight = equation.weight and self.array(sent.node.array_of[equation.weight], True)
-        reached = mask.any(axis=tuple(range(1, mask.ndim)))
+        positions = isinstance(weight, np.ndarray) and weight.ndim > 1
+        reached = mask.any(axis=1 if positions else tuple(range(1, mask.ndim)))
         if isinstance(weight, np.ndarray) and (weight[reached] == 0).all():
             return [unweighted_clause(sent, count, place, int(reached.sum()))]
         return [saturated_clause(self.step, sent, count, place.index)]

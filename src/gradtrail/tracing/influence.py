@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays.loss_values import sample_losses
 from ..checking.arguments import positive
 from ..checking.calls import call_example
 from ..engines import Engine, SampleGradients, engine_for
@@ -29,7 +30,7 @@ from ..errors import ArgumentError, UnknownNameError, unknown
 from ..graph import Graph
 from ..graph.class_names import class_names
 from ..layers import Loss
-from ..layers.loss_functions import log_softmax, loss_for
+from ..layers.cross_entropy import loss_for
 from ..showing.bars import showing
 from ..showing.figures import figure, save_figure, show_image
 from ..showing.numbers import number_text
@@ -282,7 +283,7 @@ def influence(
     within = () if place is None else (place,)
     size = np.linalg.norm(np.concatenate([mean[n][within].ravel() for n in names]))
     outputs = predict(network, samples.x, len(samples), batch_size, runs)
-    surprise = _losses(network, samples, outputs)
+    surprise = _losses(network, samples, outputs, batch_size)
     pull = np.sqrt(squares)
     named = tuple(called), tuple(files)
     return Influence(of, samples, outputs, surprise, pull, along, float(size), *named)
@@ -353,13 +354,18 @@ def _chosen(network: Graph, of: str) -> tuple[list[str], int | None]:
     return names, None if place is None else place % size
 
 
-def _losses(network: Graph, samples: LabelledData, outputs: np.ndarray) -> np.ndarray:
+def _losses(
+    network: Graph, samples: LabelledData, outputs: np.ndarray, batch_size: int
+) -> np.ndarray:
     """Each sample's own loss, (N,) float64: its term in the sum that the loss is the mean of."""
-    equation = network.system(1, loss=samples.loss).nodes[-1].equation
-    assert isinstance(equation, LossEquation)
-    wide, target = outputs.astype(np.float64), samples.targets["T"]
-    if equation.probabilities is None:
-        weights = samples.targets[equation.weight] if equation.weight else 1.0
-        return np.asarray(weights * np.square(wide - target).mean(axis=tuple(range(1, wide.ndim))))
-    with np.errstate(all="ignore"):
-        return np.asarray(-np.where(target == 0, 0.0, target * log_softmax(wide)).sum(axis=1))
+    found = np.empty(len(samples))
+    for begin in range(0, len(samples), batch_size):
+        end = min(begin + batch_size, len(samples))
+        node = network.system(end - begin, loss=samples.loss).nodes[-1]
+        assert isinstance(node.equation, LossEquation)
+        source = {node.equation.source.array: outputs[begin:end].astype(np.float64)}
+        with np.errstate(all="ignore"):
+            share = samples.share(begin, end)
+            arrays = source | dict(share.targets) | dict(samples.loss.constants(share.prediction))
+            found[begin:end] = sample_losses(node.equation, arrays)
+    return found

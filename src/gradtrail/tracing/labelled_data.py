@@ -37,18 +37,24 @@ class LabelledData:
         else:
             samples = Samples.of(network, data, loss)
             self._source, self.y, self.outputs = samples.x, samples.y, samples.outputs
-        self.targets = loss.targets(self.y, (len(self), *self.outputs))
-        check_mass(self.y, loss, "data")
+        loss.check(self.y, self.prediction)
+        check_mass(self.y, loss, self.prediction, "data")
         self.shape = (len(self), *network.sample_shape)
-        self.scale = 1.0 if loss.even(self.y) else loss.scale(self.y)
+        even = loss.even(self.y, self.prediction)
+        self.scale = 1.0 if even else loss.scale(self.y, self.prediction)
 
     def __len__(self) -> int:
         return len(self.y)
 
+    @property
+    def prediction(self) -> tuple[int, ...]:
+        """The shape of all samples' outputs."""
+        return (len(self), *self.outputs)
+
     @cached_property
     def classes(self) -> np.ndarray | None:
-        """The class number of each sample, (N,) int64; None where there are no classes."""
-        return self.loss.classes(self.y)
+        """The class number of each sample, (N,) int64; None where there are no such."""
+        return self.loss.classes(self.y, self.prediction) if len(self.outputs) == 1 else None
 
     def x(self, begin: int, end: int) -> np.ndarray:
         """Samples (n, C, H, W), as the network takes them."""
@@ -60,8 +66,7 @@ class LabelledData:
         """Some of them as a batch, weighted as they are in the loss of all the data."""
         x = contiguous_view(self.x(begin, end))
         part = Samples(x, self.y[begin:end], self.loss, self.outputs)
-        targets = {letter: array[begin:end] for letter, array in self.targets.items()}
-        return _Share(part, targets, self.scale)
+        return _Share(part, self.scale)
 
 
 class _Share(Batch):
@@ -71,18 +76,20 @@ class _Share(Batch):
 
     Args:
         samples: of the part.
-        targets: the arrays behind the loss's given letters.
         scale: what all the data's rows are multiplied by, from `Loss.scale`.
     """
 
-    def __init__(self, samples: Samples, targets: Mapping[str, np.ndarray], scale: float) -> None:
+    def __init__(self, samples: Samples, scale: float) -> None:
         super().__init__(samples, samples.places)
-        self._targets, self._scale = targets, scale
+        self._scale = scale
 
     @cached_property
     def targets(self) -> Mapping[str, np.ndarray]:
-        """See `Batch.targets`."""
-        return self._targets
+        """See `Batch.targets`; a part of which nothing counts has targets of 0 anyway."""
+        own = super().scale
+        found = self.samples.loss.targets(self.y, self.prediction)
+        factor = self._scale / own if own else 1.0
+        return found if factor == 1.0 else {a: factor * array for a, array in found.items()}
 
     @property
     def scale(self) -> float:

@@ -13,7 +13,7 @@ from ..checking.calls import call_example
 from ..engines import Batch, Engine, engine_for
 from ..equation import System
 from ..layers import Loss
-from ..layers.loss_functions import loss_for
+from ..layers.cross_entropy import loss_for
 from ..showing.tables import Table
 from .overview import DeadLayer, GradientLayer, Overview, TiedLayer, dead, ties, vanishing
 from .sides import Gradients, Values

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..arrays.loss_values import log_softmax
 from ..engines import SampleGradients
 from ..equation import (
     Access,
@@ -30,7 +31,6 @@ from ..equation import Factor as EquationFactor
 from ..equation.sum_of_products import LOG
 from ..errors import ArgumentError, UnknownNameError, unknown
 from ..layers.layer import times
-from ..layers.loss_functions import log_softmax
 from .element import Side, check_index, element_text, parse_element
 from .element_term import ArraySum, ElementTerm, Operand
 from .index_points import points_of

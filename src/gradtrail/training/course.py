@@ -10,8 +10,8 @@ from ..checking.arguments import flags, is_real, positive, whole_number
 from ..data.augment import Augment
 from ..errors import ArgumentError, DataError
 from ..layers import Loss
+from ..layers.cross_entropy import loss_for
 from ..layers.functional import as_json
-from ..layers.loss_functions import loss_for
 from ..optimizers import Adam, Optimizer
 from ..optimizers.composed import Composed
 from .schedules import Schedule

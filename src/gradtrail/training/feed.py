@@ -60,6 +60,15 @@ class Feed(ABC):
     def __len__(self) -> int:
         return len(self.y)
 
+    @property
+    def prediction(self) -> tuple[int, ...]:
+        """The shape of all samples' outputs."""
+        return (len(self), *self.outputs)
+
+    def classified(self, loss: Loss) -> bool:
+        """Whether outputs are classes to a loss, so that they are right or wrong."""
+        return loss.classes(self.y[:1], (1, *self.outputs)) is not None
+
     def batches(
         self,
         order: np.ndarray,

@@ -151,7 +151,7 @@ class KeptFeed(Feed):
 
     def __init__(self, feed: Feed, features: np.ndarray, loss: Loss) -> None:
         self.feed, self.y, self.features = feed, feed.y, features
-        outputs = feed.outputs
+        outputs = self.outputs = feed.outputs
         self.samples = Samples(features, feed.y, loss, outputs)
 
     def _batches(self, epoch: Epoch) -> Generator[Batch, None, None]:

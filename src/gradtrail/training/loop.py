@@ -14,7 +14,7 @@ from ..data.augment import Augment
 from ..engines import engine_for
 from ..errors import ArgumentError
 from ..layers import Loss
-from ..layers.loss_functions import loss_for
+from ..layers.cross_entropy import loss_for
 from ..optimizers import Adam, Optimizer
 from .history import History
 from .observers import Observer
@@ -281,7 +281,7 @@ def _check_measure(stopping: EarlyStopping, loss: Loss, feed: Feed, held_out: Fe
             f"{looks} there are no validation samples; pass validation=, or stopping with "
             'measure="loss"'
         )
-    if stopping.of_classes and loss.classes(feed.y[:1]) is None:
+    if stopping.of_classes and not feed.classified(loss):
         other = stopping.measure.replace("accuracy", "loss")
         raise ArgumentError(
             f'{looks} {type(loss).__name__} knows no classes; pass stopping with measure="{other}"'

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from ..arrays.loss_values import log_softmax
 from ..checking.arguments import positive
 from ..engines import engine_for
 from ..errors import NonFiniteError
 from ..graph.class_names import class_names
-from ..layers.loss_functions import CrossEntropy, log_softmax
+from ..layers.cross_entropy import CrossEntropy
 from .feed import feed_for
 
 if TYPE_CHECKING:
@@ -68,7 +69,6 @@ def predict_samples(
                 )
             taken.append(found.argmax(axis=1))
             shares.append(np.exp(log_softmax(found.astype(np.float64)).max(axis=1)))
-    true = loss.classes(feed.y)
-    assert true is not None
+    true = loss.classes(feed.y, feed.prediction)
     numbered = names or tuple(map(str, range(outputs)))
     return Predictions(true, np.concatenate(taken), np.concatenate(shares), numbered)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -235,7 +236,9 @@ def _known(name: str, table: Any, wanted: Iterable[str]) -> None:
 def _position(snapshot: Snapshot, course: Course, feed: Feed) -> Position:
     """Where the training was: its place decides what native code reads."""
     epochs = _whole("course.epochs", snapshot.about["course"]["epochs"], 1, _MOST)
-    _known("position", snapshot.about["position"], Position._fields)
+    told = snapshot.about["position"]
+    more = ("answers",) if isinstance(told, dict) and "answers" in told else ()
+    _known("position", told, (*(f for f in Position._fields if f != "answers"), *more))
     at, steps, count = snapshot.position(), course.steps(len(feed)), len(feed)
     epoch = _whole("position.epoch", at.epoch, 0, epochs)
     place = _whole("position.place", at.place, 0, 0 if epoch == epochs else steps)
@@ -244,8 +247,9 @@ def _position(snapshot: Snapshot, course: Course, feed: Feed) -> Position:
     _whole("updates", snapshot.about["updates"], done, _MOST)
     seen = min(place * course.batch_size, count)
     _whole("position.seen", at.seen, seen, seen)
+    _whole("position.answers", at.answers, 0, seen * prod(feed.outputs[1:]))
     if at.correct is not None or not place or _classes(course, feed):
-        _whole("position.correct", at.correct, 0, seen if _classes(course, feed) else 0)
+        _whole("position.correct", at.correct, 0, at.answers if _classes(course, feed) else 0)
     longest = _HUGE if place else 0.0
     _finite("position.seconds", at.seconds, 0.0, longest)
     _finite("position.total", at.total, -longest, longest)
@@ -255,16 +259,16 @@ def _position(snapshot: Snapshot, course: Course, feed: Feed) -> Position:
 
 def _masses(course: Course, feed: Feed, seen: int) -> tuple[float, float]:
     """Between which bounds the samples seen so far count, apart from rounding."""
-    if course.mixup or course.loss.even(feed.y):
+    if course.mixup or course.loss.even(feed.y, feed.prediction):
         return seen, seen
-    whole = course.loss.mass(feed.y)
+    whole = course.loss.mass(feed.y, feed.prediction)
     slack = 1e-9 * whole
     return (whole - slack if seen == len(feed) else 0.0), (whole + slack if seen else 0.0)
 
 
 def _classes(course: Course, feed: Feed) -> bool:
     """Whether outputs are classes, so that right answers are counted."""
-    return course.loss.classes(feed.y[:1]) is not None
+    return feed.classified(course.loss)
 
 
 def _history(history: History, at: Position, setup: Setup) -> None:

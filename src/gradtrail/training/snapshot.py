@@ -76,7 +76,7 @@ class Snapshot:
             for name, array in arrays_of_part.items()
         }
         about = {
-            "position": training.position._asdict(),
+            "position": training.position.settings(),
             "updates": step,
             "drawn": list(training.drawn),
             "best": training.best.epoch,
@@ -97,7 +97,7 @@ class Snapshot:
 
     def position(self) -> Position:
         """Where the training was."""
-        return Position(**self.about["position"])
+        return Position.of(self.about["position"])
 
     def drawn(self) -> Drawn:
         """How far the network's random draws were when the training began.

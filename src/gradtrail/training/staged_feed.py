@@ -63,9 +63,25 @@ class StagedFeed(Feed):
         self.network, self.loss = network, loss
         self.engine, self.augment, self.mixup = engine, augment, mixup
         self.outputs = network.system(1, loss=loss).shapes[network.output_name][1:]
-        self.rows, self.by_class = loss.rows(self.y, (len(self), *self.outputs))
+        self.rows, self.by_class = loss.rows(self.y, self.prediction)
+        self._check_maps()
         if mixup and self.by_class:
             self.rows, self.by_class = np.eye(self.outputs[0]), False
+
+    def _check_maps(self) -> None:
+        """Refuse what would change images and leave their maps of labels as they are."""
+        if len(self.outputs) == 1:
+            return
+        if self.augment is not None and self.augment.moves:
+            raise DataError(
+                f"augmentation moves images, but not the maps of {self.outputs} that they are "
+                "compared with; leave out augment"
+            )
+        if self.mixup and self.by_class:
+            raise DataError(
+                "mixup mixes the labels of two samples, but a class of a position cannot be mixed; "
+                "leave out mixup, or pass probabilities (N, K, …)"
+            )
 
     def _batches(self, epoch: Epoch) -> Generator[Batch, None, None]:
         stage = _Stage(self, min(epoch.size, len(epoch.order)))
@@ -128,14 +144,14 @@ class _Stage(Samples):
     def __init__(self, feed: StagedFeed, size: int) -> None:
         self.feed = feed
         x = np.empty((size, *feed.network.sample_shape), np.float32)
-        soft = bool(feed.mixup) and feed.y.ndim == 1 and feed.loss.classes(feed.y) is not None
+        soft = bool(feed.mixup) and feed.y.ndim == 1 and feed.classified(feed.loss)
         y = np.zeros((size, *feed.outputs)) if soft else feed.y[:size].copy()
         if feed.mixup and not soft:
             y = y.astype(np.float64)
         super().__init__(x, y, feed.loss, feed.outputs)
         self.soft = soft
-        known = feed.loss.classes(feed.y[:size])
-        self.numbers = None if known is None else np.zeros(size, np.int64)
+        known = feed.classified(feed.loss) and len(feed.outputs) == 1
+        self.numbers = np.zeros(size, np.int64) if known else None
         rows = feed.rows if feed.by_class else np.zeros((size, *feed.rows.shape[1:]))
         self.held = np.ascontiguousarray(rows, np.float32)
 
@@ -176,8 +192,9 @@ class _Stage(Samples):
 
     def _number(self, count: int) -> None:
         """The classes, of mixed samples that of the greater part."""
-        found = self.loss.classes(self.y[:count])
-        if self.numbers is not None and found is not None:
+        if self.numbers is not None:
+            found = self.loss.classes(self.y[:count], (count, *self.outputs))
+            assert found is not None
             self.numbers[:count] = found
 
 
@@ -200,8 +217,8 @@ def _labels_of(network: Graph, images: Images, loss: Loss, name: str) -> np.ndar
     y = copied_labels(images.y)
     outputs = network.system(1, loss=loss).shapes[network.output_name][1:]
     try:
-        loss.targets(y, (len(images), *outputs))
+        loss.check(y, (len(images), *outputs))
     except DataError as cause:
         raise DataError(f"{name}: {cause}") from None
-    check_mass(y, loss, name)
+    check_mass(y, loss, (len(images), *outputs), name)
     return y

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -46,6 +46,7 @@ class Position(NamedTuple):
         correct: how many samples were right; None without classes.
         seen: how many samples there were.
         seconds: how long it took.
+        answers: how many classes of samples or positions could be right.
     """
 
     epoch: int = 0
@@ -56,6 +57,24 @@ class Position(NamedTuple):
     correct: int | None = 0
     seen: int = 0
     seconds: float = 0.0
+    answers: int = 0
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Position:
+        """The position that `settings` gave; without `answers`, one for each sample."""
+        return cls(**{"answers": settings["seen"] or 0, **settings})
+
+    def settings(self) -> dict[str, Any]:
+        """The position as JSON; `answers` where they are not as many as the samples."""
+        found = self._asdict()
+        if self.answers == self.seen:
+            del found["answers"]
+        return found
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of right answers; None without classes, or where none counts."""
+        return self.correct / self.answers if self.correct is not None and self.answers else None
 
     def after(self, done: Evaluated | Stepped, batch: Batch, seconds: float) -> Position:
         """One step further."""
@@ -69,12 +88,13 @@ class Position(NamedTuple):
             correct=known,
             seen=self.seen + len(batch),
             seconds=self.seconds + seconds,
+            answers=self.answers + batch.answers,
         )
 
     def figures(self) -> dict[str, float]:
         """The mean loss, and the accuracy where there are classes."""
         found = {"loss": self.total / self.mass}
-        return found if self.correct is None else found | {"accuracy": self.correct / self.seen}
+        return found if self.accuracy is None else found | {"accuracy": self.accuracy}
 
 
 class StatisticsAverage:
@@ -254,9 +274,8 @@ class Training:
 
     def _seen(self, at: Position) -> Seen:
         """The last step, as observers are told of it."""
-        accuracy = None if at.correct is None else at.correct / at.seen
         loss, rate = self.history.step_losses[-1], self.optimizer.lr
-        return Seen(at.steps, at.epoch + 1, at.place, loss, rate, at.seen, accuracy)
+        return Seen(at.steps, at.epoch + 1, at.place, loss, rate, at.seen, at.accuracy)
 
     def _close_epoch(self) -> None:
         """Evaluate, and note the epoch's figures."""

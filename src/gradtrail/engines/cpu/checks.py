@@ -8,7 +8,7 @@ import numpy as np
 
 from ...equation import LossEquation
 from ...errors import DataError
-from ..batch import Samples
+from ..batch import Batch, Samples
 
 
 def check_places(places: np.ndarray, count: int, samples: int) -> None:
@@ -41,7 +41,9 @@ def check_targets(samples: Samples) -> None:
     equation = samples.loss.declare((1, *row)).equation
     if isinstance(equation, LossEquation) and equation.factors:
         row = (prod(row) + 1,)
-    if rows.shape != (count, *row) or (by_class and classes is None):
+    if by_class and samples.mapped:
+        row = row[:1]
+    if rows.shape != (count, *row) or (by_class and not samples.classified):
         raise DataError(
             f"the loss's rows have shape {rows.shape}, but {count} rows of {row} are "
             "compared with the outputs"
@@ -49,8 +51,24 @@ def check_targets(samples: Samples) -> None:
     if classes is None:
         return
     most = len(rows) if by_class else samples.outputs[0]
-    if classes.shape != (len(samples),) or not 0 <= classes.min() <= classes.max() < most:
+    if classes.shape != (len(samples),) or not -1 <= classes.min() <= classes.max() < most:
         raise DataError(
             f"the loss gives classes from {classes.min()} to {classes.max()} of shape "
             f"{classes.shape}, but {len(samples)} from 0 to {most - 1} are compared"
         )
+
+
+def class_maps(batch: Batch) -> np.ndarray:
+    """The class numbers of a batch's positions, int32 (N, positions); −1 where none counts.
+
+    Raises:
+        DataError: one that is no class, or not one for each position: a loss may be anybody's own.
+    """
+    found, (classes, *places) = batch.classes, batch.samples.outputs
+    assert found is not None
+    if found.shape != (len(batch), *places) or not -1 <= found.min() <= found.max() < classes:
+        raise DataError(
+            f"the loss gives classes from {found.min()} to {found.max()} of shape {found.shape}, "
+            f"but those of {(len(batch), *places)} are from −1 to {classes - 1}"
+        )
+    return np.ascontiguousarray(found, np.int32)

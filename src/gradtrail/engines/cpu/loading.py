@@ -13,7 +13,7 @@ import numpy as np
 from ...machine.forking import renew_in_forks
 from ..batch import Batch, Samples
 from ..interface import Evaluated
-from .checks import check_places, check_targets
+from .checks import check_places, check_targets, class_maps
 from .compiler import Compiler
 from .context import Context
 from .frame import Slot
@@ -73,6 +73,7 @@ class LoadedProgram:
         self._grouped: dict[tuple[int, bool], PhaseTable] = {}
         self._packed = False
         self._samples: ReferenceType[Samples] | None = None
+        self._classes = _NOWHERE.astype(np.int32)  # of the batch's positions
         self._order, self._first = _NOWHERE, 0
         renew_in_forks(self._free)
 
@@ -99,6 +100,9 @@ class LoadedProgram:
         words[Slot.CHOSEN] = self._first + 8 * batch.begin
         words[Slot.SEED] = (batch.seed & (1 << 64) - 1) - (batch.seed & 1 << 63) * 2
         words[Slot.STEP] = batch.step
+        if labels and samples.mapped:
+            self._classes = class_maps(batch)
+            words[Slot.CLASSES] = address(self._classes)
         if labels and not samples.even:
             words[Slot.TARGET_SCALE] = bits(batch.scale)
 
@@ -111,7 +115,9 @@ class LoadedProgram:
         frame[Slot.SAMPLES] = address(samples.x)
         if labels:
             frame[Slot.TARGETS] = address(samples.rows[0])
-            frame[Slot.CLASSES] = 0 if samples.classes is None else address(samples.classes)
+            if not samples.mapped:
+                known = samples.classes
+                frame[Slot.CLASSES] = 0 if known is None else address(known)
             frame[Slot.TARGET_SCALE] = bits(1.0)
         self._samples = ref(samples)  # the data are not kept beyond their use
 
@@ -133,7 +139,7 @@ class LoadedProgram:
     def outcome(self, batch: Batch) -> Evaluated:
         """Loss and right answers of the batch that ran."""
         numbers = self.context.numbers
-        hits = None if batch.samples.classes is None else int(numbers[Slot.HITS])
+        hits = int(numbers[Slot.HITS]) if batch.samples.classified else None
         return Evaluated(numbers[Slot.LOSS], hits)
 
 

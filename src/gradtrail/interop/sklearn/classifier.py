@@ -11,9 +11,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import column_or_1d
 
+from ...arrays.loss_values import log_softmax
 from ...errors import ArgumentError, DataError
 from ...layers import CrossEntropy, Loss
-from ...layers.loss_functions import log_softmax
 from ...layers.weighted_loss_functions import WeightedCrossEntropy
 from .estimator import CNNEstimator
 from .shapes import label_shape, refuse_maps

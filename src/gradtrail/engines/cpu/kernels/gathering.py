@@ -105,7 +105,7 @@ class GatherTargets(Kernel):
     """What the loss compares with, side by side.
 
     Arguments: targets [K…][16], classes [16], then weights [16] where there are any. Lanes without
-    a sample get zeros and class −1.
+    a sample get zeros and class −1, as those have whose class is −1 since they do not count.
 
     Args:
         size: numbers per sample.
@@ -143,6 +143,8 @@ class GatherTargets(Kernel):
             row = number
             if self.by_class:
                 row = code.load(code.at(classes, number, 8), I)
+                real = code.both(real, code.new("i1", f"icmp sge {row}, 0"))  # −1 does not count
+                row = code.greatest(row, 0)
             place = code.at(rows, row, (self.size + self.weighted) * 4)
             target = code.at(code.argument(0), lane * 4)
             with code.loop("k", self.size) as k:
@@ -156,6 +158,63 @@ class GatherTargets(Kernel):
     def _scaled(code: Code, place: Value, factor: Value, real: Value) -> Value:
         value = code.mul(code.load(place, F), factor)
         return code.select(real, value, code.number(0.0, F))
+
+
+@frozen
+class GatherMaps(Kernel):
+    """What the loss compares with at every position, side by side.
+
+    Arguments: targets [K][P][16], classes [P][16]. The classes of the batch lie as int32 [N][P];
+    where one is −1, or in lanes without a sample, targets are 0.
+
+    Args:
+        classes: K.
+        positions: P.
+        by_class: whether the rows of the targets belong to classes, or to samples.
+    """
+
+    classes: int
+    positions: int
+    by_class: bool
+
+    def lines(self) -> list[str]:
+        """See `Kernel.lines`."""
+        row = "targets[classes[first + lane, p]]" if self.by_class else "targets[chosen[…]]"
+        return [
+            "for each lane and position p:",
+            f"    T[…,p] = {row} · scale, 0 where there is no sample or no class counts",
+        ]
+
+    def write(self, code: Code) -> None:
+        """See `Kernel.write`."""
+        valid, first = code.frame(Slot.VALID), code.frame(Slot.FIRST)
+        rows, numbers = code.frame(Slot.TARGETS, P), code.frame(Slot.CLASSES, P)
+        scale, last = code.frame(Slot.TARGET_SCALE, F), code.sub_index(valid, 1)
+        chosen = None if self.by_class else _sample_numbers(code)
+        for lane in range(LANES):
+            real = code.new("i1", f"icmp sgt {valid}, {lane}")
+            own = code.add_index(first, code.least(lane, last))
+            mine = code.at(numbers, own, 4 * self.positions)
+            row = rows
+            if chosen is not None:
+                row = code.at(rows, chosen[lane], 4 * self.classes * self.positions)
+            with code.loop("p", self.positions) as p:
+                number = code.load(code.at(mine, p, 4), "i32")
+                counts = code.new("i1", f"icmp sge {number}, 0")
+                counts = code.both(real, counts)
+                number = code.select(counts, number, code.whole(-1, "i32"))
+                code.store(number, code.at(code.at(code.argument(1), 4 * lane), p, 4 * LANES))
+                place, step = code.at(row, p, 4), 4 * self.positions
+                if self.by_class:
+                    held = code.select(counts, number, code.whole(0, "i32"))
+                    wide = code.new(I, f"sext {held} to i64")
+                    place, step = code.at(row, wide, 4 * self.classes), 4
+                target = code.at(code.at(code.argument(0), 4 * lane), p, 4 * LANES)
+                with code.loop("k", self.classes) as k:
+                    value = code.mul(code.load(code.at(place, k, step), F), scale)
+                    known = counts if self.by_class else real
+                    value = code.select(known, value, code.number(0.0, F))
+                    code.store(value, code.at(target, k, 4 * LANES * self.positions))
 
 
 @frozen

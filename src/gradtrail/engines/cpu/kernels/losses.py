@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from math import prod
 
@@ -16,20 +15,41 @@ from .max_pool import better
 from .walking import lane_mask, number_field, walk
 
 
-def _store_result(code: Code, place: int, value: Value) -> None:
+def store_result(code: Code, place: int, value: Value) -> None:
     """A block's number: RESULT is [block][2] float32."""
     result = code.at(code.frame(Slot.RESULT, P), code.frame(Slot.BLOCK), 8)
     code.store(value, code.at(result, 4 * place))
+
+
+def greatest_class(code: Code, z: Value, classes: int, stride: int) -> tuple[Value, Value]:
+    """The greatest output and its number, the first of equals; a NaN is the greatest.
+
+    Args:
+        code: being written.
+        z: where the first class's output stands.
+        classes: how many there are.
+        stride: bytes from one to the next.
+    """
+    state = Carried([code.load(z), code.whole(0)])
+    if classes > 1:
+        with code.loop("k", classes, 1, carried=state) as k:
+            value = code.load(code.at(z, k, stride))
+            best, place = state.now
+            wins = better(code, value, best)
+            number = code.spread_whole(k)
+            state.next = [code.select(wins, value, best), code.select(wins, number, place)]
+    return state.now[0], state.now[1]
 
 
 @frozen
 class CrossEntropyLoss(Kernel):
     """Softmax with cross-entropy, by log-sum-exp.
 
-    Arguments: Z, T, classes, then P, S and dZ where they are wanted.
+    Arguments: Z, T, classes, then P, S and dZ where they are wanted. Over maps, with further axes
+    behind the classes', every position is a sample by itself, and divided by their number.
 
     Args:
-        output: the layout of Z, one axis.
+        output: the layout of Z, classes on its first axis.
         targets: of T.
         probabilities: of P, or None.
         mass: of S, the sum of a sample's targets, or None.
@@ -46,7 +66,8 @@ class CrossEntropyLoss(Kernel):
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
-        found = [
+        found = ["at every position:"] if self.output.shape[1:] else []
+        found += [
             "m = max over k of Z[k]",
             "s = Σ exp(Z[k] − m)",
             "loss −= Σ T[k]·(Z[k] − m − log s)/N",
@@ -60,22 +81,51 @@ class CrossEntropyLoss(Kernel):
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
-        parts = [self._part(code, part) for part in range(code.target.parts)]
+        positions = prod(self.output.shape[1:])
+        one = self._part if positions == 1 else self._positions
+        parts = [one(code, part) for part in range(code.target.parts)]
         shares, rights = map(list, zip(*parts, strict=True))
         total = code.mul(code.lanes_sum(shares), code.frame(Slot.SHARE, F))
-        _store_result(code, 0, code.sub(code.number(0.0, F), total))
-        _store_result(code, 1, code.lanes_sum(rights))
+        if positions > 1:
+            total = code.mul(total, code.number(1.0 / positions, F))
+        store_result(code, 0, code.sub(code.number(0.0, F), total))
+        store_result(code, 1, code.lanes_sum(rights))
+
+    def _layouts(self) -> list[Layout]:
+        """Of Z, T, the classes, and what is written."""
+        numbers = Layout(self.output.shape[1:] or (1,), (), True)
+        written = (self.probabilities, self.mass, self.gradient)
+        return [self.output, self.targets, numbers, *(lay for lay in written if lay is not None)]
 
     def _part(self, code: Code, part: int) -> tuple[Value, Value]:
         """One register of samples: the sum of T·log P, and 1 where the greatest is the class."""
         offset = code.parts[part]
-        z, t = (
-            code.at(code.argument(i), lay.origin + offset)
-            for i, lay in enumerate((self.output, self.targets))
-        )
+        places = [
+            code.at(code.argument(i), lay.origin + offset) for i, lay in enumerate(self._layouts())
+        ]
+        return self._position(code, part, places)
+
+    def _positions(self, code: Code, part: int) -> tuple[Value, Value]:
+        """The same of all positions, added up."""
+        offset, own = code.parts[part], len(self.output.shape) - 1
+        arrays = [
+            (code.at(code.argument(i), lay.origin + offset), lay.strides[-own:])
+            for i, lay in enumerate(self._layouts())
+        ]
+        held = [code.new(P, f"alloca {code.vector()}, align 64") for _ in range(2)]
+        for place in held:
+            code.store(code.number(0.0), place)
+        with walk(code, self.output.shape[1:], arrays) as places:
+            for place, more in zip(held, self._position(code, part, places), strict=True):
+                code.store(code.add(code.load(place), more), place)
+        return code.load(held[0]), code.load(held[1])
+
+    def _position(self, code: Code, part: int, places: list[Value]) -> tuple[Value, Value]:
+        """One register of samples at one position."""
+        z, t, number, *written = places
         classes = self.output.shape[0]
         stride, t_stride = self.output.strides[0], self.targets.strides[0]
-        greatest, place = self._greatest(code, z)
+        greatest, place = greatest_class(code, z, classes, stride)
         total = Carried([code.number(0.0)])
         with code.loop("k", classes, carried=total) as k:
             shifted = code.sub(code.load(code.at(z, k, stride)), greatest)
@@ -89,37 +139,25 @@ class CrossEntropyLoss(Kernel):
             product = code.mul(held, code.sub(value, logarithm))
             product = code.select(code.compare("oeq", held, zero), zero, product)
             share.next = [code.add(share.now[0], product), code.add(share.now[1], held)]
-        self._store(code, part, (z, t), greatest, logarithm, share.now[1])
-        known = code.load(code.at(code.argument(2), offset), code.vector("i32"))
+        self._store(code, part, [z, t, *written], greatest, logarithm, share.now[1])
+        known = code.load(number, code.vector("i32"))
         right = code.select(code.compare("eq", known, place), code.number(1.0), zero)
         return share.now[0], right
-
-    def _greatest(self, code: Code, z: Value) -> tuple[Value, Value]:
-        """The greatest output and its number, the first of equals; a NaN is the greatest."""
-        state = Carried([code.load(z), code.whole(0)])
-        classes, stride = self.output.shape[0], self.output.strides[0]
-        if classes > 1:
-            with code.loop("k", classes, 1, carried=state) as k:
-                value = code.load(code.at(z, k, stride))
-                best, place = state.now
-                wins = better(code, value, best)
-                number = code.spread_whole(k)
-                state.next = [code.select(wins, value, best), code.select(wins, number, place)]
-        return state.now[0], state.now[1]
 
     def _store(
         self,
         code: Code,
         part: int,
-        places: tuple[Value, Value],
+        places: list[Value],
         greatest: Value,
         logarithm: Value,
         mass: Value,
     ) -> None:
         """P, S and dZ."""
-        offset, numbers = code.parts[part], itertools.count(3)
+        z, t, *left = places
+        written = iter(left)
         p, s, dz = (
-            None if lay is None else code.at(code.argument(next(numbers)), lay.origin + offset)
+            None if lay is None else next(written)
             for lay in (self.probabilities, self.mass, self.gradient)
         )
         if s is not None:
@@ -128,14 +166,16 @@ class CrossEntropyLoss(Kernel):
             return
         mask, zero = lane_mask(code, part), code.number(0.0)
         share = number_field(code, Slot.SHARE)
+        if positions := prod(self.output.shape[1:]) - 1:
+            share = code.mul(share, code.number(1.0 / (positions + 1)))
         stride, t_stride = self.output.strides[0], self.targets.strides[0]
         with code.loop("k", self.output.shape[0]) as k:
-            value = code.sub(code.load(code.at(places[0], k, stride)), greatest)
+            value = code.sub(code.load(code.at(z, k, stride)), greatest)
             probability = vector_exp(code, code.sub(value, logarithm))
             if p is not None and self.probabilities is not None:
                 code.store(probability, code.at(p, k, self.probabilities.strides[0]))
             if dz is not None and self.gradient is not None:
-                held = code.load(code.at(places[1], k, t_stride))
+                held = code.load(code.at(t, k, t_stride))
                 expected = code.mul(mass, probability) if self.weighted else probability
                 found = code.mul(share, code.sub(expected, held))
                 found = code.select(mask, found, zero)
@@ -177,8 +217,8 @@ class SquaredErrorLoss(Kernel):
         share = code.mul(code.frame(Slot.SHARE, F), code.number(1.0 / prod(self.output.shape), F))
         twice = code.splat(code.mul(share, code.number(2.0, F)))
         totals = [self._part(code, part, arrays, twice) for part in range(code.target.parts)]
-        _store_result(code, 0, code.mul(code.lanes_sum(totals), share))
-        _store_result(code, 1, code.number(math.nan, F))
+        store_result(code, 0, code.mul(code.lanes_sum(totals), share))
+        store_result(code, 1, code.number(math.nan, F))
 
     def _part(
         self, code: Code, part: int, arrays: list[tuple[Value, tuple[int, ...]]], twice: Value

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ....graph import Graph
-    from ....layers import Layer
+    from ....layers import Layer, Loss
     from ..kernels.channels import PackChannels
     from ..options import Options
     from ..winograd import PackWeights
@@ -74,10 +74,11 @@ class Draft:
     Args:
         network: whose program it is.
         work: what there is to do.
+        loss: at its end, or None.
     """
 
-    def __init__(self, network: Graph, work: Work) -> None:
-        self.network, self.work = network, work
+    def __init__(self, network: Graph, work: Work, loss: Loss | None = None) -> None:
+        self.network, self.work, self.loss = network, work, loss
         self.target = work.setup.target
         self.layers: dict[str, Layer] = {s.name: s.layer for s in network.steps}
         self.owners = {step.name: step.owner for step in network.steps}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
 
 import numpy as np
 
@@ -12,18 +11,14 @@ from ....equation.frozen import frozen
 from ....errors import ArgumentError
 from ....layers.layer import Draws
 from ..activation import function_of
-from ..frame import Slot
-from ..kernels.gathering import GatherTargets
-from ..kernels.kernel import Kernel
-from ..kernels.losses import CrossEntropyLoss, SquaredErrorLoss
 from ..kernels.masks import DrawMask
 from ..kernels.max_pool import select_kernel
-from ..keys import ArrayKey, gradient, value
-from ..layout import Layout
+from ..keys import value
 from ..nest import Epilogue
 from . import winograd
 from .batch_norms import normalise
 from .draft import Draft, Ending, Job
+from .loss_calls import plan_loss
 from .sample_wise import normalise_samples, soften
 from .work import maxima
 
@@ -50,7 +45,7 @@ def plan_forward(draft: Draft, place: int, node: Node) -> None:
     elif isinstance(equation, SoftmaxEquation):
         soften(draft, node, equation)
     elif isinstance(equation, LossEquation):
-        _lose(draft, node, equation)
+        plan_loss(draft, node, equation)
     else:
         _contract(draft, node)
 
@@ -105,42 +100,3 @@ def _contract(draft: Draft, node: Node) -> None:
         if place == 0 and not form.covers:
             draft.zero(job)
         draft.nest(job, form, adds=not sets)
-
-
-def _lose(draft: Draft, node: Node, equation: LossEquation) -> None:
-    """The targets, the loss, and the gradient it begins with."""
-    memory, keep = draft.memory, draft.options.keep
-    output, targets = value(node.inputs[0]), value(node.array_of[equation.labels])
-    classes = ArrayKey("classes")
-    memory.add(classes, Slot.ARENA, Layout((1,), (), True), lasting=True)
-    factor = [value(node.array_of[access.array]) for access in equation.factors]
-    gather = GatherTargets(prod(memory[targets].layout.shape), draft.options.by_class, bool(factor))
-    draft.call(gather, (targets, classes, *factor), node.name, "targets")
-    received = gradient(node.inputs[0])
-    grad = received if draft.options.backward and received in memory else None
-    wanted = None if grad is None else memory[grad].layout
-    names = [output, targets, classes]
-    kernel: Kernel
-    if equation.probabilities is None:
-        names += factor
-        weight = memory[factor[0]].layout if factor else None
-        kernel = SquaredErrorLoss(memory[output].layout, memory[targets].layout, weight, wanted)
-    else:
-        saved = [
-            value(node.array_of[letter]) if letter and keep else None
-            for letter in (equation.probabilities, equation.weight)
-        ]
-        names += [name for name in saved if name is not None]
-        kept = [None if name is None else memory[name].layout for name in saved]
-        kernel = CrossEntropyLoss(
-            memory[output].layout,
-            memory[targets].layout,
-            kept[0],
-            kept[1],
-            wanted,
-            equation.weight is not None,
-        )
-    names += [grad] if grad is not None else []
-    draft.call(kernel, names, node.name, "forward and its gradient")
-    if grad is not None:
-        draft.written.add(grad)

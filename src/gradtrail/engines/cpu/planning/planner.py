@@ -35,7 +35,7 @@ def plan_program(
     """
     system = network.system(LANES, training=options.training, loss=loss)
     work = Work(system, options, setup, network.trained)
-    draft = Draft(network, work)
+    draft = Draft(network, work, loss)
     declare(draft)
     for name, _, begin in places_in_row(network.inputs):
         row = prod(network.sample_shape) if len(network.inputs) > 1 else 0

@@ -156,11 +156,12 @@ export class SavedSource extends EventTarget {
     const { rows, masses } = this.description.loss;
     const { labels } = this.state;
     labels[n] = label;
-    const mass = labels.reduce((sum, k) => sum + masses[k], 0);
+    const mass = labels.reduce((sum, k) => sum + (masses[k] ?? 0), 0);
     const scale = mass ? labels.length / mass : 0;
     const target = values.get(this.step.targets);
+    const nothing = rows[0].map(() => 0); // of a label that is left out
     labels.forEach((k, sample) =>
-      rows[k].forEach((share, place) => (target[sample * rows[k].length + place] = scale * share)),
+      (rows[k] ?? nothing).forEach((share, place) => (target[sample * nothing.length + place] = scale * share)),
     );
   }
 

@@ -215,7 +215,9 @@ export class Step {
   /** The logarithms of the softmax from the outputs: what is stored of them is rounded. */
   get logProbabilities() {
     const { output } = this.description;
-    return this.cached("logarithms", () => logSoftmax(this.array("value", output), this.shape(output)[1]));
+    const [, classes, ...places] = this.shape(output);
+    const positions = places.reduce((all, size) => all * size, 1);
+    return this.cached("logarithms", () => logSoftmax(this.array("value", output), classes, positions));
   }
 
   /** What is computed from the present numbers, once while they are the same. */

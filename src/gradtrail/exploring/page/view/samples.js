@@ -98,7 +98,7 @@ export class SamplesView extends View {
   /** Whether the loss compares with the targets as they were given. */
   get plainTargets() {
     const { label_smoothing: smoothing = 0, weight = null } = this.model.description.loss.settings;
-    return smoothing === 0 && weight === null;
+    return smoothing === 0 && weight === null && !this.model.description.loss.mapped;
   }
 
   /** The chosen sample's targets, a row of numbers; behind them its weight, where samples have one. */

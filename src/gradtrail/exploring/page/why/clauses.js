@@ -9,7 +9,7 @@ import { isRectifier } from "gradtrail/equation/scalar.js";
 import { elementOfPoint } from "gradtrail/equation/windows.js";
 import { written } from "gradtrail/step/step.js";
 
-const WHOLE = ["zero weights", "saturated", "no class weight", "no weight"];
+const WHOLE = ["zero weights", "saturated", "level", "no class weight", "no weight", "left out"];
 const HELPS = ["zero weights", "zero inputs"];
 
 /** Later in the answer is what only helps others, such as pixels that are 0 themselves. */
@@ -52,18 +52,24 @@ export function lostClause(step, sent, cause, count, window, place, asked) {
  * error are the samples' own.
  */
 export function unweightedClause(sent, count, place, samples) {
-  const kind = sent.node.equation.probabilities === null ? "no weight" : "no class weight";
-  return closure({ kind, count, sample: place.index[0], samples }, place.name, place.index);
+  const softmax = sent.node.equation.rule === "softmax cross-entropy";
+  const [sample, , ...position] = place.index;
+  const about = { count, sample, samples };
+  const fact = softmax && position.length
+    ? { kind: "left out", ...about, position: `(${position.join(",")})` }
+    : { kind: softmax ? "no class weight" : "no weight", ...about };
+  return closure(fact, place.name, place.index);
 }
 
 /** So many predictions are their targets to the last bit; one of them is at an index. */
 export function saturatedClause(step, sent, count, index) {
   const { arrays, equation } = sent.node;
-  const name = arrays[equation.probabilities ?? equation.source.array];
+  const level = equation.slopes !== null;
+  const name = arrays[(level ? null : equation.probabilities) ?? equation.source.array];
   const fact = {
-    kind: "saturated",
+    kind: level ? "level" : "saturated",
     count,
-    softmax: equation.probabilities !== null,
+    ...(level ? {} : { softmax: equation.probabilities !== null }),
     element: written("value", name, index),
     value: step.at("value", name, index),
     target: written("value", arrays[equation.labels], index),

@@ -252,10 +252,14 @@ class Search {
     const place = this.example(sent.receives, mask);
     if (equation.weight !== null) {
       const weight = this.value(arrays[equation.weight]);
+      // a weight belongs to a sample, or to one of its positions
+      const positions = weight.length / mask.shape[0];
       const size = mask.held.length / mask.shape[0];
-      const samples = [...weight.keys()].filter((n) =>
-        mask.held.subarray(n * size, (n + 1) * size).includes(1),
-      );
+      const reached = new Set();
+      mask.held.forEach((one, i) => {
+        if (one) reached.add(Math.floor(i / size) * positions + (i % positions));
+      });
+      const samples = [...reached];
       if (samples.every((n) => weight[n] === 0)) {
         return [unweightedClause(sent, countOf(mask), place, samples.length)];
       }
