@@ -60,7 +60,21 @@ EVERYTHING = [
 ]
 
 
-NAMES = ("everything", "evaluation", "reference", "lenet5", "squared", "weighted")
+SEQUENCES = [
+    *(gt.Conv1d(4, 3, padding=((2, 1),)), gt.MaxPool1d(3, 2, 1, ceil_mode=True), gt.Dropout1d(0.3)),
+    *(gt.ConvTranspose1d(3, 3, stride=2), gt.AvgPool1d(3, 2, ceil_mode=True)),
+    *(gt.Residual([gt.Tanh(), gt.StochasticDepth(0.3)]), gt.GlobalMaxPool1d(), gt.Linear(3)),
+]
+VOLUMES = [
+    *(gt.Conv3d(3, (2, 3, 1), padding=(1, 0, 0)), gt.ReLU(), gt.MaxPool3d(2, ceil_mode=True)),
+    *(gt.ConvTranspose3d(2, 2, stride=(1, 2, 1)), gt.AvgPool3d(2, 1), gt.GlobalAvgPool3d()),
+    gt.Linear(3),
+]
+
+NAMES = (
+    *("everything", "evaluation", "reference", "lenet5", "squared", "weighted"),
+    *("sequences", "volumes"),
+)
 
 
 @cache
@@ -84,6 +98,12 @@ def steps() -> dict[str, gt.Trace]:
             draw.standard_normal((4, 2, 6, 5)),
             squared,
             loss=gt.MeanSquaredError(),
+        ),
+        "sequences": gt.trace(
+            network(SEQUENCES, (2, 14)), draw.standard_normal((5, 2, 14)), [0, 1, 2, 2, 1]
+        ),
+        "volumes": gt.trace(
+            network(VOLUMES, (2, 4, 5, 3)), draw.standard_normal((5, 2, 4, 5, 3)), [0, 1, 2, 2, 1]
         ),
         "weighted": gt.trace(
             pooled,

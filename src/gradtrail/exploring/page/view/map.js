@@ -116,7 +116,8 @@ export class MapView extends View {
     const { zoom, winners } = this.model.options;
     this.withWinners = winners;
     const height = this.unfolded ? UNFOLDED : (this.looks.low ? FOLDED_LOW : FOLDED) * zoom;
-    this.tiles = new Tiles(this.shape, { width, zoom, aim: this.looks.aim, height }, this.near);
+    const sequence = this.array.by_sample;
+    this.tiles = new Tiles(this.shape, { width, zoom, aim: this.looks.aim, height, sequence }, this.near);
     const { folded } = this.tiles;
     this.fold.hidden = !folded && !this.unfolded;
     const { first, shown } = this.tiles;
@@ -159,7 +160,7 @@ export class MapView extends View {
       }
       inner.putImageData(image, 0, 0);
       const [x, y] = tiles.corner(tile);
-      context.drawImage(small, x, y, tiles.columns * tiles.cell, tiles.rows * tiles.cell);
+      context.drawImage(small, x, y, tiles.columns * tiles.cell, tiles.rows * tiles.high);
     }
     if (this.pool && this.withWinners && tiles.cell >= 4) this.paintWinners(context, values);
     this.describe(low, high);
@@ -181,7 +182,7 @@ export class MapView extends View {
     const { size, winner, tied } = winnersOf(this.model.step, this.pool, this.model.sample);
     const { tiles } = this;
     const [rows, columns] = size.length > 1 ? size.slice(-2) : [1, size[0]];
-    const unit = [tiles.cell / columns, tiles.cell / rows];
+    const unit = [tiles.cell / columns, tiles.high / rows];
     const style = getComputedStyle(this);
     const [ink, tie] = [style.getPropertyValue("--mark"), style.getPropertyValue("--tie")];
     winner.forEach((won, place) => {

@@ -37,9 +37,11 @@ export class SamplesView extends View {
   }
 
   thumb(n) {
+    const [width, height] = this.shape.length > 2 ? [this.shape.at(-1), this.shape.at(-2)] : [96, 96];
+    const row = this.shape.length === 1; // of features
     const canvas = h("canvas", {
-      width: this.shape.at(-1),
-      height: this.pictured ? this.shape.at(-2) : 1,
+      width: row ? this.shape[0] : width,
+      height: row ? 1 : height,
       "aria-hidden": "true",
     });
     const label = h("span.thumb-label");
@@ -228,21 +230,49 @@ export class SamplesView extends View {
   }
 }
 
-/** A sample on a canvas: three channels as colours, else the first in grey. */
+/** A sample on a canvas: sequences as curves, three channels as colours, else the first in grey, of a
+ * volume its middle plane. */
 export function paintSample(canvas, values, shape) {
+  if (shape.length === 2) {
+    paintCurves(canvas, values, shape);
+    return;
+  }
   const context = canvas.getContext("2d");
   const [width, height] = [canvas.width, canvas.height];
   const image = context.createImageData(width, height);
   const pixels = new Int32Array(image.data.buffer);
   const each = width * height;
+  const middle = shape.length === 4 ? each * Math.floor(shape[1] / 2) : 0;
   const [low, high] = extentOf(values);
   const grey = scale(Math.max(0, high) || 1, true, Math.min(0, low));
   for (let i = 0; i < each; i++) {
     if (shape.length === 3 && shape[0] === 3) {
       pixels[i] = packed([0, 1, 2].map((c) => grey(values[c * each + i]) & 255));
-    } else pixels[i] = grey(values[i]);
+    } else pixels[i] = grey(values[middle + i]);
   }
   context.putImageData(image, 0, 0);
+}
+
+/** The channels of a sequence as curves over one another, all of one scale. */
+function paintCurves(canvas, values, [channels, length]) {
+  const context = canvas.getContext("2d");
+  const { width, height } = canvas;
+  const [low, high] = extentOf(values);
+  const unit = (height - 4) / (high - low || 1);
+  context.fillStyle = "white";
+  context.fillRect(0, 0, width, height);
+  context.strokeStyle = "black";
+  context.lineWidth = 2;
+  context.globalAlpha = Math.max(0.25, 1 / channels);
+  for (let c = 0; c < channels; c++) {
+    context.beginPath();
+    for (let x = 0; x < length; x++) {
+      const y = 2 + (high - values[c * length + x]) * unit;
+      context.lineTo(((x + 0.5) / length) * width, Number.isFinite(y) ? y : height / 2);
+    }
+    context.stroke();
+  }
+  context.globalAlpha = 1;
 }
 
 customElements.define("gt-samples", SamplesView);

@@ -39,7 +39,7 @@ function side(path, { x, length, cell }, y, beyond) {
  * @param {string} colour the frame's
  */
 export function spotlight(context, tiles, places, style, colour) {
-  const { cell, per, columns } = tiles;
+  const { cell, high, per, columns } = tiles;
   const frame = new Path2D();
   const outside = new Path2D();
   const known = new Set(places);
@@ -49,13 +49,13 @@ export function spotlight(context, tiles, places, style, colour) {
     const { x, y } = rect;
     const within = place % per;
     const right = x + length * cell;
-    outside.rect(x, y, right - x, cell);
+    outside.rect(x, y, right - x, high);
     const run = { x, length, cell };
     side(frame, run, y, (at) => within + at >= columns && known.has(place + at - columns));
-    side(frame, run, y + cell, (at) => within + at + columns < per && known.has(place + at + columns));
+    side(frame, run, y + high, (at) => within + at + columns < per && known.has(place + at + columns));
     for (const end of [x, right]) {
       frame.moveTo(end, y);
-      frame.lineTo(end, y + cell);
+      frame.lineTo(end, y + high);
     }
   }
   outside.rect(0, 0, tiles.width, tiles.height);
@@ -70,14 +70,14 @@ export function spotlight(context, tiles, places, style, colour) {
 export function frameCell(context, tiles, place, style, colour) {
   const rect = tiles.rect(place);
   if (!rect) return;
-  const grown = Math.max(tiles.cell, 3);
-  const [x, y] = [rect.x - (grown - tiles.cell) / 2, rect.y - (grown - tiles.cell) / 2];
-  for (const [width, name] of [
+  const [width, height] = [tiles.cell, tiles.high].map((size) => Math.max(size, 3));
+  const [x, y] = [rect.x - (width - tiles.cell) / 2, rect.y - (height - tiles.high) / 2];
+  for (const [line, name] of [
     [3, "--halo"],
     [1.6, colour],
   ]) {
-    context.lineWidth = width;
+    context.lineWidth = line;
     context.strokeStyle = style.getPropertyValue(name);
-    context.strokeRect(x - 0.5, y - 0.5, grown + 1, grown + 1);
+    context.strokeRect(x - 0.5, y - 0.5, width + 1, height + 1);
   }
 }

@@ -1,11 +1,12 @@
 // How the elements of an array lie on a canvas: tiles of cells, one tile for each map or filter.
 //
 // The last two axes make up a tile, those before them count the tiles. Of a matrix each row is a tile,
-// and a row of features is wrapped.
+// and a row of features is wrapped. Of a sequence each channel is a line, one below the other.
 
 import { sizeOf } from "gradtrail/equation/affine.js";
 
 const GAP = 4;
+const LINE = 10; // how high a sequence's cells are, however narrow
 
 /** The side of a cell, for tiles about as large as `aim`. */
 function cellFor(rows, columns, aim, most) {
@@ -22,18 +23,20 @@ function columnsFor(count, most) {
 export class Tiles {
   /**
    * @param {number[]} shape of one sample, or of a whole parameter
-   * @param {{width: number, zoom: number, aim: number, height: number}} room in CSS pixels; what would be
-   *   higher than `height` is folded
+   * @param {{width: number, zoom: number, aim: number, height: number, sequence?: boolean}} room in CSS
+   *   pixels; what would be higher than `height` is folded; whether the last axis is a sequence's places
    * @param {number} near a place that is to be seen, though others are folded away then
    */
   constructor(shape, room, near = 0) {
     this.shape = shape;
     this.count = sizeOf(shape);
+    this.sequence = Boolean(room.sequence) && shape.length === 2;
     const [rows, columns, tiles] = this.arrangement(shape, room);
     this.rows = rows;
     this.columns = columns;
     this.per = this.count / tiles;
-    const span = [columns * this.cell + GAP, rows * this.cell + GAP];
+    this.high = this.sequence ? room.zoom * LINE : this.cell;
+    const span = [columns * this.cell + GAP, rows * this.high + (this.sequence ? 2 : GAP)];
     this.across = this.perLine(tiles, room, span, shape);
     const lines = Math.ceil(tiles / this.across);
     const fitting = Math.max(1, Math.floor((room.height + GAP) / span[1]));
@@ -44,7 +47,7 @@ export class Tiles {
     this.folded = tiles - this.shown;
     this.span = span;
     this.width = Math.min(this.across, this.shown) * span[0] - GAP;
-    this.height = this.lines * span[1] - GAP;
+    this.height = this.lines * span[1] - (span[1] - rows * this.high);
   }
 
   arrangement(shape, { width, zoom, aim }) {
@@ -55,10 +58,19 @@ export class Tiles {
       const columns = columnsFor(count, Math.max(1, Math.floor(width / this.cell)));
       return [Math.ceil(count / columns), columns, 1];
     }
+    if (this.sequence) return this.lined(shape, width, zoom);
     if (shape.length === 2) return this.wrapped(shape, width, zoom, aim);
     const [rows, columns] = shape.slice(-2);
     this.cell = zoom * cellFor(rows, columns, aim, shape.length > 3 || aim < 40 ? 7 : 12);
     return [rows, columns, this.count / (rows * columns)];
+  }
+
+  /** The channels of a sequence, each along the whole width; what is longer goes on in the next line. */
+  lined([tiles, count], width, zoom) {
+    const fitting = Math.max(1, Math.floor(width / zoom));
+    const columns = count <= fitting ? count : columnsFor(count, fitting);
+    this.cell = zoom * Math.max(1, Math.min(LINE, Math.floor(fitting / columns)));
+    return [Math.ceil(count / columns), columns, tiles];
   }
 
   /** The rows of a matrix, each somewhat wider than high. */
@@ -70,10 +82,12 @@ export class Tiles {
     return [rows, columns, tiles];
   }
 
-  /** How many tiles stand in a line; the filters of one output stay together where they can. */
+  /** How many tiles stand in a line; what belongs together stays so where it can. */
   perLine(tiles, { width }, [span], shape) {
+    if (this.sequence) return 1;
     const most = Math.max(1, Math.floor((width + GAP) / span));
-    if (shape.length === 4 && shape[1] > 1 && shape[1] <= most) return shape[1] * Math.floor(most / shape[1]);
+    const together = shape.length >= 4 ? shape.at(-3) : 1; // kernels of a filter, slices of a volume
+    if (together > 1 && together <= most) return together * Math.floor(most / together);
     if (tiles <= most) return tiles;
     const lines = Math.ceil(tiles / most);
     return Math.ceil(tiles / lines);
@@ -92,7 +106,7 @@ export class Tiles {
     const within = place % this.per;
     return {
       x: x + (within % this.columns) * this.cell,
-      y: y + Math.floor(within / this.columns) * this.cell,
+      y: y + Math.floor(within / this.columns) * this.high,
     };
   }
 
@@ -103,7 +117,7 @@ export class Tiles {
     if (x < 0 || y < 0 || column >= this.across || line >= this.lines) return null;
     const inside = [
       Math.floor((x - column * this.span[0]) / this.cell),
-      Math.floor((y - line * this.span[1]) / this.cell),
+      Math.floor((y - line * this.span[1]) / this.high),
     ];
     if (inside[0] >= this.columns || inside[1] >= this.rows) return null;
     const tile = line * this.across + column;

@@ -2,6 +2,14 @@
 
 import why from "gradtrail/words/why-en.js";
 
+/** What the axes behind the samples are called, by how many axes there are. */
+const INPUTS = {
+  2: ["features"],
+  3: ["channels", "length"],
+  4: ["channels", "height", "width"],
+  5: ["channels", "depth", "height", "width"],
+};
+
 export const english = {
   why,
   stages: { forward: "Forward", loss: "Loss", backward: "Backward", update: "Update" },
@@ -120,7 +128,7 @@ export const english = {
   layerFacts: (products, field) =>
     `${products} multiply–adds for the batch${field ? `; sees ${field} pixels of the input across` : ""}`,
   inputCard: (shape, axes) =>
-    `The samples, ${shape}: ${["samples", ...(axes > 2 ? ["channels", "height", "width"].slice(0, axes - 1) : ["features"])].join(", ")}.`,
+    `The samples, ${shape}: ${["samples", ...(INPUTS[axes] ?? [])].join(", ")}.`,
   options: "Options",
   winners: "winners",
   closed: "closed",

@@ -2,6 +2,13 @@
 
 import why from "gradtrail/words/why-ko.js";
 
+const INPUTS = {
+  2: ["특징"],
+  3: ["채널", "길이"],
+  4: ["채널", "높이", "너비"],
+  5: ["채널", "깊이", "높이", "너비"],
+};
+
 export const korean = {
   why,
   stages: { forward: "순전파", loss: "손실", backward: "역전파", update: "갱신" },
@@ -121,7 +128,7 @@ export const korean = {
   layerFacts: (products, field) =>
     `배치당 곱셈·덧셈 ${products}회${field ? `; 수용 영역은 가로세로 ${field}픽셀` : ""}`,
   inputCard: (shape, axes) =>
-    `샘플, ${shape}: ${["샘플 수", ...(axes > 2 ? ["채널", "높이", "너비"].slice(0, axes - 1) : ["특징"])].join(", ")}.`,
+    `샘플, ${shape}: ${["샘플 수", ...(INPUTS[axes] ?? [])].join(", ")}.`,
   options: "설정",
   winners: "최댓값 위치",
   closed: "닫힌 곳",
