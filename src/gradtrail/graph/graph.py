@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,17 +20,13 @@ from ..layers.steps import INPUT, Step
 from ..plan.plan import Outline
 from ..streams import Drawn
 from .construction import OUTPUT, from_chain, from_nodes, is_node_form
-from .freezing import (
-    FrozenNames,
-    arrays_in_order,
-    as_listed,
-    listed_arrays,
-    meant_by,
-    told_freezing,
-)
 from .named_arrays import declared_buffers, declared_parameters
 from .nodes import check_counts, layer_node, loss_node
 from .packed_samples import packed, packed_shape, unpacked
+
+
+if TYPE_CHECKING:
+    from .freezing import FrozenNames
 
 
 class Graph(AnyNetwork):
@@ -197,6 +193,8 @@ class Graph(AnyNetwork):
 
     @frozen.setter
     def frozen(self, names: Sequence[str]) -> None:
+        from .freezing import listed_arrays  # most networks have nothing frozen
+
         self._freeze_only(listed_arrays(names, self._arrays, self.buffers))
 
     @property
@@ -225,6 +223,8 @@ class Graph(AnyNetwork):
             >>> net.freeze("conv*")
             froze conv1; 2,890 of 2,970 parameters are trained
         """
+        from .freezing import meant_by
+
         new = meant_by("freeze", patterns, self._arrays, self.buffers) - self._frozen
         self._freeze_only(self._frozen | new)
         return self._told("froze", new)
@@ -232,12 +232,16 @@ class Graph(AnyNetwork):
     @call_example('network.unfreeze("conv*")')
     def unfreeze(self, *patterns: str) -> FrozenNames:
         """Let trainings change some arrays again; arguments, result and errors are `freeze`'s."""
+        from .freezing import meant_by
+
         new = meant_by("unfreeze", patterns, self._arrays, self.buffers) & self._frozen
         self._freeze_only(self._frozen - new)
         return self._told("unfroze", new)
 
     @property
     def _arrays(self) -> tuple[str, ...]:
+        from .freezing import arrays_in_order
+
         return arrays_in_order(self.parameters, self.buffers)
 
     def _freeze_only(self, names: frozenset[str]) -> None:
@@ -246,6 +250,8 @@ class Graph(AnyNetwork):
             self._systems, self._form = {}, object()
 
     def _told(self, did: str, names: Collection[str]) -> FrozenNames:
+        from .freezing import told_freezing
+
         sizes = {name: prod(shape) for name, shape in self.parameters.shapes.items()}
         return told_freezing(did, names, self._arrays, sizes, self._frozen)
 
@@ -320,8 +326,11 @@ class Graph(AnyNetwork):
         """Inputs, dtype, layers and what is frozen as JSON; see `from_architecture`."""
         from .description import architecture_of  # few programs save one
 
-        frozen = {"frozen": as_listed(self._frozen, self._arrays)} if self._frozen else {}
-        return architecture_of(self) | frozen
+        if not self._frozen:
+            return architecture_of(self)
+        from .freezing import as_listed
+
+        return architecture_of(self) | {"frozen": as_listed(self._frozen, self._arrays)}
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the systems, which are made again when they are asked for."""

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from ..checking.calls import call_example
+from ..checking.arguments import flags, positive
+from ..checking.calls import call_example, checked_path
 from ..equation.frozen import frozen
-from ..errors import UnknownNameError, unknown
+from ..errors import ArgumentError, FileError, UnknownNameError, unknown
 from ..graph.description import arguments_from
-from ..layers import (
-    BatchNorm2d,
-    Conv2d,
-    Dropout,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    ReLU,
-    Residual,
-)
+from ..storage.arrays import read_arrays
+from .architectures import densenet, mobilenet, resnet, small, squeezenet, vgg
+from .architectures.public_names import rewritten
+from .foreign_weights import load_weights
 from .network import Network
+
+_FRESH = 10
+"""How many classes a network has where nobody says."""
 
 
 @frozen
@@ -32,22 +32,71 @@ class Architecture:
         summary: one line on what it is.
         input_shape: of one sample, where none is asked for.
         make: the layers for a number of classes.
+        head: the layer whose outputs are the classes, where published weights name it.
+        names: the names of layers in published files, where they differ from torchvision's.
+        classes: how many; None for those of the weights, or 10.
+        weights: a safetensors file with the names of torchvision or timm, or of `Network.save`.
+        fresh_head: whether the head is left as it begins, for other classes than the file's.
     """
 
     name: str
     summary: str
     input_shape: tuple[int, ...]
     make: Callable[[int], list[Any]]
+    head: str = ""
+    names: tuple[tuple[str, str], ...] = ()
+    classes: int | None = None
+    weights: str | None = None
+    fresh_head: bool = False
 
     def network(
-        self, input_shape: tuple[int, ...] | None = None, classes: int = 10, seed: int = 0
+        self,
+        input_shape: tuple[int, ...] | None = None,
+        classes: int | None = None,
+        seed: int = 0,
     ) -> Network:
-        """The network, with fresh parameters.
+        """The network, with fresh parameters or those of the file.
+
+        Args:
+            input_shape: of one sample; by default as the architecture has it.
+            classes: instead of the architecture's own.
+            seed: what fresh parameters are drawn from.
 
         Raises:
+            FileError: the weights cannot be read or do not fit; all that does not is named.
             ShapeError: samples of this shape are too small for it.
         """
-        return Network(input_shape or self.input_shape, self.make(classes), seed=seed)
+        wanted = classes or self.classes or self._classes_of_weights() or _FRESH
+        network = Network(input_shape or self.input_shape, self.make(wanted), seed=seed)
+        self.fill(network)
+        return network
+
+    def fill(self, network: Network) -> None:
+        """Put the file's weights into a network of this architecture; without a file, nothing.
+
+        Raises:
+            FileError: they cannot be read, or do not fit.
+        """
+        if self.weights is None:
+            return
+        skip = [self.head] if self.fresh_head else []
+        try:
+            load_weights(network, self.weights, skip=skip, rename=self.our_name)
+        except FileError as cause:
+            hint = "fresh_head=True leaves the head as it begins"
+            raise FileError(f"{self.name}: {cause}; {hint}") from cause
+
+    def our_name(self, name: str) -> str | None:
+        """What an array of a published file is called here; None for what counts batches."""
+        return rewritten(name, self.names)
+
+    def _classes_of_weights(self) -> int | None:
+        """How many classes the head of the file has."""
+        if self.weights is None or self.fresh_head:
+            return None
+        arrays, _ = read_arrays(Path(self.weights))
+        heads = (a for name, a in arrays.items() if self.our_name(name) == f"{self.head}.weight")
+        return next((array.shape[0] for array in heads if array.ndim), None)
 
 
 def network_from(data: Any) -> Network:
@@ -61,107 +110,110 @@ def network_from(data: Any) -> Network:
         ShapeError: layers that do not fit.
     """
     network = Network(**arguments_from(data))
-    network.frozen = data.get("frozen", ())
+    if "frozen" in data:
+        network.frozen = data["frozen"]
     return network
 
 
-@call_example('gt.architecture("lenet5")')
-def architecture(name: str) -> Architecture:
-    """The architecture called `name`.
+@call_example('gt.architecture("resnet18", classes=5, weights="resnet18.safetensors")')
+def architecture(
+    name: str,
+    *,
+    classes: int | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    fresh_head: bool = False,
+) -> Architecture:
+    """The architecture called `name`, as settings that `.network()` makes a network of.
+
+    Args:
+        name: such as "resnet18".
+        classes: how many outputs; None for as many as the weights have, or 10.
+        weights: a safetensors file such as torchvision's or timm's, read without PyTorch. Files of
+            PyTorch's own kind are saved as safetensors first (`safetensors.torch.save_file`).
+        fresh_head: whether the last layer is left as it begins, for other classes.
 
     Raises:
+        ArgumentError: a setting out of its range, or weights for an architecture without published
+            ones.
         UnknownNameError: there is none; the message lists near names.
+
+    Example:
+        >>> net = architecture("resnet18", classes=5).network((3, 64, 64))
+        >>> net.parameters["layer1_0_conv1.weight"].shape
+        (64, 64, 3, 3)
     """
     if name not in ARCHITECTURES:
         raise UnknownNameError(unknown("architecture", name, ARCHITECTURES))
-    return ARCHITECTURES[name]
+    if classes is not None:
+        positive("architecture", classes=classes)
+    flags("architecture", fresh_head=fresh_head)
+    found = ARCHITECTURES[name]
+    if weights is not None and not found.head:
+        raise ArgumentError(
+            f"architecture: {name} has no published weights; make its network, and "
+            "gt.load_weights(network, path) reads a file into it"
+        )
+    file = None if weights is None else str(checked_path("architecture: weights", weights))
+    return replace(found, classes=classes, weights=file, fresh_head=fresh_head)
 
 
-def _digits_cnn(classes: int) -> list[Any]:
-    return [
-        *(Conv2d(16, 3, padding=1), ReLU()),
-        *(Conv2d(32, 3, padding=1), ReLU(), MaxPool2d(2)),
-        *(Conv2d(64, 3, padding=1), ReLU(), MaxPool2d(2)),
-        *(Flatten(), Dropout(0.3), Linear(classes)),
-    ]
-
-
-def _lenet5(classes: int) -> list[Any]:
-    return [
-        *(Conv2d(6, 5, padding=2), ReLU(), MaxPool2d(2)),
-        *(Conv2d(16, 5), ReLU(), MaxPool2d(2)),
-        *(Flatten(), Linear(120), ReLU(), Linear(84), ReLU(), Linear(classes)),
-    ]
-
-
-def _lenet_short(classes: int) -> list[Any]:
-    return [
-        *(Conv2d(8, 5, padding=2), ReLU(), MaxPool2d(2)),
-        *(Conv2d(16, 5), ReLU(), MaxPool2d(2)),
-        *(Flatten(), Linear(64), ReLU(), Linear(classes)),
-    ]
-
-
-def _images_cnn(classes: int) -> list[Any]:
-    layers: list[Any] = []
-    for width in (16, 32, 64, 128):
-        layers += [Conv2d(width, 3, padding=1, bias=False), BatchNorm2d(), ReLU()]
-        layers += [MaxPool2d(2)] if width < 128 else [GlobalAvgPool2d()]
-    return [*layers, Dropout(0.2), Linear(classes)]
-
-
-def _mnist_cnn(classes: int) -> list[Any]:
-    return [
-        *(Conv2d(32, 3), ReLU(), Conv2d(64, 3), ReLU(), MaxPool2d(2), Dropout(0.25)),
-        *(Flatten(), Linear(128), ReLU(), Dropout(0.5), Linear(classes)),
-    ]
-
-
-def _resnet20(classes: int) -> list[Any]:
-    layers: list[Any] = [Conv2d(16, 3, padding=1, bias=False), BatchNorm2d(), ReLU()]
-    before = 16
-    for width in (16, 32, 64):
-        for _ in range(3):
-            stride = 1 if width == before else 2
-            body = [
-                *(Conv2d(width, 3, stride=stride, padding=1, bias=False), BatchNorm2d(), ReLU()),
-                *(Conv2d(width, 3, padding=1, bias=False), BatchNorm2d()),
-            ]
-            around = [Conv2d(width, 1, stride=stride, bias=False), BatchNorm2d()]
-            layers += [Residual(body, None if stride == 1 else around), ReLU()]
-            before = width
-    return [*layers, GlobalAvgPool2d(), Linear(classes)]
-
-
-def _vgg_small(classes: int) -> list[Any]:
-    layers: list[Any] = []
-    for width in (64, 128, 256):
-        layers += [Conv2d(width, 3, padding=1), ReLU(), Conv2d(width, 3, padding=1), ReLU()]
-        layers += [MaxPool2d(2)]
-    return [*layers, Flatten(), Linear(classes)]
-
+_IMAGES = (3, 224, 224)
 
 ARCHITECTURES: Mapping[str, Architecture] = {
     a.name: a
     for a in (
-        Architecture("digits-cnn", "three convolutions for 8 × 8 digits", (1, 8, 8), _digits_cnn),
+        Architecture("digits-cnn", "3 convolutions for 8 × 8 digits", (1, 8, 8), small.digits_cnn),
         Architecture(
             "images-cnn",
             "four convolutions with batch norm, for images from 8 × 8 on",
             (3, 64, 64),
-            _images_cnn,
+            small.images_cnn,
         ),
-        Architecture("lenet5", "LeNet-5 with ReLU and max pooling", (1, 28, 28), _lenet5),
+        Architecture("lenet5", "LeNet-5 with ReLU and max pooling", (1, 28, 28), small.lenet5),
         Architecture(
             "lenet-short",
             "LeNet with one hidden layer, to train quickly",
             (1, 28, 28),
-            _lenet_short,
+            small.lenet_short,
         ),
-        Architecture("mnist-cnn", "PyTorch's MNIST example", (1, 28, 28), _mnist_cnn),
-        Architecture("resnet20", "the CIFAR ResNet with 20 layers", (3, 32, 32), _resnet20),
+        Architecture("mnist-cnn", "PyTorch's MNIST example", (1, 28, 28), small.mnist_cnn),
+        Architecture("resnet20", "the CIFAR ResNet with 20 layers", (3, 32, 32), small.resnet20),
         Architecture(
-            "vgg-small", "six 3 × 3 convolutions in VGG's manner", (3, 32, 32), _vgg_small
+            "vgg-small", "six 3 × 3 convolutions in VGG's manner", (3, 32, 32), small.vgg_small
+        ),
+        Architecture("resnet18", "ResNet with 18 layers", _IMAGES, resnet.resnet18, "fc"),
+        Architecture("resnet34", "ResNet with 34 layers", _IMAGES, resnet.resnet34, "fc"),
+        Architecture("resnet50", "ResNet with 50 layers", _IMAGES, resnet.resnet50, "fc"),
+        Architecture(
+            "vgg16_bn",
+            "VGG with 16 layers and batch norm",
+            _IMAGES,
+            vgg.vgg16_bn,
+            "classifier_6",
+            tuple(vgg.VGG_NAMES),
+        ),
+        Architecture(
+            "densenet121",
+            "DenseNet with 121 layers",
+            _IMAGES,
+            densenet.densenet121,
+            "classifier",
+            tuple(densenet.DENSENET_NAMES),
+        ),
+        Architecture(
+            "squeezenet1_1",
+            "SqueezeNet 1.1, small in weights",
+            _IMAGES,
+            squeezenet.squeezenet1_1,
+            "classifier_1",
+        ),
+        Architecture(
+            "mobilenet_v2",
+            "MobileNetV2, small in work",
+            _IMAGES,
+            mobilenet.mobilenet_v2,
+            "classifier_1",
+            tuple(mobilenet.MOBILENET_NAMES),
         ),
     )
 }
