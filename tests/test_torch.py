@@ -87,6 +87,19 @@ OPTIMIZERS = {
         lambda p: torch.optim.Adam(p, 0.003, weight_decay=0.01),
     ),
     "adamw": (lambda: gt.AdamW(0.003), lambda p: torch.optim.AdamW(p, 0.003)),
+    "rmsprop": (lambda: gt.RMSprop(0.001), lambda p: torch.optim.RMSprop(p, 0.001)),
+    "rmsprop centred": (
+        lambda: gt.RMSprop(0.001, momentum=0.9, centered=True, weight_decay=0.01),
+        lambda p: torch.optim.RMSprop(p, 0.001, momentum=0.9, centered=True, weight_decay=0.01),
+    ),
+    "adagrad": (
+        lambda: gt.Adagrad(0.01, 0.1, 0.01, 0.2),
+        lambda p: torch.optim.Adagrad(p, 0.01, 0.1, 0.01, 0.2),
+    ),
+    "radam": (
+        lambda: gt.RAdam(weight_decay=0.01),
+        lambda p: torch.optim.RAdam(p, weight_decay=0.01),
+    ),
 }
 
 TRAININGS = [*((name, "momentum") for name in NETWORKS), *(("concat", o) for o in OPTIMIZERS)]

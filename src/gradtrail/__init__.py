@@ -123,7 +123,7 @@ if TYPE_CHECKING:
     from .network.architecture import architecture
     from .network.foreign_weights import load_weights
     from .network.saving import load
-    from .optimizers import SGD, Adam, AdamW
+    from .optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, RAdam, RMSprop
     from .tracing.check import GradientReport, check_gradients
     from .tracing.influence import Influence, influence
     from .tracing.trace import Trace, trace
@@ -143,6 +143,7 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 __all__ = [
+    "Adagrad",
     "Adam",
     "AdamW",
     "ArgumentError",
@@ -209,6 +210,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "Lion",
     "LogSigmoid",
     "LogSoftmax",
     "MatMul",
@@ -219,6 +221,7 @@ __all__ = [
     "MeanSquaredError",
     "Mish",
     "MissingPackageError",
+    "NAdam",
     "Network",
     "NoRoomError",
     "NonFiniteError",
@@ -230,7 +233,9 @@ __all__ = [
     "PixelUnshuffle",
     "Pointwise",
     "PointwiseLoss",
+    "RAdam",
     "RMSNorm",
+    "RMSprop",
     "ReLU",
     "ReLU6",
     "Reference",
@@ -298,7 +303,9 @@ _find, __dir__ = at_first_use(
         "Augment": "data.augment",
         "Reference": "engines",
         "architecture": "network.architecture",
-        **dict.fromkeys(("SGD", "Adam", "AdamW"), "optimizers"),
+        **dict.fromkeys(
+            ("Adagrad", "Adam", "AdamW", "Lion", "NAdam", "RAdam", "RMSprop", "SGD"), "optimizers"
+        ),
         "load": "network.saving",
         "load_weights": "network.foreign_weights",
         **dict.fromkeys(("from_onnx", "from_torch", "to_onnx", "to_torch"), "interop"),

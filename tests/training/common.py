@@ -19,6 +19,11 @@ OPTIMIZERS = {
     "nesterov": lambda: gt.SGD(0.05, momentum=0.9, nesterov=True),
     "adam": lambda: gt.Adam(3e-3, weight_decay=1e-2),
     "adamw": lambda: gt.AdamW(3e-3),
+    "rmsprop": lambda: gt.RMSprop(1e-3, momentum=0.5, centered=True),
+    "adagrad": lambda: gt.Adagrad(1e-2, initial_accumulator_value=0.1),
+    "nadam": lambda: gt.NAdam(weight_decay=1e-2, decay_bias_and_norm=False),
+    "radam": lambda: gt.RAdam(weight_decay=1e-2, decoupled_weight_decay=True),
+    "lion": lambda: gt.Lion(weight_decay=1e-2),
 }
 
 

@@ -28,6 +28,7 @@ class Adam(Optimizer):
         eps: ε, above 0.
         weight_decay: λ, added to the gradient as λ·w; at least 0.
         groups: patterns over names with settings of their own; see `Optimizer.take_groups`.
+        decay_bias_and_norm: whether biases and norms have weight decay, too.
 
     Raises:
         ArgumentError: an argument out of its range.
@@ -35,7 +36,7 @@ class Adam(Optimizer):
     Source: D. Kingma and J. Ba, "Adam" (2014), algorithm 1.
     """
 
-    settings_names = ("lr", "betas", "eps", "weight_decay")
+    settings_names: ClassVar[tuple[str, ...]] = ("lr", "betas", "eps", "weight_decay")
     decoupled: ClassVar[bool] = False
 
     def __init__(
@@ -46,6 +47,7 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
         *,
         groups: Groups | None = None,
+        decay_bias_and_norm: bool = True,
     ) -> None:
         super().__init__()
         kind = type(self).__name__
@@ -57,7 +59,7 @@ class Adam(Optimizer):
             )
         self.lr, self.eps, self.weight_decay = lr, eps, weight_decay
         self.betas = (float(betas[0]), float(betas[1]))
-        self.take_groups(groups)
+        self.take_groups(groups, decay_bias_and_norm=decay_bias_and_norm)
 
     @property
     def rule(self) -> Rule:
@@ -101,6 +103,7 @@ class AdamW(Adam):
         eps: ε, above 0.
         weight_decay: λ, taken off each weight as lr·λ·w; at least 0.
         groups: patterns over names with settings of their own; see `Optimizer.take_groups`.
+        decay_bias_and_norm: whether biases and norms have weight decay, too.
 
     Raises:
         ArgumentError: an argument out of its range.
@@ -118,5 +121,8 @@ class AdamW(Adam):
         weight_decay: float = 1e-2,
         *,
         groups: Groups | None = None,
+        decay_bias_and_norm: bool = True,
     ) -> None:
-        super().__init__(lr, betas, eps, weight_decay, groups=groups)
+        super().__init__(
+            lr, betas, eps, weight_decay, groups=groups, decay_bias_and_norm=decay_bias_and_norm
+        )

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..arrays.operations import OPERATIONS
+from ..checking.arguments import flags
 from ..checking.calls import in_short
 from ..checking.name_patterns import fits, fitting
 from ..equation.frozen import frozen
@@ -83,6 +84,7 @@ class Optimizer(ABC):
 
     lr: float
     groups: Groups = MappingProxyType({})
+    decay_bias_and_norm: bool = True
     _rate_beside: float
     """The learning rate beside which the groups' rates were given."""
 
@@ -98,16 +100,20 @@ class Optimizer(ABC):
     def scalars(self, step: int) -> Mapping[str, float]:
         """The numbers of one step, the first being 1, that the rule's expressions name."""
 
-    def take_groups(self, groups: Groups | None) -> None:
+    def take_groups(self, groups: Groups | None, *, decay_bias_and_norm: bool = True) -> None:
         """Have groups; at the end of an optimiser's `__init__`.
 
         Args:
             groups: pattern → settings, later ones before earlier ones; None for no groups.
+            decay_bias_and_norm: whether biases and the parameters of norms have weight decay where
+                no group says so.
 
         Raises:
             ArgumentError: a setting that the optimiser has not, or out of its range.
         """
         kind = type(self).__name__
+        flags(kind, decay_bias_and_norm=decay_bias_and_norm)
+        self.decay_bias_and_norm = decay_bias_and_norm
         if groups is not None and not (
             isinstance(groups, Mapping)
             and all(isinstance(p, str) and isinstance(s, Mapping) for p, s in groups.items())
@@ -146,9 +152,11 @@ class Optimizer(ABC):
         kind = type(self).__name__
         for pattern in self.groups:
             fitting(f"{kind}: groups", pattern, network.whole.parameters)
+        lean = () if self.decay_bias_and_norm else _biases_and_norms(network)
         found: dict[str, tuple[list[str], dict[str, Any]]] = {}
         for name in network.trained:
-            settings: dict[str, Any] = {}
+            bare = not self.decay_bias_and_norm and name in lean
+            settings: dict[str, Any] = {"weight_decay": 0.0} if bare else {}
             for pattern, given in self.groups.items():
                 if fits(pattern, name):
                     settings |= given
@@ -164,7 +172,7 @@ class Optimizer(ABC):
         if not group.settings:
             return self
         other = self.at_a_rate_of_its_own()
-        other.groups = {}
+        other.groups, other.decay_bias_and_norm = {}, True
         for name, value in group.settings.items():
             setattr(other, name, value)
         if "lr" in group.settings:
@@ -252,7 +260,7 @@ class Optimizer(ABC):
 
     def take_settings(self, other: Optimizer) -> None:
         """Have the settings that another of the same kind has now, but for the learning rate."""
-        for name in (*other.settings_names, "groups"):
+        for name in (*other.settings_names, "groups", "decay_bias_and_norm"):
             if name != "lr":
                 setattr(self, name, getattr(other, name))
 
@@ -261,6 +269,7 @@ class Optimizer(ABC):
         found = {"type": type(self).__name__} | {
             n: as_json(getattr(self, n)) for n in self.settings_names
         }
+        found |= {} if self.decay_bias_and_norm else {"decay_bias_and_norm": False}
         return found | ({"groups": self._groups_now()} if self.groups else {})
 
     def _groups_now(self) -> dict[str, dict[str, Any]]:
@@ -283,8 +292,19 @@ class Optimizer(ABC):
     def __repr__(self) -> str:
         shown = {n: getattr(self, n) for n in self.settings_names}
         shown |= {"groups": self._groups_now()} if self.groups else {}
+        shown |= {} if self.decay_bias_and_norm else {"decay_bias_and_norm": False}
         inside = ", ".join(f"{n}={value!r}" for n, value in shown.items())
         return f"{type(self).__name__}({inside})"
+
+
+def _biases_and_norms(network: Graph) -> frozenset[str]:
+    """The parameters that shift or scale alone."""
+    norms = {step.name for step in network.whole.steps if step.layer.prefix == "norm"}
+    return frozenset(
+        name
+        for name in network.whole.parameters
+        if name.endswith(".bias") or name.rpartition(".")[0] in norms
+    )
 
 
 def _moved(

@@ -25,6 +25,7 @@ class SGD(Optimizer):
         nesterov: whether to look ahead along the momentum.
         weight_decay: λ, added to the gradient as λ·w; at least 0.
         groups: patterns over names with settings of their own; see `Optimizer.take_groups`.
+        decay_bias_and_norm: whether biases and norms have weight decay, too.
 
     Raises:
         ArgumentError: an argument out of its range.
@@ -42,6 +43,7 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
         *,
         groups: Groups | None = None,
+        decay_bias_and_norm: bool = True,
     ) -> None:
         super().__init__()
         check_settings(
@@ -51,7 +53,7 @@ class SGD(Optimizer):
             raise ArgumentError("SGD: nesterov=True looks ahead along the momentum; set momentum")
         self.lr, self.momentum = lr, momentum
         self.nesterov, self.weight_decay = nesterov, weight_decay
-        self.take_groups(groups)
+        self.take_groups(groups, decay_bias_and_norm=decay_bias_and_norm)
 
     @property
     def rule(self) -> Rule:

@@ -25,7 +25,7 @@ from ..data.augment import Augment
 from ..errors import ArgumentError, FileError, GradtrailError, warn
 from ..graph.description import layer_from
 from ..machine.folders import locate
-from ..optimizers import SGD, Adam, AdamW, Optimizer
+from ..optimizers import SGD, Adagrad, Adam, AdamW, Lion, NAdam, Optimizer, RAdam, RMSprop
 from ..renamed import RECIPE_WORDS, SCHEDULES
 from ..storage.files import file_errors, read_at_most
 from ..training import EarlyStopping
@@ -45,7 +45,9 @@ from .toml_lines import Path, lines_of
 
 _LIMIT = 1 << 20
 
-OPTIMIZERS: Mapping[str, type[Optimizer]] = {k.__name__: k for k in (SGD, Adam, AdamW)}
+OPTIMIZERS: Mapping[str, type[Optimizer]] = {
+    k.__name__: k for k in (SGD, Adam, AdamW, RMSprop, Adagrad, NAdam, RAdam, Lion)
+}
 _SCHEDULES: Mapping[str, type[Schedule]] = {
     k.__name__: k for k in (Constant, StepDecay, Cosine, OneCycle)
 }
