@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from comparing import FLOAT32
+from random_norms import normed
 from random_shapes import rearranged
 
 import gradtrail as gt
@@ -271,7 +272,8 @@ def _behind(shape: Shape, layer: Any) -> Shape:
 def _layer(draw: Draws, shape: Shape) -> Any:
     """One layer or branching with random settings, which need not fit."""
     if len(shape) == 1:
-        kinds = (_linear, _activation, _activation, _dropout)
+        kinds: tuple[Any, ...] = (_linear, _activation, _activation, _dropout)
+        kinds += () if draw.exchanged else (normed,)
         return draw.one(*kinds)(draw, shape)
     kinds = (
         *(_convolution,) * 6,
@@ -279,7 +281,7 @@ def _layer(draw: Draws, shape: Shape) -> Any:
         *(_activation,) * 5,
         *(_max_pool, _max_pool, _average_pool, _average_pool),
         *(_norm, _norm, _dropout, _residual, _residual, _concat, _concat, _ending),
-        *(() if draw.exchanged else (rearranged,) * 4),
+        *(() if draw.exchanged else (*(rearranged,) * 4, normed, normed)),
     )
     return draw.one(*kinds)(draw, shape)
 

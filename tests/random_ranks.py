@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from random_networks import Draws, built, fitting
+from random_norms import normed
 
 import gradtrail as gt
 
@@ -37,7 +38,7 @@ def of_rank(kind: str, rank: int) -> Any:
 def windowed(draw: Draws, shape: Shape) -> Any:
     """A layer over all places, which need not fit."""
     kinds = (_convolution,) * 4 + (_transposed, _max, _max, _mean, _mean, _pointwise, _pointwise)
-    return draw.one(*kinds, _dropped, _residual)(draw, shape)
+    return draw.one(*kinds, _dropped, _residual, normed, normed, normed)(draw, shape)
 
 
 def _each(draw: Draws, rank: int, *options: Any) -> Any:

@@ -25,6 +25,12 @@ def layer(kind: Layer, *shapes: tuple[int, ...], training: bool = True) -> Docum
     return type(kind), declared, (*declared.given, *declared.buffers)
 
 
+def first_of(block: Any) -> Documented:
+    """A block by the first of its layers."""
+    net = gt.Network(S[1:], [block])
+    return type(block), next(iter(net.declarations(2, training=True).values())), ()
+
+
 def branches(kind: Any, join: Layer, *shapes: tuple[int, ...]) -> Documented:
     """A block, which says the equation of the layer that ends it."""
     return kind, join.declare(*(shapes or (S, S)), training=True), ()
@@ -90,6 +96,7 @@ DOCUMENTED: dict[str, Documented] = {
     "instancenorm2d": layer(gt.InstanceNorm2d(affine=True)),
     "layernorm": layer(gt.LayerNorm()),
     "rmsnorm": layer(gt.RMSNorm()),
+    "localresponsenorm": first_of(gt.LocalResponseNorm(3)),
     "softmax": layer(gt.Softmax()),
     "logsoftmax": layer(gt.LogSoftmax()),
     "matmul": layer(gt.MatMul(), (2, 3, 4), (2, 4, 5)),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .. import layers as available
 from ..errors import ArgumentError, unknown
 from ..layers import Concat, Input, Layer, Residual
-from ..layers.functional import GraphNode, called
+from ..layers.functional import GraphNode, GraphPart, called
 from ..layers.steps import Step
 from .construction import OUTPUT
 
@@ -204,11 +204,11 @@ def layer_from(data: Any, where: str) -> Any:
         raise ArgumentError(f"{where}: {cause}") from cause
 
 
-def _layer_class(name: str) -> type[Layer] | None:
-    """The class of layers that is called so, if one is."""
+def _layer_class(name: str) -> type[GraphPart] | None:
+    """The class of layers, or of blocks that hold no others, that is called so, if one is."""
     found = getattr(available, name) if name in available.__all__ else None
-    is_layer = isinstance(found, type) and issubclass(found, Layer) and found is not Layer
-    return found if is_layer else None
+    is_part = isinstance(found, type) and issubclass(found, GraphPart)
+    return found if is_part and found not in (Layer, Residual, Concat) else None
 
 
 def _known(settings: Mapping[str, Any], known: Any, where: str, kind: str) -> None:

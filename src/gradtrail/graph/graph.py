@@ -24,7 +24,6 @@ from .named_arrays import declared_buffers, declared_parameters
 from .nodes import check_counts, layer_node, loss_node
 from .packed_samples import packed, packed_shape, unpacked
 
-
 if TYPE_CHECKING:
     from .freezing import FrozenNames
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .global_max_pooling import GlobalMaxPool1d, GlobalMaxPool2d, GlobalMaxPool3d
     from .instance_norm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
     from .joins import add, concat, multiply
+    from .local_response_norm import LocalResponseNorm
     from .matmul import MatMul
     from .normalize import Normalize
     from .padding import Pad
@@ -115,6 +116,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
     "Loss",
@@ -193,6 +195,7 @@ LATE: Mapping[str, str] = {
     "InstanceNorm3d": "instance_norm",
     "L1": "element_losses",
     "LayerNorm": "sample_norms",
+    "LocalResponseNorm": "local_response_norm",
     "LogSigmoid": "smooth_activations",
     "LogSoftmax": "softmax",
     "MatMul": "matmul",

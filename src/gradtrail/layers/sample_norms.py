@@ -10,9 +10,9 @@ from ..checking.calls import call_example
 from ..equation import Array, Normalisation, Number, index, normalisation
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
-from ..showing.axis_names import size_names
 from .batch_norm import STATISTICS, check_eps
 from .layer import Declaration, Layer, Parameter, Shape, canonical, elementwise
+from .sample_axes import checked_axes, some_axes
 
 X, Z, γ, β, v = map(Array, "XZγβv")
 
@@ -121,20 +121,15 @@ class AxesNorm(Layer):
             ArgumentError: an argument out of its range.
         """
         check_eps(self.kind, self.eps)
-        listed = self.axes if isinstance(self.axes, tuple) else (self.axes,)
-        whole = all(is_whole(axis) and axis != 0 for axis in listed)
-        if self.axes is not None and (not whole or not listed or len(set(listed)) < len(listed)):
-            raise ArgumentError(
-                f"{self.kind}: axes are numbers of axes, counted as PyTorch counts them (0 are the "
-                "samples, which are not among them, 1 the channels, −1 the last axis), or None for "
-                f"all of a sample; got {self.axes!r}"
-            )
+        if self.axes is not None:
+            some_axes(self, self.axes)
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; any shape."""
         (shape,) = sources
         each = elementwise(shape)
-        over = sorted(chosen_axes(self.axes, len(shape)))
+        chosen = range(1, len(shape)) if self.axes is None else some_axes(self, self.axes)
+        over = sorted(checked_axes(tuple(chosen), shape))
         along = [each[axis] for axis in over]
         statistic = v[tuple(p for axis, p in enumerate(each) if axis not in over)]
         equation: Normalisation = normalisation(
@@ -157,25 +152,6 @@ class AxesNorm(Layer):
     def kept(self) -> dict[str, str]:
         """What is kept for the backward pass, by letter."""
         return STATISTICS
-
-
-def chosen_axes(axes: int | tuple[int, ...] | None, count: int) -> tuple[int, ...]:
-    """Axes of an array, counted from 0 on; None are all but the samples'.
-
-    Raises:
-        ShapeError: an axis that is not there, that of the samples, or one that is named twice.
-    """
-    if axes is None:
-        return tuple(range(1, count))
-    listed = axes if isinstance(axes, tuple) else (axes,)
-    found = tuple(axis % count if -count <= axis < count else -1 for axis in listed)
-    if any(axis < 1 for axis in found) or len(set(found)) < len(found):
-        names = ", ".join(f"{at} {name}" for at, name in enumerate(size_names(count)) if at)
-        raise ShapeError(
-            f"takes the axes {', '.join(map(str, listed))}, but the input has the axes {names}",
-            "Choose among these, each once",
-        )
-    return found
 
 
 @final

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import field
 from typing import ClassVar, final
 
-from ..checking.arguments import is_whole
 from ..checking.calls import call_example
 from ..equation import Array, softmax
 from ..equation.frozen import frozen
-from ..errors import ArgumentError
 from .layer import Declaration, Layer, Shape, canonical, elementwise
-from .sample_norms import chosen_axes
+from .sample_axes import checked_axes, some_axes
 
 X, Z = Array("X"), Array("Z")
 
@@ -25,17 +23,13 @@ class _Softmax(Layer):
 
     def __post_init__(self) -> None:
         canonical(self)
-        if not is_whole(self.dim) or self.dim == 0:
-            raise ArgumentError(
-                f"{self.kind}: dim is the number of an axis, counted as PyTorch counts them (0 are "
-                f"the samples, 1 the channels or features, −1 the last axis); got {self.dim!r}"
-            )
+        some_axes(self, self.dim, "dim")
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; any shape."""
         (shape,) = sources
         each = elementwise(shape)
-        (axis,) = chosen_axes(self.dim, len(shape))
+        (axis,) = checked_axes(some_axes(self, self.dim, "dim"), shape)
         along = each[axis].names
         return Declaration(
             softmax(Z[each], X[each], along=along, log=self.log, shapes={"X": shape})
