@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ..machine.first_use import at_first_use
 from .activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
-from .batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from .branches import Concat, Residual
 from .conv import Conv2d
 from .cross_entropy import CrossEntropy
@@ -20,6 +19,7 @@ from .loss_functions import Loss, MeanSquaredError
 from .pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 
 if TYPE_CHECKING:
+    from .batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
     from .channel_dropout import Dropout1d, Dropout2d, Dropout3d
     from .class_losses import BinaryDice, BinaryFocal, Dice, Focal
     from .conv_transpose import ConvTranspose2d
@@ -160,6 +160,7 @@ __all__ = [
 ]
 
 LATE: Mapping[str, str] = {
+    **dict.fromkeys(("BatchNorm1d", "BatchNorm2d", "BatchNorm3d"), "batch_norm"),
     "AvgPool1d": "sequences",
     "AvgPool3d": "volumes",
     "BCEWithLogits": "element_losses",
