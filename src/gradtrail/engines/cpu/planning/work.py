@@ -214,7 +214,9 @@ class Work:
         two arrays, stays as it is.
         """
         found: dict[SentKey, Sent] = {}
-        reads = Counter(key for sent in self.sent for key in {*sent.arrays.values()})
+        reads = Counter(
+            key for sent in self.sent for key in {*sent.arrays.values()} - {gradient(sent.receives)}
+        )
         for sent in self.sent:
             output = sent.adjoint.node.output
             alone = reads[gradient(output)] == 1
