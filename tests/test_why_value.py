@@ -129,10 +129,14 @@ def test_a_relu_is_what_computes_as_one_whatever_it_is_called(
     t = traced(function)
     made = t.value.why("own1.output", (0, 2))
     assert made.cause == cause
-    assert made.text == f"own1.output[0,2] is 0: {value} masked1.output[0,2] is −3."
+    flat = cause == "flat"
+    of_value = ", and relu of that is 0" if flat else ""
+    assert made.text == f"own1.output[0,2] is 0: {value} masked1.output[0,2] is −3{of_value}."
     sent = t.grad.why("masked1.output", (0, 2))
     assert sent.cause == cause
-    assert sent.text == f"dmasked1.output[0,2] is 0: {gradient} masked1.output[0,2] is −3."
+    of_slope = ", and the slope of relu is 0 there" if flat else ""
+    told = f"dmasked1.output[0,2] is 0: {gradient} masked1.output[0,2] is −3{of_slope}."
+    assert sent.text == told
 
 
 def test_a_weight_that_is_called_mask_drops_nothing() -> None:
@@ -145,3 +149,29 @@ def test_a_weight_that_is_called_mask_drops_nothing() -> None:
     sent = t.grad.why("fc1.output", (1, 0))
     assert sent.cause == "zero weights"
     assert "masked1.mask[0] is 0" in sent.text
+
+
+@pytest.mark.parametrize(
+    ("layer", "at", "called"),
+    [
+        (gt.ReLU6(), 7.0, "relu6"),
+        (gt.Hardsigmoid(), -4.0, "hardsigmoid"),
+        (gt.Hardswish(), -3.5, "hardswish"),
+        (gt.Softshrink(), 0.25, "softshrink"),
+    ],
+)
+def test_where_a_function_is_flat_it_is_named_with_the_value(
+    layer: gt.layers.Layer, at: float, called: str
+) -> None:
+    net = gt.Network((3,), [layer, gt.Linear(2)], seed=0)
+    t = gt.trace(net, np.array([[at, 0.5, -0.5]]), [1])
+    number = f"{at:g}".replace("-", "−")
+    answer = t.grad.why("input", (0, 0))
+    name = net.steps[0].name
+    assert answer.cause == "flat"
+    assert answer.text == (
+        f"dinput[0,0] is 0: {name} is flat, where input[0,0] is {number}, and the slope of "
+        f"{called} is 0 there."
+    )
+    korean = t.grad.why("input", (0, 0), language="ko").text
+    assert f"({called}의 기울기 0): input[0,0] = {number}." in korean

@@ -12,6 +12,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from test_activations import EVERY, POINTS, computed
 
 from gradtrail.engines.cpu.builder import Code
 from gradtrail.engines.cpu.compiler import Compiler
@@ -24,6 +25,7 @@ from gradtrail.engines.cpu.vector_math import OPERATIONS, compile_expression, ve
 from gradtrail.equation.frozen import frozen
 from gradtrail.equation.scalar import OPERATIONS as SCALAR
 from gradtrail.equation.scalar import Expression, Literal, Variable, maximum
+from gradtrail.layers.activations import Activation
 from gradtrail.layers.layer import Draw
 from gradtrail.streams import philox
 
@@ -260,6 +262,17 @@ def test_other_powers_by_the_logarithm(name: str) -> None:
     run(name, Evaluate(Variable("x") ** 1.3, LANES), [result, padded(x)])
     expected = in_float64(lambda x: x**1.3, x)
     np.testing.assert_allclose(result[: len(x)], expected, rtol=2e-6)
+
+
+@pytest.mark.parametrize("layer", EVERY, ids=repr)
+def test_activations_and_their_slopes(layer: Activation) -> None:
+    """As machine code in float32, at the points where PyTorch's are compared."""
+    x = POINTS.astype(np.float32)
+    values, slopes = computed(layer, x.astype(np.float64))
+    for expected, function in ((values, layer.function), (slopes, layer.function.derivative)):
+        result = aligned(np.zeros(padded(x).size))
+        run("baseline", Evaluate(function.body, result.size), [result, padded(x)])
+        np.testing.assert_allclose(result[: len(x)], expected, rtol=3e-6, atol=1e-6)
 
 
 def pairs() -> list[np.ndarray]:

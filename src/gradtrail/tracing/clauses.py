@@ -187,8 +187,10 @@ def factor_clause(
     about: dict[str, Held] = {"layer": node.name, "element": str(place)}
     about |= {"count": count, "of": of, "every": count == of}
     if isinstance(factor, Applied):
-        cause = "relu closed" if is_rectifier(factor.function) else "flat"
-        return Closure(Fact(cause, value=float(array[index]), **about), place)
+        if is_rectifier(factor.function):
+            return Closure(Fact("relu closed", value=float(array[index]), **about), place)
+        about["function"] = factor.function.name.removesuffix("′")
+        return Closure(Fact("flat", value=float(array[index]), **about), place)
     if step.is_mask(place.name):
         return Closure(Fact("dropped", **about), place)
     if letter in node.parameters:

@@ -11,7 +11,7 @@ from ..equation import Applied, LossEquation
 from ..equation.scalar import Function, is_rectifier
 from .element import Element
 from .element_term import ElementTerm, Operand
-from .facts import Fact
+from .facts import Fact, Held
 from .terms import ProductFactor, Terms
 from .traced_step import TracedStep
 
@@ -82,9 +82,11 @@ def _function_zero(terms: Terms, function: Function) -> Reason:
     """A function of one element that is not 0 itself."""
     row = terms[0]
     first = row.factors[0]
-    cause = "relu closed" if is_rectifier(function) else "flat"
-    fact = Fact(f"value {cause}", layer=row.layer, element=str(first), value=first.stored)
-    return Reason(cause, fact, (Element(first.side, first.name, first.index),))
+    where = (Element(first.side, first.name, first.index),)
+    about: dict[str, Held] = {"layer": row.layer, "element": str(first), "value": first.stored}
+    if is_rectifier(function):
+        return Reason("relu closed", Fact("value relu closed", **about), where)
+    return Reason("flat", Fact("value flat", function=function.name, **about), where)
 
 
 def _operands_zero(terms: Terms) -> Reason:

@@ -92,8 +92,9 @@ export function factorClause(step, sent, factor, count, index, of) {
   const about = { layer: node.name, element: written("value", name, index), count, of, every: count === of };
   const closed = (kind, more) => closure({ kind, ...about, ...more }, name, index);
   if (factor.type === "Applied") {
-    const cause = isRectifier(factor.function) ? "relu closed" : "flat";
-    return closed(cause, { value: step.at("value", name, index) });
+    const value = step.at("value", name, index);
+    if (isRectifier(factor.function)) return closed("relu closed", { value });
+    return closed("flat", { value, function: factor.function.name.replace(/′$/, "") });
   }
   if (step.isMask(name)) return closed("dropped");
   if (node.parameters.includes(letter)) {

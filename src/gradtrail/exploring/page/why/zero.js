@@ -39,9 +39,10 @@ export function reasonOfZero(terms) {
 function functionZero(terms, applied) {
   const { factors, layer } = terms.row(0);
   const [{ side, name, index, stored: value }] = factors;
-  const cause = isRectifier(applied) ? "relu closed" : "flat";
-  const fact = { kind: `value ${cause}`, layer, element: written(side, name, index), value };
-  return { cause, fact, where: [{ side, name, index }] };
+  const where = [{ side, name, index }];
+  const about = { layer, element: written(side, name, index), value };
+  if (isRectifier(applied)) return { cause: "relu closed", fact: { kind: "value relu closed", ...about }, where };
+  return { cause: "flat", fact: { kind: "value flat", ...about, function: applied.name }, where };
 }
 
 /** Which factors of a sum of zeros are 0: the mask, the weights, or what is read. */
