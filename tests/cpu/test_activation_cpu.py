@@ -150,3 +150,12 @@ def test_the_usual_ones_are_fused_as_before() -> None:
         net = gt.Network((1, 6, 6), [gt.Conv2d(2, 3), layer, gt.Flatten(), gt.Linear(3)])
         first = net.explain(f"{layer.prefix}1").calls[0]
         assert first.does == f"conv1, forward, with {layer.prefix}1"
+
+
+def test_a_network_without_parameters_is_trained() -> None:
+    """Which moves nothing, and says the loss."""
+    net = gt.Network((2, 3, 2), [gt.ReLU6(), gt.Flatten()])
+    x, y = np.ones((4, 2, 3, 2), np.float32), np.zeros((4, 12))
+    settings = {"epochs": 1, "batch_size": 4, "progress": False, "optimizer": gt.SGD(0.1)}
+    history = gt.train(net, (x, y), loss=gt.MeanSquaredError(), **settings)
+    assert history.step_losses == [1.0]

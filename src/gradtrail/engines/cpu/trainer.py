@@ -274,7 +274,8 @@ def _parts_of(optimizer: Optimizer, network: Graph) -> list[_Part]:
     """A network's parameters by how they are moved."""
     found: list[_Part] = []
     first = 0
-    for group in optimizer.grouped(network):
+    groups = optimizer.grouped(network) or (ParameterGroup((), {}),)  # of nothing, still one
+    for group in groups:
         rule = optimizer.within(group).rule
         names = frozenset(("weight", "gradient", *rule.state))
         assignments, scalars = fold_scalars(rule.assignments, names)
