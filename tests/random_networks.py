@@ -31,7 +31,7 @@ from random_norms import normed
 from random_shapes import rearranged
 
 import gradtrail as gt
-from gradtrail.arrays.einsum import view
+from gradtrail.arrays.einsum import windows
 from gradtrail.arrays.operations import OPERATIONS
 from gradtrail.engines import Batch, Computed, Reference
 from gradtrail.engines.rounded import Rounded
@@ -168,12 +168,7 @@ def _gaps(node: Node, values: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
 
 def _lead(equation: Selection, source: np.ndarray) -> np.ndarray:
     """By how much each window's maximum exceeds the next that does not equal it."""
-    access = equation.source
-    margins = [access.margin(axis) for axis in range(source.ndim)]
-    names = [*equation.result.names, *equation.over]
-    padded = np.pad(source, margins, constant_values=-np.inf)
-    windows = view(padded, access, [p for p, _ in margins], names, equation.range_of, {})
-    flat = windows.reshape(*windows.shape[: len(equation.result.names)], -1)
+    flat = windows(equation, source, -np.inf)
     below = flat.max(axis=-1, keepdims=True) - flat
     below[below == 0] = np.inf
     return np.asarray(below.min(axis=-1))

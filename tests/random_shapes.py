@@ -15,7 +15,7 @@ Shape = tuple[int, ...]
 
 def rearranged(draw: Draws, shape: Shape) -> Any:
     """A layer behind which a sample has as many axes as before; it need not fit."""
-    kinds = (_slice, _permute, _reshape, _pixels, _shuffle, _mean, _pad)
+    kinds = (_slice, _permute, _reshape, _pixels, _shuffle, _mean, _pad, *(_resampled,) * 3)
     return draw.one(*kinds)(draw, shape)
 
 
@@ -60,8 +60,31 @@ def _mean(draw: Draws, shape: Shape) -> Any:
 
 
 def _pad(draw: Draws, shape: Shape) -> Any:
+    mode = draw.one("constant", "constant", "reflect", "replicate", "circular")
+    if mode != "constant":
+        sides = [draw.whole(-1, 2) for _ in range(2 * len(shape) - 2)]
+        return gt.Pad(tuple(sides), mode=mode)
     value = draw.one(0.0, 0.0, -0.5, 1.5)
     if draw.chance(0.3):
         return gt.Pad(draw.whole(0, 2), value=value)
     sides = [draw.whole(-1, 2) for _ in range(2 * draw.whole(1, len(shape)))]
     return gt.Pad(tuple(sides), value=value)
+
+
+def _resampled(draw: Draws, shape: Shape) -> Any:
+    rank = len(shape) - 1
+    if draw.chance(0.4):
+        pools = (
+            (gt.AdaptiveAvgPool1d, gt.AdaptiveMaxPool1d),
+            (gt.AdaptiveAvgPool2d, gt.AdaptiveMaxPool2d),
+            (gt.AdaptiveAvgPool3d, gt.AdaptiveMaxPool3d),
+        )
+        return draw.one(*pools[rank - 1])(tuple(draw.one(None, 1, 2, 3, 5) for _ in range(rank)))
+    between = ("linear", "bilinear", "trilinear")[rank - 1]
+    mode = draw.one("nearest", "nearest-exact", between, between, *["bicubic"] * (rank == 2))
+    corners = None if mode.startswith("nearest") else draw.chance(0.5)
+    if draw.chance(0.5):
+        size = tuple(draw.whole(1, 6) for _ in range(rank))
+        return gt.Upsample(size, mode=mode, align_corners=corners)
+    factor = tuple(draw.one(0.5, 1.0, 1.5, 2.0, 2.0) for _ in range(rank))
+    return gt.Upsample(scale_factor=factor, mode=mode, align_corners=corners)

@@ -168,9 +168,20 @@ def layer(
             return F.channel_shuffle(x, kind.groups)
         case gt.Mean():
             return x.mean(kind.axes, kind.keepdim)
+        case gt.Upsample():
+            given = kind.size, kind.scale_factor, kind.mode, kind.align_corners
+            return F.interpolate(x, *given)
+        case gt.AdaptiveAvgPool1d() | gt.AdaptiveAvgPool2d() | gt.AdaptiveAvgPool3d():
+            pool = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)
+            return pool[kind.rank - 1](x, kind.sizes(x.shape))
+        case gt.AdaptiveMaxPool1d() | gt.AdaptiveMaxPool2d() | gt.AdaptiveMaxPool3d():
+            pool = (F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d)
+            return pool[kind.rank - 1](x, kind.sizes(x.shape))
         case gt.Pad():
             padding = kind.padding
             sides = padding if isinstance(padding, tuple) else (padding,) * (2 * x.ndim - 4)
+            if kind.mode != "constant":  # PyTorch asks for all axes
+                sides = (*sides, *(0,) * (2 * x.ndim - 4 - len(sides)))
             value = {"value": kind.value} if kind.mode == "constant" else {}
             return F.pad(x, sides, kind.mode, **value)
         case gt.Equation():

@@ -48,11 +48,15 @@ def node() -> str:
 
 
 def step() -> gt.Trace:
-    """Windows with strides and padding, a maximum, a sum, statistics: small, and in float64."""
+    """Windows with strides and padding, maxima, a sum, statistics, constants of the equation.
+
+    Small, and in float64.
+    """
     layers = [gt.Conv2d(3, 3, stride=2, padding=1, bias=False), gt.BatchNorm2d(), gt.GELU()]
     layers += [gt.MaxPool2d(2)]
     layers += [gt.Residual([gt.Conv2d(3, (1, 2), padding=(0, 1)), gt.AvgPool2d((1, 2), 1)])]
     layers += [gt.ConvTranspose2d(2, 2, stride=2), gt.GroupNorm(1), gt.ReLU(), gt.Softmax(-1)]
+    layers += [gt.Upsample((5, 3), mode="bilinear"), gt.AdaptiveMaxPool2d((3, 2))]
     layers += [gt.Flatten(), gt.Linear(4)]
     net = gt.Network((2, 9, 9), layers, seed=5, dtype=np.float64)
     net.parameters["fc1.weight"][2] = 0

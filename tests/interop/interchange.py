@@ -18,6 +18,12 @@ TOLERANCE = 1e-5
 ARCHITECTURES = ("digits-cnn", "lenet5", "mnist-cnn", "resnet20", "vgg-small")
 
 AWAITED = (
+    gt.AdaptiveAvgPool1d,
+    gt.AdaptiveAvgPool2d,
+    gt.AdaptiveAvgPool3d,
+    gt.AdaptiveMaxPool1d,
+    gt.AdaptiveMaxPool2d,
+    gt.AdaptiveMaxPool3d,
     gt.ChannelShuffle,
     gt.Equation,
     gt.Mean,
@@ -27,6 +33,7 @@ AWAITED = (
     gt.PixelUnshuffle,
     gt.Reshape,
     gt.Slice,
+    gt.Upsample,
 )
 """Layers that no format has a converter for yet."""
 

@@ -3,11 +3,14 @@
 Every factor becomes a view with one axis per index; einsum sums what the target does not show;
 the result is added to a view of the target. Where several index points lead to one target element
 (overlapping windows), the indices that overlap are looped over, so that each addition stands alone.
+Where constants of the equation say which of an axis's elements are taken (`Sparse`), these are
+gathered first: `X[n,c,h,w]` becomes `X[n,c,y,y#,w]`, with y# counting what row y takes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product as cartesian
 from typing import Any
 
@@ -22,9 +25,11 @@ from ..equation import (
     Factor,
     Indicator,
     Selection,
+    Sparse,
     Term,
     one_to_one,
 )
+from ..equation.access import unique
 from ..equation.scalar import evaluate_scalar
 from ..errors import EquationError
 from .operations import OPERATIONS
@@ -77,14 +82,18 @@ def _add(
     """Add one term's products to the padded target, whose element 0 stands at `origin`."""
     loops = overlapping(t, equation.range_of)
     free = {n: size for n, size in equation.range_of.items() if n in t.names and n not in loops}
-    letters = {name: place for place, name in enumerate(free)}
+    taken = gathered_axes(t, free)
+    counted = (gathered.by + "#" for gathered in taken.values())
+    letters = {name: place for place, name in enumerate((*free, *counted))}
     prepared = [prepare(f, equation, arrays) for f in t.factors]
     shown = [n for n in t.target.names if n in free]
     for values in cartesian(*(range(equation.range_of[n]) for n in loops)):
         fixed = dict(zip(loops, values, strict=True))
         operands: list[Any] = []
         present: set[str] = set()
-        parts = [part_of(f, *p, free, fixed) for f, p in zip(t.factors, prepared, strict=True)]
+        parts = [
+            part_of(f, *p, free, fixed, taken) for f, p in zip(t.factors, prepared, strict=True)
+        ]
         for names, part in _existing(t, parts):
             operands += [part, [letters[n] for n in names]]
             present.update(names)
@@ -110,14 +119,18 @@ def _existing(t: Term, parts: list[NamedArray]) -> list[NamedArray]:
 
     Where another element won or a slope is 0 nothing is sent back, not even a NaN times 0.
     """
-    gates = [part for f, part in zip(t.factors, parts, strict=True) if not isinstance(f, Access)]
+    gates = [
+        (*part, isinstance(f, Sparse))
+        for f, part in zip(t.factors, parts, strict=True)
+        if not isinstance(f, Access)
+    ]
     found = []
     for factor, (names, part) in zip(t.factors, parts, strict=True):
-        for gate_names, gate in gates:
+        for gate_names, gate, constant in gates:
             if not isinstance(factor, Access):
                 continue
-            if gate_names == names:
-                part = np.where(gate == 0, 0.0, part)
+            if gate_names == names or (constant and set(gate_names) <= set(names)):
+                part = np.where(with_axes((gate_names, gate), names) == 0, 0.0, part)
             elif set(names) <= set(gate_names) and not np.isfinite(part).all():
                 wide = with_axes((names, part), gate_names)
                 names, part = gate_names, np.where(gate == 0, 0.0, wide)
@@ -155,6 +168,8 @@ def prepare(
         EquationError: a quotient, or an array of another shape than the equation's.
     """
     access = factor.access
+    if isinstance(factor, Sparse):
+        return np.array(factor.dense(equation.range_of[factor.names[1]])), [0, 0]
     if any(p.divisor.value != 1 for p in access.positions):
         raise EquationError(
             f"{access.array} is read at a quotient; this engine takes contractions in scatter form"
@@ -174,12 +189,46 @@ def prepare(
     return array, [max(before, 0) for before, _ in margins]
 
 
+@dataclass(frozen=True)
+class Gathered:
+    """Which values of an index are taken at each value of another, as `Sparse` constants say.
+
+    Args:
+        by: the other index.
+        table: (values of `by`, the most that are taken); where fewer are, a value with 0 beside it.
+    """
+
+    by: str
+    table: np.ndarray
+
+    @property
+    def places(self) -> NamedArray:
+        """The values themselves."""
+        return (self.by, self.by + "#"), self.table
+
+    def of(self, part: NamedArray, name: str) -> NamedArray:
+        """A part with the index replaced by `by` and by the number of what is taken."""
+        names, array = part
+        counted = self.by + "#"
+        rest = tuple(n for n in names if n not in (name, self.by))
+        if self.by in names:
+            array = with_axes(part, (self.by, name, *rest))
+            found = array[np.arange(len(self.table))[:, None], self.table]
+        else:
+            found = with_axes(part, (name, *rest))[self.table]
+        return (self.by, counted, *rest), found
+
+
+NOTHING_GATHERED: Mapping[str, Gathered] = {}
+
+
 def part_of(
     factor: Factor,
     array: np.ndarray,
     before: list[int],
     free: Mapping[str, int],
     fixed: Mapping[str, int],
+    taken: Mapping[str, Gathered] = NOTHING_GATHERED,
 ) -> NamedArray:
     """A view of the factor with one axis per free index, and the names of those axes.
 
@@ -189,19 +238,50 @@ def part_of(
         before: the padding before element 0 on each axis.
         free: the indices that become axes, with their ranges.
         fixed: the values of all others.
+        taken: the indices of which some values alone are gathered.
     """
     own = tuple(n for n in factor.access.names if n in free)
-    held = view(array, factor.access, before, own, free, fixed)
+    part: NamedArray = own, view(array, factor.access, before, own, free, fixed)
+    for name in own:
+        if name in taken:
+            part = taken[name].of(part, name)
     if not isinstance(factor, Indicator):
-        return own, held
-    names = tuple(n for n in factor.names if n in free)
+        return part
+    values: list[NamedArray] = [
+        taken[name].places if name in taken else ((name,), np.arange(free[name]))
+        for name in factor.value.names
+        if name in free
+    ]
+    names = unique([n for one, _ in (part, *values) for n in one])
     wanted: Any = factor.value.offset.integer
     for name, coefficient in factor.value.terms:
-        values = (
-            fixed[name] if name in fixed else with_axes(((name,), np.arange(free[name])), names)
-        )
-        wanted = wanted + coefficient.integer * values
-    return names, (with_axes((own, held), names) == wanted) * 1.0
+        here = fixed[name] if name in fixed else with_axes(values.pop(0), names)
+        wanted = wanted + coefficient.integer * here
+    return names, (with_axes(part, names) == wanted) * 1.0
+
+
+def gathered_axes(t: Term, free: Mapping[str, int]) -> dict[str, Gathered]:
+    """The summed indices of which the term's constants leave few values.
+
+    Args:
+        t: the term.
+        free: the indices that are not looped over, with their ranges.
+    """
+    found: dict[str, Gathered] = {}
+    for factor in t.factors:
+        if not isinstance(factor, Sparse) or not set(factor.names) <= set(free):
+            continue
+        name, by = sorted(factor.names, key=lambda n: n in t.target.names)
+        if name in t.target.names or {name, by} & {*found, *(g.by for g in found.values())}:
+            continue  # it multiplies as any other factor does
+        partners = factor.partners(by, free[by])
+        most = max(1, *map(len, partners))
+        rows = []
+        for taken in partners:
+            beside = next((v for v in range(free[name]) if v not in taken), 0)
+            rows.append((*taken, *(beside,) * (most - len(taken))))
+        found[name] = Gathered(by, np.array(rows))
+    return found
 
 
 def view(
@@ -253,4 +333,7 @@ def windows(equation: Selection, array: np.ndarray, outside: float) -> np.ndarra
     ranges = {**equation.range_of, names[0]: len(array)}
     padded = np.pad(array, margins, constant_values=outside)
     seen = view(padded, source, [before for before, _ in margins], names, ranges, {})
+    for one in equation.within:
+        inside = np.array(one.dense(ranges[one.names[1]])) != 0
+        seen = np.where(with_axes((one.names, inside), names), seen, outside)
     return seen.reshape(*seen.shape[: len(equation.result.names)], -1)

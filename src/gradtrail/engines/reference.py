@@ -69,12 +69,38 @@ def forward(equation: Equation, arrays: Letters) -> dict[str, np.ndarray]:
 def _select(equation: Selection, arrays: Letters) -> dict[str, np.ndarray]:
     """The first maximum of each window; nothing outside the array takes part."""
     array = _operand(equation, equation.source.array, arrays)
+    if equation.within:
+        return _select_within(equation, array)
     values = windows(equation, array, -np.inf)
     exists = windows(equation, np.ones(array.shape, bool), False)
     winner = values.argmax(axis=-1)  # the first one, and a NaN before all
     lost = ~np.take_along_axis(exists, winner[..., None], axis=-1)[..., 0]
     winner = np.where(lost, exists.argmax(axis=-1), winner)  # a window of −∞: the first inside
     maximum = np.take_along_axis(values, winner[..., None], axis=-1)[..., 0]
+    return {equation.result.array: maximum, equation.winner: winner}
+
+
+def _select_within(equation: Selection, array: np.ndarray) -> dict[str, np.ndarray]:
+    """The same where constants say what a window holds: window after window."""
+    ranges, shape = equation.range_of, equation.shape_of[equation.result.array]
+    names, source = equation.result.names, equation.source.names
+    sides = {one.names[0]: (one.names[1], one) for one in equation.within}
+    sizes = [ranges[n] for n in equation.over]
+    maximum, winner = np.zeros(shape), np.zeros(shape, np.int64)
+    numbers = np.arange(prod(sizes)).reshape(sizes)
+    for window in np.ndindex(*(ranges[by] for by in sides)):
+        held, counted, place = array, numbers, [slice(None)] * len(names)
+        for at, (by, (name, one)) in zip(window, sides.items(), strict=True):
+            taken = one.partners(by, ranges[by])[at]
+            held = held.take(taken, axis=source.index(name))
+            counted = counted.take(taken, axis=equation.over.index(name))
+            place[names.index(by)] = slice(at, at + 1)
+        flat = held.reshape(*held.shape[: -len(sizes)], -1)
+        won = flat.argmax(axis=-1)
+        here = maximum[tuple(place)].shape
+        best = np.take_along_axis(flat, won[..., None], axis=-1)[..., 0]
+        maximum[tuple(place)] = best.reshape(here)
+        winner[tuple(place)] = counted.ravel()[won].reshape(here)
     return {equation.result.array: maximum, equation.winner: winner}
 
 

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 
 from ..machine.first_use import at_first_use
 from ..renamed import with_former_names
-from .access import Access, Applied, Array, Factor, Indicator, Margin, Term, one_to_one, term
+from .access import (
+    Access,
+    Applied,
+    Array,
+    Factor,
+    Indicator,
+    Margin,
+    Sparse,
+    Term,
+    one_to_one,
+    term,
+)
 from .adjoints import adjoint, gather, ways
 from .affine import Affine, index, indices
 from .constructors import contraction, loss, normalisation, selection, softmax
@@ -45,6 +56,7 @@ __all__ = [
     "Region",
     "Selection",
     "SoftmaxEquation",
+    "Sparse",
     "System",
     "Term",
     "adjoint",

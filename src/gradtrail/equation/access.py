@@ -3,6 +3,7 @@
     b[k]                                        an Access
     relu(X[n,c,y,x])                            an Applied function of one
     [A[n,c,y,x] = i·S+j]                        an Indicator: 1 where it holds, else 0
+    U[y,h]                                      a Sparse constant of the equation
     Z[n,k,y,x] += W[k,c,i,j]·X[n,c,y+i,x+j]     a Term: for all n,k,c,y,x,i,j
 
 In a term no access is special: the target is one of them, and the adjoint towards an operand
@@ -15,7 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import product as cartesian
+from math import prod
 
+from ..errors import EquationError
 from .affine import Affine, Ranges, index
 from .frozen import frozen
 from .number import ONE, Number, as_number
@@ -123,7 +126,111 @@ class Indicator:
         return Indicator(self.access.substitute(values), self.value.substitute(values))
 
 
-Factor = Access | Applied | Indicator
+Row = tuple[int, tuple[float, ...]]
+"""Where a row's numbers begin, and the numbers; before and behind them are zeros."""
+
+Taps = tuple[tuple[tuple[int, float], ...], ...]
+"""For each value of one index the values of the other whose number is not 0, with the numbers."""
+
+
+@frozen
+class Sparse:
+    """An element of a matrix that the equation knows, of which few are not 0: `U[y,h]`.
+
+    It says how an axis is resampled: how much of row h row y takes. Of the nearest one all, of the
+    two around it a share by distance, of each row of an adaptive window the same; and padding by
+    mirrored rows is this, too. Where U is 0 there is no product.
+
+    Args:
+        access: of the matrix, both positions bare indices. Engines hold the matrix as one of the
+            layer's given arrays, so that it can be looked at.
+        rows: one for each value of the first index.
+
+    Raises:
+        EquationError: a position that is no bare index, or one index twice.
+    """
+
+    access: Access
+    rows: tuple[Row, ...]
+
+    def __post_init__(self) -> None:
+        names = [position.plain for position in self.access.positions]
+        numbers = [p for p in self.access.positions if not p.names]
+        if len(self.access.positions) != 2 or None in names or names[0] == names[1] or numbers:
+            raise EquationError(
+                f"{self.access.array} holds constants of the equation, which are read at two bare "
+                "indices"
+            )
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The index of the rows, and that of the columns."""
+        row, column = self.access.names
+        return row, column
+
+    def rename(self, names: Mapping[str, str]) -> Sparse:
+        """This factor with its indices renamed."""
+        return replace(self, access=self.access.rename(names))
+
+    def substitute(self, values: Mapping[str, Affine | int]) -> Sparse:
+        """This factor with some indices replaced by others."""
+        return replace(self, access=self.access.substitute(values))
+
+    def number(self, row: int, column: int) -> float:
+        """One element of the matrix."""
+        start, numbers = self.rows[row]
+        return numbers[column - start] if 0 <= column - start < len(numbers) else 0.0
+
+    def at(self, point: Mapping[str, int]) -> float:
+        """The number at an index point; where it is 0 there is no product."""
+        row, column = self.names
+        return self.number(point[row], point[column])
+
+    @cached_property
+    def _by_row(self) -> Taps:
+        return tuple(
+            tuple((start + place, n) for place, n in enumerate(numbers) if n != 0)
+            for start, numbers in self.rows
+        )
+
+    @cached_property
+    def _by_column(self) -> Taps:
+        found: list[list[tuple[int, float]]] = []
+        for row, taps in enumerate(self._by_row):
+            for column, number in taps:
+                found += [[] for _ in range(column + 1 - len(found))]
+                found[column].append((row, number))
+        return tuple(map(tuple, found))
+
+    def taps(self, name: str, size: int) -> Taps:
+        """For each value of an index, what is taken of the other.
+
+        Args:
+            name: one of the two.
+            size: its range.
+        """
+        taps = self._by_row if name == self.names[0] else self._by_column
+        return (*taps, *((),) * (size - len(taps)))
+
+    def partners(self, name: str, size: int) -> tuple[tuple[int, ...], ...]:
+        """For each value of an index, the values of the other that have a product with it."""
+        return tuple(tuple(at for at, _ in taps) for taps in self.taps(name, size))
+
+    def dense(self, columns: int) -> list[list[float]]:
+        """The matrix, zeros included.
+
+        Args:
+            columns: how many it has.
+        """
+        return [[self.number(row, c) for c in range(columns)] for row in range(len(self.rows))]
+
+    @cached_property
+    def count(self) -> int:
+        """How many numbers are not 0."""
+        return sum(map(len, self._by_row))
+
+
+Factor = Access | Applied | Indicator | Sparse
 
 
 @frozen
@@ -169,17 +276,30 @@ class Term:
         factors = tuple(f.substitute(values) for f in self.factors)
         return Term(self.target.substitute(values), factors, self.scale)
 
+    def count(self, ranges: Ranges) -> int:
+        """How many index points there are, those in the padding included.
+
+        No index may stand in two sparse constants.
+        """
+        total = prod(ranges[n] for n in self.names)
+        for factor in sparse_of(self.factors):
+            row, column = factor.names
+            total = total * factor.count // (ranges[row] * ranges[column])
+        return total
+
     def points(
         self, ranges: Ranges, shapes: Mapping[str, Sequence[int]]
     ) -> Iterator[dict[str, int]]:
-        """Every index point whose product exists: nothing uneven, nothing in the padding.
+        """Every index point whose product exists: nothing uneven, in the padding, or a constant 0.
 
         This walks all of `ranges` one by one; it is meant for small ones.
         """
         inside = [(access, shapes[access.array]) for access in self.accesses]
+        sparse = sparse_of(self.factors)
         for values in cartesian(*(range(ranges[n]) for n in self.names)):
             point = dict(zip(self.names, values, strict=True))
-            if all(_exists(access.at(point), shape) for access, shape in inside):
+            exists = all(_exists(access.at(point), shape) for access, shape in inside)
+            if exists and all(factor.at(point) != 0 for factor in sparse):
                 yield point
 
 
@@ -192,6 +312,11 @@ class Array:
     def __getitem__(self, positions: Affine | str | tuple[Affine | str, ...]) -> Access:
         listed = positions if isinstance(positions, tuple) else (positions,)
         return Access(self.letter, tuple(index(p) if isinstance(p, str) else p for p in listed))
+
+
+def sparse_of(factors: Sequence[object]) -> tuple[Sparse, ...]:
+    """Those of some factors that are constants of the equation."""
+    return tuple(factor for factor in factors if isinstance(factor, Sparse))
 
 
 def term(target: Access, *factors: Factor, scale: Number | int = 1) -> Term:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..errors import EquationError
-from .access import Access, Applied, Factor, Indicator, Term
+from .access import Access, Applied, Factor, Indicator, Sparse, Term
 from .affine import Affine, index
 from .equation import Equation
 from .kinds import Contraction, LossEquation, Selection
@@ -49,7 +49,8 @@ def adjoint(equation: Equation, operand: str) -> Contraction:
         case Contraction():
             terms = tuple(one for t in equation.terms for one in _exchanged(t, operand))
         case Selection():
-            terms = (Term(_d(equation.source), (equation.won, _d(equation.result))),)
+            factors: tuple[Factor, ...] = (*equation.within, equation.won, _d(equation.result))
+            terms = (Term(_d(equation.source), factors),)
         case Normalisation():
             terms = _normalisation(equation, operand)
         case SoftmaxEquation():
@@ -57,7 +58,10 @@ def adjoint(equation: Equation, operand: str) -> Contraction:
         case LossEquation():
             terms = _loss(equation, operand)
     if not terms:
-        raise EquationError(f"{operand} says which element won; nothing is differentiated by it")
+        raise EquationError(
+            f"{operand} says which element won or how much is taken; nothing is differentiated "
+            "by it"
+        )
     gradients = {"d" + letter: shape for letter, shape in equation.shapes}
     return Contraction.of(terms, equation.range_of, {**gradients, **equation.shape_of})
 
@@ -65,7 +69,7 @@ def adjoint(equation: Equation, operand: str) -> Contraction:
 def _exchanged(t: Term, operand: str) -> Iterator[Term]:
     """The roles of target and operand exchanged, once per occurrence (the product rule)."""
     for place, factor in enumerate(t.factors):
-        if factor.access.array != operand or isinstance(factor, Indicator):
+        if factor.access.array != operand or isinstance(factor, Indicator | Sparse):
             continue
         before, behind = t.factors[:place], t.factors[place + 1 :]
         slope: tuple[Factor, ...] = ()

@@ -27,6 +27,7 @@ _CLASSES: Mapping[str, type] = {
         access.Access,
         access.Applied,
         access.Indicator,
+        access.Sparse,
         access.Term,
         scalar.Literal,
         scalar.Variable,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .access import Access, Term
+from .access import Access, Sparse, Term
 from .infer import Shapes, Sizes, infer
 from .kinds import (
     Contraction,
@@ -30,12 +30,22 @@ def selection(
     *,
     over: Sequence[str],
     winner: str,
+    within: Sequence[Sparse] = (),
     ranges: Sizes,
     shapes: Shapes,
 ) -> Selection:
     """A `Selection` whose open ranges and shapes are inferred; see `infer`."""
-    found = infer([result, source, result.to(winner)], ranges, shapes)
-    return Selection(result, source, tuple(over), winner, ranges=found.ranges, shapes=found.shapes)
+    windows = [one.access for one in within]
+    found = infer([result, source, result.to(winner), *windows], ranges, shapes)
+    return Selection(
+        result,
+        source,
+        tuple(over),
+        winner,
+        tuple(within),
+        ranges=found.ranges,
+        shapes=found.shapes,
+    )
 
 
 def normalisation(

@@ -11,7 +11,7 @@ from math import prod
 from typing import Self
 
 from ..errors import EquationError
-from .access import Access, unique
+from .access import Access, Sparse, unique
 from .frozen import frozen
 from .number import Number
 
@@ -23,11 +23,19 @@ def count(names: tuple[str, ...], ranges: Mapping[str, int]) -> Number:
 
 @frozen
 class Dependence:
-    """A target element reads an operand's element, wherever the accesses beside exist, too."""
+    """A target element reads an operand's element, wherever the accesses beside exist, too.
+
+    Args:
+        target: the element that reads.
+        operand: the element that is read.
+        beside: what else is multiplied, and must lie inside its array.
+        sparse: constants that must not be 0.
+    """
 
     target: Access
     operand: Access
     beside: tuple[Access, ...] = ()
+    sparse: tuple[Sparse, ...] = ()
 
 
 @frozen

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Literal, Self
 
 from ..errors import EquationError
-from .access import Access, Applied, Indicator, Term, unique
+from .access import Access, Applied, Indicator, Sparse, Term, sparse_of, unique
 from .affine import Affine, index
 from .equation import Dependence, Equation, count
 from .frozen import frozen
@@ -84,7 +84,12 @@ class Contraction(Equation):
     def reads(self) -> tuple[Dependence, ...]:
         """Each term's target with each of its factors."""
         return tuple(
-            Dependence(t.target, f.access, tuple(g.access for g in t.factors if g is not f))
+            Dependence(
+                t.target,
+                f.access,
+                tuple(g.access for g in t.factors if g is not f),
+                sparse_of(t.factors),
+            )
             for t in self.terms
             for f in t.factors
         )
@@ -109,12 +114,14 @@ class Selection(Equation):
         over: the indices the window runs over, outermost first.
         winner: the letter of the saved array that holds, for each target element, which point
             of the window won, counted row-major.
+        within: constants that are 0 outside the window, where that is not all of `over`.
     """
 
     result: Access
     source: Access
     over: tuple[str, ...]
     winner: str
+    within: tuple[Sparse, ...] = ()
 
     def __post_init__(self) -> None:
         Equation.__post_init__(self)
@@ -132,8 +139,9 @@ class Selection(Equation):
 
     @property
     def accesses(self) -> tuple[Access, ...]:
-        """Result, source and winner."""
-        return (self.result, self.source, self.result.to(self.winner))
+        """Result, source and winner, and what says where a window lies."""
+        windows = (one.access for one in self.within)
+        return (self.result, self.source, self.result.to(self.winner), *windows)
 
     @property
     def saved(self) -> tuple[str, ...]:
@@ -143,7 +151,7 @@ class Selection(Equation):
     @property
     def reads(self) -> tuple[Dependence, ...]:
         """The result with the source."""
-        return (Dependence(self.result, self.source),)
+        return (Dependence(self.result, self.source, (), self.within),)
 
     @property
     def place(self) -> Affine:
@@ -160,6 +168,7 @@ class Selection(Equation):
             result=self.result.rename(names),
             source=self.source.rename(names),
             over=tuple(names.get(n, n) for n in self.over),
+            within=tuple(one.rename(names) for one in self.within),
             ranges=ranges,
         )
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ..errors import EquationError
-from .access import Access, Applied, Factor, Indicator, Term, one_to_one
+from .access import Access, Applied, Factor, Indicator, Sparse, Term, one_to_one
 from .affine import Affine
 from .equation import Equation
 from .kinds import Contraction, LossEquation, Selection
@@ -45,6 +45,7 @@ from .typesetting import (
     SUBTRACTED,
     SUM,
     TIMES,
+    WHERE,
     WIDE_COMMA,
     Formula,
     FunctionName,
@@ -104,7 +105,9 @@ class _Printer:
             case Contraction():
                 return self.contraction(equation)
             case Selection():
-                over = MAXIMUM(self.over(equation.over, equation))
+                names = self.over(equation.over, equation)
+                windows = Series(TIMES, tuple(self.access(one.access) for one in equation.within))
+                over = MAXIMUM(row(names, WHERE, windows) if equation.within else names)
                 source = self.access(equation.source)
                 return row(self.access(equation.result), EQUALS, over, source)
             case Normalisation():
@@ -160,6 +163,8 @@ class _Printer:
         match factor:
             case Access():
                 return self.access(factor)
+            case Sparse(access, _):
+                return self.access(access)
             case Applied(function, access):
                 return CALL(FunctionName(function.name), self.access(access))
             case Indicator(access, value):

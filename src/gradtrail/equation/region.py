@@ -9,12 +9,13 @@ groups and layouts such as flatten.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import product as cartesian
 from math import prod
 from operator import mul
 
 from ..errors import EquationError
-from .access import Access
+from .access import Access, Sparse
 from .affine import Affine, Ranges
 from .equation import Dependence, Equation
 from .frozen import frozen
@@ -85,7 +86,7 @@ def preimage(equation: Equation, operand: str, region: Region) -> Region:
     _inside(region, equation, equation.target.array)
     found = Region()
     for read in equation.reads_of(operand):
-        found |= _carried(equation, read.target, read.operand, read.beside, region)
+        found |= _carried(equation, read.target, read.operand, read, region)
     return found
 
 
@@ -94,7 +95,7 @@ def image(equation: Equation, operand: str, region: Region) -> Region:
     _inside(region, equation, operand)
     found = Region()
     for read in equation.reads_of(operand):
-        found |= _carried(equation, read.operand, read.target, read.beside, region)
+        found |= _carried(equation, read.operand, read.target, read, region)
     return found
 
 
@@ -130,7 +131,8 @@ def _reads_all(equation: Equation, read: Dependence) -> bool:
         equation.range_of.get(n or "") == size for n, size in zip(names, shape, strict=True)
     )
     apart = len(set(names)) == len(names)
-    return whole and apart and not any(a.padding for a in (read.target, *read.beside))
+    alone = not any(a.padding for a in (read.target, *read.beside)) and not read.sparse
+    return whole and apart and alone
 
 
 @frozen
@@ -148,42 +150,65 @@ class _Condition:
 
 
 def _carried(
-    equation: Equation, start: Access, end: Access, beside: tuple[Access, ...], region: Region
+    equation: Equation, start: Access, end: Access, read: Dependence, region: Region
 ) -> Region:
     """From elements of one access to those of another that share an index point with them.
 
-    An index point counts only where the accesses beside them exist, too: no product, no reading.
+    An index point counts only where the accesses beside them exist, too, and no constant is 0: no
+    product, no reading.
     """
     existing = [
         _Condition(position, frozenset(range(size)))
-        for access in beside
+        for access in read.beside
         for position, size in zip(access.positions, equation.shape_of[access.array], strict=True)
     ]
     found: list[Box] = []
     for box in region.boxes:
         selected = map(_Condition, start.positions, map(frozenset, box))
         conditions = [c for c in (*selected, *existing) if not c.holds_always(equation.range_of)]
-        choices = [_pieces(equation, end, met, axes) for _, met, axes in _groups(conditions, end)]
+        groups = _groups(conditions, read.sparse, end)
+        choices = [_pieces(equation, end, group) for group in groups]
         for combined in cartesian(*choices):
             axes = dict(pair for piece in combined for pair in piece)
             found.append(tuple(axes[a] for a in range(len(end.positions))))
     return Region(_merged(found))
 
 
-_Group = tuple[set[str], list[_Condition], list[int]]
-"""Indices, with the conditions on them and the axes of the other access that they move."""
+@dataclass
+class _Group:
+    """Indices that are tied together.
+
+    Args:
+        names: the indices.
+        conditions: on them.
+        sparse: constants that must not be 0 where they stand.
+        axes: of the other access, that they move.
+    """
+
+    names: set[str]
+    conditions: list[_Condition] = field(default_factory=list)
+    sparse: list[Sparse] = field(default_factory=list)
+    axes: list[int] = field(default_factory=list)
 
 
-def _groups(conditions: Sequence[_Condition], end: Access) -> list[_Group]:
+def _groups(
+    conditions: Sequence[_Condition], sparse: Sequence[Sparse], end: Access
+) -> list[_Group]:
     """Conditions and axes apart where they share no index: each group is carried by itself."""
-    single: list[_Group] = [(set(c.position.names), [c], []) for c in conditions]
-    single += [(set(p.names), [], [axis]) for axis, p in enumerate(end.positions)]
+    single = [_Group({*c.position.names}, [c]) for c in conditions]
+    single += [_Group({*s.names}, sparse=[s]) for s in sparse]
+    single += [_Group({*p.names}, axes=[axis]) for axis, p in enumerate(end.positions)]
     groups: list[_Group] = []
-    for names, held, axes in single:
-        for group in [g for g in groups if g[0] & names]:
+    for one in single:
+        for group in [g for g in groups if g.names & one.names]:
             groups.remove(group)
-            names, held, axes = names | group[0], group[1] + held, group[2] + axes
-        groups.append((names, held, axes))
+            one = _Group(
+                one.names | group.names,
+                group.conditions + one.conditions,
+                group.sparse + one.sparse,
+                group.axes + one.axes,
+            )
+        groups.append(one)
     return groups
 
 
@@ -191,16 +216,15 @@ Piece = tuple[tuple[int, tuple[int, ...]], ...]
 """Some axes of a box: (axis, positions) pairs."""
 
 
-def _pieces(
-    equation: Equation, end: Access, conditions: list[_Condition], axes: list[int]
-) -> list[Piece]:
+def _pieces(equation: Equation, end: Access, group: _Group) -> list[Piece]:
     """One group: for each value of the indices that tie it together, what lies opposite."""
-    ranges, sizes = equation.range_of, equation.shape_of[end.array]
-    positions = [c.position for c in conditions] + [end.positions[a] for a in axes]
-    shared = [n for n in ranges if sum(n in p.names for p in positions) > 1]
+    ranges, sizes, axes = equation.range_of, equation.shape_of[end.array], group.axes
+    positions = [c.position for c in group.conditions] + [end.positions[a] for a in axes]
+    tied = {n for s in group.sparse for n in s.names}
+    shared = [n for n in ranges if sum(n in p.names for p in positions) > 1 or n in tied]
     arriving = [(_reach(end.positions[a], shared, ranges), sizes[a]) for a in axes]
     found: dict[Box, None] = {}
-    for values in _points(conditions, shared, ranges):
+    for values in _points(group, shared, ranges):
         there = tuple(
             tuple(sorted({p for p in reached(values) if 0 <= p < size}))
             for reached, size in arriving
@@ -210,15 +234,15 @@ def _pieces(
     return [tuple(zip(axes, box, strict=True)) for box in _merged(found)]
 
 
-def _points(
-    conditions: list[_Condition], shared: Sequence[str], ranges: Ranges
-) -> Iterator[tuple[int, ...]]:
+def _points(group: _Group, shared: Sequence[str], ranges: Ranges) -> Iterator[tuple[int, ...]]:
     """The values of the shared indices for which the others can meet every condition.
 
     A value is given up as soon as some condition is out of reach, whatever the rest will be.
     """
+    conditions = group.conditions
     reaches = [(_reach(c.position, shared, ranges), c.allowed) for c in conditions]
     lines = [_line(c, shared, ranges) for c in conditions]
+    choices = [_choices(group.sparse, shared, depth, ranges) for depth in range(len(shared))]
 
     def further(values: tuple[int, ...], totals: list[int]) -> Iterator[tuple[int, ...]]:
         depth = len(values)
@@ -229,7 +253,7 @@ def _points(
             if all(not allowed.isdisjoint(reached(values)) for reached, allowed in reaches):
                 yield values
             return
-        for value in range(ranges[shared[depth]]):
+        for value in choices[depth](values):
             next_totals = [
                 t + line[0][depth] * value for t, line in zip(totals, lines, strict=True)
             ]
@@ -237,6 +261,28 @@ def _points(
 
     if all(c.allowed for c in conditions):
         yield from further((), [c.position.offset.integer for c in conditions])
+
+
+def _choices(
+    sparse: Sequence[Sparse], shared: Sequence[str], depth: int, ranges: Ranges
+) -> Callable[[tuple[int, ...]], Iterable[int]]:
+    """The values of one shared index, as a function of those before it."""
+    name = shared[depth]
+    partners = [
+        (shared.index(other), one.partners(other, ranges[other]))
+        for one in sparse
+        for other in one.names
+        if name in one.names and other in shared[:depth]
+    ]
+    if not partners:
+        return lambda values: range(ranges[name])
+    (place, first), *others = partners
+
+    def chosen(values: tuple[int, ...]) -> Iterable[int]:
+        here = first[values[place]]
+        return [v for v in here if all(v in after[values[at]] for at, after in others)]
+
+    return chosen
 
 
 _Line = tuple[list[int], list[tuple[int, int]], int, int]

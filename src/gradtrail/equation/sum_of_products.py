@@ -14,7 +14,7 @@ a softmax are no sums.
 
 from __future__ import annotations
 
-from .access import Applied, Term
+from .access import Applied, Factor, Term
 from .equation import Equation
 from .kinds import Contraction, LossEquation, Selection
 from .number import ONE
@@ -41,7 +41,8 @@ def sum_of(equation: Equation, letter: str) -> Contraction | None:
         case Contraction():
             return equation if is_target else None
         case Selection() if is_target:
-            terms = (Term(equation.result, (equation.won, equation.source)),)
+            factors: tuple[Factor, ...] = (*equation.within, equation.won, equation.source)
+            terms = (Term(equation.result, factors),)
         case Normalisation():
             terms = _normalisation(equation, letter)
         case LossEquation() if is_target:

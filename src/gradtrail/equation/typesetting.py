@@ -73,6 +73,7 @@ def _sign(text: str, latex: str = "") -> Construct:
 
 
 PLUS, MINUS, TIMES, BELOW = _sign("+"), _sign("−", "-"), _sign("·", r" \cdot "), _sign("<")
+WHERE = _sign(": ", r" :\, ")
 # with spaces, between whole terms
 ADDED, SUBTRACTED = _sign(" + "), _sign(" − ", " - ")
 EQUALS, ADDS = _sign(" = "), _sign(" += ", r" \mathrel{+}= ")

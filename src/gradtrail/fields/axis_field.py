@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from math import floor
 
-from ..equation import Access, Affine, Equation, Normalisation, System
+from ..equation import Affine, Equation, Normalisation, Sparse, System
+from ..equation.equation import Dependence
 from ..equation.frozen import frozen
 
 
@@ -66,7 +67,7 @@ def next_fields(
     for read in equation.reads:
         if read.operand.array in sources:
             fields, shape = sources[read.operand.array]
-            moved = (_moved(f, equation, read.target, read.operand, shape) for f in fields)
+            moved = (_moved(f, equation, read, shape) for f in fields)
             found.append(tuple(moved))
     output = equation.shape_of[equation.target.array]
     return tuple(_joined(fields, output) for fields in zip(*found, strict=True))
@@ -90,9 +91,10 @@ def system_fields(system: System, of: str) -> Mapping[str, tuple[AxisField, ...]
 
 
 def _moved(
-    field: AxisField, equation: Equation, target: Access, source: Access, shape: tuple[int, ...]
+    field: AxisField, equation: Equation, read: Dependence, shape: tuple[int, ...]
 ) -> AxisField:
     """One axis's field carried from a source to the target."""
+    target, source = read.target, read.operand
     if field.jump is None:
         kept = source.positions[1].plain is not None and source.positions[1] in target.positions
         return field if kept else AxisField(field.size, Fraction(0), field.offset)
@@ -109,6 +111,12 @@ def _moved(
             whole = field.size + int(field.jump * (shape[field.axis] - 1))
             return AxisField(whole, None, field.offset)
         return _through(field, equation, position, ahead, shared[0], axis)
+    for axis, ahead in enumerate(target.positions):
+        for sparse in read.sparse:
+            if {ahead.plain, position.plain} == {*sparse.names}:
+                return _resampled(
+                    field, equation, sparse, (position.names[0], ahead.names[0]), axis
+                )
     low, high = position.bounds(equation.range_of)
     first, last = field.jump * max(low, 0), field.jump * min(high, shape[field.axis] - 1)
     return AxisField(int(last - first) + field.size, Fraction(0), field.offset + first)
@@ -127,6 +135,24 @@ def _through(
     last = high - step * ahead_low
     size = int(field.jump * floor(last - first)) + field.size
     return AxisField(size, field.jump * step, field.offset + field.jump * first, axis - 1)
+
+
+def _resampled(
+    field: AxisField, equation: Equation, sparse: Sparse, names: tuple[str, str], axis: int
+) -> AxisField:
+    """Constants that say what each position takes: the step by which the field is narrowest."""
+    assert field.jump is not None
+    here, there = (equation.range_of[name] for name in names)
+    partners = sparse.partners(names[1], there)
+    taken = [(place, own[0], own[-1]) for place, own in enumerate(partners) if own]
+    steps = (Fraction(here, there), Fraction(here - 1, max(there - 1, 1)), Fraction(1))
+    fields = []
+    for step in steps:
+        low = min(begin - step * place for place, begin, _ in taken)
+        high = max(until - step * place for place, _, until in taken)
+        size = floor(field.jump * (high - low)) + field.size
+        fields.append(AxisField(size, field.jump * step, field.offset + field.jump * low, axis - 1))
+    return min(fields, key=lambda f: f.size)
 
 
 def _joined(fields: tuple[AxisField, ...], output: tuple[int, ...]) -> AxisField:

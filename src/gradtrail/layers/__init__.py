@@ -19,6 +19,14 @@ from .loss_functions import Loss, MeanSquaredError
 from .pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 
 if TYPE_CHECKING:
+    from .adaptive_pooling import (
+        AdaptiveAvgPool1d,
+        AdaptiveAvgPool2d,
+        AdaptiveAvgPool3d,
+        AdaptiveMaxPool1d,
+        AdaptiveMaxPool2d,
+        AdaptiveMaxPool3d,
+    )
     from .batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
     from .channel_dropout import Dropout1d, Dropout2d, Dropout3d
     from .class_losses import BinaryDice, BinaryFocal, Dice, Focal
@@ -45,6 +53,7 @@ if TYPE_CHECKING:
     from .prelu import PReLU
     from .rearranging import Permute, Reshape, Slice
     from .reductions import Mean
+    from .resampling import Upsample
     from .sample_norms import GroupNorm, LayerNorm, RMSNorm
     from .sequences import AvgPool1d, Conv1d, ConvTranspose1d, GlobalAvgPool1d, MaxPool1d
     from .shuffles import ChannelShuffle, PixelShuffle, PixelUnshuffle
@@ -64,6 +73,12 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
@@ -154,13 +169,19 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Upsample",
     "add",
     "concat",
     "multiply",
 ]
 
 LATE: Mapping[str, str] = {
-    **dict.fromkeys(("BatchNorm1d", "BatchNorm2d", "BatchNorm3d"), "batch_norm"),
+    "AdaptiveAvgPool1d": "adaptive_pooling",
+    "AdaptiveAvgPool2d": "adaptive_pooling",
+    "AdaptiveAvgPool3d": "adaptive_pooling",
+    "AdaptiveMaxPool1d": "adaptive_pooling",
+    "AdaptiveMaxPool2d": "adaptive_pooling",
+    "AdaptiveMaxPool3d": "adaptive_pooling",
     "AvgPool1d": "sequences",
     "AvgPool3d": "volumes",
     "BCEWithLogits": "element_losses",
@@ -224,6 +245,7 @@ LATE: Mapping[str, str] = {
     "StochasticDepth": "stochastic_depth",
     "Tanhshrink": "smooth_activations",
     "Threshold": "piecewise_activations",
+    "Upsample": "resampling",
     "add": "joins",
     "concat": "joins",
     "multiply": "joins",

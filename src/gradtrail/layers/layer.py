@@ -217,7 +217,11 @@ class Layer(GraphPart):
             equation: as declared.
             draws: random words, for what no `Draw` says; the CPU engine takes those alone.
         """
-        return {}
+        return {
+            sparse.access.array: np.array(sparse.dense(equation.shape_of[sparse.access.array][1]))
+            for read in equation.reads
+            for sparse in read.sparse
+        }
 
 
 def buffer_shape(declaration: Declaration, letter: str) -> Shape:

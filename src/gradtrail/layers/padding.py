@@ -11,16 +11,18 @@ import numpy as np
 from ..checking.arguments import is_real, is_whole
 from ..checking.calls import call_example
 from ..equation import Access, Array, Equation, Margin, Number, contraction, index, term
+from ..equation.access import Row
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
 from ..showing.axis_names import size_names
 from .layer import Declaration, Draws, Layer, Shape, canonical, times
+from .resampling import matrices, resampled
 from .sample_axes import output_names
 from .windows import PerAxis
 
 X, Z = Array("X"), Array("Z")
 
-MODES = ("constant",)
+MODES = ("constant", "reflect", "replicate", "circular")
 
 
 @final
@@ -38,10 +40,16 @@ class Pad(Layer):
         dX[n,c,y−p,x−p] = dZ[n,c,y,x]
         dX[n,c,h,w] = dZ[n,c,h+p,w+p]
 
+    With another mode than "constant", U[y,h] is 1 for the row h that row y repeats, and there is
+    no product with any other:
+        Z[n,c,y,x] = Σ_{h,w} U[y,h]·V[x,w]·X[n,c,h,w]
+        dX[n,c,h,w] = Σ_{y,x} U[y,h]·V[x,w]·dZ[n,c,y,x]
+
     Args:
         padding: one number for all sides of the map, or two for each axis, before and behind it,
             the last axis first, as PyTorch has them: (left, right, top, bottom).
-        mode: what stands there: "constant" is `value`.
+        mode: what stands there: "constant" is `value`; "reflect" mirrors the rows at the outermost
+            one, "replicate" repeats that one, "circular" goes on from the other side.
         value: for "constant".
         name: instead of pad1, …
 
@@ -76,13 +84,54 @@ class Pad(Layer):
         """See `Layer.declare`; any shape."""
         (shape,) = sources
         margins = self._margins(shape)
+        if self.mode != "constant":
+            equation = resampled(shape, self._rows(shape, margins))
+            return Declaration(equation, given=matrices(equation))
         if self.value == 0.0 or not any(m > 0 for margin in margins for m in margin):
             return Declaration(_surrounded(shape, margins))
         return Declaration(_filled(shape, margins), given={"v": "value"})
 
     def given(self, equation: Equation, draws: Draws) -> Mapping[str, np.ndarray]:
-        """See `Layer.given`: the value."""
-        return {"v": np.asarray(self.value)} if "v" in equation.shape_of else {}
+        """See `Layer.given`: the value, or which rows and columns are repeated."""
+        if "v" in equation.shape_of:
+            return {"v": np.asarray(self.value)}
+        return Layer.given(self, equation, draws)
+
+    def _rows(self, shape: Shape, margins: tuple[Margin, ...]) -> list[tuple[Row, ...] | None]:
+        """Which position each position of an axis repeats; None where the axis stays.
+
+        Raises:
+            ShapeError: more than the mode has, or padding of samples or channels.
+        """
+        if any(margin != (0, 0) for margin in margins[:2]):
+            raise ShapeError(
+                f'mode="{self.mode}" pads the axes of places alone, but there are numbers for '
+                "the channels",
+                f"Give at most {2 * len(shape) - 4} numbers",
+            )
+        found: list[tuple[Row, ...] | None] = []
+        for axis, (size, (before, behind)) in enumerate(zip(shape, margins, strict=True)):
+            most = {"reflect": size - 1, "circular": size}.get(self.mode)
+            if most is not None and max(before, behind) > most:
+                what = size_names(len(shape))[axis]
+                raise ShapeError(
+                    f'mode="{self.mode}" has at most {most} for a {what} of {size}, but padding '
+                    f"is {max(before, behind)}",
+                    "Use less padding",
+                )
+            places = range(-before, size + behind)
+            rows = tuple((self._repeated(place, size), (1.0,)) for place in places)
+            found.append(rows if (before, behind) != (0, 0) else None)
+        return found[2:]
+
+    def _repeated(self, place: int, size: int) -> int:
+        """The position that stands for one beyond the axis."""
+        if self.mode == "circular":
+            return place % size
+        if self.mode == "reflect":
+            place = abs(place)
+            return place if place < size else 2 * (size - 1) - place
+        return min(max(place, 0), size - 1)
 
     def _margins(self, shape: Shape) -> tuple[Margin, ...]:
         """How many positions come before and behind each axis, that of the samples first.

@@ -248,7 +248,7 @@ def multiply_adds(equation: Equation) -> int:
     if not isinstance(equation, Contraction):
         return 0
     products = (t for t in equation.terms if len(t.factors) > 1)
-    return sum(prod(equation.range_of[n] for n in t.names) for t in products)
+    return sum(t.count(equation.range_of) for t in products)
 
 
 def _bytes(equation: Equation, letter: str, each: int) -> int:

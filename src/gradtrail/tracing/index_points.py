@@ -1,7 +1,8 @@
 """The index points whose products make up one element: `dW[2,0,1,1] = Σ_{n,y,x} dZ[n,2,y,x]·X[…]`.
 
 Fixing the element fixes some indices and ties others together: in `dX[n,c,y·s+i,x·s+j]` the pair
-(y, i) takes those values for which y·s+i is the row asked for. What is left is a product of small
+(y, i) takes those values for which y·s+i is the row asked for. Constants of the equation tie their
+two indices: only where `U[y,h]` is not 0 is there a product. What is left is a product of small
 tables, one per group of indices that are tied together. A million points are a few hundred numbers
 until they are walked.
 """
@@ -15,7 +16,8 @@ from math import prod
 
 import numpy as np
 
-from ..equation import Access, Affine, Contraction, Term
+from ..equation import Access, Affine, Contraction, Sparse, Term
+from ..equation.access import sparse_of
 
 BLOCK = 1 << 17
 """How many products are held at a time."""
@@ -128,12 +130,24 @@ def points_of(t: Term, equation: Contraction, element: Sequence[int]) -> Points:
     for access in (f.access for f in t.factors):
         conditions += _inside(access, equation)
     values = {n: np.arange(equation.range_of[n]) for n in t.names}
-    tying = _narrowed(conditions, values)
+    tying, sparse = _narrowed(conditions, values), sparse_of(t.factors)
+    for one in sparse:
+        _leave_partners(one, values)
     groups = []
-    for names in _tied(t.names, tying):
+    together = [*(c.position.names for c in tying), *(one.names for one in sparse)]
+    for names in _tied(t.names, together):
         held = [c for c in tying if set(c.position.names) <= set(names)]
-        groups.append(Group(names, _solutions(names, held, values)))
+        inside = [one for one in sparse if set(one.names) <= set(names)]
+        groups.append(Group(names, _solutions(names, [*inside, *held], values)))
     return Points(tuple(groups))
+
+
+def _leave_partners(sparse: Sparse, values: dict[str, np.ndarray]) -> None:
+    """Of each index of a constant, leave the values that have a product with one of the other."""
+    for name, other in (sparse.names, sparse.names[::-1]):
+        partners = sparse.partners(name, int(values[name].max(initial=-1)) + 1)
+        met = {there for value in values[name].tolist() for there in partners[value]}
+        values[other] = values[other][np.isin(values[other], list(met))]
 
 
 def _inside(access: Access, equation: Contraction) -> Iterator[_Within]:
@@ -194,11 +208,11 @@ def _always(condition: _Within, values: Mapping[str, np.ndarray]) -> bool:
     return condition.low <= low + offset and high + offset <= condition.high
 
 
-def _tied(names: Sequence[str], conditions: Sequence[_Within]) -> list[tuple[str, ...]]:
-    """The indices in groups: those that stand in one condition are in one group."""
+def _tied(names: Sequence[str], together: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """The indices in groups: those that something ties are in one group."""
     groups = [{n} for n in names]
-    for condition in conditions:
-        joined = [g for g in groups if g & set(condition.position.names)]
+    for tied in together:
+        joined = [g for g in groups if g & set(tied)]
         groups = [g for g in groups if g not in joined]
         groups.append(set().union(*joined))
     ordered = [tuple(n for n in names if n in group) for group in groups]
@@ -206,7 +220,7 @@ def _tied(names: Sequence[str], conditions: Sequence[_Within]) -> list[tuple[str
 
 
 def _solutions(
-    names: Sequence[str], conditions: Sequence[_Within], values: Mapping[str, np.ndarray]
+    names: Sequence[str], tying: Sequence[_Within | Sparse], values: Mapping[str, np.ndarray]
 ) -> np.ndarray:
     """All combinations of values that meet the conditions, one index after another.
 
@@ -217,7 +231,10 @@ def _solutions(
         return values[names[0]][:, None]
     if not all(len(values[n]) for n in names):
         return np.zeros((0, len(names)), np.int64)
-    weight = {n: max(abs(c.position.coefficient(n)) for c in conditions) for n in names}
+    conditions = [c for c in tying if isinstance(c, _Within)]
+    weight = {
+        n: max((abs(c.position.coefficient(n)) for c in conditions), default=0) for n in names
+    }
     order = sorted(names, key=lambda n: -weight[n])
     table = np.zeros((1, 0), np.int64)
     for place, name in enumerate(order):
@@ -230,5 +247,9 @@ def _solutions(
             low, high = _reach(condition.position, rest)
             kept = (total + high >= condition.low) & (total + low <= condition.high)
             table = table[kept]
+        for one in sparse_of(tying):
+            if name in one.names and set(one.names) <= set(order[: place + 1]):
+                columns = [order.index(n) for n in one.names]
+                table = table[[one.number(*row) != 0 for row in table[:, columns].tolist()]]
     table = table[:, [order.index(n) for n in names]]
     return table[np.lexsort(table.T[::-1])]

@@ -131,7 +131,7 @@ class _Ways:
         equation = node.equation
         start, end = (read.operand, read.target) if forward else (read.target, read.operand)
         beside = [access for access in read.beside if access.padding]
-        factors: list[EquationFactor] = [start.to(_FROM), *beside]
+        factors: list[EquationFactor] = [start.to(_FROM), *beside, *read.sparse]
         shape_of = {**equation.shape_of, _FROM: equation.shape_of[start.array]}
         shape_of[_TO] = equation.shape_of[end.array]
         arrays = {_FROM: mask.astype(np.float64)}
@@ -144,5 +144,6 @@ class _Ways:
         carried = Contraction.of([term], equation.range_of, shape_of)
         if self.sample is not None:
             carried = of_samples(carried, 1)
-        arrays |= {a.array: np.ones(carried.shape_of[a.array]) for a in beside}
+        others = (*beside, *(one.access for one in read.sparse))
+        arrays |= {a.array: np.ones(carried.shape_of[a.array]) for a in others}
         return np.asarray(contract(carried, arrays) != 0)

@@ -147,6 +147,16 @@ class Code:
             return Value("", "void")
         return self.new(result, f"call {result} @{function}({written})")
 
+    def table(self, element: str, values: Sequence[float]) -> Value:
+        """Where numbers stand that are part of the code; at least one."""
+        self._count += 1
+        name = f"{self.name}.table{self._count}"
+        written = (str(v) if element == I else self.number(v, element).name for v in values)
+        listed = ", ".join(f"{element} {value}" for value in written)
+        type = f"[{len(values)} x {element}]"
+        self.declared[name] = f"@{name} = internal constant {type} [{listed}], align 64"
+        return Value(f"@{name}", P)
+
     def call_at(self, function: Value, *arguments: Value) -> None:
         """Call a function by its address; it returns nothing."""
         self.emit(f"call void {function.name}({', '.join(map(str, arguments))})")

@@ -24,15 +24,18 @@ from ...equation import (
     Applied,
     Contraction,
     Indicator,
+    Sparse,
     Term,
     gather,
     one_to_one,
 )
 from ...equation import Factor as EquationFactor
 from ...equation.frozen import frozen
+from ...errors import EquationError
 from .addresses import SAMPLE, access_stream, bare, lanes_of, leaving, reach
 from .layout import Layout, Margins, wider
 from .nest import PART, Clip, Epilogue, Factor, LoopSchedule, Nest, Stream, Sum, differences
+from .tapping import Taps
 from .target import Target
 from .tiling import TileCosts, Tiling, readings_of
 
@@ -85,9 +88,42 @@ class Form:
 
     @cached_property
     def ranges(self) -> dict[str, int]:
-        """Of every index but the sample's."""
+        """Of every index but the sample's; of one that is tapped, how much is taken at most."""
         names = dict.fromkeys(n for t in self.terms for n in t.names if n != SAMPLE)
-        return {n: self.equation.range_of[n] for n in names}
+        tapped = {taps.index: taps.width for taps in self.taps}
+        return {n: tapped.get(n, self.equation.range_of[n]) for n in names}
+
+    @cached_property
+    def taps(self) -> tuple[Taps, ...]:
+        """The summed indices of which constants of the equation leave few values.
+
+        Raises:
+            EquationError: an index that two constants tie, or two that the target shows.
+        """
+        found: dict[str, Taps] = {}
+        for factor in (f for t in self.terms for f in t.factors if isinstance(f, Sparse)):
+            by, name = sorted(factor.names, key=lambda n: n not in self.target.names)
+            taps = Taps(name, by, factor.taps(by, self.equation.range_of[by]), _text(factor))
+            bys = {one.by for one in found.values()}
+            tied = found.get(name, taps) != taps or name in bys or by in found
+            if tied or name in self.target.names:
+                raise EquationError(
+                    f"{self.target.array}: the cpu engine sums over what {_text(factor)} leaves of "
+                    f"index {name}, which must not be shown or stand in another constant"
+                )
+            found[name] = taps
+        return tuple(found.values())
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """What is read and written, without the equation's own constants: these are code."""
+        read = (f.access for t in self.terms for f in t.factors if not isinstance(f, Sparse))
+        return (self.target, *read)
+
+    @property
+    def letters(self) -> list[str]:
+        """The arrays that are read and written, the target first."""
+        return list(dict.fromkeys(access.array for access in self.accesses))
 
 
 def solve(equation: Contraction) -> Contraction:
@@ -172,7 +208,7 @@ def nest_of(
     Returns:
         The nest; the letters that its arguments stand for, the target's first; what it costs.
     """
-    letters = list(dict.fromkeys(a.array for t in form.terms for a in t.accesses))
+    letters = form.letters
     place = {letter: at for at, letter in enumerate(letters)}
 
     def read(factor: EquationFactor) -> Factor:
@@ -189,7 +225,7 @@ def nest_of(
     shown = [n for n in form.target.names if n != SAMPLE]
     sums = tuple(
         Sum(
-            tuple(read(f) for f in t.factors),
+            tuple(read(f) for f in t.factors if not isinstance(f, Sparse)),
             sum_order(form, [n for n in t.names if n not in shown and n != SAMPLE]),
             None if t.scale.value == 1 else float(t.scale.value),
         )
@@ -206,6 +242,7 @@ def nest_of(
         over_lanes=form.over_lanes,
         epilogue=epilogue,
         clips=_clips(form),
+        taps=form.taps,
     )
     return nest, tuple(letters), tiling
 
@@ -289,7 +326,7 @@ def _schedule(
         if n != _moved(form, p.names) and not (form.sets and not clipped)
     ]
     rest = [n for n in shown if n not in offsets]
-    order = [*offsets, *_ordered(rest, main)]
+    order = [*offsets, *_tapped(_ordered(rest, main), form)]
     rounds = prod([form.ranges[n] for n in main.summed])
     tileable = {n: form.ranges[n] for n in _tileable(order, offsets, main, form)}
     overlap = not adds and not form.over_lanes
@@ -303,6 +340,15 @@ def _schedule(
         tuple(offsets) if clipped and prod([form.ranges[n] for n in offsets]) <= 9 else (),
     )
     return schedule, tiling
+
+
+def _tapped(names: list[str], form: Form) -> list[str]:
+    """Indices that say what is taken of others outside, and the last of them innermost.
+
+    The tile is of channels then, for which a place of the table is read once.
+    """
+    by = [n for n in names if n in {taps.by for taps in form.taps}]
+    return [*by[:-1], *(n for n in names if n not in by), *by[-1:]]
 
 
 def _ordered(names: list[str], main: Sum) -> list[str]:
@@ -321,12 +367,14 @@ def _ordered(names: list[str], main: Sum) -> list[str]:
 def sum_order(form: Form, names: list[str]) -> tuple[str, ...]:
     """The order of a sum; where its ranges are narrowed, those indices are outside."""
     narrowed = {moved for _, _, moved in _leaving(form)} if form.inside else set()
+    narrowed |= {taps.by for taps in form.taps}
     return (*(n for n in names if n in narrowed), *(n for n in names if n not in narrowed))
 
 
 def _tileable(order: list[str], offsets: list[str], main: Sum, form: Form) -> list[str]:
     """The indices that the tile may hold several values of."""
     fixed = {n for clip in _clips(form) for n, _ in clip.others} if form.inside else set()
+    fixed |= {taps.by for taps in form.taps}
     loose = [n for n in order if n not in offsets and n not in fixed]
     return loose if main.summed or form.over_lanes else loose[-2:]
 
@@ -335,7 +383,8 @@ def _unrolled(form: Form, main: Sum, tile: Mapping[str, int]) -> tuple[str, ...]
     """Summed indices to write out: the innermost ones, as long as the body stays short."""
     body = prod(tile.values())
     found: list[str] = []
-    narrowed = {clip.index for clip in _clips(form)}
+    narrowed = {clip.index for clip in _clips(form)} | {taps.by for taps in form.taps}
+    narrowed |= {taps.index for taps in form.taps if not taps.full}
     for name in reversed(main.summed):
         size = form.ranges[name]
         if body * size > 320 or size > 16 or name in narrowed:

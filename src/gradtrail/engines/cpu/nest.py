@@ -23,6 +23,7 @@ from dataclasses import replace
 
 from ...equation.frozen import frozen
 from ...equation.scalar import Function
+from .tapping import Taps
 
 PART = "part"
 """The index of the registers that hold the 16 lanes."""
@@ -178,6 +179,7 @@ class Nest:
         over_lanes: whether the lanes are summed, too.
         epilogue: what happens before storing.
         clips: where the target's indices leave the array.
+        taps: summed indices of which few values are taken.
     """
 
     target: Stream
@@ -188,10 +190,12 @@ class Nest:
     over_lanes: bool = False
     epilogue: tuple[Epilogue, ...] = ()
     clips: tuple[Clip, ...] = ()
+    taps: tuple[Taps, ...] = ()
 
     def lines(self) -> list[str]:
         """The nest as indented text."""
         tile, ranges = dict(self.schedule.tile), dict(self.ranges)
+        taps = {one.index: one for one in self.taps}
         found, depth = [], 0
 
         def say(text: str) -> None:
@@ -214,6 +218,7 @@ class Nest:
             narrowed = {clip.index for clip in self.clips}
             for name in loops:
                 inside = " inside the array" if name in narrowed else ""
+                inside = f" of those that {taps[name].by} takes" if name in taps else inside
                 say(f"for {name} in 0…{ranges[name] - 1}{inside}:")
                 depth += 1
             flat = [n for n in one.summed if n in self.schedule.unrolled and ranges[n] > 1]
@@ -222,7 +227,8 @@ class Nest:
                 say(f"for {sizes}:            unrolled")
                 depth += 1
             scale = f"{one.scale:g}·" if one.scale is not None else ""
-            say("acc += " + scale + "·".join(_written(f) for f in one.factors))
+            numbers = [taps[name].written for name in one.summed if name in taps]
+            say("acc += " + scale + "·".join([*numbers, *map(_written, one.factors)]))
         depth = base
         for step_ in self.epilogue:
             say(epilogue_line(step_))

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
 
-from ...equation import Access, Applied, Contraction, Node, Selection, Term
+from ...equation import Access, Applied, Contraction, Node, Selection, Sparse, Term
 from ...equation import Factor as EquationFactor
 from ...graph.packed_samples import places_in_row
 from .activation import function_of
@@ -312,6 +312,8 @@ class _Builder:
 
     def _factor(self, inputs: _NestInputs, factor: EquationFactor) -> Factor:
         """A factor's stream; parameters with the lane's index are packed."""
+        if isinstance(factor, Sparse):
+            raise UnsuitableError
         access, lane = factor.access, inputs.lane
         name = value(inputs.node.array_of[access.array])
         function = factor.function if isinstance(factor, Applied) else None

@@ -11,6 +11,7 @@ from math import prod
 from .builder import Carried, Code, F, Value
 from .epilogue import pass_through, write_epilogue
 from .nest import PART, Factor, Nest, Stream, Sum
+from .tapping import TableRow, TapTable
 from .vector_math import compile_expression
 
 Point = dict[str, int]
@@ -55,6 +56,11 @@ class _Writer:
         self.places = {s: code.at(arguments[s.argument], s.offset) for s in streams}
         self.bound: dict[str, Value] = {}
         self.hoisted: dict[Factor, Value] = {}
+        unrolled = nest.schedule.unrolled
+        self.tables = {t.index: TapTable(code, t, t.index in unrolled) for t in nest.taps}
+        self.rows: dict[str, TableRow] = {}
+        self.numbers: dict[str, Value | None] = {}
+        self.reached: dict[object, Value] = {}
 
     def run(self) -> None:
         """All loops and their bodies."""
@@ -97,8 +103,10 @@ class _Writer:
     def _scope(self) -> Iterator[None]:
         """Behind it, addresses and indices are as before."""
         before = dict(self.places), dict(self.bound), dict(self.hoisted)
+        tapped = dict(self.rows), dict(self.numbers), dict(self.reached)
         yield
         self.places, self.bound, self.hoisted = before
+        self.rows, self.numbers, self.reached = tapped
 
     def _rest(
         self, name: str, done: int, stop: int, left: list[str], tile: dict[str, int], step: int
@@ -125,8 +133,13 @@ class _Writer:
         self._loop(name, (whole, end), 1, left, tile | {name: 1})
 
     def _bind(self, name: str, at: Value) -> None:
-        """Give an index its value: every stream moves along."""
+        """Give an index its value, of a tapped one the number of what is taken: streams move."""
+        if name in self.tables:
+            at, self.numbers[name] = self.tables[name].tap(self.rows[name], at)
         self.bound[name] = at
+        for table in self.tables.values():
+            if table.taps.by == name:
+                self.rows[table.taps.index] = table.row(at)
         for stream, place in self.places.items():
             stride = self._stride(stream, name)
             if stride:
@@ -136,6 +149,8 @@ class _Writer:
         """From where to where an index runs, given the loops around it."""
         start: int | Value = 0
         stop: int | Value = self.ranges[name]
+        if name in self.tables:
+            stop = self.rows[name].count
         for clip in self.nest.clips:
             if clip.index != name:
                 continue
@@ -235,7 +250,7 @@ class _Writer:
         several = len(one.factors) > 1
         gates = [f for f in one.factors if f.equals is not None or (several and _gating(f))]
         plain = [f for f in one.factors if f not in gates]
-        read = [self._factor(f, point, known) for f in plain]
+        read = [*self._number(one, point, known), *(self._factor(f, point, known) for f in plain)]
         if one.scale is not None:
             read.append(code.number(one.scale))
         if gates:
@@ -248,6 +263,21 @@ class _Writer:
         if bare:
             return read[0]
         return code.fma(read[0], read[1], value) if len(read) == 2 else code.add(value, read[0])
+
+    def _number(self, one: Sum, point: Point, known: dict[object, Value]) -> list[Value]:
+        """The product of what the taps of a sum are multiplied by, once for all accumulators."""
+        names = [n for n in one.summed if n in self.tables]
+        key = tuple((n, point.get(n)) for n in names)
+        if key not in known:
+            taken = [self.rows[n].taken[p][1] if p is not None else self.numbers[n] for n, p in key]
+            numbers = [number for number in taken if number is not None]
+            if not numbers:
+                return []
+            total = numbers[0]
+            for more in numbers[1:]:
+                total = self.code.mul(total, more)
+            known[key] = total
+        return [known[key]]
 
     def _gated(
         self, gates: list[Factor], read: list[Value], point: Point, known: dict[object, Value]
@@ -274,7 +304,10 @@ class _Writer:
         names, constant = gate.equals
         moving: Value | None = None
         for name, coefficient in names:
-            if name in point:
+            if name in point and name in self.tables:
+                part = code.mul_index(self.rows[name].taken[point[name]][0], coefficient)
+                moving = part if moving is None else code.add_index(moving, part)
+            elif name in point:
                 constant += coefficient * point[name]
             if name in self.bound:
                 part = code.mul_index(self.bound[name], coefficient)
@@ -287,7 +320,7 @@ class _Writer:
     def _factor(self, factor: Factor, point: Point, known: dict[object, Value]) -> Value:
         if factor in self.hoisted:
             return self.hoisted[factor]
-        key = (factor, self._offset(factor.stream, point))
+        key = (factor, self._where(factor.stream, point))
         if key not in known:
             known[key] = self._read(factor.stream, point, factor)
         return known[key]
@@ -306,7 +339,7 @@ class _Writer:
         return self.code.load(place) if stream.lanes else self.code.spread(place)
 
     def _read_raw(self, stream: Stream, point: Point, known: dict[object, Value]) -> Value:
-        key = (stream, self._offset(stream, point))
+        key = (stream, self._where(stream, point))
         if key not in known:
             known[key] = self.code.load(
                 self._place(stream, point), self.code.vector(stream.element)
@@ -321,11 +354,23 @@ class _Writer:
     def _stride(self, stream: Stream, name: str) -> int:
         return stream.stride(name, self.code.width)
 
-    def _offset(self, stream: Stream, point: Point) -> int:
-        return sum(self._stride(stream, n) * at for n, at in point.items())
+    def _where(self, stream: Stream, point: Point) -> tuple[int, tuple[tuple[str, int], ...]]:
+        """How far a point moves a stream, and by which taps it does besides."""
+        known = ((n, at) for n, at in point.items() if n not in self.tables)
+        offset = sum(self._stride(stream, n) * at for n, at in known)
+        moved = (n for n in self.tables if n in point and self._stride(stream, n))
+        return offset, tuple((n, point[n]) for n in moved)
 
     def _place(self, stream: Stream, point: Point) -> Value:
-        return self.code.at(self.places[stream], self._offset(stream, point))
+        offset, taps = self._where(stream, point)
+        place = self.places[stream]
+        for name, number in taps:
+            key = (place, name, number, self._stride(stream, name))
+            if key not in self.reached:
+                taken, _ = self.rows[name].taken[number]
+                self.reached[key] = self.code.at(place, taken, key[-1])
+            place = self.reached[key]
+        return self.code.at(place, offset)
 
 
 def _known(index: int | Value) -> int | Value:

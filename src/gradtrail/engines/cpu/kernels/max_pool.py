@@ -20,7 +20,8 @@ from .kernel import Kernel
 class Axis:
     """Where a window lies on one axis: position `place·stride + offset·dilation − before`.
 
-    Where the window is the same everywhere on it, there is no place.
+    Where the window is the same everywhere on it, there is no place. With `spans` the window has at
+    each place the offsets from … to ….
     """
 
     place: str | None
@@ -30,7 +31,11 @@ class Axis:
     before: int
     size: int
     window: int
+    spans: tuple[tuple[int, int], ...] = ()
 
+
+_WRITTEN_OUT = 64
+"""The most points of a window that are written out one behind the other."""
 
 _Cut = tuple[Axis, Value, Value]
 """An axis of a window, and from which offset to which it lies inside the array."""
@@ -97,7 +102,8 @@ class Select(Kernel):
                 code.at(p, part * s.stride("part", code.width))
                 for p, s in zip(places, streams, strict=True)
             )
-            best, number = self._cut(code, source, bound) if self.cut else self._whole(code, source)
+            looped = self.cut or prod(a.window for a in self.axes) > _WRITTEN_OUT
+            best, number = self._cut(code, source, bound) if looped else self._whole(code, source)
             code.store(best, target)
             code.store(number, winner)
 
@@ -145,6 +151,10 @@ class Select(Kernel):
 
     def _inside(self, code: Code, axis: Axis, bound: dict[str, Value]) -> tuple[Value, Value]:
         """The offsets from … to … whose position lies inside the array."""
+        if axis.spans and axis.place is not None:
+            ends = code.table("i64", [end for span in axis.spans for end in span])
+            span = code.at(ends, bound[axis.place], 16)
+            return code.load(span, "i64"), code.load(code.at(span, 8), "i64")
         place = code.index(0) if axis.place is None else bound[axis.place]
         start = code.add_index(code.mul_index(place, axis.stride), -axis.before)
         d = axis.dilation
@@ -189,19 +199,31 @@ def winner_element(equation: Selection) -> str:
     return "i8" if prod(equation.range_of[n] for n in equation.over) <= 256 else "i32"
 
 
+def _spans(equation: Selection) -> dict[str, tuple[str, tuple[tuple[int, int], ...]]]:
+    """For each index that constants leave few values of, by which, and from where to where."""
+    found = {}
+    for one in equation.within:
+        by, name = one.names
+        partners = one.partners(by, equation.range_of[by])
+        found[name] = by, tuple((held[0], held[-1] + 1) for held in partners)
+    return found
+
+
 def select_kernel(equation: Selection, layouts: dict[str, Layout]) -> Select:
     """The kernel of a selection; arguments: target, source, winner."""
     target, source, won = (
         access_stream(access, layouts[access.array], place)
-        for place, access in enumerate(equation.accesses)
+        for place, access in enumerate(equation.accesses[:3])
     )
     shape = equation.shape_of[equation.source.array][1:]
     axes = []
+    spans = _spans(equation)
     for position, size in zip(bare(equation.source), shape, strict=True):
         offset = next((n for n in position.names if n in equation.over), None)
         if offset is None:
             continue
         place_name = next((n for n in position.names if n not in equation.over), None)
+        place_name, ends = spans.get(offset, (place_name, ()))
         axes.append(
             Axis(
                 place_name,
@@ -211,8 +233,9 @@ def select_kernel(equation: Selection, layouts: dict[str, Layout]) -> Select:
                 -position.offset.integer,
                 size,
                 equation.range_of[offset],
+                ends,
             )
         )
     outer = tuple((n, equation.range_of[n]) for p in bare(equation.result) for n in p.names)
-    cut = any(a or b for a, b in reach(equation, equation.source))
+    cut = any(a or b for a, b in reach(equation, equation.source)) or bool(spans)
     return Select(target, source, won, outer, tuple(axes), cut)

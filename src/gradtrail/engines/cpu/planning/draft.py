@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from ....equation import Access
@@ -224,7 +223,7 @@ class Draft:
     def nest(self, job: Job, form: Form, *, adds: bool) -> None:
         """A form as a nest; `adds` to what is at the target."""
         keys = {**job.arrays, form.target.array: job.target}
-        letters = len(dict.fromkeys(a.array for t in form.terms for a in t.accesses))
+        letters = len(form.letters)
         steps: list[Epilogue] = []
         extra: list[ArrayKey] = []
         for step, key, at in job.endings:
@@ -257,5 +256,5 @@ def _products(form: Form) -> int:
     """Multiply–adds for one sample."""
     ranges = form.equation.range_of
     several = (t for t in form.terms if len(t.factors) > 1)
-    total = sum(prod(ranges[n] for n in t.names if n != "n") for t in several)
+    total = sum(t.count({**ranges, "n": 1}) for t in several)
     return round(total * share_inside(form)) if form.inside else total

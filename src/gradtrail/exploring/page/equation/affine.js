@@ -94,6 +94,36 @@ export function namesOfTerm(term) {
   return [...new Set(names)];
 }
 
+/** The factors of a term that are constants of its equation, few of which are not 0. */
+export function sparseOf(factors) {
+  return factors.filter((factor) => factor.type === "Sparse");
+}
+
+/**
+ * For each index of a constant, the least and the greatest value of the other whose number is not 0.
+ * @returns {{names: string[], other: Object<string, string>, spans: Object<string, number[][]>}}
+ */
+export const spansOf = once((factor) => {
+  const names = namesOfAccess(factor.access);
+  const [row, column] = names;
+  const spans = { [row]: [], [column]: [] };
+  factor.rows.forEach(([start, numbers], at) => {
+    spans[row][at] = [start, start + numbers.length - 1];
+    numbers.forEach((number, place) => {
+      if (number === 0) return;
+      spans[column][start + place] ??= [at, at];
+      spans[column][start + place][1] = at;
+    });
+  });
+  return { names, other: { [row]: column, [column]: row }, spans };
+});
+
+/** A constant's number for a value of its row's index and one of its column's. */
+export function numberAt(factor, row, column) {
+  const [start, numbers] = factor.rows[row];
+  return numbers[column - start] ?? 0;
+}
+
 /** Index name → how many values it takes; of a normalisation, n′ runs as n does. */
 export const rangesOf = once((equation) => Object.fromEntries(equation.ranges));
 

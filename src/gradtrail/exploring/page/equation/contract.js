@@ -15,6 +15,8 @@ import {
   real,
   shapeOf,
   sizeOf,
+  spansOf,
+  sparseOf,
 } from "gradtrail/equation/affine.js";
 import { functionOf } from "gradtrail/equation/scalar.js";
 
@@ -92,6 +94,11 @@ function clipsOf(term, equation, names) {
       clips[level].push({ factors, offset: affine(position).offset, size: shape[axis] });
     });
   }
+  for (const factor of sparseOf(term.factors)) {
+    const { names: tied, spans } = spansOf(factor);
+    const [first, last] = tied.map((name) => names.indexOf(name)).sort((a, b) => a - b);
+    clips[last].push({ outer: first, spans: spans[names[first]] });
+  }
   return clips;
 }
 
@@ -99,7 +106,13 @@ function clipsOf(term, equation, names) {
 function cut(nest, level) {
   let low = 0;
   let high = nest.sizes[level];
-  for (const { factors, offset, size } of nest.clips[level]) {
+  for (const { factors, offset, size, outer, spans } of nest.clips[level]) {
+    if (spans) {
+      const [first, last] = spans[nest.values[outer]] ?? [0, -1];
+      low = Math.max(low, first);
+      high = Math.min(high, last + 1);
+      continue;
+    }
     let fixed = offset;
     for (let outer = 0; outer < level; outer++) fixed += factors[outer] * nest.values[outer];
     const first = -fixed / factors[level];

@@ -11,8 +11,11 @@ import {
   extremes,
   indexOf,
   namesOfTerm,
+  numberAt,
   rangesOf,
   shapeOf,
+  spansOf,
+  sparseOf,
 } from "gradtrail/equation/affine.js";
 
 /** Indices that are tied together, with the values they take, row after row. */
@@ -111,11 +114,25 @@ export function pointsOf(term, equation, access, element) {
     names.map((name) => [name, Int32Array.from({ length: ranges[name] }, (_, value) => value)]),
   );
   const tying = narrowed(conditions, values);
-  const groups = tied(names, tying).map((together) => {
-    const held = tying.filter((condition) => condition.names.every((name) => together.includes(name)));
-    return new Group(together, solutions(together, held, values));
+  const constants = sparseOf(term.factors);
+  for (const factor of constants) leavePartners(factor, values);
+  const ties = constants.map((factor) => ({ factor, names: spansOf(factor).names }));
+  const groups = tied(names, [...tying, ...ties]).map((together) => {
+    const inside = (one) => one.names.every((name) => together.includes(name));
+    return new Group(together, solutions(together, tying.filter(inside), ties.filter(inside), values));
   });
   return new Points(groups);
+}
+
+/** Of each index of a constant, leave the values that have a number with one of the other. */
+function leavePartners(factor, values) {
+  const { names, other, spans } = spansOf(factor);
+  for (const name of names) {
+    values[name] = values[name].filter((value) => {
+      const [first, last] = spans[name][value] ?? [0, -1];
+      return values[other[name]].some((there) => there >= first && there <= last);
+    });
+  }
 }
 
 /** A position that must lie between two places. */
@@ -188,7 +205,7 @@ function tied(names, conditions) {
 }
 
 /** All combinations of values that meet the conditions, in ascending order. */
-function solutions(names, conditions, values) {
+function solutions(names, conditions, ties, values) {
   if (names.length === 1) return values[names[0]];
   if (names.some((name) => values[name].length === 0)) return new Int32Array(0);
   const weight = (name) =>
@@ -213,7 +230,7 @@ function solutions(names, conditions, values) {
           for (let i = 0; i < factors.length; i++) total += factors[i] * candidate[i];
           return total >= low && total <= high;
         });
-        if (fits) longer.push(candidate);
+        if (fits && ties.every((tie) => hasNumber(tie, order, candidate))) longer.push(candidate);
       }
     }
     rows = longer;
@@ -226,4 +243,10 @@ function solutions(names, conditions, values) {
       return place < 0 ? 0 : a[place] - b[place];
     });
   return Int32Array.from(sorted.flat());
+}
+
+/** Whether a constant is not 0 for the values that are chosen so far. */
+function hasNumber({ factor, names }, order, candidate) {
+  const [row, column] = names.map((name) => candidate[order.indexOf(name)]);
+  return row === undefined || column === undefined || numberAt(factor, row, column) !== 0;
 }

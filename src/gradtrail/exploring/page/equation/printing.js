@@ -81,6 +81,7 @@ function fraction(number) {
 
 function factorOf(factor, at) {
   if (factor.type === "Access") return access(factor, at);
+  if (factor.type === "Sparse") return access(factor.access, at);
   const inside = access(accessOf(factor), at);
   if (factor.type === "Applied") return { kind: "called", name: factor.function.name, inside };
   return enclosed(row([inside, EQUALS, position(factor.value, at)]), "[]");

@@ -4,11 +4,13 @@ import {
   affine,
   factorOf,
   indexOf,
+  numberAt,
   placeOf,
   plain,
   rangesOf,
   shapeOf,
   sizeOf,
+  spansOf,
   stridesOf,
 } from "gradtrail/equation/affine.js";
 import { once } from "gradtrail/equation/once.js";
@@ -28,8 +30,16 @@ export const windowTable = once((equation) => {
   const names = [...own, ...equation.over];
   const sizes = names.map((name) => ranges[name]);
   const steps = shape.map((_, axis) => names.map((name) => factorOf(positions[axis + 1], name)));
+  const within = (equation.within ?? []).map((factor) => ({
+    factor,
+    places: spansOf(factor).names.map((name) => names.indexOf(name)),
+  }));
   const table = Int32Array.from({ length: sizeOf(sizes) }, (_, at) => {
     const point = indexOf(sizes, at);
+    for (const { factor, places } of within) {
+      const [row, column] = places.map((place) => point[place]);
+      if (numberAt(factor, row, column) === 0) return -1;
+    }
     let place = 0;
     for (let axis = 0; axis < shape.length; axis++) {
       let position = affine(positions[axis + 1]).offset;

@@ -29,7 +29,7 @@ export function placesOf(access, shape, points) {
 function multiplied(factor, array, logarithms) {
   if (logarithms) return (place) => logarithms[place];
   if (factor.type === "Indicator") return (place, wanted) => (array[place] === wanted ? 1 : 0);
-  if (factor.type === "Access") return (place) => array[place];
+  if (factor.type !== "Applied") return (place) => array[place];
   const apply = functionOf(factor.function.body, array instanceof Float32Array);
   return (place) => apply(array[place]);
 }
