@@ -7,7 +7,7 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.arrays.operations import OPERATIONS
-from gradtrail.equation.scalar import evaluate_scalar
+from gradtrail.equation.scalar import Function, Variable, evaluate_scalar, maximum, minimum
 from gradtrail.interop.known_activations import ACTIVATIONS
 from gradtrail.layers.activations import Activation
 
@@ -71,6 +71,16 @@ def test_nothing_overflows_within_ten_thousand(layer: Activation) -> None:
     x = np.linspace(-1e4, 1e4, 201)
     for number in (*computed(layer, x), *computed(layer, x.astype(np.float32))):
         assert np.isfinite(number).all()
+
+
+def test_a_slope_of_the_other_side_of_a_kink_would_be_seen() -> None:
+    """As `torch.clamp` has it at 0 and at 6; the points hold both, and the values are the same."""
+    x = Variable("x")
+    clamped = Function("clamped", minimum(6, maximum(0, x)))
+    right, wrong = gt.ReLU6().function, clamped
+    differ = {at for at in POINTS[:-1] if right.derivative(at) != wrong.derivative(at)}
+    assert differ == {0.0, 6.0}
+    assert all(right(at) == wrong(at) for at in POINTS[:-1])
 
 
 REFUSED = {

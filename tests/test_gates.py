@@ -7,8 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from comparing import FLOAT32, FLOAT64, assert_all_close
+from test_mutants import Mutant
 
 import gradtrail as gt
+from gradtrail.engines.batch import Arrays
+from gradtrail.equation import Adjoint
 from gradtrail.equation.scalar_text import scalar_from_text, scalar_to_text
 from gradtrail.layers.functional import GraphNode
 from gradtrail.layers.joins import Multiply
@@ -99,6 +102,37 @@ def test_each_gradient_reaches_its_own_source(form: str) -> None:
     still = tuple(axis for axis, size in enumerate(wide.shape) if size == 1)
     expected = {"A": dz * wide, "B": (dz * a).sum(axis=still).reshape(shape)}
     assert_all_close(got, expected, FLOAT64)
+
+
+def exchanged(sent: Adjoint, values: Arrays, gradients: Arrays, right: Callable) -> np.ndarray:
+    """What goes to one factor of a product goes to the other."""
+    if sent.node.kind == "Multiply":
+        one, other = sent.node.inputs
+        values = {**values, one: values[other], other: values[one]}
+    return right(sent, values, gradients)
+
+
+def one_place(sent: Adjoint, values: Arrays, gradients: Arrays, right: Callable) -> np.ndarray:
+    """A gate hears of its first place alone."""
+    if sent.node.kind == "Multiply" and sent.operand == "B":
+        name = sent.node.output
+        first = np.zeros_like(gradients[name])
+        first[:, :, :1, :1] = gradients[name][:, :, :1, :1]
+        gradients = {**gradients, name: first}
+    return right(sent, values, gradients)
+
+
+@pytest.mark.parametrize("mistake", [exchanged, one_place], ids=lambda mistake: mistake.__name__)
+def test_a_wrong_gradient_of_a_product_is_caught(mistake: Callable) -> None:
+    x = gt.Input((2, 5, 4))
+    y = gt.Conv2d(4, 3, padding=1)(x)
+    product = y * gt.Sigmoid()(gt.Conv2d(4, 1)(y))
+    net = gt.Network(x, gt.Linear(3)(gt.Flatten()(product)), seed=3, dtype=np.float64)
+    inputs, targets = batch()
+    loss = gt.MeanSquaredError()
+    gt.check_gradients(net, inputs, targets, loss=loss, engine="reference")
+    with pytest.raises(gt.GradientError, match="conv1|conv2|sigmoid1|mul1"):
+        gt.check_gradients(net, inputs, targets, loss=loss, engine=Mutant(mistake))
 
 
 def test_terms_of_a_gates_gradient_are_its_places() -> None:
