@@ -82,7 +82,7 @@ def _add(
     """Add one term's products to the padded target, whose element 0 stands at `origin`."""
     loops = overlapping(t, equation.range_of)
     free = {n: size for n, size in equation.range_of.items() if n in t.names and n not in loops}
-    taken = gathered_axes(t, free)
+    taken = _gathered_axes(t, free)
     counted = (gathered.by + "#" for gathered in taken.values())
     letters = {name: place for place, name in enumerate((*free, *counted))}
     prepared = [prepare(f, equation, arrays) for f in t.factors]
@@ -260,7 +260,7 @@ def part_of(
     return names, (with_axes(part, names) == wanted) * 1.0
 
 
-def gathered_axes(t: Term, free: Mapping[str, int]) -> dict[str, Gathered]:
+def _gathered_axes(t: Term, free: Mapping[str, int]) -> dict[str, Gathered]:
     """The summed indices of which the term's constants leave few values.
 
     Args:
