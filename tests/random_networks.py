@@ -120,7 +120,7 @@ def _attempt(
     except gt.DataError:  # batch norm over a single element
         return None
     _parameters(draw, network)
-    x = draw.uniform((size, *network.input_shape))
+    x = draw.uniform((size, *network.sample_shape))
     seed, step = draw.whole(0, 2**32), draw.whole(0, 1000)
     for _ in range(12):
         batch = Batch.of(network, network.checked(x), y, loss, seed, step)
@@ -130,7 +130,7 @@ def _attempt(
         near = near_kinks(network.system(size, training=training, loss=loss), values)
         if not near.any():
             break
-        x[near] = draw.uniform((int(near.sum()), *network.input_shape))
+        x[near] = draw.uniform((int(near.sum()), *network.sample_shape))
     else:
         return None
     expected = Reference().compute(network, batch, loss, training=training)
@@ -223,7 +223,7 @@ def _network(draw: Draws) -> tuple[gt.Network, bool]:
     shape: Shape = (draw.one(1, 2, 3, 3, 4, 6, 16, 17), draw.whole(1, 12), draw.whole(1, 12))
     start, layers = shape, []
     for _ in range(draw.one(1, 1, 2, 2, 3, 3, 4, 5, 6)):
-        layer, shape = fitting(draw, shape, _layer)
+        layer, shape = fitting(draw, shape, image_layer)
         layers.append(layer)
         if len(shape) == 3 and draw.chance(0.25):  # slopes in a row, met from several sides
             layers += [
@@ -264,7 +264,7 @@ def _behind(shape: Shape, layer: Any) -> Shape:
     return equation.shape_of[equation.target.array][1:]
 
 
-def _layer(draw: Draws, shape: Shape) -> Any:
+def image_layer(draw: Draws, shape: Shape) -> Any:
     """One layer or branching with random settings, which need not fit."""
     if len(shape) == 1:
         kinds: tuple[Any, ...] = (_linear, _activation, _activation, _dropout)

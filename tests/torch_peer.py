@@ -19,7 +19,7 @@ from gradtrail.layers.conv import ConvNd
 from gradtrail.layers.conv_transpose import ConvTransposeNd
 from gradtrail.layers.dropout import DropoutNd
 from gradtrail.layers.global_max_pooling import GlobalMaxPool
-from gradtrail.layers.joins import Add, Join
+from gradtrail.layers.joins import Add, Join, Multiply
 from gradtrail.layers.pooling import AvgPool, GlobalAvgPool, MaxPool
 from gradtrail.network import Network
 
@@ -189,7 +189,9 @@ def layer(
             peer = next(f.peer for f in FORMULAS.values() if f.text == kind.text)
             return peer(torch, own | dict(zip(kind.inputs, inputs, strict=True)))
         case Add():
-            return inputs[0] + inputs[1]
+            return torch.stack(inputs).sum(0)
+        case Multiply():
+            return torch.stack(inputs).prod(0)
         case Join():
             return torch.cat(inputs, dim=1)
     raise TypeError(f"no peer for {kind!r}")
@@ -241,12 +243,23 @@ def normalised_last(kind: Any, x: torch.Tensor, w: Any, b: Any) -> torch.Tensor:
 
 
 def run(network: Network, x: torch.Tensor, held: Tensors, training: bool) -> torch.Tensor:
-    """The network's output, computed by PyTorch."""
-    made = {network.input_name: x}
+    """The output of a network with one input, computed by PyTorch."""
+    return run_all(network, {network.input_name: x}, held, training)[network.output_name]
+
+
+def run_all(
+    network: Network, inputs: Tensors, held: Tensors, training: bool
+) -> dict[str, torch.Tensor]:
+    """Every array between the layers of a network, computed by PyTorch."""
+    made, held = dict(inputs), dict(held)
     for step in network.steps:
-        inputs = [made[name] for name in step.sources]
-        made[step.output] = layer(step.layer, step.name, inputs, held, training)
-    return made[network.output_name]
+        if step.shares:
+            own = {n: held[n] for n in held if n.startswith(f"{step.shares}.")}
+            own = {n.replace(step.shares, step.name, 1): array for n, array in own.items()}
+            held = own | held  # a mask is the step's own
+        read = [made[name] for name in step.sources]
+        made[step.output] = layer(step.layer, step.name, read, held, training)
+    return made
 
 
 def theirs(case: Case) -> dict[str, np.ndarray]:

@@ -49,7 +49,7 @@ def packed(x: Any, inputs: Mapping[str, Shape], dtype: np.dtype[Any], name: str)
     Raises:
         DataError: an input that is missing, unknown, or does not fit; or another number of samples.
     """
-    if isinstance(x, np.ndarray) and x.shape[1:] == packed_shape(inputs) and x.dtype == dtype:
+    if isinstance(x, np.ndarray) and x.shape[1:] == packed_shape(inputs):
         return checked_samples(x, packed_shape(inputs), dtype, name=name)
     given = _by_name(x, inputs, name)
     parts = [

@@ -38,16 +38,24 @@ class Copied(Kernel):
 
     Args:
         size: in bytes, of whole lines.
+        origin: where the source begins, behind its halo.
+        adds: whether it is added to what is there.
     """
 
     size: int
+    origin: int = 0
+    adds: bool = False
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
-        return ["put down as it is, for when all blocks have been here"]
+        sign = "added to what is there" if self.adds else "put down as it is"
+        return [f"{sign}, for when all blocks have been here"]
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         target, source = code.argument(0), code.argument(1)
+        if self.origin:
+            source = code.at(source, self.origin)
         with code.loop("p", self.size, 0, code.width * 4) as p:
-            code.store(code.load(code.at(source, p)), code.at(target, p))
+            value, place = code.load(code.at(source, p)), code.at(target, p)
+            code.store(code.add(code.load(place), value) if self.adds else value, place)

@@ -32,9 +32,11 @@ class Transposed(Kernel):
 
     Args:
         features: F.
+        origin: where X begins, behind its halo.
     """
 
     features: int
+    origin: int = 0
 
     @property
     def sixteens(self) -> int:
@@ -48,6 +50,8 @@ class Transposed(Kernel):
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         target, source = code.argument(0), code.argument(1)
+        if self.origin:
+            source = code.at(source, self.origin)
 
         def square(f: Value, rows: int) -> None:
             self._square(code, code.at(target, f, 1024), code.at(source, f, 1024), rows)
@@ -85,7 +89,13 @@ class _TiledProduct(Kernel):
 
 @frozen
 class OuterProduct(_TiledProduct):
-    """Arguments: dW [K][F], dZ [K][16 samples], Xᵗ [F/16][16 samples][16 features]."""
+    """Arguments: dW [K][F], dZ [K][16 samples], Xᵗ [F/16][16 samples][16 features].
+
+    Args:
+        origin: where dZ begins, behind its halo.
+    """
+
+    origin: int = 0
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
@@ -101,6 +111,8 @@ class OuterProduct(_TiledProduct):
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         dw, dz, x = (code.argument(i) for i in range(3))
+        if self.origin:
+            dz = code.at(dz, self.origin)
         row, step = self.features * 4, min(self.rows, self.outputs)
 
         def sixteen(f: Value, valid: int) -> None:

@@ -17,7 +17,7 @@ from ..kernels.batch_norm_kernels import (
     normalise_only,
 )
 from ..kernels.statistics import BlockStatistics, JoinStatistics
-from ..keys import ArrayKey, gradient, sample_share, value
+from ..keys import ArrayKey, gradient, value
 from ..layout import Layout
 from ..program import KernelCall
 from .draft import Draft
@@ -44,7 +44,7 @@ def normalise(draft: Draft, node: Node, equation: Normalisation) -> None:
         float(equation.epsilon),
         layer.momentum if moves else None,
     )
-    updates = [b for r in running for b in (_now(draft, r), ArrayKey("updated", r))]
+    updates = [b for r in running for b in (draft.running(r), ArrayKey("updated", r))]
     arguments = (*map(draft.of_all_blocks, partial), *statistics, *updates)
     draft.for_the_batch(join, arguments, name, "statistics of the batch")
     _apply(draft, node, equation, source, statistics)
@@ -126,6 +126,9 @@ def _sums(
     apart = _apart(draft, node, equation, source.shape[0]) if draft.options.per_sample else []
     kernel = GradientSums(dz, source, lanes=bool(apart))
     draft.call(kernel, (*reads, *partial, *apart), name, "backward, sums")
+    for access, key in zip((equation.shift, equation.scale), apart, strict=False):
+        if access is not None:
+            draft.join_share(node.array_of[access.array], key, name, "backward, sums")
     for total in totals:
         memory.add(total, Slot.SHARED, Layout((source.shape[0],), (), False))
     learned = [a for a in node.parameters if node.array_of[a] in draft.work.towards]
@@ -142,21 +145,14 @@ def _apart(draft: Draft, node: Node, equation: Normalisation, channels: int) -> 
     if equation.scale is None and equation.shift is None:
         return []
     found = []
+    layout = Layout((channels,), (), True)
     for access, what in ((equation.shift, "shift"), (equation.scale, "scale")):
-        found.append(
-            ArrayKey("share", node.name, f"no {what}")
-            if access is None
-            else sample_share(node.array_of[access.array])
-        )
-        draft.memory.add(found[-1], Slot.PARTIAL, Layout((channels,), (), True))
+        if access is not None:
+            found.append(draft.share(node.array_of[access.array], layout))
+            continue
+        found.append(ArrayKey("share", node.name, f"no {what}"))
+        draft.memory.add(found[-1], Slot.PARTIAL, layout)
     return found
-
-
-def _now(draft: Draft, running: str) -> ArrayKey:
-    """Where a running statistic is: in a layer's second use, where its first one has moved it."""
-    again = running in draft.moved
-    draft.moved.add(running)
-    return ArrayKey("updated", running) if again else value(running)
 
 
 def _rest(norm: str) -> ArrayKey:

@@ -14,7 +14,7 @@ from ..frame import Slot
 from ..kernels.filling import Copied, Zero
 from ..kernels.kernel import Kernel
 from ..kernels.nest_kernel import NestKernel
-from ..keys import ArrayKey, gradient
+from ..keys import ArrayKey, gradient, sample_share, value
 from ..layout import Layout
 from ..memory_plan import MemoryPlan
 from ..nest import Epilogue
@@ -189,11 +189,37 @@ class Draft:
         self.call(zero, (job.target,), job.layer, job.does)
 
     def copy(self, job: Job, to: ArrayKey, of: ArrayKey) -> None:
-        """Put down an array of each block, once, for when all blocks have been here."""
+        """Put down an array of each block, once, for when all blocks have been here.
+
+        Its places lie one behind the other: it has one axis, whose halo is left out.
+        """
         if to not in self.memory:
             layout = self.memory[of].layout
-            self.memory.add(to, Slot.PARTIAL, Layout(layout.shape, (), True))
-            self.call(Copied(layout.size), (to, of), job.layer, job.does)
+            put = Layout(layout.shape, (), True)
+            self.memory.add(to, Slot.PARTIAL, put)
+            self.call(Copied(put.size, layout.origin), (to, of), job.layer, job.does)
+
+    def running(self, name: str) -> ArrayKey:
+        """Where a running statistic is: in a layer's second use, where its first has moved it."""
+        again = name in self.moved
+        self.moved.add(name)
+        return ArrayKey("updated", name) if again else value(name)
+
+    def share(self, parameter: str, layout: Layout) -> ArrayKey:
+        """A place for each sample's share of a parameter's gradient; each use has its own."""
+        key, use = sample_share(parameter), 1
+        while key in self.memory:
+            use += 1
+            key = key._replace(detail=f"use {use}")
+        self.memory.add(key, Slot.PARTIAL, layout)
+        return key
+
+    def join_share(self, parameter: str, key: ArrayKey, layer: str, does: str) -> None:
+        """The share of a further use, which is there, added to that of the first."""
+        first = sample_share(parameter)
+        if key != first:
+            size = self.memory[key].layout.size
+            self.call(Copied(size, adds=True), (first, key), layer, does)
 
     def shares(self, key: ArrayKey) -> bool:
         """Whether an array is another's memory under its own shape."""

@@ -71,9 +71,8 @@ def plan_outer_product(draft: Draft, job: Job, form: Form) -> None:
         return
     outputs, features = shape
     transposed = _transposed(draft, job, columns, features, Slot.ARENA)
-    kernel = OuterProduct(
-        outputs, features, *_tile(draft.target, outputs, min(draft.target.parts, 2))
-    )
+    tile = _tile(draft.target, outputs, min(draft.target.parts, 2))
+    kernel = OuterProduct(outputs, features, *tile, draft.memory[rows].layout.origin)
     draft.call(kernel, (job.target, rows, transposed), job.layer, job.does, outputs * features)
 
 
@@ -98,7 +97,7 @@ def _transposed(draft: Draft, job: Job, columns: ArrayKey, features: int, region
     """The layer's input with features as lanes, made once."""
     key = ArrayKey("transposed", columns.array, f"{columns.kind}, {region.name.lower()}")
     if key not in draft.memory:
-        kernel = Transposed(features)
+        kernel = Transposed(features, draft.memory[columns].layout.origin)
         draft.memory.add(key, region, Layout((kernel.sixteens * LANES,), (), True))
         draft.call(kernel, (key, columns), job.layer, job.does)
     return key

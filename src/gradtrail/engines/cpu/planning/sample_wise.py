@@ -21,7 +21,7 @@ from ..kernels.sample_norm_kernels import (
     SampleStatistics,
 )
 from ..kernels.softmax_kernels import SoftmaxBack, SoftmaxForward
-from ..keys import ArrayKey, gradient, sample_share, value
+from ..keys import ArrayKey, gradient, value
 from ..layout import Layout
 from ..nest import Stream
 from ..phases import Phase
@@ -120,8 +120,7 @@ def _parameters(
         name, letter = node.array_of[access.array], "dγ" if access == equation.scale else "dβ"
         layout = Layout(equation.shape_of[access.array], (), True)
         if draft.options.per_sample:
-            key = sample_share(name)
-            draft.memory.add(key, Slot.PARTIAL, layout)
+            key = draft.share(name, layout)
         else:
             key = ArrayKey("waiting", detail=f"{letter} {layout.shape}")
             draft.memory.add(key, Slot.ARENA, layout)
@@ -131,14 +130,16 @@ def _parameters(
     does = "backward towards " + " and ".join(node.array_of[a.array] for a in wanted)
     kernel = SampleParameterSums(kept, over, _streams(draft, found))
     draft.call(kernel, _keys(found), node.name, does)
-    if not draft.options.sums:
-        return
     for letter in ("dγ", "dβ"):
-        if letter in found:
-            access, key = found[letter]
-            total = gradient(node.array_of[access.array])
+        if letter not in found:
+            continue
+        access, key = found[letter]
+        name = node.array_of[access.array]
+        if draft.options.sums:
             sums = SumLanes(prod(equation.shape_of[access.array]))
-            draft.call(sums, (total, key), node.name, does)
+            draft.call(sums, (gradient(name), key), node.name, does)
+        if draft.options.per_sample:
+            draft.join_share(name, key, node.name, does)
 
 
 def _statistics(draft: Draft, node: Node, equation: Normalisation) -> dict[str, Any]:
@@ -156,7 +157,7 @@ def _statistics(draft: Draft, node: Node, equation: Normalisation) -> dict[str, 
 def _follow(draft: Draft, node: Node, equation: Normalisation) -> None:
     """The running statistics, behind everything else: their mean over the samples of the batch."""
     layer: Any = draft.layers[node.name]
-    running = [f"{node.name}.{b.name}" for b in layer.running.values()]
+    running = [f"{draft.owners[node.name]}.{b.name}" for b in layer.running.values()]
     if not running or not draft.options.backward or draft.options.keep:
         return
     assert equation.mean is not None
@@ -168,7 +169,7 @@ def _follow(draft: Draft, node: Node, equation: Normalisation) -> None:
     draft.call(SampleStatistics(channels), (*held, *partial), node.name, "running statistics")
     count = equation.count.integer
     join = JoinSampleStatistics(channels, count / (count - 1), float(layer.momentum))
-    updates = [b for r in running for b in (value(r), ArrayKey("updated", r))]
+    updates = [b for r in running for b in (draft.running(r), ArrayKey("updated", r))]
     arguments = (*map(draft.of_all_blocks, partial), *updates)
     call = KernelCall(join, arguments, node.name, "running statistics of the batch")
     draft.closing.append(Phase("one", [call]))

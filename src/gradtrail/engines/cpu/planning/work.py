@@ -98,6 +98,7 @@ class Work:
         every = trained is None or options.keep or options.per_sample
         self.towards = set(system.parameters if every or trained is None else trained)
         self.wanted = self._wanted()
+        self.uses = Counter(n.array_of[a] for n in system.nodes for a in n.parameters)
         self.sent = list(self._sent()) if options.backward else []
         self.read_later = {k for s in self.sent for k in s.arrays.values() if k.kind == "value"}
         self.sums: dict[str, tuple[Node, str]] = {}
@@ -151,12 +152,26 @@ class Work:
             used = {a.array for t in equation.terms for a in t.accesses}
             arrays = {a: key for a, key in arrays.items() if a in used}
             if self.options.per_sample and adjoint.operand in node.parameters:
-                found.append(_share(adjoint, equation, arrays))
+                found.append(self._share(adjoint, equation, arrays))
                 if not self.options.sums:
                     continue
             several, plane = self._chosen(forms(equation))
             found.append(Sent(adjoint, several, arrays, _elementwise(equation), plane))
         return found
+
+    def _share(
+        self, adjoint: Adjoint, equation: Contraction, arrays: Mapping[str, ArrayKey]
+    ) -> Sent:
+        """Each sample's share of a parameter's gradient; of an outer product, what is multiplied.
+
+        Not where several layers use the parameter: their products have nothing in common.
+        """
+        several = forms(equation)
+        if self.uses[adjoint.receives] > 1 or len(several) > 1 or letters(several[0]) is None:
+            # rows outside, as in a sum over samples: halos instead of narrowed ranges
+            several = tuple(replace(f, inside=False) for f in forms(shares(equation)))
+        target = {"d" + adjoint.operand: sample_share(adjoint.receives)}
+        return Sent(adjoint, several, {**arrays, **target}, per_sample=True)
 
     def readers(self, name: str) -> Sequence[tuple[Node, str]]:
         """Who reads an array."""
@@ -255,16 +270,6 @@ class Work:
     def absorbs(self, sent: Sent) -> bool:
         """Whether a slope is applied elsewhere."""
         return any(slope is sent for slope in self.absorbed.values())
-
-
-def _share(adjoint: Adjoint, equation: Contraction, arrays: Mapping[str, ArrayKey]) -> Sent:
-    """Each sample's share of a parameter's gradient; of an outer product, what is multiplied."""
-    several = forms(equation)
-    if len(several) > 1 or letters(several[0]) is None:
-        # rows outside, as in a sum over samples: halos instead of narrowed ranges
-        several = tuple(replace(f, inside=False) for f in forms(shares(equation)))
-    target = {"d" + adjoint.operand: sample_share(adjoint.receives)}
-    return Sent(adjoint, several, {**arrays, **target}, per_sample=True)
 
 
 def functions_behind(system: System) -> Iterator[tuple[Node, Node]]:

@@ -1,0 +1,70 @@
+"""Random graphs: whatever branches, shared layers and inputs meet, the engines agree.
+
+Each is computed with every array kept and in the programs that users run, and compared with the
+reference; the reference's values and gradients are PyTorch's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from comparing import FLOAT32, FLOAT64, assert_all_close
+from random_graphs import graph
+from random_networks import drawn
+from tails import beginning, searched
+
+from gradtrail.engines import CPU, Reference
+from gradtrail.graph.step_arrays import given_arrays
+
+from .agreeing import assert_agree
+from .targets import loops_here
+from .test_random_networks import evaluation_agrees, training_agrees
+
+COUNT = len(searched(40))
+SERIES = 7_000
+"""Where the numbers begin, so that no graph has a network's."""
+
+
+@pytest.mark.parametrize("number", beginning(3, range(COUNT)))
+def test_it_agrees_with_the_reference(number: int) -> None:
+    net, targets = drawn(SERIES + number, graph), loops_here()
+    engine = CPU(threads=1 + number % 2, target=targets[number % len(targets)])
+    try:
+        got = engine.compute(net.network, net.batch, net.loss, training=net.training)
+        assert_agree(got, net.expected)
+        arguments = net.network, net.batch, net.loss
+        shares = engine.per_sample(*arguments, training=net.training)
+        right = Reference().per_sample(*arguments, training=net.training)
+        assert_all_close(dict(shares), dict(right), FLOAT32)
+        (training_agrees if net.training else evaluation_agrees)(net, engine)
+    except Exception as failure:
+        raise AssertionError(f"{failure}\n{engine}, network:\n{net.network!r}\n{net}") from failure
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("number", beginning(8, range(COUNT)))
+def test_the_reference_agrees_with_pytorch(number: int) -> None:
+    import torch
+    from torch_peer import run_all, tensors
+
+    net = drawn(SERIES + number, graph)
+    network, system = net.network, net.network.system(len(net.batch), training=net.training)
+    given = given_arrays(network, system, seed=net.batch.seed, step=net.batch.step)
+    held = tensors({**network.parameters, **network.buffers, **given})
+    inputs = tensors(network.by_input(net.batch.x))
+    learned = {**{name: held[name] for name in network.parameters}, **inputs}
+    for tensor in learned.values():
+        tensor.requires_grad_()
+    made = run_all(network, inputs, held, net.training)
+    output = made[network.output_name]
+    upstream = torch.tensor(net.expected.gradients[network.output_name])
+    output.backward(upstream)
+    ours = {name: net.expected.gradients[name] for name in learned}
+    theirs = {
+        name: np.zeros(t.shape) if t.grad is None else t.grad.numpy() for name, t in learned.items()
+    }
+    assert_all_close(
+        ours | {"output": net.expected.values[network.output_name]},
+        theirs | {"output": output.detach().numpy()},
+        FLOAT64,
+    )
