@@ -75,6 +75,21 @@ def _usually(table: str, key: str) -> str:
     help=f"{', '.join(ARCHITECTURES)}, an architecture as JSON, a saved network, or an ONNX file.",
 )
 @click.option(
+    "--weights",
+    type=PATH,
+    help="A safetensors file that the model starts from, such as torchvision's or timm's.",
+)
+@click.option(
+    "--freeze",
+    multiple=True,
+    help='Layers or arrays that stay as they are, such as "features*"; several may be given.',
+)
+@click.option(
+    "--replace-head",
+    is_flag=True,
+    help="Begin the last layer anew, with an output for each class of the data.",
+)
+@click.option(
     "--data",
     type=WORD,
     shell_complete=words(lambda: NAMES),
@@ -179,7 +194,7 @@ def train_command(
 
     Example: gradtrail train --resume runs/lenet --epochs 20
     """
-    given = {name: value for name, value in options.items() if value not in (None, ())}
+    given = {name: value for name, value in options.items() if value not in (None, (), False)}
     for option, asked in (("--no-browser", no_browser), ("--port", port is not None)):
         if asked and not explore:
             raise ArgumentError(f"{option} is for the page of --explore")
@@ -286,6 +301,11 @@ def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any]) -> C
         if "weights" in base.get("model", {}):  # whose own network normalised by itself
             found["model", "normalize"] = "--model", None
         found["model", "file" if file else "architecture"] = "--model", model
+    for name in ("weights", "freeze", "replace_head"):
+        if name in given:
+            value = list(given[name]) if name == "freeze" else given[name]
+            value = str(value) if name == "weights" else value
+            found["fine_tuning", name] = f"--{name.replace('_', '-')}", value
     if "size" in given:
         found["data", "size"] = "--size", size_from(given.pop("size"))
     tables = {

@@ -119,7 +119,7 @@ class Optimizer(ABC):
             and all(isinstance(p, str) and isinstance(s, Mapping) for p, s in groups.items())
         ):
             raise ArgumentError(
-                f'{kind}: groups are patterns with settings, such as {{"fc*": {{"lr": 0.1}}}}, '
+                f"{kind}: groups map patterns over names to settings, which are mappings, too; "
                 f"got {in_short(groups)}"
             )
         self._rate_beside = self.lr

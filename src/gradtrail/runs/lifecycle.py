@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..data.bad_files import BadFilesError
 from ..errors import DataError, NonFiniteError, typed
@@ -83,7 +84,9 @@ def start(
     work = prepare_run(recipe)
     with run_folder(out, recipe.model.title) as folder:
         resolved = work.recipe
-        if resolved.model.file is not None or resolved.model.weights is not None:
+        tuning = resolved.fine_tuning
+        begun = tuning is not None and tuning.changes_weights
+        if begun or resolved.model.file is not None or resolved.model.weights is not None:
             resolved = _own_start(resolved, work, folder)
             work = replace(work, recipe=resolved)
         write_bytes(folder / RECIPE, resolved.to_toml().encode())
@@ -166,10 +169,13 @@ def _write_epochs(path: Path, recipe: Recipe, epochs: int) -> None:
 def _own_start(recipe: Recipe, work: RunInputs, folder: Path) -> Recipe:
     """A recipe that does not depend on another run's files."""
     save_network(work.network, folder / START)
-    layers = work.network.architecture()["layers"]
-    own = {"file": None, "architecture": None, "layers": layers, "weights": START}
+    own: dict[str, Any] = {"file": START, "architecture": None, "layers": None, "weights": None}
+    if work.network.is_chain:
+        layers = work.network.architecture()["layers"]
+        own |= {"file": None, "layers": layers, "weights": START}
     model = replace(recipe.model, **own, normalize=False)
-    return replace(recipe, model=model)
+    tuning = None if recipe.fine_tuning is None else recipe.fine_tuning.settled()
+    return replace(recipe, model=model, fine_tuning=tuning)
 
 
 def _training(
@@ -188,6 +194,7 @@ def _training(
         observers=[*observers, *_logs(recipe, folder)],
         checkpoints=recipe.checkpoints.within(folder / CHECKPOINTS),
         resume=resuming,
+        cache_features=recipe.fine_tuning is None or recipe.fine_tuning.cache_features,
     )
 
 

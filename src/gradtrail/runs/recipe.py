@@ -6,6 +6,7 @@
     [loss]           label smoothing, class weights
     [optimizer]      type and arguments            [schedule]    likewise
     [augment]        how images are moved          [stopping]    when to end early
+    [fine_tuning]    weights to start from, what stays as it is
     [checkpoints]    how often, how many           [log]         which logs are written
 
 A recipe is checked whole before anything runs: all mistakes are named at once, by key and line.
@@ -32,6 +33,7 @@ from ..training import EarlyStopping
 from ..training.course import Course
 from ..training.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay
 from ..version import VERSION
+from .fine_tuning import FineTuningTable
 from .recipe_tables import (
     CheckpointTable,
     DataTable,
@@ -61,6 +63,7 @@ _TABLES: Mapping[str, type] = {
     "loss": LossTable,
     "augment": Augment,
     "stopping": EarlyStopping,
+    "fine_tuning": FineTuningTable,
     "checkpoints": CheckpointTable,
     "log": LogTable,
 }
@@ -79,6 +82,7 @@ class Recipe:
         schedule: of the learning rate; None for a constant one.
         augment: how images are moved; None for not.
         stopping: when to end early; None for never.
+        fine_tuning: what a trained network's training begins with; None for none.
         checkpoints: how often the training is kept.
         log: which logs are written.
     """
@@ -91,6 +95,7 @@ class Recipe:
     schedule: Schedule | None = None
     augment: Augment | None = None
     stopping: EarlyStopping | None = None
+    fine_tuning: FineTuningTable | None = None
     checkpoints: CheckpointTable = field(default_factory=CheckpointTable)
     log: LogTable = field(default_factory=LogTable)
 
@@ -314,4 +319,7 @@ def _absolute(recipe: Recipe, folder: FilePath, named: Mapping[Path, str]) -> Re
         recipe,
         data=seen(recipe.data, "data", "path", "test"),
         model=seen(recipe.model, "model", "file", "weights"),
+        fine_tuning=None
+        if recipe.fine_tuning is None
+        else seen(recipe.fine_tuning, "fine_tuning", "weights"),
     )

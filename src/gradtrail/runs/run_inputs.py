@@ -59,7 +59,9 @@ def prepare_run(recipe: Recipe, *, said: bool = False) -> RunInputs:
     """
     model, table, notes = recipe.model, recipe.data, []
     saved = None if model.file is None else network_from_file(model.file, model.seed)
-    names = () if saved is None else saved.classes or ()
+    tuning = recipe.fine_tuning
+    anew = tuning is not None and tuning.replace_head
+    names = () if saved is None or anew else saved.classes or ()
     table, data = _ordered(table, names)
     _check_stopping(recipe, data)
     wanted = _wanted(model, saved, data)
@@ -68,6 +70,8 @@ def prepare_run(recipe: Recipe, *, said: bool = False) -> RunInputs:
         table = replace(table, size=(wanted[1], wanted[2]))
         data = read_data(table)
     model, network = (model, saved) if saved is not None else _fresh(model, data)
+    if tuning is not None:
+        tuning.apply(network, model, len(data.classes))
     data = _matching(network, data)
     if names and names != data.classes:
         notes.append(f"{model.file} called its outputs {_some(names)}: now {_some(data.classes)}")

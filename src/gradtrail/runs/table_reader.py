@@ -139,7 +139,7 @@ def _fits(value: Any, kind: Any) -> bool:
         if origin is tuple and Ellipsis not in inner:
             return len(value) == len(inner) and all(map(_fits, value, inner))
         return all(_fits(v, inner[0]) for v in value)
-    if origin is dict or kind is dict:
+    if origin in (dict, Mapping) or kind is dict:
         return isinstance(value, dict)
     if kind in (int, float):
         return is_whole(value) if kind is int else is_real(value)
