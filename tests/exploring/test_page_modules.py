@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import pytest
@@ -23,11 +23,13 @@ from own_layers import DOUBLED, POSITIVE, TURNED, traced
 import gradtrail as gt
 from gradtrail.equation import Access, Affine, Contraction
 from gradtrail.equation.codec import to_data
+from gradtrail.equation.frozen import frozen
 from gradtrail.equation.scalar import Function, evaluate_scalar
 from gradtrail.exploring.session import Session
 from gradtrail.exploring.step_description import described_optimizer
 from gradtrail.interop.known_activations import ACTIVATIONS
 from gradtrail.layers import Layer
+from gradtrail.layers.functional import Block, GraphNode
 from gradtrail.optimizers import Optimizer
 from gradtrail.tracing.wording import say
 
@@ -47,6 +49,19 @@ def node() -> str:
     return found
 
 
+@final
+@frozen
+class Gated(Block):
+    """A gate for each channel, and a formula of three inputs."""
+
+    name: str | None = None
+
+    def forward(self, *nodes: GraphNode) -> GraphNode:
+        (x,) = nodes
+        gate = gt.Hardsigmoid()(gt.AvgPool2d((3, 2))(x))
+        return gt.Pointwise("a*sigmoid(g) - 0.5*b")(x * gate, gate, x)
+
+
 def step() -> gt.Trace:
     """Windows with strides and padding, maxima, a sum, statistics, constants of the equation.
 
@@ -57,7 +72,7 @@ def step() -> gt.Trace:
     layers += [gt.Residual([gt.Conv2d(3, (1, 2), padding=(0, 1)), gt.AvgPool2d((1, 2), 1)])]
     layers += [gt.ConvTranspose2d(2, 2, stride=2), gt.GroupNorm(1), gt.ReLU(), gt.Softmax(-1)]
     layers += [gt.Upsample((5, 3), mode="bilinear"), gt.AdaptiveMaxPool2d((3, 2))]
-    layers += [gt.Flatten(), gt.Linear(4)]
+    layers += [gt.PReLU(), Gated(), gt.Flatten(), gt.Linear(4)]
     net = gt.Network((2, 9, 9), layers, seed=5, dtype=np.float64)
     net.parameters["fc1.weight"][2] = 0
     x = np.maximum(np.random.Generator(np.random.PCG64(2)).standard_normal((5, 2, 9, 9)), 0)

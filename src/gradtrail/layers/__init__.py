@@ -176,7 +176,6 @@ __all__ = [
 ]
 
 LATE: Mapping[str, str] = {
-    **dict.fromkeys(("BatchNorm1d", "BatchNorm2d", "BatchNorm3d"), "batch_norm"),
     "AdaptiveAvgPool1d": "adaptive_pooling",
     "AdaptiveAvgPool2d": "adaptive_pooling",
     "AdaptiveAvgPool3d": "adaptive_pooling",
