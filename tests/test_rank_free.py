@@ -76,6 +76,60 @@ def test_settings_out_of_range_are_named(make: Callable[[], object], message: st
         make()
 
 
+SEQUENCES, VOLUMES = (6, 40), (1, 3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("sample", "shape", "message"),
+    [
+        (SEQUENCES, (5, 40, 6), r"channels last \(N, L, C\); pass x\.transpose\(0, 2, 1\), which"),
+        (
+            SEQUENCES,
+            (40, 6),
+            r"one sequence without the batch .* x\.transpose\(1, 0\)\[None\]",
+        ),
+        (SEQUENCES, (6, 40), r"one sample without the batch axis; pass x\[None\]"),
+        (SEQUENCES, (5, 3, 40), r"it has 3 channels instead of 6"),
+        (SEQUENCES, (5, 6, 41), r"its sequences are 41 instead of 40; cut them, or put zeros"),
+        (SEQUENCES, (5, 240), r"the samples are flat; pass x\.reshape\(-1, 6, 40\)"),
+        ((1, 40), (5, 40), r"the channel axis is missing; pass x\[:, None\]"),
+        ((1, 40), (40,), r"one sequence without batch and channel axis; pass x\[None, None\]"),
+        (VOLUMES, (5, 3, 4, 5, 1), r"\(N, D, H, W, C\); pass x\.transpose\(0, 4, 1, 2, 3\)"),
+        (VOLUMES, (5, 3, 4, 5), r"the channel axis is missing"),
+        (VOLUMES, (5, 1, 3, 4, 6), r"its volumes are 3 × 4 × 6 instead of 3 × 4 × 5; resize"),
+    ],
+)
+def test_samples_of_another_shape_are_told_what_to_do(
+    sample: tuple[int, ...], shape: tuple[int, ...], message: str
+) -> None:
+    net = gt.Network(sample, [gt.Flatten(), gt.Linear(2)])
+    with pytest.raises(gt.DataError, match=message):
+        net.predict(np.zeros(shape))
+
+
+def test_the_input_shape_that_was_meant() -> None:
+    for shape, layer, meant in (
+        ((40,), gt.Conv1d(2, 3), r"it is \(1, 40\)\."),
+        ((64, 6, 40), gt.Conv1d(2, 3), r"without the batch: write \(6, 40\)\."),
+        ((3, 32, 32), gt.Conv1d(2, 3), r"gets 3 × 32 × 32 from the input\.$"),
+        ((8, 9, 9), gt.Conv3d(2, 3), r"it is \(1, 8, 9, 9\)\."),
+        ((5, 6, 40), gt.MaxPool2d(2), None),
+    ):
+        if meant is None:
+            gt.Network(shape, [layer])
+            continue
+        with pytest.raises(gt.ShapeError, match=meant):
+            gt.Network(shape, [layer])
+
+
+def test_positions_are_told_with_all_their_axes() -> None:
+    net = gt.Network((1, 3, 4, 5), [gt.Conv3d(1, 2), gt.GlobalAvgPool3d()], dtype=np.float64)
+    x = np.zeros((1, 1, 3, 4, 5))
+    x[0, 0, 1, 2, 3] = 1
+    t = gt.trace(net, x, np.ones((1, 1)), loss=gt.MeanSquaredError(), engine="reference")
+    assert "strongest position is (1,2,3)" in str(t.grad.why("conv1.weight", (0, 0, 0, 0, 0)))
+
+
 def test_pairs_of_padding_are_saved(tmp_path: Path) -> None:
     layers = [gt.Conv2d(2, 3, padding=((1, 2), (0, 1))), gt.MaxPool2d(2, padding=[[0, 1], 1])]
     net = gt.Network((1, 8, 8), [*layers, gt.Dropout2d(0.5), gt.StochasticDepth(0.2, "batch")])

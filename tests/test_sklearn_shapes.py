@@ -62,8 +62,8 @@ def test_what_a_sample_is(came, told, taken) -> None:
         ((8, 8, 3), (3, 8, 8), r"X is channels last, pass X\.transpose\(0, 3, 1, 2\)"),
         ((8, 6), (1, 6, 8), r"shape \(8, 6\), but input_shape=\(1, 6, 8\); give X in that shape"),
         ((64,), (1, 8, 9), r"asks for 1 × 8 × 9 = 72 numbers in each sample, but X has 64"),
-        ((2, 2, 2, 2), None, r"X has shape \(12, 2, 2, 2, 2\), but samples are rows"),
-        ((64,), (8, 8), r"input_shape must be one sample's .* got \(8, 8\)"),
+        ((2, 2, 2, 2, 2), None, r"X has shape \(12, 2, 2, 2, 2, 2\), but samples are rows"),
+        ((64,), (2, 2, 2, 2, 4), r"input_shape must be one sample's .* got \(2, 2, 2, 2, 4\)"),
         ((64,), 64, r"input_shape must be one sample's .* got 64"),
         ((64,), (1, 8, 8.0), r"input_shape must be one sample's .* got \(1, 8, 8\.0\)"),
     ],
@@ -71,6 +71,17 @@ def test_what_a_sample_is(came, told, taken) -> None:
 def test_shapes_that_are_refused(came, told, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         fit(samples(*came), input_shape=told)
+
+
+def test_sequences_and_volumes_have_convolutions_of_their_own() -> None:
+    for came, told, first in (
+        ((3, 8), (3, 8), "Conv1d"),
+        ((24,), (3, 8), "Conv1d"),
+        ((2, 2, 4, 2), None, "Conv3d"),
+    ):
+        clf = fit(samples(*came), input_shape=told)
+        assert clf.network_.steps[0].layer.kind == first
+        assert clf.predict(samples(*came)).shape == (12,)
 
 
 def test_samples_unlike_the_fitted_ones_are_refused() -> None:

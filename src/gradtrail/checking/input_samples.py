@@ -1,10 +1,12 @@
 """The boundary where samples come in: each usual mistake is recognised and named.
 
-Samples are (N, C, H, W); labels are checked by the loss (`layers/loss_functions.py`).
+Samples are (N, C, H, W), or with one axis of places or three; labels are checked by the loss
+(`layers/loss_functions.py`).
 """
 
 from __future__ import annotations
 
+from math import prod
 from os import PathLike
 from os.path import exists, isdir
 from typing import Any
@@ -38,12 +40,18 @@ def warn_if_last(shape: tuple[int, ...], what: str) -> None:
         )
 
 
-def shape_meant(shape: tuple[int, ...]) -> str:
-    """What `input_shape` should probably be where layers do not fit it; empty for no idea."""
-    if len(shape) == 4:
+def shape_meant(shape: tuple[int, ...], rank: int = 2) -> str:
+    """What `input_shape` should probably be where layers do not fit it; empty for no idea.
+
+    Args:
+        shape: what it is.
+        rank: how many axes of places the layers take.
+    """
+    if len(shape) == rank + 2 and (rank > 1 or shape[0] not in _CHANNELS):
         return f"input_shape is one sample's, without the batch: write {shape[1:]}"
-    if len(shape) == 2:
-        return f"input_shape has no channels: of grey images it is {(1, *shape)}"
+    if len(shape) == rank:
+        kind = "grey images" if rank == 2 else f"{_KINDS[rank][0]}s with one"
+        return f"input_shape has no channels: of {kind} it is {(1, *shape)}"
     if looks_last(shape):
         return f"input_shape may be channels last: then write {(shape[2], *shape[:2])}"
     return ""
@@ -169,41 +177,54 @@ def _pixels_or_numbers(array: np.ndarray, name: str) -> None:
         )
 
 
+_KINDS = {1: ("sequence", "N, L, C"), 2: ("image", "N, H, W, C"), 3: ("volume", "N, D, H, W, C")}
+"""What samples with so many axes of places are, and their axes with the channels last."""
+
+
 def _hint(array: np.ndarray, sample: tuple[int, ...], name: str) -> str:
     """What the mistake probably was, and how to mend it."""
     if array.size == 0:
         return ": it is empty"
     if array.shape == sample:
         return f": this is one sample without the batch axis; pass {name}[None]"
-    if len(sample) == 3:
-        channels, height, width = sample
-        if array.shape[1:] == (height, width, channels):
-            return (
-                f": it is channels last (N, H, W, C); pass {name}.transpose(0, 3, 1, 2), which has "
-                f"shape {(len(array), *sample)}"
-            )
-        if array.shape == (height, width, channels):
-            return (
-                ": this is one image without the batch axis and channels last; pass "
-                f"{name}.transpose(2, 0, 1)[None]"
-            )
-        if looks_last(sample) and array.shape[1:] == (width, channels, height):
-            return (
-                f": the network's input_shape {sample} is channels last; build it for "
-                f"{(width, channels, height)}, (channels, height, width)"
-            )
-        if array.shape[1:] == (height, width) and channels == 1:
-            return f": the channel axis is missing; pass {name}[:, None]"
-        if array.shape == (height, width) and channels == 1:
-            return f": this is one image without batch and channel axis; pass {name}[None, None]"
-        if array.shape[1:] == (height * width * channels,):
-            return f": the samples are flat; pass {name}.reshape(-1, {channels}, {height}, {width})"
-        if array.ndim == 4 and array.shape[1] != channels:
-            return f": it has {array.shape[1]} channels instead of {channels}"
-        if array.ndim == 4:
-            got = f"{array.shape[2]} × {array.shape[3]}"
-            return f": its images are {got} instead of {height} × {width}; resize them"
-    if array.ndim != len(sample) + 1:
+    found = _of_places(array, sample, name) if len(sample) - 1 in _KINDS else ""
+    if not found and array.ndim != len(sample) + 1:
         axes = "1 axis" if array.ndim == 1 else f"{array.ndim} axes"
         return f": it has {axes} instead of {len(sample) + 1}"
+    return found
+
+
+def _of_places(array: np.ndarray, sample: tuple[int, ...], name: str) -> str:
+    """The mistakes that samples of channels and places are handed in with."""
+    channels, *places = sample
+    (kind, last), size = _KINDS[len(places)], tuple(places)
+    order = [len(places), *range(len(places))]
+    if array.shape[1:] == (*size, channels):
+        turned = ", ".join(map(str, (0, *(axis + 1 for axis in order))))
+        return (
+            f": it is channels last ({last}); pass {name}.transpose({turned}), which has "
+            f"shape {(len(array), *sample)}"
+        )
+    if array.shape == (*size, channels):
+        return (
+            f": this is one {kind} without the batch axis and channels last; pass "
+            f"{name}.transpose({', '.join(map(str, order))})[None]"
+        )
+    if looks_last(sample) and array.shape[1:] == (sample[2], channels, sample[1]):
+        return (
+            f": the network's input_shape {sample} is channels last; build it for "
+            f"{array.shape[1:]}, (channels, height, width)"
+        )
+    if array.shape[1:] == size and channels == 1:
+        return f": the channel axis is missing; pass {name}[:, None]"
+    if array.shape == size and channels == 1:
+        return f": this is one {kind} without batch and channel axis; pass {name}[None, None]"
+    if array.ndim == 2 and array.shape[1] == prod(sample):
+        return f": the samples are flat; pass {name}.reshape(-1, {', '.join(map(str, sample))})"
+    if array.ndim == len(sample) + 1:
+        if array.shape[1] != channels:
+            return f": it has {array.shape[1]} channels instead of {channels}"
+        got, wanted = (" × ".join(map(str, sizes)) for sizes in (array.shape[2:], places))
+        mend = "cut them, or put zeros behind" if len(places) == 1 else "resize them"
+        return f": its {kind}s are {got} instead of {wanted}; {mend}"
     return ""

@@ -36,8 +36,9 @@ def checked_shape(what: str, shape: Any) -> tuple[int, ...]:
     sizes = tuple(shape) if isinstance(shape, Sequence) else (shape,)
     if not all(is_whole(s, 1) for s in sizes) or not 1 <= len(sizes) <= 4:
         raise ArgumentError(
-            f"{what} is one sample's (channels, height, width) or (features,), whole numbers ≥ 1 "
-            f"and without the batch, got {in_short(shape)}"
+            f"{what} is one sample's (channels, height, width) or (features,), or has one or three "
+            "axes behind the channels, whole numbers ≥ 1 and without the batch, got "
+            f"{in_short(shape)}"
         )
     if prod(sizes) > LARGEST:
         raise ArgumentError(

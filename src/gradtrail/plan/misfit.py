@@ -51,7 +51,7 @@ def misfit_error(
             remedy += _other_way(numbers, step, before, equation)
     else:
         because += f" from {_input(source)}"
-        remedy = shape_meant(outline.inputs[source]) or remedy
+        remedy = shape_meant(outline.inputs[source], getattr(step.layer, "rank", 2)) or remedy
     ended = f". {remedy}." if remedy else "."
     sentence = f"layer {place} '{step.name}' ({step.layer.kind}): {because}{ended}"
     table = str(make_plan(outline, declared, batch_size)) + "\n\n" if declared else ""

@@ -92,6 +92,14 @@ class _Display:
             self()
 
 
+def show_sample(axes: Axes, sample: np.ndarray) -> None:
+    """A sample of channels and places: an image, a sequence's curves, a volume's middle plane."""
+    if sample.ndim == 2:
+        axes.plot(np.asarray(sample, np.float64).T, linewidth=0.7)
+    else:
+        show_image(axes, sample[:, len(sample[0]) // 2] if sample.ndim == 4 else sample)
+
+
 def show_image(axes: Axes, image: np.ndarray) -> None:
     """A sample (C, H, W): three channels as colours, else the mean of all channels in grey.
 

@@ -32,7 +32,7 @@ from ..graph.class_names import class_names
 from ..layers import Loss
 from ..layers.cross_entropy import loss_for
 from ..showing.bars import showing
-from ..showing.figures import figure, save_figure, show_image
+from ..showing.figures import figure, save_figure, show_sample
 from ..showing.numbers import number_text
 from ..showing.shown import Shown
 from ..showing.tables import Table
@@ -185,7 +185,9 @@ class Influence(Shown):
     def plot(
         self, path: str | Path | None = None, *, k: int = _SHOWN, by: str = "surprise"
     ) -> Figure:
-        """The first images of a ranking, with label and prediction.
+        """The first samples of a ranking, with label and prediction.
+
+        Of sequences it draws curves, of volumes their middle planes.
 
         Args:
             path: where to write it; None for only giving it back.
@@ -196,8 +198,11 @@ class Influence(Shown):
             ArgumentError: the samples are no images; MissingPackageError: matplotlib is not there.
             FileError: the file cannot be written.
         """
-        if len(self.samples.shape) != 4:
-            raise ArgumentError("plot: the samples are no images of (channels, height, width)")
+        if len(self.samples.shape) < 3:
+            raise ArgumentError(
+                "plot: the samples are no images of (channels, height, width), no sequences and no "
+                "volumes"
+            )
         if k > _DRAWN:
             raise ArgumentError(f"plot: at most {_DRAWN} images are drawn, got k={k}")
         ranked = self.top(k, by)
@@ -208,7 +213,7 @@ class Influence(Shown):
         for axes in panels:
             axes.set_axis_off()
         for axes, one in zip(panels, ranked, strict=False):
-            show_image(axes, self.samples.x(one.sample, one.sample + 1)[0])
+            show_sample(axes, self.samples.x(one.sample, one.sample + 1)[0])
             label, predicted = one.told
             told = f"\n{label}, seen as {predicted}" if label else ""
             name = str(one.sample) if one.file is None else PurePath(one.file).name

@@ -28,7 +28,10 @@ from .traced_step import TracedStep
 from .wording import LANGUAGES, say
 from .zero_values import reason_of_cancelling, reason_of_zero, source_of_zero
 
-_PLACES = (("y", "x"), ("h", "w"), ("y′", "x′"), ("c",), ("k",), ("f",))
+_PLACES = (
+    *(("z", "y", "x"), ("t", "h", "w"), ("z′", "y′", "x′")),
+    *(("y", "x"), ("h", "w"), ("y′", "x′"), ("x",), ("w",), ("x′",), ("c",), ("k",), ("f",)),
+)
 """Indices that say where in an array something lies; the first that vary are told."""
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ... import layers as kinds
 from ...checking.arguments import positive
 from ...errors import ArgumentError
-from ...layers import Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
+from ...layers import Dropout, Flatten, Linear, ReLU
 from ...network import Network
 from ...network.architecture import architecture
 
@@ -58,15 +59,17 @@ def _convolutions(shape: tuple[int, ...], width: int) -> list[Any]:
     """Convolutions of 3 × 3, halving the image until less than 8 positions are left on a side.
 
     8 × 8 becomes 2 × 2 behind three convolutions, 28 × 28 becomes 3 × 3 and 32 × 32 becomes 4 × 4.
+    Of sequences and volumes they are as wide along their axes.
     """
-    side = min(shape[1:])
-    layers: list[Any] = [Conv2d(width, 3, padding=1), ReLU()]
+    side, rank = min(shape[1:]), len(shape) - 1
+    convolution, pool = (getattr(kinds, f"{kind}{rank}d") for kind in ("Conv", "MaxPool"))
+    layers: list[Any] = [convolution(width, 3, padding=1), ReLU()]
     if side >= _LARGE:
-        layers.append(MaxPool2d(2))
+        layers.append(pool(2))
         side //= 2
     done = 0
     while side >= 8 or (side >= 4 and done < 2):
-        layers += [Conv2d(2 * width, 3, padding=1), ReLU(), MaxPool2d(2)]
+        layers += [convolution(2 * width, 3, padding=1), ReLU(), pool(2)]
         side, done = side // 2, done + 1
     return layers
 

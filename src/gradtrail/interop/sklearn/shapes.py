@@ -23,14 +23,15 @@ def rows_of(X: Any) -> tuple[Any, tuple[int, ...] | None]:
     """Images as rows of features; rows of features as they come.
 
     Args:
-        X: (N, features), (N, H, W) or (N, C, H, W), an array or what can be made one.
+        X: (N, features), (N, H, W), (N, C, H, W) or (N, C, D, H, W), an array or what can be made
+            one.
 
     Returns:
         (N, features), and the shape of one sample as it came; None where that was a row. What is no
         array of three or more axes is handed back as it is, to be checked by scikit-learn.
 
     Raises:
-        DataError: more than four axes.
+        DataError: more than five axes.
     """
     axes = getattr(X, "ndim", None)
     if axes is None and isinstance(X, Sequence):
@@ -42,10 +43,11 @@ def rows_of(X: Any) -> tuple[Any, tuple[int, ...] | None]:
     if not isinstance(axes, int) or axes < 3:
         return X, None
     array = np.asarray(X)
-    if axes > 4:
+    if axes > 5:
         raise DataError(
             f"X has shape {array.shape}, but samples are rows of features (N, features) or images "
-            "(N, height, width) or (N, channels, height, width); reshape it to one of these"
+            "(N, height, width) or (N, channels, height, width), or volumes (N, channels, depth, "
+            "height, width); reshape it to one of these"
         )
     shape = array.shape[1:]
     return array.reshape(len(array), prod(shape)), shape
@@ -129,6 +131,8 @@ def _row_shape(features: int) -> tuple[int, ...]:
 def _image_shape(came: tuple[int, ...]) -> tuple[int, ...]:
     if len(came) == 2:
         return (1, *came)
+    if len(came) == 4:
+        return came
     if came[-1] in _COLOURS and came[0] not in _COLOURS:
         raise DataError(
             f"the samples of X have shape {came}, which looks like images with their channels last;"
@@ -145,9 +149,10 @@ def _image_shape(came: tuple[int, ...]) -> tuple[int, ...]:
 
 def _checked(told: Any) -> tuple[int, ...]:
     shape = tuple(told) if isinstance(told, Sequence | np.ndarray) else ()
-    if len(shape) not in (1, 3) or not all(is_whole(s, 1) for s in shape):
+    if not 1 <= len(shape) <= 4 or not all(is_whole(s, 1) for s in shape):
         raise ArgumentError(
-            "input_shape must be one sample's (channels, height, width) or (features,), whole "
-            f"numbers ≥ 1, got {told!r}"
+            "input_shape must be one sample's (channels, height, width), (features,), "
+            "(channels, length) or (channels, depth, height, width), whole numbers ≥ 1, got "
+            f"{told!r}"
         )
     return tuple(map(int, shape))

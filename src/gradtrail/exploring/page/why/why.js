@@ -13,7 +13,10 @@ import { cancelling, productText } from "gradtrail/why/tables.js";
 import { sourceOfZero, reasonOfCancelling, reasonOfZero } from "gradtrail/why/zero.js";
 
 /** Indices that say where in an array something lies; the first that vary are told. */
-const PLACES = [["y", "x"], ["h", "w"], ["y′", "x′"], ["c"], ["k"], ["f"]];
+const PLACES = [
+  ...[["z", "y", "x"], ["t", "h", "w"], ["z′", "y′", "x′"]],
+  ...[["y", "x"], ["h", "w"], ["y′", "x′"], ["x"], ["w"], ["x′"], ["c"], ["k"], ["f"]],
+];
 
 /**
  * Why an element is what it is.
