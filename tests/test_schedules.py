@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -124,3 +126,53 @@ def test_what_is_no_schedule_is_refused() -> None:
         gt.ArgumentError, match="schedule must be an object such as gt.schedules.One"
     ):
         gt.train(gt.Network((3,), [gt.Linear(2)]), data(), schedule="one-cycle", progress=False)
+
+
+@pytest.mark.parametrize(("cycles", "growth"), [(3, 1.0), (3, 2.0), (1, 1.0)])
+def test_cosines_begin_again(cycles: int, growth: float) -> None:
+    """Cycles fill the training, each `growth` times as long as the one before."""
+    schedule = gt.schedules.CosineWarmRestarts(cycles, growth)
+    lengths = [growth**n for n in range(cycles)]
+    for number, length in enumerate(lengths):
+        for share in (0.0, 0.25, 0.5, 0.9):
+            at = (sum(lengths[:number]) + share * length) / sum(lengths)
+            wanted = 0.5 * (1 + math.cos(math.pi * share))
+            assert schedule.factor(at + 1e-12) == pytest.approx(wanted, abs=1e-9)
+    assert schedule.factor(1.0) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_polynomial_goes_down_to_0() -> None:
+    schedule = gt.schedules.Polynomial(2, warm_up=0.5)
+    found = [schedule.factor(progress) for progress in (0.25, 0.5, 0.75, 1.0)]
+    assert found == pytest.approx([0.5, 1, 0.25, 0])
+
+
+def test_a_plateau_reduces_the_rate_as_in_pytorch() -> None:
+    """After `patience` epochs without anything better by the threshold; then a rest."""
+    history = gt.History()
+    schedule = gt.schedules.ReduceLROnPlateau(0.5, 1, measure="loss", cooldown=1, least=0.2)
+    losses = [1.0, 0.99995, 1.1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]
+    rates = []
+    for loss in losses:
+        history.loss.append(loss)
+        rates.append(schedule.factor_after(0.5, history))
+    assert rates == [1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.2, 0.2, 0.2, 0.2]
+    with pytest.raises(gt.ArgumentError, match="gamma is out of its range, got 1"):
+        gt.schedules.ReduceLROnPlateau(1)
+
+
+def test_a_plateau_follows_a_training_and_needs_its_figure() -> None:
+    x, y = np.zeros((8, 2), np.float32), np.arange(8) % 2
+    net = gt.Network((2,), [gt.Linear(2)], seed=0)
+    schedule = gt.schedules.ReduceLROnPlateau(0.1, 0, measure="loss")
+    done = gt.train(
+        *(net, (x, y)),
+        optimizer=gt.SGD(1e-9),
+        schedule=schedule,
+        epochs=4,
+        batch_size=8,
+        progress=False,
+    )
+    assert done.rates == pytest.approx([1e-9, 1e-9, 1e-10, 1e-11])
+    with pytest.raises(gt.ArgumentError, match="schedule looks at the validation loss, but there"):
+        gt.train(net, (x, y), schedule=gt.schedules.ReduceLROnPlateau(), progress=False)

@@ -31,7 +31,16 @@ from ..renamed import RECIPE_WORDS, SCHEDULES
 from ..storage.files import file_errors, read_at_most
 from ..training import EarlyStopping
 from ..training.course import Course
-from ..training.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay
+from ..training.schedules import (
+    Constant,
+    Cosine,
+    CosineWarmRestarts,
+    OneCycle,
+    Polynomial,
+    ReduceLROnPlateau,
+    Schedule,
+    StepDecay,
+)
 from ..version import VERSION
 from .fine_tuning import FineTuningTable
 from .recipe_tables import (
@@ -51,7 +60,11 @@ OPTIMIZERS: Mapping[str, type[Optimizer]] = {
     k.__name__: k for k in (SGD, Adam, AdamW, RMSprop, Adagrad, NAdam, RAdam, Lion)
 }
 _SCHEDULES: Mapping[str, type[Schedule]] = {
-    k.__name__: k for k in (Constant, StepDecay, Cosine, OneCycle)
+    k.__name__: k
+    for k in (
+        *(Constant, StepDecay, Cosine, OneCycle),
+        *(CosineWarmRestarts, Polynomial, ReduceLROnPlateau),
+    )
 }
 _CHOICES: Mapping[str, Mapping[str, Any]] = {"optimizer": OPTIMIZERS, "schedule": _SCHEDULES}
 """Tables whose `type` says what they describe."""

@@ -18,7 +18,7 @@ from ..layers.cross_entropy import loss_for
 from ..optimizers import Adam, Optimizer
 from .history import History
 from .observers import Observer
-from .schedules import Schedule
+from .schedules import ReduceLROnPlateau, Schedule
 from .stopping import EarlyStopping
 
 if TYPE_CHECKING:
@@ -252,7 +252,9 @@ def _feeds(
     if validation is not None:
         held_out = feed_for(network, validation, loss, engine, name="validation")
     if course.stopping is not None:
-        _check_measure(course.stopping, loss, feed, held_out)
+        _check_measure("stopping", course.stopping, loss, feed, held_out)
+    if isinstance(course.schedule, ReduceLROnPlateau):
+        _check_measure("schedule", course.schedule, loss, feed, held_out)
     return feed, held_out
 
 
@@ -269,22 +271,28 @@ def _observers(log: Any) -> Sequence[Observer]:
     return log
 
 
-def _check_measure(stopping: EarlyStopping, loss: Loss, feed: Feed, held_out: Feed | None) -> None:
-    """Whether there will be what early stopping looks at.
+def _check_measure(
+    what: str,
+    stopping: EarlyStopping | ReduceLROnPlateau,
+    loss: Loss,
+    feed: Feed,
+    held_out: Feed | None,
+) -> None:
+    """Whether there will be what early stopping, or a schedule, looks at.
 
     Raises:
         ArgumentError: it needs validation samples, or classes.
     """
-    looks = f"train: stopping looks at the {stopping.measure.replace('_', ' ')}, but"
+    looks = f"train: {what} looks at the {stopping.measure.replace('_', ' ')}, but"
     if stopping.of_validation and held_out is None:
         raise ArgumentError(
-            f"{looks} there are no validation samples; pass validation=, or stopping with "
+            f"{looks} there are no validation samples; pass validation=, or {what} with "
             'measure="loss"'
         )
     if stopping.of_classes and not feed.classified(loss):
         other = stopping.measure.replace("accuracy", "loss")
         raise ArgumentError(
-            f'{looks} {type(loss).__name__} knows no classes; pass stopping with measure="{other}"'
+            f'{looks} {type(loss).__name__} knows no classes; pass {what} with measure="{other}"'
         )
 
 

@@ -23,7 +23,7 @@ from ..optimizers.composed import AVERAGE
 from ..renamed import SCHEDULES
 from .checkpoints import Checkpoints, NewestCheckpoint
 from .history import History, in_files
-from .schedules import Constant, Schedule
+from .schedules import Constant, ReduceLROnPlateau, Schedule
 from .snapshot import UNKNOWN_PROVENANCE, Snapshot, differing_bits, provenance
 from .stopping import Best
 from .training import Position
@@ -156,7 +156,8 @@ def _longer(found: NewestCheckpoint, setup: Setup) -> None:
             "command line --model RUN), or leave epochs as it was"
         )
     schedule = course.schedule
-    if schedule is not None and not (isinstance(schedule, Constant) and not schedule.warm_up):
+    level = isinstance(schedule, Constant | ReduceLROnPlateau) and not schedule.warm_up
+    if schedule is not None and not level:
         _tell_rate(schedule, history.steps, before * steps, course.epochs * steps)
 
 

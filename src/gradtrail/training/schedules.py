@@ -6,15 +6,42 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import field
 from itertools import pairwise
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
-from ..checking.arguments import is_real
+from ..checking.arguments import is_real, is_whole
 from ..checking.calls import call_example
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..layers.functional import as_json
 
-__all__ = ["Constant", "Cosine", "OneCycle", "Schedule", "StepDecay"]
+if TYPE_CHECKING:
+    from .history import History
+
+__all__ = [
+    "Constant",
+    "Cosine",
+    "CosineWarmRestarts",
+    "OneCycle",
+    "Polynomial",
+    "ReduceLROnPlateau",
+    "Schedule",
+    "StepDecay",
+]
+
+
+MEASURES = ("validation_loss", "validation_accuracy", "loss", "accuracy")
+"""The figures of an epoch that may be looked at."""
+
+
+def check_measure(kind: str, measure: Any) -> None:
+    """See that there is such a figure of an epoch.
+
+    Raises:
+        ArgumentError: there is not.
+    """
+    if measure not in MEASURES:
+        listed = ", ".join(f'"{m}"' for m in MEASURES)
+        raise ArgumentError(f"{kind}: measure must be one of {listed}, got {measure!r}")
 
 
 class Schedule(ABC):
@@ -46,6 +73,15 @@ class Schedule(ABC):
         if progress < self.warm_up:
             return progress / self.warm_up
         return self.course((progress - self.warm_up) / (1 - self.warm_up))
+
+    def factor_after(self, progress: float, history: History) -> float:
+        """The same, where a schedule looks at how the training goes; most do not.
+
+        Args:
+            progress: how much of the training is over, from 0 to 1.
+            history: the figures of the epochs that are over.
+        """
+        return self.factor(progress)
 
     def settings(self) -> dict[str, Any]:
         """The schedule as JSON: its type and its arguments."""
@@ -158,3 +194,160 @@ class Cosine(Schedule):
     def course(self, progress: float) -> float:
         """See `Schedule.course`."""
         return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+@final
+@call_example("gt.schedules.CosineWarmRestarts(3)")
+@frozen
+class CosineWarmRestarts(Schedule):
+    """Half a cosine down to 0, again and again from the full learning rate.
+
+    Args:
+        cycles: how many there are in the training, at least 1.
+        growth: by how much each is longer than the one before, at least 1; PyTorch's T_mult.
+        warm_up: how much of the training goes up before, at least 0 and below 1.
+
+    Raises:
+        ArgumentError: an argument out of its range.
+
+    Source: I. Loshchilov and F. Hutter, "SGDR" (2016), eq. 5.
+    """
+
+    cycles: int = 3
+    growth: float = 1.0
+    warm_up: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not is_whole(self.cycles, 1) or self.cycles > 1000:
+            raise ArgumentError(
+                f"CosineWarmRestarts: cycles must be a whole number from 1 to 1000, got "
+                f"{self.cycles!r}"
+            )
+        if not is_real(self.growth) or not 1 <= self.growth <= 10:
+            raise ArgumentError(
+                f"CosineWarmRestarts: growth must be at least 1 and at most 10, got {self.growth!r}"
+            )
+
+    def course(self, progress: float) -> float:
+        """See `Schedule.course`."""
+        lengths = [float(self.growth) ** (n - self.cycles) for n in range(self.cycles)]
+        left = progress * sum(lengths)
+        for length in lengths[:-1]:
+            if left < length:
+                break
+            left -= length
+        else:
+            length = lengths[-1]
+        return 0.5 * (1 + math.cos(math.pi * min(left / length, 1.0)))
+
+
+@final
+@call_example("gt.schedules.Polynomial(0.9)")
+@frozen
+class Polynomial(Schedule):
+    """Down to 0 as a power of what is left of the training.
+
+    Args:
+        power: above 0; 1 is a straight line, and 0.9 is usual for segmentation.
+        warm_up: how much of the training goes up, at least 0 and below 1.
+
+    Raises:
+        ArgumentError: an argument out of its range.
+
+    Source: L.-C. Chen et al., "DeepLab" (2016), section 4.3.
+    """
+
+    power: float = 1.0
+    warm_up: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not is_real(self.power) or not 0 < self.power <= 100:
+            raise ArgumentError(
+                f"Polynomial: power must be above 0 and at most 100, got {self.power!r}"
+            )
+
+    def course(self, progress: float) -> float:
+        """See `Schedule.course`."""
+        return float((1 - progress) ** self.power)
+
+
+@final
+@call_example("gt.schedules.ReduceLROnPlateau(patience=3)")
+@frozen
+class ReduceLROnPlateau(Schedule):
+    """A smaller learning rate whenever a figure has not become better for some epochs.
+
+    It follows from the figures of the epochs that are over alone, so that a training goes on from a
+    checkpoint with the same rates. Rules and defaults are PyTorch's.
+
+    Args:
+        gamma: by what the rate is multiplied, above 0 and below 1.
+        patience: how many epochs in a row may bring nothing better, at least 0.
+        measure: "validation_loss", "validation_accuracy", "loss" or "accuracy".
+        threshold: by which share of the best it must become better to count, at least 0.
+        cooldown: for how many epochs after a change none is counted, at least 0.
+        least: below which share of the optimiser's rate it does not go, from 0 to 1.
+        warm_up: how much of the training goes up, at least 0 and below 1.
+
+    Raises:
+        ArgumentError: an argument out of its range.
+    """
+
+    gamma: float = 0.1
+    patience: int = 10
+    measure: str = field(default="validation_loss", kw_only=True)
+    threshold: float = field(default=1e-4, kw_only=True)
+    cooldown: int = field(default=0, kw_only=True)
+    least: float = field(default=0.0, kw_only=True)
+    warm_up: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_measure("ReduceLROnPlateau", self.measure)
+        for name, least, most in (("gamma", 0, 1), ("threshold", 0, math.inf), ("least", 0, 1)):
+            value = getattr(self, name)
+            good = is_real(value) and least <= value <= most
+            if not good or (name == "gamma" and value in (0, 1)) or value == math.inf:
+                raise ArgumentError(f"ReduceLROnPlateau: {name} is out of its range, got {value!r}")
+        for name in ("patience", "cooldown"):
+            if not is_whole(getattr(self, name), 0):
+                raise ArgumentError(
+                    f"ReduceLROnPlateau: {name} must be a whole number from 0, got "
+                    f"{getattr(self, name)!r}"
+                )
+
+    @property
+    def of_validation(self) -> bool:
+        """Whether it needs validation samples."""
+        return self.measure.startswith("validation")
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether it needs classes, and is better where it is greater."""
+        return self.measure.endswith("accuracy")
+
+    def course(self, progress: float) -> float:
+        """See `Schedule.course`; before anything is known the rate is the whole."""
+        return 1.0
+
+    def factor_after(self, progress: float, history: History) -> float:
+        """See `Schedule.factor_after`."""
+        factor, waited, cooling = 1.0, 0, 0
+        best: float | None = None
+        for value in getattr(history, self.measure):
+            if best is None or self._better(value, best):
+                best, waited = value, 0
+            else:
+                waited += 1
+            if cooling:
+                cooling, waited = cooling - 1, 0
+            if waited > self.patience:
+                factor, waited, cooling = max(factor * self.gamma, self.least), 0, self.cooldown
+        return factor * self.factor(progress)
+
+    def _better(self, value: float, best: float) -> bool:
+        if self.of_classes:
+            return value > best * (1 + self.threshold)
+        return value < best * (1 - self.threshold)

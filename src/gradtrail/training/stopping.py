@@ -15,8 +15,7 @@ from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..layers.functional import as_json
 from .history import History
-
-_MEASURES = ("validation_loss", "validation_accuracy", "loss", "accuracy")
+from .schedules import check_measure
 
 
 @final
@@ -45,11 +44,7 @@ class EarlyStopping:
     def __post_init__(self) -> None:
         positive("EarlyStopping", patience=self.patience)
         flags("EarlyStopping", keep_best=self.keep_best)
-        if self.measure not in _MEASURES:
-            listed = ", ".join(f'"{m}"' for m in _MEASURES)
-            raise ArgumentError(
-                f"EarlyStopping: measure must be one of {listed}, got {self.measure!r}"
-            )
+        check_measure("EarlyStopping", self.measure)
         if not is_real(self.least) or not 0 <= self.least < math.inf:
             raise ArgumentError(
                 f"EarlyStopping: least must be a finite number ≥ 0, got {self.least!r}"

@@ -318,7 +318,7 @@ class Training:
         if schedule is not None:
             progress = (self.position.steps + 0.5) / (self.course.epochs * self.steps)
             self.optimizer.take_settings(self.course.optimizer)  # which an observer may change
-            self.optimizer.lr = self.rate * schedule.factor(progress)
+            self.optimizer.lr = self.rate * schedule.factor_after(progress, self.history)
 
     def order(self, epoch: int) -> np.ndarray:
         """The order of one epoch, from the seed and the epochs of the network alone."""
