@@ -115,6 +115,12 @@ def _usually(table: str, key: str) -> str:
     "--batch-size", type=click.IntRange(1), show_default=_usually("training", "batch_size")
 )
 @click.option(
+    "--accumulate",
+    type=click.IntRange(1),
+    show_default="1",
+    help="How many batches make one step.",
+)
+@click.option(
     "--optimizer", type=click.Choice(list(_RATES)), show_default=_usually("optimizer", "type")
 )
 @click.option(
@@ -310,7 +316,7 @@ def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any]) -> C
         found["data", "size"] = "--size", size_from(given.pop("size"))
     tables = {
         "data": ("fit", "white", "bad", "validation", "channels_last", "classes"),
-        "training": ("epochs", "batch_size", "seed", "engine", "threads", "watch"),
+        "training": ("epochs", "batch_size", "accumulate", "seed", "engine", "threads", "watch"),
     }
     for table, keys in tables.items():
         for name in keys:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 Arrays = Mapping[str, np.ndarray]
 """Arrays by name: `conv1.output`, `fc1.weight`, `loss.target`."""
+
+
+_GOLDEN = 0x9E3779B97F4A7C15
+"""Between the seeds of a batch's pieces: 2⁶⁴ over the golden ratio."""
 
 
 class Samples:
@@ -210,6 +214,19 @@ class Batch:
     def whole(self) -> Batch:
         """The batch with its samples, where it holds features of theirs instead."""
         return self
+
+    def parts(self, size: int) -> Iterator[Batch]:
+        """It in pieces that are computed one after another, each with random draws of its own.
+
+        The first draws what the whole would.
+
+        Args:
+            size: of a piece; the last takes what is left.
+        """
+        for number, begin in enumerate(range(self.begin, self.end, size)):
+            seed = (self.seed + number * _GOLDEN) % (1 << 64)
+            end = min(begin + size, self.end)
+            yield Batch(self.samples, self.order, seed, self.step, begin, end)
 
     @cached_property
     def chosen(self) -> np.ndarray:

@@ -105,6 +105,8 @@ class Trainer(ABC):
     """
 
     finished: Finished = Finished(0, None)
+    piece: int | None = None
+    """How many samples are computed at once, where a step takes a batch in pieces."""
 
     def __init__(self, network: Graph, loss: Loss, optimizer: Optimizer) -> None:
         self.network, self.loss, self.optimizer = network, loss, optimizer

@@ -386,19 +386,12 @@ class _ReferenceTrainer(Trainer):
 
     def step(self, batch: Batch) -> Stepped:
         """See `Trainer.step`."""
-        towards = Extent(towards=self.network.trained) if self.network.frozen else TRAINING
-        computed = self.engine.step(self.network, batch, self.loss, self.held, towards)
-        loss = float(computed.values["loss"])
-        correct = _correct(computed.values[self.network.output_name], batch)
-        gradients = {name: computed.gradients[name] for name in self.network.trained}
+        loss, correct, gradients, running = self._gathered(batch)
         finite = bool(np.isfinite(loss)) and all(np.isfinite(g).all() for g in gradients.values())
         if finite:
             # on copies, so that an interruption leaves the weights of the last whole step
             weights = {name: self.held[name].copy() for name in gradients}
             self.optimizer.apply(self.network, weights, gradients)
-            system = self.network.system(len(batch.x), training=True, loss=self.loss)
-            with np.errstate(all="ignore"):
-                running = running_statistics(self.network, system, computed.values, self.held)
             changed = weights | running
             largest = np.finfo(self.network.dtype).max
             finite = all(bool((np.abs(a) <= largest).all()) for a in changed.values())
@@ -406,6 +399,32 @@ class _ReferenceTrainer(Trainer):
                 done = Finished(self.finished.steps + 1, Stepped(loss, correct, True))
                 self.held, self.finished = self.held | changed, done
         return Stepped(loss, correct, finite)
+
+    def _gathered(
+        self, batch: Batch
+    ) -> tuple[float, int | None, dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Loss, right answers and gradients of a batch, and the running statistics behind it.
+
+        Its pieces count by what they weigh in the whole, and follow each other in the statistics.
+        """
+        pieces = [batch] if self.piece is None else [*batch.parts(self.piece)]
+        masses = [piece.mass for piece in pieces]
+        shares = [mass / sum(masses) if sum(masses) else 0.0 for mass in masses]
+        loss, right, running = 0.0, [], dict[str, np.ndarray]()
+        gradients: dict[str, np.ndarray] = {}
+        for piece, share in zip(pieces, shares if len(pieces) > 1 else [1.0], strict=True):
+            held = self.held | running
+            computed = self.engine.step(self.network, piece, self.loss, held)
+            loss += share * float(computed.values["loss"])
+            right.append(_correct(computed.values[self.network.output_name], piece))
+            for name in self.network.trained:
+                own = share * computed.gradients[name] if share != 1 else computed.gradients[name]
+                gradients[name] = gradients[name] + own if name in gradients else own
+            system = self.network.system(len(piece), training=True, loss=self.loss)
+            with np.errstate(all="ignore"):
+                running |= running_statistics(self.network, system, computed.values, held)
+        correct = None if right[0] is None else sum(r or 0 for r in right)
+        return loss, correct, gradients, running
 
     def computed(self, batch: Batch) -> Computed:
         """See `Trainer.computed`."""

@@ -142,6 +142,7 @@ class TrainingTable(RecipeTable):
 
     epochs: int = 1
     batch_size: int = 64
+    accumulate: int = 1
     shuffle: bool = True
     drop_last: bool = False
     seed: int = 0

@@ -36,6 +36,7 @@ class Course:
     schedule: Schedule | None = None
     epochs: int = 1
     batch_size: int = 64
+    accumulate: int = 1
     shuffle: bool = True
     drop_last: bool = False
     augment: Augment | None = None
@@ -47,8 +48,9 @@ class Course:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        positive("train", epochs=self.epochs, batch_size=self.batch_size)
-        for name in ("epochs", "batch_size"):
+        numbers = {"epochs": self.epochs, "batch_size": self.batch_size}
+        positive("train", **numbers, accumulate=self.accumulate)
+        for name in (*numbers, "accumulate"):
             object.__setattr__(self, name, int(getattr(self, name)))
         flags("train", shuffle=self.shuffle, drop_last=self.drop_last)
         object.__setattr__(self, "seed", whole_number("train: seed", self.seed, 0))
@@ -86,7 +88,12 @@ class Course:
 
     def steps(self, count: int) -> int:
         """How many steps an epoch of so many samples has."""
-        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
+        return count // self.of_step if self.drop_last else -(-count // self.of_step)
+
+    @property
+    def of_step(self) -> int:
+        """How many samples one update follows from."""
+        return self.batch_size * self.accumulate
 
     def fits(self, network: Graph, count: int) -> None:
         """Refuse now what a batch of some size will not fit.
@@ -97,11 +104,11 @@ class Course:
         """
         if not self.steps(count):
             raise DataError(
-                f"train: {count} samples fill no batch of {self.batch_size}, and drop_last=True "
+                f"train: {count} samples fill no batch of {self.of_step}, and drop_last=True "
                 f"leaves out what fills none; choose a batch_size up to {count}"
             )
         size = min(self.batch_size, count)
-        left = 0 if self.drop_last else count % size
+        left = count % self.of_step % size if not self.drop_last else 0
         for samples in {size, left or size}:
             network.system(samples, training=True, loss=self.loss)
 
@@ -114,7 +121,11 @@ class Course:
         objects = ("loss", "optimizer", "schedule", "augment", "stopping")
         given = {n: getattr(self, n) for n in objects}
         settings = {n: None if o is None else o.settings() for n, o in given.items()}
-        dropping = {"drop_last": True} if self.drop_last else {}  # older checkpoints have none
+        dropping: dict[str, Any] = {}  # older checkpoints have none
+        if self.drop_last:
+            dropping["drop_last"] = True
+        if self.accumulate > 1:
+            dropping["accumulate"] = self.accumulate
         return {n: as_json(getattr(self, n)) for n in numbers} | settings | dropping
 
 

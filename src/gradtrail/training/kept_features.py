@@ -207,6 +207,7 @@ class HeadTrainer(Trainer):
 
     def step(self, batch: Batch) -> Stepped:
         """See `Trainer.step`."""
+        self.head.piece = self.piece
         return self.head.step(batch)
 
     def computed(self, batch: Batch) -> Computed:

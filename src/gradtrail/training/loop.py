@@ -43,6 +43,7 @@ def train(
     schedule: Schedule | None = None,
     epochs: int = 1,
     batch_size: int = 64,
+    accumulate: int = 1,
     shuffle: bool = True,
     drop_last: bool = False,
     augment: Augment | None = None,
@@ -72,6 +73,9 @@ def train(
         schedule: how its learning rate changes in the course of the training; None for not.
         epochs: how often all samples are seen, at least 1.
         batch_size: samples per step; the last step of an epoch takes what is left.
+        accumulate: how many batches, computed one after another, make one step. Without batch norm
+            it is the step of one batch as large as all of them, to rounding, in the memory of one;
+            each draws its own dropout. Steps, schedules and logs count updates.
         shuffle: whether each epoch has an order of its own.
         drop_last: whether the last samples of an epoch's order are left out where they fill no
             batch; with `shuffle`, others each time.
@@ -119,6 +123,7 @@ def train(
         schedule=schedule,
         epochs=epochs,
         batch_size=batch_size,
+        accumulate=accumulate,
         shuffle=shuffle,
         drop_last=drop_last,
         augment=augment,

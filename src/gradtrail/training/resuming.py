@@ -246,7 +246,7 @@ def _position(snapshot: Snapshot, course: Course, feed: Feed) -> Position:
     done = epoch * steps + place
     _whole("position.steps", at.steps, done or 1, done)
     _whole("updates", snapshot.about["updates"], done, _MOST)
-    seen = min(place * course.batch_size, count)
+    seen = min(place * course.of_step, count)
     _whole("position.seen", at.seen, seen, seen)
     _whole("position.answers", at.answers, 0, seen * prod(feed.outputs[1:]))
     if at.correct is not None or not place or _classes(course, feed):

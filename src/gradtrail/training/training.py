@@ -145,6 +145,8 @@ class Training:
         network, course, self.feed, self.held_out, self.engine, optimizer = setup
         self.network, self.course, self.optimizer = network, course, optimizer
         self.trainer, self.observers = trainer, tuple(observers)
+        if course.accumulate > 1:
+            trainer.piece = course.batch_size
         self.steps = course.steps(len(self.feed))
         self.start = self.position = Position()
         self.drawn = network.drawn  # when it began: its draws go on from there
@@ -206,7 +208,7 @@ class Training:
         drawn = Drawn(before.epochs + start.epoch, before.steps + start.epoch * self.steps)
         order, place = self._taken(start.epoch), start.place
         batches = self.feed.batches(
-            order, course.batch_size, seed=course.seed, drawn=drawn, start=place
+            order, course.of_step, seed=course.seed, drawn=drawn, start=place
         )
         with closing(batches):
             since = time.perf_counter()
@@ -329,7 +331,7 @@ class Training:
 
     def _taken(self, epoch: int) -> np.ndarray:
         """The part of an epoch's order that its steps take."""
-        return self.order(epoch)[: self.steps * self.course.batch_size]
+        return self.order(epoch)[: self.steps * self.course.of_step]
 
     def show(self) -> None:
         """Write to the network what the training is to be judged by: averages, where they are."""

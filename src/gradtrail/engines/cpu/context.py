@@ -182,6 +182,21 @@ class Context:
         parts = [self.gradients[at : at + size].view(np.float32) for at in starts]
         return join_pairs(parts, np.add).reshape(place.layout.shape).copy()
 
+    def take_gradients(self) -> np.ndarray:
+        """All gradients in a row, their groups added as a training adds them; then they are 0."""
+        once, step = self.listing.at_once, self.row - self.listing.at_once
+        parts = [
+            self.gradients[once + group * step : once + (group + 1) * step].view(np.float32)
+            for group in range(self.groups)
+        ]
+        found = np.concatenate([self.gradients[:once].view(np.float32), join_pairs(parts, np.add)])
+        self.gradients[:] = 0
+        return found
+
+    def put_gradients(self, row: np.ndarray) -> None:
+        """Have these in the place of the first group's."""
+        self.gradients[: self.row] = row.view(np.uint8)
+
     def samples_of(self, key: ArrayKey, count: int, lent: Lent) -> Callable[[], np.ndarray]:
         """What copies an array out of the arenas as they are now, (count, …).
 

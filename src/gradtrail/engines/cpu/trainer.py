@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -174,24 +175,66 @@ class CPUTrainer(Trainer):
     def step(self, batch: Batch) -> Stepped:
         """See `Trainer.step`."""
         loaded = self.loaded or self._load(batch.samples.rows[1])
+        if self.piece is not None and len(batch) > self.piece:
+            return self._accumulated(loaded, batch, self.piece)
         loaded.feed(batch, labels=True)
         phases = self._phases(loaded)
+        self._turn(loaded)
+        flagged = self._run(loaded, phases)
+        outcome = loaded.outcome(batch)
+        return self._stepped(outcome.loss, outcome.correct, flagged)
+
+    def _turn(self, loaded: LoadedProgram) -> None:
+        """Read one side, write the other."""
         words, written = loaded.context.words, self._sides[(self._done + 1) % 2]
         for fields, side in ((_READ, self._now), (_WRITTEN, written)):
             for field, place in zip(fields, side.places, strict=True):
                 words[field] = place
+
+    def _run(self, loaded: LoadedProgram, phases: Sequence[PhaseTable]) -> bool:
+        """Run what ends with the update; gives whether something was not finite."""
         flagged = False
         for number, part in enumerate(phases, 1):
             if number == len(phases):
                 self._set_scalars()
             loaded.pool.run(part, loaded.context.at, self.setup.threads)
-            flagged |= bool(words[Slot.FLAGGED])
-        outcome = loaded.outcome(batch)
-        finite = not flagged and math.isfinite(outcome.loss)
-        done = Stepped(outcome.loss, outcome.correct, finite)
+            flagged |= bool(loaded.context.words[Slot.FLAGGED])
+        return flagged
+
+    def _stepped(self, loss: float, correct: int | None, flagged: bool) -> Stepped:
+        """What a step reports; it is finished where all of it is finite."""
+        finite = not flagged and math.isfinite(loss)
+        done = Stepped(loss, correct, finite)
         if finite:
             self.finished = Finished(self._done + 1, done)
         return done
+
+    def _accumulated(self, loaded: LoadedProgram, batch: Batch, piece: int) -> Stepped:
+        """A step whose batch is computed in pieces, which count by what they weigh in the whole.
+
+        Gradients are added in the order of the pieces; running statistics go from one to the next.
+        """
+        context, words = loaded.context, loaded.context.words
+        pieces = [*batch.parts(piece)]
+        masses = [part.mass for part in pieces]
+        whole, loss, right, flagged = sum(masses), 0.0, list[int | None](), False
+        total = np.zeros(context.row // 4, np.float32)
+        self._turn(loaded)
+        for number, (part, mass) in enumerate(zip(pieces, masses, strict=True)):
+            loaded.feed(part, labels=True)
+            if number:
+                words[Slot.CONSTANTS] = words[Slot.CONSTANTS_UPDATED]
+            table = loaded.phases.grouped(context.groups)
+            loaded.pool.run(table, context.at, self.setup.threads)
+            flagged |= bool(words[Slot.FLAGGED])
+            share, outcome = mass / whole if whole else 0.0, loaded.outcome(part)
+            loss += share * outcome.loss
+            right.append(outcome.correct)
+            total += np.float32(share) * context.take_gradients()
+        context.put_gradients(total)
+        flagged |= self._run(loaded, self._closing(loaded))
+        correct = None if right[0] is None else sum(r or 0 for r in right)
+        return self._stepped(loss, correct, flagged)
 
     @property
     def _norm(self) -> bool:
