@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_mutants import Mutant
 
 import gradtrail as gt
+from gradtrail.exploring.session import Session
+from gradtrail.exploring.step_description import describe_step
 from gradtrail.graph.difference import difference
 from gradtrail.layers.functional import Block, GraphNode
 from gradtrail.network.architecture import network_from
@@ -374,3 +377,38 @@ def test_samples_that_do_not_fit_several_inputs(sentence: str) -> None:
 def test_several_inputs_have_no_one_shape() -> None:
     with pytest.raises(gt.ArgumentError, match="several inputs, left, right, extra; network.input"):
         _ = siamese().input_shape
+
+
+def one_use_alone(sent, values, gradients, right):
+    """A shared layer's gradient from its first use only."""
+    share = right(sent, values, gradients)
+    again = sent.node.name.endswith("_2") and sent.operand in sent.node.parameters
+    return np.zeros_like(share) if again else share
+
+
+def inputs_exchanged(sent, values, gradients, right):
+    """What one input brings to a gradient is read from the other."""
+    return right(sent, {**values, "left": values["right"], "right": values["left"]}, gradients)
+
+
+def one_factor_forgotten(sent, values, gradients, right):
+    """A product's gradient handed on as a sum's is."""
+    if sent.node.kind != "Multiply":
+        return right(sent, values, gradients)
+    return gradients[sent.node.output]
+
+
+@pytest.mark.parametrize("mistake", [one_use_alone, inputs_exchanged, one_factor_forgotten])
+def test_the_checker_catches_mistakes_in_graphs(mistake: Any) -> None:
+    x, y = pairs(3)
+    with pytest.raises(gt.GradientError, match=r"array (conv1|fc1|left|right)"):
+        gt.check_gradients(siamese(np.float64), x, y, engine=Mutant(mistake))
+
+
+def test_the_page_shows_and_changes_every_input() -> None:
+    x, y = pairs(2)
+    session = Session(gt.trace(siamese(), x, y))
+    assert describe_step(session)["inputs"] == ["left", "right", "extra"]
+    session.apply([{"kind": "element", "name": "right", "index": [1, 0, 2, 3], "value": 9.0}])
+    assert session.trace.value["right"][1, 0, 2, 3] == 9.0
+    np.testing.assert_array_equal(session.trace.value["left"], x["left"].astype(np.float32))

@@ -33,6 +33,7 @@ def describe_step(session: Session) -> dict[str, Any]:
         "file": file_name(session.title),
         "training": session.training,
         "input": session.network.input_name,
+        "inputs": list(session.network.inputs),
         "output": session.network.output_name,
         "classes": session.network.classes,
         "numbers": session.numbers,

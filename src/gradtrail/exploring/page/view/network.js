@@ -13,7 +13,7 @@ export class NetworkView extends View {
     this.rows = new Map();
     this.caption = h("div.columns", {});
     this.append(this.caption);
-    this.addRow(this.inputLayer());
+    for (const name of description.inputs) this.addRow(this.inputLayer(name));
     for (const layer of description.layers) {
       this.append(this.edge(layer));
       this.addRow(layer);
@@ -24,15 +24,8 @@ export class NetworkView extends View {
     this.staged();
   }
 
-  inputLayer() {
-    const { description, step } = this.model;
-    return {
-      name: description.input,
-      kind: "",
-      shape: step.shape(description.input).slice(1),
-      how: [],
-      sources: [],
-    };
+  inputLayer(name) {
+    return { name, kind: "", shape: this.model.step.shape(name).slice(1), how: [], sources: [] };
   }
 
   addRow(layer) {
