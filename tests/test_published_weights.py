@@ -124,6 +124,14 @@ def test_other_published_names(name: str, theirs: str, ours: str | None) -> None
     assert gt.architecture(name).our_name(theirs) == ours
 
 
+def test_a_network_for_sensor_windows() -> None:
+    network = gt.architecture("cnn-1d", classes=4).network((3, 50))
+    assert network.plan(2)["fc1"].output_shape == (4,)
+    draw = np.random.Generator(np.random.PCG64(1))
+    x = draw.standard_normal((2, 3, 50)).astype(np.float32)
+    assert len(gt.check_gradients(network, x, [0, 3]).elements) > 10
+
+
 def test_mistakes() -> None:
     with pytest.raises(gt.ArgumentError, match="lenet5 has no published weights; make its network"):
         gt.architecture("lenet5", weights="x.safetensors")

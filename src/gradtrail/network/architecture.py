@@ -169,6 +169,9 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             (3, 64, 64),
             small.images_cnn,
         ),
+        Architecture(
+            "cnn-1d", "three convolutions along time, for sensor windows", (6, 128), small.cnn_1d
+        ),
         Architecture("lenet5", "LeNet-5 with ReLU and max pooling", (1, 28, 28), small.lenet5),
         Architecture(
             "lenet-short",

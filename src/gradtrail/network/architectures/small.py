@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from ...layers import (
+    BatchNorm1d,
     BatchNorm2d,
+    Conv1d,
     Conv2d,
     Dropout,
     Flatten,
+    GlobalAvgPool1d,
     GlobalAvgPool2d,
     Linear,
+    MaxPool1d,
     MaxPool2d,
     ReLU,
     Residual,
@@ -51,6 +55,15 @@ def images_cnn(classes: int) -> list[Any]:
     for width in (16, 32, 64, 128):
         layers += [Conv2d(width, 3, padding=1, bias=False), BatchNorm2d(), ReLU()]
         layers += [MaxPool2d(2)] if width < 128 else [GlobalAvgPool2d()]
+    return [*layers, Dropout(0.2), Linear(classes)]
+
+
+def cnn_1d(classes: int) -> list[Any]:
+    """Three convolutions along time, for windows of sensors."""
+    layers: list[Any] = []
+    for width in (32, 64, 128):
+        layers += [Conv1d(width, 5, padding=2, bias=False), BatchNorm1d(), ReLU()]
+        layers += [MaxPool1d(2)] if width < 128 else [GlobalAvgPool1d()]
     return [*layers, Dropout(0.2), Linear(classes)]
 
 
