@@ -35,6 +35,14 @@ def test_a_training_step_is_the_references(target: str) -> None:
     compare(CPU(threads=1, target=target), network())
 
 
+def test_a_function_that_needs_its_argument_and_a_norm_that_is_used_twice() -> None:
+    """What GELU is applied to is stored beside its result; running statistics move twice."""
+    x, norm = gt.Input((4, 4, 5)), gt.InstanceNorm2d(track_running_stats=True, eps=0.01)
+    h = gt.GELU()(gt.GroupNorm(2)(gt.Conv2d(4, 2, bias=False)(norm(x))))
+    h = norm(gt.Conv2d(4, 2, bias=False)(h))
+    compare(CPU(threads=1), gt.Network(x, gt.Linear(4)(gt.Flatten()(h)), seed=1))
+
+
 def test_each_samples_gradients_are_those_of_its_own_run() -> None:
     net, loss = network(), gt.CrossEntropy()
     draw = np.random.Generator(np.random.PCG64(5))

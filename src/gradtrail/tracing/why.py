@@ -125,7 +125,8 @@ def _takes_off(equation: Equation) -> bool:
     """Whether a mean is subtracted in which what is added to a whole channel is all there is."""
     if not isinstance(equation, Normalisation) or equation.mean is None:
         return False
-    return set(equation.source.positions[1].names) <= set(equation.statistic.names)
+    moving = {n for n in equation.source.positions[1].names if equation.range_of[n] > 1}
+    return moving <= set(equation.statistic.names)
 
 
 def _answer(terms: Terms) -> Answer:

@@ -44,7 +44,9 @@ def _normalised(spot: LoopPoint, place: int, part: int) -> Value:
 
 @frozen
 class SampleNormalise(AlongAxes):
-    """Streams: X, Z, v, r; μ and its rest where there is a mean; U, γ, β, A where there are any.
+    """Streams: X, Z, v, r; μ and its rest where there is a mean; U, γ, β, A, B where there are any.
+
+    A is what is added, and B what the function is applied to, where that is read later.
 
     Args:
         epsilon: what is added to the variance.
@@ -66,7 +68,8 @@ class SampleNormalise(AlongAxes):
         result = f"{self.written('γ')}·U" if "γ" in letters else "U"
         result += f" + {self.written('β')}" if "β" in letters else ""
         result += f" + {self.written('A')}" if "A" in letters else ""
-        result = f"{self.function.name}({result})" if self.function else result
+        kept = f"{self.written('B')} = " if "B" in letters else ""
+        result = f"{self.function.name}({kept}{result})" if self.function else result
         mean = "μ = Σ X/M, v = Σ (X − μ)²/M" if "μ" in letters else "v = Σ X²/M"
         centred = "(X − μ)" if "μ" in letters else "X"
         return [
@@ -147,6 +150,8 @@ class SampleNormalise(AlongAxes):
             z = code.mul(spot.value("γ", place, part), u) if "γ" in spot else u
             z = code.add(z, spot.value("β", place, part)) if "β" in spot else z
             z = code.add(z, spot.value("A", place, part)) if "A" in spot else z
+            if "B" in spot:
+                spot.put("B", place, part, z)
             if self.function is not None:
                 z = compile_expression(code, self.function.body, {"x": z})
             spot.put("Z", place, part, z)

@@ -48,6 +48,8 @@ def normalise_samples(draft: Draft, node: Node, equation: Normalisation) -> None
             arrays[letter] = (access, value(node.array_of[access.array]))
     if addend is not None:
         arrays["A"] = (equation.result, value(addend))
+    if after is not None and draft.work.keeps(node):
+        arrays["B"] = (equation.result, value(node.output))
     kept, over = _indices(equation, equation.over)
     function = None if after is None else function_of(after)
     kernel = SampleNormalise(kept, over, _streams(draft, arrays), equation.epsilon, function)

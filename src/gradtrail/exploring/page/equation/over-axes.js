@@ -13,7 +13,9 @@ export function tiesSamples(equation) {
 export function takesOff(equation) {
   if (equation.type !== "Normalisation" || !equation.mean) return false;
   const kept = namesOfAccess(equation.statistic);
-  return affine(equation.source.positions[1]).names.every((name) => kept.includes(name));
+  const ranges = rangesOf(equation);
+  const { names } = affine(equation.source.positions[1]);
+  return names.every((name) => kept.includes(name) || ranges[name] === 1);
 }
 
 /** For every point of the result's indices, row by row, where an access leads in its array. */
