@@ -144,6 +144,7 @@ if TYPE_CHECKING:
         confusion,
         evaluate,
         load_watched,
+        lr_range_test,
         schedules,
         train,
     )
@@ -288,6 +289,7 @@ __all__ = [
     "load",
     "load_watched",
     "load_weights",
+    "lr_range_test",
     "multiply",
     "schedules",
     "to_onnx",
@@ -309,7 +311,7 @@ def _instead(name: str) -> str:
 
 _TRAINING = (
     *("Checkpoints", "Confusion", "EarlyStopping", "History", "Watched"),
-    *("confusion", "evaluate", "load_watched", "schedules", "train"),
+    *("confusion", "evaluate", "load_watched", "lr_range_test", "schedules", "train"),
 )
 
 _find, __dir__ = at_first_use(

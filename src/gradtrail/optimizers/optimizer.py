@@ -258,6 +258,12 @@ class Optimizer(ABC):
         other._memories = self._memories
         return other
 
+    def forgetful(self) -> Self:
+        """The same settings without any memory, whose learning rate may change by itself."""
+        other = copy(self)
+        other._memories = WeakKeyDictionary()
+        return other
+
     def take_settings(self, other: Optimizer) -> None:
         """Have the settings that another of the same kind has now, but for the learning rate."""
         for name in (*other.settings_names, "groups", "decay_bias_and_norm"):

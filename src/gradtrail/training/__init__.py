@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .logs import CSVLog, JSONLinesLog
     from .metrics import Confusion, confusion
     from .mistaken_samples import Mistakes, mistakes
+    from .rate_range import RateRange, lr_range_test
     from .tensorboard import TensorBoardLog
     from .watched_weights import Watched, load_watched
 
@@ -29,6 +30,7 @@ __all__ = [
     "JSONLinesLog",
     "Mistakes",
     "Observer",
+    "RateRange",
     "Schedule",
     "Seen",
     "TensorBoardLog",
@@ -36,6 +38,7 @@ __all__ = [
     "confusion",
     "evaluate",
     "load_watched",
+    "lr_range_test",
     "mistakes",
     "schedules",
     "train",
@@ -49,6 +52,7 @@ __getattr__, __dir__ = at_first_use(
         **dict.fromkeys(("CSVLog", "JSONLinesLog"), "logs"),
         "TensorBoardLog": "tensorboard",
         **dict.fromkeys(("Confusion", "confusion"), "metrics"),
+        **dict.fromkeys(("RateRange", "lr_range_test"), "rate_range"),
         **dict.fromkeys(("Mistakes", "mistakes"), "mistaken_samples"),
         **dict.fromkeys(("Watched", "load_watched"), "watched_weights"),
     },
