@@ -412,9 +412,10 @@ class _ReferenceTrainer(Trainer):
         shares = [mass / sum(masses) if sum(masses) else 0.0 for mass in masses]
         loss, right, running = 0.0, [], dict[str, np.ndarray]()
         gradients: dict[str, np.ndarray] = {}
+        wanted = Extent(towards=self.network.trained) if self.network.frozen else TRAINING
         for piece, share in zip(pieces, shares if len(pieces) > 1 else [1.0], strict=True):
             held = self.held | running
-            computed = self.engine.step(self.network, piece, self.loss, held)
+            computed = self.engine.step(self.network, piece, self.loss, held, wanted)
             loss += share * float(computed.values["loss"])
             right.append(_correct(computed.values[self.network.output_name], piece))
             for name in self.network.trained:
