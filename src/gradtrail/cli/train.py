@@ -40,12 +40,18 @@ from .word_meanings import is_data_name, is_model_file, size_from, words
 
 Changes = dict[tuple[str | int, ...], tuple[str, Any]]
 
-_RATES = {"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3}
+_RATES = {
+    **{"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3, "nadam": 2e-3, "radam": 2e-3},
+    **{"rmsprop": 1e-3, "adagrad": 0.01, "lion": 2e-4},
+}
 _SCHEDULES = {
     "constant": "Constant",
     "step": "StepDecay",
     "one-cycle": "OneCycle",
     "cosine": "Cosine",
+    "cosine-restarts": "CosineWarmRestarts",
+    "polynomial": "Polynomial",
+    "plateau": "ReduceLROnPlateau",
 }
 _LOGS = ("csv", "jsonl", "tensorboard")
 
@@ -127,8 +133,8 @@ def _usually(table: str, key: str) -> str:
     "--lr",
     type=float,
     show_default=_usually("optimizer", "lr"),
-    help="Learning rate; with another optimizer than the recipe's 0.05 for sgd and 0.002 for adam "
-    "and adamw.",
+    help="Learning rate; with another optimizer than the recipe's 0.05 for sgd, 0.002 for adam and "
+    "its kin, 0.001 for rmsprop, 0.01 for adagrad and 0.0002 for lion.",
 )
 @click.option(
     "--schedule",
