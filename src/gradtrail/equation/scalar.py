@@ -322,6 +322,14 @@ _BENT = ("abs", "sign", "step", "where")
 """Operations with a kink or a jump where their first argument is 0."""
 
 
+def at_zero(function: Function) -> float:
+    """A function's value at 0: what it makes of padding; a NaN where it divides by 0."""
+    try:
+        return function(0.0)
+    except ZeroDivisionError:
+        return math.nan
+
+
 def is_rectifier(function: Function) -> bool:
     """Whether a function is max(x, 0) or its derivative, whatever it is called."""
     return function.body in _RECTIFIERS

@@ -12,7 +12,7 @@ copies, forward and backward: all are contractions. What differs is the shape of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import product as cartesian
@@ -31,6 +31,7 @@ from ...equation import (
 )
 from ...equation import Factor as EquationFactor
 from ...equation.frozen import frozen
+from ...equation.scalar import at_zero
 from ...errors import EquationError
 from .addresses import SAMPLE, access_stream, bare, lanes_of, leaving, reach
 from .layout import Layout, Margins, wider
@@ -126,18 +127,37 @@ class Form:
         return list(dict.fromkeys(access.array for access in self.accesses))
 
 
-def solve(equation: Contraction) -> Contraction:
-    """The equation solved for the target's own positions, where that leaves no quotient."""
+def solve(equation: Contraction, parameters: Collection[str] = ()) -> Contraction:
+    """The equation solved for the target's own positions, where that leaves no quotient.
+
+    It stays as it is where something that is no zero would be read beyond an array: of a parameter,
+    which has no halo, or by a function that is not 0 at 0.
+    """
     gathered = gather(equation)
     quotients = any(
         p.divisor.value != 1 for t in gathered.terms for a in t.accesses for p in a.positions
     )
-    return equation if quotients else gathered
+    beyond = any(_reads_beyond(f, gathered, parameters) for t in gathered.terms for f in t.factors)
+    return equation if quotients or beyond else gathered
 
 
-def forms(equation: Contraction) -> tuple[Form, ...]:
-    """One form per target access, in the order of the terms."""
-    equation = solve(equation)
+def _reads_beyond(
+    factor: EquationFactor, equation: Contraction, parameters: Collection[str]
+) -> bool:
+    """Whether what a factor reads beyond its array may be something else than 0."""
+    without_halo = factor.access.array in parameters
+    not_zero = isinstance(factor, Applied) and at_zero(factor.function) != 0
+    return (without_halo or not_zero) and bool(leaving(equation, factor.access))
+
+
+def forms(equation: Contraction, parameters: Collection[str] = ()) -> tuple[Form, ...]:
+    """One form per target access, in the order of the terms.
+
+    Args:
+        equation: any contraction.
+        parameters: the letters of parameters, which lie in memory without a halo.
+    """
+    equation = solve(equation, parameters)
     grouped: dict[Access, list[Term]] = {}
     for term in equation.terms:
         grouped.setdefault(term.target, []).append(term)

@@ -92,7 +92,7 @@ class Work:
         self.forward: dict[str, tuple[Form, ...]] = {}
         for node in system.nodes:
             if isinstance(node.equation, Contraction):
-                self.forward[node.name], plane = self._chosen(forms(node.equation))
+                self.forward[node.name], plane = self._chosen(forms(node.equation, node.parameters))
                 if plane is not None:
                     self.planes[node.name] = plane
         every = trained is None or options.keep or options.per_sample
@@ -155,7 +155,7 @@ class Work:
                 found.append(self._share(adjoint, equation, arrays))
                 if not self.options.sums:
                     continue
-            several, plane = self._chosen(forms(equation))
+            several, plane = self._chosen(forms(equation, node.parameters))
             found.append(Sent(adjoint, several, arrays, _elementwise(equation), plane))
         return found
 
@@ -166,10 +166,11 @@ class Work:
 
         Not where several layers use the parameter: their products have nothing in common.
         """
-        several = forms(equation)
+        held = adjoint.node.parameters
+        several = forms(equation, held)
         if self.uses[adjoint.receives] > 1 or len(several) > 1 or letters(several[0]) is None:
             # rows outside, as in a sum over samples: halos instead of narrowed ranges
-            several = tuple(replace(f, inside=False) for f in forms(shares(equation)))
+            several = tuple(replace(f, inside=False) for f in forms(shares(equation), held))
         target = {"d" + adjoint.operand: sample_share(adjoint.receives)}
         return Sent(adjoint, several, {**arrays, **target}, per_sample=True)
 
