@@ -223,6 +223,18 @@ def test_a_size_in_bars_is_how_far_an_index_runs() -> None:
         ("Z[n,y−9] = X[n,y]", {}, [(2, 4)], "axis 1 of Z would have no element"),
         ("Z[n,y] = w[y−2]·X[n,y]", {}, [(2, 4)], "axis 0 of w is accessed from -2 to 1"),
         ("Z[n,k] = Σ_{c,d} w[k,c,d]·X[n,c]", {"k": 9999, "d": 99999}, [(2, 4)], "w would have 3,9"),
+        (
+            "Z[n,y] = Σ_{i<2} exp(X[n,y+i−1])",
+            {},
+            [(2, 4)],
+            r"exp is read beyond axis 1 of X, .*not 0",
+        ),
+        (
+            "Z[n,k] = Σ_{c} w[k,c]·w[c,k]·X[n,c]",
+            {"k": 3},
+            [(2, 4)],
+            "axis 0 of w has 3 .*4 as c does",
+        ),
         ("Z[n,y] = A[n,y]·X[n,y]", {}, [(2, 4)], "has 2 inputs, A and X, but gets 1. Call the"),
     ],
 )

@@ -20,6 +20,7 @@ from ..errors import ArgumentError, EquationError
 from .activations import GELU, ReLU, Sigmoid, SiLU, Tanh
 from .formula_checks import (
     bare_sizes,
+    check_absent,
     check_bounded_work,
     check_defined_once,
     check_shapes,
@@ -214,6 +215,7 @@ class EquationLayer(Layer):
                 ranges=ranges,
                 shapes=known,
             )
+        check_absent(wide, shapes, ranges)
         check_defined_once(found, wide, [len(line) for line in lines], ranges)
         return contraction(*wide, ranges=ranges, shapes=known)
 

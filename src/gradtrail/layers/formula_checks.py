@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import product as cartesian
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 from ..checking.arguments import is_finite, is_whole
-from ..equation import Affine, Contraction, Selection, Term, one_to_one
+from ..equation import Access, Affine, Applied, Contraction, Selection, Term, one_to_one
+from ..equation.affine import Ranges
 from ..equation.formula_words import SAMPLE, Written
 from ..equation.reader import fail
+from ..equation.scalar import at_zero
 from ..equation.syntax import Name, Over
 from ..errors import ArgumentError, EquationError, ShapeError
 from .bounds import LARGEST
@@ -97,6 +99,7 @@ def check_bounded_work(equation: Contraction | Selection, parameters: Sequence[s
     Raises:
         ShapeError: a parameter or a sum beyond the bounds.
     """
+    _check_axes(equation, parameters)
     for letter in parameters:
         size = prod(equation.shape_of[letter])
         if size > LARGEST:
@@ -111,6 +114,76 @@ def check_bounded_work(equation: Contraction | Selection, parameters: Sequence[s
             "taken",
             "Give smaller ranges",
         )
+
+
+def _check_axes(equation: Contraction | Selection, parameters: Sequence[str]) -> None:
+    """Indices that stand alone at one axis of a parameter run alike: another order is a mistake.
+
+    Raises:
+        ShapeError: they do not.
+    """
+    sizes: dict[tuple[str, int], tuple[str, int]] = {}
+    for access in (a for a in equation.accesses if a.array in parameters):
+        for axis, name in enumerate(p.plain for p in access.positions):
+            if name is None:
+                continue
+            size = equation.range_of[name]
+            other, known = sizes.setdefault((access.array, axis), (name, size))
+            if known != size:
+                raise ShapeError(
+                    f"axis {axis} of {access.array} has {known} positions as {other} runs over "
+                    f"it, but {size} as {name} does",
+                    f"Exchange the indices of {access.array}, or take another letter",
+                )
+
+
+def check_absent(terms: Sequence[Term], shapes: Mapping[str, Shape], ranges: Ranges) -> None:
+    """Beyond its array an element is absent, and a function that is not 0 at 0 would not see that.
+
+    Raises:
+        ShapeError: such a function is read there, and nothing beside it is 0 at the same places.
+    """
+    for term in terms:
+        for factor in term.factors:
+            if not isinstance(factor, Applied) or factor.access.array not in shapes:
+                continue
+            padding = at_zero(factor.function)
+            if padding == 0:
+                continue
+            for axis in _left(factor.access, shapes, ranges):
+                if not (isfinite(padding) and _beside(factor, term, axis, shapes)):
+                    array, name = factor.access.array, factor.function.name
+                    raise ShapeError(
+                        f"{name} is read beyond axis {axis} of {array}, where there is no "
+                        f"element, but {name}(0) is not 0",
+                        "Apply it in a layer of its own, before this one",
+                        axis,
+                    )
+
+
+def _left(access: Access, shapes: Mapping[str, Shape], ranges: Ranges) -> list[int]:
+    """The axes on which an access leaves its array."""
+    found = []
+    for axis, (position, size) in enumerate(
+        zip(access.positions, shapes[access.array], strict=True)
+    ):
+        low, high = position.bounds(ranges)
+        if low < 0 or high >= size:
+            found.append(axis)
+    return found
+
+
+def _beside(factor: Applied, term: Term, axis: int, shapes: Mapping[str, Shape]) -> bool:
+    """Whether a bare element of the same size and position makes the product absent."""
+    position, size = factor.access.positions[axis], shapes[factor.access.array][axis]
+    return any(
+        isinstance(f, Access)
+        and f.array in shapes
+        and any(
+            (p, s) == (position, size) for p, s in zip(f.positions, shapes[f.array], strict=True)
+        )
+        for f in term.factors
+    )
 
 
 def check_window(found: Written, over: Over, term: Term) -> None:
