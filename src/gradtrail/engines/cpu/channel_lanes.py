@@ -126,7 +126,7 @@ def flattens(node: Node) -> bool:
     equation = node.equation
     assert isinstance(equation, Contraction)
     target, (term, *others) = equation.target, equation.terms
-    if len(target.positions) != 2 or others:
+    if len(target.positions) != 2 or others or term.scale.value != 1:
         return False
     (source,) = term.factors
     row, step = Affine(), 1
