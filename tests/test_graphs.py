@@ -412,3 +412,57 @@ def test_the_page_shows_and_changes_every_input() -> None:
     session.apply([{"kind": "element", "name": "right", "index": [1, 0, 2, 3], "value": 9.0}])
     assert session.trace.value["right"][1, 0, 2, 3] == 9.0
     np.testing.assert_array_equal(session.trace.value["left"], x["left"].astype(np.float32))
+
+
+def forked(named: bool = True) -> gt.Network:
+    """Outputs at the end, in the middle, and of another rank."""
+    x = gt.Input((2, 6, 6))
+    before = gt.Conv2d(3, 3, padding=1)(x)
+    maps = gt.ReLU()(before)
+    scores = gt.Linear(4)(gt.Flatten()(gt.MaxPool2d(2)(maps)))
+    ends = {"scores": scores, "maps": maps, "before": before}
+    return gt.Network(x, ends if named else [*ends.values()], seed=5)
+
+
+@pytest.mark.parametrize("count", [1, 19])
+def test_several_outputs_are_predicted_by_name_or_in_a_list(count: int, tmp_path: Path) -> None:
+    x = np.random.default_rng(1).normal(size=(count, 2, 6, 6)).astype(np.float32)
+    net = forked()
+    found, right = net.predict(x), net.predict(x, engine="reference")
+    assert [*found] == ["scores", "maps", "before"]
+    for name, array in right.items():
+        assert array.dtype == np.float32
+        np.testing.assert_allclose(found[name], array, atol=1e-5)
+    np.testing.assert_array_equal(found["maps"], np.maximum(found["before"], 0))
+    assert found["scores"].shape == (count, 4)
+    listed = forked(named=False).predict(x)
+    assert isinstance(listed, list)
+    np.testing.assert_array_equal(listed[2], found["before"])
+    net.save(tmp_path / "net.safetensors")
+    again = gt.load(tmp_path / "net.safetensors").predict(x)
+    np.testing.assert_array_equal(again["scores"], found["scores"])
+
+
+def test_what_compares_with_labels_takes_one_output() -> None:
+    x, sentence = np.ones((2, 2, 6, 6)), "has several outputs, scores, maps, before, which it pre"
+    with pytest.raises(gt.ArgumentError, match=sentence):
+        gt.trace(forked(), x, [0, 1])
+    with pytest.raises(gt.ArgumentError, match=sentence):
+        gt.train(forked(), (x, [0, 1]), progress=False)
+    with pytest.raises(gt.ArgumentError, match=sentence):
+        gt.evaluate(forked(), (x, [0, 1]))
+    assert difference(forked(), forked(named=False)) is None
+
+
+@pytest.mark.parametrize(
+    ("outputs", "sentence"),
+    [
+        (lambda x: [], "needs at least one output, got none"),
+        (lambda x: {"a": gt.ReLU()(x), "b": x}, "the output is an input"),
+        (lambda x: {"a b": gt.ReLU()(x)}, "an output's name is a word, got 'a b'"),
+    ],
+)
+def test_outputs_that_are_none(outputs: Any, sentence: str) -> None:
+    x = gt.Input((2, 4))
+    with pytest.raises(gt.ArgumentError, match=sentence):
+        gt.Network(x, outputs(x))

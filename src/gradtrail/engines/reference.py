@@ -29,6 +29,7 @@ from ..equation import (
     per_sample,
 )
 from ..errors import EquationError
+from ..graph.packed_samples import packed_outputs
 from ..graph.step_arrays import given_arrays, running_statistics, target_arrays
 from .batch import Arrays, Batch
 from .interface import TRAINING, Computed, Engine, Evaluated, Extent, Finished, Stepped, Trainer
@@ -224,7 +225,7 @@ class Reference(Engine):
         values = network.by_input(x.astype(np.float64)) | arrays
         values |= given_arrays(network, system)
         with quietly():
-            return self.run(system, values)[system.nodes[-1].output]
+            return packed_outputs(self.run(system, values), network.outputs)
 
     def per_sample(
         self, network: Graph, batch: Batch, loss: Loss, *, training: bool

@@ -85,17 +85,15 @@ def from_nodes(inputs: Any, outputs: Any) -> GraphForm:
 
     Args:
         inputs: an `Input`, or several in a list.
-        outputs: a node.
+        outputs: a node, or several in a list or by their names.
 
     Raises:
         ArgumentError: something else, or outputs that need other inputs.
         ShapeError: a layer whose weights are shared, but would need another shape somewhere.
     """
     starts = _inputs(inputs)
-    end = _output(outputs)
-    needed, calls = calls_behind([end])
-    if not calls:
-        raise ArgumentError("Network: the output is an input; call at least one layer on it")
+    ends = _outputs(outputs)
+    needed, calls = calls_behind(ends.values())
     for node in needed:
         if node not in starts:
             raise ArgumentError(
@@ -108,7 +106,8 @@ def from_nodes(inputs: Any, outputs: Any) -> GraphForm:
     _check_shared(wiring)
     renamed = any(call.name for call in calls)
     chained_layers = None if renamed else _as_chain(wiring)
-    return GraphForm(wiring, {OUTPUT: wiring.arrays[end.number]}, chained_layers)
+    arrays = {name: wiring.arrays[end.number] for name, end in ends.items()}
+    return GraphForm(wiring, arrays, chained_layers if len(arrays) == 1 else None)
 
 
 def _inputs(inputs: Any) -> list[Input]:
@@ -128,12 +127,27 @@ def _inputs(inputs: Any) -> list[Input]:
     return listed
 
 
-def _output(outputs: Any) -> GraphNode:
-    """The output of a network, looked at."""
-    if isinstance(outputs, list | tuple | Mapping):
-        raise ArgumentError("Network: takes one output, got several")
-    (node,) = checked_nodes("Network: outputs", [outputs])
-    return node
+def _outputs(outputs: Any) -> dict[str, GraphNode]:
+    """The outputs of a network by name, looked at; those of a list are output1, output2, ….
+
+    Raises:
+        ArgumentError: no node, an input, or a name that is no word.
+    """
+    if isinstance(outputs, Mapping):
+        named = dict(outputs)
+    elif isinstance(outputs, list | tuple) and len(outputs) != 1:
+        named = {f"{OUTPUT}{place}": node for place, node in enumerate(outputs, 1)}
+    else:
+        named = {OUTPUT: outputs[0] if isinstance(outputs, list | tuple) else outputs}
+    if not named:
+        raise ArgumentError("Network: needs at least one output, got none")
+    for name, node in named.items():
+        checked_nodes("Network: outputs", [node])
+        if not isinstance(node, LayerCall):
+            raise ArgumentError("Network: the output is an input; call at least one layer on it")
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ArgumentError(f"Network: an output's name is a word, got {name!r}")
+    return named
 
 
 def _check_shared(wiring: Wiring) -> None:

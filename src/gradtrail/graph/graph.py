@@ -106,7 +106,16 @@ class Graph(AnyNetwork):
 
     @property
     def output_name(self) -> str:
-        """The name of the output's array."""
+        """The name of the output's array.
+
+        Raises:
+            ArgumentError: there are several outputs; `outputs` has the array of each.
+        """
+        if len(self.outputs) > 1:
+            raise ArgumentError(
+                f"the network has several outputs, {', '.join(self.outputs)}, which it predicts; "
+                "what compares with labels takes a network of one of them, as gt.Network(x, node)"
+            )
         return next(iter(self.outputs.values()))
 
     @property
@@ -304,7 +313,9 @@ class Graph(AnyNetwork):
         nodes = [layer_node(step, declared[step.name]) for step in self.steps]
         check_counts(nodes)
         if loss is not None:
-            nodes.append(loss_node(loss, nodes[-1], len(nodes)))
+            places = {node.output: place for place, node in enumerate(nodes)}
+            place = places[self.output_name]
+            nodes.append(loss_node(loss, nodes[place], place + 1))
         return System(tuple(nodes), tuple(self.inputs))
 
     def checked(self, x: Any, name: str = "x") -> np.ndarray:

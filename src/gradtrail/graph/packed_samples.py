@@ -73,6 +73,35 @@ def unpacked(x: np.ndarray, inputs: Mapping[str, Shape]) -> dict[str, np.ndarray
     }
 
 
+def packed_outputs(values: Mapping[str, np.ndarray], outputs: Mapping[str, str]) -> np.ndarray:
+    """What a network gives: its output, or of several a row for each sample.
+
+    Args:
+        values: the arrays of a forward pass.
+        outputs: the outputs' names, each with its array's.
+    """
+    arrays = [values[array] for array in outputs.values()]
+    if len(arrays) == 1:
+        return arrays[0]
+    return np.concatenate([array.reshape(len(array), -1) for array in arrays], axis=1)
+
+
+def outputs_by_name(
+    rows: np.ndarray, shapes: Mapping[str, Shape]
+) -> np.ndarray | list[np.ndarray] | dict[str, np.ndarray]:
+    """Rows of outputs as a caller wants them: by name, or in a list where they have none.
+
+    Args:
+        rows: as `packed_outputs` gives them.
+        shapes: one sample's outputs, by name.
+    """
+    if len(shapes) == 1:
+        return rows
+    parts = unpacked(rows, shapes)
+    numbered = [f"output{place}" for place in range(1, len(shapes) + 1)]
+    return list(parts.values()) if [*shapes] == numbered else parts
+
+
 def _by_name(x: Any, inputs: Mapping[str, Shape], name: str) -> Mapping[str, Any]:
     """What was given for each input."""
     listed = ", ".join(inputs)

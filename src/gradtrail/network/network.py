@@ -34,9 +34,9 @@ class Network(Graph):
 
     Args:
         input_shape: one sample without the batch axis: (channels, height, width) or (features,).
-            For a graph what `gt.Input` gave.
+            For a graph what `gt.Input` gave, or a list of such.
         layers: the layers in order; branches are `Residual` and `Concat`. For a graph the node
-            that it ends with; see docs/graphs.md.
+            that it ends with, or several, in a list or by their names; see docs/graphs.md.
         seed: what the parameters are drawn from. The same seed gives the same network.
         dtype: of the parameters, float32 or float64.
 
@@ -69,9 +69,7 @@ class Network(Graph):
         return make_plan(self.outline, declared, int(batch_size))
 
     @call_example("network.predict(x)")
-    def predict(
-        self, x: Any, *, batch_size: int = 256, engine: str | Engine | None = None
-    ) -> np.ndarray:
+    def predict(self, x: Any, *, batch_size: int = 256, engine: str | Engine | None = None) -> Any:
         """The outputs of the last layer, in evaluation (running statistics, no dropout).
 
         Args:
@@ -81,17 +79,23 @@ class Network(Graph):
             engine: None for the default, "cpu", "reference", or an engine object.
 
         Returns:
-            (N, classes), of the network's dtype.
+            (N, classes), of the network's dtype; of several outputs one each, by their names, or
+            in a list where the network was given a list.
 
         Raises:
             DataError: samples of another shape or without numbers.
         """
         from ..engines import engine_for
         from ..engines.predicting import predict
+        from ..graph.packed_samples import outputs_by_name
 
         positive("predict", batch_size=batch_size)
         taken, count = self._taken(x)
-        return predict(self, taken, count, int(batch_size), engine_for(engine, self))
+        rows = predict(self, taken, count, int(batch_size), engine_for(engine, self))
+        if len(self.outputs) == 1:
+            return rows
+        shapes = self.system(1).shapes
+        return outputs_by_name(rows, {n: shapes[a][1:] for n, a in self.outputs.items()})
 
     def _taken(self, x: Any) -> tuple[Callable[[int, int], np.ndarray], int]:
         """How to get at some of the samples, checked, as this network takes them; and how many.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...graph.packed_samples import packed_shape
 from ..batch import Batch, Samples
 from ..interface import Evaluated
 from .frame import Slot
@@ -26,8 +27,8 @@ def predict_outputs(setup: EngineSetup, network: Graph, x: np.ndarray) -> np.nda
     if loaded is None:
         loaded = program_for(setup, network, None, Options(training=False, outputs=True))
     samples = Samples(np.ascontiguousarray(x), np.zeros(len(x)), None, ())  # type: ignore[arg-type]
-    shape = loaded.listing.shapes[network.output_name][1:]
-    outputs = np.empty((len(x), *shape), np.float32)
+    shapes = {n: loaded.listing.shapes[array][1:] for n, array in network.outputs.items()}
+    outputs = np.empty((len(x), *packed_shape(shapes)), np.float32)
     with loaded.lock:
         loaded.context.frame[Slot.OUTPUT] = address(outputs)
         _run(loaded, network, Batch(samples, samples.places), labels=False)

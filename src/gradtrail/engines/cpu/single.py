@@ -84,6 +84,8 @@ class _Builder:
     """A program being built."""
 
     def __init__(self, network: Graph, setup: EngineSetup) -> None:
+        if len(network.outputs) > 1:
+            raise UnsuitableError
         self.network, self.target, self.system = network, setup.target, network.system(1)
         self.work = Work(self.system, Options(training=False, outputs=True), setup)
         self.draft = Draft(network, self.work)

@@ -223,9 +223,13 @@ class ScatterOutputs(Kernel):
 
     Args:
         layout: of the output.
+        row: how many numbers all outputs of a sample have; 0 where this is the only one.
+        begin: how many of them stand before this output's.
     """
 
     layout: Layout
+    row: int = 0
+    begin: int = 0
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
@@ -236,10 +240,13 @@ class ScatterOutputs(Kernel):
         lay = self.layout
         out = code.frame(Slot.OUTPUT, P)
         first = code.frame(Slot.FIRST)
-        base = code.at(out, first, prod(lay.shape) * 4)
+        size = (self.row or prod(lay.shape)) * 4
+        base = code.at(out, first, size)
+        if self.begin:
+            base = code.at(base, self.begin * 4)
         source = code.at(code.argument(0), lay.origin)
         with code.loop("lane", code.frame(Slot.VALID)) as lane:
-            row = code.at(base, lane, prod(lay.shape) * 4)
+            row = code.at(base, lane, size)
             arrays = (row, row_strides(lay.shape)), (code.at(source, lane, 4), lay.strides)
             with walk(code, lay.shape, arrays) as (to, read):
                 code.store(code.load(read, F), to)

@@ -34,7 +34,8 @@ def plan_program(
         setup: for which processor, and with which algorithms.
     """
     system = network.system(LANES, training=options.training, loss=loss)
-    work = Work(system, options, setup, network.trained)
+    handed_out = network.outputs.values() if options.outputs else ()
+    work = Work(system, options, setup, network.trained, handed_out)
     draft = Draft(network, work, loss)
     declare(draft)
     for name, _, begin in places_in_row(network.inputs):
@@ -46,8 +47,12 @@ def plan_program(
         if node.name not in along:
             plan_forward(draft, place, node)
     if options.outputs:
-        output = value(network.output_name)
-        draft.call(ScatterOutputs(draft.memory[output].layout), (output,), "output", "forward")
+        shapes = {name: system.shapes[array][1:] for name, array in network.outputs.items()}
+        row = sum(map(prod, shapes.values())) if len(shapes) > 1 else 0
+        for name, _, begin in places_in_row(shapes):
+            output = value(network.outputs[name])
+            scatter = ScatterOutputs(draft.memory[output].layout, row, begin)
+            draft.call(scatter, (output,), name, "forward")
     for sent in work.sent:
         plan_backward(draft, sent)
     return draft.program()

@@ -78,6 +78,7 @@ class Work:
         setup: for which processor, and with which algorithms.
         trained: the parameters that a training changes; None for all. Where everything is kept, or
             each sample's share, all gradients are computed.
+        outputs: the arrays that are handed out, wherever in the network they are.
     """
 
     def __init__(
@@ -86,8 +87,10 @@ class Work:
         options: Options,
         setup: EngineSetup,
         trained: Collection[str] | None = None,
+        outputs: Collection[str] = (),
     ) -> None:
         self.system, self.options, self.setup = system, options, setup
+        self.handed_out = {value(name) for name in outputs}
         self.planes: dict[str, Plane] = {}
         self.forward: dict[str, tuple[Form, ...]] = {}
         for node in system.nodes:
@@ -101,6 +104,7 @@ class Work:
         self.uses = Counter(n.array_of[a] for n in system.nodes for a in n.parameters)
         self.sent = list(self._sent()) if options.backward else []
         self.read_later = {k for s in self.sent for k in s.arrays.values() if k.kind == "value"}
+        self.read_later |= self.handed_out
         self.sums: dict[str, tuple[Node, str]] = {}
         self.pooled: dict[str, Node] = {}
         self.fused = {} if options.keep else self._fusions()
@@ -256,6 +260,8 @@ class Work:
             stored = (after or node).output
             readers = self.readers(stored)
             if plane is None or plane.kind != "forward" or len(readers) != 1:
+                continue
+            if value(stored) in self.handed_out:
                 continue
             ((pool, _),) = readers
             if after is not None and self.keeps(node):
