@@ -130,6 +130,28 @@ def test_positions_are_told_with_all_their_axes() -> None:
     assert "strongest position is (1,2,3)" in str(t.grad.why("conv1.weight", (0, 0, 0, 0, 0)))
 
 
+def test_padding_that_is_not_zeros_is_a_layer_before(tmp_path: Path) -> None:
+    layer = gt.Conv2d(3, 3, padding=1, padding_mode="reflect")
+    net = gt.Network((3, 6, 6), [layer, gt.Conv2d(2, 1, padding_mode="circular")], seed=1)
+    assert [step.name for step in net.steps] == [
+        "pad1",
+        "conv1",
+        "conv2",
+    ]  # none where there is no 0
+    assert net.architecture()["layers"][0]["padding_mode"] == "reflect"
+    net.save(tmp_path / "net.safetensors")
+    x = np.random.Generator(np.random.PCG64(1)).random((2, 3, 6, 6))
+    np.testing.assert_array_equal(gt.load(tmp_path / "net.safetensors").predict(x), net.predict(x))
+    node = gt.Input((3, 6, 6))
+    twice = gt.Network(node, layer(layer(node)))
+    assert [step.name for step in twice.steps] == ["pad1", "conv1", "pad2", "conv1_2"]
+    assert list(twice.parameters) == ["conv1.weight", "conv1.bias"]
+    with pytest.raises(gt.ArgumentError, match=r"Conv2d: padding_mode must be one of zeros, refl"):
+        gt.Conv2d(3, 3, padding_mode="same")
+    with pytest.raises(TypeError, match=r"it is two layers, and has no equation of its own"):
+        layer.declare((1, 3, 6, 6), training=True)
+
+
 def test_pairs_of_padding_are_saved(tmp_path: Path) -> None:
     layers = [gt.Conv2d(2, 3, padding=((1, 2), (0, 1))), gt.MaxPool2d(2, padding=[[0, 1], 1])]
     net = gt.Network((1, 8, 8), [*layers, gt.Dropout2d(0.5), gt.StochasticDepth(0.2, "batch")])

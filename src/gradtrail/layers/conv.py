@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import ClassVar, final
 
 from ..checking.calls import call_example
 from ..equation import Array, contraction, index, term
 from ..equation.frozen import frozen
+from ..errors import ArgumentError
+from .functional import GraphNode, in_parts
 from .kernel_layer import KernelLayer
 from .layer import Declaration, Shape, channels_of
 from .windows import Padding, Windows, padding_margins
+
+_MODES = ("zeros", "reflect", "replicate", "circular")
 
 X, W, b, Z = Array("X"), Array("W"), Array("b"), Array("Z")
 
@@ -22,10 +26,30 @@ class ConvNd(KernelLayer):
     prefix: ClassVar[str] = "conv"
 
     padding: Padding | str = field(default=0, kw_only=True)
+    padding_mode: str = field(default="zeros", kw_only=True)
 
     def __post_init__(self) -> None:
         KernelLayer.__post_init__(self)
         _ = self.windows
+        if self.padding_mode not in _MODES:
+            raise ArgumentError(
+                f"{self.kind}: padding_mode must be one of {', '.join(_MODES)}, got "
+                f"{self.padding_mode!r}"
+            )
+
+    def _applied(self, nodes: tuple[GraphNode, ...]) -> GraphNode:
+        if self.padding_mode == "zeros":
+            return KernelLayer._applied(self, nodes)
+        return in_parts(self, self._padded_before, nodes)
+
+    def _padded_before(self, node: GraphNode) -> GraphNode:
+        """What stands in the padding is put there by a layer of its own."""
+        from .padding import Pad
+
+        sides = [side for margin in reversed(self.windows.margins) for side in margin]
+        if any(sides):
+            node = Pad(tuple(sides), mode=self.padding_mode)(node)
+        return replace(self, padding=0, padding_mode="zeros")(node)
 
     @property
     def windows(self) -> Windows:
@@ -38,6 +62,8 @@ class ConvNd(KernelLayer):
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; the input is (N, C, H, W)."""
+        if self.padding_mode != "zeros":
+            raise TypeError("it is two layers, and has no equation of its own; call it on a node")
         (shape,) = sources
         channels = channels_of(self, shape, self.rank)
         window, groups = self.windows, self.grouped(channels)
@@ -81,6 +107,8 @@ class Conv2d(ConvNd):
         stride: s, how far one window lies from the next.
         padding: p, zeros on each side, per axis a pair where these differ: ((1, 2), (0, 1)); "same"
             keeps the size (stride 1), "valid" is 0.
+        padding_mode: what stands in the padding; other than "zeros" it is a `Pad` of that mode, a
+            layer before this one.
         dilation: d, how far one kernel offset lies from the next.
         groups: into how many separate convolutions the channels are split; C for depthwise.
         bias: whether b is there.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import MISSING, fields
@@ -189,12 +189,24 @@ class Block(GraphPart):
         """
 
     def _applied(self, nodes: tuple[GraphNode, ...]) -> GraphNode:
-        made = vars(self).setdefault(_MADE, [])
-        token = _made.set(_Made(made))
-        try:
-            return self.forward(*nodes)
-        finally:
-            _made.reset(token)
+        return in_parts(self, self.forward, nodes)
+
+
+def in_parts(
+    part: GraphPart, forward: Callable[..., GraphNode], nodes: tuple[GraphNode, ...]
+) -> GraphNode:
+    """What a function gives for nodes, calling parts; in its next call for `part` it meets those.
+
+    Args:
+        part: whose parts they are.
+        forward: calls parts, which it may make anew each time.
+        nodes: what it is called on.
+    """
+    token = _made.set(_Made(vars(part).setdefault(_MADE, [])))
+    try:
+        return forward(*nodes)
+    finally:
+        _made.reset(token)
 
 
 class _Made:

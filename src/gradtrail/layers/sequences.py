@@ -37,6 +37,8 @@ class Conv1d(ConvNd):
         stride: s, how far one window lies from the next.
         padding: p, zeros on each side, or a pair ((before, behind),); "same" keeps the
             size (stride 1), "valid" is 0.
+        padding_mode: what stands in the padding; other than "zeros" it is a `Pad` of that mode, a
+            layer before this one.
         dilation: d, how far one kernel offset lies from the next.
         groups: into how many separate convolutions the channels are split; C for depthwise.
         bias: whether b is there.
