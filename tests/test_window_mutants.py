@@ -55,7 +55,7 @@ def before(right: Any) -> Any:
 
     def crop(self: ConvTransposeNd) -> Any:
         found = right.fget(self)
-        margins = zip(found.margins, self._extra(), strict=True)
+        margins = zip(found.margins, self.added, strict=True)
         return replace(found, margins=tuple((p - e, q + e) for (p, q), e in margins))
 
     return property(crop)

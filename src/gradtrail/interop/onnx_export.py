@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..checking.calls import call_example, checked_path
+from ..equation import Margin
 from ..errors import ArgumentError, FileError
 from ..layers import (
     AvgPool2d,
@@ -167,9 +168,9 @@ class Writing:
 _Writer = Callable[[Writing, Step], None]
 
 
-def _sizes(window: Windows) -> dict[str, Any]:
-    """A window's settings as attributes."""
-    before, behind = zip(*window.margins, strict=True)
+def _sizes(window: Windows, margins: Sequence[Margin] = ()) -> dict[str, Any]:
+    """A window's settings as attributes, with its own margins or with others."""
+    before, behind = zip(*(margins or window.margins), strict=True)
     return {
         "kernel_shape": list(window.kernel),
         "strides": list(window.stride),
@@ -188,16 +189,39 @@ def _conv_transpose(layer: Any) -> dict[str, Any]:
     is cropped behind instead, as far as anything is cropped.
     """
     window = layer.windows
-    before, extra = [p for p, _ in window.margins], [p - q for p, q in window.margins]
+    before, extra = [p for p, _ in window.margins], layer.added
+    behind = [q + e for (_, q), e in zip(window.margins, extra, strict=True)]
     less = [
-        min(p, e) if e >= s else 0 for p, e, s in zip(before, extra, window.stride, strict=True)
+        min(q, e) if e >= s else 0 for q, e, s in zip(behind, extra, window.stride, strict=True)
     ]
     return {
         **_dilated(window),
         "group": layer.groups,
-        "pads": [*before, *(p - a for p, a in zip(before, less, strict=True))],
+        "pads": [*before, *(q - a for q, a in zip(behind, less, strict=True))],
         "output_padding": [e - a for e, a in zip(extra, less, strict=True)],
     }
+
+
+def _max_pool(w: Writing, step: Step) -> None:
+    """What `ceil_mode` reaches behind is padding, which never wins."""
+    layer: Any = step.layer
+    reached = layer.reached(w.shapes[step.sources[0]])
+    dilations = list(layer.windows.dilation)
+    w.node("MaxPool", step, [*step.sources], **_sizes(layer.windows, reached), dilations=dilations)
+
+
+def _average_pool(w: Writing, step: Step) -> None:
+    """What `ceil_mode` reaches behind is padding that does not count, so that none may count."""
+    layer: Any = step.layer
+    reached = layer.reached(w.shapes[step.sources[0]])
+    beyond, padded = reached != layer.windows.margins, any(map(any, layer.windows.margins))
+    counted = layer.count_include_pad and padded
+    if layer.divisor_override is not None or (beyond and counted):
+        what = "divisor_override" if layer.divisor_override is not None else "ceil_mode"
+        raise ArgumentError(f"to_onnx: ONNX's AveragePool has no {what} as {layer!r} has it")
+    counts = counted if beyond else layer.count_include_pad
+    settings = {**_sizes(layer.windows, reached), "count_include_pad": int(counts)}
+    w.node("AveragePool", step, [*step.sources], **settings)
 
 
 def _global_average(w: Writing, step: Step) -> None:
@@ -281,10 +305,7 @@ def _prelu(w: Writing, step: Step) -> None:
 _WRITERS: Mapping[type[Layer], _Writer] = {
     **{known.layer: _activation(known) for known in ACTIVATIONS},
     Add: _operator("Add"),
-    AvgPool2d: _operator(
-        "AveragePool",
-        lambda layer: {**_sizes(layer.windows), "count_include_pad": int(layer.count_include_pad)},
-    ),
+    AvgPool2d: _average_pool,
     BatchNorm2d: _norm,
     Conv2d: _operator("Conv", lambda layer: {**_dilated(layer.windows), "group": layer.groups}),
     ConvTranspose2d: _operator("ConvTranspose", _conv_transpose),
@@ -293,7 +314,7 @@ _WRITERS: Mapping[type[Layer], _Writer] = {
     GlobalAvgPool2d: _global_average,
     Join: _operator("Concat", lambda layer: {"axis": 1}),
     Linear: _operator("Gemm", lambda layer: {"transB": 1}),
-    MaxPool2d: _operator("MaxPool", lambda layer: _dilated(layer.windows)),
+    MaxPool2d: _max_pool,
     Normalize: _normalize,
     PReLU: _prelu,
     Pointwise: _pointwise,

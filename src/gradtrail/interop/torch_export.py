@@ -189,14 +189,17 @@ _SLIDING = ("stride", "padding", "output_padding", "dilation")
 _KERNELS = ("inputs", "out_channels", "kernel_size"), (*_SLIDING, "groups", "bias")
 
 MADE: Mapping[type[Layer], tuple[tuple[str, ...], tuple[str, ...]]] = {
-    AvgPool2d: (("kernel_size",), ("stride", "padding", "count_include_pad")),
+    AvgPool2d: (
+        ("kernel_size",),
+        ("stride", "padding", "ceil_mode", "count_include_pad", "divisor_override"),
+    ),
     BatchNorm2d: (("inputs",), ("eps", "momentum", "affine")),
     Conv2d: _KERNELS,
     ConvTranspose2d: _KERNELS,
     Dropout: (("p",), ()),
     Flatten: ((), ()),
     Linear: (("inputs", "out_features"), ("bias",)),
-    MaxPool2d: (("kernel_size",), ("stride", "padding", "dilation")),
+    MaxPool2d: (("kernel_size",), ("stride", "padding", "dilation", "ceil_mode")),
     **{
         known.layer: (names, ()) if known.there.positional else ((), names)
         for known in ACTIVATIONS
@@ -216,11 +219,20 @@ def _module(layer: Any, shape: tuple[int, ...]) -> TorchModule | None:
         return TorchModule("AdaptiveAvgPool2d", (1,))
     if type(layer) not in MADE:
         raise ArgumentError(f"PyTorch has no module for {layer.kind}")
+    if any(isinstance(side, tuple) for side in _entries(getattr(layer, "padding", ()))):
+        raise ArgumentError(
+            f"PyTorch's {layer.kind} pads as much behind as before, not {layer.padding}"
+        )
     by_position, by_name = MADE[type(layer)]
     arguments = [shape[0] if name == "inputs" else getattr(layer, name) for name in by_position]
     changed = layer.settings()  # what differs from the defaults, which are PyTorch's
     keywords = tuple((name, getattr(layer, name)) for name in by_name if name in changed)
     return TorchModule(type(layer).__name__, tuple(arguments), keywords)
+
+
+def _entries(padding: object) -> tuple[object, ...]:
+    """Padding as a tuple of its entries."""
+    return padding if isinstance(padding, tuple) else (padding,)
 
 
 def _call(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:

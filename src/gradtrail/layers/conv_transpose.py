@@ -28,14 +28,15 @@ class ConvTransposeNd(KernelLayer):
     def __post_init__(self) -> None:
         KernelLayer.__post_init__(self)
         window = self.windows
-        for e, s, d in zip(self._extra(), window.stride, window.dilation, strict=True):
+        for e, s, d in zip(self.added, window.stride, window.dilation, strict=True):
             if e >= max(s, d):
                 raise ArgumentError(
                     f"{self.kind}: output_padding={e} must be smaller than stride={s} or "
                     f"dilation={d}"
                 )
 
-    def _extra(self) -> tuple[int, ...]:
+    @property
+    def added(self) -> tuple[int, ...]:
         """The output padding, one entry per axis."""
         return per_axis(self.kind, "output_padding", self.output_padding, self.rank, least=0)
 
@@ -44,7 +45,7 @@ class ConvTransposeNd(KernelLayer):
         """The settings, one entry per axis; the margins are what is cropped from the output."""
         kernel, stride, dilation = self.sizes()
         margins = padding_margins(self.kind, self.padding, kernel, stride, dilation)
-        cropped = tuple((p, q - e) for (p, q), e in zip(margins, self._extra(), strict=True))
+        cropped = tuple((p, q - e) for (p, q), e in zip(margins, self.added, strict=True))
         return Windows(kernel, stride, cropped, dilation)
 
     def declare(self, *sources: Shape, training: bool) -> Declaration:
