@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from comparing import FLOAT64, assert_all_close
+from comparing import FLOAT64, assert_all_close, assert_close
 from formulas import FORMULAS, Written
 
 import gradtrail as gt
@@ -20,6 +20,7 @@ from gradtrail.engines.cpu.planning.planner import plan_program
 from gradtrail.engines.reference import forward
 from gradtrail.equation import adjoint, context, dumps, loads, parse, text
 from gradtrail.graph.description import layer_from
+from gradtrail.layers.formula import FUNCTIONS
 from gradtrail.layers.initialization import INITIALIZATIONS
 
 CONV = "Z[n,k,y,x] = b[k] + Σ_{c,i,j} W[k,c,i,j]·X[n,c,y·s+i·d−p,x·s+j·d−p]"
@@ -345,6 +346,15 @@ def test_a_damaged_formula_is_taken_or_refused_in_no_time(name: str) -> None:
         }
         with contextlib.suppress(gt.ArgumentError, gt.ShapeError, gt.EquationError):
             declared(layer_from(data, "layers[0]"), *formula.shapes)
+
+
+def test_every_function_of_the_table_may_stand_in_a_formula() -> None:
+    x = np.array([[0.5, 2.0]])
+    for name, function in FUNCTIONS.items():
+        found = equation(gt.Equation(f"Z[n,c] = {name}(X[n,c])"), x.shape)
+        expected = np.array([[function(0.5), function(2.0)]])
+        assert_close(forward(found, {"X": x})["Z"], expected, FLOAT64, name)
+    assert {"relu", "exp", "abs", "erf", "hardswish", "reciprocal"} <= FUNCTIONS.keys()
 
 
 @pytest.mark.parametrize("format", ["to_torch", "to_onnx"])

@@ -14,10 +14,10 @@ from ..equation.formula_words import Written, written
 from ..equation.frozen import frozen
 from ..equation.parsing import maximum_of, winner_of
 from ..equation.reader import RECIPROCAL, Reader
-from ..equation.scalar import Function, Variable, exp, log, sqrt, step
+from ..equation.scalar import Call, Function, Variable
 from ..equation.spans import spans, with_margins
 from ..errors import ArgumentError, EquationError
-from .activations import GELU, ReLU, Sigmoid, SiLU, Tanh
+from .activations import GELU, Activation, ReLU, Sigmoid, SiLU, Tanh
 from .formula_checks import (
     bare_sizes,
     check_absent,
@@ -30,18 +30,19 @@ from .formula_checks import (
 )
 from .formula_start import starts
 from .layer import Declaration, Layer, Shape, known_initialization
+from .piecewise_activations import Hardsigmoid, Hardswish, ReLU6
+from .smooth_activations import SELU, Mish, Softsign
 
-_X = Variable("x")
+_LAYERS: tuple[Activation, ...] = (
+    *(ReLU(), Sigmoid(), Tanh(), GELU(), SiLU(), ReLU6(), Hardsigmoid(), Hardswish()),
+    *(Mish(), SELU(), Softsign()),
+)
+_OPERATIONS = ("exp", "log", "sqrt", "erf", "softplus", "abs", "sign", "floor", "round", "step")
+
 FUNCTIONS: Mapping[str, Function] = {
-    f.name: f
-    for f in (
-        *(known.function for known in (ReLU(), Sigmoid(), Tanh(), GELU(), SiLU())),
-        Function("exp", exp(_X)),
-        Function("log", log(_X)),
-        Function("sqrt", sqrt(_X)),
-        Function("step", step(_X)),
-        RECIPROCAL,
-    )
+    **{layer.function.name: layer.function for layer in _LAYERS},
+    **{name: Function(name, Call(name, (Variable("x"),))) for name in _OPERATIONS},
+    RECIPROCAL.name: RECIPROCAL,
 }
 """The functions of one element that a formula may have."""
 
