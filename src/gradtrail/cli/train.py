@@ -206,7 +206,11 @@ def train_command(
 
     Example: gradtrail train --resume runs/lenet --epochs 20
     """
-    given = {name: value for name, value in options.items() if value not in (None, (), False)}
+    given = {
+        name: value
+        for name, value in options.items()
+        if value is not False and value not in (None, ())  # 0 is no False
+    }
     for option, asked in (("--no-browser", no_browser), ("--port", port is not None)):
         if asked and not explore:
             raise ArgumentError(f"{option} is for the page of --explore")
