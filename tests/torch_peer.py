@@ -186,8 +186,12 @@ def layer(
             return F.pad(x, sides, kind.mode, **value)
         case gt.Equation():
             own = {n.removeprefix(f"{name}."): a for n, a in held.items() if n.startswith(name)}
-            peer = next(f.peer for f in FORMULAS.values() if f.text == kind.text)
-            return peer(torch, own | dict(zip(kind.inputs, inputs, strict=True)))
+            peers = [f.peer for f in FORMULAS.values() if f.text == kind.text]
+            if not peers:  # the squares of a LocalResponseNorm
+                known = dict(kind.numbers)
+                sides = *(0,) * (2 * x.ndim - 4), known["q"], known["i"] - 1 - known["q"]
+                return F.pad(x * x, sides).unfold(1, known["i"], 1).sum(-1)
+            return peers[0](torch, own | dict(zip(kind.inputs, inputs, strict=True)))
         case Add():
             return torch.stack(inputs).sum(0)
         case Multiply():
