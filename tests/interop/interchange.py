@@ -34,10 +34,23 @@ AWAITED = (
     gt.Reshape,
     gt.Slice,
     gt.Upsample,
+    *(
+        getattr(gt, f"{kind}{rank}d")
+        for kind in ("Conv", "ConvTranspose", "MaxPool", "AvgPool", "GlobalAvgPool", "Dropout")
+        for rank in (1, 3)
+    ),
+    *(gt.GlobalMaxPool1d, gt.GlobalMaxPool2d, gt.GlobalMaxPool3d, gt.Dropout2d, gt.StochasticDepth),
 )
 """Layers that no format has a converter for yet."""
 
-EXCHANGED = [case for case in CASES if not isinstance(case.layer, AWAITED)]
+SETTINGS = ("pair", "reflected", "replicated", "ceil", "divisor")
+"""Settings that a format has not, or writes as others: `test_window_export.py` has them."""
+
+EXCHANGED = [
+    case
+    for case in CASES
+    if not isinstance(case.layer, AWAITED) and not any(word in case.id for word in SETTINGS)
+]
 
 IDS = [case.id for case in EXCHANGED]
 
