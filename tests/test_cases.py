@@ -53,6 +53,6 @@ def test_the_cases_cover_every_layer() -> None:
         if isinstance(kind, type) and issubclass(kind, layers.Loss)
     }
     exempt = {"Buffer", "Declaration", "Layer", *losses}
-    exempt |= {"Input", "Parameter", "Shape", "add", "concat", "multiply"}
+    exempt |= {"Input", "Parameter", "Shape", "add", "concat", "multiply", "split"}
     several = {"MatMul", "LocalResponseNorm"}  # two inputs, or two layers: tested by themselves
     assert kinds == set(layers.__all__) - exempt - several

@@ -110,6 +110,8 @@ DOCUMENTED: dict[str, Documented] = {
     "pixelunshuffle": layer(gt.PixelUnshuffle(2), (2, 4, 6, 8)),
     "channelshuffle": layer(gt.ChannelShuffle(2)),
     "mean": layer(gt.Mean((2, 3))),
+    "sum": layer(gt.Sum((2, 3))),
+    "max": layer(gt.Max((2, 3))),
     "pad": layer(gt.Pad(1)),
     "upsample": layer(gt.Upsample(scale_factor=2, mode="bilinear")),
     "adaptiveavgpool1d": layer(gt.AdaptiveAvgPool1d(5), L),
@@ -227,6 +229,6 @@ def test_every_layer_and_loss_is_documented() -> None:
     import gradtrail.layers as layers
 
     exempt = {"Buffer", "Declaration", "Layer", "Loss", "Parameter", "Shape"}
-    exempt |= {"Input", "add", "concat"}  # Residual and Concat have their equations
+    exempt |= {"Input", "add", "concat", "split"}  # Residual and Concat have their equations
     found = {kind.__name__.removesuffix("Layer") for kind, _, _ in DOCUMENTED.values()}
     assert found == set(layers.__all__) - exempt

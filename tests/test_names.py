@@ -18,6 +18,10 @@ MODULES = modules(PACKAGE)
 
 # Public classes and functions that several files may define: which files, and why.
 ALLOWED: dict[str, tuple[set[str], str]] = {
+    "split": (
+        {"data.splitting", "layers.rearranging"},
+        "`gt.split` cuts a node as PyTorch's cuts a tensor, `gt.data.split` a set",
+    ),
     "load": ({"data.known", "network.saving"}, "`gt.load` opens a network, `gt.data.load` a set"),
 }
 

@@ -168,6 +168,10 @@ def layer(
             return F.channel_shuffle(x, kind.groups)
         case gt.Mean():
             return x.mean(kind.axes, kind.keepdim)
+        case gt.Sum():
+            return x.sum(kind.axes, kind.keepdim)
+        case gt.Max():
+            return maximum(x, kind)
         case gt.Upsample():
             given = kind.size, kind.scale_factor, kind.mode, kind.align_corners
             return F.interpolate(x, *given)
@@ -208,6 +212,20 @@ def slices(kind: gt.Slice) -> list[tuple[int, tuple[Any, ...]]]:
         b if isinstance(b, tuple) else (b,) * len(axes) for b in (kind.start, kind.stop, kind.step)
     )
     return [(axis, bound) for axis, *bound in zip(axes, *bounds, strict=True)]
+
+
+def maximum(x: torch.Tensor, kind: gt.Max) -> torch.Tensor:
+    """The first maximum: PyTorch's over several axes shares the gradient among the tied."""
+    axes = np.atleast_1d(kind.axes).tolist()
+    over = sorted(axis % x.ndim for axis in axes)
+    kept = [axis for axis in range(x.ndim) if axis not in over]
+    laid = x.permute(*kept, *over).flatten(len(kept))
+    best = laid.gather(-1, torch.tensor(laid.detach().numpy().argmax(-1)[..., None]))[..., 0]
+    return (
+        best.reshape([1 if a in over else n for a, n in enumerate(x.shape)])
+        if kind.keepdim
+        else best
+    )
 
 
 def pixel_shuffle(x: torch.Tensor, r: int) -> torch.Tensor:

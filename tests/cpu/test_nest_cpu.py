@@ -20,7 +20,7 @@ from gradtrail.engines.cpu.frame import SLOTS
 from gradtrail.engines.cpu.kernels.kernel import Kernel
 from gradtrail.engines.cpu.kernels.lanes import SumLanes
 from gradtrail.engines.cpu.kernels.nest_kernel import NestKernel
-from gradtrail.engines.cpu.nest import PART, Clip, Factor, LoopSchedule, Nest, Stream, Sum
+from gradtrail.engines.cpu.nest import PART, Clip, Factor, LoopSchedule, Nest, Stream, TermSum
 from gradtrail.engines.cpu.target import LANES
 from gradtrail.equation.scalar import Function, Literal, Variable, maximum
 
@@ -108,8 +108,8 @@ def convolution() -> tuple[Nest, list[np.ndarray]]:
     source, weights, bias = drawn(1, C, X + J - 1, LANES), drawn(2, K, C, J), drawn(3, K)
     moving = Stream(1, (("c", source.strides[0]), ("x", 64), ("j", 64)))
     terms = (
-        Sum((Factor(stream(3, bias, "k", lanes=False)),)),
-        Sum((Factor(stream(2, weights, "kcj", lanes=False)), Factor(moving)), ("c", "j")),
+        TermSum((Factor(stream(3, bias, "k", lanes=False)),)),
+        TermSum((Factor(stream(2, weights, "kcj", lanes=False)), Factor(moving)), ("c", "j")),
     )
     result = Stream(0, (("k", X * 64), ("x", 64)))
     ranges = (("k", K), ("x", X), ("c", C), ("j", J))
@@ -198,7 +198,7 @@ def placing(s: int, d: int, constant: int, **changes: object) -> Nest:
     """T[s·y + d·i + constant] += W[i]·D[y], where the position is inside T."""
     return Nest(
         Stream(0, (("y", 64 * s), ("i", 64 * d)), 64 * constant),
-        (Sum((Factor(Stream(1, (("i", 4),), lanes=False)), Factor(Stream(2, (("y", 64),))))),),
+        (TermSum((Factor(Stream(1, (("i", 4),), lanes=False)), Factor(Stream(2, (("y", 64),))))),),
         (("y", Y), ("i", I)),
         LoopSchedule(**{"outer": ("i", "y", PART), "rest": "shorter", **changes}),
         adds=True,
@@ -211,7 +211,7 @@ def gathering(s: int, d: int, constant: int, **changes: object) -> Nest:
     moving = Stream(2, (("y", 64 * s), ("i", 64 * d)), 64 * constant)
     return Nest(
         Stream(0, (("i", 64),)),
-        (Sum((Factor(Stream(1, (("y", 4),), lanes=False)), Factor(moving)), ("y",)),),
+        (TermSum((Factor(Stream(1, (("y", 4),), lanes=False)), Factor(moving)), ("y",)),),
         (("y", Y), ("i", I)),
         LoopSchedule(**{"outer": ("i", PART), **changes}),
         clips=(Clip("y", s, (("i", d),), constant, SIZE),),
@@ -304,7 +304,7 @@ def halved(lanes: np.ndarray) -> np.ndarray:
 def test_lanes_are_summed_in_halves(name: str, adds: bool) -> None:
     """DW[k] = Σ_n D[k,n], one product each, so that only the tree rounds."""
     source, before = drawn(1, K, LANES), drawn(2, K)
-    term = Sum((Factor(stream(1, source, "k")),))
+    term = TermSum((Factor(stream(1, source, "k")),))
     parts = (PART, target_named(name).parts)
     for tile in ((parts,), (("k", 2), parts), (("k", K), parts)):
         schedule = LoopSchedule(("k", PART), tile, rest="shorter")
@@ -355,7 +355,7 @@ def test_a_gate_that_is_closed_lets_no_nan_through(name: str, element: str) -> N
     held = placed(2 * winner + 1, 0, kind)
     a = Stream(1, (("y", LANES * held.itemsize),), element=element)
     gate = Factor(a, equals=((("i", 2),), 1))
-    terms = (Sum((gate, Factor(stream(2, source, "yi"))), ("i",)),)
+    terms = (TermSum((gate, Factor(stream(2, source, "yi"))), ("i",)),)
     expected = np.take_along_axis(source, winner[:, None], axis=1)[:, 0]
     for changes in ({}, {"unrolled": ("i",)}, {"tile": (("y", 2),)}):
         schedule = LoopSchedule(**{"outer": ("y", PART), **changes})
@@ -375,7 +375,9 @@ def test_a_slope_of_0_lets_no_nan_through(name: str, function: Function) -> None
     source[slopes <= 0] = np.nan
     source[1] = np.nan
     factors = Factor(stream(1, slopes, "y"), function.derivative), Factor(stream(2, source, "y"))
-    nest = Nest(Stream(0, (("y", 64),)), (Sum(factors),), (("y", Y),), LoopSchedule(("y", PART)))
+    nest = Nest(
+        Stream(0, (("y", 64),)), (TermSum(factors),), (("y", Y),), LoopSchedule(("y", PART))
+    )
     target = target_array(np.full((Y, LANES), UNTOUCHED))
     run(name, NestKernel(nest), [target, slopes, source])
     slope = 1.0 if function is RELU else 2 * slopes

@@ -26,6 +26,7 @@ AWAITED = (
     gt.AdaptiveMaxPool3d,
     gt.ChannelShuffle,
     gt.Equation,
+    gt.Max,
     gt.Mean,
     gt.Pad,
     gt.Permute,
@@ -33,6 +34,7 @@ AWAITED = (
     gt.PixelUnshuffle,
     gt.Reshape,
     gt.Slice,
+    gt.Sum,
     gt.Upsample,
     *(
         getattr(gt, f"{kind}{rank}d")

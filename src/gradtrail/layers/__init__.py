@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     )
     from .pointwise import Pointwise
     from .prelu import PReLU
-    from .rearranging import Permute, Reshape, Slice
-    from .reductions import Mean
+    from .rearranging import Permute, Reshape, Slice, split
+    from .reductions import Max, Mean, Sum
     from .resampling import Upsample
     from .sample_norms import GroupNorm, LayerNorm, RMSNorm
     from .sequences import AvgPool1d, Conv1d, ConvTranspose1d, GlobalAvgPool1d, MaxPool1d
@@ -136,6 +136,7 @@ __all__ = [
     "LogSoftmax",
     "Loss",
     "MatMul",
+    "Max",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
@@ -166,6 +167,7 @@ __all__ = [
     "Softshrink",
     "Softsign",
     "StochasticDepth",
+    "Sum",
     "Tanh",
     "Tanhshrink",
     "Threshold",
@@ -173,6 +175,7 @@ __all__ = [
     "add",
     "concat",
     "multiply",
+    "split",
 ]
 
 LATE: Mapping[str, str] = {
@@ -224,6 +227,7 @@ LATE: Mapping[str, str] = {
     "LogSigmoid": "smooth_activations",
     "LogSoftmax": "softmax",
     "MatMul": "matmul",
+    "Max": "reductions",
     "MaxPool1d": "sequences",
     "MaxPool3d": "volumes",
     "Mean": "reductions",
@@ -246,12 +250,14 @@ LATE: Mapping[str, str] = {
     "Softshrink": "piecewise_activations",
     "Softsign": "smooth_activations",
     "StochasticDepth": "stochastic_depth",
+    "Sum": "reductions",
     "Tanhshrink": "smooth_activations",
     "Threshold": "piecewise_activations",
     "Upsample": "resampling",
     "add": "joins",
     "concat": "joins",
     "multiply": "joins",
+    "split": "rearranging",
 }
 """Layers that most networks do not have, with the modules of this folder that they are in: those
 are imported when they are first asked for."""

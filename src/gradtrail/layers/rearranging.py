@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import prod
 from typing import Any, ClassVar, final
 
@@ -14,6 +14,7 @@ from ..equation import Affine, Array, Number, contraction, index, term
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
 from ..showing.axis_names import size_names
+from .functional import GraphNode
 from .layer import Declaration, Layer, Shape, canonical, times
 from .sample_axes import Axes, checked_axes, input_names, output_names, some_axes
 
@@ -107,6 +108,46 @@ def _strided(name: str, taken: range, mark: str) -> Affine:
     """`y·s+a`; a step or a start that changes nothing is not written."""
     step = 1 if taken.step == 1 else Number(taken.step, f"s{mark}")
     return index(name) * step + (Number(taken.start, f"a{mark}") if taken.start else 0)
+
+
+@call_example("gt.split(node, 2)")
+def split(
+    node: GraphNode, sizes_or_parts: int | Sequence[int], axis: int = 1
+) -> tuple[GraphNode, ...]:
+    """A node cut into several along an axis, one behind the other; each is a `Slice`.
+
+    Args:
+        node: what is cut.
+        sizes_or_parts: how many positions each has; or one number, into how many equal parts.
+        axis: along which; the channels are 1.
+
+    Raises:
+        ArgumentError: something that is no node, or sizes that are none.
+        ShapeError: sizes that do not add up to the axis, or parts that do not divide it.
+    """
+    if not isinstance(node, GraphNode):
+        raise ArgumentError(f"split: node must be a node, such as gt.Input gives, got {node!r}")
+    several = isinstance(sizes_or_parts, Sequence) and not isinstance(sizes_or_parts, str)
+    listed: list[Any] = list(sizes_or_parts) if several else [sizes_or_parts]  # type: ignore[arg-type]
+    if not listed or not all(is_whole(size, 1) for size in listed):
+        raise ArgumentError(
+            f"split: sizes_or_parts must be whole numbers ≥ 1, got {sizes_or_parts!r}"
+        )
+    if not is_whole(axis) or axis == 0:
+        raise ArgumentError(f"split: axis must be a whole number other than 0, got {axis!r}")
+    (place,) = checked_axes((axis,), (1, *node.shape))
+    size = node.shape[place - 1]
+    if not several:
+        listed = [size // listed[0]] * listed[0]
+    if sum(listed) != size or not all(listed):
+        asked = f"sizes {listed}" if several else f"{sizes_or_parts} equal parts"
+        raise ShapeError(
+            f"split: axis {axis} has {size} positions, which are not {asked}",
+            "Give sizes that add up to it",
+        )
+    ends = list(accumulate(listed))
+    starts = [end - size for end, size in zip(ends, listed, strict=True)]
+    return tuple(Slice(a, b, axis=axis)(node) for a, b in zip(starts, ends, strict=True))
 
 
 @final

@@ -1,4 +1,4 @@
-"""Axes summed up: the mean and the sum over any axes of a sample."""
+"""Axes taken together: the mean, the sum and the maximum over any axes of a sample."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import ClassVar, final
 
 from ..checking.calls import call_example
-from ..equation import Access, Affine, Array, contraction, count, index, term
+from ..equation import Access, Affine, Array, contraction, count, index, selection, term
 from ..equation.frozen import frozen
 from ..errors import ShapeError
 from .layer import Declaration, Layer, Shape, canonical, times
@@ -87,3 +87,72 @@ class Mean(Reduction):
         z, x, over, ranges = self._accesses(shape)
         mean = term(z, x, scale=count(over, ranges).reciprocal())
         return Declaration(contraction(mean, ranges=ranges, shapes={"X": shape}))
+
+
+@final
+@call_example("gt.Sum((2, 3))")
+@frozen
+class Sum(Reduction):
+    """The sum over some axes of the sample.
+
+    Shapes: X (N, C, H, W), Z without the axes that are taken together, or with one position each.
+    Shown for axes 2 and 3.
+
+    Forward:
+        Z[n,c] = Σ_{h,w} X[n,c,h,w]
+
+    Adjoints:
+        dX[n,c,h,w] = dZ[n,c]
+
+    Args:
+        axes: which, one or several; the channels are 1, and −1 is the last.
+        keepdim: whether these axes stay, with one position each.
+        name: instead of sum1, …
+
+    Raises:
+        ArgumentError: an axis that is no whole number, or that of the samples.
+    """
+
+    prefix: ClassVar[str] = "sum"
+
+    def declare(self, *sources: Shape, training: bool) -> Declaration:
+        """See `Layer.declare`; any shape."""
+        (shape,) = sources
+        z, x, _, ranges = self._accesses(shape)
+        return Declaration(contraction(term(z, x), ranges=ranges, shapes={"X": shape}))
+
+
+@final
+@call_example("gt.Max((2, 3))")
+@frozen
+class Max(Reduction):
+    """The maximum over some axes of the sample.
+
+    Shapes: X (N, C, H, W), Z and the winner A without the axes that are taken together, or with one
+    position each. Shown for axes 2 and 3.
+
+    Forward:
+        Z[n,c] = max_{h,w} X[n,c,h,w]
+
+    Adjoints:
+        dX[n,c,h,w] = [A[n,c] = h·|w|+w]·dZ[n,c]
+
+    Ties: the first maximum wins, the last axis counting fastest; a NaN wins.
+
+    Args:
+        axes: which, one or several; the channels are 1, and −1 is the last.
+        keepdim: whether these axes stay, with one position each.
+        name: instead of max1, …
+
+    Raises:
+        ArgumentError: an axis that is no whole number, or that of the samples.
+    """
+
+    prefix: ClassVar[str] = "max"
+
+    def declare(self, *sources: Shape, training: bool) -> Declaration:
+        """See `Layer.declare`; any shape."""
+        (shape,) = sources
+        z, x, over, ranges = self._accesses(shape)
+        equation = selection(z, x, over=over, winner="A", ranges=ranges, shapes={"X": shape})
+        return Declaration(equation, saved={"A": "winner"})

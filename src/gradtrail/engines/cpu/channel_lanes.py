@@ -10,7 +10,7 @@ from .addresses import bare, lanes_of
 from .kernels.channels import ToRow
 from .keys import ArrayKey
 from .layout import Layout
-from .nest import PART, Epilogue, LoopSchedule, Nest, Stream, Sum
+from .nest import PART, Epilogue, LoopSchedule, Nest, Stream, TermSum
 from .target import LANES, Target
 from .tiling import TileCosts, readings_of
 
@@ -145,7 +145,7 @@ def flattens(node: Node) -> bool:
 def schedule_nest(
     target: Target,
     stored: Stream,
-    sums: tuple[Sum, ...],
+    sums: tuple[TermSum, ...],
     ranges: dict[str, int],
     result: Access,
     epilogue: tuple[Epilogue, ...],

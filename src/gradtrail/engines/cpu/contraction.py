@@ -35,7 +35,7 @@ from ...equation.scalar import at_zero
 from ...errors import EquationError
 from .addresses import SAMPLE, access_stream, bare, lanes_of, leaving, reach
 from .layout import Layout, Margins, wider
-from .nest import PART, Clip, Epilogue, Factor, LoopSchedule, Nest, Stream, Sum, differences
+from .nest import PART, Clip, Epilogue, Factor, LoopSchedule, Nest, Stream, TermSum, differences
 from .tapping import Taps
 from .target import Target
 from .tiling import TileCosts, Tiling, readings_of
@@ -244,7 +244,7 @@ def nest_of(
 
     shown = [n for n in form.target.names if n != SAMPLE]
     sums = tuple(
-        Sum(
+        TermSum(
             tuple(read(f) for f in t.factors if not isinstance(f, Sparse)),
             sum_order(form, [n for n in t.names if n not in shown and n != SAMPLE]),
             None if t.scale.value == 1 else float(t.scale.value),
@@ -333,7 +333,7 @@ def _moved(form: Form, names: Sequence[str]) -> str:
 
 
 def _schedule(
-    form: Form, shown: list[str], sums: Sequence[Sum], target: Target, adds: bool
+    form: Form, shown: list[str], sums: Sequence[TermSum], target: Target, adds: bool
 ) -> tuple[LoopSchedule, Tiling]:
     """Order of loops and tile."""
     main = max(sums, key=lambda s: prod([form.ranges[n] for n in s.summed]) * (1 + len(s.factors)))
@@ -371,7 +371,7 @@ def _tapped(names: list[str], form: Form) -> list[str]:
     return [*by[:-1], *(n for n in names if n not in by), *by[-1:]]
 
 
-def _ordered(names: list[str], main: Sum) -> list[str]:
+def _ordered(names: list[str], main: TermSum) -> list[str]:
     """Rows outside, channels within, columns innermost: what is read again is still near."""
     wide = [f for f in main.factors if f.stream.lanes]
     of_wide = {n for f in wide for n, _ in f.stream.strides}
@@ -391,7 +391,7 @@ def sum_order(form: Form, names: list[str]) -> tuple[str, ...]:
     return (*(n for n in names if n in narrowed), *(n for n in names if n not in narrowed))
 
 
-def _tileable(order: list[str], offsets: list[str], main: Sum, form: Form) -> list[str]:
+def _tileable(order: list[str], offsets: list[str], main: TermSum, form: Form) -> list[str]:
     """The indices that the tile may hold several values of."""
     fixed = {n for clip in _clips(form) for n, _ in clip.others} if form.inside else set()
     fixed |= {taps.by for taps in form.taps}
@@ -399,7 +399,7 @@ def _tileable(order: list[str], offsets: list[str], main: Sum, form: Form) -> li
     return loose if main.summed or form.over_lanes else loose[-2:]
 
 
-def _unrolled(form: Form, main: Sum, tile: Mapping[str, int]) -> tuple[str, ...]:
+def _unrolled(form: Form, main: TermSum, tile: Mapping[str, int]) -> tuple[str, ...]:
     """Summed indices to write out: the innermost ones, as long as the body stays short."""
     body = prod(tile.values())
     found: list[str] = []

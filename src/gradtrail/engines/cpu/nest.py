@@ -76,7 +76,7 @@ class Factor:
 
 
 @frozen
-class Sum:
+class TermSum:
     """One term: `scale · Π factors`, summed over those of its indices that the target lacks."""
 
     factors: tuple[Factor, ...]
@@ -84,23 +84,23 @@ class Sum:
     scale: float | None = None
 
 
-def differences(sums: Sequence[Sum]) -> tuple[Sum, ...]:
+def differences(sums: Sequence[TermSum]) -> tuple[TermSum, ...]:
     """Products that differ in their last factor and in their sign as one product of a difference.
 
     γ·r·X − γ·r·μ keeps few digits where X and μ are large and near each other; X − μ is exact then.
     """
-    found: list[Sum] = []
+    found: list[TermSum] = []
     for one in sums:
         before = found[-1] if found else None
         if before is None or not _opposite(before, one):
             found.append(one)
             continue
         *others, last = before.factors
-        found[-1] = Sum((*others, replace(last, less=one.factors[-1].stream)))
+        found[-1] = TermSum((*others, replace(last, less=one.factors[-1].stream)))
     return tuple(found)
 
 
-def _opposite(one: Sum, other: Sum) -> bool:
+def _opposite(one: TermSum, other: TermSum) -> bool:
     ends = one.factors[-1], other.factors[-1]
     read, taken = ({n for n, _ in f.stream.strides} for f in ends)
     return (
@@ -183,7 +183,7 @@ class Nest:
     """
 
     target: Stream
-    sums: tuple[Sum, ...]
+    sums: tuple[TermSum, ...]
     ranges: tuple[tuple[str, int], ...]
     schedule: LoopSchedule
     adds: bool = False

@@ -40,7 +40,7 @@ from .kernels.max_pool import select_kernel
 from .kernels.nest_kernel import NestKernel
 from .keys import ArrayKey, value
 from .layout import Layout, Margins, wider
-from .nest import Epilogue, Factor, Stream, Sum, differences
+from .nest import Epilogue, Factor, Stream, TermSum, differences
 from .options import EngineSetup, Options
 from .planning.draft import Draft
 from .planning.forward import NoDraws
@@ -284,7 +284,7 @@ class _Builder:
             order = sum_order(form, [n for n in term.names if n not in shown])
             summed = [n for t in grouped_names(order, ranges) for n in t]
             scale = None if term.scale.value == 1 else float(term.scale.value)
-            sums.append(Sum(factors, tuple(summed), scale))
+            sums.append(TermSum(factors, tuple(summed), scale))
         for n in dict.fromkeys(n for t in equation.terms for n in t.names if n != "n"):
             ranges.setdefault(n, equation.range_of[n])
         stored = channel_stream(target, layout, 0, lane)

@@ -13,7 +13,7 @@ from itertools import product as cartesian
 from math import prod
 
 from ...equation.frozen import frozen
-from .nest import Sum
+from .nest import TermSum
 from .target import Target
 
 _LATENCY = 4
@@ -30,7 +30,7 @@ class Reading:
     lanes: bool
 
 
-def readings_of(one: Sum) -> list[Reading]:
+def readings_of(one: TermSum) -> list[Reading]:
     """What each product of a sum reads."""
     streams = [factor.stream for factor in one.factors]
     return [Reading(frozenset(name for name, _ in s.strides), s.lanes) for s in streams]

@@ -10,7 +10,7 @@ from math import prod
 
 from .builder import Carried, Code, F, Value
 from .epilogue import pass_through, write_epilogue
-from .nest import PART, Factor, Nest, Stream, Sum
+from .nest import PART, Factor, Nest, Stream, TermSum
 from .tapping import TableRow, TapTable
 from .vector_math import compile_expression
 
@@ -36,7 +36,7 @@ class _TileSum:
         bare: whether its only product is all that there is: nothing stands in the accumulators.
     """
 
-    sum: Sum
+    sum: TermSum
     points: list[Point]
     offsets: list[Point]
     bare: bool
@@ -193,7 +193,7 @@ class _Writer:
             self._finish(point, value)
 
     def _finish_sums(self, points: list[Point], values: list[Value]) -> None:
-        """Sum the lanes of each element and store one number."""
+        """TermSum the lanes of each element and store one number."""
         code, parts = self.code, self.ranges[PART]
         together: dict[tuple[tuple[str, int], ...], list[Value]] = {}
         for point, value in zip(points, values, strict=True):
@@ -211,7 +211,7 @@ class _Writer:
         return self.code.number(0.0)
 
     def _summed(
-        self, one: Sum, points: list[Point], values: list[Value], fresh: bool
+        self, one: TermSum, points: list[Point], values: list[Value], fresh: bool
     ) -> list[Value]:
         """Add one term to all accumulators of the tile."""
         loops = [n for n in one.summed if n not in self.nest.schedule.unrolled]
@@ -264,7 +264,7 @@ class _Writer:
             return read[0]
         return code.fma(read[0], read[1], value) if len(read) == 2 else code.add(value, read[0])
 
-    def _number(self, one: Sum, point: Point, known: dict[object, Value]) -> list[Value]:
+    def _number(self, one: TermSum, point: Point, known: dict[object, Value]) -> list[Value]:
         """The product of what the taps of a sum are multiplied by, once for all accumulators."""
         names = [n for n in one.summed if n in self.tables]
         key = tuple((n, point.get(n)) for n in names)
