@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError
-from ..layers import Concat, Flatten, Layer, Residual
+from ..errors import ShapeError
+from ..layers import Flatten, Layer
 from ..layers.bounds import LARGEST, largest_array
-from ..layers.joins import Add
+from ..layers.functional import GraphNode, Input
 from ..layers.layer import buffer_shape
 from ..network import Network
 from ..showing.axis_names import name_axis
 from .refusals import LimitReached, Refusal, Refusals
-from .series import INPUT, Chain, Fork, chain_of, needed_for
 from .values import Shape, Tensor, Weights
 
+INPUT = -1
 MOST_NODES = 5000
 
 _MOST_COPIES = 1 << 30  # bytes
@@ -133,93 +133,84 @@ class LayerGraph:
             reasons: what was refused so far, to which these are added.
 
         Raises:
-            Refusal: there were reasons, or: no layers, branches that are not nested, weights used
-                twice, mixed dtypes.
+            Refusal: there were reasons, or: no layers, arrays that several layers share, mixed
+                dtypes.
         """
-        sources = [node.sources for node in self.nodes]
-        needed = needed_for(sources, output.node)
-        self._unshared(needed, reasons)
-        held = [w for at in sorted(needed) for w in self.nodes[at].weights.values()]
+        needed = self._needed_for(output)
+        held = [w for at in needed for w in self.nodes[at].weights.values()]
+        owners = self._owners(needed, reasons)
         with reasons.noting():
             _copied_within_reason(held)
         with reasons.noting():
             dtype = _dtype(held, dtype)
-        chain: Chain = ()
-        with reasons.noting():
-            if output.node == INPUT:
-                raise Refusal("hands its input on: there is no layer in it")
-            chain = chain_of(sources, output.node, [node.where for node in self.nodes])
+        if output.node == INPUT:
+            reasons.note("hands its input on: there is no layer in it", "the model")
         reasons.check()
-        return self._made(chain, dtype)
+        return self._made(needed, owners, output, dtype)
 
-    def _made(self, chain: Chain, dtype: np.dtype[Any]) -> Network:
-        """The network of a chain without stand-ins, with its arrays."""
-        order = [self.nodes[at] for at in _flat(chain)]
-        names = dict(zip(_flat(chain), _names(order), strict=True))
-        network = Network(self.input.shape, self._layers(chain, names), dtype=dtype)
-        self.placed = {at: step.name for at, step in zip(names, network.steps, strict=True)}
-        for node, step in zip(order, network.steps, strict=True):
-            for key, weights in node.weights.items():
-                name = f"{step.name}.{key}"
+    def _needed_for(self, output: Tensor) -> list[int]:
+        """The nodes that an output depends on, its own included, in order; not the input."""
+        found, waiting = set[int](), [output.node]
+        while waiting:
+            at = waiting.pop()
+            if at != INPUT and at not in found:
+                found.add(at)
+                waiting += self.nodes[at].sources
+        return sorted(found)
+
+    def _made(
+        self, needed: Sequence[int], owners: Mapping[int, int], output: Tensor, dtype: np.dtype[Any]
+    ) -> Network:
+        """The network of nodes without stand-ins, with its arrays."""
+        names = dict(zip(needed, _names([self.nodes[at] for at in needed]), strict=True))
+        layers: dict[int, Layer] = {}
+        values: dict[int, GraphNode] = {INPUT: Input(self.input.shape)}
+        for at in needed:
+            owner, node = owners.get(at, at), self.nodes[at]
+            if owner == at:
+                layers[at] = replace(node.layer, name=names[at])  # type: ignore[type-var, assignment]
+            values[at] = layers[owner](*(values[source] for source in node.sources))
+        network = Network(values[INPUT], values[output.node], dtype=dtype)
+        self.placed = {at: step.name for at, step in zip(needed, network.steps, strict=True)}
+        for at in layers:
+            for key, weights in self.nodes[at].weights.items():
+                name = f"{self.placed[at]}.{key}"
                 side = network.parameters if name in network.parameters else network.buffers
                 side[name] = weights.values
         return network
 
-    def _unshared(self, nodes: set[int], reasons: Refusals) -> None:
-        """Note trained weights that stand in two layers: each would get a gradient of its own.
+    def _owners(self, nodes: Sequence[int], reasons: Refusals) -> dict[int, int]:
+        """The node whose layer another uses again, because both train the same arrays.
 
-        In a file nothing is trained, and exporters write equal arrays once: there each gets a copy.
+        In a file nothing is trained, and exporters write equal arrays once: there each node gets a
+        copy. Nodes that share some arrays, but are not one layer, are noted.
         """
-        owner: dict[str, str] = {}
-        for at in sorted(nodes):
-            where = self.nodes[at].where
-            trained = [w.name for w in self.nodes[at].weights.values() if w.trained]
-            for name in trained:
-                if name in owner:
-                    shares = f"shares the array {name!r} with {owner[name]}"
-                    if owner[name] == where:  # a bias was added behind it in one of its places
-                        shares = (
-                            "is read in several places, one of them behind an added parameter, and "
-                            f"would become two layers that share {name!r}"
-                        )
-                    reasons.note(f"{shares}; here each layer has arrays of its own", where)
-            owner |= dict.fromkeys(trained, where)
-
-    def _layers(self, chain: Chain, names: Mapping[int, str | None]) -> list[Any]:
-        """The layers of a chain, with names, branches nested."""
-        return [
-            self._joined(entry, names)
-            if isinstance(entry, Fork)
-            else replace(self.nodes[entry].layer, name=names[entry])  # type: ignore[type-var]
-            for entry in chain
-        ]
-
-    def _joined(self, fork: Fork, names: Mapping[int, str | None]) -> Residual | Concat:
-        node, name = self.nodes[fork.join], names[fork.join]
-        branches = [self._layers(branch, names) for branch in fork.branches]
-        if not isinstance(node.layer, Add):
-            try:
-                return Concat(*branches, name=name)
-            except ArgumentError as cause:
-                raise Refusal(str(cause), node.where) from cause
-        body, around = branches if branches[0] else reversed(branches)
-        if not body:
-            raise Refusal("adds an array to itself, which no layer here does", node.where)
-        return Residual(body, around or None, name=name)
+        first: dict[str, int] = {}
+        owners: dict[int, int] = {}
+        for at in nodes:
+            node = self.nodes[at]
+            trained = {key: w.name for key, w in node.weights.items() if w.trained}
+            met = {first[name] for name in trained.values() if name in first}
+            owner = min(met, default=at)
+            if met and _is_again(node, self.nodes[owner]) and len(met) == 1:
+                owners[at] = owner
+            elif met:
+                name = next(name for name in trained.values() if name in first)
+                reasons.note(
+                    f"shares the array {name!r} with {self.nodes[first[name]].where}, of which it "
+                    "is no second call: its settings or its other arrays differ, so no one layer "
+                    "is both",
+                    node.where,
+                )
+            for name in trained.values():
+                first.setdefault(name, at)
+        return owners
 
 
-def _flat(chain: Chain) -> Iterator[int]:
-    """The nodes in the order in which a network lays them out.
-
-    An empty first branch of a sum comes second there, but has no nodes to change places.
-    """
-    for entry in chain:
-        if isinstance(entry, Fork):
-            for branch in entry.branches:
-                yield from _flat(branch)
-            yield entry.join
-        else:
-            yield entry
+def _is_again(node: LayerNode, other: LayerNode) -> bool:
+    """Whether two nodes are two calls of one layer."""
+    arrays = [{key: w.name for key, w in n.weights.items()} for n in (node, other)]
+    return node.layer == other.layer and arrays[0] == arrays[1]
 
 
 def _names(nodes: Sequence[LayerNode]) -> list[str | None]:
