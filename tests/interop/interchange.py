@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,15 @@ EXCHANGED = [
     if not isinstance(case.layer, AWAITED) and not any(word in case.id for word in SETTINGS)
 ]
 
+TORCHLESS = (gt.StochasticDepth,)
+"""Layers that PyTorch has no module for."""
+
+AS_TORCH = [
+    case
+    for case in EXCHANGED
+    if not isinstance(case.layer, TORCHLESS) and case.id != "avg-pair-uncounted"
+]
+
 IDS = [case.id for case in EXCHANGED]
 
 
@@ -97,6 +107,31 @@ def same_arrays(one: gt.Network, other: gt.Network) -> None:
         for name, array in ours.items():
             assert array.dtype == theirs[name].dtype
             np.testing.assert_array_equal(array, theirs[name])
+
+
+def rewritten(case: Case) -> Case:
+    """A case as it comes back: what a default says is left to it."""
+    layer = case.layer
+    if getattr(layer, "padding", 0) == "valid":
+        layer = replace(layer, padding=0)
+    kernel = getattr(layer, "kernel_size", None)
+    if hasattr(layer, "ceil_mode") and layer.stride in (kernel, (kernel,) * layer.rank):
+        layer = replace(layer, stride=None)
+    return replace(case, layer=layer)
+
+
+def layers_of(network: gt.Network) -> tuple[gt.layers.Layer, ...]:
+    """The layers in order, those that join branches among them."""
+    return tuple(step.layer for step in network.steps)
+
+
+def same_steps(one: gt.Network, other: gt.Network) -> None:
+    """The same layers under the same names, which read the same."""
+    wanted = [(s.name, s.sources, s.shares) for s in one.steps]
+    assert [(s.name, s.sources, s.shares) for s in other.steps] == wanted
+    assert [replace(s.layer, name=None) for s in other.steps] == [
+        replace(s.layer, name=None) for s in one.steps
+    ]
 
 
 def onnx_outputs(path: Path, x: np.ndarray) -> np.ndarray:

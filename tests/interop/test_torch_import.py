@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from comparing import assert_close
-from interchange import agree, outputs, samples, torch_outputs
+from interchange import agree, layers_of, outputs, samples, torch_outputs
 
 import gradtrail as gt
+from gradtrail.layers.joins import Join
+from gradtrail.network.architecture import network_from
 
 torch = pytest.importorskip("torch")
 from torch_models import FUNCTIONS, MODULES, Dense, Function, ResNet, UNet, made  # noqa: E402
@@ -90,7 +92,7 @@ def compared(module: Any, shape: tuple[int, ...] = (3, 8, 9)) -> gt.Network:
     """The network of a module, once outputs and the input's gradient are found to be its own."""
     module = module.to(torch.float64)
     network = gt.from_torch(module, shape)
-    double = gt.Network(shape, network.layers, dtype=np.float64)
+    double = network_from({**network.architecture(), "dtype": "float64"})
     for name in network.parameters:
         double.parameters[name] = network.parameters[name]
     for name in network.buffers:
@@ -117,7 +119,7 @@ def test_function(name: str) -> None:
 
 
 def layers(function: Callable[[Any], Any], shape: tuple[int, ...] = (3, 8, 9)) -> list[Any]:
-    return list(gt.from_torch(Function(function), shape).layers)
+    return list(layers_of(gt.from_torch(Function(function), shape)))
 
 
 def test_arithmetic_is_told_as_the_layer_that_it_is() -> None:
@@ -133,7 +135,7 @@ def test_arithmetic_is_told_as_the_layer_that_it_is() -> None:
     assert layers(lambda x: x.mean((2, 3))) == [gt.GlobalAvgPool2d()]
     assert layers(FUNCTIONS["adaptive-squeeze"]) == [gt.GlobalAvgPool2d()]
     assert layers(FUNCTIONS["mean-of-rows"]) == [gt.GlobalAvgPool2d()]
-    assert layers(FUNCTIONS["cat-itself"]) == [gt.Concat([], [])]
+    assert layers(FUNCTIONS["cat-itself"]) == [Join()]
 
 
 class Standardised(nn.Module):
@@ -156,25 +158,25 @@ class Standardised(nn.Module):
 def test_constants_by_channel_and_weights_by_hand() -> None:
     module = made(Standardised)
     network = compared(module)
-    assert [type(layer) for layer in network.layers] == [
+    assert [type(layer) for layer in layers_of(network)] == [
         *(gt.Normalize, gt.Conv2d, gt.GELU, gt.GlobalAvgPool2d, gt.Linear)
     ]
-    assert network.layers[1].bias
-    assert network.layers[-1].name == "head_out"
+    assert layers_of(network)[1].bias
+    assert layers_of(network)[-1].name == "head_out"
     for name in ("mean", "std"):
-        numbers = np.array(getattr(network.layers[0], name))
+        numbers = np.array(getattr(layers_of(network)[0], name))
         assert_close(numbers, getattr(module, name).numpy().reshape(-1), 1e-7)
 
 
-def test_a_dense_block_becomes_nested() -> None:
+def test_a_dense_block_joins_what_it_has_by_then() -> None:
     network = compared(made(Dense))
-    assert [type(layer) for layer in network.layers] == [gt.Concat] * 4
+    joins = [step for step in network.steps if isinstance(step.layer, Join)]
+    assert [len(step.sources) for step in joins] == [2, 3, 4, 5]
 
 
-def test_a_u_net_is_branches_within_branches() -> None:
+def test_a_u_net_joins_what_was_before() -> None:
     network = compared(made(UNet), (3, 8, 8))
-    outer = next(layer for layer in network.layers if isinstance(layer, gt.Concat))
-    assert any(isinstance(layer, gt.Concat) for layer in outer.branches[1])
+    assert sum(isinstance(layer, Join) for layer in layers_of(network)) == 2
 
 
 class InPlace(nn.Module):
@@ -193,7 +195,7 @@ class InPlace(nn.Module):
 
 def test_what_is_written_over_is_read_as_it_is_then() -> None:
     network = compared(made(InPlace))
-    assert network.layers[:2] == (gt.AvgPool2d(3, 1, 1), gt.ReLU(name="act"))
+    assert layers_of(network)[:2] == (gt.AvgPool2d(3, 1, 1), gt.ReLU(name="act"))
 
 
 class Mode(nn.Module):
@@ -212,7 +214,7 @@ def test_a_module_is_read_in_training_mode_and_left_as_it_was() -> None:
     module = made(Mode).eval()
     module.body[1].training = True
     network = gt.from_torch(module, (3, 2, 2))
-    assert [type(layer) for layer in network.layers] == [
+    assert [type(layer) for layer in layers_of(network)] == [
         *(gt.Flatten, gt.Dropout, gt.Linear, gt.Dropout)
     ]
     assert not module.training
@@ -232,7 +234,7 @@ def test_a_module_is_read_in_training_mode_and_left_as_it_was() -> None:
 def test_a_last_softmax_is_left_out(last: Callable[[], Any]) -> None:
     module = nn.Sequential(nn.Linear(4, 3), last())
     network = gt.from_torch(module, (4,))
-    assert network.layers == (gt.Linear(3),)
+    assert layers_of(network) == (gt.Linear(3),)
     x, y = samples(network, 5), torch.tensor([0, 2, 1, 1, 0])
     found = module(torch.tensor(x))
     log = found if found.min() < 0 else found.log()
@@ -254,7 +256,7 @@ class Defaults(nn.Module):
 
 
 def test_arguments_with_a_default_keep_it() -> None:
-    assert gt.from_torch(Defaults(), (2, 4, 4)).layers == (gt.LeakyReLU(0.2), gt.MaxPool2d(2))
+    assert layers_of(gt.from_torch(Defaults(), (2, 4, 4))) == (gt.LeakyReLU(0.2), gt.MaxPool2d(2))
 
 
 class Scaled(nn.Conv2d):
@@ -269,6 +271,6 @@ class Renamed(nn.Conv2d):
 
 
 def test_a_class_that_inherits_counts_as_long_as_it_computes_alike() -> None:
-    assert gt.from_torch(Renamed(1, 2, 3), (1, 4, 4)).layers == (gt.Conv2d(2, 3),)
+    assert layers_of(gt.from_torch(Renamed(1, 2, 3), (1, 4, 4))) == (gt.Conv2d(2, 3),)
     with pytest.raises(gt.ArgumentError, match="node 'sin' calls the method sin, for which"):
         gt.from_torch(Scaled(1, 1, 1), (1, 4, 4))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from comparing import assert_close
-from interchange import agree, onnx_outputs, outputs, samples, torch_outputs
+from interchange import agree, layers_of, onnx_outputs, outputs, samples, torch_outputs
 
 import gradtrail as gt
 
@@ -78,7 +78,7 @@ def test_arithmetic_and_views(opset: int, tmp_path: Path) -> None:
         path = tmp_path / f"{name}.onnx"
         exported(module, (3, 8, 8), path, opset_version=opset, **named)
         network = gt.from_onnx(path)
-        assert [type(layer).__name__ for layer in network.layers] == [
+        assert [type(layer).__name__ for layer in layers_of(network)] == [
             *("Normalize", "Conv2d", "GELU", "SiLU", "MaxPool2d", "Flatten", "Linear", "SiLU"),
             "Linear",
         ]
@@ -105,7 +105,7 @@ def test_a_model_exported_in_training_mode_keeps_its_layers_and_names(tmp_path: 
         operator_export_type=torch.onnx.OperatorExportTypes.ONNX, keep_initializers_as_inputs=True,
     )  # fmt: skip
     direct, through = gt.from_torch(module, (3, 12, 12)), gt.from_onnx(path)
-    with_weights = [type(layer).__name__ for layer in through.layers]
+    with_weights = [type(layer).__name__ for layer in layers_of(through)]
     assert with_weights[0] == "Conv2d"
     assert {step.name for step in through.steps if step.name.startswith("layer")} <= {
         step.name for step in direct.steps

@@ -9,31 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from ..layers import (
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    ConvTranspose2d,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-)
-from ..layers.joins import Join
+from .. import layers as available
+from ..layers import BatchNorm2d, Linear
 from ..layers.windows import Windows
 from ..network import Network
-from .elementwise import Elementwise
-from .margins import Margins, add_margins, check_ceiling, collapse_axes, even_padding, same_margins
+from .margins import Margins, add_margins, collapse_axes, same_margins
+from .rearranging import Rearranging
 from .refusals import UNKNOWN, Refusal
-from .values import BATCH, Padded, Reshaped, Softmaxed, Tensor, Value, Weights
+from .values import Padded, Reshaped, Softmaxed, Tensor, Value, Weights
+
+MOST_SPATIAL = 3
 
 
-class Builder(Elementwise):
+class Builder(Rearranging):
     """A graph that grows node by node; args are those of `Elementwise`."""
 
     def network(self, output: Any, dtype: Any = np.float32) -> Network:
@@ -55,12 +47,26 @@ class Builder(Elementwise):
             self.reasons.check()
         return self.graph.network(self.tensor(last), np.dtype(dtype), self.reasons)
 
+    def maps(self, x: Any) -> tuple[int, ...]:
+        """The sizes of the maps: height and width, of a series its length, of a volume all three.
+
+        Raises:
+            Refusal: samples without maps.
+        """
+        shape = self.shape(x)
+        if not 1 < len(shape) <= MOST_SPATIAL + 1:
+            raise Refusal(
+                f"expects samples of channels and one to three axes behind them but gets {shape}"
+            )
+        return shape[1:]
+
     # -- layers with weights ----------------------------------------------------------------------
 
     def convolution(
         self, x: Any, weight: Any, bias: Any, windows: Windows, *, groups: int, same: bool = False
     ) -> Tensor:
         """A convolution: W (K, C/groups, R, S), b (K,) or None; `same` is told by that word."""
+        _check_axes(self.maps(x), windows)
         padding: Any = "same"
         if not same:
             if isinstance(x, Padded):
@@ -68,25 +74,33 @@ class Builder(Elementwise):
             x = self.tensor(x)
             padding = self._padding(x, windows)
         settings = _kernel_settings(windows, groups, bias)
-        layer = Conv2d(weight.values.shape[0], padding=padding, **settings)
+        layer = _ranked("Conv", windows)(weight.values.shape[0], padding=padding, **settings)
         return self.layer(layer, x, weights=_with_bias(weight, bias))
 
     def _padding(self, x: Tensor, windows: Windows) -> Any:
         """The margins as a convolution here takes them."""
-        sizes, margins = self.maps(x), windows.margins
-        keeping = same_margins(sizes, windows.extents, (1, 1), odd_before=False)
-        if set(windows.stride) == {1} and margins == keeping and any(p != q for p, q in margins):
+        ones = (1,) * windows.rank
+        keeping = same_margins(self.maps(x), windows.extents, ones, odd_before=False)
+        uneven = any(p != q for p, q in windows.margins)
+        if set(windows.stride) == {1} and windows.margins == keeping and uneven:
             return "same"
-        return even_padding(sizes, windows)
+        return _sides(windows.margins)
 
     def transposed_convolution(
         self, x: Any, weight: Any, bias: Any, windows: Windows, *, groups: int
     ) -> Tensor:
         """A transposed convolution: W (C, K/groups, R, S), b (K,) or None; margins are cropped."""
-        layer = ConvTranspose2d(
+        _check_axes(self.maps(x), windows)
+        padding: list[Any] = []
+        extra: list[int] = []
+        for (p, q), *steps in zip(windows.margins, windows.stride, windows.dilation, strict=True):
+            as_torch = 0 <= p - q < max(steps)  # as much as before, less what is added behind
+            padding.append(p if as_torch else (p, max(q, 0)))
+            extra.append(p - q if as_torch else max(-q, 0))
+        layer = _ranked("ConvTranspose", windows)(
             weight.values.shape[1] * groups,
-            padding=collapse_axes([before for before, _ in windows.margins]),
-            output_padding=collapse_axes([before - behind for before, behind in windows.margins]),
+            padding=collapse_axes(padding),
+            output_padding=collapse_axes(extra),
             **_kernel_settings(windows, groups, bias),
         )
         return self.layer(layer, x, weights=_with_bias(weight, bias))
@@ -110,28 +124,31 @@ class Builder(Elementwise):
 
     def maximum_pool(self, x: Any, windows: Windows, *, ceiling: bool) -> Tensor:
         """A max pooling."""
-        sizes = self._pool_sizes(x, windows, ceiling)
-        return self.layer(MaxPool2d(*sizes, dilation=collapse_axes(windows.dilation)), x)
+        _check_axes(self.maps(x), windows)
+        made = _ranked("MaxPool", windows)
+        layer = made(
+            *_pool_sizes(windows), dilation=collapse_axes(windows.dilation), ceil_mode=ceiling
+        )
+        return self.layer(layer, x)
 
-    def average_pool(self, x: Any, windows: Windows, *, ceiling: bool, counted: bool) -> Tensor:
+    def average_pool(
+        self, x: Any, windows: Windows, *, ceiling: bool, counted: bool, divisor: int | None = None
+    ) -> Tensor:
         """An average pooling; `counted` is whether the padding's zeros are.
 
         Zeros around its maps become its own padding where it counts all of them.
         """
-        takes_over = counted or not any(map(any, windows.margins))
-        if isinstance(x, Padded) and takes_over and not ceiling:
-            x, windows, counted = x.base, _widened(windows, x.margins), True
-        sizes = self._pool_sizes(x, windows, ceiling)
-        return self.layer(AvgPool2d(*sizes, count_include_pad=counted), x)
-
-    def _pool_sizes(self, x: Any, windows: Windows, ceiling: bool) -> tuple[Any, Any, Any]:
-        """Kernel size, stride and padding as a pooling here takes them."""
-        sizes = self.maps(x)
-        padding = even_padding(sizes, windows)
-        if ceiling:
-            check_ceiling(sizes, windows)
-        stride = None if windows.stride == windows.kernel else collapse_axes(windows.stride)
-        return collapse_axes(windows.kernel), stride, padding
+        _check_axes(self.maps(x), windows)
+        counted = counted or not any(map(any, windows.margins))
+        if isinstance(x, Padded) and counted and not ceiling:
+            wider = _widened(windows, x.margins)
+            if all(p == q <= k // 2 for (p, q), k in zip(wider.margins, wider.kernel, strict=True)):
+                x, windows = x.base, wider
+        settings = {"ceil_mode": ceiling, "count_include_pad": counted}
+        layer = _ranked("AvgPool", windows)(
+            *_pool_sizes(windows), divisor_override=divisor, **settings
+        )
+        return self.layer(layer, x)
 
     def pad(self, x: Any, margins: Margins) -> Any:
         """Zeros around maps, which wait for a layer that takes them over; none are not there."""
@@ -140,119 +157,46 @@ class Builder(Elementwise):
             x, margins = x.base, add_margins(x.margins, margins)
         return Padded(self.tensor(x), margins, self.where) if any(map(any, margins)) else x
 
+    def _padded(self, value: Padded) -> Tensor:
+        """The layer for zeros around maps."""
+        from ..layers import Pad
+
+        sides = tuple(side for margin in reversed(value.margins) for side in margin)
+        alike = sides[0] if len(set(sides)) == 1 else sides
+        return self.graph.add(Pad(alike), [value.base], {}, None, value.where)
+
     def average(self, x: Any, *, keep: bool) -> Any:
         """The mean of each whole map, (C,) or with `keep` (C, 1, 1).
 
         With the maps kept it is a pooling with one window, unless it is flattened next.
         """
+        rank = len(self.maps(x))
         if not keep:
-            return self.layer(GlobalAvgPool2d(), x)
+            return self.layer(getattr(available, f"GlobalAvgPool{rank}d")(), x)
         source = self.tensor(x)
-        pooled = self.layer(AvgPool2d(collapse_axes(self.maps(source))), source)
-        self.averages[pooled.node] = source
+        pooled = self.layer(
+            getattr(available, f"AvgPool{rank}d")(collapse_axes(self.maps(source))), source
+        )
+        self.poolings[pooled.node] = (source, getattr(available, f"GlobalAvgPool{rank}d"))
         return pooled
 
     def mean(self, x: Any, axes: Sequence[int], *, keep: bool) -> Any:
-        """The mean over some axes, which must be those of the maps."""
+        """The mean over some axes; over those of the maps it is a pooling."""
+        from ..layers import Mean
+
         shape = self.shape(x)
-        counted = {axis % (len(shape) + 1) for axis in axes}
+        counted = {self.axis(x, axis) for axis in axes}
         looked_at = isinstance(x, Reshaped) and len(shape) == 2 and len(x.base.shape) == 3
         if looked_at and counted == {2} and shape[0] == x.base.shape[0] and not keep:
-            return self.layer(GlobalAvgPool2d(), x.base)
-        if len(shape) != 3 or counted != {2, 3}:
-            raise Refusal(f"takes the mean over axes {sorted(counted)}; only 2 and 3 are a layer")
-        return self.average(x, keep=keep)
+            return self.average(x.base, keep=False)
+        if len(shape) > 1 and counted == set(range(2, len(shape) + 1)):
+            return self.average(x, keep=keep)
+        if len(counted) == len(shape) and not keep:
+            raise Refusal("takes the mean over all of a sample, which leaves no axis")
+        several = tuple(sorted(counted))
+        return self.layer(Mean(several if len(several) > 1 else several[0], keepdim=keep), x)
 
-    # -- shapes -----------------------------------------------------------------------------------
-
-    def shape(self, x: Any) -> tuple[int, ...]:
-        """Of one sample, without making a layer of what waits."""
-        if not hasattr(x, "base") and not isinstance(x, Tensor):
-            self.tensor(x)
-        return tuple(x.shape)
-
-    def maps(self, x: Any) -> tuple[int, int]:
-        """Height and width of the maps."""
-        shape = self.shape(x)
-        if len(shape) != 3:
-            raise Refusal(f"expects samples of (channels, height, width) but gets {shape}")
-        return shape[1], shape[2]
-
-    def flatten(self, x: Any) -> Any:
-        """Each sample as one row."""
-        if isinstance(x, Reshaped):
-            return self.view_as(x, (prod(x.shape),))
-        source = self.tensor(x)
-        if source.node in self.averages:
-            name = self.graph.nodes[source.node].name or ""
-            called = name if name.isidentifier() else None
-            return self.layer(GlobalAvgPool2d(), self.averages[source.node], name=called)
-        return self.layer(Flatten(), source)
-
-    def reshape(self, x: Any, target: Sequence[Any], declared_batch: int | None = None) -> Any:
-        """A view in another shape.
-
-        Args:
-            x: what is looked at.
-            target: numbers, `BATCH`, and at most one −1 for what is left.
-            declared_batch: the batch that the model was made for, where it is a number in it.
-        """
-        count = prod(self.shape(x))
-        first, *rest = target or [0]
-        known = all(isinstance(size, int) for size in rest)
-        open_ = rest.count(-1)
-        if known and open_ == 1 and first in (BATCH, declared_batch):
-            others = prod(size for size in rest if size != -1)
-            rest = [count // others if size == -1 and others > 0 else size for size in rest]
-        whole = first in (BATCH, declared_batch, -1) and open_ <= (first != -1)
-        if not known or not whole or prod(rest) != count or any(size < 1 for size in rest):
-            shown = ", ".join("N" if size == BATCH else str(size) for size in target)
-            raise Refusal(
-                f"views samples of {self.shape(x)} as ({shown}); the samples must stay apart: "
-                f"(N, {count})"
-            )
-        return self.view_as(x, tuple(rest))
-
-    def view_as(self, x: Any, shape: tuple[int, ...]) -> Any:
-        """A value in another shape with as many elements."""
-        if isinstance(x, Reshaped):
-            x = x.base
-        if self.shape(x) == shape:
-            return x
-        if len(shape) == 1:
-            return self.flatten(x)
-        return Reshaped(self.tensor(x), shape, self.where)
-
-    def squeeze(self, x: Any, axes: Sequence[int]) -> Any:
-        """Without some axes of size 1."""
-        shape = self.shape(x)
-        gone = {axis % (len(shape) + 1) for axis in axes}
-        if 0 in gone or any(shape[axis - 1] != 1 for axis in gone):
-            raise Refusal(f"squeezes axes {sorted(gone)} of samples of {shape}")
-        return self.view_as(x, tuple(s for i, s in enumerate(shape, 1) if i not in gone))
-
-    # -- branches and the end ---------------------------------------------------------------------
-
-    def concat(self, values: Sequence[Any], axis: int) -> Tensor:
-        """Values side by side along the channels.
-
-        Where the first of them were joined before, that is read again: so a dense network, whose
-        every layer joins all earlier ones, becomes nested.
-        """
-        read = [self.tensor(value) for value in values]
-        if not read or axis % (len(read[0].shape) + 1) != 1:
-            raise Refusal(f"joins along axis {axis}; only axis 1, the channels, is a layer")
-        while (earlier := self._joined(tuple(value.node for value in read))) is not None:
-            begun = len(self.graph.nodes[earlier.node].sources)
-            read = [earlier, *read[begun:]]
-        return read[0] if len(read) == 1 else self.layer(Join(), *read)
-
-    def _joined(self, sources: tuple[int, ...]) -> Tensor | None:
-        """Where the first of these were joined already, and nothing else with them."""
-        for at, node in enumerate(self.graph.nodes):
-            if isinstance(node.layer, Join) and node.sources == sources[: len(node.sources)]:
-                return self.graph.output_of(at)
-        return None
+    # -- the end ----------------------------------------------------------------------------------
 
     def softmax(self, x: Any, axis: int | None) -> Softmaxed:
         """A softmax or its logarithm over the classes."""
@@ -262,6 +206,35 @@ class Builder(Elementwise):
                 f"is a softmax over axis {axis}; only axis 1, the classes, can be left out"
             )
         return Softmaxed(x, self.where)
+
+
+def _ranked(kind: str, windows: Windows) -> Any:
+    """The class of a layer for as many axes as there are windows'."""
+    return getattr(available, f"{kind}{windows.rank}d")
+
+
+def _check_axes(sizes: tuple[int, ...], windows: Windows) -> None:
+    """Refuse windows over more or fewer axes than the samples have behind their channels."""
+    if len(sizes) != windows.rank:
+        raise Refusal(
+            f"has windows over {windows.rank} axes, but samples have {len(sizes)} behind the "
+            "channels"
+        )
+
+
+def _sides(margins: Margins) -> Any:
+    """Padding as layers here take it: one number, one for each axis, or pairs."""
+    if any(p < 0 or q < 0 for p, q in margins):
+        raise Refusal(f"pads by {[list(m) for m in margins]}, fewer than none")
+    if all(p == q for p, q in margins):
+        return collapse_axes([p for p, _ in margins])
+    return tuple(margins)
+
+
+def _pool_sizes(windows: Windows) -> tuple[Any, Any, Any]:
+    """Kernel size, stride and padding as a pooling here takes them."""
+    stride = None if windows.stride == windows.kernel else collapse_axes(windows.stride)
+    return collapse_axes(windows.kernel), stride, _sides(windows.margins)
 
 
 def _widened(windows: Windows, outer: Margins) -> Windows:
@@ -281,10 +254,12 @@ def _kernel_settings(windows: Windows, groups: int, bias: Any) -> dict[str, Any]
 
 
 def kernel_of(weight: Any) -> tuple[int, ...]:
-    """The kernel size of weights with four axes."""
-    if not isinstance(weight, Weights) or weight.values.ndim != 4:
-        raise Refusal("convolves with something that is no array of weights with 4 axes")
-    return weight.values.shape[2:]
+    """The kernel size of weights with axes behind the channels."""
+    known = isinstance(weight, Weights) and 3 <= weight.values.ndim <= MOST_SPATIAL + 2
+    if not known:
+        raise Refusal("convolves with something that is no array of weights with 3 to 5 axes")
+    kernel: tuple[int, ...] = weight.values.shape[2:]
+    return kernel
 
 
 def _with_bias(weight: Weights, bias: Any) -> dict[str, Weights]:

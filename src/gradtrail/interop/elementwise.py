@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -37,13 +38,23 @@ from .arithmetic import (
 )
 from .layer_graph import LayerGraph
 from .refusals import UNKNOWN, LimitReached, Refusal, Refusals, Unknown
-from .values import Arithmetic, Padded, Reshaped, Shape, Softmaxed, Tensor, Value, Weights
+from .values import (
+    Arithmetic,
+    Padded,
+    Permuted,
+    Reshaped,
+    Shape,
+    Softmaxed,
+    Tensor,
+    Value,
+    Weights,
+)
 
 _MOST_BYTES = 1 << 30
 _MOST_DECIMALS = 1 << 16
 
 
-class Elementwise:
+class Elementwise(ABC):
     """The part of the builder for what is done element by element.
 
     Args:
@@ -67,7 +78,8 @@ class Elementwise:
         self.reasons = Refusals() if reasons is None else reasons
         self.tells_trained = tells_trained
         self.input = self.graph.input
-        self.averages: dict[int, Tensor] = {}
+        self.poolings: dict[int, tuple[Tensor, type[Layer]]] = {}
+        """Poolings to one position: what they read, and the layer that they are once flattened."""
         self._made: dict[Value, Tensor] = {}
         self._bytes = 0
         self.at("the input", None)
@@ -82,6 +94,7 @@ class Elementwise:
                 layer's arrays are called; None where the model does not say it.
         """
         self.where, self.name, self.module = where, module or name, module
+        self.graph.reach(where)
 
     # -- values as layers -------------------------------------------------------------------------
 
@@ -121,7 +134,7 @@ class Elementwise:
     def output_of_value(self, value: Value) -> Tensor | None:
         """The layer's output that a value is or is a view of, if it was ever needed as one."""
         if isinstance(value, Reshaped):
-            return value.base
+            return self._made.get(value, value.base)
         return value if isinstance(value, Tensor) else self._made.get(value)
 
     def stand_in(self, sources: Iterable[Any], shape: Shape | None) -> Tensor | Unknown:
@@ -143,22 +156,33 @@ class Elementwise:
             read.append(source)
         return self.graph.stand_in(read, shape, self.where)
 
-    def _settled(self, value: Arithmetic | Padded | Reshaped | Softmaxed) -> Tensor:
+    def _settled(self, value: Arithmetic | Padded | Reshaped | Permuted | Softmaxed) -> Tensor:
         """The layer that a value turns out to be."""
         match value:
             case Padded():
-                raise Refusal(
-                    "pads with zeros, which only a convolution behind it, or an average pooling "
-                    "that counts them, could take over"
-                )
+                return self._padded(value)
             case Reshaped():
-                raise Refusal(f"gives samples of shape {value.shape}, which no layer takes")
+                return self._reshaped(value)
+            case Permuted():
+                return self._permuted(value)
             case Softmaxed():
                 raise Refusal(
                     "is a softmax inside the network; only the last one can be left out, since "
                     "gt.CrossEntropy includes it"
                 )
         return self._arithmetic(value)
+
+    @abstractmethod
+    def _padded(self, value: Padded) -> Tensor:
+        """The layer for zeros around maps."""
+
+    @abstractmethod
+    def _reshaped(self, value: Reshaped) -> Tensor:
+        """The layer for a view."""
+
+    @abstractmethod
+    def _permuted(self, value: Permuted) -> Tensor:
+        """The layer for axes in another order."""
 
     def _arithmetic(self, value: Arithmetic) -> Tensor:
         """The layer that arithmetic turns out to be."""

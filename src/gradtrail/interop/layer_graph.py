@@ -60,8 +60,15 @@ class LayerGraph:
     def __init__(self, input_shape: Sequence[int]) -> None:
         self.input = Tensor(INPUT, Network(input_shape, [Flatten()]).input_shape)
         self.nodes: list[LayerNode] = []
+        self._times: dict[str, int] = {}
         self.placed: dict[int, str] = {}
         """What the nodes that ended in the network are called there."""
+        self.owners: dict[int, str] = {}
+        """The same of those with arrays of their own."""
+
+    def reach(self, where: str) -> None:
+        """A node of the model is read next; layers are in the order of the nodes they come from."""
+        self._times.setdefault(where, len(self._times))
 
     def add(
         self,
@@ -156,7 +163,7 @@ class LayerGraph:
             if at != INPUT and at not in found:
                 found.add(at)
                 waiting += self.nodes[at].sources
-        return sorted(found)
+        return sorted(found, key=lambda at: (self._times.get(self.nodes[at].where, 0), at))
 
     def _made(
         self, needed: Sequence[int], owners: Mapping[int, int], output: Tensor, dtype: np.dtype[Any]
@@ -172,6 +179,7 @@ class LayerGraph:
             values[at] = layers[owner](*(values[source] for source in node.sources))
         network = Network(values[INPUT], values[output.node], dtype=dtype)
         self.placed = {at: step.name for at, step in zip(needed, network.steps, strict=True)}
+        self.owners = {at: self.placed[at] for at in layers}
         for at in layers:
             for key, weights in self.nodes[at].weights.items():
                 name = f"{self.placed[at]}.{key}"
@@ -196,10 +204,13 @@ class LayerGraph:
                 owners[at] = owner
             elif met:
                 name = next(name for name in trained.values() if name in first)
+                other = self.nodes[first[name]].where
                 reasons.note(
-                    f"shares the array {name!r} with {self.nodes[first[name]].where}, of which it "
-                    "is no second call: its settings or its other arrays differ, so no one layer "
-                    "is both",
+                    f"shares the array {name!r} with {other}, of which it is no second call: its "
+                    "settings or its other arrays differ, so no one layer is both"
+                    if other != node.where
+                    else f"is read in several places, with other arrays beside {name!r} in each of "
+                    "them, so no one layer is all of it",
                     node.where,
                 )
             for name in trained.values():

@@ -7,15 +7,13 @@ margin (p, q), zeros before and behind.
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from ..layers.windows import Windows
-from .refusals import Refusal
+from typing import Any
 
 Margins = tuple[tuple[int, int], ...]
 """For each axis, how many zeros before and behind."""
 
 
-def collapse_axes(values: Sequence[int]) -> int | tuple[int, ...]:
+def collapse_axes(values: Sequence[Any]) -> Any:
     """One number where all axes agree."""
     return values[0] if len(set(values)) == 1 else tuple(values)
 
@@ -30,27 +28,6 @@ def add_margins(outer: Margins, inner: Margins) -> Margins:
     return tuple((p + a, q + b) for (p, q), (a, b) in zip(outer, inner, strict=True))
 
 
-def even_padding(sizes: Sequence[int], windows: Windows) -> int | tuple[int, ...]:
-    """The padding before each axis, if as much behind gives the same windows.
-
-    How much lies behind does not matter as long as no further window fits into it.
-
-    Raises:
-        Refusal: it does matter, or there is a stride below 1.
-    """
-    axes = zip(sizes, windows.extents, windows.stride, windows.margins, strict=True)
-    for size, extent, stride, (p, q) in axes:
-        if stride < 1:
-            raise Refusal(f"has a stride of {stride}")
-        made, usual = ((size + p + e - extent) // stride + 1 for e in (q, p))
-        if made != usual:
-            raise Refusal(
-                f"pads {p} before and {q} behind, which makes {made} windows of {size}; the "
-                f"layers here pad alike on both sides, which makes {usual}"
-            )
-    return collapse_axes([before for before, _ in windows.margins])
-
-
 def same_margins(
     sizes: Sequence[int], extents: Sequence[int], strides: Sequence[int], *, odd_before: bool
 ) -> Margins:
@@ -61,22 +38,3 @@ def same_margins(
         small, large = total // 2, total - total // 2
         found.append((large, small) if odd_before else (small, large))
     return tuple(found)
-
-
-def check_ceiling(sizes: Sequence[int], windows: Windows) -> None:
-    """Check that rounding the number of windows up makes none that rounding down leaves out.
-
-    A window that would begin in the padding behind is not made in any case.
-
-    Raises:
-        Refusal: it makes one more.
-    """
-    axes = zip(sizes, windows.extents, windows.stride, windows.margins, strict=True)
-    for size, extent, stride, (p, _) in axes:
-        room = size + 2 * p - extent
-        last = -(-room // stride) * stride
-        if room % stride and last < size + p:
-            raise Refusal(
-                f"has ceil_mode=True, which makes {room // stride + 2} windows of {size}; the "
-                f"layers here make {room // stride + 1} and leave the remainder out"
-            )

@@ -10,31 +10,17 @@ from __future__ import annotations
 
 import keyword
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from ..checking.calls import call_example
+from ..equation import Margin
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from ..layers import (
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    ConvTranspose2d,
-    Dropout,
-    Flatten,
-    GlobalAvgPool2d,
-    Layer,
-    Linear,
-    MaxPool2d,
-    Normalize,
-    Pointwise,
-    PReLU,
-)
-from ..layers.joins import Add, Join
+from ..layers import Layer, Normalize, Pointwise
 from ..layers.steps import Step
 from ..machine.packages import optional_package
 from ..network import Network
@@ -156,7 +142,7 @@ def calls_of(network: Network) -> tuple[Mapping[str, TorchModule], tuple[Forward
                 "something else so; give it another name"
             )
         shape = shapes[step.sources[0]][1:]
-        module = _module(step.layer, shape)
+        module = None if step.shares else _module(step.layer, shape)
         if module is not None:
             made[step.name] = module
         call = _call(step, [results[name] for name in step.sources], shape)
@@ -187,77 +173,193 @@ INPUT = ForwardCall("placeholder", "input", (), "input")
 
 _SLIDING = ("stride", "padding", "output_padding", "dilation")
 _KERNELS = ("inputs", "out_channels", "kernel_size"), (*_SLIDING, "groups", "bias")
+_AVERAGE = ("stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
+_RANKS = (1, 2, 3)
 
-MADE: Mapping[type[Layer], tuple[tuple[str, ...], tuple[str, ...]]] = {
-    AvgPool2d: (
-        ("kernel_size",),
-        ("stride", "padding", "ceil_mode", "count_include_pad", "divisor_override"),
-    ),
-    BatchNorm2d: (("inputs",), ("eps", "momentum", "affine")),
-    Conv2d: _KERNELS,
-    ConvTranspose2d: _KERNELS,
-    Dropout: (("p",), ()),
-    Flatten: ((), ()),
-    Linear: (("inputs", "out_features"), ("bias",)),
-    MaxPool2d: (("kernel_size",), ("stride", "padding", "dilation", "ceil_mode")),
+Arguments = tuple[tuple[str, ...], tuple[str, ...]]
+"""Those of a module by position and, where they differ from their defaults, by name. They are
+called as here; `inputs` is how many channels or features come in."""
+
+MADE: Mapping[str, Arguments] = {
+    **{f"AvgPool{rank}d": (("kernel_size",), _AVERAGE) for rank in _RANKS},
+    "BatchNorm2d": (("inputs",), ("eps", "momentum", "affine")),
+    "ChannelShuffle": (("groups",), ()),
+    **{f"{kind}{rank}d": _KERNELS for kind in ("Conv", "ConvTranspose") for rank in _RANKS},
+    **dict.fromkeys(("Dropout", "Dropout1d", "Dropout2d", "Dropout3d"), (("p",), ())),
+    "Flatten": ((), ()),
+    "Linear": (("inputs", "out_features"), ("bias",)),
     **{
-        known.layer: (names, ()) if known.there.positional else ((), names)
+        f"MaxPool{rank}d": (("kernel_size",), ("stride", "padding", "dilation", "ceil_mode"))
+        for rank in _RANKS
+    },
+    "PixelShuffle": (("upscale_factor",), ()),
+    "PixelUnshuffle": (("downscale_factor",), ()),
+    **{
+        known.layer.__name__: (names, ()) if known.there.positional else ((), names)
         for known in ACTIVATIONS
         for names in [tuple(known.settings)]
     },
-    PReLU: ((), ("num_parameters", "init")),
+    "PReLU": ((), ("num_parameters", "init")),
 }
-"""The arguments of the module of the layer's name, by position and, where they differ from their
-defaults, by name. They are called as here; `inputs` is how many channels or features come in."""
+"""By the name of the layer, which is the module's."""
 
 
-def _module(layer: Any, shape: tuple[int, ...]) -> TorchModule | None:
+def _module(layer: Layer, shape: tuple[int, ...]) -> TorchModule | None:
     """The module that a layer is, for samples of a shape; None for a line of its own."""
-    if isinstance(layer, Normalize | Pointwise | Add | Join):
+    kind = type(layer).__name__
+    if kind in LINES:
         return None
-    if isinstance(layer, GlobalAvgPool2d):
-        return TorchModule("AdaptiveAvgPool2d", (1,))
-    if type(layer) not in MADE:
+    if kind.startswith(("GlobalAvgPool", "GlobalMaxPool")):
+        return TorchModule(kind.replace("Global", "Adaptive"), (1,))
+    if kind not in MADE:
         raise ArgumentError(f"PyTorch has no module for {layer.kind}")
-    if any(isinstance(side, tuple) for side in _entries(getattr(layer, "padding", ()))):
-        raise ArgumentError(
-            f"PyTorch's {layer.kind} pads as much behind as before, not {layer.padding}"
-        )
-    by_position, by_name = MADE[type(layer)]
+    by_position, by_name = MADE[kind]
     arguments = [shape[0] if name == "inputs" else getattr(layer, name) for name in by_position]
     changed = layer.settings()  # what differs from the defaults, which are PyTorch's
-    keywords = tuple((name, getattr(layer, name)) for name in by_name if name in changed)
-    return TorchModule(type(layer).__name__, tuple(arguments), keywords)
+    keywords = {name: getattr(layer, name) for name in by_name if name in changed}
+    if _uneven(layer) is not None:
+        keywords.pop("padding"), keywords.pop("output_padding", None)
+    elif isinstance(padding := keywords.get("padding"), tuple):
+        keywords["padding"] = tuple(p[0] if isinstance(p, tuple) else p for p in padding)
+    return TorchModule(kind, tuple(arguments), tuple(keywords.items()))
 
 
-def _entries(padding: object) -> tuple[object, ...]:
-    """Padding as a tuple of its entries."""
-    return padding if isinstance(padding, tuple) else (padding,)
+def _uneven(layer: Any) -> tuple[Margin, ...] | None:
+    """How much a layer pads before and behind each axis, where PyTorch's module cannot say it."""
+    padding = getattr(layer, "padding", 0)
+    if not isinstance(padding, tuple) or type(layer).__name__ in LINES:
+        return None
+    pairs = tuple(p if isinstance(p, tuple) else (p, p) for p in padding)
+    return None if all(before == behind for before, behind in pairs) else pairs
+
+
+def _unevenly(
+    step: Step, sources: list[Any], margins: tuple[Margin, ...], shape: tuple[int, ...]
+) -> ForwardCall:
+    """A module without padding: its input is padded before, or its output cropped behind it."""
+    layer: Any = step.layer
+    if type(layer).__name__.startswith("ConvTranspose"):
+        found = ForwardCall("call_module", step.owner, tuple(sources))
+        sizes = layer.declare((1, *shape), training=False).equation.shape_of["Z"][2:]
+        for axis, ((before, _), size) in enumerate(zip(margins, sizes, strict=True), 2):
+            name = step.name if axis == len(sizes) + 1 else None
+            found = ForwardCall("call_method", "narrow", (found, axis, before, size), name)
+        return found
+    if not getattr(layer, "count_include_pad", True) or getattr(layer, "ceil_mode", False):
+        raise ArgumentError(
+            f"PyTorch's {layer.kind} pads alike before and behind, and layer {step.name!r} does not"
+        )
+    sides = [side for margin in reversed(margins) for side in margin]
+    fill = ("constant", float("-inf")) if type(layer).__name__.startswith("MaxPool") else ()
+    padded = ForwardCall("call_function", "torch.nn.functional.pad", (*sources, sides, *fill))
+    return ForwardCall("call_module", step.owner, (padded,), step.name)
 
 
 def _call(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
     """How a layer is called in forward."""
-    name = step.name
-    match step.layer:
-        case Add():
-            return ForwardCall("call_function", "operator.add", tuple(sources), name)
-        case Join():
-            return ForwardCall("call_function", "torch.cat", (sources, 1), name)
-        case Pointwise():
-            inputs = dict(zip(step.layer.inputs, sources, strict=True))
-            return expression_call(step.layer.body, inputs, name)
-        case GlobalAvgPool2d():
-            pooled = ForwardCall("call_module", name, tuple(sources))
-            return ForwardCall("call_function", "torch.flatten", (pooled, 1), f"{name}_flat")
-        case Normalize():
-            (source,) = sources
-            mean, std = (
-                _constant(source, numbers, len(shape))
-                for numbers in (step.layer.mean, step.layer.std)
-            )
-            centred = ForwardCall("call_function", "operator.sub", (source, mean))
-            return ForwardCall("call_function", "operator.truediv", (centred, std), name)
-    return ForwardCall("call_module", name, tuple(sources), name)
+    name, kind = step.name, type(step.layer).__name__
+    if kind in LINES:
+        return LINES[kind](step, sources, shape)
+    if (margins := _uneven(step.layer)) is not None:
+        return _unevenly(step, sources, margins, shape)
+    if kind.startswith("Global"):
+        pooled = ForwardCall("call_module", step.owner, tuple(sources))
+        return ForwardCall("call_function", "torch.flatten", (pooled, 1), f"{name}_flat")
+    return ForwardCall("call_module", step.owner, tuple(sources), name)
+
+
+Line = Callable[[Step, list[Any], tuple[int, ...]], ForwardCall]
+"""From a step, what it reads and one sample's shape to the line of `forward` that it is."""
+
+
+def _add(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
+    return _folded("operator.add", step, sources)
+
+
+def _multiply(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
+    return _folded("operator.mul", step, sources)
+
+
+def _folded(operation: str, step: Step, sources: list[Any]) -> ForwardCall:
+    """An operator over all sources, from left to right."""
+    first, *others = sources
+    for place, other in enumerate(others):
+        last = place == len(others) - 1
+        first = ForwardCall("call_function", operation, (first, other), step.name if last else None)
+    return first  # type: ignore[no-any-return]
+
+
+def _join(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
+    return ForwardCall("call_function", "torch.cat", (sources, 1), step.name)
+
+
+def _normalize(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
+    (source,), layer = sources, step.layer
+    assert isinstance(layer, Normalize)
+    mean, std = (_constant(source, numbers, len(shape)) for numbers in (layer.mean, layer.std))
+    centred = ForwardCall("call_function", "operator.sub", (source, mean))
+    return ForwardCall("call_function", "operator.truediv", (centred, std), step.name)
+
+
+def _expression(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
+    layer = step.layer
+    assert isinstance(layer, Pointwise)
+    return expression_call(layer.body, dict(zip(layer.inputs, sources, strict=True)), step.name)
+
+
+def _method(target: str, arguments: Callable[[Any, tuple[int, ...]], Sequence[Any]]) -> Line:
+    """A line that calls a tensor's method, with arguments from the layer and the shape."""
+
+    def line(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
+        given = arguments(step.layer, shape)
+        return ForwardCall("call_method", target, (sources[0], *given), step.name)
+
+    return line
+
+
+def _slice(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
+    """One axis after the other by `narrow`; steps by what `index_select` would take."""
+    layer: Any = step.layer
+    (found,) = sources
+    taken = layer.taken((1, *shape))
+    for place, (axis, positions) in enumerate(taken):
+        name = step.name if place == len(taken) - 1 else None
+        if positions.step == 1:
+            arguments = (found, axis, positions.start, len(positions))
+            found = ForwardCall("call_method", "narrow", arguments, name)
+        else:
+            places = [slice(None)] * axis
+            if positions.step < 0:
+                raise ArgumentError("PyTorch has no slice that goes backwards")
+            part = slice(positions.start, positions.stop, positions.step)
+            found = ForwardCall("call_function", "operator.getitem", (found, (*places, part)), name)
+    return found  # type: ignore[no-any-return]
+
+
+def _pad(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
+    layer: Any = step.layer
+    given = layer.padding
+    sides = given if isinstance(given, tuple) else (given,) * (2 * len(shape) - 2)
+    arguments: tuple[Any, ...] = (*sources, list(sides))
+    if layer.mode != "constant" or layer.value != 0:
+        arguments += (layer.mode,)
+        arguments += (layer.value,) if layer.mode == "constant" else ()
+    return ForwardCall("call_function", "torch.nn.functional.pad", arguments, step.name)
+
+
+LINES: Mapping[str, Line] = {
+    "Add": _add,
+    "Join": _join,
+    "Mean": _method("mean", lambda layer, shape: (layer.axes, layer.keepdim)),
+    "Multiply": _multiply,
+    "Normalize": _normalize,
+    "Pad": _pad,
+    "Pointwise": _expression,
+    "Permute": _method("permute", lambda layer, shape: layer.dims),
+    "Reshape": _method("reshape", lambda layer, shape: (-1, *layer.sizes((1, *shape)))),
+    "Slice": _slice,
+}
+"""The layers that are no module in PyTorch, by name."""
 
 
 def _constant(source: ForwardCall, numbers: Any, rank: int) -> Any:

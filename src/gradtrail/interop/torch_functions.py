@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import layers as available
 from ..checking.arguments import is_whole
+from ..layers import ChannelShuffle, Dropout, Layer, Pad, PixelShuffle, PixelUnshuffle
 from ..layers.windows import Windows
 from .arithmetic import UNARY
 from .building import Builder, kernel_of
@@ -26,20 +28,20 @@ from .values import BATCH, Value, Weights
 Converter = Callable[..., Any]
 
 
-def pair(value: Any) -> tuple[int, int]:
-    """One number for both spatial axes, or one for each."""
-    listed = tuple(value) if isinstance(value, Sequence) else (value, value)
-    listed = listed * 2 if len(listed) == 1 else listed
-    if len(listed) != 2 or not all(map(is_whole, listed)):
+def spread(value: Any, rank: int) -> tuple[int, ...]:
+    """One number for all spatial axes, or one for each."""
+    listed = tuple(value) if isinstance(value, Sequence) else (value,)
+    listed = listed * rank if len(listed) == 1 else listed
+    if len(listed) != rank or not all(map(is_whole, listed)):
         raise Refusal(f"has {value!r} where one whole number or one for each axis is needed")
     return listed
 
 
-def _windows(kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> Windows:
+def _windows(rank: int, kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> Windows:
     """Windows as PyTorch's functions are told them; without a stride they lie side by side."""
-    size = pair(kernel)
-    step = pair(stride) if stride not in (None, (), []) else size
-    return Windows(size, step, tuple((p, p) for p in pair(padding)), pair(dilation))
+    size = spread(kernel, rank)
+    step = spread(stride, rank) if stride not in (None, (), []) else size
+    return Windows(size, step, tuple((p, p) for p in spread(padding, rank)), spread(dilation, rank))
 
 
 # -- activations ----------------------------------------------------------------------------------
@@ -64,10 +66,19 @@ _EITHER_WAY = Parameter.POSITIONAL_OR_KEYWORD
 _ACTIVATIONS = {known.function: _activation(known) for known in ACTIVATIONS}
 
 
-def _dropout(
-    b: Builder, input: Any, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> Any:
-    return b.dropout(input, p) if training else input
+def _dropout(layer: Callable[[float], Layer]) -> Converter:
+    def convert(
+        b: Builder, input: Any, p: float = 0.5, training: bool = True, inplace: bool = False
+    ) -> Any:
+        return b.layer(layer(p), input) if training else input
+
+    return convert
+
+
+_DROPOUTS = {
+    "dropout": _dropout(Dropout),
+    **{f"dropout{rank}d": _dropout(getattr(available, f"Dropout{rank}d")) for rank in (1, 2, 3)},
+}
 
 
 def _softmax(
@@ -90,95 +101,143 @@ def _linear(b: Builder, input: Any, weight: Any, bias: Any = None) -> Any:
     return b.linear(input, weight, bias)
 
 
-def _conv2d(
-    b: Builder,
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Any:
-    same = padding == "same"
-    margin = 0 if padding in ("same", "valid") else padding
-    windows = _windows(kernel_of(weight), stride, margin, dilation)
-    return b.convolution(input, weight, bias, windows, groups=groups, same=same)
+def _conv(rank: int) -> Converter:
+    def convert(
+        b: Builder,
+        input: Any,
+        weight: Any,
+        bias: Any = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+    ) -> Any:
+        same = padding == "same"
+        margin = 0 if padding in ("same", "valid") else padding
+        windows = _windows(rank, kernel_of(weight), stride, margin, dilation)
+        return b.convolution(input, weight, bias, windows, groups=groups, same=same)
+
+    return convert
 
 
-def _conv_transpose2d(
-    b: Builder,
-    input: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
-) -> Any:
-    windows = _windows(kernel_of(weight), stride, padding, dilation)
-    cropped = replace(windows, margins=cropped_margins(windows.margins, pair(output_padding)))
-    return b.transposed_convolution(input, weight, bias, cropped, groups=groups)
+def _conv_transpose(rank: int) -> Converter:
+    def convert(
+        b: Builder,
+        input: Any,
+        weight: Any,
+        bias: Any = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        dilation: Any = 1,
+    ) -> Any:
+        windows = _windows(rank, kernel_of(weight), stride, padding, dilation)
+        extra = spread(output_padding, rank)
+        cropped = replace(windows, margins=cropped_margins(windows.margins, extra))
+        return b.transposed_convolution(input, weight, bias, cropped, groups=groups)
+
+    return convert
 
 
-def _max_pool2d(
-    b: Builder,
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
-    if return_indices:
-        raise Refusal("returns the winners' indices (return_indices=True), which no layer reads")
-    windows = _windows(kernel_size, stride, padding, dilation)
-    return b.maximum_pool(input, windows, ceiling=ceil_mode)
+def _max_pool(rank: int) -> Converter:
+    def convert(
+        b: Builder,
+        input: Any,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
+    ) -> Any:
+        if return_indices:
+            raise Refusal(
+                "returns the winners' indices (return_indices=True), which no layer reads"
+            )
+        windows = _windows(rank, kernel_size, stride, padding, dilation)
+        return b.maximum_pool(input, windows, ceiling=ceil_mode)
+
+    return convert
 
 
-def _avg_pool2d(
-    b: Builder,
-    input: Any,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Any:
-    windows = _windows(kernel_size, stride, padding)
-    if divisor_override not in (None, count := prod(windows.kernel)):
-        raise Refusal(f"divides by {divisor_override} (divisor_override) instead of {count}")
-    return b.average_pool(input, windows, ceiling=ceil_mode, counted=count_include_pad)
-
-
-def _adaptive_avg_pool2d(b: Builder, input: Any, output_size: Any) -> Any:
-    sizes = b.maps(input)
-    listed = output_size if isinstance(output_size, Sequence) else (output_size, output_size)
-    asked = tuple(s if a is None else a for a, s in zip(listed, sizes, strict=True))
-    if asked == (1, 1):
-        return b.average(input, keep=True)
-    if asked == sizes:
-        return input
-    if any(a < 1 or s % a for a, s in zip(asked, sizes, strict=True)):
-        raise Refusal(
-            f"averages maps of {sizes[0]} × {sizes[1]} to {asked[0]} × {asked[1]}, for which "
-            "windows of one size do not exist"
+def _avg_pool(rank: int) -> Converter:
+    def convert(
+        b: Builder,
+        input: Any,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> Any:
+        windows = _windows(rank, kernel_size, stride, padding)
+        divisor = None if divisor_override == prod(windows.kernel) else divisor_override
+        return b.average_pool(
+            input, windows, ceiling=ceil_mode, counted=count_include_pad, divisor=divisor
         )
-    kernel = pair(tuple(s // a for a, s in zip(asked, sizes, strict=True)))
-    return b.average_pool(input, _windows(kernel, None, 0), ceiling=False, counted=True)
+
+    return convert
+
+
+def _adaptive_avg_pool(rank: int) -> Converter:
+    def convert(b: Builder, input: Any, output_size: Any) -> Any:
+        sizes = b.maps(input)
+        listed = output_size if isinstance(output_size, Sequence) else (output_size,) * rank
+        asked = tuple(s if a is None else a for a, s in zip(listed, sizes, strict=True))
+        if set(asked) == {1}:
+            return b.average(input, keep=True)
+        if asked == sizes:
+            return input
+        if any(a < 1 or s % a for a, s in zip(asked, sizes, strict=True)):
+            shown = (" × ".join(map(str, several)) for several in (sizes, asked))
+            raise Refusal(
+                f"averages maps of {' to '.join(shown)}, for which windows of one size do not exist"
+            )
+        kernel = tuple(s // a for a, s in zip(asked, sizes, strict=True))
+        windows = _windows(rank, kernel, None, 0)
+        return b.average_pool(input, windows, ceiling=False, counted=True)
+
+    return convert
+
+
+def _adaptive_max_pool(rank: int) -> Converter:
+    def convert(b: Builder, input: Any, output_size: Any, return_indices: bool = False) -> Any:
+        if return_indices:
+            raise Refusal(
+                "returns the winners' indices (return_indices=True), which no layer reads"
+            )
+        sizes = b.maps(input)
+        listed = output_size if isinstance(output_size, Sequence) else (output_size,) * rank
+        asked = tuple(s if a is None else a for a, s in zip(listed, sizes, strict=True))
+        if asked == sizes != (1,) * rank:
+            return input
+        if any(a < 1 or s % a for a, s in zip(asked, sizes, strict=True)):
+            shown = (" × ".join(map(str, several)) for several in (sizes, asked))
+            raise Refusal(
+                f"takes the maxima of maps of {' to '.join(shown)}, for which windows of one size "
+                "do not exist"
+            )
+        kernel = tuple(s // a for a, s in zip(asked, sizes, strict=True))
+        pooled = b.maximum_pool(input, _windows(rank, kernel, None, 0), ceiling=False)
+        if set(asked) == {1}:
+            b.poolings[pooled.node] = (b.tensor(input), getattr(available, f"GlobalMaxPool{rank}d"))
+        return pooled
+
+    return convert
 
 
 def _pad(
     b: Builder, input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> Any:
-    margins = list(pad) + [0] * (4 - len(pad))
-    if mode != "constant" or value not in (None, 0) or len(margins) != 4 or min(margins) < 0:
-        raise Refusal(f"pads {pad} with mode={mode!r}, value={value}; only maps, with zeros")
-    left, right, top, bottom = margins
-    return b.pad(input, ((top, bottom), (left, right)))
+    sizes = b.maps(input)
+    pairs = [*zip(pad[::2], pad[1::2], strict=False)]
+    zeros = mode == "constant" and value in (None, 0) and min(pad, default=0) >= 0
+    if zeros and len(pairs) <= len(sizes):
+        margins = (*((0, 0),) * (len(sizes) - len(pairs)), *reversed(pairs))
+        return b.pad(input, margins)
+    return b.layer(Pad(tuple(pad), mode, 0.0 if value is None else value), input)
 
 
 # -- shapes ---------------------------------------------------------------------------------------
@@ -207,6 +266,90 @@ def _squeeze(b: Builder, input: Any, dim: Any = None) -> Any:
     if dim is None:
         raise Refusal("squeezes every axis of size 1, and the batch may be one; name the axes")
     return b.squeeze(input, dim if isinstance(dim, Sequence) else [dim])
+
+
+def _unsqueeze(b: Builder, input: Any, dim: int) -> Any:
+    return b.unsqueeze(input, [dim])
+
+
+def _permute(b: Builder, input: Any, *dims: Any) -> Any:
+    return b.permute(input, dims[0] if len(dims) == 1 else dims)
+
+
+def _transpose(b: Builder, input: Any, dim0: int, dim1: int) -> Any:
+    return b.transpose(input, dim0, dim1)
+
+
+def _narrow(b: Builder, input: Any, dim: int, start: int, length: int) -> Any:
+    return b.take(input, dim, start, start + length)
+
+
+def _select(b: Builder, input: Any, dim: int, index: int) -> Any:
+    stop = index + 1 if index != -1 else None
+    return b.squeeze(b.take(input, dim, index, stop), [dim])
+
+
+def _split(b: Builder, tensor: Any, split_size_or_sections: Any, dim: int = 0) -> Any:
+    given = split_size_or_sections
+    if isinstance(given, Sequence):
+        return b.split(tensor, given, dim)
+    size = b.shape(tensor)[b.axis(tensor, dim) - 1]
+    whole, rest = divmod(size, given)
+    return b.split(tensor, [given] * whole + [rest] * bool(rest), dim)
+
+
+def _chunk(b: Builder, input: Any, chunks: int, dim: int = 0) -> Any:
+    size = b.shape(input)[b.axis(input, dim) - 1]
+    return _split(b, input, -(-size // chunks), dim)
+
+
+def _unbind(b: Builder, input: Any, dim: int = 0) -> Any:
+    size = b.shape(input)[b.axis(input, dim) - 1]
+    return tuple(b.squeeze(part, [dim]) for part in b.split(input, [1] * size, dim))
+
+
+def _stack(b: Builder, tensors: Sequence[Any], dim: int = 0) -> Any:
+    raised = [b.unsqueeze(tensor, [dim]) for tensor in tensors]
+    return b.concat(raised, dim % (len(b.shape(raised[0])) + 1))
+
+
+def _pixel_shuffle(b: Builder, input: Any, upscale_factor: int) -> Any:
+    return b.layer(PixelShuffle(upscale_factor), input)
+
+
+def _pixel_unshuffle(b: Builder, input: Any, downscale_factor: int) -> Any:
+    return b.layer(PixelUnshuffle(downscale_factor), input)
+
+
+def _channel_shuffle(b: Builder, input: Any, groups: int) -> Any:
+    return b.layer(ChannelShuffle(groups), input)
+
+
+def part(b: Builder, input: Any, at: Any) -> Any:
+    """A part of a tensor by indices, as `x[:, 1:, None, ..., 0]` names it."""
+    if isinstance(input, np.ndarray | tuple | list):
+        return input[at]
+    places = list(at) if isinstance(at, tuple) else [at]
+    known = len(b.shape(input)) + 1
+    taken = sum(place is not None and place is not Ellipsis for place in places)
+    if Ellipsis in places:
+        middle = places.index(Ellipsis)
+        places[middle : middle + 1] = [slice(None)] * (known - taken)
+    axis = 0
+    for place in places:
+        if place is None:
+            input, axis = b.unsqueeze(input, [axis]), axis + 1
+        elif isinstance(place, slice):
+            if place != slice(None):
+                input = b.take(input, axis, place.start, place.stop, place.step)
+            axis += 1
+        elif is_whole(place):
+            input = _select(b, input, axis, place)
+        else:
+            raise Refusal(
+                "takes a part of a tensor by something else than whole numbers and slices"
+            )
+    return input
 
 
 def _mean(b: Builder, input: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
@@ -303,7 +446,10 @@ def _asserted(b: Builder, condition: Any, message: Any = None) -> None:
 _SHARED: Mapping[str, Converter] = {  # in torch and as methods
     **{name: _ACTIVATIONS[name] for name in ("relu", "sigmoid", "tanh")},
     "softmax": _softmax, "log_softmax": _softmax,
-    "flatten": _flatten, "reshape": _reshape, "squeeze": _squeeze, "mean": _mean,
+    "flatten": _flatten, "reshape": _reshape, "squeeze": _squeeze, "unsqueeze": _unsqueeze,
+    "permute": _permute, "transpose": _transpose, "swapaxes": _transpose,
+    "narrow": _narrow, "select": _select, "split": _split, "chunk": _chunk, "unbind": _unbind,
+    "mean": _mean,
     "add": _scaled("add"), "sub": _scaled("sub"), "subtract": _scaled("sub"),
     "mul": _binary("mul"), "multiply": _binary("mul"),
     "div": _binary("div"), "divide": _binary("div"), "true_divide": _binary("div"),
@@ -321,16 +467,23 @@ METHODS: Mapping[str, Converter] = {
 }  # fmt: skip
 """By the name of the method; one behind which an underscore stands writes over its input."""
 
-VIEWS = frozenset({_contiguous, _flatten, _reshape, _squeeze})
-"""What gives a view of its input, or the input itself, rather than a tensor of its own."""
+VIEWS = frozenset({_contiguous, _flatten, _reshape, _squeeze, _unsqueeze})
+"""What gives a view of its whole input, or the input itself, rather than a tensor of its own."""
+
+PARTS = frozenset({_permute, _transpose, _narrow, _select, part})
+"""What gives a view of a part of its input, or of its axes in another order."""
 
 _FUNCTIONAL: Mapping[str, Converter] = {
     **_ACTIVATIONS, "softmax": _softmax, "log_softmax": _softmax,
-    "dropout": _dropout, "prelu": _prelu,
-    "linear": _linear,
-    "conv2d": _conv2d, "conv_transpose2d": _conv_transpose2d,
-    "max_pool2d": _max_pool2d, "avg_pool2d": _avg_pool2d,
-    "adaptive_avg_pool2d": _adaptive_avg_pool2d, "pad": _pad,
+    **_DROPOUTS, "prelu": _prelu,
+    "linear": _linear, "pad": _pad,
+    **{f"{name}{rank}d": made(rank) for rank in (1, 2, 3) for name, made in {
+        "conv": _conv, "conv_transpose": _conv_transpose, "max_pool": _max_pool,
+        "avg_pool": _avg_pool, "adaptive_avg_pool": _adaptive_avg_pool,
+        "adaptive_max_pool": _adaptive_max_pool,
+    }.items()},
+    "pixel_shuffle": _pixel_shuffle, "pixel_unshuffle": _pixel_unshuffle,
+    "channel_shuffle": _channel_shuffle,
 }  # fmt: skip
 
 _OPERATORS: Mapping[str, Converter] = {
@@ -342,10 +495,11 @@ _OPERATORS: Mapping[str, Converter] = {
 
 ELEMENTWISE = frozenset({
     *(convert for name, convert in _SHARED.items() if name not in (
-        "softmax", "log_softmax", "flatten", "reshape", "squeeze", "mean",
+        "softmax", "log_softmax", "flatten", "reshape", "squeeze", "unsqueeze", "permute",
+        "transpose", "swapaxes", "narrow", "select", "split", "chunk", "unbind", "mean",
         "maximum", "minimum", "clone",
     )),
-    *_OPERATORS.values(), _dropout,
+    *_OPERATORS.values(), *_DROPOUTS.values(),
     *(_ACTIVATIONS[known.function] for known in ACTIVATIONS if known.inplace),
 })  # fmt: skip
 """What can be written over its input."""
@@ -353,7 +507,12 @@ ELEMENTWISE = frozenset({
 FUNCTIONS: Mapping[str, Converter] = {
     **{f"torch.{name}": convert for name, convert in _SHARED.items()},
     **{f"torch.nn.functional.{name}": convert for name, convert in _FUNCTIONAL.items()},
-    "torch.max_pool2d": _max_pool2d, "torch.conv2d": _conv2d,
+    **{f"torch.{name}": _FUNCTIONAL[name] for name in (
+        *(f"{kind}{r}d" for kind in ("conv", "conv_transpose", "max_pool") for r in (1, 2, 3)),
+        "avg_pool1d", "adaptive_avg_pool1d",
+        "pixel_shuffle", "pixel_unshuffle", "channel_shuffle",
+    )},
+    "torch.stack": _stack,
     "torch.cat": _cat, "torch.concat": _cat, "torch.concatenate": _cat,
     "torch.rsub": _rsub, "torch.where": _where,
     "torch.special.erf": _unary("erf"), "torch._assert": _asserted,

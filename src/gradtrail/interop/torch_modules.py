@@ -52,26 +52,48 @@ def _flatten(b: Builder, m: Any, x: Any, held: Held) -> Any:
     return FUNCTIONS["torch.flatten"](b, x, m.start_dim, m.end_dim)
 
 
+def _dropout(b: Builder, m: Any, x: Any, held: Held) -> Any:
+    kind = next(k.__name__ for k in type(m).__mro__ if k.__name__ in MODULES)
+    return FUNCTIONS[f"torch.nn.functional.{kind.lower()}"](b, x, m.p)
+
+
+def _pad(b: Builder, m: Any, x: Any, held: Held) -> Any:
+    value = getattr(m, "value", None)
+    return FUNCTIONS["torch.nn.functional.pad"](b, x, m.padding, "constant", value)
+
+
 def _identity(b: Builder, m: Any, x: Any, held: Held) -> Any:
     return x
 
 
 MODULES: Mapping[str, Converter] = {
     **{known.layer.__name__: _like(known.function) for known in ACTIVATIONS},
-    "AdaptiveAvgPool2d": _like("adaptive_avg_pool2d"),
-    "AvgPool2d": _like("avg_pool2d"),
+    **{
+        f"{module}{rank}d": _like(f"{function}{rank}d")
+        for rank in (1, 2, 3)
+        for module, function in {
+            "AdaptiveAvgPool": "adaptive_avg_pool",
+            "AdaptiveMaxPool": "adaptive_max_pool",
+            "AvgPool": "avg_pool",
+            "Conv": "conv",
+            "ConvTranspose": "conv_transpose",
+            "MaxPool": "max_pool",
+        }.items()
+    },
     "BatchNorm2d": _batch_norm2d,
-    "Conv2d": _like("conv2d"),
-    "ConvTranspose2d": _like("conv_transpose2d"),
-    "Dropout": lambda b, m, x, held: b.dropout(x, m.p),
+    "Dropout": _dropout,
+    **{f"Dropout{rank}d": _dropout for rank in (1, 2, 3)},
     "Flatten": _flatten,
     "Identity": _identity,
     "Linear": _like("linear"),
     "LogSoftmax": _like("log_softmax"),
-    "MaxPool2d": _like("max_pool2d"),
     "PReLU": _like("prelu"),
     "Softmax": _like("softmax"),
-    "ZeroPad2d": lambda b, m, x, held: FUNCTIONS["torch.nn.functional.pad"](b, x, m.padding),
+    "ChannelShuffle": _like("channel_shuffle"),
+    "PixelShuffle": _like("pixel_shuffle"),
+    "PixelUnshuffle": _like("pixel_unshuffle"),
+    **dict.fromkeys(("ZeroPad1d", "ZeroPad2d", "ZeroPad3d"), _pad),
+    **dict.fromkeys(("ConstantPad1d", "ConstantPad2d", "ConstantPad3d"), _pad),
 }
 """By the name of the class in `torch.nn`."""
 

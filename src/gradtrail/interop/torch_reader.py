@@ -16,7 +16,7 @@ from ..machine.packages import optional_package
 from ..network import Network
 from .building import Builder
 from .refusals import UNKNOWN, Refusal
-from .torch_functions import ELEMENTWISE, FUNCTIONS, METHODS, VIEWS
+from .torch_functions import ELEMENTWISE, FUNCTIONS, METHODS, PARTS, VIEWS, part
 from .torch_fx import WRITES
 from .torch_inspection import is_lazy
 from .torch_memory import TensorMemory
@@ -97,7 +97,9 @@ class GraphReader:
         raise Refusal("has no output")
 
     def _end(self, node: Any) -> TorchImport:
-        output = self._of(node.args[0])
+        output: Any = UNKNOWN
+        with self.reasons.noting(self._where(node)):
+            output = self._of(node.args[0])
         if isinstance(output, Sequence | Mapping):
             kind = type(output).__name__.removeprefix("immutable_")
             outputs = f"{len(output)} output{'s' * (len(output) != 1)}"
@@ -109,7 +111,7 @@ class GraphReader:
         graph = self.builder.graph
         arrays = {
             f"{name}.{key}": weights.name
-            for at, name in graph.placed.items()
+            for at, name in graph.owners.items()
             for key, weights in graph.nodes[at].weights.items()
         }
         nodes = {
@@ -232,13 +234,34 @@ class GraphReader:
         view = convert in VIEWS or (convert is FUNCTIONS[_DROPOUT] and result is bound.args[1])
         shared = view and source in self.memory
         self._give(node, result, source if shared else None)
+        whole = self._whole(node, convert)
+        if isinstance(result, Value) and whole in self.memory:
+            self.memory.part(node, whole, result, lambda: self._again(node, convert))
+
+    def _whole(self, node: Any, convert: Any) -> Any:
+        """The node of whose tensor this one gives a part, or another order of axes."""
+        if convert not in PARTS:
+            return None
+        source = node.args[0] if node.args else node.kwargs.get("input")
+        parted = getattr(source, "op", "") and self.plain.get(source)
+        return source.args[0] if isinstance(parted, tuple) else source
+
+    def _again(self, node: Any, convert: Any) -> Any:
+        """What a part of a tensor is by now."""
+        source = node.args[0] if node.args else node.kwargs["input"]
+        if isinstance(self.plain.get(source), tuple):
+            split, called = self._converter(source)
+            assert split is not None, called
+            parts = split(self.builder, *self._of(source.args), **self._of(dict(source.kwargs)))
+            return parts[node.args[1]]
+        return convert(self.builder, *self._of(node.args), **self._of(dict(node.kwargs)))
 
     def _converter(self, node: Any) -> tuple[Callable[..., Any] | None, str]:
         """A node's converter, and what it calls."""
         if node.op == "call_method":
             return METHODS.get(node.target.removesuffix("_")), f"the method {node.target}"
         if node.target is operator.getitem:
-            return _part, "operator.getitem"
+            return part, "operator.getitem"
         if node.target is operator.setitem:
             raise Refusal("writes into a part of a tensor, which no layer here does")
         return FUNCTIONS.get(self.functions.get(node.target, "")), _named(node.target)
@@ -350,12 +373,6 @@ def _writes(node: Any) -> bool:
         return str(node.target).endswith("_")
     name = getattr(node.target, "__name__", "")
     return node.op == "call_function" and (node.target in WRITES.values() or name.endswith("_"))
-
-
-def _part(b: Builder, input: Any, at: Any) -> Any:
-    if isinstance(input, np.ndarray):
-        return input[at]
-    raise Refusal("takes a part of a tensor by index, which no layer here does")
 
 
 def _found(torch: Any, path: str) -> Any:

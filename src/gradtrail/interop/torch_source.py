@@ -94,6 +94,12 @@ def _built(module: TorchModule) -> str:
     return f"nn.{module.kind}({', '.join([*map(repr, module.arguments), *named])})"
 
 
+def _place(part: slice) -> str:
+    """A slice as it is written between brackets."""
+    bounds = ["" if bound is None else str(bound) for bound in (part.start, part.stop, part.step)]
+    return ":".join(bounds if part.step is not None else bounds[:2])
+
+
 def _written(argument: Any, names: Mapping[str | None, str], whole: bool = False) -> str:
     """A call, or what stands in one; `whole` is a line's own call rather than its result."""
     if isinstance(argument, list):
@@ -109,5 +115,8 @@ def _written(argument: Any, names: Mapping[str | None, str], whole: bool = False
     inside = ", ".join(others)
     if argument.op == "call_method":
         return f"{first}.{argument.target}({inside})"
+    if argument.target == "operator.getitem":
+        return f"{first}[{', '.join(map(_place, argument.arguments[1]))}]"
     called = f"self.{argument.target}" if argument.op == "call_module" else argument.target
+    called = called.replace("torch.nn.", "nn.")
     return f"{called}({', '.join([first, *others])})"

@@ -92,7 +92,7 @@ class Padded:
 
     Args:
         base: without them.
-        margins: rows above and below, columns left and right.
+        margins: of each axis of the maps, how many zeros before and behind.
         where: the node, for messages.
     """
 
@@ -103,9 +103,8 @@ class Padded:
     @property
     def shape(self) -> Shape:
         """Of one sample."""
-        (top, bottom), (left, right) = self.margins
-        channels, height, width = self.base.shape
-        return (channels, height + top + bottom, width + left + right)
+        channels, *sizes = self.base.shape
+        return channels, *(s + sum(m) for s, m in zip(sizes, self.margins, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +118,23 @@ class Reshaped:
     """
 
     base: Tensor
+    shape: Shape
+    where: str
+
+
+@dataclass(frozen=True, eq=False)
+class Permuted:
+    """A tensor or a view whose axes are looked at in another order.
+
+    Args:
+        base: as it was.
+        dims: which axis of the base each axis is, that of the samples first.
+        shape: of one sample.
+        where: the node, for messages.
+    """
+
+    base: Tensor | Reshaped
+    dims: tuple[int, ...]
     shape: Shape
     where: str
 
@@ -141,4 +157,4 @@ class Softmaxed:
         return tuple(self.base.shape)
 
 
-Value = Tensor | Arithmetic | Padded | Reshaped | Softmaxed
+Value = Tensor | Arithmetic | Padded | Reshaped | Permuted | Softmaxed

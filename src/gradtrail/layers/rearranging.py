@@ -84,24 +84,39 @@ class Slice(Layer):
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; any shape."""
         (shape,) = sources
-        axes = checked_axes(some_axes(self, self.axis, "axis"), shape)
-        bounds = (self._each(name, len(axes)) for name in ("start", "stop", "step"))
+        taken = self.taken(shape)
         names = output_names(len(shape))
         positions, ranges = list(map(index, names)), dict(zip(names, shape, strict=True))
-        for axis, start, stop, step in zip(axes, *bounds, strict=True):
-            taken = range(*slice(start, stop, step).indices(shape[axis]))
-            if not taken:
+        for axis, places in taken:
+            mark = "" if len(taken) == 1 else f"_{names[axis]}"
+            ranges[names[axis]] = len(places)
+            positions[axis] = _strided(names[axis], places, mark)
+        z = Z[tuple(map(index, names))]
+        equation = contraction(term(z, X[tuple(positions)]), ranges=ranges, shapes={"X": shape})
+        return Declaration(equation)
+
+    def taken(self, shape: Shape) -> tuple[tuple[int, range], ...]:
+        """The axes that are sliced, each with the positions that are taken of it.
+
+        Args:
+            shape: of the input, samples first.
+
+        Raises:
+            ShapeError: no such axis, or none of its positions.
+        """
+        axes = checked_axes(some_axes(self, self.axis, "axis"), shape)
+        bounds = (self._each(name, len(axes)) for name in ("start", "stop", "step"))
+        found = []
+        for axis, *listed in zip(axes, *bounds, strict=True):
+            places = range(*slice(*listed).indices(shape[axis]))
+            if not places:
                 raise ShapeError(
                     f"takes none of the {shape[axis]} positions of axis {axis} "
                     f"({size_names(len(shape))[axis]})",
                     "Choose start and stop so that at least one lies between them",
                 )
-            mark = "" if len(axes) == 1 else f"_{names[axis]}"
-            ranges[names[axis]] = len(taken)
-            positions[axis] = _strided(names[axis], taken, mark)
-        z = Z[tuple(map(index, names))]
-        equation = contraction(term(z, X[tuple(positions)]), ranges=ranges, shapes={"X": shape})
-        return Declaration(equation)
+            found.append((axis, places))
+        return tuple(found)
 
 
 def _strided(name: str, taken: range, mark: str) -> Affine:
@@ -241,7 +256,7 @@ class Reshape(Layer):
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; any shape of as many elements."""
         (shape,) = sources
-        sizes = self._sizes(shape)
+        sizes = self.sizes(shape)
         digits = _digits(shape[1:], sizes)
         if digits is None:
             raise ShapeError(
@@ -256,8 +271,15 @@ class Reshape(Layer):
         laid = term(Z[n, *z], X[n, *x])
         return Declaration(contraction(laid, ranges=ranges, shapes={"X": shape}))
 
-    def _sizes(self, shape: Shape) -> Shape:
-        """The new sizes, −1 filled in."""
+    def sizes(self, shape: Shape) -> Shape:
+        """The new sizes of a sample, −1 filled in.
+
+        Args:
+            shape: of the input, samples first.
+
+        Raises:
+            ShapeError: they do not hold as many elements.
+        """
         sizes: tuple[int, ...] = self.shape if isinstance(self.shape, tuple) else (self.shape,)
         elements, known = prod(shape[1:]), prod(size for size in sizes if size > 0)
         if -1 in sizes and elements % known == 0:
