@@ -24,7 +24,9 @@ from ..layers import (
     ReLU6,
 )
 from ..layers.activations import Activation
-from ..layers.joins import Add
+from ..layers.formula import EquationLayer
+from ..layers.joins import Add, Multiply
+from ..layers.layer import elementwise
 from .arithmetic import (
     BINARY,
     GRID,
@@ -288,17 +290,28 @@ class Elementwise(ABC):
             return self._with_constant(name, a, b)
         pair = self._together(a, b)
         if pair is None:
-            if name != "add":
-                raise Refusal(f"combines two layers' outputs by {name!r}; only sums are a layer")
-            return self.layer(Add(), a, b)
+            return self.layer(self._joining(name, a, b), a, b)
         first, second = pair
         curve, body = None, None
         if first.curve is not None and second.curve is not None:
             curve = computed(name, first.curve, second.curve)
         if first.body is not None and second.body is not None:
             body = BINARY[name](first.body, second.body)
-        outer = (Add(), (a, b)) if name == "add" else None
+        joined = name == "add" or (body is None and name in _JOINING)
+        outer = (_JOINING[name], (a, b)) if joined else None
         return Arithmetic(first.base, curve, body, None, outer, self.name, self.where)
+
+    def _joining(self, name: str, a: Any, b: Any) -> Layer:
+        """The layer that computes two layers' outputs together, element by element."""
+        shapes = tuple(tuple(x.shape) for x in (a, b))
+        if len(shapes[0]) != len(shapes[1]):
+            raise Refusal(
+                f"combines samples of {shapes[0]} and {shapes[1]}, whose axes are counted from the "
+                "end there"
+            )
+        if name not in _JOINING:
+            raise Refusal(f"combines two layers' outputs by {name!r}, which no layer here does")
+        return _JOINING[name]
 
     def _constants(self, name: str, a: Any, b: Any) -> np.ndarray:
         """Arithmetic of constants that have one shape, or of which one is a number."""
@@ -343,7 +356,7 @@ class Elementwise(ABC):
         first = not isinstance(a, Value)
         given, inner = (a, self._function(b)) if first else (b, self._function(a))
         if isinstance(given, Weights) and given.trained:
-            return self._with_parameter(name, inner, given)
+            return self._with_parameter(name, inner, given, first)
         constant = _by_channel(given, inner.base.shape)
         curve, body = None, None
         with np.errstate(all="ignore"):
@@ -356,15 +369,23 @@ class Elementwise(ABC):
             affine = inner.affine and _affine(name, *inner.affine, constant, first)
         return Arithmetic(inner.base, curve, body, affine, None, self.name, self.where)
 
-    def _with_parameter(self, name: str, inner: Arithmetic, given: Weights) -> Tensor:
-        """The bias of the layer before: of arithmetic with a parameter, only that is trained."""
-        channels = inner.base.shape[0]
-        is_bias = name == "add" and inner.curve is GRID and self._biasless(inner.base)
-        if not is_bias or _by_channel(given, inner.base.shape).size != channels:
+    def _with_parameter(self, name: str, inner: Arithmetic, given: Weights, first: bool) -> Tensor:
+        """The bias of the layer before, or a layer that adds or multiplies by a parameter."""
+        x = inner.base if inner.curve is GRID else self.tensor(inner)
+        sizes = (1,) * (len(x.shape) + 1 - given.values.ndim) + given.values.shape
+        is_bias = name == "add" and self._biasless(x)
+        if is_bias and sizes == (1, x.shape[0], *(1 for _ in x.shape[1:])):
+            return self._biased(x, replace(given, values=given.values.reshape(-1)))
+        fits = all(own in (1, size) for own, size in zip(sizes, (1, *x.shape), strict=False))
+        if name not in _SIGNS or len(sizes) != len(x.shape) + 1 or not fits:
             raise Refusal(
-                f"computes with the parameter {given.name!r}, and no layer here trains such a one"
+                f"computes with the parameter {given.name!r} of shape {given.values.shape}, and no "
+                f"layer here trains such a one with samples of {x.shape}"
             )
-        return self._biased(inner.base, replace(given, values=given.values.reshape(channels)))
+        layer, key = _trained(name, sizes, given.name, first)
+        held = given.values.reshape([size for size in sizes if size > 1] or [1])
+        owner = given.name.rpartition(".")[0].replace(".", "_")
+        return self.layer(layer, x, weights={key: replace(given, values=held)}, name=owner or None)
 
     def _biased(self, x: Tensor, bias: Weights) -> Tensor:
         """The layer that gives `x`, with a bias (K,)."""
@@ -378,6 +399,41 @@ class Elementwise(ABC):
         """Whether a layer that could have a bias gives it, and has none."""
         layer = self.graph.nodes[x.node].layer if x.node >= 0 else None
         return isinstance(layer, Conv2d | ConvTranspose2d | Linear) and not layer.bias
+
+
+_JOINING: Mapping[str, Layer] = {
+    "add": Add(),
+    "mul": Multiply(),
+    "sub": Pointwise("a - b"),
+    "div": Pointwise("a/b"),
+}
+"""What computes two layers' outputs together."""
+
+_SIGNS = {"add": " + ", "sub": " − ", "mul": "·"}
+
+
+def _trained(name: str, sizes: Sequence[int], path: str, first: bool) -> tuple[EquationLayer, str]:
+    """A formula that computes with a parameter, and what the parameter is called in it.
+
+    Args:
+        name: add, sub or mul.
+        sizes: of the parameter, along all axes, samples among them.
+        path: what the model calls it.
+        first: whether it stands before the samples.
+    """
+    each = [position.plain or "" for position in elementwise(tuple(sizes))]
+    own = [index for index, size in zip(each, sizes, strict=True) if size > 1]
+    key = path.rpartition(".")[2]
+    key = key if key.isidentifier() and key.isascii() and len(key) > 1 else "w"
+    places = ",".join(each)
+    if not own:
+        own = ["i"]
+    pair = [f"{key}[{','.join(own)}]", f"X[{places}]"]
+    summed = "Σ_{i} " if own == ["i"] else ""
+    pair = pair if first or name == "mul" else pair[::-1]
+    text = f"Z[{places}] = {summed}{_SIGNS[name].join(pair)}"
+    numbers = {"i": 1} if summed else None
+    return EquationLayer(text, parameters={key: "ones"}, numbers=numbers), key
 
 
 def _whole(value: Arithmetic) -> tuple[Layer, tuple[Any, ...]] | None:
