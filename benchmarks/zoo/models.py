@@ -70,9 +70,15 @@ def _pytorchcv(name: str) -> tuple[Any, tuple[int, ...]]:
 
 
 def _torchvision(name: str) -> tuple[Any, tuple[int, ...]]:
-    module = importlib.import_module("torchvision.models").get_model(name, weights=None)
+    module = importlib.import_module("torchvision.models").get_model(name, **_without_weights(name))
     video = type(module).__module__.startswith("torchvision.models.video")
     return module, _VIDEO if video else (3, *_SIZES.get(name, (224, 224)))
+
+
+def _without_weights(name: str) -> dict[str, None]:
+    """The arguments that leave a model as it is drawn; a backbone has weights of its own."""
+    within = name.startswith(("deeplab", "fcn", "lraspp"))
+    return {"weights": None, **({"weights_backbone": None} if within else {})}
 
 
 _SIZES: Mapping[str, tuple[int, int]] = {"inception_v3": (299, 299)}
