@@ -7,25 +7,25 @@ one sample; axes are counted with the batch, as in the foreign graph.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .. import layers as available
-from ..layers import BatchNorm2d, Linear
+from ..layers import Linear
 from ..layers.windows import Windows
 from ..network import Network
 from .margins import Margins, add_margins, collapse_axes, same_margins
-from .rearranging import Rearranging
+from .normalizing import Normalizing
 from .refusals import UNKNOWN, Refusal
 from .values import Padded, Reshaped, Softmaxed, Tensor, Value, Weights
 
 MOST_SPATIAL = 3
 
 
-class Builder(Rearranging):
+class Builder(Normalizing):
     """A graph that grows node by node; args are those of `Elementwise`."""
 
     def network(self, output: Any, dtype: Any = np.float32) -> Network:
@@ -39,7 +39,8 @@ class Builder(Rearranging):
             Refusal: something was refused before, it is no value that the layers give, or no
                 network; all the reasons.
         """
-        last = output.base if isinstance(output, Softmaxed) else output
+        ends = isinstance(output, Softmaxed) and output.axis == 1
+        last = output.base if ends else output
         if last is UNKNOWN:
             self.reasons.check()
         if not isinstance(last, Value):
@@ -105,20 +106,24 @@ class Builder(Rearranging):
         )
         return self.layer(layer, x, weights=_with_bias(weight, bias))
 
-    def linear(self, x: Any, weight: Any, bias: Any) -> Tensor:
-        """A linear layer: W (K, F), b (K,) or None."""
+    def linear(self, x: Any, weight: Any, bias: Any) -> Any:
+        """A linear layer over the last axis: W (K, F), b (K,) or None."""
         if not isinstance(weight, Weights) or weight.values.ndim != 2:
             raise Refusal("multiplies by something that is no matrix of weights")
+        if len(self.shape(x)) > 1:
+            return self._last_axis(x, weight, bias)
         layer = Linear(weight.values.shape[0], bias=bias is not None)
         return self.layer(layer, x, weights=_with_bias(weight, bias))
 
-    def norm(
-        self, x: Any, weights: Mapping[str, Weights], *, eps: float, momentum: float
-    ) -> Tensor:
-        """A batch norm: weight and bias (C,) or neither, running_mean and running_var (C,)."""
-        return self.layer(
-            BatchNorm2d(eps=eps, momentum=momentum, affine="weight" in weights), x, weights=weights
-        )
+    def _last_axis(self, x: Any, weight: Weights, bias: Any) -> Any:
+        """A linear layer at each place of all axes but the last: a convolution with one offset."""
+        rank = len(self.maps(x))
+        count = rank + 2
+        windows = Windows((1,) * rank, (1,) * rank, ((0, 0),) * rank, (1,) * rank)
+        wide = replace(weight, values=weight.values.reshape(*weight.values.shape, *(1,) * rank))
+        first = self.permute(x, (0, count - 1, *range(1, count - 1)))
+        found = self.convolution(first, wide, bias, windows, groups=1)
+        return self.permute(found, (0, *range(2, count), 1))
 
     # -- pooling ----------------------------------------------------------------------------------
 
@@ -195,17 +200,6 @@ class Builder(Rearranging):
             raise Refusal("takes the mean over all of a sample, which leaves no axis")
         several = tuple(sorted(counted))
         return self.layer(Mean(several if len(several) > 1 else several[0], keepdim=keep), x)
-
-    # -- the end ----------------------------------------------------------------------------------
-
-    def softmax(self, x: Any, axis: int | None) -> Softmaxed:
-        """A softmax or its logarithm over the classes."""
-        shape = self.shape(x)
-        if axis is not None and axis % (len(shape) + 1) != 1:
-            raise Refusal(
-                f"is a softmax over axis {axis}; only axis 1, the classes, can be left out"
-            )
-        return Softmaxed(x, self.where)
 
 
 def _ranked(kind: str, windows: Windows) -> Any:

@@ -42,6 +42,7 @@ from .layer_graph import LayerGraph
 from .refusals import UNKNOWN, LimitReached, Refusal, Refusals, Unknown
 from .values import (
     Arithmetic,
+    Expanded,
     Padded,
     Permuted,
     Reshaped,
@@ -158,21 +159,30 @@ class Elementwise(ABC):
             read.append(source)
         return self.graph.stand_in(read, shape, self.where)
 
-    def _settled(self, value: Arithmetic | Padded | Reshaped | Permuted | Softmaxed) -> Tensor:
+    def _settled(
+        self, value: Arithmetic | Padded | Reshaped | Permuted | Expanded | Softmaxed
+    ) -> Tensor:
         """The layer that a value turns out to be."""
         match value:
             case Padded():
                 return self._padded(value)
             case Reshaped():
                 return self._reshaped(value)
+            case Expanded():
+                return self._expanded(value)
             case Permuted():
                 return self._permuted(value)
             case Softmaxed():
-                raise Refusal(
-                    "is a softmax inside the network; only the last one can be left out, since "
-                    "gt.CrossEntropy includes it"
-                )
+                return self._softmaxed(value)
         return self._arithmetic(value)
+
+    @abstractmethod
+    def _softmaxed(self, value: Softmaxed) -> Tensor:
+        """The layer for probabilities."""
+
+    @abstractmethod
+    def _expanded(self, value: Expanded) -> Tensor:
+        """The layer for axes that are repeated."""
 
     @abstractmethod
     def _padded(self, value: Padded) -> Tensor:
@@ -217,8 +227,10 @@ class Elementwise(ABC):
 
     # -- what is done element by element ----------------------------------------------------------
 
-    def activation(self, layer: Activation, x: Any) -> Arithmetic:
+    def activation(self, layer: Activation, x: Any) -> Arithmetic | Permuted:
         """An activation; it may be part of another one, such as x·sigmoid(x)."""
+        if isinstance(x, Permuted):  # before the axes are in another order, with what may be fused
+            return replace(x, base=self.tensor(self.activation(layer, x.base)))
         inner = self._function(x)
         curve = None if inner.curve is None else activation_values(layer, inner.curve)
         body = None if inner.body is None else substituted(layer.function.body, {"x": inner.body})
@@ -288,6 +300,9 @@ class Elementwise(ABC):
             return self._constants(name, _numbers(a), _numbers(b))
         if not (isinstance(a, Value) and isinstance(b, Value)):
             return self._with_constant(name, a, b)
+        for one, other in ((a, b), (b, a)):
+            if isinstance(one, Expanded) and tuple(other.shape) == one.shape:
+                return self.binary(name, *((one.base, b) if one is a else (a, one.base)))
         pair = self._together(a, b)
         if pair is None:
             return self.layer(self._joining(name, a, b), a, b)

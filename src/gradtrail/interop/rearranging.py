@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
+from .. import layers as available
 from ..errors import ShapeError
 from ..layers import Flatten, Layer
 from ..layers.joins import Join
 from .elementwise import Elementwise
 from .refusals import Refusal
-from .values import BATCH, Permuted, Reshaped, Shape, Tensor, Value
+from .values import BATCH, Expanded, Permuted, Reshaped, Shape, Tensor, Value, Weights
 
 
 class Rearranging(Elementwise):
@@ -107,6 +110,45 @@ class Rearranging(Elementwise):
         return self.view_as(
             x, tuple(1 if place in places else next(sizes) for place in range(1, count))
         )
+
+    def expand(self, x: Any, shape: Shape) -> Any:
+        """Axes of size 1 repeated, which arithmetic with samples of that shape does by itself."""
+        own = self.shape(x)
+        if own == shape:
+            return x
+        if len(own) != len(shape) or any(o not in (1, s) for o, s in zip(own, shape, strict=True)):
+            raise Refusal(f"repeats samples of {own} to {shape}")
+        return Expanded(self.tensor(x), shape, self.where)
+
+    def _expanded(self, value: Expanded) -> Tensor:
+        """The layer for axes that are repeated: each place takes the nearest element."""
+        channels, *sizes = value.shape
+        if channels != value.base.shape[0] or not 1 <= len(sizes) <= 3:
+            raise Refusal(f"repeats samples of {value.base.shape} to {value.shape}")
+        layer = available.Upsample(tuple(sizes))
+        return self.graph.add(layer, [value.base], {}, None, value.where)
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        """The product of two matrices on the last axes, or of samples and weights."""
+        if isinstance(b, Weights) and isinstance(a, Value):
+            return self.linear(a, replace(b, values=b.values.T), None)
+        if not isinstance(a, Value) or not isinstance(b, Value):
+            raise Refusal("multiplies a matrix of the model by the samples")
+        if len(self.shape(a)) < 2 or len(self.shape(a)) != len(self.shape(b)):
+            raise Refusal(f"multiplies samples of {self.shape(a)} by such of {self.shape(b)}")
+        flags = [False, False]
+        read = [a, b]
+        count = len(self.shape(a)) + 1
+        turned = (*range(count - 2), count - 1, count - 2)
+        for place, value in enumerate(read):
+            if isinstance(value, Permuted) and value.dims == turned:
+                read[place], flags[place] = value.base, True
+        layer = available.MatMul(transpose_a=flags[0], transpose_b=flags[1])
+        return self.layer(layer, *read)
+
+    @abstractmethod
+    def linear(self, x: Any, weight: Any, bias: Any) -> Any:
+        """A linear layer over the last axis: W (K, F), b (K,) or None."""
 
     # -- orders and parts -------------------------------------------------------------------------
 

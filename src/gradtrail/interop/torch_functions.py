@@ -16,12 +16,21 @@ import numpy as np
 
 from .. import layers as available
 from ..checking.arguments import is_whole
-from ..layers import ChannelShuffle, Dropout, Layer, Pad, PixelShuffle, PixelUnshuffle
+from ..layers import (
+    ChannelShuffle,
+    Dropout,
+    Layer,
+    Pad,
+    PixelShuffle,
+    PixelUnshuffle,
+    StochasticDepth,
+    Upsample,
+)
 from ..layers.windows import Windows
 from .arithmetic import UNARY
 from .building import Builder, kernel_of
 from .known_activations import ACTIVATIONS, KnownActivation
-from .margins import cropped_margins
+from .margins import collapse_axes, cropped_margins
 from .refusals import Refusal
 from .values import BATCH, Value, Weights
 
@@ -81,10 +90,16 @@ _DROPOUTS = {
 }
 
 
-def _softmax(
-    b: Builder, input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
-) -> Any:
-    return b.softmax(input, dim)
+def _softmax(logarithm: bool) -> Converter:
+    def convert(
+        b: Builder, input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+    ) -> Any:
+        return b.softmax(input, dim, logarithm=logarithm)
+
+    return convert
+
+
+_SOFTMAX = {"softmax": _softmax(False), "log_softmax": _softmax(True)}
 
 
 def _prelu(b: Builder, input: Any, weight: Any) -> Any:
@@ -181,23 +196,24 @@ def _avg_pool(rank: int) -> Converter:
     return convert
 
 
+def _asked(b: Builder, input: Any, output_size: Any, rank: int) -> tuple[int, ...]:
+    """The size that maps are pooled to."""
+    sizes = b.maps(input)
+    listed = output_size if isinstance(output_size, Sequence) else (output_size,) * rank
+    listed = tuple(listed) * (rank if len(listed) == 1 else 1)
+    if len(sizes) != rank or len(listed) != rank:
+        raise Refusal(f"pools {len(sizes)} axes to the size {output_size}")
+    return tuple(s if a is None else a for a, s in zip(listed, sizes, strict=True))
+
+
 def _adaptive_avg_pool(rank: int) -> Converter:
     def convert(b: Builder, input: Any, output_size: Any) -> Any:
-        sizes = b.maps(input)
-        listed = output_size if isinstance(output_size, Sequence) else (output_size,) * rank
-        asked = tuple(s if a is None else a for a, s in zip(listed, sizes, strict=True))
+        asked = _asked(b, input, output_size, rank)
         if set(asked) == {1}:
             return b.average(input, keep=True)
-        if asked == sizes:
+        if asked == b.maps(input):
             return input
-        if any(a < 1 or s % a for a, s in zip(asked, sizes, strict=True)):
-            shown = (" × ".join(map(str, several)) for several in (sizes, asked))
-            raise Refusal(
-                f"averages maps of {' to '.join(shown)}, for which windows of one size do not exist"
-            )
-        kernel = tuple(s // a for a, s in zip(asked, sizes, strict=True))
-        windows = _windows(rank, kernel, None, 0)
-        return b.average_pool(input, windows, ceiling=False, counted=True)
+        return b.layer(getattr(available, f"AdaptiveAvgPool{rank}d")(collapse_axes(asked)), input)
 
     return convert
 
@@ -208,24 +224,166 @@ def _adaptive_max_pool(rank: int) -> Converter:
             raise Refusal(
                 "returns the winners' indices (return_indices=True), which no layer reads"
             )
-        sizes = b.maps(input)
-        listed = output_size if isinstance(output_size, Sequence) else (output_size,) * rank
-        asked = tuple(s if a is None else a for a, s in zip(listed, sizes, strict=True))
-        if asked == sizes != (1,) * rank:
-            return input
-        if any(a < 1 or s % a for a, s in zip(asked, sizes, strict=True)):
-            shown = (" × ".join(map(str, several)) for several in (sizes, asked))
-            raise Refusal(
-                f"takes the maxima of maps of {' to '.join(shown)}, for which windows of one size "
-                "do not exist"
-            )
-        kernel = tuple(s // a for a, s in zip(asked, sizes, strict=True))
-        pooled = b.maximum_pool(input, _windows(rank, kernel, None, 0), ceiling=False)
-        if set(asked) == {1}:
-            b.poolings[pooled.node] = (b.tensor(input), getattr(available, f"GlobalMaxPool{rank}d"))
+        asked = _asked(b, input, output_size, rank)
+        if set(asked) != {1}:
+            layer = getattr(available, f"AdaptiveMaxPool{rank}d")(collapse_axes(asked))
+            return input if asked == b.maps(input) else b.layer(layer, input)
+        windows = _windows(rank, b.maps(input), None, 0)
+        pooled = b.maximum_pool(input, windows, ceiling=False)
+        b.poolings[pooled.node] = (b.tensor(input), getattr(available, f"GlobalMaxPool{rank}d"))
         return pooled
 
     return convert
+
+
+# -- norms, and maps of another size --------------------------------------------------------------
+
+
+def _held(**arrays: Any) -> dict[str, Weights]:
+    """The arrays that are there; a norm takes no others than those of the model."""
+    found = {name: array for name, array in arrays.items() if array is not None}
+    for name, array in found.items():
+        if not isinstance(array, Weights):
+            raise Refusal(f"has a {name} that is no array of the model")
+    return found
+
+
+def _batch_norm(
+    b: Builder,
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    arrays = _held(weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
+    if "running_mean" not in arrays:
+        raise Refusal("keeps no running statistics")
+    return b.norm(input, arrays, eps=eps, momentum=momentum)
+
+
+def _group_norm(
+    b: Builder, input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Any:
+    return b.group_norm(input, num_groups, _held(weight=weight, bias=bias), eps=eps)
+
+
+def _layer_norm(
+    b: Builder,
+    input: Any,
+    normalized_shape: Any,
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+) -> Any:
+    axes = _last(b, input, normalized_shape)
+    return b.layer_norm(input, axes, _held(weight=weight, bias=bias), eps=eps)
+
+
+def _rms_norm(
+    b: Builder, input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None
+) -> Any:
+    axes = _last(b, input, normalized_shape)
+    return b.rms_norm(input, axes, _held(weight=weight), eps=_EPSILON if eps is None else eps)
+
+
+_EPSILON = 2.0**-23  # float32's, which PyTorch takes where none is told
+
+
+def _last(b: Builder, input: Any, shape: Any) -> tuple[int, ...]:
+    """The last axes, which have this shape."""
+    sizes = tuple(shape) if isinstance(shape, Sequence) else (shape,)
+    own = b.shape(input)
+    if own[len(own) - len(sizes) :] != sizes:
+        raise Refusal(f"normalises over {sizes}, but samples are {own}")
+    return tuple(range(-len(sizes), 0))
+
+
+def _instance_norm(
+    b: Builder,
+    input: Any,
+    running_mean: Any = None,
+    running_var: Any = None,
+    weight: Any = None,
+    bias: Any = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Any:
+    arrays = _held(weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
+    return b.instance_norm(input, arrays, eps=eps, momentum=momentum)
+
+
+def _local_response_norm(
+    b: Builder, input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Any:
+    from ..layers.local_response_norm import LocalResponseNorm
+
+    return b.block(LocalResponseNorm(size, alpha=alpha, beta=beta, k=k), input)
+
+
+def _interpolate(
+    b: Builder,
+    input: Any,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Any:
+    if antialias or mode == "area" or (recompute_scale_factor and scale_factor is not None):
+        if mode == "area" and size is not None:
+            return _adaptive_avg_pool(len(b.maps(input)))(b, input, size)
+        raise Refusal("resizes with antialias, by areas or with factors that are computed anew")
+    if size is not None:
+        size = collapse_axes(spread(size, len(b.maps(input))))
+        if size == collapse_axes(b.maps(input)) and mode.startswith("nearest"):
+            return input
+        scale_factor = None
+    elif isinstance(scale_factor, Sequence):
+        scale_factor = tuple(scale_factor)
+    return b.layer(Upsample(size, scale_factor, mode, align_corners), input)
+
+
+def _upsample_nearest(b: Builder, input: Any, size: Any = None, scale_factor: Any = None) -> Any:
+    return _interpolate(b, input, size, scale_factor)
+
+
+def _upsample_bilinear(b: Builder, input: Any, size: Any = None, scale_factor: Any = None) -> Any:
+    return _interpolate(b, input, size, scale_factor, "bilinear", True)
+
+
+def _matmul(b: Builder, input: Any, other: Any) -> Any:
+    return b.matmul(input, other)
+
+
+def _sum(b: Builder, input: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+    if dim is None:
+        raise Refusal("sums over everything, samples included")
+    axes = dim if isinstance(dim, Sequence) else [dim]
+    count = prod(b.shape(input)[b.axis(input, axis) - 1] for axis in axes)
+    return b.binary("mul", b.mean(input, axes, keep=keepdim), float(count))
+
+
+def _expand(b: Builder, input: Any, *sizes: Any) -> Any:
+    target = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], Sequence) else sizes
+    own = (BATCH, *b.shape(input))
+    if len(target) != len(own):
+        raise Refusal(f"repeats samples of {own[1:]} along new axes")
+    asked = tuple(o if a == -1 else a for a, o in zip(target, own, strict=True))
+    return b.expand(input, asked[1:])
+
+
+def _expand_as(b: Builder, input: Any, other: Any) -> Any:
+    return b.expand(input, b.shape(other))
+
+
+def _stochastic_depth(b: Builder, input: Any, p: float, mode: str, training: bool = True) -> Any:
+    return b.layer(StochasticDepth(p, mode), input) if training and p > 0 else input
 
 
 def _pad(
@@ -445,11 +603,12 @@ def _asserted(b: Builder, condition: Any, message: Any = None) -> None:
 
 _SHARED: Mapping[str, Converter] = {  # in torch and as methods
     **{name: _ACTIVATIONS[name] for name in ("relu", "sigmoid", "tanh")},
-    "softmax": _softmax, "log_softmax": _softmax,
+    **_SOFTMAX,
     "flatten": _flatten, "reshape": _reshape, "squeeze": _squeeze, "unsqueeze": _unsqueeze,
     "permute": _permute, "transpose": _transpose, "swapaxes": _transpose,
     "narrow": _narrow, "select": _select, "split": _split, "chunk": _chunk, "unbind": _unbind,
-    "mean": _mean,
+    "mean": _mean, "sum": _sum, "matmul": _matmul, "bmm": _matmul, "expand": _expand,
+    "expand_as": _expand_as,
     "add": _scaled("add"), "sub": _scaled("sub"), "subtract": _scaled("sub"),
     "mul": _binary("mul"), "multiply": _binary("mul"),
     "div": _binary("div"), "divide": _binary("div"), "true_divide": _binary("div"),
@@ -474,9 +633,14 @@ PARTS = frozenset({_permute, _transpose, _narrow, _select, part})
 """What gives a view of a part of its input, or of its axes in another order."""
 
 _FUNCTIONAL: Mapping[str, Converter] = {
-    **_ACTIVATIONS, "softmax": _softmax, "log_softmax": _softmax,
+    **_ACTIVATIONS, **_SOFTMAX,
     **_DROPOUTS, "prelu": _prelu,
     "linear": _linear, "pad": _pad,
+    "batch_norm": _batch_norm, "group_norm": _group_norm, "layer_norm": _layer_norm,
+    "rms_norm": _rms_norm, "instance_norm": _instance_norm,
+    "local_response_norm": _local_response_norm,
+    "interpolate": _interpolate, "upsample": _interpolate,
+    "upsample_nearest": _upsample_nearest, "upsample_bilinear": _upsample_bilinear,
     **{f"{name}{rank}d": made(rank) for rank in (1, 2, 3) for name, made in {
         "conv": _conv, "conv_transpose": _conv_transpose, "max_pool": _max_pool,
         "avg_pool": _avg_pool, "adaptive_avg_pool": _adaptive_avg_pool,
@@ -488,20 +652,20 @@ _FUNCTIONAL: Mapping[str, Converter] = {
 
 _OPERATORS: Mapping[str, Converter] = {
     "add": _binary("add"), "sub": _binary("sub"), "mul": _binary("mul"),
-    "truediv": _binary("div"), "pow": _pow,
+    "truediv": _binary("div"), "pow": _pow, "matmul": _matmul,
     **{name: _binary(name) for name in ("gt", "ge", "lt", "le")},
 }  # fmt: skip
 """By Python's names; one before which an i stands writes over its first operand."""
 
+_NOT_WRITING = frozenset({
+    *_SOFTMAX.values(), *VIEWS, *PARTS, _split, _chunk, _unbind, _mean, _sum, _matmul, _expand,
+    _expand_as, _clone, _SHARED["maximum"], _SHARED["minimum"],
+}) - {_contiguous}  # fmt: skip
+
 ELEMENTWISE = frozenset({
-    *(convert for name, convert in _SHARED.items() if name not in (
-        "softmax", "log_softmax", "flatten", "reshape", "squeeze", "unsqueeze", "permute",
-        "transpose", "swapaxes", "narrow", "select", "split", "chunk", "unbind", "mean",
-        "maximum", "minimum", "clone",
-    )),
-    *_OPERATORS.values(), *_DROPOUTS.values(),
+    *_SHARED.values(), *_OPERATORS.values(), *_DROPOUTS.values(),
     *(_ACTIVATIONS[known.function] for known in ACTIVATIONS if known.inplace),
-})  # fmt: skip
+}) - _NOT_WRITING - {_matmul}  # fmt: skip
 """What can be written over its input."""
 
 FUNCTIONS: Mapping[str, Converter] = {
@@ -513,6 +677,7 @@ FUNCTIONS: Mapping[str, Converter] = {
         "pixel_shuffle", "pixel_unshuffle", "channel_shuffle",
     )},
     "torch.stack": _stack,
+    "torchvision.ops.stochastic_depth.stochastic_depth": _stochastic_depth,
     "torch.cat": _cat, "torch.concat": _cat, "torch.concatenate": _cat,
     "torch.rsub": _rsub, "torch.where": _where,
     "torch.special.erf": _unary("erf"), "torch._assert": _asserted,

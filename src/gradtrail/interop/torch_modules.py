@@ -20,14 +20,26 @@ Held = Callable[[str], Weights | None]
 Converter = Callable[[Builder, Any, Any, Held], Any]
 
 
+class _Unpadded:
+    """A convolution whose input has been padded already."""
+
+    def __init__(self, module: Any) -> None:
+        self._module, self.padding = module, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+
 def _like(function: str) -> Converter:
     """A module that calls a function of `torch.nn.functional` with attributes of the same names."""
     convert = FUNCTIONS[f"torch.nn.functional.{function}"]
     _, _, *names = inspect.signature(convert).parameters
 
     def converter(b: Builder, m: Any, x: Any, held: Held) -> Any:
-        if getattr(m, "padding_mode", "zeros") != "zeros":
-            raise Refusal(f"has padding_mode={m.padding_mode!r}; only 'zeros' is a layer here")
+        if (mode := getattr(m, "padding_mode", "zeros")) != "zeros":
+            sides = m._reversed_padding_repeated_twice
+            x = FUNCTIONS["torch.nn.functional.pad"](b, x, sides, mode)
+            m = _Unpadded(m)
         arrays = {name: held(name) for name in names if name in ("weight", "bias")}
         others = {n: getattr(m, n) for n in names if n not in arrays and hasattr(m, n)}
         return convert(b, x, **arrays, **others)
@@ -35,14 +47,26 @@ def _like(function: str) -> Converter:
     return converter
 
 
-def _batch_norm2d(b: Builder, m: Any, x: Any, held: Held) -> Any:
+def _batch_norm(b: Builder, m: Any, x: Any, held: Held) -> Any:
     if not m.track_running_stats or m.running_mean is None:
         raise Refusal("keeps no running statistics (track_running_stats=False)")
+    return b.norm(x, _arrays(held), eps=m.eps, momentum=_momentum(m))
+
+
+def _instance_norm(b: Builder, m: Any, x: Any, held: Held) -> Any:
+    return b.instance_norm(x, _arrays(held), eps=m.eps, momentum=_momentum(m))
+
+
+def _arrays(held: Held) -> dict[str, Weights]:
+    """A norm's arrays, those that there are."""
+    names = ("weight", "bias", "running_mean", "running_var")
+    return {name: array for name in names if (array := held(name)) is not None}
+
+
+def _momentum(m: Any) -> float:
     if m.momentum is None:
         raise Refusal("has momentum=None, a mean over all batches; give it a number")
-    names = ("weight", "bias", "running_mean", "running_var")
-    weights = {name: array for name in names if (array := held(name)) is not None}
-    return b.norm(x, weights, eps=m.eps, momentum=m.momentum)
+    return float(m.momentum)
 
 
 def _flatten(b: Builder, m: Any, x: Any, held: Held) -> Any:
@@ -60,6 +84,20 @@ def _dropout(b: Builder, m: Any, x: Any, held: Held) -> Any:
 def _pad(b: Builder, m: Any, x: Any, held: Held) -> Any:
     value = getattr(m, "value", None)
     return FUNCTIONS["torch.nn.functional.pad"](b, x, m.padding, "constant", value)
+
+
+def _padding(mode: str) -> Converter:
+    def convert(b: Builder, m: Any, x: Any, held: Held) -> Any:
+        return FUNCTIONS["torch.nn.functional.pad"](b, x, m.padding, mode)
+
+    return convert
+
+
+def _upsample(b: Builder, m: Any, x: Any, held: Held) -> Any:
+    corners = m.align_corners if m.mode not in ("nearest", "nearest-exact") else None
+    again = getattr(m, "recompute_scale_factor", None)
+    convert = FUNCTIONS["torch.nn.functional.interpolate"]
+    return convert(b, x, m.size, m.scale_factor, m.mode, corners, again)
 
 
 def _identity(b: Builder, m: Any, x: Any, held: Held) -> Any:
@@ -80,7 +118,17 @@ MODULES: Mapping[str, Converter] = {
             "MaxPool": "max_pool",
         }.items()
     },
-    "BatchNorm2d": _batch_norm2d,
+    **{f"BatchNorm{rank}d": _batch_norm for rank in (1, 2, 3)},
+    **{f"InstanceNorm{rank}d": _instance_norm for rank in (1, 2, 3)},
+    "GroupNorm": _like("group_norm"),
+    "LayerNorm": _like("layer_norm"),
+    "LocalResponseNorm": _like("local_response_norm"),
+    "RMSNorm": _like("rms_norm"),
+    "Softmax2d": lambda b, m, x, held: b.softmax(x, 1),
+    **dict.fromkeys(("Upsample", "UpsamplingNearest2d", "UpsamplingBilinear2d"), _upsample),
+    **{f"ReflectionPad{rank}d": _padding("reflect") for rank in (1, 2, 3)},
+    **{f"ReplicationPad{rank}d": _padding("replicate") for rank in (1, 2, 3)},
+    **{f"CircularPad{rank}d": _padding("circular") for rank in (1, 2, 3)},
     "Dropout": _dropout,
     **{f"Dropout{rank}d": _dropout for rank in (1, 2, 3)},
     "Flatten": _flatten,

@@ -71,7 +71,11 @@ class GraphReader:
         self.refused, self.owners = refused, owners
         self.module, self.graph, self.builder, self.torch = module, graph, builder, torch
         self.reasons = builder.reasons
-        self.functions = {_found(torch, path): path for path in FUNCTIONS}
+        self.functions = {
+            _found(torch, path): path
+            for path in FUNCTIONS
+            if path.startswith(("torch.", "operator.", "builtins."))
+        }
         self.memory = TensorMemory(builder)
         self.plain: dict[Any, Any] = {}  # sizes, constants, weights
         self.first: dict[Any, Value] = {}  # what each tensor held when it was made
@@ -264,7 +268,8 @@ class GraphReader:
             return part, "operator.getitem"
         if node.target is operator.setitem:
             raise Refusal("writes into a part of a tensor, which no layer here does")
-        return FUNCTIONS.get(self.functions.get(node.target, "")), _named(node.target)
+        called = _named(node.target)
+        return FUNCTIONS.get(self.functions.get(node.target, called)), called
 
     def _written(self, node: Any, source: Any, convert: Any, called: str, bound: Any) -> None:
         """What an operation in place writes, from here on read through everything it reaches.

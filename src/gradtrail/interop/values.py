@@ -140,15 +140,34 @@ class Permuted:
 
 
 @dataclass(frozen=True, eq=False)
+class Expanded:
+    """A tensor whose axes of size 1 are repeated, which most arithmetic does by itself.
+
+    Args:
+        base: as it was.
+        shape: of one sample.
+        where: the node, for messages.
+    """
+
+    base: Tensor
+    shape: Shape
+    where: str
+
+
+@dataclass(frozen=True, eq=False)
 class Softmaxed:
-    """Probabilities, or their logarithms, at the end of the network.
+    """Probabilities, or their logarithms; at the end of the network they are left out.
 
     Args:
         base: the logits.
+        axis: over which, that of the samples being 0.
+        logarithm: whether these are the logarithms.
         where: the node, for messages.
     """
 
     base: Any
+    axis: int
+    logarithm: bool
     where: str
 
     @property
@@ -157,4 +176,4 @@ class Softmaxed:
         return tuple(self.base.shape)
 
 
-Value = Tensor | Arithmetic | Padded | Reshaped | Permuted | Softmaxed
+Value = Tensor | Arithmetic | Padded | Reshaped | Permuted | Expanded | Softmaxed
