@@ -11,6 +11,7 @@ import numpy as np
 
 from ..equation.scalar import Call, Literal, substituted, where
 from ..equation.scalar_text import LONGEST, scalar_to_text
+from ..errors import ShapeError
 from ..layers import (
     Conv2d,
     ConvTranspose2d,
@@ -302,7 +303,9 @@ class Elementwise(ABC):
             return self._with_constant(name, a, b)
         for one, other in ((a, b), (b, a)):
             if isinstance(one, Expanded) and tuple(other.shape) == one.shape:
-                return self.binary(name, *((one.base, b) if one is a else (a, one.base)))
+                read = [x.base if isinstance(x, Expanded) else x for x in (a, b)]
+                if name in _JOINING and self._shape_of(name, read) == one.shape:
+                    return self.binary(name, *read)
         pair = self._together(a, b)
         if pair is None:
             return self.layer(self._joining(name, a, b), a, b)
@@ -315,6 +318,15 @@ class Elementwise(ABC):
         joined = name == "add" or (body is None and name in _JOINING)
         outer = (_JOINING[name], (a, b)) if joined else None
         return Arithmetic(first.base, curve, body, None, outer, self.name, self.where)
+
+    def _shape_of(self, name: str, read: Sequence[Any]) -> Shape | None:
+        """The shape that two layers' outputs have together; None where they do not fit."""
+        shapes = [(1, *self.tensor(x).shape) for x in read]
+        try:
+            equation = _JOINING[name].declare(*shapes, training=False).equation
+        except ShapeError:
+            return None
+        return equation.shape_of[equation.target.array][1:]
 
     def _joining(self, name: str, a: Any, b: Any) -> Layer:
         """The layer that computes two layers' outputs together, element by element."""

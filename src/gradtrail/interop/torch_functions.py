@@ -32,6 +32,7 @@ from .building import Builder, kernel_of
 from .known_activations import ACTIVATIONS, KnownActivation
 from .margins import collapse_axes, cropped_margins
 from .refusals import Refusal
+from .torch_sizes import TRACED
 from .values import BATCH, Value, Weights
 
 Converter = Callable[..., Any]
@@ -375,7 +376,7 @@ def _expand(b: Builder, input: Any, *sizes: Any) -> Any:
     if len(target) != len(own):
         raise Refusal(f"repeats samples of {own[1:]} along new axes")
     asked = tuple(o if a == -1 else a for a, o in zip(target, own, strict=True))
-    return b.expand(input, asked[1:])
+    return b.expand(input, tuple(int(size) for size in asked[1:] if is_whole(size)))
 
 
 def _expand_as(b: Builder, input: Any, other: Any) -> Any:
@@ -417,7 +418,7 @@ def _reshape(b: Builder, input: Any, *shape: Any) -> Any:
     if isinstance(input, np.ndarray):
         return input.reshape(*shape)
     target = shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
-    return b.reshape(input, list(target))
+    return b.reshape(input, list(target), TRACED)
 
 
 def _squeeze(b: Builder, input: Any, dim: Any = None) -> Any:

@@ -21,6 +21,8 @@ import numpy as np
 from .refusals import Refusal, Refusals
 from .torch_inspection import HOOKS, storage_of, tensors_of
 from .torch_modules import converter_of
+from .torch_sizes import TorchSizes
+from .values import Shape
 
 WRITES: dict[str, Any] = {
     f"__{name}__": getattr(operator, name)
@@ -148,18 +150,24 @@ def isolation(torch: Any) -> Iterator[None]:
 # -- the graph ------------------------------------------------------------------------------------
 
 
-def trace_module(module: Any, given: Any, fx: Any, torch: Any, reasons: Refusals) -> Any:
+def trace_module(
+    module: Any, given: Any, shape: Shape, fx: Any, torch: Any, reasons: Refusals
+) -> Any:
     """A copy's graph as it computes in training; what it did beside computing is noted.
+
+    The sizes of all tensors are known on the way, so that a forward may ask for them.
 
     Args:
         module: the copy; it is in training mode afterwards.
         given: the module it is a copy of.
+        shape: of one sample.
         fx: the package torch.fx.
         torch: the package.
         reasons: where reasons go.
 
     Returns:
-        The graph; a node that computes without gradients has `meta["constant"]`.
+        The graph; a node that computes without gradients has `meta["constant"]`, one that gives
+        samples `meta["sample"]`, the shape of one.
 
     Raises:
         Refusal: torch.fx cannot follow it.
@@ -170,7 +178,10 @@ def trace_module(module: Any, given: Any, fx: Any, torch: Any, reasons: Refusals
     fixed = {p.name: p.default for p in parameters if p.default is not p.empty}
     draws = RandomStates(torch)
     try:
-        graph = _tracer(fx, torch)().trace(module, concrete_args=fixed or None)
+        sizes = TorchSizes(module, shape, torch)
+        graph = _tracer(fx, torch, sizes)().trace(module, concrete_args=fixed or None)
+        for node, sample in sizes.samples().items():
+            node.meta["sample"] = sample
     except Exception as cause:  # whatever the model's own code raises
         raise Refusal(
             f"({type(module).__name__}) cannot be traced by torch.fx: {cause}"
@@ -190,14 +201,47 @@ def trace_module(module: Any, given: Any, fx: Any, torch: Any, reasons: Refusals
     return graph
 
 
-def _tracer(fx: Any, torch: Any) -> type[Any]:
-    """torch.fx's tracer, for which the modules with a converter are whole."""
+def _tracer(fx: Any, torch: Any, sizes: TorchSizes) -> type[Any]:
+    """torch.fx's tracer, for which the modules with a converter are whole.
+
+    A proxy answers what the sizes of its tensor are, if they are known: with numbers.
+    """
 
     class Proxy(fx.Proxy):  # type: ignore[misc]
         def __setattr__(self, name: str, value: Any) -> None:
             if name not in ("node", "tracer"):
                 raise Refusal(f"sets the attribute {name!r} of a tensor")
             super().__setattr__(name, value)
+
+        @property
+        def shape(self) -> Any:
+            known = sizes.of(self.node)
+            return fx.proxy.Attribute(self, "shape") if known is None else known
+
+        @property
+        def ndim(self) -> Any:
+            known = sizes.of(self.node)
+            return fx.proxy.Attribute(self, "ndim") if known is None else len(known)
+
+        def size(self, dim: int | None = None) -> Any:
+            known = sizes.of(self.node)
+            if known is None:
+                given = () if dim is None else (dim,)
+                return self.tracer.create_proxy("call_method", "size", (self, *given), {})
+            return known if dim is None else known[dim]
+
+        def dim(self) -> Any:
+            return self.ndim
+
+        def numel(self) -> Any:
+            known = sizes.of(self.node)
+            if known is None:
+                return self.tracer.create_proxy("call_method", "numel", (self,), {})
+            return known.numel()
+
+        def __len__(self) -> int:
+            known = sizes.of(self.node)
+            return super().__len__() if known is None else int(known[0])
 
     for name, function in WRITES.items():
         setattr(Proxy, name, _recorded(function))
@@ -207,6 +251,11 @@ def _tracer(fx: Any, torch: Any) -> type[Any]:
             if not torch.is_grad_enabled():
                 node.meta["constant"] = True
             return Proxy(node, self)
+
+        def create_node(self, *arguments: Any, **named: Any) -> Any:
+            node = super().create_node(*arguments, **named)
+            sizes.follow(node)
+            return node
 
         def is_leaf_module(self, inner: Any, path: str) -> bool:
             known = converter_of(inner) is not None

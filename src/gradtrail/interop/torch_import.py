@@ -120,7 +120,7 @@ def _imported(given: Any, builder: Builder, torch: Any, fx: Any) -> TorchImport:
     graph = None
     with builder.reasons.noting():
         module = copy_module(given, torch)
-        graph = trace_module(module, given, fx, torch, builder.reasons)
+        graph = trace_module(module, given, builder.input.shape, fx, torch, builder.reasons)
     if graph is None:
         raise builder.reasons.refusal()
     owners = owners_of(given)

@@ -6,7 +6,6 @@ import inspect
 import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from .torch_fx import WRITES
 from .torch_inspection import is_lazy
 from .torch_memory import TensorMemory
 from .torch_modules import VIEWING, converter_of
-from .torch_running import default_of, shapes_of
+from .torch_running import default_of
 from .values import Value, Weights
 
 _WRONG = (GradtrailError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -177,16 +176,11 @@ class GraphReader:
         if written in self.memory:
             shape = self.builder.shape(self.memory.value(written))
             self.memory.write(written, self.builder.stand_in(read, shape))
-        given = self.builder.stand_in(read, self._shapes.get(node))
+        given = self.builder.stand_in(read, node.meta.get("sample"))
         if given is UNKNOWN:
             self.plain[node] = given
         else:
             self.memory.keep(node, given)
-
-    @cached_property
-    def _shapes(self) -> Mapping[Any, tuple[int, ...]]:
-        """What each node gives, where that is samples: the shape of one."""
-        return shapes_of(self.module, self.graph, self.builder.input.shape, self.torch)
 
     def _take(self, node: Any) -> None:
         if node.op == "placeholder":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -12,45 +11,10 @@ import numpy as np
 
 from ..machine.packages import optional_package
 from .refusals import Refusal
-from .values import Shape
+from .torch_sizes import TRACED
 
 SAMPLES = 2
 """How many run: more than one, so that what mixes them is seen."""
-
-
-def shapes_of(module: Any, graph: Any, shape: Shape, torch: Any) -> Mapping[Any, Shape]:
-    """The shape of one sample of what each node gives, where that is samples.
-
-    Nothing is computed and no memory taken: everything runs on PyTorch's device without numbers.
-
-    Args:
-        module: that was traced; it stays as it is.
-        graph: its graph.
-        shape: of one sample of the input.
-        torch: the package.
-    """
-    found: dict[Any, Shape] = {}
-    unknown = object()
-
-    class Shapes(optional_package("torch.fx", "from_torch").Interpreter):  # type: ignore[misc]
-        def run_node(self, node: Any) -> Any:
-            if any(self.env[source] is unknown for source in node.all_input_nodes):
-                return unknown
-            try:
-                given = super().run_node(node)
-            except Exception:  # whatever the module is wrong about; its other nodes may be right
-                return unknown
-            if isinstance(given, torch.Tensor):
-                given = given.to("meta")
-                if given.ndim > 1 and given.shape[0] == SAMPLES:
-                    found[node] = tuple(given.shape[1:])
-            return given
-
-    with torch.no_grad():
-        weightless = copy.deepcopy(module).to("meta")
-        runs = Shapes(weightless, graph=graph, garbage_collect_values=False)
-        runs.run(*_arguments(module, graph, torch.empty(SAMPLES, *shape, device="meta")))
-    return found
 
 
 def values_of(
@@ -68,6 +32,11 @@ def values_of(
     found: dict[Any, np.ndarray] = {}
 
     class Values(optional_package("torch.fx", "from_torch").Interpreter):  # type: ignore[misc]
+        def fetch_args_kwargs_from_env(self, node: Any) -> Any:
+            """The number of samples is what it is here."""
+            arguments, named = super().fetch_args_kwargs_from_env(node)
+            return _told(arguments, len(x)), _told(named, len(x))
+
         def run_node(self, node: Any) -> Any:
             if node.target is torch.nn.functional.dropout:
                 given = self.env[node.args[0]]
@@ -81,6 +50,15 @@ def values_of(
         runs = Values(module, graph=graph, garbage_collect_values=False)
         runs.run(*_arguments(module, graph, x))
     return found
+
+
+def _told(argument: Any, samples: int) -> Any:
+    """An argument with the number of samples it was traced with replaced."""
+    if isinstance(argument, dict):
+        return {name: _told(value, samples) for name, value in argument.items()}
+    if isinstance(argument, list | tuple) and type(argument) in (list, tuple):
+        return type(argument)(_told(value, samples) for value in argument)
+    return samples if type(argument) is int and argument == TRACED else argument
 
 
 def _arguments(module: Any, graph: Any, x: Any) -> list[Any]:
