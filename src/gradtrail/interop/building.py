@@ -100,7 +100,7 @@ class Builder(Normalizing):
             extra.append(p - q if as_torch else max(-q, 0))
         layer = _ranked("ConvTranspose", windows)(
             weight.values.shape[1] * groups,
-            padding=collapse_axes(padding),
+            padding=tuple(padding) if any(map(_is_pair, padding)) else collapse_axes(padding),
             output_padding=collapse_axes(extra),
             **_kernel_settings(windows, groups, bias),
         )
@@ -162,6 +162,87 @@ class Builder(Normalizing):
             x, margins = x.base, add_margins(x.margins, margins)
         return Padded(self.tensor(x), margins, self.where) if any(map(any, margins)) else x
 
+    def pad_by(self, x: Any, margins: Margins, mode: str, value: float) -> Any:
+        """Positions around each axis, that of the samples aside; below 0 they are taken away."""
+        from ..layers import Pad
+
+        zeros = mode == "constant" and value == 0 and all(min(m) >= 0 for m in margins)
+        if zeros and len(margins) > 1 and not any(margins[0]):
+            return self.pad(x, margins[1:])
+        sides = tuple(side for margin in reversed(margins) for side in margin)
+        if not any(sides):
+            return x
+        while sides[-2:] == (0, 0):
+            sides = sides[:-2]
+        return self.layer(Pad(sides, mode, value), x)
+
+    def whole_maximum(self, x: Any) -> Tensor:
+        """The maximum of each whole map, (C, 1, 1)."""
+        sizes = self.maps(x)
+        rank = len(sizes)
+        ones = (1,) * rank
+        windows = Windows(sizes, sizes, ((0, 0),) * rank, ones)
+        source = self.tensor(x)
+        pooled = self.maximum_pool(source, windows, ceiling=False)
+        self.poolings[pooled.node] = (source, getattr(available, f"GlobalMaxPool{rank}d"))
+        return pooled
+
+    def resize(
+        self,
+        x: Any,
+        sizes: tuple[int, ...],
+        factors: Sequence[float],
+        *,
+        mode: str,
+        where: str,
+        nearest: str,
+        cubic: float,
+    ) -> Any:
+        """Maps of another size, in ONNX's words.
+
+        Raises:
+            Refusal: positions are placed in a way that no layer here has.
+        """
+        own = self.shape(x)
+        if sizes == own:
+            return x
+        if sizes[0] != own[0] or not 2 <= len(own) <= MOST_SPATIAL + 1:
+            raise Refusal(f"resizes samples of {own} to {sizes}")
+        exact = all(s == o * f for s, o, f in zip(sizes, own, factors, strict=True))
+        rank = len(own) - 1
+        corners: bool | None = None
+        if mode == "nearest":
+            kind = {("asymmetric", "floor"): "nearest", ("half_pixel", "round_prefer_ceil"): ""}
+            grown = all(f == int(f) for f in factors)
+            rounded = nearest.startswith("round")
+            usual = where in ("half_pixel", "pytorch_half_pixel") and grown and rounded
+            found = kind.get((where, nearest), "nearest" if usual else "")
+        else:
+            smooth = {1: "linear", 2: "bilinear", 3: "trilinear"}[rank]
+            found = "bicubic" if mode == "cubic" and rank == 2 and cubic == -0.75 else ""
+            found = smooth if mode == "linear" else found
+            corners = {"align_corners": True, "half_pixel": False}.get(where)
+            if where == "pytorch_half_pixel" and min(sizes[1:]) > 1:
+                corners = False
+            found = found if corners is not None else ""
+        if not found or not exact:
+            raise Refusal(
+                f"resizes {own} to {sizes} with mode={mode!r}, positions {where!r}, nearest "
+                f"{nearest!r}, which no layer here does"
+            )
+        return self.layer(available.Upsample(collapse_axes(sizes[1:]), None, found, corners), x)
+
+    def reduce(self, name: str, x: Any, axes: Sequence[int], *, keep: bool) -> Any:
+        """The mean, the sum or the maximum over some axes."""
+        if name == "mean":
+            return self.mean(x, axes, keep=keep)
+        shape = self.shape(x)
+        counted = tuple(sorted({self.axis(x, axis) for axis in axes}))
+        if len(counted) == len(shape) and not keep:
+            raise Refusal(f"takes the {name} over all of a sample, which leaves no axis")
+        made = available.Sum if name == "sum" else available.Max
+        return self.layer(made(counted if len(counted) > 1 else counted[0], keepdim=keep), x)
+
     def _padded(self, value: Padded) -> Tensor:
         """The layer for zeros around maps."""
         from ..layers import Pad
@@ -200,6 +281,10 @@ class Builder(Normalizing):
             raise Refusal("takes the mean over all of a sample, which leaves no axis")
         several = tuple(sorted(counted))
         return self.layer(Mean(several if len(several) > 1 else several[0], keepdim=keep), x)
+
+
+def _is_pair(side: Any) -> bool:
+    return isinstance(side, tuple)
 
 
 def _ranked(kind: str, windows: Windows) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -384,6 +385,10 @@ class Elementwise(ABC):
         given, inner = (a, self._function(b)) if first else (b, self._function(a))
         if isinstance(given, Weights) and given.trained:
             return self._with_parameter(name, inner, given, first)
+        shape = np.shape(given.values if isinstance(given, Weights) else given)
+        if not _is_by_channel(shape, inner.base.shape):
+            values = np.asarray(_numbers(given))
+            return self._with_parameter(name, inner, Weights(_CONSTANT, values), first)
         constant = _by_channel(given, inner.base.shape)
         curve, body = None, None
         with np.errstate(all="ignore"):
@@ -509,6 +514,15 @@ def _single(x: Any) -> float:
     if array.size != 1:
         raise Refusal(f"chooses between constants of shape {array.shape}; one number is a layer")
     return shortest_decimal(float(array.reshape(())))
+
+
+_CONSTANT = "constant"
+
+
+def _is_by_channel(shape: tuple[int, ...], sample: tuple[int, ...]) -> bool:
+    """Whether constants of a shape are one number, or one for each channel."""
+    axes = (1,) * (len(sample) + 1 - len(shape)) + shape
+    return math.prod(shape) == 1 or axes == (1, sample[0], *(1 for _ in sample[1:]))
 
 
 def _by_channel(x: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -69,6 +69,14 @@ class Normalizing(Rearranging):
         listed = None if whole else chosen[0] if len(chosen) == 1 else tuple(chosen)
         return self.layer(made(axes=listed, **settings), x, weights=weights)
 
+    def local_response_norm(
+        self, x: Any, size: int, *, alpha: float, beta: float, k: float
+    ) -> Tensor:
+        """Each element divided by a power of the squares in neighbouring channels."""
+        from ..layers.local_response_norm import LocalResponseNorm
+
+        return self.block(LocalResponseNorm(size, alpha=alpha, beta=beta, k=k), x)
+
     def block(self, block: Block, x: Any) -> Tensor:
         """The layers of a block without arrays of its own."""
         source = self.tensor(x)

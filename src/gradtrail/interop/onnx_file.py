@@ -88,13 +88,14 @@ class Model:
     classes: tuple[str, ...] | None = None
 
 
-def read_model(path: Path, onnx: Any, reasons: Refusals) -> Model:
+def read_model(path: Path, onnx: Any, reasons: Refusals, output: str | None = None) -> Model:
     """The model in a file.
 
     Args:
         path: of the file.
         onnx: the package.
         reasons: to which is added what is damaged or not taken, but does not hinder reading on.
+        output: with which of several outputs the network is to end.
 
     Raises:
         FileError: no such file, too large, or no ONNX model.
@@ -125,7 +126,7 @@ def read_model(path: Path, onnx: Any, reasons: Refusals) -> Model:
         held,
         _shapes(graph),
         _input(graph, held, onnx.TensorProto, reasons),
-        _output(graph, reasons),
+        _output(graph, reasons, output),
         opset,
         _classes(model),
     )
@@ -224,12 +225,19 @@ def _input(
     return inputs[0].name, dtype, sizes
 
 
-def _output(graph: Any, reasons: Refusals) -> str:
+def _output(graph: Any, reasons: Refusals, wanted: str | None) -> str:
+    """The output that the network ends with: the one that is asked for, or the only one."""
     if not graph.output:
         raise Refusal("has no output; a network gives one")
-    if len(graph.output) > 1:
-        reasons.note(f"has {len(graph.output)} outputs; a network gives one", "the model")
-    return checked_name(graph.output[0].name)
+    names = [checked_name(entry.name) for entry in graph.output]
+    listed = ", ".join(map(repr, names[:8]))
+    if wanted is not None:
+        if wanted not in names:
+            raise Refusal(f"has no output {wanted!r:.80}; it has {listed}")
+        return wanted
+    if len(names) > 1:
+        reasons.note(f"has {len(names)} outputs; choose one by output=, of {listed}", "the model")
+    return names[0]
 
 
 def _operation(node: Any, arrays: Arrays) -> Operation:

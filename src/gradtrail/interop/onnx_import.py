@@ -32,7 +32,12 @@ _SHAPE_KEEPING = frozenset(_NAMES.split())
 
 
 @call_example('gt.from_onnx("model.onnx")')
-def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None = None) -> Network:
+def from_onnx(
+    path: str | os.PathLike[str],
+    *,
+    input_shape: Sequence[int] | None = None,
+    output: str | None = None,
+) -> Network:
     """The network in an ONNX file, with its weights and running statistics.
 
     A layer with weights is called what they are called there, with dots as underscores
@@ -47,6 +52,8 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
         path: of the file, at most 1 GiB. Arrays may lie in files beside it, as PyTorch writes
             them, at most 1 GiB of them; no file outside of its folder is opened.
         input_shape: of one sample, where the file leaves sizes open.
+        output: with which of several outputs the network ends, by its name in the file; what only
+            leads to others is not looked at.
 
     Returns:
         A network of the file's dtype, float32 or float64.
@@ -65,7 +72,7 @@ def from_onnx(path: str | os.PathLike[str], *, input_shape: Sequence[int] | None
     reasons = Refusals()
     try:
         with reasons.gathering():
-            return _network(read_model(source, onnx, reasons), given, reasons)
+            return _network(read_model(source, onnx, reasons, output), given, reasons)
     except Refusal as cause:
         raise FileError(f"{path}: {cause.sentence}") from cause
     except (ArgumentError, ShapeError) as cause:
@@ -77,7 +84,7 @@ def _network(model: Model, given: Shape | None, reasons: Refusals) -> Network:
     name, dtype, (batch, *sizes) = model.input[0], model.input[1], model.input[2] or (None,)
     builder = _builder(sizes, given, reasons)
     known: dict[str, Any] = {**model.arrays, name: builder.input}
-    for operation in model.operations:
+    for operation in _needed(model):
         builder.at(operation.where, *_called(operation))
         view = View(operation, known, model.opset, batch or None, dtype)
         results = _given(builder, view, model.shapes)
@@ -92,6 +99,16 @@ def _network(model: Model, given: Shape | None, reasons: Refusals) -> Network:
     ):
         network.classes = model.classes
     return network
+
+
+def _needed(model: Model) -> list[Operation]:
+    """The nodes that the output depends on, in order; all, where no node gives it."""
+    wanted, found = {model.output}, []
+    for operation in reversed(model.operations):
+        if not wanted.isdisjoint(operation.outputs):
+            found.append(operation)
+            wanted.update(operation.inputs)
+    return found[::-1] or list(model.operations)
 
 
 def _called(operation: Operation) -> tuple[str | None, str | None]:
@@ -155,7 +172,8 @@ def _given(builder: Builder, view: View, shapes: Mapping[str, Shape]) -> list[An
         if not operation.outputs or not operation.outputs[0]:
             raise Refusal("gives nothing that has a name")
         if not lost:
-            return [_converted(builder, convert, view)]
+            found = _converted(builder, convert, view)
+            return list(found) if isinstance(found, tuple) else [found]
     alike = not lost and operation.operator in _SHAPE_KEEPING
     largest = max((x.shape for x in read if isinstance(x, Value)), key=prod, default=None)
     told = [shapes.get(name) for name in operation.outputs]

@@ -16,7 +16,7 @@ import numpy as np
 from ..layers import Pointwise, Sigmoid, Threshold
 from ..layers.windows import Windows
 from .arithmetic import UNARY
-from .building import Builder
+from .building import Builder, kernel_of
 from .known_activations import ACTIVATIONS, KnownActivation
 from .margins import Margins, cropped_margins, same_margins
 from .onnx_sizes import SIZES, size_arithmetic
@@ -33,22 +33,29 @@ Converter = Callable[[Builder, View], Any]
 
 def _windows(b: Builder, n: View, kernel: Sequence[int] | None = None) -> Windows:
     """A node's windows; without a kernel, its size is an attribute."""
+    rank = len(b.maps(n.value(0)))
     if kernel is None:
-        kernel = n.whole_numbers("kernel_shape", None, count=2, least=1)
-    stride = n.whole_numbers("strides", [1, 1], count=2, least=1)
-    dilation = n.whole_numbers("dilations", [1, 1], count=2, least=1)
-    flush = Windows(tuple(kernel), tuple(stride), ((0, 0), (0, 0)), tuple(dilation))
+        kernel = n.whole_numbers("kernel_shape", None, count=rank, least=1)
+    ones = [1] * rank
+    stride = n.whole_numbers("strides", ones, count=rank, least=1)
+    dilation = n.whole_numbers("dilations", ones, count=rank, least=1)
+    flush = Windows(tuple(kernel), tuple(stride), ((0, 0),) * rank, tuple(dilation))
     return replace(flush, margins=_margins(b, n, flush))
+
+
+def _pads(n: View, rank: int) -> list[int]:
+    """How much lies before each axis, then how much behind."""
+    return n.whole_numbers("pads", [0] * (2 * rank), count=2 * rank, least=0)
 
 
 def _margins(b: Builder, n: View, windows: Windows) -> Margins:
     """The padding of windows, given or by a rule."""
-    rule = n.word("auto_pad", "NOTSET")
-    pads = n.whole_numbers("pads", [0, 0, 0, 0], count=4, least=0)
+    rule, rank = n.word("auto_pad", "NOTSET"), windows.rank
+    pads = _pads(n, rank)
     if rule == "NOTSET":
-        return ((pads[0], pads[2]), (pads[1], pads[3]))
+        return tuple(zip(pads[:rank], pads[rank:], strict=True))
     if rule == "VALID":
-        return ((0, 0), (0, 0))
+        return ((0, 0),) * rank
     if rule not in ("SAME_UPPER", "SAME_LOWER"):
         raise Refusal(f"has auto_pad={rule!r:.40}, which is no rule")
     sizes, before = b.maps(n.value(0)), rule == "SAME_LOWER"
@@ -58,12 +65,8 @@ def _margins(b: Builder, n: View, windows: Windows) -> Margins:
 def _kernel(n: View) -> tuple[int, ...]:
     """The kernel size, which the weights show and an attribute may repeat."""
     weight = n.weights(1)
-    if weight.values.ndim != 4:
-        raise Refusal(
-            f"has weights with {weight.values.ndim} axes; only two spatial axes are taken"
-        )
-    kernel = tuple(weight.values.shape[2:])
-    told = tuple(n.whole_numbers("kernel_shape", list(kernel), count=2, least=1))
+    kernel = kernel_of(weight)
+    told = tuple(n.whole_numbers("kernel_shape", list(kernel), count=len(kernel), least=1))
     if told != kernel:
         raise Refusal(f"has kernel_shape={told}, but weights of shape {weight.values.shape}")
     return kernel
@@ -74,11 +77,11 @@ def _convolution_windows(b: Builder, n: View) -> Windows:
 
     The format excludes both. Runtimes refuse such a convolution; of a pool they ignore the pads.
     """
-    rule = n.word("auto_pad", "NOTSET")
-    pads = n.whole_numbers("pads", [0, 0, 0, 0], count=4, least=0)
+    kernel = _kernel(n)
+    rule, pads = n.word("auto_pad", "NOTSET"), _pads(n, len(kernel))
     if rule != "NOTSET" and any(pads):
         raise Refusal(f"has auto_pad={rule!r:.40} and pads={pads}; the format allows one of them")
-    return _windows(b, n, _kernel(n))
+    return _windows(b, n, kernel)
 
 
 def _conv(b: Builder, n: View) -> Any:
@@ -88,22 +91,39 @@ def _conv(b: Builder, n: View) -> Any:
 
 def _conv_transpose(b: Builder, n: View) -> Any:
     """ONNX may crop less behind than before; that is output padding."""
+    rank = len(_kernel(n))
+    extra = n.whole_numbers("output_padding", [0] * rank, count=rank, least=0)
     if n.word("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or "output_shape" in n.attributes:
-        raise Refusal("computes its padding from the output's shape; give it as numbers")
-    pads = n.whole_numbers("pads", [0, 0, 0, 0], count=4, least=0)
-    extra = n.whole_numbers("output_padding", [0, 0], count=2, least=0)
-    windows = _convolution_windows(b, n)
-    windows = replace(windows, margins=cropped_margins(windows.margins, extra))
-    for (p, q), *steps in zip(windows.margins, windows.stride, windows.dilation, strict=True):
-        most = max(steps) - 1
-        if not 0 <= p - q <= most:
-            raise Refusal(
-                f"has pads={pads} and output_padding={extra}, so that it crops {p} before and "
-                f"{'adds' if q < 0 else 'crops'} {abs(q)} behind; a layer here crops as much "
-                f"behind as before, or up to {most} less"
-            )
+        windows = _cropped_to_shape(b, n, rank, extra)
+    else:
+        windows = _convolution_windows(b, n)
+        windows = replace(windows, margins=cropped_margins(windows.margins, extra))
     groups = n.whole_number("group", 1, least=1)
     return b.transposed_convolution(n.value(0), n.weights(1), n.bias(2), windows, groups=groups)
+
+
+def _cropped_to_shape(b: Builder, n: View, rank: int, extra: Sequence[int]) -> Windows:
+    """The windows of a transposed convolution whose output has a size that is given or ruled."""
+    rule = n.word("auto_pad", "NOTSET")
+    _pads(n, rank)
+    windows = _windows_without_padding(n, rank)
+    sizes = b.maps(n.value(0))
+    axes = [*zip(sizes, windows.stride, windows.extents, strict=True)]
+    usual = [size * stride for size, stride, _ in axes]
+    wanted = n.whole_numbers("output_shape", usual, count=rank, least=1)
+    margins = []
+    for (size, stride, extent), asked, more in zip(axes, wanted, extra, strict=True):
+        total = (size - 1) * stride + extent + more - asked
+        half = total // 2 if rule == "SAME_UPPER" else total - total // 2
+        margins.append((half, total - half - more))
+    return replace(windows, margins=tuple(margins))
+
+
+def _windows_without_padding(n: View, rank: int) -> Windows:
+    ones = [1] * rank
+    stride = n.whole_numbers("strides", ones, count=rank, least=1)
+    dilation = n.whole_numbers("dilations", ones, count=rank, least=1)
+    return Windows(_kernel(n), tuple(stride), ((0, 0),) * rank, tuple(dilation))
 
 
 def _gemm(b: Builder, n: View) -> Any:
@@ -127,6 +147,8 @@ def _gemm(b: Builder, n: View) -> Any:
 
 
 def _matmul(b: Builder, n: View) -> Any:
+    if isinstance(n.given(1), Value):
+        return b.matmul(n.value(0), n.value(1))
     weight = n.weights(1)
     if weight.values.ndim != 2:
         raise Refusal(f"multiplies by an array of shape {weight.values.shape}, not a matrix")
@@ -165,7 +187,7 @@ def _max_pool(b: Builder, n: View) -> Any:
 
 def _average_pool(b: Builder, n: View) -> Any:
     windows = _windows(b, n)
-    if windows.dilation != (1, 1):
+    if set(windows.dilation) != {1}:
         raise Refusal(f"has dilations={[*windows.dilation]}; an average pooling here has none")
     counted = n.flag("count_include_pad", False) or not any(map(any, windows.margins))
     ceiling = n.flag("ceil_mode", False)
@@ -177,12 +199,73 @@ def _global_average(b: Builder, n: View) -> Any:
     return b.average(n.value(0), keep=True)
 
 
-def _reduce_mean(b: Builder, n: View) -> Any:
-    axes = n.axes("axes", 1)
-    n.flag("noop_with_empty_axes", False)
-    if not axes:
-        raise Refusal("takes the mean over everything, samples included")
-    return b.mean(n.value(0), axes, keep=n.flag("keepdims", True))
+def _global_maximum(b: Builder, n: View) -> Any:
+    return b.whole_maximum(n.value(0))
+
+
+def _reduce(name: str) -> Converter:
+    """The mean, the sum or the maximum over axes."""
+
+    def convert(b: Builder, n: View) -> Any:
+        axes, keep = n.axes("axes", 1), n.flag("keepdims", True)
+        if not axes and n.flag("noop_with_empty_axes", False):
+            return n.value(0)
+        if not axes:
+            raise Refusal(f"takes the {name} over everything, samples included")
+        return b.reduce(name, n.value(0), axes, keep=keep)
+
+    return convert
+
+
+# -- norms ----------------------------------------------------------------------------------------
+
+
+def _arrays(n: View, *names: str) -> dict[str, Weights]:
+    """A norm's arrays, from the second input on, those that are there."""
+    found = {}
+    for place, name in enumerate(names, 1):
+        if n.optional(place) is not None:
+            found[name] = n.weights(place)
+    return found
+
+
+def _instance_norm(b: Builder, n: View) -> Any:
+    return b.instance_norm(n.value(0), _arrays(n, "weight", "bias"), eps=n.number("epsilon", 1e-5))
+
+
+def _group_norm(b: Builder, n: View) -> Any:
+    groups = n.whole_number("num_groups", None, least=1)
+    n.whole_number("stash_type", 1, least=0)
+    if n.opset < 21:
+        raise Refusal("has a scale for each group (before version 21), where layers have channels'")
+    weights = _arrays(n, "weight", "bias")
+    return b.group_norm(n.value(0), groups, weights, eps=n.number("epsilon", 1e-5))
+
+
+def _layer_norm(b: Builder, n: View) -> Any:
+    n.whole_number("stash_type", 1, least=0)
+    first = n.whole_number("axis", -1, least=None)
+    x = n.value(0)
+    axes = range(b.axis(x, first), len(b.shape(x)) + 1)
+    weights = _arrays(n, "weight", "bias")
+    return b.layer_norm(x, list(axes), weights, eps=n.number("epsilon", 1e-5))
+
+
+def _rms_norm(b: Builder, n: View) -> Any:
+    n.whole_number("stash_type", 1, least=0)
+    x, first = n.value(0), n.whole_number("axis", -1, least=None)
+    axes = range(b.axis(x, first), len(b.shape(x)) + 1)
+    return b.rms_norm(x, list(axes), _arrays(n, "weight"), eps=n.number("epsilon", 1e-5))
+
+
+def _local_response_norm(b: Builder, n: View) -> Any:
+    return b.local_response_norm(
+        n.value(0),
+        n.whole_number("size", None, least=1),
+        alpha=n.number("alpha", 1e-4),
+        beta=n.number("beta", 0.75),
+        k=n.number("bias", 1.0),
+    )
 
 
 # -- activations and arithmetic -------------------------------------------------------------------
@@ -269,9 +352,14 @@ def _dropout(b: Builder, n: View) -> Any:
     return b.dropout(n.value(0), 0.5 if p is None else n.single(p))
 
 
-def _softmax(b: Builder, n: View) -> Any:
-    axis = n.whole_number("axis", -1 if n.opset >= 13 else 1, least=None)
-    return b.softmax(n.value(0), axis)
+def _softmax(logarithm: bool) -> Converter:
+    def convert(b: Builder, n: View) -> Any:
+        x, axis = n.value(0), n.whole_number("axis", -1 if n.opset >= 13 else 1, least=None)
+        if n.opset < 13 and b.axis(x, axis) != len(b.shape(x)):
+            raise Refusal("is a softmax over several axes at once (before version 13)")
+        return b.softmax(x, axis, logarithm=logarithm)
+
+    return convert
 
 
 # -- shapes and branches --------------------------------------------------------------------------
@@ -289,27 +377,28 @@ def _pad(b: Builder, n: View) -> Any:
     x, mode, axes = n.value(0), n.word("mode", "constant"), n.optional(3)
     pads = n.axes("pads", 1)
     fill = n.number("value", 0.0) if n.opset < 11 else n.optional(2)
-    b.maps(x)
+    count = len(b.shape(x)) + 1
     if axes is not None:
-        pads = _spread(n.axes("axes", 3), pads)
-    zeros = fill is None or n.single(fill) == 0
-    if mode != "constant" or not zeros or len(pads) != 8 or any(pads[:2] + pads[4:6]):
-        raise Refusal(f"pads by {pads} with mode={mode!r:.40}; only maps are, with zeros")
-    margins = ((pads[2], pads[6]), (pads[3], pads[7]))
-    if any(p < 0 for pair in margins for p in pair):
-        raise Refusal(f"pads by {pads}, fewer than none")
-    return b.pad(x, margins)
+        pads = _spread(n.axes("axes", 3), pads, count)
+    if len(pads) != 2 * count or pads[0] or pads[count]:
+        raise Refusal(f"pads {count} axes, samples among them, by {pads}")
+    margins = tuple(zip(pads[1:count], pads[count + 1 :], strict=True))
+    known = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
+    if mode not in known:
+        raise Refusal(f"pads with mode={mode!r:.40}, which is none")
+    return b.pad_by(x, margins, known[mode], 0.0 if fill is None else n.single(fill))
 
 
-def _spread(axes: Sequence[int], pads: Sequence[int]) -> list[int]:
-    """Pads of some axes as pads of all four."""
-    found = [0] * 8
+def _spread(axes: Sequence[int], pads: Sequence[int], count: int) -> list[int]:
+    """Pads of some axes as pads of all."""
+    found = [0] * (2 * count)
     if len(pads) != 2 * len(axes):
         raise Refusal(f"pads {len(axes)} axes by {len(pads)} numbers")
     for place, axis in enumerate(axes):
-        if not -4 <= axis < 4:
-            raise Refusal(f"pads axis {axis}, which samples of two spatial axes do not have")
-        found[axis % 4], found[axis % 4 + 4] = pads[place], pads[place + len(axes)]
+        if not -count <= axis < count:
+            raise Refusal(f"pads axis {axis}, which samples do not have")
+        found[axis % count] = pads[place]
+        found[axis % count + count] = pads[place + len(axes)]
     return found
 
 
@@ -352,6 +441,125 @@ def _squeeze(b: Builder, n: View) -> Any:
     return b.squeeze(n.value(0), axes)
 
 
+def _unsqueeze(b: Builder, n: View) -> Any:
+    if not isinstance(n.given(0), Value):
+        return SIZES["Unsqueeze"](b, n)
+    return b.unsqueeze(n.value(0), n.axes("axes", 1))
+
+
+def _transpose(b: Builder, n: View) -> Any:
+    if not isinstance(n.given(0), Value):
+        return SIZES["Transpose"](b, n)
+    n.asked.add("perm")
+    count = len(b.shape(n.value(0))) + 1
+    order = n.attributes.get("perm", list(range(count))[::-1])
+    if not isinstance(order, list) or not all(isinstance(axis, int) for axis in order):
+        raise Refusal(f"has perm={order!r:.60}, which is no order of axes")
+    return b.permute(n.value(0), order)
+
+
+def _slice(b: Builder, n: View) -> Any:
+    if not isinstance(n.given(0), Value):
+        return SIZES["Slice"](b, n)
+    x = n.value(0)
+    starts, ends = n.axes("starts", 1), n.axes("ends", 2)
+    axes = n.axes("axes", 3) or list(range(len(starts)))
+    steps = n.axes("steps", 4) or [1] * len(starts)
+    if not len(starts) == len(ends) == len(axes) == len(steps):
+        raise Refusal("takes parts by starts, ends, axes and steps of different numbers")
+    sizes = (0, *b.shape(x))
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        if axis % len(sizes) == 0 and start == 0 and end >= _FAR and step == 1:
+            continue  # all of the samples
+        stop: int | None = end
+        if step < 0 and end < -sizes[axis % len(sizes)]:
+            stop = None  # down to the first
+        x = b.take(x, axis, start, stop, step)
+    return x
+
+
+_FAR = 1 << 31
+
+
+def _split(b: Builder, n: View) -> Any:
+    x, axis = n.value(0), n.whole_number("axis", 0, least=None)
+    size = b.shape(x)[b.axis(x, axis) - 1]
+    count = n.whole_number("num_outputs", len(n.operation.outputs), least=1)
+    parts = n.axes("split", 1)
+    if not parts:
+        each = -(-size // count)
+        parts = [each] * (count - 1) + [size - each * (count - 1)]
+    return b.split(x, parts, axis)
+
+
+def _depth_to_space(b: Builder, n: View) -> Any:
+    size, mode = n.whole_number("blocksize", None, least=1), n.word("mode", "DCR")
+    x = n.value(0)
+    channels, height, width = _three(b, x)
+    inner = (
+        (size, size, channels // size**2) if mode == "DCR" else (channels // size**2, size, size)
+    )
+    if channels % size**2:
+        raise Refusal(f"spreads {channels} channels over blocks of {size} × {size}")
+    seen = b.view_as(x, (*inner, height, width))
+    order = (0, 3, 4, 1, 5, 2) if mode == "DCR" else (0, 1, 4, 2, 5, 3)
+    shape = (channels // size**2, height * size, width * size)
+    return b.view_as(b.permute(seen, order), shape)
+
+
+def _space_to_depth(b: Builder, n: View) -> Any:
+    size, mode = n.whole_number("blocksize", None, least=1), n.word("mode", "DCR")
+    x = n.value(0)
+    channels, height, width = _three(b, x)
+    if height % size or width % size:
+        raise Refusal(f"gathers maps of {height} × {width} in blocks of {size} × {size}")
+    seen = b.view_as(x, (channels, height // size, size, width // size, size))
+    order = (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4)
+    shape = (channels * size**2, height // size, width // size)
+    return b.view_as(b.permute(seen, order), shape)
+
+
+def _three(b: Builder, x: Any) -> tuple[int, int, int]:
+    shape = b.shape(x)
+    if len(shape) != 3:
+        raise Refusal(f"needs samples of (channels, height, width), got {shape}")
+    return shape[0], shape[1], shape[2]
+
+
+def _resize(b: Builder, n: View) -> Any:
+    """Maps of another size: what PyTorch's way of placing positions covers."""
+    x = n.value(0)
+    before = n.opset < 11
+    mode = n.word("mode", "nearest")
+    where = "asymmetric" if before else n.word("coordinate_transformation_mode", "half_pixel")
+    nearest = "floor" if before else n.word("nearest_mode", "round_prefer_floor")
+    cubic = n.number("cubic_coeff_a", -0.75)
+    if n.flag("exclude_outside", False) or n.flag("antialias", False):
+        raise Refusal("resizes with exclude_outside or antialias, which no layer here does")
+    n.number("extrapolation_value", 0.0)
+    if n.word("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise Refusal("resizes with an aspect ratio that is kept; give the sizes")
+    own = b.shape(x)
+    axes = n.axes("axes", -1) if "axes" in n.attributes else list(range(len(own) + 1))
+    scales, sizes = n.resized(1 if before else 2, None if before else 3)
+    wanted = [*own]
+    factors = [1.0] * len(own)
+    for place, axis in enumerate(axes):
+        at = axis % (len(own) + 1)
+        if at == 0:
+            if (scales and scales[place] != 1) or (
+                sizes and sizes[place] not in (BATCH, 1, n.declared_batch)
+            ):
+                raise Refusal("resizes the axis of the samples")
+            continue
+        if sizes:
+            wanted[at - 1] = sizes[place]
+            factors[at - 1] = sizes[place] / own[at - 1]
+        else:
+            wanted[at - 1], factors[at - 1] = int(own[at - 1] * scales[place]), scales[place]
+    return b.resize(x, tuple(wanted), factors, mode=mode, where=where, nearest=nearest, cubic=cubic)
+
+
 OPERATORS: Mapping[str, Converter] = {
     **SIZES,
     **{known.operator: _activation(known) for known in ACTIVATIONS if known.operator},
@@ -373,7 +581,7 @@ OPERATORS: Mapping[str, Converter] = {
     "Identity": _identity,
     "Less": _binary("lt"),
     "LessOrEqual": _binary("le"),
-    "LogSoftmax": _softmax,
+    "LogSoftmax": _softmax(True),
     "MatMul": _matmul,
     "Max": _several("max"),
     "MaxPool": _max_pool,
@@ -383,9 +591,25 @@ OPERATORS: Mapping[str, Converter] = {
     "Mul": _binary("mul"),
     "Pad": _pad,
     "Pow": _binary("pow"),
-    "ReduceMean": _reduce_mean,
+    "DepthToSpace": _depth_to_space,
+    "GlobalMaxPool": _global_maximum,
+    "GroupNormalization": _group_norm,
+    "InstanceNormalization": _instance_norm,
+    "LRN": _local_response_norm,
+    "LayerNormalization": _layer_norm,
+    "RMSNormalization": _rms_norm,
+    "ReduceMax": _reduce("maximum"),
+    "ReduceMean": _reduce("mean"),
+    "ReduceSum": _reduce("sum"),
+    "Resize": _resize,
+    "Slice": _slice,
+    "SpaceToDepth": _space_to_depth,
+    "Split": _split,
+    "Transpose": _transpose,
+    "Unsqueeze": _unsqueeze,
+    "Upsample": _resize,
     "Reshape": _reshape,
-    "Softmax": _softmax,
+    "Softmax": _softmax(False),
     "Squeeze": _squeeze,
     "Sub": _binary("sub"),
     "Sum": _several("add"),

@@ -138,8 +138,8 @@ class View:
         whole = isinstance(found, list) and all(isinstance(n, int) for n in found)
         if not whole or len(found) != count or any(not least <= n < _LARGEST for n in found):
             raise Refusal(
-                f"has {name}={found!r:.60}, not {count} whole numbers from {least} on; only "
-                "two spatial axes are taken"
+                f"has {name}={found!r:.60}, not {count} whole numbers from {least} on, for samples "
+                "of that many axes"
             )
         return list(found)
 
@@ -176,6 +176,15 @@ class View:
         """What older operators have as an attribute and newer ones as an input, or None."""
         self.asked.add(name)
         return self.attributes[name] if name in self.attributes else self.optional(place)
+
+    def resized(self, scales: int, sizes: int | None) -> tuple[list[float], list[Any]]:
+        """The factors or the sizes of a resizing; the ones that are not given are empty."""
+        self.asked.add("scales")
+        told: Any = [] if sizes is None or self.optional(sizes) is None else self.integers(sizes)
+        given = self.attributes.get("scales", self.optional(scales))
+        factors = given.values if isinstance(given, Weights) else given
+        listed = [] if factors is None else [float(f) for f in np.asarray(factors).reshape(-1)]
+        return listed, told
 
     def axes(self, name: str, place: int) -> list[int]:
         """Axes, or what is counted like them; empty where they are left out."""

@@ -31,7 +31,7 @@ from .arithmetic import UNARY
 from .building import Builder, kernel_of
 from .known_activations import ACTIVATIONS, KnownActivation
 from .margins import collapse_axes, cropped_margins
-from .refusals import Refusal
+from .refusals import UNKNOWN, Refusal
 from .torch_sizes import TRACED
 from .values import BATCH, Value, Weights
 
@@ -321,9 +321,7 @@ def _instance_norm(
 def _local_response_norm(
     b: Builder, input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Any:
-    from ..layers.local_response_norm import LocalResponseNorm
-
-    return b.block(LocalResponseNorm(size, alpha=alpha, beta=beta, k=k), input)
+    return b.local_response_norm(input, size, alpha=alpha, beta=beta, k=k)
 
 
 def _interpolate(
@@ -362,12 +360,22 @@ def _matmul(b: Builder, input: Any, other: Any) -> Any:
     return b.matmul(input, other)
 
 
-def _sum(b: Builder, input: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
-    if dim is None:
-        raise Refusal("sums over everything, samples included")
-    axes = dim if isinstance(dim, Sequence) else [dim]
-    count = prod(b.shape(input)[b.axis(input, axis) - 1] for axis in axes)
-    return b.binary("mul", b.mean(input, axes, keep=keepdim), float(count))
+def _reduced(name: str) -> Converter:
+    def convert(
+        b: Builder, input: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None
+    ) -> Any:
+        if dim is None:
+            raise Refusal(f"takes the {name} over everything, samples included")
+        return b.reduce(name, input, dim if isinstance(dim, Sequence) else [dim], keep=keepdim)
+
+    return convert
+
+
+def _max(b: Builder, input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The maximum over an axis with where it was, or of two tensors."""
+    if isinstance(dim, Value | Weights | np.ndarray):
+        return b.binary("max", input, dim)
+    return (_reduced("maximum")(b, input, dim, keepdim), UNKNOWN)
 
 
 def _expand(b: Builder, input: Any, *sizes: Any) -> Any:
@@ -608,7 +616,8 @@ _SHARED: Mapping[str, Converter] = {  # in torch and as methods
     "flatten": _flatten, "reshape": _reshape, "squeeze": _squeeze, "unsqueeze": _unsqueeze,
     "permute": _permute, "transpose": _transpose, "swapaxes": _transpose,
     "narrow": _narrow, "select": _select, "split": _split, "chunk": _chunk, "unbind": _unbind,
-    "mean": _mean, "sum": _sum, "matmul": _matmul, "bmm": _matmul, "expand": _expand,
+    "mean": _mean, "sum": _reduced("sum"), "amax": _reduced("maximum"), "max": _max,
+    "matmul": _matmul, "bmm": _matmul, "expand": _expand,
     "expand_as": _expand_as,
     "add": _scaled("add"), "sub": _scaled("sub"), "subtract": _scaled("sub"),
     "mul": _binary("mul"), "multiply": _binary("mul"),
@@ -659,8 +668,9 @@ _OPERATORS: Mapping[str, Converter] = {
 """By Python's names; one before which an i stands writes over its first operand."""
 
 _NOT_WRITING = frozenset({
-    *_SOFTMAX.values(), *VIEWS, *PARTS, _split, _chunk, _unbind, _mean, _sum, _matmul, _expand,
-    _expand_as, _clone, _SHARED["maximum"], _SHARED["minimum"],
+    *_SOFTMAX.values(), *VIEWS, *PARTS, _split, _chunk, _unbind, _mean, _SHARED["sum"],
+    _SHARED["amax"], _max, _matmul, _expand, _expand_as, _clone,
+    _SHARED["maximum"], _SHARED["minimum"],
 }) - {_contiguous}  # fmt: skip
 
 ELEMENTWISE = frozenset({
