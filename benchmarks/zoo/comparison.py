@@ -87,7 +87,7 @@ def compared(group: str, name: str, *, single: bool = True) -> Compared:
     _draw(module, torch)
     begun = time.perf_counter()
     try:
-        network = gt.from_torch(module, shape, frozen="train")
+        network = gt.from_torch(module, shape, frozen="train", output=_first_key(module, shape))
     except gt.GradtrailError as cause:
         return Compared(name, str(cause), parameters, seconds=time.perf_counter() - begun)
     seconds = time.perf_counter() - begun
@@ -128,6 +128,16 @@ def _by_torch(module: Any, x: np.ndarray, torch: Any) -> tuple[np.ndarray, Any, 
     loss = ((output - torch.from_numpy(target) * scale) ** 2).mean()
     loss.backward()
     return output.detach().numpy(), image, target * scale
+
+
+def _first_key(module: Any, shape: tuple[int, ...]) -> int | str:
+    """What the first of several outputs is called; 0 where they are a tuple, or only one."""
+    import torch
+
+    with torch.no_grad():
+        found = module.eval()(torch.zeros(1, *shape, dtype=torch.float64))
+    module.train()
+    return next(iter(found)) if isinstance(found, Mapping) else 0
 
 
 def _first(output: Any) -> Any:

@@ -18,7 +18,7 @@ from ..errors import indexed
 from ..graph.step_arrays import given_arrays
 from ..network import Network
 from .refusals import Refusal
-from .torch_reader import TorchImport
+from .torch_reader import TorchImport, chosen_output
 from .torch_running import SAMPLES, values_of
 
 _NEAR = 1e-4
@@ -31,13 +31,16 @@ _MANY = 300_000_000
 Arrays = Mapping[str, np.ndarray]
 
 
-def compare(imported: TorchImport, module: Any, graph: Any, torch: Any) -> None:
+def compare(
+    imported: TorchImport, module: Any, graph: Any, output: int | str | None, torch: Any
+) -> None:
     """Check that a network computes what the module does, gradients included.
 
     Args:
         imported: the network.
         module: a copy of the module that nothing was done with; it is changed.
         graph: its graph.
+        output: which of several outputs the network gives.
         torch: the package.
 
     Raises:
@@ -55,7 +58,7 @@ def compare(imported: TorchImport, module: Any, graph: Any, torch: Any) -> None:
     few = network.plan().multiply_adds > _MANY
     x = draw.normal(size=(1 if few else SAMPLES, *network.input_shape))
     ours, back = _computed(network, arrays, x)
-    image, theirs = _called(module, x, torch)
+    image, theirs = _called(module, x, output, torch)
     logits = torch.from_numpy(ours[network.output_name].copy()).requires_grad_()
     matching = _matching(logits, theirs)
     if matching is None:
@@ -106,7 +109,7 @@ def _computed(
     return values, back
 
 
-def _called(module: Any, x: np.ndarray, torch: Any) -> tuple[Any, Any]:
+def _called(module: Any, x: np.ndarray, output: int | str | None, torch: Any) -> tuple[Any, Any]:
     """The module's input and output; it was called before, since that may make a difference."""
     for parameter in module.parameters():
         parameter.requires_grad_(True)
@@ -117,6 +120,7 @@ def _called(module: Any, x: np.ndarray, torch: Any) -> tuple[Any, Any]:
         found = module(image.clone())  # which may be written over
     except Exception as cause:  # whatever the model's own code raises
         raise Refusal(f"cannot be called in evaluation, to compare it: {cause}") from cause
+    found = chosen_output(found, output)
     if not isinstance(found, torch.Tensor):
         raise Refusal(f"gives a {type(found).__name__} in evaluation, not one tensor")
     return image, found

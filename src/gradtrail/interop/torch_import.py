@@ -28,7 +28,13 @@ _MOST_SHOWN = 4
 
 
 @call_example("gt.from_torch(module, (channels, height, width))")
-def from_torch(module: Any, input_shape: Sequence[int], *, frozen: str = "warn") -> Network:
+def from_torch(
+    module: Any,
+    input_shape: Sequence[int],
+    *,
+    frozen: str = "warn",
+    output: int | str | None = None,
+) -> Network:
     """The network that a PyTorch module is, with copies of its weights and running statistics.
 
     A layer is called what the module calls it, with dots as underscores (`layer1_0_conv1`, so that
@@ -48,6 +54,9 @@ def from_torch(module: Any, input_shape: Sequence[int], *, frozen: str = "warn")
             trains: "warn" has the network train them and says so, "train" says nothing, "refuse"
             stops.
 
+        output: which of several outputs the network ends with: a place in a tuple, or a key. Where
+            the module gives only one in evaluation, it is that.
+
     Returns:
         A network of the module's dtype, float32 or float64.
 
@@ -60,7 +69,7 @@ def from_torch(module: Any, input_shape: Sequence[int], *, frozen: str = "warn")
     """
     if frozen not in _FROZEN:
         raise ArgumentError(f"from_torch: frozen is one of {', '.join(_FROZEN)}, got {frozen!r}")
-    found = import_module(module, input_shape, "from_torch")
+    found = import_module(module, input_shape, "from_torch", output)
     told = " and ".join(
         _frozen(as_container(module, optional_package("torch", "from_torch")), found)
     )
@@ -74,13 +83,16 @@ def from_torch(module: Any, input_shape: Sequence[int], *, frozen: str = "warn")
     return found.network
 
 
-def import_module(module: Any, input_shape: Sequence[int], caller: str) -> TorchImport:
+def import_module(
+    module: Any, input_shape: Sequence[int], caller: str, output: int | str | None = None
+) -> TorchImport:
     """The network that a module is, and where in the module its arrays are.
 
     Args:
         module: see `from_torch`.
         input_shape: see `from_torch`.
         caller: the public function, for messages.
+        output: see `from_torch`.
 
     Raises:
         ArgumentError: see `from_torch`.
@@ -90,7 +102,7 @@ def import_module(module: Any, input_shape: Sequence[int], caller: str) -> Torch
     builder = Builder(input_shape, tells_trained=True)
     try:
         with isolation(torch):
-            return _imported(as_container(module, torch), builder, torch, fx)
+            return _imported(as_container(module, torch), builder, output, torch, fx)
     except Refusal as cause:
         clauses = filter(None, (cause.sentence, shape_meant(builder.input.shape)))
         raise ArgumentError(f"{caller}: {'; '.join(clauses)}") from cause
@@ -114,7 +126,9 @@ def _check_module(module: Any, caller: str, torch: Any) -> None:
     raise ArgumentError(f"{caller}: needs a torch.nn.Module, got {in_short(module)}{hint}")
 
 
-def _imported(given: Any, builder: Builder, torch: Any, fx: Any) -> TorchImport:
+def _imported(
+    given: Any, builder: Builder, output: int | str | None, torch: Any, fx: Any
+) -> TorchImport:
     """Look the module over, trace a copy, read the graph, compare."""
     refused = look_over(given, builder.reasons, torch)
     graph = None
@@ -125,9 +139,9 @@ def _imported(given: Any, builder: Builder, torch: Any, fx: Any) -> TorchImport:
         raise builder.reasons.refusal()
     owners = owners_of(given)
     found = GraphReader(
-        module, graph, builder, refused=refused, owners=owners, torch=torch
+        module, graph, builder, refused=refused, owners=owners, torch=torch, wanted=output
     ).read_graph()
-    compare(found, copy_module(given, torch), graph, torch)
+    compare(found, copy_module(given, torch), graph, output, torch)
     return found
 
 

@@ -53,6 +53,7 @@ class GraphReader:
         graph: its torch.fx graph.
         builder: what the layers are added to.
         refused: the paths of modules that were refused before, whose other reasons are looked for.
+        wanted: which of several outputs the network ends with, by its place or key.
         owners: for the path of each array, the first path at which it is found.
         torch: the package.
     """
@@ -66,8 +67,9 @@ class GraphReader:
         refused: Collection[str],
         owners: Mapping[str, str],
         torch: Any,
+        wanted: int | str | None = None,
     ) -> None:
-        self.refused, self.owners = refused, owners
+        self.refused, self.owners, self.wanted = refused, owners, wanted
         self.module, self.graph, self.builder, self.torch = module, graph, builder, torch
         self.reasons = builder.reasons
         self.functions = {
@@ -103,11 +105,9 @@ class GraphReader:
         output: Any = UNKNOWN
         with self.reasons.noting(self._where(node)):
             output = self._of(node.args[0])
+        with self.reasons.noting(self._where(node)):
+            output = chosen_output(output, self.wanted)
         if isinstance(output, Sequence | Mapping):
-            kind = type(output).__name__.removeprefix("immutable_")
-            outputs = f"{len(output)} output{'s' * (len(output) != 1)}"
-            clause = f"gives {outputs} in a {kind}, not one tensor"
-            self.reasons.note(clause, self._where(node))
             output = UNKNOWN
         wide = any(str(p.dtype) == "torch.float64" for p in self.module.parameters())
         network = self.builder.network(output, np.float64 if wide else np.float32)
@@ -212,6 +212,9 @@ class GraphReader:
     # -- functions and methods --------------------------------------------------------------------
 
     def _operated(self, node: Any) -> None:
+        if isinstance(node.target, type) and issubclass(node.target, tuple):
+            self.plain[node] = node.target(*self._of(node.args), **self._of(dict(node.kwargs)))
+            return
         convert, called = self._converter(node)
         if convert is None:
             raise Refusal(f"calls {called}, for which there is no layer here")
@@ -361,6 +364,31 @@ class GraphReader:
                 "with model.float()"
             )
         return np.array(value.detach().cpu().numpy())
+
+
+def chosen_output(given: Any, wanted: int | str | None) -> Any:
+    """One of several outputs; a single one is that, whatever is asked for.
+
+    Args:
+        given: what a forward gives.
+        wanted: a place in a tuple, a key of a mapping or a field's name; None for the only one.
+
+    Raises:
+        Refusal: there are several and none is asked for, or not that one.
+    """
+    if not isinstance(given, Sequence | Mapping) or isinstance(given, str):
+        return given
+    fields = getattr(given, "_fields", range(len(given)))
+    known = dict(given) if isinstance(given, Mapping) else dict(zip(fields, given, strict=True))
+    if isinstance(wanted, int) and not isinstance(given, Mapping) and 0 <= wanted < len(given):
+        return given[wanted]
+    if wanted is None and len(known) == 1:
+        return next(iter(known.values()))
+    if wanted not in known:
+        asked = "choose one by output=" if wanted is None else f"none of them is output={wanted!r}"
+        listed = ", ".join(map(repr, known))
+        raise Refusal(f"gives {len(known)} outputs, {listed}; {asked}")
+    return known[wanted]
 
 
 _DROPOUT = "torch.nn.functional.dropout"
