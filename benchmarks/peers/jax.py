@@ -15,7 +15,7 @@ from jax import lax
 from jax import numpy as jnp
 
 import gradtrail as gt
-from gradtrail.layers.branches import Add
+from gradtrail.layers.joins import Add
 from gradtrail.network import Network
 
 from ..machine import available_threads

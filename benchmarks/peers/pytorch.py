@@ -15,7 +15,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn import functional
 
 import gradtrail as gt
-from gradtrail.layers.branches import Add
+from gradtrail.layers.joins import Add
 from gradtrail.network import Network
 
 from ..task import Task, UnavailableError

@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read while TensorFlow is i
 import tensorflow as tf
 
 import gradtrail as gt
-from gradtrail.layers.branches import Add
+from gradtrail.layers.joins import Add
 from gradtrail.network import Network
 
 from ..task import Task, UnavailableError
