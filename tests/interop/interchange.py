@@ -55,21 +55,21 @@ EXCHANGED = [
     if not isinstance(case.layer, AWAITED) and not any(word in case.id for word in SETTINGS)
 ]
 
-TORCHLESS = (gt.StochasticDepth,)
-"""Layers that PyTorch has no module for."""
+TORCHLESS = ("avg-pair-uncounted", "equation", "slice-backwards", "stochastic-depth")
+"""Cases that PyTorch has no module for, by how they begin."""
 
-AS_TORCH = [
-    case
-    for case in EXCHANGED
-    if not isinstance(case.layer, TORCHLESS) and case.id != "avg-pair-uncounted"
-]
+AS_TORCH = [case for case in CASES if not case.id.startswith(TORCHLESS)]
+
+ENDING = (gt.Softmax, gt.LogSoftmax)
+"""What a model that is read may end with, and the loss has: something stands behind it here."""
 
 IDS = [case.id for case in EXCHANGED]
 
 
 def single(case: Case, dtype: Any = np.float32) -> gt.Network:
     """A case's layer as a network, with arrays that are not those that a training starts with."""
-    network = gt.Network(case.shape[1:], [case.layer], dtype=dtype)
+    behind = [gt.Tanh()] if isinstance(case.layer, ENDING) else []
+    network = gt.Network(case.shape[1:], [case.layer, *behind], dtype=dtype)
     filled(network, case.generator())
     return network
 
@@ -117,6 +117,8 @@ def rewritten(case: Case) -> Case:
     kernel = getattr(layer, "kernel_size", None)
     if hasattr(layer, "ceil_mode") and layer.stride in (kernel, (kernel,) * layer.rank):
         layer = replace(layer, stride=None)
+    if isinstance(layer, ENDING):
+        layer = replace(layer, dim=layer.dim % len(case.shape))
     return replace(case, layer=layer)
 
 

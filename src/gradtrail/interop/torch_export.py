@@ -2,15 +2,14 @@
 
 Both come from one list of calls (`calls_of`), so that the file that somebody reads and the module
 that somebody trains are the same network. Layers are attributes under their names, so the keys of
-the state are the names of our arrays. What has no module in PyTorch (a sum, a concatenation, the
-normalisation of the input) is a line in `forward`.
+the state are the names of our arrays. What has no module in PyTorch is a line (`torch_lines.py`).
 """
 
 from __future__ import annotations
 
 import keyword
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import reduce
 from typing import Any
 
@@ -20,13 +19,14 @@ from ..checking.calls import call_example
 from ..equation import Margin
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from ..layers import Layer, Normalize, Pointwise
+from ..layers import Layer
+from ..layers.sample_axes import checked_axes, some_axes
 from ..layers.steps import Step
 from ..machine.packages import optional_package
 from ..network import Network
 from .known_activations import ACTIVATIONS
 from .torch_calls import ForwardCall
-from .torch_expressions import expression_call
+from .torch_lines import LINES
 
 
 @frozen
@@ -77,7 +77,9 @@ def to_torch(network: Network, *, like: Any = None) -> Any:
     root = torch.nn.Module()
     for name, module in made.items():
         built = getattr(torch.nn, module.kind)(*module.arguments, **dict(module.keywords))
-        if module.kind == "BatchNorm2d":  # a counter that PyTorch needs for momentum=None alone
+        if hasattr(
+            built, "num_batches_tracked"
+        ):  # a counter that PyTorch needs for momentum=None alone
             built.num_batches_tracked = None
             built.register_load_state_dict_pre_hook(_without_counter)
         root.add_module(name, built)
@@ -141,11 +143,11 @@ def calls_of(network: Network) -> tuple[Mapping[str, TorchModule], tuple[Forward
                 f"layer {step.name!r} cannot be an attribute of a torch.nn.Module, which calls "
                 "something else so; give it another name"
             )
-        shape = shapes[step.sources[0]][1:]
-        module = None if step.shares else _module(step.layer, shape)
+        read = [shapes[name][1:] for name in step.sources]
+        module = None if step.shares else _module(step.layer, read[0])
         if module is not None:
             made[step.name] = module
-        call = _call(step, [results[name] for name in step.sources], shape)
+        call = _call(step, [results[name] for name in step.sources], read)
         calls.append(call)
         results[step.output] = call
     return made, tuple(calls)
@@ -174,19 +176,33 @@ INPUT = ForwardCall("placeholder", "input", (), "input")
 _SLIDING = ("stride", "padding", "output_padding", "dilation")
 _KERNELS = ("inputs", "out_channels", "kernel_size"), (*_SLIDING, "groups", "bias")
 _AVERAGE = ("stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
+_STATISTICS = ("eps", "momentum", "affine")
 _RANKS = (1, 2, 3)
 
 Arguments = tuple[tuple[str, ...], tuple[str, ...]]
 """Those of a module by position and, where they differ from their defaults, by name. They are
-called as here; `inputs` is how many channels or features come in."""
+called as here; `inputs` is how many channels or features come in, `normalized` how many positions
+the axes have that a norm is over."""
 
 MADE: Mapping[str, Arguments] = {
     **{f"AvgPool{rank}d": (("kernel_size",), _AVERAGE) for rank in _RANKS},
-    "BatchNorm2d": (("inputs",), ("eps", "momentum", "affine")),
+    **{
+        f"Adaptive{kind}Pool{rank}d": (("output_size",), ())
+        for kind in ("Avg", "Max")
+        for rank in _RANKS
+    },
+    **{f"BatchNorm{rank}d": (("inputs",), _STATISTICS) for rank in _RANKS},
     "ChannelShuffle": (("groups",), ()),
     **{f"{kind}{rank}d": _KERNELS for kind in ("Conv", "ConvTranspose") for rank in _RANKS},
     **dict.fromkeys(("Dropout", "Dropout1d", "Dropout2d", "Dropout3d"), (("p",), ())),
     "Flatten": ((), ()),
+    "GroupNorm": (("num_groups", "inputs"), ("eps", "affine")),
+    **{
+        f"InstanceNorm{rank}d": (("inputs",), (*_STATISTICS, "track_running_stats"))
+        for rank in _RANKS
+    },
+    "LayerNorm": (("normalized", "eps"), ("elementwise_affine", "bias")),
+    "LogSoftmax": (("dim",), ()),
     "Linear": (("inputs", "out_features"), ("bias",)),
     **{
         f"MaxPool{rank}d": (("kernel_size",), ("stride", "padding", "dilation", "ceil_mode"))
@@ -200,6 +216,9 @@ MADE: Mapping[str, Arguments] = {
         for names in [tuple(known.settings)]
     },
     "PReLU": ((), ("num_parameters", "init")),
+    "RMSNorm": (("normalized", "eps"), ("elementwise_affine",)),
+    "Softmax": (("dim",), ()),
+    "Upsample": ((), ("size", "scale_factor", "mode", "align_corners")),
 }
 """By the name of the layer, which is the module's."""
 
@@ -214,7 +233,11 @@ def _module(layer: Layer, shape: tuple[int, ...]) -> TorchModule | None:
     if kind not in MADE:
         raise ArgumentError(f"PyTorch has no module for {layer.kind}")
     by_position, by_name = MADE[kind]
-    arguments = [shape[0] if name == "inputs" else getattr(layer, name) for name in by_position]
+    found = {
+        "inputs": shape[0],
+        "normalized": [shape[axis - 1] for axis in _normalized(layer, shape)],
+    }
+    arguments = [found[name] if name in found else getattr(layer, name) for name in by_position]
     changed = layer.settings()  # what differs from the defaults, which are PyTorch's
     keywords = {name: getattr(layer, name) for name in by_name if name in changed}
     if _uneven(layer) is not None:
@@ -255,116 +278,36 @@ def _unevenly(
     return ForwardCall("call_module", step.owner, (padded,), step.name)
 
 
-def _call(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
+def _normalized(layer: Any, shape: tuple[int, ...]) -> list[int]:
+    """The axes that a norm of a sample is over; none for other layers."""
+    if type(layer).__name__ not in ("LayerNorm", "RMSNorm"):
+        return []
+    axes = range(1, len(shape) + 1) if layer.axes is None else layer.axes
+    return sorted(checked_axes(some_axes(layer, axes), (1, *shape)))
+
+
+def _turned(step: Step, source: Any, over: list[int], rank: int) -> ForwardCall:
+    """A norm over axes that are not the last: they are brought there, and back behind it."""
+    order = [axis for axis in range(rank) if axis not in over] + over
+    turned = ForwardCall("call_method", "permute", (source, *order))
+    found = ForwardCall("call_module", step.owner, (turned,))
+    back = [order.index(axis) for axis in range(rank)]
+    return ForwardCall("call_method", "permute", (found, *back), step.name)
+
+
+def _call(step: Step, sources: list[Any], shapes: list[tuple[int, ...]]) -> ForwardCall:
     """How a layer is called in forward."""
-    name, kind = step.name, type(step.layer).__name__
+    name, kind, shape = step.name, type(step.layer).__name__, shapes[0]
     if kind in LINES:
-        return LINES[kind](step, sources, shape)
+        return LINES[kind](step, sources, shapes)
     if (margins := _uneven(step.layer)) is not None:
         return _unevenly(step, sources, margins, shape)
+    over = _normalized(step.layer, shape)
+    if over and over[-1] - over[0] == len(over) - 1 and over[-1] == len(shape):
+        over = []  # the last, as PyTorch has them
+    if over:
+        return _turned(step, sources[0], over, len(shape) + 1)
     if kind.startswith("Global"):
         pooled = ForwardCall("call_module", step.owner, tuple(sources))
         return ForwardCall("call_function", "torch.flatten", (pooled, 1), f"{name}_flat")
     return ForwardCall("call_module", step.owner, tuple(sources), name)
-
-
-Line = Callable[[Step, list[Any], tuple[int, ...]], ForwardCall]
-"""From a step, what it reads and one sample's shape to the line of `forward` that it is."""
-
-
-def _add(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
-    return _folded("operator.add", step, sources)
-
-
-def _multiply(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
-    return _folded("operator.mul", step, sources)
-
-
-def _folded(operation: str, step: Step, sources: list[Any]) -> ForwardCall:
-    """An operator over all sources, from left to right."""
-    first, *others = sources
-    for place, other in enumerate(others):
-        last = place == len(others) - 1
-        first = ForwardCall("call_function", operation, (first, other), step.name if last else None)
-    return first  # type: ignore[no-any-return]
-
-
-def _join(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
-    return ForwardCall("call_function", "torch.cat", (sources, 1), step.name)
-
-
-def _normalize(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
-    (source,), layer = sources, step.layer
-    assert isinstance(layer, Normalize)
-    mean, std = (_constant(source, numbers, len(shape)) for numbers in (layer.mean, layer.std))
-    centred = ForwardCall("call_function", "operator.sub", (source, mean))
-    return ForwardCall("call_function", "operator.truediv", (centred, std), step.name)
-
-
-def _expression(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
-    layer = step.layer
-    assert isinstance(layer, Pointwise)
-    return expression_call(layer.body, dict(zip(layer.inputs, sources, strict=True)), step.name)
-
-
-def _method(target: str, arguments: Callable[[Any, tuple[int, ...]], Sequence[Any]]) -> Line:
-    """A line that calls a tensor's method, with arguments from the layer and the shape."""
-
-    def line(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
-        given = arguments(step.layer, shape)
-        return ForwardCall("call_method", target, (sources[0], *given), step.name)
-
-    return line
-
-
-def _slice(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
-    """One axis after the other by `narrow`; steps by what `index_select` would take."""
-    layer: Any = step.layer
-    (found,) = sources
-    taken = layer.taken((1, *shape))
-    for place, (axis, positions) in enumerate(taken):
-        name = step.name if place == len(taken) - 1 else None
-        if positions.step == 1:
-            arguments = (found, axis, positions.start, len(positions))
-            found = ForwardCall("call_method", "narrow", arguments, name)
-        else:
-            places = [slice(None)] * axis
-            if positions.step < 0:
-                raise ArgumentError("PyTorch has no slice that goes backwards")
-            part = slice(positions.start, positions.stop, positions.step)
-            found = ForwardCall("call_function", "operator.getitem", (found, (*places, part)), name)
-    return found  # type: ignore[no-any-return]
-
-
-def _pad(step: Step, sources: list[Any], shape: tuple[int, ...]) -> ForwardCall:
-    layer: Any = step.layer
-    given = layer.padding
-    sides = given if isinstance(given, tuple) else (given,) * (2 * len(shape) - 2)
-    arguments: tuple[Any, ...] = (*sources, list(sides))
-    if layer.mode != "constant" or layer.value != 0:
-        arguments += (layer.mode,)
-        arguments += (layer.value,) if layer.mode == "constant" else ()
-    return ForwardCall("call_function", "torch.nn.functional.pad", arguments, step.name)
-
-
-LINES: Mapping[str, Line] = {
-    "Add": _add,
-    "Join": _join,
-    "Mean": _method("mean", lambda layer, shape: (layer.axes, layer.keepdim)),
-    "Multiply": _multiply,
-    "Normalize": _normalize,
-    "Pad": _pad,
-    "Pointwise": _expression,
-    "Permute": _method("permute", lambda layer, shape: layer.dims),
-    "Reshape": _method("reshape", lambda layer, shape: (-1, *layer.sizes((1, *shape)))),
-    "Slice": _slice,
-}
-"""The layers that are no module in PyTorch, by name."""
-
-
-def _constant(source: ForwardCall, numbers: Any, rank: int) -> Any:
-    """A number, or numbers by channel as a tensor like `source`; no state of the module."""
-    if isinstance(numbers, float):
-        return numbers
-    tensor = ForwardCall("call_method", "new_tensor", (source, list(numbers)))
-    return ForwardCall("call_method", "reshape", (tensor, -1, *[1] * (rank - 1)))
