@@ -135,7 +135,7 @@ def broadcast() -> gt.Network:
     x = gt.Input((4, 5, 6))
     gate = gt.Sigmoid()(gt.Linear(4)(gt.GlobalAvgPool2d()(x)))
     a = gt.LayerNorm(axes=(1, 3))(gt.RMSNorm(axes=2)(x)) * gate + gate
-    b = gt.MatMul(transpose_b=True)(a, gt.GroupNorm(2)(x))
+    b = gt.MatMul(transpose_b=True)(a, gt.GroupNorm(2, affine=False)(x))
     b = gt.Softmax(-1)(b)
     c = gt.MatMul(transpose_a=True)(b, a)
     c = gt.InstanceNorm2d(affine=True, track_running_stats=True)(c)
