@@ -13,7 +13,7 @@ from traces import dense, lenet
 
 import gradtrail as gt
 from gradtrail.arrays.einsum import contract
-from gradtrail.equation import Access, Contraction, Term
+from gradtrail.equation import Access, Contraction, Sparse, Term
 from gradtrail.tracing import index_points
 from gradtrail.tracing.terms import Product, Terms
 
@@ -87,29 +87,29 @@ def check_row(row: Product, t: gt.Trace) -> None:
 
 
 def counted(part) -> int:
-    """How many products lead to the element: the same sum over arrays of ones."""
-    plain = Term(
-        part.term.target,
-        tuple(f.access for f in part.term.factors),
-    )
-    named = {f.array: f for f in plain.factors}
-    if len(named) < len(plain.factors):  # one letter twice: each its own array of ones
-        factors = tuple(
-            Access(f"{f.array}{i}", f.positions, f.padding) for i, f in enumerate(plain.factors)
-        )
-        shapes = {f"{f.array}{i}": part.sum.equation.shape_of[f.array]
-                  for i, f in enumerate(plain.factors)}  # fmt: skip
-        plain = Term(plain.target, factors)
-    else:
-        shapes = {letter: part.sum.equation.shape_of[letter] for letter in named}
-    letter = plain.target.array
+    """How many products lead to the element: the same sum over arrays of ones.
+
+    Each access is an array of its own, also where two have one letter. Constants that the equation
+    knows are 1 where they are not 0: a product with their 0 does not exist.
+    """
+    shape_of = part.sum.equation.shape_of
+    accesses, arrays = [], {}
+    for number, factor in enumerate(part.term.factors):
+        access = factor.access
+        letter, shape = f"{access.array}{number}", shape_of[access.array]
+        accesses.append(Access(letter, access.positions, access.padding))
+        arrays[letter] = np.ones(shape)
+        if isinstance(factor, Sparse):
+            arrays[letter] = (np.array(factor.dense(shape[1])) != 0).astype(float)
+    plain = Term(part.term.target, tuple(accesses))
+    target = plain.target.array
+    shapes = {letter: array.shape for letter, array in arrays.items()}
     equation = Contraction(
         (plain,),
         ranges=part.sum.equation.ranges,
-        shapes=tuple({**shapes, letter: part.sum.equation.shape_of[letter]}.items()),
+        shapes=tuple({**shapes, target: shape_of[target]}.items()),
     )
-    count = contract(equation, {a: np.ones(s) for a, s in shapes.items()})
-    return int(count[part.element])
+    return int(contract(equation, arrays)[part.element])
 
 
 @pytest.mark.parametrize(

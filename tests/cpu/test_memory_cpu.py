@@ -279,7 +279,8 @@ def traced(count: int, *, per_sample: bool = False) -> tuple[Context, list[gt.Tr
     x = np.random.Generator(np.random.PCG64(2)).random((20, *net.input_shape), dtype=np.float32)
     y, data = np.arange(20) % 10, {"per_sample": per_sample}
     traces = [gt.trace(net, x * (1 + n), y, engine=CPU(2), **data) for n in range(count)]
-    (found,) = loading._LOADED[net].values()
+    _, known = loading._LOADED[net]
+    (found,) = known.values()
     return found.context, traces
 
 

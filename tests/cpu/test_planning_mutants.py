@@ -28,6 +28,7 @@ from gradtrail.engines.cpu.planning import (
     batch_norms,
     draft,
     forward,
+    loss_calls,
     places,
     planner,
     work,
@@ -225,7 +226,7 @@ MUTANTS: dict[str, Callable[[Patch], None]] = {
     "rows without a halo": changed(places, "_margins", narrow),
     "a remainder in a whole tile": nests(overlapping),
     "an omitted zeroing": lambda patch: patch.setattr(Draft, "zero", lambda *_: None),
-    "lanes without a sample": lambda patch: patch.setattr(forward, "CrossEntropyLoss", Unmasked),
+    "lanes without a sample": lambda patch: patch.setattr(loss_calls, "CrossEntropyLoss", Unmasked),
     "a pool's winner off by one": nests(factors(later)),
     "a slope left out": nests(lambda nest: replace(nest, epilogue=())),
     "a count one too high": lambda patch: patch.setattr(
