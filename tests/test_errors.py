@@ -152,16 +152,17 @@ LABELS = {
     "two classes": (np.eye(2)[[0, 1, 0, 1]], r"network 10 outputs: end it with Linear\(2\)"),
     "several tags": (
         np.eye(10, dtype=int)[[0, 1, 2, 3]] + np.eye(10, dtype=int)[4],
-        r"row 0 of y has 2 ones.*several tags for a sample \(multi-label\) have no loss .* yet",
+        r"row 0 of y has 2 ones.*several tags for a sample \(multi-label\) are for loss=BCEWith",
     ),
     "no tag": (np.zeros((4, 10), bool), r"row 0 of y has 0 ones.*\(multi-label\)"),
     "sets of tags": (
         np.array([{"a"}, {"b"}, {"a", "b"}, set()]),
-        r"dtype object.*\(multi-label\) have no loss of their own yet",
+        r"dtype object.*\(multi-label\) are for loss=BCEWithLogits\(\)",
     ),
     "maps": (
         np.zeros((4, 8, 8), int),
-        r"shape \(4, 8, 8\).* a class for every position \(segmentation\) has no loss yet",
+        r"shape \(4, 8, 8\); labels are integers of shape \(4,\).*; a class for every position "
+        r"\(segmentation\) needs outputs for every position, such as Conv2d\(10, 1\)",
     ),
 }
 
@@ -191,14 +192,24 @@ def test_labels_for_one_output(name: str) -> None:
     net = gt.Network((1, 28, 28), [gt.Flatten(), gt.Linear(1)])
     with refused(gt.DataError, sentence):
         gt.train(net, (X, np.array(y)), progress=False)
-    with refused(gt.DataError, r"Linear\(2\) for two classes, or pass loss=MeanSquaredError\(\)"):
+    todo = (
+        r"Linear\(2\) for two classes, or pass loss=BCEWithLogits\(\) for yes or no, "
+        r"loss=MeanSquaredError\(\) for a number per sample"
+    )
+    with refused(gt.DataError, todo):
         gt.trace(net, X, [0, 1, 0, 1])
 
 
-def test_maps_have_no_cross_entropy() -> None:
+def test_labels_for_maps() -> None:
+    """A class for every position, or numbers; one label per sample says what is missing."""
     net = gt.Network((1, 28, 28), [gt.Conv2d(3, 3, padding=1)])
-    with refused(gt.ShapeError, r"gets 3 × 28 × 28 from layer 1.*\(segmentation\) has no loss yet"):
-        gt.train(net, (X, np.zeros((4, 28, 28), int)), progress=False)
+    with refused(
+        gt.DataError,
+        r"y has shape \(4,\); labels are integers of shape \(4, 28, 28\) or one-hot of shape "
+        r"\(4, 3, 28, 28\); for one label per sample, end the network with Flatten\(\) and Linear",
+    ):
+        gt.train(net, (X, Y), progress=False)
+    assert gt.train(net, (X, np.zeros((4, 28, 28), int)), progress=False).steps == 1
     masks = np.zeros((4, 3, 28, 28))
     assert gt.train(net, (X, masks), loss=gt.MeanSquaredError(), progress=False).steps == 1
 
@@ -297,15 +308,6 @@ def test_arguments(name: str) -> None:
     make, sentence = ARGUMENTS[name]
     with refused(gt.ArgumentError, sentence):
         make()
-
-
-def test_the_loss_needs_one_row_per_sample() -> None:
-    network = gt.Network((1, 4, 4), [gt.Conv2d(2, 3)])
-    sentence = (
-        r"loss \(CrossEntropy\): compares K outputs per sample but gets 2 × 2 × 2 from layer 1"
-    )
-    with refused(gt.ShapeError, sentence):
-        gt.trace(network, np.zeros((2, 1, 4, 4)), [0, 1])
 
 
 def test_class_weights_of_another_number(lenet: gt.Network) -> None:

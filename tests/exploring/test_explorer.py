@@ -172,7 +172,7 @@ def test_mistakes_are_one_sentence() -> None:
         net.explore(sample=3)
     with pytest.raises(gt.ArgumentError, match="explore has no argument 'ports'.*port"):
         session().trace.explore(ports=3)
-    with pytest.raises(gt.ArgumentError, match="MeanSquaredError compares with numbers"):
+    with pytest.raises(gt.ArgumentError, match="MeanSquaredError compares with other labels"):
         small(channels=2).explore(loss=gt.MeanSquaredError())
 
 

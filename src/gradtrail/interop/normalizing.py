@@ -8,7 +8,7 @@ from typing import Any
 from .. import layers as available
 from ..layers.functional import Block, Input, LayerCall
 from ..layers.steps import calls_behind
-from .rearranging import Rearranging
+from .views import Rearranging
 from .refusals import Refusal
 from .values import Permuted, Softmaxed, Tensor, Weights
 

@@ -42,7 +42,7 @@ def class_numbers(
         held = f"({samples},)" if not places else f"({samples}, {', '.join(map(str, places))})"
         raise DataError(
             f"y has shape {labels.shape}; labels are integers of shape {held} or one-hot of shape "
-            f"{told}{_shape_hint(labels, classes) if not places else ''}"
+            f"{told}{_shape_hint(labels, classes, bool(places))}"
         )
     numbers = f"class numbers 0 to {classes - 1} as integers" if classes > 1 else "class numbers"
     first = labels.flat[0] if labels.size else None
@@ -104,8 +104,11 @@ def _one_output(classes: int) -> str:
     )
 
 
-def _shape_hint(labels: np.ndarray, classes: int) -> str:
-    """What labels with several axes are, probably."""
+def _shape_hint(labels: np.ndarray, classes: int, of_places: bool) -> str:
+    """What labels of another shape than the outputs' are, probably."""
+    if of_places:
+        told = "; for one label per sample, end the network with Flatten() and Linear(number of "
+        return f"{told}classes)" if labels.ndim == 1 else ""
     if labels.ndim > 2:
         return f"; {_MAPS.format(f'Conv2d({classes}, 1)')}"
     if labels.shape[1] == 1:
