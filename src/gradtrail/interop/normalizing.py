@@ -8,9 +8,9 @@ from typing import Any
 from .. import layers as available
 from ..layers.functional import Block, Input, LayerCall
 from ..layers.steps import calls_behind
-from .views import Rearranging
 from .refusals import Refusal
 from .values import Permuted, Softmaxed, Tensor, Weights
+from .views import Rearranging
 
 Arrays = Mapping[str, Weights]
 
