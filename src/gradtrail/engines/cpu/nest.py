@@ -249,9 +249,14 @@ def _written(factor: Factor) -> str:
     return f"({factor.stream.written} − {taken})" if taken else factor.stream.written
 
 
-def epilogue_line(step: Epilogue) -> str:
-    """What a step does, as text."""
-    where = "" if step.stream is None else step.stream.written
+def epilogue_line(step: Epilogue, beside: str = "") -> str:
+    """What a step does, as text.
+
+    Args:
+        step: of an epilogue.
+        beside: how its array is called where its stream has no name: layers share such a kernel.
+    """
+    where = beside if step.stream is None else step.stream.written or beside
     name = "" if step.function is None else step.function.name
     return {
         "apply": f"acc = {name}(acc)",

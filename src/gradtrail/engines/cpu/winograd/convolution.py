@@ -95,7 +95,7 @@ class Convolution(StripKernel):
             f"    V[ξ,t,c] = (Bᵀ·X·B)[ξ]            ξ < {self.tiles.alpha**2}",
             f"    M[ξ,t,k] = Σ_c U[ξ,{'c,k' if self.exchanged else 'k,c'}]·V[ξ,t,c]",
             f"    acc = {start}Aᵀ·M[:,t,k]·A" + ("" if self.bias is None else " + b[k]"),
-            *(f"    {epilogue_line(step)}" for step in self.epilogue),
+            *(f"    {epilogue_line(step, 'beside[k,y,x]')}" for step in self.epilogue),
             "    store acc" if self.winner is None else "    store max of 2 × 2 acc, which it was",
         ]
 
