@@ -93,6 +93,7 @@ def _usually(table: str, key: str) -> str:
 @click.option(
     "--replace-head",
     is_flag=True,
+    default=None,
     help="Begin the last layer anew, with an output for each class of the data.",
 )
 @click.option(
@@ -206,10 +207,8 @@ def train_command(
 
     Example: gradtrail train --resume runs/lenet --epochs 20
     """
-    given = {
-        name: value
-        for name, value in options.items()
-        if value is not False and value not in (None, ())  # 0 is no False
+    given = {  # 0 and False are said, too
+        name: value for name, value in options.items() if value is not None and value != ()
     }
     for option, asked in (("--no-browser", no_browser), ("--port", port is not None)):
         if asked and not explore:
