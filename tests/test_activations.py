@@ -41,6 +41,7 @@ def told(layer: Activation) -> dict:
     return {k: v for k, v in layer.settings().items() if k not in ("type", "name")}
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("layer", EVERY, ids=repr)
 def test_values_and_slopes_are_pytorchs(layer: Activation) -> None:
     """Slopes are compared where PyTorch's is a number and x is finite."""

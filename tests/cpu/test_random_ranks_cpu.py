@@ -21,7 +21,7 @@ from .agreeing import assert_agree
 from .targets import loops_here
 from .test_random_networks import evaluation_agrees, training_agrees
 
-COUNT = len(searched(45))
+COUNT = len(searched(30))
 
 
 @pytest.mark.parametrize("number", beginning(3, range(COUNT)))
