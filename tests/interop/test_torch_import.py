@@ -19,6 +19,8 @@ from torch_models import FUNCTIONS, MODULES, Dense, Function, ResNet, UNet, made
 
 nn, F = torch.nn, torch.nn.functional
 
+IMAGES = (3, 8, 9)
+
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:Using padding='same'")]
 
 
@@ -116,6 +118,81 @@ def test_module(name: str) -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_function(name: str) -> None:
     compared(Function(FUNCTIONS[name]))
+
+
+# -- whole graphs ---------------------------------------------------------------------------------
+
+
+def shared() -> Any:
+    layer = nn.Linear(4, 4)
+    return nn.Sequential(layer, nn.ReLU(), layer)
+
+
+class Crossed(nn.Module):
+    def forward(self, x: Any) -> Any:
+        a = x.tanh()
+        b = F.max_pool2d(a, 3, 1, 1)
+        c = F.avg_pool2d(b, 3, 1, 1)
+        return c + (a + b)
+
+
+class Gain(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(3, 1, 1))
+
+    def forward(self, x: Any) -> Any:
+        return x.tanh() * self.gain
+
+
+def written_parts(x: Any) -> Any:
+    """A part that is written over and read, and one of a whole that is written over later."""
+    a, b = (x * 2).chunk(2, 3)[0], x * 3
+    a.mul_(3).relu_()
+    first = b[:, 1:]
+    largest = b.max(1)[0]
+    b += 1
+    return torch.cat([a, first[..., :5] * largest[:, None, :, :5]], 1)
+
+
+GRAPHS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
+    "ceil_mode": (lambda: nn.Sequential(nn.MaxPool2d(2, ceil_mode=True)), (3, 7, 8)),
+    "padding_mode": (
+        lambda: nn.Sequential(nn.ReLU(), nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect")),
+        IMAGES,
+    ),
+    "instance norm": (lambda: nn.Sequential(nn.Sequential(nn.InstanceNorm2d(3))), IMAGES),
+    "resized": (lambda: Function(lambda x: F.interpolate(x, scale_factor=2)), IMAGES),
+    "permuted": (lambda: Function(lambda x: x.permute(0, 2, 3, 1).flatten(1)), IMAGES),
+    "index": (lambda: Function(lambda x: x[:, :1]), IMAGES),
+    "rows": (lambda: nn.Linear(9, 2), IMAGES),
+    "shared": (shared, (4,)),
+    "crossed": (Crossed, IMAGES),
+    "parameter": (Gain, IMAGES),
+    "product": (lambda: Function(lambda x: x.relu() * F.max_pool2d(x, 3, 1, 1)), IMAGES),
+    "hardswish by hand": (lambda: Function(lambda x: x * torch.clamp(x + 3, 0, 6) / 6), IMAGES),
+    "twice": (lambda: Function(lambda x: x + x), IMAGES),
+    "adaptive": (lambda: nn.AdaptiveAvgPool2d((3, 3)), IMAGES),
+    "softmax inside": (
+        lambda: nn.Sequential(nn.Linear(4, 4), nn.Softmax(1), nn.Linear(4, 2)),
+        (4,),
+    ),
+    "softmax of rows": (lambda: nn.Softmax(2), IMAGES),
+    "mean of channels": (lambda: Function(lambda x: x.mean(1)), IMAGES),
+    "joined below": (lambda: Function(lambda x: torch.cat([x, x.relu()], 2)), IMAGES),
+    "padded": (lambda: Function(lambda x: F.pad(x, (1, 1, 1, 1)).relu()), IMAGES),
+    "uneven pad": (
+        lambda: nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(3, 4, 3, 2)),
+        (3, 8, 8),
+    ),
+    "written parts": (lambda: Function(written_parts), IMAGES),
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_graph(name: str) -> None:
+    make, shape = GRAPHS[name]
+    compared(made(make), shape)
 
 
 def layers(function: Callable[[Any], Any], shape: tuple[int, ...] = (3, 8, 9)) -> list[Any]:

@@ -388,7 +388,7 @@ class Elementwise(ABC):
         shape = np.shape(given.values if isinstance(given, Weights) else given)
         if not _is_by_channel(shape, inner.base.shape):
             values = np.asarray(_numbers(given))
-            return self._with_parameter(name, inner, Weights(_CONSTANT, values), first)
+            return self._with_parameter(name, inner, Weights(CONSTANT, values), first)
         constant = _by_channel(given, inner.base.shape)
         curve, body = None, None
         with np.errstate(all="ignore"):
@@ -516,7 +516,8 @@ def _single(x: Any) -> float:
     return shortest_decimal(float(array.reshape(())))
 
 
-_CONSTANT = "constant"
+CONSTANT = "constant"
+"""What numbers of the model that are no array of it are called, where a layer holds them."""
 
 
 def _is_by_channel(shape: tuple[int, ...], sample: tuple[int, ...]) -> bool:

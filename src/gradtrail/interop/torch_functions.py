@@ -642,6 +642,9 @@ VIEWS = frozenset({_contiguous, _flatten, _reshape, _squeeze, _unsqueeze})
 PARTS = frozenset({_permute, _transpose, _narrow, _select, part})
 """What gives a view of a part of its input, or of its axes in another order."""
 
+SPLITS = frozenset({_split, _chunk, _unbind})
+"""What gives several parts of its input at once, each a view."""
+
 _FUNCTIONAL: Mapping[str, Converter] = {
     **_ACTIVATIONS, **_SOFTMAX,
     **_DROPOUTS, "prelu": _prelu,

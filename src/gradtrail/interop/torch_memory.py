@@ -115,6 +115,7 @@ class TensorMemory:
         """
         held = self._held[node]
         held.value, held.writes = value, held.writes + 1
-        while held.whole is not None:
-            held = self._held[held.whole[0]]
-            held.torn = True
+        above, held.whole = held.whole, None  # nobody reads, so nobody writes, the whole again
+        while above is not None:
+            held = self._held[above[0]]
+            held.torn, above = True, held.whole

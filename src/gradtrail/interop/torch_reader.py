@@ -14,8 +14,9 @@ from ..errors import GradtrailError
 from ..machine.packages import optional_package
 from ..network import Network
 from .building import Builder
+from .elementwise import CONSTANT
 from .refusals import UNKNOWN, Refusal
-from .torch_functions import ELEMENTWISE, FUNCTIONS, METHODS, PARTS, VIEWS, part
+from .torch_functions import ELEMENTWISE, FUNCTIONS, METHODS, PARTS, SPLITS, VIEWS, part
 from .torch_fx import WRITES
 from .torch_inspection import is_lazy
 from .torch_memory import TensorMemory
@@ -109,6 +110,10 @@ class GraphReader:
             output = chosen_output(output, self.wanted)
         if isinstance(output, Sequence | Mapping):
             output = UNKNOWN
+        for held in self.builder.graph.nodes:
+            for weights in held.weights.values():
+                if weights.name == CONSTANT:
+                    self.reasons.note(_constant_refused(weights.values.shape), held.where)
         wide = any(str(p.dtype) == "torch.float64" for p in self.module.parameters())
         network = self.builder.network(output, np.float64 if wide else np.float32)
         graph = self.builder.graph
@@ -171,7 +176,11 @@ class GraphReader:
 
     def _stand_in(self, node: Any) -> None:
         """Let a refused node give something of the right shape, so that reading can go on."""
-        read = [self._of(source) for source in node.all_input_nodes]
+        try:
+            read = [self._of(source) for source in node.all_input_nodes]
+        except Refusal:  # of what is read, which is said once
+            self.plain[node] = UNKNOWN
+            return
         written = node.args[0] if _writes(node) else None
         if written in self.memory:
             shape = self.builder.shape(self.memory.value(written))
@@ -245,7 +254,11 @@ class GraphReader:
             return None
         source = node.args[0] if node.args else node.kwargs.get("input")
         parted = getattr(source, "op", "") and self.plain.get(source)
-        return source.args[0] if isinstance(parted, tuple) else source
+        if not isinstance(parted, tuple):
+            return source
+        called = source.op in ("call_function", "call_method")
+        split = called and self._converter(source)[0] in SPLITS
+        return source.args[0] if split else None
 
     def _again(self, node: Any, convert: Any) -> Any:
         """What a part of a tensor is by now."""
@@ -389,6 +402,13 @@ def chosen_output(given: Any, wanted: int | str | None) -> Any:
         listed = ", ".join(map(repr, known))
         raise Refusal(f"gives {len(known)} outputs, {listed}; {asked}")
     return known[wanted]
+
+
+def _constant_refused(shape: tuple[int, ...]) -> Refusal:
+    return Refusal(
+        f"computes with constants of shape {shape} that the model does not hold as a parameter; "
+        "here a layer would train them"
+    )
 
 
 _DROPOUT = "torch.nn.functional.dropout"
