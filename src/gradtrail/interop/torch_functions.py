@@ -31,7 +31,7 @@ from .arithmetic import UNARY
 from .building import Builder, kernel_of
 from .known_activations import ACTIVATIONS, KnownActivation
 from .margins import collapse_axes, cropped_margins
-from .refusals import UNKNOWN, Refusal
+from .refusals import Refusal
 from .torch_sizes import TRACED
 from .values import BATCH, Value, Weights
 
@@ -375,7 +375,7 @@ def _max(b: Builder, input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """The maximum over an axis with where it was, or of two tensors."""
     if isinstance(dim, Value | Weights | np.ndarray):
         return b.binary("max", input, dim)
-    return (_reduced("maximum")(b, input, dim, keepdim), UNKNOWN)
+    return (_reduced("maximum")(b, input, dim, keepdim), None)  # no layer gives places
 
 
 def _expand(b: Builder, input: Any, *sizes: Any) -> Any:
