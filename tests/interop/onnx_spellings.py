@@ -9,6 +9,7 @@ from onnx import TensorProto, numpy_helper
 from onnx_models import drawn, model, node
 
 import gradtrail as gt
+from gradtrail.layers.joins import Add, Join
 
 W, B = drawn(4, 3, 3, 3), drawn(4)
 NONE = numpy_helper.from_array(np.zeros(0, np.int64))
@@ -68,7 +69,7 @@ SPELLINGS: dict[str, tuple[Any, list[Any]]] = {
     ),
     "conv-pads-beyond-use": (
         conv(pads=[1, 1, 0, 1], strides=[2, 2]),
-        [gt.Conv2d(4, 3, padding=1, stride=2)],
+        [gt.Conv2d(4, 3, padding=((1, 0), (1, 1)), stride=2)],
     ),
     "conv-no-bias-as-zeros": (  # as PyTorch's exporter writes it with optimize=False
         model([node("Shape", "w", "k", start=0, end=1), node("Constant", "", "none", value=NONE),
@@ -209,7 +210,7 @@ SPELLINGS: dict[str, tuple[Any, list[Any]]] = {
     ),
     "max-pool-ceiling-without-effect": (
         model([node("MaxPool", "x", "y", kernel_shape=[2, 3], strides=[2, 3], ceil_mode=1)]),
-        [gt.MaxPool2d((2, 3))],
+        [gt.MaxPool2d((2, 3), ceil_mode=True)],
     ),
     "average-pool": (
         model([node("AveragePool", "x", "y", kernel_shape=[3, 3], strides=[2, 2],
@@ -361,20 +362,20 @@ SPELLINGS: dict[str, tuple[Any, list[Any]]] = {
     "residual": (
         model([node("Relu", "x", "r"), node("Conv", "r w b", "c", pads=[1, 1, 1, 1]),
                node("Add", "c r", "s"), node("Relu", "s", "y")], {"w": W[:3], "b": B[:3]}),
-        [gt.ReLU(), gt.Residual([gt.Conv2d(3, 3, padding=1)]), gt.ReLU()],
+        [gt.ReLU(), gt.Conv2d(3, 3, padding=1), Add(), gt.ReLU()],
     ),
     "sum": (
         model([node("Sigmoid", "x", "s"), node("Tanh", "x", "t"), node("Sum", "s x t", "y")]),
-        [gt.Residual([gt.Residual([gt.Sigmoid()])], [gt.Tanh()])],
+        [gt.Sigmoid(), gt.Tanh(), Add(), Add()],
     ),
     "concat": (
         model([node("Relu", "x", "r"), node("Concat", "r x", "y", axis=1)]),
-        [gt.Concat([gt.ReLU()], [])],
+        [gt.ReLU(), Join()],
     ),
     "concat-negative": (
         model([node("Relu", "x", "r"), node("Tanh", "x", "t"),
                node("Concat", "r t", "y", axis=-3)]),
-        [gt.Concat([gt.ReLU()], [gt.Tanh()])],
+        [gt.ReLU(), gt.Tanh(), Join()],
     ),
     "normalised": (
         model([node("Sub", "x m", "c"), node("Div", "c s", "n"), node("Relu", "n", "y")],

@@ -10,16 +10,16 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from cases import Case
+from cases import CASES, Case
 from interchange import (
     ARCHITECTURES,
-    AWAITED,
-    EXCHANGED,
+    SETTINGS,
     agree,
     filled,
     layers_of,
     onnx_outputs,
     outputs,
+    rewritten,
     same_arrays,
     same_steps,
     samples,
@@ -55,27 +55,61 @@ REWRITTEN = {  # other words for the same layer: what the file says has lost the
     "conv-same-odd": gt.Conv2d(3, 3, padding=1),
     "conv-same-dilated": gt.Conv2d(3, (2, 3), padding=(1, 2), dilation=2),
     "conv-valid": gt.Conv2d(3, (3, 2)),
-    "pieces": gt.Concat(
-        *([gt.Hardtanh(-0.5, 2)], [gt.Hardsigmoid()], [gt.Hardswish()], [gt.Hardshrink()]),
-        [gt.Pointwise("x - min(1, max(-1, x))", name="softshrink1")],
-        [gt.Pointwise("x if x - 0.5 > 0 else (-2)", name="threshold1")],
-    ),
+    "layer-norm-maps": gt.LayerNorm(axes=(2, 3)),
+    "layer-norm-features-bare": gt.LayerNorm(bias=False),
+    "instance-norm": gt.InstanceNorm2d(affine=True),
+    "instance-norm-tracked": gt.BatchNorm2d(),
     "batch-norm-bare": gt.BatchNorm2d(eps=1e-3),
     "batch-norm-bare-evaluation": gt.BatchNorm2d(),
 }
 
 
-@pytest.mark.parametrize("case", EXCHANGED, ids=lambda case: case.id)
+WITHOUT = {"instance-norm", "instance-norm-tracked"}
+"""Whose scale and shift ONNX demands, though they have none."""
+
+REWORDED = {
+    *("conv1d-same-dilated", "max1d", "max3d", "avg3d", "softmax-columns", "pieces"),
+    *("dropout1d", "dropout2d", "dropout3d"),
+}
+"""What comes back in other settings, or as another layer that does the same in evaluation."""
+
+UNWRITTEN = (
+    *(gt.GroupNorm, gt.RMSNorm, gt.MatMul, gt.StochasticDepth),
+    *(gt.AdaptiveAvgPool1d, gt.AdaptiveAvgPool2d, gt.AdaptiveAvgPool3d),
+    *(gt.AdaptiveMaxPool1d, gt.AdaptiveMaxPool2d, gt.AdaptiveMaxPool3d),
+    *(gt.ChannelShuffle, gt.Equation, gt.Max, gt.Mean, gt.Pad, gt.Permute, gt.PixelShuffle),
+    *(gt.PixelUnshuffle, gt.Reshape, gt.Slice, gt.Sum, gt.Upsample),
+)
+"""Layers that cannot be written as ONNX yet, which `to_onnx` says."""
+
+BEYOND = (*SETTINGS, "circular", "avg1d")
+"""Settings that are refused, or that `test_window_export.py` has."""
+
+WRITTEN = [
+    case
+    for case in CASES
+    if not isinstance(case.layer, UNWRITTEN) and not any(word in case.id for word in BEYOND)
+]
+
+
+@pytest.mark.parametrize("case", WRITTEN, ids=lambda case: case.id)
 def test_case(case: Case, tmp_path: Path) -> None:
     network, path = single(case), tmp_path / "case.onnx"
     gt.to_onnx(network, path)
     x = samples(network, case.shape[0])
     expected = outputs(network, x)
     agree(onnx_outputs(path, x), expected)
+    if isinstance(case.layer, gt.Softmax | gt.LogSoftmax) and case.layer.dim == 1:
+        return  # a last one is left out of what is read
     back = gt.from_onnx(path)
-    assert layers_of(back) == (REWRITTEN.get(case.id, case.layer),)
+    if case.id in REWORDED:
+        pass
+    elif case.id in REWRITTEN or len(network.steps) == 1:
+        assert layers_of(back) == (REWRITTEN.get(case.id, rewritten(case).layer),)
+    else:
+        same_steps(back, network)
     agree(outputs(back, x), expected)
-    if "bare" not in case.id:
+    if "bare" not in case.id and case.id not in WITHOUT:
         same_arrays(back, network)
 
 
@@ -236,7 +270,7 @@ def test_every_layer_can_be_written() -> None:
 
     kinds = {kind for kind in vars(layers).values() if isinstance(kind, type)}
     known = {kind for kind in kinds if issubclass(kind, gt.layers.Layer)} - {gt.layers.Layer}
-    assert (known - {*AWAITED}) | {Add, Join} == set(_WRITERS)
+    assert (known - {*UNWRITTEN}) | {Add, Join} == set(_WRITERS)
 
 
 def test_a_layer_that_onnx_does_not_know(tmp_path: Path) -> None:

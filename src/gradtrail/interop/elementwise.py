@@ -127,7 +127,8 @@ class Elementwise(ABC):
         if isinstance(value, Tensor):
             return value
         if not isinstance(value, Value):
-            raise Refusal(f"reads {value!r:.60} where a layer's output is needed")
+            what = f"the array {value.name!r:.60}" if isinstance(value, Weights) else "a constant"
+            raise Refusal(f"reads {what} where a layer's output is needed")
         if value not in self._made:
             try:
                 self._made[value] = self._settled(value)

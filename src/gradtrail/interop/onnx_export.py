@@ -16,23 +16,20 @@ from typing import Any
 
 import numpy as np
 
+from .. import layers as available
 from ..checking.calls import call_example, checked_path
 from ..equation import Margin
 from ..errors import ArgumentError, FileError
 from ..layers import (
-    AvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    ConvTranspose2d,
     Dropout,
     Flatten,
-    GlobalAvgPool2d,
     Layer,
     Linear,
-    MaxPool2d,
+    LogSoftmax,
     Normalize,
     Pointwise,
     PReLU,
+    Softmax,
 )
 from ..layers.joins import Add, Join
 from ..layers.steps import Step
@@ -224,9 +221,14 @@ def _average_pool(w: Writing, step: Step) -> None:
     w.node("AveragePool", step, [*step.sources], **settings)
 
 
-def _global_average(w: Writing, step: Step) -> None:
-    pooled = w.node("GlobalAveragePool", step, [*step.sources], part="maps")
-    w.node("Flatten", step, [pooled], axis=1)
+def _global(operator: str) -> _Writer:
+    """A pooling of whole maps, whose axes of size 1 are left out."""
+
+    def write(w: Writing, step: Step) -> None:
+        pooled = w.node(operator, step, [*step.sources], part="maps")
+        w.node("Flatten", step, [pooled], axis=1)
+
+    return write
 
 
 def _norm(w: Writing, step: Step) -> None:
@@ -240,6 +242,44 @@ def _norm(w: Writing, step: Step) -> None:
     running = w.held(step, "running_mean", "running_var")
     settings = {"epsilon": layer.eps, "momentum": 1 - layer.momentum}
     w.node("BatchNormalization", step, [*step.sources, *affine, *running], **settings)
+
+
+def _instance_norm(w: Writing, step: Step) -> None:
+    """With running statistics it normalises by them, as a batch norm does."""
+    layer: Any = step.layer
+    if layer.track_running_stats:
+        _norm(w, step)
+        return
+    affine = w.held(step, "weight", "bias")
+    if not affine:
+        ones = np.ones(w.shapes[step.sources[0]][1], w.network.dtype)
+        affine = [w.array(f"{step.name}.ones", ones), w.array(f"{step.name}.zeros", 0 * ones)]
+    w.node("InstanceNormalization", step, [*step.sources, *affine], epsilon=layer.eps)
+
+
+def _layer_norm(w: Writing, step: Step) -> None:
+    """ONNX normalises over the last axes; one axis that is not the last is exchanged with it."""
+    layer: Any = step.layer
+    if w.opset < 17:
+        raise ArgumentError(f"to_onnx: LayerNorm needs opset=17 or later, not {w.opset}")
+    (source,) = step.sources
+    shape = w.shapes[source]
+    count = len(shape)
+    given = range(1, count) if layer.axes is None else np.atleast_1d(layer.axes)
+    over = sorted(int(axis) % count for axis in given)
+    last = over == list(range(over[0], count))
+    if not last and len(over) > 1:
+        raise ArgumentError(f"to_onnx: ONNX has no norm over axes {over} of {count}, not the last")
+    order = [*(axis for axis in range(count) if axis not in over), *over]
+    read = source if last else w.node("Transpose", step, [source], part="last", perm=order)
+    held = w.held(step, "weight", "bias")
+    if not held:
+        held = [w.array(f"{step.name}.ones", np.ones([shape[a] for a in over], w.network.dtype))]
+    settings = {"axis": count - len(over), "epsilon": layer.eps}
+    name = "" if last else "normed"
+    found = w.node("LayerNormalization", step, [read, *held], part=name, **settings)
+    if not last:
+        w.node("Transpose", step, [found], perm=[order.index(axis) for axis in range(count)])
 
 
 def _dropout(w: Writing, step: Step) -> None:
@@ -302,21 +342,34 @@ def _prelu(w: Writing, step: Step) -> None:
     w.node("PRelu", step, [source, w.array(f"{step.name}.weight", shaped)])
 
 
+def _of_every_rank(kind: str, write: _Writer) -> dict[type[Layer], _Writer]:
+    """The classes of a layer over one, two and three axes, which are written alike."""
+    return {getattr(available, f"{kind}{rank}d"): write for rank in (1, 2, 3)}
+
+
 _WRITERS: Mapping[type[Layer], _Writer] = {
     **{known.layer: _activation(known) for known in ACTIVATIONS},
+    **_of_every_rank("AvgPool", _average_pool),
+    **_of_every_rank("BatchNorm", _norm),
+    **_of_every_rank(
+        "Conv", _operator("Conv", lambda layer: {**_dilated(layer.windows), "group": layer.groups})
+    ),
+    **_of_every_rank("ConvTranspose", _operator("ConvTranspose", _conv_transpose)),
+    **_of_every_rank("Dropout", _dropout),
+    **_of_every_rank("GlobalAvgPool", _global("GlobalAveragePool")),
+    **_of_every_rank("GlobalMaxPool", _global("GlobalMaxPool")),
+    **_of_every_rank("InstanceNorm", _instance_norm),
+    **_of_every_rank("MaxPool", _max_pool),
     Add: _operator("Add"),
-    AvgPool2d: _average_pool,
-    BatchNorm2d: _norm,
-    Conv2d: _operator("Conv", lambda layer: {**_dilated(layer.windows), "group": layer.groups}),
-    ConvTranspose2d: _operator("ConvTranspose", _conv_transpose),
     Dropout: _dropout,
     Flatten: _operator("Flatten", lambda layer: {"axis": 1}),
-    GlobalAvgPool2d: _global_average,
     Join: _operator("Concat", lambda layer: {"axis": 1}),
+    available.LayerNorm: _layer_norm,
     Linear: _operator("Gemm", lambda layer: {"transB": 1}),
-    MaxPool2d: _max_pool,
+    LogSoftmax: _operator("LogSoftmax", lambda layer: {"axis": layer.dim}),
     Normalize: _normalize,
     PReLU: _prelu,
     Pointwise: _pointwise,
+    Softmax: _operator("Softmax", lambda layer: {"axis": layer.dim}),
 }
 """How each layer is written."""

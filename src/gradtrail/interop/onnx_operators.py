@@ -208,7 +208,8 @@ def _reduce(name: str) -> Converter:
 
     def convert(b: Builder, n: View) -> Any:
         axes, keep = n.axes("axes", 1), n.flag("keepdims", True)
-        if not axes and n.flag("noop_with_empty_axes", False):
+        nothing = n.flag("noop_with_empty_axes", False)
+        if not axes and nothing:
             return n.value(0)
         if not axes:
             raise Refusal(f"takes the {name} over everything, samples included")
