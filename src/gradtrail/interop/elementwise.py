@@ -205,7 +205,7 @@ class Elementwise(ABC):
         if found is None and value.affine is not None:
             return self._shifted(value, *value.affine)
         found = found or value.outer
-        if found is None and value.body is not None:
+        if found is None and value.body is not None and _is_short(value.body):
             formula = scalar_to_text(value.body)
             if len(formula) <= LONGEST:
                 found = Pointwise(formula), (value.base,)
@@ -467,6 +467,21 @@ def _trained(name: str, sizes: Sequence[int], path: str, first: bool) -> tuple[E
     text = f"Z[{places}] = {summed}{_SIGNS[name].join(pair)}"
     numbers = {"i": 1} if summed else None
     return EquationLayer(text, parameters={key: "ones"}, numbers=numbers), key
+
+
+def _is_short(body: Any) -> bool:
+    """Whether an expression may have a text of at most `LONGEST`: its size is told before that.
+
+    Each part needs a character and each level two; what shares its parts may be a tree without end.
+    """
+    waiting, count = [(body, 1)], 0
+    while waiting:
+        part, depth = waiting.pop()
+        count += 1
+        if count > LONGEST or depth > LONGEST // 2:
+            return False
+        waiting += [(inner, depth + 1) for inner in getattr(part, "arguments", ())]
+    return True
 
 
 def _whole(value: Arithmetic) -> tuple[Layer, tuple[Any, ...]] | None:
