@@ -163,7 +163,11 @@ class LayerGraph:
             if at != INPUT and at not in found:
                 found.add(at)
                 waiting += self.nodes[at].sources
-        return sorted(found, key=lambda at: (self._times.get(self.nodes[at].where, 0), at))
+        times: dict[int, int] = {}  # what waited, as a permutation does, comes after its sources
+        for at in sorted(found):
+            sources = (times.get(source, 0) for source in self.nodes[at].sources)
+            times[at] = max((self._times.get(self.nodes[at].where, 0), *sources))
+        return sorted(found, key=lambda at: (times[at], at))
 
     def _made(
         self, needed: Sequence[int], owners: Mapping[int, int], output: Tensor, dtype: np.dtype[Any]
