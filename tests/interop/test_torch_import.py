@@ -351,3 +351,8 @@ def test_a_class_that_inherits_counts_as_long_as_it_computes_alike() -> None:
     assert layers_of(gt.from_torch(Renamed(1, 2, 3), (1, 4, 4))) == (gt.Conv2d(2, 3),)
     with pytest.raises(gt.ArgumentError, match="node 'sin' calls the method sin, for which"):
         gt.from_torch(Scaled(1, 1, 1), (1, 4, 4))
+
+
+def test_a_permutation_that_waited_comes_last() -> None:
+    net = gt.from_torch(Function(lambda x: x.permute(0, 2, 3, 1).relu()), (2, 3, 4))
+    assert [step.name for step in net.steps] == ["relu1", "permute1"]
