@@ -144,7 +144,8 @@ def read() -> None:
 
 
 def program() -> object:
-    (found,) = loading._LOADED[NET].values()
+    _, programs = loading._LOADED[NET]
+    (found,) = programs.values()
     return found.lock
 
 

@@ -11,7 +11,7 @@ from tails import beginning, firsts
 
 import gradtrail as gt
 from gradtrail.arrays.operations import OPERATIONS
-from gradtrail.equation import Applied, Contraction, Indicator
+from gradtrail.equation import Applied, Contraction, Indicator, Sparse
 from gradtrail.equation.scalar import evaluate_scalar
 from gradtrail.tracing.product_sizes import absolute_sums, greatest_products
 
@@ -55,6 +55,12 @@ def greatest(equation: Contraction, held: dict[str, np.ndarray]) -> tuple[np.nda
     return most, total
 
 
+def constants(equation: Contraction) -> set[str]:
+    """The letters of constants that the equation itself knows, to the last digit."""
+    factors = (factor for term in equation.terms for factor in term.factors)
+    return {factor.access.array for factor in factors if isinstance(factor, Sparse)}
+
+
 @pytest.mark.parametrize("points", beginning(1, POINTS))
 @pytest.mark.parametrize("case", firsts(CASES, lambda c: type(c.layer)), ids=lambda case: case.id)
 def test_the_greatest_product_of_every_case_s_gradients(case: Case, points: str) -> None:
@@ -69,6 +75,7 @@ def test_the_greatest_product_of_every_case_s_gradients(case: Case, points: str)
         upstream = draw.standard_normal(t.value[node.output].shape)
         single["d" + node.equation.target.array] = narrow(upstream)
         held = {a: v.astype(np.float64) if v.dtype == np.float32 else v for a, v in single.items()}
+        held |= {letter: t.value[node.array_of[letter]] for letter in constants(equation)}
         most, total = greatest(equation, held)
         np.testing.assert_allclose(greatest_products(equation, held), most, rtol=1e-13, atol=0)
         np.testing.assert_allclose(absolute_sums(equation, held), total, rtol=1e-12, atol=1e-300)

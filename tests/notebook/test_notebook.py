@@ -50,7 +50,7 @@ PRINTED = {
     "Reach": "net.receptive_field('conv1', (2, 3))",
     "GradientReport": "report",
     "History": "history",
-    "RateRange": "gt.lr_range_test(net, (x, y), batch_size=4, steps=8)",
+    "RateRange": "gt.lr_range_test(net, (x, y), batch_size=4, steps=10)",
     "Watched": "history.watched['conv1.weight[1,0,1,1]']",
     "Confusion": "confusion",
     "Influence": "influence",
