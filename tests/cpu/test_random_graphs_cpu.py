@@ -42,6 +42,7 @@ def test_it_agrees_with_the_reference(number: int) -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize("number", beginning(8, range(COUNT)))
 def test_the_reference_agrees_with_pytorch(number: int) -> None:
     import torch

@@ -462,9 +462,10 @@ def _trained(name: str, sizes: Sequence[int], path: str, first: bool) -> tuple[E
     if not own:
         own = ["i"]
     pair = [f"{key}[{','.join(own)}]", f"X[{places}]"]
-    summed = "Σ_{i} " if own == ["i"] else ""
+    summed = own == ["i"]
+    pair[0] = f"Σ_{{i}} {pair[0]}" if summed else pair[0]
     pair = pair if first or name == "mul" else pair[::-1]
-    text = f"Z[{places}] = {summed}{_SIGNS[name].join(pair)}"
+    text = f"Z[{places}] = {_SIGNS[name].join(pair)}"
     numbers = {"i": 1} if summed else None
     return EquationLayer(text, parameters={key: "ones"}, numbers=numbers), key
 

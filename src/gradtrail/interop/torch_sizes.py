@@ -69,7 +69,8 @@ class TorchSizes:
                 first, *others = arguments
                 return getattr(first, node.target)(*others, **named)
             case "call_module":
-                return self._without_numbers().get_submodule(node.target)(*arguments, **named)
+                called = self._without_numbers().get_submodule(node.target)
+                return called.forward(*arguments, **named)  # a call would be traced, too
             case "get_attr":
                 owner, _, name = node.target.rpartition(".")
                 return getattr(self._without_numbers().get_submodule(owner), name)
