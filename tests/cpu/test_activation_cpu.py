@@ -159,3 +159,13 @@ def test_a_network_without_parameters_is_trained() -> None:
     settings = {"epochs": 1, "batch_size": 4, "progress": False, "optimizer": gt.SGD(0.1)}
     history = gt.train(net, (x, y), loss=gt.MeanSquaredError(), **settings)
     assert history.step_losses == [1.0]
+
+
+def test_places_that_no_sum_reaches_hold_the_functions_value_at_0() -> None:
+    """A transposed convolution without bias, whose stride leaves places out."""
+    x = np.random.Generator(np.random.PCG64(0)).normal(size=(3, 2, 3, 2)).astype(np.float32)
+    for layer, nothing in ((gt.Softplus(), np.log(2.0)), (gt.Sigmoid(), 0.5), (gt.SiLU(), 0.0)):
+        net = gt.Network((2, 3, 2), [gt.ConvTranspose2d(2, 1, stride=2, bias=False), layer])
+        found = net.predict(x)
+        np.testing.assert_allclose(found, net.predict(x, engine="reference"), atol=1e-6)
+        np.testing.assert_allclose(found[:, :, 1::2], nothing, atol=1e-6)

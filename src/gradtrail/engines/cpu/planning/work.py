@@ -193,6 +193,9 @@ class Work:
                 continue  # which a batch norm may add up
             one = self.forward.get(before.name, ())
             stores = len(one) == 1 and one[0].sets and before.equation.kind != "pointwise"
+            if stores and not one[0].covers:  # elsewhere stand zeros, which the function must keep
+                function = function_of(node)
+                stores = function is not None and function(0.0) == 0
             stores = stores and not copies(one)  # which may be no call at all
             if stores or isinstance(before.equation, Normalisation):
                 found[before.name] = node
