@@ -14,7 +14,8 @@ from ..machine.packages import optional_package
 from ..network import Network
 from .building import Builder
 from .onnx_file import Model, Operation, read_model
-from .onnx_operators import OPERATORS, Converter
+from .onnx_operators import OPERATORS
+from .onnx_sizes import Converter
 from .onnx_view import View
 from .refusals import UNKNOWN, Refusal, Refusals
 from .values import Shape, Value

@@ -16,12 +16,13 @@ from ..network import Network
 from .building import Builder
 from .elementwise import CONSTANT
 from .refusals import UNKNOWN, Refusal
-from .torch_functions import ELEMENTWISE, FUNCTIONS, METHODS, PARTS, SPLITS, VIEWS, part
+from .torch_functions import ELEMENTWISE, FUNCTIONS, METHODS
 from .torch_fx import WRITES
 from .torch_inspection import is_lazy
 from .torch_memory import TensorMemory
 from .torch_modules import VIEWING, converter_of
 from .torch_running import default_of
+from .torch_shapes import PARTS, SPLITS, VIEWS, part
 from .values import Value, Weights
 
 _WRONG = (GradtrailError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)

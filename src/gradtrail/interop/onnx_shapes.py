@@ -1,0 +1,227 @@
+"""ONNX's operators that compute nothing, of samples or of sizes; and maps of another size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .building import Builder
+from .onnx_sizes import SIZES, Converter
+from .onnx_view import View
+from .refusals import Refusal
+from .values import BATCH, Value, Weights
+
+
+def _flatten(b: Builder, n: View) -> Any:
+    axis = n.whole_number("axis", 1, least=None)
+    x = n.value(0)
+    if axis % (len(b.shape(x)) + 1) != 1:
+        raise Refusal(f"flattens from axis {axis}; only 1 keeps the samples apart")
+    return b.flatten(x)
+
+
+def _pad(b: Builder, n: View) -> Any:
+    x, mode, axes = n.value(0), n.word("mode", "constant"), n.optional(3)
+    pads = n.axes("pads", 1)
+    fill = n.number("value", 0.0) if n.opset < 11 else n.optional(2)
+    count = len(b.shape(x)) + 1
+    if axes is not None:
+        pads = _spread(n.axes("axes", 3), pads, count)
+    if len(pads) != 2 * count or pads[0] or pads[count]:
+        raise Refusal(f"pads {count} axes, samples among them, by {pads}")
+    margins = tuple(zip(pads[1:count], pads[count + 1 :], strict=True))
+    known = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
+    if mode not in known:
+        raise Refusal(f"pads with mode={mode!r:.40}, which is none")
+    return b.pad_by(x, margins, known[mode], 0.0 if fill is None else n.single(fill))
+
+
+def _spread(axes: Sequence[int], pads: Sequence[int], count: int) -> list[int]:
+    """Pads of some axes as pads of all."""
+    found = [0] * (2 * count)
+    if len(pads) != 2 * len(axes):
+        raise Refusal(f"pads {len(axes)} axes by {len(pads)} numbers")
+    for place, axis in enumerate(axes):
+        if not -count <= axis < count:
+            raise Refusal(f"pads axis {axis}, which samples do not have")
+        found[axis % count] = pads[place]
+        found[axis % count + count] = pads[place + len(axes)]
+    return found
+
+
+def _concat(b: Builder, n: View) -> Any:
+    values = [n.given(place) for place in range(n.count)]
+    if not any(isinstance(value, Value) for value in values):
+        return SIZES["Concat"](b, n)
+    return b.concat(values, n.whole_number("axis", None, least=None))
+
+
+def _reshape(b: Builder, n: View) -> Any:
+    if not isinstance(n.given(0), Value):
+        return SIZES["Reshape"](b, n)
+    x, target = n.value(0), n.integers(1)
+    sizes = (BATCH, *b.shape(x))
+    copies = not n.flag("allowzero", False)
+    filled = [
+        sizes[place] if size == 0 and copies and place < len(sizes) else size
+        for place, size in enumerate(target)
+    ]
+    return b.reshape(x, filled, n.declared_batch)
+
+
+def _identity(b: Builder, n: View) -> Any:
+    """The same; an array is called as its new name says, if that is a layer's.
+
+    Exporters write equal arrays once, and hand the others on: `norm_b.weight` is `norm_a.weight`.
+    """
+    x, name = n.given(0), n.operation.outputs[0]
+    renamed = isinstance(x, Weights) and name.endswith(".weight")
+    return Weights(name, x.values) if renamed else x
+
+
+def _squeeze(b: Builder, n: View) -> Any:
+    if not isinstance(n.given(0), Value):
+        return SIZES["Squeeze"](b, n)
+    axes = n.axes("axes", 1)
+    if not axes:
+        raise Refusal("squeezes every axis of size 1, and the batch may be one; name the axes")
+    return b.squeeze(n.value(0), axes)
+
+
+def _unsqueeze(b: Builder, n: View) -> Any:
+    if not isinstance(n.given(0), Value):
+        return SIZES["Unsqueeze"](b, n)
+    return b.unsqueeze(n.value(0), n.axes("axes", 1))
+
+
+def _transpose(b: Builder, n: View) -> Any:
+    if not isinstance(n.given(0), Value):
+        return SIZES["Transpose"](b, n)
+    n.asked.add("perm")
+    count = len(b.shape(n.value(0))) + 1
+    order = n.attributes.get("perm", list(range(count))[::-1])
+    if not isinstance(order, list) or not all(isinstance(axis, int) for axis in order):
+        raise Refusal(f"has perm={order!r:.60}, which is no order of axes")
+    return b.permute(n.value(0), order)
+
+
+def _slice(b: Builder, n: View) -> Any:
+    if not isinstance(n.given(0), Value):
+        return SIZES["Slice"](b, n)
+    x = n.value(0)
+    starts, ends = n.axes("starts", 1), n.axes("ends", 2)
+    axes = n.axes("axes", 3) or list(range(len(starts)))
+    steps = n.axes("steps", 4) or [1] * len(starts)
+    if not len(starts) == len(ends) == len(axes) == len(steps):
+        raise Refusal("takes parts by starts, ends, axes and steps of different numbers")
+    sizes = (0, *b.shape(x))
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        if axis % len(sizes) == 0 and start == 0 and end >= _FAR and step == 1:
+            continue  # all of the samples
+        stop: int | None = end
+        if step < 0 and end < -sizes[axis % len(sizes)]:
+            stop = None  # down to the first
+        x = b.take(x, axis, start, stop, step)
+    return x
+
+
+_FAR = 1 << 31
+
+
+def _split(b: Builder, n: View) -> Any:
+    x, axis = n.value(0), n.whole_number("axis", 0, least=None)
+    size = b.shape(x)[b.axis(x, axis) - 1]
+    count = n.whole_number("num_outputs", len(n.operation.outputs), least=1)
+    parts = n.axes("split", 1)
+    if not parts:
+        each = -(-size // count)
+        parts = [each] * (count - 1) + [size - each * (count - 1)]
+    return b.split(x, parts, axis)
+
+
+def _depth_to_space(b: Builder, n: View) -> Any:
+    size, mode = n.whole_number("blocksize", None, least=1), n.word("mode", "DCR")
+    x = n.value(0)
+    channels, height, width = _three(b, x)
+    inner = (
+        (size, size, channels // size**2) if mode == "DCR" else (channels // size**2, size, size)
+    )
+    if channels % size**2:
+        raise Refusal(f"spreads {channels} channels over blocks of {size} × {size}")
+    seen = b.view_as(x, (*inner, height, width))
+    order = (0, 3, 4, 1, 5, 2) if mode == "DCR" else (0, 1, 4, 2, 5, 3)
+    shape = (channels // size**2, height * size, width * size)
+    return b.view_as(b.permute(seen, order), shape)
+
+
+def _space_to_depth(b: Builder, n: View) -> Any:
+    size, mode = n.whole_number("blocksize", None, least=1), n.word("mode", "DCR")
+    x = n.value(0)
+    channels, height, width = _three(b, x)
+    if height % size or width % size:
+        raise Refusal(f"gathers maps of {height} × {width} in blocks of {size} × {size}")
+    seen = b.view_as(x, (channels, height // size, size, width // size, size))
+    order = (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4)
+    shape = (channels * size**2, height // size, width // size)
+    return b.view_as(b.permute(seen, order), shape)
+
+
+def _three(b: Builder, x: Any) -> tuple[int, int, int]:
+    shape = b.shape(x)
+    if len(shape) != 3:
+        raise Refusal(f"needs samples of (channels, height, width), got {shape}")
+    return shape[0], shape[1], shape[2]
+
+
+def _resize(b: Builder, n: View) -> Any:
+    """Maps of another size: what PyTorch's way of placing positions covers."""
+    x = n.value(0)
+    before = n.opset < 11
+    mode = n.word("mode", "nearest")
+    where = "asymmetric" if before else n.word("coordinate_transformation_mode", "half_pixel")
+    nearest = "floor" if before else n.word("nearest_mode", "round_prefer_floor")
+    cubic = n.number("cubic_coeff_a", -0.75)
+    if n.flag("exclude_outside", False) or n.flag("antialias", False):
+        raise Refusal("resizes with exclude_outside or antialias, which no layer here does")
+    n.number("extrapolation_value", 0.0)
+    if n.word("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise Refusal("resizes with an aspect ratio that is kept; give the sizes")
+    own = b.shape(x)
+    axes = n.axes("axes", -1) if "axes" in n.attributes else list(range(len(own) + 1))
+    scales, sizes = n.resized(1 if before else 2, None if before else 3)
+    wanted = [*own]
+    factors = [1.0] * len(own)
+    for place, axis in enumerate(axes):
+        at = axis % (len(own) + 1)
+        if at == 0:
+            if (scales and scales[place] != 1) or (
+                sizes and sizes[place] not in (BATCH, 1, n.declared_batch)
+            ):
+                raise Refusal("resizes the axis of the samples")
+            continue
+        if sizes:
+            wanted[at - 1] = sizes[place]
+            factors[at - 1] = sizes[place] / own[at - 1]
+        else:
+            wanted[at - 1], factors[at - 1] = int(own[at - 1] * scales[place]), scales[place]
+    return b.resize(x, tuple(wanted), factors, mode=mode, where=where, nearest=nearest, cubic=cubic)
+
+
+SHAPES: Mapping[str, Converter] = {
+    **SIZES,
+    "Concat": _concat,
+    "DepthToSpace": _depth_to_space,
+    "Flatten": _flatten,
+    "Identity": _identity,
+    "Pad": _pad,
+    "Reshape": _reshape,
+    "Resize": _resize,
+    "Slice": _slice,
+    "SpaceToDepth": _space_to_depth,
+    "Split": _split,
+    "Squeeze": _squeeze,
+    "Transpose": _transpose,
+    "Unsqueeze": _unsqueeze,
+    "Upsample": _resize,
+}
+"""By name."""
