@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -26,9 +25,7 @@ from ..layers import (
     ReLU6,
 )
 from ..layers.activations import Activation
-from ..layers.formula import EquationLayer
 from ..layers.joins import Add, Multiply
-from ..layers.layer import elementwise
 from .arithmetic import (
     BINARY,
     GRID,
@@ -40,8 +37,18 @@ from .arithmetic import (
     layer_of,
     shortest_decimal,
 )
+from .constants import (
+    CONSTANT,
+    MOST_DECIMALS,
+    affine_after,
+    as_numbers,
+    by_channel,
+    is_by_channel,
+    single_number,
+)
 from .layer_graph import LayerGraph
 from .refusals import UNKNOWN, LimitReached, Refusal, Refusals, Unknown
+from .trained_formulas import SIGNS, trained_formula
 from .values import (
     Arithmetic,
     Expanded,
@@ -56,7 +63,6 @@ from .values import (
 )
 
 _MOST_BYTES = 1 << 30
-_MOST_DECIMALS = 1 << 16
 
 
 class Elementwise(ABC):
@@ -244,7 +250,7 @@ class Elementwise(ABC):
         """A PReLU: one slope, or one for each channel, which stand along the channels' axis."""
         if not isinstance(slopes, Weights):
             raise Refusal("has slopes that are no array of weights")
-        count = _by_channel(slopes, self.tensor(x).shape).size
+        count = by_channel(slopes, self.tensor(x).shape).size
         held = replace(slopes, values=slopes.values.reshape(count))
         return self.layer(PReLU(count), x, weights={"weight": held})
 
@@ -255,8 +261,8 @@ class Elementwise(ABC):
     def unary(self, name: str, x: Any) -> Any:
         """A function of one number from `UNARY`."""
         if not isinstance(x, Value):
-            constant = np.asarray(_numbers(x), np.float64)
-            if constant.size > _MOST_DECIMALS:
+            constant = np.asarray(as_numbers(x), np.float64)
+            if constant.size > MOST_DECIMALS:
                 raise Refusal(f"computes with {constant.size:,} constants")
             return self.spent(computed(name, constant))
         inner = self._function(x)
@@ -266,7 +272,7 @@ class Elementwise(ABC):
 
     def clip(self, x: Any, low: Any, high: Any) -> Any:
         """x within bounds, each a constant or None."""
-        bounds = [None if limit is None else np.asarray(_numbers(limit)) for limit in (low, high)]
+        bounds = [None if limit is None else np.asarray(as_numbers(limit)) for limit in (low, high)]
         if isinstance(x, Value) and all(b is not None and b.size == 1 for b in bounds):
             least, most = (shortest_decimal(float(b.reshape(()))) for b in bounds if b is not None)
             if -np.inf < least < most < np.inf:
@@ -278,7 +284,7 @@ class Elementwise(ABC):
     def choose(self, condition: Any, positive: Any, other: Any) -> Arithmetic:
         """`positive` where the condition is above 0, `other` elsewhere; all of one value."""
         parts = [
-            self._function(x) if isinstance(x, Value) else Literal(_single(x))
+            self._function(x) if isinstance(x, Value) else Literal(single_number(x))
             for x in (condition, positive, other)
         ]
         base, *others = (part.base for part in parts if isinstance(part, Arithmetic))
@@ -300,7 +306,7 @@ class Elementwise(ABC):
     def binary(self, name: str, a: Any, b: Any) -> Any:
         """Arithmetic from `BINARY` of two values, or of a value and constants."""
         if not isinstance(a, Value) and not isinstance(b, Value):
-            return self._constants(name, _numbers(a), _numbers(b))
+            return self._constants(name, as_numbers(a), as_numbers(b))
         if not (isinstance(a, Value) and isinstance(b, Value)):
             return self._with_constant(name, a, b)
         for one, other in ((a, b), (b, a)):
@@ -387,10 +393,10 @@ class Elementwise(ABC):
         if isinstance(given, Weights) and given.trained:
             return self._with_parameter(name, inner, given, first)
         shape = np.shape(given.values if isinstance(given, Weights) else given)
-        if not _is_by_channel(shape, inner.base.shape):
-            values = np.asarray(_numbers(given))
+        if not is_by_channel(shape, inner.base.shape):
+            values = np.asarray(as_numbers(given))
             return self._with_parameter(name, inner, Weights(CONSTANT, values), first)
-        constant = _by_channel(given, inner.base.shape)
+        constant = by_channel(given, inner.base.shape)
         curve, body = None, None
         with np.errstate(all="ignore"):
             if inner.curve is not None and constant.ndim == 0:
@@ -399,7 +405,7 @@ class Elementwise(ABC):
             if inner.body is not None and constant.ndim == 0:
                 number = Literal(float(constant))
                 body = BINARY[name](*((number, inner.body) if first else (inner.body, number)))
-            affine = inner.affine and _affine(name, *inner.affine, constant, first)
+            affine = inner.affine and affine_after(name, *inner.affine, constant, first)
         return Arithmetic(inner.base, curve, body, affine, None, self.name, self.where)
 
     def _with_parameter(self, name: str, inner: Arithmetic, given: Weights, first: bool) -> Tensor:
@@ -410,12 +416,12 @@ class Elementwise(ABC):
         if is_bias and sizes == (1, x.shape[0], *(1 for _ in x.shape[1:])):
             return self._biased(x, replace(given, values=given.values.reshape(-1)))
         fits = all(own in (1, size) for own, size in zip(sizes, (1, *x.shape), strict=False))
-        if name not in _SIGNS or len(sizes) != len(x.shape) + 1 or not fits:
+        if name not in SIGNS or len(sizes) != len(x.shape) + 1 or not fits:
             raise Refusal(
                 f"computes with the parameter {given.name!r} of shape {given.values.shape}, and no "
                 f"layer here trains such a one with samples of {x.shape}"
             )
-        layer, key = _trained(name, sizes, given.name, first)
+        layer, key = trained_formula(name, sizes, given.name, first)
         held = given.values.reshape([size for size in sizes if size > 1] or [1])
         owner = given.name.rpartition(".")[0].replace(".", "_")
         return self.layer(layer, x, weights={key: replace(given, values=held)}, name=owner or None)
@@ -441,33 +447,6 @@ _JOINING: Mapping[str, Layer] = {
     "div": Pointwise("a/b"),
 }
 """What computes two layers' outputs together."""
-
-_SIGNS = {"add": " + ", "sub": " − ", "mul": "·"}
-
-
-def _trained(name: str, sizes: Sequence[int], path: str, first: bool) -> tuple[EquationLayer, str]:
-    """A formula that computes with a parameter, and what the parameter is called in it.
-
-    Args:
-        name: add, sub or mul.
-        sizes: of the parameter, along all axes, samples among them.
-        path: what the model calls it.
-        first: whether it stands before the samples.
-    """
-    each = [position.plain or "" for position in elementwise(tuple(sizes))]
-    own = [index for index, size in zip(each, sizes, strict=True) if size > 1]
-    key = path.rpartition(".")[2]
-    key = key if key.isidentifier() and key.isascii() and len(key) > 1 else "w"
-    places = ",".join(each)
-    if not own:
-        own = ["i"]
-    pair = [f"{key}[{','.join(own)}]", f"X[{places}]"]
-    summed = own == ["i"]
-    pair[0] = f"Σ_{{i}} {pair[0]}" if summed else pair[0]
-    pair = pair if first or name == "mul" else pair[::-1]
-    text = f"Z[{places}] = {_SIGNS[name].join(pair)}"
-    numbers = {"i": 1} if summed else None
-    return EquationLayer(text, parameters={key: "ones"}, numbers=numbers), key
 
 
 def _is_short(body: Any) -> bool:
@@ -497,64 +476,3 @@ def _owner(weights: Mapping[str, Weights]) -> str | None:
     """What owns the weights, as `layer1.0.conv1.weight` says it."""
     name = weights["weight"].name if "weight" in weights else ""
     return name.removesuffix(".weight").replace(".", "_") if name.endswith(".weight") else None
-
-
-def _affine(
-    name: str, mean: np.ndarray, std: np.ndarray, constant: np.ndarray, constant_first: bool
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """(mean, std) after (x − mean)/std has met a constant, if it still has that form."""
-    match name:
-        case "add":
-            return mean - constant * std, std
-        case "sub" if not constant_first:
-            return mean + constant * std, std
-        case "mul":
-            return mean, std / constant
-        case "div" if not constant_first:
-            return mean, std * constant
-    return None
-
-
-def _numbers(x: Any) -> Any:
-    """A constant as NumPy takes it."""
-    if isinstance(x, Weights):
-        return x.values
-    known = isinstance(x, int | float | np.ndarray | np.generic) and not isinstance(x, bool)
-    if not known or np.asarray(x).dtype.kind not in "fi":
-        raise Refusal(f"computes with {x!r:.60}, which is no number")
-    return x
-
-
-def _single(x: Any) -> float:
-    """A constant that is one number."""
-    array = np.asarray(_numbers(x))
-    if array.size != 1:
-        raise Refusal(f"chooses between constants of shape {array.shape}; one number is a layer")
-    return shortest_decimal(float(array.reshape(())))
-
-
-CONSTANT = "constant"
-"""What numbers of the model that are no array of it are called, where a layer holds them."""
-
-
-def _is_by_channel(shape: tuple[int, ...], sample: tuple[int, ...]) -> bool:
-    """Whether constants of a shape are one number, or one for each channel."""
-    axes = (1,) * (len(sample) + 1 - len(shape)) + shape
-    return math.prod(shape) == 1 or axes == (1, sample[0], *(1 for _ in sample[1:]))
-
-
-def _by_channel(x: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A constant as one number, or as one for each channel, (C,); float32 as shortest decimals."""
-    array = np.asarray(_numbers(x))
-    axes = (1,) * (len(shape) + 1 - array.ndim) + array.shape
-    channels = tuple(size if axis == 1 else 1 for axis, size in enumerate(axes))
-    alike = len(axes) == len(shape) + 1 and channels == axes and array.size == shape[0]
-    if array.size != 1 and not alike:
-        raise Refusal(
-            f"computes with constants of shape {array.shape} where samples have {shape}; one "
-            "number, or one for each channel, is a layer"
-        )
-    numbers = array.reshape(-1)
-    if array.dtype == np.float32 and array.size <= _MOST_DECIMALS:
-        numbers = np.array([shortest_decimal(number) for number in numbers])
-    return numbers.astype(np.float64).reshape(() if array.size == 1 else -1)

@@ -14,7 +14,7 @@ from ..errors import GradtrailError
 from ..machine.packages import optional_package
 from ..network import Network
 from .building import Builder
-from .elementwise import CONSTANT
+from .constants import CONSTANT
 from .refusals import UNKNOWN, Refusal
 from .torch_functions import ELEMENTWISE, FUNCTIONS, METHODS
 from .torch_fx import WRITES
