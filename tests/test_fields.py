@@ -94,10 +94,14 @@ def moved_by(net: gt.Network, name: str, element: Element) -> tuple[str, list[El
     ((node, letter),) = system.readers[name]
     draw = np.random.Generator(np.random.PCG64(5))
     held = {a: draw.uniform(1, 2, shape) for a, shape in node.equation.shape_of.items()}
-    more = {a: array.copy() for a, array in held.items()}
-    more[letter][element] += 1
     target = node.equation.target.array
-    changed = forward(node.equation, more)[target] != forward(node.equation, held)[target]
+    sources = {a for a, array in node.arrays if array in node.inputs}
+    changed = np.zeros(node.equation.shape_of[target], bool)
+    for sign in 1, -1:  # a slope of PReLU moves what lies below 0 alone
+        signed = {a: sign * array if a in sources else array for a, array in held.items()}
+        more = signed | {letter: signed[letter].copy()}
+        more[letter][element] += 1
+        changed |= forward(node.equation, more)[target] != forward(node.equation, signed)[target]
     return node.output, [tuple(map(int, at[1:])) for at in np.argwhere(changed)]
 
 
