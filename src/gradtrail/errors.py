@@ -162,8 +162,10 @@ def unknown(what: str, name: object, known: Iterable[str]) -> str:
     import difflib
 
     listed = list(known)
+    if not listed:
+        return f"no {what} is called {name!r}; there are none"
     near = difflib.get_close_matches(str(name), listed, n=3)
-    shown = ", ".join(near or listed[:16]) or "there are none"
+    shown = ", ".join(near or listed[:16])
     return f"no {what} is called {name!r}; {'did you mean' if near else 'there are'}: {shown}"
 
 

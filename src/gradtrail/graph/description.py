@@ -33,7 +33,7 @@ _JOINS = ("Add", "Join", "Multiply")
 def architecture_of(network: Graph) -> dict[str, Any]:
     """A network as JSON, as `arguments_from` reads it."""
     dtype = str(network.dtype)
-    if network.is_chain:
+    if network.is_chain and all(map(_has_words, network.layers)):
         layers = [layer.settings() for layer in network.layers]
         return {"input_shape": list(network.input_shape), "dtype": dtype, "layers": layers}
     return {
@@ -42,6 +42,15 @@ def architecture_of(network: Graph) -> dict[str, Any]:
         "nodes": [_node(step) for step in network.steps],
         "outputs": {name: array.removesuffix(_OUTPUT) for name, array in network.outputs.items()},
     }
+
+
+def _has_words(part: GraphPart) -> bool:
+    """Whether a part of a list is written as it is: no block of someone's own is, nor in it."""
+    if isinstance(part, Residual):
+        return all(map(_has_words, (*part.body, *(part.shortcut or ()))))
+    if isinstance(part, Concat):
+        return all(_has_words(inside) for branch in part.branches for inside in branch)
+    return isinstance(part, Layer) or _layer_class(type(part).__name__) is type(part)
 
 
 def _node(step: Step) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from ..equation.frozen import frozen
 from ..errors import ArgumentError, FileError, UnknownNameError, unknown
 from ..graph.description import arguments_from
 from ..storage.arrays import read_arrays
-from .architectures import densenet, mobilenet, resnet, small, squeezenet, vgg
+from .architectures import densenet, mobilenet, resnet, small, squeezenet, unet, vgg
 from .architectures.public_names import rewritten
 from .foreign_weights import load_weights
 from .network import Network
@@ -31,7 +33,7 @@ class Architecture:
         name: as the command line takes it.
         summary: one line on what it is.
         input_shape: of one sample, where none is asked for.
-        make: the layers for a number of classes.
+        make: the layers for a number of classes; its other arguments are settings.
         head: the layer whose outputs are the classes, where published weights name it.
         names: the names of layers in published files, where they differ from torchvision's.
         classes: how many; None for those of the weights, or 10.
@@ -42,7 +44,7 @@ class Architecture:
     name: str
     summary: str
     input_shape: tuple[int, ...]
-    make: Callable[[int], list[Any]]
+    make: Callable[..., list[Any]]
     head: str = ""
     names: tuple[tuple[str, str], ...] = ()
     classes: int | None = None
@@ -86,6 +88,24 @@ class Architecture:
             hint = "fresh_head=True leaves the head as it begins"
             raise FileError(f"{self.name}: {cause}; {hint}") from cause
 
+    def having(self, **settings: Any) -> Architecture:
+        """The same with other settings, such as the depth of a U-Net.
+
+        Raises:
+            ArgumentError: one out of its range.
+            UnknownNameError: one that it has not.
+        """
+        arguments = signature(self.make).parameters.values()
+        known = [p.name for p in arguments if p.kind is p.KEYWORD_ONLY]
+        for name in settings:
+            if name not in known:
+                raise UnknownNameError(unknown(f"setting of {self.name}", name, known))
+        if not settings:
+            return self
+        made = replace(self, make=partial(self.make, **settings))
+        made.make(_FRESH)  # looks at their values
+        return made
+
     def our_name(self, name: str) -> str | None:
         """What an array of a published file is called here; None for what counts batches."""
         return rewritten(name, self.names)
@@ -122,6 +142,7 @@ def architecture(
     classes: int | None = None,
     weights: str | os.PathLike[str] | None = None,
     fresh_head: bool = False,
+    **settings: Any,
 ) -> Architecture:
     """The architecture called `name`, as settings that `.network()` makes a network of.
 
@@ -131,11 +152,12 @@ def architecture(
         weights: a safetensors file such as torchvision's or timm's, read without PyTorch. Files of
             PyTorch's own kind are saved as safetensors first (`safetensors.torch.save_file`).
         fresh_head: whether the last layer is left as it begins, for other classes.
+        **settings: of the architecture alone, such as `depth` and `width` of "unet".
 
     Raises:
         ArgumentError: a setting out of its range, or weights for an architecture without published
             ones.
-        UnknownNameError: there is none; the message lists near names.
+        UnknownNameError: there is none, or it has no such setting; the message lists near names.
 
     Example:
         >>> net = architecture("resnet18", classes=5).network((3, 64, 64))
@@ -147,7 +169,7 @@ def architecture(
     if classes is not None:
         positive("architecture", classes=classes)
     flags("architecture", fresh_head=fresh_head)
-    found = ARCHITECTURES[name]
+    found = ARCHITECTURES[name].having(**settings)
     if weights is not None and not found.head:
         raise ArgumentError(
             f"architecture: {name} has no published weights; make its network, and "
@@ -184,6 +206,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         Architecture(
             "vgg-small", "six 3 × 3 convolutions in VGG's manner", (3, 32, 32), small.vgg_small
         ),
+        Architecture("unet", "U-Net, a class for every position", (3, 256, 256), unet.unet),
         Architecture("resnet18", "ResNet with 18 layers", _IMAGES, resnet.resnet18, "fc"),
         Architecture("resnet34", "ResNet with 34 layers", _IMAGES, resnet.resnet34, "fc"),
         Architecture("resnet50", "ResNet with 50 layers", _IMAGES, resnet.resnet50, "fc"),

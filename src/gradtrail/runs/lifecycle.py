@@ -170,9 +170,9 @@ def _own_start(recipe: Recipe, work: RunInputs, folder: Path) -> Recipe:
     """A recipe that does not depend on another run's files."""
     save_network(work.network, folder / START)
     own: dict[str, Any] = {"file": START, "architecture": None, "layers": None, "weights": None}
-    if work.network.is_chain:
-        layers = work.network.architecture()["layers"]
-        own |= {"file": None, "layers": layers, "weights": START}
+    architecture = work.network.architecture()
+    if "layers" in architecture:
+        own |= {"file": None, "layers": architecture["layers"], "weights": START}
     model = replace(recipe.model, **own, normalize=False)
     tuning = None if recipe.fine_tuning is None else recipe.fine_tuning.settled()
     return replace(recipe, model=model, fine_tuning=tuning)
