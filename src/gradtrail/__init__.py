@@ -143,12 +143,14 @@ if TYPE_CHECKING:
         Confusion,
         EarlyStopping,
         History,
+        TagScores,
         Watched,
         confusion,
         evaluate,
         load_watched,
         lr_range_test,
         schedules,
+        tag_scores,
         train,
     )
 
@@ -273,6 +275,7 @@ __all__ = [
     "Softsign",
     "StochasticDepth",
     "Sum",
+    "TagScores",
     "Tanh",
     "Tanhshrink",
     "Threshold",
@@ -298,6 +301,7 @@ __all__ = [
     "multiply",
     "schedules",
     "split",
+    "tag_scores",
     "to_onnx",
     "to_torch",
     "trace",
@@ -316,8 +320,9 @@ def _instead(name: str) -> str:
 
 
 _TRAINING = (
-    *("Checkpoints", "Confusion", "EarlyStopping", "History", "Watched"),
-    *("confusion", "evaluate", "load_watched", "lr_range_test", "schedules", "train"),
+    *("Checkpoints", "Confusion", "EarlyStopping", "History", "TagScores", "Watched"),
+    *("confusion", "evaluate", "load_watched", "lr_range_test", "schedules"),
+    *("tag_scores", "train"),
 )
 
 _find, __dir__ = at_first_use(

@@ -50,6 +50,10 @@ def test_figures_are_scikit_learns(kind: str, seed: int) -> None:
     )
     for name, values in zip(("precision", "recall", "f1", "support"), expected, strict=True):
         np.testing.assert_allclose(getattr(found, name), values, rtol=1e-12, err_msg=name)
+    there = np.isin(listed, [y, taken])
+    overlap = metrics.jaccard_score(y, taken, labels=np.flatnonzero(there), average=None)
+    np.testing.assert_allclose(found.iou[there], overlap, rtol=1e-12)
+    assert np.isnan(found.iou[~there]).all()
     assert found.accuracy == pytest.approx(metrics.accuracy_score(y, taken))
 
 
@@ -62,6 +66,7 @@ def test_figures_by_hand() -> None:
     np.testing.assert_allclose(found.precision, [2 / 3, 1, 0])
     np.testing.assert_allclose(found.recall, [2 / 3, 1 / 2, np.nan])
     np.testing.assert_allclose(found.f1, [2 / 3, 2 / 3, 0])
+    np.testing.assert_allclose(found.iou, [2 / 4, 1 / 2, 0])
     assert found.support.tolist() == [3, 2, 0]
     assert found.most_confused() == [("cat", "horse", 1), ("dog", "cat", 1)]
     assert found.most_confused(1) == [("cat", "horse", 1)]
@@ -90,6 +95,30 @@ def test_a_networks_matrix_counts_its_predictions(engine: str) -> None:
     np.testing.assert_array_equal(one_hot.matrix, expected)
     assert one_hot.classes == ("a", "b", "c")
     assert found.accuracy == gt.evaluate(net, (x, y), engine=engine)["accuracy"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_of_maps_positions_are_counted(engine: str) -> None:
+    """Positions that the loss leaves out count nowhere; `jaccard_score` is scikit-learn's."""
+    net = gt.Network((2, 6, 5), [gt.Conv2d(3, 3, padding=1)], seed=1)
+    draw = np.random.default_rng(5)
+    x, y = draw.normal(size=(9, 2, 6, 5)), draw.integers(0, 4, (9, 6, 5))
+    loss = gt.CrossEntropy(ignore_index=3)
+    found = gt.confusion(net, (x, y), loss=loss, engine=engine, batch_size=4, classes=tuple("abc"))
+    taken, there = net.predict(x, engine=engine).argmax(axis=1), y != 3
+    expected = Confusion.of(y[there], taken[there], 3)
+    np.testing.assert_array_equal(found.matrix, expected.matrix)
+    judged = gt.evaluate(net, (x, y), loss=loss, engine=engine)
+    assert found.accuracy == pytest.approx(judged["accuracy"], rel=1e-12)
+    assert "positions" in str(found)
+    assert f"mean IoU {found.iou.mean():.2%}" in str(found)
+    assert found.to_dict()["iou"] == found.iou.tolist()
+    with pytest.raises(gt.DataError, match=r"label 3 at position \(\d, \d, \d\)"):
+        gt.confusion(net, (x, y), engine=engine)
+    with pytest.raises(gt.DataError, match="mistakes: .* class for every position, 3 × 6 × 5"):
+        mistakes(net, (x, y % 3))
+    with pytest.raises(gt.ArgumentError, match="BCEWithLogits compares with no classes"):
+        gt.confusion(net, (x, np.zeros((9, 3, 6, 5))), loss=gt.BCEWithLogits())
 
 
 def test_what_is_no_class_is_refused() -> None:

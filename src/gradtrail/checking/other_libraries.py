@@ -141,6 +141,8 @@ _NAMES: Mapping[tuple[str, ...], str] = {
     ("OneCycleLR",): "gt.schedules.OneCycle()",
     ("StepLR", "MultiStepLR"): "gt.schedules.StepDecay((0.5, 0.75))",
     ("confusion_matrix", "classification_report"): "gt.confusion(network, (x, y))",
+    ("f1_score", "multilabel_confusion_matrix"): "gt.tag_scores(network, (x, y))",
+    ("jaccard_score", "JaccardIndex", "MeanIoU"): "gt.confusion(network, (x, y)).iou",
     ("read", "read_image", "ImageFolder", "ArrayImages", "digits", "split"): "gt.data.{name}",
     ("train_test_split",): "gt.data.split(x, y, 0.2)",
     ("CNNClassifier", "CNNRegressor"): "from gradtrail.sklearn import {name}",

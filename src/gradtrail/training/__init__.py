@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .metrics import Confusion, confusion
     from .mistaken_samples import Mistakes, mistakes
     from .rate_range import RateRange, lr_range_test
+    from .tags import TagScores, tag_scores
     from .tensorboard import TensorBoardLog
     from .watched_weights import Watched, load_watched
 
@@ -33,6 +34,7 @@ __all__ = [
     "RateRange",
     "Schedule",
     "Seen",
+    "TagScores",
     "TensorBoardLog",
     "Watched",
     "confusion",
@@ -41,6 +43,7 @@ __all__ = [
     "lr_range_test",
     "mistakes",
     "schedules",
+    "tag_scores",
     "train",
 ]
 
@@ -54,6 +57,7 @@ __getattr__, __dir__ = at_first_use(
         **dict.fromkeys(("Confusion", "confusion"), "metrics"),
         **dict.fromkeys(("RateRange", "lr_range_test"), "rate_range"),
         **dict.fromkeys(("Mistakes", "mistakes"), "mistaken_samples"),
+        **dict.fromkeys(("TagScores", "tag_scores"), "tags"),
         **dict.fromkeys(("Watched", "load_watched"), "watched_weights"),
     },
 )

@@ -1,8 +1,9 @@
-"""Which classes are taken for which: the confusion matrix, precision and recall of every class."""
+"""Which classes are taken for which: the confusion matrix, and the figures of every class."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -10,18 +11,20 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from ..checking.calls import call_example
-from ..errors import DataError
+from ..errors import ArgumentError, DataError
+from ..layers.cross_entropy import loss_for
 from ..renamed import keep_old_arguments
 from ..showing.figures import figure, save_figure
 from ..showing.shown import Shown
 from ..showing.tables import Table
-from .predictions import predict_samples
+from .predictions import predicted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..engines import Engine
     from ..graph import Graph
+    from ..layers import Loss
 
 _DRAWN = 24
 """Up to how many classes the numbers are written into the picture."""
@@ -36,10 +39,12 @@ class Confusion(Shown):
     Args:
         matrix: (K, K) int64; row: the class it is, column: the class it is taken for.
         classes: the K classes' names.
+        counted: what is counted: "samples", or "positions" of maps; the table of these has the IoU.
     """
 
     matrix: np.ndarray
     classes: tuple[str, ...]
+    counted: str = "samples"
 
     @classmethod
     def of(cls, y: Any, predicted: Any, classes: Sequence[str] | int) -> Confusion:
@@ -69,7 +74,7 @@ class Confusion(Shown):
 
     @property
     def support(self) -> np.ndarray:
-        """How many samples each class has, (K,) int64."""
+        """How many samples or positions each class has, (K,) int64."""
         return np.asarray(self.matrix.sum(axis=1))
 
     @property
@@ -80,17 +85,26 @@ class Confusion(Shown):
     @property
     def recall(self) -> np.ndarray:
         """Of each class's samples the share that is found, (K,); NaN where it has none."""
-        return _shares(np.diagonal(self.matrix), self.support)
+        return shares(np.diagonal(self.matrix), self.support)
 
     @property
     def precision(self) -> np.ndarray:
         """Of what is taken for a class the share that is, (K,); NaN where nothing is."""
-        return _shares(np.diagonal(self.matrix), self.matrix.sum(axis=0))
+        return shares(np.diagonal(self.matrix), self.matrix.sum(axis=0))
 
     @property
     def f1(self) -> np.ndarray:
         """The harmonic mean of precision and recall, (K,); NaN where both are missing."""
-        return _shares(2 * np.diagonal(self.matrix), self.support + self.matrix.sum(axis=0))
+        return shares(2 * np.diagonal(self.matrix), self.support + self.matrix.sum(axis=0))
+
+    @property
+    def iou(self) -> np.ndarray:
+        """Intersection over union (Jaccard index), (K,): how far each class and its guess overlap.
+
+        Of what is a class or is taken for it, the share of what is both; NaN where nothing is.
+        """
+        met = np.diagonal(self.matrix)
+        return shares(met, self.support + self.matrix.sum(axis=0) - met)
 
     @keep_old_arguments(count="k")
     def most_confused(self, k: int = 5) -> list[tuple[str, str, int]]:
@@ -105,7 +119,7 @@ class Confusion(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON; None where a share has no denominator."""
-        columns = {n: getattr(self, n) for n in ("precision", "recall", "f1", "support")}
+        columns = {n: getattr(self, n) for n in ("precision", "recall", "f1", "iou", "support")}
         each = {
             name: [None if np.isnan(v) else v.item() for v in values]
             for name, values in columns.items()
@@ -118,18 +132,22 @@ class Confusion(Shown):
         }
 
     def _table(self) -> Table:
-        heads = ("class", ">samples", ">precision", ">recall", ">F1", "mostly taken for")
+        named = {"precision": self.precision, "recall": self.recall, "F1": self.f1}
+        if self.counted == "positions":
+            named["IoU"] = self.iou
+        heads = ("class", f">{self.counted}", *(f">{n}" for n in named), "mostly taken for")
         rows = []
         for place, name in enumerate(self.classes):
             taken = self.matrix[place].copy()
             taken[place] = 0
             other = int(taken.argmax())
-            mistake = f"{self.classes[other]} ({taken[other]})" if taken[other] else ""
-            shares = (self.precision[place], self.recall[place], self.f1[place])
-            cells = ["–" if np.isnan(s) else f"{s:.2%}" for s in shares]
+            mistake = f"{self.classes[other]} ({taken[other]:,})" if taken[other] else ""
+            cells = [percent(values[place]) for values in named.values()]
             rows.append((name, f"{self.support[place]:,}", *cells, mistake))
         right, total = int(np.trace(self.matrix)), int(self.matrix.sum())
         below = f"accuracy {self.accuracy:.2%}: {right:,} of {total:,}"
+        if self.counted == "positions" and total:
+            below += f"; mean IoU {np.nanmean(self.iou):.2%}"
         return Table((), heads, rows, (below,))
 
     def plot(self, path: str | Path | None = None) -> Figure:
@@ -160,9 +178,14 @@ class Confusion(Shown):
         return save_figure(drawn, path)
 
 
-def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """part / whole; NaN where the whole is 0."""
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+
+
+def percent(share: float) -> str:
+    """`93.10%`; a dash where the share has no denominator."""
+    return "–" if np.isnan(share) else f"{share:.2%}"
 
 
 @call_example("gt.confusion(network, (x, y))")
@@ -170,6 +193,7 @@ def confusion(
     network: Graph,
     data: Any,
     *,
+    loss: Loss | None = None,
     classes: Sequence[str] | None = None,
     batch_size: int = 256,
     engine: str | Engine | None = None,
@@ -178,13 +202,16 @@ def confusion(
 
     Args:
         network: is not changed.
-        data: samples and labels, or `gt.data.Images` such as a folder.
+        data: samples and labels, or `gt.data.Images` such as a folder. Where the network has a
+            class for every position, (N, K, H, W) and the like, positions are counted.
+        loss: of classes, which says what labels are left out, such as
+            `gt.CrossEntropy(ignore_index=255)`; by default `CrossEntropy()`.
         classes: their names; by default the network's, or those of the images, or numbers.
         batch_size: how many samples are computed at once.
         engine: None for the default, "cpu", "reference", or an engine object.
 
     Raises:
-        ArgumentError: not as many names as the network has outputs.
+        ArgumentError: a loss that knows no classes; not as many names as the network has outputs.
         DataError: samples or labels that do not fit.
         NonFiniteError: the network gives a NaN or an infinity.
 
@@ -194,5 +221,17 @@ def confusion(
         >>> confusion(net, (x, y)).matrix.sum(axis=1)
         array([1, 1])
     """
-    held = predict_samples("confusion", network, data, classes, batch_size, engine)
-    return Confusion.of(held.true, held.taken, held.classes)
+    chosen = loss_for(loss)
+    names, batches = predicted("confusion", network, data, chosen, classes, batch_size, engine)
+    matrix, counted = np.zeros((len(names), len(names)), np.int64), "samples"
+    with closing(batches):
+        for found, labels in batches:
+            true = chosen.classes(labels, found.shape)
+            if true is None:
+                raise ArgumentError(
+                    f"confusion: {type(chosen).__name__} compares with no classes. "
+                    "gt.tag_scores(network, (x, y)) counts tags and masks, each by itself"
+                )
+            there, counted = true >= 0, "positions" if found.ndim > 2 else "samples"
+            matrix += Confusion.of(true[there], found.argmax(axis=1)[there], names).matrix
+    return Confusion(matrix, names, counted)
