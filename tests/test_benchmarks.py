@@ -496,3 +496,17 @@ def test_the_zoo_reads_and_compares(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not refused.wrong
     assert "fft" in refused.refused
     assert comparison.Compared("a", "", 1, 1e-9, float("nan")).wrong
+
+
+def test_the_zoo_goes_on_from_what_it_recorded(tmp_path: Path) -> None:
+    from benchmarks.zoo.__main__ import add_record, recorded
+    from benchmarks.zoo.comparison import Compared
+
+    file = tmp_path / "zoo.jsonl"
+    assert recorded(None) == recorded(file) == {}
+    right = Compared("small", "", 63, 1e-15, 2e-14, "conv.weight", 3e-7, 0.1)
+    add_record(file, "classifiers", Compared("small", "reads a tensor"))
+    add_record(file, "classifiers", right)
+    add_record(file, "timm", right)
+    add_record(None, "timm", Compared("other"))
+    assert recorded(file) == {("classifiers", "small"): right, ("timm", "small"): right}

@@ -36,9 +36,21 @@ _BYTES = 12 << 30
 @click.option("--seconds", default=600, help="The longest that one of them may take.")
 @click.option("--single/--no-single", default=True, help="Whether the CPU engine computes, too.")
 @click.option("--out", default="benchmarks/results", type=click.Path(path_type=Path))
+@click.option(
+    "--record",
+    default=None,
+    type=click.Path(path_type=Path),
+    help="Add each result to this file, a line of JSON; those in it are not tried again.",
+)
 @click.option("--one", default=None, hidden=True, help="GROUP:NAME: the result as JSON.")
 def main(
-    groups: list[str], names: str, seconds: int, single: bool, out: Path, one: str | None
+    groups: list[str],
+    names: str,
+    seconds: int,
+    single: bool,
+    out: Path,
+    record: Path | None,
+    one: str | None,
 ) -> None:
     """Read model definitions of public packages, and compare all numbers with PyTorch's."""
     if one is not None:
@@ -46,13 +58,19 @@ def main(
         print(json.dumps(asdict(compared(group, name, single=single))))
         return
     parts, good = [], True
+    results = recorded(record)
     for group in groups:
         known = GROUPS[group]
         if find_spec(known.package) is None:
             click.echo(f"{group}: {known.package} is not installed")
             continue
         chosen = [name for name in known.names if fnmatch(name, names)]
-        found = [_tried(group, name, seconds, single) for name in chosen]
+        found = []
+        for name in chosen:
+            if (group, name) not in results:
+                results[group, name] = _tried(group, name, seconds, single)
+                add_record(record, group, results[group, name])
+            found.append(results[group, name])
         part, passed = _part(group, found)
         parts.append(part)
         good = good and (passed or names != "*")
@@ -69,6 +87,30 @@ def main(
     write(out / "zoo.md", document("Networks of others", preface, parts))
     click.echo(f"\n{out / 'zoo.md'}")
     sys.exit(not good)
+
+
+def recorded(file: Path | None) -> dict[tuple[str, str], Compared]:
+    """The results in a file by group and name; of several for one, the last.
+
+    Args:
+        file: as `add_record` writes it; None, or one that is not there, has none.
+    """
+    lines = file.read_text().splitlines() if file is not None and file.exists() else []
+    found = map(json.loads, lines)
+    return {(held.pop("group"), held["name"]): Compared(**held) for held in found}
+
+
+def add_record(file: Path | None, group: str, result: Compared) -> None:
+    """Add a result to a file, so that a walk that is interrupted goes on from there.
+
+    Args:
+        file: to which a line of JSON is added; None for nowhere.
+        group: see `models.GROUPS`.
+        result: of one definition.
+    """
+    if file is not None:
+        with file.open("a") as lines:
+            lines.write(json.dumps({"group": group, **asdict(result)}) + "\n")
 
 
 def _tried(group: str, name: str, seconds: int, single: bool) -> Compared:
