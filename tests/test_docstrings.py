@@ -104,6 +104,7 @@ DOCUMENTED: dict[str, Documented] = {
     "normalize": layer(gt.Normalize(0.5, 0.25)),
     "flatten": layer(gt.Flatten()),
     "slice": layer(gt.Slice(1, -1, 2, axis=2)),
+    "indexselect": layer(gt.IndexSelect((2, 0, 0))),
     "permute": layer(gt.Permute((0, 2, 3, 1))),
     "reshape": layer(gt.Reshape((4, -1))),
     "pixelshuffle": layer(gt.PixelShuffle(2)),

@@ -156,6 +156,9 @@ def layer(
                 taken = range(*slice(start, stop, step).indices(x.shape[axis]))
                 x = x.index_select(axis, torch.tensor(list(taken)))
             return x
+        case gt.IndexSelect():
+            positions = np.array(kind.positions) % x.shape[kind.axis]
+            return x.index_select(kind.axis, torch.from_numpy(positions))
         case gt.Permute():
             return x.permute(kind.dims)
         case gt.Reshape():

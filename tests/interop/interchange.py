@@ -27,6 +27,7 @@ AWAITED = (
     gt.AdaptiveMaxPool3d,
     gt.ChannelShuffle,
     gt.Equation,
+    gt.IndexSelect,
     gt.Max,
     gt.Mean,
     gt.Pad,

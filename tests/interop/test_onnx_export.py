@@ -77,8 +77,8 @@ UNWRITTEN = (
     *(gt.GroupNorm, gt.RMSNorm, gt.MatMul, gt.StochasticDepth),
     *(gt.AdaptiveAvgPool1d, gt.AdaptiveAvgPool2d, gt.AdaptiveAvgPool3d),
     *(gt.AdaptiveMaxPool1d, gt.AdaptiveMaxPool2d, gt.AdaptiveMaxPool3d),
-    *(gt.ChannelShuffle, gt.Equation, gt.Max, gt.Mean, gt.Pad, gt.Permute, gt.PixelShuffle),
-    *(gt.PixelUnshuffle, gt.Reshape, gt.Slice, gt.Sum, gt.Upsample),
+    *(gt.ChannelShuffle, gt.Equation, gt.IndexSelect, gt.Max, gt.Mean, gt.Pad, gt.Permute),
+    *(gt.PixelShuffle, gt.PixelUnshuffle, gt.Reshape, gt.Slice, gt.Sum, gt.Upsample),
 )
 """Layers that cannot be written as ONNX yet, which `to_onnx` says."""
 

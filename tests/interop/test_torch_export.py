@@ -48,6 +48,7 @@ RETURNED: dict[str, gt.layers.Layer] = {
     "mean-places": gt.GlobalAvgPool2d(),
     "pad-circular": gt.Pad((1,) * 6, "circular"),
     "reshape": gt.Reshape((3, 42)),
+    "select-channels": gt.IndexSelect((1, 2, 1, 0)),
     "slice-features": gt.Slice(2, 5),
     "slice-rows": gt.Slice(1, 6, 2, 2),
     "sum-places": gt.Sum((2, 3), keepdim=True),

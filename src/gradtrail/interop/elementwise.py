@@ -208,7 +208,8 @@ class Elementwise(ABC):
     def _arithmetic(self, value: Arithmetic) -> Tensor:
         """The layer that arithmetic turns out to be."""
         found = _whole(value)
-        if found is None and value.affine is not None:
+        single = value.body is not None
+        if found is None and value.affine is not None and (_divides(value.affine[1]) or not single):
             return self._shifted(value, *value.affine)
         found = found or value.outer
         if found is None and value.body is not None and _is_short(value.body):
@@ -225,7 +226,7 @@ class Elementwise(ABC):
         """(x − mean)/std: nothing, a bias, or a normalisation."""
         if (std == 1).all() and (mean == 0).all():
             return value.base
-        if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
+        if not (np.isfinite(mean).all() and _divides(std)):
             raise Refusal("scales by numbers that are not all finite and above 0")
         if not self.tells_trained and self._biasless(value.base) and (std == 1).all():
             dtype = self.graph.nodes[value.base.node].weights["weight"].values.dtype
@@ -447,6 +448,11 @@ _JOINING: Mapping[str, Layer] = {
     "div": Pointwise("a/b"),
 }
 """What computes two layers' outputs together."""
+
+
+def _divides(std: np.ndarray) -> bool:
+    """Whether numbers are what a normalisation divides by."""
+    return bool(np.isfinite(std).all() and (std > 0).all())
 
 
 def _is_short(body: Any) -> bool:

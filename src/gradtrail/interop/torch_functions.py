@@ -156,6 +156,19 @@ def _unary(name: str) -> Converter:
     return convert
 
 
+def _filled_like(number: float) -> Converter:
+    """A constant in the shape of the samples, which their gradient does not reach."""
+
+    def convert(b: Builder, input: Any, **settings: Any) -> Any:
+        return (
+            b.binary("add", b.binary("mul", input, 0.0), number)
+            if number
+            else (b.binary("mul", input, 0.0))
+        )
+
+    return convert
+
+
 def _clamp(b: Builder, input: Any, min: Any = None, max: Any = None) -> Any:
     return b.clip(input, min, max)
 
@@ -219,6 +232,7 @@ FUNCTIONS: Mapping[str, Converter] = {
     )},
     **SHAPE_FUNCTIONS,
     "torchvision.ops.stochastic_depth.stochastic_depth": _stochastic_depth,
+    "torch.zeros_like": _filled_like(0.0), "torch.ones_like": _filled_like(1.0),
     "torch.rsub": _rsub, "torch.where": _where,
     "torch.special.erf": _unary("erf"), "torch._assert": _asserted,
     **{f"operator.{name}": convert for name, convert in _OPERATORS.items()},

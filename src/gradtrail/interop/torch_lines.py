@@ -99,6 +99,14 @@ def _slice(step: Step, sources: list[Any], shapes: Shapes) -> ForwardCall:
     return found  # type: ignore[no-any-return]
 
 
+def _index_select(step: Step, sources: list[Any], shapes: Shapes) -> ForwardCall:
+    """Positions one by one, by the indices that a part is taken by."""
+    layer: Any = step.layer
+    places = [slice(None)] * (layer.axis % (len(shapes[0]) + 1))
+    part = (*places, list(layer.positions))
+    return ForwardCall("call_function", "operator.getitem", (*sources, part), step.name)
+
+
 def _pad(step: Step, sources: list[Any], shapes: Shapes) -> ForwardCall:
     layer: Any = step.layer
     given = layer.padding
@@ -138,6 +146,7 @@ LINES: Mapping[str, Line] = {
     "Pointwise": _expression,
     "Permute": _method("permute", lambda layer, shape: layer.dims),
     "Reshape": _method("reshape", lambda layer, shape: (-1, *layer.sizes((1, *shape)))),
+    "IndexSelect": _index_select,
     "Slice": _slice,
     "Sum": _method("sum", lambda layer, shape: (layer.axes, layer.keepdim)),
 }

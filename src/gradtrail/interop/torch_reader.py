@@ -22,7 +22,7 @@ from .torch_inspection import is_lazy
 from .torch_memory import TensorMemory
 from .torch_modules import VIEWING, converter_of
 from .torch_running import default_of
-from .torch_shapes import PARTS, SPLITS, VIEWS, part
+from .torch_shapes import PARTS, SPLITS, VIEWS, is_copied, part
 from .values import Value, Weights
 
 _WRONG = (GradtrailError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -251,7 +251,7 @@ class GraphReader:
 
     def _whole(self, node: Any, convert: Any) -> Any:
         """The node of whose tensor this one gives a part, or another order of axes."""
-        if convert not in PARTS:
+        if convert not in PARTS or (convert is part and is_copied(self._of(node.args[1]))):
             return None
         source = node.args[0] if node.args else node.kwargs.get("input")
         parted = getattr(source, "op", "") and self.plain.get(source)
@@ -360,6 +360,8 @@ class GraphReader:
             raise Refusal(f"reads {path!r}, which is no tensor")
         if isinstance(value, self.torch.nn.Parameter):
             return self._weights(value, path)
+        if str(value.dtype) == "torch.int64" and not value.is_meta:
+            return np.array(value.cpu().numpy())
         return self._copied(value, path)
 
     def _weights(self, value: Any, path: str) -> Weights:

@@ -14,7 +14,7 @@ from .building import Builder
 from .refusals import Refusal
 from .torch_sizes import TRACED
 from .torch_windows import Converter
-from .values import BATCH
+from .values import BATCH, Value
 
 
 def _expand(b: Builder, input: Any, *sizes: Any) -> Any:
@@ -76,6 +76,18 @@ def _select(b: Builder, input: Any, dim: int, index: int) -> Any:
     return b.squeeze(b.take(input, dim, index, stop), [dim])
 
 
+def _index_select(b: Builder, input: Any, dim: int, index: Any) -> Any:
+    return b.select(input, dim, _places(index))
+
+
+def _places(given: Any) -> list[int]:
+    """Positions that are named one by one: an array of the model, or a list."""
+    array = np.asarray(given)
+    if array.ndim != 1 or array.dtype.kind != "i":
+        raise Refusal("takes positions that are no row of whole numbers of the model")
+    return [int(place) for place in array]
+
+
 def _split(b: Builder, tensor: Any, split_size_or_sections: Any, dim: int = 0) -> Any:
     given = split_size_or_sections
     if isinstance(given, Sequence):
@@ -112,16 +124,28 @@ def _channel_shuffle(b: Builder, input: Any, groups: int) -> Any:
     return b.layer(ChannelShuffle(groups), input)
 
 
+def is_copied(at: Any) -> bool:
+    """Whether a part by these indices has memory of its own: positions one by one are copied."""
+    return any(isinstance(place, list | np.ndarray) for place in _listed(at))
+
+
+def _listed(at: Any) -> list[Any]:
+    return list(at) if isinstance(at, tuple) else [at]
+
+
 def part(b: Builder, input: Any, at: Any) -> Any:
     """A part of a tensor by indices, as `x[:, 1:, None, ..., 0]` names it."""
     if isinstance(input, np.ndarray | tuple | list):
         return input[at]
-    places = list(at) if isinstance(at, tuple) else [at]
+    places = _listed(at)
+    if any(isinstance(place, Value) for place in places):
+        raise Refusal("takes positions that depend on the samples")
     known = len(b.shape(input)) + 1
     taken = sum(place is not None and place is not Ellipsis for place in places)
-    if Ellipsis in places:
-        middle = places.index(Ellipsis)
+    middle = next((at for at, place in enumerate(places) if place is Ellipsis), None)
+    if middle is not None:
         places[middle : middle + 1] = [slice(None)] * (known - taken)
+    several = sum(isinstance(place, list | np.ndarray) for place in places) > 1
     axis = 0
     for place in places:
         if place is None:
@@ -132,9 +156,12 @@ def part(b: Builder, input: Any, at: Any) -> Any:
             axis += 1
         elif is_whole(place):
             input = _select(b, input, axis, place)
+        elif isinstance(place, list | np.ndarray) and not several:
+            input, axis = b.select(input, axis, _places(place)), axis + 1
         else:
             raise Refusal(
-                "takes a part of a tensor by something else than whole numbers and slices"
+                "takes a part of a tensor by something else than whole numbers, slices and one row "
+                "of positions"
             )
     return input
 
@@ -178,7 +205,8 @@ def _new_tensor(b: Builder, input: Any, data: Any) -> Any:
 SHAPES: Mapping[str, Converter] = {  # in torch and as methods
     "flatten": _flatten, "reshape": _reshape, "squeeze": _squeeze, "unsqueeze": _unsqueeze,
     "permute": _permute, "transpose": _transpose, "swapaxes": _transpose,
-    "narrow": _narrow, "select": _select, "split": _split, "chunk": _chunk, "unbind": _unbind,
+    "narrow": _narrow, "select": _select, "index_select": _index_select,
+    "split": _split, "chunk": _chunk, "unbind": _unbind,
     "clone": _clone,
 }  # fmt: skip
 """By name."""

@@ -195,6 +195,23 @@ class Rearranging(Elementwise):
         bounds = (taken.start, taken.stop if taken.step > 0 or taken.stop >= 0 else None)
         return self.layer(Slice(*bounds, None if taken.step == 1 else taken.step, axis), x)
 
+    def select(self, x: Any, axis: int, positions: Sequence[int]) -> Any:
+        """Positions of an axis in any order; those that a slice would take are one."""
+        axis = self.axis(x, axis)
+        size = self.shape(x)[axis - 1]
+        if not all(-size <= position < size for position in positions):
+            raise Refusal(f"takes positions beyond the {size} of axis {axis}")
+        found = [int(position) % size for position in positions]
+        step = found[1] - found[0] if len(found) > 1 else 1
+        if (
+            found
+            and step
+            and found == [*range(found[0], found[-1] + (1 if step > 0 else -1), step)]
+        ):
+            stop = found[-1] + (1 if step > 0 else -1)
+            return self.take(x, axis, found[0], None if stop < 0 else stop, step)
+        return self.layer(available.IndexSelect(tuple(found), axis), x)
+
     def split(self, x: Any, sizes: Sequence[int], axis: int) -> tuple[Any, ...]:
         """Parts of these lengths, one behind the other."""
         axis = self.axis(x, axis)

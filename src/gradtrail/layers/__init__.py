@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .reductions import Max, Mean, Sum
     from .resampling import Upsample
     from .sample_norms import GroupNorm, LayerNorm, RMSNorm
+    from .selecting import IndexSelect
     from .sequences import AvgPool1d, Conv1d, ConvTranspose1d, GlobalAvgPool1d, MaxPool1d
     from .shuffles import ChannelShuffle, PixelShuffle, PixelUnshuffle
     from .smooth_activations import (
@@ -122,6 +123,7 @@ __all__ = [
     "Hardswish",
     "Hardtanh",
     "Huber",
+    "IndexSelect",
     "Input",
     "InstanceNorm1d",
     "InstanceNorm2d",
@@ -218,6 +220,7 @@ LATE: Mapping[str, str] = {
     "Hardswish": "piecewise_activations",
     "Hardtanh": "piecewise_activations",
     "Huber": "element_losses",
+    "IndexSelect": "selecting",
     "InstanceNorm1d": "instance_norm",
     "InstanceNorm2d": "instance_norm",
     "InstanceNorm3d": "instance_norm",

@@ -1,0 +1,91 @@
+"""What published classifiers are written with, besides plain layers: read, and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from comparing import assert_close
+from interchange import layers_of
+
+import gradtrail as gt
+
+torch = pytest.importorskip("torch")
+from torch_models import Function, made  # noqa: E402
+
+nn, F = torch.nn, torch.nn.functional
+
+pytestmark = pytest.mark.torch
+
+MAPS = (4, 5, 6)
+
+
+def compared(module: Any, shape: tuple[int, ...] = MAPS) -> gt.Network:
+    """The network of a module in float64, with the module's outputs and the input's gradient."""
+    module = module.to(torch.float64).eval()
+    weight = nn.Parameter(torch.ones((), dtype=torch.float64))  # which says what the dtype is
+    module.register_parameter("unused", weight)
+    network = gt.from_torch(module, shape)
+    x = np.random.default_rng(0).normal(size=(3, *shape)).astype(network.dtype)
+    image = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    output = module(image)
+    y = np.random.default_rng(1).normal(size=output.shape)
+    ((output - torch.from_numpy(y)) ** 2).mean().backward()
+    options = {"loss": gt.MeanSquaredError(), "training": False, "engine": "reference"}
+    t = gt.trace(network, x, y.astype(network.dtype), **options)
+    near = 1e-12 if network.dtype == np.float64 else 1e-5
+    assert_close(t.value[network.output_name], output.detach().numpy(), near, "output")
+    assert_close(t.grad["input"], image.grad.numpy(), near, "input")
+    return network
+
+
+class Chosen(nn.Module):
+    """Channels in the order of a buffer, some twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("order", torch.tensor([3, 0, 0, 2]))
+
+    def forward(self, x: Any) -> Any:
+        return torch.index_select(x, 1, self.order) * x[:, self.order].tanh()
+
+
+def copied(x: Any) -> Any:
+    """Positions one by one are a copy: what is written later is not seen there."""
+    x = x * 2
+    some = x[:, [2, 0]]
+    x += 1
+    return torch.cat([some, x[..., [3, 1, 1]].mean(3, keepdim=True).expand(-1, -1, -1, 6)], 1)
+
+
+FORWARDS: dict[str, Callable[[], Any]] = {
+    "positions": Chosen,
+    "positions copied": lambda: Function(copied),
+    "negative": lambda: Function(lambda x: 1 - x * 2),
+    "zeros": lambda: Function(lambda x: torch.cat([x, torch.zeros_like(x)], 1) + 1),
+    "ones": lambda: Function(lambda x: torch.ones_like(x) - x.tanh()),
+}
+
+
+@pytest.mark.parametrize("name", FORWARDS)
+def test_a_forward(name: str) -> None:
+    compared(made(FORWARDS[name]))
+
+
+def test_positions_that_a_slice_takes_are_one() -> None:
+    network = gt.from_torch(Function(lambda x: x[:, [3, 1]] * x[:, [1, 2]]), MAPS)
+    assert layers_of(network)[:2] == (gt.Slice(3, 0, -2), gt.Slice(1, 3))
+    network = gt.from_torch(Function(lambda x: x[:, [3, 1, 1, -1]]), MAPS)
+    assert layers_of(network) == (gt.IndexSelect((3, 1, 1, 3)),)
+
+
+def test_positions_that_are_refused() -> None:
+    for forward, match in (
+        (lambda x: x[:, [4]], "takes positions beyond the 4 of axis 1"),
+        (lambda x: x[:, [1, 2], [0, 3]], "whole numbers, slices and one row of positions"),
+        (lambda x: x[x > 0], "positions that depend on the samples"),
+    ):
+        with pytest.raises(gt.ArgumentError, match=match):
+            gt.from_torch(Function(forward), MAPS)
