@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -335,20 +334,19 @@ def frozen() -> Any:
     return module
 
 
-def test_frozen_parameters_are_trained_and_that_is_said() -> None:
+def test_what_the_module_does_not_train_is_frozen() -> None:
+    network = gt.from_torch(frozen(), (3,))
+    assert network.frozen == ("fc1.weight", "fc1.bias")
+    assert network.trained == ("fc2.weight", "fc2.bias")
+    assert gt.from_torch(frozen(), (3,), frozen="train").frozen == ()
     sentence = (
         r"from_torch: 2 of 4 parameters are frozen in the module \(requires_grad=False\): "
-        r"'0.weight', '0.bias'; the network trains them all the same. Give frozen='refuse' to be"
+        r"'0.weight', '0.bias'; frozen='keep' has the network keep them so$"
     )
-    with pytest.warns(gt.GradtrailWarning, match=sentence) as caught:
-        network = gt.from_torch(frozen(), (3,))
-    assert [w.filename for w in caught] == [__file__]
-    assert len(network.parameters) == 4
-    gt.from_torch(frozen(), (3,), frozen="train")
-    with pytest.raises(gt.ArgumentError, match="are frozen .*; a network here trains all of its"):
+    with pytest.raises(gt.ArgumentError, match=sentence):
         gt.from_torch(frozen(), (3,), frozen="refuse")
-    with pytest.raises(gt.ArgumentError, match="frozen is one of warn, train, refuse, got 'keep'"):
-        gt.from_torch(frozen(), (3,), frozen="keep")
+    with pytest.raises(gt.ArgumentError, match="frozen is one of keep, train, refuse, got 'warn'"):
+        gt.from_torch(frozen(), (3,), frozen="warn")
 
 
 def test_a_weight_that_is_a_buffer_counts_as_frozen() -> None:
@@ -356,19 +354,62 @@ def test_a_weight_that_is_a_buffer_counts_as_frozen() -> None:
     weight = module[0].weight.detach()
     del module[0].weight
     module[0].register_buffer("weight", weight)
-    with pytest.warns(gt.GradtrailWarning, match=r"1 of 2 parameters is frozen .*: '0.weight'"):
-        gt.from_torch(module, (3,))
+    assert gt.from_torch(module, (3,)).frozen == ("fc1.weight",)
 
 
-def test_a_norm_kept_in_evaluation_mode_is_said() -> None:
-    module = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
+def test_a_norm_kept_in_evaluation_mode_keeps_its_statistics() -> None:
+    module = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Dropout())
     module[1].eval()
-    with pytest.warns(gt.GradtrailWarning, match="1 module is in evaluation mode within a model"):
-        gt.from_torch(module, SHAPE)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        gt.from_torch(module.eval(), SHAPE)
-        gt.from_torch(nn.BatchNorm2d(2).eval(), (2, 3, 3))
+    network = gt.from_torch(module, SHAPE)
+    assert network.frozen == ("norm1.running_mean", "norm1.running_var")
+    assert gt.from_torch(module, SHAPE, frozen="train").frozen == ()
+    with pytest.raises(gt.ArgumentError, match="1 module is in evaluation mode within a .*: '1'"):
+        gt.from_torch(module, SHAPE, frozen="refuse")
+    assert gt.from_torch(module.eval(), SHAPE, frozen="refuse").frozen == ()
+    assert gt.from_torch(nn.BatchNorm2d(2).eval(), (2, 3, 3)).frozen == ()
+    back = gt.to_torch(network)
+    assert [inner.training for inner in back.children()] == [True, False, True]
+    assert gt.from_torch(back, SHAPE).frozen == network.frozen
+
+
+def test_a_dropout_kept_in_evaluation_mode_is_left_out() -> None:
+    module = nn.Sequential(nn.Linear(3, 3), nn.Dropout(), nn.ReLU(inplace=True), nn.Linear(3, 2))
+    module[1].eval()
+    network = gt.from_torch(module, (3,))
+    assert [step.name for step in network.steps] == ["fc1", "relu1", "fc2"]
+    dropping = gt.from_torch(module, (3,), frozen="train")
+    assert [step.name for step in dropping.steps] == ["fc1", "dropout1", "relu1", "fc2"]
+    for each in (network, dropping):
+        assert [part.training for part in gt.to_torch(each, like=module)] == [1, 0, 1, 1]
+
+
+@pytest.mark.parametrize("like", [False, True])
+def test_what_is_frozen_needs_no_gradient_in_pytorch(like: bool) -> None:
+    module = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(32, 2))
+    network = gt.from_torch(module, SHAPE)
+    network.freeze("conv1", "norm1", "fc1.bias")
+    back = gt.to_torch(network, like=module if like else None)
+    needed = [parameter.requires_grad for parameter in back.parameters()]
+    assert needed == [False, False, False, False, True, False]
+    assert [inner.training for inner in back.children()] == [True, False, True, True]
+    network.unfreeze()
+    back = gt.to_torch(network, like=back if like else None)
+    assert all(parameter.requires_grad for parameter in back.parameters())
+    assert all(inner.training for inner in back.children())
+
+
+def test_statistics_that_a_function_keeps_are_frozen() -> None:
+    class Kept(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm2d(2)
+
+        def forward(self, x: Any) -> Any:
+            norm = self.norm
+            return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+
+    network = gt.from_torch(Kept(), (2, 3, 3))
+    assert network.frozen == ("norm.running_mean", "norm.running_var")
 
 
 def test_a_module_is_what_it_computes_whatever_its_class_is_called() -> None:
@@ -383,13 +424,11 @@ def test_a_module_is_what_it_computes_whatever_its_class_is_called() -> None:
 
     module = nn.Sequential(nn.Conv2d(1, 2, 1), Norm(2))
     module[1].eval()
-    with pytest.warns(gt.GradtrailWarning, match="1 module is in evaluation mode .*: '1'"):
-        gt.from_torch(module, SHAPE)
+    with pytest.raises(gt.ArgumentError, match="1 module is in evaluation mode .*: '1'"):
+        gt.from_torch(module, SHAPE, frozen="refuse")
     module = nn.Sequential(nn.Conv2d(1, 2, 1), Dropout())
     module[1].eval()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        gt.from_torch(module, SHAPE)
+    assert gt.from_torch(module, SHAPE, frozen="refuse").frozen == ()
 
 
 # -- all reasons ----------------------------------------------------------------------------------

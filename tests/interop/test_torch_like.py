@@ -22,7 +22,7 @@ SHAPE = (3, 8, 9)
 
 def trained(module: Any) -> gt.Network:
     """The module's network after a step, with other weights and statistics."""
-    network = gt.from_torch(module, SHAPE, frozen="train")
+    network = gt.from_torch(module, SHAPE)
     x, y = samples(network, 6), np.array([0, 4, 1, 1, 3, 2])
     gt.train(network, (x, y), optimizer=gt.SGD(0.1), epochs=1, batch_size=3, progress=False)
     return network
@@ -50,7 +50,7 @@ def test_weights_go_back_under_their_own_names(dtype: Any) -> None:
     assert back.conv1.weight.grad is None
     for name, tensor in module.state_dict().items():
         assert torch.equal(tensor, before[name])
-    gt.from_torch(back, SHAPE, frozen="train")
+    assert gt.from_torch(back, SHAPE).frozen == ("fc.weight", "fc.bias")
 
 
 class Written(nn.Module):

@@ -184,11 +184,14 @@ class LayerGraph:
         network = Network(values[INPUT], values[output.node], dtype=dtype)
         self.placed = {at: step.name for at, step in zip(needed, network.steps, strict=True)}
         self.owners = {at: self.placed[at] for at in layers}
+        frozen = list[str]()
         for at in layers:
             for key, weights in self.nodes[at].weights.items():
                 name = f"{self.placed[at]}.{key}"
                 side = network.parameters if name in network.parameters else network.buffers
                 side[name] = weights.values
+                frozen += [name] * weights.frozen
+        network.frozen = tuple(frozen)
         return network
 
     def _owners(self, nodes: Sequence[int], reasons: Refusals) -> dict[int, int]:

@@ -53,7 +53,9 @@ def to_torch(network: Network, *, like: Any = None) -> Any:
 
     Otherwise its layers are attributes under our names, so its state has the keys of a file that
     `Network.save` wrote, and `load_state_dict` takes that file strictly. It starts in training
-    mode, as every module; `.eval()` gives what `Network.predict` gives.
+    mode, as every module; `.eval()` gives what `Network.predict` gives. What is frozen has
+    `requires_grad=False`, and a norm that keeps its running statistics is in evaluation mode; a
+    call of `.train()` ends that, as of any module.
 
     Args:
         network: any network.
@@ -87,6 +89,10 @@ def to_torch(network: Network, *, like: Any = None) -> Any:
     module.to(torch.float64 if network.dtype == np.float64 else torch.float32)
     state = {**network.parameters, **network.buffers}
     module.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name not in network.frozen)
+    for name, inner in module.named_children():
+        inner.train(f"{name}.running_mean" not in network.frozen)
     return module
 
 

@@ -151,16 +151,17 @@ def isolation(torch: Any) -> Iterator[None]:
 
 
 def trace_module(
-    module: Any, given: Any, shape: Shape, fx: Any, torch: Any, reasons: Refusals
+    module: Any, given: Any, shape: Shape, keeps: bool, fx: Any, torch: Any, reasons: Refusals
 ) -> Any:
     """A copy's graph as it computes in training; what it did beside computing is noted.
 
     The sizes of all tensors are known on the way, so that a forward may ask for them.
 
     Args:
-        module: the copy; it is in training mode afterwards.
+        module: the copy; it is in training mode afterwards, but for what `keeps` keeps.
         given: the module it is a copy of.
         shape: of one sample.
+        keeps: whether parts that are in evaluation while the model trains are traced so.
         fx: the package torch.fx.
         torch: the package.
         reasons: where reasons go.
@@ -172,7 +173,7 @@ def trace_module(
     Raises:
         Refusal: torch.fx cannot follow it.
     """
-    for inner in module.modules():
+    for inner in () if keeps and module.training else module.modules():
         inner.training = True
     parameters = list(inspect.signature(module.forward).parameters.values())[1:]
     fixed = {p.name: p.default for p in parameters if p.default is not p.empty}

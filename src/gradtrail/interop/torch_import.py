@@ -11,7 +11,7 @@ from typing import Any
 
 from ..checking.calls import call_example, in_short, is_of_torch
 from ..checking.input_samples import shape_meant
-from ..errors import ArgumentError, warn
+from ..errors import ArgumentError
 from ..machine.packages import optional_package
 from ..network import Network
 from .building import Builder
@@ -22,7 +22,7 @@ from .torch_inspection import look_over, owners_of
 from .torch_modules import MODULES, converter_of
 from .torch_reader import GraphReader, TorchImport
 
-_FROZEN = ("warn", "train", "refuse")
+_FROZEN = ("keep", "train", "refuse")
 _BY_MODE = (MODULES["BatchNorm2d"], MODULES["Dropout"])  # which compute otherwise in training
 _MOST_SHOWN = 4
 
@@ -32,7 +32,7 @@ def from_torch(
     module: Any,
     input_shape: Sequence[int],
     *,
-    frozen: str = "warn",
+    frozen: str = "keep",
     output: int | str | None = None,
 ) -> Network:
     """The network that a PyTorch module is, with copies of its weights and running statistics.
@@ -51,9 +51,8 @@ def from_torch(
         input_shape: of one sample, (channels, height, width) or (features,).
         frozen: what becomes of parameters that the module does not train (`requires_grad=False`),
             and of batch norms and dropouts that are in evaluation mode while the model around them
-            trains: "warn" has the network train them and says so, "train" says nothing, "refuse"
-            stops.
-
+            trains: "keep" freezes these parameters and running statistics in the network, too, and
+            leaves these dropouts out; "train" has the network train all of it; "refuse" stops.
         output: which of several outputs the network ends with: a place in a tuple, or a key. Where
             the module gives only one in evaluation, it is that.
 
@@ -69,22 +68,22 @@ def from_torch(
     """
     if frozen not in _FROZEN:
         raise ArgumentError(f"from_torch: frozen is one of {', '.join(_FROZEN)}, got {frozen!r}")
-    found = import_module(module, input_shape, "from_torch", output)
-    told = " and ".join(
-        _frozen(as_container(module, optional_package("torch", "from_torch")), found)
-    )
-    if told and frozen == "refuse":
-        raise ArgumentError(f"from_torch: {told}; a network here trains all of its layers")
-    if told and frozen == "warn":
-        warn(
-            f"from_torch: {told}; the network trains them all the same. Give frozen='refuse' to be "
-            "stopped by that, frozen='train' to hear no more of it"
-        )
+    keeps = frozen != "train"
+    found = import_module(module, input_shape, "from_torch", output, keeps=keeps)
+    if frozen == "refuse":
+        container = as_container(module, optional_package("torch", "from_torch"))
+        if told := " and ".join(_frozen(container, found)):
+            raise ArgumentError(f"from_torch: {told}; frozen='keep' has the network keep them so")
     return found.network
 
 
 def import_module(
-    module: Any, input_shape: Sequence[int], caller: str, output: int | str | None = None
+    module: Any,
+    input_shape: Sequence[int],
+    caller: str,
+    output: int | str | None = None,
+    *,
+    keeps: bool = True,
 ) -> TorchImport:
     """The network that a module is, and where in the module its arrays are.
 
@@ -93,6 +92,7 @@ def import_module(
         input_shape: see `from_torch`.
         caller: the public function, for messages.
         output: see `from_torch`.
+        keeps: whether what the module does not train is frozen in the network; else nothing is.
 
     Raises:
         ArgumentError: see `from_torch`.
@@ -102,10 +102,13 @@ def import_module(
     builder = Builder(input_shape, tells_trained=True)
     try:
         with isolation(torch):
-            return _imported(as_container(module, torch), builder, output, torch, fx)
+            found = _imported(as_container(module, torch), builder, output, keeps, torch, fx)
     except Refusal as cause:
         clauses = filter(None, (cause.sentence, shape_meant(builder.input.shape)))
         raise ArgumentError(f"{caller}: {'; '.join(clauses)}") from cause
+    if not keeps:
+        found.network.frozen = ()
+    return found
 
 
 def _check_module(module: Any, caller: str, torch: Any) -> None:
@@ -127,14 +130,14 @@ def _check_module(module: Any, caller: str, torch: Any) -> None:
 
 
 def _imported(
-    given: Any, builder: Builder, output: int | str | None, torch: Any, fx: Any
+    given: Any, builder: Builder, output: int | str | None, keeps: bool, torch: Any, fx: Any
 ) -> TorchImport:
     """Look the module over, trace a copy, read the graph, compare."""
     refused = look_over(given, builder.reasons, torch)
     graph = None
     with builder.reasons.noting():
         module = copy_module(given, torch)
-        graph = trace_module(module, given, builder.input.shape, fx, torch, builder.reasons)
+        graph = trace_module(module, given, builder.input.shape, keeps, fx, torch, builder.reasons)
     if graph is None:
         raise builder.reasons.refusal()
     owners = owners_of(given)

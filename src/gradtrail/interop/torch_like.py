@@ -12,6 +12,11 @@ from .torch_fx import as_container, copy_module
 from .torch_import import import_module
 
 
+def _at_variance(module: Any) -> bool:
+    """Whether parts of a module that trains are in evaluation mode."""
+    return bool(module.training) and not all(inner.training for inner in module.modules())
+
+
 def fill_like(network: Network, module: Any) -> Any:
     """A copy of a module with a network's weights and running statistics under its own names.
 
@@ -27,8 +32,11 @@ def fill_like(network: Network, module: Any) -> Any:
         ArgumentError: it is another network; the first layer that differs is named.
     """
     torch = optional_package("torch", "to_torch")
-    found = import_module(module, network.input_shape, "to_torch")
-    apart = difference(found.network, network, named=False)
+    for keeps in (True, False):  # dropouts in evaluation are layers of one of the two
+        found = import_module(module, network.input_shape, "to_torch", keeps=keeps)
+        apart = difference(found.network, network, named=False)
+        if apart is None or not _at_variance(module):
+            break
     if apart is not None:
         raise ArgumentError(f"to_torch: like is another network: {apart}")
     names = dict(zip((s.name for s in found.network.steps), network.steps, strict=True))
@@ -39,8 +47,14 @@ def fill_like(network: Network, module: Any) -> Any:
     with torch.no_grad():
         for name, path in found.arrays.items():
             layer, _, key = name.rpartition(".")
-            array = torch.from_numpy(held[f"{names[layer].name}.{key}"].copy())
+            known = f"{names[layer].name}.{key}"
+            array = torch.from_numpy(held[known].copy())
             state[path].copy_(array.reshape(state[path].shape))
+            if isinstance(state[path], torch.nn.Parameter):
+                state[path].requires_grad_(known not in network.frozen)
+            elif parts.training and known in network.buffers:
+                owner = parts.get_submodule(path.rpartition(".")[0])
+                owner.train(known not in network.frozen)
     for parameter in made.parameters():
         parameter.grad = None
     return made

@@ -14,6 +14,7 @@ from .building import Builder
 from .known_activations import ACTIVATIONS
 from .refusals import Refusal
 from .torch_functions import FUNCTIONS
+from .torch_norms import with_fixed_statistics
 from .values import Weights
 
 Held = Callable[[str], Weights | None]
@@ -50,17 +51,18 @@ def _like(function: str) -> Converter:
 def _batch_norm(b: Builder, m: Any, x: Any, held: Held) -> Any:
     if not m.track_running_stats or m.running_mean is None:
         raise Refusal("keeps no running statistics (track_running_stats=False)")
-    return b.norm(x, _arrays(held), eps=m.eps, momentum=_momentum(m))
+    return b.norm(x, _arrays(m, held), eps=m.eps, momentum=_momentum(m))
 
 
 def _instance_norm(b: Builder, m: Any, x: Any, held: Held) -> Any:
-    return b.instance_norm(x, _arrays(held), eps=m.eps, momentum=_momentum(m))
+    return b.instance_norm(x, _arrays(m, held), eps=m.eps, momentum=_momentum(m))
 
 
-def _arrays(held: Held) -> dict[str, Weights]:
-    """A norm's arrays, those that there are."""
+def _arrays(m: Any, held: Held) -> dict[str, Weights]:
+    """A norm's arrays, those that there are; in evaluation it keeps its running statistics."""
     names = ("weight", "bias", "running_mean", "running_var")
-    return {name: array for name in names if (array := held(name)) is not None}
+    found = {name: array for name in names if (array := held(name)) is not None}
+    return found if m.training else with_fixed_statistics(found)
 
 
 def _momentum(m: Any) -> float:
@@ -78,7 +80,7 @@ def _flatten(b: Builder, m: Any, x: Any, held: Held) -> Any:
 
 def _dropout(b: Builder, m: Any, x: Any, held: Held) -> Any:
     kind = next(k.__name__ for k in type(m).__mro__ if k.__name__ in MODULES)
-    return FUNCTIONS[f"torch.nn.functional.{kind.lower()}"](b, x, m.p)
+    return FUNCTIONS[f"torch.nn.functional.{kind.lower()}"](b, x, m.p, m.training)
 
 
 def _pad(b: Builder, m: Any, x: Any, held: Held) -> Any:

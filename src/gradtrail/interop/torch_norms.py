@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..layers import Upsample
@@ -22,6 +23,14 @@ def _held(**arrays: Any) -> dict[str, Weights]:
     return found
 
 
+def with_fixed_statistics(arrays: Mapping[str, Weights]) -> dict[str, Weights]:
+    """A norm's arrays, of which no training changes the running statistics."""
+    return {
+        name: replace(array, frozen=array.frozen or name.startswith("running"))
+        for name, array in arrays.items()
+    }
+
+
 def _batch_norm(
     b: Builder,
     input: Any,
@@ -36,6 +45,7 @@ def _batch_norm(
     arrays = _held(weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
     if "running_mean" not in arrays:
         raise Refusal("keeps no running statistics")
+    arrays = arrays if training else with_fixed_statistics(arrays)
     return b.norm(input, arrays, eps=eps, momentum=momentum)
 
 

@@ -20,7 +20,7 @@ from .torch_functions import ELEMENTWISE, FUNCTIONS, METHODS
 from .torch_fx import WRITES
 from .torch_inspection import is_lazy
 from .torch_memory import TensorMemory
-from .torch_modules import VIEWING, converter_of
+from .torch_modules import MODULES, VIEWING, converter_of
 from .torch_running import default_of
 from .torch_shapes import PARTS, SPLITS, VIEWS, is_copied, part
 from .values import Value, Weights
@@ -339,8 +339,10 @@ class GraphReader:
             written = convert(self.builder, module, self.memory.whole(source), held)
             self._give_written(node, source, written)
             return
-        result = convert(self.builder, module, self._of(source), held)
-        self._give(node, result, source if convert in VIEWING else None)
+        given = self._of(source)
+        result = convert(self.builder, module, given, held)
+        same = convert is MODULES["Dropout"] and result is given
+        self._give(node, result, source if same or convert in VIEWING else None)
 
     def _held(self, module: Any, path: str, key: str) -> Weights | None:
         """A module's array under a name, if it holds it."""
@@ -358,7 +360,7 @@ class GraphReader:
         value = getattr(self.module.get_submodule(parent), name)
         if not isinstance(value, self.torch.Tensor):
             raise Refusal(f"reads {path!r}, which is no tensor")
-        if isinstance(value, self.torch.nn.Parameter):
+        if isinstance(value, self.torch.nn.Parameter) or path.endswith(_STATISTICS):
             return self._weights(value, path)
         if str(value.dtype) == "torch.int64" and not value.is_meta:
             return np.array(value.cpu().numpy())
@@ -366,7 +368,8 @@ class GraphReader:
 
     def _weights(self, value: Any, path: str) -> Weights:
         """An array that training changes; what lies in the same place has the same name."""
-        return Weights(self.owners.get(path, path), self._copied(value, path), True)
+        still = not value.requires_grad and not path.endswith(_STATISTICS)
+        return Weights(self.owners.get(path, path), self._copied(value, path), True, still)
 
     def _copied(self, value: Any, path: str) -> np.ndarray:
         """A tensor as an array of its own."""
@@ -415,6 +418,7 @@ def _constant_refused(shape: tuple[int, ...]) -> Refusal:
 
 
 _DROPOUT = "torch.nn.functional.dropout"
+_STATISTICS = ("running_mean", "running_var")
 
 
 def _writes(node: Any) -> bool:

@@ -51,11 +51,13 @@ class Weights:
         name: what it is called there; one array in two places is shared.
         values: in any dtype.
         trained: whether the model says that training changes it.
+        frozen: whether a training of the network is to leave it as it is.
     """
 
     name: str
     values: np.ndarray
     trained: bool = False
+    frozen: bool = False
 
 
 @dataclass(frozen=True, eq=False)
