@@ -58,20 +58,36 @@ def _floating(case: Any) -> bool:
 
 
 def _compared(case: Any, path: Path) -> float:
-    """How far the first output is from the case's."""
+    """How far the first output is from the case's, read in one of the ways in which it may be.
+
+    Raises:
+        GradtrailError: it is refused in each of them; the reason is the first one's.
+    """
+    first: gt.GradtrailError | None = None
+    for batched in (True, False):
+        try:
+            return _read(case, path, batched=batched)
+        except gt.GradtrailError as cause:
+            first = first or cause
+    assert first is not None
+    raise first
+
+
+def _read(case: Any, path: Path, *, batched: bool) -> float:
+    """The same, where the first axis is that of the samples, or all of it is one sample."""
     import onnx
     from onnx import numpy_helper
 
     model = onnx.ModelProto()
     model.CopyFrom(case.model)
     inputs, outputs = case.data_sets[0]
-    first, *others = model.graph.input
+    others = list(model.graph.input)[1:]
     for value, array in zip(others, inputs[1:], strict=True):
         if array is not None:
             model.graph.initializer.append(numpy_helper.from_array(np.asarray(array), value.name))
             model.graph.input.remove(value)
     path.write_bytes(model.SerializeToString())
-    network = gt.from_onnx(path, output=model.graph.output[0].name)
-    given = network.predict(inputs[0], engine="reference")
-    assert first.name
-    return apart(np.asarray(given, np.float64), np.asarray(outputs[0], np.float64))
+    network = gt.from_onnx(path, output=model.graph.output[0].name, batched=batched)
+    x, theirs = inputs[0], outputs[0].astype(np.float64)
+    given = network.predict(x if batched else x[None], engine="reference").astype(np.float64)
+    return apart(given if batched else given[0], theirs)

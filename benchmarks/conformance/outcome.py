@@ -110,7 +110,8 @@ def _reasons(found: Iterable[Outcome]) -> Table:
     by_reason: dict[str, list[str]] = {}
     for one in found:
         if one.refused:
-            plain = re.sub(r"\d[\d.,]*", "#", re.sub(r"'[^']*'", "'…'", one.refused))
+            told = re.sub(r"^\S+case\.onnx: ", "", one.refused)
+            plain = re.sub(r"\d[\d.,]*", "#", re.sub(r"'[^']*'", "'…'", told))
             by_reason.setdefault(plain[:160], []).append(one.name)
     table = Table(("what is refused", "cases >", "such as"))
     for reason, names in sorted(by_reason.items(), key=lambda pair: -len(pair[1])):

@@ -398,6 +398,12 @@ class Elementwise(ABC):
             values = np.asarray(as_numbers(given))
             return self._with_parameter(name, inner, Weights(CONSTANT, values), first)
         constant = by_channel(given, inner.base.shape)
+        scales = name == "mul" or (name == "div" and not first)
+        if constant.ndim and scales and not _divides(constant):
+            values = np.asarray(as_numbers(given))
+            with np.errstate(all="ignore"):
+                factors = Weights(CONSTANT, values if name == "mul" else 1 / values)
+            return self._with_parameter("mul", inner, factors, first)
         curve, body = None, None
         with np.errstate(all="ignore"):
             if inner.curve is not None and constant.ndim == 0:

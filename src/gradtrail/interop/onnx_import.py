@@ -14,11 +14,13 @@ from ..machine.packages import optional_package
 from ..network import Network
 from .building import Builder
 from .onnx_file import Model, Operation, read_model
+from .onnx_folding import folded
+from .onnx_one_sample import output_of, read_node
 from .onnx_operators import OPERATORS
 from .onnx_sizes import Converter
 from .onnx_view import View
 from .refusals import UNKNOWN, Refusal, Refusals
-from .values import Shape, Value
+from .values import OneSample, Shape, Value
 
 _NAMES = (
     "Abs Add BatchNormalization Celu Clip Cos Div Dropout Elu Erf Exp Gelu GroupNormalization "
@@ -38,6 +40,7 @@ def from_onnx(
     *,
     input_shape: Sequence[int] | None = None,
     output: str | None = None,
+    batched: bool = True,
 ) -> Network:
     """The network in an ONNX file, with its weights and running statistics.
 
@@ -55,6 +58,8 @@ def from_onnx(
         input_shape: of one sample, where the file leaves sizes open.
         output: with which of several outputs the network ends, by its name in the file; what only
             leads to others is not looked at.
+        batched: whether the first axis of the file's input is that of the samples; False for a
+            file that takes one sample without such an axis, as (channels, height, width).
 
     Returns:
         A network of the file's dtype, float32 or float64.
@@ -73,28 +78,38 @@ def from_onnx(
     reasons = Refusals()
     try:
         with reasons.gathering():
-            return _network(read_model(source, onnx, reasons, output), given, reasons)
+            return _network(read_model(source, onnx, reasons, output), given, reasons, batched)
     except Refusal as cause:
         raise FileError(f"{path}: {cause.sentence}") from cause
     except (ArgumentError, ShapeError) as cause:
         raise FileError(f"{path}: {cause}") from cause
 
 
-def _network(model: Model, given: Shape | None, reasons: Refusals) -> Network:
+def _network(model: Model, given: Shape | None, reasons: Refusals, batched: bool) -> Network:
     """The network that a model computes."""
-    name, dtype, (batch, *sizes) = model.input[0], model.input[1], model.input[2] or (None,)
+    name, dtype, shape = model.input[0], model.input[1], model.input[2] or (None,)
+    batch, *sizes = shape if batched else (None, *shape)
     builder = _builder(sizes, given, reasons)
-    known: dict[str, Any] = {**model.arrays, name: builder.input}
+    first = builder.input if batched else OneSample(builder.input)
+    known: dict[str, Any] = {**model.arrays, name: first}
     for operation in _needed(model):
         builder.at(operation.where, *_called(operation))
-        view = View(operation, known, model.opset, batch or None, dtype)
+        view = View(
+            operation,
+            known,
+            model.opset,
+            batch or None,
+            dtype,
+            one_sample=not batched or batch == 1,
+        )
         results = _given(builder, view, model.shapes)
         with reasons.noting():
             _keep(operation, results, known)
     with reasons.noting():
         if model.output not in known:
             raise Refusal(f"has the output {model.output!r:.80}, which no node gives")
-    network = builder.network(known.get(model.output, UNKNOWN), dtype)
+    last = output_of(builder, known.get(model.output, UNKNOWN), batched=batched)
+    network = builder.network(last, dtype)
     if model.classes is not None and network.system(1).shapes[network.output_name][1:] == (
         len(model.classes),
     ):
@@ -165,11 +180,9 @@ def _given(builder: Builder, view: View, shapes: Mapping[str, Shape]) -> list[An
     read = [view.known.get(name) for name in operation.inputs]
     lost = any(value is UNKNOWN for value in read)
     with builder.reasons.noting(operation.where, operation.operator):
-        convert = OPERATORS.get(operation.operator)
+        convert = OPERATORS.get(operation.operator, _unknown)
         if operation.fault:
             raise Refusal(operation.fault)
-        if convert is None:
-            raise Refusal("has an operator for which there is no layer here")
         if not operation.outputs or not operation.outputs[0]:
             raise Refusal("gives nothing that has a name")
         if not lost:
@@ -183,10 +196,16 @@ def _given(builder: Builder, view: View, shapes: Mapping[str, Shape]) -> list[An
     return [builder.stand_in(read, shape) for shape in told]
 
 
+def _unknown(b: Builder, n: View) -> Any:
+    raise Refusal("has an operator for which there is no layer here")
+
+
 def _converted(builder: Builder, convert: Converter, view: View) -> Any:
     """What a node gives; whatever is wrong with it is a refusal."""
     try:
-        result = convert(builder, view)
+        result = folded(builder, view)
+        if result is None:
+            result = read_node(builder, view, convert)
     except Refusal:
         raise
     except GradtrailError as cause:

@@ -60,7 +60,7 @@ def _layer_norm(b: Builder, n: View) -> Any:
     n.whole_number("stash_type", 1, least=0)
     first = n.whole_number("axis", -1, least=None)
     x = n.value(0)
-    axes = range(b.axis(x, first), len(b.shape(x)) + 1)
+    axes = range(n.axis(first, b.shape(x)), len(b.shape(x)) + 1)
     weights = _arrays(n, "weight", "bias")
     return b.layer_norm(x, list(axes), weights, eps=n.number("epsilon", 1e-5))
 
@@ -68,7 +68,7 @@ def _layer_norm(b: Builder, n: View) -> Any:
 def _rms_norm(b: Builder, n: View) -> Any:
     n.whole_number("stash_type", 1, least=0)
     x, first = n.value(0), n.whole_number("axis", -1, least=None)
-    axes = range(b.axis(x, first), len(b.shape(x)) + 1)
+    axes = range(n.axis(first, b.shape(x)), len(b.shape(x)) + 1)
     return b.rms_norm(x, list(axes), _arrays(n, "weight"), eps=n.number("epsilon", 1e-5))
 
 

@@ -19,8 +19,8 @@ from .building import Builder
 from .known_activations import ACTIVATIONS, KnownActivation
 from .onnx_norms import NORMS
 from .onnx_shapes import SHAPES
-from .onnx_sizes import Converter, size_arithmetic
-from .onnx_view import View, are_sizes
+from .onnx_sizes import Converter
+from .onnx_view import View
 from .onnx_windows import WINDOWS
 from .refusals import Refusal
 from .values import Value, Weights
@@ -65,9 +65,11 @@ def _reduce(name: str) -> Converter:
         nothing = n.flag("noop_with_empty_axes", False)
         if not axes and nothing:
             return n.value(0)
-        if not axes:
+        if not axes and n.lead:
             raise Refusal(f"takes the {name} over everything, samples included")
-        return b.reduce(name, n.value(0), axes, keep=keep)
+        sizes = b.shape(n.value(0))
+        listed = [n.axis(axis, sizes) for axis in axes] or list(range(1, len(sizes) + 1))
+        return b.reduce(name, n.value(0), listed, keep=keep)
 
     return convert
 
@@ -118,8 +120,7 @@ def _swish(b: Builder, n: View) -> Any:
 
 def _binary(name: str) -> Converter:
     def convert(b: Builder, n: View) -> Any:
-        read = n.given(0), n.given(1)
-        return size_arithmetic(n, name) if any(map(are_sizes, read)) else b.binary(name, *read)
+        return b.binary(name, n.given(0), n.given(1))
 
     return convert
 
@@ -149,7 +150,8 @@ def _clip(b: Builder, n: View) -> Any:
 def _dropout(b: Builder, n: View) -> Any:
     n.whole_number("seed", 0, least=None)
     training, p = n.optional(2), n.attribute_or_input("ratio", 1)
-    if training is not None and (not isinstance(training, Weights) or training.values.any()):
+    held = training.values if isinstance(training, Weights) else training
+    if held is not None and (not isinstance(held, np.ndarray) or held.any()):
         raise Refusal(
             "drops out in evaluation, too (training_mode); export the model for evaluation"
         )
@@ -158,8 +160,9 @@ def _dropout(b: Builder, n: View) -> Any:
 
 def _softmax(logarithm: bool) -> Converter:
     def convert(b: Builder, n: View) -> Any:
-        x, axis = n.value(0), n.whole_number("axis", -1 if n.opset >= 13 else 1, least=None)
-        if n.opset < 13 and b.axis(x, axis) != len(b.shape(x)):
+        x, told = n.value(0), n.whole_number("axis", -1 if n.opset >= 13 else 1, least=None)
+        axis = n.axis(told, b.shape(x))
+        if n.opset < 13 and axis != len(b.shape(x)):
             raise Refusal("is a softmax over several axes at once (before version 13)")
         return b.softmax(x, axis, logarithm=logarithm)
 

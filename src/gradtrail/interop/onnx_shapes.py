@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 from .building import Builder
@@ -15,7 +16,14 @@ from .values import BATCH, Value, Weights
 def _flatten(b: Builder, n: View) -> Any:
     axis = n.whole_number("axis", 1, least=None)
     x = n.value(0)
-    if axis % (len(b.shape(x)) + 1) != 1:
+    sizes = b.shape(x)
+    count = len(sizes) + n.lead
+    if not -count <= axis <= count:
+        raise Refusal(f"flattens from axis {axis} of {count}")
+    if n.lead == 0:
+        lead = sizes[: axis + count if axis < 0 else axis]
+        return b.view_as(x, (prod(lead), prod(sizes) // prod(lead)))
+    if axis % count != 1:
         raise Refusal(f"flattens from axis {axis}; only 1 keeps the samples apart")
     return b.flatten(x)
 
@@ -24,12 +32,15 @@ def _pad(b: Builder, n: View) -> Any:
     x, mode, axes = n.value(0), n.word("mode", "constant"), n.optional(3)
     pads = n.axes("pads", 1)
     fill = n.number("value", 0.0) if n.opset < 11 else n.optional(2)
-    count = len(b.shape(x)) + 1
+    count = len(b.shape(x)) + n.lead
     if axes is not None:
         pads = _spread(n.axes("axes", 3), pads, count)
-    if len(pads) != 2 * count or pads[0] or pads[count]:
-        raise Refusal(f"pads {count} axes, samples among them, by {pads}")
-    margins = tuple(zip(pads[1:count], pads[count + 1 :], strict=True))
+    if len(pads) != 2 * count:
+        raise Refusal(f"pads {count} axes by {len(pads)} numbers")
+    margins = tuple(zip(pads[:count], pads[count:], strict=True))
+    if n.lead and any(margins[0]):
+        raise Refusal(f"pads the axis of the samples by {[*margins[0]]}")
+    margins = margins[n.lead :]
     known = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
     if mode not in known:
         raise Refusal(f"pads with mode={mode!r:.40}, which is none")
@@ -51,22 +62,19 @@ def _spread(axes: Sequence[int], pads: Sequence[int], count: int) -> list[int]:
 
 def _concat(b: Builder, n: View) -> Any:
     values = [n.given(place) for place in range(n.count)]
-    if not any(isinstance(value, Value) for value in values):
-        return SIZES["Concat"](b, n)
-    return b.concat(values, n.whole_number("axis", None, least=None))
+    first = next(x for x in values if isinstance(x, Value))
+    return b.concat(values, n.axis(n.whole_number("axis", None, least=None), b.shape(first)))
 
 
 def _reshape(b: Builder, n: View) -> Any:
-    if not isinstance(n.given(0), Value):
-        return SIZES["Reshape"](b, n)
     x, target = n.value(0), n.integers(1)
-    sizes = (BATCH, *b.shape(x))
+    sizes = n.sizes_of(b.shape(x))
     copies = not n.flag("allowzero", False)
     filled = [
         sizes[place] if size == 0 and copies and place < len(sizes) else size
         for place, size in enumerate(target)
     ]
-    return b.reshape(x, filled, n.declared_batch)
+    return b.reshape(x, filled if n.lead else [BATCH, *filled], n.declared_batch)
 
 
 def _identity(b: Builder, n: View) -> Any:
@@ -80,63 +88,72 @@ def _identity(b: Builder, n: View) -> Any:
 
 
 def _squeeze(b: Builder, n: View) -> Any:
-    if not isinstance(n.given(0), Value):
-        return SIZES["Squeeze"](b, n)
-    axes = n.axes("axes", 1)
-    if not axes:
+    axes, x = n.axes("axes", 1), n.value(0)
+    sizes = b.shape(x)
+    if not axes and n.lead and n.declared_batch in (None, 1):
         raise Refusal("squeezes every axis of size 1, and the batch may be one; name the axes")
-    return b.squeeze(n.value(0), axes)
+    if not axes:
+        return b.squeeze(x, [place for place, size in enumerate(sizes, 1) if size == 1])
+    return b.squeeze(x, [n.axis(axis, sizes) for axis in axes])
 
 
 def _unsqueeze(b: Builder, n: View) -> Any:
-    if not isinstance(n.given(0), Value):
-        return SIZES["Unsqueeze"](b, n)
-    return b.unsqueeze(n.value(0), n.axes("axes", 1))
+    x, axes = n.value(0), n.axes("axes", 1)
+    sizes = (*b.shape(x), *(1 for _ in axes))
+    return b.unsqueeze(x, [n.axis(axis, sizes) for axis in axes])
 
 
 def _transpose(b: Builder, n: View) -> Any:
-    if not isinstance(n.given(0), Value):
-        return SIZES["Transpose"](b, n)
     n.asked.add("perm")
-    count = len(b.shape(n.value(0))) + 1
-    order = n.attributes.get("perm", list(range(count))[::-1])
+    sizes = b.shape(n.value(0))
+    order = n.attributes.get("perm", list(range(len(sizes) + n.lead))[::-1])
     if not isinstance(order, list) or not all(isinstance(axis, int) for axis in order):
         raise Refusal(f"has perm={order!r:.60}, which is no order of axes")
-    return b.permute(n.value(0), order)
+    inner = [n.axis(axis, sizes) for axis in order]
+    return b.permute(n.value(0), inner if n.lead else [0, *inner])
 
 
 def _slice(b: Builder, n: View) -> Any:
-    if not isinstance(n.given(0), Value):
-        return SIZES["Slice"](b, n)
     x = n.value(0)
-    starts, ends = n.axes("starts", 1), n.axes("ends", 2)
-    axes = n.axes("axes", 3) or list(range(len(starts)))
-    steps = n.axes("steps", 4) or [1] * len(starts)
-    if not len(starts) == len(ends) == len(axes) == len(steps):
-        raise Refusal("takes parts by starts, ends, axes and steps of different numbers")
-    sizes = (0, *b.shape(x))
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        if axis % len(sizes) == 0 and start == 0 and end >= _FAR and step == 1:
+    sizes = n.sizes_of(b.shape(x))
+    for start, end, axis, step in n.slices(len(sizes)):
+        if axis == 0 and n.lead and start == 0 and end >= _FAR and step == 1:
             continue  # all of the samples
-        stop: int | None = end
-        if step < 0 and end < -sizes[axis % len(sizes)]:
-            stop = None  # down to the first
-        x = b.take(x, axis, start, stop, step)
+        x = b.take(x, n.axis(axis, b.shape(x)), start, end, step)
     return x
 
 
 _FAR = 1 << 31
 
 
-def _split(b: Builder, n: View) -> Any:
-    x, axis = n.value(0), n.whole_number("axis", 0, least=None)
+def _gather(b: Builder, n: View) -> Any:
+    """Some places of an axis; one that is no list takes the axis away."""
+    x = n.value(0)
+    places, axis = n.sizes(1), n.axis(n.whole_number("axis", 0, least=None), b.shape(x))
     size = b.shape(x)[b.axis(x, axis) - 1]
-    count = n.whole_number("num_outputs", len(n.operation.outputs), least=1)
-    parts = n.axes("split", 1)
-    if not parts:
-        each = -(-size // count)
-        parts = [each] * (count - 1) + [size - each * (count - 1)]
-    return b.split(x, parts, axis)
+    listed = places.reshape(-1).tolist()
+    if places.ndim > 1 or not all(isinstance(p, int) and -size <= p < size for p in listed):
+        raise Refusal(f"takes the places {listed} of {size}")
+    found = b.select(x, axis, listed)
+    return b.squeeze(found, [axis]) if places.ndim == 0 else found
+
+
+def _tile(b: Builder, n: View) -> Any:
+    x, times = n.value(0), n.axes("repeats", 1)
+    sizes = b.shape(x)
+    if len(times) != len(sizes) + n.lead or any(count < 1 for count in times):
+        raise Refusal(f"repeats samples of {sizes} by {times}")
+    if n.lead and times[0] != 1:
+        raise Refusal("repeats the samples")
+    for axis, count in enumerate(times[n.lead :], 1):
+        x = x if count == 1 else b.concat([x] * count, axis)
+    return x
+
+
+def _split(b: Builder, n: View) -> Any:
+    x = n.value(0)
+    axis = n.axis(n.whole_number("axis", 0, least=None), b.shape(x))
+    return b.split(x, n.parts(b.shape(x)[b.axis(x, axis) - 1]), axis)
 
 
 def _depth_to_space(b: Builder, n: View) -> Any:
@@ -212,6 +229,7 @@ SHAPES: Mapping[str, Converter] = {
     "Concat": _concat,
     "DepthToSpace": _depth_to_space,
     "Flatten": _flatten,
+    "Gather": _gather,
     "Identity": _identity,
     "Pad": _pad,
     "Reshape": _reshape,
@@ -220,6 +238,7 @@ SHAPES: Mapping[str, Converter] = {
     "SpaceToDepth": _space_to_depth,
     "Split": _split,
     "Squeeze": _squeeze,
+    "Tile": _tile,
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
     "Upsample": _resize,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .onnx_file import Operation
 from .refusals import Refusal
-from .values import Value, Weights
+from .values import BATCH, Value, Weights
 
 _LARGEST = 1 << 31
 LONGEST = 64  # sizes and axes in one list
@@ -25,6 +25,8 @@ class View:
         opset: the version of the operators.
         declared_batch: the batch size that the file names, if it names one.
         dtype: of the samples.
+        one_sample: whether the file computes with one sample, so that its axis is like any other.
+        lead: how many axes the file counts before those of a sample: 1, or 0 (`OneSample`).
     """
 
     def __init__(
@@ -34,12 +36,30 @@ class View:
         opset: int,
         declared_batch: int | None,
         dtype: np.dtype[Any],
+        *,
+        one_sample: bool = False,
+        lead: int = 1,
     ) -> None:
         self.operation, self.known = operation, known
         self.opset, self.declared_batch, self.dtype = opset, declared_batch, dtype
+        self.one_sample, self.lead = one_sample, lead
         self.attributes = operation.attributes
         self.count = len(operation.inputs)
         self.asked: set[str] = set()
+
+    def reading(self, known: Mapping[str, Any], *, lead: int = 1) -> View:
+        """The same node, reading other values; what is asked of it is noted here, too."""
+        made = View(
+            self.operation,
+            known,
+            self.opset,
+            self.declared_batch,
+            self.dtype,
+            one_sample=self.one_sample,
+            lead=lead,
+        )
+        made.asked = self.asked
+        return made
 
     def check_all_asked(self) -> None:
         """Check that there is no attribute that nobody asked for.
@@ -195,6 +215,48 @@ class View:
         if not isinstance(found, list) or not all(isinstance(n, int) for n in found):
             raise Refusal(f"has {name}={found!r:.60}, which are no whole numbers")
         return found
+
+    # -- axes of the samples ----------------------------------------------------------------------
+
+    def axis(self, axis: int, sizes: Sequence[int]) -> int:
+        """An axis of the file's, counted as the builder does: that of the samples is 0.
+
+        Args:
+            axis: in the file.
+            sizes: of one sample.
+        """
+        count = len(sizes) + self.lead
+        if not -count <= axis < count:
+            raise Refusal(f"names axis {axis} of {count}")
+        return axis % count + 1 - self.lead
+
+    def sizes_of(self, sizes: Sequence[int]) -> list[Any]:
+        """The shape that the file knows of samples with these sizes each."""
+        batch = 1 if self.declared_batch == 1 else BATCH
+        return [*[batch][: self.lead], *sizes]
+
+    def slices(self, count: int) -> list[tuple[int, int, int, int]]:
+        """Start, end, axis and step of each part that is taken.
+
+        Args:
+            count: of axes.
+        """
+        starts, ends = self.axes("starts", 1), self.axes("ends", 2)
+        axes = self.axes("axes", 3) or list(range(len(starts)))
+        steps = self.axes("steps", 4) or [1] * len(starts)
+        if not len(starts) == len(ends) == len(axes) == len(steps):
+            raise Refusal("takes parts by starts, ends, axes and steps of different numbers")
+        for axis, step in zip(axes, steps, strict=True):
+            if not -count <= axis < count or step == 0:
+                raise Refusal(f"takes parts of axis {axis} of {count} in steps of {step}")
+        return list(zip(starts, ends, (axis % count for axis in axes), steps, strict=True))
+
+    def parts(self, size: int) -> list[int]:
+        """The sizes of the parts that an axis is split into."""
+        count = self.whole_number("num_outputs", len(self.operation.outputs), least=1)
+        found = self.axes("split", 1)
+        each = -(-size // count)
+        return found or [each] * (count - 1) + [size - each * (count - 1)]
 
 
 def are_sizes(value: Any) -> bool:

@@ -179,3 +179,14 @@ class Softmaxed:
 
 
 Value = Tensor | Arithmetic | Padded | Reshaped | Permuted | Expanded | Softmaxed
+
+
+@dataclass(frozen=True, eq=False)
+class OneSample:
+    """A value of a file that computes with one sample, whose axis stands nowhere in particular.
+
+    Args:
+        base: one sample's; its shape is all of the shape that the file knows.
+    """
+
+    base: Value
