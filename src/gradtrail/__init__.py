@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from . import data, equation
+from .checking.calls import read_models_by
 from .engines import CPU
 from .errors import (
     ArgumentError,
@@ -49,6 +51,7 @@ from .version import VERSION
 if TYPE_CHECKING:
     from .data.augment import Augment
     from .engines import Reference
+    from .exploring.explorer import explore
     from .interop import from_onnx, from_torch, to_onnx, to_torch
     from .layers import (
         CELU,
@@ -293,6 +296,7 @@ __all__ = [
     "data",
     "equation",
     "evaluate",
+    "explore",
     "from_onnx",
     "from_torch",
     "influence",
@@ -334,6 +338,7 @@ _find, __dir__ = at_first_use(
         "Augment": "data.augment",
         "Reference": "engines",
         "architecture": "network.architecture",
+        "explore": "exploring.explorer",
         **dict.fromkeys(
             ("Adagrad", "Adam", "AdamW", "Lion", "NAdam", "RAdam", "RMSprop", "SGD"), "optimizers"
         ),
@@ -349,4 +354,13 @@ _find, __dir__ = at_first_use(
 )
 __getattr__ = with_former_names(_find)
 
+
+def _read_model(name: str, model: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a question about a PyTorch module becomes; see `checking.calls.read_models_by`."""
+    from .interop.torch_questions import asked_of_network
+
+    return asked_of_network(name, model, given)
+
+
+read_models_by(_read_model)
 keep_old_modules()

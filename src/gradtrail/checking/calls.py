@@ -26,37 +26,61 @@ _NETWORK = "network"
 _LONGEST = 60
 
 
+ModelReader = Callable[[str, Any, Mapping[str, Any]], Mapping[str, Any]]
+"""From who asks, the model and the other arguments to those arguments that are others for it: the
+network that it is, and its loss."""
+
+_READERS: list[ModelReader] = []
+
+
+def read_models_by(reader: ModelReader) -> None:
+    """Let questions take another library's model where they need a network.
+
+    Args:
+        reader: what makes a network of one; this room cannot know it, for it comes long after.
+    """
+    _READERS[:] = [reader]
+
+
 class AnyNetwork:
     """What counts as a network where one is needed; `graph` says what it is."""
 
 
-def call_example(example: str) -> Callable[[T], T]:
+def call_example(example: str, *, models: bool = False) -> Callable[[T], T]:
     """Let a public function, method or class explain a call that does not fit it.
 
     Where a function's first argument is called `network`, that must be one.
 
     Args:
         example: a call as it is written, such as `gt.train(network, (x, y))`.
+        models: whether a PyTorch module does, too; the network that it is takes its place.
     """
 
     def explaining(thing: T) -> T:
         if not isinstance(thing, type):
-            return cast(T, _explaining(thing, thing.__name__, example))
-        thing.__init__ = _explaining(thing.__init__, thing.__name__, example)  # type: ignore[misc]
+            return cast(T, _explaining(thing, thing.__name__, example, models))
+        begin = _explaining(thing.__init__, thing.__name__, example, models)  # type: ignore[misc]
+        thing.__init__ = begin  # type: ignore[misc]
         return thing
 
     return explaining
 
 
-def _explaining(function: Any, name: str, example: str) -> Callable[..., Any]:
+def _explaining(function: Any, name: str, example: str, models: bool) -> Callable[..., Any]:
     """The function, whose own errors pass through as they are."""
-    takes_network = function.__code__.co_varnames[:1] == (_NETWORK,)
+    placed = function.__code__.co_varnames[: function.__code__.co_argcount]
+    takes_network = placed[:1] == (_NETWORK,)
 
     @wraps(function)
     def called(*arguments: Any, **keywords: Any) -> Any:
         if takes_network and (arguments or _NETWORK in keywords):
             network = arguments[0] if arguments else keywords[_NETWORK]
-            _checked_network(name, network, example)
+            asked = models and is_of_torch(network) and not isinstance(network, type)
+            if not asked:
+                _checked_network(name, network, example)
+            elif len(arguments) <= len(placed):  # more of them are told so below
+                given = {**dict(zip(placed, arguments, strict=False)), **keywords}
+                arguments, keywords = (), {**given, **_READERS[0](name, network, given)}
         try:
             return function(*arguments, **keywords)
         except TypeError as cause:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checking.arguments import flags, positive
+from ..checking.calls import call_example
 from ..errors import ArgumentError, DataError, MissingPackageError, escaped
 from ..layers.class_labels import check_number
 from ..layers.cross_entropy import loss_for
@@ -24,9 +25,12 @@ from .document import saved_page
 from .session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..engines import Engine
     from ..graph import Graph
     from ..layers import Loss
+    from ..optimizers import Optimizer
     from .live import Live
     from .server import Server
 
@@ -232,7 +236,68 @@ class Explorer:
             return plain | {"text/html": f"<p>{escaped(str(cause))}</p>"}
 
 
-def trace_samples(
+@call_example("gt.explore(network, x, y)", models=True)
+def explore(
+    network: Graph | Any,
+    x: Any = None,
+    y: Any = None,
+    *,
+    samples: int = 16,
+    loss: Loss | None = None,
+    training: bool = True,
+    seed: int = 0,
+    engine: str | Engine | None = None,
+    optimizer: Optimizer | None = None,
+    open: bool = True,
+    block: bool | None = None,
+    port: int = 0,
+    save: str | os.PathLike[str] | None = None,
+    numbers: Sequence[int] | None = None,
+    title: str = "",
+) -> Explorer | Path:
+    """Open a page on which one learning step can be looked at, taken apart and changed.
+
+    Args:
+        network: any network, or a PyTorch module, as of `trace`; a module needs x and y.
+        x: samples, (N, *input_shape); None for digits from the test part, brought to the network's
+            size, where it takes them: one channel, at least 8 × 8, ten outputs or more. Any other
+            network gets normal noise with the label 0.
+        y: their labels, with `x`.
+        samples: how many of the samples are shown, the first ones.
+        loss: as of `trace`, and so are `training`, `seed` and `engine`.
+        training: batch statistics and dropout; False for evaluation.
+        seed: what dropout's masks, and noise, follow from.
+        engine: None for the default, "cpu", "reference", or an engine object.
+        optimizer: as of `Trace.explore`, and so are all that follow.
+        open: whether the browser is opened.
+        block: whether to wait until Ctrl-C.
+        port: on 127.0.0.1; 0 for any that is free.
+        save: a file that the page is written to instead of serving it.
+        numbers: (N,) the samples' places in the data that they are from.
+        title: what the page is called.
+
+    Returns:
+        See `Trace.explore`. Nothing that is done on the page changes the network.
+
+    Raises:
+        ArgumentError: a setting out of its range.
+        DataError: samples or labels that do not fit.
+    """
+    traced = _first_samples(
+        network, x, y, samples=samples, loss=loss, training=training, seed=seed, engine=engine
+    )
+    return traced.explore(
+        optimizer=optimizer,
+        open=open,
+        block=block,
+        port=port,
+        save=save,
+        numbers=numbers,
+        title=title,
+    )
+
+
+def _first_samples(
     network: Graph,
     x: Any,
     y: Any,
@@ -243,7 +308,7 @@ def trace_samples(
     seed: int,
     engine: str | Engine | None,
 ) -> Trace:
-    """The step that `Network.explore` shows: of the first samples, or of those that fit it."""
+    """The step that is shown: of the first samples, or of those that fit the network."""
     positive("explore", samples=samples)
     loss = loss_for(loss)
     if (x is None) != (y is None):

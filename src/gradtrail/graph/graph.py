@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from math import prod
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +37,10 @@ class Graph(AnyNetwork):
 
     first_place = 0
     """The place of its first step in the network that it is a part of; its own draws go by it."""
+
+    foreign_names: Mapping[str, str] = MappingProxyType({})
+    """The names of arrays and layers here by what they are called in the model that this was read
+    of, such as `layer1.0.conv1.weight`: a trace takes those, too. They are not saved."""
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ from ..network import Network
 from .margins import Margins, add_margins, collapse_axes, same_margins
 from .normalizing import Normalizing
 from .refusals import UNKNOWN, Refusal
-from .values import Padded, Reshaped, Softmaxed, Tensor, Value, Weights
+from .values import LastSoftmax, Padded, Reshaped, Softmaxed, Tensor, Value, Weights
 
 MOST_SPATIAL = 3
 
@@ -28,19 +28,29 @@ MOST_SPATIAL = 3
 class Builder(Normalizing):
     """A graph that grows node by node; args are those of `Elementwise`."""
 
-    def network(self, output: Any, dtype: Any = np.float32) -> Network:
-        """The network that ends with a value; a last softmax is left out.
+    def network(
+        self, output: Any, dtype: Any = np.float32, ending: LastSoftmax = LastSoftmax.LOGITS
+    ) -> Network:
+        """The network that ends with a value; one that is nothing but a softmax stays one.
 
         Args:
             output: the value.
             dtype: of a network without arrays, which would say it.
+            ending: what becomes of a last softmax.
 
         Raises:
             Refusal: something was refused before, it is no value that the layers give, or no
                 network; all the reasons.
         """
         ends = isinstance(output, Softmaxed) and output.axis == 1
-        last = output.base if ends else output
+        if ending is LastSoftmax.LOGARITHMS and not (ends and output.logarithm):
+            self.reasons.note(
+                "does not end with a log_softmax, whose logarithms NLLLoss takes; of the layers' "
+                "own outputs CrossEntropyLoss is the loss",
+                "the model",
+            )
+        whole = ending is LastSoftmax.WHOLE or (ends and output.base is self.input)
+        last = output.base if ends and not whole else output
         if last is UNKNOWN:
             self.reasons.check()
         if not isinstance(last, Value):

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..checking.calls import call_example, in_short, is_of_torch
 from ..checking.input_samples import shape_meant
+from ..equation.frozen import frozen
 from ..errors import ArgumentError
 from ..machine.packages import optional_package
 from ..network import Network
@@ -21,6 +22,7 @@ from .torch_fx import as_container, copy_module, isolation, trace_module
 from .torch_inspection import look_over, owners_of
 from .torch_modules import MODULES, converter_of
 from .torch_reader import GraphReader, TorchImport
+from .values import LastSoftmax
 
 _FROZEN = ("keep", "train", "refuse")
 _BY_MODE = (MODULES["BatchNorm2d"], MODULES["Dropout"])  # which compute otherwise in training
@@ -84,6 +86,7 @@ def import_module(
     output: int | str | None = None,
     *,
     keeps: bool = True,
+    ending: LastSoftmax = LastSoftmax.LOGITS,
 ) -> TorchImport:
     """The network that a module is, and where in the module its arrays are.
 
@@ -93,6 +96,7 @@ def import_module(
         caller: the public function, for messages.
         output: see `from_torch`.
         keeps: whether what the module does not train is frozen in the network; else nothing is.
+        ending: what becomes of a last softmax.
 
     Raises:
         ArgumentError: see `from_torch`.
@@ -100,15 +104,29 @@ def import_module(
     torch, fx = optional_package("torch", caller), optional_package("torch.fx", caller)
     _check_module(module, caller, torch)
     builder = Builder(input_shape, tells_trained=True)
+    container = as_container(module, torch)
+    asked = _Asked(output, keeps, ending)
     try:
         with isolation(torch):
-            found = _imported(as_container(module, torch), builder, output, keeps, torch, fx)
+            found = _imported(container, builder, asked, torch, fx)
     except Refusal as cause:
         clauses = filter(None, (cause.sentence, shape_meant(builder.input.shape)))
         raise ArgumentError(f"{caller}: {'; '.join(clauses)}") from cause
     if not keeps:
         found.network.frozen = ()
+    bare = "" if container is getattr(module, "_orig_mod", module) else "0."
+    names = {path.removeprefix(bare): name for path, name in found.names.items() if path != "0"}
+    found.network.foreign_names = names if bare else found.names
     return found
+
+
+@frozen
+class _Asked:
+    """What else is asked of an import; see `import_module`."""
+
+    output: int | str | None
+    keeps: bool
+    ending: LastSoftmax
 
 
 def _check_module(module: Any, caller: str, torch: Any) -> None:
@@ -129,22 +147,28 @@ def _check_module(module: Any, caller: str, torch: Any) -> None:
     raise ArgumentError(f"{caller}: needs a torch.nn.Module, got {in_short(module)}{hint}")
 
 
-def _imported(
-    given: Any, builder: Builder, output: int | str | None, keeps: bool, torch: Any, fx: Any
-) -> TorchImport:
+def _imported(given: Any, builder: Builder, asked: _Asked, torch: Any, fx: Any) -> TorchImport:
     """Look the module over, trace a copy, read the graph, compare."""
     refused = look_over(given, builder.reasons, torch)
     graph = None
     with builder.reasons.noting():
         module = copy_module(given, torch)
-        graph = trace_module(module, given, builder.input.shape, keeps, fx, torch, builder.reasons)
+        shape, reasons = builder.input.shape, builder.reasons
+        graph = trace_module(module, given, shape, asked.keeps, fx, torch, reasons)
     if graph is None:
         raise builder.reasons.refusal()
     owners = owners_of(given)
     found = GraphReader(
-        module, graph, builder, refused=refused, owners=owners, torch=torch, wanted=output
+        module,
+        graph,
+        builder,
+        refused=refused,
+        owners=owners,
+        torch=torch,
+        wanted=asked.output,
+        ending=asked.ending,
     ).read_graph()
-    compare(found, copy_module(given, torch), graph, output, torch)
+    compare(found, copy_module(given, torch), graph, asked.output, torch)
     return found
 
 

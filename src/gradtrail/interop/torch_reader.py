@@ -23,7 +23,7 @@ from .torch_memory import TensorMemory
 from .torch_modules import MODULES, VIEWING, converter_of
 from .torch_running import default_of
 from .torch_shapes import PARTS, SPLITS, VIEWS, is_copied, part
-from .values import Value, Weights
+from .values import LastSoftmax, Value, Weights
 
 _WRONG = (GradtrailError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What a converter raises at arguments that are none for it."""
@@ -39,12 +39,14 @@ class TorchImport:
         nodes: the nodes that gave a layer's output: the layer, and the shape in which it is seen
             there, one sample.
         places: what each of these nodes is called in messages.
+        names: the name here of each array and layer, by the module's path of it.
     """
 
     network: Network
     arrays: Mapping[str, str]
     nodes: Mapping[Any, tuple[str, tuple[int, ...]]]
     places: Mapping[Any, str]
+    names: Mapping[str, str]
 
 
 class GraphReader:
@@ -56,6 +58,7 @@ class GraphReader:
         builder: what the layers are added to.
         refused: the paths of modules that were refused before, whose other reasons are looked for.
         wanted: which of several outputs the network ends with, by its place or key.
+        ending: what becomes of a last softmax.
         owners: for the path of each array, the first path at which it is found.
         torch: the package.
     """
@@ -70,8 +73,10 @@ class GraphReader:
         owners: Mapping[str, str],
         torch: Any,
         wanted: int | str | None = None,
+        ending: LastSoftmax = LastSoftmax.LOGITS,
     ) -> None:
-        self.refused, self.owners, self.wanted = refused, owners, wanted
+        self.refused, self.owners = refused, owners
+        self.wanted, self.ending = wanted, ending
         self.module, self.graph, self.builder, self.torch = module, graph, builder, torch
         self.reasons = builder.reasons
         self.functions = {
@@ -116,7 +121,8 @@ class GraphReader:
                 if weights.name == CONSTANT:
                     self.reasons.note(_constant_refused(weights.values.shape), held.where)
         wide = any(str(p.dtype) == "torch.float64" for p in self.module.parameters())
-        network = self.builder.network(output, np.float64 if wide else np.float32)
+        dtype = np.float64 if wide else np.float32
+        network = self.builder.network(output, dtype, self.ending)
         graph = self.builder.graph
         arrays = {
             f"{name}.{key}": weights.name
@@ -129,7 +135,19 @@ class GraphReader:
             if (made := self.builder.output_of_value(value)) is not None
             and made.node in graph.placed
         }
-        return TorchImport(network, arrays, nodes, {node: self._where(node) for node in nodes})
+        places = {node: self._where(node) for node in nodes}
+        return TorchImport(network, arrays, nodes, places, self._names(arrays, nodes))
+
+    def _names(self, arrays: Mapping[str, str], nodes: Mapping[Any, Any]) -> dict[str, str]:
+        """What each array and layer is called here, by all the names that it has in the module."""
+        given = {path: name for name, path in arrays.items()}
+        found = {path: given[owner] for path, owner in self.owners.items() if owner in given}
+        for path, name in [*found.items()]:
+            found.setdefault(path.rpartition(".")[0], name.rpartition(".")[0])
+        for node, (layer, _) in nodes.items():
+            if node.op == "call_module":
+                found.setdefault(node.target, layer)
+        return found
 
     def _where(self, node: Any) -> str:
         """The node and the module it belongs to."""

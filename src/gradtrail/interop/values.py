@@ -9,6 +9,7 @@ the axes to be one, `Softmaxed` for the end of the network. Sizes are numbers, a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +18,15 @@ from ..equation.frozen import frozen
 from ..equation.scalar import Expression
 from ..layers import Layer
 from .margins import Margins
+
+
+class LastSoftmax(Enum):
+    """What becomes of a softmax, or its logarithm, at a model's end."""
+
+    LOGITS = "left out"
+    LOGARITHMS = "left out, and it must be the logarithm"
+    WHOLE = "a layer"
+
 
 Shape = tuple[int, ...]
 """Of one sample, without the batch."""

@@ -180,12 +180,17 @@ class Network(Graph):
             ArgumentError: a setting out of its range.
             DataError: samples or labels that do not fit.
         """
-        from ..exploring.explorer import trace_samples
+        from ..exploring.explorer import explore
 
-        traced = trace_samples(
-            self, x, y, samples=samples, loss=loss, training=training, seed=seed, engine=engine
-        )
-        return traced.explore(
+        return explore(
+            self,
+            x,
+            y,
+            samples=samples,
+            loss=loss,
+            training=training,
+            seed=seed,
+            engine=engine,
             optimizer=optimizer,
             open=open,
             block=block,

@@ -121,9 +121,9 @@ class GradientReport(Printed):
         )
 
 
-@call_example("gt.check_gradients(network, x, y)")
+@call_example("gt.check_gradients(network, x, y)", models=True)
 def check_gradients(
-    network: Graph,
+    network: Graph | Any,
     x: Any,
     y: Any,
     *,
@@ -137,10 +137,10 @@ def check_gradients(
     """Compare an engine's gradients with central differences in float64.
 
     Args:
-        network: is not changed.
+        network: is not changed; or a PyTorch module, as of `trace`.
         x: samples, (N, *input_shape); a few suffice.
         y: their labels.
-        loss: by default `CrossEntropy()`.
+        loss: by default `CrossEntropy()`; of a module PyTorch's losses, too.
         engine: whose gradients are checked; the differences are always the reference engine's.
         training: batch statistics and dropout (the same mask throughout).
         seed: which elements and directions are chosen, and dropout's masks.

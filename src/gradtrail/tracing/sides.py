@@ -45,7 +45,7 @@ class SideArrays(Mapping[str, np.ndarray]):
         return self._step.array(self.side, name)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._names
+        return self._step.known_name(name) in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

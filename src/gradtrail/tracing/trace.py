@@ -183,9 +183,9 @@ class Trace:
         return Table((repr(self),), ("name", "shape", "layer", "gradient"), rows).html()
 
 
-@call_example("gt.trace(network, x, y)")
+@call_example("gt.trace(network, x, y)", models=True)
 def trace(
-    network: Graph,
+    network: Graph | Any,
     x: Any,
     y: Any,
     *,
@@ -203,10 +203,10 @@ def trace(
     last bits. An engine object is taken as it is.
 
     Args:
-        network: any network.
+        network: any network, or a PyTorch module, which is read as `from_torch` reads it.
         x: samples, (N, *input_shape).
         y: their labels.
-        loss: by default `CrossEntropy()`.
+        loss: by default `CrossEntropy()`; of a module PyTorch's losses, too.
         training: batch statistics and dropout; False for evaluation.
         seed: what dropout's masks follow from.
         step: which step of a network's trainings these masks are of.
@@ -229,6 +229,8 @@ def trace(
         runs = runs.direct
     computed = runs.compute(network, batch, loss, training=training, per_sample=per_sample)
     system = network.system(len(samples), training=training, loss=loss)
-    sums = TracedStep(system, computed.values, computed.gradients, computed.per_sample)
+    sums = TracedStep(
+        system, computed.values, computed.gradients, computed.per_sample, network.foreign_names
+    )
     origin = Origin(network, samples, batch.y, loss, bool(training), seed, engine)
     return Trace(float(computed.values["loss"]), sums, origin)

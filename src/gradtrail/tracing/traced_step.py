@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 
@@ -48,6 +49,7 @@ class TracedStep:
         values: every array of the forward pass.
         gradients: every gradient.
         per_sample: each sample's, where they were computed.
+        foreign_names: of arrays and layers, see `Graph.foreign_names`.
     """
 
     def __init__(
@@ -56,9 +58,10 @@ class TracedStep:
         values: Mapping[str, np.ndarray],
         gradients: Mapping[str, np.ndarray],
         per_sample: SampleGradients | None = None,
+        foreign_names: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.system, self.values, self.gradients = system, values, gradients
-        self.per_sample = per_sample
+        self.per_sample, self._foreign = per_sample, foreign_names
         self._held: dict[tuple[Side, str], np.ndarray] = {}
 
     def _side(self, side: Side) -> Mapping[str, np.ndarray]:
@@ -84,6 +87,7 @@ class TracedStep:
         Raises:
             UnknownNameError: there is none of this name on this side.
         """
+        name = self.known_name(name)
         arrays, key = self._side(side), (side, name)
         if not isinstance(name, str) or name not in arrays:
             output = self.outputs.get(name) if isinstance(name, str) else None
@@ -96,6 +100,12 @@ class TracedStep:
             array.flags.writeable = False
             self._held[key] = array
         return self._held[key]
+
+    def known_name(self, name: Any) -> Any:
+        """A name as it is here, where it is one of the model that the network was read of."""
+        if not isinstance(name, str) or not self._foreign or name in self.system.shapes:
+            return name
+        return self._foreign.get(name, name)
 
     @cached_property
     def outputs(self) -> Mapping[str, str]:
@@ -124,6 +134,7 @@ class TracedStep:
         """
         arrays = self._side(side)
         if isinstance(name, str):
+            name = str(self.known_name(name))
             for found in (name, self.outputs.get(name, name)):
                 if found in arrays:
                     return found
@@ -146,6 +157,11 @@ class TracedStep:
             return name, index
         if not isinstance(index, tuple) or index:
             raise ArgumentError(f"{name} has its index already; leave out {index!r}")
+        head, bracket, rest = name.partition("[")
+        mark, bare = "", head.strip()
+        if bare not in self._foreign and bare.startswith("d"):
+            mark, bare = "d", bare[1:]
+        name = mark + self.known_name(bare) + bracket + rest if bare in self._foreign else name
         there, gradients = ([*self._side(s), *self.outputs] for s in (side, "grad"))
         found, array, place = parse_element(name, there, gradients, self.system.shapes)
         if (found, side) == ("grad", "value"):
