@@ -12,11 +12,16 @@ LONG := grep -rlE --include='test_*.py' 'mark\.long|LONG|tails|targets' tests
 TORCH := grep -rlE --include='test_*.py' 'mark\.torch' tests
 BROWSER := grep -rlE --include='test_*.py' 'mark\.browser' tests
 
-.PHONY: demo test long lint torch browser pictures bench clean
+EXAMPLES := segmentation sensors volumes tags
+
+.PHONY: demo examples test long lint torch browser pictures bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed  ## train on the digits and take a gradient apart
 	$(BIN)/python examples/first_run.py
+
+examples: $(VENV)/installed-test  ## run the programs in examples/, which leave pictures here
+	for name in $(EXAMPLES); do $(BIN)/python examples/$$name.py || exit 1; done
 
 test: $(VENV)/installed-test  ## all tests that need no PyTorch
 	$(BIN)/python -m pytest -m "not long and not torch and not browser" -n auto --dist worksteal
@@ -39,6 +44,7 @@ browser: $(VENV)/installed-browser  ## the pages in Chromium, which must be at /
 pictures: $(VENV)/installed-browser  ## the pictures in docs/, from the code and the page themselves
 	$(BIN)/python docs/pictures/rooms.py
 	$(BIN)/python docs/pictures/make.py
+	cd docs/pictures && for name in $(EXAMPLES); do $(abspath $(BIN))/python ../../examples/$$name.py; done
 
 bench: $(VENV)/installed-bench  ## speed and accuracy against PyTorch and others, as far as .venv has them
 	$(BIN)/python -m benchmarks.training $(BENCH)

@@ -139,7 +139,7 @@ def shares_table(shares: Shares) -> Table:
         rows.append([*held, f"{int(shown.counts[row]):,}", number_text(value), share])
     above = [f"{shares.element} by {', '.join(shares.names)}"]
     together = number_text(float(whole.sums.sum()), 6)
-    below = [f"{len(whole):,} partial sums, together {together}"]
+    below = [f"{len(whole):,} partial sums; all of them together {together}"]
     if len(shown) < len(whole):
         below[0] = f"the strongest {len(shown)} of {below[0]}"
     return Table(above, heads, rows, below)
