@@ -18,53 +18,13 @@ TOLERANCE = 1e-5
 
 ARCHITECTURES = ("digits-cnn", "lenet5", "mnist-cnn", "resnet20", "vgg-small")
 
-AWAITED = (
-    gt.AdaptiveAvgPool1d,
-    gt.AdaptiveAvgPool2d,
-    gt.AdaptiveAvgPool3d,
-    gt.AdaptiveMaxPool1d,
-    gt.AdaptiveMaxPool2d,
-    gt.AdaptiveMaxPool3d,
-    gt.ChannelShuffle,
-    gt.Equation,
-    gt.IndexSelect,
-    gt.Max,
-    gt.Mean,
-    gt.Pad,
-    gt.Permute,
-    gt.PixelShuffle,
-    gt.PixelUnshuffle,
-    gt.Reshape,
-    gt.Slice,
-    gt.Sum,
-    gt.Upsample,
-    *(
-        getattr(gt, f"{kind}{rank}d")
-        for kind in ("Conv", "ConvTranspose", "MaxPool", "AvgPool", "GlobalAvgPool", "Dropout")
-        for rank in (1, 3)
-    ),
-    *(gt.GlobalMaxPool1d, gt.GlobalMaxPool2d, gt.GlobalMaxPool3d, gt.Dropout2d, gt.StochasticDepth),
-)
-"""Layers that no format has a converter for yet."""
-
-SETTINGS = ("pair", "reflected", "replicated", "ceil", "divisor")
-"""Settings that a format has not, or writes as others: `test_window_export.py` has them."""
-
-EXCHANGED = [
-    case
-    for case in CASES
-    if not isinstance(case.layer, AWAITED) and not any(word in case.id for word in SETTINGS)
-]
-
 TORCHLESS = ("avg-pair-uncounted", "equation", "slice-backwards", "stochastic-depth")
 """Cases that PyTorch has no module for, by how they begin."""
 
 AS_TORCH = [case for case in CASES if not case.id.startswith(TORCHLESS)]
 
-ENDING = (gt.Softmax, gt.LogSoftmax)
-"""What a model that is read may end with, and the loss has: something stands behind it here."""
-
-IDS = [case.id for case in EXCHANGED]
+ENDING = (gt.Softmax, gt.LogSoftmax, gt.StochasticDepth)
+"""What is not read where a model ends with it: something stands behind it here."""
 
 
 def single(case: Case, dtype: Any = np.float32) -> gt.Network:
@@ -118,7 +78,7 @@ def rewritten(case: Case) -> Case:
     kernel = getattr(layer, "kernel_size", None)
     if hasattr(layer, "ceil_mode") and layer.stride in (kernel, (kernel,) * layer.rank):
         layer = replace(layer, stride=None)
-    if isinstance(layer, ENDING):
+    if isinstance(layer, gt.Softmax | gt.LogSoftmax):
         layer = replace(layer, dim=layer.dim % len(case.shape))
     return replace(case, layer=layer)
 

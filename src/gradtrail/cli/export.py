@@ -25,7 +25,11 @@ _ENDINGS = {"onnx": ".onnx", "torch": ".py", "safetensors": ".safetensors"}
     type=PATH,
     help="The file to write; by default RUN's name in this folder.",
 )
-@click.option("--opset", type=int, help="With --to onnx: the version of its operators, 13 to 28.")
+@click.option(
+    "--opset",
+    type=int,
+    help="With --to onnx: the version of its operators, 9 to 28; by default the lowest that does.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @one_error
 def export_command(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import floor
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from .. import layers as available
 from ..layers import Linear
 from ..layers.windows import Windows
 from ..network import Network
+from .arithmetic import shortest_decimal
 from .margins import Margins, add_margins, collapse_axes, same_margins
 from .normalizing import Normalizing
 from .refusals import UNKNOWN, Refusal
@@ -218,7 +220,9 @@ class Builder(Normalizing):
             return x
         if sizes[0] != own[0] or not 2 <= len(own) <= MOST_SPATIAL + 1:
             raise Refusal(f"resizes samples of {own} to {sizes}")
-        exact = all(s == o * f for s, o, f in zip(sizes, own, factors, strict=True))
+        triples = [*zip(sizes, own, factors, strict=True)]
+        whole = all(abs(s - o * f) < 1e-6 * s for s, o, f in triples)
+        exact = whole or all(s == floor(o * f) for s, o, f in triples)
         rank = len(own) - 1
         corners: bool | None = None
         if mode == "nearest":
@@ -240,7 +244,14 @@ class Builder(Normalizing):
                 f"resizes {own} to {sizes} with mode={mode!r}, positions {where!r}, nearest "
                 f"{nearest!r}, which no layer here does"
             )
-        return self.layer(available.Upsample(collapse_axes(sizes[1:]), None, found, corners), x)
+        corners = corners or None
+        if whole or corners:  # with other factors than the sizes say, places lie otherwise
+            layer = available.Upsample(collapse_axes(sizes[1:]), None, found, corners)
+        else:
+            each = [shortest_decimal(factor) for factor in factors[1:]]
+            alike = each[0] if len(set(each)) == 1 else tuple(each)
+            layer = available.Upsample(None, alike, found, corners)
+        return self.layer(layer, x)
 
     def reduce(self, name: str, x: Any, axes: Sequence[int], *, keep: bool) -> Any:
         """The mean, the sum or the maximum over some axes."""

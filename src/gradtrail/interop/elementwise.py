@@ -23,6 +23,8 @@ from ..layers import (
     Pointwise,
     PReLU,
     ReLU6,
+    Softplus,
+    Tanh,
 )
 from ..layers.activations import Activation
 from ..layers.joins import Add, Multiply
@@ -241,7 +243,7 @@ class Elementwise(ABC):
         """An activation; it may be part of another one, such as x·sigmoid(x)."""
         if isinstance(x, Permuted):  # before the axes are in another order, with what may be fused
             return replace(x, base=self.tensor(self.activation(layer, x.base)))
-        inner = self._function(x)
+        inner = x if _begins_mish(layer, x) else self._function(x)
         curve = None if inner.curve is None else activation_values(layer, inner.curve)
         body = None if inner.body is None else substituted(layer.function.body, {"x": inner.body})
         read = inner.base if inner.curve is GRID else inner
@@ -482,6 +484,12 @@ def _whole(value: Arithmetic) -> tuple[Layer, tuple[Any, ...]] | None:
         return value.outer
     layer = None if value.curve is None else layer_of(value.curve)
     return None if layer is None else (layer, (value.base,))
+
+
+def _begins_mish(layer: Activation, x: Any) -> bool:
+    """Whether it is tanh(softplus(x)), of which times x is a Mish: the one made of two others."""
+    inner = _whole(x) if isinstance(layer, Tanh) and isinstance(x, Arithmetic) else None
+    return inner is not None and inner[0] == Softplus()
 
 
 def _owner(weights: Mapping[str, Weights]) -> str | None:

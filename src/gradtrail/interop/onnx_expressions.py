@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ..equation.scalar import Call, Expression, Literal, Variable
 
 if TYPE_CHECKING:
     from ..layers.steps import Step
-    from .onnx_export import Writing
+    from .onnx_writing import Writing
 
 _OPERATORS: Mapping[str, str] = {
     "add": "Add",
@@ -37,7 +34,9 @@ _OPERATORS: Mapping[str, str] = {
 """Operations that are one operator."""
 
 
-def write_expression(w: Writing, step: Step, body: Expression, inputs: Mapping[str, str]) -> None:
+def write_expression(
+    w: Writing, step: Step, body: Expression, inputs: Mapping[str, str], *, called: str = ""
+) -> str:
     """Write a step's output as an expression of its inputs; equal parts are written once.
 
     Args:
@@ -45,19 +44,18 @@ def write_expression(w: Writing, step: Step, body: Expression, inputs: Mapping[s
         step: whose output it is.
         body: the expression.
         inputs: variable → the array's name.
+        called: which part of the layer it is; by default its output.
+
+    Returns:
+        What the result is called.
     """
     known: dict[Expression, str] = {}
-    count: Counter[str] = Counter()
 
     def node(operator: str, *arguments: str, last: bool = False) -> str:
-        count[operator] += 1
-        number = count[operator] if count[operator] > 1 else ""
-        part = "" if last else f"{operator.lower()}{number}"
-        return w.node(operator, step, [*arguments], part=part)
+        return w.node(operator, step, arguments, part=called if last else operator.lower())
 
     def constant(value: float) -> str:
-        array = np.array(value, w.network.dtype)
-        return w.array(f"{step.name}.constant{len(w.arrays)}", array)
+        return w.constant(step, "constant", value)
 
     def written(part: Expression, last: bool = False) -> str:
         if isinstance(part, Variable) and not last:
@@ -73,7 +71,9 @@ def write_expression(w: Writing, step: Step, body: Expression, inputs: Mapping[s
             case Variable(name):
                 return node("Identity", inputs[name], last=last)
             case Call("min", (Call("max", (inner, Literal(low))), Literal(high))):
-                return node("Clip", written(inner), constant(low), constant(high), last=last)
+                bounds = {"min": low, "max": high}
+                name = called if last else "clip"
+                return w.told("Clip", step, [written(inner)], bounds, part=name)
             case Call("max", (inner, Literal(0.0))):
                 return node("Relu", written(inner), last=last)
             case Call("where", (Call("step", (x,)), positive, other)):
@@ -85,7 +85,7 @@ def write_expression(w: Writing, step: Step, body: Expression, inputs: Mapping[s
                 return _COMPOSED[operation](node, constant, *map(written, arguments), last=last)
         raise AssertionError(part)
 
-    written(body, last=True)
+    return written(body, last=True)
 
 
 def _expm1(node: Callable[..., str], constant: Callable[..., str], x: str, *, last: bool) -> str:

@@ -83,7 +83,7 @@ class Pad(Layer):
     def declare(self, *sources: Shape, training: bool) -> Declaration:
         """See `Layer.declare`; any shape."""
         (shape,) = sources
-        margins = self._margins(shape)
+        margins = self.margins(shape)
         if self.mode != "constant":
             equation = resampled(shape, self._rows(shape, margins))
             return Declaration(equation, given=matrices(equation))
@@ -133,7 +133,7 @@ class Pad(Layer):
             return place if place < size else 2 * (size - 1) - place
         return min(max(place, 0), size - 1)
 
-    def _margins(self, shape: Shape) -> tuple[Margin, ...]:
+    def margins(self, shape: Shape) -> tuple[Margin, ...]:
         """How many positions come before and behind each axis, that of the samples first.
 
         Raises:
