@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 import gradtrail as gt
+from gradtrail.interop.torch_import import import_module
+from gradtrail.interop.values import LastSoftmax
 from gradtrail.network.architecture import network_from
 
 from .models import made
@@ -85,21 +87,38 @@ def compared(group: str, name: str, *, single: bool = True) -> Compared:
     parameters = sum(p.numel() for p in module.parameters())
     module = module.double()
     _draw(module, torch)
+    key = _first_key(module, shape)
     begun = time.perf_counter()
     try:
-        network = gt.from_torch(module, shape, frozen="train", output=_first_key(module, shape))
+        whole = LastSoftmax.WHOLE  # so that outputs are the module's
+        imported = import_module(
+            module, shape, "from_torch", key, keeps=False, ending=whole, comparing=False
+        )
+        seconds = time.perf_counter() - begun
+        found = _with_pytorch(name, imported, module, shape, single)
+        if found.wrong:  # which `from_torch` should have seen
+            gt.from_torch(module, shape, frozen="train", output=key)
     except gt.GradtrailError as cause:
         return Compared(name, str(cause), parameters, seconds=time.perf_counter() - begun)
-    seconds = time.perf_counter() - begun
+    return replace(found, parameters=parameters, seconds=seconds)
+
+
+def _with_pytorch(
+    name: str, imported: Any, module: Any, shape: tuple[int, ...], single: bool
+) -> Compared:
+    """Outputs and gradients beside PyTorch's; `from_torch` does so, too, and is less strict."""
+    import torch
+
+    network = imported.network
     x = np.random.default_rng(1).normal(size=(_SAMPLES, *shape))
     given, image, target = _by_torch(module, x, torch)
     step = gt.trace(
         network, x, target, loss=gt.MeanSquaredError(), training=False, engine="reference"
     )
     outputs = _apart(step.value[network.output_name], given)
-    gradients, where = _gradients_apart(network, step, module, image)
+    gradients, where = _gradients_apart(imported, step, module, image)
     rounded = _rounded(network, x, step.value[network.output_name]) if single else None
-    return Compared(name, "", parameters, outputs, gradients, where, rounded, seconds)
+    return Compared(name, "", 0, outputs, gradients, where, rounded)
 
 
 def _draw(module: Any, torch: Any) -> None:
@@ -156,26 +175,24 @@ def _apart(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(apart / scale) if scale else float(apart)
 
 
-def _gradients_apart(network: Any, step: Any, module: Any, image: Any) -> tuple[float, str]:
+def _gradients_apart(imported: Any, step: Any, module: Any, image: Any) -> tuple[float, str]:
     """The largest difference of a gradient, and in which array; of those that are not 0 in theory.
 
-    A layer's arrays are called as the module's, with dots as underscores.
+    Every parameter of the network is compared with that of the module which it was read from.
     """
-    theirs = {
-        f"{path.rpartition('.')[0].replace('.', '_')}.{path.rpartition('.')[2]}": p.grad.numpy()
-        for path, p in module.named_parameters()
-        if p.grad is not None
-    } | {"input": image.grad.numpy()}
-    largest = max(np.abs(g).max(initial=0.0) for g in theirs.values())
-    names = {*theirs} & {*step.grad}
-    if len(names) < len(network.parameters):
-        raise AssertionError(f"gradients of other names: {sorted({*network.parameters} - names)}")
+    held = dict(module.named_parameters(remove_duplicate=False))
+    pairs = {"input": (step.grad["input"], image.grad.numpy())}
+    for name in imported.network.parameters:
+        there = held[imported.arrays[name]].grad
+        mine = step.grad[name]
+        other = np.zeros_like(mine) if there is None else there.numpy().reshape(mine.shape)
+        pairs[name] = mine, other
+    largest = max(np.abs(theirs).max(initial=0.0) for _, theirs in pairs.values())
     worst, where = 0.0, ""
-    for name in sorted(names):
-        mine, other = step.grad[name], theirs[name]
-        if np.abs(other).max(initial=0.0) <= _NOTHING * largest >= np.abs(mine).max(initial=0.0):
+    for name, (mine, theirs) in pairs.items():
+        if np.abs(theirs).max(initial=0.0) <= _NOTHING * largest >= np.abs(mine).max(initial=0.0):
             continue
-        apart = _apart(mine.reshape(other.shape), other)
+        apart = _apart(mine, theirs)
         if not apart <= worst:
             worst, where = apart, name
     return worst, where

@@ -60,10 +60,34 @@ def copied(x: Any) -> Any:
     return torch.cat([some, x[..., [3, 1, 1]].mean(3, keepdim=True).expand(-1, -1, -1, 6)], 1)
 
 
+def mixed(x: Any) -> Any:
+    """Parts in a loop, each by a window of its own; the parts of a part, and their number."""
+    parts = x.split((1, 3), dim=1)
+    found = [F.avg_pool2d(part, 2 * k + 1, 1, k) for k, part in enumerate(parts)]
+    first, *others = found[1].chunk(len(parts) + 1, 1)
+    rows = x.unbind(2)[1].unsqueeze(2).repeat(1, 2, 5, 1)
+    return torch.cat([*found, first * others[0], *rows.chunk(2, 1)], 1)
+
+
+class Halved(nn.Module):
+    """A forward that asks for sizes behind a layer with weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 6, 3)
+
+    def forward(self, x: Any) -> Any:
+        x = self.conv(x)
+        return F.max_pool2d(x, 3 if x.shape[2] > 2 else 2) if x.shape[1] % 2 else x[:, ::2]
+
+
 FORWARDS: dict[str, Callable[[], Any]] = {
     "positions": Chosen,
     "positions copied": lambda: Function(copied),
     "negative": lambda: Function(lambda x: 1 - x * 2),
+    "parts": lambda: Function(mixed),
+    "repeated": lambda: Function(lambda x: x.repeat_interleave(2, 3) + x.repeat(1, 1, 1, 2)),
+    "sizes": Halved,
     "zeros": lambda: Function(lambda x: torch.cat([x, torch.zeros_like(x)], 1) + 1),
     "ones": lambda: Function(lambda x: torch.ones_like(x) - x.tanh()),
 }

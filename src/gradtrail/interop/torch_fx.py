@@ -21,7 +21,7 @@ import numpy as np
 from .refusals import Refusal, Refusals
 from .torch_inspection import HOOKS, storage_of, tensors_of
 from .torch_modules import converter_of
-from .torch_sizes import TorchSizes
+from .torch_sizes import TRACED, TorchSizes
 from .values import Shape
 
 WRITES: dict[str, Any] = {
@@ -241,8 +241,8 @@ def _tracer(fx: Any, torch: Any, sizes: TorchSizes) -> type[Any]:
             return known.numel()
 
         def __len__(self) -> int:
-            known = sizes.of(self.node)
-            return super().__len__() if known is None else int(known[0])
+            known = sizes.count_of(self.node)
+            return super().__len__() if known is None else known
 
     for name, function in WRITES.items():
         setattr(Proxy, name, _recorded(function))
@@ -257,6 +257,12 @@ def _tracer(fx: Any, torch: Any, sizes: TorchSizes) -> type[Any]:
             node = super().create_node(*arguments, **named)
             sizes.follow(node)
             return node
+
+        def iter(self, proxy: Any) -> Any:
+            known = sizes.count_of(proxy.node)
+            if known is None or known == TRACED:  # the samples one by one
+                return super().iter(proxy)
+            return iter([proxy[place] for place in range(known)])
 
         def is_leaf_module(self, inner: Any, path: str) -> bool:
             known = converter_of(inner) is not None

@@ -26,6 +26,22 @@ def _expand(b: Builder, input: Any, *sizes: Any) -> Any:
     return b.expand(input, tuple(int(size) for size in asked[1:] if is_whole(size)))
 
 
+def _repeat(b: Builder, input: Any, *repeats: Any) -> Any:
+    times = repeats[0] if len(repeats) == 1 and isinstance(repeats[0], Sequence) else repeats
+    if len(times) != len(b.shape(input)) + 1 or times[0] != 1:
+        raise Refusal(f"repeats samples of {b.shape(input)} {list(times)} times")
+    for axis, count in enumerate(times):
+        input = b.concat([input] * count, axis) if count != 1 else input
+    return input
+
+
+def _repeat_interleave(b: Builder, input: Any, repeats: Any, dim: int | None = None) -> Any:
+    if dim is None or not is_whole(repeats):
+        raise Refusal("repeats elements otherwise than each so many times along one axis")
+    size = b.shape(input)[b.axis(input, dim) - 1]
+    return b.select(input, dim, [place // repeats for place in range(size * repeats)])
+
+
 def _expand_as(b: Builder, input: Any, other: Any) -> Any:
     return b.expand(input, b.shape(other))
 
@@ -206,6 +222,7 @@ SHAPES: Mapping[str, Converter] = {  # in torch and as methods
     "flatten": _flatten, "reshape": _reshape, "squeeze": _squeeze, "unsqueeze": _unsqueeze,
     "permute": _permute, "transpose": _transpose, "swapaxes": _transpose,
     "narrow": _narrow, "select": _select, "index_select": _index_select,
+    "repeat_interleave": _repeat_interleave,
     "split": _split, "chunk": _chunk, "unbind": _unbind,
     "clone": _clone,
 }  # fmt: skip
@@ -213,7 +230,7 @@ SHAPES: Mapping[str, Converter] = {  # in torch and as methods
 
 SHAPE_METHODS: Mapping[str, Converter] = {
     "view": _reshape, "contiguous": _contiguous, "new_tensor": _new_tensor,
-    "size": _size, "dim": _dim, "expand": _expand, "expand_as": _expand_as,
+    "repeat": _repeat, "size": _size, "dim": _dim, "expand": _expand, "expand_as": _expand_as,
 }  # fmt: skip
 """What there is as a method alone."""
 

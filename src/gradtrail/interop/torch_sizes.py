@@ -30,13 +30,21 @@ class TorchSizes:
         self._torch = torch
         self._weightless: Any = None
         self._module = module
-        self._input: Any = torch.empty(TRACED, *shape, device="meta")
+        held = (array.dtype for array in module.parameters() if array.is_floating_point())
+        dtype = next(held, torch.float32)
+        self._input: Any = torch.empty(TRACED, *shape, dtype=dtype, device="meta")
         self._known: dict[Any, Any] = {}
 
     def of(self, node: Any) -> Any:
         """The sizes of a node's tensor, samples first, or None."""
         known = self._known.get(node)
         return known.shape if isinstance(known, self._torch.Tensor) else None
+
+    def count_of(self, node: Any) -> int | None:
+        """How many parts a node gives, as a split does, or how long its tensor's first axis is."""
+        known = self._known.get(node)
+        several = isinstance(known, self._torch.Tensor | tuple | list)
+        return len(known) if several and getattr(known, "ndim", 1) else None
 
     def samples(self) -> Mapping[Any, Shape]:
         """The shape of one sample of what each node gives, where that is samples."""
@@ -73,7 +81,7 @@ class TorchSizes:
                 return called.forward(*arguments, **named)  # a call would be traced, too
             case "get_attr":
                 owner, _, name = node.target.rpartition(".")
-                return getattr(self._without_numbers().get_submodule(owner), name)
+                return getattr(self._module.get_submodule(owner), name).to("meta")
         raise LookupError(node.op)
 
     def _read(self, argument: Any) -> Any:
