@@ -1,92 +1,19 @@
-"""Trainings on the CPU engine: the same bits whatever the threads, and the reference's course.
-
-The file is long because each way in which parts of a step are computed together has its training.
-"""
+"""Trainings on the CPU engine: the same bits whatever the threads, and the reference's course."""
 
 from __future__ import annotations
 
-import signal
 import threading
 
 import numpy as np
 import pytest
-from own_layers import Mirrored
 from tails import beginning
 
 import gradtrail as gt
-from gradtrail.engines import CPU, Batch, Samples, Stepped, Trainer, engine_for
+from gradtrail.engines import CPU, Batch, Samples
 from gradtrail.engines.cpu.pool import Pool, pool_for
-from gradtrail.streams import stream
-from gradtrail.training import Observer, Seen
 
 from .targets import FUSED, runs_here
-
-Arrays = dict[str, np.ndarray]
-
-
-def lenet() -> gt.Network:
-    """A chain: each thread's blocks go through it one after the other."""
-    return gt.Network(
-        (1, 12, 12),
-        [
-            *(gt.Conv2d(4, 3, padding=1), gt.ReLU(), gt.MaxPool2d(2)),
-            *(gt.Conv2d(8, 3), gt.ReLU(), gt.Flatten(), gt.Dropout(0.2), gt.Linear(10)),
-        ],
-        seed=1,
-    )
-
-
-def branched() -> gt.Network:
-    """Batch norm cuts the step into segments; a shortcut adds up gradients."""
-    body = [gt.Conv2d(6, 3, padding=1, bias=False), gt.BatchNorm2d(), gt.ReLU()]
-    return gt.Network(
-        (1, 12, 12),
-        [
-            *(gt.Conv2d(6, 3, stride=2, padding=1, bias=False), gt.BatchNorm2d(), gt.ReLU()),
-            *(gt.Residual([*body, gt.Conv2d(6, 3, padding=1)]), gt.Dropout(0.1)),
-            *(gt.GlobalAvgPool2d(), gt.Linear(10)),
-        ],
-        seed=2,
-    )
-
-
-def heavy() -> gt.Network:
-    """More than a MB of weights in one layer: the whole batch sums their gradient at once."""
-    return gt.Network(
-        (1, 12, 12),
-        [
-            *(gt.Conv2d(5, 3), gt.ReLU(), gt.Flatten()),
-            *(gt.Linear(541), gt.Tanh(), gt.Linear(10)),
-        ],
-        seed=3,
-    )
-
-
-NETWORKS = {"chain": lenet, "branched": branched, "heavy": heavy}
-
-
-def data(count: int = 150) -> tuple[np.ndarray, np.ndarray]:
-    """Images with a bright column that gives the class."""
-    draw = np.random.Generator(np.random.PCG64(3))
-    x, y = draw.random((count, 1, 12, 12), dtype=np.float32), draw.integers(0, 10, count)
-    x[np.arange(count), 0, :, y] += 1
-    return x, y
-
-
-def trained(
-    net: gt.Network, engine: CPU | str, threads: int | None = None, **settings: object
-) -> tuple[Arrays, gt.History]:
-    """Weights and statistics after a training of two epochs with a shorter last batch."""
-    common = {"epochs": 2, "batch_size": 64, "seed": 5, "progress": False}
-    history = gt.train(net, data(), engine=engine, threads=threads, **common | settings)
-    arrays = {**net.parameters, **net.buffers}
-    return {name: array.copy() for name, array in arrays.items()}, history
-
-
-def assert_same_bits(one: Arrays, other: Arrays) -> None:
-    for name, array in one.items():
-        np.testing.assert_array_equal(array, other[name], err_msg=name)
-
+from .trainings import NETWORKS, assert_same_bits, data, lenet, trained
 
 # -- the same bits ----------------------------------------------------------------------------
 
@@ -224,105 +151,6 @@ def test_float64_is_refused_and_goes_to_the_reference_by_default() -> None:
     assert gt.trace(net, *data(3)).grad["fc1.weight"].dtype == np.float64
 
 
-def replayed(steps: int, batch_size: int) -> Arrays:
-    """The weights after so many steps, step by step."""
-    net, loss, (x, y) = lenet(), gt.CrossEntropy(), data()
-    trainer = CPU().trainer(net, loss, gt.Adam())
-    samples = Samples(x, y, loss, (10,))
-    each = len(x) // batch_size
-    for step in range(steps):
-        epoch, place = divmod(step, each)
-        order = stream(1, "order", epoch).permutation(len(x)).astype(np.int64)
-        chosen = order[batch_size * place : batch_size * (place + 1)]
-        trainer.step(Batch(samples, chosen, 1, step))
-    trainer.store()
-    return dict(net.parameters)
-
-
-class InterruptedSoon(Observer):
-    """Ctrl-C from a timer that the fourth step starts, wherever it comes then."""
-
-    def step(self, seen: Seen) -> None:
-        if seen.step == 4:
-            threading.Timer(0.05, signal.raise_signal, [signal.SIGINT]).start()
-
-
-def test_interrupted_training_ends_with_a_whole_step() -> None:
-    net = lenet()
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell may ignore
-    course = {"epochs": 10**6, "batch_size": 50, "seed": 1, "progress": False}
-    try:
-        history = gt.train(net, data(), log=[InterruptedSoon()], **course)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert history.interrupted
-    assert history.steps > 3
-    assert_same_bits(replayed(history.steps, 50), dict(net.parameters))
-
-
-def two_epochs(net: gt.Network | None = None, engine: str = "cpu") -> gt.History:
-    """A training of six steps, each test's to interrupt."""
-    net = net or lenet()
-    return gt.train(net, data(), epochs=2, batch_size=50, seed=1, progress=False, engine=engine)
-
-
-def trainer_of(engine: str) -> type[Trainer]:
-    return type(engine_for(engine).trainer(lenet(), gt.CrossEntropy(), gt.Adam()))
-
-
-@pytest.mark.parametrize("engine", ["cpu", "reference"])
-def test_an_interruption_as_all_is_put_back_loses_nothing(
-    engine: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole, kind = two_epochs(), trainer_of(engine)
-    store, calls = kind.store, []
-
-    def interrupted(trainer: Trainer) -> None:
-        calls.append(trainer)
-        if len(calls) == 3:  # after two epochs
-            raise KeyboardInterrupt
-        store(trainer)
-
-    monkeypatch.setattr(kind, "store", interrupted)
-    net = lenet()
-    history = two_epochs(net, engine)
-    assert history.interrupted
-    assert history.epochs == 2
-    np.testing.assert_allclose(history.step_losses, whole.step_losses, rtol=1e-4)
-    assert len(calls) == 4
-
-
-def test_the_figures_of_an_interrupted_epoch_are_dropped_together() -> None:
-    history = gt.History([1.0], [1.0, 0.5], [0.1, 0.2], [0.9], [0.2, 0.3], [2.0], True)
-    history.keep(steps=1, epochs=1)
-    assert (history.loss, history.accuracy) == ([1.0], [0.1])
-    assert (history.validation_loss, history.validation_accuracy) == ([0.9], [0.2])
-
-
-@pytest.mark.parametrize("engine", ["cpu", "reference"])
-def test_an_interruption_as_a_step_ends_loses_no_loss(
-    engine: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ctrl-C is answered where Python runs again: behind the native call."""
-    whole, kind = two_epochs(), trainer_of(engine)
-    step = kind.step
-
-    def interrupted(trainer: Trainer, batch: Batch) -> Stepped:
-        done = step(trainer, batch)
-        if trainer.finished[0] == 4:
-            raise KeyboardInterrupt
-        return done
-
-    monkeypatch.setattr(kind, "step", interrupted)
-    net = lenet()
-    history = two_epochs(net, engine)
-    assert history.interrupted
-    np.testing.assert_allclose(history.step_losses, whole.step_losses[:4], rtol=1e-4)
-    monkeypatch.undo()
-    if engine == "cpu":
-        assert_same_bits(replayed(4, 50), dict(net.parameters))
-
-
 def test_a_thread_that_fails_raises_in_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*arguments: object) -> None:
         raise MemoryError("no memory for this thread")
@@ -386,125 +214,6 @@ def test_predictions_from_several_threads_do_not_mix() -> None:
     for thread in threads:
         thread.join()
     np.testing.assert_array_equal(np.concatenate(found), expected)
-
-
-OVERLAPPING = [(9, "f4"), (7, "f2"), (6, "off")]
-OVERLAPPING += [(s, w) for s in (6, 7, 9) for w in ("off", "f2", "f4") if (s, w) not in OVERLAPPING]
-
-
-@pytest.mark.parametrize("setting", beginning(1, OVERLAPPING), ids=str)
-def test_slopes_behind_sums_where_tiles_overlap(setting: tuple[int, str]) -> None:
-    """A ReLU whose gradient comes from two sides: the last one adds and multiplies, once."""
-    size, winograd = setting
-    body = [gt.Conv2d(4, 3, padding=1), gt.ReLU(), gt.Conv2d(4, 3, padding=1)]
-    net = gt.Network(
-        (2, size, size),
-        [
-            *(gt.Conv2d(4, 3, padding=1), gt.ReLU(), gt.Residual(body), gt.ReLU()),
-            *(gt.Residual(body), gt.ReLU(), gt.Flatten(), gt.Linear(3)),
-        ],
-        seed=4,
-    )
-    draw = np.random.Generator(np.random.PCG64(size))
-    x, y = draw.random((21, 2, size, size), dtype=np.float32) - 0.5, draw.integers(0, 3, 21)
-    expected = gt.trace(net, x, y, engine="reference")
-    before = {name: array.copy() for name, array in net.parameters.items()}
-    gt.train(
-        net, (x, y), optimizer=gt.SGD(1.0), shuffle=False, engine=CPU(winograd=winograd),
-        progress=False,
-    )  # fmt: skip
-    for name, array in net.parameters.items():
-        moved, wanted = before[name] - array, expected.grad[name]
-        np.testing.assert_allclose(moved, wanted, atol=2e-5 * np.abs(wanted).max() + 2e-7)
-
-
-CONV = gt.Conv2d(5, 3, padding=1)
-POOLED = {
-    "relu": (True, [CONV, gt.ReLU(), gt.MaxPool2d(2)]),
-    "tanh": (True, [CONV, gt.Tanh(), gt.MaxPool2d(2)]),
-    "bare": (True, [CONV, gt.MaxPool2d(2)]),
-    "relu behind": (True, [CONV, gt.MaxPool2d(2), gt.ReLU()]),
-    "two": (True, [CONV, gt.ReLU(), gt.MaxPool2d(2), CONV, gt.ReLU(), gt.MaxPool2d(2)]),
-    "gelu, which needs what it was given": (False, [CONV, gt.GELU(), gt.MaxPool2d(2)]),
-    "batch norm between": (False, [CONV, gt.BatchNorm2d(), gt.ReLU(), gt.MaxPool2d(2)]),
-    "overlapping windows": (False, [CONV, gt.ReLU(), gt.MaxPool2d(3, 2)]),
-    "windows over the edge": (False, [CONV, gt.ReLU(), gt.MaxPool2d(2, padding=1)]),
-    "means": (False, [CONV, gt.ReLU(), gt.AvgPool2d(2)]),
-    "read twice": (False, [CONV, gt.ReLU(), gt.Concat([gt.MaxPool2d(2)], [gt.AvgPool2d(2)])]),
-}
-"""Whether the convolution takes the maxima itself, and the layers."""
-
-
-PLANES = [("f4", (11, 13)), ("f2", (8, 8)), ("f4", (9, 10))]
-PLANES += [("f2", (11, 13)), ("f4", (8, 8)), ("f2", (9, 10))]
-TAKEN = [(kind, *plane) for plane in PLANES for kind in POOLED]
-
-
-@pytest.mark.parametrize("taken", beginning(len(POOLED) + 1, TAKEN), ids=str)
-def test_maxima_that_a_convolution_takes(taken: tuple[str, str, tuple[int, int]]) -> None:
-    """Training and prediction, without the map, are the reference's; rows may be left over."""
-    kind, winograd, size = taken
-    alone, layers = POOLED[kind]
-    net = gt.Network((2, *size), [*layers, gt.Flatten(), gt.Linear(3)], seed=6)
-    draw = np.random.Generator(np.random.PCG64(size[1]))
-    x, y = draw.standard_normal((37, 2, *size), dtype=np.float32), draw.integers(0, 3, 37)
-    engine = CPU(2, winograd=winograd)
-    does = [call.does for call in net.explain("pool1", engine=engine).calls]
-    assert any("with pool1" in text for text in does) == alone
-    predicted = net.predict(x, engine="reference")
-    np.testing.assert_allclose(net.predict(x, engine=engine), predicted, atol=2e-5)
-    expected = gt.trace(net, x, y, engine="reference", training=True)
-    before = {name: array.copy() for name, array in net.parameters.items()}
-    settings = {"optimizer": gt.SGD(1.0), "shuffle": False, "batch_size": 37, "progress": False}
-    gt.train(net, (x, y), engine=engine, **settings)
-    for name, array in net.parameters.items():
-        moved, wanted = before[name] - array, expected.grad[name]
-        np.testing.assert_allclose(moved, wanted, atol=4e-5 * np.abs(wanted).max() + 3e-7)
-
-
-def keeping(*layers: gt.Layer) -> list[gt.Layer]:
-    return [gt.Conv2d(4, 3, padding=1), *layers]
-
-
-SAME = gt.Conv2d(4, 3, padding=1)
-SLOPES = {
-    "residual": keeping(gt.ReLU(), gt.Dropout(0.3), gt.Residual([SAME, gt.ReLU()])),
-    "shortcut": keeping(gt.ReLU(), gt.Dropout(0.3), gt.Residual([SAME], [gt.Conv2d(4, 1)])),
-    "concat": keeping(gt.Tanh(), gt.Dropout(0.3), gt.Concat([SAME], [gt.Conv2d(3, 5, padding=2)])),
-    "three": keeping(gt.ReLU(), gt.Sigmoid(), gt.Dropout(0.3), gt.Residual([gt.Tanh(), SAME])),
-    "norm": keeping(gt.BatchNorm2d(), gt.ReLU(), gt.Dropout(0.3), gt.Residual([SAME])),
-    "dropouts": keeping(gt.Dropout(0.3), gt.Dropout(0.2), gt.Residual([gt.ReLU()])),
-}
-
-
-@pytest.mark.parametrize(
-    "sent", beginning(len(SLOPES) + 1, [(k, w) for w in ("f4", "off") for k in SLOPES]), ids=str
-)
-def test_slopes_in_a_row_whose_gradient_comes_from_several_sides(sent: tuple[str, str]) -> None:
-    """All of them have one place: the first who adds and the last who multiplies mean the same."""
-    kind, winograd = sent
-    net = gt.Network((2, 7, 7), [*SLOPES[kind], gt.Flatten(), gt.Linear(3)], seed=4)
-    draw = np.random.Generator(np.random.PCG64(8))
-    x, y = draw.standard_normal((21, 2, 7, 7), dtype=np.float32), draw.integers(0, 3, 21)
-    expected = gt.trace(net, x, y, engine="reference", training=True, seed=0)
-    before = {name: array.copy() for name, array in net.parameters.items()}
-    gt.train(
-        net, (x, y), optimizer=gt.SGD(1.0), shuffle=False, engine=CPU(winograd=winograd),
-        seed=0, progress=False,
-    )  # fmt: skip
-    for name, array in net.parameters.items():
-        moved, wanted = before[name] - array, expected.grad[name]
-        np.testing.assert_allclose(moved, wanted, atol=4e-5 * np.abs(wanted).max() + 3e-7)
-
-
-def test_the_first_of_several_terms_finds_nothing_from_the_step_before() -> None:
-    """Of a gradient that several forms add up, the first one stores where it reaches everything."""
-    net = gt.Network((1, 4, 1), [Mirrored()])
-    x, y = np.array([1, 2, 3, 4.0]).reshape(1, 1, 4, 1), np.zeros((1, 1, 4, 1))
-    for _ in range(3):
-        step = gt.trace(net, x, y, loss=gt.MeanSquaredError(), engine="cpu")
-        assert step.value["mirrored1.output"].ravel().tolist() == [13, 11, 9, 7]
-        assert step.grad["input"].ravel().tolist() == [17, 19, 21, 23]
 
 
 def test_one_parameter_is_read_without_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

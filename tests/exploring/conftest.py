@@ -1,4 +1,4 @@
-"""A step, its explorer, and the page of it in Chromium."""
+"""A step, its explorer, and the page of it in Chromium; a server that is asked directly."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from exploring.asking import Client, session
 from exploring.browsing import chromium
 from exploring.reading import LAYERS, SAMPLES, Page
 
 import gradtrail as gt
 from gradtrail.exploring.explorer import Explorer
+from gradtrail.exploring.server import Server
 from gradtrail.exploring.session import Session
 
 
@@ -48,3 +50,23 @@ def page(browser: Any, explorer: Explorer) -> Iterator[Page]:
     assert opened.complaints == []
     origin = explorer.url.split("?")[0]
     assert [u for u in opened.asked if not u.startswith((origin, "data:", "blob:"))] == []
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    made = Server(session())
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(server: Server) -> Client:
+    return Client(server.url)
+
+
+@pytest.fixture
+def shown(server: Server) -> Session:
+    """The session, as it was at first."""
+    held = server._routes.session
+    held.apply([{"kind": "reset"}])
+    return held
