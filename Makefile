@@ -8,13 +8,13 @@ export PYTHONDONTWRITEBYTECODE :=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
 # Collecting all tests takes longer than running some: those of a mark are looked for where it stands.
-LONG := grep -rlE --include='test_*.py' 'mark\.long|LONG|tails|targets' tests
+LONG := grep -rlE --include='test_*.py' 'mark\.long|LONG|tails|targets|@each' tests
 TORCH := grep -rlE --include='test_*.py' 'mark\.torch' tests
 BROWSER := grep -rlE --include='test_*.py' 'mark\.browser' tests
 
 EXAMPLES := segmentation sensors volumes tags
 
-.PHONY: demo examples test long lint torch browser pictures bench clean
+.PHONY: demo examples test long search lint torch browser pictures bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed  ## train on the digits and take a gradient apart
@@ -28,6 +28,9 @@ test: $(VENV)/installed-test  ## all tests that need no PyTorch
 
 long: $(VENV)/installed-test  ## the long tails of those tests
 	$(BIN)/python -m pytest -m "long and not torch and not browser" -n auto --dist worksteal $$($(LONG))
+
+search: $(VENV)/installed-test  ## those and more: what is drawn by number 300 times, or SEARCH=, and every pair of tables
+	GRADTRAIL_SEARCH=$(or $(SEARCH),300) $(BIN)/python -m pytest -m "not torch and not browser" -n auto --dist worksteal $$($(LONG))
 
 lint: $(VENV)/installed-dev  ## style and types
 	$(BIN)/ruff check .

@@ -41,7 +41,7 @@ from gradtrail.equation.scalar import evaluate_scalar, switches
 Shape = tuple[int, ...]
 
 LARGEST = 16_000
-"""Elements of an array, all samples together, which keeps 300 networks short."""
+"""Elements of an array, all samples together, which keeps hundreds of networks short."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The long tails of tests: what runs always is a beginning of each.
 
 `make test` runs the beginnings, within minutes on two cores; `make long` the rest, as CI does.
-Where numbers are drawn without an end, GRADTRAIL_SEARCH=1000 makes a search of a test: so many.
+Where numbers are drawn without an end, GRADTRAIL_SEARCH=1000 makes a search of a test: so many; and
+of two tables that meet, a search tries every pair. `make search` is one.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from typing import TypeVar
 
 import pytest
 
-__all__ = ["beginning", "firsts", "searched"]
+__all__ = ["SEARCHING", "beginning", "firsts", "searched"]
 
 Value = TypeVar("Value")
+
+SEARCHING = "GRADTRAIL_SEARCH" in os.environ
+"""Whether more is tried than CI does."""
 
 
 def beginning(count: int, values: Iterable[object]) -> list[object]:

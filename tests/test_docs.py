@@ -53,9 +53,14 @@ def named(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+SEARCHING = {"docs/sklearn.md"}
+"""Documents with searches over settings, which start processes."""
+
+
 def marked(path: Path) -> object:
     """A document for a test of its code; what needs PyTorch runs with the comparisons with it."""
     marks = [pytest.mark.torch] if "torch" in NEEDS.get(named(path), ()) else []
+    marks += [pytest.mark.long] if named(path) in SEARCHING else []
     return pytest.param(path, id=named(path), marks=marks)
 
 

@@ -15,7 +15,7 @@ import gradtrail as gt
 from gradtrail.engines.reference import forward
 from gradtrail.equation import System
 
-NETWORKS, ALWAYS = searched(120), 6
+NETWORKS, ALWAYS = searched(60), 4
 
 STARTS = 150
 """How many elements of an array a NaN is put into, each by itself."""

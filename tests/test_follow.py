@@ -177,8 +177,12 @@ def some_elements(t: gt.Trace, count: int) -> Iterator[tuple[str, tuple[int, ...
             yield name, tuple(int(draw.integers(0, size)) for size in t.grad[name].shape)
 
 
+EVEN, ODD = [*SMALL][::2], [*SMALL][1::2]
+"""What one direction has always is the other's long tail."""
+
+
 @pytest.mark.parametrize("count", beginning(1, [1, 3]))
-@pytest.mark.parametrize("name", beginning(8, SMALL))
+@pytest.mark.parametrize("name", beginning(4, [*EVEN, *ODD]))
 def test_backwards_it_finds_exactly_the_strongest_of_all_paths(name: str, count: int) -> None:
     t = small(name)
     for array, index in some_elements(t, count):
@@ -212,7 +216,7 @@ def test_the_bound_beyond_an_element_is_the_greatest_path_from_it(name: str) -> 
 
 
 @pytest.mark.parametrize("count", beginning(1, [1, 2]))
-@pytest.mark.parametrize("name", beginning(4, SMALL))
+@pytest.mark.parametrize("name", beginning(3, [*ODD, *EVEN]))
 @pytest.mark.parametrize("to", [None, 1], ids=["all", "class"])
 def test_forwards_it_finds_exactly_the_strongest_of_all_paths(
     name: str, to: int | None, count: int
@@ -234,7 +238,7 @@ def test_forwards_it_finds_exactly_the_strongest_of_all_paths(
                 assert path.share == pytest.approx(path.product / sum(here), rel=1e-6)
 
 
-@pytest.mark.parametrize("name", beginning(8, SMALL))
+@pytest.mark.parametrize("name", beginning(3, [*ODD, *EVEN]))
 def test_all_paths_forwards_add_up_to_the_value_times_the_derivative(name: str) -> None:
     t, step = small(name), 1e-6
     sample = (0,) * t.value["input"].ndim

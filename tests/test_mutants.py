@@ -259,12 +259,21 @@ SPREAD = [*MUTANTS][::2], [*MUTANTS][1::2]
 """Every second one is of the long tail."""
 
 
+def among(name: str) -> str:
+    """What the cases are called that a mutant is wrong for, which are tried first."""
+    if "pool" in name or "max" in name or "winner" in name:
+        return "max"
+    if any(word in name for word in ("norm", "group", "ε", "statistics")):
+        return "norm"
+    return "linear" if "linear" in name else "conv"
+
+
 @pytest.mark.parametrize("name", beginning(len(SPREAD[0]), [*SPREAD[0], *SPREAD[1]]))
 def test_the_comparison_with_pytorch_catches(name: str) -> None:
     """By its values: a mutant that crashes on a case is not counted as caught there."""
     caught = 0
     with np.load(FROZEN, allow_pickle=False) as stored:
-        for case in CASES:
+        for case in sorted(CASES, key=lambda case: among(name) not in case.id):
             try:
                 wrong = ours(case, MUTANTS[name])
             except (ValueError, gt.EquationError):

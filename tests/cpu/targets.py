@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from tails import SEARCHING
 
 from gradtrail.engines.cpu import target as presets
 from gradtrail.engines.cpu.target import Target, runnable
@@ -69,6 +70,24 @@ def presets_and_wide() -> list[pytest.param]:
         else pytest.param(*param.values, marks=[*param.marks, LONG], id=param.id)
         for param in params
     ]
+
+
+def in_turn(cases: Iterable[object], always: int) -> list[pytest.param]:
+    """Parameters (case, target): every case for the best target that runs here.
+
+    The first so many are no tail. Each case is in the long tail for one of the other targets, which
+    take turns; in a search it is for each.
+    """
+    best = next((name for name in PRESETS if runs_here(name)), PRESETS[-1])
+    others = [name for name in loops_here() if name != best]
+    found = []
+    for at, case in enumerate(cases):
+        turn = at % max(len(others), 1)
+        named = getattr(case, "id", case)
+        for name in (best, *(others if SEARCHING else others[turn : turn + 1])):
+            marks = () if name == best and at < always else LONG
+            found.append(pytest.param(case, name, marks=marks, id=f"{named}-{name}"))
+    return found
 
 
 def over(

@@ -111,7 +111,7 @@ def test_a_trace_in_evaluation_has_a_samples_bits_whatever_the_batch() -> None:
         )
 
 
-@pytest.mark.parametrize("number", beginning(2, searched(200)))
+@pytest.mark.parametrize("number", beginning(2, searched(80)))
 def test_random_networks(number: int) -> None:
     net = filled(drawn_network(number), number)
     x = samples(net, 5)

@@ -9,18 +9,16 @@ import numpy as np
 import pytest
 from cases import CASES, Case, arrays, uniform
 from comparing import FLOAT32, assert_close
-from tails import beginning
 
 import gradtrail as gt
 from gradtrail.engines import CPU, Batch, Reference
 
 from .agreeing import assert_agree
-from .targets import presets_and_wide
+from .targets import in_turn
 
-TARGETS = presets_and_wide()
-EVERY = -(-len(CASES) // 50)
-SPREAD = beginning(50, [case for first in range(EVERY) for case in CASES[first::EVERY]])
-"""Fifty cases spread over the table, and then the others: neighbours are settings of one layer."""
+EVERY = -(-len(CASES) // 40)
+SPREAD = in_turn([case for first in range(EVERY) for case in CASES[first::EVERY]], 40)
+"""Forty cases spread over the table, and then the others: neighbours are settings of one layer."""
 
 PADDED = 19
 """A batch of one whole block of sixteen samples and one with three samples and thirteen lanes
@@ -45,8 +43,7 @@ def batch(case: Case, size: int) -> Batch:
     return Batch.of(net, net.checked(arrays(resized).x), y, loss)
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("case", SPREAD, ids=lambda case: case.id)
+@pytest.mark.parametrize(("case", "target"), SPREAD)
 def test_values_and_gradients_are_the_references(case: Case, target: str) -> None:
     engine, loss = CPU(threads=1, target=target), gt.MeanSquaredError()
     for size in (case.shape[0], PADDED):
@@ -56,8 +53,7 @@ def test_values_and_gradients_are_the_references(case: Case, target: str) -> Non
         assert_agree(got, expected)
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("case", SPREAD, ids=lambda case: case.id)
+@pytest.mark.parametrize(("case", "target"), SPREAD)
 def test_predictions_are_the_references(case: Case, target: str) -> None:
     net, x = network(case), batch(case, PADDED).x
     got = net.predict(x, engine=CPU(threads=1, target=target))

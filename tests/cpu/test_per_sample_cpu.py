@@ -11,7 +11,7 @@ from cases import Case
 from comparing import assert_all_close, assert_close
 from per_sample import alone, labelled, meet, shares
 from random_networks import drawn
-from tails import beginning, firsts
+from tails import beginning
 from test_sample_gradients import LEARNING
 
 import gradtrail as gt
@@ -24,13 +24,19 @@ from gradtrail.equation.frozen import frozen
 from gradtrail.layers.layer import Declaration, Layer, Parameter, Shape, elementwise
 
 from .agreeing import assert_same_bits
-from .targets import loops_here, presets_and_wide
+from .targets import in_turn, loops_here, presets_and_wide
 from .test_cases_cpu import batch, network
 
 CLOSE = 1e-5
 """Relative to the largest magnitude."""
 
 NETWORKS = ("lenet5", "mnist-cnn", "vgg-small", "resnet20")
+
+
+KINDS = {(type(case.layer), case.training): case for case in reversed(LEARNING)}.values()
+"""The first case of each layer, in training and in evaluation."""
+
+OTHERS = [case for case in LEARNING if not any(case is first for first in KINDS)]
 
 
 @cache
@@ -55,10 +61,7 @@ def exact(
     return kept.per_sample, shares(net, step, loss, training, kept)
 
 
-@pytest.mark.parametrize("target", presets_and_wide())
-@pytest.mark.parametrize(
-    "case", firsts(LEARNING, lambda c: (type(c.layer), c.training)), ids=lambda case: case.id
-)
+@pytest.mark.parametrize(("case", "target"), in_turn([*KINDS, *OTHERS], len(KINDS)))
 def test_every_layer_gives_each_samples_own_gradient(case: Case, target: str) -> None:
     net, step, loss = network(case), batch(case, 19), gt.MeanSquaredError()
     engine = CPU(1, target=target)

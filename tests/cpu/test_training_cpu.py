@@ -33,7 +33,8 @@ def test_threads_and_repetition_change_no_bit(convolved: tuple[str, str]) -> Non
         assert_same_bits(found, expected)
 
 
-@pytest.mark.parametrize("kind", beginning(1, NETWORKS))
+@pytest.mark.long
+@pytest.mark.parametrize("kind", NETWORKS)
 def test_processors_with_fused_multiply_add_give_the_same_bits(kind: str) -> None:
     """AVX-512 and AVX2, or where the former does not run, its loops in AVX2's instructions."""
     targets = [name for name in FUSED if runs_here(name)]

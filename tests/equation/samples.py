@@ -4,12 +4,14 @@ FORWARD holds what layers and losses declare, ADJOINTS their adjoints as derived
 GATHERED whatever `gather` rewrites, EQUATIONS all three. A new layer is one more line in LAYERS.
 """
 
+import zlib
 from collections.abc import Callable, Mapping
 from functools import wraps
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any, TypeVar
 
 import pytest
+from tails import beginning
 
 from gradtrail.equation import Contraction, Equation, LossEquation, adjoint, gather
 from gradtrail.layers import (
@@ -175,15 +177,20 @@ def each(table: Mapping[str, Any], *names: str) -> Callable[[Test], Test]:
     """A test over all entries of `table`, as the argument `names` (one name, or one per part).
 
     One item for pytest, whose own work for an item exceeds that of a law on a small equation; its
-    failure names every entry that fails.
+    failure names every entry that fails. Of a long table every second entry is in the long tail:
+    which ones follows from the test's name, so that no entry is there for all laws.
     """
     assert table, "a test over nothing"
+    entries = list(table.items())
+    parts_of = [entries] if len(entries) < 16 else [entries[::2], entries[1::2]]
 
     def over_all(test: Test) -> Test:
+        first = zlib.crc32(test.__name__.encode()) % len(parts_of)
+
         @wraps(test)
-        def tested(**others: Any) -> None:
+        def tested(part: int, **others: Any) -> None:
             failed: dict[str, BaseException] = {}
-            for entry, value in table.items():
+            for entry, value in parts_of[part]:
                 parts = (value,) if len(names) == 1 else value
                 try:
                     test(**dict(zip(names, parts, strict=True)), **others)
@@ -196,7 +203,9 @@ def each(table: Mapping[str, Any], *names: str) -> Callable[[Test], Test]:
 
         asked = signature(test)
         others = [asked.parameters[name] for name in asked.parameters if name not in names]
+        others.append(Parameter("part", Parameter.KEYWORD_ONLY))
         tested.__signature__ = asked.replace(parameters=others)  # type: ignore[attr-defined]
-        return tested
+        order = [first, *(part for part in range(len(parts_of)) if part != first)]
+        return pytest.mark.parametrize("part", beginning(1, order))(tested)
 
     return over_all

@@ -61,8 +61,9 @@ def assert_exact(e: Equation, operand: str, regions: list[Region], back: list[Re
         assert set(image(e, operand, region)) == brute.image(together, region), region
 
 
-def test_single_elements_on_the_grid() -> None:
-    for e in ON_A_LINE:
+@pytest.mark.parametrize("part", beginning(1, range(3)))
+def test_single_elements_on_the_grid(part: int) -> None:
+    for e in ON_A_LINE[part::3]:
         ahead = [Region.element(at) for at in brute.elements(targets(e))]
         behind = [Region.element(at) for at in brute.elements(e.shape_of["X"])]
         assert_exact(e, "X", ahead, behind)

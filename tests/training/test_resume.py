@@ -207,7 +207,7 @@ MOMENTS += [(place, number) for place, most in PLACES.items() for number in (1, 
 
 
 @pytest.mark.parametrize("what", [KeyboardInterrupt, Killed])
-@pytest.mark.parametrize("moment", beginning(len(PLACES), MOMENTS), ids=str)
+@pytest.mark.parametrize("moment", beginning(len(PLACES) // 2, MOMENTS), ids=str)
 def test_stopped_anywhere_it_goes_on_bit_by_bit(
     moment: tuple[str, int], what: type[BaseException], tmp_path: Path
 ) -> None:
