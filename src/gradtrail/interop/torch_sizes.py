@@ -43,8 +43,9 @@ class TorchSizes:
     def count_of(self, node: Any) -> int | None:
         """How many parts a node gives, as a split does, or how long its tensor's first axis is."""
         known = self._known.get(node)
-        several = isinstance(known, self._torch.Tensor | tuple | list)
-        return len(known) if several and getattr(known, "ndim", 1) else None
+        if isinstance(known, self._torch.Tensor) and known.ndim:
+            return int(known.shape[0])
+        return len(known) if isinstance(known, tuple | list) else None
 
     def samples(self) -> Mapping[Any, Shape]:
         """The shape of one sample of what each node gives, where that is samples."""
