@@ -47,6 +47,7 @@ browser: $(VENV)/installed-browser  ## the pages in Chromium, which must be at /
 pictures: $(VENV)/installed-browser  ## the pictures in docs/, from the code and the page themselves
 	$(BIN)/python docs/pictures/rooms.py
 	$(BIN)/python docs/pictures/make.py
+	cd docs/pictures && $(abspath $(BIN))/gradtrail rates --plot rates.png
 	cd docs/pictures && for name in $(EXAMPLES); do $(abspath $(BIN))/python ../../examples/$$name.py; done
 
 bench: $(VENV)/installed-bench  ## speed and accuracy against PyTorch and others, as far as .venv has them

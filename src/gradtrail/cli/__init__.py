@@ -10,6 +10,7 @@ from .explore import explore_command
 from .export import export_command
 from .plan import plan_command
 from .predict import evaluate_command, predict_command
+from .rates import rates_command
 from .recipe import recipe_command
 from .report import report_command
 from .trace import follow_command, influence_command, trace_command, watch_command, why_command
@@ -25,7 +26,8 @@ def main() -> None:
 
 
 for command in (
-    *(train_command, recipe_command, plan_command, predict_command, evaluate_command),
+    *(train_command, rates_command, recipe_command, plan_command),
+    *(predict_command, evaluate_command),
     *(report_command, explore_command, export_command),
     *(trace_command, why_command, follow_command, influence_command, watch_command),
     completion_command,

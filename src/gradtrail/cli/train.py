@@ -13,143 +13,57 @@ from typing import Any
 
 import click
 
-from ..data.image_spec import FITS
-from ..data.known import NAMES
 from ..data.task_progress import silent
-from ..errors import ArgumentError, FileError, typed
-from ..network.architecture import ARCHITECTURES
-from ..runs import (
-    Outcome,
-    RunInputs,
-    read_recipe,
-    resume,
-    shipped_names,
-    shipped_tables,
-    start,
-    tables_of,
-)
+from ..errors import ArgumentError, typed
+from ..runs import Outcome, RunInputs, resume, start
 from ..runs.run_folder import RECIPE
 from ..training import Observer
 from ..training.progress_line import ProgressLine
 from ..training.training import Training
-from .data_options import reading_options
 from .explore import Following
 from .messages import STOPPED, one_error, said
-from .path_types import PATH, WORD, is_path
-from .word_meanings import is_data_name, is_model_file, size_from, words
+from .path_types import PATH
+from .recipe_options import (
+    BATCH_SIZE,
+    OPTIMIZER,
+    RECIPE_ARGUMENT,
+    SCHEDULES,
+    computing_options,
+    model_and_data_options,
+    recipe_of,
+    usual,
+)
 
-Changes = dict[tuple[str | int, ...], tuple[str, Any]]
-
-_RATES = {
-    **{"sgd": 0.05, "adam": 2e-3, "adamw": 2e-3, "nadam": 2e-3, "radam": 2e-3},
-    **{"rmsprop": 1e-3, "adagrad": 0.01, "lion": 2e-4},
-}
-_SCHEDULES = {
-    "constant": "Constant",
-    "step": "StepDecay",
-    "one-cycle": "OneCycle",
-    "cosine": "Cosine",
-    "cosine-restarts": "CosineWarmRestarts",
-    "polynomial": "Polynomial",
-    "plateau": "ReduceLROnPlateau",
-}
 _LOGS = ("csv", "jsonl", "tensorboard")
 
 
-_FOUND = {
-    "data": ("test", "classes", "size", "channels", "channels_last"),
-    "model": ("mean", "std"),
-}
-
-
-def _usually(table: str, key: str) -> str:
-    """What the data's recipes say, for the help: `12 for digits, 2 for mnist and fashion-mnist`."""
-    found: dict[str, list[str]] = {}
-    for name in (*NAMES, "images"):
-        value = shipped_tables(name).get(table, {}).get(key, "constant")
-        found.setdefault(str(value), []).append(name)
-    return ", ".join(f"{value} for {' and '.join(names)}" for value, names in found.items())
-
-
 @click.command("train")
-@click.argument("recipe", required=False, type=WORD, shell_complete=words(shipped_names))
-@click.option(
-    "--model",
-    type=WORD,
-    shell_complete=words(lambda: ARCHITECTURES),
-    show_default=_usually("model", "architecture"),
-    help=f"{', '.join(ARCHITECTURES)}, an architecture as JSON, a saved network, or an ONNX file.",
-)
-@click.option(
-    "--weights",
-    type=PATH,
-    help="A safetensors file that the model starts from, such as torchvision's or timm's.",
-)
-@click.option(
-    "--freeze",
-    multiple=True,
-    help='Layers or arrays that stay as they are, such as "features*"; several may be given.',
-)
-@click.option(
-    "--replace-head",
-    is_flag=True,
-    default=None,
-    help="Begin the last layer anew, with an output for each class of the data.",
-)
-@click.option(
-    "--data",
-    type=WORD,
-    shell_complete=words(lambda: NAMES),
-    show_default="digits",
-    help=f"{', '.join(NAMES)}, or a path: a folder of images with a folder per class, or an .npz.",
-)
-@click.option(
-    "--data-path",
-    type=PATH,
-    help="The folder that a named data set's files are in; by default GRADTRAIL_DATA and the usual "
-    "places, or else they are downloaded.",
-)
-@click.option(
-    "--size",
-    show_default="their own, and 64 where they differ",
-    help="Rows and columns that images in a folder are brought to, such as 64 or 48,64.",
-)
-@click.option("--fit", type=click.Choice(FITS), help="How they are brought to it.")
-@reading_options
+@RECIPE_ARGUMENT
+@model_and_data_options
 @click.option("--validation", type=float, help="The share of the training images that is held out.")
-@click.option("--epochs", type=click.IntRange(1), show_default=_usually("training", "epochs"))
-@click.option(
-    "--batch-size", type=click.IntRange(1), show_default=_usually("training", "batch_size")
-)
+@click.option("--epochs", type=click.IntRange(1), show_default=usual("training", "epochs"))
+@BATCH_SIZE
 @click.option(
     "--accumulate",
     type=click.IntRange(1),
     show_default="1",
     help="How many batches make one step.",
 )
-@click.option(
-    "--optimizer", type=click.Choice(list(_RATES)), show_default=_usually("optimizer", "type")
-)
+@OPTIMIZER
 @click.option(
     "--lr",
     type=float,
-    show_default=_usually("optimizer", "lr"),
+    show_default=usual("optimizer", "lr"),
     help="Learning rate; with another optimizer than the recipe's 0.05 for sgd, 0.002 for adam and "
     "its kin, 0.001 for rmsprop, 0.01 for adagrad and 0.0002 for lion.",
 )
 @click.option(
     "--schedule",
-    type=click.Choice(list(_SCHEDULES)),
-    show_default=_usually("schedule", "type"),
+    type=click.Choice(list(SCHEDULES)),
+    show_default=usual("schedule", "type"),
     help="How the learning rate changes in the course of the training.",
 )
-@click.option("--seed", type=click.IntRange(0), show_default="0")
-@click.option("--engine", help="What computes: cpu or reference; by default the library's choice.")
-@click.option(
-    "--threads",
-    type=click.IntRange(1),
-    help="How many the engine may use; no result depends on it.",
-)
+@computing_options
 @click.option(
     "--watch",
     multiple=True,
@@ -251,7 +165,7 @@ def _train(
             _check_resumed(resumed, recipe, out, given)
             done = resume(resumed, **given, observers=observers, ready=ready)
         else:
-            chosen = _recipe(recipe, given)
+            chosen = recipe_of(recipe, given)
             done = start(chosen, out, observers=observers, ready=ready)
     if not quiet:
         _tell(done, time.perf_counter() - since)
@@ -276,87 +190,6 @@ def _check_resumed(
             f"With other settings a training begins: gradtrail train {typed(resumed / RECIPE)}, "
             "and options"
         )
-
-
-def _recipe(recipe: str | None, given: dict[str, Any]) -> Any:
-    """The recipe with what options say instead."""
-    data = given.pop("data", None)
-    is_file = recipe is not None and (Path(recipe).is_file() or recipe.endswith(".toml"))
-    if is_file:
-        assert recipe is not None
-        return read_recipe(recipe, _changes(given, data, tables_of(recipe)))
-    if recipe is not None and recipe not in shipped_names() and is_path(recipe):
-        if not Path(recipe).exists():
-            raise FileError(f"cannot read {recipe}: there is no such file")
-        raise ArgumentError(
-            f"{recipe} is no recipe, which is a .toml file; --data {typed(recipe)} trains on what "
-            "it holds"
-        )
-    usual = "digits" if data is None else data if is_data_name(data) else "images"
-    base = shipped_tables(recipe or usual)
-    return read_recipe(None, _changes(given, data, base), base)
-
-
-def _changes(given: dict[str, Any], data: str | None, base: dict[str, Any]) -> Changes:
-    """What options put in the place of a recipe's values."""
-    found: Changes = {}
-    if data is not None:
-        is_path = not is_data_name(data)
-        found["data", "name"] = "--data", None if is_path else data
-        found["data", "path"] = "--data", data if is_path else None
-        for table, keys in _FOUND.items():  # what a resolved recipe has found in other data
-            found |= {(table, key): ("--data", None) for key in keys}
-    if "data_path" in given:
-        found["data", "path"] = "--data-path", str(given["data_path"])
-    if "model" in given:
-        model = given["model"]
-        file = is_model_file(model)
-        for key in ("architecture", "file", "layers", "weights", "mean", "std"):
-            found["model", key] = "--model", None
-        if "weights" in base.get("model", {}):  # whose own network normalised by itself
-            found["model", "normalize"] = "--model", None
-        found["model", "file" if file else "architecture"] = "--model", model
-    for name in ("weights", "freeze", "replace_head"):
-        if name in given:
-            value = list(given[name]) if name == "freeze" else given[name]
-            value = str(value) if name == "weights" else value
-            found["fine_tuning", name] = f"--{name.replace('_', '-')}", value
-    if "size" in given:
-        found["data", "size"] = "--size", size_from(given.pop("size"))
-    tables = {
-        "data": ("fit", "white", "bad", "validation", "channels_last", "classes"),
-        "training": ("epochs", "batch_size", "accumulate", "seed", "engine", "threads", "watch"),
-    }
-    for table, keys in tables.items():
-        for name in keys:
-            if name in given:
-                value = given[name]
-                value = list(value) if isinstance(value, tuple) else value
-                found[table, name] = f"--{name.replace('_', '-')}", value
-    if "seed" in given:
-        found["model", "seed"] = "--seed", given["seed"]
-    for name in given.get("log", ()):
-        found["log", name] = "--log", True
-    if "schedule" in given:
-        found["schedule",] = "--schedule", {"type": _SCHEDULES[given["schedule"]]}
-    return found | _optimizer_changes(given, base)
-
-
-def _optimizer_changes(given: dict[str, Any], base: dict[str, Any]) -> Changes:
-    """What --optimizer and --lr put in the place of a recipe's values."""
-    found: Changes = {}
-    table = base.get("optimizer", {})
-    before = str(table.get("type")).lower() if isinstance(table, dict) else ""
-    kind = given.get("optimizer", before)
-    if kind != before:
-        moving = {"momentum": 0.9, "nesterov": True} if kind == "sgd" else {}
-        usual = {"type": kind, "lr": _RATES[kind], **moving}
-        found["optimizer",] = "--optimizer", usual
-    if "lr" in given:
-        if "optimizer" not in base and "optimizer" not in given:
-            found["optimizer", "type"] = "--lr", "Adam"
-        found["optimizer", "lr"] = "--lr", given["lr"]
-    return found
 
 
 def _tell(done: Outcome, seconds: float) -> None:

@@ -91,8 +91,12 @@ class RateRange(Shown):
         axes.plot(self.rates, self.losses, color="#c9d6ea", linewidth=0.8)
         axes.plot(self.rates, self.smoothed, color="#2458a6", label="smoothed")
         if self.suggestion is not None:
-            axes.axvline(self.suggestion, color="#b4461a", label=f"{self.suggestion:.2g}")
+            falls = f"falls fastest at {self.suggestion:.2g}"
+            axes.axvline(self.suggestion, color="#b4461a", label=falls)
             axes.legend(frameon=False, fontsize=9)
+            fallen = self.smoothed[: int(self.smoothed.argmin()) + 1]
+            room = 0.5 * float(np.ptp(fallen))  # how far it comes apart behind is no matter
+            axes.set_ylim(min(self.losses.min(), fallen.min()) - 0.1 * room, fallen.max() + room)
         axes.set_xscale("log")
         axes.set_xlabel("learning rate")
         axes.set_ylabel("loss")
