@@ -114,6 +114,7 @@ DOCUMENTED: dict[str, Documented] = {
     "sum": layer(gt.Sum((2, 3))),
     "max": layer(gt.Max((2, 3))),
     "pad": layer(gt.Pad(1)),
+    "resize": layer(gt.Resize((3, 2), antialias=True)),
     "upsample": layer(gt.Upsample(scale_factor=2, mode="bilinear")),
     "adaptiveavgpool1d": layer(gt.AdaptiveAvgPool1d(5), L),
     "adaptiveavgpool3d": layer(gt.AdaptiveAvgPool3d((2, 4, 5)), (2, 3, 5, 6, 7)),

@@ -178,6 +178,8 @@ def layer(
         case gt.Upsample():
             given = kind.size, kind.scale_factor, kind.mode, kind.align_corners
             return F.interpolate(x, *given)
+        case gt.Resize():
+            return resized(kind, x)
         case gt.AdaptiveAvgPool1d() | gt.AdaptiveAvgPool2d() | gt.AdaptiveAvgPool3d():
             pool = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)
             return pool[kind.rank - 1](x, kind.sizes(x.shape))
@@ -206,6 +208,19 @@ def layer(
         case Join():
             return torch.cat(inputs, dim=1)
     raise TypeError(f"no peer for {kind!r}")
+
+
+def resized(kind: gt.Resize, x: torch.Tensor) -> torch.Tensor:
+    """PyTorch's resizing where it has one; it has none with positions at y/s."""
+    if kind.positions == "asymmetric":
+        place = torch.arange(kind.size, dtype=torch.float64) * x.shape[-1] / kind.size
+        low = place.floor().long()
+        share = place - low
+        after = (low + 1).clamp(max=x.shape[-1] - 1)
+        return x[..., low] * (1 - share) + x[..., after] * share
+    modes = {"nearest": "nearest-exact", "linear": "bilinear", "cubic": "bicubic"}
+    corners = kind.positions == "align_corners" if kind.mode != "nearest" else None
+    return F.interpolate(x, kind.size, None, modes[kind.mode], corners, antialias=kind.antialias)
 
 
 def slices(kind: gt.Slice) -> list[tuple[int, tuple[Any, ...]]]:

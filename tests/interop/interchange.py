@@ -18,7 +18,7 @@ TOLERANCE = 1e-5
 
 ARCHITECTURES = ("digits-cnn", "lenet5", "mnist-cnn", "resnet20", "vgg-small")
 
-TORCHLESS = ("avg-pair-uncounted", "equation", "slice-backwards", "stochastic-depth")
+TORCHLESS = ("avg-pair-uncounted", "equation", "resize", "slice-backwards", "stochastic-depth")
 """Cases that PyTorch has no module for, by how they begin."""
 
 AS_TORCH = [case for case in CASES if not case.id.startswith(TORCHLESS)]

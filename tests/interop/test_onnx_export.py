@@ -87,6 +87,7 @@ REWRITTEN = {  # other words for the same layer: what the file says has lost the
     "max3d": gt.MaxPool3d(2, (1, 2, 2), (0, 1, 1)),
     "mean-features": gt.GlobalAvgPool1d(),
     "mean-places": gt.GlobalAvgPool2d(),
+    "resize-corners": gt.Upsample((3, 7), mode="bicubic", align_corners=True),
     "select-channels": gt.IndexSelect((1, 2, 1, 0)),
     "reshape": gt.Reshape((3, 42)),
     "slice-features": gt.Slice(2, 5),
@@ -117,6 +118,8 @@ LATER = {
     **{f"upsample-{mode}": 11 for mode in ("linear", "bilinear", "corners", "bicubic")},
     "upsample-trilinear": 11,
     "pieces": 12,
+    **dict.fromkeys(("resize-asymmetric", "resize-corners", "resize-nearest"), 11),
+    **dict.fromkeys(("resize-antialias", "resize-cubic"), 18),
     **{
         f"equation-{name}": 12
         for name in ("conv-2d", "depthwise", "dilated", "bilinear", "normalised-sum", "conv-1d")

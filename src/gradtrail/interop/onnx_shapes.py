@@ -198,14 +198,17 @@ def _resize(b: Builder, n: View) -> Any:
     where = "asymmetric" if before else n.word("coordinate_transformation_mode", "half_pixel")
     nearest = "floor" if before else n.word("nearest_mode", "round_prefer_floor")
     cubic = n.number("cubic_coeff_a", -0.75)
-    if n.flag("exclude_outside", False) or n.flag("antialias", False):
-        raise Refusal("resizes with exclude_outside or antialias, which no layer here does")
+    others = {name: n.flag(name, False) for name in ("antialias", "exclude_outside")}
     n.number("extrapolation_value", 0.0)
-    if n.word("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise Refusal("resizes with an aspect ratio that is kept; give the sizes")
+    if where == "tf_crop_and_resize":
+        raise Refusal("crops before it resizes (tf_crop_and_resize), which no layer here does")
+    policy = n.word("keep_aspect_ratio_policy", "stretch")
     own = b.shape(x)
     axes = n.axes("axes", -1) if "axes" in n.attributes else list(range(len(own) + 1))
     scales, sizes = n.resized(1 if before else 2, None if before else 3)
+    if sizes and policy != "stretch":
+        known = [(0, *own)[axis % (len(own) + 1)] for axis in axes]
+        sizes, scales = [], _common_scale(policy, sizes, known)
     wanted = [*own]
     factors = [1.0] * len(own)
     for place, axis in enumerate(axes):
@@ -220,8 +223,19 @@ def _resize(b: Builder, n: View) -> Any:
             wanted[at - 1] = sizes[place]
             factors[at - 1] = sizes[place] / own[at - 1]
         else:
-            wanted[at - 1], factors[at - 1] = int(own[at - 1] * scales[place]), scales[place]
-    return b.resize(x, tuple(wanted), factors, mode=mode, where=where, nearest=nearest, cubic=cubic)
+            exact = own[at - 1] * scales[place]
+            wanted[at - 1] = int(exact if policy == "stretch" else exact + 0.5)
+            factors[at - 1] = scales[place]
+    settings: dict[str, Any] = {"mode": mode, "where": where, "nearest": nearest, "cubic": cubic}
+    return b.resize(x, tuple(wanted), factors, **settings | others)
+
+
+def _common_scale(policy: str, sizes: Sequence[Any], own: Sequence[int]) -> list[float]:
+    """One factor for all axes, so that none is larger, or none smaller, than is wanted."""
+    if policy not in ("not_larger", "not_smaller") or not all(own):
+        raise Refusal(f"resizes with keep_aspect_ratio_policy={policy!r:.40}")
+    ratios = [wanted / size for wanted, size in zip(sizes, own, strict=True)]
+    return [min(ratios) if policy == "not_larger" else max(ratios)] * len(own)
 
 
 SHAPES: Mapping[str, Converter] = {

@@ -11,6 +11,7 @@ import numpy as np
 from .. import layers as available
 from ..equation import Margin
 from ..equation.access import Row, sparse_of
+from ..errors import ArgumentError
 from ..layers import Flatten, Layer
 from ..layers.joins import Join
 from ..layers.steps import Step
@@ -171,7 +172,31 @@ def _upsample(w: Writing, step: Step) -> None:
     settings = _RESIZED[layer.mode] | _POSITIONS.get(layer.mode, {})
     if layer.align_corners:
         settings["coordinate_transformation_mode"] = "align_corners"
-    w.node("Resize", step, [*step.sources, *_target(w, step, layer, sizes)], **settings)
+    w.node(
+        "Resize", step, [*step.sources, *_target(w, step, layer.scale_factor, sizes)], **settings
+    )
+
+
+def _resize(w: Writing, step: Step) -> None:
+    """In ONNX's own words; of factors with other sizes than they give there are none."""
+    layer: Any = step.layer
+    symmetric = layer.positions == "half_pixel_symmetric"
+    w.needs(19 if symmetric else 18 if layer.antialias else 11, step)
+    shape, sizes = w.shape(step), w.shapes[step.output]
+    if layer.scale is not None:
+        each = layer.scale if isinstance(layer.scale, tuple) else (layer.scale,) * (len(shape) - 2)
+        if any(int(h * s) != t for h, s, t in zip(shape[2:], each, sizes[2:], strict=True)):
+            raise ArgumentError(
+                f"ONNX resizes by a factor to what the factor gives, and layer {step.name!r} makes "
+                f"{sizes[2:]} of {shape[2:]} by {layer.scale}"
+            )
+    settings = {"mode": layer.mode, "coordinate_transformation_mode": layer.positions}
+    if layer.mode == "nearest":
+        settings["nearest_mode"] = layer.rounding
+    elif layer.mode == "cubic":
+        settings["cubic_coeff_a"] = layer.cubic
+    settings |= {name: 1 for name in ("antialias", "exclude_outside") if getattr(layer, name)}
+    w.node("Resize", step, [*step.sources, *_target(w, step, layer.scale, sizes)], **settings)
 
 
 _RESIZED: Mapping[str, dict[str, Any]] = {
@@ -185,14 +210,13 @@ _POSITIONS: Mapping[str, dict[str, Any]] = {
 }
 
 
-def _target(w: Writing, step: Step, layer: Any, sizes: Sequence[int]) -> list[str]:
+def _target(w: Writing, step: Step, given: Any, sizes: Sequence[int]) -> list[str]:
     """Resize's factors, or its sizes: those of samples and channels are what they were.
 
     Before version 13 what is left out is an empty array.
     """
     none = "" if w.opset >= 13 else w.array(f"{step.name}.none", np.zeros(0, np.float32))
-    if layer.scale_factor is not None:
-        given = layer.scale_factor
+    if given is not None:
         each = given if isinstance(given, tuple) else (given,) * (len(sizes) - 2)
         return [none, w.array(f"{step.name}.scales", np.array([1, 1, *each], np.float32))]
     shape = w.node("Shape", step, step.sources, part="shape")
@@ -245,6 +269,7 @@ SHAPE_WRITERS: Mapping[type[Layer], Writer] = {
     available.PixelShuffle: _pixel_shuffle,
     available.PixelUnshuffle: _pixel_unshuffle,
     available.Reshape: _reshape,
+    available.Resize: _resize,
     available.Slice: _slice,
     available.Upsample: _upsample,
 }

@@ -127,6 +127,30 @@ def _matmul(step: Step, sources: list[Any], shapes: Shapes) -> ForwardCall:
     return ForwardCall("call_function", "torch.matmul", tuple(read), step.name)
 
 
+def _resize(step: Step, sources: list[Any], shapes: Shapes) -> ForwardCall:
+    """PyTorch's own way of resizing, where it places positions as the layer does."""
+    layer: Any = step.layer
+    rank = len(shapes[0]) - 1
+    smooth = {"linear": ("linear", "bilinear", "trilinear")[rank - 1], "cubic": "bicubic"}
+    nearest = {"half_pixelround_prefer_ceil": "nearest-exact", "asymmetricfloor": "nearest"}
+    mode, corners = nearest.get(layer.positions + layer.rounding), None
+    fits = layer.scale is None
+    if layer.mode != "nearest":
+        mode = smooth[layer.mode]
+        corners = {"half_pixel": False, "align_corners": True}.get(layer.positions)
+        alike = layer.antialias == layer.exclude_outside and (not layer.antialias or rank == 2)
+        a = -0.5 if layer.antialias else -0.75
+        fits &= corners is not None and alike and (layer.mode == "linear" or layer.cubic == a)
+        fits &= layer.mode == "linear" or rank == 2
+    if not fits or mode is None:
+        raise ArgumentError(
+            f"PyTorch does not resize as layer {step.name!r} does, with "
+            f"positions={layer.positions!r}"
+        )
+    arguments = (*sources, layer.size, None, mode, corners, None, layer.antialias)
+    return ForwardCall("call_function", "torch.nn.functional.interpolate", arguments, step.name)
+
+
 def _equation(step: Step, sources: list[Any], shapes: Shapes) -> ForwardCall:
     raise ArgumentError(
         f"PyTorch has no module for layer {step.name!r}, which is an Equation of its own"
@@ -147,6 +171,7 @@ LINES: Mapping[str, Line] = {
     "Permute": _method("permute", lambda layer, shape: layer.dims),
     "Reshape": _method("reshape", lambda layer, shape: (-1, *layer.sizes((1, *shape)))),
     "IndexSelect": _index_select,
+    "Resize": _resize,
     "Slice": _slice,
     "Sum": _method("sum", lambda layer, shape: (layer.axes, layer.keepdim)),
 }

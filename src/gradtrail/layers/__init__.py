@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .rearranging import Permute, Reshape, Slice, split
     from .reductions import Max, Mean, Sum
     from .resampling import Upsample
+    from .resizing import Resize
     from .sample_norms import GroupNorm, LayerNorm, RMSNorm
     from .selecting import IndexSelect
     from .sequences import AvgPool1d, Conv1d, ConvTranspose1d, GlobalAvgPool1d, MaxPool1d
@@ -159,6 +160,7 @@ __all__ = [
     "ReLU6",
     "Reshape",
     "Residual",
+    "Resize",
     "SELU",
     "Shape",
     "SiLU",
@@ -246,6 +248,7 @@ LATE: Mapping[str, str] = {
     "RMSNorm": "sample_norms",
     "ReLU6": "piecewise_activations",
     "Reshape": "rearranging",
+    "Resize": "resizing",
     "SELU": "smooth_activations",
     "Slice": "rearranging",
     "Softmax": "softmax",

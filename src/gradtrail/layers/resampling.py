@@ -210,7 +210,7 @@ def _repeated(shape: Shape, multiples: Sequence[int]) -> Equation:
     return contraction(term(Z[tuple(z)], x), ranges=ranges, shapes={"X": shape})
 
 
-def _row_of(taken: Sequence[tuple[int, float]], size: int) -> Row:
+def row_of(taken: Sequence[tuple[int, float]], size: int) -> Row:
     """Numbers for positions as a row; positions beyond the edge are those at the edge.
 
     Args:
@@ -232,7 +232,7 @@ def _between(place: float, size: int) -> Row:
     """The two neighbours of a position, the nearer one more."""
     low = floor(place)
     share = place - low
-    return _row_of(((low, 1 - share), (low + 1, share)), size)
+    return row_of(((low, 1 - share), (low + 1, share)), size)
 
 
 def _cubic(place: float, size: int) -> Row:
@@ -247,4 +247,4 @@ def _cubic(place: float, size: int) -> Row:
         return ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
 
     numbers = (far(share + 1), near(share), near(1 - share), far(2 - share))
-    return _row_of([(low - 1 + at, number) for at, number in enumerate(numbers)], size)
+    return row_of([(low - 1 + at, number) for at, number in enumerate(numbers)], size)
