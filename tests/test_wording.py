@@ -33,6 +33,7 @@ RARE = [
     Fact("too small", element="dfc1.weight[0,0]"),
     Fact("rounded", element="dfc1.weight[0,0]", nonzero=1, total=-1.25e-9),
     Fact("rounded", element="dfc1.weight[0,0]", nonzero=12345, total=1e300),
+    Fact("no output weight", count=2, loss="a.loss"),
     Fact("value flat", layer="a", element="b", value=float("-inf"), function="tanh"),
     Fact("value relu closed", layer="relu1", element="fc1.output[0,0]", value=-0.0),
     Fact("closed", element="dinput[0]", clauses=(), more=1, there=Fact("too small", element="a")),
@@ -50,6 +51,7 @@ UNSAID = {
     "no class weight": {"count"},
     "left out": {"count"},
     "no weight": {"count"},
+    "no output weight": {"count"},
     "zero weights": {"layer"},
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from ..checking.input_samples import as_array
 from ..errors import DataError
+from ..graph.packed_samples import packed_shape
 from ..machine.pinning import pin
 
 if TYPE_CHECKING:
@@ -63,14 +64,28 @@ class Samples:
             got = f"{len(data)} entries" if isinstance(data, tuple | list) else type(data).__name__
             raise DataError(f"{name} must be a pair (samples, labels), got {got}{_pair_hint(data)}")
         try:
-            x, y = network.checked(data[0]), copied_labels(data[1])
-            prediction = network.system(1, loss=loss).shapes[network.output_name]
-            loss.check(y, (len(x), *prediction[1:]))
+            x = network.checked(data[0])
+            y, outputs = _checked_labels(network, data[1], len(x), loss)
         except DataError as cause:
             raise DataError(str(cause) if name == "data" else f"{name}: {cause}") from None
-        samples = cls(contiguous_view(x), y, loss, prediction[1:])
-        check_mass(y, loss, samples.prediction, name)
+        samples = cls(contiguous_view(x), y, loss, outputs)
+        for part in samples.by_output:
+            check_mass(part.y, part.loss, part.prediction, name)
         return samples
+
+    @cached_property
+    def by_output(self) -> tuple[Samples, ...]:
+        """The same samples with the labels of each output; itself where there is one."""
+        if not self.loss.parts:
+            return (self,)
+        return tuple(Samples(self.x, self.y[p.name], p.loss, p.shape) for p in self.loss.parts)
+
+    @property
+    def by_class(self) -> bool | tuple[bool, ...]:
+        """Whether `rows` are of classes; of several outputs, of each."""
+        if not self.loss.parts:
+            return self.rows[1]
+        return tuple(part.rows[1] for part in self.by_output)
 
     @property
     def prediction(self) -> tuple[int, ...]:
@@ -136,6 +151,64 @@ def _pair_hint(data: Any) -> str:
     return ""
 
 
+def output_shape(network: Graph, loss: Loss) -> tuple[int, ...]:
+    """The shape of one sample's output; of several that of a row of all of them.
+
+    Raises:
+        ShapeError: outputs that the loss does not compare.
+    """
+    shapes = network.system(1, loss=loss).shapes
+    return packed_shape({name: shapes[array][1:] for name, array in network.outputs.items()})
+
+
+def refuse_images(loss: Loss, name: str) -> None:
+    """Refuse a folder of images for several outputs: an image has one label.
+
+    Raises:
+        DataError: there are several.
+    """
+    if loss.parts:
+        listed = ", ".join(part.name for part in loss.parts)
+        raise DataError(
+            f"{name} has one label for each image, but the network has the outputs {listed}; pass "
+            "arrays, (x, {name: labels})"
+        )
+
+
+def _checked_labels(
+    network: Graph, labels: Any, samples: int, loss: Loss
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """A copy of labels, checked, and the shape of one sample's output that they are for.
+
+    Of several outputs, labels are a structured array.
+
+    Raises:
+        DataError: labels that do not fit.
+    """
+    outputs = output_shape(network, loss)
+    if not loss.parts and isinstance(labels, Mapping) and labels.keys() == network.outputs.keys():
+        (labels,) = labels.values()
+    y = gathered_labels(labels, loss)
+    loss.check(y, (samples, *outputs))
+    return y, outputs
+
+
+def gathered_labels(labels: Any, loss: Loss) -> np.ndarray:
+    """A copy of labels that nobody else has; of several outputs a structured array.
+
+    Raises:
+        DataError: no array, or not one for each output.
+    """
+    if not loss.parts:
+        return copied_labels(labels)
+    from ..layers.joint_loss import JointLoss  # few networks have several outputs
+
+    assert isinstance(loss, JointLoss)
+    found = loss.gathered(labels)
+    found.flags.writeable = False
+    return found
+
+
 def copied_labels(labels: Any) -> np.ndarray:
     """A copy of labels that nobody else has; it cannot be written to.
 
@@ -177,6 +250,8 @@ class Batch:
         seed: what the step's random draws follow from.
         step: which step of the training this is, for the same purpose.
         begin, end: the part of the order that this batch takes; by default the whole.
+        scales: of a part of a batch that the whole of it is divided by: what the whole's rows are
+            multiplied by, of each output. None for what its own labels say.
     """
 
     def __init__(
@@ -187,8 +262,10 @@ class Batch:
         step: int = 0,
         begin: int = 0,
         end: int | None = None,
+        scales: Sequence[float] | None = None,
     ) -> None:
         self.samples, self.order, self.seed, self.step = samples, order, seed, step
+        self.scales = scales
         self.begin, self.end = begin, len(order) if end is None else end
 
     @classmethod
@@ -200,11 +277,9 @@ class Batch:
         Raises:
             DataError: labels that do not fit.
         """
-        system = network.system(len(x), loss=loss)
-        prediction = system.shapes[network.output_name]
-        labels = copied_labels(y)
-        loss.check(labels, prediction)
-        samples = Samples(contiguous_view(x), labels, loss, prediction[1:])
+        network.system(len(x), loss=loss)  # which refuses what does not fit
+        labels, outputs = _checked_labels(network, y, len(x), loss)
+        samples = Samples(contiguous_view(x), labels, loss, outputs)
         return cls(samples, samples.places, seed, step)
 
     def __len__(self) -> int:
@@ -215,18 +290,31 @@ class Batch:
         """The batch with its samples, where it holds features of theirs instead."""
         return self
 
+    @cached_property
+    def by_output(self) -> tuple[Batch, ...]:
+        """It with the labels of each output; itself where there is one."""
+        if not self.samples.loss.parts:
+            return (self,)
+        told = (self.order, self.seed, self.step, self.begin, self.end)
+        scales = self.scales or (None,) * len(self.samples.by_output)
+        each = zip(self.samples.by_output, scales, strict=True)
+        return tuple(Batch(part, *told, None if s is None else (s,)) for part, s in each)
+
     def parts(self, size: int) -> Iterator[Batch]:
         """It in pieces that are computed one after another, each with random draws of its own.
 
-        The first draws what the whole would.
+        The first draws what the whole would. Of several outputs, whose labels may count differently
+        in each, pieces are divided by what the whole counts.
 
         Args:
             size: of a piece; the last takes what is left.
         """
+        joint = len(self.by_output) > 1
+        scales = [part.scale for part in self.by_output] if joint else None
         for number, begin in enumerate(range(self.begin, self.end, size)):
             seed = (self.seed + number * _GOLDEN) % (1 << 64)
             end = min(begin + size, self.end)
-            yield Batch(self.samples, self.order, seed, self.step, begin, end)
+            yield Batch(self.samples, self.order, seed, self.step, begin, end, scales)
 
     @cached_property
     def chosen(self) -> np.ndarray:
@@ -251,7 +339,10 @@ class Batch:
     @cached_property
     def targets(self) -> Arrays:
         """The arrays behind the loss's given letters, from `Loss.targets`."""
-        return self.samples.loss.targets(self.y, self.prediction)
+        found = self.samples.loss.targets(self.y, self.prediction)
+        own = self._own_scale if self.scales else 0.0  # where nothing counts, all are 0 anyway
+        factor = self.scale / own if own else 1.0
+        return found if factor == 1.0 else {a: factor * array for a, array in found.items()}
 
     @property
     def prediction(self) -> tuple[int, ...]:
@@ -283,6 +374,10 @@ class Batch:
     @property
     def scale(self) -> float:
         """What the samples' target rows are multiplied by in this batch, from `Loss.scale`."""
+        return self._own_scale if self.scales is None else self.scales[0]
+
+    @property
+    def _own_scale(self) -> float:
         if self.samples.even:
             return 1.0
         return self.samples.loss.scale(self.y, self.prediction)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -65,11 +66,18 @@ class Stepped:
         correct: how many samples' greatest output was their class; None without classes.
         finite: whether the loss, all gradients and all updated arrays were finite, the latter in
             the network's dtype. If not, parameters and statistics are those before the step.
+        parts: of several outputs, what each has.
     """
 
     loss: float
     correct: int | None
     finite: bool
+    parts: tuple[Evaluated, ...] = ()
+
+    @classmethod
+    def of(cls, judged: Evaluated, *, finite: bool) -> Stepped:
+        """A step with this loss and so many right answers."""
+        return cls(judged.loss, judged.correct, finite, judged.parts)
 
 
 @dataclass(frozen=True)
@@ -79,10 +87,34 @@ class Evaluated:
     Args:
         loss: the mean loss of the batch.
         correct: how many samples' greatest output was their class; None without classes.
+        parts: the same of each of several outputs, of which `loss` is the weighted sum.
     """
 
     loss: float
     correct: int | None
+    parts: tuple[Evaluated, ...] = ()
+
+    @classmethod
+    def joint(cls, loss: Loss, parts: Sequence[Evaluated]) -> Evaluated:
+        """What follows from the parts of a loss; from one, itself."""
+        if not loss.parts:
+            return parts[0]
+        total = sum(part.weight * own.loss for part, own in zip(loss.parts, parts, strict=True))
+        return cls(total, None, tuple(parts))
+
+    @classmethod
+    def mean(cls, loss: Loss, pieces: Sequence[Evaluated], shares: Sequence[float]) -> Evaluated:
+        """What the pieces of a batch come to, each with its share in the whole."""
+        if loss.parts:
+            parts = zip(*(piece.parts for piece in pieces), strict=True)
+            own = zip(loss.parts, parts, strict=True)
+            return cls.joint(loss, [cls.mean(part.loss, several, shares) for part, several in own])
+        total = sum(
+            (share * piece.loss for share, piece in zip(shares, pieces, strict=True)), start=0.0
+        )
+        if pieces[0].correct is None:
+            return cls(total, None)
+        return cls(total, sum(piece.correct or 0 for piece in pieces))
 
 
 class Finished(NamedTuple):

@@ -242,8 +242,9 @@ class Reference(Engine):
         system = network.system(len(batch.x), training=extent.training, loss=loss)
         values = network.by_input(batch.x.astype(np.float64)) | _wide(arrays)
         values |= given_arrays(network, system, seed=batch.seed, step=batch.step)
-        given = loss.constants(batch.prediction)
-        values |= target_arrays(system, {**batch.targets, **given})
+        for node, part in zip(system.losses, batch.by_output, strict=True):
+            given = part.samples.loss.constants(part.prediction)
+            values |= target_arrays(node, {**part.targets, **given})
         with quietly():
             values = self.run(system, values)
             start = {system.nodes[-1].output: np.ones(())}
@@ -258,7 +259,7 @@ class Reference(Engine):
         """See `Engine.evaluate`."""
         loss = batch.samples.loss
         values = self.compute(network, batch, loss, training=False, backward=False).values
-        return Evaluated(float(values["loss"]), _correct(values[network.output_name], batch))
+        return _judged(network, batch, loss, values)
 
     def explain(self, network: Graph, layer: str, loss: Loss) -> Explanation:
         """See `Engine.explain`."""
@@ -387,8 +388,10 @@ class _ReferenceTrainer(Trainer):
 
     def step(self, batch: Batch) -> Stepped:
         """See `Trainer.step`."""
-        loss, correct, gradients, running = self._gathered(batch)
-        finite = bool(np.isfinite(loss)) and all(np.isfinite(g).all() for g in gradients.values())
+        judged, gradients, running = self._gathered(batch)
+        finite = bool(np.isfinite(judged.loss)) and all(
+            np.isfinite(g).all() for g in gradients.values()
+        )
         if finite:
             # on copies, so that an interruption leaves the weights of the last whole step
             weights = {name: self.held[name].copy() for name in gradients}
@@ -397,13 +400,13 @@ class _ReferenceTrainer(Trainer):
             largest = np.finfo(self.network.dtype).max
             finite = all(bool((np.abs(a) <= largest).all()) for a in changed.values())
             if finite:
-                done = Finished(self.finished.steps + 1, Stepped(loss, correct, True))
+                done = Finished(self.finished.steps + 1, Stepped.of(judged, finite=True))
                 self.held, self.finished = self.held | changed, done
-        return Stepped(loss, correct, finite)
+        return Stepped.of(judged, finite=finite)
 
     def _gathered(
         self, batch: Batch
-    ) -> tuple[float, int | None, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    ) -> tuple[Evaluated, dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Loss, right answers and gradients of a batch, and the running statistics behind it.
 
         Its pieces count by what they weigh in the whole, and follow each other in the statistics.
@@ -411,22 +414,21 @@ class _ReferenceTrainer(Trainer):
         pieces = [batch] if self.piece is None else [*batch.parts(self.piece)]
         masses = [piece.mass for piece in pieces]
         shares = [mass / sum(masses) if sum(masses) else 0.0 for mass in masses]
-        loss, right, running = 0.0, [], dict[str, np.ndarray]()
+        judged, running = list[Evaluated](), dict[str, np.ndarray]()
+        shares = shares if len(pieces) > 1 else [1.0]
         gradients: dict[str, np.ndarray] = {}
         wanted = Extent(towards=self.network.trained) if self.network.frozen else TRAINING
-        for piece, share in zip(pieces, shares if len(pieces) > 1 else [1.0], strict=True):
+        for piece, share in zip(pieces, shares, strict=True):
             held = self.held | running
             computed = self.engine.step(self.network, piece, self.loss, held, wanted)
-            loss += share * float(computed.values["loss"])
-            right.append(_correct(computed.values[self.network.output_name], piece))
+            judged.append(_judged(self.network, piece, self.loss, computed.values))
             for name in self.network.trained:
                 own = share * computed.gradients[name] if share != 1 else computed.gradients[name]
                 gradients[name] = gradients[name] + own if name in gradients else own
             system = self.network.system(len(piece), training=True, loss=self.loss)
             with np.errstate(all="ignore"):
                 running |= running_statistics(self.network, system, computed.values, held)
-        correct = None if right[0] is None else sum(r or 0 for r in right)
-        return loss, correct, gradients, running
+        return Evaluated.mean(self.loss, judged, shares), gradients, running
 
     def computed(self, batch: Batch) -> Computed:
         """See `Trainer.computed`."""
@@ -435,6 +437,16 @@ class _ReferenceTrainer(Trainer):
     def arrays(self) -> dict[str, np.ndarray]:
         """See `Trainer.arrays`."""
         return self.held
+
+
+def _judged(network: Graph, batch: Batch, loss: Loss, values: Arrays) -> Evaluated:
+    """Loss and right answers of a batch, and those of each output."""
+    losses = [part.array for part in loss.parts] or ["loss"]
+    parts = [
+        Evaluated(float(values[own]), _correct(values[output], part))
+        for own, output, part in zip(losses, network.outputs.values(), batch.by_output, strict=True)
+    ]
+    return Evaluated.joint(loss, parts)
 
 
 def _correct(output: np.ndarray, batch: Batch) -> int | None:

@@ -127,13 +127,18 @@ def _softmax(equation: SoftmaxEquation) -> tuple[Term, ...]:
 
 
 def _loss(equation: LossEquation, operand: str) -> tuple[Term, ...]:
-    """(P − T)/N for the cross-entropy, 2·S·(Z − T)/M for the squared error; else D/M."""
+    """(P − T)/N for the cross-entropy, 2·S·(Z − T)/M for the squared error; else D/M.
+
+    Of one of several losses, times its own gradient.
+    """
     if operand != equation.source.array:
         held = "labels" if operand == equation.labels else "weights"
         raise EquationError(f"{operand} holds the {held}; the loss is not differentiated by it")
-    dz, source, factors = _d(equation.source), equation.source, equation.factors
+    dz, source = _d(equation.source), equation.source
+    own = (_d(equation.result),) if equation.part else ()
+    factors = (*own, *equation.factors)
     if equation.slopes is not None:
-        return (Term(dz, (source.to(equation.slopes),), equation.mean.reciprocal()),)
+        return (Term(dz, (*own, source.to(equation.slopes)), equation.mean.reciprocal()),)
     if equation.probabilities is None:
         share = equation.mean.reciprocal(2)
         return (
@@ -141,8 +146,8 @@ def _loss(equation: LossEquation, operand: str) -> tuple[Term, ...]:
             Term(dz, (*factors, equation.label), -share),
         )
     share = equation.mean.reciprocal()
-    softmax = source.to(equation.probabilities)
-    return (Term(dz, (*equation.weights, softmax), share), Term(dz, (equation.label,), -share))
+    softmax = (*own, *equation.weights, source.to(equation.probabilities))
+    return (Term(dz, softmax, share), Term(dz, (*own, equation.label), -share))
 
 
 def _d(access: Access) -> Access:

@@ -186,7 +186,7 @@ def element_positions(rule: LossRule, source: Access) -> tuple[Affine, ...]:
 
 @frozen
 class LossEquation(Equation):
-    """The end of the forward pass: one number, whose own gradient is 1.
+    """The end of the forward pass: one number, whose own gradient is 1, or one of several of them.
 
     softmax cross-entropy   L = −(1/N)·Σ_{n,k} T[n,k]·log P[n,k] with P = softmax_k Z, by log-sum-
                             exp, over maps for every position and divided by their number
@@ -213,6 +213,8 @@ class LossEquation(Equation):
         slopes: the letter of its derivative along the prediction, or None.
         constants: the penalty's further variables, each with what it stands for.
         smooth: s, of an overlap.
+        part: whether it is one of several losses, which are summed behind it: then its own gradient
+            is a factor of what it sends back.
     """
 
     rule: LossRule
@@ -226,6 +228,7 @@ class LossEquation(Equation):
     slopes: str | None = None
     constants: tuple[tuple[str, Access], ...] = ()
     smooth: float = 0.0
+    part: bool = False
 
     @property
     def mean(self) -> Number:

@@ -17,6 +17,9 @@ from .frozen import frozen
 from .kinds import Contraction
 from .region import Region, image, preimage
 
+JOINT = "JointLoss"
+"""The kind of the node that sums the losses of several outputs."""
+
 
 @frozen
 class Node:
@@ -118,6 +121,25 @@ class System:
     def parameters(self) -> frozenset[str]:
         """The names of what is trained."""
         return frozenset(node.array_of[a] for node in self.nodes for a in node.parameters)
+
+    @cached_property
+    def owner(self) -> Mapping[str, Node]:
+        """Array name → the first node whose own it is: that makes it, or is the first to hold it.
+
+        An input is nobody's.
+        """
+        found: dict[str, Node] = {}
+        for node in self.nodes:
+            for letter, array in node.arrays:
+                if letter not in node.sources:
+                    found.setdefault(array, node)
+        return found
+
+    @cached_property
+    def losses(self) -> tuple[Node, ...]:
+        """The nodes that compare outputs with labels: the last one, or those that it sums."""
+        last = self.nodes[-1]
+        return tuple(self.producer[name] for name in last.inputs) if last.kind == JOINT else (last,)
 
     @cached_property
     def by_sample(self) -> frozenset[str]:

@@ -16,10 +16,10 @@ _CLASSES, _SIZE = 10, 8
 
 def takes_digits(network: Graph) -> bool:
     """Whether the digits fit: images of one channel, at least 8 × 8, and ten outputs or more."""
-    outputs = network.system(1).shapes[network.output_name][1:]
+    outputs = network.system(1).shapes[next(iter(network.outputs.values()))][1:]
     shape = network.sample_shape
     return (
-        len(network.inputs) == 1
+        len(network.inputs) == len(network.outputs) == 1
         and len(shape) == 3
         and shape[0] == 1
         and min(shape[1:]) >= _SIZE
@@ -40,6 +40,9 @@ def usual_samples(network: Graph, count: int, loss: Loss, seed: int) -> Pair:
     Raises:
         ArgumentError: a loss that takes other labels than classes.
     """
+    if loss.parts:
+        listed = ", ".join(part.name for part in loss.parts)
+        raise ArgumentError(f"explore: pass x and y, the labels of the outputs {listed}")
     if takes_digits(network):
         x, y = digits().test
         return enlarged(x[:count], *network.input_shape[1:]), y[:count]

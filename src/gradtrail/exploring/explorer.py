@@ -8,13 +8,12 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..checking.arguments import flags, positive
 from ..checking.calls import call_example
+from ..engines.batch import gathered_labels
 from ..errors import ArgumentError, DataError, MissingPackageError, escaped
+from ..graph.output_losses import network_loss
 from ..layers.class_labels import check_number
-from ..layers.cross_entropy import loss_for
 from ..machine.forking import renew_in_forks
 from ..showing.notebook import in_notebook, shell, tell
 from ..showing.numbers import megabytes_text
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from ..engines import Engine
     from ..graph import Graph
-    from ..layers import Loss
+    from ..layers.loss_functions import AnyLoss
     from ..optimizers import Optimizer
     from .live import Live
     from .server import Server
@@ -243,7 +242,7 @@ def explore(
     y: Any = None,
     *,
     samples: int = 16,
-    loss: Loss | None = None,
+    loss: AnyLoss | None = None,
     training: bool = True,
     seed: int = 0,
     engine: str | Engine | None = None,
@@ -303,20 +302,20 @@ def _first_samples(
     y: Any,
     *,
     samples: int,
-    loss: Loss | None,
+    loss: AnyLoss | None,
     training: bool,
     seed: int,
     engine: str | Engine | None,
 ) -> Trace:
     """The step that is shown: of the first samples, or of those that fit the network."""
     positive("explore", samples=samples)
-    loss = loss_for(loss)
+    loss = network_loss(network, loss)
     if (x is None) != (y is None):
         raise ArgumentError("explore: x and y go together; pass both, or neither")
     if x is None:
         x, y = usual_samples(network, samples, loss, seed)
     else:
-        x, y = network.checked(x), np.asarray(y)
+        x, y = network.checked(x), gathered_labels(y, loss)
         check_number(y, len(x))
         x, y = x[:samples], y[:samples]
     return trace(network, x, y, loss=loss, training=training, seed=seed, engine=engine)

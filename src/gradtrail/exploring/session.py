@@ -142,6 +142,11 @@ class Session:
         self.optimizer.lr = rate  # that somebody chose on the page
 
     @property
+    def output(self) -> str:
+        """The array of the output; of several the first one's."""
+        return next(iter(self.network.outputs.values()))
+
+    @property
     def dtypes(self) -> Mapping[str, str]:
         """How the numbers of each value are stored: `f4`, `f8` or `i4`."""
         return {name: as_sent(self.trace.value[name]).dtype.str[1:] for name in self.trace.value}
@@ -219,12 +224,16 @@ class Session:
 
     def state(self) -> dict[str, Any]:
         """What changes with the step, as JSON."""
-        outputs = self.trace.value[self.network.output_name]
-        classes = self.loss.classes(self.y, outputs.shape) if outputs.ndim == 2 else None
+        outputs = self.trace.value[self.output]
+        labels, classes = self.y, None
+        if self.loss.parts:
+            labels = np.zeros(len(self.x))  # the page shows no labels of several outputs
+        elif outputs.ndim == 2:
+            classes = self.loss.classes(self.y, outputs.shape)
         return {
             "version": self.version,
             "loss": json_number(float(self.trace.loss)),
-            "labels": np.asarray(self.y if classes is None else classes).tolist(),
+            "labels": np.asarray(labels if classes is None else classes).tolist(),
             "predicted": None if classes is None else outputs.argmax(axis=1).tolist(),
             "updates": self.updates,
             "steps": self.optimizer.remembered(self.network)[0],
@@ -326,6 +335,7 @@ class Session:
 
     def _set_label(self, change: Mapping[str, Any]) -> None:
         n, label = self._sample(change), change.get("label")
+        self._one_output()
         if self.y.ndim != 1:
             raise ArgumentError("only labels that are one number for each sample can be changed")
         counted = self.y.dtype.kind in "biu"
@@ -340,16 +350,22 @@ class Session:
 
     def _set_target(self, change: Mapping[str, Any]) -> None:
         n = self._sample(change)
-        outputs = self.trace.value[self.network.output_name].shape
+        self._one_output()
+        outputs = self.trace.value[self.output].shape
         if self.y.ndim == 1 and self.loss.classes(self.y, outputs) is not None:
             raise ArgumentError("the targets follow from class numbers here; change a label")
         targets = self.y.astype(self.y.dtype if self.y.dtype.kind == "f" else np.float64)
         targets[n] = array_of_numbers("a target", change.get("values"), np.asarray(targets[n]))
         self._label(targets)
 
+    def _one_output(self) -> None:
+        """Refuse other labels where there are those of several outputs."""
+        if self.loss.parts:
+            raise ArgumentError("the labels of a network with several outputs stay as they are")
+
     def _label(self, labels: np.ndarray) -> None:
         """Other labels, unless the loss refuses them."""
-        outputs = self.trace.value[self.network.output_name]
+        outputs = self.trace.value[self.output]
         self.loss.targets(labels, outputs.shape)
         self.y = labels
 

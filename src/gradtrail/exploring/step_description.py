@@ -34,7 +34,7 @@ def describe_step(session: Session) -> dict[str, Any]:
         "training": session.training,
         "input": session.network.input_name,
         "inputs": list(session.network.inputs),
-        "output": session.network.output_name,
+        "output": session.output,
         "classes": session.network.classes,
         "numbers": session.numbers,
         "live": session.following is not None,
@@ -78,9 +78,12 @@ def _layers(session: Session) -> list[dict[str, Any]]:
         }
         for row, step in zip(plan.rows, session.network.steps, strict=True)
     ]
-    last, nothing = system.nodes[-1], {"how": [], "multiply_adds": 0, "receptive_field": ""}
-    end = {"name": last.name, "kind": last.kind, "sources": last.inputs, "shape": []}
-    found.append(end | nothing | {"settings": repr(session.loss)})
+    nothing = {"how": [], "multiply_adds": 0, "receptive_field": "", "shape": []}
+    settings = {part.array: repr(part.loss) for part in session.loss.parts}
+    for node in system.nodes[len(found) :]:
+        end = {"name": node.name, "kind": node.kind, "sources": node.inputs}
+        said = settings.get(node.name, "" if settings else repr(session.loss))
+        found.append(end | nothing | {"settings": said})
     return [one | {"formula": forward[one["name"]], "adjoints": back[one["name"]]} for one in found]
 
 
@@ -102,14 +105,14 @@ def _arrays(session: Session) -> list[dict[str, Any]]:
     """Every array in forward order: its shape, what it is, and whether it has a gradient."""
     step, system = session.trace.step, session.trace.system
     gradients = {n: as_sent(array).dtype.str[1:] for n, array in session.trace.grad.items()}
-    dtypes = session.dtypes
+    dtypes, owner = session.dtypes, system.owner
     return [
         {
             "name": name,
             "shape": system.shapes[name],
             "size": prod(system.shapes[name]),
             "role": step.role(name),
-            "layer": name.partition(".")[0] if "." in name else name,
+            "layer": owner[name].name if name in owner else name,
             "dtype": dtypes[name],
             "gradient": name in gradients,
             "gradient_dtype": gradients.get(name),
@@ -151,9 +154,11 @@ def _loss(session: Session) -> dict[str, Any]:
 
     `weighted` says what stands before the weight in a row that labels a sample: its `targets`, or
     its `class`; `weights` is the array of the weights. `mapped` is there where every position has a
-    class.
+    class. Of several outputs it is there, too: their labels stay as they are.
     """
-    outputs = session.trace.value[session.network.output_name].shape
+    if session.loss.parts:
+        return {"settings": session.loss.settings(), "mapped": True}
+    outputs = session.trace.value[session.output].shape
     found: dict[str, Any] = {"settings": session.loss.settings()}
     if isinstance(session.loss, WeightedCrossEntropy | WeightedSquaredError):
         by_class = isinstance(session.loss, WeightedCrossEntropy)

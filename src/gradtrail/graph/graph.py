@@ -22,7 +22,7 @@ from ..plan.plan import Outline
 from ..streams import Drawn
 from .construction import OUTPUT, from_chain, from_nodes, is_node_form
 from .named_arrays import declared_buffers, declared_parameters
-from .nodes import check_counts, layer_node, loss_node
+from .nodes import check_counts, layer_node, loss_nodes
 from .packed_samples import packed, packed_shape, unpacked
 
 if TYPE_CHECKING:
@@ -118,8 +118,9 @@ class Graph(AnyNetwork):
         """
         if len(self.outputs) > 1:
             raise ArgumentError(
-                f"the network has several outputs, {', '.join(self.outputs)}, which it predicts; "
-                "what compares with labels takes a network of one of them, as gt.Network(x, node)"
+                f"the network has several outputs, {', '.join(self.outputs)}, but this takes a "
+                "network of one of them, such as gt.Network(x, node); network.outputs has the "
+                "array of each"
             )
         return next(iter(self.outputs.values()))
 
@@ -318,10 +319,17 @@ class Graph(AnyNetwork):
         nodes = [layer_node(step, declared[step.name]) for step in self.steps]
         check_counts(nodes)
         if loss is not None:
-            places = {node.output: place for place, node in enumerate(nodes)}
-            place = places[self.output_name]
-            nodes.append(loss_node(loss, nodes[place], place + 1))
+            nodes += [*loss_nodes(loss, self._compared(loss), nodes)]
         return System(tuple(nodes), tuple(self.inputs))
+
+    def _compared(self, loss: Loss) -> dict[str, str]:
+        """The outputs that a loss reads; of several each must have its own.
+
+        Raises:
+            ArgumentError: there are several outputs, but one loss.
+        """
+        outputs = self.outputs
+        return outputs if loss.parts else dict.fromkeys([*outputs][:1], self.output_name)
 
     def checked(self, x: Any, name: str = "x") -> np.ndarray:
         """`x` as samples of this network, checked; of several inputs as rows.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from ..equation import Node, Normalisation
+from ..equation.system import JOINT
 from ..errors import DataError, ShapeError
 from ..layers import Declaration, Loss
 from ..layers.steps import LOSS, Step
@@ -17,24 +19,49 @@ def layer_node(step: Step, declaration: Declaration) -> Node:
     return _node(step.name, step.layer.kind, declaration, step.sources, step.output, held)
 
 
-def loss_node(loss: Loss, last: Node, number: int) -> Node:
-    """The loss, which is called just `loss`.
+def loss_nodes(loss: Loss, outputs: Mapping[str, str], nodes: Sequence[Node]) -> Iterator[Node]:
+    """The loss, which is called just `loss`; of several outputs one for each, and then their sum.
+
+    Args:
+        loss: its settings.
+        outputs: the outputs' names, each with its array's.
+        nodes: of the layers.
+
+    Raises:
+        ShapeError: the outputs are not what the loss compares.
+    """
+    numbers = {node.output: number for number, node in enumerate(nodes, 1)}
+    for part in loss.parts:
+        number = numbers[outputs[part.name]]
+        made = _loss_node(part.loss, nodes[number - 1], number, part.array)
+        yield replace(made, equation=replace(made.equation, part=True))  # type: ignore[call-arg]
+    if loss.parts:
+        read = [part.array for part in loss.parts]
+        yield _node(LOSS, JOINT, loss.declare(()), read, LOSS, {})
+        return
+    (output,) = outputs.values()
+    yield _loss_node(loss, nodes[numbers[output] - 1], numbers[output], LOSS)
+
+
+def _loss_node(loss: Loss, last: Node, number: int, name: str) -> Node:
+    """The loss of one output.
 
     Args:
         loss: its settings.
         last: the node whose output it reads.
         number: of that node's layer.
+        name: what it is called.
 
     Raises:
-        ShapeError: the outputs are not what the loss compares.
+        ShapeError: the output is not what the loss compares.
     """
     kind = type(loss).__name__
     try:
         declaration = loss.declare(last.equation.shape_of[last.equation.target.array])
     except ShapeError as cause:
         place = f"layer {number} '{last.name}'"
-        raise ShapeError(f"loss ({kind}): {cause.cause} from {place}", cause.remedy) from None
-    return _node(LOSS, kind, declaration, (last.output,), LOSS, {})
+        raise ShapeError(f"{name} ({kind}): {cause.cause} from {place}", cause.remedy) from None
+    return _node(name, kind, declaration, (last.output,), name, {})
 
 
 def _node(

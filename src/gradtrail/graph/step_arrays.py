@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..equation import System
+from ..equation import Node, System
 from ..layers.layer import Draws
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def given_arrays(
     return found
 
 
-def target_arrays(system: System, targets: Arrays) -> dict[str, np.ndarray]:
-    """The loss's given arrays under their names, such as `loss.target`, from those by letter."""
-    letters = system.nodes[-1].array_of
+def target_arrays(node: Node, targets: Arrays) -> dict[str, np.ndarray]:
+    """A loss's given arrays under their names, such as `loss.target`, from those by letter."""
+    letters = node.array_of
     return {letters[letter]: array for letter, array in targets.items()}
 
 

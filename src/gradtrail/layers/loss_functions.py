@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, final
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from ..checking.calls import call_example
 from ..equation import Access, Array, loss
 from ..equation.frozen import frozen
+from ..equation.number import ONE, Number
 from ..errors import DataError
 from .functional import as_json
 from .layer import Declaration, Shape, elementwise
@@ -20,6 +22,11 @@ Z, L = Array("Z"), Access("L", ())
 
 class Loss(ABC):
     """The base of the losses: an equation, and targets made from labels."""
+
+    @property
+    def parts(self) -> tuple[LossPart, ...]:
+        """The losses of a network's outputs, where it has several; see `joint_loss.py`."""
+        return ()
 
     @abstractmethod
     def declare(self, prediction: Shape) -> Declaration:
@@ -107,6 +114,44 @@ class Loss(ABC):
         fields = getattr(self, "__dataclass_fields__", {})
         values = {name: as_json(getattr(self, name)) for name in fields}
         return {"type": type(self).__name__, **values}
+
+
+@final
+@frozen
+class LossPart:
+    """The loss of one of several outputs.
+
+    Args:
+        name: the output's.
+        loss: what compares it.
+        weight: what it counts in the sum, at least 0.
+        shape: one sample's output.
+    """
+
+    name: str
+    loss: Loss
+    weight: float
+    shape: Shape
+
+    def prediction(self, samples: int) -> Shape:
+        """The shape of the outputs of so many samples."""
+        return (samples, *self.shape)
+
+    @property
+    def array(self) -> str:
+        """The name of the array that holds the loss."""
+        return f"{self.name}.loss"
+
+    @property
+    def scale(self) -> Number:
+        """The weight as it stands in the sum: exactly, and written as it was given."""
+        if self.weight == 1:
+            return ONE
+        return Number(Fraction(repr(float(self.weight))), f"{self.weight:g}")
+
+
+AnyLoss = Loss | Mapping[str, Loss | tuple[Loss, float]] | Sequence[Loss | tuple[Loss, float]]
+"""What `loss=` takes: a loss, or of several outputs one for each, with its weight or without."""
 
 
 @final

@@ -13,7 +13,8 @@ from ..checking.calls import call_example
 from ..equation import System
 from ..errors import ArgumentError
 from ..graph import Graph
-from ..layers import Layer, Loss
+from ..layers import Layer
+from ..layers.loss_functions import AnyLoss
 from ..machine.pinning import pin
 
 if TYPE_CHECKING:
@@ -114,13 +115,13 @@ class Network(Graph):
 
     @call_example('network.explain("conv1")')
     def explain(
-        self, layer: str, *, loss: Loss | None = None, engine: str | Engine | None = None
+        self, layer: str, *, loss: AnyLoss | None = None, engine: str | Engine | None = None
     ) -> Explanation:
         """How a layer is computed in a training step: equations, schedules, loops.
 
         Args:
             layer: its name, or `loss`.
-            loss: by default `CrossEntropy()`.
+            loss: by default `CrossEntropy()`; of several outputs a mapping, as of `gt.trace`.
             engine: None for the default, "cpu", "reference", or an engine object.
 
         Returns:
@@ -130,9 +131,9 @@ class Network(Graph):
             UnknownNameError: no layer is called so.
         """
         from ..engines import engine_for
-        from ..layers.cross_entropy import loss_for
+        from ..graph.output_losses import network_loss
 
-        return engine_for(engine, self).explain(self, layer, loss_for(loss))
+        return engine_for(engine, self).explain(self, layer, network_loss(self, loss))
 
     @call_example("network.explore(x, y, samples=16)")
     def explore(
@@ -141,7 +142,7 @@ class Network(Graph):
         y: Any = None,
         *,
         samples: int = 16,
-        loss: Loss | None = None,
+        loss: AnyLoss | None = None,
         training: bool = True,
         seed: int = 0,
         engine: str | Engine | None = None,

@@ -29,8 +29,8 @@ from ..equation import System
 from ..equation.frozen import frozen
 from ..errors import GradientError, NonFiniteError, indexed
 from ..graph import Graph
-from ..layers import Loss
-from ..layers.cross_entropy import loss_for
+from ..graph.output_losses import network_loss
+from ..layers.loss_functions import AnyLoss
 from ..showing.shown import Printed
 from .kinks import first_switched, patterns
 from .layerwise import LayerCheck, check_layers
@@ -127,7 +127,7 @@ def check_gradients(
     x: Any,
     y: Any,
     *,
-    loss: Loss | None = None,
+    loss: AnyLoss | None = None,
     engine: str | Engine | None = None,
     training: bool = True,
     seed: int = 0,
@@ -140,7 +140,8 @@ def check_gradients(
         network: is not changed; or a PyTorch module, as of `trace`.
         x: samples, (N, *input_shape); a few suffice.
         y: their labels.
-        loss: by default `CrossEntropy()`; of a module PyTorch's losses, too.
+        loss: by default `CrossEntropy()`; of a module PyTorch's losses, too. Of several outputs a
+            mapping of theirs to a loss each, or to (loss, weight).
         engine: whose gradients are checked; the differences are always the reference engine's.
         training: batch statistics and dropout (the same mask throughout).
         seed: which elements and directions are chosen, and dropout's masks.
@@ -158,11 +159,11 @@ def check_gradients(
     """
     positive("check_gradients", elements=elements)
     seed = whole_number("check_gradients: seed", seed, 0)
-    loss, runs = loss_for(loss), engine_for(engine, network)
+    loss, runs = network_loss(network, loss), engine_for(engine, network)
     batch = Batch.of(network, network.checked(x), y, loss, seed)
     system = network.system(len(batch.x), training=training, loss=loss)
     computed = runs.compute(network, batch, loss, training=training)
-    precision = str(np.asarray(computed.gradients[system.nodes[-1].inputs[0]]).dtype)
+    precision = str(np.asarray(computed.gradients[system.losses[0].inputs[0]]).dtype)
     bound = TOLERANCE[precision] if tolerance is None else tolerance
     reference = Reference()
     expected = reference.compute(network, batch, loss, training=training)

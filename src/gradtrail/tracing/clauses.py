@@ -32,6 +32,7 @@ CAUSES = (
     "no class weight",
     "no weight",
     "left out",
+    "no output weight",
     "cancelled",
     "underflow",
 )
@@ -39,9 +40,13 @@ CAUSES = (
 a tie for one; no window reaches it; the softmax equals the target; the
 loss is level there; dropout took it; the weights or
 what they are multiplied with are 0; its class has no weight, or its sample; its positions are left
-out of the loss; products cancel; or they are too small for their precision."""
+out of the loss; the loss of its output has no weight; products cancel; or they are too small for
+their precision."""
 
-_WHOLE = ("zero weights", "saturated", "level", "no class weight", "no weight", "left out")
+_WHOLE = (
+    *("zero weights", "saturated", "level"),
+    *("no class weight", "no weight", "left out", "no output weight"),
+)
 """What stops everything by itself where it is all that a layer does."""
 
 _HELPS = ("zero weights", "zero inputs")
@@ -144,6 +149,11 @@ def unweighted_clause(sent: Adjoint, count: int, place: Element, samples: int) -
         where = f"({','.join(map(str, position))})"
         return Closure(Fact("left out", **about, position=where), place)
     return Closure(Fact("no weight" if own else "no class weight", **about), place)
+
+
+def uncounted_clause(sent: Adjoint, count: int, place: Element) -> Closure:
+    """The loss of one of several outputs does not count in the sum."""
+    return Closure(Fact("no output weight", count=count, loss=sent.node.name), place)
 
 
 def saturated_clause(

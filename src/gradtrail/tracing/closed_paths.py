@@ -29,6 +29,7 @@ from .clauses import (
     factor_clause,
     lost_clause,
     saturated_clause,
+    uncounted_clause,
     unread_clause,
     unweighted_clause,
 )
@@ -249,7 +250,7 @@ class _Search:
 
     def _loss(self, sent: Adjoint, mask: np.ndarray) -> list[Closure]:
         """The end: what comes back from the loss is 0, or a path was open."""
-        delta = self.step.array("grad", sent.receives)[self.samples]
+        delta = self.step.sent_back(sent)[self.samples]
         if (delta[mask] != 0).any():
             self.open = True
             return []
@@ -257,6 +258,8 @@ class _Search:
         assert isinstance(equation, LossEquation)
         place = self.example(name, mask)
         count = int(mask.sum())
+        if equation.part and self.step.array("grad", sent.node.output) == 0:
+            return [uncounted_clause(sent, count, place)]
         weight = equation.weight and self.array(sent.node.array_of[equation.weight], True)
         positions = isinstance(weight, np.ndarray) and weight.ndim > 1
         reached = mask.any(axis=1 if positions else tuple(range(1, mask.ndim)))

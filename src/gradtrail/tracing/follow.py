@@ -34,31 +34,33 @@ class _Whole:
     """All paths together.
 
     Args:
-        ways: the ways they take.
+        ways: the ways they take, to each of the outputs that the loss compares.
         value: what every path is multiplied by.
         fixed: the sum of all paths, where it is known.
     """
 
-    ways: PathSearch
+    ways: tuple[PathSearch, ...]
     value: float
     fixed: float | None
 
     @cached_property
     def magnitude(self) -> float:
         """Σ|products|."""
-        return abs(self.value) * self.ways.magnitude()
+        return abs(self.value) * sum(ways.magnitude() for ways in self.ways)
 
     @cached_property
     def total(self) -> float:
         """Σ products."""
-        return self.value * self.ways.total() if self.fixed is None else self.fixed
+        if self.fixed is not None:
+            return self.fixed
+        return self.value * sum(ways.total() for ways in self.ways)
 
     def to(self, index: tuple[int, ...]) -> float:
         """Σ products of the paths that share an end: all, for a gradient."""
         if self.fixed is not None:
             return self.fixed
         if index not in self._known:
-            self._known[index] = self.value * self.ways.only(index).total()
+            self._known[index] = self.value * sum(ways.only(index).total() for ways in self.ways)
         return self._known[index]
 
     @cached_property
@@ -228,23 +230,41 @@ def follow_gradient(step: TracedStep, name: str, index: Any, k: int, row: int | 
     positive("follow", k=k)
     name = step.array_name("grad", name)
     element = step.element("grad", name, index)
-    end = step.system.nodes[-1].inputs[0]
     value, total = float(step.array("grad", name)[element]), None
-    if name not in step.system.readers:
+    if name not in step.system.readers or not step.system.shapes[name]:
         raise ArgumentError(
             f"follow: d{name} comes from nothing before it; the loss is the end. Ask for another "
-            f"gradient, such as {_other(step, 'grad', name, end)}"
+            f"gradient, such as {_other(step, 'grad', name, next(iter(_begun(step))))}"
         )
     if row is not None:
-        row, total = _row(step, name, element, row, end)
-    ways = PathSearch(step, name, element, end, step.array("grad", end), row)
+        row, total = _row(step, name, element, row)
+    searches = (
+        PathSearch(step, name, element, end, seed, row) for end, seed in _begun(step).items()
+    )
+    ways = tuple(one for one in searches if one.end == name or one.nodes)
     whole = _Whole(ways, 1.0, value if total is None else total)
+    found = [(chain, one) for one in ways for chain in one.best(k)]
     paths = []
-    for found in ways.best(k):
-        first = end_hop(step, end, found.index, ways.at_end(found.index))
-        hops = (first, *(hop(link, "grad") for link in reversed(found.links)))
-        paths.append(Path(found.product, hops, found.index, whole))
+    for chain, one in sorted(found, key=lambda pair: -abs(pair[0].product))[:k]:
+        first = end_hop(step, one.end, chain.index, one.at_end(chain.index))
+        hops = (first, *(hop(link, "grad") for link in reversed(chain.links)))
+        paths.append(Path(chain.product, hops, chain.index, whole))
     return Paths("grad", name, element, value, row, tuple(paths), whole)
+
+
+def _begun(step: TracedStep) -> dict[str, np.ndarray]:
+    """The outputs that are compared with labels, each with the gradient that its loss sends it.
+
+    That is all of it, unless another layer reads the output, too.
+    """
+    system, found = step.system, dict[str, np.ndarray]()
+    losses = {node.name for node in system.losses}
+    for sent in system.backward:
+        if sent.node.name not in losses:
+            continue
+        end, share = sent.receives, step.sent_back(sent)
+        found[end] = found[end] + share if end in found else share
+    return found
 
 
 def _other(step: TracedStep, side: Side, name: str, end: str) -> str:
@@ -261,41 +281,48 @@ def follow_value(step: TracedStep, name: str, index: Any, k: int, to: PathEnd) -
     element = step.element("value", name, index)
     end, seed = _seed(step, to)
     value = float(step.array("value", name)[element])
-    ways = PathSearch(step, name, element, end, seed)
-    if not ways.nodes and name != end:
+    search = PathSearch(step, name, element, end, seed)
+    if not search.nodes and name != end:
         raise ArgumentError(
             f"follow: no path leads from {name} to {end}; ask for a value before {end}, such as "
             f"{_other(step, 'value', name, end)}"
         )
-    whole = _Whole(ways, value, None)
+    whole = _Whole((search,), value, None)
     first = start_hop(name, element, value)
     paths = []
-    for found in ways.best(k) if value else ():
+    for found in search.best(k) if value else ():
         hops = (first, *(hop(link, "value") for link in found.links))
         paths.append(Path(value * found.product, hops, found.index, whole))
     return Paths("value", name, element, value, None, tuple(paths), whole)
 
 
-def _row(
-    step: TracedStep, name: str, element: tuple[int, ...], row: object, end: str
-) -> tuple[int, float]:
+def _row(step: TracedStep, name: str, element: tuple[int, ...], row: object) -> tuple[int, float]:
     """A row's number, checked, and its product."""
-    terms = Terms(step, "grad", name, element)
-    if name == end:
+    terms, losses = Terms(step, "grad", name, element), {n.name for n in step.system.losses}
+    if all(node.name in losses for node, _ in step.system.readers[name]):
         raise ArgumentError(f"follow: {terms.element} comes from the loss; no row leads further")
     if not is_whole(row) or not -len(terms) <= row < len(terms):
         raise ArgumentError(f"follow: {terms.element} has rows 0 … {len(terms) - 1}, got {row!r}")
     chosen = terms[int(row)]
+    if chosen.layer in losses:
+        raise ArgumentError(f"follow: row {row} comes from the loss; it leads no further")
     return chosen.number, chosen.product
 
 
 def _seed(step: TracedStep, to: PathEnd) -> tuple[str, np.ndarray]:
     """The array that paths forwards lead to, and 1 where they may end in it."""
     system = step.system
-    end = system.nodes[-1].inputs[0]
+    compared = {node.name.removesuffix(".loss"): node.inputs[0] for node in system.losses}
+    end = system.losses[0].inputs[0]
+    if len(compared) > 1 and not isinstance(to, str):
+        raise ArgumentError(
+            f"follow: the network has several outputs, {', '.join(compared)}; name one of them, "
+            f'as in to="{next(iter(compared))}"'
+        )
     if isinstance(to, str):
-        outputs = [node.output for node in system.nodes[:-1]]
+        outputs = [node.output for node in system.nodes if node.equation.target.positions]
         output = to if to in outputs else step.outputs.get(to, to)
+        output = output if output in outputs else compared.get(to, output)
         if output not in outputs:
             raise ArgumentError(f"follow: to= {unknown('output', to, outputs)}")
         return output, np.ones(system.shapes[output])

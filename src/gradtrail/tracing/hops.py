@@ -85,10 +85,10 @@ def start_hop(name: str, index: tuple[int, ...], value: float) -> Hop:
 
 def end_hop(step: TracedStep, name: str, index: tuple[int, ...], value: float) -> Hop:
     """What the loss sends back to one of its outputs: `sample 17, class 3: (0.021 − 1)/64`."""
-    node = step.system.nodes[-1]
+    node = next(node for node in step.system.losses if node.inputs[0] == name)
     equation = node.equation
     assert isinstance(equation, LossEquation)
-    parts = step.parts("grad", name, index)
+    parts = [part for part in step.parts("grad", name, index) if part.sum.layer == node.name]
     what = "class" if equation.probabilities is not None and len(index) == 2 else "output"
     place = f"sample {index[0]}, {what} {','.join(map(str, index[1:]))}"
     factors = [[factor_at(o, part.points.at(0)) for o in part.operands] for part in parts]

@@ -29,8 +29,9 @@ from ..equation import LossEquation
 from ..errors import ArgumentError, UnknownNameError, unknown
 from ..graph import Graph
 from ..graph.class_names import class_names
-from ..layers import Loss
-from ..layers.cross_entropy import loss_for
+from ..graph.output_losses import network_loss
+from ..graph.packed_samples import unpacked
+from ..layers.loss_functions import AnyLoss
 from ..showing.bars import showing
 from ..showing.figures import figure, save_figure, show_sample
 from ..showing.numbers import number_text
@@ -230,7 +231,7 @@ def influence(
     data: Any,
     *,
     of: str = "",
-    loss: Loss | None = None,
+    loss: AnyLoss | None = None,
     batch_size: int = 256,
     engine: str | Engine | None = None,
     progress: bool = False,
@@ -246,7 +247,8 @@ def influence(
         data: samples (N, *input_shape) and their labels, or `gt.data.Images` such as a folder.
         of: a layer (`conv1`), a parameter (`conv1.weight`) or one of its filters
             (`conv1.weight[2]`); empty for the whole network.
-        loss: by default `CrossEntropy()`.
+        loss: by default `CrossEntropy()`; of several outputs a mapping of theirs to a loss each, or
+            to (loss, weight).
         batch_size: how many samples are computed at once.
         engine: None for the default, "cpu", "reference", or an engine object.
         progress: a bar in a terminal or a notebook.
@@ -261,7 +263,7 @@ def influence(
         UnknownNameError: `of` is nothing of this network.
     """
     positive("influence", batch_size=batch_size)
-    loss, runs = loss_for(loss), engine_for(engine, network)
+    loss, runs = network_loss(network, loss), engine_for(engine, network)
     samples = LabelledData(network, data, loss)
     names, place = _chosen(network, of)
     called: Sequence[str] = ()
@@ -363,14 +365,20 @@ def _losses(
     network: Graph, samples: LabelledData, outputs: np.ndarray, batch_size: int
 ) -> np.ndarray:
     """Each sample's own loss, (N,) float64: its term in the sum that the loss is the mean of."""
-    found = np.empty(len(samples))
+    found = np.zeros(len(samples))
+    parts = samples.loss.parts
+    shapes = {part.name: part.shape for part in parts} or {"": samples.outputs}
+    weights = [part.weight for part in parts] or [1.0]
     for begin in range(0, len(samples), batch_size):
         end = min(begin + batch_size, len(samples))
-        node = network.system(end - begin, loss=samples.loss).nodes[-1]
-        assert isinstance(node.equation, LossEquation)
-        source = {node.equation.source.array: outputs[begin:end].astype(np.float64)}
-        with np.errstate(all="ignore"):
-            share = samples.share(begin, end)
-            arrays = source | dict(share.targets) | dict(samples.loss.constants(share.prediction))
-            found[begin:end] = sample_losses(node.equation, arrays)
+        losses = network.system(end - begin, loss=samples.loss).losses
+        given = unpacked(outputs[begin:end], shapes).values()
+        each = zip(losses, given, samples.share(begin, end).by_output, weights, strict=True)
+        for node, rows, share, weight in each:
+            equation, loss = node.equation, share.samples.loss
+            assert isinstance(equation, LossEquation)
+            source = {equation.source.array: rows.astype(np.float64)}
+            with np.errstate(all="ignore"):
+                arrays = source | dict(share.targets) | dict(loss.constants(share.prediction))
+                found[begin:end] += weight * sample_losses(equation, arrays)
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +9,13 @@ import numpy as np
 
 from ..data.images import Images
 from ..engines import Batch, Samples
-from ..engines.batch import check_mass, contiguous_view, copied_labels
+from ..engines.batch import (
+    check_mass,
+    contiguous_view,
+    copied_labels,
+    output_shape,
+    refuse_images,
+)
 from ..graph import Graph
 from ..layers import Loss
 
@@ -32,16 +37,18 @@ class LabelledData:
         self._source: np.ndarray | Images
         if isinstance(data, Images):
             data.check_shape(network.input_shape, "data")
+            refuse_images(loss, "data")
             self._source, self.y = data, copied_labels(data.y)
-            self.outputs = network.system(1, loss=loss).shapes[network.output_name][1:]
+            self.outputs = output_shape(network, loss)
         else:
             samples = Samples.of(network, data, loss)
             self._source, self.y, self.outputs = samples.x, samples.y, samples.outputs
-        loss.check(self.y, self.prediction)
-        check_mass(self.y, loss, self.prediction, "data")
+        whole = Samples(np.empty((len(self.y), 0)), self.y, loss, self.outputs)
+        for part in whole.by_output:
+            part.loss.check(part.y, part.prediction)
+            check_mass(part.y, part.loss, part.prediction, "data")
         self.shape = (len(self), *network.sample_shape)
-        even = loss.even(self.y, self.prediction)
-        self.scale = 1.0 if even else loss.scale(self.y, self.prediction)
+        self.scales = [part.scale for part in Batch(whole, whole.places).by_output]
 
     def __len__(self) -> int:
         return len(self.y)
@@ -66,32 +73,4 @@ class LabelledData:
         """Some of them as a batch, weighted as they are in the loss of all the data."""
         x = contiguous_view(self.x(begin, end))
         part = Samples(x, self.y[begin:end], self.loss, self.outputs)
-        return _Share(part, self.scale)
-
-
-class _Share(Batch):
-    """A part of the data with the weights of the whole.
-
-    By itself a batch divides by the weights of its own labels' classes.
-
-    Args:
-        samples: of the part.
-        scale: what all the data's rows are multiplied by, from `Loss.scale`.
-    """
-
-    def __init__(self, samples: Samples, scale: float) -> None:
-        super().__init__(samples, samples.places)
-        self._scale = scale
-
-    @cached_property
-    def targets(self) -> Mapping[str, np.ndarray]:
-        """See `Batch.targets`; a part of which nothing counts has targets of 0 anyway."""
-        own = super().scale
-        found = self.samples.loss.targets(self.y, self.prediction)
-        factor = self._scale / own if own else 1.0
-        return found if factor == 1.0 else {a: factor * array for a, array in found.items()}
-
-    @property
-    def scale(self) -> float:
-        """See `Batch.scale`."""
-        return self._scale
+        return Batch(part, part.places, scales=self.scales)

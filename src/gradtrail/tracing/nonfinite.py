@@ -45,9 +45,8 @@ def _sentence(
     """Which element of one array is not finite, and what may be done."""
     wrong = ~np.isfinite(array)
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
-    layer = name.partition(".")[0]
-    node = next((n for n in system.nodes if n.name == layer), None)
-    where = f" of layer '{node.name}' ({node.kind})" if node and "." in name else ""
+    node = system.owner.get(name)
+    where = f" of layer '{node.name}' ({node.kind})" if node and name != node.name else ""
     made = name in system.producer
     remedy = "lower the learning rate, or normalise the input"
     if not of and name in system.parameters:

@@ -41,7 +41,7 @@ def nonfinite_source(
     while isinstance(made := _made_of(terms), Element):
         way.append(made)
         terms = Terms(step, made.side, made.name, made.index)
-    node = next((n for n in step.system.nodes if n.name == terms.name.partition(".")[0]), None)
+    node = step.system.owner.get(terms.name)
     fact = Fact(
         "not finite",
         asked=str(way[0]) if len(way) > 1 else None,

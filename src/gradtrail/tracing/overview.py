@@ -183,10 +183,12 @@ def _slopes(step: TracedStep) -> Iterator[tuple[Node, np.ndarray]]:
 
 def vanishing(step: TracedStep) -> Overview[GradientLayer]:
     """Every layer with the size of its gradients, first to last."""
-    last = step.system.nodes[-1].inputs[0]
-    base = root_mean_square(step.array("grad", last))
+    ends = dict.fromkeys(node.inputs[0] for node in step.system.losses)
+    base = root_mean_square(np.concatenate([step.array("grad", e).ravel() for e in ends]))
     found = []
-    for node in step.system.nodes[:-1]:
+    for node in step.system.nodes:
+        if not node.equation.target.positions:
+            continue  # a loss
         delta = step.array("grad", node.output)
         size = root_mean_square(delta)
         weight = update = None

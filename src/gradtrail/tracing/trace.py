@@ -12,8 +12,9 @@ from ..checking.arguments import flags, whole_number
 from ..checking.calls import call_example
 from ..engines import Batch, Engine, engine_for
 from ..equation import System
+from ..graph.output_losses import network_loss
 from ..layers import Loss
-from ..layers.cross_entropy import loss_for
+from ..layers.loss_functions import AnyLoss
 from ..showing.tables import Table
 from .overview import DeadLayer, GradientLayer, Overview, TiedLayer, dead, ties, vanishing
 from .sides import Gradients, Values
@@ -130,7 +131,7 @@ class Trace:
         from .traced_fields import traced_field
 
         name, index = self.step.name_and_index("value", name, index)
-        end = self.system.nodes[-1].inputs[0] if to is None else to
+        end = self.origin.network.output_name if to is None else to
         return traced_field("projective", self.step, name, index, end)
 
     @call_example("t.explore()")
@@ -189,7 +190,7 @@ def trace(
     x: Any,
     y: Any,
     *,
-    loss: Loss | None = None,
+    loss: AnyLoss | None = None,
     training: bool = True,
     seed: int = 0,
     step: int = 0,
@@ -206,7 +207,8 @@ def trace(
         network: any network, or a PyTorch module, which is read as `from_torch` reads it.
         x: samples, (N, *input_shape).
         y: their labels.
-        loss: by default `CrossEntropy()`; of a module PyTorch's losses, too.
+        loss: by default `CrossEntropy()`; of a module PyTorch's losses, too. Of several outputs a
+            mapping of theirs to a loss each, or to (loss, weight).
         training: batch statistics and dropout; False for evaluation.
         seed: what dropout's masks follow from.
         step: which step of a network's trainings these masks are of.
@@ -221,7 +223,7 @@ def trace(
         DataError: samples or labels that do not fit.
     """
     flags("trace", training=training, per_sample=per_sample)
-    loss = loss_for(loss)
+    loss = network_loss(network, loss)
     samples, seed = network.checked(x), whole_number("trace: seed", seed, 0)
     batch = Batch.of(network, samples, y, loss, seed, whole_number("trace: step", step, 0))
     runs = engine_for(engine, network)

@@ -14,10 +14,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..arrays.einsum import contract
 from ..arrays.loss_values import log_softmax
 from ..engines import SampleGradients
 from ..equation import (
     Access,
+    Adjoint,
     Applied,
     Array,
     Contraction,
@@ -63,6 +65,7 @@ class TracedStep:
         self.system, self.values, self.gradients = system, values, gradients
         self.per_sample, self._foreign = per_sample, foreign_names
         self._held: dict[tuple[Side, str], np.ndarray] = {}
+        self._logarithms: dict[str, np.ndarray] = {}
 
     def _side(self, side: Side) -> Mapping[str, np.ndarray]:
         return self.values if side == "value" else self.gradients
@@ -74,10 +77,9 @@ class TracedStep:
 
     def array_rows(self, side: Side) -> list[tuple[str, str, str]]:
         """Name, shape and the layer's kind of every array of one side; no array is touched."""
-        kinds = {node.name: node.kind for node in self.system.nodes}
-        shapes = self.system.shapes
+        shapes, owner = self.system.shapes, self.system.owner
         return [
-            (name, times(shapes[name]), kinds.get(name.partition(".")[0], ""))
+            (name, times(shapes[name]), owner[name].kind if name in owner else "")
             for name in self.names(side)
         ]
 
@@ -206,6 +208,16 @@ class TracedStep:
             found.append(ArraySum(node.name, sent.equation, arrays, node))
         return tuple(found)
 
+    def sent_back(self, sent: Adjoint) -> np.ndarray:
+        """What one node sends back to an array, where others may send something, too."""
+        name, node = sent.receives, sent.node
+        if len(self.system.readers[name]) == 1:
+            return self.array("grad", name)
+        arrays = {a: self.array("value", n) for a, n in node.arrays if n in self.values}
+        arrays["d" + node.equation.target.array] = self.array("grad", node.output)
+        found = contract(sent.equation, arrays)
+        return found.astype(self.array("grad", name).dtype)
+
     def _value(self, name: str) -> tuple[ArraySum, ...]:
         """The sum by which a layer made an array."""
         node = self.system.producer.get(name)
@@ -231,17 +243,18 @@ class TracedStep:
 
     def _operand(self, one: ArraySum, factor: EquationFactor) -> Operand:
         side, name = one.arrays[factor.access.array]
-        result = self._log_probabilities if is_logarithm(factor) else None
+        result = self._log_probabilities(one.node) if is_logarithm(factor) else None
         array = self.array(side, name)
         return Operand(factor, side, name, array, result, is_gate(one, factor))
 
-    @cached_property
-    def _log_probabilities(self) -> np.ndarray:
+    def _log_probabilities(self, node: Node | None) -> np.ndarray:
         """The logarithms of the softmax from the outputs, (N, K): what is stored is rounded."""
-        node = self.system.nodes[-1]
+        assert node is not None
+        if node.name in self._logarithms:
+            return self._logarithms[node.name]
         outputs = np.asarray(self.values[node.inputs[0]], np.float64)
         with np.errstate(all="ignore"):
-            return log_softmax(outputs)
+            return self._logarithms.setdefault(node.name, log_softmax(outputs))
 
 
 def is_logarithm(factor: EquationFactor) -> bool:

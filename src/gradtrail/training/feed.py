@@ -136,7 +136,11 @@ def checksum(array: np.ndarray, start: int = 0) -> int:
 
 
 def labelled_checksum(y: np.ndarray, start: int) -> int:
-    """With labels, whatever type of whole numbers holds them."""
+    """With labels, whatever type of whole numbers holds them; of several outputs one by one."""
+    for name in y.dtype.names or ():
+        start = labelled_checksum(y[name], start)
+    if y.dtype.names:
+        return start
     return checksum(y.astype(np.int64) if y.dtype.kind in "iu" else y, start)
 
 

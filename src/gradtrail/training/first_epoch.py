@@ -46,8 +46,7 @@ def warn_if_nothing_learned(training: Training, batch: Batch) -> None:
     if len(losses) < _STEPS:
         return
     loss = training.course.loss
-    shape = training.network.system(1, loss=loss).shapes[training.network.output_name]
-    chance = loss.chance(feed.y, (len(feed), *shape[1:]))
+    chance = loss.chance(feed.y, feed.prediction)
     late = fmean(losses[-max(1, len(losses) // 4) :])
     if chance is None or chance == 0:
         return

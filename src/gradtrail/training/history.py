@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ArgumentError, DataError
+from ..errors import ArgumentError, DataError, UnknownNameError, unknown
 from ..renamed import former_attributes
 from ..showing.shown import Printed
 
@@ -27,6 +27,9 @@ _LATER = ("rates", "ends")
 """Those that earlier versions did not note."""
 
 EPOCH_FIGURES = ("loss", "accuracy", "validation_loss", "validation_accuracy", "seconds", "ends")
+
+OUTPUT_FIGURES = ("loss", "accuracy", "validation_loss", "validation_accuracy")
+"""What there is of each of several outputs."""
 
 FIGURES = (*_PER_STEP, *EPOCH_FIGURES)
 """The lists of a history."""
@@ -57,6 +60,9 @@ class History(Printed):
         rates: the learning rate of every step; empty where an earlier version began the training,
             which did not note it.
         ends: per epoch, how many steps were done at its end; likewise.
+        by_output: per epoch, the figures of each of several outputs, such as `a.loss`,
+            `a.accuracy`, `a.validation_loss`; `loss` is then their weighted sum, and
+            `history["a.loss"]` is one of these lists.
     """
 
     step_losses: list[float] = field(default_factory=list)
@@ -71,6 +77,20 @@ class History(Printed):
     watched: dict[str, Watched] = field(default_factory=dict, compare=False)
     rates: list[float] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
+    by_output: dict[str, list[float]] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> list[float]:
+        """A list of figures by its name, such as `loss` or, of an output, `a.loss`.
+
+        Raises:
+            UnknownNameError: there is none of this name.
+        """
+        if name in self.by_output:
+            return self.by_output[name]
+        if name not in FIGURES:
+            raise UnknownNameError(unknown("figure", str(name), [*FIGURES, *self.by_output]))
+        found: list[float] = getattr(self, name)
+        return found
 
     @property
     def epochs(self) -> int:
@@ -86,6 +106,8 @@ class History(Printed):
         """Forget what was noted of steps and epochs beyond so many."""
         for name in FIGURES:
             del getattr(self, name)[epochs if name in EPOCH_FIGURES else steps :]
+        for values in self.by_output.values():
+            del values[epochs:]
 
     def note(self, loss: float, rate: float) -> None:
         """A step is done; its rate is kept where those of all steps before are."""
@@ -101,7 +123,10 @@ class History(Printed):
             seconds: that it took.
         """
         for name, value in found.items():
-            getattr(self, name).append(value)
+            if "." in name:
+                self.by_output.setdefault(name, []).append(value)
+            else:
+                getattr(self, name).append(value)
         if len(self.ends) == len(self.seconds):
             self.ends.append(self.steps)
         self.seconds.append(seconds)
@@ -114,15 +139,20 @@ class History(Printed):
             whole = lists["step_losses" if name in _PER_STEP else "loss"]
             if len(lists[name]) < len(whole):
                 lists[name] = []
-        return History(**lists, **after.facts())
+        own, more = self.by_output, after.by_output
+        outputs = {n: own.get(n, []) + more.get(n, []) for n in {**own, **more}}
+        outputs = {n: held for n, held in outputs.items() if len(held) == len(lists["loss"])}
+        return History(**lists, **after.facts(), by_output=outputs)
 
     def to_dict(self) -> dict[str, Any]:
         """The history as JSON, without what was watched."""
-        return {in_files(name): getattr(self, name) for name in (*FIGURES, *_FACTS)}
+        found = {in_files(name): getattr(self, name) for name in (*FIGURES, *_FACTS)}
+        return found | self.by_output
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All figures, float64 (T,) per step and (E,) per epoch, by their names in files."""
-        return {in_files(name): np.array(getattr(self, name), np.float64) for name in FIGURES}
+        held = {in_files(name): getattr(self, name) for name in FIGURES} | self.by_output
+        return {name: np.array(values, np.float64) for name, values in held.items()}
 
     def facts(self) -> dict[str, Any]:
         """What is no list, as JSON."""
@@ -136,7 +166,7 @@ class History(Printed):
             DataError: one of them is missing, or is no figures or facts of a history.
         """
         arrays = {**{name: np.zeros(0) for name in _LATER}, **arrays}
-        wanted = {*map(in_files, FIGURES)}
+        wanted = {*map(in_files, FIGURES), *filter(_of_output, arrays)}
         if arrays.keys() != wanted:
             raise DataError(f"its arrays are {_listed(arrays)}, but must be {_listed(wanted)}")
         for name, array in arrays.items():
@@ -156,9 +186,13 @@ class History(Printed):
             DataError: something else than lists of numbers, of other lengths, or other names.
         """
         known = {in_files(name): name for name in (*FIGURES, *_FACTS)}
-        if not isinstance(data, Mapping) or not data.keys() <= known.keys():
+        outputs = {}
+        if isinstance(data, Mapping):
+            outputs = {n: values for n, values in data.items() if n not in known and _of_output(n)}
+        if not isinstance(data, Mapping) or not data.keys() <= known.keys() | outputs.keys():
             raise DataError("it has other entries than a history")
-        history = cls(**{known[name]: value for name, value in data.items()})
+        own = {known[name]: value for name, value in data.items() if name in known}
+        history = cls(**own, by_output=outputs)
         epochs, steps = (
             len(held) if isinstance(held, list) else -1
             for held in (history.loss, history.step_losses)
@@ -176,6 +210,9 @@ class History(Printed):
                 good = good and (name != "ends" or _ascending(value, steps))
             if not good:
                 raise DataError(f"{in_files(name)} is {reprlib.repr(value)}")
+        for name, value in outputs.items():
+            if not (isinstance(value, list) and all(map(_finite, value)) and len(value) == epochs):
+                raise DataError(f"{name} is {reprlib.repr(value)}")
         return history
 
     def plot(self, path: str | Path | None = None) -> Figure:
@@ -205,8 +242,21 @@ class History(Printed):
         named = {"loss": self.loss, "accuracy": self.accuracy}
         named |= {"validation loss": self.validation_loss}
         named |= {"validation accuracy": self.validation_accuracy}
+        named |= {name.replace("_", " "): values for name, values in self.by_output.items()}
         ends = ", ".join(f"{name} {values[-1]:.4f}" for name, values in named.items() if values)
         return f"History: {self.epochs} epochs, {self.steps} steps, {ends}"
+
+
+def of_validation(name: str) -> str:
+    """A figure of the validation samples: `validation_loss`, of an output `a.validation_loss`."""
+    output, dot, figure = name.rpartition(".")
+    return f"{output}{dot}validation_{figure}"
+
+
+def _of_output(name: Any) -> bool:
+    """Whether a name is that of an output's figure, such as `a.validation_accuracy`."""
+    output, _, figure = name.rpartition(".") if isinstance(name, str) else ("", "", "")
+    return bool(output.isidentifier() and figure in OUTPUT_FIGURES)
 
 
 def in_files(name: str) -> str:

@@ -92,6 +92,7 @@ class Log(Observer):
             for name in ("loss", "accuracy", "validation_loss", "validation_accuracy", "seconds"):
                 values = getattr(history, name)
                 row[name] = values[-1] if values else None
+            row |= {name: values[-1] for name, values in history.by_output.items()}
             if self._samples and row["seconds"]:
                 row["images_per_second"] = self._samples / row["seconds"]
             self._file.add(("epoch", history.epochs), self._written(row))

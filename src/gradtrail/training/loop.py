@@ -12,9 +12,10 @@ from ..checking.arguments import flags, positive
 from ..checking.calls import call_example
 from ..data.augment import Augment
 from ..engines import engine_for
-from ..errors import ArgumentError
+from ..errors import ArgumentError, unknown
+from ..graph.output_losses import network_loss
 from ..layers import Loss
-from ..layers.cross_entropy import loss_for
+from ..layers.loss_functions import AnyLoss
 from ..optimizers import Adam, Optimizer
 from .history import History
 from .observers import Observer
@@ -38,7 +39,7 @@ def train(
     data: Any,
     *,
     validation: Any = None,
-    loss: Loss | None = None,
+    loss: AnyLoss | None = None,
     optimizer: Optimizer | None = None,
     schedule: Schedule | None = None,
     epochs: int = 1,
@@ -68,7 +69,8 @@ def train(
         network: whose parameters and running statistics are changed.
         data: samples (N, *input_shape) and their labels, or `gt.data.Images` such as a folder.
         validation: likewise, to evaluate on after every epoch.
-        loss: by default `CrossEntropy()`.
+        loss: by default `CrossEntropy()`; of several outputs a mapping of theirs to a loss each, or
+            to (loss, weight).
         optimizer: by default `Adam()`.
         schedule: how its learning rate changes in the course of the training; None for not.
         epochs: how often all samples are seen, at least 1.
@@ -118,7 +120,7 @@ def train(
     from .course import Course
 
     course = Course(
-        loss=loss_for(loss),
+        loss=network_loss(network, loss),
         optimizer=Adam() if optimizer is None else optimizer,
         schedule=schedule,
         epochs=epochs,
@@ -171,6 +173,8 @@ def prepare_training(
     cache_features: bool = True,
 ) -> Training:
     """A training that is checked and ready to run; see `train`."""
+    from dataclasses import replace
+
     from .course import Setup
     from .memory_estimate import check_memory
     from .training import Training
@@ -190,6 +194,8 @@ def prepare_training(
             "train: every parameter of the network is frozen, so that nothing would change; "
             'free some of them, as in network.unfreeze("fc*")'
         )
+    if len(network.outputs) > 1 and not course.loss.parts:
+        course = replace(course, loss=network_loss(network, course.loss))
     runs = engine_for(engine, network, threads)
     feed, held_out = _feeds(network, data, validation, course, runs)
     course.fits(network, len(feed))
@@ -288,16 +294,28 @@ def _check_measure(
     Raises:
         ArgumentError: it needs validation samples, or classes.
     """
+    output, _, figure = stopping.measure.rpartition(".")
     looks = f"train: {what} looks at the {stopping.measure.replace('_', ' ')}, but"
     if stopping.of_validation and held_out is None:
         raise ArgumentError(
             f"{looks} there are no validation samples; pass validation=, or {what} with "
             'measure="loss"'
         )
-    if stopping.of_classes and not feed.classified(loss):
+    parts = {part.name: part for part in loss.parts}
+    if output and output not in parts:
+        raise ArgumentError(f"{looks} {unknown('output', output, parts)}")
+    if parts and not output and stopping.of_classes:
+        listed = ", ".join(f'"{name}.{figure}"' for name in parts)
+        raise ArgumentError(
+            f"{looks} the network has several outputs; name one of them, as in measure={listed}"
+        )
+    judge, labels, shape = loss, feed.y, feed.outputs
+    if output:
+        judge, labels, shape = parts[output].loss, feed.y[output], parts[output].shape
+    if stopping.of_classes and judge.classes(labels[:1], (1, *shape)) is None:
         other = stopping.measure.replace("accuracy", "loss")
         raise ArgumentError(
-            f'{looks} {type(loss).__name__} knows no classes; pass {what} with measure="{other}"'
+            f'{looks} {type(judge).__name__} knows no classes; pass {what} with measure="{other}"'
         )
 
 
@@ -306,7 +324,7 @@ def evaluate(
     network: Graph,
     data: Any,
     *,
-    loss: Loss | None = None,
+    loss: AnyLoss | None = None,
     batch_size: int = 256,
     engine: str | Engine | None = None,
 ) -> dict[str, float]:
@@ -315,12 +333,14 @@ def evaluate(
     Args:
         network: is not changed.
         data: samples and labels, or `gt.data.Images` such as a folder.
-        loss: by default `CrossEntropy()`.
+        loss: by default `CrossEntropy()`; of several outputs a mapping of theirs to a loss each, or
+            to (loss, weight).
         batch_size: how many samples are computed at once.
         engine: None for the default, "cpu", "reference", or an engine object.
 
     Returns:
-        `loss`, the mean over all samples, and `accuracy` where there are classes.
+        `loss`, the mean over all samples, and `accuracy` where there are classes; of several
+        outputs also those of each, such as `a.loss` and `a.accuracy`.
 
     Raises:
         DataError: samples or labels that do not fit.
@@ -329,6 +349,6 @@ def evaluate(
     from .training import mean_figures
 
     positive("evaluate", batch_size=batch_size)
-    loss = loss_for(loss)
+    loss = network_loss(network, loss)
     runs = engine_for(engine, network)
-    return mean_figures(network, feed_for(network, data, loss, runs), batch_size, runs)
+    return mean_figures(network, feed_for(network, data, loss, runs), loss, batch_size, runs)

@@ -65,6 +65,7 @@ class ProgressLine(Observer):
             if values:
                 figure = f"{values[-1]:.2%}" if "accuracy" in name else _loss(values[-1])
                 parts.append(f"{name} {figure}")
+        parts += _of_outputs(history)
         parts.append(f"{history.seconds[-1]:.1f} s")
         if self._bar is not None:
             self._bar.say(*parts)
@@ -76,6 +77,19 @@ class ProgressLine(Observer):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _of_outputs(history: History) -> list[str]:
+    """The figures of each of several outputs: of the validation samples, where there are any."""
+    held = bool(history.validation_loss)
+    found = []
+    for name, values in history.by_output.items():
+        output, _, figure = name.rpartition(".")
+        plain = figure.removeprefix("validation_")
+        if held is (plain != figure):
+            text = f"{values[-1]:.2%}" if plain == "accuracy" else _loss(values[-1])
+            found.append(f"{output}.{plain} {text}")
+    return found
 
 
 def _loss(value: float) -> str:

@@ -17,7 +17,7 @@ from ..checking.arguments import is_real, positive, whole_number
 from ..checking.calls import call_example
 from ..engines import Batch, engine_for
 from ..errors import ArgumentError
-from ..layers.cross_entropy import loss_for
+from ..graph.output_losses import network_loss
 from ..optimizers import Adam
 from ..showing.figures import figure, save_figure
 from ..showing.shown import Shown
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ..engines import Engine
     from ..graph import Graph
-    from ..layers import Loss
+    from ..layers.loss_functions import AnyLoss
     from ..optimizers import Optimizer
 
 _KEPT = 0.9
@@ -108,7 +108,7 @@ def lr_range_test(
     network: Graph,
     data: Any,
     *,
-    loss: Loss | None = None,
+    loss: AnyLoss | None = None,
     optimizer: Optimizer | None = None,
     batch_size: int = 64,
     steps: int = 100,
@@ -123,7 +123,8 @@ def lr_range_test(
     Args:
         network: is left as it was, its optimiser's memory and random draws included.
         data: samples and labels, or `gt.data.Images` such as a folder.
-        loss: by default `CrossEntropy()`.
+        loss: by default `CrossEntropy()`; of several outputs a mapping of theirs to a loss each, or
+            to (loss, weight).
         optimizer: whose rate is looked for; by default `Adam()`.
         batch_size: samples of a step.
         steps: how many at most, at least 10; the test ends where the loss comes apart.
@@ -148,7 +149,7 @@ def lr_range_test(
             f"lr_range_test: least and most must be rates with 0 < least < most, got {least!r} and "
             f"{most!r}"
         )
-    loss, runs = loss_for(loss), engine_for(engine, network, threads)
+    loss, runs = network_loss(network, loss), engine_for(engine, network, threads)
     feed = feed_for(network, data, loss, runs)
     chosen = (Adam() if optimizer is None else optimizer).forgetful()
     trainer = runs.trainer(network, loss, chosen)

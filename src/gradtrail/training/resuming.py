@@ -238,8 +238,10 @@ def _position(snapshot: Snapshot, course: Course, feed: Feed) -> Position:
     """Where the training was: its place decides what native code reads."""
     epochs = _whole("course.epochs", snapshot.about["course"]["epochs"], 1, _MOST)
     told = snapshot.about["position"]
-    more = ("answers",) if isinstance(told, dict) and "answers" in told else ()
-    _known("position", told, (*(f for f in Position._fields if f != "answers"), *more))
+    beside = ("answers", "parts")
+    more = [name for name in beside if isinstance(told, dict) and name in told]
+    _known("position", told, (*(f for f in Position._fields if f not in beside), *more))
+    _tallies(told.get("parts", []), course)
     at, steps, count = snapshot.position(), course.steps(len(feed)), len(feed)
     epoch = _whole("position.epoch", at.epoch, 0, epochs)
     place = _whole("position.place", at.place, 0, 0 if epoch == epochs else steps)
@@ -255,7 +257,24 @@ def _position(snapshot: Snapshot, course: Course, feed: Feed) -> Position:
     _finite("position.seconds", at.seconds, 0.0, longest)
     _finite("position.total", at.total, -longest, longest)
     _finite("position.mass", at.mass, *_masses(course, feed, seen))
+    for part, own in zip(course.loss.parts, at.parts, strict=False):
+        where, labels = f"position.parts of {part.name}", feed.y[part.name]
+        classed = part.loss.classes(labels[:1], part.prediction(1)) is not None
+        _finite(f"{where}: total", own.total, -longest, longest)
+        most = part.loss.mass(labels, part.prediction(len(feed)))
+        _finite(f"{where}: mass", own.mass, 0.0, most * (1 + 1e-9))
+        answers = _whole(f"{where}: answers", own.answers, 0, seen * prod(part.shape[1:]))
+        if own.correct is not None or classed:
+            _whole(f"{where}: correct", own.correct, 0, answers if classed else 0)
     return at
+
+
+def _tallies(told: Any, course: Course) -> None:
+    """The sums of several outputs: none at an epoch's beginning, and else of each."""
+    count = len(course.loss.parts)
+    rows = isinstance(told, list) and all(isinstance(t, list) and len(t) == 4 for t in told)
+    if not rows or len(told) not in (0, count):
+        raise DataError(f"position.parts must be rows of 4 for {count} outputs")
 
 
 def _masses(course: Course, feed: Feed, seen: int) -> tuple[float, float]:
@@ -284,8 +303,17 @@ def _history(history: History, at: Position, setup: Setup) -> None:
         "validation_loss": at.epoch if held else 0,
         "validation_accuracy": at.epoch if held_out and _classes(course, held_out) else 0,
     }
+    for part in course.loss.parts:
+        labels = setup.feed.y[part.name][:1]
+        classed = part.loss.classes(labels, part.prediction(1)) is not None
+        figures = ("loss", "accuracy") if classed else ("loss",)
+        wanted |= {f"{part.name}.{figure}": at.epoch for figure in figures}
+        if held:
+            wanted |= {f"{part.name}.validation_{figure}": at.epoch for figure in figures}
+    if history.by_output.keys() - wanted.keys():
+        raise DataError(f"history has {', '.join(history.by_output.keys() - wanted.keys())}")
     for name, count in wanted.items():
-        values = getattr(history, name)
+        values = history[name] if "." not in name else history.by_output.get(name, [])
         _whole(f"the number of history/{in_files(name)}", len(values), count, count)
         shares = name.endswith("accuracy")
         if (shares or name == "seconds") and values:

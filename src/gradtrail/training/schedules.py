@@ -39,7 +39,8 @@ def check_measure(kind: str, measure: Any) -> None:
     Raises:
         ArgumentError: there is not.
     """
-    if measure not in MEASURES:
+    output, dot, figure = measure.rpartition(".") if isinstance(measure, str) else ("", "", "")
+    if figure not in MEASURES or bool(dot) != output.isidentifier():
         listed = ", ".join(f'"{m}"' for m in MEASURES)
         raise ArgumentError(f"{kind}: measure must be one of {listed}, got {measure!r}")
 
@@ -285,7 +286,8 @@ class ReduceLROnPlateau(Schedule):
     Args:
         gamma: by what the rate is multiplied, above 0 and below 1.
         patience: how many epochs in a row may bring nothing better, at least 0.
-        measure: "validation_loss", "validation_accuracy", "loss" or "accuracy".
+        measure: "validation_loss", "validation_accuracy", "loss" or "accuracy"; of one of several
+            outputs such as "a.validation_accuracy".
         threshold: by which share of the best it must become better to count, at least 0.
         cooldown: for how many epochs after a change none is counted, at least 0.
         least: below which share of the optimiser's rate it does not go, from 0 to 1.
@@ -321,7 +323,7 @@ class ReduceLROnPlateau(Schedule):
     @property
     def of_validation(self) -> bool:
         """Whether it needs validation samples."""
-        return self.measure.startswith("validation")
+        return self.measure.rpartition(".")[2].startswith("validation")
 
     @property
     def of_classes(self) -> bool:
@@ -336,7 +338,7 @@ class ReduceLROnPlateau(Schedule):
         """See `Schedule.factor_after`."""
         factor, waited, cooling = 1.0, 0, 0
         best: float | None = None
-        for value in getattr(history, self.measure):
+        for value in history[self.measure]:
             if best is None or self._better(value, best):
                 best, waited = value, 0
             else:

@@ -6,7 +6,7 @@ They go through one staging area of a batch, which every step fills anew.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, final
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from ..data.images import Images
 from ..engines import Batch, Engine, Samples
-from ..engines.batch import check_mass, copied_labels
+from ..engines.batch import check_mass, copied_labels, output_shape, refuse_images
 from ..engines.bilinear import WarpInput
 from ..errors import DataError
 from ..machine.pinning import pin
@@ -62,38 +62,28 @@ class StagedFeed(Feed):
             self._pinned = pin(self.source)
         self.network, self.loss = network, loss
         self.engine, self.augment, self.mixup = engine, augment, mixup
-        self.outputs = network.system(1, loss=loss).shapes[network.output_name][1:]
-        self.rows, self.by_class = loss.rows(self.y, self.prediction)
-        self._check_maps()
-        if mixup and self.by_class:
-            self.rows, self.by_class = np.eye(self.outputs[0]), False
-
-    def _check_maps(self) -> None:
-        """Refuse what would change images and leave their maps of labels as they are."""
-        if len(self.outputs) == 1:
-            return
-        if self.augment is not None and self.augment.moves:
-            raise DataError(
-                f"augmentation moves images, but not the maps of {self.outputs} that they are "
-                "compared with; leave out augment"
-            )
-        if self.mixup and self.by_class:
-            raise DataError(
-                "mixup mixes the labels of two samples, but a class of a position cannot be mixed; "
-                "leave out mixup, or pass probabilities (N, K, …)"
-            )
+        self.outputs = output_shape(network, loss)
+        moves = augment is not None and augment.moves
+        if loss.parts:
+            each = [(self.y[part.name], part.loss, part.shape) for part in loss.parts]
+        else:
+            each = [(self.y, loss, self.outputs)]
+        self.labels = [_Labels(*own, moves=moves, mixup=bool(mixup)) for own in each]
 
     def _batches(self, epoch: Epoch) -> Generator[Batch, None, None]:
-        stage = _Stage(self, min(epoch.size, len(epoch.order)))
+        x = np.empty((min(epoch.size, len(epoch.order)), *self.network.sample_shape), np.float32)
+        stages = [_Stage(x, labels) for labels in self.labels]
+        stage = _JointStage(stages, self.loss, self.outputs) if self.loss.parts else stages[0]
         parts = [*epoch.parts()]
         places = [epoch.order[begin:end] for _, begin, end in parts]
         with pixels_ahead(self.source, places) as ahead:
             for (step, begin, _), here, read in zip(parts, places, ahead, strict=True):
-                self._move(read, stage.x[: len(here)], begin, epoch)
+                self._move(read, x[: len(here)], begin, epoch)
                 if self.mixup:
-                    stage.mix(here, stream(epoch.seed, "mixup", step), self.mixup)
+                    self._mix(stages, here, stream(epoch.seed, "mixup", step))
                 else:
-                    stage.take(here)
+                    for own in stages:
+                        own.take(here)
                 yield _StagedBatch(stage, here, epoch.seed, step)
 
     def _move(self, read: Pixels, out: np.ndarray, begin: int, epoch: Epoch) -> None:
@@ -107,6 +97,18 @@ class StagedFeed(Feed):
             self.engine.warp(WarpInput(pixels, chosen, *moved, divisor), out)
         else:
             np.divide(pixels[chosen], np.float32(divisor), out=out, dtype=np.float32)
+
+    def _mix(self, stages: Sequence[_Stage], places: np.ndarray, draw: np.random.Generator) -> None:
+        """Every sample with another one of the batch, the labels likewise.
+
+        Source: H. Zhang et al., "mixup: Beyond empirical risk minimization" (2017), figure 1.
+        """
+        share = float(draw.beta(self.mixup, self.mixup))
+        other = draw.permutation(len(places))
+        x = stages[0].x[: len(places)]
+        x[...] = np.float32(share) * x + np.float32(1 - share) * x[other]
+        for stage in stages:
+            stage.mix(places, share, other)
 
     def fingerprint(self, form: int = 2) -> int:
         """See `Feed.fingerprint`; of images with shape, classes, and their files' names.
@@ -133,26 +135,65 @@ class StagedFeed(Feed):
         return min((len(source) - source.cached) * prod(source.shape), source.memory)
 
 
+class _Labels:
+    """The labels of one output, as batches take them.
+
+    Args:
+        y: of all samples.
+        loss: that compares them.
+        outputs: the shape of one sample's output.
+        moves: whether images are moved.
+        mixup: whether samples are mixed.
+
+    Raises:
+        DataError: maps that would stay as they are, or that cannot be mixed.
+    """
+
+    def __init__(
+        self, y: np.ndarray, loss: Loss, outputs: tuple[int, ...], *, moves: bool, mixup: bool
+    ) -> None:
+        self.y, self.loss, self.outputs = y, loss, outputs
+        prediction = (len(y), *outputs)
+        self.rows, self.by_class = loss.rows(y, prediction)
+        self.classified = loss.classes(y[:1], (1, *outputs)) is not None
+        self._check_maps(moves, mixup)
+        if mixup and self.by_class:
+            self.rows, self.by_class = np.eye(outputs[0]), False
+        self.mixed, self.soft = mixup, mixup and y.ndim == 1 and self.classified
+
+    def _check_maps(self, moves: bool, mixup: bool) -> None:
+        """Refuse what would change images and leave their maps of labels as they are."""
+        if len(self.outputs) == 1:
+            return
+        if moves:
+            raise DataError(
+                f"augmentation moves images, but not the maps of {self.outputs} that they are "
+                "compared with; leave out augment"
+            )
+        if mixup and self.by_class:
+            raise DataError(
+                "mixup mixes the labels of two samples, but a class of a position cannot be mixed; "
+                "leave out mixup, or pass probabilities (N, K, …)"
+            )
+
+
 class _Stage(Samples):
     """Samples that are written anew for every batch, always in the same place.
 
     Args:
-        feed: whose batches they are.
-        size: of a batch.
+        x: that place.
+        labels: what they are compared with.
     """
 
-    def __init__(self, feed: StagedFeed, size: int) -> None:
-        self.feed = feed
-        x = np.empty((size, *feed.network.sample_shape), np.float32)
-        soft = bool(feed.mixup) and feed.y.ndim == 1 and feed.classified(feed.loss)
-        y = np.zeros((size, *feed.outputs)) if soft else feed.y[:size].copy()
-        if feed.mixup and not soft:
+    def __init__(self, x: np.ndarray, labels: _Labels) -> None:
+        self.labels, size = labels, len(x)
+        y = np.zeros((size, *labels.outputs)) if labels.soft else labels.y[:size].copy()
+        if labels.mixed and not labels.soft:
             y = y.astype(np.float64)
-        super().__init__(x, y, feed.loss, feed.outputs)
-        self.soft = soft
-        known = feed.classified(feed.loss) and len(feed.outputs) == 1
+        super().__init__(x, y, labels.loss, labels.outputs)
+        known = labels.classified and len(labels.outputs) == 1
         self.numbers = np.zeros(size, np.int64) if known else None
-        rows = feed.rows if feed.by_class else np.zeros((size, *feed.rows.shape[1:]))
+        rows = labels.rows if labels.by_class else np.zeros((size, *labels.rows.shape[1:]))
         self.held = np.ascontiguousarray(rows, np.float32)
 
     @property
@@ -163,28 +204,21 @@ class _Stage(Samples):
     @property
     def rows(self) -> tuple[np.ndarray, bool]:
         """See `Samples.rows`."""
-        return self.held, self.feed.by_class
+        return self.held, self.labels.by_class
 
     def take(self, places: np.ndarray) -> None:
         """The labels of a batch."""
         count = len(places)
-        self.y[:count] = self.feed.y[places]
-        if not self.feed.by_class:
-            self.held[:count] = self.feed.rows[places]
+        self.y[:count] = self.labels.y[places]
+        if not self.labels.by_class:
+            self.held[:count] = self.labels.rows[places]
         self._number(count)
 
-    def mix(self, places: np.ndarray, draw: np.random.Generator, alpha: float) -> None:
-        """Every sample with another one of the batch, the labels likewise.
-
-        Source: H. Zhang et al., "mixup: Beyond empirical risk minimization" (2017), figure 1.
-        """
-        count = len(places)
-        share, other = float(draw.beta(alpha, alpha)), draw.permutation(count)
-        labels = self.feed.y[places]
-        if self.soft:
-            labels = self.feed.rows[labels.astype(np.int64)]  # a row for each class
-        x = self.x[:count]
-        x[...] = np.float32(share) * x + np.float32(1 - share) * x[other]
+    def mix(self, places: np.ndarray, share: float, other: np.ndarray) -> None:
+        """The labels of every sample with those of another one of the batch."""
+        count, labels = len(places), self.labels.y[places]
+        if self.labels.soft:
+            labels = self.labels.rows[labels.astype(np.int64)]  # a row for each class
         self.y[:count] = share * labels + (1 - share) * labels[other]
         rows, _ = self.loss.rows(self.y[:count], (count, *self.outputs))
         self.held[:count] = rows
@@ -198,10 +232,30 @@ class _Stage(Samples):
             self.numbers[:count] = found
 
 
+class _JointStage(Samples):
+    """The same with a stage for the labels of each of several outputs.
+
+    Args:
+        parts: these, all of them with one place for the samples.
+        loss: the outputs'.
+        outputs: the shape of a row of all outputs.
+    """
+
+    def __init__(self, parts: Sequence[_Stage], loss: Loss, outputs: tuple[int, ...]) -> None:
+        x = parts[0].x
+        super().__init__(x, np.zeros(len(x)), loss, outputs)  # labels are the parts'
+        self._parts = tuple(parts)
+
+    @property
+    def by_output(self) -> tuple[Samples, ...]:
+        """See `Samples.by_output`."""
+        return self._parts
+
+
 class _StagedBatch(Batch):
     """A batch in the staging area, which knows where its samples come from."""
 
-    def __init__(self, stage: _Stage, places: np.ndarray, seed: int, step: int) -> None:
+    def __init__(self, stage: Samples, places: np.ndarray, seed: int, step: int) -> None:
         super().__init__(stage, stage.places, seed, step, 0, len(places))
         self._numbers = places
 
@@ -214,8 +268,9 @@ class _StagedBatch(Batch):
 def _labels_of(network: Graph, images: Images, loss: Loss, name: str) -> np.ndarray:
     """The labels of images that fit the network; a copy, see `Samples`."""
     images.check_shape(network.input_shape, name)
+    refuse_images(loss, name)
     y = copied_labels(images.y)
-    outputs = network.system(1, loss=loss).shapes[network.output_name][1:]
+    outputs = output_shape(network, loss)
     try:
         loss.check(y, (len(images), *outputs))
     except DataError as cause:

@@ -26,7 +26,8 @@ class EarlyStopping:
 
     Args:
         patience: how many epochs in a row may bring nothing better, at least 1.
-        measure: "validation_loss", "validation_accuracy", "loss" or "accuracy".
+        measure: "validation_loss", "validation_accuracy", "loss" or "accuracy"; of one of several
+            outputs such as "a.validation_accuracy".
         least: by how much it must become better to count, at least 0.
         keep_best: whether the network ends with the weights of the best epoch, instead of the last.
 
@@ -53,7 +54,7 @@ class EarlyStopping:
     @property
     def of_validation(self) -> bool:
         """Whether it needs validation samples."""
-        return self.measure.startswith("validation")
+        return self.measure.rpartition(".")[2].startswith("validation")
 
     @property
     def of_classes(self) -> bool:
@@ -101,7 +102,7 @@ class Best:
         if self.rule is None:
             return None
         found: int | None = None
-        values = getattr(history, self.rule.measure)
+        values = history[self.rule.measure]
         for epoch, value in enumerate(values):
             if found is None or self.rule.gain(value, values[found]) > self.rule.least:
                 found = epoch

@@ -137,9 +137,13 @@ class TensorBoardLog(Log):
 
     def _written(self, row: Row) -> bytes:
         """See `Log._written`: one event with all of its scalars."""
+        tags = dict(_TAGS[row["kind"]])
+        for name in row:  # of one of several outputs: a.loss is a/loss/train
+            output, dot, figure = name.rpartition(".")
+            tags |= {name: f"{output}/{tags[figure]}"} if dot else {}
         values = [
             self._summary.Value(tag=tag, simple_value=row[name])
-            for name, tag in _TAGS[row["kind"]].items()
+            for name, tag in tags.items()
             if row.get(name) is not None
         ]
         return self._record(step=row["step"], summary=self._summary(value=values))

@@ -21,17 +21,41 @@ from ..tracing.nonfinite import nonfinite_message
 from .course import Setup
 from .feed import Feed
 from .first_epoch import warn_if_nothing_learned
-from .history import History
+from .history import History, of_validation
 from .observers import Observer, Seen
 from .stopping import Best
 
 if TYPE_CHECKING:
     from ..graph import Graph
+    from ..layers import Loss
     from .checkpoints import CheckpointWriter
     from .weight_watcher import WeightWatcher
 
 _EVALUATED = 256
 """How many validation samples are computed at once."""
+
+
+class Tally(NamedTuple):
+    """The sums of one of several outputs; fields as those of `Position`."""
+
+    total: float = 0.0
+    mass: float = 0.0
+    correct: int | None = 0
+    answers: int = 0
+
+    def after(self, done: Evaluated, batch: Batch) -> Tally:
+        """One step further."""
+        mass = batch.mass
+        known = None if done.correct is None else (self.correct or 0) + done.correct
+        total = self.total + done.loss * mass
+        return Tally(total, self.mass + mass, known, self.answers + batch.answers)
+
+    def figures(self) -> dict[str, float]:
+        """The mean loss, and the accuracy where there are classes."""
+        found = {"loss": self.total / self.mass if self.mass else 0.0}
+        if self.correct is not None:
+            found["accuracy"] = self.correct / self.answers if self.answers else 0.0
+        return found
 
 
 class Position(NamedTuple):
@@ -47,6 +71,7 @@ class Position(NamedTuple):
         seen: how many samples there were.
         seconds: how long it took.
         answers: how many classes of samples or positions could be right.
+        parts: the sums of each of several outputs.
     """
 
     epoch: int = 0
@@ -58,18 +83,21 @@ class Position(NamedTuple):
     seen: int = 0
     seconds: float = 0.0
     answers: int = 0
+    parts: tuple[Tally, ...] = ()
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Position:
         """The position that `settings` gave; without `answers`, one for each sample."""
-        return cls(**{"answers": settings["seen"] or 0, **settings})
+        parts = tuple(Tally(*part) for part in settings.get("parts", ()))
+        return cls(**{"answers": settings["seen"] or 0, **settings, "parts": parts})
 
     def settings(self) -> dict[str, Any]:
         """The position as JSON; `answers` where they are not as many as the samples."""
         found = self._asdict()
         if self.answers == self.seen:
             del found["answers"]
-        return found
+        del found["parts"]
+        return found | ({"parts": list(map(list, self.parts))} if self.parts else {})
 
     @property
     def accuracy(self) -> float | None:
@@ -80,6 +108,8 @@ class Position(NamedTuple):
         """One step further."""
         known = None if done.correct is None else (self.correct or 0) + done.correct
         mass = batch.mass
+        tallies = self.parts or (Tally(),) * len(done.parts)
+        own = zip(tallies, done.parts, batch.by_output if done.parts else (), strict=True)
         return self._replace(
             place=self.place + 1,
             steps=self.steps + 1,
@@ -89,12 +119,24 @@ class Position(NamedTuple):
             seen=self.seen + len(batch),
             seconds=self.seconds + seconds,
             answers=self.answers + batch.answers,
+            parts=tuple(tally.after(part, labelled) for tally, part, labelled in own),
         )
 
-    def figures(self) -> dict[str, float]:
-        """The mean loss, and the accuracy where there are classes."""
+    def figures(self, loss: Loss) -> dict[str, float]:
+        """The mean loss, and the accuracy where there are classes; of several outputs, of each."""
+        if loss.parts:
+            return self._joint(loss)
         found = {"loss": self.total / self.mass}
         return found if self.accuracy is None else found | {"accuracy": self.accuracy}
+
+    def _joint(self, loss: Loss) -> dict[str, float]:
+        """The weighted sum of the outputs' mean losses, and the figures of each output."""
+        each = [tally.figures() for tally in self.parts]
+        known = list(zip(loss.parts, each, strict=True))
+        total = sum(part.weight * own["loss"] for part, own in known)
+        return {"loss": total} | {
+            f"{part.name}.{figure}": value for part, own in known for figure, value in own.items()
+        }
 
 
 class StatisticsAverage:
@@ -283,16 +325,16 @@ class Training:
         """Evaluate, and note the epoch's figures."""
         at, history = self.position, self.history
         self.show()
-        found = at.figures()
+        found = at.figures(self.course.loss)
         network, held_out = self.judged
         if self.held_out is not None and held_out is not None:
-            held = mean_figures(network, held_out, _EVALUATED, self.engine)
+            held = mean_figures(network, held_out, self.course.loss, _EVALUATED, self.engine)
             if not np.isfinite(held["loss"]):
                 where = self._first_held_out(self.held_out)
                 raise NonFiniteError(
                     f"epoch {at.epoch + 1}: the validation loss is {held['loss']}{where}"
                 )
-            found |= {f"validation_{name}": value for name, value in held.items()}
+            found |= {of_validation(name): value for name, value in held.items()}
         history.close(found, at.seconds)
         best = self.best.after(history, {**self.network.parameters, **self.network.buffers})
         # together, so that a checkpoint's best epoch is one that is over
@@ -373,10 +415,12 @@ class Training:
                 self.history.watched = self.watcher.watched()
 
 
-def mean_figures(network: Graph, feed: Feed, size: int, engine: Engine) -> dict[str, float]:
+def mean_figures(
+    network: Graph, feed: Feed, loss: Loss, size: int, engine: Engine
+) -> dict[str, float]:
     """Loss and, where there are classes, accuracy over all samples in evaluation."""
     at = Position()
     with closing(feed.in_order(size)) as batches:
         for batch in batches:
             at = at.after(engine.evaluate(network, batch), batch, 0.0)
-    return at.figures()
+    return at.figures(loss)

@@ -11,6 +11,7 @@ import numpy as np
 
 from .frame import SLOTS, Slot
 from .kernels.group_sums import join_pairs
+from .kernels.loss_parts import PART_WORDS, PartWord
 from .keys import ArrayKey, gradient, value
 from .layout import Layout
 from .listing import Listing
@@ -74,6 +75,9 @@ class Context:
         self._lent: Callable[[], Lent | None] = _nothing
         self._spare: Piece | None = None
         self.frame[Slot.PER_BLOCK] = listing.per_block
+        told = listing.options.by_class
+        self.parts = np.zeros((0 if isinstance(told, bool) else len(told), PART_WORDS), np.int64)
+        self.frame[Slot.PARTS] = address(self.parts)
         beside = {Slot.CONSTANTS_UPDATED: self.updated, Slot.SCRATCH_ALL: self.scratch}
         for field, array in (self._regions | beside).items():
             self.frame[field] = address(array)
@@ -124,8 +128,10 @@ class Context:
             self.frame[Slot.GRADIENTS_STRIDE] = self.row - once
             self._groups = groups
         self.groups = groups
-        self.result = np.zeros((blocks, 2), np.float32)
-        self.frame[Slot.RESULT] = address(self.result)
+        self.results = np.zeros((len(self.parts) or 1, blocks, 2), np.float32)
+        self.frame[Slot.RESULT] = address(self.results)
+        for part, result in zip(self.parts, self.results, strict=False):
+            part[PartWord.RESULT] = address(result)
         self.frame[Slot.COUNT], self.frame[Slot.BLOCKS] = samples, blocks
         self.frame[Slot.GROUPS] = groups
         self.frame[Slot.SHARE] = bits(1.0 / samples)

@@ -37,7 +37,7 @@ def predict_outputs(setup: EngineSetup, network: Graph, x: np.ndarray) -> np.nda
 
 def evaluate_batch(setup: EngineSetup, network: Graph, batch: Batch) -> Evaluated:
     """See `Engine.evaluate`."""
-    options = Options(training=False, by_class=batch.samples.rows[1])
+    options = Options(training=False, by_class=batch.samples.by_class)
     loaded = program_for(setup, network, batch.samples.loss, options)
     with loaded.lock:
         _run(loaded, network, batch, labels=True)

@@ -58,6 +58,7 @@ class Slot(IntEnum):
     HITS = 43  # the same of those that were right
     FLAGGED = 44  # 1 where something was not finite
     SQUARES = 45  # float64, per chunk of the parameters: the sum of the gradients' squares
+    PARTS = 46  # of several outputs a row each, see kernels/loss_parts.py
 
 
 SLOTS = 48

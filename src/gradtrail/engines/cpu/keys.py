@@ -9,7 +9,7 @@ Kind = Literal[
     "updated",  # running statistics after the step
     "gradient",
     "share",  # each sample's, of a parameter's gradient
-    "classes",  # the batch's class numbers
+    "classes",  # the batch's class numbers, of a loss
     "rest",  # what float32 leaves of a batch norm's means
     "partial",  # what a block sums for a batch norm
     "total",  # the same of the whole batch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
@@ -17,6 +17,7 @@ from .checks import check_places, check_targets, class_maps
 from .compiler import Compiler
 from .context import Context
 from .frame import Slot
+from .kernels.loss_parts import PartWord
 from .listing import Listing, listing_for
 from .options import EngineSetup, Options
 from .phases import PhaseTable
@@ -41,6 +42,38 @@ _NOWHERE = np.zeros(0, np.int64)
 def compiler_for(target: Target) -> Compiler:
     """The process's compiler for a target."""
     return _COMPILERS.setdefault(target, Compiler(target))
+
+
+class LabelWords:
+    """Where a loss finds its labels: the words of the frame, or of an output's row.
+
+    Args:
+        words: of the frame or of the row.
+        places: which of them are what.
+    """
+
+    def __init__(self, words: Any, places: type[Slot | PartWord]) -> None:
+        self.words = words
+        self._at = [int(places[name]) for name in ("CLASSES", "TARGETS", "TARGET_SCALE")]
+        self._classes = _NOWHERE.astype(np.int32)  # of the batch's positions
+
+    def take(self, samples: Samples) -> None:
+        """Tell where the labels of all samples lie."""
+        classes, targets, scale = self._at
+        self.words[targets] = address(samples.rows[0])
+        if not samples.mapped:
+            known = samples.classes
+            self.words[classes] = 0 if known is None else address(known)
+        self.words[scale] = bits(1.0)
+
+    def tell(self, batch: Batch) -> None:
+        """Tell what is a batch's own: the classes of its positions, and what its rows count."""
+        classes, _, scale = self._at
+        if batch.samples.mapped:
+            self._classes = class_maps(batch)
+            self.words[classes] = address(self._classes)
+        if not batch.samples.even:
+            self.words[scale] = bits(batch.scale)
 
 
 class LoadedProgram:
@@ -73,7 +106,8 @@ class LoadedProgram:
         self._grouped: dict[tuple[int, bool], PhaseTable] = {}
         self._packed = False
         self._samples: ReferenceType[Samples] | None = None
-        self._classes = _NOWHERE.astype(np.int32)  # of the batch's positions
+        self._labels = [LabelWords(row, PartWord) for row in self.context.parts]
+        self._labels = self._labels or [LabelWords(self.context.words, Slot)]
         self._order, self._first = _NOWHERE, 0
         renew_in_forks(self._free)
 
@@ -100,25 +134,22 @@ class LoadedProgram:
         words[Slot.CHOSEN] = self._first + 8 * batch.begin
         words[Slot.SEED] = (batch.seed & (1 << 64) - 1) - (batch.seed & 1 << 63) * 2
         words[Slot.STEP] = batch.step
-        if labels and samples.mapped:
-            self._classes = class_maps(batch)
-            words[Slot.CLASSES] = address(self._classes)
-        if labels and not samples.even:
-            words[Slot.TARGET_SCALE] = bits(batch.scale)
+        if labels:
+            for part, place in zip(batch.by_output, self._labels, strict=True):
+                place.tell(part)
 
     def _take(self, samples: Samples, labels: bool) -> None:
         """Tell the frame where the samples lie."""
         self._samples = None  # should this be interrupted
         if labels:
-            check_targets(samples)
-        frame = self.context.frame
-        frame[Slot.SAMPLES] = address(samples.x)
+            for part in samples.by_output:
+                check_targets(part)
+        self.context.frame[Slot.SAMPLES] = address(samples.x)
         if labels:
-            frame[Slot.TARGETS] = address(samples.rows[0])
-            if not samples.mapped:
-                known = samples.classes
-                frame[Slot.CLASSES] = 0 if known is None else address(known)
-            frame[Slot.TARGET_SCALE] = bits(1.0)
+            for part, place in zip(samples.by_output, self._labels, strict=True):
+                place.take(part)
+            for weighed, place in zip(samples.loss.parts, self._labels, strict=False):
+                place.words[PartWord.WEIGHT] = bits(weighed.weight)
         self._samples = ref(samples)  # the data are not kept beyond their use
 
     def fill(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -138,9 +169,16 @@ class LoadedProgram:
 
     def outcome(self, batch: Batch) -> Evaluated:
         """Loss and right answers of the batch that ran."""
-        numbers = self.context.numbers
-        hits = int(numbers[Slot.HITS]) if batch.samples.classified else None
-        return Evaluated(numbers[Slot.LOSS], hits)
+        numbers, loss = self.context.numbers, batch.samples.loss
+        if not loss.parts:
+            hits = int(numbers[Slot.HITS]) if batch.samples.classified else None
+            return Evaluated(numbers[Slot.LOSS], hits)
+        sums = self.context.results.sum(axis=1, dtype=np.float64)
+        parts = [
+            Evaluated(float(own), int(right) if part.classified else None)
+            for (own, right), part in zip(sums, batch.samples.by_output, strict=True)
+        ]
+        return Evaluated.joint(loss, parts)
 
 
 def load_program(

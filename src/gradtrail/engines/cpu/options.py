@@ -23,7 +23,8 @@ class Options:
         outputs: whether the outputs are handed out as rows.
         per_sample: whether each sample's gradients of the parameters are kept; the batch's are
             summed only where `keep` asks for every array.
-        by_class: whether the rows of the targets belong to classes, or to samples.
+        by_class: whether the rows of the targets belong to classes, or to samples; of several
+            outputs, of each.
         parts: the parameters that are moved alike, part by part, each in a row of its own; () for
             all of them in one.
     """
@@ -33,7 +34,7 @@ class Options:
     keep: bool = False
     outputs: bool = False
     per_sample: bool = False
-    by_class: bool = True
+    by_class: bool | tuple[bool, ...] = True
     parts: tuple[tuple[str, ...], ...] = ()
 
     @property

@@ -13,7 +13,7 @@ import numpy as np
 from ...equation.scalar import Expression, evaluate_scalar
 from ...optimizers.optimizer import Optimizer, ParameterGroup, Rule
 from ..batch import Arrays, Batch
-from ..interface import TRAINING, Computed, Finished, Stepped, Trainer
+from ..interface import TRAINING, Computed, Evaluated, Finished, Stepped, Trainer
 from .frame import Slot
 from .kernels.group_sums import SumGroups
 from .kernels.kernel import Kernel
@@ -78,7 +78,7 @@ class CPUTrainer(Trainer):
         self._kinds = {name: part.rule.state for part in self._parts for name in part.group.names}
         self._scalar_values: list[dict[str, float]] = []
 
-    def _load(self, by_class: bool) -> LoadedProgram:
+    def _load(self, by_class: bool | tuple[bool, ...]) -> LoadedProgram:
         """Build and compile at the first step, when the kind of labels is known."""
         whole = len(self._parts) == 1 and not self.network.whole.frozen
         apart = () if whole else tuple(part.group.names for part in self._parts)
@@ -174,15 +174,14 @@ class CPUTrainer(Trainer):
 
     def step(self, batch: Batch) -> Stepped:
         """See `Trainer.step`."""
-        loaded = self.loaded or self._load(batch.samples.rows[1])
+        loaded = self.loaded or self._load(batch.samples.by_class)
         if self.piece is not None and len(batch) > self.piece:
             return self._accumulated(loaded, batch, self.piece)
         loaded.feed(batch, labels=True)
         phases = self._phases(loaded)
         self._turn(loaded)
         flagged = self._run(loaded, phases)
-        outcome = loaded.outcome(batch)
-        return self._stepped(outcome.loss, outcome.correct, flagged)
+        return self._stepped(loaded.outcome(batch), flagged)
 
     def _turn(self, loaded: LoadedProgram) -> None:
         """Read one side, write the other."""
@@ -201,11 +200,10 @@ class CPUTrainer(Trainer):
             flagged |= bool(loaded.context.words[Slot.FLAGGED])
         return flagged
 
-    def _stepped(self, loss: float, correct: int | None, flagged: bool) -> Stepped:
+    def _stepped(self, judged: Evaluated, flagged: bool) -> Stepped:
         """What a step reports; it is finished where all of it is finite."""
-        finite = not flagged and math.isfinite(loss)
-        done = Stepped(loss, correct, finite)
-        if finite:
+        done = Stepped.of(judged, finite=not flagged and math.isfinite(judged.loss))
+        if done.finite:
             self.finished = Finished(self._done + 1, done)
         return done
 
@@ -217,24 +215,22 @@ class CPUTrainer(Trainer):
         context, words = loaded.context, loaded.context.words
         pieces = [*batch.parts(piece)]
         masses = [part.mass for part in pieces]
-        whole, loss, right, flagged = sum(masses), 0.0, list[int | None](), False
+        whole, judged, flagged = sum(masses), list[Evaluated](), False
+        shares = [mass / whole if whole else 0.0 for mass in masses]
         total = np.zeros(context.row // 4, np.float32)
         self._turn(loaded)
-        for number, (part, mass) in enumerate(zip(pieces, masses, strict=True)):
+        for number, (part, share) in enumerate(zip(pieces, shares, strict=True)):
             loaded.feed(part, labels=True)
             if number:
                 words[Slot.CONSTANTS] = words[Slot.CONSTANTS_UPDATED]
             table = loaded.phases.grouped(context.groups)
             loaded.pool.run(table, context.at, self.setup.threads)
             flagged |= bool(words[Slot.FLAGGED])
-            share, outcome = mass / whole if whole else 0.0, loaded.outcome(part)
-            loss += share * outcome.loss
-            right.append(outcome.correct)
+            judged.append(loaded.outcome(part))
             total += np.float32(share) * context.take_gradients()
         context.put_gradients(total)
         flagged |= self._run(loaded, self._closing(loaded))
-        correct = None if right[0] is None else sum(r or 0 for r in right)
-        return self._stepped(loss, correct, flagged)
+        return self._stepped(Evaluated.mean(self.loss, judged, shares), flagged)
 
     @property
     def _norm(self) -> bool:

@@ -31,7 +31,7 @@ def compute_step(
         extent.backward,
         keep=True,
         per_sample=extent.backward and extent.per_sample,
-        by_class=batch.samples.rows[1],
+        by_class=batch.samples.by_class,
     )
     loaded = program_for(setup, network, loss, options)
     with loaded.lock:
@@ -46,7 +46,7 @@ def compute_sample_gradients(
     setup: EngineSetup, network: Graph, batch: Batch, loss: Loss, training: bool
 ) -> SampleGradients:
     """See `Engine.per_sample`."""
-    by_class = batch.samples.rows[1]
+    by_class = batch.samples.by_class
     options = Options(training, backward=True, per_sample=True, by_class=by_class)
     loaded = program_for(setup, network, loss, options)
     with loaded.lock:
@@ -86,9 +86,12 @@ def _everything(
         name: np.array(arrays[name]) for name in network.buffers
     }
     gradients: dict[str, np.ndarray | Callable[[], np.ndarray]] = {}
+    outcome, parts = loaded.outcome(batch), batch.samples.loss.parts
+    losses = {part.array: own.loss for part, own in zip(parts, outcome.parts, strict=True)}
+    losses |= {"loss": outcome.loss}
     for name in loaded.listing.shapes:
-        if name == "loss":
-            values[name] = np.asarray(np.float32(loaded.outcome(batch).loss))
+        if name in losses:
+            values[name] = np.asarray(np.float32(losses[name]))
         elif name in arrays:
             values[name] = np.array(arrays[name])
         elif places[value(name)].region is Slot.ARENA:
@@ -101,7 +104,8 @@ def _everything(
                 gradients[name] = context.gradient(name)
             elif gradient(name) in places:
                 gradients[name] = context.samples_of(gradient(name), count, lent)
-        gradients["loss"] = np.ones((), np.float32)
+        weights = {part.array: part.weight for part in parts} | {"loss": 1.0}
+        gradients |= {name: np.asarray(np.float32(own)) for name, own in weights.items()}
     return Computed(LazyArrays(values), LazyArrays(gradients))
 
 

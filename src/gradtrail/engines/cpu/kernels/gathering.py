@@ -10,6 +10,7 @@ from ..frame import Slot
 from ..layout import Layout
 from ..target import LANES
 from .kernel import Kernel
+from .loss_parts import loss_field
 from .walking import row_strides, walk
 
 
@@ -111,11 +112,13 @@ class GatherTargets(Kernel):
         size: numbers per sample.
         by_class: whether the rows of the targets belong to classes, or to samples.
         weighted: whether each row ends with a weight.
+        part: which of several outputs they are of; None where there is one.
     """
 
     size: int
     by_class: bool
     weighted: bool = False
+    part: int | None = None
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
@@ -126,9 +129,9 @@ class GatherTargets(Kernel):
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         valid = code.frame(Slot.VALID)
-        rows = code.frame(Slot.TARGETS, P)
-        classes = code.frame(Slot.CLASSES, P)
-        scale = code.frame(Slot.TARGET_SCALE, F)
+        rows = loss_field(code, Slot.TARGETS, self.part, P)
+        classes = loss_field(code, Slot.CLASSES, self.part, P)
+        scale = loss_field(code, Slot.TARGET_SCALE, self.part, F)
         known = code.new("i1", f"icmp ne {classes}, null")
         for lane, number in enumerate(_sample_numbers(code)):
             real = code.new("i1", f"icmp sgt {valid}, {lane}")
@@ -171,11 +174,13 @@ class GatherMaps(Kernel):
         classes: K.
         positions: P.
         by_class: whether the rows of the targets belong to classes, or to samples.
+        part: which of several outputs they are of; None where there is one.
     """
 
     classes: int
     positions: int
     by_class: bool
+    part: int | None = None
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
@@ -188,8 +193,10 @@ class GatherMaps(Kernel):
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         valid, first = code.frame(Slot.VALID), code.frame(Slot.FIRST)
-        rows, numbers = code.frame(Slot.TARGETS, P), code.frame(Slot.CLASSES, P)
-        scale, last = code.frame(Slot.TARGET_SCALE, F), code.sub_index(valid, 1)
+        rows = loss_field(code, Slot.TARGETS, self.part, P)
+        numbers = loss_field(code, Slot.CLASSES, self.part, P)
+        scale = loss_field(code, Slot.TARGET_SCALE, self.part, F)
+        last = code.sub_index(valid, 1)
         chosen = None if self.by_class else _sample_numbers(code)
         for lane in range(LANES):
             real = code.new("i1", f"icmp sgt {valid}, {lane}")

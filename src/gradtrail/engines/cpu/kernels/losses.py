@@ -11,14 +11,9 @@ from ..frame import Slot
 from ..layout import Layout
 from ..vector_math import vector_exp, vector_log
 from .kernel import Kernel
+from .loss_parts import gradient_share, store_result
 from .max_pool import better
-from .walking import lane_mask, number_field, walk
-
-
-def store_result(code: Code, place: int, value: Value) -> None:
-    """A block's number: RESULT is [block][2] float32."""
-    result = code.at(code.frame(Slot.RESULT, P), code.frame(Slot.BLOCK), 8)
-    code.store(value, code.at(result, 4 * place))
+from .walking import lane_mask, walk
 
 
 def greatest_class(code: Code, z: Value, classes: int, stride: int) -> tuple[Value, Value]:
@@ -55,6 +50,7 @@ class CrossEntropyLoss(Kernel):
         mass: of S, the sum of a sample's targets, or None.
         gradient: of dZ, or None.
         weighted: whether a sample's targets need not sum to 1.
+        part: which of several outputs it is of; None where there is one.
     """
 
     output: Layout
@@ -63,6 +59,7 @@ class CrossEntropyLoss(Kernel):
     mass: Layout | None
     gradient: Layout | None
     weighted: bool
+    part: int | None = None
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
@@ -88,8 +85,8 @@ class CrossEntropyLoss(Kernel):
         total = code.mul(code.lanes_sum(shares), code.frame(Slot.SHARE, F))
         if positions > 1:
             total = code.mul(total, code.number(1.0 / positions, F))
-        store_result(code, 0, code.sub(code.number(0.0, F), total))
-        store_result(code, 1, code.lanes_sum(rights))
+        store_result(code, 0, code.sub(code.number(0.0, F), total), self.part)
+        store_result(code, 1, code.lanes_sum(rights), self.part)
 
     def _layouts(self) -> list[Layout]:
         """Of Z, T, the classes, and what is written."""
@@ -165,7 +162,7 @@ class CrossEntropyLoss(Kernel):
         if p is None and dz is None:
             return
         mask, zero = lane_mask(code, part), code.number(0.0)
-        share = number_field(code, Slot.SHARE)
+        share = gradient_share(code, self.part)
         if positions := prod(self.output.shape[1:]) - 1:
             share = code.mul(share, code.number(1.0 / (positions + 1)))
         stride, t_stride = self.output.strides[0], self.targets.strides[0]
@@ -193,12 +190,14 @@ class SquaredErrorLoss(Kernel):
         targets: of T.
         weight: of S, one number for each sample, or None.
         gradient: of dZ, or None.
+        part: which of several outputs it is of; None where there is one.
     """
 
     output: Layout
     targets: Layout
     weight: Layout | None
     gradient: Layout | None
+    part: int | None = None
 
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
@@ -216,9 +215,12 @@ class SquaredErrorLoss(Kernel):
         ]
         share = code.mul(code.frame(Slot.SHARE, F), code.number(1.0 / prod(self.output.shape), F))
         twice = code.splat(code.mul(share, code.number(2.0, F)))
+        if self.part is not None:
+            each = code.number(2.0 / prod(self.output.shape))
+            twice = code.mul(gradient_share(code, self.part), each)
         totals = [self._part(code, part, arrays, twice) for part in range(code.target.parts)]
-        store_result(code, 0, code.mul(code.lanes_sum(totals), share))
-        store_result(code, 1, code.number(math.nan, F))
+        store_result(code, 0, code.mul(code.lanes_sum(totals), share), self.part)
+        store_result(code, 1, code.number(math.nan, F), self.part)
 
     def _part(
         self, code: Code, part: int, arrays: list[tuple[Value, tuple[int, ...]]], twice: Value

@@ -18,8 +18,9 @@ from ..frame import Slot
 from ..layout import Layout
 from ..vector_math import OPERATIONS, compile_expression, vector_exp, vector_log
 from .kernel import Kernel
-from .losses import greatest_class, store_result
-from .walking import lane_mask, number_field, walk
+from .loss_parts import gradient_share, store_result
+from .losses import greatest_class
+from .walking import lane_mask, walk
 
 
 @frozen
@@ -35,6 +36,7 @@ class LossPlaces:
         elements: of E, or None.
         slopes: of D, or None.
         gradient: of dZ, or None.
+        part: which of several outputs they are of; None where there is one.
     """
 
     output: Layout
@@ -45,6 +47,7 @@ class LossPlaces:
     elements: Layout | None = None
     slopes: Layout | None = None
     gradient: Layout | None = None
+    part: int | None = None
 
     @property
     def written(self) -> dict[str, tuple[int, Layout]]:
@@ -77,12 +80,18 @@ def _masked(code: Code, part: int, value: Value) -> Value:
     return code.select(lane_mask(code, part), value, code.number(0.0))
 
 
-def _finish(code: Code, totals: Sequence[Value], rights: Sequence[Value] | None, of: int) -> None:
+def _finish(
+    code: Code,
+    totals: Sequence[Value],
+    rights: Sequence[Value] | None,
+    of: int,
+    part: int | None,
+) -> None:
     """The block's share of the loss, each sample's sum being divided by `of`, and the hits."""
     share = code.mul(code.frame(Slot.SHARE, F), code.number(1.0 / of, F))
-    store_result(code, 0, code.mul(code.lanes_sum(list(totals)), share))
+    store_result(code, 0, code.mul(code.lanes_sum(list(totals)), share), part)
     hits = code.number(math.nan, F) if rights is None else code.lanes_sum(list(rights))
-    store_result(code, 1, hits)
+    store_result(code, 1, hits, part)
 
 
 @frozen
@@ -112,7 +121,7 @@ class PenaltyLoss(Kernel):
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""
         totals = [self._part(code, part) for part in range(code.target.parts)]
-        _finish(code, totals, None, prod(self.places.output.shape))
+        _finish(code, totals, None, prod(self.places.output.shape), self.places.part)
 
     def _part(self, code: Code, part: int) -> Value:
         """One register of samples: the sum of the penalties."""
@@ -128,9 +137,8 @@ class PenaltyLoss(Kernel):
             steps = dict(zip(axes, lay.strides, strict=True))
             own = [steps.get(axis, 0) for axis in range(len(places.output.shape))]
             arrays.append((code.at(code.argument(number), lay.origin), own))
-        share = code.mul(
-            number_field(code, Slot.SHARE), code.number(1.0 / prod(places.output.shape))
-        )
+        each = code.number(1.0 / prod(places.output.shape))
+        share = code.mul(gradient_share(code, places.part), each)
         with walk(code, places.output.shape, arrays) as at:
             z, t = code.load(at[0]), code.load(at[1])
             variables = {"z": z, "t": t}
@@ -178,7 +186,7 @@ class SoftmaxPenaltyLoss(Kernel):
         """See `Kernel.write`."""
         parts = [self._part(code, part) for part in range(code.target.parts)]
         totals, rights = zip(*parts, strict=True)
-        _finish(code, totals, rights, prod(self.places.output.shape[1:]))
+        _finish(code, totals, rights, prod(self.places.output.shape[1:]), self.places.part)
 
     def _part(self, code: Code, part: int) -> tuple[Value, Value]:
         """One register of samples: the sum over positions, and how many are right."""
@@ -199,7 +207,7 @@ class SoftmaxPenaltyLoss(Kernel):
         base = code.add(best, _logarithm_of_sum(code, at["Z"], classes, output.strides[0], best))
         (slopes,) = _sums(code, 1)
         share = code.number(1.0 / prod(output.shape[1:]))
-        share = code.mul(number_field(code, Slot.SHARE), share)
+        share = code.mul(gradient_share(code, self.places.part), share)
         for last in (False, True):
             with code.loop("k", classes) as k:
                 z = code.sub(code.load(code.at(at["Z"], k, output.strides[0])), base)
@@ -288,7 +296,7 @@ class OverlapLoss(Kernel):
         parts = [self._part(code, part) for part in range(code.target.parts)]
         totals, rights = zip(*parts, strict=True)
         hits = rights if self.softmax else None
-        _finish(code, totals, hits, self.places.output.shape[0])
+        _finish(code, totals, hits, self.places.output.shape[0], self.places.part)
 
     def _part(self, code: Code, part: int) -> tuple[Value, Value]:
         """One register of samples: the sum over classes, and how many positions are right."""
@@ -370,7 +378,7 @@ class OverlapLoss(Kernel):
         """The slope along Z, where it is wanted."""
         slope = _masked(code, part, slope)
         share = code.number(1.0 / self.places.output.shape[0])
-        share = code.mul(number_field(code, Slot.SHARE), share)
+        share = code.mul(gradient_share(code, self.places.part), share)
         _store(code, at, {"D": slope, "dZ": code.mul(share, slope)})
 
     def _through_softmax(self, code: Code, part: int, at: Mapping[str, Value]) -> None:

@@ -31,7 +31,7 @@ def plan_forward(draft: Draft, place: int, node: Node) -> None:
         place: of the node in the network.
         node: not one that is computed along with another.
     """
-    if draft.shares(value(node.output)):
+    if node is draft.work.joint or draft.shares(value(node.output)):
         return
     equation = node.equation
     _given(draft, place, node)

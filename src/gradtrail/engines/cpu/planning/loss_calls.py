@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from math import prod
+from typing import TYPE_CHECKING
 
 from ....equation import LossEquation, Node
 from ..frame import Slot
+from ..kernels.filling import Copied
 from ..kernels.gathering import GatherMaps, GatherTargets
 from ..kernels.kernel import Kernel
 from ..kernels.losses import CrossEntropyLoss, SquaredErrorLoss
@@ -14,15 +16,24 @@ from ..keys import ArrayKey, gradient, value
 from ..layout import Layout
 from .draft import Draft
 
-_CLASSES = ArrayKey("classes")
+if TYPE_CHECKING:
+    from ....layers import Loss
 
 
 def plan_loss(draft: Draft, node: Node, equation: LossEquation) -> None:
-    """The targets, the loss, and the gradient it begins with."""
+    """The targets, the loss, and the gradient it begins with.
+
+    Where another loss has sent its gradient there already, it is added behind that.
+    """
     _constants(draft, node, equation)
     _gather(draft, node, equation)
     received = gradient(node.inputs[0])
     grad = received if draft.options.backward and received in draft.memory else None
+    again = grad is not None and grad in draft.written
+    if grad is not None and again:
+        own = grad._replace(detail=f"from {node.name}")
+        draft.memory.add(own, Slot.ARENA, draft.memory[grad].layout)
+        grad = own
     if equation.rule == "squared error":
         kernel, names = _squared_error(draft, node, equation, grad)
     elif equation.rule == "softmax cross-entropy":
@@ -30,16 +41,42 @@ def plan_loss(draft: Draft, node: Node, equation: LossEquation) -> None:
     else:
         kernel, names = _of_elements(draft, node, equation, grad)
     draft.call(kernel, names, node.name, "forward and its gradient")
-    if grad is not None:
+    if grad is not None and again:
+        added = Copied(draft.memory[grad].layout.size, adds=True)
+        draft.call(added, (received, grad), node.name, f"backward towards {node.inputs[0]}")
+    elif grad is not None:
         draft.written.add(grad)
+
+
+def _part(draft: Draft, node: Node) -> int | None:
+    """Which of several outputs a loss is of; None where there is one."""
+    system = draft.work.system
+    return None if node is system.nodes[-1] else system.losses.index(node)
+
+
+def _loss(draft: Draft, node: Node) -> Loss:
+    """The settings of a node's loss."""
+    assert draft.loss is not None
+    part = _part(draft, node)
+    return draft.loss if part is None else draft.loss.parts[part].loss
+
+
+def _by_class(draft: Draft, part: int | None) -> bool:
+    """Whether the rows of its targets belong to classes."""
+    told = draft.options.by_class
+    return told if isinstance(told, bool) else told[part or 0]
+
+
+def _classes(node: Node) -> ArrayKey:
+    """The class numbers that a loss compares with."""
+    return ArrayKey("classes", node.name)
 
 
 def _constants(draft: Draft, node: Node, equation: LossEquation) -> None:
     """What no label changes, such as class weights."""
     if equation.constants:
-        assert draft.loss is not None
         shape = equation.shape_of[equation.source.array]
-        for letter, array in draft.loss.constants(shape).items():
+        for letter, array in _loss(draft, node).constants(shape).items():
             draft.constants[value(node.array_of[letter])] = array
 
 
@@ -49,12 +86,13 @@ def _gather(draft: Draft, node: Node, equation: LossEquation) -> None:
     targets = value(node.array_of[equation.labels])
     shape = memory[value(node.inputs[0])].layout.shape
     mapped = equation.classed and len(shape) > 1
-    memory.add(_CLASSES, Slot.ARENA, Layout(shape[1:] if mapped else (1,), (), True), lasting=True)
-    factor = _factors(node, equation)
-    gather: Kernel = GatherTargets(prod(shape), draft.options.by_class, bool(factor))
+    classes, part = _classes(node), _part(draft, node)
+    memory.add(classes, Slot.ARENA, Layout(shape[1:] if mapped else (1,), (), True), lasting=True)
+    factor, by_class = _factors(node, equation), _by_class(draft, part)
+    gather: Kernel = GatherTargets(prod(shape), by_class, bool(factor), part)
     if mapped:
-        gather = GatherMaps(shape[0], prod(shape[1:]), draft.options.by_class)
-    draft.call(gather, (targets, _CLASSES, *factor), node.name, "targets")
+        gather = GatherMaps(shape[0], prod(shape[1:]), by_class, part)
+    draft.call(gather, (targets, classes, *factor), node.name, "targets")
 
 
 def _factors(node: Node, equation: LossEquation) -> list[ArrayKey]:
@@ -64,7 +102,7 @@ def _factors(node: Node, equation: LossEquation) -> list[ArrayKey]:
 
 def _first(node: Node, equation: LossEquation) -> list[ArrayKey]:
     """What every loss reads: outputs, targets, class numbers."""
-    return [value(node.inputs[0]), value(node.array_of[equation.labels]), _CLASSES]
+    return [value(node.inputs[0]), value(node.array_of[equation.labels]), _classes(node)]
 
 
 def _squared_error(
@@ -74,7 +112,8 @@ def _squared_error(
     output, targets, classes = _first(node, equation)
     weight = memory[factor[0]].layout if factor else None
     wanted = None if grad is None else memory[grad].layout
-    kernel = SquaredErrorLoss(memory[output].layout, memory[targets].layout, weight, wanted)
+    layouts = memory[output].layout, memory[targets].layout
+    kernel = SquaredErrorLoss(*layouts, weight, wanted, _part(draft, node))
     return kernel, [output, targets, classes, *factor, *([] if grad is None else [grad])]
 
 
@@ -91,7 +130,7 @@ def _cross_entropy(
     p, s, dz = (None if name is None else memory[name].layout for name in wanted)
     weighted = equation.weight is not None
     layouts = memory[output].layout, memory[targets].layout
-    kernel = CrossEntropyLoss(*layouts, p, s, dz, weighted)
+    kernel = CrossEntropyLoss(*layouts, p, s, dz, weighted, _part(draft, node))
     return kernel, [output, targets, classes, *(name for name in wanted if name is not None)]
 
 
@@ -113,12 +152,14 @@ def _of_elements(
         )
     ]
     wanted = [*saved, grad]
+    p, e, d, dz = (None if name is None else memory[name].layout for name in wanted)
     places = LossPlaces(
         output,
         targets,
         classes if equation.classed else None,
         tuple(memory[name].layout for name in constants),
-        *(None if name is None else memory[name].layout for name in wanted),
+        *(p, e, d, dz),
+        _part(draft, node),
     )
     names = [*first, *constants, *(name for name in wanted if name is not None)]
     if overlap:

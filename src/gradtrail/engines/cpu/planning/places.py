@@ -24,8 +24,10 @@ def declare(draft: Draft) -> None:
     _parameters(draft)
     work, memory, keep = draft.work, draft.memory, draft.options.keep
     shapes = work.system.shapes
+    losses = {node.output for node in (*work.system.losses, work.system.nodes[-1])}
+    losses = losses if draft.loss is not None else set()
     for name, shape in shapes.items():
-        if value(name) in memory or name == "loss":
+        if value(name) in memory or name in losses:
             continue
         lanes, where = _home(draft, name)
         made = name in work.system.inputs or name in work.system.producer
@@ -33,7 +35,8 @@ def declare(draft: Draft) -> None:
         memory.add(value(name), where, layout, lasting=keep)
     if draft.options.backward:
         for name in shapes:
-            if name in work.wanted and name not in draft.network.parameters:
+            learned = name not in draft.network.parameters and name not in losses
+            if name in work.wanted and learned:
                 layout = _layout(margins.get(gradient(name), ()), shapes[name], True)
                 memory.add(gradient(name), Slot.ARENA, layout, lasting=keep)
     for node in work.system.nodes:
@@ -155,7 +158,7 @@ def _hand_on(draft: Draft, sent: Sent) -> None:
     """A gradient that is another's, unchanged and of nobody else: what a sum sends back."""
     work, memory = draft.work, draft.memory
     ours, theirs = gradient(sent.receives), gradient(sent.adjoint.node.output)
-    alone = len(work.received[sent.receives]) == 1 and sent.key not in work.absorbed
+    alone = work.receives_once(sent.receives) and sent.key not in work.absorbed
     if not alone or not copies(sent.forms) or sent.receives in work.system.inputs:
         return
     a, b = memory[ours], memory[theirs]

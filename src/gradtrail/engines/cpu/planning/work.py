@@ -21,6 +21,7 @@ from ....equation import (
 )
 from ....equation import per_sample as shares
 from ....equation.scalar import Function
+from ....equation.system import JOINT
 from ..activation import function_of, slope_of_value
 from ..contraction import Form, forms
 from ..kernels.max_pool import halves
@@ -91,10 +92,14 @@ class Work:
     ) -> None:
         self.system, self.options, self.setup = system, options, setup
         self.handed_out = {value(name) for name in outputs}
+        last = system.nodes[-1]
+        self.joint = last if last.kind == JOINT else None  # summed when all blocks are done
+        losses = (n for n in system.nodes if isinstance(n.equation, LossEquation))
+        self.compared = {name for node in losses for name in node.inputs}
         self.planes: dict[str, Plane] = {}
         self.forward: dict[str, tuple[Form, ...]] = {}
         for node in system.nodes:
-            if isinstance(node.equation, Contraction):
+            if isinstance(node.equation, Contraction) and node is not self.joint:
                 self.forward[node.name], plane = self._chosen(forms(node.equation, node.parameters))
                 if plane is not None:
                     self.planes[node.name] = plane
@@ -139,8 +144,8 @@ class Work:
         found = []
         for adjoint in self.system.backward_towards(self.wanted):
             node = adjoint.node
-            if isinstance(node.equation, LossEquation):
-                continue
+            if isinstance(node.equation, LossEquation) or node is self.joint:
+                continue  # which a loss sends along with itself
             if isinstance(node.equation, Normalisation):
                 arrays = {"X": value(node.inputs[0]), "dZ": gradient(node.output)}
                 found.append(Sent(adjoint, (), arrays))
@@ -243,14 +248,18 @@ class Work:
         for sent in self.sent:
             output = sent.adjoint.node.output
             alone = reads[gradient(output)] == 1
-            if sent.slope is None or not alone or len(self.received[sent.receives]) != 1:
+            if sent.slope is None or not alone or not self.receives_once(sent.receives):
                 continue
             above = self.received.get(output, [])
             if above and len(above[-1].forms) == 1 and above[-1].forms[0].sets:
                 found[above[-1].key] = sent
-                if len(above) > 1 or output in self.in_place:
+                if len(above) > 1 or output in self.in_place or output in self.compared:
                     self.in_place[sent.receives] = output
         return found
+
+    def receives_once(self, name: str) -> bool:
+        """Whether one node alone sends something back to an array; a loss sends to outputs."""
+        return len(self.received[name]) == 1 and name not in self.compared
 
     def _pool(self) -> None:
         """Maxima of 2 × 2 that a convolution in tiles takes before it stores: its name → the pool.

@@ -4,6 +4,7 @@
 // it. What is given, or is no sum (winners, probabilities), is one product: the element itself.
 
 import { accessOf, elementAt, placeAlong, placeOf, positionAt, real } from "gradtrail/equation/affine.js";
+import { contract } from "gradtrail/equation/contract.js";
 import { logSoftmax } from "gradtrail/equation/forward.js";
 import { pointsOf } from "gradtrail/equation/points.js";
 import { functionOf } from "gradtrail/equation/scalar.js";
@@ -136,8 +137,11 @@ export class Step {
       for (const letter of [node.target, ...node.saved]) this.producers.set(node.arrays[letter], node);
     }
     this.parameters = description.arrays.filter((array) => array.role === "parameter");
-    const { arrays, target, equation } = description.nodes.at(-1);
-    [this.loss, this.targets] = [arrays[target], arrays[equation.labels]]; // what they are called
+    const { arrays, target } = description.nodes.at(-1);
+    this.loss = arrays[target]; // what it is called
+    this.compared = description.nodes.filter(({ equation }) => equation.type === "Loss");
+    const [first] = this.compared;
+    this.targets = first.arrays[first.equation.labels];
   }
 
   array(side, name) {
@@ -152,6 +156,24 @@ export class Step {
   dtype(side, name) {
     const { dtype, gradient_dtype: gradient } = this.arrays.get(name);
     return side === "grad" ? gradient : dtype;
+  }
+
+  /**
+   * What one node sends back to an array, where others may send something, too.
+   * @param sent its node, its equation and the array that receives it
+   */
+  sentBack({ node, equation, receives }) {
+    const several = this.description.backward.filter(
+      (one) => this.nodes.get(one.node).arrays[one.operand] === receives,
+    );
+    const held = this.array("grad", receives);
+    if (several.length === 1) return held;
+    const delta = `d${node.target}`;
+    const read = (letter) => {
+      const name = node.arrays[letter === delta ? node.target : letter];
+      return this.array(letter === delta ? "grad" : "value", name);
+    };
+    return held.constructor.from(contract(equation, read));
   }
 
   /** One element, as it is stored. */

@@ -92,7 +92,7 @@ export class NetworkView extends View {
     const { step } = this.model;
     const shapes = layer.sources.map((name) => times(step.shape(name).slice(1)));
     const before = this.querySelector(".layer:last-of-type")?.dataset.layer;
-    const makers = layer.sources.map((name) => name.split(".")[0]);
+    const makers = layer.sources.map((name) => step.producers.get(name)?.name ?? name);
     const from = makers.every((name) => name === before) ? "" : ` ← ${makers.join(", ")}`;
     return h(
       "div.edge",

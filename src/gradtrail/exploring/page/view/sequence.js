@@ -14,7 +14,7 @@ export function sequenceOf(description) {
     { stage: "forward", layer: input, fills: given.map(({ name }) => ({ side: "value", name })) },
   ];
   nodes.forEach((node, place) => {
-    const stage = place === nodes.length - 1 ? "loss" : "forward";
+    const stage = node.equation.type === "Loss" || place === nodes.length - 1 ? "loss" : "forward";
     found.push({ stage, layer: node.name, fills: filled("value", node, [node.target, ...node.saved]) });
   });
   [...nodes].reverse().forEach((node, place) => {

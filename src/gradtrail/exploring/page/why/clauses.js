@@ -9,7 +9,10 @@ import { isRectifier } from "gradtrail/equation/scalar.js";
 import { elementOfPoint } from "gradtrail/equation/windows.js";
 import { written } from "gradtrail/step/step.js";
 
-const WHOLE = ["zero weights", "saturated", "level", "no class weight", "no weight", "left out"];
+const WHOLE = [
+  ...["zero weights", "saturated", "level"],
+  ...["no class weight", "no weight", "left out", "no output weight"],
+];
 const HELPS = ["zero weights", "zero inputs"];
 
 /** Later in the answer is what only helps others, such as pixels that are 0 themselves. */
@@ -59,6 +62,11 @@ export function unweightedClause(sent, count, place, samples) {
     ? { kind: "left out", ...about, position: `(${position.join(",")})` }
     : { kind: softmax ? "no class weight" : "no weight", ...about };
   return closure(fact, place.name, place.index);
+}
+
+/** The loss of one of several outputs does not count in the sum. */
+export function uncountedClause(sent, count, place) {
+  return closure({ kind: "no output weight", count, loss: sent.node.name }, place.name, place.index);
 }
 
 /** So many predictions are their targets to the last bit; one of them is at an index. */

@@ -12,6 +12,7 @@ import {
   lostClause,
   saturatedClause,
   unreadClause,
+  uncountedClause,
   unweightedClause,
 } from "gradtrail/why/clauses.js";
 import { adjointsOf, nonzeroOf, remembered } from "gradtrail/why/known.js";
@@ -244,12 +245,15 @@ class Search {
   /** The end: what comes back from the loss is 0, or a path was open. */
   loss(sent, mask) {
     const { equation, arrays } = sent.node;
-    const delta = this.ofSample(this.step.array("grad", sent.receives), this.step.shape(sent.receives));
+    const delta = this.ofSample(this.step.sentBack(sent), this.step.shape(sent.receives));
     if (mask.held.some((one, i) => one && delta[i] !== 0)) {
       this.open = true;
       return [];
     }
     const place = this.example(sent.receives, mask);
+    if (equation.part && this.step.array("grad", arrays[sent.node.target])[0] === 0) {
+      return [uncountedClause(sent, countOf(mask), place)];
+    }
     if (equation.weight !== null) {
       const weight = this.value(arrays[equation.weight]);
       // a weight belongs to a sample, or to one of its positions

@@ -26,7 +26,7 @@ export function nonfiniteSource(step, side, name, index) {
     way.push(made);
     terms = new Terms(step, made.side, made.name, made.index);
   }
-  const node = step.nodes.get(terms.name.split(".")[0]);
+  const node = step.nodes.get(step.arrays.get(terms.name).layer);
   const fact = {
     kind: "not finite",
     asked: way.length > 1 ? written(side, name, index) : null,
