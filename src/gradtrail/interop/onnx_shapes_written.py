@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,12 @@ import numpy as np
 from .. import layers as available
 from ..equation import Margin
 from ..equation.access import Row, sparse_of
-from ..errors import ArgumentError
 from ..layers import Flatten, Layer
 from ..layers.joins import Join
 from ..layers.steps import Step
+from .onnx_formulas_written import write_equation
 from .onnx_writing import Writer, Writing, one_operator
+from .shuffling import Laid, channel_shuffle, pixel_shuffle, pixel_unshuffle
 
 
 def _slice(w: Writing, step: Step) -> None:
@@ -51,43 +51,24 @@ def _reshape(w: Writing, step: Step) -> None:
     w.reshaped(step, step.sources[0], layer.sizes(w.shape(step)))
 
 
-def _laid(
-    w: Writing, step: Step, seen: Sequence[int], order: Sequence[int], sizes: Sequence[int]
-) -> None:
-    """Samples seen in a shape with more axes, those in another order, and seen as others again."""
-    apart = w.reshaped(step, step.sources[0], seen, part="apart")
-    w.reshaped(step, w.ordered(step, apart, order, part="turned"), sizes)
+def _shuffle(laid: Callable[..., Laid], setting: str) -> Writer:
+    """A shuffle as views; ONNX's SpaceToDepth has the channels in another order than PyTorch."""
 
+    def write(w: Writing, step: Step) -> None:
+        seen, order, sizes = laid(getattr(step.layer, setting), w.shape(step)[1:])
+        apart = w.reshaped(step, step.sources[0], seen, part="apart")
+        w.reshaped(step, w.ordered(step, apart, order, part="turned"), sizes)
 
-def _channel_shuffle(w: Writing, step: Step) -> None:
-    layer: Any = step.layer
-    _, channels, *sizes = w.shape(step)
-    seen = (layer.groups, channels // layer.groups, *sizes)
-    _laid(w, step, seen, [0, 2, 1, *range(3, len(seen) + 1)], (channels, *sizes))
+    return write
 
 
 def _pixel_shuffle(w: Writing, step: Step) -> None:
     """Version 11 has the order of PyTorch's channels as a mode of its own, for pictures."""
     layer: Any = step.layer
-    r, (_, channels, *sizes) = layer.upscale_factor, w.shape(step)
-    rank = len(sizes)
-    if rank == 2 and w.opset >= 11:
-        w.node("DepthToSpace", step, step.sources, blocksize=r, mode="CRD")
-        return
-    few = channels // r**rank
-    spread = chain.from_iterable((2 + rank + axis, 2 + axis) for axis in range(rank))
-    wide = [size * r for size in sizes]
-    _laid(w, step, (few, *[r] * rank, *sizes), [0, 1, *spread], (few, *wide))
-
-
-def _pixel_unshuffle(w: Writing, step: Step) -> None:
-    """ONNX's SpaceToDepth has the channels in another order than PyTorch."""
-    layer: Any = step.layer
-    r, (_, channels, *sizes) = layer.downscale_factor, w.shape(step)
-    rank, small = len(sizes), [size // r for size in sizes]
-    seen = (channels, *chain.from_iterable((size, r) for size in small))
-    order = [0, 1, *(3 + 2 * axis for axis in range(rank)), *(2 + 2 * axis for axis in range(rank))]
-    _laid(w, step, seen, order, (channels * r**rank, *small))
+    if len(w.shape(step)) == 4 and w.opset >= 11:
+        w.node("DepthToSpace", step, step.sources, blocksize=layer.upscale_factor, mode="CRD")
+    else:
+        _shuffle(pixel_shuffle, "upscale_factor")(w, step)
 
 
 # -- padding --------------------------------------------------------------------------------------
@@ -178,7 +159,7 @@ def _upsample(w: Writing, step: Step) -> None:
 
 
 def _resize(w: Writing, step: Step) -> None:
-    """In ONNX's own words; of factors with other sizes than they give there are none."""
+    """In ONNX's own words; a factor with another size than it gives has none, but an equation."""
     layer: Any = step.layer
     symmetric = layer.positions == "half_pixel_symmetric"
     w.needs(19 if symmetric else 18 if layer.antialias else 11, step)
@@ -186,10 +167,8 @@ def _resize(w: Writing, step: Step) -> None:
     if layer.scale is not None:
         each = layer.scale if isinstance(layer.scale, tuple) else (layer.scale,) * (len(shape) - 2)
         if any(int(h * s) != t for h, s, t in zip(shape[2:], each, sizes[2:], strict=True)):
-            raise ArgumentError(
-                f"ONNX resizes by a factor to what the factor gives, and layer {step.name!r} makes "
-                f"{sizes[2:]} of {shape[2:]} by {layer.scale}"
-            )
+            write_equation(w, step)
+            return
     settings = {"mode": layer.mode, "coordinate_transformation_mode": layer.positions}
     if layer.mode == "nearest":
         settings["nearest_mode"] = layer.rounding
@@ -262,12 +241,12 @@ def _gathered(w: Writing, step: Step) -> None:
 SHAPE_WRITERS: Mapping[type[Layer], Writer] = {
     Flatten: one_operator("Flatten", lambda layer: {"axis": 1}),
     Join: one_operator("Concat", lambda layer: {"axis": 1}),
-    available.ChannelShuffle: _channel_shuffle,
+    available.ChannelShuffle: _shuffle(channel_shuffle, "groups"),
     available.IndexSelect: _select,
     available.Pad: _pad,
     available.Permute: _permute,
     available.PixelShuffle: _pixel_shuffle,
-    available.PixelUnshuffle: _pixel_unshuffle,
+    available.PixelUnshuffle: _shuffle(pixel_unshuffle, "downscale_factor"),
     available.Reshape: _reshape,
     available.Resize: _resize,
     available.Slice: _slice,

@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import keyword
 import operator
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import reduce
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..checking.calls import call_example
-from ..equation import Margin
 from ..equation.frozen import frozen
 from ..errors import ArgumentError
-from ..layers import Layer
 from ..layers.sample_axes import checked_axes, some_axes
 from ..layers.steps import Step
 from ..machine.packages import optional_package
 from ..network import Network
 from .known_activations import ACTIVATIONS
 from .torch_calls import ForwardCall
-from .torch_lines import LINES
+from .torch_formulas import declared, equation_call
+from .torch_lines import LINES, is_line
+from .torch_windows_written import is_apart, windows_apart, without_padding
 
 
 @frozen
@@ -37,11 +38,13 @@ class TorchModule:
         kind: such as `Conv2d`.
         arguments: by position.
         keywords: by name.
+        arrays: of a `ParameterDict`, the shapes of its parameters by name.
     """
 
     kind: str
     arguments: tuple[Any, ...] = ()
     keywords: tuple[tuple[str, Any], ...] = ()
+    arrays: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 @call_example("gt.to_torch(network)")
@@ -63,11 +66,13 @@ def to_torch(network: Network, *, like: Any = None) -> Any:
 
     Returns:
         The copy; without `like`, a `torch.fx.GraphModule`: it can be trained, printed, copied and
-        pickled; `.code` shows its forward.
+        pickled; `.code` shows its forward. Several inputs are its arguments in their order; several
+        outputs come in a mapping by their names, or in a tuple where they have none.
 
     Raises:
-        ArgumentError: PyTorch is missing, or a layer has a name that a module cannot have, or
-            `like` is another network; the first layer that differs is named.
+        ArgumentError: PyTorch is missing, or a layer has a name that a module cannot have or an
+            equation that PyTorch cannot compute, or `like` is another network; the first layer that
+            differs is named.
     """
     if like is not None:
         from .torch_like import fill_like
@@ -75,17 +80,18 @@ def to_torch(network: Network, *, like: Any = None) -> Any:
         return fill_like(network, like)
     torch = optional_package("torch", "to_torch")
     fx = optional_package("torch.fx", "to_torch")
-    made, calls = calls_of(network)
+    made, calls, results = calls_of(network)
     root = torch.nn.Module()
-    for name, module in made.items():
-        built = getattr(torch.nn, module.kind)(*module.arguments, **dict(module.keywords))
-        if hasattr(
-            built, "num_batches_tracked"
-        ):  # a counter that PyTorch needs for momentum=None alone
+    for key, module in made.items():
+        arguments: tuple[Any, ...] = module.arguments
+        if module.arrays:
+            arguments = ({name: torch.zeros(shape) for name, shape in module.arrays},)
+        built = getattr(torch.nn, module.kind)(*arguments, **dict(module.keywords))
+        if hasattr(built, "num_batches_tracked"):  # which PyTorch needs for momentum=None alone
             built.num_batches_tracked = None
             built.register_load_state_dict_pre_hook(_without_counter)
-        root.add_module(name, built)
-    module = fx.GraphModule(root, _graph(calls, fx, torch), class_name="Network")
+        root.add_module(key, built)
+    module = fx.GraphModule(root, _graph(network, calls, results, fx, torch), class_name="Network")
     module.to(torch.float64 if network.dtype == np.float64 else torch.float32)
     state = {**network.parameters, **network.buffers}
     module.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
@@ -101,10 +107,16 @@ def _without_counter(module: Any, state: Any, prefix: str, *others: Any) -> None
     state.pop(f"{prefix}num_batches_tracked", None)
 
 
-def _graph(calls: tuple[ForwardCall, ...], fx: Any, torch: Any) -> Any:
+def _graph(
+    network: Network,
+    calls: tuple[ForwardCall, ...],
+    results: Mapping[str, ForwardCall],
+    fx: Any,
+    torch: Any,
+) -> Any:
     """The calls as a torch.fx graph."""
     graph = fx.Graph()
-    made: dict[str, Any] = {"input": graph.placeholder("input")}
+    made: dict[str, Any] = {name: graph.placeholder(name) for name in network.inputs}
 
     def node(argument: Any) -> Any:
         if isinstance(argument, list):
@@ -125,23 +137,31 @@ def _graph(calls: tuple[ForwardCall, ...], fx: Any, torch: Any) -> Any:
         return result
 
     for call in calls:
-        last = node(call)
-    graph.output(last)
+        node(call)
+    ends = {name: node(call) for name, call in results.items()}
+    if len(ends) == 1:
+        graph.output(*ends.values())
+    else:
+        graph.output(tuple(ends.values()) if are_numbered(ends) else ends)
     return graph
 
 
 # -- what each layer is ---------------------------------------------------------------------------
 
 
-def calls_of(network: Network) -> tuple[Mapping[str, TorchModule], tuple[ForwardCall, ...]]:
-    """The modules by name, and the calls of forward in order.
+Calls = tuple[Mapping[str, TorchModule], tuple[ForwardCall, ...], Mapping[str, ForwardCall]]
+
+
+def calls_of(network: Network) -> Calls:
+    """The modules by name, the calls of forward in order, and what it returns by name.
 
     Raises:
-        ArgumentError: a layer whose name a module cannot have, as `lambda` or `train`.
+        ArgumentError: a layer whose name a module cannot have, as `lambda` or `train`, or one that
+            PyTorch cannot compute.
     """
     shapes = network.system(1).shapes
     made: dict[str, TorchModule] = {}
-    results: dict[str, Any] = {network.input_name: INPUT}
+    results = {name: ForwardCall("placeholder", name, (), name) for name in network.inputs}
     calls: list[ForwardCall] = []
     for step in network.steps:
         if keyword.iskeyword(step.name) or step.name in TAKEN:
@@ -150,13 +170,18 @@ def calls_of(network: Network) -> tuple[Mapping[str, TorchModule], tuple[Forward
                 "something else so; give it another name"
             )
         read = [shapes[name][1:] for name in step.sources]
-        module = None if step.shares else _module(step.layer, read[0])
+        module = None if step.shares else _module(step, read)
         if module is not None:
             made[step.name] = module
         call = _call(step, [results[name] for name in step.sources], read)
         calls.append(call)
         results[step.output] = call
-    return made, tuple(calls)
+    return made, tuple(calls), {name: results[array] for name, array in network.outputs.items()}
+
+
+def are_numbered(outputs: Collection[str]) -> bool:
+    """Whether several outputs were given no names, so that `forward` returns them in a tuple."""
+    return [*outputs] == [f"output{place}" for place in range(1, len(outputs) + 1)]
 
 
 TAKEN = frozenset({
@@ -175,9 +200,6 @@ TAKEN = frozenset({
     "to_empty", "to_folder", "train", "training", "type", "xpu", "zero_grad",
 })  # fmt: skip
 """What modules have as attributes."""
-
-INPUT = ForwardCall("placeholder", "input", (), "input")
-
 
 _SLIDING = ("stride", "padding", "output_padding", "dilation")
 _KERNELS = ("inputs", "out_channels", "kernel_size"), (*_SLIDING, "groups", "bias")
@@ -229,59 +251,33 @@ MADE: Mapping[str, Arguments] = {
 """By the name of the layer, which is the module's."""
 
 
-def _module(layer: Layer, shape: tuple[int, ...]) -> TorchModule | None:
-    """The module that a layer is, for samples of a shape; None for a line of its own."""
-    kind = type(layer).__name__
-    if kind in LINES:
+def _module(step: Step, shapes: list[tuple[int, ...]]) -> TorchModule | None:
+    """The module that a layer is, for samples of these shapes; None for a line of its own."""
+    layer, shape, kind = step.layer, shapes[0], type(step.layer).__name__
+    if is_line(layer, shape):
         return None
     if kind.startswith(("GlobalAvgPool", "GlobalMaxPool")):
         return TorchModule(kind.replace("Global", "Adaptive"), (1,))
+    if kind == "StochasticDepth":
+        return TorchModule("Dropout1d", (layer.p,))  # type: ignore[attr-defined]
     if kind not in MADE:
-        raise ArgumentError(f"PyTorch has no module for {layer.kind}")
+        found = declared(step, shapes)
+        sizes = found.equation.shape_of
+        arrays = tuple((p.name, sizes[letter]) for letter, p in found.parameters.items())
+        return TorchModule("ParameterDict", arrays=arrays) if arrays else None
     by_position, by_name = MADE[kind]
-    found = {
+    known = {
         "inputs": shape[0],
         "normalized": [shape[axis - 1] for axis in _normalized(layer, shape)],
     }
-    arguments = [found[name] if name in found else getattr(layer, name) for name in by_position]
+    arguments = [known[name] if name in known else getattr(layer, name) for name in by_position]
     changed = layer.settings()  # what differs from the defaults, which are PyTorch's
     keywords = {name: getattr(layer, name) for name in by_name if name in changed}
-    if _uneven(layer) is not None:
-        keywords.pop("padding"), keywords.pop("output_padding", None)
+    if is_apart(layer):
+        keywords = without_padding(layer, keywords)
     elif isinstance(padding := keywords.get("padding"), tuple):
         keywords["padding"] = tuple(p[0] if isinstance(p, tuple) else p for p in padding)
     return TorchModule(kind, tuple(arguments), tuple(keywords.items()))
-
-
-def _uneven(layer: Any) -> tuple[Margin, ...] | None:
-    """How much a layer pads before and behind each axis, where PyTorch's module cannot say it."""
-    padding = getattr(layer, "padding", 0)
-    if not isinstance(padding, tuple) or type(layer).__name__ in LINES:
-        return None
-    pairs = tuple(p if isinstance(p, tuple) else (p, p) for p in padding)
-    return None if all(before == behind for before, behind in pairs) else pairs
-
-
-def _unevenly(
-    step: Step, sources: list[Any], margins: tuple[Margin, ...], shape: tuple[int, ...]
-) -> ForwardCall:
-    """A module without padding: its input is padded before, or its output cropped behind it."""
-    layer: Any = step.layer
-    if type(layer).__name__.startswith("ConvTranspose"):
-        found = ForwardCall("call_module", step.owner, tuple(sources))
-        sizes = layer.declare((1, *shape), training=False).equation.shape_of["Z"][2:]
-        for axis, ((before, _), size) in enumerate(zip(margins, sizes, strict=True), 2):
-            name = step.name if axis == len(sizes) + 1 else None
-            found = ForwardCall("call_method", "narrow", (found, axis, before, size), name)
-        return found
-    if not getattr(layer, "count_include_pad", True) or getattr(layer, "ceil_mode", False):
-        raise ArgumentError(
-            f"PyTorch's {layer.kind} pads alike before and behind, and layer {step.name!r} does not"
-        )
-    sides = [side for margin in reversed(margins) for side in margin]
-    fill = ("constant", float("-inf")) if type(layer).__name__.startswith("MaxPool") else ()
-    padded = ForwardCall("call_function", "torch.nn.functional.pad", (*sources, sides, *fill))
-    return ForwardCall("call_module", step.owner, (padded,), step.name)
 
 
 def _normalized(layer: Any, shape: tuple[int, ...]) -> list[int]:
@@ -301,13 +297,26 @@ def _turned(step: Step, source: Any, over: list[int], rank: int) -> ForwardCall:
     return ForwardCall("call_method", "permute", (found, *back), step.name)
 
 
+def _row_by_row(step: Step, source: ForwardCall, shape: tuple[int, ...]) -> ForwardCall:
+    """Stochastic depth: PyTorch drops whole rows of samples that have no channels, all of one."""
+    first = 1 if step.layer.mode == "batch" else -1  # type: ignore[attr-defined]
+    rest = -1 if first == 1 else prod(shape)
+    rows = ForwardCall("call_method", "reshape", (source, first, rest))
+    kept = ForwardCall("call_module", step.owner, (rows,))
+    return ForwardCall("call_method", "reshape", (kept, -1, *shape), step.name)
+
+
 def _call(step: Step, sources: list[Any], shapes: list[tuple[int, ...]]) -> ForwardCall:
     """How a layer is called in forward."""
     name, kind, shape = step.name, type(step.layer).__name__, shapes[0]
-    if kind in LINES:
+    if is_line(step.layer, shape):
         return LINES[kind](step, sources, shapes)
-    if (margins := _uneven(step.layer)) is not None:
-        return _unevenly(step, sources, margins, shape)
+    if kind == "StochasticDepth":
+        return _row_by_row(step, sources[0], shape)
+    if kind not in MADE and not kind.startswith("Global"):
+        return equation_call(step, sources, shapes)
+    if is_apart(step.layer):
+        return windows_apart(step, sources, shape)
     over = _normalized(step.layer, shape)
     if over and over[-1] - over[0] == len(over) - 1 and over[-1] == len(shape):
         over = []  # the last, as PyTorch has them

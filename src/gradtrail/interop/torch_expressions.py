@@ -33,13 +33,15 @@ _TARGETS: Mapping[str, str] = {
 """Operations that are one function."""
 
 
-def expression_call(body: Expression, inputs: Mapping[str, ForwardCall], name: str) -> ForwardCall:
+def expression_call(
+    body: Expression, inputs: Mapping[str, ForwardCall], name: str | None
+) -> ForwardCall:
     """An expression as one call, with the others inside.
 
     Args:
         body: the expression.
         inputs: variable → what stands for it.
-        name: what the result is called.
+        name: what the result is called; None within another call.
     """
 
     def call(target: str, *arguments: Any, name: str | None = None) -> ForwardCall:

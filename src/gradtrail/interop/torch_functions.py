@@ -56,9 +56,18 @@ def _dropout(layer: Callable[[float], Layer]) -> Converter:
     return convert
 
 
+def _dropout1d(
+    b: Builder, input: Any, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Any:
+    """Samples without channels are taken for channels of one: whole ones are dropped."""
+    layer = StochasticDepth(p) if len(b.shape(input)) == 1 else available.Dropout1d(p)
+    return b.layer(layer, input) if training else input
+
+
 _DROPOUTS = {
     "dropout": _dropout(Dropout),
-    **{f"dropout{rank}d": _dropout(getattr(available, f"Dropout{rank}d")) for rank in (1, 2, 3)},
+    **{f"dropout{rank}d": _dropout(getattr(available, f"Dropout{rank}d")) for rank in (2, 3)},
+    "dropout1d": _dropout1d,
 }
 
 

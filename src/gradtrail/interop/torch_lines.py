@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..errors import ArgumentError
-from ..layers import Normalize, Pointwise
+from ..layers import Layer, Normalize, Pointwise
+from ..layers.sample_axes import checked_axes, some_axes
 from ..layers.steps import Step
-from .torch_calls import ForwardCall
+from .shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
+from .torch_calls import ForwardCall, greatest
 from .torch_expressions import expression_call
+from .torch_formulas import equation_call
 
 Shapes = Sequence[tuple[int, ...]]
 
@@ -78,8 +80,18 @@ def _method(target: str, arguments: Callable[[Any, tuple[int, ...]], Sequence[An
     return line
 
 
+def _max(step: Step, sources: list[Any], shapes: Shapes) -> ForwardCall:
+    """Axis by axis, the last one first: `amax` would share the gradient among those that tie."""
+    layer: Any = step.layer
+    (found,) = sources
+    axes = sorted(checked_axes(some_axes(layer, layer.axes), (1, *shapes[0])))
+    for axis in reversed(axes):
+        found = greatest(found, axis, layer.keepdim, step.name if axis == axes[0] else None)
+    return found  # type: ignore[no-any-return]
+
+
 def _slice(step: Step, sources: list[Any], shapes: Shapes) -> ForwardCall:
-    """One axis after the other by `narrow`; steps by what `index_select` would take."""
+    """One axis after the other by `narrow`; steps by index, backwards position by position."""
     layer: Any = step.layer
     (found,) = sources
     taken = layer.taken((1, *shapes[0]))
@@ -88,14 +100,12 @@ def _slice(step: Step, sources: list[Any], shapes: Shapes) -> ForwardCall:
         if positions.step == 1:
             arguments = (found, axis, positions.start, len(positions))
             found = ForwardCall("call_method", "narrow", arguments, name)
-        else:
-            places = [slice(None)] * axis
-            if positions.step < 0:
-                raise ArgumentError(
-                    f"PyTorch has no slice that goes backwards, and layer {step.name!r} is one"
-                )
-            part = slice(positions.start, positions.stop, positions.step)
-            found = ForwardCall("call_function", "operator.getitem", (found, (*places, part)), name)
+            continue
+        part: Any = slice(positions.start, positions.stop, positions.step)
+        if positions.step < 0:  # which PyTorch has no slices for
+            part = list(positions)
+        places = (*[slice(None)] * axis, part)
+        found = ForwardCall("call_function", "operator.getitem", (found, places), name)
     return found  # type: ignore[no-any-return]
 
 
@@ -111,6 +121,8 @@ def _pad(step: Step, sources: list[Any], shapes: Shapes) -> ForwardCall:
     layer: Any = step.layer
     given = layer.padding
     sides = given if isinstance(given, tuple) else (given,) * (2 * len(shapes[0]) - 2)
+    if layer.mode != "constant":  # PyTorch asks for all axes of places
+        sides = (*sides, *(0,) * (2 * len(shapes[0]) - 2 - len(sides)))
     arguments: tuple[Any, ...] = (*sources, list(sides))
     if layer.mode != "constant" or layer.value != 0:
         arguments += (layer.mode,)
@@ -128,7 +140,7 @@ def _matmul(step: Step, sources: list[Any], shapes: Shapes) -> ForwardCall:
 
 
 def _resize(step: Step, sources: list[Any], shapes: Shapes) -> ForwardCall:
-    """PyTorch's own way of resizing, where it places positions as the layer does."""
+    """PyTorch's own way of resizing, where it places positions as the layer does; else a sum."""
     layer: Any = step.layer
     rank = len(shapes[0]) - 1
     smooth = {"linear": ("linear", "bilinear", "trilinear")[rank - 1], "cubic": "bicubic"}
@@ -142,31 +154,41 @@ def _resize(step: Step, sources: list[Any], shapes: Shapes) -> ForwardCall:
         a = -0.5 if layer.antialias else -0.75
         fits &= corners is not None and alike and (layer.mode == "linear" or layer.cubic == a)
         fits &= layer.mode == "linear" or rank == 2
-    if not fits or mode is None:
-        raise ArgumentError(
-            f"PyTorch does not resize as layer {step.name!r} does, with "
-            f"positions={layer.positions!r}"
-        )
+    if not fits or mode is None:  # in a way of others: as the sum that it is
+        return equation_call(step, sources, shapes)
     arguments = (*sources, layer.size, None, mode, corners, None, layer.antialias)
     return ForwardCall("call_function", "torch.nn.functional.interpolate", arguments, step.name)
 
 
-def _equation(step: Step, sources: list[Any], shapes: Shapes) -> ForwardCall:
-    raise ArgumentError(
-        f"PyTorch has no module for layer {step.name!r}, which is an Equation of its own"
-    )
+def _laid(
+    step: Step, source: Any, seen: Sequence[int], order: Sequence[int], sizes: Sequence[int]
+) -> ForwardCall:
+    """Samples seen in a shape with more axes, those in another order, and seen as others again."""
+    apart = ForwardCall("call_method", "reshape", (source, -1, *seen))
+    turned = ForwardCall("call_method", "permute", (apart, *order))
+    return ForwardCall("call_method", "reshape", (turned, -1, *sizes), step.name)
+
+
+def _shuffle(laid: Callable[..., Sequence[Sequence[int]]], setting: str) -> Line:
+    def line(step: Step, sources: list[Any], shapes: Shapes) -> ForwardCall:
+        (source,), (shape,) = sources, shapes
+        return _laid(step, source, *laid(getattr(step.layer, setting), shape))
+
+    return line
 
 
 LINES: Mapping[str, Line] = {
     "Add": _add,
-    "EquationLayer": _equation,
+    "ChannelShuffle": _shuffle(channel_shuffle, "groups"),
     "Join": _join,
     "MatMul": _matmul,
-    "Max": _method("amax", lambda layer, shape: (layer.axes, layer.keepdim)),
+    "Max": _max,
     "Mean": _method("mean", lambda layer, shape: (layer.axes, layer.keepdim)),
     "Multiply": _multiply,
     "Normalize": _normalize,
     "Pad": _pad,
+    "PixelShuffle": _shuffle(pixel_shuffle, "upscale_factor"),
+    "PixelUnshuffle": _shuffle(pixel_unshuffle, "downscale_factor"),
     "Pointwise": _expression,
     "Permute": _method("permute", lambda layer, shape: layer.dims),
     "Reshape": _method("reshape", lambda layer, shape: (-1, *layer.sizes((1, *shape)))),
@@ -176,6 +198,15 @@ LINES: Mapping[str, Line] = {
     "Sum": _method("sum", lambda layer, shape: (layer.axes, layer.keepdim)),
 }
 """The layers that are no module in PyTorch, by name."""
+
+_RANKS = {"ChannelShuffle": (1, 2, 3), "PixelShuffle": (2,), "PixelUnshuffle": (2,)}
+"""Modules that PyTorch has for maps of so many axes only; of others they take another axis."""
+
+
+def is_line(layer: Layer, shape: tuple[int, ...]) -> bool:
+    """Whether a layer is a line of `forward` instead of a module, for samples of a shape."""
+    kind = type(layer).__name__
+    return kind in LINES and len(shape) - 1 not in _RANKS.get(kind, ())
 
 
 def _constant(source: ForwardCall, numbers: Any, rank: int) -> Any:
