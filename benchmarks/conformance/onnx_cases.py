@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -64,30 +65,62 @@ def _compared(case: Any, path: Path) -> float:
         GradtrailError: it is refused in each of them; the reason is the first one's.
     """
     first: gt.GradtrailError | None = None
-    for batched in (True, False):
+    for several, batched in product((False, True), (True, False)):
         try:
-            return _read(case, path, batched=batched)
+            return _read(case, path, batched=batched, several=several)
         except gt.GradtrailError as cause:
             first = first or cause
     assert first is not None
     raise first
 
 
-def _read(case: Any, path: Path, *, batched: bool) -> float:
-    """The same, where the first axis is that of the samples, or all of it is one sample."""
+def _read(case: Any, path: Path, *, batched: bool, several: bool) -> float:
+    """The same, read in one way.
+
+    Args:
+        case: that is read.
+        path: of a file for it.
+        batched: whether the first axis is that of the samples; else all of it is one sample.
+        several: whether floats of as many samples are inputs, too; else they are arrays.
+    """
     import onnx
     from onnx import numpy_helper
 
     model = onnx.ModelProto()
     model.CopyFrom(case.model)
     inputs, outputs = case.data_sets[0]
-    others = list(model.graph.input)[1:]
+    first, *others = list(model.graph.input)
+    x = {first.name: inputs[0]}
     for value, array in zip(others, inputs[1:], strict=True):
-        if array is not None:
+        alike = np.ndim(array) > 1 and len(array) == len(inputs[0]) and array.dtype.kind == "f"
+        if several and (alike or (not batched and np.ndim(array) > 0 and array.dtype.kind == "f")):
+            x[value.name] = array
+        elif array is not None:
             model.graph.initializer.append(numpy_helper.from_array(np.asarray(array), value.name))
             model.graph.input.remove(value)
     path.write_bytes(model.SerializeToString())
     network = gt.from_onnx(path, output=model.graph.output[0].name, batched=batched)
-    x, theirs = inputs[0], outputs[0].astype(np.float64)
-    given = network.predict(x if batched else x[None], engine="reference").astype(np.float64)
-    return apart(given if batched else given[0], theirs)
+    theirs = outputs[0].astype(np.float64)
+    ours = _outputs(network, [a if batched else a[None] for a in x.values()], _trains(case))
+    ours = ours if batched else ours[0]
+    if _trains(case) and model.graph.node[0].op_type == "Dropout" and ours.shape == theirs.shape:
+        kept = (ours != 0) & (theirs != 0)  # each has drawn for itself
+        return apart(ours * kept, theirs * kept) if kept.any() else float("inf")
+    return apart(ours, theirs)
+
+
+def _trains(case: Any) -> bool:
+    """Whether the case computes as in training."""
+    inputs = case.data_sets[0][0]
+    told = any(a.name == "training_mode" and a.i for a in case.model.graph.node[0].attribute)
+    return told or (len(inputs) == 3 and np.asarray(inputs[2]).dtype == bool and inputs[2].all())
+
+
+def _outputs(network: gt.Network, x: list[np.ndarray], training: bool) -> np.ndarray:
+    """What a network gives, in evaluation or in training, in float64."""
+    given = x[0] if len(x) == 1 else tuple(x)
+    if not training:
+        return network.predict(given, engine="reference").astype(np.float64)
+    shape = network.system(len(x[0])).shapes[network.output_name]
+    step = gt.trace(network, given, np.zeros(shape), loss=gt.MeanSquaredError(), engine="reference")
+    return np.asarray(step.value[network.output_name], np.float64)

@@ -45,12 +45,6 @@ def versioned(version: int) -> Any:
     return made
 
 
-def second_input() -> Any:
-    made = conv()
-    made.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ["N", 3]))
-    return made
-
-
 def weightless() -> Any:
     """A convolution whose weights are inputs that somebody has to hand over."""
     made = conv()
@@ -74,15 +68,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "negative": (announced(-4, 3, 3, 3), r"array 'w' says that its shape is \(-4, 3, 3, 3\)"),
     "dtype": (changed(data_type=17), "array 'w' holds numbers of float8e4m3fn; make the"),
-    "bfloat16": (
-        changed(data_type=16, raw_data=bytes(216)),
-        "array 'w' holds numbers of bfloat16; make the model float32 or float64 first",
-    ),
     "no dtype": (changed(data_type=99), "array 'w' holds numbers of the unknown dtype number 99"),
-    "half": (
-        changed(data_type=10, raw_data=bytes(216)),
-        "the model holds 'w' as float16; make the model float32 or float64 first",
-    ),
     "both": (changed(data_type=11, raw_data=W.astype(float).tobytes()), "but 'b' as float32"),
     "domain": (foreign(), r"node y \(Relu\) is of the domain 'com.microsoft'; only standard"),
     "operator": (
@@ -93,13 +79,11 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "attribute": (
         conv(stride=[2, 2]), r"node y \(Conv\) has the attribute 'stride', which is not known here",
     ),
-    "old": (versioned(6), "the model has operators of version 6; versions 7 to 28 are taken"),
+    "old": (versioned(0), "the model has operators of version 0; versions 1 to 28 are taken"),
     "new": (versioned(1000), "the model has operators of version 1000"),
-    "inputs": (second_input(), "the model has 2 inputs; a network takes one$"),
     "weights as inputs": (
         weightless(),
-        "the model has 3 inputs; a network takes one; if the others are its weights, export the "
-        "model with them$",
+        "model has 3 inputs and no arrays; if they are its weights, export the model with them$",
     ),
     "missing": (
         model([node("Relu", "z", "y")]), "reads 'z', which nothing before it gives",
@@ -124,16 +108,6 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "output": (
         model([node("ConvTranspose", "x w", "y", strides=[1 << 15] * 2)], {"w": drawn(3, 1, 1, 1)}),
         "ConvTranspose2d needs an array of 60,130,033,665 numbers for one sample",
-    ),
-    "training": (
-        model([node("BatchNormalization", "x g b m v", "y", training_mode=1)],
-              dict.fromkeys("gbmv", B[:3])),
-        "normalises by the batch's statistics; export the model for evaluation",
-    ),
-    "training of earlier versions": (
-        model([helper.make_node("BatchNormalization", [*"xgbmv"], ["y", *"1234"])],
-              dict.fromkeys("gbmv", B[:3]), opset=13),
-        "normalises by the batch's statistics",
     ),
     "statistics of positions": (
         model([node("BatchNormalization", "x g b m v", "y", spatial=0)],
@@ -164,10 +138,6 @@ REFUSED: dict[str, tuple[Any, str]] = {
                     output_padding=[0, 2])], {"w": drawn(3, 4, 3, 3)}),
         "output_padding=2 must be smaller than stride=2 or dilation=1",
     ),
-    "half, without arrays": (
-        model([node("Relu", "x", "y")], dtype=TensorProto.FLOAT16),
-        "the model computes in float16; make the model float32 or float64 first",
-    ),
     "repeats": (
         model([node("Expand", "b k", "c"), node("Conv", "x w c", "y")],
               {"b": B, "w": W, "k": ints(3)}),
@@ -186,10 +156,6 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "repeats samples": (
         model([node("Expand", "x s", "y")], {"s": ints(5, 3, 8, 9)}),
         r"repeats samples of \(3, 8, 9\) to \[5, 3, 8, 9\]",
-    ),
-    "dropout in training": (
-        model([node("Dropout", "x p t", "y")], {"p": HALF, "t": np.array(True)}),
-        r"drops out in evaluation, too \(training_mode\); export the model for evaluation",
     ),
     "flatten": (
         flattened(node("Flatten", "x", "f", axis=2)), "flattens from axis 2; only 1 keeps the",
@@ -256,7 +222,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "with mode='constant'; only maps are, with zeros",
     ),
     "whole numbers": (model([node("Relu", "x", "y")], dtype=TensorProto.INT64),
-                      r"takes something else than numbers of float32 or float64 as its input "
+                      r"takes something else than floating-point numbers as its input 'x' "
                       r"\(int64\); make the model float32 or float64 first"),
     "constant output": (
         model([node("Relu", "x", "r"), node("Constant", "", "y", value_float=1.0)]),
@@ -283,7 +249,7 @@ def test_what_is_taken_is_right(name: str, tmp_path: Path) -> None:
 def test_what_is_refused(name: str, tmp_path: Path) -> None:
     made, sentence = REFUSED[name]
     path = written(made, tmp_path / "model.onnx")
-    with pytest.raises(gt.FileError, match=f"model.onnx: .*{sentence}"):
+    with pytest.raises(gt.FileError, match=f"(?s)model.onnx: .*{sentence}"):
         gt.from_onnx(path)
 
 
@@ -359,25 +325,38 @@ def test_a_small_file_that_would_need_much_memory(
 def test_every_reason_is_told_at_once(tmp_path: Path) -> None:
     """What follows from a reason is none: no shape is known behind a convolution of no rule."""
     nodes = [
-        node("InstanceNormalization", "x g g", "a"),
-        node("Conv", "a w", "c", auto_pad="SOMEHOW"),
+        node("Conv", "x w", "c", auto_pad="SOMEHOW"),
         node("HardSwish", "x", "h"),
         node("Conv", "h v", "d", strides=[0, 1]),
-        node("InstanceNormalization", "h g g", "i"),
-        node("Softmax", "i", "s", axis=1),
-        node("Conv", "s w b", "e"),
-        node("Flatten", "e", "f", axis=2),
+        node("NonMaxSuppression", "h", "n"),
+        node("BatchNormalization", "h k k k k", "b", spatial=0),
+        node("Softmax", "h", "s", axis=5),
+        node("Conv", "s v", "e", group=2),
+        node("Transpose", "h", "t", perm=[1, 0, 2, 3]),
+        node("Clip", "h", "l", limit=2.0),
         node("Resize", "c . r", "u"),
-        node("Add", "u d", "z"),
-        node("Relu", "z", "y"),
+        node("Conv", "h o", "f"),
+        node("Conv", "h o", "g"),
+        node("Sum", "u d n b s e t l f g", "y"),
     ]
-    arrays = {"g": B[:3], "w": W, "v": W[:, :, :1, :1], "b": B, "r": ONE}
-    path = written(model(nodes, arrays), tmp_path / "model.onnx")
-    with pytest.raises(gt.FileError, match="model.onnx: 2 things") as caught:
+    arrays = {"w": W, "v": W[:, :, :1, :1], "r": ONE, "k": drawn(3, 8, 9), "o": drawn(4, 5, 3, 3)}
+    path = written(model(nodes, arrays, opset=8), tmp_path / "model.onnx")
+    with pytest.raises(gt.FileError, match="model.onnx: 9 things") as caught:
         gt.from_onnx(path)
-    assert str(caught.value).splitlines() == [
-        f"{path}: 2 things in the model are no layer here:",
-        "  node c (Conv) has auto_pad='SOMEHOW', which is no rule",
-        "  node d (Conv) has strides=[0, 1], not 2 whole numbers from 1 on, for samples of that "
-        "many axes",
+    head, *reasons = str(caught.value).splitlines()
+    assert head == f"{path}: 9 things in the model are no layer here:"
+    assert [reason.strip() for reason in reasons] == [
+        "node c (Conv) has auto_pad='SOMEHOW', which is no rule",
+        "node d (Conv) has strides=[0, 1], not 2 whole numbers from 1 on, for samples of that many "
+        "axes",
+        "node n (NonMaxSuppression) has an operator for which there is no layer here",
+        "node b (BatchNormalization) has statistics of its own for each position (spatial=0); the "
+        "layers here have one for each channel",
+        "node s (Softmax) names axis 5 of 4",
+        "node e (Conv) Conv2d groups=2 does not divide the 3 input channels",
+        "node t (Transpose) puts axes in the order [1, 0, 2, 3], where samples are no longer the "
+        "first",
+        "node l (Clip) has the attribute 'limit', which is not known here",
+        "node f (Conv) Conv2d takes a weight of shape (4, 3, 3, 3), but the model has (4, 5, 3, 3) "
+        "(1 more like it)",
     ]

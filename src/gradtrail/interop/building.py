@@ -51,7 +51,7 @@ class Builder(Normalizing):
                 "own outputs CrossEntropyLoss is the loss",
                 "the model",
             )
-        whole = ending is LastSoftmax.WHOLE or (ends and output.base is self.input)
+        whole = ending is LastSoftmax.WHOLE or (ends and output.base in self.graph.inputs)
         last = output.base if ends and not whole else output
         if last is UNKNOWN:
             self.reasons.check()

@@ -59,12 +59,29 @@ class LayerGraph:
 
     def __init__(self, input_shape: Sequence[int]) -> None:
         self.input = Tensor(INPUT, Network(input_shape, [Flatten()]).input_shape)
+        self.inputs = [self.input]
+        self.input_names: list[str | None] = [None]
         self.nodes: list[LayerNode] = []
         self._times: dict[str, int] = {}
         self.placed: dict[int, str] = {}
         """What the nodes that ended in the network are called there."""
         self.owners: dict[int, str] = {}
         """The same of those with arrays of their own."""
+
+    def add_input(self, shape: Sequence[int], name: str | None) -> Tensor:
+        """A further input.
+
+        Args:
+            shape: of one sample.
+            name: what it is to be called, or None.
+
+        Raises:
+            ArgumentError: it is no shape.
+        """
+        checked = Network(shape, [Flatten()]).input_shape
+        self.inputs.append(Tensor(-1 - len(self.inputs), checked))
+        self.input_names.append(name)
+        return self.inputs[-1]
 
     def reach(self, where: str) -> None:
         """A node of the model is read next; layers are in the order of the nodes they come from."""
@@ -128,8 +145,8 @@ class LayerGraph:
             )
 
     def output_of(self, node: int) -> Tensor:
-        """What a node gives; the input for −1."""
-        return Tensor(node, self.nodes[node].shape) if node >= 0 else self.input
+        """What a node gives; the inputs for −1, −2, …"""
+        return Tensor(node, self.nodes[node].shape) if node >= 0 else self.inputs[-1 - node]
 
     def network(self, output: Tensor, dtype: np.dtype[Any], reasons: Refusals) -> Network:
         """The network that ends with `output`; what it does not need is left out.
@@ -150,7 +167,7 @@ class LayerGraph:
             _copied_within_reason(held)
         with reasons.noting():
             dtype = _dtype(held, dtype)
-        if output.node == INPUT:
+        if output.node < 0:
             reasons.note("hands its input on: there is no layer in it", "the model")
         reasons.check()
         return self._made(needed, owners, output, dtype)
@@ -160,7 +177,7 @@ class LayerGraph:
         found, waiting = set[int](), [output.node]
         while waiting:
             at = waiting.pop()
-            if at != INPUT and at not in found:
+            if at >= 0 and at not in found:
                 found.add(at)
                 waiting += self.nodes[at].sources
         times: dict[int, int] = {}  # what waited, as a permutation does, comes after its sources
@@ -175,13 +192,14 @@ class LayerGraph:
         """The network of nodes without stand-ins, with its arrays."""
         names = dict(zip(needed, _names([self.nodes[at] for at in needed]), strict=True))
         layers: dict[int, Layer] = {}
-        values: dict[int, GraphNode] = {INPUT: Input(self.input.shape)}
+        values = self._inputs_of(needed)
+        first = list(values.values())
         for at in needed:
             owner, node = owners.get(at, at), self.nodes[at]
             if owner == at:
                 layers[at] = replace(node.layer, name=names[at])  # type: ignore[type-var, assignment]
             values[at] = layers[owner](*(values[source] for source in node.sources))
-        network = Network(values[INPUT], values[output.node], dtype=dtype)
+        network = Network(first if len(first) > 1 else first[0], values[output.node], dtype=dtype)
         self.placed = {at: step.name for at, step in zip(needed, network.steps, strict=True)}
         self.owners = {at: self.placed[at] for at in layers}
         frozen = list[str]()
@@ -193,6 +211,17 @@ class LayerGraph:
                 frozen += [name] * weights.frozen
         network.frozen = tuple(frozen)
         return network
+
+    def _inputs_of(self, needed: Sequence[int]) -> dict[int, GraphNode]:
+        """The inputs that some nodes read; where there are several, they keep their names."""
+        read = {source for at in needed for source in self.nodes[at].sources}
+        used = [at for at, tensor in enumerate(self.inputs) if tensor.node in read]
+        return {
+            self.inputs[at].node: Input(
+                self.inputs[at].shape, name=self.input_names[at] if len(used) > 1 else None
+            )
+            for at in used
+        }
 
     def _owners(self, nodes: Sequence[int], reasons: Refusals) -> dict[int, int]:
         """The node whose layer another uses again, because both train the same arrays.

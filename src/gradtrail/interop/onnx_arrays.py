@@ -40,15 +40,19 @@ DTYPES: Mapping[int, np.dtype[Any]] = {
     9: np.dtype("?"),
     10: np.dtype("<f2"),
     11: np.dtype("<f8"),
+    16: np.dtype("<u2"),
 }
-"""By ONNX's numbers."""
+"""By ONNX's numbers; bfloat16 as the bits that it is."""
+
+HALVES = (10, 16)
+"""Float16 and bfloat16, whose numbers are all in float32, and are read as such."""
 
 REMEDY = "make the model float32 or float64 first"
 """What helps where a model holds or takes other numbers."""
 
 _FIELDS = {  # where numbers lie that are not raw
     1: "float_data",
-    **dict.fromkeys((6, 9, 10), "int32_data"),
+    **dict.fromkeys((6, 9, *HALVES), "int32_data"),
     7: "int64_data",
     11: "double_data",
 }
@@ -90,8 +94,9 @@ class Arrays:
                 f"announces {' × '.join(map(str, shape))} = {prod(shape):,} numbers, but {held:,g} "
                 "follow"
             )
-        if len(numbers) and dtype == np.float16:
-            raise Refusal("holds numbers of float16")
+        if tensor.data_type in HALVES:
+            found = np.frombuffer(raw, "<u2") if raw else np.array(numbers, np.int64)
+            return _widened(found, dtype).reshape(shape)
         found = np.frombuffer(raw, dtype) if raw else np.fromiter(numbers, dtype, len(numbers))
         return found.reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
@@ -144,6 +149,16 @@ class Arrays:
                 "file itself there"
             )
         return path
+
+
+def _widened(bits: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Float16 or bfloat16 as float32, from their bits."""
+    if bits.size and not 0 <= int(bits.min()) <= int(bits.max()) < 1 << 16:
+        raise Refusal("holds numbers of more than 16 bits")
+    whole = bits.astype(np.uint16)
+    if dtype == np.float16:
+        return whole.view(np.float16).astype(np.float32)
+    return (whole.astype(np.uint32) << 16).view(np.float32)
 
 
 def _announced(tensor: Any) -> tuple[np.dtype[Any], tuple[int, ...]]:

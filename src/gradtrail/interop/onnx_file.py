@@ -21,14 +21,14 @@ from ..storage.files import open_file, read_at_most
 from ..storage.foreign_files import reader_of
 from .arithmetic import shortest_decimal
 from .layer_graph import MOST_NODES
-from .onnx_arrays import DTYPES, MOST_BYTES, REMEDY, Arrays, checked_name, dtype_name
+from .onnx_arrays import DTYPES, HALVES, MOST_BYTES, REMEDY, Arrays, checked_name, dtype_name
 from .refusals import UNKNOWN, Refusal, Refusals, Unknown
 from .values import Shape, Weights
 
 CLASSES = "gradtrail.classes"
 """The remark that holds the classes' names, as a list in JSON."""
 
-_OPSETS = range(7, 29)
+_OPSETS = range(1, 29)
 _REMARK = 1 << 20
 _DOMAINS = ("", "ai.onnx")
 _REMARKS = ("pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy")
@@ -73,7 +73,7 @@ class Model:
         operations: in order.
         arrays: by name; those that cannot be read are lost.
         shapes: of one sample, by name, as far as the file tells them; nobody has checked them.
-        input: its name, its dtype, and its sizes, batch first; None where it is open.
+        inputs: names, dtype, and sizes, batch first; None where they are open.
         output: its name.
         opset: the version of the operators.
         classes: the names that `to_onnx` wrote down; None where there are none.
@@ -82,7 +82,7 @@ class Model:
     operations: Sequence[Operation]
     arrays: Mapping[str, Weights | Unknown]
     shapes: Mapping[str, Shape]
-    input: tuple[str, np.dtype[Any], tuple[int | None, ...]]
+    inputs: Sequence[tuple[str, np.dtype[Any], tuple[int | None, ...]]]
     output: str
     opset: int
     classes: tuple[str, ...] | None = None
@@ -125,7 +125,7 @@ def read_model(path: Path, onnx: Any, reasons: Refusals, output: str | None = No
         [_operation(node, arrays) for node in graph.node],
         held,
         _shapes(graph),
-        _input(graph, held, onnx.TensorProto, reasons),
+        _inputs(graph, held, onnx.TensorProto),
         _output(graph, reasons, output),
         opset,
         _classes(model),
@@ -190,39 +190,40 @@ def _opset(model: Any) -> int:
     return int(max(versions))
 
 
-def _input(
-    graph: Any, held: dict[str, Any], arrays: Any, reasons: Refusals
-) -> tuple[str, np.dtype[Any], tuple[int | None, ...]]:
-    """The one input that is no array of the file; further ones are refused, and lost.
+def _inputs(
+    graph: Any, held: Mapping[str, Any], arrays: Any
+) -> list[tuple[str, np.dtype[Any], tuple[int | None, ...]]]:
+    """The inputs that are no arrays of the file.
 
     Args:
         graph: of the model.
-        held: the arrays by name, to which the further inputs are added.
+        held: the arrays by name.
         arrays: the class of ONNX's arrays.
-        reasons: to which is added that there are further ones.
     """
-    inputs = [entry for entry in graph.input if checked_name(entry.name) not in held]
-    if not inputs:
+    entries = [entry for entry in graph.input if checked_name(entry.name) not in held]
+    if not entries:
         raise Refusal("has no input; a network takes one")
-    if len(inputs) > 1:
-        what = f"has {len(inputs)} inputs; a network takes one"
-        if not held:  # as PyTorch's older exporter writes a model with export_params=False
-            what += "; if the others are its weights, export the model with them"
-        reasons.note(what, "the model")
-        held |= {entry.name: UNKNOWN for entry in inputs[1:]}
-    kind = inputs[0].type.tensor_type
-    dtype = DTYPES.get(kind.elem_type)
-    if dtype is None or dtype.kind != "f":
-        raise Refusal(
-            "takes something else than numbers of float32 or float64 as its input "
-            f"({dtype_name(arrays, kind.elem_type)}); {REMEDY}"
-        )
-    sizes = tuple(
-        dim.dim_value if dim.WhichOneof("value") == "dim_value" else None for dim in kind.shape.dim
-    )
-    if any(size is not None and size < 0 for size in sizes):
-        raise Refusal(f"says that its input has the shape {sizes}")
-    return inputs[0].name, dtype, sizes
+    found: list[tuple[str, np.dtype[Any], tuple[int | None, ...]]] = []
+    for entry in entries:
+        kind = entry.type.tensor_type
+        number = kind.elem_type
+        dtype = np.dtype(np.float32) if number in HALVES else DTYPES.get(number)
+        if dtype is None or dtype.kind != "f":
+            raise Refusal(
+                f"takes something else than floating-point numbers as its input {entry.name!r:.80} "
+                f"({dtype_name(arrays, number)}); {REMEDY}"
+            )
+        sizes = tuple(map(_size, kind.shape.dim))
+        if any(size is not None and size < 0 for size in sizes):
+            raise Refusal(f"says that its input has the shape {sizes}")
+        found.append((entry.name, dtype, sizes))
+    return found
+
+
+def _size(dim: Any) -> int | None:
+    """A size of an input, None where it is open, for which Paddle writes −1."""
+    told = dim.WhichOneof("value") == "dim_value" and dim.dim_value != -1
+    return int(dim.dim_value) if told else None
 
 
 def _output(graph: Any, reasons: Refusals, wanted: str | None) -> str:

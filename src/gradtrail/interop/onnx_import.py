@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -38,7 +38,7 @@ _SHAPE_KEEPING = frozenset(_NAMES.split())
 def from_onnx(
     path: str | os.PathLike[str],
     *,
-    input_shape: Sequence[int] | None = None,
+    input_shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
     output: str | None = None,
     batched: bool = True,
 ) -> Network:
@@ -55,7 +55,7 @@ def from_onnx(
     Args:
         path: of the file, at most 1 GiB. Arrays may lie in files beside it, as PyTorch writes
             them, at most 1 GiB of them; no file outside of its folder is opened.
-        input_shape: of one sample, where the file leaves sizes open.
+        input_shape: of one sample, where the file leaves sizes open; of several inputs by name.
         output: with which of several outputs the network ends, by its name in the file; what only
             leads to others is not looked at.
         batched: whether the first axis of the file's input is that of the samples; False for a
@@ -74,24 +74,48 @@ def from_onnx(
     """
     onnx = optional_package("onnx", "from_onnx")
     source = checked_path("from_onnx", path, what="a file")
-    given = None if input_shape is None else Builder(input_shape).input.shape
+    given = _shapes_given(input_shape)
     reasons = Refusals()
     try:
         with reasons.gathering():
-            return _network(read_model(source, onnx, reasons, output), given, reasons, batched)
+            model = read_model(source, onnx, reasons, output)
+            try:
+                return _network(model, given, reasons, batched)
+            except Refusal as cause:
+                _note_weights(model, cause, reasons)
+                raise
     except Refusal as cause:
         raise FileError(f"{path}: {cause.sentence}") from cause
     except (ArgumentError, ShapeError) as cause:
         raise FileError(f"{path}: {cause}") from cause
 
 
-def _network(model: Model, given: Shape | None, reasons: Refusals, batched: bool) -> Network:
+def _note_weights(model: Model, cause: Refusal, reasons: Refusals) -> None:
+    """Where inputs may be a model's weights, say so.
+
+    PyTorch's older exporter writes such a file with export_params=False.
+    """
+    if len(model.inputs) > 1 and not model.arrays:
+        if not cause.complete:
+            reasons.note(cause, "the model")
+        what = f"has {len(model.inputs)} inputs and no arrays; if they are its weights, export "
+        reasons.note(f"{what}the model with them", "the model")
+        raise reasons.refusal() from cause
+
+
+def _shapes_given(given: Any) -> Any:
+    """Shapes of samples, checked: None, one, or several by name."""
+    if isinstance(given, Mapping):
+        return {name: Builder(shape).input.shape for name, shape in given.items()}
+    return None if given is None else Builder(given).input.shape
+
+
+def _network(model: Model, given: Any, reasons: Refusals, batched: bool) -> Network:
     """The network that a model computes."""
-    name, dtype, shape = model.input[0], model.input[1], model.input[2] or (None,)
-    batch, *sizes = shape if batched else (None, *shape)
-    builder = _builder(sizes, given, reasons)
-    first = builder.input if batched else OneSample(builder.input)
-    known: dict[str, Any] = {**model.arrays, name: first}
+    dtype, shape = model.inputs[0][1], model.inputs[0][2] or (None,)
+    batch = shape[0] if batched else None
+    builder, inputs = _begun(model, given, reasons, batched)
+    known: dict[str, Any] = {**model.arrays, **inputs}
     for operation in _needed(model):
         builder.at(operation.where, *_called(operation))
         view = View(
@@ -146,24 +170,69 @@ def _called(operation: Operation) -> tuple[str | None, str | None]:
     return "_".join(path).replace(".", "_"), None
 
 
-def _builder(sizes: Sequence[int | None], given: Shape | None, reasons: Refusals) -> Builder:
-    """A builder for samples of the file's shape, open sizes filled from what is given."""
+def _begun(
+    model: Model, given: Any, reasons: Refusals, batched: bool
+) -> tuple[Builder, dict[str, Any]]:
+    """A builder, and the model's inputs by name.
+
+    Args:
+        model: that is read.
+        given: shapes of samples, one or by name, or None.
+        reasons: to which is added what is refused.
+        batched: whether the inputs have an axis of samples.
+    """
+    names = [name for name, _, _ in model.inputs]
+    by_name = given if isinstance(given, Mapping) else {names[0]: given}
+    if unknown := [name for name in by_name if name not in names]:
+        raise Refusal(f"has no input {unknown[0]!r:.80}; it has {', '.join(map(repr, names[:8]))}")
+    if len({dtype for _, dtype, _ in model.inputs}) > 1:
+        raise Refusal("takes inputs of several dtypes; make the model one dtype first")
+    builder: Builder | None = None
+    inputs: dict[str, Any] = {}
+    for name, _, told in model.inputs:
+        sizes = told[1:] if batched else told
+        shape = _shape_of_input(sizes, by_name.get(name), name if len(names) > 1 else "")
+        if builder is None:
+            builder = _checked(lambda s: Builder(s, reasons), shape)
+            builder.graph.input_names = [_word(name)]
+            made = builder.input
+        else:
+            made = _checked(lambda s: builder.graph.add_input(s, _word(name)), shape)  # noqa: B023
+        inputs[name] = made if batched else OneSample(made)
+    assert builder is not None, "a model has an input"
+    return builder, inputs
+
+
+def _word(name: str) -> str | None:
+    """A name in the file that an input here may have, too."""
+    return name if name.isidentifier() and name.isascii() else None
+
+
+def _checked(make: Callable[[Shape], Any], shape: Shape) -> Any:
+    """What a shape from a file makes; one that is none is a refusal."""
+    try:
+        return make(shape)
+    except GradtrailError as cause:
+        raise Refusal(str(cause)) from cause
+
+
+def _shape_of_input(sizes: Sequence[int | None], given: Shape | None, name: str) -> Shape:
+    """The shape of a sample, open sizes filled from what is given."""
+    where = f" as its input {name!r:.80}" if name else ""
     if given is not None:
         fits = len(given) == len(sizes) and all(
             size in (None, 0, told) for size, told in zip(sizes, given, strict=True)
         )
         if sizes and not fits:
-            raise Refusal(f"takes samples of {tuple(sizes)}, not of input_shape={given}")
-        return Builder(given, reasons)
+            raise Refusal(f"takes samples of {tuple(sizes)}{where}, not of input_shape={given}")
+        return given
     if not sizes or not all(sizes):
+        advice = f"{{{name!r}: (channels, height, width)}}" if name else "(channels, height, width)"
         raise Refusal(
-            f"leaves the shape of a sample open, {tuple(size or '?' for size in sizes)}; give "
-            "input_shape=(channels, height, width)"
+            f"leaves the shape of a sample open{where}, {tuple(size or '?' for size in sizes)}; "
+            f"give input_shape={advice}"
         )
-    try:
-        return Builder([size for size in sizes if size], reasons)
-    except GradtrailError as cause:
-        raise Refusal(str(cause)) from cause
+    return tuple(size for size in sizes if size)
 
 
 def _given(builder: Builder, view: View, shapes: Mapping[str, Shape]) -> list[Any]:

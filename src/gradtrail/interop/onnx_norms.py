@@ -13,10 +13,9 @@ from .values import Weights
 
 
 def _batch_normalization(b: Builder, n: View) -> Any:
-    # until version 13 a norm that gives its statistics, too, is one in training
-    tells = n.opset < 14 and any(n.operation.outputs[1:])
-    if n.flag("training_mode", False) or tells:
-        raise Refusal("normalises by the batch's statistics; export the model for evaluation")
+    """A batch norm; of one in training the running statistics are where training goes on."""
+    n.flag("training_mode", False)
+    n.flag("is_test", False)  # until version 7
     if not n.flag("spatial", True):
         raise Refusal(
             "has statistics of its own for each position (spatial=0); the layers here have one "

@@ -31,6 +31,7 @@ from .values import Value, Weights
 def _gemm(b: Builder, n: View) -> Any:
     """α·A·B + β·C, with A the samples."""
     alpha, beta = n.number("alpha", 1.0), n.number("beta", 1.0)
+    n.flag("broadcast", False)  # until version 7
     across = n.flag("transB", False)
     if n.flag("transA", False):
         raise Refusal("multiplies by the samples transposed (transA=1)")
@@ -120,9 +121,24 @@ def _swish(b: Builder, n: View) -> Any:
 
 def _binary(name: str) -> Converter:
     def convert(b: Builder, n: View) -> Any:
-        return b.binary(name, n.given(0), n.given(1))
+        first, other = n.given(0), n.given(1)
+        if n.opset < 7:
+            other = _laid_from(b, n, first, other)
+        return b.binary(name, first, other)
 
     return convert
+
+
+def _laid_from(b: Builder, n: View, first: Any, other: Any) -> Any:
+    """Until version 7 an attribute said at which axis of the first the second one's begin."""
+    axis = n.whole_number("axis", -1, least=None)
+    if not n.flag("broadcast", False) or axis == -1 or not isinstance(other, Weights):
+        return other
+    count = len(b.shape(first)) + n.lead
+    behind = count - axis % count - other.values.ndim
+    if behind < 0:
+        raise Refusal(f"lays {other.values.ndim} axes from axis {axis} of {count} on")
+    return Weights(other.name, other.values.reshape(*other.values.shape, *(1,) * behind))
 
 
 def _unary(name: str) -> Converter:
@@ -148,13 +164,10 @@ def _clip(b: Builder, n: View) -> Any:
 
 
 def _dropout(b: Builder, n: View) -> Any:
+    """In training and in evaluation, as every dropout here: `training_mode` is how it was left."""
     n.whole_number("seed", 0, least=None)
-    training, p = n.optional(2), n.attribute_or_input("ratio", 1)
-    held = training.values if isinstance(training, Weights) else training
-    if held is not None and (not isinstance(held, np.ndarray) or held.any()):
-        raise Refusal(
-            "drops out in evaluation, too (training_mode); export the model for evaluation"
-        )
+    n.flag("is_test", False)  # until version 7
+    p = n.attribute_or_input("ratio", 1)
     return b.dropout(n.value(0), 0.5 if p is None else n.single(p))
 
 

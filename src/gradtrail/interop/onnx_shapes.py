@@ -30,7 +30,7 @@ def _flatten(b: Builder, n: View) -> Any:
 
 def _pad(b: Builder, n: View) -> Any:
     x, mode, axes = n.value(0), n.word("mode", "constant"), n.optional(3)
-    pads = n.axes("pads", 1)
+    pads = n.axes("paddings" if "paddings" in n.attributes else "pads", 1)
     fill = n.number("value", 0.0) if n.opset < 11 else n.optional(2)
     count = len(b.shape(x)) + n.lead
     if axes is not None:
@@ -63,11 +63,17 @@ def _spread(axes: Sequence[int], pads: Sequence[int], count: int) -> list[int]:
 def _concat(b: Builder, n: View) -> Any:
     values = [n.given(place) for place in range(n.count)]
     first = next(x for x in values if isinstance(x, Value))
-    return b.concat(values, n.axis(n.whole_number("axis", None, least=None), b.shape(first)))
+    return b.concat(values, n.axis(_concat_axis(n), b.shape(first)))
+
+
+def _concat_axis(n: View) -> int:
+    """Until version 4 it had a default."""
+    return n.whole_number("axis", 1 if n.opset < 4 else None, least=None)
 
 
 def _reshape(b: Builder, n: View) -> Any:
-    x, target = n.value(0), n.integers(1)
+    x = n.value(0)
+    target = n.axes("shape", 1) if "shape" in n.attributes else n.integers(1)
     sizes = n.sizes_of(b.shape(x))
     copies = not n.flag("allowzero", False)
     filled = [
@@ -206,6 +212,8 @@ def _resize(b: Builder, n: View) -> Any:
     own = b.shape(x)
     axes = n.axes("axes", -1) if "axes" in n.attributes else list(range(len(own) + 1))
     scales, sizes = n.resized(1 if before else 2, None if before else 3)
+    if n.opset < 7:
+        scales = [1.0, 1.0, n.number("height_scale", 1.0), n.number("width_scale", 1.0)]
     if sizes and policy != "stretch":
         known = [(0, *own)[axis % (len(own) + 1)] for axis in axes]
         sizes, scales = [], _common_scale(policy, sizes, known)

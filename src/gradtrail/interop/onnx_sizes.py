@@ -24,6 +24,8 @@ _DTYPES = {
     16: "float32",
 }
 
+_NUMBERS = {"FLOAT": 1, "INT32": 6, "INT64": 7, "BOOL": 9, "FLOAT16": 10, "DOUBLE": 11}
+
 Converter = Callable[[Builder, View], Any]
 
 
@@ -45,7 +47,12 @@ def _cast(b: Builder, n: View) -> Any:
 
     Float16 and bfloat16 are read as float32, here as in the file's arrays.
     """
-    number, x = n.whole_number("to", None, least=0), n.given(0)
+    x, named = n.given(0), n.attributes.get("to")
+    if isinstance(named, str):  # until version 6
+        n.asked.add("to")
+        number = _NUMBERS.get(named, 0)
+    else:
+        number = n.whole_number("to", None, least=0)
     n.whole_number("saturate", 1, least=0)
     n.word("round_mode", "up")
     if number not in _DTYPES:

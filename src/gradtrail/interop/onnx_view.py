@@ -13,6 +13,7 @@ from .refusals import Refusal
 from .values import BATCH, Value, Weights
 
 _LARGEST = 1 << 31
+_SILENT = {"consumed_inputs"}  # of the first versions, says which memory may be written over
 LONGEST = 64  # sizes and axes in one list
 
 
@@ -67,7 +68,7 @@ class View:
         Raises:
             Refusal: there is one, whose meaning would be lost.
         """
-        for name in self.attributes.keys() - self.asked:
+        for name in self.attributes.keys() - self.asked - _SILENT:
             raise Refusal(f"has the attribute {name!r:.60}, which is not known here")
 
     # -- inputs -----------------------------------------------------------------------------------

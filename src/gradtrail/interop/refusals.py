@@ -62,6 +62,11 @@ class Refusals:
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], str] = {}  # (where, clause): kind
 
+    @property
+    def found(self) -> bool:
+        """Whether there are any."""
+        return bool(self._found)
+
     def note(self, cause: Exception | str, where: str, kind: str = "") -> None:
         """Add a reason; a `Refusal` that names its own place belongs there.
 
