@@ -118,20 +118,42 @@ def drawn_formula(number: int) -> DrawnFormula:
         rank = int(draw.choice([0, 1, 1, 2, 2, 2, 3]))
         channels = int(draw.choice([1, 2, 3, 3, 5, 17]))
         shape = (channels, *draw.integers(2, 7 if rank < 3 else 5, rank).tolist())
-        formula = DrawnFormula(shape, draw)
-        formula.terms = tuple(_terms(formula))
-        try:
-            equation = formula.layer.declare((1, *shape), training=True).equation
-        except gt.ShapeError:  # a window that does not fit, or two that want other sizes
-            continue
-        points = max(np.prod([equation.range_of[n] for n in t.names]) for t in equation.terms)
-        if (
-            points < 30_000
-            and equation.shape_of["Z"][1:]
-            and np.prod(equation.shape_of["Z"]) < 3000
-        ):
+        formula = _fitting(shape, draw)
+        if formula is not None:
             return formula
     raise AssertionError("no formula in a thousand draws")
+
+
+DRAWN: dict[str, DrawnFormula] = {}
+"""Those of layers, by their texts."""
+
+
+def formula_for(shape: tuple[int, ...], draw: np.random.Generator) -> gt.Layer:
+    """A layer of a formula that fits an input.
+
+    Raises:
+        ShapeError: none of twenty did.
+    """
+    for _ in range(20):
+        formula = _fitting(shape, draw)
+        if formula is not None:
+            DRAWN[formula.text] = formula
+            return formula.layer
+    raise gt.ShapeError("no formula in twenty draws")
+
+
+def _fitting(shape: tuple[int, ...], draw: np.random.Generator) -> DrawnFormula | None:
+    """One draw, or None: it does not fit, or has many points or nothing but samples."""
+    formula = DrawnFormula(shape, draw)
+    formula.terms = tuple(_terms(formula))
+    try:
+        equation = formula.layer.declare((1, *shape), training=True).equation
+    except gt.ShapeError:  # a window that does not fit, or two that want other sizes
+        return None
+    points = max(np.prod([equation.range_of[n] for n in t.names]) for t in equation.terms)
+    target = equation.shape_of["Z"]
+    fits = points < 30_000 and target[1:] and np.prod(target) < 3000
+    return formula if fits else None
 
 
 def _terms(formula: DrawnFormula) -> list[DrawnTerm]:
@@ -264,13 +286,28 @@ def gradients_of(
 
 def _points(term: DrawnTerm, ranges: Mapping[str, int], arrays: Arrays):
     """Where each point leads, what each factor is there, and which points exist."""
+    where, places, inside = laid_out(term, ranges, {a: held.shape for a, held in arrays.items()})
+    factors = [
+        (factor.function, arrays[factor.letter][place], place)
+        for factor, place in zip(term.factors, places, strict=True)
+    ]
+    return where, factors, inside
+
+
+Places = tuple[np.ndarray, ...]
+
+
+def laid_out(
+    term: DrawnTerm, ranges: Mapping[str, int], shapes: Mapping[str, tuple[int, ...]]
+) -> tuple[Places, list[Places], np.ndarray]:
+    """Where each point that exists leads, where each factor is at every point, and which exist."""
     names = [n for f in (DrawnFactor("Z", term.target), *term.factors) for n in sorted(f.names)]
     names = list(dict.fromkeys(names))
     grid = dict(zip(names, np.indices([ranges[n] for n in names]), strict=True))
     shape = tuple(ranges[n] for n in names)
     inside = np.ones(shape, bool)
 
-    def places(positions: tuple[Affine, ...], sizes: tuple[int, ...]) -> list[np.ndarray]:
+    def places(positions: tuple[Affine, ...], sizes: tuple[int, ...]) -> Places:
         found = []
         for (terms, offset), size in zip(positions, sizes, strict=True):
             at = np.full(shape, offset)
@@ -278,9 +315,8 @@ def _points(term: DrawnTerm, ranges: Mapping[str, int], arrays: Arrays):
                 at = at + c * grid[name]
             inside[...] &= (at >= 0) & (at < size)
             found.append(at.clip(0, size - 1))
-        return found
+        return tuple(found)
 
-    target = places(term.target, arrays["Z"].shape)
-    read = [(f, places(f.positions, arrays[f.letter].shape)) for f in term.factors]
-    factors = [(f.function, arrays[f.letter][tuple(p)], p) for f, p in read]
-    return tuple(p[inside] for p in target), factors, inside
+    target = places(term.target, shapes["Z"])
+    read = [places(f.positions, shapes[f.letter]) for f in term.factors]
+    return tuple(p[inside] for p in target), read, inside

@@ -35,7 +35,7 @@ from gradtrail.arrays.einsum import windows
 from gradtrail.arrays.operations import OPERATIONS
 from gradtrail.engines import Batch, Computed, Reference
 from gradtrail.engines.rounded import Rounded
-from gradtrail.equation import Applied, Contraction, Node, Selection, System
+from gradtrail.equation import Applied, Contraction, LossEquation, Node, Selection, System
 from gradtrail.equation.scalar import evaluate_scalar, switches
 
 Shape = tuple[int, ...]
@@ -77,16 +77,21 @@ class Drawn:
         return json.dumps(told, ensure_ascii=False)
 
 
-def drawn(number: int, make: Callable[[Draws], tuple[gt.Network, bool]] | None = None) -> Drawn:
+def drawn(
+    number: int,
+    make: Callable[[Draws], tuple[gt.Network, bool]] | None = None,
+    asked: Callable[..., tuple[gt.Loss, np.ndarray]] | None = None,
+) -> Drawn:
     """The network of a number.
 
     Args:
         number: what everything follows from.
         make: draws a network, and whether it tells classes apart; None for layers over images.
+        asked: draws a loss with labels; None for rows of classes, or of numbers.
     """
     for attempt in count():
         draw = Draws(np.random.Generator(np.random.PCG64([number, attempt])))
-        found = _attempt(number, draw, make or _network)
+        found = _attempt(number, draw, make or _network, asked or _labels)
         if found is not None:
             return found
     raise AssertionError("a count ends")
@@ -106,7 +111,10 @@ def drawn_network(number: int, exchanged: bool = False) -> gt.Network:
 
 
 def _attempt(
-    number: int, draw: Draws, make: Callable[[Draws], tuple[gt.Network, bool]]
+    number: int,
+    draw: Draws,
+    make: Callable[[Draws], tuple[gt.Network, bool]],
+    asked: Callable[..., tuple[gt.Loss, np.ndarray]],
 ) -> Drawn | None:
     """One draw, or None where it cannot be compared."""
     network, classes = make(draw)
@@ -114,7 +122,7 @@ def _attempt(
     size = min(draw.whole(1, 70), LARGEST // _widest(network))
     if size == 0:
         return None
-    loss, y = _labels(draw, network, classes, size)
+    loss, y = asked(draw, network, classes, size)
     try:
         network.system(size, training=training, loss=loss)
     except gt.DataError:  # batch norm over a single element
@@ -160,10 +168,21 @@ def _gaps(node: Node, values: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
         yield _lead(equation, source) / (2 * FLOAT32 * _magnitude(source))
     if isinstance(equation, Contraction):
         for factor in (f for t in equation.terms for f in t.factors if isinstance(f, Applied)):
-            operand = values[node.array_of[factor.access.array]]
+            name = node.array_of[factor.access.array]
+            operand, samples = values[name], len(values[node.output])
             for switch in switches(factor.function.body):
                 argument = np.asarray(evaluate_scalar(switch, {"x": operand}, OPERATIONS))
-                yield argument / (FLOAT32 * _magnitude(operand))
+                gap = argument / (FLOAT32 * _magnitude(operand))
+                if name in node.inputs:
+                    yield gap
+                else:  # a function of a parameter is the same for every sample
+                    least = np.abs(gap[gap != 0]).min(initial=np.inf)
+                    yield np.full(samples, least)
+    if isinstance(equation, LossEquation) and equation.rule == "pointwise" and equation.penalty:
+        z, t = values[node.inputs[0]], values[node.array_of[equation.labels]]
+        for switch in switches(equation.penalty.body):
+            argument = np.asarray(evaluate_scalar(switch, {"z": z, "t": t}, OPERATIONS))
+            yield argument / (FLOAT32 * _magnitude(z))
 
 
 def _lead(equation: Selection, source: np.ndarray) -> np.ndarray:

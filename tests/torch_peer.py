@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import torch
 from cases import Case, arrays
 from formulas import FORMULAS
+from random_formulas import DRAWN, laid_out
 from torch import nn
 from torch.nn import functional as F
 
@@ -121,8 +123,8 @@ def layer(
         case gt.PReLU():
             return F.prelu(x, w)
         case gt.Pointwise():
-            known = {name: getattr(torch, name) for name in ("sigmoid", "exp", "clip")}
-            return eval(kind.formula, known, dict(zip(kind.inputs, inputs, strict=True)))
+            known = {name: getattr(torch, name) for name in ("sigmoid", "exp", "clip", "tanh")}
+            return eval(kind.formula, known, dict(zip(kind.inputs, widened(inputs), strict=True)))
         case gt.BatchNorm1d() | gt.BatchNorm2d() | gt.BatchNorm3d():
             mean, var = held[f"{name}.running_mean"], held[f"{name}.running_var"]
             return F.batch_norm(x, mean, var, w, b, training, kind.momentum, kind.eps)
@@ -194,7 +196,10 @@ def layer(
             value = {"value": kind.value} if kind.mode == "constant" else {}
             return F.pad(x, sides, kind.mode, **value)
         case gt.Equation():
-            own = {n.removeprefix(f"{name}."): a for n, a in held.items() if n.startswith(name)}
+            start = f"{name}."
+            own = {n.removeprefix(start): a for n, a in held.items() if n.startswith(start)}
+            if kind.text in DRAWN:
+                return walked(kind, own | dict(zip(kind.inputs, inputs, strict=True)))
             peers = [f.peer for f in FORMULAS.values() if f.text == kind.text]
             if not peers:  # the squares of a LocalResponseNorm
                 known = dict(kind.numbers)
@@ -202,11 +207,15 @@ def layer(
                 return F.pad(x * x, sides).unfold(1, known["i"], 1).sum(-1)
             return peers[0](torch, own | dict(zip(kind.inputs, inputs, strict=True)))
         case Add():
-            return torch.stack(inputs).sum(0)
+            return reduce(torch.add, widened(inputs))
         case Multiply():
-            return torch.stack(inputs).prod(0)
+            return reduce(torch.mul, widened(inputs))
         case Join():
             return torch.cat(inputs, dim=1)
+        case gt.MatMul():
+            a, b = inputs
+            a = a.transpose(-1, -2) if kind.transpose_a else a
+            return a @ (b.transpose(-1, -2) if kind.transpose_b else b)
     raise TypeError(f"no peer for {kind!r}")
 
 
@@ -221,6 +230,31 @@ def resized(kind: gt.Resize, x: torch.Tensor) -> torch.Tensor:
     modes = {"nearest": "nearest-exact", "linear": "bilinear", "cubic": "bicubic"}
     corners = kind.positions == "align_corners" if kind.mode != "nearest" else None
     return F.interpolate(x, kind.size, None, modes[kind.mode], corners, antialias=kind.antialias)
+
+
+def widened(inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Arrays with as many axes as the one that has most; (N, C) has one number for a map."""
+    most = max(x.ndim for x in inputs)
+    return [x.reshape(*x.shape, *[1] * (most - x.ndim)) for x in inputs]
+
+
+def walked(kind: Any, arrays: Tensors) -> torch.Tensor:
+    """A drawn formula by all its points at once, each product added at its place."""
+    equation = kind.declare(tuple(arrays["X"].shape), training=True).equation
+    target = torch.zeros(equation.shape_of["Z"], dtype=torch.float64)
+    shapes = {**{a: tuple(t.shape) for a, t in arrays.items()}, "Z": tuple(target.shape)}
+    for term in DRAWN[kind.text].terms:
+        where, places, inside = laid_out(term, equation.range_of, shapes)
+        there = torch.from_numpy(inside)
+        products = torch.full(inside.shape, term.scale, dtype=torch.float64)
+        for factor, place in zip(term.factors, places, strict=True):
+            at = tuple(map(torch.from_numpy, place))
+            held = arrays[factor.letter][at] if at else arrays[factor.letter]
+            products = products * (
+                getattr(torch, factor.function)(held) if factor.function else held
+            )
+        target = target.index_put(tuple(map(torch.from_numpy, where)), products[there], True)
+    return target
 
 
 def slices(kind: gt.Slice) -> list[tuple[int, tuple[Any, ...]]]:

@@ -1,4 +1,5 @@
-"""Random graphs: whatever branches, shared layers and inputs meet, the engines agree.
+"""Random graphs of every kind of layer: whatever branches, shared layers and inputs meet, and
+whichever loss is asked, the engines agree.
 
 Each is computed with every array kept and in the programs that users run, and compared with the
 reference; the reference's values and gradients are PyTorch's.
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from comparing import FLOAT32, FLOAT64, assert_all_close
 from random_graphs import graph
+from random_losses import any_loss
 from random_networks import drawn
 from tails import beginning, searched
 
@@ -27,7 +29,7 @@ SERIES = 7_000
 
 @pytest.mark.parametrize("number", beginning(2, range(COUNT)))
 def test_it_agrees_with_the_reference(number: int) -> None:
-    net, targets = drawn(SERIES + number, graph), loops_here()
+    net, targets = drawn(SERIES + number, graph, any_loss), loops_here()
     engine = CPU(threads=1 + number % 2, target=targets[number % len(targets)])
     try:
         got = engine.compute(net.network, net.batch, net.loss, training=net.training)
@@ -48,7 +50,7 @@ def test_the_reference_agrees_with_pytorch(number: int) -> None:
     import torch
     from torch_peer import run_all, tensors
 
-    net = drawn(SERIES + number, graph)
+    net = drawn(SERIES + number, graph, any_loss)
     network, system = net.network, net.network.system(len(net.batch), training=net.training)
     given = given_arrays(network, system, seed=net.batch.seed, step=net.batch.step)
     held = tensors({**network.parameters, **network.buffers, **given})
