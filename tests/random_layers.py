@@ -30,7 +30,7 @@ def any_layer(draw: Draws, shape: Shape) -> Any:
     kinds: tuple[Callable[..., Any], ...] = (windowed, windowed, windowed, rearranged, rearranged)
     if len(shape) == 3:
         kinds += (image_layer,) * 3
-    rare = (_formula, _pointwise, _activation, _surrounded, _selected, _ending)
+    rare = (_formula, _pointwise, _activation, _surrounded, _selected, _resized, _ending)
     return draw.one(*kinds, *rare)(draw, shape)
 
 
@@ -65,6 +65,18 @@ def _selected(draw: Draws, shape: Shape) -> Any:
     return gt.IndexSelect(
         tuple(draw.whole(-size, size - 1) for _ in range(draw.whole(1, 6))), axis=axis
     )
+
+
+def _resized(draw: Draws, shape: Shape) -> Any:
+    """As ONNX resizes, where PyTorch can do the same."""
+    if len(shape) == 2:
+        return gt.Resize(draw.whole(1, 6), positions="asymmetric")
+    if len(shape) == 4:
+        raise gt.ShapeError("PyTorch has no peer over three axes")
+    size, mode = (draw.whole(1, 6), draw.whole(1, 6)), draw.one("linear", "cubic")
+    if draw.chance(0.5):
+        return gt.Resize(size, mode, cubic=-0.5, antialias=True, exclude_outside=True)
+    return gt.Resize(size, mode, positions=draw.one("half_pixel", "align_corners"))
 
 
 def _ending(draw: Draws, shape: Shape) -> Any:
