@@ -448,13 +448,15 @@ def test_every_reason_is_told() -> None:
     with pytest.raises(gt.ArgumentError, match="things in the model are no layer here:") as caught:
         gt.from_torch(module, (1, 5, 5))
     assert str(caught.value).splitlines() == [
-        "from_torch: 3 things in the model are no layer here:",
+        "from_torch: 4 things in the model are no layer here:",
         "  the module (Conv2d at '0') has forward hooks, which may change what it computes; remove "
         "them (called)",
         "  node '_1' (LPPool2d at '1') is a module for which there is no layer here (1 more like "
         "it)",
         "  node '_2' (BatchNorm2d at '2') has momentum=None, a mean over all batches; give it a "
         "number",
+        "  node 'permute' (in '4') puts axes in the order [1, 0, 2, 3], where samples are no "
+        "longer the first",
     ]
 
 

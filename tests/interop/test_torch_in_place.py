@@ -175,7 +175,7 @@ def divided(m: Any, x: Any) -> Any:
         (sliced, "node 'setitem' writes into a part of a tensor, which no layer here does"),
         (written_weight, "'clamp_' calls the method clamp_ on an array of the model, which would"),
         (squeezed, "'squeeze_' calls the method squeeze_, which changes its input otherwise than"),
-        (set_data, "cannot be traced by torch.fx: sets the attribute 'data' of a tensor"),
+        (set_data, "sets the attribute 'data' of a tensor"),
         (divided, "node 'ifloordiv' calls _operator.ifloordiv, for which there is no layer here"),
     ],
 )

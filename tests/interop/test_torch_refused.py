@@ -90,8 +90,21 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
     "control flow": (
         lambda: Function(lambda x: x if x.sum() > 0 else -x),
         IMAGES,
-        "cannot be traced by torch.fx: .*symbolically traced variables cannot be used as inputs to "
-        "control flow",
+        r"the model \(Function\) decides by the samples' values what is computed, while a network "
+        r"computes the same for all of them; torch.where\(condition, a, b\) takes both ways; "
+        r"test_torch_refused.py, line \d+: lambda: Function\(lambda x: x if x.sum\(\) > 0 else",
+    ),
+    "sample by sample": (
+        lambda: Function(lambda x: torch.stack([row * 2 for row in x])),
+        IMAGES,
+        r"goes through its samples one by one, while a network takes any number of them at once; "
+        r"test_torch_refused.py, line \d+: lambda: Function",
+    ),
+    "neither way": (
+        lambda: Function(lambda x: x * float(x.mean())),
+        IMAGES,
+        r"\(Function\) cannot be traced by torch.fx: .*; test_torch_refused.py, line \d+: .*"
+        r"\. Nor by torch.export: ",
     ),
     "features": (
         lambda: nn.Sequential(nn.Flatten(), nn.Linear(100, 4)),

@@ -11,9 +11,12 @@ from __future__ import annotations
 import copy
 import inspect
 import operator
+import os
 import random
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +24,8 @@ import numpy as np
 from .refusals import Refusal, Refusals
 from .torch_inspection import HOOKS, storage_of, tensors_of
 from .torch_modules import converter_of
-from .torch_sizes import TRACED, TorchSizes
-from .values import Shape
+from .torch_sizes import TorchSizes
+from .values import TRACED, Shape
 
 WRITES: dict[str, Any] = {
     f"__{name}__": getattr(operator, name)
@@ -150,6 +153,21 @@ def isolation(torch: Any) -> Iterator[None]:
 # -- the graph ------------------------------------------------------------------------------------
 
 
+class Untraceable(Refusal):
+    """torch.fx cannot follow a module; torch.export may."""
+
+
+def set_modes(module: Any, keeps: bool) -> None:
+    """Let a copy compute as in training.
+
+    Args:
+        module: the copy.
+        keeps: whether parts that are in evaluation while the model trains stay so.
+    """
+    for inner in () if keeps and module.training else module.modules():
+        inner.training = True
+
+
 def trace_module(
     module: Any, given: Any, shape: Shape, keeps: bool, fx: Any, torch: Any, reasons: Refusals
 ) -> Any:
@@ -171,10 +189,10 @@ def trace_module(
         samples `meta["sample"]`, the shape of one.
 
     Raises:
-        Refusal: torch.fx cannot follow it.
+        Untraceable: torch.fx cannot follow it.
+        Refusal: nobody can.
     """
-    for inner in () if keeps and module.training else module.modules():
-        inner.training = True
+    set_modes(module, keeps)
     parameters = list(inspect.signature(module.forward).parameters.values())[1:]
     fixed = {p.name: p.default for p in parameters if p.default is not p.empty}
     draws = RandomStates(torch)
@@ -183,10 +201,11 @@ def trace_module(
         graph = _tracer(fx, torch, sizes)().trace(module, concrete_args=fixed or None)
         for node, sample in sizes.samples().items():
             node.meta["sample"] = sample
+    except _NeverTracedError as cause:
+        raise Refusal(f"({type(module).__name__}) {cause}{line_in_model(cause)}") from cause
     except Exception as cause:  # whatever the model's own code raises
-        raise Refusal(
-            f"({type(module).__name__}) cannot be traced by torch.fx: {cause}"
-            + ("; what is computed must not depend on the samples" * ("traced" in str(cause)))
+        raise Untraceable(
+            f"({type(module).__name__}) cannot be traced by torch.fx: {cause}{line_in_model(cause)}"
         ) from cause
     if draws.drawn:
         reasons.note(
@@ -211,8 +230,14 @@ def _tracer(fx: Any, torch: Any, sizes: TorchSizes) -> type[Any]:
     class Proxy(fx.Proxy):  # type: ignore[misc]
         def __setattr__(self, name: str, value: Any) -> None:
             if name not in ("node", "tracer"):
-                raise Refusal(f"sets the attribute {name!r} of a tensor")
+                kind = _NeverTracedError if hasattr(torch.Tensor, name) else Refusal
+                raise kind(f"sets the attribute {name!r} of a tensor")
             super().__setattr__(name, value)
+
+        def __getattr__(self, name: str) -> Any:
+            if sizes.of(self.node) is not None and not hasattr(torch.Tensor, name):
+                raise AttributeError(f"a tensor has no attribute {name!r}")
+            return super().__getattr__(name)
 
         @property
         def shape(self) -> Any:
@@ -223,6 +248,14 @@ def _tracer(fx: Any, torch: Any, sizes: TorchSizes) -> type[Any]:
         def ndim(self) -> Any:
             known = sizes.of(self.node)
             return fx.proxy.Attribute(self, "ndim") if known is None else len(known)
+
+        @property
+        def dtype(self) -> Any:
+            return sizes.dtype
+
+        @property
+        def device(self) -> Any:
+            return sizes.device
 
         def size(self, dim: int | None = None) -> Any:
             known = sizes.of(self.node)
@@ -258,17 +291,46 @@ def _tracer(fx: Any, torch: Any, sizes: TorchSizes) -> type[Any]:
             sizes.follow(node)
             return node
 
-        def iter(self, proxy: Any) -> Any:
-            known = sizes.count_of(proxy.node)
-            if known is None or known == TRACED:  # the samples one by one
-                return super().iter(proxy)
-            return iter([proxy[place] for place in range(known)])
+        def iter(self, proxy: Any) -> Iterator[Any]:
+            count = sizes.count_of(proxy.node)
+            if count == TRACED:
+                raise _NeverTracedError(
+                    "goes through its samples one by one, while a network takes any number of "
+                    "them at once"
+                )
+            return super().iter(proxy) if count is None else (proxy[i] for i in range(count))
+
+        def to_bool(self, proxy: Any) -> bool:
+            if sizes.of(proxy.node) is None:
+                return bool(super().to_bool(proxy))
+            raise _NeverTracedError(
+                "decides by the samples' values what is computed, while a network computes the "
+                "same for all of them; torch.where(condition, a, b) takes both ways"
+            )
 
         def is_leaf_module(self, inner: Any, path: str) -> bool:
             known = converter_of(inner) is not None
             return known or bool(super().is_leaf_module(inner, path))
 
     return Tracer
+
+
+class _NeverTracedError(Exception):
+    """What no tracing can follow."""
+
+
+_LIBRARIES = (f"{os.sep}torch{os.sep}", str(Path(__file__).parent))
+
+
+def line_in_model(cause: BaseException) -> str:
+    """Where in the model's own files something was raised, as a clause; empty if nowhere."""
+    frames = traceback.extract_tb(cause.__traceback__)
+    own = [frame for frame in frames if not any(part in frame.filename for part in _LIBRARIES)]
+    if not own:
+        return ""
+    last = own[-1]
+    text = f": {last.line}" if last.line else ""
+    return f"; {Path(last.filename).name}, line {last.lineno}{text}"
 
 
 def _recorded(function: Any) -> Callable[..., Any]:

@@ -18,7 +18,15 @@ from ..network import Network
 from .building import Builder
 from .refusals import Refusal
 from .torch_comparison import compare
-from .torch_fx import as_container, copy_module, isolation, trace_module
+from .torch_exported import export_module
+from .torch_fx import (
+    Untraceable,
+    as_container,
+    copy_module,
+    isolation,
+    set_modes,
+    trace_module,
+)
 from .torch_inspection import look_over, owners_of
 from .torch_modules import MODULES, converter_of
 from .torch_reader import GraphReader, TorchImport
@@ -122,6 +130,25 @@ def import_module(
     return found
 
 
+def _traced(given: Any, builder: Builder, asked: _Asked, torch: Any, fx: Any) -> tuple[Any, Any]:
+    """A copy that may be run and its graph, by torch.fx or else by torch.export.
+
+    Raises:
+        Refusal: neither can follow the module; both say why.
+    """
+    shape, reasons = builder.input.shape, builder.reasons
+    module = copy_module(given, torch)
+    try:
+        return module, trace_module(module, given, shape, asked.keeps, fx, torch, reasons)
+    except Untraceable as untraceable:
+        module = copy_module(given, torch)
+        set_modes(module, asked.keeps)
+        try:
+            return export_module(module, shape, torch, reasons)
+        except Refusal as cause:
+            raise Refusal(f"{untraceable}. Nor by torch.export: {cause}") from cause
+
+
 @frozen
 class _Asked:
     """What else is asked of an import; see `import_module`."""
@@ -153,11 +180,9 @@ def _check_module(module: Any, caller: str, torch: Any) -> None:
 def _imported(given: Any, builder: Builder, asked: _Asked, torch: Any, fx: Any) -> TorchImport:
     """Look the module over, trace a copy, read the graph, compare."""
     refused = look_over(given, builder.reasons, torch)
-    graph = None
+    module, graph = None, None
     with builder.reasons.noting():
-        module = copy_module(given, torch)
-        shape, reasons = builder.input.shape, builder.reasons
-        graph = trace_module(module, given, shape, asked.keeps, fx, torch, reasons)
+        module, graph = _traced(given, builder, asked, torch, fx)
     if graph is None:
         raise builder.reasons.refusal()
     owners = owners_of(given)

@@ -151,8 +151,16 @@ VIEWING = frozenset({_flatten, _identity})
 """What gives a view of its input, or the input itself, rather than a tensor of its own."""
 
 
-def converter_of(module: Any) -> Converter | None:
-    """The converter of a module, or None.
+KEEPING = frozenset({
+    *(known.layer.__name__ for known in ACTIVATIONS), "Dropout", "Identity", "PReLU",
+    *(f"{kind}{rank}d" for kind in ("BatchNorm", "InstanceNorm", "Dropout") for rank in (1, 2, 3)),
+    "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm", "Softmax", "Softmax2d", "LogSoftmax",
+})  # fmt: skip
+"""What gives as much as it takes, in the same shape."""
+
+
+def kind_of(module: Any) -> str | None:
+    """Which of PyTorch's modules a module with a converter is, or None.
 
     A class that inherits from one of PyTorch's counts as that one as long as it computes alike.
     """
@@ -162,5 +170,11 @@ def converter_of(module: Any) -> Converter | None:
                 getattr(type(module), name, None) is getattr(kind, name, None)
                 for name in ("forward", "_conv_forward", "__call__")
             )
-            return MODULES[kind.__name__] if same else None
+            return kind.__name__ if same else None
     return None
+
+
+def converter_of(module: Any) -> Converter | None:
+    """The converter of a module, or None."""
+    kind = kind_of(module)
+    return None if kind is None else MODULES[kind]

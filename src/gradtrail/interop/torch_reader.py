@@ -16,6 +16,7 @@ from ..network import Network
 from .building import Builder
 from .constants import CONSTANT
 from .refusals import UNKNOWN, Refusal
+from .torch_aten import SAME, aten_call, aten_name, is_aten
 from .torch_functions import ELEMENTWISE, FUNCTIONS, METHODS
 from .torch_fx import WRITES
 from .torch_inspection import is_lazy
@@ -98,7 +99,7 @@ class GraphReader:
         """
         for node in self.graph.nodes:
             where = self._where(node)
-            self.builder.at(where, None)
+            self.builder.at(where, self._named(node.meta.get("name")))
             if node.op == "output":
                 return self._end(node)
             try:
@@ -243,24 +244,25 @@ class GraphReader:
         if isinstance(node.target, type) and issubclass(node.target, tuple):
             self.plain[node] = node.target(*self._of(node.args), **self._of(dict(node.kwargs)))
             return
-        convert, called = self._converter(node)
+        convert, called, arguments, named = self._call(node)
         if convert is None:
             raise Refusal(f"calls {called}, for which there is no layer here")
         signature = inspect.signature(convert)
-        other = [name for name in node.kwargs if name not in signature.parameters]
+        other = [name for name in named if name not in signature.parameters]
         if other:
             raise Refusal(f"calls {called} with {other[0]}=, which no layer here takes over")
-        bound = signature.bind(self.builder, *node.args, **node.kwargs)
+        bound = signature.bind(self.builder, *arguments, **named)
         source = next(iter([*bound.arguments.values()][1:]), None)
         if _writes(node) or bound.arguments.get("inplace"):
             self._written(node, source, convert, called, bound)
             return
-        bound = signature.bind(self.builder, *self._of(node.args), **self._of(dict(node.kwargs)))
+        bound = signature.bind(self.builder, *self._of(arguments), **self._of(dict(named)))
         if _any_value(bound.args, (type(UNKNOWN),)):
             self._stand_in(node)
             return
         result = convert(*bound.args, **bound.kwargs)
-        view = convert in VIEWS or (convert is FUNCTIONS[_DROPOUT] and result is bound.args[1])
+        same = convert in SAME or convert is FUNCTIONS[_DROPOUT]
+        view = convert in VIEWS or (same and result is bound.arguments.get("input"))
         shared = view and source in self.memory
         self._give(node, result, source if shared else None)
         whole = self._whole(node, convert)
@@ -276,18 +278,26 @@ class GraphReader:
         if not isinstance(parted, tuple):
             return source
         called = source.op in ("call_function", "call_method")
-        split = called and self._converter(source)[0] in SPLITS
+        split = called and self._call(source)[0] in SPLITS
         return source.args[0] if split else None
 
     def _again(self, node: Any, convert: Any) -> Any:
         """What a part of a tensor is by now."""
         source = node.args[0] if node.args else node.kwargs["input"]
         if isinstance(self.plain.get(source), tuple):
-            split, called = self._converter(source)
+            split, called, arguments, named = self._call(source)
             assert split is not None, called
-            parts = split(self.builder, *self._of(source.args), **self._of(dict(source.kwargs)))
+            parts = split(self.builder, *self._of(arguments), **self._of(named))
             return parts[node.args[1]]
-        return convert(self.builder, *self._of(node.args), **self._of(dict(node.kwargs)))
+        _, _, arguments, named = self._call(node)
+        return convert(self.builder, *self._of(arguments), **self._of(dict(named)))
+
+    def _call(self, node: Any) -> tuple[Callable[..., Any] | None, str, Any, Any]:
+        """A node's converter, what it calls, and the arguments as the converter takes them."""
+        if is_aten(node.target):
+            convert, arguments, named = aten_call(node.target, node.args, node.kwargs)
+            return convert, str(node.target), arguments, named
+        return (*self._converter(node), node.args, node.kwargs)
 
     def _converter(self, node: Any) -> tuple[Callable[..., Any] | None, str]:
         """A node's converter, and what it calls."""
@@ -308,7 +318,8 @@ class GraphReader:
         """
         held = self._of(source)
         if isinstance(held, int | float):  # Python makes a new number of `n += 1`
-            self._give(node, convert(self.builder, *self._of(node.args)))
+            _, _, arguments, named = self._call(node)
+            self._give(node, convert(self.builder, *self._of(arguments), **self._of(named)))
             return
         if held is UNKNOWN:
             self._stand_in(node)
@@ -331,6 +342,13 @@ class GraphReader:
     def _give_written(self, node: Any, source: Any, value: Any) -> None:
         self.memory.write(source, value)
         self._give(node, self.memory.value(source), source)
+
+    def _named(self, module: str | None) -> str | None:
+        """What the layer of a node is called that torch.export saw in a module."""
+        if module is None:
+            return None
+        count = self.calls[module] = self.calls.get(module, -1) + 1
+        return f"{module}_{count}" if count else module
 
     # -- modules and their arrays -----------------------------------------------------------------
 
@@ -444,6 +462,7 @@ def _writes(node: Any) -> bool:
     if node.op == "call_method":
         return str(node.target).endswith("_")
     name = getattr(node.target, "__name__", "")
+    name = aten_name(node.target) if is_aten(node.target) else name
     return node.op == "call_function" and (node.target in WRITES.values() or name.endswith("_"))
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..machine.packages import optional_package
 from .refusals import Refusal
-from .torch_sizes import TRACED
+from .torch_aten import aten_name, is_aten
+from .values import TRACED
 
 SAMPLES = 2
 """How many run: more than one, so that what mixes them is seen."""
@@ -35,13 +36,13 @@ def values_of(
         def fetch_args_kwargs_from_env(self, node: Any) -> Any:
             """The number of samples is what it is here."""
             arguments, named = super().fetch_args_kwargs_from_env(node)
+            if is_aten(node.target) and aten_name(node.target) == "batch_norm":
+                arguments = (*arguments[:5], False, *arguments[6:])  # as in evaluation
             return _told(arguments, len(x)), _told(named, len(x))
 
         def run_node(self, node: Any) -> Any:
-            if node.target is torch.nn.functional.dropout:
-                given = self.env[node.args[0]]
-            else:
-                given = super().run_node(node)
+            drops = _drops(node.target, torch)
+            given = self.env[node.args[0]] if drops else super().run_node(node)
             if node in nodes:
                 found[node] = np.array(given.detach().numpy())
             return given
@@ -50,6 +51,13 @@ def values_of(
         runs = Values(module, graph=graph, garbage_collect_values=False)
         runs.run(*_arguments(module, graph, x))
     return found
+
+
+def _drops(target: Any, torch: Any) -> bool:
+    """Whether a function drops elements in training."""
+    if is_aten(target):
+        return aten_name(target) in ("dropout", "feature_dropout")
+    return target is torch.nn.functional.dropout
 
 
 def _told(argument: Any, samples: int) -> Any:

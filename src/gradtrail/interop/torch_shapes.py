@@ -12,9 +12,8 @@ from ..checking.arguments import is_whole
 from ..layers import ChannelShuffle, PixelShuffle, PixelUnshuffle
 from .building import Builder
 from .refusals import Refusal
-from .torch_sizes import TRACED
 from .torch_windows import Converter
-from .values import BATCH, Value
+from .values import BATCH, TRACED, Value
 
 
 def _expand(b: Builder, input: Any, *sizes: Any) -> Any:

@@ -2,19 +2,70 @@
 
 `x.shape[1] % 2`, `math.ceil(h / s)` and `b, c, h, w = x.size()` are plain numbers then, which
 Python computes with. Nothing is computed and no memory taken: everything runs on PyTorch's device
-without numbers.
+without numbers. What is soon told does not run at all: there PyTorch would bring in its compiler
+or an algebra system for sizes, which take seconds to import.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .values import Shape
+from .known_activations import ACTIVATIONS
+from .torch_modules import KEEPING, kind_of
+from .values import TRACED, Shape
 
-TRACED = 7919
-"""How many samples a module is told that it gets: a number that no other size is."""
+_KEEPING = frozenset({
+    *(known.function for known in ACTIVATIONS), "prelu", "softmax", "log_softmax",
+    "dropout", "dropout1d", "dropout2d", "dropout3d",
+    "batch_norm", "instance_norm", "group_norm", "layer_norm", "rms_norm", "local_response_norm",
+})  # fmt: skip
+"""Functions that give as much as they take."""
+
+
+def _tensor(module: Any, name: str) -> Any:
+    """A module's tensor, not by asking the module: that would be traced, too."""
+    places = (module._parameters, module._buffers, vars(module))
+    return next(place[name] for place in places if name in place)
+
+
+def _named(function: Any) -> str:
+    """The name of a function of PyTorch's."""
+    inside = str(getattr(function, "__module__", "")).startswith("torch")
+    return str(getattr(function, "__name__", "")) if inside else ""
+
+
+def _keeps(function: Any) -> bool:
+    return _named(function).removesuffix("_") in _KEEPING
+
+
+def _sizes(kind: str, module: Any, given: Shape) -> Shape | None:
+    """What one of PyTorch's modules makes of such sizes, if that is soon told; else None."""
+    if kind in KEEPING:
+        return given
+    if kind == "Linear" and given[-1] == module.in_features:
+        return (*given[:-1], module.out_features)
+    if kind.startswith("AdaptiveAvgPool"):
+        return _pooled(given, module.output_size)
+    if kind in ("Conv1d", "Conv2d", "Conv3d") and len(given) == len(module.kernel_size) + 2:
+        margins = module._reversed_padding_repeated_twice[::-1]
+        places = zip(
+            *(given[2:], margins[::2], margins[1::2]),
+            *(module.kernel_size, module.stride, module.dilation),
+            strict=True,
+        )
+        sizes = [(n + p + q - d * (k - 1) - 1) // s + 1 for n, p, q, k, s, d in places]
+        fits = given[1] == module.in_channels and min(sizes) > 0
+        return (given[0], module.out_channels, *sizes) if fits else None
+    return None
+
+
+def _pooled(given: Shape, size: Any) -> Shape:
+    """The sizes behind an adaptive pooling."""
+    asked = tuple(size) if isinstance(size, Sequence) else (size,) * (len(given) - 2)
+    start = len(given) - len(asked)
+    return (*given[:start], *(a or n for a, n in zip(asked, given[start:], strict=True)))
 
 
 class TorchSizes:
@@ -28,11 +79,12 @@ class TorchSizes:
 
     def __init__(self, module: Any, shape: Shape, torch: Any) -> None:
         self._torch = torch
+        floats = [p for p in module.parameters() if p.is_floating_point()]
+        self.dtype = floats[0].dtype if floats else torch.float32
+        self.device = floats[0].device if floats else torch.device("cpu")
         self._weightless: Any = None
         self._module = module
-        held = (array.dtype for array in module.parameters() if array.is_floating_point())
-        dtype = next(held, torch.float32)
-        self._input: Any = torch.empty(TRACED, *shape, dtype=dtype, device="meta")
+        self._input: Any = torch.empty(TRACED, *shape, dtype=self.dtype, device="meta")
         self._known: dict[Any, Any] = {}
 
     def of(self, node: Any) -> Any:
@@ -73,16 +125,31 @@ class TorchSizes:
         arguments, named = self._read(node.args), self._read(node.kwargs)
         match node.op:
             case "call_function":
+                if _keeps(node.target) and arguments:
+                    return arguments[0]
+                if _named(node.target).startswith("adaptive_avg_pool"):
+                    given, size = arguments
+                    return given.new_empty(_pooled(tuple(given.shape), size))
+                if node.target in (self._torch.mean, self._torch.sum) and len(arguments) > 1:
+                    return self._torch.amax(*arguments, **named)
                 return node.target(*arguments, **named)
             case "call_method":
                 first, *others = arguments
+                if node.target.removesuffix("_") in _KEEPING:
+                    return first
+                if node.target in ("mean", "sum") and (others or "dim" in named):
+                    return first.amax(*others, **named)
                 return getattr(first, node.target)(*others, **named)
             case "call_module":
                 called = self._without_numbers().get_submodule(node.target)
+                (given,) = arguments
+                known = _sizes(kind_of(called) or "", called, tuple(given.shape))
+                if known is not None:
+                    return given if known == given.shape else given.new_empty(known)
                 return called.forward(*arguments, **named)  # a call would be traced, too
             case "get_attr":
                 owner, _, name = node.target.rpartition(".")
-                return getattr(self._module.get_submodule(owner), name).to("meta")
+                return _tensor(self._module.get_submodule(owner), name).to("meta")
         raise LookupError(node.op)
 
     def _read(self, argument: Any) -> Any:
@@ -97,5 +164,13 @@ class TorchSizes:
 
     def _without_numbers(self) -> Any:
         if self._weightless is None:
-            self._weightless = copy.deepcopy(self._module).to("meta")
+            arrays = [*self._module.parameters(), *self._module.buffers()]
+            bare = {id(array): array.detach().to("meta") for array in arrays}
+            made = {
+                id(array): self._torch.nn.Parameter(bare[id(array)], array.requires_grad)
+                if isinstance(array, self._torch.nn.Parameter)
+                else bare[id(array)]
+                for array in arrays
+            }
+            self._weightless = copy.deepcopy(self._module, made).to("meta")
         return self._weightless

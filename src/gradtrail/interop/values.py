@@ -39,6 +39,9 @@ class BatchSize:
 
 BATCH: Final = BatchSize()
 
+TRACED: Final = 7919
+"""How many samples a module is told that it gets: a number that no other size is."""
+
 
 @frozen
 class Tensor:
