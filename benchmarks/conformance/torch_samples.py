@@ -6,6 +6,7 @@ function with inputs. Outputs and all gradients are compared in float64.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from .outcome import Outcome, apart, listed_names, tried
 __all__ = ["torch_outcomes"]
 
 _EXACT = 1e-8
+_STATISTICS = ("running_mean", "running_var")
 
 
 def torch_outcomes() -> Iterator[Outcome]:
@@ -41,7 +43,7 @@ def _of_modules() -> Iterator[Outcome]:
         )
         for number, sample in enumerate(samples):
             made, called = sample.constructor_input, sample.forward_input
-            if len(called.args) != 1 or called.kwargs or not _usual(called.args[0]):
+            if len(called.args) != 1 or called.kwargs or not _usual(kind, called.args[0]):
                 continue
             torch.manual_seed(number)
             keywords = {**made.kwargs, "dtype": torch.float64}
@@ -64,29 +66,32 @@ def _of_functions() -> Iterator[Outcome]:
         if not info.name.startswith("nn.functional.") or kind not in functions:
             continue
         for sample in info.sample_inputs("cpu", torch.float64, requires_grad=False):
-            if not _usual(sample.input):
+            if not _usual(kind, sample.input):
                 continue
             seen[kind] = number = seen.get(kind, -1) + 1
-            module = _module_of(info.op, sample, torch)
+            module = _module_of(kind, info.op, sample, torch)
             yield _outcome(kind, f"{kind} {number}", module, sample.input)
 
 
-def _module_of(function: Any, sample: Any, torch: Any) -> Any:
+def _module_of(kind: str, function: Any, sample: Any, torch: Any) -> Any:
     """A module whose forward is the function: arrays are its parameters, or buffers of a norm."""
-    held, rest = torch.nn.Module(), []
+    rest: dict[str, Any] = {}
 
-    def take(value: Any) -> Any:
+    def take(value: Any, called: str = "") -> Any:
         if not isinstance(value, torch.Tensor):
             return value
-        name = f"array{len(rest)}"
-        rest.append(name)
-        setattr(held, name, torch.nn.Parameter(value.detach().clone()))
+        kept = called in _STATISTICS
+        name = called if kept else f"array{len(rest)}"
+        array = value.detach().clone()
+        rest[name] = array if kept else torch.nn.Parameter(array)
         return _Held(name)
 
-    arguments = [take(value) for value in sample.args]
-    keywords = {name: take(value) for name, value in sample.kwargs.items()}
+    placed = _STATISTICS if kind in ("batch_norm", "instance_norm") else ()
+    called = [*placed, *[""] * len(sample.args)]
+    arguments = [take(value, name) for value, name in zip(sample.args, called, strict=False)]
+    keywords = {name: take(value, name) for name, value in sample.kwargs.items()}
 
-    class Called(type(held)):  # type: ignore[misc]
+    class Called(torch.nn.Module):  # type: ignore[misc,name-defined]
         def forward(self, x: Any) -> Any:
             def given(value: Any) -> Any:
                 return getattr(self, value.name) if isinstance(value, _Held) else value
@@ -96,8 +101,11 @@ def _module_of(function: Any, sample: Any, torch: Any) -> Any:
             )
 
     made = Called()
-    for name in rest:
-        setattr(made, name, getattr(held, name))
+    for name, array in rest.items():
+        if isinstance(array, torch.nn.Parameter):
+            setattr(made, name, array)
+        else:
+            made.register_buffer(name, array)
     return made
 
 
@@ -106,12 +114,19 @@ class _Held:
         self.name = name
 
 
-def _usual(x: Any) -> bool:
-    """Whether it is samples of real numbers: an axis of samples, one of features, none empty."""
+def _usual(kind: str, x: Any) -> bool:
+    """Whether it is samples of real numbers: an axis of samples, one of features, none empty.
+
+    PyTorch's windows take one sample without that axis, too, which no network does.
+    """
     import torch
 
     known = isinstance(x, torch.Tensor) and x.dtype == torch.float64
-    return known and 2 <= x.ndim <= 5 and x.numel() > 0
+    if not known or not 2 <= x.ndim <= 5 or not x.numel():
+        return False
+    ranked = re.search(r"([123])d$", kind)
+    rows = kind == "BatchNorm1d" and x.ndim == 2
+    return ranked is None or rows or x.ndim == int(ranked[1]) + 2
 
 
 def _outcome(kind: str, name: str, module: Any, x: Any) -> Outcome:
@@ -122,7 +137,7 @@ def _compared(module: Any, x: Any) -> float:
     """How far outputs and gradients are from PyTorch's, in evaluation and in training."""
     import torch
 
-    found = gt.from_torch(module, tuple(x.shape[1:]), frozen="train")
+    found = gt.from_torch(module, tuple(x.shape[1:]), output=0)
     network = network_from({**found.architecture(), "dtype": "float64"})  # also without arrays
     for held, given in ((network.parameters, found.parameters), (network.buffers, found.buffers)):
         for name in given:
@@ -134,6 +149,7 @@ def _compared(module: Any, x: Any) -> float:
         image = x.detach().clone().requires_grad_()
         module.zero_grad()
         output = module(image)
+        output = output[0] if isinstance(output, tuple) else output
         target = np.random.default_rng(0).normal(size=tuple(output.shape))
         ((output - torch.from_numpy(target)) ** 2).mean().backward()
         step = gt.trace(

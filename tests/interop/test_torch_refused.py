@@ -130,11 +130,6 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
         IMAGES,
         "node 'output' gives 2 outputs, 0, 1; choose one by output=",
     ),
-    "negative scale": (
-        lambda: Function(lambda x: F.max_pool2d(x * -2, 2)),
-        IMAGES,
-        "node 'mul' scales by numbers that are not all finite and above 0",
-    ),
     "broadcast": (
         lambda: Function(lambda x: x + torch.ones(8, 9)),
         IMAGES,
@@ -168,9 +163,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
     ),
     "momentum": (lambda: nn.BatchNorm2d(3, momentum=None), IMAGES, "has momentum=None"),
     "indices": (
-        lambda: Function(lambda x: F.max_pool2d(x, 2, return_indices=True)[0]),
+        lambda: Function(lambda x: F.max_pool2d(x, 2, return_indices=True)[1] + x),
         IMAGES,
-        "returns the winners' indices|calls .*max_pool2d_with_indices",
+        "node 'add' computes with None, which is no number",
     ),
     "batch": (
         lambda: Function(lambda x: x.view(-1, 12)),

@@ -80,6 +80,12 @@ def _softmax(logarithm: bool) -> Converter:
     return convert
 
 
+def _softmin(
+    b: Builder, input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+) -> Any:
+    return b.softmax(b.unary("neg", input), dim)
+
+
 _SOFTMAX = {"softmax": _softmax(False), "log_softmax": _softmax(True)}
 
 
@@ -216,7 +222,7 @@ METHODS: Mapping[str, Converter] = {**_SHARED, **SHAPE_METHODS}
 
 _FUNCTIONAL: Mapping[str, Converter] = {
     **_ACTIVATIONS, **_SOFTMAX, **_DROPOUTS, **WINDOWS, **NORMS, **RESIZING, **SHUFFLES,
-    "linear": _linear, "prelu": _prelu,
+    "linear": _linear, "prelu": _prelu, "softmin": _softmin,
 }  # fmt: skip
 
 _OPERATORS: Mapping[str, Converter] = {

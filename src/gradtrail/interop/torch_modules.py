@@ -139,6 +139,7 @@ MODULES: Mapping[str, Converter] = {
     "LogSoftmax": _like("log_softmax"),
     "PReLU": _like("prelu"),
     "Softmax": _like("softmax"),
+    "Softmin": _like("softmin"),
     "ChannelShuffle": _like("channel_shuffle"),
     "PixelShuffle": _like("pixel_shuffle"),
     "PixelUnshuffle": _like("pixel_unshuffle"),
@@ -154,7 +155,8 @@ VIEWING = frozenset({_flatten, _identity})
 KEEPING = frozenset({
     *(known.layer.__name__ for known in ACTIVATIONS), "Dropout", "Identity", "PReLU",
     *(f"{kind}{rank}d" for kind in ("BatchNorm", "InstanceNorm", "Dropout") for rank in (1, 2, 3)),
-    "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm", "Softmax", "Softmax2d", "LogSoftmax",
+    "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm",
+    "Softmax", "Softmax2d", "Softmin", "LogSoftmax",
 })  # fmt: skip
 """What gives as much as it takes, in the same shape."""
 

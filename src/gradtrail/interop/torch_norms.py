@@ -117,10 +117,14 @@ def _interpolate(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Any:
-    if antialias or mode == "area" or (recompute_scale_factor and scale_factor is not None):
-        if mode == "area" and size is not None:
-            return WINDOWS[f"adaptive_avg_pool{len(b.maps(input))}d"](b, input, size)
-        raise Refusal("resizes with antialias, by areas or with factors that are computed anew")
+    if antialias:
+        raise Refusal("resizes with antialias, which no layer here does")
+    own = b.maps(input)
+    if size is None and (recompute_scale_factor or mode == "area"):
+        factors = scale_factor if isinstance(scale_factor, Sequence) else [scale_factor] * len(own)
+        size = tuple(int(n * factor) for n, factor in zip(own, factors, strict=True))
+    if mode == "area":
+        return WINDOWS[f"adaptive_avg_pool{len(own)}d"](b, input, size)
     if size is not None:
         size = collapse_axes(spread(size, len(b.maps(input))))
         if size == collapse_axes(b.maps(input)) and mode.startswith("nearest"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
@@ -85,14 +86,29 @@ def _max_pool(rank: int) -> Converter:
         ceil_mode: bool = False,
         return_indices: bool = False,
     ) -> Any:
-        if return_indices:
-            raise Refusal(
-                "returns the winners' indices (return_indices=True), which no layer reads"
-            )
         windows = _windows(rank, kernel_size, stride, padding, dilation)
-        return b.maximum_pool(input, windows, ceiling=ceil_mode)
+        pooled = b.maximum_pool(input, windows, ceiling=ceil_mode)
+        return (pooled, None) if return_indices else pooled  # no layer gives the winners' places
 
     return convert
+
+
+def _with_indices(made: Callable[[int], Converter]) -> Callable[[int], Converter]:
+    """The function that gives the winners' places, too."""
+
+    def with_rank(rank: int) -> Converter:
+        plain = made(rank)
+        signature = inspect.signature(plain)
+
+        def convert(*arguments: Any, **named: Any) -> Any:
+            bound = signature.bind(*arguments, **named)
+            bound.arguments["return_indices"] = True
+            return plain(*bound.args, **bound.kwargs)
+
+        convert.__signature__ = signature  # type: ignore[attr-defined]
+        return convert
+
+    return with_rank
 
 
 def _avg_pool(rank: int) -> Converter:
@@ -140,9 +156,7 @@ def _adaptive_avg_pool(rank: int) -> Converter:
 def _adaptive_max_pool(rank: int) -> Converter:
     def convert(b: Builder, input: Any, output_size: Any, return_indices: bool = False) -> Any:
         if return_indices:
-            raise Refusal(
-                "returns the winners' indices (return_indices=True), which no layer reads"
-            )
+            return (convert(b, input, output_size), None)
         asked = _asked(b, input, output_size, rank)
         if set(asked) != {1}:
             layer = getattr(available, f"AdaptiveMaxPool{rank}d")(collapse_axes(asked))
@@ -172,6 +186,10 @@ WINDOWS: Mapping[str, Converter] = {
         "conv": _conv, "conv_transpose": _conv_transpose, "max_pool": _max_pool,
         "avg_pool": _avg_pool, "adaptive_avg_pool": _adaptive_avg_pool,
         "adaptive_max_pool": _adaptive_max_pool,
+    }.items()},
+    **{f"{name}{rank}d_with_indices": _with_indices(made)(rank) for rank in (1, 2, 3)
+       for name, made in {
+        "max_pool": _max_pool, "adaptive_max_pool": _adaptive_max_pool,
     }.items()},
     "pad": _pad,
 }  # fmt: skip
