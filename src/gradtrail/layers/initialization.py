@@ -8,6 +8,7 @@ et al., "Efficient BackProp" (1998), eq. 16.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,35 @@ INITIALIZATIONS: Mapping[str, Draw] = {
     "ones": lambda generator, shape, fan_in, fan_out: np.ones(shape),
 }
 
+_WITH_NUMBER: Mapping[str, Callable[[float], Draw]] = {
+    "normal": lambda deviation: _normal(lambda fan_in, fan_out: deviation**2),
+    "uniform": lambda bound: _uniform(lambda fan_in, fan_out: bound**2 / 3),
+    "constant": lambda value: lambda generator, shape, fan_in, fan_out: np.full(shape, value),
+}
+_FORM = re.compile(rf"({'|'.join(_WITH_NUMBER)})\(([0-9.e+-]+)\)")
+
+
+def known_names() -> str:
+    """The names that there are, for messages."""
+    return ", ".join((*INITIALIZATIONS, *(f"{name}(number)" for name in _WITH_NUMBER)))
+
+
+def draw_of(name: str) -> Draw | None:
+    """How an array starts that is said to start so; None where nothing is called so.
+
+    Args:
+        name: one of `INITIALIZATIONS`, or with a number above 0: `normal(0.01)` has this deviation,
+            `uniform(0.1)` lies between −0.1 and 0.1, `constant(0.5)` is this everywhere.
+    """
+    if name in INITIALIZATIONS:
+        return INITIALIZATIONS[name]
+    found = _FORM.fullmatch(name)
+    try:
+        number = float(found[2]) if found else 0.0
+    except ValueError:
+        return None
+    return _WITH_NUMBER[found[1]](number) if found and 0 < number < math.inf else None
+
 
 def initial(
     name: str, shape: tuple[int, ...], fan_in: int, fan_out: int, seed: int, order: int
@@ -65,7 +95,7 @@ def initial(
     """The starting values of one parameter.
 
     Args:
-        name: one of `INITIALIZATIONS`, or a number as text: the value everywhere.
+        name: what `draw_of` knows, or a number as text: the value everywhere.
         shape: the parameter's shape.
         fan_in: how many products one output sums.
         fan_out: how many outputs one input reaches.
@@ -75,6 +105,7 @@ def initial(
     Returns:
         A float64 array of that shape.
     """
-    if name not in INITIALIZATIONS:
+    draw = draw_of(name)
+    if draw is None:
         return np.full(shape, float(name))
-    return INITIALIZATIONS[name](stream(seed, "parameters", order), shape, fan_in, fan_out)
+    return draw(stream(seed, "parameters", order), shape, fan_in, fan_out)

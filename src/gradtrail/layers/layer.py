@@ -16,7 +16,7 @@ from ..errors import ArgumentError, ShapeError
 from ..showing.axis_names import size_names
 from ..streams import philox
 from .functional import GraphNode, GraphPart, apply, as_json
-from .initialization import INITIALIZATIONS
+from .initialization import draw_of, known_names
 
 Shape = tuple[int, ...]
 """An array's shape, samples first: (N, C, H, W) or (N, features)."""
@@ -28,7 +28,7 @@ class Parameter:
 
     Args:
         name: what it is called behind the layer's name: `weight`, `bias`.
-        initialization: a name from `INITIALIZATIONS`, or a number as text.
+        initialization: what `draw_of` knows, such as he_normal, or a number as text.
         fan_in: how many products one output sums.
         fan_out: how many outputs one input reaches.
     """
@@ -275,10 +275,8 @@ def known_initialization(layer: str, name: str) -> None:
     Raises:
         ArgumentError: listing the names there are.
     """
-    if name not in INITIALIZATIONS:
-        raise ArgumentError(
-            f"{layer}: initialization must be one of {', '.join(INITIALIZATIONS)}, got {name!r}"
-        )
+    if not isinstance(name, str) or draw_of(name) is None:
+        raise ArgumentError(f"{layer}: initialization must be one of {known_names()}, got {name!r}")
 
 
 def channels_of(layer: Layer, shape: Shape, rank: int, of: str = "in_channels") -> int:
