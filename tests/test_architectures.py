@@ -11,6 +11,8 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.network.architecture import network_from
+from gradtrail.network.architectures import convnext
+from gradtrail.network.architectures.inverted import InvertedResidual, NormedConvolutions
 
 
 def test_a_unet_is_the_papers_with_padding_and_batch_norm() -> None:
@@ -44,7 +46,7 @@ def test_a_unet_says_which_sizes_it_takes() -> None:
 
 
 def test_a_network_of_blocks_is_saved(tmp_path: Path) -> None:
-    blocks = gt.architecture("unet", depth=1, width=2).make(4)
+    blocks = gt.architecture("unet", depth=1, width=2).layers(4)
     layers = [gt.Residual([gt.Residual([gt.Conv2d(4, 1)], blocks)], [gt.Conv2d(4, 1)])]
     network = gt.Network((2, 4, 4), layers, seed=3)
     network.save(tmp_path / "net.safetensors")
@@ -56,9 +58,39 @@ def test_a_network_of_blocks_is_saved(tmp_path: Path) -> None:
         assert (again.predict(x, engine="reference") == wanted).all()
 
 
+def test_blocks_of_published_networks_train() -> None:
+    gate = (2, gt.ReLU(), gt.Hardsigmoid())
+    inverted = InvertedResidual("gated", 3, 6, 3, 3, 1, gt.Hardswish(), gate)
+    layers = [*inverted.layers(NormedConvolutions(1e-3), 0.3), convnext._block("next", 3, 0.2)]
+    network = gt.Network((3, 5, 4), [*layers, gt.GlobalAvgPool2d(), gt.Linear(2)], seed=2)
+    network.parameters["next_layer_scale.g"][:] = 0.7
+    draw = np.random.Generator(np.random.PCG64(1))
+    x = draw.standard_normal((3, 3, 5, 4)).astype(np.float32)
+    t = gt.trace(network, x, [0, 1, 1], engine="reference")
+    activated, gates = t.value["hardswish2.output"], t.value["hardsigmoid1.output"]
+    assert gates.shape == (3, 6, 1, 1)
+    np.testing.assert_allclose(t.value["mul1.output"], activated * gates, rtol=1e-6)
+    scaled, before = t.grad["next_layer_scale.output"], t.value["next_block_5.output"]
+    wanted = (scaled * before).sum((0, 2, 3))
+    np.testing.assert_allclose(t.grad["next_layer_scale.g"], wanted, rtol=1e-5)
+    assert all(np.abs(t.grad[name]).max() > 0 for name in network.parameters)
+
+
+def test_stochastic_depth_grows_with_the_blocks() -> None:
+    for name, last in (("efficientnet_b0", 0.2 * 14 / 16), ("convnext_tiny", 0.1)):
+        network = gt.architecture(name, classes=3).network()
+        drops = [s.layer.p for s in network.steps if isinstance(s.layer, gt.StochasticDepth)]
+        assert drops == sorted(drops)
+        assert drops[-1] == pytest.approx(last)
+    plain = gt.architecture("convnext_tiny", stochastic_depth=0).network()
+    assert not any(isinstance(step.layer, gt.StochasticDepth) for step in plain.steps)
+
+
 def test_mistakes_in_settings() -> None:
     with pytest.raises(gt.UnknownNameError, match="setting of unet is called 'wide'; did you mean"):
         gt.architecture("unet", wide=3)
+    with pytest.raises(gt.ArgumentError, match="Dropout: p must be at least 0 and below 1, got 2"):
+        gt.architecture("efficientnet_b0", dropout=2)
     with pytest.raises(gt.ArgumentError, match="unet: depth must be a whole number ≥ 1, got 0"):
         gt.architecture("unet", depth=0)
     none = re.escape("no setting of lenet5 is called 'depth'; there are none")

@@ -58,28 +58,6 @@ class ResNet(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
-class VGG(nn.Module):
-    """Without the pooling to 7 × 7, which does nothing to images of 224 × 224."""
-
-    def __init__(self, classes: int, last: int) -> None:
-        super().__init__()
-        layers, before = [], 3
-        for width in (64, 64, 0, 128, 128, 0, *(256, 256, 256, 0), *2 * (512, 512, 512, 0)):
-            if width:
-                layers += [nn.Conv2d(before, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
-            else:
-                layers.append(nn.MaxPool2d(2))
-            before = width or before
-        self.features = nn.Sequential(*layers)
-        self.classifier = nn.Sequential(
-            *(nn.Linear(512 * last, 4096), nn.ReLU(), nn.Dropout()),
-            *(nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, classes)),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.features(x).flatten(1))
-
-
 class DenseLayer(nn.Module):
     def __init__(self, before: int) -> None:
         super().__init__()
@@ -189,9 +167,8 @@ MODULES: dict[str, Callable[[int], nn.Module]] = {
     "resnet18": lambda classes: ResNet((2, 2, 2, 2), classes, deep=False),
     "resnet34": lambda classes: ResNet((3, 4, 6, 3), classes, deep=False),
     "resnet50": lambda classes: ResNet((3, 4, 6, 3), classes, deep=True),
-    "vgg16_bn": lambda classes: VGG(classes, 1),
     "densenet121": DenseNet,
     "squeezenet1_1": SqueezeNet,
     "mobilenet_v2": MobileNetV2,
 }
-"""By name, for a number of classes; VGG for images of 32 × 32."""
+"""By name, for a number of classes."""

@@ -20,7 +20,7 @@ from gradtrail.network.architecture import network_from
 
 from .models import made
 
-__all__ = ["EXACT", "NEAR", "Compared", "compared"]
+__all__ = ["EXACT", "NEAR", "NOTHING", "Compared", "apart", "compared", "draw_weights"]
 
 EXACT = 1e-8
 """How far an array may be from PyTorch's in float64, relative to its largest number."""
@@ -28,7 +28,7 @@ EXACT = 1e-8
 NEAR = 1e-4
 """The same for outputs of the CPU engine, in float32."""
 
-_NOTHING = 1e-9
+NOTHING = 1e-9
 """A gradient this small beside the largest is 0 in theory: a bias's in front of a batch norm."""
 
 _SAMPLES = 2
@@ -86,7 +86,7 @@ def compared(group: str, name: str, *, single: bool = True) -> Compared:
     module, shape = made(group, name)
     parameters = sum(p.numel() for p in module.parameters())
     module = module.double()
-    _draw(module, torch)
+    draw_weights(module, torch)
     key = _first_key(module, shape)
     begun = time.perf_counter()
     try:
@@ -115,13 +115,13 @@ def _with_pytorch(
     step = gt.trace(
         network, x, target, loss=gt.MeanSquaredError(), training=False, engine="reference"
     )
-    outputs = _apart(step.value[network.output_name], given)
+    outputs = apart(step.value[network.output_name], given)
     gradients, where = _gradients_apart(imported, step, module, image)
     rounded = _rounded(network, x, step.value[network.output_name]) if single else None
     return Compared(name, "", 0, outputs, gradients, where, rounded)
 
 
-def _draw(module: Any, torch: Any) -> None:
+def draw_weights(module: Any, torch: Any) -> None:
     """Weights and statistics that hide nothing, of a size that keeps signals alive."""
     draw = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -166,13 +166,13 @@ def _first(output: Any) -> Any:
     return output
 
 
-def _apart(ours: np.ndarray, theirs: np.ndarray) -> float:
+def apart(ours: np.ndarray, theirs: np.ndarray) -> float:
     """The largest difference, relative to the largest number."""
     if ours.shape != theirs.shape or not np.isfinite(theirs).all():
         return float("inf")
     scale = np.abs(theirs).max(initial=0.0)
-    apart = np.abs(ours - theirs).max(initial=0.0)
-    return float(apart / scale) if scale else float(apart)
+    off = np.abs(ours - theirs).max(initial=0.0)
+    return float(off / scale) if scale else float(off)
 
 
 def _gradients_apart(imported: Any, step: Any, module: Any, image: Any) -> tuple[float, str]:
@@ -190,11 +190,11 @@ def _gradients_apart(imported: Any, step: Any, module: Any, image: Any) -> tuple
     largest = max(np.abs(theirs).max(initial=0.0) for _, theirs in pairs.values())
     worst, where = 0.0, ""
     for name, (mine, theirs) in pairs.items():
-        if np.abs(theirs).max(initial=0.0) <= _NOTHING * largest >= np.abs(mine).max(initial=0.0):
+        if np.abs(theirs).max(initial=0.0) <= NOTHING * largest >= np.abs(mine).max(initial=0.0):
             continue
-        apart = _apart(mine, theirs)
-        if not apart <= worst:
-            worst, where = apart, name
+        off = apart(mine, theirs)
+        if not off <= worst:
+            worst, where = off, name
     return worst, where
 
 
@@ -204,4 +204,4 @@ def _rounded(network: Any, x: np.ndarray, wide: np.ndarray) -> float:
     for held, given in ((narrow.parameters, network.parameters), (narrow.buffers, network.buffers)):
         for name in given:
             held[name] = given[name]
-    return _apart(narrow.predict(x.astype(np.float32), engine="cpu"), wide)
+    return apart(narrow.predict(x.astype(np.float32), engine="cpu"), wide)

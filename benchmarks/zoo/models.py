@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["GROUPS", "Group", "made"]
+__all__ = ["GROUPS", "Group", "allow_torchvision", "made"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def made(group: str, name: str) -> tuple[Any, tuple[int, ...]]:
     Raises:
         ImportError: the package is not installed.
     """
-    _allow_torchvision()
+    allow_torchvision()
     return _MAKERS[GROUPS[group].package](name)
 
 
@@ -96,7 +96,7 @@ _MAKERS: Mapping[str, Callable[[str], tuple[Any, tuple[int, ...]]]] = {
 }
 
 
-def _allow_torchvision() -> None:
+def allow_torchvision() -> None:
     """Let torchvision be imported without its native operators, or pytorchcv without torchvision.
 
     Beside a PyTorch for processors alone the package's binary part cannot be loaded, and what it

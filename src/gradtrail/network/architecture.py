@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import partial
+from dataclasses import field, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,19 @@ from ..checking.calls import call_example, checked_path
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, FileError, UnknownNameError, unknown
 from ..graph.description import arguments_from
-from ..storage.arrays import read_arrays
-from .architectures import densenet, mobilenet, resnet, small, squeezenet, unet, vgg
+from ..storage.arrays import read_shapes
+from .architectures import (
+    convnext,
+    densenet,
+    efficientnet,
+    mobilenet,
+    mobilenet_v3,
+    resnet,
+    small,
+    squeezenet,
+    unet,
+    vgg,
+)
 from .architectures.public_names import rewritten
 from .foreign_weights import load_weights
 from .network import Network
@@ -36,6 +46,8 @@ class Architecture:
         make: the layers for a number of classes; its other arguments are settings.
         head: the layer whose outputs are the classes, where published weights name it.
         names: the names of layers in published files, where they differ from torchvision's.
+        timm: the settings of timm's network, where they differ from torchvision's.
+        settings: those that were asked for.
         classes: how many; None for those of the weights, or 10.
         weights: a safetensors file with the names of torchvision or timm, or of `Network.save`.
         fresh_head: whether the head is left as it begins, for other classes than the file's.
@@ -47,6 +59,8 @@ class Architecture:
     make: Callable[..., list[Any]]
     head: str = ""
     names: tuple[tuple[str, str], ...] = ()
+    timm: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     classes: int | None = None
     weights: str | None = None
     fresh_head: bool = False
@@ -69,9 +83,18 @@ class Architecture:
             ShapeError: samples of this shape are too small for it.
         """
         wanted = classes or self.classes or self._classes_of_weights() or _FRESH
-        network = Network(input_shape or self.input_shape, self.make(wanted), seed=seed)
+        network = Network(input_shape or self.input_shape, self.layers(wanted), seed=seed)
         self.fill(network)
         return network
+
+    def layers(self, classes: int) -> list[Any]:
+        """The layers for a number of classes, with the settings that the weights are made for.
+
+        Raises:
+            FileError: the weights cannot be read.
+        """
+        from_timm = self.timm and any(map(_is_of_timm, self._shapes_of_weights()))
+        return self.make(classes, **{**(self.timm if from_timm else {}), **self.settings})
 
     def fill(self, network: Network) -> None:
         """Put the file's weights into a network of this architecture; without a file, nothing.
@@ -95,16 +118,23 @@ class Architecture:
             ArgumentError: one out of its range.
             UnknownNameError: one that it has not.
         """
-        arguments = signature(self.make).parameters.values()
-        known = [p.name for p in arguments if p.kind is p.KEYWORD_ONLY]
         for name in settings:
-            if name not in known:
-                raise UnknownNameError(unknown(f"setting of {self.name}", name, known))
-        if not settings:
-            return self
-        made = replace(self, make=partial(self.make, **settings))
-        made.make(_FRESH)  # looks at their values
+            if name not in self.setting_names:
+                raise UnknownNameError(unknown(f"setting of {self.name}", name, self.setting_names))
+        made = replace(self, settings={**self.settings, **settings})
+        if settings:
+            made.make(_FRESH, **made.settings)  # looks at their values
         return made
+
+    @property
+    def setting_names(self) -> tuple[str, ...]:
+        """What settings it has."""
+        arguments = signature(self.make).parameters.values()
+        return tuple(p.name for p in arguments if p.kind is p.KEYWORD_ONLY)
+
+    def made_for(self, weights: str | None) -> Architecture:
+        """The same for a file's weights; where none are published for it, itself."""
+        return replace(self, weights=weights) if self.head else self
 
     def our_name(self, name: str) -> str | None:
         """What an array of a published file is called here; None for what counts batches."""
@@ -112,11 +142,20 @@ class Architecture:
 
     def _classes_of_weights(self) -> int | None:
         """How many classes the head of the file has."""
-        if self.weights is None or self.fresh_head:
+        if self.fresh_head:
             return None
-        arrays, _ = read_arrays(Path(self.weights))
-        heads = (a for name, a in arrays.items() if self.our_name(name) == f"{self.head}.weight")
-        return next((array.shape[0] for array in heads if array.ndim), None)
+        shapes = self._shapes_of_weights().items()
+        heads = (s for name, s in shapes if self.our_name(name) == f"{self.head}.weight")
+        return next((shape[0] for shape in heads if shape), None)
+
+    def _shapes_of_weights(self) -> Mapping[str, tuple[int, ...]]:
+        """The arrays of the file; without one, none."""
+        return {} if self.weights is None else read_shapes(Path(self.weights))
+
+
+def _is_of_timm(name: str) -> bool:
+    """Whether an array's name is one that only timm's files have, of those that differ at all."""
+    return name == "conv_stem.weight"
 
 
 def network_from(data: Any) -> Network:
@@ -240,6 +279,31 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             mobilenet.mobilenet_v2,
             "classifier_1",
             tuple(mobilenet.MOBILENET_NAMES),
+        ),
+        Architecture(
+            "mobilenet_v3_small",
+            "the small MobileNetV3, with gated channels",
+            _IMAGES,
+            mobilenet_v3.mobilenet_v3_small,
+            "classifier_3",
+            tuple(mobilenet_v3.MOBILENET_V3_NAMES),
+            mobilenet_v3.MOBILENET_V3_OF_TIMM,
+        ),
+        Architecture(
+            "efficientnet_b0",
+            "EfficientNet-B0, with gated channels",
+            _IMAGES,
+            efficientnet.efficientnet_b0,
+            "classifier_1",
+            tuple(efficientnet.EFFICIENTNET_NAMES),
+        ),
+        Architecture(
+            "convnext_tiny",
+            "ConvNeXt-T, with layer norms",
+            _IMAGES,
+            convnext.convnext_tiny,
+            "classifier_2",
+            tuple(convnext.CONVNEXT_NAMES),
         ),
     )
 }

@@ -174,8 +174,13 @@ def _renamed(name: str, rename: Renaming | None) -> str | None:
 
 
 def _shaped(array: np.ndarray, shape: tuple[int, ...], other: bool) -> np.ndarray | None:
-    """The array in a layer's shape; a dense layer may be a convolution in another library."""
+    """The array in a layer's shape, which another library may have otherwise.
+
+    A dense layer may be a convolution there, and an array may have axes of 1 beside its own.
+    """
     if array.shape == shape:
         return array
     flat = {array.ndim, len(shape)} == {2, 4} and array.shape[0] == shape[0]
-    return array.reshape(shape) if other and flat and array.size == prod(shape) else None
+    alike = [s for s in array.shape if s > 1] == [s for s in shape if s > 1]
+    fits = array.size == prod(shape) and (flat or alike)
+    return array.reshape(shape) if other and fits else None

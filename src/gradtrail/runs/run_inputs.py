@@ -19,6 +19,7 @@ from ..network.architecture import architecture, network_from
 from ..network.foreign_weights import load_weights
 from ..network.saving import load
 from ..storage.files import read_json
+from .fine_tuning import FineTuningTable
 from .recipe import Recipe
 from .recipe_data import RecipeData, part_labels, read_data
 from .recipe_tables import DataTable, LossTable, ModelTable
@@ -69,7 +70,7 @@ def prepare_run(recipe: Recipe, *, said: bool = False) -> RunInputs:
         notes.append(_resized(model, data, wanted))
         table = replace(table, size=(wanted[1], wanted[2]))
         data = read_data(table)
-    model, network = (model, saved) if saved is not None else _fresh(model, data)
+    model, network = (model, saved) if saved is not None else _fresh(model, data, tuning)
     if tuning is not None:
         tuning.apply(network, model, len(data.classes))
     data = _matching(network, data)
@@ -218,23 +219,27 @@ def _wanted(model: ModelTable, saved: Network | None, data: RecipeData) -> tuple
     return wanted
 
 
-def _fresh(model: ModelTable, data: RecipeData) -> tuple[ModelTable, Network]:
+def _fresh(
+    model: ModelTable, data: RecipeData, tuning: FineTuningTable | None
+) -> tuple[ModelTable, Network]:
     """A new network, with a file's weights if there is one; its table with the statistics."""
     normalize = _statistics(model, data)
     first = [] if normalize is None else [normalize]
     if normalize is not None:
         numbers = {"mean": normalize.mean, "std": normalize.std}
         model = replace(model, **numbers)  # type: ignore[arg-type]
-    network = Network(data.shape, first + _layers(model, len(data.classes)), seed=model.seed)
+    published = None if tuning is None else tuning.weights
+    layers = _layers(model, len(data.classes), published)
+    network = Network(data.shape, first + layers, seed=model.seed)
     if model.weights is not None:
         load_weights(network, model.weights)
     return model, network
 
 
-def _layers(model: ModelTable, classes: int) -> list[Any]:
-    """The layers of a network with fresh parameters."""
+def _layers(model: ModelTable, classes: int, published: str | None = None) -> list[Any]:
+    """The layers of a network with fresh parameters, for weights that it is to be given."""
     if model.architecture is not None:
-        return architecture(model.architecture).make(classes)
+        return architecture(model.architecture).made_for(published).layers(classes)
     assert model.layers is not None
     return [layer_from(entry, f"layer {place}") for place, entry in enumerate(model.layers)]
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..errors import FileError
 from .files import open_file
 from .foreign_files import reader_of
+
+T = TypeVar("T")
 
 _HEADER_LIMIT = 16 << 20
 _FLOATS = ("F16", "F32", "F64", "C64")  # safetensors' names
@@ -25,6 +28,24 @@ def read_arrays(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]
     Raises:
         FileError: it cannot be read, is no safetensors file, or holds numbers that NumPy has not.
     """
+    return _read(
+        source,
+        lambda content, names: (
+            {name: content.get_tensor(name) for name in names},
+            content.metadata() or {},
+        ),
+    )
+
+
+def read_shapes(source: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of all arrays of a safetensors file; errors are those of `read_arrays`."""
+    return _read(
+        source, lambda content, names: {n: tuple(content.get_slice(n).get_shape()) for n in names}
+    )
+
+
+def _read(source: Path, taken: Callable[[Any, list[str]], T]) -> T:
+    """What is taken of an open file with arrays of these names."""
     from safetensors import SafetensorError, safe_open
 
     with open_file(source) as file:  # whatever hinders reading is told in the system's words
@@ -40,7 +61,7 @@ def read_arrays(source: Path) -> tuple[dict[str, np.ndarray], Mapping[str, str]]
             types = {name: content.get_slice(name).get_dtype() for name in content.keys()}  # noqa: SIM118
             foreign = next((name for name, dtype in types.items() if dtype not in _DTYPES), None)
             if foreign is None:
-                return {name: content.get_tensor(name) for name in types}, content.metadata() or {}
+                return taken(content, list(types))
     except OSError as cause:
         raise FileError(f"cannot read {source}: {cause.strerror or cause}") from cause
     except (SafetensorError, TypeError, ValueError) as cause:

@@ -38,7 +38,7 @@ def layers_for(
     """
     positive("layers", width=width)
     if isinstance(layers, str):
-        return architecture(layers).make(outputs)
+        return architecture(layers).layers(outputs)
     if layers is None and len(shape) == 1:
         given: list[Any] = [Linear(2 * width), ReLU()]
     elif layers is None:

@@ -15,6 +15,7 @@ from ...layers import (
     ReLU,
 )
 from .public_names import Rewriting
+from .starting_values import uniform_by_inputs
 
 _GROWTH, _BLOCKS = 32, (6, 12, 24, 16)
 
@@ -40,7 +41,8 @@ def densenet121(classes: int) -> list[Any]:
             layers += [BatchNorm2d(name=f"{at}_norm"), ReLU()]
             layers += [Conv2d(width, 1, bias=False, name=f"{at}_conv"), AvgPool2d(2)]
     end = [BatchNorm2d(name="features_norm5"), ReLU(), GlobalAvgPool2d()]
-    return [*layers, *end, Linear(classes, name="classifier")]
+    start = uniform_by_inputs(width)
+    return [*layers, *end, Linear(classes, initialization=start, name="classifier")]
 
 
 def _dense(at: str) -> list[Any]:

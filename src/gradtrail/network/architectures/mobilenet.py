@@ -6,6 +6,7 @@ from typing import Any
 
 from ...layers import BatchNorm2d, Conv2d, Dropout, GlobalAvgPool2d, Linear, ReLU6, Residual
 from .public_names import Rewriting
+from .starting_values import he_by_outputs
 
 _STAGES = (  # expansion, channels, blocks, stride of the first
     *((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2)),
@@ -13,8 +14,13 @@ _STAGES = (  # expansion, channels, blocks, stride of the first
 )
 
 
-def mobilenet_v2(classes: int) -> list[Any]:
-    """The layers of MobileNetV2."""
+def mobilenet_v2(classes: int, *, dropout: float = 0.2) -> list[Any]:
+    """The layers of MobileNetV2.
+
+    Args:
+        classes: how many.
+        dropout: before the last layer.
+    """
     layers = _convolution("features_0_0", "features_0_1", 32, 3, stride=2)
     before, number = 32, 1
     for expansion, width, count, first in _STAGES:
@@ -24,7 +30,8 @@ def mobilenet_v2(classes: int) -> list[Any]:
             layers += [Residual(body)] if stride == 1 and before == width else body
             before, number = width, number + 1
     layers += _convolution("features_18_0", "features_18_1", 1280, 1)
-    return [*layers, GlobalAvgPool2d(), Dropout(0.2), Linear(classes, name="classifier_1")]
+    head = Linear(classes, initialization="normal(0.01)", name="classifier_1")
+    return [*layers, GlobalAvgPool2d(), Dropout(dropout), head]
 
 
 def _convolution(
@@ -32,7 +39,8 @@ def _convolution(
 ) -> list[Any]:
     """A convolution of these names with batch norm and ReLU6."""
     settings: dict[str, Any] = {"stride": stride, "padding": size // 2, "groups": groups}
-    made = Conv2d(width, size, **settings, bias=False, name=conv)
+    start = he_by_outputs(width, size)
+    made = Conv2d(width, size, **settings, bias=False, initialization=start, name=conv)
     return [made, BatchNorm2d(name=norm), ReLU6()]
 
 
@@ -45,7 +53,8 @@ def _inverted(at: str, before: int, expansion: int, width: int, stride: int) -> 
     end = 1 if expansion == 1 else 2
     deep = f"{at}_{end - 1}"
     layers += _convolution(f"{deep}_0", f"{deep}_1", many, 3, stride=stride, groups=many)
-    last = Conv2d(width, 1, bias=False, name=f"{at}_{end}")
+    start = he_by_outputs(width, 1)
+    last = Conv2d(width, 1, bias=False, initialization=start, name=f"{at}_{end}")
     return [*layers, last, BatchNorm2d(name=f"{at}_{end + 1}")]
 
 

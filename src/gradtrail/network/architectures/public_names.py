@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 Rewriting = Sequence[tuple[str, str]]
-"""Patterns for the whole of a layer's name with dots, each with what it becomes."""
+"""Patterns for the whole of a layer's name with dots, or an array's, each with what it becomes."""
 
 
 def rewritten(name: str, rules: Rewriting) -> str | None:
@@ -22,6 +22,9 @@ def rewritten(name: str, rules: Rewriting) -> str | None:
     if array == "num_batches_tracked":
         return None
     for pattern, replacement in rules:
+        if re.fullmatch(pattern, name):
+            layer, _, array = re.sub(pattern, replacement, name).rpartition(".")
+            break
         if re.fullmatch(pattern, layer):
             layer = re.sub(pattern, replacement, layer)
             break

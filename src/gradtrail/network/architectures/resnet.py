@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...layers import BatchNorm2d, Conv2d, GlobalAvgPool2d, Linear, MaxPool2d, ReLU, Residual
+from .starting_values import he_by_outputs, uniform_by_inputs
 
 _WIDTHS = (64, 128, 256, 512)
 
@@ -30,7 +31,7 @@ def resnet50(classes: int) -> list[Any]:
 
 def _resnet(classes: int, counts: Sequence[int], *, bottleneck: bool) -> list[Any]:
     layers: list[Any] = [
-        Conv2d(64, 7, stride=2, padding=3, bias=False, name="conv1"),
+        _convolution("conv1", 64, 7, stride=2),
         *(BatchNorm2d(name="bn1"), ReLU(), MaxPool2d(3, stride=2, padding=1)),
     ]
     before = 64
@@ -40,21 +41,27 @@ def _resnet(classes: int, counts: Sequence[int], *, bottleneck: bool) -> list[An
             after = 4 * width if bottleneck else width
             body = _bottleneck(at, width, stride) if bottleneck else _basic(at, width, stride)
             around = [
-                Conv2d(after, 1, stride=stride, bias=False, name=f"{at}_downsample_0"),
+                _convolution(f"{at}_downsample_0", after, 1, stride=stride),
                 BatchNorm2d(name=f"{at}_downsample_1"),
             ]
             changes = stride > 1 or before != after
             layers += [Residual(body, around if changes else None), ReLU()]
             before = after
-    return [*layers, GlobalAvgPool2d(), Linear(classes, name="fc")]
+    head = Linear(classes, initialization=uniform_by_inputs(before), name="fc")
+    return [*layers, GlobalAvgPool2d(), head]
+
+
+def _convolution(name: str, width: int, size: int, *, stride: int = 1) -> Conv2d:
+    settings: dict[str, Any] = {"stride": stride, "padding": size // 2, "bias": False}
+    return Conv2d(width, size, **settings, initialization=he_by_outputs(width, size), name=name)
 
 
 def _basic(at: str, width: int, stride: int) -> list[Any]:
     """Two convolutions of 3 × 3."""
     return [
-        Conv2d(width, 3, stride=stride, padding=1, bias=False, name=f"{at}_conv1"),
+        _convolution(f"{at}_conv1", width, 3, stride=stride),
         *(BatchNorm2d(name=f"{at}_bn1"), ReLU()),
-        Conv2d(width, 3, padding=1, bias=False, name=f"{at}_conv2"),
+        _convolution(f"{at}_conv2", width, 3),
         BatchNorm2d(name=f"{at}_bn2"),
     ]
 
@@ -62,9 +69,9 @@ def _basic(at: str, width: int, stride: int) -> list[Any]:
 def _bottleneck(at: str, width: int, stride: int) -> list[Any]:
     """A convolution of 3 × 3 on few channels, between two of 1 × 1."""
     return [
-        *(Conv2d(width, 1, bias=False, name=f"{at}_conv1"), BatchNorm2d(name=f"{at}_bn1"), ReLU()),
-        Conv2d(width, 3, stride=stride, padding=1, bias=False, name=f"{at}_conv2"),
+        *(_convolution(f"{at}_conv1", width, 1), BatchNorm2d(name=f"{at}_bn1"), ReLU()),
+        _convolution(f"{at}_conv2", width, 3, stride=stride),
         *(BatchNorm2d(name=f"{at}_bn2"), ReLU()),
-        Conv2d(4 * width, 1, bias=False, name=f"{at}_conv3"),
+        _convolution(f"{at}_conv3", 4 * width, 1),
         BatchNorm2d(name=f"{at}_bn3"),
     ]
