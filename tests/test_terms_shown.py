@@ -32,6 +32,17 @@ def test_what_is_printed() -> None:
         assert repr(one) == str(one)
 
 
+def test_of_arrays_side_by_side_the_one_that_reaches_an_element_is_printed() -> None:
+    """The other's position would lie outside of it: B[0,−2,1,1]."""
+    x = gt.Input((2, 3, 3))
+    net = gt.Network(x, gt.Flatten()(gt.concat(x, gt.Conv2d(3, 1)(x))), seed=0)
+    t = gt.trace(net, np.ones((1, 2, 3, 3)), [0])
+    for place, printed in ((0, "A[0,0,1,1]"), (3, "B[0,1,1,1]")):
+        index = (0, place, 1, 1)
+        (sum_,) = t.value.terms("concat1", index).equations()
+        assert sum_ == f"Z[0,{place},1,1] = {printed}"
+
+
 def test_a_share_that_is_not_finite() -> None:
     assert [percent_text(v) for v in (np.nan, np.inf, -np.inf)] == ["NaN", "∞", "−∞"]
     assert [percent_text(v) for v in (0.5, 0.05, -0.001, 1.0)] == [

@@ -148,11 +148,13 @@ def test_nothing_in_it_ends_what_it_stands_in(
     (tmp_path / "view").mkdir()
     (tmp_path / "main.js").write_text('console.log("</script><b>");')
     (tmp_path / "view" / "a.js").write_bytes("export const ü = 1;".encode())
-    (tmp_path / "style.css").write_bytes(b'a::after { content: "</style><b>"; }\r\nb { top: 0; }')
+    (tmp_path / "one.css").write_bytes(b'a::after { content: "</style><b>"; }\r\nb { top: 0; }')
+    (tmp_path / "two.css").write_bytes(b"c { top: 0; }\n")
+    monkeypatch.setattr(document, "STYLES", ("one.css", "two.css"))
     (tmp_path / "secret.txt").write_text("none of the page's")
     monkeypatch.setattr(document, "FOLDER", tmp_path)
     said = ["words/why-en.js", "words/why-ko.js"]
-    assert list(page_files()) == ["main.js", "view/a.js", "style.css", *said]
+    assert list(page_files()) == ["main.js", "view/a.js", "one.css", "two.css", *said]
     html = saved_page(session("</title><script>alert(1)</script>")).html
     assert html.count("<script") == html.count("</script>") == 3
     assert html.count("</style>") == 1

@@ -21,7 +21,14 @@ from .session import Session
 from .step_description import arrays_by_side, describe_step
 
 FOLDER = Path(__file__).parent / "page"
-MAIN, STYLE = "main.js", "style.css"
+MAIN = "main.js"
+STYLES = tuple(
+    f"style/{part}.css"
+    for part in (
+        *("base", "frame", "stages", "samples", "network", "inspector", "live"),
+        "narrow",  # has the last word
+    )
+)
 
 _NOTHING = ("base-uri 'none'", "form-action 'none'")
 
@@ -40,11 +47,11 @@ class Document:
 
 
 def page_files() -> dict[str, bytes]:
-    """Every module and the style by their paths below page/; there are no others to be had.
+    """Every module and every style by their paths below page/; there are no others to be had.
 
     What `why` says is among them: a module for each language's file.
     """
-    paths = [*sorted(FOLDER.rglob("*.js")), *FOLDER.glob(STYLE)]
+    paths = [*sorted(FOLDER.rglob("*.js")), *(FOLDER / name for name in STYLES)]
     files = {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in paths}
     said = {f"words/why-{one}.js": f"export default {words_in(one)}" for one in LANGUAGES}
     return files | {name: text.encode() for name, text in said.items()}
@@ -59,7 +66,7 @@ def served_page(title: str, files: Mapping[str, bytes]) -> Document:
     """
     imports = _import_map({name: f"./page/{name}" for name in _modules(files)})
     head = [
-        f'<link rel="stylesheet" href="page/{STYLE}">',
+        *(f'<link rel="stylesheet" href="page/{name}">' for name in STYLES),
         f'<script type="importmap">{imports}</script>',
         f'<script type="module" src="page/{MAIN}"></script>',
     ]
@@ -86,7 +93,8 @@ def saved_page(session: Session) -> Document:
     files = page_files()
     urls = {name: _data_url(files[name]) for name in _modules(files)}
     imports = _import_map(urls)
-    style = files.get(STYLE, b"").decode().replace("\r\n", "\n")  # as the browser will hash it
+    style = "\n".join(files[name].decode() for name in STYLES)
+    style = style.replace("\r\n", "\n")  # as the browser will hash it
     style = style.replace("</", "<\\/")  # the same to CSS, and no end of the element
     policy = [
         "default-src 'none'",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from ..checking.arguments import is_whole, positive
-from ..equation import Applied, Indicator, gather, text
+from ..equation import Applied, Contraction, Indicator, Term, gather, text
 from ..renamed import keep_old_arguments
 from ..showing.shown import Shown
 from ..showing.tables import Table
@@ -366,4 +366,17 @@ def _equation_text(one: ArraySum, index: tuple[int, ...]) -> str:
         for position, value in zip(term.target.positions, index, strict=True):
             if position.plain is not None:
                 at[position.plain] = value
+    there = [term for term in equation.terms if _is_there(term, equation, at)]
+    if there:  # of arrays that stand side by side, those that reach this element
+        equation = Contraction.of(there, equation.range_of, equation.shape_of)
     return text(equation, numbers=True, at=at)
+
+
+def _is_there(term: Term, equation: Contraction, at: Mapping[str, int]) -> bool:
+    """Whether a term may have products: no position that is known lies outside of its array."""
+    return all(
+        (place := position.at(at)) is not None and 0 <= place < size
+        for access in term.accesses
+        for position, size in zip(access.positions, equation.shape_of[access.array], strict=True)
+        if at.keys() >= set(position.names)
+    )

@@ -9,8 +9,10 @@ import {
   namesOfAccess,
   namesOfTerm,
   plain,
+  positionAt,
   rangesOf,
   real,
+  shapeOf,
 } from "gradtrail/equation/affine.js";
 
 const word = (text) => ({ kind: "word", text: String(text) });
@@ -32,14 +34,27 @@ export function formula(equation, index) {
       if (name !== null) at[name] = index[axis];
     });
   }
+  const there = equation.terms.filter((term) => isThere(term, equation, at));
   const lines = new Map();
-  for (const term of equation.terms) {
+  for (const term of there.length ? there : equation.terms) {
     const key = JSON.stringify(term.target);
     if (!lines.has(key)) lines.set(key, []);
     lines.get(key).push(term);
   }
   const rows = [...lines.values()].map((terms, place) => line(terms, place, equation, at));
   return rows.length === 1 ? rows[0] : { kind: "lines", rows };
+}
+
+/** Whether a term may have products: no position that is known lies outside of its array. */
+function isThere(term, equation, at) {
+  return [term.target, ...term.factors.map(accessOf)].every(({ array, positions }) => {
+    const shape = shapeOf(equation, array);
+    return positions.every((held, axis) => {
+      if (!affine(held).names.every((name) => name in at)) return true;
+      const place = positionAt(held, at);
+      return place !== null && place >= 0 && place < shape[axis];
+    });
+  });
 }
 
 /** Terms with the same target on one line. */

@@ -227,7 +227,7 @@ export class InspectorView extends View {
     const held = [first, second].map(({ side, name, index }) => new Terms(model.step, side, name, index));
     const cells = (work) => held.map((terms) => h("td", {}, work(terms)));
     const line = (name, work) => figuresRow(name, ...cells(work));
-    const ratio = held[0].value !== 0 ? number(held[1].value / held[0].value) : "—";
+    const ratio = held[0].value !== 0 ? number(held[1].value / held[0].value + 0) : "—";
     return h(
       "table.compared",
       {},

@@ -49,10 +49,12 @@ export class NetworkView extends View {
   }
 
   labelOf(layer) {
+    const name = button("button.link.layer-name", () => this.model.describe(layer.name), "");
+    for (const part of layer.name.split(/(?<=[_.])/)) name.append(part, h("wbr")); // where it may be broken
     return h(
       "div.label",
       {},
-      button("button.link.layer-name", () => this.model.describe(layer.name), layer.name),
+      name,
       h("span.kind", {}, layer.kind),
       h("span.shape", {}, times(layer.shape)),
       ...[...new Set(layer.how)].filter(Boolean).map((how) => h("span.how", {}, how)),
@@ -97,8 +99,8 @@ export class NetworkView extends View {
     return h(
       "div.edge",
       { "data-layer": layer.name },
-      h("span.down", {}, `↓ ${shapes.join(" , ")}${from}`),
-      h("span.up", {}, `↑ ${shapes.join(" , ")}`),
+      h("span.down", {}, `↓ ${shapes.join(", ")}${from}`),
+      h("span.up", {}, `↑ ${shapes.join(", ")}`),
     );
   }
 

@@ -82,6 +82,7 @@ export class SamplesView extends View {
     const file = h("input", { type: "file", accept: "image/*", hidden: true, onchange: chosen });
     this.tools.replaceChildren();
     if (this.pictured) {
+      if (model.description.inputs.length > 1) this.tools.append(h("span.soft", {}, this.input));
       this.tools.append(
         button("button", () => DrawView.open(model, this.shape), words.drawSample, { "data-name": "draw" }),
         button("button", () => file.click(), words.dropSample, {

@@ -22,6 +22,7 @@ export function productText(row) {
 
 /** How much cancels where products of both signs meet: "97 %", or null; 100 % where nothing is left. */
 export function cancelling(terms) {
+  if (terms.magnitude === 0) return null;
   const left = 1 - Math.min(1, Math.abs(terms.sum) / terms.magnitude);
   if (left <= 5e-4) return null;
   if (left < 0.995 || terms.sum === 0) return percent(left);
