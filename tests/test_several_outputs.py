@@ -135,13 +135,6 @@ def test_follow_and_why_are_exact(exact: gt.Trace) -> None:
         exact.value.follow("input", (0, 0, 1, 1), to=1)
 
 
-def test_why_says_that_an_output_does_not_count() -> None:
-    t = gt.trace(two(), X, TWO_Y, loss={"a": gt.CrossEntropy(), "b": (gt.MeanSquaredError(), 0)})
-    answer = t.grad.why("conv2.weight", (0, 1, 0, 0))
-    assert answer.cause == "no output weight"
-    assert "b.loss has the weight 0 in the loss" in str(answer)
-
-
 def test_influence_and_accumulation_weigh_every_output_as_the_whole_does(exact: gt.Trace) -> None:
     found = gt.influence(many(), (X, Y), loss=LOSS, progress=False, batch_size=8)
     whole = gt.evaluate(many(), (X, Y), loss=LOSS)

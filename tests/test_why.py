@@ -332,3 +332,19 @@ def test_a_bias_that_batch_norm_takes_off_again(engine: str) -> None:
         assert "takes this off again" not in t.grad.why(name, index).text
     evaluated = gt.trace(net, x, [0, 1, 1, 0], engine=engine, training=False)
     assert "takes this off again" not in evaluated.grad.why("conv1.bias", 0).text
+
+
+@engines
+def test_an_output_of_no_weight_in_the_loss_gives_nothing(engine: str) -> None:
+    x = gt.Input((1, 4, 4))
+    h = gt.Conv2d(2, 3)(x)
+    net = gt.Network(x, {"a": gt.Linear(3)(gt.Flatten()(h)), "b": gt.Conv2d(1, 1)(h)}, seed=1)
+    draw = np.random.default_rng(0)
+    y = {"a": [2, 0], "b": draw.normal(size=(2, 1, 2, 2)).astype(np.float32)}
+    loss = {"a": gt.CrossEntropy(), "b": (gt.MeanSquaredError(), 0)}
+    inputs = draw.normal(size=(2, 1, 4, 4)).astype(np.float32)
+    t = gt.trace(net, inputs, y, loss=loss, engine=engine)
+    answer = t.grad.why("conv2.weight", (0, 1, 0, 0))
+    assert answer.cause == "no output weight"
+    assert "b.loss has the weight 0 in the loss" in answer.text
+    assert t.grad.why("b.loss").cause == "no output weight"

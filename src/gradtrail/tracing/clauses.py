@@ -151,9 +151,9 @@ def unweighted_clause(sent: Adjoint, count: int, place: Element, samples: int) -
     return Closure(Fact("no weight" if own else "no class weight", **about), place)
 
 
-def uncounted_clause(sent: Adjoint, count: int, place: Element) -> Closure:
+def uncounted_clause(loss: str, count: int, place: Element) -> Closure:
     """The loss of one of several outputs does not count in the sum."""
-    return Closure(Fact("no output weight", count=count, loss=sent.node.name), place)
+    return Closure(Fact("no output weight", count=count, loss=loss), place)
 
 
 def saturated_clause(

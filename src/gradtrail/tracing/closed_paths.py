@@ -24,6 +24,7 @@ from ..equation import (
     of_samples,
 )
 from ..equation import Factor as EquationFactor
+from ..equation.system import JOINT
 from .clauses import (
     Closure,
     factor_clause,
@@ -114,6 +115,8 @@ class _Search:
             return self._loss(sent, self._only(self.index))
         if isinstance(sent.node.equation, Selection):
             return self._selection(sent, self._only(self.index))
+        if sent.node.kind == JOINT and not any(part.scale for part in parts):
+            return [uncounted_clause(self.name, 1, Element("value", self.name, self.index))]
         found: list[Closure] = []
         for part in filter(len, parts):
             found += self._walk(sent, part)
@@ -122,7 +125,11 @@ class _Search:
     def _only(self, index: tuple[int, ...]) -> np.ndarray:
         mask = np.zeros(self.step.array("value", self.name).shape, bool)
         mask[index] = True
-        return mask[self.samples] if self.samples != slice(None) else mask
+        return self._of_samples(mask)
+
+    def _of_samples(self, mask: np.ndarray) -> np.ndarray:
+        """A mask over an array's elements, of the samples that matter; a loss is of all."""
+        return mask[self.samples] if mask.ndim else mask
 
     def _walk(self, sent: Adjoint, part: ElementTerm) -> Iterator[Closure]:
         """One part of the element: each of its products, factor by factor."""
@@ -144,7 +151,7 @@ class _Search:
             places = np.broadcast_to(gradient.places(part.points, block), sizes)
             reached[places[~shut]] = True
         mask = reached.reshape(gradient.array.shape)
-        self._reach(gradient.name, mask[self.samples])
+        self._reach(gradient.name, self._of_samples(mask))
         for which, (count, place) in sorted(stopped.items()):
             yield factor_clause(self.step, sent, values[which].factor, count, place, len(part))
 
@@ -259,7 +266,7 @@ class _Search:
         place = self.example(name, mask)
         count = int(mask.sum())
         if equation.part and self.step.array("grad", sent.node.output) == 0:
-            return [uncounted_clause(sent, count, place)]
+            return [uncounted_clause(sent.node.output, count, place)]
         weight = equation.weight and self.array(sent.node.array_of[equation.weight], True)
         positions = isinstance(weight, np.ndarray) and weight.ndim > 1
         reached = mask.any(axis=1 if positions else tuple(range(1, mask.ndim)))

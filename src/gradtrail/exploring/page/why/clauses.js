@@ -65,8 +65,8 @@ export function unweightedClause(sent, count, place, samples) {
 }
 
 /** The loss of one of several outputs does not count in the sum. */
-export function uncountedClause(sent, count, place) {
-  return closure({ kind: "no output weight", count, loss: sent.node.name }, place.name, place.index);
+export function uncountedClause(loss, count, place) {
+  return closure({ kind: "no output weight", count, loss }, place.name, place.index);
 }
 
 /** So many predictions are their targets to the last bit; one of them is at an index. */

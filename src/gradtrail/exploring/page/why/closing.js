@@ -115,6 +115,9 @@ class Search {
       this.reach(sent.node, left);
       return found;
     }
+    if (sent.node.kind === "JointLoss" && !parts.some((part) => part.scale)) {
+      return [uncountedClause(this.name, 1, { name: this.name, index: this.index })];
+    }
     return parts.filter((part) => part.length).flatMap((part) => this.walk(sent, part));
   }
 
@@ -252,7 +255,7 @@ class Search {
     }
     const place = this.example(sent.receives, mask);
     if (equation.part && this.step.array("grad", arrays[sent.node.target])[0] === 0) {
-      return [uncountedClause(sent, countOf(mask), place)];
+      return [uncountedClause(arrays[sent.node.target], countOf(mask), place)];
     }
     if (equation.weight !== null) {
       const weight = this.value(arrays[equation.weight]);
