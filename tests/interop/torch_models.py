@@ -178,6 +178,11 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "standardised": lambda x: (x - 0.25) / 0.5,
     "scaled": lambda x: x / 255.0,
     "scaled-up": lambda x: x * 2 - 1,
+    "softmin": lambda x: F.softmin(x, 1),
+    "area": lambda x: F.interpolate(x, scale_factor=0.5, mode="area"),
+    "factors-anew": lambda x: F.interpolate(x, scale_factor=1.3, recompute_scale_factor=True),
+    "max-with-places": lambda x: F.max_pool2d(x, 2, return_indices=True)[0],
+    "adaptive-with-places": lambda x: F.adaptive_max_pool2d(x, 3, return_indices=True)[0],
 }
 
 

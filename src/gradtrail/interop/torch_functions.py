@@ -83,7 +83,7 @@ def _softmax(logarithm: bool) -> Converter:
 def _softmin(
     b: Builder, input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Any:
-    return b.softmax(b.unary("neg", input), dim)
+    return b.tensor(b.softmax(b.unary("neg", input), dim))  # never left out: no loss includes it
 
 
 _SOFTMAX = {"softmax": _softmax(False), "log_softmax": _softmax(True)}

@@ -48,17 +48,29 @@ def _sizes(kind: str, module: Any, given: Shape) -> Shape | None:
         return (*given[:-1], module.out_features)
     if kind.startswith("AdaptiveAvgPool"):
         return _pooled(given, module.output_size)
-    if kind in ("Conv1d", "Conv2d", "Conv3d") and len(given) == len(module.kernel_size) + 2:
-        margins = module._reversed_padding_repeated_twice[::-1]
-        places = zip(
-            *(given[2:], margins[::2], margins[1::2]),
-            *(module.kernel_size, module.stride, module.dilation),
-            strict=True,
-        )
-        sizes = [(n + p + q - d * (k - 1) - 1) // s + 1 for n, p, q, k, s, d in places]
-        fits = given[1] == module.in_channels and min(sizes) > 0
-        return (given[0], module.out_channels, *sizes) if fits else None
+    if kind in ("Conv1d", "Conv2d", "Conv3d") and given[1] == module.in_channels:
+        margins = module._reversed_padding_repeated_twice
+        return _windowed((given[0], module.out_channels, *given[2:]), module, margins[::-1])
+    plain = not getattr(module, "ceil_mode", True) and not getattr(module, "return_indices", False)
+    if kind in ("MaxPool1d", "MaxPool2d", "MaxPool3d", "AvgPool1d", "AvgPool2d") and plain:
+        return _windowed(given, module, [p for p in _each(module.padding, given) for _ in "pq"])
     return None
+
+
+def _windowed(given: Shape, module: Any, margins: Sequence[int]) -> Shape | None:
+    """The sizes behind windows, with so many zeros before and behind each axis."""
+    names = ("kernel_size", "stride", "dilation")
+    steps = [_each(getattr(module, name, 1), given) for name in names]
+    if len({len(given) - 2, len(margins) // 2, *map(len, steps)}) > 1:
+        return None
+    places = zip(given[2:], margins[::2], margins[1::2], *steps, strict=True)
+    sizes = [(n + p + q - d * (k - 1) - 1) // s + 1 for n, p, q, k, s, d in places]
+    return (*given[:2], *sizes) if min(sizes) > 0 else None
+
+
+def _each(setting: Any, given: Shape) -> tuple[int, ...]:
+    """A setting for each axis of maps."""
+    return tuple(setting) if isinstance(setting, Sequence) else (setting,) * (len(given) - 2)
 
 
 def _pooled(given: Shape, size: Any) -> Shape:
