@@ -13,6 +13,7 @@ from tails import beginning
 
 import gradtrail as gt
 from gradtrail.network.architecture import ARCHITECTURES
+from gradtrail.plan.plan import multiply_adds
 
 COUNTS = {  # of parameters, with 1000 classes, as they are published
     "resnet18": 11_689_512,
@@ -26,6 +27,7 @@ COUNTS = {  # of parameters, with 1000 classes, as they are published
     "efficientnet_b0": 5_288_548,
     "convnext_tiny": 28_589_128,
 }
+PAGE = (Path(__file__).parent.parent / "docs" / "architectures.md").read_text(encoding="utf-8")
 VALUES = ("squeezenet1_1", "resnet18", "resnet50", "densenet121", "mobilenet_v2")
 SIZE = 33  # whose halves are whole nowhere
 
@@ -37,6 +39,10 @@ def test_names_and_shapes_of_all_arrays_are_those_published() -> None:
         network = known.network()
         assert sum(map(prod, network.parameters.shapes.values())) == count, name
         assert network.input_shape == (3, 224, 224)
+        work = sum(
+            multiply_adds(d.equation) for d in network.declarations(1, training=True).values()
+        )
+        assert f"| `{name}` | {count:,} | {work / 1e6:,.1f} M |" in PAGE
         arrays, of_torchvision, of_timm = DIGESTS[name]
         ours = {**network.parameters.shapes, **network.buffers.shapes}
         assert len(ours) == arrays
