@@ -46,7 +46,7 @@ GROUPS: Mapping[str, Group] = {
 }
 """The groups by name: pytorchcv's classifiers, its other networks, torchvision's and timm's."""
 
-_VIDEO = (3, 16, 112, 112)
+_FRAMES = 16
 
 
 def made(group: str, name: str) -> tuple[Any, tuple[int, ...]]:
@@ -72,7 +72,8 @@ def _pytorchcv(name: str) -> tuple[Any, tuple[int, ...]]:
 def _torchvision(name: str) -> tuple[Any, tuple[int, ...]]:
     module = importlib.import_module("torchvision.models").get_model(name, **_without_weights(name))
     video = type(module).__module__.startswith("torchvision.models.video")
-    return module, _VIDEO if video else (3, *_SIZES.get(name, (224, 224)))
+    size = _SIZES.get(name, (112, 112) if video else (224, 224))
+    return module, (3, *((_FRAMES,) if video else ()), *size)
 
 
 def _without_weights(name: str) -> dict[str, None]:
@@ -81,7 +82,7 @@ def _without_weights(name: str) -> dict[str, None]:
     return {"weights": None, **({"weights_backbone": None} if within else {})}
 
 
-_SIZES: Mapping[str, tuple[int, int]] = {"inception_v3": (299, 299)}
+_SIZES: Mapping[str, tuple[int, int]] = {"inception_v3": (299, 299), "s3d": (224, 224)}
 
 
 def _timm(name: str) -> tuple[Any, tuple[int, ...]]:

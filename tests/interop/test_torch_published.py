@@ -62,7 +62,7 @@ def copied(x: Any) -> Any:
 
 def mixed(x: Any) -> Any:
     """Parts in a loop, each by a window of its own; the parts of a part, and their number."""
-    parts = x.split((1, 3), dim=1)
+    parts = x.split(split_size=(1, 3), dim=1)
     found = [F.avg_pool2d(part, 2 * k + 1, 1, k) for k, part in enumerate(parts)]
     first, *others = found[1].chunk(len(parts) + 1, 1)
     rows = x.unbind(2)[1].unsqueeze(2).repeat(1, 2, 5, 1)
@@ -81,6 +81,42 @@ class Halved(nn.Module):
         return F.max_pool2d(x, 3 if x.shape[2] > 2 else 2) if x.shape[1] % 2 else x[:, ::2]
 
 
+class NormAndActivation(nn.BatchNorm2d):
+    """A batch norm that counts its batches in a forward of its own."""
+
+    def forward(self, x: Any) -> Any:
+        if self.training:
+            self.num_batches_tracked.add_(1)
+        arrays = self.running_mean, self.running_var, self.weight, self.bias
+        return F.relu(F.batch_norm(x, *arrays, self.training, self.momentum, self.eps))
+
+
+class Scaled(nn.Module):
+    """Parameters seen with more axes, and norms with a scale alone or by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gamma, self.delta = nn.Parameter(torch.rand(4)), nn.Parameter(torch.rand(4))
+
+    def forward(self, x: Any) -> Any:
+        x = x * self.gamma.reshape(1, -1, 1, 1) + self.delta[:, None, None]
+        normed = F.group_norm(x, 1, self.gamma)
+        return normed + x * torch.rsqrt(torch.var(x, dim=1, keepdim=True) + 1e-6)
+
+
+class Attention(nn.Module):
+    """Two heads over places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Conv2d(4, 12, 1)
+
+    def forward(self, x: Any) -> Any:
+        b, c, h, w = x.shape
+        q, k, v = self.qkv(x).reshape(b, 3, 2, c // 2, h * w).transpose(3, 4).unbind(1)
+        return F.scaled_dot_product_attention(q, k, v).transpose(2, 3).reshape(b, c, h, w)
+
+
 FORWARDS: dict[str, Callable[[], Any]] = {
     "positions": Chosen,
     "positions copied": lambda: Function(copied),
@@ -88,6 +124,13 @@ FORWARDS: dict[str, Callable[[], Any]] = {
     "parts": lambda: Function(mixed),
     "repeated": lambda: Function(lambda x: x.repeat_interleave(2, 3) + x.repeat(1, 1, 1, 2)),
     "sizes": Halved,
+    "norm and activation": lambda: nn.Sequential(NormAndActivation(4)),
+    "scaled": Scaled,
+    "variance": lambda: Function(
+        lambda x: x.var((2, 3), keepdim=True) + x.var(1, correction=0)[:, None]
+    ),
+    "attention": Attention,
+    "many parts": lambda: Function(lambda x: torch.stack([x[:, k % 4] * k for k in range(90)], 2)),
     "zeros": lambda: Function(lambda x: torch.cat([x, torch.zeros_like(x)], 1) + 1),
     "ones": lambda: Function(lambda x: torch.ones_like(x) - x.tanh()),
 }

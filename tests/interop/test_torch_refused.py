@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -129,6 +130,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[int, ...], str]] = {
         lambda: Function(lambda x: (x, x.relu())),
         IMAGES,
         "node 'output' gives 2 outputs, 0, 1; choose one by output=",
+    ),
+    "infinite scale": (
+        lambda: Function(lambda x: F.max_pool2d(x * math.inf, 2)),
+        IMAGES,
+        "node 'mul' scales by numbers that are not all finite and above 0",
     ),
     "broadcast": (
         lambda: Function(lambda x: x + torch.ones(8, 9)),

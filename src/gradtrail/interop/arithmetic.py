@@ -38,6 +38,7 @@ UNARY: Mapping[str, Callable[[Expression], Expression]] = {
     "neg": lambda x: -x,
     "reciprocal": lambda x: 1 / x,
     "round": scalar.nearest,
+    "rsqrt": lambda x: 1 / scalar.sqrt(x),
     "sign": scalar.sign,
     "sqrt": scalar.sqrt,
 }

@@ -210,8 +210,7 @@ class Elementwise(ABC):
     def _arithmetic(self, value: Arithmetic) -> Tensor:
         """The layer that arithmetic turns out to be."""
         found = _whole(value)
-        single = value.body is not None
-        if found is None and value.affine is not None and (_divides(value.affine[1]) or not single):
+        if found is None and value.affine is not None and not _multiplies(value):
             return self._shifted(value, *value.affine)
         found = found or value.outer
         if found is None and value.body is not None and _is_short(value.body):
@@ -456,6 +455,13 @@ _JOINING: Mapping[str, Layer] = {
     "div": Pointwise("a/b"),
 }
 """What computes two layers' outputs together."""
+
+
+def _multiplies(value: Arithmetic) -> bool:
+    """Whether a shifted and scaled value has one factor, which no normalisation divides by."""
+    assert value.affine is not None, "it is no such value"
+    _, std = value.affine
+    return value.body is not None and not _divides(std) and bool((std < 0).all() or std == np.inf)
 
 
 def _divides(std: np.ndarray) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from inspect import Parameter, Signature
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,47 @@ def _matmul(b: Builder, input: Any, other: Any) -> Any:
     return b.matmul(input, other)
 
 
+def _attention(
+    b: Builder,
+    query: Any,
+    key: Any,
+    value: Any,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Any:
+    """softmax(q·kᵀ/√d)·v."""
+    if attn_mask is not None or dropout_p or is_causal or enable_gqa:
+        raise Refusal("attends with a mask, a dropout, an order or groups, which no layer here has")
+    factor = b.shape(query)[-1] ** -0.5 if scale is None else scale
+    scores = b.binary("mul", b.matmul(query, b.transpose(key, -2, -1)), factor)
+    return b.matmul(b.softmax(scores, -1), value)
+
+
+def _variance(
+    b: Builder,
+    input: Any,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Any:
+    """The mean square of what remains without the mean, times n/(n − correction)."""
+    if dim is None or isinstance(dim, bool):
+        raise Refusal("takes the variance over everything, samples included")
+    axes = dim if isinstance(dim, Sequence) else [dim]
+    count = prod(b.shape(input)[b.axis(input, axis) - 1] for axis in axes)
+    less = float(unbiased) if correction is None else correction
+    if count <= less:
+        raise Refusal(f"takes the variance of {count} elements less {less:g}")
+    remains = b.binary("sub", input, b.mean(input, axes, keep=True))
+    squares = b.mean(b.binary("mul", remains, remains), axes, keep=keepdim)
+    return b.binary("mul", squares, count / (count - less))
+
+
 def _reduced(name: str) -> Converter:
     def convert(
         b: Builder, input: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None
@@ -198,7 +240,8 @@ def _asserted(b: Builder, condition: Any, message: Any = None) -> None:
 
 
 _REDUCTIONS: Mapping[str, Converter] = {  # in torch and as methods, as all that follow
-    "mean": _mean, "sum": _reduced("sum"), "amax": _reduced("maximum"), "max": _max,
+    "mean": _mean, "var": _variance,
+    "sum": _reduced("sum"), "amax": _reduced("maximum"), "max": _max,
     "matmul": _matmul, "bmm": _matmul,
 }  # fmt: skip
 
@@ -249,6 +292,7 @@ FUNCTIONS: Mapping[str, Converter] = {
     "torchvision.ops.stochastic_depth.stochastic_depth": _stochastic_depth,
     "torch.zeros_like": _filled_like(0.0), "torch.ones_like": _filled_like(1.0),
     "torch.rsub": _rsub, "torch.where": _where,
+    "torch.nn.functional.scaled_dot_product_attention": _attention,
     "torch.special.erf": _unary("erf"), "torch._assert": _asserted,
     **{f"operator.{name}": convert for name, convert in _OPERATORS.items()},
     **{f"operator.i{name}": convert for name, convert in _OPERATORS.items()},

@@ -308,6 +308,11 @@ def _tracer(fx: Any, torch: Any, sizes: TorchSizes) -> type[Any]:
                 "same for all of them; torch.where(condition, a, b) takes both ways"
             )
 
+        def getattr(self, attr: str, value: Any, known: Any) -> Any:
+            if sizes.following:  # of a copy without numbers, which torch.fx would look for in vain
+                return value
+            return super().getattr(attr, value, known)
+
         def is_leaf_module(self, inner: Any, path: str) -> bool:
             known = converter_of(inner) is not None
             return known or bool(super().is_leaf_module(inner, path))
@@ -346,6 +351,9 @@ def _changed(module: Any, given: Any) -> Iterator[str]:
     after = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     for name in sorted(before.keys() | after.keys()):
         one, other = before.get(name), after.get(name)
+        owner, _, own = name.rpartition(".")
+        if own == "num_batches_tracked" and f"{owner}.running_mean".lstrip(".") in before:
+            continue  # a batch norm's own forward counts; only momentum=None asks for it
         if one is None or other is None or not _same(one, other):
             yield name
 

@@ -52,7 +52,12 @@ def _batch_norm(
 def _group_norm(
     b: Builder, input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> Any:
-    return b.group_norm(input, num_groups, _held(weight=weight, bias=bias), eps=eps)
+    arrays = _held(weight=weight, bias=bias)
+    if "weight" in arrays and "bias" not in arrays:  # which no layer has
+        along = (-1, *(1 for _ in b.shape(input)[1:]))
+        scale = replace(arrays["weight"], values=arrays["weight"].values.reshape(along))
+        return b.binary("mul", b.group_norm(input, num_groups, {}, eps=eps), scale)
+    return b.group_norm(input, num_groups, arrays, eps=eps)
 
 
 def _layer_norm(

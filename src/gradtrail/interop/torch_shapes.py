@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..layers import ChannelShuffle, PixelShuffle, PixelUnshuffle
 from .building import Builder
 from .refusals import Refusal
 from .torch_windows import Converter
-from .values import BATCH, TRACED, Value
+from .values import BATCH, TRACED, Value, Weights
 
 
 def _expand(b: Builder, input: Any, *sizes: Any) -> Any:
@@ -60,6 +61,8 @@ def _flatten(b: Builder, input: Any, start_dim: int = 0, end_dim: int = -1) -> A
 def _reshape(b: Builder, input: Any, *shape: Any) -> Any:
     if isinstance(input, np.ndarray):
         return input.reshape(*shape)
+    if isinstance(input, Weights):
+        return replace(input, values=input.values.reshape(*shape))
     target = shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
     return b.reshape(input, list(target), TRACED)
 
@@ -71,6 +74,8 @@ def _squeeze(b: Builder, input: Any, dim: Any = None) -> Any:
 
 
 def _unsqueeze(b: Builder, input: Any, dim: int) -> Any:
+    if isinstance(input, Weights):
+        return replace(input, values=np.expand_dims(input.values, dim))
     return b.unsqueeze(input, [dim])
 
 
@@ -110,6 +115,10 @@ def _split(b: Builder, tensor: Any, split_size_or_sections: Any, dim: int = 0) -
     size = b.shape(tensor)[b.axis(tensor, dim) - 1]
     whole, rest = divmod(size, given)
     return b.split(tensor, [given] * whole + [rest] * bool(rest), dim)
+
+
+def _split_method(b: Builder, tensor: Any, split_size: Any, dim: int = 0) -> Any:
+    return _split(b, tensor, split_size, dim)
 
 
 def _chunk(b: Builder, input: Any, chunks: int, dim: int = 0) -> Any:
@@ -152,6 +161,8 @@ def part(b: Builder, input: Any, at: Any) -> Any:
     """A part of a tensor by indices, as `x[:, 1:, None, ..., 0]` names it."""
     if isinstance(input, np.ndarray | tuple | list):
         return input[at]
+    if isinstance(input, Weights):
+        return _weights_seen(input, at)
     places = _listed(at)
     if any(isinstance(place, Value) for place in places):
         raise Refusal("takes positions that depend on the samples")
@@ -179,6 +190,14 @@ def part(b: Builder, input: Any, at: Any) -> Any:
                 "of positions"
             )
     return input
+
+
+def _weights_seen(weights: Weights, at: Any) -> Weights:
+    """A whole parameter with more axes of size 1, as `gamma[:, None, None]` gives it."""
+    whole = (None, Ellipsis, slice(None))
+    if not all(any(place is one or place == one for one in whole) for place in _listed(at)):
+        raise Refusal(f"takes a part of the parameter {weights.name!r}, which no layer trains")
+    return replace(weights, values=weights.values[at])
 
 
 def _cat(b: Builder, tensors: Sequence[Any], dim: int = 0, axis: int | None = None) -> Any:
@@ -228,6 +247,7 @@ SHAPES: Mapping[str, Converter] = {  # in torch and as methods
 """By name."""
 
 SHAPE_METHODS: Mapping[str, Converter] = {
+    "split": _split_method,
     "view": _reshape, "contiguous": _contiguous, "new_tensor": _new_tensor,
     "repeat": _repeat, "size": _size, "dim": _dim, "expand": _expand, "expand_as": _expand_as,
 }  # fmt: skip
@@ -252,5 +272,5 @@ VIEWS = frozenset({_contiguous, _flatten, _reshape, _squeeze, _unsqueeze})
 PARTS = frozenset({_permute, _transpose, _narrow, _select, part})
 """What gives a view of a part of its input, or of its axes in another order."""
 
-SPLITS = frozenset({_split, _chunk, _unbind})
+SPLITS = frozenset({_split, _split_method, _chunk, _unbind})
 """What gives several parts of its input at once, each a view."""

@@ -98,6 +98,8 @@ class TorchSizes:
         self._module = module
         self._input: Any = torch.empty(TRACED, *shape, dtype=self.dtype, device="meta")
         self._known: dict[Any, Any] = {}
+        self.following = False
+        """Whether a node is followed just now."""
 
     def of(self, node: Any) -> Any:
         """The sizes of a node's tensor, samples first, or None."""
@@ -122,11 +124,14 @@ class TorchSizes:
 
     def follow(self, node: Any) -> None:
         """Find out what a new node gives."""
+        self.following = True
         try:
             with self._torch.no_grad():
                 self._known[node] = self._given(node)
         except Exception:  # whatever the model is wrong about; it is refused where it is read
             self._known.pop(node, None)
+        finally:
+            self.following = False
 
     def _given(self, node: Any) -> Any:
         if node.op == "placeholder":

@@ -230,12 +230,19 @@ class Rearranging(Elementwise):
         if len(read) == 1:
             return read[0]
         if axis == 1:
-            return self.layer(Join(), *read)
+            return self._joined(read)
         order = list(range(len(read[0].shape) + 1))
         order[1], order[axis] = axis, 1
         turned = [self.permute(value, order) for value in read]
-        joined: Tensor = self.tensor(self.permute(self.layer(Join(), *turned), order))
+        joined: Tensor = self.tensor(self.permute(self._joined(turned), order))
         return joined
+
+    def _joined(self, values: Sequence[Any]) -> Tensor:
+        """Channels one after another; more arrays than one layer takes are joined in groups."""
+        most = Join.takes[1]
+        groups = [values[start : start + most] for start in range(0, len(values), most)]
+        parts = [self.layer(Join(), *g) if len(g) > 1 else self.tensor(g[0]) for g in groups]
+        return parts[0] if len(parts) == 1 else self._joined(parts)
 
     # -- what waited ------------------------------------------------------------------------------
 
