@@ -25,6 +25,21 @@ _BY_PLACE = (gt.Equation, gt.LayerNorm, gt.RMSNorm)
 
 def graph(draw: Draws) -> tuple[gt.Network, bool]:
     """A network whose ends are all read by one linear layer, or a map; whether of classes."""
+    inputs, _, last, seed, classes = _grown(draw)
+    return gt.Network(inputs, last, seed=seed), classes
+
+
+def forked_graph(draw: Draws) -> tuple[gt.Network, bool]:
+    """The same with one or two outputs more, anywhere in it."""
+    inputs, nodes, last, seed, classes = _grown(draw)
+    inside = [node for node in nodes if node.sources] or [gt.ReLU()(last)]
+    more = [draw.one(*inside) for _ in range(draw.one(1, 1, 2))]
+    outputs = {f"end{place}": node for place, node in enumerate([last, *more])}
+    return gt.Network(inputs, outputs, seed=seed), classes
+
+
+def _grown(draw: Draws) -> tuple[list[gt.Input], list[GraphNode], GraphNode, int, bool]:
+    """Inputs, all nodes, what all ends lead to, a seed, and whether it is of classes."""
     inputs = _inputs(draw)
     nodes: list[GraphNode] = [*inputs]
     if draw.chance(0.15):
@@ -38,11 +53,11 @@ def graph(draw: Draws) -> tuple[gt.Network, bool]:
     ends = [node for node in nodes if id(node) not in read]
     seed, classes = draw.whole(0, 2**31), bool(draw.chance(0.6))
     if len(ends) == 1 and len(ends[0].shape) > 1 and not isinstance(ends[0], gt.Input):
-        return gt.Network(inputs, ends[0], seed=seed), classes
+        return inputs, nodes, ends[0], seed, classes
     rows = [gt.Flatten()(end) if len(end.shape) > 1 else end for end in ends]
     row = rows[0] if len(rows) == 1 else gt.concat(*rows)
     last = gt.Linear(draw.whole(2, 7), bias=draw.chance(0.8))
-    return gt.Network(inputs, last(row), seed=seed), classes
+    return inputs, nodes, last(row), seed, classes
 
 
 def _inputs(draw: Draws) -> list[gt.Input]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import gradtrail as gt
+from gradtrail.graph.output_losses import network_loss
 from gradtrail.layers import Loss
 
 Shape = tuple[int, ...]
@@ -30,6 +31,31 @@ def any_loss(draw: Any, network: gt.Network, classes: bool, size: int) -> Asked:
     if maps:
         kinds = [*kinds, _dice if classes else _masks]
     return draw.one(*kinds)(draw, outputs)
+
+
+def each_loss(draw: Any, network: gt.Network, classes: bool, size: int) -> tuple[Loss, Any]:
+    """A loss with a weight for each of several outputs, and labels; of those that PyTorch has."""
+    shapes = network.system(size).shapes
+    outputs = {name: shapes[array] for name, array in network.outputs.items()}
+    found = {name: _common(draw, shape) for name, shape in outputs.items()}
+    losses = {name: (loss, draw.one(1, 0.3, 2.5)) for name, (loss, _) in found.items()}
+    return network_loss(network, losses), {name: labels for name, (_, labels) in found.items()}
+
+
+def _common(draw: Any, outputs: Shape) -> Asked:
+    kind = draw.one(_squared, _huber, _yes_or_no, _classes if len(outputs) <= 5 else _squared)
+    found: Asked = kind(draw, outputs)
+    return found
+
+
+def _yes_or_no(draw: Any, outputs: Shape) -> Asked:
+    return gt.BCEWithLogits(), _yes(draw, outputs)
+
+
+def _classes(draw: Any, outputs: Shape) -> Asked:
+    labels = _labels(draw, outputs, True)
+    labels.flat[0] = 0  # one counts
+    return gt.CrossEntropy(ignore_index=-1), labels
 
 
 def _squared(draw: Any, outputs: Shape) -> Asked:

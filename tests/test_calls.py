@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 import gradtrail as gt
 from gradtrail.checking.calls import call_example, in_short
+from gradtrail.checking.other_names import NAMES
 
 X = np.linspace(0, 1, 8 * 3 * 36, dtype=np.float32).reshape(8, 3, 6, 6)
 Y = np.arange(8) % 2
@@ -253,6 +255,12 @@ def test_networks_are_copied_and_pickled_as_before() -> None:
         ("Dense", r"write gt.Linear\(10\)"),
         ("Conv2D", r"write gt.Conv2d\("),
         ("CrossEntropyLoss", r"write gt.CrossEntropy\(\)"),
+        ("BCEWithLogitsLoss", r"write gt.BCEWithLogits\(\)$"),
+        ("NLLLoss", r"write gt.CrossEntropy\(\), and no LogSoftmax before it$"),
+        ("SmoothL1Loss", r"write gt.Huber\(beta\)"),
+        ("ReflectionPad2d", r'write gt.Pad\(1, "reflect"\)'),
+        ("LazyConv3d", r"write gt.Conv3d, whose channels are inferred"),
+        ("ReduceLROnPlateau", r"write gt.schedules.ReduceLROnPlateau\(\)"),
         ("read_image", "write gt.data.read_image"),
         ("CNNClassifier", "write from gradtrail.sklearn import CNNClassifier"),
         ("Linaer", "write gt.Linear"),
@@ -263,6 +271,29 @@ def test_names_of_other_libraries_are_named(name: str, words: str) -> None:
     assert not hasattr(gt, name)
     with pytest.raises(AttributeError, match=words):
         getattr(gt, name)
+
+
+def test_no_name_of_another_library_is_ours() -> None:
+    """Else nobody hears of it, and it grows stale; and what is to be written is there."""
+    listed = [name for names in NAMES for name in names]
+    assert len(listed) == len({*listed})
+    assert [name for name in listed if name in gt.__all__] == []
+    written = {word for text in NAMES.values() for word in re.findall(r"gt\.([A-Za-z_]\w*)", text)}
+    assert [word for word in sorted(written) if not hasattr(gt, word)] == []
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        ("mse", r"got 'mse'; write gt.MeanSquaredError\(\)"),
+        ("binary_crossentropy", r"write gt.BCEWithLogits\(\)"),
+        (gt.Huber, r"got the class Huber; write gt.Huber\(…\), with its brackets"),
+        (3, r"got 3$"),
+    ],
+)
+def test_a_loss_of_another_library_is_named(loss: Any, words: str) -> None:
+    with pytest.raises(gt.ArgumentError, match=words):
+        gt.trace(NET, X, [0], loss=loss)
 
 
 def test_an_error_inside_a_function_stays_what_it_is() -> None:

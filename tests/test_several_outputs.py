@@ -100,6 +100,33 @@ def test_both_engines_agree_with_each_other_and_with_differences(exact: gt.Trace
     assert not gt.check_gradients(many(np.float64), X[:4], few, loss=LOSS, elements=3).kinks
 
 
+@pytest.mark.torch
+def test_values_and_gradients_are_pytorchs(exact: gt.Trace) -> None:
+    """loss = Σ weight·loss of PyTorch's own functions, in float64."""
+    import torch
+    from torch_peer import loss_of, run_all, tensors
+
+    network = many(np.float64)
+    held = tensors({**network.parameters, **network.buffers})
+    inputs = tensors({"input": X})
+    for tensor in (*(held[name] for name in network.parameters), *inputs.values()):
+        tensor.requires_grad_()
+    made = run_all(network, inputs, held, training=True)
+    total = torch.zeros((), dtype=torch.float64)
+    for part in exact.origin.loss.parts:
+        labels = Y[part.name][:, None] if part.name == "c" else Y[part.name]
+        own = loss_of(part.loss, made[network.outputs[part.name]], labels)
+        np.testing.assert_allclose(float(exact.value[part.array]), own.item(), rtol=1e-12)
+        total = total + part.weight * own
+    total.backward()
+    np.testing.assert_allclose(exact.loss, total.item(), rtol=1e-12)
+    for name, tensor in {**held, **inputs}.items():
+        if name in exact.grad:
+            ours = exact.grad[name]
+            scale = max(float(np.abs(ours).max()), 1e-5)  # conv1.bias has 0 before the norm
+            np.testing.assert_allclose(ours, tensor.grad.numpy(), atol=1e-10 * scale)
+
+
 @pytest.mark.parametrize("engine", ["reference", "cpu"])
 def test_a_training_step_follows_the_gradients(exact: gt.Trace, engine: str) -> None:
     net = many()

@@ -336,6 +336,25 @@ def run_all(
     return made
 
 
+def loss_of(loss: gt.Loss, output: torch.Tensor, labels: np.ndarray) -> torch.Tensor:
+    """A loss of an output, computed by PyTorch's function of it."""
+    given = torch.from_numpy(np.ascontiguousarray(labels))
+    match loss:
+        case gt.CrossEntropy():
+            weight = None if loss.weight is None else torch.tensor(loss.weight, dtype=output.dtype)
+            left_out = -100 if loss.ignore_index is None else loss.ignore_index
+            return F.cross_entropy(output, given, weight, ignore_index=left_out)
+        case gt.MeanSquaredError():
+            return F.mse_loss(output, given)
+        case gt.BCEWithLogits():
+            return F.binary_cross_entropy_with_logits(output, given)
+        case gt.Huber():
+            return F.huber_loss(output, given, delta=loss.delta)
+        case gt.L1():
+            return F.l1_loss(output, given)
+    raise TypeError(f"{loss!r} has no peer here")
+
+
 def theirs(case: Case) -> dict[str, np.ndarray]:
     """What PyTorch makes of a case in float64: output and gradients."""
     given = arrays(case)

@@ -7,11 +7,13 @@ reference; the reference's values and gradients are PyTorch's.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from comparing import FLOAT32, FLOAT64, assert_all_close
-from random_graphs import graph
-from random_losses import any_loss
+from random_graphs import forked_graph, graph
+from random_losses import any_loss, each_loss
 from random_networks import drawn
 from tails import beginning, searched
 
@@ -27,9 +29,13 @@ SERIES = 7_000
 """Where the numbers begin, so that no graph has a network's."""
 
 
+DRAWN = [(graph, any_loss), (forked_graph, each_loss)]
+
+
+@pytest.mark.parametrize("kind", DRAWN, ids=["one output", "several"])
 @pytest.mark.parametrize("number", beginning(2, range(COUNT)))
-def test_it_agrees_with_the_reference(number: int) -> None:
-    net, targets = drawn(SERIES + number, graph, any_loss), loops_here()
+def test_it_agrees_with_the_reference(number: int, kind: Any) -> None:
+    net, targets = drawn(SERIES + number, *kind), loops_here()
     engine = CPU(threads=1 + number % 2, target=targets[number % len(targets)])
     try:
         got = engine.compute(net.network, net.batch, net.loss, training=net.training)
@@ -45,12 +51,14 @@ def test_it_agrees_with_the_reference(number: int) -> None:
 
 @pytest.mark.torch
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
+@pytest.mark.parametrize("kind", DRAWN, ids=["one output", "several"])
 @pytest.mark.parametrize("number", beginning(8, range(COUNT)))
-def test_the_reference_agrees_with_pytorch(number: int) -> None:
+def test_the_reference_agrees_with_pytorch(number: int, kind: Any) -> None:
+    """The gradients of what the loss sends back, or of a weighted sum of PyTorch's losses."""
     import torch
-    from torch_peer import run_all, tensors
+    from torch_peer import loss_of, run_all, tensors
 
-    net = drawn(SERIES + number, graph, any_loss)
+    net = drawn(SERIES + number, *kind)
     network, system = net.network, net.network.system(len(net.batch), training=net.training)
     given = given_arrays(network, system, seed=net.batch.seed, step=net.batch.step)
     held = tensors({**network.parameters, **network.buffers, **given})
@@ -59,15 +67,22 @@ def test_the_reference_agrees_with_pytorch(number: int) -> None:
     for tensor in learned.values():
         tensor.requires_grad_()
     made = run_all(network, inputs, held, net.training)
-    output = made[network.output_name]
-    upstream = torch.tensor(net.expected.gradients[network.output_name])
-    output.backward(upstream)
-    ours = {name: net.expected.gradients[name] for name in learned}
+    ours, values = {name: net.expected.gradients[name] for name in learned}, net.expected.values
+    ends = [*network.outputs.values()]
+    if net.loss.parts:
+        y, total = net.batch.y, torch.zeros((), dtype=torch.float64)
+        for part, end in zip(net.loss.parts, ends, strict=True):
+            own = loss_of(part.loss, made[end], y[part.name])
+            np.testing.assert_allclose(values[part.array], own.item(), rtol=1e-10)
+            total = total + part.weight * own
+        total.backward()
+    else:
+        made[ends[0]].backward(torch.tensor(net.expected.gradients[ends[0]]))
     theirs = {
         name: np.zeros(t.shape) if t.grad is None else t.grad.numpy() for name, t in learned.items()
     }
     assert_all_close(
-        ours | {"output": net.expected.values[network.output_name]},
-        theirs | {"output": output.detach().numpy()},
+        ours | {end: values[end] for end in ends},
+        theirs | {end: made[end].detach().numpy() for end in ends},
         FLOAT64,
     )

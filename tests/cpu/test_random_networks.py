@@ -96,10 +96,11 @@ def training_agrees(net: Drawn, engine: CPU) -> None:
 def evaluation_agrees(net: Drawn, engine: CPU) -> None:
     """Outputs and loss of a network in evaluation, where nothing is kept."""
     network, batch, expected = net.network, net.batch, net.expected.values
-    outputs = network.predict(batch.x, engine=engine)
-    assert_close(outputs, expected[network.output_name], FLOAT32, "prediction")
-    alone = network.predict(batch.x[:1], engine=engine)  # a single sample has lanes of its own
-    assert_close(alone, expected[network.output_name][:1], FLOAT32, "prediction for one sample")
+    for count in (len(batch.x), 1):  # a single sample has lanes of its own
+        found = network.predict(batch.x[:count], engine=engine)
+        outputs = found if isinstance(found, dict) else {"output": found}
+        for name, array in network.outputs.items():
+            assert_close(outputs[name], expected[array][:count], FLOAT32, f"prediction of {count}")
     found = engine.evaluate(network, batch)
     assert_close(np.asarray(found.loss), expected["loss"], FLOAT32, "loss in evaluation")
     assert found.correct == right_answers(net)

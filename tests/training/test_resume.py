@@ -267,6 +267,13 @@ PARTS: dict[str, dict[str, object]] = {
     "weighted": {"loss": gt.CrossEntropy(weight=(1.0, 2.0, 0.5), label_smoothing=0.1)},
     "images": {"data": Held(*pixels())},
     "stopped early": {"stopping": gt.EarlyStopping(1, least=10.0)},
+    "several batches a step": {"batch_size": 8, "accumulate": 2},
+    "a plateau in every epoch": {
+        "schedule": gt.schedules.ReduceLROnPlateau(0.5, 0, threshold=0.9, cooldown=1),
+        "batch_size": 4, "accumulate": 4,
+    },
+    "warm restarts": {"schedule": gt.schedules.CosineWarmRestarts(2)},
+    "a power": {"schedule": gt.schedules.Polynomial(2.0, warm_up=0.1)},
     "last weights": {"stopping": gt.EarlyStopping(1, least=10.0, keep_best=False)},
     "numpy's numbers": {
         "epochs": np.int64(4), "mixup": np.float32(0.25), "clip_norm": np.float64(0.5),

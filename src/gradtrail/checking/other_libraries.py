@@ -10,6 +10,8 @@ import difflib
 import re
 from collections.abc import Collection, Mapping
 
+from .other_names import NAMES
+
 _ARGUMENTS: Mapping[tuple[str, ...], Mapping[str, str]] = {
     ("lr", "learning_rate", "max_lr", "momentum", "weight_decay"): {
         "lr": "lr=",
@@ -29,6 +31,20 @@ _ARGUMENTS: Mapping[tuple[str, ...], Mapping[str, str]] = {
         'checkpoints=gt.Checkpoints("kept") keeps it',
     },
     ("criterion", "loss_fn", "loss_function"): {"loss": "loss="},
+    ("loss_weights", "loss_weight"): {
+        "loss": 'of several outputs loss={"a": (gt.CrossEntropy(), 1.0), "b": (…, 0.3)}',
+    },
+    ("accumulate_grad_batches", "gradient_accumulation_steps", "accumulation_steps"): {
+        "accumulate": "accumulate=",
+    },
+    ("gradient_clip_val", "clipnorm", "global_clipnorm", "max_norm", "max_grad_norm"): {
+        "clip_norm": "clip_norm=",
+    },
+    ("clipvalue",): {"clip_value": "clip_value="},
+    ("factor",): {"gamma": "gamma=", "size": "size="},
+    ("min_lr", "eta_min"): {"least": "least=, a share of the optimiser's rate"},
+    ("T_0", "T_mult"): {"cycles": "cycles= says how many, growth= how much longer each is"},
+    ("beta",): {"delta": "delta="},
     ("class_weight", "class_weights"): {
         "weight": "weight=",
         "loss": "loss=gt.CrossEntropy(weight=[…])",
@@ -62,8 +78,7 @@ _ARGUMENTS: Mapping[tuple[str, ...], Mapping[str, str]] = {
     ("use_bias",): {"bias": "bias="},
     ("kernel_initializer", "initializer", "init"): {"initialization": "initialization="},
     ("activation",): {"": "an activation is a layer of its own behind this one: gt.ReLU()"},
-    ("padding_mode",): {"padding": "leave it out; what is padded is 0"},
-    ("ceil_mode",): {"stride": "leave it out; what a stride does not reach is dropped"},
+    ("padding_mode",): {"padding": "leave it out; here what is padded is 0, or counts for nothing"},
     ("inplace",): {"": "leave it out; nothing is computed in place"},
     ("start_dim", "end_dim"): {"": "leave it out; all axes but the samples' are flattened"},
     ("rate", "prob"): {"p": "p="},
@@ -121,40 +136,6 @@ _ATTRIBUTES: Mapping[tuple[str, ...], str] = {
 }
 """What networks have elsewhere."""
 
-_NAMES: Mapping[tuple[str, ...], str] = {
-    ("Dense", "FullyConnected"): "gt.Linear(10)",
-    ("Conv2D", "Convolution2D", "conv2d"): "gt.Conv2d(16, 3, padding=1)",
-    ("MaxPooling2D", "MaxPool2D", "MaxPool"): "gt.MaxPool2d(2)",
-    ("AveragePooling2D",): "gt.AvgPool2d(2)",
-    ("GlobalAveragePooling2D", "AdaptiveAvgPool2d"): "gt.GlobalAvgPool2d()",
-    ("BatchNormalization", "BatchNorm"): "gt.BatchNorm2d()",
-    ("Softmax", "LogSoftmax"): "no layer: gt.CrossEntropy() takes what the last layer gives",
-    ("CrossEntropyLoss", "NLLLoss", "SparseCategoricalCrossentropy"): "gt.CrossEntropy()",
-    ("MSELoss", "MSE", "mse_loss"): "gt.MeanSquaredError()",
-    ("Sequential", "Model", "Input", "Module"): "gt.Network(input_shape, [layer, …])",
-    ("nn", "layers", "optim", "keras"): "layers and optimisers from gt itself, as gt.Conv2d",
-    ("fit",): "gt.train(network, (x, y))",
-    ("predict",): "network.predict(x)",
-    ("save",): "network.save(path)",
-    ("load_model", "load_network"): "gt.load(path)",
-    ("CosineAnnealingLR", "CosineSchedule"): "gt.schedules.Cosine()",
-    ("OneCycleLR",): "gt.schedules.OneCycle()",
-    ("StepLR", "MultiStepLR"): "gt.schedules.StepDecay((0.5, 0.75))",
-    ("confusion_matrix", "classification_report"): "gt.confusion(network, (x, y))",
-    ("f1_score", "multilabel_confusion_matrix"): "gt.tag_scores(network, (x, y))",
-    ("jaccard_score", "JaccardIndex", "MeanIoU"): "gt.confusion(network, (x, y)).iou",
-    ("read", "read_image", "ImageFolder", "ArrayImages", "digits", "split"): "gt.data.{name}",
-    ("train_test_split",): "gt.data.split(x, y, 0.2)",
-    ("CNNClassifier", "CNNRegressor"): "from gradtrail.sklearn import {name}",
-    (
-        "CSVLog",
-        "JSONLinesLog",
-        "TensorBoardLog",
-        "mistakes",
-    ): "from gradtrail.training import {name}",
-}
-"""What `gt` has not, but other libraries, or rooms of this one, have."""
-
 
 def argument_for(word: str, known: Collection[str]) -> str | None:
     """What to write instead of an argument that a function does not have; None where nobody knows.
@@ -187,7 +168,9 @@ def attribute_for(word: str, layers: Collection[str]) -> str:
 
 def name_for(word: str, known: Collection[str]) -> str | None:
     """What to write instead of a name that `gradtrail` does not have; None for nothing."""
-    found = _found(_NAMES, word)
+    found = _found(NAMES, word)
+    if found is None and word.startswith("Lazy") and word[4:] in known:
+        found = f"gt.{word[4:]}, whose channels are inferred"
     if found is None:
         near = difflib.get_close_matches(word, list(known), n=1)
         return f"gt.{near[0]}" if near else None

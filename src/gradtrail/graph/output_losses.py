@@ -9,7 +9,7 @@ from ..checking.arguments import is_finite
 from ..checking.calls import in_short
 from ..errors import ArgumentError, unknown
 from ..layers import Loss
-from ..layers.cross_entropy import loss_for
+from ..layers.cross_entropy import loss_for, loss_hint
 from ..layers.loss_functions import LossPart
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _with_weight(name: str, given: Any) -> tuple[Loss, float]:
     if not isinstance(loss, Loss) or loss.parts:
         raise ArgumentError(
             f"loss of the output {name!r} must be an object such as gt.CrossEntropy(), or a pair "
-            f"(loss, weight), got {in_short(given)}"
+            f"(loss, weight), got {in_short(given)}{loss_hint(loss)}"
         )
     if not is_finite(weight) or weight < 0:
         raise ArgumentError(

@@ -141,9 +141,13 @@ def _came(thing: object) -> str:
     if isinstance(thing, type) and not is_of_torch(thing):
         return f"{thing!r} (call it: write its brackets)"
     if is_of_torch(thing):
+        from ..checking.other_libraries import name_for  # only where a layer is none
+
+        kind = thing if isinstance(thing, type) else type(thing)
+        here = name_for(kind.__name__, ()) or "the layer that gt has under its name"
         return (
-            f"{in_short(thing)} of PyTorch; write the layer that gt has under its name, or have "
-            "the whole module made a network by gt.from_torch(module, input_shape)"
+            f"{in_short(thing)} of PyTorch; write {here}, or have the whole module made a network "
+            "by gt.from_torch(module, input_shape)"
         )
     if isinstance(thing, Loss):
         return f"{thing!r}, a loss; it is given to gt.train(loss=…)"

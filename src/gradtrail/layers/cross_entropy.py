@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from ..checking.arguments import is_real, is_whole
-from ..checking.calls import call_example
+from ..checking.calls import call_example, in_short
 from ..equation import Access, Array, index, loss
 from ..equation.frozen import frozen
 from ..errors import ArgumentError, ShapeError
@@ -225,5 +225,19 @@ def loss_for(loss: Loss | None) -> Loss:
     if loss is None:
         return CrossEntropy()
     if not isinstance(loss, Loss):
-        raise ArgumentError(f"loss must be an object such as gt.CrossEntropy(), got {loss!r}")
+        raise ArgumentError(
+            f"loss must be an object such as gt.CrossEntropy(), got {in_short(loss)}"
+            f"{loss_hint(loss)}"
+        )
     return loss
+
+
+def loss_hint(given: object) -> str:
+    """What to write instead of another library's loss, as a clause; empty for nothing."""
+    from ..checking.other_libraries import name_for  # only where a loss is none
+
+    kind = given if isinstance(given, type) else type(given)
+    found = name_for(given if isinstance(given, str) else kind.__name__, ())
+    if isinstance(given, type) and issubclass(given, Loss):
+        found = f"gt.{given.__name__}(…), with its brackets"
+    return f"; write {found}" if found else ""

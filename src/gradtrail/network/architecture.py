@@ -120,6 +120,10 @@ class Architecture:
         """
         for name in settings:
             if name not in self.setting_names:
+                from ..checking.other_libraries import argument_for  # only where there is none
+
+                if told := argument_for(name, ["name"]):
+                    raise ArgumentError(f"{self.name} has no setting {name!r}: {told}")
                 raise UnknownNameError(unknown(f"setting of {self.name}", name, self.setting_names))
         made = replace(self, settings={**self.settings, **settings})
         if settings:
