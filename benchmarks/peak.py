@@ -7,10 +7,11 @@ from statistics import median
 
 import numpy as np
 
-from gradtrail.engines.cpu.builder import Carried, Code, Value
+from gradtrail.engines.cpu.builder import Carried, Code
 from gradtrail.engines.cpu.compiler import Compiler
 from gradtrail.engines.cpu.driver import CALL, KINDS, PHASE
 from gradtrail.engines.cpu.frame import SLOTS, Slot
+from gradtrail.engines.cpu.ir_types import Value
 from gradtrail.engines.cpu.phases import PhaseTable
 from gradtrail.engines.cpu.pool import pool_for
 from gradtrail.engines.cpu.raw import address

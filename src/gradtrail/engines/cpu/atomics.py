@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .builder import Code, I, Value
+from .builder import Code
+from .ir_types import I, Value
 
 
 def atomic_load(code: Code, address: Value) -> Value:

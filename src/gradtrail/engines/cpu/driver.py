@@ -23,8 +23,9 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from .atomics import atomic_add, atomic_load, atomic_store, compare_exchange
-from .builder import Carried, Code, F, I, P, Value, module
+from .builder import Carried, Code, module
 from .frame import SLOTS, Slot
+from .ir_types import F, I, P, Value
 from .options import THREADS
 from .target import Target
 

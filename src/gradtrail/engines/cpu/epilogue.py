@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ...equation.scalar import Call, Function
-from .builder import Code, Value
+from .builder import Code
+from .ir_types import Value
 from .nest import Epilogue, Stream
 from .vector_math import compile_expression
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ...equation.frozen import frozen
-from .builder import Code, F, I, Value
+from .builder import Code
+from .ir_types import F, I, Value
 
 _FULL = 0.6
 """How much of a table must be taken so that its rows are written out, all equally long."""

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...equation.scalar import Call, Expression, Literal, Variable
-from .builder import Code, Value
+from .builder import Code
+from .ir_types import Value
 
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import product as cartesian
 from math import prod
 
-from .builder import Carried, Code, F, Value
+from .builder import Carried, Code
 from .epilogue import pass_through, write_epilogue
+from .ir_types import F, Value
 from .nest import PART, Factor, Nest, Stream, TermSum
 from .tapping import TableRow, TapTable
 from .vector_math import compile_expression

@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ....equation.frozen import frozen
-from ..builder import Carried, Code, Value
+from ..builder import Carried, Code
+from ..ir_types import Value
 from ..nest import Stream
 from ..target import LANES
 from .kernel import Kernel

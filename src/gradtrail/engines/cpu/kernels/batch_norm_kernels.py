@@ -17,8 +17,9 @@ from math import prod
 
 from ....equation.frozen import frozen
 from ....equation.scalar import Function
-from ..builder import Carried, Code, F, Value
+from ..builder import Carried, Code
 from ..frame import Slot
+from ..ir_types import F, Value
 from ..layout import Layout
 from ..target import LANES
 from ..vector_math import compile_expression

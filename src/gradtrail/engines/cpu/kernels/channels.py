@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import prod
 
 from ....equation.frozen import frozen
-from ..builder import Code, F, P, Value
+from ..builder import Code
 from ..frame import Slot
+from ..ir_types import F, P, Value
 from ..target import LANES, lane_groups
 from .kernel import Kernel
 from .walking import row_strides, walk

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..builder import Code, P, Value
+from ..builder import Code
 from ..frame import Slot
+from ..ir_types import P, Value
 
 
 def flag_unless_finite(code: Code, values: list[Value]) -> None:

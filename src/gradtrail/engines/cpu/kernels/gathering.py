@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import prod
 
 from ....equation.frozen import frozen
-from ..builder import Code, F, I, P, Value
+from ..builder import Code
 from ..frame import Slot
+from ..ir_types import F, I, P, Value
 from ..layout import Layout
 from ..target import LANES
 from .kernel import Kernel

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ....equation.frozen import frozen
-from ..builder import Code, Value
+from ..builder import Code
 from ..frame import Slot
+from ..ir_types import Value
 from .kernel import Kernel
 from .walking import each_of_chunk
 

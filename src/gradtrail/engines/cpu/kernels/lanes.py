@@ -7,7 +7,8 @@ are summed together, so that each addition fills a register.
 from __future__ import annotations
 
 from ....equation.frozen import frozen
-from ..builder import Code, Value
+from ..builder import Code
+from ..ir_types import Value
 from ..target import LANES
 from .kernel import Kernel
 

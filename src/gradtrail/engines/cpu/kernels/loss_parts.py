@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from ..builder import Code, F, P, Value
+from ..builder import Code
 from ..frame import Slot
+from ..ir_types import F, P, Value
 
 
 class PartWord(IntEnum):

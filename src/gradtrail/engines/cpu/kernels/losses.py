@@ -6,8 +6,9 @@ import math
 from math import prod
 
 from ....equation.frozen import frozen
-from ..builder import Carried, Code, F, P, Value
+from ..builder import Carried, Code
 from ..frame import Slot
+from ..ir_types import F, P, Value
 from ..layout import Layout
 from ..vector_math import vector_exp, vector_log
 from .kernel import Kernel

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from ....equation.frozen import frozen
 from ....layers.layer import Draw
-from ..builder import Code, Value
+from ..builder import Code
 from ..frame import Slot
+from ..ir_types import Value
 from ..layout import Layout
 from ..target import LANES
 from .kernel import Kernel

@@ -10,7 +10,8 @@ from math import prod
 from ....equation import Selection
 from ....equation.frozen import frozen
 from ..addresses import access_stream, bare, reach
-from ..builder import Carried, Code, Value
+from ..builder import Carried, Code
+from ..ir_types import Value
 from ..layout import Layout
 from ..nest import Stream
 from .kernel import Kernel

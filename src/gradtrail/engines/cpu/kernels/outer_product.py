@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ....equation.frozen import frozen
-from ..builder import Carried, Code, Value
+from ..builder import Carried, Code
 from ..frame import Slot
+from ..ir_types import Value
 from ..target import LANES, Target, lane_groups
 from .gathering import transpose
 from .kernel import Kernel

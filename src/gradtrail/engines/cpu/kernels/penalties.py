@@ -13,8 +13,9 @@ from math import prod
 
 from ....equation import Penalty
 from ....equation.frozen import frozen
-from ..builder import Carried, Code, F, P, Value
+from ..builder import Carried, Code
 from ..frame import Slot
+from ..ir_types import F, P, Value
 from ..layout import Layout
 from ..vector_math import OPERATIONS, compile_expression, vector_exp, vector_log
 from .kernel import Kernel

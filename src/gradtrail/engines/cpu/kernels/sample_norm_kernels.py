@@ -15,8 +15,9 @@ from math import prod
 
 from ....equation.frozen import frozen
 from ....equation.scalar import Function
-from ..builder import Carried, Code, Value
+from ..builder import Carried, Code
 from ..frame import Slot
+from ..ir_types import Value
 from ..vector_math import compile_expression
 from .along_axes import AlongAxes, LoopPoint, Registers
 from .finite import flag_unless_finite

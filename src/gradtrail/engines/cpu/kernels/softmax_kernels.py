@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ....equation.frozen import frozen
-from ..builder import Value
+from ..ir_types import Value
 from ..vector_math import vector_exp, vector_log
 from .along_axes import AlongAxes, LoopPoint
 

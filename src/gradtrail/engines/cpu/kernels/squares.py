@@ -7,8 +7,9 @@ processor; whoever asks adds the pieces in their order.
 from __future__ import annotations
 
 from ....equation.frozen import frozen
-from ..builder import Carried, Code, Value
+from ..builder import Carried, Code
 from ..frame import Slot
+from ..ir_types import Value
 from ..target import LANES
 from .kernel import Kernel
 

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from math import prod
 
 from ....equation.frozen import frozen
-from ..builder import Carried, Code, F, Value
+from ..builder import Carried, Code
 from ..frame import Slot
+from ..ir_types import F, Value
 from ..layout import Layout
 from ..target import LANES
 from .finite import flag_unless_finite

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from ....equation.frozen import frozen
 from ....equation.scalar import Call, Expression, Literal, Variable
-from ..builder import Code, P, Value
+from ..builder import Code
 from ..frame import Slot
+from ..ir_types import P, Value
 from ..vector_math import compile_expression
 from .finite import flag_unless_finite
 from .kernel import Kernel

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from math import prod
 
-from ..builder import Code, F, Value
+from ..builder import Code
 from ..frame import Slot
+from ..ir_types import F, Value
 from ..layout import Layout
 
 

@@ -7,8 +7,9 @@ reads zeros there, so no element is asked whether it is inside.
 from __future__ import annotations
 
 from ....equation.frozen import frozen
-from ..builder import Code, F, P, Value
+from ..builder import Code
 from ..frame import Slot
+from ..ir_types import F, P, Value
 from ..target import LANES
 from .kernel import Kernel
 from .walking import number_field

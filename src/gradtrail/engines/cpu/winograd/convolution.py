@@ -23,8 +23,9 @@ from __future__ import annotations
 from functools import cached_property
 
 from ....equation.frozen import frozen
-from ..builder import Carried, Code, Value
+from ..builder import Carried, Code
 from ..epilogue import write_epilogue
+from ..ir_types import Value
 from ..kernels.max_pool import first_maximum
 from ..nest import Epilogue, Stream, epilogue_line
 from .blocking import GROUP, STRIP, register_tile

@@ -23,7 +23,8 @@ from dataclasses import replace
 from functools import cached_property
 
 from ....equation.frozen import frozen
-from ..builder import Carried, Code, Value
+from ..builder import Carried, Code
+from ..ir_types import Value
 from ..kernels.gathering import transpose
 from ..nest import Stream
 from ..target import LANES, lane_groups

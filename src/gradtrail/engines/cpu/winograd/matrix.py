@@ -16,7 +16,8 @@ from functools import cache
 from itertools import combinations
 
 from ....equation.frozen import frozen
-from ..builder import Code, Value
+from ..builder import Code
+from ..ir_types import Value
 from .points import Matrix
 
 _Row = dict[int, Fraction]

@@ -14,7 +14,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ....equation.frozen import frozen
-from ..builder import Carried, Code, Value
+from ..builder import Carried, Code
+from ..ir_types import Value
 from ..kernels.kernel import Kernel
 from ..target import LANES
 from .convolution import Convolution, Writer

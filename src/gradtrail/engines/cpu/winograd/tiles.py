@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from ....equation.frozen import frozen
 from ....errors import ArgumentError
-from ..builder import Code, Value
+from ..builder import Code
+from ..ir_types import Value
 from ..kernels.kernel import Kernel
 from ..nest import Stream
 from .matrix import multiply_both, square

@@ -12,8 +12,9 @@ from contextlib import AbstractContextManager
 from typing import final
 
 from ....equation.frozen import frozen
-from ..builder import Code, F, Value
+from ..builder import Code
 from ..frame import Slot
+from ..ir_types import F, Value
 from ..kernels.kernel import Kernel
 from ..target import LANES, lane_groups
 from .blocking import GROUP
