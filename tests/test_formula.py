@@ -355,11 +355,3 @@ def test_every_function_of_the_table_may_stand_in_a_formula() -> None:
         expected = np.array([[function(0.5), function(2.0)]])
         assert_close(forward(found, {"X": x})["Z"], expected, FLOAT64, name)
     assert {"relu", "exp", "abs", "erf", "hardswish", "reciprocal"} <= FUNCTIONS.keys()
-
-
-@pytest.mark.parametrize("format", ["to_torch", "to_onnx"])
-def test_other_formats_have_no_word_for_a_formula(format: str, tmp_path: Path) -> None:
-    net = network(FORMULAS["bilinear"])
-    pytest.importorskip(format.removeprefix("to_"))
-    with pytest.raises(gt.ArgumentError, match="Equation"):
-        gt.to_torch(net) if format == "to_torch" else gt.to_onnx(net, tmp_path / "net.onnx")

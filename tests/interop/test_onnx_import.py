@@ -155,3 +155,36 @@ def test_open_sizes_are_given_by_hand(tmp_path: Path) -> None:
         gt.from_onnx(path, input_shape=(1, 5, 6))
     with pytest.raises(gt.ArgumentError, match="input_shape is one sample's"):
         gt.from_onnx(path, input_shape=(3, 0, 6))
+
+
+def test_sums_by_einsum_are_formulas(tmp_path: Path) -> None:
+    """Of samples and of arrays, in any letters, with the output's axes told or not."""
+    import onnx
+
+    draw = np.random.Generator(np.random.PCG64(1))
+    weight = draw.random((4, 3)).astype(np.float32)
+    x = draw.random((2, 3, 4)).astype(np.float32)
+    for equation, inputs, expected in (
+        ("Nij, ki -> Njk", ("in", "weight"), np.einsum("nij,ki->njk", x, weight)),
+        ("bxy,bzy->bxz", ("in", "in"), np.einsum("bxy,bzy->bxz", x, x)),
+        ("aij,kl", ("in", "weight"), np.einsum("aij,kl->aijkl", x, weight)),
+        ("zij,ki->jk", ("in", "weight"), None),
+        ("zij,ki->ijkz", ("in", "weight"), None),
+        ("i...,ki->ik", ("in", "weight"), None),
+    ):
+        node = onnx.helper.make_node("Einsum", [*inputs], ["out"], name="s", equation=equation)
+        kind = onnx.TensorProto.FLOAT
+        graph = onnx.helper.make_graph(
+            [node],
+            "sums",
+            [onnx.helper.make_tensor_value_info("in", kind, ["N", 3, 4])],
+            [onnx.helper.make_tensor_value_info("out", kind, None)],
+            [onnx.numpy_helper.from_array(weight, "weight")],
+        )
+        path = tmp_path / "sums.onnx"
+        onnx.save(onnx.helper.make_model(graph), path)
+        if expected is None:
+            with pytest.raises(gt.FileError, match="node s .Einsum. sums by"):
+                gt.from_onnx(path)
+            continue
+        agree(gt.from_onnx(path).predict(x, engine="reference"), expected)

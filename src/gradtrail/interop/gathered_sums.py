@@ -7,7 +7,8 @@ with its sum is what `einsum` computes. A maximum over windows is gathered alike
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,9 @@ def gathered_sum(equation: Equation) -> GatheredSum:
     if isinstance(equation, Selection) and not equation.within:
         sizes = dict(equation.ranges)
         factor = _factor(equation.source, None, sizes, equation.shape_of[equation.source.array])
-        term = GatheredTerm((factor,), 1.0, equation.over)
+        pairs = zip(equation.source.positions, factor.tables, strict=True)
+        tables = tuple(_inside(table, position.names, equation.over) for position, table in pairs)
+        term = GatheredTerm((replace(factor, tables=tables),), 1.0, equation.over)
         return GatheredSum((term,), _target(equation.result, equation), sizes, maximum=True)
     if not isinstance(equation, Contraction):
         raise ArgumentError("its equation is neither a sum of products nor a maximum over windows")
@@ -96,6 +99,28 @@ def gathered_sum(equation: Equation) -> GatheredSum:
     if others or not found.issuperset(labels):
         raise ArgumentError("its terms lie along other axes than its result")
     return GatheredSum(terms, labels, dict(solved.ranges))
+
+
+def _inside(table: Any, names: Sequence[str], over: Sequence[str]) -> Any:
+    """A table without places outside, where a window reaches there: a neighbour stands for them.
+
+    It is in the same window, so the maximum stays what it is, and the first one, too: before the
+    array stands its first row in the window, behind it the last. A window that is outside as a
+    whole stays there.
+    """
+    if table is None or not (table < 0).any():
+        return table
+    axes = tuple(axis for axis, name in enumerate(names) if name in over)
+    found = table.copy()
+    for point in np.argwhere(table < 0):
+        place = tuple(slice(None) if axis in axes else at for axis, at in enumerate(point))
+        window = table[place].reshape(-1)
+        within = np.flatnonzero(window >= 0)
+        if len(within):
+            own = np.ravel_multi_index([point[a] for a in axes], [table.shape[a] for a in axes])
+            nearest = within[0] if own < within[0] else within[-1]
+            found[tuple(point)] = window[nearest]
+    return found
 
 
 def _target(target: Access, equation: Equation) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from ..layers import Pointwise, Sigmoid, Threshold
 from .arithmetic import UNARY
 from .building import Builder
 from .known_activations import ACTIVATIONS, KnownActivation
+from .onnx_einsum import read_einsum
 from .onnx_norms import NORMS
 from .onnx_shapes import SHAPES
 from .onnx_sizes import Converter
@@ -192,6 +193,7 @@ OPERATORS: Mapping[str, Converter] = {
     "Clip": _clip,
     "Div": _binary("div"),
     "Dropout": _dropout,
+    "Einsum": read_einsum,
     "Gemm": _gemm,
     "Greater": _binary("gt"),
     "GreaterOrEqual": _binary("ge"),
