@@ -202,10 +202,11 @@ def trace_module(
         for node, sample in sizes.samples().items():
             node.meta["sample"] = sample
     except _NeverTracedError as cause:
-        raise Refusal(f"({type(module).__name__}) {cause}{line_in_model(cause)}") from cause
+        raise Refusal(f"({type(module).__name__}) {cause}{_line_in_model(cause)}") from cause
     except Exception as cause:  # whatever the model's own code raises
         raise Untraceable(
-            f"({type(module).__name__}) cannot be traced by torch.fx: {cause}{line_in_model(cause)}"
+            f"({type(module).__name__}) cannot be traced by torch.fx: {cause}"
+            f"{_line_in_model(cause)}"
         ) from cause
     if draws.drawn:
         reasons.note(
@@ -327,7 +328,7 @@ class _NeverTracedError(Exception):
 _LIBRARIES = (f"{os.sep}torch{os.sep}", str(Path(__file__).parent))
 
 
-def line_in_model(cause: BaseException) -> str:
+def _line_in_model(cause: BaseException) -> str:
     """Where in the model's own files something was raised, as a clause; empty if nowhere."""
     frames = traceback.extract_tb(cause.__traceback__)
     own = [frame for frame in frames if not any(part in frame.filename for part in _LIBRARIES)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from .ir_types import F, I, P, Value, bytes_of, element_of, lanes_of, suffix_of
+from .ir_types import F, I, P, Value, bytes_of, element_of, lanes_in, suffix_of
 from .target import Target
 
 _ARGUMENTS = Value("%args", P), Value("%frame", P)
@@ -238,14 +238,14 @@ class Instructions:
         type = type or self.vector()
         if "<" not in type:
             return Value(written, type)
-        return Value("<" + ", ".join([f"float {written}"] * lanes_of(type)) + ">", type)
+        return Value("<" + ", ".join([f"float {written}"] * lanes_in(type)) + ">", type)
 
     def whole(self, value: int, type: str | None = None) -> Value:
         """A constant whole number, by default i32 in all lanes."""
         type = type or self.vector("i32")
         if "<" not in type:
             return Value(str(value), type)
-        return Value("<" + ", ".join([f"{element_of(type)} {value}"] * lanes_of(type)) + ">", type)
+        return Value("<" + ", ".join([f"{element_of(type)} {value}"] * lanes_in(type)) + ">", type)
 
     def add(self, a: Value, b: Value) -> Value:
         """a + b."""
@@ -311,13 +311,13 @@ class Instructions:
 
     def cast(self, how: str, a: Value, element: str) -> Value:
         """A conversion such as `trunc` or `fpext` to another element, of every lane."""
-        type = f"<{lanes_of(a.type)} x {element}>" if "<" in a.type else element
+        type = f"<{lanes_in(a.type)} x {element}>" if "<" in a.type else element
         return self.new(type, f"{how} {a} to {type}")
 
     def compare(self, how: str, a: Value, b: Value) -> Value:
         """A comparison such as `ogt`, or `eq` of whole numbers."""
         kind = "fcmp" if element_of(a.type) in (F, "double") else "icmp"
-        truth = f"<{lanes_of(a.type)} x i1>" if "<" in a.type else "i1"
+        truth = f"<{lanes_in(a.type)} x i1>" if "<" in a.type else "i1"
         return self.new(truth, f"{kind} {how} {a}, {b.name}")
 
     def both(self, a: Value, b: Value) -> Value:

@@ -31,17 +31,17 @@ def element_of(type: str) -> str:
     return type.rsplit(" x ", 1)[1][:-1] if "<" in type else type
 
 
-def lanes_of(type: str) -> int:
+def lanes_in(type: str) -> int:
     """How many lanes a vector type has."""
     return int(type[1:].split(" ", 1)[0])
 
 
 def suffix_of(type: str) -> str:
     """How intrinsics name a type: `v16f32`."""
-    return (f"v{lanes_of(type)}" if "<" in type else "") + _SHORT[element_of(type)]
+    return (f"v{lanes_in(type)}" if "<" in type else "") + _SHORT[element_of(type)]
 
 
 def bytes_of(type: str) -> int:
     """How many bytes a number or a register of a type has."""
-    lanes = lanes_of(type) if "<" in type else 1
+    lanes = lanes_in(type) if "<" in type else 1
     return _BYTES[element_of(type)] * lanes
