@@ -142,3 +142,19 @@ def test_every_form_reads_alike(name: str, tmp_path: Path) -> None:
     for layers, given in read:
         assert layers == read[0][0]
         np.testing.assert_array_equal(given, read[0][1])
+
+
+def test_a_softmax_over_several_axes_at_once(tmp_path: Path) -> None:
+    """Until version 12 it was over all axes from one on; those of one position are none."""
+    for nodes, kinds in (
+        ([node("Softmax", "x", "s", axis=2), node("Mul", "s s", "y")], 3),
+        ([node("MaxPool", "x", "m", kernel_shape=[8, 9]), node("Softmax", "m", "y")], 1),
+    ):
+        path = written(model(nodes, opset=11), tmp_path / "model.onnx")
+        network = gt.from_onnx(path)
+        assert len(layers_of(network)) >= kinds
+        x = samples(network)
+        given = outputs(network, x)
+        if kinds == 1:  # the last softmax is left out
+            given = np.exp(given) / np.exp(given).sum(axis=1, keepdims=True)
+        agree(given, onnx_outputs(path, x))

@@ -95,7 +95,8 @@ def _note_weights(model: Model, cause: Refusal, reasons: Refusals) -> None:
 
     PyTorch's older exporter writes such a file with export_params=False.
     """
-    if len(model.inputs) > 1 and not model.arrays:
+    constant = any(operation.operator == "Constant" for operation in model.operations)
+    if len(model.inputs) > 1 and not model.arrays and not constant:
         if not cause.complete:
             reasons.note(cause, "the model")
         what = f"has {len(model.inputs)} inputs and no arrays; if they are its weights, export "

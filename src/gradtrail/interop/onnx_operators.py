@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -175,10 +176,11 @@ def _dropout(b: Builder, n: View) -> Any:
 def _softmax(logarithm: bool) -> Converter:
     def convert(b: Builder, n: View) -> Any:
         x, told = n.value(0), n.whole_number("axis", -1 if n.opset >= 13 else 1, least=None)
-        axis = n.axis(told, b.shape(x))
-        if n.opset < 13 and axis != len(b.shape(x)):
-            raise Refusal("is a softmax over several axes at once (before version 13)")
-        return b.softmax(x, axis, logarithm=logarithm)
+        sizes, axis = b.shape(x), n.axis(told, b.shape(x))
+        if n.opset >= 13 or prod(sizes[axis:]) == 1:
+            return b.softmax(x, axis, logarithm=logarithm)
+        row = b.view_as(x, (*sizes[: axis - 1], prod(sizes[axis - 1 :])))  # until version 12
+        return b.view_as(b.softmax(row, axis, logarithm=logarithm), sizes)
 
     return convert
 
