@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import prod
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from safetensors.numpy import save_file
 from tails import beginning
 
 import gradtrail as gt
+from benchmarks.zoo.published import TIMM as TIMM_MODELS
 from gradtrail.network.architecture import ARCHITECTURES
 from gradtrail.plan.plan import multiply_adds
 
@@ -42,7 +44,9 @@ def test_names_and_shapes_of_all_arrays_are_those_published() -> None:
         work = sum(
             multiply_adds(d.equation) for d in network.declarations(1, training=True).values()
         )
-        assert f"| `{name}` | {count:,} | {work / 1e6:,.1f} M |" in PAGE
+        called = f"`{TIMM_MODELS[name]}`" if TIMM_MODELS[name] else "has none"
+        row = rf"\| `{name}` \| {count:,} \| {work / 1e6:,.1f} M \|[^|]*\| {called} \|"
+        assert re.search(row, PAGE), name
         arrays, of_torchvision, of_timm = DIGESTS[name]
         ours = {**network.parameters.shapes, **network.buffers.shapes}
         assert len(ours) == arrays
@@ -119,6 +123,8 @@ def test_a_file_of_timm_has_the_norms_of_timm(tmp_path: Path) -> None:
         assert (norm.eps, norm.momentum) == (eps, 0.1 if eps == 1e-5 else 0.01)
         asked = gt.architecture("mobilenet_v3_small", weights=path, eps=2e-3)
         assert asked.layers(2)[1].eps == 2e-3
+        assert gt.architecture("mobilenet_v3_small").made_for(str(path)).layers(2)[1].eps == eps
+    assert gt.architecture("lenet5").made_for(str(path)).weights is None
 
 
 @pytest.mark.parametrize(

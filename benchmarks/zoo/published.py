@@ -24,10 +24,11 @@ import numpy as np
 import gradtrail as gt
 from gradtrail.network.architecture import ARCHITECTURES, Architecture
 
+from ..arguments import listed
 from .comparison import NOTHING, apart, draw_weights
 from .models import allow_torchvision
 
-__all__ = ["TIMM", "Agreement", "agreement", "main", "table_of"]
+__all__ = ["LIBRARIES", "TIMM", "Agreement", "agreement", "main", "table_of"]
 
 TIMM: Mapping[str, str | None] = {
     "resnet18": "resnet18",
@@ -43,8 +44,10 @@ TIMM: Mapping[str, str | None] = {
 }
 """The architectures with published weights, by timm's names; None where it has none."""
 
+LIBRARIES = ("torchvision", "timm")
+
 _OUTPUTS, _GRADIENTS = 1e-10, 1e-8
-_CLASSES, _SAMPLES, _SIZE = 7, 2, 96
+_CLASSES, _SAMPLES = 7, 2
 
 
 @dataclass(frozen=True)
@@ -115,12 +118,13 @@ def table_of(library: str, name: str) -> tuple[int, str]:
     return len(lines), hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def agreement(library: str, name: str) -> Agreement:
+def agreement(library: str, name: str, size: int) -> Agreement:
     """An architecture with a library's weights beside that library's module.
 
     Args:
         library: torchvision or timm.
         name: of our architecture.
+        size: of the images.
     """
     import torch
     from safetensors.torch import save_file
@@ -132,9 +136,9 @@ def agreement(library: str, name: str) -> Agreement:
         path = Path(folder) / "published.safetensors"
         save_file({key: array.contiguous() for key, array in module.state_dict().items()}, path)
         known = _without_dropout(gt.architecture(name, weights=path))
-        network = gt.Network((3, _SIZE, _SIZE), known.layers(_CLASSES), dtype=np.float64)
+        network = gt.Network((3, size, size), known.layers(_CLASSES), dtype=np.float64)
         known.fill(network)
-    x = np.random.default_rng(1).normal(size=(_SAMPLES, 3, _SIZE, _SIZE))
+    x = np.random.default_rng(1).normal(size=(_SAMPLES, 3, size, size))
     with torch.no_grad():
         evaluated = module.eval()(torch.from_numpy(x)).numpy()
     ours = network.predict(x, engine="reference")
@@ -181,19 +185,21 @@ def _trained(
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--names", default="*", help="Those that fit this pattern alone.")
+@click.option("--libraries", default="torchvision,timm", callback=listed(LIBRARIES, "library"))
+@click.option("--size", default=64, help="Height and width of the images.")
 @click.option("--tables", is_flag=True, help="Print counts and digests of names, and compare none.")
-def main(names: str, tables: bool) -> None:
+def main(names: str, libraries: list[str], size: int, tables: bool) -> None:
     """Compare named architectures with those of torchvision and timm, by weights of each."""
     missing = [p for p in ("torch", "torchvision", "timm") if find_spec(p) is None]
     if missing:
         raise click.ClickException(f"{' and '.join(missing)} must be installed")
     good = True
     for name in (n for n, a in ARCHITECTURES.items() if a.head and fnmatch(n, names)):
-        for library in ("torchvision", "timm") if TIMM[name] else ("torchvision",):
+        for library in (at for at in libraries if at != "timm" or TIMM[name]):
             if tables:
                 click.echo(f"{library:12} {name:20} {table_of(library, name)}")
                 continue
-            found = agreement(library, name)
+            found = agreement(library, name, size)
             good = good and found.right
             click.echo(
                 f"{library:12} {name:20} {'right' if found.right else 'WRONG'}: outputs "
