@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tails import beginning
 
 import gradtrail as gt
 from gradtrail.equation import text
+from gradtrail.exploring.session import Session
+from gradtrail.exploring.step_description import describe_step
 from gradtrail.training import JSONLinesLog
 from gradtrail.training.history import History
 from gradtrail.training.observers import Observer
@@ -224,7 +227,7 @@ class _Stop(Observer):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("engine", ["reference", "cpu"])
+@pytest.mark.parametrize("engine", beginning(1, ["cpu", "reference"]))
 def test_it_goes_on_bit_by_bit(tmp_path: Path, engine: str) -> None:
     settings: dict[str, Any] = {"loss": LOSS, "batch_size": 4, "seed": 3, "progress": False}
     settings |= {"engine": engine, "optimizer": gt.Adam(0.01), "validation": (X, Y)}
@@ -272,6 +275,29 @@ def test_a_frozen_trunk_gives_the_same_bits_with_kept_features() -> None:
         found.append((history.step_losses, history.by_output, net.parameters["fc1.weight"]))
     assert found[0][:2] == found[1][:2]
     np.testing.assert_array_equal(found[0][2], found[1][2])
+
+
+def test_the_page_shows_every_loss_and_leaves_labels_as_they_are(tmp_path: Path) -> None:
+    few = {name: labels[:4] for name, labels in TWO_Y.items()}
+    path = two().explore(X, TWO_Y, samples=4, loss=TWO_LOSS, save=tmp_path / "page.html")
+    assert Path(str(path)).stat().st_size > 1000
+    session = Session(gt.trace(two(), X[:4], few, loss=TWO_LOSS))
+    layers = [layer["name"] for layer in describe_step(session)["layers"]]
+    assert layers[-3:] == ["a.loss", "b.loss", "loss"]
+    before = session.state()["loss"]
+    session.apply([{"kind": "update"}])
+    assert session.state()["loss"] < before
+    with pytest.raises(gt.ArgumentError, match="labels of a network with several outputs stay"):
+        session.apply([{"kind": "label", "n": 0, "label": 1}])
+    with pytest.raises(gt.ArgumentError, match="pass x and y, the labels of the outputs a, b"):
+        two().explore(save=tmp_path / "page.html")
+
+
+def test_what_is_not_finite_is_named_with_its_output() -> None:
+    wrong = TWO_Y | {"b": TWO_Y["b"].copy()}
+    wrong["b"][3, 0, 1, 1] = np.inf
+    with pytest.raises(gt.NonFiniteError, match=r"b.loss.target\[8,0,1,1\].*'b.loss'.*sample 3"):
+        gt.train(two(), (X, wrong), loss=TWO_LOSS, progress=False, engine="reference")
 
 
 # -- what is given -----------------------------------------------------------------------------

@@ -21,6 +21,9 @@ export const step = stepOf(known.step);
 /** A step of layers as users write them, whose names are those of other functions. */
 export const own = stepOf(known.own.step);
 
+/** A step of a network with several outputs. */
+export const forked = stepOf(known.forked.step);
+
 /** Both sides count in float64; a sum is compared relative to what is added. */
 export function close(got, expected, where, scale = 0) {
   const allowed = 1e-11 * Math.max(Math.abs(expected), scale);

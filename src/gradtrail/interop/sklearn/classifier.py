@@ -155,9 +155,9 @@ class CNNClassifier(ClassifierMixin, CNNEstimator):  # type: ignore[misc]
         refuse_maps(y, "a class for every position (segmentation)")
         if len(shape) == 2 and shape[1] > 1:
             raise DataError(
-                f"y has shape {shape}: several tags for a sample (multi-label) have no loss of "
-                "their own yet; CNNRegressor brings each near 0 or 1, and one-hot rows are class "
-                "numbers by y.argmax(axis=1)"
+                f"y has shape {shape}: several tags for a sample (multi-label) are trained by "
+                "gt.train(network, (x, y), loss=gt.BCEWithLogits()); CNNRegressor brings each near "
+                "0 or 1, and one-hot rows are class numbers by y.argmax(axis=1)"
             )
 
     def _learn_targets(self, y: np.ndarray, weights: np.ndarray | None, classes: Any = None) -> int:

@@ -49,6 +49,11 @@ def gradient_share(code: Code, part: int | None) -> Value:
     return code.mul(share, code.splat(_word(code, part, PartWord.WEIGHT, F)))
 
 
+def weight_text(part: int | None) -> str:
+    """What stands before a gradient as text: its output's weight, where there are several."""
+    return "" if part is None else "weight·"
+
+
 def _word(code: Code, part: int, word: PartWord, type: str) -> Value:
     table = code.frame(Slot.PARTS, P)
     return code.load(code.at(table, 8 * (PART_WORDS * part + word)), type, align=8)

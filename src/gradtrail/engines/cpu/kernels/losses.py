@@ -12,7 +12,7 @@ from ..ir_types import F, P, Value
 from ..layout import Layout
 from ..vector_math import vector_exp, vector_log
 from .kernel import Kernel
-from .loss_parts import gradient_share, store_result
+from .loss_parts import gradient_share, store_result, weight_text
 from .max_pool import better
 from .walking import lane_mask, walk
 
@@ -74,7 +74,7 @@ class CrossEntropyLoss(Kernel):
             found.append("P[k] = exp(Z[k] − m)/s")
         if self.gradient:
             expected = "ΣT·P[k]" if self.weighted else "P[k]"
-            found.append(f"dZ[k] = ({expected} − T[k])/N")
+            found.append(f"dZ[k] = {weight_text(self.part)}({expected} − T[k])/N")
         return found
 
     def write(self, code: Code) -> None:
@@ -204,7 +204,8 @@ class SquaredErrorLoss(Kernel):
         """See `Kernel.lines`."""
         given = "S·" if self.weight else ""
         found = [f"loss += Σ {given}(Z − T)²/M"]
-        return found + ([f"dZ = 2·{given}(Z − T)/M"] if self.gradient else [])
+        weight = weight_text(self.part)
+        return found + ([f"dZ = {weight}2·{given}(Z − T)/M"] if self.gradient else [])
 
     def write(self, code: Code) -> None:
         """See `Kernel.write`."""

@@ -19,7 +19,7 @@ from ..ir_types import F, P, Value
 from ..layout import Layout
 from ..vector_math import OPERATIONS, compile_expression, vector_exp, vector_log
 from .kernel import Kernel
-from .loss_parts import gradient_share, store_result
+from .loss_parts import gradient_share, store_result, weight_text
 from .losses import greatest_class
 from .walking import lane_mask, walk
 
@@ -112,11 +112,12 @@ class PenaltyLoss(Kernel):
     def lines(self) -> list[str]:
         """See `Kernel.lines`."""
         name, beside = self.penalty.name, "".join(f", {v}" for v, _ in self.constants)
+        weight = weight_text(self.places.part)
         found = [f"loss += Σ {name}(Z, T{beside})/M"]
         return (
             found
             + [f"{a} = …" for a in self.places.written if a != "dZ"]
-            + ([f"dZ = {name}′(Z, T{beside})/M"] if self.places.gradient else [])
+            + ([f"dZ = {weight}{name}′(Z, T{beside})/M"] if self.places.gradient else [])
         )
 
     def write(self, code: Code) -> None:
@@ -180,7 +181,8 @@ class SoftmaxPenaltyLoss(Kernel):
         return [
             "l[k] = Z[k] − m − log Σ exp(Z[k] − m) at every position, m the greatest",
             f"loss += Σ T[k]·{self.penalty.name}(l[k])/M",
-            f"g[k] = T[k]·{self.penalty.name}′(l[k]); dZ[k] = (g[k] − exp(l[k])·Σ g)/M",
+            f"g[k] = T[k]·{self.penalty.name}′(l[k]); "
+            f"dZ[k] = {weight_text(self.places.part)}(g[k] − exp(l[k])·Σ g)/M",
         ]
 
     def write(self, code: Code) -> None:
