@@ -332,7 +332,7 @@ def test_every_reason_is_told_at_once(tmp_path: Path) -> None:
         node("BatchNormalization", "h k k k k", "b", spatial=0),
         node("Softmax", "h", "s", axis=5),
         node("Conv", "s v", "e", group=2),
-        node("Transpose", "h", "t", perm=[1, 0, 2, 3]),
+        node("Transpose", "h", "t", perm=[1, 0, 2, 2]),
         node("Clip", "h", "l", limit=2.0),
         node("Resize", "c . r", "u"),
         node("Conv", "h o", "f"),
@@ -354,8 +354,7 @@ def test_every_reason_is_told_at_once(tmp_path: Path) -> None:
         "layers here have one for each channel",
         "node s (Softmax) names axis 5 of 4",
         "node e (Conv) Conv2d groups=2 does not divide the 3 input channels",
-        "node t (Transpose) puts axes in the order [1, 0, 2, 3], where samples are no longer the "
-        "first",
+        "node t (Transpose) puts axes in the order [1, 0, 2, 2], of which a sample has 3",
         "node l (Clip) has the attribute 'limit', which is not known here",
         "node f (Conv) Conv2d takes a weight of shape (4, 3, 3, 3), but the model has (4, 5, 3, 3) "
         "(1 more like it)",

@@ -146,3 +146,62 @@ def test_scales_of_channels_below_0(tmp_path: Path) -> None:
     network = gt.from_onnx(path)
     x = samples(network)
     agree(outputs(network, x), onnx_outputs(path, x))
+
+
+CONVERTED = {
+    "of TensorFlow": (
+        [
+            node("Transpose", "x", "t", perm=[0, 3, 1, 2]),
+            node("Conv", "t w b", "c"),
+            node("Transpose", "c", "d", perm=[0, 2, 3, 1]),
+            node("Add", "d s", "a"),
+            node("Relu", "a", "r"),
+            node("Mul", "r g", "m"),
+            node("Pad", "m p", "q"),
+            node("Concat", "q q", "k", axis=3),
+            node("Transpose", "k", "u", perm=[0, 3, 1, 2]),
+            node("MaxPool", "u", "v", kernel_shape=[2, 2]),
+            node("Transpose", "v", "n", perm=[0, 2, 3, 1]),
+            node("ReduceMean", "n", "e", axes=[1, 2], keepdims=0),
+            node("MatMul", "e f", "h"),
+            node("Add", "h o", "y"),
+        ],
+        {"w": W, "b": B, "s": drawn(4, seed=8), "g": np.abs(drawn(4, seed=9)) + 0.1,
+         "p": ints(0, 1, 0, 0, 0, 0, 1, 0), "f": drawn(8, 5), "o": drawn(5)},
+        (8, 9, 3),
+    ),
+    "a norm behind a matrix": (
+        [
+            node("MatMul", "x f", "h"),
+            node("Add", "h o", "a"),
+            node("Relu", "a", "r"),
+            node("Mul", "r g", "m"),
+            node("Add", "m s", "y"),
+        ],
+        {"f": drawn(6, 5), "o": drawn(5), "g": drawn(5, seed=2), "s": drawn(5, seed=3)},
+        (6,),
+    ),
+    "attention": (
+        [
+            node("MatMul", "x f", "h"),
+            node("Reshape", "h s", "r"),
+            node("Transpose", "r", "t", perm=[2, 0, 3, 1, 4]),
+            node("Gather", "t i", "q", axis=0),
+            node("Gather", "t j", "k", axis=0),
+            node("Transpose", "k", "l", perm=[0, 1, 3, 2]),
+            node("MatMul", "q l", "p"),
+            node("Softmax", "p", "y", axis=-1),
+        ],
+        {"f": drawn(6, 12), "s": ints(0, -1, 2, 2, 3), "i": np.array(0), "j": np.array(1)},
+        (4, 6),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_how_converters_write(name: str, tmp_path: Path) -> None:
+    nodes, arrays, shape = CONVERTED[name]
+    path = written(model(nodes, arrays, shape=("N", *shape), opset=13), tmp_path / "model.onnx")
+    network = gt.from_onnx(path)
+    x = samples(network)
+    agree(outputs(network, x), onnx_outputs(path, x))

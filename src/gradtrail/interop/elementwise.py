@@ -399,6 +399,8 @@ class Elementwise(ABC):
             values = np.asarray(as_numbers(given))
             return self._with_parameter(name, inner, Weights(CONSTANT, values), first)
         constant = by_channel(given, inner.base.shape)
+        if constant.ndim and inner.affine is None:  # a function before it is a layer
+            inner = self._identity(self.tensor(inner))
         scales = name == "mul" or (name == "div" and not first)
         if constant.ndim and scales and not _divides(constant):
             values = np.asarray(as_numbers(given))

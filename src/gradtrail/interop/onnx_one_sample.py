@@ -17,7 +17,7 @@ import numpy as np
 from .building import Builder
 from .onnx_view import View
 from .refusals import LimitReached, Refusal
-from .values import OneSample, Value, Weights
+from .values import Moved, OneSample, Value, Weights
 
 Converter = Callable[[Builder, View], Any]
 
@@ -46,12 +46,16 @@ def read_node(b: Builder, n: View, convert: Converter) -> Any:
         Refusal: neither is possible; the reason is the first one's.
     """
     read = {name: n.known[name] for name in n.operation.inputs if name in n.known}
+    if any(isinstance(x, Moved) for x in read.values()):
+        return _read_moved(b, n, convert, read)
     first: Refusal | None = None
     if n.operation.operator in _IN_BATCHES:
         return convert(b, n.reading({name: _in_batches(b, x) for name, x in read.items()}))
     if not any(isinstance(x, OneSample) for x in read.values()):
         try:
-            return convert(b, n)
+            found = convert(b, n)
+            if not (n.one_sample and isinstance(found, Moved)):
+                return found
         except LimitReached:
             raise
         except Refusal as cause:
@@ -70,8 +74,44 @@ def read_node(b: Builder, n: View, convert: Converter) -> Any:
     return results if isinstance(found, tuple) else results[0]
 
 
+_REARRANGING = ("Gather", "Slice", "Split", "Squeeze", "Transpose")
+"""Operators that find the samples' axis behind others, as attention puts it for a while."""
+
+
+def _read_moved(b: Builder, n: View, convert: Converter, read: Mapping[str, Any]) -> Any:
+    """What a node gives that reads samples whose axis stands behind others.
+
+    Raises:
+        Refusal: it is none that takes parts or turns axes.
+    """
+    x = read[n.operation.inputs[0]]
+    if n.operation.operator not in _REARRANGING or not isinstance(x, Moved):
+        raise Refusal(
+            "reads samples whose axis stands behind others, and only what takes parts or turns "
+            "axes is read there"
+        )
+    count = len(b.shape(x.base)) + 1
+    known = {**read, n.operation.inputs[0]: x.base}
+    found = convert(b, n.reading(known, place=x.place))
+    if n.operation.operator == "Transpose":
+        return found
+    gone = 0
+    if n.operation.operator == "Squeeze":
+        gone = sum(axis % count < x.place for axis in n.axes("axes", 1))
+    elif n.operation.operator == "Gather" and len(b.shape(found)) < len(b.shape(x.base)):
+        gone = n.whole_number("axis", 0, least=None) % count < x.place
+    place = x.place - gone
+    if place == 0:
+        return found
+    if isinstance(found, tuple):
+        return tuple(Moved(part, place) for part in found)
+    return Moved(found, place)
+
+
 def _in_batches(b: Builder, x: Any) -> Any:
     """A value with the axis of samples in front, which is one of size 1 in the file."""
+    if isinstance(x, Moved):
+        raise Refusal("reads samples whose axis stands behind others")
     if not isinstance(x, OneSample):
         return x
     size, *rest = b.shape(x.base)

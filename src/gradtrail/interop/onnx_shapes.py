@@ -10,7 +10,7 @@ from .building import Builder
 from .onnx_sizes import SIZES, Converter
 from .onnx_view import View
 from .refusals import Refusal
-from .values import BATCH, Value, Weights
+from .values import BATCH, Moved, Value, Weights
 
 
 def _flatten(b: Builder, n: View) -> Any:
@@ -116,14 +116,20 @@ def _transpose(b: Builder, n: View) -> Any:
     if not isinstance(order, list) or not all(isinstance(axis, int) for axis in order):
         raise Refusal(f"has perm={order!r:.60}, which is no order of axes")
     inner = [n.axis(axis, sizes) for axis in order]
-    return b.permute(n.value(0), inner if n.lead else [0, *inner])
+    if not n.lead:
+        return b.permute(n.value(0), [0, *inner])
+    if sorted(inner) != list(range(len(inner))):
+        raise Refusal(f"puts axes in the order {order}, of which a sample has {len(sizes)}")
+    place = inner.index(0)
+    turned = b.permute(n.value(0), [0, *(axis for axis in inner if axis)])
+    return Moved(turned, place) if place else turned
 
 
 def _slice(b: Builder, n: View) -> Any:
     x = n.value(0)
     sizes = n.sizes_of(b.shape(x))
     for start, end, axis, step in n.slices(len(sizes)):
-        if axis == 0 and n.lead and start == 0 and end >= _FAR and step == 1:
+        if axis == n.place and n.lead and start == 0 and end >= _FAR and step == 1:
             continue  # all of the samples
         x = b.take(x, n.axis(axis, b.shape(x)), start, end, step)
     return x

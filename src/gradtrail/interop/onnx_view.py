@@ -27,7 +27,8 @@ class View:
         declared_batch: the batch size that the file names, if it names one.
         dtype: of the samples.
         one_sample: whether the file computes with one sample, so that its axis is like any other.
-        lead: how many axes the file counts before those of a sample: 1, or 0 (`OneSample`).
+        lead: how many axes the file counts beside those of a sample: 1, or 0 (`OneSample`).
+        place: which of the file's axes is that of the samples; not 0 for `Moved`.
     """
 
     def __init__(
@@ -40,15 +41,16 @@ class View:
         *,
         one_sample: bool = False,
         lead: int = 1,
+        place: int = 0,
     ) -> None:
         self.operation, self.known = operation, known
         self.opset, self.declared_batch, self.dtype = opset, declared_batch, dtype
-        self.one_sample, self.lead = one_sample, lead
+        self.one_sample, self.lead, self.place = one_sample, lead, place
         self.attributes = operation.attributes
         self.count = len(operation.inputs)
         self.asked: set[str] = set()
 
-    def reading(self, known: Mapping[str, Any], *, lead: int = 1) -> View:
+    def reading(self, known: Mapping[str, Any], *, lead: int = 1, place: int = 0) -> View:
         """The same node, reading other values; what is asked of it is noted here, too."""
         made = View(
             self.operation,
@@ -58,6 +60,7 @@ class View:
             self.dtype,
             one_sample=self.one_sample,
             lead=lead,
+            place=place,
         )
         made.asked = self.asked
         return made
@@ -229,12 +232,15 @@ class View:
         count = len(sizes) + self.lead
         if not -count <= axis < count:
             raise Refusal(f"names axis {axis} of {count}")
-        return axis % count + 1 - self.lead
+        found = axis % count
+        if self.lead and found == self.place:
+            return 0
+        return found + 1 if not self.lead or found < self.place else found
 
     def sizes_of(self, sizes: Sequence[int]) -> list[Any]:
         """The shape that the file knows of samples with these sizes each."""
         batch = 1 if self.declared_batch == 1 else BATCH
-        return [*[batch][: self.lead], *sizes]
+        return [*sizes[: self.place], *[batch][: self.lead], *sizes[self.place :]]
 
     def slices(self, count: int) -> list[tuple[int, int, int, int]]:
         """Start, end, axis and step of each part that is taken.

@@ -195,6 +195,19 @@ Value = Tensor | Arithmetic | Padded | Reshaped | Permuted | Expanded | Softmaxe
 
 
 @dataclass(frozen=True, eq=False)
+class Moved:
+    """A value whose axis of samples stands behind others in the file.
+
+    Args:
+        base: with the samples first.
+        place: which of the file's axes is theirs, from 1 on.
+    """
+
+    base: Value
+    place: int
+
+
+@dataclass(frozen=True, eq=False)
 class OneSample:
     """A value of a file that computes with one sample, whose axis stands nowhere in particular.
 
