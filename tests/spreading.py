@@ -53,7 +53,7 @@ def _run(
     winners: Mapping[str, np.ndarray],
 ) -> Masks:
     """The forward pass, with NaN at `places` of `start`."""
-    if start == system.input:
+    if start not in {node.output for node in system.nodes}:  # an input
         _put(values[start], places)
     with np.errstate(all="ignore"):
         for node in system.nodes:
