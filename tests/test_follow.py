@@ -374,6 +374,18 @@ def test_the_words_of_the_other_layers() -> None:
             assert word in text, (name, text[:3000])
 
 
+def test_a_parameter_of_one_number_has_paths() -> None:
+    """Only the loss comes from nothing, not whatever has no axes."""
+    layer = gt.Equation("Z[n,k] = b + Σ_{c} W[k,c]·X[n,c]", k=2)
+    network = gt.Network((3,), [layer], seed=1, dtype=np.float64)
+    t = gt.trace(network, np.array([[1.0, 2.0, 3.0], [0.5, -1.0, 2.0]]), np.array([0, 1]))
+    found = t.grad.follow("equation1.b", ())
+    assert len(found) == 4
+    assert found.total == pytest.approx(float(t.grad["equation1.b"]))
+    with pytest.raises(gt.ArgumentError, match="dloss comes from nothing before it"):
+        t.grad.follow("loss", ())
+
+
 def test_where_nothing_arrives_there_is_no_path() -> None:
     network = gt.Network((1, 2, 2), [gt.Conv2d(1, 1), gt.ReLU(), gt.Flatten(), gt.Linear(2)])
     network.parameters["conv1.bias"] = np.full(1, -100.0)

@@ -199,7 +199,14 @@ def _check_samples(found: Written) -> None:
 
 
 def _check_words(found: Written) -> None:
-    """Every symbol has a value, and every value is a word's."""
+    """Every symbol has a value, and every value is a word's; an index stands in positions alone."""
+    bare = [p for line in found.lines for p in _pieces(line.value) if isinstance(p, Name)]
+    for letter, place in [(e.letter, e.place) for e in found.elements] + [
+        (piece.text, piece.place) for piece in bare
+    ]:
+        if letter in found.indices:
+            cause = f"{letter} is an index, and neither an array nor a number"
+            fail(f"{cause}; take another letter, or write an element such as W[{letter}]", place)
     for symbol, place in found.symbols.items():
         if symbol not in found.numbers and symbol[0] != "|":
             fail(f"expected an index or a number; if {symbol} is one, write {symbol}=…", place)

@@ -21,6 +21,7 @@ from .activations import GELU, Activation, ReLU, Sigmoid, SiLU, Tanh
 from .formula_checks import (
     bare_sizes,
     check_absent,
+    check_beginnings,
     check_bounded_work,
     check_defined_once,
     check_shapes,
@@ -206,6 +207,7 @@ class EquationLayer(Layer):
             for p, size in zip(t.target.positions, target, strict=True)
             if p.plain is not None and p.plain not in ranges
         }
+        check_beginnings(wide, found.parameters, ranges)
         if maximum_of(found.lines[0]) is not None:
             (term,) = wide
             return selection(

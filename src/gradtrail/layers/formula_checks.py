@@ -161,6 +161,23 @@ def check_absent(terms: Sequence[Term], shapes: Mapping[str, Shape], ranges: Ran
                     )
 
 
+def check_beginnings(terms: Sequence[Term], parameters: Sequence[str], ranges: Ranges) -> None:
+    """A parameter begins at 0, and has no padding that a position below could lie in.
+
+    Raises:
+        ShapeError: a position of one is below 0 somewhere.
+    """
+    for access in (f.access for t in terms for f in t.factors if f.access.array in parameters):
+        for axis, position in enumerate(access.positions):
+            low, _ = position.bounds(ranges)
+            if low < 0:
+                raise ShapeError(
+                    f"axis {axis} of {access.array} is read from {low} on, but a parameter begins "
+                    "at 0",
+                    f"Add {-low} to that position",
+                )
+
+
 def _left(access: Access, shapes: Mapping[str, Shape], ranges: Ranges) -> list[int]:
     """The axes on which an access leaves its array."""
     found = []

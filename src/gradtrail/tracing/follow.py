@@ -231,7 +231,7 @@ def follow_gradient(step: TracedStep, name: str, index: Any, k: int, row: int | 
     name = step.array_name("grad", name)
     element = step.element("grad", name, index)
     value, total = float(step.array("grad", name)[element]), None
-    if name not in step.system.readers or not step.system.shapes[name]:
+    if name not in step.system.readers:
         raise ArgumentError(
             f"follow: d{name} comes from nothing before it; the loss is the end. Ask for another "
             f"gradient, such as {_other(step, 'grad', name, next(iter(_begun(step))))}"
