@@ -22,6 +22,13 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
         {"data.splitting", "layers.rearranging"},
         "`gt.split` cuts a node as PyTorch's cuts a tensor, `gt.data.split` a set",
     ),
+    **dict.fromkeys(
+        ("maximum", "minimum"),
+        (
+            {"equation.scalar", "layers.joins"},
+            "NumPy's and PyTorch's word, for numbers in an expression and for nodes",
+        ),
+    ),
     "load": ({"data.known", "network.saving"}, "`gt.load` opens a network, `gt.data.load` a set"),
 }
 

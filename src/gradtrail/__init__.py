@@ -133,6 +133,8 @@ if TYPE_CHECKING:
         Upsample,
         add,
         concat,
+        maximum,
+        minimum,
         multiply,
         split,
     )
@@ -306,6 +308,8 @@ __all__ = [
     "load_watched",
     "load_weights",
     "lr_range_test",
+    "maximum",
+    "minimum",
     "multiply",
     "schedules",
     "split",

@@ -3,8 +3,8 @@
     parse("Z[n,k] = b[k] + Σ_{f} W[k,f]·X[n,f]", ranges={"k": 10}, shapes={"X": (64, 784)})
 
 Open ranges and shapes are inferred. `*`, `-` and `sum_{…}` may stand for `·`, `−` and `Σ_{…}`.
-What text does not show (padding, the values behind symbols, the bodies of functions) is passed
-beside it; `context` collects it from an equation, so that
+What text does not show (padding, the values behind symbols, the bodies of functions, the numbers of
+an equation's own constants) is passed beside it; `context` collects it from an equation, so that
 `parse(text(e), **context(e)) == e`.
 """
 
@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import Any
 
 from ..errors import EquationError, ShapeError
-from .access import Access, Applied, Indicator, Margin
+from .access import Access, Applied, Indicator, Margin, Sparse, sparse_of
 from .constructors import contraction, loss, normalisation, selection, softmax
 from .equation import Equation
 from .kinds import Contraction, LossEquation, LossRule, Selection
@@ -37,6 +37,7 @@ def parse(
     functions: Mapping[str, Function] | None = None,
     padding: Mapping[str, Sequence[Margin]] | None = None,
     epsilon: float = 1e-5,
+    matrices: Sequence[Sparse] = (),
 ) -> Equation:
     """The equation that a text describes.
 
@@ -48,21 +49,42 @@ def parse(
         functions: the functions of one number that occur, by name.
         padding: the margins of the accesses that may leave their array, by the access's text.
         epsilon: what `ε` stands for in a normalisation.
+        matrices: the constants that the equation itself knows, such as weights of an interpolation.
 
     Raises:
         EquationError: the text is not an equation; the message shows the place.
         ShapeError: the ranges and shapes contradict each other.
     """
-    reader = Reader(constants or {}, functions or {}, padding or {})
+    known = {matrix.access.array: matrix.rows for matrix in matrices}
+    reader = Reader(constants or {}, functions or {}, padding or {}, matrices=known)
     lines = [line for line in source.splitlines() if line.strip()]
     if not lines:
         raise EquationError("an equation needs at least one line such as Z[n,k] = X[n,k]")
+    lines[0] = _without_window(lines[0], matrices)
     try:
-        return _parsed(reader, lines, ranges, shapes, epsilon)
+        return _parsed(reader, lines, ranges, shapes, epsilon, matrices)
     except (EquationError, ShapeError):
         raise
     except (ValueError, ZeroDivisionError) as cause:
         raise EquationError(f"{cause} in {source.strip()!r}") from cause
+
+
+def _without_window(line: str, matrices: Sequence[Sparse]) -> str:
+    """A maximum's line without what says where its window lies: `max_{h,w: U[y,h]·V[x,w]}`.
+
+    Raises:
+        EquationError: the window is not that of the matrices.
+    """
+    window = re.search(r"(?<=max_\{)([^:}]*): *([^}]*)(?=\})", line)
+    if window is None:
+        return line
+    passed = "·".join(text(one.access) for one in matrices)
+    if window[2] != passed:
+        raise EquationError(
+            f"the maximum has the window {window[2]} but the matrices that are passed are "
+            f"{passed or 'none'}, in {line.strip()!r}"
+        )
+    return line.replace(window[0], window[1])
 
 
 def _parsed(
@@ -71,6 +93,7 @@ def _parsed(
     ranges: Mapping[str, int],
     shapes: Mapping[str, Sequence[int]],
     epsilon: float,
+    matrices: Sequence[Sparse],
 ) -> Equation:
     """The equation of the kind that the lines look like."""
     softened = _softmax(reader, lines, shapes)
@@ -84,7 +107,7 @@ def _parsed(
     read = [line_of(line, place if several else 0) for place, line in enumerate(lines, 1)]
     maximum = maximum_of(read[0])
     if maximum is not None:
-        return _selection(reader, read[0], *maximum, ranges, shapes)
+        return _selection(reader, read[0], *maximum, ranges, shapes, matrices)
     terms = [t for line in read for t in reader.terms(line)]
     return contraction(*terms, ranges=ranges, shapes=shapes)
 
@@ -135,6 +158,9 @@ def context(equation: Equation) -> dict[str, Any]:
     }
     if isinstance(equation, Normalisation):
         beside["epsilon"] = equation.epsilon
+    within = equation.within if isinstance(equation, Selection) else ()
+    if matrices := sparse_of(factors) or within:
+        beside["matrices"] = matrices
     return beside
 
 
@@ -145,6 +171,7 @@ def _selection(
     element: WrittenElement,
     ranges: Mapping[str, int],
     shapes: Mapping[str, Sequence[int]],
+    within: Sequence[Sparse],
 ) -> Selection:
     result, source, over = reader.access(line.target), reader.access(element), head.names
     if set(over) != set(source.names) - set(result.names):
@@ -152,8 +179,16 @@ def _selection(
         raise mistake(
             f"max runs over {listed}, not over what {result.array} leaves open", head.place
         )
-    winner = winner_of({result.array, source.array}, shapes)
-    return selection(result, source, over=over, winner=winner, ranges=ranges, shapes=shapes)
+    taken = {result.array, source.array, *(one.access.array for one in within)}
+    return selection(
+        result,
+        source,
+        over=over,
+        winner=winner_of(taken, shapes),
+        within=within,
+        ranges=ranges,
+        shapes=shapes,
+    )
 
 
 def winner_of(taken: Iterable[str], shapes: Iterable[str] = ()) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import NoReturn
 
-from .access import Access, Applied, Factor, Indicator, Margin, Term, unique
+from .access import Access, Applied, Factor, Indicator, Margin, Row, Sparse, Term, unique
 from .affine import Affine, index
 from .frozen import frozen
 from .number import ONE, Number, as_number
@@ -75,6 +75,7 @@ class Reader:
         strict: whether every sum must be written: an index that the left side does not show
             stands under a Σ.
         indices: the words that are indices, where that is known.
+        matrices: the rows of constants that the equation itself knows, by letter.
     """
 
     constants: Mapping[str, int | Fraction]
@@ -82,6 +83,7 @@ class Reader:
     padding: Mapping[str, Sequence[Margin]] = field(default_factory=dict)
     strict: bool = False
     indices: frozenset[str] = frozenset()
+    matrices: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
 
     def terms(self, line: WrittenLine) -> list[Term]:
         """The terms of a line."""
@@ -167,7 +169,9 @@ class Reader:
                     fail(f"the value of {piece.text} is not among the constants", piece.place)
                 return [Part(factors=(self.access(WrittenElement(piece.text, (), piece.place)),))]
             case WrittenElement():
-                return [Part(factors=(self.access(piece),))]
+                access = self.access(piece)
+                rows = self.matrices.get(access.array)
+                return [Part(factors=(access if rows is None else Sparse(access, rows),))]
             case Application():
                 return [Part(factors=(self.applied(piece),))]
             case Holds():

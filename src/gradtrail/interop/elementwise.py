@@ -27,7 +27,7 @@ from ..layers import (
     Tanh,
 )
 from ..layers.activations import Activation
-from ..layers.joins import Add, Multiply
+from ..layers.joins import GREATER, LESSER, Add, Multiply
 from .arithmetic import (
     BINARY,
     GRID,
@@ -317,6 +317,8 @@ class Elementwise(ABC):
                 if name in _JOINING and self._shape_of(name, read) == one.shape:
                     return self.binary(name, *read)
         pair = self._together(a, b)
+        if pair is None and name in _CHOSEN and tuple(a.shape) == tuple(b.shape):
+            return self.layer(_CHOSEN[name], a, self.layer(Pointwise("a - b"), a, b), b)
         if pair is None:
             return self.layer(self._joining(name, a, b), a, b)
         first, second = pair
@@ -449,6 +451,9 @@ class Elementwise(ABC):
         layer = self.graph.nodes[x.node].layer if x.node >= 0 else None
         return isinstance(layer, Conv2d | ConvTranspose2d | Linear) and not layer.bias
 
+
+_CHOSEN: Mapping[str, Layer] = {"max": Pointwise(GREATER), "min": Pointwise(LESSER)}
+"""One of two, by their difference, which stands between them."""
 
 _JOINING: Mapping[str, Layer] = {
     "add": Add(),

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .formula import Equation
     from .global_max_pooling import GlobalMaxPool1d, GlobalMaxPool2d, GlobalMaxPool3d
     from .instance_norm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
-    from .joins import add, concat, multiply
+    from .joins import add, concat, maximum, minimum, multiply
     from .local_response_norm import LocalResponseNorm
     from .matmul import MatMul
     from .normalize import Normalize
@@ -178,6 +178,8 @@ __all__ = [
     "Upsample",
     "add",
     "concat",
+    "maximum",
+    "minimum",
     "multiply",
     "split",
 ]
@@ -262,6 +264,8 @@ LATE: Mapping[str, str] = {
     "Upsample": "resampling",
     "add": "joins",
     "concat": "joins",
+    "maximum": "joins",
+    "minimum": "joins",
     "multiply": "joins",
     "split": "rearranging",
 }

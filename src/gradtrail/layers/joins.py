@@ -7,9 +7,9 @@ from typing import ClassVar, final
 
 from ..equation import Array, Number, contraction, index, term
 from ..equation.frozen import frozen
-from ..errors import ShapeError
+from ..errors import ArgumentError, ShapeError
 from .broadcasting import LETTERS, met, nth
-from .functional import GraphNode
+from .functional import GraphNode, checked_nodes
 from .layer import Declaration, Layer, Shape, elementwise, times
 
 Z = Array("Z")
@@ -69,6 +69,66 @@ def concat(*nodes: GraphNode, name: str | None = None) -> GraphNode:
         ShapeError: their shapes differ in more than channels.
     """
     return Join(name=name)(*nodes)
+
+
+def maximum(*nodes: GraphNode, name: str | None = None) -> GraphNode:
+    """The greatest of nodes, element by element. Of two it is two layers:
+
+    Forward:
+        D[n,c,y,x] = A[n,c,y,x] − B[n,c,y,x]
+        Z[n,c,y,x] = A[n,c,y,x]·f(D[n,c,y,x]) + B[n,c,y,x]·g(D[n,c,y,x])
+
+    with f(d) = ½ + ½·sign d and g(d) = ½ − ½·sign d, which are 1, 0 or ½ and flat everywhere. So Z
+    is one of them to the last bit, and what comes back goes there alone; of equal elements each
+    gets half, as in PyTorch. A NaN in either makes Z a NaN, and so do two equal infinities. Nodes
+    may stand still along some axes as those of `multiply` may; more than two are joined in turn.
+
+    Args:
+        *nodes: two or more.
+        name: of the layer that gives Z, and with `_difference` behind it that of D; by default
+            pointwise1, …
+
+    Raises:
+        ArgumentError: fewer than two, or something that is no node.
+        ShapeError: sizes that are neither equal nor 1.
+    """
+    return _chosen("maximum", nodes, GREATER, name)
+
+
+def minimum(*nodes: GraphNode, name: str | None = None) -> GraphNode:
+    """The least of nodes, element by element; see `maximum`, whose f and g change places.
+
+    Args:
+        *nodes: two or more.
+        name: as for `maximum`.
+
+    Raises:
+        ArgumentError: fewer than two, or something that is no node.
+        ShapeError: sizes that are neither equal nor 1.
+    """
+    return _chosen("minimum", nodes, LESSER, name)
+
+
+GREATER = "a*(0.5 + 0.5*sign(d)) + b*(0.5 - 0.5*sign(d))"
+"""The greater of a and b, where d is their difference."""
+
+LESSER = "a*(0.5 - 0.5*sign(d)) + b*(0.5 + 0.5*sign(d))"
+"""The lesser of them."""
+
+
+def _chosen(what: str, nodes: tuple[GraphNode, ...], formula: str, name: str | None) -> GraphNode:
+    """One of nodes at each place, two after two."""
+    from .pointwise import Pointwise  # only where it is asked for
+
+    if len(nodes) < 2:
+        raise ArgumentError(f"{what} takes two or more nodes, got {len(nodes)}")
+    found, *others = checked_nodes(what, nodes)
+    for place, other in enumerate(others, 1):
+        own = name if name is None or place == len(others) else f"{name}_{place}"
+        apart = None if own is None else f"{own}_difference"
+        difference = Pointwise("a - b", name=apart)(found, other)
+        found = Pointwise(formula, name=own)(found, difference, other)
+    return found
 
 
 @final

@@ -151,9 +151,11 @@ def _products(expression: Expression, text: str) -> Iterator[Product]:
             yield from _products(first * first, text)
         case operation:
             names = ", ".join(variables(expression))
+            join = {"max": "maximum", "min": "minimum"}.get(operation)
+            hint = f"; gt.{join}(…) takes nodes" if join else ""
             raise EquationError(
                 f"{text!r}: {operation} is taken of {names} together; of several inputs only sums "
-                "of products are one layer, so put what is inside into a layer of its own"
+                f"of products are one layer, so put what is inside into a layer of its own{hint}"
             )
 
 
