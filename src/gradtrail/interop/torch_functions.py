@@ -21,6 +21,7 @@ from .arithmetic import UNARY
 from .building import Builder
 from .known_activations import ACTIVATIONS, KnownActivation
 from .refusals import Refusal
+from .torch_einsum import einsum
 from .torch_norms import NORMS, RESIZING
 from .torch_shapes import SHAPE_FUNCTIONS, SHAPE_METHODS, SHAPES, SHUFFLES
 from .torch_windows import WINDOWS, Converter
@@ -291,6 +292,7 @@ FUNCTIONS: Mapping[str, Converter] = {
     **SHAPE_FUNCTIONS,
     "torchvision.ops.stochastic_depth.stochastic_depth": _stochastic_depth,
     "torch.zeros_like": _filled_like(0.0), "torch.ones_like": _filled_like(1.0),
+    "torch.einsum": einsum, "torch.functional.einsum": einsum,
     "torch.rsub": _rsub, "torch.where": _where,
     "torch.nn.functional.scaled_dot_product_attention": _attention,
     "torch.special.erf": _unary("erf"), "torch._assert": _asserted,
