@@ -17,7 +17,7 @@ import numpy as np
 from .building import Builder
 from .onnx_view import View
 from .refusals import LimitReached, Refusal
-from .values import Moved, OneSample, Value, Weights
+from .values import OneSample, SamplesBehind, Value, Weights
 
 Converter = Callable[[Builder, View], Any]
 
@@ -46,7 +46,7 @@ def read_node(b: Builder, n: View, convert: Converter) -> Any:
         Refusal: neither is possible; the reason is the first one's.
     """
     read = {name: n.known[name] for name in n.operation.inputs if name in n.known}
-    if any(isinstance(x, Moved) for x in read.values()):
+    if any(isinstance(x, SamplesBehind) for x in read.values()):
         return _read_moved(b, n, convert, read)
     first: Refusal | None = None
     if n.operation.operator in _IN_BATCHES:
@@ -54,7 +54,7 @@ def read_node(b: Builder, n: View, convert: Converter) -> Any:
     if not any(isinstance(x, OneSample) for x in read.values()):
         try:
             found = convert(b, n)
-            if not (n.one_sample and isinstance(found, Moved)):
+            if not (n.one_sample and isinstance(found, SamplesBehind)):
                 return found
         except LimitReached:
             raise
@@ -85,7 +85,7 @@ def _read_moved(b: Builder, n: View, convert: Converter, read: Mapping[str, Any]
         Refusal: it is none that takes parts or turns axes.
     """
     x = read[n.operation.inputs[0]]
-    if n.operation.operator not in _REARRANGING or not isinstance(x, Moved):
+    if n.operation.operator not in _REARRANGING or not isinstance(x, SamplesBehind):
         raise Refusal(
             "reads samples whose axis stands behind others, and only what takes parts or turns "
             "axes is read there"
@@ -104,13 +104,13 @@ def _read_moved(b: Builder, n: View, convert: Converter, read: Mapping[str, Any]
     if place == 0:
         return found
     if isinstance(found, tuple):
-        return tuple(Moved(part, place) for part in found)
-    return Moved(found, place)
+        return tuple(SamplesBehind(part, place) for part in found)
+    return SamplesBehind(found, place)
 
 
 def _in_batches(b: Builder, x: Any) -> Any:
     """A value with the axis of samples in front, which is one of size 1 in the file."""
-    if isinstance(x, Moved):
+    if isinstance(x, SamplesBehind):
         raise Refusal("reads samples whose axis stands behind others")
     if not isinstance(x, OneSample):
         return x

@@ -10,7 +10,7 @@ from .building import Builder
 from .onnx_sizes import SIZES, Converter
 from .onnx_view import View
 from .refusals import Refusal
-from .values import BATCH, Moved, Value, Weights
+from .values import BATCH, SamplesBehind, Value, Weights
 
 
 def _flatten(b: Builder, n: View) -> Any:
@@ -122,7 +122,7 @@ def _transpose(b: Builder, n: View) -> Any:
         raise Refusal(f"puts axes in the order {order}, of which a sample has {len(sizes)}")
     place = inner.index(0)
     turned = b.permute(n.value(0), [0, *(axis for axis in inner if axis)])
-    return Moved(turned, place) if place else turned
+    return SamplesBehind(turned, place) if place else turned
 
 
 def _slice(b: Builder, n: View) -> Any:

@@ -28,7 +28,7 @@ class View:
         dtype: of the samples.
         one_sample: whether the file computes with one sample, so that its axis is like any other.
         lead: how many axes the file counts beside those of a sample: 1, or 0 (`OneSample`).
-        place: which of the file's axes is that of the samples; not 0 for `Moved`.
+        place: which of the file's axes is that of the samples; not 0 for `SamplesBehind`.
     """
 
     def __init__(

@@ -195,7 +195,7 @@ Value = Tensor | Arithmetic | Padded | Reshaped | Permuted | Expanded | Softmaxe
 
 
 @dataclass(frozen=True, eq=False)
-class Moved:
+class SamplesBehind:
     """A value whose axis of samples stands behind others in the file.
 
     Args:
