@@ -12,7 +12,7 @@ import pytest
 from interchange import agree, onnx_outputs, outputs, samples
 
 import gradtrail as gt
-from gradtrail.interop import elementwise
+from gradtrail.interop import settling
 
 pytest.importorskip("onnx")
 from onnx import TensorProto, helper
@@ -311,10 +311,10 @@ def test_a_small_file_that_would_need_much_memory(
     used = node("Sum", " ".join(["x", *(f"c{i}" for i in range(300))]), "y")
     written(model([*casts, used], {"w": large}), path)
     with monkeypatch.context() as patch:
-        patch.setattr(elementwise, "_MOST_BYTES", elementwise._MOST_BYTES >> 4)  # filled sooner
+        patch.setattr(settling, "_MOST_BYTES", settling._MOST_BYTES >> 4)  # filled sooner
         with pytest.raises(gt.FileError, match="node c8 .*computes more constants than fit into"):
             gt.from_onnx(path)
-    assert elementwise._MOST_BYTES == 1 << 30
+    assert settling._MOST_BYTES == 1 << 30
     row, column = np.zeros((1, 1 << 16), np.float32), np.zeros((1 << 16, 1), np.float32)
     added = [node("Add", "r c", "s"), node("Add", "x s", "y")]
     written(model(added, {"r": row, "c": column}), path)

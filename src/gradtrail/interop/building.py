@@ -28,7 +28,7 @@ MOST_SPATIAL = 3
 
 
 class Builder(Normalizing):
-    """A graph that grows node by node; args are those of `Elementwise`."""
+    """A graph that grows node by node; args are those of `Settling`."""
 
     def network(
         self, output: Any, dtype: Any = np.float32, ending: LastSoftmax = LastSoftmax.LOGITS

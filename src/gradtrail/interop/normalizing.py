@@ -16,7 +16,7 @@ Arrays = Mapping[str, Weights]
 
 
 class Normalizing(Rearranging):
-    """The part of the builder for norms; args are those of `Elementwise`."""
+    """The part of the builder for norms; args are those of `Settling`."""
 
     def norm(self, x: Any, weights: Arrays, *, eps: float, momentum: float) -> Tensor:
         """A batch norm: weight and bias (C,) or neither, running_mean and running_var (C,)."""

@@ -18,7 +18,7 @@ from .values import BATCH, Expanded, Permuted, Reshaped, Shape, Tensor, Value, W
 
 
 class Rearranging(Elementwise):
-    """The part of the builder for what computes nothing; args are those of `Elementwise`."""
+    """The part of the builder for what computes nothing; args are those of `Settling`."""
 
     def shape(self, x: Any) -> Shape:
         """Of one sample, without making a layer of what waits."""
