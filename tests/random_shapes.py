@@ -85,6 +85,6 @@ def _resampled(draw: Draws, shape: Shape) -> Any:
     corners = None if mode.startswith("nearest") else draw.chance(0.5)
     if draw.chance(0.5):
         size = tuple(draw.whole(1, 6) for _ in range(rank))
-        return gt.Upsample(size, mode=mode, align_corners=corners)
+        return gt.Upsample(size=size, mode=mode, align_corners=corners)
     factor = tuple(draw.one(0.5, 1.0, 1.5, 2.0, 2.0) for _ in range(rank))
-    return gt.Upsample(scale_factor=factor, mode=mode, align_corners=corners)
+    return gt.Upsample(factor, mode=mode, align_corners=corners)

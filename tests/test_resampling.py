@@ -17,9 +17,9 @@ from gradtrail.equation.codec import dumps, loads
 X = (1, 2, 4, 5)
 
 RESAMPLED = {
-    "bilinear": gt.Upsample(scale_factor=2, mode="bilinear"),
-    "corners": gt.Upsample((3, 7), mode="bilinear", align_corners=True),
-    "smaller": gt.Upsample((3, 2)),
+    "bilinear": gt.Upsample(2, mode="bilinear"),
+    "corners": gt.Upsample(size=(3, 7), mode="bilinear", align_corners=True),
+    "smaller": gt.Upsample(size=(3, 2)),
     "average": gt.AdaptiveAvgPool2d(3),
     "maximum": gt.AdaptiveMaxPool2d((3, 4)),
     "reflected": gt.Pad((1, 2, -1, 3), mode="reflect"),
@@ -88,8 +88,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "mode": (lambda: gt.Pad(1, mode="mirror"), r"mode must be one of constant, .*got 'mirror'"),
     "mirror": (lambda: gt.Pad(4, mode="reflect"), r"at most 3 for a height of 4, but padding is 4"),
     "both": (lambda: gt.Upsample(), r"give either size or scale_factor"),
-    "axes": (lambda: gt.Upsample(5, mode="linear"), r"expects a sample of \(channels, length\)"),
-    "none": (lambda: gt.Upsample(scale_factor=0.1), r"which is none"),
+    "axes": (
+        lambda: gt.Upsample(size=5, mode="linear"),
+        r"expects a sample of \(channels, length\)",
+    ),
+    "none": (lambda: gt.Upsample(0.1), r"which is none"),
     "corners": (lambda: gt.Upsample(2, align_corners=True), r"leave align_corners out"),
     "size": (lambda: gt.AdaptiveAvgPool2d((3, 0)), r"output_size must be .* got \(3, 0\)"),
     "parts": (lambda: gt.split(gt.Input((4, 3)), 3), r"4 positions, which are not 3 equal parts"),
@@ -147,7 +150,7 @@ MUTANTS = {
 
 
 def network() -> gt.Network:
-    layers = [gt.Pad(1, mode="reflect"), gt.Upsample((6, 6), mode="bilinear"), gt.Tanh()]
+    layers = [gt.Pad(1, mode="reflect"), gt.Upsample(size=(6, 6), mode="bilinear"), gt.Tanh()]
     layers += [gt.Permute((0, 1, 3, 2)), gt.AdaptiveAvgPool2d(4), gt.AdaptiveMaxPool2d(3)]
     return gt.Network((2, 3, 3), [*layers, gt.Flatten(), gt.Linear(3)], seed=1, dtype=np.float64)
 

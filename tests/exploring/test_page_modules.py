@@ -71,7 +71,7 @@ def step() -> gt.Trace:
     layers += [gt.MaxPool2d(2)]
     layers += [gt.Residual([gt.Conv2d(3, (1, 2), padding=(0, 1)), gt.AvgPool2d((1, 2), 1)])]
     layers += [gt.ConvTranspose2d(2, 2, stride=2), gt.GroupNorm(1), gt.ReLU(), gt.Softmax(-1)]
-    layers += [gt.Upsample((5, 3), mode="bilinear"), gt.AdaptiveMaxPool2d((3, 2))]
+    layers += [gt.Upsample(size=(5, 3), mode="bilinear"), gt.AdaptiveMaxPool2d((3, 2))]
     layers += [gt.PReLU(), Gated(), gt.Flatten(), gt.Linear(4)]
     net = gt.Network((2, 9, 9), layers, seed=5, dtype=np.float64)
     net.parameters["fc1.weight"][2] = 0

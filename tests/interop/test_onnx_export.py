@@ -87,14 +87,14 @@ REWRITTEN = {  # other words for the same layer: what the file says has lost the
     "max3d": gt.MaxPool3d(2, (1, 2, 2), (0, 1, 1)),
     "mean-features": gt.GlobalAvgPool1d(),
     "mean-places": gt.GlobalAvgPool2d(),
-    "resize-corners": gt.Upsample((3, 7), mode="bicubic", align_corners=True),
+    "resize-corners": gt.Upsample(size=(3, 7), mode="bicubic", align_corners=True),
     "select-channels": gt.IndexSelect((1, 2, 1, 0)),
     "reshape": gt.Reshape((3, 42)),
     "slice-features": gt.Slice(2, 5),
     "slice-rows": gt.Slice(1, 6, 2, 2),
     "sum-places": gt.Sum((2, 3), keepdim=True),
-    "upsample-bilinear": gt.Upsample((14, 12), mode="bilinear"),
-    "upsample-nearest": gt.Upsample((14, 6)),
+    "upsample-bilinear": gt.Upsample(size=(14, 12), mode="bilinear"),
+    "upsample-nearest": gt.Upsample(size=(14, 6)),
 }
 
 
@@ -239,7 +239,7 @@ def by_version() -> gt.Network:
     a = gt.Hardswish()(gt.LayerNorm(axes=(1, 3))(gt.GroupNorm(2)(x)))
     a = gt.RMSNorm(axes=1)(gt.Mish()(a)) + gt.Mean((2, 3))(x)
     b = gt.Softmax(2)(gt.PixelShuffle(2)(gt.Pad((1, 2, 0, -1), mode="circular")(a)))
-    b = gt.Pad((1, 0, -1, 2), mode="reflect")(gt.ReLU6()(gt.Upsample(scale_factor=2)(b)))
+    b = gt.Pad((1, 0, -1, 2), mode="reflect")(gt.ReLU6()(gt.Upsample(2)(b)))
     c = gt.Pad(1, value=0.5)(gt.Slice(1, 20, axis=2)(b)) * gt.Sum((2, 3), keepdim=True)(b)
     c = gt.AdaptiveMaxPool2d((2, 3))(gt.MatMul(transpose_b=True)(c, c))
     return gt.Network(x, gt.Linear(3, bias=False)(gt.Flatten()(gt.Max(1)(c))), seed=3)
@@ -268,7 +268,7 @@ def test_the_lowest_version_is_the_lowest(tmp_path: Path) -> None:
     layers: list[tuple[gt.layers.Layer, int]] = [
         (gt.MaxPool2d(2, 1, dilation=2), 10),
         (gt.Slice(None, None, 2), 10),
-        (gt.Upsample(5, mode="bilinear"), 11),
+        (gt.Upsample(size=5, mode="bilinear"), 11),
         (gt.Pointwise("round(x)"), 11),
         (gt.Hardshrink(), 9),
         (gt.Threshold(0.5, -2), 12),

@@ -44,8 +44,8 @@ _LAYERS: Mapping[tuple[str, ...], str] = {
         "UpSampling2D",
         "UpSampling3D",
         "UpsamplingNearest2d",
-    ): "gt.Upsample(scale_factor=2)",
-    ("UpsamplingBilinear2d",): 'gt.Upsample(scale_factor=2, mode="bilinear", align_corners=True)',
+    ): "gt.Upsample(2)",
+    ("UpsamplingBilinear2d",): 'gt.Upsample(2, mode="bilinear", align_corners=True)',
     (
         *("ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "ZeroPadding1D", "ZeroPadding2D"),
         *("ConstantPad1d", "ConstantPad2d", "ConstantPad3d"),

@@ -267,9 +267,10 @@ class Builder(Normalizing):
         if not found or not exact or any(others.values()) or (corners and not whole):
             return self._resized(x, sizes, factors, mode, where, nearest, cubic, others)
         if whole:
-            return self.layer(available.Upsample(collapse_axes(sizes[1:]), None, found, corners), x)
+            size = collapse_axes(sizes[1:])
+            return self.layer(available.Upsample(None, found, corners, size=size), x)
         each = [shortest_decimal(factor) for factor in factors[1:]]  # places lie by them
-        return self.layer(available.Upsample(None, collapse_axes(each), found), x)
+        return self.layer(available.Upsample(collapse_axes(each), found), x)
 
     def _resized(
         self,

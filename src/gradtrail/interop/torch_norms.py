@@ -137,7 +137,7 @@ def _interpolate(
         scale_factor = None
     elif isinstance(scale_factor, Sequence):
         scale_factor = tuple(scale_factor)
-    return b.layer(Upsample(size, scale_factor, mode, align_corners), input)
+    return b.layer(Upsample(scale_factor, mode, align_corners, size=size), input)
 
 
 def _upsample_nearest(b: Builder, input: Any, size: Any = None, scale_factor: Any = None) -> Any:

@@ -125,7 +125,7 @@ class Rearranging(Elementwise):
         channels, *sizes = value.shape
         if channels != value.base.shape[0] or not 1 <= len(sizes) <= 3:
             raise Refusal(f"repeats samples of {value.base.shape} to {value.shape}")
-        layer = available.Upsample(tuple(sizes))
+        layer = available.Upsample(size=tuple(sizes))
         return self.graph.add(layer, [value.base], {}, None, value.where)
 
     def matmul(self, a: Any, b: Any) -> Any:

@@ -63,7 +63,7 @@ def matrices(equation: Equation) -> dict[str, str]:
 
 
 @final
-@call_example("gt.Upsample(scale_factor=2)")
+@call_example("gt.Upsample(2)")
 @frozen
 class Upsample(Layer):
     """Maps of another size: each output takes the nearest element, or a mean of those around it.
@@ -85,13 +85,14 @@ class Upsample(Layer):
     with align_corners at y·(H − 1)/(H′ − 1). Beyond the edge the outermost rows are taken.
 
     Args:
-        size: of the output's maps, one number or one per axis; instead of scale_factor.
         scale_factor: how many times as large, one number or one per axis; what is left of a
             position is dropped. Below 1 makes maps smaller.
         mode: "nearest", "nearest-exact", "linear", "bilinear", "trilinear" (as many axes as the
             input has) or "bicubic".
         align_corners: whether the corners of input and output lie on each other; only between
             several elements.
+        size: of the output's maps, one number or one per axis; instead of scale_factor. By name
+            only: PyTorch has it first, where hardly anybody means it.
         name: instead of upsample1, …
 
     Raises:
@@ -103,10 +104,10 @@ class Upsample(Layer):
 
     prefix: ClassVar[str] = "upsample"
 
-    size: int | tuple[int, ...] | None = None
     scale_factor: float | tuple[float, ...] | None = None
     mode: str = "nearest"
     align_corners: bool | None = None
+    size: int | tuple[int, ...] | None = field(default=None, kw_only=True)
     name: str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
