@@ -86,6 +86,18 @@ def test_stochastic_depth_grows_with_the_blocks() -> None:
     assert not any(isinstance(step.layer, gt.StochasticDepth) for step in plain.steps)
 
 
+def test_published_networks_start_as_torchvisions_do() -> None:
+    network = gt.architecture("resnet18", classes=10).network()
+    first, head = network.parameters["conv1.weight"], network.parameters["fc.weight"]
+    assert first.std() == pytest.approx((2 / (64 * 7 * 7)) ** 0.5, rel=0.05)
+    assert 0.9 < np.abs(head).max() * 512**0.5 <= 1.0001
+    gated = gt.architecture("mobilenet_v3_small", classes=10).network()
+    depthwise = gated.parameters["features_11_block_1_0.weight"]  # counted as a whole one
+    assert depthwise.std() == pytest.approx((2 / (576 * 5 * 5)) ** 0.5, rel=0.05)
+    scale = gt.architecture("convnext_tiny").network().parameters["features_1_0_layer_scale.g"]
+    assert (scale == np.float32(1e-6)).all()
+
+
 def test_mistakes_in_settings() -> None:
     with pytest.raises(gt.UnknownNameError, match="setting of unet is called 'wide'; did you mean"):
         gt.architecture("unet", wide=3)
