@@ -7,9 +7,8 @@ one sample; axes are counted with the batch, as in the foreign graph.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from math import floor
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from .. import layers as available
 from ..layers import Linear
 from ..layers.windows import Windows
 from ..network import Network
-from .arithmetic import shortest_decimal
 from .margins import Margins, add_margins, collapse_axes, same_margins
 from .normalizing import Normalizing
 from .refusals import UNKNOWN, Refusal
@@ -198,102 +196,6 @@ class Builder(Normalizing):
         pooled = self.maximum_pool(source, windows, ceiling=False)
         self.poolings[pooled.node] = (source, getattr(available, f"GlobalMaxPool{rank}d"))
         return pooled
-
-    def resize(
-        self,
-        x: Any,
-        sizes: tuple[int, ...],
-        factors: Sequence[float],
-        *,
-        mode: str,
-        where: str,
-        nearest: str,
-        cubic: float,
-        **others: bool,
-    ) -> Any:
-        """Maps of another size, in ONNX's words.
-
-        Args:
-            x: what is resized; its channels may stand behind its maps.
-            sizes: of one sample.
-            factors: by which the sizes arose, for each axis.
-            mode: nearest, linear or cubic.
-            where: how positions are placed.
-            nearest: which element a position takes.
-            cubic: its number.
-            others: `Resize`'s other settings.
-
-        Raises:
-            Refusal: channels are resized, or there are too many axes.
-        """
-        own = self.shape(x)
-        if sizes == own and set(factors) == {1.0}:
-            return x
-        rank = len(own)
-        if not 2 <= rank <= MOST_SPATIAL + 1 or (sizes[0] != own[0] and sizes[-1] != own[-1]):
-            raise Refusal(f"resizes samples of {own} to {sizes}")
-        if sizes[0] != own[0]:  # channels are last
-            told: dict[str, Any] = {
-                "mode": mode,
-                "where": where,
-                "nearest": nearest,
-                "cubic": cubic,
-                **others,
-            }
-            first, last = (0, rank, *range(1, rank)), (0, *range(2, rank + 1), 1)
-            turned, wanted = self.permute(x, first), (sizes[-1], *sizes[:-1])
-            found = self.resize(turned, wanted, (factors[-1], *factors[:-1]), **told)
-            return self.permute(found, last)
-        triples = [*zip(sizes, own, factors, strict=True)]
-        whole = all(abs(s - o * f) < 1e-6 * s for s, o, f in triples)
-        exact = whole or all(s == floor(o * f) for s, o, f in triples)
-        rank = len(own) - 1
-        corners: bool | None = None
-        if mode == "nearest":
-            kind = {("asymmetric", "floor"): "nearest", ("half_pixel", "round_prefer_ceil"): ""}
-            grown = all(f == int(f) for f in factors)
-            rounded = nearest.startswith("round")
-            usual = where in ("half_pixel", "pytorch_half_pixel") and grown and rounded
-            found = kind.get((where, nearest), "nearest" if usual else "")
-        else:
-            smooth = {1: "linear", 2: "bilinear", 3: "trilinear"}[rank]
-            found = "bicubic" if mode == "cubic" and rank == 2 and cubic == -0.75 else ""
-            found = smooth if mode == "linear" else found
-            corners = {"align_corners": True, "half_pixel": False}.get(where)
-            if where == "pytorch_half_pixel" and min(sizes[1:]) > 1:
-                corners = False
-            found = found if corners is not None else ""
-        corners = corners or None
-        if not found or not exact or any(others.values()) or (corners and not whole):
-            return self._resized(x, sizes, factors, mode, where, nearest, cubic, others)
-        if whole:
-            size = collapse_axes(sizes[1:])
-            return self.layer(available.Upsample(None, found, corners, size=size), x)
-        each = [shortest_decimal(factor) for factor in factors[1:]]  # places lie by them
-        return self.layer(available.Upsample(collapse_axes(each), found), x)
-
-    def _resized(
-        self,
-        x: Any,
-        sizes: tuple[int, ...],
-        factors: Sequence[float],
-        mode: str,
-        where: str,
-        nearest: str,
-        cubic: float,
-        others: Mapping[str, bool],
-    ) -> Any:
-        """What `Upsample` has no setting for; settings that say nothing in a mode are left out."""
-        own = self.shape(x)
-        usual = all(s / o == f for s, o, f in zip(sizes, own, factors, strict=True))
-        settings: dict[str, Any] = {"positions": where, **others}
-        if mode == "nearest":
-            settings = {"positions": where, "rounding": nearest}
-        elif mode == "cubic":
-            settings["cubic"] = cubic
-        scale = None if usual else collapse_axes(tuple(factors[1:]))
-        layer = available.Resize(collapse_axes(sizes[1:]), mode, scale, **settings)
-        return self.layer(layer, x)
 
     def reduce(self, name: str, x: Any, axes: Sequence[int], *, keep: bool) -> Any:
         """The mean, the sum or the maximum over some axes."""

@@ -1,4 +1,4 @@
-"""ONNX's operators that compute nothing, of samples or of sizes; and maps of another size."""
+"""ONNX's operators that compute nothing, of samples or of sizes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 from .building import Builder
+from .onnx_resizing import RESIZING
 from .onnx_sizes import SIZES, Converter
 from .onnx_view import View
 from .refusals import Refusal
@@ -202,57 +203,8 @@ def _three(b: Builder, x: Any) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2]
 
 
-def _resize(b: Builder, n: View) -> Any:
-    """Maps of another size: what PyTorch's way of placing positions covers."""
-    x = n.value(0)
-    before = n.opset < 11
-    mode = n.word("mode", "nearest")
-    where = "asymmetric" if before else n.word("coordinate_transformation_mode", "half_pixel")
-    nearest = "floor" if before else n.word("nearest_mode", "round_prefer_floor")
-    cubic = n.number("cubic_coeff_a", -0.75)
-    others = {name: n.flag(name, False) for name in ("antialias", "exclude_outside")}
-    n.number("extrapolation_value", 0.0)
-    if where == "tf_crop_and_resize":
-        raise Refusal("crops before it resizes (tf_crop_and_resize), which no layer here does")
-    policy = n.word("keep_aspect_ratio_policy", "stretch")
-    own = b.shape(x)
-    axes = n.axes("axes", -1) if "axes" in n.attributes else list(range(len(own) + 1))
-    scales, sizes = n.resized(1 if before else 2, None if before else 3)
-    if n.opset < 7:
-        scales = [1.0, 1.0, n.number("height_scale", 1.0), n.number("width_scale", 1.0)]
-    if sizes and policy != "stretch":
-        known = [(0, *own)[axis % (len(own) + 1)] for axis in axes]
-        sizes, scales = [], _common_scale(policy, sizes, known)
-    wanted = [*own]
-    factors = [1.0] * len(own)
-    for place, axis in enumerate(axes):
-        at = axis % (len(own) + 1)
-        if at == 0:
-            if (scales and scales[place] != 1) or (
-                sizes and sizes[place] not in (BATCH, 1, n.declared_batch)
-            ):
-                raise Refusal("resizes the axis of the samples")
-            continue
-        if sizes:
-            wanted[at - 1] = sizes[place]
-            factors[at - 1] = sizes[place] / own[at - 1]
-        else:
-            exact = own[at - 1] * scales[place]
-            wanted[at - 1] = int(exact if policy == "stretch" else exact + 0.5)
-            factors[at - 1] = scales[place]
-    settings: dict[str, Any] = {"mode": mode, "where": where, "nearest": nearest, "cubic": cubic}
-    return b.resize(x, tuple(wanted), factors, **settings | others)
-
-
-def _common_scale(policy: str, sizes: Sequence[Any], own: Sequence[int]) -> list[float]:
-    """One factor for all axes, so that none is larger, or none smaller, than is wanted."""
-    if policy not in ("not_larger", "not_smaller") or not all(own):
-        raise Refusal(f"resizes with keep_aspect_ratio_policy={policy!r:.40}")
-    ratios = [wanted / size for wanted, size in zip(sizes, own, strict=True)]
-    return [min(ratios) if policy == "not_larger" else max(ratios)] * len(own)
-
-
 SHAPES: Mapping[str, Converter] = {
+    **RESIZING,
     **SIZES,
     "Concat": _concat,
     "DepthToSpace": _depth_to_space,
@@ -261,7 +213,6 @@ SHAPES: Mapping[str, Converter] = {
     "Identity": _identity,
     "Pad": _pad,
     "Reshape": _reshape,
-    "Resize": _resize,
     "Slice": _slice,
     "SpaceToDepth": _space_to_depth,
     "Split": _split,
@@ -269,6 +220,5 @@ SHAPES: Mapping[str, Converter] = {
     "Tile": _tile,
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
-    "Upsample": _resize,
 }
 """By name."""
