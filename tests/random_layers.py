@@ -98,7 +98,7 @@ def joined(draw: Draws, nodes: Sequence[GraphNode]) -> GraphNode:
     """Several nodes, or one with itself, made one; sizes need not fit."""
     first = draw.one(*nodes)
     equal = [node for node in nodes if node.shape == first.shape]
-    return draw.one(*JOINS.values())(draw, first, equal, nodes)
+    return draw.one(*dict.fromkeys(JOINS.values()))(draw, first, equal, nodes)
 
 
 def _sum(draw: Draws, first: GraphNode, equal: list[GraphNode], nodes: Any) -> GraphNode:
@@ -142,6 +142,11 @@ def _matrices(draw: Draws, first: GraphNode, equal: list[GraphNode], nodes: Any)
     return gt.MatMul(**flags)(first, draw.one(*equal))
 
 
+def _chosen(draw: Draws, first: GraphNode, equal: list[GraphNode], nodes: Any) -> GraphNode:
+    """The greatest or the least of several."""
+    return draw.one(gt.maximum, gt.minimum)(first, *(draw.one(*equal) for _ in range(2)))
+
+
 def _cut(draw: Draws, first: GraphNode, equal: Any, nodes: Any) -> GraphNode:
     """Channels cut in two and put together the other way round."""
     front = draw.whole(1, max(1, first.shape[0] - 1))
@@ -156,6 +161,8 @@ JOINS: dict[str, Callable[..., GraphNode]] = {
     "gate": _gate,
     "pointwise": _formula_of_two,
     "matmul": _matrices,
+    "maximum": _chosen,
+    "minimum": _chosen,
     "split": _cut,
 }
 

@@ -123,7 +123,9 @@ def layer(
         case gt.PReLU():
             return F.prelu(x, w)
         case gt.Pointwise():
-            known = {name: getattr(torch, name) for name in ("sigmoid", "exp", "clip", "tanh")}
+            known = {
+                name: getattr(torch, name) for name in ("sigmoid", "exp", "clip", "tanh", "sign")
+            }
             return eval(kind.formula, known, dict(zip(kind.inputs, widened(inputs), strict=True)))
         case gt.BatchNorm1d() | gt.BatchNorm2d() | gt.BatchNorm3d():
             mean, var = held[f"{name}.running_mean"], held[f"{name}.running_var"]
