@@ -20,7 +20,6 @@ from ..errors import FileError
 from ..storage.files import open_file, read_at_most
 from ..storage.foreign_files import reader_of
 from .arithmetic import shortest_decimal
-from .layer_graph import MOST_NODES
 from .onnx_arrays import DTYPES, HALVES, MOST_BYTES, REMEDY, Arrays, checked_name, dtype_name
 from .refusals import UNKNOWN, Refusal, Refusals, Unknown
 from .values import Shape, Weights
@@ -29,6 +28,7 @@ CLASSES = "gradtrail.classes"
 """The remark that holds the classes' names, as a list in JSON."""
 
 _OPSETS = range(1, 29)
+_MOST_NODES = 20_000
 _REMARK = 1 << 20
 _DOMAINS = ("", "ai.onnx")
 _REMARKS = ("pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy")
@@ -115,8 +115,8 @@ def read_model(path: Path, onnx: Any, reasons: Refusals, output: str | None = No
     graph, arrays = model.graph, Arrays(path.parent)
     if not graph.node:
         raise FileError(f"{path} holds no ONNX graph with nodes; is it an ONNX file at all?")
-    if len(graph.node) > 4 * MOST_NODES:
-        raise Refusal(f"has {len(graph.node):,} nodes; at most {4 * MOST_NODES:,} are taken")
+    if len(graph.node) > _MOST_NODES:
+        raise Refusal(f"has {len(graph.node):,} nodes; at most {_MOST_NODES:,} are taken")
     opset = _opset(model)
     if graph.sparse_initializer:
         reasons.note("holds sparse arrays, which are not taken", "the model")
