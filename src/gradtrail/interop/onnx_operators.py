@@ -8,6 +8,7 @@ Windows, norms and shapes have files of their own, each with its table.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from math import prod
 from typing import Any
@@ -17,8 +18,8 @@ import numpy as np
 from ..layers import Pointwise, Sigmoid, Threshold
 from .arithmetic import UNARY
 from .building import Builder
+from .einsum_formulas import einsum
 from .known_activations import ACTIVATIONS, KnownActivation
-from .onnx_einsum import read_einsum
 from .onnx_norms import NORMS
 from .onnx_shapes import SHAPES
 from .onnx_sizes import Converter
@@ -49,6 +50,17 @@ def _gemm(b: Builder, n: View) -> Any:
         row = np.broadcast_to(bias.values.reshape(-1), matrix.shape[:1])
         bias = Weights(bias.name, row if beta == 1 else row * row.dtype.type(beta))
     return b.linear(n.value(0), weight, bias)
+
+
+def _einsum(b: Builder, n: View) -> Any:
+    """Where the result's letters are left out, they are those that occur once, by the alphabet."""
+    written = re.sub(r"\s", "", n.word("equation", ""))
+    if n.lead != 1:
+        raise Refusal(f"adds up products as {written!r:.60} of one sample")
+    if "->" not in written:
+        count = Counter(filter(str.isalpha, written))
+        written += f"->{''.join(sorted(x for x in count if count[x] == 1))}"
+    return einsum(b, written, *(n.given(place) for place in range(n.count)))
 
 
 def _matmul(b: Builder, n: View) -> Any:
@@ -195,7 +207,7 @@ OPERATORS: Mapping[str, Converter] = {
     "Clip": _clip,
     "Div": _binary("div"),
     "Dropout": _dropout,
-    "Einsum": read_einsum,
+    "Einsum": _einsum,
     "Gemm": _gemm,
     "Greater": _binary("gt"),
     "GreaterOrEqual": _binary("ge"),

@@ -19,9 +19,9 @@ from .. import layers as available
 from ..layers import Dropout, Layer, StochasticDepth
 from .arithmetic import UNARY
 from .building import Builder
+from .einsum_formulas import einsum
 from .known_activations import ACTIVATIONS, KnownActivation
 from .refusals import Refusal
-from .torch_einsum import einsum
 from .torch_norms import NORMS, RESIZING
 from .torch_shapes import SHAPE_FUNCTIONS, SHAPE_METHODS, SHAPES, SHUFFLES
 from .torch_windows import WINDOWS, Converter

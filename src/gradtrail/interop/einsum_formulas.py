@@ -1,4 +1,4 @@
-"""`torch.einsum` of samples and weights, as a layer that is its formula."""
+"""`einsum` of samples and weights, PyTorch's and ONNX's, as a layer that is its formula."""
 
 from __future__ import annotations
 
