@@ -265,7 +265,7 @@ def test_memory_without_batch_norm_follows_the_threads() -> None:
     for samples in (64, 4096):
         context = loaded("lenet5", samples)[0].context
         held = (context.arenas, context.gradients, context.partial, context.scratch)
-        sizes.append(sum(array.nbytes for array in held) + context.result.nbytes)
+        sizes.append(sum(array.nbytes for array in held) + context.results.nbytes)
     assert sizes[1] - sizes[0] < 0.05 * 100e6
     assert (
         loaded("lenet5", 4096)[0].context.arenas.nbytes

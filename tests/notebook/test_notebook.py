@@ -53,6 +53,7 @@ PRINTED = {
     "RateRange": "gt.lr_range_test(net, (x, y), batch_size=4, steps=10)",
     "Watched": "history.watched['conv1.weight[1,0,1,1]']",
     "Confusion": "confusion",
+    "TagScores": "gt.TagScores.of([[1, 0], [1, 1]], [[1, 0], [0, 1]])",
     "Influence": "influence",
     "Mistakes": "mistakes(net, (x, y))",
     "Trace": "t",

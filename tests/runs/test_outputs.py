@@ -27,6 +27,7 @@ WRITING = {
     "watch": ("--plot",),
     "explore": ("--save",),
     "report": ("--out",),
+    "rates": ("--plot",),
 }
 ENDING = {"--plot": ".png", "--wrong": ".csv", "--save": ".html", "--out": ".html"}
 PAIRS = [(command, option) for command, options in WRITING.items() for option in options]

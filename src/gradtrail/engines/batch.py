@@ -73,11 +73,13 @@ class Samples:
             check_mass(part.y, part.loss, part.prediction, name)
         return samples
 
-    @cached_property
+    @property
     def by_output(self) -> tuple[Samples, ...]:
         """The same samples with the labels of each output; itself where there is one."""
-        if not self.loss.parts:
-            return (self,)
+        return self._parts if self.loss.parts else (self,)  # kept, it would keep its samples
+
+    @cached_property
+    def _parts(self) -> tuple[Samples, ...]:
         return tuple(Samples(self.x, self.y[p.name], p.loss, p.shape) for p in self.loss.parts)
 
     @property
@@ -290,11 +292,13 @@ class Batch:
         """The batch with its samples, where it holds features of theirs instead."""
         return self
 
-    @cached_property
+    @property
     def by_output(self) -> tuple[Batch, ...]:
         """It with the labels of each output; itself where there is one."""
-        if not self.samples.loss.parts:
-            return (self,)
+        return self._parts if self.samples.loss.parts else (self,)
+
+    @cached_property
+    def _parts(self) -> tuple[Batch, ...]:
         told = (self.order, self.seed, self.step, self.begin, self.end)
         scales = self.scales or (None,) * len(self.samples.by_output)
         each = zip(self.samples.by_output, scales, strict=True)
