@@ -62,7 +62,11 @@ function select(equation, source) {
 export function logSoftmax(outputs, classes, positions = 1) {
   const found = new Float64Array(outputs.length);
   const size = classes * positions;
-  for (let first = 0; first < outputs.length; first += first % size === positions - 1 ? size - positions + 1 : 1) {
+  for (
+    let first = 0;
+    first < outputs.length;
+    first += first % size === positions - 1 ? size - positions + 1 : 1
+  ) {
     const last = first + size;
     let greatest = -Infinity;
     for (let at = first; at < last; at += positions) greatest = Math.max(greatest, outputs[at]);

@@ -161,7 +161,9 @@ export class SavedSource extends EventTarget {
     const target = values.get(this.step.targets);
     const nothing = rows[0].map(() => 0); // of a label that is left out
     labels.forEach((k, sample) =>
-      (rows[k] ?? nothing).forEach((share, place) => (target[sample * nothing.length + place] = scale * share)),
+      (rows[k] ?? nothing).forEach(
+        (share, place) => (target[sample * nothing.length + place] = scale * share),
+      ),
     );
   }
 

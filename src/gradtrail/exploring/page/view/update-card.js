@@ -37,7 +37,9 @@ function shown(expression, above = 0) {
 export function optimizerText({ description, source }, name = "") {
   const { type } = description.optimizer.settings;
   const { rule, rate } = ruleOf(description.optimizer, name, source.state.lr);
-  const shown = Object.entries({ ...rule.settings, lr: rate }).filter(([key]) => !["type", "groups"].includes(key));
+  const shown = Object.entries({ ...rule.settings, lr: rate }).filter(
+    ([key]) => !["type", "groups"].includes(key),
+  );
   return `${type}(${shown.map(([key, value]) => `${key}=${[value].flat().join(", ")}`).join(", ")})`;
 }
 

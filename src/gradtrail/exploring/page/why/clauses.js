@@ -58,9 +58,10 @@ export function unweightedClause(sent, count, place, samples) {
   const softmax = sent.node.equation.rule === "softmax cross-entropy";
   const [sample, , ...position] = place.index;
   const about = { count, sample, samples };
-  const fact = softmax && position.length
-    ? { kind: "left out", ...about, position: `(${position.join(",")})` }
-    : { kind: softmax ? "no class weight" : "no weight", ...about };
+  const fact =
+    softmax && position.length
+      ? { kind: "left out", ...about, position: `(${position.join(",")})` }
+      : { kind: softmax ? "no class weight" : "no weight", ...about };
   return closure(fact, place.name, place.index);
 }
 

@@ -14,7 +14,11 @@ import { sourceOfZero, reasonOfCancelling, reasonOfZero } from "gradtrail/why/ze
 
 /** Indices that say where in an array something lies; the first that vary are told. */
 const PLACES = [
-  ...[["z", "y", "x"], ["t", "h", "w"], ["z′", "y′", "x′"]],
+  ...[
+    ["z", "y", "x"],
+    ["t", "h", "w"],
+    ["z′", "y′", "x′"],
+  ],
   ...[["y", "x"], ["h", "w"], ["y′", "x′"], ["x"], ["w"], ["x′"], ["c"], ["k"], ["f"]],
 ];
 

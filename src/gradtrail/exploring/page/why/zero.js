@@ -41,7 +41,8 @@ function functionZero(terms, applied) {
   const [{ side, name, index, stored: value }] = factors;
   const where = [{ side, name, index }];
   const about = { layer, element: written(side, name, index), value };
-  if (isRectifier(applied)) return { cause: "relu closed", fact: { kind: "value relu closed", ...about }, where };
+  if (isRectifier(applied))
+    return { cause: "relu closed", fact: { kind: "value relu closed", ...about }, where };
   return { cause: "flat", fact: { kind: "value flat", ...about, function: applied.name }, where };
 }
 

@@ -127,8 +127,7 @@ export const english = {
   letters: "What the letters stand for",
   layerFacts: (products, field) =>
     `${products} multiply–adds for the batch${field ? `; sees ${field} pixels of the input across` : ""}`,
-  inputCard: (shape, axes) =>
-    `The samples, ${shape}: ${["samples", ...(INPUTS[axes] ?? [])].join(", ")}.`,
+  inputCard: (shape, axes) => `The samples, ${shape}: ${["samples", ...(INPUTS[axes] ?? [])].join(", ")}.`,
   options: "Options",
   winners: "winners",
   closed: "closed",

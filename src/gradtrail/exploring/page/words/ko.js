@@ -127,8 +127,7 @@ export const korean = {
   letters: "기호의 뜻",
   layerFacts: (products, field) =>
     `배치당 곱셈·덧셈 ${products}회${field ? `; 수용 영역은 가로세로 ${field}픽셀` : ""}`,
-  inputCard: (shape, axes) =>
-    `샘플, ${shape}: ${["샘플 수", ...(INPUTS[axes] ?? [])].join(", ")}.`,
+  inputCard: (shape, axes) => `샘플, ${shape}: ${["샘플 수", ...(INPUTS[axes] ?? [])].join(", ")}.`,
   options: "설정",
   winners: "최댓값 위치",
   closed: "닫힌 곳",
