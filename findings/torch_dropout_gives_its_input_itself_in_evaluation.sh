@@ -8,7 +8,7 @@
 # which a shortcut may still read. So the same lines compute another function in evaluation than they
 # were trained as, and no warning says so.
 # What follows here: an imported network is compared with the module in evaluation, and one that
-# parts there is refused (interop/torch_comparison.py).
+# parts there is refused (interop/pytorch/torch_comparison.py).
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -7,7 +7,7 @@
 # Whoever else held `a` keeps the old value. There is no warning, and nothing in the graph tells that
 # there was an assignment. `a.add_(b)` and torch.export are right.
 # What follows here: the importer traces with proxies that record `+=` and its kind
-# (interop/torch_fx.py), and compares the network with the module in the end.
+# (interop/pytorch/torch_fx.py), and compares the network with the module in the end.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

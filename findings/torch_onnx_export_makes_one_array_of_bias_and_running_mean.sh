@@ -9,7 +9,7 @@
 # bias, and finds a running statistic and a parameter under one name, that of another layer.
 # With optimize=False all arrays are there.
 # What follows here: each layer gets copies, and is called like the module that the exporter's
-# remarks name, not like its arrays (interop/onnx_file.py); docs/interop.md says what is lost.
+# remarks name, not like its arrays (interop/onnx/onnx_file.py); docs/interop.md says what is lost.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

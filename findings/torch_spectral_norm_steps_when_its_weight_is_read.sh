@@ -8,7 +8,7 @@
 # the training that follows is another one. In evaluation mode, or under parametrize.cached(), it is
 # as one would guess.
 # What follows here: parametrised modules are refused before any weight is read
-# (interop/torch_fx.py).
+# (interop/pytorch/torch_fx.py).
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

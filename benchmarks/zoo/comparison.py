@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 import gradtrail as gt
-from gradtrail.interop.torch_import import import_module
-from gradtrail.interop.values import LastSoftmax
+from gradtrail.interop.pytorch.torch_import import import_module
+from gradtrail.interop.reading.values import LastSoftmax
 from gradtrail.network.architecture import network_from
 
 from .models import made

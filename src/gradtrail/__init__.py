@@ -363,7 +363,7 @@ __getattr__ = with_former_names(_find)
 
 def _read_model(name: str, model: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a question about a PyTorch module becomes; see `checking.calls.read_models_by`."""
-    from .interop.torch_questions import asked_of_network
+    from .interop.pytorch.torch_questions import asked_of_network
 
     return asked_of_network(name, model, given)
 

@@ -149,7 +149,7 @@ def test_two_words_on_where_an_array_lies(folder: Path) -> None:
 def test_the_same_bytes_again_and_again_are_counted(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gradtrail.interop.onnx_arrays.MOST_BYTES", 3 * W.nbytes)
+    monkeypatch.setattr("gradtrail.interop.onnx.onnx_arrays.MOST_BYTES", 3 * W.nbytes)
     made = model([node("Relu", "x", "y")], dict.fromkeys("abcd", W))
     for array in made.graph.initializer:
         beside(array, location="w.bin", offset=8, length=W.nbytes)

@@ -31,8 +31,8 @@ from tails import beginning
 
 import gradtrail as gt
 from gradtrail.equation.frozen import frozen
-from gradtrail.interop.onnx_export import OPSETS
-from gradtrail.interop.torch_source import torch_source
+from gradtrail.interop.onnx.onnx_export import OPSETS
+from gradtrail.interop.pytorch.torch_source import torch_source
 from gradtrail.layers import Declaration, Layer
 from gradtrail.layers.steps import Step
 
@@ -293,7 +293,7 @@ def test_the_lowest_version_is_the_lowest(tmp_path: Path) -> None:
 
 
 def test_the_tables_of_versions_are_those_of_onnx() -> None:
-    from gradtrail.interop.onnx_writing import AS_INPUTS, SINCE
+    from gradtrail.interop.onnx.onnx_writing import AS_INPUTS, SINCE
 
     def schema(operator: str, version: int) -> object:
         return onnx.defs.get_schema(operator, version)
@@ -427,7 +427,7 @@ def test_a_file_is_replaced_only_when_the_new_one_is_complete(tmp_path: Path) ->
 
 
 def test_what_would_not_fit_into_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradtrail.interop.onnx_export._MOST_BYTES", (1 << 24) + 31)
+    monkeypatch.setattr("gradtrail.interop.onnx.onnx_export._MOST_BYTES", (1 << 24) + 31)
     gt.to_onnx(gt.Network((3,), [gt.Linear(2, bias=False)]), tmp_path / "net.onnx")
     with pytest.raises(gt.FileError, match="net.onnx: 32 bytes of weights, and ONNX allows 2 GiB"):
         gt.to_onnx(gt.Network((3,), [gt.Linear(2)]), tmp_path / "net.onnx")
@@ -436,7 +436,7 @@ def test_what_would_not_fit_into_a_file(tmp_path: Path, monkeypatch: pytest.Monk
 def test_every_layer_can_be_written() -> None:
     """All but the formula have a writer of their own; it is written by its equation."""
     from gradtrail import layers
-    from gradtrail.interop.onnx_operators_written import WRITERS
+    from gradtrail.interop.onnx.onnx_operators_written import WRITERS
     from gradtrail.layers.joins import Add, Join, Multiply
 
     public = {getattr(layers, name) for name in layers.__all__}

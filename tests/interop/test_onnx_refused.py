@@ -12,7 +12,7 @@ import pytest
 from interchange import agree, onnx_outputs, outputs, samples
 
 import gradtrail as gt
-from gradtrail.interop import settling
+from gradtrail.interop.reading import settling
 
 pytest.importorskip("onnx")
 from onnx import TensorProto, helper

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.interop import torch_modules
+from gradtrail.interop.pytorch import torch_modules
 
 torch = pytest.importorskip("torch")
 from torch.nn.utils import parametrizations, prune  # noqa: E402, it needs PyTorch

@@ -29,8 +29,8 @@ from random_networks import drawn_network
 
 import gradtrail as gt
 from gradtrail.equation.frozen import frozen
-from gradtrail.interop.torch_export import TAKEN
-from gradtrail.interop.torch_source import torch_source
+from gradtrail.interop.pytorch.torch_export import TAKEN
+from gradtrail.interop.pytorch.torch_source import torch_source
 from gradtrail.layers import Declaration, Layer
 
 torch = pytest.importorskip("torch")

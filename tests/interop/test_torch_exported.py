@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import gradtrail as gt
-from gradtrail.interop import torch_import
+from gradtrail.interop.pytorch import torch_import
 
 torch = pytest.importorskip("torch")
 from torch_models import Function  # noqa: E402, it needs PyTorch

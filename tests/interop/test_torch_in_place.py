@@ -11,7 +11,7 @@ import pytest
 from comparing import assert_close
 
 import gradtrail as gt
-from gradtrail.interop import torch_import
+from gradtrail.interop.pytorch import torch_import
 
 torch = pytest.importorskip("torch")
 from torch_in_place import CHANNELS, SIZE, drawn  # noqa: E402, it needs PyTorch

@@ -72,7 +72,7 @@ def _write(network: Network, form: str, target: Path, weights: Path, opset: int 
 
         to_onnx(network, target, **({} if opset is None else {"opset": opset}))
     elif form == "torch":
-        from ..interop.torch_source import torch_source
+        from ..interop.pytorch.torch_source import torch_source
 
         text = torch_source(network, weights.name)
         save_network(network, weights)

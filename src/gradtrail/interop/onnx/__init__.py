@@ -1,0 +1,1 @@
+"""Networks from and for ONNX files; see README.md."""

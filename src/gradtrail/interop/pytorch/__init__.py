@@ -1,0 +1,1 @@
+"""Networks from and for PyTorch; see README.md."""

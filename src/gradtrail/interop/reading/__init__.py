@@ -1,0 +1,1 @@
+"""What both importers share: operations of elsewhere become layers; see README.md."""
