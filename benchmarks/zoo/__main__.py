@@ -11,7 +11,8 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from fnmatch import fnmatch
 from importlib.metadata import version
@@ -34,6 +35,7 @@ _BYTES = 12 << 30
 @click.option("--groups", default=",".join(GROUPS), callback=listed(GROUPS, "group"))
 @click.option("--names", default="*", help="Those that fit this pattern alone.")
 @click.option("--seconds", default=600, help="The longest that one of them may take.")
+@click.option("--processes", default=1, help="How many are tried at a time.")
 @click.option("--single/--no-single", default=True, help="Whether the CPU engine computes, too.")
 @click.option("--out", default="benchmarks/results", type=click.Path(path_type=Path))
 @click.option(
@@ -47,6 +49,7 @@ def main(
     groups: list[str],
     names: str,
     seconds: int,
+    processes: int,
     single: bool,
     out: Path,
     record: Path | None,
@@ -65,13 +68,11 @@ def main(
             click.echo(f"{group}: {known.package} is not installed")
             continue
         chosen = [name for name in known.names if fnmatch(name, names)]
-        found = []
-        for name in chosen:
-            if (group, name) not in results:
-                results[group, name] = _tried(group, name, seconds, single)
-                add_record(record, group, results[group, name])
-            found.append(results[group, name])
-        part, passed = _part(group, found)
+        left = [name for name in chosen if (group, name) not in results]
+        for one in _each_tried(group, left, seconds, processes, single):
+            results[group, one.name] = one
+            add_record(record, group, one)
+        part, passed = _part(group, [results[group, name] for name in chosen])
         parts.append(part)
         good = good and (passed or names != "*")
     versions = {
@@ -111,6 +112,16 @@ def add_record(file: Path | None, group: str, result: Compared) -> None:
     if file is not None:
         with file.open("a") as lines:
             lines.write(json.dumps({"group": group, **asdict(result)}) + "\n")
+
+
+def _each_tried(
+    group: str, names: Sequence[str], seconds: int, processes: int, single: bool
+) -> Iterator[Compared]:
+    """The results, as they come."""
+    with ThreadPoolExecutor(processes) as pool:
+        begun = [pool.submit(_tried, group, name, seconds, single) for name in names]
+        for one in as_completed(begun):
+            yield one.result()
 
 
 def _tried(group: str, name: str, seconds: int, single: bool) -> Compared:

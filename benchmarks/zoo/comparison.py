@@ -7,9 +7,11 @@ norm begins with zeros, no statistic is that of a fresh network.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -20,7 +22,16 @@ from gradtrail.network.architecture import network_from
 
 from .models import made
 
-__all__ = ["EXACT", "NEAR", "NOTHING", "Compared", "apart", "compared", "draw_weights"]
+__all__ = [
+    "EXACT",
+    "NEAR",
+    "NOTHING",
+    "Compared",
+    "apart",
+    "compared",
+    "draw_weights",
+    "exact_slopes",
+]
 
 EXACT = 1e-8
 """How far an array may be from PyTorch's in float64, relative to its largest number."""
@@ -137,11 +148,23 @@ def draw_weights(module: Any, torch: Any) -> None:
                 array.copy_(0.3 * noise + float(path.endswith("weight")))
 
 
+@contextmanager
+def exact_slopes() -> Iterator[None]:
+    """Let PyTorch's hard sigmoid have the slope 1/6; its own is that of float32 in float64, too."""
+    from torch.nn import functional
+
+    with patch.object(
+        functional, "hardsigmoid", lambda x, inplace=False: functional.relu6(x + 3) / 6
+    ):
+        yield
+
+
 def _by_torch(module: Any, x: np.ndarray, torch: Any) -> tuple[np.ndarray, Any, np.ndarray]:
     """Outputs, the input with its gradient, and what the outputs are compared with."""
     module.eval()
     image = torch.from_numpy(x.copy()).requires_grad_()
-    output = _first(module(image))
+    with exact_slopes():
+        output = _first(module(image))
     target = np.random.default_rng(2).normal(size=tuple(output.shape))
     scale = float(output.detach().abs().max()) or 1.0
     loss = ((output - torch.from_numpy(target) * scale) ** 2).mean()

@@ -25,7 +25,7 @@ import gradtrail as gt
 from gradtrail.network.architecture import ARCHITECTURES, Architecture
 
 from ..arguments import listed
-from .comparison import NOTHING, apart, draw_weights
+from .comparison import NOTHING, apart, draw_weights, exact_slopes
 from .models import allow_torchvision
 
 __all__ = ["LIBRARIES", "TIMM", "Agreement", "agreement", "main", "table_of"]
@@ -76,9 +76,7 @@ class Agreement:
 
 
 def module_of(library: str, name: str, classes: int) -> Any:
-    """A library's module in float64, without dropout, and with an exact slope of hardsigmoid.
-
-    PyTorch's own holds 1/6 in float32, whatever it computes in.
+    """A library's module in float64, without dropout.
 
     Args:
         library: torchvision or timm.
@@ -86,10 +84,8 @@ def module_of(library: str, name: str, classes: int) -> Any:
         classes: how many.
     """
     import torch
-    from torch.nn import functional
 
     allow_torchvision()
-    functional.hardsigmoid = lambda x, inplace=False: functional.relu6(x + 3) / 6
     if library == "torchvision":
         import torchvision
 
@@ -157,7 +153,8 @@ def _trained(
     import torch
 
     image = torch.from_numpy(x.copy()).requires_grad_()
-    output = module(image)
+    with exact_slopes():
+        output = module(image)
     target = np.random.default_rng(2).normal(size=tuple(output.shape))
     ((output - torch.from_numpy(target)) ** 2).mean().backward()
     step = gt.trace(network, x, target, loss=gt.MeanSquaredError(), engine="reference")
