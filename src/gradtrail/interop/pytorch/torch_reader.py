@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import inspect
-import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...errors import GradtrailError
-from ...machine.packages import optional_package
 from ...network import Network
 from ..reading.building import Builder
 from ..reading.constants import CONSTANT
 from ..reading.refusals import UNKNOWN, Refusal
 from ..reading.values import LastSoftmax, Value, Weights
-from .torch_aten import SAME, aten_call, aten_name, is_aten
-from .torch_functions import ELEMENTWISE, FUNCTIONS, METHODS
-from .torch_fx import WRITES
+from .torch_arrays import ModuleArrays
+from .torch_aten import SAME
+from .torch_functions import ELEMENTWISE, FUNCTIONS
 from .torch_inspection import is_lazy
 from .torch_memory import TensorMemory
 from .torch_modules import MODULES, VIEWING, converter_of
+from .torch_node_calls import NodeCalls, called_name, function_at, writes
 from .torch_running import default_of
 from .torch_shapes import PARTS, SPLITS, VIEWS, is_copied, part
 
@@ -76,15 +75,12 @@ class GraphReader:
         wanted: int | str | None = None,
         ending: LastSoftmax = LastSoftmax.LOGITS,
     ) -> None:
-        self.refused, self.owners = refused, owners
+        self.owners = owners
         self.wanted, self.ending = wanted, ending
         self.module, self.graph, self.builder, self.torch = module, graph, builder, torch
         self.reasons = builder.reasons
-        self.functions = {
-            _found(torch, path): path
-            for path in FUNCTIONS
-            if path.startswith(("torch.", "operator.", "builtins."))
-        }
+        self.calling = NodeCalls(torch)
+        self.arrays = ModuleArrays(module, owners, refused, torch)
         self.memory = TensorMemory(builder)
         self.plain: dict[Any, Any] = {}  # sizes, constants, weights
         self.first: dict[Any, Value] = {}  # what each tensor held when it was made
@@ -201,7 +197,7 @@ class GraphReader:
         except Refusal:  # of what is read, which is said once
             self.plain[node] = UNKNOWN
             return
-        written = node.args[0] if _writes(node) else None
+        written = node.args[0] if writes(node) else None
         if written in self.memory:
             shape = self.builder.shape(self.memory.value(written))
             self.memory.write(written, self.builder.stand_in(read, shape))
@@ -215,7 +211,7 @@ class GraphReader:
         if node.op == "placeholder":
             self._give(node, self._argument(node))
         elif node.op == "get_attr":
-            self.plain[node] = self._array(node.target)
+            self.plain[node] = self.arrays.of(node.target)
         elif node.op == "call_module":
             self._called(node)
         elif node.op == "call_method" or _any_value(self._of([*node.args, *node.kwargs.values()])):
@@ -228,9 +224,9 @@ class GraphReader:
         modules = ("_operator", "operator", "builtins", "math", "torch")
         if getattr(function, "__module__", "") in modules:
             return function(*arguments, **named)
-        if function == _found(self.torch, "torch.fx._symbolic_trace._assert_is_none"):
+        if function == function_at(self.torch, "torch.fx._symbolic_trace._assert_is_none"):
             return None
-        raise Refusal(f"calls {_named(function)}, for which there is no layer here")
+        raise Refusal(f"calls {called_name(function)}, for which there is no layer here")
 
     def _argument(self, node: Any) -> Any:
         """The input; what else forward takes stays at its default."""
@@ -244,7 +240,7 @@ class GraphReader:
         if isinstance(node.target, type) and issubclass(node.target, tuple):
             self.plain[node] = node.target(*self._of(node.args), **self._of(dict(node.kwargs)))
             return
-        convert, called, arguments, named = self._call(node)
+        convert, called, arguments, named = self.calling.of(node)
         if convert is None:
             raise Refusal(f"calls {called}, for which there is no layer here")
         signature = inspect.signature(convert)
@@ -253,7 +249,7 @@ class GraphReader:
             raise Refusal(f"calls {called} with {other[0]}=, which no layer here takes over")
         bound = signature.bind(self.builder, *arguments, **named)
         source = next(iter([*bound.arguments.values()][1:]), None)
-        if _writes(node) or bound.arguments.get("inplace"):
+        if writes(node) or bound.arguments.get("inplace"):
             self._written(node, source, convert, called, bound)
             return
         bound = signature.bind(self.builder, *self._of(arguments), **self._of(dict(named)))
@@ -278,37 +274,19 @@ class GraphReader:
         if not isinstance(parted, tuple):
             return source
         called = source.op in ("call_function", "call_method")
-        split = called and self._call(source)[0] in SPLITS
+        split = called and self.calling.of(source)[0] in SPLITS
         return source.args[0] if split else None
 
     def _again(self, node: Any, convert: Any) -> Any:
         """What a part of a tensor is by now."""
         source = node.args[0] if node.args else node.kwargs["input"]
         if isinstance(self.plain.get(source), tuple):
-            split, called, arguments, named = self._call(source)
+            split, called, arguments, named = self.calling.of(source)
             assert split is not None, called
             parts = split(self.builder, *self._of(arguments), **self._of(named))
             return parts[node.args[1]]
-        _, _, arguments, named = self._call(node)
+        _, _, arguments, named = self.calling.of(node)
         return convert(self.builder, *self._of(arguments), **self._of(dict(named)))
-
-    def _call(self, node: Any) -> tuple[Callable[..., Any] | None, str, Any, Any]:
-        """A node's converter, what it calls, and the arguments as the converter takes them."""
-        if is_aten(node.target):
-            convert, arguments, named = aten_call(node.target, node.args, node.kwargs)
-            return convert, str(node.target), arguments, named
-        return (*self._converter(node), node.args, node.kwargs)
-
-    def _converter(self, node: Any) -> tuple[Callable[..., Any] | None, str]:
-        """A node's converter, and what it calls."""
-        if node.op == "call_method":
-            return METHODS.get(node.target.removesuffix("_")), f"the method {node.target}"
-        if node.target is operator.getitem:
-            return part, "operator.getitem"
-        if node.target is operator.setitem:
-            raise Refusal("writes into a part of a tensor, which no layer here does")
-        called = _named(node.target)
-        return FUNCTIONS.get(self.functions.get(node.target, called)), called
 
     def _written(self, node: Any, source: Any, convert: Any, called: str, bound: Any) -> None:
         """What an operation in place writes, from here on read through everything it reaches.
@@ -318,7 +296,7 @@ class GraphReader:
         """
         held = self._of(source)
         if isinstance(held, int | float):  # Python makes a new number of `n += 1`
-            _, _, arguments, named = self._call(node)
+            _, _, arguments, named = self.calling.of(node)
             self._give(node, convert(self.builder, *self._of(arguments), **self._of(named)))
             return
         if held is UNKNOWN:
@@ -350,7 +328,7 @@ class GraphReader:
         count = self.calls[module] = self.calls.get(module, -1) + 1
         return f"{module}_{count}" if count else module
 
-    # -- modules and their arrays -----------------------------------------------------------------
+    # -- modules ----------------------------------------------------------------------------------
 
     def _called(self, node: Any) -> None:
         module = self.module.get_submodule(node.target)
@@ -369,7 +347,7 @@ class GraphReader:
         self.builder.at(self._where(node), f"{name}_{count}" if count else name)
 
         def held(key: str) -> Weights | None:
-            return self._held(module, node.target, key)
+            return self.arrays.held(module, node.target, key)
 
         if getattr(module, "inplace", False):
             written = convert(self.builder, module, self.memory.whole(source), held)
@@ -379,46 +357,6 @@ class GraphReader:
         result = convert(self.builder, module, given, held)
         same = convert is MODULES["Dropout"] and result is given
         self._give(node, result, source if same or convert in VIEWING else None)
-
-    def _held(self, module: Any, path: str, key: str) -> Weights | None:
-        """A module's array under a name, if it holds it."""
-        if key in module._parameters or key in module._buffers:
-            value = module._parameters.get(key, module._buffers.get(key))
-        elif path in self.refused:
-            value = getattr(module, key)
-        else:
-            raise Refusal(f"computes its {key} instead of holding it as a parameter")
-        return None if value is None else self._weights(value, f"{path}.{key}")
-
-    def _array(self, path: str) -> Any:
-        """A parameter as weights, another tensor as numbers."""
-        parent, _, name = path.rpartition(".")
-        value = getattr(self.module.get_submodule(parent), name)
-        if not isinstance(value, self.torch.Tensor):
-            raise Refusal(f"reads {path!r}, which is no tensor")
-        if isinstance(value, self.torch.nn.Parameter) or path.endswith(_STATISTICS):
-            return self._weights(value, path)
-        if str(value.dtype) == "torch.int64" and not value.is_meta:
-            return np.array(value.cpu().numpy())
-        return self._copied(value, path)
-
-    def _weights(self, value: Any, path: str) -> Weights:
-        """An array that training changes; what lies in the same place has the same name."""
-        still = not value.requires_grad and not path.endswith(_STATISTICS)
-        return Weights(self.owners.get(path, path), self._copied(value, path), True, still)
-
-    def _copied(self, value: Any, path: str) -> np.ndarray:
-        """A tensor as an array of its own."""
-        if value.is_meta or str(value.layout) != "torch.strided":
-            raise Refusal(
-                f"holds no plain numbers in {path!r}: it is {value.layout} on {value.device}"
-            )
-        if str(value.dtype) not in ("torch.float32", "torch.float64"):
-            raise Refusal(
-                f"holds {path!r} as {value.dtype}; make the model float32 or float64 first, as "
-                "with model.float()"
-            )
-        return np.array(value.detach().cpu().numpy())
 
 
 def chosen_output(given: Any, wanted: int | str | None) -> Any:
@@ -454,25 +392,6 @@ def _constant_refused(shape: tuple[int, ...]) -> Refusal:
 
 
 _DROPOUT = "torch.nn.functional.dropout"
-_STATISTICS = ("running_mean", "running_var")
-
-
-def _writes(node: Any) -> bool:
-    """Whether a node writes over its first argument by what it calls."""
-    if node.op == "call_method":
-        return str(node.target).endswith("_")
-    name = getattr(node.target, "__name__", "")
-    name = aten_name(node.target) if is_aten(node.target) else name
-    return node.op == "call_function" and (node.target in WRITES.values() or name.endswith("_"))
-
-
-def _found(torch: Any, path: str) -> Any:
-    """A function by its path; the path itself where this PyTorch has none."""
-    package, *names = path.split(".")
-    thing: Any = torch if package == "torch" else optional_package(package, "from_torch")
-    for name in names:
-        thing = getattr(thing, name, None)
-    return thing if thing is not None else path
 
 
 def _any_value(
@@ -483,9 +402,3 @@ def _any_value(
         isinstance(one, kinds) or (isinstance(one, list | tuple) and _any_value(one, kinds))
         for one in arguments
     )
-
-
-def _named(function: Any) -> str:
-    module = getattr(function, "__module__", None)
-    name = getattr(function, "__name__", repr(function))
-    return f"{module}.{name}" if module else str(name)
