@@ -1,0 +1,56 @@
+"""The walk through networks of others: one definition compared, and a record that goes on."""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent.parent))  # the benchmarks are no part of the package
+
+
+@pytest.mark.torch
+def test_the_zoo_reads_and_compares(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    from benchmarks.zoo import comparison
+
+    class Gated(torch.nn.Module):  # type: ignore[misc]
+        def forward(self, x: object) -> object:
+            return torch.fft.fft(x).real
+
+    def made(group: str, name: str) -> tuple[object, tuple[int, ...]]:
+        if name == "other":
+            return Gated(), (2, 5, 5)
+        layers = (torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.ReLU())
+        names = ("conv", "norm", "relu")
+        return torch.nn.Sequential(OrderedDict(zip(names, layers, strict=True))), (2, 5, 5)
+
+    monkeypatch.setattr(comparison, "made", made)
+    found = comparison.compared("classifiers", "small")
+    assert found.right, found
+    assert found.parameters == 63
+    assert 0 < found.outputs < 1e-12
+    assert 0 < found.gradients < 1e-12
+    assert found.rounded is not None
+    assert 0 < found.rounded < 1e-5
+    refused = comparison.compared("classifiers", "other")
+    assert not refused.right
+    assert not refused.wrong
+    assert "fft" in refused.refused
+    assert comparison.Compared("a", "", 1, 1e-9, float("nan")).wrong
+
+
+def test_the_zoo_goes_on_from_what_it_recorded(tmp_path: Path) -> None:
+    from benchmarks.zoo.__main__ import add_record, recorded
+    from benchmarks.zoo.comparison import Compared
+
+    file = tmp_path / "zoo.jsonl"
+    assert recorded(None) == recorded(file) == {}
+    right = Compared("small", "", 63, 1e-15, 2e-14, "conv.weight", 3e-7, 0.1)
+    add_record(file, "classifiers", Compared("small", "reads a tensor"))
+    add_record(file, "classifiers", right)
+    add_record(file, "timm", right)
+    add_record(None, "timm", Compared("other"))
+    assert recorded(file) == {("classifiers", "small"): right, ("timm", "small"): right}
