@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,27 @@ def test_the_zoo_reads_and_compares(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not refused.wrong
     assert "fft" in refused.refused
     assert comparison.Compared("a", "", 1, 1e-9, float("nan")).wrong
+    far = comparison.Compared("a", "", 1, 1e-9, 1e-9, "", 3e-4, 1e-4)
+    assert far.right
+    assert far.sensitive
+    assert replace(far, single=1e-5).wrong
+    assert replace(far, single=None).wrong
+    assert not replace(far, rounded=9e-5).sensitive
+
+
+@pytest.mark.torch
+def test_statistics_are_drawn_near_those_of_samples() -> None:
+    torch = pytest.importorskip("torch")
+    from benchmarks.zoo.comparison import draw_statistics, draw_weights
+
+    layers = [m for _ in range(60) for m in (torch.nn.Conv2d(3, 3, 1), torch.nn.BatchNorm2d(3))]
+    module = torch.nn.Sequential(*layers).double()
+    draw_weights(module, torch)
+    draw_statistics(module, (3, 5, 5), torch)
+    assert {norm.momentum for norm in layers[1::2]} == {0.1}
+    module.eval()
+    x = torch.randn(2, 3, 5, 5, dtype=torch.float64)
+    assert 0.1 < float(module(x).detach().std()) < 10  # beside other statistics it grows or dies
 
 
 def test_the_zoo_goes_on_from_what_it_recorded(tmp_path: Path) -> None:

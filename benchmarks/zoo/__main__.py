@@ -167,6 +167,7 @@ def _part(group: str, found: Sequence[Compared]) -> tuple[Part, bool]:
     """A group's section of the report, and whether it is as good as is asked."""
     right = sum(one.right for one in found)
     wrong = [one.name for one in found if one.wrong]
+    sensitive = [one for one in found if one.sensitive]
     wanted = GROUPS[group].wanted
     passed = not wrong and (wanted is None or right >= wanted * len(found))
     summary = (
@@ -174,6 +175,9 @@ def _part(group: str, found: Sequence[Compared]) -> tuple[Part, bool]:
         f"({percent(right / max(1, len(found)))}), {len(wrong)} with a wrong number"
         f"{': ' + ', '.join(wrong) if wrong else ''}."
     )
+    if sensitive:
+        summary += f" Of {len(sensitive)} float32 itself is farther from float64, PyTorch's, too: "
+        summary += ", ".join(f"{one.name} (it {one.single:.1e})" for one in sensitive) + "."
     click.echo(f"{group}: {summary}\n")
     table = Table(
         ("definition", "parameters >", "outputs >", "gradients >", "CPU engine >", "read in >")
