@@ -60,8 +60,8 @@ def test_statistics_are_drawn_near_those_of_samples() -> None:
     draw_statistics(module, (3, 5, 5), torch)
     assert {norm.momentum for norm in layers[1::2]} == {0.1}
     module.eval()
-    x = torch.randn(2, 3, 5, 5, dtype=torch.float64)
-    assert 0.1 < float(module(x).detach().std()) < 10  # beside other statistics it grows or dies
+    x = torch.randn((2, 3, 5, 5), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    assert 0.1 < float(module(x).detach().std()) < 100  # with the drawn ones it is 18,000
 
 
 def test_the_zoo_goes_on_from_what_it_recorded(tmp_path: Path) -> None:
