@@ -75,4 +75,5 @@ def test_the_zoo_goes_on_from_what_it_recorded(tmp_path: Path) -> None:
     add_record(file, "classifiers", right)
     add_record(file, "timm", right)
     add_record(None, "timm", Compared("other"))
+    add_record(file, "timm", Compared("large", "took more than 600 s", unfinished=True))
     assert recorded(file) == {("classifiers", "small"): right, ("timm", "small"): right}

@@ -13,7 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -28,21 +28,20 @@ from ..report import Part, Table, document, percent, verdict, write
 from .comparison import EXACT, NEAR, Compared, compared
 from .models import GROUPS
 
-_BYTES = 12 << 30
-
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--groups", default=",".join(GROUPS), callback=listed(GROUPS, "group"))
 @click.option("--names", default="*", help="Those that fit this pattern alone.")
 @click.option("--seconds", default=600, help="The longest that one of them may take.")
 @click.option("--processes", default=1, help="How many are tried at a time.")
+@click.option("--memory", default=12, help="The most that one of them may take, in GiB.")
 @click.option("--single/--no-single", default=True, help="Whether the CPU engine computes, too.")
 @click.option("--out", default="benchmarks/results", type=click.Path(path_type=Path))
 @click.option(
     "--record",
     default=None,
     type=click.Path(path_type=Path),
-    help="Add each result to this file, a line of JSON; those in it are not tried again.",
+    help="Add each result to this file, a line of JSON; what it has finished is not tried again.",
 )
 @click.option("--one", default=None, hidden=True, help="GROUP:NAME: the result as JSON.")
 def main(
@@ -50,6 +49,7 @@ def main(
     names: str,
     seconds: int,
     processes: int,
+    memory: int,
     single: bool,
     out: Path,
     record: Path | None,
@@ -69,7 +69,8 @@ def main(
             continue
         chosen = [name for name in known.names if fnmatch(name, names)]
         left = [name for name in chosen if (group, name) not in results]
-        for one in _each_tried(group, left, seconds, processes, single):
+        limits = Limits(seconds, memory << 30)
+        for one in _each_tried(group, left, limits, processes, single):
             results[group, one.name] = one
             add_record(record, group, one)
         part, passed = _part(group, [results[group, name] for name in chosen])
@@ -90,15 +91,29 @@ def main(
     sys.exit(not good)
 
 
+@dataclass(frozen=True)
+class Limits:
+    """The most that one definition may take.
+
+    Args:
+        seconds: of time.
+        bytes: of addresses; the process has no more memory than that.
+    """
+
+    seconds: int
+    bytes: int
+
+
 def recorded(file: Path | None) -> dict[tuple[str, str], Compared]:
-    """The results in a file by group and name; of several for one, the last.
+    """The results in a file by group and name; the last of several, if it is finished.
 
     Args:
         file: as `add_record` writes it; None, or one that is not there, has none.
     """
     lines = file.read_text().splitlines() if file is not None and file.exists() else []
     found = map(json.loads, lines)
-    return {(held.pop("group"), held["name"]): Compared(**held) for held in found}
+    results = {(held.pop("group"), held["name"]): Compared(**held) for held in found}
+    return {key: one for key, one in results.items() if not one.unfinished}
 
 
 def add_record(file: Path | None, group: str, result: Compared) -> None:
@@ -115,20 +130,20 @@ def add_record(file: Path | None, group: str, result: Compared) -> None:
 
 
 def _each_tried(
-    group: str, names: Sequence[str], seconds: int, processes: int, single: bool
+    group: str, names: Sequence[str], limits: Limits, processes: int, single: bool
 ) -> Iterator[Compared]:
     """The results, as they come."""
     with ThreadPoolExecutor(processes) as pool:
-        begun = [pool.submit(_tried, group, name, seconds, single) for name in names]
+        begun = [pool.submit(_tried, group, name, limits, single) for name in names]
         for one in as_completed(begun):
             yield one.result()
 
 
-def _tried(group: str, name: str, seconds: int, single: bool) -> Compared:
+def _tried(group: str, name: str, limits: Limits, single: bool) -> Compared:
     """One definition, in a process of its own: what it takes or breaks is gone with it."""
     flag = "--single" if single else "--no-single"
     command = [sys.executable, "-m", "benchmarks.zoo", "--one", f"{group}:{name}", flag]
-    limited = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({_BYTES}, {_BYTES})); "
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_AS, 2 * ({limits.bytes},)); "
     limited += f"import sys; sys.argv = {command[3:]!r}; sys.argv.insert(0, 'zoo'); "
     limited += "from benchmarks.zoo.__main__ import main; main()"
     try:
@@ -138,16 +153,16 @@ def _tried(group: str, name: str, seconds: int, single: bool) -> Compared:
             env=environment_for(),
             capture_output=True,
             text=True,
-            timeout=seconds,
+            timeout=limits.seconds,
             check=False,
         )
         last = ran.stdout.strip().splitlines()[-1:] or [""]
         found = Compared(**json.loads(last[0]))
     except subprocess.TimeoutExpired:
-        found = Compared(name, f"took more than {seconds} s")
+        found = Compared(name, f"took more than {limits.seconds} s", unfinished=True)
     except json.JSONDecodeError:
         said = ran.stderr.strip().splitlines()[-1:] or [f"ended with status {ran.returncode}"]
-        found = Compared(name, f"failed: {said[0]}")
+        found = Compared(name, f"failed: {said[0]}", unfinished=True)
     click.echo(_line(found))
     return found
 

@@ -66,6 +66,7 @@ class Compared:
         single: of PyTorch's own outputs in float32 from those in float64, relative; None where the
             CPU engine's are near enough.
         seconds: for reading it.
+        unfinished: whether it took more than it may, or broke.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Compared:
     rounded: float | None = None
     single: float | None = None
     seconds: float = 0.0
+    unfinished: bool = False
 
     @property
     def right(self) -> bool:
