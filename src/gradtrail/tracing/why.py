@@ -190,7 +190,7 @@ def _lost_on_the_way(terms: Terms) -> Answer:
 def _open(terms: Terms) -> Iterator[Terms]:
     """The gradients behind an element's open products from which a path leads to the loss."""
     seen = set()
-    for row in terms:
+    for row in (row for row in terms if row.scale):
         gradient = next((f for f in row.factors if f.side == "grad"), None)
         if gradient is None or gradient.index in seen:
             continue

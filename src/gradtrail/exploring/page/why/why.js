@@ -115,9 +115,9 @@ function lostOnTheWay(asked) {
 function firstOpen(terms) {
   const seen = new Set();
   for (let number = 0; number < terms.length; number++) {
-    const { factors } = terms.row(number);
+    const { factors, scale } = terms.row(number);
     const gradient = factors.find((factor) => factor.side === "grad");
-    if (gradient === undefined || seen.has(gradient.index.join())) continue;
+    if (scale === 0 || gradient === undefined || seen.has(gradient.index.join())) continue;
     if (factors.some((factor) => factor !== gradient && factor.value === 0)) continue;
     seen.add(gradient.index.join());
     const further = new Terms(terms.step, "grad", gradient.name, gradient.index);
