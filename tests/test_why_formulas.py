@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gradtrail as gt
-from gradtrail.layers.weighted_loss_functions import WeightedCrossEntropy
+from gradtrail.layers.weighted_loss_functions import WeightedCrossEntropy, WeightedSquaredError
 from gradtrail.tracing.element import Element
 
 X = np.array([[1.0, -2.0, 0.5], [3.0, 1.0, -1.0]])
@@ -254,6 +254,7 @@ def test_a_focal_loss_that_does_not_count() -> None:
         (gt.CrossEntropy(ignore_index=9), [9, 9], "no class weight", "nothing counts in it"),
         (WeightedCrossEntropy(), [[0.0, 0.0], [1.0, 0.0]], "no class weight", "nothing counts"),
         (gt.PointwiseLoss("0*(z - t)"), np.eye(2), "level", "all of loss.elements is 0"),
+        (gt.MeanSquaredError(), np.eye(2), "saturated", "every prediction is its target"),
     ],
 )
 def test_a_loss_of_0_by_what_makes_it_so(loss: Any, y: Any, cause: str, said: str) -> None:
@@ -288,3 +289,31 @@ def test_what_is_no_sum_is_told_by_what_it_is(loss: Any, name: str, said: str) -
 def test_the_logarithm_of_a_softmax_is_called_so() -> None:
     answer = behind(gt.LogSoftmax()).value.why("logsoftmax1.output", (0, 1))
     assert "it is the logarithm of the softmax of fc1.output, made by logsoftmax1" in answer.text
+
+
+def test_a_prediction_that_is_its_target_is_saturated_where_it_is_asked() -> None:
+    """Its two products cancel, and say less than that."""
+    net = gt.Network((2,), [gt.Linear(2)], seed=0, dtype=np.float64)
+    net.parameters["fc1.weight"] = np.eye(2)
+    x, y = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 2.0, 1.0], [0.0, 0.0, 0.0]])
+    t = gt.trace(net, x, y, loss=WeightedSquaredError(), engine="reference")
+    for name, index in (("fc1.output", (0, 1)), ("fc1.weight", (1, 0))):
+        answer = t.grad.why(name, index)
+        assert answer.cause == "saturated"
+        assert "fc1.output[0,1] is 2, and so is loss.target[0,1]" in answer.text
+    assert t.value.why("loss").cause == "saturated"
+    t = gt.trace(net, 1000 * np.eye(2), [0, 1])
+    assert t.grad.why("fc1.output", (0, 0)).cause == "saturated"
+    assert t.grad.why("fc1.bias", 0).cause == "saturated"
+
+
+def test_a_norm_of_what_is_the_same_everywhere() -> None:
+    """It reads 3 everywhere, not 0."""
+    t = behind(gt.LayerNorm(), np.full((2, 3), 3.0))
+    answer = t.value.why("norm1.output", (0, 1))
+    assert answer.cause == "cancelled"
+    assert answer.text.startswith(
+        "norm1.output[0,1] is 0, handed on from norm1.normalised[0,1]: norm1.normalised[0,1] is 0, "
+        "since its 2 products that are not 0 cancel"
+    )
+    assert "reads" not in answer.text

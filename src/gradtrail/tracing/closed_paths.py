@@ -294,12 +294,12 @@ class _Search:
         weights = counted_weights(self.step, sent.node, self.samples)
         counts = np.ones(mask.shape[:1]) if weights is None else weights != 0
         wide = counts.reshape(len(mask), 1, *(counts.shape[1:] or [1] * (mask.ndim - 2)))
+        if (level := mask & (wide != 0)).any():
+            place = self.example(name, level)
+            found.append(saturated_clause(self.step, sent, int(level.sum()), place.index))
         if (left := mask & (wide == 0)).any():
             reached = left.any(axis=1 if counts.ndim > 1 else tuple(range(1, mask.ndim)))
             place = self.example(name, left)
             clause = unweighted_clause(sent, int(left.sum()), place, int(reached.sum()))
             found.append(clause)
-        if (level := mask & (wide != 0)).any():
-            place = self.example(name, level)
-            found.append(saturated_clause(self.step, sent, int(level.sum()), place.index))
         return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..equation import Applied, Indicator, LossEquation, Node, Sparse
+from ..equation import Applied, Indicator, LossEquation, Node, Normalisation, Sparse
 from ..equation.scalar import is_rectifier
 from .clauses import unweighted_cause
 from .coefficients import multiplies_by_zero
@@ -55,10 +55,39 @@ def reason_of_cancelling(terms: Terms) -> Reason:
     return Reason("cancelled", cancelled, blocked={"cancelled": nonzero})
 
 
+def meets_target(terms: Terms) -> bool:
+    """Whether a loss, or what it sends back, is 0 since what it compares is the same.
+
+    Multiplied out, products that are not 0 cancel then.
+    """
+    nodes = {part.sum.node.name: part.sum.node for part in terms.parts if part.sum.node}
+    (node, *others) = nodes.values()
+    equation = node.equation
+    if others or not isinstance(equation, LossEquation) or equation.elements is not None:
+        return False
+    if terms.side == "grad":
+        return terms.sum() == 0
+    if equation.rule != "squared error":
+        return False
+    letters = (equation.source.array, equation.labels)
+    prediction, target = (terms.step.array("value", node.array_of[a]) for a in letters)
+    differs = (prediction != target).any(axis=tuple(range(1, prediction.ndim)))
+    weights = counted_weights(terms.step, node)
+    return not (differs if weights is None else differs & (weights != 0)).any()
+
+
 def source_of_zero(terms: Terms) -> ProductFactor | None:
-    """The one element whose 0 this is: copied, the greatest of a window, or a function of it."""
+    """The one element whose 0 this is: copied, the greatest of a window, or a function of it.
+
+    A norm scales what it made of its input before.
+    """
     if terms.given or len(terms) > _WINDOW:
         return None
+    node = terms.step.system.producer[terms.name]
+    if isinstance(node.equation, Normalisation) and terms.name == node.output:
+        normalised = node.equation.normalised
+        made = next(f for f in terms[0].factors if f.letter == normalised)
+        return made if made.stored == 0 else None
     rows = [
         row for row in terms if not any(f.function == "[·]" and f.value == 0 for f in row.factors)
     ]

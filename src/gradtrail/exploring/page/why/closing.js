@@ -296,17 +296,17 @@ class Search {
       held: mask.held.map((one, i) => (one && counts(i) === wanted ? 1 : 0)),
     });
     const found = [];
+    const level = part(true);
+    if (any(level)) {
+      const { index } = this.example(sent.receives, level);
+      found.push(saturatedClause(this.step, sent, countOf(level), index));
+    }
     const left = part(false);
     if (any(left)) {
       const reached = new Set();
       left.held.forEach((one, i) => one && reached.add(weightAt(i)));
       const place = this.example(sent.receives, left);
       found.push(unweightedClause(sent, countOf(left), place, reached.size));
-    }
-    const level = part(true);
-    if (any(level)) {
-      const { index } = this.example(sent.receives, level);
-      found.push(saturatedClause(this.step, sent, countOf(level), index));
     }
     return found;
   }

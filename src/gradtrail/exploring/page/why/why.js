@@ -10,7 +10,7 @@ import { rankOf } from "gradtrail/why/clauses.js";
 import { closedPaths } from "gradtrail/why/closing.js";
 import { nonfiniteSource, originOf } from "gradtrail/why/origin.js";
 import { cancelling, productText } from "gradtrail/why/tables.js";
-import { sourceOfZero, reasonOfCancelling, reasonOfZero } from "gradtrail/why/zero.js";
+import { meetsTarget, sourceOfZero, reasonOfCancelling, reasonOfZero } from "gradtrail/why/zero.js";
 
 /** Indices that say where in an array something lies; the first that vary are told. */
 const PLACES = [
@@ -73,7 +73,7 @@ function answerOf(terms) {
     return { cause, fact: { kind: "given", element, value, origin: originOf(terms) } };
   }
   if (value !== 0) return { cause: "sum", fact: dominance(terms) };
-  if (terms.magnitude > 0) return reasonOfCancelling(terms);
+  if (terms.magnitude > 0 && !meetsTarget(terms)) return reasonOfCancelling(terms);
   if (side === "grad") return closed(terms, closedPaths(step, name, index));
   return zeroValue(terms);
 }

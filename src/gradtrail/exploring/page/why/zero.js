@@ -12,9 +12,42 @@ const WINDOW = 4096;
 /** What may be 0 in a product, as it is looked at; `functions` of what is not 0. */
 const KINDS = ["coefficient", "mask", "inputs", "functions", "weights"];
 
-/** The one element whose 0 this is: copied, the greatest of a window, or a function of it. */
+/**
+ * Whether a loss, or what it sends back, is 0 since what it compares is the same.
+ *
+ * Multiplied out, products that are not 0 cancel then.
+ */
+export function meetsTarget(terms) {
+  const { step, side, parts } = terms;
+  const [name, ...others] = new Set(parts.map((part) => part.sum.layer));
+  const node = step.nodes.get(name);
+  if (others.length || node?.equation.type !== "Loss" || node.equation.elements !== null) return false;
+  if (side === "grad") return terms.sum === 0;
+  if (node.equation.rule !== "squared error") return false;
+  const { source, labels } = node.equation;
+  const [prediction, target] = [source.array, labels].map((one) => step.array("value", node.arrays[one]));
+  const weights = countedWeights(
+    node,
+    (one) => step.array("value", one),
+    step.shape(node.arrays[source.array]),
+  );
+  const size = weights && prediction.length / weights.held.length;
+  const counts = (i) => weights === null || weights.held[Math.floor(i / size)] !== 0;
+  return prediction.every((value, i) => value === target[i] || !counts(i));
+}
+
+/**
+ * The one element whose 0 this is: copied, the greatest of a window, or a function of it.
+ *
+ * A norm scales what it made of its input before.
+ */
 export function sourceOfZero(terms) {
   if (terms.given || terms.length > WINDOW) return null;
+  const { equation, arrays, target } = terms.step.producers.get(terms.name);
+  if (equation.type === "Normalisation" && arrays[target] === terms.name) {
+    const made = terms.row(0).factors.find(({ letter }) => letter === equation.normalised);
+    return made.stored === 0 ? made : null;
+  }
   const rows = [];
   for (let number = 0; number < terms.length && rows.length < 2; number++) {
     const { factors } = terms.row(number);
