@@ -317,3 +317,18 @@ def test_a_norm_of_what_is_the_same_everywhere() -> None:
         "since its 2 products that are not 0 cancel"
     )
     assert "reads" not in answer.text
+
+
+def test_what_comes_back_is_too_small_and_not_saturated() -> None:
+    """A probability of 1e−45, divided by 64 samples, is 0 in float32."""
+    net = gt.Network((2,), [gt.Linear(2), gt.Linear(2)], seed=0)
+    net.parameters["fc2.weight"] = np.zeros((2, 2))
+    net.parameters["fc2.bias"] = np.array([0, -103.0])
+    t = gt.trace(net, np.ones((64, 2)), [0] * 64)
+    assert 0 < t.value["loss.probabilities"][0, 1] < 1e-44
+    for name, index in (("fc2.output", (0, 1)), ("fc2.bias", (1,)), ("fc2.weight", (1, 0))):
+        assert t.grad[name][index] == 0
+        answer = t.grad.why(name, index)
+        assert answer.cause == "underflow"
+        assert "is smaller than any number of its precision" in answer.text
+    assert t.grad.why("fc2.bias", 0).cause == "saturated"

@@ -38,7 +38,7 @@ from .clauses import (
 )
 from .element import Element
 from .element_term import ElementTerm, function_values
-from .loss_weights import counted_weights
+from .loss_weights import counted_weights, differing, wide
 from .traced_step import TracedStep
 
 
@@ -292,12 +292,15 @@ class _Search:
             return [uncounted_clause(sent.node.output, count, place)]
         found = []
         weights = counted_weights(self.step, sent.node, self.samples)
-        counts = np.ones(mask.shape[:1]) if weights is None else weights != 0
-        wide = counts.reshape(len(mask), 1, *(counts.shape[1:] or [1] * (mask.ndim - 2)))
-        if (level := mask & (wide != 0)).any():
+        counts = np.ones(len(mask), bool) if weights is None else weights != 0
+        counted = wide(counts, mask.shape)
+        if (level := mask & counted).any():
+            if (level & differing(self.step, sent.node, self.samples)).any():
+                self.open = True  # what comes back is too small for its precision
+                return []
             place = self.example(name, level)
             found.append(saturated_clause(self.step, sent, int(level.sum()), place.index))
-        if (left := mask & (wide == 0)).any():
+        if (left := mask & ~counted).any():
             reached = left.any(axis=1 if counts.ndim > 1 else tuple(range(1, mask.ndim)))
             place = self.example(name, left)
             clause = unweighted_clause(sent, int(left.sum()), place, int(reached.sum()))

@@ -15,7 +15,7 @@ from .element import Element
 from .element_term import ElementTerm, Operand, function_values
 from .facts import Fact, Held
 from .index_points import Block
-from .loss_weights import counted_weights
+from .loss_weights import counted_weights, differing, wide
 from .terms import ProductFactor, Terms
 from .traced_step import TracedStep
 
@@ -69,11 +69,10 @@ def meets_target(terms: Terms) -> bool:
         return terms.sum() == 0
     if equation.rule != "squared error":
         return False
-    letters = (equation.source.array, equation.labels)
-    prediction, target = (terms.step.array("value", node.array_of[a]) for a in letters)
-    differs = (prediction != target).any(axis=tuple(range(1, prediction.ndim)))
+    differs = differing(terms.step, node)
     weights = counted_weights(terms.step, node)
-    return not (differs if weights is None else differs & (weights != 0)).any()
+    counts = True if weights is None else wide(weights != 0, differs.shape)
+    return not (differs & counts).any()
 
 
 def source_of_zero(terms: Terms) -> ProductFactor | None:

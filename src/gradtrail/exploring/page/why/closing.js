@@ -27,7 +27,7 @@ import {
   unweightedClause,
 } from "gradtrail/why/clauses.js";
 import { adjointsOf, nonzeroOf, remembered } from "gradtrail/why/known.js";
-import { countedWeights } from "gradtrail/why/loss-weights.js";
+import { countedWeights, differing } from "gradtrail/why/loss-weights.js";
 import { any, behind, both, countOf, coverage, met, readBy, stoppedBy } from "gradtrail/why/masks.js";
 import { windowsOf } from "gradtrail/why/windows.js";
 
@@ -287,16 +287,20 @@ class Search {
       const place = this.example(sent.receives, mask);
       return [uncountedClause(arrays[sent.node.target], countOf(mask), place)];
     }
-    const weights = countedWeights(sent.node, (name) => this.value(name), mask.shape);
-    const size = mask.held.length / mask.shape[0];
-    const weightAt = (i) => Math.floor(i / size) * weights.positions + (i % weights.positions);
-    const counts = (i) => weights === null || weights.held[weightAt(i)] !== 0;
+    const value = (name) => this.value(name);
+    const weights = countedWeights(sent.node, value, mask.shape);
+    const counts = (place) => weights === null || weights.held[weights.placeOf(place)] !== 0;
+    const differs = differing(sent.node, value, weights);
     const part = (wanted) => ({
       shape: mask.shape,
       held: mask.held.map((one, i) => (one && counts(i) === wanted ? 1 : 0)),
     });
     const found = [];
     const level = part(true);
+    if (level.held.some((one, place) => one && differs(place))) {
+      this.open = true; // what comes back is too small for its precision
+      return [];
+    }
     if (any(level)) {
       const { index } = this.example(sent.receives, level);
       found.push(saturatedClause(this.step, sent, countOf(level), index));
@@ -304,7 +308,7 @@ class Search {
     const left = part(false);
     if (any(left)) {
       const reached = new Set();
-      left.held.forEach((one, i) => one && reached.add(weightAt(i)));
+      left.held.forEach((one, place) => one && reached.add(weights.placeOf(place)));
       const place = this.example(sent.receives, left);
       found.push(unweightedClause(sent, countOf(left), place, reached.size));
     }

@@ -4,7 +4,7 @@ import { functionOf, isRectifier } from "gradtrail/equation/scalar.js";
 import { written } from "gradtrail/step/step.js";
 import { unweightedCause } from "gradtrail/why/clauses.js";
 import { multipliesByZero } from "gradtrail/why/coefficients.js";
-import { countedWeights } from "gradtrail/why/loss-weights.js";
+import { countedWeights, differing } from "gradtrail/why/loss-weights.js";
 
 /** How many elements a window has at most whose greatest is looked for one by one. */
 const WINDOW = 4096;
@@ -24,16 +24,12 @@ export function meetsTarget(terms) {
   if (others.length || node?.equation.type !== "Loss" || node.equation.elements !== null) return false;
   if (side === "grad") return terms.sum === 0;
   if (node.equation.rule !== "squared error") return false;
-  const { source, labels } = node.equation;
-  const [prediction, target] = [source.array, labels].map((one) => step.array("value", node.arrays[one]));
-  const weights = countedWeights(
-    node,
-    (one) => step.array("value", one),
-    step.shape(node.arrays[source.array]),
-  );
-  const size = weights && prediction.length / weights.held.length;
-  const counts = (i) => weights === null || weights.held[Math.floor(i / size)] !== 0;
-  return prediction.every((value, i) => value === target[i] || !counts(i));
+  const value = (one) => step.array("value", one);
+  const shape = step.shape(node.arrays[node.sources[0]]);
+  const weights = countedWeights(node, value, shape);
+  const differs = differing(node, value, weights);
+  const counts = (place) => weights === null || weights.held[weights.placeOf(place)] !== 0;
+  return value(node.arrays[node.sources[0]]).every((_, place) => !differs(place) || !counts(place));
 }
 
 /**
